@@ -159,6 +159,10 @@ export const assemble: Stage = {
     const format = await formatNamed(raw);
     return format.mixedBits(Object.fromEntries(Object.entries(raw).filter(([name]) => Object.hasOwn(format.options, name))));
   },
+  async writtenMixture(raw) {
+    const { options, mixture } = await formatNamed(raw);
+    return mixture?.(Object.fromEntries(Object.entries(raw).filter(([name]) => Object.hasOwn(options, name))));
+  },
   async checkPlan(raw, { solver, codes, vocabulary: tables }, pool) {
     const { own, format, formatOptions } = await parseChoice(raw);
     if (own.withoutLayers) {

@@ -36,6 +36,8 @@ export interface Format {
   readonly encoderDecoders: boolean;
   /** The zero points that the programs which read it take without being told; grids of others may be held all the same. */
   readonly zeroPoints: ZeroPoints;
+  /** The mixture of GGUF types that it writes, if these are blocks; absent in formats that write none. */
+  readonly mixture?: (options: unknown) => string | undefined;
   /** Whether a model that no layer changes can be written: it is another kind of file all the same. */
   readonly withoutLayers?: true;
   /** Whether one file holds configuration and tokenizer too: of the source's other files only licences are copied then. */

@@ -33,8 +33,10 @@ import { openModelOf } from "./factored-model.ts";
 import { RowThreads } from "./rows/row-threads.ts";
 import { scaledNorms } from "./site/scaled-norms.ts";
 import type { SiteInput } from "./site/site-statistics.ts";
+import { blockTypesOf } from "./site/block-types.ts";
 import { choiceGroups } from "./site/choice-groups.ts";
 import { cutSite, readSite } from "./site/site-weight.ts";
+import type { TypeOf } from "./site/site-weight.ts";
 import { solveSite } from "./site/solve-site.ts";
 import type { SolverChoice } from "./site/solve-site.ts";
 import { solveVocabulary, vocabularyBits, vocabularyChoice, vocabularyInputs } from "./site/vocabulary.ts";
@@ -139,15 +141,13 @@ async function* factoredSites(factors: ArtifactStream, { vocabulary }: Model, wi
   }
 }
 
-/** The block type of GGUF that a solver's options ask for. */
-const gridOf = ({ options: { grid } }: SolverChoice): string | undefined => (typeof grid === "string" ? grid : undefined);
-
 /** What sites are solved with. */
 interface Choices {
   readonly solver: Solver;
   readonly choiceOf: (step: string, tensor: string) => SolverChoice;
-  /** The block type of GGUF that all are rounded to; undefined for grids of groups. */
-  readonly grid: string | undefined;
+  /** The block type of GGUF that all were asked to be rounded to, and what each weight gets; undefined for grids of groups. */
+  readonly grid: unknown;
+  readonly typeOf: TypeOf | undefined;
   /** Of embedding and head; undefined where they stay as they are. */
   readonly vocabulary: SolverChoice | undefined;
 }
@@ -163,7 +163,7 @@ function refuseScale({ step, site }: SiteInput, { summary }: LayerRecord): never
 async function* compressAll(
   inputs: AsyncIterable<Work> | Iterable<Work>,
   model: Model,
-  { solver, choiceOf, grid, vocabulary }: Choices,
+  { solver, choiceOf, grid, typeOf, vocabulary }: Choices,
   rowParts: Shards | undefined,
   { signal, warn, progress, threads, pool }: StageContext,
 ): AsyncGenerator<LayerRecord> {
@@ -184,14 +184,14 @@ async function* compressAll(
         if (layer !== undefined) yield layer;
         continue;
       }
-      const loaded = await readSite(model, input, grid);
+      const loaded = await readSite(model, input, typeOf);
       const cut = rowParts === undefined ? loaded : cutSite(loaded, rowParts);
       for (const tensor of cut.skipped) warn(`tensor ${tensor} has NaN or Inf and stays uncompressed`);
       for (const tensor of cut.unblocked) {
         warn(`tensor ${tensor} has ${input.width} columns, no whole blocks; it stays uncompressed`);
       }
       const taken = cut.weight.parts[0]?.grid;
-      if (taken !== grid && taken !== undefined && !told.has(input.width)) {
+      if (typeof grid === "string" && taken !== undefined && taken !== grid && !told.has(input.width)) {
         warn(`weights of ${input.width} columns take ${taken}, since these are no whole blocks of ${grid}`);
         told.add(input.width);
       }
@@ -275,7 +275,14 @@ export const compress: Stage = {
       };
       const withVocabulary = vocabulary !== undefined;
       const sites = factors === undefined ? plainSites(model, withVocabulary) : factoredSites(factors, model, withVocabulary);
-      const choices = { solver, choiceOf: allocated?.choiceOf ?? (() => choice), grid: gridOf(given), vocabulary };
+      const typeOf = await blockTypesOf(choice, model);
+      const choices = {
+        solver,
+        choiceOf: allocated?.choiceOf ?? (() => choice),
+        grid: given.options["grid"],
+        typeOf,
+        vocabulary,
+      };
       const made = compressAll(sites, model, choices, rowParts, context);
       // solveSite checks every solution
       return { layers: encodeLayers(made, metadata, { checked: true }) };

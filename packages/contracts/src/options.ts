@@ -224,7 +224,7 @@ export function parseOptions<const T extends OptionTable>(table: T, raw: unknown
   for (const [name, option] of Object.entries(table)) {
     const value = given.get(name);
     const by = excluded.get(name);
-    if (by !== undefined && value !== undefined) {
+    if (by !== undefined && value !== undefined && !(option.kind === "flag" && absent.has(value))) {
       throw new UsageError(`${owner}: ${optionFlag(by)} and ${optionFlag(name)} exclude each other; give one of them`, {
         owner,
         option: optionFlag(by),

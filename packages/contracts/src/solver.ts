@@ -92,6 +92,8 @@ export type ZeroPoints = "middle" | "from-one" | "any";
 export interface SolverSetting {
   /** In a recipe what its format asks for, otherwise `any`. */
   readonly zeroPoints: ZeroPoints;
+  /** In a recipe that writes GGUF, the types of its weights, "Q4_K_M"; absent otherwise, and where the recipe gives grids. */
+  readonly mixture?: string | undefined;
   /** Whether the cross-moment of every site can be had, at the cost of the dense states. */
   readonly crossMoments: boolean;
 }

@@ -86,6 +86,8 @@ export interface Stage {
    * @param options raw, as for `moreOptions`
    */
   readonly preferredZeroPoints?: (options: Readonly<Record<string, unknown>>) => Promise<ZeroPoints>;
+  /** The mixture of GGUF types that is written with these options; undefined where no blocks are written. */
+  readonly writtenMixture?: (options: Readonly<Record<string, unknown>>) => Promise<string | undefined>;
   /**
    * Which bits of codes the stage can write beside each other, for a recipe that lets them differ between tensors and does not
    * say which to choose from. Absent where it writes none.

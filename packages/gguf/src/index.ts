@@ -3,6 +3,8 @@ export type { BlockType } from "./blocks/block-types.ts";
 export { fittingType } from "./blocks/fitting-type.ts";
 export type { BlockEncoder } from "./encoders/block-encoder.ts";
 export { blockEncoders, encodeValues, writableTypes } from "./encoders/encode-values.ts";
+export { chooseTypes, mixtureNamed, typeMixtures } from "./mixtures/type-mixtures.ts";
+export type { MixtureFacts, TypedShape, TypeMixture } from "./mixtures/type-mixtures.ts";
 export { readGgufHeader } from "./file/gguf-header.ts";
 export type { GgufHeader, GgufMetadata, GgufTensor, GgufValue } from "./file/gguf-header.ts";
 export { writeGguf } from "./file/gguf-writer.ts";

@@ -60,6 +60,7 @@ export { describeGguf } from "./gguf/describe-gguf.ts";
 export type { GgufDescription, GgufStoredTensor } from "./gguf/describe-gguf.ts";
 export { ggufNames, ggufTensorName } from "./gguf/gguf-names.ts";
 export type { GgufNames, GgufTensorName } from "./gguf/gguf-names.ts";
+export { ggufTypes } from "./gguf/writing/gguf-types.ts";
 export { ggufModelTypes, planGguf, requireGgufModel } from "./gguf/writing/plan-gguf.ts";
 export type { GgufPlan, PlannedGgufTensor } from "./gguf/writing/plan-gguf.ts";
 export { addRotation, rotaryTables } from "./graph/rotary.ts";

@@ -431,6 +431,30 @@ test("what the recipe leaves open follows the format, and the run says all of it
   }
 });
 
+test("grids follow the types that a GGUF format writes, unless the recipe gives them", async ({ root, recipe }) => {
+  const stages = fakeStages();
+  const assemble = { ...stageOf(stages, "assemble"), writtenMixture: () => Promise.resolve("Q4_K_M") };
+  for (const [index, [given, taken, order]] of (
+    [
+      [{}, { mixture: "Q4_K_M", qep: 0.5 }, "group-aware:256"],
+      [{ grid: "Q2_K", qep: 0 }, { grid: "Q2_K", qep: 0 }, "group-aware:256"],
+      [{ groupSize: 32, qep: 0 }, { groupSize: 32, symmetric: true, qep: 0 }, "group-aware:32"],
+    ] as const
+  ).entries()) {
+    const notes: string[] = [];
+    const output = join(root, `gguf-${index}`);
+    await go(recipe({ compress: { solver: "gptq", ...given }, assemble: { format: "gguf" }, output }), {
+      stages: new Map([...stages, ["assemble", assemble]]),
+      note: (note) => notes.push(note),
+    });
+    const { compress, factor } = parseRecipe(await readFile(join(output, "recipe.yaml"), "utf8"), "recipe.yaml");
+    const { solver: _, sparsity: __, withoutFactors: ___, ...options } = compress;
+    assert.equal(options, taken);
+    assert.is(factor["order"], order);
+    assert.is(/group-size|bits/.test(notes.join()), index === 2);
+  }
+});
+
 test("options that a stage would refuse are refused before anything is deleted, with the line", async ({ root }) => {
   const stages = fakeStages();
   const refusing = (name: string, option: string): [string, Stage] => [

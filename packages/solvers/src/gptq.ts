@@ -4,7 +4,7 @@ import { isInBlocks, solveByType } from "./blocks/block-parts.ts";
 import { columnRounding, columnRoundingOptions, roundingCodes, roundingOrder } from "./feedback/column-rounding.ts";
 import { settleColumns } from "./feedback/error-feedback.ts";
 import { propagateError, qepDefault, qepOption, readsOfQep } from "./feedback/error-propagation.ts";
-import { besideBlocks, blockOption, blockOrder, groupDefaults, withoutBlocks } from "./grids/block-option.ts";
+import { asksForBlocks, besideBlocks, blockOptions, blockOrder, groupDefaults, withoutBlocks } from "./grids/block-option.ts";
 
 const { bits, groupSize, search, gridRule } = columnRoundingOptions;
 
@@ -18,7 +18,7 @@ export const gptq = defineSolver({
   options: {
     ...columnRoundingOptions,
     ...besideBlocks({ bits, groupSize, search, gridRule }),
-    grid: { ...blockOption, excludes: [...blockOption.excludes, "staticGroups", "gridRule"] },
+    ...blockOptions(["staticGroups", "gridRule"]),
     sweeps: {
       kind: "integer",
       description:
@@ -31,12 +31,12 @@ export const gptq = defineSolver({
   },
   rowsAreIndependent: true,
   prefersNormalisedTokens: true,
-  preferredOrder: (options) => (options.grid === undefined ? roundingOrder(withoutBlocks(options)) : blockOrder),
+  preferredOrder: (options) => (asksForBlocks(options) ? blockOrder : roundingOrder(withoutBlocks(options))),
   dependentDefaults: (options, setting) => ({
     ...groupDefaults(options, setting),
     ...qepDefault(setting),
   }),
-  plannedCodes: (options, order) => (options.grid === undefined ? roundingCodes(withoutBlocks(options), order) : "none"),
+  plannedCodes: (options, order) => (asksForBlocks(options) ? "none" : roundingCodes(withoutBlocks(options), order)),
   async solve(weight, statistics, { sweeps, qep = 0, ...options }, context) {
     const { factor } = statistics;
     const { blockSize } = options;

@@ -2,7 +2,7 @@ import { defineSolver } from "@mbs/contracts";
 import { blockTypeNamed, encodeValues } from "@mbs/gguf";
 import { createGridFitter } from "@mbs/numbers";
 import { isInBlocks, solveByType } from "./blocks/block-parts.ts";
-import { besideBlocks, blockOption, groupDefaults, withoutBlocks } from "./grids/block-option.ts";
+import { asksForBlocks, besideBlocks, blockOptions, groupDefaults, withoutBlocks } from "./grids/block-option.ts";
 import { groupWidth } from "./grids/column-groups.ts";
 import { roundToNearest } from "./grids/nearest-rounding.ts";
 import { bitsOption, gridOptions, gridRuleOf, neighbouringCodes } from "./grids/quantisation-options.ts";
@@ -19,11 +19,11 @@ export const rtn = defineSolver({
     ...besideBlocks({ bits: bitsOption }),
     ...gridOptions,
     ...besideBlocks({ groupSize, search }),
-    grid: blockOption,
+    ...blockOptions(),
   },
   rowsAreIndependent: true,
   dependentDefaults: groupDefaults,
-  plannedCodes: (options) => (options.grid === undefined ? neighbouringCodes(withoutBlocks(options)) : "none"),
+  plannedCodes: (options) => (asksForBlocks(options) ? "none" : neighbouringCodes(withoutBlocks(options))),
   solve(weight, _statistics, options) {
     if (isInBlocks(weight)) {
       return solveByType(weight, ({ values }, name) => {

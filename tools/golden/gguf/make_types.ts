@@ -14,7 +14,7 @@ import { deflateSync } from "node:zlib";
 import { writeGguf } from "@mbs/gguf";
 import type { GgufField } from "@mbs/gguf";
 import { describeGguf } from "@mbs/models";
-import { typeMixtures } from "../../../packages/assembly/src/gguf/type-mixtures.ts";
+import { typeMixtures } from "@mbs/gguf";
 
 interface Library {
   func(name: string, result: unknown, parameters: readonly unknown[]): (...given: readonly unknown[]) => unknown;

@@ -1,16 +1,14 @@
 import { basename } from "node:path";
 import { FailedPreconditionError, InternalError, parseOptions } from "@mbs/contracts";
 import type { OptionTable } from "@mbs/contracts";
-import { blockTypeNamed, writeGguf } from "@mbs/gguf";
-import type { BlockType, GgufField } from "@mbs/gguf";
-import { ggufFile, planGguf, requireGgufModel } from "@mbs/models";
+import { blockTypeNamed, mixtureNamed, typeMixtures, writeGguf } from "@mbs/gguf";
+import type { BlockType, GgufField, TypeMixture } from "@mbs/gguf";
+import { ggufFile, ggufTypes, planGguf, requireGgufModel } from "@mbs/models";
 import type { ArchitectureModel, GgufPlan } from "@mbs/models";
 import { readCardSource } from "../card/card-source.ts";
 import type { Format } from "../format.ts";
 import type { LayerSpool } from "../layers/layer-spool.ts";
 import { tensorBytes } from "./tensor-rows.ts";
-import { chooseTypes, typeMixtures } from "./type-mixtures.ts";
-import type { MixtureFacts, TypeMixture } from "./type-mixtures.ts";
 import { bytesIn, countFallbacks, typeLine } from "./type-report.ts";
 
 const options = {
@@ -25,27 +23,7 @@ const options = {
 /** Of the way in which blocks are stored, since llama.cpp changed it twice. */
 const quantisationVersion = 2;
 
-/** @throws {UsageError} on an unknown one */
-function chosenMixture(raw: unknown): TypeMixture {
-  const { type } = parseOptions(options, raw, "assemble --format gguf");
-  const mixture = typeMixtures.get(type);
-  if (mixture === undefined) throw new InternalError(`no mixture ${type}`);
-  return mixture;
-}
-
-function factsOf({ architecture, metadata }: GgufPlan): MixtureFacts {
-  const count = (name: string): number | undefined => {
-    const value = metadata.get(`${architecture}.${name}`)?.value;
-    return typeof value === "number" ? value : undefined;
-  };
-  const heads = count("attention.head_count") ?? 1;
-  return {
-    architecture,
-    blocks: count("block_count") ?? 0,
-    groupedHeads: heads / (count("attention.head_count_kv") ?? heads),
-    experts: count("expert_count") ?? 0,
-  };
-}
+const chosenMixture = (raw: unknown): TypeMixture => mixtureNamed(parseOptions(options, raw, "assemble --format gguf").type);
 
 /** What the file says of the model's origin, by names after "general.". */
 async function generalFields(model: ArchitectureModel, { fileType, base }: TypeMixture): Promise<Map<string, GgufField>> {
@@ -91,6 +69,10 @@ export const ggufFormat: Format = {
       "GGUF files have the types that --type gives to tensors, and no bits of their own; leave out allocate, or take another format",
     );
   },
+  mixture(raw) {
+    const { name, base } = chosenMixture(raw);
+    return blockTypeNamed(base).plain === undefined ? name : undefined;
+  },
   withoutLayers: true,
   isOneFile: true,
   options,
@@ -103,7 +85,7 @@ export const ggufFormat: Format = {
     const mixture = chosenMixture(raw);
     const plan = await planGguf(model, await generalFields(model, mixture));
     for (const note of plan.notes) warn(note);
-    const types = new Map([...chooseTypes(mixture, plan.tensors, factsOf(plan)), ...typesOfLayers(plan, layers)]);
+    const types = new Map([...ggufTypes(plan, mixture), ...typesOfLayers(plan, layers)]);
     const typeOf = (name: string): BlockType => {
       const type = types.get(name);
       if (type === undefined) throw new InternalError(`GGUF: tensor ${name} has no type`, { tensor: name });

@@ -1,6 +1,5 @@
-import type { BlockType } from "@mbs/gguf";
 import { fittingType } from "@mbs/gguf";
-import type { TypedShape } from "./type-mixtures.ts";
+import type { BlockType, TypedShape } from "@mbs/gguf";
 
 /** Numbers in a list as ranges: 0, 1, 2, 5 → "0-2,5". */
 function ranges(numbers: readonly number[]): string {

@@ -1,5 +1,5 @@
 import { at, BadDataError, type Shards, type SiteWeight, type WeightPart } from "@mbs/contracts";
-import { fittingType } from "@mbs/gguf";
+import type { BlockType } from "@mbs/gguf";
 import type { Model, ScaledTensor } from "@mbs/models";
 import type { WeightDtype } from "@mbs/numbers";
 import { rowsOf, rowsOfShard } from "@mbs/solvers";
@@ -11,6 +11,9 @@ export interface RowOrigin {
   /** Of the whole tensor. */
   readonly tensorRows: number;
 }
+
+/** The block type of GGUF that a weight is to be rounded to, one that holds its columns; undefined for other grids. */
+export type TypeOf = (tensor: string, columns: number) => BlockType | undefined;
 
 /** The weights of a site that can be compressed, stacked. */
 export interface LoadedSite {
@@ -56,10 +59,14 @@ export function scaleDtypeOf(model: Model, dtypes: readonly WeightDtype[]): Weig
 /**
  * Reads the weights that read a site.
  *
- * @param grid the block type of GGUF that is asked for
+ * @param typeOf the block type of GGUF that is asked for, by tensor
  * @throws {BadDataError} where the model has no such site or it is of another width
  */
-export async function readSite(model: Model, { step, site, width }: SiteInput, grid?: string): Promise<LoadedSite> {
+export async function readSite(
+  model: Model,
+  { step, site, width }: SiteInput,
+  typeOf: TypeOf = () => undefined,
+): Promise<LoadedSite> {
   const found = model.steps.find(({ name }) => name === step)?.sites.find(({ name }) => name === site);
   if (found?.width !== width) {
     const has = found ? `has width ${found.width} there` : "has no such site";
@@ -68,8 +75,7 @@ export async function readSite(model: Model, { step, site, width }: SiteInput, g
       site,
     });
   }
-  const type = grid === undefined ? undefined : fittingType(grid, width);
-  const tensors: { tensor: string; rows: number; values: Float32Array; dtype: WeightDtype }[] = [];
+  const tensors: { type?: BlockType | undefined; tensor: string; rows: number; values: Float32Array; dtype: WeightDtype }[] = [];
   const skipped: string[] = [];
   const unblocked: string[] = [];
   for (const { tensor, rows } of found.weights) {
@@ -77,16 +83,20 @@ export async function readSite(model: Model, { step, site, width }: SiteInput, g
     if (values.length !== rows * width) {
       throw new BadDataError(`tensor ${tensor} has ${values.length} values, ${rows}×${width} expected`, { tensor });
     }
-    if (model.checkpoint.nonfinite.has(tensor)) skipped.push(tensor);
-    else if (type?.plain !== undefined) unblocked.push(tensor);
-    else tensors.push({ tensor, rows, values, dtype: model.checkpoint.info(tensor).dtype ?? model.dtype });
+    if (model.checkpoint.nonfinite.has(tensor)) {
+      skipped.push(tensor);
+      continue;
+    }
+    const type = typeOf(tensor, width);
+    if (type?.plain !== undefined) unblocked.push(tensor);
+    else tensors.push({ type, tensor, rows, values, dtype: model.checkpoint.info(tensor).dtype ?? model.dtype });
   }
   const rows = tensors.reduce((sum, { rows: own }) => sum + own, 0);
   const [first] = tensors;
   const values = tensors.length === 1 && first !== undefined ? first.values : new Float32Array(rows * width);
   const parts: WeightPart[] = [];
   let firstRow = 0;
-  for (const { tensor, rows: own, values: stored } of tensors) {
+  for (const { type, tensor, rows: own, values: stored } of tensors) {
     if (stored !== values) values.set(stored, firstRow * width);
     parts.push({ tensor, firstRow, rows: own, ...(type && { grid: type.name }) });
     firstRow += own;

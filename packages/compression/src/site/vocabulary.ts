@@ -35,7 +35,7 @@ export function vocabularyChoice({ solver, options }: SolverChoice, bits: string
     );
   }
   // beside a block type of GGUF for the steps, options of groups have their defaults
-  const { grid: _, ...grouped } = options;
+  const { grid: _, mixture: __, ...grouped } = options;
   const own = { ...grouped, bits: Number(bits), ...(Object.hasOwn(solver.options, "qep") && { qep: 0 }) };
   const given = parseOptions(solver.options, own, solver.name);
   return { solver, options: { ...given, ...dependentDefaults(solver, given, setting) } };

@@ -654,6 +654,13 @@ function sharedDefaults(
   );
 }
 
+/** The mixture of GGUF types that the recipe's format writes, unless its options of grids say otherwise. */
+async function writtenMixture(recipe: Recipe, stages: Stages, { options }: Solver, given: StageOptions) {
+  const { excludes = [] } = options["mixture"] ?? {};
+  if (Object.keys(given).some((name) => excludes.includes(name) || name === "grid" || name === "mixture")) return undefined;
+  return stages.get("assemble")?.writtenMixture?.(recipe.assemble);
+}
+
 /**
  * Completes a recipe: which statistics its solver needs, options of `factor` that the solver and an allocation need, whether
  * the dense model's states are computed too, and options of the solver that follow from others, the format or the model.
@@ -672,7 +679,8 @@ export async function withSolverNeeds(recipe: Recipe, stages: Stages, outline: M
   }
   const zeroPoints = (await stages.get("assemble")?.preferredZeroPoints?.(recipe.assemble)) ?? "any";
   const crossMoments = recipe.propagation !== "dense" && !hasExperts(outline);
-  const setting = { zeroPoints, crossMoments };
+  const mixture = allocatesBits(recipe) ? undefined : await writtenMixture(recipe, stages, solver, given);
+  const setting = { zeroPoints, mixture, crossMoments };
   const allocate = await withBits(recipe, stages);
   const defaults = allocatesBits(recipe)
     ? sharedDefaults(solver, own, setting, allocate)

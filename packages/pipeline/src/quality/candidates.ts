@@ -47,7 +47,7 @@ const alike = "steps that languages use alike keep more";
 const shared = { method: "correlation", favour: "shared" };
 
 /** Options that decide the size of the model, or what it is: no candidate changes them. */
-export const sizeOptions: readonly string[] = ["bits", "groupSize", "symmetric", "sparsity", "pattern"];
+export const sizeOptions: readonly string[] = ["bits", "groupSize", "symmetric", "sparsity", "pattern", "grid", "mixture"];
 
 /** What is tried, by families of solvers: the most promising first, since a budget may end the search. */
 const families: readonly Family[] = [

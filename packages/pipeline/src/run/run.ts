@@ -37,8 +37,9 @@ export interface RunResult {
 /** One line with the options that solver and format have chosen, but for flags that are off; undefined where the recipe gives all. */
 async function noteChosen(given: Recipe, { compress, assemble }: Recipe): Promise<string | undefined> {
   const { options } = await loadSolver(String(compress["solver"]));
+  const excluded = new Set(Object.keys(compress).flatMap((name) => options[name]?.excludes ?? []));
   const defaults = Object.entries(options).flatMap(([name, { default: value }]) =>
-    value === undefined || value === false ? [] : [[name, value] as const],
+    value === undefined || value === false || excluded.has(name) ? [] : [[name, value] as const],
   );
   const chosen = Object.entries({ ...Object.fromEntries(defaults), ...compress }).filter(
     ([name]) => given.compress[name] === undefined && Object.hasOwn(options, name),

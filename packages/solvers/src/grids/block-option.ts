@@ -1,15 +1,32 @@
 import type { OptionTable, SolverSetting } from "@mbs/contracts";
-import { blockGrids } from "@mbs/gguf";
+import { blockGrids, blockTypeNamed, typeMixtures } from "@mbs/gguf";
 import { gridDefaults, type GridValues } from "./quantisation-options.ts";
 
-/** Option `grid` of the methods that round to the blocks of GGUF too. */
-export const blockOption = {
-  kind: "choice",
-  description: "round to the grids of this GGUF type, or of its fallback where rows are no whole blocks, instead of groups",
-  choices: [...blockGrids.keys()],
-  optional: true,
-  excludes: ["bits", "groupSize", "symmetric", "minZeroPoint", "search"],
-} as const;
+const groupOptions = ["bits", "groupSize", "symmetric", "minZeroPoint", "search"];
+
+/** Options of the methods that round to the blocks of GGUF too. @param others options that these exclude beside those of every grid */
+export const blockOptions = (others: readonly string[] = []) =>
+  ({
+    grid: {
+      kind: "choice",
+      description: "round to the grids of this GGUF type, or of its fallback where rows are no whole blocks, instead of groups",
+      choices: [...blockGrids.keys()],
+      optional: true,
+      excludes: [...groupOptions, ...others, "mixture"],
+    },
+    mixture: {
+      kind: "choice",
+      description:
+        "the same, each weight to the type that it gets by --type of assemble --format gguf; in a recipe with that format it follows from there, unless grids are given",
+      choices: [...typeMixtures.values()].flatMap(({ name, base }) => (blockTypeNamed(base).plain === undefined ? [name] : [])),
+      optional: true,
+      excludes: [...groupOptions, ...others],
+    },
+  }) as const satisfies OptionTable;
+
+/** Whether options ask for blocks of GGUF. */
+export const asksForBlocks = ({ grid, mixture }: { readonly grid?: string | undefined; readonly mixture?: string | undefined }) =>
+  grid !== undefined || mixture !== undefined;
 
 type Excludable<Table extends OptionTable> = { readonly [Name in keyof Table]: Table[Name] & { readonly optional: true } };
 
@@ -28,11 +45,15 @@ export const withoutBlocks = <Values extends object>(values: Values) =>
       : Values[Name];
   };
 
-/** Defaults of groups, none beside a grid. */
-export const groupDefaults = (
-  options: Partial<Omit<GridValues, "bits">> & { readonly bits?: number | undefined; readonly grid?: string | undefined },
-  setting: Pick<SolverSetting, "zeroPoints">,
-) => (options.grid === undefined && options.bits !== undefined ? gridDefaults({ ...options, bits: options.bits }, setting) : {});
+/** The mixture that a run's format asks for, or else defaults of groups. */
+export function groupDefaults(
+  options: Partial<Omit<GridValues, "bits">> & Parameters<typeof asksForBlocks>[0] & { readonly bits?: number | undefined },
+  setting: Pick<SolverSetting, "zeroPoints" | "mixture">,
+): { readonly mixture?: string; readonly symmetric?: boolean; readonly minZeroPoint?: number } {
+  const { bits } = options;
+  if (asksForBlocks(options) || bits === undefined) return {};
+  return setting.mixture === undefined ? gridDefaults({ ...options, bits }, setting) : { mixture: setting.mixture };
+}
 
 /** Super-blocks stay together, whatever the type; within them, and of them, the largest inputs come first. */
 export const blockOrder = "group-aware:256";

@@ -1,6 +1,6 @@
-import { at } from "@mbs/contracts";
-import { blockTypeNamed, fittingType } from "@mbs/gguf";
-import type { BlockType } from "@mbs/gguf";
+import { at, InternalError } from "@mbs/contracts";
+import { blockTypeNamed, type BlockType } from "../blocks/block-types.ts";
+import { fittingType } from "../blocks/fitting-type.ts";
 
 /** What `--type` takes: a type for most tensors, and llama.cpp's rules for the others. */
 export interface TypeMixture {
@@ -37,6 +37,13 @@ export const typeMixtures: ReadonlyMap<string, TypeMixture> = new Map(
     mixture("F32", 0),
   ].map((entry) => [entry.name, entry]),
 );
+
+/** The mixture that llama-quantize calls `name`, one of `typeMixtures`. */
+export function mixtureNamed(name: string): TypeMixture {
+  const found = typeMixtures.get(name);
+  if (found === undefined) throw new InternalError(`no mixture ${name}`);
+  return found;
+}
 
 /** A tensor of a GGUF file, as far as its type depends on it. */
 export interface TypedShape {

@@ -1,11 +1,9 @@
 import { readFile } from "node:fs/promises";
 import { inflateSync } from "node:zlib";
-import { blockTypeNamed } from "@mbs/gguf";
+import { blockTypeNamed, chooseTypes, fittingType, typeMixtures } from "@mbs/gguf";
+import type { MixtureFacts } from "@mbs/gguf";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { fittingType } from "@mbs/gguf";
-import { chooseTypes, typeMixtures } from "../src/gguf/type-mixtures.ts";
-import type { MixtureFacts } from "../src/gguf/type-mixtures.ts";
 import { bitsAWeight, typeLine } from "../src/gguf/type-report.ts";
 
 interface Golden {

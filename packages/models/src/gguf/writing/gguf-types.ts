@@ -1,0 +1,21 @@
+import { chooseTypes } from "@mbs/gguf";
+import type { BlockType, MixtureFacts, TypeMixture } from "@mbs/gguf";
+import type { GgufPlan } from "./plan-gguf.ts";
+
+function factsOf({ architecture, metadata }: GgufPlan): MixtureFacts {
+  const count = (name: string): number | undefined => {
+    const value = metadata.get(`${architecture}.${name}`)?.value;
+    return typeof value === "number" ? value : undefined;
+  };
+  const heads = count("attention.head_count") ?? 1;
+  return {
+    architecture,
+    blocks: count("block_count") ?? 0,
+    groupedHeads: heads / (count("attention.head_count_kv") ?? heads),
+    experts: count("expert_count") ?? 0,
+  };
+}
+
+/** The types of the tensors of a planned file, by their names in it. */
+export const ggufTypes = (plan: GgufPlan, mixture: TypeMixture): ReadonlyMap<string, BlockType> =>
+  chooseTypes(mixture, plan.tensors, factsOf(plan));
