@@ -23,20 +23,20 @@ type Choose = (tensor: string) => Rounding | undefined;
 
 interface Written {
   readonly quantization_config: {
-    readonly config_groups: Readonly<Record<string, { weights: Readonly<Record<string, unknown>> }>>;
+    readonly config_groups: Readonly<Record<string, { weights: Readonly<Record<string, unknown>>; targets: readonly string[] }>>;
     readonly ignore: readonly string[];
   };
 }
 
 let count = 0;
 
-async function write(source: string, rounding: Choose, format = "compressed-tensors") {
+async function write(source: string, rounding: Choose, format = "compressed-tensors", options: object = {}) {
   const model = await openModel(source);
   const warnings: string[] = [];
   try {
     const layers = [caseLayers(model, { rounding })];
     const context = { ...quietContext, warn: (message: string) => void warnings.push(message) };
-    const { files } = await assemble.run({ layers }, { model: source, format, card: false }, context);
+    const { files } = await assemble.run({ layers }, { model: source, format, card: false, ...options }, context);
     const folder = join(root, String(count++));
     assert.ok(files);
     await unpackFiles(files, folder, { force: false });
@@ -46,11 +46,11 @@ async function write(source: string, rounding: Choose, format = "compressed-tens
   }
 }
 
-async function refusal(source: string, rounding: Choose): Promise<string> {
+async function refusal(source: string, rounding: Choose, more: object = {}): Promise<string> {
   const model = await openModel(source);
   try {
     const layers = [caseLayers(model, { rounding })];
-    const options = { model: source, format: "compressed-tensors" };
+    const options = { model: source, format: "compressed-tensors", ...more };
     const { files } = await assemble.run({ layers }, options, quietContext);
     assert.ok(files);
     await contentAddress(files);
@@ -103,6 +103,11 @@ for (const name of (await readdir(fixtures)).filter((fixture) => !encoderDecoder
 
 const bloom = join(root, "bloom");
 await writeTinyModel(bloom, { seed: 3, hiddenSize: 64, dtype: "f32" });
+const bloomWeights = async () => {
+  const model = await openModel(bloom);
+  await model.close();
+  return model.steps.flatMap(({ sites }) => sites.flatMap(({ weights }) => weights));
+};
 const isMlp = (tensor: string): boolean => tensor.includes(".mlp.");
 
 for (const [what, rounding, weights] of [
@@ -151,6 +156,65 @@ test("groups that share no fair size are refused", async () => {
   assert.match(message, "groups of 32 and 72 columns share none of 16 or more; compress with one --group-size");
 });
 
+const threeKinds: Choose = (tensor) => ({
+  bits: isMlp(tensor) ? 2 : tensor.includes("dense") ? 8 : 3,
+  groupSize: 32,
+  symmetric: true,
+});
+
+test("with several config groups layers keep their bits, those of the most first, and are read back", async () => {
+  const several = { configGroups: "several" };
+  const { folder, warnings, config } = await write(bloom, threeKinds, "compressed-tensors", several);
+  const groups = Object.values(config.quantization_config.config_groups);
+  assert.equal(
+    groups.map(({ weights }) => weights["num_bits"]),
+    [8, 3, 2],
+  );
+  for (const { tensor } of await bloomWeights()) {
+    const module = tensor.slice(0, -".weight".length);
+    const own = groups.filter(({ targets }) => isNamed(module, targets));
+    assert.equal(
+      own.map(({ weights }) => weights["num_bits"]),
+      [threeKinds(tensor)?.bits],
+      tensor,
+    );
+  }
+  assert.ok(
+    warnings.some((line) => line.includes("does not read several config groups with CompressedTensorsConfig(dequantize=True)")),
+  );
+  await requireSame(folder, (await write(bloom, threeKinds, "dense")).folder);
+  const alike = await write(bloom, () => ({ bits: 4, groupSize: 32, symmetric: true }), "compressed-tensors", several);
+  assert.equal(
+    Object.values(alike.config.quantization_config.config_groups).map(({ targets }) => targets),
+    [["Linear"]],
+  );
+});
+
+const held = async (options: object): Promise<unknown> => assemble.mixedBits?.({ ...options });
+
+test("a recipe may let bits differ where layers keep them, and is told how where they do not", async () => {
+  assert.ok(assemble.mixedBits);
+  assert.equal(await held({ format: "gptq" }), [2, 3, 4, 8]);
+  assert.equal(await held({ format: "onnx" }), [2, 3, 4, 8]);
+  assert.equal(await held({ format: "compressed-tensors", configGroups: "several", dtype: "f16" }), [2, 3, 4, 5, 6, 7, 8]);
+  for (const [format, remedy] of [
+    ["compressed-tensors", /unless assemble has config-groups: several/],
+    ["gguf", /leave out allocate, or take another format/],
+  ] as const) {
+    const message = await held({ format }).then(
+      () => "",
+      (error: unknown) => (error as Error).message,
+    );
+    assert.match(message, remedy);
+  }
+});
+
+test("a pruned model says why it is as large as before", async () => {
+  const { warnings } = await write(bloom, () => ({ pruned: true }));
+  assert.equal(warnings.length, 1);
+  assert.match(at(warnings, 0), /^pruned weights are stored with their zeros, so the folder is as large as the dense one: /);
+});
+
 const mixtral = join(fixtures, "mixtral-f32");
 const four: Rounding = { bits: 4, groupSize: 0, symmetric: true };
 const mixedExperts: Choose = (tensor) => ({ ...four, bits: tensor.includes("experts.1.") ? 8 : 4 });
@@ -187,6 +251,7 @@ test("experts that transformers would read wrong are refused", async () => {
     (error: Error) => assert.match(error.message, zeros),
   );
   assert.match(await refusal(mixtral, () => ({ ...four, symmetric: false })), zeros);
+  assert.match(await refusal(mixtral, mixedExperts, { configGroups: "several" }), "reads all experts by one config group");
   const moe = join(fixtures, "qwen2-moe-f32");
   assert.match(await refusal(moe, (tensor) => ({ ...four, symmetric: !tensor.includes("self_attn") })), zeros);
   // An expert that all tokens share is a layer like any other.

@@ -106,6 +106,9 @@ export const compressedTensorsFormat: Format = {
     const summaries = [...layers.summaries.values()];
     if (summaries.every(({ bits }) => bits === undefined)) {
       checkExperts(model, new Set(), true);
+      context.warn(
+        "pruned weights are stored with their zeros, so the folder is as large as the dense one: current programs read none of the packed sparse formats (sparse-bitmask, sparse-24-bitmask)",
+      );
       const dense = await denseFormat.plan(model, layers, others, context);
       return { ...dense, files: [...dense.files, await sparseConfig(model, layers, dtype)] };
     }
