@@ -192,7 +192,7 @@ test("with several config groups layers keep their bits, those of the most first
 
 const held = async (options: object): Promise<unknown> => assemble.mixedBits?.({ ...options });
 
-test("a recipe may let bits differ where layers keep them, and is told how where they do not", async () => {
+test("a recipe may let bits differ where layers keep them, and is refused with the remedy where they do not", async () => {
   assert.ok(assemble.mixedBits);
   assert.equal(await held({ format: "gptq" }), [2, 3, 4, 8]);
   assert.equal(await held({ format: "onnx" }), [2, 3, 4, 8]);

@@ -1,7 +1,7 @@
 import { vocabularyStep } from "@mbs/artifacts";
 import { isDeepStrictEqual } from "node:util";
 import { FailedPreconditionError, UsageError, firstOutput, isOptional } from "@mbs/contracts";
-import type { ObjectPool, Progress } from "@mbs/contracts";
+import type { ObjectPool, Progress, StageOptions } from "@mbs/contracts";
 import { pinRevisions } from "@mbs/hub";
 import type { Revisions } from "@mbs/hub";
 import { openModel } from "@mbs/models";
@@ -116,6 +116,13 @@ async function allocationFaults(recipe: Recipe): Promise<UsageError[]> {
     return fault("spreads compress.sparsity over the steps; give compress one");
   }
   return [];
+}
+
+/** Options of a node without the solver's default bits, where an allocation has bits for each tensor. */
+function withoutOwnBits(recipe: Recipe, { inputs }: PlanNode, options: StageOptions): StageOptions {
+  if (inputs["allocation"] === undefined || !allocatesBits(recipe)) return options;
+  const { bits: _bits, ...others } = options;
+  return others;
 }
 
 /** A fault of an input of an entry of `stages`, with its line. */
@@ -260,7 +267,7 @@ export async function prepareRun(given: Recipe, known: Stages, { revisions, prog
   }
   const completed = nodes.map(async (node) => ({
     ...node,
-    options: await completeOptions(stageOf(stages, node.stage), node.options),
+    options: withoutOwnBits(recipe, node, await completeOptions(stageOf(stages, node.stage), node.options)),
   }));
   const plan = { nodes: await Promise.all(completed), modelFolder };
   checkInputCounts(recipe, plan, stages);

@@ -10,6 +10,7 @@ import type { PreparedRun } from "../plan/prepared-run.ts";
 import type { QualityResult } from "../quality/choose-best.ts";
 import { prepareSearch, search, withSearch } from "../quality/search.ts";
 import { propagations } from "../recipe/recipe-keys.ts";
+import { allocatesBits } from "../recipe/recipe.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import { claimFolder } from "./claim-folder.ts";
 import type { Crew, CrewOptions } from "./crew.ts";
@@ -35,14 +36,15 @@ export interface RunResult {
 }
 
 /** One line with the options that solver and format have chosen, but for flags that are off; undefined where the recipe gives all. */
-async function noteChosen(given: Recipe, { compress, assemble }: Recipe): Promise<string | undefined> {
+async function noteChosen(given: Recipe, recipe: Recipe): Promise<string | undefined> {
+  const { compress, assemble } = recipe;
   const { options } = await loadSolver(String(compress["solver"]));
   const excluded = new Set(Object.keys(compress).flatMap((name) => options[name]?.excludes ?? []));
   const defaults = Object.entries(options).flatMap(([name, { default: value }]) =>
     value === undefined || value === false || excluded.has(name) ? [] : [[name, value] as const],
   );
   const chosen = Object.entries({ ...Object.fromEntries(defaults), ...compress }).filter(
-    ([name]) => given.compress[name] === undefined && Object.hasOwn(options, name),
+    ([name]) => given.compress[name] === undefined && Object.hasOwn(options, name) && !(name === "bits" && allocatesBits(recipe)),
   );
   const words = chosen.map(([name, value]) => `${optionFlag(name).slice(2)}: ${String(value)}`);
   if (chosen.length === 0) return undefined;
