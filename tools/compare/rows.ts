@@ -21,6 +21,7 @@ export const methods: Readonly<Record<string, Method>> = {
   "gptq-3": { title: "GPTQ 3 bits", compress: quantised("gptq", 3) },
   "gptq-2": { title: "GPTQ 2 bits", compress: quantised("gptq", 2) },
   "sparsegpt-50": { title: "SparseGPT 50%", compress: { solver: "sparsegpt", sparsity: 0.5 } },
+  "alps-50": { title: "ALPS 50%", compress: { solver: "alps", sparsity: 0.5 } },
   "wanda-50": { title: "Wanda 50%", compress: { solver: "wanda", sparsity: 0.5 } },
   "rtn-4": { title: "RTN 4 bits", compress: quantised("rtn", 4), withoutText: true },
   "rtn-3": { title: "RTN 3 bits", compress: quantised("rtn", 3), withoutText: true },
@@ -88,7 +89,7 @@ export const settings: readonly Setting[] = [
     plain: `public-gptq-${bits}`,
     rows: [`public-gptq-${bits}`, `gptqmodel-${bits}`, `gptq-${bits}`],
   })),
-  { title: "SparseGPT 50%", plain: "public-sparsegpt-50", rows: ["public-sparsegpt-50", "sparsegpt-50"] },
+  { title: "SparseGPT 50%", plain: "public-sparsegpt-50", rows: ["public-sparsegpt-50", "sparsegpt-50", "alps-50"] },
 ];
 
 /** How much text is used: segments of calibration and their tokens, held-out windows of a language and their tokens. */
