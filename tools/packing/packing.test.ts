@@ -119,7 +119,7 @@ packing(
 
 packing("the solvers alone need no engine, no Arrow and no model code", ({ work, tarballs }) => {
   const names = closure("@mbs/solvers");
-  assert.equal([...names].toSorted(), ["@mbs/contracts", "@mbs/numbers", "@mbs/solvers"]);
+  assert.equal([...names].toSorted(), ["@mbs/contracts", "@mbs/gguf", "@mbs/numbers", "@mbs/solvers"]);
   const project = emptyProject(work, tarballs, names);
   const script = `import { gptq } from "@mbs/solvers/gptq"; console.log(gptq.name);`;
   writeFileSync(join(project, "load.mjs"), script);

@@ -200,7 +200,7 @@ test("an option of another format is refused, and so is an unknown format", asyn
   const folder = join(root, "options");
   await writeTinyModel(folder);
   for (const [options, message] of [
-    [{ format: "gguf" }, "--format takes one of dense, compressed-tensors, gptq, gptq-v2"],
+    [{ format: "ggml" }, "--format takes one of dense, compressed-tensors, gptq, gptq-v2, gguf, onnx"],
     [{ format: "gptq", threeBit: "planes" }, "assemble --format gptq: unknown option --three-bit"],
     [{ threeBit: "planes" }, "assemble --format dense: unknown option --three-bit"],
   ] as const) {
