@@ -1,4 +1,8 @@
+import { formatNames } from "../../packages/assembly/src/formats.ts";
 import type { Rounding } from "../../packages/assembly/test/fixtures/quantised-model.ts";
+
+/** The formats of the table's programs; GGUF files are for llama.cpp, which tools/gguf-check asks. */
+export const loadFormats: readonly string[] = formatNames.filter((name) => name !== "gguf");
 
 /** Layers that are written in every format. */
 export interface LoadCase {

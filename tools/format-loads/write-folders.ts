@@ -11,9 +11,8 @@ import { at, MbsError } from "@mbs/contracts";
 import { openModel, runSteps } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { assemble } from "../../packages/assembly/src/index.ts";
-import { formatNames } from "../../packages/assembly/src/formats.ts";
 import { caseLayers, quietContext } from "../../packages/assembly/test/fixtures/quantised-model.ts";
-import { concerns, loadCases } from "./cases.ts";
+import { concerns, loadCases, loadFormats } from "./cases.ts";
 import type { LoadCase } from "./cases.ts";
 
 const tokens = Int32Array.from({ length: 24 }, (_, index) => 4 + ((index * 37 + 5) % 50));
@@ -77,7 +76,7 @@ async function writeCase(model: Model, loadCase: LoadCase, folder: string): Prom
   const refused: Record<string, string> = {};
   const own: Record<string, number | string> = {};
   let logits: number[] = [];
-  for (const format of formatNames) {
+  for (const format of loadFormats) {
     const target = join(folder, format);
     const message = await writeFormat(model, loadCase, format, target);
     if (message !== undefined) refused[format] = message;
