@@ -1,4 +1,4 @@
-export { bitsOf, blockTypeNamed, blockTypes, isReadable, readableTypes } from "./blocks/block-types.ts";
+export { blockTypeNamed, blockTypes, isReadable, readableTypes } from "./blocks/block-types.ts";
 export type { BlockType } from "./blocks/block-types.ts";
 export { fittingType } from "./blocks/fitting-type.ts";
 export type { BlockEncoder } from "./encoders/block-encoder.ts";

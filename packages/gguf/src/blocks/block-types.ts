@@ -88,9 +88,6 @@ export function blockTypeNamed(name: string): BlockType {
   throw new UsageError(`${JSON.stringify(name)} is no GGUF type; there are ${[...byName.keys()].join(", ")}`, { type: name });
 }
 
-/** Bits of a stored value, with the scales of its block: 4.5 of Q4_K. */
-export const bitsOf = ({ bytes, values }: BlockType): number => (bytes * 8) / values;
-
 /** Whether weights of this type can be read. */
 export const isReadable = ({ plain, decode }: BlockType): boolean => plain !== undefined || decode !== undefined;
 
