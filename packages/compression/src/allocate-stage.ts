@@ -69,6 +69,7 @@ export const allocate: Stage = {
       pool: context.pool,
     });
     const [statistics, segments] = [inputs["statistics"]?.[0], inputs["segments"]?.[0]];
-    return { allocation: await method.allocate(model, { factors, statistics, segments }, rest, context) };
+    const { allowNonfinite } = own;
+    return { allocation: await method.allocate(model, { factors, statistics, segments, allowNonfinite }, rest, context) };
   },
 };

@@ -10,14 +10,14 @@ import {
   type Statistic,
   type TensorAllocation,
 } from "@mbs/artifacts";
-import { at, UsageError, type ArtifactStream } from "@mbs/contracts";
-import type { Model } from "@mbs/models";
+import { at, BadDataError, UsageError, type ArtifactStream } from "@mbs/contracts";
+import { openModel, type Model } from "@mbs/models";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { parseSize, storedBits } from "../src/allocation/bits/bit-budget.ts";
 import { chooseBits, type BitUnit } from "../src/allocation/bits/bit-program.ts";
 import { allocate, compress } from "../src/index.ts";
-import { factorsOf, factorStream, recordingContext, withTinyModel } from "./tiny-site.ts";
+import { factorsOf, factorStream, putNan, recordingContext, withTinyModel } from "./tiny-site.ts";
 
 type Options = Readonly<Record<string, unknown>>;
 
@@ -214,6 +214,33 @@ test("compress gives each tensor its bits, as if it were alone, with grids by it
       const same = (await collect(readLayers(alone.layers))).find((layer) => layer.tensor === tensor);
       assert.equal(same?.values.data, values.data);
     }
+  });
+});
+
+test("a tensor with NaN gets no bits on request, and counts as one that stays as it is", async () => {
+  await withTinyModel({ steps: 1 }, async ({ path, steps }) => {
+    const broken = putNan(path, "dense_h_to_4h.weight");
+    const model = await openModel(path, { allowNonfinite: true });
+    const tensors = steps.flatMap(({ sites }) => sites.flatMap(({ weights }) => weights.map(({ tensor }) => tensor)));
+    const left = tensors.filter((tensor) => tensor !== broken);
+    for (const method of ["damage", "even"]) {
+      const given = { options: { method, allowNonfinite: true, bitsPerWeight: 3.9 }, segments: true };
+      const stream = await allocated(model, given);
+      const used = parseMetadata("allocation", stream.schema).bitsPerWeight;
+      assert.ok(used !== undefined && used <= 3.9, String(used));
+      assert.equal(
+        (await rowsOf(stream)).map(({ tensor }) => tensor),
+        left,
+      );
+      const layers = await compressed(model, await allocated(model, given), { solver: "gptq", allowNonfinite: true });
+      assert.equal(new Set((await collect(readLayers(layers))).map(({ tensor }) => tensor)), new Set(left));
+    }
+    await rejects(
+      async () => allocated(model, { options: { bitsPerWeight: 3.9 } }),
+      BadDataError,
+      /has NaN at index 0; repair the model, or leave the tensor uncompressed with --allow-nonfinite/,
+    );
+    await model.close();
   });
 });
 

@@ -8,6 +8,8 @@ export interface AllocationInputs {
   readonly statistics?: ArtifactStream | undefined;
   /** Texts that the model is run on. */
   readonly segments?: ArtifactStream | undefined;
+  /** Whether tensors with NaN or Inf are left out; the model was opened so. */
+  readonly allowNonfinite: boolean;
 }
 
 /** A way to allocate: sparsity to steps, or bits to tensors. */

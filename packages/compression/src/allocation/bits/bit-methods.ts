@@ -1,5 +1,14 @@
 import { encodeBitAllocation, parseMetadata } from "@mbs/artifacts";
-import { parseOptions, quoted, UsageError, type OptionTable, type OptionValues } from "@mbs/contracts";
+import {
+  BadDataError,
+  InterruptedError,
+  parseOptions,
+  quoted,
+  UsageError,
+  type OptionTable,
+  type OptionValues,
+  type StageContext,
+} from "@mbs/contracts";
 import type { Model } from "@mbs/models";
 import type { AllocationMethod } from "../allocation-method.ts";
 import { denseBytes, parseSize, storedBits } from "./bit-budget.ts";
@@ -68,8 +77,20 @@ type SharedOptions = OptionValues<typeof bitOptions>;
 /** Up to here grids are asymmetric unless the options say otherwise, as those of all solvers. */
 const asymmetricBits = 3;
 
+/** Reads all weights, so that the checkpoint knows those that hold NaN or Inf: it lists a tensor once it was read. */
+async function findNonfinite(model: Model, { signal, warn }: StageContext): Promise<void> {
+  for (const { sites } of model.steps) {
+    for (const { tensor } of sites.flatMap(({ weights }) => weights)) {
+      if (signal.aborted) throw new InterruptedError("allocate: stopped");
+      await model.readWeight(tensor);
+      if (model.checkpoint.nonfinite.has(tensor)) warn(`tensor ${tensor} has NaN or Inf and gets no bits`);
+    }
+  }
+}
+
+/** @throws {BadDataError} where no tensor is left */
 function sizedTensors(model: Model, bits: readonly number[], gridOf: BitRequest["gridOf"]): SizedTensor[] {
-  return model.steps.flatMap(({ name: step, sites }) =>
+  const tensors = model.steps.flatMap(({ name: step, sites }) =>
     sites.flatMap(({ name: site, width: columns, weights }) =>
       weights
         .filter(({ tensor }) => !model.checkpoint.nonfinite.has(tensor))
@@ -79,6 +100,8 @@ function sizedTensors(model: Model, bits: readonly number[], gridOf: BitRequest[
         }),
     ),
   );
+  if (tensors.length > 0) return tensors;
+  throw new BadDataError(`${model.path}: all tensors to compress have NaN or Inf; take the model from its source again`);
 }
 
 /** Tensors with bits of their own, or those of a site together. */
@@ -129,6 +152,7 @@ const allocationMethodOf = (method: BitMethod): AllocationMethod => ({
         symmetric: shared.symmetric ?? bits > asymmetricBits,
         minZeroPoint: shared.minZeroPoint,
       });
+      if (inputs.allowNonfinite) await findNonfinite(model, context);
       const tensors = sizedTensors(model, parseBits(shared.bits), gridOf);
       const units = unitsOf(tensors, shared.unit);
       const limit = limitOf(shared, model, tensors);
