@@ -1,6 +1,5 @@
 import { createDerivation } from "./merge-closure.ts";
 import type { NewId } from "./renumbered-json.ts";
-import { byteTokens } from "./tokenizer-parts.ts";
 import type { Pieces, TokenizerParts } from "./tokenizer-parts.ts";
 
 /** Why tokens are kept; each counts for the first reason that it has. */
@@ -52,10 +51,12 @@ function unigramAlphabet(pieces: Pieces): number[] {
 
 /** Tokens that any text may need, whatever its language, so that nothing is lost that was not lost before. */
 function alphabetOf(parts: TokenizerParts): number[] {
-  const unknown = parts.unknown === undefined ? [] : [parts.unknown];
-  if (parts.type === "Unigram") return [...unknown, ...unigramAlphabet(parts.pieces)];
-  const needed = parts.hasByteFallback ? byteTokens : [...parts.ids.keys()].filter(isCharacter);
-  return [...unknown, ...needed.flatMap((token) => parts.ids.get(token) ?? [])];
+  const { ids, bytes } = parts;
+  const always = [...bytes, ...(parts.unknown === undefined ? [] : [parts.unknown])];
+  // the tokens of bytes are longer than a character, and made of characters that are pieces
+  if (parts.type === "Unigram") return [...always, ...unigramAlphabet(parts.pieces)];
+  if (bytes.length === 256) return always;
+  return [...always, ...[...ids].flatMap(([token, id]) => (isCharacter(token) ? [id] : []))];
 }
 
 /** Tokens that others are made of. */

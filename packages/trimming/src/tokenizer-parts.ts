@@ -16,6 +16,11 @@ interface CommonParts {
   readonly ids: ReadonlyMap<string, number>;
   /** Ids of the added tokens, special ones and others. */
   readonly added: readonly number[];
+  /**
+   * Ids of the tokens of bytes that a character without a token is written as: 256, or fewer where some are missing; none without
+   * byte fallback.
+   */
+  readonly bytes: readonly number[];
 }
 
 interface BpeParts {
@@ -23,8 +28,6 @@ interface BpeParts {
   readonly merges: Merges;
   /** The token of what is not in the vocabulary; undefined where there is none. */
   readonly unknown: number | undefined;
-  /** Whether a character that is no token is written as the tokens of its bytes, all 256 of which are there. */
-  readonly hasByteFallback: boolean;
 }
 
 interface UnigramParts {
@@ -37,7 +40,7 @@ interface UnigramParts {
 export const byteToken = (byte: number): string => `<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`;
 
 /** The 256 tokens of bytes. */
-export const byteTokens: readonly string[] = Array.from({ length: 256 }, (_, byte) => byteToken(byte));
+const byteTokens: readonly string[] = Array.from({ length: 256 }, (_, byte) => byteToken(byte));
 
 const optionalId = (id: unknown): number | undefined => (typeof id === "number" ? id : undefined);
 
@@ -57,16 +60,19 @@ export function readTokenizerParts(json: JsonObject, file: string): TokenizerPar
     );
   }
   const ids = tokenIds(json);
-  const common = { ids, added: (json["added_tokens"] as readonly { readonly id: number }[]).map(({ id }) => id) };
-  const { vocab } = model;
+  const { vocab, byte_fallback: fallback } = model;
+  const common = {
+    ids,
+    added: (json["added_tokens"] as readonly { readonly id: number }[]).map(({ id }) => id),
+    bytes: fallback === true ? byteTokens.flatMap((token) => ids.get(token) ?? []) : [],
+  };
   if (isObject(vocab)) {
-    const { unk_token: unknown, byte_fallback: fallback } = model;
+    const { unk_token: unknown } = model;
     return {
       ...common,
       type: "BPE",
       merges: model["merges"] as Merges,
       unknown: typeof unknown === "string" ? ids.get(unknown) : undefined,
-      hasByteFallback: fallback === true && byteTokens.every((token) => ids.has(token)),
     };
   }
   return { ...common, type: "Unigram", pieces: vocab as Pieces, unknown: optionalId(model["unk_id"]) };

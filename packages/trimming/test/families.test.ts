@@ -117,7 +117,8 @@ for (const family of ["byte-level", "sentencepiece-bpe"] as const) {
     const parts = readTokenizerParts(json, family);
     const { newId, reasons } = chooseTokens(parts, { texts: used, named: [], template: [], rows: parts.ids.size, multiple: 1 });
     assert.ok(reasons.merges > 0);
-    const alphabet = new Set([...parts.ids].flatMap(([token, id]) => (/^(?:.|<.*>)$/su.test(token) ? [id] : [])));
+    const characters = [...parts.ids].flatMap(([token, id]) => (/^(?:.|<.*>)$/su.test(token) ? [id] : []));
+    const alphabet = new Set([...characters, ...parts.added]);
     const bare = (id: number): number | undefined => (used.has(id) || alphabet.has(id) ? newId(id) : undefined);
     const after = makeTokenizer(family, trimmedTokenizer(json, bare), {});
     assert.ok(own.some((text) => after.encode(text).join() !== renumbered(before.encode(text), newId).join()));
@@ -145,6 +146,54 @@ test("unigram: pieces with a character that is no piece of its own are kept", as
   const after = makeTokenizer("unigram", trimmedTokenizer(longer, newId), {});
   for (const text of ["ქა გამ", "გამქა x"]) assert.is(after.decode(after.encode(text)), before.decode(before.encode(text)));
   assert.ok(newId(vocab.length - 1) !== undefined && newId(vocab.length - 2) !== undefined);
+});
+
+const hex = (byte: number): string => byte.toString(16).toUpperCase().padStart(2, "0");
+const byteTokens = Array.from({ length: 256 }, (_, byte) => `<0x${hex(byte)}>`);
+
+/** The Unigram fixture with more pieces behind the others; added tokens that were behind stay so. */
+const withPieces = (json: JsonObject, pieces: readonly string[], fallback: boolean): JsonObject => {
+  const model = json["model"] as { vocab: readonly (readonly [string, number])[] };
+  const added = (json["added_tokens"] as { id: number }[]).map((token) =>
+    token.id < model.vocab.length ? token : { ...token, id: token.id + pieces.length },
+  );
+  const vocab = [...model.vocab, ...pieces.map((piece) => [piece, 0] as const)];
+  return { ...json, added_tokens: added, model: { ...model, vocab, byte_fallback: fallback } };
+};
+
+const leftOf = (json: JsonObject, tokens: readonly string[]): readonly string[] => {
+  const parts = readTokenizerParts(json, "tokenizer");
+  const { newId } = chooseTokens(parts, { texts: [], named: [], template: [], rows: parts.ids.size, multiple: 1 });
+  const ids = tokenIds(trimmedTokenizer(json, newId));
+  return tokens.filter((token) => ids.has(token));
+};
+
+test("unigram with byte fallback: the tokens of bytes are kept, which programs with byte fallback need", async () => {
+  const json = await readFamily("unigram");
+  // made of characters that are pieces, so that nothing else keeps them
+  const characters = tokenIds(json);
+  const [ofPieces, first] = [
+    byteTokens.filter((token) => Array.from(token).every((one) => characters.has(one))),
+    byteTokens.slice(0, 9),
+  ];
+  assert.ok(ofPieces.length > 0);
+  assert.equal(leftOf(withPieces(json, byteTokens, true), byteTokens), byteTokens);
+  assert.equal(leftOf(withPieces(json, first, true), byteTokens), first);
+  const without = leftOf(withPieces(json, byteTokens, false), ofPieces);
+  assert.equal(without, []);
+});
+
+test("sentencepiece-bpe: with some tokens of bytes missing, the others and all characters are kept", async () => {
+  const json = await readFamily("sentencepiece-bpe");
+  const model = json["model"] as { vocab: Record<string, number> };
+  const few = byteTokens.slice(1);
+  const characters = Object.keys(model.vocab).filter((token) => Array.from(token).length === 1);
+  const vocab = Object.fromEntries(
+    Object.entries(model.vocab).map(([token, id]) => (token === "<0x00>" ? ["<unused>", id] : [token, id])),
+  );
+  const wanted = [...few, ...characters];
+  assert.equal(leftOf({ ...json, model: { ...model, vocab } }, [...byteTokens, ...characters]), wanted);
+  assert.ok(leftOf(json, characters).length < characters.length);
 });
 
 test("sentencepiece-bpe: characters that go become bytes", async () => {
