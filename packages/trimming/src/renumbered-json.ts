@@ -1,4 +1,4 @@
-import { isObject } from "@mbs/contracts";
+import { BadDataError, isObject } from "@mbs/contracts";
 import { editedJson } from "@mbs/models";
 import type { JsonObject } from "@mbs/models";
 
@@ -8,20 +8,63 @@ const isIdKey = (key: string): boolean => /(?:^|_)token_(?:ids?|index)$/.test(ke
 /** Keys with lists of tokens that are not to be generated: those that are gone need not be named. */
 const suppressed: ReadonlySet<string> = new Set(["bad_words_ids", "suppress_tokens", "begin_suppress_tokens"]);
 
+/** A text file of a model with what it holds. */
+export interface ReadJson {
+  /** For messages. */
+  readonly file: string;
+  readonly text: string;
+  readonly json: JsonObject;
+}
+
 /** The new id of a token; undefined of one that goes. */
 export type NewId = (id: number) => number | undefined;
 
-/** Ids in a value with their new ids, in lists too; what is no id of a token (-1, null) stays. */
-export function renumbered(value: unknown, newId: NewId): unknown {
-  if (Array.isArray(value)) return value.map((one) => renumbered(one, newId));
-  return typeof value === "number" ? (newId(value) ?? value) : value;
+/**
+ * Ids in a value with their new ids, in lists too; what is no id of a token (-1, null) stays.
+ *
+ * @param where file and key of the value, for the message
+ * @throws {BadDataError} for an id without a new one, which would stand for another token
+ */
+export function renumbered(value: unknown, newId: NewId, where: string): unknown {
+  if (Array.isArray(value)) return value.map((one) => renumbered(one, newId, where));
+  if (typeof value !== "number" || value < 0) return value;
+  const own = newId(value);
+  if (own !== undefined) return own;
+  throw new BadDataError(
+    `${where} names token ${value}, which has no row in the embedding and is not in tokenizer.json; correct the id, or remove it`,
+    { token: value },
+  );
 }
+
+/** Tokens with new ids, by their texts; those that neither the model nor tokenizer.json has are left out. */
+export const renumberedTokens = (json: JsonObject, newId: NewId): JsonObject =>
+  Object.fromEntries(
+    Object.entries(json).flatMap(([token, id]) => {
+      const own = typeof id === "number" ? newId(id) : undefined;
+      return own === undefined ? [] : [[token, own]];
+    }),
+  );
+
+/** The same by their ids, as in `added_tokens_decoder`. */
+const renumberedKeys = (json: JsonObject, newId: NewId): JsonObject =>
+  Object.fromEntries(
+    Object.entries(json).flatMap(([id, token]) => {
+      const own = newId(Number(id));
+      return own === undefined ? [] : [[String(own), token]];
+    }),
+  );
 
 const idsIn = (value: unknown): number[] => [value].flat().filter((id): id is number => Number.isInteger(id));
 
-/** Ids of tokens that a configuration names: one, or a list of them, at each of its keys of ids. */
+/** Ids of tokens that a configuration names: one, or a list of them, at each of its keys of ids; and those of `added_tokens_decoder`. */
 export const namedIds = (json: JsonObject): number[] =>
-  Object.entries(json).flatMap(([key, value]) => (isIdKey(key) ? idsIn(value) : []));
+  Object.entries(json).flatMap(([key, value]) => {
+    if (key === "added_tokens_decoder" && isObject(value)) return idsIn(Object.keys(value).map(Number));
+    return isIdKey(key) ? idsIn(value) : [];
+  });
+
+/** Ids of the tokens of added_tokens.json. */
+export const addedIds = (json: JsonObject): number[] => idsIn(Object.values(json));
 
 /** Tokens that a tokenizer's configuration names by their texts: "bos_token", each as it is or as an object with it. */
 export const namedTexts = (json: JsonObject): string[] =>
@@ -37,28 +80,24 @@ const isLeft = (word: unknown, newId: NewId): boolean => idsIn(word).every((id) 
 /**
  * A configuration with new ids of tokens at the keys of its top level; everything else stays as it was written.
  *
- * @param text of config.json, generation_config.json or tokenizer_config.json
- * @param json the same, parsed
+ * @param read config.json, generation_config.json or tokenizer_config.json
  * @param newId of tokens of the source; ids that are none of them (-1) stay
  * @param more other keys that are set
+ * @throws {BadDataError} where a key names a token that is not there
  */
-export function renumberedJson(text: string, json: JsonObject, newId: NewId, more: JsonObject = {}): string {
+export function renumberedJson({ file, text, json }: ReadJson, newId: NewId, more: JsonObject = {}): string {
   const { added_tokens_decoder: added } = json;
   const changes = Object.entries(json).flatMap(([key, value]) => {
-    if (isIdKey(key)) return [[key, renumbered(value, newId)] as const];
+    if (isIdKey(key)) return [[key, renumbered(value, newId, `${file}: ${key}`)] as const];
     if (!suppressed.has(key) || !Array.isArray(value)) return [];
     const left = value.filter((word) => isLeft(word, newId));
-    return [[key, renumbered(left, newId)] as const];
+    return [[key, renumbered(left, newId, `${file}: ${key}`)] as const];
   });
   // only what changes is written again
   const isChanged = ([key, value]: readonly [string, unknown]): boolean => JSON.stringify(value) !== JSON.stringify(json[key]);
   return editedJson(text, {
     ...Object.fromEntries(changes.filter(isChanged)),
-    ...(isObject(added) && {
-      added_tokens_decoder: Object.fromEntries(
-        Object.entries(added).map(([id, token]) => [String(newId(Number(id)) ?? id), token]),
-      ),
-    }),
+    ...(isObject(added) && { added_tokens_decoder: renumberedKeys(added, newId) }),
     ...more,
   });
 }

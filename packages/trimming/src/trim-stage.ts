@@ -16,10 +16,10 @@ import {
   writeSafetensors,
 } from "@mbs/models";
 import type { ArchitectureModel, OutputFile, TensorInfo, TrimmingRecord, WeightFile } from "@mbs/models";
-import { renumbered, renumberedJson } from "./renumbered-json.ts";
+import { renumberedJson, renumberedTokens } from "./renumbered-json.ts";
 import { partSizes, wholeSize } from "./part-sizes.ts";
 import { countTokens, requireKept } from "./token-use.ts";
-import { configurations, openTrimmable, readJson, requireTrimmable, trimVocabulary } from "./trimming.ts";
+import { addedTokensFile, configurations, openTrimmable, readJson, requireTrimmable, trimVocabulary } from "./trimming.ts";
 import type { Trimming } from "./trimming.ts";
 
 /** What chooses the tokens that stay, for `mbs trim` and `mbs vocabulary`. */
@@ -78,12 +78,11 @@ async function describingFiles(
     const read = await readJson(model, name);
     if (read === undefined) continue;
     const more = name === "config.json" ? { vocab_size: rows.length, [trimmingKey]: record } : {};
-    files.push(textFile(name, renumberedJson(read.text, read.json, newId, more)));
+    files.push(textFile(name, renumberedJson(read, newId, more)));
   }
-  const added = await readJson(model, "added_tokens.json");
+  const added = await readJson(model, addedTokensFile);
   if (added !== undefined) {
-    const ids = Object.entries(added.json).map(([token, id]) => [token, renumbered(id, newId)]);
-    files.push(textFile("added_tokens.json", `${JSON.stringify(Object.fromEntries(ids), undefined, 2)}\n`));
+    files.push(textFile(addedTokensFile, `${JSON.stringify(renumberedTokens(added.json, newId), undefined, 2)}\n`));
   }
   return files;
 }

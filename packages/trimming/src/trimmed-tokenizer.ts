@@ -18,13 +18,15 @@ export function processorIds(processor: unknown): number[] {
 
 /** A post-processor whose tokens have new ids. */
 function trimmedProcessor(processor: unknown, newId: NewId): unknown {
+  const where = "tokenizer.json: post_processor";
   if (!isObject(processor)) return processor;
   const { sep, cls, processors, special_tokens: special } = processor;
-  const withIds = (token: unknown): unknown => (isObject(token) ? { ...token, ids: renumbered(token["ids"], newId) } : token);
+  const withIds = (token: unknown): unknown =>
+    isObject(token) ? { ...token, ids: renumbered(token["ids"], newId, where) } : token;
   return {
     ...processor,
-    ...(sep !== undefined && { sep: renumbered(sep, newId) }),
-    ...(cls !== undefined && { cls: renumbered(cls, newId) }),
+    ...(sep !== undefined && { sep: renumbered(sep, newId, where) }),
+    ...(cls !== undefined && { cls: renumbered(cls, newId, where) }),
     ...(isObject(special) && {
       special_tokens: Object.fromEntries(Object.entries(special).map(([name, token]) => [name, withIds(token)])),
     }),
@@ -58,14 +60,17 @@ function trimmedModel(model: JsonObject, newId: NewId): JsonObject {
  *
  * @param json one that `makeTokenizer` has taken
  * @param newId ascending; added tokens have one, and those of the post-processor
+ * @throws {BadDataError} where the post-processor or the padding names a token that is not there
  */
 export function trimmedTokenizer(json: JsonObject, newId: NewId): JsonObject {
   const { padding } = json;
   const added = json["added_tokens"] as readonly { readonly id: number }[];
   return {
     ...json,
-    ...(isObject(padding) && { padding: { ...padding, pad_id: renumbered(padding["pad_id"], newId) } }),
-    added_tokens: added.map((token) => ({ ...token, id: renumbered(token.id, newId) })),
+    ...(isObject(padding) && {
+      padding: { ...padding, pad_id: renumbered(padding["pad_id"], newId, "tokenizer.json: padding") },
+    }),
+    added_tokens: added.map((token) => ({ ...token, id: renumbered(token.id, newId, "tokenizer.json: added_tokens") })),
     post_processor: trimmedProcessor(json["post_processor"], newId),
     model: trimmedModel(json["model"] as JsonObject, newId),
   };

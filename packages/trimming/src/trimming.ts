@@ -4,7 +4,8 @@ import type { ArchitectureModel, JsonObject, Model, Tokenizer } from "@mbs/model
 import { createHash } from "node:crypto";
 import { chooseTokens } from "./kept-tokens.ts";
 import type { KeptTokens } from "./kept-tokens.ts";
-import { namedIds, namedTexts } from "./renumbered-json.ts";
+import { addedIds, namedIds, namedTexts } from "./renumbered-json.ts";
+import type { ReadJson } from "./renumbered-json.ts";
 import { templateTexts } from "./template-texts.ts";
 import { usedTokens } from "./token-use.ts";
 import type { TokenUse } from "./token-use.ts";
@@ -16,17 +17,14 @@ const templateFile = "chat_template.jinja";
 /** Files whose keys name tokens by their ids. */
 export const configurations = ["config.json", "generation_config.json", "tokenizer_config.json"];
 
-/** A text file of a model with what it holds. */
-export interface ReadJson {
-  readonly text: string;
-  readonly json: JsonObject;
-}
+/** The added tokens once more, by their texts. */
+export const addedTokensFile = "added_tokens.json";
 
 /** A JSON file of a model; undefined where it has none. @throws {BadDataError} where it is broken */
 export async function readJson({ files, path }: Model, name: string): Promise<ReadJson | undefined> {
   if (!(await hasFile(files, name))) return undefined;
-  const text = await files.text(name);
-  return { text, json: parseJsonObject(new TextEncoder().encode(text), `${path}/${name}`, `${path}/${name}`) };
+  const [text, file] = [await files.text(name), `${path}/${name}`];
+  return { file, text, json: parseJsonObject(new TextEncoder().encode(text), file, file) };
 }
 
 /** The chat templates of a model, where it has any: of a file of their own, or of tokenizer_config.json, one or several. */
@@ -43,11 +41,13 @@ async function chatTemplates(model: Model): Promise<readonly string[]> {
 async function namedTokens(model: Model, json: JsonObject): Promise<number[]> {
   const read = await Promise.all([...configurations, "special_tokens_map.json"].map((name) => readJson(model, name)));
   const files = read.flatMap((file) => (file === undefined ? [] : [file.json]));
+  const added = await readJson(model, addedTokensFile);
   const ids = tokenIds(json);
   const { padding } = json;
   const padId = isObject(padding) ? padding["pad_id"] : undefined;
   return [
     ...files.flatMap(namedIds),
+    ...(added === undefined ? [] : addedIds(added.json)),
     ...files.flatMap(namedTexts).flatMap((token) => ids.get(token) ?? []),
     ...processorIds(json["post_processor"]),
     ...(typeof padId === "number" ? [padId] : []),

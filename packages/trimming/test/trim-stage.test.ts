@@ -188,6 +188,52 @@ test("ids are renumbered wherever a configuration names them, and nothing else i
   );
 });
 
+test("listed added tokens stay, and no id is left that stands for another token", async () => {
+  // rows 1402 to 1409 have no token; 1300 and 1301 are plain tokens that no text has
+  const source = await writeModel(root, await readFamily("byte-level"), { vocabularySize: 1410 });
+  const write = async (name: string, json: JsonObject): Promise<void> => writeFile(join(source, name), JSON.stringify(json));
+  const few = await writeCorpus(root, { en: ["$%&"] });
+  const wanted = { model: source, corpus: few, keep: ["en"], multiple: 1 };
+  const bare = await trimInto(root, wanted);
+  const before = await oldRows(source, bare.folder);
+  assert.ok(!before.includes(1300) && !before.includes(1301));
+
+  await write("tokenizer_config.json", {
+    added_tokens_decoder: {
+      1300: { content: "<a>" },
+      1400: { content: "<|begin_of_text|>" },
+      1404: { content: "<b>" },
+      1410: {},
+    },
+  });
+  await write("added_tokens.json", { "<c>": 1301, "<d>": 1405, "<gone>": 1411 });
+  const { folder } = await trimInto(root, wanted);
+  const rows = await oldRows(source, folder);
+  assert.equal(
+    rows,
+    [...before, 1300, 1301].sort((a, b) => a - b),
+  );
+  const place = (id: number): number => rows.indexOf(id);
+  const decoder = (await readJson(folder, "tokenizer_config.json"))["added_tokens_decoder"] as object;
+  // two rows without a token come behind the others; what has no row and no token is left out
+  const [b, d] = [rows.length, rows.length + 1];
+  assert.equal(decoder, {
+    [place(1300)]: { content: "<a>" },
+    [place(1400)]: { content: "<|begin_of_text|>" },
+    [b]: { content: "<b>" },
+  });
+  assert.equal(await readJson(folder, "added_tokens.json"), { "<c>": place(1301), "<d>": d });
+  assert.is((await readJson(folder, "config.json"))["vocab_size"], rows.length + 2);
+
+  await write("generation_config.json", { eos_token_id: [1401, 1410] });
+  const refused = await refusal(wanted);
+  assert.instance(refused, BadDataError);
+  assert.match(
+    refused.message,
+    /generation_config\.json: eos_token_id names token 1410, which has no row in the embedding and is not in tokenizer\.json; correct/,
+  );
+});
+
 const isAdded = ({ content }: { content: string }): boolean => !content.startsWith("<extra_id_");
 
 const renamed = ([token, id]: [string, number]): [string, number] =>
