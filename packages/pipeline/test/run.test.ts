@@ -342,6 +342,10 @@ test("faults of options, solver files, stages, inputs and allocation show at onc
   );
   const twice = await messageOf("solver: gptq, bits: 3", "allocate: { method: damage, bits-per-weight: 3 }\n");
   assert.match(twice, /r\.yaml:6: allocate chooses the bits of each tensor, and compress\.bits is the same for all; remove one/);
+  const coded = await messageOf("solver: gptq, vocabulary: 4", "allocate: { method: damage, size: 1MB }\n");
+  assert.match(coded, /r\.yaml:6: allocate counts in its size a vocabulary .* give allocate bits-per-weight instead of size/);
+  const left = await messageOf("solver: gptq, vocabulary: off", "allocate: { method: damage, size: 1MB }\n");
+  assert.not.match(left, /vocabulary/);
   const patterned = await messageOf('solver: wanda, pattern: "2:4"', "allocate: { method: owl }\n");
   assert.match(patterned, /^2 faults: .* r\.yaml:6: allocate lets steps differ .* compress\.pattern is the same in every step/);
   assert.equal((await readdir(root)).sort(), ["corpus", "model"]);

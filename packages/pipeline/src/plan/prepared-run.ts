@@ -19,7 +19,7 @@ import { runFolder } from "../run/run-folder.ts";
 import { checkPins } from "../run/run-record.ts";
 import { loadOwnStages } from "./own-stages.ts";
 import { located, optionFaults } from "./option-faults.ts";
-import { choosableBits, plannedLayers, planRun, planWithFaults, withSolverNeeds } from "./plan.ts";
+import { choosableBits, plannedLayers, planRun, planWithFaults, vocabularyBits, withSolverNeeds } from "./plan.ts";
 import type { ModelOutline, Plan, PlanNode } from "./plan.ts";
 import { completeOptions, optionTable, stageOf } from "./known-stages.ts";
 import type { Stages } from "./known-stages.ts";
@@ -100,8 +100,15 @@ async function allocationFaults(recipe: Recipe): Promise<UsageError[]> {
         `chooses the bits of each tensor, and solver ${solver.name} has no option bits; take one that quantises, such as gptq`,
       );
     }
-    if (compress["bits"] === undefined) return [];
-    return fault("chooses the bits of each tensor, and compress.bits is the same for all; remove one of them");
+    if (compress["bits"] !== undefined) {
+      return fault("chooses the bits of each tensor, and compress.bits is the same for all; remove one of them");
+    }
+    if (allocate["size"] !== undefined && vocabularyBits(recipe) !== undefined) {
+      return fault(
+        "counts in its size a vocabulary that stays as it is, and compress.vocabulary gives it codes; give allocate bits-per-weight instead of size",
+      );
+    }
+    return [];
   }
   const option = Object.hasOwn(solver.options, "sparsity") ? solver.options["sparsity"] : undefined;
   if (option === undefined) {
