@@ -342,6 +342,10 @@ test("faults of options, solver files, stages, inputs and allocation show at onc
   );
   const twice = await messageOf("solver: gptq, bits: 3", "allocate: { method: damage, bits-per-weight: 3 }\n");
   assert.match(twice, /r\.yaml:6: allocate chooses the bits of each tensor, and compress\.bits is the same for all; remove one/);
+  for (const method of ["damage", "even"]) {
+    const open = await messageOf("solver: gptq", `allocate: { method: ${method} }\n`);
+    assert.match(open, /^2 faults: .* r\.yaml:6: allocate chooses .* nothing says how many in all; give it bits-per-weight or/);
+  }
   const coded = await messageOf("solver: gptq, vocabulary: 4", "allocate: { method: damage, size: 1MB }\n");
   assert.match(coded, /r\.yaml:6: allocate counts in its size a vocabulary .* give allocate bits-per-weight instead of size/);
   const left = await messageOf("solver: gptq, vocabulary: off", "allocate: { method: damage, size: 1MB }\n");

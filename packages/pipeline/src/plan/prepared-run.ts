@@ -103,6 +103,9 @@ async function allocationFaults(recipe: Recipe): Promise<UsageError[]> {
     if (compress["bits"] !== undefined) {
       return fault("chooses the bits of each tensor, and compress.bits is the same for all; remove one of them");
     }
+    if (allocate["bitsPerWeight"] === undefined && allocate["size"] === undefined) {
+      return fault("chooses the bits of each tensor, and nothing says how many in all; give it bits-per-weight or size");
+    }
     if (allocate["size"] !== undefined && vocabularyBits(recipe) !== undefined) {
       return fault(
         "counts in its size a vocabulary that stays as it is, and compress.vocabulary gives it codes; give allocate bits-per-weight instead of size",

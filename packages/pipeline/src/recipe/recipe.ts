@@ -66,6 +66,9 @@ export interface Recipe {
   readonly locate?: (keys: readonly string[]) => string;
 }
 
-/** Whether an allocation is of bits of each tensor, not of sparsity of each step: only that has a size. */
-export const allocatesBits = ({ allocate }: Recipe): boolean =>
-  allocate !== undefined && (allocate["bitsPerWeight"] !== undefined || allocate["size"] !== undefined);
+/** The methods of `allocate` that choose bits; the others choose sparsity. */
+const bitMethods: ReadonlySet<unknown> = new Set(["damage", "even"]);
+
+/** Whether an allocation is of bits of each tensor, not of sparsity of each step: the method says it, or else a size. */
+export const allocatesBits = ({ allocate: { method, bitsPerWeight, size } = {} }: Recipe): boolean =>
+  method === undefined ? bitsPerWeight !== undefined || size !== undefined : bitMethods.has(method);
