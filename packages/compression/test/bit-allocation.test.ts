@@ -189,7 +189,8 @@ test("allocate refuses sizes that nothing fits into, with what would fit", async
 
 async function compressed(model: Model, allocation: ArtifactStream, options: Options) {
   const inputs = { factors: [factorStream(model.address, await factorsOf(model))], allocation: [allocation] };
-  const given = { model: model.path, ...(options["solver"] === "wanda" ? {} : { groupSize: 32 }), ...options };
+  const inGroups = !["grid", "mixture"].some((name) => name in options) && options["solver"] !== "wanda";
+  const given = { model: model.path, ...(inGroups && { groupSize: 32 }), ...options };
   const { layers } = await compress.run(inputs, given, recordingContext());
   assert.ok(layers);
   return layers;
@@ -250,6 +251,8 @@ test("bits that fit neither solver nor grid are refused with the remedy", async 
       collect(readLayers(await compressed(model, await allocated(model, { options: { bitsPerWeight: 3.9 } }), options)));
     await rejects(run({ solver: "wanda" }), UsageError, /sets the bits of each tensor, and solver wanda has no bits/);
     await rejects(run({ solver: "gptq", bits: 3 }), UsageError, /--bits 3 is for all tensors/);
+    await rejects(run({ solver: "gptq", grid: "Q4_K" }), UsageError, /--grid names types of GGUF with their own bits/);
+    await rejects(run({ solver: "gptq", mixture: "Q4_K_M" }), UsageError, /--mixture names types of GGUF with their own bits/);
     await rejects(run({ solver: "gptq", groupSize: 64 }), UsageError, /--group-size is 64, and bits were allocated with 32/);
     await rejects(
       run({ solver: "gptq", symmetric: true }),

@@ -101,12 +101,12 @@ async function readBits(
       },
     );
   }
-  if (given.options["grid"] !== undefined) {
+  const blocks = ["grid", "mixture"].find((name) => given.options[name] !== undefined);
+  if (blocks !== undefined) {
+    const flag = optionFlag(blocks);
     throw new UsageError(
-      "compress: --grid names a type with its own bits, and the allocation has others; leave one of them out",
-      {
-        option: "--grid",
-      },
+      `compress: ${flag} names types of GGUF with their own bits, and the allocation has others; leave one of them out`,
+      { option: flag },
     );
   }
   checkGrid(metadata, given);
