@@ -1,4 +1,15 @@
-import { InternalError, parseOptions, splitOptions, UsageError, type OptionTable, type Stage } from "@mbs/contracts";
+import { parseMetadata } from "@mbs/artifacts";
+import {
+  BadDataError,
+  InternalError,
+  parseOptions,
+  splitOptions,
+  UsageError,
+  type ArtifactStream,
+  type OptionTable,
+  type Stage,
+} from "@mbs/contracts";
+import type { Model } from "@mbs/models";
 import type { AllocationMethod } from "./allocation/allocation-method.ts";
 import { bitMethods } from "./allocation/bits/bit-methods.ts";
 import { sparsityMethods } from "./allocation/sparsity/sparsity-methods.ts";
@@ -28,6 +39,24 @@ function methodNamed({ method: asked }: Readonly<Record<string, unknown>>): Allo
   const method = allocationMethods.get(name);
   if (method === undefined) throw new InternalError(`no method ${name}`);
   return method;
+}
+
+/** @throws {BadDataError} with both addresses, where statistics or segments were made with another model or tokenizer */
+function checkSources(model: Model, statistics: ArtifactStream | undefined, segments: ArtifactStream | undefined): void {
+  const captured = statistics && parseMetadata("statistics", statistics.schema).model;
+  if (captured !== undefined && captured !== model.address) {
+    throw new BadDataError(`the statistics are of model ${captured}, ${model.path} is ${model.address}; capture again`, {
+      expected: model.address,
+      found: captured,
+    });
+  }
+  const sampled = segments && parseMetadata("segments", segments.schema).tokenizer;
+  if (sampled !== undefined && sampled !== model.tokenizerAddress) {
+    throw new BadDataError(`the segments are of tokenizer ${sampled}, the model's is ${model.tokenizerAddress}; sample again`, {
+      expected: model.tokenizerAddress,
+      found: sampled,
+    });
+  }
 }
 
 /** Stage `allocate`: factors of all steps and a model to a sparsity of each step, or to bits of each tensor. */
@@ -69,6 +98,12 @@ export const allocate: Stage = {
       pool: context.pool,
     });
     const [statistics, segments] = [inputs["statistics"]?.[0], inputs["segments"]?.[0]];
+    try {
+      checkSources(model, statistics, segments);
+    } catch (error) {
+      await model.close();
+      throw error;
+    }
     const { allowNonfinite } = own;
     return { allocation: await method.allocate(model, { factors, statistics, segments, allowNonfinite }, rest, context) };
   },

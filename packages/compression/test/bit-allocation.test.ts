@@ -68,7 +68,7 @@ test("sizes count scales, and zero points of asymmetric grids; sizes of files ar
 });
 
 /** Statistics of two languages, of which the second uses every fourth channel four times as much. */
-function languageStatistics(model: Model, records: readonly FactorRecord[]): ArtifactStream {
+function languageStatistics(address: string, records: readonly FactorRecord[]): ArtifactStream {
   const statistics = records.flatMap(({ step, site, width, diagonal }) =>
     ["en", "mr"].map((language): Statistic => {
       const values = diagonal.map((value, channel) => (language === "mr" && channel % 4 === 0 ? value * 16 : value));
@@ -76,7 +76,7 @@ function languageStatistics(model: Model, records: readonly FactorRecord[]): Art
     }),
   );
   const about = { tokenizer: "t", propagation: "dense", unit: statisticsUnits.plain, mix: undefined };
-  return encodeStatistics(statistics, { model: model.address, ...about });
+  return encodeStatistics(statistics, { model: address, ...about });
 }
 
 const tokens = (first: number): Int32Array => Int32Array.from({ length: 24 }, (_, index) => (first + index * 5) % 30);
@@ -87,19 +87,23 @@ interface Given {
   readonly options: Options;
   readonly statistics?: boolean;
   readonly segments?: boolean;
+  /** What statistics and segments are of, where it is not the model. */
+  readonly origin?: { readonly address?: string; readonly tokenizer?: string };
 }
 
-async function allocated(model: Model, { options, statistics = false, segments = false }: Given): Promise<ArtifactStream> {
+async function allocated(model: Model, given: Given): Promise<ArtifactStream> {
+  const { options, statistics = false, segments = false } = given;
+  const { address = model.address, tokenizer = model.tokenizerAddress } = given.origin ?? {};
   const records = await factorsOf(model);
   const texts = ["en", "mr"].map((language, segment) => ({ segment, language, documents: 1, tokens: tokens(segment) }));
-  const about = { tokenizer: "t", corpus: "c", distribution: "", length: 24, seed: 0, mix: "equal", counts: {}, shortfall: {} };
+  const about = { tokenizer, corpus: "c", distribution: "", length: 24, seed: 0, mix: "equal", counts: {}, shortfall: {} };
   const inputs = {
     factors: [factorStream(model.address, records)],
-    ...(statistics && { statistics: [languageStatistics(model, records)] }),
+    ...(statistics && { statistics: [languageStatistics(address, records)] }),
     ...(segments && { segments: [encodeSegments(texts, about)] }),
   };
-  const given = { model: model.path, method: "damage", groupSize: 32, ...options };
-  const { allocation } = await allocate.run(inputs, given, recordingContext());
+  const raw = { model: model.path, method: "damage", groupSize: 32, ...options };
+  const { allocation } = await allocate.run(inputs, raw, recordingContext());
   assert.ok(allocation);
   return allocation;
 }
@@ -184,6 +188,23 @@ test("allocate refuses sizes that nothing fits into, with what would fit", async
     await rejects(run({ bitsPerWeight: 3, size: "1MB" }), UsageError, /exclude each other/);
     await rejects(run({ bitsPerWeight: 3, bits: ["9"] }), UsageError, /--bits takes whole numbers from 2 to 8/);
     await rejects(run({ bitsPerWeight: 3, sparsity: 0.5 }), UsageError, /unknown option --sparsity/);
+  });
+});
+
+test("statistics of another model and segments of another tokenizer are refused, with both addresses", async () => {
+  await withTinyModel({ steps: 1 }, async (model) => {
+    const run = (origin: Given["origin"] & object) => async () =>
+      allocated(model, { options: { bitsPerWeight: 3.9 }, statistics: true, segments: true, origin });
+    await rejects(
+      run({ address: "another" }),
+      BadDataError,
+      new RegExp(`^the statistics are of model another, .* is ${model.address}; capture again$`),
+    );
+    await rejects(
+      run({ tokenizer: "another" }),
+      BadDataError,
+      new RegExp(`^the segments are of tokenizer another, the model's is ${model.tokenizerAddress}; sample again$`),
+    );
   });
 });
 
