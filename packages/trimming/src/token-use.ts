@@ -1,4 +1,4 @@
-import { InterruptedError, UsageError } from "@mbs/contracts";
+import { BadDataError, InterruptedError, UsageError } from "@mbs/contracts";
 import type { StageContext } from "@mbs/contracts";
 import type { Corpus } from "@mbs/corpora";
 import type { Tokenizer } from "@mbs/models";
@@ -78,6 +78,21 @@ export function requireKept(keep: readonly string[], { name, languages }: Corpus
     );
   }
   return [...new Set(keep)];
+}
+
+/**
+ * The use of kept languages, each of which chooses tokens.
+ *
+ * @throws {BadDataError} where the texts of one have no token, so that only what every language needs would stay for it
+ */
+export function requireTokens(uses: readonly TokenUse[], { name }: Corpus): readonly TokenUse[] {
+  const empty = uses.find(({ tokens }) => tokens === 0);
+  if (empty === undefined) return uses;
+  const { language } = empty;
+  throw new BadDataError(
+    `corpus ${name}: the texts of ${language} have no token, so none can be kept for it; give it texts, or leave it out of --keep`,
+    { corpus: name, language },
+  );
 }
 
 /** Tokens that some languages use, between texts too. */

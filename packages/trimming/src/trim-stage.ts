@@ -18,7 +18,7 @@ import {
 import type { ArchitectureModel, OutputFile, TensorInfo, TrimmingRecord, WeightFile } from "@mbs/models";
 import { renumberedJson, renumberedTokens } from "./renumbered-json.ts";
 import { partSizes, wholeSize } from "./part-sizes.ts";
-import { countTokens, requireKept } from "./token-use.ts";
+import { countTokens, requireKept, requireTokens } from "./token-use.ts";
 import { addedTokensFile, configurations, openTrimmable, readJson, requireTrimmable, trimVocabulary } from "./trimming.ts";
 import type { Trimming } from "./trimming.ts";
 
@@ -123,11 +123,8 @@ async function* trimAll(
     const corpus = await openCorpus(values.corpus, { field: values.field, warn, signal, progress });
     const keep = requireKept(values.keep, corpus);
     const source = await openTrimmable(model);
-    const trimming = await trimVocabulary(
-      source,
-      await countTokens(corpus, keep, source.tokenizer, { signal, progress }),
-      values.multiple,
-    );
+    const uses = requireTokens(await countTokens(corpus, keep, source.tokenizer, { signal, progress }), corpus);
+    const trimming = await trimVocabulary(source, uses, values.multiple);
     const [before, after] = [wholeSize(partSizes(model)), wholeSize(partSizes(trimming.trimmed))];
     warn(
       `${trimming.kept.rows.length} of ${model.vocabularySize} rows are kept for ${keep.join(", ")}: ${formatBytes(after)} of ${formatBytes(before)}`,

@@ -1,4 +1,4 @@
-import { FailedPreconditionError, isObject } from "@mbs/contracts";
+import { BadDataError, FailedPreconditionError, isObject } from "@mbs/contracts";
 import { hasFile, makeTokenizer, parseJsonObject, requireDense, restrictVocabulary, tokenIds } from "@mbs/models";
 import type { ArchitectureModel, JsonObject, Model, Tokenizer } from "@mbs/models";
 import { createHash } from "node:crypto";
@@ -94,6 +94,17 @@ export async function openTrimmable(model: Model): Promise<Trimmable> {
   return { model: dense, json, tokenizer };
 }
 
+/** Texts can be read only where all their tokens have rows. @throws {BadDataError} on a token without one */
+function requireRows(used: ReadonlySet<number>, { model: { vocabularySize: rows }, json }: Trimmable, file: string): void {
+  const id = [...used].find((token) => token >= rows);
+  if (id === undefined) return;
+  const token = [...tokenIds(json)].find(([, one]) => one === id)?.[0] ?? "";
+  throw new BadDataError(
+    `${file}: token ${JSON.stringify(token)}, which the texts use, has id ${id}, but the embedding has ${rows} rows; take tokenizer and weights from the same source`,
+    { file, token, id, rows },
+  );
+}
+
 /** A model as it is when its vocabulary has been trimmed. */
 export interface Trimming {
   readonly kept: KeptTokens;
@@ -109,13 +120,16 @@ export interface Trimming {
  *
  * @param uses of the languages that are kept
  * @param multiple rows are filled up to a multiple of this
+ * @throws {BadDataError} where the texts use a token that has no row in the embedding
  */
 export async function trimVocabulary(source: Trimmable, uses: readonly TokenUse[], multiple: number): Promise<Trimming> {
   const { model, json, tokenizer } = source;
   const file = `${model.path}/${tokenizerFile}`;
+  const used = usedTokens(uses);
+  requireRows(used, source, file);
   const template = (await chatTemplates(model)).flatMap(templateTexts).flatMap((text) => [...tokenizer.encode(text)]);
   const kept = chooseTokens(readTokenizerParts(json, file), {
-    texts: usedTokens(uses),
+    texts: used,
     named: await namedTokens(model, json),
     template: new Set(template),
     rows: model.vocabularySize,

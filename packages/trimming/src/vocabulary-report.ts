@@ -5,16 +5,17 @@ import type { Model, Tokenizer } from "@mbs/models";
 import type { KeptReason, KeptTokens } from "./kept-tokens.ts";
 import { partSizes } from "./part-sizes.ts";
 import type { PartSizes } from "./part-sizes.ts";
-import { countTokens, requireKept } from "./token-use.ts";
+import { countTokens, requireKept, requireTokens } from "./token-use.ts";
 import type { TokenUse } from "./token-use.ts";
 import { openTrimmable, trimVocabulary } from "./trimming.ts";
 
 /** What the texts of a language are with a vocabulary that was trimmed. */
 export interface TrimmedText {
   readonly tokens: number;
-  readonly bytesPerToken: number;
-  /** Tokens more than before, as a share: 0.25 is a quarter more. */
-  readonly moreTokens: number;
+  /** Undefined where the texts have no token. */
+  readonly bytesPerToken?: number;
+  /** Tokens more than before, as a share: 0.25 is a quarter more. Undefined where there were none. */
+  readonly moreTokens?: number;
   /** Texts that are the same tokens as before. */
   readonly sameTexts: number;
   /** Texts that both tokenizers do not give back alike: none, where nothing is lost. */
@@ -28,7 +29,8 @@ export interface ComparedText {
   readonly texts: number;
   readonly bytes: number;
   readonly tokens: number;
-  readonly bytesPerToken: number;
+  /** Undefined where the texts have no token. */
+  readonly bytesPerToken?: number;
   readonly trimmed?: TrimmedText;
 }
 
@@ -38,7 +40,7 @@ export interface LanguageVocabulary extends ComparedText {
   readonly rows: number;
   /** Of these, tokens that no other language's texts have. */
   readonly ownRows: number;
-  /** Share of its tokens, as often as they occur, whose rows stay. */
+  /** Share of its tokens, as often as they occur, whose rows stay. Undefined where it has none. */
   readonly covered?: number;
 }
 
@@ -79,6 +81,10 @@ interface BothTokenizers {
   readonly newId: KeptTokens["newId"];
 }
 
+/** A share or mean; nothing where it would be of no tokens. */
+const perToken = <Key extends string>(key: Key, total: number, tokens: number): { readonly [name in Key]?: number } =>
+  (tokens === 0 ? {} : { [key]: total / tokens }) as { readonly [name in Key]?: number };
+
 /** Whether a text is the same tokens before and after. */
 const isSame = (old: Int32Array, own: Int32Array, newId: KeptTokens["newId"]): boolean =>
   old.length === own.length && old.every((id, index) => newId(id) === own[index]);
@@ -102,15 +108,21 @@ async function compareTexts(
     else if (before.decode(old) !== after.decode(own)) changedTexts += 1;
     progress({ activity: `compare ${language}`, done: texts, unit: "texts" });
   }
-  const [bytesPerToken, moreTokens] = [bytes / trimmedTokens, trimmedTokens / tokens - 1];
-  return { texts, bytes, tokens, trimmed: { tokens: trimmedTokens, bytesPerToken, moreTokens, sameTexts, changedTexts } };
+  const trimmed = {
+    tokens: trimmedTokens,
+    ...perToken("bytesPerToken", bytes, trimmedTokens),
+    ...perToken("moreTokens", trimmedTokens - tokens, tokens),
+    sameTexts,
+    changedTexts,
+  };
+  return { texts, bytes, tokens, trimmed };
 }
 
 /** How often texts have tokens that stay, as a share of their tokens. */
-function coveredShare({ counts, tokens }: TokenUse, isKept: (id: number) => boolean): number {
+function coveredShare({ counts, tokens }: TokenUse, isKept: (id: number) => boolean): Pick<LanguageVocabulary, "covered"> {
   let covered = 0;
   for (const [id, count] of counts) if (isKept(id)) covered += count;
-  return covered / tokens;
+  return perToken("covered", covered, tokens);
 }
 
 /** Of each language how many tokens its texts have, and how many of them no other language's. */
@@ -130,6 +142,7 @@ function rowsByLanguage(uses: readonly TokenUse[]): ReadonlyMap<string, Pick<Lan
  * costs: rows, bytes, and of each language the bytes a token.
  *
  * @throws {UsageError} on a language that the corpus does not have
+ * @throws {BadDataError} where texts of a language to keep have no token, or one without a row in the embedding
  * @throws {FailedPreconditionError} for a model whose vocabulary cannot be trimmed
  */
 export async function reportVocabulary(
@@ -145,24 +158,32 @@ export async function reportVocabulary(
   const described = (use: TokenUse): LanguageVocabulary => {
     const { language, texts, bytes, tokens } = use;
     const own = rows.get(language) ?? { rows: 0, ownRows: 0 };
-    return { language, isKept: isKept(language), texts, bytes, tokens, bytesPerToken: bytes / tokens, ...own };
+    return { language, isKept: isKept(language), texts, bytes, tokens, ...perToken("bytesPerToken", bytes, tokens), ...own };
   };
   const whole = { rows: model.vocabularySize, sizes: partSizes(source.model) };
   if (kept === undefined) return { ...whole, languages: uses.map(described) };
 
-  const keptUses = uses.filter(({ language }) => isKept(language));
+  const keptUses = requireTokens(
+    uses.filter(({ language }) => isKept(language)),
+    corpus,
+  );
   const { kept: chosen, tokenizer, trimmed } = await trimVocabulary(source, keptUses, multiple);
   const both = { before: source.tokenizer, after: tokenizer, newId: chosen.newId };
   const languages: LanguageVocabulary[] = [];
   for (const use of uses) {
     const compared = await compareTexts(corpus, use.language, both, context);
     const covered = coveredShare(use, (id) => chosen.newId(id) !== undefined);
-    languages.push({ ...described(use), trimmed: compared.trimmed, covered });
+    languages.push({ ...described(use), trimmed: compared.trimmed, ...covered });
   }
   const others: ComparedText[] = [];
   for (const language of heldOut?.languages ?? []) {
     const compared = await compareTexts(heldOut ?? corpus, language, both, context);
-    others.push({ language, isKept: isKept(language), ...compared, bytesPerToken: compared.bytes / compared.tokens });
+    others.push({
+      language,
+      isKept: isKept(language),
+      ...compared,
+      ...perToken("bytesPerToken", compared.bytes, compared.tokens),
+    });
   }
   return {
     ...whole,

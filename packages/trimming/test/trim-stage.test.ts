@@ -332,6 +332,38 @@ test("what cannot be trimmed is refused with the remedy", async () => {
   assert.match(String(broken), "mbs_trimming is no record of a trimmed vocabulary");
 });
 
+test("a kept language without a token is refused, and so is a token of the texts without a row", async () => {
+  const few = await writeCorpus(root, { en: [""], de: ["Zubehör"] });
+  const empty = await refusal({ model: controlled("controlled-llama"), corpus: few, keep: ["de", "en"] });
+  assert.instance(empty, BadDataError);
+  assert.match(
+    empty.message,
+    /^corpus \S+: the texts of en have no token, so none can be kept for it; give it texts, or leave it out of --keep$/,
+  );
+
+  const family = await readFamily("byte-level");
+  const added = {
+    id: 1410,
+    content: "<late>",
+    special: false,
+    single_word: false,
+    lstrip: false,
+    rstrip: false,
+    normalized: false,
+  };
+  const late = { ...family, added_tokens: [...(family["added_tokens"] as object[]), added] };
+  const model = await writeModel(root, late, { vocabularySize: 1410 });
+  const using = await writeCorpus(root, { en: ["$%&<late>"], de: ["$%&"] });
+  const beyond = await refusal({ model, corpus: using, keep: ["en"] });
+  assert.instance(beyond, BadDataError);
+  assert.match(
+    beyond.message,
+    /tokenizer\.json: token "<late>", which the texts use, has id 1410, but the embedding has 1410 rows; take tokenizer and weights from the same source$/,
+  );
+  // no text uses it: nothing is read wrongly
+  await trimInto(root, { model, corpus: using, keep: ["de"] });
+});
+
 test("an abort ends it", async () => {
   const { files } = await trim.run(
     {},

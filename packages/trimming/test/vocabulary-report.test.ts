@@ -1,6 +1,6 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { UsageError } from "@mbs/contracts";
+import { BadDataError, UsageError } from "@mbs/contracts";
 import { openCorpus } from "@mbs/corpora";
 import { reportVocabulary } from "../src/index.ts";
 import type { VocabularyReport } from "../src/index.ts";
@@ -23,12 +23,12 @@ const texts = await controlledTexts(["en", "de", "ja"], 8);
 const corpus = await writeCorpus(root, texts);
 const heldOut = await writeCorpus(root, { ja: ["全く別の文章です。"], ru: ["Другой текст"] });
 
-const report = async (keep?: readonly string[], other?: string): Promise<VocabularyReport> =>
+const report = async (keep?: readonly string[], other?: string, texts = corpus): Promise<VocabularyReport> =>
   withModel(model, async (opened) =>
     reportVocabulary(
       opened,
       {
-        corpus: await openCorpus(corpus, context()),
+        corpus: await openCorpus(texts, context()),
         keep,
         heldOut: other === undefined ? undefined : await openCorpus(other, context()),
         multiple: 32,
@@ -75,8 +75,8 @@ test("with them, what goes, and what each language loses: as trim writes it", as
   assert.equal([en?.isKept, en?.covered, en?.trimmed?.moreTokens, en?.trimmed?.sameTexts], [true, 1, 0, en?.texts]);
   assert.is(en?.trimmed?.bytesPerToken, en?.bytesPerToken);
   for (const lost of [de, ja]) {
-    assert.ok(lost?.trimmed !== undefined && lost.trimmed.moreTokens > 0 && (lost.covered ?? 1) < 1);
-    assert.ok(lost.trimmed.bytesPerToken < lost.bytesPerToken);
+    assert.ok(lost?.trimmed !== undefined && (lost.trimmed.moreTokens ?? 0) > 0 && (lost.covered ?? 1) < 1);
+    assert.ok((lost.trimmed.bytesPerToken ?? Infinity) < (lost.bytesPerToken ?? 0));
     assert.is(lost.trimmed.changedTexts, 0);
   }
   assert.ok((ja?.trimmed?.moreTokens ?? 0) > (de?.trimmed?.moreTokens ?? Infinity), "Japanese loses more than German");
@@ -93,6 +93,26 @@ test("a language that the corpus does not have is refused", async () => {
   const error = await report(["en", "ru"]).catch((reason: unknown) => reason);
   assert.instance(error, UsageError);
   assert.match(String(error), "has no texts of ru, but of de, en, ja");
+});
+
+test("a language without a token has no shares, and cannot be kept", async () => {
+  const some = await writeCorpus(root, { en: ["a text"], de: [""] });
+  const { languages, heldOut: other } = await report(["en"], some, some);
+  const [de] = languages;
+  assert.equal(de, {
+    language: "de",
+    isKept: false,
+    texts: 0,
+    bytes: 0,
+    tokens: 0,
+    rows: 0,
+    ownRows: 0,
+    trimmed: { tokens: 0, sameTexts: 0, changedTexts: 0 },
+  });
+  assert.not.ok("bytesPerToken" in (other?.languages[0] ?? {}));
+  const error = await report(["de"], undefined, some).catch((reason: unknown) => reason);
+  assert.instance(error, BadDataError);
+  assert.match(String(error), "the texts of de have no token");
 });
 
 test.run();

@@ -5,9 +5,16 @@ import type { ComparedText, PartSizes, VocabularyReport } from "@mbs/trimming";
 
 const count = (number: number): string => number.toLocaleString("en");
 
-/** "5.13 → 4.98", or the first alone. */
-const bytesPerToken = ({ bytesPerToken: before, trimmed }: ComparedText): string =>
-  trimmed === undefined ? before.toFixed(2) : `${before.toFixed(2)} → ${trimmed.bytesPerToken.toFixed(2)}`;
+/** "5.13 → 4.98", or the first alone; "no text" where there is no token. */
+function bytesPerToken({ bytesPerToken: before, trimmed }: ComparedText): string {
+  if (before === undefined) return "no text";
+  const after = trimmed?.bytesPerToken;
+  return after === undefined ? before.toFixed(2) : `${before.toFixed(2)} → ${after.toFixed(2)}`;
+}
+
+/** How many more tokens there are, where there were any. */
+const moreTokens = ({ trimmed }: ComparedText): string =>
+  trimmed?.moreTokens === undefined ? "–" : formatRise(trimmed.moreTokens);
 
 function comparedTable(languages: readonly ComparedText[]): string {
   return formatTable({
@@ -23,7 +30,7 @@ function comparedTable(languages: readonly ComparedText[]): string {
       own.isKept ? "yes" : "no",
       count(own.texts),
       bytesPerToken(own),
-      own.trimmed === undefined ? "–" : formatRise(own.trimmed.moreTokens),
+      moreTokens(own),
     ]),
   });
 }
@@ -51,7 +58,7 @@ function languagesTable({ languages, trimmed }: VocabularyReport): string {
       count(own.rows),
       count(own.ownRows),
       bytesPerToken(own),
-      ...(own.trimmed ? [formatRise(own.trimmed.moreTokens), formatShare(own.covered ?? 0)] : []),
+      ...(own.trimmed ? [moreTokens(own), own.covered === undefined ? "–" : formatShare(own.covered)] : []),
     ]),
   });
 }

@@ -19,6 +19,7 @@ vocabulary.before(async (context) => {
     de: ["Öffnen Sie die Einstellungen."],
     en: ["Open the settings of the system.", "Close the window."],
     ja: ["設定を開きます。"],
+    sv: [""],
   };
   for (const [language, own] of Object.entries(texts)) {
     await writeFile(join(context.corpus, `${language}.jsonl`), own.map((text) => `${JSON.stringify({ text })}\n`).join(""));
@@ -37,15 +38,19 @@ vocabulary("JSON and table say what trim then writes", async ({ folder, corpus }
       ["de", false, true],
       ["en", true, false],
       ["ja", false, true],
+      ["sv", false, false],
     ],
   );
   const written = await runMbs(["trim", ...choice, "--output", join(folder, "trimmed")]);
   assert.is(written.code, 0, written.stderr);
   assert.match(written.stderr, `${report.trimmed?.rows} of 4096 rows are kept for en: `);
 
+  assert.not.match(stdout.toString(), "null");
   const table = vocabularyTable(report);
   assert.match(table, /^language +kept +text +rows +its own +bytes a token +tokens +of kept rows\n/);
   assert.match(table, /^en +yes .* → .* \+0\.0% +100%$/m);
+  assert.match(table, /^sv +no +0 bytes +0 +0 +no text +– +–$/m);
+  assert.match(table, /^sv +no +0 +no text +–$/m);
   assert.match(table, /^embedding +2\.10 MB +[\d.]+ kB$/m);
   assert.match(table, /^head +the embedding$/m);
   assert.match(table, /^Held-out texts, /m);
@@ -61,11 +66,12 @@ vocabulary("a table without a choice, and faulty options", async ({ corpus }) =>
   const plain = await runMbs([...base, "--quiet"]);
   assert.equal([plain.stderr, plain.code], ["", 0]);
   assert.match(plain.stdout.toString(), /^language +text +rows +its own +bytes a token\n/);
+  assert.match(plain.stdout.toString(), /^sv +0 bytes +0 +0 +no text$/m);
   assert.match(plain.stdout.toString(), "The vocabulary has 4,096 rows; name languages with --keep");
   const held = await runMbs([...base, "--held-out", corpus]);
   assert.equal([held.code, held.stderr.includes("--held-out shows what its texts lose with --keep")], [2, true]);
   const missing = await runMbs([...base, "--keep", "fr"]);
-  assert.equal([missing.code, missing.stderr.includes("has no texts of fr, but of de, en, ja")], [2, true]);
+  assert.equal([missing.code, missing.stderr.includes("has no texts of fr, but of de, en, ja, sv")], [2, true]);
 });
 
 vocabulary.run();
