@@ -38,6 +38,16 @@ test("counts tokens exactly, names every part, and leaves nothing behind", async
   assert.equal((await readdir(root)).sort(), ["corpus", "model"]);
 });
 
+test("a solver is measured on the GGUF types that it rounds to", async ({ recipe }) => {
+  const sample = { mix: "only:en", segments: 1, length: 16 };
+  for (const types of [{ grid: "Q8_0" }, { mixture: "Q4_K_M" }]) {
+    const compress = { solver: "gptq", ...types };
+    const found = await estimate(recipe({ sample, compress, evaluate: undefined, similarity: false }), settings);
+    const solver = found.parts.find(({ name }) => name === "solver")?.seconds ?? NaN;
+    assert.ok(solver >= 0 && solver < 60, `${JSON.stringify(types)}: ${solver}`);
+  }
+});
+
 test("counts no Grams, factors or forward passes that the plan does not have", async ({ recipe }) => {
   const parts = async (compress: object, changes: object = {}) => {
     const sample = { mix: "only:en", segments: 4, length: 16 };

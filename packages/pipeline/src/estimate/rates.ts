@@ -3,6 +3,8 @@ import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { encodeStates, openArtifact, readStates, writeArtifact } from "@mbs/artifacts";
 import type { StateRecord } from "@mbs/artifacts";
+import { fittingType, mixtureNamed } from "@mbs/gguf";
+import type { BlockType } from "@mbs/gguf";
 import { openModel } from "@mbs/models";
 import type { Forward, Model, Step, StepCut } from "@mbs/models";
 import { inverseFactor } from "@mbs/numbers";
@@ -239,6 +241,16 @@ interface ProbeInputs {
   readonly upper?: Float32Array;
 }
 
+/**
+ * The GGUF type that weights of this width are rounded to, where a recipe rounds to such types: that of most tensors of a mixture.
+ *
+ * @returns undefined without such types; a plain type where rows are no whole blocks, which stay uncompressed
+ */
+function blockTypeOf({ grid, mixture }: StageOptions, width: number): BlockType | undefined {
+  if (typeof grid === "string") return fittingType(grid, width);
+  return typeof mixture === "string" ? fittingType(mixtureNamed(mixture).base, width) : undefined;
+}
+
 async function measureSolver(
   blas: OnnxBlas,
   width: number,
@@ -257,7 +269,9 @@ async function measureSolver(
   const languageDiagonals = [{ language: "en", weight: 1, values: diagonal }];
   // a solver reads what it needs, and what it needs is there
   const statistics = { factor, gram, crossMoment: gram, diagonal, languageDiagonals } as SolverStatistics;
-  const parts = [{ tensor: "probe", firstRow: 0, rows: probeRows }];
+  const type = blockTypeOf(given, width);
+  if (type?.plain !== undefined) return { solver: 0, errors: 0 };
+  const parts = [{ tensor: "probe", firstRow: 0, rows: probeRows, ...(type && { grid: type.name }) }];
   const values = bell(probeRows * width);
   const own = (await hasSeparableRows(solver)) ? createBlas({ threads: 1 }) : undefined;
   const context = { blas: own ?? blas, signal: new AbortController().signal, warn: (): void => {} };
