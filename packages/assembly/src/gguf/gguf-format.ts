@@ -1,6 +1,7 @@
 import { basename } from "node:path";
 import { FailedPreconditionError, InternalError, parseOptions } from "@mbs/contracts";
 import type { OptionTable } from "@mbs/contracts";
+import type { LayerSummary } from "@mbs/artifacts";
 import { blockTypeNamed, mixtureNamed, typeMixtures, writeGguf } from "@mbs/gguf";
 import type { BlockType, GgufField, TypeMixture } from "@mbs/gguf";
 import { ggufFile, ggufTypes, planGguf, requireGgufModel } from "@mbs/models";
@@ -46,6 +47,9 @@ function changedBytes({ tensors }: GgufPlan, types: ReadonlyMap<string, BlockTyp
     return type === undefined || changed === 0 ? total : total + (bytesIn(type, shape) * changed) / sources.length;
   }, 0);
 }
+
+/** Whether a layer was rounded to grids that a GGUF file does not have. */
+const isRoundedAgain = (summary: LayerSummary | undefined): boolean => summary?.bits !== undefined && summary.grid === undefined;
 
 /** The types of tensors whose layers hold blocks, by name: a solver has rounded them to these with what it knows. */
 function typesOfLayers({ tensors }: GgufPlan, layers: LayerSpool): ReadonlyMap<string, BlockType> {
@@ -96,6 +100,14 @@ export const ggufFormat: Format = {
     if (fallbacks > 0) {
       warn(
         `${fallbacks} matrices have rows that are no whole blocks of ${mixture.base}: they take the types that llama.cpp takes then`,
+      );
+    }
+    const again = plan.tensors.filter(({ sources }) =>
+      sources.some((source) => isRoundedAgain(layers.summaries.get(source))),
+    ).length;
+    if (again > 0) {
+      warn(
+        `${again} matrices have codes of other grids and are rounded again to these types; compress with --mixture ${mixture.name} instead of bits, which a recipe does by itself, to round once`,
       );
     }
     const planned = new Map(plan.tensors.map((tensor) => [tensor.name, tensor]));
