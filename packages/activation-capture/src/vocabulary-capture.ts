@@ -1,33 +1,19 @@
 import { allLanguages, headSite, tokenSites } from "@mbs/artifacts";
 import type { Spool, Statistic } from "@mbs/artifacts";
 import { at, InternalError, InterruptedError } from "@mbs/contracts";
-import { headStates, requireFiniteRows, rowsAt } from "@mbs/models";
+import { headStates, requireFiniteRows, rowsAt, spreadStride } from "@mbs/models";
 import type { Forward, Model, Vocabulary, VocabularyForward } from "@mbs/models";
-import type { CapturePlan } from "./capture-plan.ts";
 import { embeddingPrice } from "./embedding-price.ts";
 import { LanguageStatistics, PooledMoments } from "./language-statistics.ts";
 import type { SegmentBatch } from "./segment-batches.ts";
-import type { SpooledStates } from "./spooled-states.ts";
 import { nameSegment } from "./state-source.ts";
-import type { CaptureTools } from "./step-capture.ts";
+import type { CaptureTools, StepCapture } from "./step-capture.ts";
 import type { TokenReads } from "./token-reads.ts";
 
-/**
- * Every so many positions the probabilities of all tokens are computed: a product with the whole head, which takes as long as
- * many steps. A mean over a quarter of the positions is close to that of all.
- */
-const spreadStride = 4;
-
-export interface VocabularyCapture {
+/** As of a step; the plan has the head's site alone. */
+export interface VocabularyCapture extends Pick<StepCapture, "plan" | "batches" | "shares" | "states"> {
   readonly model: Model;
   readonly vocabulary: Vocabulary;
-  /** Of the head's site alone. */
-  readonly plan: CapturePlan;
-  /** By language, in sorted order. */
-  readonly batches: ReadonlyMap<string, readonly SegmentBatch[]>;
-  /** Language → its weight in a Gram of all languages, sum 1. */
-  readonly shares: Readonly<Record<string, number>>;
-  readonly states: SpooledStates;
   /** Of the same segments. */
   readonly reads: TokenReads;
 }
@@ -65,8 +51,9 @@ async function captureLanguage(
 }
 
 /**
- * The statistics of embedding and head from the states after the last step: how often each token is read, what an
- * error of the embedding costs where it is the head too, and how uncertain the prediction of each token is, a language after the other, then the Grams of the head's input.
+ * The statistics of embedding and head from the states after the last step: how often each token is read, what an error of the
+ * embedding costs where it is the head too, and how uncertain the prediction of each token is, a language after the other, then
+ * the Grams of the head's input.
  */
 export async function* captureVocabulary(
   capture: VocabularyCapture,

@@ -46,7 +46,7 @@ export { createLogitComparison } from "./forward/logit-comparison.ts";
 export type { LogitComparison, LogitSource, TokenDistances } from "./forward/logit-comparison.ts";
 export { checkTokens } from "./forward/forward-checks.ts";
 export { generate } from "./forward/generation.ts";
-export { logitsAtATime, logitsOfTile, rowsAt } from "./forward/head.ts";
+export { logitsAtATime, logitsOfTile, rowsAt, spreadStride } from "./forward/head.ts";
 export type { Passage, Passages } from "./forward/passages.ts";
 export { advance, embedStreams, runSteps } from "./forward/run-steps.ts";
 export { headStates, requireFiniteRows, requireFiniteStreams, statesOf } from "./forward/streams.ts";

@@ -1,8 +1,18 @@
 export { loadSolver } from "./contract/load-solver.ts";
 export { factorOptionsFor, plannedCodesOf, readSolver } from "./contract/read-solver.ts";
-export { outputByRow, outputsByRow } from "./output-error.ts";
+export { momentOf, outputByRow, outputsByRow } from "./output-error.ts";
 export type { InputMoment } from "./output-error.ts";
-export { canSplitRows, hasSeparableRows, countRowShards, rowsOfShard, simplerSolver, splitRows } from "./row-parts.ts";
+export { isSymmetricAt } from "./grids/quantisation-options.ts";
+export {
+  canSplitRows,
+  hasSeparableRows,
+  countRowShards,
+  rowsOfShard,
+  simplerSolver,
+  splitLongRows,
+  splitRows,
+  weightsAtATime,
+} from "./row-parts.ts";
 export { joinRows, rowsOf } from "./row-slices.ts";
 export type { RowRange } from "./row-slices.ts";
 export { agreementMisfit, nonfiniteValue, shapeMisfit } from "./contract/solution-misfit.ts";

@@ -8,6 +8,10 @@ import { packedRowStart, transposeInto } from "@mbs/numbers";
 export type InputMoment =
   { readonly gram: Float32Array } | { readonly packedGram: Float32Array } | { readonly diagonal: Float32Array };
 
+/** A captured Gram, packed, or diagonal as a moment. */
+export const momentOf = (statistic: { readonly kind: "gram" | "diagonal"; readonly values: Float32Array }): InputMoment =>
+  statistic.kind === "gram" ? { packedGram: statistic.values } : { diagonal: statistic.values };
+
 /** Rows of H that are multiplied at a time: fewer save more of the lower half, more run nearer to the peak. */
 const panelRows = 256;
 

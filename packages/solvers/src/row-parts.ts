@@ -8,6 +8,9 @@ const strip = 32;
 /** Weights of a part with which a thread gains more than it costs to hand them over. */
 const leastWeights = 250_000;
 
+/** Weights of embedding or head that are solved at a time: 16 MiB of float32, and some times that in a solver. */
+export const weightsAtATime = 4 * 1024 * 1024;
+
 /**
  * Multiplications of a shard with which another worker gains more than it costs to read factor and weights once more and to join
  * the layers: some seconds, where Gemma 3 270m's largest site takes a quarter of one.
@@ -25,6 +28,12 @@ export function splitRows({ rows, columns }: Pick<SiteWeight, "rows" | "columns"
   const count = Math.max(1, Math.min(threads, strips, Math.floor((rows * columns) / leastWeights)));
   const startOf = (part: number): number => Math.min(rows, Math.floor((part * strips) / count) * strip);
   return Array.from({ length: count }, (_, part) => ({ firstRow: startOf(part), rows: startOf(part + 1) - startOf(part) }));
+}
+
+/** Splits rows into parts of `weightsAtATime`, which are solved one after the other. */
+export function* splitLongRows({ firstRow, rows }: RowRange, columns: number): Generator<RowRange> {
+  const count = Math.max(strip, Math.floor(weightsAtATime / columns / strip) * strip);
+  for (let done = 0; done < rows; done += count) yield { firstRow: firstRow + done, rows: Math.min(count, rows - done) };
 }
 
 /**

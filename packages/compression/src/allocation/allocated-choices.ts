@@ -15,11 +15,8 @@ export interface AllocatedChoices {
   readonly choiceOf: (step: string, tensor: string) => SolverChoice;
 }
 
-/** A solver with the options that were given to it, before those that follow from others. */
-export type GivenChoice = SolverChoice;
-
 /** The solver's option that an allocation sets. @throws {UsageError} where it has none, or another value was asked for */
-function allocatedOption(name: "sparsity" | "bits", { solver, options }: GivenChoice, unit: string): Option {
+function allocatedOption(name: "sparsity" | "bits", { solver, options }: SolverChoice, unit: string): Option {
   const option = Object.hasOwn(solver.options, name) ? solver.options[name] : undefined;
   if (option !== undefined && (name !== "sparsity" || options["pattern"] === undefined)) return option;
   const what = option === undefined ? `solver ${solver.name} has no ${name}` : "a pattern is the same everywhere";
@@ -37,7 +34,7 @@ const noStep = (step: string): BadDataError =>
 
 async function readSparsity(
   allocation: ArtifactStream,
-  given: GivenChoice,
+  given: SolverChoice,
   choose: (options: SolverChoice["options"]) => SolverChoice,
 ): Promise<AllocatedChoices> {
   const metadata = parseMetadata("allocation", allocation.schema);
@@ -68,7 +65,7 @@ async function readSparsity(
 }
 
 /** @throws {UsageError} where the damage was measured on other grids than those that are asked for */
-function checkGrid({ options }: AllocationMetadata, given: GivenChoice): void {
+function checkGrid({ options }: AllocationMetadata, given: SolverChoice): void {
   for (const name of ["groupSize", "symmetric", "minZeroPoint"]) {
     if (!Object.hasOwn(given.solver.options, name)) continue;
     const [measured, asked] = [options[name], given.options[name]].map((value) =>
@@ -87,7 +84,7 @@ function checkGrid({ options }: AllocationMetadata, given: GivenChoice): void {
 
 async function readBits(
   allocation: ArtifactStream,
-  given: GivenChoice,
+  given: SolverChoice,
   choose: (options: SolverChoice["options"]) => SolverChoice,
 ): Promise<AllocatedChoices> {
   const metadata = parseMetadata("allocation", allocation.schema);
@@ -141,7 +138,7 @@ async function readBits(
 export async function readAllocated(
   allocation: ArtifactStream,
   model: string,
-  given: GivenChoice,
+  given: SolverChoice,
   complete: (solver: Solver, options: SolverChoice["options"]) => ReturnType<typeof dependentDefaults>,
 ): Promise<AllocatedChoices> {
   const { model: allocated, bitsPerWeight } = parseMetadata("allocation", allocation.schema);

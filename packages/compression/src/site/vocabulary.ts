@@ -3,7 +3,7 @@ import type { FactorRecord, LayerRecord } from "@mbs/artifacts";
 import { at, BadDataError, InterruptedError, parseOptions, UsageError, type Shards, type SolverSetting } from "@mbs/contracts";
 import type { Model, Vocabulary } from "@mbs/models";
 import { packUpper } from "@mbs/numbers";
-import { dependentDefaults, rowsOfShard, type RowRange } from "@mbs/solvers";
+import { dependentDefaults, rowsOfShard, splitLongRows } from "@mbs/solvers";
 import { joinTensor } from "../rows/joined-tensor.ts";
 import type { SiteInput } from "./site-statistics.ts";
 import { scaleDtypeOf, type RowOrigin } from "./site-weight.ts";
@@ -11,12 +11,6 @@ import { solveSite, type SiteContext, type SolverChoice } from "./solve-site.ts"
 
 /** Widths of codes for embedding and head, as texts of an option. */
 export const vocabularyBits = ["2", "3", "4", "5", "6", "7", "8"] as const;
-
-/** Weights that are solved at a time: 16 MiB of float32, and some times that in a solver. */
-const weightsAtATime = 4 * 1024 * 1024;
-
-/** Rows are cut at multiples of this, the strips of the column kernel. */
-const strip = 32;
 
 /** Embedding and head see the compressed model alone: no cross-moments are captured of them. */
 const setting: SolverSetting = { zeroPoints: "any", crossMoments: false };
@@ -82,12 +76,6 @@ export function vocabularyInputs({ name: step, sites }: Vocabulary, head: Factor
   });
 }
 
-/** The ranges of rows that are solved one after the other. */
-function* partsOf({ firstRow, rows }: RowRange, columns: number): Generator<RowRange> {
-  const count = Math.max(strip, Math.floor(weightsAtATime / columns / strip) * strip);
-  for (let done = 0; done < rows; done += count) yield { firstRow: firstRow + done, rows: Math.min(count, rows - done) };
-}
-
 /** How embedding or head is compressed. */
 interface VocabularyTask {
   readonly choice: SolverChoice;
@@ -124,7 +112,7 @@ export async function solveVocabulary(
   const dtype = model.checkpoint.info(tensor).dtype ?? model.dtype;
   const range = shards === undefined ? { firstRow: 0, rows: tensorRows } : rowsOfShard(tensorRows, shards);
   const parts: LayerRecord[] = [];
-  for (const { firstRow, rows } of partsOf(range, columns)) {
+  for (const { firstRow, rows } of splitLongRows(range, columns)) {
     if (context.signal.aborted) throw new InterruptedError("compress: stopped");
     const values = await model.checkpoint.readRowsF32(
       tensor,

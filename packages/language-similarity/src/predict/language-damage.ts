@@ -2,12 +2,8 @@ import { allLanguages } from "@mbs/artifacts";
 import type { DamageRecord, OwnStatistic } from "@mbs/artifacts";
 import { at, BadDataError } from "@mbs/contracts";
 import type { Blas } from "@mbs/contracts";
-import { outputsByRow } from "@mbs/solvers";
-import type { InputMoment } from "@mbs/solvers";
+import { momentOf, outputsByRow } from "@mbs/solvers";
 import type { WeightChange } from "./weight-change.ts";
-
-const momentOf = ({ kind, values }: OwnStatistic): InputMoment =>
-  kind === "gram" ? { packedGram: values } : { diagonal: values };
 
 const sum = (values: Float64Array): number => values.reduce((total, value) => total + value, 0);
 

@@ -15,6 +15,12 @@ import type { RoleWeights } from "./step-weights.ts";
 /** Logits in memory at a time: 64 positions of a vocabulary of 250,000. */
 export const logitsAtATime = 16 * 1024 * 1024;
 
+/**
+ * Every so many positions capture computes the probabilities of all tokens: a product with the whole head, which takes as long as
+ * many steps. A mean over a quarter of the positions is close to that of all.
+ */
+export const spreadStride = 4;
+
 /** A tile of the product of states and vocabulary, while losses are summed: large enough for the product to run at its peak. */
 const tile = { rows: 1024, tokens: 2048 } as const;
 

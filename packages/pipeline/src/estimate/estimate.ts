@@ -2,7 +2,7 @@ import { mkdir } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { availableProcessors, BadDataError, createObjectPool, defaultKept, splitKept } from "@mbs/contracts";
 import type { ObjectPool, StageContext } from "@mbs/contracts";
-import { defaultLength, openModel } from "@mbs/models";
+import { defaultLength, openModel, spreadStride } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { windowShards } from "../plan/plan.ts";
 import { prepareRun } from "../plan/prepared-run.ts";
@@ -94,13 +94,13 @@ function secondsInStep({ recipe, rates }: Work): number {
 }
 
 /**
- * Seconds of what capture computes for embedding and head besides the head's Gram: the predictions of every fourth token, and,
+ * Seconds of what capture computes for embedding and head besides the head's Gram: the predictions of some tokens, and,
  * where one tensor is both, two passes of a segment of each language.
  */
 function vocabularySeconds({ recipe, model, rates, tokens, languages, length }: Work): number {
   const vocabulary = compressedVocabulary(recipe, model);
   if (vocabulary === undefined || !computedStatistics(recipe).any) return 0;
-  const predicted = (tokens / 4) * ((2 * model.hiddenSize * model.vocabularySize) / rates.gemm);
+  const predicted = (tokens / spreadStride) * ((2 * model.hiddenSize * model.vocabularySize) / rates.gemm);
   return predicted + (vocabulary.isTied ? 2 * languages * length * stepScale(model) * rates.step : 0);
 }
 

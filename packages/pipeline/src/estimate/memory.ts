@@ -1,7 +1,7 @@
 import type { KeptMemory } from "@mbs/contracts";
 import { bytesOfDtype, logitsAtATime, logitsOfTile } from "@mbs/models";
 import type { Model } from "@mbs/models";
-import { hasSeparableRows, loadSolver, splitRows } from "@mbs/solvers";
+import { hasSeparableRows, loadSolver, splitRows, weightsAtATime } from "@mbs/solvers";
 import type { Recipe } from "../recipe/recipe.ts";
 import { compressedVocabulary } from "./compressed-steps.ts";
 import { computedStatistics } from "./computed-statistics.ts";
@@ -19,9 +19,6 @@ const evaluatedStates = 256 * 1024 * 1024;
 
 /** Tokens whose logits are made together at most. */
 const scoredTogether = 1024;
-
-/** Weights of embedding or head that are solved at a time. */
-const solvedAtATime = 4 * 1024 * 1024;
 
 /** A run as far as its memory goes. */
 export interface RunSize {
@@ -114,7 +111,7 @@ function solving({ recipe, model }: RunSize): number {
 function ofVocabulary(recipe: Recipe, model: Model): number {
   if (compressedVocabulary(recipe, model) === undefined) return 0;
   const weights = model.vocabularySize * model.hiddenSize;
-  const compressing = 4 * Math.min(weights, solvedAtATime) * 4 + weights * (bytesOfDtype(model.dtype) + 1);
+  const compressing = 4 * Math.min(weights, weightsAtATime) * 4 + weights * (bytesOfDtype(model.dtype) + 1);
   const capturing = computedStatistics(recipe).any ? weights * 4 + 3 * logitsAtATime * 4 : 0;
   return Math.max(compressing, capturing);
 }

@@ -55,13 +55,16 @@ export interface GridValues extends Partial<Omit<OptionValues<typeof gridOptions
   readonly search?: GridRule["search"];
 }
 
-/** Up to here an asymmetric grid loses less than a symmetric one of as many bits a weight, zero points counted: docs/quantisers.md. */
-const asymmetricBits = 3;
+/**
+ * Whether grids are symmetric where nothing asks for either. Up to 3 bits an asymmetric one loses less than a symmetric one of as
+ * many bits a weight, zero points counted: docs/quantisers.md.
+ */
+export const isSymmetricAt = (bits: number): boolean => bits > 3;
 
 /** The grids that the options ask for. */
 export const gridRuleOf = ({ bits, symmetric, minZeroPoint, search = "none" }: GridValues): GridRule => ({
   bits,
-  symmetric: symmetric ?? bits > asymmetricBits,
+  symmetric: symmetric ?? isSymmetricAt(bits),
   minZeroPoint,
   search,
 });
@@ -69,7 +72,7 @@ export const gridRuleOf = ({ bits, symmetric, minZeroPoint, search = "none" }: G
 /** Values of grid options that were not given; none without `bits`. */
 export function gridDefaults({ bits, symmetric: given }: Partial<GridValues>, { zeroPoints }: Pick<SolverSetting, "zeroPoints">) {
   if (bits === undefined) return {};
-  const symmetric = given ?? (zeroPoints === "middle" || gridRuleOf({ bits }).symmetric);
+  const symmetric = given ?? (zeroPoints === "middle" || isSymmetricAt(bits));
   return { symmetric, ...(!symmetric && zeroPoints === "from-one" && { minZeroPoint: 1 }) };
 }
 

@@ -10,6 +10,7 @@ import {
   type StageContext,
 } from "@mbs/contracts";
 import type { Model } from "@mbs/models";
+import { isSymmetricAt } from "@mbs/solvers";
 import type { AllocationMethod } from "../allocation-method.ts";
 import { denseBytes, parseSize, storedBits } from "./bit-budget.ts";
 import type { BitMethod, BitRequest, SizedTensor } from "./bit-method.ts";
@@ -73,9 +74,6 @@ const bitOptions = {
 } as const satisfies OptionTable;
 
 type SharedOptions = OptionValues<typeof bitOptions>;
-
-/** Up to here grids are asymmetric unless the options say otherwise, as those of all solvers. */
-const asymmetricBits = 3;
 
 /** Reads all weights, so that the checkpoint knows those that hold NaN or Inf: it lists a tensor once it was read. */
 async function findNonfinite(model: Model, { signal, warn }: StageContext): Promise<void> {
@@ -149,7 +147,7 @@ const allocationMethodOf = (method: BitMethod): AllocationMethod => ({
       const shared = parsed as SharedOptions;
       const gridOf = (bits: number) => ({
         groupSize: shared.groupSize,
-        symmetric: shared.symmetric ?? bits > asymmetricBits,
+        symmetric: shared.symmetric ?? isSymmetricAt(bits),
         minZeroPoint: shared.minZeroPoint,
       });
       if (inputs.allowNonfinite) await findNonfinite(model, context);

@@ -1,6 +1,6 @@
-import { allLanguages, inputSite, readStatistics, vocabularyStep, type Statistic } from "@mbs/artifacts";
+import { allLanguages, inputSite, readStatistics, vocabularyStep, type OwnStatistic } from "@mbs/artifacts";
 import { BadDataError, type ArtifactStream } from "@mbs/contracts";
-import type { InputMoment } from "@mbs/solvers";
+import { momentOf, type InputMoment } from "@mbs/solvers";
 
 /** What is known of a site's input in each language. */
 export interface SiteLanguages {
@@ -10,9 +10,7 @@ export interface SiteLanguages {
   readonly moments: ReadonlyMap<string, InputMoment>;
 }
 
-const momentOf = ({ kind, values }: Statistic): InputMoment => (kind === "gram" ? { packedGram: values } : { diagonal: values });
-
-const finish = ({ step, site }: Statistic, found: ReadonlyMap<string, Statistic>): SiteLanguages => {
+const finish = ({ step, site }: OwnStatistic, found: ReadonlyMap<string, OwnStatistic>): SiteLanguages => {
   const moments = [...found].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, own]) => [name, momentOf(own)] as const);
   return { step, site, moments: new Map(moments) };
 };
@@ -23,8 +21,8 @@ const finish = ({ step, site }: Statistic, found: ReadonlyMap<string, Statistic>
  * @throws {BadDataError} where a language comes twice
  */
 export async function* readSiteLanguages(statistics: ArtifactStream): AsyncGenerator<SiteLanguages> {
-  let first: Statistic | undefined;
-  let found = new Map<string, Statistic>();
+  let first: OwnStatistic | undefined;
+  let found = new Map<string, OwnStatistic>();
   for await (const statistic of readStatistics(statistics)) {
     const { step, site, language, kind } = statistic;
     if (site === inputSite || step === vocabularyStep || language === allLanguages || kind === "cross-moment") continue;
@@ -33,12 +31,13 @@ export async function* readSiteLanguages(statistics: ArtifactStream): AsyncGener
       found = new Map();
       first = undefined;
     }
-    first ??= statistic;
+    const own = { ...statistic, kind };
+    first ??= own;
     const known = found.get(language);
     if (known?.kind === kind) {
       throw new BadDataError(`statistics of ${step} ${site}: it has ${kind} of ${language} twice; capture again`, { step, site });
     }
-    if (known?.kind !== "gram") found.set(language, statistic);
+    if (known?.kind !== "gram") found.set(language, own);
   }
   if (first !== undefined) yield finish(first, found);
 }

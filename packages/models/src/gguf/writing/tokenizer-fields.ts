@@ -2,6 +2,7 @@ import { BadDataError, FailedPreconditionError, isObject } from "@mbs/contracts"
 import type { GgufField } from "@mbs/gguf";
 import type { JsonObject } from "../../folder/json-file.ts";
 import { spaceMark } from "../../tokenizer/token-bytes.ts";
+import { pairOf } from "../../tokenizer/tokenizer-vocabulary.ts";
 import { findByteLevelName, preTokenizerNames } from "../tokenizer/pre-tokenizers.ts";
 import { mergesOfScores } from "../tokenizer/sentencepiece-bpe.ts";
 import { tokenType, tokenizerKey } from "../tokenizer/tokenizer-metadata.ts";
@@ -96,12 +97,7 @@ interface Kind {
 }
 
 const pairsOf = (merges: unknown): readonly (readonly [string, string])[] =>
-  (Array.isArray(merges) ? merges : []).map((merge: unknown) => {
-    if (Array.isArray(merge)) return [String(merge[0]), String(merge[1])] as const;
-    const text = String(merge);
-    const space = text.indexOf(" ", 1);
-    return [text.slice(0, space), text.slice(space + 1)] as const;
-  });
+  (Array.isArray(merges) ? (merges as readonly (string | readonly [string, string])[]) : []).map(pairOf);
 
 function byteLevel({ path, tokenizer, rows }: TokenizerFiles, model: JsonObject): Kind {
   const { vocab, merges, ignore_merges: ignores } = model;
