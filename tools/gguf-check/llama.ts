@@ -1,23 +1,6 @@
 /** llama.cpp as in node-llama-cpp 3.22.1 (v0.5.0), called by koffi: what is needed to score tokens. */
-import { readdirSync } from "node:fs";
-import { createRequire } from "node:module";
-import { join, resolve } from "node:path";
-
-type NativeFunction<Result> = (...values: readonly unknown[]) => Result;
-
-interface Library {
-  func(name: string, result: unknown, parameters: readonly unknown[]): NativeFunction<unknown>;
-}
-
-interface Koffi {
-  load(path: string, options: { readonly global: boolean }): Library;
-  struct(name: string, fields: Readonly<Record<string, unknown>>): unknown;
-  array(type: string, length: number, as?: "Typed"): unknown;
-  alloc(type: unknown, count: number): unknown;
-  free(memory: unknown): void;
-  decode(pointer: unknown, type: unknown): unknown;
-  encode(pointer: unknown, offset: number, type: unknown, value: unknown): void;
-}
+import { join } from "node:path";
+import { batchFields, bind, loadLibraries } from "../llama-cpp/libraries.ts";
 
 export interface LlamaModel {
   /** Tokens of a text, without those that are put around it. */
@@ -31,34 +14,13 @@ export interface LlamaModel {
 const contextAt = { context: 0, batch: 1, microBatch: 2, threads: 7, batchThreads: 8 } as const;
 const longest = 512;
 
-/** A function of a library by name, with the types of its result and its parameters. */
-const bind = <Result>(library: Library, name: string, result: unknown, ...types: readonly unknown[]) =>
-  library.func(name, result, types) as NativeFunction<Result>;
-
 /** @param folder in which node-llama-cpp and koffi are installed */
 export function openLlama(folder: string, path: string): LlamaModel {
-  const koffi = createRequire(resolve(folder, "package.json"))("koffi") as Koffi;
-  const binaries = join(resolve(folder), "node_modules/@node-llama-cpp/linux-x64/bins/linux-x64");
-  const names = readdirSync(binaries);
-  const load = (stem: string): Library => {
-    const name = names.find((own) => own.startsWith(stem) && own.endsWith(".so"));
-    if (name === undefined) throw new Error(`${binaries} has no ${stem}`);
-    return koffi.load(join(binaries, name), { global: true });
-  };
-  load("libggml-base");
-  const [ggml, llama] = [load("libggml.v"), load("libllama.v")];
+  const { koffi, binaries, ggml, llama } = loadLibraries(join(folder, "node_modules"), "0.5.0");
   // larger than they are: the callee reads its part
   const modelParameters = koffi.struct("model_parameters", { values: koffi.array("int32", 40) });
   const contextParameters = koffi.struct("context_parameters", { values: koffi.array("int32", 50) });
-  const batchType = koffi.struct("llama_batch", {
-    n_tokens: "int32",
-    token: "void *",
-    embd: "void *",
-    pos: "void *",
-    n_seq_id: "void *",
-    seq_id: "void *",
-    logits: "void *",
-  });
+  const batchType = koffi.struct("llama_batch", batchFields);
   bind(llama, "llama_backend_init", "void")();
   bind(ggml, "ggml_backend_load_all_from_path", "void", "str")(binaries);
   const { values: model } = bind<{ values: Int32Array }>(llama, "llama_model_default_params", modelParameters)();

@@ -12,7 +12,8 @@ import type { Segment } from "@mbs/artifacts";
 import { capture } from "@mbs/activation-capture";
 import { at } from "@mbs/contracts";
 import { imatrix } from "@mbs/imatrix";
-import { bind, loadLibraries, loadNative } from "./ggml.ts";
+import { batchFields, bind } from "../llama-cpp/libraries.ts";
+import { loadLlama, loadNative } from "./ggml.ts";
 
 /** Sums of squares by weight, and of how many rows. */
 type Sums = ReadonlyMap<string, { readonly squares: Float64Array; rows: number }>;
@@ -26,18 +27,10 @@ const contextAt = { context: 0, batch: 1, microBatch: 2, callback: 22 } as const
 
 /** Runs each segment alone, all tokens with an output, as llama-imatrix does. */
 function collectSums(folder: string, model: string, segments: readonly Int32Array[]): Sums {
-  const { koffi, binaries, base, ggml, llama } = loadLibraries(folder);
-  const modelParameters = koffi.struct("model_parameters", { values: koffi.array("int32", 40) as string });
-  const contextParameters = koffi.struct("context_parameters", { values: koffi.array("int32", 50) as string });
-  const batchType = koffi.struct("llama_batch", {
-    n_tokens: "int32",
-    token: "void *",
-    embd: "void *",
-    pos: "void *",
-    n_seq_id: "void *",
-    seq_id: "void *",
-    logits: "void *",
-  });
+  const { koffi, binaries, base, ggml, llama } = loadLlama(folder);
+  const modelParameters = koffi.struct("model_parameters", { values: koffi.array("int32", 40) });
+  const contextParameters = koffi.struct("context_parameters", { values: koffi.array("int32", 50) });
+  const batchType = koffi.struct("llama_batch", batchFields);
   bind(llama, "llama_backend_init", "void")();
   bind(ggml, "ggml_backend_load_all_from_path", "void", "str")(binaries);
   const nameOf = bind<string>(base, "ggml_get_name", "str", "void *");

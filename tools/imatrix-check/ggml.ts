@@ -1,28 +1,6 @@
 /** The native libraries of node-llama-cpp, called by koffi: those functions that llama-quantize consists of. */
-import { createRequire } from "node:module";
-import { join, resolve } from "node:path";
-
-type NativeFunction<Result> = (...values: readonly unknown[]) => Result;
-
-interface Library {
-  func(name: string, result: unknown, parameters: readonly unknown[]): NativeFunction<unknown>;
-}
-
-/** The part of koffi that is used here. */
-interface Koffi {
-  load(path: string, options: { readonly global: boolean }): Library;
-  struct(name: string, fields: Readonly<Record<string, string>>): unknown;
-  pointer(type: unknown): unknown;
-  array(type: string, length: number, as?: "Typed"): unknown;
-  sizeof(type: unknown): number;
-  alloc(type: unknown, count: number): unknown;
-  decode(pointer: unknown, type: unknown): unknown;
-  decode(pointer: unknown, offset: number, type: unknown): unknown;
-  encode(pointer: unknown, offset: number, type: unknown, value: unknown): void;
-  proto(declaration: string): unknown;
-  register(call: (...values: readonly never[]) => unknown, type: unknown): unknown;
-  address(pointer: unknown): bigint | number;
-}
+import { join } from "node:path";
+import { bind, loadLibraries, quantizeFields } from "../llama-cpp/libraries.ts";
 
 /** An importance matrix as ggml reads it. */
 export interface NativeImatrix {
@@ -49,43 +27,17 @@ export interface Native {
   quantize(job: QuantizeJob): void;
 }
 
-/** A function of a library by name, with the types of its result and its parameters. */
-export const bind = <Result>(library: Library, name: string, result: unknown, ...types: readonly unknown[]) =>
-  library.func(name, result, types) as NativeFunction<Result>;
-
 const q8 = 8; // ggml_type of embeddings, which the model has already
 
-/** @param folder in which node-llama-cpp and koffi are installed */
-export function loadLibraries(folder: string) {
-  const koffi = createRequire(resolve(folder, "package.json"))("koffi") as Koffi;
-  const binaries = join(resolve(folder), "node_modules/@node-llama-cpp/linux-x64/bins/linux-x64");
-  const load = (name: string): Library => koffi.load(join(binaries, name), { global: true });
-  const base = load("libggml-base.so");
-  const ggml = load("libggml.v0.4.0.so");
-  return { koffi, binaries, base, ggml, llama: load("libllama.v0.4.0.so") };
-}
+/** llama.cpp as in node-llama-cpp 3.21.1. @param folder in which that and koffi are installed */
+export const loadLlama = (folder: string) => loadLibraries(join(folder, "node_modules"), "0.4.0");
 
-/** @param folder as for loadLibraries */
+/** @param folder as for loadLlama */
 export function loadNative(folder: string): Native {
-  const { koffi, base, llama } = loadLibraries(folder);
+  const { koffi, base, llama } = loadLlama(folder);
 
   const init = koffi.struct("gguf_init_params", { no_alloc: "bool", ctx: "void *" });
-  const parameters = koffi.struct("llama_model_quantize_params", {
-    nthread: "int32",
-    ftype: "int32",
-    output_tensor_type: "int32",
-    token_embedding_type: "int32",
-    allow_requantize: "bool",
-    quantize_output_tensor: "bool",
-    only_copy: "bool",
-    pure: "bool",
-    keep_split: "bool",
-    dry_run: "bool",
-    imatrix: "void *",
-    kv_overrides: "void *",
-    tt_overrides: "void *",
-    prune_layers: "void *",
-  });
+  const parameters = koffi.struct("llama_model_quantize_params", quantizeFields);
   const entry = koffi.struct("llama_model_imatrix_data", { name: "void *", data: "void *", size: "size_t" });
   const open = bind<unknown>(base, "gguf_init_from_file", "void *", "str", init);
   const findKey = bind<number>(base, "gguf_find_key", "int64", "void *", "str");

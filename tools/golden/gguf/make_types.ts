@@ -6,24 +6,13 @@
  *            which has llama.cpp v0.5.0); no dependencies of this project
  */
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { readdirSync } from "node:fs";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { deflateSync } from "node:zlib";
-import { writeGguf } from "@mbs/gguf";
+import { typeMixtures, writeGguf } from "@mbs/gguf";
 import type { GgufField } from "@mbs/gguf";
 import { describeGguf } from "@mbs/models";
-import { typeMixtures } from "@mbs/gguf";
-
-interface Library {
-  func(name: string, result: unknown, parameters: readonly unknown[]): (...given: readonly unknown[]) => unknown;
-}
-interface Koffi {
-  load(path: string, options: { readonly global: boolean }): Library;
-  struct(name: string, fields: Readonly<Record<string, string>>): unknown;
-  pointer(type: unknown): unknown;
-}
+import { bind, loadLibraries, quantizeFields } from "../../llama-cpp/libraries.ts";
 
 /** Sizes of a model whose tensors are made up: only names and shapes count. */
 interface Shape {
@@ -128,35 +117,10 @@ async function writeModel(path: string, shape: Shape): Promise<void> {
 
 const [modules] = process.argv.slice(2);
 if (modules === undefined) throw new Error("usage: make_types.ts MODULES");
-const koffi = createRequire(join(resolve(modules), "package.json"))("koffi") as Koffi;
-const binaries = join(resolve(modules), "@node-llama-cpp/linux-x64/bins/linux-x64");
-const load = (stem: string): Library => {
-  const name = readdirSync(binaries).find((own) => own.startsWith(stem) && own.endsWith(".so"));
-  if (name === undefined) throw new Error(`${binaries} has no ${stem}`);
-  return koffi.load(join(binaries, name), { global: true });
-};
-load("libggml-base");
-load("libggml.v");
-const llama = load("libllama.v");
-const parameters = koffi.struct("llama_model_quantize_params", {
-  nthread: "int32",
-  ftype: "int32",
-  output_tensor_type: "int32",
-  token_embedding_type: "int32",
-  allow_requantize: "bool",
-  quantize_output_tensor: "bool",
-  only_copy: "bool",
-  pure: "bool",
-  keep_split: "bool",
-  dry_run: "bool",
-  imatrix: "void *",
-  kv_overrides: "void *",
-  tt_overrides: "void *",
-  prune_layers: "void *",
-  max_buf_size: "size_t",
-});
-const defaults = llama.func("llama_model_quantize_default_params", parameters, [])() as Record<string, unknown>;
-const quantize = llama.func("llama_model_quantize", "uint32", ["str", "str", koffi.pointer(parameters)]);
+const { koffi, llama } = loadLibraries(modules, "0.5.0");
+const parameters = koffi.struct("llama_model_quantize_params", { ...quantizeFields, max_buf_size: "size_t" });
+const defaults = bind<Record<string, unknown>>(llama, "llama_model_quantize_default_params", parameters)();
+const quantize = bind<number>(llama, "llama_model_quantize", "uint32", "str", "str", koffi.pointer(parameters));
 
 const root = await mkdtemp(join(tmpdir(), "gguf-types-"));
 const golden: Record<string, unknown> = {};
