@@ -19,8 +19,7 @@ export const wanda: Method = { name: "Wanda 50%", compress: { solver: "wanda", s
 
 export const gptq = (bits = 3): Method => ({
   name: `GPTQ ${bits}-bit`,
-  // as in the committed pages; asymmetric grids have become the default at 3 bits since
-  compress: { solver: "gptq", bits, groupSize: 64, symmetric: true },
+  compress: { solver: "gptq", bits, groupSize: 64 },
   factor: { damping, order: "group-aware:64" },
 });
 
