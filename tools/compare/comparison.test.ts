@@ -3,6 +3,7 @@ import * as assert from "uvu/assert";
 import type { Score } from "@mbs/artifacts";
 import { lossesAgainst } from "./comparison.ts";
 import { languages } from "./languages.ts";
+import { formatNumbers, parseNumbers, sameNumbers } from "./numbers.ts";
 import { peers, methods, rowsOf, settings } from "./rows.ts";
 import { languagesTable, natsText, plannedDuels, settingsTable } from "./tables.ts";
 
@@ -79,6 +80,22 @@ test("a setting names what there is, and states each rise as a share of the plai
   const table = settingsTable([rowWith("public-gptq-3", 1), rowWith("gptq-3", 0.5)], "proportional", spent);
   assert.match(table, /\| GPTQ 3 bits \| \+0\.50 .*\| 0\.50 \|.*\| 3\.0 min \| 1\.0 GiB \|/);
   assert.match(table, /\| public GPTQ program, 3 bits \| \+1\.00 .*\| 1\.00 \|/);
+});
+
+test("numbers of rows are read as they were written", () => {
+  const { losses, perplexity } = rowWith("gptq-3", 0.25);
+  const numbers = {
+    dense: new Map([["en", 12.5]]),
+    rows: new Map([["gptq-3 proportional", { losses, perplexity }]]),
+    spent: new Map([["gptq-3 proportional", { seconds: 3, processorSeconds: 2, peakBytes: 100 }]]),
+  };
+  assert.equal(parseNumbers(formatNumbers(numbers)), numbers);
+});
+
+test("dense perplexities of other texts are told apart from those of another processor", () => {
+  assert.ok(sameNumbers(new Map([["en", 12.5]]), new Map([["en", 12.50001]])));
+  assert.not.ok(sameNumbers(new Map([["en", 12.5]]), new Map([["en", 12.51]])));
+  assert.not.ok(sameNumbers(new Map([["en", 12.5]]), new Map([["de", 12.5]])));
 });
 
 test.run();

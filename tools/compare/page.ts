@@ -1,9 +1,11 @@
 /**
  * Writes tables, picture and numbers of a comparison into the documentation.
  *
- * usage: node --conditions=mbs-source --import tsx tools/compare/page.ts --output FOLDER [--name NAME]
+ * usage: node --conditions=mbs-source --import tsx tools/compare/page.ts --output FOLDER [--name NAME] [--add]
  *   --output  what tools/compare/run.ts has made; rows that are not there yet are left out
  *   --name    of a further model: its blocks are NAME-TABLE, its numbers comparison-NAME.json; the picture is of the first alone
+ *   --add     keeps the committed rows that the folder does not have. What needs scores of several rows, window by window
+ *             (one mix or program against another, correlations, the picture), stays as it is
  *
  * Replaces what stands between `<!-- compare NAME -->` and `<!-- end -->` in docs/real-models.md and README.md, and writes
  * docs/real-models/. The text around the tables is written by hand.
@@ -20,7 +22,8 @@ import { parseSite, similarityMatrix } from "@mbs/reporting";
 import type { SimilarityMatrix } from "@mbs/reporting";
 import { replaceBlocks } from "../pages/blocks.ts";
 import { compareRows, lossesAgainst } from "./comparison.ts";
-import type { Losses } from "./comparison.ts";
+import type { ComparedRow } from "./comparison.ts";
+import { formatNumbers, parseNumbers, sameNumbers } from "./numbers.ts";
 import { plotRows } from "./plot.ts";
 import { methods, peers, rowsOf, scoresFile, spentFile } from "./rows.ts";
 import {
@@ -34,9 +37,9 @@ import {
 } from "./tables.ts";
 import type { Duel, Spent } from "./tables.ts";
 
-const { values } = parseArgs({ options: { output: { type: "string" }, name: { type: "string" } } });
-if (values.output === undefined) throw new Error("usage: page.ts --output FOLDER [--name NAME]");
-const { output: folder, name: modelName } = values;
+const { values } = parseArgs({ options: { output: { type: "string" }, name: { type: "string" }, add: { type: "boolean" } } });
+if (values.output === undefined) throw new Error("usage: page.ts --output FOLDER [--name NAME] [--add]");
+const { output: folder, name: modelName, add = false } = values;
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
 const readRow = async (name: string): Promise<Score[]> => collect(readScores(await openArtifact(join(folder, scoresFile(name)))));
@@ -58,14 +61,24 @@ async function readSpent(): Promise<ReadonlyMap<string, Spent>> {
   return all;
 }
 
-const rows = rowsOf([...Object.keys(methods), ...Object.keys(peers)]).filter(({ name }) =>
-  existsSync(join(folder, scoresFile(name))),
-);
+const numbersFile = modelName === undefined ? "comparison.json" : `comparison-${modelName}.json`;
+const numbersPath = join(root, "docs/real-models", numbersFile);
+const everyRow = rowsOf([...Object.keys(methods), ...Object.keys(peers)]);
+const rows = everyRow.filter(({ name }) => existsSync(join(folder, scoresFile(name))));
 const denseScores = await readRow("dense");
 const scores = [...denseScores, ...(await Promise.all(rows.map(({ name }) => readRow(name)))).flat()];
-const compared = compareRows(rows, scores);
 const dense = new Map(summarise(denseScores).map(({ language, perplexity }) => [language, perplexity]));
-const spent = await readSpent();
+const committed = add ? parseNumbers(await readFile(numbersPath, "utf8")) : undefined;
+if (committed !== undefined && !sameNumbers(committed.dense, dense))
+  throw new Error(
+    `${folder} has other perplexities of the dense model than ${numbersFile}: other texts or another model, so rows cannot be added`,
+  );
+const made = new Map(compareRows(rows, scores).map((row) => [row.name, row]));
+const compared = everyRow.flatMap((row): ComparedRow[] => {
+  const found = made.get(row.name) ?? committed?.rows.get(row.name);
+  return found === undefined ? [] : [{ ...row, ...found }];
+});
+const spent = new Map([...(committed?.spent ?? []), ...(await readSpent())]);
 const planned = plannedDuels(compared);
 const fight = (duels: readonly Omit<Duel, "losses">[]): Duel[] =>
   duels.map((duel) => ({ ...duel, losses: lossesAgainst(scores, duel.first, duel.second) }));
@@ -80,10 +93,9 @@ if (existsSync(join(folder, "similarity.arrow"))) {
 const blocks: Record<string, string> = {
   averages: averagesTable(compared),
   summary: summaryTable(compared),
-  mixes: duelsTable(fight(planned.mixes)),
-  peers: duelsTable(fight(planned.peers)),
   settings: settingsTable(compared, "proportional", spent),
-  ...(matrices.size > 0 && { tendencies: tendenciesTable(compared, matrices) }),
+  ...(!add && { mixes: duelsTable(fight(planned.mixes)), peers: duelsTable(fight(planned.peers)) }),
+  ...(matrices.size > 0 && !add && { tendencies: tendenciesTable(compared, matrices) }),
 };
 for (const method of Object.keys(methods)) {
   if (compared.some((row) => row.method === method)) blocks[method] = languagesTable(compared, method, dense);
@@ -96,18 +108,7 @@ for (const page of ["docs/real-models.md", "README.md"]) {
   const path = join(root, page);
   await writeFile(path, replaceBlocks(await readFile(path, "utf8"), "compare", named));
 }
-const plain = ({ languages, ...averages }: Losses): unknown => ({ languages: Object.fromEntries(languages), ...averages });
-const numbers = {
-  dense: Object.fromEntries(dense),
-  rows: compared.map(({ name, perplexity, losses }) => ({
-    name,
-    perplexity,
-    ...(plain(losses) as object),
-    ...(spent.has(name) && { spent: spent.get(name) }),
-  })),
-};
 await mkdir(join(root, "docs/real-models"), { recursive: true });
-const numbersFile = modelName === undefined ? "comparison.json" : `comparison-${modelName}.json`;
-await writeFile(join(root, "docs/real-models", numbersFile), `${JSON.stringify(numbers)}\n`);
-if (modelName === undefined) await writeFile(join(root, "docs/real-models/rises.svg"), `${await plotRows(compared)}\n`);
+await writeFile(numbersPath, formatNumbers({ dense, rows: new Map(compared.map((row) => [row.name, row])), spent }));
+if (modelName === undefined && !add) await writeFile(join(root, "docs/real-models/rises.svg"), `${await plotRows(compared)}\n`);
 process.stderr.write(`compare: ${rows.length} rows; tables ${Object.keys(blocks).join(", ")}\n`);
