@@ -1,4 +1,3 @@
-import { allLanguages } from "@mbs/artifacts";
 import type { DamageRecord, OwnStatistic } from "@mbs/artifacts";
 import { at, BadDataError } from "@mbs/contracts";
 import type { Blas } from "@mbs/contracts";
@@ -60,47 +59,4 @@ export async function languageDamage(
     records.push({ step, site, tensor, language, moment: kind, error, output, damage: output > 0 ? error / output : 0 });
   }
   return records;
-}
-
-/** The languages of one site's statistics, checked to fit together. */
-export class SiteLanguages {
-  readonly step: string;
-  readonly site: string;
-  readonly width: number;
-  readonly #kinds = new Map<string, OwnStatistic["kind"]>();
-
-  constructor({ step, site, width }: OwnStatistic) {
-    this.step = step;
-    this.site = site;
-    this.width = width;
-  }
-
-  get names(): readonly string[] {
-    return [...this.#kinds.keys()].sort();
-  }
-
-  /** Whether of some language only the diagonal is known. */
-  get diagonal(): boolean {
-    return [...this.#kinds.values()].includes("diagonal");
-  }
-
-  /**
-   * Whether a statistic is the one to use for its language: its Gram, or else its diagonal.
-   *
-   * @throws {BadDataError} where it contradicts what came before
-   */
-  take({ language, kind, width }: OwnStatistic): boolean {
-    const known = this.#kinds.get(language);
-    if (language === allLanguages || (known === "gram" && kind === "diagonal")) return false;
-    if (known !== undefined || width !== this.width) {
-      const what = width === this.width ? `has ${language} twice` : `has widths ${this.width} and ${width}`;
-      throw new BadDataError(`statistics of ${this.step} ${this.site}: it ${what}; capture again`, {
-        step: this.step,
-        site: this.site,
-        language,
-      });
-    }
-    this.#kinds.set(language, kind);
-    return true;
-  }
 }

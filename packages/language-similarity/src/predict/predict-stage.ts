@@ -1,4 +1,4 @@
-import { Spool, addressOnTheWay, encodeDamage, parseMetadata } from "@mbs/artifacts";
+import { SiteLanguages, Spool, addressOnTheWay, encodeDamage, parseMetadata } from "@mbs/artifacts";
 import type { DamageRecord, OwnStatistic } from "@mbs/artifacts";
 import { BadDataError, InterruptedError, UsageError, parseOptions } from "@mbs/contracts";
 import type { ArtifactStream, OptionTable, Stage, StageContext } from "@mbs/contracts";
@@ -7,7 +7,7 @@ import type { Model } from "@mbs/models";
 import { createBlas } from "@mbs/onnx";
 import { readRises, requireLayersOf } from "./actual-rises.ts";
 import type { ActualRises } from "./actual-rises.ts";
-import { SiteLanguages, languageDamage } from "./language-damage.ts";
+import { languageDamage } from "./language-damage.ts";
 import { readOwnStatistics } from "../own-statistics.ts";
 import { VocabularyCosts } from "./vocabulary-costs.ts";
 import { SpooledLayers } from "./spooled-layers.ts";

@@ -7,7 +7,7 @@ import { readSite } from "../../site/site-weight.ts";
 import type { BitRequest } from "./bit-method.ts";
 import { measureSite, type DamageMeasure, type TensorDamage } from "./choice-damage.ts";
 import { measureOutputChange } from "./output-change.ts";
-import { readSiteLanguages, type SiteLanguages } from "./site-languages.ts";
+import { readLanguageMoments, type LanguageMoments } from "./language-moments.ts";
 
 /** The language of damage that was measured with the mix alone. */
 const mixed = "*";
@@ -31,8 +31,8 @@ export interface MeasuredDamage {
 async function* sitesOf({
   inputs,
   context,
-}: BitRequest): AsyncGenerator<{ factor: FactorRecord; moments: SiteLanguages["moments"] }> {
-  const languages = inputs.statistics && readSiteLanguages(inputs.statistics)[Symbol.asyncIterator]();
+}: BitRequest): AsyncGenerator<{ factor: FactorRecord; moments: LanguageMoments["moments"] }> {
+  const languages = inputs.statistics && readLanguageMoments(inputs.statistics)[Symbol.asyncIterator]();
   for await (const factor of readFactors(inputs.factors)) {
     if (context.signal.aborted) throw new InterruptedError("allocate: stopped");
     const { step, site, width } = factor;
@@ -42,7 +42,7 @@ async function* sitesOf({
       yield { factor, moments: new Map<string, InputMoment>([[mixed, momentOf({ step, site, width, factor }).values]]) };
       continue;
     }
-    const found = (await languages.next()).value as SiteLanguages | undefined;
+    const found = (await languages.next()).value as LanguageMoments | undefined;
     if (found?.step !== step || found.site !== site) {
       throw new BadDataError(`${step} ${site}: the statistics go on with another site; give those that the factors are of`, {
         step,

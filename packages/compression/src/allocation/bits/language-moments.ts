@@ -1,0 +1,55 @@
+import {
+  allLanguages,
+  inputSite,
+  readStatistics,
+  SiteLanguages,
+  vocabularyStep,
+  type OwnStatistic,
+  type Statistic,
+} from "@mbs/artifacts";
+import type { ArtifactStream } from "@mbs/contracts";
+import { momentOf, type InputMoment } from "@mbs/solvers";
+
+/** What is known of a site's input in each language. */
+export interface LanguageMoments {
+  readonly step: string;
+  readonly site: string;
+  /** Language → its Gram, or E[x²] where that is all there is; in the order of their codes. */
+  readonly moments: ReadonlyMap<string, InputMoment>;
+}
+
+/** Whether it is of one language's inputs that weights of a step read. */
+const isOfWeights = (statistic: Statistic): statistic is OwnStatistic =>
+  statistic.site !== inputSite &&
+  statistic.step !== vocabularyStep &&
+  statistic.language !== allLanguages &&
+  statistic.kind !== "cross-moment";
+
+/**
+ * Statistics by site, in their order: one site at a time is in memory.
+ *
+ * @throws {BadDataError} where a language comes twice
+ */
+export async function* readLanguageMoments(statistics: ArtifactStream): AsyncGenerator<LanguageMoments> {
+  let current: SiteLanguages | undefined;
+  let found = new Map<string, InputMoment>();
+  const finish = ({ step, site, names }: SiteLanguages): LanguageMoments => {
+    const moments = new Map(
+      names.flatMap((name) => {
+        const moment = found.get(name);
+        return moment === undefined ? [] : [[name, moment] as const];
+      }),
+    );
+    found = new Map();
+    return { step, site, moments };
+  };
+  for await (const statistic of readStatistics(statistics)) {
+    if (!isOfWeights(statistic)) continue;
+    if (current?.step !== statistic.step || current.site !== statistic.site) {
+      if (current !== undefined) yield finish(current);
+      current = new SiteLanguages(statistic);
+    }
+    if (current.take(statistic)) found.set(statistic.language, momentOf(statistic));
+  }
+  if (current !== undefined) yield finish(current);
+}
