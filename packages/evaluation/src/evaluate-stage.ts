@@ -1,17 +1,18 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { encodeScores, type Score, type TaskScore } from "@mbs/artifacts";
-import { at, BadDataError, FailedPreconditionError, rangeOfShards, type Stage, type StageContext } from "@mbs/contracts";
+import { at, FailedPreconditionError, rangeOfShards, type Stage, type StageContext } from "@mbs/contracts";
 import { openCorpus, readDistribution, type Corpus } from "@mbs/corpora";
-import { defaultLength, openModel, requirePositions, type Activations, type Model, type Tokenizer } from "@mbs/models";
+import { defaultLength, openModel, requirePositions, type Activations, type Model } from "@mbs/models";
 import { defaultTargetField, evaluateOptions, parseEvaluateOptions, type EvaluateOptions } from "./evaluate-options.ts";
+import { withWindows, type WindowedModel } from "./model-windows.ts";
 import { describeModel } from "./scored-models.ts";
 import { scoreWindows, type ScoredBy } from "./score-windows.ts";
 import { describeTasks, readTasks, type OpenedTasks } from "./tasks/read-tasks.ts";
 import { scoreTasks } from "./tasks/score-tasks.ts";
 import { requireDecoder } from "./tasks/score-texts.ts";
 import { restrictVocabularies } from "./trimmed-vocabulary.ts";
-import { sourceTargetWindows, textWindows, type PassageWindow } from "./passage-windows.ts";
+import type { PassageWindow } from "./passage-windows.ts";
 
 /** Held-out texts, and the tokens of a window. */
 interface Texts {
@@ -29,47 +30,9 @@ async function readShares(values: EvaluateOptions): Promise<Readonly<Record<stri
   return Object.fromEntries((await readDistribution(values.shares ?? own)).shares);
 }
 
-async function beginningToken(model: Model, tokenizer: Tokenizer, choice: EvaluateOptions["bos"]): Promise<number | undefined> {
-  if (choice === "off") return undefined;
-  if (choice === "auto" || tokenizer.bos !== undefined) return tokenizer.bos;
-  const config = JSON.parse(await model.files.text("config.json")) as { bos_token_id?: unknown };
-  const { bos_token_id: token } = config;
-  if (typeof token === "number" && Number.isInteger(token)) return token;
-  throw new BadDataError(`${model.path}: config.json names no bos_token_id, so --bos on cannot be followed`, {
-    model: model.path,
-  });
-}
-
 function openTexts(name: string, values: EvaluateOptions, { warn, signal, progress }: StageContext): Promise<Corpus> {
   const targetField = values.sourceTarget ? (values.targetField ?? defaultTargetField) : undefined;
   return openCorpus(name, { field: values.field, targetField, warn, signal, progress });
-}
-
-/** The windows that are scored: all, or those of a shard. */
-async function findWindows(
-  model: Model,
-  corpus: Corpus,
-  length: number,
-  values: EvaluateOptions,
-  context: StageContext,
-): Promise<readonly PassageWindow[]> {
-  const [tokenizer, passages] = [await model.tokenizer(), await model.passages()];
-  const bos = await beginningToken(model, tokenizer, values.bos);
-  const { ofPair } = passages;
-  const windows: PassageWindow[] = [];
-  for (const language of corpus.languages) {
-    const cut = { length, bos, bySource: values.bySource, limit: values.windows, warn: context.warn };
-    const own =
-      values.sourceTarget && ofPair !== undefined
-        ? sourceTargetWindows(corpus, language, tokenizer, ofPair, cut)
-        : textWindows(corpus, language, tokenizer, passages, cut);
-    windows.push(...(await own));
-  }
-  if (windows.length > 0) {
-    const { start, end } = rangeOfShards(values.shards ?? { first: 0, count: 1, of: 1 }, windows.length);
-    return windows.slice(start, end);
-  }
-  throw new BadDataError(`no language has text for one window of ${length} tokens; lower --length or add text`, { length });
 }
 
 /** What a model is run with: a dense one in float32 in any case. */
@@ -77,15 +40,15 @@ const activationsOf = ({ checkpoint }: Model, { activations }: EvaluateOptions):
   checkpoint.readPacked === undefined ? "float32" : activations;
 
 /** Why a model's distributions cannot be compared with those of the first; undefined where they can. */
-function incomparable({ model }: ScoredBy, first: ScoredBy): string | undefined {
-  if (model.tokenizerAddress !== first.model.tokenizerAddress) return "its tokenizer is another";
+function incomparable({ model, windows }: WindowedModel, first: WindowedModel): string | undefined {
   const [own, others] = [model.vocabularySize, first.model.vocabularySize];
-  return own === others ? undefined : `its vocabulary has ${own} tokens and that of ${first.label} ${others}`;
+  if (own !== others) return `its vocabulary has ${own} tokens and that of ${first.label} ${others}`;
+  return windows === first.windows ? undefined : "its tokenizer reads the texts as other tokens";
 }
 
 /** Those whose distances from the first model are measured; others are named once. */
-function comparedWith(first: ScoredBy, others: readonly ScoredBy[], { distances }: EvaluateOptions, { warn }: StageContext) {
-  if (distances === "off") return [];
+function comparedWith(first: WindowedModel, others: readonly WindowedModel[], values: EvaluateOptions, { warn }: StageContext) {
+  if (values.distances === "off") return [];
   return others.filter((other) => {
     const reason = incomparable(other, first);
     if (reason !== undefined) warn(`${other.label}: no KL divergence from ${first.label}, since ${reason}`);
@@ -93,34 +56,25 @@ function comparedWith(first: ScoredBy, others: readonly ScoredBy[], { distances 
   });
 }
 
-/** Models that share a tokenizer are scored on the same windows; they are cut once. */
 async function* scoreCorpus(
-  scored: readonly ScoredBy[],
-  corpus: Corpus,
-  length: number,
+  scored: readonly WindowedModel[],
   values: EvaluateOptions,
   context: StageContext,
 ): AsyncGenerator<Score, void, undefined> {
   const [first, others] = [at(scored, 0), scored.slice(1)];
-  let cutFor = first.model.tokenizerAddress;
-  let windows = await findWindows(first.model, corpus, length, values, context);
+  const inShard = ({ windows }: WindowedModel): readonly PassageWindow[] => {
+    const { start, end } = rangeOfShards(values.shards ?? { first: 0, count: 1, of: 1 }, windows.length);
+    return windows.slice(start, end);
+  };
   // scored together with the first, whose states they are compared with, and put after it
   const together = new Map(comparedWith(first, others, values, context).map((other) => [other.label, new Array<Score>()]));
   const compared = others.filter(({ label }) => together.has(label));
-  for await (const score of scoreWindows([first, ...compared], windows, context)) {
+  for await (const score of scoreWindows([first, ...compared], inShard(first), context)) {
     const waiting = together.get(score.model);
     if (waiting === undefined) yield score;
     else waiting.push(score);
   }
-  for (const other of others) {
-    const { model, label } = other;
-    const made = together.get(label);
-    if (made === undefined && model.tokenizerAddress !== cutFor) {
-      windows = await findWindows(model, corpus, length, values, context);
-      cutFor = model.tokenizerAddress;
-    }
-    yield* made ?? scoreWindows([other], windows, context);
-  }
+  for (const other of others) yield* together.get(other.label) ?? scoreWindows([other], inShard(other), context);
 }
 
 /** Windows of texts, then documents of tasks. The models are closed at the end. */
@@ -136,7 +90,9 @@ async function* scoreAll(
       label: at(values.labels, index),
       activations: activationsOf(model, values),
     }));
-    if (texts !== undefined) yield* scoreCorpus(scored, texts.corpus, texts.length, values, context);
+    if (texts !== undefined) {
+      yield* scoreCorpus(await withWindows(scored, texts.corpus, texts.length, values, context), values, context);
+    }
     if (tasks !== undefined) yield* scoreTasks(scored, tasks, values, context);
     for (const { model, label } of scored) {
       for (const tensor of model.checkpoint.nonfinite) context.warn(`${label}: tensor ${tensor} has NaN or Inf, read as 0`);

@@ -1,6 +1,28 @@
 import { FailedPreconditionError, at } from "@mbs/contracts";
-import { isUntrimmed, restrictToTrimmed, type Model } from "@mbs/models";
+import { restrictToTrimmed, rowsOfTrimmed, type Model } from "@mbs/models";
 import type { ComparableModel } from "./scored-models.ts";
+
+interface NamedModel {
+  readonly model: Model;
+  readonly label: string;
+}
+
+/** A model that was trimmed from another one's vocabulary, and the rows that it has of that. */
+interface TrimmedModel extends NamedModel {
+  readonly rows: Int32Array;
+}
+
+async function trimmedFrom(source: Model, models: readonly NamedModel[]): Promise<readonly TrimmedModel[]> {
+  const found: TrimmedModel[] = [];
+  for (const { model, label } of models) {
+    const rows = await rowsOfTrimmed(source, model);
+    if (rows !== undefined) found.push({ model, label, rows });
+  }
+  return found;
+}
+
+const sameRows = (some: Int32Array, others: Int32Array): boolean =>
+  some.length === others.length && some.every((row, index) => row === others[index]);
 
 /**
  * Models whose perplexities can be compared: those with the vocabulary that others among them were trimmed from are restricted to
@@ -17,14 +39,14 @@ export async function restrictVocabularies(
   const named = models.map((model, index) => ({ model, label: at(labels, index) }));
   const made: ComparableModel[] = [];
   for (const { model, label } of named) {
-    const trimmed = named.filter((other) => isUntrimmed(model, other.model));
+    const trimmed = await trimmedFrom(model, named);
     const [first] = trimmed;
     if (first === undefined) {
       const { trimming, vocabularySize: rows } = model;
       made.push({ model, vocabulary: trimming && { rows, of: trimming.rows, isRestricted: false } });
       continue;
     }
-    const other = trimmed.find((one) => one.model.tokenizerAddress !== first.model.tokenizerAddress);
+    const other = trimmed.find((one) => !sameRows(one.rows, first.rows));
     if (other !== undefined) {
       throw new FailedPreconditionError(
         `${first.label} and ${other.label} are trimmed to different vocabularies, and ${label} can be restricted to one only; evaluate each of them with it by itself`,
@@ -33,7 +55,7 @@ export async function restrictVocabularies(
     }
     const [rows, of] = [first.model.vocabularySize, model.vocabularySize];
     warn(`${label}: restricted to the ${rows} of ${of} rows that ${first.label} has, so that they can be compared`);
-    made.push({ model: await restrictToTrimmed(model, first.model), vocabulary: { rows, of, isRestricted: true } });
+    made.push({ model: restrictToTrimmed(model, first.model, first.rows), vocabulary: { rows, of, isRestricted: true } });
   }
   return made;
 }

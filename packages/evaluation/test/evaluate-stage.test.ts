@@ -203,23 +203,38 @@ test("distances change no loss and no order, and are off where they are not want
   assert.equal(scoresReport(off).distances, []);
 });
 
-test("models with another vocabulary or tokenizer are left out with one line each, and scored", async () => {
-  const [larger, spaced] = [join(folder, "larger"), join(folder, "spaced")];
+/** Edits the tokenizer.json of a model. */
+async function editTokenizer(path: string, edit: (text: string) => string): Promise<void> {
+  const tokenizer = join(path, "tokenizer.json");
+  await writeFile(tokenizer, edit(await readFile(tokenizer, "utf8")));
+}
+
+test("models with another vocabulary or that read other tokens are left out with one line each, and scored", async () => {
+  const [larger, spaced, swapped] = [join(folder, "larger"), join(folder, "spaced"), join(folder, "swapped")];
   await writeTinyModel(larger, { contextLength: 32, vocabularySize: 300 });
-  await writeTinyModel(spaced, { contextLength: 32 });
-  const tokenizer = join(spaced, "tokenizer.json");
-  await writeFile(tokenizer, JSON.stringify(JSON.parse(await readFile(tokenizer, "utf8")), null, 3));
-  const scores = await scored({ model: [model, larger, spaced, other], labels: "dense,larger,spaced,other" });
+  for (const path of [spaced, swapped]) await writeTinyModel(path, { contextLength: 32 });
+  // another file and address, the same tokens
+  await editTokenizer(spaced, (text) => JSON.stringify(JSON.parse(text), null, 3));
+  await editTokenizer(swapped, (text) => {
+    const json = JSON.parse(text) as { model: { vocab: Record<string, number> } };
+    const { vocab } = json.model;
+    const { e = 0, t = 0 } = vocab;
+    return JSON.stringify({ ...json, model: { ...json.model, vocab: { ...vocab, e: t, t: e } } });
+  });
+  const models = ["dense", "larger", "spaced", "swapped", "other"];
+  const scores = await scored({ model: [model, larger, spaced, swapped, other], labels: models });
   assert.equal(
     warnings.filter((warning) => warning.includes("KL")),
     [
       "larger: no KL divergence from dense, since its vocabulary has 300 tokens and that of dense 260",
-      "spaced: no KL divergence from dense, since its tokenizer is another",
+      "swapped: no KL divergence from dense, since its tokenizer reads the texts as other tokens",
     ],
   );
-  const models = [...new Set(scores.map(({ model: name }) => name))];
-  assert.equal(models, ["dense", "larger", "spaced", "other"]);
-  assert.equal([...new Set(scores.filter(({ distance }) => distance).map(({ model: name }) => name))], ["other"]);
+  assert.equal([...new Set(scores.map(({ model: name }) => name))], models);
+  const compared = scores.filter(({ distance }) => distance);
+  assert.equal([...new Set(compared.map(({ model: name }) => name))], ["spaced", "other"]);
+  for (const { distance } of compared.filter(({ model: name }) => name === "spaced"))
+    assert.ok(distance?.kl.every((kl) => kl === 0));
 });
 
 test("NaN logits are named with model, language and window", async () => {

@@ -38,7 +38,7 @@ export type { PinnedModel } from "./folder/hub-model.ts";
 export { openModel } from "./folder/open-model.ts";
 export type { OpenModelOptions } from "./folder/open-model.ts";
 export { requireCompressible, requireVocabulary } from "./folder/compressible.ts";
-export { isUntrimmed, restrictToTrimmed } from "./folder/restrict-to-trimmed.ts";
+export { restrictToTrimmed, rowsOfTrimmed } from "./folder/restrict-to-trimmed.ts";
 export { restrictVocabulary, vocabularyTables } from "./folder/restricted-model.ts";
 export type { RestrictedVocabulary } from "./folder/restricted-model.ts";
 export { requireSameModel } from "./folder/same-model.ts";

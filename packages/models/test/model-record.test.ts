@@ -30,6 +30,16 @@ test("a record says how each artifact of layers was made; the dense format goes 
   assert.equal((await readModelRecord(folder))?.files, ["mbs.json", "onnx/model.onnx"]);
 });
 
+test("the record beside a GGUF file is that of the file where it names it", async () => {
+  const record = { version: 1, model: "m", format: "gguf", layers: [layers], files: ["mbs.json", "model.gguf"] };
+  await write(record);
+  for (const name of ["model.gguf", "other.gguf"]) await writeFile(join(folder, name), "");
+  assert.is((await readModelRecord(join(folder, "model.gguf")))?.format, "gguf");
+  assert.is(await readModelRecord(join(folder, "other.gguf")), undefined);
+  await write({ ...record, files: undefined });
+  assert.is(await readModelRecord(join(folder, "model.gguf")), undefined);
+});
+
 test("what is malformed is refused", async () => {
   const whole = { version: 1, model: "m", layers: [layers] };
   const { weights: _, ...weightless } = layers;

@@ -60,7 +60,8 @@ export function inspectCommand({ signal }: CommandContext): Command {
     const { json, rows: limit } = parseOptions(options, given, "inspect");
     if (path === "") throw new UsageError("name an artifact, or - for standard input");
     if (isGguf(path)) {
-      const found = await (await import("@mbs/models")).describeGguf(path);
+      const { describeGguf, readModelRecord } = await import("@mbs/models");
+      const found = { ...(await describeGguf(path)), made: await readModelRecord(path) };
       await printText(json ? `${JSON.stringify(ggufJson(found), null, 2)}\n` : ggufText(found, (rows) => table(rows, limit)));
       return;
     }

@@ -1,5 +1,5 @@
 import { formatBytes, printable } from "@mbs/contracts";
-import type { GgufDescription } from "@mbs/models";
+import type { GgufDescription, ModelRecord } from "@mbs/models";
 import type { InspectionRow } from "./inspection.ts";
 
 /** Items of a list that are shown. */
@@ -39,24 +39,36 @@ const tensorRows = ({ tensors }: GgufDescription): readonly InspectionRow[] =>
 
 const architectureOf = ({ metadata }: GgufDescription): string => String(metadata.get("general.architecture") ?? "unknown");
 
+/** A GGUF file, and how it was made where an mbs.json beside it says so. */
+export interface InspectedGguf extends GgufDescription {
+  readonly made: ModelRecord | undefined;
+}
+
+function madeText({ model, layers }: ModelRecord): string {
+  const methods = new Set(layers.map(({ solver, options }) => `${solver} ${JSON.stringify(options)}`));
+  return `made of the model ${model}${methods.size === 0 ? ", without layers" : ` by ${[...methods].join(", ")}`} (mbs.json)`;
+}
+
 /** A GGUF file for a program. */
-export const ggufJson = (description: GgufDescription): object => ({
+export const ggufJson = (description: InspectedGguf): object => ({
   kind: "gguf",
   version: description.version,
   architecture: architectureOf(description),
   files: description.files,
+  ...(description.made && { made: description.made }),
   metadata: Object.fromEntries([...description.metadata].map(([key, value]) => [key, jsonValue(value)])),
   types: typeRows(description),
   tensors: description.tensors,
 });
 
 /** A GGUF file for a person. @param table formats rows, at most as many as were asked for */
-export function ggufText(description: GgufDescription, table: (rows: readonly InspectionRow[]) => string): string {
-  const { version, metadata, files, tensors } = description;
+export function ggufText(description: InspectedGguf, table: (rows: readonly InspectionRow[]) => string): string {
+  const { version, metadata, files, tensors, made } = description;
   const [values, bytes] = [sum(tensors.map((tensor) => tensor.values)), sum(files.map((file) => file.bytes))];
   return [
     `GGUF (version ${version}), architecture ${printable(architectureOf(description))}: ${tensors.length} tensors of ${values} values in ${formatBytes(bytes)}\n`,
     ...files.map((file) => `${printable(file.path)}: ${file.tensors} tensors, ${formatBytes(file.bytes)}\n`),
+    ...(made === undefined ? [] : [`${printable(madeText(made))}\n`]),
     ...[...metadata].map(([key, value]) => `  ${printable(key)}: ${text(value)}\n`),
     `\n${table(typeRows(description))}`,
     `\n${table(tensorRows(description))}`,

@@ -41,6 +41,7 @@ const trimmed = await trimInto("trimmed", { keep: ["en", "de"] });
 interface Evaluated {
   readonly report: ScoresReport;
   readonly warnings: readonly string[];
+  readonly about: ReturnType<typeof readScoredModels>;
 }
 
 async function evaluate(models: readonly string[], labels: readonly string[]): Promise<Evaluated> {
@@ -54,7 +55,7 @@ async function evaluate(models: readonly string[], labels: readonly string[]): P
   );
   const about = readScoredModels(parseMetadata("scores", stream.schema).models);
   const { windows } = await collectScores(stream);
-  return { report: scoresReport(windows, { models: about }), warnings };
+  return { report: scoresReport(windows, { models: about }), warnings, about };
 }
 
 test("the source is restricted to the rows of the trimmed model, and both are then the same", async () => {
@@ -88,7 +89,7 @@ test("models trimmed to different vocabularies have no common source to be compa
   assert.instance(error, FailedPreconditionError);
   assert.match(String(error), /first and second are trimmed to different vocabularies, and dense can be restricted to one only/);
   const both = await evaluate([trimmed, other], ["first", "second"]);
-  assert.ok(both.warnings.some((line) => line.includes("its tokenizer is another")));
+  assert.ok(both.warnings.some((line) => line.includes("second: no KL divergence from first, since its vocabulary has")));
 });
 
 test("what is made of a trimmed model, in every format, is compared with the source as the trimmed one is", async () => {
@@ -105,20 +106,53 @@ test("what is made of a trimmed model, in every format, is compared with the sou
   const layers = join(root, "layers.arrow");
   await writeArtifact(compressed, layers, {});
   const rows = new Set<number>();
-  for (const format of ["dense", "gptq-v2", "compressed-tensors", "onnx"]) {
+  for (const format of ["dense", "gptq-v2", "compressed-tensors", "gguf", "onnx"]) {
     const folder = join(root, format);
-    const files = await runStage("assemble", { layers: [await openArtifact(layers)] }, { model: trimmed, format });
+    const options = { model: trimmed, format, ...(format === "gguf" && { type: "Q8_0" }) };
+    const files = await runStage("assemble", { layers: [await openArtifact(layers)] }, options);
     await unpackFiles(files, folder, {});
     const written = await openModel(folder);
     rows.add(written.vocabularySize);
     assert.equal(written.trimming, opened.trimming);
     await written.close();
     const { report } = await evaluate([model, folder], ["source", format]);
+    assert.is(report.distances.length, 3, format);
     const english = report.pairs.find(({ language }) => language === "en");
     // 8 bits change little; against the whole vocabulary the trimmed one would gain far more
     assert.ok(Math.abs(english?.rise ?? 1) < 0.01, `${format} rises by ${english?.rise}`);
   }
   assert.is(rows.size, 1);
+});
+
+/** Writes a model as a GGUF file of its own values. */
+async function writeGguf(source: string, name: string): Promise<string> {
+  const folder = join(root, name);
+  const options = { model: source, format: "gguf", type: "F16", withoutLayers: true };
+  await unpackFiles(await runStage("assemble", { layers: [] }, options), folder, {});
+  return folder;
+}
+
+test("GGUF files of both and the folders of both are compared on the same rows and tokens, whichever is first", async () => {
+  const [whole, small] = [await writeGguf(model, "whole-gguf"), await writeGguf(trimmed, "trimmed-gguf")];
+  const { report, warnings } = await evaluate([whole, trimmed, small, model], ["whole", "folder", "file", "dense"]);
+  assert.equal(
+    warnings.filter((line) => line.includes("restricted to the")).map((line) => line.split(":", 1)[0]),
+    ["whole", "dense"],
+  );
+  assert.not(warnings.some((line) => line.includes("no KL divergence")));
+  assert.is(report.distances.length, 9);
+  // as above: the same weights and tokens
+  for (const { kl } of report.distances) assert.ok(kl < 1e-6);
+  for (const { rise } of report.pairs) assert.ok(Math.abs(rise) < 1e-5);
+});
+
+test("a GGUF file beside the folder that it was made of has its KL divergence, and says how it was made", async () => {
+  const file = join(root, "gguf");
+  const { report, warnings, about } = await evaluate([trimmed, file], ["dense", "file"]);
+  assert.not(warnings.some((line) => line.includes("no KL divergence")));
+  assert.is(report.distances.length, 3);
+  for (const { kl } of report.distances) assert.ok(kl > 0);
+  assert.equal([about.get("file")?.made?.format, about.get("dense")?.made], ["gguf", undefined]);
 });
 
 test.run();

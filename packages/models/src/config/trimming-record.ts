@@ -1,7 +1,7 @@
 import { BadDataError, isObject } from "@mbs/contracts";
 import type { JsonObject } from "../folder/json-file.ts";
 
-/** What config.json of a trimmed model says of it: which model it came from, and for which languages its rows were chosen. */
+/** What config.json of a trimmed model, or the metadata of its GGUF file, says of it: which model it came from, and for which languages its rows were chosen. */
 export interface TrimmingRecord {
   /** Content address of the model that was trimmed. */
   readonly source: string;
@@ -19,6 +19,9 @@ export interface TrimmingRecord {
 
 /** The key of config.json, which other programs do not read. */
 export const trimmingKey = "mbs_trimming";
+
+/** The key of a GGUF file's metadata: the same record as JSON. Other programs do not read it. */
+export const ggufTrimmingKey = "mbs.trimming";
 
 const isRows = (value: unknown): value is readonly number[] =>
   Array.isArray(value) && value.every((row) => Number.isSafeInteger(row) && row >= 0);

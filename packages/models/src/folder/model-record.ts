@@ -1,7 +1,8 @@
 import { stat } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { BadDataError, isObject } from "@mbs/contracts";
 import { isMissing, readJsonFile } from "./json-file.ts";
+import { isGguf } from "./model-source.ts";
 
 /** Name of the file in a model's folder that says how it was made. */
 export const recordFile = "mbs.json";
@@ -45,20 +46,28 @@ const isLayers = (value: unknown): value is RecordedLayers =>
   isObject(value["weights"]) &&
   Object.values(value["weights"]).every(Number.isFinite);
 
+const statusOf = (path: string) =>
+  stat(path).catch((error: unknown) => {
+    if (isMissing(error)) return undefined;
+    throw error;
+  });
+
 /**
  * How a model was compressed.
  *
- * @returns undefined where its folder has no mbs.json: this program did not make it
+ * @param model path of its folder, or of a GGUF file, whose record stands beside it
+ * @returns undefined where this program did not make it: there is no mbs.json, or the one beside a GGUF file does not name it
  * @throws {BadDataError} where mbs.json is malformed
  */
-export async function readModelRecord(folder: string): Promise<ModelRecord | undefined> {
-  const path = join(folder, recordFile);
-  try {
-    await stat(path);
-  } catch (error) {
-    if (isMissing(error)) return undefined;
-    throw error;
-  }
+export async function readModelRecord(model: string): Promise<ModelRecord | undefined> {
+  const isOneFile = isGguf(model) && (await statusOf(model))?.isFile() === true;
+  const path = join(isOneFile ? dirname(model) : model, recordFile);
+  if ((await statusOf(path)) === undefined) return undefined;
+  const record = await readRecordFile(path);
+  return isOneFile && record.files?.includes(basename(model)) !== true ? undefined : record;
+}
+
+async function readRecordFile(path: string): Promise<ModelRecord> {
   const { value } = await readJsonFile(path, recordLimit);
   const { version, model, format = "dense", layers, files } = value;
   const whole = version === 1 && typeof model === "string" && typeof format === "string" && Array.isArray(layers);

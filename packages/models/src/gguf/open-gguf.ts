@@ -1,6 +1,8 @@
 import { BadDataError, FailedPreconditionError, InternalError } from "@mbs/contracts";
 import { MetadataReader, shortestDecimal } from "@mbs/gguf";
 import { decodeWeights } from "@mbs/numbers";
+import { ggufTrimmingKey, trimmingKey } from "../config/trimming-record.ts";
+import { parseJsonObject } from "../folder/json-file.ts";
 import type { JsonObject } from "../folder/json-file.ts";
 import { addressOf } from "../folder/model-address.ts";
 import type { ModelDescription } from "../folder/model-description.ts";
@@ -17,6 +19,7 @@ import type { DenseTensor } from "./dense-tensor.ts";
 import type { GgufFile } from "./gguf-file.ts";
 import { ggufNames } from "./gguf-names.ts";
 import { tokenizerFromGguf } from "./gguf-tokenizer.ts";
+import { findText } from "./tokenizer/tokenizer-metadata.ts";
 import { openShards } from "./open-shards.ts";
 
 /** Most values of a tensor that becomes a list in config.json. */
@@ -76,6 +79,13 @@ function tokenIds(metadata: MetadataReader, vocabulary: number): Record<string, 
       return id === undefined ? [] : [[key, id]];
     }),
   );
+}
+
+/** How the vocabulary was trimmed, under the key of config.json, where it is checked. */
+function trimmingOf({ metadata, path }: MetadataReader): JsonObject {
+  const record = findText(metadata, ggufTrimmingKey, path);
+  if (record === undefined) return {};
+  return { [trimmingKey]: parseJsonObject(new TextEncoder().encode(record), `${ggufTrimmingKey} of ${path}`, path) };
 }
 
 /** @throws {BadDataError} where the file has not one token a row of the embedding */
@@ -187,7 +197,7 @@ function readSource(path: string, files: readonly [GgufFile, ...GgufFile[]]): Mo
   requireTokens(metadata, vocabulary);
   const tokens = tokenIds(metadata, vocabulary);
   const dense = files.map((file) => nameDenseTensors(file.tensors, reading, names, file.path));
-  const whole = { ...config, dtype: configDtype(dense.flat()), ...tokens };
+  const whole = { ...config, dtype: configDtype(dense.flat()), ...tokens, ...trimmingOf(metadata) };
   const views = files.map((file, index) => denseFile(file, safetensorsName(index, files.length), dense[index] ?? []));
   return {
     path,

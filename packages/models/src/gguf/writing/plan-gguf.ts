@@ -1,6 +1,7 @@
 import { at, FailedPreconditionError, InternalError } from "@mbs/contracts";
 import type { GgufField, GgufTensor } from "@mbs/gguf";
 import { blockTypeNamed } from "@mbs/gguf";
+import { ggufTrimmingKey } from "../../config/trimming-record.ts";
 import type { JsonObject } from "../../folder/json-file.ts";
 import type { ArchitectureModel } from "../../folder/model.ts";
 import { tensorForms } from "../architectures/tensor-forms.ts";
@@ -167,6 +168,9 @@ export async function planGguf(model: ArchitectureModel, general: ReadonlyMap<st
       ...[...general].map(([name, field]) => [`general.${name}`, field] as const),
       ...settings.fields,
       ...(await readTokenizer(model)),
+      ...(model.trimming === undefined
+        ? []
+        : [[ggufTrimmingKey, { type: "string", value: JSON.stringify(model.trimming) }] as const]),
     ]),
     tensors: [...vectors, ...planTensors(model, tensorForms[architecture](heads))],
     notes: settings.notes,

@@ -1,0 +1,91 @@
+import { BadDataError } from "@mbs/contracts";
+import type { StageContext } from "@mbs/contracts";
+import type { Corpus } from "@mbs/corpora";
+import type { Model, Passage, Tokenizer } from "@mbs/models";
+import type { EvaluateOptions } from "./evaluate-options.ts";
+import { sourceTargetWindows, textWindows } from "./passage-windows.ts";
+import type { PassageWindow } from "./passage-windows.ts";
+import type { ScoredBy } from "./score-windows.ts";
+
+async function beginningToken(model: Model, tokenizer: Tokenizer, choice: EvaluateOptions["bos"]): Promise<number | undefined> {
+  if (choice === "off") return undefined;
+  if (choice === "auto" || tokenizer.bos !== undefined) return tokenizer.bos;
+  const config = JSON.parse(await model.files.text("config.json")) as { bos_token_id?: unknown };
+  const { bos_token_id: token } = config;
+  if (typeof token === "number" && Number.isInteger(token)) return token;
+  throw new BadDataError(`${model.path}: config.json names no bos_token_id, so --bos on cannot be followed`, {
+    model: model.path,
+  });
+}
+
+/** All windows of a corpus, as one model reads it. */
+async function findWindows(
+  model: Model,
+  corpus: Corpus,
+  length: number,
+  values: EvaluateOptions,
+  context: StageContext,
+): Promise<readonly PassageWindow[]> {
+  const [tokenizer, passages] = [await model.tokenizer(), await model.passages()];
+  const bos = await beginningToken(model, tokenizer, values.bos);
+  const { ofPair } = passages;
+  const windows: PassageWindow[] = [];
+  for (const language of corpus.languages) {
+    const cut = { length, bos, bySource: values.bySource, limit: values.windows, warn: context.warn };
+    const own =
+      values.sourceTarget && ofPair !== undefined
+        ? sourceTargetWindows(corpus, language, tokenizer, ofPair, cut)
+        : textWindows(corpus, language, tokenizer, passages, cut);
+    windows.push(...(await own));
+  }
+  if (windows.length > 0) return windows;
+  throw new BadDataError(`no language has text for one window of ${length} tokens; lower --length or add text`, { length });
+}
+
+const sameTokens = (one: Int32Array, other: Int32Array | undefined): boolean =>
+  one.length === other?.length && one.every((token, position) => token === other[position]);
+
+const samePassage = (one: Passage, other: Passage): boolean =>
+  sameTokens(one.scored, other.scored) &&
+  [...one.inputs].every(([stream, tokens]) => sameTokens(tokens, other.inputs.get(stream)));
+
+/** Whether two tokenizers have read a corpus as the same tokens. */
+const sameWindows = (some: readonly PassageWindow[], others: readonly PassageWindow[]): boolean =>
+  some.length === others.length &&
+  some.every(({ language, source, passage }, index) => {
+    const other = others[index];
+    return other?.language === language && other.source === source && samePassage(passage, other.passage);
+  });
+
+/** A model with the windows that it is scored on. */
+export interface WindowedModel extends ScoredBy {
+  readonly windows: readonly PassageWindow[];
+}
+
+/**
+ * Models with their windows. Those that read the corpus as the same tokens have one list: the tokenizer of a GGUF file, say,
+ * has another address than the tokenizer.json that it was made of, and gives the same tokens.
+ *
+ * @throws {BadDataError} where no language has text for a window
+ */
+export async function withWindows(
+  scored: readonly ScoredBy[],
+  corpus: Corpus,
+  length: number,
+  values: EvaluateOptions,
+  context: StageContext,
+): Promise<readonly WindowedModel[]> {
+  const lists = new Map<string, readonly PassageWindow[]>();
+  const made: WindowedModel[] = [];
+  for (const one of scored) {
+    const { tokenizerAddress } = one.model;
+    let windows = lists.get(tokenizerAddress);
+    if (windows === undefined) {
+      const own = await findWindows(one.model, corpus, length, values, context);
+      windows = [...lists.values()].find((known) => sameWindows(known, own)) ?? own;
+      lists.set(tokenizerAddress, windows);
+    }
+    made.push({ ...one, windows });
+  }
+  return made;
+}
