@@ -9,6 +9,8 @@
 // Rows are independent: a strip of 32 goes through all columns before the next, its errors staying in the first cache.
 // Each column gathers the errors of those before it (left-looking), so that a weight is loaded and stored once.
 
+import { levelCodes, levelsOf } from "./levels";
+
 const strip: i32 = 32;
 const stripBytes: usize = 128;
 
@@ -81,24 +83,6 @@ function gatherBoth(weights: usize, errors: usize, factor: usize, turned: usize,
 function lanes(bytes: usize): v128 {
   const halves = i16x8.extend_low_i8x16_u(v128.load32_zero(bytes));
   return i32x4.ne(i32x4.extend_low_i16x8_u(halves), i32x4.splat(0));
-}
-
-/**
- * Codes of values among 16 levels: how many of the limits between them a value has reached.
- *
- * @param L the levels, then the limits, both rising
- */
-function levelCodes(x: v128, L: usize): v128 {
-  let code = i32x4.splat(0);
-  for (let limit = L + 16; limit < L + 76; limit += 4) code = i32x4.sub(code, f32x4.ge(x, v128.load32_splat(limit)));
-  return code;
-}
-
-/** The levels of four codes. */
-function levelsOf(code: v128, L: usize): v128 {
-  const halves = i16x8.narrow_i32x4_u(code, code);
-  const bytes = i8x16.swizzle(v128.load(L), i8x16.narrow_i16x8_u(halves, halves));
-  return f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(i16x8.extend_low_i8x16_s(bytes)));
 }
 
 /**

@@ -7,7 +7,8 @@ export type { Choice, ColumnKernel, KernelOptions } from "./columns/column-kerne
 export { walkColumns } from "./columns/column-walk.ts";
 export type { ColumnBlock, ColumnWalk } from "./columns/column-walk.ts";
 export type { BlockRule, BlockScales } from "./grids/block-rule.ts";
-export { fitBlocks } from "./grids/block-fit.ts";
+export { fitBlocksReference } from "./grids/block-fit-reference.ts";
+export { createBlockFitter } from "./grids/block-fitter.ts";
 export { columnCodeOf, columnValueOf } from "./grids/column-grids.ts";
 export type { ColumnGrids } from "./grids/column-grids.ts";
 export { codeOf, valueOf } from "./grids/grid.ts";

@@ -1,6 +1,6 @@
 import { at, parseOptions, UsageError, type Factor, type SolverContext } from "@mbs/contracts";
 import { blockGrids, blockTypeNamed, encodeValues } from "@mbs/gguf";
-import { columnCodeOf, columnValueOf, fitBlocks, naturalOrder, restoreOrder, transposeInOrder } from "@mbs/numbers";
+import { columnCodeOf, columnValueOf, fitBlocksReference, naturalOrder, restoreOrder, transposeInOrder } from "@mbs/numbers";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { settleBlocks } from "../src/blocks/block-feedback.ts";
@@ -28,7 +28,7 @@ function nearest(type: string, importances: Float32Array): Float32Array {
   const made = new BlockWeight(grid, rows, columns);
   for (let first = 0; first < columns; first += size) {
     const panel = transposed.subarray(first * rows, (first + size) * rows);
-    made.scales.push(fitBlocks(panel, rows, grid.rule, importances.subarray(first, first + size)));
+    made.scales.push(fitBlocksReference(panel, rows, grid.rule, importances.subarray(first, first + size)));
   }
   const grids = made.gridsOf(natural);
   const rounded = transposed.map((value, index) => columnValueOf(columnCodeOf(value, grids, index), grids, index));
@@ -77,7 +77,7 @@ for (const type of ["Q2_K", "Q3_K", "Q5_1", "IQ4_XS"]) {
     const made = new BlockWeight(grid, rows, width);
     for (let first = 0; first < width; first += rule.columns) {
       const panel = target.subarray(first * rows, (first + rule.columns) * rows);
-      made.scales.push(fitBlocks(panel, rows, rule, new Float32Array(rule.columns).fill(1)));
+      made.scales.push(fitBlocksReference(panel, rows, rule, new Float32Array(rule.columns).fill(1)));
     }
     const all = naturalOrder(width);
     const fitted = made.gridsOf(all);

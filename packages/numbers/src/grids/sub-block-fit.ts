@@ -21,9 +21,16 @@ export interface SubBlockFit {
  *
  * @param steps of the range
  */
-function triedShares(steps: number): Float32Array {
+export function triedShares(steps: number): Float32Array {
   const shares = Array.from({ length: searchSteps }, (_, index) => 1.05 - 0.03 * index);
   return Float32Array.of(1, steps / (steps - 1), ...shares);
+}
+
+/** What the search of a scale without an offset makes of the largest weight: each share of the range, with both signs. */
+export function triedInverses({ maximum, zero, levels }: BlockRule): Float32Array {
+  const reach = levels ? -levels[0]! : zero;
+  const shares = triedShares(zero || (maximum + 1) / 2);
+  return Float32Array.from([...shares, ...shares.map((share) => -share)], (share) => reach / share);
 }
 
 /** Fits the scale, and the offset of types that have one, of one sub-block at a time. */
@@ -88,13 +95,12 @@ function affineFitter({ maximum, offsets }: BlockRule): SubBlockFitter {
 }
 
 /** The same without an offset. Scales of both signs are tried, since levels reach further below zero than above it. */
-function signedFitter({ maximum, zero, levels }: BlockRule): SubBlockFitter {
+function signedFitter(rule: BlockRule): SubBlockFitter {
+  const { maximum, zero, levels } = rule;
   const fit = { scale: 0, offset: 0 };
   const table = levels && levelTable(levels);
   const [least, most] = [-zero, maximum - zero];
-  const reach = levels ? -levels[0]! : zero;
-  const shares = triedShares(zero || (maximum + 1) / 2);
-  const inverses = Float32Array.from([...shares, ...shares.map((share) => -share)], (share) => reach / share);
+  const inverses = triedInverses(rule);
   return (values, importances) => {
     let largest = 0;
     for (let column = 0; column < values.length; column += 1) {
@@ -116,7 +122,7 @@ function signedFitter({ maximum, zero, levels }: BlockRule): SubBlockFitter {
         ll = fround(ll + fround(weighted * level));
         xl = fround(xl + fround(weighted * value));
       }
-      if (!(ll > 0)) continue;
+      if (!(ll > 0 && Math.abs(inverse) < Infinity)) continue;
       const scale = fround(xl / ll);
       const gain = fround(scale * xl);
       if (!(gain > best)) continue;

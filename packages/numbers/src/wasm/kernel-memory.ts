@@ -47,6 +47,54 @@ export interface Kernels {
     steps: number,
     closeness: number,
   ): void;
+  fitAffine(
+    W: number,
+    T: number,
+    D: number,
+    A: number,
+    S: number,
+    O: number,
+    R: number,
+    rows: number,
+    columns: number,
+    tries: number,
+    maximum: number,
+    fromZero: number,
+  ): void;
+  fitSigned(
+    W: number,
+    T: number,
+    D: number,
+    A: number,
+    S: number,
+    R: number,
+    rows: number,
+    columns: number,
+    tries: number,
+    least: number,
+    most: number,
+    L: number,
+  ): void;
+  chooseNumbers(
+    W: number,
+    T: number,
+    D: number,
+    S: number,
+    O: number,
+    F: number,
+    G: number,
+    s: number,
+    o: number,
+    R: number,
+    rows: number,
+    columns: number,
+    zero: number,
+    maximum: number,
+    lowest: number,
+    highest: number,
+    mostOffset: number,
+    L: number,
+  ): void;
 }
 
 interface Memory {

@@ -9,7 +9,7 @@ import {
 } from "@mbs/contracts";
 import { blockGrids, blockTypeNamed } from "@mbs/gguf";
 import {
-  fitBlocks,
+  createBlockFitter,
   invertOrder,
   naturalOrder,
   restoreOrder,
@@ -50,6 +50,7 @@ export async function settleBlocks(
   if (grid === undefined) throw new InternalError(`nothing is rounded to ${type}`, { type });
   const { rule } = grid;
   const made = new BlockWeight(grid, rows, columns);
+  const fitScales = createBlockFitter(rule, rows);
   const positions = invertOrder(order);
   const transposed = transposeInOrder(weight.values, rows, columns, order);
   for (const column of factor.dead) {
@@ -72,7 +73,7 @@ export async function settleBlocks(
     for (const [column, position] of own.entries()) {
       panel.set(begun.subarray((position - from) * rows, (position - from + 1) * rows), column * rows);
     }
-    made.scales[index] = fitBlocks(panel, rows, rule, importancesAt(factor, own));
+    made.scales[index] = fitScales(panel, importancesAt(factor, own));
   };
 
   const visit = async (walked: ColumnBlock): Promise<void> => {
