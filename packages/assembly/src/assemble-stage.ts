@@ -52,6 +52,15 @@ async function parseChoice(options: unknown) {
   return { own, format, formatOptions: rest };
 }
 
+/** @throws {FailedPreconditionError} where a format is for grids of groups alone, and layers are in blocks of GGUF types */
+function requireTakesBlocks({ name, takesBlocks }: Format, what: string): void {
+  if (takesBlocks === true) return;
+  throw new FailedPreconditionError(
+    `${what} rounded to GGUF's grids, which --format ${name} does not hold; assemble with --format gguf, or with dense for their plain values, or compress with bits in place of grid or mixture`,
+    { format: name },
+  );
+}
+
 interface AssembleChoice {
   readonly format: Format;
   readonly formatOptions: unknown;
@@ -116,6 +125,8 @@ async function* assembleAll(
     const plan = plannerFor(model, choice.format);
     await requireDense(model);
     layers = await spoolLayers(streams, model, choice.format.parts);
+    const inBlocks = [...layers.summaries].find(([, { grid }]) => grid !== undefined);
+    if (inBlocks !== undefined) requireTakesBlocks(choice.format, `layer ${inBlocks[0]} is`);
     const { files, cardOf } = await listFiles(model, plan, layers, choice, context);
     let weightBytes = 0;
     for (const [index, file] of files.entries()) {
@@ -175,9 +186,12 @@ export const assemble: Stage = {
       plannerFor(model, format);
       await requireDense(model);
       if (codes === "unknown") return;
+      if (codes === "blocks") requireTakesBlocks(format, "weights are");
       const sites = model.steps.flatMap((step) => step.sites);
-      const planned = codes === "none" ? { grids: [] } : { grids: plannedGrids(sites, codes), zeroPoints: codes.zeroPoints };
-      const vocabulary = tables === undefined ? [] : plannedGrids(model.vocabulary?.sites ?? [], tables);
+      const planned =
+        typeof codes === "string" ? { grids: [] } : { grids: plannedGrids(sites, codes), zeroPoints: codes.zeroPoints };
+      const vocabulary =
+        tables === undefined || typeof tables === "string" ? [] : plannedGrids(model.vocabulary?.sites ?? [], tables);
       format.checkPlan?.(model, { solver, vocabulary, ...planned }, formatOptions);
     } finally {
       await model.close();

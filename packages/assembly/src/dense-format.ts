@@ -88,6 +88,7 @@ function refuseDtype({ path }: GraphModel, dtype: WeightDtype | undefined): void
 export const denseFormat: Format = {
   name: "dense",
   encoderDecoders: true,
+  takesBlocks: true,
   zeroPoints: "any",
   mixedBits: () => [2, 3, 4, 5, 6, 7, 8],
   options: dtypeOptions,

@@ -38,6 +38,8 @@ export interface Format {
   readonly zeroPoints: ZeroPoints;
   /** The mixture of GGUF types that it writes, if these are blocks; absent in formats that write none. */
   readonly mixture?: (options: unknown) => string | undefined;
+  /** Whether it takes layers in blocks of GGUF types, as they are or by their values; others are for grids of groups. */
+  readonly takesBlocks?: true;
   /** Whether a model that no layer changes can be written: it is another kind of file all the same. */
   readonly withoutLayers?: true;
   /** Whether one file holds configuration and tokenizer too: of the source's other files only licences are copied then. */

@@ -103,8 +103,14 @@ test("a layer's values are rounded to the type of its tensor, rows in llama.cpp'
   assert.match(warnings.join("\n"), /--type Q4_0: .*Q4_0 for .*attn_q of blocks 0.*bits a weight of the whole file/);
 });
 
-test("a layer's own blocks are written as they are, whatever the mixture says", async () => {
-  const path = join(fixtures, "llama-q8.gguf");
+const refusal = (call: Promise<unknown>) =>
+  call.then(
+    () => assert.unreachable(),
+    (error: unknown) => error,
+  );
+
+/** A layer of the first weight in blocks of Q4_0. */
+async function blockLayer(path: string): Promise<() => ArtifactStream> {
   const model = await openModel(path);
   const { name, width, weights } = at(at(model.steps, 0).sites, 0);
   const { tensor, rows } = at(weights, 0);
@@ -120,27 +126,50 @@ test("a layer's own blocks are written as they are, whatever the mixture says", 
     blocks: { dtype: "u8", rows, columns: blocks.length / rows, data: blocks },
     values: { dtype: "f32", rows, columns: width, data: new Uint8Array(values.buffer) },
   };
-  const layers = encodeLayers([layer], { model: model.address, solver: "rtn", options: {}, order: "natural", weights: {} });
   await model.close();
+  return () => encodeLayers([layer], { model: model.address, solver: "rtn", options: {}, order: "natural", weights: {} });
+}
+
+test("a layer's own blocks are written as they are, whatever the mixture says", async () => {
+  const path = join(fixtures, "llama-q8.gguf");
+  const layers = (await blockLayer(path))();
   const rounded = await tensorsOf(join((await write(path, "Q4_0")).folder, "model.gguf"));
   const { folder, warnings } = await write(path, "Q8_0", [layers]);
   const found = await tensorsOf(join(folder, "model.gguf"));
   assert.is(found.get("blk.0.attn_q.weight")?.type, "Q4_0");
   assert.ok(found.get("blk.0.attn_q.weight")?.bytes.equals(rounded.get("blk.0.attn_q.weight")?.bytes ?? Buffer.alloc(0)));
   assert.is(found.get("blk.0.attn_k.weight")?.type, "Q8_0");
-  assert.match(warnings.join("\n"), /Q4_0 for attn_q of blocks 0/);
+  assert.match(
+    warnings.join("\n"),
+    /layers hold blocks of other types, which are written as they are: Q4_0 for attn_q of blocks 0$/m,
+  );
+});
+
+test("formats of groups alone refuse layers in blocks, before a run and after it; dense holds their values", async () => {
+  const model = join(fixtures, "llama-q8.gguf");
+  const encode = await blockLayer(model);
+  const context: StageContext = { signal: new AbortController().signal, progress: () => {}, warn: () => {}, threads: 1 };
+  const write = async (format: string): Promise<void> => {
+    const { files } = await assemble.run({ layers: [encode()] }, { model, format }, context);
+    assert.ok(files);
+    await unpackFiles(files, join(root, String(count++)));
+  };
+  for (const format of ["gptq", "gptq-v2", "compressed-tensors", "onnx"]) {
+    const planned = await refusal(
+      assemble.checkPlan?.({ model, format }, { solver: "gptq", codes: "blocks" }) ?? Promise.resolve(),
+    );
+    assert.instance(planned, FailedPreconditionError);
+    assert.match(String(planned), `weights are rounded to GGUF's grids, which --format ${format} does not hold; assemble with`);
+    assert.match(String(await refusal(write(format))), /layer model\.layers\.0\.\S+ is rounded to GGUF's grids/);
+  }
+  await assemble.checkPlan?.({ model, format: "dense" }, { solver: "gptq", codes: "blocks" });
+  await write("dense");
 });
 
 test("says which matrices take other types because of their rows", async () => {
   const { warnings } = await write(join(fixtures, "llama-q8.gguf"), "Q4_K_M");
   assert.match(warnings.join("\n"), /9 matrices have rows that are no whole blocks of Q4_K/);
 });
-
-const refusal = (call: Promise<unknown>) =>
-  call.then(
-    () => assert.unreachable(),
-    (error: unknown) => error,
-  );
 
 test("refuses an unknown type, and a model type that is not written, with those that are", async () => {
   const type = await refusal(write(join(fixtures, "llama.gguf"), "Q4_X"));

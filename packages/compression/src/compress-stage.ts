@@ -27,7 +27,7 @@ import {
 import { openModel, requireCompressible, requireVocabulary } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { createBlas } from "@mbs/onnx";
-import { canSplitRows, dependentDefaults, loadSolver, solvers } from "@mbs/solvers";
+import { canSplitRows, dependentDefaults, loadSolver, solvers, vocabularyChoices, vocabularyOptions } from "@mbs/solvers";
 import { readAllocated } from "./allocation/allocated-choices.ts";
 import { openModelOf } from "./factored-model.ts";
 import { RowThreads } from "./rows/row-threads.ts";
@@ -39,7 +39,7 @@ import { cutSite, readSite } from "./site/site-weight.ts";
 import type { TypeOf } from "./site/site-weight.ts";
 import { solveSite } from "./site/solve-site.ts";
 import type { SolverChoice } from "./site/solve-site.ts";
-import { solveVocabulary, vocabularyBits, vocabularyChoice, vocabularyInputs } from "./site/vocabulary.ts";
+import { solveVocabulary, vocabularyInputs, vocabularyTensor } from "./site/vocabulary.ts";
 import type { TokenCosts } from "./site/vocabulary.ts";
 
 const ownOptions = {
@@ -61,9 +61,10 @@ const ownOptions = {
   ),
   vocabulary: {
     kind: "choice",
-    choices: ["off", ...vocabularyBits],
+    choices: vocabularyChoices,
     default: "off",
-    description: "bits of embedding and head, which are left as they are by default; capture them too (gptq, rtn)",
+    description:
+      "round embedding and head too, which are left as they are by default: on, as the other weights are, or with bits or a GGUF type of their own; capture them too (gptq, rtn)",
   },
   allowNonfinite: { kind: "flag", description: "leave tensors with NaN or Inf uncompressed instead of stopping", default: false },
 } as const satisfies OptionTable;
@@ -101,7 +102,8 @@ async function parseChoice(options: unknown) {
       solver: solver.name,
     });
   }
-  const vocabulary = own.vocabulary === "off" ? undefined : vocabularyChoice({ solver, options: given }, own.vocabulary);
+  const asked = vocabularyOptions(solver, given, own.vocabulary);
+  const vocabulary = asked && { solver, options: { ...asked, ...dependentDefaults(solver, asked, alone) } };
   return { own, given: { solver, options: given } satisfies SolverChoice, vocabulary, rowParts };
 }
 
@@ -149,7 +151,18 @@ interface Choices {
   readonly grid: unknown;
   readonly typeOf: TypeOf | undefined;
   /** Of embedding and head; undefined where they stay as they are. */
-  readonly vocabulary: SolverChoice | undefined;
+  readonly vocabulary: (SolverChoice & Pick<Choices, "typeOf">) | undefined;
+}
+
+/** Says once a width that rows are no whole blocks of the type that was asked for. */
+function fallbackTeller(warn: (message: string) => void) {
+  const told = new Set<string>();
+  return (wanted: unknown, columns: number, taken: string | undefined): void => {
+    const key = `${String(wanted)} ${columns}`;
+    if (typeof wanted !== "string" || taken === undefined || taken === wanted || told.has(key)) return;
+    warn(`weights of ${columns} columns take ${taken}, since these are no whole blocks of ${wanted}`);
+    told.add(key);
+  };
 }
 
 /** @throws {UsageError} where tensors of one site have different choices, and one of them wants the site's input scaled */
@@ -171,7 +184,9 @@ async function* compressAll(
   const rowThreads = threads > 1 ? RowThreads.take(threads, pool) : undefined;
   let sites = 0;
   let fallbacks = 0;
-  const told = new Set<number>();
+  const tellFallback = fallbackTeller(warn);
+  const tellUnblocked = (tensor: string, columns: number): void =>
+    warn(`tensor ${tensor} has ${columns} columns, no whole blocks; it stays uncompressed`);
   try {
     for await (const input of inputs) {
       if (signal.aborted) throw new InterruptedError("compress: stopped");
@@ -180,21 +195,22 @@ async function* compressAll(
         const onRows = (done: number, total: number): void =>
           progress({ activity: `compress the ${input.site}`, done, total, unit: "rows" });
         const context = { blas, signal, warn, rowThreads, onRows };
-        const layer = await solveVocabulary(model, input, { choice: vocabulary, costs, shards: rowParts }, context);
+        const { tensor } = vocabularyTensor(model, input);
+        const type = vocabulary.typeOf?.(tensor, input.width);
+        if (type?.plain !== undefined) {
+          tellUnblocked(tensor, input.width);
+          continue;
+        }
+        tellFallback(vocabulary.options["grid"], input.width, type?.name);
+        const layer = await solveVocabulary(model, input, { choice: vocabulary, type, costs, shards: rowParts }, context);
         if (layer !== undefined) yield layer;
         continue;
       }
       const loaded = await readSite(model, input, typeOf);
       const cut = rowParts === undefined ? loaded : cutSite(loaded, rowParts);
       for (const tensor of cut.skipped) warn(`tensor ${tensor} has NaN or Inf and stays uncompressed`);
-      for (const tensor of cut.unblocked) {
-        warn(`tensor ${tensor} has ${input.width} columns, no whole blocks; it stays uncompressed`);
-      }
-      const taken = cut.weight.parts[0]?.grid;
-      if (typeof grid === "string" && taken !== undefined && taken !== grid && !told.has(input.width)) {
-        warn(`weights of ${input.width} columns take ${taken}, since these are no whole blocks of ${grid}`);
-        told.add(input.width);
-      }
+      for (const tensor of cut.unblocked) tellUnblocked(tensor, input.width);
+      tellFallback(grid, input.width, cut.weight.parts[0]?.grid);
       const groups = cut.weight.rows > 0 ? choiceGroups(cut, (tensor) => choiceOf(input.step, tensor)) : [];
       for (const [index, { choice, site }] of groups.entries()) {
         const { weight, dtypes, scaledBy, origins } = site;
@@ -227,6 +243,7 @@ export const compress: Stage = {
     "mbs compress --model M --solver sparsegpt --pattern 2:4 < factors.arrow > layers.arrow",
     "mbs compress --model M --solver wanda --allocation allocation.arrow < factors.arrow > layers.arrow",
     "mbs compress --model M --solver gptq --bits 3 --vocabulary 4 < factors.arrow > layers.arrow",
+    "mbs compress --model M --solver gptq --mixture Q4_K_M --vocabulary on < factors.arrow > layers.arrow",
     "mbs compress --model M --solver gptq --group-size 64 --allocation bits.arrow < factors.arrow > layers.arrow",
     "mbs compress --model M --solver ./mine.js < factors.arrow > layers.arrow",
     "mbs compress --model M --solver rtn --bits 4 --without-factors > layers.arrow",
@@ -253,6 +270,11 @@ export const compress: Stage = {
     const allocation = inputs["allocation"]?.[0];
     if (own.withoutFactors !== (factors === undefined)) {
       throw new UsageError(own.withoutFactors ? "compress: --without-factors takes no factors" : "compress: give it factors");
+    }
+    if (allocation !== undefined && own.vocabulary === "on") {
+      throw new UsageError("--vocabulary on is as the other weights are, which an allocation makes different; give it bits", {
+        option: "--vocabulary",
+      });
     }
     const opening = { ...context, allowNonfinite: own.allowNonfinite };
     const model = await (factors === undefined ? openModel(own.model, opening) : openModelOf(factors, own.model, opening));
@@ -281,7 +303,11 @@ export const compress: Stage = {
         choiceOf: allocated?.choiceOf ?? (() => choice),
         grid: given.options["grid"],
         typeOf,
-        vocabulary,
+        vocabulary: vocabulary && {
+          ...vocabulary,
+          // a mixture has the types of all tensors
+          typeOf: vocabulary.options["grid"] === choice.options["grid"] ? typeOf : await blockTypesOf(vocabulary, model),
+        },
       };
       const made = compressAll(sites, model, choices, rowParts, context);
       // solveSite checks every solution

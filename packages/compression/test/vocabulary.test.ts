@@ -1,6 +1,7 @@
 import { headSite, embeddingSite, tokenSites, vocabularyStep } from "@mbs/artifacts";
 import type { FactorRecord, LayerRecord } from "@mbs/artifacts";
 import { at, BadDataError, UsageError } from "@mbs/contracts";
+import { blockTypeNamed, encodeValues } from "@mbs/gguf";
 import { openModel } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { decodeWeights } from "@mbs/numbers";
@@ -119,6 +120,58 @@ test("an embedding of its own is rounded by its own loss, and weighed by reads",
     before.reduce((sum, _, index) => (Math.floor(index / model.hiddenSize) % 3 === 0 ? sum + of(index) ** 2 : sum), 0);
   const expected = squares((index) => at(before, index) - at(values, index)) / squares((index) => at(before, index));
   assert.ok(Math.abs(own.summary.damage / expected - 1) < 1e-4);
+});
+
+test("on grids of GGUF they hold the blocks of the types that are asked for", async () => {
+  await withTinyModel({}, async (model) => {
+    const factors = await vocabularyFactors(model);
+    const last = async (options: object): Promise<LayerRecord> => {
+      const context = recordingContext();
+      const inputs = { factors: [factorStream(model.address, factors)] };
+      const { layers } = await compress.run(inputs, { model: model.path, vocabulary: "on", ...options }, context);
+      assert.ok(layers);
+      const made = await collect(readLayers(layers));
+      warnings.push(...context.warnings);
+      return at(made, made.length - 1);
+    };
+    const warnings: string[] = [];
+    const named = async (options: object) => (await last(options)).summary.grid;
+    assert.is(await named({ solver: "gptq", grid: "Q4_1" }), "Q4_1");
+    assert.equal(warnings, []);
+    const own = await last({ solver: "gptq", grid: "Q8_0", vocabulary: "Q4_K" });
+    assert.is(own.summary.grid, "Q5_0");
+    assert.equal(warnings, ["weights of 32 columns take Q5_0, since these are no whole blocks of Q4_K"]);
+    assert.ok(own.blocks);
+    const decoded = new Float32Array(model.vocabularySize * 32);
+    blockTypeNamed("Q5_0").decode?.(own.blocks.data.slice(), decoded);
+    assert.equal(valuesOf(own), decoded);
+    const nearest = await last({ solver: "rtn", grid: "Q8_0", vocabulary: "Q5_0" });
+    const plain = encodeValues(blockTypeNamed("Q5_0"), await model.checkpoint.readF32(embedding));
+    assert.equal(nearest.blocks?.data, plain);
+    assert.ok(own.summary.damage < nearest.summary.damage, `${own.summary.damage}, ${nearest.summary.damage}`);
+  });
+});
+
+test("on means the bits of the other weights, and what no format holds together is refused", async () => {
+  await withTinyModel({ steps: 1 }, async (model) => {
+    const factors = await vocabularyFactors(model);
+    const run = (options: object) => runCompress(model, factors, { solver: "gptq", groupSize: 16, ...options });
+    const [like, given] = [await run({ bits: 5, vocabulary: "on" }), await run({ bits: 5, vocabulary: "5" })];
+    assert.equal(like, given);
+    const refusals = [
+      [{ bits: 3, vocabulary: "Q4_K" }, /Q4_K is a type of GGUF, and the other weights are rounded to groups; take on/],
+      [{ groupSize: undefined, grid: "Q4_K", vocabulary: "4" }, /4 gives embedding and head groups, .* take on, or a type/],
+      [{ groupSize: undefined, mixture: "Q4_K_M", vocabulary: "8" }, /8 gives embedding and head groups/],
+    ] as const;
+    for (const [options, message] of refusals) {
+      const error = await run(options).then(
+        () => undefined,
+        (caught: unknown) => caught,
+      );
+      assert.instance(error, UsageError);
+      assert.match(String(error), message);
+    }
+  });
 });
 
 test("without statistics they are rounded all the same", async () => {

@@ -43,6 +43,7 @@ export type {
   Factor,
   LanguageDiagonal,
   PlannedCodes,
+  PlannedForm,
   PlannedLayers,
   QuantisedWeight,
   SiteWeight,

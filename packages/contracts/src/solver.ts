@@ -109,13 +109,16 @@ export interface PlannedCodes {
   readonly zeroPoints?: ZeroPoints;
 }
 
+/** What layers will hold beside their values: codes, rows in the blocks of GGUF types, or neither. */
+export type PlannedForm = PlannedCodes | "blocks" | "none";
+
 /** What is known of layers before anything has run. */
 export interface PlannedLayers {
   readonly solver: string;
-  /** "none" where it makes none, "unknown" where it does not say. */
-  readonly codes: PlannedCodes | "none" | "unknown";
+  /** "unknown" where the solver does not say. */
+  readonly codes: PlannedForm | "unknown";
   /** Those of embedding and head; absent where they stay as they are. */
-  readonly vocabulary?: PlannedCodes;
+  readonly vocabulary?: PlannedForm | "unknown";
 }
 
 /** What a solver hands back for one site. */
@@ -179,7 +182,7 @@ export interface Solver<Needs extends StatisticName = StatisticName, Table exten
    * @param order name of the factor's column order
    * @throws {UsageError} on options, or an order, that `solve` would refuse
    */
-  plannedCodes?(options: OptionValues<Table>, order: string): PlannedCodes | "none";
+  plannedCodes?(options: OptionValues<Table>, order: string): PlannedForm;
   solve(
     weight: SiteWeight,
     statistics: Pick<SolverStatistics, Needs>,
@@ -200,10 +203,10 @@ const plain = (value: unknown): value is string | number => typeof value === "st
 /** A solver with the options that people know it by: "sparsegpt sparsity 0.5", "gptq 3 bits groups of 64". */
 export function nameMethod(
   solver: string,
-  { bits, groupSize, sparsity, pattern, grid }: Readonly<Record<string, unknown>>,
+  { bits, groupSize, sparsity, pattern, grid, mixture }: Readonly<Record<string, unknown>>,
 ): string {
   const groups = plain(groupSize) && groupSize !== 0 ? [`groups of ${groupSize}`] : [];
   const quantised = plain(bits) ? [`${bits} bits`, ...groups] : [];
   const pruned = plain(pattern) ? [pattern] : plain(sparsity) ? [`sparsity ${sparsity}`] : [];
-  return [solver, ...pruned, ...quantised, ...(plain(grid) ? [grid] : [])].join(" ");
+  return [solver, ...pruned, ...quantised, ...[grid, mixture].filter(plain)].join(" ");
 }

@@ -100,7 +100,8 @@ const layers = (changes: object, known: object = {}): number =>
   diskNeed({ ...recipe(changes), ...known }, model(512)).layers / (2 * 3 * width * width);
 
 test("layers have a mask, or a code with the grid of its group", () => {
-  assert.is(layers({}, { makesCodes: false }), 2 + 1 / 8);
+  assert.is(layers({}, { layerForm: "none" }), 2 + 1 / 8);
+  assert.is(layers({}, { layerForm: "blocks" }), 4 + 34 / 32);
   assert.is(layers({ compress: { solver: "gptq", groupSize: 0 } }), 3);
   assert.is(layers({ compress: { solver: "gptq", groupSize: 64 } }), 3 + 5 / 64);
 });

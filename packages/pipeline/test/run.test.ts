@@ -348,6 +348,8 @@ test("faults of options, solver files, stages, inputs and allocation show at onc
   }
   const coded = await messageOf("solver: gptq, vocabulary: 4", "allocate: { method: damage, size: 1MB }\n");
   assert.match(coded, /r\.yaml:6: allocate counts in its size a vocabulary .* give allocate bits-per-weight instead of size/);
+  const like = await messageOf("solver: gptq, vocabulary: on", "allocate: { method: damage, bits-per-weight: 3 }\n");
+  assert.match(like, /r\.yaml:6: allocate chooses the bits of each tensor, and compress\.vocabulary: on .* give it bits/);
   const left = await messageOf("solver: gptq, vocabulary: off", "allocate: { method: damage, size: 1MB }\n");
   assert.not.match(left, /vocabulary/);
   const patterned = await messageOf('solver: wanda, pattern: "2:4"', "allocate: { method: owl }\n");

@@ -36,7 +36,7 @@ export const gptq = defineSolver({
     ...groupDefaults(options, setting),
     ...qepDefault(setting),
   }),
-  plannedCodes: (options, order) => (asksForBlocks(options) ? "none" : roundingCodes(withoutBlocks(options), order)),
+  plannedCodes: (options, order) => (asksForBlocks(options) ? "blocks" : roundingCodes(withoutBlocks(options), order)),
   async solve(weight, statistics, { sweeps, qep = 0, ...options }, context) {
     const { factor } = statistics;
     const { blockSize } = options;

@@ -3,6 +3,7 @@ export { factorOptionsFor, plannedCodesOf, readSolver } from "./contract/read-so
 export { momentOf, outputByRow, outputsByRow } from "./output-error.ts";
 export type { InputMoment } from "./output-error.ts";
 export { isSymmetricAt } from "./grids/quantisation-options.ts";
+export { vocabularyChoices, vocabularyOptions } from "./grids/vocabulary-option.ts";
 export {
   canSplitRows,
   hasSeparableRows,

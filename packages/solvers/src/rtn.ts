@@ -23,7 +23,7 @@ export const rtn = defineSolver({
   },
   rowsAreIndependent: true,
   dependentDefaults: groupDefaults,
-  plannedCodes: (options) => (asksForBlocks(options) ? "none" : neighbouringCodes(withoutBlocks(options))),
+  plannedCodes: (options) => (asksForBlocks(options) ? "blocks" : neighbouringCodes(withoutBlocks(options))),
   solve(weight, _statistics, options) {
     if (isInBlocks(weight)) {
       return solveByType(weight, ({ values }, name) => {

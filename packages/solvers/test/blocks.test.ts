@@ -140,7 +140,7 @@ test("a grid excludes the options of groups", async () => {
   );
   const options = parseOptions(solver.options, { grid: "Q4_K" }, "gptq");
   assert.is(solver.preferredOrder?.(options), "group-aware:256");
-  assert.is(solver.plannedCodes?.(options, "group-aware:256"), "none");
+  assert.is(solver.plannedCodes?.(options, "group-aware:256"), "blocks");
 });
 
 test.run();

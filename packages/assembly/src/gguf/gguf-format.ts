@@ -10,7 +10,7 @@ import { readCardSource } from "../card/card-source.ts";
 import type { Format } from "../format.ts";
 import type { LayerSpool } from "../layers/layer-spool.ts";
 import { tensorBytes } from "./tensor-rows.ts";
-import { bytesIn, countFallbacks, typeLine } from "./type-report.ts";
+import { bytesIn, countFallbacks, groupsByType, typeLine } from "./type-report.ts";
 
 const options = {
   type: {
@@ -67,6 +67,7 @@ function typesOfLayers({ tensors }: GgufPlan, layers: LayerSpool): ReadonlyMap<s
 export const ggufFormat: Format = {
   name: "gguf",
   encoderDecoders: false,
+  takesBlocks: true,
   zeroPoints: "any",
   mixedBits() {
     throw new FailedPreconditionError(
@@ -89,7 +90,9 @@ export const ggufFormat: Format = {
     const mixture = chosenMixture(raw);
     const plan = await planGguf(model, await generalFields(model, mixture));
     for (const note of plan.notes) warn(note);
-    const types = new Map([...ggufTypes(plan, mixture), ...typesOfLayers(plan, layers)]);
+    const ofMixture = ggufTypes(plan, mixture);
+    const ofLayers = typesOfLayers(plan, layers);
+    const types = new Map([...ofMixture, ...ofLayers]);
     const typeOf = (name: string): BlockType => {
       const type = types.get(name);
       if (type === undefined) throw new InternalError(`GGUF: tensor ${name} has no type`, { tensor: name });
@@ -97,6 +100,10 @@ export const ggufFormat: Format = {
     };
     const fallbacks = countFallbacks(plan.tensors, mixture.base);
     warn(`--type ${mixture.name}: ${typeLine(plan.tensors, types)}`);
+    const others = new Map([...ofLayers].filter(([name, type]) => ofMixture.get(name) !== type));
+    if (others.size > 0) {
+      warn(`layers hold blocks of other types, which are written as they are: ${groupsByType([...others.keys()], others)}`);
+    }
     if (fallbacks > 0) {
       warn(
         `${fallbacks} matrices have rows that are no whole blocks of ${mixture.base}: they take the types that llama.cpp takes then`,

@@ -43,16 +43,24 @@ function groupText(names: readonly string[]): string {
     .join(", ");
 }
 
-/** The types of all matrices and the bits that a weight takes, in one line. */
-export function typeLine(tensors: readonly TypedShape[], types: ReadonlyMap<string, BlockType>): string {
+/** What each type is for, in one line: "Q4_K for attn_q of blocks 0-3; Q6_K for output". @param names of tensors */
+export function groupsByType(names: readonly string[], types: ReadonlyMap<string, BlockType>): string {
   const groups = new Map<string, string[]>();
-  for (const { name, shape } of tensors) {
-    if (shape.length < 2) continue;
+  for (const name of names) {
     const type = types.get(name)?.name ?? "";
     groups.set(type, [...(groups.get(type) ?? []), name]);
   }
-  const parts = [...groups].map(([type, names]) => `${type} for ${groupText(names)}`);
-  return [...parts, "F32 for vectors", `${bitsAWeight(tensors, types).toFixed(2)} bits a weight of the whole file`].join("; ");
+  return [...groups].map(([type, own]) => `${type} for ${groupText(own)}`).join("; ");
+}
+
+/** The types of all matrices and the bits that a weight takes, in one line. */
+export function typeLine(tensors: readonly TypedShape[], types: ReadonlyMap<string, BlockType>): string {
+  const matrices = tensors.filter(({ shape }) => shape.length > 1).map(({ name }) => name);
+  return [
+    groupsByType(matrices, types),
+    "F32 for vectors",
+    `${bitsAWeight(tensors, types).toFixed(2)} bits a weight of the whole file`,
+  ].join("; ");
 }
 
 /** How many matrices have rows that are no whole blocks of the base type, and so another type. */

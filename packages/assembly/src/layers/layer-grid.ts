@@ -26,7 +26,7 @@ export function refuseLayer({ tensor }: Pick<LayerGrid, "tensor">, problem: stri
 export function refuseWithoutCodes(tensor: string, solver: string, format: string): never {
   refuseLayer(
     { tensor },
-    `${solver} makes no codes, and ${format} holds nothing else; assemble with --format dense, or compress with a solver that rounds, such as gptq without --grid, or sparsegpt with --bits, which prunes too`,
+    `${solver} makes no codes, and ${format} holds nothing else; assemble with --format dense, or compress with a solver that rounds, such as gptq, or sparsegpt with --bits, which prunes too`,
   );
 }
 

@@ -1,39 +1,14 @@
 import { embeddingSite, headSite } from "@mbs/artifacts";
 import type { FactorRecord, LayerRecord } from "@mbs/artifacts";
-import { at, BadDataError, InterruptedError, parseOptions, UsageError, type Shards, type SolverSetting } from "@mbs/contracts";
-import type { Model, Vocabulary } from "@mbs/models";
+import { at, BadDataError, InterruptedError, type Shards } from "@mbs/contracts";
+import type { BlockType } from "@mbs/gguf";
+import type { Model, SiteTensor, Vocabulary } from "@mbs/models";
 import { packUpper } from "@mbs/numbers";
-import { dependentDefaults, rowsOfShard, splitLongRows } from "@mbs/solvers";
+import { rowsOfShard, splitLongRows } from "@mbs/solvers";
 import { joinTensor } from "../rows/joined-tensor.ts";
 import type { SiteInput } from "./site-statistics.ts";
 import { scaleDtypeOf, type RowOrigin } from "./site-weight.ts";
 import { solveSite, type SiteContext, type SolverChoice } from "./solve-site.ts";
-
-/** Widths of codes for embedding and head, as texts of an option. */
-export const vocabularyBits = ["2", "3", "4", "5", "6", "7", "8"] as const;
-
-/** Embedding and head see the compressed model alone: no cross-moments are captured of them. */
-const setting: SolverSetting = { zeroPoints: "any", crossMoments: false };
-
-/**
- * The solver of embedding and head: that of the steps, with bits of its own and without what compares with the dense model.
- *
- * @param bits as in `vocabularyBits`
- * @throws {UsageError} for a solver that does not round, or chooses for all rows together
- */
-export function vocabularyChoice({ solver, options }: SolverChoice, bits: string): SolverChoice {
-  if (!Object.hasOwn(solver.options, "bits") || solver.rowsAreIndependent !== true) {
-    throw new UsageError(
-      `--vocabulary rounds the rows of embedding and head, some at a time, which solver ${solver.name} does not; take gptq or rtn`,
-      { option: "--vocabulary", solver: solver.name },
-    );
-  }
-  // beside a block type of GGUF for the steps, options of groups have their defaults
-  const { grid: _, mixture: __, ...grouped } = options;
-  const own = { ...grouped, bits: Number(bits), ...(Object.hasOwn(solver.options, "qep") && { qep: 0 }) };
-  const given = parseOptions(solver.options, own, solver.name);
-  return { solver, options: { ...given, ...dependentDefaults(solver, given, setting) } };
-}
 
 /** How much each row counts: what an error of a token's logit costs, and how often its embedding is read; [vocabulary]. */
 export interface TokenCosts {
@@ -76,9 +51,22 @@ export function vocabularyInputs({ name: step, sites }: Vocabulary, head: Factor
   });
 }
 
+/** The tensor of embedding or head. @throws {BadDataError} where the factor is of another width */
+export function vocabularyTensor(model: Model, { site: name, width, factor }: SiteInput): SiteTensor {
+  const site = model.vocabulary?.sites.find((known) => known.name === name);
+  if (site?.width !== width || (factor !== undefined && factor.width !== width)) {
+    throw new BadDataError(
+      `the factor of the ${name} is ${factor?.width ?? width} wide, and the model ${site?.width ?? "has none"}; factor again`,
+    );
+  }
+  return at(site.weights, 0);
+}
+
 /** How embedding or head is compressed. */
 interface VocabularyTask {
   readonly choice: SolverChoice;
+  /** The block type of GGUF that its rows are rounded to, which holds whole rows; undefined for grids of groups. */
+  readonly type: BlockType | undefined;
   readonly costs: TokenCosts;
   /** Of the rows; undefined for all. */
   readonly shards: Shards | undefined;
@@ -93,18 +81,11 @@ interface VocabularyTask {
 export async function solveVocabulary(
   model: Model,
   input: SiteInput,
-  { choice, costs, shards }: VocabularyTask,
+  { choice, type, costs, shards }: VocabularyTask,
   context: Omit<SiteContext, "origins" | "rowCosts"> & { readonly onRows: (done: number, total: number) => void },
 ): Promise<LayerRecord | undefined> {
   const { site: name, width: columns } = input;
-  const site = model.vocabulary?.sites.find((known) => known.name === name);
-  if (site?.width !== columns || (input.factor !== undefined && input.factor.width !== columns)) {
-    const found = input.factor?.width ?? columns;
-    throw new BadDataError(
-      `the factor of the ${name} is ${found} wide, and the model ${site?.width ?? "has none"}; factor again`,
-    );
-  }
-  const { tensor, rows: tensorRows } = at(site.weights, 0);
+  const { tensor, rows: tensorRows } = vocabularyTensor(model, input);
   const rowCosts = name === embeddingSite ? costs.reads : costs.spread;
   if (rowCosts !== undefined && rowCosts.length !== tensorRows) {
     throw new BadDataError(`the statistics are of ${rowCosts.length} tokens, ${tensor} has ${tensorRows} rows; capture again`);
@@ -126,7 +107,7 @@ export async function solveVocabulary(
       rows,
       columns,
       values,
-      parts: [{ tensor, firstRow: 0, rows }],
+      parts: [{ tensor, firstRow: 0, rows, ...(type && { grid: type.name }) }],
       scalable: false,
       scaleDtype: scaleDtypeOf(model, [dtype]),
     };

@@ -5,12 +5,12 @@ import { fileURLToPath } from "node:url";
 import { collect, encodeLayers, parseMetadata, readLayers, unpackFiles } from "@mbs/artifacts";
 import type { LayerRecord } from "@mbs/artifacts";
 import { at } from "@mbs/contracts";
-import { openModel, runSteps } from "@mbs/models";
+import { openGgufFile, openModel, runSteps } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { roundTo } from "@mbs/numbers";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { segmentsFor, stage } from "../fixtures/stage-runs.ts";
+import { contextOf, runStage, segmentsFor, stage } from "../fixtures/stage-runs.ts";
 
 const fixtures = fileURLToPath(new URL("../../../models/test/fixtures/gguf/models/", import.meta.url));
 const root = await mkdtemp(join(tmpdir(), "mbs-gguf-"));
@@ -71,6 +71,44 @@ for (const name of names) {
     await model.close();
   });
 }
+
+test("a GGUF file of the same mixture holds the blocks that a solver made, also of embedding and head", async () => {
+  const path = `${fixtures}llama-q8.gguf`;
+  const model = await openModel(path);
+  const made = async (options: object): Promise<readonly [LayerRecord[], () => ReturnType<typeof encodeLayers>]> => {
+    const statistics = await stage("capture", "source", segmentsFor(model), { model: path, vocabulary: true });
+    const factors = await stage("factor", "statistics", statistics, { damping: 0.01, order: "group-aware:256" });
+    const stream = await stage("compress", "factors", factors, { model: path, solver: "gptq", mixture: "Q4_K_M", ...options });
+    const metadata = parseMetadata("layers", stream.schema);
+    const layers = await collect(readLayers(stream));
+    return [layers, () => encodeLayers(layers, metadata)];
+  };
+  for (const [vocabulary, types] of [
+    ["on", { "token_embd.weight": "Q5_0", "output.weight": "Q8_0" }],
+    ["Q4_1", { "token_embd.weight": "Q4_1", "output.weight": "Q4_1" }],
+  ] as const) {
+    const [layers, encode] = await made({ vocabulary });
+    const folder = join(root, `blocks-${vocabulary}`);
+    const warnings: string[] = [];
+    const context = contextOf((line) => warnings.push(line));
+    const options = { model: path, format: "gguf", type: "Q4_K_M" };
+    await unpackFiles(await runStage("assemble", { layers: [encode()] }, options, context), folder, { force: false });
+    const file = await openGgufFile(join(folder, "model.gguf"));
+    for (const [name, type] of Object.entries(types)) {
+      const stored = file.tensors.find((tensor) => tensor.name === name);
+      assert.ok(stored);
+      assert.is(stored.type.name, type);
+      const bytes = new Uint8Array(stored.end - stored.begin);
+      file.readInto(stored, 0, bytes);
+      const layer = layers.find(({ site }) => site === (name === "output.weight" ? "head" : "embedding"));
+      assert.equal(bytes, layer?.blocks?.data.slice());
+    }
+    file.close();
+    const others = "layers hold blocks of other types, which are written as they are: Q4_1 for token_embd, output";
+    assert.is(warnings.includes(others), vocabulary !== "on");
+  }
+  await model.close();
+});
 
 test("what is not packed of a quantised file is bf16 unless another dtype is asked for, in every format of safetensors", async () => {
   const path = `${fixtures}llama-q8.gguf`;

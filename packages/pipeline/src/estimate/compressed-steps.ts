@@ -1,6 +1,6 @@
 import { compressibleSteps } from "@mbs/models";
 import type { Step, Vocabulary } from "@mbs/models";
-import { vocabularyBits } from "../plan/plan.ts";
+import { asksForVocabulary } from "../plan/plan.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 
 /** A model as far as embedding and head go. */
@@ -11,7 +11,7 @@ interface WithVocabulary {
 
 /** Embedding and head, where a recipe compresses them. */
 export const compressedVocabulary = (recipe: Recipe, { vocabulary }: WithVocabulary): Vocabulary | undefined =>
-  vocabularyBits(recipe) === undefined ? undefined : vocabulary;
+  asksForVocabulary(recipe) ? vocabulary : undefined;
 
 /** The steps whose weights a recipe compresses, embedding and head among them where it asks for that. */
 export const compressedSteps = (recipe: Recipe, model: WithVocabulary): readonly Step[] =>

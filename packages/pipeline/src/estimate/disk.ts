@@ -90,9 +90,18 @@ function sideStatistics(recipe: Recipe, { steps, hiddenSize }: ModelShape, langu
   return input + widths.reduce((sum, width) => sum + bytesOf(width), 0);
 }
 
-/** Bytes that a layer has for each weight beside its value: a mask alone, or a code, with scales and zeros of its groups. */
-function bytesBeside({ makesCodes = true, compress: { groupSize } }: Recipe): number {
-  if (!makesCodes) return 1 / 8;
+/** Of Q8_0, the largest type of blocks. */
+const mostBlockBytes = 34 / 32;
+
+/** Bytes that a layer has for each weight: its value, and a mask, a code with scales and zeros of its groups, or its block. */
+function layerBytes({ layerForm, compress: { groupSize } }: Recipe, dtype: WeightDtype): number {
+  // what blocks decode to, no half precision holds
+  if (layerForm === "blocks") return bytesOfDtype("f32") + mostBlockBytes;
+  return bytesOfDtype(dtype) + (layerForm === "none" ? 1 / 8 : codeBytes(groupSize));
+}
+
+/** Bytes of a code, with its part of the scales and zeros. */
+function codeBytes(groupSize: unknown): number {
   return typeof groupSize === "number" && groupSize > 0 ? 1 + 5 / groupSize : 1;
 }
 
@@ -132,7 +141,7 @@ export function diskNeed(recipe: Recipe, model: ModelShape, size: SampleSize = b
     // An upper bound for two streams, which share the tokens of a segment.
     states: statesAtOnce(recipe, model.steps.length) * tokens * model.streams.length * model.hiddenSize * 4,
     statistics,
-    layers: (bytesOfDtype(model.dtype) + bytesBeside(recipe)) * sum(weights, (count) => count),
+    layers: layerBytes(recipe, model.dtype) * sum(weights, (count) => count),
     model: writtenBytes(recipe, model),
   };
   return { ...need, peak: need.segments + need.states + need.statistics + need.layers + need.model };

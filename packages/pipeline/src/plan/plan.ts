@@ -1,7 +1,15 @@
 import { inputSite } from "@mbs/artifacts";
 import { InternalError, UsageError, areProportional, at, firstOutput, parseLanguageMix, quoted } from "@mbs/contracts";
 import type { PlannedLayers, Solver, SolverSetting, Stage, StageOptions, StatisticName } from "@mbs/contracts";
-import { canSplitRows, dependentDefaults, factorOptionsFor, countRowShards, plannedCodesOf, readSolver } from "@mbs/solvers";
+import {
+  canSplitRows,
+  countRowShards,
+  dependentDefaults,
+  factorOptionsFor,
+  plannedCodesOf,
+  readSolver,
+  vocabularyOptions,
+} from "@mbs/solvers";
 import { throwFaults } from "../recipe/faults.ts";
 import { allocatesBits } from "../recipe/recipe.ts";
 import type { Recipe } from "../recipe/recipe.ts";
@@ -210,9 +218,8 @@ interface CompressInputs {
   readonly withVocabulary?: boolean;
 }
 
-/** The bits of embedding and head; undefined where they stay as they are. */
-export const vocabularyBits = ({ compress: { vocabulary = "off" } }: Recipe): unknown =>
-  vocabulary === "off" ? undefined : vocabulary;
+/** Whether embedding and head are among what is compressed. */
+export const asksForVocabulary = ({ compress: { vocabulary = "off" } }: Recipe): boolean => vocabulary !== "off";
 
 /** One node of `compress`. */
 function compressFrom(
@@ -301,7 +308,7 @@ function compressDense(
 ): string[] {
   // an allocation looks at the factors of all steps
   const count = recipe.allocate === undefined ? Math.min(recipe.shards, steps.length) : 1;
-  const isAsked = vocabularyBits(recipe) !== undefined;
+  const isAsked = asksForVocabulary(recipe);
   if (count === 1) {
     const factors = factorsFrom(add, recipe, "", statistics);
     const allocation = allocateFrom(add, recipe, { segments, statistics, factors });
@@ -417,7 +424,7 @@ function planSteps(add: Add, recipe: Recipe, outline: ModelOutline, segments: st
   const { model, denseStates = false } = recipe;
   const forward = forwardOptions(recipe);
   const all: string[] = [];
-  const isAsked = vocabularyBits(recipe) !== undefined;
+  const isAsked = asksForVocabulary(recipe);
   const allocation = allocateBeforehand(add, recipe, segments);
   let states: readonly string[] = embedFrom(add, recipe, segments);
   /** States of the uncompressed model, if the solver needs them; those of the embedding are the same in both. */
@@ -528,7 +535,7 @@ export function planWithFaults(recipe: Recipe, outline: ModelOutline, modelFolde
   if (recipe.compress["withoutFactors"] === true) {
     layers = [planWithoutFactors(add, recipe, outline, segments)];
   } else if (recipe.propagation === "dense") {
-    const options = { model, ...recipe.capture, ...(vocabularyBits(recipe) !== undefined && { vocabulary: true }) };
+    const options = { model, ...recipe.capture, ...(asksForVocabulary(recipe) && { vocabulary: true }) };
     const { statistics } = captureFrom(add, recipe, { id: "capture", options }, segments);
     if (recipe.similarity) compareLanguages(add, statistics);
     layers = compressDense(add, recipe, outline, { segments, statistics });
@@ -672,7 +679,7 @@ export async function withSolverNeeds(recipe: Recipe, stages: Stages, outline: M
   const locate = (keys: readonly string[]): string => recipe.locate?.(keys) ?? "recipe";
   if (typeof name !== "string") throw new UsageError(`${locate(["compress", "solver"])}: solver takes a name`);
   const { solver, options: own } = await locating(recipe, readSolver(name, given));
-  if (vocabularyBits(recipe) !== undefined && outline.vocabulary === undefined) {
+  if (asksForVocabulary(recipe) && outline.vocabulary === undefined) {
     throw new UsageError(
       `${locate(["compress", "vocabulary"])}: embedding and head of an ONNX model or an encoder-decoder are not compressed; leave out vocabulary`,
     );
@@ -712,7 +719,8 @@ export async function withSolverNeeds(recipe: Recipe, stages: Stages, outline: M
     factor: isSparsity ? { ...factor, languageDiagonals: true } : factor,
     compress: { ...target, ...grid, ...least.compress, ...recipe.compress, ...defaults },
   };
-  return { ...completed, splitsRows: await canSplitRows(solver), makesCodes: (await plannedLayers(completed)).codes !== "none" };
+  const { codes } = await plannedLayers(completed);
+  return { ...completed, splitsRows: await canSplitRows(solver), layerForm: typeof codes === "string" ? codes : "codes" };
 }
 
 /**
@@ -723,14 +731,13 @@ export async function withSolverNeeds(recipe: Recipe, stages: Stages, outline: M
  * @throws {UsageError} where the solver refuses its options
  */
 export async function plannedLayers(recipe: Recipe): Promise<PlannedLayers> {
-  const { solver: name, ...given } = recipe.compress;
+  const { solver: name, vocabulary = "off", ...given } = recipe.compress;
   const ask = async (): Promise<PlannedLayers> => {
     const { solver, options } = await readSolver(String(name), given);
     const order = typeof recipe.factor["order"] === "string" ? recipe.factor["order"] : "natural";
     const codes = plannedCodesOf(solver, options, order);
-    const bits = vocabularyBits(recipe);
-    if (bits === undefined || typeof codes === "string") return { solver: solver.name, codes };
-    return { solver: solver.name, codes, vocabulary: { ...codes, bits: Number(bits) } };
+    const own = vocabularyOptions(solver, options, String(vocabulary));
+    return { solver: solver.name, codes, ...(own && { vocabulary: plannedCodesOf(solver, own, order) }) };
   };
   return locating(recipe, ask());
 }

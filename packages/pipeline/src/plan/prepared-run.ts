@@ -19,7 +19,7 @@ import { runFolder } from "../run/run-folder.ts";
 import { checkPins } from "../run/run-record.ts";
 import { loadOwnStages } from "./own-stages.ts";
 import { located, optionFaults } from "./option-faults.ts";
-import { choosableBits, plannedLayers, planRun, planWithFaults, vocabularyBits, withSolverNeeds } from "./plan.ts";
+import { choosableBits, plannedLayers, planRun, planWithFaults, asksForVocabulary, withSolverNeeds } from "./plan.ts";
 import type { ModelOutline, Plan, PlanNode } from "./plan.ts";
 import { completeOptions, optionTable, stageOf } from "./known-stages.ts";
 import type { Stages } from "./known-stages.ts";
@@ -103,10 +103,13 @@ async function allocationFaults(recipe: Recipe): Promise<UsageError[]> {
     if (compress["bits"] !== undefined) {
       return fault("chooses the bits of each tensor, and compress.bits is the same for all; remove one of them");
     }
+    if (compress["vocabulary"] === "on") {
+      return fault("chooses the bits of each tensor, and compress.vocabulary: on takes those of all; give it bits, such as 4");
+    }
     if (allocate["bitsPerWeight"] === undefined && allocate["size"] === undefined) {
       return fault("chooses the bits of each tensor, and nothing says how many in all; give it bits-per-weight or size");
     }
-    if (allocate["size"] !== undefined && vocabularyBits(recipe) !== undefined) {
+    if (allocate["size"] !== undefined && asksForVocabulary(recipe)) {
       return fault(
         "counts in its size a vocabulary that stays as it is, and compress.vocabulary gives it codes; give allocate bits-per-weight instead of size",
       );

@@ -52,8 +52,8 @@ export interface Recipe {
   readonly keep: boolean;
   /** Whether the dense model's states are computed too. Follows from the solver; no key of a recipe. */
   readonly denseStates?: boolean;
-  /** False where the layers are pruned alone. Follows from the solver; no key of a recipe. */
-  readonly makesCodes?: boolean;
+  /** What the layers hold beside their values. Follows from the solver; no key of a recipe. */
+  readonly layerForm?: "codes" | "blocks" | "none" | "unknown";
   /** Whether compress can make the rows of a site apart. Follows from the solver; no key of a recipe. */
   readonly splitsRows?: boolean;
   /** True for a candidate of a search: dense and compressed model are scored apart, so that the dense one is scored once. No key of a recipe. */

@@ -1,4 +1,4 @@
-import type { PlannedCodes, SiteWeight, Solution } from "@mbs/contracts";
+import type { PlannedForm, SiteWeight, Solution } from "@mbs/contracts";
 
 /** A solver that does not keep the contract: what it did, and where. */
 export class ConformanceError extends Error {
@@ -15,8 +15,8 @@ export function requireNone(found: string | undefined): void {
 }
 
 /** The codes are those that were predicted. A weight of one group has no scattered columns. */
-export function requirePlanned({ columns }: SiteWeight, { quantised }: Solution, planned: PlannedCodes | "none"): void {
-  if (planned === "none") return require(quantised === undefined, "makes codes, and its plannedCodes says none");
+export function requirePlanned({ columns }: SiteWeight, { quantised }: Solution, planned: PlannedForm): void {
+  if (typeof planned === "string") return require(quantised === undefined, `makes codes, and its plannedCodes says ${planned}`);
   require(quantised !== undefined, "makes no codes, and its plannedCodes says that it does");
   const { bits, groupSize, groupOf } = quantised;
   const size = planned.groupSize === 0 ? columns : Math.min(planned.groupSize, columns);

@@ -1,5 +1,5 @@
 import { UsageError, parseOptions } from "@mbs/contracts";
-import type { PlannedCodes, Solver, StageOptions } from "@mbs/contracts";
+import type { PlannedForm, Solver, StageOptions } from "@mbs/contracts";
 import { loadSolver } from "./load-solver.ts";
 import { solverFailure } from "./solver-calls.ts";
 
@@ -45,5 +45,5 @@ export function factorOptionsFor(solver: Solver, options: SolverOptions, given: 
  * @param order name of the column order
  * @throws {UsageError} where the solver refuses its options
  */
-export const plannedCodesOf = (solver: Solver, options: SolverOptions, order: string): PlannedCodes | "none" | "unknown" =>
+export const plannedCodesOf = (solver: Solver, options: SolverOptions, order: string): PlannedForm | "unknown" =>
   ask(solver, "plannedCodes", () => solver.plannedCodes?.(options, order)) ?? "unknown";
