@@ -9,7 +9,7 @@ import {
   type OptionTable,
   type Stage,
 } from "@mbs/contracts";
-import type { Model } from "@mbs/models";
+import { openModel, type Model } from "@mbs/models";
 import type { AllocationMethod } from "./allocation/allocation-method.ts";
 import { bitMethods } from "./allocation/bits/bit-methods.ts";
 import { sparsityMethods } from "./allocation/sparsity/sparsity-methods.ts";
@@ -29,6 +29,11 @@ const ownOptions = {
     choices: methods,
     description: [...allocationMethods.values()].map(({ name, summary }) => `${name}: ${summary}`).join("; "),
     default: "owl",
+  },
+  withoutFactors: {
+    kind: "flag",
+    description: "allocate from the model alone, by a method that reads no statistics (even)",
+    default: false,
   },
   allowNonfinite: { kind: "flag", description: "leave tensors with NaN or Inf out instead of stopping", default: false },
 } as const satisfies OptionTable;
@@ -69,9 +74,14 @@ export const allocate: Stage = {
     "mbs compress --model M --solver wanda --allocation allocation.arrow < factors.arrow > layers.arrow",
     "mbs allocate --model M --method damage --bits-per-weight 3.2 --group-size 64 --statistics statistics.arrow < factors.arrow > bits.arrow",
     "mbs compress --model M --solver gptq --group-size 64 --allocation bits.arrow < factors.arrow > layers.arrow",
+    "mbs allocate --model M --method even --bits-per-weight 3.2 --group-size 64 --without-factors > bits.arrow",
   ],
   inputs: {
-    factors: { kinds: ["factors"], description: "output of `mbs factor` for the statistics of all steps" },
+    factors: {
+      kinds: ["factors"],
+      unless: "withoutFactors",
+      description: "output of `mbs factor` for the statistics of all steps",
+    },
     statistics: {
       kinds: ["statistics"],
       optional: true,
@@ -87,16 +97,21 @@ export const allocate: Stage = {
   options: ownOptions,
   moreOptions: async (raw) => methodNamed(raw).options,
   moreOptionsBy: "method",
+  allocationNeeds: async (raw) => methodNamed(raw).needs,
   async run(inputs, raw, context) {
     const method = methodNamed((raw ?? {}) as Readonly<Record<string, unknown>>);
     const { own, rest } = splitOptions(ownOptions, method.options, raw, "allocate");
     const factors = inputs["factors"]?.[0];
-    if (factors === undefined) throw new UsageError("allocate: give it factors");
-    const model = await openModelOf(factors, own.model, {
-      allowNonfinite: own.allowNonfinite,
-      progress: context.progress,
-      pool: context.pool,
-    });
+    if (own.withoutFactors && method.needs.statistics !== "none") {
+      throw new UsageError(`allocate: --method ${method.name} reads statistics; give it factors instead of --without-factors`, {
+        option: "--without-factors",
+      });
+    }
+    if (own.withoutFactors !== (factors === undefined)) {
+      throw new UsageError(own.withoutFactors ? "allocate: --without-factors takes no factors" : "allocate: give it factors");
+    }
+    const opening = { allowNonfinite: own.allowNonfinite, progress: context.progress, pool: context.pool };
+    const model = await (factors === undefined ? openModel(own.model, opening) : openModelOf(factors, own.model, opening));
     const [statistics, segments] = [inputs["statistics"]?.[0], inputs["segments"]?.[0]];
     try {
       checkSources(model, statistics, segments);

@@ -166,6 +166,21 @@ test("even gives one more bit to as many tensors as fit, and no other", async ()
   });
 });
 
+test("even needs the model alone, and damage more", async () => {
+  await withTinyModel({ steps: 2 }, async (model) => {
+    const even = { model: model.path, method: "even", bitsPerWeight: 4.1, groupSize: 32, withoutFactors: true };
+    const { allocation } = await allocate.run({}, even, recordingContext());
+    assert.ok(allocation);
+    const found = await rowsOf(allocation);
+    assert.equal(found, await rowsOf(await allocated(model, { options: { method: "even", bitsPerWeight: 4.1 } })));
+    const damage = async () => allocate.run({}, { ...even, method: "damage" }, recordingContext());
+    await rejects(damage, UsageError, /--method damage reads statistics; give it factors instead of --without-factors/);
+    assert.ok(allocate.allocationNeeds);
+    const { chooses, statistics } = await allocate.allocationNeeds({ method: "even" });
+    assert.equal([chooses, statistics], ["bits", "none"]);
+  });
+});
+
 const rejects = async (work: () => Promise<unknown>, type: new (message: string) => Error, pattern: RegExp) => {
   const error = await work().then(
     () => undefined,
@@ -271,6 +286,11 @@ test("bits that fit neither solver nor grid are refused with the remedy", async 
     const run = (options: Options) => async () =>
       collect(readLayers(await compressed(model, await allocated(model, { options: { bitsPerWeight: 3.9 } }), options)));
     await rejects(run({ solver: "wanda" }), UsageError, /sets the bits of each tensor, and solver wanda has no bits/);
+    await rejects(
+      run({ solver: "sparsegpt" }),
+      UsageError,
+      /chosen for rounding alone, and solver sparsegpt prunes; allocate with/,
+    );
     await rejects(run({ solver: "gptq", bits: 3 }), UsageError, /--bits 3 is for all tensors/);
     await rejects(run({ solver: "gptq", grid: "Q4_K" }), UsageError, /--grid names types of GGUF with their own bits/);
     await rejects(run({ solver: "gptq", mixture: "Q4_K_M" }), UsageError, /--mixture names types of GGUF with their own bits/);

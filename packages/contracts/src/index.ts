@@ -56,6 +56,16 @@ export type {
   SolverSetting,
   ZeroPoints,
 } from "./solver.ts";
-export type { Progress, Stage, StageContext, StageInput, StageInputs, StageOptions, StageOutput, StageOutputs } from "./stage.ts";
+export type {
+  AllocationNeeds,
+  Progress,
+  Stage,
+  StageContext,
+  StageInput,
+  StageInputs,
+  StageOptions,
+  StageOutput,
+  StageOutputs,
+} from "./stage.ts";
 export { groupBy, valueAt } from "./groups.ts";
 export type { Group } from "./groups.ts";

@@ -47,6 +47,15 @@ export interface StageOutput {
   readonly folder?: boolean;
 }
 
+/** What an allocation chooses, and what its method reads, for a recipe that has to make it. */
+export interface AllocationNeeds {
+  readonly chooses: "sparsity" | "bits";
+  /** Of each site: a Gram a language with the factor of their mix, E[x²], or nothing. */
+  readonly statistics: "gram" | "diagonal" | "none";
+  /** Whether the model is run on segments. */
+  readonly segments: boolean;
+}
+
 /** Options of a stage by camelCase name, unparsed: the stage checks them. */
 export type StageOptions = Readonly<Record<string, unknown>>;
 
@@ -96,6 +105,13 @@ export interface Stage {
    * @throws {FailedPreconditionError} where it writes all with the same, with the remedy
    */
   readonly mixedBits?: (options: Readonly<Record<string, unknown>>) => Promise<readonly number[]>;
+  /**
+   * What a stage that allocates chooses and reads with these options. Absent where it does not allocate.
+   *
+   * @param options raw, as for `moreOptions`
+   * @throws {UsageError} on an unknown method
+   */
+  readonly allocationNeeds?: (options: Readonly<Record<string, unknown>>) => Promise<AllocationNeeds>;
   /**
    * Refuses, before a run starts, what `run` would refuse later: options that do not go together, names
    * that are not there, layers that it could not take. It looks at headers and names alone.

@@ -1,6 +1,7 @@
-import { UsageError } from "@mbs/contracts";
+import { UsageError, type AllocationNeeds, type Stage, type StageOptions } from "@mbs/contracts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { withAllocationNeeds } from "../src/plan/allocation-needs.ts";
 import { recipeFrom } from "../src/recipe/parse-recipe.ts";
 import { planRun, withSolverNeeds } from "../src/plan/plan.ts";
 import type { ModelOutline, PlanNode } from "../src/plan/plan.ts";
@@ -18,9 +19,22 @@ const outline = outlineOf({ qkv: [96, 32], mlp: [32, 128] });
 
 const withExperts: ModelOutline = { ...outline, siteRounds: () => [["qkv"], ["expert-0", "expert-1", "expert-2"]] };
 
+/** The needs of the methods that the plans below name. */
+const needs: Readonly<Record<string, AllocationNeeds>> = {
+  owl: { chooses: "sparsity", statistics: "diagonal", segments: false },
+  correlation: { chooses: "sparsity", statistics: "diagonal", segments: false },
+  damage: { chooses: "bits", statistics: "gram", segments: true },
+  even: { chooses: "bits", statistics: "none", segments: false },
+};
+
+const allocating = new Map([
+  ["allocate", { allocationNeeds: async ({ method = "owl" }: StageOptions) => needs[String(method)] } as unknown as Stage],
+]);
+
 async function nodesOf(changes: Readonly<Record<string, unknown>>, of = outline): Promise<readonly PlanNode[]> {
   const recipe = recipeFrom({ model: "m", corpus: "c", compress: { solver: "wanda", sparsity: 0.6 }, output: "out", ...changes });
-  return planRun(await withSolverNeeds(recipe, new Map(), of), of, "out/model").nodes;
+  const complete = await withAllocationNeeds(recipe, allocating);
+  return planRun(await withSolverNeeds(complete, allocating, of), of, "out/model").nodes;
 }
 
 const ids = (nodes: readonly PlanNode[]): readonly string[] => nodes.map(({ id }) => id);
@@ -82,6 +96,16 @@ test("bits are allocated from Grams of each language of the dense model, on the 
   assert.is(factor?.options["upper"], undefined);
   assert.equal(chosen?.inputs["statistics"], ["capture.allocate"]);
   assert.is(optionsOf(nodes, "compress")["qep"], 0.5);
+});
+
+test("a method that reads no statistics allocates from the model alone, and nothing is captured for it", async () => {
+  const allocate = { method: "even", bitsPerWeight: 3.2 };
+  for (const propagation of ["dense", "true-sequential"]) {
+    const nodes = await nodesOf({ propagation, allocate, compress: { solver: "gptq", groupSize: 64 } });
+    const even = nodes.find(({ id }) => id === "allocate");
+    assert.equal([even?.inputs, even?.options["withoutFactors"], even?.options["groupSize"]], [{}, true, 64]);
+    assert.not.ok(ids(nodes).some((id) => id.endsWith(".allocate")));
+  }
 });
 
 test("each shard has its own states and captures, whose statistics are added before they are used", async () => {

@@ -287,6 +287,13 @@ test("all wrong options of all stages show at once", async ({ root }) => {
   assert.equal((await readdir(root)).sort(), ["corpus", "model"]);
 });
 
+/** As of the real methods, as far as faults depend on it. */
+const allocationNeeds = async ({ method }: StageOptions) => ({
+  chooses: method === "damage" || method === "even" ? ("bits" as const) : ("sparsity" as const),
+  statistics: "diagonal" as const,
+  segments: false,
+});
+
 test("faults of options, solver files, stages, inputs and allocation show at once", async ({ root }) => {
   const text = (compress: string, rest: string) =>
     `model: ${join(root, "model")}\ncorpus: ${join(root, "corpus")}\nsample: { segments: many }\ncompress: { ${compress} }\noutput: ${join(root, "out")}\n${rest}`;
@@ -297,7 +304,7 @@ test("faults of options, solver files, stages, inputs and allocation show at onc
   } as const;
   const checking = new Map([
     ...fakes,
-    ["allocate", { ...stageOf(fakes, "similarity"), name: "allocate", options: own }],
+    ["allocate", { ...stageOf(fakes, "similarity"), name: "allocate", options: own, allocationNeeds }],
     [
       "compress",
       {
@@ -339,6 +346,11 @@ test("faults of options, solver files, stages, inputs and allocation show at onc
   assert.match(
     pruning,
     /r\.yaml:6: allocate chooses the bits of each tensor, and solver wanda has no option bits; take one that/,
+  );
+  const both = await messageOf("solver: sparsegpt", "allocate: { method: damage, bits-per-weight: 3 }\n");
+  assert.match(
+    both,
+    /r\.yaml:6: allocate chooses the bits .* for rounding alone, and solver sparsegpt prunes; leave out bits-per-/,
   );
   const twice = await messageOf("solver: gptq, bits: 3", "allocate: { method: damage, bits-per-weight: 3 }\n");
   assert.match(twice, /r\.yaml:6: allocate chooses the bits of each tensor, and compress\.bits is the same for all; remove one/);

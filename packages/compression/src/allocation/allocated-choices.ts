@@ -25,6 +25,15 @@ function allocatedOption(name: "sparsity" | "bits", { solver, options }: SolverC
   });
 }
 
+/** @throws {UsageError} where a solver that prunes would also round, to bits that were chosen for rounding alone */
+function refusePruning({ solver }: SolverChoice): void {
+  if (!Object.hasOwn(solver.options, "sparsity")) return;
+  throw new UsageError(
+    `compress: the allocation has bits of each tensor, chosen for rounding alone, and solver ${solver.name} prunes; allocate with --sparsity, or take a solver that only rounds, such as gptq`,
+    { option: "--allocation" },
+  );
+}
+
 /** The method with its options, as its command line has them. */
 const methodWords = ({ method, options }: AllocationMetadata): string =>
   [method, ...Object.entries(options).map(([name, value]) => `${optionFlag(name)} ${String(value)}`)].join(" ");
@@ -89,6 +98,7 @@ async function readBits(
 ): Promise<AllocatedChoices> {
   const metadata = parseMetadata("allocation", allocation.schema);
   const option = allocatedOption("bits", given, "tensor");
+  refusePruning(given);
   const asked = given.options["bits"];
   if (asked !== undefined && asked !== option.default) {
     throw new UsageError(

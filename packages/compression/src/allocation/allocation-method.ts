@@ -1,15 +1,22 @@
-import type { ArtifactStream, OptionTable, StageContext } from "@mbs/contracts";
+import { UsageError, type AllocationNeeds, type ArtifactStream, type OptionTable, type StageContext } from "@mbs/contracts";
 import type { Model } from "@mbs/models";
 
 /** What an allocation is made of. */
 export interface AllocationInputs {
-  readonly factors: ArtifactStream;
+  /** Absent where the method reads none. */
+  readonly factors?: ArtifactStream | undefined;
   /** Of each language at the sites of the factors. */
   readonly statistics?: ArtifactStream | undefined;
   /** Texts that the model is run on. */
   readonly segments?: ArtifactStream | undefined;
   /** Whether tensors with NaN or Inf are left out; the model was opened so. */
   readonly allowNonfinite: boolean;
+}
+
+/** @throws {UsageError} where there are none */
+export function requireFactors({ factors }: AllocationInputs): ArtifactStream {
+  if (factors === undefined) throw new UsageError("allocate: give it factors");
+  return factors;
 }
 
 /** A way to allocate: sparsity to steps, or bits to tensors. */
@@ -19,6 +26,8 @@ export interface AllocationMethod {
   readonly source: string;
   /** A phrase for help. */
   readonly summary: string;
+  readonly needs: AllocationNeeds;
+  /** Beside those of the stage. */
   readonly options: OptionTable;
   /**
    * Makes the allocation. It closes the model, at once or when the artifact has been read.

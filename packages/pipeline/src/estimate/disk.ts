@@ -3,7 +3,6 @@ import { formatBytes, InputOutputError, parseBytes } from "@mbs/contracts";
 import { parseMix } from "@mbs/corpora";
 import { bytesOfDtype, defaultLength } from "@mbs/models";
 import type { Step, Vocabulary, WeightDtype } from "@mbs/models";
-import { allocatesBits } from "../recipe/recipe.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import { compressedSteps, compressedVocabulary } from "./compressed-steps.ts";
 import { computedStatistics } from "./computed-statistics.ts";
@@ -80,13 +79,14 @@ function statesAtOnce(recipe: Recipe, steps: number): number {
 
 /** Bytes of additional captures of some recipes: the first step's input (similarity), or those of the dense model (allocate). */
 function sideStatistics(recipe: Recipe, { steps, hiddenSize }: ModelShape, languages: number): number {
-  const { similarity, propagation, allocate } = recipe;
+  const { similarity, propagation, allocate, allocation } = recipe;
   const { any } = computedStatistics(recipe);
   const input = similarity && (propagation === "true-sequential" || !any) ? 4 * hiddenSize * languages : 0;
   const widths = steps.flatMap(({ sites }) => sites.map(({ width }) => width));
-  if (allocate === undefined || (propagation === "dense" && any)) return input;
+  if (allocate === undefined || allocation?.statistics === "none" || (propagation === "dense" && any)) return input;
   // as statistics and as factors: packed Grams of each language, of the mix and its factor, or diagonals
-  const bytesOf = (width: number): number => (allocatesBits(recipe) ? 2 * width ** 2 * (languages + 2) : 8 * width * languages);
+  const bytesOf = (width: number): number =>
+    allocation?.statistics === "gram" ? 2 * width ** 2 * (languages + 2) : 8 * width * languages;
   return input + widths.reduce((sum, width) => sum + bytesOf(width), 0);
 }
 

@@ -86,7 +86,9 @@ function secondsInStep({ recipe, rates }: Work): number {
   const walks = walksOf(recipe);
   // An allocation runs the dense model once more, where capture does not run it at once anyway.
   const beforehand =
-    recipe.allocate !== undefined && (recipe.propagation !== "dense" || walks === 0) ? rates.sites + rates.end : 0;
+    recipe.allocate !== undefined && recipe.allocation?.statistics !== "none" && (recipe.propagation !== "dense" || walks === 0)
+      ? rates.sites + rates.end
+      : 0;
   if (walks === 0) return beforehand;
   // The dense model's states run beside the compressed ones.
   const runs = recipe.denseStates ? 2 : 1;

@@ -167,29 +167,36 @@ interface AllocationSources {
   readonly factors: string;
 }
 
-/** The sparsity of each step from the factors of all, or the bits of each tensor; undefined where the recipe does not ask for it. */
-function allocateFrom(add: Add, recipe: Recipe, { segments, statistics, factors }: AllocationSources): string | undefined {
+/** Inputs of an allocation. */
+function allocationInputs({ allocation }: Recipe, { segments, statistics, factors }: AllocationSources) {
+  return {
+    factors: [factors],
+    ...(allocation?.statistics === "gram" && { statistics: [statistics] }),
+    ...(allocation?.segments === true && { segments: [segments] }),
+  };
+}
+
+/** The sparsity of each step, or the bits of each tensor; undefined where the recipe does not ask for it. */
+function allocateFrom(add: Add, recipe: Recipe, inputs: PlanNode["inputs"]): string | undefined {
   const { model, allocate, compress } = recipe;
   if (allocate === undefined) return undefined;
   const { sparsity, allowNonfinite, groupSize, symmetric, minZeroPoint } = compress;
-  const node = { id: "allocate", stage: "allocate" };
-  if (!allocatesBits(recipe)) {
-    return add({ ...node, options: { model, ...allocate, sparsity, allowNonfinite }, inputs: { factors: [factors] } });
-  }
-  return add({
-    ...node,
-    options: { model, ...allocate, allowNonfinite, groupSize, symmetric, minZeroPoint },
-    inputs: { factors: [factors], statistics: [statistics], segments: [segments] },
-  });
+  const target = allocatesBits(recipe) ? { groupSize, symmetric, minZeroPoint } : { sparsity };
+  const alone = Object.keys(inputs).length === 0 ? { withoutFactors: true } : {};
+  const options = { model, ...allocate, ...target, allowNonfinite, ...alone };
+  return add({ id: "allocate", stage: "allocate", options, inputs });
 }
 
 /**
  * The same where the factors of all steps are not there: with sequential propagation, since statistics of later steps are not
- * there yet, or where the solver needs none. It comes from a separate capture of the dense model.
+ * there yet, or where the solver needs none. It comes from a separate capture of the dense model, if the method reads any.
  */
 function allocateBeforehand(add: Add, recipe: Recipe, segments: string): string | undefined {
-  if (recipe.allocate === undefined) return undefined;
-  const least = allocatesBits(recipe) ? { statistics: "gram", grams: "languages" } : { statistics: "diagonal" };
+  const { allocate, allocation } = recipe;
+  if (allocate === undefined) return undefined;
+  if (allocation?.statistics === "none") return allocateFrom(add, recipe, {});
+  const isGram = allocation?.statistics === "gram";
+  const least = isGram ? { statistics: "gram", grams: "languages" } : { statistics: "diagonal" };
   const statistics = { model: recipe.model, ...recipe.capture, ...least };
   const { statistics: captured } = captureFrom(
     add,
@@ -197,7 +204,7 @@ function allocateBeforehand(add: Add, recipe: Recipe, segments: string): string 
     { id: "capture.allocate", options: statistics, aside: true },
     segments,
   );
-  const options = allocatesBits(recipe) ? recipe.factor : { ...recipe.factor, upper: "off" };
+  const options = isGram ? recipe.factor : { ...recipe.factor, upper: "off" };
   const factors = add({
     id: "factor.allocate",
     stage: "factor",
@@ -206,7 +213,7 @@ function allocateBeforehand(add: Add, recipe: Recipe, segments: string): string 
     follows: captured,
     aside: true,
   });
-  return allocateFrom(add, recipe, { segments, statistics: captured, factors });
+  return allocateFrom(add, recipe, allocationInputs(recipe, { segments, statistics: captured, factors }));
 }
 
 /** What `compress` reads beside the model. */
@@ -311,7 +318,8 @@ function compressDense(
   const isAsked = asksForVocabulary(recipe);
   if (count === 1) {
     const factors = factorsFrom(add, recipe, "", statistics);
-    const allocation = allocateFrom(add, recipe, { segments, statistics, factors });
+    const sources = allocationInputs(recipe, { segments, statistics, factors });
+    const allocation = allocateFrom(add, recipe, recipe.allocation?.statistics === "none" ? {} : sources);
     return [compressFrom(add, recipe, "", { factors, allocation, withVocabulary: isAsked })];
   }
   return Array.from({ length: count }, (_, index) => {
@@ -707,8 +715,6 @@ export async function withSolverNeeds(recipe: Recipe, stages: Stages, outline: M
   const preferred = normalises ? { normaliseTokens: true } : {};
   const factor = { ...least.factor, ...factorOptionsFor(solver, options, recipe.factor) };
   const isSparsity = recipe.allocate !== undefined && !allocatesBits(recipe);
-  // the sparsity to spread may be the solver's default
-  const target = isSparsity ? { sparsity: options["sparsity"] } : {};
   // what damage is measured with may be too
   const grid = allocatesBits(recipe) ? { groupSize: options["groupSize"] } : {};
   const completed = {
@@ -717,7 +723,7 @@ export async function withSolverNeeds(recipe: Recipe, stages: Stages, outline: M
     capture: withMixOfFactor({ ...preferred, ...least.capture, ...recipe.capture }, recipe),
     ...(allocate && { allocate }),
     factor: isSparsity ? { ...factor, languageDiagonals: true } : factor,
-    compress: { ...target, ...grid, ...least.compress, ...recipe.compress, ...defaults },
+    compress: { ...grid, ...least.compress, ...recipe.compress, ...defaults },
   };
   const { codes } = await plannedLayers(completed);
   return { ...completed, splitsRows: await canSplitRows(solver), layerForm: typeof codes === "string" ? codes : "codes" };

@@ -17,6 +17,7 @@ import { foundModel } from "../resources/resource-readers.ts";
 import { Resources } from "../resources/resources.ts";
 import { runFolder } from "../run/run-folder.ts";
 import { checkPins } from "../run/run-record.ts";
+import { withAllocationNeeds } from "./allocation-needs.ts";
 import { loadOwnStages } from "./own-stages.ts";
 import { located, optionFaults } from "./option-faults.ts";
 import { choosableBits, plannedLayers, planRun, planWithFaults, asksForVocabulary, withSolverNeeds } from "./plan.ts";
@@ -98,6 +99,11 @@ async function allocationFaults(recipe: Recipe): Promise<UsageError[]> {
     if (!Object.hasOwn(solver.options, "bits")) {
       return fault(
         `chooses the bits of each tensor, and solver ${solver.name} has no option bits; take one that quantises, such as gptq`,
+      );
+    }
+    if (Object.hasOwn(solver.options, "sparsity")) {
+      return fault(
+        `chooses the bits of each tensor for rounding alone, and solver ${solver.name} prunes; leave out bits-per-weight and size, or take a solver that only rounds, such as gptq`,
       );
     }
     if (compress["bits"] !== undefined) {
@@ -260,7 +266,8 @@ async function checkLayers(recipe: Recipe, plan: Plan, stages: Stages, pool: Obj
  */
 export async function prepareRun(given: Recipe, known: Stages, { revisions, progress, pool }: Preparation): Promise<PreparedRun> {
   pinRevisions(revisions);
-  const { recipe: complete, stages, faults } = await loadOwnStages(given, known);
+  const { recipe: loaded, stages, faults } = await loadOwnStages(given, known);
+  const complete = await withAllocationNeeds(loaded, stages);
   await checkRecipe(complete, stages, faults);
   const resources = new Resources(pool);
   // given back before the stages check, which open it too

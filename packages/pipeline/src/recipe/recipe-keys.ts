@@ -96,7 +96,7 @@ export const recipeKeys = {
     description:
       "how the `sparsity` of compress is distributed over the steps; or, with `bits-per-weight` or `size`, which bits each tensor gets ([bits where they count](quantisers.md#bits-where-they-count)). Absent: the same everywhere",
     stage: "allocate",
-    given: ["model", "sparsity", "allowNonfinite", "groupSize", "symmetric", "minZeroPoint"],
+    given: ["model", "sparsity", "withoutFactors", "allowNonfinite", "groupSize", "symmetric", "minZeroPoint"],
     defaults: { bits: "those that the format holds" },
   },
   compress: {

@@ -1,4 +1,4 @@
-import type { StageOptions } from "@mbs/contracts";
+import type { AllocationNeeds, StageOptions } from "@mbs/contracts";
 
 /** How statistics of a step are made: from the dense model, from compressed earlier steps, or from compressed earlier sites too. */
 export type Propagation = "dense" | "sequential" | "true-sequential";
@@ -50,6 +50,8 @@ export interface Recipe {
   readonly similarity: boolean;
   /** Whether states, statistics and factors are kept after their last use. */
   readonly keep: boolean;
+  /** What the method of `allocate` chooses and reads. Follows from it; no key of a recipe. */
+  readonly allocation?: AllocationNeeds;
   /** Whether the dense model's states are computed too. Follows from the solver; no key of a recipe. */
   readonly denseStates?: boolean;
   /** What the layers hold beside their values. Follows from the solver; no key of a recipe. */
@@ -66,9 +68,5 @@ export interface Recipe {
   readonly locate?: (keys: readonly string[]) => string;
 }
 
-/** The methods of `allocate` that choose bits; the others choose sparsity. */
-const bitMethods: ReadonlySet<unknown> = new Set(["damage", "even"]);
-
-/** Whether an allocation is of bits of each tensor, not of sparsity of each step: the method says it, or else a size. */
-export const allocatesBits = ({ allocate: { method, bitsPerWeight, size } = {} }: Recipe): boolean =>
-  method === undefined ? bitsPerWeight !== undefined || size !== undefined : bitMethods.has(method);
+/** Whether an allocation is of bits of each tensor, not of sparsity: of a recipe with what its method needs. */
+export const allocatesBits = ({ allocation }: Recipe): boolean => allocation?.chooses === "bits";

@@ -1,5 +1,5 @@
 import type { AllocationInputs } from "../allocation-method.ts";
-import type { OptionTable, OptionValues, StageContext } from "@mbs/contracts";
+import type { AllocationNeeds, OptionTable, OptionValues, StageContext } from "@mbs/contracts";
 import type { Model } from "@mbs/models";
 import type { CodeGrid } from "./bit-budget.ts";
 
@@ -41,6 +41,7 @@ export interface BitMethod<Table extends OptionTable = OptionTable> {
   readonly name: string;
   readonly source: string;
   readonly summary: string;
+  readonly needs: Omit<AllocationNeeds, "chooses">;
   /** Beside those that all of them have. */
   readonly options: Table;
   /** Tensor → its bits. */

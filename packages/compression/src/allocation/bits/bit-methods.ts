@@ -140,6 +140,7 @@ const allocationMethodOf = (method: BitMethod): AllocationMethod => ({
   name: method.name,
   source: method.source,
   summary: method.summary,
+  needs: { chooses: "bits", ...method.needs },
   options: { ...bitOptions, ...method.options },
   async allocate(model, inputs, raw, context) {
     try {
@@ -162,7 +163,7 @@ const allocationMethodOf = (method: BitMethod): AllocationMethod => ({
       });
       const total = (values: (row: (typeof rows)[number]) => number): number => rows.reduce((sum, row) => sum + values(row), 0);
       const bitsPerWeight = total(({ size }) => size) / total(({ parameters }) => parameters);
-      const { weights } = parseMetadata("factors", inputs.factors.schema);
+      const weights = inputs.factors === undefined ? {} : parseMetadata("factors", inputs.factors.schema).weights;
       const options = Object.fromEntries(Object.entries(parsed).filter(([, value]) => value !== undefined));
       const metadata = { model: model.address, method: method.name, options, sparsity: 0, weights, bitsPerWeight };
       return encodeBitAllocation(

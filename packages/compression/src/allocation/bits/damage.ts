@@ -1,5 +1,6 @@
 import { parseMetadata } from "@mbs/artifacts";
 import { at, type OptionTable } from "@mbs/contracts";
+import { requireFactors } from "../allocation-method.ts";
 import { defineBitMethod, type BitRequest, type ChosenBits } from "./bit-method.ts";
 import { chooseBits } from "./bit-program.ts";
 import { measureDamage } from "./measured-damage.ts";
@@ -28,7 +29,7 @@ type Costs = (tensor: string, bits: number) => readonly number[];
 async function measureCosts(request: Request): Promise<Costs> {
   const { inputs, options: values } = request;
   const { languages, damageOf } = await measureDamage(request, values.rows);
-  const { weights } = parseMetadata("factors", inputs.factors.schema);
+  const { weights } = parseMetadata("factors", requireFactors(inputs).schema);
   const shareOf = (language: string): number => {
     if (languages.length === 1) return 1;
     return values.average === "weighted" ? (weights[language] ?? 0) : 1 / languages.length;
@@ -49,6 +50,7 @@ export const damage = defineBitMethod({
   source: "docs/quantisers.md",
   summary:
     "bits of each tensor that do the least measured damage to the languages at a given size; takes at most about three times as long as one compression",
+  needs: { statistics: "gram", segments: true },
   options,
   async choose(request) {
     const { units, limit } = request;

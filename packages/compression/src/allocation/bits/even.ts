@@ -6,6 +6,7 @@ export const even = defineBitMethod({
   name: "even",
   source: "https://arxiv.org/abs/2210.17323",
   summary: "the same bits for all tensors, and one step more for as many as fit, spread evenly over the model",
+  needs: { statistics: "none", segments: false },
   options: {},
   choose({ units, limit }) {
     const choices = [...at(at(units, 0), 0).sizes.keys()];

@@ -4,6 +4,7 @@ import { createBlas } from "@mbs/onnx";
 import { dependentDefaults, loadSolver, type InputMoment } from "@mbs/solvers";
 import { momentOf } from "../../site/site-statistics.ts";
 import { readSite } from "../../site/site-weight.ts";
+import { requireFactors } from "../allocation-method.ts";
 import type { BitRequest } from "./bit-method.ts";
 import { measureSite, type DamageMeasure, type TensorDamage } from "./choice-damage.ts";
 import { measureOutputChange } from "./output-change.ts";
@@ -33,7 +34,7 @@ async function* sitesOf({
   context,
 }: BitRequest): AsyncGenerator<{ factor: FactorRecord; moments: LanguageMoments["moments"] }> {
   const languages = inputs.statistics && readLanguageMoments(inputs.statistics)[Symbol.asyncIterator]();
-  for await (const factor of readFactors(inputs.factors)) {
+  for await (const factor of readFactors(requireFactors(inputs))) {
     if (context.signal.aborted) throw new InterruptedError("allocate: stopped");
     const { step, site, width } = factor;
     // embedding and head have bits of their own

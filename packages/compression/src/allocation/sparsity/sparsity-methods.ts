@@ -12,14 +12,13 @@ import {
   BadDataError,
   InterruptedError,
   parseOptions,
-  type ArtifactStream,
   type OptionTable,
   type OptionValues,
   type StageContext,
 } from "@mbs/contracts";
 import type { Model } from "@mbs/models";
 import { readSite } from "../../site/site-weight.ts";
-import type { AllocationMethod } from "../allocation-method.ts";
+import { requireFactors, type AllocationMethod } from "../allocation-method.ts";
 import { correlation } from "./correlation.ts";
 import { owl } from "./owl.ts";
 import type { SparsityMethod } from "./sparsity-method.ts";
@@ -110,8 +109,10 @@ const allocationMethodOf = (method: SparsityMethod): AllocationMethod => ({
   name: method.name,
   source: method.source,
   summary: method.summary,
+  needs: { chooses: "sparsity", statistics: "diagonal", segments: false },
   options: { ...sparsityOption, ...method.options },
-  allocate(model, { factors }: { readonly factors: ArtifactStream }, raw, context) {
+  allocate(model, inputs, raw, context) {
+    const factors = requireFactors(inputs);
     const { sparsity, ...own } = parseOptions({ ...sparsityOption, ...method.options }, raw, `allocate --method ${method.name}`);
     const { weights } = parseMetadata("factors", factors.schema);
     const options = own as OptionValues<OptionTable>;
