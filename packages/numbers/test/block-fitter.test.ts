@@ -1,28 +1,14 @@
 import { createBlockFitter, fitBlocksReference } from "@mbs/numbers";
-import type { BlockRule } from "@mbs/numbers";
 import { at } from "@mbs/contracts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { blockRules } from "./block-rules.ts";
 import { randomNumbers } from "./random-numbers.ts";
 
 const next = randomNumbers(23);
 
 /** About normal. */
 const bell = (): number => next() + next() + next() + next() - 2;
-
-const levels = Int8Array.of(-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113);
-
-/** Of every kind that GGUF has, with fewer columns. */
-const rules: readonly BlockRule[] = [
-  { columns: 32, subColumns: 32, zero: 127, maximum: 254 },
-  { columns: 32, subColumns: 32, zero: 8, maximum: 15 },
-  { columns: 32, subColumns: 32, zero: 0, maximum: 15, offsets: "half" },
-  { columns: 32, subColumns: 32, zero: 0, maximum: 15, levels },
-  { columns: 64, subColumns: 16, zero: 0, maximum: 3, scales: { least: 1, most: 15 }, offsets: { most: 15 } },
-  { columns: 64, subColumns: 32, zero: 0, maximum: 31, scales: { least: 1, most: 63 }, offsets: { most: 63 } },
-  { columns: 64, subColumns: 16, zero: 4, maximum: 7, scales: { least: -32, most: 31 } },
-  { columns: 64, subColumns: 32, zero: 0, maximum: 15, levels, scales: { least: -32, most: 31 } },
-];
 
 const kinds: Readonly<Record<string, (row: number) => number>> = {
   bell: () => bell() / 20,
@@ -36,7 +22,7 @@ const kinds: Readonly<Record<string, (row: number) => number>> = {
 
 for (const [kind, weight] of Object.entries(kinds)) {
   test(`weights ${kind}: both forms give the same bits`, () => {
-    for (const rule of rules) {
+    for (const rule of blockRules) {
       for (const rows of [1, 83]) {
         const weights = Float32Array.from({ length: rows * rule.columns }, (_, index) => weight(index % rows));
         // from 1e-6 to 1 of the largest, on any scale
@@ -52,7 +38,7 @@ for (const [kind, weight] of Object.entries(kinds)) {
 }
 
 test("blocks of more rows than fit into the kernel's memory at once, and one block after another", () => {
-  const rule = at(rules, 6);
+  const rule = at(blockRules, 6);
   const rows = 2100;
   const fit = createBlockFitter(rule, rows);
   for (const size of [1, 0.01]) {

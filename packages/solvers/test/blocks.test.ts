@@ -1,10 +1,17 @@
 import { at, parseOptions, UsageError, type Factor, type SolverContext } from "@mbs/contracts";
 import { blockGrids, blockTypeNamed, encodeValues } from "@mbs/gguf";
-import { columnCodeOf, columnValueOf, fitBlocksReference, naturalOrder, restoreOrder, transposeInOrder } from "@mbs/numbers";
+import {
+  columnCodeOf,
+  columnValueOf,
+  createSubBlockRefitter,
+  fitBlocksReference,
+  naturalOrder,
+  restoreOrder,
+  transposeInOrder,
+} from "@mbs/numbers";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { settleBlocks } from "../src/blocks/block-feedback.ts";
-import { sweptBlocks } from "../src/blocks/block-sweeps.ts";
 import { BlockWeight } from "../src/blocks/block-weight.ts";
 import { plainBlas } from "../src/conformance/plain-blas.ts";
 import { makeSampleSite } from "../src/conformance/sample-site.ts";
@@ -92,14 +99,31 @@ for (const type of ["Q2_K", "Q3_K", "Q5_1", "IQ4_XS"]) {
     };
     const begun = valuesOf();
     const before = await lossOf(begun);
-    // the first sub-block alone lies in the block
     const size = rule.subColumns;
-    const difference = begun.map((value, index) => value - at(target, index));
-    const panel = { rows: size, columns: width, values: statistics.gram.slice(0, size * width) };
-    const { values: gradient } = await plainBlas.gemm(panel, { rows: width, columns: rows, values: difference });
-    const swept = sweptBlocks(plainBlas, made, codes, statistics.gram);
-    await swept.rescale({ first: 0, count: size, values: begun.slice(0, size * rows), gradient });
-    const after = await lossOf(valuesOf());
+    const hessian = (row: number, column: number): number => at(statistics.gram, row * width + column);
+    /** The best values of the first sub-block, less what the columns before each contribute. */
+    const bestOf = (panel: Float32Array): Float32Array =>
+      Float32Array.from({ length: size * rows }, (_, index) => {
+        const [column, row] = [Math.floor(index / rows), index % rows];
+        let best = at(panel, index) * hessian(column, column);
+        for (const other of all) {
+          const place = other * rows + row;
+          best -= hessian(column, other) * (at(panel, place) - at(target, place));
+          if (other < column) best += hessian(column, other) * at(panel, place);
+        }
+        return best / hessian(column, column);
+      });
+    const best = bestOf(begun);
+    const part = Float32Array.from({ length: size * size }, (_, index) => hessian(Math.floor(index / size), index % size));
+    const refit = createSubBlockRefitter(rule, rows);
+    refit({ best, codes: codes.subarray(0, size * rows), hessian: part }, at(made.scales, 0), 0);
+    const refitted = valuesOf();
+    const after = await lossOf(refitted);
+    const largest = best.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+    for (const [index, value] of bestOf(refitted).entries()) {
+      // float32: some 300 roundings of numbers of this size
+      assert.ok(Math.abs(value - at(best, index)) <= 300 * 2 ** -24 * largest, `best value ${index}`);
+    }
     after.forEach((loss, row) => assert.ok(loss <= at(before, row) * (1 + 1e-6), `row ${row}: ${loss} of ${at(before, row)}`));
     assert.ok(after.some((loss, row) => loss < at(before, row) * 0.999));
     if (rule.scales === undefined) return;

@@ -36,8 +36,9 @@ export function createReferenceKernel(columns: number, rows: number, { asymmetri
             value = fround(fround(code - zero) * scale);
           }
           if (columnGrids) {
-            codes[offset] = columnCodeOf(value, columnGrids, offset);
-            value = columnValueOf(codes[offset], columnGrids, offset);
+            const own = offset % columnGrids.scales.length;
+            codes[offset] = columnCodeOf(value, columnGrids, own);
+            value = columnValueOf(codes[offset], columnGrids, own);
           }
           const error = fround(fround(w - value) / pivot);
           weights[j * rows + row] = value;

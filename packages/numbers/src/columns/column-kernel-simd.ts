@@ -79,7 +79,7 @@ export function createSimdKernel(
     const { mask, columnGrids: own } = choice;
     const grid = own ?? choice.grid;
     const [scales, masked, maximum] = [grid ? S : 0, mask ? M : 0, grid?.maximum ?? 0];
-    const [stride, offsets, levels] = [own ? R * 4 : 0, own?.offsets ? O : 0, own?.levels ? L : 0];
+    const [stride, offsets, levels] = [own && own.scales.length > rows ? R * 4 : 0, own?.offsets ? O : 0, own?.levels ? L : 0];
     kernels.settle(W, E, U, T, scales, Z, masked, C, columns, R, count, first, last, maximum, P, V, stride, offsets, levels);
   }
 
@@ -95,10 +95,11 @@ export function createSimdKernel(
     }
     if (choice.columnGrids) {
       const scales = floats(part.S, columns * strip);
-      copyRows(floats(all.S, columns * rows), inner, scales.fill(1), own, rest, last - first);
+      const gridded = choice.columnGrids.scales.length / rows;
+      copyRows(floats(all.S, columns * rows), inner, scales.fill(1), own, rest, gridded);
       floats(part.Z, strip).fill(choice.columnGrids.zero);
       if (choice.columnGrids.offsets) {
-        copyRows(floats(all.O, columns * rows), inner, floats(part.O, columns * strip), own, rest, last - first);
+        copyRows(floats(all.O, columns * rows), inner, floats(part.O, columns * strip), own, rest, gridded);
       }
     }
     call(part, strip, first, last, choice);

@@ -5,9 +5,9 @@ import { roundHalfEven } from "../dtypes/rounding.ts";
  * levels[code]·scale where levels are not equally far apart. Everything is rounded to float32.
  */
 export interface ColumnGrids {
-  /** [columns, rows]; of either sign, zero only with levels. */
+  /** [columns, rows], or [rows] where all columns have the same; of either sign, zero only with levels. */
   readonly scales: Float32Array;
-  /** [columns, rows]; default none. */
+  /** As many; default none. */
   readonly offsets?: Float32Array | undefined;
   /** The code that stands for minus the offset, of all columns. */
   readonly zero: number;

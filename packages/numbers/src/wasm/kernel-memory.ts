@@ -95,6 +95,29 @@ export interface Kernels {
     mostOffset: number,
     L: number,
   ): void;
+  refit(
+    X: number,
+    C: number,
+    T: number,
+    H: number,
+    B: number,
+    F: number,
+    G: number,
+    s: number,
+    o: number,
+    S: number,
+    O: number,
+    R: number,
+    rows: number,
+    columns: number,
+    zero: number,
+    offsetCurvature: number,
+    least: number,
+    most: number,
+    mostOffset: number,
+    kind: number,
+    L: number,
+  ): void;
 }
 
 interface Memory {

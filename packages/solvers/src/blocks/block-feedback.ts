@@ -92,7 +92,7 @@ export async function settleBlocks(
   if (descent && target) {
     const swept = turn(codes);
     const hessian = dampedGram(descent.gram, factor);
-    const grids = sweptBlocks(blas, made, swept, hessian);
+    const grids = sweptBlocks(made, swept, hessian);
     // sub-blocks lie whole in each block
     const wholeSize = Math.max(1, Math.floor(blockSize / rule.subColumns)) * rule.subColumns;
     const state = { target, values: turn(transposed), hessian, grids, sweeps: descent.sweeps, blockSize: wholeSize };

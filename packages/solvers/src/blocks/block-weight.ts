@@ -17,20 +17,33 @@ export class BlockWeight {
     this.columns = columns;
   }
 
-  /** The grids of some columns, [columns, rows]; their blocks are fitted. */
-  gridsOf(columns: Int32Array): ColumnGrids {
+  /** The grid of a column and its neighbours in the sub-block, one a row; their block is fitted. */
+  gridOf(column: number): ColumnGrids {
     const { rows } = this;
     const { rule } = this.grid;
     const { zero, maximum, levels } = rule;
+    const block = at(this.scales, Math.floor(column / rule.columns));
+    const first = Math.floor((column % rule.columns) / rule.subColumns) * rows;
+    const times = (units: Float32Array, numbers: Int16Array | Uint8Array): Float32Array =>
+      units.map((unit, row) => unit * numbers[first + row]!);
+    const scales = times(block.scales, block.subScales);
+    const offsets = rule.offsets && times(block.offsets, block.subOffsets);
+    return { scales, offsets, zero, maximum, levels };
+  }
+
+  /** The grids of some columns, [columns, rows]; their blocks are fitted. */
+  gridsOf(columns: Int32Array): ColumnGrids {
+    const { rows, grid } = this;
+    const { subColumns, zero, maximum, levels, offsets: offsetKind } = grid.rule;
     const scales = new Float32Array(columns.length * rows);
-    const offsets = rule.offsets === undefined ? undefined : new Float32Array(columns.length * rows);
+    const offsets = offsetKind === undefined ? undefined : new Float32Array(columns.length * rows);
+    const made = new Map<number, ColumnGrids>();
     for (const [index, column] of columns.entries()) {
-      const block = at(this.scales, Math.floor(column / rule.columns));
-      const sub = Math.floor((column % rule.columns) / rule.subColumns) * rows;
-      const to = index * rows;
-      for (let row = 0; row < rows; row += 1) scales[to + row] = block.scales[row]! * block.subScales[sub + row]!;
-      if (offsets === undefined) continue;
-      for (let row = 0; row < rows; row += 1) offsets[to + row] = block.offsets[row]! * block.subOffsets[sub + row]!;
+      const sub = Math.floor(column / subColumns);
+      const own = made.get(sub) ?? this.gridOf(column);
+      made.set(sub, own);
+      scales.set(own.scales, index * rows);
+      if (own.offsets) offsets?.set(own.offsets, index * rows);
     }
     return { scales, offsets, zero, maximum, levels };
   }

@@ -16,8 +16,8 @@ export interface SweptBlock {
 export interface SweptGrids {
   /** Whether columns have grids of their own. */
   readonly columnGrids: boolean;
-  /** Gives grids that lie whole in a block the best scales for the codes that they have. */
-  rescale(block: SweptBlock): Promise<void>;
+  /** Gives grids that lie whole in a block the best scales for the codes that they have, before any of its codes is chosen. */
+  rescale?(block: SweptBlock): Promise<void>;
   /** Settles the block's columns by the kernel, and keeps their codes. */
   settle(kernel: ColumnKernel, block: SweptBlock): void;
 }
@@ -90,7 +90,7 @@ export async function descendCodes(blas: Blas, descent: Descent, signal: AbortSi
       const panel = matrix(count, size, hessian.slice(first * size, (first + count) * size));
       const gradient = (await blas.gemm(panel, matrix(size, rows, errors))).values;
       const block = { first, count, values: own, gradient };
-      await grids.rescale(block);
+      await grids.rescale?.(block);
       const best = kernel.weights;
       for (let column = 0; column < count; column += 1) {
         const scale = 1 / at(diagonal, column);
