@@ -298,11 +298,19 @@ test("bits of tensors come back as they were written", async () => {
   assert.equal(parseMetadata("allocation", stream.schema), bitMetadata);
   assert.equal(await collect(readBitAllocation(stream)), bitAllocation);
 });
+test("types of tensors come back as they were written, and bits of the former version too", async () => {
+  const types = bitAllocation.map((row) => ({ ...row, bits: 0, type: "Q4_K" }));
+  assert.equal(await collect(readBitAllocation(encodeBitAllocation(types, bitMetadata))), types);
+  const { schema, batches } = encodeBitAllocation(bitAllocation, bitMetadata);
+  const former = { schema: { ...schema, version: 2, fields: schema.fields.slice(0, 6) }, batches };
+  assert.equal(await collect(readBitAllocation(former)), bitAllocation);
+});
 for (const [change, pattern] of [
   [{ parameters: 0 }, /^allocation: tensor h\.0\.a\.weight of h\.0: parameters is 0/],
   [{ importance: -1 }, /importance is -1, not a finite number of at least 0;/],
-  [{ bits: 1 }, /bits is 1, not a finite number of at least 2;/],
-  [{ bits: 9 }, /bits is 9, above 8;/],
+  [{ bits: 1 }, /bits is 1, outside 2 to 8;/],
+  [{ bits: 9 }, /bits is 9, outside 2 to 8;/],
+  [{ type: "Q4_K" }, /it has 3 bits and the type Q4_K;/],
   [{ tensor: "" }, /it names no tensor;/],
   [{ tensor: "h.0.b.weight" }, /^allocation: tensor h\.0\.b\.weight comes twice;/],
 ] as const) {

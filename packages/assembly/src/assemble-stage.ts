@@ -174,6 +174,10 @@ export const assemble: Stage = {
     const { options, mixture } = await formatNamed(raw);
     return mixture?.(Object.fromEntries(Object.entries(raw).filter(([name]) => Object.hasOwn(options, name))));
   },
+  async mixedTypes(raw) {
+    const { options, mixedTypes } = await formatNamed(raw);
+    return mixedTypes?.(Object.fromEntries(Object.entries(raw).filter(([name]) => Object.hasOwn(options, name))));
+  },
   async checkPlan(raw, { solver, codes, vocabulary: tables }, pool) {
     const { own, format, formatOptions } = await parseChoice(raw);
     if (own.withoutLayers) {

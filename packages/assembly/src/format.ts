@@ -40,6 +40,8 @@ export interface Format {
   readonly mixture?: (options: unknown) => string | undefined;
   /** Whether it takes layers in blocks of GGUF types, as they are or by their values; others are for grids of groups. */
   readonly takesBlocks?: true;
+  /** The block types of GGUF that its tensors may have beside each other, and what it gives the others; absent in formats without. */
+  readonly mixedTypes?: (options: unknown) => { readonly types: readonly string[]; readonly mixture: string };
   /** Whether a model that no layer changes can be written: it is another kind of file all the same. */
   readonly withoutLayers?: true;
   /** Whether one file holds configuration and tokenizer too: of the source's other files only licences are copied then. */

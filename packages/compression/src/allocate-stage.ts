@@ -67,7 +67,7 @@ function checkSources(model: Model, statistics: ArtifactStream | undefined, segm
 /** Stage `allocate`: factors of all steps and a model to a sparsity of each step, or to bits of each tensor. */
 export const allocate: Stage = {
   name: "allocate",
-  summary: "Choose the sparsity of each step, or the bits of each tensor, from statistics of the model's inputs.",
+  summary: "Choose the sparsity of each step, or the bits or GGUF type of each tensor, from statistics of the model's inputs.",
   examples: [
     "mbs allocate --model M --method owl --sparsity 0.6 < factors.arrow > allocation.arrow",
     "mbs factor --upper off --language-diagonals < statistics.arrow | mbs allocate --model M --method correlation --sparsity 0.6 > allocation.arrow",
@@ -75,6 +75,7 @@ export const allocate: Stage = {
     "mbs allocate --model M --method damage --bits-per-weight 3.2 --group-size 64 --statistics statistics.arrow < factors.arrow > bits.arrow",
     "mbs compress --model M --solver gptq --group-size 64 --allocation bits.arrow < factors.arrow > layers.arrow",
     "mbs allocate --model M --method even --bits-per-weight 3.2 --group-size 64 --without-factors > bits.arrow",
+    "mbs allocate --model M --method damage --bits-per-weight 3.5 --types Q2_K,Q3_K,Q4_K,Q5_K,Q6_K --statistics statistics.arrow < factors.arrow > types.arrow",
   ],
   inputs: {
     factors: {
@@ -93,7 +94,7 @@ export const allocate: Stage = {
       description: "texts to measure on how much the model's output changes with each tensor's, for damage",
     },
   },
-  outputs: { allocation: { kind: "allocation", description: "the sparsity of each step, or the bits of each tensor" } },
+  outputs: { allocation: { kind: "allocation", description: "the sparsity of each step, or the bits or type of each tensor" } },
   options: ownOptions,
   moreOptions: async (raw) => methodNamed(raw).options,
   moreOptionsBy: "method",

@@ -254,7 +254,7 @@ export const compress: Stage = {
       kinds: ["allocation"],
       optional: true,
       description:
-        "output of `mbs allocate`: the sparsity of each step, or the bits of each tensor, for a solver with that option",
+        "output of `mbs allocate`: the sparsity of each step, or the bits or GGUF type of each tensor, for a solver with that option",
     },
   },
   outputs: { layers: { kind: "layers", description: "the compressed weights" } },
@@ -285,6 +285,12 @@ export const compress: Stage = {
       const { solver } = given;
       const complete = (of: Solver, values: SolverChoice["options"]) => dependentDefaults(of, values, alone);
       const allocated = allocation && (await readAllocated(allocation, model.address, given, complete));
+      if (allocated?.typeOf !== undefined && vocabulary !== undefined) {
+        throw new UsageError(
+          "compress: an allocation of GGUF types leaves embedding and head to the format; leave out --vocabulary",
+          { option: "--vocabulary" },
+        );
+      }
       const choice: SolverChoice = { solver, options: { ...given.options, ...complete(solver, given.options) } };
       const settings = Object.entries(allocated?.origin ?? choice.options).filter(([, value]) => value !== undefined);
       const metadata = {
@@ -297,7 +303,7 @@ export const compress: Stage = {
       };
       const withVocabulary = vocabulary !== undefined;
       const sites = factors === undefined ? plainSites(model, withVocabulary) : factoredSites(factors, model, withVocabulary);
-      const typeOf = await blockTypesOf(choice, model);
+      const typeOf = allocated?.typeOf ?? (await blockTypesOf(choice, model));
       const choices = {
         solver,
         choiceOf: allocated?.choiceOf ?? (() => choice),

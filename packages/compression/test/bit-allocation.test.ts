@@ -43,7 +43,7 @@ test("the program finds what trying all choices finds, for one sum and for the l
   for (const sums of [1, 3]) {
     const units = Array.from({ length: 6 }, (_, unit) => ({
       choices: [2, 3, 4, 8].map((bits) => ({
-        bits,
+        name: String(bits),
         size: (unit + 1) * bits,
         costs: Array.from({ length: sums }, (_, sum) => ((unit * 7 + sum * 5) % 11) * 4 ** -bits + 1e-5),
       })),
@@ -157,6 +157,52 @@ test("damage reads the languages, and the change of the model's output", async (
   });
 });
 
+/** What a tensor of some width may be with --types Q2_K,Q4_K,Q6_K: the tiny model's rows are no whole super-blocks. */
+const fallbackBits = new Map([
+  ["Q4_0", 4.5],
+  ["Q5_0", 5.5],
+  ["Q8_0", 8.5],
+]);
+
+test("types are chosen within the size, with their fallbacks, and compress makes the blocks of each", async () => {
+  await withTinyModel({ steps: 2 }, async (model) => {
+    for (const method of ["damage", "even"]) {
+      const given = { options: { method, bitsPerWeight: 6, types: ["Q6_K", "Q2_K", "Q4_K"], groupSize: undefined } };
+      const stream = await allocated(model, given);
+      const { bitsPerWeight } = parseMetadata("allocation", stream.schema);
+      const rows = await rowsOf(stream);
+      const bits = rows.reduce((sum, { type = "", parameters }) => sum + parameters * (fallbackBits.get(type) ?? NaN), 0);
+      const weights = rows.reduce((sum, { parameters }) => sum + parameters, 0);
+      assert.is(bitsPerWeight, bits / weights);
+      assert.ok(bits / weights <= 6 && bits / weights > 5.4, String(bits / weights));
+      assert.equal(new Set(bitsOf(rows)), new Set([0]));
+      const made = await compressed(model, await allocated(model, given), { solver: "gptq", groupSize: undefined });
+      assert.match(String(parseMetadata("layers", made.schema).options["allocation"]), /--types Q6_K,Q2_K,Q4_K/);
+      const layers = await collect(readLayers(made));
+      assert.equal(
+        new Map(layers.map(({ tensor, summary }) => [tensor, summary.grid])),
+        new Map(rows.map(({ tensor, type }) => [tensor, type])),
+      );
+      for (const { summary, blocks, values } of layers) {
+        assert.is(blocks?.data.length, (values.rows * values.columns * (fallbackBits.get(summary.grid ?? "") ?? NaN)) / 8);
+      }
+    }
+  });
+});
+
+test("rows that no blocks hold get no type and stay uncompressed", async () => {
+  await withTinyModel({ steps: 1, hiddenSize: 24 }, async (model) => {
+    const given = { options: { bitsPerWeight: 6, types: ["Q4_0", "Q8_0"], groupSize: undefined } };
+    const tensors = (await rowsOf(await allocated(model, given))).map(({ tensor }) => tensor);
+    assert.is(tensors.length, 1);
+    const layers = await compressed(model, await allocated(model, given), { solver: "rtn", groupSize: undefined });
+    assert.equal(
+      (await collect(readLayers(layers))).map(({ tensor }) => tensor),
+      tensors,
+    );
+  });
+});
+
 test("even gives one more bit to as many tensors as fit, and no other", async () => {
   await withTinyModel({ steps: 4 }, async (model) => {
     const stream = await allocated(model, { options: { method: "even", bitsPerWeight: 4.1 } });
@@ -194,14 +240,31 @@ test("allocate refuses sizes that nothing fits into, with what would fit", async
   await withTinyModel({ steps: 1 }, async (model) => {
     const run = (options: Options) => async () => allocated(model, { options });
     await rejects(run({}), UsageError, /give it --bits-per-weight or --size/);
-    await rejects(run({ bitsPerWeight: 2.1 }), UsageError, /the weights take 2\.\d+; give a larger --bits-per-weight/);
+    await rejects(
+      run({ bitsPerWeight: 2.1 }),
+      UsageError,
+      /the weights take 2\.\d+ bits a weight; give a larger --bits-per-weight/,
+    );
     await rejects(
       run({ size: "1kB" }),
       UsageError,
-      /the weights take [\d.]+MB, of which [\d.]+MB stay as they are; give a larger --size/,
+      /the weights take [\d.]+MB \(of a million bytes\), of which [\d.]+MB are not chosen for; give a larger --size/,
     );
     await rejects(run({ bitsPerWeight: 3, size: "1MB" }), UsageError, /exclude each other/);
     await rejects(run({ bitsPerWeight: 3, bits: ["9"] }), UsageError, /--bits takes whole numbers from 2 to 8/);
+    await rejects(run({ bitsPerWeight: 3, types: ["Q4_K"] }), UsageError, /--types and --group-size exclude each other/);
+    const types = { types: ["Q4_K"], groupSize: undefined };
+    await rejects(
+      run({ ...types, bitsPerWeight: 5 }),
+      UsageError,
+      /smallest type everywhere the weights take 5\.500 bits a weight/,
+    );
+    await rejects(
+      run({ ...types, types: ["IQ2_XS"], bitsPerWeight: 5 }),
+      UsageError,
+      /--types takes types of GGUF \(Q8_0, .*\), not "IQ2_XS"/,
+    );
+    await rejects(run({ bitsPerWeight: 3, mixture: "Q4_K_M" }), UsageError, /--mixture is of GGUF files; give --types too/);
     await rejects(run({ bitsPerWeight: 3, sparsity: 0.5 }), UsageError, /unknown option --sparsity/);
   });
 });
@@ -300,6 +363,16 @@ test("bits that fit neither solver nor grid are refused with the remedy", async 
       UsageError,
       /--symmetric is true, and bits were allocated with left open/,
     );
+    const types = { options: { bitsPerWeight: 6, types: ["Q2_K", "Q6_K"], groupSize: undefined } };
+    const refused = (options: Options) => async () =>
+      collect(readLayers(await compressed(model, await allocated(model, types), options)));
+    await rejects(refused({ solver: "awq" }), UsageError, /sets the GGUF type of each tensor, and solver awq has no GGUF types/);
+    await rejects(
+      refused({ solver: "gptq", groupSize: 64 }),
+      UsageError,
+      /a GGUF type for each tensor; leave out --group-size 64/,
+    );
+    await rejects(refused({ solver: "gptq", groupSize: undefined, grid: "Q4_K" }), UsageError, /leave out --grid "Q4_K"/);
   });
 });
 

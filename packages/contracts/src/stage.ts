@@ -113,6 +113,15 @@ export interface Stage {
    */
   readonly allocationNeeds?: (options: Readonly<Record<string, unknown>>) => Promise<AllocationNeeds>;
   /**
+   * The block types of GGUF that the stage can write beside each other, for such a recipe that chooses between types, and the
+   * mixture that gives all other tensors theirs; undefined where it writes no GGUF file.
+   *
+   * @param options raw, as for `moreOptions`
+   */
+  readonly mixedTypes?: (
+    options: Readonly<Record<string, unknown>>,
+  ) => Promise<{ readonly types: readonly string[]; readonly mixture: string } | undefined>;
+  /**
    * Refuses, before a run starts, what `run` would refuse later: options that do not go together, names
    * that are not there, layers that it could not take. It looks at headers and names alone.
    *

@@ -1,4 +1,4 @@
-export { blockTypeNamed, blockTypes, isReadable, readableTypes } from "./blocks/block-types.ts";
+export { blockTypeNamed, blockTypes, bytesIn, isReadable, readableTypes } from "./blocks/block-types.ts";
 export type { BlockType } from "./blocks/block-types.ts";
 export { fittingType } from "./blocks/fitting-type.ts";
 export type { BlockEncoder } from "./encoders/block-encoder.ts";
@@ -7,7 +7,7 @@ export { chooseTypes, mixtureNamed, typeMixtures } from "./mixtures/type-mixture
 export type { MixtureFacts, TypedShape, TypeMixture } from "./mixtures/type-mixtures.ts";
 export { readGgufHeader } from "./file/gguf-header.ts";
 export type { GgufHeader, GgufMetadata, GgufTensor, GgufValue } from "./file/gguf-header.ts";
-export { writeGguf } from "./file/gguf-writer.ts";
+export { ggufBytes, writeGguf } from "./file/gguf-writer.ts";
 export type { GgufField, GgufWrittenTensor } from "./file/gguf-writer.ts";
 export { MetadataReader, shortestDecimal } from "./file/metadata-reader.ts";
 export type { ReadableFile } from "./file/readable-file.ts";

@@ -5,6 +5,8 @@ import { withAllocationNeeds } from "../src/plan/allocation-needs.ts";
 import { recipeFrom } from "../src/recipe/parse-recipe.ts";
 import { planRun, withSolverNeeds } from "../src/plan/plan.ts";
 import type { ModelOutline, PlanNode } from "../src/plan/plan.ts";
+import { stageOf, type Stages } from "../src/plan/known-stages.ts";
+import { fakeStages } from "./fixtures/fake-stages.ts";
 
 /** Rows and width of each site. */
 function outlineOf(sites: Readonly<Record<string, readonly [rows: number, width: number]>>): ModelOutline {
@@ -31,10 +33,14 @@ const allocating = new Map([
   ["allocate", { allocationNeeds: async ({ method = "owl" }: StageOptions) => needs[String(method)] } as unknown as Stage],
 ]);
 
-async function nodesOf(changes: Readonly<Record<string, unknown>>, of = outline): Promise<readonly PlanNode[]> {
+async function nodesOf(
+  changes: Readonly<Record<string, unknown>>,
+  of = outline,
+  stages: Stages = allocating,
+): Promise<readonly PlanNode[]> {
   const recipe = recipeFrom({ model: "m", corpus: "c", compress: { solver: "wanda", sparsity: 0.6 }, output: "out", ...changes });
-  const complete = await withAllocationNeeds(recipe, allocating);
-  return planRun(await withSolverNeeds(complete, allocating, of), of, "out/model").nodes;
+  const complete = await withAllocationNeeds(recipe, stages);
+  return planRun(await withSolverNeeds(complete, stages, of), of, "out/model").nodes;
 }
 
 const ids = (nodes: readonly PlanNode[]): readonly string[] => nodes.map(({ id }) => id);
@@ -106,6 +112,28 @@ test("a method that reads no statistics allocates from the model alone, and noth
     assert.equal([even?.inputs, even?.options["withoutFactors"], even?.options["groupSize"]], [{}, true, 64]);
     assert.not.ok(ids(nodes).some((id) => id.endsWith(".allocate")));
   }
+});
+
+const mixedTypes = () => Promise.resolve({ types: ["Q2_K", "Q8_0"], mixture: "Q3_K_M" });
+
+test("a format of GGUF lets an allocation choose between types, and the solver has no grid of its own", async () => {
+  const withHead = { ...outline, vocabulary: { name: "vocabulary", sites: [] } };
+  const stages = new Map([...allocating, ["assemble", { ...stageOf(fakeStages(), "assemble"), mixedTypes }]]);
+  const given = { allocate: { method: "damage", bitsPerWeight: 4 }, compress: { solver: "gptq" }, assemble: { format: "gguf" } };
+  const nodes = await nodesOf(given, withHead, stages);
+  const { types, mixture, groupSize } = optionsOf(nodes, "allocate");
+  assert.equal([types, mixture, groupSize], [["Q2_K", "Q8_0"], "Q3_K_M", undefined]);
+  assert.is(optionsOf(nodes, "factor")["order"], "group-aware:256");
+  const { qep, ...others } = optionsOf(nodes, "compress");
+  assert.equal([qep, Object.keys(others)], [0.5, ["model", "solver"]]);
+  const failure = async (changes: Readonly<Record<string, unknown>>): Promise<string> =>
+    nodesOf({ ...given, ...changes }, withHead, stages).then(
+      () => "",
+      (error: unknown) => (error as Error).message,
+    );
+  assert.match(await failure({ compress: { solver: "gptq", groupSize: 64 } }), /says this too; remove compress\.group-size/);
+  assert.match(await failure({ compress: { solver: "gptq", vocabulary: 4 } }), /gives them .* remove compress\.vocabulary/);
+  assert.match(await failure({ compress: { solver: "awq" } }), /solver awq does not round to these; take gptq or rtn/);
 });
 
 test("each shard has its own states and captures, whose statistics are added before they are used", async () => {

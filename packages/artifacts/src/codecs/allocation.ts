@@ -8,23 +8,23 @@ import { checkedRows } from "./checks/checked-rows.ts";
 export const encodeAllocation = (items: Items<StepAllocation>, metadata: AllocationMetadata): ArtifactStream =>
   encodeRows("allocation", metadata, stepRows(items));
 
-/** Allocated bits → artifact, a row a tensor. */
+/** Allocated bits or types → artifact, a row a tensor. */
 export const encodeBitAllocation = (items: Items<TensorAllocation>, metadata: AllocationMetadata): ArtifactStream =>
   encodeRows("allocation", metadata, tensorRows(items));
 
 async function* stepRows(items: Items<StepAllocation>): AsyncGenerator<Row<"allocation">> {
-  for await (const item of items) yield { ...item, tensor: "", bits: 0 };
+  for await (const item of items) yield { ...item, tensor: "", bits: 0, type: "" };
 }
 
 async function* tensorRows(items: Items<TensorAllocation>): AsyncGenerator<Row<"allocation">> {
-  for await (const item of items) yield { ...item, sparsity: 0 };
+  for await (const item of items) yield { type: "", ...item, sparsity: 0 };
 }
 
 /** How far the mean of the steps may be from the requested sparsity: rounding of float64 sums. */
 const roundingOfMean = 1e-6;
 
 /** Bits that a code can have. */
-const mostBits = 8;
+const [fewestBits, mostBits] = [2, 8];
 
 /** @throws {BadDataError} where an allocation has the bits of tensors and the sparsity of steps is wanted, or the reverse */
 function requireContent(stream: ArtifactStream, wanted: "sparsity" | "bits"): AllocationMetadata {
@@ -69,12 +69,21 @@ export function readAllocation(stream: ArtifactStream): AsyncIterable<StepAlloca
   return requireSteps(sound, asked);
 }
 
+/** Whether a tensor has a type; former versions had no such column. */
+const isNamed = (type: string | undefined): boolean => type !== undefined && type !== "";
+
+function bitsFault({ tensor, bits, type }: Row<"allocation">): string | undefined {
+  if (tensor === "") return "it names no tensor";
+  if (isNamed(type)) return bits === 0 ? undefined : `it has ${bits} bits and the type ${type}`;
+  return bits < fewestBits || bits > mostBits ? `bits is ${bits}, outside ${fewestBits} to ${mostBits}` : undefined;
+}
+
 async function* requireTensors(rows: AsyncIterable<Row<"allocation">>): AsyncGenerator<TensorAllocation> {
   const seen = new Set<string>();
-  for await (const { step, tensor, parameters, importance, bits } of rows) {
+  for await (const { step, tensor, parameters, importance, bits, type } of rows) {
     if (seen.has(tensor)) throw new BadDataError(`allocation: tensor ${tensor} comes twice; allocate again`, { tensor });
     seen.add(tensor);
-    yield { step, tensor, parameters, importance, bits };
+    yield { step, tensor, parameters, importance, bits, ...(isNamed(type) && { type }) };
   }
 }
 
@@ -87,9 +96,8 @@ export function readBitAllocation(stream: ArtifactStream): AsyncIterable<TensorA
   const rows = readRows("allocation", stream);
   requireContent(stream, "bits");
   const sound = checkedRows(rows, {
-    least: { parameters: 1, importance: 0, bits: 2 },
-    fault: ({ tensor, bits }) =>
-      tensor === "" ? "it names no tensor" : bits > mostBits ? `bits is ${bits}, above ${mostBits}` : undefined,
+    least: { parameters: 1, importance: 0, bits: 0 },
+    fault: bitsFault,
     name: ({ step, tensor }) => `allocation: tensor ${tensor} of ${step}`,
     remedy: "allocate again",
   });

@@ -123,7 +123,7 @@ export interface StepAllocation {
   readonly sparsity: number;
 }
 
-/** The bits of one tensor. */
+/** The bits of one tensor, or its type. */
 export interface TensorAllocation {
   readonly step: string;
   readonly tensor: string;
@@ -131,8 +131,10 @@ export interface TensorAllocation {
   readonly parameters: number;
   /** The damage that the method expects of it at these bits, weighed as it weighs it: a part of what it has made small. */
   readonly importance: number;
-  /** Of each code. */
+  /** Of each code; 0 where it has a type. */
   readonly bits: number;
+  /** The block type of GGUF that it is rounded to, "Q4_K"; absent where it has bits. */
+  readonly type?: string;
 }
 
 /** dtype of stored tensor data; u1 is a bit mask, rows padded to whole bytes, least significant bit first. */

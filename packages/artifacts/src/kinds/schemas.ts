@@ -52,9 +52,9 @@ export const artifactKinds = {
       { name: "info", type: "utf8" },
     ),
   },
-  // Version 1 had neither tensor nor bits.
+  // Version 1 had neither tensor nor bits, version 2 no type.
   allocation: {
-    version: 2,
+    version: 3,
     fields: fields(
       { name: "step", type: "utf8" },
       { name: "parameters", type: "int64" },
@@ -62,6 +62,7 @@ export const artifactKinds = {
       { name: "sparsity", type: "float64" },
       { name: "tensor", type: "utf8" },
       { name: "bits", type: "int32" },
+      { name: "type", type: "utf8" },
     ),
   },
   layers: {
@@ -147,7 +148,10 @@ export type ArtifactKind = keyof typeof artifactKinds;
 
 /** Former versions that are still read: version → how many of the present columns it had, the first ones. */
 const formerColumns: { readonly [K in ArtifactKind]?: ReadonlyMap<number, number> } = {
-  allocation: new Map([[1, 4]]),
+  allocation: new Map([
+    [1, 4],
+    [2, 6],
+  ]),
   scores: new Map([
     [1, 8],
     [2, 10],

@@ -2,7 +2,7 @@ import { basename } from "node:path";
 import { FailedPreconditionError, InternalError, parseOptions } from "@mbs/contracts";
 import type { OptionTable } from "@mbs/contracts";
 import type { LayerSummary } from "@mbs/artifacts";
-import { blockTypeNamed, mixtureNamed, typeMixtures, writeGguf } from "@mbs/gguf";
+import { blockTypeNamed, bytesIn, mixtureNamed, typeMixtures, writeGguf } from "@mbs/gguf";
 import type { BlockType, GgufField, TypeMixture } from "@mbs/gguf";
 import { ggufFile, ggufTypes, planGguf, requireGgufModel } from "@mbs/models";
 import type { ArchitectureModel, GgufPlan } from "@mbs/models";
@@ -10,7 +10,7 @@ import { readCardSource } from "../card/card-source.ts";
 import type { Format } from "../format.ts";
 import type { LayerSpool } from "../layers/layer-spool.ts";
 import { tensorBytes } from "./tensor-rows.ts";
-import { bytesIn, countFallbacks, groupsByType, typeLine } from "./type-report.ts";
+import { countFallbacks, groupsByType, typeLine } from "./type-report.ts";
 
 const options = {
   type: {
@@ -20,6 +20,9 @@ const options = {
     description: "the types of tensors, as llama-quantize calls its mixtures",
   },
 } as const satisfies OptionTable;
+
+/** Types that an allocation chooses between, if it does not say: each has another size. */
+const allocatedTypes = ["Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "Q8_0"];
 
 /** Of the way in which blocks are stored, since llama.cpp changed it twice. */
 const quantisationVersion = 2;
@@ -71,9 +74,10 @@ export const ggufFormat: Format = {
   zeroPoints: "any",
   mixedBits() {
     throw new FailedPreconditionError(
-      "GGUF files have the types that --type gives to tensors, and no bits of their own; leave out allocate, or take another format",
+      "GGUF files have types and no bits of their own: leave out bits, and allocate chooses between types; or take another format",
     );
   },
+  mixedTypes: (raw) => ({ types: allocatedTypes, mixture: chosenMixture(raw).name }),
   mixture(raw) {
     const { name, base } = chosenMixture(raw);
     return blockTypeNamed(base).plain === undefined ? name : undefined;
@@ -98,9 +102,11 @@ export const ggufFormat: Format = {
       if (type === undefined) throw new InternalError(`GGUF: tensor ${name} has no type`, { tensor: name });
       return type;
     };
-    const fallbacks = countFallbacks(plan.tensors, mixture.base);
-    warn(`--type ${mixture.name}: ${typeLine(plan.tensors, types)}`);
     const others = new Map([...ofLayers].filter(([name, type]) => ofMixture.get(name) !== type));
+    // what layers say differs from the rule is no matter of the rule
+    const ruled = plan.tensors.filter(({ name }) => !others.has(name));
+    const fallbacks = countFallbacks(ruled, mixture.base);
+    warn(`--type ${mixture.name}: ${typeLine(plan.tensors, types)}`);
     if (others.size > 0) {
       warn(`layers hold blocks of other types, which are written as they are: ${groupsByType([...others.keys()], others)}`);
     }

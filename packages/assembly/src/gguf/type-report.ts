@@ -1,4 +1,4 @@
-import { fittingType } from "@mbs/gguf";
+import { bytesIn, fittingType } from "@mbs/gguf";
 import type { BlockType, TypedShape } from "@mbs/gguf";
 
 /** Numbers in a list as ranges: 0, 1, 2, 5 → "0-2,5". */
@@ -13,9 +13,6 @@ function ranges(numbers: readonly number[]): string {
 }
 
 const elements = (shape: readonly number[]): number => shape.reduce((product, side) => product * side, 1);
-
-/** Bytes of a tensor in a type. */
-export const bytesIn = ({ values, bytes }: BlockType, shape: readonly number[]): number => (elements(shape) / values) * bytes;
 
 /** Bits of a number of the whole file, without its header. */
 export function bitsAWeight(tensors: readonly TypedShape[], types: ReadonlyMap<string, BlockType>): number {

@@ -1,6 +1,15 @@
-import { collect, parseMetadata, readAllocation, readBitAllocation, type AllocationMetadata } from "@mbs/artifacts";
+import {
+  collect,
+  parseMetadata,
+  readAllocation,
+  readBitAllocation,
+  type AllocationMetadata,
+  type TensorAllocation,
+} from "@mbs/artifacts";
 import { BadDataError, optionFlag, UsageError, type ArtifactStream, type Option, type Solver } from "@mbs/contracts";
 import { dependentDefaults } from "@mbs/solvers";
+import { blockTypeNamed, fittingType } from "@mbs/gguf";
+import type { TypeOf } from "../site/site-weight.ts";
 import type { SolverChoice } from "../site/solve-site.ts";
 
 /** An allocation as compress uses it. */
@@ -13,14 +22,17 @@ export interface AllocatedChoices {
    * @throws {BadDataError} where the allocation does not have it
    */
   readonly choiceOf: (step: string, tensor: string) => SolverChoice;
+  /** The block type of GGUF of each tensor; absent where the allocation has none. */
+  readonly typeOf?: TypeOf;
 }
 
 /** The solver's option that an allocation sets. @throws {UsageError} where it has none, or another value was asked for */
-function allocatedOption(name: "sparsity" | "bits", { solver, options }: SolverChoice, unit: string): Option {
+function allocatedOption(name: "sparsity" | "bits" | "grid", { solver, options }: SolverChoice, unit: string): Option {
   const option = Object.hasOwn(solver.options, name) ? solver.options[name] : undefined;
   if (option !== undefined && (name !== "sparsity" || options["pattern"] === undefined)) return option;
-  const what = option === undefined ? `solver ${solver.name} has no ${name}` : "a pattern is the same everywhere";
-  throw new UsageError(`compress: --allocation sets the ${name} of each ${unit}, and ${what}; leave it out`, {
+  const [sets, has] = name === "grid" ? ["GGUF type", "no GGUF types"] : [name, `no ${name}`];
+  const what = option === undefined ? `solver ${solver.name} has ${has}` : "a pattern is the same everywhere";
+  throw new UsageError(`compress: --allocation sets the ${sets} of each ${unit}, and ${what}; leave it out`, {
     option: "--allocation",
   });
 }
@@ -91,12 +103,57 @@ function checkGrid({ options }: AllocationMetadata, given: SolverChoice): void {
   }
 }
 
+/** What was allocated to each tensor, which steps those are of, and how to say that one is missing. */
+function lookUp(rows: readonly TensorAllocation[], ownOf: (row: TensorAllocation) => SolverChoice): AllocatedChoices["choiceOf"] {
+  const tensors = new Map(rows.map((row) => [row.tensor, ownOf(row)]));
+  const steps = new Set(rows.map(({ step }) => step));
+  return (step, tensor) => {
+    const own = tensors.get(tensor);
+    if (own !== undefined) return own;
+    if (!steps.has(step)) throw noStep(step);
+    throw new BadDataError(`the allocation has no bits for ${tensor}; allocate again`, { step, tensor });
+  };
+}
+
+/** The solver's options without those of groups, which the types exclude. @throws {UsageError} where one was given */
+function withoutGroups({ solver, options }: SolverChoice, { excludes = [] }: Option): SolverChoice["options"] {
+  for (const name of [...excludes, "grid"]) {
+    const value = options[name];
+    if (value === undefined || value === solver.options[name]?.default || (name === "staticGroups" && value === false)) continue;
+    const flag = optionFlag(name);
+    throw new UsageError(`compress: the allocation has a GGUF type for each tensor; leave out ${flag} ${JSON.stringify(value)}`, {
+      option: flag,
+    });
+  }
+  return Object.fromEntries(Object.entries(options).filter(([name]) => !excludes.includes(name)));
+}
+
+function readTypes(
+  rows: readonly TensorAllocation[],
+  metadata: AllocationMetadata,
+  given: SolverChoice,
+  choose: (options: SolverChoice["options"]) => SolverChoice,
+): AllocatedChoices {
+  const others = withoutGroups(given, allocatedOption("grid", given, "tensor"));
+  const types = new Map(rows.map(({ tensor, type = "" }) => [tensor, blockTypeNamed(type)]));
+  const byType = new Map([...new Set(types.values())].map(({ name }) => [name, choose({ ...others, grid: name })]));
+  const { bitsPerWeight } = metadata;
+  return {
+    origin: { ...others, bitsPerWeight, allocation: methodWords(metadata) },
+    choiceOf: lookUp(rows, ({ type = "" }) => byType.get(type) ?? choose({ ...others, grid: type })),
+    // rows that no blocks hold were not allocated
+    typeOf: (tensor, columns) => types.get(tensor) ?? fittingType("Q8_0", columns),
+  };
+}
+
 async function readBits(
   allocation: ArtifactStream,
   given: SolverChoice,
   choose: (options: SolverChoice["options"]) => SolverChoice,
 ): Promise<AllocatedChoices> {
   const metadata = parseMetadata("allocation", allocation.schema);
+  const rows = await collect(readBitAllocation(allocation));
+  if (rows.some(({ type }) => type !== undefined)) return readTypes(rows, metadata, given, choose);
   const option = allocatedOption("bits", given, "tensor");
   refusePruning(given);
   const asked = given.options["bits"];
@@ -117,10 +174,7 @@ async function readBits(
     );
   }
   checkGrid(metadata, given);
-  const rows = await collect(readBitAllocation(allocation));
   const byBits = new Map([...new Set(rows.map(({ bits }) => bits))].map((bits) => [bits, choose({ ...given.options, bits })]));
-  const tensors = new Map(rows.map(({ tensor, bits }) => [tensor, byBits.get(bits)]));
-  const steps = new Set(rows.map(({ step }) => step));
   const weights = rows.reduce((sum, { parameters }) => sum + parameters, 0);
   const codes = rows.reduce((sum, { parameters, bits }) => sum + parameters * bits, 0);
   const { bitsPerWeight } = metadata;
@@ -128,17 +182,12 @@ async function readBits(
   const bits = Number((codes / Math.max(weights, 1)).toFixed(3));
   return {
     origin: { ...given.options, bits, bitsPerWeight, allocation: methodWords(metadata) },
-    choiceOf(step, tensor) {
-      const own = tensors.get(tensor);
-      if (own !== undefined) return own;
-      if (!steps.has(step)) throw noStep(step);
-      throw new BadDataError(`the allocation has no bits for ${tensor}; allocate again`, { step, tensor });
-    },
+    choiceOf: lookUp(rows, ({ bits: own }) => byBits.get(own) ?? choose({ ...given.options, bits: own })),
   };
 }
 
 /**
- * Reads an allocation: of sparsity for a solver that prunes, of bits for one that quantises.
+ * Reads an allocation: of sparsity for a solver that prunes, of bits or GGUF types for one that quantises.
  *
  * @param given with the options as they were given
  * @param complete makes an option set complete: by those that follow from others

@@ -88,6 +88,10 @@ export function blockTypeNamed(name: string): BlockType {
   throw new UsageError(`${JSON.stringify(name)} is no GGUF type; there are ${[...byName.keys()].join(", ")}`, { type: name });
 }
 
+/** Bytes of a tensor in a type. */
+export const bytesIn = ({ values, bytes }: Pick<BlockType, "values" | "bytes">, shape: readonly number[]): number =>
+  (shape.reduce((product, side) => product * side, 1) / values) * bytes;
+
 /** Whether weights of this type can be read. */
 export const isReadable = ({ plain, decode }: BlockType): boolean => plain !== undefined || decode !== undefined;
 

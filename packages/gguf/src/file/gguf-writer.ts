@@ -130,6 +130,10 @@ export function encodeGgufHeader(metadata: ReadonlyMap<string, GgufField>, tenso
   return whole;
 }
 
+/** Bytes of a GGUF file. */
+export const ggufBytes = (metadata: ReadonlyMap<string, GgufField>, tensors: readonly GgufWrittenTensor[]): number =>
+  tensors.reduce((total, { bytes }) => total + padded(bytes), encodeGgufHeader(metadata, tensors).length);
+
 /**
  * A GGUF file as pieces, so that at most one tensor is in memory.
  *

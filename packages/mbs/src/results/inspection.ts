@@ -84,8 +84,8 @@ async function inspectFactors(stream: ArtifactStream): Promise<readonly Inspecti
 async function inspectAllocation(stream: ArtifactStream): Promise<readonly InspectionRow[]> {
   const rows: InspectionRow[] = [];
   if (parseMetadata("allocation", stream.schema).bitsPerWeight !== undefined) {
-    for await (const { tensor, parameters, importance, bits } of readBitAllocation(stream))
-      rows.push({ tensor, parameters, importance: short(importance), bits });
+    for await (const { tensor, parameters, importance, bits, type } of readBitAllocation(stream))
+      rows.push({ tensor, parameters, importance: short(importance), bits: type ?? bits });
     return rows;
   }
   for await (const { step, parameters, importance, sparsity } of readAllocation(stream))

@@ -1,6 +1,6 @@
 import { inputSite } from "@mbs/artifacts";
 import { InternalError, UsageError, areProportional, at, firstOutput, parseLanguageMix, quoted } from "@mbs/contracts";
-import type { PlannedLayers, Solver, SolverSetting, Stage, StageOptions, StatisticName } from "@mbs/contracts";
+import type { PlannedLayers, Solver, Stage, StageOptions, StatisticName } from "@mbs/contracts";
 import {
   canSplitRows,
   countRowShards,
@@ -11,9 +11,10 @@ import {
   vocabularyOptions,
 } from "@mbs/solvers";
 import { throwFaults } from "../recipe/faults.ts";
-import { allocatesBits } from "../recipe/recipe.ts";
+import { allocatesBits, allocatesTypes } from "../recipe/recipe.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import { located } from "./option-faults.ts";
+import { choosable, requireTypes, sharedDefaults, withChoices, withoutGroups } from "./allocation-choices.ts";
 import type { Stages } from "./known-stages.ts";
 
 /** The shape of a model, as far as a plan needs it. */
@@ -176,12 +177,13 @@ function allocationInputs({ allocation }: Recipe, { segments, statistics, factor
   };
 }
 
-/** The sparsity of each step, or the bits of each tensor; undefined where the recipe does not ask for it. */
+/** The sparsity of each step, or the bits or type of each tensor; undefined where the recipe does not ask for it. */
 function allocateFrom(add: Add, recipe: Recipe, inputs: PlanNode["inputs"]): string | undefined {
   const { model, allocate, compress } = recipe;
   if (allocate === undefined) return undefined;
   const { sparsity, allowNonfinite, groupSize, symmetric, minZeroPoint } = compress;
-  const target = allocatesBits(recipe) ? { groupSize, symmetric, minZeroPoint } : { sparsity };
+  const grid = allocatesTypes(recipe) ? {} : { groupSize, symmetric, minZeroPoint };
+  const target = allocatesBits(recipe) ? grid : { sparsity };
   const alone = Object.keys(inputs).length === 0 ? { withoutFactors: true } : {};
   const options = { model, ...allocate, ...target, allowNonfinite, ...alone };
   return add({ id: "allocate", stage: "allocate", options, inputs });
@@ -634,41 +636,6 @@ function leastStatistics(needs: readonly StatisticName[], recipe: Recipe): Pick<
 const hasExperts = ({ steps }: ModelOutline): boolean =>
   steps.some(({ sites }) => sites.some(({ name }) => /^expert-\d/.test(name)));
 
-/** All that a code can have. */
-const allBits = [2, 3, 4, 5, 6, 7, 8];
-
-/** Options of `allocate` with the bits to choose from: those that the format holds, where the recipe does not say. */
-async function withBits(recipe: Recipe, stages: Stages): Promise<StageOptions | undefined> {
-  const { allocate, assemble } = recipe;
-  if (allocate === undefined || !allocatesBits(recipe)) return allocate;
-  const held = (await stages.get("assemble")?.mixedBits?.(assemble)) ?? allBits;
-  return { bits: held.map(String), ...allocate };
-}
-
-/** The bits that tensors may get, of a recipe completed by `withBits`. */
-export const choosableBits = ({ allocate }: Pick<Recipe, "allocate">): readonly number[] =>
-  [allocate?.["bits"] ?? []].flat().map(Number);
-
-/** Values for options that were not given and that are the same whichever bits a tensor gets; the others stay open. */
-function sharedDefaults(
-  solver: Solver,
-  own: StageOptions,
-  setting: SolverSetting,
-  allocate: StageOptions | undefined,
-): ReturnType<typeof dependentDefaults> {
-  const all = choosableBits({ ...(allocate && { allocate }) }).map((bits) =>
-    dependentDefaults(solver, { ...own, bits }, setting),
-  );
-  const names = new Set(all.flatMap((values) => Object.keys(values)));
-  return Object.fromEntries(
-    [...names].flatMap((name) => {
-      const values = new Set(all.flatMap((defaults) => (name in defaults ? [defaults[name]] : [])));
-      const [value] = values;
-      return values.size === 1 && value !== undefined ? [[name, value] as const] : [];
-    }),
-  );
-}
-
 /** The mixture of GGUF types that the recipe's format writes, unless its options of grids say otherwise. */
 async function writtenMixture(recipe: Recipe, stages: Stages, { options }: Solver, given: StageOptions) {
   const { excludes = [] } = options["mixture"] ?? {};
@@ -686,7 +653,7 @@ export async function withSolverNeeds(recipe: Recipe, stages: Stages, outline: M
   const { solver: name, ...given } = recipe.compress;
   const locate = (keys: readonly string[]): string => recipe.locate?.(keys) ?? "recipe";
   if (typeof name !== "string") throw new UsageError(`${locate(["compress", "solver"])}: solver takes a name`);
-  const { solver, options: own } = await locating(recipe, readSolver(name, given));
+  const { solver, options: parsed } = await locating(recipe, readSolver(name, given));
   if (asksForVocabulary(recipe) && outline.vocabulary === undefined) {
     throw new UsageError(
       `${locate(["compress", "vocabulary"])}: embedding and head of an ONNX model or an encoder-decoder are not compressed; leave out vocabulary`,
@@ -696,9 +663,13 @@ export async function withSolverNeeds(recipe: Recipe, stages: Stages, outline: M
   const crossMoments = recipe.propagation !== "dense" && !hasExperts(outline);
   const mixture = allocatesBits(recipe) ? undefined : await writtenMixture(recipe, stages, solver, given);
   const setting = { zeroPoints, mixture, crossMoments };
-  const allocate = await withBits(recipe, stages);
+  const allocate = await withChoices(recipe, stages.get("assemble"));
+  const choices = allocatesBits(recipe) ? choosable({ ...(allocate && { allocate }) }) : [];
+  const isOfTypes = allocatesBits(recipe) && allocate?.["types"] !== undefined;
+  if (isOfTypes) requireTypes(recipe, solver);
+  const own = isOfTypes ? withoutGroups(solver, parsed) : parsed;
   const defaults = allocatesBits(recipe)
-    ? sharedDefaults(solver, own, setting, allocate)
+    ? sharedDefaults(solver, own, setting, choices)
     : dependentDefaults(solver, own, setting);
   const options = { ...own, ...defaults };
   const needs = solver.reads?.(options) ?? solver.needs;
@@ -713,10 +684,11 @@ export async function withSolverNeeds(recipe: Recipe, stages: Stages, outline: M
   // other readers of the statistics, such as imatrix, want inputs as they are
   const normalises = solver.prefersNormalisedTokens === true && !isRead(recipe, ["capture"]);
   const preferred = normalises ? { normaliseTokens: true } : {};
-  const factor = { ...least.factor, ...factorOptionsFor(solver, options, recipe.factor) };
+  const ordered = isOfTypes ? { ...options, ...choices[0] } : options;
+  const factor = { ...least.factor, ...factorOptionsFor(solver, ordered, recipe.factor) };
   const isSparsity = recipe.allocate !== undefined && !allocatesBits(recipe);
   // what damage is measured with may be too
-  const grid = allocatesBits(recipe) ? { groupSize: options["groupSize"] } : {};
+  const grid = allocatesBits(recipe) && !isOfTypes ? { groupSize: options["groupSize"] } : {};
   const completed = {
     ...recipe,
     denseStates,
@@ -725,7 +697,8 @@ export async function withSolverNeeds(recipe: Recipe, stages: Stages, outline: M
     factor: isSparsity ? { ...factor, languageDiagonals: true } : factor,
     compress: { ...grid, ...least.compress, ...recipe.compress, ...defaults },
   };
-  const { codes } = await plannedLayers(completed);
+  const first = isOfTypes ? { ...completed, compress: { ...completed.compress, ...choices[0] } } : completed;
+  const { codes } = await plannedLayers(first);
   return { ...completed, splitsRows: await canSplitRows(solver), layerForm: typeof codes === "string" ? codes : "codes" };
 }
 

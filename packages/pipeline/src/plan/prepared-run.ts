@@ -11,16 +11,17 @@ import { throwFaults } from "../recipe/faults.ts";
 import { firstKeys, firstOptions } from "../recipe/first-options.ts";
 import { recipeKeys } from "../recipe/recipe-keys.ts";
 import type { RecipeKey } from "../recipe/recipe-keys.ts";
-import { allocatesBits } from "../recipe/recipe.ts";
+import { allocatesBits, allocatesTypes } from "../recipe/recipe.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import { foundModel } from "../resources/resource-readers.ts";
 import { Resources } from "../resources/resources.ts";
 import { runFolder } from "../run/run-folder.ts";
 import { checkPins } from "../run/run-record.ts";
+import { choosable, withoutGroups } from "./allocation-choices.ts";
 import { withAllocationNeeds } from "./allocation-needs.ts";
 import { loadOwnStages } from "./own-stages.ts";
 import { located, optionFaults } from "./option-faults.ts";
-import { choosableBits, plannedLayers, planRun, planWithFaults, asksForVocabulary, withSolverNeeds } from "./plan.ts";
+import { plannedLayers, planRun, planWithFaults, asksForVocabulary, withSolverNeeds } from "./plan.ts";
 import type { ModelOutline, Plan, PlanNode } from "./plan.ts";
 import { completeOptions, optionTable, stageOf } from "./known-stages.ts";
 import type { Stages } from "./known-stages.ts";
@@ -137,9 +138,10 @@ async function allocationFaults(recipe: Recipe): Promise<UsageError[]> {
   return [];
 }
 
-/** Options of a node without the solver's default bits, where an allocation has bits for each tensor. */
-function withoutOwnBits(recipe: Recipe, { inputs }: PlanNode, options: StageOptions): StageOptions {
+/** Options of a node without the solver's default grid, where an allocation has bits or a type for each tensor. */
+async function withoutOwnGrid(recipe: Recipe, { inputs }: PlanNode, options: StageOptions): Promise<StageOptions> {
   if (inputs["allocation"] === undefined || !allocatesBits(recipe)) return options;
+  if (allocatesTypes(recipe)) return withoutGroups(await loadSolver(String(recipe.compress["solver"])), options);
   const { bits: _bits, ...others } = options;
   return others;
 }
@@ -234,9 +236,9 @@ async function checkRecipe(recipe: Recipe, stages: Stages, loading: readonly Usa
  * @throws {FailedPreconditionError} where a stage cannot use the layers that the solver will make
  */
 async function checkStages(recipe: Recipe, plan: Plan, stages: Stages, pool: ObjectPool): Promise<void> {
-  // layers of all bits that a tensor may get
-  const bits = allocatesBits(recipe) ? choosableBits(recipe) : [];
-  const recipes = bits.map((own) => ({ ...recipe, compress: { ...recipe.compress, bits: own } }));
+  // layers of all that a tensor may get
+  const choices = allocatesBits(recipe) ? choosable(recipe) : [];
+  const recipes = choices.map((own) => ({ ...recipe, compress: { ...recipe.compress, ...own } }));
   for (const own of recipes.length > 0 ? recipes : [recipe]) await checkLayers(own, plan, stages, pool);
 }
 
@@ -287,7 +289,7 @@ export async function prepareRun(given: Recipe, known: Stages, { revisions, prog
   }
   const completed = nodes.map(async (node) => ({
     ...node,
-    options: withoutOwnBits(recipe, node, await completeOptions(stageOf(stages, node.stage), node.options)),
+    options: await withoutOwnGrid(recipe, node, await completeOptions(stageOf(stages, node.stage), node.options)),
   }));
   const plan = { nodes: await Promise.all(completed), modelFolder };
   checkInputCounts(recipe, plan, stages);

@@ -32,7 +32,7 @@ export interface Recipe {
   readonly shards: number;
   readonly capture: StageOptions;
   readonly factor: StageOptions;
-  /** How `sparsity` of `compress` is spread over the steps, or which bits tensors get; absent where all have the same. */
+  /** How `sparsity` of `compress` is spread over the steps, or which bits or types tensors get; absent where all have the same. */
   readonly allocate?: StageOptions;
   /** `solver`, and the solver's own options. */
   readonly compress: StageOptions;
@@ -68,5 +68,8 @@ export interface Recipe {
   readonly locate?: (keys: readonly string[]) => string;
 }
 
-/** Whether an allocation is of bits of each tensor, not of sparsity: of a recipe with what its method needs. */
+/** Whether an allocation is of bits or types of each tensor, not of sparsity: of a recipe with what its method needs. */
 export const allocatesBits = ({ allocation }: Recipe): boolean => allocation?.chooses === "bits";
+
+/** Whether it is of block types of GGUF; of a recipe completed for its format. */
+export const allocatesTypes = (recipe: Recipe): boolean => allocatesBits(recipe) && recipe.allocate?.["types"] !== undefined;

@@ -10,7 +10,8 @@ import type { PreparedRun } from "../plan/prepared-run.ts";
 import type { QualityResult } from "../quality/choose-best.ts";
 import { prepareSearch, search, withSearch } from "../quality/search.ts";
 import { propagations } from "../recipe/recipe-keys.ts";
-import { allocatesBits } from "../recipe/recipe.ts";
+import { groupOptions } from "../plan/allocation-choices.ts";
+import { allocatesBits, allocatesTypes } from "../recipe/recipe.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import { claimFolder } from "./claim-folder.ts";
 import type { Crew, CrewOptions } from "./crew.ts";
@@ -38,8 +39,10 @@ export interface RunResult {
 /** One line with the options that solver and format have chosen, but for flags that are off; undefined where the recipe gives all. */
 async function noteChosen(given: Recipe, recipe: Recipe): Promise<string | undefined> {
   const { compress, assemble } = recipe;
-  const { options } = await loadSolver(String(compress["solver"]));
-  const excluded = new Set(Object.keys(compress).flatMap((name) => options[name]?.excludes ?? []));
+  const solver = await loadSolver(String(compress["solver"]));
+  const { options } = solver;
+  const byTypes = allocatesTypes(recipe) ? groupOptions(solver) : [];
+  const excluded = new Set([...byTypes, ...Object.keys(compress).flatMap((name) => options[name]?.excludes ?? [])]);
   const defaults = Object.entries(options).flatMap(([name, { default: value }]) =>
     value === undefined || value === false || excluded.has(name) ? [] : [[name, value] as const],
   );

@@ -1,42 +1,41 @@
-import type { AllocationInputs } from "../allocation-method.ts";
 import type { AllocationNeeds, OptionTable, OptionValues, StageContext } from "@mbs/contracts";
 import type { Model } from "@mbs/models";
-import type { CodeGrid } from "./bit-budget.ts";
+import type { AllocationInputs } from "../allocation-method.ts";
+import type { SizedChoice, StorageChoices } from "./storage-choices.ts";
 
-/** A tensor that bits are chosen for. */
+/** A tensor whose bits or type is chosen. */
 export interface SizedTensor {
   readonly step: string;
   readonly site: string;
   readonly tensor: string;
   readonly rows: number;
   readonly columns: number;
-  /** Bits → all bits that it takes with them, scales and zero points included; from the fewest bits on. */
-  readonly sizes: ReadonlyMap<number, number>;
+  /** From the smallest on, at least one; as many as of any other tensor. */
+  readonly choices: readonly SizedChoice[];
 }
 
-/** What bits are chosen for. */
-export interface BitRequest<Table extends OptionTable = OptionTable> {
+/** What bits or types are chosen for. */
+export interface BitRequest<Table extends OptionTable = OptionTable> extends Pick<StorageChoices, "named" | "trial"> {
   readonly model: Model;
   readonly inputs: AllocationInputs;
   readonly tensors: readonly SizedTensor[];
-  /** Tensors that get the same bits. */
+  /** Tensors that get the same. */
   readonly units: readonly (readonly SizedTensor[])[];
   /** All bits that the tensors may take. */
   readonly limit: number;
-  /** The grid of so many bits. */
-  readonly gridOf: (bits: number) => CodeGrid & { readonly minZeroPoint: number | undefined };
   readonly options: OptionValues<Table>;
   readonly context: StageContext;
 }
 
 /** What was chosen for one tensor. */
-export interface ChosenBits {
-  readonly bits: number;
+export interface Chosen {
+  /** Name of one of its choices. */
+  readonly name: string;
   /** Damage that is expected of it, as the method weighs it; 0 where the method measures none. */
   readonly importance: number;
 }
 
-/** A way to choose bits. */
+/** A way to choose bits or types. */
 export interface BitMethod<Table extends OptionTable = OptionTable> {
   readonly name: string;
   readonly source: string;
@@ -44,8 +43,8 @@ export interface BitMethod<Table extends OptionTable = OptionTable> {
   readonly needs: Omit<AllocationNeeds, "chooses">;
   /** Beside those that all of them have. */
   readonly options: Table;
-  /** Tensor → its bits. */
-  choose(request: BitRequest<Table>): Promise<ReadonlyMap<string, ChosenBits>>;
+  /** Tensor → what was chosen. */
+  choose(request: BitRequest<Table>): Promise<ReadonlyMap<string, Chosen>>;
 }
 
 /** Keeps the literal types of a method's declaration. */

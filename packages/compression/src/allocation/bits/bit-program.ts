@@ -7,14 +7,14 @@ const loadHighs = highsModule as unknown as typeof highsModule.default;
 
 /** One way to store some tensors. */
 export interface BitChoice {
-  readonly bits: number;
+  readonly name: string;
   /** Bits that it takes, with scales and zero points. */
   readonly size: number;
   /** What it costs in each of the sums that are to be small, ≥ 0. */
   readonly costs: readonly number[];
 }
 
-/** Tensors that get the same bits. */
+/** Tensors that get the same. */
 export interface BitUnit {
   readonly choices: readonly BitChoice[];
 }

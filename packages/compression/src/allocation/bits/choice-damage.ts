@@ -4,23 +4,29 @@ import { outputsByRow, solverFailure, type InputMoment } from "@mbs/solvers";
 import { siteStatistics } from "../../site/site-statistics.ts";
 import { subtractWritten, sumFrom } from "../../site/tensor-data.ts";
 
-/** What each number of bits does to one tensor. */
+/** What each choice does to one tensor. */
 export interface TensorDamage {
   readonly step: string;
   readonly site: string;
   readonly tensor: string;
   readonly rows: number;
   readonly columns: number;
-  /** Bits → language → tr(ΔW·H·ΔWᵀ) / tr(W·H·Wᵀ) with H of the language, dimensionless; 0 where there is no output. */
-  readonly damage: ReadonlyMap<number, ReadonlyMap<string, number>>;
+  /** Name of the choice → language → tr(ΔW·H·ΔWᵀ) / tr(W·H·Wᵀ) with H of the language, dimensionless; 0 where there is no output. */
+  readonly damage: ReadonlyMap<string, ReadonlyMap<string, number>>;
+}
+
+/** A choice with the solver's options for it. */
+export interface MeasuredChoice {
+  readonly name: string;
+  /** The block type of GGUF that rows are rounded to; absent for codes in groups. */
+  readonly type?: string | undefined;
+  readonly options: Readonly<Record<string, unknown>>;
 }
 
 /** How choices are measured. */
 export interface DamageMeasure {
-  /** With its options for so many bits. */
   readonly solver: Solver;
-  readonly optionsOf: (bits: number) => Readonly<Record<string, unknown>>;
-  readonly bits: readonly number[];
+  readonly choices: readonly MeasuredChoice[];
   /** Most rows of a tensor that are measured. */
   readonly rows: number;
 }
@@ -66,14 +72,14 @@ async function outputsOf(
 }
 
 /**
- * The relative output error that each number of bits causes in each tensor of a site, in each language.
+ * The relative output error that each choice causes in each tensor of a site, in each language.
  *
  * @param weight of the site
  * @param moments of each language, at least one
  * @throws {BadDataError} where the factor lacks what the solver needs, or an error overflows
  */
 export async function measureSite(
-  { solver, optionsOf, bits: choices, rows }: DamageMeasure,
+  { solver, choices, rows }: DamageMeasure,
   weight: SiteWeight,
   factor: FactorRecord,
   moments: ReadonlyMap<string, InputMoment>,
@@ -83,14 +89,15 @@ export async function measureSite(
   const sample = sampleRows(weight, rows);
   const outputs = await outputsOf(context, sample, sample.values, moments);
   const change = new Float32Array(sample.values.length);
-  const damages = sample.parts.map(() => new Map<number, Map<string, number>>());
-  for (const bits of choices) {
-    const options = optionsOf(bits) as Parameters<typeof solver.solve>[2];
+  const damages = sample.parts.map(() => new Map<string, Map<string, number>>());
+  for (const { name, type, options: given } of choices) {
+    const options = given as Parameters<typeof solver.solve>[2];
+    const parts = sample.parts.map((part) => ({ ...part, ...(type !== undefined && { grid: type }) }));
     const needs = solver.reads?.(options) ?? solver.needs;
     const statistics = siteStatistics({ step, site, width, factor }, needs) as SolverStatistics;
     const solution = await (async () => {
       try {
-        return await solver.solve({ ...sample, values: sample.values.slice() }, statistics, options, context);
+        return await solver.solve({ ...sample, parts, values: sample.values.slice() }, statistics, options, context);
       } catch (thrown) {
         throw solverFailure(solver.name, `at ${step} ${site}`, thrown);
       }
@@ -108,7 +115,7 @@ export async function measureSite(
           );
         }
         const own = at(damages, index);
-        own.set(bits, (own.get(bits) ?? new Map<string, number>()).set(language, damage));
+        own.set(name, (own.get(name) ?? new Map<string, number>()).set(language, damage));
       }
     }
   }

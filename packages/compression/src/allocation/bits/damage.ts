@@ -1,9 +1,10 @@
 import { parseMetadata } from "@mbs/artifacts";
 import { at, type OptionTable } from "@mbs/contracts";
 import { requireFactors } from "../allocation-method.ts";
-import { defineBitMethod, type BitRequest, type ChosenBits } from "./bit-method.ts";
-import { chooseBits } from "./bit-program.ts";
+import { defineBitMethod, type BitRequest, type Chosen } from "./bit-method.ts";
+import { chooseBits, type BitUnit } from "./bit-program.ts";
 import { measureDamage } from "./measured-damage.ts";
+import { namesOf } from "./storage-choices.ts";
 
 const options = {
   average: {
@@ -23,8 +24,8 @@ const options = {
 
 type Request = BitRequest<typeof options>;
 
-/** What a choice of bits for a tensor costs in each of the sums that are to be small. */
-type Costs = (tensor: string, bits: number) => readonly number[];
+/** What a choice for a tensor costs in each of the sums that are to be small. */
+type Costs = (tensor: string, name: string) => readonly number[];
 
 async function measureCosts(request: Request): Promise<Costs> {
   const { inputs, options: values } = request;
@@ -34,8 +35,8 @@ async function measureCosts(request: Request): Promise<Costs> {
     if (languages.length === 1) return 1;
     return values.average === "weighted" ? (weights[language] ?? 0) : 1 / languages.length;
   };
-  return (tensor, bits) => {
-    const own = languages.map((language) => damageOf(tensor, bits, language));
+  return (tensor, name) => {
+    const own = languages.map((language) => damageOf(tensor, name, language));
     if (values.average === "worst") return own;
     return [own.reduce((sum, cost, index) => sum + cost * shareOf(at(languages, index)), 0)];
   };
@@ -44,28 +45,28 @@ async function measureCosts(request: Request): Promise<Costs> {
 const addAll = (costs: readonly (readonly number[])[]): number[] =>
   costs.reduce<number[]>((sum, own) => own.map((cost, index) => cost + (sum[index] ?? 0)), []);
 
-/** Bits by the damage that each number of them does to each language. */
+/** Bits or types by the damage that each of them does to each language. */
 export const damage = defineBitMethod({
   name: "damage",
   source: "docs/quantisers.md",
   summary:
-    "bits of each tensor that do the least measured damage to the languages at a given size; takes at most about three times as long as one compression",
+    "bits or types of each tensor that do the least measured damage to the languages at a given size; takes at most about three times as long as one compression",
   needs: { statistics: "gram", segments: true },
   options,
   async choose(request) {
     const { units, limit } = request;
     const costsOf = await measureCosts(request);
-    const programUnits = units.map((unit) => ({
-      choices: [...at(unit, 0).sizes.keys()].map((bits) => ({
-        bits,
-        size: unit.reduce((sum, { sizes }) => sum + (sizes.get(bits) ?? 0), 0),
-        costs: addAll(unit.map(({ tensor }) => costsOf(tensor, bits))),
+    const programUnits = units.map((unit): BitUnit => ({
+      choices: namesOf(at(unit, 0).choices).map((name) => ({
+        name,
+        size: unit.reduce((sum, { choices }) => sum + (choices.find((own) => own.name === name)?.size ?? 0), 0),
+        costs: addAll(unit.map(({ tensor }) => costsOf(tensor, name))),
       })),
     }));
     const chosen = await chooseBits(programUnits, limit);
-    const rows = units.flatMap((unit, index): (readonly [string, ChosenBits])[] => {
-      const { bits } = at(at(programUnits, index).choices, at(chosen, index));
-      return unit.map(({ tensor }) => [tensor, { bits, importance: Math.max(...costsOf(tensor, bits)) }]);
+    const rows = units.flatMap((unit, index): (readonly [string, Chosen])[] => {
+      const { name } = at(at(programUnits, index).choices, at(chosen, index));
+      return unit.map(({ tensor }) => [tensor, { name, importance: Math.max(...costsOf(tensor, name)) }]);
     });
     return new Map(rows);
   },

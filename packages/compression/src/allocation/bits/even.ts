@@ -5,16 +5,17 @@ import { defineBitMethod } from "./bit-method.ts";
 export const even = defineBitMethod({
   name: "even",
   source: "https://arxiv.org/abs/2210.17323",
-  summary: "the same bits for all tensors, and one step more for as many as fit, spread evenly over the model",
+  summary: "the same bits or type for all tensors, and the next larger for as many as fit, spread evenly over the model",
   needs: { statistics: "none", segments: false },
   options: {},
   choose({ units, limit }) {
-    const choices = [...at(at(units, 0), 0).sizes.keys()];
-    const sizeOf = (unit: (typeof units)[number], bits: number): number =>
-      unit.reduce((sum, { sizes }) => sum + (sizes.get(bits) ?? 0), 0);
-    const total = (bits: number): number => units.reduce((sum, unit) => sum + sizeOf(unit, bits), 0);
-    const base = choices.findLast((bits) => total(bits) <= limit) ?? at(choices, 0);
-    const next = choices[choices.indexOf(base) + 1];
+    const count = at(at(units, 0), 0).choices.length;
+    const sizeOf = (unit: (typeof units)[number], index: number): number =>
+      unit.reduce((sum, { choices }) => sum + at(choices, index).size, 0);
+    const total = (index: number): number => units.reduce((sum, unit) => sum + sizeOf(unit, index), 0);
+    const indices = Array.from({ length: count }, (_, index) => index);
+    const base = indices.findLast((index) => total(index) <= limit) ?? 0;
+    const next = base + 1 < count ? base + 1 : undefined;
     const spare = limit - total(base);
     const whole = next === undefined ? 0 : total(next) - total(base);
     let [passed, given] = [0, 0];
@@ -24,7 +25,8 @@ export const even = defineBitMethod({
       passed += more;
       const raised = next !== undefined && given + more <= spare && given + more <= (passed / whole) * spare + more / 2;
       if (raised) given += more;
-      return unit.map(({ tensor }) => [tensor, { bits: raised && next !== undefined ? next : base, importance: 0 }] as const);
+      const taken = raised ? next : base;
+      return unit.map(({ tensor, choices }) => [tensor, { name: at(choices, taken).name, importance: 0 }] as const);
     });
     return Promise.resolve(new Map(chosen));
   },

@@ -6,26 +6,27 @@ import { momentOf } from "../../site/site-statistics.ts";
 import { readSite } from "../../site/site-weight.ts";
 import { requireFactors } from "../allocation-method.ts";
 import type { BitRequest } from "./bit-method.ts";
-import { measureSite, type DamageMeasure, type TensorDamage } from "./choice-damage.ts";
+import { measureSite, type MeasuredChoice, type TensorDamage } from "./choice-damage.ts";
 import { measureOutputChange } from "./output-change.ts";
 import { readLanguageMoments, type LanguageMoments } from "./language-moments.ts";
+import { namesOf } from "./storage-choices.ts";
 
 /** The language of damage that was measured with the mix alone. */
 const mixed = "*";
 
-/** Bits that a tensor is rounded to where the change of the model's output is measured: of the size that is to be chosen between. */
-const trialBits = 3;
+/** Name of the choice that a tensor is rounded to where the change of the model's output is measured. */
+const trialName = "trial";
 
 /** The damage of all choices. */
 export interface MeasuredDamage {
   readonly languages: readonly string[];
   /**
-   * tr(ΔW·H·ΔWᵀ) / tr(W·H·Wᵀ) of a tensor at so many bits, with H of the language; with segments this times the change of the
+   * tr(ΔW·H·ΔWᵀ) / tr(W·H·Wᵀ) of a choice for a tensor, with H of the language; with segments this times the change of the
    * model's output for each unit of it, the relative squared change of the states after the last step.
    *
    * @throws {BadDataError} where the factors lack the tensor's site
    */
-  readonly damageOf: (tensor: string, bits: number, language: string) => number;
+  readonly damageOf: (tensor: string, name: string, language: string) => number;
 }
 
 /** The sites of factors with what is known of each language there. */
@@ -54,13 +55,13 @@ async function* sitesOf({
   }
 }
 
-/** A solver's options for so many bits, with its defaults but for those that only cost time. */
-function optionsFor(solver: Solver, { gridOf }: BitRequest, bits: number): Readonly<Record<string, unknown>> {
+/** A solver's options for a choice, with its defaults but for those that only cost time. */
+function optionsFor(solver: Solver, choice: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
   const defaults = Object.fromEntries(Object.entries(solver.options).map(([name, option]) => [name, option.default]));
   const fast = Object.fromEntries(
     Object.keys(solver.options).flatMap((name) => (name === "sweeps" || name === "qep" ? [[name, 0]] : [])),
   );
-  const given = { ...defaults, ...fast, ...gridOf(bits), bits };
+  const given = { ...defaults, ...fast, ...choice };
   return { ...given, ...dependentDefaults(solver, given, { zeroPoints: "any", crossMoments: false }) };
 }
 
@@ -76,7 +77,7 @@ const roundAlone = async (solver: Solver, request: BitRequest, blas: Blas, tenso
     0,
   );
   const weight = { rows, columns, values: values.slice(), parts: [{ tensor, firstRow: 0, rows }] };
-  const options = optionsFor(solver, request, trialBits) as Parameters<Solver["solve"]>[2];
+  const options = optionsFor(solver, request.trial) as Parameters<Solver["solve"]>[2];
   const { signal, warn } = request.context;
   return (await solver.solve(weight, {} as Parameters<Solver["solve"]>[1], options, { blas, signal, warn })).values;
 };
@@ -95,23 +96,24 @@ export async function measureDamage(request: BitRequest, mostRows: number): Prom
     const rows = mostRows === 0 ? Infinity : mostRows;
     const choices = new Map<string, TensorDamage>();
     const trials = new Map<string, TensorDamage>();
+    const names = new Map(tensors.map(({ step, site, choices: own }) => [JSON.stringify([step, site]), namesOf(own)]));
     let sites = 0;
     for await (const { factor, moments } of sitesOf(request)) {
       const { weight } = await readSite(model, factor);
-      const measure = (solver: Solver, bits: readonly number[]): DamageMeasure => ({
-        solver,
-        bits,
-        rows,
-        optionsOf: (own) => optionsFor(solver, request, own),
-      });
       const solver = factor.upper ? gptq : rtn;
-      if (weight.rows > 0) {
-        const all = measure(solver, [...at(tensors, 0).sizes.keys()]);
-        for (const own of await measureSite(all, weight, factor, moments, { blas, signal, warn })) choices.set(own.tensor, own);
+      const own = names.get(JSON.stringify([factor.step, factor.site]));
+      if (weight.rows > 0 && own !== undefined) {
+        const measured = own.map((name): MeasuredChoice => {
+          const { type, options } = request.named(name);
+          return { name, type, options: optionsFor(solver, options) };
+        });
+        const all = { solver, choices: measured, rows };
+        for (const found of await measureSite(all, weight, factor, moments, { blas, signal, warn }))
+          choices.set(found.tensor, found);
         if (inputs.segments !== undefined) {
-          const trial = measure(rtn, [trialBits]);
-          for (const own of await measureSite(trial, weight, factor, moments, { blas, signal, warn }))
-            trials.set(own.tensor, own);
+          const trial = { solver: rtn, choices: [{ name: trialName, options: optionsFor(rtn, request.trial) }], rows };
+          for (const found of await measureSite(trial, weight, factor, moments, { blas, signal, warn }))
+            trials.set(found.tensor, found);
         }
       }
       sites += 1;
@@ -127,13 +129,13 @@ export async function measureDamage(request: BitRequest, mostRows: number): Prom
     const changes = inputs.segments && (await measureOutputChange(model, inputs.segments, perturb, context));
     return {
       languages,
-      damageOf(tensor, bits, language) {
-        const damage = choices.get(tensor)?.damage.get(bits)?.get(language);
+      damageOf(tensor, name, language) {
+        const damage = choices.get(tensor)?.damage.get(name)?.get(language);
         if (damage === undefined) {
           throw new BadDataError(`${tensor}: the factors have none of its site; factor all steps`, { tensor });
         }
         if (changes === undefined) return damage;
-        const trial = trials.get(tensor)?.damage.get(trialBits);
+        const trial = trials.get(tensor)?.damage.get(trialName);
         const caused = meanOf(trial?.values() ?? []);
         return caused > 0 ? (damage * meanOf(changes.get(tensor)?.values() ?? [])) / caused : 0;
       },

@@ -1,0 +1,78 @@
+import { UsageError, type OptionTable, type OptionValues } from "@mbs/contracts";
+import { typeMixtures } from "@mbs/gguf";
+import { parseSize } from "./bit-budget.ts";
+import { bitChoices, typeChoices, type StorageChoices } from "./storage-choices.ts";
+
+/** Options that all ways to choose bits or types have. */
+export const bitOptions = {
+  bitsPerWeight: {
+    kind: "number",
+    description: "bits a weight of all compressed tensors together, scales and zero points counted",
+    above: 2,
+    maximum: 9,
+    optional: true,
+  },
+  size: {
+    kind: "text",
+    placeholder: "SIZE",
+    description:
+      "size of all weights instead, such as 180MB (1 MB is a million bytes): compressed ones with scales and zero points, and those that stay as they are; with --types of the whole GGUF file",
+    optional: true,
+    excludes: ["bitsPerWeight"],
+    check: parseSize,
+  },
+  bits: {
+    kind: "list",
+    placeholder: "BITS,…",
+    description: "numbers of bits to choose from; in a recipe those that the format holds, if not given",
+    default: ["2", "3", "4", "5", "6", "7", "8"],
+    optional: true,
+  },
+  types: {
+    kind: "list",
+    placeholder: "TYPE,…",
+    description:
+      "types of GGUF to choose from instead of bits, such as Q2_K,Q3_K,Q4_K; where rows are no whole blocks, their fallbacks; in a recipe with format gguf Q2_K to Q6_K and Q8_0, if not given",
+    optional: true,
+    excludes: ["bits", "groupSize", "symmetric", "minZeroPoint"],
+  },
+  mixture: {
+    kind: "choice",
+    choices: [...typeMixtures.keys()],
+    description:
+      "with --types and --size: what embedding and head take in the file, as --type of assemble --format gguf is going to have it (Q4_K_M)",
+    optional: true,
+  },
+  unit: {
+    kind: "choice",
+    choices: ["tensor", "site"],
+    description:
+      "what gets bits of its own: each tensor, or all tensors of a site together, as programs need them that join query, key and value (vLLM), and solvers that scale inputs (awq)",
+    default: "tensor",
+  },
+  groupSize: {
+    kind: "integer",
+    description: "columns that share a scale, as compress is going to have it; 0 for one scale a row",
+    default: 128,
+    minimum: 0,
+    maximum: 1_048_576,
+    optional: true,
+  },
+  symmetric: { kind: "flag", description: "as compress is going to have it", optional: true },
+  minZeroPoint: { kind: "integer", description: "as compress is going to have it", minimum: 0, maximum: 1, optional: true },
+} as const satisfies OptionTable;
+
+export type BitOptions = OptionValues<typeof bitOptions>;
+
+/** What the options let tensors be stored as. @throws {UsageError} on bits or types that there are not */
+export function choicesOf({ types, mixture, bits, groupSize, symmetric, minZeroPoint }: BitOptions): StorageChoices {
+  if (types !== undefined) return typeChoices(types);
+  if (mixture !== undefined) {
+    throw new UsageError("allocate: --mixture is of GGUF files; give --types too, or leave it out", { option: "--mixture" });
+  }
+  return bitChoices(bits ?? bitOptions.bits.default, {
+    groupSize: groupSize ?? bitOptions.groupSize.default,
+    symmetric,
+    minZeroPoint,
+  });
+}

@@ -1,0 +1,39 @@
+import { statSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { blockTypeNamed, bytesIn } from "@mbs/gguf";
+import { openModel } from "@mbs/models";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { ggufBytesBeside } from "../src/allocation/bits/gguf-budget.ts";
+import { withTinyModel } from "./tiny-site.ts";
+
+/** Written by llama.cpp's converter, all matrices in Q8_0. */
+const path = fileURLToPath(new URL("../../models/test/fixtures/gguf/models/llama-q8.gguf", import.meta.url));
+
+test("blocks and what is beside them are the size of the file, but for a little that is held in reserve", async () => {
+  const model = await openModel(path);
+  try {
+    const weights = model.steps.flatMap(({ sites }) =>
+      sites.flatMap(({ width, weights: own }) => own.map(({ tensor, rows }) => ({ tensor, shape: [rows, width] }))),
+    );
+    const blocks = weights.reduce((sum, { shape }) => sum + bytesIn(blockTypeNamed("Q8_0"), shape), 0);
+    const beside = await ggufBytesBeside(model, "Q8_0", new Set(weights.map(({ tensor }) => tensor)));
+    const excess = beside + blocks - statSync(path).size;
+    // the name and a line of padding for each tensor
+    assert.ok(excess >= 0 && excess <= 512 + 64 * weights.length, String(excess));
+  } finally {
+    await model.close();
+  }
+});
+
+test("a model that is not written as GGUF has no such size", async () => {
+  await withTinyModel({ steps: 1 }, async (model) => {
+    const error = await ggufBytesBeside(model, "Q8_0", new Set()).then(
+      () => undefined,
+      (caught: unknown) => caught,
+    );
+    assert.match((error as Error).message, /tokenizer\.json splits texts in a way that llama\.cpp has no name for/);
+  });
+});
+
+test.run();

@@ -1,0 +1,79 @@
+import { optionFlag, UsageError } from "@mbs/contracts";
+import type { Solver, SolverSetting, Stage, StageOptions } from "@mbs/contracts";
+import { dependentDefaults } from "@mbs/solvers";
+import { allocatesBits } from "../recipe/recipe.ts";
+import type { Recipe } from "../recipe/recipe.ts";
+
+/** All that a code can have. */
+const allBits = [2, 3, 4, 5, 6, 7, 8];
+
+/** Options of `allocate` with the bits or types to choose from: those that the format holds, where the recipe does not say. @param writer the stage that writes the model */
+export async function withChoices(recipe: Recipe, writer: Stage | undefined): Promise<StageOptions | undefined> {
+  const { allocate, assemble } = recipe;
+  if (allocate === undefined || !allocatesBits(recipe)) return allocate;
+  const written = allocate["bits"] === undefined ? await writer?.mixedTypes?.(assemble) : undefined;
+  if (written !== undefined) return { ...written, ...allocate };
+  if (allocate["types"] !== undefined) return allocate;
+  const held = (await writer?.mixedBits?.(assemble)) ?? allBits;
+  return { bits: held.map(String), ...allocate };
+}
+
+/** A list as a recipe has it: one text, with commas, or several. */
+const listOf = (value: unknown): string[] => (Array.isArray(value) ? value : typeof value === "string" ? value.split(",") : []);
+
+/** Options of a solver for one of the bits or types. */
+type ChoiceOptions = { readonly bits: number } | { readonly grid: string };
+
+/** Options of the solver for each of the bits or types that a tensor may get, of a recipe completed by `withChoices`. */
+export function choosable({ allocate = {} }: Pick<Recipe, "allocate">): readonly ChoiceOptions[] {
+  const { types, bits } = allocate;
+  return types === undefined ? listOf(bits).map((own) => ({ bits: Number(own) })) : listOf(types).map((grid) => ({ grid }));
+}
+
+/** Options that a solver does not have beside block types of GGUF: those of groups. */
+export const groupOptions = ({ options }: Pick<Solver, "options">): readonly string[] => options["grid"]?.excludes ?? [];
+
+/** Options of a solver without those of groups. */
+export const withoutGroups = <Values extends StageOptions>(solver: Solver, options: Values): Values =>
+  Object.fromEntries(Object.entries(options).filter(([name]) => !groupOptions(solver).includes(name))) as Values;
+
+/** @throws {UsageError} where types are allocated, and the solver has none or the recipe has options of groups */
+export function requireTypes(recipe: Recipe, solver: Solver): void {
+  const { compress, locate } = recipe;
+  if (!Object.hasOwn(solver.options, "grid")) {
+    throw new UsageError(
+      `${locate?.(["allocate"]) ?? "recipe"}: allocate chooses the GGUF type of each tensor, and solver ${solver.name} does not round to these; take gptq or rtn, or another format`,
+      { key: "allocate" },
+    );
+  }
+  if (compress["vocabulary"] !== undefined && compress["vocabulary"] !== "off") {
+    throw new UsageError(
+      `${locate?.(["compress", "vocabulary"]) ?? "recipe"}: embedding and head take what assemble.type gives them where allocate chooses GGUF types; remove compress.vocabulary`,
+      { key: "compress.vocabulary" },
+    );
+  }
+  const given = [...groupOptions(solver), "grid"].find((name) => compress[name] !== undefined);
+  if (given === undefined) return;
+  throw new UsageError(
+    `${locate?.(["compress", given]) ?? "recipe"}: allocate chooses the GGUF type of each tensor, which says this too; remove compress.${optionFlag(given).slice(2)}`,
+    { key: `compress.${given}` },
+  );
+}
+
+/** Values for options that were not given and that are the same whatever a tensor gets; the others stay open. */
+export function sharedDefaults(
+  solver: Solver,
+  own: StageOptions,
+  setting: SolverSetting,
+  choices: readonly ChoiceOptions[],
+): ReturnType<typeof dependentDefaults> {
+  const all = choices.map((choice) => dependentDefaults(solver, { ...own, ...choice }, setting));
+  const names = new Set(all.flatMap((values) => Object.keys(values)));
+  return Object.fromEntries(
+    [...names].flatMap((name) => {
+      const values = new Set(all.flatMap((defaults) => (name in defaults ? [defaults[name]] : [])));
+      const [value] = values;
+      return values.size === 1 && value !== undefined ? [[name, value] as const] : [];
+    }),
+  );
+}
