@@ -92,7 +92,12 @@ function plannerFor(model: Model, format: Format): Planner {
 async function listFiles(model: Model, plan: Planner, layers: LayerSpool, choice: AssembleChoice, context: StageContext) {
   const { format, formatOptions, card, baseModel } = choice;
   const formatted = await plan(layers, formatOptions, context);
-  const sizes = measureSizes(model, new Set(layers.summaries.keys()), formatted);
+  const written = [...layers.summaries].filter(([tensor]) => formatted.left?.has(tensor) !== true);
+  const sizes = measureSizes(model, new Set(written.map(([tensor]) => tensor)), formatted);
+  const { ownHead } = formatted;
+  const summaries = new Map(
+    written.map(([tensor, summary]) => [tensor === ownHead?.embedding ? ownHead.tensor : tensor, summary] as const),
+  );
   const source = { ...(await readCardSource(model)), ...(baseModel !== undefined && { baseModel }) };
   const copied = (await listCarriedFiles(model.files)).filter((path) => format.isOneFile !== true || isLegalFile(path));
   const carried = copied.map((path): OutputFile => ({
@@ -103,7 +108,7 @@ async function listFiles(model: Model, plan: Planner, layers: LayerSpool, choice
   const byPath = new Map([...carried, ...formatted.files].map((file) => [file.path, file]));
   byPath.delete(cardFile);
   const paths = [...byPath.keys(), recordFile, ...(card ? [cardFile] : [])].sort();
-  const record = makeRecord(model, { source, format: format.name, sizes, files: paths }, layers);
+  const record = makeRecord(model, { source, format: format.name, sizes, files: paths }, { ...layers, summaries });
   byPath.set(recordFile, textFile(recordFile, formatRecord(record)));
   const files = [...byPath.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
   const graph = areGraph(files.map(({ path }) => path));

@@ -3,6 +3,15 @@ import type { ArchitectureModel, GraphModel, Model, OutputFile } from "@mbs/mode
 import type { LayerGrid } from "./layers/layer-grid.ts";
 import type { LayerPart, LayerSpool } from "./layers/layer-spool.ts";
 
+/** A head that was the embedding. */
+export interface OwnHead {
+  readonly tensor: string;
+  /** The embedding, whose layer it has. */
+  readonly embedding: string;
+  /** As written. */
+  readonly bytes: number;
+}
+
 /** What a format makes of a model. */
 export interface FormattedModel {
   /**
@@ -14,6 +23,10 @@ export interface FormattedModel {
   readonly compressedBytes: number;
   /** Bytes of embedding and head as written, by their name in the source, perhaps among others; absent where they are as large as before. */
   readonly tables?: ReadonlyMap<string, number>;
+  /** Layers whose tensors stay as in the source; absent where there are none. */
+  readonly left?: ReadonlySet<string>;
+  /** A head that is written as a tensor of its own, where the source's is its embedding. */
+  readonly ownHead?: OwnHead;
   /** Bytes of all tensors as written; absent where those that no layer changed are as large as before. */
   readonly bytes?: number;
 }

@@ -7,7 +7,7 @@ import { at, FailedPreconditionError } from "@mbs/contracts";
 import type { StageContext } from "@mbs/contracts";
 import { openModel, writeSafetensors } from "@mbs/models";
 import type { Model } from "@mbs/models";
-import { writeTinyModel } from "@mbs/models/testing";
+import { writeTinyModel, type TinyModelOptions } from "@mbs/models/testing";
 import { encodeWeights } from "@mbs/numbers";
 import { floatValues } from "@mbs/onnx";
 import { test } from "uvu";
@@ -32,9 +32,9 @@ const context: StageContext = {
 const hidden = 64;
 const embedding = "transformer.word_embeddings.weight";
 
-async function openTiny(): Promise<Model> {
+async function openTiny(options: TinyModelOptions = {}): Promise<Model> {
   const folder = newFolder();
-  await writeTinyModel(folder, { dtype: "f32", hiddenSize: hidden, heads: 4, seed: 5 });
+  await writeTinyModel(folder, { dtype: "f32", hiddenSize: hidden, heads: 4, seed: 5, ...options });
   return openModel(folder);
 }
 
@@ -53,10 +53,14 @@ function tableLayer(model: Model, bits: number, options: { groupSize?: number; s
   return { record: layerRecord(layer, vocabularyStep, headSite, model.dtype), exact: layer.exact };
 }
 
-async function write(model: Model, records: readonly LayerRecord[], format: string): Promise<Model> {
+async function write(model: Model, records: readonly LayerRecord[], format: string, options: object = {}): Promise<Model> {
   const folder = newFolder();
   const metadata = { model: model.address, solver: "gptq", options: {}, order: "natural", weights: {} };
-  const { files } = await assemble.run({ layers: [encodeLayers(records, metadata)] }, { model: model.path, format }, context);
+  const { files } = await assemble.run(
+    { layers: [encodeLayers(records, metadata)] },
+    { model: model.path, format, ...options },
+    context,
+  );
   assert.ok(files);
   await unpackFiles(files, folder, { force: false });
   return openModel(folder);
@@ -146,9 +150,14 @@ const blockLayers = (model: Model): LayerRecord[] =>
 const codes = { bits: 4, groupSize: 32, scattered: false };
 
 /** What a plan of GPTQ with embedding and head fails with. */
-async function planFailure(model: Model, format: string): Promise<unknown> {
+async function planFailure(
+  model: Model,
+  format: string,
+  options: object = {},
+  more: object = { vocabulary: codes },
+): Promise<unknown> {
   assert.ok(assemble.checkPlan);
-  return assemble.checkPlan({ model: model.path, format }, { solver: "gptq", codes, vocabulary: codes }).then(
+  return assemble.checkPlan({ model: model.path, format, ...options }, { solver: "gptq", codes, ...more }).then(
     () => undefined,
     (caught: unknown) => caught,
   );
@@ -186,10 +195,52 @@ for (const format of ["gptq-v2", "compressed-tensors"]) {
     assert.match(warnings.join("\n"), /would take 66\.\d kB more as a tensor of its own/);
     const error = await planFailure(model, format);
     assert.instance(error, FailedPreconditionError);
-    assert.match(String(error), "compress without --vocabulary");
+    assert.match(String(error), "compress without --vocabulary, assemble with --untie-head");
+    assert.is(written.checkpoint.has(headTensor), false);
+    const { tensors } = JSON.parse(await readFile(join(written.path, "mbs.json"), "utf8")) as { tensors: object };
+    assert.is(Object.hasOwn(tensors, embedding), false);
     assert.is(await planFailure(model, "onnx"), undefined);
     await Promise.all([model.close(), written.close()]);
   });
+
+  for (const isStoredTwice of [false, true]) {
+    const stored = isStoredTwice ? "a stored head that repeats the embedding" : "an embedding that is the head";
+    test(`${format} packs ${stored} as a head of its own where that is asked for`, async () => {
+      const model = isStoredTwice ? await openWithHead(true, (values) => values) : await openTiny({ vocabularySize: vocabulary });
+      const options = { untieHead: true };
+      assert.is(await planFailure(model, format, options), undefined);
+      assert.match(String(await planFailure(model, format, options, {})), "the head that it would write is not rounded");
+      const rows = model.vocabularySize;
+      const table = randomLayer({ tensor: embedding, rows, columns: hidden, bits: 4, groupSize: 32, symmetric: true });
+      const records = [...blockLayers(model), layerRecord(table, vocabularyStep, headSite, model.dtype)];
+      warnings.length = 0;
+      const written = await write(model, records, format, options);
+      assert.match(warnings.join("\n"), new RegExp(`the head is added as ${headTensor}, [\\d.]+ kB more; the embedding`));
+      assert.is(written.vocabulary?.isTied, false);
+      assert.equal(await written.checkpoint.readF32(embedding), await model.checkpoint.readF32(embedding));
+      const head = await written.checkpoint.readF32(headTensor);
+      // scales of GPTQ's files are rounded to f16, half a unit in the last place
+      assert.ok(head.every((value, index) => Math.abs(value - at(table.exact, index)) <= 2 ** -10 * Math.abs(value)));
+      const { tie_word_embeddings: isTied } = JSON.parse(await written.files.text("config.json")) as Record<string, unknown>;
+      assert.is(isTied, false);
+      const record = JSON.parse(await readFile(join(written.path, "mbs.json"), "utf8")) as {
+        tensors: object;
+        sizes: Sizes & { bytesAToken: number };
+      };
+      assert.equal(
+        [headTensor, embedding].map((tensor) => Object.hasOwn(record.tensors, tensor)),
+        [true, false],
+      );
+      const [whole, blocks] = record.sizes.parts;
+      assert.ok(whole && blocks);
+      const own = model.checkpoint.info(embedding).bytes;
+      // codes of 4 bits, and scales, zero points or a shape
+      assert.ok(whole.bytes > own + (rows * hidden) / 2 && whole.bytes < own + (3 * rows * hidden) / 4, `${whole.bytes}`);
+      assert.is(whole.bytes + blocks.bytes, record.sizes.bytes);
+      assert.is(record.sizes.bytesAToken, record.sizes.bytes - own);
+      await Promise.all([model.close(), written.close()]);
+    });
+  }
 
   test(`${format} packs a head of its own, and leaves the embedding`, async () => {
     const model = await openWithHead(false, (values) => values.map((value) => value / 2));
@@ -203,6 +254,8 @@ for (const format of ["gptq-v2", "compressed-tensors"]) {
       layerRecord(table, vocabularyStep, embeddingSite, model.dtype),
     ];
     assert.is(await planFailure(model, format), undefined);
+    const untied = await planFailure(model, format, { untieHead: true });
+    assert.match(String(untied), "--untie-head: the head is a tensor of its own already");
     warnings.length = 0;
     const written = await write(model, records, format);
     assert.match(warnings.join("\n"), `${embedding} stays as in the source`);

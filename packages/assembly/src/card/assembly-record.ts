@@ -38,13 +38,17 @@ const sum = (values: readonly number[]): number => values.reduce((total, value) 
 const count = (shape: readonly number[]): number => shape.reduce((product, side) => product * side, 1);
 
 /** Embedding and head; none for an ONNX model, where it is not known which tensors they are. */
-function tableSizes(model: Model, { tables }: FormattedModel): PartSize[] {
+function tableSizes(model: Model, { tables, ownHead }: FormattedModel): PartSize[] {
   if (model.kind === "graph") return [];
   const { embedding, head } = model.layout;
   const sizeOf = (name: string, tensor: string): PartSize => {
     const denseBytes = model.checkpoint.info(tensor).bytes;
     return { name, denseBytes, bytes: tables?.get(tensor) ?? denseBytes };
   };
+  if (embedding === head && ownHead !== undefined) {
+    const whole = sizeOf("embedding and head", embedding);
+    return [{ ...whole, bytes: whole.bytes + ownHead.bytes }];
+  }
   return embedding === head ? [sizeOf("embedding and head", embedding)] : [sizeOf("embedding", embedding), sizeOf("head", head)];
 }
 
@@ -56,8 +60,12 @@ export function measureSizes(model: Model, changed: ReadonlySet<string>, formatt
   const compressedDenseBytes = sum(compressed.map(({ bytes }) => bytes));
   const { compressedBytes, bytes = denseBytes - compressedDenseBytes + compressedBytes } = formatted;
   const tables = tableSizes(model, formatted);
+  const [table] = tables;
   // of an embedding that is not the head a token reads one row
-  const lookedUp = tables.find(({ name }) => name === "embedding") ?? { denseBytes: 0, bytes: 0 };
+  const lookedUp = tables.find(({ name }) => name === "embedding") ?? {
+    denseBytes: 0,
+    bytes: formatted.ownHead === undefined || table === undefined ? 0 : table.bytes - formatted.ownHead.bytes,
+  };
   const rest = {
     name: "blocks",
     denseBytes: denseBytes - sum(tables.map((table) => table.denseBytes)),

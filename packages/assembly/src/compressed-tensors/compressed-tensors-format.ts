@@ -7,9 +7,10 @@ import type { Format } from "../format.ts";
 import { refuseLayer } from "../layers/layer-grid.ts";
 import { quantisedParts, readQuantisedLayer } from "../layers/quantised-layer.ts";
 import type { QuantisedLayer } from "../layers/quantised-layer.ts";
-import { leaveEmbedding, packedHead } from "../layers/left-vocabulary.ts";
+import { packedHead, packVocabulary, untiedKeys, withVocabulary } from "../layers/left-vocabulary.ts";
 import { siteWeights, transposedTensors } from "../layers/site-weights.ts";
-import { moduleOf } from "../safetensors/module-names.ts";
+import { untyingOptions } from "../layers/untied-head.ts";
+import { moduleOf, prefixedName } from "../safetensors/module-names.ts";
 import { replacedWeights } from "../safetensors/replaced-weights.ts";
 import { chosenDtype, dtypeOptions } from "../safetensors/written-dtype.ts";
 import { groupOfAll, groupsByGrid, ignoredLayers, packedConfig, sparseConfig } from "./compressed-tensors-config.ts";
@@ -23,9 +24,6 @@ const common: ReadonlySet<number> = new Set([2, 4, 8]);
 
 /** A weight of one of the experts between which a router chooses; one that all tokens share is like any other layer. */
 const isRouted = (tensor: string): boolean => /\.experts\.\d+\./.test(tensor);
-
-/** Whether raw options ask for a config group for each grid. */
-const isSeveral = (raw: unknown): boolean => (raw as { readonly configGroups?: unknown } | undefined)?.configGroups === "several";
 
 /** @throws {FailedPreconditionError} naming an expert's layer, which transformers would read by another grid than its own */
 function checkNoExperts(layers: readonly { readonly tensor: string }[]): void {
@@ -63,6 +61,7 @@ function checkExperts(model: Model, packed: ReadonlySet<string>, symmetric: bool
 
 const options = {
   ...dtypeOptions,
+  ...untyingOptions,
   configGroups: {
     kind: "choice",
     choices: ["one", "several"],
@@ -89,20 +88,22 @@ export const compressedTensorsFormat: Format = {
   options,
   parts: quantisedParts,
   checkPlan(model, { grids, vocabulary, zeroPoints = "middle" }, raw) {
-    const packed = [...grids, ...packedHead(model, vocabulary, name)];
+    const { configGroups, untieHead } = parseOptions(options, raw, `assemble --format ${name}`);
+    const packed = [...grids, ...packedHead(model, vocabulary, name, untieHead)];
     const transposed = model.kind === "graph" ? new Set<string>() : transposedTensors(model);
     for (const grid of packed) {
       checkPackedGrid(grid, transposed.has(grid.tensor));
       moduleOf(grid.tensor, name);
     }
     if (packed.length > 0) sharedGroupSize(packed);
-    if (isSeveral(raw)) checkNoExperts(grids);
+    if (configGroups === "several") checkNoExperts(grids);
     checkExperts(model, new Set(grids.map(({ tensor }) => tensor)), zeroPoints === "middle");
   },
-  async plan(model, given, raw, context) {
-    const layers = leaveEmbedding(model, given, name, context.warn);
-    const { configGroups, ...others } = parseOptions(options, raw, `assemble --format ${name}`);
-    const dtype = chosenDtype(model, others, `assemble --format ${name}`);
+  async plan(source, given, raw, context) {
+    const { configGroups, untieHead, ...others } = parseOptions(options, raw, `assemble --format ${name}`);
+    const dtype = chosenDtype(source, others, `assemble --format ${name}`);
+    const vocabulary = packVocabulary(source, given, { format: name, untieHead, warn: context.warn });
+    const { model, layers } = vocabulary;
     const summaries = [...layers.summaries.values()];
     if (summaries.every(({ bits }) => bits === undefined)) {
       checkExperts(model, new Set(), true);
@@ -137,15 +138,18 @@ export const compressedTensorsFormat: Format = {
     if (!symmetric) {
       context.warn("transformers 5.24 reads asymmetric compressed-tensors only with CompressedTensorsConfig(dequantize=True)");
     }
+    // beside a head of its own, programs take names without the language model's prefix for those of another model
+    const nameOf = (tensor: string): string => (vocabulary.ownHead === undefined ? tensor : prefixedName(model, tensor));
     const replacements = new Map(
       quantised.map((layer) => [
         layer.tensor,
-        packedTensors(moduleOf(layer.tensor, name), several ? layer : onSharedGrid(layer, grid), dtypeOf(layer)),
+        packedTensors(moduleOf(nameOf(layer.tensor), name), several ? layer : onSharedGrid(layer, grid), dtypeOf(layer)),
       ]),
     );
     const groups = several ? groupsByGrid(quantised, name) : [groupOfAll(grid)];
     const quantisation = packedConfig(groups, ignoredLayers(model, packed));
-    const weights = replacedWeights(model, layers, replacements, dtype);
-    return { ...weights, files: [...weights.files, await configOf(model, { dtype, quantisation })] };
+    const weights = replacedWeights(model, layers, replacements, dtype, nameOf);
+    const config = await configOf(model, { dtype, quantisation, more: untiedKeys(vocabulary) });
+    return withVocabulary({ ...weights, files: [...weights.files, config] }, vocabulary, context.warn);
   },
 };

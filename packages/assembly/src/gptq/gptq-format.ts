@@ -1,10 +1,13 @@
+import { parseOptions } from "@mbs/contracts";
+import type { OptionTable } from "@mbs/contracts";
 import { configOf, jsonFile } from "@mbs/models";
 import type { Format } from "../format.ts";
 import { gridClasses } from "../layers/grid-classes.ts";
 import { refuseLayer, refuseWithoutCodes } from "../layers/layer-grid.ts";
 import { quantisedParts, readQuantisedLayer } from "../layers/quantised-layer.ts";
-import { leaveEmbedding, packedHead } from "../layers/left-vocabulary.ts";
+import { packedHead, packVocabulary, untiedKeys, withVocabulary } from "../layers/left-vocabulary.ts";
 import { firstWeight } from "../layers/site-weights.ts";
+import { untyingOptions } from "../layers/untied-head.ts";
 import { denseLinears, moduleOf, prefixedName, unchangedWeights } from "../safetensors/module-names.ts";
 import { replacedWeights } from "../safetensors/replaced-weights.ts";
 import { chosenDtype, dtypeOptions } from "../safetensors/written-dtype.ts";
@@ -31,25 +34,30 @@ function checkGptqExperts(packed: Iterable<string>): void {
   }
 }
 
+const options = { ...dtypeOptions, ...untyingOptions } as const satisfies OptionTable;
+
 const createGptqFormat = (name: string, version: GptqVersion): Format => ({
   name,
   encoderDecoders: false,
   zeroPoints: version === 1 ? "from-one" : "any",
   mixedBits: () => bitsHeld,
-  options: dtypeOptions,
+  options,
   parts: quantisedParts,
-  checkPlan(model, { solver, grids, vocabulary, zeroPoints }) {
+  checkPlan(model, { solver, grids, vocabulary, zeroPoints }, raw) {
+    const { untieHead } = parseOptions(options, raw, `assemble --format ${name}`);
     if (grids.length === 0) refuseWithoutCodes(firstWeight(model), solver, "GPTQ");
     checkGptqExperts(grids.map(({ tensor }) => tensor));
-    for (const grid of [...grids, ...packedHead(model, vocabulary, name)]) {
+    for (const grid of [...grids, ...packedHead(model, vocabulary, name, untieHead)]) {
       checkGptqGrid(grid);
       if (version === 1 && zeroPoints === "any") refuseZero(grid);
       moduleOf(grid.tensor, "GPTQ");
     }
   },
-  async plan(model, given, options, { warn }) {
-    const layers = leaveEmbedding(model, given, name, warn);
-    const dtype = chosenDtype(model, options, `assemble --format ${name}`);
+  async plan(source, given, raw, { warn }) {
+    const { untieHead, ...others } = parseOptions(options, raw, `assemble --format ${name}`);
+    const dtype = chosenDtype(source, others, `assemble --format ${name}`);
+    const vocabulary = packVocabulary(source, given, { format: name, untieHead, warn });
+    const { model, layers } = vocabulary;
     checkGptqExperts(layers.summaries.keys());
     const quantised = [...layers.summaries.keys()].map((tensor) => readQuantisedLayer(layers, tensor, "GPTQ"));
     for (const layer of quantised) checkGptqLayer(layer, version);
@@ -77,8 +85,9 @@ const createGptqFormat = (name: string, version: GptqVersion): Format => ({
       ...(hasHead && { head }),
     });
     const weights = replacedWeights(model, layers, replacements, dtype, nameOf);
-    const configs = [await configOf(model, { dtype, quantisation: config }), jsonFile("quantize_config.json", config)];
-    return { ...weights, files: [...weights.files, ...configs] };
+    const more = untiedKeys(vocabulary);
+    const configs = [await configOf(model, { dtype, quantisation: config, more }), jsonFile("quantize_config.json", config)];
+    return withVocabulary({ ...weights, files: [...weights.files, ...configs] }, vocabulary, warn);
   },
 });
 

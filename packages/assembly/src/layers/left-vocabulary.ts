@@ -1,8 +1,10 @@
 import { FailedPreconditionError, formatBytes } from "@mbs/contracts";
 import { vocabularyTables } from "@mbs/models";
 import type { ArchitectureModel, Model } from "@mbs/models";
+import type { FormattedModel } from "../format.ts";
 import type { LayerGrid } from "./layer-grid.ts";
 import type { LayerSpool } from "./layer-spool.ts";
+import { untied, untiedName } from "./untied-head.ts";
 
 /** What a tied head would take as a tensor of its own, before rounding. */
 const headBytes = ({ checkpoint, layout }: ArchitectureModel): string => formatBytes(checkpoint.info(layout.embedding).bytes);
@@ -11,40 +13,89 @@ const headBytes = ({ checkpoint, layout }: ArchitectureModel): string => formatB
  * The grids of a head of its own, which formats of packed linear layers hold like any other; the embedding stays as it is.
  *
  * @param vocabulary grids of embedding and head
- * @throws {FailedPreconditionError} where one tensor is both, saying what the head would take apart
+ * @param untieHead whether a head that is the embedding becomes a tensor of its own
+ * @throws {FailedPreconditionError} where one tensor is both and stays so, or is to be untied and is not
  */
-export function packedHead(model: Model, vocabulary: readonly LayerGrid[], format: string): readonly LayerGrid[] {
+export function packedHead(
+  model: Model,
+  vocabulary: readonly LayerGrid[],
+  format: string,
+  untieHead: boolean,
+): readonly LayerGrid[] {
+  if (untieHead) {
+    const tensor = untiedName(model, vocabulary.length > 0);
+    return vocabulary.map((grid) => ({ ...grid, tensor }));
+  }
   if (vocabulary.length === 0 || model.kind === "graph") return [];
   if (model.vocabulary?.isTied === true) {
     throw new FailedPreconditionError(
-      `${format} packs no embedding, and here it is the head too, which would take ${headBytes(model)} more as a tensor of its own; compress without --vocabulary, or assemble with --format onnx, gguf or dense`,
+      `${format} packs no embedding, and here it is the head too; compress without --vocabulary, assemble with --untie-head, which adds a packed head to the embedding (${headBytes(model)} before rounding), or with --format onnx or dense`,
       { format },
     );
   }
   return vocabulary.filter(({ tensor }) => tensor === model.layout.head);
 }
 
-/** Layers without that of the embedding, which formats of packed linear layers leave as in the source, and a warning of that. */
-export function leaveEmbedding(
+/** What formats of packed linear layers write of a model. */
+export interface PackedVocabulary {
+  readonly model: ArchitectureModel;
+  /** Without that of the embedding. */
+  readonly layers: LayerSpool;
+  /** Layers that are left out. */
+  readonly left: ReadonlySet<string>;
+  /** The head that becomes a tensor of its own; undefined where it is one, or stays the embedding. */
+  readonly ownHead: string | undefined;
+}
+
+/**
+ * The layers that formats of packed linear layers write, with a warning where the embedding's is left out.
+ *
+ * @throws {FailedPreconditionError} as untiedName
+ */
+export function packVocabulary(
   model: ArchitectureModel,
   layers: LayerSpool,
-  format: string,
-  warn: (message: string) => void,
-): LayerSpool {
+  { format, untieHead, warn }: { readonly format: string; readonly untieHead: boolean; readonly warn: (message: string) => void },
+): PackedVocabulary {
   const { embedding, head } = model.layout;
-  if (!layers.summaries.has(embedding)) return layers;
-  const left = vocabularyTables(model.layout);
-  const stays = (tensor: string): boolean => tensor === embedding || (left.has(tensor) && tensor !== head);
+  if (untieHead) {
+    const made = untied(model, layers);
+    return { ...made, left: new Set(), ownHead: made.model.layout.head };
+  }
+  if (!layers.summaries.has(embedding)) return { model, layers, left: new Set(), ownHead: undefined };
+  const tables = vocabularyTables(model.layout);
+  const stays = (tensor: string): boolean => tensor === embedding || (tables.has(tensor) && tensor !== head);
   warn(
     head === embedding
-      ? `${embedding} stays as in the source: ${format} packs no embedding, and here it is the head too, which would take ${headBytes(model)} more as a tensor of its own`
+      ? `${embedding} stays as in the source: ${format} packs no embedding, and here it is the head too, which would take ${headBytes(model)} more as a tensor of its own, less once packed (--untie-head)`
       : `${embedding} stays as in the source: ${format} packs no embedding; the head is packed`,
   );
   return {
-    ...layers,
-    summaries: new Map([...layers.summaries].filter(([tensor]) => !stays(tensor))),
-    read: (tensor) => (stays(tensor) ? undefined : layers.read(tensor)),
-    has: (tensor, part) => !stays(tensor) && layers.has(tensor, part),
-    readPart: (tensor, part) => (stays(tensor) ? undefined : layers.readPart(tensor, part)),
+    model,
+    layers: {
+      ...layers,
+      summaries: new Map([...layers.summaries].filter(([tensor]) => !stays(tensor))),
+      read: (tensor) => (stays(tensor) ? undefined : layers.read(tensor)),
+      has: (tensor, part) => !stays(tensor) && layers.has(tensor, part),
+      readPart: (tensor, part) => (stays(tensor) ? undefined : layers.readPart(tensor, part)),
+    },
+    left: new Set([...layers.summaries.keys()].filter(stays)),
+    ownHead: undefined,
   };
 }
+
+/** What a format has written, with what became of embedding and head; says what a head of its own adds. */
+export function withVocabulary(
+  formatted: FormattedModel,
+  { model, left, ownHead }: PackedVocabulary,
+  warn: (message: string) => void,
+): FormattedModel {
+  if (ownHead === undefined) return { ...formatted, left };
+  const bytes = formatted.tables?.get(ownHead) ?? 0;
+  warn(`the head is added as ${ownHead}, ${formatBytes(bytes)} more; the embedding, which it was, stays as in the source`);
+  return { ...formatted, ownHead: { tensor: ownHead, embedding: model.layout.embedding, bytes } };
+}
+
+/** Keys of config.json that a head of its own changes. */
+export const untiedKeys = ({ ownHead }: PackedVocabulary): Readonly<Record<string, unknown>> =>
+  ownHead === undefined ? {} : { tie_word_embeddings: false };

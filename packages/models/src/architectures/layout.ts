@@ -108,6 +108,8 @@ export interface Layout {
   readonly embedding: string;
   /** [vocabulary, hidden]; where it is not required and the checkpoint has none, the embedding is the head. */
   readonly head: string;
+  /** The name of a head of its own, where the checkpoint has none, or one that repeats the embedding. */
+  readonly ownHead?: string;
   /** Where its weights can be rotated. The head keeps its name where the checkpoint has none. */
   readonly bases: Bases;
   /** Role (the name of a weight input) → tensor name: of the embedding's graph, of the head's, and of step `index`. */

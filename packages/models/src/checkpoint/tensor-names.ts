@@ -102,6 +102,7 @@ export function nameTensors(reading: ArchitectureReading, checkpoint: Checkpoint
     embedding: nameOf(layout.embedding),
     // A head that the layout does not require is the embedding where the checkpoint has none.
     head: nameOf(names.has(layout.head) ? layout.head : layout.embedding),
+    ownHead: nameOf(layout.head),
     bases: renameBases(layout.bases, nameOf),
     embedRoles: named(layout.embedRoles),
     headRoles: named(layout.headRoles),
