@@ -1,5 +1,7 @@
 import { UsageError } from "@mbs/contracts";
 
+const sumOf = (numbers: readonly number[]): number => numbers.reduce((sum, number) => sum + number, 0);
+
 /** Largest share first, then by name: the order in which ties are settled. */
 function ranked(shares: ReadonlyMap<string, number>): readonly (readonly [string, number])[] {
   return [...shares].sort(([a, first], [b, second]) => second - first || (a < b ? -1 : 1));
@@ -7,7 +9,7 @@ function ranked(shares: ReadonlyMap<string, number>): readonly (readonly [string
 
 /** Largest-remainder rounding of `shares` (any positive scale) to exactly `total`. */
 function roundShares(shares: readonly (readonly [string, number])[], total: number): Map<string, number> {
-  const sum = shares.reduce((all, [, share]) => all + share, 0);
+  const sum = sumOf(shares.map(([, share]) => share));
   const quotas = shares.map(([language, share]) => {
     const quota = (share / sum) * total;
     return { language, whole: Math.floor(quota), remainder: quota - Math.floor(quota) };
@@ -51,4 +53,43 @@ export function countSegments(shares: ReadonlyMap<string, number>, total: number
     }
     for (const [language] of low) raised.add(language);
   }
+}
+
+/** Part of the segments that a floor may move from large languages to small ones without a word. */
+const unnoticed = 0.05;
+
+/** How far a floor brings segments from the shares that were asked for. */
+export interface FloorShift {
+  /** How many languages get the floor and have a smaller share. */
+  readonly raised: number;
+  /** Their part of the segments, and of the shares. */
+  readonly given: number;
+  readonly asked: number;
+  /** The least number of segments of which the floor moves no more than 5%. */
+  readonly enough: number;
+}
+
+/**
+ * What a floor changes: with few segments it makes any mix nearly equal.
+ *
+ * @returns undefined where it moves no more than 5% of the segments
+ */
+export function floorShift(shares: ReadonlyMap<string, number>, total: number, floor: number): FloorShift | undefined {
+  const all = sumOf([...shares.values()]);
+  const lowOf = (segments: number): readonly number[] =>
+    [...shares.values()].map((share) => share / all).filter((share) => share * segments < floor);
+  const moved = (segments: number): number => {
+    const low = lowOf(segments);
+    return (low.length * floor) / segments - sumOf(low);
+  };
+  if (moved(total) <= unnoticed) return undefined;
+  // at the upper end all floors together are 5%
+  let [least, enough] = [total, Math.ceil((floor * shares.size) / unnoticed)];
+  while (enough - least > 1) {
+    const middle = Math.floor((least + enough) / 2);
+    if (moved(middle) <= unnoticed) enough = middle;
+    else least = middle;
+  }
+  const low = lowOf(total);
+  return { raised: low.length, given: (low.length * floor) / total, asked: sumOf(low), enough };
 }

@@ -10,17 +10,19 @@ import {
   type StageContext,
 } from "@mbs/contracts";
 import {
+  languagesOption,
   openCorpus,
   parseMix,
   readDistribution,
   requireCounts,
   sharesOf,
+  takenLanguages,
   type Corpus,
   type Distribution,
   type ShareSources,
 } from "@mbs/corpora";
 import { defaultLength, openModel, requirePositions } from "@mbs/models";
-import { countSegments } from "./counts.ts";
+import { countSegments, floorShift, type FloorShift } from "./counts.ts";
 import { describeShortage, LanguagePool, type Shortage } from "./language-pool.ts";
 
 const defaultSegments = 256;
@@ -37,6 +39,7 @@ const options = {
     description: "YAML manifest, folder of LANG.jsonl, .txt, .csv or .parquet files, or hf:datasets/org/name?languages=…",
   },
   field: { kind: "text", optional: true, description: 'field or column that holds the text (the manifest\'s own, else "text")' },
+  languages: languagesOption,
   mix: {
     kind: "text",
     default: "proportional",
@@ -67,10 +70,9 @@ const options = {
 /** Documents between two reports. */
 const reportEvery = 10_000;
 
-/** The languages and documents of a corpus; reading large files shows as progress. */
-function watchedCorpus(corpus: Corpus, context: StageContext): Pick<Corpus, "languages" | "documents"> {
+/** The documents of a corpus; reading large files shows as progress. */
+function watchedCorpus(corpus: Corpus, context: StageContext): Pick<Corpus, "documents"> {
   return {
-    languages: corpus.languages,
     async *documents(language) {
       let done = 0;
       for await (const document of corpus.documents(language)) {
@@ -150,6 +152,13 @@ function warnBeyondContext(length: number, contextLength: number | undefined, { 
   );
 }
 
+const percent = (part: number): string => `${(100 * part).toFixed(part < 0.1 ? 1 : 0)}%`;
+
+/** One line on a mix that is far from what was asked for. */
+function describeShift({ mix, floor }: SampleOptions, segments: number, { raised, given, asked, enough }: FloorShift): string {
+  return `mix ${mix} with ${segments} segments: ${raised === 1 ? "1 language gets" : `${raised} languages get`} ${percent(given)} of them, where the mix asks for ${percent(asked)}, since each gets at least ${floor}; with ${enough} segments this moves less than 5%, with --floor 0 nothing`;
+}
+
 type SampleOptions = ReturnType<typeof parseSampleOptions>;
 
 /**
@@ -160,7 +169,12 @@ type SampleOptions = ReturnType<typeof parseSampleOptions>;
 async function countsOf(values: SampleOptions, sources: ShareSources): Promise<ReadonlyMap<string, number>> {
   const mix = parseMix(values.mix);
   if (mix.kind === "counts") return requireCounts(mix.counts, sources.languages);
-  return countSegments(await sharesOf(mix, sources), values.segments ?? defaultSegments, values.floor);
+  const shares = await sharesOf(mix, sources);
+  const segments = values.segments ?? defaultSegments;
+  const counts = countSegments(shares, segments, values.floor);
+  const shift = floorShift(shares, segments, values.floor);
+  if (shift !== undefined) sources.warn(describeShift(values, segments, shift));
+  return counts;
 }
 
 const distributionOf = ({ distribution, model }: SampleOptions): Promise<Distribution> => readDistribution(distribution ?? model);
@@ -175,15 +189,17 @@ async function makePlan(values: SampleOptions, context: StageContext) {
     const length = values.length ?? defaultLength(model.contextLength);
     requirePositions(length, model);
     warnBeyondContext(length, model.contextLength, context);
+    const languages = takenLanguages(opened, values.languages);
     const pools = new Map(
-      corpus.languages.map((language) => [
+      languages.map((language) => [
         language,
         new LanguagePool(corpus, language, tokenizer, { length, seed: values.seed, reuse: values.reuse }),
       ]),
     );
     let distribution: Distribution | undefined;
     const sources = {
-      languages: corpus.languages,
+      languages,
+      areNamed: values.languages !== undefined,
       warn: context.warn,
       distribution: async () => (distribution = await distributionOf(values)),
       tokensPerByte: (language: string) => poolOf(pools, language).tokensPerByte(),
@@ -239,7 +255,7 @@ export const sample: Stage = {
   options,
   async checkPlan(raw) {
     const values = parseSampleOptions(raw);
-    const { languages } = await openCorpus(values.corpus);
+    const languages = takenLanguages(await openCorpus(values.corpus), values.languages);
     const distribution = () => distributionOf(values);
     // how many segments each gets does not matter here
     await countsOf(values, { languages, distribution, tokensPerByte: () => Promise.resolve(1), warn: () => {} });

@@ -1,6 +1,7 @@
 import { at, UsageError } from "@mbs/contracts";
 import { readDistribution } from "@mbs/corpora";
 import { countSegments } from "@mbs/corpus-sampling";
+import { floorShift } from "../src/counts.ts";
 import { uniformFloat64 } from "pure-rand/distribution/uniformFloat64";
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
 import { test } from "uvu";
@@ -87,6 +88,34 @@ test("more languages than segments is an error that says what to do", () => {
     ["b", 1],
     ["c", 0],
   ]);
+});
+
+test("a floor that moves more than 5% of the segments is described, with the segments that keep the shares", async () => {
+  const shares = new Map([
+    ["a", 0.72],
+    ["b", 0.24],
+    ["c", 0.03],
+    ["d", 0.01],
+  ]);
+  // of 10 segments c and d get 2, where 0.4 were asked for; of n segments below 34 as long as 2 / n - 0.04 > 0.05
+  assert.equal(floorShift(shares, 10, 1), { raised: 2, given: 0.2, asked: 0.04, enough: 23 });
+  assert.is(floorShift(shares, 23, 1), undefined);
+  assert.ok(floorShift(shares, 22, 1));
+  assert.is(floorShift(shares, 10, 0), undefined);
+  assert.is(
+    floorShift(
+      new Map([
+        ["a", 2],
+        ["b", 2],
+      ]),
+      2,
+      1,
+    ),
+    undefined,
+  );
+  const { shares: paper } = await readDistribution("mbs-paper");
+  assert.is(floorShift(paper, 256, 1), undefined);
+  assert.is(floorShift(paper, 20, 1)?.raised, [...paper.values()].filter((share) => share < 0.05).length);
 });
 
 test.run();

@@ -91,6 +91,33 @@ test("proportional by the model's own distribution, with everything recorded", a
   assert.ok(warnings.some((message) => message.includes("no text for xx")));
 });
 
+test("a mix that the floor makes nearly equal says so, and how many segments keep it", async () => {
+  assert.equal((await drawn({ segments: 3 })).metadata.counts, { en: 1, fr: 1, mr: 1 });
+  const lines = warnings.filter((line) => line.startsWith("mix "));
+  assert.equal(lines, [
+    "mix proportional with 3 segments: 2 languages get 67% of them, where the mix asks for 30%, since each gets at least 1; with 10 segments this moves less than 5%, with --floor 0 nothing",
+  ]);
+  warnings.length = 0;
+  await drawn({ segments: 10 });
+  await drawn({ segments: 3, mix: "equal" });
+  await drawn({ segments: 3, floor: 0 });
+  assert.not(warnings.some((line) => line.startsWith("mix ")));
+});
+
+test("some languages alone are drawn in their shares; others of the distribution go unsaid", async () => {
+  assert.equal((await drawn({ segments: 19, languages: "fr,en" })).metadata.counts, { en: 14, fr: 5 });
+  assert.equal(warnings, []);
+  assert.equal((await drawn({ segments: 4, languages: ["fr", "en"], mix: "equal" })).metadata.counts, { en: 2, fr: 2 });
+  const outside = await failure({ languages: "en", mix: "fr=2" });
+  assert.match(outside.message, /^the corpus has no fr; it has en$/);
+  const unknown = await failure({ languages: "en,zz" });
+  assert.instance(unknown, UsageError);
+  assert.match(
+    unknown.message,
+    /^--languages en,zz: corpus corpus has no texts of zz, but of en, fr, mr; name languages of the corpus$/,
+  );
+});
+
 test("the same options give the same address, whatever the threads; another seed another one", async () => {
   const address = await addressOf({}, 1);
   assert.is(await addressOf({}, 2), address);

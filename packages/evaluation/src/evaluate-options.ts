@@ -1,5 +1,6 @@
 import { basename, resolve } from "node:path";
 import { parseOptions, parseShard, shardOption, UsageError, type OptionTable } from "@mbs/contracts";
+import { languagesOption } from "@mbs/corpora";
 import { checkTaskOptions, taskOptions } from "./tasks/task-options.ts";
 
 /** Field of the target, where none is named. */
@@ -28,6 +29,7 @@ export const evaluateOptions = {
     optional: true,
     description: 'field or column that holds the text (the manifest\'s own, else "text")',
   },
+  languages: { group: "Texts", ...languagesOption },
   sourceTarget: {
     group: "Texts",
     kind: "flag",
@@ -80,7 +82,7 @@ export const evaluateOptions = {
     choices: ["on", "off"],
     default: "on",
     description:
-      "measure how far each model's next-token distributions are from the first model's (KL divergence, top-1 agreement), where both have one tokenizer and vocabulary; off is faster",
+      "measure how far each model's next-token distributions are from the first model's (KL divergence, top-1 agreement), where both read the texts as the same tokens; off is faster",
   },
   ...taskOptions,
   bySource: { group: "Texts", kind: "flag", description: "score each source of a language separately" },
@@ -118,6 +120,9 @@ export function parseEvaluateOptions(raw: unknown) {
     throw new UsageError("nothing to evaluate on: give --corpus, held-out texts, or --tasks with --task-path", {
       option: "--corpus",
     });
+  }
+  if (values.languages !== undefined && values.corpus === undefined) {
+    throw new UsageError("--languages chooses languages of --corpus; tasks are chosen by their names", { option: "--languages" });
   }
   if (values.targetField !== undefined && !values.sourceTarget) {
     throw new UsageError("--target-field goes with --source-target", { option: "--target-field" });

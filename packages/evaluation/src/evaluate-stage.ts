@@ -2,10 +2,10 @@ import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { encodeScores, type Score, type TaskScore } from "@mbs/artifacts";
 import { at, FailedPreconditionError, rangeOfShards, type Stage, type StageContext } from "@mbs/contracts";
-import { openCorpus, readDistribution, type Corpus } from "@mbs/corpora";
+import { openCorpus, readDistribution, takenLanguages } from "@mbs/corpora";
 import { defaultLength, openModel, requirePositions, type Activations, type Model } from "@mbs/models";
 import { defaultTargetField, evaluateOptions, parseEvaluateOptions, type EvaluateOptions } from "./evaluate-options.ts";
-import { withWindows, type WindowedModel } from "./model-windows.ts";
+import { withWindows, type CorpusTexts, type WindowedModel } from "./model-windows.ts";
 import { describeModel } from "./scored-models.ts";
 import { scoreWindows, type ScoredBy } from "./score-windows.ts";
 import { describeTasks, readTasks, type OpenedTasks } from "./tasks/read-tasks.ts";
@@ -15,8 +15,7 @@ import { restrictVocabularies } from "./trimmed-vocabulary.ts";
 import type { PassageWindow } from "./passage-windows.ts";
 
 /** Held-out texts, and the tokens of a window. */
-interface Texts {
-  readonly corpus: Corpus;
+interface Texts extends CorpusTexts {
   readonly length: number;
 }
 
@@ -30,9 +29,10 @@ async function readShares(values: EvaluateOptions): Promise<Readonly<Record<stri
   return Object.fromEntries((await readDistribution(values.shares ?? own)).shares);
 }
 
-function openTexts(name: string, values: EvaluateOptions, { warn, signal, progress }: StageContext): Promise<Corpus> {
+async function openTexts(name: string, values: EvaluateOptions, { warn, signal, progress }: StageContext) {
   const targetField = values.sourceTarget ? (values.targetField ?? defaultTargetField) : undefined;
-  return openCorpus(name, { field: values.field, targetField, warn, signal, progress });
+  const corpus = await openCorpus(name, { field: values.field, targetField, warn, signal, progress });
+  return { corpus, languages: takenLanguages(corpus, values.languages) };
 }
 
 /** What a model is run with: a dense one in float32 in any case. */
@@ -91,7 +91,7 @@ async function* scoreAll(
       activations: activationsOf(model, values),
     }));
     if (texts !== undefined) {
-      yield* scoreCorpus(await withWindows(scored, texts.corpus, texts.length, values, context), values, context);
+      yield* scoreCorpus(await withWindows(scored, texts, texts.length, values, context), values, context);
     }
     if (tasks !== undefined) yield* scoreTasks(scored, tasks, values, context);
     for (const { model, label } of scored) {
@@ -160,6 +160,7 @@ export const evaluate: Stage = {
   options: evaluateOptions,
   async checkPlan(raw, _, pool) {
     const values = parseEvaluateOptions(raw);
+    if (values.corpus !== undefined) takenLanguages(await openCorpus(values.corpus), values.languages);
     // those behind the first one may still have to be made
     const model = await openModel(at(values.model, 0), { pool });
     try {
@@ -172,8 +173,8 @@ export const evaluate: Stage = {
   async run(_inputs, raw, context) {
     const values = parseEvaluateOptions(raw);
     const { warn } = context;
-    const corpus = values.corpus === undefined ? undefined : await openTexts(values.corpus, values, context);
-    const address = corpus === undefined ? "" : await corpus.address;
+    const opened = values.corpus === undefined ? undefined : await openTexts(values.corpus, values, context);
+    const address = opened === undefined ? "" : await opened.corpus.address;
     const tasks = values.tasks === undefined ? undefined : await readTasks(values, context);
     const shares = await readShares(values);
     const { models, described } = await openModels(values, context);
@@ -184,7 +185,7 @@ export const evaluate: Stage = {
     for (const { kind, notes } of models) if (kind === "architecture") notes.forEach(warn);
     const length = values.length ?? Math.min(...models.map(({ contextLength }) => defaultLength(contextLength)));
     const about = Object.fromEntries(values.labels.map((label, index) => [label, at(described, index)]));
-    const texts = corpus === undefined ? undefined : { corpus, length };
+    const texts = opened && { ...opened, length };
     const { bos, shards } = values;
     const metadata = {
       ...(texts === undefined ? { corpus: "", length: 0, bos: "" } : { corpus: address, length, bos }),

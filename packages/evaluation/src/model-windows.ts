@@ -18,10 +18,16 @@ async function beginningToken(model: Model, tokenizer: Tokenizer, choice: Evalua
   });
 }
 
-/** All windows of a corpus, as one model reads it. */
+/** The texts of a corpus in some of its languages. */
+export interface CorpusTexts {
+  readonly corpus: Corpus;
+  readonly languages: readonly string[];
+}
+
+/** All windows of texts, as one model reads them. */
 async function findWindows(
   model: Model,
-  corpus: Corpus,
+  { corpus, languages }: CorpusTexts,
   length: number,
   values: EvaluateOptions,
   context: StageContext,
@@ -30,7 +36,7 @@ async function findWindows(
   const bos = await beginningToken(model, tokenizer, values.bos);
   const { ofPair } = passages;
   const windows: PassageWindow[] = [];
-  for (const language of corpus.languages) {
+  for (const language of languages) {
     const cut = { length, bos, bySource: values.bySource, limit: values.windows, warn: context.warn };
     const own =
       values.sourceTarget && ofPair !== undefined
@@ -63,14 +69,14 @@ export interface WindowedModel extends ScoredBy {
 }
 
 /**
- * Models with their windows. Those that read the corpus as the same tokens have one list: the tokenizer of a GGUF file, say,
+ * Models with their windows. Those that read texts as the same tokens have one list: the tokenizer of a GGUF file, say,
  * has another address than the tokenizer.json that it was made of, and gives the same tokens.
  *
  * @throws {BadDataError} where no language has text for a window
  */
 export async function withWindows(
   scored: readonly ScoredBy[],
-  corpus: Corpus,
+  texts: CorpusTexts,
   length: number,
   values: EvaluateOptions,
   context: StageContext,
@@ -81,7 +87,7 @@ export async function withWindows(
     const { tokenizerAddress } = one.model;
     let windows = lists.get(tokenizerAddress);
     if (windows === undefined) {
-      const own = await findWindows(one.model, corpus, length, values, context);
+      const own = await findWindows(one.model, texts, length, values, context);
       windows = [...lists.values()].find((known) => sameWindows(known, own)) ?? own;
       lists.set(tokenizerAddress, windows);
     }

@@ -272,6 +272,21 @@ test("windows, length, sources and the beginning token are options", async () =>
   assert.is.not(at(begun, 0).nll, at(plain, 0).nll);
 });
 
+test("some languages of the corpus alone are scored; one that it does not have is refused, also before there are all models", async () => {
+  assert.equal([...new Set((await scored({ languages: "mr" })).map(({ language }) => language))], ["mr"]);
+  const planned = { solver: "rtn", codes: "none" } as const;
+  for (const call of [
+    () => scored({ languages: ["mr", "zz"] }),
+    async () => evaluate.checkPlan?.({ model: [model, "to-be-made"], corpus, languages: "mr,zz" }, planned),
+  ]) {
+    const error = await failure(call);
+    assert.instance(error, UsageError);
+    assert.match(error.message, /^--languages mr,zz: corpus corpus has no texts of zz, but of en, mr, te; name/);
+  }
+  const tasks = await failure(() => scored({ corpus: undefined, tasks: "xnli", taskPath: "tasks", languages: "mr" }));
+  assert.match(tasks.message, /^--languages chooses languages of --corpus; tasks are chosen by their names$/);
+});
+
 test("a key of config.json that nobody knows is named, once a model", async () => {
   const odd = join(folder, "odd");
   await writeTinyModel(odd, { contextLength: 32 });

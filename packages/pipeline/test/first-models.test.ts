@@ -1,8 +1,10 @@
-import { readFile, readdir, writeFile } from "node:fs/promises";
+import { mkdir, readFile, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DeniedError, UsageError } from "@mbs/contracts";
 import { openModel } from "@mbs/models";
 import * as assert from "uvu/assert";
+import { stringify } from "yaml";
+import { estimate } from "../src/estimate/estimate.ts";
 import { exportPlan } from "../src/export/export-plan.ts";
 import { parseRecipe } from "../src/recipe/parse-recipe.ts";
 import { fakeStages } from "./fixtures/fake-stages.ts";
@@ -96,6 +98,61 @@ test("a vocabulary is trimmed before a rotation, by the recipe's corpus unless a
     String(await failure(exportPlan(recipe({ trim: { keep: ["en"] } }), { stages }))),
     /trim is no step of an exported plan/,
   );
+});
+
+test("sample and evaluate take the kept languages alone, unless the recipe names others", async ({ root, recipe }) => {
+  for (const language of ["de", "hi"]) await writeFile(join(root, "corpus", `${language}.txt`), "One text.\n");
+  const other = join(root, "heldout");
+  await mkdir(other);
+  for (const language of ["en", "ta"]) await writeFile(join(other, `${language}.txt`), "One text.\n");
+  const languagesOf = async (changes: Readonly<Record<string, unknown>>, name: string) => {
+    const notes: string[] = [];
+    const own = recipe({ trim: { keep: ["en", "hi"] }, output: join(root, name), ...changes });
+    const { folder } = await go(own, { note: (line) => notes.push(line) });
+    const { sample, evaluate } = parseRecipe(await readFile(folder.recipe, "utf8"), folder.recipe);
+    return [sample["languages"], evaluate?.["languages"], notes.filter((line) => line.includes("trim keeps")).length];
+  };
+  assert.equal(await languagesOf({}, "default"), [["en", "hi"], ["en", "hi"], 1]);
+  // of the kept languages those that the corpus has
+  assert.equal(await languagesOf({ evaluate: { corpus: other } }, "fewer"), [["en", "hi"], ["en"], 1]);
+  const named = { sample: { mix: "en=3,de=1" }, evaluate: { corpus: other, languages: ["en", "ta"] } };
+  assert.equal(await languagesOf(named, "named"), [undefined, ["en", "ta"], 0]);
+  assert.equal(await languagesOf({ trim: { keep: ["en", "de", "hi"] } }, "all"), [undefined, undefined, 0]);
+  const none = await failure(go(recipe({ trim: { keep: ["hi"] }, evaluate: { corpus: other }, output: join(root, "none") })));
+  assert.instance(none, UsageError);
+  assert.match(
+    String(none),
+    /recipe: corpus heldout has none of hi, which trim keeps, but en, ta; give evaluate other texts, or name its languages: evaluate: \{ languages: \[en\] \}$/,
+  );
+});
+
+test("what trim would refuse is refused before any stage runs, with the recipe's line, and asked once", async ({ recipe }) => {
+  const started: string[] = [];
+  const asked: unknown[] = [];
+  const stages = new Map(fakeStages((name) => started.push(name)));
+  const trim = stages.get("trim");
+  assert.ok(trim);
+  stages.set("trim", {
+    ...trim,
+    async checkPlan(options) {
+      asked.push(options);
+      if (asked.length > 1) throw new UsageError("--keep xx: no texts of xx", { option: "--keep" });
+    },
+  });
+  const { corpus, model } = recipe();
+  await go(recipe({ trim: { keep: ["en"] } }), { stages });
+  assert.equal(asked, [{ model, corpus, keep: ["en"] }]);
+  started.length = 0;
+  for (const call of [go, estimate]) {
+    const wrong = parseRecipe(
+      stringify({ model, corpus, compress: { solver: "rtn" }, output: "x", trim: { keep: ["xx"] } }),
+      "r.yaml",
+    );
+    const error = await failure(call(wrong, { stages }));
+    assert.instance(error, UsageError);
+    assert.match(String(error), /r\.yaml:\d+: --keep xx: no texts of xx/);
+  }
+  assert.equal(started, []);
 });
 
 test("a rotation that stopped leaves nothing, and the next run goes on", async ({ root, recipe }) => {

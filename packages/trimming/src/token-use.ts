@@ -1,4 +1,4 @@
-import { BadDataError, InterruptedError, UsageError } from "@mbs/contracts";
+import { BadDataError, InterruptedError } from "@mbs/contracts";
 import type { StageContext } from "@mbs/contracts";
 import type { Corpus } from "@mbs/corpora";
 import type { Tokenizer } from "@mbs/models";
@@ -62,22 +62,6 @@ export async function countTokens(
     uses.push(await countLanguage(corpus, language, tokenizer, signal, onText));
   }
   return uses;
-}
-
-/**
- * The languages that are kept, each once.
- *
- * @throws {UsageError} where there are none, or the corpus does not have one
- */
-export function requireKept(keep: readonly string[], { name, languages }: Corpus): readonly string[] {
-  const missing = keep.filter((language) => !languages.includes(language));
-  if (keep.length === 0 || missing.length > 0) {
-    throw new UsageError(
-      `--keep ${keep.join(",")}: corpus ${name} has ${missing.length === 0 ? "" : `no texts of ${missing.join(", ")}, but of `}${languages.join(", ")}; name languages of the corpus`,
-      { option: "--keep" },
-    );
-  }
-  return [...new Set(keep)];
 }
 
 /**

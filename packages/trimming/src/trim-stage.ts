@@ -1,8 +1,8 @@
 import { encodeFiles } from "@mbs/artifacts";
 import type { FilePiece } from "@mbs/artifacts";
-import { defineStage, formatBytes } from "@mbs/contracts";
+import { defineStage, formatBytes, parseOptions } from "@mbs/contracts";
 import type { OptionTable, StageContext } from "@mbs/contracts";
-import { openCorpus } from "@mbs/corpora";
+import { openCorpus, requireLanguages } from "@mbs/corpora";
 import {
   cardFile,
   filePieces,
@@ -18,7 +18,7 @@ import {
 import type { ArchitectureModel, OutputFile, TensorInfo, TrimmingRecord, WeightFile } from "@mbs/models";
 import { renumberedJson, renumberedTokens } from "./renumbered-json.ts";
 import { partSizes, wholeSize } from "./part-sizes.ts";
-import { countTokens, requireKept, requireTokens } from "./token-use.ts";
+import { countTokens, requireTokens } from "./token-use.ts";
 import { addedTokensFile, configurations, openTrimmable, readJson, requireTrimmable, trimVocabulary } from "./trimming.ts";
 import type { Trimming } from "./trimming.ts";
 
@@ -121,7 +121,7 @@ async function* trimAll(
 ): AsyncGenerator<FilePiece> {
   try {
     const corpus = await openCorpus(values.corpus, { field: values.field, warn, signal, progress });
-    const keep = requireKept(values.keep, corpus);
+    const keep = requireLanguages(values.keep, corpus, "--keep");
     const source = await openTrimmable(model);
     const uses = requireTokens(await countTokens(corpus, keep, source.tokenizer, { signal, progress }), corpus);
     const trimming = await trimVocabulary(source, uses, values.multiple);
@@ -167,6 +167,16 @@ export const trim = defineStage({
   inputs: {},
   outputs: { files: { kind: "files", description: "the folder of the trimmed model", folder: true } },
   options,
+  async checkPlan(raw, _, pool) {
+    const { model: name, corpus, keep } = parseOptions(options, raw, "trim");
+    requireLanguages(keep, await openCorpus(corpus), "--keep");
+    const model = await openModel(name, { pool });
+    try {
+      await openTrimmable(model);
+    } finally {
+      await model.close();
+    }
+  },
   async run(_, { model: name, ...values }, context) {
     const model = await openModel(name, context);
     try {

@@ -1,11 +1,12 @@
 import { InterruptedError } from "@mbs/contracts";
 import type { StageContext } from "@mbs/contracts";
+import { requireLanguages } from "@mbs/corpora";
 import type { Corpus } from "@mbs/corpora";
 import type { Model, Tokenizer } from "@mbs/models";
 import type { KeptReason, KeptTokens } from "./kept-tokens.ts";
 import { partSizes } from "./part-sizes.ts";
 import type { PartSizes } from "./part-sizes.ts";
-import { countTokens, requireKept, requireTokens } from "./token-use.ts";
+import { countTokens, requireTokens } from "./token-use.ts";
 import type { TokenUse } from "./token-use.ts";
 import { openTrimmable, trimVocabulary } from "./trimming.ts";
 
@@ -150,7 +151,7 @@ export async function reportVocabulary(
   { corpus, keep, heldOut, multiple }: VocabularyQuestion,
   context: Context,
 ): Promise<VocabularyReport> {
-  const kept = keep && requireKept(keep, corpus);
+  const kept = keep && requireLanguages(keep, corpus, "--keep");
   const source = await openTrimmable(model);
   const uses = await countTokens(corpus, corpus.languages, source.tokenizer, context);
   const rows = rowsByLanguage(uses);

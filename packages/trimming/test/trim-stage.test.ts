@@ -332,6 +332,18 @@ test("what cannot be trimmed is refused with the remedy", async () => {
   assert.match(String(broken), "mbs_trimming is no record of a trimmed vocabulary");
 });
 
+test("a recipe's check refuses unknown languages and models that cannot be trimmed", async () => {
+  const model = controlled("controlled-llama");
+  const check = (options: Readonly<Record<string, unknown>>) =>
+    trim.checkPlan?.({ model, corpus, keep: ["en"], ...options }, { solver: "rtn", codes: "none" });
+  await check({});
+  const unknown = await check({ keep: ["en", "xx"] })?.catch((reason: unknown) => reason);
+  assert.instance(unknown, UsageError);
+  assert.match(String(unknown), /--keep en,xx: corpus \S+ has no texts of xx, but of de, en, ta; name/);
+  const { folder } = await trimInto(root, { model, corpus, keep: ["en"] });
+  assert.instance(await check({ model: folder })?.catch((reason: unknown) => reason), FailedPreconditionError);
+});
+
 test("a kept language without a token is refused, and so is a token of the texts without a row", async () => {
   const few = await writeCorpus(root, { en: [""], de: ["Zubehör"] });
   const empty = await refusal({ model: controlled("controlled-llama"), corpus: few, keep: ["de", "en"] });

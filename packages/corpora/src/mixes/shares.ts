@@ -4,8 +4,10 @@ import type { Mix } from "./mix.ts";
 
 /** What turns a mix into shares of tokens. */
 export interface ShareSources {
-  /** Languages of the corpus. */
+  /** Languages of the corpus, or those of them that are taken. */
   readonly languages: readonly string[];
+  /** Whether they were named: then it goes without saying that others are left out. */
+  readonly areNamed?: boolean;
   /** Called for `proportional` and `temperature`. */
   readonly distribution: () => Promise<Distribution>;
   /** Tokens a byte of a language's texts, measured; asked for where shares are of bytes. */
@@ -30,7 +32,7 @@ async function commonShares(sources: ShareSources): Promise<ReadonlyMap<string, 
       { distribution: distribution.name },
     );
   }
-  if (absent.length > 0) {
+  if (absent.length > 0 && sources.areNamed !== true) {
     const share = absent.reduce((sum, [, part]) => sum + part, 0);
     sources.warn(
       `no text for ${absent.map(([language]) => language).join(", ")} (${(100 * share).toFixed(2)}% of ${distribution.name}); the other shares are raised to 100%`,
@@ -43,7 +45,7 @@ async function commonShares(sources: ShareSources): Promise<ReadonlyMap<string, 
   return shares;
 }
 
-function requireLanguages(wanted: Iterable<string>, languages: readonly string[]): void {
+function requireMixed(wanted: Iterable<string>, languages: readonly string[]): void {
   const unknown = [...wanted].filter((language) => !languages.includes(language));
   if (unknown.length > 0) {
     throw new UsageError(`the corpus has no ${unknown.join(", ")}; it has ${languages.join(", ")}`, {
@@ -60,12 +62,12 @@ export async function sharesOf(
 ): Promise<ReadonlyMap<string, number>> {
   switch (mix.kind) {
     case "weights":
-      requireLanguages(mix.weights.keys(), sources.languages);
+      requireMixed(mix.weights.keys(), sources.languages);
       return new Map([...mix.weights].filter(([, weight]) => weight > 0));
     case "equal":
       return new Map(sources.languages.map((language) => [language, 1]));
     case "only":
-      requireLanguages([mix.language], sources.languages);
+      requireMixed([mix.language], sources.languages);
       return new Map([[mix.language, 1]]);
     case "proportional":
       return commonShares(sources);
@@ -79,6 +81,6 @@ export async function sharesOf(
 
 /** Checks explicit counts against the corpus. */
 export function requireCounts(counts: ReadonlyMap<string, number>, languages: readonly string[]): ReadonlyMap<string, number> {
-  requireLanguages(counts.keys(), languages);
+  requireMixed(counts.keys(), languages);
   return counts;
 }

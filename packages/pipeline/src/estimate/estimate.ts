@@ -11,6 +11,7 @@ import { readRevisions } from "../run/run-revisions.ts";
 import { chooseMachine, readMachine } from "../run/run-machine.ts";
 import type { RunMachine } from "../run/run-machine.ts";
 import type { PreparedRun } from "../plan/prepared-run.ts";
+import type { RecipeKeyName } from "../recipe/recipe-keys.ts";
 import { firstKeys } from "../recipe/first-options.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import type { Stages } from "../plan/known-stages.ts";
@@ -161,6 +162,8 @@ interface KnownOptions extends EstimateOptions {
   readonly machine: RunMachine;
 }
 
+const evaluationKey: RecipeKeyName = "evaluate";
+
 /** Resident bytes of a process that plans and watches others. */
 const plannerBytes = 160e6;
 
@@ -187,7 +190,11 @@ async function estimatePrepared(
   const tokens = sample.segments * length;
   const { corpus, tasks } = recipe.evaluate ?? {};
   // a recipe may evaluate tasks alone
-  const heldOut = typeof corpus === "string" ? await measureTexts(corpus, tokenizer, { signal, progress }) : undefined;
+  // complete options, which the recipe's own need not be
+  const scoring = plan.nodes.find(({ section }) => section.join() === evaluationKey);
+  const languages = scoring?.options["languages"] as readonly string[] | undefined;
+  const heldOut =
+    typeof corpus === "string" ? await measureTexts({ corpus, languages }, tokenizer, { signal, progress }) : undefined;
   const window = Number(recipe.evaluate?.["length"] ?? defaultLength(model.contextLength));
   const heldOutTokens = evaluationTokens(recipe, heldOut, window);
   const scored = sum(heldOutTokens, (count) => count) * 2;

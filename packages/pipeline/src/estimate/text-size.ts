@@ -1,6 +1,6 @@
 import { performance } from "node:perf_hooks";
 import type { StageContext } from "@mbs/contracts";
-import { openCorpus } from "@mbs/corpora";
+import { openCorpus, takenLanguages } from "@mbs/corpora";
 import type { Corpus } from "@mbs/corpora";
 import type { Tokenizer } from "@mbs/models";
 
@@ -27,9 +27,9 @@ async function measureLanguage(corpus: Corpus, language: string): Promise<{ byte
   return { bytes, probe: probe.slice(0, probeCharacters) };
 }
 
-/** Reads a corpus once and encodes a piece of every language. */
+/** Reads a corpus once and encodes a piece of every language. @param named the languages that are taken; absent: all */
 export async function measureTexts(
-  path: string,
+  { corpus: path, languages: named }: { readonly corpus: string; readonly languages: readonly string[] | undefined },
   tokenizer: Tokenizer,
   context: Pick<StageContext, "signal" | "progress">,
 ): Promise<TextSize> {
@@ -38,7 +38,7 @@ export async function measureTexts(
   let readSeconds = 0;
   let encodeSeconds = 0;
   let encoded = 0;
-  for (const language of corpus.languages) {
+  for (const language of takenLanguages(corpus, named)) {
     const started = performance.now();
     const { bytes, probe } = await measureLanguage(corpus, language);
     const read = performance.now();

@@ -1,7 +1,7 @@
 import { vocabularyStep } from "@mbs/artifacts";
 import { isDeepStrictEqual } from "node:util";
 import { FailedPreconditionError, UsageError, firstOutput, isOptional } from "@mbs/contracts";
-import type { ObjectPool, Progress, StageOptions } from "@mbs/contracts";
+import type { ObjectPool, PlannedLayers, Progress, Stage, StageOptions } from "@mbs/contracts";
 import { pinRevisions } from "@mbs/hub";
 import type { Revisions } from "@mbs/hub";
 import { openModel } from "@mbs/models";
@@ -19,6 +19,7 @@ import { runFolder } from "../run/run-folder.ts";
 import { checkPins } from "../run/run-record.ts";
 import { choosable, withoutGroups } from "./allocation-choices.ts";
 import { withAllocationNeeds } from "./allocation-needs.ts";
+import { withKeptLanguages } from "./kept-languages.ts";
 import { loadOwnStages } from "./own-stages.ts";
 import { located, optionFaults } from "./option-faults.ts";
 import { plannedLayers, planRun, planWithFaults, asksForVocabulary, withSolverNeeds } from "./plan.ts";
@@ -229,6 +230,16 @@ async function checkRecipe(recipe: Recipe, stages: Stages, loading: readonly Usa
   ]);
 }
 
+/** Lets the stages that make another model before the plan check their options; not again where they have made it. */
+async function checkFirst(recipe: Recipe, stages: Stages, pool: ObjectPool): Promise<void> {
+  if (recipe.source !== undefined) return;
+  for (const key of firstKeys.filter((one) => recipe[one] !== undefined)) {
+    const stage = stageOf(stages, recipeKeys[key].stage);
+    const options = await completeOptions(stage, { ...firstOptions(recipe, key), model: recipe.model });
+    await checkStage(stage, options, { solver: String(recipe.compress["solver"]), codes: "unknown" }, [key], recipe, pool);
+  }
+}
+
 /**
  * Lets every stage check its options before the run.
  *
@@ -247,15 +258,27 @@ async function checkLayers(recipe: Recipe, plan: Plan, stages: Stages, pool: Obj
   for (const { stage, section, options } of plan.nodes) {
     // the model that is not there yet alone: the same options are checked with the dense one
     if (isDeepStrictEqual(options["model"], [plan.modelFolder])) continue;
-    try {
-      await stageOf(stages, stage).checkPlan?.(options, planned, pool);
-    } catch (error) {
-      if (error instanceof UsageError) throw located(error, section, recipe);
-      if (!(error instanceof FailedPreconditionError)) throw error;
-      // the line of the format, if the stage has that option
-      const where = recipe.locate?.([...section, "format"]) ?? "recipe";
-      throw new FailedPreconditionError(`${where}: ${error.message}`, error.facts, { cause: error });
-    }
+    await checkStage(stageOf(stages, stage), options, planned, section, recipe, pool);
+  }
+}
+
+/** Lets a stage check its options. Errors get the recipe's line. */
+async function checkStage(
+  stage: Stage,
+  options: StageOptions,
+  planned: PlannedLayers,
+  section: readonly string[],
+  recipe: Recipe,
+  pool: ObjectPool,
+): Promise<void> {
+  try {
+    await stage.checkPlan?.(options, planned, pool);
+  } catch (error) {
+    if (error instanceof UsageError) throw located(error, section, recipe);
+    if (!(error instanceof FailedPreconditionError)) throw error;
+    // the line of the format, if the stage has that option
+    const where = recipe.locate?.([...section, "format"]) ?? "recipe";
+    throw new FailedPreconditionError(`${where}: ${error.message}`, error.facts, { cause: error });
   }
 }
 
@@ -269,8 +292,10 @@ async function checkLayers(recipe: Recipe, plan: Plan, stages: Stages, pool: Obj
 export async function prepareRun(given: Recipe, known: Stages, { revisions, progress, pool }: Preparation): Promise<PreparedRun> {
   pinRevisions(revisions);
   const { recipe: loaded, stages, faults } = await loadOwnStages(given, known);
-  const complete = await withAllocationNeeds(loaded, stages);
-  await checkRecipe(complete, stages, faults);
+  const allocated = await withAllocationNeeds(loaded, stages);
+  await checkRecipe(allocated, stages, faults);
+  await checkFirst(allocated, stages, pool);
+  const complete = await withKeptLanguages(allocated, stages);
   const resources = new Resources(pool);
   // given back before the stages check, which open it too
   const model = await openModel(complete.model, { progress, pool });

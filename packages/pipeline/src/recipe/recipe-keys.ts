@@ -40,7 +40,7 @@ export const recipeKeys = {
   trim: {
     takes: "options, `keep` among them",
     description:
-      "languages whose tokens are kept, before everything else: `trim: { keep: [en, hi] }` ([what it is](vocabulary.md#trimming)); the tokens are those of the recipe's corpus, unless it names another one; absent: the vocabulary stays. The trimmed model stays in `run/trimmed`",
+      "languages whose tokens are kept, before everything else: `trim: { keep: [en, hi] }` ([what it is](vocabulary.md#trimming)); the tokens are those of the recipe's corpus, unless it names another one; absent: the vocabulary stays. `sample` and `evaluate` take the texts of these languages alone, unless they name `languages`, or the mix does. The trimmed model stays in `run/trimmed`",
     stage: "trim",
     isBefore: true,
     given: ["model"],

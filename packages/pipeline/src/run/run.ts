@@ -5,6 +5,7 @@ import { createObjectPool, optionFlag, splitKept } from "@mbs/contracts";
 import type { ObjectPool } from "@mbs/contracts";
 import { loadSolver } from "@mbs/solvers";
 import { checkDisk, diskNeed } from "../estimate/disk.ts";
+import { noteKept } from "../plan/kept-languages.ts";
 import { prepareRun } from "../plan/prepared-run.ts";
 import type { PreparedRun } from "../plan/prepared-run.ts";
 import type { QualityResult } from "../quality/choose-best.ts";
@@ -135,8 +136,9 @@ export async function run(recipe: Recipe, options: RunOptions): Promise<RunResul
         const need = diskNeed(ordered, shape);
         // the layers of the best candidate wait while those of the next one are made
         await checkDisk(folder.root, searched === undefined ? need : { ...need, peak: need.peak + need.layers });
-        const note = await noteChosen(recipe, ordered);
-        if (note !== undefined) options.note?.(note);
+        for (const note of [await noteChosen(recipe, ordered), noteKept(recipe, ordered)]) {
+          if (note !== undefined) options.note?.(note);
+        }
         const execution = { ...options, folder, machine, revisions: found, crew };
         const best = judge === undefined || searched === undefined ? undefined : await search(searched, judge, execution);
         const final = best === undefined ? prepared : await prepare(best.best.recipe);
