@@ -245,6 +245,26 @@ test("sizes count scales and indices, and say what is an estimate", async () => 
   assert.match(formatSizeReport(dense), /^dense: [\d.]+ kB on disk, no weight is packed; --format gptq, /);
 });
 
+test("report and card say which bits the tensors have, where these differ", async () => {
+  const folder = await write("storage", { format: "gptq" });
+  assert.is((await sizeReport(folder)).storage, undefined);
+  const path = join(folder, "mbs.json");
+  const record = JSON.parse(await readFile(path, "utf8")) as { tensors: Record<string, { bits: number }> };
+  const [first = ""] = Object.keys(record.tensors);
+  await writeFile(
+    path,
+    JSON.stringify({ ...record, tensors: { ...record.tensors, [first]: { ...record.tensors[first], bits: 2 } } }),
+  );
+  const report = await sizeReport(folder);
+  assert.equal(report.storage?.storages, ["2", "4"]);
+  assert.match(formatSizeReport(report), /not measured\ntensors +2 +4 +bits\nmlp\.dense_4h_to_h +1 +1 +3\.00\n/);
+  await describeModel(folder, {});
+  assert.match(
+    await readFile(join(folder, "README.md"), "utf8"),
+    /\| tensors \| 2 \| 4 \|\n\| --- .*\n\| mlp\.dense_4h_to_h \| 1 \| 1 \|/,
+  );
+});
+
 test("zeros take as many bytes: a model that is only pruned is not said to be smaller, nor told to be packed", () => {
   const report = { format: "onnx", bytesOnDisk: 1010, denseBytes: 1000, ratio: 1000 / 1010, prunedOnly: true, estimatedSpeed: 1 };
   const text = formatSizeReport({ ...report, bitsACompressedWeight: 16, bitsAWeight: 16 });

@@ -75,7 +75,7 @@ export const allocate: Stage = {
     "mbs allocate --model M --method damage --bits-per-weight 3.2 --group-size 64 --statistics statistics.arrow < factors.arrow > bits.arrow",
     "mbs compress --model M --solver gptq --group-size 64 --allocation bits.arrow < factors.arrow > layers.arrow",
     "mbs allocate --model M --method even --bits-per-weight 3.2 --group-size 64 --without-factors > bits.arrow",
-    "mbs allocate --model M --method damage --bits-per-weight 3.5 --types Q2_K,Q3_K,Q4_K,Q5_K,Q6_K --statistics statistics.arrow < factors.arrow > types.arrow",
+    "mbs allocate --model M --method damage --bits-per-weight 3.5 --types Q2_K,Q3_K,Q4_K,Q5_K,Q6_K --statistics statistics.arrow --output types.arrow < factors.arrow",
   ],
   inputs: {
     factors: {

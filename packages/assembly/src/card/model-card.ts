@@ -11,7 +11,7 @@ import { loadLines } from "./load-lines.ts";
 import { codeBlock, plainText, table } from "./markdown.ts";
 import { answerTable, distanceTable, modelIndex, resultTable } from "./result-table.ts";
 import type { CardResults } from "./result-table.ts";
-import { partsText, readWeightFiles } from "./size-report.ts";
+import { partsText, readWeightFiles, storageOf } from "./size-report.ts";
 import type { WeightFiles } from "./size-report.ts";
 
 interface CardFacts {
@@ -71,6 +71,21 @@ function methodTable(origins: readonly RecordedLayers[]): string[] {
     return [solver, order, settings.map(([name, value]) => `${name} ${String(value)}`).join(", ")];
   });
   return table(["solver", "column order", "options"], rows);
+}
+
+/** Which bits or types the tensors of each kind have, where these differ. */
+function storageLines(record: AssemblyRecord): string[] {
+  const counts = storageOf(record);
+  if (counts === undefined) return [];
+  return [
+    "",
+    "Tensors by their bits or type:",
+    "",
+    ...table(
+      ["tensors", ...counts.storages],
+      counts.kinds.map(({ kind, counts: own }) => [kind, ...own.map((count) => (count === 0 ? "" : count))]),
+    ),
+  ];
 }
 
 function sizeLines({ format, sizes }: AssemblyRecord, { bytes }: WeightFiles): string[] {
@@ -207,6 +222,7 @@ export function modelCard(facts: CardFacts): string {
     ...methodTable(layers),
     "",
     ...sizeLines(record, weights),
+    ...storageLines(record),
     "",
     "## How to load it",
     "",

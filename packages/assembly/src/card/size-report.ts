@@ -1,7 +1,10 @@
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { countStorage, formatStorage } from "@mbs/artifacts";
+import type { StorageCounts } from "@mbs/artifacts";
 import { formatBytes } from "@mbs/contracts";
 import { readRecord } from "./assembly-record.ts";
+import type { AssemblyRecord } from "./assembly-record.ts";
 
 /** What is said of a folder that assemble wrote. */
 export interface SizeReport {
@@ -20,6 +23,8 @@ export interface SizeReport {
   readonly prunedOnly: boolean;
   /** Embedding, head and the rest; absent for the dense format, and for an ONNX model that was compressed. */
   readonly parts?: readonly { readonly name: string; readonly denseBytes: number; readonly bytes: number }[];
+  /** Which bits or types the compressed tensors have; absent where all have the same. */
+  readonly storage?: StorageCounts;
   /** How many times fewer bytes a decoded token reads than with the dense model: an estimate of the speed, no measurement. */
   readonly estimatedSpeed: number;
 }
@@ -45,16 +50,25 @@ export async function readWeightFiles(folder: string): Promise<WeightFiles> {
   return { bytes: sizes.reduce((sum, size) => sum + size, 0), graph: areGraph(paths) };
 }
 
+/** Which bits or types the compressed tensors have; undefined where all have the same. */
+export function storageOf({ tensors }: Pick<AssemblyRecord, "tensors">): StorageCounts | undefined {
+  const counts = countStorage(Object.entries(tensors).map(([tensor, { bits, grid }]) => ({ tensor, bits, type: grid })));
+  return counts.storages.length > 1 ? counts : undefined;
+}
+
 /** @param folder one that assemble has written */
 export async function sizeReport(folder: string): Promise<SizeReport> {
-  const { format, sizes, tensors } = await readRecord(folder);
+  const record = await readRecord(folder);
+  const { format, sizes, tensors } = record;
   const { bytes: bytesOnDisk } = await readWeightFiles(folder);
   const summaries = Object.values(tensors);
   const prunedOnly = summaries.length > 0 && summaries.every(({ bits, grid }) => bits === undefined && grid === undefined);
+  const storage = storageOf(record);
+  const known = { format, prunedOnly, bytesOnDisk, ...(storage && { storage }) };
   if (format === "dense" && sizes.bytes === sizes.denseBytes) {
-    return { format, bytesOnDisk, denseBytes: bytesOnDisk, ratio: 1, prunedOnly, estimatedSpeed: 1 };
+    return { ...known, denseBytes: bytesOnDisk, ratio: 1, estimatedSpeed: 1 };
   }
-  const report = { format, prunedOnly, bytesOnDisk, denseBytes: sizes.denseBytes, ratio: sizes.denseBytes / bytesOnDisk };
+  const report = { ...known, denseBytes: sizes.denseBytes, ratio: sizes.denseBytes / bytesOnDisk };
   if (format === "dense") return { ...report, estimatedSpeed: sizes.denseBytes / sizes.bytes };
   const { parts } = sizes;
   return {
@@ -85,7 +99,7 @@ export const partsText = (parts: NonNullable<SizeReport["parts"]>): string =>
   parts.map(({ name, denseBytes, bytes }) => `${name} ${formatBytes(bytes)} of ${formatBytes(denseBytes)}`).join(", ");
 
 /** The size in one line, and by part where the weights are packed. */
-export function formatSize({ format, bytesOnDisk, denseBytes, ratio, parts }: SizeReport): string {
+function sizeText({ format, bytesOnDisk, denseBytes, ratio, parts }: SizeReport): string {
   const onDisk = `${format}: ${formatBytes(bytesOnDisk)} on disk`;
   if (format === "dense" && ratio === 1) return `${onDisk}, no weight is packed\n`;
   if (format === "dense") return `${onDisk}, ${formatBytes(denseBytes)} in the model's own dtypes: ${ratioText(ratio)}\n`;
@@ -93,19 +107,24 @@ export function formatSize({ format, bytesOnDisk, denseBytes, ratio, parts }: Si
   return `${onDisk}, ${formatBytes(denseBytes)} dense: ${ratioText(ratio)}\n${byPart}`;
 }
 
+const storageText = ({ storage }: SizeReport): string => (storage === undefined ? "" : formatStorage(storage));
+
+/** The size, and which bits or types tensors have where these differ. */
+export const formatSize = (report: SizeReport): string => `${sizeText(report)}${storageText(report)}`;
+
 /** The report as lines for a terminal. */
 export function formatSizeReport(report: SizeReport): string {
   const { prunedOnly, bitsACompressedWeight, bitsAWeight, estimatedSpeed } = report;
-  const size = formatSize(report);
+  const size = sizeText(report);
   if (prunedOnly) return `${size}${prunedAdvice}\n`;
   if (bitsAWeight === undefined) {
-    return `${size.trimEnd()}; --format gptq, compressed-tensors, gguf or onnx pack the weights\n`;
+    return `${size.trimEnd()}; --format gptq, compressed-tensors, gguf or onnx pack the weights\n${storageText(report)}`;
   }
   const compressed =
     bitsACompressedWeight === undefined ? "" : `${bitsACompressedWeight.toFixed(2)} bits a compressed weight with its scales, `;
   return [
     `${size}${compressed}${bitsAWeight.toFixed(2)} bits a weight of the whole model`,
     `decoding about ${estimatedSpeed.toFixed(1)} times as fast: an estimate from the bytes that a token reads, not measured`,
-    "",
+    storageText(report),
   ].join("\n");
 }

@@ -1,4 +1,4 @@
-import { requireKind, requireVersion } from "@mbs/artifacts";
+import { formatStorage, requireKind, requireVersion } from "@mbs/artifacts";
 import type { ArtifactKind } from "@mbs/artifacts";
 import { UsageError, parseOptions, printable } from "@mbs/contracts";
 import type { ArtifactStream, OptionTable } from "@mbs/contracts";
@@ -7,7 +7,7 @@ import { formatTable } from "@mbs/reporting";
 import { Argument } from "commander";
 import type { Command } from "commander";
 import { ggufJson, ggufText } from "../results/gguf-inspection.ts";
-import { inspectRows, inspections } from "../results/inspection.ts";
+import { inspectRows, inspections, storageOf } from "../results/inspection.ts";
 import type { InspectionRow } from "../results/inspection.ts";
 import { plainCommand } from "./plain-command.ts";
 import type { CommandContext } from "./plain-command.ts";
@@ -70,15 +70,17 @@ export function inspectCommand({ signal }: CommandContext): Command {
     const summary = await (ours === undefined ? inspectRows(stream) : inspections[ours](stream));
     const { address, rows, batches } = await stream.receipt;
     const { kind, version, metadata, fields } = stream.schema;
+    const storage = ours === undefined ? undefined : storageOf(summary);
     if (json) {
-      await printText(`${JSON.stringify({ kind, version, address, rows, batches, metadata, fields, summary }, null, 2)}\n`);
+      const known = { kind, version, address, rows, batches, metadata, fields, ...(storage && { storage }), summary };
+      await printText(`${JSON.stringify(known, null, 2)}\n`);
       return;
     }
     const facts = Object.entries(metadata).map(
       ([name, value]) => `  ${printable(`${name}: ${value.length > 200 ? `${value.slice(0, 200)}…` : value}`)}\n`,
     );
     await printText(
-      `${kind} (version ${version}), ${rows} rows in ${batches} batches\naddress ${address}\n${facts.join("")}\n${table(summary, limit)}`,
+      `${kind} (version ${version}), ${rows} rows in ${batches} batches\naddress ${address}\n${facts.join("")}\n${storage === undefined ? "" : `${formatStorage(storage)}\n`}${table(summary, limit)}`,
     );
   });
 }

@@ -1,5 +1,6 @@
 import {
   collectScores,
+  countStorage,
   parseMetadata,
   readAllocation,
   readBitAllocation,
@@ -13,7 +14,7 @@ import {
   readStates,
   readStatistics,
 } from "@mbs/artifacts";
-import type { ArtifactKind } from "@mbs/artifacts";
+import type { ArtifactKind, StorageCounts } from "@mbs/artifacts";
 import type { ArtifactStream } from "@mbs/contracts";
 
 /** One line of a summary: a cell by column title. */
@@ -180,6 +181,16 @@ export async function inspectRows({ schema, batches }: ArtifactStream): Promise<
     }
   }
   return rows;
+}
+
+/** Which bits or types the tensors of a summary have; undefined where all have the same, or it is not of tensors with these. */
+export function storageOf(rows: readonly InspectionRow[]): StorageCounts | undefined {
+  const tensors = rows.map(({ tensor, bits }) => ({
+    tensor: String(tensor),
+    ...(typeof bits === "number" ? { bits } : bits === undefined || bits === "" ? {} : { type: bits }),
+  }));
+  const counts = countStorage(tensors);
+  return counts.storages.length > 1 ? counts : undefined;
 }
 
 /** The summary of each kind. Each reads its stream to the end, which verifies it. */

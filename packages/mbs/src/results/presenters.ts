@@ -25,6 +25,37 @@ async function similarities(stream: ArtifactStream) {
   return collect(readSimilarities(stream));
 }
 
+/** Bits or types of tensors; undefined for sparsities of steps. */
+async function allocatedTensors(stream: ArtifactStream) {
+  const { collect, parseMetadata, readBitAllocation } = await import("@mbs/artifacts");
+  const { bitsPerWeight } = parseMetadata("allocation", stream.schema);
+  return bitsPerWeight === undefined ? undefined : { bitsPerWeight, tensors: await collect(readBitAllocation(stream)) };
+}
+
+/** What each kind of tensor got, or the sparsity of each step. */
+export async function allocationTable(stream: ArtifactStream): Promise<string> {
+  const { collect, countStorage, formatStorage, readAllocation } = await import("@mbs/artifacts");
+  const found = await allocatedTensors(stream);
+  if (found !== undefined) {
+    const { bitsPerWeight, tensors } = found;
+    return `${formatStorage(countStorage(tensors))}${bitsPerWeight.toFixed(3)} bits a weight with scales\n`;
+  }
+  const { formatTable } = await import("@mbs/reporting");
+  const steps = await collect(readAllocation(stream));
+  return formatTable({
+    columns: [{ title: "step" }, { title: "sparsity", numeric: true }],
+    rows: steps.map(({ step, sparsity }) => [step, sparsity.toFixed(4)]),
+  });
+}
+
+async function allocationJson(stream: ArtifactStream): Promise<unknown> {
+  const { collect, countStorage, readAllocation } = await import("@mbs/artifacts");
+  const found = await allocatedTensors(stream);
+  return found === undefined
+    ? { steps: await collect(readAllocation(stream)) }
+    : { ...found, storage: countStorage(found.tensors) };
+}
+
 async function predictedDamage(stream: ArtifactStream): Promise<DamageReport> {
   const [{ collect, parseMetadata, readDamage }, { damageReport }] = await Promise.all([
     import("@mbs/artifacts"),
@@ -79,6 +110,7 @@ export const presenters: Readonly<Record<string, Presenter>> = {
     },
     json: async (stream) => ({ similarities: await similarities(stream) }),
   },
+  allocation: { table: allocationTable, json: allocationJson },
   damage: {
     async table(stream) {
       const { damageTable } = await import("@mbs/reporting");

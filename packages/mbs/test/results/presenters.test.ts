@@ -1,4 +1,11 @@
-import { encodeDamage, encodeMixes, encodeScores, encodeSimilarities } from "@mbs/artifacts";
+import {
+  encodeAllocation,
+  encodeBitAllocation,
+  encodeDamage,
+  encodeMixes,
+  encodeScores,
+  encodeSimilarities,
+} from "@mbs/artifacts";
 import { UsageError } from "@mbs/contracts";
 import type { Presenter } from "@mbs/host-cli";
 import { test } from "uvu";
@@ -34,6 +41,22 @@ test("the table of similarities shows the first input, or the site and measure a
   for (const options of [{ at: "h.9/mlp-up" }, { at: "h0" }, { measure: "gram" }, { measure: "colour" }]) {
     assert.instance(await show(options).catch((error: unknown) => error), UsageError, JSON.stringify(options));
   }
+});
+
+test("an allocation is shown by kind of tensor, one of sparsities by step", async () => {
+  const about = { model: "", method: "damage", options: {}, sparsity: 0, weights: {} };
+  const rows = ["Q3_K", "Q4_K"].map((type, layer) => {
+    const step = `layers.${layer}`;
+    return { step, tensor: `model.${step}.mlp.up_proj.weight`, parameters: 8, importance: 1, bits: 0, type };
+  });
+  const types = () => encodeBitAllocation(rows, { ...about, bitsPerWeight: 3.96875 });
+  const text = await presenterOf("allocation").table(types(), {});
+  assert.match(text, /^tensors +Q3_K +Q4_K +bits a weight\nmlp\.up_proj +1 +1 +3\.97\n3\.969 bits a weight with scales\n$/);
+  assert.equal(((await presenterOf("allocation").json(types())) as { tensors: object }).tensors, rows);
+  const steps = [{ step: "h.0", parameters: 8, importance: 1, sparsity: 0.5 }];
+  const sparsities = () => encodeAllocation(steps, { ...about, sparsity: 0.5, bitsPerWeight: undefined });
+  assert.match(await presenterOf("allocation").table(sparsities(), {}), /^step +sparsity\nh\.0 +0\.5000\n$/);
+  assert.equal(await presenterOf("allocation").json(sparsities()), { steps });
 });
 
 const stream = () =>

@@ -1,0 +1,91 @@
+import { blockTypeNamed } from "@mbs/gguf";
+
+/** A tensor with what it is stored as. */
+export interface StoredTensor {
+  readonly tensor: string;
+  /** Of a code; absent or 0 where it has a type. */
+  readonly bits?: number | undefined;
+  /** The block type of GGUF. */
+  readonly type?: string | undefined;
+}
+
+/** How many tensors of each kind are stored as what. */
+export interface StorageCounts {
+  /** "3" bits, or types such as "Q4_K", from the fewest bits on. */
+  readonly storages: readonly string[];
+  readonly kinds: readonly {
+    /** The names of the tensors without the number of their layer: "mlp.down_proj". */
+    readonly kind: string;
+    /** How many are stored so, in the order of `storages`. */
+    readonly counts: readonly number[];
+    /** Mean over them: of codes without scales, of types with them. */
+    readonly bits: number;
+  }[];
+}
+
+/** "model.layers.3.mlp.up_proj.weight" → "model.layers.*.mlp.up_proj" */
+const patternOf = (tensor: string): string => tensor.replace(/\.weight$/, "").replaceAll(/(?<=\.)\d+(?=\.)/g, "*");
+
+/** The beginning that all patterns share, up to a layer's number. */
+function sharedStart(patterns: readonly string[]): number {
+  const [first = ""] = patterns;
+  const start = first.slice(0, first.indexOf("*.") + 2);
+  return start.endsWith("*.") && patterns.every((pattern) => pattern.startsWith(start)) ? start.length : 0;
+}
+
+function bitsOf(storage: string): number {
+  if (/^\d+$/.test(storage)) return Number(storage);
+  const { bytes, values } = blockTypeNamed(storage);
+  return (bytes * 8) / values;
+}
+
+/** Sorts tensors by kind and storage; those that have neither bits nor a type are left out. */
+export function countStorage(tensors: Iterable<StoredTensor>): StorageCounts {
+  const found = new Map<string, Map<string, number>>();
+  for (const { tensor, bits = 0, type } of tensors) {
+    if (type === undefined && bits === 0) continue;
+    const own = found.get(patternOf(tensor)) ?? new Map<string, number>();
+    const storage = type ?? String(bits);
+    own.set(storage, (own.get(storage) ?? 0) + 1);
+    found.set(patternOf(tensor), own);
+  }
+  const storages = [...new Set([...found.values()].flatMap((own) => [...own.keys()]))].sort((a, b) => bitsOf(a) - bitsOf(b));
+  const start = sharedStart([...found.keys()]);
+  const kinds = [...found].map(([pattern, own]) => {
+    const counts = storages.map((storage) => own.get(storage) ?? 0);
+    const count = counts.reduce((sum, each) => sum + each, 0);
+    const bits = storages.reduce((sum, storage) => sum + bitsOf(storage) * (own.get(storage) ?? 0), 0) / count;
+    return { kind: pattern.slice(start), counts, bits };
+  });
+  return { storages, kinds };
+}
+
+const gap = "  ";
+
+/** Fewest characters of a kind; longer names lose their beginning. */
+const leastName = 12;
+
+/**
+ * The counts as a table for a terminal, at most 80 columns wide where there are at most ten storages; with its last line break.
+ */
+export function formatStorage({ storages, kinds }: StorageCounts): string {
+  const last = storages.every((storage) => /^\d+$/.test(storage)) ? "bits" : "bits a weight";
+  const widths = storages.map((storage) => Math.max(storage.length, 3));
+  const right = widths.reduce((sum, width) => sum + gap.length + width, gap.length + last.length);
+  const most = Math.max(leastName, 80 - right);
+  const shortened = (kind: string): string => (kind.length > most ? `…${kind.slice(kind.length - most + 1)}` : kind);
+  const width = Math.max("tensors".length, ...kinds.map(({ kind }) => shortened(kind).length));
+  const lineOf = (name: string, cells: readonly string[], bits: string): string =>
+    [name.padEnd(width), ...cells.map((cell, index) => cell.padStart(widths[index] ?? 0)), bits.padStart(last.length)].join(gap);
+  return [
+    lineOf("tensors", storages, last),
+    ...kinds.map(({ kind, counts, bits }) =>
+      lineOf(
+        shortened(kind),
+        counts.map((count) => (count === 0 ? "·" : String(count))),
+        bits.toFixed(2),
+      ),
+    ),
+    "",
+  ].join("\n");
+}
