@@ -27,6 +27,9 @@ export interface GoldenCase {
   readonly scalable?: boolean;
   /** Base64, one byte a weight. */
   readonly codes?: string;
+  /** Base64, float32: scale and offset of each sub-block of a GGUF type, [rows, sub-blocks]. */
+  readonly scales?: string;
+  readonly offsets?: string;
   /** Base64, one bit a weight, 1 where it is kept. */
   readonly mask?: string;
   /** tr(ΔW·H·ΔWᵀ), a token. */

@@ -15,14 +15,6 @@ correlation_target = packages / "compression/test/fixtures/correlation.json"
 spec = {"seed": 4, "rows": 64, "columns": 200, "tokens": 512, "dead": [11]}
 
 
-def group_aware(diagonal, size):
-    """Groups by their largest diagonal, columns of a group by their own; a short last group stays last."""
-    groups = [np.arange(start, min(start + size, len(diagonal))) for start in range(0, len(diagonal), size)]
-    last = [groups.pop()] if len(groups[-1]) < size else []
-    groups.sort(key=lambda group: -diagonal[group].max())
-    return np.concatenate([group[np.argsort(-diagonal[group], kind="stable")] for group in groups + last])
-
-
 def gptq_case(name, order_name, options, **more):
     weights, inputs = make_inputs(**spec)
     exact = inputs.astype(np.float64)
@@ -31,7 +23,7 @@ def gptq_case(name, order_name, options, **more):
     diagonal = np.diag(moment).copy()
     diagonal[diagonal == 0] = 1
     size = options["groupSize"]
-    order = group_aware(diagonal, size) if order_name.startswith("group-aware") else np.arange(len(diagonal))
+    order = methods.group_aware(diagonal, size) if order_name.startswith("group-aware") else np.arange(len(diagonal))
     target = weights
     if "qep" in options:
         cross = 2 * make_shift(**spec).astype(np.float64).T @ exact

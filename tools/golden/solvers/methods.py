@@ -26,6 +26,14 @@ def factor(moment, order, damping=0.01, dead_diagonal=1.0):
     return np.linalg.inv(lower)[::-1, ::-1]
 
 
+def group_aware(diagonal, size):
+    """Groups by their largest diagonal, columns of a group by their own; a short last group stays last."""
+    groups = [np.arange(start, min(start + size, len(diagonal))) for start in range(0, len(diagonal), size)]
+    last = [groups.pop()] if len(groups[-1]) < size else []
+    groups.sort(key=lambda group: -diagonal[group].max())
+    return np.concatenate([group[np.argsort(-diagonal[group], kind="stable")] for group in groups + last])
+
+
 def quantise(values, scale, zero, bits):
     """Codes of values [rows, …] on grids [rows]; half to even."""
     shape = (-1,) + (1,) * (values.ndim - 1)
