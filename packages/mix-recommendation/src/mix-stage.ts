@@ -149,7 +149,8 @@ export function createMix(stages: MixStages, onCost: (cost: MixCost) => void = (
       const { own, model, solver, factor, compress } = await parseAll(stages, raw);
       const strategy = parseStrategy(own.strategy, own.importance);
       const distribution = await findDistribution(own.distribution, await pathOf(model, context));
-      const { pool, judges } = await openPools(inputs, own, context);
+      const vocabulary = (compress["vocabulary"] ?? "off") !== "off";
+      const { pool, judges } = await openPools(inputs, { ...own, vocabulary }, context);
       try {
         const languages = [...pool.tokens.keys()];
         const search = strategy.search && searchAmong(languages, strategy.search);

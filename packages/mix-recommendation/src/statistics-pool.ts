@@ -3,6 +3,7 @@ import {
   allLanguages,
   encodeStatistics,
   inputSite,
+  isTokenSite,
   parseMetadata,
   readStatistics,
   vocabularyStep,
@@ -15,6 +16,8 @@ import type { ArtifactStream, StageContext } from "@mbs/contracts";
 export interface Selection {
   readonly step?: readonly string[] | undefined;
   readonly site?: readonly string[] | undefined;
+  /** Whether those of embedding and head are wanted too, whatever steps and sites are named. */
+  readonly vocabulary?: boolean;
 }
 
 /** How much more of one language than of another a pool may hold and be called equal. */
@@ -39,14 +42,14 @@ function requireFound(flag: string, wanted: readonly string[] = [], found: Reado
 }
 
 /**
- * Reads statistics once, to a temporary file. Only sites that linear layers of steps read are kept: not the head's.
+ * Reads statistics once, to a temporary file. Only sites that compressed weights read are kept.
  *
  * @throws {UsageError} on a step or site that is not there
  * @throws {BadDataError} where nothing is left
  */
 export async function poolStatistics(
   stream: ArtifactStream,
-  { step: steps, site: sites }: Selection,
+  { step: steps, site: sites, vocabulary = false }: Selection,
   { signal, progress }: Pick<StageContext, "signal" | "progress">,
 ): Promise<StatisticsPool> {
   const metadata = parseMetadata("statistics", stream.schema);
@@ -58,10 +61,16 @@ export async function poolStatistics(
     for await (const statistic of readStatistics(stream)) {
       if (signal.aborted) throw new InterruptedError("mix: stopped");
       const { step, site, language } = statistic;
-      if (site === inputSite || step === vocabularyStep) continue;
+      const isVocabulary = step === vocabularyStep;
+      if (site === inputSite || (isVocabulary && !vocabulary)) continue;
+      if (isVocabulary && isTokenSite(site)) {
+        yield statistic;
+        continue;
+      }
       found.steps.add(step);
       found.sites.add(site);
-      if ((steps && !steps.includes(step)) || (sites && !sites.includes(site))) continue;
+      const isNamed = (!steps || steps.includes(step)) && (!sites || sites.includes(site));
+      if (!isNamed && !isVocabulary) continue;
       if (language !== allLanguages) tokens.set(language, Math.max(tokens.get(language) ?? 0, statistic.tokens));
       width = Math.max(width, statistic.width);
       done += 1;

@@ -1,4 +1,4 @@
-import { collect, encodeStatistics, readStatistics } from "@mbs/artifacts";
+import { collect, encodeStatistics, headSite, readStatistics, tokenSites, vocabularyStep } from "@mbs/artifacts";
 import type { Statistic } from "@mbs/artifacts";
 import { BadDataError, UsageError } from "@mbs/contracts";
 import { test } from "uvu";
@@ -14,6 +14,8 @@ function statistics(tokens: Readonly<Record<string, number>>) {
     ["h.0", "mlp-up"],
     ["h.0", "mlp-down"],
     ["h.1", "mlp-up"],
+    [vocabularyStep, tokenSites.reads],
+    [vocabularyStep, headSite],
   ] as const;
   const items = sites.flatMap(([step, site]) =>
     Object.entries(tokens).map(([language, count]): Statistic => ({
@@ -41,6 +43,7 @@ test("keeps what linear layers read, or the steps and sites asked for", async ()
   assert.equal(await sitesOf({ step: ["h.0"] }), ["h.0/mlp-up", "h.0/mlp-down"]);
   assert.equal(await sitesOf({ site: ["mlp-up"] }), ["h.0/mlp-up", "h.1/mlp-up"]);
   assert.equal(await sitesOf({ step: ["h.1"], site: ["mlp-up"] }), ["h.1/mlp-up"]);
+  assert.equal(await sitesOf({ step: ["h.1"], vocabulary: true }), ["h.1/mlp-up", "vocabulary/token-reads", "vocabulary/head"]);
 });
 
 test("a step or site that is not there is refused, and a pool of nothing", async () => {
