@@ -95,6 +95,7 @@ function lanes(bytes: usize): v128 {
  * @param gridBytes from the scales of one column to those of the next; 0 where all columns have the same
  * @param O 0 for no offsets
  * @param L 0 where levels are as far apart as the scale; Z is then not read
+ * @param carriesValues not 0 where values move on and not errors; E then holds them, and U's diagonal is not read
  */
 export function settle(
   W: usize,
@@ -116,6 +117,7 @@ export function settle(
   gridBytes: usize,
   O: usize,
   L: usize,
+  carriesValues: i32,
 ): void {
   const rowBytes: usize = (<usize>R) << 2;
   const stride: usize = (<usize>B) << 2;
@@ -156,7 +158,7 @@ export function settle(
           const halves = i16x8.narrow_i32x4_u(words, words);
           v128.store32_lane(C + bytes + (lane >> 2), i8x16.narrow_i16x8_u(halves, halves), 0);
         }
-        const error = f32x4.div(f32x4.sub(w, value), pivot);
+        const error = carriesValues ? value : f32x4.div(f32x4.sub(w, value), pivot);
         v128.store(weights + lane, value);
         v128.store(errors + lane, error);
         v128.store(kept + lane, error);

@@ -51,6 +51,8 @@ for (const rows of [1, 31, 32, 33, 100]) {
     { first: 10, last: 12, choice: {} },
   ];
   test(`${rows} rows: both kernels give the same bits, with grids, masks, both and neither`, () => compare(12, rows, steps));
+  test(`${rows} rows, values moving on: both kernels give the same bits`, () =>
+    compare(12, rows, steps, { carriesValues: true }));
   test(`${rows} rows, with an asymmetry: both kernels give the same bits`, () => compare(12, rows, steps, { asymmetric: true }));
 }
 
@@ -80,6 +82,17 @@ test("offsets move a grid, and levels need not be equally far apart", () => {
   const uneven = { zero: 0, maximum: 15, scales: Float32Array.of(2, -2, 2), levels };
   assert.equal([...kernel.settle(1, 2, { columnGrids: uneven })], [0, 8, 0]);
   assert.equal([...kernel.weights], [-1, 0, 0.5, -254, -2, -254]);
+});
+
+test("where values move on, a later column loses the value of an earlier one by its share", () => {
+  const kernel = createSimdKernel(2, 2, { carriesValues: true });
+  // the diagonal is not read
+  kernel.upper.set([NaN, 0.5, 0, NaN]);
+  kernel.weights.set([1.25, -3, 2, 2]);
+  const grid = { maximum: 7, scales: new Float32Array(2).fill(1), zeros: new Float32Array(2).fill(4) };
+  kernel.settle(0, 1, { grid });
+  assert.equal([...kernel.weights], [1, -3, 1.5, 3.5]);
+  assert.equal([...kernel.errors.subarray(0, 2)], [1, -3]);
 });
 
 test("a block of one column", () => {

@@ -9,7 +9,11 @@ import type { Choice, ColumnKernel, KernelOptions } from "./column-kernel.ts";
  * @param rows rows of W
  * @see arXiv:2210.17323 algorithm 1, arXiv:2301.00774 algorithm 1, arXiv:2504.02692 algorithm 1
  */
-export function createReferenceKernel(columns: number, rows: number, { asymmetric = false }: KernelOptions = {}): ColumnKernel {
+export function createReferenceKernel(
+  columns: number,
+  rows: number,
+  { asymmetric = false, carriesValues = false }: KernelOptions = {},
+): ColumnKernel {
   const weights = new Float32Array(columns * rows);
   const errors = new Float32Array(columns * rows);
   const upper = new Float32Array(columns * columns);
@@ -40,7 +44,7 @@ export function createReferenceKernel(columns: number, rows: number, { asymmetri
             codes[offset] = columnCodeOf(value, columnGrids, own);
             value = columnValueOf(codes[offset], columnGrids, own);
           }
-          const error = fround(fround(w - value) / pivot);
+          const error = carriesValues ? value : fround(fround(w - value) / pivot);
           weights[j * rows + row] = value;
           errors[j * rows + row] = error;
           for (let k = j + 1; k < columns; k += 1) {

@@ -56,7 +56,7 @@ function copyRows<Values extends Float32Array | Uint8Array>(
 export function createSimdKernel(
   columns: number,
   rows: number,
-  { asymmetric = false, columnGrids = false }: KernelOptions = {},
+  { asymmetric = false, columnGrids = false, carriesValues = false }: KernelOptions = {},
 ): ColumnKernel {
   const whole = rows - (rows % strip);
   const rest = rows - whole;
@@ -80,7 +80,29 @@ export function createSimdKernel(
     const grid = own ?? choice.grid;
     const [scales, masked, maximum] = [grid ? S : 0, mask ? M : 0, grid?.maximum ?? 0];
     const [stride, offsets, levels] = [own && own.scales.length > rows ? R * 4 : 0, own?.offsets ? O : 0, own?.levels ? L : 0];
-    kernels.settle(W, E, U, T, scales, Z, masked, C, columns, R, count, first, last, maximum, P, V, stride, offsets, levels);
+    const carried = Number(carriesValues);
+    kernels.settle(
+      W,
+      E,
+      U,
+      T,
+      scales,
+      Z,
+      masked,
+      C,
+      columns,
+      R,
+      count,
+      first,
+      last,
+      maximum,
+      P,
+      V,
+      stride,
+      offsets,
+      levels,
+      carried,
+    );
   }
 
   function settleTail(part: Arrays, first: number, last: number, choice: Choice): void {

@@ -17,7 +17,7 @@ export interface Choice {
 export interface ColumnKernel {
   /** Wᵀ of the block, [columns, rows]. After `settle`, settled columns have their final values and later ones are up to date. */
   readonly weights: Float32Array;
-  /** Eᵀ of the block, [columns, rows]: (w - value) / U[j, j] of each settled column. */
+  /** Eᵀ of the block, [columns, rows]: (w - value) / U[j, j] of each settled column; its value where values move on. */
   readonly errors: Float32Array;
   /** Diagonal block of U, [columns, columns]; fill it before the first `settle`. */
   readonly upper: Float32Array;
@@ -26,7 +26,7 @@ export interface ColumnKernel {
   /**
    * Settles columns first … last-1 of the block: each gets its value, and its error moves on to all later columns of the
    * block, w[k] -= e·U[j, k]; with an asymmetry w[k] -= e·U[j, k] - w[j]·P[j, k], w[j] being the weight before it got its
-   * value. Columns are settled once each, in order.
+   * value. Where values move on, w[k] -= value·U[j, k]. Columns are settled once each, in order.
    *
    * @returns the codes, [last - first, rows], valid until the next call; zeros without a grid
    */
@@ -36,6 +36,8 @@ export interface ColumnKernel {
 export interface KernelOptions {
   /** Whether weights move on too (GPTAQ); default false. */
   readonly asymmetric?: boolean;
+  /** Whether a column's value moves on to later ones, not its error; the diagonal of U is then not read; default false. */
+  readonly carriesValues?: boolean;
   /** Whether columns may have grids of their own, which take twice the memory of the weights; default false. */
   readonly columnGrids?: boolean;
 }

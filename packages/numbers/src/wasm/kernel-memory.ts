@@ -24,6 +24,7 @@ export interface Kernels {
     gridBytes: number,
     O: number,
     L: number,
+    carriesValues: number,
   ): void;
   fit(
     W: number,

@@ -58,8 +58,8 @@ const matrix = (rows: number, columns: number, values: Float32Array): Matrix => 
  * Before its codes, a group that lies whole in a block gets the scales that are best for those it has.
  *
  * The best value of column k, before rounding, is q[k] - ((Q - W)·H)[k] / H[k, k]. Inside of a block a new value v[j] moves that
- * of a later column by -(v[j] - q[j])·M[j, k], M = H[j, k] / H[k, k]. The kernel of GPTAQ does this: with U = P = -M and a
- * diagonal of ones it takes v[j]·M[j, k] from w[k], and q[j]·M[j, k] is added before.
+ * of a later column by -(v[j] - q[j])·M[j, k], M = H[j, k] / H[k, k]: q[j]·M[j, k] is added before, and the kernel takes
+ * v[j]·M[j, k] from it.
  *
  * A sweep costs as much as the walk of GPTQ: rows · columns² multiplications.
  *
@@ -81,34 +81,27 @@ export async function descendCodes(blas: Blas, descent: Descent, signal: AbortSi
       if (signal.aborted) throw new InterruptedError("stopped while solving a site");
       const count = Math.min(blockSize, size - first);
       if (kernel === undefined || kernelColumns !== count) {
-        kernel = createSimdKernel(count, rows, { asymmetric: true, columnGrids });
+        kernel = createSimdKernel(count, rows, { carriesValues: true, columnGrids });
         kernelColumns = count;
       }
       const { diagonal, moved } = blockOf(hessian, size, first, count);
       const part = [first * rows, (first + count) * rows] as const;
       const own = values.subarray(...part);
-      const panel = matrix(count, size, hessian.slice(first * size, (first + count) * size));
+      const panel = matrix(count, size, hessian.subarray(first * size, (first + count) * size));
       const gradient = (await blas.gemm(panel, matrix(size, rows, errors))).values;
       const block = { first, count, values: own, gradient };
       await grids.rescale?.(block);
-      const best = kernel.weights;
+      const best = matrix(count, rows, own.slice());
       for (let column = 0; column < count; column += 1) {
         const scale = 1 / at(diagonal, column);
         for (let index = column * rows; index < (column + 1) * rows; index += 1) {
-          best[index] = own[index]! - scale * gradient[index]!;
+          best.values[index] = best.values[index]! - scale * gradient[index]!;
         }
       }
-      const carried = matrix(count, rows, best.slice());
-      const added = await blas.gemm(matrix(count, count, moved), matrix(count, rows, own.slice()), {
-        transposeA: true,
-        add: carried,
-        into: carried.values,
-      });
-      best.set(added.values);
-      const against = moved.map((share) => -share);
-      kernel.asymmetry?.set(against);
-      for (let column = 0; column < count; column += 1) against[column * (count + 1)] = 1;
-      kernel.upper.set(against);
+      const added = { transposeA: true, add: best, into: best.values };
+      await blas.gemm(matrix(count, count, moved), matrix(count, rows, own), added);
+      kernel.weights.set(best.values);
+      kernel.upper.set(moved);
       grids.settle(kernel, block);
       own.set(kernel.weights);
       for (let index = part[0]; index < part[1]; index += 1) errors[index] = values[index]! - target[index]!;
