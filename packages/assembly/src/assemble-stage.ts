@@ -209,9 +209,13 @@ export const assemble: Stage = {
   async run(inputs, raw, context) {
     const { own, format, formatOptions } = await parseChoice(raw);
     const layers = inputs["layers"] ?? [];
-    // a dense model without layers would be a copy of its source
-    if (layers.length > 0 && own.withoutLayers) throw new UsageError("assemble: --without-layers takes no layers");
-    if (layers.length === 0 && format.withoutLayers !== true) throw new UsageError("assemble: give it layers");
+    if (layers.length > 0 && own.withoutLayers) throw new UsageError("--without-layers takes no layers; leave one of them out");
+    if (layers.length === 0 && format.withoutLayers !== true) {
+      throw new UsageError(
+        `--format ${format.name} without layers would be a copy of the model; give it layers, or take --format gguf or onnx, which --without-layers goes with`,
+        { option: "--format" },
+      );
+    }
     const model = await openModel(own.model, context);
     const choice = { format, formatOptions, card: own.card && layers.length > 0, baseModel: own.baseModel };
     return { files: encodeFiles(assembleAll(layers, model, choice, context), { model: model.address }) };

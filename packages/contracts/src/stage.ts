@@ -45,6 +45,11 @@ export interface StageOutput {
   readonly checkpoint?: boolean;
   /** True for files (kind `files`) that a host writes as a folder: a model. */
   readonly folder?: boolean;
+  /**
+   * Whether such a folder may have a file of this path, with "/" between its parts: a host refuses to replace a folder with
+   * others before the stage runs. Absent where that is known only when all files are written.
+   */
+  readonly mayHold?: (path: string) => boolean;
 }
 
 /** What an allocation chooses, and what its method reads, for a recipe that has to make it. */

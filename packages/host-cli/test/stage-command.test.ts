@@ -50,6 +50,11 @@ command("files are unpacked into a folder, whole or not at all", async ({ folder
   assert.is(occupied.code, 77);
   assertLine(occupied.stderr, /^fake pack: .*--force/);
   assert.is((await runProgram(["pack", "--output", out, "--force"], segments)).code, 0);
+  // before the input, which is empty here, is read
+  await writeFile(join(out, "thesis.md"), "mine");
+  const foreign = await runProgram(["pack", "--output", out, "--force"], Buffer.alloc(0));
+  assert.is(foreign.code, 77);
+  assertLine(foreign.stderr, /^fake pack: .*out also holds thesis\.md, which is none of the files to be written; remove it/);
   const cut = await runProgram(["pack", "--output", join(folder, "cut")], segments.subarray(0, segments.length - 40));
   assert.is(cut.code, 65);
   assert.not(await stat(join(folder, "cut")).catch(() => false));

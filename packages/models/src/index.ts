@@ -76,7 +76,7 @@ export { tokenIds } from "./tokenizer/token-ids.ts";
 export { pairOf } from "./tokenizer/tokenizer-vocabulary.ts";
 export { makeTokenizer } from "./tokenizer/tokenizer.ts";
 export type { SpecialToken, Tokenizer } from "./tokenizer/tokenizer.ts";
-export { hasFile, isLegalFile, listCarriedFiles } from "./writing/carried-files.ts";
+export { hasFile, isLegalFile, listCarriedFiles, mayHoldModel } from "./writing/carried-files.ts";
 export { configOf, editedConfig, editedJson, requireDense } from "./writing/edited-config.ts";
 export { filePieces, jsonFile, textFile } from "./writing/output-file.ts";
 export type { OutputFile } from "./writing/output-file.ts";

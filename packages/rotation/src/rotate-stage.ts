@@ -8,6 +8,7 @@ import {
   filePieces,
   hasFile,
   listCarriedFiles,
+  mayHoldModel,
   openModel,
   rotationKey,
   rotationKinds,
@@ -144,7 +145,9 @@ export const rotate = defineStage({
     "mbs capture --model rotated/ < segments.arrow > statistics.arrow",
   ],
   inputs: {},
-  outputs: { files: { kind: "files", description: "the folder of the rotated model", folder: true } },
+  outputs: {
+    files: { kind: "files", description: "the folder of the rotated model", folder: true, mayHold: mayHoldModel },
+  },
   options,
   async run(_, { model: name, ...settings }, context) {
     const model = await openModel(name, context);

@@ -8,6 +8,7 @@ import {
   filePieces,
   hasFile,
   listCarriedFiles,
+  mayHoldModel,
   openModel,
   tokenIds,
   textFile,
@@ -130,7 +131,9 @@ async function* trimAll(
       `${trimming.kept.rows.length} of ${model.vocabularySize} rows are kept for ${keep.join(", ")}: ${formatBytes(after)} of ${formatBytes(before)}`,
     );
     if (model.writtenDtype !== undefined) {
-      warn("weights of quantised blocks are written as float32, which holds them exactly; assemble --dtype bf16 halves them");
+      warn(
+        `weights of quantised blocks are written as float32, which holds them exactly; what is assembled of the trimmed model is ${model.writtenDtype} again`,
+      );
     }
     const named = new Set(tokenIds(source.json).values());
     const record: TrimmingRecord = {
@@ -140,6 +143,7 @@ async function* trimAll(
       keep,
       corpus: await corpus.address,
       unnamed: [...trimming.kept.rows].filter((row) => !named.has(row)),
+      ...(model.writtenDtype !== undefined && { dtype: model.writtenDtype }),
     };
     const total = model.checkpoint.list().length;
     let done = 0;
@@ -165,7 +169,9 @@ export const trim = defineStage({
     "mbs evaluate --model M --model trimmed/ --corpus V",
   ],
   inputs: {},
-  outputs: { files: { kind: "files", description: "the folder of the trimmed model", folder: true } },
+  outputs: {
+    files: { kind: "files", description: "the folder of the trimmed model", folder: true, mayHold: mayHoldModel },
+  },
   options,
   async checkPlan(raw, _, pool) {
     const { model: name, corpus, keep } = parseOptions(options, raw, "trim");

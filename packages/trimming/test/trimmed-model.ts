@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { unpackFiles } from "@mbs/artifacts";
 import type { Matrix, StageContext } from "@mbs/contracts";
-import { openModel } from "@mbs/models";
+import { openModel, tokenIds } from "@mbs/models";
 import type { JsonObject, Model } from "@mbs/models";
 import { writeTinyModel } from "@mbs/models/testing";
 import type { TinyModelOptions } from "@mbs/models/testing";
@@ -105,4 +105,32 @@ export async function withModel<Result>(folder: string, use: (model: Model) => P
   } finally {
     await model.close();
   }
+}
+
+/** A JSON file of a model's folder. */
+export const readJson = async (folder: string, name: string): Promise<JsonObject> =>
+  JSON.parse(await readFile(join(folder, name), "utf8")) as JsonObject;
+
+/** Tokens by their texts, also of a GGUF file. */
+const idsOf = (path: string): Promise<ReadonlyMap<string, number>> =>
+  withModel(path, async ({ files }) => tokenIds(JSON.parse(await files.text("tokenizer.json")) as JsonObject));
+
+/** Of each new row the row of the source, by the names of tokens. */
+export async function oldRows(source: string, trimmed: string): Promise<number[]> {
+  const [old, own] = [await idsOf(source), await idsOf(trimmed)];
+  const rows: number[] = [];
+  for (const [token, id] of own) rows[id] = old.get(token) ?? -1;
+  return rows;
+}
+
+export const textTokens = async (model: Model, text: string): Promise<Int32Array> => (await model.tokenizer()).encode(text);
+
+/** What trimming is refused with. */
+export async function refusal(root: string, options: Readonly<Record<string, unknown>>): Promise<Error> {
+  try {
+    await trimInto(root, options);
+  } catch (error) {
+    if (error instanceof Error) return error;
+  }
+  throw new Error("it was trimmed");
 }

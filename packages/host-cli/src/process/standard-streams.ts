@@ -2,7 +2,7 @@ import { write, writeSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 import type { DecodedStream } from "@mbs/artifacts";
-import { BrokenPipeError, InterruptedError, UsageError } from "@mbs/contracts";
+import { BadDataError, BrokenPipeError, InterruptedError, UsageError } from "@mbs/contracts";
 import { waitForInput } from "./parent-process.ts";
 
 /** The name of standard input and output where a file may be named. */
@@ -15,27 +15,42 @@ const writeDescriptor = promisify(write);
 
 const codeOf = (error: unknown): unknown => (error instanceof Error && "code" in error ? error.code : undefined);
 
+/** What is expected of an input. */
+export interface ExpectedInput {
+  /** Its name: "segments". */
+  readonly what: string;
+  /** The flag that makes it unnecessary, and what that does; absent where there is none. */
+  readonly without?: string | undefined;
+}
+
 const stopReading = (): void => void process.stdin.destroy(new InterruptedError("interrupted"));
 
 /**
  * Standard input as bytes. Ends at once, with an error, when the signal fires: a pipe may stay silent for hours.
  *
- * @param what named in the message, "segments"
+ * @param expected named in the messages
  * @throws {UsageError} when standard input is a terminal
+ * @throws {BadDataError} when it is empty and there is a way to do without
  */
-async function* readStandardInput(what: string, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+async function* readStandardInput({ what, without }: ExpectedInput, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  const otherwise = without === undefined ? "" : `, or give ${without}`;
   if (process.stdin.isTTY) {
     throw new UsageError(
-      `${what} expected on standard input, which is a terminal; pipe them in or redirect a file, e.g. < ${what}.arrow`,
+      `${what} expected on standard input, which is a terminal; pipe them in or redirect a file, e.g. < ${what}.arrow${otherwise}`,
     );
   }
+  let isEmpty = true;
   signal.addEventListener("abort", stopReading, { once: true });
   const chunks: AsyncIterator<Uint8Array> = process.stdin[Symbol.asyncIterator]();
   try {
     signal.throwIfAborted();
     for (;;) {
       const next = await waitForInput(chunks.next());
+      if (next.done === true && isEmpty && without !== undefined) {
+        throw new BadDataError(`empty, where ${what} are expected; pipe them in${otherwise}`);
+      }
       if (next.done === true) return;
+      isEmpty = false;
       yield next.value;
     }
   } finally {
@@ -59,14 +74,14 @@ function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
  * Opens an artifact by its path, or the one on standard input. Ends with an error when the signal fires: a FIFO opens only
  * once it has a writer.
  *
- * @param what is expected there, named where standard input is a terminal
+ * @param expected there, named where standard input is a terminal
  * @throws {UsageError} where standard input is a terminal
  * @throws as openArtifact
  */
-export async function openInput(path: string, what: string, signal: AbortSignal): Promise<DecodedStream> {
+export async function openInput(path: string, expected: ExpectedInput, signal: AbortSignal): Promise<DecodedStream> {
   // Loaded here: help, which must be fast, imports this file too.
   const { openArtifact, openNamed } = await import("@mbs/artifacts");
-  if (path === standardStream) return openNamed(readStandardInput(what, signal), standardInputName);
+  if (path === standardStream) return openNamed(readStandardInput(expected, signal), standardInputName);
   return unlessAborted(openArtifact(path), signal);
 }
 

@@ -2,8 +2,19 @@ import { BadDataError, UsageError, isOptional, optionFlag } from "@mbs/contracts
 import type { ArtifactStream, Stage, StageInput, StageInputs, StageOptions } from "@mbs/contracts";
 import { openInput, standardInputName, standardStream } from "../process/standard-streams.ts";
 
-async function openInputOf(name: string, input: StageInput, path: string, signal: AbortSignal): Promise<ArtifactStream> {
-  const stream = await openInput(path, name, signal);
+/** "--without-layers (write the model as it is)": how a stage does without an input; undefined where it cannot. */
+function withoutInput({ options }: Stage, { unless }: StageInput): string | undefined {
+  const option = unless === undefined ? undefined : options[unless];
+  return option && unless && `${optionFlag(unless)} (${option.description})`;
+}
+
+async function openInputOf(
+  stage: Stage,
+  [name, input]: readonly [string, StageInput],
+  path: string,
+  signal: AbortSignal,
+): Promise<ArtifactStream> {
+  const stream = await openInput(path, { what: name, without: withoutInput(stage, input) }, signal);
   if (!input.kinds.includes(stream.schema.kind)) {
     throw new BadDataError(
       `${name} takes ${input.kinds.join(" or ")}, but ${path === standardStream ? standardInputName : path} holds ${stream.schema.kind}`,
@@ -58,9 +69,10 @@ export async function openInputs(
   signal: AbortSignal,
 ): Promise<StageInputs> {
   const inputs: Record<string, readonly ArtifactStream[]> = {};
-  for (const [name, input] of Object.entries(stage.inputs)) {
+  for (const entry of Object.entries(stage.inputs)) {
+    const [name] = entry;
     const streams: ArtifactStream[] = [];
-    for (const path of plan.get(name) ?? []) streams.push(await openInputOf(name, input, path, signal));
+    for (const path of plan.get(name) ?? []) streams.push(await openInputOf(stage, entry, path, signal));
     inputs[name] = streams;
   }
   return inputs;

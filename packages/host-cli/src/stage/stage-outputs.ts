@@ -1,5 +1,5 @@
 import { mkdir, readdir, stat } from "node:fs/promises";
-import { dirname, resolve } from "node:path";
+import { dirname, resolve, sep } from "node:path";
 import { encodeStream, plainAt, unpackFiles, withLock, writeArtifact } from "@mbs/artifacts";
 import { DeniedError, InternalError, UsageError, optionFlag } from "@mbs/contracts";
 import type { ArtifactStream, Batch, Stage, StageOutput, StageOutputs } from "@mbs/contracts";
@@ -11,6 +11,8 @@ export interface Destination {
   readonly path: string | undefined;
   /** Whether files are written there as a folder. */
   readonly folder: boolean;
+  /** As the stage declares it. */
+  readonly mayHold?: StageOutput["mayHold"];
   readonly show?: (stream: ArtifactStream) => Promise<string>;
 }
 
@@ -31,7 +33,7 @@ export interface OutputRequest {
 const jsonText = async (presenter: Presenter, stream: ArtifactStream): Promise<string> =>
   `${JSON.stringify(await presenter.json(stream), null, 2)}\n`;
 
-function firstDestination({ kind, folder = false }: StageOutput, request: OutputRequest): Destination {
+function firstDestination({ kind, folder = false, mayHold }: StageOutput, request: OutputRequest): Destination {
   const { output, json, quiet, presenter, shown, terminal } = request;
   if (json && presenter) {
     return { path: output === standardStream ? undefined : output, folder, show: (stream) => jsonText(presenter, stream) };
@@ -42,7 +44,7 @@ function firstDestination({ kind, folder = false }: StageOutput, request: Output
   if (output !== undefined) {
     // the artifact goes to a file, so standard output is free for the table
     const shows = presenter !== undefined && output !== standardStream && !quiet;
-    return { path: output, folder, ...(shows && { show: (stream: ArtifactStream) => presenter.table(stream, shown) }) };
+    return { path: output, folder, mayHold, ...(shows && { show: (stream: ArtifactStream) => presenter.table(stream, shown) }) };
   }
   if (!terminal) return { path: standardStream, folder };
   if (presenter) return { path: undefined, folder, show: (stream) => presenter.table(stream, shown) };
@@ -76,9 +78,18 @@ export function planOutputs(stage: Stage, request: OutputRequest): ReadonlyMap<s
   return plan;
 }
 
-/** Refuses an existing output before hours of work. */
-async function checkPath(path: string, folder: boolean, force: boolean): Promise<void> {
+/** Refuses an existing output before hours of work. @throws {DeniedError} */
+async function checkPath({ folder, mayHold }: Destination, path: string, force: boolean): Promise<void> {
   const found = await (folder ? stat(path).catch(() => undefined) : plainAt(path));
+  if (found?.isDirectory() && folder && force && mayHold !== undefined) {
+    const files = (await readdir(path, { recursive: true })).map((file) => file.split(sep).join("/"));
+    const strange = files.sort().find((file) => !mayHold(file));
+    if (strange === undefined) return;
+    throw new DeniedError(
+      `${path} also holds ${strange}, which is none of the files to be written; remove it, or choose another folder`,
+      { path },
+    );
+  }
   if (!found || force) return;
   const empty = folder && found.isDirectory() && (await readdir(path)).length === 0;
   if (!empty) throw new DeniedError(`${path} exists; choose another name, or replace it with --force`, { path });
@@ -100,8 +111,9 @@ export async function lockingOutputs(
   work: () => Promise<void>,
 ): Promise<void> {
   let whole = async (): Promise<void> => {
-    for (const { path, folder } of plan.values()) {
-      if (path !== undefined && path !== standardStream) await checkPath(path, folder, force);
+    for (const destination of plan.values()) {
+      const { path } = destination;
+      if (path !== undefined && path !== standardStream) await checkPath(destination, path, force);
     }
     await work();
   };

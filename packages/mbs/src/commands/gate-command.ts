@@ -34,7 +34,7 @@ export function gateCommand({ signal }: CommandContext): Command {
     const { junit, github, json, force, ...limits } = parseOptions(options, given, "gate");
     const parsed = parseGate(limits, "gate");
     if (junit !== undefined) await requireTargets([junit], [file], force);
-    const checks = checkGate(await readScoresReport(await openInput(file, "scores", signal)), parsed);
+    const checks = checkGate(await readScoresReport(await openInput(file, { what: "scores" }, signal)), parsed);
     if (junit !== undefined) await writeTarget(junit, junitXml(checks), force);
     await printText(json ? `${JSON.stringify({ checks }, null, 2)}\n` : gateText(checks, github));
     requireLimits(checks);

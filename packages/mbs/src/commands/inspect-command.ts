@@ -65,7 +65,7 @@ export function inspectCommand({ signal }: CommandContext): Command {
       await printText(json ? `${JSON.stringify(ggufJson(found), null, 2)}\n` : ggufText(found, (rows) => table(rows, limit)));
       return;
     }
-    const stream = await openInput(path, "an artifact", signal);
+    const stream = await openInput(path, { what: "an artifact" }, signal);
     const ours = artifactKindOf(stream);
     const summary = await (ours === undefined ? inspectRows(stream) : inspections[ours](stream));
     const { address, rows, batches } = await stream.receipt;

@@ -14,7 +14,7 @@ export async function openInputs(files: readonly string[], signal: AbortSignal):
   const inputs: ReportInput[] = [];
   for (const file of files) {
     const name = file === standardStream ? standardInputName : basename(file, ".arrow");
-    inputs.push({ name, stream: await openInput(file, "an artifact", signal) });
+    inputs.push({ name, stream: await openInput(file, { what: "an artifact" }, signal) });
   }
   return inputs;
 }

@@ -54,6 +54,20 @@ test("18: a version of the future", async ({ path }) => {
 test("19: empty standard input", async ({ model, path }) => {
   await refused(["similarity"], 65, /^mbs similarity: standard input: empty/, { output: path("no.arrow") });
   await refused(["capture", "--model", model], 65, /^mbs capture: standard input: empty/, { output: path("no.arrow") });
+  const without = { output: path("no") };
+  await refused(
+    ["assemble", "--model", model, "--format", "gguf"],
+    65,
+    /^mbs assemble: standard input: empty, where layers are expected; pipe them in, or give --without-layers \(write the model/,
+    without,
+  );
+  const copy = ["assemble", "--model", model, "--format", "gptq", "--without-layers"];
+  await refused(
+    copy,
+    2,
+    /--format gptq without layers would be a copy of the model; give it layers, or take --format gguf or/,
+    without,
+  );
 });
 
 test("30: an occupied output is 77 before anything is read", async ({ path }) => {

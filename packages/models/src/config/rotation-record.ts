@@ -24,7 +24,8 @@ export interface RotationRecord {
 export const rotationKey = "mbs_rotation";
 
 const isKind = (value: unknown): value is RotationKind => rotationKinds.some((kind) => kind === value);
-const isDtype = (value: unknown): value is WeightDtype => value === "f32" || value === "f16" || value === "bf16";
+/** Whether a value of a record is a dtype that weights are written with. */
+export const isDtype = (value: unknown): value is WeightDtype => value === "f32" || value === "f16" || value === "bf16";
 
 /**
  * How a model was rotated; undefined where it was not.

@@ -1,5 +1,7 @@
 import { BadDataError, isObject } from "@mbs/contracts";
+import type { WeightDtype } from "@mbs/numbers";
 import type { JsonObject } from "../folder/json-file.ts";
+import { isDtype } from "./rotation-record.ts";
 
 /** What config.json of a trimmed model, or the metadata of its GGUF file, says of it: which model it came from, and for which languages its rows were chosen. */
 export interface TrimmingRecord {
@@ -15,6 +17,8 @@ export interface TrimmingRecord {
   readonly corpus: string;
   /** Rows of that model without a token that were kept, ascending: a configuration names them. */
   readonly unnamed: readonly number[];
+  /** What is made of the trimmed model is written with it: its weights are float32 only to hold those of quantised blocks. */
+  readonly dtype?: WeightDtype;
 }
 
 /** The key of config.json, which other programs do not read. */
@@ -38,10 +42,12 @@ const isTexts = (value: unknown): value is readonly string[] =>
 export function readTrimming(config: JsonObject, file: string): TrimmingRecord | undefined {
   if (!Object.hasOwn(config, trimmingKey)) return undefined;
   const value = config[trimmingKey];
-  const { source, tokenizer, rows, keep, corpus, unnamed } = isObject(value) ? value : {};
+  const { source, tokenizer, rows, keep, corpus, unnamed, dtype } = isObject(value) ? value : {};
+  const known = dtype === undefined ? {} : isDtype(dtype) ? { dtype } : undefined;
   const hasAddresses = typeof source === "string" && typeof tokenizer === "string" && typeof corpus === "string";
-  if (hasAddresses && typeof rows === "number" && Number.isSafeInteger(rows) && rows > 0 && isTexts(keep) && isRows(unnamed)) {
-    return { source, tokenizer, rows, keep, corpus, unnamed };
+  const hasRows = typeof rows === "number" && Number.isSafeInteger(rows) && rows > 0;
+  if (hasAddresses && hasRows && isTexts(keep) && isRows(unnamed) && known !== undefined) {
+    return { source, tokenizer, rows, keep, corpus, unnamed, ...known };
   }
   throw new BadDataError(
     `${file}: ${trimmingKey} is no record of a trimmed vocabulary; trim the model again, or remove the key`,

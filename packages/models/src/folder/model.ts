@@ -236,7 +236,7 @@ export interface ArchitectureModel extends OpenedModel {
   readonly settings: JsonObject;
   /**
    * The dtype that its weights are to be written with, where they are float32 only as they are read and quantised in their
-   * file (GGUF), or rotated; undefined where each tensor keeps its own.
+   * file (GGUF), or rotated, or trimmed of such a file; undefined where each tensor keeps its own.
    */
   readonly writtenDtype: WeightDtype | undefined;
   /** How its weights were rotated; undefined where they were not. */

@@ -63,6 +63,7 @@ async function openArchitectureModel(source: ModelSource, options: ReadOptions):
       options,
     );
     const rotation = readRotation(config, configFile);
+    const trimming = readTrimming(config, configFile);
     const readWeight = createWeightReader(checkpoint, layout.tensors);
     const { sourceTarget } = layout;
     const { dtype } = checkpoint.info(at(at(at(layout.steps, 0).sites, 0).weights, 0).tensor);
@@ -75,10 +76,10 @@ async function openArchitectureModel(source: ModelSource, options: ReadOptions):
       address: await modelAddress(path, weightFiles, stored, parts),
       architecture: modelType,
       dtype,
-      // float32 only so that rotating rounds nothing
-      writtenDtype: source.writtenDtype ?? (dtype === "f32" ? rotation?.dtype : undefined),
+      // float32 only so that rotating and trimming round nothing
+      writtenDtype: source.writtenDtype ?? (dtype === "f32" ? (rotation?.dtype ?? trimming?.dtype) : undefined),
       rotation,
-      trimming: readTrimming(config, configFile),
+      trimming,
       hiddenSize: layout.hiddenSize,
       vocabularySize: layout.vocabularySize,
       contextLength: layout.contextLength,

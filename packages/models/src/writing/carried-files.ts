@@ -1,3 +1,5 @@
+import { indexFile } from "../checkpoint/weight-files.ts";
+import { cardFile } from "../folder/model-record.ts";
 import type { ModelFiles } from "../folder/model-files.ts";
 
 /** Files that describe a model and stay true of what is made of it. */
@@ -18,6 +20,10 @@ const legal = /^(LICEN[CS]E|NOTICE)(\.\w+)?$/;
 
 /** Whether a file of this name is a licence or a notice. */
 export const isLegalFile = (name: string): boolean => legal.test(name);
+
+/** Whether a folder of safetensors that describes itself by carried files and a card may have a file of this path. */
+export const mayHoldModel = (path: string): boolean =>
+  carried.has(path) || isLegalFile(path) || path === cardFile || path === indexFile || /^[^/]+\.safetensors$/.test(path);
 
 /** Whether a model has a file of this name. */
 export const hasFile = async (files: ModelFiles, name: string): Promise<boolean> => (await files.list()).includes(name);
