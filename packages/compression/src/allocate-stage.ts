@@ -99,6 +99,10 @@ export const allocate: Stage = {
   moreOptions: async (raw) => methodNamed(raw).options,
   moreOptionsBy: "method",
   allocationNeeds: async (raw) => methodNamed(raw).needs,
+  async allocationWork(raw) {
+    const { options, work } = methodNamed(raw);
+    return work?.(Object.fromEntries(Object.entries(raw).filter(([name]) => Object.hasOwn(options, name))));
+  },
   async run(inputs, raw, context) {
     const method = methodNamed((raw ?? {}) as Readonly<Record<string, unknown>>);
     const { own, rest } = splitOptions(ownOptions, method.options, raw, "allocate");

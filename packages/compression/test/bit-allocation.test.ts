@@ -203,6 +203,23 @@ test("rows that no blocks hold get no type and stay uncompressed", async () => {
   });
 });
 
+test("damage says what it computes, and even that it is nothing to speak of", async () => {
+  const options = { method: "damage", model: "m", bitsPerWeight: 3, bits: ["2", "4"], groupSize: 32, rows: 0 };
+  const work = await allocate.allocationWork?.(options);
+  const grid = { groupSize: 32, minZeroPoint: undefined, sweeps: 0, qep: 0 };
+  assert.equal(work?.choices, [
+    { ...grid, symmetric: false, bits: 2 },
+    { ...grid, symmetric: true, bits: 4 },
+  ]);
+  assert.equal([work?.solver, work?.rows, work?.passes], ["gptq", Infinity, 4]);
+  const types = await allocate.allocationWork?.({ method: "damage", model: "m", bitsPerWeight: 3, types: ["Q4_K", "Q2_K"] });
+  assert.equal(types?.choices, [
+    { grid: "Q2_K", sweeps: 0, qep: 0 },
+    { grid: "Q4_K", sweeps: 0, qep: 0 },
+  ]);
+  assert.is(await allocate.allocationWork?.({ method: "even", model: "m", bitsPerWeight: 3 }), undefined);
+});
+
 test("even gives one more bit to as many tensors as fit, and no other", async () => {
   await withTinyModel({ steps: 4 }, async (model) => {
     const stream = await allocated(model, { options: { method: "even", bitsPerWeight: 4.1 } });

@@ -58,6 +58,7 @@ export type {
 } from "./solver.ts";
 export type {
   AllocationNeeds,
+  AllocationWork,
   Progress,
   Stage,
   StageContext,

@@ -38,6 +38,7 @@ export function stageMisfit(stage: unknown): string | undefined {
     "mixedBits",
     "mixedTypes",
     "allocationNeeds",
+    "allocationWork",
     "checkPlan",
   ]) {
     if (stage[key] !== undefined && typeof stage[key] !== "function") return `its ${key} is not a function`;

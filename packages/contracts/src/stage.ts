@@ -64,6 +64,17 @@ export interface AllocationNeeds {
 /** Options of a stage by camelCase name, unparsed: the stage checks them. */
 export type StageOptions = Readonly<Record<string, unknown>>;
 
+/** What an allocation computes beside statistics and factors, for an estimate. */
+export interface AllocationWork {
+  /** Rounds each tensor with each of these options. */
+  readonly solver: string;
+  readonly choices: readonly StageOptions[];
+  /** Most rows of a tensor that are rounded. */
+  readonly rows: number;
+  /** Most passes of the model over the segments. */
+  readonly passes: number;
+}
+
 /** Inputs by name; a stream is read once. */
 export type StageInputs = Readonly<Record<string, readonly ArtifactStream[]>>;
 export type StageOutputs = Readonly<Record<string, ArtifactStream>>;
@@ -117,6 +128,8 @@ export interface Stage {
    * @throws {UsageError} on an unknown method
    */
   readonly allocationNeeds?: (options: Readonly<Record<string, unknown>>) => Promise<AllocationNeeds>;
+  /** What such a stage computes with complete options; undefined where that is nothing to speak of. */
+  readonly allocationWork?: (options: Readonly<Record<string, unknown>>) => Promise<AllocationWork | undefined>;
   /**
    * The block types of GGUF that the stage can write beside each other, for such a recipe that chooses between types, and the
    * mixture that gives all other tensors theirs; undefined where it writes no GGUF file.

@@ -75,6 +75,46 @@ test("counts no Grams, factors or forward passes that the plan does not have", a
   assert.is(magnitude.disk.states, 0);
 });
 
+test("an allocation's own Grams, factors, roundings and passes are counted", async ({ recipe }) => {
+  const fakes = fakeStages();
+  const text = { kind: "text", optional: true, description: "" } as const;
+  const list = { kind: "list", optional: true, description: "" } as const;
+  const number = { kind: "number", optional: true, description: "" } as const;
+  const work = {
+    solver: "gptq",
+    choices: [
+      { bits: 2, qep: 0 },
+      { bits: 3, qep: 0 },
+      { grid: "Q8_0", qep: 0 },
+    ],
+    rows: 16,
+    passes: 4,
+  };
+  const allocating: Stage = {
+    ...stageOf(fakes, "similarity"),
+    name: "allocate",
+    options: {
+      model: stageOf(fakes, "capture").options["model"] ?? text,
+      method: text,
+      bitsPerWeight: number,
+      groupSize: number,
+      minZeroPoint: number,
+      bits: list,
+      symmetric: { kind: "flag", optional: true, description: "" },
+      allowNonfinite: { kind: "flag", optional: true, description: "" },
+    },
+    allocationNeeds: async () => ({ chooses: "bits", statistics: "gram", segments: true }),
+    allocationWork: async () => work,
+  };
+  const stages = new Map([...fakes, ["allocate", allocating]]);
+  const sample = { mix: "only:en", segments: 4, length: 16 };
+  const given = { sample, compress: { solver: "rtn" }, allocate: { method: "damage", bitsPerWeight: 3 } };
+  const found = await estimate(recipe({ ...given, evaluate: undefined, similarity: false }), { ...settings, stages });
+  const seconds = new Map(found.parts.map((part) => [part.name, part.seconds]));
+  // the solver itself needs none of these
+  for (const name of ["forward passes", "Grams", "factors", "allocation"]) assert.ok((seconds.get(name) ?? 0) > 0, name);
+});
+
 test("work grows with the segments", async ({ recipe }) => {
   const sized = (segments: number) => estimate(recipe({ sample: { mix: "only:en", segments, length: 16 } }), settings);
   const [few, many] = await Promise.all([sized(4), sized(40)]);

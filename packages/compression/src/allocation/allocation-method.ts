@@ -1,4 +1,11 @@
-import { UsageError, type AllocationNeeds, type ArtifactStream, type OptionTable, type StageContext } from "@mbs/contracts";
+import {
+  UsageError,
+  type AllocationNeeds,
+  type AllocationWork,
+  type ArtifactStream,
+  type OptionTable,
+  type StageContext,
+} from "@mbs/contracts";
 import type { Model } from "@mbs/models";
 
 /** What an allocation is made of. */
@@ -29,6 +36,8 @@ export interface AllocationMethod {
   readonly needs: AllocationNeeds;
   /** Beside those of the stage. */
   readonly options: OptionTable;
+  /** What it computes beside statistics, with these options; absent where that is nothing to speak of. */
+  readonly work?: (raw: unknown) => AllocationWork;
   /**
    * Makes the allocation. It closes the model, at once or when the artifact has been read.
    *

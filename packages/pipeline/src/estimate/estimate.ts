@@ -1,7 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { availableProcessors, BadDataError, createObjectPool, defaultKept, splitKept } from "@mbs/contracts";
-import type { ObjectPool, StageContext } from "@mbs/contracts";
+import type { AllocationWork, ObjectPool, StageContext } from "@mbs/contracts";
 import { defaultLength, openModel, spreadStride } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { windowShards } from "../plan/plan.ts";
@@ -14,6 +14,7 @@ import type { PreparedRun } from "../plan/prepared-run.ts";
 import type { RecipeKeyName } from "../recipe/recipe-keys.ts";
 import { firstKeys } from "../recipe/first-options.ts";
 import type { Recipe } from "../recipe/recipe.ts";
+import { stageOf } from "../plan/known-stages.ts";
 import type { Stages } from "../plan/known-stages.ts";
 import { compressedSteps, compressedVocabulary } from "./compressed-steps.ts";
 import { computedStatistics } from "./computed-statistics.ts";
@@ -72,6 +73,8 @@ interface Work {
   /** Tokens a segment. */
   readonly length: number;
   readonly disk: DiskNeed;
+  /** What the recipe's allocation computes; undefined where that is nothing to speak of. */
+  readonly allocation: AllocationWork | undefined;
   /** Shards that run at once. */
   readonly atOnce: number;
 }
@@ -82,14 +85,19 @@ function walksOf(recipe: Recipe): number {
   return recipe.propagation === "sequential" ? 2 : 1;
 }
 
+/** Whether an allocation runs the dense model once more, since capture does not run it at once anyway. */
+const capturesBeforehand = (recipe: Recipe): boolean =>
+  recipe.allocate !== undefined &&
+  recipe.allocation?.statistics !== "none" &&
+  (recipe.propagation !== "dense" || walksOf(recipe) === 0);
+
+/** Whether it sums Grams of its own, and factorises them. */
+const sumsBeforehand = (recipe: Recipe): boolean => capturesBeforehand(recipe) && recipe.allocation?.statistics === "gram";
+
 /** Seconds of one token in the first step, over all times that a run computes it before evaluation. */
 function secondsInStep({ recipe, rates }: Work): number {
   const walks = walksOf(recipe);
-  // An allocation runs the dense model once more, where capture does not run it at once anyway.
-  const beforehand =
-    recipe.allocate !== undefined && recipe.allocation?.statistics !== "none" && (recipe.propagation !== "dense" || walks === 0)
-      ? rates.sites + rates.end
-      : 0;
+  const beforehand = capturesBeforehand(recipe) ? rates.sites + rates.end : 0;
   if (walks === 0) return beforehand;
   // The dense model's states run beside the compressed ones.
   const runs = recipe.denseStates ? 2 : 1;
@@ -105,6 +113,26 @@ function vocabularySeconds({ recipe, model, rates, tokens, languages, length }: 
   if (vocabulary === undefined || !computedStatistics(recipe).any) return 0;
   const predicted = (tokens / spreadStride) * ((2 * model.hiddenSize * model.vocabularySize) / rates.gemm);
   return predicted + (vocabulary.isTied ? 2 * languages * length * stepScale(model) * rates.step : 0);
+}
+
+/** Bytes of the upper half of a Gram. */
+const packedBytes = (width: number): number => 2 * width * (width + 1);
+
+/** Seconds of choosing bits or types: roundings with their errors, and passes of the model, on one machine. */
+function allocationSeconds({ recipe, model, rates, tokens, languages, allocation }: Work): number {
+  if (allocation === undefined) return 0;
+  const sites = model.steps.flatMap((step) => step.sites);
+  const roundings = sum(sites, ({ width, weights }) =>
+    rates.allocation(
+      width,
+      sum(weights, ({ rows }) => Math.min(rows, allocation.rows)),
+      languages,
+    ),
+  );
+  // statistics of each language, Gram and factor of their mix, which lie on disk where it has its own
+  const bytes = sumsBeforehand(recipe) ? sum(sites, ({ width }) => (languages + 2) * packedBytes(width)) : 0;
+  const passes = recipe.allocation?.segments === true ? allocation.passes * tokens * stepScale(model) * rates.step : 0;
+  return roundings + passes + bytes / rates.write + (2 * bytes) / rates.read;
 }
 
 /** Seconds of capture, factor, compress and propagate over all steps. */
@@ -125,11 +153,19 @@ function compressParts(work: Work): { name: string; seconds: number }[] {
   const forward = (stepScale(model) * tokens * secondsInStep(work) + vocabularySeconds(work)) / atOnce;
   // A cross-moment is a whole product where a Gram is half of one.
   const products = tokens * (recipe.denseStates ? 3 : 1);
+  const steppedSites = model.steps.flatMap((step) => step.sites);
+  const [gramsBefore, factorsBefore] = sumsBeforehand(recipe)
+    ? [sum(steppedSites, ({ width }) => rates.gram(width)) * tokens, sum(steppedSites, ({ width }) => rates.factor(width))]
+    : [0, 0];
+  const grams = gram ? sum(sites, ({ width }) => rates.gram(width)) * products : 0;
+  const factorised = upper ? sum(sites, ({ width }) => rates.factor(width)) : 0;
+  const allocation = allocationSeconds(work);
   return [
     ...(forward > 0 ? [{ name: "forward passes", seconds: forward }] : []),
     // Mean squares are not counted: they are one operation a channel, where a step has thousands.
-    ...(gram ? [{ name: "Grams", seconds: (sum(sites, ({ width }) => rates.gram(width)) * products) / atOnce }] : []),
-    ...(upper ? [{ name: "factors", seconds: sum(sites, ({ width }) => rates.factor(width)) }] : []),
+    ...(grams + gramsBefore > 0 ? [{ name: "Grams", seconds: (grams + gramsBefore) / atOnce }] : []),
+    ...(factorised + factorsBefore > 0 ? [{ name: "factors", seconds: factorised + factorsBefore }] : []),
+    ...(allocation > 0 ? [{ name: "allocation", seconds: allocation }] : []),
     {
       name: "solver",
       seconds: sum(sites, ({ width, weights }) =>
@@ -202,11 +238,13 @@ async function estimatePrepared(
   await mkdir(folder, { recursive: true });
   // distances make the logits of both models again
   const heads = recipe.evaluate?.["distances"] === "off" ? 1 : 2;
-  const rates = await measureRates(model, recipe, length, folder, { threads, progress });
+  const chosen = plan.nodes.find(({ stage }) => stages.get(stage)?.allocationWork !== undefined);
+  const allocation = chosen && (await stageOf(stages, chosen.stage).allocationWork?.(chosen.options));
+  const rates = await measureRates(model, { recipe, length, work: allocation, threads }, folder, progress);
   const disk = diskNeedFirst(recipe, model, sample);
   const parts = [
     { name: "sampling", seconds: sample.seconds },
-    ...compressParts({ recipe, model, rates, tokens, languages: sample.languages, length, disk, atOnce }),
+    ...compressParts({ recipe, model, rates, tokens, languages: sample.languages, length, disk, allocation, atOnce }),
     {
       name: "evaluation",
       seconds:

@@ -11,7 +11,7 @@ import { inverseFactor } from "@mbs/numbers";
 import { createBlas, createGramKernel } from "@mbs/onnx";
 import type { OnnxBlas } from "@mbs/onnx";
 import { InternalError, at } from "@mbs/contracts";
-import type { Matrix, SolverStatistics, StageContext, StageOptions } from "@mbs/contracts";
+import type { AllocationWork, Matrix, SolverStatistics, StageContext, StageOptions } from "@mbs/contracts";
 import { hasSeparableRows, loadSolver, outputsByRow, readSolver, solverFailure, splitRows } from "@mbs/solvers";
 import type { Recipe } from "../recipe/recipe.ts";
 import { computedStatistics } from "./computed-statistics.ts";
@@ -36,6 +36,8 @@ export interface Rates {
   readonly factor: (width: number) => number;
   /** Site width and rows → seconds to solve the site and to measure its errors. */
   readonly solver: (width: number, rows: number) => number;
+  /** The same to round them with each choice of an allocation and to measure the errors of each language; 0 where there is none. */
+  readonly allocation: (width: number, rows: number, languages: number) => number;
   /** Bytes of artifacts a second. */
   readonly write: number;
   readonly read: number;
@@ -198,6 +200,9 @@ async function probeGram(blas: OnnxBlas, width: number): Promise<Float32Array> {
 interface SiteRates extends RowRates {
   readonly gram: number;
   readonly factor: number;
+  /** Seconds for one row to round it with one choice of an allocation, on all threads, and to measure error and output; 0 without one. */
+  readonly rounding: number;
+  readonly roundingErrors: number;
 }
 
 /** Seconds for one row. */
@@ -208,12 +213,23 @@ interface RowRates {
   readonly errors: number;
 }
 
+/** What is measured of a site. */
+interface Probe {
+  /** Tokens a segment. */
+  readonly length: number;
+  readonly recipe: Recipe;
+  /** Of the recipe's allocation; it has Grams and factors of its own where the solver needs none. */
+  readonly work: AllocationWork | undefined;
+  readonly threads: number;
+}
+
 /** Only the solver is measured where no Gram is summed, and it gets no Gram then. */
-async function measureSite(blas: OnnxBlas, width: number, length: number, recipe: Recipe, threads: number): Promise<SiteRates> {
+async function measureSite(blas: OnnxBlas, width: number, { length, recipe, work, threads }: Probe): Promise<SiteRates> {
   const computed = computedStatistics(recipe);
-  if (!computed.gram) {
+  const none = { gram: 0, factor: 0, rounding: 0, roundingErrors: 0 };
+  if (!computed.gram && work === undefined) {
     const diagonal = noise(width).map((value) => value * value);
-    return { gram: 0, factor: 0, ...(await measureSolver(blas, width, { diagonal }, recipe.compress)) };
+    return { ...none, ...(await measureSolver(blas, width, { diagonal }, recipe.compress)) };
   }
   const kernel = createGramKernel({ threads });
   try {
@@ -225,10 +241,12 @@ async function measureSite(blas: OnnxBlas, width: number, length: number, recipe
     const gramTime = await seconds(() => summed.add(states));
     const gram = await probeGram(blas, width);
     const diagonal = Float32Array.from({ length: width }, (_, channel) => at(gram, channel * (width + 1)));
-    const upper = computed.upper ? await inverseFactor(blas, gram.slice(), width) : undefined;
-    const factor = computed.upper ? await seconds(() => inverseFactor(blas, gram.slice(), width)) : 0;
-    const rowRates = await measureSolver(blas, width, { diagonal, gram, ...(upper && { upper }) }, recipe.compress);
-    return { gram: gramTime / rows, factor, ...rowRates };
+    const isFactored = computed.upper || work !== undefined;
+    const upper = isFactored ? await inverseFactor(blas, gram.slice(), width) : undefined;
+    const factor = isFactored ? await seconds(() => inverseFactor(blas, gram.slice(), width)) : 0;
+    const known = { diagonal, gram, ...(upper && { upper }) };
+    const rowRates = await measureSolver(blas, width, computed.gram ? known : { diagonal }, recipe.compress);
+    return { ...none, gram: gramTime / rows, factor, ...rowRates, ...(await measureRounding(blas, width, known, work)) };
   } finally {
     await kernel.release();
   }
@@ -251,11 +269,21 @@ function blockTypeOf({ grid, mixture }: StageOptions, width: number): BlockType 
   return typeof mixture === "string" ? fittingType(mixtureNamed(mixture).base, width) : undefined;
 }
 
+/** One choice stands for all: the middle one. */
+async function measureRounding(blas: OnnxBlas, width: number, inputs: ProbeInputs, work: AllocationWork | undefined) {
+  const choice = work?.choices[Math.floor(work.choices.length / 2)];
+  if (work === undefined || choice === undefined) return {};
+  const { solver, errors } = await measureSolver(blas, width, inputs, { solver: work.solver, ...choice }, false);
+  return { rounding: solver, roundingErrors: errors };
+}
+
+/** @param splits whether threads may share the rows */
 async function measureSolver(
   blas: OnnxBlas,
   width: number,
   { diagonal, gram, upper }: ProbeInputs,
   { solver: name, ...given }: StageOptions,
+  splits = true,
 ): Promise<RowRates> {
   const { solver, options } = await readSolver(String(name), given);
   const factor = {
@@ -273,7 +301,7 @@ async function measureSolver(
   if (type?.plain !== undefined) return { solver: 0, errors: 0 };
   const parts = [{ tensor: "probe", firstRow: 0, rows: probeRows, ...(type && { grid: type.name }) }];
   const values = bell(probeRows * width);
-  const own = (await hasSeparableRows(solver)) ? createBlas({ threads: 1 }) : undefined;
+  const own = splits && (await hasSeparableRows(solver)) ? createBlas({ threads: 1 }) : undefined;
   const context = { blas: own ?? blas, signal: new AbortController().signal, warn: (): void => {} };
   const solve = async (): Promise<void> => {
     try {
@@ -341,6 +369,8 @@ const products: Readonly<Record<keyof SiteRates, Products>> = {
   factor: { power: 3, operations: 4 / 3 },
   solver: { power: 2, operations: 1 },
   errors: { power: 2, operations: 2 },
+  rounding: { power: 2, operations: 1 },
+  roundingErrors: { power: 2, operations: 2 },
 };
 
 /**
@@ -361,16 +391,15 @@ function extrapolate(width: number, known: (width: number) => number, power: num
 /**
  * Measures for some seconds what a run of a model will need.
  *
- * @param length tokens a segment
  * @param folder where a small file may be written for a moment
  */
 export async function measureRates(
   model: Model,
-  recipe: Recipe,
-  length: number,
+  probe: Probe,
   folder: string,
-  { threads, progress }: Pick<StageContext, "threads" | "progress">,
+  progress: StageContext["progress"],
 ): Promise<Rates> {
+  const { recipe, length, work, threads } = probe;
   const blas = createBlas({ threads });
   const wanted = model.steps.flatMap((step) => step.sites.map(({ width }) => width));
   const widths = new Set(wanted.flatMap((width) => (width > probeWidth ? [probeWidth / 2, probeWidth] : [width])));
@@ -382,7 +411,7 @@ export async function measureRates(
   const forward = await measureForward(model, length, gemm, recipe.evaluate !== undefined, threads);
   for (const width of widths) {
     measured(1 + sites.size);
-    sites.set(width, await measureSite(blas, width, length, recipe, threads));
+    sites.set(width, await measureSite(blas, width, probe));
   }
   const { gram } = computedStatistics(recipe);
   const separable = await hasSeparableRows(await loadSolver(String(recipe.compress["solver"])));
@@ -395,7 +424,7 @@ export async function measureRates(
     if (width <= probeWidth) return known(width);
     const found = extrapolate(width, known, power);
     // Without Grams there are no products of this size; with them, none is faster than the measured peak.
-    return gram ? Math.max(found, (operations * width ** power) / gemm) : found;
+    return gram || of === "rounding" || of === "roundingErrors" ? Math.max(found, (operations * width ** power) / gemm) : found;
   };
   return {
     ...forward,
@@ -406,6 +435,14 @@ export async function measureRates(
     solver: (width, rows) => {
       const parts = separable ? splitRows({ rows, columns: width }, threads).length : 1;
       return rows * (rateAt(width, "solver", products.solver) / parts + rateAt(width, "errors", products.errors));
+    },
+    allocation: (width, rows, languages) => {
+      if (work === undefined) return 0;
+      const choices = work.choices.length;
+      const rounding = choices * rateAt(width, "rounding", products.rounding);
+      // the output once, and an error for each choice and for the one whose effect on the model's output is measured
+      const measured = (languages * (choices + 2) * rateAt(width, "roundingErrors", products.roundingErrors)) / 2;
+      return rows * (rounding + measured);
     },
   };
 }

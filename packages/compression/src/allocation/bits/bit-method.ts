@@ -1,4 +1,4 @@
-import type { AllocationNeeds, OptionTable, OptionValues, StageContext } from "@mbs/contracts";
+import type { AllocationNeeds, AllocationWork, OptionTable, OptionValues, StageContext, StageOptions } from "@mbs/contracts";
 import type { Model } from "@mbs/models";
 import type { AllocationInputs } from "../allocation-method.ts";
 import type { SizedChoice, StorageChoices } from "./storage-choices.ts";
@@ -43,6 +43,8 @@ export interface BitMethod<Table extends OptionTable = OptionTable> {
   readonly needs: Omit<AllocationNeeds, "chooses">;
   /** Beside those that all of them have. */
   readonly options: Table;
+  /** What it computes beside statistics. @param choices solver's options for each choice of a tensor; absent: next to nothing */
+  readonly work?: (choices: readonly StageOptions[], options: OptionValues<Table>) => AllocationWork;
   /** Tensor → what was chosen. */
   choose(request: BitRequest<Table>): Promise<ReadonlyMap<string, Chosen>>;
 }

@@ -1,5 +1,14 @@
 import { encodeBitAllocation, parseMetadata } from "@mbs/artifacts";
-import { at, BadDataError, InterruptedError, parseOptions, UsageError, type StageContext } from "@mbs/contracts";
+import {
+  at,
+  BadDataError,
+  InternalError,
+  InterruptedError,
+  parseOptions,
+  UsageError,
+  type AllocationWork,
+  type StageContext,
+} from "@mbs/contracts";
 import type { Model } from "@mbs/models";
 import type { AllocationMethod } from "../allocation-method.ts";
 import { denseBytes, parseSize } from "./bit-budget.ts";
@@ -8,7 +17,7 @@ import { bitOptions, choicesOf, type BitOptions } from "./bit-options.ts";
 import { damage } from "./damage.ts";
 import { even } from "./even.ts";
 import { ggufBytesBeside } from "./gguf-budget.ts";
-import type { StorageChoices } from "./storage-choices.ts";
+import { namesOf, type StorageChoices } from "./storage-choices.ts";
 
 /** Reads all weights, so that the checkpoint knows those that hold NaN or Inf: it lists a tensor once it was read. */
 async function findNonfinite(model: Model, { signal, warn }: StageContext): Promise<void> {
@@ -89,6 +98,19 @@ async function limitOf(options: BitOptions, model: Model, tensors: readonly Size
   );
 }
 
+/** Of a tensor whose rows are whole blocks of any type. */
+const anyShape = { rows: 1, columns: 256 };
+
+/** @throws {InternalError} where the method does not say what it computes */
+function workOf(method: BitMethod, raw: unknown): AllocationWork {
+  const parsed = parseOptions({ ...bitOptions, ...method.options }, raw, `allocate --method ${method.name}`);
+  const choices = choicesOf(parsed);
+  const options = namesOf(choices.of(anyShape)).map((name) => choices.named(name).options);
+  const work = method.work?.(options, parsed);
+  if (work === undefined) throw new InternalError(`allocate: ${method.name} does not say what it computes`);
+  return work;
+}
+
 /** How a way to choose bits or types makes an allocation. */
 const allocationMethodOf = (method: BitMethod): AllocationMethod => ({
   name: method.name,
@@ -96,6 +118,7 @@ const allocationMethodOf = (method: BitMethod): AllocationMethod => ({
   summary: method.summary,
   needs: { chooses: "bits", ...method.needs },
   options: { ...bitOptions, ...method.options },
+  ...(method.work && { work: (raw: unknown) => workOf(method, raw) }),
   async allocate(model, inputs, raw, context) {
     try {
       const parsed = parseOptions({ ...bitOptions, ...method.options }, raw, `allocate --method ${method.name}`);

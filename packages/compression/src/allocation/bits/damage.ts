@@ -3,7 +3,8 @@ import { at, type OptionTable } from "@mbs/contracts";
 import { requireFactors } from "../allocation-method.ts";
 import { defineBitMethod, type BitRequest, type Chosen } from "./bit-method.ts";
 import { chooseBits, type BitUnit } from "./bit-program.ts";
-import { measureDamage } from "./measured-damage.ts";
+import { measureDamage, quick } from "./measured-damage.ts";
+import { passes } from "./output-change.ts";
 import { namesOf } from "./storage-choices.ts";
 
 const options = {
@@ -53,6 +54,12 @@ export const damage = defineBitMethod({
     "bits or types of each tensor that do the least measured damage to the languages at a given size; takes at most about three times as long as one compression",
   needs: { statistics: "gram", segments: true },
   options,
+  work: (choices, { rows }) => ({
+    solver: "gptq",
+    choices: choices.map((choice) => ({ ...choice, ...quick })),
+    rows: rows === 0 ? Infinity : rows,
+    passes,
+  }),
   async choose(request) {
     const { units, limit } = request;
     const costsOf = await measureCosts(request);

@@ -55,12 +55,13 @@ async function* sitesOf({
   }
 }
 
+/** Options that only cost time. */
+export const quick = { sweeps: 0, qep: 0 };
+
 /** A solver's options for a choice, with its defaults but for those that only cost time. */
 function optionsFor(solver: Solver, choice: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
   const defaults = Object.fromEntries(Object.entries(solver.options).map(([name, option]) => [name, option.default]));
-  const fast = Object.fromEntries(
-    Object.keys(solver.options).flatMap((name) => (name === "sweeps" || name === "qep" ? [[name, 0]] : [])),
-  );
+  const fast = Object.fromEntries(Object.entries(quick).filter(([name]) => Object.hasOwn(solver.options, name)));
   const given = { ...defaults, ...fast, ...choice };
   return { ...given, ...dependentDefaults(solver, given, { zeroPoints: "any", crossMoments: false }) };
 }

@@ -16,7 +16,7 @@ const mostTokens = 128;
 const fewestTokens = 16;
 
 /** Passes over all tokens of the segments that the trials may take together, while each language has more than the fewest. */
-const passes = 4;
+export const passes = 4;
 
 /** Makes another value of a weight. @param values as the model reads it; not modified */
 export type Perturbation = (tensor: string, values: Float32Array) => Promise<Float32Array>;
