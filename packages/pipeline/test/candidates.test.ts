@@ -3,9 +3,11 @@ import { parseOptions } from "@mbs/contracts";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { asGiven, candidatesFor, sizeOptions } from "../src/quality/candidates.ts";
+import { prepareCandidates } from "../src/quality/prepare-candidates.ts";
 import { qualitySettings } from "../src/quality/quality-options.ts";
 import { sharedNodes } from "../src/quality/shared-nodes.ts";
 import { planRun, withSolverNeeds } from "../src/plan/plan.ts";
+import type { PreparedRun } from "../src/plan/prepared-run.ts";
 import { recipeFrom } from "../src/recipe/parse-recipe.ts";
 import type { Recipe } from "../src/recipe/recipe.ts";
 import { fakeStages } from "./fixtures/fake-stages.ts";
@@ -54,6 +56,33 @@ test("settings of a search: defaults, shares of the sample, and what is refused"
   assert.throws(() => qualitySettings(recipe({ quality: { corpus: "v", budget: 0.5 } })), /budget/);
   assert.throws(() => recipe({ quality: { windows: 4 } }), /quality needs corpus/);
   assert.throws(() => recipe({ quality: { corpus: "v", distances: "on" } }), /unknown key quality\.distances/);
+});
+
+test("candidates keep the types that a GGUF format gives, and search no ranges of groups", async () => {
+  const given = recipe({ compress: { solver: "gptq", vocabulary: "on" }, quality: { corpus: "v" } });
+  const notes: string[] = [];
+  const prepared = await prepareCandidates(given, qualitySettings(given), {
+    // what a format's mixture adds
+    prepare: (one) =>
+      Promise.resolve({
+        recipe: { ...one, compress: { mixture: "Q4_K_M", ...one.compress } },
+        resources: { address: (_: string, name: string) => Promise.resolve(name) },
+      } as unknown as PreparedRun),
+    keyOf: ({ recipe: { compress, factor } }) => Promise.resolve(JSON.stringify([compress, factor])),
+    note: (message) => notes.push(message),
+  });
+  const others = prepared.slice(1);
+  assert.ok(others.length > 2);
+  for (const { name, recipe: made } of others) {
+    const { solver, mixture, search, vocabulary } = made.compress;
+    assert.equal(
+      { solver, mixture, search, vocabulary },
+      { solver: "gptq", mixture: "Q4_K_M", search: undefined, vocabulary: "on" },
+      name,
+    );
+    await withSolverNeeds(made, new Map(), { steps: [], siteRounds: () => [], vocabulary: { name: "vocabulary", sites: [] } });
+  }
+  assert.match(notes.join("\n"), /gptaq is left out: solver gptaq has no --mixture/);
 });
 
 test("what two plans share is kept, but for states", async () => {

@@ -1,6 +1,7 @@
 import { FailedPreconditionError, optionFlag, UsageError } from "@mbs/contracts";
 import type { StageOptions } from "@mbs/contracts";
 import { loadSolver } from "@mbs/solvers";
+import { withoutGroups } from "../plan/allocation-choices.ts";
 import type { PreparedRun } from "../plan/prepared-run.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import { candidatesFor, sizeOptions } from "./candidates.ts";
@@ -34,9 +35,13 @@ async function optionsFor(given: StageOptions, solver: unknown): Promise<StageOp
 }
 
 async function applyChanges(recipe: Recipe, { compress = {}, factor = {}, allocate }: Changes): Promise<Recipe> {
+  const { grid, mixture, solver } = recipe.compress;
+  // block types of GGUF are no groups, whose ranges some candidates search otherwise
+  const isInBlocks = grid !== undefined || mixture !== undefined;
+  const changed = isInBlocks ? withoutGroups(await loadSolver(String(solver)), compress) : compress;
   return {
     ...recipe,
-    compress: { ...(await optionsFor(recipe.compress, compress["solver"])), ...compress },
+    compress: { ...(await optionsFor(recipe.compress, changed["solver"])), ...changed },
     factor: { ...recipe.factor, ...factor },
     ...(allocate !== undefined && { allocate }),
   };
@@ -109,7 +114,10 @@ export async function prepareCandidates(
   const prepared: PreparedCandidate[] = [];
   for (const candidate of candidates) {
     try {
-      const changed = await applyChanges(recipe, candidate.changes);
+      // the types that follow from the format stay what they are
+      const mixture = prepared[0]?.trial.recipe.compress["mixture"];
+      const own = mixture === undefined ? recipe : { ...recipe, compress: { ...recipe.compress, mixture } };
+      const changed = await applyChanges(own, candidate.changes);
       const trial = await prepare(trialOf(changed, validation));
       const key = await keyOf(trial);
       if (prepared.some((other) => other.key === key)) continue;
