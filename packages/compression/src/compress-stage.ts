@@ -28,7 +28,7 @@ import { openModel, requireCompressible, requireVocabulary } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { createBlas } from "@mbs/onnx";
 import { canSplitRows, dependentDefaults, loadSolver, solvers, vocabularyChoices, vocabularyOptions } from "@mbs/solvers";
-import { readAllocated } from "./allocation/allocated-choices.ts";
+import { readAllocated, type AllocatedChoices } from "./allocation/allocated-choices.ts";
 import { openModelOf } from "./factored-model.ts";
 import { RowThreads } from "./rows/row-threads.ts";
 import { scaledNorms } from "./site/scaled-norms.ts";
@@ -105,6 +105,24 @@ async function parseChoice(options: unknown) {
   const asked = vocabularyOptions(solver, given, own.vocabulary);
   const vocabulary = asked && { solver, options: { ...asked, ...dependentDefaults(solver, asked, alone) } };
   return { own, given: { solver, options: given } satisfies SolverChoice, vocabulary, rowParts };
+}
+
+/**
+ * The solver of embedding and head beside an allocation.
+ *
+ * @param asked as without one
+ * @throws {UsageError} where they are to be as the other weights are, which have different bits, or else than allocated types
+ */
+function vocabularyBeside({ ofVocabulary }: AllocatedChoices, asked: SolverChoice | undefined, choice: string) {
+  if (asked === undefined) return undefined;
+  if (ofVocabulary === undefined && choice !== "on") return asked;
+  if (ofVocabulary !== undefined && choice === "on") return { ...asked, options: { ...ofVocabulary, qep: 0 } };
+  throw new UsageError(
+    ofVocabulary === undefined
+      ? "compress: --vocabulary on is as the other weights are, which an allocation gives different bits; give it bits, such as 4"
+      : `compress: an allocation of GGUF types leaves embedding and head to the mixture; take --vocabulary on, not ${choice}`,
+    { option: "--vocabulary" },
+  );
 }
 
 /** What factors say of order and mix, where there are none. */
@@ -265,32 +283,22 @@ export const compress: Stage = {
     await parseChoice(raw);
   },
   async run(inputs, options, context) {
-    const { own, given, vocabulary, rowParts } = await parseChoice(options);
+    const { own, given, vocabulary: asked, rowParts } = await parseChoice(options);
     const factors = inputs["factors"]?.[0];
     const allocation = inputs["allocation"]?.[0];
     if (own.withoutFactors !== (factors === undefined)) {
       throw new UsageError(own.withoutFactors ? "compress: --without-factors takes no factors" : "compress: give it factors");
     }
-    if (allocation !== undefined && own.vocabulary === "on") {
-      throw new UsageError("--vocabulary on is as the other weights are, which an allocation makes different; give it bits", {
-        option: "--vocabulary",
-      });
-    }
     const opening = { ...context, allowNonfinite: own.allowNonfinite };
     const model = await (factors === undefined ? openModel(own.model, opening) : openModelOf(factors, own.model, opening));
     try {
       if (factors === undefined) requireCompressible(model, context.warn);
-      if (vocabulary !== undefined) requireVocabulary(model);
+      if (asked !== undefined) requireVocabulary(model);
       const { order, weights } = factors === undefined ? uncalibrated : parseMetadata("factors", factors.schema);
       const { solver } = given;
       const complete = (of: Solver, values: SolverChoice["options"]) => dependentDefaults(of, values, alone);
       const allocated = allocation && (await readAllocated(allocation, model.address, given, complete));
-      if (allocated?.typeOf !== undefined && vocabulary !== undefined) {
-        throw new UsageError(
-          "compress: an allocation of GGUF types leaves embedding and head to the format; leave out --vocabulary",
-          { option: "--vocabulary" },
-        );
-      }
+      const vocabulary = allocated === undefined ? asked : vocabularyBeside(allocated, asked, own.vocabulary);
       const choice: SolverChoice = { solver, options: { ...given.options, ...complete(solver, given.options) } };
       const settings = Object.entries(allocated?.origin ?? choice.options).filter(([, value]) => value !== undefined);
       const metadata = {
@@ -312,7 +320,10 @@ export const compress: Stage = {
         vocabulary: vocabulary && {
           ...vocabulary,
           // a mixture has the types of all tensors
-          typeOf: vocabulary.options["grid"] === choice.options["grid"] ? typeOf : await blockTypesOf(vocabulary, model),
+          typeOf:
+            allocated === undefined && vocabulary.options["grid"] === choice.options["grid"]
+              ? typeOf
+              : await blockTypesOf(vocabulary, model),
         },
       };
       const made = compressAll(sites, model, choices, rowParts, context);

@@ -132,7 +132,15 @@ test("a format of GGUF lets an allocation choose between types, and the solver h
       (error: unknown) => (error as Error).message,
     );
   assert.match(await failure({ compress: { solver: "gptq", groupSize: 64 } }), /says this too; remove compress\.group-size/);
-  assert.match(await failure({ compress: { solver: "gptq", vocabulary: 4 } }), /gives them .* remove compress\.vocabulary/);
+  assert.match(
+    await failure({ compress: { solver: "gptq", vocabulary: 4 } }),
+    /gives them .* give compress vocabulary: on, or none/,
+  );
+  const like = { solver: "gptq", vocabulary: "on", qep: 0 };
+  const ofVocabulary = (await nodesOf({ ...given, propagation: "sequential", compress: like }, withHead, stages)).find(
+    ({ id }) => id === "compress.vocabulary",
+  );
+  assert.equal(ofVocabulary?.inputs, { factors: ["factor.vocabulary"], allocation: ["allocate"] });
   assert.match(await failure({ compress: { solver: "awq" } }), /solver awq does not round to these; take gptq or rtn/);
 });
 

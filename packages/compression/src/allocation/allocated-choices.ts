@@ -9,6 +9,7 @@ import {
 import { BadDataError, optionFlag, UsageError, type ArtifactStream, type Option, type Solver } from "@mbs/contracts";
 import { dependentDefaults } from "@mbs/solvers";
 import { blockTypeNamed, fittingType } from "@mbs/gguf";
+import { defaultMixture } from "./bits/bit-options.ts";
 import type { TypeOf } from "../site/site-weight.ts";
 import type { SolverChoice } from "../site/solve-site.ts";
 
@@ -24,6 +25,8 @@ export interface AllocatedChoices {
   readonly choiceOf: (step: string, tensor: string) => SolverChoice;
   /** The block type of GGUF of each tensor; absent where the allocation has none. */
   readonly typeOf?: TypeOf;
+  /** Options for embedding and head, where the allocation has types: they take what a mixture gives them. */
+  readonly ofVocabulary?: SolverChoice["options"];
 }
 
 /** The solver's option that an allocation sets. @throws {UsageError} where it has none, or another value was asked for */
@@ -143,6 +146,7 @@ function readTypes(
     choiceOf: lookUp(rows, ({ type = "" }) => byType.get(type) ?? choose({ ...others, grid: type })),
     // rows that no blocks hold were not allocated
     typeOf: (tensor, columns) => types.get(tensor) ?? fittingType("Q8_0", columns),
+    ofVocabulary: { ...others, mixture: metadata.options["mixture"] ?? defaultMixture },
   };
 }
 

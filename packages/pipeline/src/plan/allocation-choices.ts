@@ -46,9 +46,10 @@ export function requireTypes(recipe: Recipe, solver: Solver): void {
       { key: "allocate" },
     );
   }
-  if (compress["vocabulary"] !== undefined && compress["vocabulary"] !== "off") {
+  const { vocabulary = "off" } = compress;
+  if (vocabulary !== "off" && vocabulary !== "on") {
     throw new UsageError(
-      `${locate?.(["compress", "vocabulary"]) ?? "recipe"}: embedding and head take what assemble.type gives them where allocate chooses GGUF types; remove compress.vocabulary`,
+      `${locate?.(["compress", "vocabulary"]) ?? "recipe"}: embedding and head take what assemble.type gives them where allocate chooses GGUF types; give compress vocabulary: on, or none`,
       { key: "compress.vocabulary" },
     );
   }
@@ -58,6 +59,21 @@ export function requireTypes(recipe: Recipe, solver: Solver): void {
     `${locate?.(["compress", given]) ?? "recipe"}: allocate chooses the GGUF type of each tensor, which says this too; remove compress.${optionFlag(given).slice(2)}`,
     { key: `compress.${given}` },
   );
+}
+
+/** What is wrong with a vocabulary beside an allocation of bits, which neither these nor a size count; nothing beside types. */
+export async function vocabularyFault(recipe: Recipe, writer: Stage | undefined): Promise<string | undefined> {
+  const { allocate = {}, compress } = recipe;
+  const { vocabulary = "off" } = compress;
+  // a format without types of its own is refused where the choices are needed
+  const choices = await withChoices(recipe, writer).catch(() => undefined);
+  if (vocabulary === "off" || choices?.["types"] !== undefined) return undefined;
+  if (vocabulary === "on") {
+    return "chooses the bits of each tensor, and compress.vocabulary: on takes those of all; give it bits, such as 4";
+  }
+  return allocate["size"] === undefined
+    ? undefined
+    : "counts in its size a vocabulary that stays as it is, and compress.vocabulary gives it codes; give allocate bits-per-weight instead of size";
 }
 
 /** Values for options that were not given and that are the same whatever a tensor gets; the others stay open. */

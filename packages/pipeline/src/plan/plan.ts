@@ -482,7 +482,9 @@ function planSteps(add: Add, recipe: Recipe, outline: ModelOutline, segments: st
       }));
     }
   });
-  if (isAsked) all.push(planVocabulary(add, recipe, outline, segments, states));
+  // of types it says which mixture embedding and head take
+  const ofVocabulary = allocatesTypes(recipe) ? allocation : undefined;
+  if (isAsked) all.push(planVocabulary(add, recipe, outline, { segments, states, allocation: ofVocabulary }));
   return all;
 }
 
@@ -491,8 +493,11 @@ function planVocabulary(
   add: Add,
   recipe: Recipe,
   { vocabulary }: ModelOutline,
-  segments: string,
-  states: readonly string[],
+  {
+    segments,
+    states,
+    allocation,
+  }: { readonly segments: string; readonly states: readonly string[]; readonly allocation: string | undefined },
 ): string {
   if (vocabulary === undefined) throw new InternalError("the recipe compresses a vocabulary that the model does not have");
   const suffix = `.${vocabulary.name}`;
@@ -502,7 +507,7 @@ function planVocabulary(
     inputs: { segments: [segments] },
   }));
   const factors = factorsFrom(add, recipe, suffix, statistics);
-  return compressRound(add, recipe, suffix, { factors, allocation: undefined, withVocabulary: true }, vocabulary.sites);
+  return compressRound(add, recipe, suffix, { factors, allocation, withVocabulary: true }, vocabulary.sites);
 }
 
 /** All layers at once, of a solver that needs no statistics. The model is run only for what else the recipe asks for. */
@@ -636,11 +641,14 @@ function leastStatistics(needs: readonly StatisticName[], recipe: Recipe): Pick<
 const hasExperts = ({ steps }: ModelOutline): boolean =>
   steps.some(({ sites }) => sites.some(({ name }) => /^expert-\d/.test(name)));
 
+/** The stage that writes the model. */
+export const writerOf = (stages: Stages): Stage | undefined => stages.get("assemble");
+
 /** The mixture of GGUF types that the recipe's format writes, unless its options of grids say otherwise. */
 async function writtenMixture(recipe: Recipe, stages: Stages, { options }: Solver, given: StageOptions) {
   const { excludes = [] } = options["mixture"] ?? {};
   if (Object.keys(given).some((name) => excludes.includes(name) || name === "grid" || name === "mixture")) return undefined;
-  return stages.get("assemble")?.writtenMixture?.(recipe.assemble);
+  return writerOf(stages)?.writtenMixture?.(recipe.assemble);
 }
 
 /**
@@ -659,11 +667,11 @@ export async function withSolverNeeds(recipe: Recipe, stages: Stages, outline: M
       `${locate(["compress", "vocabulary"])}: embedding and head of an ONNX model or an encoder-decoder are not compressed; leave out vocabulary`,
     );
   }
-  const zeroPoints = (await stages.get("assemble")?.preferredZeroPoints?.(recipe.assemble)) ?? "any";
+  const zeroPoints = (await writerOf(stages)?.preferredZeroPoints?.(recipe.assemble)) ?? "any";
   const crossMoments = recipe.propagation !== "dense" && !hasExperts(outline);
   const mixture = allocatesBits(recipe) ? undefined : await writtenMixture(recipe, stages, solver, given);
   const setting = { zeroPoints, mixture, crossMoments };
-  const allocate = await withChoices(recipe, stages.get("assemble"));
+  const allocate = await withChoices(recipe, writerOf(stages));
   const choices = allocatesBits(recipe) ? choosable({ ...(allocate && { allocate }) }) : [];
   const isOfTypes = allocatesBits(recipe) && allocate?.["types"] !== undefined;
   if (isOfTypes) requireTypes(recipe, solver);

@@ -17,12 +17,12 @@ import { foundModel } from "../resources/resource-readers.ts";
 import { Resources } from "../resources/resources.ts";
 import { runFolder } from "../run/run-folder.ts";
 import { checkPins } from "../run/run-record.ts";
-import { choosable, withoutGroups } from "./allocation-choices.ts";
+import { choosable, vocabularyFault, withoutGroups } from "./allocation-choices.ts";
 import { withAllocationNeeds } from "./allocation-needs.ts";
 import { withKeptLanguages } from "./kept-languages.ts";
 import { loadOwnStages } from "./own-stages.ts";
 import { located, optionFaults } from "./option-faults.ts";
-import { plannedLayers, planRun, planWithFaults, asksForVocabulary, withSolverNeeds } from "./plan.ts";
+import { plannedLayers, planRun, planWithFaults, withSolverNeeds, writerOf } from "./plan.ts";
 import type { ModelOutline, Plan, PlanNode } from "./plan.ts";
 import { completeOptions, optionTable, stageOf } from "./known-stages.ts";
 import type { Stages } from "./known-stages.ts";
@@ -89,7 +89,7 @@ async function sectionFaults(recipe: Recipe, { nodes }: Plan, stages: Stages): P
 }
 
 /** What keeps an allocation from setting the solver's sparsity or bits; nothing where the solver does not load, which is a fault itself. */
-async function allocationFaults(recipe: Recipe): Promise<UsageError[]> {
+async function allocationFaults(recipe: Recipe, stages: Stages): Promise<UsageError[]> {
   const { allocate, compress, locate } = recipe;
   if (allocate === undefined) return [];
   const solver = await loadSolver(String(compress["solver"])).catch(() => undefined);
@@ -111,18 +111,11 @@ async function allocationFaults(recipe: Recipe): Promise<UsageError[]> {
     if (compress["bits"] !== undefined) {
       return fault("chooses the bits of each tensor, and compress.bits is the same for all; remove one of them");
     }
-    if (compress["vocabulary"] === "on") {
-      return fault("chooses the bits of each tensor, and compress.vocabulary: on takes those of all; give it bits, such as 4");
-    }
     if (allocate["bitsPerWeight"] === undefined && allocate["size"] === undefined) {
       return fault("chooses the bits of each tensor, and nothing says how many in all; give it bits-per-weight or size");
     }
-    if (allocate["size"] !== undefined && asksForVocabulary(recipe)) {
-      return fault(
-        "counts in its size a vocabulary that stays as it is, and compress.vocabulary gives it codes; give allocate bits-per-weight instead of size",
-      );
-    }
-    return [];
+    const wrong = await vocabularyFault(recipe, writerOf(stages));
+    return wrong === undefined ? [] : fault(wrong);
   }
   const option = Object.hasOwn(solver.options, "sparsity") ? solver.options["sparsity"] : undefined;
   if (option === undefined) {
@@ -224,7 +217,7 @@ async function checkRecipe(recipe: Recipe, stages: Stages, loading: readonly Usa
   throwFaults([
     ...loading,
     ...(await sectionFaults(recipe, plan, stages)),
-    ...(await allocationFaults(recipe)),
+    ...(await allocationFaults(recipe, stages)),
     ...faults,
     ...inputFaults(recipe, plan, stages),
   ]);

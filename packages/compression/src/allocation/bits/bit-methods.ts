@@ -13,7 +13,7 @@ import type { Model } from "@mbs/models";
 import type { AllocationMethod } from "../allocation-method.ts";
 import { denseBytes, parseSize } from "./bit-budget.ts";
 import type { BitMethod, SizedTensor } from "./bit-method.ts";
-import { bitOptions, choicesOf, type BitOptions } from "./bit-options.ts";
+import { bitOptions, choicesOf, defaultMixture, type BitOptions } from "./bit-options.ts";
 import { damage } from "./damage.ts";
 import { even } from "./even.ts";
 import { ggufBytesBeside } from "./gguf-budget.ts";
@@ -67,7 +67,7 @@ function unitsOf(model: Model, tensors: readonly SizedTensor[], { unit, types }:
 
 /** Bytes of what is written beside the chosen tensors. */
 async function bytesBeside(
-  { types, mixture = "Q4_K_M" }: BitOptions,
+  { types, mixture = defaultMixture }: BitOptions,
   model: Model,
   chosen: ReadonlySet<string>,
 ): Promise<number> {

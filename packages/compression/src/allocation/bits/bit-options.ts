@@ -40,7 +40,7 @@ export const bitOptions = {
     kind: "choice",
     choices: [...typeMixtures.keys()],
     description:
-      "with --types and --size: what embedding and head take in the file, as --type of assemble --format gguf is going to have it (Q4_K_M)",
+      "with --types and --size: what embedding and head take in the file, as --type of assemble --format gguf is going to have it (Q4_K_M), and what compress --vocabulary on rounds them to",
     optional: true,
   },
   unit: {
@@ -61,6 +61,9 @@ export const bitOptions = {
   symmetric: { kind: "flag", description: "as compress is going to have it", optional: true },
   minZeroPoint: { kind: "integer", description: "as compress is going to have it", minimum: 0, maximum: 1, optional: true },
 } as const satisfies OptionTable;
+
+/** The mixture of a budget of types that names none. */
+export const defaultMixture = "Q4_K_M";
 
 export type BitOptions = OptionValues<typeof bitOptions>;
 
