@@ -14,19 +14,22 @@ import { plannedGrids } from "./layers/layer-grid.ts";
 import { spoolLayers } from "./layers/layer-spool.ts";
 import type { LayerSpool } from "./layers/layer-spool.ts";
 
+const formatsText =
+  "dense: as in the source, for every program that reads that; compressed-tensors, gptq, gptq-v2: packed codes, for transformers and vLLM; gguf: one file for llama.cpp; onnx: for ONNX Runtime and transformers.js";
+
 const ownOptions = {
   model: { kind: "resource", resource: "model", description: "the model that was compressed" },
-  format: { kind: "choice", choices: formatNames, description: "how the weights are written", default: "dense" },
+  format: { kind: "choice", choices: formatNames, description: formatsText, default: "dense" },
   withoutLayers: {
     kind: "flag",
-    description: "write the model as it is, in a format of its own (gguf, onnx)",
+    description: "convert the model as it is, without compressing anything, with --format gguf or onnx",
     default: false,
   },
   card: { kind: "flag", description: "write a model card, README.md", default: true },
   baseModel: {
     kind: "text",
     placeholder: "ORG/NAME",
-    description: "the model's name on the Hub, for the card; default: from the Hub cache's path or config.json",
+    description: "the model's name on the Hub, for the card; default: the one in the Hub cache's path or in config.json",
     optional: true,
     check: (name: string) => {
       if (hubName.test(name)) return;
@@ -155,7 +158,7 @@ async function* assembleAll(
  */
 export const assemble: Stage = {
   name: "assemble",
-  summary: "Write a Hugging Face model folder with the compressed weights.",
+  summary: "Write the compressed model: a Hugging Face folder, or files for llama.cpp (gguf) or for ONNX Runtime (onnx).",
   examples: [
     "mbs assemble --model M --output out/ < layers.arrow",
     "mbs assemble --model M --output out/ --format gptq < layers.arrow",
@@ -166,7 +169,7 @@ export const assemble: Stage = {
   inputs: {
     layers: { kinds: ["layers"], many: true, unless: "withoutLayers", description: "output of `mbs compress`, all of one model" },
   },
-  outputs: { files: { kind: "files", description: "the model folder", folder: true } },
+  outputs: { files: { kind: "files", description: "folder that is written", folder: true } },
   options: ownOptions,
   moreOptions: async (raw) => (await formatNamed(raw)).options,
   moreOptionsBy: "format",

@@ -1,5 +1,6 @@
 export { exitCodes, oneLine, toMbsError } from "./process/failure.ts";
 export {
+  commonFlags,
   forbidNetwork,
   memoryOption,
   offlineOption,
@@ -8,6 +9,7 @@ export {
   runThreadsOption,
   runWorkersOption,
   threadsOption,
+  withOrderedHelp,
 } from "./stage/flags.ts";
 export type { CliHost, FolderPresenter, Presenter, RemoteRunner } from "./stage/cli-host.ts";
 export { letHeapGrow } from "./process/heap-growth.ts";

@@ -31,7 +31,7 @@ export const stages: ReadonlyMap<string, { readonly summary: string; readonly lo
   [
     "trim",
     {
-      summary: "Write a dense model without the tokens that some languages never use.",
+      summary: "Write a smaller model for some languages, without the tokens that they never use.",
       load: async () => (await import("@mbs/trimming")).trim,
     },
   ],
@@ -74,7 +74,8 @@ export const stages: ReadonlyMap<string, { readonly summary: string; readonly lo
   [
     "allocate",
     {
-      summary: "Choose the sparsity of each step, or the bits of each tensor, from statistics of the model's inputs.",
+      summary:
+        "Choose the sparsity of each step, or the bits or GGUF type of each tensor, from statistics of the model's inputs.",
       load: async () => (await import("@mbs/compression")).allocate,
     },
   ],
@@ -95,7 +96,7 @@ export const stages: ReadonlyMap<string, { readonly summary: string; readonly lo
   [
     "assemble",
     {
-      summary: "Write a Hugging Face model folder with the compressed weights.",
+      summary: "Write the compressed model: a Hugging Face folder, or files for llama.cpp (gguf) or for ONNX Runtime (onnx).",
       load: async () => (await import("@mbs/assembly")).assemble,
     },
   ],

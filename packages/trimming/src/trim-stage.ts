@@ -25,24 +25,29 @@ import type { Trimming } from "./trimming.ts";
 
 /** What chooses the tokens that stay, for `mbs trim` and `mbs vocabulary`. */
 export const trimmingOptions = {
-  model: { kind: "resource", resource: "model", description: "the dense model" },
+  model: { kind: "resource", resource: "model", description: "the dense model: safetensors or GGUF" },
   corpus: {
     kind: "resource",
     resource: "corpus",
-    description: "texts of the languages: YAML manifest, folder of LANG.* files, or hf:datasets/…; the more, the better",
+    description:
+      "texts of the languages, which show what tokens each uses: YAML manifest, folder of LANG.* files, or hf:datasets/…; the more text, the better",
   },
   field: { kind: "text", optional: true, description: 'field or column that holds the text (the manifest\'s own, else "text")' },
   multiple: {
     kind: "integer",
     minimum: 1,
     default: 32,
-    description: "rows are filled up to a multiple of this with the first tokens by id, since packed formats and kernels want it",
+    description: "keep further tokens, the first by id, until their number is a multiple of this, as packed formats want it",
   },
 } as const satisfies OptionTable;
 
+const { model, corpus, ...others } = trimmingOptions;
+
 const options = {
-  ...trimmingOptions,
-  keep: { kind: "list", placeholder: "LANG,…", description: "languages whose tokens are kept, all that their texts have" },
+  model,
+  corpus,
+  keep: { kind: "list", placeholder: "LANG,…", description: "languages to keep: every token of their texts in the corpus stays" },
+  ...others,
 } as const satisfies OptionTable;
 
 /** Bytes of a tensor that are read at a time. */
@@ -162,8 +167,9 @@ async function* trimAll(
  */
 export const trim = defineStage({
   name: "trim",
-  summary: "Write a dense model without the tokens that some languages never use.",
+  summary: "Write a smaller model for some languages, without the tokens that they never use.",
   examples: [
+    "mbs vocabulary --model M --corpus texts.yaml --keep en,hi",
     "mbs trim --model M --corpus texts.yaml --keep en,hi --output trimmed/",
     "mbs capture --model trimmed/ < segments.arrow > statistics.arrow",
     "mbs evaluate --model M --model trimmed/ --corpus V",

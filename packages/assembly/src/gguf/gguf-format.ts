@@ -17,7 +17,8 @@ const options = {
     kind: "choice",
     choices: [...typeMixtures.keys()],
     default: "Q4_K_M",
-    description: "the types of tensors, as llama-quantize calls its mixtures",
+    description:
+      "types of the tensors, by the names that llama-quantize has for its mixtures; the digit is about the bits of a weight",
   },
 } as const satisfies OptionTable;
 

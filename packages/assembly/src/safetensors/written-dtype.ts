@@ -9,7 +9,7 @@ export const dtypeOptions = {
     choices: ["f32", "f16", "bf16"],
     optional: true,
     description:
-      "dtype of all weights that are not packed; default: each keeps the model's own, those of a quantised GGUF file bf16, of a rotated model the dtype before it was rotated",
+      "dtype of all weights that are not packed; default: each keeps the model's own. Weights of a quantised GGUF file become bf16, those of a rotated model what they were before",
   },
 } as const satisfies OptionTable;
 

@@ -1,6 +1,10 @@
 import { availableProcessors, defaultKept, mostThreads, optionFlag, parseBytes, requireAvailable } from "@mbs/contracts";
 import type { Option, OptionTable } from "@mbs/contracts";
-import { Option as CommanderOption } from "commander";
+import { Help, Option as CommanderOption } from "commander";
+import type { Command } from "commander";
+
+/** Heading of the flags that every command has. */
+const general = "General options";
 
 const collect = (value: string, previous: readonly string[] | undefined): readonly string[] => [...(previous ?? []), value];
 
@@ -91,6 +95,29 @@ function ungrouped(name: string, option: Option): CommanderOption[] {
 export const optionsToFlags = (table: OptionTable): CommanderOption[] =>
   Object.entries(table).flatMap(([name, option]) => optionToFlags(name, option));
 
+const generalGroup = `${general}:`;
+
+/** A flag that every command has. */
+export const generalFlag = (flags: string, description: string): CommanderOption =>
+  new CommanderOption(flags, description).helpGroup(generalGroup);
+
+/** `--quiet` and `--debug`. */
+export const commonFlags = (): CommanderOption[] => [
+  generalFlag("--quiet", "no progress and no warnings on standard error"),
+  generalFlag("--debug", "show the stack of an error"),
+];
+
+/** Shows what every command has behind its own options. */
+export const withOrderedHelp = (command: Command): Command =>
+  command.addHelpOption(generalFlag("-h, --help", "display help for command")).configureHelp({
+    groupItems(all, visible, getGroup) {
+      const groups = Help.prototype.groupItems.call(this, all, visible, getGroup as never) as Map<string, typeof visible>;
+      const last = groups.get(generalGroup);
+      groups.delete(generalGroup);
+      return last === undefined ? groups : groups.set(generalGroup, last);
+    },
+  });
+
 /** A flag that may be given several times; the value is the list. */
 export const repeatableFlag = (flags: string, description: string): CommanderOption =>
   new CommanderOption(flags, description).argParser(collect);
@@ -102,6 +129,7 @@ export function givenOptions(given: Readonly<Record<string, unknown>>, table: Op
 
 /** `--threads`, the same for every command. */
 export const threadsOption = {
+  group: general,
   kind: "integer",
   description: "threads for native code; the same number gives the same bytes",
   minimum: 1,
@@ -150,6 +178,7 @@ export const memoryOption = {
 
 /** `--offline`, the same for every command that opens a model or texts. */
 export const offlineOption = {
+  group: general,
   kind: "flag",
   description: "take hf: models and texts from the cache only, and never ask the network",
 } as const satisfies Option;

@@ -1,7 +1,17 @@
-import { InternalError, UsageError, firstOutput, optionFlag, quoted } from "@mbs/contracts";
+import { InternalError, UsageError, firstOutput, optionFlag, printable, quoted } from "@mbs/contracts";
 import type { OptionTable, Stage } from "@mbs/contracts";
 import { Argument, Command, CommanderError, Option } from "commander";
-import { givenOptions, offlineOption, optionToFlags, optionsToFlags, repeatableFlag, threadsOption } from "./flags.ts";
+import {
+  commonFlags,
+  generalFlag,
+  givenOptions,
+  offlineOption,
+  optionToFlags,
+  optionsToFlags,
+  repeatableFlag,
+  threadsOption,
+  withOrderedHelp,
+} from "./flags.ts";
 import { commandOf, firstPresenter } from "./cli-host.ts";
 import type { CliHost } from "./cli-host.ts";
 import { commandOutput, standardStream } from "../process/standard-streams.ts";
@@ -34,6 +44,9 @@ function checkNames(stage: Stage, host: CliHost): void {
   if (twice !== undefined) throw new InternalError(`${stage.name} declares ${optionFlag(twice)} twice`, { stage: stage.name });
 }
 
+/** Heading of what a command reads and writes. */
+const filesGroup = "Inputs and outputs:";
+
 function inputFlags(stage: Stage): Option[] {
   return Object.entries(stage.inputs).map(([name, { kinds, description, optional, unless, many }], index) => {
     const remarks = [
@@ -43,7 +56,7 @@ function inputFlags(stage: Stage): Option[] {
       ...(index > 0 && optional !== true ? ["required"] : []),
       ...(unless === undefined ? [] : [`not with ${optionFlag(unless)}`]),
     ];
-    return repeatableFlag(`${optionFlag(name)} <FILE>`, `${description} (${remarks.join("; ")})`);
+    return repeatableFlag(`${optionFlag(name)} <FILE>`, `${description} (${remarks.join("; ")})`).helpGroup(filesGroup);
   });
 }
 
@@ -53,7 +66,7 @@ function outputFlags(stage: Stage): Option[] {
     new Option(`--output <${folder ? "FOLDER" : "FILE"}>`, `${description} (${folder ? "required" : "default standard output"})`),
     ...outputNames(stage).map((name) => new Option(`${optionFlag(name)} <FILE>`, stage.outputs[name]?.description ?? name)),
     new Option("--force", "replace an existing output"),
-  ];
+  ].map((flag) => flag.helpGroup(filesGroup));
 }
 
 /** Whether an option may name what is on the Hub. */
@@ -72,18 +85,16 @@ function addFlags(command: Command, stage: Stage, table: OptionTable, host: CliH
     ...inputFlags(stage),
     ...outputFlags(stage),
     ...(presenter || (host.folder && firstOutput(stage).folder)
-      ? [new Option("--json", "print the result as JSON on standard output")]
+      ? [new Option("--json", "print the result as JSON on standard output").helpGroup(filesGroup)]
       : []),
     ...optionToFlags("threads", threadsOption),
-    ...(host.remote ? [new Option("--via <ADDRESS>", "run on a server, e.g. grpc://127.0.0.1:8815")] : []),
+    ...(host.remote ? [generalFlag("--via <ADDRESS>", "run on a server, e.g. grpc://127.0.0.1:8815")] : []),
     ...(readsHub(table) ? optionToFlags("offline", offlineOption) : []),
-    new Option("--quiet", "no progress and no warnings on standard error"),
-    new Option("--debug", "show the stack of an error"),
+    ...commonFlags(),
   ];
   for (const flag of flags) command.addOption(flag);
-  if (Object.keys(stage.inputs).length > 0) {
-    command.addArgument(new Argument("[-]", "read the first input from standard input"));
-  }
+  const [first] = Object.keys(stage.inputs);
+  if (first !== undefined) command.addArgument(new Argument("[-]", `read ${first} from standard input`));
   return command;
 }
 
@@ -97,7 +108,7 @@ function seeMore(stage: Stage, host: CliHost): string | undefined {
 const suggests = /Did you mean/;
 
 function bareCommand(stage: Stage, host: CliHost): Command {
-  return new Command(commandOf(host, stage))
+  return withOrderedHelp(new Command(commandOf(host, stage)))
     .description(stage.summary)
     .exitOverride((error) => {
       const more = error.code === "commander.unknownOption" && !suggests.test(error.message) ? seeMore(stage, host) : undefined;
@@ -106,7 +117,7 @@ function bareCommand(stage: Stage, host: CliHost): Command {
     .configureOutput(commandOutput);
 }
 
-/** All options of the stage; those that depend on others are found by a first parse of the arguments. */
+/** All options of the stage; those that depend on another are found by a first parse of the arguments, and shown by themselves. */
 async function fullTable(stage: Stage, host: CliHost, argv: readonly string[]): Promise<OptionTable> {
   if (!stage.moreOptions) return stage.options;
   const look = addFlags(bareCommand(stage, host), stage, stage.options, host)
@@ -116,16 +127,20 @@ async function fullTable(stage: Stage, host: CliHost, argv: readonly string[]): 
   look.parseOptions([...argv]);
   const given = givenOptions(look.opts(), stage.options);
   const more = await stage.moreOptions(given);
+  const { moreOptionsBy: by = "" } = stage;
+  const value = given[by] ?? stage.options[by]?.default;
   const own = ownNames(stage, host);
   const clash = Object.keys(more).find((name) => own.includes(name));
   if (clash !== undefined) {
-    const { moreOptionsBy: by = "" } = stage;
-    const chosen = `${optionFlag(by)} ${quoted(given[by] ?? stage.options[by]?.default)}`;
-    throw new UsageError(`${chosen} declares an option ${optionFlag(clash)}, which is the command's own; rename it there`, {
-      option: optionFlag(by),
-    });
+    throw new UsageError(
+      `${optionFlag(by)} ${quoted(value)} declares an option ${optionFlag(clash)}, which is the command's own; rename it there`,
+      {
+        option: optionFlag(by),
+      },
+    );
   }
-  return { ...stage.options, ...more };
+  const group = `Options of ${optionFlag(by)} ${typeof value === "string" ? printable(value) : ""}`;
+  return { ...stage.options, ...Object.fromEntries(Object.entries(more).map(([name, option]) => [name, { group, ...option }])) };
 }
 
 /**

@@ -1,5 +1,5 @@
-import { commandOutput } from "@mbs/host-cli";
-import { Command, Option } from "commander";
+import { commandOutput, commonFlags, withOrderedHelp } from "@mbs/host-cli";
+import { Command } from "commander";
 
 /** What a command gets; commander parses its arguments. */
 export interface CommandContext {
@@ -15,12 +15,11 @@ export interface CommandEntry {
 }
 
 function describe(command: Command, description: string, examples: readonly string[]): Command {
-  return command
+  for (const flag of commonFlags()) command.addOption(flag);
+  return withOrderedHelp(command)
     .description(description)
     .exitOverride()
     .configureOutput(commandOutput)
-    .addOption(new Option("--quiet", "no progress and no warnings on standard error"))
-    .addOption(new Option("--debug", "show the stack of an error"))
     .addHelpText("after", `\nExamples:\n${examples.map((line) => `  ${line}`).join("\n")}`);
 }
 

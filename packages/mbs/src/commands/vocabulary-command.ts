@@ -9,20 +9,24 @@ import { vocabularyTable } from "../results/vocabulary-table.ts";
 import { plainCommand } from "./plain-command.ts";
 import type { CommandContext } from "./plain-command.ts";
 
+const { model, corpus, ...others } = trimmingOptions;
+
 const options = {
-  ...trimmingOptions,
+  model,
+  corpus,
   keep: {
     kind: "list",
     placeholder: "LANG,…",
     optional: true,
-    description: "languages whose tokens are kept: says what goes with the others, as mbs trim would write it",
+    description: "languages to keep: shows what mbs trim would remove for them, and what that does to texts of all languages",
   },
   heldOut: {
     kind: "resource",
     resource: "corpus",
     optional: true,
-    description: "other texts of the same languages, which do not choose the tokens: what they lose; needs --keep",
+    description: "other texts, which do not choose the tokens: shows how many more tokens they become; needs --keep",
   },
+  ...others,
   json: { kind: "flag", description: "print everything found as JSON" },
   offline: offlineOption,
 } as const satisfies OptionTable;
@@ -31,7 +35,7 @@ const options = {
 export function vocabularyCommand({ signal }: CommandContext): Command {
   const command = plainCommand(
     "vocabulary",
-    "Show which tokens of a model each language uses and, with --keep, what mbs trim would leave out: rows, megabytes, and the bytes a token that other languages would lose.",
+    "Show how many tokens of a model's vocabulary each language uses. With --keep: what mbs trim would remove, how much smaller the model gets, and how many more tokens texts become.",
     [
       "mbs vocabulary --model M --corpus texts.yaml",
       "mbs vocabulary --model M --corpus texts.yaml --keep en,hi --held-out heldout.yaml",

@@ -10,8 +10,13 @@ import { fullPlan, quickPlan } from "./demo-plan.ts";
 import { runDemo } from "./run-demo.ts";
 
 const options = {
-  full: { kind: "flag", description: "full size, three seeds and their spread" },
-  output: { kind: "text", placeholder: "FOLDER", description: "folder for the page and the numbers", default: "demo-output" },
+  full: { kind: "flag", description: "with more text, and three seeds to show the spread; takes about 20 minutes" },
+  output: {
+    kind: "text",
+    placeholder: "FOLDER",
+    description: "folder for the page (index.html) and its numbers",
+    default: "demo-output",
+  },
   threads: threadsOption,
 } as const satisfies OptionTable;
 
@@ -19,8 +24,8 @@ const options = {
 export function demoCommand({ signal }: CommandContext): Command {
   const command = plainCommand(
     "demo",
-    "Compress the controlled model by three methods with three calibration mixes, and show what each language lost.",
-    ["mbs demo", "mbs demo --full"],
+    "Compress a small model of 16 languages by three methods, each with three calibration mixes, and show what each language lost. Runs in a clone of the repository and takes some minutes.",
+    ["mbs demo", "mbs demo --output pages --threads 4", "mbs demo --full"],
   );
   for (const flag of optionsToFlags(options)) command.addOption(flag);
   return command.action(async () => {

@@ -58,8 +58,18 @@ export const bitOptions = {
     maximum: 1_048_576,
     optional: true,
   },
-  symmetric: { kind: "flag", description: "as compress is going to have it", optional: true },
-  minZeroPoint: { kind: "integer", description: "as compress is going to have it", minimum: 0, maximum: 1, optional: true },
+  symmetric: {
+    kind: "flag",
+    description: "grids that are symmetric around 0, as compress is going to have them",
+    optional: true,
+  },
+  minZeroPoint: {
+    kind: "integer",
+    description: "the least zero point, as compress is going to have it",
+    minimum: 0,
+    maximum: 1,
+    optional: true,
+  },
 } as const satisfies OptionTable;
 
 /** The mixture of a budget of types that names none. */
