@@ -328,7 +328,10 @@ test("an allocation of bits is not read as one of sparsity, nor the reverse", ()
     () => readAllocation(toBitAllocation(at(bitAllocation, 0))),
     /has the bits of tensors, not the sparsity of steps/,
   );
-  assert.throws(() => readBitAllocation(toAllocation(at(allocation, 0))), /has the sparsity of steps, not the bits of tensors/);
+  assert.throws(
+    () => readBitAllocation(toAllocation(at(allocation, 0))),
+    /has the sparsity of steps or tensors, not the bits of tensors/,
+  );
 });
 
 cases<Score>("scores", at(scores, 0), (record) => encodeScores([record], samples.scores.metadata as ScoresMetadata), [

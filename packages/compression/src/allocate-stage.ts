@@ -12,24 +12,21 @@ import {
 import { openModel, type Model } from "@mbs/models";
 import type { AllocationMethod } from "./allocation/allocation-method.ts";
 import { bitMethods } from "./allocation/bits/bit-methods.ts";
+import { sparsityOption } from "./allocation/sparsity/sparsity-method.ts";
 import { sparsityMethods } from "./allocation/sparsity/sparsity-methods.ts";
 import { openModelOf } from "./factored-model.ts";
 
-/** The ways to allocate by name. */
-const allocationMethods: ReadonlyMap<string, AllocationMethod> = new Map(
-  [...sparsityMethods, ...bitMethods].map((method) => [method.name, method]),
-);
-
-const methods = [...allocationMethods.keys()];
+const allocationMethods: readonly AllocationMethod[] = [...sparsityMethods, ...bitMethods];
 
 const ownOptions = {
   model: { kind: "resource", resource: "model", description: "model whose weights are to be compressed" },
   method: {
     kind: "choice",
-    choices: methods,
-    description: [...allocationMethods.values()].map(({ name, summary }) => `${name}: ${summary}`).join("; "),
+    choices: [...new Set(allocationMethods.map(({ name }) => name))],
+    description: allocationMethods.map(({ name, summary }) => `${name}: ${summary}`).join("; "),
     default: "owl",
   },
+  sparsity: { ...sparsityOption.sparsity, optional: true },
   withoutFactors: {
     kind: "flag",
     description: "allocate from the model alone, by a method that reads no statistics (even)",
@@ -38,12 +35,21 @@ const ownOptions = {
   allowNonfinite: { kind: "flag", description: "leave tensors with NaN or Inf out instead of stopping", default: false },
 } as const satisfies OptionTable;
 
-/** The requested method. @throws {UsageError} on an unknown one */
-function methodNamed({ method: asked }: Readonly<Record<string, unknown>>): AllocationMethod {
+/** The requested method; of two with the same name, that for sparsity where one was given. @throws {UsageError} on an unknown one */
+function methodNamed({ method: asked, sparsity }: Readonly<Record<string, unknown>>): AllocationMethod {
   const { method: name } = parseOptions({ method: ownOptions.method }, { method: asked }, "allocate");
-  const method = allocationMethods.get(name);
+  const named = allocationMethods.filter((method) => method.name === name);
+  const method = named.find(({ needs }) => (needs.chooses === "sparsity") === (sparsity !== undefined)) ?? named[0];
   if (method === undefined) throw new InternalError(`no method ${name}`);
   return method;
+}
+
+/** @throws {UsageError} where a method of sparsity got none, or one of bits got one */
+function checkTarget({ name, needs }: AllocationMethod, sparsity: number | undefined): void {
+  if ((needs.chooses === "sparsity") === (sparsity !== undefined)) return;
+  const problem =
+    sparsity === undefined ? "--sparsity is required" : `--method ${name} chooses bits, which have no --sparsity; leave it out`;
+  throw new UsageError(`allocate: ${problem}`, { option: "--sparsity" });
 }
 
 /** @throws {BadDataError} with both addresses, where statistics or segments were made with another model or tokenizer */
@@ -71,6 +77,7 @@ export const allocate: Stage = {
   examples: [
     "mbs allocate --model M --method owl --sparsity 0.6 < factors.arrow > allocation.arrow",
     "mbs factor --upper off --language-diagonals < statistics.arrow | mbs allocate --model M --method correlation --sparsity 0.6 > allocation.arrow",
+    "mbs allocate --model M --method damage --sparsity 0.5 --segments segments.arrow < factors.arrow > allocation.arrow",
     "mbs compress --model M --solver wanda --allocation allocation.arrow < factors.arrow > layers.arrow",
     "mbs allocate --model M --method damage --bits-per-weight 3.2 --group-size 64 --statistics statistics.arrow < factors.arrow > bits.arrow",
     "mbs compress --model M --solver gptq --group-size 64 --allocation bits.arrow < factors.arrow > layers.arrow",
@@ -106,6 +113,7 @@ export const allocate: Stage = {
   async run(inputs, raw, context) {
     const method = methodNamed((raw ?? {}) as Readonly<Record<string, unknown>>);
     const { own, rest } = splitOptions(ownOptions, method.options, raw, "allocate");
+    checkTarget(method, own.sparsity);
     const factors = inputs["factors"]?.[0];
     if (own.withoutFactors && method.needs.statistics !== "none") {
       throw new UsageError(`allocate: --method ${method.name} reads statistics; give it factors instead of --without-factors`, {
@@ -125,6 +133,7 @@ export const allocate: Stage = {
       throw error;
     }
     const { allowNonfinite } = own;
-    return { allocation: await method.allocate(model, { factors, statistics, segments, allowNonfinite }, rest, context) };
+    const given = method.needs.chooses === "sparsity" ? { ...rest, sparsity: own.sparsity } : rest;
+    return { allocation: await method.allocate(model, { factors, statistics, segments, allowNonfinite }, given, context) };
   },
 };

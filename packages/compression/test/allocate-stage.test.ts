@@ -139,7 +139,11 @@ test("an allocation that fits neither solver nor model is refused with the remed
       return collect(readLayers(layers));
     };
     const fitting = () => allocationFor(model.address, { "h.0": 0.6 });
-    await rejects(run({ solver: "gptq" }, fitting()), UsageError, /sparsity of each step, and solver gptq has no sparsity/);
+    await rejects(
+      run({ solver: "gptq" }, fitting()),
+      UsageError,
+      /sparsity of each step or tensor, and solver gptq has no sparsity/,
+    );
     await rejects(run({ solver: "wanda", pattern: "2:4" }, fitting()), UsageError, /a pattern is the same everywhere/);
     await rejects(run({ solver: "wanda", sparsity: 0.7 }, fitting()), UsageError, /--sparsity 0\.7 is not the 0\.6 that was/);
     const partial = allocationFor(model.address, { "h.1": 0.6 });

@@ -66,7 +66,7 @@ export type StageOptions = Readonly<Record<string, unknown>>;
 
 /** What an allocation computes beside statistics and factors, for an estimate. */
 export interface AllocationWork {
-  /** Rounds each tensor with each of these options. */
+  /** Rounds each tensor with each of these options; none where it takes no time to speak of. */
   readonly solver: string;
   readonly choices: readonly StageOptions[];
   /** Most rows of a tensor that are rounded. */

@@ -29,9 +29,12 @@ const needs: Readonly<Record<string, AllocationNeeds>> = {
   even: { chooses: "bits", statistics: "none", segments: false },
 };
 
-const allocating = new Map([
-  ["allocate", { allocationNeeds: async ({ method = "owl" }: StageOptions) => needs[String(method)] } as unknown as Stage],
-]);
+const pruning: AllocationNeeds = { chooses: "sparsity", statistics: "diagonal", segments: true };
+
+const allocationNeeds = async ({ method = "owl", sparsity }: StageOptions) =>
+  method === "damage" && sparsity !== undefined ? pruning : needs[String(method)];
+
+const allocating = new Map([["allocate", { allocationNeeds } as unknown as Stage]]);
 
 async function nodesOf(
   changes: Readonly<Record<string, unknown>>,
@@ -102,6 +105,17 @@ test("bits are allocated from Grams of each language of the dense model, on the 
   assert.is(factor?.options["upper"], undefined);
   assert.equal(chosen?.inputs["statistics"], ["capture.allocate"]);
   assert.is(optionsOf(nodes, "compress")["qep"], 0.5);
+});
+
+test("damage is of bits where a size is given, and else of the sparsity of a solver that prunes, by diagonals and texts", async () => {
+  for (const solver of ["wanda", "sparsegpt"]) {
+    const nodes = await nodesOf({ allocate: { method: "damage" }, compress: { solver } });
+    const [, capture, , damage] = nodes;
+    assert.equal([capture?.id, capture?.options["statistics"]], ["capture.allocate", "diagonal"]);
+    assert.equal(damage?.inputs, { factors: ["factor.allocate"], segments: ["sample"] });
+    assert.equal([damage?.options["sparsity"], damage?.options["groupSize"]], [0.5, undefined]);
+    assert.is(optionsOf(nodes, "compress")["sparsity"], 0.5);
+  }
 });
 
 test("a method that reads no statistics allocates from the model alone, and nothing is captured for it", async () => {

@@ -2,6 +2,8 @@ export { loadSolver } from "./contract/load-solver.ts";
 export { factorOptionsFor, plannedCodesOf, readSolver } from "./contract/read-solver.ts";
 export { momentOf, outputByRow, outputsByRow } from "./output-error.ts";
 export type { InputMoment } from "./output-error.ts";
+export { pruningErrors } from "./pruning/pruning-errors.ts";
+export type { LanguageInputs } from "./pruning/pruning-errors.ts";
 export { isSymmetricAt } from "./grids/quantisation-options.ts";
 export { vocabularyChoices, vocabularyOptions } from "./grids/vocabulary-option.ts";
 export {

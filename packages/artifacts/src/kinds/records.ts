@@ -112,14 +112,16 @@ export interface FactorRecord {
   readonly languageDiagonals?: readonly LanguageDiagonalRecord[];
 }
 
-/** What one step is to lose. */
+/** What one step is to lose, or one of its tensors. */
 export interface StepAllocation {
   readonly step: string;
-  /** Weights of the step that can be compressed. */
+  /** Absent where all tensors of the step are meant. */
+  readonly tensor?: string;
+  /** Weights that can be compressed. */
   readonly parameters: number;
-  /** What the method has measured of the step. */
+  /** What the method has measured of them. */
   readonly importance: number;
-  /** Share of the step's weights to be set to zero. */
+  /** Share of them to be set to zero. */
   readonly sparsity: number;
 }
 

@@ -56,6 +56,9 @@ const methodWords = ({ method, options }: AllocationMetadata): string =>
 const noStep = (step: string): BadDataError =>
   new BadDataError(`the allocation has no step ${step}; allocate from all steps`, { step });
 
+/** A step, or one of its tensors. */
+const keyOf = (step: string, tensor = ""): string => JSON.stringify([step, tensor]);
+
 async function readSparsity(
   allocation: ArtifactStream,
   given: SolverChoice,
@@ -63,7 +66,7 @@ async function readSparsity(
 ): Promise<AllocatedChoices> {
   const metadata = parseMetadata("allocation", allocation.schema);
   const { sparsity } = metadata;
-  const option = allocatedOption("sparsity", given, "step");
+  const option = allocatedOption("sparsity", given, "step or tensor");
   const asked = Number(given.options["sparsity"]);
   // hosts fill defaults in, so a default says nothing
   if (asked !== sparsity && asked !== option.default) {
@@ -72,18 +75,18 @@ async function readSparsity(
       { option: "--sparsity" },
     );
   }
-  const steps = new Map(
-    (await collect(readAllocation(allocation))).map(({ step, sparsity: own }) => [
-      step,
-      choose({ ...given.options, sparsity: own }),
-    ]),
-  );
+  const rows = await collect(readAllocation(allocation));
+  // one choice for all that have the same, which are then solved together
+  const bySparsity = new Map(rows.map((row) => [row.sparsity, choose({ ...given.options, sparsity: row.sparsity })]));
+  const found = new Map(rows.map((row) => [keyOf(row.step, row.tensor), bySparsity.get(row.sparsity)]));
+  const steps = new Set(rows.map(({ step }) => step));
   return {
     origin: { ...choose(given.options).options, sparsity, allocation: methodWords(metadata) },
-    choiceOf(step) {
-      const own = steps.get(step);
-      if (own === undefined) throw noStep(step);
-      return own;
+    choiceOf(step, tensor) {
+      const own = found.get(keyOf(step, tensor)) ?? found.get(keyOf(step));
+      if (own !== undefined) return own;
+      if (!steps.has(step)) throw noStep(step);
+      throw new BadDataError(`the allocation has no sparsity for ${tensor}; allocate again`, { step, tensor });
     },
   };
 }

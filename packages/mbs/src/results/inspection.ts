@@ -89,8 +89,13 @@ async function inspectAllocation(stream: ArtifactStream): Promise<readonly Inspe
       rows.push({ tensor, parameters, importance: short(importance), bits: type ?? bits });
     return rows;
   }
-  for await (const { step, parameters, importance, sparsity } of readAllocation(stream))
-    rows.push({ step, parameters, importance: short(importance), sparsity: short(sparsity) });
+  for await (const { step, tensor, parameters, importance, sparsity } of readAllocation(stream))
+    rows.push({
+      ...(tensor === undefined ? { step } : { tensor }),
+      parameters,
+      importance: short(importance),
+      sparsity: short(sparsity),
+    });
   return rows;
 }
 

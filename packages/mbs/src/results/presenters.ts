@@ -32,7 +32,7 @@ async function allocatedTensors(stream: ArtifactStream) {
   return bitsPerWeight === undefined ? undefined : { bitsPerWeight, tensors: await collect(readBitAllocation(stream)) };
 }
 
-/** What each kind of tensor got, or the sparsity of each step. */
+/** What each kind of tensor got, or the sparsity of each step. Of tensors with their own sparsity a line by kind, and one by layer. */
 export async function allocationTable(stream: ArtifactStream): Promise<string> {
   const { collect, countStorage, formatStorage, readAllocation } = await import("@mbs/artifacts");
   const found = await allocatedTensors(stream);
@@ -42,6 +42,11 @@ export async function allocationTable(stream: ArtifactStream): Promise<string> {
   }
   const { formatTable } = await import("@mbs/reporting");
   const steps = await collect(readAllocation(stream));
+  const tensors = steps.flatMap(({ tensor, sparsity }) => (tensor === undefined ? [] : [[tensor, { sparsity }] as const]));
+  if (tensors.length > 0) {
+    const { formatSparsities } = await import("@mbs/assembly");
+    return formatSparsities(Object.fromEntries(tensors));
+  }
   return formatTable({
     columns: [{ title: "step" }, { title: "sparsity", numeric: true }],
     rows: steps.map(({ step, sparsity }) => [step, sparsity.toFixed(4)]),

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { formatSize, sizeReport } from "@mbs/assembly";
+import { formatSize, sizeReport, sparsityText } from "@mbs/assembly";
 import { openArtifact } from "@mbs/artifacts";
 import { formatSeconds } from "@mbs/host-cli";
 import { shellWord } from "@mbs/pipeline";
@@ -38,7 +38,8 @@ export async function runResult(recipe: Recipe, result: RunResult): Promise<stri
   const table =
     recipe.evaluate === undefined ? "" : `${(await presenters["scores"]?.table(await openArtifact(folder.scores), {})) ?? ""}\n`;
   const size = formatSize(await sizeReport(folder.model));
+  const sparsity = await sparsityText(folder.model);
   const tried = result.quality === undefined ? "" : `${qualityTable(result.quality)}\n`;
   const made = [folder.model, ...[...recipe.stages.keys()].map((name) => join(folder.root, `${name}.arrow`))];
-  return `${tried}${table}${size}${workText(result)}${made.join("\n")}\n${nextCommand(recipe, result)}`;
+  return `${tried}${table}${size}${sparsity}${workText(result)}${made.join("\n")}\n${nextCommand(recipe, result)}`;
 }

@@ -57,6 +57,18 @@ test("an allocation is shown by kind of tensor, one of sparsities by step", asyn
   const sparsities = () => encodeAllocation(steps, { ...about, sparsity: 0.5, bitsPerWeight: undefined });
   assert.match(await presenterOf("allocation").table(sparsities(), {}), /^step +sparsity\nh\.0 +0\.5000\n$/);
   assert.equal(await presenterOf("allocation").json(sparsities()), { steps });
+  const own = rows.map(({ step, tensor, parameters }, layer) => ({
+    step,
+    tensor,
+    parameters,
+    importance: 1,
+    sparsity: 0.4 + 0.2 * layer,
+  }));
+  const pruned = encodeAllocation(own, { ...about, sparsity: 0.5, bitsPerWeight: undefined });
+  assert.match(
+    await presenterOf("allocation").table(pruned, {}),
+    /^sparsity by kind of tensor: up_proj 0\.50 \(0\.40 to 0\.60\)\n/,
+  );
 });
 
 const stream = () =>

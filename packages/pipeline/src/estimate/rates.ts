@@ -227,7 +227,8 @@ interface Probe {
 async function measureSite(blas: OnnxBlas, width: number, { length, recipe, work, threads }: Probe): Promise<SiteRates> {
   const computed = computedStatistics(recipe);
   const none = { gram: 0, factor: 0, rounding: 0, roundingErrors: 0 };
-  if (!computed.gram && work === undefined) {
+  const isRounded = work !== undefined && work.choices.length > 0;
+  if (!computed.gram && !isRounded) {
     const diagonal = noise(width).map((value) => value * value);
     return { ...none, ...(await measureSolver(blas, width, { diagonal }, recipe.compress)) };
   }
@@ -241,7 +242,7 @@ async function measureSite(blas: OnnxBlas, width: number, { length, recipe, work
     const gramTime = await seconds(() => summed.add(states));
     const gram = await probeGram(blas, width);
     const diagonal = Float32Array.from({ length: width }, (_, channel) => at(gram, channel * (width + 1)));
-    const isFactored = computed.upper || work !== undefined;
+    const isFactored = computed.upper || isRounded;
     const upper = isFactored ? await inverseFactor(blas, gram.slice(), width) : undefined;
     const factor = isFactored ? await seconds(() => inverseFactor(blas, gram.slice(), width)) : 0;
     const known = { diagonal, gram, ...(upper && { upper }) };

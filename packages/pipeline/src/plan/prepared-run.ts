@@ -124,7 +124,7 @@ async function allocationFaults(recipe: Recipe, stages: Stages): Promise<UsageEr
     );
   }
   if (compress["pattern"] !== undefined) {
-    return fault("lets steps differ in sparsity, and compress.pattern is the same in every step; remove one of them");
+    return fault("lets steps or tensors differ in sparsity, and compress.pattern is the same everywhere; remove one of them");
   }
   if (compress["sparsity"] === undefined && option.default === undefined) {
     return fault("spreads compress.sparsity over the steps; give compress one");

@@ -43,6 +43,8 @@ const pruning = (name: string, reason: string, options: StageOptions, allocate?:
 
 const outliers = "steps with more outliers keep more";
 const owl = { method: "owl" };
+const cheap = "tensors whose loss costs the model's output least lose most";
+const damage = { method: "damage" };
 const alike = "steps that languages use alike keep more";
 const shared = { method: "correlation", favour: "shared" };
 
@@ -101,6 +103,7 @@ const families: readonly Family[] = [
         solver: "sparsegpt",
         qep: 0.5,
       }),
+      pruning("alps, damage", cheap, { solver: "alps", qep: 0.5 }, damage),
       pruning("alps, owl", outliers, { solver: "alps", qep: 0.5 }, owl),
       pruning("alps, shared steps", alike, { solver: "alps", qep: 0.5 }, shared),
     ],
@@ -108,6 +111,7 @@ const families: readonly Family[] = [
   {
     solvers: ["wanda", "m-wanda", "magnitude"],
     candidates: [
+      pruning("wanda, damage", cheap, { solver: "wanda" }, damage),
       pruning("m-wanda", "channels that languages use differently count more", { solver: "m-wanda", variance: 1 }),
       pruning("wanda, owl", outliers, { solver: "wanda" }, owl),
       pruning("m-wanda, owl", "both", { solver: "m-wanda", variance: 1 }, owl),

@@ -5,7 +5,7 @@ import type { Highs } from "highs";
 // The package's types describe its CommonJS entry; what Node imports is the loader itself.
 const loadHighs = highsModule as unknown as typeof highsModule.default;
 
-/** One way to store some tensors. */
+/** One way to store or prune some tensors. */
 export interface BitChoice {
   readonly name: string;
   /** Bits that it takes, with scales and zero points. */

@@ -1,6 +1,7 @@
 import { parseMetadata } from "@mbs/artifacts";
 import { at, type OptionTable } from "@mbs/contracts";
 import { requireFactors } from "../allocation-method.ts";
+import { averageOption, languageCosts } from "../language-costs.ts";
 import { defineBitMethod, type BitRequest, type Chosen } from "./bit-method.ts";
 import { chooseBits, type BitUnit } from "./bit-program.ts";
 import { measureDamage, quick } from "./measured-damage.ts";
@@ -8,12 +9,7 @@ import { passes } from "./output-change.ts";
 import { namesOf } from "./storage-choices.ts";
 
 const options = {
-  average: {
-    kind: "choice",
-    choices: ["weighted", "unweighted", "worst"],
-    description: "which damage is made small: each language by its share in the mix, all alike, or that of the worst language",
-    default: "weighted",
-  },
+  average: averageOption,
   rows: {
     kind: "integer",
     description: "rows of a tensor that damage is measured on, spread evenly; 0 for all",
@@ -32,15 +28,13 @@ async function measureCosts(request: Request): Promise<Costs> {
   const { inputs, options: values } = request;
   const { languages, damageOf } = await measureDamage(request, values.rows);
   const { weights } = parseMetadata("factors", requireFactors(inputs).schema);
-  const shareOf = (language: string): number => {
-    if (languages.length === 1) return 1;
-    return values.average === "weighted" ? (weights[language] ?? 0) : 1 / languages.length;
-  };
-  return (tensor, name) => {
-    const own = languages.map((language) => damageOf(tensor, name, language));
-    if (values.average === "worst") return own;
-    return [own.reduce((sum, cost, index) => sum + cost * shareOf(at(languages, index)), 0)];
-  };
+  return (tensor, name) =>
+    languageCosts(
+      values.average,
+      languages,
+      weights,
+      languages.map((language) => damageOf(tensor, name, language)),
+    );
 }
 
 const addAll = (costs: readonly (readonly number[])[]): number[] =>

@@ -5,14 +5,12 @@ import { dependentDefaults, loadSolver, type InputMoment } from "@mbs/solvers";
 import { momentOf } from "../../site/site-statistics.ts";
 import { readSite } from "../../site/site-weight.ts";
 import { requireFactors } from "../allocation-method.ts";
+import { mixed } from "../language-costs.ts";
 import type { BitRequest } from "./bit-method.ts";
 import { measureSite, type MeasuredChoice, type TensorDamage } from "./choice-damage.ts";
 import { measureOutputChange } from "./output-change.ts";
 import { readLanguageMoments, type LanguageMoments } from "./language-moments.ts";
 import { namesOf } from "./storage-choices.ts";
-
-/** The language of damage that was measured with the mix alone. */
-const mixed = "*";
 
 /** Name of the choice that a tensor is rounded to where the change of the model's output is measured. */
 const trialName = "trial";

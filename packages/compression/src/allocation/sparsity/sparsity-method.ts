@@ -31,6 +31,16 @@ export function defineSparsityMethod<const Table extends OptionTable>(method: Sp
   return method;
 }
 
+/** What is spread, for every method; an option of the stage, since it says what is allocated. */
+export const sparsityOption = {
+  sparsity: {
+    kind: "number",
+    description: "share of all weights to be set to zero",
+    minimum: 0,
+    maximum: 0.999,
+  },
+} as const satisfies OptionTable;
+
 /** λ of OWL, for every method that sets steps apart. */
 export const spreadOption = {
   spread: {

@@ -20,19 +20,11 @@ import type { Model } from "@mbs/models";
 import { readSite } from "../../site/site-weight.ts";
 import { requireFactors, type AllocationMethod } from "../allocation-method.ts";
 import { correlation } from "./correlation.ts";
+import { pruningDamage } from "./damage.ts";
 import { owl } from "./owl.ts";
-import type { SparsityMethod } from "./sparsity-method.ts";
+import { sparsityOption, type SparsityMethod } from "./sparsity-method.ts";
 import { spreadSparsity, type StepImportance } from "./spread-sparsity.ts";
 import { uniform } from "./uniform.ts";
-
-const sparsityOption = {
-  sparsity: {
-    kind: "number",
-    description: "share of all weights to be set to zero",
-    minimum: 0,
-    maximum: 0.999,
-  },
-} as const satisfies OptionTable;
 
 interface Measuring {
   readonly model: Model;
@@ -110,7 +102,7 @@ const allocationMethodOf = (method: SparsityMethod): AllocationMethod => ({
   source: method.source,
   summary: method.summary,
   needs: { chooses: "sparsity", statistics: "diagonal", segments: false },
-  options: { ...sparsityOption, ...method.options },
+  options: method.options,
   allocate(model, inputs, raw, context) {
     const factors = requireFactors(inputs);
     const { sparsity, ...own } = parseOptions({ ...sparsityOption, ...method.options }, raw, `allocate --method ${method.name}`);
@@ -122,7 +114,8 @@ const allocationMethodOf = (method: SparsityMethod): AllocationMethod => ({
   },
 });
 
-/** The ways to spread sparsity over the steps. */
-export const sparsityMethods: readonly AllocationMethod[] = ([uniform, owl, correlation] as readonly SparsityMethod[]).map(
-  allocationMethodOf,
-);
+/** The ways to spread sparsity over steps or tensors. */
+export const sparsityMethods: readonly AllocationMethod[] = [
+  ...([uniform, owl, correlation] as readonly SparsityMethod[]).map(allocationMethodOf),
+  pruningDamage,
+];

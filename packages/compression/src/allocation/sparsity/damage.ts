@@ -1,0 +1,197 @@
+import { encodeAllocation, inputSite, parseMetadata, readFactors, vocabularyStep, type FactorRecord } from "@mbs/artifacts";
+import {
+  at,
+  BadDataError,
+  InterruptedError,
+  parseOptions,
+  type OptionTable,
+  type OptionValues,
+  type StageContext,
+} from "@mbs/contracts";
+import type { Model } from "@mbs/models";
+import { createBlas } from "@mbs/onnx";
+import { loadSolver, pruningErrors, type LanguageInputs } from "@mbs/solvers";
+import { readSite } from "../../site/site-weight.ts";
+import { requireFactors, type AllocationInputs, type AllocationMethod } from "../allocation-method.ts";
+import { chooseBits } from "../bits/bit-program.ts";
+import { measureOutputChange, passes, type Perturbation } from "../bits/output-change.ts";
+import { averageOption, languageCosts, mixed } from "../language-costs.ts";
+import { sparsityOption } from "./sparsity-method.ts";
+
+/** Sparsities to choose from are so far apart: damage changes little between two of them. */
+const spacing = 0.05;
+
+/** Of a tensor: with less than a twentieth of its weights it is nearly gone, and damage says little. */
+const mostSparse = 0.95;
+
+const options = {
+  average: averageOption,
+  spread: {
+    kind: "number",
+    description: "how far the sparsity of a tensor may be from that of all",
+    default: 0.2,
+    minimum: 0,
+    maximum: 0.95,
+  },
+} as const satisfies OptionTable;
+
+const parsed = { ...sparsityOption, ...options };
+
+/** Multiples of the spacing around the target, and the target itself; rising. */
+export function sparsityChoices(target: number, spread: number): number[] {
+  const within = (value: number): boolean => Math.abs(value - target) <= spread + 1e-9 && value <= mostSparse;
+  const multiples = Array.from({ length: Math.round(1 / spacing) }, (_, index) => Number((index * spacing).toFixed(2)));
+  return [...new Set([...multiples.filter(within), target])].sort((a, b) => a - b);
+}
+
+/** What is known of a tensor. */
+interface MeasuredTensor {
+  readonly step: string;
+  readonly tensor: string;
+  readonly parameters: number;
+  /** E[x²] of its inputs in the mix. */
+  readonly diagonal: Float32Array;
+  /** Language → the relative output error at each of the choices. */
+  readonly errors: ReadonlyMap<string, readonly number[]>;
+}
+
+const languagesOf = ({ diagonal, languageDiagonals }: FactorRecord): LanguageInputs =>
+  languageDiagonals ? new Map(languageDiagonals.map(({ language, values }) => [language, values])) : new Map([[mixed, diagonal]]);
+
+async function measureTensors(
+  model: Model,
+  inputs: AllocationInputs,
+  choices: readonly number[],
+  { signal, progress }: StageContext,
+): Promise<MeasuredTensor[]> {
+  const tensors: MeasuredTensor[] = [];
+  let sites = 0;
+  for await (const record of readFactors(requireFactors(inputs))) {
+    if (signal.aborted) throw new InterruptedError("allocate: stopped");
+    const { step, site, diagonal } = record;
+    // embedding and head have bits, and no sparsity
+    if (site === inputSite || step === vocabularyStep) continue;
+    const { weight } = await readSite(model, record);
+    for (const part of weight.parts) {
+      const errors = pruningErrors(weight, part, diagonal, languagesOf(record), choices);
+      tensors.push({ step, tensor: part.tensor, parameters: part.rows * weight.columns, diagonal, errors });
+    }
+    sites += 1;
+    progress({ activity: "allocate (damage)", done: sites, unit: "sites" });
+  }
+  if (tensors.length === 0) throw new BadDataError("allocate: the factors hold no site; factor again");
+  return tensors;
+}
+
+/** Prunes a tensor alone to the target, as Wanda does. */
+async function pruneAlone(tensors: readonly MeasuredTensor[], sparsity: number, { threads, pool, signal, warn }: StageContext) {
+  const [wanda, blas] = [await loadSolver("wanda"), createBlas({ threads, pool })];
+  const diagonals = new Map(tensors.map(({ tensor, diagonal }) => [tensor, diagonal]));
+  const prune: Perturbation = async (tensor, values) => {
+    const diagonal = diagonals.get(tensor);
+    if (diagonal === undefined) {
+      throw new BadDataError(`${tensor}: the factors have none of its site; factor all steps`, { tensor });
+    }
+    const [columns, rows] = [diagonal.length, values.length / diagonal.length];
+    const weight = { rows, columns, values: values.slice(), parts: [{ tensor, firstRow: 0, rows }] };
+    const given = { sparsity, useVariant: false } as Parameters<typeof wanda.solve>[2];
+    const statistics = { diagonal } as Parameters<typeof wanda.solve>[1];
+    return (await wanda.solve(weight, statistics, given, { blas, signal, warn })).values;
+  };
+  return { prune, release: () => blas.release() };
+}
+
+/** What a unit of relative output error of each tensor costs the model; the same of all where no texts were given. */
+async function measurePrices(
+  model: Model,
+  segments: AllocationInputs["segments"],
+  tensors: readonly MeasuredTensor[],
+  choices: readonly number[],
+  target: number,
+  context: StageContext,
+): Promise<(tensor: MeasuredTensor) => number> {
+  if (segments === undefined) return () => 1;
+  const { prune, release } = await pruneAlone(tensors, target, context);
+  try {
+    const changes = await measureOutputChange(model, segments, prune, context);
+    const place = choices.indexOf(target);
+    return ({ tensor, errors }) => {
+      const caused = meanOf([...errors.values()].map((own) => at(own, place)));
+      return caused > 0 ? meanOf([...(changes.get(tensor)?.values() ?? [])]) / caused : 0;
+    };
+  } finally {
+    await release();
+  }
+}
+
+const meanOf = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / Math.max(values.length, 1);
+
+/** Sparsities whose mean over all weights is exactly the target: those above zero are lowered alike. */
+export function withMean<Row extends { readonly parameters: number; readonly sparsity: number }>(
+  rows: readonly Row[],
+  target: number,
+): Row[] {
+  const total = (of: (row: Row) => number): number => rows.reduce((sum, row) => sum + of(row), 0);
+  const excess = total(({ parameters, sparsity }) => parameters * (sparsity - target));
+  const lowered = total(({ parameters, sparsity }) => (sparsity > 0 ? parameters : 0));
+  if (lowered === 0) return [...rows];
+  return rows.map((row) => (row.sparsity > 0 ? { ...row, sparsity: row.sparsity - excess / lowered } : row));
+}
+
+async function allocateTensors(
+  model: Model,
+  inputs: AllocationInputs,
+  { sparsity: target, average, spread }: OptionValues<typeof parsed>,
+  context: StageContext,
+) {
+  const choices = sparsityChoices(target, spread);
+  const tensors = await measureTensors(model, inputs, choices, context);
+  const priceOf = await measurePrices(model, inputs.segments, tensors, choices, target, context);
+  const { weights } = parseMetadata("factors", requireFactors(inputs).schema);
+  const units = tensors.map((tensor) => {
+    const price = priceOf(tensor);
+    const languages = [...tensor.errors.keys()];
+    return {
+      choices: choices.map((sparsity, place) => ({
+        name: String(sparsity),
+        size: (1 - sparsity) * tensor.parameters,
+        costs: languageCosts(
+          average,
+          languages,
+          weights,
+          [...tensor.errors.values()].map((own) => price * at(own, place)),
+        ),
+      })),
+    };
+  });
+  const kept = (1 - target) * tensors.reduce((sum, { parameters }) => sum + parameters, 0);
+  // rounding of the sums must not exclude the target everywhere
+  const chosen = await chooseBits(units, kept * (1 + 1e-9));
+  const rows = tensors.map(({ step, tensor, parameters }, index) => {
+    const place = at(chosen, index);
+    const { costs } = at(at(units, index).choices, place);
+    return { step, tensor, parameters, importance: Math.max(...costs), sparsity: at(choices, place) };
+  });
+  return { rows: withMean(rows, target), weights };
+}
+
+/** Sparsity of each tensor by the damage that pruning it does to each language. */
+export const pruningDamage: AllocationMethod = {
+  name: "damage",
+  source: "docs/multilingual-pruning.md",
+  summary: "with --sparsity, the sparsity of each tensor that does the least measured damage to the languages, at that mean",
+  needs: { chooses: "sparsity", statistics: "diagonal", segments: true },
+  options,
+  // masks cost little beside passes
+  work: () => ({ solver: "wanda", choices: [], rows: 0, passes }),
+  async allocate(model, inputs, raw, context) {
+    try {
+      const values = parseOptions(parsed, raw, "allocate --method damage");
+      const { sparsity, ...own } = values;
+      const { rows, weights } = await allocateTensors(model, inputs, values, context);
+      return encodeAllocation(rows, { model: model.address, method: "damage", options: own, sparsity, weights });
+    } finally {
+      await model.close();
+    }
+  },
+};

@@ -1,0 +1,148 @@
+import { collect, encodeSegments, parseMetadata, readAllocation, readLayers, type FactorRecord } from "@mbs/artifacts";
+import { at, BadDataError, UsageError, type ArtifactStream } from "@mbs/contracts";
+import type { Model } from "@mbs/models";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { sparsityChoices, withMean } from "../src/allocation/sparsity/damage.ts";
+import { allocate, compress } from "../src/index.ts";
+import { factorsOf, factorStream, recordingContext, withTinyModel } from "./tiny-site.ts";
+
+type Options = Readonly<Record<string, unknown>>;
+
+test("choices are multiples of 0.05 around the target, and the mean is moved onto it", () => {
+  assert.equal(sparsityChoices(0.5, 0.1), [0.4, 0.45, 0.5, 0.55, 0.6]);
+  assert.equal(sparsityChoices(0.92, 0.05), [0.9, 0.92, 0.95]);
+  assert.equal(sparsityChoices(0.03, 0.05), [0, 0.03, 0.05]);
+  const rows = [
+    { parameters: 10, sparsity: 0.7 },
+    { parameters: 30, sparsity: 0.5 },
+    { parameters: 20, sparsity: 0 },
+  ];
+  const moved = withMean(rows, 0.36);
+  assert.is(at(moved, 2).sparsity, 0);
+  const mean = moved.reduce((sum, { parameters, sparsity }) => sum + parameters * sparsity, 0) / 60;
+  assert.ok(Math.abs(mean - 0.36) < 1e-12, String(mean));
+});
+
+const tokens = (first: number): Int32Array => Int32Array.from({ length: 24 }, (_, index) => (first + index * 5) % 30);
+
+const segments = ({ tokenizerAddress: tokenizer }: Model): ArtifactStream => {
+  const texts = ["en", "mr"].map((language, segment) => ({ segment, language, documents: 1, tokens: tokens(segment) }));
+  return encodeSegments(texts, {
+    tokenizer,
+    corpus: "c",
+    distribution: "",
+    length: 24,
+    seed: 0,
+    mix: "equal",
+    counts: {},
+    shortfall: {},
+  });
+};
+
+/** Two languages, of which the second uses every fourth channel more. */
+const withLanguages = (record: FactorRecord): FactorRecord => ({
+  ...record,
+  summary: { ...record.summary, weights: { en: 0.5, mr: 0.5 } },
+  languageDiagonals: [
+    { language: "en", values: record.diagonal },
+    { language: "mr", values: record.diagonal.map((value, channel) => (channel % 4 === 0 ? value * 16 : value)) },
+  ],
+});
+
+async function allocated(model: Model, options: Options = {}, withSegments = true): Promise<ArtifactStream> {
+  const records = (await factorsOf(model)).map(withLanguages);
+  const inputs = {
+    factors: [factorStream(model.address, records)],
+    ...(withSegments && { segments: [segments(model)] }),
+  };
+  const given = { model: model.path, method: "damage", sparsity: 0.5, ...options };
+  const { allocation } = await allocate.run(inputs, given, recordingContext());
+  assert.ok(allocation);
+  return allocation;
+}
+
+const damageOf = async (stream: ArtifactStream): Promise<number> =>
+  (await collect(readAllocation(stream))).reduce((sum, { importance }) => sum + importance, 0);
+
+test("damage gives each tensor a sparsity of its own, whose mean is the target, and the more freedom the less damage", async () => {
+  await withTinyModel({ steps: 2 }, async (model) => {
+    const tensors = model.steps.flatMap(({ sites }) => sites.flatMap(({ weights }) => weights.map(({ tensor }) => tensor)));
+    const stream = await allocated(model);
+    const { method, sparsity, options } = parseMetadata("allocation", stream.schema);
+    assert.equal([method, sparsity, options], ["damage", 0.5, { average: "weighted", spread: 0.2 }]);
+    const rows = await collect(readAllocation(stream));
+    assert.equal(
+      rows.map(({ tensor }) => tensor),
+      tensors,
+    );
+    assert.ok(rows.every((row) => Math.abs(row.sparsity - 0.5) <= 0.2 + 1e-9 && row.importance > 0));
+    assert.ok(new Set(rows.map((row) => row.sparsity)).size > 1);
+    for (const average of ["weighted", "unweighted", "worst"]) {
+      const damages: number[] = [];
+      for (const spread of [0, 0.1, 0.3]) damages.push(await damageOf(await allocated(model, { average, spread })));
+      if (average !== "worst") assert.ok(at(damages, 0) > at(damages, 1) && at(damages, 1) > at(damages, 2), damages.join());
+    }
+    const plain = await collect(readAllocation(await allocated(model, {}, false)));
+    assert.not.equal(
+      plain.map(({ importance }) => importance),
+      rows.map(({ importance }) => importance),
+    );
+  });
+});
+
+test("compress gives each tensor the sparsity allocated to it", async () => {
+  await withTinyModel({ steps: 1 }, async (model) => {
+    const wanted = new Map((await collect(readAllocation(await allocated(model)))).map((row) => [row.tensor, row.sparsity]));
+    for (const solver of ["wanda", "magnitude", "sparsegpt"]) {
+      const inputs = {
+        factors: [factorStream(model.address, await factorsOf(model))],
+        allocation: [await allocated(model)],
+      };
+      const { layers } = await compress.run(inputs, { model: model.path, solver }, recordingContext());
+      assert.ok(layers);
+      assert.match(
+        String(parseMetadata("layers", layers.schema).options["allocation"]),
+        /^damage --average weighted --spread 0\.2/,
+      );
+      for await (const { tensor, summary } of readLayers(layers)) {
+        // whole columns of a row of 32 or more
+        assert.ok(Math.abs(summary.sparsity - (wanted.get(tensor) ?? NaN)) < 1 / 32, `${solver} ${tensor}: ${summary.sparsity}`);
+      }
+    }
+  });
+});
+
+const rejects = async (work: () => Promise<unknown>, type: new (message: string) => Error, pattern: RegExp) => {
+  const error = await work().then(
+    () => undefined,
+    (caught: unknown) => caught,
+  );
+  assert.instance(error, type);
+  assert.match((error as Error).message, pattern);
+};
+
+test("what damage of pruning cannot use is refused with the remedy", async () => {
+  await withTinyModel({ steps: 1 }, async (model) => {
+    await rejects(() => allocated(model, { spread: 1 }), UsageError, /--spread must be/);
+    await rejects(
+      () => allocated(model, { method: "even" }),
+      UsageError,
+      /--method even chooses bits, which have no --sparsity; leave it out/,
+    );
+    const records = (await factorsOf(model)).slice(1);
+    const inputs = { factors: [factorStream(model.address, records)], segments: [segments(model)] };
+    const run = () => allocate.run(inputs, { model: model.path, method: "damage", sparsity: 0.5 }, recordingContext());
+    await rejects(run, BadDataError, /the factors have none of its site; factor all steps/);
+    const patterned = async () => {
+      const given = { factors: [factorStream(model.address, await factorsOf(model))], allocation: [await allocated(model)] };
+      return compress.run(given, { model: model.path, solver: "wanda", pattern: "2:4" }, recordingContext());
+    };
+    await rejects(patterned, UsageError, /sets the sparsity of each step or tensor, and a pattern is the same everywhere/);
+    assert.ok(allocate.allocationNeeds);
+    const { chooses, segments: texts } = await allocate.allocationNeeds({ method: "damage", sparsity: 0.5 });
+    assert.equal([chooses, texts], ["sparsity", true]);
+  });
+});
+
+test.run();
