@@ -64,7 +64,10 @@ test("sizes count scales, and zero points of asymmetric grids; sizes of files ar
   assert.is(storedBits({ rows: 4, columns: 100 }, 3, { groupSize: 64, symmetric: false }), 4 * (300 + 2 * 19));
   assert.is(storedBits({ rows: 4, columns: 100 }, 4, { groupSize: 0, symmetric: true }), 4 * (400 + 16));
   assert.is(parseSize("180MB"), 180e6);
-  assert.throws(() => parseSize("180MiB"), /--size takes a size such as 180MB, not "180MiB"/);
+  assert.throws(
+    () => parseSize("180MiB"),
+    /--size takes a size such as 180MB \(1 MB is a million bytes; kB, GB and TB too\), not "180MiB"/,
+  );
 });
 
 /** Statistics of two languages, of which the second uses every fourth channel four times as much. */

@@ -17,7 +17,9 @@ export function parseSize(text: string): number {
   const [, digits = "", unit = ""] = /^(\d+(?:\.\d+)?)\s*(kB|MB|GB|TB)$/.exec(text) ?? [];
   const bytes = Number(digits) * (units.get(unit) ?? NaN);
   if (Number.isFinite(bytes)) return bytes;
-  throw new UsageError(`--size takes a size such as 180MB, not ${quoted(text)}`, { option: "--size" });
+  throw new UsageError(`--size takes a size such as 180MB (1 MB is a million bytes; kB, GB and TB too), not ${quoted(text)}`, {
+    option: "--size",
+  });
 }
 
 /** The grid that codes are on. */
