@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { collect, encodeSegments, readStates, readStatistics } from "@mbs/artifacts";
 import type { Segment, StateRecord, Statistic } from "@mbs/artifacts";
 import { at } from "@mbs/contracts";
-import type { ArtifactStream, StageContext } from "@mbs/contracts";
+import type { ArtifactStream } from "@mbs/contracts";
+import { testContext } from "@mbs/contracts/testing";
 import { openModel } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { writeTinyModel } from "@mbs/models/testing";
@@ -12,12 +13,7 @@ import { capture, propagate } from "../src/index.ts";
 
 export const warnings: string[] = [];
 
-export const context: StageContext = {
-  signal: new AbortController().signal,
-  progress: () => undefined,
-  warn: (message) => warnings.push(message),
-  threads: 1,
-};
+export const context = testContext({ warn: (message) => warnings.push(message) });
 
 /** Runs `use` with the folder and the opened form of a tiny model, and cleans up. */
 export async function withModel(use: (folder: string, model: Model) => Promise<void>): Promise<void> {

@@ -5,7 +5,8 @@ import { fileURLToPath } from "node:url";
 import { contentAddress, encodeLayers, readFiles, unpackFiles } from "@mbs/artifacts";
 import type { LayerRecord } from "@mbs/artifacts";
 import { at, BadDataError, FailedPreconditionError, InterruptedError, UsageError } from "@mbs/contracts";
-import type { ArtifactStream, StageContext } from "@mbs/contracts";
+import type { ArtifactStream } from "@mbs/contracts";
+import { testContext } from "@mbs/contracts/testing";
 import { openModel, readModelRecord } from "@mbs/models";
 import type { Model, WeightDtype } from "@mbs/models";
 import { writeTinyModel } from "@mbs/models/testing";
@@ -19,12 +20,7 @@ test.after(() => rm(root, { recursive: true }));
 let count = 0;
 const freshFolder = (): string => join(root, String(count++));
 
-const context: StageContext = {
-  signal: new AbortController().signal,
-  progress: () => undefined,
-  warn: () => undefined,
-  threads: 1,
-};
+const context = testContext();
 
 /** A layer that sets every weight of a tensor to `value`. */
 function constantLayer(model: Model, index: number, site: number, value: number): LayerRecord {

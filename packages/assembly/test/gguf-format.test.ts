@@ -5,7 +5,8 @@ import { fileURLToPath } from "node:url";
 import { encodeLayers, unpackFiles } from "@mbs/artifacts";
 import type { LayerRecord } from "@mbs/artifacts";
 import { at, FailedPreconditionError, UsageError } from "@mbs/contracts";
-import type { ArtifactStream, StageContext } from "@mbs/contracts";
+import type { ArtifactStream } from "@mbs/contracts";
+import { testContext } from "@mbs/contracts/testing";
 import { blockTypeNamed, encodeValues } from "@mbs/gguf";
 import { openGgufFile, openModel } from "@mbs/models";
 import { test } from "uvu";
@@ -25,12 +26,7 @@ interface Written {
 
 async function write(model: string, type: string, layers: readonly ArtifactStream[] = []): Promise<Written> {
   const warnings: string[] = [];
-  const context: StageContext = {
-    signal: new AbortController().signal,
-    progress: () => undefined,
-    warn: (line) => warnings.push(line),
-    threads: 1,
-  };
+  const context = testContext({ warn: (line) => warnings.push(line) });
   const { files } = await assemble.run({ layers }, { model, format: "gguf", type }, context);
   if (files === undefined) throw new Error("assemble wrote no files");
   const folder = join(root, String(count++));
@@ -148,7 +144,7 @@ test("a layer's own blocks are written as they are, whatever the mixture says", 
 test("formats of groups alone refuse layers in blocks, before a run and after it; dense holds their values", async () => {
   const model = join(fixtures, "llama-q8.gguf");
   const encode = await blockLayer(model);
-  const context: StageContext = { signal: new AbortController().signal, progress: () => {}, warn: () => {}, threads: 1 };
+  const context = testContext();
   const write = async (format: string): Promise<void> => {
     const { files } = await assemble.run({ layers: [encode()] }, { model, format }, context);
     assert.ok(files);

@@ -2,6 +2,7 @@ import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { at } from "@mbs/contracts";
+import { testContext } from "@mbs/contracts/testing";
 import { openModel } from "@mbs/models";
 import { floatValues } from "@mbs/onnx";
 import { test } from "uvu";
@@ -45,12 +46,7 @@ for (const name of await readdir(fixtures)) {
     const model = await openModel(join(fixtures, name));
     const { records, weights } = randomLayers(model);
     const warnings: string[] = [];
-    const context = {
-      signal: new AbortController().signal,
-      progress: () => undefined,
-      warn: (text: string) => warnings.push(text),
-      threads: 1,
-    };
+    const context = testContext({ warn: (text: string) => warnings.push(text) });
     await writeDecoder(model, records, join(root, name), { threeBit: "nibbles" }, context);
     const decoder = await openDecoder(join(root, name), cacheDims(config, model.hiddenSize));
     const { vocabularySize } = model;

@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { at } from "@mbs/contracts";
-import type { StageContext } from "@mbs/contracts";
+import { testContext } from "@mbs/contracts/testing";
 import { openModel } from "@mbs/models";
 import { writeTinyModel } from "@mbs/models/testing";
 import type { TinyModelOptions } from "@mbs/models/testing";
@@ -15,12 +15,7 @@ const root = await mkdtemp(join(tmpdir(), "onnx-format-test-"));
 test.after(() => rm(root, { recursive: true }));
 let count = 0;
 
-const context: StageContext = {
-  signal: new AbortController().signal,
-  progress: () => undefined,
-  warn: () => undefined,
-  threads: 1,
-};
+const context = testContext();
 
 async function write(tiny: TinyModelOptions, options: Record<string, unknown> = {}) {
   const [source, folder] = [join(root, String(count++)), join(root, String(count++))];

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { embeddingSite, encodeLayers, headSite, unpackFiles, vocabularyStep } from "@mbs/artifacts";
 import type { LayerRecord } from "@mbs/artifacts";
 import { at, FailedPreconditionError } from "@mbs/contracts";
-import type { StageContext } from "@mbs/contracts";
+import { testContext } from "@mbs/contracts/testing";
 import { openModel, writeSafetensors } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { writeTinyModel, type TinyModelOptions } from "@mbs/models/testing";
@@ -22,12 +22,7 @@ let count = 0;
 const newFolder = (): string => join(root, String(count++));
 
 const warnings: string[] = [];
-const context: StageContext = {
-  signal: new AbortController().signal,
-  progress: () => undefined,
-  warn: (message) => warnings.push(message),
-  threads: 1,
-};
+const context = testContext({ warn: (message) => warnings.push(message) });
 
 const hidden = 64;
 const embedding = "transformer.word_embeddings.weight";

@@ -8,6 +8,7 @@ import {
   type ArtifactStream,
   type Matrix,
 } from "@mbs/contracts";
+import { testContext } from "@mbs/contracts/testing";
 import { evaluate, joinScores, scoresReport } from "@mbs/evaluation";
 import { openModel } from "@mbs/models";
 import { writeTinyModel } from "@mbs/models/testing";
@@ -26,7 +27,7 @@ let corpus = "";
 const warnings: string[] = [];
 
 function run(options: Record<string, unknown>, signal = new AbortController().signal) {
-  const context = { signal, progress: () => {}, warn: (message: string) => warnings.push(message), threads: 1 };
+  const context = testContext({ signal, warn: (message: string) => warnings.push(message) });
   return evaluate.run({}, { model: [model], corpus, ...options }, context);
 }
 
@@ -349,7 +350,7 @@ test("wrong calls, no text at all and a stop are errors", async () => {
 });
 
 const joinShards = async (...shards: readonly ArtifactStream[]): Promise<ArtifactStream> => {
-  const context = { signal: new AbortController().signal, progress: () => {}, warn: () => {}, threads: 1 };
+  const context = testContext();
   const { scores } = await joinScores.run({ scores: shards }, {}, context);
   assert.ok(scores);
   return scores;

@@ -1,5 +1,6 @@
 import { collect, readScores, type Score } from "@mbs/artifacts";
 import { BadDataError, FailedPreconditionError, UsageError, at } from "@mbs/contracts";
+import { testContext } from "@mbs/contracts/testing";
 import { evaluate } from "@mbs/evaluation";
 import { openModel, runSteps } from "@mbs/models";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -20,7 +21,7 @@ let texts = "";
 let pairs = "";
 
 function run(options: Record<string, unknown>) {
-  const context = { signal: new AbortController().signal, progress: () => {}, warn: () => {}, threads: 1 };
+  const context = testContext();
   return evaluate.run({}, { model: [model], corpus: texts, length: 40, ...options }, context);
 }
 

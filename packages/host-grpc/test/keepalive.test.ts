@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import type { StageContext } from "@mbs/contracts";
+import { testContext } from "@mbs/contracts/testing";
 import { runRemote } from "@mbs/host-grpc";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -69,12 +69,7 @@ test("a silent client that is there keeps its call, however long the stage compu
 test("a server that is gone is noticed by --via, which may try again", () =>
   withServer(options, async ({ server }) => {
     const proxy = await startProxy(server.port);
-    const context: StageContext = {
-      signal: new AbortController().signal,
-      threads: 1,
-      progress: () => undefined,
-      warn: () => undefined,
-    };
+    const context = testContext();
     const via = `grpc://127.0.0.1:${proxy.port}`;
     const failure = errorOf(
       (async () => {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { collect, encodeStatistics, inputSite, readFiles } from "@mbs/artifacts";
 import type { Statistic } from "@mbs/artifacts";
 import type { ArtifactStream, Stage } from "@mbs/contracts";
+import { testContext } from "@mbs/contracts/testing";
 import { openModel } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { writeTinyModel } from "@mbs/models/testing";
@@ -56,12 +57,7 @@ export async function runStage(
   options: Readonly<Record<string, unknown>>,
 ): Promise<{ readonly output: ArtifactStream; readonly warnings: readonly string[] }> {
   const warnings: string[] = [];
-  const context = {
-    signal: new AbortController().signal,
-    threads: 1,
-    progress: () => undefined,
-    warn: (message: string) => void warnings.push(message),
-  };
+  const context = testContext({ warn: (message: string) => void warnings.push(message) });
   const [output] = Object.values(await stage.run(inputs, options, context));
   if (output === undefined) throw new Error(`${stage.name} made nothing`);
   return { output, warnings };

@@ -1,7 +1,7 @@
 import { collect, encodeStatistics, readSimilarities } from "@mbs/artifacts";
 import type { SimilarityRecord, Statistic } from "@mbs/artifacts";
 import { BadDataError, UsageError, at } from "@mbs/contracts";
-import type { StageContext } from "@mbs/contracts";
+import { testContext } from "@mbs/contracts/testing";
 import { packUpper } from "@mbs/numbers";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -9,7 +9,7 @@ import { similarity } from "../src/similarity/similarity-stage.ts";
 import { symmetricEigen } from "../src/similarity/symmetric-eigen.ts";
 import { randomGram } from "./matrices.ts";
 
-const context: StageContext = { signal: new AbortController().signal, progress: () => {}, warn: () => {}, threads: 1 };
+const context = testContext();
 const width = 24;
 const languages = ["en", "mr", "te"];
 const grams = new Map(languages.map((language, index) => [language, randomGram(width, 30, index + 1)]));

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { collect, contentAddress, encodeLayers, encodeScores, encodeStatistics, parseMetadata, readDamage } from "@mbs/artifacts";
 import type { DamageRecord, LayerRecord, Score, Statistic } from "@mbs/artifacts";
 import { BadDataError, UsageError, at } from "@mbs/contracts";
+import { testContext } from "@mbs/contracts/testing";
 import { openModel } from "@mbs/models";
 import { writeTinyModel } from "@mbs/models/testing";
 import { packUpper } from "@mbs/numbers";
@@ -100,7 +101,7 @@ async function run({ folder, address, layers: all }: Fixture, given: Given) {
       scores: scores ? [encodeScores(scores, { corpus: "", length: 11, bos: "auto", shares: undefined, models })] : [],
     },
     { model: folder, ...options },
-    { signal: new AbortController().signal, progress: () => {}, warn: (line) => void warnings.push(line), threads: 1 },
+    testContext({ warn: (line) => void warnings.push(line) }),
   );
   const { damage } = outputs;
   assert.ok(damage);

@@ -1,12 +1,13 @@
 import { collect, contentAddress, encodeStatistics, readSimilarities } from "@mbs/artifacts";
 import type { SimilarityRecord, Statistic } from "@mbs/artifacts";
 import { BadDataError, UsageError } from "@mbs/contracts";
-import type { ArtifactStream, StageContext } from "@mbs/contracts";
+import type { ArtifactStream } from "@mbs/contracts";
+import { testContext } from "@mbs/contracts/testing";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { similarity } from "../src/similarity/similarity-stage.ts";
 
-const context: StageContext = { signal: new AbortController().signal, progress: () => {}, warn: () => {}, threads: 1 };
+const context = testContext();
 
 const diagonal = (language: string, values: number[], more: Partial<Statistic> = {}): Statistic => ({
   step: "h.0",

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { contentAddress, decodeStream, encodeStream, openArtifact, unpackFiles } from "@mbs/artifacts";
 import { optionFlag } from "@mbs/contracts";
 import type { ArtifactStream, Stage } from "@mbs/contracts";
+import { testContext } from "@mbs/contracts/testing";
 import { writeTinyModel } from "@mbs/models/testing";
 import { recipeFrom, run } from "@mbs/pipeline";
 import { stages } from "mbs";
@@ -94,7 +95,7 @@ async function throughLibrary(
   const [main] = Object.keys(stage.inputs);
   if (first && main !== undefined) streams[main] = [await open(first)];
   for (const [name, paths] of Object.entries(inputs)) for (const path of paths) streams[name]?.push(await openArtifact(path));
-  const context = { signal: new AbortController().signal, threads: 1, progress: () => undefined, warn: () => undefined };
+  const context = testContext();
   const [output] = Object.values(await stage.run(streams, options, context));
   if (!output) throw new Error(`${stage.name} made nothing`);
   return bytesOf(output);

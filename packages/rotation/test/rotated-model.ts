@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { unpackFiles } from "@mbs/artifacts";
 import { at } from "@mbs/contracts";
 import type { Matrix, StageContext } from "@mbs/contracts";
+import { testContext } from "@mbs/contracts/testing";
 import { openModel, writeSafetensors } from "@mbs/models";
 import { rotate } from "../src/index.ts";
 
@@ -20,12 +21,7 @@ export interface Rotated {
   readonly lines: readonly string[];
 }
 
-export const context = (lines: string[] = []): StageContext => ({
-  signal: new AbortController().signal,
-  progress: () => {},
-  warn: (line) => lines.push(line),
-  threads: 1,
-});
+export const context = (lines: string[] = []): StageContext => testContext({ warn: (line) => lines.push(line) });
 
 /** A folder of a test file, which is removed at its end. */
 export async function temporaryFolder(): Promise<{ root: string; remove: () => Promise<void> }> {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { unpackFiles } from "@mbs/artifacts";
 import type { Matrix, StageContext } from "@mbs/contracts";
+import { testContext } from "@mbs/contracts/testing";
 import { openModel, tokenIds } from "@mbs/models";
 import type { JsonObject, Model } from "@mbs/models";
 import { writeTinyModel } from "@mbs/models/testing";
@@ -22,12 +23,7 @@ export const families = ["byte-level", "sentencepiece-bpe", "unigram"] as const;
 export const readFamily = async (name: string): Promise<JsonObject> =>
   JSON.parse(await readFile(new URL(`fixtures/${name}.json`, import.meta.url), "utf8")) as JsonObject;
 
-export const context = (lines: string[] = []): StageContext => ({
-  signal: new AbortController().signal,
-  progress: () => {},
-  warn: (line) => lines.push(line),
-  threads: 1,
-});
+export const context = (lines: string[] = []): StageContext => testContext({ warn: (line) => lines.push(line) });
 
 /** A folder of a test file, which is removed at its end. */
 export async function temporaryFolder(): Promise<{ root: string; remove: () => Promise<void> }> {

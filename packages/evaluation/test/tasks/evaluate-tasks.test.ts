@@ -1,5 +1,6 @@
 import { collectScores, contentAddress, encodeScores, parseMetadata, type TaskScore } from "@mbs/artifacts";
 import { at, BadDataError, FailedPreconditionError, UsageError, type ArtifactStream } from "@mbs/contracts";
+import { testContext } from "@mbs/contracts/testing";
 import { evaluate, joinScores, readScoresReport } from "@mbs/evaluation";
 import { writeTinyModel } from "@mbs/models/testing";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -16,12 +17,7 @@ let other = "";
 const warnings: string[] = [];
 
 async function scoresOf(options: Record<string, unknown>): Promise<ArtifactStream> {
-  const context = {
-    signal: new AbortController().signal,
-    progress: () => {},
-    warn: (message: string) => warnings.push(message),
-    threads: 1,
-  };
+  const context = testContext({ warn: (message: string) => warnings.push(message) });
   const paths = { taskPath: [join(folder, "tasks")], taskRows: join(folder, "rows") };
   const { scores } = await evaluate.run({}, { model: [model], ...paths, ...options }, context);
   assert.ok(scores);
@@ -122,7 +118,7 @@ test("shards of whole groups of documents are joined to the bytes of one evaluat
     const shards = await Promise.all(
       Array.from({ length: of }, (_, index) => scoresOf({ ...options, shard: `${index + 1}/${of}` })),
     );
-    const context = { signal: new AbortController().signal, progress: () => {}, warn: () => {}, threads: 1 };
+    const context = testContext();
     const { scores } = await joinScores.run({ scores: shards.toReversed() }, {}, context);
     assert.ok(scores);
     assert.is((await contentAddress(scores)).address, whole, `${of} shards`);

@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { BadDataError, UsageError, at } from "@mbs/contracts";
+import { testContext } from "@mbs/contracts/testing";
 import { generate, openModel } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { test } from "uvu";
@@ -11,7 +12,7 @@ const model = await openModel(fileURLToPath(new URL("../../../../datasets/contro
 const tokenizer = await model.tokenizer();
 test.after(() => model.close());
 
-const context = { signal: new AbortController().signal, progress: () => undefined, warn: () => undefined, threads: 1 };
+const context = testContext();
 
 async function answers(prompts: readonly Partial<Prompt>[], own: Model = model, reader = tokenizer): Promise<string[]> {
   const whole = prompts.map((prompt, index) => ({

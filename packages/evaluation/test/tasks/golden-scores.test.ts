@@ -1,5 +1,6 @@
 import { collectScores, encodeScores, parseMetadata, type ChoiceScore } from "@mbs/artifacts";
 import { at } from "@mbs/contracts";
+import { testContext } from "@mbs/contracts/testing";
 import { evaluate, readScoresReport } from "@mbs/evaluation";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -52,7 +53,7 @@ async function writeMutualInfo(folder: string): Promise<void> {
 test("log-likelihoods and answers to the controlled tasks are those of lm-evaluation-harness", async () => {
   const { runs } = JSON.parse(await readFile(new URL("../fixtures/controlled-tasks.json", import.meta.url), "utf8")) as Golden;
   const folder = await mkdtemp(join(tmpdir(), "mbs-golden-scores-"));
-  const context = { signal: new AbortController().signal, progress: () => {}, warn: () => {}, threads: 1 };
+  const context = testContext();
   let compared = 0;
   try {
     await writeMutualInfo(folder);

@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { BadDataError, FailedPreconditionError, InterruptedError, at } from "@mbs/contracts";
+import { testContext } from "@mbs/contracts/testing";
 import { openModel, runSteps } from "@mbs/models";
 import type { Forward, Model } from "@mbs/models";
 import { test } from "uvu";
@@ -17,12 +18,7 @@ const rounding = 1e-4;
 const fixture = (name: string): string =>
   fileURLToPath(new URL(`../../../models/test/fixtures/forward/${name}`, import.meta.url));
 
-const context = (signal = new AbortController().signal) => ({
-  signal,
-  progress: () => undefined,
-  warn: () => undefined,
-  threads: 1,
-});
+const context = (signal = new AbortController().signal) => testContext({ signal });
 
 /** Documents of four choices after one context, every third with the context of the one before. */
 function documents(first: number, count: number, vocabulary = 60): EncodedText[] {

@@ -14,7 +14,8 @@ import {
 } from "@mbs/artifacts";
 import type { Statistic } from "@mbs/artifacts";
 import { BadDataError, UsageError, at } from "@mbs/contracts";
-import type { ArtifactStream, StageContext } from "@mbs/contracts";
+import type { ArtifactStream } from "@mbs/contracts";
+import { testContext } from "@mbs/contracts/testing";
 import { writeTinyModel } from "@mbs/models/testing";
 import { recipeFrom, run } from "@mbs/pipeline";
 import type { MixCost } from "@mbs/mix-recommendation";
@@ -35,7 +36,7 @@ interface Fixture {
 
 const test = suite<Fixture>("mix");
 const signal = new AbortController().signal;
-const context: StageContext = { signal, threads: 1, progress: () => undefined, warn: () => undefined };
+const context = testContext({ signal });
 
 test.before(async (fixture) => {
   fixture.root = await mkdtemp(join(tmpdir(), "mbs-mix-"));
