@@ -47,6 +47,7 @@ test("layers and model are as large as the dtype of the model, and of assemble w
   assert.equal(sizes("f32"), [5 * weights, 1000]);
   assert.equal(sizes("f32", { dtype: "bf16" }), [5 * weights, 500]);
   assert.equal(sizes("bf16", { dtype: "f32" }), [3 * weights, 2000]);
+  assert.equal(sizes("f16", { format: "gptq", "untie-head": true }), [3 * weights, 1000 + 2 * 1000 * width]);
   const quantisedFile = { ...model(512, "f32"), writtenDtype: "bf16" as const };
   assert.is(diskNeed(recipe({}), quantisedFile).model, 500);
 });

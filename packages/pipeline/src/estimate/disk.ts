@@ -106,8 +106,9 @@ function codeBytes(groupSize: unknown): number {
 }
 
 /** Bytes of the model that is written, at most: formats that pack weights make less of it. */
-function writtenBytes({ assemble: { dtype } }: Recipe, model: ModelShape): number {
-  const bytes = model.checkpoint.list().reduce((sum, tensor) => sum + tensor.bytes, 0);
+function writtenBytes({ assemble: { dtype, untieHead } }: Recipe, model: ModelShape): number {
+  const tensors = model.checkpoint.list().reduce((sum, tensor) => sum + tensor.bytes, 0);
+  const bytes = tensors + (untieHead === true ? model.vocabularySize * model.hiddenSize * bytesOfDtype(model.dtype) : 0);
   const chosen = (["f32", "f16", "bf16"] as const).find((name) => name === dtype) ?? model.writtenDtype ?? model.dtype;
   return (bytes * bytesOfDtype(chosen)) / bytesOfDtype(model.dtype);
 }
