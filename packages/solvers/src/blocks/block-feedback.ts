@@ -59,17 +59,23 @@ export async function settleBlocks(
   }
   const isSwept = descent !== undefined && descent.sweeps > 0;
   const natural = naturalOrder(columns);
-  const turn = <Values extends Float32Array | Uint8Array>(panel: Values): Values =>
-    transposeInOrder(restoreOrder(panel, rows, columns, order), rows, columns, natural);
+  /** [columns, rows] from the factor's order to the natural one. */
+  const turn = <Values extends Float32Array | Uint8Array>(panel: Values): Values => {
+    const turned = panel.slice() as Values;
+    for (const [position, column] of order.entries()) {
+      turned.set(panel.subarray(position * rows, (position + 1) * rows), column * rows);
+    }
+    return turned;
+  };
   const target = isSwept ? turn(transposed) : undefined;
   const codes = new Uint8Array(transposed.length);
+  const panel = new Float32Array(rule.columns * rows);
 
   const fit = async (walked: ColumnBlock, index: number): Promise<void> => {
     const own = positions.subarray(index * rule.columns, (index + 1) * rule.columns);
     const from = own.reduce((least, position) => Math.min(least, position), columns);
     const to = own.reduce((most, position) => Math.max(most, position), 0) + 1;
     const begun = await walked.asBegun(from, to);
-    const panel = new Float32Array(rule.columns * rows);
     for (const [column, position] of own.entries()) {
       panel.set(begun.subarray((position - from) * rows, (position - from + 1) * rows), column * rows);
     }

@@ -74,33 +74,33 @@ export async function descendCodes(blas: Blas, descent: Descent, signal: AbortSi
   // Qᵀ - Wᵀ
   const errors = new Float32Array(values.length);
   for (let index = 0; index < errors.length; index += 1) errors[index] = values[index]! - target[index]!;
+  // of the blocks of one size, one after the other
   let kernel: ColumnKernel | undefined;
-  let kernelColumns = 0;
+  let [gradient, best] = [new Float32Array(0), new Float32Array(0)];
   for (let sweep = 0; sweep < sweeps; sweep += 1) {
     for (let first = 0; first < size; first += blockSize) {
       if (signal.aborted) throw new InterruptedError("stopped while solving a site");
       const count = Math.min(blockSize, size - first);
-      if (kernel === undefined || kernelColumns !== count) {
+      if (kernel === undefined || best.length !== count * rows) {
         kernel = createSimdKernel(count, rows, { carriesValues: true, columnGrids });
-        kernelColumns = count;
+        [gradient, best] = [new Float32Array(count * rows), new Float32Array(count * rows)];
       }
       const { diagonal, moved } = blockOf(hessian, size, first, count);
       const part = [first * rows, (first + count) * rows] as const;
       const own = values.subarray(...part);
       const panel = matrix(count, size, hessian.subarray(first * size, (first + count) * size));
-      const gradient = (await blas.gemm(panel, matrix(size, rows, errors))).values;
+      await blas.gemm(panel, matrix(size, rows, errors), { into: gradient });
       const block = { first, count, values: own, gradient };
       await grids.rescale?.(block);
-      const best = matrix(count, rows, own.slice());
       for (let column = 0; column < count; column += 1) {
         const scale = 1 / at(diagonal, column);
         for (let index = column * rows; index < (column + 1) * rows; index += 1) {
-          best.values[index] = best.values[index]! - scale * gradient[index]!;
+          best[index] = own[index]! - scale * gradient[index]!;
         }
       }
-      const added = { transposeA: true, add: best, into: best.values };
+      const added = { transposeA: true, add: matrix(count, rows, best), into: best };
       await blas.gemm(matrix(count, count, moved), matrix(count, rows, own), added);
-      kernel.weights.set(best.values);
+      kernel.weights.set(best);
       kernel.upper.set(moved);
       grids.settle(kernel, block);
       own.set(kernel.weights);
