@@ -199,7 +199,7 @@ test("a recipe may let bits differ where layers keep them, and is refused with t
   assert.equal(await held({ format: "compressed-tensors", configGroups: "several", dtype: "f16" }), [2, 3, 4, 5, 6, 7, 8]);
   for (const [format, remedy] of [
     ["compressed-tensors", /unless assemble has config-groups: several/],
-    ["gguf", /leave out allocate, or take another format/],
+    ["gguf", /leave out bits, and allocate chooses between types; or take another format/],
   ] as const) {
     const message = await held({ format }).then(
       () => "",
