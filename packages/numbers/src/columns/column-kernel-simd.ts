@@ -1,4 +1,5 @@
 import { limitsOf } from "../grids/column-grids.ts";
+import { copyRows } from "../wasm/copy-rows.ts";
 import { KernelLayout } from "../wasm/kernel-memory.ts";
 import type { Choice, ColumnKernel, KernelOptions } from "./column-kernel.ts";
 
@@ -30,21 +31,6 @@ function takeArrays(layout: KernelLayout, columns: number, R: number, gridColumn
     C: layout.take(columns * R),
     O: layout.take(gridColumns * R * 4),
   };
-}
-
-/** Copies `count` columns' rows from one matrix to another: the last rows, which fill no strip, are treated apart. */
-function copyRows<Values extends Float32Array | Uint8Array>(
-  source: Values,
-  from: { readonly row: number; readonly stride: number },
-  target: Values,
-  to: { readonly row: number; readonly stride: number },
-  rows: number,
-  count: number,
-): void {
-  for (let column = 0; column < count; column += 1) {
-    const start = column * from.stride + from.row;
-    target.set(source.subarray(start, start + rows), column * to.stride + to.row);
-  }
 }
 
 /**

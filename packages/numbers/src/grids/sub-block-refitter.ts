@@ -1,3 +1,4 @@
+import { copyRows } from "../wasm/copy-rows.ts";
 import { KernelLayout } from "../wasm/kernel-memory.ts";
 import { mostOffsetOf } from "./block-fit-reference.ts";
 import type { BlockRule, BlockScales } from "./block-rule.ts";
@@ -8,19 +9,6 @@ const strip = 16;
 
 /** Most bytes of a sub-block that lie in the kernel's memory at once, so that they stay in the second cache. */
 const mostBytes = 256 * 1024;
-
-/** Copies some rows of [columns, rows] into or out of a matrix whose columns are another distance apart. */
-function copyRows<Values extends Float32Array | Uint8Array>(
-  source: Values,
-  from: { readonly row: number; readonly stride: number },
-  target: Values,
-  to: { readonly row: number; readonly stride: number },
-  rows: number,
-): void {
-  for (let start = from.row, at = to.row; start < source.length && at < target.length; start += from.stride, at += to.stride) {
-    target.set(source.subarray(start, start + rows), at);
-  }
-}
 
 /**
  * Chooses scales of sub-blocks again by a SIMD kernel. It gives the same bits as {@link refitSubBlockReference}.
@@ -63,14 +51,14 @@ export function createSubBlockRefitter(
         { row: 0, stride: part },
       ];
       const numbers = [sub * rows + from, sub * rows + from + count] as const;
-      copyRows(best, there, panel, here, count);
-      copyRows(codes, there, codePanel, here, count);
+      copyRows(best, there, panel, here, count, columns);
+      copyRows(codes, there, codePanel, here, count, columns);
       floats(F, count).set(made.scales.subarray(from, from + count));
       floats(G, count).set(made.offsets.subarray(from, from + count));
       floats(s, count).set(made.subScales.subarray(...numbers));
       floats(o, count).set(made.subOffsets.subarray(...numbers));
       kernels.refit(X, C, T, H, B, F, G, s, o, S, O, part, padded, columns, zero, shared.total, ...limits, kind, L);
-      copyRows(panel, here, best, there, count);
+      copyRows(panel, here, best, there, count, columns);
       if (whole) {
         made.subScales.set(floats(s, count), numbers[0]);
         made.subOffsets.set(floats(o, count), numbers[0]);
