@@ -24,6 +24,25 @@ test("choices are multiples of 0.05 around the target, and the mean is moved ont
   assert.ok(Math.abs(mean - 0.36) < 1e-12, String(mean));
 });
 
+test("no sparsity is lowered below 0, and the others are by as much more", () => {
+  const rows = [
+    { parameters: 10, sparsity: 0.3 },
+    { parameters: 10, sparsity: 0.05 },
+    { parameters: 20, sparsity: 0.1 },
+  ];
+  const moved = withMean(rows, 0.1);
+  // 5.5 of 40 weights are to be 4: 1.5 less, of all alike
+  assert.ok(moved.every(({ sparsity }, index) => Math.abs(at(rows, index).sparsity - sparsity - 0.0375) < 1e-12));
+  const least = withMean(rows, 0.05).map(({ sparsity }) => sparsity);
+  // the first alone bears the 2 of 40
+  assert.ok(Math.abs(at(least, 0) - 0.2) < 1e-12 && Math.abs(at(least, 2)) < 1e-12, least.join());
+  assert.is(at(least, 1), 0);
+  assert.equal(
+    withMean(rows, 0).map(({ sparsity }) => sparsity),
+    [0, 0, 0],
+  );
+});
+
 const tokens = (first: number): Int32Array => Int32Array.from({ length: 24 }, (_, index) => (first + index * 5) % 30);
 
 const segments = ({ tokenizerAddress: tokenizer }: Model): ArtifactStream => {

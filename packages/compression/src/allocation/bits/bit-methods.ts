@@ -17,7 +17,7 @@ import { bitOptions, choicesOf, defaultMixture, type BitOptions } from "./bit-op
 import { damage } from "./damage.ts";
 import { even } from "./even.ts";
 import { ggufBytesBeside } from "./gguf-budget.ts";
-import { namesOf, type StorageChoices } from "./storage-choices.ts";
+import { namesOf, sizeOf, type StorageChoices } from "./storage-choices.ts";
 
 /** Reads all weights, so that the checkpoint knows those that hold NaN or Inf: it lists a tensor once it was read. */
 async function findNonfinite(model: Model, { signal, warn }: StageContext): Promise<void> {
@@ -131,11 +131,16 @@ const allocationMethodOf = (method: BitMethod): AllocationMethod => ({
       const limit = await limitOf(shared, model, tensors);
       const request = { model, inputs, tensors, units, limit, named, trial, options: parsed, context };
       const chosen = await method.choose(request);
-      const rows = tensors.map(({ step, tensor, rows: own, columns, choices: sized }) => {
-        const { name, importance } = chosen.get(tensor) ?? { name: at(sized, 0).name, importance: 0 };
+      const rows = tensors.map(({ step, tensor, rows: tensorRows, columns, choices: sized }) => {
+        const own = chosen.get(tensor);
+        if (own === undefined) throw new InternalError(`${tensor}: nothing was chosen`, { tensor });
+        const { name, importance } = own;
         const { bits, type } = named(name);
-        const size = sized.find((choice) => choice.name === name)?.size ?? 0;
-        return { size, row: { step, tensor, parameters: own * columns, importance, bits, ...(type !== undefined && { type }) } };
+        const size = sizeOf(sized, name);
+        return {
+          size,
+          row: { step, tensor, parameters: tensorRows * columns, importance, bits, ...(type !== undefined && { type }) },
+        };
       });
       const bitsPerWeight =
         rows.reduce((sum, { size }) => sum + size, 0) / rows.reduce((sum, { row }) => sum + row.parameters, 0);

@@ -6,7 +6,7 @@ import { defineBitMethod, type BitRequest, type Chosen } from "./bit-method.ts";
 import { chooseBits, type BitUnit } from "./bit-program.ts";
 import { measureDamage, quick } from "./measured-damage.ts";
 import { passes } from "./output-change.ts";
-import { namesOf } from "./storage-choices.ts";
+import { namesOf, sizeOf } from "./storage-choices.ts";
 
 const options = {
   average: averageOption,
@@ -38,7 +38,7 @@ async function measureCosts(request: Request): Promise<Costs> {
 }
 
 const addAll = (costs: readonly (readonly number[])[]): number[] =>
-  costs.reduce<number[]>((sum, own) => own.map((cost, index) => cost + (sum[index] ?? 0)), []);
+  at(costs, 0).map((_, place) => costs.reduce((sum, own) => sum + at(own, place), 0));
 
 /** Bits or types by the damage that each of them does to each language. */
 export const damage = defineBitMethod({
@@ -60,7 +60,7 @@ export const damage = defineBitMethod({
     const programUnits = units.map((unit): BitUnit => ({
       choices: namesOf(at(unit, 0).choices).map((name) => ({
         name,
-        size: unit.reduce((sum, { choices }) => sum + (choices.find((own) => own.name === name)?.size ?? 0), 0),
+        size: unit.reduce((sum, { choices }) => sum + sizeOf(choices, name), 0),
         costs: addAll(unit.map(({ tensor }) => costsOf(tensor, name))),
       })),
     }));

@@ -8,7 +8,7 @@ import { requireFactors } from "../allocation-method.ts";
 import { mixed } from "../language-costs.ts";
 import type { BitRequest } from "./bit-method.ts";
 import { measureSite, type MeasuredChoice, type TensorDamage } from "./choice-damage.ts";
-import { measureOutputChange } from "./output-change.ts";
+import { measureOutputChange, priceOf } from "./output-change.ts";
 import { readLanguageMoments, type LanguageMoments } from "./language-moments.ts";
 import { namesOf } from "./storage-choices.ts";
 
@@ -62,11 +62,6 @@ function optionsFor(solver: Solver, choice: Readonly<Record<string, unknown>>): 
   const fast = Object.fromEntries(Object.entries(quick).filter(([name]) => Object.hasOwn(solver.options, name)));
   const given = { ...defaults, ...fast, ...choice };
   return { ...given, ...dependentDefaults(solver, given, { zeroPoints: "any", crossMoments: false }) };
-}
-
-function meanOf(values: Iterable<number>): number {
-  const all = [...values];
-  return all.reduce((sum, value) => sum + value, 0) / all.length;
 }
 
 /** How a tensor is rounded alone. */
@@ -134,9 +129,8 @@ export async function measureDamage(request: BitRequest, mostRows: number): Prom
           throw new BadDataError(`${tensor}: the factors have none of its site; factor all steps`, { tensor });
         }
         if (changes === undefined) return damage;
-        const trial = trials.get(tensor)?.damage.get(trialName);
-        const caused = meanOf(trial?.values() ?? []);
-        return caused > 0 ? (damage * meanOf(changes.get(tensor)?.values() ?? [])) / caused : 0;
+        const caused = trials.get(tensor)?.damage.get(trialName);
+        return damage * priceOf(changes, tensor, [...(caused?.values() ?? [])]);
       },
     };
   } finally {

@@ -3,6 +3,7 @@ import {
   at,
   BadDataError,
   FailedPreconditionError,
+  InternalError,
   InterruptedError,
   type ArtifactStream,
   type StageContext,
@@ -135,6 +136,9 @@ async function runTrials(
   }
 }
 
+/** Tensor → language → relative change of the model's output, dimensionless. */
+export type OutputChanges = ReadonlyMap<string, ReadonlyMap<string, number>>;
+
 /**
  * How much the states after the last step change when one tensor is changed: the mean over tokens of |Δ|² / |x|². What follows
  * the last step (a norm, the head) is the same for all tensors, so that the loss that a change costs goes with it.
@@ -151,7 +155,7 @@ export async function measureOutputChange(
   segments: ArtifactStream,
   perturb: Perturbation,
   context: StageContext,
-): Promise<ReadonlyMap<string, ReadonlyMap<string, number>>> {
+): Promise<OutputChanges> {
   if (model.streams.length > 1) {
     throw new FailedPreconditionError(
       `${model.path} is an encoder-decoder, whose output is not measured; allocate without --segments`,
@@ -165,4 +169,22 @@ export async function measureOutputChange(
   } finally {
     await forward.close();
   }
+}
+
+const meanOf = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+/**
+ * What a unit of a tensor's own relative output error costs the model: the change of its output for each unit.
+ *
+ * @param caused relative error in the tensor's own output that made this change, of each language
+ * @returns 0 where the trial changed nothing
+ * @throws {InternalError} where the tensor had no trial
+ */
+export function priceOf(changes: OutputChanges, tensor: string, caused: readonly number[]): number {
+  const change = changes.get(tensor);
+  if (change === undefined || caused.length === 0) {
+    throw new InternalError(`${tensor}: its change of the model's output was not measured`, { tensor });
+  }
+  const mean = meanOf(caused);
+  return mean > 0 ? meanOf([...change.values()]) / mean : 0;
 }

@@ -1,4 +1,4 @@
-import { at, quoted, UsageError } from "@mbs/contracts";
+import { at, InternalError, quoted, UsageError } from "@mbs/contracts";
 import { blockGrids, blockTypeNamed, fittingType, type BlockType } from "@mbs/gguf";
 import { isSymmetricAt } from "@mbs/solvers";
 import { storedBits, type CodeGrid } from "./bit-budget.ts";
@@ -35,6 +35,13 @@ export interface StorageChoices {
 
 /** The names of some choices, each once. */
 export const namesOf = (choices: readonly SizedChoice[]): string[] => [...new Set(choices.map(({ name }) => name))];
+
+/** What the choice of this name takes. @throws {InternalError} where there is none */
+export function sizeOf(choices: readonly SizedChoice[], name: string): number {
+  const found = choices.find((choice) => choice.name === name);
+  if (found === undefined) throw new InternalError(`no choice ${name} among ${namesOf(choices).join(", ")}`);
+  return found.size;
+}
 
 /** Bits that a code can have. */
 const [fewest, most] = [2, 8];

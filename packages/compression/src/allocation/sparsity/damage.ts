@@ -14,7 +14,7 @@ import { loadSolver, pruningErrors, type LanguageInputs } from "@mbs/solvers";
 import { readSite } from "../../site/site-weight.ts";
 import { requireFactors, type AllocationInputs, type AllocationMethod } from "../allocation-method.ts";
 import { chooseBits } from "../bits/bit-program.ts";
-import { measureOutputChange, passes, type Perturbation } from "../bits/output-change.ts";
+import { measureOutputChange, passes, priceOf, type Perturbation } from "../bits/output-change.ts";
 import { averageOption, languageCosts, mixed } from "../language-costs.ts";
 import { sparsityOption } from "./sparsity-method.ts";
 
@@ -115,27 +115,33 @@ async function measurePrices(
   try {
     const changes = await measureOutputChange(model, segments, prune, context);
     const place = choices.indexOf(target);
-    return ({ tensor, errors }) => {
-      const caused = meanOf([...errors.values()].map((own) => at(own, place)));
-      return caused > 0 ? meanOf([...(changes.get(tensor)?.values() ?? [])]) / caused : 0;
-    };
+    return ({ tensor, errors }) =>
+      priceOf(
+        changes,
+        tensor,
+        [...errors.values()].map((own) => at(own, place)),
+      );
   } finally {
     await release();
   }
 }
 
-const meanOf = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / Math.max(values.length, 1);
-
-/** Sparsities whose mean over all weights is exactly the target: those above zero are lowered alike. */
+/** Sparsities whose mean over all weights is exactly the target: all are lowered alike, but to no less than 0. */
 export function withMean<Row extends { readonly parameters: number; readonly sparsity: number }>(
   rows: readonly Row[],
   target: number,
 ): Row[] {
-  const total = (of: (row: Row) => number): number => rows.reduce((sum, row) => sum + of(row), 0);
-  const excess = total(({ parameters, sparsity }) => parameters * (sparsity - target));
-  const lowered = total(({ parameters, sparsity }) => (sparsity > 0 ? parameters : 0));
-  if (lowered === 0) return [...rows];
-  return rows.map((row) => (row.sparsity > 0 ? { ...row, sparsity: row.sparsity - excess / lowered } : row));
+  const total = (of: readonly Row[], value: (row: Row) => number): number => of.reduce((sum, row) => sum + value(row), 0);
+  const pruned = target * total(rows, ({ parameters }) => parameters);
+  const lower = (sparse: readonly Row[]): Row[] => {
+    if (sparse.length === 0) return rows.map((row) => ({ ...row, sparsity: 0 }));
+    const excess = total(sparse, ({ parameters, sparsity }) => parameters * sparsity) - pruned;
+    const less = excess / total(sparse, ({ parameters }) => parameters);
+    const left = sparse.filter(({ sparsity }) => sparsity > less);
+    if (left.length < sparse.length) return lower(left);
+    return rows.map((row) => ({ ...row, sparsity: row.sparsity > 0 ? Math.max(0, row.sparsity - less) : 0 }));
+  };
+  return lower(rows.filter(({ sparsity }) => sparsity > 0));
 }
 
 async function allocateTensors(
