@@ -24,6 +24,7 @@ import {
   type Stage,
   type StageContext,
 } from "@mbs/contracts";
+import { fittingType } from "@mbs/gguf";
 import { openModel, requireCompressible, requireVocabulary } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { createBlas } from "@mbs/onnx";
@@ -102,27 +103,31 @@ async function parseChoice(options: unknown) {
       solver: solver.name,
     });
   }
-  const asked = vocabularyOptions(solver, given, own.vocabulary);
-  const vocabulary = asked && { solver, options: { ...asked, ...dependentDefaults(solver, asked, alone) } };
-  return { own, given: { solver, options: given } satisfies SolverChoice, vocabulary, rowParts };
+  return { own, given: { solver, options: given } satisfies SolverChoice, rowParts };
 }
 
 /**
- * The solver of embedding and head beside an allocation.
+ * The solver of embedding and head.
  *
- * @param asked as without one
- * @throws {UsageError} where they are to be as the other weights are, which have different bits, or else than allocated types
+ * @param allocated absent without an allocation
+ * @param choice value of --vocabulary
+ * @returns undefined where they stay as they are
+ * @throws {UsageError} where they are to be as the other weights are, which have different bits, or the solver cannot round them so
  */
-function vocabularyBeside({ ofVocabulary }: AllocatedChoices, asked: SolverChoice | undefined, choice: string) {
-  if (asked === undefined) return undefined;
-  if (ofVocabulary === undefined && choice !== "on") return asked;
-  if (ofVocabulary !== undefined && choice === "on") return { ...asked, options: { ...ofVocabulary, qep: 0 } };
-  throw new UsageError(
-    ofVocabulary === undefined
-      ? "compress: --vocabulary on is as the other weights are, which an allocation gives different bits; give it bits, such as 4"
-      : `compress: an allocation of GGUF types leaves embedding and head to the mixture; take --vocabulary on, not ${choice}`,
-    { option: "--vocabulary" },
-  );
+function vocabularyChoice(
+  { solver, options }: SolverChoice,
+  allocated: AllocatedChoices | undefined,
+  choice: string,
+): SolverChoice | undefined {
+  const like = allocated === undefined ? options : allocated.ofVocabulary?.options;
+  if (like === undefined && choice === "on") {
+    throw new UsageError(
+      "compress: --vocabulary on is as the other weights are, which an allocation gives different bits; give it bits, such as 4",
+      { option: "--vocabulary" },
+    );
+  }
+  const asked = vocabularyOptions(solver, (like ?? options) as Parameters<typeof vocabularyOptions>[1], choice);
+  return asked && { solver, options: { ...asked, ...dependentDefaults(solver, asked, alone) } };
 }
 
 /** What factors say of order and mix, where there are none. */
@@ -203,8 +208,13 @@ async function* compressAll(
   let sites = 0;
   let fallbacks = 0;
   const tellFallback = fallbackTeller(warn);
-  const tellUnblocked = (tensor: string, columns: number): void =>
-    warn(`tensor ${tensor} has ${columns} columns, no whole blocks; it stays uncompressed`);
+  const tellPlain = (tensor: string, columns: number): void =>
+    warn(
+      // all types of blocks have one of 32 columns that they fall back to
+      fittingType("Q8_0", columns).plain === undefined
+        ? `the mixture does not round tensor ${tensor}; it stays uncompressed`
+        : `tensor ${tensor} has ${columns} columns, no whole blocks; it stays uncompressed`,
+    );
   try {
     for await (const input of inputs) {
       if (signal.aborted) throw new InterruptedError("compress: stopped");
@@ -216,7 +226,7 @@ async function* compressAll(
         const { tensor } = vocabularyTensor(model, input);
         const type = vocabulary.typeOf?.(tensor, input.width);
         if (type?.plain !== undefined) {
-          tellUnblocked(tensor, input.width);
+          tellPlain(tensor, input.width);
           continue;
         }
         tellFallback(vocabulary.options["grid"], input.width, type?.name);
@@ -227,7 +237,7 @@ async function* compressAll(
       const loaded = await readSite(model, input, typeOf);
       const cut = rowParts === undefined ? loaded : cutSite(loaded, rowParts);
       for (const tensor of cut.skipped) warn(`tensor ${tensor} has NaN or Inf and stays uncompressed`);
-      for (const tensor of cut.unblocked) tellUnblocked(tensor, input.width);
+      for (const tensor of cut.unblocked) tellPlain(tensor, input.width);
       tellFallback(grid, input.width, cut.weight.parts[0]?.grid);
       const groups = cut.weight.rows > 0 ? choiceGroups(cut, (tensor) => choiceOf(input.step, tensor)) : [];
       for (const [index, { choice, site }] of groups.entries()) {
@@ -280,10 +290,11 @@ export const compress: Stage = {
   moreOptions: async (raw) => (await solverNamed(raw)).options,
   moreOptionsBy: "solver",
   async checkPlan(raw) {
-    await parseChoice(raw);
+    const { own, given } = await parseChoice(raw);
+    vocabularyChoice(given, undefined, own.vocabulary);
   },
   async run(inputs, options, context) {
-    const { own, given, vocabulary: asked, rowParts } = await parseChoice(options);
+    const { own, given, rowParts } = await parseChoice(options);
     const factors = inputs["factors"]?.[0];
     const allocation = inputs["allocation"]?.[0];
     if (own.withoutFactors !== (factors === undefined)) {
@@ -293,12 +304,14 @@ export const compress: Stage = {
     const model = await (factors === undefined ? openModel(own.model, opening) : openModelOf(factors, own.model, opening));
     try {
       if (factors === undefined) requireCompressible(model, context.warn);
-      if (asked !== undefined) requireVocabulary(model);
+      if (own.vocabulary !== "off") requireVocabulary(model);
       const { order, weights } = factors === undefined ? uncalibrated : parseMetadata("factors", factors.schema);
       const { solver } = given;
       const complete = (of: Solver, values: SolverChoice["options"]) => dependentDefaults(of, values, alone);
       const allocated = allocation && (await readAllocated(allocation, model.address, given, complete));
-      const vocabulary = allocated === undefined ? asked : vocabularyBeside(allocated, asked, own.vocabulary);
+      const vocabulary = vocabularyChoice(given, allocated, own.vocabulary);
+      const note = allocated?.ofVocabulary?.note;
+      if (own.vocabulary === "on" && note !== undefined) context.warn(note);
       const choice: SolverChoice = { solver, options: { ...given.options, ...complete(solver, given.options) } };
       const settings = Object.entries(allocated?.origin ?? choice.options).filter(([, value]) => value !== undefined);
       const metadata = {

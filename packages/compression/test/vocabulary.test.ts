@@ -8,7 +8,7 @@ import { decodeWeights } from "@mbs/numbers";
 import { fileURLToPath } from "node:url";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { compress, joinLayers } from "../src/index.ts";
+import { allocate, compress, joinLayers } from "../src/index.ts";
 import { factorsOf, factorStream, makeFactor, recordingContext, runCompress, withTinyModel } from "./tiny-site.ts";
 import { collect, readLayers } from "@mbs/artifacts";
 
@@ -159,7 +159,10 @@ test("on means the bits of the other weights, and what no format holds together 
     const [like, given] = [await run({ bits: 5, vocabulary: "on" }), await run({ bits: 5, vocabulary: "5" })];
     assert.equal(like, given);
     const refusals = [
-      [{ bits: 3, vocabulary: "Q4_K" }, /Q4_K is a type of GGUF, and the other weights are rounded to groups; take on/],
+      [
+        { bits: 3, vocabulary: "Q4_K" },
+        /Q4_K is a type of GGUF, and the other weights are rounded to groups; take bits such as 4/,
+      ],
       [{ groupSize: undefined, grid: "Q4_K", vocabulary: "4" }, /4 gives embedding and head groups, .* take on, or a type/],
       [{ groupSize: undefined, mixture: "Q4_K_M", vocabulary: "8" }, /8 gives embedding and head groups/],
     ] as const;
@@ -172,6 +175,54 @@ test("on means the bits of the other weights, and what no format holds together 
       assert.match(String(error), message);
     }
   });
+});
+
+test("beside an allocation they take their own bits or type, or those of the mixture, which a line names", async () => {
+  const model = fileURLToPath(new URL("../../models/test/fixtures/gguf/models/llama-q8.gguf", import.meta.url));
+  const run = async (allocating: object, compressing: object) => {
+    const own = { model, method: "even", withoutFactors: true, ...allocating };
+    const { allocation } = await allocate.run({}, own, recordingContext());
+    assert.ok(allocation);
+    const context = recordingContext();
+    const options = { model, solver: "rtn", withoutFactors: true, ...compressing };
+    const { layers } = await compress.run({ allocation: [allocation] }, options, context);
+    assert.ok(layers);
+    const found = (await collect(readLayers(layers))).filter(({ step }) => step === vocabularyStep);
+    return { grids: found.map(({ summary }) => summary.grid ?? summary.bits), warnings: context.warnings };
+  };
+  const types = { types: ["Q4_0", "Q8_0"], bitsPerWeight: 6 };
+  // rows of 32: the head takes Q8_0, the embedding what Q4_K falls back to
+  const mixed = ["Q8_0", "Q5_0"];
+  assert.equal(await run(types, { vocabulary: "on" }), {
+    grids: mixed,
+    warnings: [
+      "embedding and head take the types of Q4_K_M, since allocate was given no --mixture; write the file with this --type, or allocate with another",
+    ],
+  });
+  assert.equal(await run({ ...types, mixture: "Q4_K_M" }, { vocabulary: "on" }), { grids: mixed, warnings: [] });
+  const plain = await run({ ...types, mixture: "F16" }, { vocabulary: "on" });
+  assert.equal(plain, {
+    grids: [],
+    warnings: ["lm_head", "model.embed_tokens"].map(
+      (tensor) => `the mixture does not round tensor ${tensor}.weight; it stays uncompressed`,
+    ),
+  });
+  assert.equal(await run(types, { vocabulary: "Q4_1" }), { grids: ["Q4_1", "Q4_1"], warnings: [] });
+  const bits = { bitsPerWeight: 5, groupSize: 16 };
+  assert.equal((await run(bits, { vocabulary: "6", groupSize: 16 })).grids, [6, 6]);
+  const refusals = [
+    [types, { vocabulary: "4" }, /4 gives embedding and head groups, .* take on, or a type/],
+    [bits, { vocabulary: "on", groupSize: 16 }, /which an allocation gives different bits; give it bits, such as 4/],
+    [bits, { vocabulary: "Q6_K", groupSize: 16 }, /Q6_K is a type of GGUF, .*; take bits such as 4/],
+  ] as const;
+  for (const [allocating, compressing, message] of refusals) {
+    const error = await run(allocating, compressing).then(
+      () => undefined,
+      (caught: unknown) => caught,
+    );
+    assert.instance(error, UsageError);
+    assert.match(String(error), message);
+  }
 });
 
 test("without statistics they are rounded all the same", async () => {

@@ -25,8 +25,12 @@ export interface AllocatedChoices {
   readonly choiceOf: (step: string, tensor: string) => SolverChoice;
   /** The block type of GGUF of each tensor; absent where the allocation has none. */
   readonly typeOf?: TypeOf;
-  /** Options for embedding and head, where the allocation has types: they take what a mixture gives them. */
-  readonly ofVocabulary?: SolverChoice["options"];
+  /** How embedding and head are as the other weights; absent where these have different bits. */
+  readonly ofVocabulary?: {
+    readonly options: SolverChoice["options"];
+    /** What was taken that nobody asked for. */
+    readonly note?: string;
+  };
 }
 
 /** The solver's option that an allocation sets. @throws {UsageError} where it has none, or another value was asked for */
@@ -88,6 +92,7 @@ async function readSparsity(
       if (!steps.has(step)) throw noStep(step);
       throw new BadDataError(`the allocation has no sparsity for ${tensor}; allocate again`, { step, tensor });
     },
+    ofVocabulary: { options: given.options },
   };
 }
 
@@ -144,12 +149,19 @@ function readTypes(
   const types = new Map(rows.map(({ tensor, type = "" }) => [tensor, blockTypeNamed(type)]));
   const byType = new Map([...new Set(types.values())].map(({ name }) => [name, choose({ ...others, grid: name })]));
   const { bitsPerWeight } = metadata;
+  const { mixture } = metadata.options;
   return {
     origin: { ...others, bitsPerWeight, allocation: methodWords(metadata) },
     choiceOf: lookUp(rows, ({ type = "" }) => byType.get(type) ?? choose({ ...others, grid: type })),
     // rows that no blocks hold were not allocated
     typeOf: (tensor, columns) => types.get(tensor) ?? fittingType("Q8_0", columns),
-    ofVocabulary: { ...others, mixture: metadata.options["mixture"] ?? defaultMixture },
+    // an allocation chooses no type for them
+    ofVocabulary: {
+      options: { ...others, mixture: mixture ?? defaultMixture },
+      ...(mixture === undefined && {
+        note: `embedding and head take the types of ${defaultMixture}, since allocate was given no --mixture; write the file with this --type, or allocate with another`,
+      }),
+    },
   };
 }
 

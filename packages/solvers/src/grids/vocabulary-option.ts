@@ -40,6 +40,6 @@ export function vocabularyOptions(solver: Solver, options: SolverOptions, choice
     }
     return parse({ bits: Number(choice) });
   }
-  if (!inBlocks) refuse(`${choice} is a type of GGUF, and the other weights are rounded to groups; take on, or bits such as 4`);
+  if (!inBlocks) refuse(`${choice} is a type of GGUF, and the other weights are rounded to groups; take bits such as 4`);
   return parse({ grid: choice });
 }

@@ -40,7 +40,7 @@ export const bitOptions = {
     kind: "choice",
     choices: [...typeMixtures.keys()],
     description:
-      "with --types and --size: what embedding and head take in the file, as --type of assemble --format gguf is going to have it (Q4_K_M), and what compress --vocabulary on rounds them to",
+      "with --types: what --type of assemble --format gguf is going to be (Q4_K_M if not given); --size counts embedding and head by it, and compress --vocabulary on rounds them to its types",
     optional: true,
   },
   unit: {
