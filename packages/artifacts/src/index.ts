@@ -78,8 +78,6 @@ export type { ArtifactKind } from "./kinds/schemas.ts";
 export { bitsPerByte, groupScores, logPerplexity, sameWindows, sumLosses } from "./language-losses.ts";
 export type { LossSums, ModelScores } from "./language-losses.ts";
 export { SiteLanguages } from "./site-languages.ts";
-export { countStorage, formatStorage } from "./storage-counts.ts";
-export type { StorageCounts, StoredTensor } from "./storage-counts.ts";
 export { describeArtifact, openArtifact, openNamed, writeArtifact } from "./storage/artifact-file.ts";
 export type { StoredArtifact } from "./storage/artifact-file.ts";
 export { parseJson } from "./json.ts";

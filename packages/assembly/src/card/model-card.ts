@@ -11,7 +11,7 @@ import { loadLines } from "./load-lines.ts";
 import { codeBlock, plainText, table } from "./markdown.ts";
 import { answerTable, distanceTable, modelIndex, resultTable } from "./result-table.ts";
 import type { CardResults } from "./result-table.ts";
-import { partsText, readWeightFiles, storageOf } from "./size-report.ts";
+import { partsText, readWeightFiles, recordedStorage } from "./size-report.ts";
 import type { WeightFiles } from "./size-report.ts";
 
 interface CardFacts {
@@ -75,7 +75,7 @@ function methodTable(origins: readonly RecordedLayers[]): string[] {
 
 /** Which bits or types the tensors of each kind have, where these differ. */
 function storageLines(record: AssemblyRecord): string[] {
-  const counts = storageOf(record);
+  const counts = recordedStorage(record);
   if (counts === undefined) return [];
   return [
     "",

@@ -1,10 +1,10 @@
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { countStorage, formatStorage } from "@mbs/artifacts";
-import type { StorageCounts } from "@mbs/artifacts";
 import { formatBytes } from "@mbs/contracts";
 import { readRecord } from "./assembly-record.ts";
 import type { AssemblyRecord } from "./assembly-record.ts";
+import { differingStorage, formatStorage } from "./storage-counts.ts";
+import type { StorageCounts } from "./storage-counts.ts";
 
 /** What is said of a folder that assemble wrote. */
 export interface SizeReport {
@@ -51,10 +51,8 @@ export async function readWeightFiles(folder: string): Promise<WeightFiles> {
 }
 
 /** Which bits or types the compressed tensors have; undefined where all have the same. */
-export function storageOf({ tensors }: Pick<AssemblyRecord, "tensors">): StorageCounts | undefined {
-  const counts = countStorage(Object.entries(tensors).map(([tensor, { bits, grid }]) => ({ tensor, bits, type: grid })));
-  return counts.storages.length > 1 ? counts : undefined;
-}
+export const recordedStorage = ({ tensors }: Pick<AssemblyRecord, "tensors">): StorageCounts | undefined =>
+  differingStorage(Object.entries(tensors).map(([tensor, { bits, grid }]) => ({ tensor, bits, type: grid })));
 
 /** @param folder one that assemble has written */
 export async function sizeReport(folder: string): Promise<SizeReport> {
@@ -63,7 +61,7 @@ export async function sizeReport(folder: string): Promise<SizeReport> {
   const { bytes: bytesOnDisk } = await readWeightFiles(folder);
   const summaries = Object.values(tensors);
   const prunedOnly = summaries.length > 0 && summaries.every(({ bits, grid }) => bits === undefined && grid === undefined);
-  const storage = storageOf(record);
+  const storage = recordedStorage(record);
   const known = { format, prunedOnly, bytesOnDisk, ...(storage && { storage }) };
   if (format === "dense" && sizes.bytes === sizes.denseBytes) {
     return { ...known, denseBytes: bytesOnDisk, ratio: 1, estimatedSpeed: 1 };

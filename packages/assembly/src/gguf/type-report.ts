@@ -1,5 +1,7 @@
 import { bytesIn, fittingType } from "@mbs/gguf";
 import type { BlockType, TypedShape } from "@mbs/gguf";
+import { groupBy, withPlaces } from "../card/tensor-places.ts";
+import type { TensorPlace } from "../card/tensor-places.ts";
 
 /** Numbers in a list as ranges: 0, 1, 2, 5 → "0-2,5". */
 function ranges(numbers: readonly number[]): string {
@@ -26,28 +28,19 @@ export function bitsAWeight(tensors: readonly TypedShape[], types: ReadonlyMap<s
   return bits / count;
 }
 
-/** What each type is for, in one line: tensors of the blocks by their names without them. */
-function groupText(names: readonly string[]): string {
-  const blocks = new Map<string, number[]>();
-  for (const name of names) {
-    const [, block, stem = name] = /^blk\.(\d+)\.(.*)$/.exec(name) ?? [];
-    const own = blocks.get(stem) ?? [];
-    if (block !== undefined) own.push(Number(block));
-    blocks.set(stem, own);
-  }
-  return [...blocks]
-    .map(([stem, own]) => `${stem.replace(/\.weight$/, "")}${own.length === 0 ? "" : ` of blocks ${ranges(own)}`}`)
+/** "attn_q of blocks 0-3, output" */
+const kindsText = (tensors: readonly TensorPlace[]): string =>
+  [...groupBy(tensors, ({ kind }) => kind)]
+    .map(([kind, own]) => {
+      const blocks = own.flatMap(({ layer }) => layer ?? []);
+      return `${kind}${blocks.length === 0 ? "" : ` of blocks ${ranges(blocks)}`}`;
+    })
     .join(", ");
-}
 
 /** What each type is for, in one line: "Q4_K for attn_q of blocks 0-3; Q6_K for output". @param names of tensors */
 export function groupsByType(names: readonly string[], types: ReadonlyMap<string, BlockType>): string {
-  const groups = new Map<string, string[]>();
-  for (const name of names) {
-    const type = types.get(name)?.name ?? "";
-    groups.set(type, [...(groups.get(type) ?? []), name]);
-  }
-  return [...groups].map(([type, own]) => `${type} for ${groupText(own)}`).join("; ");
+  const tensors = withPlaces(names.map((tensor) => ({ tensor, type: types.get(tensor)?.name ?? "" })));
+  return [...groupBy(tensors, ({ type }) => type)].map(([type, own]) => `${type} for ${kindsText(own)}`).join("; ");
 }
 
 /** The types of all matrices and the bits that a weight takes, in one line. */

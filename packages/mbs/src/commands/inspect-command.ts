@@ -1,4 +1,4 @@
-import { formatStorage, requireKind, requireVersion } from "@mbs/artifacts";
+import { requireKind, requireVersion } from "@mbs/artifacts";
 import type { ArtifactKind } from "@mbs/artifacts";
 import { UsageError, parseOptions, printable } from "@mbs/contracts";
 import type { ArtifactStream, OptionTable } from "@mbs/contracts";
@@ -7,7 +7,7 @@ import { formatTable } from "@mbs/reporting";
 import { Argument } from "commander";
 import type { Command } from "commander";
 import { ggufJson, ggufText } from "../results/gguf-inspection.ts";
-import { inspectRows, inspections, storageOf } from "../results/inspection.ts";
+import { inspectRows, inspections } from "../results/inspection.ts";
 import type { InspectionRow } from "../results/inspection.ts";
 import { plainCommand } from "./plain-command.ts";
 import type { CommandContext } from "./plain-command.ts";
@@ -67,10 +67,11 @@ export function inspectCommand({ signal }: CommandContext): Command {
     }
     const stream = await openInput(path, { what: "an artifact" }, signal);
     const ours = artifactKindOf(stream);
-    const summary = await (ours === undefined ? inspectRows(stream) : inspections[ours](stream));
+    const { rows: summary, tensors = [] } = await (ours === undefined ? inspectRows(stream) : inspections[ours](stream));
     const { address, rows, batches } = await stream.receipt;
     const { kind, version, metadata, fields } = stream.schema;
-    const storage = ours === undefined ? undefined : storageOf(summary);
+    const { differingStorage, formatStorage } = await import("@mbs/assembly");
+    const storage = differingStorage(tensors);
     if (json) {
       const known = { kind, version, address, rows, batches, metadata, fields, ...(storage && { storage }), summary };
       await printText(`${JSON.stringify(known, null, 2)}\n`);

@@ -1,6 +1,5 @@
 import {
   collectScores,
-  countStorage,
   parseMetadata,
   readAllocation,
   readBitAllocation,
@@ -14,11 +13,19 @@ import {
   readStates,
   readStatistics,
 } from "@mbs/artifacts";
-import type { ArtifactKind, StorageCounts } from "@mbs/artifacts";
+import type { ArtifactKind } from "@mbs/artifacts";
+import type { StoredTensor } from "@mbs/assembly";
 import type { ArtifactStream } from "@mbs/contracts";
 
 /** One line of a summary: a cell by column title. */
 export type InspectionRow = Readonly<Record<string, string | number>>;
+
+/** What an artifact holds. */
+export interface Inspection {
+  readonly rows: readonly InspectionRow[];
+  /** What each tensor is stored as; absent for kinds that have no such tensors. */
+  readonly tensors?: readonly StoredTensor[];
+}
 
 /** Adds numbers up under a key. */
 class Sums {
@@ -38,31 +45,31 @@ class Sums {
 
 const short = (value: number): number => Number(value.toPrecision(4));
 
-async function inspectSegments(stream: ArtifactStream): Promise<readonly InspectionRow[]> {
+async function inspectSegments(stream: ArtifactStream): Promise<Inspection> {
   const sums = new Sums();
   for await (const { language, documents, tokens } of readSegments(stream)) {
     sums.add({ language }, { segments: 1, documents, tokens: tokens.length });
   }
-  return sums.rows();
+  return { rows: sums.rows() };
 }
 
-async function inspectStatistics(stream: ArtifactStream): Promise<readonly InspectionRow[]> {
+async function inspectStatistics(stream: ArtifactStream): Promise<Inspection> {
   const sums = new Sums();
   for await (const { step, site, kind, width, tokens } of readStatistics(stream, { shards: true })) {
     sums.add({ step, site, kind, width: String(width) }, { languages: 1, tokens });
   }
-  return sums.rows();
+  return { rows: sums.rows() };
 }
 
-async function inspectStates(stream: ArtifactStream): Promise<readonly InspectionRow[]> {
+async function inspectStates(stream: ArtifactStream): Promise<Inspection> {
   const sums = new Sums();
   for await (const { language, stream: name, rows, width } of readStates(stream)) {
     sums.add({ language, stream: name, width: String(width) }, { segments: 1, tokens: rows });
   }
-  return sums.rows();
+  return { rows: sums.rows() };
 }
 
-async function inspectFactors(stream: ArtifactStream): Promise<readonly InspectionRow[]> {
+async function inspectFactors(stream: ArtifactStream): Promise<Inspection> {
   const rows: InspectionRow[] = [];
   for await (const { step, site, width, summary } of readFactors(stream)) {
     const { tokens, orderName, damping, precision, rescues, dead, factorised, fallback = "" } = summary;
@@ -79,15 +86,18 @@ async function inspectFactors(stream: ArtifactStream): Promise<readonly Inspecti
       factor: factorised ? "yes" : fallback || "no",
     });
   }
-  return rows;
+  return { rows };
 }
 
-async function inspectAllocation(stream: ArtifactStream): Promise<readonly InspectionRow[]> {
+async function inspectAllocation(stream: ArtifactStream): Promise<Inspection> {
   const rows: InspectionRow[] = [];
+  const tensors: StoredTensor[] = [];
   if (parseMetadata("allocation", stream.schema).bitsPerWeight !== undefined) {
-    for await (const { tensor, parameters, importance, bits, type } of readBitAllocation(stream))
+    for await (const { tensor, parameters, importance, bits, type } of readBitAllocation(stream)) {
       rows.push({ tensor, parameters, importance: short(importance), bits: type ?? bits });
-    return rows;
+      tensors.push({ tensor, bits, type });
+    }
+    return { rows, tensors };
   }
   for await (const { step, tensor, parameters, importance, sparsity } of readAllocation(stream))
     rows.push({
@@ -96,11 +106,12 @@ async function inspectAllocation(stream: ArtifactStream): Promise<readonly Inspe
       importance: short(importance),
       sparsity: short(sparsity),
     });
-  return rows;
+  return { rows };
 }
 
-async function inspectLayers(stream: ArtifactStream): Promise<readonly InspectionRow[]> {
+async function inspectLayers(stream: ArtifactStream): Promise<Inspection> {
   const rows: InspectionRow[] = [];
+  const tensors: StoredTensor[] = [];
   for await (const { tensor, values, summary } of readLayers(stream, { parts: true })) {
     const { solver, damage, sparsity, bits, groupSize, grid, fallback = "" } = summary;
     const shape = `${values.rows}×${values.columns}`;
@@ -115,12 +126,13 @@ async function inspectLayers(stream: ArtifactStream): Promise<readonly Inspectio
       group: groupSize ?? "",
       fallback,
     });
+    tensors.push({ tensor, bits, type: grid });
   }
-  return rows;
+  return { rows, tensors };
 }
 
 /** Texts, then tasks where there are any: the columns of what the first rows are. */
-async function inspectScores(stream: ArtifactStream): Promise<readonly InspectionRow[]> {
+async function inspectScores(stream: ArtifactStream): Promise<Inspection> {
   const { windows, tasks } = await collectScores(stream, { shards: true });
   const texts = new Sums();
   for (const { model, language, nll, tokens, bytes } of windows) {
@@ -138,36 +150,36 @@ async function inspectScores(stream: ArtifactStream): Promise<readonly Inspectio
     answered.set(key, own);
   }
   const answers = [...answered.values()].map(({ row, documents, rows }) => ({ ...row, documents: documents.size, rows }));
-  if (perplexities.length === 0 || answers.length === 0) return [...perplexities, ...answers];
+  if (perplexities.length === 0 || answers.length === 0) return { rows: [...perplexities, ...answers] };
   const none = { task: "", documents: "", rows: "" };
-  return [...perplexities.map((row) => ({ ...row, ...none })), ...answers];
+  return { rows: [...perplexities.map((row) => ({ ...row, ...none })), ...answers] };
 }
 
-async function inspectSimilarities(stream: ArtifactStream): Promise<readonly InspectionRow[]> {
+async function inspectSimilarities(stream: ArtifactStream): Promise<Inspection> {
   const rows: InspectionRow[] = [];
   for await (const { step, site, first, second, measure, value } of readSimilarities(stream))
     rows.push({ step, site, first, second, measure, value: short(value) });
-  return rows;
+  return { rows };
 }
 
-async function inspectDamage(stream: ArtifactStream): Promise<readonly InspectionRow[]> {
+async function inspectDamage(stream: ArtifactStream): Promise<Inspection> {
   const rows: InspectionRow[] = [];
   for await (const { tensor, language, moment, error, output, damage } of readDamage(stream))
     rows.push({ tensor, language, moment, error: short(error), output: short(output), damage: short(damage) });
-  return rows;
+  return { rows };
 }
 
-async function inspectMixes(stream: ArtifactStream): Promise<readonly InspectionRow[]> {
+async function inspectMixes(stream: ArtifactStream): Promise<Inspection> {
   const rows: InspectionRow[] = [];
   for await (const { mix, round, language, weight, damage } of readMixes(stream))
     rows.push({ mix, round, language, weight: short(weight), damage: short(damage) });
-  return rows;
+  return { rows };
 }
 
-async function inspectFiles(stream: ArtifactStream): Promise<readonly InspectionRow[]> {
+async function inspectFiles(stream: ArtifactStream): Promise<Inspection> {
   const sums = new Sums();
   for await (const { path, data } of readFiles(stream)) sums.add({ path }, { bytes: data.length });
-  return sums.rows();
+  return { rows: sums.rows() };
 }
 
 /** A cell of any column; of binary values the size. */
@@ -178,28 +190,18 @@ function cellOf(value: unknown): string | number {
 }
 
 /** The rows of an artifact of a third-party kind. */
-export async function inspectRows({ schema, batches }: ArtifactStream): Promise<readonly InspectionRow[]> {
+export async function inspectRows({ schema, batches }: ArtifactStream): Promise<Inspection> {
   const rows: InspectionRow[] = [];
   for await (const batch of batches) {
     for (let row = 0; row < batch.rows; row += 1) {
       rows.push(Object.fromEntries(schema.fields.map(({ name }) => [name, cellOf(batch.columns[name]?.[row])])));
     }
   }
-  return rows;
-}
-
-/** Which bits or types the tensors of a summary have; undefined where all have the same, or it is not of tensors with these. */
-export function storageOf(rows: readonly InspectionRow[]): StorageCounts | undefined {
-  const tensors = rows.map(({ tensor, bits }) => ({
-    tensor: String(tensor),
-    ...(typeof bits === "number" ? { bits } : bits === undefined || bits === "" ? {} : { type: bits }),
-  }));
-  const counts = countStorage(tensors);
-  return counts.storages.length > 1 ? counts : undefined;
+  return { rows };
 }
 
 /** The summary of each kind. Each reads its stream to the end, which verifies it. */
-export const inspections: Readonly<Record<ArtifactKind, (stream: ArtifactStream) => Promise<readonly InspectionRow[]>>> = {
+export const inspections: Readonly<Record<ArtifactKind, (stream: ArtifactStream) => Promise<Inspection>>> = {
   segments: inspectSegments,
   statistics: inspectStatistics,
   states: inspectStates,

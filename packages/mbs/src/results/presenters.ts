@@ -34,19 +34,19 @@ async function allocatedTensors(stream: ArtifactStream) {
 
 /** What each kind of tensor got, or the sparsity of each step. Of tensors with their own sparsity a line by kind, and one by layer. */
 export async function allocationTable(stream: ArtifactStream): Promise<string> {
-  const { collect, countStorage, formatStorage, readAllocation } = await import("@mbs/artifacts");
+  const [{ collect, readAllocation }, { countStorage, formatSparsities, formatStorage }] = await Promise.all([
+    import("@mbs/artifacts"),
+    import("@mbs/assembly"),
+  ]);
   const found = await allocatedTensors(stream);
   if (found !== undefined) {
     const { bitsPerWeight, tensors } = found;
     return `${formatStorage(countStorage(tensors))}${bitsPerWeight.toFixed(3)} bits a weight with scales\n`;
   }
-  const { formatTable } = await import("@mbs/reporting");
   const steps = await collect(readAllocation(stream));
-  const tensors = steps.flatMap(({ tensor, sparsity }) => (tensor === undefined ? [] : [[tensor, { sparsity }] as const]));
-  if (tensors.length > 0) {
-    const { formatSparsities } = await import("@mbs/assembly");
-    return formatSparsities(Object.fromEntries(tensors));
-  }
+  const tensors = steps.flatMap(({ tensor, sparsity }) => (tensor === undefined ? [] : [{ tensor, sparsity }]));
+  if (tensors.length > 0) return formatSparsities(tensors);
+  const { formatTable } = await import("@mbs/reporting");
   return formatTable({
     columns: [{ title: "step" }, { title: "sparsity", numeric: true }],
     rows: steps.map(({ step, sparsity }) => [step, sparsity.toFixed(4)]),
@@ -54,7 +54,7 @@ export async function allocationTable(stream: ArtifactStream): Promise<string> {
 }
 
 async function allocationJson(stream: ArtifactStream): Promise<unknown> {
-  const { collect, countStorage, readAllocation } = await import("@mbs/artifacts");
+  const [{ collect, readAllocation }, { countStorage }] = await Promise.all([import("@mbs/artifacts"), import("@mbs/assembly")]);
   const found = await allocatedTensors(stream);
   return found === undefined
     ? { steps: await collect(readAllocation(stream)) }

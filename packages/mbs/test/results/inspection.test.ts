@@ -16,7 +16,7 @@ test("statistics of a shard can be looked at", async () => {
     },
   );
   assert.equal(
-    (await inspections.statistics(stream)).map(({ step, tokens }) => [step, tokens]),
+    (await inspections.statistics(stream)).rows.map(({ step, tokens }) => [step, tokens]),
     [["h.0", 2]],
   );
 });

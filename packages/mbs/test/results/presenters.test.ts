@@ -67,7 +67,7 @@ test("an allocation is shown by kind of tensor, one of sparsities by step", asyn
   const pruned = encodeAllocation(own, { ...about, sparsity: 0.5, bitsPerWeight: undefined });
   assert.match(
     await presenterOf("allocation").table(pruned, {}),
-    /^sparsity by kind of tensor: up_proj 0\.50 \(0\.40 to 0\.60\)\n/,
+    /^sparsity by kind of tensor: mlp\.up_proj 0\.50 \(0\.40 to 0\.60\)\n/,
   );
 });
 

@@ -1,4 +1,5 @@
 import { blockTypeNamed } from "@mbs/gguf";
+import { groupBy, withPlaces } from "./tensor-places.ts";
 
 /** A tensor with what it is stored as. */
 export interface StoredTensor {
@@ -23,16 +24,6 @@ export interface StorageCounts {
   }[];
 }
 
-/** "model.layers.3.mlp.up_proj.weight" → "model.layers.*.mlp.up_proj" */
-const patternOf = (tensor: string): string => tensor.replace(/\.weight$/, "").replaceAll(/(?<=\.)\d+(?=\.)/g, "*");
-
-/** The beginning that all patterns share, up to a layer's number. */
-function sharedStart(patterns: readonly string[]): number {
-  const [first = ""] = patterns;
-  const start = first.slice(0, first.indexOf("*.") + 2);
-  return start.endsWith("*.") && patterns.every((pattern) => pattern.startsWith(start)) ? start.length : 0;
-}
-
 function bitsOf(storage: string): number {
   if (/^\d+$/.test(storage)) return Number(storage);
   const { bytes, values } = blockTypeNamed(storage);
@@ -41,23 +32,23 @@ function bitsOf(storage: string): number {
 
 /** Sorts tensors by kind and storage; those that have neither bits nor a type are left out. */
 export function countStorage(tensors: Iterable<StoredTensor>): StorageCounts {
-  const found = new Map<string, Map<string, number>>();
-  for (const { tensor, bits = 0, type } of tensors) {
-    if (type === undefined && bits === 0) continue;
-    const own = found.get(patternOf(tensor)) ?? new Map<string, number>();
-    const storage = type ?? String(bits);
-    own.set(storage, (own.get(storage) ?? 0) + 1);
-    found.set(patternOf(tensor), own);
-  }
-  const storages = [...new Set([...found.values()].flatMap((own) => [...own.keys()]))].sort((a, b) => bitsOf(a) - bitsOf(b));
-  const start = sharedStart([...found.keys()]);
-  const kinds = [...found].map(([pattern, own]) => {
-    const counts = storages.map((storage) => own.get(storage) ?? 0);
-    const count = counts.reduce((sum, each) => sum + each, 0);
-    const bits = storages.reduce((sum, storage) => sum + bitsOf(storage) * (own.get(storage) ?? 0), 0) / count;
-    return { kind: pattern.slice(start), counts, bits };
-  });
+  const stored = [...tensors].flatMap(({ tensor, bits = 0, type }) =>
+    type === undefined && bits === 0 ? [] : [{ tensor, storage: type ?? String(bits) }],
+  );
+  const storages = [...new Set(stored.map(({ storage }) => storage))].sort((a, b) => bitsOf(a) - bitsOf(b));
+  const groups = groupBy(withPlaces(stored), ({ kind }) => kind);
+  const kinds = [...groups].map(([kind, own]) => ({
+    kind,
+    counts: storages.map((storage) => own.filter((each) => each.storage === storage).length),
+    bits: own.reduce((sum, { storage }) => sum + bitsOf(storage), 0) / own.length,
+  }));
   return { storages, kinds };
+}
+
+/** The counts; undefined where all tensors have the same bits or type, or none has any. */
+export function differingStorage(tensors: Iterable<StoredTensor>): StorageCounts | undefined {
+  const counts = countStorage(tensors);
+  return counts.storages.length > 1 ? counts : undefined;
 }
 
 const gap = "  ";

@@ -1,6 +1,6 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { countStorage, formatStorage } from "../src/index.ts";
+import { countStorage, differingStorage, formatStorage } from "../src/card/storage-counts.ts";
 
 test("tensors are counted by kind and by what they are stored as, from the fewest bits on", () => {
   const tensors = [
@@ -26,6 +26,19 @@ test("tensors are counted by kind and by what they are stored as, from the fewes
       "",
     ].join("\n"),
   );
+});
+
+test("counts are only told where tensors differ", () => {
+  const tensors = [0, 1].map((layer) => ({ tensor: `h.${layer}.mlp.weight`, bits: 3 }));
+  assert.is(differingStorage([...tensors, { tensor: "norm.weight" }]), undefined);
+  assert.is(differingStorage([]), undefined);
+  assert.equal(differingStorage([...tensors, { tensor: "lm_head.weight", bits: 4 }]), {
+    storages: ["3", "4"],
+    kinds: [
+      { kind: "mlp", counts: [2, 0], bits: 3 },
+      { kind: "lm_head", counts: [0, 1], bits: 4 },
+    ],
+  });
 });
 
 test("the table of seven numbers of bits has at most 80 columns, whatever the names", () => {
