@@ -35,6 +35,14 @@ const ownOptions = {
   allowNonfinite: { kind: "flag", description: "leave tensors with NaN or Inf out instead of stopping", default: false },
 } as const satisfies OptionTable;
 
+/** Splits the options between the stage and the method, and parses those of the stage. @throws {UsageError} where they do not go together */
+function parseChoice(options: unknown) {
+  const method = methodNamed((options ?? {}) as Readonly<Record<string, unknown>>);
+  const { own, rest } = splitOptions(ownOptions, method.options, options, "allocate");
+  checkTarget(method, own.sparsity);
+  return { method, own, rest };
+}
+
 /** The requested method; of two with the same name, that for sparsity where one was given. @throws {UsageError} on an unknown one */
 function methodNamed({ method: asked, sparsity }: Readonly<Record<string, unknown>>): AllocationMethod {
   const { method: name } = parseOptions({ method: ownOptions.method }, { method: asked }, "allocate");
@@ -50,6 +58,16 @@ function checkTarget({ name, needs }: AllocationMethod, sparsity: number | undef
   const problem =
     sparsity === undefined ? "--sparsity is required" : `--method ${name} chooses bits, which have no --sparsity; leave it out`;
   throw new UsageError(`allocate: ${problem}`, { option: "--sparsity" });
+}
+
+/** @throws {UsageError} for an encoder-decoder: a method with texts measures how much the output changes, which is for decoders */
+function requireDecoder({ path, streams }: Model, { name, needs: { chooses } }: AllocationMethod): void {
+  if (streams.length === 1) return;
+  const others = allocationMethods.filter(({ needs }) => needs.chooses === chooses && !needs.segments);
+  throw new UsageError(
+    `allocate: ${path} is an encoder-decoder, and --method ${name} with segments is for decoders; take --method ${others.map((other) => other.name).join(" or ")}, or without a recipe leave out --segments`,
+    { option: "--method" },
+  );
 }
 
 /** @throws {BadDataError} with both addresses, where statistics or segments were made with another model or tokenizer */
@@ -110,10 +128,19 @@ export const allocate: Stage = {
     const { options, work } = methodNamed(raw);
     return work?.(Object.fromEntries(Object.entries(raw).filter(([name]) => Object.hasOwn(options, name))));
   },
+  async checkPlan(raw, _, pool) {
+    const { method, own } = parseChoice(raw);
+    // a recipe's run gives segments to each method that can use them
+    if (!method.needs.segments) return;
+    const model = await openModel(own.model, { pool });
+    try {
+      requireDecoder(model, method);
+    } finally {
+      await model.close();
+    }
+  },
   async run(inputs, raw, context) {
-    const method = methodNamed((raw ?? {}) as Readonly<Record<string, unknown>>);
-    const { own, rest } = splitOptions(ownOptions, method.options, raw, "allocate");
-    checkTarget(method, own.sparsity);
+    const { method, own, rest } = parseChoice(raw);
     const factors = inputs["factors"]?.[0];
     if (own.withoutFactors && method.needs.statistics !== "none") {
       throw new UsageError(`allocate: --method ${method.name} reads statistics; give it factors instead of --without-factors`, {
@@ -128,6 +155,7 @@ export const allocate: Stage = {
     const [statistics, segments] = [inputs["statistics"]?.[0], inputs["segments"]?.[0]];
     try {
       checkSources(model, statistics, segments);
+      if (segments !== undefined && method.needs.segments) requireDecoder(model, method);
     } catch (error) {
       await model.close();
       throw error;

@@ -1,6 +1,7 @@
+import { fileURLToPath } from "node:url";
 import { collect, encodeSegments, parseMetadata, readAllocation, readLayers, type FactorRecord } from "@mbs/artifacts";
 import { at, BadDataError, UsageError, type ArtifactStream } from "@mbs/contracts";
-import type { Model } from "@mbs/models";
+import { openModel, type Model } from "@mbs/models";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { sparsityChoices, withMean } from "../src/allocation/sparsity/damage.ts";
@@ -162,6 +163,26 @@ test("what damage of pruning cannot use is refused with the remedy", async () =>
     const { chooses, segments: texts } = await allocate.allocationNeeds({ method: "damage", sparsity: 0.5 });
     assert.equal([chooses, texts], ["sparsity", true]);
   });
+});
+
+test("an encoder-decoder is refused before anything is measured, with methods that need no texts", async () => {
+  const folder = fileURLToPath(new URL("../../models/test/fixtures/forward/mt5-f32", import.meta.url));
+  const planned = { solver: "wanda", codes: "none" } as const;
+  const check = async (options: Options): Promise<void> => allocate.checkPlan?.({ model: folder, ...options }, planned);
+  const [sparsity, bits] = [{ sparsity: 0.5 }, { bitsPerWeight: 4 }];
+  const pruning = /is an encoder-decoder, and --method damage with segments .* take --method uniform or owl or correlation,/;
+  await rejects(() => check({ method: "damage", ...sparsity }), UsageError, pruning);
+  await rejects(() => check({ method: "damage", ...bits }), UsageError, /take --method even,/);
+  await check({ method: "owl", ...sparsity });
+  const model = await openModel(folder);
+  try {
+    // factors that name no site of it: none is looked for
+    const inputs = { factors: [factorStream(model.address, [])], segments: [segments(model)] };
+    const run = () => allocate.run(inputs, { model: folder, method: "damage", ...sparsity }, recordingContext());
+    await rejects(run, UsageError, pruning);
+  } finally {
+    await model.close();
+  }
 });
 
 test.run();

@@ -1,11 +1,12 @@
 import { loadSolver, solvers } from "@mbs/solvers";
-import { parseOptions } from "@mbs/contracts";
+import { parseOptions, type Stage } from "@mbs/contracts";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { asGiven, candidatesFor, sizeOptions } from "../src/quality/candidates.ts";
 import { prepareCandidates } from "../src/quality/prepare-candidates.ts";
 import { qualitySettings } from "../src/quality/quality-options.ts";
 import { sharedNodes } from "../src/quality/shared-nodes.ts";
+import { withAllocationNeeds } from "../src/plan/allocation-needs.ts";
 import { planRun, withSolverNeeds } from "../src/plan/plan.ts";
 import type { PreparedRun } from "../src/plan/prepared-run.ts";
 import { recipeFrom } from "../src/recipe/parse-recipe.ts";
@@ -65,7 +66,7 @@ test("candidates keep the types that a GGUF format gives, and search no ranges o
     // what a format's mixture adds
     prepare: (one) =>
       Promise.resolve({
-        recipe: { ...one, compress: { mixture: "Q4_K_M", ...one.compress } },
+        recipe: { ...one, compress: { mixture: "Q4_K_M", ...one.compress }, layerForm: "blocks" },
         resources: { address: (_: string, name: string) => Promise.resolve(name) },
       } as unknown as PreparedRun),
     keyOf: ({ recipe: { compress, factor } }) => Promise.resolve(JSON.stringify([compress, factor])),
@@ -83,6 +84,42 @@ test("candidates keep the types that a GGUF format gives, and search no ranges o
     await withSolverNeeds(made, new Map(), { steps: [], siteRounds: () => [], vocabulary: { name: "vocabulary", sites: [] } });
   }
   assert.match(notes.join("\n"), /gptaq is left out: solver gptaq has no --mixture/);
+});
+
+const mixedTypes = () => Promise.resolve({ types: ["Q2_K", "Q4_K"], mixture: "Q4_K_M" });
+const allocationNeeds = () => Promise.resolve({ chooses: "bits", statistics: "gram", segments: true });
+/** A format of GGUF with an allocation. */
+const allocating = new Map([
+  ["allocate", { allocationNeeds } as unknown as Stage],
+  ["assemble", { mixedTypes } as unknown as Stage],
+]);
+
+test("where GGUF types are allocated, candidates search no ranges of groups", async () => {
+  const allocate = { method: "damage", bitsPerWeight: 3.5 };
+  const given = recipe({ compress: { solver: "gptq" }, assemble: { format: "gguf" }, allocate, quality: { corpus: "v" } });
+  const notes: string[] = [];
+  const prepared = await prepareCandidates(given, qualitySettings(given), {
+    prepare: async (one) =>
+      ({
+        recipe: await withSolverNeeds(await withAllocationNeeds(one, allocating), allocating, {
+          steps: [],
+          siteRounds: () => [],
+        }),
+        resources: { address: (_: string, name: string) => Promise.resolve(name) },
+      }) as unknown as PreparedRun,
+    keyOf: ({ recipe: { compress, factor } }) => Promise.resolve(JSON.stringify([compress, factor])),
+    note: (message) => notes.push(message),
+  });
+  assert.equal(
+    prepared.map(({ name }) => name),
+    ["as given", "qep 0.5", "no correction", "qep 1", "qep 0.25", "damping 0.05"],
+  );
+  assert.equal(
+    prepared.map(({ trial }) => trial.recipe.compress["search"]),
+    prepared.map(() => undefined),
+  );
+  assert.is(notes.length, 1, notes.join());
+  assert.match(notes.join(), /gptaq is left out: .* solver gptaq does not round to these/);
 });
 
 test("what two plans share is kept, but for states", async () => {

@@ -85,6 +85,14 @@ test("weights name languages, not segments", () => {
   assert.is(diskNeed(recipe({ sample: { mix: "en=8,fr=4", length: 64 } }), model(512)).segments, 12 * 64 * 4);
 });
 
+const statistics = (sample: object): number => diskNeed(recipe({ sample: { length: 64, ...sample } }), model(512)).statistics;
+
+test("languages that the sample names bound their number", () => {
+  assert.is(statistics({ languages: ["en", "fr"] }), statistics({ mix: "weights:en=0.5,fr=0.5" }));
+  assert.is(statistics({ languages: "en,fr" }), statistics({ languages: ["en", "fr"] }));
+  assert.ok(statistics({}) > statistics({ languages: ["en", "fr"] }));
+});
+
 test("Grams of many languages stay within capture's budget: one of all is kept instead", () => {
   const capture = { budget: `${5 * packed}` };
   const need = (languages: number): number =>

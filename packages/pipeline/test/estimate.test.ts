@@ -75,44 +75,65 @@ test("counts no Grams, factors or forward passes that the plan does not have", a
   assert.is(magnitude.disk.states, 0);
 });
 
+const text = { kind: "text", optional: true, description: "" } as const;
+const list = { kind: "list", optional: true, description: "" } as const;
+const number = { kind: "number", optional: true, description: "" } as const;
+
+/** What an allocation computes. */
+const work = {
+  solver: "gptq",
+  choices: [
+    { bits: 2, qep: 0 },
+    { bits: 3, qep: 0 },
+    { grid: "Q8_0", qep: 0 },
+  ],
+  rows: 16,
+  passes: 4,
+};
+
+const allocating: Stage = {
+  ...stageOf(settings.stages, "similarity"),
+  name: "allocate",
+  options: {
+    model: stageOf(settings.stages, "capture").options["model"] ?? text,
+    method: text,
+    bitsPerWeight: number,
+    groupSize: number,
+    minZeroPoint: number,
+    bits: list,
+    types: list,
+    symmetric: { kind: "flag", optional: true, description: "" },
+    allowNonfinite: { kind: "flag", optional: true, description: "" },
+  },
+  allocationNeeds: async () => ({ chooses: "bits", statistics: "gram", segments: true }),
+  allocationWork: async () => work,
+};
+
+const withAllocation = { ...settings, stages: new Map([...settings.stages, ["allocate", allocating]]) };
+
 test("an allocation's own Grams, factors, roundings and passes are counted", async ({ recipe }) => {
-  const fakes = fakeStages();
-  const text = { kind: "text", optional: true, description: "" } as const;
-  const list = { kind: "list", optional: true, description: "" } as const;
-  const number = { kind: "number", optional: true, description: "" } as const;
-  const work = {
-    solver: "gptq",
-    choices: [
-      { bits: 2, qep: 0 },
-      { bits: 3, qep: 0 },
-      { grid: "Q8_0", qep: 0 },
-    ],
-    rows: 16,
-    passes: 4,
-  };
-  const allocating: Stage = {
-    ...stageOf(fakes, "similarity"),
-    name: "allocate",
-    options: {
-      model: stageOf(fakes, "capture").options["model"] ?? text,
-      method: text,
-      bitsPerWeight: number,
-      groupSize: number,
-      minZeroPoint: number,
-      bits: list,
-      symmetric: { kind: "flag", optional: true, description: "" },
-      allowNonfinite: { kind: "flag", optional: true, description: "" },
-    },
-    allocationNeeds: async () => ({ chooses: "bits", statistics: "gram", segments: true }),
-    allocationWork: async () => work,
-  };
-  const stages = new Map([...fakes, ["allocate", allocating]]);
   const sample = { mix: "only:en", segments: 4, length: 16 };
   const given = { sample, compress: { solver: "rtn" }, allocate: { method: "damage", bitsPerWeight: 3 } };
-  const found = await estimate(recipe({ ...given, evaluate: undefined, similarity: false }), { ...settings, stages });
+  const found = await estimate(recipe({ ...given, evaluate: undefined, similarity: false }), withAllocation);
   const seconds = new Map(found.parts.map((part) => [part.name, part.seconds]));
   // the solver itself needs none of these
   for (const name of ["forward passes", "Grams", "factors", "allocation"]) assert.ok((seconds.get(name) ?? 0) > 0, name);
+});
+
+test("where types are allocated, the solver is measured on one of them", async ({ root, recipe }) => {
+  const solver = join(root, "asking.mjs");
+  const type = `{ kind: "text", optional: true, description: "" }`;
+  await writeFile(
+    solver,
+    `export default {
+      name: "asking", summary: "asks", source: "https://example.org", needs: [], options: { bits: ${type}, grid: ${type} },
+      solve(_weight, _statistics, { grid }) { throw new Error("asked for " + grid); },
+    };`,
+  );
+  const allocate = { types: ["Q2_K", "Q3_K", "Q4_K"], bitsPerWeight: 4 };
+  const given = recipe({ compress: { solver }, allocate, evaluate: undefined, similarity: false });
+  const error = await failure(estimate(given, withAllocation));
+  assert.match(String(error), /asked for Q3_K/);
 });
 
 test("work grows with the segments", async ({ recipe }) => {

@@ -15,7 +15,7 @@ export interface ComputedStatistics {
 }
 
 /** Bytes of the packed upper half of a Gram. */
-const packedBytes = (width: number): number => (width * (width + 1) * 4) / 2;
+export const packedBytes = (width: number): number => (width * (width + 1) * 4) / 2;
 
 /** @param recipe completed for its solver; what it leaves open is the default of the stages */
 export function computedStatistics({ capture, factor, compress, denseStates = false }: Recipe): ComputedStatistics {

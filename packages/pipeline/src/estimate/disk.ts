@@ -3,9 +3,11 @@ import { formatBytes, InputOutputError, parseBytes } from "@mbs/contracts";
 import { parseMix } from "@mbs/corpora";
 import { bytesOfDtype, defaultLength } from "@mbs/models";
 import type { Step, Vocabulary, WeightDtype } from "@mbs/models";
+import { listOf } from "../plan/allocation-choices.ts";
+import { capturesBeforehand } from "../recipe/recipe.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import { compressedSteps, compressedVocabulary } from "./compressed-steps.ts";
-import { computedStatistics } from "./computed-statistics.ts";
+import { computedStatistics, packedBytes } from "./computed-statistics.ts";
 import { sum } from "./sum.ts";
 
 /** The shape of a model, as far as its cost goes. */
@@ -62,7 +64,8 @@ function boundedSize({ sample }: Recipe, { contextLength }: ModelShape): SampleS
   const mix = parseMix(textOr(sample["mix"], "proportional"));
   const counts = mix.kind === "counts" ? [...mix.counts.values()] : undefined;
   const segments = counts ? counts.reduce((sum, count) => sum + count, 0) : Number(sample["segments"] ?? 256);
-  const named = mix.kind === "only" ? 1 : mix.kind === "weights" ? mix.weights.size : (counts?.length ?? mostLanguages);
+  const chosen = sample["languages"] === undefined ? mostLanguages : listOf(sample["languages"]).length;
+  const named = mix.kind === "only" ? 1 : mix.kind === "weights" ? mix.weights.size : (counts?.length ?? chosen);
   return { segments, length: Number(sample["length"] ?? defaultLength(contextLength)), languages: Math.min(segments, named) };
 }
 
@@ -79,14 +82,14 @@ function statesAtOnce(recipe: Recipe, steps: number): number {
 
 /** Bytes of additional captures of some recipes: the first step's input (similarity), or those of the dense model (allocate). */
 function sideStatistics(recipe: Recipe, { steps, hiddenSize }: ModelShape, languages: number): number {
-  const { similarity, propagation, allocate, allocation } = recipe;
+  const { similarity, propagation, allocation } = recipe;
   const { any } = computedStatistics(recipe);
   const input = similarity && (propagation === "true-sequential" || !any) ? 4 * hiddenSize * languages : 0;
   const widths = steps.flatMap(({ sites }) => sites.map(({ width }) => width));
-  if (allocate === undefined || allocation?.statistics === "none" || (propagation === "dense" && any)) return input;
+  if (!capturesBeforehand(recipe)) return input;
   // as statistics and as factors: packed Grams of each language, of the mix and its factor, or diagonals
   const bytesOf = (width: number): number =>
-    allocation?.statistics === "gram" ? 2 * width ** 2 * (languages + 2) : 8 * width * languages;
+    allocation?.statistics === "gram" ? packedBytes(width) * (languages + 2) : 8 * width * languages;
   return input + widths.reduce((sum, width) => sum + bytesOf(width), 0);
 }
 

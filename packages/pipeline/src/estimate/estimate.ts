@@ -13,11 +13,12 @@ import type { RunMachine } from "../run/run-machine.ts";
 import type { PreparedRun } from "../plan/prepared-run.ts";
 import type { RecipeKeyName } from "../recipe/recipe-keys.ts";
 import { firstKeys } from "../recipe/first-options.ts";
+import { capturesBeforehand } from "../recipe/recipe.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import { stageOf } from "../plan/known-stages.ts";
 import type { Stages } from "../plan/known-stages.ts";
 import { compressedSteps, compressedVocabulary } from "./compressed-steps.ts";
-import { computedStatistics } from "./computed-statistics.ts";
+import { computedStatistics, packedBytes } from "./computed-statistics.ts";
 import { diskNeedFirst } from "./disk.ts";
 import type { DiskNeed } from "./disk.ts";
 import { drawSample } from "./drawn-sample.ts";
@@ -85,13 +86,7 @@ function walksOf(recipe: Recipe): number {
   return recipe.propagation === "sequential" ? 2 : 1;
 }
 
-/** Whether an allocation runs the dense model once more, since capture does not run it at once anyway. */
-const capturesBeforehand = (recipe: Recipe): boolean =>
-  recipe.allocate !== undefined &&
-  recipe.allocation?.statistics !== "none" &&
-  (recipe.propagation !== "dense" || walksOf(recipe) === 0);
-
-/** Whether it sums Grams of its own, and factorises them. */
+/** Whether an allocation sums Grams of its own, and factorises them. */
 const sumsBeforehand = (recipe: Recipe): boolean => capturesBeforehand(recipe) && recipe.allocation?.statistics === "gram";
 
 /** Seconds of one token in the first step, over all times that a run computes it before evaluation. */
@@ -114,9 +109,6 @@ function vocabularySeconds({ recipe, model, rates, tokens, languages, length }: 
   const predicted = (tokens / spreadStride) * ((2 * model.hiddenSize * model.vocabularySize) / rates.gemm);
   return predicted + (vocabulary.isTied ? 2 * languages * length * stepScale(model) * rates.step : 0);
 }
-
-/** Bytes of the upper half of a Gram. */
-const packedBytes = (width: number): number => 2 * width * (width + 1);
 
 /** Seconds of choosing bits or types: roundings with their errors, and passes of the model, on one machine. */
 function allocationSeconds({ recipe, model, rates, tokens, languages, allocation }: Work): number {

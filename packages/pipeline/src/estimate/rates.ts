@@ -13,6 +13,7 @@ import type { OnnxBlas } from "@mbs/onnx";
 import { InternalError, at } from "@mbs/contracts";
 import type { AllocationWork, Matrix, SolverStatistics, StageContext, StageOptions } from "@mbs/contracts";
 import { hasSeparableRows, loadSolver, outputsByRow, readSolver, solverFailure, splitRows } from "@mbs/solvers";
+import { middleOf, representative } from "../plan/allocation-choices.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import { computedStatistics } from "./computed-statistics.ts";
 import { sum } from "./sum.ts";
@@ -228,9 +229,10 @@ async function measureSite(blas: OnnxBlas, width: number, { length, recipe, work
   const computed = computedStatistics(recipe);
   const none = { gram: 0, factor: 0, rounding: 0, roundingErrors: 0 };
   const isRounded = work !== undefined && work.choices.length > 0;
+  const { compress } = representative(recipe);
   if (!computed.gram && !isRounded) {
     const diagonal = noise(width).map((value) => value * value);
-    return { ...none, ...(await measureSolver(blas, width, { diagonal }, recipe.compress)) };
+    return { ...none, ...(await measureSolver(blas, width, { diagonal }, compress)) };
   }
   const kernel = createGramKernel({ threads });
   try {
@@ -246,7 +248,7 @@ async function measureSite(blas: OnnxBlas, width: number, { length, recipe, work
     const upper = isFactored ? await inverseFactor(blas, gram.slice(), width) : undefined;
     const factor = isFactored ? await seconds(() => inverseFactor(blas, gram.slice(), width)) : 0;
     const known = { diagonal, gram, ...(upper && { upper }) };
-    const rowRates = await measureSolver(blas, width, computed.gram ? known : { diagonal }, recipe.compress);
+    const rowRates = await measureSolver(blas, width, computed.gram ? known : { diagonal }, compress);
     return { ...none, gram: gramTime / rows, factor, ...rowRates, ...(await measureRounding(blas, width, known, work)) };
   } finally {
     await kernel.release();
@@ -270,9 +272,8 @@ function blockTypeOf({ grid, mixture }: StageOptions, width: number): BlockType 
   return typeof mixture === "string" ? fittingType(mixtureNamed(mixture).base, width) : undefined;
 }
 
-/** One choice stands for all: the middle one. */
 async function measureRounding(blas: OnnxBlas, width: number, inputs: ProbeInputs, work: AllocationWork | undefined) {
-  const choice = work?.choices[Math.floor(work.choices.length / 2)];
+  const choice = middleOf(work?.choices ?? []);
   if (work === undefined || choice === undefined) return {};
   const { solver, errors } = await measureSolver(blas, width, inputs, { solver: work.solver, ...choice }, false);
   return { rounding: solver, roundingErrors: errors };

@@ -19,7 +19,8 @@ export async function withChoices(recipe: Recipe, writer: Stage | undefined): Pr
 }
 
 /** A list as a recipe has it: one text, with commas, or several. */
-const listOf = (value: unknown): string[] => (Array.isArray(value) ? value : typeof value === "string" ? value.split(",") : []);
+export const listOf = (value: unknown): string[] =>
+  Array.isArray(value) ? value : typeof value === "string" ? value.split(",") : [];
 
 /** Options of a solver for one of the bits or types. */
 type ChoiceOptions = { readonly bits: number } | { readonly grid: string };
@@ -29,6 +30,13 @@ export function choosable({ allocate = {} }: Pick<Recipe, "allocate">): readonly
   const { types, bits } = allocate;
   return types === undefined ? listOf(bits).map((own) => ({ bits: Number(own) })) : listOf(types).map((grid) => ({ grid }));
 }
+
+/** The choice that stands for all where one must: the middle one. */
+export const middleOf = <Choice>(choices: readonly Choice[]): Choice | undefined => choices[Math.floor(choices.length / 2)];
+
+/** A completed recipe in which all tensors get the same of the bits or types that its allocation chooses from. */
+export const representative = (recipe: Recipe): Recipe =>
+  allocatesBits(recipe) ? { ...recipe, compress: { ...recipe.compress, ...middleOf(choosable(recipe)) } } : recipe;
 
 /** Options that a solver does not have beside block types of GGUF: those of groups. */
 export const groupOptions = ({ options }: Pick<Solver, "options">): readonly string[] => options["grid"]?.excludes ?? [];

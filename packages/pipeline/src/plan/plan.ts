@@ -11,10 +11,18 @@ import {
   vocabularyOptions,
 } from "@mbs/solvers";
 import { throwFaults } from "../recipe/faults.ts";
-import { allocatesBits, allocatesTypes } from "../recipe/recipe.ts";
+import { allocatesBits, allocatesTypes, capturesBeforehand } from "../recipe/recipe.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import { located } from "./option-faults.ts";
-import { choosable, requireTypes, sharedDefaults, withChoices, withoutGroups } from "./allocation-choices.ts";
+import {
+  choosable,
+  middleOf,
+  representative,
+  requireTypes,
+  sharedDefaults,
+  withChoices,
+  withoutGroups,
+} from "./allocation-choices.ts";
 import type { Stages } from "./known-stages.ts";
 
 /** The shape of a model, as far as a plan needs it. */
@@ -168,8 +176,9 @@ interface AllocationSources {
   readonly factors: string;
 }
 
-/** Inputs of an allocation. */
-function allocationInputs({ allocation }: Recipe, { segments, statistics, factors }: AllocationSources) {
+/** Inputs of an allocation; none where its method reads none. */
+function allocationInputs({ allocation }: Recipe, { segments, statistics, factors }: AllocationSources): PlanNode["inputs"] {
+  if (allocation?.statistics === "none") return {};
   return {
     factors: [factors],
     ...(allocation?.statistics === "gram" && { statistics: [statistics] }),
@@ -194,10 +203,8 @@ function allocateFrom(add: Add, recipe: Recipe, inputs: PlanNode["inputs"]): str
  * there yet, or where the solver needs none. It comes from a separate capture of the dense model, if the method reads any.
  */
 function allocateBeforehand(add: Add, recipe: Recipe, segments: string): string | undefined {
-  const { allocate, allocation } = recipe;
-  if (allocate === undefined) return undefined;
-  if (allocation?.statistics === "none") return allocateFrom(add, recipe, {});
-  const isGram = allocation?.statistics === "gram";
+  if (!capturesBeforehand(recipe)) return allocateFrom(add, recipe, {});
+  const isGram = recipe.allocation?.statistics === "gram";
   const least = isGram ? { statistics: "gram", grams: "languages" } : { statistics: "diagonal" };
   const statistics = { model: recipe.model, ...recipe.capture, ...least };
   const { statistics: captured } = captureFrom(
@@ -321,7 +328,7 @@ function compressDense(
   if (count === 1) {
     const factors = factorsFrom(add, recipe, "", statistics);
     const sources = allocationInputs(recipe, { segments, statistics, factors });
-    const allocation = allocateFrom(add, recipe, recipe.allocation?.statistics === "none" ? {} : sources);
+    const allocation = allocateFrom(add, recipe, sources);
     return [compressFrom(add, recipe, "", { factors, allocation, withVocabulary: isAsked })];
   }
   return Array.from({ length: count }, (_, index) => {
@@ -692,8 +699,7 @@ export async function withSolverNeeds(recipe: Recipe, stages: Stages, outline: M
   // other readers of the statistics, such as imatrix, want inputs as they are
   const normalises = solver.prefersNormalisedTokens === true && !isRead(recipe, ["capture"]);
   const preferred = normalises ? { normaliseTokens: true } : {};
-  const ordered = isOfTypes ? { ...options, ...choices[0] } : options;
-  const factor = { ...least.factor, ...factorOptionsFor(solver, ordered, recipe.factor) };
+  const factor = { ...least.factor, ...factorOptionsFor(solver, { ...options, ...middleOf(choices) }, recipe.factor) };
   const isSparsity = recipe.allocate !== undefined && !allocatesBits(recipe);
   // what damage is measured with may be too
   const grid = allocatesBits(recipe) && !isOfTypes ? { groupSize: options["groupSize"] } : {};
@@ -705,8 +711,7 @@ export async function withSolverNeeds(recipe: Recipe, stages: Stages, outline: M
     factor: isSparsity ? { ...factor, languageDiagonals: true } : factor,
     compress: { ...grid, ...least.compress, ...recipe.compress, ...defaults },
   };
-  const first = isOfTypes ? { ...completed, compress: { ...completed.compress, ...choices[0] } } : completed;
-  const { codes } = await plannedLayers(first);
+  const { codes } = await plannedLayers(representative(completed));
   return { ...completed, splitsRows: await canSplitRows(solver), layerForm: typeof codes === "string" ? codes : "codes" };
 }
 

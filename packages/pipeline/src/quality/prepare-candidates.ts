@@ -34,11 +34,15 @@ async function optionsFor(given: StageOptions, solver: unknown): Promise<StageOp
   return Object.fromEntries(Object.entries(given).filter(([name]) => common.has(name) || Object.hasOwn(options, name)));
 }
 
-async function applyChanges(recipe: Recipe, { compress = {}, factor = {}, allocate }: Changes): Promise<Recipe> {
-  const { grid, mixture, solver } = recipe.compress;
+/** @param layerForm of the layers of the recipe, once that is known */
+async function applyChanges(
+  recipe: Recipe,
+  { compress = {}, factor = {}, allocate }: Changes,
+  layerForm: Recipe["layerForm"],
+): Promise<Recipe> {
+  const { solver } = recipe.compress;
   // block types of GGUF are no groups, whose ranges some candidates search otherwise
-  const isInBlocks = grid !== undefined || mixture !== undefined;
-  const changed = isInBlocks ? withoutGroups(await loadSolver(String(solver)), compress) : compress;
+  const changed = layerForm === "blocks" ? withoutGroups(await loadSolver(String(solver)), compress) : compress;
   return {
     ...recipe,
     compress: { ...(await optionsFor(recipe.compress, changed["solver"])), ...changed },
@@ -115,9 +119,9 @@ export async function prepareCandidates(
   for (const candidate of candidates) {
     try {
       // the types that follow from the format stay what they are
-      const mixture = prepared[0]?.trial.recipe.compress["mixture"];
+      const { compress: { mixture } = {}, layerForm } = prepared[0]?.trial.recipe ?? {};
       const own = mixture === undefined ? recipe : { ...recipe, compress: { ...recipe.compress, mixture } };
-      const changed = await applyChanges(own, candidate.changes);
+      const changed = await applyChanges(own, candidate.changes, layerForm);
       const trial = await prepare(trialOf(changed, validation));
       const key = await keyOf(trial);
       if (prepared.some((other) => other.key === key)) continue;

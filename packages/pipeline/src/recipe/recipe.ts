@@ -71,5 +71,12 @@ export interface Recipe {
 /** Whether an allocation is of bits or types of each tensor, not of sparsity: of a recipe with what its method needs. */
 export const allocatesBits = ({ allocation }: Recipe): boolean => allocation?.chooses === "bits";
 
+/**
+ * Whether an allocation has a capture of the dense model for itself: where it reads statistics of all steps, and those that
+ * the solver needs are of compressed steps, or there are none.
+ */
+export const capturesBeforehand = ({ allocate, allocation, propagation, compress }: Recipe): boolean =>
+  allocate !== undefined && allocation?.statistics !== "none" && (propagation !== "dense" || compress["withoutFactors"] === true);
+
 /** Whether it is of block types of GGUF; of a recipe completed for its format. */
 export const allocatesTypes = (recipe: Recipe): boolean => allocatesBits(recipe) && recipe.allocate?.["types"] !== undefined;

@@ -1,13 +1,5 @@
 import { readSegments, Spool, type Segment } from "@mbs/artifacts";
-import {
-  at,
-  BadDataError,
-  FailedPreconditionError,
-  InternalError,
-  InterruptedError,
-  type ArtifactStream,
-  type StageContext,
-} from "@mbs/contracts";
+import { at, BadDataError, InternalError, InterruptedError, type ArtifactStream, type StageContext } from "@mbs/contracts";
 import type { Forward, Model } from "@mbs/models";
 
 /** Most tokens of a language that are run: more change what is found by less than languages differ. */
@@ -145,10 +137,10 @@ export type OutputChanges = ReadonlyMap<string, ReadonlyMap<string, number>>;
  *
  * It takes at most about four passes of the model over the segments, or 16 tokens of each language where that is more.
  *
+ * @param model of one stream, a decoder
  * @param segments texts of all languages
  * @param perturb how a tensor is changed
  * @returns tensor → language → the change, dimensionless
- * @throws {FailedPreconditionError} for an encoder-decoder
  */
 export async function measureOutputChange(
   model: Model,
@@ -156,11 +148,6 @@ export async function measureOutputChange(
   perturb: Perturbation,
   context: StageContext,
 ): Promise<OutputChanges> {
-  if (model.streams.length > 1) {
-    throw new FailedPreconditionError(
-      `${model.path} is an encoder-decoder, whose output is not measured; allocate without --segments`,
-    );
-  }
   const trials = trialsOf(model);
   const texts = await readShortTexts(segments, model, trials);
   const forward = await model.forward({ threads: context.threads });
