@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { at, defineSolver, type Solver } from "@mbs/contracts";
+import { at, defineSolver, type SiteWeight, type Solver } from "@mbs/contracts";
 import { conformanceSuite, type ConformanceSettings } from "../src/conformance/index.ts";
 import { loadSolver, solvers } from "../src/index.ts";
 
@@ -84,9 +84,10 @@ for (const { name: check, run } of conformanceSuite(await loadSolver("sparsegpt"
   test(`3 bits: ${check}`, run);
 
 /** What a broken solver is told by the suite. */
-async function complaintsOf(solver: Solver): Promise<string[]> {
+async function complaintsOf(solver: Solver, options: ConformanceSettings["options"] = [{}]): Promise<string[]> {
   const complaints: string[] = [];
-  for (const { run } of conformanceSuite(solver)) await run().catch((error: Error) => complaints.push(error.message));
+  for (const { run } of conformanceSuite(solver, { options }))
+    await run().catch((error: Error) => complaints.push(error.message));
   return complaints;
 }
 
@@ -119,6 +120,16 @@ test("the suite catches what a solver must not do", async () => {
   let calls = 0;
   await refuses(({ values }) => ({ values: values.fill((calls += 1)) }), /values differ from the first time/);
   await refuses(({ values, rows }) => ({ values: values.fill(rows) }), /differs from itself alone/);
+});
+
+test("the suite catches a solver that makes blocks unannounced, or announces them and makes none", async () => {
+  const none = { ...idle, plannedCodes: () => "blocks" as const, solve: ({ values }: SiteWeight) => ({ values }) };
+  assert.match((await complaintsOf(none)).join(), /makes no blocks, and its plannedCodes says that it does/);
+  const unannounced = { ...(await loadSolver("rtn")), plannedCodes: () => "none" as const };
+  assert.match(
+    (await complaintsOf(unannounced, [{ grid: "Q4_0" }])).join(),
+    /makes blocks, and its plannedCodes does not say so/,
+  );
 });
 
 test("the suite catches a solver that says its rows are independent and looks at others", async () => {
