@@ -91,7 +91,8 @@ function checkSources(model: Model, statistics: ArtifactStream | undefined, segm
 /** Stage `allocate`: factors of all steps and a model to a sparsity of each step, or to bits of each tensor. */
 export const allocate: Stage = {
   name: "allocate",
-  summary: "Choose the sparsity of each step, or the bits or GGUF type of each tensor, from statistics of the model's inputs.",
+  summary:
+    "Choose the sparsity of each step or tensor, or the bits or GGUF type of each tensor, from statistics of the model's inputs.",
   examples: [
     "mbs allocate --model M --method owl --sparsity 0.6 < factors.arrow > allocation.arrow",
     "mbs factor --upper off --language-diagonals < statistics.arrow | mbs allocate --model M --method correlation --sparsity 0.6 > allocation.arrow",
@@ -119,7 +120,9 @@ export const allocate: Stage = {
       description: "texts to measure on how much the model's output changes with each tensor's, for damage",
     },
   },
-  outputs: { allocation: { kind: "allocation", description: "the sparsity of each step, or the bits or type of each tensor" } },
+  outputs: {
+    allocation: { kind: "allocation", description: "the sparsity of each step or tensor, or the bits or type of each tensor" },
+  },
   options: ownOptions,
   moreOptions: async (raw) => methodNamed(raw).options,
   moreOptionsBy: "method",

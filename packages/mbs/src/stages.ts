@@ -75,7 +75,7 @@ export const stages: ReadonlyMap<string, { readonly summary: string; readonly lo
     "allocate",
     {
       summary:
-        "Choose the sparsity of each step, or the bits or GGUF type of each tensor, from statistics of the model's inputs.",
+        "Choose the sparsity of each step or tensor, or the bits or GGUF type of each tensor, from statistics of the model's inputs.",
       load: async () => (await import("@mbs/compression")).allocate,
     },
   ],
