@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { InternalError, parseOptions, UsageError } from "@mbs/contracts";
 import { configOf, converted, hasFile, indexFile, weightIndex, writeSafetensors } from "@mbs/models";
 import type { ArchitectureModel, GraphModel, Model, OutputFile, TensorInfo, WeightDtype } from "@mbs/models";
+import { codeBits } from "@mbs/numbers";
 import { chosenDtype, dtypeOptions } from "./safetensors/written-dtype.ts";
 import type { Format, FormattedModel } from "./format.ts";
 import type { LayerSpool } from "./layers/layer-spool.ts";
@@ -90,7 +91,7 @@ export const denseFormat: Format = {
   encoderDecoders: true,
   takesBlocks: true,
   zeroPoints: "any",
-  mixedBits: () => [2, 3, 4, 5, 6, 7, 8],
+  mixedBits: () => codeBits,
   options: dtypeOptions,
   parts: [],
   checkPlan(model, _planned, given) {

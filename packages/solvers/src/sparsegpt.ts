@@ -1,4 +1,5 @@
 import { defineSolver, UsageError, type WeightPart } from "@mbs/contracts";
+import { bitLimits } from "@mbs/numbers";
 import { layOutGroups } from "./grids/column-groups.ts";
 import { settleColumns, type Pruning } from "./feedback/error-feedback.ts";
 import { propagateError, qepDefault, qepOption, readsOfQep } from "./feedback/error-propagation.ts";
@@ -58,8 +59,8 @@ export const sparsegpt = defineSolver({
     bits: {
       kind: "integer",
       description: "also round to that many bits; absent: not rounded",
-      minimum: 2,
-      maximum: 8,
+      minimum: bitLimits.fewest,
+      maximum: bitLimits.most,
       optional: true,
     },
     ...gridOptions,

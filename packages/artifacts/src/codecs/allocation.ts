@@ -1,4 +1,5 @@
 import { BadDataError, type ArtifactStream } from "@mbs/contracts";
+import { bitLimits } from "@mbs/numbers";
 import { parseMetadata, type AllocationMetadata } from "../kinds/metadata.ts";
 import type { StepAllocation, TensorAllocation } from "../kinds/records.ts";
 import { encodeRows, readRows, type Items, type Row } from "../rows/rows.ts";
@@ -27,8 +28,6 @@ const isNamed = (name: string | undefined): boolean => name !== undefined && nam
 const roundingOfMean = 1e-6;
 
 /** Bits that a code can have. */
-const [fewestBits, mostBits] = [2, 8];
-
 /** @throws {BadDataError} where an allocation has bits and sparsity is wanted, or the reverse */
 function requireContent(stream: ArtifactStream, wanted: "sparsity" | "bits"): AllocationMetadata {
   const metadata = parseMetadata("allocation", stream.schema);
@@ -76,7 +75,8 @@ export function readAllocation(stream: ArtifactStream): AsyncIterable<StepAlloca
 function bitsFault({ tensor, bits, type }: Row<"allocation">): string | undefined {
   if (tensor === "") return "it names no tensor";
   if (isNamed(type)) return bits === 0 ? undefined : `it has ${bits} bits and the type ${type}`;
-  return bits < fewestBits || bits > mostBits ? `bits is ${bits}, outside ${fewestBits} to ${mostBits}` : undefined;
+  const { fewest, most } = bitLimits;
+  return bits < fewest || bits > most ? `bits is ${bits}, outside ${fewest} to ${most}` : undefined;
 }
 
 async function* requireTensors(rows: AsyncIterable<Row<"allocation">>): AsyncGenerator<TensorAllocation> {

@@ -2,6 +2,7 @@ import { FailedPreconditionError, parseOptions } from "@mbs/contracts";
 import type { OptionTable } from "@mbs/contracts";
 import { configOf } from "@mbs/models";
 import type { Model, WeightDtype } from "@mbs/models";
+import { codeBits } from "@mbs/numbers";
 import { denseFormat } from "../dense-format.ts";
 import type { Format } from "../format.ts";
 import { refuseLayer } from "../layers/layer-grid.ts";
@@ -80,7 +81,7 @@ export const compressedTensorsFormat: Format = {
   // transformers reads others with dequantize=True alone
   zeroPoints: "middle",
   mixedBits(raw) {
-    if (parseOptions(options, raw, `assemble --format ${name}`).configGroups === "several") return [2, 3, 4, 5, 6, 7, 8];
+    if (parseOptions(options, raw, `assemble --format ${name}`).configGroups === "several") return codeBits;
     throw new FailedPreconditionError(
       "compressed-tensors stores all layers with the most bits of any, unless assemble has config-groups: several, which transformers does not read with dequantize=True; give it that, or take format gptq",
     );

@@ -2,7 +2,7 @@ import { basename } from "node:path";
 import { FailedPreconditionError, InternalError, parseOptions } from "@mbs/contracts";
 import type { OptionTable } from "@mbs/contracts";
 import type { LayerSummary } from "@mbs/artifacts";
-import { blockTypeNamed, bytesIn, mixtureNamed, typeMixtures, writeGguf } from "@mbs/gguf";
+import { allocatedTypes, blockTypeNamed, bytesIn, mixtureNamed, typeMixtures, writeGguf } from "@mbs/gguf";
 import type { BlockType, GgufField, TypeMixture } from "@mbs/gguf";
 import { ggufFile, ggufTypes, planGguf, requireGgufModel } from "@mbs/models";
 import type { ArchitectureModel, GgufPlan } from "@mbs/models";
@@ -21,9 +21,6 @@ const options = {
       "types of the tensors, by the names that llama-quantize has for its mixtures; the digit is about the bits of a weight",
   },
 } as const satisfies OptionTable;
-
-/** Types that an allocation chooses between, if it does not say: each has another size. */
-const allocatedTypes = ["Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "Q8_0"];
 
 /** Of the way in which blocks are stored, since llama.cpp changed it twice. */
 const quantisationVersion = 2;

@@ -7,7 +7,7 @@ import {
   type TensorAllocation,
 } from "@mbs/artifacts";
 import { BadDataError, optionFlag, UsageError, type ArtifactStream, type Option, type Solver } from "@mbs/contracts";
-import { dependentDefaults } from "@mbs/solvers";
+import { groupOptions, withoutGroups, type dependentDefaults } from "@mbs/solvers";
 import { blockTypeNamed, fittingType } from "@mbs/gguf";
 import { defaultMixture } from "./bits/bit-options.ts";
 import type { TypeOf } from "../site/site-weight.ts";
@@ -126,9 +126,9 @@ function lookUp(rows: readonly TensorAllocation[], ownOf: (row: TensorAllocation
   };
 }
 
-/** The solver's options without those of groups, which the types exclude. @throws {UsageError} where one was given */
-function withoutGroups({ solver, options }: SolverChoice, { excludes = [] }: Option): SolverChoice["options"] {
-  for (const name of [...excludes, "grid"]) {
+/** @throws {UsageError} where an option was given that types exclude, or a type for all */
+function refuseGroups({ solver, options }: SolverChoice): void {
+  for (const name of [...groupOptions(solver), "grid"]) {
     const value = options[name];
     if (value === undefined || value === solver.options[name]?.default || (name === "staticGroups" && value === false)) continue;
     const flag = optionFlag(name);
@@ -136,7 +136,6 @@ function withoutGroups({ solver, options }: SolverChoice, { excludes = [] }: Opt
       option: flag,
     });
   }
-  return Object.fromEntries(Object.entries(options).filter(([name]) => !excludes.includes(name)));
 }
 
 function readTypes(
@@ -145,7 +144,9 @@ function readTypes(
   given: SolverChoice,
   choose: (options: SolverChoice["options"]) => SolverChoice,
 ): AllocatedChoices {
-  const others = withoutGroups(given, allocatedOption("grid", given, "tensor"));
+  allocatedOption("grid", given, "tensor");
+  refuseGroups(given);
+  const others = withoutGroups(given.solver, given.options);
   const types = new Map(rows.map(({ tensor, type = "" }) => [tensor, blockTypeNamed(type)]));
   const byType = new Map([...new Set(types.values())].map(({ name }) => [name, choose({ ...others, grid: name })]));
   const { bitsPerWeight } = metadata;

@@ -1,19 +1,12 @@
-import { FailedPreconditionError } from "@mbs/contracts";
-import { fittingType, mixtureNamed, type BlockType } from "@mbs/gguf";
-import { ggufTypes, planGguf, requireGgufModel, type Model } from "@mbs/models";
+import { fittingType, type BlockType } from "@mbs/gguf";
+import type { Model } from "@mbs/models";
+import { ggufTypesOf } from "../gguf-types.ts";
 import type { SolverChoice } from "./solve-site.ts";
 import type { TypeOf } from "./site-weight.ts";
 
 /** The types that a mixture gives the tensors of a model, by their names in it. */
 async function typesOfMixture(model: Model, name: string): Promise<ReadonlyMap<string, BlockType>> {
-  if (model.kind !== "architecture") {
-    throw new FailedPreconditionError(`${model.path} is an ONNX model, of which no GGUF file is made; leave out --mixture`, {
-      option: "--mixture",
-    });
-  }
-  requireGgufModel(model);
-  const plan = await planGguf(model, new Map());
-  const types = ggufTypes(plan, mixtureNamed(name));
+  const { plan, types } = await ggufTypesOf(model, name, "leave out --mixture");
   return new Map(
     plan.tensors.flatMap(({ name: written, sources }) => {
       const type = types.get(written);

@@ -44,3 +44,6 @@ export const blockGrids: ReadonlyMap<string, BlockGrid> = new Map([
   ["IQ4_NL", { rule: { ...legacy(0, 15), levels: iq4Levels }, pack: packIQ4NL }],
   ["IQ4_XS", { rule: { ...signed(32, 0, 15, 31), levels: iq4Levels }, pack: packIQ4XS }],
 ]);
+
+/** Types that an allocation chooses between, if it does not say: each has another size. */
+export const allocatedTypes: readonly string[] = ["Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "Q8_0"];

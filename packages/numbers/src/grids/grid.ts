@@ -10,9 +10,18 @@ export interface Grid {
   readonly maximum: number;
 }
 
+/** Bits that a code can have. */
+export const bitLimits = { fewest: 2, most: 8 } as const;
+
+/** All numbers of bits that a code can have, from the fewest on. */
+export const codeBits: readonly number[] = Array.from(
+  { length: bitLimits.most - bitLimits.fewest + 1 },
+  (_, index) => bitLimits.fewest + index,
+);
+
 /** How grids are laid over weights. */
 export interface GridRule {
-  /** 2 to 8. */
+  /** One of `codeBits`. */
   readonly bits: number;
   readonly symmetric: boolean;
   /** The least zero point of an asymmetric grid, 0 or 1; default 0. */

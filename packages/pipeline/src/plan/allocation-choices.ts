@@ -1,11 +1,9 @@
 import { optionFlag, UsageError } from "@mbs/contracts";
 import type { Solver, SolverSetting, Stage, StageOptions } from "@mbs/contracts";
-import { dependentDefaults } from "@mbs/solvers";
+import { codeBits } from "@mbs/numbers";
+import { dependentDefaults, groupOptions } from "@mbs/solvers";
 import { allocatesBits } from "../recipe/recipe.ts";
 import type { Recipe } from "../recipe/recipe.ts";
-
-/** All that a code can have. */
-const allBits = [2, 3, 4, 5, 6, 7, 8];
 
 /** Options of `allocate` with the bits or types to choose from: those that the format holds, where the recipe does not say. @param writer the stage that writes the model */
 export async function withChoices(recipe: Recipe, writer: Stage | undefined): Promise<StageOptions | undefined> {
@@ -14,7 +12,7 @@ export async function withChoices(recipe: Recipe, writer: Stage | undefined): Pr
   const written = allocate["bits"] === undefined ? await writer?.mixedTypes?.(assemble) : undefined;
   if (written !== undefined) return { ...written, ...allocate };
   if (allocate["types"] !== undefined) return allocate;
-  const held = (await writer?.mixedBits?.(assemble)) ?? allBits;
+  const held = (await writer?.mixedBits?.(assemble)) ?? codeBits;
   return { bits: held.map(String), ...allocate };
 }
 
@@ -37,13 +35,6 @@ export const middleOf = <Choice>(choices: readonly Choice[]): Choice | undefined
 /** A completed recipe in which all tensors get the same of the bits or types that its allocation chooses from. */
 export const representative = (recipe: Recipe): Recipe =>
   allocatesBits(recipe) ? { ...recipe, compress: { ...recipe.compress, ...middleOf(choosable(recipe)) } } : recipe;
-
-/** Options that a solver does not have beside block types of GGUF: those of groups. */
-export const groupOptions = ({ options }: Pick<Solver, "options">): readonly string[] => options["grid"]?.excludes ?? [];
-
-/** Options of a solver without those of groups. */
-export const withoutGroups = <Values extends StageOptions>(solver: Solver, options: Values): Values =>
-  Object.fromEntries(Object.entries(options).filter(([name]) => !groupOptions(solver).includes(name))) as Values;
 
 /** @throws {UsageError} where types are allocated, and the solver has none or the recipe has options of groups */
 export function requireTypes(recipe: Recipe, solver: Solver): void {

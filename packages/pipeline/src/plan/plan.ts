@@ -9,20 +9,13 @@ import {
   plannedCodesOf,
   readSolver,
   vocabularyOptions,
+  withoutGroups,
 } from "@mbs/solvers";
 import { throwFaults } from "../recipe/faults.ts";
 import { allocatesBits, allocatesTypes, capturesBeforehand } from "../recipe/recipe.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import { located } from "./option-faults.ts";
-import {
-  choosable,
-  middleOf,
-  representative,
-  requireTypes,
-  sharedDefaults,
-  withChoices,
-  withoutGroups,
-} from "./allocation-choices.ts";
+import { choosable, middleOf, representative, requireTypes, sharedDefaults, withChoices } from "./allocation-choices.ts";
 import type { Stages } from "./known-stages.ts";
 
 /** The shape of a model, as far as a plan needs it. */

@@ -5,7 +5,7 @@ import type { ObjectPool, PlannedLayers, Progress, Stage, StageOptions } from "@
 import { pinRevisions } from "@mbs/hub";
 import type { Revisions } from "@mbs/hub";
 import { openModel } from "@mbs/models";
-import { loadSolver } from "@mbs/solvers";
+import { loadSolver, withoutGroups } from "@mbs/solvers";
 import type { ModelShape } from "../estimate/disk.ts";
 import { throwFaults } from "../recipe/faults.ts";
 import { firstKeys, firstOptions } from "../recipe/first-options.ts";
@@ -17,7 +17,7 @@ import { foundModel } from "../resources/resource-readers.ts";
 import { Resources } from "../resources/resources.ts";
 import { runFolder } from "../run/run-folder.ts";
 import { checkPins } from "../run/run-record.ts";
-import { choosable, vocabularyFault, withoutGroups } from "./allocation-choices.ts";
+import { choosable, vocabularyFault } from "./allocation-choices.ts";
 import { withAllocationNeeds } from "./allocation-needs.ts";
 import { withKeptLanguages } from "./kept-languages.ts";
 import { loadOwnStages } from "./own-stages.ts";

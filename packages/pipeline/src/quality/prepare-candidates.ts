@@ -1,7 +1,6 @@
 import { FailedPreconditionError, optionFlag, UsageError } from "@mbs/contracts";
 import type { StageOptions } from "@mbs/contracts";
-import { loadSolver } from "@mbs/solvers";
-import { withoutGroups } from "../plan/allocation-choices.ts";
+import { loadSolver, withoutGroups } from "@mbs/solvers";
 import type { PreparedRun } from "../plan/prepared-run.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import { candidatesFor, sizeOptions } from "./candidates.ts";

@@ -1,3 +1,4 @@
+import { allocatedTypes } from "@mbs/gguf";
 import type { Propagation } from "./recipe.ts";
 
 /** The first is the default. */
@@ -97,7 +98,7 @@ export const recipeKeys = {
       "how the `sparsity` of compress is distributed over the steps, or with `method: damage` over the tensors ([pruning](multilingual-pruning.md)); or, with `bits-per-weight` or `size`, which bits or GGUF type each tensor gets ([bits where they count](quantisers.md#bits-where-they-count)). Absent: the same everywhere",
     stage: "allocate",
     given: ["model", "sparsity", "withoutFactors", "allowNonfinite", "groupSize", "symmetric", "minZeroPoint", "mixture"],
-    defaults: { bits: "those that the format holds", types: "with format gguf Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, Q8_0" },
+    defaults: { bits: "those that the format holds", types: `with format gguf ${allocatedTypes.join(", ")}` },
   },
   compress: {
     takes: "options, `solver` among them",

@@ -1,8 +1,8 @@
-import type { OptionTable, SolverSetting } from "@mbs/contracts";
+import type { OptionTable, Solver, SolverSetting } from "@mbs/contracts";
 import { blockGrids, blockTypeNamed, typeMixtures } from "@mbs/gguf";
 import { gridDefaults, type GridValues } from "./quantisation-options.ts";
 
-const groupOptions = ["bits", "groupSize", "symmetric", "minZeroPoint", "search"];
+const ofGroups = ["bits", "groupSize", "symmetric", "minZeroPoint", "search"];
 
 /** Options of the methods that round to the blocks of GGUF too. @param others options that these exclude beside those of every grid */
 export const blockOptions = (others: readonly string[] = []) =>
@@ -12,7 +12,7 @@ export const blockOptions = (others: readonly string[] = []) =>
       description: "round to the grids of this GGUF type, or of its fallback where rows are no whole blocks, instead of groups",
       choices: [...blockGrids.keys()],
       optional: true,
-      excludes: [...groupOptions, ...others, "mixture"],
+      excludes: [...ofGroups, ...others, "mixture"],
     },
     mixture: {
       kind: "choice",
@@ -20,9 +20,16 @@ export const blockOptions = (others: readonly string[] = []) =>
         "the same, each weight to the type that it gets by --type of assemble --format gguf; in a recipe with that format it follows from there, unless grids are given",
       choices: [...typeMixtures.values()].flatMap(({ name, base }) => (blockTypeNamed(base).plain === undefined ? [name] : [])),
       optional: true,
-      excludes: [...groupOptions, ...others],
+      excludes: [...ofGroups, ...others],
     },
   }) as const satisfies OptionTable;
+
+/** Options of a solver that block types of GGUF exclude: those of groups, and what chooses types otherwise. */
+export const groupOptions = ({ options }: Pick<Solver, "options">): readonly string[] => options["grid"]?.excludes ?? [];
+
+/** Options of a solver without those that block types of GGUF exclude. */
+export const withoutGroups = <Values extends object>(solver: Pick<Solver, "options">, values: Values): Values =>
+  Object.fromEntries(Object.entries(values).filter(([name]) => !groupOptions(solver).includes(name))) as Values;
 
 /** Whether options ask for blocks of GGUF. */
 export const asksForBlocks = ({ grid, mixture }: { readonly grid?: string | undefined; readonly mixture?: string | undefined }) =>

@@ -1,5 +1,5 @@
 import type { OptionTable, OptionValues, PlannedCodes, SolverSetting, ZeroPoints } from "@mbs/contracts";
-import type { GridRule } from "@mbs/numbers";
+import { bitLimits, type GridRule } from "@mbs/numbers";
 
 /** The options of every solver that rounds weights to a grid, beside the number of bits. */
 export const gridOptions = {
@@ -36,8 +36,8 @@ export const bitsOption = {
   kind: "integer",
   description: "bits of a weight",
   default: 4,
-  minimum: 2,
-  maximum: 8,
+  minimum: bitLimits.fewest,
+  maximum: bitLimits.most,
 } as const;
 
 /** Option `blockSize` of the methods with error feedback. */

@@ -1,13 +1,12 @@
 import { parseOptions, UsageError, type Solver } from "@mbs/contracts";
 import { blockGrids } from "@mbs/gguf";
+import { codeBits } from "@mbs/numbers";
 import { asksForBlocks } from "./block-option.ts";
 
 type SolverOptions = Parameters<Solver["solve"]>[2];
 
-const codeBits = ["2", "3", "4", "5", "6", "7", "8"];
-
 /** What `--vocabulary` takes: nothing is rounded, or as the other weights are, to codes of so many bits, or to a type of GGUF. */
-export const vocabularyChoices: readonly string[] = ["off", "on", ...codeBits, ...blockGrids.keys()];
+export const vocabularyChoices: readonly string[] = ["off", "on", ...codeBits.map(String), ...blockGrids.keys()];
 
 /**
  * Options of a solver for embedding and head: those for the other weights, with bits or a type of their own, and without what

@@ -1,5 +1,6 @@
 import { UsageError, type OptionTable, type OptionValues } from "@mbs/contracts";
-import { typeMixtures } from "@mbs/gguf";
+import { allocatedTypes, typeMixtures } from "@mbs/gguf";
+import { codeBits } from "@mbs/numbers";
 import { parseSize } from "./bit-budget.ts";
 import { bitChoices, typeChoices, type StorageChoices } from "./storage-choices.ts";
 
@@ -25,14 +26,13 @@ export const bitOptions = {
     kind: "list",
     placeholder: "BITS,…",
     description: "numbers of bits to choose from; in a recipe those that the format holds, if not given",
-    default: ["2", "3", "4", "5", "6", "7", "8"],
+    default: codeBits.map(String),
     optional: true,
   },
   types: {
     kind: "list",
     placeholder: "TYPE,…",
-    description:
-      "types of GGUF to choose from instead of bits, such as Q2_K,Q3_K,Q4_K; where rows are no whole blocks, their fallbacks; in a recipe with format gguf Q2_K to Q6_K and Q8_0, if not given",
+    description: `types of GGUF to choose from instead of bits, such as Q2_K,Q3_K,Q4_K; where rows are no whole blocks, their fallbacks; in a recipe with format gguf ${allocatedTypes.join(", ")}, if not given`,
     optional: true,
     excludes: ["bits", "groupSize", "symmetric", "minZeroPoint"],
   },

@@ -1,6 +1,6 @@
-import { FailedPreconditionError } from "@mbs/contracts";
-import { bytesIn, ggufBytes, mixtureNamed } from "@mbs/gguf";
-import { ggufTypes, planGguf, requireGgufModel, type Model } from "@mbs/models";
+import { bytesIn, ggufBytes } from "@mbs/gguf";
+import type { Model } from "@mbs/models";
+import { ggufTypesOf } from "../../gguf-types.ts";
 
 /** For the name and the licence of the model, which `assemble` adds to the header. */
 const spareBytes = 512;
@@ -16,14 +16,7 @@ const mostPadding = 32;
  * @throws {FailedPreconditionError} where no GGUF file is made of the model
  */
 export async function ggufBytesBeside(model: Model, mixture: string, allocated: ReadonlySet<string>): Promise<number> {
-  if (model.kind !== "architecture") {
-    throw new FailedPreconditionError(
-      `${model.path} is an ONNX model, of which no GGUF file is made; give --bits-per-weight instead of --size`,
-    );
-  }
-  requireGgufModel(model);
-  const plan = await planGguf(model, new Map());
-  const types = ggufTypes(plan, mixtureNamed(mixture));
+  const { plan, types } = await ggufTypesOf(model, mixture, "give --bits-per-weight instead of --size");
   const written = plan.tensors.map(({ name, shape, sources }) => {
     const type = types.get(name);
     const isOther = type !== undefined && !sources.some((source) => allocated.has(source));

@@ -1,5 +1,6 @@
 import { at, InternalError, quoted, UsageError } from "@mbs/contracts";
 import { blockGrids, blockTypeNamed, fittingType, type BlockType } from "@mbs/gguf";
+import { bitLimits, codeBits } from "@mbs/numbers";
 import { isSymmetricAt } from "@mbs/solvers";
 import { storedBits, type CodeGrid } from "./bit-budget.ts";
 
@@ -43,9 +44,6 @@ export function sizeOf(choices: readonly SizedChoice[], name: string): number {
   return found.size;
 }
 
-/** Bits that a code can have. */
-const [fewest, most] = [2, 8];
-
 /** Bits of a trial. */
 const trialBits = 3;
 
@@ -55,10 +53,10 @@ const trialGroup = 32;
 /** "2,3,4,8" as numbers, in order. @throws {UsageError} on others */
 function parseBits(texts: readonly string[]): number[] {
   const bits = [...new Set(texts.map(Number))].sort((a, b) => a - b);
-  const wrong = texts.find((text) => !/^[2-8]$/.test(text));
+  const wrong = texts.find((text) => !codeBits.some((own) => String(own) === text));
   if (wrong === undefined && bits.length > 0) return bits;
   throw new UsageError(
-    `allocate: --bits takes whole numbers from ${fewest} to ${most}, such as 2,3,4,8, not ${quoted(wrong ?? "")}`,
+    `allocate: --bits takes whole numbers from ${bitLimits.fewest} to ${bitLimits.most}, such as 2,3,4,8, not ${quoted(wrong ?? "")}`,
     { option: "--bits" },
   );
 }

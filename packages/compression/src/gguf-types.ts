@@ -1,0 +1,23 @@
+import { FailedPreconditionError } from "@mbs/contracts";
+import { mixtureNamed, type BlockType } from "@mbs/gguf";
+import { ggufTypes, planGguf, requireGgufModel, type GgufPlan, type Model } from "@mbs/models";
+
+/**
+ * The GGUF file that is made of a model.
+ *
+ * @param remedy what to do where none is
+ * @returns the plan, and by their names in the file the types that a mixture gives its tensors
+ * @throws {FailedPreconditionError} where GGUF does not hold the model
+ */
+export async function ggufTypesOf(
+  model: Model,
+  mixture: string,
+  remedy: string,
+): Promise<{ readonly plan: GgufPlan; readonly types: ReadonlyMap<string, BlockType> }> {
+  if (model.kind !== "architecture") {
+    throw new FailedPreconditionError(`${model.path} is an ONNX model, of which no GGUF file is made; ${remedy}`);
+  }
+  requireGgufModel(model);
+  const plan = await planGguf(model, new Map());
+  return { plan, types: ggufTypes(plan, mixtureNamed(mixture)) };
+}
