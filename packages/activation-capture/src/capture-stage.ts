@@ -41,7 +41,7 @@ const options = {
     choices: ["languages", "pooled"],
     default: "languages",
     description:
-      "a Gram of each language, or one pooled in the shares of --mix and every language's diagonal, which is enough for mbs factor",
+      "a Gram of each language, or one pooled in the shares of --mix and every language's diagonal, which is enough for mbs factor; of the head's input always one of each",
   },
   vocabulary: {
     kind: "flag",
@@ -162,8 +162,10 @@ async function* captureAll(work: Work, context: StageContext): AsyncGenerator<St
     const { vocabulary } = model;
     if (withVocabulary && vocabulary !== undefined && reads !== undefined) {
       reads.require(heads);
-      // all inputs are of one size behind the norm, and its size has a meaning beside the price of the embedding
-      const plan = planStep([{ site: headSite, width: model.hiddenSize }], inWhole, { ...request, normalised: false });
+      // all inputs are of one size behind the norm, and its size has a meaning beside the price of the embedding; each row of the
+      // head belongs to few languages, so that it wants their Grams
+      const asked = { ...request, grams: "languages", normalised: false } as const;
+      const plan = planStep([{ site: headSite, width: model.hiddenSize }], inWhole, asked);
       const capture = { model, vocabulary, plan, batches, shares, states, reads };
       yield* captureVocabulary(capture, { ...tools, advanceProgress: advanceProgress(vocabulary.name) });
     }

@@ -69,6 +69,19 @@ test("embedding and head are captured behind the steps, from segments as from th
   });
 });
 
+test("the head has a Gram of each language, also where those of steps are pooled, up to the budget", async () => {
+  await withModel(async (folder, model) => {
+    const kindsOf = async (options: object): Promise<string[]> => {
+      const segments = segmentStream(makeSegments(), model.tokenizerAddress);
+      const found = ofVocabulary(await runCapture(segments, { model: folder, vocabulary: true, ...options }));
+      return found.filter(({ site }) => site === headSite).map(({ language, kind }) => `${language} ${kind}`);
+    };
+    const grams = languages.map((name) => `${name} gram`);
+    assert.equal(await kindsOf({ grams: "pooled" }), grams);
+    assert.equal(await kindsOf({ budget: "1KiB" }), ["* gram", ...languages.map((name) => `${name} diagonal`)]);
+  });
+});
+
 test("reads are shares of tokens, and spread is the mean of p(1 - p) over every fourth position", async () => {
   await withModel(async (folder, model) => {
     const found = ofVocabulary(

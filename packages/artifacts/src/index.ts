@@ -43,6 +43,7 @@ export {
   allLanguages,
   allSites,
   embeddingSite,
+  headClassSite,
   headSite,
   inputSite,
   isTokenSite,

@@ -1,6 +1,6 @@
 import {
   encodeLayers,
-  headSite,
+  headClassSite,
   inputSite,
   parseMetadata,
   readFactors,
@@ -9,6 +9,7 @@ import {
   type LayerRecord,
 } from "@mbs/artifacts";
 import {
+  at,
   BadDataError,
   InterruptedError,
   UsageError,
@@ -32,6 +33,7 @@ import { canSplitRows, dependentDefaults, loadSolver, solvers, vocabularyChoices
 import { readAllocated, type AllocatedChoices } from "./allocation/allocated-choices.ts";
 import { openModelOf } from "./factored-model.ts";
 import { RowThreads } from "./rows/row-threads.ts";
+import { ScatteredRows } from "./rows/scattered-rows.ts";
 import { scaledNorms } from "./site/scaled-norms.ts";
 import type { SiteInput } from "./site/site-statistics.ts";
 import { blockTypesOf } from "./site/block-types.ts";
@@ -40,8 +42,8 @@ import { cutSite, readSite } from "./site/site-weight.ts";
 import type { TypeOf } from "./site/site-weight.ts";
 import { solveSite } from "./site/solve-site.ts";
 import type { SolverChoice } from "./site/solve-site.ts";
-import { solveVocabulary, vocabularyInputs, vocabularyTensor } from "./site/vocabulary.ts";
-import type { TokenCosts } from "./site/vocabulary.ts";
+import { allRows, lastClass, rangeOfVocabulary, solveVocabulary, vocabularyInputs, vocabularyTensor } from "./site/vocabulary.ts";
+import type { TokenCosts, VocabularyRows } from "./site/vocabulary.ts";
 
 const ownOptions = {
   model: { kind: "resource", resource: "model", description: "model whose weights are compressed" },
@@ -134,34 +136,41 @@ function vocabularyChoice(
 const uncalibrated = { order: "natural", weights: {} };
 
 /** What is compressed next: a site of a step, or embedding and head, whose inputs are those of the head's site alone. */
-type Work = SiteInput & { readonly costs?: TokenCosts };
+type Work = SiteInput & { readonly rows?: VocabularyRows };
 
 /** Every site of a model, of whose inputs nothing is known, and embedding and head where they are asked for. */
 function* plainSites({ steps, vocabulary }: Model, withVocabulary: boolean): Generator<Work> {
   for (const { name: step, sites } of steps) for (const { name: site, width } of sites) yield { step, site, width };
   if (!withVocabulary || vocabulary === undefined) return;
-  for (const input of vocabularyInputs(vocabulary, undefined)) yield { ...input, costs: {} };
+  for (const input of vocabularyInputs(vocabulary, undefined)) yield { ...input, rows: allRows({}) };
 }
 
 /** The sites of factors that weights read. @throws {BadDataError} where the head is asked for, and they do not have it */
 async function* factoredSites(factors: ArtifactStream, { vocabulary }: Model, withVocabulary: boolean): AsyncGenerator<Work> {
-  const costs: { spread?: Float32Array; reads?: Float32Array } = {};
-  let hasHead = false;
+  const costs: { -readonly [Name in keyof TokenCosts]: TokenCosts[Name] } = {};
+  /** Of the head's site, and behind it what the embedding reads. */
+  let head: readonly SiteInput[] = [];
+  let number = 0;
+  let isComplete = false;
   for await (const factor of readFactors(factors)) {
     const { step, site, width } = factor;
     if (step === vocabularyStep) {
       if (site === tokenSites.reads) costs.reads = factor.diagonal;
       else if (site === tokenSites.spread) costs.spread = factor.diagonal;
-      else if (site === headSite && withVocabulary && vocabulary !== undefined) {
-        hasHead = true;
-        for (const input of vocabularyInputs(vocabulary, factor)) yield { ...input, costs };
+      else if (site === tokenSites.classes) costs.classes = factor.diagonal;
+      else if (withVocabulary && vocabulary !== undefined && site === headClassSite(number)) {
+        if (number === 0) head = vocabularyInputs(vocabulary, factor);
+        isComplete = number === lastClass(costs);
+        yield { ...at(head, 0), factor, rows: { costs, number, isLast: isComplete } };
+        number += 1;
+        if (isComplete) for (const input of head.slice(1)) yield { ...input, rows: allRows(costs) };
       }
       continue;
     }
     // no weight reads the input before the norm; its factor is there for comparisons of languages
     if (site !== inputSite) yield { step, site, width, factor };
   }
-  if (withVocabulary && !hasHead) {
+  if (withVocabulary && !isComplete) {
     throw new BadDataError("the factors have no input of the head; capture with --vocabulary, or leave it out here");
   }
 }
@@ -207,6 +216,7 @@ async function* compressAll(
   const rowThreads = threads > 1 ? RowThreads.take(threads, pool) : undefined;
   let sites = 0;
   let fallbacks = 0;
+  let scattered: ScatteredRows | undefined;
   const tellFallback = fallbackTeller(warn);
   const tellPlain = (tensor: string, columns: number): void =>
     warn(
@@ -218,19 +228,23 @@ async function* compressAll(
   try {
     for await (const input of inputs) {
       if (signal.aborted) throw new InterruptedError("compress: stopped");
-      const { costs } = input;
-      if (costs !== undefined && vocabulary !== undefined) {
+      const { rows } = input;
+      if (rows !== undefined && vocabulary !== undefined) {
         const onRows = (done: number, total: number): void =>
           progress({ activity: `compress the ${input.site}`, done, total, unit: "rows" });
         const context = { blas, signal, warn, rowThreads, onRows };
         const { tensor } = vocabularyTensor(model, input);
         const type = vocabulary.typeOf?.(tensor, input.width);
         if (type?.plain !== undefined) {
-          tellPlain(tensor, input.width);
+          if (rows.isLast) tellPlain(tensor, input.width);
           continue;
         }
         tellFallback(vocabulary.options["grid"], input.width, type?.name);
-        const layer = await solveVocabulary(model, input, { choice: vocabulary, type, costs, shards: rowParts }, context);
+        scattered ??= new ScatteredRows(rangeOfVocabulary(model, input, rowParts));
+        await solveVocabulary(model, input, { choice: vocabulary, type, ...rows }, scattered, context);
+        if (!rows.isLast) continue;
+        const layer = scattered.finish(rowParts !== undefined);
+        scattered = undefined;
         if (layer !== undefined) yield layer;
         continue;
       }

@@ -47,12 +47,12 @@ export function putNan(folder: string, ending: string): string {
   return name;
 }
 
-/** A made-up factor: H has `1 + column % 3` on its diagonal and 0.5 beside it; column 1 is dead. */
-export async function makeFactor(step: string, site: string, width: number): Promise<FactorRecord> {
+/** A made-up factor: H has `1 + column % 3` on its diagonal and `beside` beside it; column 1 is dead. */
+export async function makeFactor(step: string, site: string, width: number, beside = 0.5): Promise<FactorRecord> {
   const gram = new Float32Array(width * width);
   for (let column = 0; column < width; column += 1) {
     gram[column * (width + 1)] = column === 1 ? 0 : 1 + (column % 3);
-    if (column > 2) gram[column * width + column - 1] = gram[(column - 1) * width + column] = 0.5;
+    if (column > 2) gram[column * width + column - 1] = gram[(column - 1) * width + column] = beside;
   }
   const diagonal = Float32Array.from({ length: width }, (_, column) => at(gram, column * (width + 1)));
   const damped = gram.slice();

@@ -1,14 +1,18 @@
-import { headSite, embeddingSite, tokenSites, vocabularyStep } from "@mbs/artifacts";
+import { headClassSite, headSite, embeddingSite, tokenSites, vocabularyStep } from "@mbs/artifacts";
 import type { FactorRecord, LayerRecord } from "@mbs/artifacts";
-import { at, BadDataError, UsageError } from "@mbs/contracts";
+import { at, BadDataError, parseOptions, UsageError } from "@mbs/contracts";
 import { blockTypeNamed, encodeValues } from "@mbs/gguf";
 import { openModel } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { decodeWeights } from "@mbs/numbers";
+import { createBlas } from "@mbs/onnx";
+import { dependentDefaults, loadSolver } from "@mbs/solvers";
 import { fileURLToPath } from "node:url";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { allocate, compress, joinLayers } from "../src/index.ts";
+import { siteStatistics } from "../src/site/site-statistics.ts";
+import { scaleDtypeOf } from "../src/site/site-weight.ts";
 import { factorsOf, factorStream, makeFactor, recordingContext, runCompress, withTinyModel } from "./tiny-site.ts";
 import { collect, readLayers } from "@mbs/artifacts";
 
@@ -28,6 +32,16 @@ async function vocabularyFactors({ vocabularySize, hiddenSize }: Model): Promise
     ofTokens(tokenSites.spread, (token) => (token % 2) / vocabularySize),
     head,
   ];
+}
+
+/** The same with the rows in three classes, row by row in turn, each with a factor of its own. */
+async function classedFactors(model: Model): Promise<FactorRecord[]> {
+  const [reads, spread, head] = (await vocabularyFactors(model)) as [FactorRecord, FactorRecord, FactorRecord];
+  const others = await Promise.all(
+    [0.3, -0.4].map((beside, place) => makeFactor(vocabularyStep, headClassSite(place + 1), head.width, beside)),
+  );
+  const classes = { ...spread, site: tokenSites.classes, diagonal: spread.diagonal.map((_, row) => row % 3) };
+  return [reads, spread, classes, head, ...others];
 }
 
 const valuesOf = ({ tensor, values }: LayerRecord): Float32Array => decodeWeights(values.dtype, values.data, tensor);
@@ -74,6 +88,48 @@ test("the damage counts each token as much as it is predicted", async () => {
     const expected = form((index) => at(before, index) - at(values, index)) / form((index) => at(before, index));
     // float32 sums of some thousand terms
     assert.ok(Math.abs(last.summary.damage / expected - 1) < 1e-4, `${last.summary.damage} against ${expected}`);
+  });
+});
+
+test("each class of rows is what the solver makes of these rows alone with the factor of the class", async () => {
+  await withTinyModel({ vocabularySize: 301 }, async (model) => {
+    const factors = await classedFactors(model);
+    const given = { bits: 3, groupSize: 16 };
+    const layers = await runCompress(model, factors, { solver: "gptq", vocabulary: "3", ...given });
+    const { codes, scales, summary } = at(layers, 0);
+    assert.ok(codes && scales);
+    const gptq = await loadSolver("gptq");
+    const parsed = parseOptions(gptq.options, { ...given, qep: 0 }, "gptq");
+    const options = { ...parsed, ...dependentDefaults(gptq, parsed, { zeroPoints: "any", crossMoments: false }) };
+    const blas = createBlas({ threads: 1 });
+    for (const [number, factor] of factors.slice(-3).entries()) {
+      const numbers = Int32Array.from({ length: model.vocabularySize }, (_, row) => row).filter((row) => row % 3 === number);
+      const rows = numbers.length;
+      const weight = {
+        rows,
+        columns: factor.width,
+        values: await model.checkpoint.readRowsF32(embedding, numbers),
+        parts: [{ tensor: embedding, firstRow: 0, rows }],
+        scalable: false,
+        scaleDtype: scaleDtypeOf(model, [model.dtype]),
+      };
+      const statistics = siteStatistics({ ...factor, factor }, gptq.needs.slice(0, 2)) as Parameters<typeof gptq.solve>[1];
+      const context = { blas, signal: new AbortController().signal, warn: () => {} };
+      const { quantised } = await gptq.solve(weight, statistics, options, context);
+      assert.ok(quantised);
+      const expected = [codes, scales].map(({ data, rows: all }) => {
+        const stride = data.length / all;
+        return Buffer.concat([...numbers].map((row) => data.subarray(row * stride, (row + 1) * stride)));
+      });
+      const found = [quantised.codes, quantised.scales].map(({ buffer, byteOffset, byteLength }) =>
+        Buffer.from(buffer, byteOffset, byteLength),
+      );
+      assert.equal(found, expected, `class ${number}`);
+    }
+    await blas.release();
+    assert.equal([summary.bits, summary.firstRow, summary.tensorRows], [3, undefined, undefined]);
+    const [one] = await runCompress(model, await vocabularyFactors(model), { solver: "gptq", vocabulary: "3", ...given });
+    assert.not.equal(one?.codes, codes);
   });
 });
 

@@ -18,7 +18,7 @@ import { mixSites } from "./mixed-site.ts";
 import type { MixedSite, PooledMix } from "./mixed-site.ts";
 import { climbLadder } from "./rescue-ladder.ts";
 import type { Engines } from "./rescue-ladder.ts";
-import { VocabularyCosts } from "./vocabulary-costs.ts";
+import { VocabularyRows } from "./vocabulary-rows.ts";
 
 const options = {
   mix: {
@@ -59,6 +59,14 @@ const options = {
     choices: ["on", "off"],
     default: "on",
     description: "off leaves the upper factor out, for solvers that need the diagonal alone",
+  },
+  rowClasses: {
+    kind: "integer",
+    default: 1,
+    minimum: 1,
+    maximum: 256,
+    description:
+      "classes of rows of the head at most, each with a Hessian for the language that predicts them, such as 16; with 1 all rows have one",
   },
   steps: shardOption("--steps", "factor some steps of the model alone: 2/8 takes the second of every eight (all)"),
   languageDiagonals: {
@@ -125,13 +133,14 @@ async function factorSite(
     ...(gram && { gram }),
     ...(crossMoment && { crossMoment }),
     ...(upper && { upper: packUpper(upper, width) }),
-    ...(asked && { languageDiagonals }),
+    ...(asked && languageDiagonals && { languageDiagonals }),
   };
 }
 
 async function* factorSites(
   first: MixedSite,
   rest: AsyncIterable<MixedSite>,
+  vocabulary: VocabularyRows,
   order: ColumnOrder,
   values: FactorOptions,
   { signal, progress, warn, threads, pool }: StageContext,
@@ -139,19 +148,33 @@ async function* factorSites(
   const single = createBlas({ threads, pool });
   const double = createDoubleBlas({ threads, pool });
   let done = 0;
-  const vocabulary = new VocabularyCosts();
-  const factorNext = async (mixed: MixedSite): Promise<FactorRecord> => {
-    if (signal.aborted) throw new InterruptedError("factor: stopped");
-    const record = await factorSite(vocabulary.withReads(mixed), order, values, { single, double }, warn);
-    done += 1;
-    progress({ activity: "factor", done, unit: "sites" });
-    return record;
+  const most = values.upper === "on" ? values.rowClasses : 1;
+  const factorNext = async function* (mixed: MixedSite): AsyncGenerator<FactorRecord> {
+    // one tensor has one order of columns: that of all its rows
+    let own = order;
+    for (const part of vocabulary.sites(mixed, most)) {
+      if (signal.aborted) throw new InterruptedError("factor: stopped");
+      const record = await factorSite(part, own, values, { single, double }, warn);
+      if (part.site === mixed.site) own = { name: order.name, arrange: () => record.order };
+      done += 1;
+      progress({ activity: "factor", done, unit: "sites" });
+      yield record;
+    }
   };
   try {
-    yield await factorNext(first);
-    for await (const mixed of rest) yield await factorNext(mixed);
+    yield* factorNext(first);
+    for await (const mixed of rest) yield* factorNext(mixed);
   } finally {
+    vocabulary.close();
     await Promise.all([single.release(), double.release()]);
+  }
+}
+
+/** The statistics, of which `vocabulary` takes what it needs. */
+async function* remembered(statistics: AsyncIterable<Statistic>, vocabulary: VocabularyRows): AsyncGenerator<Statistic> {
+  for await (const statistic of statistics) {
+    vocabulary.take(statistic);
+    yield statistic;
   }
 }
 
@@ -194,8 +217,9 @@ export const factor: Stage = {
     if (statistics === undefined) throw new UsageError("factor: give it statistics");
     // the schema states the weights, so the first site is read before the output begins
     const { model, mix: captured } = parseMetadata("statistics", statistics.schema);
+    const vocabulary = new VocabularyRows();
     const sites = mixSites(
-      ofSteps(readStatistics(statistics), shard),
+      remembered(ofSteps(readStatistics(statistics), shard), vocabulary),
       ...chooseMix(asked, captured && new Map(Object.entries(captured))),
     );
     const first = await sites.next();
@@ -208,6 +232,6 @@ export const factor: Stage = {
       damping: values.damping,
       order: order.name,
     };
-    return { factors: encodeFactors(factorSites(first.value, sites, order, values, context), metadata) };
+    return { factors: encodeFactors(factorSites(first.value, sites, vocabulary, order, values, context), metadata) };
   },
 };

@@ -20,8 +20,8 @@ export interface MixedSite {
   readonly gram?: Float32Array;
   /** E[(x̃ - x) xᵀ], natural order, [width, width]; absent where it was not captured. */
   readonly crossMoment?: Float32Array;
-  /** E[x²] of each language that weighs more than 0, in the order of their codes. */
-  readonly languageDiagonals: readonly LanguageDiagonalRecord[];
+  /** E[x²] of each language that weighs more than 0, in the order of their codes; absent for a class of rows. */
+  readonly languageDiagonals?: readonly LanguageDiagonalRecord[];
 }
 
 /** Whether a Gram of all languages, where there is one, has the mix that is asked for. */

@@ -1,4 +1,13 @@
-import { collect, contentAddress, encodeStatistics, headSite, readFactors, tokenSites, vocabularyStep } from "@mbs/artifacts";
+import {
+  collect,
+  contentAddress,
+  encodeStatistics,
+  headClassSite,
+  headSite,
+  readFactors,
+  tokenSites,
+  vocabularyStep,
+} from "@mbs/artifacts";
 import type { FactorRecord, Statistic } from "@mbs/artifacts";
 import { at, BadDataError, InterruptedError, UsageError } from "@mbs/contracts";
 import type { ArtifactStream, StageContext } from "@mbs/contracts";
@@ -232,11 +241,12 @@ const ofTokens = (name: string, language: string, values: readonly number[]): St
   values: Float32Array.from(values),
 });
 
+const heads = (["en", "fr"] as const).map((language) => ({
+  ...gramStatistic(headSite, language, states[language], width),
+  step: vocabularyStep,
+}));
+
 test("a head that is the embedding too has the embedding's price in its Gram, in one unit of loss", async () => {
-  const head = (["en", "fr"] as const).map((language) => ({
-    ...gramStatistic(headSite, language, states[language], width),
-    step: vocabularyStep,
-  }));
   const tokens = [
     ...["en", "fr"].map((language) => ofTokens(tokenSites.reads, language, [0.5, 0.5, 0])),
     ofTokens(tokenSites.price, "en", [0.3]),
@@ -244,7 +254,7 @@ test("a head that is the embedding too has the embedding's price in its Gram, in
     ...["en", "fr"].map((language) => ofTokens(tokenSites.spread, language, [0.1, 0.2, 0.1])),
   ];
   const options = { mix: "en=0.5,fr=0.5", order: "activation" };
-  const tied = await factors([...tokens, ...head], options);
+  const tied = await factors([...tokens, ...heads], options);
   assert.equal(
     tied.map(({ site: name, summary }) => [name, summary.factorised, summary.orderName]),
     [
@@ -254,7 +264,7 @@ test("a head that is the embedding too has the embedding's price in its Gram, in
       [headSite, true, "activation"],
     ],
   );
-  const untied = await factors([...tokens.filter(({ site: name }) => name !== tokenSites.price), ...head], options);
+  const untied = await factors([...tokens.filter(({ site: name }) => name !== tokenSites.price), ...heads], options);
   const [with_, without] = [at(tied, 3), at(untied, 2)];
   // (0.3 + 0.1) / 2 over the sum of spreads, 0.4
   const expected = without.diagonal.map((square) => square + 0.5);
@@ -263,6 +273,59 @@ test("a head that is the embedding too has the embedding's price in its Gram, in
   const difference = with_.gram.map((value, index) => value - at(without.gram ?? [], index));
   assert.is(difference.filter((value) => Math.abs(value - 0.5) < 1e-6).length, width);
   assert.is(difference.filter((value) => value === 0).length, (width * (width - 1)) / 2);
+});
+
+const diagonalOf = (language: "en" | "fr"): Statistic => ({
+  ...diagonalStatistic(headSite, language, states[language], width),
+  step: vocabularyStep,
+});
+
+/** Where a packed upper half has its diagonal. */
+const onDiagonal = new Set(Array.from({ length: width }, (_, row) => row * width - (row * (row - 1)) / 2));
+
+test("rows get the Grams of the languages that they cost and the price of their own reads, and half the H of all", async () => {
+  // the first token is en's, the second both's, the next two fr's; nobody predicts the last
+  const tokens = [
+    ofTokens(tokenSites.reads, "en", [0.75, 0.25, 0, 0, 0]),
+    ofTokens(tokenSites.reads, "fr", [0.1, 0, 0.4, 0, 0.5]),
+    ofTokens(tokenSites.price, "en", [0.5]),
+    ofTokens(tokenSites.price, "fr", [0.25]),
+    ofTokens(tokenSites.spread, "en", [0.2, 0.125, 0.1, 0, 0]),
+    ofTokens(tokenSites.spread, "fr", [0.05, 0.125, 0.3, 0.1, 0]),
+  ];
+  const options = { mix: "en=0.75,fr=0.25", order: "activation", rowClasses: 16 };
+  const found = await factors([...tokens, ...heads], options);
+  assert.equal(
+    found.slice(3).map(({ site: name }) => name),
+    [tokenSites.classes, headSite, headClassSite(1), headClassSite(2)],
+  );
+  const [classes, whole, english, french] = found.slice(3) as [FactorRecord, FactorRecord, FactorRecord, FactorRecord];
+  assert.equal([...classes.diagonal], [1, 0, 2, 2, 0]);
+  for (const [record, inEnglish, inFrench, reads] of [
+    [english, 0.75 * 0.2, 0.25 * 0.05, 0.75 * 0.5 * 0.75 + 0.25 * 0.25 * 0.1],
+    [french, 0.75 * 0.1, 0.25 * 0.4, 0.25 * 0.25 * 0.4],
+  ] as const) {
+    const cost = inEnglish + inFrench;
+    assert.ok(Math.abs((record.summary.weights["en"] ?? NaN) - (inEnglish / cost + 0.75) / 2) < 1e-6);
+    const [first, second] = heads.map(({ values }) => values);
+    const expected = Float32Array.from(first ?? [], (value, index) => {
+      const mean = (inEnglish * value + inFrench * at(second ?? [], index)) / cost;
+      return ((onDiagonal.has(index) ? mean + reads / cost : mean) + at(whole.gram ?? [], index)) / 2;
+    });
+    assert.ok(worst(record.gram ?? [], expected) < 1e-6);
+    assert.equal(record.order, whole.order, "a tensor has one order of columns");
+    assert.ok(record.summary.factorised);
+  }
+  const pooledHead = [{ ...at(heads, 0), language: "*" }, diagonalOf("en"), diagonalOf("fr")];
+  for (const [one, given] of [
+    [{ ...options, rowClasses: 1 }, heads],
+    [{ ...options, upper: "off" }, heads],
+    [{ ...options, mix: "en=1" }, heads],
+    [{ rowClasses: 16 }, pooledHead],
+  ] as const) {
+    const sites = (await factors([...tokens, ...given], one)).map(({ site: name }) => name);
+    assert.equal(sites.slice(3), [headSite], JSON.stringify(one));
+  }
 });
 
 test.run();

@@ -126,6 +126,12 @@ test("embedding and head are counted where they are compressed", () => {
   };
   assert.is(layersOf({}, whole), layersOf({}, model(512)));
   assert.is(layersOf({ vocabulary: 4 }, whole) - layersOf({}, whole), 3 * 1000 * width);
+  const statisticsOf = (factor: object): number =>
+    diskNeed(
+      recipe({ compress: { solver: "gptq", vocabulary: 4 }, sample: { mix: "en=2,fr=2", length: 64 }, factor, keep: true }),
+      whole,
+    ).statistics;
+  assert.is(statisticsOf({ rowClasses: 16 }) - statisticsOf({}), 2 * 4 * width * (width + 1), "the factors of two classes");
 });
 
 test("a run without statistics keeps none, and only the states that similarity reads", () => {

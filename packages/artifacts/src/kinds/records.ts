@@ -7,6 +7,9 @@ export const vocabularyStep = "vocabulary";
 /** What the head multiplies: states after the last step and the norm behind it. */
 export const headSite = "head";
 
+/** Site of the factor for some rows of the head. @param number 0 for those of the mix, which is the head's own */
+export const headClassSite = (number: number): string => (number === 0 ? headSite : `${headSite}-class-${number}`);
+
 /** What the embedding reads, where the head is a tensor of its own: tokens, each of which is a row. */
 export const embeddingSite = "embedding";
 
@@ -18,6 +21,8 @@ export const tokenSites = {
   spread: "token-spread",
   /** One value, where embedding and head are one tensor: p where an error Δ of a row that is read costs ½·p·|Δ|² nats a token. */
   price: "embedding-price",
+  /** Of factors alone, a number a token: the class of its row, whose factor is that of `headClassSite`. */
+  classes: "token-classes",
 } as const;
 
 /** Whether a site is one of `tokenSites`. */

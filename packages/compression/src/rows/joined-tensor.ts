@@ -16,19 +16,44 @@ export const refusePart = ({ tensor }: LayerRecord, fault: string): never => {
   throw new BadDataError(`layer ${tensor}: ${fault}; compress its parts again`, { tensor });
 };
 
-const inRows = ["values", "mask", "codes", "scales", "zeros", "blocks"] as const;
+/** What a layer holds for each of its rows. */
+export const inRows = ["values", "mask", "codes", "scales", "zeros", "blocks"] as const;
 
 /**
- * One tensor from the layers of its rows, or a part of it that is one again.
+ * What the summaries of some rows say of all.
+ *
+ * @param begin the first of them in their tensor; undefined for a whole tensor
+ */
+export function joinSummaries(
+  parts: readonly { readonly summary: LayerSummary; readonly rows: number }[],
+  begin?: number,
+): LayerSummary {
+  const { firstRow: _, tensorRows, output: __, ...form } = at(parts, 0).summary;
+  const sum = (valueOf: (summary: LayerSummary, rows: number) => number): number =>
+    parts.reduce((total, { summary, rows }) => total + valueOf(summary, rows), 0);
+  const error = sum(({ error: own }) => own);
+  const output = sum(({ output: own = 0 }) => own);
+  const replaced = parts.find(({ summary }) => summary.fallback !== undefined);
+  return {
+    ...form,
+    ...(replaced && { fallback: replaced.summary.fallback }),
+    error,
+    damage: output > 0 ? error / output : 0,
+    sparsity: sum(({ sparsity }, rows) => sparsity * rows) / sum((_, rows) => rows),
+    ...(begin !== undefined && { firstRow: begin, ...(tensorRows !== undefined && { tensorRows }), output }),
+  };
+}
+
+/**
+ * One tensor from the layers of its rows.
  *
  * @param parts in the order of the rows
- * @param begin the first row of the part; undefined for a whole tensor
  * @throws {BadDataError} where rows are missing, or the parts are of different forms
  */
-export function joinTensor(parts: readonly LayerRecord[], begin?: number): LayerRecord {
+export function joinTensor(parts: readonly LayerRecord[]): LayerRecord {
   const first = at(parts, 0);
-  const { firstRow: _, tensorRows, output: __, ...form } = first.summary;
-  let rows = begin ?? 0;
+  const { tensorRows } = first.summary;
+  let rows = 0;
   for (const part of parts) {
     if (part.summary.firstRow !== rows || part.summary.tensorRows !== tensorRows) {
       refusePart(first, `its part begins with row ${part.summary.firstRow}, and the rows before it are ${rows}`);
@@ -39,24 +64,11 @@ export function joinTensor(parts: readonly LayerRecord[], begin?: number): Layer
     }
     rows += part.values.rows;
   }
-  if (begin === undefined && rows !== tensorRows) refusePart(first, `its parts have ${rows} of ${tensorRows} rows`);
-  const sum = (valueOf: (summary: LayerSummary, part: LayerRecord) => number): number =>
-    parts.reduce((total, part) => total + valueOf(part.summary, part), 0);
-  const error = sum(({ error: own }) => own);
-  const output = sum(({ output: own = 0 }) => own);
+  if (rows !== tensorRows) refusePart(first, `its parts have ${rows} of ${tensorRows} rows`);
   const joined = inRows.flatMap((key) => {
     const found = parts.flatMap((part) => part[key] ?? []);
     return found.length === 0 ? [] : [[key, joinRows(found)] as const];
   });
-  return {
-    ...first,
-    ...Object.fromEntries(joined),
-    summary: {
-      ...form,
-      error,
-      damage: output > 0 ? error / output : 0,
-      sparsity: sum(({ sparsity }, { values }) => sparsity * values.rows) / (rows - (begin ?? 0)),
-      ...(begin !== undefined && { firstRow: begin, ...(tensorRows !== undefined && { tensorRows }), output }),
-    },
-  };
+  const summary = joinSummaries(parts.map(({ summary: own, values }) => ({ summary: own, rows: values.rows })));
+  return { ...first, ...Object.fromEntries(joined), summary };
 }

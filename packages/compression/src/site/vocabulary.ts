@@ -1,11 +1,11 @@
 import { embeddingSite, headSite } from "@mbs/artifacts";
-import type { FactorRecord, LayerRecord } from "@mbs/artifacts";
+import type { FactorRecord } from "@mbs/artifacts";
 import { at, BadDataError, InterruptedError, type Shards } from "@mbs/contracts";
 import type { BlockType } from "@mbs/gguf";
 import type { Model, SiteTensor, Vocabulary } from "@mbs/models";
 import { packUpper } from "@mbs/numbers";
-import { rowsOfShard, splitLongRows } from "@mbs/solvers";
-import { joinTensor } from "../rows/joined-tensor.ts";
+import { rowsOfShard, splitLongRows, type RowRange } from "@mbs/solvers";
+import type { ScatteredRows } from "../rows/scattered-rows.ts";
 import type { SiteInput } from "./site-statistics.ts";
 import { scaleDtypeOf, type RowOrigin } from "./site-weight.ts";
 import { solveSite, type SiteContext, type SolverChoice } from "./solve-site.ts";
@@ -14,6 +14,8 @@ import { solveSite, type SiteContext, type SolverChoice } from "./solve-site.ts"
 export interface TokenCosts {
   readonly spread?: Float32Array;
   readonly reads?: Float32Array;
+  /** The class of each row, whose factor solves it; absent where one factor solves all. */
+  readonly classes?: Float32Array;
 }
 
 /** H = I for the embedding of an untied model: tokens read its rows as they are. */
@@ -62,46 +64,72 @@ export function vocabularyTensor(model: Model, { site: name, width, factor }: Si
   return at(site.weights, 0);
 }
 
-/** How embedding or head is compressed. */
-interface VocabularyTask {
-  readonly choice: SolverChoice;
-  /** The block type of GGUF that its rows are rounded to, which holds whole rows; undefined for grids of groups. */
-  readonly type: BlockType | undefined;
+/** The rows of embedding or head that one factor is for. */
+export interface VocabularyRows {
   readonly costs: TokenCosts;
-  /** Of the rows; undefined for all. */
-  readonly shards: Shards | undefined;
+  /** Their class; undefined for all rows. */
+  readonly number: number | undefined;
+  /** Whether no other rows of the tensor follow. */
+  readonly isLast: boolean;
+}
+
+export const allRows = (costs: TokenCosts): VocabularyRows => ({ costs, number: undefined, isLast: true });
+
+/** The largest number of a class: 0 where one factor is for all rows. */
+export const lastClass = ({ classes }: TokenCosts): number => classes?.reduce((most, number) => Math.max(most, number), 0) ?? 0;
+
+/** The rows of embedding or head that are compressed: all, or those of a shard. */
+export function rangeOfVocabulary(model: Model, input: SiteInput, shards: Shards | undefined): RowRange {
+  const { rows } = vocabularyTensor(model, input);
+  return shards === undefined ? { firstRow: 0, rows } : rowsOfShard(rows, shards);
+}
+
+/** The rows of a class. */
+function rowsOfClass({ classes }: TokenCosts, number: number | undefined, { firstRow, rows }: RowRange): Int32Array {
+  const all = Int32Array.from({ length: rows }, (_, row) => firstRow + row);
+  return number === undefined || classes === undefined ? all : all.filter((row) => classes[row] === number);
+}
+
+/** How some rows of embedding or head are compressed. */
+interface VocabularyTask extends Pick<VocabularyRows, "costs" | "number"> {
+  readonly choice: SolverChoice;
+  /** The block type of GGUF that rows are rounded to, which holds whole rows; undefined for grids of groups. */
+  readonly type: BlockType | undefined;
 }
 
 /**
- * Compresses embedding or head, in parts of its rows, so that only its codes and written values are in memory as a whole.
+ * Compresses the rows of a class of embedding or head, some at a time, so that only the codes and written values of all rows are
+ * in memory as a whole.
  *
- * @param input one of `vocabularyInputs`
- * @returns undefined where the tensor has NaN or Inf and stays as it is, or the shard has no rows
+ * @param input one of `vocabularyInputs`, with the factor of the class
+ * @param into takes the rows; a tensor with NaN or Inf is left as it is
  */
 export async function solveVocabulary(
   model: Model,
   input: SiteInput,
-  { choice, type, costs, shards }: VocabularyTask,
+  { choice, type, costs, number }: VocabularyTask,
+  into: ScatteredRows,
   context: Omit<SiteContext, "origins" | "rowCosts"> & { readonly onRows: (done: number, total: number) => void },
-): Promise<LayerRecord | undefined> {
+): Promise<void> {
+  if (into.isLeft) return;
+  const { range } = into;
   const { site: name, width: columns } = input;
   const { tensor, rows: tensorRows } = vocabularyTensor(model, input);
   const rowCosts = name === embeddingSite ? costs.reads : costs.spread;
-  if (rowCosts !== undefined && rowCosts.length !== tensorRows) {
-    throw new BadDataError(`the statistics are of ${rowCosts.length} tokens, ${tensor} has ${tensorRows} rows; capture again`);
+  for (const values of [rowCosts, costs.classes]) {
+    if (values === undefined || values.length === tensorRows) continue;
+    throw new BadDataError(`the statistics are of ${values.length} tokens, ${tensor} has ${tensorRows} rows; capture again`);
   }
   const dtype = model.checkpoint.info(tensor).dtype ?? model.dtype;
-  const range = shards === undefined ? { firstRow: 0, rows: tensorRows } : rowsOfShard(tensorRows, shards);
-  const parts: LayerRecord[] = [];
-  for (const { firstRow, rows } of splitLongRows(range, columns)) {
+  const chosen = rowsOfClass(costs, number, range);
+  for (const { firstRow: first, rows } of splitLongRows({ firstRow: 0, rows: chosen.length }, columns)) {
     if (context.signal.aborted) throw new InterruptedError("compress: stopped");
-    const values = await model.checkpoint.readRowsF32(
-      tensor,
-      Int32Array.from({ length: rows }, (_, row) => firstRow + row),
-    );
+    const taken = chosen.subarray(first, first + rows);
+    const values = await model.checkpoint.readRowsF32(tensor, taken);
     if (model.checkpoint.nonfinite.has(tensor)) {
       context.warn(`tensor ${tensor} has NaN or Inf and stays uncompressed`);
-      return undefined;
+      into.leave();
+      return;
     }
     const weight = {
       rows,
@@ -111,11 +139,10 @@ export async function solveVocabulary(
       scalable: false,
       scaleDtype: scaleDtypeOf(model, [dtype]),
     };
-    const origins: readonly RowOrigin[] = [{ firstRow, tensorRows }];
-    const own = rowCosts?.subarray(firstRow, firstRow + rows);
-    parts.push(...(await solveSite(choice, weight, [dtype], input, { ...context, origins, rowCosts: own })));
-    context.onRows(firstRow + rows - range.firstRow, range.rows);
+    const origins: readonly RowOrigin[] = [{ firstRow: range.firstRow, tensorRows }];
+    const own = rowCosts && Float32Array.from(taken, (row) => at(rowCosts, row));
+    const solved = await solveSite(choice, weight, [dtype], input, { ...context, origins, rowCosts: own });
+    into.add(at(solved, 0), taken);
+    context.onRows(into.done, range.rows);
   }
-  if (parts.length === 0) return undefined;
-  return joinTensor(parts, shards === undefined ? undefined : range.firstRow);
 }

@@ -124,10 +124,17 @@ function writtenBytes({ assemble: { dtype, untieHead } }: Recipe, model: ModelSh
 export function diskNeed(recipe: Recipe, model: ModelShape, size: SampleSize = boundedSize(recipe, model)): DiskNeed {
   const tokens = size.segments * size.length;
   const budget = parseBytes(textOr(recipe.capture["budget"], "4GiB"), "budget");
-  const { any, statisticBytes, factorBytes } = computedStatistics(recipe);
+  const { any, upper, statisticBytes, factorBytes } = computedStatistics(recipe);
   const steps = compressedSteps(recipe, model);
   // how often each token is read and predicted, in statistics and in factors
   const ofTokens = compressedVocabulary(recipe, model) && any ? 2 * 4 * model.vocabularySize * (size.languages + 1) : 0;
+  // of the head's input a Gram of each language, also where others are pooled, and a factor of each class of rows
+  const most = Number(recipe.factor["rowClasses"] ?? 1);
+  const classes = most > 1 ? Math.min(size.languages, most) : 0;
+  const ofHead =
+    compressedVocabulary(recipe, model) && upper
+      ? 2 * model.hiddenSize ** 2 * size.languages + factorBytes(model.hiddenSize) * classes
+      : 0;
   const perStep = steps.map(({ sites }) => {
     const grams = sum(sites, ({ width }) => statisticBytes(width, size.languages));
     const mixed = sum(sites, ({ width }) => statisticBytes(width, 1));
@@ -135,9 +142,9 @@ export function diskNeed(recipe: Recipe, model: ModelShape, size: SampleSize = b
     // Beyond its budget capture keeps one Gram of all languages a site.
     return factors + (grams > budget ? mixed : grams);
   });
-  const all = sum(perStep, (bytes) => bytes) + ofTokens;
+  const all = sum(perStep, (bytes) => bytes) + ofTokens + ofHead;
   const aside = sideStatistics(recipe, model, size.languages);
-  const kept = recipe.keep || !any ? all + aside : Math.max(ofTokens, ...perStep);
+  const kept = recipe.keep || !any ? all + aside : Math.max(ofTokens + ofHead, ...perStep);
   const statistics = recipe.propagation === "dense" && any ? all : kept;
   const weights = steps.flatMap(({ sites }) => sites.flatMap(({ width, weights }) => weights.map(({ rows }) => rows * width)));
   const need = {

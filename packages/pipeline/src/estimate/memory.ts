@@ -93,7 +93,7 @@ async function rowThreads({ recipe, model, threads }: RunSize): Promise<number> 
 }
 
 /** The most that factor or compress work with at one site. */
-function solving({ recipe, model }: RunSize): number {
+function solving({ recipe, model, sample }: RunSize): number {
   const { gram, upper } = computedStatistics(recipe);
   const sites = model.steps.flatMap((step) => step.sites);
   const needs = sites.map(({ width, weights }) => {
@@ -104,16 +104,21 @@ function solving({ recipe, model }: RunSize): number {
     const compressing = (gram ? (upper ? 2.5 : 1.5) : 0) * square + 4 * weight;
     return Math.max(factoring, compressing);
   });
-  return Math.max(...needs, ofVocabulary(recipe, model));
+  return Math.max(...needs, ofVocabulary(recipe, model, sample.languages));
 }
 
-/** Embedding and head: some of their rows in float32, and what is made of all; before that the head and logits of capture. */
-function ofVocabulary(recipe: Recipe, model: Model): number {
+/**
+ * Embedding and head: some of their rows in float32, and what is made of all; before that the head and logits of capture, and in
+ * factor what each row costs each language, once as it is and once weighed.
+ */
+function ofVocabulary(recipe: Recipe, model: Model, languages: number): number {
   if (compressedVocabulary(recipe, model) === undefined) return 0;
   const weights = model.vocabularySize * model.hiddenSize;
   const compressing = 4 * Math.min(weights, weightsAtATime) * 4 + weights * (bytesOfDtype(model.dtype) + 1);
-  const capturing = computedStatistics(recipe).any ? weights * 4 + 3 * logitsAtATime * 4 : 0;
-  return Math.max(compressing, capturing);
+  const { any, upper } = computedStatistics(recipe);
+  const capturing = any ? weights * 4 + 3 * logitsAtATime * 4 : 0;
+  const factoring = upper ? 2 * 2 * languages * model.vocabularySize * 4 : 0;
+  return Math.max(compressing, capturing, factoring);
 }
 
 /**
