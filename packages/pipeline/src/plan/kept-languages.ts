@@ -31,7 +31,7 @@ export async function withKeptLanguages(recipe: Recipe, stages: Stages): Promise
   const keep = await keptLanguages(recipe, stages);
   if (keep === undefined) return recipe;
   const restricted = async (key: "sample" | "evaluate", options: StageOptions, corpus: unknown): Promise<StageOptions> => {
-    if (typeof corpus !== "string" || options["languages"] !== undefined || namesLanguages(options)) return options;
+    if (typeof corpus !== "string" || options["languages"] !== undefined) return options;
     const { name, languages } = await openCorpus(corpus);
     const own = languages.filter((language) => keep.includes(language));
     if (own.length === languages.length) return options;
@@ -44,7 +44,7 @@ export async function withKeptLanguages(recipe: Recipe, stages: Stages): Promise
   const { sample, evaluate } = recipe;
   return {
     ...recipe,
-    sample: await restricted("sample", sample, recipe.corpus),
+    sample: namesLanguages(sample) ? sample : await restricted("sample", sample, recipe.corpus),
     ...(evaluate !== undefined && { evaluate: await restricted("evaluate", evaluate, evaluate["corpus"]) }),
   };
 }
