@@ -1,23 +1,11 @@
+import { encodeLayers, parseMetadata, type LayerRecord } from "@mbs/artifacts";
 import {
-  encodeLayers,
-  headClassSite,
-  inputSite,
-  parseMetadata,
-  readFactors,
-  tokenSites,
-  vocabularyStep,
-  type LayerRecord,
-} from "@mbs/artifacts";
-import {
-  at,
-  BadDataError,
   InterruptedError,
   UsageError,
   parseOptions,
   parseShard,
   shardOption,
   splitOptions,
-  type ArtifactStream,
   type OptionTable,
   type Shards,
   type Solver,
@@ -38,12 +26,12 @@ import { scaledNorms } from "./site/scaled-norms.ts";
 import type { SiteInput } from "./site/site-statistics.ts";
 import { blockTypesOf } from "./site/block-types.ts";
 import { choiceGroups } from "./site/choice-groups.ts";
+import { factoredSites, plainSites, type Work } from "./site/compressed-inputs.ts";
 import { cutSite, readSite } from "./site/site-weight.ts";
 import type { TypeOf } from "./site/site-weight.ts";
 import { solveSite } from "./site/solve-site.ts";
 import type { SolverChoice } from "./site/solve-site.ts";
-import { allRows, lastClass, rangeOfVocabulary, solveVocabulary, vocabularyInputs, vocabularyTensor } from "./site/vocabulary.ts";
-import type { TokenCosts, VocabularyRows } from "./site/vocabulary.ts";
+import { rangeOfVocabulary, solveVocabulary, vocabularyTensor } from "./site/vocabulary.ts";
 
 const ownOptions = {
   model: { kind: "resource", resource: "model", description: "model whose weights are compressed" },
@@ -134,46 +122,6 @@ function vocabularyChoice(
 
 /** What factors say of order and mix, where there are none. */
 const uncalibrated = { order: "natural", weights: {} };
-
-/** What is compressed next: a site of a step, or embedding and head, whose inputs are those of the head's site alone. */
-type Work = SiteInput & { readonly rows?: VocabularyRows };
-
-/** Every site of a model, of whose inputs nothing is known, and embedding and head where they are asked for. */
-function* plainSites({ steps, vocabulary }: Model, withVocabulary: boolean): Generator<Work> {
-  for (const { name: step, sites } of steps) for (const { name: site, width } of sites) yield { step, site, width };
-  if (!withVocabulary || vocabulary === undefined) return;
-  for (const input of vocabularyInputs(vocabulary, undefined)) yield { ...input, rows: allRows({}) };
-}
-
-/** The sites of factors that weights read. @throws {BadDataError} where the head is asked for, and they do not have it */
-async function* factoredSites(factors: ArtifactStream, { vocabulary }: Model, withVocabulary: boolean): AsyncGenerator<Work> {
-  const costs: { -readonly [Name in keyof TokenCosts]: TokenCosts[Name] } = {};
-  /** Of the head's site, and behind it what the embedding reads. */
-  let head: readonly SiteInput[] = [];
-  let number = 0;
-  let isComplete = false;
-  for await (const factor of readFactors(factors)) {
-    const { step, site, width } = factor;
-    if (step === vocabularyStep) {
-      if (site === tokenSites.reads) costs.reads = factor.diagonal;
-      else if (site === tokenSites.spread) costs.spread = factor.diagonal;
-      else if (site === tokenSites.classes) costs.classes = factor.diagonal;
-      else if (withVocabulary && vocabulary !== undefined && site === headClassSite(number)) {
-        if (number === 0) head = vocabularyInputs(vocabulary, factor);
-        isComplete = number === lastClass(costs);
-        yield { ...at(head, 0), factor, rows: { costs, number, isLast: isComplete } };
-        number += 1;
-        if (isComplete) for (const input of head.slice(1)) yield { ...input, rows: allRows(costs) };
-      }
-      continue;
-    }
-    // no weight reads the input before the norm; its factor is there for comparisons of languages
-    if (site !== inputSite) yield { step, site, width, factor };
-  }
-  if (withVocabulary && !isComplete) {
-    throw new BadDataError("the factors have no input of the head; capture with --vocabulary, or leave it out here");
-  }
-}
 
 /** What sites are solved with. */
 interface Choices {
