@@ -6,6 +6,10 @@ import { sourceFiles } from "./read-packages.ts";
 /** Plans of the standard recipe and its keys: everything else in a host must use only what stages declare. */
 const plans: ReadonlySet<string> = new Set([
   "packages/pipeline/src/plan/plan.ts",
+  "packages/pipeline/src/plan/nodes/allocation-nodes.ts",
+  "packages/pipeline/src/plan/nodes/capture-nodes.ts",
+  "packages/pipeline/src/plan/nodes/compression-nodes.ts",
+  "packages/pipeline/src/plan/nodes/evaluation-nodes.ts",
   "packages/pipeline/src/recipe/parse-recipe.ts",
   "packages/pipeline/src/recipe/recipe-keys.ts",
 ]);

@@ -13,7 +13,7 @@ export { builtInResources, findResource, remoteName } from "./resources/resource
 export type { FoundResource } from "./resources/resource-readers.ts";
 export { readRecipeText } from "./recipe/recipe-text.ts";
 export { planRun } from "./plan/plan.ts";
-export type { ModelOutline, Plan, PlanNode } from "./plan/plan.ts";
+export type { ModelOutline, Plan, PlanNode } from "./plan/nodes/plan-node.ts";
 export type { Propagation, Recipe } from "./recipe/recipe.ts";
 export type { NodeReport } from "./run/engine.ts";
 export type { WorkerChoice } from "./run/local-crew.ts";

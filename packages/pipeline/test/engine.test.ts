@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { RunManifest } from "@mbs/artifacts";
 import { BadDataError, InterruptedError } from "@mbs/contracts";
 import * as assert from "uvu/assert";
-import type { PlanNode } from "../src/plan/plan.ts";
+import type { PlanNode } from "../src/plan/nodes/plan-node.ts";
 import type { Resources } from "../src/resources/resources.ts";
 import { Engine } from "../src/run/engine.ts";
 import { WorkerLostError } from "../src/run/node-worker.ts";

@@ -1,7 +1,7 @@
 import { at } from "@mbs/contracts";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import type { PlanNode } from "../src/plan/plan.ts";
+import type { PlanNode } from "../src/plan/nodes/plan-node.ts";
 import { NeededArtifacts } from "../src/run/needed-artifacts.ts";
 
 const test = suite("needed artifacts");

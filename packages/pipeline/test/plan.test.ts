@@ -3,8 +3,9 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { withAllocationNeeds } from "../src/plan/allocation-needs.ts";
 import { recipeFrom } from "../src/recipe/parse-recipe.ts";
-import { planRun, withSolverNeeds } from "../src/plan/plan.ts";
-import type { ModelOutline, PlanNode } from "../src/plan/plan.ts";
+import { planRun } from "../src/plan/plan.ts";
+import { withSolverNeeds } from "../src/plan/solver-needs.ts";
+import type { ModelOutline, PlanNode } from "../src/plan/nodes/plan-node.ts";
 import { stageOf, type Stages } from "../src/plan/known-stages.ts";
 import { fakeStages } from "./fixtures/fake-stages.ts";
 

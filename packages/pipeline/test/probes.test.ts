@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { memoryNeed } from "../src/estimate/memory.ts";
-import { probedTokens } from "../src/estimate/rates.ts";
+import { probedTokens } from "../src/estimate/probes/forward-probe.ts";
 import { recipeFrom } from "../src/recipe/parse-recipe.ts";
 
 test("a probe fills a batch with whole segments, and has fewer tokens where a pass would take long, but never very few", () => {

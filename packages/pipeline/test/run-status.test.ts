@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { BadDataError, FailedPreconditionError, InterruptedError, UsageError } from "@mbs/contracts";
 import * as assert from "uvu/assert";
-import type { PlanNode } from "../src/plan/plan.ts";
+import type { PlanNode } from "../src/plan/nodes/plan-node.ts";
 import { runFolder } from "../src/run/run-folder.ts";
 import { estimateLeft, readStatus } from "../src/run/run-status.ts";
 import type { NodeStatus } from "../src/run/run-status.ts";

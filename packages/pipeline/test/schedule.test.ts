@@ -1,6 +1,6 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import type { PlanNode } from "../src/plan/plan.ts";
+import type { PlanNode } from "../src/plan/nodes/plan-node.ts";
 import { Schedule } from "../src/run/schedule.ts";
 
 const test = suite("schedule");

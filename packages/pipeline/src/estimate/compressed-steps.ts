@@ -1,6 +1,6 @@
 import { compressibleSteps } from "@mbs/models";
 import type { Step, Vocabulary } from "@mbs/models";
-import { asksForVocabulary } from "../plan/plan.ts";
+import { asksForVocabulary } from "../plan/nodes/compression-nodes.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 
 /** A model as far as embedding and head go. */

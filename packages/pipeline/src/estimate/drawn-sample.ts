@@ -2,7 +2,7 @@ import { performance } from "node:perf_hooks";
 import { parseMetadata } from "@mbs/artifacts";
 import { InternalError } from "@mbs/contracts";
 import type { StageContext } from "@mbs/contracts";
-import type { Plan } from "../plan/plan.ts";
+import type { Plan } from "../plan/nodes/plan-node.ts";
 import type { SampleSize } from "./disk.ts";
 import { sum } from "./sum.ts";
 import { stageOf } from "../plan/known-stages.ts";

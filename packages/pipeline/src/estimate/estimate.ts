@@ -4,7 +4,7 @@ import { availableProcessors, BadDataError, createObjectPool, defaultKept, split
 import type { AllocationWork, ObjectPool, StageContext } from "@mbs/contracts";
 import { defaultLength, openModel, spreadStride } from "@mbs/models";
 import type { Model } from "@mbs/models";
-import { windowShards } from "../plan/plan.ts";
+import { windowShards } from "../plan/nodes/evaluation-nodes.ts";
 import { prepareRun } from "../plan/prepared-run.ts";
 import { runFolder } from "../run/run-folder.ts";
 import { readRevisions } from "../run/run-revisions.ts";
@@ -24,7 +24,8 @@ import type { DiskNeed } from "./disk.ts";
 import { drawSample } from "./drawn-sample.ts";
 import { sum } from "./sum.ts";
 import { memoryNeed } from "./memory.ts";
-import { measureRates, weightsOf } from "./rates.ts";
+import { measureRates } from "./rates.ts";
+import { weightsOf } from "./probes/forward-probe.ts";
 import type { Rates } from "./rates.ts";
 import { measureTexts } from "./text-size.ts";
 import type { TextSize } from "./text-size.ts";

@@ -3,8 +3,8 @@ import { availableProcessors, createObjectPool, firstOutput, isCodePath, splitKe
 import type { Progress, StageOptions } from "@mbs/contracts";
 import { optionTable, stageOf } from "../plan/known-stages.ts";
 import type { Stages } from "../plan/known-stages.ts";
-import { isIntermediate } from "../plan/plan.ts";
-import type { PlanNode } from "../plan/plan.ts";
+import { isIntermediate } from "../plan/nodes/plan-node.ts";
+import type { PlanNode } from "../plan/nodes/plan-node.ts";
 import { prepareRun } from "../plan/prepared-run.ts";
 import type { PreparedRun } from "../plan/prepared-run.ts";
 import { firstKeys } from "../recipe/first-options.ts";

@@ -22,8 +22,9 @@ import { withAllocationNeeds } from "./allocation-needs.ts";
 import { withKeptLanguages } from "./kept-languages.ts";
 import { loadOwnStages } from "./own-stages.ts";
 import { located, optionFaults } from "./option-faults.ts";
-import { plannedLayers, planRun, planWithFaults, withSolverNeeds, writerOf } from "./plan.ts";
-import type { ModelOutline, Plan, PlanNode } from "./plan.ts";
+import { plannedLayers, withSolverNeeds, writerOf } from "./solver-needs.ts";
+import { planRun, planWithFaults } from "./plan.ts";
+import type { ModelOutline, Plan, PlanNode } from "./nodes/plan-node.ts";
 import { completeOptions, optionTable, stageOf } from "./known-stages.ts";
 import type { Stages } from "./known-stages.ts";
 

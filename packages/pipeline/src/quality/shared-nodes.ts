@@ -2,7 +2,7 @@ import { manifestKey } from "@mbs/artifacts";
 import { firstOutput } from "@mbs/contracts";
 import { stageOf } from "../plan/known-stages.ts";
 import type { Stages } from "../plan/known-stages.ts";
-import type { Plan, PlanNode } from "../plan/plan.ts";
+import type { Plan, PlanNode } from "../plan/nodes/plan-node.ts";
 
 /** Node → what it does, and all that it reads: equal in two plans where its output is the same. */
 function workOf({ nodes }: Plan): ReadonlyMap<string, string> {

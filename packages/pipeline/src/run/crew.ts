@@ -1,7 +1,7 @@
 import type { ArtifactStore } from "@mbs/artifacts";
 import type { ObjectPool } from "@mbs/contracts";
 import type { Revisions } from "@mbs/hub";
-import type { Plan, PlanNode } from "../plan/plan.ts";
+import type { Plan, PlanNode } from "../plan/nodes/plan-node.ts";
 import type { Stages } from "../plan/known-stages.ts";
 import type { Resources } from "../resources/resources.ts";
 import type { RunArtifacts } from "./engine.ts";

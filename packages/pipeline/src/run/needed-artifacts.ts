@@ -1,5 +1,5 @@
 import { InternalError } from "@mbs/contracts";
-import type { PlanNode } from "../plan/plan.ts";
+import type { PlanNode } from "../plan/nodes/plan-node.ts";
 
 /** How nodes of a plan differ in what becomes of their outputs. */
 export interface OutputKinds {

@@ -1,6 +1,6 @@
 import { stageOf } from "../plan/known-stages.ts";
 import type { Stages } from "../plan/known-stages.ts";
-import type { Plan, PlanNode } from "../plan/plan.ts";
+import type { Plan, PlanNode } from "../plan/nodes/plan-node.ts";
 import { processorClass } from "./processor-class.ts";
 import { canTravel } from "./queue/job.ts";
 

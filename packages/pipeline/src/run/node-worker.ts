@@ -4,7 +4,7 @@ import { InternalError, firstOutput } from "@mbs/contracts";
 import type { ArtifactStream, ObjectPool, Progress, Stage, StageOptions } from "@mbs/contracts";
 import { recordModelFiles } from "./model-files.ts";
 import { requireOwnModel } from "./own-files.ts";
-import type { PlanNode } from "../plan/plan.ts";
+import type { PlanNode } from "../plan/nodes/plan-node.ts";
 import type { RunFolder } from "./run-folder.ts";
 
 /** One node as a worker is told to run it: names and addresses alone, so that it can be sent to another process. */

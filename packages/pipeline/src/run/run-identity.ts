@@ -2,7 +2,7 @@ import { firstOutput, optionFlag } from "@mbs/contracts";
 import type { StageOptions } from "@mbs/contracts";
 import { stageOf } from "../plan/known-stages.ts";
 import type { Stages } from "../plan/known-stages.ts";
-import type { PlanNode } from "../plan/plan.ts";
+import type { PlanNode } from "../plan/nodes/plan-node.ts";
 import type { PreparedRun } from "../plan/prepared-run.ts";
 import { textAddress } from "../resources/resources.ts";
 import type { Resources } from "../resources/resources.ts";

@@ -1,7 +1,7 @@
 import { RunManifest } from "@mbs/artifacts";
 import type { ArtifactStore } from "@mbs/artifacts";
 import type { Revisions } from "@mbs/hub";
-import type { PlanNode } from "../plan/plan.ts";
+import type { PlanNode } from "../plan/nodes/plan-node.ts";
 import type { PreparedRun } from "../plan/prepared-run.ts";
 import type { Crew } from "./crew.ts";
 import { Engine } from "./engine.ts";

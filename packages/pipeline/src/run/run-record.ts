@@ -1,7 +1,7 @@
 import { BadDataError, isObject, quoted } from "@mbs/contracts";
 import { stringify } from "yaml";
 import type { NodeReport } from "./engine.ts";
-import type { Plan } from "../plan/plan.ts";
+import type { Plan } from "../plan/nodes/plan-node.ts";
 import { recipeKeys } from "../recipe/recipe-keys.ts";
 import type { RecipeKey, RecipeKeyName } from "../recipe/recipe-keys.ts";
 import type { Recipe, StageEntry } from "../recipe/recipe.ts";

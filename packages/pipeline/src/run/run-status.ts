@@ -2,7 +2,7 @@ import { hostname } from "node:os";
 import { readFile, rm } from "node:fs/promises";
 import { parseJson, writeAtomically } from "@mbs/artifacts";
 import { BadDataError, FailedPreconditionError, isObject, UsageError } from "@mbs/contracts";
-import type { Plan, PlanNode } from "../plan/plan.ts";
+import type { Plan, PlanNode } from "../plan/nodes/plan-node.ts";
 import type { NodeReport } from "./engine.ts";
 import { exists, isFile } from "./own-files.ts";
 import { runFolder } from "./run-folder.ts";

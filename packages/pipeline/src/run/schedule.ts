@@ -1,5 +1,5 @@
 import { at } from "@mbs/contracts";
-import type { PlanNode } from "../plan/plan.ts";
+import type { PlanNode } from "../plan/nodes/plan-node.ts";
 
 /** Ids of all nodes that have to be done before a node. */
 const before = ({ inputs, after }: PlanNode): ReadonlySet<string> => new Set([...Object.values(inputs).flat(), ...after]);

@@ -1,7 +1,7 @@
 import type { Stage } from "@mbs/contracts";
 import { optionTable, stageOf } from "../../plan/known-stages.ts";
 import type { Stages } from "../../plan/known-stages.ts";
-import type { PlanNode } from "../../plan/plan.ts";
+import type { PlanNode } from "../../plan/nodes/plan-node.ts";
 import type { Resources } from "../../resources/resources.ts";
 import type { NodeDone, NodeTask, NodeWorker, TaskContext } from "../node-worker.ts";
 import type { JobBoard } from "./job-board.ts";

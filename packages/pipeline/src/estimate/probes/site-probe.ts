@@ -1,0 +1,153 @@
+import { at } from "@mbs/contracts";
+import type { AllocationWork, SolverStatistics, StageOptions } from "@mbs/contracts";
+import { fittingType, mixtureNamed } from "@mbs/gguf";
+import type { BlockType } from "@mbs/gguf";
+import { inverseFactor } from "@mbs/numbers";
+import { createBlas, createGramKernel } from "@mbs/onnx";
+import type { OnnxBlas } from "@mbs/onnx";
+import { hasSeparableRows, outputsByRow, readSolver, solverFailure } from "@mbs/solvers";
+import { middleOf, representative } from "../../plan/allocation-choices.ts";
+import type { Recipe } from "../../recipe/recipe.ts";
+import { computedStatistics } from "../computed-statistics.ts";
+import { batchTokens } from "./forward-probe.ts";
+import { bell, noise } from "./noise.ts";
+import { seconds } from "./timing.ts";
+
+const probeRows = 256;
+
+/** A Gram of as many tokens as channels and some more, so that it can be factorised. */
+async function probeGram(blas: OnnxBlas, width: number): Promise<Float32Array> {
+  const rows = width + 64;
+  const x = { rows, columns: width, values: noise(rows * width) };
+  const { values } = await blas.gemm(x, x, { transposeA: true, alpha: 1 / rows });
+  for (let index = 0; index < values.length; index += width + 1) values[index] = at(values, index) + 0.01;
+  return values;
+}
+
+export interface SiteRates extends RowRates {
+  readonly gram: number;
+  readonly factor: number;
+  /** Seconds for one row to round it with one choice of an allocation, on all threads, and to measure error and output; 0 without one. */
+  readonly rounding: number;
+  readonly roundingErrors: number;
+}
+
+/** Seconds for one row. */
+interface RowRates {
+  /** Of the solver: on one thread, where threads share the rows. */
+  readonly solver: number;
+  /** Of its error and its output, on all threads. */
+  readonly errors: number;
+}
+
+/** What is measured of a site. */
+export interface Probe {
+  /** Tokens a segment. */
+  readonly length: number;
+  readonly recipe: Recipe;
+  /** Of the recipe's allocation; it has Grams and factors of its own where the solver needs none. */
+  readonly work: AllocationWork | undefined;
+  readonly threads: number;
+}
+
+/** Only the solver is measured where no Gram is summed, and it gets no Gram then. */
+export async function measureSite(blas: OnnxBlas, width: number, { length, recipe, work, threads }: Probe): Promise<SiteRates> {
+  const computed = computedStatistics(recipe);
+  const none = { gram: 0, factor: 0, rounding: 0, roundingErrors: 0 };
+  const isRounded = work !== undefined && work.choices.length > 0;
+  const { compress } = representative(recipe);
+  if (!computed.gram && !isRounded) {
+    const diagonal = noise(width).map((value) => value * value);
+    return { ...none, ...(await measureSolver(blas, width, { diagonal }, compress)) };
+  }
+  const kernel = createGramKernel({ threads });
+  try {
+    const summed = kernel.sum(width);
+    // a segment is added at once
+    const rows = Math.min(batchTokens, length);
+    const states = { rows, columns: width, values: noise(rows * width) };
+    await summed.add(states);
+    const gramTime = await seconds(() => summed.add(states));
+    const gram = await probeGram(blas, width);
+    const diagonal = Float32Array.from({ length: width }, (_, channel) => at(gram, channel * (width + 1)));
+    const isFactored = computed.upper || isRounded;
+    const upper = isFactored ? await inverseFactor(blas, gram.slice(), width) : undefined;
+    const factor = isFactored ? await seconds(() => inverseFactor(blas, gram.slice(), width)) : 0;
+    const known = { diagonal, gram, ...(upper && { upper }) };
+    const rowRates = await measureSolver(blas, width, computed.gram ? known : { diagonal }, compress);
+    return { ...none, gram: gramTime / rows, factor, ...rowRates, ...(await measureRounding(blas, width, known, work)) };
+  } finally {
+    await kernel.release();
+  }
+}
+
+/** What is known of a probe's inputs: what the solver of a recipe gets. */
+interface ProbeInputs {
+  readonly diagonal: Float32Array;
+  readonly gram?: Float32Array;
+  readonly upper?: Float32Array;
+}
+
+/**
+ * The GGUF type that weights of this width are rounded to, where a recipe rounds to such types: that of most tensors of a mixture.
+ *
+ * @returns undefined without such types; a plain type where rows are no whole blocks, which stay uncompressed
+ */
+function blockTypeOf({ grid, mixture }: StageOptions, width: number): BlockType | undefined {
+  if (typeof grid === "string") return fittingType(grid, width);
+  return typeof mixture === "string" ? fittingType(mixtureNamed(mixture).base, width) : undefined;
+}
+
+async function measureRounding(blas: OnnxBlas, width: number, inputs: ProbeInputs, work: AllocationWork | undefined) {
+  const choice = middleOf(work?.choices ?? []);
+  if (work === undefined || choice === undefined) return {};
+  const { solver, errors } = await measureSolver(blas, width, inputs, { solver: work.solver, ...choice }, false);
+  return { rounding: solver, roundingErrors: errors };
+}
+
+/** @param splits whether threads may share the rows */
+async function measureSolver(
+  blas: OnnxBlas,
+  width: number,
+  { diagonal, gram, upper }: ProbeInputs,
+  { solver: name, ...given }: StageOptions,
+  splits = true,
+): Promise<RowRates> {
+  const { solver, options } = await readSolver(String(name), given);
+  const factor = {
+    order: Int32Array.from({ length: width }, (_, column) => column),
+    // the order of columns does not change the amount of work
+    orderName: "natural",
+    upper,
+    dead: [],
+    damping: 0.01,
+  };
+  const languageDiagonals = [{ language: "en", weight: 1, values: diagonal }];
+  // a solver reads what it needs, and what it needs is there
+  const statistics = { factor, gram, crossMoment: gram, diagonal, languageDiagonals } as SolverStatistics;
+  const type = blockTypeOf(given, width);
+  if (type?.plain !== undefined) return { solver: 0, errors: 0 };
+  const parts = [{ tensor: "probe", firstRow: 0, rows: probeRows, ...(type && { grid: type.name }) }];
+  const values = bell(probeRows * width);
+  const own = splits && (await hasSeparableRows(solver)) ? createBlas({ threads: 1 }) : undefined;
+  const context = { blas: own ?? blas, signal: new AbortController().signal, warn: (): void => {} };
+  const solve = async (): Promise<void> => {
+    try {
+      await solver.solve({ rows: probeRows, columns: width, values: values.slice(), parts }, statistics, options, context);
+    } catch (thrown) {
+      throw solverFailure(solver.name, `on a probe of ${probeRows}×${width}`, thrown);
+    }
+  };
+  // The stage measures the error and the output of every site.
+  const measureErrors = async (): Promise<void> => {
+    const moment = gram === undefined ? { diagonal } : { gram };
+    await outputsByRow(blas, [values, values], probeRows, moment);
+  };
+  try {
+    await solve();
+    await measureErrors();
+    return { solver: (await seconds(solve)) / probeRows, errors: (await seconds(measureErrors)) / probeRows };
+  } finally {
+    await own?.release();
+  }
+}
