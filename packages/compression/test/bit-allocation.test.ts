@@ -15,14 +15,14 @@ import { openModel, type Model } from "@mbs/models";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { parseSize, storedBits } from "../src/allocation/bits/bit-budget.ts";
-import { chooseBits, type BitUnit } from "../src/allocation/bits/bit-program.ts";
+import { chooseLeast, type ChoiceUnit } from "../src/allocation/choice-program.ts";
 import { allocate, compress } from "../src/index.ts";
 import { factorsOf, factorStream, putNan, recordingContext, withTinyModel } from "./tiny-site.ts";
 
 type Options = Readonly<Record<string, unknown>>;
 
 /** All choices of a few units, for comparison. */
-function leastByTrial(units: readonly BitUnit[], limit: number): number {
+function leastByTrial(units: readonly ChoiceUnit[], limit: number): number {
   const walk = (unit: number, size: number, sums: readonly number[]): number => {
     if (size > limit) return Infinity;
     if (unit === units.length) return Math.max(...sums);
@@ -49,7 +49,7 @@ test("the program finds what trying all choices finds, for one sum and for the l
       })),
     }));
     const limit = 21 * 3.3;
-    const chosen = await chooseBits(units, limit);
+    const chosen = await chooseLeast(units, limit);
     const taken = chosen.map((index, unit) => at(at(units, unit).choices, index));
     assert.ok(taken.reduce((sum, { size }) => sum + size, 0) <= limit + 1e-6);
     const worst = Math.max(
@@ -244,6 +244,18 @@ test("even needs the model alone, and damage more", async () => {
     assert.ok(allocate.allocationNeeds);
     const { chooses, statistics } = await allocate.allocationNeeds({ method: "even" });
     assert.equal([chooses, statistics], ["bits", "none"]);
+  });
+});
+
+test("tensors whose rows no blocks hold get no type, and are not tried on texts either", async () => {
+  await withTinyModel({ steps: 1, hiddenSize: 16 }, async (model) => {
+    const options = { types: ["Q4_0", "Q8_0"], bitsPerWeight: 9, groupSize: undefined };
+    const stream = await allocated(model, { options, segments: true });
+    // 64 columns; all others have 16
+    assert.equal(
+      (await rowsOf(stream)).map(({ tensor, type }) => [tensor.replace(/^.*mlp/, "mlp"), type]),
+      [["mlp.dense_4h_to_h.weight", "Q8_0"]],
+    );
   });
 });
 

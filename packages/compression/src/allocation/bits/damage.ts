@@ -3,9 +3,9 @@ import { at, type OptionTable } from "@mbs/contracts";
 import { requireFactors } from "../allocation-method.ts";
 import { averageOption, languageCosts } from "../language-costs.ts";
 import { defineBitMethod, type BitRequest, type Chosen } from "./bit-method.ts";
-import { chooseBits, type BitUnit } from "./bit-program.ts";
+import { chooseLeast, type ChoiceUnit } from "../choice-program.ts";
 import { measureDamage, quick } from "./measured-damage.ts";
-import { passes } from "./output-change.ts";
+import { passes } from "../output-change.ts";
 import { namesOf, sizeOf } from "./storage-choices.ts";
 
 const options = {
@@ -57,14 +57,14 @@ export const damage = defineBitMethod({
   async choose(request) {
     const { units, limit } = request;
     const costsOf = await measureCosts(request);
-    const programUnits = units.map((unit): BitUnit => ({
+    const programUnits = units.map((unit): ChoiceUnit => ({
       choices: namesOf(at(unit, 0).choices).map((name) => ({
         name,
         size: unit.reduce((sum, { choices }) => sum + sizeOf(choices, name), 0),
         costs: addAll(unit.map(({ tensor }) => costsOf(tensor, name))),
       })),
     }));
-    const chosen = await chooseBits(programUnits, limit);
+    const chosen = await chooseLeast(programUnits, limit);
     const rows = units.flatMap((unit, index): (readonly [string, Chosen])[] => {
       const { name } = at(at(programUnits, index).choices, at(chosen, index));
       return unit.map(({ tensor }) => [tensor, { name, importance: Math.max(...costsOf(tensor, name)) }]);

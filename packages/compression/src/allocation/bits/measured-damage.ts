@@ -1,14 +1,15 @@
 import { inputSite, readFactors, vocabularyStep, type FactorRecord } from "@mbs/artifacts";
-import { at, BadDataError, InterruptedError, type Blas, type Solver } from "@mbs/contracts";
+import { at, BadDataError, InterruptedError, type ArtifactStream, type Blas, type Solver } from "@mbs/contracts";
 import { createBlas } from "@mbs/onnx";
 import { dependentDefaults, loadSolver, type InputMoment } from "@mbs/solvers";
 import { momentOf } from "../../site/site-statistics.ts";
 import { readSite } from "../../site/site-weight.ts";
 import { requireFactors } from "../allocation-method.ts";
 import { mixed } from "../language-costs.ts";
+import { solveAlone } from "../lone-tensor.ts";
+import { measureOutputChange, priceOf, type OutputChanges, type Perturbation } from "../output-change.ts";
 import type { BitRequest } from "./bit-method.ts";
 import { measureSite, type MeasuredChoice, type TensorDamage } from "./choice-damage.ts";
-import { measureOutputChange, priceOf } from "./output-change.ts";
 import { readLanguageMoments, type LanguageMoments } from "./language-moments.ts";
 import { namesOf } from "./storage-choices.ts";
 
@@ -64,17 +65,18 @@ function optionsFor(solver: Solver, choice: Readonly<Record<string, unknown>>): 
   return { ...given, ...dependentDefaults(solver, given, { zeroPoints: "any", crossMoments: false }) };
 }
 
-/** How a tensor is rounded alone. */
-const roundAlone = async (solver: Solver, request: BitRequest, blas: Blas, tensor: string, values: Float32Array) => {
-  const { rows, columns } = at(
-    request.tensors.filter((own) => own.tensor === tensor),
-    0,
-  );
-  const weight = { rows, columns, values: values.slice(), parts: [{ tensor, firstRow: 0, rows }] };
-  const options = optionsFor(solver, request.trial) as Parameters<Solver["solve"]>[2];
-  const { signal, warn } = request.context;
-  return (await solver.solve(weight, {} as Parameters<Solver["solve"]>[1], options, { blas, signal, warn })).values;
-};
+/** How the model's output changes with each tensor where that is rounded alone. */
+function measureRounding(
+  { model, tensors, trial, context }: BitRequest,
+  segments: ArtifactStream,
+  solver: Solver,
+  blas: Blas,
+): Promise<OutputChanges> {
+  const task = { solver, statistics: {}, options: optionsFor(solver, trial) };
+  const { signal, warn } = context;
+  const round: Perturbation = (weight) => solveAlone(task, weight, { blas, signal, warn });
+  return measureOutputChange(model, segments, new Set(tensors.map(({ tensor }) => tensor)), round, context);
+}
 
 /**
  * Measures the damage of all choices: by `gptq` without sweeps where the factors have their upper matrix, by `rtn` where not.
@@ -119,8 +121,7 @@ export async function measureDamage(request: BitRequest, mostRows: number): Prom
         .next()
         .value?.keys() ?? []),
     ];
-    const perturb = (tensor: string, values: Float32Array) => roundAlone(rtn, request, blas, tensor, values);
-    const changes = inputs.segments && (await measureOutputChange(model, inputs.segments, perturb, context));
+    const changes = inputs.segments && (await measureRounding(request, inputs.segments, rtn, blas));
     return {
       languages,
       damageOf(tensor, name, language) {

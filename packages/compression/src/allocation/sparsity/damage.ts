@@ -4,6 +4,7 @@ import {
   BadDataError,
   InterruptedError,
   parseOptions,
+  type ArtifactStream,
   type OptionTable,
   type OptionValues,
   type StageContext,
@@ -13,9 +14,10 @@ import { createBlas } from "@mbs/onnx";
 import { loadSolver, pruningErrors, type LanguageInputs } from "@mbs/solvers";
 import { readSite } from "../../site/site-weight.ts";
 import { requireFactors, type AllocationInputs, type AllocationMethod } from "../allocation-method.ts";
-import { chooseBits } from "../bits/bit-program.ts";
-import { measureOutputChange, passes, priceOf, type Perturbation } from "../bits/output-change.ts";
+import { chooseLeast } from "../choice-program.ts";
 import { averageOption, languageCosts, mixed } from "../language-costs.ts";
+import { solveAlone } from "../lone-tensor.ts";
+import { measureOutputChange, passes, priceOf, type OutputChanges, type Perturbation } from "../output-change.ts";
 import { sparsityOption } from "./sparsity-method.ts";
 
 /** Sparsities to choose from are so far apart: damage changes little between two of them. */
@@ -80,25 +82,39 @@ async function measureTensors(
     progress({ activity: "allocate (damage)", done: sites, unit: "sites" });
   }
   if (tensors.length === 0) throw new BadDataError("allocate: the factors hold no site; factor again");
+  requireAll(model, tensors);
   return tensors;
 }
 
-/** Prunes a tensor alone to the target, as Wanda does. */
-async function pruneAlone(tensors: readonly MeasuredTensor[], sparsity: number, { threads, pool, signal, warn }: StageContext) {
-  const [wanda, blas] = [await loadSolver("wanda"), createBlas({ threads, pool })];
+/** How the model's output changes with each tensor where that alone is pruned to the target, as Wanda does. */
+async function measurePruning(
+  model: Model,
+  segments: ArtifactStream,
+  tensors: readonly MeasuredTensor[],
+  sparsity: number,
+  context: StageContext,
+): Promise<OutputChanges> {
+  const { threads, pool, signal, warn } = context;
+  const [solver, blas] = [await loadSolver("wanda"), createBlas({ threads, pool })];
   const diagonals = new Map(tensors.map(({ tensor, diagonal }) => [tensor, diagonal]));
-  const prune: Perturbation = async (tensor, values) => {
-    const diagonal = diagonals.get(tensor);
-    if (diagonal === undefined) {
-      throw new BadDataError(`${tensor}: the factors have none of its site; factor all steps`, { tensor });
-    }
-    const [columns, rows] = [diagonal.length, values.length / diagonal.length];
-    const weight = { rows, columns, values: values.slice(), parts: [{ tensor, firstRow: 0, rows }] };
-    const given = { sparsity, useVariant: false } as Parameters<typeof wanda.solve>[2];
-    const statistics = { diagonal } as Parameters<typeof wanda.solve>[1];
-    return (await wanda.solve(weight, statistics, given, { blas, signal, warn })).values;
-  };
-  return { prune, release: () => blas.release() };
+  const options = { sparsity, useVariant: false };
+  const prune: Perturbation = (weight) =>
+    solveAlone({ solver, statistics: { diagonal: diagonals.get(weight.tensor) }, options }, weight, { blas, signal, warn });
+  try {
+    return await measureOutputChange(model, segments, new Set(diagonals.keys()), prune, context);
+  } finally {
+    await blas.release();
+  }
+}
+
+/** @throws {BadDataError} where the factors lack a site, whose tensors would get no sparsity */
+function requireAll({ steps, checkpoint }: Model, tensors: readonly MeasuredTensor[]): void {
+  const measured = new Set(tensors.map(({ tensor }) => tensor));
+  const weights = steps.flatMap(({ sites }) => sites.flatMap((site) => site.weights));
+  const missing = weights.find(({ tensor }) => !measured.has(tensor) && !checkpoint.nonfinite.has(tensor));
+  if (missing === undefined) return;
+  const { tensor } = missing;
+  throw new BadDataError(`${tensor}: the factors have none of its site; factor all steps`, { tensor });
 }
 
 /** What a unit of relative output error of each tensor costs the model; the same of all where no texts were given. */
@@ -111,19 +127,14 @@ async function measurePrices(
   context: StageContext,
 ): Promise<(tensor: MeasuredTensor) => number> {
   if (segments === undefined) return () => 1;
-  const { prune, release } = await pruneAlone(tensors, target, context);
-  try {
-    const changes = await measureOutputChange(model, segments, prune, context);
-    const place = choices.indexOf(target);
-    return ({ tensor, errors }) =>
-      priceOf(
-        changes,
-        tensor,
-        [...errors.values()].map((own) => at(own, place)),
-      );
-  } finally {
-    await release();
-  }
+  const changes = await measurePruning(model, segments, tensors, target, context);
+  const place = choices.indexOf(target);
+  return ({ tensor, errors }) =>
+    priceOf(
+      changes,
+      tensor,
+      [...errors.values()].map((own) => at(own, place)),
+    );
 }
 
 /** Sparsities whose mean over all weights is exactly the target: all are lowered alike, but to no less than 0. */
@@ -172,7 +183,7 @@ async function allocateTensors(
   });
   const kept = (1 - target) * tensors.reduce((sum, { parameters }) => sum + parameters, 0);
   // rounding of the sums must not exclude the target everywhere
-  const chosen = await chooseBits(units, kept * (1 + 1e-9));
+  const chosen = await chooseLeast(units, kept * (1 + 1e-9));
   const rows = tensors.map(({ step, tensor, parameters }, index) => {
     const place = at(chosen, index);
     const { costs } = at(at(units, index).choices, place);

@@ -11,28 +11,37 @@ const fewestTokens = 16;
 /** Passes over all tokens of the segments that the trials may take together, while each language has more than the fewest. */
 export const passes = 4;
 
-/** Makes another value of a weight. @param values as the model reads it; not modified */
-export type Perturbation = (tensor: string, values: Float32Array) => Promise<Float32Array>;
+/** One tensor without the others of its site. */
+export interface LoneTensor {
+  readonly tensor: string;
+  readonly columns: number;
+  /** As the model reads it, row by row; not modified. */
+  readonly values: Float32Array;
+}
+
+/** Makes other values of a weight. */
+export type Perturbation = (weight: LoneTensor) => Promise<Float32Array>;
 
 /** Weights that are changed at once. */
 interface Trial {
   readonly step: number;
+  readonly columns: number;
   readonly tensors: readonly string[];
 }
 
-/** A trial for each tensor; the same weights of all experts of a step share one, since each sees some of the tokens alone. */
-function trialsOf(model: Model): Trial[] {
+/** A trial for each of some tensors; the same weights of all experts of a step share one, since each sees some of the tokens alone. */
+function trialsOf(model: Model, wanted: ReadonlySet<string>): Trial[] {
   return model.steps.flatMap(({ sites }, step) => {
-    const trials = new Map<string, string[]>();
-    for (const { name, weights } of sites) {
+    const trials = new Map<string, Trial>();
+    for (const { name, width: columns, weights } of sites) {
       const place = name.replace(/expert-\d+/, "expert");
       for (const [index, { tensor }] of weights.entries()) {
-        if (model.checkpoint.nonfinite.has(tensor)) continue;
+        if (!wanted.has(tensor)) continue;
         const key = JSON.stringify([place, index]);
-        trials.set(key, [...(trials.get(key) ?? []), tensor]);
+        trials.set(key, { step, columns, tensors: [...(trials.get(key)?.tensors ?? []), tensor] });
       }
     }
-    return [...trials.values()].map((tensors) => ({ step, tensors }));
+    return [...trials.values()];
   });
 }
 
@@ -111,7 +120,9 @@ async function runTrials(
       }
       for (const trial of trials.filter((own) => own.step === index)) {
         const weights = new Map<string, Float32Array>();
-        for (const tensor of trial.tensors) weights.set(tensor, await perturb(tensor, await model.readWeight(tensor)));
+        for (const tensor of trial.tensors) {
+          weights.set(tensor, await perturb({ tensor, columns: trial.columns, values: await model.readWeight(tensor) }));
+        }
         begun.push({ trial, slot: spool.append((await forward.step(index, dense, { batch, weights })).values) });
       }
       dense = await forward.step(index, dense, { batch });
@@ -139,16 +150,18 @@ export type OutputChanges = ReadonlyMap<string, ReadonlyMap<string, number>>;
  *
  * @param model of one stream, a decoder
  * @param segments texts of all languages
+ * @param wanted tensors that are changed, weights of sites
  * @param perturb how a tensor is changed
  * @returns tensor → language → the change, dimensionless
  */
 export async function measureOutputChange(
   model: Model,
   segments: ArtifactStream,
+  wanted: ReadonlySet<string>,
   perturb: Perturbation,
   context: StageContext,
 ): Promise<OutputChanges> {
-  const trials = trialsOf(model);
+  const trials = trialsOf(model, wanted);
   const texts = await readShortTexts(segments, model, trials);
   const forward = await model.forward({ threads: context.threads });
   try {

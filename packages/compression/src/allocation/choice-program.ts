@@ -6,17 +6,17 @@ import type { Highs } from "highs";
 const loadHighs = highsModule as unknown as typeof highsModule.default;
 
 /** One way to store or prune some tensors. */
-export interface BitChoice {
+export interface CostedChoice {
   readonly name: string;
-  /** Bits that it takes, with scales and zero points. */
+  /** What it takes of the limit: bits, with scales and zero points, or weights that are not pruned. */
   readonly size: number;
   /** What it costs in each of the sums that are to be small, ≥ 0. */
   readonly costs: readonly number[];
 }
 
 /** Tensors that get the same. */
-export interface BitUnit {
-  readonly choices: readonly BitChoice[];
+export interface ChoiceUnit {
+  readonly choices: readonly CostedChoice[];
 }
 
 /** How far the best solution may be below the one that is taken, as a share: choices that close cannot be told apart anyway. */
@@ -35,7 +35,7 @@ let loaded: Promise<Highs> | undefined;
  * @returns index of the choice of each unit
  * @throws {InternalError} where the solver finds none, though there is one
  */
-export async function chooseBits(units: readonly BitUnit[], limit: number): Promise<number[]> {
+export async function chooseLeast(units: readonly ChoiceUnit[], limit: number): Promise<number[]> {
   const highs = await (loaded ??= loadHighs());
   const model = highs.createModel();
   try {

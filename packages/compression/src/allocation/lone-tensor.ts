@@ -1,0 +1,25 @@
+import type { Solver, SolverContext, SolverStatistics } from "@mbs/contracts";
+import type { LoneTensor } from "./output-change.ts";
+
+/** A solver with what it needs for one tensor. */
+interface LoneTask {
+  readonly solver: Solver;
+  readonly statistics: Partial<SolverStatistics>;
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * What a solver makes of one tensor without the others of its site.
+ *
+ * @returns its new values, row by row
+ */
+export async function solveAlone(
+  { solver, statistics, options }: LoneTask,
+  { tensor, columns, values }: LoneTensor,
+  context: SolverContext,
+): Promise<Float32Array> {
+  const rows = values.length / columns;
+  const weight = { rows, columns, values: values.slice(), parts: [{ tensor, firstRow: 0, rows }] };
+  const [needed, given] = [statistics, options] as [Parameters<Solver["solve"]>[1], Parameters<Solver["solve"]>[2]];
+  return (await solver.solve(weight, needed, given, context)).values;
+}
