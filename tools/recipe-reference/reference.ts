@@ -1,5 +1,5 @@
 import { optionFlag } from "@mbs/contracts";
-import type { Option, OptionTable, Stage, StageOptions } from "@mbs/contracts";
+import type { Option, OptionTable, Stage } from "@mbs/contracts";
 import { solvers } from "@mbs/solvers";
 import { optionBounds } from "../../packages/host-cli/src/stage/flags.ts";
 import { loadStages } from "../../packages/mbs/src/stages.ts";
@@ -48,14 +48,8 @@ async function furtherOptions(
   value: string,
   { title, key = {} }: { readonly title: string; readonly key?: Partial<RecipeKey> },
 ): Promise<string[]> {
-  const tableOf = async (more: StageOptions) => optionTable((await stage.moreOptions?.({ [option]: value, ...more })) ?? {}, key);
-  const rows = await tableOf({});
-  const lines = rows.length === 0 ? [] : ["", `${title} \`${value}\`:`, "", ...rows];
-  if (!Object.hasOwn(stage.options, "sparsity")) return lines;
-  // a method that allocates bits, and sparsity where one is given
-  const pruning = await tableOf({ sparsity: 0.5 });
-  if (pruning.length === 0 || pruning.join() === rows.join()) return lines;
-  return [...lines, "", `${title} \`${value}\` and without \`bits-per-weight\` or \`size\`, for sparsity:`, "", ...pruning];
+  const rows = optionTable((await stage.moreOptions?.({ [option]: value })) ?? {}, key);
+  return rows.length === 0 ? [] : ["", `${title} \`${value}\`:`, "", ...rows];
 }
 
 async function section(name: string, key: RecipeKey): Promise<string[]> {

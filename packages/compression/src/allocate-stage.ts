@@ -22,7 +22,7 @@ const ownOptions = {
   model: { kind: "resource", resource: "model", description: "model whose weights are to be compressed" },
   method: {
     kind: "choice",
-    choices: [...new Set(allocationMethods.map(({ name }) => name))],
+    choices: allocationMethods.map(({ name }) => name),
     description: allocationMethods.map(({ name, summary }) => `${name}: ${summary}`).join("; "),
     default: "owl",
   },
@@ -43,11 +43,10 @@ function parseChoice(options: unknown) {
   return { method, own, rest };
 }
 
-/** The requested method; of two with the same name, that for sparsity where one was given. @throws {UsageError} on an unknown one */
-function methodNamed({ method: asked, sparsity }: Readonly<Record<string, unknown>>): AllocationMethod {
+/** The requested method. @throws {UsageError} on an unknown one */
+function methodNamed({ method: asked }: Readonly<Record<string, unknown>>): AllocationMethod {
   const { method: name } = parseOptions({ method: ownOptions.method }, { method: asked }, "allocate");
-  const named = allocationMethods.filter((method) => method.name === name);
-  const method = named.find(({ needs }) => (needs.chooses === "sparsity") === (sparsity !== undefined)) ?? named[0];
+  const method = allocationMethods.find((own) => own.name === name);
   if (method === undefined) throw new InternalError(`no method ${name}`);
   return method;
 }
@@ -56,7 +55,9 @@ function methodNamed({ method: asked, sparsity }: Readonly<Record<string, unknow
 function checkTarget({ name, needs }: AllocationMethod, sparsity: number | undefined): void {
   if ((needs.chooses === "sparsity") === (sparsity !== undefined)) return;
   const problem =
-    sparsity === undefined ? "--sparsity is required" : `--method ${name} chooses bits, which have no --sparsity; leave it out`;
+    sparsity === undefined
+      ? "--sparsity is required"
+      : `--method ${name} chooses bits, which have no --sparsity; leave it out, or take --method ${sparsityMethods.map((method) => method.name).join(" or ")}`;
   throw new UsageError(`allocate: ${problem}`, { option: "--sparsity" });
 }
 
@@ -96,7 +97,7 @@ export const allocate: Stage = {
   examples: [
     "mbs allocate --model M --method owl --sparsity 0.6 < factors.arrow > allocation.arrow",
     "mbs factor --upper off --language-diagonals < statistics.arrow | mbs allocate --model M --method correlation --sparsity 0.6 > allocation.arrow",
-    "mbs allocate --model M --method damage --sparsity 0.5 --segments segments.arrow < factors.arrow > allocation.arrow",
+    "mbs allocate --model M --method pruning-damage --sparsity 0.5 --segments segments.arrow < factors.arrow > allocation.arrow",
     "mbs compress --model M --solver wanda --allocation allocation.arrow < factors.arrow > layers.arrow",
     "mbs allocate --model M --method damage --bits-per-weight 3.2 --group-size 64 --statistics statistics.arrow < factors.arrow > bits.arrow",
     "mbs compress --model M --solver gptq --group-size 64 --allocation bits.arrow < factors.arrow > layers.arrow",
@@ -117,7 +118,7 @@ export const allocate: Stage = {
     segments: {
       kinds: ["segments"],
       optional: true,
-      description: "texts to measure on how much the model's output changes with each tensor's, for damage",
+      description: "texts to measure on how much the model's output changes with each tensor's, for damage and pruning-damage",
     },
   },
   outputs: {

@@ -27,13 +27,11 @@ const needs: Readonly<Record<string, AllocationNeeds>> = {
   owl: { chooses: "sparsity", statistics: "diagonal", segments: false },
   correlation: { chooses: "sparsity", statistics: "diagonal", segments: false },
   damage: { chooses: "bits", statistics: "gram", segments: true },
+  "pruning-damage": { chooses: "sparsity", statistics: "diagonal", segments: true },
   even: { chooses: "bits", statistics: "none", segments: false },
 };
 
-const pruning: AllocationNeeds = { chooses: "sparsity", statistics: "diagonal", segments: true };
-
-const allocationNeeds = async ({ method = "owl", sparsity }: StageOptions) =>
-  method === "damage" && sparsity !== undefined ? pruning : needs[String(method)];
+const allocationNeeds = async ({ method = "owl" }: StageOptions) => needs[String(method)];
 
 const allocating = new Map([["allocate", { allocationNeeds } as unknown as Stage]]);
 
@@ -108,9 +106,9 @@ test("bits are allocated from Grams of each language of the dense model, on the 
   assert.is(optionsOf(nodes, "compress")["qep"], 0.5);
 });
 
-test("damage is of bits where a size is given, and else of the sparsity of a solver that prunes, by diagonals and texts", async () => {
+test("pruning-damage is of the sparsity of a solver that prunes, by diagonals and texts", async () => {
   for (const solver of ["wanda", "sparsegpt"]) {
-    const nodes = await nodesOf({ allocate: { method: "damage" }, compress: { solver } });
+    const nodes = await nodesOf({ allocate: { method: "pruning-damage" }, compress: { solver } });
     const [, capture, , damage] = nodes;
     assert.equal([capture?.id, capture?.options["statistics"]], ["capture.allocate", "diagonal"]);
     assert.equal(damage?.inputs, { factors: ["factor.allocate"], segments: ["sample"] });

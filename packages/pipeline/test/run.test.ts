@@ -351,7 +351,7 @@ test("faults of options, solver files, stages, inputs and allocation show at onc
   const both = await messageOf("solver: sparsegpt", "allocate: { method: damage, bits-per-weight: 3 }\n");
   assert.match(
     both,
-    /r\.yaml:6: allocate chooses the bits .* for rounding alone, and solver sparsegpt prunes; leave out bits-per-/,
+    /r\.yaml:6: allocate chooses the bits .* for rounding alone, and solver sparsegpt prunes; take a method that chooses/,
   );
   const twice = await messageOf("solver: gptq, bits: 3", "allocate: { method: damage, bits-per-weight: 3 }\n");
   assert.match(twice, /r\.yaml:6: allocate chooses the bits of each tensor, and compress\.bits is the same for all; remove one/);

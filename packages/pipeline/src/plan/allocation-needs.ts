@@ -5,9 +5,8 @@ import { recipeKeys } from "../recipe/recipe-keys.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import type { Stages } from "./known-stages.ts";
 
-/** The sparsity that an allocation spreads: the recipe's or the solver's default; undefined where bits are asked for. */
-async function targetOf({ allocate = {}, compress }: Recipe): Promise<unknown> {
-  if (allocate["bitsPerWeight"] !== undefined || allocate["size"] !== undefined) return undefined;
+/** The sparsity that an allocation spreads: the recipe's or the solver's default. */
+async function targetOf({ compress }: Recipe): Promise<unknown> {
   // a solver that does not load is a fault itself
   const solver = await loadSolver(String(compress["solver"])).catch(() => undefined);
   const option = solver && Object.hasOwn(solver.options, "sparsity") ? solver.options["sparsity"] : undefined;
@@ -28,10 +27,10 @@ async function needsOf(stages: Stages, options: StageOptions): Promise<Allocatio
 export async function withAllocationNeeds(recipe: Recipe, stages: Stages): Promise<Recipe> {
   const { allocate, compress } = recipe;
   if (allocate === undefined) return recipe;
-  const sparsity = await targetOf(recipe);
-  const allocation = await needsOf(stages, { ...allocate, sparsity });
+  const allocation = await needsOf(stages, allocate);
+  const sparsity = allocation?.chooses === "bits" ? undefined : await targetOf(recipe);
   // a pattern is the same in every step, and refused later
-  const spread = sparsity !== undefined && allocation?.chooses !== "bits" && compress["pattern"] === undefined;
+  const spread = sparsity !== undefined && compress["pattern"] === undefined;
   return {
     ...recipe,
     ...(allocation && { allocation }),

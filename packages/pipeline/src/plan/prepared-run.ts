@@ -101,12 +101,12 @@ async function allocationFaults(recipe: Recipe, stages: Stages): Promise<UsageEr
   if (allocatesBits(recipe)) {
     if (!Object.hasOwn(solver.options, "bits")) {
       return fault(
-        `chooses the bits of each tensor, and solver ${solver.name} has no option bits; take one that quantises, such as gptq`,
+        `chooses the bits of each tensor, and solver ${solver.name} has no option bits; take one that quantises, such as gptq, or a method that chooses sparsities`,
       );
     }
     if (Object.hasOwn(solver.options, "sparsity")) {
       return fault(
-        `chooses the bits of each tensor for rounding alone, and solver ${solver.name} prunes; leave out bits-per-weight and size, or take a solver that only rounds, such as gptq`,
+        `chooses the bits of each tensor for rounding alone, and solver ${solver.name} prunes; take a method that chooses sparsities, or a solver that only rounds, such as gptq`,
       );
     }
     if (compress["bits"] !== undefined) {

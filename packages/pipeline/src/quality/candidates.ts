@@ -44,7 +44,7 @@ const pruning = (name: string, reason: string, options: StageOptions, allocate?:
 const outliers = "steps with more outliers keep more";
 const owl = { method: "owl" };
 const cheap = "tensors whose loss costs the model's output least lose most";
-const damage = { method: "damage" };
+const damage = { method: "pruning-damage" };
 const alike = "steps that languages use alike keep more";
 const shared = { method: "correlation", favour: "shared" };
 

@@ -95,7 +95,7 @@ export const recipeKeys = {
   allocate: {
     takes: "options",
     description:
-      "how the `sparsity` of compress is distributed over the steps, or with `method: damage` over the tensors ([pruning](multilingual-pruning.md)); or, with `bits-per-weight` or `size`, which bits or GGUF type each tensor gets ([bits where they count](quantisers.md#bits-where-they-count)). Absent: the same everywhere",
+      "how the `sparsity` of compress is distributed over the steps, or with `method: pruning-damage` over the tensors ([pruning](multilingual-pruning.md)); or, with `bits-per-weight` or `size`, which bits or GGUF type each tensor gets ([bits where they count](quantisers.md#bits-where-they-count)). Absent: the same everywhere",
     stage: "allocate",
     given: ["model", "sparsity", "withoutFactors", "allowNonfinite", "groupSize", "symmetric", "minZeroPoint", "mixture"],
     defaults: { bits: "those that the format holds", types: `with format gguf ${allocatedTypes.join(", ")}` },

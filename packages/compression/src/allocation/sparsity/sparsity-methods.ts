@@ -20,7 +20,7 @@ import type { Model } from "@mbs/models";
 import { readSite } from "../../site/site-weight.ts";
 import { requireFactors, type AllocationMethod } from "../allocation-method.ts";
 import { correlation } from "./correlation.ts";
-import { pruningDamage } from "./damage.ts";
+import { pruningDamage } from "./pruning-damage.ts";
 import { owl } from "./owl.ts";
 import { sparsityOption, type SparsityMethod } from "./sparsity-method.ts";
 import { spreadSparsity, type StepImportance } from "./spread-sparsity.ts";

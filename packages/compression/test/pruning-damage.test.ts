@@ -5,7 +5,7 @@ import { openModel, type Model } from "@mbs/models";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { pruningErrors } from "@mbs/solvers";
-import { sparsityChoices, withMean } from "../src/allocation/sparsity/damage.ts";
+import { sparsityChoices, withMean } from "../src/allocation/sparsity/pruning-damage.ts";
 import { allocate, compress } from "../src/index.ts";
 import { readSite } from "../src/site/site-weight.ts";
 import { factorsOf, factorStream, recordingContext, withTinyModel } from "./tiny-site.ts";
@@ -78,7 +78,7 @@ async function allocated(model: Model, options: Options = {}, withSegments = tru
     factors: [factorStream(model.address, records)],
     ...(withSegments && { segments: [segments(model)] }),
   };
-  const given = { model: model.path, method: "damage", sparsity: 0.5, ...options };
+  const given = { model: model.path, method: "pruning-damage", sparsity: 0.5, ...options };
   const { allocation } = await allocate.run(inputs, given, recordingContext());
   assert.ok(allocation);
   return allocation;
@@ -92,7 +92,7 @@ test("damage gives each tensor a sparsity of its own, whose mean is the target, 
     const tensors = model.steps.flatMap(({ sites }) => sites.flatMap(({ weights }) => weights.map(({ tensor }) => tensor)));
     const stream = await allocated(model);
     const { method, sparsity, options } = parseMetadata("allocation", stream.schema);
-    assert.equal([method, sparsity, options], ["damage", 0.5, { average: "weighted", spread: 0.2 }]);
+    assert.equal([method, sparsity, options], ["pruning-damage", 0.5, { average: "weighted", spread: 0.2 }]);
     const rows = await collect(readAllocation(stream));
     assert.equal(
       rows.map(({ tensor }) => tensor),
@@ -150,7 +150,7 @@ test("compress gives each tensor the sparsity allocated to it", async () => {
       assert.ok(layers);
       assert.match(
         String(parseMetadata("layers", layers.schema).options["allocation"]),
-        /^damage --average weighted --spread 0\.2/,
+        /^pruning-damage --average weighted --spread 0\.2/,
       );
       for await (const { tensor, summary } of readLayers(layers)) {
         // whole columns of a row of 32 or more
@@ -175,11 +175,11 @@ test("what damage of pruning cannot use is refused with the remedy", async () =>
     await rejects(
       () => allocated(model, { method: "even" }),
       UsageError,
-      /--method even chooses bits, which have no --sparsity; leave it out/,
+      /--method even chooses bits, which have no --sparsity; leave it out, or take --method uniform or owl or correlation or pruning-damage$/,
     );
     const records = (await factorsOf(model)).slice(1);
     const inputs = { factors: [factorStream(model.address, records)], segments: [segments(model)] };
-    const run = () => allocate.run(inputs, { model: model.path, method: "damage", sparsity: 0.5 }, recordingContext());
+    const run = () => allocate.run(inputs, { model: model.path, method: "pruning-damage", sparsity: 0.5 }, recordingContext());
     await rejects(run, BadDataError, /the factors have none of its site; factor all steps/);
     const patterned = async () => {
       const given = { factors: [factorStream(model.address, await factorsOf(model))], allocation: [await allocated(model)] };
@@ -187,7 +187,7 @@ test("what damage of pruning cannot use is refused with the remedy", async () =>
     };
     await rejects(patterned, UsageError, /sets the sparsity of each step or tensor, and a pattern is the same everywhere/);
     assert.ok(allocate.allocationNeeds);
-    const { chooses, segments: texts } = await allocate.allocationNeeds({ method: "damage", sparsity: 0.5 });
+    const { chooses, segments: texts } = await allocate.allocationNeeds({ method: "pruning-damage", sparsity: 0.5 });
     assert.equal([chooses, texts], ["sparsity", true]);
   });
 });
@@ -197,15 +197,16 @@ test("an encoder-decoder is refused before anything is measured, with methods th
   const planned = { solver: "wanda", codes: "none" } as const;
   const check = async (options: Options): Promise<void> => allocate.checkPlan?.({ model: folder, ...options }, planned);
   const [sparsity, bits] = [{ sparsity: 0.5 }, { bitsPerWeight: 4 }];
-  const pruning = /is an encoder-decoder, and --method damage with segments .* take --method uniform or owl or correlation,/;
-  await rejects(() => check({ method: "damage", ...sparsity }), UsageError, pruning);
+  const pruning =
+    /is an encoder-decoder, and --method pruning-damage with segments .* take --method uniform or owl or correlation,/;
+  await rejects(() => check({ method: "pruning-damage", ...sparsity }), UsageError, pruning);
   await rejects(() => check({ method: "damage", ...bits }), UsageError, /take --method even,/);
   await check({ method: "owl", ...sparsity });
   const model = await openModel(folder);
   try {
     // factors that name no site of it: none is looked for
     const inputs = { factors: [factorStream(model.address, [])], segments: [segments(model)] };
-    const run = () => allocate.run(inputs, { model: folder, method: "damage", ...sparsity }, recordingContext());
+    const run = () => allocate.run(inputs, { model: folder, method: "pruning-damage", ...sparsity }, recordingContext());
     await rejects(run, UsageError, pruning);
   } finally {
     await model.close();

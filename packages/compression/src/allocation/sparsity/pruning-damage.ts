@@ -79,7 +79,7 @@ async function measureTensors(
       tensors.push({ step, tensor: part.tensor, parameters: part.rows * weight.columns, diagonal, errors });
     }
     sites += 1;
-    progress({ activity: "allocate (damage)", done: sites, unit: "sites" });
+    progress({ activity: "allocate (pruning-damage)", done: sites, unit: "sites" });
   }
   if (tensors.length === 0) throw new BadDataError("allocate: the factors hold no site; factor again");
   requireAll(model, tensors);
@@ -194,19 +194,19 @@ async function allocateTensors(
 
 /** Sparsity of each tensor by the damage that pruning it does to each language. */
 export const pruningDamage: AllocationMethod = {
-  name: "damage",
+  name: "pruning-damage",
   source: "docs/multilingual-pruning.md",
-  summary: "with --sparsity, the sparsity of each tensor that does the least measured damage to the languages, at that mean",
+  summary: "the sparsity of each tensor that does the least measured damage to the languages, at that mean",
   needs: { chooses: "sparsity", statistics: "diagonal", segments: true },
   options,
   // masks cost little beside passes
   work: () => ({ solver: "wanda", choices: [], rows: 0, passes }),
   async allocate(model, inputs, raw, context) {
     try {
-      const values = parseOptions(parsed, raw, "allocate --method damage");
+      const values = parseOptions(parsed, raw, "allocate --method pruning-damage");
       const { sparsity, ...own } = values;
       const { rows, weights } = await allocateTensors(model, inputs, values, context);
-      return encodeAllocation(rows, { model: model.address, method: "damage", options: own, sparsity, weights });
+      return encodeAllocation(rows, { model: model.address, method: "pruning-damage", options: own, sparsity, weights });
     } finally {
       await model.close();
     }
