@@ -96,5 +96,5 @@ export { SpooledArtifact } from "./storage/temporary/spooled-artifact.ts";
 export { makeTemporaryFolder, removeTemporaryFolders } from "./storage/temporary/temporary-folder.ts";
 export { isMissing, systemError } from "./storage/system-error.ts";
 export { isTemporaryOf, temporaryName } from "./storage/temporary/temporary-name.ts";
-export { findChanged, unpackFiles } from "./storage/unpack-files.ts";
+export { findChanged, requireReplaceable, unpackFiles } from "./storage/unpack-files.ts";
 export type { FileHashes, Unpacked } from "./storage/unpack-files.ts";

@@ -3,7 +3,8 @@ export { parseDistribution, presetNames, readDistribution } from "./mixes/distri
 export type { Distribution, DistributionUnit } from "./mixes/distribution.ts";
 export { alphaBounds, parseAlpha, parseMix } from "./mixes/mix.ts";
 export type { Mix } from "./mixes/mix.ts";
-export { languagesOption, requireLanguages, takenLanguages } from "./named-languages.ts";
+export { languagesOf, languagesOption, requireLanguages, takenLanguages } from "./named-languages.ts";
+export type { OfferedLanguages } from "./named-languages.ts";
 export { openCorpus } from "./open-corpus.ts";
 export type { OpenCorpusOptions } from "./open-corpus.ts";
 export { requireCounts, sharesOf } from "./mixes/shares.ts";

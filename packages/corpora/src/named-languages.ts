@@ -1,22 +1,35 @@
 import { UsageError } from "@mbs/contracts";
 import type { Corpus } from "./corpus.ts";
 
+/** Languages to choose from. */
+export interface OfferedLanguages {
+  readonly languages: readonly string[];
+  /** What has them, with its verb, for messages: "corpus web has". */
+  readonly origin: string;
+}
+
+/** All languages of a corpus. */
+export const languagesOf = ({ name, languages }: Pick<Corpus, "name" | "languages">): OfferedLanguages => ({
+  languages,
+  origin: `corpus ${name} has`,
+});
+
 /**
  * The languages that an option names, each once.
  *
  * @param option for messages: "--keep"
- * @throws {UsageError} where there are none, or the corpus does not have one
+ * @throws {UsageError} where there are none, or one is not offered
  */
 export function requireLanguages(
   named: readonly string[],
-  { name, languages }: Pick<Corpus, "name" | "languages">,
+  { languages, origin }: OfferedLanguages,
   option: string,
 ): readonly string[] {
   const missing = named.filter((language) => !languages.includes(language));
   if (named.length === 0 || missing.length > 0) {
     throw new UsageError(
-      `${option} ${named.join(",")}: corpus ${name} has ${missing.length === 0 ? "" : `no texts of ${missing.join(", ")}, but of `}${languages.join(", ")}; name languages of the corpus`,
-      { option },
+      `${option} ${named.join(",")}: ${origin} ${missing.length === 0 ? "" : `no texts of ${missing.join(", ")}, but of `}${languages.join(", ")}; name some of these`,
+      { option, ...(missing.length > 0 && { languages: missing.join(",") }) },
     );
   }
   return [...new Set(named)];
@@ -38,8 +51,8 @@ export const languagesOption = {
 export function takenLanguages(
   corpus: Pick<Corpus, "name" | "languages">,
   named: readonly string[] | undefined,
-): readonly string[] {
-  if (named === undefined) return corpus.languages;
-  const taken = new Set(requireLanguages(named, corpus, "--languages"));
-  return corpus.languages.filter((language) => taken.has(language));
+): OfferedLanguages {
+  if (named === undefined) return languagesOf(corpus);
+  const taken = new Set(requireLanguages(named, languagesOf(corpus), "--languages"));
+  return { languages: corpus.languages.filter((language) => taken.has(language)), origin: "--languages takes" };
 }

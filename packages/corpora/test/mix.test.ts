@@ -57,6 +57,7 @@ function sources(unit: string, shares: Record<string, number>, languages: string
   return {
     warnings,
     languages,
+    origin: "corpus web has",
     distribution: () => Promise.resolve(parseDistribution({ unit, source: "test", shares }, "test")),
     tokensPerByte: (language) => Promise.resolve(language === "hi" ? 0.1 : 0.3),
     warn: (message) => warnings.push(message),

@@ -168,7 +168,7 @@ type SampleOptions = ReturnType<typeof parseSampleOptions>;
  */
 async function countsOf(values: SampleOptions, sources: ShareSources): Promise<ReadonlyMap<string, number>> {
   const mix = parseMix(values.mix);
-  if (mix.kind === "counts") return requireCounts(mix.counts, sources.languages);
+  if (mix.kind === "counts") return requireCounts(mix.counts, sources);
   const shares = await sharesOf(mix, sources);
   const segments = values.segments ?? defaultSegments;
   const counts = countSegments(shares, segments, values.floor);
@@ -189,16 +189,16 @@ async function makePlan(values: SampleOptions, context: StageContext) {
     const length = values.length ?? defaultLength(model.contextLength);
     requirePositions(length, model);
     warnBeyondContext(length, model.contextLength, context);
-    const languages = takenLanguages(opened, values.languages);
+    const taken = takenLanguages(opened, values.languages);
     const pools = new Map(
-      languages.map((language) => [
+      taken.languages.map((language) => [
         language,
         new LanguagePool(corpus, language, tokenizer, { length, seed: values.seed, reuse: values.reuse }),
       ]),
     );
     let distribution: Distribution | undefined;
     const sources = {
-      languages,
+      ...taken,
       areNamed: values.languages !== undefined,
       warn: context.warn,
       distribution: async () => (distribution = await distributionOf(values)),
@@ -255,10 +255,10 @@ export const sample: Stage = {
   options,
   async checkPlan(raw) {
     const values = parseSampleOptions(raw);
-    const languages = takenLanguages(await openCorpus(values.corpus), values.languages);
+    const taken = takenLanguages(await openCorpus(values.corpus), values.languages);
     const distribution = () => distributionOf(values);
     // how many segments each gets does not matter here
-    await countsOf(values, { languages, distribution, tokensPerByte: () => Promise.resolve(1), warn: () => {} });
+    await countsOf(values, { ...taken, distribution, tokensPerByte: () => Promise.resolve(1), warn: () => {} });
   },
   async run(_inputs, raw, context) {
     const values = parseSampleOptions(raw);

@@ -32,7 +32,7 @@ async function readShares(values: EvaluateOptions): Promise<Readonly<Record<stri
 async function openTexts(name: string, values: EvaluateOptions, { warn, signal, progress }: StageContext) {
   const targetField = values.sourceTarget ? (values.targetField ?? defaultTargetField) : undefined;
   const corpus = await openCorpus(name, { field: values.field, targetField, warn, signal, progress });
-  return { corpus, languages: takenLanguages(corpus, values.languages) };
+  return { corpus, languages: takenLanguages(corpus, values.languages).languages };
 }
 
 /** What a model is run with: a dense one in float32 in any case. */

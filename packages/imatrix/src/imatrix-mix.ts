@@ -49,6 +49,7 @@ export async function findMix(asked: string | undefined, sources: MixSources): P
   const mix = parseImatrixMix(asked);
   const weights = await sharesOf(mix, {
     languages,
+    origin: "the statistics saw",
     distribution: async () => {
       const found = await readDistribution(sources.distribution);
       if (found.unit === "bytes") {

@@ -115,6 +115,7 @@ export async function candidateMixes(
   const told = new Set<string>();
   const sources = {
     languages,
+    origin: "the statistics saw",
     distribution: async () => distribution ?? Promise.reject(new InternalError("mix: no distribution was read")),
     tokensPerByte: () => Promise.resolve(1),
     warn: (message: string) => told.add(message),

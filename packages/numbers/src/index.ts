@@ -40,6 +40,6 @@ export { hadamard, hasHadamard } from "./rotations/hadamard.ts";
 export { keepingMean, randomHadamard, randomOrthogonal } from "./rotations/rotation.ts";
 export { percentileInterval } from "./statistics/percentile-interval.ts";
 export type { Interval } from "./statistics/percentile-interval.ts";
-export { decodeWeights, encodeWeights, roundHalfEven, roundTo } from "./dtypes/rounding.ts";
+export { decodeWeights, encodeWeights, isWeightDtype, roundHalfEven, roundTo } from "./dtypes/rounding.ts";
 export type { WeightDtype } from "./dtypes/rounding.ts";
 export { seededGenerator } from "./statistics/seeded-generator.ts";

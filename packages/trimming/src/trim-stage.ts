@@ -2,7 +2,7 @@ import { encodeFiles } from "@mbs/artifacts";
 import type { FilePiece } from "@mbs/artifacts";
 import { defineStage, formatBytes, parseOptions } from "@mbs/contracts";
 import type { OptionTable, StageContext } from "@mbs/contracts";
-import { openCorpus, requireLanguages } from "@mbs/corpora";
+import { languagesOf, openCorpus, requireLanguages } from "@mbs/corpora";
 import {
   cardFile,
   filePieces,
@@ -127,7 +127,7 @@ async function* trimAll(
 ): AsyncGenerator<FilePiece> {
   try {
     const corpus = await openCorpus(values.corpus, { field: values.field, warn, signal, progress });
-    const keep = requireLanguages(values.keep, corpus, "--keep");
+    const keep = requireLanguages(values.keep, languagesOf(corpus), "--keep");
     const source = await openTrimmable(model);
     const uses = requireTokens(await countTokens(corpus, keep, source.tokenizer, { signal, progress }), corpus);
     const trimming = await trimVocabulary(source, uses, values.multiple);
@@ -181,7 +181,7 @@ export const trim = defineStage({
   options,
   async checkPlan(raw, _, pool) {
     const { model: name, corpus, keep } = parseOptions(options, raw, "trim");
-    requireLanguages(keep, await openCorpus(corpus), "--keep");
+    requireLanguages(keep, languagesOf(await openCorpus(corpus)), "--keep");
     const model = await openModel(name, { pool });
     try {
       await openTrimmable(model);

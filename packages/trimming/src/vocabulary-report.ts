@@ -1,6 +1,6 @@
 import { InterruptedError } from "@mbs/contracts";
 import type { StageContext } from "@mbs/contracts";
-import { requireLanguages } from "@mbs/corpora";
+import { languagesOf, requireLanguages } from "@mbs/corpora";
 import type { Corpus } from "@mbs/corpora";
 import type { Model, Tokenizer } from "@mbs/models";
 import type { KeptReason, KeptTokens } from "./kept-tokens.ts";
@@ -151,7 +151,7 @@ export async function reportVocabulary(
   { corpus, keep, heldOut, multiple }: VocabularyQuestion,
   context: Context,
 ): Promise<VocabularyReport> {
-  const kept = keep && requireLanguages(keep, corpus, "--keep");
+  const kept = keep && requireLanguages(keep, languagesOf(corpus), "--keep");
   const source = await openTrimmable(model);
   const uses = await countTokens(corpus, corpus.languages, source.tokenizer, context);
   const rows = rowsByLanguage(uses);

@@ -1,7 +1,7 @@
 import { createHash, type Hash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { mkdir, open, readdir, rename, rm, rmdir, type FileHandle } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { dirname, join, resolve, sep } from "node:path";
 import { pipeline } from "node:stream/promises";
 import {
   at,
@@ -134,10 +134,18 @@ const entries = (folder: string): Promise<string[] | undefined> =>
     throw systemError(error, "read", folder);
   });
 
-/** `--force` replaces an earlier version of the same folder only: a file of another name is somebody else's work. */
-async function checkReplaced(folder: string, partial: string): Promise<void> {
-  const [found, made] = [await readdir(folder, { recursive: true }), new Set(await readdir(partial, { recursive: true }))];
-  const strange = found.find((name) => !made.has(name));
+/** Files and folders in a folder, paths with "/". */
+const pathsIn = async (folder: string): Promise<string[]> =>
+  (await readdir(folder, { recursive: true })).map((path) => path.split(sep).join("/"));
+
+/**
+ * `--force` replaces an earlier version of the same folder only: a file of another name is somebody else's work.
+ *
+ * @param mayHold whether a path with "/" is among what is to be written
+ * @throws {DeniedError} on another file, naming it
+ */
+export async function requireReplaceable(folder: string, mayHold: (path: string) => boolean): Promise<void> {
+  const strange = (await pathsIn(folder)).sort().find((path) => !mayHold(path));
   if (strange === undefined) return;
   throw new DeniedError(
     `${folder} also holds ${strange}, which is none of the files to be written; remove it, or choose another folder`,
@@ -173,7 +181,8 @@ export async function unpackFiles(stream: ArtifactStream, folder: string, option
     await writer.close();
     if (found?.length === 0) await rmdir(target);
     else if (found !== undefined) {
-      await checkReplaced(folder, partial);
+      const made = new Set(await pathsIn(partial));
+      await requireReplaceable(folder, (path) => made.has(path));
       await rename(target, replaced);
     }
     await rename(partial, target);

@@ -1,11 +1,10 @@
 import { UsageError } from "@mbs/contracts";
+import { requireLanguages, type OfferedLanguages } from "../named-languages.ts";
 import type { Distribution } from "./distribution.ts";
 import type { Mix } from "./mix.ts";
 
 /** What turns a mix into shares of tokens. */
-export interface ShareSources {
-  /** Languages of the corpus, or those of them that are taken. */
-  readonly languages: readonly string[];
+export interface ShareSources extends OfferedLanguages {
   /** Whether they were named: then it goes without saying that others are left out. */
   readonly areNamed?: boolean;
   /** Called for `proportional` and `temperature`. */
@@ -45,16 +44,6 @@ async function commonShares(sources: ShareSources): Promise<ReadonlyMap<string, 
   return shares;
 }
 
-function requireMixed(wanted: Iterable<string>, languages: readonly string[]): void {
-  const unknown = [...wanted].filter((language) => !languages.includes(language));
-  if (unknown.length > 0) {
-    throw new UsageError(`the corpus has no ${unknown.join(", ")}; it has ${languages.join(", ")}`, {
-      option: "--mix",
-      languages: unknown.join(","),
-    });
-  }
-}
-
 /** Shares of tokens that a mix other than explicit counts asks for, on any scale. */
 export async function sharesOf(
   mix: Exclude<Mix, { kind: "counts" }>,
@@ -62,12 +51,12 @@ export async function sharesOf(
 ): Promise<ReadonlyMap<string, number>> {
   switch (mix.kind) {
     case "weights":
-      requireMixed(mix.weights.keys(), sources.languages);
+      requireLanguages([...mix.weights.keys()], sources, "--mix");
       return new Map([...mix.weights].filter(([, weight]) => weight > 0));
     case "equal":
       return new Map(sources.languages.map((language) => [language, 1]));
     case "only":
-      requireMixed([mix.language], sources.languages);
+      requireLanguages([mix.language], sources, "--mix");
       return new Map([[mix.language, 1]]);
     case "proportional":
       return commonShares(sources);
@@ -79,8 +68,8 @@ export async function sharesOf(
   }
 }
 
-/** Checks explicit counts against the corpus. */
-export function requireCounts(counts: ReadonlyMap<string, number>, languages: readonly string[]): ReadonlyMap<string, number> {
-  requireMixed(counts.keys(), languages);
+/** Checks explicit counts against the languages that are offered. */
+export function requireCounts(counts: ReadonlyMap<string, number>, offered: OfferedLanguages): ReadonlyMap<string, number> {
+  requireLanguages([...counts.keys()], offered, "--mix");
   return counts;
 }

@@ -1,6 +1,6 @@
 import { mkdir, readdir, stat } from "node:fs/promises";
-import { dirname, resolve, sep } from "node:path";
-import { encodeStream, plainAt, unpackFiles, withLock, writeArtifact } from "@mbs/artifacts";
+import { dirname, resolve } from "node:path";
+import { encodeStream, plainAt, requireReplaceable, unpackFiles, withLock, writeArtifact } from "@mbs/artifacts";
 import { DeniedError, InternalError, UsageError, optionFlag } from "@mbs/contracts";
 import type { ArtifactStream, Batch, Stage, StageOutput, StageOutputs } from "@mbs/contracts";
 import type { Presenter } from "./cli-host.ts";
@@ -81,15 +81,7 @@ export function planOutputs(stage: Stage, request: OutputRequest): ReadonlyMap<s
 /** Refuses an existing output before hours of work. @throws {DeniedError} */
 async function checkPath({ folder, mayHold }: Destination, path: string, force: boolean): Promise<void> {
   const found = await (folder ? stat(path).catch(() => undefined) : plainAt(path));
-  if (found?.isDirectory() && folder && force && mayHold !== undefined) {
-    const files = (await readdir(path, { recursive: true })).map((file) => file.split(sep).join("/"));
-    const strange = files.sort().find((file) => !mayHold(file));
-    if (strange === undefined) return;
-    throw new DeniedError(
-      `${path} also holds ${strange}, which is none of the files to be written; remove it, or choose another folder`,
-      { path },
-    );
-  }
+  if (found?.isDirectory() && folder && force && mayHold !== undefined) return requireReplaceable(path, mayHold);
   if (!found || force) return;
   const empty = folder && found.isDirectory() && (await readdir(path)).length === 0;
   if (!empty) throw new DeniedError(`${path} exists; choose another name, or replace it with --force`, { path });

@@ -1,5 +1,5 @@
 import { BadDataError, isObject } from "@mbs/contracts";
-import type { WeightDtype } from "@mbs/numbers";
+import { isWeightDtype, type WeightDtype } from "@mbs/numbers";
 import type { JsonObject } from "../folder/json-file.ts";
 
 /** Kinds of rotation: of a Hadamard matrix with random signs, of a random orthogonal one, or none. */
@@ -24,8 +24,6 @@ export interface RotationRecord {
 export const rotationKey = "mbs_rotation";
 
 const isKind = (value: unknown): value is RotationKind => rotationKinds.some((kind) => kind === value);
-/** Whether a value of a record is a dtype that weights are written with. */
-export const isDtype = (value: unknown): value is WeightDtype => value === "f32" || value === "f16" || value === "bf16";
 
 /**
  * How a model was rotated; undefined where it was not.
@@ -38,7 +36,7 @@ export function readRotation(config: JsonObject, file: string): RotationRecord |
   const value = config[rotationKey];
   const { stream, values, seed, source, dtype } = isObject(value) ? value : {};
   const isSeed = typeof seed === "number" && Number.isSafeInteger(seed);
-  if (isKind(stream) && isKind(values) && isSeed && typeof source === "string" && isDtype(dtype)) {
+  if (isKind(stream) && isKind(values) && isSeed && typeof source === "string" && isWeightDtype(dtype)) {
     return { stream, values, seed, source, dtype };
   }
   throw new BadDataError(`${file}: ${rotationKey} is no record of a rotation; rotate the model again, or remove the key`, {

@@ -1,7 +1,6 @@
 import { BadDataError, isObject } from "@mbs/contracts";
-import type { WeightDtype } from "@mbs/numbers";
+import { isWeightDtype, type WeightDtype } from "@mbs/numbers";
 import type { JsonObject } from "../folder/json-file.ts";
-import { isDtype } from "./rotation-record.ts";
 
 /** What config.json of a trimmed model, or the metadata of its GGUF file, says of it: which model it came from, and for which languages its rows were chosen. */
 export interface TrimmingRecord {
@@ -43,7 +42,7 @@ export function readTrimming(config: JsonObject, file: string): TrimmingRecord |
   if (!Object.hasOwn(config, trimmingKey)) return undefined;
   const value = config[trimmingKey];
   const { source, tokenizer, rows, keep, corpus, unnamed, dtype } = isObject(value) ? value : {};
-  const known = dtype === undefined ? {} : isDtype(dtype) ? { dtype } : undefined;
+  const known = dtype === undefined ? {} : isWeightDtype(dtype) ? { dtype } : undefined;
   const hasAddresses = typeof source === "string" && typeof tokenizer === "string" && typeof corpus === "string";
   const hasRows = typeof rows === "number" && Number.isSafeInteger(rows) && rows > 0;
   if (hasAddresses && hasRows && isTexts(keep) && isRows(unnamed) && known !== undefined) {

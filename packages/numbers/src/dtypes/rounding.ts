@@ -5,6 +5,8 @@ import { decodeHalf, encodeHalf } from "./half.ts";
 /** Data types of weights on disk. */
 export type WeightDtype = "f32" | "f16" | "bf16";
 
+export const isWeightDtype = (value: unknown): value is WeightDtype => value === "f32" || value === "f16" || value === "bf16";
+
 /** Adding and subtracting 1.5·2^52 rounds a double of smaller size to a whole number, ties to even. */
 const wholeShift = 6755399441055744;
 

@@ -38,7 +38,7 @@ export async function measureTexts(
   let readSeconds = 0;
   let encodeSeconds = 0;
   let encoded = 0;
-  for (const language of takenLanguages(corpus, named)) {
+  for (const language of takenLanguages(corpus, named).languages) {
     const started = performance.now();
     const { bytes, probe } = await measureLanguage(corpus, language);
     const read = performance.now();
