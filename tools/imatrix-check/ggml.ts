@@ -16,6 +16,8 @@ export interface QuantizeJob {
   readonly output: string;
   /** `llama_ftype` by number. */
   readonly fileType: number;
+  /** `ggml_type` of embeddings. */
+  readonly embeddingType: number;
   /** One type for all tensors that can have it, without the mixture of the file type. */
   readonly pure: boolean;
   readonly means: ReadonlyMap<string, Float32Array> | undefined;
@@ -26,8 +28,6 @@ export interface Native {
   /** @throws {Error} where llama_model_quantize says so */
   quantize(job: QuantizeJob): void;
 }
-
-const q8 = 8; // ggml_type of embeddings, which the model has already
 
 /** llama.cpp as in node-llama-cpp 3.21.1. @param folder in which that and koffi are installed */
 export const loadLlama = (folder: string) => loadLibraries(join(folder, "node_modules"), "0.4.0");
@@ -105,14 +105,14 @@ export function loadNative(folder: string): Native {
         means,
       };
     },
-    quantize({ model, output, fileType, pure, means }) {
+    quantize({ model, output, fileType, embeddingType, pure, means }) {
       const values = bind<Record<string, unknown>>(llama, "llama_model_quantize_default_params", parameters)();
       const quantize = bind<number>(llama, "llama_model_quantize", "uint32", "str", "str", koffi.pointer(parameters));
       const result = quantize(model, output, {
         ...values,
         nthread: 1,
         ftype: fileType,
-        token_embedding_type: q8,
+        token_embedding_type: embeddingType,
         allow_requantize: true,
         pure,
         imatrix: means === undefined ? null : imatrixArray(means),

@@ -1,9 +1,9 @@
 /**
- * llama-quantize as a library call: quantise.ts LLAMA MODEL.gguf TYPE OUTPUT.gguf [IMATRIX.gguf]
+ * llama-quantize as a library call: quantise.ts LLAMA MODEL.gguf TYPE[:EMBEDDING] OUTPUT.gguf [IMATRIX.gguf]
  *
  * LLAMA is a folder in which node-llama-cpp and koffi are installed. The imatrix is read by ggml's own functions, as llama.cpp's
- * common/imatrix-loader.cpp does it, and handed to llama_model_quantize. Embeddings are Q8_0. TYPE with "-pure" behind it takes
- * one type for all tensors, where their width allows it.
+ * common/imatrix-loader.cpp does it, and handed to llama_model_quantize. Embeddings are Q8_0, or what stands behind a colon:
+ * "Q2_K:Q4_0". TYPE with "-pure" behind it takes one type for all tensors, where their width allows it.
  */
 import { loadNative } from "./ggml.ts";
 
@@ -14,16 +14,31 @@ const fileTypes: ReadonlyMap<string, number> = new Map([
   ["Q3_K_S", 11],
   ["Q3_K_M", 12],
   ["Q4_K_S", 14],
+  ["Q4_K_M", 15],
   ["IQ4_NL", 25],
   ["IQ4_XS", 30],
 ]);
 
-const [folder, model, type = "", output, imatrix] = process.argv.slice(2);
+/** `ggml_type` by name. */
+const embeddingTypes: ReadonlyMap<string, number> = new Map([
+  ["Q4_0", 2],
+  ["Q5_0", 6],
+  ["Q8_0", 8],
+]);
+
+const [folder, model, types = "", output, imatrix] = process.argv.slice(2);
+const [type = "", embedding = "Q8_0"] = types.split(":");
 const fileType = fileTypes.get(type.replace(/-pure$/, ""));
-if (folder === undefined || model === undefined || output === undefined || fileType === undefined) {
-  throw new Error(
-    `quantise.ts LLAMA MODEL.gguf TYPE OUTPUT.gguf [IMATRIX.gguf], TYPE one of ${[...fileTypes.keys()].join(", ")}`,
-  );
+const embeddingType = embeddingTypes.get(embedding);
+if (
+  folder === undefined ||
+  model === undefined ||
+  output === undefined ||
+  fileType === undefined ||
+  embeddingType === undefined
+) {
+  const named = `TYPE one of ${[...fileTypes.keys()].join(", ")}, EMBEDDING of ${[...embeddingTypes.keys()].join(", ")}`;
+  throw new Error(`quantise.ts LLAMA MODEL.gguf TYPE[:EMBEDDING] OUTPUT.gguf [IMATRIX.gguf], ${named}`);
 }
 
 const native = loadNative(folder);
@@ -32,4 +47,4 @@ if (read !== undefined) {
   const { type: kind, datasets, chunks, means } = read;
   console.error(`${imatrix}: ${kind}, ${means.size} weights, ${chunks.join(" chunks of ")} tokens, ${datasets.join(" | ")}`);
 }
-native.quantize({ model, output, fileType, pure: type.endsWith("-pure"), means: read?.means });
+native.quantize({ model, output, fileType, embeddingType, pure: type.endsWith("-pure"), means: read?.means });
