@@ -97,7 +97,7 @@ function sideStatistics(recipe: Recipe, { steps, hiddenSize }: ModelShape, langu
 const mostBlockBytes = 34 / 32;
 
 /** Bytes that a layer has for each weight: its value, and a mask, a code with scales and zeros of its groups, or its block. */
-function layerBytes({ layerForm, compress: { groupSize } }: Recipe, dtype: WeightDtype): number {
+export function layerBytes({ layerForm, compress: { groupSize } }: Recipe, dtype: WeightDtype): number {
   // what blocks decode to, no half precision holds
   if (layerForm === "blocks") return bytesOfDtype("f32") + mostBlockBytes;
   return bytesOfDtype(dtype) + (layerForm === "none" ? 1 / 8 : codeBytes(groupSize));

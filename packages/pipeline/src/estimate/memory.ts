@@ -1,10 +1,11 @@
 import type { KeptMemory } from "@mbs/contracts";
-import { bytesOfDtype, logitsAtATime, logitsOfTile } from "@mbs/models";
+import { logitsAtATime, logitsOfTile } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { hasSeparableRows, loadSolver, splitRows, weightsAtATime } from "@mbs/solvers";
 import type { Recipe } from "../recipe/recipe.ts";
 import { compressedVocabulary } from "./compressed-steps.ts";
 import { computedStatistics } from "./computed-statistics.ts";
+import { layerBytes } from "./disk.ts";
 import type { DiskNeed, SampleSize } from "./disk.ts";
 import { sum } from "./sum.ts";
 
@@ -114,7 +115,7 @@ function solving({ recipe, model, sample }: RunSize): number {
 function ofVocabulary(recipe: Recipe, model: Model, languages: number): number {
   if (compressedVocabulary(recipe, model) === undefined) return 0;
   const weights = model.vocabularySize * model.hiddenSize;
-  const compressing = 4 * Math.min(weights, weightsAtATime) * 4 + weights * (bytesOfDtype(model.dtype) + 1);
+  const compressing = 4 * Math.min(weights, weightsAtATime) * 4 + weights * layerBytes(recipe, model.dtype);
   const { any, upper } = computedStatistics(recipe);
   const capturing = any ? weights * 4 + 3 * logitsAtATime * 4 : 0;
   const factoring = upper ? 2 * 2 * languages * model.vocabularySize * 4 : 0;
