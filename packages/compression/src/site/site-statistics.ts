@@ -25,7 +25,7 @@ const undeclared = (name: StatisticName): PropertyDescriptor => ({
 });
 
 /** What the output error of a site is measured with, and which statistic that is. */
-export function momentOf({ width, factor }: SiteInput): {
+export function siteMoment({ width, factor }: SiteInput): {
   readonly moment: "gram" | "diagonal" | "identity";
   readonly values: InputMoment;
 } {

@@ -14,7 +14,7 @@ import { blockTypeNamed } from "@mbs/gguf";
 import { roundTo, type WeightDtype } from "@mbs/numbers";
 import { agreementMisfit, nonfiniteValue, outputsByRow, shapeMisfit, simplerSolver, solverFailure } from "@mbs/solvers";
 import type { RowThreads } from "../rows/row-threads.ts";
-import { momentOf, siteStatistics } from "./site-statistics.ts";
+import { siteMoment, siteStatistics } from "./site-statistics.ts";
 import type { SiteInput } from "./site-statistics.ts";
 import type { RowOrigin } from "./site-weight.ts";
 import { maskData, plainData, subtractWritten, sumFrom, weightData } from "./tensor-data.ts";
@@ -136,7 +136,7 @@ export async function solveSite(
     const start = firstRow * columns;
     subtractWritten(change.subarray(start), weight.values.subarray(start), values, solution.inputScale);
   }
-  const { moment, values: known } = momentOf(input);
+  const { moment, values: known } = siteMoment(input);
   const [errors, outputs] = (await outputsByRow(context.blas, [change, weight.values], rows, known)) as [
     Float64Array,
     Float64Array,

@@ -2,7 +2,7 @@ import { inputSite, readFactors, vocabularyStep, type FactorRecord } from "@mbs/
 import { at, BadDataError, InterruptedError, type ArtifactStream, type Blas, type Solver } from "@mbs/contracts";
 import { createBlas } from "@mbs/onnx";
 import { dependentDefaults, loadSolver, type InputMoment } from "@mbs/solvers";
-import { momentOf } from "../../site/site-statistics.ts";
+import { siteMoment } from "../../site/site-statistics.ts";
 import { readSite } from "../../site/site-weight.ts";
 import { requireFactors } from "../allocation-method.ts";
 import { mixed } from "../language-costs.ts";
@@ -40,7 +40,7 @@ async function* sitesOf({
     // embedding and head have bits of their own
     if (site === inputSite || step === vocabularyStep) continue;
     if (languages === undefined) {
-      yield { factor, moments: new Map<string, InputMoment>([[mixed, momentOf({ step, site, width, factor }).values]]) };
+      yield { factor, moments: new Map<string, InputMoment>([[mixed, siteMoment({ step, site, width, factor }).values]]) };
       continue;
     }
     const found = (await languages.next()).value as LanguageMoments | undefined;
