@@ -95,12 +95,8 @@ function plannerFor(model: Model, format: Format): Planner {
 async function listFiles(model: Model, plan: Planner, layers: LayerSpool, choice: AssembleChoice, context: StageContext) {
   const { format, formatOptions, card, baseModel } = choice;
   const formatted = await plan(layers, formatOptions, context);
-  const written = [...layers.summaries].filter(([tensor]) => formatted.left?.has(tensor) !== true);
-  const sizes = measureSizes(model, new Set(written.map(([tensor]) => tensor)), formatted);
-  const { ownHead } = formatted;
-  const summaries = new Map(
-    written.map(([tensor, summary]) => [tensor === ownHead?.embedding ? ownHead.tensor : tensor, summary] as const),
-  );
+  const { summaries = layers.summaries } = formatted;
+  const sizes = measureSizes(model, summaries.keys(), formatted);
   const source = { ...(await readCardSource(model)), ...(baseModel !== undefined && { baseModel }) };
   const copied = (await listCarriedFiles(model.files)).filter((path) => format.isOneFile !== true || isLegalFile(path));
   const carried = copied.map((path): OutputFile => ({

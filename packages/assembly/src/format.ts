@@ -1,3 +1,4 @@
+import type { LayerSummary } from "@mbs/artifacts";
 import type { OptionTable, StageContext, ZeroPoints } from "@mbs/contracts";
 import type { ArchitectureModel, GraphModel, Model, OutputFile } from "@mbs/models";
 import type { LayerGrid } from "./layers/layer-grid.ts";
@@ -6,8 +7,6 @@ import type { LayerPart, LayerSpool } from "./layers/layer-spool.ts";
 /** A head that was the embedding. */
 export interface OwnHead {
   readonly tensor: string;
-  /** The embedding, whose layer it has. */
-  readonly embedding: string;
   /** As written. */
   readonly bytes: number;
 }
@@ -23,8 +22,8 @@ export interface FormattedModel {
   readonly compressedBytes: number;
   /** Bytes of embedding and head as written, by their name in the source, perhaps among others; absent where they are as large as before. */
   readonly tables?: ReadonlyMap<string, number>;
-  /** Layers whose tensors stay as in the source; absent where there are none. */
-  readonly left?: ReadonlySet<string>;
+  /** Of the layers as written, by the names of written tensors; absent where these are all layers under their own names. */
+  readonly summaries?: ReadonlyMap<string, LayerSummary>;
   /** A head that is written as a tensor of its own, where the source's is its embedding. */
   readonly ownHead?: OwnHead;
   /** Bytes of all tensors as written; absent where those that no layer changed are as large as before. */

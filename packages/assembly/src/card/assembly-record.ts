@@ -52,9 +52,12 @@ function tableSizes(model: Model, { tables, ownHead }: FormattedModel): PartSize
   return embedding === head ? [sizeOf("embedding and head", embedding)] : [sizeOf("embedding", embedding), sizeOf("head", head)];
 }
 
-/** @param changed names of the compressed tensors */
-export function measureSizes(model: Model, changed: ReadonlySet<string>, formatted: FormattedModel): ModelSizes {
+/** @param compressedNames of the compressed tensors, as written */
+export function measureSizes(model: Model, compressedNames: Iterable<string>, formatted: FormattedModel): ModelSizes {
   const tensors = model.checkpoint.list();
+  const sourceOf = (tensor: string): string =>
+    model.kind === "architecture" && tensor === formatted.ownHead?.tensor ? model.layout.embedding : tensor;
+  const changed = new Set([...compressedNames].map(sourceOf));
   const compressed = tensors.filter(({ name }) => changed.has(name));
   const denseBytes = sum(tensors.map(({ bytes }) => bytes));
   const compressedDenseBytes = sum(compressed.map(({ bytes }) => bytes));

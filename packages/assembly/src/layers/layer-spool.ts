@@ -42,6 +42,40 @@ export interface LayerSpool {
   close(): void;
 }
 
+/**
+ * The same layers under other names, or without some.
+ *
+ * @param names tensor → its new name, or undefined where its layer is left out; tensors that are not in it keep theirs
+ */
+export function viewOf(layers: LayerSpool, names: ReadonlyMap<string, string | undefined>): LayerSpool {
+  const former = new Map([...names].flatMap(([tensor, name]) => (name === undefined ? [] : [[name, tensor] as const])));
+  const formerOf = (tensor: string): string | undefined => former.get(tensor) ?? (names.has(tensor) ? undefined : tensor);
+  const renamed = <Value>(map: ReadonlyMap<string, Value>): ReadonlyMap<string, Value> =>
+    new Map(
+      [...map].flatMap(([tensor, value]) => {
+        const name = names.has(tensor) ? names.get(tensor) : tensor;
+        return name === undefined ? [] : [[name, value] as const];
+      }),
+    );
+  return {
+    ...layers,
+    summaries: renamed(layers.summaries),
+    shapes: renamed(layers.shapes),
+    read(tensor) {
+      const own = formerOf(tensor);
+      return own === undefined ? undefined : layers.read(own);
+    },
+    has(tensor, part) {
+      const own = formerOf(tensor);
+      return own !== undefined && layers.has(own, part);
+    },
+    readPart(tensor, part) {
+      const own = formerOf(tensor);
+      return own === undefined ? undefined : layers.readPart(own, part);
+    },
+  };
+}
+
 /** Vectors of norms, by name, that take the inverse of a site's scale. */
 const normVectors = (model: Model): ReadonlyMap<string, SiteTensor> =>
   new Map(

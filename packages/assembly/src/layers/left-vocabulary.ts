@@ -1,8 +1,9 @@
-import { FailedPreconditionError, formatBytes } from "@mbs/contracts";
+import { FailedPreconditionError, formatBytes, InternalError } from "@mbs/contracts";
 import { vocabularyTables } from "@mbs/models";
 import type { ArchitectureModel, Model } from "@mbs/models";
 import type { FormattedModel } from "../format.ts";
 import type { LayerGrid } from "./layer-grid.ts";
+import { viewOf } from "./layer-spool.ts";
 import type { LayerSpool } from "./layer-spool.ts";
 import { untied, untiedName } from "./untied-head.ts";
 
@@ -39,10 +40,8 @@ export function packedHead(
 /** What formats of packed linear layers write of a model. */
 export interface PackedVocabulary {
   readonly model: ArchitectureModel;
-  /** Without that of the embedding. */
+  /** Without that of the embedding, or with it as that of the head. */
   readonly layers: LayerSpool;
-  /** Layers that are left out. */
-  readonly left: ReadonlySet<string>;
   /** The head that becomes a tensor of its own; undefined where it is one, or stays the embedding. */
   readonly ownHead: string | undefined;
 }
@@ -60,40 +59,29 @@ export function packVocabulary(
   const { embedding, head } = model.layout;
   if (untieHead) {
     const made = untied(model, layers);
-    return { ...made, left: new Set(), ownHead: made.model.layout.head };
+    return { ...made, ownHead: made.model.layout.head };
   }
-  if (!layers.summaries.has(embedding)) return { model, layers, left: new Set(), ownHead: undefined };
-  const tables = vocabularyTables(model.layout);
-  const stays = (tensor: string): boolean => tensor === embedding || (tables.has(tensor) && tensor !== head);
+  if (!layers.summaries.has(embedding)) return { model, layers, ownHead: undefined };
+  const staying = [embedding, ...[...vocabularyTables(model.layout)].filter((tensor) => tensor !== head)];
   warn(
     head === embedding
       ? `${embedding} stays as in the source: ${format} packs no embedding, and here it is the head too, which would take ${headBytes(model)} more as a tensor of its own, less once packed (--untie-head)`
       : `${embedding} stays as in the source: ${format} packs no embedding; the head is packed`,
   );
-  return {
-    model,
-    layers: {
-      ...layers,
-      summaries: new Map([...layers.summaries].filter(([tensor]) => !stays(tensor))),
-      read: (tensor) => (stays(tensor) ? undefined : layers.read(tensor)),
-      has: (tensor, part) => !stays(tensor) && layers.has(tensor, part),
-      readPart: (tensor, part) => (stays(tensor) ? undefined : layers.readPart(tensor, part)),
-    },
-    left: new Set([...layers.summaries.keys()].filter(stays)),
-    ownHead: undefined,
-  };
+  return { model, layers: viewOf(layers, new Map(staying.map((tensor) => [tensor, undefined]))), ownHead: undefined };
 }
 
 /** What a format has written, with what became of embedding and head; says what a head of its own adds. */
 export function withVocabulary(
   formatted: FormattedModel,
-  { model, left, ownHead }: PackedVocabulary,
+  { layers: { summaries }, ownHead }: PackedVocabulary,
   warn: (message: string) => void,
 ): FormattedModel {
-  if (ownHead === undefined) return { ...formatted, left };
-  const bytes = formatted.tables?.get(ownHead) ?? 0;
+  if (ownHead === undefined) return { ...formatted, summaries };
+  const bytes = formatted.tables?.get(ownHead);
+  if (bytes === undefined) throw new InternalError(`the bytes of ${ownHead} were not counted`);
   warn(`the head is added as ${ownHead}, ${formatBytes(bytes)} more; the embedding, which it was, stays as in the source`);
-  return { ...formatted, ownHead: { tensor: ownHead, embedding: model.layout.embedding, bytes } };
+  return { ...formatted, summaries, ownHead: { tensor: ownHead, bytes } };
 }
 
 /** Keys of config.json that a head of its own changes. */

@@ -1,6 +1,7 @@
 import { embeddingSite, headSite } from "@mbs/artifacts";
 import { at, FailedPreconditionError, InternalError, type OptionTable } from "@mbs/contracts";
 import type { ArchitectureModel, Checkpoint, Model, TensorInfo } from "@mbs/models";
+import { viewOf } from "./layer-spool.ts";
 import type { LayerSpool } from "./layer-spool.ts";
 
 /** Of the formats of packed linear layers. */
@@ -62,10 +63,6 @@ export function untied(model: ArchitectureModel, layers: LayerSpool): { model: A
   const { embedding } = model.layout;
   const head = untiedName(model, layers.summaries.has(embedding));
   const { vocabulary } = model;
-  const renamed = <Value>(map: ReadonlyMap<string, Value>): ReadonlyMap<string, Value> =>
-    new Map([...map].map(([tensor, value]) => [tensor === embedding ? head : tensor, value]));
-  const source = (tensor: string): string | undefined =>
-    tensor === head ? embedding : tensor === embedding ? undefined : tensor;
   return {
     model: {
       ...model,
@@ -85,22 +82,6 @@ export function untied(model: ArchitectureModel, layers: LayerSpool): { model: A
         },
       }),
     },
-    layers: {
-      ...layers,
-      summaries: renamed(layers.summaries),
-      shapes: renamed(layers.shapes),
-      read(tensor) {
-        const own = source(tensor);
-        return own === undefined ? undefined : layers.read(own);
-      },
-      has(tensor, part) {
-        const own = source(tensor);
-        return own !== undefined && layers.has(own, part);
-      },
-      readPart(tensor, part) {
-        const own = source(tensor);
-        return own === undefined ? undefined : layers.readPart(own, part);
-      },
-    },
+    layers: viewOf(layers, new Map([[embedding, head]])),
   };
 }
