@@ -82,7 +82,7 @@ test("allocate refuses what it cannot use, with the remedy", async () => {
     await rejects(
       run({ method: "owls" }),
       UsageError,
-      /--method takes one of uniform, owl, correlation, damage, even, not "owls"/,
+      /--method takes one of uniform, owl, correlation, pruning-damage, damage, even, not "owls"/,
     );
     await rejects(run({ method: "uniform", outlier: 3 }), UsageError, /allocate: unknown option --outlier/);
     await rejects(run({ sparsity: undefined }), UsageError, /allocate: --sparsity is required/);

@@ -297,7 +297,7 @@ test("allocate refuses sizes that nothing fits into, with what would fit", async
       /--types takes types of GGUF \(Q8_0, .*\), not "IQ2_XS"/,
     );
     await rejects(run({ bitsPerWeight: 3, mixture: "Q4_K_M" }), UsageError, /--mixture is of GGUF files; give --types too/);
-    await rejects(run({ bitsPerWeight: 3, sparsity: 0.5 }), UsageError, /unknown option --group-size/);
+    await rejects(run({ bitsPerWeight: 3, sparsity: 0.5 }), UsageError, /--method damage chooses bits, which have no --sparsity/);
   });
 });
 
