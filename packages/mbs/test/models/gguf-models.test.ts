@@ -110,32 +110,6 @@ test("a GGUF file of the same mixture holds the blocks that a solver made, also 
   await model.close();
 });
 
-test("beside allocated types, embedding and head take those of the mixture that the size counts", async () => {
-  const path = `${fixtures}llama-q8.gguf`;
-  const budget = { method: "even", bitsPerWeight: 6, types: ["Q4_0", "Q8_0"], withoutFactors: true };
-  const compressed = async (vocabulary: string, mixture: object): Promise<LayerRecord[]> => {
-    const allocation = await runStage("allocate", {}, { model: path, ...budget, ...mixture });
-    const options = { model: path, solver: "rtn", withoutFactors: true, vocabulary };
-    return collect(readLayers(await runStage("compress", { allocation: [allocation] }, options)));
-  };
-  for (const [mixture, types] of [
-    [{}, ["Q8_0", "Q5_0"]],
-    [{ mixture: "Q4_1" }, ["Q8_0", "Q4_1"]],
-  ] as const) {
-    const layers = await compressed("on", mixture);
-    assert.equal(
-      layers.slice(-2).map(({ site, summary }) => [site, summary.grid]),
-      [
-        ["head", types[0]],
-        ["embedding", types[1]],
-      ],
-    );
-    assert.equal(new Set(layers.slice(0, -2).map(({ summary }) => summary.grid)), new Set(["Q4_0", "Q8_0"]));
-  }
-  const error: unknown = await compressed("4", {}).catch((caught: unknown) => caught);
-  assert.match(String(error), "an allocation of GGUF types leaves embedding and head to the mixture; take --vocabulary on");
-});
-
 test("what is not packed of a quantised file is bf16 unless another dtype is asked for, in every format of safetensors", async () => {
   const path = `${fixtures}llama-q8.gguf`;
   const { model, assembleFrom } = await compress(path, { groupSize: 32, symmetric: true });
