@@ -193,7 +193,7 @@ test("a rewritten card has results before and after, what the Hub reads of them,
     assert.unreachable();
   } catch (error) {
     assert.instance(error, BadDataError);
-    assert.match(String(error), "mbs.json does not say how the model was written; name a folder that mbs assemble has made");
+    assert.match(String(error), "has no mbs.json; name a folder that mbs assemble has made");
   }
 });
 

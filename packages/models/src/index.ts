@@ -13,12 +13,13 @@ export { bytesOfDtype } from "./checkpoint/checkpoint.ts";
 export type { Checkpoint, TensorInfo, WeightFile } from "./checkpoint/checkpoint.ts";
 export { writeSafetensors } from "./checkpoint/safetensors-writer.ts";
 export type { TensorPieces } from "./checkpoint/safetensors-writer.ts";
-export { ggufFile, indexFile, singleFile } from "./checkpoint/weight-files.ts";
+export { ggufFile, indexFile, isGgufFolder, singleFile } from "./checkpoint/weight-files.ts";
 export { transpose } from "./checkpoint/transpose.ts";
 export type { WeightReader } from "./checkpoint/weight-reader.ts";
 export { parseJsonObject } from "./folder/json-file.ts";
 export type { JsonObject } from "./folder/json-file.ts";
 export type { ModelFiles } from "./folder/model-files.ts";
+export { isGguf } from "./folder/model-source.ts";
 export { cardFile, meanMix, readModelRecord, recordFile } from "./folder/model-record.ts";
 export type { ModelRecord, RecordedLayers } from "./folder/model-record.ts";
 export type {

@@ -145,11 +145,14 @@ export const formatRecord = (record: AssemblyRecord): string => `${JSON.stringif
 export async function readRecord(folder: string): Promise<AssemblyRecord> {
   const path = join(folder, recordFile);
   const checked = await readModelRecord(folder);
-  const whole = checked && (JSON.parse(await readFile(path, "utf8")) as Partial<AssemblyRecord>);
-  if (whole?.sizes === undefined || whole.source === undefined || whole.tensors === undefined) {
+  if (checked === undefined) {
+    throw new BadDataError(`${folder} has no ${recordFile}; name a folder that mbs assemble has made`, { path });
+  }
+  const whole = JSON.parse(await readFile(path, "utf8")) as Partial<AssemblyRecord>;
+  if (whole.sizes === undefined || whole.source === undefined || whole.tensors === undefined) {
     throw new BadDataError(`${path} does not say how the model was written; name a folder that mbs assemble has made`, { path });
   }
   const { source, sizes, rotation, trimming, tensors } = whole;
   const earlier = { ...(rotation && { rotation }), ...(trimming && { trimming }) };
-  return { version: 1, ...checked, source, sizes, ...earlier, tensors } as AssemblyRecord;
+  return { version: 1, ...checked, source, sizes, ...earlier, tensors };
 }

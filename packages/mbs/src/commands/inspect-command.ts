@@ -1,8 +1,10 @@
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
 import { requireKind, requireVersion } from "@mbs/artifacts";
 import type { ArtifactKind } from "@mbs/artifacts";
 import { UsageError, parseOptions, printable } from "@mbs/contracts";
 import type { ArtifactStream, OptionTable } from "@mbs/contracts";
-import { openInput, optionsToFlags, printText } from "@mbs/host-cli";
+import { openInput, optionsToFlags, printText, standardStream } from "@mbs/host-cli";
 import { formatTable } from "@mbs/reporting";
 import { Argument } from "commander";
 import type { Command } from "commander";
@@ -40,7 +42,31 @@ function table(rows: readonly InspectionRow[], limit: number): string {
   return shown.length < rows.length ? `${text}… and ${rows.length - shown.length} more (--rows 0 shows all)\n` : text;
 }
 
-const isGguf = (path: string): boolean => /\.gguf$/i.test(path);
+/** What to name in place of a folder. */
+function folderRefusal(path: string, names: readonly string[]): UsageError {
+  const artifact = names.find((name) => name.endsWith(".arrow"));
+  const remedy =
+    artifact !== undefined
+      ? `name one in it, such as ${join(path, artifact)}`
+      : names.includes("mbs.json")
+        ? `how this model was made stands in ${join(path, "mbs.json")}, and mbs card ${path} describes it`
+        : "name one in it";
+  return new UsageError(`${path} is a folder, and inspect reads an artifact or a GGUF file; ${remedy}`);
+}
+
+/**
+ * The GGUF file that a path names, or a model's folder holds; undefined for anything else, which may be an artifact.
+ *
+ * @throws {UsageError} on another folder
+ */
+async function ggufAt(path: string): Promise<string | undefined> {
+  const names = path === standardStream ? undefined : await readdir(path).catch(() => undefined);
+  // without @mbs/models, which takes time to load and artifacts do not need
+  if (names === undefined) return /\.gguf$/i.test(path) ? path : undefined;
+  const { ggufFile, isGgufFolder } = await import("@mbs/models");
+  if (await isGgufFolder(path)) return join(path, ggufFile);
+  throw folderRefusal(path, names.sort());
+}
 
 /** `mbs inspect`: what an artifact or a GGUF file holds, for a person or a program. */
 export function inspectCommand({ signal }: CommandContext): Command {
@@ -53,15 +79,16 @@ export function inspectCommand({ signal }: CommandContext): Command {
       "mbs inspect model.gguf --rows 0",
       "mbs similarity < statistics.arrow | mbs inspect -",
     ],
-  ).addArgument(new Argument("<file>", "an artifact, - for one on standard input, or a GGUF file"));
+  ).addArgument(new Argument("<file>", "an artifact, - for one on standard input, or a GGUF file or its folder"));
   for (const flag of optionsToFlags(options)) command.addOption(flag);
   return command.action(async (path: string) => {
     const { quiet: _quiet, debug: _debug, ...given } = command.opts<Record<string, unknown>>();
     const { json, rows: limit } = parseOptions(options, given, "inspect");
     if (path === "") throw new UsageError("name an artifact, or - for standard input");
-    if (isGguf(path)) {
+    const gguf = await ggufAt(path);
+    if (gguf !== undefined) {
       const { describeGguf, readModelRecord } = await import("@mbs/models");
-      const found = { ...(await describeGguf(path)), made: await readModelRecord(path) };
+      const found = { ...(await describeGguf(gguf)), made: await readModelRecord(gguf) };
       await printText(json ? `${JSON.stringify(ggufJson(found), null, 2)}\n` : ggufText(found, (rows) => table(rows, limit)));
       return;
     }

@@ -1,4 +1,4 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as assert from "uvu/assert";
@@ -66,6 +66,21 @@ test("inspect says how a file was made where the mbs.json beside it names the fi
   assert.match(text, /\nmade of the model m by gptq \{"mixture":"Q4_K_M"\} \(mbs\.json\)\n/);
   const { stdout } = await done(["inspect", path, "--json"]);
   assert.equal((JSON.parse(stdout) as { made: unknown }).made, { model: "m", format: "gguf", layers, files: record.files });
+  assert.is((await done(["inspect", folder, "--json"])).stdout, stdout);
+});
+
+test("a folder that is not of a GGUF file, and a file that assemble has not made, are refused with the remedy", async ({
+  folder: root,
+}) => {
+  const folder = join(root, "other");
+  await mkdir(folder);
+  await refused(["inspect", folder], 2, /is a folder, and inspect reads an artifact or a GGUF file; name one in it$/m);
+  await writeFile(join(folder, "mbs.json"), "{}");
+  await refused(["inspect", folder], 2, /how this model was made stands in \S+mbs\.json, and mbs card \S+ describes it$/m);
+  await writeFile(join(folder, "layers.arrow"), "");
+  await refused(["inspect", folder], 2, /name one in it, such as \S+layers\.arrow$/m);
+  await refused(["card", llama], 65, /no mbs\.json beside \S+llama\.gguf names it; name a model that mbs assemble has made/);
+  await refused(["card", join(folder, "none")], 65, /none has no mbs\.json; name a folder that mbs assemble has made/);
 });
 
 test.run();
