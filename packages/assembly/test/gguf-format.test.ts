@@ -22,16 +22,17 @@ let count = 0;
 interface Written {
   readonly folder: string;
   readonly warnings: readonly string[];
+  readonly notes: readonly string[];
 }
 
 async function write(model: string, type: string, layers: readonly ArtifactStream[] = []): Promise<Written> {
-  const warnings: string[] = [];
-  const context = testContext({ warn: (line) => warnings.push(line) });
+  const [warnings, notes]: [string[], string[]] = [[], []];
+  const context = testContext({ warn: (line) => warnings.push(line), note: (line) => notes.push(line) });
   const { files } = await assemble.run({ layers }, { model, format: "gguf", type }, context);
   if (files === undefined) throw new Error("assemble wrote no files");
   const folder = join(root, String(count++));
   await unpackFiles(files, folder);
-  return { folder, warnings };
+  return { folder, warnings, notes };
 }
 
 /** Type and bytes of every tensor of a file, by name. */
@@ -89,14 +90,14 @@ test("a layer's values are rounded to the type of its tensor, rows in llama.cpp'
   };
   const layers = encodeLayers([layer], { model: model.address, solver: "rtn", options: {}, order: "natural", weights: {} });
   await model.close();
-  const { folder, warnings } = await write(path, "Q4_0", [layers]);
+  const { folder, notes } = await write(path, "Q4_0", [layers]);
   const written = await openModel(join(folder, "model.gguf"));
   const found = await written.readWeight(tensor);
   await written.close();
   // 4 bits at half-precision scales: a row of one number k has d = -k / 8 exactly
   assert.equal(found, values);
   assert.is((await tensorsOf(join(folder, "model.gguf"))).get("blk.0.attn_q.weight")?.type, "Q4_0");
-  assert.match(warnings.join("\n"), /--type Q4_0: .*Q4_0 for .*attn_q of blocks 0.*bits a weight of the whole file/);
+  assert.match(notes.join("\n"), /--type Q4_0: .*Q4_0 for .*attn_q of blocks 0.*bits a weight of the whole file/);
 });
 
 const refusal = (call: Promise<unknown>) =>
@@ -106,7 +107,7 @@ const refusal = (call: Promise<unknown>) =>
   );
 
 /** A layer of the first weight in blocks of Q4_0. */
-async function blockLayer(path: string): Promise<() => ArtifactStream> {
+async function blockLayer(path: string, options: Readonly<Record<string, unknown>> = {}): Promise<() => ArtifactStream> {
   const model = await openModel(path);
   const { name, width, weights } = at(at(model.steps, 0).sites, 0);
   const { tensor, rows } = at(weights, 0);
@@ -123,8 +124,16 @@ async function blockLayer(path: string): Promise<() => ArtifactStream> {
     values: { dtype: "f32", rows, columns: width, data: new Uint8Array(values.buffer) },
   };
   await model.close();
-  return () => encodeLayers([layer], { model: model.address, solver: "rtn", options: {}, order: "natural", weights: {} });
+  return () => encodeLayers([layer], { model: model.address, solver: "rtn", options, order: "natural", weights: {} });
 }
+
+test("types that were allocated are said once, and no warning", async () => {
+  const path = join(fixtures, "llama-q8.gguf");
+  const { warnings, notes } = await write(path, "Q8_0", [(await blockLayer(path, { allocation: "damage" }))()]);
+  assert.equal(warnings, []);
+  assert.is(notes.length, 1);
+  assert.match(at(notes, 0), /^allocated: Q8_0 for .*; Q4_0 for attn_q of blocks 0; F32 for vectors/);
+});
 
 test("a layer's own blocks are written as they are, whatever the mixture says", async () => {
   const path = join(fixtures, "llama-q8.gguf");
@@ -164,7 +173,10 @@ test("formats of groups alone refuse layers in blocks, before a run and after it
 
 test("says which matrices take other types because of their rows", async () => {
   const { warnings } = await write(join(fixtures, "llama-q8.gguf"), "Q4_K_M");
-  assert.match(warnings.join("\n"), /9 matrices have rows that are no whole blocks of Q4_K/);
+  assert.match(
+    warnings.join("\n"),
+    /^(\d+) of \1 matrices have rows of [\d, ]+ columns, no whole blocks of Q4_K; as in llama.cpp they take Q5_0 in place of Q4_K, Q8_0 in place of Q6_K$/m,
+  );
 });
 
 test("refuses an unknown type, and a model type that is not written, with those that are", async () => {

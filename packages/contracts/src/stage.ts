@@ -19,6 +19,8 @@ export interface StageContext {
   readonly progress: (progress: Progress) => void;
   /** A line that the user should see: counted faults, rescues, fallbacks. */
   readonly warn: (message: string) => void;
+  /** A line on what comes out, such as how many rows are kept. Absent where the host shows none. */
+  readonly note?: ((message: string) => void) | undefined;
   /** Threads for native code, ≥ 1. The same number gives the same bytes. */
   readonly threads: number;
   /** What stays open between stages, models among them; absent where each stage opens and closes its own. */

@@ -1,6 +1,6 @@
 export { blockTypeNamed, blockTypes, bytesIn, isReadable, readableTypes } from "./blocks/block-types.ts";
 export type { BlockType } from "./blocks/block-types.ts";
-export { fittingType } from "./blocks/fitting-type.ts";
+export { fittingType, replacedBy } from "./blocks/fitting-type.ts";
 export type { BlockEncoder } from "./encoders/block-encoder.ts";
 export { blockEncoders, encodeValues, writableTypes } from "./encoders/encode-values.ts";
 export { chooseTypes, mixtureNamed, typeMixtures } from "./mixtures/type-mixtures.ts";

@@ -123,7 +123,7 @@ async function* trimAll(
     readonly keep: readonly string[];
     readonly multiple: number;
   },
-  { signal, progress, warn }: StageContext,
+  { signal, progress, warn, note }: StageContext,
 ): AsyncGenerator<FilePiece> {
   try {
     const corpus = await openCorpus(values.corpus, { field: values.field, warn, signal, progress });
@@ -132,7 +132,7 @@ async function* trimAll(
     const uses = requireTokens(await countTokens(corpus, keep, source.tokenizer, { signal, progress }), corpus);
     const trimming = await trimVocabulary(source, uses, values.multiple);
     const [before, after] = [wholeSize(partSizes(model)), wholeSize(partSizes(trimming.trimmed))];
-    warn(
+    note?.(
       `${trimming.kept.rows.length} of ${model.vocabularySize} rows are kept for ${keep.join(", ")}: ${formatBytes(after)} of ${formatBytes(before)}`,
     );
     if (model.writtenDtype !== undefined) {

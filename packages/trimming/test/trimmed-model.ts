@@ -23,7 +23,8 @@ export const families = ["byte-level", "sentencepiece-bpe", "unigram"] as const;
 export const readFamily = async (name: string): Promise<JsonObject> =>
   JSON.parse(await readFile(new URL(`fixtures/${name}.json`, import.meta.url), "utf8")) as JsonObject;
 
-export const context = (lines: string[] = []): StageContext => testContext({ warn: (line) => lines.push(line) });
+export const context = (lines: string[] = []): StageContext =>
+  testContext({ warn: (line) => lines.push(line), note: (line) => lines.push(line) });
 
 /** A folder of a test file, which is removed at its end. */
 export async function temporaryFolder(): Promise<{ root: string; remove: () => Promise<void> }> {

@@ -10,7 +10,7 @@ import { readCardSource } from "../card/card-source.ts";
 import type { Format } from "../format.ts";
 import type { LayerSpool } from "../layers/layer-spool.ts";
 import { tensorBytes } from "./tensor-rows.ts";
-import { countFallbacks, groupsByType, typeLine } from "./type-report.ts";
+import { fallbackLine, groupsByType, typeLine } from "./type-report.ts";
 
 const options = {
   type: {
@@ -64,6 +64,11 @@ function typesOfLayers({ tensors }: GgufPlan, layers: LayerSpool): ReadonlyMap<s
   );
 }
 
+/** Whether an allocation chose the types of layers. */
+const hasAllocatedTypes = ({ origins, summaries }: LayerSpool): boolean =>
+  origins.some(({ options }) => options["allocation"] !== undefined) &&
+  [...summaries.values()].some(({ grid }) => grid !== undefined);
+
 /** One file for llama.cpp and what is made of it: weights, configuration, tokenizer and chat template. */
 export const ggufFormat: Format = {
   name: "gguf",
@@ -88,10 +93,10 @@ export const ggufFormat: Format = {
     chosenMixture(raw);
     if (model.kind === "architecture") requireGgufModel(model);
   },
-  async plan(model, layers, raw, { warn }) {
+  async plan(model, layers, raw, { warn, note }) {
     const mixture = chosenMixture(raw);
     const plan = await planGguf(model, await generalFields(model, mixture));
-    for (const note of plan.notes) warn(note);
+    for (const remark of plan.notes) warn(remark);
     const ofMixture = ggufTypes(plan, mixture);
     const ofLayers = typesOfLayers(plan, layers);
     const types = new Map([...ofMixture, ...ofLayers]);
@@ -100,19 +105,17 @@ export const ggufFormat: Format = {
       if (type === undefined) throw new InternalError(`GGUF: tensor ${name} has no type`, { tensor: name });
       return type;
     };
-    const others = new Map([...ofLayers].filter(([name, type]) => ofMixture.get(name) !== type));
-    // what layers say differs from the rule is no matter of the rule
-    const ruled = plan.tensors.filter(({ name }) => !others.has(name));
-    const fallbacks = countFallbacks(ruled, mixture.base);
-    warn(`--type ${mixture.name}: ${typeLine(plan.tensors, types)}`);
+    const line = typeLine(plan.tensors, types);
+    const isAllocated = hasAllocatedTypes(layers);
+    const others = new Map([...ofLayers].filter(([name, type]) => !isAllocated && ofMixture.get(name) !== type));
+    note?.(`${isAllocated ? "allocated" : `--type ${mixture.name}`}: ${line}`);
     if (others.size > 0) {
       warn(`layers hold blocks of other types, which are written as they are: ${groupsByType([...others.keys()], others)}`);
     }
-    if (fallbacks > 0) {
-      warn(
-        `${fallbacks} matrices have rows that are no whole blocks of ${mixture.base}: they take the types that llama.cpp takes then`,
-      );
-    }
+    // what layers say differs from the rule is no matter of the rule
+    const ruled = plan.tensors.filter(({ name }) => !others.has(name));
+    const fallbacks = fallbackLine(ruled, types, mixture.base);
+    if (fallbacks !== undefined) warn(fallbacks);
     const again = plan.tensors.filter(({ sources }) =>
       sources.some((source) => isRoundedAgain(layers.summaries.get(source))),
     ).length;

@@ -1,4 +1,4 @@
-import { bytesIn, fittingType } from "@mbs/gguf";
+import { bytesIn, fittingType, replacedBy } from "@mbs/gguf";
 import type { BlockType, TypedShape } from "@mbs/gguf";
 import { groupBy, withPlaces } from "../card/tensor-places.ts";
 import type { TensorPlace } from "../card/tensor-places.ts";
@@ -53,6 +53,28 @@ export function typeLine(tensors: readonly TypedShape[], types: ReadonlyMap<stri
   ].join("; ");
 }
 
-/** How many matrices have rows that are no whole blocks of the base type, and so another type. */
-export const countFallbacks = (tensors: readonly TypedShape[], base: string): number =>
-  tensors.filter(({ shape }) => shape.length > 1 && fittingType(base, shape.at(-1) ?? 1).name !== base).length;
+/**
+ * Which matrices have other types because of their rows, in one line; undefined where none has.
+ *
+ * @param base type that a file was asked for
+ */
+export function fallbackLine(
+  tensors: readonly TypedShape[],
+  types: ReadonlyMap<string, BlockType>,
+  base: string,
+): string | undefined {
+  const fallen = tensors.flatMap(({ name, shape }) => {
+    const columns = shape.at(-1) ?? 1;
+    const type = types.get(name);
+    return shape.length < 2 || type === undefined || fittingType(base, columns).name === base
+      ? []
+      : [{ columns, type: type.name }];
+  });
+  if (fallen.length === 0) return undefined;
+  const columns = [...new Set(fallen.map((each) => each.columns))].sort((a, b) => a - b).join(", ");
+  const taken = [...new Set(fallen.map(({ type }) => type))].sort().map((type) => {
+    const replaced = replacedBy(type);
+    return replaced === "" ? type : `${type} in place of ${replaced}`;
+  });
+  return `${fallen.length} of ${tensors.filter(({ shape }) => shape.length > 1).length} matrices have rows of ${columns} columns, no whole blocks of ${base}; as in llama.cpp they take ${taken.join(", ")}`;
+}

@@ -23,3 +23,7 @@ export function fittingType(name: string, columns: number): BlockType {
   const smaller = blockTypeNamed(fallbacks.get(name) ?? "F16");
   return columns % smaller.values === 0 ? smaller : blockTypeNamed("F16");
 }
+
+/** "Q2_K or Q3_K" for Q4_0: the types that this one takes the place of where rows are no whole super-blocks; "" for none. */
+export const replacedBy = (fallback: string): string =>
+  [...fallbacks].flatMap(([name, taken]) => (taken === fallback ? [name] : [])).join(" or ");

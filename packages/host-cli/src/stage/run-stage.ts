@@ -63,7 +63,7 @@ export async function runStage(
     tellParent({ warning: message });
   };
   const pool = createObjectPool();
-  const context = { signal, threads, pool, progress: reporter.progress, warn };
+  const context = { signal, threads, pool, progress: reporter.progress, warn, note: reporter.note };
   const via = given["via"] as string | undefined;
   try {
     await lockingOutputs(outputPlan, force, async () => {

@@ -288,6 +288,7 @@ export class Engine {
             context.progress({ ...progress, activity: `${where}${others}: ${progress.activity}` });
           },
           warn: (message) => context.warn(`${node.id}: ${message}`),
+          note: (message) => context.note?.(`${node.id}: ${message}`),
         },
       );
       return end(done);

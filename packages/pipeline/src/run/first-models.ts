@@ -49,7 +49,7 @@ async function isMade({ model, madeOf }: FirstModel, root: string, options: stri
   );
 }
 
-interface FirstRun extends Pick<StageContext, "signal" | "progress" | "warn"> {
+interface FirstRun extends Pick<StageContext, "signal" | "progress" | "warn" | "note"> {
   readonly stages: Stages;
   readonly pool: ObjectPool;
   /** Absent: all processors. */
@@ -59,7 +59,7 @@ interface FirstRun extends Pick<StageContext, "signal" | "progress" | "warn"> {
 
 /** The recipe on the model that the stage of one key makes. */
 async function makeFirst(recipe: Recipe, key: FirstKey, run: FirstRun): Promise<Recipe> {
-  const { stages, signal, progress, warn, pool, threads, force } = run;
+  const { stages, signal, progress, warn, note, pool, threads, force } = run;
   const folder = runFolder(recipe.output);
   const first = folder.first[key];
   const stage = stageOf(stages, recipeKeys[key].stage);
@@ -68,7 +68,7 @@ async function makeFirst(recipe: Recipe, key: FirstKey, run: FirstRun): Promise<
   await mkdir(dirname(await followLinks(recipe.output)), { recursive: true });
   await withLock(recipe.output, async () => {
     if (await isMade(first, folder.root, options, run)) return;
-    const context = { signal, progress, warn, pool, threads: threads ?? availableProcessors() };
+    const context = { signal, progress, warn, note, pool, threads: threads ?? availableProcessors() };
     const [files] = Object.values(await stage.run({}, given, context));
     if (files === undefined) throw new InternalError(`stage ${stage.name} made no files`);
     await mkdir(folder.work, { recursive: true });

@@ -35,6 +35,8 @@ export interface TaskContext {
   readonly signal: AbortSignal;
   readonly progress: (progress: Progress) => void;
   readonly warn: (message: string) => void;
+  /** Absent where a worker on another machine runs it. */
+  readonly note?: (message: string) => void;
 }
 
 /** Runs nodes, one at a time, and keeps open what the next of them may need: models, sessions, values within a step. */

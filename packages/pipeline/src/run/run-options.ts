@@ -21,7 +21,7 @@ export interface RunOptions {
   readonly signal: AbortSignal;
   readonly progress?: (progress: Progress) => void;
   readonly warn?: (message: string) => void;
-  /** Called with a line on values that the recipe leaves to the solver and the format. */
+  /** Called with a line on values that the recipe leaves to the solver and the format, or on what comes out. */
   readonly note?: (message: string) => void;
   /**
    * Called for every node when it is done or was done by an earlier run; of several workers, in the order in which they end. A node

@@ -48,7 +48,13 @@ export async function runPlan(
     store: artifacts,
     manifest,
     resources,
-    context: { signal, threads, progress: options.progress ?? (() => {}), warn: options.warn ?? (() => {}) },
+    context: {
+      signal,
+      threads,
+      progress: options.progress ?? (() => {}),
+      warn: options.warn ?? (() => {}),
+      note: options.note,
+    },
     keeps,
     onNode: (report) => {
       reports.set(report.id, report);

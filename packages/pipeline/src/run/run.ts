@@ -107,8 +107,8 @@ export async function run(recipe: Recipe, options: RunOptions): Promise<RunResul
     const prepare = (given: Recipe): Promise<PreparedRun> => prepareRun(given, options.stages, { revisions, progress, pool });
     const given = await prepare(recipe);
     const { reads } = given;
-    const { stages, signal, threads, judge, warn = () => {} } = options;
-    const chosen = await makeFirstModels(recipe, { stages, signal, threads, force, progress, warn, pool });
+    const { stages, signal, threads, judge, warn = () => {}, note } = options;
+    const chosen = await makeFirstModels(recipe, { stages, signal, threads, force, progress, warn, note, pool });
     const prepared = chosen === recipe ? given : await prepare(chosen);
     const { recipe: ordered, shape, plan, resources } = prepared;
     const searched = judge === undefined ? undefined : await prepareSearch(chosen, prepare, options);

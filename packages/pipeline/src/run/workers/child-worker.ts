@@ -218,6 +218,8 @@ export class ChildWorker implements NodeWorker {
         return this.#node?.context.progress(message.progress);
       case "warn":
         return this.#node?.context.warn(message.message);
+      case "note":
+        return this.#node?.context.note?.(message.message);
       case "done":
         return this.#node?.resolve(message.address);
       case "flushed":

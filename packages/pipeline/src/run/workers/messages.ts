@@ -42,4 +42,4 @@ export type FromWorker =
   | { readonly kind: "alive" }
   | { readonly kind: "flushed" }
   | { readonly kind: "progress"; readonly progress: Progress }
-  | { readonly kind: "warn"; readonly message: string };
+  | { readonly kind: "warn" | "note"; readonly message: string };

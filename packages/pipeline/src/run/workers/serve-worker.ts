@@ -82,6 +82,7 @@ export async function serveWorker(options: ServeOptions): Promise<void> {
       tell({ kind: "progress", progress });
     },
     warn: (message) => tell({ kind: "warn", message }),
+    note: (message) => tell({ kind: "note", message }),
   });
   const run = async (task: NodeTask): Promise<void> => {
     stopping = new AbortController();
