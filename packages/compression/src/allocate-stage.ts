@@ -2,6 +2,7 @@ import { parseMetadata } from "@mbs/artifacts";
 import {
   BadDataError,
   InternalError,
+  optionFlag,
   parseOptions,
   splitOptions,
   UsageError,
@@ -24,7 +25,6 @@ const ownOptions = {
     kind: "choice",
     choices: allocationMethods.map(({ name }) => name),
     description: allocationMethods.map(({ name, summary }) => `${name}: ${summary}`).join("; "),
-    default: "owl",
   },
   sparsity: { ...sparsityOption.sparsity, optional: true },
   withoutFactors: {
@@ -37,7 +37,9 @@ const ownOptions = {
 
 /** Splits the options between the stage and the method, and parses those of the stage. @throws {UsageError} where they do not go together */
 function parseChoice(options: unknown) {
-  const method = methodNamed((options ?? {}) as Readonly<Record<string, unknown>>);
+  const raw = (options ?? {}) as Readonly<Record<string, unknown>>;
+  requireOwn(raw);
+  const method = methodNamed(raw);
   const { own, rest } = splitOptions(ownOptions, method.options, options, "allocate");
   checkTarget(method, own.sparsity);
   return { method, own, rest };
@@ -51,13 +53,36 @@ function methodNamed({ method: asked }: Readonly<Record<string, unknown>>): Allo
   return method;
 }
 
+/** "damage or even", for messages. */
+const namesOf = (methods: readonly AllocationMethod[]): string => methods.map(({ name }) => name).join(" or ");
+
+/** @throws {UsageError} on an option that other methods have */
+function requireOwn(raw: Readonly<Record<string, unknown>>): void {
+  const method = raw["method"] === undefined ? undefined : methodNamed(raw);
+  for (const name of Object.keys(raw)) {
+    if (Object.hasOwn(ownOptions, name) || (method && Object.hasOwn(method.options, name))) continue;
+    const others = allocationMethods.filter(({ options }) => Object.hasOwn(options, name));
+    if (others.length === 0) continue;
+    const asked = method === undefined ? "and --method is not given" : `not to ${method.name}`;
+    throw new UsageError(`allocate: ${optionFlag(name).slice(2)} belongs to method ${namesOf(others)}, ${asked}`, {
+      option: optionFlag(name),
+    });
+  }
+}
+
+/** The options of the method that is asked for; none where none is, which is refused when all are parsed. */
+function optionsOfMethod(raw: Readonly<Record<string, unknown>>): OptionTable {
+  requireOwn(raw);
+  return raw["method"] === undefined ? {} : methodNamed(raw).options;
+}
+
 /** @throws {UsageError} where a method of sparsity got none, or one of bits got one */
 function checkTarget({ name, needs }: AllocationMethod, sparsity: number | undefined): void {
   if ((needs.chooses === "sparsity") === (sparsity !== undefined)) return;
   const problem =
     sparsity === undefined
       ? "--sparsity is required"
-      : `--method ${name} chooses bits, which have no --sparsity; leave it out, or take --method ${sparsityMethods.map((method) => method.name).join(" or ")}`;
+      : `--method ${name} chooses bits, which have no --sparsity; leave it out, or take --method ${namesOf(sparsityMethods)}`;
   throw new UsageError(`allocate: ${problem}`, { option: "--sparsity" });
 }
 
@@ -66,7 +91,7 @@ function requireDecoder({ path, streams }: Model, { name, needs: { chooses } }: 
   if (streams.length === 1) return;
   const others = allocationMethods.filter(({ needs }) => needs.chooses === chooses && !needs.segments);
   throw new UsageError(
-    `allocate: ${path} is an encoder-decoder, and --method ${name} with segments is for decoders; take --method ${others.map((other) => other.name).join(" or ")}, or without a recipe leave out --segments`,
+    `allocate: ${path} is an encoder-decoder, and --method ${name} with segments is for decoders; take --method ${namesOf(others)}, or without a recipe leave out --segments`,
     { option: "--method" },
   );
 }
@@ -99,10 +124,10 @@ export const allocate: Stage = {
     "mbs factor --upper off --language-diagonals < statistics.arrow | mbs allocate --model M --method correlation --sparsity 0.6 > allocation.arrow",
     "mbs allocate --model M --method pruning-damage --sparsity 0.5 --segments segments.arrow < factors.arrow > allocation.arrow",
     "mbs compress --model M --solver wanda --allocation allocation.arrow < factors.arrow > layers.arrow",
-    "mbs allocate --model M --method damage --bits-per-weight 3.2 --group-size 64 --statistics statistics.arrow < factors.arrow > bits.arrow",
+    "mbs allocate --model M --method damage --bits-per-weight 3.2 --group-size 64 --statistics statistics.arrow --segments segments.arrow < factors.arrow > bits.arrow",
     "mbs compress --model M --solver gptq --group-size 64 --allocation bits.arrow < factors.arrow > layers.arrow",
     "mbs allocate --model M --method even --bits-per-weight 3.2 --group-size 64 --without-factors > bits.arrow",
-    "mbs allocate --model M --method damage --bits-per-weight 3.5 --types Q2_K,Q3_K,Q4_K,Q5_K,Q6_K --statistics statistics.arrow --output types.arrow < factors.arrow",
+    "mbs allocate --model M --method damage --bits-per-weight 3.5 --types Q2_K,Q3_K,Q4_K,Q5_K,Q6_K --statistics statistics.arrow --segments segments.arrow --output types.arrow < factors.arrow",
   ],
   inputs: {
     factors: {
@@ -125,20 +150,21 @@ export const allocate: Stage = {
     allocation: { kind: "allocation", description: "the sparsity of each step or tensor, or the bits or type of each tensor" },
   },
   options: ownOptions,
-  moreOptions: async (raw) => methodNamed(raw).options,
+  moreOptions: async (raw) => optionsOfMethod(raw),
   moreOptionsBy: "method",
   allocationNeeds: async (raw) => methodNamed(raw).needs,
   async allocationWork(raw) {
     const { options, work } = methodNamed(raw);
     return work?.(Object.fromEntries(Object.entries(raw).filter(([name]) => Object.hasOwn(options, name))));
   },
-  async checkPlan(raw, _, pool) {
-    const { method, own } = parseChoice(raw);
-    // a recipe's run gives segments to each method that can use them
-    if (!method.needs.segments) return;
+  async checkPlan(raw, { isTrimmedLater = false }, pool) {
+    const { method, own, rest } = parseChoice(raw);
+    if (!method.needs.segments && method.checkSize === undefined) return;
     const model = await openModel(own.model, { pool });
     try {
-      requireDecoder(model, method);
+      // a recipe's run gives segments to each method that can use them
+      if (method.needs.segments) requireDecoder(model, method);
+      await method.checkSize?.(model, rest, { isTrimmedLater });
     } finally {
       await model.close();
     }

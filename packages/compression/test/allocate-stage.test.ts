@@ -15,7 +15,7 @@ async function allocationOf(
   context = recordingContext(),
 ): Promise<ArtifactStream> {
   const inputs = { factors: [factorStream(model.address, records)] };
-  const { allocation } = await allocate.run(inputs, { model: model.path, sparsity: 0.6, ...options }, context);
+  const { allocation } = await allocate.run(inputs, { model: model.path, method: "owl", sparsity: 0.6, ...options }, context);
   assert.ok(allocation);
   return allocation;
 }
@@ -84,7 +84,13 @@ test("allocate refuses what it cannot use, with the remedy", async () => {
       UsageError,
       /--method takes one of uniform, owl, correlation, pruning-damage, damage, even, not "owls"/,
     );
-    await rejects(run({ method: "uniform", outlier: 3 }), UsageError, /allocate: unknown option --outlier/);
+    await rejects(run({ method: "uniform", outlier: 3 }), UsageError, /outlier belongs to method owl, not to uniform/);
+    await rejects(run({ method: undefined }), UsageError, /allocate: --method is required/);
+    await rejects(
+      run({ method: undefined, bitsPerWeight: 3 }),
+      UsageError,
+      /bits-per-weight belongs to method damage or even, and --method is not given/,
+    );
     await rejects(run({ sparsity: undefined }), UsageError, /allocate: --sparsity is required/);
     await rejects(run({ sparsity: 0.999, outlier: 2 }), UsageError, /take a smaller --spread/);
     await rejects(run({}, [at(records, 0), at(records, 4), at(records, 1)]), BadDataError, /factors of h\.0 are scattered/);
@@ -92,9 +98,10 @@ test("allocate refuses what it cannot use, with the remedy", async () => {
     const stopped = { ...recordingContext(), signal: AbortSignal.abort() };
     await rejects(async () => collect(readAllocation(await allocationOf(model, records, {}, stopped))), InterruptedError, /stop/);
     const other = { factors: [factorStream("0".repeat(64), records)] };
-    const options = { model: model.path, sparsity: 0.5 };
+    const options = { model: model.path, method: "owl", sparsity: 0.5 };
     await rejects(() => allocate.run(other, options, recordingContext()), BadDataError, /the factors are of model 0{64}/);
     assert.ok(allocate.moreOptions);
+    assert.equal(await allocate.moreOptions({}), {});
     assert.ok("favour" in (await allocate.moreOptions({ method: "correlation" })));
   });
 });

@@ -271,16 +271,16 @@ const rejects = async (work: () => Promise<unknown>, type: new (message: string)
 test("allocate refuses sizes that nothing fits into, with what would fit", async () => {
   await withTinyModel({ steps: 1 }, async (model) => {
     const run = (options: Options) => async () => allocated(model, { options });
-    await rejects(run({}), UsageError, /give it --bits-per-weight or --size/);
+    await rejects(run({}), UsageError, /give it --bits-per-weight or --size; to prune, take --method pruning-damage/);
     await rejects(
       run({ bitsPerWeight: 2.1 }),
       UsageError,
-      /the weights take 2\.\d+ bits a weight; give a larger --bits-per-weight/,
+      /the weights take 2\.\d+ bits a weight; give more bits a weight, or larger groups/,
     );
     await rejects(
       run({ size: "1kB" }),
       UsageError,
-      /the weights take [\d.]+MB \(of a million bytes\), of which [\d.]+MB are not chosen for; give a larger --size/,
+      /the weights take [\d.]+MB \(of a million bytes\), of which [\d.]+MB are not chosen for; give a larger size, or larger groups/,
     );
     await rejects(run({ bitsPerWeight: 3, size: "1MB" }), UsageError, /exclude each other/);
     await rejects(run({ bitsPerWeight: 3, bits: ["9"] }), UsageError, /--bits takes whole numbers from 2 to 8/);
@@ -298,6 +298,32 @@ test("allocate refuses sizes that nothing fits into, with what would fit", async
     );
     await rejects(run({ bitsPerWeight: 3, mixture: "Q4_K_M" }), UsageError, /--mixture is of GGUF files; give --types too/);
     await rejects(run({ bitsPerWeight: 3, sparsity: 0.5 }), UsageError, /--method damage chooses bits, which have no --sparsity/);
+  });
+});
+
+test("a size that is too small is refused before the run, and of a model that is trimmed later where the weights alone exceed it", async () => {
+  await withTinyModel({ steps: 1 }, async (model) => {
+    const check = (options: Options, isTrimmedLater = false) =>
+      allocate.checkPlan?.(
+        { model: model.path, method: "even", bits: ["2"], groupSize: 0, ...options },
+        { solver: "rtn", codes: "unknown", isTrimmedLater },
+      );
+    const codes = at(model.steps, 0).sites.flatMap(({ width, weights }) =>
+      weights.map(({ rows }) => rows * ((width * 2) / 8 + 3)),
+    );
+    const bytes = codes.reduce((sum, own) => sum + own, 0);
+    const size = `${(bytes + 1000) / 1000}kB`;
+    await rejects(async () => check({ size }), UsageError, /weights take .* are not chosen for; give a larger size/);
+    await check({ size }, true);
+    await check({ size: "1GB" });
+    const below = async () => check({ size: `${(bytes - 1000) / 1000}kB` }, true);
+    await rejects(below, UsageError, /without embedding and head, of which trim keeps a part; give a larger size/);
+    const narrow = async () => check({ size: "1kB", bits: undefined, groupSize: undefined, types: ["Q2_K"] }, true);
+    await rejects(
+      narrow,
+      UsageError,
+      /give a larger size; no types are smaller, since rows of .* no whole blocks of 256 and take /,
+    );
   });
 });
 

@@ -112,13 +112,15 @@ export interface PlannedCodes {
 /** What layers will hold beside their values: codes, rows in the blocks of GGUF types, or neither. */
 export type PlannedForm = PlannedCodes | "blocks" | "none";
 
-/** What is known of layers before anything has run. */
+/** What is known of a run's layers before anything has run. */
 export interface PlannedLayers {
   readonly solver: string;
   /** "unknown" where the solver does not say. */
   readonly codes: PlannedForm | "unknown";
   /** Those of embedding and head; absent where they stay as they are. */
   readonly vocabulary?: PlannedForm | "unknown";
+  /** Whether the model that a stage sees has rows of embedding and head that the run is going to leave out. */
+  readonly isTrimmedLater?: boolean;
 }
 
 /** What a solver hands back for one site. */

@@ -152,7 +152,7 @@ test("what is kept is counted for every step", () => {
   assert.equal(need({ propagation: "dense", keep: true }), dense, "all steps are there at one time anyway");
   const compared = need({ keep: true, similarity: true, propagation: "true-sequential" });
   assert.is(compared.statistics - kept.statistics, 4 * width, "mean squares of the first step's input");
-  const allocated = need({ keep: true, allocate: {}, compress: { solver: "wanda", sparsity: 0.5 } });
+  const allocated = need({ keep: true, allocate: { method: "uniform" }, compress: { solver: "wanda", sparsity: 0.5 } });
   assert.is(allocated.statistics - kept.statistics, 2 * 8 * width, "the dense model's diagonals");
 });
 

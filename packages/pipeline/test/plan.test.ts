@@ -25,13 +25,14 @@ const withExperts: ModelOutline = { ...outline, siteRounds: () => [["qkv"], ["ex
 /** The needs of the methods that the plans below name. */
 const needs: Readonly<Record<string, AllocationNeeds>> = {
   owl: { chooses: "sparsity", statistics: "diagonal", segments: false },
+  uniform: { chooses: "sparsity", statistics: "diagonal", segments: false },
   correlation: { chooses: "sparsity", statistics: "diagonal", segments: false },
   damage: { chooses: "bits", statistics: "gram", segments: true },
   "pruning-damage": { chooses: "sparsity", statistics: "diagonal", segments: true },
   even: { chooses: "bits", statistics: "none", segments: false },
 };
 
-const allocationNeeds = async ({ method = "owl" }: StageOptions) => needs[String(method)];
+const allocationNeeds = async ({ method }: StageOptions) => needs[String(method)];
 
 const allocating = new Map([["allocate", { allocationNeeds } as unknown as Stage]]);
 
@@ -58,7 +59,7 @@ test("a dense plan allocates from the factors that it compresses from", async ()
 });
 
 test("an allocation spreads the solver's default sparsity where the recipe gives none", async () => {
-  const nodes = await nodesOf({ propagation: "dense", allocate: {}, compress: { solver: "wanda" } });
+  const nodes = await nodesOf({ propagation: "dense", allocate: { method: "uniform" }, compress: { solver: "wanda" } });
   const of = (stage: string) => nodes.find((node) => node.stage === stage)?.options["sparsity"];
   assert.equal([of("allocate"), of("compress")], [0.5, 0.5]);
 });
@@ -221,7 +222,7 @@ test("with dense propagation shards of the steps are factored and compressed apa
       ["assemble", undefined, ["compress.steps-1", "compress.steps-2"]],
     ],
   );
-  const allocated = await nodesOf({ ...dense, allocate: {} });
+  const allocated = await nodesOf({ ...dense, allocate: { method: "owl" } });
   assert.equal(ids(allocated).slice(-5), ["add", "factor", "allocate", "compress", "assemble"]);
 });
 

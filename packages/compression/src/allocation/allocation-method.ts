@@ -39,6 +39,14 @@ export interface AllocationMethod {
   /** What it computes beside statistics, with these options; absent where that is nothing to speak of. */
   readonly work?: (raw: unknown) => AllocationWork;
   /**
+   * Refuses, from shapes and tokenizer alone, a size that no choice keeps to; absent where the method has no size.
+   *
+   * @param raw options, as for `allocate`
+   * @param isTrimmedLater whether rows of embedding and head may still go, so that only the allocated weights count
+   * @throws {UsageError} where the smallest choices take more
+   */
+  readonly checkSize?: (model: Model, raw: unknown, state: { readonly isTrimmedLater: boolean }) => Promise<void>;
+  /**
    * Makes the allocation. It closes the model, at once or when the artifact has been read.
    *
    * @param model that the factors are of

@@ -91,8 +91,9 @@ async function sectionFaults(recipe: Recipe, { nodes }: Plan, stages: Stages): P
 
 /** What keeps an allocation from setting the solver's sparsity or bits; nothing where the solver does not load, which is a fault itself. */
 async function allocationFaults(recipe: Recipe, stages: Stages): Promise<UsageError[]> {
-  const { allocate, compress, locate } = recipe;
-  if (allocate === undefined) return [];
+  const { allocate, allocation, compress, locate } = recipe;
+  // without a method that there is, its options say so
+  if (allocate === undefined || allocation === undefined) return [];
   const solver = await loadSolver(String(compress["solver"])).catch(() => undefined);
   if (solver === undefined) return [];
   const fault = (problem: string): UsageError[] => [
@@ -244,12 +245,23 @@ async function checkStages(recipe: Recipe, plan: Plan, stages: Stages, pool: Obj
   // layers of all that a tensor may get
   const choices = allocatesBits(recipe) ? choosable(recipe) : [];
   const recipes = choices.map((own) => ({ ...recipe, compress: { ...recipe.compress, ...own } }));
-  for (const own of recipes.length > 0 ? recipes : [recipe]) await checkLayers(own, plan, stages, pool);
+  const [first = recipe, ...others] = recipes;
+  await checkLayers(first, plan.nodes, plan, stages, pool);
+  // what allocates does not depend on what a tensor gets
+  const nodes = plan.nodes.filter(({ stage }) => stageOf(stages, stage).allocationNeeds === undefined);
+  for (const own of others) await checkLayers(own, nodes, plan, stages, pool);
 }
 
-async function checkLayers(recipe: Recipe, plan: Plan, stages: Stages, pool: ObjectPool): Promise<void> {
-  const planned = await plannedLayers(recipe);
-  for (const { stage, section, options } of plan.nodes) {
+async function checkLayers(
+  recipe: Recipe,
+  nodes: readonly PlanNode[],
+  plan: Plan,
+  stages: Stages,
+  pool: ObjectPool,
+): Promise<void> {
+  const isTrimmedLater = recipe.trim !== undefined && recipe.source === undefined;
+  const planned = { ...(await plannedLayers(recipe)), ...(isTrimmedLater && { isTrimmedLater }) };
+  for (const { stage, section, options } of nodes) {
     // the model that is not there yet alone: the same options are checked with the dense one
     if (isDeepStrictEqual(options["model"], [plan.modelFolder])) continue;
     await checkStage(stageOf(stages, stage), options, planned, section, recipe, pool);

@@ -9,6 +9,7 @@ import {
   type AllocationWork,
   type StageContext,
 } from "@mbs/contracts";
+import { blockGrids } from "@mbs/gguf";
 import type { Model } from "@mbs/models";
 import type { AllocationMethod } from "../allocation-method.ts";
 import { denseBytes, parseSize } from "./bit-budget.ts";
@@ -17,7 +18,7 @@ import { bitOptions, choicesOf, defaultMixture, type BitOptions } from "./bit-op
 import { damage } from "./damage.ts";
 import { even } from "./even.ts";
 import { ggufBytesBeside } from "./gguf-budget.ts";
-import { namesOf, sizeOf, type StorageChoices } from "./storage-choices.ts";
+import { namesOf, sizeOf, typeChoices, type StorageChoices } from "./storage-choices.ts";
 
 /** Reads all weights, so that the checkpoint knows those that hold NaN or Inf: it lists a tensor once it was read. */
 async function findNonfinite(model: Model, { signal, warn }: StageContext): Promise<void> {
@@ -76,24 +77,52 @@ async function bytesBeside(
 
 const megabytes = (bytes: number): string => `${(Math.ceil(bytes / 1e5) / 10).toFixed(1)}MB`;
 
-/** Bits that all tensors may take. @throws {UsageError} where none was given, or the smallest choices take more */
-async function limitOf(options: BitOptions, model: Model, tensors: readonly SizedTensor[]): Promise<number> {
+/** What else would make the smallest choices smaller. */
+function smallerRemedy({ types }: BitOptions, tensors: readonly SizedTensor[]): string {
+  if (types === undefined) return ", or larger groups";
+  const all = typeChoices([...blockGrids.keys()]);
+  if (tensors.some((tensor) => at(all.of(tensor), 0).size < at(tensor.choices, 0).size)) return ", or smaller types";
+  const names = tensors.map(({ choices }) => at(choices, 0).name);
+  const others = names.filter((name) => !types.includes(name));
+  if (others.length === 0) return "";
+  return `; no types are smaller, since rows of ${others.length} of ${names.length} tensors are no whole blocks of 256 and take ${[...new Set(others)].join(", ")} at least`;
+}
+
+/**
+ * Bits that all tensors may take.
+ *
+ * @param isTrimmedLater whether what is written beside them is not known yet and counts as nothing
+ * @throws {UsageError} where none was given, or the smallest choices take more
+ */
+async function limitOf(
+  options: BitOptions,
+  model: Model,
+  tensors: readonly SizedTensor[],
+  { isTrimmedLater }: { readonly isTrimmedLater: boolean },
+): Promise<number> {
   const { bitsPerWeight, size, types } = options;
   if (bitsPerWeight === undefined && size === undefined) {
-    throw new UsageError("allocate: give it --bits-per-weight or --size", { option: "--bits-per-weight" });
+    throw new UsageError(
+      "allocate: give it --bits-per-weight or --size; to prune, take --method pruning-damage with --sparsity",
+      { option: "--bits-per-weight" },
+    );
   }
   const weights = tensors.reduce((sum, { rows, columns }) => sum + rows * columns, 0);
-  const beside = size === undefined ? 0 : await bytesBeside(options, model, new Set(tensors.map(({ tensor }) => tensor)));
+  const beside =
+    size === undefined || isTrimmedLater ? 0 : await bytesBeside(options, model, new Set(tensors.map(({ tensor }) => tensor)));
   const limit = size === undefined ? (bitsPerWeight ?? 0) * weights : (parseSize(size) - beside) * 8;
   const least = tensors.reduce((sum, { choices }) => sum + at(choices, 0).size, 0);
   if (limit >= least) return limit;
-  const [flag, needed] =
+  const besides = isTrimmedLater
+    ? "without embedding and head, of which trim keeps a part"
+    : `of which ${megabytes(beside)} are not chosen for`;
+  const [flag, needed, larger] =
     size === undefined
-      ? ["--bits-per-weight", `${(Math.ceil((least / weights) * 1000) / 1000).toFixed(3)} bits a weight`]
-      : ["--size", `${megabytes(least / 8 + beside)} (of a million bytes), of which ${megabytes(beside)} are not chosen for`];
-  const [fewest, remedy] = types === undefined ? ["fewest bits", "larger groups"] : ["smallest type", "smaller types"];
+      ? ["--bits-per-weight", `${(Math.ceil((least / weights) * 1000) / 1000).toFixed(3)} bits a weight`, "more bits a weight"]
+      : ["--size", `${megabytes(least / 8 + beside)} (of a million bytes), ${besides}`, "a larger size"];
+  const fewest = types === undefined ? "fewest bits" : "smallest type";
   throw new UsageError(
-    `allocate: with the ${fewest} everywhere the weights take ${needed}; give a larger ${flag}, or ${remedy}`,
+    `allocate: with the ${fewest} everywhere the weights take ${needed}; give ${larger}${smallerRemedy(options, tensors)}`,
     { option: flag },
   );
 }
@@ -119,6 +148,11 @@ const allocationMethodOf = (method: BitMethod): AllocationMethod => ({
   needs: { chooses: "bits", ...method.needs },
   options: { ...bitOptions, ...method.options },
   ...(method.work && { work: (raw: unknown) => workOf(method, raw) }),
+  async checkSize(model, raw, state) {
+    const parsed = parseOptions({ ...bitOptions, ...method.options }, raw, `allocate --method ${method.name}`);
+    const shared = parsed as BitOptions;
+    await limitOf(shared, model, sizedTensors(model, choicesOf(shared)), state);
+  },
   async allocate(model, inputs, raw, context) {
     try {
       const parsed = parseOptions({ ...bitOptions, ...method.options }, raw, `allocate --method ${method.name}`);
@@ -128,7 +162,7 @@ const allocationMethodOf = (method: BitMethod): AllocationMethod => ({
       if (inputs.allowNonfinite) await findNonfinite(model, context);
       const tensors = sizedTensors(model, choices);
       const units = unitsOf(model, tensors, shared);
-      const limit = await limitOf(shared, model, tensors);
+      const limit = await limitOf(shared, model, tensors, { isTrimmedLater: false });
       const request = { model, inputs, tensors, units, limit, named, trial, options: parsed, context };
       const chosen = await method.choose(request);
       const rows = tensors.map(({ step, tensor, rows: tensorRows, columns, choices: sized }) => {
