@@ -237,6 +237,19 @@ for (const format of ["gptq-v2", "compressed-tensors"]) {
     });
   }
 
+  test(`${format} does not untie a head beside layers that are only pruned`, async () => {
+    const model = await openTiny({ dtype: "f16" });
+    const pruned = blockLayers(model).map(({ step, site, tensor, summary: { solver, error, damage }, values }) => {
+      return { step, site, tensor, summary: { solver, error, damage, sparsity: 0 }, values };
+    });
+    const problem =
+      format === "compressed-tensors" ? "--untie-head: the layers are pruned and have no codes" : "makes no codes, and GPTQ";
+    const planned = await planFailure(model, format, { untieHead: true }, { codes: "none" });
+    const made = await write(model, pruned, format, { untieHead: true }).catch((error: unknown) => error);
+    for (const error of [planned, made]) assert.match(String(error), problem);
+    await model.close();
+  });
+
   test(`${format} packs a head of its own, and leaves the embedding`, async () => {
     const model = await openWithHead(false, (values) => values.map((value) => value / 2));
     assert.is(model.vocabulary?.isTied, false);

@@ -10,7 +10,7 @@ import { quantisedParts, readQuantisedLayer } from "../layers/quantised-layer.ts
 import type { QuantisedLayer } from "../layers/quantised-layer.ts";
 import { packedHead, packVocabulary, untiedKeys, withVocabulary } from "../layers/left-vocabulary.ts";
 import { siteWeights, transposedTensors } from "../layers/site-weights.ts";
-import { untyingOptions } from "../layers/untied-head.ts";
+import { requireCodesToUntie, untyingOptions } from "../layers/untied-head.ts";
 import { moduleOf, prefixedName } from "../safetensors/module-names.ts";
 import { replacedWeights } from "../safetensors/replaced-weights.ts";
 import { chosenDtype, dtypeOptions } from "../safetensors/written-dtype.ts";
@@ -90,6 +90,7 @@ export const compressedTensorsFormat: Format = {
   parts: quantisedParts,
   checkPlan(model, { grids, vocabulary, zeroPoints = "middle" }, raw) {
     const { configGroups, untieHead } = parseOptions(options, raw, `assemble --format ${name}`);
+    requireCodesToUntie(untieHead, grids.length > 0);
     const packed = [...grids, ...packedHead(model, vocabulary, name, untieHead)];
     const transposed = model.kind === "graph" ? new Set<string>() : transposedTensors(model);
     for (const grid of packed) {
@@ -103,6 +104,10 @@ export const compressedTensorsFormat: Format = {
   async plan(source, given, raw, context) {
     const { configGroups, untieHead, ...others } = parseOptions(options, raw, `assemble --format ${name}`);
     const dtype = chosenDtype(source, others, `assemble --format ${name}`);
+    requireCodesToUntie(
+      untieHead,
+      [...given.summaries.values()].some(({ bits }) => bits !== undefined),
+    );
     const vocabulary = packVocabulary(source, given, { format: name, untieHead, warn: context.warn });
     const { model, layers } = vocabulary;
     const summaries = [...layers.summaries.values()];

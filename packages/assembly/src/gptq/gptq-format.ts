@@ -56,6 +56,9 @@ const createGptqFormat = (name: string, version: GptqVersion): Format => ({
   async plan(source, given, raw, { warn }) {
     const { untieHead, ...others } = parseOptions(options, raw, `assemble --format ${name}`);
     const dtype = chosenDtype(source, others, `assemble --format ${name}`);
+    // before the head: it cannot help layers that the format does not hold
+    for (const [tensor, { solver }] of given.summaries)
+      if (!given.has(tensor, "codes")) refuseWithoutCodes(tensor, solver, "GPTQ");
     const vocabulary = packVocabulary(source, given, { format: name, untieHead, warn });
     const { model, layers } = vocabulary;
     checkGptqExperts(layers.summaries.keys());

@@ -18,6 +18,11 @@ function refuse(problem: string): never {
   throw new FailedPreconditionError(`--untie-head: ${problem}`, { option: "--untie-head" });
 }
 
+/** @throws {FailedPreconditionError} where a head is to be untied, and the layers beside it are only pruned */
+export function requireCodesToUntie(untieHead: boolean, haveCodes: boolean): void {
+  if (untieHead && !haveCodes) refuse("the layers are pruned and have no codes, so no head is packed beside them; leave it out");
+}
+
 /**
  * The name of a head of its own for a model whose embedding is its head.
  *
