@@ -95,7 +95,7 @@ function plannerFor(model: Model, format: Format): Planner {
 async function listFiles(model: Model, plan: Planner, layers: LayerSpool, choice: AssembleChoice, context: StageContext) {
   const { format, formatOptions, card, baseModel } = choice;
   const formatted = await plan(layers, formatOptions, context);
-  const { summaries = layers.summaries } = formatted;
+  const { summaries = layers.summaries, types } = formatted;
   const sizes = measureSizes(model, summaries.keys(), formatted);
   const source = { ...(await readCardSource(model)), ...(baseModel !== undefined && { baseModel }) };
   const copied = (await listCarriedFiles(model.files)).filter((path) => format.isOneFile !== true || isLegalFile(path));
@@ -107,7 +107,7 @@ async function listFiles(model: Model, plan: Planner, layers: LayerSpool, choice
   const byPath = new Map([...carried, ...formatted.files].map((file) => [file.path, file]));
   byPath.delete(cardFile);
   const paths = [...byPath.keys(), recordFile, ...(card ? [cardFile] : [])].sort();
-  const record = makeRecord(model, { source, format: format.name, sizes, files: paths }, { ...layers, summaries });
+  const record = makeRecord(model, { source, format: format.name, sizes, files: paths, types }, { ...layers, summaries });
   byPath.set(recordFile, textFile(recordFile, formatRecord(record)));
   const files = [...byPath.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
   const graph = areGraph(files.map(({ path }) => path));

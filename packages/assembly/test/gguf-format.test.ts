@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -11,7 +11,8 @@ import { blockTypeNamed, encodeValues } from "@mbs/gguf";
 import { openGgufFile, openModel } from "@mbs/models";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { assemble } from "../src/index.ts";
+import { assemble, formatSize, sizeReport } from "../src/index.ts";
+import { caseLayers, formatCases } from "./fixtures/quantised-model.ts";
 
 /** Tiny models of every architecture, written by llama.cpp's converter. */
 const fixtures = fileURLToPath(new URL("../../models/test/fixtures/gguf/models/", import.meta.url));
@@ -148,6 +149,26 @@ test("a layer's own blocks are written as they are, whatever the mixture says", 
     warnings.join("\n"),
     /layers hold blocks of other types, which are written as they are: Q4_0 for attn_q of blocks 0$/m,
   );
+});
+
+test("of codes that the file rounds again, card and sizes show the file's types", async () => {
+  const path = fileURLToPath(new URL("../../../datasets/controlled-llama", import.meta.url));
+  const model = await openModel(path);
+  const layers = (): ArtifactStream => caseLayers(model, at(formatCases, 0));
+  const { folder, warnings } = await write(path, "Q8_0", [layers()]);
+  assert.match(warnings.join("\n"), /matrices have codes of other grids and are rounded again to these types/);
+  const card = await readFile(join(folder, "README.md"), "utf8");
+  assert.match(card, /^ {2}- "Q8_0"$/m);
+  assert.not.match(card, /4-bit/);
+  assert.match(card, "Its weights were rounded twice, to 4 bits and again to the types of the file: the error is that of both.");
+  const report = await sizeReport(folder);
+  assert.equal([report.roundedBefore, report.prunedOnly], ["4 bits", false]);
+  assert.match(formatSize(report), /^weights were rounded twice, to 4 bits and again/m);
+  // a plain type has no grid of its own
+  const plain = await write(path, "F16", [layers()]);
+  assert.is((await sizeReport(plain.folder)).roundedBefore, undefined);
+  assert.not.match(await readFile(join(plain.folder, "README.md"), "utf8"), /-bit|rounded twice/);
+  await model.close();
 });
 
 test("formats of groups alone refuse layers in blocks, before a run and after it; dense holds their values", async () => {

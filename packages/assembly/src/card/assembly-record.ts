@@ -98,7 +98,9 @@ export interface AssemblyRecord extends ModelRecord {
   readonly rotation?: RotationRecord;
   /** How its vocabulary had been trimmed, and the rows that it still has. */
   readonly trimming?: TrimmingRecord & { readonly kept: number };
-  /** Error and sparsity of every compressed tensor. */
+  /** The block type of GGUF that each compressed tensor has in the file; absent in other formats, and in earlier records. */
+  readonly types?: Readonly<Record<string, string>>;
+  /** Error and sparsity of every compressed tensor, with the bits or grid that the solver rounded it to. */
   readonly tensors: Readonly<Record<string, LayerSummary>>;
 }
 
@@ -112,7 +114,13 @@ const sortedObject = <T>(entries: Iterable<readonly [string, T]>): Record<string
  */
 export function makeRecord(
   model: Pick<Model, "address" | "notes" | "trimming" | "vocabularySize"> & { readonly rotation?: RotationRecord | undefined },
-  { source, format, sizes, files }: Pick<AssemblyRecord, "source" | "format" | "sizes" | "files">,
+  {
+    source,
+    format,
+    sizes,
+    files,
+    types,
+  }: Pick<AssemblyRecord, "source" | "format" | "sizes" | "files"> & Pick<FormattedModel, "types">,
   { origins, summaries }: LayerSpool,
 ): AssemblyRecord {
   const { address, notes, rotation, vocabularySize: kept } = model;
@@ -131,6 +139,7 @@ export function makeRecord(
     ...(trimming && { trimming }),
     files,
     layers,
+    ...(types && { types: sortedObject(types) }),
     tensors: sortedObject(summaries),
   };
 }
@@ -152,7 +161,8 @@ export async function readRecord(folder: string): Promise<AssemblyRecord> {
   if (whole.sizes === undefined || whole.source === undefined || whole.tensors === undefined) {
     throw new BadDataError(`${path} does not say how the model was written; name a folder that mbs assemble has made`, { path });
   }
-  const { source, sizes, rotation, trimming, tensors } = whole;
+  const { source, sizes, rotation, trimming, types, tensors } = whole;
   const earlier = { ...(rotation && { rotation }), ...(trimming && { trimming }) };
-  return { version: 1, ...checked, source, sizes, ...earlier, tensors };
+  const written = { ...(types && { types }), tensors };
+  return { version: 1, ...checked, source, sizes, ...earlier, ...written };
 }

@@ -11,8 +11,9 @@ import { loadLines } from "./load-lines.ts";
 import { codeBlock, plainText, table } from "./markdown.ts";
 import { answerTable, distanceTable, modelIndex, resultTable } from "./result-table.ts";
 import type { CardResults } from "./result-table.ts";
-import { partsText, readWeightFiles, recordedStorage } from "./size-report.ts";
+import { partsText, readWeightFiles, roundedBefore, roundedTwice, storedTensors } from "./size-report.ts";
 import type { WeightFiles } from "./size-report.ts";
+import { countStorage, differingStorage, isQuantised } from "./storage-counts.ts";
 
 interface CardFacts {
   readonly record: AssemblyRecord;
@@ -31,8 +32,8 @@ const unique = <Value>(values: Iterable<Value>): Value[] => [...new Set(values)]
 
 function head(facts: CardFacts, languages: readonly string[]): string {
   const { record, results } = facts;
-  const { source, format, layers, tensors } = record;
-  const bits = unique(Object.values(tensors).flatMap((summary) => (summary.bits === undefined ? [] : [summary.bits]))).sort();
+  const { source, format, layers } = record;
+  const { storages } = countStorage(storedTensors(record).filter(isQuantised));
   const solvers = unique(layers.map(({ solver }) => solver));
   // The Hub knows languages, not their scripts.
   const codes = unique(languages.flatMap((language) => /^[a-z]{2,3}(?=-|$)/.exec(language)?.[0] ?? []));
@@ -43,13 +44,13 @@ function head(facts: CardFacts, languages: readonly string[]): string {
     license_link: source.licenseLink,
     base_model: source.baseModel,
     // The Hub has no word for a pruned model.
-    base_model_relation: bits.length > 0 && source.baseModel !== undefined ? "quantized" : undefined,
+    base_model_relation: storages.length > 0 && source.baseModel !== undefined ? "quantized" : undefined,
     library_name: libraries[format] ?? "transformers",
     pipeline_tag: "text-generation",
     tags: unique([
       "multilingual-brain-surgeon",
       ...solvers,
-      ...bits.map((count) => `${count}-bit`),
+      ...storages.map((storage) => (/^\d+$/.test(storage) ? `${storage}-bit` : storage)),
       ...(format === "dense" ? [] : [format]),
     ]),
     "model-index": results && modelIndex(results, titleOf(facts)),
@@ -75,7 +76,7 @@ function methodTable(origins: readonly RecordedLayers[]): string[] {
 
 /** Which bits or types the tensors of each kind have, where these differ. */
 function storageLines(record: AssemblyRecord): string[] {
-  const counts = recordedStorage(record);
+  const counts = differingStorage(storedTensors(record));
   if (counts === undefined) return [];
   return [
     "",
@@ -88,13 +89,16 @@ function storageLines(record: AssemblyRecord): string[] {
   ];
 }
 
-function sizeLines({ format, sizes }: AssemblyRecord, { bytes }: WeightFiles): string[] {
+function sizeLines(record: AssemblyRecord, { bytes }: WeightFiles): string[] {
+  const { format, sizes } = record;
   if (format === "dense")
     return [`The weights are stored dense (${formatBytes(bytes)} on disk); their values are those of the compressed model.`];
+  const before = roundedBefore(record);
   const bits = (sizes.compressedBytes * 8) / sizes.compressedParameters;
   return [
     `Stored as ${format}: ${formatBytes(bytes)} on disk, ${formatBytes(sizes.denseBytes)} dense; ${bits.toFixed(2)} bits a compressed weight with its scales.`,
     ...(sizes.parts === undefined ? [] : [`By part, now and dense: ${partsText(sizes.parts)}.`]),
+    ...(before === undefined ? [] : [`Its ${roundedTwice(before)}.`]),
   ];
 }
 

@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { formatBytes } from "@mbs/contracts";
 import { readRecord } from "./assembly-record.ts";
 import type { AssemblyRecord } from "./assembly-record.ts";
-import { differingStorage, formatStorage } from "./storage-counts.ts";
-import type { StorageCounts } from "./storage-counts.ts";
+import { differingStorage, formatStorage, isQuantised, isRoundedAgain } from "./storage-counts.ts";
+import type { StorageCounts, StoredTensor } from "./storage-counts.ts";
 
 /** What is said of a folder that assemble wrote. */
 export interface SizeReport {
@@ -25,6 +25,8 @@ export interface SizeReport {
   readonly parts?: readonly { readonly name: string; readonly denseBytes: number; readonly bytes: number }[];
   /** Which bits or types the compressed tensors have; absent where all have the same. */
   readonly storage?: StorageCounts;
+  /** What tensors were rounded to before they were rounded again to the types of the file: "3 bits"; absent where none was. */
+  readonly roundedBefore?: string;
   /** How many times fewer bytes a decoded token reads than with the dense model: an estimate of the speed, no measurement. */
   readonly estimatedSpeed: number;
 }
@@ -50,19 +52,33 @@ export async function readWeightFiles(folder: string): Promise<WeightFiles> {
   return { bytes: sizes.reduce((sum, size) => sum + size, 0), graph: areGraph(paths) };
 }
 
-/** Which bits or types the compressed tensors have; undefined where all have the same. */
-export const recordedStorage = ({ tensors }: Pick<AssemblyRecord, "tensors">): StorageCounts | undefined =>
-  differingStorage(Object.entries(tensors).map(([tensor, { bits, grid }]) => ({ tensor, bits, type: grid })));
+/** The bits or types that the compressed tensors have in the files. */
+export const storedTensors = ({ tensors, types }: Pick<AssemblyRecord, "tensors" | "types">): StoredTensor[] =>
+  Object.entries(tensors).map(([tensor, { bits, grid }]) => ({ tensor, bits, type: types?.[tensor] ?? grid }));
+
+/** How the solver had rounded the tensors that the file has in other types, "3 and 4 bits"; undefined where it has none. */
+export function roundedBefore({ tensors, types }: Pick<AssemblyRecord, "tensors" | "types">): string | undefined {
+  const again = Object.entries(tensors).filter(([tensor, summary]) => isRoundedAgain(summary, types?.[tensor]));
+  const bits = [...new Set(again.flatMap(([, summary]) => summary.bits ?? []))].sort((a, b) => a - b);
+  return bits.length === 0 ? undefined : `${bits.join(" and ")} bits`;
+}
 
 /** @param folder one that assemble has written */
 export async function sizeReport(folder: string): Promise<SizeReport> {
   const record = await readRecord(folder);
-  const { format, sizes, tensors } = record;
+  const { format, sizes } = record;
   const { bytes: bytesOnDisk } = await readWeightFiles(folder);
-  const summaries = Object.values(tensors);
-  const prunedOnly = summaries.length > 0 && summaries.every(({ bits, grid }) => bits === undefined && grid === undefined);
-  const storage = recordedStorage(record);
-  const known = { format, prunedOnly, bytesOnDisk, ...(storage && { storage }) };
+  const stored = storedTensors(record);
+  const prunedOnly = stored.length > 0 && stored.every((tensor) => !isQuantised(tensor));
+  const storage = differingStorage(stored);
+  const before = roundedBefore(record);
+  const known = {
+    format,
+    prunedOnly,
+    bytesOnDisk,
+    ...(storage && { storage }),
+    ...(before !== undefined && { roundedBefore: before }),
+  };
   if (format === "dense" && sizes.bytes === sizes.denseBytes) {
     return { ...known, denseBytes: bytesOnDisk, ratio: 1, estimatedSpeed: 1 };
   }
@@ -105,7 +121,12 @@ function sizeText({ format, bytesOnDisk, denseBytes, ratio, parts }: SizeReport)
   return `${onDisk}, ${formatBytes(denseBytes)} dense: ${ratioText(ratio)}\n${byPart}`;
 }
 
-const storageText = ({ storage }: SizeReport): string => (storage === undefined ? "" : formatStorage(storage));
+/** That weights were rounded twice, and first to what. */
+export const roundedTwice = (before: string): string =>
+  `weights were rounded twice, to ${before} and again to the types of the file: the error is that of both`;
+
+const storageText = ({ storage, roundedBefore: before }: SizeReport): string =>
+  `${before === undefined ? "" : `${roundedTwice(before)}\n`}${storage === undefined ? "" : formatStorage(storage)}`;
 
 /** The size, and which bits or types tensors have where these differ. */
 export const formatSize = (report: SizeReport): string => `${sizeText(report)}${storageText(report)}`;

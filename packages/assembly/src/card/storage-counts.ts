@@ -1,3 +1,4 @@
+import type { LayerSummary } from "@mbs/artifacts";
 import { blockTypeNamed } from "@mbs/gguf";
 import { groupBy, withPlaces } from "./tensor-places.ts";
 
@@ -24,11 +25,23 @@ export interface StorageCounts {
   }[];
 }
 
+/**
+ * Whether a weight was rounded twice: to a solver's codes, and to a type that the file has in their place.
+ *
+ * @param type of the written tensor; undefined in formats without
+ */
+export const isRoundedAgain = (summary: Pick<LayerSummary, "bits" | "grid"> | undefined, type: string | undefined): boolean =>
+  summary?.bits !== undefined && summary.grid === undefined && type !== undefined && blockTypeNamed(type).plain === undefined;
+
 function bitsOf(storage: string): number {
   if (/^\d+$/.test(storage)) return Number(storage);
   const { bytes, values } = blockTypeNamed(storage);
   return (bytes * 8) / values;
 }
+
+/** Whether it has fewer bits than a dense weight. */
+export const isQuantised = ({ bits = 0, type }: StoredTensor): boolean =>
+  type === undefined ? bits > 0 : blockTypeNamed(type).plain === undefined;
 
 /** Sorts tensors by kind and storage; those that have neither bits nor a type are left out. */
 export function countStorage(tensors: Iterable<StoredTensor>): StorageCounts {

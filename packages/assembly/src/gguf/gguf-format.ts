@@ -1,12 +1,12 @@
 import { basename } from "node:path";
 import { FailedPreconditionError, InternalError, parseOptions } from "@mbs/contracts";
 import type { OptionTable } from "@mbs/contracts";
-import type { LayerSummary } from "@mbs/artifacts";
 import { allocatedTypes, blockTypeNamed, bytesIn, mixtureNamed, typeMixtures, writeGguf } from "@mbs/gguf";
 import type { BlockType, GgufField, TypeMixture } from "@mbs/gguf";
 import { ggufFile, ggufTypes, planGguf, requireGgufModel } from "@mbs/models";
 import type { ArchitectureModel, GgufPlan } from "@mbs/models";
 import { readCardSource } from "../card/card-source.ts";
+import { isRoundedAgain } from "../card/storage-counts.ts";
 import type { Format } from "../format.ts";
 import type { LayerSpool } from "../layers/layer-spool.ts";
 import { tensorBytes } from "./tensor-rows.ts";
@@ -48,9 +48,6 @@ function changedBytes({ tensors }: GgufPlan, types: ReadonlyMap<string, BlockTyp
     return type === undefined || changed === 0 ? total : total + (bytesIn(type, shape) * changed) / sources.length;
   }, 0);
 }
-
-/** Whether a layer was rounded to grids that a GGUF file does not have. */
-const isRoundedAgain = (summary: LayerSummary | undefined): boolean => summary?.bits !== undefined && summary.grid === undefined;
 
 /** The types of tensors whose layers hold blocks, by name: a solver has rounded them to these with what it knows. */
 function typesOfLayers({ tensors }: GgufPlan, layers: LayerSpool): ReadonlyMap<string, BlockType> {
@@ -116,8 +113,8 @@ export const ggufFormat: Format = {
     const ruled = plan.tensors.filter(({ name }) => !others.has(name));
     const fallbacks = fallbackLine(ruled, types, mixture.base);
     if (fallbacks !== undefined) warn(fallbacks);
-    const again = plan.tensors.filter(({ sources }) =>
-      sources.some((source) => isRoundedAgain(layers.summaries.get(source))),
+    const again = plan.tensors.filter(({ name, sources }) =>
+      sources.some((source) => isRoundedAgain(layers.summaries.get(source), typeOf(name).name)),
     ).length;
     if (again > 0) {
       warn(
@@ -142,6 +139,11 @@ export const ggufFormat: Format = {
         },
       ],
       compressedBytes: changedBytes(plan, types, layers),
+      types: new Map(
+        plan.tensors.flatMap(({ name, sources }) =>
+          sources.flatMap((source) => (layers.summaries.has(source) ? [[source, typeOf(name).name] as const] : [])),
+        ),
+      ),
       tables: new Map(
         plan.tensors.flatMap(({ name, shape, sources: [source, ...others] }) =>
           source === undefined || others.length > 0 ? [] : [[source, bytesIn(typeOf(name), shape)] as const],
