@@ -1,9 +1,9 @@
 export type { Corpus, CorpusDocument } from "./corpus.ts";
 export { parseDistribution, presetNames, readDistribution } from "./mixes/distribution.ts";
 export type { Distribution, DistributionUnit } from "./mixes/distribution.ts";
-export { alphaBounds, parseAlpha, parseMix } from "./mixes/mix.ts";
+export { alphaBounds, namesLanguages, parseAlpha, parseMix } from "./mixes/mix.ts";
 export type { Mix } from "./mixes/mix.ts";
-export { languagesOf, languagesOption, requireLanguages, takenLanguages } from "./named-languages.ts";
+export { languagesForModels, languagesOf, languagesOption, requireLanguages, takenLanguages } from "./named-languages.ts";
 export type { OfferedLanguages } from "./named-languages.ts";
 export { openCorpus } from "./open-corpus.ts";
 export type { OpenCorpusOptions } from "./open-corpus.ts";

@@ -56,3 +56,32 @@ export function takenLanguages(
   const taken = new Set(requireLanguages(named, languagesOf(corpus), "--languages"));
   return { languages: corpus.languages.filter((language) => taken.has(language)), origin: "--languages takes" };
 }
+
+/**
+ * The languages of a corpus that `--languages` names; where it is not given, those that models were trimmed for, said in one
+ * line: texts of others are many short tokens for a trimmed tokenizer. All, where no model was trimmed.
+ *
+ * @param kept the languages of each trimmed model; undefined of one that was not trimmed
+ * @throws {UsageError} as requireLanguages, and where the corpus has none of the kept languages
+ */
+export function languagesForModels(
+  corpus: Pick<Corpus, "name" | "languages">,
+  named: readonly string[] | undefined,
+  kept: readonly (readonly string[] | undefined)[],
+  warn: (message: string) => void,
+): OfferedLanguages {
+  const keep = new Set(kept.flatMap((own) => own ?? []));
+  const { name, languages } = corpus;
+  if (named !== undefined || keep.size === 0) return takenLanguages(corpus, named);
+  const own = languages.filter((language) => keep.has(language));
+  if (own.length === languages.length) return languagesOf(corpus);
+  const all = [...keep].join(", ");
+  if (own.length === 0) {
+    throw new UsageError(
+      `corpus ${name} has none of ${all}, which the model was trimmed for, but ${languages.join(", ")}; give other texts, or name its languages by --languages`,
+      { option: "--languages" },
+    );
+  }
+  warn(`takes ${own.join(", ")} of corpus ${name}, which the model was trimmed for; name others by --languages`);
+  return { languages: own, origin: "of the languages that the model was trimmed for, the corpus has" };
+}

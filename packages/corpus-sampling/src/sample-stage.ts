@@ -10,7 +10,9 @@ import {
   type StageContext,
 } from "@mbs/contracts";
 import {
+  languagesForModels,
   languagesOption,
+  namesLanguages,
   openCorpus,
   parseMix,
   readDistribution,
@@ -21,7 +23,7 @@ import {
   type Distribution,
   type ShareSources,
 } from "@mbs/corpora";
-import { defaultLength, openModel, requirePositions } from "@mbs/models";
+import { defaultLength, openModel, requirePositions, type Model } from "@mbs/models";
 import { countSegments, floorShift, type FloorShift } from "./counts.ts";
 import { describeShortage, LanguagePool, type Shortage } from "./language-pool.ts";
 
@@ -179,6 +181,13 @@ async function countsOf(values: SampleOptions, sources: ShareSources): Promise<R
 
 const distributionOf = ({ distribution, model }: SampleOptions): Promise<Distribution> => readDistribution(distribution ?? model);
 
+/** The languages that are taken, and whether these were chosen: by `--languages`, or since the model was trimmed for them. */
+function chooseLanguages(corpus: Corpus, model: Model, { languages, mix }: SampleOptions, warn: (message: string) => void) {
+  const kept = namesLanguages(parseMix(mix)) ? undefined : model.trimming?.keep;
+  const taken = languagesForModels(corpus, languages, [kept], warn);
+  return { ...taken, areNamed: (languages ?? kept) !== undefined };
+}
+
 async function makePlan(values: SampleOptions, context: StageContext) {
   const { warn, signal, progress } = context;
   const opened = await openCorpus(values.corpus, { field: values.field, warn, signal, progress });
@@ -189,7 +198,7 @@ async function makePlan(values: SampleOptions, context: StageContext) {
     const length = values.length ?? defaultLength(model.contextLength);
     requirePositions(length, model);
     warnBeyondContext(length, model.contextLength, context);
-    const taken = takenLanguages(opened, values.languages);
+    const taken = chooseLanguages(opened, model, values, warn);
     const pools = new Map(
       taken.languages.map((language) => [
         language,
@@ -199,7 +208,6 @@ async function makePlan(values: SampleOptions, context: StageContext) {
     let distribution: Distribution | undefined;
     const sources = {
       ...taken,
-      areNamed: values.languages !== undefined,
       warn: context.warn,
       distribution: async () => (distribution = await distributionOf(values)),
       tokensPerByte: (language: string) => poolOf(pools, language).tokensPerByte(),
@@ -249,11 +257,13 @@ export const sample: Stage = {
     "mbs sample --model M --corpus C --mix proportional --distribution bloom > segments.arrow",
     "mbs sample --model M --corpus C --mix weights:en=0.5,hi=0.3,mr=0.2 --segments 256 > segments.arrow",
     "mbs sample --model M --corpus C --mix en=87,zh=47,fr=37 > segments.arrow",
+    "mbs sample --model trimmed/ --corpus C --languages en,hi --mix equal > segments.arrow",
   ],
   inputs: {},
   outputs: { segments: { kind: "segments", description: "token ids of each segment, with its language" } },
   options,
   async checkPlan(raw) {
+    // a recipe names the languages that a trimmed model keeps
     const values = parseSampleOptions(raw);
     const taken = takenLanguages(await openCorpus(values.corpus), values.languages);
     const distribution = () => distributionOf(values);

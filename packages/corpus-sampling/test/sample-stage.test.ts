@@ -3,7 +3,7 @@ import { at, BadDataError, InputOutputError, UsageError } from "@mbs/contracts";
 import { sample } from "@mbs/corpus-sampling";
 import { openModel } from "@mbs/models";
 import { writeTinyModel } from "@mbs/models/testing";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -113,6 +113,36 @@ test("some languages alone are drawn in their shares; others of the distribution
   const unknown = await failure({ languages: "en,zz" });
   assert.instance(unknown, UsageError);
   assert.match(unknown.message, /^--languages en,zz: corpus corpus has no texts of zz, but of en, fr, mr; name some of these$/);
+});
+
+test("of a trimmed model the languages that it keeps are drawn, unless the options name some, and one line says so", async () => {
+  const trimmed = join(folder, "trimmed");
+  await writeTinyModel(trimmed, { steps: 1 });
+  const config = JSON.parse(await readFile(join(trimmed, "config.json"), "utf8")) as object;
+  const keepOnly = async (...keep: string[]) =>
+    writeFile(
+      join(trimmed, "config.json"),
+      JSON.stringify({ ...config, mbs_trimming: { source: "s", tokenizer: "t", rows: 600, keep, corpus: "c", unnamed: [] } }),
+    );
+  const countsOf = async (options: Record<string, unknown>) => {
+    warnings.length = 0;
+    const { metadata } = await drawn({ model: trimmed, segments: 4, mix: "equal", ...options });
+    return [metadata.counts, warnings.filter((line) => line.includes("trimmed for")).length];
+  };
+  await keepOnly("mr", "en", "xx");
+  assert.equal(await countsOf({}), [{ en: 2, mr: 2 }, 1]);
+  assert.equal(warnings, ["takes en, mr of corpus corpus, which the model was trimmed for; name others by --languages"]);
+  assert.equal(await countsOf({ languages: "fr,en" }), [{ en: 2, fr: 2 }, 0]);
+  assert.equal(await countsOf({ mix: "en=3,fr=1" }), [{ en: 3, fr: 1 }, 0]);
+  await keepOnly("en", "fr", "mr");
+  assert.equal(await countsOf({}), [{ en: 2, fr: 1, mr: 1 }, 0]);
+  await keepOnly("xx");
+  const none = await failure({ model: trimmed });
+  assert.instance(none, UsageError);
+  assert.match(
+    none.message,
+    /^corpus corpus has none of xx, which the model was trimmed for, but en, fr, mr; give other texts, or/,
+  );
 });
 
 test("the same options give the same address, whatever the threads; another seed another one", async () => {

@@ -2,7 +2,7 @@ import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { encodeScores, type Score, type TaskScore } from "@mbs/artifacts";
 import { at, FailedPreconditionError, rangeOfShards, type Stage, type StageContext } from "@mbs/contracts";
-import { openCorpus, readDistribution, takenLanguages } from "@mbs/corpora";
+import { languagesForModels, openCorpus, readDistribution, takenLanguages, type Corpus } from "@mbs/corpora";
 import { defaultLength, openModel, requirePositions, type Activations, type Model } from "@mbs/models";
 import { defaultTargetField, evaluateOptions, parseEvaluateOptions, type EvaluateOptions } from "./evaluate-options.ts";
 import { withWindows, type CorpusTexts, type WindowedModel } from "./model-windows.ts";
@@ -32,7 +32,9 @@ async function readShares(values: EvaluateOptions): Promise<Readonly<Record<stri
 async function openTexts(name: string, values: EvaluateOptions, { warn, signal, progress }: StageContext) {
   const targetField = values.sourceTarget ? (values.targetField ?? defaultTargetField) : undefined;
   const corpus = await openCorpus(name, { field: values.field, targetField, warn, signal, progress });
-  return { corpus, languages: takenLanguages(corpus, values.languages).languages };
+  // before the models are opened
+  takenLanguages(corpus, values.languages);
+  return corpus;
 }
 
 /** What a model is run with: a dense one in float32 in any case. */
@@ -124,16 +126,18 @@ function checkKinds(models: readonly Model[], { labels, sourceTarget, tasks }: E
   );
 }
 
-async function openModels(values: EvaluateOptions, { progress, pool, warn }: StageContext) {
+async function openModels(values: EvaluateOptions, corpus: Corpus | undefined, { progress, pool, warn }: StageContext) {
   const { allowNonfinite, labels } = values;
   const models: Model[] = [];
   try {
     for (const folder of values.model) models.push(await openModel(folder, { allowNonfinite, progress, pool }));
     checkKinds(models, values);
     for (const model of models) if (values.length !== undefined) requirePositions(values.length, model);
+    const kept = models.map(({ trimming }) => trimming?.keep);
+    const texts = corpus && { corpus, languages: languagesForModels(corpus, values.languages, kept, warn).languages };
     const comparable = await restrictVocabularies(models, labels, warn);
     const described = comparable.map((own) => describeModel(own, activationsOf(own.model, values)));
-    return { models: comparable.map(({ model }) => model), described: await Promise.all(described) };
+    return { models: comparable.map(({ model }) => model), described: await Promise.all(described), opened: texts };
   } catch (error) {
     for (const model of models) await model.close();
     throw error;
@@ -152,6 +156,7 @@ export const evaluate: Stage = {
   examples: [
     "mbs evaluate --model out/ --corpus V > scores.arrow",
     "mbs evaluate --model M --model out/ --labels dense,gptq3 --corpus V --json",
+    "mbs evaluate --model trimmed/ --model out/ --corpus V --languages en,hi > scores.arrow",
     "mbs evaluate --model M --model out/ --tasks belebele,xnli_hi --task-path lm_eval/tasks --task-rows rows/ > scores.arrow",
     "mbs evaluate --model mt5-small/ --source-target --corpus translations/ > scores.arrow",
   ],
@@ -173,11 +178,11 @@ export const evaluate: Stage = {
   async run(_inputs, raw, context) {
     const values = parseEvaluateOptions(raw);
     const { warn } = context;
-    const opened = values.corpus === undefined ? undefined : await openTexts(values.corpus, values, context);
-    const address = opened === undefined ? "" : await opened.corpus.address;
+    const corpus = values.corpus === undefined ? undefined : await openTexts(values.corpus, values, context);
+    const address = corpus === undefined ? "" : await corpus.address;
     const tasks = values.tasks === undefined ? undefined : await readTasks(values, context);
     const shares = await readShares(values);
-    const { models, described } = await openModels(values, context);
+    const { models, described, opened } = await openModels(values, corpus, context);
     if (values.activations === "int8" && described.every(({ activations }) => activations === undefined)) {
       warn("no model has packed weights as gptq, gptq-v2 and compressed-tensors store them: --activations int8 changes nothing");
     }

@@ -110,7 +110,7 @@ test("sample and evaluate take the kept languages alone, unless the recipe names
     const own = recipe({ trim: { keep: ["en", "hi"] }, output: join(root, name), ...changes });
     const { folder } = await go(own, { note: (line) => notes.push(line) });
     const { sample, evaluate } = parseRecipe(await readFile(folder.recipe, "utf8"), folder.recipe);
-    return [sample["languages"], evaluate?.["languages"], notes.filter((line) => line.includes("trim keeps")).length];
+    return [sample["languages"], evaluate?.["languages"], notes.filter((line) => line.includes("trimmed model keeps")).length];
   };
   assert.equal(await languagesOf({}, "default"), [["en", "hi"], ["en", "hi"], 1]);
   // of the kept languages those that the corpus has
@@ -122,7 +122,7 @@ test("sample and evaluate take the kept languages alone, unless the recipe names
   assert.instance(none, UsageError);
   assert.match(
     String(none),
-    /recipe: corpus heldout has none of hi, which trim keeps, but en, ta; give evaluate other texts, or name its languages: evaluate: \{ languages: \[en\] \}$/,
+    /recipe: corpus heldout has none of hi, which the trimmed model keeps, but en, ta; give evaluate other texts, or name its languages: evaluate: \{ languages: \[en\] \}$/,
   );
 });
 

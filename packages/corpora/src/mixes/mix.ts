@@ -56,3 +56,6 @@ export function parseMix(text: string): Mix {
   if (name === "weights" && value) return { kind: "weights", weights: parseLanguageMix(value) };
   return text.includes("=") ? { kind: "counts", counts: parseCounts(text) } : fail(text, "unknown mix");
 }
+
+/** Whether a mix says by itself which languages it takes. */
+export const namesLanguages = ({ kind }: Mix): boolean => ["only", "weights", "counts"].includes(kind);

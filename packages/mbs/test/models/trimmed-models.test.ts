@@ -44,9 +44,14 @@ interface Evaluated {
   readonly about: ReturnType<typeof readScoredModels>;
 }
 
-async function evaluate(models: readonly string[], labels: readonly string[]): Promise<Evaluated> {
+/** @param chosen the languages that are scored: all, if not given */
+async function evaluate(
+  models: readonly string[],
+  labels: readonly string[],
+  chosen: { readonly languages?: readonly string[] } = { languages: ["de", "en", "ta"] },
+): Promise<Evaluated> {
   const warnings: string[] = [];
-  const options = { model: models, labels, corpus, length: 64, windows: 4 };
+  const options = { model: models, labels, corpus, length: 64, windows: 4, ...chosen };
   const stream = await runStage(
     "evaluate",
     {},
@@ -75,10 +80,12 @@ test("the source is restricted to the rows of the trimmed model, and both are th
 const resultOf = ({ report }: Evaluated, language: string) => report.results.find((result) => result.language === language);
 
 test("alone, a trimmed model has a lower perplexity than over all rows, and the report warns of it", async () => {
-  const [alone, whole] = [await evaluate([trimmed], ["trimmed"]), await evaluate([model], ["dense"])];
+  const [alone, whole] = [await evaluate([trimmed], ["trimmed"], {}), await evaluate([model], ["dense"])];
   const [own, all] = [resultOf(alone, "en"), resultOf(whole, "en")];
   assert.is(own?.tokens, all?.tokens);
   assert.ok((own?.perplexity ?? Infinity) < (all?.perplexity ?? 0));
+  assert.equal([...new Set(alone.report.results.map(({ language }) => language))].sort(), ["de", "en"]);
+  assert.is(alone.warnings.filter((line) => line.endsWith("the model was trimmed for; name others by --languages")).length, 1);
   assert.ok(alone.report.notes.some((note) => /^trimmed \(\d+ of 4096 rows\): trimmed; not to be compared/.test(note)));
   assert.not(whole.report.notes.some((note) => note.includes("restricted") || note.includes("trimmed")));
 });

@@ -301,16 +301,15 @@ export async function prepareRun(given: Recipe, known: Stages, { revisions, prog
   const allocated = await withAllocationNeeds(loaded, stages);
   await checkRecipe(allocated, stages, faults);
   await checkFirst(allocated, stages, pool);
-  const complete = await withKeptLanguages(allocated, stages);
   const resources = new Resources(pool);
   // given back before the stages check, which open it too
-  const model = await openModel(complete.model, { progress, pool });
+  const model = await openModel(allocated.model, { progress, pool });
   let recipe: Recipe;
   let nodes: readonly PlanNode[];
   let modelPaths: readonly string[];
-  const { model: modelFolder } = runFolder(complete.output);
+  const { model: modelFolder } = runFolder(allocated.output);
   try {
-    recipe = await withSolverNeeds(complete, stages, model);
+    recipe = await withSolverNeeds(await withKeptLanguages(allocated, stages, model), stages, model);
     ({ nodes } = planRun(recipe, model, modelFolder));
     const found = await foundModel(recipe.model, model);
     resources.set("model", recipe.model, found);
