@@ -26,33 +26,58 @@ export const trimmingKey = "mbs_trimming";
 /** The key of a GGUF file's metadata: the same record as JSON. Other programs do not read it. */
 export const ggufTrimmingKey = "mbs.trimming";
 
-const isRows = (value: unknown): value is readonly number[] =>
-  Array.isArray(value) && value.every((row) => Number.isSafeInteger(row) && row >= 0);
+/** Ids of tokens are 32-bit integers in llama.cpp and in most graphs, so no model has more rows. */
+const mostRows = 2 ** 31;
+
+const isAddress = (value: unknown): value is string => typeof value === "string" && /^[0-9a-f]{64}$/.test(value);
 
 const isTexts = (value: unknown): value is readonly string[] =>
   Array.isArray(value) && value.every((text) => typeof text === "string");
+
+const isAscending = (value: unknown): value is readonly number[] =>
+  Array.isArray(value) &&
+  value.every((row: unknown, index) => Number.isSafeInteger(row) && Number(row) > (index === 0 ? -1 : Number(value[index - 1])));
+
+/** Where a record stands, for messages. */
+interface RecordPlace {
+  readonly file: string;
+  readonly key: string;
+  /** What to do where it is wrong. */
+  readonly remedy: string;
+}
+
+/**
+ * A record of a trimmed vocabulary.
+ *
+ * @param kept rows of the trimmed model's embedding
+ * @throws {BadDataError} where it is malformed, or the model cannot have been trimmed so
+ */
+export function parseTrimming(value: unknown, kept: number, { file, key, remedy }: RecordPlace): TrimmingRecord {
+  const broken = (what: string): BadDataError => new BadDataError(`${file}: ${key} ${what}; ${remedy}`, { file, key });
+  const { source, tokenizer, rows, keep, corpus, unnamed, dtype } = isObject(value) ? value : {};
+  const known = dtype === undefined ? {} : isWeightDtype(dtype) ? { dtype } : undefined;
+  const isCount = typeof rows === "number" && Number.isSafeInteger(rows) && rows > 0 && rows <= mostRows;
+  if (!isCount || !isTexts(keep) || !isAscending(unnamed) || known === undefined) {
+    throw broken("is no record of a trimmed vocabulary");
+  }
+  if (!isAddress(source) || !isAddress(tokenizer) || !isAddress(corpus)) {
+    throw broken("has a source, tokenizer or corpus that is no address of 64 digits 0-9a-f");
+  }
+  if (rows < kept) throw broken(`says that the model had ${rows} rows, and it still has ${kept}`);
+  const last = unnamed.at(-1);
+  if (last !== undefined && last >= rows) throw broken(`keeps row ${last} of a model that had ${rows} rows`);
+  return { source, tokenizer, rows, keep, corpus, unnamed, ...known };
+}
 
 /**
  * How a model was trimmed; undefined where it was not.
  *
  * @param file path of the config.json, for messages
- * @throws {BadDataError} where the record is malformed
+ * @param kept rows of the model's embedding
+ * @throws {BadDataError} as parseTrimming
  */
-export function readTrimming(config: JsonObject, file: string): TrimmingRecord | undefined {
+export function readTrimming(config: JsonObject, file: string, kept: number): TrimmingRecord | undefined {
   if (!Object.hasOwn(config, trimmingKey)) return undefined;
-  const value = config[trimmingKey];
-  const { source, tokenizer, rows, keep, corpus, unnamed, dtype } = isObject(value) ? value : {};
-  const known = dtype === undefined ? {} : isWeightDtype(dtype) ? { dtype } : undefined;
-  const hasAddresses = typeof source === "string" && typeof tokenizer === "string" && typeof corpus === "string";
-  const hasRows = typeof rows === "number" && Number.isSafeInteger(rows) && rows > 0;
-  if (hasAddresses && hasRows && isTexts(keep) && isRows(unnamed) && known !== undefined) {
-    return { source, tokenizer, rows, keep, corpus, unnamed, ...known };
-  }
-  throw new BadDataError(
-    `${file}: ${trimmingKey} is no record of a trimmed vocabulary; trim the model again, or remove the key`,
-    {
-      file,
-      key: trimmingKey,
-    },
-  );
+  const remedy = "trim the model again, or remove the key";
+  return parseTrimming(config[trimmingKey], kept, { file, key: trimmingKey, remedy });
 }

@@ -63,7 +63,7 @@ async function openArchitectureModel(source: ModelSource, options: ReadOptions):
       options,
     );
     const rotation = readRotation(config, configFile);
-    const trimming = readTrimming(config, configFile);
+    const trimming = readTrimming(config, configFile, layout.vocabularySize);
     const readWeight = createWeightReader(checkpoint, layout.tensors);
     const { sourceTarget } = layout;
     const { dtype } = checkpoint.info(at(at(at(layout.steps, 0).sites, 0).weights, 0).tensor);

@@ -1,7 +1,7 @@
 import { BadDataError, FailedPreconditionError, InternalError } from "@mbs/contracts";
 import { MetadataReader, shortestDecimal } from "@mbs/gguf";
 import { decodeWeights } from "@mbs/numbers";
-import { ggufTrimmingKey, trimmingKey } from "../config/trimming-record.ts";
+import { ggufTrimmingKey, parseTrimming, trimmingKey } from "../config/trimming-record.ts";
 import { parseJsonObject } from "../folder/json-file.ts";
 import type { JsonObject } from "../folder/json-file.ts";
 import { addressOf } from "../folder/model-address.ts";
@@ -81,11 +81,17 @@ function tokenIds(metadata: MetadataReader, vocabulary: number): Record<string, 
   );
 }
 
-/** How the vocabulary was trimmed, under the key of config.json, where it is checked. */
-function trimmingOf({ metadata, path }: MetadataReader): JsonObject {
+/**
+ * How the vocabulary was trimmed, under the key of config.json.
+ *
+ * @param kept rows of the embedding
+ */
+function trimmingOf({ metadata, path }: MetadataReader, kept: number): JsonObject {
   const record = findText(metadata, ggufTrimmingKey, path);
   if (record === undefined) return {};
-  return { [trimmingKey]: parseJsonObject(new TextEncoder().encode(record), `${ggufTrimmingKey} of ${path}`, path) };
+  const value = parseJsonObject(new TextEncoder().encode(record), `${ggufTrimmingKey} of ${path}`, path);
+  const remedy = "write the file again from the trimmed model";
+  return { [trimmingKey]: parseTrimming(value, kept, { file: path, key: ggufTrimmingKey, remedy }) };
 }
 
 /** @throws {BadDataError} where the file has not one token a row of the embedding */
@@ -197,7 +203,7 @@ function readSource(path: string, files: readonly [GgufFile, ...GgufFile[]]): Mo
   requireTokens(metadata, vocabulary);
   const tokens = tokenIds(metadata, vocabulary);
   const dense = files.map((file) => nameDenseTensors(file.tensors, reading, names, file.path));
-  const whole = { ...config, dtype: configDtype(dense.flat()), ...tokens, ...trimmingOf(metadata) };
+  const whole = { ...config, dtype: configDtype(dense.flat()), ...tokens, ...trimmingOf(metadata, vocabulary) };
   const views = files.map((file, index) => denseFile(file, safetensorsName(index, files.length), dense[index] ?? []));
   return {
     path,

@@ -147,7 +147,7 @@ export async function openGraphModel(
       dtype: dtypeOf(checkpoint, weights[0]?.tensor ?? outline.embedding?.tensor),
       hiddenSize,
       vocabularySize,
-      trimming: readTrimming(json, configFile),
+      trimming: readTrimming(json, configFile, vocabularySize),
       contextLength: sizes.context,
       // a graph does not say whether it ends where its configuration does
       positionLimit: undefined,

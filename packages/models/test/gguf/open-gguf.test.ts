@@ -195,6 +195,13 @@ test("files of a model that contradict each other are refused", async () => {
 const without = (metadata: TestFile["metadata"] = [], key: string): TestFile["metadata"] =>
   metadata.filter(([name]) => name !== key);
 
+/** The metadata of a file whose vocabulary was trimmed. */
+function trimmedFrom(rows: number): readonly [string, TypedValue] {
+  const address = "0".repeat(64);
+  const record = { source: address, tokenizer: address, corpus: address, rows, keep: ["en"], unnamed: [] };
+  return ["mbs.trimming", { string: JSON.stringify(record) }];
+}
+
 const refused: [string, (file: Awaited<ReturnType<typeof contentOf>>) => TestFile, RegExp][] = [
   [
     "an architecture that is not supported",
@@ -266,6 +273,11 @@ const refused: [string, (file: Awaited<ReturnType<typeof contentOf>>) => TestFil
       ),
     }),
     /FailedPrecondition.*tensor blk.0.ffn_up.weight is I8, which is not supported; supported: F32, F16, Q4_0/,
+  ],
+  [
+    "a record of a trimmed vocabulary with fewer rows than are left",
+    ({ metadata, tensors }) => ({ metadata: [...(metadata ?? []), trimmedFrom(31)], tensors }),
+    /BadData.*\.gguf: mbs\.trimming says that the model had 31 rows, and it still has 32; write the file again from the trimmed/,
   ],
 ];
 
