@@ -190,7 +190,7 @@ for (const format of ["gptq-v2", "compressed-tensors"]) {
     assert.match(warnings.join("\n"), /would take 66\.\d kB more as a tensor of its own/);
     const error = await planFailure(model, format);
     assert.instance(error, FailedPreconditionError);
-    assert.match(String(error), "compress without --vocabulary, assemble with --untie-head");
+    assert.match(String(error), "write compress: { vocabulary: off }, or assemble: { untie-head: true }, which adds");
     assert.is(written.checkpoint.has(headTensor), false);
     const { tensors } = JSON.parse(await readFile(join(written.path, "mbs.json"), "utf8")) as { tensors: object };
     assert.is(Object.hasOwn(tensors, embedding), false);

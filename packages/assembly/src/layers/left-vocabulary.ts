@@ -11,7 +11,8 @@ import { untied, untiedName } from "./untied-head.ts";
 const headBytes = ({ checkpoint, layout }: ArchitectureModel): string => formatBytes(checkpoint.info(layout.embedding).bytes);
 
 /**
- * The grids of a head of its own, which formats of packed linear layers hold like any other; the embedding stays as it is.
+ * For the check of a recipe: the grids of a head of its own, which formats of packed linear layers hold like any other; the
+ * embedding stays as it is.
  *
  * @param vocabulary grids of embedding and head
  * @param untieHead whether a head that is the embedding becomes a tensor of its own
@@ -30,7 +31,7 @@ export function packedHead(
   if (vocabulary.length === 0 || model.kind === "graph") return [];
   if (model.vocabulary?.isTied === true) {
     throw new FailedPreconditionError(
-      `${format} packs no embedding, and here it is the head too; compress without --vocabulary, assemble with --untie-head, which adds a packed head to the embedding (${headBytes(model)} before rounding), or with --format onnx or dense`,
+      `${format} packs no embedding, and here it is the head too; write compress: { vocabulary: off }, or assemble: { untie-head: true }, which adds a packed head to the embedding, so that the folder is larger, or take format onnx or dense`,
       { format },
     );
   }
