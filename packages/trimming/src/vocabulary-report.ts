@@ -90,12 +90,13 @@ const perToken = <Key extends string>(key: Key, total: number, tokens: number): 
 const isSame = (old: Int32Array, own: Int32Array, newId: KeptTokens["newId"]): boolean =>
   old.length === own.length && old.every((id, index) => newId(id) === own[index]);
 
-/** Both tokenizers on the texts of a language. */
+/** Both tokenizers on the texts of a language. @param total texts of it; undefined where they were not counted */
 async function compareTexts(
   corpus: Corpus,
   language: string,
   { before, after, newId }: BothTokenizers,
   { signal, progress }: Context,
+  total?: number,
 ): Promise<Pick<TokenUse, "texts" | "bytes" | "tokens"> & { readonly trimmed: TrimmedText }> {
   let [texts, bytes, tokens, trimmedTokens, sameTexts, changedTexts] = [0, 0, 0, 0, 0, 0];
   for await (const { text } of corpus.documents(language)) {
@@ -107,7 +108,13 @@ async function compareTexts(
     trimmedTokens += own.length;
     if (isSame(old, own, newId)) sameTexts += 1;
     else if (before.decode(old) !== after.decode(own)) changedTexts += 1;
-    progress({ activity: `compare ${language}`, done: texts, unit: "texts" });
+    progress({
+      ...(total === undefined
+        ? { activity: `compare held-out texts of ${language}` }
+        : { activity: `compare ${language}`, total }),
+      done: texts,
+      unit: "texts",
+    });
   }
   const trimmed = {
     tokens: trimmedTokens,
@@ -172,7 +179,7 @@ export async function reportVocabulary(
   const both = { before: source.tokenizer, after: tokenizer, newId: chosen.newId };
   const languages: LanguageVocabulary[] = [];
   for (const use of uses) {
-    const compared = await compareTexts(corpus, use.language, both, context);
+    const compared = await compareTexts(corpus, use.language, both, context, use.texts);
     const covered = coveredShare(use, (id) => chosen.newId(id) !== undefined);
     languages.push({ ...described(use), trimmed: compared.trimmed, ...covered });
   }

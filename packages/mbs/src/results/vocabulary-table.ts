@@ -12,9 +12,13 @@ function bytesPerToken({ bytesPerToken: before, trimmed }: ComparedText): string
   return after === undefined ? before.toFixed(2) : `${before.toFixed(2)} → ${after.toFixed(2)}`;
 }
 
-/** How many more tokens there are, where there were any. */
-const moreTokens = ({ trimmed }: ComparedText): string =>
-  trimmed?.moreTokens === undefined ? "–" : formatRise(trimmed.moreTokens);
+/** How many more tokens there are, where there were any: a few more are not shown as none. */
+function moreTokens({ trimmed }: ComparedText): string {
+  const more = trimmed?.moreTokens;
+  if (more === undefined) return "–";
+  if (more <= 0 || more >= 0.0005) return formatRise(more);
+  return more < 0.0001 ? "< 0.01%" : `+${(more * 100).toFixed(2)}%`;
+}
 
 function comparedTable(languages: readonly ComparedText[]): string {
   return formatTable({
@@ -72,18 +76,24 @@ const sizeRows = (before: PartSizes, after: PartSizes): string[][] =>
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);
 
+/** How many texts of kept languages are the same tokens as before: "614 of the 614". */
+function sameTexts(languages: readonly ComparedText[]): string {
+  const kept = languages.filter(({ isKept }) => isKept);
+  const same = sum(kept.map(({ trimmed }) => trimmed?.sameTexts ?? 0));
+  return `${count(same)} of the ${count(sum(kept.map(({ texts }) => texts)))}`;
+}
+
 /** Which texts are the same tokens as before, and which come back otherwise than from the source's tokenizer. */
 function textsNote({ languages: own, heldOut }: VocabularyReport): string {
-  const kept = own.filter(({ isKept }) => isKept);
-  const [texts, same] = [sum(kept.map((one) => one.texts)), sum(kept.map(({ trimmed }) => trimmed?.sameTexts ?? 0))];
   const changed = [...own, ...(heldOut?.languages ?? [])].filter(({ trimmed }) => (trimmed?.changedTexts ?? 0) > 0);
   const list = changed.map(({ language, trimmed }) => `${language} ${trimmed?.changedTexts}`).join(", ");
   return [
-    `${count(same)} of the ${count(texts)} texts of kept languages are the same tokens as before. `,
+    `${sameTexts(own)} texts of kept languages in the corpus are the same tokens as before.`,
+    ...(heldOut ? [`${sameTexts(heldOut.languages)} held-out texts of kept languages are the same tokens as before.`] : []),
     changed.length === 0
       ? "All texts, also of other languages, decode to what they decoded to before."
       : `Texts that do not decode to what they decoded to before: ${list}.`,
-  ].join("");
+  ].join(" ");
 }
 
 const paragraph = (text: string): string => `${wrapLines(text, "", "  ").join("\n")}\n`;

@@ -56,8 +56,12 @@ vocabulary("JSON and table say what trim then writes", async ({ folder, corpus }
   assert.match(table, /^Held-out texts, /m);
   assert.match(
     table.replaceAll(/\s+/g, " "),
-    "2 of the 2 texts of kept languages are the same tokens as before. All texts, also of",
+    "2 of the 2 texts of kept languages in the corpus are the same tokens as before. 2 of the 2 held-out texts of kept languages are the same tokens as before. All texts, also of",
   );
+  const [first] = report.heldOut?.languages ?? [];
+  const few = [0.0004, 0.00001].map((moreTokens) => ({ ...first, trimmed: { ...first?.trimmed, moreTokens } }));
+  const close = vocabularyTable({ ...report, heldOut: { corpus, languages: few } } as VocabularyReport);
+  assert.match(close, /^de .* \+0\.04%\nde .* < 0\.01%$/m);
   for (const line of table.split("\n")) assert.ok(line.length <= 80, line);
 });
 
