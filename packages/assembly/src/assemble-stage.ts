@@ -1,3 +1,4 @@
+import { basename } from "node:path";
 import { encodeFiles } from "@mbs/artifacts";
 import type { FilePiece } from "@mbs/artifacts";
 import { FailedPreconditionError, splitOptions, UsageError } from "@mbs/contracts";
@@ -8,7 +9,7 @@ import { hubName, readCardSource } from "./card/card-source.ts";
 import { modelCard } from "./card/model-card.ts";
 import { formatRecord, makeRecord, measureSizes } from "./card/assembly-record.ts";
 import { areGraph, isWeightFile } from "./card/size-report.ts";
-import type { Format, FormattedModel } from "./format.ts";
+import type { Format, FormatContext, FormattedModel } from "./format.ts";
 import { formatNames, loadFormat } from "./formats.ts";
 import { plannedGrids } from "./layers/layer-grid.ts";
 import { spoolLayers } from "./layers/layer-spool.ts";
@@ -26,6 +27,12 @@ const ownOptions = {
     default: false,
   },
   card: { kind: "flag", description: "write a model card, README.md", default: true },
+  name: {
+    kind: "text",
+    description:
+      "what the model is called in the card and in a GGUF file where the Hub has no name for it; default: its folder's name",
+    optional: true,
+  },
   baseModel: {
     kind: "text",
     placeholder: "ORG/NAME",
@@ -69,9 +76,10 @@ interface AssembleChoice {
   readonly formatOptions: unknown;
   readonly card: boolean;
   readonly baseModel: string | undefined;
+  readonly name: string | undefined;
 }
 
-type Planner = (layers: LayerSpool, options: unknown, context: StageContext) => Promise<FormattedModel>;
+type Planner = (layers: LayerSpool, options: unknown, context: FormatContext) => Promise<FormattedModel>;
 
 /** How a format plans the files of a model. @throws {FailedPreconditionError} where it is not for models of this kind */
 function plannerFor(model: Model, format: Format): Planner {
@@ -94,10 +102,11 @@ function plannerFor(model: Model, format: Format): Planner {
 
 async function listFiles(model: Model, plan: Planner, layers: LayerSpool, choice: AssembleChoice, context: StageContext) {
   const { format, formatOptions, card, baseModel } = choice;
-  const formatted = await plan(layers, formatOptions, context);
+  const source = { ...(await readCardSource(model)), ...(baseModel !== undefined && { baseModel }) };
+  const name = source.baseModel?.split("/").at(-1) ?? choice.name ?? basename(model.path);
+  const formatted = await plan(layers, formatOptions, { ...context, name });
   const { summaries = layers.summaries, types } = formatted;
   const sizes = measureSizes(model, summaries.keys(), formatted);
-  const source = { ...(await readCardSource(model)), ...(baseModel !== undefined && { baseModel }) };
   const copied = (await listCarriedFiles(model.files)).filter((path) => format.isOneFile !== true || isLegalFile(path));
   const carried = copied.map((path): OutputFile => ({
     path,
@@ -113,7 +122,8 @@ async function listFiles(model: Model, plan: Planner, layers: LayerSpool, choice
   const graph = areGraph(files.map(({ path }) => path));
   return {
     files,
-    cardOf: (bytes: number) => (card ? [textFile(cardFile, modelCard({ record, weights: { bytes, graph } }))] : []),
+    cardOf: (bytes: number) =>
+      card ? [textFile(cardFile, modelCard({ record, weights: { bytes, graph }, name: choice.name }))] : [],
   };
 }
 
@@ -216,7 +226,7 @@ export const assemble: Stage = {
       );
     }
     const model = await openModel(own.model, context);
-    const choice = { format, formatOptions, card: own.card && layers.length > 0, baseModel: own.baseModel };
+    const choice = { format, formatOptions, card: own.card && layers.length > 0, baseModel: own.baseModel, name: own.name };
     return { files: encodeFiles(assembleAll(layers, model, choice, context), { model: model.address }) };
   },
 };

@@ -42,6 +42,12 @@ export interface PlannedGrids {
   readonly zeroPoints?: ZeroPoints | undefined;
 }
 
+/** What a format knows beside the model and its layers. */
+export interface FormatContext extends StageContext {
+  /** What the model is called. */
+  readonly name: string;
+}
+
 /** A way to write a compressed model: a file or folder each, listed in formats.ts. */
 export interface Format {
   /** The value of `--format`. */
@@ -78,7 +84,7 @@ export interface Format {
    * @param options raw; the format parses them by its own table
    * @throws {FailedPreconditionError} where the format cannot hold a layer, naming it and the remedy
    */
-  plan(model: ArchitectureModel, layers: LayerSpool, options: unknown, context: StageContext): Promise<FormattedModel>;
+  plan(model: ArchitectureModel, layers: LayerSpool, options: unknown, context: FormatContext): Promise<FormattedModel>;
   /**
    * Refuses what it could not hold of layers that are still to be made, as far as grids say; the rest shows in `plan`.
    * Absent where it holds all.
@@ -93,6 +99,6 @@ export interface Format {
     model: GraphModel,
     layers: LayerSpool,
     options: unknown,
-    context: StageContext,
+    context: FormatContext,
   ) => Promise<FormattedModel>;
 }

@@ -200,6 +200,23 @@ test("says which matrices take other types because of their rows", async () => {
   );
 });
 
+test("the file has the name that the model is given, else its folder's", async () => {
+  const model = join(fixtures, "llama.gguf");
+  for (const [options, name] of [
+    [{}, "llama.gguf"],
+    [{ name: "own" }, "own"],
+    [{ name: "own", baseModel: "org/hub" }, "hub"],
+  ] as const) {
+    const { files } = await assemble.run({}, { model, format: "gguf", withoutLayers: true, ...options }, testContext());
+    const folder = join(root, String(count++));
+    assert.ok(files);
+    await unpackFiles(files, folder);
+    const file = await openGgufFile(join(folder, "model.gguf"));
+    assert.is(file.metadata.get("general.name"), name);
+    file.close();
+  }
+});
+
 test("refuses an unknown type, and a model type that is not written, with those that are", async () => {
   const type = await refusal(write(join(fixtures, "llama.gguf"), "Q4_X"));
   assert.instance(type, UsageError);

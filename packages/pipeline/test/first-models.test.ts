@@ -30,6 +30,7 @@ test("the model is rotated once, before the first node, and every node takes the
   const rotated = join(root, "out", "run", "rotated");
   assert.not.equal(await addressOf(rotated), await addressOf(join(root, "model")));
   assert.match(first.nodes.find(({ id }) => id === "sample")?.command ?? "", rotated);
+  assert.match(first.nodes.find(({ id }) => id === "assemble")?.command ?? "", / --name model( |$)/);
   assert.equal((await readdir(join(root, "out"))).sort(), ["model", "recipe.yaml", "run", "scores.arrow", "similarity.arrow"]);
 
   started.length = 0;

@@ -1,4 +1,3 @@
-import { basename } from "node:path";
 import { FailedPreconditionError, InternalError, parseOptions } from "@mbs/contracts";
 import type { OptionTable } from "@mbs/contracts";
 import { allocatedTypes, blockTypeNamed, bytesIn, mixtureNamed, typeMixtures, writeGguf } from "@mbs/gguf";
@@ -28,9 +27,12 @@ const quantisationVersion = 2;
 const chosenMixture = (raw: unknown): TypeMixture => mixtureNamed(parseOptions(options, raw, "assemble --format gguf").type);
 
 /** What the file says of the model's origin, by names after "general.". */
-async function generalFields(model: ArchitectureModel, { fileType, base }: TypeMixture): Promise<Map<string, GgufField>> {
-  const { baseModel, license } = await readCardSource(model);
-  const name = baseModel?.split("/").at(-1) ?? basename(model.path);
+async function generalFields(
+  model: ArchitectureModel,
+  name: string,
+  { fileType, base }: TypeMixture,
+): Promise<Map<string, GgufField>> {
+  const { license } = await readCardSource(model);
   const isQuantised = !/^B?F(16|32)$/.test(base);
   return new Map<string, GgufField>([
     ["name", { type: "string", value: name }],
@@ -90,9 +92,9 @@ export const ggufFormat: Format = {
     chosenMixture(raw);
     if (model.kind === "architecture") requireGgufModel(model);
   },
-  async plan(model, layers, raw, { warn, note }) {
+  async plan(model, layers, raw, { name, warn, note }) {
     const mixture = chosenMixture(raw);
-    const plan = await planGguf(model, await generalFields(model, mixture));
+    const plan = await planGguf(model, await generalFields(model, name, mixture));
     for (const remark of plan.notes) warn(remark);
     const ofMixture = ggufTypes(plan, mixture);
     const ofLayers = typesOfLayers(plan, layers);

@@ -1,3 +1,4 @@
+import { basename } from "node:path";
 import { at, InternalError, quoted, UsageError } from "@mbs/contracts";
 import { throwFaults } from "../recipe/faults.ts";
 import { allocatesTypes } from "../recipe/recipe.ts";
@@ -102,6 +103,13 @@ function planWithoutFactors(add: Add, recipe: Recipe, outline: ModelOutline, seg
   return compressFrom(add, recipe, "", { factors: undefined, allocation, withVocabulary: true });
 }
 
+/** What a model is called that was made of another one: as that, not as its own folder. */
+function nameOfSource({ source }: Recipe): { readonly name?: string; readonly baseModel?: string } {
+  if (source === undefined) return {};
+  const onHub = /^hf:([^@?/]+\/[^@?]+)/.exec(source)?.[1];
+  return onHub === undefined ? { name: basename(source) } : { baseModel: onHub };
+}
+
 /** The error on a source that the recipe does not have, or that comes later. */
 function unknownSource({ locate, stages }: Recipe, path: readonly string[], key: string, known: readonly string[]): UsageError {
   const where = locate?.(path) ?? "recipe";
@@ -140,7 +148,12 @@ export function planWithFaults(recipe: Recipe, outline: ModelOutline, modelFolde
   } else {
     layers = planSteps(add, recipe, outline, segments);
   }
-  const assembled = add({ id: "assemble", stage: "assemble", options: { model, ...recipe.assemble }, inputs: { layers } });
+  const assembled = add({
+    id: "assemble",
+    stage: "assemble",
+    options: { model, ...nameOfSource(recipe), ...recipe.assemble },
+    inputs: { layers },
+  });
   if (recipe.evaluate !== undefined) evaluateFrom(add, recipe, modelFolder, assembled);
   for (const [name, { stage, inputs, options }] of recipe.stages) {
     const read = Object.entries(inputs).map(([input, keys]): [string, readonly string[]] => [
