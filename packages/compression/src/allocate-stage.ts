@@ -120,9 +120,9 @@ export const allocate: Stage = {
   summary:
     "Choose the sparsity of each step or tensor, or the bits or GGUF type of each tensor, from statistics of the model's inputs.",
   examples: [
+    "mbs allocate --model M --method pruning-damage --sparsity 0.5 --segments segments.arrow < factors.arrow > allocation.arrow",
     "mbs allocate --model M --method owl --sparsity 0.6 < factors.arrow > allocation.arrow",
     "mbs factor --upper off --language-diagonals < statistics.arrow | mbs allocate --model M --method correlation --sparsity 0.6 > allocation.arrow",
-    "mbs allocate --model M --method pruning-damage --sparsity 0.5 --segments segments.arrow < factors.arrow > allocation.arrow",
     "mbs compress --model M --solver wanda --allocation allocation.arrow < factors.arrow > layers.arrow",
     "mbs allocate --model M --method damage --bits-per-weight 3.2 --group-size 64 --statistics statistics.arrow --segments segments.arrow < factors.arrow > bits.arrow",
     "mbs compress --model M --solver gptq --group-size 64 --allocation bits.arrow < factors.arrow > layers.arrow",
