@@ -3,9 +3,19 @@ import { encodeFiles } from "@mbs/artifacts";
 import type { FilePiece } from "@mbs/artifacts";
 import { FailedPreconditionError, splitOptions, UsageError } from "@mbs/contracts";
 import type { ArtifactStream, OptionTable, Stage, StageContext } from "@mbs/contracts";
-import { cardFile, filePieces, isLegalFile, listCarriedFiles, openModel, recordFile, requireDense, textFile } from "@mbs/models";
+import {
+  cardFile,
+  filePieces,
+  hubName,
+  isLegalFile,
+  listCarriedFiles,
+  openModel,
+  readCardSource,
+  recordFile,
+  requireDense,
+  textFile,
+} from "@mbs/models";
 import type { Model, OutputFile } from "@mbs/models";
-import { hubName, readCardSource } from "./card/card-source.ts";
 import { modelCard } from "./card/model-card.ts";
 import { formatRecord, makeRecord, measureSizes } from "./card/assembly-record.ts";
 import { areGraph, isWeightFile } from "./card/size-report.ts";

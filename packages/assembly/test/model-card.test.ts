@@ -85,7 +85,14 @@ test("card and record say how a model was rotated before, also when the card is 
 });
 
 test("card and record say how a vocabulary was trimmed before", async () => {
-  const trimming = { source: "d".repeat(64), tokenizer: "e".repeat(64), rows: 4096, keep: ["en", "hi"], corpus: "", unnamed: [] };
+  const trimming = {
+    source: "d".repeat(64),
+    tokenizer: "e".repeat(64),
+    rows: 4096,
+    keep: ["en", "hi"],
+    corpus: "f".repeat(64),
+    unnamed: [],
+  };
   const folder = await write("trimmed", { format: "gptq" }, { mbs_trimming: trimming });
   const record = JSON.parse(await readFile(join(folder, "mbs.json"), "utf8")) as { trimming: { kept: number } };
   assert.equal(record.trimming, { ...trimming, kept: 260 });

@@ -20,6 +20,8 @@ export { parseJsonObject } from "./folder/json-file.ts";
 export type { JsonObject } from "./folder/json-file.ts";
 export type { ModelFiles } from "./folder/model-files.ts";
 export { isGguf } from "./folder/model-source.ts";
+export { hubName, readCardSource } from "./writing/card-source.ts";
+export type { CardSource } from "./writing/card-source.ts";
 export { cardFile, meanMix, readModelRecord, recordFile } from "./folder/model-record.ts";
 export type { ModelRecord, RecordedLayers } from "./folder/model-record.ts";
 export type {

@@ -6,7 +6,6 @@ import { languagesOf, openCorpus, requireLanguages } from "@mbs/corpora";
 import {
   cardFile,
   filePieces,
-  hasFile,
   listCarriedFiles,
   mayHoldModel,
   openModel,
@@ -22,6 +21,7 @@ import { partSizes, wholeSize } from "./part-sizes.ts";
 import { countTokens, requireTokens } from "./token-use.ts";
 import { addedTokensFile, configurations, openTrimmable, readJson, requireTrimmable, trimVocabulary } from "./trimming.ts";
 import type { Trimming } from "./trimming.ts";
+import { trimmedCard } from "./trimmed-card.ts";
 
 /** What chooses the tokens that stay, for `mbs trim` and `mbs vocabulary`. */
 export const trimmingOptions = {
@@ -101,15 +101,14 @@ async function listFiles(
   onTensor: () => void,
 ): Promise<readonly OutputFile[]> {
   const { checkpoint } = trimming.trimmed;
-  // the card too, which says under which license the weights are
-  const cards = (await hasFile(model.files, cardFile)) ? [cardFile] : [];
-  const carried = [...(await listCarriedFiles(model.files)), ...cards]
+  const carried = (await listCarriedFiles(model.files))
     .filter((path) => !replaced.has(path))
     .map((path): OutputFile => ({ path, content: () => model.files.read(path) }));
   const made = [
     ...checkpoint.files.map((file) => weightFile(trimming.trimmed, file, onTensor)),
     ...weightIndex(checkpoint.files),
     ...(await describingFiles(model, trimming, record)),
+    textFile(cardFile, await trimmedCard(model, record, trimming.kept.rows.length)),
   ];
   const byPath = new Map([...carried, ...made].map((file) => [file.path, file]));
   return [...byPath.values()].sort((a, b) => (a.path < b.path ? -1 : 1));

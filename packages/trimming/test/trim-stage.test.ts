@@ -1,4 +1,4 @@
-import { readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { test } from "uvu";
@@ -105,6 +105,24 @@ test("a quantised GGUF file becomes float32, and what is made of it is bf16 agai
     assert.equal([own.dtype, own.writtenDtype, own.trimming?.dtype], ["f32", "bf16", "bf16"]);
   });
   await sameLogits(source, folder, '!"#!"');
+});
+
+test("the card is its own: licence, languages, rows and the model before", async () => {
+  const source = await writeModel(root, await readFamily("unigram"), { vocabularySize: 1403, dtype: "f32" });
+  const theirs =
+    "---\nlicense: other\nlicense_link: https://example.org/terms\ntags: [chat]\nbase_model: a/b\n---\n# Another model\n";
+  await writeFile(join(source, "README.md"), theirs);
+  const address = await withModel(source, (model) => Promise.resolve(model.address));
+  const { folder } = await trimInto(root, { model: source, corpus, keep: ["en", "de"] });
+  const card = await readFile(join(folder, "README.md"), "utf8");
+  const rows = await withModel(folder, (model) => Promise.resolve(model.vocabularySize));
+  assert.match(
+    card,
+    '---\nlanguage: ["en","de"]\nlicense: "other"\nlicense_link: "https://example.org/terms"\ntags: ["multilingual-brain-surgeon"]\n---\n',
+  );
+  assert.match(card, `without the tokens that texts of en, de do not use. ${rows} of 1403 rows of the vocabulary stay;`);
+  assert.match(card, `- model trimmed: \`${address}\``);
+  assert.not.match(card, "Another model");
 });
 
 test("an abort ends it", async () => {

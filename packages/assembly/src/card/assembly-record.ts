@@ -3,10 +3,9 @@ import { join } from "node:path";
 import type { LayerSummary } from "@mbs/artifacts";
 import { BadDataError } from "@mbs/contracts";
 import { readModelRecord, recordFile } from "@mbs/models";
-import type { Model, ModelRecord, RecordedLayers, RotationRecord, TrimmingRecord } from "@mbs/models";
+import type { CardSource, Model, ModelRecord, RecordedLayers, RotationRecord, TrimmingRecord } from "@mbs/models";
 import type { FormattedModel } from "../format.ts";
 import type { LayerSpool } from "../layers/layer-spool.ts";
-import type { CardSource } from "./card-source.ts";
 
 /** What a model and its compressed form take up. Bytes are those of tensors, without headers and tokenizer. */
 interface ModelSizes {

@@ -2,9 +2,8 @@ import { FailedPreconditionError, InternalError, parseOptions } from "@mbs/contr
 import type { OptionTable } from "@mbs/contracts";
 import { allocatedTypes, blockTypeNamed, bytesIn, mixtureNamed, typeMixtures, writeGguf } from "@mbs/gguf";
 import type { BlockType, GgufField, TypeMixture } from "@mbs/gguf";
-import { ggufFile, ggufTypes, planGguf, requireGgufModel } from "@mbs/models";
+import { ggufFile, ggufTypes, planGguf, readCardSource, requireGgufModel } from "@mbs/models";
 import type { ArchitectureModel, GgufPlan } from "@mbs/models";
-import { readCardSource } from "../card/card-source.ts";
 import { isRoundedAgain } from "../card/storage-counts.ts";
 import type { Format } from "../format.ts";
 import type { LayerSpool } from "../layers/layer-spool.ts";
