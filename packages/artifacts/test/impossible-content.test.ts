@@ -286,46 +286,84 @@ cases<StepAllocation>("allocation", at(allocation, 0), toAllocation, [
   [{ parameters: 0 }, /^allocation: step h\.0: parameters is 0/],
   [{ importance: NaN }, /importance is NaN, not a finite number;/],
   [{ sparsity: -0.1 }, /sparsity is -0\.1, not a finite number of at least 0;/],
-  [{ sparsity: 1.5 }, /sparsity is 1\.5, above 1;/],
+  [{ sparsity: 1.5 }, /sparsity is 1\.5, above 0\.999;/],
+  [{ sparsity: 1 }, /sparsity is 1, above 0\.999;/],
+  [{ tensor: "h.0.a.weight" }, /^allocation: step h\.1 comes among rows of tensors;/],
   [{ sparsity: 0.7 }, /^allocation: its steps lose 0\.6\d+ of all weights, not 0\.6;/],
   [{ step: "h.1" }, /^allocation: step h\.1 comes twice;/],
 ]);
 
 const bitMetadata = { ...(samples.allocation.metadata as AllocationMetadata), sparsity: 0, bitsPerWeight: 3.5 };
-const toBitAllocation = (record: TensorAllocation) => encodeBitAllocation([record, at(bitAllocation, 1)], bitMetadata);
+const typeMetadata = { ...bitMetadata, bitsPerWeight: 4.5 };
+const types: readonly TensorAllocation[] = bitAllocation.map((row) => ({ ...row, bits: 0, type: "Q4_K" }));
 test("bits of tensors come back as they were written", async () => {
   const stream = encodeBitAllocation(bitAllocation, bitMetadata);
   assert.equal(parseMetadata("allocation", stream.schema), bitMetadata);
   assert.equal(await collect(readBitAllocation(stream)), bitAllocation);
 });
 test("types of tensors come back as they were written, and bits of the former version too", async () => {
-  const types = bitAllocation.map((row) => ({ ...row, bits: 0, type: "Q4_K" }));
-  assert.equal(await collect(readBitAllocation(encodeBitAllocation(types, bitMetadata))), types);
+  assert.equal(await collect(readBitAllocation(encodeBitAllocation(types, typeMetadata))), types);
   const { schema, batches } = encodeBitAllocation(bitAllocation, bitMetadata);
   const former = { schema: { ...schema, version: 2, fields: schema.fields.slice(0, 6) }, batches };
   assert.equal(await collect(readBitAllocation(former)), bitAllocation);
 });
+
+/** What reading tensors says, whose first is changed. */
+const bitsSay = async (rows: readonly TensorAllocation[], change: Partial<TensorAllocation>, metadata: AllocationMetadata) =>
+  (
+    await errorOf(async () =>
+      collect(readBitAllocation(encodeBitAllocation([{ ...at(rows, 0), ...change }, ...rows.slice(1)], metadata))),
+    )
+  ).message;
 for (const [change, pattern] of [
   [{ parameters: 0 }, /^allocation: tensor h\.0\.a\.weight of h\.0: parameters is 0/],
   [{ importance: -1 }, /importance is -1, not a finite number of at least 0;/],
   [{ bits: 1 }, /bits is 1, outside 2 to 8;/],
   [{ bits: 9 }, /bits is 9, outside 2 to 8;/],
+  [{ bits: 4 }, /^allocation: its bits take 4\.\d+ bits a weight, not 3\.5; allocate again$/],
   [{ type: "Q4_K" }, /it has 3 bits and the type Q4_K;/],
+  [{ type: "Q4_K", bits: 0 }, /tensor h\.0\.b\.weight of h\.0 has bits, others have types; allocate again$/],
   [{ tensor: "" }, /it names no tensor;/],
   [{ tensor: "h.0.b.weight" }, /^allocation: tensor h\.0\.b\.weight comes twice;/],
 ] as const) {
   test(`bits of a tensor with ${JSON.stringify(change)} are refused`, async () => {
-    const read = collect(readBitAllocation(toBitAllocation({ ...at(bitAllocation, 0), ...change })));
-    const message = await read.then(
-      () => "",
-      (error: unknown) => (error as Error).message,
-    );
-    assert.match(message, pattern);
+    assert.match(await bitsSay(bitAllocation, change, bitMetadata), pattern);
   });
 }
+test("types that nothing is rounded to, another size and an unknown mixture are refused", async () => {
+  for (const type of ["FOO", "q4_k", "__proto__", "Q8_1", "IQ1_S", "F16", "F32"]) {
+    const message = await bitsSay(types, { type }, typeMetadata);
+    const start = `allocation: tensor h.0.a.weight of h.0: type is "${type}", not one of Q8_0, `;
+    assert.ok(message.startsWith(start) && message.endsWith("; allocate again"), message);
+  }
+  assert.match(await bitsSay(types, {}, { ...typeMetadata, bitsPerWeight: 99 }), /its types take 4\.5 bits a weight, not 99;/);
+  for (const mixture of ["NOPE", 7]) {
+    const options = { ...typeMetadata.options, mixture };
+    const message = await bitsSay(types, {}, { ...typeMetadata, options });
+    assert.ok(message.startsWith(`allocation: mixture is ${JSON.stringify(mixture)}, not one of Q2_K, `), message);
+  }
+});
+test("rows of the other kind of allocation are refused", async () => {
+  const metadata = samples.allocation.metadata as AllocationMetadata;
+  const { batches } = encodeBitAllocation(types, typeMetadata);
+  const { schema } = encodeAllocation(allocation, metadata);
+  assert.match(
+    (await errorOf(async () => collect(readAllocation({ schema, batches })))).message,
+    /it has the type "Q4_K" and a sparsity; allocate again$/,
+  );
+  const sparse = encodeAllocation(
+    allocation.map((row, index) => ({ ...row, tensor: `h.${index}.weight`, importance: 0 })),
+    metadata,
+  );
+  const { schema: ofBits } = encodeBitAllocation(bitAllocation, bitMetadata);
+  assert.match(
+    (await errorOf(async () => collect(readBitAllocation({ schema: ofBits, batches: sparse.batches })))).message,
+    /it has the sparsity 0\.6 beside bits or a type; allocate again$/,
+  );
+});
 test("an allocation of bits is not read as one of sparsity, nor the reverse", () => {
   assert.throws(
-    () => readAllocation(toBitAllocation(at(bitAllocation, 0))),
+    () => readAllocation(encodeBitAllocation(bitAllocation, bitMetadata)),
     /has the bits of tensors, not the sparsity of steps/,
   );
   assert.throws(

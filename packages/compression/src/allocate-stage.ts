@@ -96,6 +96,16 @@ function requireDecoder({ path, streams }: Model, { name, needs: { chooses } }: 
   );
 }
 
+/** @throws {UsageError} for statistics that the method would not read */
+function refuseStatistics({ name, needs: { statistics } }: AllocationMethod): void {
+  if (statistics === "gram") return;
+  const problem =
+    statistics === "none"
+      ? "reads no statistics; leave out --statistics"
+      : "reads the factors alone; leave out --statistics, and where it is to know each language factor with --language-diagonals";
+  throw new UsageError(`allocate: --method ${name} ${problem}`, { option: "--statistics" });
+}
+
 /** @throws {BadDataError} with both addresses, where statistics or segments were made with another model or tokenizer */
 function checkSources(model: Model, statistics: ArtifactStream | undefined, segments: ArtifactStream | undefined): void {
   const captured = statistics && parseMetadata("statistics", statistics.schema).model;
@@ -180,9 +190,10 @@ export const allocate: Stage = {
     if (own.withoutFactors !== (factors === undefined)) {
       throw new UsageError(own.withoutFactors ? "allocate: --without-factors takes no factors" : "allocate: give it factors");
     }
+    const [statistics, segments] = [inputs["statistics"]?.[0], inputs["segments"]?.[0]];
+    if (statistics !== undefined) refuseStatistics(method);
     const opening = { allowNonfinite: own.allowNonfinite, progress: context.progress, pool: context.pool };
     const model = await (factors === undefined ? openModel(own.model, opening) : openModelOf(factors, own.model, opening));
-    const [statistics, segments] = [inputs["statistics"]?.[0], inputs["segments"]?.[0]];
     try {
       checkSources(model, statistics, segments);
       if (segments !== undefined && method.needs.segments) requireDecoder(model, method);

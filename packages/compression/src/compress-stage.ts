@@ -270,7 +270,7 @@ export const compress: Stage = {
       const { order, weights } = factors === undefined ? uncalibrated : parseMetadata("factors", factors.schema);
       const { solver } = given;
       const complete = (of: Solver, values: SolverChoice["options"]) => dependentDefaults(of, values, alone);
-      const allocated = allocation && (await readAllocated(allocation, model.address, given, complete));
+      const allocated = allocation && (await readAllocated(allocation, model, given, complete));
       const vocabulary = vocabularyChoice(given, allocated, own.vocabulary);
       const note = allocated?.ofVocabulary?.note;
       if (own.vocabulary === "on" && note !== undefined) context.warn(note);

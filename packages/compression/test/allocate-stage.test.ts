@@ -95,6 +95,13 @@ test("allocate refuses what it cannot use, with the remedy", async () => {
     await rejects(run({ sparsity: 0.999, outlier: 2 }), UsageError, /take a smaller --spread/);
     await rejects(run({}, [at(records, 0), at(records, 4), at(records, 1)]), BadDataError, /factors of h\.0 are scattered/);
     await rejects(run({}, []), BadDataError, /the factors hold no site; factor again/);
+    const statistics = { factors: [factorStream(model.address, records)], statistics: [factorStream(model.address, records)] };
+    const given = { model: model.path, method: "owl", sparsity: 0.5 };
+    await rejects(
+      () => allocate.run(statistics, given, recordingContext()),
+      UsageError,
+      /--method owl reads the factors alone; leave out --statistics, .* factor with --language-diagonals$/,
+    );
     const stopped = { ...recordingContext(), signal: AbortSignal.abort() };
     await rejects(async () => collect(readAllocation(await allocationOf(model, records, {}, stopped))), InterruptedError, /stop/);
     const other = { factors: [factorStream("0".repeat(64), records)] };
@@ -137,7 +144,7 @@ test("compress gives each step the sparsity allocated to it, and records where i
 });
 
 test("an allocation that fits neither solver nor model is refused with the remedy", async () => {
-  await withTinyModel({ steps: 1 }, async (model) => {
+  await withTinyModel({ steps: 2 }, async (model) => {
     const record = await makeFactor("h.0", "mlp-down", 128);
     const run = (options: Options, allocation: ArtifactStream) => async () => {
       const inputs = { factors: [factorStream(model.address, [record])], allocation: [allocation] };
@@ -155,6 +162,19 @@ test("an allocation that fits neither solver nor model is refused with the remed
     await rejects(run({ solver: "wanda", sparsity: 0.7 }, fitting()), UsageError, /--sparsity 0\.7 is not the 0\.6 that was/);
     const partial = allocationFor(model.address, { "h.1": 0.6 });
     await rejects(run({ solver: "wanda" }, partial), BadDataError, /allocation has no step h\.0; allocate from all steps/);
+    const other = allocationFor(model.address, { "h.7": 0.6 });
+    await rejects(
+      run({ solver: "wanda" }, other),
+      BadDataError,
+      /^allocation: step h\.7: the model has no such step; allocate again/,
+    );
+    const large = { step: "h.0", parameters: 1e12, importance: 0, sparsity: 0.5 };
+    const about = { model: model.address, method: "owl", options: {}, sparsity: 0.5, weights: { en: 1 } };
+    await rejects(
+      run({ solver: "wanda" }, encodeAllocation([large], about)),
+      BadDataError,
+      /step h\.0: parameters is 1000000000000, the model's has \d+; allocate again/,
+    );
     const foreign = allocationFor("0".repeat(64), { "h.0": 0.6 });
     await rejects(run({ solver: "wanda" }, foreign), BadDataError, /the allocation is of model 0{64}.*allocate again/);
   });

@@ -1,5 +1,7 @@
 import {
   collect,
+  encodeBitAllocation,
+  encodeFactors,
   encodeSegments,
   encodeStatistics,
   parseMetadata,
@@ -71,9 +73,13 @@ test("sizes count scales, and zero points of asymmetric grids; sizes of files ar
 });
 
 /** Statistics of two languages, of which the second uses every fourth channel four times as much. */
-function languageStatistics(address: string, records: readonly FactorRecord[]): ArtifactStream {
+function languageStatistics(
+  address: string,
+  records: readonly FactorRecord[],
+  languages: readonly string[] = ["en", "mr"],
+): ArtifactStream {
   const statistics = records.flatMap(({ step, site, width, diagonal }) =>
-    ["en", "mr"].map((language): Statistic => {
+    languages.map((language): Statistic => {
       const values = diagonal.map((value, channel) => (language === "mr" && channel % 4 === 0 ? value * 16 : value));
       return { step, site, language, kind: "diagonal", tokens: 10, width, values };
     }),
@@ -352,6 +358,54 @@ async function compressed(model: Model, allocation: ArtifactStream, options: Opt
   assert.ok(layers);
   return layers;
 }
+
+test("statistics without a language of the factors, and an average over languages of the mix alone, are refused", async () => {
+  await withTinyModel({ steps: 1 }, async (model) => {
+    const weights = { en: 0.5, mr: 0.5 };
+    const records = (await factorsOf(model)).map((record) => ({ ...record, summary: { ...record.summary, weights } }));
+    const factors = () => encodeFactors(records, { model: model.address, weights, damping: 0.01, order: "natural" });
+    const run = (languages: readonly string[] | undefined, average: string) => async () => {
+      const statistics = languages && [languageStatistics(model.address, records, languages)];
+      const inputs = { factors: [factors()], ...(statistics && { statistics }) };
+      const options = { model: model.path, method: "damage", groupSize: 32, bitsPerWeight: 3.9, average };
+      const { allocation } = await allocate.run(inputs, options, recordingContext());
+      assert.ok(allocation);
+      return rowsOf(allocation);
+    };
+    for (const languages of [["de", "fr"], ["mr"], ["de"]]) {
+      await rejects(
+        run(languages, "weighted"),
+        BadDataError,
+        new RegExp(`the factors mix en, mr, the statistics are of ${languages.join(", ")}; give statistics of every language`),
+      );
+    }
+    await rejects(
+      run(undefined, "worst"),
+      UsageError,
+      /--average worst is over languages, .* the mix alone .*; give --statistics/,
+    );
+    assert.ok((await run(undefined, "weighted")()).length > 0);
+    assert.ok((await run(["en", "fr", "mr"], "weighted")()).every(({ importance }) => importance > 0));
+  });
+});
+
+test("an allocation whose rows are not the model's is refused before anything is compressed", async () => {
+  await withTinyModel({ steps: 2 }, async (model) => {
+    const stream = await allocated(model, { options: { method: "even", bitsPerWeight: 4.1 } });
+    const metadata = parseMetadata("allocation", stream.schema);
+    const rows = await rowsOf(stream);
+    const types = rows.map((row) => ({ ...row, bits: 0, type: "Q6_K" }));
+    for (const [own, change, bitsPerWeight, pattern] of [
+      [rows, { parameters: 5 }, metadata.bitsPerWeight, /parameters is 5, the model's has \d+; allocate again/],
+      [rows, { step: "h.1" }, metadata.bitsPerWeight, /of h\.1: the model has it in h\.0; allocate again/],
+      [rows, { tensor: "x.weight" }, metadata.bitsPerWeight, /tensor x\.weight of h\.0: the model has no such tensor/],
+      [types, {}, 6.5625, /type is "Q6_K", and its \d+ columns are no whole blocks of that; allocate again/],
+    ] as const) {
+      const changed = encodeBitAllocation([{ ...at(own, 0), ...change }, ...own.slice(1)], { ...metadata, bitsPerWeight });
+      await rejects(async () => compressed(model, changed, { solver: "gptq" }), BadDataError, pattern);
+    }
+  });
+});
 
 test("compress gives each tensor its bits, as if it were alone, with grids by its own bits", async () => {
   await withTinyModel({ steps: 1 }, async (model) => {

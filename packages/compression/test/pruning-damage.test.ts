@@ -1,5 +1,13 @@
 import { fileURLToPath } from "node:url";
-import { collect, encodeSegments, parseMetadata, readAllocation, readLayers, type FactorRecord } from "@mbs/artifacts";
+import {
+  collect,
+  encodeFactors,
+  encodeSegments,
+  parseMetadata,
+  readAllocation,
+  readLayers,
+  type FactorRecord,
+} from "@mbs/artifacts";
 import { at, BadDataError, UsageError, type ArtifactStream } from "@mbs/contracts";
 import { openModel, type Model } from "@mbs/models";
 import { test } from "uvu";
@@ -186,6 +194,15 @@ test("what damage of pruning cannot use is refused with the remedy", async () =>
       return compress.run(given, { model: model.path, solver: "wanda", pattern: "2:4" }, recordingContext());
     };
     await rejects(patterned, UsageError, /sets the sparsity of each step or tensor, and a pattern is the same everywhere/);
+    const mixed = (await factorsOf(model)).map((record) => ({ ...record, summary: withLanguages(record).summary }));
+    const weights = { en: 0.5, mr: 0.5 };
+    const ofMix = encodeFactors(mixed, { model: model.address, weights, damping: 0.01, order: "natural" });
+    const worst = { model: model.path, method: "pruning-damage", sparsity: 0.5, average: "worst" };
+    await rejects(
+      () => allocate.run({ factors: [ofMix] }, worst, recordingContext()),
+      UsageError,
+      /--average worst is over languages, and the mix alone is known; factor with --language-diagonals$/,
+    );
     assert.ok(allocate.allocationNeeds);
     const { chooses, segments: texts } = await allocate.allocationNeeds({ method: "pruning-damage", sparsity: 0.5 });
     assert.equal([chooses, texts], ["sparsity", true]);

@@ -14,7 +14,7 @@ export type { FrozenSubBlock } from "./grids/sub-block-refit-reference.ts";
 export { createSubBlockRefitter } from "./grids/sub-block-refitter.ts";
 export { columnCodeOf, columnValueOf } from "./grids/column-grids.ts";
 export type { ColumnGrids } from "./grids/column-grids.ts";
-export { bitLimits, codeBits, codeOf, valueOf } from "./grids/grid.ts";
+export { bitLimits, codeBits, codeOf, largestSparsity, valueOf } from "./grids/grid.ts";
 export type { Grid, GridRule } from "./grids/grid.ts";
 export { createGridFitter } from "./grids/grid-fitter.ts";
 export { fitGridReference } from "./grids/grid-reference.ts";

@@ -1,5 +1,6 @@
 import { BadDataError, type ArtifactStream } from "@mbs/contracts";
-import { bitLimits } from "@mbs/numbers";
+import { blockGrids, blockTypeNamed, typeMixtures } from "@mbs/gguf";
+import { bitLimits, largestSparsity } from "@mbs/numbers";
 import { parseMetadata, type AllocationMetadata } from "../kinds/metadata.ts";
 import type { StepAllocation, TensorAllocation } from "../kinds/records.ts";
 import { encodeRows, readRows, type Items, type Row } from "../rows/rows.ts";
@@ -27,23 +28,30 @@ const isNamed = (name: string | undefined): boolean => name !== undefined && nam
 /** How far the mean of the steps may be from the requested sparsity: rounding of float64 sums. */
 const roundingOfMean = 1e-6;
 
-/** Bits that a code can have. */
-/** @throws {BadDataError} where an allocation has bits and sparsity is wanted, or the reverse */
-function requireContent(stream: ArtifactStream, wanted: "sparsity" | "bits"): AllocationMetadata {
+/** Metadata with the bits a weight; 0 for sparsity. @throws {BadDataError} where an allocation has bits and sparsity is wanted, or the reverse */
+function requireContent(
+  stream: ArtifactStream,
+  wanted: "sparsity" | "bits",
+): AllocationMetadata & { readonly bitsPerWeight: number } {
   const metadata = parseMetadata("allocation", stream.schema);
   const found = metadata.bitsPerWeight === undefined ? "sparsity" : "bits";
-  if (found === wanted) return metadata;
+  if (found === wanted) return { ...metadata, bitsPerWeight: metadata.bitsPerWeight ?? 0 };
   const what = { sparsity: "the sparsity of steps or tensors", bits: "the bits of tensors" };
   throw new BadDataError(`the allocation has ${what[found]}, not ${what[wanted]}; allocate with another --method`, { found });
 }
 
 async function* requireSteps(rows: AsyncIterable<Row<"allocation">>, asked: number): AsyncGenerator<StepAllocation> {
   const seen = new Set<string>();
+  let first: string | undefined;
   let [total, removed] = [0, 0];
   for await (const { step, tensor, parameters, importance, sparsity } of rows) {
-    const [what, key] = isNamed(tensor) ? ["tensor", tensor] : ["step", step];
-    if (seen.has(`${what} ${key}`)) throw new BadDataError(`allocation: ${what} ${key} comes twice; allocate again`, { step });
-    seen.add(`${what} ${key}`);
+    const [what, key] = isNamed(tensor) ? (["tensor", tensor] as const) : (["step", step] as const);
+    first ??= what;
+    if (what !== first) {
+      throw new BadDataError(`allocation: ${what} ${key} comes among rows of ${first}s; allocate again`, { step });
+    }
+    if (seen.has(key)) throw new BadDataError(`allocation: ${what} ${key} comes twice; allocate again`, { step });
+    seen.add(key);
     total += parameters;
     removed += parameters * sparsity;
     yield { step, ...(isNamed(tensor) && { tensor }), parameters, importance, sparsity };
@@ -54,53 +62,101 @@ async function* requireSteps(rows: AsyncIterable<Row<"allocation">>, asked: numb
   });
 }
 
+function sparsityFault({ sparsity, bits, type }: Row<"allocation">): string | undefined {
+  if (sparsity > largestSparsity) return `sparsity is ${sparsity}, above ${largestSparsity}`;
+  if (bits !== 0) return `it has ${bits} bits and a sparsity`;
+  return isNamed(type) ? `it has the type ${JSON.stringify(type)} and a sparsity` : undefined;
+}
+
 /**
  * The steps or tensors of an allocation, in order.
  *
- * @throws {BadDataError} on allocated bits, a step or tensor that comes twice, invalid numbers, or sparsities whose mean is not the
- *   requested one
+ * @throws {BadDataError} on allocated bits, steps among tensors, a step or tensor that comes twice, invalid numbers, or
+ *   sparsities whose mean is not the requested one
  */
 export function readAllocation(stream: ArtifactStream): AsyncIterable<StepAllocation> {
   const rows = readRows("allocation", stream);
   const { sparsity: asked } = requireContent(stream, "sparsity");
   const sound = checkedRows(rows, {
     least: { parameters: 1, importance: -Infinity, sparsity: 0 },
-    fault: ({ sparsity }) => (sparsity > 1 ? `sparsity is ${sparsity}, above 1` : undefined),
+    fault: sparsityFault,
     name: ({ step, tensor }) => `allocation: ${isNamed(tensor) ? `tensor ${tensor}` : `step ${step}`}`,
     remedy: "allocate again",
   });
   return requireSteps(sound, asked);
 }
 
-function bitsFault({ tensor, bits, type }: Row<"allocation">): string | undefined {
+function bitsFault({ tensor, sparsity, bits, type }: Row<"allocation">): string | undefined {
   if (tensor === "") return "it names no tensor";
-  if (isNamed(type)) return bits === 0 ? undefined : `it has ${bits} bits and the type ${type}`;
+  if (sparsity !== 0) return `it has the sparsity ${sparsity} beside bits or a type`;
+  if (isNamed(type)) {
+    if (!blockGrids.has(type)) return `type is ${JSON.stringify(type)}, not one of ${[...blockGrids.keys()].join(", ")}`;
+    return bits === 0 ? undefined : `it has ${bits} bits and the type ${type}`;
+  }
   const { fewest, most } = bitLimits;
   return bits < fewest || bits > most ? `bits is ${bits}, outside ${fewest} to ${most}` : undefined;
 }
 
-async function* requireTensors(rows: AsyncIterable<Row<"allocation">>): AsyncGenerator<TensorAllocation> {
+/** Bits a weight of a type, scales and offsets included. */
+function bitsOfType(type: string): number {
+  const { bytes, values } = blockTypeNamed(type);
+  return (8 * bytes) / values;
+}
+
+/** @throws {BadDataError} where bits a weight are not those of the types, or fewer than those of the codes alone */
+function requireSize(weights: number, taken: number, bitsPerWeight: number, what: "bits" | "types"): void {
+  const found = taken / weights;
+  const isSound = what === "types" ? Math.abs(found - bitsPerWeight) <= roundingOfMean : found <= bitsPerWeight + roundingOfMean;
+  if (isSound) return;
+  throw new BadDataError(`allocation: its ${what} take ${found} bits a weight, not ${bitsPerWeight}; allocate again`, {
+    bitsPerWeight,
+  });
+}
+
+async function* requireTensors(rows: AsyncIterable<Row<"allocation">>, bitsPerWeight: number): AsyncGenerator<TensorAllocation> {
   const seen = new Set<string>();
+  let first: "bits" | "types" | undefined;
+  let [weights, taken] = [0, 0];
   for await (const { step, tensor, parameters, importance, bits, type } of rows) {
     if (seen.has(tensor)) throw new BadDataError(`allocation: tensor ${tensor} comes twice; allocate again`, { tensor });
     seen.add(tensor);
+    const what = isNamed(type) ? "types" : "bits";
+    first ??= what;
+    if (what !== first) {
+      throw new BadDataError(`allocation: tensor ${tensor} of ${step} has ${what}, others have ${first}; allocate again`, {
+        tensor,
+      });
+    }
+    weights += parameters;
+    taken += parameters * (isNamed(type) ? bitsOfType(type) : bits);
     yield { step, tensor, parameters, importance, bits, ...(isNamed(type) && { type }) };
   }
+  if (first !== undefined) requireSize(weights, taken, bitsPerWeight, first);
+}
+
+/** @throws {BadDataError} where the method's options name a mixture that there is not */
+function requireMixture({ options: { mixture } }: AllocationMetadata): void {
+  if (mixture === undefined || (typeof mixture === "string" && typeMixtures.has(mixture))) return;
+  throw new BadDataError(
+    `allocation: mixture is ${JSON.stringify(mixture)}, not one of ${[...typeMixtures.keys()].join(", ")}; allocate again`,
+  );
 }
 
 /**
  * The tensors of an allocation, in order.
  *
- * @throws {BadDataError} on allocated sparsity, a tensor that comes twice, or invalid numbers
+ * @throws {BadDataError} on allocated sparsity, types among bits, a tensor that comes twice, invalid numbers, types that
+ *   nothing is rounded to, a mixture that there is not, or another size than that of the rows
  */
 export function readBitAllocation(stream: ArtifactStream): AsyncIterable<TensorAllocation> {
   const rows = readRows("allocation", stream);
-  requireContent(stream, "bits");
+  const metadata = requireContent(stream, "bits");
+  requireMixture(metadata);
   const sound = checkedRows(rows, {
     least: { parameters: 1, importance: 0, bits: 0 },
     fault: bitsFault,
     name: ({ step, tensor }) => `allocation: tensor ${tensor} of ${step}`,
     remedy: "allocate again",
   });
-  return requireTensors(sound);
+  return requireTensors(sound, metadata.bitsPerWeight);
 }

@@ -9,6 +9,8 @@ import {
 import { BadDataError, optionFlag, UsageError, type ArtifactStream, type Option, type Solver } from "@mbs/contracts";
 import { groupOptions, withoutGroups, type dependentDefaults } from "@mbs/solvers";
 import { blockTypeNamed, fittingType } from "@mbs/gguf";
+import type { Model } from "@mbs/models";
+import { requireRowsOf } from "./allocation-check.ts";
 import { defaultMixture } from "./bits/bit-options.ts";
 import type { TypeOf } from "../site/site-weight.ts";
 import type { SolverChoice } from "../site/solve-site.ts";
@@ -65,6 +67,7 @@ const keyOf = (step: string, tensor = ""): string => JSON.stringify([step, tenso
 
 async function readSparsity(
   allocation: ArtifactStream,
+  model: Model,
   given: SolverChoice,
   choose: (options: SolverChoice["options"]) => SolverChoice,
 ): Promise<AllocatedChoices> {
@@ -80,6 +83,7 @@ async function readSparsity(
     );
   }
   const rows = await collect(readAllocation(allocation));
+  requireRowsOf(model, rows);
   // one choice for all that have the same, which are then solved together
   const bySparsity = new Map(rows.map((row) => [row.sparsity, choose({ ...given.options, sparsity: row.sparsity })]));
   const found = new Map(rows.map((row) => [keyOf(row.step, row.tensor), bySparsity.get(row.sparsity)]));
@@ -168,11 +172,13 @@ function readTypes(
 
 async function readBits(
   allocation: ArtifactStream,
+  model: Model,
   given: SolverChoice,
   choose: (options: SolverChoice["options"]) => SolverChoice,
 ): Promise<AllocatedChoices> {
   const metadata = parseMetadata("allocation", allocation.schema);
   const rows = await collect(readBitAllocation(allocation));
+  requireRowsOf(model, rows);
   if (rows.some(({ type }) => type !== undefined)) return readTypes(rows, metadata, given, choose);
   const option = allocatedOption("bits", given, "tensor");
   refusePruning(given);
@@ -212,18 +218,18 @@ async function readBits(
  * @param given with the options as they were given
  * @param complete makes an option set complete: by those that follow from others
  * @throws {UsageError} where the solver or its options do not have what was allocated, or another value than the allocation
- * @throws {BadDataError} where the allocation is of another model
+ * @throws {BadDataError} where the allocation is of another model, or its rows are not the model's
  */
 export async function readAllocated(
   allocation: ArtifactStream,
-  model: string,
+  model: Model,
   given: SolverChoice,
   complete: (solver: Solver, options: SolverChoice["options"]) => ReturnType<typeof dependentDefaults>,
 ): Promise<AllocatedChoices> {
   const { model: allocated, bitsPerWeight } = parseMetadata("allocation", allocation.schema);
-  if (allocated !== model) {
-    throw new BadDataError(`the allocation is of model ${allocated}, the factors are of ${model}; allocate again`, {
-      expected: model,
+  if (allocated !== model.address) {
+    throw new BadDataError(`the allocation is of model ${allocated}, the factors are of ${model.address}; allocate again`, {
+      expected: model.address,
       found: allocated,
     });
   }
@@ -232,5 +238,7 @@ export async function readAllocated(
     solver,
     options: { ...options, ...complete(solver, options) },
   });
-  return bitsPerWeight === undefined ? readSparsity(allocation, given, choose) : readBits(allocation, given, choose);
+  return bitsPerWeight === undefined
+    ? readSparsity(allocation, model, given, choose)
+    : readBits(allocation, model, given, choose);
 }

@@ -19,6 +19,9 @@ export const codeBits: readonly number[] = Array.from(
   (_, index) => bitLimits.fewest + index,
 );
 
+/** The largest share of weights that is set to zero: with all of them a weight is gone. */
+export const largestSparsity = 0.999;
+
 /** How grids are laid over weights. */
 export interface GridRule {
   /** One of `codeBits`. */

@@ -1,4 +1,5 @@
 import { UsageError } from "@mbs/contracts";
+import { largestSparsity } from "@mbs/numbers";
 
 /** Of every `of` neighbouring columns at most `kept` are not zero. */
 export interface Pattern {
@@ -14,7 +15,7 @@ export const sparsityOptions = {
     default: 0.5,
     optional: true,
     minimum: 0,
-    maximum: 0.999,
+    maximum: largestSparsity,
   },
   pattern: {
     kind: "text",

@@ -1,7 +1,7 @@
 import { parseMetadata } from "@mbs/artifacts";
 import { at, type OptionTable } from "@mbs/contracts";
 import { requireFactors } from "../allocation-method.ts";
-import { averageOption, languageCosts } from "../language-costs.ts";
+import { averageOption, languageCosts, mixed, requireAverage } from "../language-costs.ts";
 import { defineBitMethod, type BitRequest, type Chosen } from "./bit-method.ts";
 import { chooseLeast, type ChoiceUnit } from "../choice-program.ts";
 import { measureDamage, quick } from "./measured-damage.ts";
@@ -26,8 +26,9 @@ type Costs = (tensor: string, name: string) => readonly number[];
 
 async function measureCosts(request: Request): Promise<Costs> {
   const { inputs, options: values } = request;
-  const { languages, damageOf } = await measureDamage(request, values.rows);
   const { weights } = parseMetadata("factors", requireFactors(inputs).schema);
+  if (inputs.statistics === undefined) requireAverage(values.average, [mixed], weights, "give --statistics");
+  const { languages, damageOf } = await measureDamage(request, values.rows);
   return (tensor, name) =>
     languageCosts(
       values.average,

@@ -5,7 +5,7 @@ import { dependentDefaults, loadSolver, type InputMoment } from "@mbs/solvers";
 import { siteMoment } from "../../site/site-statistics.ts";
 import { readSite } from "../../site/site-weight.ts";
 import { requireFactors } from "../allocation-method.ts";
-import { mixed } from "../language-costs.ts";
+import { mixed, requireLanguages } from "../language-costs.ts";
 import { solveAlone } from "../lone-tensor.ts";
 import { measureOutputChange, priceOf, type OutputChanges, type Perturbation } from "../output-change.ts";
 import type { BitRequest } from "./bit-method.ts";
@@ -28,7 +28,7 @@ export interface MeasuredDamage {
   readonly damageOf: (tensor: string, name: string, language: string) => number;
 }
 
-/** The sites of factors with what is known of each language there. */
+/** The sites of factors with what is known of each language there. @throws {BadDataError} where statistics are not those of the factors */
 async function* sitesOf({
   inputs,
   context,
@@ -50,6 +50,7 @@ async function* sitesOf({
         site,
       });
     }
+    requireLanguages(factor, [...found.moments.keys()], factor.summary.weights);
     yield { factor, moments: found.moments };
   }
 }

@@ -15,7 +15,7 @@ import { loadSolver, pruningErrors, type LanguageInputs } from "@mbs/solvers";
 import { readSite } from "../../site/site-weight.ts";
 import { requireFactors, type AllocationInputs, type AllocationMethod } from "../allocation-method.ts";
 import { chooseLeast } from "../choice-program.ts";
-import { averageOption, languageCosts, mixed } from "../language-costs.ts";
+import { averageOption, languageCosts, mixed, requireAverage } from "../language-costs.ts";
 import { solveAlone } from "../lone-tensor.ts";
 import { measureOutputChange, passes, priceOf, type OutputChanges, type Perturbation } from "../output-change.ts";
 import { sparsityOption } from "./sparsity-method.ts";
@@ -163,8 +163,9 @@ async function allocateTensors(
 ) {
   const choices = sparsityChoices(target, spread);
   const tensors = await measureTensors(model, inputs, choices, context);
-  const priceOf = await measurePrices(model, inputs.segments, tensors, choices, target, context);
   const { weights } = parseMetadata("factors", requireFactors(inputs).schema);
+  for (const { errors } of tensors) requireAverage(average, [...errors.keys()], weights, "factor with --language-diagonals");
+  const priceOf = await measurePrices(model, inputs.segments, tensors, choices, target, context);
   const units = tensors.map((tensor) => {
     const price = priceOf(tensor);
     const languages = [...tensor.errors.keys()];

@@ -1,5 +1,6 @@
 import type { FactorRecord } from "@mbs/artifacts";
 import type { OptionTable, OptionValues, SiteWeight } from "@mbs/contracts";
+import { largestSparsity } from "@mbs/numbers";
 
 /** One site of a step. */
 export interface SiteFactor {
@@ -37,7 +38,7 @@ export const sparsityOption = {
     kind: "number",
     description: "share of all weights to be set to zero",
     minimum: 0,
-    maximum: 0.999,
+    maximum: largestSparsity,
   },
 } as const satisfies OptionTable;
 

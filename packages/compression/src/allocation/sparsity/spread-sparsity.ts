@@ -1,7 +1,5 @@
 import { UsageError } from "@mbs/contracts";
-
-/** The largest share that solvers take. */
-const mostSparse = 0.999;
+import { largestSparsity } from "@mbs/numbers";
 
 export interface StepImportance {
   readonly parameters: number;
@@ -29,7 +27,7 @@ export function spreadSparsity(steps: readonly StepImportance[], target: number,
   const total = steps.reduce((sum, { parameters }) => sum + parameters, 0);
   const mean = shifted.reduce((sum, { parameters, shift }) => sum + parameters * shift, 0) / total;
   const sparsities = shifted.map(({ shift }) => target + mean - shift);
-  const wrong = sparsities.find((sparsity) => sparsity < 0 || sparsity > mostSparse);
+  const wrong = sparsities.find((sparsity) => sparsity < 0 || sparsity > largestSparsity);
   if (wrong !== undefined) {
     throw new UsageError(
       `allocate: at a sparsity of ${target} and a spread of ${spread} a step would lose ${wrong.toFixed(3)} of its weights; take a smaller --spread`,
