@@ -126,14 +126,17 @@ async function listFiles(model: Model, plan: Planner, layers: LayerSpool, choice
   const byPath = new Map([...carried, ...formatted.files].map((file) => [file.path, file]));
   byPath.delete(cardFile);
   const paths = [...byPath.keys(), recordFile, ...(card ? [cardFile] : [])].sort();
-  const record = makeRecord(model, { source, format: format.name, sizes, files: paths, types }, { ...layers, summaries });
-  byPath.set(recordFile, textFile(recordFile, formatRecord(record)));
+  const made = { source, format: format.name, sizes, files: paths, types };
   const files = [...byPath.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
   const graph = areGraph(files.map(({ path }) => path));
   return {
     files,
-    cardOf: (bytes: number) =>
-      card ? [textFile(cardFile, modelCard({ record, weights: { bytes, graph }, name: choice.name }))] : [],
+    describe: (weightFiles: ReadonlyMap<string, number>): readonly OutputFile[] => {
+      const bytes = [...weightFiles.values()].reduce((sum, own) => sum + own, 0);
+      const record = makeRecord(model, { ...made, weightFiles: Object.fromEntries(weightFiles) }, { ...layers, summaries });
+      const cardText = (): string => modelCard({ record, weights: { bytes, graph }, name: choice.name });
+      return [textFile(recordFile, formatRecord(record)), ...(card ? [textFile(cardFile, cardText())] : [])];
+    },
   };
 }
 
@@ -151,15 +154,15 @@ async function* assembleAll(
     layers = await spoolLayers(streams, model, choice.format.parts);
     const inBlocks = [...layers.summaries].find(([, { grid }]) => grid !== undefined);
     if (inBlocks !== undefined) requireTakesBlocks(choice.format, `layer ${inBlocks[0]} is`);
-    const { files, cardOf } = await listFiles(model, plan, layers, choice, context);
-    let weightBytes = 0;
+    const { files, describe } = await listFiles(model, plan, layers, choice, context);
+    const weightFiles = new Map<string, number>();
     for (const [index, file] of files.entries()) {
       const bytes = yield* filePieces(file, "assemble", signal);
-      if (isWeightFile(file.path)) weightBytes += bytes;
+      if (isWeightFile(file.path)) weightFiles.set(file.path, bytes);
       progress({ activity: "assemble", done: index + 1, total: files.length, unit: "files" });
     }
-    // The card comes last, since it says how large the weights are.
-    for (const file of cardOf(weightBytes)) yield* filePieces(file, "assemble", signal);
+    // Record and card come last, since they say how large the weights are.
+    for (const file of describe(weightFiles)) yield* filePieces(file, "assemble", signal);
   } finally {
     layers?.close();
     await model.close();

@@ -1,4 +1,4 @@
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -177,7 +177,11 @@ test("mbs.json says how the model was made, in the same bytes each time", async 
     if (path === "mbs.json") text += new TextDecoder().decode(data);
   const summary = { solver: "rtn", error: 0.5, damage: 0.125, sparsity: 0.25 };
   const origin = { solver: "rtn", order: "natural", weights: { en: 0.75, mr: 0.25 } };
-  const { sizes, ...record } = JSON.parse(text) as { sizes: { parameters: number; denseBytes: number } };
+  const { sizes, weightFiles, ...record } = JSON.parse(text) as {
+    sizes: { parameters: number; denseBytes: number };
+    weightFiles: object;
+  };
+  assert.equal(weightFiles, { "model.safetensors": (await stat(join(folder, "model.safetensors"))).size });
   assert.is(sizes.denseBytes, 2 * sizes.parameters);
   assert.equal(record, {
     version: 1,

@@ -136,7 +136,7 @@ async function openModels(values: EvaluateOptions, corpus: Corpus | undefined, {
     const kept = models.map(({ trimming }) => trimming?.keep);
     const texts = corpus && { corpus, languages: languagesForModels(corpus, values.languages, kept, warn).languages };
     const comparable = await restrictVocabularies(models, labels, warn);
-    const described = comparable.map((own) => describeModel(own, activationsOf(own.model, values)));
+    const described = comparable.map((own) => describeModel(own, activationsOf(own.model, values), warn));
     return { models: comparable.map(({ model }) => model), described: await Promise.all(described), opened: texts };
   } catch (error) {
     for (const model of models) await model.close();

@@ -46,13 +46,17 @@ export interface ComparableModel {
   readonly vocabulary: ScoredVocabulary | undefined;
 }
 
-/** What the scores keep of a model, from its folder. */
-export async function describeModel({ model, vocabulary }: ComparableModel, activations: Activations): Promise<ScoredModel> {
+/** What the scores keep of a model, from its folder. @param warn takes what is wrong with the mbs.json beside a GGUF file */
+export async function describeModel(
+  { model, vocabulary }: ComparableModel,
+  activations: Activations,
+  warn: (message: string) => void,
+): Promise<ScoredModel> {
   const { path, weightFiles } = model;
   const sizes = await Promise.all(weightFiles.map(async (file) => (await stat(file)).size));
   const size = sizes.reduce((sum, own) => sum + own, 0);
   const own = { bytes: size, ...(activations === "int8" && { activations }), ...(vocabulary && { vocabulary }) };
-  const record = await readModelRecord(path);
+  const record = await readModelRecord(path, warn);
   if (record === undefined) return own;
   const { model: source, format, layers } = record;
   const addresses = layers.map(({ address }) => address).sort();

@@ -19,7 +19,7 @@ test.after(() => rm(folder, { recursive: true, force: true }));
 async function describe(activations: "float32" | "int8" = "float32") {
   const model = await openModel(folder);
   try {
-    return await describeModel({ model, vocabulary: undefined }, activations);
+    return await describeModel({ model, vocabulary: undefined }, activations, assert.unreachable);
   } finally {
     await model.close();
   }

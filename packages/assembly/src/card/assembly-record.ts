@@ -118,8 +118,9 @@ export function makeRecord(
     format,
     sizes,
     files,
+    weightFiles,
     types,
-  }: Pick<AssemblyRecord, "source" | "format" | "sizes" | "files"> & Pick<FormattedModel, "types">,
+  }: Required<Pick<AssemblyRecord, "source" | "format" | "sizes" | "files" | "weightFiles">> & Pick<FormattedModel, "types">,
   { origins, summaries }: LayerSpool,
 ): AssemblyRecord {
   const { address, notes, rotation, vocabularySize: kept } = model;
@@ -137,6 +138,7 @@ export function makeRecord(
     ...(rotation && { rotation }),
     ...(trimming && { trimming }),
     files,
+    weightFiles,
     layers,
     ...(types && { types: sortedObject(types) }),
     tensors: sortedObject(summaries),

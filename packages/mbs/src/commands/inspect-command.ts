@@ -4,7 +4,7 @@ import { requireKind, requireVersion } from "@mbs/artifacts";
 import type { ArtifactKind } from "@mbs/artifacts";
 import { UsageError, parseOptions, printable } from "@mbs/contracts";
 import type { ArtifactStream, OptionTable } from "@mbs/contracts";
-import { openInput, optionsToFlags, printText, standardStream } from "@mbs/host-cli";
+import { createReporter, openInput, optionsToFlags, printText, progressStyle, standardStream } from "@mbs/host-cli";
 import { formatTable } from "@mbs/reporting";
 import { Argument } from "commander";
 import type { Command } from "commander";
@@ -82,13 +82,14 @@ export function inspectCommand({ signal }: CommandContext): Command {
   ).addArgument(new Argument("<file>", "an artifact, - for one on standard input, or a GGUF file or its folder"));
   for (const flag of optionsToFlags(options)) command.addOption(flag);
   return command.action(async (path: string) => {
-    const { quiet: _quiet, debug: _debug, ...given } = command.opts<Record<string, unknown>>();
+    const { quiet = false, debug: _debug, ...given } = command.opts<{ quiet?: boolean; debug?: boolean }>();
     const { json, rows: limit } = parseOptions(options, given, "inspect");
     if (path === "") throw new UsageError("name an artifact, or - for standard input");
     const gguf = await ggufAt(path);
     if (gguf !== undefined) {
       const { describeGguf, readModelRecord } = await import("@mbs/models");
-      const found = { ...(await describeGguf(gguf)), made: await readModelRecord(gguf) };
+      const { warn } = createReporter("mbs inspect", progressStyle(quiet));
+      const found = { ...(await describeGguf(gguf)), made: await readModelRecord(gguf, warn) };
       await printText(json ? `${JSON.stringify(ggufJson(found), null, 2)}\n` : ggufText(found, (rows) => table(rows, limit)));
       return;
     }

@@ -67,6 +67,13 @@ test("inspect says how a file was made where the mbs.json beside it names the fi
   const { stdout } = await done(["inspect", path, "--json"]);
   assert.equal((JSON.parse(stdout) as { made: unknown }).made, { model: "m", format: "gguf", layers, files: record.files });
   assert.is((await done(["inspect", folder, "--json"])).stdout, stdout);
+
+  await writeFile(join(folder, "mbs.json"), JSON.stringify({ ...record, weightFiles: { "model.gguf": 5 } }));
+  const other = await done(["inspect", path, "--json"]);
+  assert.match(other.stderr, /how \S+model\.gguf was made is not known: \S+mbs\.json is of another model\.gguf, of 5 bytes/);
+  assert.not("made" in (JSON.parse(other.stdout) as object));
+  await refused(["card", path], 65, /mbs\.json is of another model\.gguf/);
+  await refused(["card", folder], 65, /mbs\.json is of another model\.gguf/);
 });
 
 test("a folder that is not of a GGUF file, and a file that assemble has not made, are refused with the remedy", async ({

@@ -2,6 +2,7 @@ import { stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { BadDataError, isObject } from "@mbs/contracts";
 import { isMissing, readJsonFile } from "./json-file.ts";
+import { ggufFile } from "../checkpoint/weight-files.ts";
 import { isGguf } from "./model-source.ts";
 
 /** Name of the file in a model's folder that says how it was made. */
@@ -11,6 +12,7 @@ export const recordFile = "mbs.json";
 export const cardFile = "README.md";
 
 const recordLimit = 100_000_000;
+const recordVersion = 1;
 
 /** How one artifact of layers in a model was made. */
 export interface RecordedLayers {
@@ -32,10 +34,15 @@ export interface ModelRecord {
   readonly layers: readonly RecordedLayers[];
   /** Paths of all files that were written, relative to the folder, with "/" between parts; absent where that is not known. */
   readonly files?: readonly string[];
+  /** Bytes of each file of weights, by its path as in `files`; absent in records of older versions. */
+  readonly weightFiles?: Readonly<Record<string, number>>;
 }
 
 const isPaths = (value: unknown): value is readonly string[] =>
   Array.isArray(value) && value.every((path) => typeof path === "string");
+
+const isSizes = (value: unknown): value is Readonly<Record<string, number>> =>
+  isObject(value) && Object.values(value).every((bytes) => Number.isSafeInteger(bytes) && Number(bytes) >= 0);
 
 const isLayers = (value: unknown): value is RecordedLayers =>
   isObject(value) &&
@@ -56,25 +63,53 @@ const statusOf = (path: string) =>
  * How a model was compressed.
  *
  * @param model path of its folder, or of a GGUF file, whose record stands beside it
+ * @param warn takes what is wrong with an mbs.json beside a GGUF file, which then is as good as none; without it, that is thrown
  * @returns undefined where this program did not make it: there is no mbs.json, or the one beside a GGUF file does not name it
- * @throws {BadDataError} where mbs.json is malformed
+ * @throws {BadDataError} where mbs.json is malformed, or of a GGUF file of another size
  */
-export async function readModelRecord(model: string): Promise<ModelRecord | undefined> {
+export async function readModelRecord(model: string, warn?: (message: string) => void): Promise<ModelRecord | undefined> {
   const isOneFile = isGguf(model) && (await statusOf(model))?.isFile() === true;
   const path = join(isOneFile ? dirname(model) : model, recordFile);
   if ((await statusOf(path)) === undefined) return undefined;
-  const record = await readRecordFile(path);
-  return isOneFile && record.files?.includes(basename(model)) !== true ? undefined : record;
+  try {
+    const record = await readRecordFile(path);
+    if (isOneFile && record.files?.includes(basename(model)) !== true) return undefined;
+    await requireSize(record, isOneFile ? model : join(model, ggufFile), path);
+    return record;
+  } catch (error) {
+    if (warn === undefined || !isOneFile || !(error instanceof BadDataError)) throw error;
+    warn(`how ${model} was made is not known: ${error.message}`);
+    return undefined;
+  }
+}
+
+/** @throws {BadDataError} where a GGUF file has another size than its record says: a file of the same name took its place */
+async function requireSize({ weightFiles = {} }: ModelRecord, gguf: string, path: string): Promise<void> {
+  const name = basename(gguf);
+  const expected = Object.hasOwn(weightFiles, name) ? weightFiles[name] : undefined;
+  const size = (await statusOf(gguf))?.size;
+  if (expected === undefined || size === undefined || size === expected) return;
+  throw new BadDataError(
+    `${path} is of another ${name}, of ${expected} bytes where this one has ${size}; copy the mbs.json that belongs to it, or remove this one`,
+    { file: path, expected, found: size },
+  );
 }
 
 async function readRecordFile(path: string): Promise<ModelRecord> {
   const { value } = await readJsonFile(path, recordLimit);
-  const { version, model, format = "dense", layers, files } = value;
-  const whole = version === 1 && typeof model === "string" && typeof format === "string" && Array.isArray(layers);
-  if (!whole || !layers.every(isLayers) || !(files === undefined || isPaths(files))) {
+  const { version, model, format = "dense", layers, files, weightFiles } = value;
+  if (typeof version === "number" && version !== recordVersion) {
+    throw new BadDataError(
+      `${path} has version ${version}, supported: ${recordVersion}; read it with the mbs that wrote it, or assemble the model again`,
+      { file: path, found: version, supported: recordVersion },
+    );
+  }
+  const whole = version === recordVersion && typeof model === "string" && typeof format === "string" && Array.isArray(layers);
+  const areFiles = (files === undefined || isPaths(files)) && (weightFiles === undefined || isSizes(weightFiles));
+  if (!whole || !layers.every(isLayers) || !areFiles) {
     throw new BadDataError(`${path} is no record of a compressed model; assemble it again, or remove the file`, { file: path });
   }
-  return { model, format, layers, ...(files !== undefined && { files }) };
+  return { model, format, layers, ...(files !== undefined && { files }), ...(weightFiles !== undefined && { weightFiles }) };
 }
 
 /** The mean of the calibration mixes that layers were made with: language → share, sum 1. */
