@@ -1,6 +1,7 @@
 import { encodeSegments, type Segment } from "@mbs/artifacts";
 import {
   BadDataError,
+  InputOutputError,
   InternalError,
   InterruptedError,
   parseOptions,
@@ -15,6 +16,7 @@ import {
   namesLanguages,
   openCorpus,
   parseMix,
+  presetNames,
   readDistribution,
   requireCounts,
   sharesOf,
@@ -179,7 +181,18 @@ async function countsOf(values: SampleOptions, sources: ShareSources): Promise<R
   return counts;
 }
 
-const distributionOf = ({ distribution, model }: SampleOptions): Promise<Distribution> => readDistribution(distribution ?? model);
+/** @throws {UsageError} where none was named and the model has none */
+async function distributionOf({ distribution, model, mix }: SampleOptions): Promise<Distribution> {
+  if (distribution !== undefined) return readDistribution(distribution);
+  return readDistribution(model).catch((error: unknown): never => {
+    if (!(error instanceof InputOutputError)) throw error;
+    throw new UsageError(
+      `--mix ${mix} weighs languages by what the model was trained on, and ${model} has no distribution.json; give --distribution (sample.distribution in a recipe): a JSON file, or one of ${presetNames.join(", ")}; or take --mix equal, as much of each language`,
+      { option: "--mix", model },
+      { cause: error },
+    );
+  });
+}
 
 /** The languages that are taken, and whether these were chosen: by `--languages`, or since the model was trimmed for them. */
 function chooseLanguages(corpus: Corpus, model: Model, { languages, mix }: SampleOptions, warn: (message: string) => void) {

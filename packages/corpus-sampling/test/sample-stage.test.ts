@@ -211,6 +211,11 @@ test("what would be refused is refused by names alone, before a run", async () =
     [{ mix: "weights:en=1,zh=2" }, /corpus has no texts of zh/, "--mix"],
     [{ mix: "en=2,zh=2" }, /corpus has no texts of zh/, "--mix"],
     [{ mix: "en=2", segments: 3 }, /--mix asks for 2 segments/, "--mix"],
+    [
+      { model: join(folder, "other") },
+      /^--mix proportional weighs languages by .* has no distribution\.json; .*--mix equal/,
+      "--mix",
+    ],
     [{ mix: "equal", segments: 2 }, /3 languages with at least 1 segments each need more than 2/, "--segments"],
   ] as const) {
     const error = await check(options);

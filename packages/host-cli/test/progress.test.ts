@@ -17,19 +17,31 @@ test("times read well", () => {
 
 test("plain lines carry the command's name, come at intervals and tell the time left", () => {
   const lines: string[] = [];
+  const clock = performance.now.bind(performance);
+  let now = clock();
+  performance.now = () => now;
   const reporter = createReporter("mbs capture", "lines", (text) => void lines.push(text), 0);
   reporter.progress({ activity: "capture", done: 0, total: 4, unit: "steps" });
+  now += 4000;
   reporter.progress({ activity: "capture", done: 1, total: 4, unit: "steps" });
   reporter.progress({ activity: "read", done: 7, unit: "documents" });
   reporter.warn("odd");
   assert.is(lines[0], "mbs capture: capture, 0 of 4 steps\n");
-  assert.match(lines[1] ?? "", /^mbs capture: capture, 1 of 4 steps, \d+ s left\n$/);
+  assert.match(lines[1] ?? "", /^mbs capture: capture, 1 of 4 steps, 12 s left\n$/);
   assert.is(lines[2], "mbs capture: read, 7 documents\n");
   reporter.progress({ activity: "score", done: 1, total: 9, unit: "windows" });
   assert.is(lines[4], "mbs capture: score, 1 of 9 windows\n", "no time left from a first step that nobody timed");
   assert.is(lines[3], "mbs capture: warning: odd\n");
   reporter.note("as asked");
   assert.is(lines[5], "mbs capture: as asked\n");
+
+  reporter.progress({ activity: "trim", done: 1, total: 38, unit: "tensors" });
+  now += 20;
+  reporter.progress({ activity: "trim", done: 3, total: 38, unit: "tensors" });
+  now += 5000;
+  reporter.progress({ activity: "trim", done: 37, total: 38, unit: "tensors" });
+  assert.equal(lines.slice(7), ["mbs capture: trim, 3 of 38 tensors\n", "mbs capture: trim, 37 of 38 tensors\n"]);
+  performance.now = clock;
 
   const rare: string[] = [];
   const slow = createReporter("mbs capture", "lines", (text) => void rare.push(text), 60_000);

@@ -24,6 +24,9 @@ export type ProgressStyle = "bar" | "lines" | "none";
 /** Milliseconds between two plain lines. */
 export const lineInterval = 5000;
 
+/** Milliseconds of an activity from which its time left can be told. */
+const leastElapsed = 1000;
+
 const isPipe = (descriptor: number): boolean => {
   try {
     const status = fstatSync(descriptor);
@@ -55,11 +58,11 @@ export function formatSeconds(seconds: number): string {
   return minutes > 0 ? `${minutes} min ${whole % 60} s` : `${whole} s`;
 }
 
-/** "3 of 16 sites, 12 s left", with no more than is known. */
+/** "3 of 16 sites, 12 s left", with no more than is known: of the first moment, or less than a second, no time. */
 function amountText({ done, total, unit }: Progress, elapsedMs: number): string {
   if (total === undefined) return `${done} ${unit}`;
-  const left =
-    elapsedMs > 0 && done > 0 && total > done ? `, ${formatSeconds((elapsedMs / 1000 / done) * (total - done))} left` : "";
+  const seconds = done > 0 ? (elapsedMs / 1000 / done) * (total - done) : 0;
+  const left = elapsedMs >= leastElapsed && seconds >= 1 ? `, ${formatSeconds(seconds)} left` : "";
   return `${done} of ${total} ${unit}${left}`;
 }
 

@@ -1,6 +1,8 @@
+import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { formatSize, sizeReport, sparsityText } from "@mbs/assembly";
 import { openArtifact } from "@mbs/artifacts";
+import { formatBytes } from "@mbs/contracts";
 import { formatSeconds } from "@mbs/host-cli";
 import { shellWord } from "@mbs/pipeline";
 import type { Recipe, RunResult } from "@mbs/pipeline";
@@ -32,6 +34,16 @@ function workText({ nodes }: RunResult): string {
   return `${nodes.length} steps in ${took}${before === 0 ? "" : `, ${before} of them done before`}\n`;
 }
 
+/** What the run's working folder takes, and that it may go; "" where another process has removed it. */
+async function workFolderText({ folder: { work } }: RunResult): Promise<string> {
+  const found = await readdir(work, { recursive: true })
+    .then((paths) => Promise.all(paths.map((path) => stat(join(work, path)))))
+    .catch(() => undefined);
+  if (found === undefined) return "";
+  const bytes = formatBytes(found.reduce((sum, status) => sum + (status.isFile() ? status.size : 0), 0));
+  return `${work} (${bytes}) is what another run of this recipe goes on from; it may be deleted\n`;
+}
+
 /** The text at the end of a run: scores by language, size, the model, what the recipe's own stages made, and the next command. */
 export async function runResult(recipe: Recipe, result: RunResult): Promise<string> {
   const { folder } = result;
@@ -41,5 +53,5 @@ export async function runResult(recipe: Recipe, result: RunResult): Promise<stri
   const sparsity = await sparsityText(folder.model);
   const tried = result.quality === undefined ? "" : `${qualityTable(result.quality)}\n`;
   const made = [folder.model, ...[...recipe.stages.keys()].map((name) => join(folder.root, `${name}.arrow`))];
-  return `${tried}${table}${size}${sparsity}${workText(result)}${made.join("\n")}\n${nextCommand(recipe, result)}`;
+  return `${tried}${table}${size}${sparsity}${workText(result)}${await workFolderText(result)}${made.join("\n")}\n${nextCommand(recipe, result)}`;
 }

@@ -211,12 +211,13 @@ test("run ends with the scores, the size and the next command; the steps' comman
   const text = stdout.toString();
   assert.match(text, /^dense\nlanguage +windows +perplexity/);
   assert.match(text, /\ncompressed, rise above dense/);
-  const ending = text.split("\n").slice(-5);
+  const ending = text.split("\n").slice(-6);
   assert.match(at(ending, 0), /^dense: [\d.]+ kB on disk, no weight is packed/);
   assert.match(at(ending, 1), /^7 steps in /);
   const out = join(root, "out");
   const results = `${out}/scores.arrow ${out}/similarity.arrow --recipe ${out}/recipe.yaml`;
-  assert.equal(ending.slice(2), [join(out, "model"), `next: mbs report ${results} --output report.html`, ""]);
+  assert.match(at(ending, 2), /\/out\/run \([\d.]+ [kM]B\) is what another run of this recipe goes on from; it may be deleted$/);
+  assert.equal(ending.slice(3), [join(out, "model"), `next: mbs report ${results} --output report.html`, ""]);
   assert.not.match(text, /mbs capture/);
   const again = await runMbs(["run", join(root, "recipe.yaml"), "--threads", "1", "--commands", "--quiet"]);
   assert.is(again.code, 0, again.stderr);
