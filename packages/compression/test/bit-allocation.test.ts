@@ -12,7 +12,7 @@ import {
   type Statistic,
   type TensorAllocation,
 } from "@mbs/artifacts";
-import { at, BadDataError, UsageError, type ArtifactStream } from "@mbs/contracts";
+import { at, BadDataError, parseOptions, UsageError, type ArtifactStream } from "@mbs/contracts";
 import { openModel, type Model } from "@mbs/models";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -273,6 +273,12 @@ const rejects = async (work: () => Promise<unknown>, type: new (message: string)
   assert.instance(error, type);
   assert.match((error as Error).message, pattern);
 };
+
+test("types and bits that there are not are refused as options are parsed, before what follows from them", async () => {
+  const table = (await allocate.moreOptions?.({ method: "damage" })) ?? {};
+  assert.throws(() => parseOptions(table, { types: ["Q2_K", "FOO"] }, "allocate"), /--types takes types of GGUF .*, not "FOO"$/);
+  assert.throws(() => parseOptions(table, { bits: "3,9" }, "allocate"), /--bits takes whole numbers from 2 to 8, .*, not "9"$/);
+});
 
 test("allocate refuses sizes that nothing fits into, with what would fit", async () => {
   await withTinyModel({ steps: 1 }, async (model) => {

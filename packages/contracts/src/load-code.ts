@@ -36,14 +36,17 @@ const optionName = /^(?!no[A-Z])[a-z][A-Za-z0-9]*$/;
 /** Whether a value is a list of strings. */
 export const isTexts = (value: unknown): boolean => Array.isArray(value) && value.every((item) => typeof item === "string");
 
+const checkMisfit = ({ check }: Readonly<Record<string, unknown>>): string | undefined =>
+  check === undefined || typeof check === "function" ? undefined : "a check that is no function";
+
 /** The kinds of options, each with what else it must have. */
 const optionKinds: Readonly<Record<Option["kind"], (option: Readonly<Record<string, unknown>>) => string | undefined>> = {
   integer: () => undefined,
   number: () => undefined,
   flag: () => undefined,
-  text: ({ check }) => (check === undefined || typeof check === "function" ? undefined : "a check that is no function"),
+  text: checkMisfit,
   choice: ({ choices }) => (isTexts(choices) ? undefined : "no list of choices"),
-  list: () => undefined,
+  list: checkMisfit,
   resource: ({ resource }) =>
     resourceKinds.some((kind) => kind === resource) ? undefined : `no resource: one of ${resourceKinds.join(", ")}`,
   code: ({ builtIn }) => (isTexts(builtIn) ? undefined : "no list builtIn"),

@@ -30,7 +30,11 @@ export type Option =
       readonly check?: (value: string) => unknown;
     })
   | (Described<"choice", string> & { readonly choices: readonly string[] })
-  | (Described<"list", readonly string[]> & { readonly placeholder?: string })
+  | (Described<"list", readonly string[]> & {
+      readonly placeholder?: string;
+      /** Throws on values that there are not, so that a mistake shows before anything runs. */
+      readonly check?: (values: readonly string[]) => unknown;
+    })
   | (Described<"resource", string> & { readonly resource: ResourceKind; readonly many?: false })
   | (Described<"resource", readonly string[]> & {
       readonly resource: ResourceKind;
@@ -127,8 +131,8 @@ function parseList(flag: string, raw: unknown): readonly string[] {
   return values.map((value) => parseText(flag, value));
 }
 
-/** A third-party check may throw any error: each becomes a UsageError about the text. */
-function checkForm(flag: string, { check }: Option & { kind: "text" }, value: string): void {
+/** A third-party check may throw any error: each becomes a UsageError about the value. */
+function checkForm<Value>(flag: string, check: ((value: Value) => unknown) | undefined, value: Value): void {
   try {
     check?.(value);
   } catch (thrown) {
@@ -145,8 +149,11 @@ function parseOption(flag: string, option: Option, raw: unknown): unknown {
       return parseNumber(flag, option, raw);
     case "flag":
       return parseFlag(flag, raw);
-    case "list":
-      return parseList(flag, raw);
+    case "list": {
+      const values = parseList(flag, raw);
+      checkForm(flag, option.check, values);
+      return values;
+    }
     case "choice": {
       const value = parseText(flag, typeof raw === "number" ? String(raw) : raw);
       if (!option.choices.includes(value)) {
@@ -160,7 +167,7 @@ function parseOption(flag: string, option: Option, raw: unknown): unknown {
       return option.many ? (Array.isArray(raw) ? raw : [raw]).map((value) => parseText(flag, value)) : parseText(flag, raw);
     case "text": {
       const value = parseText(flag, typeof raw === "number" ? String(raw) : raw);
-      checkForm(flag, option, value);
+      checkForm(flag, option.check, value);
       return value;
     }
   }

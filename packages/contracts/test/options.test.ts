@@ -110,6 +110,14 @@ function foreignCheck(): void {
   throw Object.assign(new Error("no form"), { code: "EPIPE" });
 }
 
+const checkAll = (values: readonly string[]): void => values.forEach((value) => check(value));
+
+test("a list's own check is heard as it is parsed", () => {
+  const table = { forms: { kind: "list", description: "forms", optional: true, check: checkAll } } as const satisfies OptionTable;
+  assert.equal(parseOptions(table, { forms: "good,good" }, "capture").forms, ["good", "good"]);
+  assert.throws(() => parseOptions(table, { forms: ["good", "bad"] }, "capture"), /--form takes good, not bad/);
+});
+
 test("whatever a third-party check throws refuses the text", () => {
   const table = { form: { kind: "text", description: "a form", optional: true, check: foreignCheck } } as const;
   assert.throws(

@@ -2,7 +2,7 @@ import { UsageError, type OptionTable, type OptionValues } from "@mbs/contracts"
 import { allocatedTypes, typeMixtures } from "@mbs/gguf";
 import { codeBits } from "@mbs/numbers";
 import { parseSize } from "./bit-budget.ts";
-import { bitChoices, typeChoices, type StorageChoices } from "./storage-choices.ts";
+import { bitChoices, parseBits, parseTypes, typeChoices, type StorageChoices } from "./storage-choices.ts";
 
 /** Options that all ways to choose bits or types have. */
 export const bitOptions = {
@@ -28,6 +28,7 @@ export const bitOptions = {
     description: "numbers of bits to choose from; in a recipe those that the format holds, if not given",
     default: codeBits.map(String),
     optional: true,
+    check: parseBits,
   },
   types: {
     kind: "list",
@@ -35,6 +36,7 @@ export const bitOptions = {
     description: `types of GGUF to choose from instead of bits, such as Q2_K,Q3_K,Q4_K; where rows are no whole blocks, their fallbacks; in a recipe with format gguf ${allocatedTypes.join(", ")}, if not given`,
     optional: true,
     excludes: ["bits", "groupSize", "symmetric", "minZeroPoint"],
+    check: parseTypes,
   },
   mixture: {
     kind: "choice",

@@ -51,7 +51,7 @@ const trialBits = 3;
 const trialGroup = 32;
 
 /** "2,3,4,8" as numbers, in order. @throws {UsageError} on others */
-function parseBits(texts: readonly string[]): number[] {
+export function parseBits(texts: readonly string[]): number[] {
   const bits = [...new Set(texts.map(Number))].sort((a, b) => a - b);
   const wrong = texts.find((text) => !codeBits.some((own) => String(own) === text));
   if (wrong === undefined && bits.length > 0) return bits;
@@ -82,7 +82,7 @@ export function bitChoices(
 const bitsOf = ({ bytes, values }: BlockType): number => (bytes * 8) / values;
 
 /** "Q2_K,Q4_K" as types, the smallest first. @throws {UsageError} on types that nothing is rounded to */
-function parseTypes(names: readonly string[]): BlockType[] {
+export function parseTypes(names: readonly string[]): BlockType[] {
   const wrong = names.find((name) => !blockGrids.has(name));
   if (wrong !== undefined) {
     throw new UsageError(`allocate: --types takes types of GGUF (${[...blockGrids.keys()].join(", ")}), not ${quoted(wrong)}`, {
