@@ -121,6 +121,24 @@ test("layers of several artifacts have one address, made of theirs in the order 
   assert.not(card.includes("a".repeat(64)));
 });
 
+test("methods of blocks and of embedding and head are told apart, and numbers are short", async () => {
+  const folder = await write("apart", { format: "gptq" });
+  const path = join(folder, "mbs.json");
+  const record = JSON.parse(await readFile(path, "utf8")) as { layers: { options: object }[] };
+  const options = { bitsPerWeight: 4.174479166666667 };
+  const layers = [options, { ...options, vocabulary: "on" }, options].map((own) => ({ ...record.layers[0], options: own }));
+  await writeFile(path, JSON.stringify({ ...record, layers }));
+  await describeModel(folder, {});
+  const card = await readFile(join(folder, "README.md"), "utf8");
+  assert.equal(
+    card.split("\n").filter((line) => /^\| (blocks|embedding)/.test(line)),
+    [
+      "| blocks | rtn | natural | bitsPerWeight 4.174 |",
+      "| embedding and head | rtn | natural | bitsPerWeight 4.174, vocabulary on |",
+    ],
+  );
+});
+
 const address = "c".repeat(64);
 const results: CardResults = {
   models: ["dense", "small"],

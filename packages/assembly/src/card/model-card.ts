@@ -65,13 +65,22 @@ function titleOf({ record: { source, layers }, name }: CardFacts): string {
   return `${source.baseModel?.split("/")[1] ?? name ?? "Model"}, ${methods.join(" and ")}`;
 }
 
+/** 4.174479166666667 → "4.174", others as they are; mbs.json has all digits. */
+const optionText = (value: unknown): string =>
+  String(typeof value === "number" && !Number.isInteger(value) ? Number(value.toPrecision(4)) : value);
+
+const isOfVocabulary = ({ options }: RecordedLayers): boolean => options["vocabulary"] !== undefined;
+
+/** A row a method; which weights it is of, where embedding and head were compressed apart from the blocks. */
 function methodTable(origins: readonly RecordedLayers[]): string[] {
-  const rows = unique(origins.map(({ solver, order, options }) => JSON.stringify([solver, order, options]))).map((text) => {
-    const [solver, order, options] = JSON.parse(text) as [string, string, Record<string, unknown>];
-    const settings = Object.entries(options).sort(([a], [b]) => (a < b ? -1 : 1));
-    return [solver, order, settings.map(([name, value]) => `${name} ${String(value)}`).join(", ")];
+  const isApart = origins.some(isOfVocabulary) && !origins.every(isOfVocabulary);
+  const rows = origins.map((origin) => {
+    const settings = Object.entries(origin.options).sort(([a], [b]) => (a < b ? -1 : 1));
+    const text = settings.map(([name, value]) => `${name} ${optionText(value)}`).join(", ");
+    return [...(isApart ? [isOfVocabulary(origin) ? "embedding and head" : "blocks"] : []), origin.solver, origin.order, text];
   });
-  return table(["solver", "column order", "options"], rows);
+  const different = new Map(rows.map((row) => [JSON.stringify(row), row]));
+  return table([...(isApart ? ["weights"] : []), "solver", "column order", "options"], [...different.values()]);
 }
 
 /** Which bits or types the tensors of each kind have, where these differ. */

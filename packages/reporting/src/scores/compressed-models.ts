@@ -85,7 +85,8 @@ export function compressedModels(
       {
         name,
         solvers: made.methods.map(({ solver }) => solver),
-        method: made.methods.map(({ solver, options }) => nameMethod(solver, options)).join(" and "),
+        // embedding and head may have the same method as the blocks
+        method: [...new Set(made.methods.map(({ solver, options }) => nameMethod(solver, options)))].join(" and "),
         methodKey: JSON.stringify([made.source, made.methods]),
         mix,
         mixName: nameMix(mix, training, named),

@@ -18,9 +18,9 @@ test("mixes have names that people know", () => {
   assert.is(nameMix({ en: 0.66, fr: 0.24, sw: 0.1 }, training, named), "temperature:0.5 mix");
 });
 
-const made = (solver: string, options: Record<string, unknown>): ScoredModel => ({
+const made = (solver: string, ...options: readonly Record<string, unknown>[]): ScoredModel => ({
   bytes: 1,
-  made: { source: "m", format: "dense", methods: [{ solver, options }], mix: { en: 2, fr: 0 } },
+  made: { source: "m", format: "dense", methods: options.map((own) => ({ solver, options: own })), mix: { en: 2, fr: 0 } },
 });
 
 test("methods are named by what people know them by; other options keep them apart", () => {
@@ -31,6 +31,7 @@ test("methods are named by what people know them by; other options keep them apa
       ["c", made("sparsegpt", { sparsity: 0.5, groupSize: 128 })],
       ["d", made("wanda", { pattern: "2:4", sparsity: 0.5 })],
       ["e", { bytes: 1 }],
+      ["f", made("gptq", { bits: 3 }, { bits: 3, vocabulary: "on" })],
     ]),
     training,
     [],
@@ -42,6 +43,7 @@ test("methods are named by what people know them by; other options keep them apa
       ["b", "gptq 3 bits groups of 64"],
       ["c", "sparsegpt sparsity 0.5"],
       ["d", "wanda 2:4"],
+      ["f", "gptq 3 bits"],
     ],
   );
   assert.is.not(at(models, 0).methodKey, at(models, 1).methodKey);
