@@ -13,7 +13,7 @@ import {
   type Stage,
   type StageContext,
 } from "@mbs/contracts";
-import { fittingType } from "@mbs/gguf";
+import { fittingType, roundsNothing } from "@mbs/gguf";
 import { openModel, requireCompressible, requireVocabulary } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { createBlas } from "@mbs/onnx";
@@ -102,7 +102,7 @@ async function parseChoice(options: unknown) {
  * @param allocated absent without an allocation
  * @param choice value of --vocabulary
  * @returns undefined where they stay as they are
- * @throws {UsageError} where they are to be as the other weights are, which have different bits, or the solver cannot round them so
+ * @throws {UsageError} where they are to be as the other weights are, which have different bits, by a mixture that rounds nothing, or the solver cannot round them so
  */
 function vocabularyChoice(
   { solver, options }: SolverChoice,
@@ -113,6 +113,13 @@ function vocabularyChoice(
   if (like === undefined && choice === "on") {
     throw new UsageError(
       "compress: --vocabulary on is as the other weights are, which an allocation gives different bits; give it bits, such as 4",
+      { option: "--vocabulary" },
+    );
+  }
+  const mixture = choice === "on" ? like?.["mixture"] : undefined;
+  if (typeof mixture === "string" && roundsNothing(mixture)) {
+    throw new UsageError(
+      `compress: --vocabulary on takes the types of ${mixture}, which the allocation is for, and these round nothing; allocate with another --mixture, such as Q4_K_M, or leave out --vocabulary`,
       { option: "--vocabulary" },
     );
   }

@@ -257,17 +257,15 @@ test("beside an allocation they take their own bits or type, or those of the mix
   });
   const others = await run({ ...types, mixture: "Q4_1" }, { vocabulary: "on" });
   assert.equal(others, { grids: ["Q8_0", "Q4_1"], warnings: [] });
-  const plain = await run({ ...types, mixture: "F16" }, { vocabulary: "on" });
-  assert.equal(plain, {
-    grids: [],
-    warnings: ["lm_head", "model.embed_tokens"].map(
-      (tensor) => `the mixture does not round tensor ${tensor}.weight; it stays uncompressed`,
-    ),
-  });
   assert.equal(await run(types, { vocabulary: "Q4_1" }), { grids: ["Q4_1", "Q4_1"], warnings: [] });
   const bits = { bitsPerWeight: 5, groupSize: 16 };
   assert.equal((await run(bits, { vocabulary: "6", groupSize: 16 })).grids, [6, 6]);
   const refusals = [
+    [
+      { ...types, mixture: "F16" },
+      { vocabulary: "on" },
+      /on takes the types of F16, .*, and these round nothing; allocate with another --mixture, such as Q4_K_M/,
+    ],
     [types, { vocabulary: "4" }, /4 gives embedding and head groups, .* take on, or a type/],
     [bits, { vocabulary: "on", groupSize: 16 }, /which an allocation gives different bits; give it bits, such as 4/],
     [bits, { vocabulary: "Q6_K", groupSize: 16 }, /Q6_K is a type of GGUF, .*; take bits such as 4/],

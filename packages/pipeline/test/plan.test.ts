@@ -151,6 +151,15 @@ test("a format of GGUF lets an allocation choose between types, and the solver h
     /gives them .* give compress vocabulary: on, or none/,
   );
   const like = { solver: "gptq", vocabulary: "on", qep: 0 };
+  const unrounded = {
+    ...stageOf(fakeStages(), "assemble"),
+    mixedTypes: async () => ({ ...(await mixedTypes()), mixture: "F16" }),
+  };
+  const plain = await nodesOf({ ...given, compress: like }, withHead, new Map([...stages, ["assemble", unrounded]])).then(
+    () => "",
+    (error: unknown) => (error as Error).message,
+  );
+  assert.match(plain, /assemble\.type gives them, and F16 rounds nothing; take a type that rounds, such as Q4_K_M/);
   const ofVocabulary = (await nodesOf({ ...given, propagation: "sequential", compress: like }, withHead, stages)).find(
     ({ id }) => id === "compress.vocabulary",
   );

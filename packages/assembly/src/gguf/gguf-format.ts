@@ -1,6 +1,6 @@
 import { FailedPreconditionError, InternalError, parseOptions } from "@mbs/contracts";
 import type { OptionTable } from "@mbs/contracts";
-import { allocatedTypes, blockTypeNamed, bytesIn, mixtureNamed, typeMixtures, writeGguf } from "@mbs/gguf";
+import { allocatedTypes, blockTypeNamed, bytesIn, mixtureNamed, roundsNothing, typeMixtures, writeGguf } from "@mbs/gguf";
 import type { BlockType, GgufField, TypeMixture } from "@mbs/gguf";
 import { ggufFile, ggufTypes, planGguf, readCardSource, requireGgufModel } from "@mbs/models";
 import type { ArchitectureModel, GgufPlan } from "@mbs/models";
@@ -80,8 +80,8 @@ export const ggufFormat: Format = {
   },
   mixedTypes: (raw) => ({ types: allocatedTypes, mixture: chosenMixture(raw).name }),
   mixture(raw) {
-    const { name, base } = chosenMixture(raw);
-    return blockTypeNamed(base).plain === undefined ? name : undefined;
+    const { name } = chosenMixture(raw);
+    return roundsNothing(name) ? undefined : name;
   },
   withoutLayers: true,
   isOneFile: true,

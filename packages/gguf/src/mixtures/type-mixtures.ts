@@ -45,6 +45,12 @@ export function mixtureNamed(name: string): TypeMixture {
   return found;
 }
 
+/** Whether a mixture's types are plain numbers (F16, BF16, F32); false for a name that is no mixture's. */
+export function roundsNothing(name: string): boolean {
+  const base = typeMixtures.get(name)?.base;
+  return base !== undefined && blockTypeNamed(base).plain !== undefined;
+}
+
 /** A tensor of a GGUF file, as far as its type depends on it. */
 export interface TypedShape {
   readonly name: string;

@@ -1,5 +1,6 @@
 import { optionFlag, UsageError } from "@mbs/contracts";
 import type { Solver, SolverSetting, Stage, StageOptions } from "@mbs/contracts";
+import { roundsNothing } from "@mbs/gguf";
 import { codeBits } from "@mbs/numbers";
 import { dependentDefaults, groupOptions } from "@mbs/solvers";
 import { allocatesBits } from "../recipe/recipe.ts";
@@ -36,9 +37,12 @@ export const middleOf = <Choice>(choices: readonly Choice[]): Choice | undefined
 export const representative = (recipe: Recipe): Recipe =>
   allocatesBits(recipe) ? { ...recipe, compress: { ...recipe.compress, ...middleOf(choosable(recipe)) } } : recipe;
 
-/** @throws {UsageError} where types are allocated, and the solver has none or the recipe has options of groups */
+/**
+ * @param recipe completed by `withChoices`
+ * @throws {UsageError} where types are allocated, and the solver has none, the vocabulary cannot be rounded so, or the recipe has options of groups
+ */
 export function requireTypes(recipe: Recipe, solver: Solver): void {
-  const { compress, locate } = recipe;
+  const { allocate, compress, locate } = recipe;
   if (!Object.hasOwn(solver.options, "grid")) {
     throw new UsageError(
       `${locate?.(["allocate"]) ?? "recipe"}: allocate chooses the GGUF type of each tensor, and solver ${solver.name} does not round to these; take gptq or rtn, or another format`,
@@ -49,6 +53,13 @@ export function requireTypes(recipe: Recipe, solver: Solver): void {
   if (vocabulary !== "off" && vocabulary !== "on") {
     throw new UsageError(
       `${locate?.(["compress", "vocabulary"]) ?? "recipe"}: embedding and head take what assemble.type gives them where allocate chooses GGUF types; give compress vocabulary: on, or none`,
+      { key: "compress.vocabulary" },
+    );
+  }
+  const mixture = vocabulary === "on" ? allocate?.["mixture"] : undefined;
+  if (typeof mixture === "string" && roundsNothing(mixture)) {
+    throw new UsageError(
+      `${locate?.(["compress", "vocabulary"]) ?? "recipe"}: embedding and head take what assemble.type gives them, and ${mixture} rounds nothing; take a type that rounds, such as Q4_K_M, or leave out vocabulary`,
       { key: "compress.vocabulary" },
     );
   }

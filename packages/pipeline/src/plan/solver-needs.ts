@@ -107,7 +107,7 @@ export async function withSolverNeeds(recipe: Recipe, stages: Stages, outline: M
   const allocate = await withChoices(recipe, writerOf(stages));
   const choices = allocatesBits(recipe) ? choosable({ ...(allocate && { allocate }) }) : [];
   const isOfTypes = allocatesBits(recipe) && allocate?.["types"] !== undefined;
-  if (isOfTypes) requireTypes(recipe, solver);
+  if (isOfTypes) requireTypes({ ...recipe, ...(allocate && { allocate }) }, solver);
   const own = isOfTypes ? withoutGroups(solver, parsed) : parsed;
   const defaults = allocatesBits(recipe)
     ? sharedDefaults(solver, own, setting, choices)

@@ -1,5 +1,5 @@
 import type { OptionTable, Solver, SolverSetting } from "@mbs/contracts";
-import { blockGrids, blockTypeNamed, typeMixtures } from "@mbs/gguf";
+import { blockGrids, roundsNothing, typeMixtures } from "@mbs/gguf";
 import { gridDefaults, type GridValues } from "./quantisation-options.ts";
 
 const ofGroups = ["bits", "groupSize", "symmetric", "minZeroPoint", "search"];
@@ -18,7 +18,7 @@ export const blockOptions = (others: readonly string[] = []) =>
       kind: "choice",
       description:
         "the same, each weight to the type that it gets by --type of assemble --format gguf; in a recipe with that format it follows from there, unless grids are given",
-      choices: [...typeMixtures.values()].flatMap(({ name, base }) => (blockTypeNamed(base).plain === undefined ? [name] : [])),
+      choices: [...typeMixtures.keys()].filter((name) => !roundsNothing(name)),
       optional: true,
       excludes: [...ofGroups, ...others],
     },
