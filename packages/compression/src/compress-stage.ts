@@ -14,7 +14,7 @@ import {
   type StageContext,
 } from "@mbs/contracts";
 import { fittingType, roundsNothing } from "@mbs/gguf";
-import { openModel, requireCompressible, requireVocabulary } from "@mbs/models";
+import { openModel, requireCompressible, requireDense, requireVocabulary } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { createBlas } from "@mbs/onnx";
 import { canSplitRows, dependentDefaults, loadSolver, solvers, vocabularyChoices, vocabularyOptions } from "@mbs/solvers";
@@ -272,6 +272,8 @@ export const compress: Stage = {
     const opening = { ...context, allowNonfinite: own.allowNonfinite };
     const model = await (factors === undefined ? openModel(own.model, opening) : openModelOf(factors, own.model, opening));
     try {
+      // assemble takes no layers of a packed model
+      await requireDense(model);
       if (factors === undefined) requireCompressible(model, context.warn);
       if (own.vocabulary !== "off") requireVocabulary(model);
       const { order, weights } = factors === undefined ? uncalibrated : parseMetadata("factors", factors.schema);

@@ -1,4 +1,5 @@
 import { writeFileSync } from "node:fs";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
   collect,
@@ -216,6 +217,20 @@ test("factors are left out by the flag alone, and by a solver that does without"
     await rejects(run({}, needing), UsageError, /solver wanda needs statistics \(diagonal\); give compress factors/);
     const check = async (): Promise<void> => compress.checkPlan?.(needing, { solver: "wanda", codes: "none" });
     await rejects(check(), UsageError, /solver wanda needs statistics/);
+  });
+});
+
+test("a model that is packed already is refused, as assemble would its layers", async () => {
+  await withTinyModel({ steps: 1 }, async (model) => {
+    const file = join(model.path, "config.json");
+    const config = JSON.parse(await readFile(file, "utf8")) as object;
+    await writeFile(
+      file,
+      JSON.stringify({ ...config, quantization_config: { quant_method: "compressed-tensors", format: "dense" } }),
+    );
+    const options = { model: model.path, solver: "rtn", withoutFactors: true };
+    const packed = compress.run({}, options, recordingContext());
+    await rejects(packed, FailedPreconditionError, /is quantised already; give the model it was made from$/);
   });
 });
 

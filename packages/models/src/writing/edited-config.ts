@@ -27,7 +27,8 @@ export const editedConfig = async (model: Model, changes: Readonly<Record<string
 
 /** @throws {FailedPreconditionError} for a model whose weights are packed: what is made of it must start from the dense one */
 export async function requireDense(model: Model): Promise<void> {
-  if (!Object.hasOwn(JSON.parse(await readConfig(model)) as object, "quantization_config")) return;
+  const { quantization_config: quantisation } = JSON.parse(await readConfig(model)) as { readonly quantization_config?: unknown };
+  if (quantisation === undefined || quantisation === null) return;
   throw new FailedPreconditionError(`${model.path} is quantised already; give the model it was made from`, {
     model: model.path,
   });
