@@ -109,6 +109,9 @@ for (const page of ["docs/real-models.md", "README.md"]) {
   await writeFile(path, replaceBlocks(await readFile(path, "utf8"), "compare", named));
 }
 await mkdir(join(root, "docs/real-models"), { recursive: true });
-await writeFile(numbersPath, formatNumbers({ dense, rows: new Map(compared.map((row) => [row.name, row])), spent }));
+await writeFile(
+  numbersPath,
+  formatNumbers({ dense: committed?.dense ?? dense, rows: new Map(compared.map((row) => [row.name, row])), spent }),
+);
 if (modelName === undefined && !add) await writeFile(join(root, "docs/real-models/rises.svg"), `${await plotRows(compared)}\n`);
 process.stderr.write(`compare: ${rows.length} rows; tables ${Object.keys(blocks).join(", ")}\n`);
