@@ -371,16 +371,29 @@ test("another process that puts the same at once, and a server without condition
 
 test("a signal in the middle of a put or a get ends it at once", async (context) => {
   const { s3, store, folder, large } = context;
-  s3.proxy.fault = (request) => (isPart(request) ? "stall" : undefined);
-  const started = performance.now();
-  const error = await errorOf(() => store.put(large.address, large.path, { signal: AbortSignal.timeout(150) }));
+  /** Answers such requests as given, and ends the work by a signal once the first has come. @returns the signal, and when */
+  const endAt = (isOne: typeof isPart, fault: "stall" | "stall-answer") => {
+    const controller = new AbortController();
+    const ended = { signal: controller.signal, at: Infinity };
+    s3.proxy.fault = (request) => {
+      if (!isOne(request)) return undefined;
+      setTimeout(() => {
+        ended.at = Math.min(ended.at, performance.now());
+        controller.abort();
+      }, 50);
+      return fault;
+    };
+    return ended;
+  };
+  const put = endAt(isPart, "stall");
+  const error = await errorOf(() => store.put(large.address, large.path, { signal: put.signal }));
   assert.instance(error, InterruptedError);
-  assert.ok(performance.now() - started < 1500);
+  assert.ok(performance.now() - put.at < 1500);
   assert.is(s3.proxy.seen.filter(isAbort).length, 1);
   s3.proxy.fault = () => undefined;
   await store.put(large.address, large.path);
-  s3.proxy.fault = (request) => (isGet(request) ? "stall-answer" : undefined);
-  const got = await errorOf(() => store.get(large.address, join(folder, "got"), { signal: AbortSignal.timeout(150) }));
+  const get = endAt(isGet, "stall-answer");
+  const got = await errorOf(() => store.get(large.address, join(folder, "got"), { signal: get.signal }));
   assert.instance(got, InterruptedError);
   assert.equal((await readdir(folder)).toSorted(), ["large-9.arrow", "small-5.arrow"]);
   await wait(10);
