@@ -67,12 +67,13 @@ const everyRow = rowsOf([...Object.keys(methods), ...Object.keys(peers)]);
 const rows = everyRow.filter(({ name }) => existsSync(join(folder, scoresFile(name))));
 const denseScores = await readRow("dense");
 const scores = [...denseScores, ...(await Promise.all(rows.map(({ name }) => readRow(name)))).flat()];
-const dense = new Map(summarise(denseScores).map(({ language, perplexity }) => [language, perplexity]));
+const measured = new Map(summarise(denseScores).map(({ language, perplexity }) => [language, perplexity]));
 const committed = add ? parseNumbers(await readFile(numbersPath, "utf8")) : undefined;
-if (committed !== undefined && !sameNumbers(committed.dense, dense))
+if (committed !== undefined && !sameNumbers(committed.dense, measured))
   throw new Error(
     `${folder} has other perplexities of the dense model than ${numbersFile}: other texts or another model, so rows cannot be added`,
   );
+const dense = committed?.dense ?? measured;
 const made = new Map(compareRows(rows, scores).map((row) => [row.name, row]));
 const compared = everyRow.flatMap((row): ComparedRow[] => {
   const found = made.get(row.name) ?? committed?.rows.get(row.name);
@@ -109,9 +110,6 @@ for (const page of ["docs/real-models.md", "README.md"]) {
   await writeFile(path, replaceBlocks(await readFile(path, "utf8"), "compare", named));
 }
 await mkdir(join(root, "docs/real-models"), { recursive: true });
-await writeFile(
-  numbersPath,
-  formatNumbers({ dense: committed?.dense ?? dense, rows: new Map(compared.map((row) => [row.name, row])), spent }),
-);
+await writeFile(numbersPath, formatNumbers({ dense, rows: new Map(compared.map((row) => [row.name, row])), spent }));
 if (modelName === undefined && !add) await writeFile(join(root, "docs/real-models/rises.svg"), `${await plotRows(compared)}\n`);
 process.stderr.write(`compare: ${rows.length} rows; tables ${Object.keys(blocks).join(", ")}\n`);
