@@ -58,7 +58,7 @@ test("19: empty standard input", async ({ model, path }) => {
   await refused(
     ["assemble", "--model", model, "--format", "gguf"],
     65,
-    /^mbs assemble: standard input: empty, where layers are expected; pipe them in, or give --without-layers \(write the model/,
+    /^mbs assemble: standard input: empty, where layers are expected; pipe them in, or give --without-layers \(convert the model/,
     without,
   );
   const copy = ["assemble", "--model", model, "--format", "gptq", "--without-layers"];
