@@ -4,6 +4,7 @@ import type { Model } from "@mbs/models";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { allocate, compress } from "../src/index.ts";
+import { rejects } from "./rejects.ts";
 import { factorsOf, factorStream, makeFactor, recordingContext, withTinyModel } from "./tiny-site.ts";
 
 type Options = Readonly<Record<string, unknown>>;
@@ -61,15 +62,6 @@ test("uniform gives every step the target; owl and correlation keep it over all 
     assert.ok(first.sparsity < second.sparsity && second.sparsity < third.sparsity);
   });
 });
-
-const rejects = async (work: () => Promise<unknown>, type: new (message: string) => Error, pattern: RegExp) => {
-  const error = await work().then(
-    () => undefined,
-    (caught: unknown) => caught,
-  );
-  assert.instance(error, type);
-  assert.match((error as Error).message, pattern);
-};
 
 test("allocate refuses what it cannot use, with the remedy", async () => {
   await withTinyModel({ steps: 2 }, async (model) => {

@@ -19,6 +19,7 @@ import * as assert from "uvu/assert";
 import { parseSize, storedBits } from "../src/allocation/bits/bit-budget.ts";
 import { chooseLeast, type ChoiceUnit } from "../src/allocation/choice-program.ts";
 import { allocate, compress } from "../src/index.ts";
+import { rejects } from "./rejects.ts";
 import { factorsOf, factorStream, putNan, recordingContext, withTinyModel } from "./tiny-site.ts";
 
 type Options = Readonly<Record<string, unknown>>;
@@ -264,15 +265,6 @@ test("tensors whose rows no blocks hold get no type, and are not tried on texts 
     );
   });
 });
-
-const rejects = async (work: () => Promise<unknown>, type: new (message: string) => Error, pattern: RegExp) => {
-  const error = await work().then(
-    () => undefined,
-    (caught: unknown) => caught,
-  );
-  assert.instance(error, type);
-  assert.match((error as Error).message, pattern);
-};
 
 test("types and bits that there are not are refused as options are parsed, before what follows from them", async () => {
   const table = (await allocate.moreOptions?.({ method: "damage" })) ?? {};

@@ -28,19 +28,11 @@ import { plainBlas } from "@mbs/solvers/conformance";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { compress, joinLayers } from "../src/index.ts";
+import { rejects } from "./rejects.ts";
 import { factorsOf, factorStream, makeFactor, putNan, recordingContext, runCompress, withTinyModel } from "./tiny-site.ts";
 
 const halves = ({ data }: TensorData): Float32Array => decodeHalf(new Uint16Array(data.slice().buffer));
 const floats = ({ data }: TensorData): Float32Array => new Float32Array(data.slice().buffer);
-
-const rejects = async (work: Promise<unknown>, type: new (message: string) => Error, pattern: RegExp) => {
-  const error = await work.then(
-    () => undefined,
-    (caught: unknown) => caught,
-  );
-  assert.instance(error, type);
-  assert.match((error as Error).message, pattern);
-};
 
 /** (code - zero)·scale in float32. */
 function dequantise({ codes, scales, zeros, groups }: LayerRecord): Float32Array {

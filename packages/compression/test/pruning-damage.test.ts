@@ -16,6 +16,7 @@ import { pruningErrors } from "@mbs/solvers";
 import { sparsityChoices, withMean } from "../src/allocation/sparsity/pruning-damage.ts";
 import { allocate, compress } from "../src/index.ts";
 import { readSite } from "../src/site/site-weight.ts";
+import { rejects } from "./rejects.ts";
 import { factorsOf, factorStream, recordingContext, withTinyModel } from "./tiny-site.ts";
 
 type Options = Readonly<Record<string, unknown>>;
@@ -167,15 +168,6 @@ test("compress gives each tensor the sparsity allocated to it", async () => {
     }
   });
 });
-
-const rejects = async (work: () => Promise<unknown>, type: new (message: string) => Error, pattern: RegExp) => {
-  const error = await work().then(
-    () => undefined,
-    (caught: unknown) => caught,
-  );
-  assert.instance(error, type);
-  assert.match((error as Error).message, pattern);
-};
 
 test("what damage of pruning cannot use is refused with the remedy", async () => {
   await withTinyModel({ steps: 1 }, async (model) => {

@@ -4,21 +4,12 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { blockRules } from "./block-rules.ts";
 import { randomNumbers } from "./random-numbers.ts";
+import { bellOf, weightKinds } from "./weight-kinds.ts";
 
 const next = randomNumbers(23);
 
-/** About normal. */
-const bell = (): number => next() + next() + next() + next() - 2;
-
-const kinds: Readonly<Record<string, (row: number) => number>> = {
-  bell: () => bell() / 20,
-  "few large ones": () => bell() ** 5,
-  // several ranges are as good
-  "of a grid": () => Math.round(bell() * 4) / 64,
-  "of one sign, or nothing": (row) => at([-1, 0, 1], row % 3) * Math.abs(bell()),
-  "of all sizes": (row) => bell() * 10 ** ((row % 80) - 44),
-  "mostly zero": () => (next() < 0.9 ? 0 : bell()),
-};
+const bell = bellOf(next);
+const kinds = weightKinds(next);
 
 for (const [kind, weight] of Object.entries(kinds)) {
   test(`weights ${kind}: both forms give the same bits`, () => {

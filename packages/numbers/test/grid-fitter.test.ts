@@ -6,20 +6,13 @@ import { at } from "@mbs/contracts";
 import { searchNorm } from "../src/grids/search-norm.ts";
 import { KernelLayout } from "../src/wasm/kernel-memory.ts";
 import { randomNumbers } from "./random-numbers.ts";
+import { bellOf, weightKinds } from "./weight-kinds.ts";
 
 const next = randomNumbers(11);
 
-/** About normal. */
-const bell = (): number => next() + next() + next() + next() - 2;
-
-const kinds: Readonly<Record<string, (row: number) => number>> = {
-  bell: () => bell() / 20,
-  "few large ones": () => bell() ** 5,
-  // losses of many grids are equal, or nothing but the rounding of values
-  "of a grid": () => Math.round(bell() * 4) / 64,
-  "of one sign, or nothing": (row) => at([-1, 0, 1], row % 3) * Math.abs(bell()),
-  "of all sizes": (row) => bell() * 10 ** ((row % 80) - 44),
-  "mostly zero": () => (next() < 0.9 ? 0 : bell()),
+const bell = bellOf(next);
+const kinds: ReturnType<typeof weightKinds> = {
+  ...weightKinds(next),
   "not finite": (row) => (next() < 0.02 ? at([NaN, Infinity, -Infinity, 3e38], row % 4) : bell()),
 };
 

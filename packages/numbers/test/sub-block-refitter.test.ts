@@ -5,11 +5,11 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { blockRules } from "./block-rules.ts";
 import { randomNumbers } from "./random-numbers.ts";
+import { bellOf } from "./weight-kinds.ts";
 
 const next = randomNumbers(29);
 
-/** About normal. */
-const bell = (): number => next() + next() + next() + next() - 2;
+const bell = bellOf(next);
 
 /** E[x xᵀ] of correlated inputs of unequal size. */
 function hessianOf(columns: number): Float32Array {
