@@ -1,4 +1,5 @@
 import {
+  BadDataError,
   UsageError,
   type AllocationNeeds,
   type AllocationWork,
@@ -54,3 +55,10 @@ export interface AllocationMethod {
    */
   allocate(model: Model, inputs: AllocationInputs, raw: unknown, context: StageContext): Promise<ArtifactStream>;
 }
+
+/** For a tensor of which the factors say nothing. */
+export const lacksSite = (tensor: string): BadDataError =>
+  new BadDataError(`${tensor}: the factors have none of its site; factor all steps`, { tensor });
+
+/** One name for the sites of all experts of a step, whose weights are treated together: "expert-3-up" is "expert-up". */
+export const ofAllExperts = (site: string): string => site.replace(/expert-\d+/, "expert");

@@ -1,6 +1,7 @@
 import { readSegments, Spool, type Segment } from "@mbs/artifacts";
 import { at, BadDataError, InternalError, InterruptedError, type ArtifactStream, type StageContext } from "@mbs/contracts";
 import type { Forward, Model } from "@mbs/models";
+import { ofAllExperts } from "./allocation-method.ts";
 
 /** Most tokens of a language that are run: more change what is found by less than languages differ. */
 const mostTokens = 128;
@@ -34,7 +35,7 @@ function trialsOf(model: Model, wanted: ReadonlySet<string>): Trial[] {
   return model.steps.flatMap(({ sites }, step) => {
     const trials = new Map<string, Trial>();
     for (const { name, width: columns, weights } of sites) {
-      const place = name.replace(/expert-\d+/, "expert");
+      const place = ofAllExperts(name);
       for (const [index, { tensor }] of weights.entries()) {
         if (!wanted.has(tensor)) continue;
         const key = JSON.stringify([place, index]);

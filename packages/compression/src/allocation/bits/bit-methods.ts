@@ -11,7 +11,7 @@ import {
 } from "@mbs/contracts";
 import { blockGrids } from "@mbs/gguf";
 import type { Model } from "@mbs/models";
-import type { AllocationMethod } from "../allocation-method.ts";
+import { ofAllExperts, type AllocationMethod } from "../allocation-method.ts";
 import { denseBytes, parseSize } from "./bit-budget.ts";
 import type { BitMethod, SizedTensor } from "./bit-method.ts";
 import { bitOptions, choicesOf, defaultMixture, type BitOptions } from "./bit-options.ts";
@@ -59,7 +59,7 @@ function unitsOf(model: Model, tensors: readonly SizedTensor[], { unit, types }:
   const units = new Map<string, SizedTensor[]>();
   for (const own of tensors) {
     const { step, site, tensor } = own;
-    const place = types === undefined ? site : site.replace(/expert-\d+/, "expert");
+    const place = types === undefined ? site : ofAllExperts(site);
     const key = JSON.stringify([step, place, unit === "site" ? "" : (places.get(tensor) ?? "")]);
     units.set(key, [...(units.get(key) ?? []), own]);
   }

@@ -4,7 +4,7 @@ import { createBlas } from "@mbs/onnx";
 import { dependentDefaults, loadSolver, type InputMoment } from "@mbs/solvers";
 import { siteMoment } from "../../site/site-statistics.ts";
 import { readSite } from "../../site/site-weight.ts";
-import { requireFactors } from "../allocation-method.ts";
+import { lacksSite, requireFactors } from "../allocation-method.ts";
 import { mixed, requireLanguages } from "../language-costs.ts";
 import { solveAlone } from "../lone-tensor.ts";
 import { measureOutputChange, priceOf, type OutputChanges, type Perturbation } from "../output-change.ts";
@@ -127,9 +127,7 @@ export async function measureDamage(request: BitRequest, mostRows: number): Prom
       languages,
       damageOf(tensor, name, language) {
         const damage = choices.get(tensor)?.damage.get(name)?.get(language);
-        if (damage === undefined) {
-          throw new BadDataError(`${tensor}: the factors have none of its site; factor all steps`, { tensor });
-        }
+        if (damage === undefined) throw lacksSite(tensor);
         if (changes === undefined) return damage;
         const caused = trials.get(tensor)?.damage.get(trialName);
         return damage * priceOf(changes, tensor, [...(caused?.values() ?? [])]);

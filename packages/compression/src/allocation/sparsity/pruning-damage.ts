@@ -13,7 +13,7 @@ import type { Model } from "@mbs/models";
 import { createBlas } from "@mbs/onnx";
 import { loadSolver, pruningErrors, type LanguageInputs } from "@mbs/solvers";
 import { readSite } from "../../site/site-weight.ts";
-import { requireFactors, type AllocationInputs, type AllocationMethod } from "../allocation-method.ts";
+import { lacksSite, requireFactors, type AllocationInputs, type AllocationMethod } from "../allocation-method.ts";
 import { chooseLeast } from "../choice-program.ts";
 import { averageOption, languageCosts, mixed, requireAverage } from "../language-costs.ts";
 import { solveAlone } from "../lone-tensor.ts";
@@ -112,9 +112,7 @@ function requireAll({ steps, checkpoint }: Model, tensors: readonly MeasuredTens
   const measured = new Set(tensors.map(({ tensor }) => tensor));
   const weights = steps.flatMap(({ sites }) => sites.flatMap((site) => site.weights));
   const missing = weights.find(({ tensor }) => !measured.has(tensor) && !checkpoint.nonfinite.has(tensor));
-  if (missing === undefined) return;
-  const { tensor } = missing;
-  throw new BadDataError(`${tensor}: the factors have none of its site; factor all steps`, { tensor });
+  if (missing !== undefined) throw lacksSite(missing.tensor);
 }
 
 /** What a unit of relative output error of each tensor costs the model; the same of all where no texts were given. */
