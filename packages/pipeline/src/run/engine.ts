@@ -7,7 +7,8 @@ import { isWholeModel } from "./model-files.ts";
 import { NeededArtifacts } from "./needed-artifacts.ts";
 import { InputLostError, WorkerLostError } from "./node-worker.ts";
 import type { NodeDone, NodeWorker } from "./node-worker.ts";
-import { isIntermediate } from "../plan/nodes/plan-node.ts";
+import { outputsOf } from "./node-outputs.ts";
+import type { NodeOutputs } from "./node-outputs.ts";
 import type { Plan, PlanNode } from "../plan/nodes/plan-node.ts";
 import { replayCommand } from "./replay-command.ts";
 import type { Resources } from "../resources/resources.ts";
@@ -87,13 +88,9 @@ const workerRules: WorkerRules<NodeWorker> = {
 export class Engine {
   readonly #plan: Plan;
   readonly #options: EngineOptions;
-  readonly #readers = new Map<string, string[]>();
+  readonly #outputs: NodeOutputs;
   /** Node → its place in the plan, from 1 on. */
   readonly #places: ReadonlyMap<string, number>;
-  /** Nodes whose output is copied to the output folder at the end: few of a plan. */
-  readonly #results: readonly string[];
-  /** Nodes whose output is removed when nothing reads it any more. */
-  readonly #intermediate: ReadonlySet<string>;
   readonly #addresses = new Map<string, string>();
   /** Node → the worker that ran it now. */
   readonly #ranBy = new Map<string, NodeWorker>();
@@ -102,10 +99,6 @@ export class Engine {
   readonly #removed = new Set<string>();
   readonly #needed: NeededArtifacts;
   readonly #tries = new Map<string, number>();
-  /** Nodes whose output is read by nodes that follow them alone, on the same worker. */
-  readonly #followed: ReadonlySet<string>;
-  /** Nodes whose output need not be written. */
-  readonly #passing: ReadonlySet<string>;
   /** The last write of the manifest, which goes on while the next node runs: a node whose record is lost is run again. */
   #recorded: Promise<void> = Promise.resolve();
 
@@ -113,51 +106,8 @@ export class Engine {
     this.#plan = plan;
     this.#options = options;
     this.#places = new Map(plan.nodes.map(({ id }, index) => [id, index + 1]));
-    for (const node of plan.nodes) {
-      for (const id of Object.values(node.inputs).flat()) {
-        const readers = this.#readers.get(id);
-        if (readers === undefined) this.#readers.set(id, [node.id]);
-        else readers.push(node.id);
-      }
-    }
-    const others = plan.nodes.flatMap(({ inputs, follows }) =>
-      Object.values(inputs)
-        .flat()
-        .filter((id) => id !== follows),
-    );
-    const readByOthers = new Set(others);
-    this.#followed = new Set(plan.nodes.flatMap(({ id }) => (readByOthers.has(id) ? [] : id)));
-    this.#results = plan.nodes.flatMap(({ id, result }) => (result === undefined ? [] : id));
-    const removed = plan.nodes.filter((node) => isIntermediate(node, this.#stage(node)) && !options.keeps(node));
-    this.#intermediate = new Set(removed.map(({ id }) => id));
-    this.#passing = this.#findPassing();
-    this.#needed = new NeededArtifacts(plan.nodes, { intermediate: this.#intermediate, passing: this.#passing });
-  }
-
-  /**
-   * Nodes whose output is needed between two checkpoints alone: a run that is killed there goes on from the first, and one that
-   * is killed later does not need it.
-   */
-  #findPassing(): Set<string> {
-    const last = new Map<string, number>();
-    let checkpoints = 0;
-    for (const node of this.#plan.nodes) {
-      if (firstOutput(this.#stage(node)).checkpoint === true) checkpoints += 1;
-      last.set(node.id, checkpoints);
-    }
-    const passes = (node: PlanNode): boolean => {
-      const { checkpoint = false } = firstOutput(this.#stage(node));
-      const from = last.get(node.id);
-      const isResult = node.result !== undefined;
-      return (
-        !isResult &&
-        this.#intermediate.has(node.id) &&
-        !checkpoint &&
-        from !== 0 &&
-        (this.#readers.get(node.id) ?? []).every((id) => last.get(id) === from)
-      );
-    };
-    return new Set(this.#plan.nodes.filter(passes).map(({ id }) => id));
+    this.#outputs = outputsOf(plan.nodes, (node) => this.#stage(node), options.keeps);
+    this.#needed = new NeededArtifacts(plan.nodes, this.#outputs);
   }
 
   /** @returns the address of every node's output; all of them that are needed, and their record, are on the disk */
@@ -301,7 +251,7 @@ export class Engine {
   #whenWritten({ id }: PlanNode, { crew }: NodeWorker): WriteTime {
     if (crew !== undefined) return "now";
     const isAlone = this.#options.workers.length === 1;
-    if (this.#passing.has(id) && (isAlone || this.#followed.has(id))) return "late";
+    if (this.#outputs.passing.has(id) && (isAlone || this.#outputs.followed.has(id))) return "late";
     return isAlone ? "behind" : "now";
   }
 
@@ -439,15 +389,15 @@ export class Engine {
   async #isLost(node: PlanNode, address: string, pending: ReadonlySet<string>): Promise<boolean> {
     const { folder = false } = firstOutput(this.#stage(node));
     if (folder || this.#holders.has(address)) return false;
-    const readers = this.#readers.get(node.id) ?? [];
+    const readers = this.#outputs.readers.get(node.id) ?? [];
     const isRead = readers.some((id) => pending.has(id));
-    const released = !this.#isResult(address) && this.#intermediate.has(node.id) && !isRead;
+    const released = !this.#isResult(address) && this.#outputs.intermediate.has(node.id) && !isRead;
     return !released && !(await this.#options.store.has(address));
   }
 
   /** Whether an artifact is copied to the output folder at the end of the run. */
   #isResult(address: string): boolean {
-    return this.#results.some((id) => this.#addresses.get(id) === address);
+    return [...this.#outputs.results].some((id) => this.#addresses.get(id) === address);
   }
 
   /** A model that this run makes is known by its address before it is read back. */

@@ -1,13 +1,8 @@
 import { InternalError } from "@mbs/contracts";
+import type { NodeOutputs } from "./node-outputs.ts";
 import type { PlanNode } from "../plan/nodes/plan-node.ts";
 
-/** How nodes of a plan differ in what becomes of their outputs. */
-export interface OutputKinds {
-  /** Nodes whose output is removed when nothing reads it any more. */
-  readonly intermediate: Pick<ReadonlySet<string>, "has">;
-  /** Nodes whose output need not be written: a run that is killed makes it again, from what it was made of. */
-  readonly passing: Pick<ReadonlySet<string>, "has">;
-}
+type OutputKinds = { readonly [Kind in "intermediate" | "passing"]: Pick<NodeOutputs[Kind], "has"> };
 
 interface NodeNeeds {
   readonly node: PlanNode;
