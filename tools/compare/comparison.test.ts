@@ -4,8 +4,8 @@ import type { Score } from "@mbs/artifacts";
 import { lossesAgainst } from "./comparison.ts";
 import { languages } from "./languages.ts";
 import { formatNumbers, parseNumbers, sameNumbers } from "./numbers.ts";
-import { peers, methods, rowsOf, settings } from "./rows.ts";
-import { languagesTable, natsText, plannedDuels, settingsTable } from "./tables.ts";
+import { gptqOptions, methodGroups, peers, methods, rowsOf, settings } from "./rows.ts";
+import { languagesTable, natsText, optionsTable, plannedDuels, settingsTable } from "./tables.ts";
 
 const test = suite("comparison");
 
@@ -80,6 +80,25 @@ test("a setting names what there is, and states each rise as a share of the plai
   const table = settingsTable([rowWith("public-gptq-3", 1), rowWith("gptq-3", 0.5)], "proportional", spent);
   assert.match(table, /\| GPTQ 3 bits \| \+0\.50 .*\| 0\.50 \|.*\| 3\.0 min \| 1\.0 GiB \|/);
   assert.match(table, /\| public GPTQ program, 3 bits \| \+1\.00 .*\| 1\.00 \|/);
+});
+
+test("a group of options ends with the defaults, and its table leaves out what was not made", () => {
+  const [group = []] = [methodGroups["options-3"]];
+  assert.is(group.at(-1), "gptq-3");
+  for (const name of group) assert.ok(gptqOptions[name] ?? methods[name], name);
+  const spent = new Map([["gptq-3-sweeps proportional", { seconds: 400, processorSeconds: 180.4, peakBytes: 1 }]]);
+  const lines = optionsTable([rowWith("gptq-3", 0.06), rowWith("gptq-3-sweeps", 1.5)], group, spent).split("\n");
+  assert.equal(lines.slice(2), [
+    "| order, sweeps | 1.50 (1.50 to 1.50) | 1.50 | en 1.50 | 180 |",
+    "| all (the defaults) | 0.060 (0.060 to 0.060) | 0.060 | en 0.060 |  |",
+  ]);
+});
+
+test("shares weigh languages as they are given", () => {
+  const made = scoresOf("gptq-3 equal", (tag) => (tag === "km" ? 1 : 0));
+  const shares = Object.fromEntries(languages.map(({ tag }) => [tag, tag === "km" ? 0.5 : 0.5 / (languages.length - 1)]));
+  const { weighted } = lossesAgainst([...dense, ...made], "gptq-3 equal", "dense", shares);
+  assert.ok(Math.abs(weighted.value - 0.5) < 1e-9);
 });
 
 test("numbers of rows are read as they were written", () => {

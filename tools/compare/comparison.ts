@@ -30,14 +30,23 @@ function natsOf(rise: number | undefined, interval: readonly [number, number] | 
   return { value: Math.log1p(rise), interval: [Math.log1p(interval[0]), Math.log1p(interval[1])] };
 }
 
-const shares = Object.fromEntries(languages.map(({ tag, share }) => [tag, share]));
+/** Shares of the training mixture by language. */
+export type Shares = Readonly<Record<string, number>>;
+
+/** Those that are assumed of models whose mixture is not published. */
+export const assumedShares: Shares = Object.fromEntries(languages.map(({ tag, share }) => [tag, share]));
 
 /**
  * Losses of one model above another's.
  *
  * @param scores of both
  */
-export function lossesAgainst(scores: readonly Score[], model: string, reference: string): Losses {
+export function lossesAgainst(
+  scores: readonly Score[],
+  model: string,
+  reference: string,
+  shares: Shares = assumedShares,
+): Losses {
   const two = scores.filter((score) => score.model === model || score.model === reference);
   const { pairs } = comparePairs(two, reference);
   const average = averageLanguages(two, shares, reference).find((each) => each.model === model);
@@ -60,12 +69,12 @@ export interface ComparedRow extends Row {
   readonly perplexity: number;
 }
 
-export const compareRows = (rows: readonly Row[], scores: readonly Score[]): readonly ComparedRow[] =>
+export const compareRows = (rows: readonly Row[], scores: readonly Score[], shares?: Shares): readonly ComparedRow[] =>
   rows.map((row) => {
     const own = scores.filter(({ model }) => model === row.name);
     const [average] = averageLanguages(own);
     if (average === undefined) throw new InternalError(`no scores of ${row.name}`);
-    return { ...row, losses: lossesAgainst(scores, row.name, "dense"), perplexity: average.unweighted.perplexity };
+    return { ...row, losses: lossesAgainst(scores, row.name, "dense", shares), perplexity: average.unweighted.perplexity };
   });
 
 /** Whether share and distance go with the losses of a row: rank correlations over languages. */
@@ -79,7 +88,7 @@ export interface Tendencies {
 const mixWeights: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   english: { en: 1 },
   equal: Object.fromEntries(languages.map(({ tag }) => [tag, 1])),
-  proportional: shares,
+  proportional: assumedShares,
 };
 
 /** @param degrees angles between all languages */
@@ -92,7 +101,7 @@ export function tendenciesOf({ mix, losses }: ComparedRow, degrees: SimilarityMa
   return {
     share: testCorrelation(
       "spearman",
-      tags.map((tag) => shares[tag] ?? NaN),
+      tags.map((tag) => assumedShares[tag] ?? NaN),
       tags.map(lossOf),
     ),
     angle: testCorrelation("spearman", angles, others.map(lossOf)),

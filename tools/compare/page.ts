@@ -1,13 +1,14 @@
 /**
  * Writes tables, picture and numbers of a comparison into the documentation.
  *
- * usage: node --conditions=mbs-source --import tsx tools/compare/page.ts --output FOLDER [--name NAME] [--add]
+ * usage: node --conditions=mbs-source --import tsx tools/compare/page.ts --output FOLDER [--name NAME] [--add] [--shares FILE]
  *   --output  what tools/compare/run.ts has made; rows that are not there yet are left out
  *   --name    of a further model: its blocks are NAME-TABLE, its numbers comparison-NAME.json; the picture is of the first alone
  *   --add     keeps the committed rows that the folder does not have. What needs scores of several rows, window by window
  *             (one mix or program against another, correlations, the picture), stays as it is
+ *   --shares  distribution with the shares of the model's training mixture; without it those of languages.ts
  *
- * Replaces what stands between `<!-- compare NAME -->` and `<!-- end -->` in docs/real-models.md and README.md, and writes
+ * Replaces what stands between `<!-- compare NAME -->` and `<!-- end -->` in the pages, and writes
  * docs/real-models/. The text around the tables is written by hand.
  */
 import { existsSync } from "node:fs";
@@ -21,15 +22,16 @@ import { summarise } from "@mbs/evaluation";
 import { parseSite, similarityMatrix } from "@mbs/reporting";
 import type { SimilarityMatrix } from "@mbs/reporting";
 import { replaceBlocks } from "../pages/blocks.ts";
-import { compareRows, lossesAgainst } from "./comparison.ts";
-import type { ComparedRow } from "./comparison.ts";
+import { assumedShares, compareRows, lossesAgainst } from "./comparison.ts";
+import type { ComparedRow, Shares } from "./comparison.ts";
 import { formatNumbers, parseNumbers, sameNumbers } from "./numbers.ts";
 import { plotRows } from "./plot.ts";
-import { methods, peers, rowsOf, scoresFile, spentFile } from "./rows.ts";
+import { gptqOptions, methodGroups, methods, peers, rowsOf, scoresFile, spentFile } from "./rows.ts";
 import {
   averagesTable,
   duelsTable,
   languagesTable,
+  optionsTable,
   plannedDuels,
   settingsTable,
   summaryTable,
@@ -37,8 +39,15 @@ import {
 } from "./tables.ts";
 import type { Duel, Spent } from "./tables.ts";
 
-const { values } = parseArgs({ options: { output: { type: "string" }, name: { type: "string" }, add: { type: "boolean" } } });
-if (values.output === undefined) throw new Error("usage: page.ts --output FOLDER [--name NAME] [--add]");
+const { values } = parseArgs({
+  options: {
+    output: { type: "string" },
+    name: { type: "string" },
+    add: { type: "boolean" },
+    shares: { type: "string" },
+  },
+});
+if (values.output === undefined) throw new Error("usage: page.ts --output FOLDER [--name NAME] [--add] [--shares FILE]");
 const { output: folder, name: modelName, add = false } = values;
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -61,9 +70,13 @@ async function readSpent(): Promise<ReadonlyMap<string, Spent>> {
   return all;
 }
 
+const shares =
+  values.shares === undefined
+    ? assumedShares
+    : (JSON.parse(await readFile(values.shares, "utf8")) as { readonly shares: Shares }).shares;
 const numbersFile = modelName === undefined ? "comparison.json" : `comparison-${modelName}.json`;
 const numbersPath = join(root, "docs/real-models", numbersFile);
-const everyRow = rowsOf([...Object.keys(methods), ...Object.keys(peers)]);
+const everyRow = rowsOf([...Object.keys(methods), ...Object.keys(gptqOptions), ...Object.keys(peers)]);
 const rows = everyRow.filter(({ name }) => existsSync(join(folder, scoresFile(name))));
 const denseScores = await readRow("dense");
 const scores = [...denseScores, ...(await Promise.all(rows.map(({ name }) => readRow(name)))).flat()];
@@ -74,7 +87,7 @@ if (committed !== undefined && !sameNumbers(committed.dense, measured))
     `${folder} has other perplexities of the dense model than ${numbersFile}: other texts or another model, so rows cannot be added`,
   );
 const dense = committed?.dense ?? measured;
-const made = new Map(compareRows(rows, scores).map((row) => [row.name, row]));
+const made = new Map(compareRows(rows, scores, shares).map((row) => [row.name, row]));
 const compared = everyRow.flatMap((row): ComparedRow[] => {
   const found = made.get(row.name) ?? committed?.rows.get(row.name);
   return found === undefined ? [] : [{ ...row, ...found }];
@@ -82,7 +95,7 @@ const compared = everyRow.flatMap((row): ComparedRow[] => {
 const spent = new Map([...(committed?.spent ?? []), ...(await readSpent())]);
 const planned = plannedDuels(compared);
 const fight = (duels: readonly Omit<Duel, "losses">[]): Duel[] =>
-  duels.map((duel) => ({ ...duel, losses: lossesAgainst(scores, duel.first, duel.second) }));
+  duels.map((duel) => ({ ...duel, losses: lossesAgainst(scores, duel.first, duel.second, shares) }));
 
 const matrices = new Map<string, SimilarityMatrix>();
 if (existsSync(join(folder, "similarity.arrow"))) {
@@ -101,11 +114,15 @@ const blocks: Record<string, string> = {
 for (const method of Object.keys(methods)) {
   if (compared.some((row) => row.method === method)) blocks[method] = languagesTable(compared, method, dense);
 }
+for (const [group, names] of Object.entries(methodGroups)) {
+  if (compared.some((row) => row.method !== names.at(-1) && names.includes(row.method)))
+    blocks[group] = optionsTable(compared, names, spent);
+}
 
 const named = Object.fromEntries(
   Object.entries(blocks).map(([block, text]) => [modelName === undefined ? block : `${modelName}-${block}`, text]),
 );
-for (const page of ["docs/real-models.md", "README.md"]) {
+for (const page of ["docs/real-models.md", "docs/quantisers.md", "README.md"]) {
   const path = join(root, page);
   await writeFile(path, replaceBlocks(await readFile(path, "utf8"), "compare", named));
 }

@@ -8,12 +8,16 @@ export interface Method {
   readonly title: string;
   /** Options of `compress`. */
   readonly compress: StageOptions;
+  /** Options of other stages, where they are not a recipe's defaults. */
+  readonly stages?: Readonly<Record<"capture" | "factor", StageOptions>>;
   /** Looks at no text, so that it is run once, not once a mix. */
   readonly withoutText?: true;
 }
 
 /** Groups of 64 columns, symmetric above 3 bits alone: stated, so that rows of two versions with other defaults can be compared. */
 const quantised = (solver: string, bits: number): StageOptions => ({ solver, bits, "group-size": 64, symmetric: bits > 3 });
+
+const widths = [4, 3, 2] as const;
 
 /** Methods by name. */
 export const methods: Readonly<Record<string, Method>> = {
@@ -28,6 +32,46 @@ export const methods: Readonly<Record<string, Method>> = {
   "rtn-2": { title: "RTN 2 bits", compress: quantised("rtn", 2), withoutText: true },
 };
 
+/**
+ * The options of GPTQ alone and together, by name: title, options of `compress` beside those that turn everything off, and
+ * those of other stages.
+ */
+const variants: Readonly<Record<string, readonly [string, StageOptions, { readonly order?: string; readonly tokens?: true }]>> = {
+  plain: ["plain loop, natural order", {}, { order: "natural" }],
+  order: ["group-aware order", {}, {}],
+  error: ["order, `search: error`", { search: "error" }, {}],
+  hessian: ["order, `search: hessian`", { search: "hessian" }, {}],
+  sweeps: ["order, sweeps", { sweeps: 4 }, {}],
+  tokens: ["order, normalised tokens", {}, { tokens: true }],
+  qep: ["order, QEP", { qep: 0.5 }, {}],
+  "qep-tokens": ["order, QEP, normalised tokens", { qep: 0.5 }, { tokens: true }],
+  "hessian-sweeps": ["order, `search: hessian`, sweeps", { search: "hessian", sweeps: 4 }, {}],
+  "all-but-tokens": ["all but normalised tokens", { search: "hessian", sweeps: 4, qep: 0.5 }, {}],
+  "all-but-sweeps": ["all but sweeps", { search: "hessian", qep: 0.5 }, { tokens: true }],
+  "all-but-search": ["all but the search", { sweeps: 4, qep: 0.5 }, { tokens: true }],
+  "all-but-qep": ["all but QEP", { search: "hessian", sweeps: 4 }, { tokens: true }],
+};
+
+const optionsOfWidth = (bits: number): Readonly<Record<string, Method>> =>
+  Object.fromEntries(
+    Object.entries(variants).map(([name, [title, options, { order = "group-aware:64", tokens = false }]]): [string, Method] => [
+      `gptq-${bits}-${name}`,
+      {
+        title,
+        compress: { ...quantised("gptq", bits), search: "none", sweeps: 0, qep: 0, ...options },
+        stages: { factor: { order }, capture: { "normalise-tokens": tokens } },
+      },
+    ]),
+  );
+
+/** GPTQ's options at each width, by name: "gptq-3-sweeps". All together are the defaults, the row "gptq-3". */
+export const gptqOptions: Readonly<Record<string, Method>> = Object.assign({}, ...widths.map(optionsOfWidth));
+
+/** Groups of names for `--methods`: "options-3" are all of `gptqOptions` at 3 bits, and "gptq-3". */
+export const methodGroups: Readonly<Record<string, readonly string[]>> = Object.fromEntries(
+  widths.map((bits) => [`options-${bits}`, [...Object.keys(optionsOfWidth(bits)), `gptq-${bits}`]]),
+);
+
 /** A program of others, run on the same tokens by a script of peers/. */
 export interface Peer {
   readonly title: string;
@@ -38,8 +82,6 @@ export interface Peer {
   /** The method that it is compared with. */
   readonly against: string;
 }
-
-const widths = [4, 3, 2] as const;
 
 /** The options of a width for the scripts of peers/, as `quantised` states them for ours. */
 const widthArgs = (bits: number): readonly string[] => [
@@ -94,6 +136,7 @@ export const settings: readonly Setting[] = [
 
 /** How much text is used: segments of calibration and their tokens, held-out windows of a language and their tokens. */
 export const sizes = {
+  controlled: { segments: 64, length: 256, windows: 12, windowLength: 256 },
   short: { segments: 32, length: 512, windows: 6, windowLength: 256 },
   quick: { segments: 32, length: 512, windows: 8, windowLength: 512 },
   full: { segments: 128, length: 1024, windows: 64, windowLength: 512 },
@@ -103,7 +146,7 @@ export const sizes = {
 export interface Row {
   /** "gptq-3 proportional"; of methods that look at no text the method alone. */
   readonly name: string;
-  /** A name of `methods` or of `peers`. */
+  /** A name of `methods`, `gptqOptions` or `peers`. */
   readonly method: string;
   readonly mix: string;
 }

@@ -2,9 +2,9 @@
  * Compresses a real model by every method and mix of the comparison, and scores each in every language.
  *
  * usage: node --conditions=mbs-source --import tsx tools/compare/run.ts --model M --texts FOLDER --output FOLDER
- *          [--size short|quick|full] [--methods gptq-3,sparsegpt-50,…] [--mixes proportional,…] [--threads N]
+ *          [--size controlled|short|quick|full] [--methods gptq-3,sparsegpt-50,options-3,…] [--mixes proportional,…] [--threads N]
  *          [--python PYTHON --peer-model FOLDER --gptq CLONE --sparsegpt CLONE]
- *   --texts       what tools/compare/texts.ts has made
+ *   --texts       what tools/compare/texts.ts has made, or datasets/controlled-texts with --size controlled
  *   --output      a folder a row (recipe, run, scores); what is there and finished is not made again
  *   --python      runs the peers too, with tools/compare/peers/requirements.txt installed
  *   --peer-model  the model as a Hugging Face folder, where --model is a GGUF file
@@ -19,7 +19,7 @@ import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { stringify } from "yaml";
-import { methods, mixes, peers, rowsOf, scoresFile, sizes, spentFile } from "./rows.ts";
+import { gptqOptions, methodGroups, methods, mixes, peers, rowsOf, scoresFile, sizes, spentFile } from "./rows.ts";
 import type { Peer, Row } from "./rows.ts";
 
 const { values } = parseArgs({
@@ -40,12 +40,16 @@ const { values } = parseArgs({
 const { model, texts, output, python } = values;
 const size = Object.entries(sizes).find(([name]) => name === values.size)?.[1];
 const known = [...Object.keys(methods), ...(python === undefined ? [] : Object.keys(peers))];
-const wanted = values.methods?.split(",") ?? known;
+const wanted = values.methods?.split(",").flatMap((name) => methodGroups[name] ?? [name]) ?? known;
+const ours = { ...methods, ...gptqOptions };
 const chosenMixes = values.mixes?.split(",") ?? Object.keys(mixes);
-const unknown = [...wanted.filter((name) => !known.includes(name)), ...chosenMixes.filter((name) => mixes[name] === undefined)];
+const unknown = [
+  ...wanted.filter((name) => !known.includes(name) && ours[name] === undefined),
+  ...chosenMixes.filter((name) => mixes[name] === undefined),
+];
 if (model === undefined || texts === undefined || output === undefined || size === undefined || unknown.length > 0) {
   throw new Error(
-    `usage: run.ts --model M --texts FOLDER --output FOLDER [--size ${Object.keys(sizes).join("|")}] [--methods ${known.join(",")}] [--mixes ${Object.keys(mixes).join(",")}] [--threads N] [--python PYTHON --peer-model FOLDER --gptq CLONE --sparsegpt CLONE]`,
+    `usage: run.ts --model M --texts FOLDER --output FOLDER [--size ${Object.keys(sizes).join("|")}] [--methods ${[...known, ...Object.keys(methodGroups)].join(",")}] [--mixes ${Object.keys(mixes).join(",")}] [--threads N] [--python PYTHON --peer-model FOLDER --gptq CLONE --sparsegpt CLONE]`,
   );
 }
 
@@ -63,7 +67,9 @@ const mbs = (args: readonly string[]): string => start(process.execPath, [progra
 const folders = { model: resolve(model), texts: resolve(texts), output: resolve(output) };
 const { segments, length, windows, windowLength } = size;
 const corpus = join(folders.texts, "calibration.yaml");
-const shares = join(folders.texts, "shares.json");
+const sharesPath = join(folders.texts, "shares.json");
+/** Shares of the training mixture; without the file those that the model's folder states. */
+const shares = existsSync(sharesPath) ? sharesPath : undefined;
 
 /** Scores a model in every language on the held-out windows. */
 function evaluate(path: string, label: string): void {
@@ -79,10 +85,16 @@ async function compressRow({ name, method, mix }: Row): Promise<void> {
   const recipe = {
     model: folders.model,
     corpus,
-    sample: { mix: mixes[mix], segments, length, ...(mix === "proportional" && { distribution: shares }) },
+    sample: {
+      mix: mixes[mix],
+      segments,
+      length,
+      ...(mix === "proportional" && shares !== undefined && { distribution: shares }),
+    },
     // stated, so that rows of two versions with other defaults can be compared
     propagation: "true-sequential",
-    compress: methods[method]?.compress,
+    ...ours[method]?.stages,
+    compress: ours[method]?.compress,
     // the same for a GGUF file, whose folders are bf16 by default: what is dense is scored as it is read
     ...(folders.model.toLowerCase().endsWith(".gguf") && { assemble: { dtype: "f32" } }),
     output: folder,
@@ -108,7 +120,7 @@ function sampleTokens(mix: string): string {
   const path = join(folders.output, `segments-${mix}.arrow`);
   if (existsSync(path)) return path;
   const drawn = ["--segments", String(segments), "--length", String(length), "--mix", mixes[mix] ?? mix];
-  const distribution = mix === "proportional" ? ["--distribution", shares] : [];
+  const distribution = mix === "proportional" && shares !== undefined ? ["--distribution", shares] : [];
   mbs(["sample", "--model", folders.model, "--corpus", corpus, ...drawn, ...distribution, "--output", path, "--quiet"]);
   return path;
 }

@@ -4,7 +4,7 @@ import { markdownTable } from "../pages/blocks.ts";
 import { tendenciesOf } from "./comparison.ts";
 import type { ComparedRow, Losses, Nats } from "./comparison.ts";
 import { languages } from "./languages.ts";
-import { methods, mixes, peers, settings } from "./rows.ts";
+import { gptqOptions, methods, mixes, peers, settings } from "./rows.ts";
 
 /** A mix as tables name it. */
 export const mixTitle = (mix: string): string => (mix === "english" ? "English-only" : mix);
@@ -107,6 +107,29 @@ export function settingsTable(rows: readonly ComparedRow[], mix: string, spent: 
   });
   const head = ["setting", "program", "mean of languages", "of the plain", "weighted by share", "worst language"];
   return markdownTable([...head, "processor time", "memory"], lines, 2);
+}
+
+const narrow = (value: number): string => (Math.abs(value) < 0.9995 ? value.toFixed(3) : number(value));
+
+/** A line for each of some options with the proportional mix: what it loses, and the time. */
+export function optionsTable(rows: readonly ComparedRow[], names: readonly string[], spent: ReadonlyMap<string, Spent>): string {
+  const lines = names.flatMap((method) => {
+    const row = rows.find((each) => each.method === method && each.mix === "proportional");
+    if (row === undefined) return [];
+    const { mean, weighted, worst } = row.losses;
+    const [low, high] = mean.interval;
+    const took = spent.get(row.name);
+    return [
+      [
+        gptqOptions[method]?.title ?? "all (the defaults)",
+        `${narrow(mean.value)} (${narrow(low)} to ${narrow(high)})`,
+        narrow(weighted.value),
+        `${worst.language} ${narrow(worst.value)}`,
+        took === undefined ? "" : took.processorSeconds.toFixed(0),
+      ],
+    ];
+  });
+  return markdownTable(["options", "mean of languages", "weighted by share", "worst language", "seconds"], lines);
 }
 
 /** How many languages a model is better or worse in, with intervals that exclude zero. */

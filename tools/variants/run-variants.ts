@@ -2,8 +2,7 @@
  * Tables a set of variants on the controlled model: the best on the validation texts is then measured on the held-out
  * ones.
  *
- * usage: npx tsx tools/variants/run-variants.ts OUTPUT_FOLDER [gptq|solvers-3bit|solvers-4bit|options-MODEL-BITSbit]
- *        (resumes; needs a build)
+ * usage: npx tsx tools/variants/run-variants.ts OUTPUT_FOLDER [gptq|solvers-3bit|solvers-4bit]   (resumes; needs a build)
  */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
@@ -20,7 +19,7 @@ const [output = "out/variants", setName = "gptq"] = process.argv.slice(2);
 const set = variantSets[setName];
 if (set === undefined) throw new Error(`no set ${setName}; there are ${Object.keys(variantSets).join(", ")}`);
 const { segments, windows, variants } = set;
-const model = `datasets/${set.model ?? "controlled-bloom"}`;
+const model = "datasets/controlled-bloom";
 
 function run(...args: string[]): string {
   return execFileSync(mbs, args, { cwd: root, encoding: "utf8", maxBuffer: 1 << 28, stdio: ["ignore", "pipe", "inherit"] });

@@ -24,8 +24,6 @@ const groupAware = `group-aware:${base.groupSize}`;
 
 /** Variants that are tabled together. The first is the baseline, named in the second table too. */
 export interface VariantSet {
-  /** Folder of datasets/; default controlled-bloom. */
-  readonly model?: string;
   readonly segments: number;
   readonly windows: number;
   readonly variants: readonly Variant[];
@@ -78,41 +76,8 @@ const solverVariants = (bits: number): readonly Variant[] =>
     compress: { solver, bits, groupSize: 64, ...options },
   }));
 
-/** GPTQ's options alone and together, in groups of 64, true-sequentially. The first is the plain loop. */
-const optionVariants = (bits: number): readonly Variant[] =>
-  (
-    [
-      ["plain loop, natural order", {}, { order: "natural" }],
-      ["group-aware order", {}, {}],
-      ["order, search error", { search: "error" }, {}],
-      ["order, search hessian", { search: "hessian" }, {}],
-      ["order, sweeps", { sweeps: 4 }, {}],
-      ["order, normalised tokens", {}, { normaliseTokens: true }],
-      ["order, qep 0.5", { qep: 0.5 }, {}],
-      ["order, qep 0.5, normalised tokens", { qep: 0.5 }, { normaliseTokens: true }],
-      ["order, search hessian, sweeps", { search: "hessian", sweeps: 4 }, {}],
-      ["the same, normalised tokens", { search: "hessian", sweeps: 4 }, { normaliseTokens: true }],
-      ["all (defaults)", { search: "hessian", sweeps: 4, qep: 0.5 }, { normaliseTokens: true }],
-    ] as const
-  ).map(([name, options, more]) => ({
-    name,
-    propagation: "true-sequential",
-    order: groupAware,
-    compress: { ...bare, bits, groupSize: 64, symmetric: bits > 3, ...options },
-    normaliseTokens: false,
-    ...more,
-  }));
-
-const optionSets = (["bloom", "llama"] as const).flatMap((model) =>
-  [4, 3, 2].map((bits): readonly [string, VariantSet] => [
-    `options-${model}-${bits}bit`,
-    { model: `controlled-${model}`, segments: 64, windows: 12, variants: optionVariants(bits) },
-  ]),
-);
-
 export const variantSets: Readonly<Record<string, VariantSet>> = {
   gptq: { segments: 128, windows: 24, variants: [roundToNearest, ...gptqVariants] },
   "solvers-3bit": { segments: 64, windows: 24, variants: solverVariants(3) },
   "solvers-4bit": { segments: 64, windows: 24, variants: solverVariants(4) },
-  ...Object.fromEntries(optionSets),
 };
