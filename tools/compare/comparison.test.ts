@@ -83,7 +83,7 @@ test("a setting names what there is, and states each rise as a share of the plai
 });
 
 test("a group of options ends with the defaults, and its table leaves out what was not made", () => {
-  const [group = []] = [methodGroups["options-3"]];
+  const group = methodGroups["options-3"] ?? [];
   assert.is(group.at(-1), "gptq-3");
   for (const name of group) assert.ok(gptqOptions[name] ?? methods[name], name);
   const spent = new Map([["gptq-3-sweeps proportional", { seconds: 400, processorSeconds: 180.4, peakBytes: 1 }]]);

@@ -26,7 +26,7 @@ import { assumedShares, compareRows, lossesAgainst } from "./comparison.ts";
 import type { ComparedRow, Shares } from "./comparison.ts";
 import { formatNumbers, parseNumbers, sameNumbers } from "./numbers.ts";
 import { plotRows } from "./plot.ts";
-import { gptqOptions, methodGroups, methods, peers, rowsOf, scoresFile, spentFile } from "./rows.ts";
+import { gptqOptions, methods, optionTables, peers, rowsOf, scoresFile, spentFile } from "./rows.ts";
 import {
   averagesTable,
   duelsTable,
@@ -114,9 +114,9 @@ const blocks: Record<string, string> = {
 for (const method of Object.keys(methods)) {
   if (compared.some((row) => row.method === method)) blocks[method] = languagesTable(compared, method, dense);
 }
-for (const [group, names] of Object.entries(methodGroups)) {
-  if (compared.some((row) => row.method !== names.at(-1) && names.includes(row.method)))
-    blocks[group] = optionsTable(compared, names, spent);
+for (const [block, names] of Object.entries(optionTables)) {
+  if (compared.some(({ method }) => gptqOptions[method] !== undefined && names.includes(method)))
+    blocks[block] = optionsTable(compared, names, spent);
 }
 
 const named = Object.fromEntries(

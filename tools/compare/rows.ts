@@ -9,7 +9,7 @@ export interface Method {
   /** Options of `compress`. */
   readonly compress: StageOptions;
   /** Options of other stages, where they are not a recipe's defaults. */
-  readonly stages?: Readonly<Record<"capture" | "factor", StageOptions>>;
+  readonly stages?: Readonly<Partial<Record<"capture" | "factor" | "rotate", StageOptions>>>;
   /** Looks at no text, so that it is run once, not once a mix. */
   readonly withoutText?: true;
 }
@@ -64,12 +64,40 @@ const optionsOfWidth = (bits: number): Readonly<Record<string, Method>> =>
     ]),
   );
 
-/** GPTQ's options at each width, by name: "gptq-3-sweeps". All together are the defaults, the row "gptq-3". */
-export const gptqOptions: Readonly<Record<string, Method>> = Object.assign({}, ...widths.map(optionsOfWidth));
+/** The defaults of GPTQ on a rotated model: by name the title and the options of `rotate`. R1 cannot be fused into every model. */
+const rotations: Readonly<Record<string, readonly [string, StageOptions]>> = {
+  rotated: ["all, rotated (R1 and R2)", {}],
+  "values-rotated": ["all, values rotated (R2)", { stream: "none" }],
+};
 
-/** Groups of names for `--methods`: "options-3" are all of `gptqOptions` at 3 bits, and "gptq-3". */
+const rotationsOfWidth = (bits: number): Readonly<Record<string, Method>> =>
+  Object.fromEntries(
+    Object.entries(rotations).map(([name, [title, rotate]]): [string, Method] => [
+      `gptq-${bits}-${name}`,
+      { title, compress: quantised("gptq", bits), stages: { rotate } },
+    ]),
+  );
+
+/** GPTQ's options at each width, by name: "gptq-3-sweeps". All together are the defaults, the row "gptq-3". */
+export const gptqOptions: Readonly<Record<string, Method>> = Object.assign(
+  {},
+  ...widths.flatMap((bits) => [optionsOfWidth(bits), rotationsOfWidth(bits)]),
+);
+
+/** Groups of names for `--methods`: "options-3" are the options at 3 bits and "gptq-3", "rotations-3" its rotations. */
 export const methodGroups: Readonly<Record<string, readonly string[]>> = Object.fromEntries(
-  widths.map((bits) => [`options-${bits}`, [...Object.keys(optionsOfWidth(bits)), `gptq-${bits}`]]),
+  widths.flatMap((bits) => [
+    [`options-${bits}`, [...Object.keys(optionsOfWidth(bits)), `gptq-${bits}`]],
+    [`rotations-${bits}`, Object.keys(rotationsOfWidth(bits))],
+  ]),
+);
+
+/** Tables of options by the name of their block: the lines, of which those that were made are shown. */
+export const optionTables: Readonly<Record<string, readonly string[]>> = Object.fromEntries(
+  widths.map((bits) => [
+    `options-${bits}`,
+    [`options-${bits}`, `rotations-${bits}`].flatMap((group) => methodGroups[group] ?? []),
+  ]),
 );
 
 /** A program of others, run on the same tokens by a script of peers/. */
