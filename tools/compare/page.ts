@@ -115,8 +115,7 @@ for (const method of Object.keys(methods)) {
   if (compared.some((row) => row.method === method)) blocks[method] = languagesTable(compared, method, dense);
 }
 for (const [block, names] of Object.entries(optionTables)) {
-  if (compared.some(({ method }) => gptqOptions[method] !== undefined && names.includes(method)))
-    blocks[block] = optionsTable(compared, names, spent);
+  if (compared.some(({ method }) => names.includes(method))) blocks[block] = optionsTable(compared, names, spent);
 }
 
 const named = Object.fromEntries(

@@ -50,6 +50,7 @@ const variants: Readonly<Record<string, readonly [string, StageOptions, { readon
   "all-but-sweeps": ["all but sweeps", { search: "hessian", qep: 0.5 }, { tokens: true }],
   "all-but-search": ["all but the search", { sweeps: 4, qep: 0.5 }, { tokens: true }],
   "all-but-qep": ["all but QEP", { search: "hessian", sweeps: 4 }, { tokens: true }],
+  all: ["all (the defaults)", { search: "hessian", sweeps: 4, qep: 0.5 }, { tokens: true }],
 };
 
 const optionsOfWidth = (bits: number): Readonly<Record<string, Method>> =>
@@ -78,16 +79,16 @@ const rotationsOfWidth = (bits: number): Readonly<Record<string, Method>> =>
     ]),
   );
 
-/** GPTQ's options at each width, by name: "gptq-3-sweeps". All together are the defaults, the row "gptq-3". */
+/** GPTQ's options at each width, by name: "gptq-3-sweeps". */
 export const gptqOptions: Readonly<Record<string, Method>> = Object.assign(
   {},
   ...widths.flatMap((bits) => [optionsOfWidth(bits), rotationsOfWidth(bits)]),
 );
 
-/** Groups of names for `--methods`: "options-3" are the options at 3 bits and "gptq-3", "rotations-3" its rotations. */
+/** Groups of names for `--methods`: "options-3" are the options at 3 bits, "rotations-3" their rotations. */
 export const methodGroups: Readonly<Record<string, readonly string[]>> = Object.fromEntries(
   widths.flatMap((bits) => [
-    [`options-${bits}`, [...Object.keys(optionsOfWidth(bits)), `gptq-${bits}`]],
+    [`options-${bits}`, Object.keys(optionsOfWidth(bits))],
     [`rotations-${bits}`, Object.keys(rotationsOfWidth(bits))],
   ]),
 );

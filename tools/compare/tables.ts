@@ -121,7 +121,7 @@ export function optionsTable(rows: readonly ComparedRow[], names: readonly strin
     const took = spent.get(row.name);
     return [
       [
-        gptqOptions[method]?.title ?? "all (the defaults)",
+        gptqOptions[method]?.title ?? method,
         `${narrow(mean.value)} (${narrow(low)} to ${narrow(high)})`,
         narrow(weighted.value),
         `${worst.language} ${narrow(worst.value)}`,
