@@ -134,8 +134,9 @@ async function runPeer({ script, args, source }: Peer, { name, mix }: Row): Prom
     const path = fileURLToPath(new URL(`peers/${script}`, import.meta.url));
     const from = [resolve(values["peer-model"] ?? model ?? ""), sampleTokens(mix), folder];
     const given = [...args, ...(clone === undefined ? [] : ["--source", resolve(clone)]), "--threads", values.threads];
-    const spent = start(python ?? "python3", [path, ...from, ...given]);
-    await recordSpent(name, JSON.parse(spent));
+    const printed = start(python ?? "python3", [path, ...from, ...given]);
+    // the peers print lines of their own before it
+    await recordSpent(name, JSON.parse(printed.trimEnd().split("\n").at(-1) ?? ""));
   }
   evaluate(folder, name);
   await rm(folder, { recursive: true, force: true });
