@@ -57,7 +57,13 @@ const program = fileURLToPath(new URL("../../packages/mbs/bin/mbs.js", import.me
 
 function start(command: string, args: readonly string[], env: NodeJS.ProcessEnv = process.env): string {
   process.stderr.write(`compare: ${[command === process.execPath ? "node" : command, ...args].join(" ")}\n`);
-  const { status, stdout } = spawnSync(command, args, { stdio: ["ignore", "pipe", "inherit"], encoding: "utf8", env });
+  const { status, stdout } = spawnSync(command, args, {
+    stdio: ["ignore", "pipe", "inherit"],
+    encoding: "utf8",
+    env,
+    // GPTQModel writes megabytes of progress there
+    maxBuffer: 2 ** 30,
+  });
   if (status !== 0) throw new Error(`${args[0] ?? ""} ended with ${status ?? "a signal"}; run again to go on`);
   return stdout;
 }

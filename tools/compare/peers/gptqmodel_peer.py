@@ -33,7 +33,8 @@ torch.set_num_threads(options.threads)
 with pyarrow.ipc.open_stream(options.segments) as reader:
     rows = reader.read_all()["tokens"].to_pylist()
 calibration = [{"input_ids": row, "attention_mask": [1] * len(row)} for row in rows]
-config = QuantizeConfig(bits=options.bits, group_size=options.group_size, sym=options.symmetric)
+# version 1 of the files cannot hold a zero point of 0, which grids of 2 bits often have
+config = QuantizeConfig(bits=options.bits, group_size=options.group_size, sym=options.symmetric, format="gptq_v2")
 model = GPTQModel.load(options.model, config, device="cpu")
 began, processor = time.perf_counter(), time.process_time()
 model.quantize(calibration, batch_size=1)
