@@ -88,7 +88,7 @@ test("a table of options leaves out what was not made", () => {
   const spent = new Map([["gptq-3-sweeps proportional", { seconds: 400, processorSeconds: 180.4, peakBytes: 1 }]]);
   const lines = optionsTable([rowWith("gptq-3-all", 0.06), rowWith("gptq-3-sweeps", 1.5)], group, spent).split("\n");
   assert.equal(lines.slice(2), [
-    "| order, sweeps | 1.50 (1.50 to 1.50) | 1.50 | en 1.50 | 180 |",
+    "| order, sweeps | 1.500 (1.500 to 1.500) | 1.500 | en 1.500 | 180 |",
     "| all (the defaults) | 0.060 (0.060 to 0.060) | 0.060 | en 0.060 |  |",
   ]);
 });

@@ -6,9 +6,9 @@
  *   --name    of a further model: its blocks are NAME-TABLE, its numbers comparison-NAME.json; the picture is of the first alone
  *   --add     keeps the committed rows that the folder does not have. What needs scores of several rows, window by window
  *             (one mix or program against another, correlations, the picture), stays as it is
- *   --shares  distribution with the shares of the model's training mixture; without it those of languages.ts
+ *   --shares  distribution with the shares of the training mixture, by which averages are weighted; without it those of languages.ts
  *
- * Replaces what stands between `<!-- compare NAME -->` and `<!-- end -->` in the pages, and writes
+ * Replaces what stands between `<!-- compare NAME -->` and `<!-- end -->` in docs/real-models.md, docs/quantisers.md and README.md, and writes
  * docs/real-models/. The text around the tables is written by hand.
  */
 import { existsSync } from "node:fs";

@@ -32,73 +32,79 @@ export const methods: Readonly<Record<string, Method>> = {
   "rtn-2": { title: "RTN 2 bits", compress: quantised("rtn", 2), withoutText: true },
 };
 
+/** An option of GPTQ, or several: everything that is not named is off, and the order is the group-aware one. */
+interface OptionRow {
+  readonly title: string;
+  /** Options of `compress`. */
+  readonly compress?: StageOptions;
+  readonly order?: string;
+  readonly normaliseTokens?: true;
+}
+
 /**
- * The options of GPTQ alone and together, by name: title, options of `compress` beside those that turn everything off, and
- * those of other stages.
+ * GPTQ's options alone and together, by name. All together are the defaults of a recipe, stated here, so that the table stays
+ * one when defaults change.
  */
-const variants: Readonly<Record<string, readonly [string, StageOptions, { readonly order?: string; readonly tokens?: true }]>> = {
-  plain: ["plain loop, natural order", {}, { order: "natural" }],
-  order: ["group-aware order", {}, {}],
-  error: ["order, `search: error`", { search: "error" }, {}],
-  hessian: ["order, `search: hessian`", { search: "hessian" }, {}],
-  sweeps: ["order, sweeps", { sweeps: 4 }, {}],
-  tokens: ["order, normalised tokens", {}, { tokens: true }],
-  qep: ["order, QEP", { qep: 0.5 }, {}],
-  "qep-tokens": ["order, QEP, normalised tokens", { qep: 0.5 }, { tokens: true }],
-  "hessian-sweeps": ["order, `search: hessian`, sweeps", { search: "hessian", sweeps: 4 }, {}],
-  "all-but-tokens": ["all but normalised tokens", { search: "hessian", sweeps: 4, qep: 0.5 }, {}],
-  "all-but-sweeps": ["all but sweeps", { search: "hessian", qep: 0.5 }, { tokens: true }],
-  "all-but-search": ["all but the search", { sweeps: 4, qep: 0.5 }, { tokens: true }],
-  "all-but-qep": ["all but QEP", { search: "hessian", sweeps: 4 }, { tokens: true }],
-  all: ["all (the defaults)", { search: "hessian", sweeps: 4, qep: 0.5 }, { tokens: true }],
+const optionRows: Readonly<Record<string, OptionRow>> = {
+  plain: { title: "plain loop, natural order", order: "natural" },
+  order: { title: "group-aware order" },
+  error: { title: "order, `search: error`", compress: { search: "error" } },
+  hessian: { title: "order, `search: hessian`", compress: { search: "hessian" } },
+  sweeps: { title: "order, sweeps", compress: { sweeps: 4 } },
+  tokens: { title: "order, normalised tokens", normaliseTokens: true },
+  qep: { title: "order, QEP", compress: { qep: 0.5 } },
+  "qep-tokens": { title: "order, QEP, normalised tokens", compress: { qep: 0.5 }, normaliseTokens: true },
+  "hessian-sweeps": { title: "order, `search: hessian`, sweeps", compress: { search: "hessian", sweeps: 4 } },
+  "all-but-tokens": { title: "all but normalised tokens", compress: { search: "hessian", sweeps: 4, qep: 0.5 } },
+  "all-but-sweeps": { title: "all but sweeps", compress: { search: "hessian", qep: 0.5 }, normaliseTokens: true },
+  "all-but-search": { title: "all but the search", compress: { sweeps: 4, qep: 0.5 }, normaliseTokens: true },
+  "all-but-qep": { title: "all but QEP", compress: { search: "hessian", sweeps: 4 }, normaliseTokens: true },
+  all: { title: "all (the defaults)", compress: { search: "hessian", sweeps: 4, qep: 0.5 }, normaliseTokens: true },
 };
 
-const optionsOfWidth = (bits: number): Readonly<Record<string, Method>> =>
+const optionsAt = (bits: number): Readonly<Record<string, Method>> =>
   Object.fromEntries(
-    Object.entries(variants).map(([name, [title, options, { order = "group-aware:64", tokens = false }]]): [string, Method] => [
+    Object.entries(optionRows).map(([name, { title, compress, order = "group-aware:64", normaliseTokens = false }]) => [
       `gptq-${bits}-${name}`,
       {
         title,
-        compress: { ...quantised("gptq", bits), search: "none", sweeps: 0, qep: 0, ...options },
-        stages: { factor: { order }, capture: { "normalise-tokens": tokens } },
+        compress: { ...quantised("gptq", bits), search: "none", sweeps: 0, qep: 0, ...compress },
+        stages: { factor: { order }, capture: { "normalise-tokens": normaliseTokens } },
       },
     ]),
   );
 
-/** The defaults of GPTQ on a rotated model: by name the title and the options of `rotate`. R1 cannot be fused into every model. */
-const rotations: Readonly<Record<string, readonly [string, StageOptions]>> = {
-  rotated: ["all, rotated (R1 and R2)", {}],
-  "values-rotated": ["all, values rotated (R2)", { stream: "none" }],
-};
+/** A recipe's defaults on a rotated model. R1 cannot be fused into every model, so a rotation is asked for by name. */
+const rotationsAt = (bits: number): Readonly<Record<string, Method>> => ({
+  [`gptq-${bits}-rotated`]: {
+    title: "all, rotated (R1 and R2)",
+    compress: quantised("gptq", bits),
+    stages: { rotate: {} },
+  },
+  [`gptq-${bits}-values-rotated`]: {
+    title: "all, values rotated (R2)",
+    compress: quantised("gptq", bits),
+    stages: { rotate: { stream: "none" } },
+  },
+});
 
-const rotationsOfWidth = (bits: number): Readonly<Record<string, Method>> =>
-  Object.fromEntries(
-    Object.entries(rotations).map(([name, [title, rotate]]): [string, Method] => [
-      `gptq-${bits}-${name}`,
-      { title, compress: quantised("gptq", bits), stages: { rotate } },
-    ]),
-  );
-
-/** GPTQ's options at each width, by name: "gptq-3-sweeps". */
+/** GPTQ's options and rotations at each width, by name: "gptq-3-sweeps". They are run where they are asked for. */
 export const gptqOptions: Readonly<Record<string, Method>> = Object.assign(
   {},
-  ...widths.flatMap((bits) => [optionsOfWidth(bits), rotationsOfWidth(bits)]),
+  ...widths.flatMap((bits) => [optionsAt(bits), rotationsAt(bits)]),
 );
 
 /** Groups of names for `--methods`: "options-3" are the options at 3 bits, "rotations-3" their rotations. */
 export const methodGroups: Readonly<Record<string, readonly string[]>> = Object.fromEntries(
   widths.flatMap((bits) => [
-    [`options-${bits}`, Object.keys(optionsOfWidth(bits))],
-    [`rotations-${bits}`, Object.keys(rotationsOfWidth(bits))],
+    [`options-${bits}`, Object.keys(optionsAt(bits))],
+    [`rotations-${bits}`, Object.keys(rotationsAt(bits))],
   ]),
 );
 
 /** Tables of options by the name of their block: the lines, of which those that were made are shown. */
 export const optionTables: Readonly<Record<string, readonly string[]>> = Object.fromEntries(
-  widths.map((bits) => [
-    `options-${bits}`,
-    [`options-${bits}`, `rotations-${bits}`].flatMap((group) => methodGroups[group] ?? []),
-  ]),
+  widths.map((bits) => [`options-${bits}`, Object.keys({ ...optionsAt(bits), ...rotationsAt(bits) })]),
 );
 
 /** A program of others, run on the same tokens by a script of peers/. */

@@ -2,9 +2,11 @@
  * Compresses a real model by every method and mix of the comparison, and scores each in every language.
  *
  * usage: node --conditions=mbs-source --import tsx tools/compare/run.ts --model M --texts FOLDER --output FOLDER
- *          [--size controlled|short|quick|full] [--methods gptq-3,sparsegpt-50,options-3,…] [--mixes proportional,…] [--threads N]
+ *          [--size controlled|short|quick|full] [--methods gptq-3,sparsegpt-50,…] [--mixes proportional,…] [--threads N]
  *          [--python PYTHON --peer-model FOLDER --gptq CLONE --sparsegpt CLONE]
  *   --texts       what tools/compare/texts.ts has made, or datasets/controlled-texts with --size controlled
+ *   --methods     without it all that rows.ts lists, but for the options of GPTQ: "options-3" are all at 3 bits, "rotations-3"
+ *                 the defaults on a rotated model
  *   --output      a folder a row (recipe, run, scores); what is there and finished is not made again
  *   --python      runs the peers too, with tools/compare/peers/requirements.txt installed
  *   --peer-model  the model as a Hugging Face folder, where --model is a GGUF file

@@ -109,7 +109,7 @@ export function settingsTable(rows: readonly ComparedRow[], mix: string, spent: 
   return markdownTable([...head, "processor time", "memory"], lines, 2);
 }
 
-const narrow = (value: number): string => (Math.abs(value) < 0.9995 ? value.toFixed(3) : number(value));
+const thousandths = (value: number): string => value.toFixed(3);
 
 /** A line for each of some options with the proportional mix: what it loses, and the time. */
 export function optionsTable(rows: readonly ComparedRow[], names: readonly string[], spent: ReadonlyMap<string, Spent>): string {
@@ -122,9 +122,9 @@ export function optionsTable(rows: readonly ComparedRow[], names: readonly strin
     return [
       [
         gptqOptions[method]?.title ?? method,
-        `${narrow(mean.value)} (${narrow(low)} to ${narrow(high)})`,
-        narrow(weighted.value),
-        `${worst.language} ${narrow(worst.value)}`,
+        `${thousandths(mean.value)} (${thousandths(low)} to ${thousandths(high)})`,
+        thousandths(weighted.value),
+        `${worst.language} ${thousandths(worst.value)}`,
         took === undefined ? "" : took.processorSeconds.toFixed(0),
       ],
     ];

@@ -88,6 +88,7 @@ const workerRules: WorkerRules<NodeWorker> = {
 export class Engine {
   readonly #plan: Plan;
   readonly #options: EngineOptions;
+  /** What becomes of the outputs of the plan's nodes. */
   readonly #outputs: NodeOutputs;
   /** Node → its place in the plan, from 1 on. */
   readonly #places: ReadonlyMap<string, number>;
@@ -397,7 +398,7 @@ export class Engine {
 
   /** Whether an artifact is copied to the output folder at the end of the run. */
   #isResult(address: string): boolean {
-    return [...this.#outputs.results].some((id) => this.#addresses.get(id) === address);
+    return this.#outputs.results.some((id) => this.#addresses.get(id) === address);
   }
 
   /** A model that this run makes is known by its address before it is read back. */

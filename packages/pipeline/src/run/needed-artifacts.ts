@@ -2,7 +2,11 @@ import { InternalError } from "@mbs/contracts";
 import type { NodeOutputs } from "./node-outputs.ts";
 import type { PlanNode } from "../plan/nodes/plan-node.ts";
 
-type OutputKinds = { readonly [Kind in "intermediate" | "passing"]: Pick<NodeOutputs[Kind], "has"> };
+/** How nodes of a plan differ in what becomes of their outputs; see {@link NodeOutputs}. */
+interface OutputKinds {
+  readonly intermediate: Pick<NodeOutputs["intermediate"], "has">;
+  readonly passing: Pick<NodeOutputs["passing"], "has">;
+}
 
 interface NodeNeeds {
   readonly node: PlanNode;

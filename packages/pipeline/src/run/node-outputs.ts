@@ -8,7 +8,7 @@ export interface NodeOutputs {
   /** Node → the nodes that read it, in the order of the plan; absent where there is none. */
   readonly readers: ReadonlyMap<string, readonly string[]>;
   /** Nodes whose output is copied to the output folder at the end: few of a plan. */
-  readonly results: ReadonlySet<string>;
+  readonly results: readonly string[];
   /** Nodes whose output is removed when nothing reads it any more. */
   readonly intermediate: ReadonlySet<string>;
   /** Nodes whose output is read by nodes that follow them alone, on the same worker. */
@@ -69,7 +69,7 @@ export function outputsOf(
   };
   return {
     readers,
-    results: idsWhere(({ result }) => result !== undefined),
+    results: [...idsWhere(({ result }) => result !== undefined)],
     intermediate,
     followed: idsWhere(({ id }) => !readByOthers.has(id)),
     passing: idsWhere(passes),
