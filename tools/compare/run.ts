@@ -76,8 +76,9 @@ const folders = { model: resolve(model), texts: resolve(texts), output: resolve(
 const { segments, length, windows, windowLength } = size;
 const corpus = join(folders.texts, "calibration.yaml");
 const sharesPath = join(folders.texts, "shares.json");
-/** Shares of the training mixture; without the file those that the model's folder states. */
-const shares = existsSync(sharesPath) ? sharesPath : undefined;
+/** The shares that a mix follows, where it follows any; without the file they are those that the model's folder states. */
+const distributionOf = (mix: string): string | undefined =>
+  mix === "proportional" && existsSync(sharesPath) ? sharesPath : undefined;
 
 /** Scores a model in every language on the held-out windows. */
 function evaluate(path: string, label: string): void {
@@ -90,6 +91,7 @@ function evaluate(path: string, label: string): void {
 
 async function compressRow({ name, method, mix }: Row): Promise<void> {
   const folder = join(folders.output, name.replaceAll(" ", "-"));
+  const distribution = distributionOf(mix);
   const recipe = {
     model: folders.model,
     corpus,
@@ -97,7 +99,7 @@ async function compressRow({ name, method, mix }: Row): Promise<void> {
       mix: mixes[mix],
       segments,
       length,
-      ...(mix === "proportional" && shares !== undefined && { distribution: shares }),
+      ...(distribution !== undefined && { distribution }),
     },
     // stated, so that rows of two versions with other defaults can be compared
     propagation: "true-sequential",
@@ -128,8 +130,9 @@ function sampleTokens(mix: string): string {
   const path = join(folders.output, `segments-${mix}.arrow`);
   if (existsSync(path)) return path;
   const drawn = ["--segments", String(segments), "--length", String(length), "--mix", mixes[mix] ?? mix];
-  const distribution = mix === "proportional" && shares !== undefined ? ["--distribution", shares] : [];
-  mbs(["sample", "--model", folders.model, "--corpus", corpus, ...drawn, ...distribution, "--output", path, "--quiet"]);
+  const distribution = distributionOf(mix);
+  const shares = distribution === undefined ? [] : ["--distribution", distribution];
+  mbs(["sample", "--model", folders.model, "--corpus", corpus, ...drawn, ...shares, "--output", path, "--quiet"]);
   return path;
 }
 

@@ -10,8 +10,7 @@ export interface Variant {
 }
 
 /** GPTQ without what came after it. */
-const bare = { solver: "gptq", search: "none", sweeps: 0, qep: 0 } as const;
-const base = { ...bare, bits: 4, groupSize: 64, symmetric: true } as const;
+const base = { solver: "gptq", search: "none", sweeps: 0, qep: 0, bits: 4, groupSize: 64, symmetric: true } as const;
 
 const variant = (
   name: string,
