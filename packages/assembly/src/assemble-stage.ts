@@ -9,6 +9,7 @@ import {
   hubName,
   isLegalFile,
   listCarriedFiles,
+  nonfiniteNote,
   openModel,
   readCardSource,
   recordFile,
@@ -34,6 +35,11 @@ const ownOptions = {
   withoutLayers: {
     kind: "flag",
     description: "convert the model as it is, without compressing anything, with --format gguf or onnx",
+    default: false,
+  },
+  allowNonfinite: {
+    kind: "flag",
+    description: "write tensors with NaN or Inf as they are, and name them, instead of stopping",
     default: false,
   },
   card: { kind: "flag", description: "write a model card, README.md", default: true },
@@ -161,6 +167,8 @@ async function* assembleAll(
       if (isWeightFile(file.path)) weightFiles.set(file.path, bytes);
       progress({ activity: "assemble", done: index + 1, total: files.length, unit: "files" });
     }
+    const nonfinite = nonfiniteNote(model);
+    if (nonfinite !== undefined) context.warn(nonfinite);
     // Record and card come last, since they say how large the weights are.
     for (const file of describe(weightFiles)) yield* filePieces(file, "assemble", signal);
   } finally {
@@ -238,7 +246,7 @@ export const assemble: Stage = {
         { option: "--format" },
       );
     }
-    const model = await openModel(own.model, context);
+    const model = await openModel(own.model, { ...context, allowNonfinite: own.allowNonfinite });
     const choice = { format, formatOptions, card: own.card && layers.length > 0, baseModel: own.baseModel, name: own.name };
     return { files: encodeFiles(assembleAll(layers, model, choice, context), { model: model.address }) };
   },

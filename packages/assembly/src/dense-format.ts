@@ -1,7 +1,7 @@
 import { createReadStream } from "node:fs";
 import { join } from "node:path";
 import { InternalError, parseOptions, UsageError } from "@mbs/contracts";
-import { configOf, converted, hasFile, indexFile, weightIndex, writeSafetensors } from "@mbs/models";
+import { configOf, converted, hasFile, indexFile, requireFiniteWeights, weightIndex, writeSafetensors } from "@mbs/models";
 import type { ArchitectureModel, GraphModel, Model, OutputFile, TensorInfo, WeightDtype } from "@mbs/models";
 import { codeBits } from "@mbs/numbers";
 import { chosenDtype, dtypeOptions } from "./safetensors/written-dtype.ts";
@@ -116,9 +116,14 @@ export const denseFormat: Format = {
       compressedBytes: changedBytes(model, layers),
     };
   },
-  planGraph(model, layers, given) {
+  async planGraph(model, layers, given) {
     const { dtype } = parseOptions(dtypeOptions, given, "assemble --format dense");
     refuseDtype(model, dtype);
-    return Promise.resolve(patchedFiles(model, layers));
+    const copied = model.checkpoint.list().filter(({ name }) => !layers.summaries.has(name));
+    await requireFiniteWeights(
+      model,
+      copied.map(({ name }) => name),
+    );
+    return patchedFiles(model, layers);
   },
 };

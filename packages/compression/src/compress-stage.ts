@@ -14,7 +14,7 @@ import {
   type StageContext,
 } from "@mbs/contracts";
 import { fittingType, roundsNothing } from "@mbs/gguf";
-import { openModel, requireCompressible, requireDense, requireVocabulary } from "@mbs/models";
+import { openModel, requireCompressible, requireDense, requireFiniteWeights, requireVocabulary } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { createBlas } from "@mbs/onnx";
 import { canSplitRows, dependentDefaults, loadSolver, solvers, vocabularyChoices, vocabularyOptions } from "@mbs/solvers";
@@ -125,6 +125,22 @@ function vocabularyChoice(
   }
   const asked = vocabularyOptions(solver, (like ?? options) as Parameters<typeof vocabularyOptions>[1], choice);
   return asked && { solver, options: { ...asked, ...dependentDefaults(solver, asked, alone) } };
+}
+
+/**
+ * Norms and other tensors that no solver changes, which `capture` has read where there are factors: better refused before the
+ * solver's work than by `assemble` after it.
+ *
+ * @throws {BadDataError} on NaN or Inf, with tensor and index
+ */
+async function requireFiniteRest(model: Model): Promise<void> {
+  const changed = new Set(
+    model.steps.flatMap(({ sites }) => sites.flatMap(({ weights }) => weights.map(({ tensor }) => tensor))),
+  );
+  await requireFiniteWeights(
+    model,
+    [...model.reads].filter((tensor) => !changed.has(tensor)),
+  );
 }
 
 /** What factors say of order and mix, where there are none. */
@@ -274,7 +290,10 @@ export const compress: Stage = {
     try {
       // assemble takes no layers of a packed model
       await requireDense(model);
-      if (factors === undefined) requireCompressible(model, context.warn);
+      if (factors === undefined) {
+        requireCompressible(model, context.warn);
+        await requireFiniteRest(model);
+      }
       if (own.vocabulary !== "off") requireVocabulary(model);
       const { order, weights } = factors === undefined ? uncalibrated : parseMetadata("factors", factors.schema);
       const { solver } = given;

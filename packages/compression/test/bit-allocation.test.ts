@@ -14,13 +14,14 @@ import {
 } from "@mbs/artifacts";
 import { at, BadDataError, parseOptions, UsageError, type ArtifactStream } from "@mbs/contracts";
 import { openModel, type Model } from "@mbs/models";
+import { putValue } from "@mbs/models/testing";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { parseSize, storedBits } from "../src/allocation/bits/bit-budget.ts";
 import { chooseLeast, type ChoiceUnit } from "../src/allocation/choice-program.ts";
 import { allocate, compress } from "../src/index.ts";
 import { rejects } from "./rejects.ts";
-import { factorsOf, factorStream, putNan, recordingContext, withTinyModel } from "./tiny-site.ts";
+import { factorsOf, factorStream, recordingContext, withTinyModel } from "./tiny-site.ts";
 
 type Options = Readonly<Record<string, unknown>>;
 
@@ -429,7 +430,7 @@ test("compress gives each tensor its bits, as if it were alone, with grids by it
 
 test("a tensor with NaN gets no bits on request, and counts as one that stays as it is", async () => {
   await withTinyModel({ steps: 1 }, async ({ path, steps }) => {
-    const broken = putNan(path, "dense_h_to_4h.weight");
+    const broken = putValue(path, "h.0.mlp.dense_h_to_4h.weight", 0, NaN);
     const model = await openModel(path, { allowNonfinite: true });
     const tensors = steps.flatMap(({ sites }) => sites.flatMap(({ weights }) => weights.map(({ tensor }) => tensor)));
     const left = tensors.filter((tensor) => tensor !== broken);

@@ -22,6 +22,7 @@ import {
 } from "@mbs/contracts";
 import { blockTypeNamed } from "@mbs/gguf";
 import type { Model } from "@mbs/models";
+import { putValue } from "@mbs/models/testing";
 import { decodeHalf, roundTo, unpackUpper } from "@mbs/numbers";
 import { outputByRow } from "@mbs/solvers";
 import { plainBlas } from "@mbs/solvers/conformance";
@@ -29,7 +30,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { compress, joinLayers } from "../src/index.ts";
 import { rejects } from "./rejects.ts";
-import { factorsOf, factorStream, makeFactor, putNan, recordingContext, runCompress, withTinyModel } from "./tiny-site.ts";
+import { factorsOf, factorStream, makeFactor, recordingContext, runCompress, withTinyModel } from "./tiny-site.ts";
 
 const halves = ({ data }: TensorData): Float32Array => decodeHalf(new Uint16Array(data.slice().buffer));
 const floats = ({ data }: TensorData): Float32Array => new Float32Array(data.slice().buffer);
@@ -316,7 +317,7 @@ test("a site without a factor falls back where solve said so, and is counted", a
 
 test("a tensor with NaN is refused, or left alone on request", async () => {
   await withTinyModel({ steps: 1 }, async ({ path: folder }) => {
-    const name = putNan(folder, "dense_h_to_4h.weight");
+    const name = putValue(folder, "h.0.mlp.dense_h_to_4h.weight", 0, NaN);
     const { openModel } = await import("@mbs/models");
     const model = await openModel(folder, { allowNonfinite: true });
     const records = await factorsOf(model);
@@ -327,6 +328,17 @@ test("a tensor with NaN is refused, or left alone on request", async () => {
     assert.ok(!layers.some(({ tensor }) => tensor === name));
     assert.match(context.warnings.join(), /dense_h_to_4h.weight has NaN or Inf and stays uncompressed/);
     await model.close();
+  });
+});
+
+test("without factors, a norm with Inf is refused before a weight is compressed", async () => {
+  await withTinyModel({ steps: 1 }, async ({ path: model }) => {
+    const name = putValue(model, "post_attention_layernorm.weight", 3, Infinity);
+    const run = (more: object) => compress.run({}, { model, solver: "rtn", withoutFactors: true, ...more }, recordingContext());
+    await rejects(run({}), BadDataError, new RegExp(`tensor ${name} has Infinity at index 3; .*--allow-nonfinite`));
+    const { layers } = await run({ allowNonfinite: true });
+    assert.ok(layers);
+    assert.is((await collect(readLayers(layers))).length, 4);
   });
 });
 

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { collect, encodeFactors, readLayers, type FactorRecord, type LayerRecord } from "@mbs/artifacts";
@@ -31,20 +31,6 @@ export async function withTinyModel(options: TinyModelOptions, work: (model: Mod
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-}
-
-/** Makes the first value of a tensor NaN. @param ending of the tensor's name @returns the whole name */
-export function putNan(folder: string, ending: string): string {
-  const path = join(folder, "model.safetensors");
-  const bytes = readFileSync(path);
-  const length = Number(bytes.readBigUInt64LE(0));
-  const header = JSON.parse(bytes.toString("utf8", 8, 8 + length)) as Record<string, { data_offsets: [number, number] }>;
-  const found = Object.entries(header).find(([tensor]) => tensor.endsWith(ending));
-  if (found === undefined) throw new Error(`no tensor ends with ${ending}`);
-  const [name, entry] = found;
-  bytes.writeUInt16LE(0x7e00, 8 + length + entry.data_offsets[0]);
-  writeFileSync(path, bytes);
-  return name;
 }
 
 /** A made-up factor: H has `1 + column % 3` on its diagonal and `beside` beside it; column 1 is dead. */

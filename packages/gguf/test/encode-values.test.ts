@@ -64,6 +64,9 @@ test("refuses a type that is only read, one that does not exist, and scales beyo
   const large = refusal(() => encodeValues(blockTypeNamed("Q4_0"), new Float32Array(32).fill(1e6)));
   assert.instance(large, BadDataError);
   assert.match(String(large), /need a scale of -125000, which half precision does not hold/);
+  const plain = refusal(() => encodeValues(blockTypeNamed("F16"), Float32Array.of(1, -65_520)));
+  assert.instance(plain, BadDataError);
+  assert.match(String(plain), /values have -65520, which half precision does not hold; take another type than F16/);
 });
 
 test.run();

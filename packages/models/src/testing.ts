@@ -1,3 +1,4 @@
+import { readFileSync, writeFileSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { at, InternalError } from "@mbs/contracts";
@@ -105,6 +106,30 @@ export async function writeTinyModel(folder: string, options: TinyModelOptions =
     const total = tensors.reduce((sum, { bytes }) => sum + bytes, 0);
     await writeJson(indexFile, { metadata: { total_size: total }, weight_map: Object.fromEntries(weightMap) });
   }
+}
+
+/**
+ * Puts another value into a tensor of a folder's model.safetensors.
+ *
+ * @param ending of the tensor's name
+ * @param index of the value in the tensor
+ * @returns the whole name
+ */
+export function putValue(folder: string, ending: string, index: number, value: number): string {
+  const path = join(folder, singleFile);
+  const bytes = readFileSync(path);
+  const start = 8 + Number(bytes.readBigUInt64LE(0));
+  const header = JSON.parse(bytes.toString("utf8", 8, start)) as Record<
+    string,
+    { dtype: string; data_offsets: [number, number] }
+  >;
+  const found = Object.entries(header).find(([tensor]) => tensor.endsWith(ending));
+  if (found === undefined) throw new InternalError(`no tensor ends with ${ending}`);
+  const [name, entry] = found;
+  const dtype = entry.dtype.toLowerCase() as WeightDtype;
+  bytes.set(encodeWeights(dtype, Float32Array.of(value)), start + entry.data_offsets[0] + index * bytesOfDtype(dtype));
+  writeFileSync(path, bytes);
+  return name;
 }
 
 /** Norms near 1, small biases, weights that keep the scale of their input. */

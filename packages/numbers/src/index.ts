@@ -25,7 +25,7 @@ export type { LivingDiagonal } from "./hessian/damping.ts";
 export { decodeHalf, encodeHalf } from "./dtypes/half.ts";
 export { inverseFactorReference, NotPositiveDefiniteError } from "./hessian/inverse-factor-reference.ts";
 export { inverseFactor } from "./hessian/inverse-factor.ts";
-export { findNonfinite } from "./dtypes/nonfinite.ts";
+export { findNonfinite, findNonfiniteStored } from "./dtypes/nonfinite.ts";
 export {
   invertOrder,
   naturalOrder,

@@ -1,6 +1,6 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { findNonfinite } from "@mbs/numbers";
+import { encodeWeights, findNonfinite, findNonfiniteStored } from "@mbs/numbers";
 
 /** Across two blocks of the search, and a rest that four do not divide. */
 const length = 2 * 4096 + 7;
@@ -18,6 +18,22 @@ test("the first of several is found, wherever it is", () => {
       values[index] = wrong;
       values[length - 1] = NaN;
       assert.is(findNonfinite(values), index, `${wrong} at ${index}`);
+    }
+  }
+});
+
+test("stored values of every dtype are searched, from any byte on", () => {
+  const largest = { f32: 3.4028234663852886e38, f16: 65_504, bf16: 3.3895313892515355e38 };
+  for (const dtype of ["f32", "f16", "bf16"] as const) {
+    for (const wrong of [NaN, Infinity, -Infinity]) {
+      const values = Float32Array.from({ length: 9 }, (_, index) => (index % 2 === 0 ? -largest[dtype] : 0));
+      assert.is(findNonfiniteStored(dtype, encodeWeights(dtype, values)), -1);
+      values.fill(wrong, 5, 7);
+      const bytes = encodeWeights(dtype, values);
+      const shifted = new Uint8Array(bytes.length + 1);
+      shifted.set(bytes, 1);
+      assert.is(findNonfiniteStored(dtype, bytes), 5, `${dtype} ${wrong}`);
+      assert.is(findNonfiniteStored(dtype, shifted.subarray(1)), 5, `${dtype} ${wrong} at an odd byte`);
     }
   }
 });

@@ -408,6 +408,7 @@ test("what capture may pass over, every node that runs the model may", async () 
     const runners = nodes.filter(({ stage }) => stage === "capture" || stage === "propagate");
     assert.ok(runners.length > 4);
     for (const { id, options } of runners) assert.is(options["allowNonfinite"], true, id);
+    assert.is(nodes.find(({ stage }) => stage === "assemble")?.options["allowNonfinite"], true);
   }
 });
 

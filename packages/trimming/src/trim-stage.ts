@@ -8,14 +8,16 @@ import {
   filePieces,
   listCarriedFiles,
   mayHoldModel,
+  nonfiniteNote,
   openModel,
+  storedPieces,
   tokenIds,
   textFile,
   trimmingKey,
   weightIndex,
   writeSafetensors,
 } from "@mbs/models";
-import type { ArchitectureModel, OutputFile, TensorInfo, TrimmingRecord, WeightFile } from "@mbs/models";
+import type { ArchitectureModel, OutputFile, TrimmingRecord, WeightFile } from "@mbs/models";
 import { renumberedJson, renumberedTokens } from "./renumbered-json.ts";
 import { partSizes, wholeSize } from "./part-sizes.ts";
 import { countTokens, requireTokens } from "./token-use.ts";
@@ -43,24 +45,22 @@ export const trimmingOptions = {
 
 const { model, corpus, ...others } = trimmingOptions;
 
+const allowNonfinite = {
+  kind: "flag",
+  description: "write tensors with NaN or Inf as they are, and name them, instead of stopping",
+  default: false,
+} as const;
+
 const options = {
   model,
   corpus,
   keep: { kind: "list", placeholder: "LANG,…", description: "languages to keep: every token of their texts in the corpus stays" },
   ...others,
+  allowNonfinite,
 } as const satisfies OptionTable;
-
-/** Bytes of a tensor that are read at a time. */
-const pieceBytes = 4 * 1024 * 1024;
 
 /** Files that say of tokens what tokenizer.json says, with the old ids. */
 const replaced: ReadonlySet<string> = new Set(["vocab.json", "merges.txt"]);
-
-async function* storedPieces({ checkpoint }: ArchitectureModel, { name, bytes }: TensorInfo): AsyncGenerator<Uint8Array> {
-  for (let offset = 0; offset < bytes; offset += pieceBytes) {
-    yield await checkpoint.readRaw(name, offset, Math.min(pieceBytes, bytes - offset));
-  }
-}
 
 function weightFile(model: ArchitectureModel, { file, metadata, tensors }: WeightFile, onTensor: () => void): OutputFile {
   return {
@@ -153,6 +153,8 @@ async function* trimAll(
     let done = 0;
     const onTensor = (): void => progress({ activity: "trim", done: ++done, total, unit: "tensors" });
     for (const file of await listFiles(model, trimming, record, onTensor)) yield* filePieces(file, "trim", signal);
+    const nonfinite = nonfiniteNote(trimming.trimmed);
+    if (nonfinite !== undefined) warn(nonfinite);
   } finally {
     await model.close();
   }
@@ -188,8 +190,8 @@ export const trim = defineStage({
       await model.close();
     }
   },
-  async run(_, { model: name, ...values }, context) {
-    const model = await openModel(name, context);
+  async run(_, { model: name, allowNonfinite, ...values }, context) {
+    const model = await openModel(name, { ...context, allowNonfinite });
     try {
       const dense = await requireTrimmable(model);
       return { files: encodeFiles(trimAll(dense, values, context), { model: model.address }) };

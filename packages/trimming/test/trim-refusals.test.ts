@@ -4,11 +4,13 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { BadDataError, FailedPreconditionError, UsageError } from "@mbs/contracts";
 import { openModel } from "@mbs/models";
+import { putValue } from "@mbs/models/testing";
 import { trim } from "../src/index.ts";
 import {
   controlled,
   controlledTexts,
   forwardFixture,
+  oldRows,
   readFamily,
   refusal,
   temporaryFolder,
@@ -53,6 +55,38 @@ test("what cannot be trimmed is refused with the remedy", async () => {
   const broken = await openModel(folder).catch((reason: unknown) => reason);
   assert.instance(broken, BadDataError);
   assert.match(String(broken), "mbs_trimming is no record of a trimmed vocabulary");
+});
+
+test("NaN in a kept row, a weight or a norm is refused as in the source; --allow-nonfinite carries it and names it", async () => {
+  const tokenizer = await readFamily("byte-level");
+  const options = { corpus, keep: ["en"], multiple: 1 };
+  const model = await writeModel(root, tokenizer, { vocabularySize: 1402 });
+  const [first = -1] = await oldRows(model, (await trimInto(root, { ...options, model })).folder);
+  assert.ok(first >= 0);
+  // rows have 8 values
+  for (const [ending, index] of [
+    ["word_embeddings.weight", first * 8 + 3],
+    ["dense_h_to_4h.weight", 9],
+    ["ln_f.weight", 2],
+  ] as const) {
+    const sick = await writeModel(root, tokenizer, { vocabularySize: 1402 });
+    const tensor = putValue(sick, ending, index, NaN);
+    const { message } = await refusal(root, { ...options, model: sick });
+    assert.match(message, new RegExp(`model\\.safetensors: tensor ${tensor} has NaN at index ${index}; .*--allow-nonfinite`));
+    const { lines } = await trimInto(root, { ...options, model: sick, allowNonfinite: true });
+    assert.ok(lines.includes(`1 tensor has NaN or Inf, written as it is: ${tensor}`), lines.join("\n"));
+  }
+});
+
+test("a row with Inf that no kept language uses goes without a word", async () => {
+  const tokenizer = await readFamily("byte-level");
+  const model = await writeModel(root, tokenizer, { vocabularySize: 1402 });
+  const options = { model, corpus, keep: ["en"], multiple: 1 };
+  const kept = await oldRows(model, (await trimInto(root, options)).folder);
+  const dropped = Array.from({ length: 1402 }, (_, row) => row).find((row) => !kept.includes(row));
+  assert.ok(dropped !== undefined);
+  putValue(model, "word_embeddings.weight", dropped * 8, Infinity);
+  await trimInto(root, options);
 });
 
 test("a recipe's check refuses unknown languages and models that cannot be trimmed", async () => {

@@ -2,7 +2,7 @@ import { FailedPreconditionError, InternalError, parseOptions } from "@mbs/contr
 import type { OptionTable } from "@mbs/contracts";
 import { allocatedTypes, blockTypeNamed, bytesIn, mixtureNamed, roundsNothing, typeMixtures, writeGguf } from "@mbs/gguf";
 import type { BlockType, GgufField, TypeMixture } from "@mbs/gguf";
-import { ggufFile, ggufTypes, planGguf, readCardSource, requireGgufModel } from "@mbs/models";
+import { ggufFile, ggufTypes, planGguf, readCardSource, requireFiniteWeights, requireGgufModel } from "@mbs/models";
 import type { ArchitectureModel, GgufPlan } from "@mbs/models";
 import { isRoundedAgain } from "../card/storage-counts.ts";
 import type { Format } from "../format.ts";
@@ -62,6 +62,27 @@ function typesOfLayers({ tensors }: GgufPlan, layers: LayerSpool): ReadonlyMap<s
   );
 }
 
+/**
+ * The dtypes of tensors with NaN or Inf, by name: they stay as in the source, since blocks would damage what is beside such a
+ * value. Empty where such tensors are refused, as soon as they are read.
+ */
+async function typesOfNonfinite(
+  model: ArchitectureModel,
+  { tensors }: GgufPlan,
+  layers: LayerSpool,
+): Promise<ReadonlyMap<string, BlockType>> {
+  const { checkpoint } = model;
+  if (!checkpoint.allowNonfinite) return new Map();
+  const types = new Map<string, BlockType>();
+  for (const { name, sources } of tensors) {
+    const stored = sources.filter((source) => !layers.summaries.has(source));
+    await requireFiniteWeights(model, stored);
+    const wrong = stored.find((source) => checkpoint.nonfinite.has(source));
+    if (wrong !== undefined) types.set(name, blockTypeNamed((checkpoint.info(wrong).dtype ?? model.dtype).toUpperCase()));
+  }
+  return types;
+}
+
 /** Whether an allocation chose the types of layers. */
 const hasAllocatedTypes = ({ origins, summaries }: LayerSpool): boolean =>
   origins.some(({ options }) => options["allocation"] !== undefined) &&
@@ -97,7 +118,8 @@ export const ggufFormat: Format = {
     for (const remark of plan.notes) warn(remark);
     const ofMixture = ggufTypes(plan, mixture);
     const ofLayers = typesOfLayers(plan, layers);
-    const types = new Map([...ofMixture, ...ofLayers]);
+    const ofNonfinite = await typesOfNonfinite(model, plan, layers);
+    const types = new Map([...ofMixture, ...ofLayers, ...ofNonfinite]);
     const typeOf = (name: string): BlockType => {
       const type = types.get(name);
       if (type === undefined) throw new InternalError(`GGUF: tensor ${name} has no type`, { tensor: name });
@@ -111,7 +133,7 @@ export const ggufFormat: Format = {
       warn(`layers hold blocks of other types, which are written as they are: ${groupsByType([...others.keys()], others)}`);
     }
     // what layers say differs from the rule is no matter of the rule
-    const ruled = plan.tensors.filter(({ name }) => !others.has(name));
+    const ruled = plan.tensors.filter(({ name }) => !others.has(name) && !ofNonfinite.has(name));
     const fallbacks = fallbackLine(ruled, types, mixture.base);
     if (fallbacks !== undefined) warn(fallbacks);
     const again = plan.tensors.filter(({ name, sources }) =>

@@ -1,4 +1,4 @@
-import { at, InternalError } from "@mbs/contracts";
+import { at, BadDataError, InternalError } from "@mbs/contracts";
 import { encodeValues } from "@mbs/gguf";
 import type { BlockType } from "@mbs/gguf";
 import { transpose } from "@mbs/models";
@@ -76,6 +76,16 @@ function ownBlocks(layers: LayerSpool, source: string, { name }: BlockType): Uin
   return layers.summaries.get(source)?.grid === name ? layers.readPart(source, "blocks")?.data : undefined;
 }
 
+/** Rows in a type's bytes. @throws {BadDataError} naming the tensor where half precision does not hold a value or a scale of it */
+function encoded(type: BlockType, rows: Float32Array, tensor: string): Uint8Array {
+  try {
+    return encodeValues(type, rows);
+  } catch (cause) {
+    if (!(cause instanceof BadDataError)) throw cause;
+    throw new BadDataError(`tensor ${tensor}: ${cause.message}`, { tensor, type: type.name }, { cause });
+  }
+}
+
 /** The bytes of a tensor of a GGUF file, a few rows at a time. */
 export async function* tensorBytes(
   model: ArchitectureModel,
@@ -97,7 +107,7 @@ export async function* tensorBytes(
     }
     for await (const rows of wholeRows(sourceValues(model, layers, tensor, source), columns)) {
       if (add !== 0) for (let index = 0; index < rows.length; index += 1) rows[index] = at(rows, index) + add;
-      yield encodeValues(type, rows.slice());
+      yield encoded(type, rows.slice(), source);
     }
   }
 }

@@ -40,13 +40,15 @@ export function untiedName(model: Model, isRounded: boolean): string {
 /** A checkpoint with the embedding under another name too. */
 function withCopy(checkpoint: Checkpoint, embedding: string, name: string): Checkpoint {
   if (checkpoint.has(name)) return checkpoint;
-  const { files, nonfinite, readPacked } = checkpoint;
+  const { files, nonfinite, allowNonfinite, readPacked } = checkpoint;
   const copy: TensorInfo = { ...checkpoint.info(embedding), name, file: at(files, files.length - 1).file };
   const stored = (tensor: string): string => (tensor === name ? embedding : tensor);
   const listed = [...checkpoint.list(), copy];
   return {
     files: files.map((file) => (file.file === copy.file ? { ...file, tensors: [...file.tensors, copy] } : file)),
     nonfinite,
+    allowNonfinite,
+    noteNonfinite: (tensor, ...found) => checkpoint.noteNonfinite(stored(tensor), ...found),
     list: () => listed,
     has: (tensor) => tensor === name || checkpoint.has(tensor),
     info: (tensor) => (tensor === name ? copy : checkpoint.info(tensor)),

@@ -1,17 +1,8 @@
 import { at, FailedPreconditionError } from "@mbs/contracts";
+import { storedPieces } from "@mbs/models";
 import type { Model, WeightDtype } from "@mbs/models";
 import { decodeWeights, encodeWeights } from "@mbs/numbers";
 import type { LayerSpool } from "./layer-spool.ts";
-
-/** Bytes of an unchanged tensor that are in memory at a time. */
-const pieceBytes = 3 * 1024 * 1024;
-
-/** An unchanged tensor of a model, as it is stored, piece by piece. */
-export async function* rawPieces(model: Model, name: string, bytes: number): AsyncGenerator<Uint8Array> {
-  for (let offset = 0; offset < bytes; offset += pieceBytes) {
-    yield await model.checkpoint.readRaw(name, offset, Math.min(pieceBytes, bytes - offset));
-  }
-}
 
 /** @throws {FailedPreconditionError} where rounding has made a number infinite */
 function checkRange(values: Float32Array, rounded: Float32Array, tensor: string, dtype: WeightDtype): void {
@@ -32,6 +23,7 @@ function checkRange(values: Float32Array, rounded: Float32Array, tensor: string,
  *
  * @param bytes of the tensor in the source
  * @throws {FailedPreconditionError} on a number that the dtype cannot hold
+ * @throws {BadDataError} on NaN or Inf, as storedPieces
  */
 export async function* writtenPieces(
   model: Model,
@@ -40,7 +32,7 @@ export async function* writtenPieces(
   dtype?: WeightDtype,
 ): AsyncGenerator<Uint8Array> {
   const changed = layers.read(name);
-  const pieces = changed === undefined ? rawPieces(model, name, bytes) : [changed];
+  const pieces = changed === undefined ? storedPieces(model, { name, bytes }) : [changed];
   const own = dtype && model.checkpoint.info(name).dtype;
   if (dtype === undefined || own === undefined || own === dtype) {
     yield* pieces;

@@ -1,6 +1,6 @@
 import { parseOptions, UsageError } from "@mbs/contracts";
 import type { OptionTable } from "@mbs/contracts";
-import { editedConfig, hasFile, jsonFile } from "@mbs/models";
+import { editedConfig, hasFile, jsonFile, requireFiniteWeights } from "@mbs/models";
 import type { Model, OutputFile } from "@mbs/models";
 import { elementTypeNumbers } from "@mbs/onnx";
 import type { Format, FormattedModel } from "../format.ts";
@@ -147,14 +147,16 @@ export const onnxFormat: Format = {
     const graph = buildDecoderGraph(model, layers, weights, { threeBit, accuracyLevel: accuracy, embeddings });
     return formatted(model, name, weights, { ...graph, content: () => [graph.model], bytes: weights.bytes });
   },
-  planGraph(model, layers, raw) {
+  async planGraph(model, layers, raw) {
     const { threeBit, accuracyLevel, embeddings } = parseOptions(options, raw, "assemble --format onnx");
     refuseEmbeddings(embeddings);
     const name = modelFile(layers);
     const weights = new WeightFiles(name.file);
     const graph = rewriteGraph(model, layers, weights, { threeBit, accuracyLevel: Number(accuracyLevel) as AccuracyLevel });
+    await requireFiniteWeights(model, graph.inline);
+    const inlineBytes = graph.inline.reduce((sum, tensor) => sum + model.checkpoint.info(tensor).bytes, 0);
     const past = model.graph.inputs.find((input) => input.name.startsWith("past"));
     const cacheType = past?.type === elementTypeNumbers.float16 ? "float16" : "float32";
-    return formatted(model, name, weights, { ...graph, bytes: weights.bytes + graph.inlineBytes }, cacheType);
+    return formatted(model, name, weights, { ...graph, bytes: weights.bytes + inlineBytes }, cacheType);
   },
 };

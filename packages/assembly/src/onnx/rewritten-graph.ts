@@ -13,8 +13,8 @@ export interface RewrittenGraph {
   readonly content: () => Iterable<Uint8Array>;
   /** Bytes of the tensors that layers changed, as stored. */
   readonly compressedBytes: number;
-  /** Bytes of tensors that stay in the model's own file. */
-  readonly inlineBytes: number;
+  /** Tensors that stay in the model's own file. */
+  readonly inline: readonly string[];
 }
 
 /** BitwiseAnd and BitwiseOr, which join planes, came with this operator set. */
@@ -82,14 +82,15 @@ export function rewriteGraph(
     dropped.add(weight.tensor);
     nodes.set(weight.node, replaceProduct(builder, store, weight));
   }
-  let [changedBytes, inlineBytes] = [0, 0];
+  let changedBytes = 0;
+  const inline: string[] = [];
   for (const { name, type, dims, external } of source.tensors.values()) {
     const changed = layers.summaries.has(name);
     if (dropped.has(name) || !checkpoint.has(name)) continue;
     const { bytes } = checkpoint.info(name);
     if (changed) changedBytes += bytes;
     if (external === undefined && !changed) {
-      inlineBytes += bytes;
+      inline.push(name);
       continue;
     }
     const elementType = elementTypeOf(type);
@@ -100,5 +101,5 @@ export function rewriteGraph(
     moved.add(name);
   }
   const change: GraphChange = { nodes, dropped, moved, tensors: builder.tensors(), domains: new Map([["com.microsoft", 1]]) };
-  return { content: () => changedGraph(source, change), compressedBytes: store.compressedBytes + changedBytes, inlineBytes };
+  return { content: () => changedGraph(source, change), compressedBytes: store.compressedBytes + changedBytes, inline };
 }

@@ -1,5 +1,5 @@
-import { BadDataError, InternalError, UsageError } from "@mbs/contracts";
-import { encodeWeights } from "@mbs/numbers";
+import { at, BadDataError, InternalError, UsageError } from "@mbs/contracts";
+import { encodeWeights, findNonfiniteStored } from "@mbs/numbers";
 import type { BlockType } from "../blocks/block-types.ts";
 import { blockGrids } from "../packing/block-grids.ts";
 import type { BlockCodes } from "../packing/block-codes.ts";
@@ -43,6 +43,14 @@ const emptyBlocks = (count: number, { values, subBlocks }: BlockEncoder): BlockC
   subOffsets: new Uint8Array(count * subBlocks),
 });
 
+/** @throws {BadDataError} where half precision makes a number infinite */
+function checkHalves(values: Float32Array, halves: Uint8Array): void {
+  const index = findNonfiniteStored("f16", halves);
+  const value = index < 0 ? NaN : at(values, index);
+  if (!Number.isFinite(value)) return;
+  throw new BadDataError(`values have ${value}, which half precision does not hold; take another type than F16`, { value });
+}
+
 /** @throws {BadDataError} where a scale is too large for half precision */
 function checkScales({ scales, offsets }: BlockCodes, count: number, type: string): void {
   for (const scale of [...scales.subarray(0, count), ...offsets.subarray(0, count)]) {
@@ -60,13 +68,17 @@ function checkScales({ scales, offsets }: BlockCodes, count: number, type: strin
  * Values of a row, or without an importance of any number of rows, in a type's bytes, each to nearest: equal to those of
  * ggml's `ggml_quantize_chunk`.
  *
- * @param values whole blocks
+ * @param values whole blocks, finite where the type has blocks: one that is not damages its neighbours
  * @param importance one number a value, such as E[x²] of the input that it is multiplied with; `values` must be one row then
- * @throws {BadDataError} where a scale is too large for half precision
+ * @throws {BadDataError} where a value or a scale is too large for half precision
  * @throws {UsageError} where the type is not written
  */
 export function encodeValues(type: BlockType, values: Float32Array, importance?: Float32Array): Uint8Array {
-  if (type.plain !== undefined) return encodeWeights(type.plain, values);
+  if (type.plain !== undefined) {
+    const plain = encodeWeights(type.plain, values);
+    if (type.plain === "f16") checkHalves(values, plain);
+    return plain;
+  }
   const encoder = blockEncoders.get(type.name);
   const grid = blockGrids.get(type.name);
   if (encoder === undefined || grid === undefined) {

@@ -234,6 +234,15 @@ test("8: NaN is refused with tensor and index; --allow-nonfinite leaves that ten
   ];
   const { stderr } = await mbs([...compress, "--output", path("sick-layers.arrow")]);
   assert.match(stderr, /dense_h_to_4h\.weight has NaN or Inf and stays uncompressed/);
+  const assemble = ["assemble", "--model", folder, "--layers", path("sick-layers.arrow")];
+  for (const format of ["dense", "onnx"]) {
+    const output = path(`no-${format}`);
+    await refused([...assemble, "--format", format], 65, /dense_h_to_4h\.weight has NaN at index 5; .*--allow-nonfinite/, {
+      output,
+    });
+    const written = await done([...assemble, "--format", format, "--allow-nonfinite", "--output", path(`sick-${format}`)]);
+    assert.match(written.stderr, /1 tensor has NaN or Inf, written as it is: [^\n]*dense_h_to_4h\.weight/);
+  }
 });
 
 test("10: a snapshot of a Hub cache, whose files link into its blobs, is a model", async ({ path, corpus }) => {

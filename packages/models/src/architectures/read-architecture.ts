@@ -1,5 +1,6 @@
 import { FailedPreconditionError } from "@mbs/contracts";
 import { createCheckpoint } from "../checkpoint/checkpoint.ts";
+import type { ReadOptions } from "../checkpoint/checkpoint.ts";
 import type { Checkpoint, TensorFile } from "../checkpoint/checkpoint.ts";
 import { splitJoined } from "../checkpoint/joined-tensors.ts";
 import { readableCheckpoint } from "../checkpoint/quantised/quantised-checkpoint.ts";
@@ -75,7 +76,7 @@ export async function readArchitecture(
   files: readonly TensorFile[],
   config: JsonObject,
   { folder, file }: { readonly folder: string; readonly file: string },
-  options: { readonly allowNonfinite: boolean },
+  options: ReadOptions,
 ): Promise<ReadArchitecture> {
   const architecture = await loadArchitecture(Object.hasOwn(config, "model_type") ? config["model_type"] : undefined, file);
   const reading = architecture.read(config, file);

@@ -44,6 +44,8 @@ export interface Checkpoint {
   readonly files: readonly WeightFile[];
   /** Tensors found to hold NaN or Inf while `allowNonfinite` was on: they must stay as they are. Grows as tensors are read. */
   readonly nonfinite: ReadonlySet<string>;
+  /** Whether such tensors are taken at all. */
+  readonly allowNonfinite: boolean;
   /** All tensors, sorted by name (code units). */
   list(): readonly TensorInfo[];
   has(name: string): boolean;
@@ -60,6 +62,13 @@ export interface Checkpoint {
   readRowsF32(name: string, rows: ArrayLike<number>): Promise<Float32Array>;
   /** A linear weight that is stored as codes on grids, undefined for any other; absent where none is stored so. */
   readonly readPacked?: (name: string) => Promise<PackedWeight | undefined>;
+  /**
+   * Takes note of a NaN or Inf that was met in the bytes of a tensor, under the same rules as `readF32`.
+   *
+   * @param index of the value in the tensor
+   * @throws {BadDataError} naming tensor and index. With `allowNonfinite`, the tensor joins `nonfinite`
+   */
+  noteNonfinite(name: string, index: number, value: number): void;
   /** The bytes as stored; `offset` and `length` choose a part. */
   readRaw(name: string, offset?: number, length?: number): Promise<Uint8Array>;
   close(): void;
@@ -80,12 +89,18 @@ function decode(bytes: Uint8Array, dtype: WeightDtype): Float32Array {
   return dtype === "f16" ? decodeHalf(bits) : decodeBrain(bits);
 }
 
+/** How tensors are read. */
+export interface ReadOptions {
+  /** Read NaN and Inf as 0 and list their tensors in `nonfinite`; undefined where the command has no option for it. */
+  readonly allowNonfinite: boolean | undefined;
+}
+
 /**
  * The tensors of opened weight files.
  *
  * @param files no two of them have a tensor of the same name
  */
-export function createCheckpoint(files: readonly TensorFile[], { allowNonfinite }: { allowNonfinite: boolean }): Checkpoint {
+export function createCheckpoint(files: readonly TensorFile[], { allowNonfinite }: ReadOptions): Checkpoint {
   const byName = new Map<string, { file: TensorFile; entry: HeaderEntry; info: TensorInfo }>();
   const listing = files.map((file) => ({
     file: file.name,
@@ -117,23 +132,30 @@ export function createCheckpoint(files: readonly TensorFile[], { allowNonfinite 
     }
     return { file, entry, info, dtype };
   };
-  const check = (values: Float32Array, name: string, file: string, indexOf: (index: number) => number): Float32Array => {
-    const first = findNonfinite(values);
-    if (first < 0) return values;
-    if (!allowNonfinite) {
-      const index = indexOf(first);
-      throw new BadDataError(
-        `${file}: tensor ${name} has ${values[first]} at index ${index}; repair the model, or leave the tensor uncompressed with --allow-nonfinite`,
-        { file, tensor: name, index },
-      );
+  const noteNonfinite = (name: string, index: number, value: number): void => {
+    if (allowNonfinite !== true) {
+      const { path } = find(name).file;
+      const option = allowNonfinite === undefined ? "" : ", or leave the tensor uncompressed with --allow-nonfinite";
+      throw new BadDataError(`${path}: tensor ${name} has ${value} at index ${index}; repair the model${option}`, {
+        file: path,
+        tensor: name,
+        index,
+      });
     }
     nonfinite.add(name);
+  };
+  const check = (values: Float32Array, name: string, indexOf: (index: number) => number): Float32Array => {
+    const first = findNonfinite(values);
+    if (first < 0) return values;
+    noteNonfinite(name, indexOf(first), at(values, first));
     return values.map((value) => (Number.isFinite(value) ? value : 0));
   };
 
   return {
     files: listing,
     nonfinite,
+    allowNonfinite: allowNonfinite === true,
+    noteNonfinite,
     list: () => sorted,
     has: (name) => byName.has(name),
     info: (name) => find(name).info,
@@ -141,7 +163,7 @@ export function createCheckpoint(files: readonly TensorFile[], { allowNonfinite 
       const { file, entry, info, dtype } = weight(name);
       const bytes = new Uint8Array(info.bytes);
       file.readInto(entry, 0, bytes);
-      return check(decode(bytes, dtype), name, file.path, (index) => index);
+      return check(decode(bytes, dtype), name, (index) => index);
     },
     async readRowsF32(name, rows) {
       const { file, entry, info, dtype } = weight(name);
@@ -152,12 +174,7 @@ export function createCheckpoint(files: readonly TensorFile[], { allowNonfinite 
       for (const [index, row] of Array.from(rows).entries()) {
         file.readInto(entry, row * stride, bytes.subarray(index * stride, (index + 1) * stride));
       }
-      return check(
-        decode(bytes, dtype),
-        name,
-        file.path,
-        (index) => at(rows, Math.floor(index / columns)) * columns + (index % columns),
-      );
+      return check(decode(bytes, dtype), name, (index) => at(rows, Math.floor(index / columns)) * columns + (index % columns));
     },
     async readRaw(name, offset = 0, length) {
       const { file, entry, info } = find(name);

@@ -211,6 +211,11 @@ export interface OpenedModel {
   /** Names of its streams, as texts enter them: "hidden", with "encoder" before it in an encoder-decoder. */
   readonly streams: readonly string[];
   readonly checkpoint: Checkpoint;
+  /**
+   * Tensors that a forward pass reads as weights. Others are masks, tables of older checkpoints or integers, and Inf may be
+   * meant there.
+   */
+  readonly reads: ReadonlySet<string>;
   /** A tensor as graphs use it, as float32: [rows, site width] for a weight that reads a site. */
   readonly readWeight: WeightReader;
   /** What a user should know about how the model is read, a line each: mostly weights that stay as they are. */

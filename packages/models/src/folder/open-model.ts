@@ -7,6 +7,7 @@ import { vocabularyOf } from "../architectures/vocabulary.ts";
 import { readRotation } from "../config/rotation-record.ts";
 import { readTrimming } from "../config/trimming-record.ts";
 import { createCheckpoint } from "../checkpoint/checkpoint.ts";
+import type { ReadOptions } from "../checkpoint/checkpoint.ts";
 import { ggufFile, hasWeightFiles, isGgufFolder, openWeightFiles } from "../checkpoint/weight-files.ts";
 import { createWeightReader } from "../checkpoint/weight-reader.ts";
 import { createForward } from "../forward/forward.ts";
@@ -23,7 +24,10 @@ import type { ArchitectureModel, Model } from "./model.ts";
 import { takeModel } from "./pooled-model.ts";
 
 export interface OpenModelOptions {
-  /** Read NaN and Inf weights as 0 and list their tensors in `checkpoint.nonfinite` instead of refusing them. */
+  /**
+   * Read NaN and Inf weights as 0 and list their tensors in `checkpoint.nonfinite` instead of refusing them. Absent where the
+   * command has no such option, which messages then do not name.
+   */
   readonly allowNonfinite?: boolean;
   /** Called while files of a model on the Hub are fetched. */
   readonly progress?: (progress: Progress) => void;
@@ -33,9 +37,6 @@ export interface OpenModelOptions {
    */
   readonly pool?: ObjectPool;
 }
-
-/** How tensors are read. */
-type ReadOptions = Required<Pick<OpenModelOptions, "allowNonfinite">>;
 
 /** A folder of safetensors. */
 async function folderSource(folder: string): Promise<ModelSource> {
@@ -91,6 +92,7 @@ async function openArchitectureModel(source: ModelSource, options: ReadOptions):
       layout,
       settings,
       checkpoint,
+      reads: new Set(layout.tensors.map(({ name }) => name)),
       readWeight,
       notes: [...source.notes, ...notes],
       passages: async () =>
@@ -129,8 +131,8 @@ async function openPath(root: string, options: ReadOptions): Promise<Model> {
  *
  * @throws {BadDataError} when a file is missing, broken, or contradicts another one, or the model type is not supported
  */
-export async function openModel(name: string, { allowNonfinite = false, progress, pool }: OpenModelOptions = {}): Promise<Model> {
+export async function openModel(name: string, { allowNonfinite, progress, pool }: OpenModelOptions = {}): Promise<Model> {
   const root = await modelFolder(name, progress);
   const open = (): Promise<Model> => openPath(root, { allowNonfinite });
-  return pool === undefined || allowNonfinite ? open() : takeModel(pool, root, open);
+  return pool === undefined || allowNonfinite === true ? open() : takeModel(pool, root, open);
 }

@@ -50,6 +50,12 @@ function restrictedCheckpoint(checkpoint: Checkpoint, tables: ReadonlySet<string
   return {
     files,
     nonfinite: checkpoint.nonfinite,
+    allowNonfinite: checkpoint.allowNonfinite,
+    noteNonfinite(name, index, value) {
+      if (!tables.has(name)) return checkpoint.noteNonfinite(name, index, value);
+      const [, columns = 1] = checkpoint.info(name).shape;
+      return checkpoint.noteNonfinite(name, at(rows, Math.floor(index / columns)) * columns + (index % columns), value);
+    },
     list: () => listed,
     has: (name) => checkpoint.has(name),
     info: (name) => restricted(checkpoint.info(name)),

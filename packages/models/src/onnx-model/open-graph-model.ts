@@ -5,6 +5,7 @@ import { nodeText, readGraphFile, withFlagsOff } from "@mbs/onnx";
 import type { ByteSource, GraphFile } from "@mbs/onnx";
 import type { Step } from "../architectures/layout.ts";
 import { createCheckpoint } from "../checkpoint/checkpoint.ts";
+import type { ReadOptions } from "../checkpoint/checkpoint.ts";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { createWeightReader } from "../checkpoint/weight-reader.ts";
 import { count, nullable } from "../config/config-keys.ts";
@@ -105,6 +106,16 @@ function readSizes(json: JsonObject, file: string) {
   };
 }
 
+/** Weights of sites, the embedding, and vectors, which are norms and biases; other matrices may be masks. */
+const readTensors = (checkpoint: Checkpoint, matrices: readonly (string | undefined)[]): ReadonlySet<string> =>
+  new Set(
+    checkpoint
+      .list()
+      .flatMap(({ name, dtype, shape }) =>
+        dtype !== undefined && (shape.length === 1 || matrices.includes(name)) ? [name] : [],
+      ),
+  );
+
 /**
  * Opens a model folder whose weights are an ONNX decoder's.
  *
@@ -112,11 +123,7 @@ function readSizes(json: JsonObject, file: string) {
  * @throws {BadDataError} where a file is broken, or names values at a location that is not allowed
  * @throws {FailedPreconditionError} for a graph that is no decoder of tokens, or with an unknown input
  */
-export async function openGraphModel(
-  folder: string,
-  graphPath: string,
-  options: { readonly allowNonfinite: boolean },
-): Promise<GraphModel> {
+export async function openGraphModel(folder: string, graphPath: string, options: ReadOptions): Promise<GraphModel> {
   const file = openFile(graphPath);
   let close = (): void => file.close();
   try {
@@ -157,6 +164,7 @@ export async function openGraphModel(
       outline,
       fileOffsets,
       checkpoint,
+      reads: readTensors(checkpoint, [...weights.map(({ tensor }) => tensor), outline.embedding?.tensor]),
       readWeight: createWeightReader(
         checkpoint,
         weights.map(({ tensor, rows, width, transposed = false }) => ({

@@ -1,3 +1,5 @@
+import type { WeightDtype } from "./rounding.ts";
+
 const exponent = 0x7f800000;
 /** Added to an exponent of all ones, it carries into the sign. */
 const carry = 0x00800000;
@@ -21,5 +23,23 @@ export function findNonfinite(values: Float32Array): number {
     if ((first | second) >= 0) continue;
     for (index = start; index < end; index += 1) if (!Number.isFinite(values[index])) return index;
   }
+  return -1;
+}
+
+/** Bits of the exponent, all ones in NaN and Inf. */
+const halfExponents = { f16: 0x7c00, bf16: 0x7f80 } as const;
+
+/**
+ * Index of the first NaN or Inf of values as they are stored; -1 where all are finite.
+ *
+ * @param bytes whole values, little-endian
+ */
+export function findNonfiniteStored(dtype: WeightDtype, bytes: Uint8Array): number {
+  const size = dtype === "f32" ? 4 : 2;
+  const { buffer, byteOffset, length } = bytes.byteOffset % size === 0 ? bytes : bytes.slice();
+  if (dtype === "f32") return findNonfinite(new Float32Array(buffer, byteOffset, length / size));
+  const exponent = halfExponents[dtype];
+  const words = new Uint16Array(buffer, byteOffset, length / size);
+  for (let index = 0; index < words.length; index += 1) if ((words[index]! & exponent) === exponent) return index;
   return -1;
 }

@@ -151,7 +151,13 @@ export function planWithFaults(recipe: Recipe, outline: ModelOutline, modelFolde
   const assembled = add({
     id: "assemble",
     stage: "assemble",
-    options: { model, ...nameOfSource(recipe), ...recipe.assemble },
+    options: {
+      model,
+      ...nameOfSource(recipe),
+      ...recipe.assemble,
+      // what compress leaves as it is has to be written as it is
+      ...(recipe.compress["allowNonfinite"] === true && { allowNonfinite: true }),
+    },
     inputs: { layers },
   });
   if (recipe.evaluate !== undefined) evaluateFrom(add, recipe, modelFolder, assembled);

@@ -113,7 +113,7 @@ export const recipeKeys = {
     takes: "options",
     description: "how the model is written, with the options of the format",
     stage: "assemble",
-    given: ["model"],
+    given: ["model", "allowNonfinite"],
   },
   evaluate: {
     takes: "options, `corpus` or `tasks` among them",

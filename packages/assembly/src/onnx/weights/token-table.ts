@@ -1,4 +1,5 @@
 import { BadDataError, FailedPreconditionError, InternalError, UsageError } from "@mbs/contracts";
+import { storedPieces } from "@mbs/models";
 import type { Model, WeightDtype } from "@mbs/models";
 import { encodeHalf } from "@mbs/numbers";
 import { elementTypeNumbers, integerTensor } from "@mbs/onnx";
@@ -6,7 +7,6 @@ import type { GraphBuilder } from "@mbs/onnx";
 import type { LayerGrid } from "../../layers/layer-grid.ts";
 import type { LayerSpool } from "../../layers/layer-spool.ts";
 import { readQuantisedLayer } from "../../layers/quantised-layer.ts";
-import { rawPieces } from "../../layers/written-pieces.ts";
 import { layBlocks } from "./block-grid.ts";
 import { roundBlocks, roundingBlock } from "./block-rounding.ts";
 import { packCodes, spreadOverBlocks } from "./code-packing.ts";
@@ -53,10 +53,17 @@ async function* slabs(source: TableSource): AsyncGenerator<Float32Array> {
   const count = Math.max(1, Math.floor(slabValues / columns));
   for (let first = 0; first < rows; first += count) {
     const length = Math.min(count, rows - first);
-    yield await model.checkpoint.readRowsF32(
+    const values = await model.checkpoint.readRowsF32(
       tensor,
       Int32Array.from({ length }, (_, index) => first + index),
     );
+    if (model.checkpoint.nonfinite.has(tensor)) {
+      throw new FailedPreconditionError(
+        `tensor ${tensor} has NaN or Inf, so it can only be stored as in the source; leave --embeddings out`,
+        { tensor },
+      );
+    }
+    yield values;
   }
 }
 
@@ -73,7 +80,7 @@ function addFloatTable(source: TableSource, dtype: WeightDtype): TokenTable {
   const info = model.checkpoint.info(tensor);
   const bytes = info.shape.reduce((product, side) => product * side, dtype === "f32" ? 4 : 2);
   const stored = files.reserveOne({ type: elementTypes[dtype], dims: info.shape, bytes }, async function* () {
-    if (info.dtype === dtype) yield* rawPieces(model, tensor, bytes);
+    if (info.dtype === dtype) yield* storedPieces(model, { name: tensor, bytes });
     else for await (const slab of slabs(source)) yield dtype === "f32" ? bytesBelow(slab) : halves(slab, tensor);
   });
   const table = graph.external(stored, tensor);

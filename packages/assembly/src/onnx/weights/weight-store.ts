@@ -1,5 +1,4 @@
 import type { Model, WeightDtype } from "@mbs/models";
-import { decodeWeights } from "@mbs/numbers";
 import { elementTypeNumbers } from "@mbs/onnx";
 import type { ElementType, GraphBuilder } from "@mbs/onnx";
 import type { LayerSpool } from "../../layers/layer-spool.ts";
@@ -64,11 +63,7 @@ export class WeightStore {
     if (known !== undefined) return known;
     const stored = { type: "float32", dims: shape, bytes: shape.reduce((product, side) => product * side, 4) } as const;
     const [model, layers] = [this.#model, this.#layers];
-    const reserved = this.#files.reserveOne(stored, async function* () {
-      const changed = layers.read(tensor);
-      const { dtype = model.dtype } = model.checkpoint.info(tensor);
-      yield bytesBelow(changed ? decodeWeights(dtype, changed, tensor) : await model.readWeight(tensor));
-    });
+    const reserved = this.#files.reserveOne(stored, () => writtenPieces(model, layers, model.checkpoint.info(tensor), "f32"));
     const value = this.#graph.external(reserved, tensor);
     this.#vectors.set(tensor, value);
     return value;

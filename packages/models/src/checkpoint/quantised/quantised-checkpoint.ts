@@ -101,6 +101,8 @@ export async function readableCheckpoint(checkpoint: Checkpoint, config: JsonObj
   return {
     files: checkpoint.files,
     nonfinite: checkpoint.nonfinite,
+    allowNonfinite: checkpoint.allowNonfinite,
+    noteNonfinite: (...found) => checkpoint.noteNonfinite(...found),
     list: () => sorted,
     has: (name) => infos.has(name),
     info: (name) => infos.get(name) ?? checkpoint.info(name),
