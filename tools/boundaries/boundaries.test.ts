@@ -5,7 +5,6 @@ import * as assert from "uvu/assert";
 import { kernelFiles, numberAssertions } from "./assertions.ts";
 import { importsOf, publicNames } from "./read-packages.ts";
 import { findViolations, type PackageFacts } from "./rules.ts";
-import { linkTargets } from "./links.ts";
 import { stagesNamed } from "./stage-names.ts";
 import { findUncountedInputs, pathsNamed, readTestScopes } from "./test-inputs.ts";
 
@@ -42,11 +41,6 @@ test("a host that asks for a stage by its name is found", () => {
   const source = 'if (stage.name === "evaluate") stages.get("assemble"); const node = { stage: "sample" };';
   assert.equal(stagesNamed(source), ["evaluate", "assemble", "sample"]);
   assert.equal(stagesNamed('const { "factor": capture } = rates["capture"];'), []);
-});
-
-test("links to files are found, those to the network and to headings of the page are not", () => {
-  const text = "[a](b.md#c) ![d](e.svg) [f](https://example.org) [g](#h)";
-  assert.equal(linkTargets(text), ["b.md#c", "e.svg"]);
 });
 
 test("an undeclared and an unused dependency are found", () => {

@@ -1,12 +1,17 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
+import { markdownPages, sourceTexts, type TextFile } from "./text-files.ts";
 
-/** Targets of Markdown links and pictures, without those that lead to the network or to a heading of the same page. */
+/** Targets of Markdown links and pictures, without those that lead to the network. */
 export const linkTargets = (text: string): string[] =>
-  [...text.matchAll(/\]\(([^)\s]+)\)/g)].flatMap(([, target = ""]) => (/^(?:[a-z]+:|#)/.test(target) ? [] : [target]));
+  [...text.matchAll(/\]\(([^)\s]+)\)/g)].flatMap(([, target = ""]) => (/^[a-z]+:/.test(target) ? [] : [target]));
 
-/** The heading that a link's fragment names: "## A built-in stage" → "a-built-in-stage". */
-const fragmentsOf = (text: string): ReadonlySet<string> =>
+/** Pages of docs/ that a text names without a link, as messages, help and comments do. */
+export const pagesNamed = (text: string): string[] =>
+  [...text.matchAll(/(?<![\w./-])docs\/[\w/-]+\.md(?:#[\w-]+)?/g)].map(([named]) => named);
+
+/** What the fragment of a link may name: "## A built-in stage" → "a-built-in-stage". */
+export const fragmentsOf = (text: string): ReadonlySet<string> =>
   new Set(
     [...text.matchAll(/^#+ (.*)$/gm)].map(([, title = ""]) =>
       title
@@ -16,26 +21,26 @@ const fragmentsOf = (text: string): ReadonlySet<string> =>
     ),
   );
 
-function pages(root: string): string[] {
-  const folders = ["docs", ...readdirSync(join(root, "packages")).map((name) => `packages/${name}`)];
-  return [
-    "README.md",
-    "CONTRIBUTING.md",
-    "SECURITY.md",
-    ...folders.flatMap((folder) => readdirSync(join(root, folder)).map((name) => `${folder}/${name}`)),
-  ].filter((path) => path.endsWith(".md"));
+/** What is wrong with a link of a page, or nothing. @param folder that relative targets start from, below `root` */
+function faultOf(root: string, page: TextFile, target: string, folder: string): string[] {
+  const [path = "", fragment] = target.split("#");
+  const file = path === "" ? join(root, page.path) : join(root, folder, path);
+  if (!existsSync(file)) return [`${page.path}: leads to ${target}, which is not there`];
+  if (fragment === undefined || !file.endsWith(".md")) return [];
+  if (fragmentsOf(readFileSync(file, "utf8")).has(fragment)) return [];
+  return [`${page.path}: leads to ${target}; ${relative(root, file)} has no such heading`];
 }
 
-/** Links of our pages to files or headings that are not there, one line each. */
+/** The test names pages that are not there. */
+const quoting = "tools/boundaries/links.test.ts";
+
+/** Links to files or headings that are not there, and pages of docs/ that a text names and that are not there, one line each. */
 export function findDeadLinks(root: string): string[] {
-  return pages(root).flatMap((page) =>
-    linkTargets(readFileSync(join(root, page), "utf8")).flatMap((target) => {
-      const [path = "", fragment] = target.split("#");
-      const file = join(root, dirname(page), path);
-      if (!existsSync(file)) return [`${page}: links to ${target}, which is not there`];
-      if (fragment === undefined || !path.endsWith(".md")) return [];
-      const known = fragmentsOf(readFileSync(file, "utf8"));
-      return known.has(fragment) ? [] : [`${page}: links to ${target}; ${relative(root, file)} has no such heading`];
-    }),
-  );
+  const pages = markdownPages(root);
+  return [
+    ...pages.flatMap((page) => linkTargets(page.text).flatMap((target) => faultOf(root, page, target, dirname(page.path)))),
+    ...[...pages, ...sourceTexts(root)]
+      .filter(({ path }) => path !== quoting)
+      .flatMap((page) => pagesNamed(page.text).flatMap((named) => faultOf(root, page, named, ""))),
+  ];
 }

@@ -1,5 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { markdownPages, sourceTexts } from "./text-files.ts";
 
 interface PrivateWord {
   /** Matched without regard to case. */
@@ -54,34 +53,15 @@ export function privateWordsOf(text: string): { line: number; word: string; inst
   );
 }
 
-/** Folders without text of this project. */
-const skipped: ReadonlySet<string> = new Set(["node_modules", "dist", "generated", "fixtures", "out", ".git", ".nx"]);
-
 /** This list and its test quote the words. */
 const quoting = /^tools\/boundaries\/words(?:\.test)?\.ts$/;
 
-function textFiles(root: string, folder: string, ending: RegExp): string[] {
-  const path = join(root, folder);
-  if (!existsSync(path)) return [];
-  return readdirSync(path, { withFileTypes: true }).flatMap((entry) => {
-    const name = folder === "" ? entry.name : `${folder}/${entry.name}`;
-    if (entry.isDirectory()) return skipped.has(entry.name) ? [] : textFiles(root, name, ending);
-    return entry.isFile() && ending.test(entry.name) && !quoting.test(name) ? [name] : [];
-  });
-}
-
 /** Private words in documents, sources, tests and recipes, one line each. */
-export function findPrivateWords(root: string): string[] {
-  const files = [
-    ...textFiles(root, "", /\.md$/),
-    ...textFiles(root, "packages", /\.ts$/),
-    ...textFiles(root, "tools", /\.(?:ts|py|sh)$/),
-    ...textFiles(root, "recipes", /\.yaml$/),
-    ...textFiles(root, "scripts", /$/),
-  ];
-  return files.flatMap((file) =>
-    privateWordsOf(readFileSync(join(root, file), "utf8")).map(
-      ({ line, word, instead }) => `${file}:${line}: "${word}"; write instead: ${instead} (tools/boundaries/words.ts)`,
-    ),
-  );
-}
+export const findPrivateWords = (root: string): string[] =>
+  [...markdownPages(root), ...sourceTexts(root)]
+    .filter(({ path }) => !quoting.test(path))
+    .flatMap(({ path, text }) =>
+      privateWordsOf(text).map(
+        ({ line, word, instead }) => `${path}:${line}: "${word}"; write instead: ${instead} (tools/boundaries/words.ts)`,
+      ),
+    );

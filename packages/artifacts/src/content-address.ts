@@ -25,7 +25,7 @@ function lengthsBytes({ lengths }: ColumnBytes): Uint8Array | undefined {
 
 /**
  * SHA-256 over the canonical JSON of the schema and, column by column, the SHA-256 of the row lengths and of the values.
- * docs/formats.md gives it byte by byte.
+ * docs/artifacts.md gives it byte by byte.
  */
 export function startAddress(schema: Schema): AddressBuilder {
   const columns: readonly { lengths: Hash; values: Hash }[] = schema.fields.map(() => ({

@@ -21,7 +21,7 @@ export interface Field {
 }
 
 /**
- * What an artifact holds. `kind` and `version` name one of the formats of docs/formats.md; `metadata` is part of the
+ * What an artifact holds. `kind` and `version` name one of the kinds in docs/artifacts.md; `metadata` is part of the
  * content address and therefore holds nothing that differs between two runs of the same work (no dates, no paths).
  */
 export interface Schema {

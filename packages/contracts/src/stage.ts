@@ -28,7 +28,7 @@ export interface StageContext {
 }
 
 export interface StageInput {
-  /** The artifact kinds of docs/formats.md that it accepts. */
+  /** The artifact kinds of docs/artifacts.md that it accepts. */
   readonly kinds: readonly string[];
   readonly optional?: boolean;
   /** The flag among the stage's options with which it is not read. */

@@ -27,7 +27,7 @@ async function readExactly(reader: ByteReader, length: number): Promise<Uint8Arr
 function checkPrefix(prefix: Uint8Array, offset: number): number {
   const view = new DataView(prefix.buffer, prefix.byteOffset, prefixSize);
   if (offset === 0 && Buffer.from(prefix).toString("latin1") === arrowFileMagic) {
-    throw new BadDataError("an Arrow file, not an Arrow stream; artifacts are streams (docs/formats.md)", { offset });
+    throw new BadDataError("an Arrow file, not an Arrow stream; artifacts are streams (docs/artifacts.md)", { offset });
   }
   if (view.getUint32(0, true) !== continuation) {
     throw new BadDataError(`no Arrow message at byte ${offset}: damaged, or not an artifact`, { offset });

@@ -108,9 +108,12 @@ export function decodeSchemaHeader(header: Uint8Array, offset: number): Artifact
   if (schema.endianness() !== Endianness.Little) throw refuse("big-endian data is not read", offset);
   const { "mbs.kind": kind, "mbs.version": version, ...metadata } = Object.fromEntries(readPairs(schema, offset));
   if (kind === undefined || version === undefined || !/^[1-9]\d{0,8}$/.test(version)) {
-    throw new BadDataError("an Arrow stream, but no artifact: its schema has no mbs.kind and mbs.version; see docs/formats.md", {
-      offset,
-    });
+    throw new BadDataError(
+      "an Arrow stream, but no artifact: its schema has no mbs.kind and mbs.version; see docs/artifacts.md",
+      {
+        offset,
+      },
+    );
   }
   requireVersion(kind, Number(version));
   const count = schema.fieldsLength();

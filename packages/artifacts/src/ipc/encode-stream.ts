@@ -42,7 +42,7 @@ async function* encode({ schema, batches }: ArtifactStream): AsyncGenerator<Uint
 
 /**
  * Writes an artifact as an Arrow IPC stream with a hash in each message and an end that states rows, batches and
- * content address. Any Arrow reader reads it; docs/formats.md gives it byte by byte.
+ * content address. Any Arrow reader reads it; docs/artifacts.md gives it byte by byte.
  */
 export function encodeStream(stream: ArtifactStream): EncodedStream {
   const { items, receipt } = splitReceipt(encode(stream));

@@ -44,7 +44,7 @@ type MetadataType = keyof MetadataTypes;
 /** What not every artifact of a kind has. */
 type AbsentType = "shards" | "wholeTokens" | "tasks" | "bitsPerWeight";
 
-/** The metadata of every kind, in the order of docs/formats.md. */
+/** The metadata of every kind, in the order of docs/artifacts.md. */
 const metadataTypes = {
   segments: {
     tokenizer: "text",

@@ -2,7 +2,7 @@ import { BadDataError, FailedPreconditionError, type ArtifactStream, type Field,
 
 const fields = <const T extends readonly Field[]>(...list: T): T => list;
 
-/** The columns of every artifact kind at its current version; docs/formats.md says what they mean. */
+/** The columns of every artifact kind at its current version; docs/artifacts.md says what they mean. */
 export const artifactKinds = {
   segments: {
     version: 1,
