@@ -11,7 +11,7 @@ export const qepOption = {
   optional: true,
 } as const;
 
-/** The share where none is given: the paper's α, where there are cross-moments; docs/quantisers.md has others. */
+/** The share where none is given: the paper's α, where there are cross-moments; docs/measured/quantisers.md has others. */
 export const qepDefault = ({ crossMoments }: SolverSetting): { readonly qep?: number } => (crossMoments ? { qep: 0.5 } : {});
 
 /** What `propagateError` reads beside the factor. */
