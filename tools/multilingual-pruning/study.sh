@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The study of docs/multilingual-pruning.md for one seed: ./study.sh SEED FOLDER. Some minutes on one core; needs ./scripts/setup.
+# The study of docs/measured/multilingual-pruning.md for one seed: ./study.sh SEED FOLDER. Some minutes on one core; needs ./scripts/setup.
 # Captures are dense and shared; every mix has the same tokens. FOLDER/MIX-SPARSITY.json is what `mbs evaluate` says.
 set -euo pipefail
 cd "$(dirname "$0")/../.."

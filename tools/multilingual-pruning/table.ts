@@ -1,4 +1,4 @@
-/** Prints the table of docs/multilingual-pruning.md: node --import tsx table.ts FOLDER…, a folder of study.sh a seed. */
+/** Prints the table of docs/measured/multilingual-pruning.md: node --import tsx table.ts FOLDER…, a folder of study.sh a seed. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { at } from "@mbs/contracts";

@@ -19,7 +19,7 @@ function normVariance(languages: readonly LanguageDiagonal[], columns: number): 
 
 /**
  * After M-Wanda: Wanda, with inputs counting for more whose size differs between languages. The score of a weight is
- * |w|·√(E[x²] + λ·V), V the variance of the languages' input norms. docs/multilingual-pruning.md says what of the paper
+ * |w|·√(E[x²] + λ·V), V the variance of the languages' input norms. docs/measured/multilingual-pruning.md says what of the paper
  * this is.
  */
 export const mWanda = defineSolver({

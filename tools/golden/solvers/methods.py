@@ -3,7 +3,7 @@
 GPTQ arXiv:2210.17323 algorithm 1, QuantEase arXiv:2309.01885, QEP arXiv:2504.09629, GPTAQ arXiv:2504.02692, AWQ
 arXiv:2306.00978, SparseGPT arXiv:2301.00774 algorithm 1, Wanda arXiv:2306.11695 section 3, ALPS arXiv:2406.07831 section 3, OWL
 arXiv:2310.05175 section 3. `m_wanda` and `correlation_importance` follow what the abstract of
-M-Wanda (arXiv:2505.21171) says, in the form that docs/multilingual-pruning.md states.
+M-Wanda (arXiv:2505.21171) says, in the form that docs/measured/multilingual-pruning.md states.
 
 Weights W are [rows, columns]; `moment` is E[x xᵀ] a token, [columns, columns]; masks are True where a weight is kept.
 """

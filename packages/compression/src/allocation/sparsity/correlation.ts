@@ -43,7 +43,7 @@ function siteCorrelation({ step, site, languageDiagonals }: FactorRecord): numbe
 
 /**
  * After M-Wanda's correlation-weighted layer sparsity: how alike languages use the inputs of a step decides what it keeps.
- * docs/multilingual-pruning.md says what of the paper this is.
+ * docs/measured/multilingual-pruning.md says what of the paper this is.
  */
 export const correlation = defineSparsityMethod({
   name: "correlation",
