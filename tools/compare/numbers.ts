@@ -1,4 +1,4 @@
-/** The committed numbers of a comparison: docs/real-models/comparison*.json. */
+/** The committed numbers of a comparison: docs/measured/real-models/comparison*.json. */
 import type { ComparedRow, Losses, Nats } from "./comparison.ts";
 import type { Spent } from "./tables.ts";
 

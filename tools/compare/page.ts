@@ -8,8 +8,8 @@
  *             (one mix or program against another, correlations, the picture), stays as it is
  *   --shares  distribution with the shares of the training mixture, by which averages are weighted; without it those of languages.ts
  *
- * Replaces what stands between `<!-- compare NAME -->` and `<!-- end -->` in docs/real-models.md, docs/measured/quantisers.md and README.md, and writes
- * docs/real-models/. The text around the tables is written by hand.
+ * Replaces what stands between `<!-- compare NAME -->` and `<!-- end -->` in docs/measured/real-models.md, docs/measured/quantisers.md and
+ * README.md, and writes docs/measured/real-models/. The text around the tables is written by hand.
  */
 import { existsSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
@@ -75,7 +75,7 @@ const shares =
     ? assumedShares
     : (JSON.parse(await readFile(values.shares, "utf8")) as { readonly shares: Shares }).shares;
 const numbersFile = modelName === undefined ? "comparison.json" : `comparison-${modelName}.json`;
-const numbersPath = join(root, "docs/real-models", numbersFile);
+const numbersPath = join(root, "docs/measured/real-models", numbersFile);
 const everyRow = rowsOf([...Object.keys(methods), ...Object.keys(gptqOptions), ...Object.keys(peers)]);
 const rows = everyRow.filter(({ name }) => existsSync(join(folder, scoresFile(name))));
 const denseScores = await readRow("dense");
@@ -121,11 +121,12 @@ for (const [block, names] of Object.entries(optionTables)) {
 const named = Object.fromEntries(
   Object.entries(blocks).map(([block, text]) => [modelName === undefined ? block : `${modelName}-${block}`, text]),
 );
-for (const page of ["docs/real-models.md", "docs/measured/quantisers.md", "README.md"]) {
+for (const page of ["docs/measured/real-models.md", "docs/measured/quantisers.md", "README.md"]) {
   const path = join(root, page);
   await writeFile(path, replaceBlocks(await readFile(path, "utf8"), "compare", named));
 }
-await mkdir(join(root, "docs/real-models"), { recursive: true });
+await mkdir(join(root, "docs/measured/real-models"), { recursive: true });
 await writeFile(numbersPath, formatNumbers({ dense, rows: new Map(compared.map((row) => [row.name, row])), spent }));
-if (modelName === undefined && !add) await writeFile(join(root, "docs/real-models/rises.svg"), `${await plotRows(compared)}\n`);
+if (modelName === undefined && !add)
+  await writeFile(join(root, "docs/measured/real-models/rises.svg"), `${await plotRows(compared)}\n`);
 process.stderr.write(`compare: ${rows.length} rows; tables ${Object.keys(blocks).join(", ")}\n`);

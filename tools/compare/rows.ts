@@ -159,7 +159,7 @@ export interface Setting {
   readonly rows: readonly string[];
 }
 
-/** The settings of docs/real-models.md, Against other programs. */
+/** The settings of docs/measured/real-models.md, Against other programs. */
 export const settings: readonly Setting[] = [
   ...widths.map((bits) => ({
     title: `${bits} bits, ${bits > 3 ? "symmetric" : "asymmetric"}`,

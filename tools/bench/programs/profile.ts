@@ -3,7 +3,7 @@
  * docs/performance/time.svg, and a table into docs/performance.md, between `<!-- bench time -->` and `<!-- end -->`.
  *
  * usage: node --conditions=mbs-source --import tsx tools/bench/programs/profile.ts --output FOLDER --model FOLDER --corpus C
- *   --model   Gemma 3 270m as a Hugging Face folder, and --corpus texts for it (docs/real-models.md)
+ *   --model   Gemma 3 270m as a Hugging Face folder, and --corpus texts for it (docs/measured/real-models.md)
  *
  * Needs `npm run build`. The profile is V8's, of the main thread: what other threads do (collecting garbage, reading and writing
  * files) shows only as far as the main thread waits for it.

@@ -5,7 +5,7 @@
  *          --gptq CLONE --sparsegpt CLONE [--model FOLDER --corpus C] [--cases smollm2-gptq,…] [--threads 1] [--repeats 3]
  *   --python  with tools/compare/peers/requirements.txt installed
  *   --gptq, --sparsegpt   checkouts of IST-DASLab/gptq (2d65066) and IST-DASLab/sparsegpt (147d215)
- *   --model   Gemma 3 270m as a Hugging Face folder, and --corpus texts for it (docs/real-models.md); without them its cases
+ *   --model   Gemma 3 270m as a Hugging Face folder, and --corpus texts for it (docs/measured/real-models.md); without them its cases
  *             are left out
  *
  * Give --cases to measure some only: all of them take hours. Seconds, processor seconds (user + system) and peak memory are of the whole process, by GNU time. Each measurement is a
