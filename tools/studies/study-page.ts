@@ -19,7 +19,8 @@ export function formatStudy({ name, title, question }: Study, { settings, findin
   const parts = [
     `# ${title}`,
     question,
-    `Made by \`./scripts/study ${name}\`. ${settings}`,
+    `Made by \`./scripts/study ${name}\`.`,
+    settings,
     "## What was found",
     findings.map((finding) => `- ${finding}`).join("\n"),
     "## Numbers",
