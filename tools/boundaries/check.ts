@@ -1,8 +1,8 @@
 /**
  * Fails when an import is not allowed by the table of docs/architecture.md, when a host compares with, looks up or plans a stage by name, when public names changed
  * without being recorded, when a test reads what nx does not count as its input, when a file that is no kernel says
- * `as number`, when what `npm run packages` writes is stale, when a text has private words, or when a tracked file has lines of a
- * conflict that was not merged.
+ * `as number`, when what `npm run packages` writes is stale, when a text has private words or leads to a page that is not there, when a
+ * paragraph is too long, or when a tracked file has lines of a conflict that was not merged.
  *
  * usage: npm run boundaries [-- --update]   (--update records the public names as they are now)
  */
@@ -13,6 +13,7 @@ import { findStaleFiles } from "../packages/package-files.ts";
 import { findNumberAssertions } from "./assertions.ts";
 import { findConflictMarkers } from "./conflict-markers.ts";
 import { findDeadLinks } from "./links.ts";
+import { findLongParagraphs } from "./paragraphs.ts";
 import { readPackages, readPublicNames } from "./read-packages.ts";
 import { findViolations } from "./rules.ts";
 import { findNamedStages } from "./stage-names.ts";
@@ -49,6 +50,7 @@ const violations = [
   ...findStaleFiles(root),
   ...findPrivateWords(root),
   ...findDeadLinks(root),
+  ...findLongParagraphs(root),
   ...findConflictMarkers(root),
 ];
 for (const violation of violations) process.stderr.write(`${violation}\n`);
