@@ -273,4 +273,16 @@ CASES = {
         "dtype": torch.bfloat16,
         "length": 40,
     },
+    "qwen2-moe-small-gates-f32": {
+        "type": "qwen2_moe",
+        "config": {
+            **GROUPED,
+            "num_experts": 3,
+            "num_experts_per_tok": 1,
+            "moe_intermediate_size": 8,
+            "shared_expert_intermediate_size": 20,
+        },
+        "length": 100,
+        "shared_gates": (-10.0, -30.0),
+    },
 }

@@ -10,6 +10,7 @@ dtype first; logits are then computed in float32 with eager attention.
 
 import hashlib
 import json
+import math
 import sys
 from pathlib import Path
 
@@ -131,6 +132,27 @@ def randomise(model) -> None:
             parameter.copy_(noise + (centre if is_norm else 0.0))
 
 
+def set_shared_gates(model, gates: tuple[float, ...]) -> None:
+    """Gates of the shared experts near these numbers, one a layer, before the sigmoid; outputs of these experts as much larger.
+
+    Channel 0 of the states is large, the same in every row, and layers add next to nothing to it: after a norm it is near the
+    root of the width. These gates alone read it, and read nothing else.
+    """
+    with torch.no_grad():
+        model.model.embed_tokens.weight[:, 0] = 8.0
+        model.model.norm.weight[0] = 0.0
+        for layer, gate in zip(model.model.layers, gates, strict=True):
+            shared = layer.mlp.shared_expert
+            shared.down_proj.weight *= math.exp(-gate)
+            for written in (layer.self_attn.o_proj.weight, shared.down_proj.weight, *layer.mlp.experts.down_proj):
+                written[0] *= 1e-3  # no row of zeros: no format has a scale for one
+            layer.input_layernorm.weight[0] = 0.0
+            layer.post_attention_layernorm.weight[0] = 1.0
+            for read in (shared.gate_proj.weight, shared.up_proj.weight, layer.mlp.gate.weight, *layer.mlp.experts.gate_up_proj):
+                read[:, 0] = 0.0
+            layer.mlp.shared_expert_gate.weight.zero_()[0, 0] = gate / math.sqrt(model.config.hidden_size)
+
+
 def make_family_case(name: str, seed: int) -> None:
     case = FAMILY_CASES[name]
     torch.manual_seed(seed)
@@ -142,6 +164,8 @@ def make_family_case(name: str, seed: int) -> None:
         model.lm_head.weight = torch.nn.Parameter(torch.empty_like(model.lm_head.weight))
         model.all_tied_weights_keys.pop("lm_head.weight")
     randomise(model)
+    if "shared_gates" in case:
+        set_shared_gates(model, case["shared_gates"])
     model = model.to(case.get("dtype", torch.float32))
     folder = FIXTURES / name
     saved = model.base_model if case.get("base") else model

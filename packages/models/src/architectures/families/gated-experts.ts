@@ -1,5 +1,6 @@
 import { at } from "@mbs/contracts";
 import { floatTensor, integerTensor } from "@mbs/onnx";
+import { sigmoid } from "../../graph/activations.ts";
 import type { Activation } from "../../graph/activations.ts";
 import type { SequenceGraph } from "../../graph/sequence-graph.ts";
 import type { JoinedTensor } from "../layout.ts";
@@ -142,6 +143,6 @@ export function mixExperts(
   }
   if (shared === undefined) return { sites, states };
   const made = run("shared-expert", normed, shared);
-  const gated = graph.node("Mul", [graph.node("Sigmoid", [scores(sharedRouter, 1)]), made]);
+  const gated = graph.node("Mul", [sigmoid(graph, scores(sharedRouter, 1)), made]);
   return { sites, states: graph.node("Add", [states, gated]) };
 }
