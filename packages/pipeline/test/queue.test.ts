@@ -1,134 +1,20 @@
 import { spawn } from "node:child_process";
-import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { BadDataError, DeniedError, InterruptedError, TryAgainError } from "@mbs/contracts";
-import { Queue } from "bullmq";
 import * as assert from "uvu/assert";
 import { buildProgram } from "../../../tools/test/built-program.ts";
-import { jobData, jobId, jobKey } from "../src/run/queue/job.ts";
-import type { JobWork } from "../src/run/queue/job.ts";
 import type { QueueChoice } from "../src/run/queue/queue-crew.ts";
 import { processorClass } from "../src/run/processor-class.ts";
-import { parseFailure, parseResult } from "../src/run/queue/messages.ts";
+import { parseResult } from "../src/run/queue/messages.ts";
 import { bullPrefix, keys, queueNames } from "../src/run/queue/queue-names.ts";
-import type { FakeWorkerOptions } from "./fixtures/fake-queue-worker.ts";
-import type { Trouble } from "./fixtures/fake-worker.ts";
-import { hasRedis, hasTls, makeCertificates, RedisServer } from "./fixtures/redis-server.ts";
-import type { ServerOptions } from "./fixtures/redis-server.ts";
+import { childCommand, clusterSuite, expectedOf, results, withCluster, workers } from "./fixtures/queue-cluster.ts";
+import { makeCertificates } from "./fixtures/redis-server.ts";
 import { failure, go } from "./fixtures/run-fakes.ts";
-import { snapshot, workspaceSuite } from "./fixtures/workspace.ts";
-import type { Workspace } from "./fixtures/workspace.ts";
 
-const suite = workspaceSuite("queue");
-/** Debian: apt-get install redis-server */
-const test = (name: string, run: (workspace: Workspace) => Promise<void>): void =>
-  hasRedis ? suite(name, run) : suite.skip(name, run);
-
-const fakeWorker = await buildProgram(new URL("fixtures/fake-worker.ts", import.meta.url));
-const fakeQueueWorker = await buildProgram(new URL("fixtures/fake-queue-worker.ts", import.meta.url));
-const childCommand = (trouble?: Trouble): string[] => [
-  ...fakeWorker,
-  ...(trouble === undefined ? [] : [JSON.stringify(trouble)]),
-];
-
-const testTls = (name: string, run: (workspace: Workspace) => Promise<void>): void =>
-  hasTls ? suite(name, run) : suite.skip(name, run);
-
-const timings = { lock: 1500, stalled: 400, poll: 200, presence: 1500, follow: 3000, backoff: 100 };
-
-/** Everything but what a run says of its machine, and the order in which nodes were done. */
-async function results(folder: string): Promise<Record<string, unknown>> {
-  const { "run/machine.json": _, "run/manifest.json": __, "recipe.yaml": ___, ...others } = await snapshot(folder);
-  return others;
-}
-
-/** A server, a store and workers of a test. */
-class Cluster {
-  readonly root: string;
-  readonly redis: RedisServer;
-  readonly workers: ChildProcess[] = [];
-  readonly log: string[] = [];
-
-  private constructor(root: string, redis: RedisServer) {
-    this.root = root;
-    this.redis = redis;
-  }
-
-  static async start(root: string, options?: ServerOptions): Promise<Cluster> {
-    await mkdir(join(root, "redis"));
-    return new Cluster(root, await RedisServer.start(join(root, "redis"), options));
-  }
-
-  get store(): string {
-    return join(this.root, "store");
-  }
-
-  choice(more: Partial<QueueChoice> = {}): QueueChoice {
-    return { url: this.redis.url, store: this.store, timings, ...more };
-  }
-
-  add(more: Partial<FakeWorkerOptions> = {}): ChildProcess {
-    const options: FakeWorkerOptions = {
-      url: this.redis.url,
-      store: this.store,
-      modelRoot: this.root,
-      command: childCommand(),
-      timings,
-      ...more,
-    };
-    const [command, ...words] = fakeQueueWorker;
-    const worker = spawn(command, [...words, JSON.stringify(options)], { stdio: ["ignore", "ignore", "pipe"] });
-    worker.stderr?.on("data", (data: Buffer) => this.log.push(data.toString()));
-    this.workers.push(worker);
-    return worker;
-  }
-
-  /** Waits for a line of a worker. */
-  async waitFor(worker: ChildProcess, line: RegExp): Promise<void> {
-    let said = "";
-    await new Promise<void>((resolve) => {
-      worker.stderr?.on("data", (data: Buffer) => {
-        said += data.toString();
-        if (line.test(said)) resolve();
-      });
-    });
-  }
-
-  async stop(): Promise<void> {
-    for (const worker of this.workers) {
-      if (worker.exitCode !== null || worker.signalCode !== null) continue;
-      worker.kill("SIGKILL");
-      await once(worker, "exit");
-    }
-    await this.redis.kill();
-  }
-}
-
-async function withCluster(root: string, work: (cluster: Cluster) => Promise<void>, options?: ServerOptions): Promise<void> {
-  const cluster = await Cluster.start(root, options);
-  try {
-    await work(cluster);
-  } catch (error) {
-    console.error(cluster.log.join("").slice(-2000));
-    throw error;
-  } finally {
-    await cluster.stop();
-  }
-}
-
-const workers = { command: childCommand() };
-
-/** Runs a recipe on one process, and gives its results. */
-async function expectedOf({ root, recipe }: Workspace, changes: object = { shards: 2 }): Promise<Record<string, unknown>> {
-  const out = join(root, "out");
-  await go(recipe({ ...changes }));
-  const expected = await results(out);
-  await rm(out, { recursive: true });
-  return expected;
-}
+const { test, testTls, run } = clusterSuite("queue");
 
 test("workers at a queue, one or two, give the bytes of one process", async (workspace) => {
   const { root, recipe } = workspace;
@@ -253,57 +139,6 @@ test("a job that two workers have, one of them late, is done once as far as anyo
     });
     await Promise.all(late);
     assert.equal(await results(join(root, "out")), expected);
-  });
-});
-
-test("what no run would have sent runs nothing, and its worker goes on", async ({ root, recipe }) => {
-  await withCluster(root, async (cluster) => {
-    const starts = join(root, "starts");
-    await mkdir(starts);
-    const worker = cluster.add({ command: childCommand({ what: "killed", stage: "*", at: 1, folder: starts }) });
-    await cluster.waitFor(worker, /takes jobs for/);
-    const processors = processorClass();
-    const address = "0".repeat(64);
-    const good: JobWork = { stage: "add", options: {}, inputs: { statistics: [address] }, threads: 1, processors };
-    const capture = { ...good, stage: "capture", inputs: { source: [address] } };
-    const compress = { ...good, stage: "compress", inputs: {}, options: { model: address, solver: "./evil.js" } };
-    const poison: readonly [work: unknown, reason: RegExp][] = [
-      [{ ...capture, options: { model: "/etc" } }, /model is no address/],
-      [{ ...good, inputs: { statistics: ["../".repeat(21) + "x"] } }, /an input of add is no address/],
-      [{ ...good, inputs: { [`../${address}`]: [address] } }, /add has no input/],
-      [{ ...good, stage: "rm" }, /this program has no stage "rm"/],
-      [{ ...good, stage: "__proto__" }, /this program has no stage/],
-      [compress, /compress with these options runs where the run was started/],
-      [{ ...compress, options: { model: address, solver: "left-pad" } }, /compress with these options/],
-      [{ ...capture, options: { model: address, statistics: "none" } }, /--statistics takes one of/],
-      [{ ...capture, options: { model: address, path: "/etc" } }, /unknown option --path/],
-      [{ ...good, threads: 1e9 }, /is no number of threads/],
-      [{ ...good, stage: "sample", inputs: {}, options: { model: address, corpus: address } }, /sample with these options/],
-      ["rm -rf /", /it is no job/],
-      [{ ...good, version: 7 }, /of version 7 and this worker knows 1; take one version of mbs everywhere/],
-    ];
-    await cluster.redis.use(async (client) => {
-      const queue = new Queue(queueNames.ofClass(processors), { connection: client, prefix: bullPrefix });
-      for (const [index, [work, reason]] of poison.entries()) {
-        const id = typeof work === "string" ? `poison-${index}` : jobId(jobKey(work as JobWork));
-        const job = await queue.add("any", typeof work === "string" ? work : { version: 1, ...(work as JobWork) }, { jobId: id });
-        while (!(await job.isFailed())) await wait(20);
-        const { failedReason, attemptsMade } = (await queue.getJob(id)) ?? {};
-        assert.match(parseFailure(failedReason)?.message ?? "", reason);
-        assert.is(attemptsMade, 1);
-      }
-      const renamed = await queue.add("any", jobData(good), { jobId: jobId(address) });
-      while (!(await renamed.isFailed())) await wait(20);
-      // what is no job at all, and one without its data
-      await client.lpush(`${bullPrefix}:${queue.name}:wait`, "../../etc/passwd");
-      await client.set(keys.result(jobKey(good)), '{"address":"../../etc/passwd"}');
-      await queue.close();
-    });
-    assert.equal(await readdir(starts), []);
-    assert.is(worker.exitCode, null);
-    const warnings: string[] = [];
-    await go(recipe({ shards: 1 }), { workers, queue: cluster.choice(), warn: (message) => warnings.push(message) });
-    assert.is(warnings.length, 1, "that its first step is killed, as was asked for");
   });
 });
 
@@ -558,4 +393,4 @@ test("a wrong password, or no server, gives one line", async ({ root, recipe }) 
   );
 });
 
-suite.run();
+run();
