@@ -58,19 +58,40 @@ test("artifacts go in, are listed and come out by address", () =>
     assert.equal(await collect(readScores(await store.open(address))), scores);
   }));
 
-test("the same content again, split otherwise, changes nothing", () =>
+test("the same content again, split otherwise, is one file", () =>
   inFolder(async (folder) => {
     const store = new ArtifactStore(folder);
     const { address } = await store.put(samples.segments.encode());
-    const before = await stat(join(folder, `${address}.arrow`));
     const [late, later] = await Promise.all([
       store.put(await rebatch(samples.segments.encode(), [1])),
       store.put(samples.segments.encode()),
     ]);
     assert.is(late.address, address);
     assert.is(later.address, address);
-    assert.is((await stat(join(folder, `${address}.arrow`))).mtimeMs, before.mtimeMs);
     assert.equal(await readdir(folder), [`${address}.arrow`]);
+  }));
+
+test("a store tells what is whole, and what is written again takes the place of a damaged file", () =>
+  inFolder(async (folder) => {
+    const store = new ArtifactStore(folder);
+    const { address } = await store.put(samples.segments.encode());
+    const path = store.path(address);
+    const whole = await readFile(path);
+    assert.ok(await store.isWhole(address));
+    assert.not(await store.isWhole("0".repeat(64)));
+    await rename(path, store.path("0".repeat(64)));
+    assert.not(await store.isWhole("0".repeat(64)), "another artifact");
+    for (const damaged of [
+      whole.subarray(0, -1),
+      whole.map((byte, index) => (index === 1000 ? byte ^ 1 : byte)),
+      Buffer.alloc(0),
+    ]) {
+      await writeFile(path, damaged);
+      assert.not(await store.isWhole(address));
+      await store.put(samples.segments.encode());
+      assert.ok(await store.isWhole(address));
+      assert.equal(await readFile(path), whole);
+    }
   }));
 
 test("a store knows the names that it gives", () => {

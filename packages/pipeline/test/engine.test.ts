@@ -177,6 +177,7 @@ async function looksAtPlan(length: number, shape: "chain" | "fan", count: number
       workers: ["one", "two"].slice(0, count).map(workerOf),
       context: { signal: new AbortController().signal, threads: 1, progress: ignore, warn: ignore },
       keeps: () => false,
+      gather: async () => undefined,
       onNode: ignore,
       onStart: ignore,
       onRetry: ignore,

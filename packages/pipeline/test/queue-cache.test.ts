@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ArtifactStore, encodeFiles } from "@mbs/artifacts";
@@ -10,12 +10,15 @@ import { openSharedStore, pruneStore } from "@mbs/shared-store";
 import type { SharedStore } from "@mbs/shared-store";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { InputLostError } from "../src/run/node-worker.ts";
 import type { TaskContext } from "../src/run/node-worker.ts";
+import { FetchedArtifacts } from "../src/run/queue/fetched-artifacts.ts";
 import { publishModel } from "../src/run/queue/publish-model.ts";
 import { SharedArtifacts } from "../src/run/queue/shared-artifacts.ts";
 import { ArtifactCache } from "../src/run/queue/work/artifact-cache.ts";
 import { DiskBudget } from "../src/run/queue/work/disk-budget.ts";
 import { PublishedModels } from "../src/run/queue/work/published-models.ts";
+import { flipBit } from "./fixtures/flip-bit.ts";
 import { failure } from "./fixtures/run-fakes.ts";
 
 interface Context {
@@ -26,7 +29,8 @@ interface Context {
 
 const test = suite<Context>("queue cache");
 const { signal } = new AbortController();
-const task: TaskContext = { signal, progress: () => undefined, warn: () => undefined };
+const ignore = (): void => undefined;
+const task: TaskContext = { signal, progress: ignore, warn: ignore };
 
 test.before.each(async (context) => {
   context.root = await mkdtemp(join(tmpdir(), "mbs-cache-"));
@@ -58,7 +62,7 @@ test("a model that a run has published is fetched once, checked, and pruned when
   await writeFile(join(source, ".hidden"), "not of the model");
   const model = await openModel(source);
   await model.close();
-  const artifacts = new SharedArtifacts({ local, shared: store, run: "run-1", note: "test", warn: () => undefined });
+  const artifacts = new SharedArtifacts({ local, shared: store, run: "run-1", note: "test", warn: ignore });
   const artifact = await publishModel(source, undefined, { local, artifacts, signal });
   await local.flush();
   assert.equal(await readdir(local.root), [], "the copy for the store is removed");
@@ -120,24 +124,70 @@ test("what was used the longest ago goes first, and the model at work stays", as
   const { size } = await stat(store.where(a));
   await mkdir(join(root, "model"));
   const budget = new DiskBudget(3 * size);
-  const cache = await ArtifactCache.open(folder, store, budget);
+  const cache = await ArtifactCache.open(folder, { store, budget, warn: ignore });
+  const read = (...wanted: string[]): Promise<void> => cache.reading(wanted, signal, async () => undefined);
   const kept = async (): Promise<string[]> => (await readdir(folder)).map((name) => name.slice(0, 64)).toSorted();
   budget.use(join(root, "model"), size);
-  await cache.bring([a, b, c], signal);
-  await cache.bring([a], signal);
+  await read(a, b, c);
+  await read(a);
   await budget.trim(new Set([join(root, "model")]));
   assert.equal(await kept(), [a, c].toSorted(), "b was used the longest ago, but for the model");
   await budget.trim(new Set());
   assert.ok((await readdir(root)).includes("model"), "all fits");
-  await cache.bring([b], signal);
+  await read(b);
   await budget.trim(new Set());
   assert.not.ok((await readdir(root)).includes("model"));
   assert.equal(await kept(), addresses.toSorted());
   // a worker that starts again counts what is there
   const next = new DiskBudget(size);
-  await ArtifactCache.open(folder, store, next);
+  await ArtifactCache.open(folder, { store, budget: next, warn: ignore });
   await next.trim(new Set());
   assert.is((await kept()).length, 1);
+});
+
+test("all inputs that are lost are named at once, and damaged ones are gone from the store", async (context) => {
+  const { root, store } = context;
+  const [whole = "", damaged = "", missing = ""] = await Promise.all(["a", "b", "c"].map((file) => putFiles(context, { file })));
+  await rm(store.where(missing));
+  await flipBit(store.where(damaged));
+  const copies = new FetchedArtifacts({ local: new ArtifactStore(join(root, "copies")), shared: store, warn: ignore });
+  const error = await failure(copies.bring([damaged, whole, missing]));
+  assert.instance(error, InputLostError);
+  assert.equal((error as InputLostError).addresses, [damaged, missing]);
+  assert.is(
+    String(error),
+    `InputLostError: ${store.where(damaged)} was damaged and is removed, ${store.where(missing)} is not there any more`,
+  );
+  assert.equal([await store.has(damaged), await store.has(whole)], [false, true]);
+});
+
+test("a step is run again where an input was damaged, not where it fails by itself, nor for ever", async (context) => {
+  const { root, store } = context;
+  const address = await putFiles(context, { file: "a" });
+  const local = new ArtifactStore(join(root, "copies"));
+  const said: string[] = [];
+  const copies = new FetchedArtifacts({ local, shared: store, warn: (line) => said.push(line) });
+  /** Damages the copy alone at its first runs, and fails as a reader does. */
+  const runs = async (damaging: number): Promise<number> => {
+    let count = 0;
+    const step = async (): Promise<void> => {
+      count += 1;
+      if (count > damaging + 1) return;
+      if (count <= damaging) {
+        await rm(local.path(address));
+        await copyFile(store.where(address), local.path(address));
+        await flipBit(local.path(address));
+      }
+      throw new BadDataError("what is read is wrong");
+    };
+    await copies.reading([address], signal, step).catch((error: unknown) => assert.instance(error, BadDataError));
+    return count;
+  };
+  assert.is(await runs(0), 1);
+  assert.equal(said, []);
+  assert.is(await runs(1), 2, "its input is whole at the second failure");
+  assert.match(said.join(), `${local.path(address)}, a copy of ${store.where(address)}, was damaged and is removed`);
+  assert.is(await runs(100), 3);
 });
 
 test.run();

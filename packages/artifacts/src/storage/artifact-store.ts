@@ -1,4 +1,4 @@
-import { mkdir, readdir, rm, stat, unlink } from "node:fs/promises";
+import { mkdir, readdir, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { BadDataError, InternalError, UsageError, type ArtifactStream, type Batch } from "@mbs/contracts";
 import { contentAddress } from "../content-address.ts";
@@ -86,8 +86,8 @@ export class ArtifactStore {
   }
 
   /**
-   * Stores an artifact. The same content again changes nothing. Unless it is written now, its values are handed over: do not
-   * modify them afterwards, nor use a batch’s memory for the next one.
+   * Stores an artifact. The same content again is one file; written now, it replaces one that has been damaged. Unless it is written
+   * now, its values are handed over: do not modify them afterwards, nor use a batch’s memory for the next one.
    *
    * @throws as writeArtifact, also for what was to be written or removed behind
    */
@@ -136,8 +136,8 @@ export class ArtifactStore {
     const { bytes, receipt } = encodeStream(stream);
     const temporary = await writeTemporary(join(this.root, unnamedArtifact), bytes, signal);
     const done = await receipt;
-    if (await this.#isFile(done.address)) await rm(temporary);
-    else await commitTemporary(temporary, this.path(done.address), true);
+    // also over a file that is there: that one may be damaged since it was written
+    await commitTemporary(temporary, this.path(done.address), true);
     return done;
   }
 
@@ -240,6 +240,19 @@ export class ArtifactStore {
     const { offset } = cause.facts;
     const where = offset === undefined ? "" : ` at byte ${offset}`;
     return new BadDataError(`${path} is damaged${where}; ${this.#remedy}`, { ...cause.facts, path }, { cause });
+  }
+
+  /** Whether an artifact is here and whole, as far as reading it again can tell. */
+  async isWhole(address: string): Promise<boolean> {
+    if (!(await this.has(address))) return false;
+    try {
+      const { batches } = await this.open(address);
+      for await (const batch of batches) void batch;
+      return true;
+    } catch (cause) {
+      if (cause instanceof BadDataError) return false;
+      throw cause;
+    }
   }
 
   async has(address: string): Promise<boolean> {

@@ -55,12 +55,10 @@ export interface Crew {
    */
   settle(folder: RunFolder, shards: number): Promise<RunMachine>;
   begin(run: CrewRun): Promise<CrewAtWork>;
-  /**
-   * All nodes are done: the workers are no longer needed, and what the run's folder keeps is brought there.
-   *
-   * @param addresses of each node's output
-   */
-  finish(addresses: ReadonlyMap<string, string>): Promise<void>;
+  /** As in EngineOptions. */
+  gather(addresses: ReadonlyMap<string, string>): Promise<void>;
+  /** All nodes are done, and the workers are no longer needed. */
+  finish(): Promise<void>;
   /** What each worker has moved to and from a store for this run, since it was started last; empty where there is no store. */
   traffic(): readonly WorkerTraffic[];
   /** To be called in the end, however the run ended. */

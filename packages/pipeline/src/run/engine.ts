@@ -12,6 +12,7 @@ import type { NodeOutputs } from "./node-outputs.ts";
 import type { Plan, PlanNode } from "../plan/nodes/plan-node.ts";
 import { replayCommand } from "./replay-command.ts";
 import type { Resources } from "../resources/resources.ts";
+import { Retries } from "./retries.ts";
 import type { RunFolder } from "./run-folder.ts";
 import { Schedule } from "./schedule.ts";
 import type { WorkerRules } from "./schedule.ts";
@@ -49,6 +50,13 @@ export interface EngineOptions {
   readonly keeps: (node: PlanNode) => boolean;
   /** The class of the processors that run a node, which it is known by; absent where all of a run's nodes run on this machine. */
   readonly processorClass?: (node: PlanNode) => string;
+  /**
+   * Brings what the run's folder keeps there when all nodes are done.
+   *
+   * @param addresses of each node's output
+   * @throws {InputLostError} with what is lost and has to be made again
+   */
+  readonly gather: (addresses: ReadonlyMap<string, string>) => Promise<void>;
   readonly onNode: (report: NodeReport) => void;
   readonly onStart: (node: PlanNode, worker: string) => void;
   /** Called for a node that did not end, or whose output is lost, and that will run again. */
@@ -69,9 +77,6 @@ interface Ended {
   readonly seconds: number;
   readonly outcome: NodeDone | { readonly error: unknown };
 }
-
-/** How often a node is tried whose worker ends. */
-const mostTries = 2;
 
 const workerRules: WorkerRules<NodeWorker> = {
   takes: ({ takes }, node) => takes?.(node) !== false,
@@ -99,7 +104,7 @@ export class Engine {
   readonly #holders = new Map<string, NodeWorker>();
   readonly #removed = new Set<string>();
   readonly #needed: NeededArtifacts;
-  readonly #tries = new Map<string, number>();
+  readonly #retries: Retries;
   /** The last write of the manifest, which goes on while the next node runs: a node whose record is lost is run again. */
   #recorded: Promise<void> = Promise.resolve();
 
@@ -109,13 +114,20 @@ export class Engine {
     this.#places = new Map(plan.nodes.map(({ id }, index) => [id, index + 1]));
     this.#outputs = outputsOf(plan.nodes, (node) => this.#stage(node), options.keeps);
     this.#needed = new NeededArtifacts(plan.nodes, this.#outputs);
+    this.#retries = new Retries(options.folder.root, options.context.warn);
   }
 
   /** @returns the address of every node's output; all of them that are needed, and their record, are on the disk */
   async run(): Promise<ReadonlyMap<string, string>> {
     try {
-      await this.#runNodes();
-      await this.#writeAll();
+      const pending = await this.#findPending();
+      this.#sweep(this.#needed.begin(pending, this.#addresses));
+      for (const node of this.#plan.nodes) {
+        const address = this.#addresses.get(node.id);
+        if (!pending.has(node.id) && address !== undefined) this.#options.onNode(await this.#report(node, address));
+      }
+      do await this.#runNodes(pending);
+      while (!(await this.#areGathered(pending)));
       return this.#addresses;
     } catch (cause) {
       // what was done stays done; the first error is the one to report
@@ -131,14 +143,23 @@ export class Engine {
     await this.#recorded;
   }
 
-  async #runNodes(): Promise<void> {
-    const { nodes } = this.#plan;
-    const pending = await this.#findPending();
-    this.#sweep(this.#needed.begin(pending, this.#addresses));
-    for (const node of nodes) {
-      const address = this.#addresses.get(node.id);
-      if (!pending.has(node.id) && address !== undefined) this.#options.onNode(await this.#report(node, address));
+  /** Whether all that stays is in the run's folder. @param pending gets the nodes whose output is lost */
+  async #areGathered(pending: Set<string>): Promise<boolean> {
+    await this.#writeAll();
+    try {
+      await this.#options.gather(this.#addresses);
+      return true;
+    } catch (error) {
+      if (!(error instanceof InputLostError)) throw error;
+      this.#retries.countLoss("the end of the run", error);
+      await this.#addLost(pending);
+      this.#sweep(this.#needed.begin(pending, this.#addresses));
+      return false;
     }
+  }
+
+  async #runNodes(pending: Set<string>): Promise<void> {
+    const { nodes } = this.#plan;
     /** Fires on the first error, so that the other workers stop. */
     const stopping = new AbortController();
     const signal = AbortSignal.any([this.#options.context.signal, stopping.signal]);
@@ -301,18 +322,15 @@ export class Engine {
     pending: Set<string>,
     signal: AbortSignal,
   ): Promise<boolean> {
-    if (!(error instanceof WorkerLostError || error instanceof InputLostError)) return false;
-    const tries = (this.#tries.get(node.id) ?? 0) + 1;
-    this.#tries.set(node.id, tries);
     if (error instanceof WorkerLostError) {
       for (const { id } of this.#plan.nodes) if (this.#ranBy.get(id) === worker) this.#ranBy.delete(id);
       for (const [address, holder] of this.#holders) if (holder === worker) this.#holders.delete(address);
-    }
+    } else if (!(error instanceof InputLostError)) return false;
     // also what the lost artifacts were made of, where that has been removed
     await this.#addLost(pending);
     if (signal.aborted) return true;
-    if (tries >= mostTries) return false;
-    this.#options.context.warn(`${node.id}: ${error.message}; it is tried again`);
+    if (error instanceof WorkerLostError) return this.#retries.canTryAgain(node.id, error);
+    this.#retries.countLoss(node.id, error);
     return true;
   }
 

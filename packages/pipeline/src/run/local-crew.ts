@@ -85,6 +85,9 @@ export class LocalCrew implements Crew {
     return this.#children;
   }
 
+  /** All is there already. */
+  async gather(): Promise<void> {}
+
   async finish(): Promise<void> {
     await this.close();
   }

@@ -1,6 +1,6 @@
 import { RunManifest, unpackFiles } from "@mbs/artifacts";
 import type { ArtifactStore, WriteTime } from "@mbs/artifacts";
-import { InternalError, firstOutput } from "@mbs/contracts";
+import { InputOutputError, InternalError, firstOutput } from "@mbs/contracts";
 import type { ArtifactStream, ObjectPool, Progress, Stage, StageOptions } from "@mbs/contracts";
 import { recordModelFiles } from "./model-files.ts";
 import { requireOwnModel } from "./own-files.ts";
@@ -66,7 +66,15 @@ export interface NodeWorker {
 export class WorkerLostError extends InternalError {}
 
 /** What a node reads was removed or damaged by others after it was found to be there. It is made again. */
-export class InputLostError extends InternalError {}
+export class InputLostError extends InputOutputError {
+  /** Of the artifacts that are lost. */
+  readonly addresses: readonly string[];
+
+  constructor(message: string, addresses: readonly string[], options?: { cause?: unknown }) {
+    super(message, {}, options);
+    this.addresses = addresses;
+  }
+}
 
 /** Where a worker finds what, and what it works with. */
 export interface WorkerTools {

@@ -56,6 +56,7 @@ export async function runPlan(
       note: options.note,
     },
     keeps,
+    gather: (addresses) => crew.gather(addresses),
     onNode: (report) => {
       reports.set(report.id, report);
       status.done(report);
@@ -65,7 +66,7 @@ export async function runPlan(
     onRetry: (node) => status.waits(node),
   });
   const addresses = await engine.run();
-  await crew.finish(addresses);
+  await crew.finish();
   // in the order of the plan, whichever was done first
   return { addresses, nodes: plan.nodes.flatMap(({ id }) => reports.get(id) ?? []), manifest, local };
 }

@@ -282,9 +282,10 @@ export class JobBoard {
       const by = job.processedBy === undefined ? "" : `; the last one was ${job.processedBy}`;
       throw new InternalError(`its workers were lost ${mostAttempts} times (${job.failedReason})${by}`);
     }
-    const { tag, message, worker, isInputLost } = failure;
-    if (isInputLost) throw new InputLostError(message);
-    throw errorOfTag(tag, `${message} (on ${worker})`);
+    const { tag, message, worker, lost } = failure;
+    const said = `${message} (on ${worker})`;
+    if (lost.length > 0) throw new InputLostError(said, lost);
+    throw errorOfTag(tag, said);
   }
 
   /** Takes back what nobody waits for any more. */

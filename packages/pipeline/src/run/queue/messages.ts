@@ -32,8 +32,8 @@ export interface JobFailure {
   readonly tag: ErrorTag;
   readonly message: string;
   readonly worker: string;
-  /** Whether an input was not in the store. */
-  readonly isInputLost: boolean;
+  /** Inputs that the store did not have, or not whole. */
+  readonly lost: readonly string[];
 }
 
 /** From workers to runs. */
@@ -85,9 +85,9 @@ export function parseResult(text: string | null): JobResult | undefined {
 export function parseFailure(text: string | undefined): JobFailure | undefined {
   const value = text === undefined ? undefined : parseJson(text);
   if (!isObject(value)) return undefined;
-  const { tag, message, worker, isInputLost } = value;
+  const { tag, message, worker, lost } = value;
   if (!isErrorTag(tag) || !isText(message) || !isText(worker)) return undefined;
-  return { tag, message, worker, isInputLost: isInputLost === true };
+  return { tag, message, worker, lost: Array.isArray(lost) ? lost.flatMap((address) => parseAddress(address) ?? []) : [] };
 }
 
 function parseProgress(value: unknown): Progress | undefined {

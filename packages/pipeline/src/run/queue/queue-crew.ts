@@ -161,9 +161,8 @@ export class QueueCrew implements Crew {
     return published;
   }
 
-  /** Brings what the run's folder has without a queue, too, and then gives up what the run had in the store. */
-  async finish(addresses: ReadonlyMap<string, string>): Promise<void> {
-    await this.#home.finish();
+  /** Brings what the run's folder has without a queue, too. */
+  async gather(addresses: ReadonlyMap<string, string>): Promise<void> {
     if (this.#begun === undefined) return;
     const { artifacts, run } = this.#begun;
     const kept = run.plan.nodes.filter((node) => {
@@ -171,7 +170,12 @@ export class QueueCrew implements Crew {
       return !isIntermediate(node, stage) && firstOutput(stage).folder !== true;
     });
     await artifacts.bring(kept.flatMap(({ id }) => addresses.get(id) ?? []));
-    await artifacts.release();
+  }
+
+  /** Gives up what the run had in the store. */
+  async finish(): Promise<void> {
+    await this.#home.finish();
+    await this.#begun?.artifacts.release();
     const { fetched, put } = this.traffic().reduce<Traffic>(addTraffic, noTraffic);
     this.#options.note(`${formatBytes(put)} were put into the store and ${formatBytes(fetched)} fetched from it`);
   }

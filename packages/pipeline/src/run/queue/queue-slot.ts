@@ -3,6 +3,7 @@ import { optionTable, stageOf } from "../../plan/known-stages.ts";
 import type { Stages } from "../../plan/known-stages.ts";
 import type { PlanNode } from "../../plan/nodes/plan-node.ts";
 import type { Resources } from "../../resources/resources.ts";
+import { InputLostError } from "../node-worker.ts";
 import type { NodeDone, NodeTask, NodeWorker, TaskContext } from "../node-worker.ts";
 import type { JobBoard } from "./job-board.ts";
 import type { SharedArtifacts } from "./shared-artifacts.ts";
@@ -43,17 +44,15 @@ export class QueueSlot implements NodeWorker {
     await artifacts.publish(inputsOf(task), signal);
     const stage: Stage = stageOf(stages, task.stage);
     const options = await resources.resolve(await optionTable(stage, task.options), task.options);
-    const { address, worker } = await board.ask(
-      {
-        work: { stage: stage.name, options, inputs, threads, processors },
-        node: id,
-        follows,
-        height,
-        isThere: (made) => artifacts.isShared(made, signal),
-      },
-      context,
-    );
-    return { address, worker };
+    const work = { stage: stage.name, options, inputs, threads, processors };
+    const isThere = (made: string): Promise<boolean> => artifacts.isShared(made, signal);
+    try {
+      const { address, worker } = await board.ask({ work, node: id, follows, height, isThere }, context);
+      return { address, worker };
+    } catch (cause) {
+      if (cause instanceof InputLostError) await artifacts.removeDamaged(cause.addresses);
+      throw cause;
+    }
   }
 
   /** The engine removes from both stores itself. */
@@ -76,8 +75,7 @@ export class HomeWorker implements NodeWorker {
   }
 
   async run(task: NodeTask, context: TaskContext): Promise<NodeDone> {
-    await this.#artifacts.bring(inputsOf(task), context.signal);
-    const { address } = await this.#worker.run(task, context);
+    const { address } = await this.#artifacts.reading(inputsOf(task), context.signal, () => this.#worker.run(task, context));
     return { address, worker: this.name };
   }
 

@@ -1,12 +1,10 @@
-import { mkdir } from "node:fs/promises";
 import type { ArtifactStore } from "@mbs/artifacts";
-import { BadDataError, UsageError } from "@mbs/contracts";
 import { neededBy } from "@mbs/shared-store";
 import type { SharedStore } from "@mbs/shared-store";
 import type { RunArtifacts } from "../engine.ts";
 import { InputLostError } from "../node-worker.ts";
-import { addTraffic, noTraffic } from "../store-traffic.ts";
 import type { Traffic } from "../store-traffic.ts";
+import { FetchedArtifacts } from "./fetched-artifacts.ts";
 
 export interface SharedArtifactsOptions {
   readonly local: ArtifactStore;
@@ -54,17 +52,19 @@ export class SharedArtifacts implements RunArtifacts {
   readonly #removed: { readonly address: string; readonly after: Promise<unknown> }[] = [];
   readonly #needs: Rounds;
   readonly #removals: Rounds;
-  #traffic = noTraffic;
+  readonly #copies: FetchedArtifacts;
+  #put = 0;
 
   constructor(options: SharedArtifactsOptions) {
     this.#options = options;
+    this.#copies = new FetchedArtifacts(options);
     this.#needs = new Rounds(() => this.#writeNeeds());
     this.#removals = new Rounds(() => this.#removeShared());
   }
 
   /** What this machine has moved. */
   get traffic(): Traffic {
-    return this.#traffic;
+    return { fetched: this.#copies.fetched, put: this.#put };
   }
 
   path(address: string): string {
@@ -97,31 +97,25 @@ export class SharedArtifacts implements RunArtifacts {
     const { local, shared } = this.#options;
     for (const address of addresses) {
       if (await this.isShared(address, signal)) continue;
-      if (!(await local.has(address))) throw new InputLostError(`${shared.where(address)} is not there any more`, { address });
+      if (!(await local.has(address))) throw new InputLostError(`${shared.where(address)} is not there any more`, [address]);
       await local.flush();
-      this.#traffic = addTraffic(this.#traffic, { fetched: 0, put: await shared.put(address, local.path(address), { signal }) });
+      this.#put += await shared.put(address, local.path(address), { signal });
     }
   }
 
-  /** Brings artifacts from the store into the run's folder. @throws {InputLostError} on one that is in neither, or damaged */
-  async bring(addresses: readonly string[], signal?: AbortSignal): Promise<void> {
-    const { local, shared, warn } = this.#options;
-    for (const address of addresses) {
-      if (await local.has(address)) continue;
-      await mkdir(local.root, { recursive: true });
-      try {
-        const fetched = await shared.get(address, local.path(address), { signal });
-        this.#traffic = addTraffic(this.#traffic, { fetched, put: 0 });
-      } catch (cause) {
-        const isGone = cause instanceof UsageError && cause.facts["missing"] === true;
-        if (!isGone && !(cause instanceof BadDataError)) throw cause;
-        if (!isGone) {
-          warn(`${cause.message}; it is removed and made again`);
-          await shared.remove(address, { signal });
-        }
-        throw new InputLostError(`${shared.where(address)} is not there any more`, { address }, { cause });
-      }
-    }
+  /** Brings artifacts from the store into the run's folder. @throws as FetchedArtifacts.bring */
+  bring(addresses: readonly string[]): Promise<void> {
+    return this.#copies.bring(addresses);
+  }
+
+  /** Runs a step on artifacts of the run's folder. @throws as FetchedArtifacts.reading */
+  reading<T>(addresses: readonly string[], signal: AbortSignal, step: () => Promise<T>): Promise<T> {
+    return this.#copies.reading(addresses, signal, step);
+  }
+
+  /** Removes what others have lost and is damaged in the run's folder, too, so that it counts as lost. */
+  async removeDamaged(addresses: readonly string[]): Promise<void> {
+    await this.#copies.removeDamaged(addresses);
   }
 
   /** Removes an artifact here, and from the store where no other run needs it. */

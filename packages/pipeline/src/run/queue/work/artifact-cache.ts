@@ -1,24 +1,32 @@
 import { mkdir, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { isStoreName } from "@mbs/artifacts";
-import { BadDataError, UsageError } from "@mbs/contracts";
+import { ArtifactStore, isStoreName } from "@mbs/artifacts";
 import type { SharedStore } from "@mbs/shared-store";
-import { InputLostError } from "../../node-worker.ts";
+import { FetchedArtifacts } from "../fetched-artifacts.ts";
 import type { DiskBudget } from "./disk-budget.ts";
+
+export interface CacheOptions {
+  readonly store: SharedStore;
+  readonly budget: DiskBudget;
+  /** As in FetchedOptions. */
+  readonly warn: (line: string) => void;
+}
 
 /** The artifacts that a worker has at hand. */
 export class ArtifactCache {
-  readonly #folder: string;
+  readonly #local: ArtifactStore;
   readonly #store: SharedStore;
   readonly #budget: DiskBudget;
+  readonly #copies: FetchedArtifacts;
 
-  private constructor(folder: string, store: SharedStore, budget: DiskBudget) {
-    this.#folder = folder;
+  private constructor(folder: string, { store, budget, warn }: CacheOptions) {
+    this.#local = new ArtifactStore(folder);
     this.#store = store;
     this.#budget = budget;
+    this.#copies = new FetchedArtifacts({ local: this.#local, shared: store, warn });
   }
 
-  static async open(folder: string, store: SharedStore, budget: DiskBudget): Promise<ArtifactCache> {
+  static async open(folder: string, options: CacheOptions): Promise<ArtifactCache> {
     await mkdir(folder, { recursive: true });
     const found: { readonly path: string; readonly bytes: number; readonly used: number }[] = [];
     for (const name of await readdir(folder)) {
@@ -29,45 +37,33 @@ export class ArtifactCache {
       // of a process that was killed: this folder has one owner
       else await rm(path, { force: true });
     }
-    for (const { path, bytes } of found.toSorted((one, other) => one.used - other.used)) budget.use(path, bytes);
-    return new ArtifactCache(folder, store, budget);
+    for (const { path, bytes } of found.toSorted((one, other) => one.used - other.used)) options.budget.use(path, bytes);
+    return new ArtifactCache(folder, options);
   }
 
-  path(address: string): string {
-    return join(this.#folder, `${address}.arrow`);
+  /** Bytes that were fetched so far. */
+  get fetched(): number {
+    return this.#copies.fetched;
   }
 
-  /** Brings artifacts here that are not. @returns bytes that were fetched @throws {InputLostError} where the store does not have one whole */
-  async bring(addresses: readonly string[], signal: AbortSignal): Promise<number> {
-    let fetched = 0;
-    for (const address of addresses) {
-      if (await this.#isHere(address)) continue;
-      try {
-        fetched += await this.#store.get(address, this.path(address), { signal });
-      } catch (cause) {
-        const isGone = cause instanceof UsageError && cause.facts["missing"] === true;
-        if (!isGone && !(cause instanceof BadDataError)) throw cause;
-        // who asked makes it again, and would otherwise find this one there
-        if (!isGone) await this.#store.remove(address, { signal });
-        throw new InputLostError(`${this.#store.where(address)} is ${isGone ? "not there" : "damaged"}`, { address }, { cause });
-      }
-      await this.#isHere(address);
-    }
-    return fetched;
+  /** Runs a step on artifacts that are here then. @throws as FetchedArtifacts.reading */
+  reading<T>(addresses: readonly string[], signal: AbortSignal, step: () => Promise<T>): Promise<T> {
+    return this.#copies.reading(addresses, signal, async () => {
+      for (const address of addresses) await this.#noteUse(address);
+      return step();
+    });
   }
 
-  /** Whether an artifact is here, which counts as its use. */
-  async #isHere(address: string): Promise<boolean> {
-    const path = this.path(address);
+  async #noteUse(address: string): Promise<void> {
+    const path = this.#local.path(address);
     const found = await stat(path).catch(() => undefined);
     if (found === undefined) this.#budget.forget(path);
     else this.#budget.use(path, found.size);
-    return found !== undefined;
   }
 
   /** Puts what a job has made into the store. @returns bytes that were put */
   async publish(address: string, signal: AbortSignal): Promise<number> {
-    await this.#isHere(address);
-    return this.#store.put(address, this.path(address), { signal });
+    await this.#noteUse(address);
+    return this.#store.put(address, this.#local.path(address), { signal });
   }
 }

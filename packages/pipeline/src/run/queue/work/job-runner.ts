@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { OptionTable, Stage, StageOptions } from "@mbs/contracts";
 import { BadDataError, defaultKept } from "@mbs/contracts";
 import type { SharedStore } from "@mbs/shared-store";
-import type { TaskContext } from "../../node-worker.ts";
+import type { NodeTask, TaskContext } from "../../node-worker.ts";
 import { runFolder } from "../../run-folder.ts";
 import type { Traffic } from "../../store-traffic.ts";
 import { ChildWorker } from "../../workers/child-worker.ts";
@@ -34,6 +34,8 @@ export interface JobRunnerOptions {
   readonly memory?: number | undefined;
   /** The program and arguments that start a process which calls `serveWorker`. */
   readonly command: readonly string[];
+  /** A line on what was wrong in the cache. */
+  readonly warn: (line: string) => void;
   /** Milliseconds that a job may take. */
   readonly jobLimit?: number | undefined;
   /** Milliseconds that a job has to stop by itself. */
@@ -69,7 +71,7 @@ export class JobRunner {
   }
 
   static async open(options: JobRunnerOptions): Promise<JobRunner> {
-    const { folder, cacheLimit, store, modelRoot, artifactOf } = options;
+    const { folder, cacheLimit, store, modelRoot, artifactOf, warn } = options;
     const { artifacts } = runFolder(folder);
     await mkdir(artifacts, { recursive: true });
     const budget = new DiskBudget(cacheLimit);
@@ -77,7 +79,7 @@ export class JobRunner {
     return new JobRunner(options, {
       budget,
       published: await PublishedModels.open(join(folder, "models"), join(folder, "fetched.json"), fetched),
-      cache: await ArtifactCache.open(artifacts, store, budget),
+      cache: await ArtifactCache.open(artifacts, { store, budget, warn }),
       own: modelRoot === undefined ? undefined : await ModelFinder.open(modelRoot, join(folder, "models.json")),
     });
   }
@@ -101,7 +103,8 @@ export class JobRunner {
   ): Promise<{ readonly address: string; readonly traffic: Traffic }> {
     const { stage, inputs, threads } = work;
     const { signal } = context;
-    const fetchedBefore = this.#published.fetched;
+    const fetched = (): number => this.#published.fetched + this.#cache.fetched;
+    const fetchedBefore = fetched();
     /** Folders of fetched models that this job reads. */
     const inUse = new Set<string>();
     const options = await this.#withPaths(table, work.options, async (model) => {
@@ -112,15 +115,14 @@ export class JobRunner {
       inUse.add(found.folder);
       return found.path;
     });
-    const brought = await this.#cache.bring([...new Set(Object.values(inputs).flat())], signal);
     const worker = await this.#childFor(threads);
-    const { address } = await worker.run(
-      { id: `${stage} ${key.slice(0, 12)}`, stage, options, inputs, when: "now", height: 1 },
-      context,
+    const task: NodeTask = { id: `${stage} ${key.slice(0, 12)}`, stage, options, inputs, when: "now", height: 1 };
+    const { address } = await this.#cache.reading([...new Set(Object.values(inputs).flat())], signal, () =>
+      worker.run(task, context),
     );
     const put = await this.#cache.publish(address, signal);
     await this.#budget.trim(inUse);
-    return { address, traffic: { fetched: this.#published.fetched - fetchedBefore + brought, put } };
+    return { address, traffic: { fetched: fetched() - fetchedBefore, put } };
   }
 
   #modelMissing(model: string): ModelMissingError {

@@ -224,10 +224,10 @@ class QueueWorker {
       tag: error.tag,
       message: error.message,
       worker: this.#card.name,
-      isInputLost: thrown instanceof InputLostError,
+      lost: thrown instanceof InputLostError ? thrown.addresses : [],
     };
     warn(`${name}: ${isCancelled ? "taken back by its run" : error.message}`);
-    const isLast = !isRepeatable || failure.isInputLost || isCancelled || job.attemptsMade + 1 >= mostAttempts;
+    const isLast = !isRepeatable || isCancelled || job.attemptsMade + 1 >= mostAttempts;
     const { UnrecoverableError } = await import("bullmq");
     const text = JSON.stringify(failure);
     await job.moveToFailed(isLast ? new UnrecoverableError(text) : new Error(text), token);
@@ -302,6 +302,7 @@ export async function work(options: WorkOptions): Promise<number> {
         cacheLimit,
         memory,
         command,
+        warn,
         jobLimit,
       });
       const own = [

@@ -1,0 +1,83 @@
+import { mkdir } from "node:fs/promises";
+import type { ArtifactStore } from "@mbs/artifacts";
+import { BadDataError, UsageError } from "@mbs/contracts";
+import type { SharedStore } from "@mbs/shared-store";
+import { InputLostError } from "../node-worker.ts";
+
+export interface FetchedOptions {
+  readonly local: ArtifactStore;
+  readonly shared: SharedStore;
+  /** A line on what was damaged here, and what is done about it. */
+  readonly warn: (line: string) => void;
+}
+
+/** How often a step is run whose inputs are damaged here while it reads them. */
+const mostTries = 3;
+
+/**
+ * Artifacts of a folder of this machine, fetched from a shared store when a step needs them. A file that is there is not read
+ * first: its reader hashes it anyway, and a step that fails is run again when what was damaged has been fetched again. In a store on
+ * the same file system the two are one file, so that they are damaged together.
+ */
+export class FetchedArtifacts {
+  readonly #options: FetchedOptions;
+  #fetched = 0;
+
+  constructor(options: FetchedOptions) {
+    this.#options = options;
+  }
+
+  /** Bytes that were fetched so far. */
+  get fetched(): number {
+    return this.#fetched;
+  }
+
+  /** Fetches what is not here. @throws {InputLostError} with all that the store does not have, or not whole: that is removed */
+  async bring(addresses: readonly string[], signal?: AbortSignal): Promise<void> {
+    const { local, shared } = this.#options;
+    const lost = new Map<string, string>();
+    let cause: unknown;
+    for (const address of addresses) {
+      if (await local.has(address)) continue;
+      await mkdir(local.root, { recursive: true });
+      try {
+        this.#fetched += await shared.get(address, local.path(address), { signal });
+      } catch (error) {
+        const isGone = error instanceof UsageError && error.facts["missing"] === true;
+        if (!isGone && !(error instanceof BadDataError)) throw error;
+        // who makes it again would otherwise find this one there
+        if (!isGone) await shared.remove(address, { signal });
+        lost.set(address, `${shared.where(address)} ${isGone ? "is not there any more" : "was damaged and is removed"}`);
+        cause ??= error;
+      }
+    }
+    if (lost.size > 0) throw new InputLostError([...lost.values()].join(", "), [...lost.keys()], { cause });
+  }
+
+  /** Removes those that are damaged here. @returns their addresses */
+  async removeDamaged(addresses: readonly string[]): Promise<readonly string[]> {
+    const { local, shared, warn } = this.#options;
+    const damaged: string[] = [];
+    for (const address of addresses) {
+      if (!(await local.has(address)) || (await local.isWhole(address))) continue;
+      warn(`${local.path(address)}, a copy of ${shared.where(address)}, was damaged and is removed`);
+      local.remove(address);
+      damaged.push(address);
+    }
+    await local.flush();
+    return damaged;
+  }
+
+  /** Runs a step when its inputs are here, and again where one of them turned out to be damaged. @throws as bring, and the step */
+  async reading<T>(addresses: readonly string[], signal: AbortSignal, step: () => Promise<T>): Promise<T> {
+    for (let tries = 1; ; tries++) {
+      await this.bring(addresses, signal);
+      try {
+        return await step();
+      } catch (cause) {
+        if (!(cause instanceof BadDataError) || tries === mostTries) throw cause;
+        if ((await this.removeDamaged(addresses)).length === 0) throw cause;
+      }
+    }
+  }
+}
