@@ -11,7 +11,7 @@ import { parseCard, parseFailure, parseNews, parseResult } from "./messages.ts";
 import type { JobResult, News, Order, WorkerCard } from "./messages.ts";
 import { orStopped, refusalOf, scanKeys } from "./queue-connection.ts";
 import type { QueueConnection } from "./queue-connection.ts";
-import { bullPrefix, channels, keys, mostAttempts, queueNames } from "./queue-names.ts";
+import { bullPrefix, channels, keys, mostAttempts, queueNames, unreadableName } from "./queue-names.ts";
 import type { QueueTimings } from "./queue-names.ts";
 
 export interface BoardOptions {
@@ -228,15 +228,16 @@ export class JobBoard {
   async #look(id: string, home: Home, asked: Asked, isFirst: boolean): Promise<Home> {
     const { timings } = this.#options;
     const queue = this.#queue(home.queue);
-    const job = (await queue.getJob(id)) as Job | undefined;
+    const job = await this.#find(queue, id);
     const state = job === undefined ? "unknown" : await job.getState();
     if (job === undefined || state === "unknown") {
       await this.#add(queue, id, asked);
       return { ...home, since: performance.now() };
     }
-    const isStale = isFirst || parseFailure(job.failedReason)?.tag === "interrupted";
+    const isStale = isFirst || job.name === unreadableName || parseFailure(job.failedReason)?.tag === "interrupted";
     if (state === "completed" || (state === "failed" && isStale)) {
-      // what it has made is gone, or another run's try failed or was stopped: a job whose id still exists would not be added
+      // what it has made is gone, another run's try failed or was stopped, or it could not be read: a job whose id still exists
+      // would not be added
       await job.remove().catch(() => undefined);
       return this.#look(id, home, asked, false);
     }
@@ -253,6 +254,17 @@ export class JobBoard {
     if (!isRemoved && !isGone) return home;
     if (asked.follows !== undefined) this.#ranBy.delete(asked.follows);
     return this.#look(id, await this.#homeOf(asked), asked, true);
+  }
+
+  /** A job of a queue. One that cannot be read, since someone else has written it, is removed and counts as none. */
+  async #find(queue: Queue, id: string): Promise<Job | undefined> {
+    try {
+      return (await queue.getJob(id)) as Job | undefined;
+    } catch (cause) {
+      if (!(cause instanceof SyntaxError || cause instanceof TypeError)) throw cause;
+      await queue.remove(id).catch(() => 0);
+      return undefined;
+    }
   }
 
   async #add(queue: Queue, id: string, { work, height }: Asked): Promise<void> {

@@ -61,5 +61,8 @@ export const usualTimings: QueueTimings = {
   backoff: 1000,
 };
 
+/** Name of the job that takes the place of one which cannot be read. */
+export const unreadableName = "unreadable";
+
 /** How often a job is begun before it fails for good. */
 export const mostAttempts = 3;

@@ -5,16 +5,22 @@ import { channels, bullPrefix, mostAttempts } from "../queue-names.ts";
 import type { QueueTimings } from "../queue-names.ts";
 import { parseOrder } from "../messages.ts";
 import type { QueueConnection } from "../queue-connection.ts";
+import { heldJob, isPlainJob } from "./held-job.ts";
 
 /** A job that this worker has, as long as it renews its lock. */
 export interface TakenJob {
   readonly job: Job;
   readonly token: string;
+  /** Why it could not be read, where an empty job has taken its place. */
+  readonly unreadable?: string;
 }
 
 /** The queues of a worker: one job at a time, from the first of them that has one. */
 export class JobSource {
+  readonly #connection: QueueConnection;
   readonly #queues: readonly Worker[];
+  /** Queues where something went wrong since they were last looked at. */
+  readonly #hadError = new Set<Worker>();
   readonly #timings: QueueTimings;
   readonly #names: ReadonlySet<string>;
   readonly #signal: AbortSignal;
@@ -23,8 +29,11 @@ export class JobSource {
   #wake = (): void => undefined;
   #isToldToLook = false;
 
-  private constructor(queues: readonly Worker[], timings: QueueTimings, signal: AbortSignal) {
+  private constructor(connection: QueueConnection, queues: readonly Worker[], timings: QueueTimings, signal: AbortSignal) {
+    this.#connection = connection;
     this.#queues = queues;
+    // the connection itself tells what is wrong with it
+    for (const queue of queues) queue.on("error", () => void this.#hadError.add(queue));
     this.#timings = timings;
     this.#signal = signal;
     this.#stopped = new Promise((resolve) => signal.addEventListener("abort", () => resolve(undefined), { once: true }));
@@ -55,12 +64,10 @@ export class JobSource {
         stalledInterval: timings.stalled,
         maxStalledCount: mostAttempts - 1,
       });
-      // the connection itself tells what is wrong
-      queue.on("error", () => undefined);
-      void queue.startStalledCheckTimer();
       return queue;
     });
-    const source = new JobSource(queues, timings, signal);
+    const source = new JobSource(connection, queues, timings, signal);
+    for (const queue of queues) void queue.startStalledCheckTimer();
     await connection.subscribe(channels.orders, (text) => {
       const order = parseOrder(text);
       if (order?.kind === "cancel") source.#onCancel?.(order.id);
@@ -81,12 +88,9 @@ export class JobSource {
     while (!this.#signal.aborted) {
       this.#isToldToLook = false;
       for (const queue of this.#queues) {
-        const token = randomUUID();
-        // what is no job at all is left to the server's own count of tries
-        const fetched = queue.getNextJob(token, { block: false }).catch(() => undefined);
         // a server that is away answers nothing
-        const job = await Promise.race<Job | undefined>([fetched, this.#stopped]);
-        if (job !== undefined) return { job, token };
+        const taken = await Promise.race([this.#take(queue), this.#stopped]);
+        if (taken !== undefined) return taken;
       }
       const left = until - performance.now();
       if (left <= 0) return undefined;
@@ -99,6 +103,22 @@ export class JobSource {
       await waiting.catch(() => undefined);
     }
     return undefined;
+  }
+
+  async #take(queue: Worker): Promise<TakenJob | undefined> {
+    const { redis } = this.#connection;
+    const token = randomUUID();
+    this.#hadError.delete(queue);
+    try {
+      const job = await queue.getNextJob(token, { block: false }).catch(() => void this.#hadError.add(queue));
+      if (job !== undefined && (await isPlainJob(redis, queue, String(job.id), token))) return { job, token };
+      if (job === undefined && !this.#hadError.has(queue)) return undefined;
+      const held = await heldJob(redis, queue, token);
+      return held && { ...held, token };
+    } catch {
+      // of a server that is away; the lock of a job that it gave ends by itself
+      return undefined;
+    }
   }
 
   /** Renews a job's lock while something is done. */

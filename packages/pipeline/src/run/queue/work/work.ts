@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { rm } from "node:fs/promises";
 import { hostname } from "node:os";
 import { makeTemporaryFolder, withLock } from "@mbs/artifacts";
-import { InterruptedError, UsageError, availableProcessors } from "@mbs/contracts";
+import { BadDataError, InterruptedError, UsageError, availableProcessors } from "@mbs/contracts";
 import type { MbsError, Progress, Stage } from "@mbs/contracts";
 import { openSharedStore } from "@mbs/shared-store";
 import type { SharedStore } from "@mbs/shared-store";
@@ -147,8 +147,11 @@ class QueueWorker {
     };
     try {
       const held = this.#source.holding(taken, cancel, async () => {
+        const { deferredFailure } = taken.job;
         try {
-          await this.#finish(taken, await this.#result(taken, stopping.signal));
+          // its workers ended as often as a job is begun
+          if (deferredFailure !== undefined) await this.#fail(taken, deferredFailure);
+          else await this.#finish(taken, await this.#result(taken, stopping.signal));
         } catch (thrown) {
           await this.#giveBack(taken, thrown, isCancelled);
         }
@@ -164,8 +167,11 @@ class QueueWorker {
   }
 
   /** What a job has made: now, or at any time before. */
-  async #result({ job }: TakenJob, signal: AbortSignal): Promise<{ key: string; result: JobResult }> {
+  async #result({ job, unreadable }: TakenJob, signal: AbortSignal): Promise<{ key: string; result: JobResult }> {
     const { say } = this.#options;
+    if (unreadable !== undefined) {
+      throw new BadDataError(`the job was refused: what the server has of it is no job (${unreadable})`);
+    }
     const checked = await this.#runner.check(job.data, job.id);
     const { key } = checked;
     const { redis } = this.#connection;
@@ -209,7 +215,15 @@ class QueueWorker {
     }
   }
 
-  async #giveBack({ job, token }: TakenJob, thrown: unknown, isCancelled: boolean): Promise<void> {
+  /** The job fails for good. */
+  async #fail({ job, token }: TakenJob, reason: string): Promise<void> {
+    const { UnrecoverableError } = await import("bullmq");
+    await job.moveToFailed(new UnrecoverableError(reason), token);
+    await this.#tell({ kind: "changed", id: String(job.id) });
+  }
+
+  async #giveBack(taken: TakenJob, thrown: unknown, isCancelled: boolean): Promise<void> {
+    const { job, token } = taken;
     const { warn, toError, signal } = this.#options;
     const id = String(job.id);
     const error = toError(thrown);
@@ -228,15 +242,14 @@ class QueueWorker {
     };
     warn(`${name}: ${isCancelled ? "taken back by its run" : error.message}`);
     const isLast = !isRepeatable || isCancelled || job.attemptsMade + 1 >= mostAttempts;
-    const { UnrecoverableError } = await import("bullmq");
     const text = JSON.stringify(failure);
-    await job.moveToFailed(isLast ? new UnrecoverableError(text) : new Error(text), token);
-    if (isCancelled) await job.remove();
-    await this.#tell(
-      isLast
-        ? { kind: "changed", id }
-        : { kind: "again", id, message: `${error.message} (on ${this.#card.name}); it is tried again` },
-    );
+    if (isLast) {
+      await this.#fail(taken, text);
+      if (isCancelled) await job.remove();
+      return;
+    }
+    await job.moveToFailed(new Error(text), token);
+    await this.#tell({ kind: "again", id, message: `${error.message} (on ${this.#card.name}); it is tried again` });
   }
 
   async leave(): Promise<void> {
