@@ -1,45 +1,29 @@
 /**
  * Adds up what the tests of all projects came to, and fails where a test failed or a test file was not run.
  *
- * usage: node --import tsx tools/test/report-results.ts STATUS
- *   STATUS   exit code of the command that ran them
+ * usage: node --import tsx tools/test/report-results.ts STATUS RECORD
+ *   STATUS   exit code of the nx command that ran them
+ *   RECORD   the file in which nx notes how each of its tasks ended
  */
 import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { report } from "./report.ts";
 import { projects, resultsName, testFiles } from "./results.ts";
 import type { FileResult } from "./results.ts";
 
 const root = resolve(import.meta.dirname, "../..");
-const status = Number(process.argv[2]);
+const [status, record = ""] = process.argv.slice(2);
 
-const total = { passed: 0, failed: 0, skipped: 0 };
-let notRun = 0;
-for (const project of projects(root)) {
-  const path = join(root, project, resultsName);
-  const results = existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as FileResult[]) : [];
-  const sum = { passed: 0, failed: 0, skipped: 0 };
-  for (const { passed, failed, skipped } of results) {
-    sum.passed += passed;
-    sum.failed += failed;
-    sum.skipped += skipped;
-  }
-  const run = new Set(results.map(({ file }) => file));
-  const missed = testFiles(root, project).filter((file) => !run.has(file));
-  sum.failed += missed.length;
-  notRun += missed.length;
-  console.log(`${project.padEnd(32)} ${sum.passed} passed, ${sum.failed} failed, ${sum.skipped} skipped`);
-  for (const file of missed) console.log(`  not run: ${file}`);
-  total.passed += sum.passed;
-  total.failed += sum.failed;
-  total.skipped += sum.skipped;
-}
-if (status !== 0 && total.failed === 0) {
-  console.log("a build or check failed: see above");
-  total.failed = 1;
-}
-if (notRun > 0) {
-  console.log(`${notRun} test files were not run and count as failed: the run was interrupted, or a test program ended early`);
-}
-if (total.skipped > 0) console.log(`${total.skipped} skipped`);
-console.log(`${total.passed} passed, ${total.failed} failed`);
-process.exitCode = total.failed > 0 ? 1 : 0;
+/** A JSON file, or what stands for one that was not written. */
+const readJson = <T>(path: string, missing: T): T => (existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as T) : missing);
+
+const results = projects(root).map((project) => {
+  const files = readJson<FileResult[]>(join(root, project, resultsName), []);
+  const run = new Set(files.map(({ file }) => file));
+  return { project, files, notRun: testFiles(root, project).filter((file) => !run.has(file)) };
+});
+const { tasks } = readJson<{ tasks: { taskId: string; status: number }[] }>(resolve(root, record), { tasks: [] });
+const failedTasks = tasks.filter((task) => task.status !== 0).map(({ taskId }) => taskId);
+const { lines, failed } = report(results, failedTasks, Number(status));
+console.log(lines.join("\n"));
+process.exitCode = failed > 0 ? 1 : 0;

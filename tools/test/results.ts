@@ -1,6 +1,14 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 
+/** A test that failed. */
+export interface Failure {
+  /** Its name, behind that of its suite where the suite has one. */
+  readonly test: string;
+  /** The first line of its error's message. */
+  readonly error: string;
+}
+
 /** What the tests of one file came to. */
 export interface FileResult {
   /** Relative to the repository, with forward slashes. */
@@ -8,6 +16,9 @@ export interface FileResult {
   readonly passed: number;
   readonly failed: number;
   readonly skipped: number;
+  readonly failures: readonly Failure[];
+  /** How long they took. */
+  readonly seconds: number;
 }
 
 /** The file in a project's folder that holds the results of its last run: an array of FileResult. */

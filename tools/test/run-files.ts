@@ -1,7 +1,8 @@
 /** Runs test files with uvu in this process, and sends their FileResults to the process that started it. */
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import type { FileResult } from "./results.ts";
+import { stripVTControlCharacters } from "node:util";
+import type { Failure, FileResult } from "./results.ts";
 
 /** Runs one suite: text of its errors or true, then how many passed, were skipped, and were to run. */
 type SuiteRun = () => Promise<[errors: string | true, passed: number, skipped: number, total: number]>;
@@ -16,18 +17,31 @@ declare global {
 const files = process.argv.slice(2);
 const results = new Map<string, FileResult>();
 
+/** The tests that failed, from the text that uvu prints about them: it gives their names nowhere else. */
+function readFailures(errors: string): Failure[] {
+  const heads = stripVTControlCharacters(errors).matchAll(/^ {3}FAIL {2}(?:(.+?) {2})?"(.+)"\n {4}(.*)$/gm);
+  return Array.from(heads, ([, suite, name, error = ""]) => ({ test: [suite, name].filter(Boolean).join(": "), error }));
+}
+
 /** The same suite, counted under its file. */
 const counted =
   (file: string, suite: SuiteRun): SuiteRun =>
   async () => {
+    const begun = performance.now();
     const result = await suite();
-    const [, passed, skipped, total] = result;
-    const before = results.get(file) ?? { file, passed: 0, failed: 0, skipped: 0 };
+    const [errors, passed, skipped, total] = result;
+    const failures = errors === true ? [] : readFailures(errors);
+    // of an error in a hook uvu says nothing, and calls the suite sound
+    const unheard = total - passed - failures.length;
+    if (unheard > 0) failures.push({ test: `${unheard} tests`, error: "were not run, since a hook failed" });
+    const before = results.get(file) ?? { file, passed: 0, failed: 0, skipped: 0, failures: [], seconds: 0 };
     results.set(file, {
       file,
       passed: before.passed + passed,
       failed: before.failed + total - passed,
       skipped: before.skipped + skipped,
+      failures: [...before.failures, ...failures],
+      seconds: Math.round(1000 * before.seconds + performance.now() - begun) / 1000,
     });
     return result;
   };
@@ -45,5 +59,6 @@ for (const [index, file] of files.entries()) {
   globalThis.UVU_QUEUE[index] = [file, ...suites.map((suite) => counted(file, suite))];
 }
 await exec();
+if ([...results.values()].some(({ failed }) => failed > 0)) process.exitCode = 1;
 process.send?.([...results.values()]);
 process.disconnect?.();

@@ -1,5 +1,6 @@
 /**
- * Runs the tests of one project with uvu and writes their counts to PROJECT/test-results.json.
+ * Runs the tests of one project with uvu and writes their counts, the names of failed tests and the time of each
+ * file to PROJECT/test-results.json.
  *
  * usage: node --conditions=mbs-source --import tsx tools/test/run-tests.ts PROJECT [PATTERN] [--processes NUMBER]
  *   PROJECT       its folder: packages/solvers, tools
