@@ -5,6 +5,7 @@ import type { ImportFact, PackageFacts } from "./rules.ts";
 interface Manifest {
   readonly name: string;
   readonly dependencies?: Readonly<Record<string, string>>;
+  readonly peerDependencies?: Readonly<Record<string, string>>;
   readonly exports: Readonly<Record<string, { readonly "mbs-source": string }>>;
   readonly nx?: { readonly tags?: readonly string[] };
 }
@@ -39,7 +40,8 @@ export function readPackages(root: string): PackageFacts[] {
       importsOf(readFileSync(file, "utf8")).map((specifier) => ({ file: relative(root, file), specifier })),
     );
     const layer = manifest.nx?.tags?.find((tag) => tag.startsWith("layer:"))?.slice("layer:".length) ?? "";
-    return { name: manifest.name, layer, dependencies: Object.keys(manifest.dependencies ?? {}), imports };
+    const dependencies = Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies });
+    return { name: manifest.name, layer, dependencies, imports };
   });
 }
 

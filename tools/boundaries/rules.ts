@@ -6,7 +6,7 @@ export interface PackageFacts {
   readonly name: string;
   /** Of its nx tag `layer:…`. */
   readonly layer: string;
-  /** Names in package.json's `dependencies`. */
+  /** Names in package.json's `dependencies` and `peerDependencies`. */
   readonly dependencies: readonly string[];
   readonly imports: readonly ImportFact[];
 }

@@ -30,6 +30,8 @@ export type { ObjectPool, Poolable } from "./object-pool.ts";
 export { isCodePath, optionFlag, parseOptions, resourceKinds, splitOptions } from "./options.ts";
 export type { Option, OptionTable, OptionValues, ResourceKind } from "./options.ts";
 
+export { importOptional } from "./optional-package.ts";
+export type { OptionalPackage } from "./optional-package.ts";
 export { printable, quoted, shortened } from "./printable.ts";
 export { availableProcessors, mostThreads } from "./processors.ts";
 export { loadCode, optionsMisfit, settled } from "./load-code.ts";

@@ -24,13 +24,6 @@ const others: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry>(
     },
   ],
   [
-    "board",
-    {
-      summary: "Show the jobs of a queue in a browser.",
-      load: async () => (await import("./commands/board-command.ts")).boardCommand,
-    },
-  ],
-  [
     "demo",
     {
       summary: "Compress the controlled model and show what each mix does to each language.",

@@ -17,8 +17,6 @@ export type { ModelOutline, Plan, PlanNode } from "./plan/nodes/plan-node.ts";
 export type { Propagation, Recipe } from "./recipe/recipe.ts";
 export type { NodeReport } from "./run/engine.ts";
 export type { WorkerChoice } from "./run/local-crew.ts";
-export { openBoard } from "./run/queue/board.ts";
-export type { Board, BoardOptions } from "./run/queue/board.ts";
 export type { QueueChoice } from "./run/queue/queue-crew.ts";
 export type { QueuePlace } from "./run/queue/queue-connection.ts";
 export { work } from "./run/queue/work/work.ts";

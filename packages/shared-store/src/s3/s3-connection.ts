@@ -1,4 +1,5 @@
 import type { S3Client } from "@aws-sdk/client-s3";
+import { importOptional } from "@mbs/contracts";
 import type { StoreCall } from "../shared-store.ts";
 import { s3Error } from "./s3-errors.ts";
 import type { S3Target } from "./s3-errors.ts";
@@ -38,11 +39,14 @@ function shownEndpoint(endpoint: string): string {
   }
 }
 
+/** What S3 needs beside this program: folders do without. */
+export const awsSdk = { name: "@aws-sdk/client-s3", version: "3.1175.0", neededBy: "a store in S3" } as const;
+
 /** Credentials, region and endpoint are those of the SDK's own chain. */
 export async function connect(bucket: string, limits: S3Limits): Promise<S3Connection> {
   // it concerns who chooses the SDK's version: the one that is pinned supports every Node that we do
   process.env["AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED"] ??= "true";
-  const sdk = await import("@aws-sdk/client-s3");
+  const sdk = await importOptional(() => import("@aws-sdk/client-s3"), awsSdk, [awsSdk]);
   const endpoint = endpointOf(process.env);
   const client = new sdk.S3Client({
     // other servers seldom have a host name for each bucket

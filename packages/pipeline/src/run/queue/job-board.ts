@@ -13,6 +13,7 @@ import { orStopped, refusalOf, scanKeys } from "./queue-connection.ts";
 import type { QueueConnection } from "./queue-connection.ts";
 import { bullPrefix, channels, keys, mostAttempts, queueNames, unreadableName } from "./queue-names.ts";
 import type { QueueTimings } from "./queue-names.ts";
+import { loadBullmq } from "./queue-packages.ts";
 
 export interface BoardOptions {
   readonly connection: QueueConnection;
@@ -119,7 +120,7 @@ export class JobBoard {
   }
 
   static async open(options: BoardOptions): Promise<JobBoard> {
-    const { Queue: BullQueue } = await import("bullmq");
+    const { Queue: BullQueue } = await loadBullmq();
     const { connection } = options;
     const board = new JobBoard(options, (name) => {
       const queue = new BullQueue(name, { connection: connection.redis, prefix: bullPrefix, skipVersionCheck: true });

@@ -1,5 +1,6 @@
 import { bullPrefix, isQueueName, keys, queueNames } from "./queue-names.ts";
 import { scanKeys } from "./queue-connection.ts";
+import { loadBullmq } from "./queue-packages.ts";
 import type { QueueConnection } from "./queue-connection.ts";
 
 /**
@@ -7,7 +8,7 @@ import type { QueueConnection } from "./queue-connection.ts";
  * run, as when the server loses it; so it does no harm where a worker only was away.
  */
 export async function removeLeftQueues({ redis }: QueueConnection): Promise<void> {
-  const { Queue } = await import("bullmq");
+  const { Queue } = await loadBullmq();
   for await (const names of scanKeys(redis, `${bullPrefix}:${queueNames.ofWorker("*")}:meta`)) {
     for (const name of names) {
       const [, id] = /:worker\.(.+):meta$/.exec(name) ?? [];

@@ -4,6 +4,7 @@ import { systemError } from "@mbs/artifacts";
 import { DeniedError, FailedPreconditionError, InterruptedError, TryAgainError, UsageError } from "@mbs/contracts";
 import type { MbsError } from "@mbs/contracts";
 import type { Redis, RedisOptions } from "ioredis";
+import { loadIoredis } from "./queue-packages.ts";
 
 /** Where a queue is, as a user gives it. */
 export interface QueuePlace {
@@ -212,7 +213,7 @@ const begin = (client: Redis): Promise<void> => client.connect().catch(() => und
  */
 export async function connectQueue(place: QueuePlace, warn: (message: string) => void): Promise<QueueConnection> {
   const { place: name, options } = await optionsOf(place, warn);
-  const { Redis: Client } = await import("ioredis");
+  const { Redis: Client } = await loadIoredis();
   checkServer(await probe(Client, name, options), name, warn);
   const lasting: RedisOptions = { ...options, retryStrategy: (times) => Math.min(100 * times, 2000), socketTimeout: answerMs };
   const clients: Redis[] = [];

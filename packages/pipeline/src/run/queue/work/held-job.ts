@@ -1,6 +1,7 @@
 import type { Job, Worker } from "bullmq";
 import type { Redis } from "ioredis";
 import { bullPrefix, unreadableName } from "../queue-names.ts";
+import { loadBullmq } from "../queue-packages.ts";
 
 /** Fields of BullMQ's jobs that those of a run do not have. With some values the server cannot end such a job. */
 const otherFields = ["parent", "parentKey", "rjk", "deid"];
@@ -16,7 +17,7 @@ export async function isPlainJob(redis: Redis, queue: Worker, id: string, token:
 
 /** Reads a job. @returns why it is none, where someone else has written it */
 async function readJob(redis: Redis, queue: Worker, id: string, token: string): Promise<Job | string> {
-  const { Job: BullJob } = await import("bullmq");
+  const { Job: BullJob } = await loadBullmq();
   try {
     const job: Job | undefined = await BullJob.fromId(queue, id);
     const isPlain = job?.id === id && (await isPlainJob(redis, queue, id, token));

@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import type { Job, Worker } from "bullmq";
 import { channels, bullPrefix, mostAttempts } from "../queue-names.ts";
 import type { QueueTimings } from "../queue-names.ts";
+import { loadBullmq } from "../queue-packages.ts";
 import { parseOrder } from "../messages.ts";
 import type { QueueConnection } from "../queue-connection.ts";
 import { heldJob, isPlainJob } from "./held-job.ts";
@@ -52,7 +53,7 @@ export class JobSource {
     timings: QueueTimings,
     signal: AbortSignal,
   ): Promise<JobSource> {
-    const { Worker: BullWorker } = await import("bullmq");
+    const { Worker: BullWorker } = await loadBullmq();
     const queues = names.map((name) => {
       const queue = new BullWorker(name, null, {
         connection: connection.redis,

@@ -17,6 +17,7 @@ import { connectQueue, orStopped } from "../queue-connection.ts";
 import type { QueueConnection, QueuePlace } from "../queue-connection.ts";
 import { channels, keys, mixedClass, mostAttempts, namePattern, queueNames, usualTimings } from "../queue-names.ts";
 import type { QueueTimings } from "../queue-names.ts";
+import { loadBullmq } from "../queue-packages.ts";
 import { removeLeftQueues } from "../left-queues.ts";
 import { JobRunner, ModelMissingError } from "./job-runner.ts";
 import { JobSource } from "./job-source.ts";
@@ -217,7 +218,7 @@ class QueueWorker {
 
   /** The job fails for good. */
   async #fail({ job, token }: TakenJob, reason: string): Promise<void> {
-    const { UnrecoverableError } = await import("bullmq");
+    const { UnrecoverableError } = await loadBullmq();
     await job.moveToFailed(new UnrecoverableError(reason), token);
     await this.#tell({ kind: "changed", id: String(job.id) });
   }
