@@ -2,7 +2,7 @@ import { basename } from "node:path";
 import { encodeFiles } from "@mbs/artifacts";
 import type { FilePiece } from "@mbs/artifacts";
 import { FailedPreconditionError, splitOptions, UsageError } from "@mbs/contracts";
-import type { ArtifactStream, OptionTable, Stage, StageContext } from "@mbs/contracts";
+import type { ArtifactStream, HeldGrids, OptionTable, Stage, StageContext } from "@mbs/contracts";
 import {
   cardFile,
   filePieces,
@@ -78,12 +78,16 @@ async function parseChoice(options: unknown) {
   return { own, format, formatOptions: rest };
 }
 
+/** The grids that a format holds with its own of some options, best first. */
+const heldBy = ({ holds, options }: Format, raw: Readonly<Record<string, unknown>>): readonly HeldGrids[] =>
+  holds(Object.fromEntries(Object.entries(raw).filter(([name]) => Object.hasOwn(options, name))));
+
 /** @throws {FailedPreconditionError} where a format is for grids of groups alone, and layers are in blocks of GGUF types */
-function requireTakesBlocks({ name, takesBlocks }: Format, what: string): void {
-  if (takesBlocks === true) return;
+function requireTakesBlocks(format: Format, options: unknown, what: string): void {
+  if (format.holds(options).some(({ kind }) => kind === "blocks")) return;
   throw new FailedPreconditionError(
-    `${what} rounded to GGUF's grids, which --format ${name} does not hold; assemble with --format gguf, or with dense for their plain values, or compress with bits in place of grid or mixture`,
-    { format: name },
+    `${what} rounded to GGUF's grids, which --format ${format.name} does not hold; assemble with --format gguf, or with dense for their plain values, or compress with bits in place of grid or mixture`,
+    { format: format.name },
   );
 }
 
@@ -159,7 +163,7 @@ async function* assembleAll(
     await requireDense(model);
     layers = await spoolLayers(streams, model, choice.format.parts);
     const inBlocks = [...layers.summaries].find(([, { grid }]) => grid !== undefined);
-    if (inBlocks !== undefined) requireTakesBlocks(choice.format, `layer ${inBlocks[0]} is`);
+    if (inBlocks !== undefined) requireTakesBlocks(choice.format, choice.formatOptions, `layer ${inBlocks[0]} is`);
     const { files, describe } = await listFiles(model, plan, layers, choice, context);
     const weightFiles = new Map<string, number>();
     for (const [index, file] of files.entries()) {
@@ -200,19 +204,7 @@ export const assemble: Stage = {
   options: ownOptions,
   moreOptions: async (raw) => (await formatNamed(raw)).options,
   moreOptionsBy: "format",
-  preferredZeroPoints: async (raw) => (await formatNamed(raw)).zeroPoints,
-  async mixedBits(raw) {
-    const format = await formatNamed(raw);
-    return format.mixedBits(Object.fromEntries(Object.entries(raw).filter(([name]) => Object.hasOwn(format.options, name))));
-  },
-  async writtenMixture(raw) {
-    const { options, mixture } = await formatNamed(raw);
-    return mixture?.(Object.fromEntries(Object.entries(raw).filter(([name]) => Object.hasOwn(options, name))));
-  },
-  async mixedTypes(raw) {
-    const { options, mixedTypes } = await formatNamed(raw);
-    return mixedTypes?.(Object.fromEntries(Object.entries(raw).filter(([name]) => Object.hasOwn(options, name))));
-  },
+  holds: async (raw) => heldBy(await formatNamed(raw), raw),
   async checkPlan(raw, { solver, codes, vocabulary: tables }, pool) {
     const { own, format, formatOptions } = await parseChoice(raw);
     if (own.withoutLayers) {
@@ -225,7 +217,7 @@ export const assemble: Stage = {
       plannerFor(model, format);
       await requireDense(model);
       if (codes === "unknown") return;
-      if (codes === "blocks") requireTakesBlocks(format, "weights are");
+      if (codes === "blocks") requireTakesBlocks(format, formatOptions, "weights are");
       const sites = model.steps.flatMap((step) => step.sites);
       const planned =
         typeof codes === "string" ? { grids: [] } : { grids: plannedGrids(sites, codes), zeroPoints: codes.zeroPoints };

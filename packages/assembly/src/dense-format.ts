@@ -89,9 +89,11 @@ function refuseDtype({ path }: GraphModel, dtype: WeightDtype | undefined): void
 export const denseFormat: Format = {
   name: "dense",
   encoderDecoders: true,
-  takesBlocks: true,
-  zeroPoints: "any",
-  mixedBits: () => codeBits,
+  // values alone are written, whatever grid they are on
+  holds: () => [
+    { kind: "groups", bits: codeBits, zeroPoints: "any" },
+    { kind: "blocks", types: [] },
+  ],
   options: dtypeOptions,
   parts: [],
   checkPlan(model, _planned, given) {

@@ -1,5 +1,5 @@
 import type { LayerSummary } from "@mbs/artifacts";
-import type { OptionTable, StageContext, ZeroPoints } from "@mbs/contracts";
+import type { HeldGrids, OptionTable, StageContext, ZeroPoints } from "@mbs/contracts";
 import type { ArchitectureModel, GraphModel, Model, OutputFile } from "@mbs/models";
 import type { LayerGrid } from "./layers/layer-grid.ts";
 import type { LayerPart, LayerSpool } from "./layers/layer-spool.ts";
@@ -54,25 +54,16 @@ export interface Format {
   readonly name: string;
   /** Whether it holds encoder-decoders too, in a way that programs run. */
   readonly encoderDecoders: boolean;
-  /** The zero points that the programs which read it take without being told; grids of others may be held all the same. */
-  readonly zeroPoints: ZeroPoints;
-  /** The mixture of GGUF types that it writes, if these are blocks; absent in formats that write none. */
-  readonly mixture?: (options: unknown) => string | undefined;
-  /** Whether it takes layers in blocks of GGUF types, as they are or by their values; others are for grids of groups. */
-  readonly takesBlocks?: true;
-  /** The block types of GGUF that its tensors may have beside each other, and what it gives the others; absent in formats without. */
-  readonly mixedTypes?: (options: unknown) => { readonly types: readonly string[]; readonly mixture: string };
+  /**
+   * The grids that it holds, best first. Without blocks of GGUF among them, layers in such are refused.
+   *
+   * @param options raw; the format parses them by its own table
+   */
+  readonly holds: (options: unknown) => readonly HeldGrids[];
   /** Whether a model that no layer changes can be written: it is another kind of file all the same. */
   readonly withoutLayers?: true;
   /** Whether one file holds configuration and tokenizer too: of the source's other files only licences are copied then. */
   readonly isOneFile?: true;
-  /**
-   * Bits of codes that its layers may have beside each other, from the fewest on.
-   *
-   * @param options raw; the format parses them by its own table
-   * @throws {FailedPreconditionError} where all layers are stored with the same
-   */
-  readonly mixedBits: (options: unknown) => readonly number[];
   /** The options that belong to this format; they are refused with any other. */
   readonly options: OptionTable;
   /** The parts of a layer beside its values that it reads; others are not kept. */

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { contentAddress, unpackFiles } from "@mbs/artifacts";
 import { at, FailedPreconditionError } from "@mbs/contracts";
+import type { HeldGroups } from "@mbs/contracts";
 import { openModel } from "@mbs/models";
 import { writeTinyModel } from "@mbs/models/testing";
 import { test } from "uvu";
@@ -190,22 +191,28 @@ test("with several config groups layers keep their bits, those of the most first
   );
 });
 
-const held = async (options: object): Promise<unknown> => assemble.mixedBits?.({ ...options });
+/** The grids of groups that a format holds. */
+async function heldGroups(options: object): Promise<HeldGroups> {
+  const groups = (await assemble.holds?.({ ...options }))?.find(({ kind }) => kind === "groups");
+  if (groups?.kind !== "groups") throw new Error("the format holds no groups");
+  return groups;
+}
 
-test("a recipe may let bits differ where layers keep them, and is refused with the remedy where they do not", async () => {
-  assert.ok(assemble.mixedBits);
-  assert.equal(await held({ format: "gptq" }), [2, 3, 4, 8]);
-  assert.equal(await held({ format: "onnx" }), [2, 3, 4, 8]);
-  assert.equal(await held({ format: "compressed-tensors", configGroups: "several", dtype: "f16" }), [2, 3, 4, 5, 6, 7, 8]);
+test("bits may differ between layers where the format keeps them, and it says what to do where it does not", async () => {
+  const several = { format: "compressed-tensors", configGroups: "several", dtype: "f16" };
+  for (const [options, bits] of [
+    [{ format: "gptq" }, [2, 3, 4, 8]],
+    [{ format: "onnx" }, [2, 3, 4, 8]],
+    [several, [2, 3, 4, 5, 6, 7, 8]],
+  ] as const) {
+    const groups = await heldGroups(options);
+    assert.equal([groups.bits, groups.sameBits], [bits, undefined]);
+  }
   for (const [format, remedy] of [
     ["compressed-tensors", /unless assemble has config-groups: several/],
     ["gguf", /leave out bits, and allocate chooses between types; or take another format/],
   ] as const) {
-    const message = await held({ format }).then(
-      () => "",
-      (error: unknown) => (error as Error).message,
-    );
-    assert.match(message, remedy);
+    assert.match((await heldGroups({ format })).sameBits ?? "", remedy);
   }
 });
 

@@ -189,11 +189,14 @@ test("the same is refused before there are layers, as far as the solver says wha
 });
 
 test("each format says which zero points its layers should have", async () => {
-  const { preferredZeroPoints } = assemble;
-  assert.ok(preferredZeroPoints);
-  const asked = ["dense", "gptq", "gptq-v2", "compressed-tensors", "onnx"].map((format) => preferredZeroPoints({ format }));
-  assert.equal(await Promise.all(asked), ["any", "from-one", "any", "middle", "any"]);
-  assert.is(await preferredZeroPoints({}), "any");
+  const zeroPointsOf = async (options: object): Promise<unknown> => {
+    const [best] = (await assemble.holds?.({ ...options })) ?? [];
+    return best?.kind === "groups" ? best.zeroPoints : best?.kind;
+  };
+  const asked = ["dense", "gptq", "gptq-v2", "compressed-tensors", "onnx", "gguf"].map((format) => zeroPointsOf({ format }));
+  assert.equal(await Promise.all(asked), ["any", "from-one", "any", "middle", "any", "blocks"]);
+  assert.is(await zeroPointsOf({}), "any");
+  assert.is(await zeroPointsOf({ format: "gguf", type: "F16" }), "any");
 });
 
 test("an option of another format is refused, and so is an unknown format", async () => {

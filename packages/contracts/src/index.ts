@@ -37,6 +37,7 @@ export { availableProcessors, mostThreads } from "./processors.ts";
 export { loadCode, optionsMisfit, settled } from "./load-code.ts";
 export type { CodeKind } from "./load-code.ts";
 export { loadStage, stageMisfit } from "./load-stage.ts";
+export type { BlockGrid, Grid, GroupGrid, HeldBlocks, HeldGrids, HeldGroups, NoGrid, ZeroPoints } from "./grid.ts";
 export { defineSolver, nameMethod } from "./solver.ts";
 export { nameShards, parseShard, rangeOfShards, shardOption } from "./shards.ts";
 export type { Shards } from "./shards.ts";
@@ -56,7 +57,6 @@ export type {
   StatisticName,
   WeightPart,
   SolverSetting,
-  ZeroPoints,
 } from "./solver.ts";
 export type {
   AllocationNeeds,

@@ -1,4 +1,5 @@
 import type { Blas } from "./blas.ts";
+import type { ZeroPoints } from "./grid.ts";
 import type { OptionTable, OptionValues } from "./options.ts";
 
 /** Rows of one tensor within the stacked weight of a site. */
@@ -81,12 +82,6 @@ export interface QuantisedWeight {
   /** Group of each column, natural order, length columns (g_idx). */
   readonly groupOf: Int32Array;
 }
-
-/**
- * Which zero points grids may have: `middle` is 2^(bits-1) alone, a symmetric grid; `from-one` is 1 to 2^bits - 1, all that
- * GPTQ's files of version 1 hold; `any` is 0 to 2^bits - 1.
- */
-export type ZeroPoints = "middle" | "from-one" | "any";
 
 /** What a run offers its solver: options that were not given may depend on it. */
 export interface SolverSetting {

@@ -1,9 +1,10 @@
 import type { ArtifactStream } from "./batch.ts";
 import { InternalError, UsageError } from "./errors.ts";
+import type { HeldGrids } from "./grid.ts";
 import type { ObjectPool } from "./object-pool.ts";
 import { parseOptions } from "./options.ts";
 import type { OptionTable, OptionValues } from "./options.ts";
-import type { PlannedLayers, ZeroPoints } from "./solver.ts";
+import type { PlannedLayers } from "./solver.ts";
 
 /** One step of progress. `done` of `total` in `unit`; total is undefined where it cannot be known. */
 export interface Progress {
@@ -107,22 +108,12 @@ export interface Stage {
   /** The option that chooses the further ones, for help: "solver". */
   readonly moreOptionsBy?: string;
   /**
-   * Which zero points the stage likes its layers to have, for a recipe that does not say: those that programs read as a
-   * matter of course from what it writes.
+   * The grids that the stage can write, best first: the first is what layers should have of which a recipe does not say more.
+   * Absent where it writes no layers.
    *
    * @param options raw, as for `moreOptions`
    */
-  readonly preferredZeroPoints?: (options: Readonly<Record<string, unknown>>) => Promise<ZeroPoints>;
-  /** The mixture of GGUF types that is written with these options; undefined where no blocks are written. */
-  readonly writtenMixture?: (options: Readonly<Record<string, unknown>>) => Promise<string | undefined>;
-  /**
-   * Which bits of codes the stage can write beside each other, for a recipe that lets them differ between tensors and does not
-   * say which to choose from. Absent where it writes none.
-   *
-   * @param options raw, as for `moreOptions`
-   * @throws {FailedPreconditionError} where it writes all with the same, with the remedy
-   */
-  readonly mixedBits?: (options: Readonly<Record<string, unknown>>) => Promise<readonly number[]>;
+  readonly holds?: (options: Readonly<Record<string, unknown>>) => Promise<readonly HeldGrids[]>;
   /**
    * What a stage that allocates chooses and reads with these options. Absent where it does not allocate.
    *
@@ -132,15 +123,6 @@ export interface Stage {
   readonly allocationNeeds?: (options: Readonly<Record<string, unknown>>) => Promise<AllocationNeeds>;
   /** What such a stage computes with complete options; undefined where that is nothing to speak of. */
   readonly allocationWork?: (options: Readonly<Record<string, unknown>>) => Promise<AllocationWork | undefined>;
-  /**
-   * The block types of GGUF that the stage can write beside each other, for such a recipe that chooses between types, and the
-   * mixture that gives all other tensors theirs; undefined where it writes no GGUF file.
-   *
-   * @param options raw, as for `moreOptions`
-   */
-  readonly mixedTypes?: (
-    options: Readonly<Record<string, unknown>>,
-  ) => Promise<{ readonly types: readonly string[]; readonly mixture: string } | undefined>;
   /**
    * Refuses, before a run starts, what `run` would refuse later: options that do not go together, names
    * that are not there, layers that it could not take. It looks at headers and names alone.

@@ -87,12 +87,12 @@ test("candidates keep the types that a GGUF format gives, and search no ranges o
   assert.match(notes.join("\n"), /gptaq is left out: solver gptaq has no --mixture/);
 });
 
-const mixedTypes = () => Promise.resolve({ types: ["Q2_K", "Q4_K"], mixture: "Q4_K_M" });
+const holds = () => Promise.resolve([{ kind: "blocks", types: ["Q2_K", "Q4_K"], mixture: "Q4_K_M" }]);
 const allocationNeeds = () => Promise.resolve({ chooses: "bits", statistics: "gram", segments: true });
 /** A format of GGUF with an allocation. */
 const allocating = new Map([
   ["allocate", { allocationNeeds } as unknown as Stage],
-  ["assemble", { mixedTypes } as unknown as Stage],
+  ["assemble", { holds } as unknown as Stage],
 ]);
 
 test("where GGUF types are allocated, candidates search no ranges of groups", async () => {

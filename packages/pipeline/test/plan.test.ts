@@ -1,4 +1,4 @@
-import { UsageError, type AllocationNeeds, type Stage, type StageOptions } from "@mbs/contracts";
+import { UsageError, type AllocationNeeds, type HeldBlocks, type Stage, type StageOptions } from "@mbs/contracts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { withAllocationNeeds } from "../src/plan/allocation-needs.ts";
@@ -128,11 +128,12 @@ test("a method that reads no statistics allocates from the model alone, and noth
   }
 });
 
-const mixedTypes = () => Promise.resolve({ types: ["Q2_K", "Q8_0"], mixture: "Q3_K_M" });
+const ofBlocks: HeldBlocks = { kind: "blocks", types: ["Q2_K", "Q8_0"], mixture: "Q3_K_M" };
+const holds = () => Promise.resolve([ofBlocks]);
 
 test("a format of GGUF lets an allocation choose between types, and the solver has no grid of its own", async () => {
   const withHead = { ...outline, vocabulary: { name: "vocabulary", sites: [] } };
-  const stages = new Map([...allocating, ["assemble", { ...stageOf(fakeStages(), "assemble"), mixedTypes }]]);
+  const stages = new Map([...allocating, ["assemble", { ...stageOf(fakeStages(), "assemble"), holds }]]);
   const given = { allocate: { method: "damage", bitsPerWeight: 4 }, compress: { solver: "gptq" }, assemble: { format: "gguf" } };
   const nodes = await nodesOf(given, withHead, stages);
   const { types, mixture, groupSize } = optionsOf(nodes, "allocate");
@@ -153,7 +154,7 @@ test("a format of GGUF lets an allocation choose between types, and the solver h
   const like = { solver: "gptq", vocabulary: "on", qep: 0 };
   const unrounded = {
     ...stageOf(fakeStages(), "assemble"),
-    mixedTypes: async () => ({ ...(await mixedTypes()), mixture: "F16" }),
+    holds: () => Promise.resolve([{ ...ofBlocks, mixture: "F16" }]),
   };
   const plain = await nodesOf({ ...given, compress: like }, withHead, new Map([...stages, ["assemble", unrounded]])).then(
     () => "",

@@ -435,11 +435,11 @@ test("what the recipe leaves open follows the format, and the run says all of it
     ] as const
   ).entries()) {
     const asked: unknown[] = [];
-    const preferredZeroPoints = (options: unknown) => {
+    const holds = (options: unknown) => {
       asked.push(options);
-      return Promise.resolve(wants);
+      return Promise.resolve([{ kind: "groups", bits: [4], zeroPoints: wants } as const]);
     };
-    const assemble = { ...stageOf(stages, "assemble"), preferredZeroPoints };
+    const assemble = { ...stageOf(stages, "assemble"), holds };
     const notes: string[] = [];
     const output = join(root, `out-${index}`);
     const format = wants === "any" ? {} : { format: "gptq" };
@@ -459,7 +459,10 @@ test("what the recipe leaves open follows the format, and the run says all of it
 
 test("grids follow the types that a GGUF format writes, unless the recipe gives them", async ({ root, recipe }) => {
   const stages = fakeStages();
-  const assemble = { ...stageOf(stages, "assemble"), writtenMixture: () => Promise.resolve("Q4_K_M") };
+  const assemble = {
+    ...stageOf(stages, "assemble"),
+    holds: () => Promise.resolve([{ kind: "blocks", types: [], mixture: "Q4_K_M" } as const]),
+  };
   for (const [index, [given, taken, order]] of (
     [
       [{}, { mixture: "Q4_K_M", qep: 0.5 }, "group-aware:256"],

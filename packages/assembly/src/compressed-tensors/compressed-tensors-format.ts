@@ -1,4 +1,4 @@
-import { FailedPreconditionError, parseOptions } from "@mbs/contracts";
+import { parseOptions } from "@mbs/contracts";
 import type { OptionTable } from "@mbs/contracts";
 import { configOf } from "@mbs/models";
 import type { Model, WeightDtype } from "@mbs/models";
@@ -72,19 +72,20 @@ const options = {
   },
 } as const satisfies OptionTable;
 
+const storesMostBits =
+  "compressed-tensors stores all layers with the most bits of any, unless assemble has config-groups: several, which transformers does not read with dequantize=True; give it that, or take format gptq";
+
 /**
  * Folders of compressed-tensors: quantised weights packed (pack-quantized), pruned ones dense with their zeros.
  */
 export const compressedTensorsFormat: Format = {
   name,
   encoderDecoders: false,
-  // transformers reads others with dequantize=True alone
-  zeroPoints: "middle",
-  mixedBits(raw) {
-    if (parseOptions(options, raw, `assemble --format ${name}`).configGroups === "several") return codeBits;
-    throw new FailedPreconditionError(
-      "compressed-tensors stores all layers with the most bits of any, unless assemble has config-groups: several, which transformers does not read with dequantize=True; give it that, or take format gptq",
-    );
+  holds(raw) {
+    const { configGroups } = parseOptions(options, raw, `assemble --format ${name}`);
+    // transformers reads other zero points with dequantize=True alone
+    const groups = { kind: "groups", bits: codeBits, zeroPoints: "middle" } as const;
+    return [configGroups === "several" ? groups : { ...groups, sameBits: storesMostBits }];
   },
   options,
   parts: quantisedParts,

@@ -1,9 +1,10 @@
-import { FailedPreconditionError, InternalError, parseOptions } from "@mbs/contracts";
+import { InternalError, parseOptions } from "@mbs/contracts";
 import type { OptionTable } from "@mbs/contracts";
 import { allocatedTypes, blockTypeNamed, bytesIn, mixtureNamed, roundsNothing, typeMixtures, writeGguf } from "@mbs/gguf";
 import type { BlockType, GgufField, TypeMixture } from "@mbs/gguf";
 import { ggufFile, ggufTypes, planGguf, readCardSource, requireFiniteWeights, requireGgufModel } from "@mbs/models";
 import type { ArchitectureModel, GgufPlan } from "@mbs/models";
+import { codeBits } from "@mbs/numbers";
 import { isRoundedAgain } from "../card/storage-counts.ts";
 import type { Format } from "../format.ts";
 import type { LayerSpool } from "../layers/layer-spool.ts";
@@ -88,21 +89,19 @@ const hasAllocatedTypes = ({ origins, summaries }: LayerSpool): boolean =>
   origins.some(({ options }) => options["allocation"] !== undefined) &&
   [...summaries.values()].some(({ grid }) => grid !== undefined);
 
+const hasNoBits =
+  "GGUF files have types and no bits of their own: leave out bits, and allocate chooses between types; or take another format";
+
 /** One file for llama.cpp and what is made of it: weights, configuration, tokenizer and chat template. */
 export const ggufFormat: Format = {
   name: "gguf",
   encoderDecoders: false,
-  takesBlocks: true,
-  zeroPoints: "any",
-  mixedBits() {
-    throw new FailedPreconditionError(
-      "GGUF files have types and no bits of their own: leave out bits, and allocate chooses between types; or take another format",
-    );
-  },
-  mixedTypes: (raw) => ({ types: allocatedTypes, mixture: chosenMixture(raw).name }),
-  mixture(raw) {
-    const { name } = chosenMixture(raw);
-    return roundsNothing(name) ? undefined : name;
+  holds(raw) {
+    const { name: mixture } = chosenMixture(raw);
+    const blocks = { kind: "blocks", types: allocatedTypes, mixture } as const;
+    // rounded again to the types of the file, unless these round nothing
+    const groups = { kind: "groups", bits: codeBits, zeroPoints: "any", sameBits: hasNoBits } as const;
+    return roundsNothing(mixture) ? [groups, blocks] : [blocks, groups];
   },
   withoutLayers: true,
   isOneFile: true,

@@ -39,8 +39,7 @@ const options = { ...dtypeOptions, ...untyingOptions } as const satisfies Option
 const createGptqFormat = (name: string, version: GptqVersion): Format => ({
   name,
   encoderDecoders: false,
-  zeroPoints: version === 1 ? "from-one" : "any",
-  mixedBits: () => bitsHeld,
+  holds: () => [{ kind: "groups", bits: bitsHeld, zeroPoints: version === 1 ? "from-one" : "any" }],
   options,
   parts: quantisedParts,
   checkPlan(model, { solver, grids, vocabulary, zeroPoints }, raw) {

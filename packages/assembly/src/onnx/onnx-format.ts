@@ -119,8 +119,7 @@ export const onnxFormat: Format = {
   name: "onnx",
   withoutLayers: true,
   encoderDecoders: false,
-  zeroPoints: "any",
-  mixedBits: () => [2, 3, 4, 8],
+  holds: () => [{ kind: "groups", bits: [2, 3, 4, 8], zeroPoints: "any" }],
   options,
   parts: quantisedParts,
   checkPlan(model, { grids, vocabulary }, raw) {

@@ -1,4 +1,4 @@
-import { optionFlag, UsageError } from "@mbs/contracts";
+import { FailedPreconditionError, optionFlag, UsageError } from "@mbs/contracts";
 import type { Solver, SolverSetting, Stage, StageOptions } from "@mbs/contracts";
 import { roundsNothing } from "@mbs/gguf";
 import { codeBits } from "@mbs/numbers";
@@ -6,15 +6,25 @@ import { dependentDefaults, groupOptions } from "@mbs/solvers";
 import { allocatesBits } from "../recipe/recipe.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 
-/** Options of `allocate` with the bits or types to choose from: those that the format holds, where the recipe does not say. @param writer the stage that writes the model */
+/**
+ * Options of `allocate` with the bits or types to choose from: those that the format holds, where the recipe does not say.
+ *
+ * @param writer the stage that writes the model
+ * @throws {FailedPreconditionError} where the format stores all tensors with the same bits
+ */
 export async function withChoices(recipe: Recipe, writer: Stage | undefined): Promise<StageOptions | undefined> {
   const { allocate, assemble } = recipe;
   if (allocate === undefined || !allocatesBits(recipe)) return allocate;
-  const written = allocate["bits"] === undefined ? await writer?.mixedTypes?.(assemble) : undefined;
-  if (written !== undefined) return { ...written, ...allocate };
+  const held = (await writer?.holds?.(assemble)) ?? [];
+  const blocks = held.find((grids) => grids.kind === "blocks" && grids.types.length > 0);
+  if (blocks?.kind === "blocks" && allocate["bits"] === undefined) {
+    const { types, mixture } = blocks;
+    return { types, mixture, ...allocate };
+  }
   if (allocate["types"] !== undefined) return allocate;
-  const held = (await writer?.mixedBits?.(assemble)) ?? codeBits;
-  return { bits: held.map(String), ...allocate };
+  const groups = held.find((grids) => grids.kind === "groups");
+  if (groups?.sameBits !== undefined) throw new FailedPreconditionError(groups.sameBits);
+  return { bits: (groups?.bits ?? codeBits).map(String), ...allocate };
 }
 
 /** A list as a recipe has it: one text, with commas, or several. */

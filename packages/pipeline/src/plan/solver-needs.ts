@@ -1,5 +1,5 @@
 import { areProportional, parseLanguageMix, UsageError } from "@mbs/contracts";
-import type { PlannedLayers, Solver, Stage, StageOptions, StatisticName } from "@mbs/contracts";
+import type { HeldGrids, PlannedLayers, Solver, SolverSetting, Stage, StageOptions, StatisticName } from "@mbs/contracts";
 import {
   canSplitRows,
   dependentDefaults,
@@ -77,11 +77,16 @@ const hasExperts = ({ steps }: ModelOutline): boolean =>
 /** The stage that writes the model. */
 export const writerOf = (stages: Stages): Stage | undefined => stages.get(recipeKeys.assemble.stage);
 
-/** The mixture of GGUF types that the recipe's format writes, unless its options of grids say otherwise. */
-async function writtenMixture(recipe: Recipe, stages: Stages, { options }: Solver, given: StageOptions) {
+/** Whether options of a solver say which grids weights are rounded to: then the format does not. */
+function asksForGrids({ options }: Solver, given: StageOptions): boolean {
   const { excludes = [] } = options["mixture"] ?? {};
-  if (Object.keys(given).some((name) => excludes.includes(name) || name === "grid" || name === "mixture")) return undefined;
-  return writerOf(stages)?.writtenMixture?.(recipe.assemble);
+  return Object.keys(given).some((name) => excludes.includes(name) || name === "grid" || name === "mixture");
+}
+
+/** What the recipe's format likes grids to be. */
+function preferredGrids([best, ...others]: readonly HeldGrids[]): Pick<SolverSetting, "zeroPoints" | "mixture"> {
+  const groups = [best, ...others].find((held) => held?.kind === "groups");
+  return { zeroPoints: groups?.zeroPoints ?? "any", mixture: best?.kind === "blocks" ? best.mixture : undefined };
 }
 
 /**
@@ -100,10 +105,10 @@ export async function withSolverNeeds(recipe: Recipe, stages: Stages, outline: M
       `${locate(["compress", "vocabulary"])}: embedding and head of an ONNX model or an encoder-decoder are not compressed; leave out vocabulary`,
     );
   }
-  const zeroPoints = (await writerOf(stages)?.preferredZeroPoints?.(recipe.assemble)) ?? "any";
+  const { zeroPoints, mixture } = preferredGrids((await writerOf(stages)?.holds?.(recipe.assemble)) ?? []);
+  const isOpen = !allocatesBits(recipe) && !asksForGrids(solver, given);
   const crossMoments = recipe.propagation !== "dense" && !hasExperts(outline);
-  const mixture = allocatesBits(recipe) ? undefined : await writtenMixture(recipe, stages, solver, given);
-  const setting = { zeroPoints, mixture, crossMoments };
+  const setting = { zeroPoints, mixture: isOpen ? mixture : undefined, crossMoments };
   const allocate = await withChoices(recipe, writerOf(stages));
   const choices = allocatesBits(recipe) ? choosable({ ...(allocate && { allocate }) }) : [];
   const isOfTypes = allocatesBits(recipe) && allocate?.["types"] !== undefined;
