@@ -10,7 +10,7 @@ import { blockGrids, blockTypeNamed, encodeValues, fittingType } from "@mbs/gguf
 import { openModel } from "@mbs/models";
 import { unpackUpper } from "@mbs/numbers";
 import { createBlas } from "@mbs/onnx";
-import { loadSolver, outputsByRow } from "@mbs/solvers";
+import { loadSolver, outputsByRow, withGrid } from "@mbs/solvers";
 
 const [modelPath, statisticsPath, factorsPath, typeList, siteList] = process.argv.slice(2);
 if (modelPath === undefined || statisticsPath === undefined || factorsPath === undefined) {
@@ -62,7 +62,8 @@ function solveBy(
   raw: Readonly<Record<string, unknown>>,
 ): Promise<Float32Array> {
   const options = parseOptions(gptq.options, raw, "gptq");
-  const solution = gptq.solve({ ...weight, values: weight.values.slice() }, statistics, options, context);
+  const own = withGrid(gptq, options, { ...weight, values: weight.values.slice() });
+  const solution = gptq.solve(own, statistics, options, context);
   return Promise.resolve(solution).then(({ values }: Solution) => values);
 }
 
@@ -94,14 +95,19 @@ async function run(record: FactorRecord): Promise<void> {
   const { orderName, dead, damping } = summary;
   const factor = { order, orderName, upper: unpackUpper(upper, width, "zero"), dead, damping };
   const statistics = { factor, gram: unpackUpper(gram, width, "mirror"), diagonal } as unknown as SolverStatistics;
-  const weight = { rows, columns: width, values, parts: [{ tensor: site, firstRow: 0, rows }], scaleDtype: "bf16" as const };
+  const weight = {
+    rows,
+    columns: width,
+    values,
+    parts: [{ tensor: site, firstRow: 0, rows, grid: { kind: "none" } as const }],
+    scaleDtype: "bf16" as const,
+  };
   const task = { weight, languages: languageGrams.get(`${step} ${site}`) ?? [] };
   for (const type of types) {
     if (fittingType(type, width).name !== type) continue;
     await measure(`${type}, ggml`, task, async () => encodeRows(type, weight));
     await measure(`${type}, ggml with importance`, task, async () => encodeRows(type, weight, diagonal));
-    const asked = { ...weight, parts: [{ tensor: site, firstRow: 0, rows, grid: type }] };
-    await measure(`${type}, gptq`, task, () => solveBy(asked, statistics, { grid: type }));
+    await measure(`${type}, gptq`, task, () => solveBy(weight, statistics, { grid: type }));
   }
   const plain = { bits: 4, groupSize: 256, symmetric: false };
   await measure("gptq, 4 bits in groups of 256", task, () => solveBy(weight, statistics, plain));

@@ -6,6 +6,8 @@ import {
   parseShard,
   shardOption,
   splitOptions,
+  InternalError,
+  type Grid,
   type OptionTable,
   type Shards,
   type Solver,
@@ -24,11 +26,10 @@ import { RowThreads } from "./rows/row-threads.ts";
 import { ScatteredRows } from "./rows/scattered-rows.ts";
 import { scaledNorms } from "./site/scaled-norms.ts";
 import type { SiteInput } from "./site/site-statistics.ts";
-import { blockTypesOf } from "./site/block-types.ts";
+import { gridsOf, type GridOf } from "./site/site-grids.ts";
 import { choiceGroups } from "./site/choice-groups.ts";
 import { factoredSites, plainSites, type Work } from "./site/compressed-inputs.ts";
 import { cutSite, readSite } from "./site/site-weight.ts";
-import type { TypeOf } from "./site/site-weight.ts";
 import { solveSite } from "./site/solve-site.ts";
 import type { SolverChoice } from "./site/solve-site.ts";
 import { rangeOfVocabulary, solveVocabulary, vocabularyTensor } from "./site/vocabulary.ts";
@@ -143,6 +144,13 @@ async function requireFiniteRest(model: Model): Promise<void> {
   );
 }
 
+/** The grids of embedding and head. */
+async function requiredGrids(choice: SolverChoice, model: Model): Promise<GridOf> {
+  const grids = await gridsOf(choice, model);
+  if (grids === undefined) throw new InternalError(`solver ${choice.solver.name} rounds embedding and head to no grid`);
+  return grids;
+}
+
 /** What factors say of order and mix, where there are none. */
 const uncalibrated = { order: "natural", weights: {} };
 
@@ -150,20 +158,21 @@ const uncalibrated = { order: "natural", weights: {} };
 interface Choices {
   readonly solver: Solver;
   readonly choiceOf: (step: string, tensor: string) => SolverChoice;
-  /** The block type of GGUF that all were asked to be rounded to, and what each weight gets; undefined for grids of groups. */
-  readonly grid: unknown;
-  readonly typeOf: TypeOf | undefined;
+  /** The block type of GGUF that all were asked to be rounded to, if any. */
+  readonly blockType: unknown;
+  /** What each weight is rounded to; undefined where nothing is. */
+  readonly gridOf: GridOf | undefined;
   /** Of embedding and head; undefined where they stay as they are. */
-  readonly vocabulary: (SolverChoice & Pick<Choices, "typeOf">) | undefined;
+  readonly vocabulary: (SolverChoice & { readonly gridOf: GridOf }) | undefined;
 }
 
 /** Says once a width that rows are no whole blocks of the type that was asked for. */
 function fallbackTeller(warn: (message: string) => void) {
   const told = new Set<string>();
-  return (wanted: unknown, columns: number, taken: string | undefined): void => {
+  return (wanted: unknown, columns: number, taken: Grid | undefined): void => {
     const key = `${String(wanted)} ${columns}`;
-    if (typeof wanted !== "string" || taken === undefined || taken === wanted || told.has(key)) return;
-    warn(`weights of ${columns} columns take ${taken}, since these are no whole blocks of ${wanted}`);
+    if (typeof wanted !== "string" || taken?.kind !== "blocks" || taken.type === wanted || told.has(key)) return;
+    warn(`weights of ${columns} columns take ${taken.type}, since these are no whole blocks of ${wanted}`);
     told.add(key);
   };
 }
@@ -179,7 +188,7 @@ function refuseScale({ step, site }: SiteInput, { summary }: LayerRecord): never
 async function* compressAll(
   inputs: AsyncIterable<Work> | Iterable<Work>,
   model: Model,
-  { solver, choiceOf, grid, typeOf, vocabulary }: Choices,
+  { solver, choiceOf, blockType, gridOf, vocabulary }: Choices,
   rowParts: Shards | undefined,
   { signal, warn, progress, threads, pool }: StageContext,
 ): AsyncGenerator<LayerRecord> {
@@ -205,25 +214,25 @@ async function* compressAll(
           progress({ activity: `compress the ${input.site}`, done, total, unit: "rows" });
         const context = { blas, signal, warn, rowThreads, onRows };
         const { tensor } = vocabularyTensor(model, input);
-        const type = vocabulary.typeOf?.(tensor, input.width);
-        if (type?.plain !== undefined) {
+        const grid = vocabulary.gridOf(input.step, tensor, input.width);
+        if (grid.kind === "none") {
           if (rows.isLast) tellPlain(tensor, input.width);
           continue;
         }
-        tellFallback(vocabulary.options["grid"], input.width, type?.name);
+        tellFallback(vocabulary.options["grid"], input.width, grid);
         scattered ??= new ScatteredRows(rangeOfVocabulary(model, input, rowParts));
-        await solveVocabulary(model, input, { choice: vocabulary, type, ...rows }, scattered, context);
+        await solveVocabulary(model, input, { choice: vocabulary, grid, ...rows }, scattered, context);
         if (!rows.isLast) continue;
         const layer = scattered.finish(rowParts !== undefined);
         scattered = undefined;
         if (layer !== undefined) yield layer;
         continue;
       }
-      const loaded = await readSite(model, input, typeOf);
+      const loaded = await readSite(model, input, gridOf);
       const cut = rowParts === undefined ? loaded : cutSite(loaded, rowParts);
       for (const tensor of cut.skipped) warn(`tensor ${tensor} has NaN or Inf and stays uncompressed`);
       for (const tensor of cut.unblocked) tellPlain(tensor, input.width);
-      tellFallback(grid, input.width, cut.weight.parts[0]?.grid);
+      tellFallback(blockType, input.width, cut.weight.parts[0]?.grid);
       const groups = cut.weight.rows > 0 ? choiceGroups(cut, (tensor) => choiceOf(input.step, tensor)) : [];
       for (const [index, { choice, site }] of groups.entries()) {
         const { weight, dtypes, scaledBy, origins } = site;
@@ -314,19 +323,20 @@ export const compress: Stage = {
       };
       const withVocabulary = vocabulary !== undefined;
       const sites = factors === undefined ? plainSites(model, withVocabulary) : factoredSites(factors, model, withVocabulary);
-      const typeOf = allocated?.typeOf ?? (await blockTypesOf(choice, model));
+      const gridOf = allocated?.gridOf ?? (await gridsOf(choice, model));
+      // which has the types of all tensors
+      const isSameMixture =
+        allocated === undefined &&
+        vocabulary?.options["mixture"] !== undefined &&
+        vocabulary.options["mixture"] === choice.options["mixture"];
       const choices = {
         solver,
         choiceOf: allocated?.choiceOf ?? (() => choice),
-        grid: given.options["grid"],
-        typeOf,
+        blockType: given.options["grid"],
+        gridOf,
         vocabulary: vocabulary && {
           ...vocabulary,
-          // a mixture has the types of all tensors
-          typeOf:
-            allocated === undefined && vocabulary.options["grid"] === choice.options["grid"]
-              ? typeOf
-              : await blockTypesOf(vocabulary, model),
+          gridOf: isSameMixture && gridOf ? gridOf : await requiredGrids(vocabulary, model),
         },
       };
       const made = compressAll(sites, model, choices, rowParts, context);

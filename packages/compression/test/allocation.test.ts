@@ -37,7 +37,7 @@ async function siteOf(spec: InputSpec): Promise<SiteFactor> {
   const { rows, columns } = spec;
   const diagonal = Float32Array.from({ length: columns }, (_, column) => at(gram, column * (columns + 1)));
   const record: FactorRecord = { ...(await makeFactor("h.0", "mlp-up", columns)), diagonal, languageDiagonals };
-  const parts = [{ tensor: "w", firstRow: 0, rows }];
+  const parts = [{ tensor: "w", firstRow: 0, rows, grid: { kind: "none" } as const }];
   return { record, weight: async () => ({ rows, columns, values: weights.slice(), parts }) };
 }
 

@@ -9,11 +9,10 @@ import {
   InterruptedError,
   parseOptions,
   UsageError,
-  type SiteWeight,
   type SolverStatistics,
 } from "@mbs/contracts";
 import { createBlas } from "@mbs/onnx";
-import { agreementMisfit, loadSolver, shapeMisfit } from "@mbs/solvers";
+import { agreementMisfit, loadSolver, shapeMisfit, withGrid } from "@mbs/solvers";
 import { makeFactor } from "./tiny-site.ts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -24,11 +23,11 @@ import { siteStatistics } from "../src/site/site-statistics.ts";
 const width = 128;
 
 /** Weights of about a bell, large enough for two threads. */
-function weightOf(rows: number): SiteWeight {
+function weightOf(rows: number) {
   let state = 1;
   const next = (): number => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) / 2 ** 31 - 1;
   const values = Float32Array.from({ length: rows * width }, () => (next() + next() + next()) * 0.02);
-  return { rows, columns: width, values, parts: [{ tensor: "w", firstRow: 0, rows }], scaleDtype: "bf16" };
+  return { rows, columns: width, values, parts: [{ tensor: "w", firstRow: 0, rows }], scaleDtype: "bf16" as const };
 }
 
 const factor = await makeFactor("h.0", "mlp-down", width);
@@ -39,7 +38,7 @@ async function taskOf(name: string, given: Readonly<Record<string, unknown>>, ro
   const solver = await loadSolver(name);
   const options = parseOptions(solver.options, given, name);
   const needs = solver.reads?.(options) ?? solver.needs;
-  return { solver, weight: weightOf(rows), statistics: siteStatistics(input, needs), options };
+  return { solver, weight: withGrid(solver, options, weightOf(rows)), statistics: siteStatistics(input, needs), options };
 }
 
 async function withThreads(threads: RowThreads, work: (threads: RowThreads) => Promise<void>): Promise<void> {
@@ -93,7 +92,7 @@ test("a small site, a solver that is not built in and one that looks at several 
   await withThreads(new RowThreads(2), async (threads) => {
     const { solver, weight } = await taskOf("gptq", {});
     assert.ok(await threads.splits(solver, weight));
-    assert.not(await threads.splits(solver, weightOf(100)));
+    assert.not(await threads.splits(solver, (await taskOf("gptq", {}, 100)).weight));
     assert.not(await threads.splits({ ...solver }, weight), "another object of the same name");
     assert.not(await threads.splits(await loadSolver("sparsegpt"), weight));
   });

@@ -6,7 +6,7 @@ import { openModel } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { decodeWeights } from "@mbs/numbers";
 import { createBlas } from "@mbs/onnx";
-import { dependentDefaults, loadSolver } from "@mbs/solvers";
+import { dependentDefaults, loadSolver, withGrid } from "@mbs/solvers";
 import { fileURLToPath } from "node:url";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -115,7 +115,7 @@ test("each class of rows is what the solver makes of these rows alone with the f
       };
       const statistics = siteStatistics({ ...factor, factor }, gptq.needs.slice(0, 2)) as Parameters<typeof gptq.solve>[1];
       const context = { blas, signal: new AbortController().signal, warn: () => {} };
-      const { quantised } = await gptq.solve(weight, statistics, options, context);
+      const { quantised } = await gptq.solve(withGrid(gptq, options, weight), statistics, options, context);
       assert.ok(quantised);
       const expected = [codes, scales].map(({ data, rows: all }) => {
         const stride = data.length / all;

@@ -1,5 +1,5 @@
 import type { Blas } from "./blas.ts";
-import type { ZeroPoints } from "./grid.ts";
+import type { Grid, GroupGrid, NoGrid, ZeroPoints } from "./grid.ts";
 import type { OptionTable, OptionValues } from "./options.ts";
 
 /** Rows of one tensor within the stacked weight of a site. */
@@ -7,8 +7,8 @@ export interface WeightPart {
   readonly tensor: string;
   readonly firstRow: number;
   readonly rows: number;
-  /** The block type of GGUF whose grids its rows are rounded to, "Q4_K"; its columns are whole blocks. Absent for other grids. */
-  readonly grid?: string;
+  /** What its rows are rounded to, by a solver that names this kind in its `grids`; none for any other. */
+  readonly grid: Grid;
 }
 
 /** All weights that read one site, stacked over their output rows. */
@@ -150,6 +150,11 @@ export interface Solver<Needs extends StatisticName = StatisticName, Table exten
   readonly summary: string;
   /** solve() receives these statistics and no other. */
   readonly needs: readonly Needs[];
+  /**
+   * The kinds of grids that it rounds to; `none` among them where it may round nothing. Each part of a weight then has one of
+   * these. Absent: parts have none, and what the method rounds to is its own affair.
+   */
+  readonly grids?: readonly Grid["kind"][];
   readonly options: Table;
   /** Which of `needs` it reads with these options, where that is not all: others then take no memory. */
   reads?(options: OptionValues<Table>): readonly Needs[];
@@ -165,11 +170,14 @@ export interface Solver<Needs extends StatisticName = StatisticName, Table exten
    * that the few tokens with very large activations do not outweigh all others. Default: inputs as they are.
    */
   readonly prefersNormalisedTokens?: true;
-  /** The column order that a recipe gets which names none; default natural. `solve` refuses orders it cannot use. */
-  preferredOrder?(options: OptionValues<Table>): string;
   /**
-   * Values of options that were not given and whose default depends on the others, or on what the run offers. Given options
-   * take precedence. `solve` treats options that are still absent as for zero points `any` and without cross-moments.
+   * The column order that a recipe gets which names none; default natural. `solve` refuses orders it cannot use. Not asked where
+   * weights are rounded to blocks, which have an order of their own.
+   */
+  preferredOrder?(options: OptionValues<Table>, grid: GroupGrid | NoGrid): string;
+  /**
+   * Values of options that were not given and whose default depends on the others, or on what the run offers, but for those of
+   * grids. Given options take precedence. `solve` treats options that are still absent as for zero points `any` and without cross-moments.
    */
   dependentDefaults?(options: OptionValues<Table>, setting: SolverSetting): Partial<OptionValues<Table>>;
   /**
@@ -177,9 +185,10 @@ export interface Solver<Needs extends StatisticName = StatisticName, Table exten
    * that cannot be said.
    *
    * @param order name of the factor's column order
+   * @param grid none where it is to round nothing; not asked for blocks
    * @throws {UsageError} on options, or an order, that `solve` would refuse
    */
-  plannedCodes?(options: OptionValues<Table>, order: string): PlannedForm;
+  plannedCodes?(options: OptionValues<Table>, order: string, grid: GroupGrid | NoGrid): PlannedForm;
   solve(
     weight: SiteWeight,
     statistics: Pick<SolverStatistics, Needs>,

@@ -1,13 +1,12 @@
-import { at, defineSolver, InterruptedError, type Solution, type SolverContext } from "@mbs/contracts";
+import { at, defineSolver, InterruptedError, type GroupGrid, type Solution, type SolverContext } from "@mbs/contracts";
 import { createGridFitter } from "@mbs/numbers";
 import { groupWidth } from "./grids/column-groups.ts";
 import { scaleColumns, scaleGram, unscaledChange } from "./grids/channel-scaling.ts";
 import { clippedGrid } from "./grids/clipped-grid.ts";
 import { roundToNearest } from "./grids/nearest-rounding.ts";
 import { outputByRow } from "./output-error.ts";
-import { bitsOption, gridDefaults, gridOptions, gridRuleOf, neighbouringCodes } from "./grids/quantisation-options.ts";
-
-const { search: _, ...rangeOptions } = gridOptions;
+import { groupGridOptions } from "./grids/grid-options.ts";
+import { gridRuleOf, neighbouringCodes, requireGroups } from "./grids/site-grid.ts";
 
 /** Powers of the channels' size that are tried: 0, 1/20 … 19/20, as the reference program does. */
 const tries = 20;
@@ -38,18 +37,19 @@ export const awq = defineSolver({
   source: "https://arxiv.org/abs/2306.00978",
   summary: "rounds to nearest after scaling each input channel by its size and clipping each group's range",
   needs: ["gram"],
+  grids: ["groups"],
   options: {
-    bits: bitsOption,
-    ...rangeOptions,
+    ...groupGridOptions,
     clip: {
       kind: "flag",
       description: "shrink each group's range if that reduces the error of its own output",
       default: true,
     },
   },
-  dependentDefaults: gridDefaults,
-  plannedCodes: neighbouringCodes,
-  async solve({ rows, columns, values, scalable = false, scaleDtype }, { gram }, { clip, ...grid }, context) {
+  plannedCodes: (_options, _order, grid: GroupGrid) => neighbouringCodes(grid),
+  async solve(weight, { gram }, { clip }, context) {
+    const { rows, columns, values, scalable = false, scaleDtype } = weight;
+    const grid = requireGroups(weight);
     const rule = { ...gridRuleOf(grid), scaleDtype };
     const shared = { rows, columns, ...rule, groupSize: grid.groupSize };
     const fitter = createGridFitter(groupWidth(columns, grid.groupSize), rows, rule);

@@ -2,9 +2,11 @@ import { defineSolver, type Blas, type Factor } from "@mbs/contracts";
 import { permuteSymmetric } from "@mbs/numbers";
 import { columnRounding, columnRoundingOptions, roundingCodes, roundingOrder } from "./feedback/column-rounding.ts";
 import { settleColumns } from "./feedback/error-feedback.ts";
-import { gridDefaults } from "./grids/quantisation-options.ts";
+import { groupGridOptions } from "./grids/grid-options.ts";
+import { requireGroups } from "./grids/site-grid.ts";
 
 const options = {
+  ...groupGridOptions,
   ...columnRoundingOptions,
   alpha: {
     kind: "number",
@@ -37,13 +39,13 @@ export const gptaq = defineSolver({
   source: "https://arxiv.org/abs/2504.02692",
   summary: "gptq that also compensates for what earlier compressed layers did to its inputs",
   needs: ["factor", "crossMoment"],
+  grids: ["groups"],
   options,
   preferredOrder: roundingOrder,
-  dependentDefaults: gridDefaults,
   plannedCodes: roundingCodes,
-  async solve(weight, { factor, crossMoment }, { alpha, ...rounding }, context) {
+  async solve(weight, { factor, crossMoment }, { alpha, blockSize, ...options }, context) {
     const asymmetry = await asymmetryOf(context.blas, crossMoment, factor, alpha);
-    const feedback = { blockSize: rounding.blockSize, rounding: columnRounding(factor, rounding), asymmetry };
+    const feedback = { blockSize, rounding: columnRounding(factor, requireGroups(weight), options), asymmetry };
     return settleColumns(weight, factor, feedback, context);
   },
 });

@@ -4,9 +4,8 @@ import { isInBlocks, solveByType } from "./blocks/block-parts.ts";
 import { columnRounding, columnRoundingOptions, roundingCodes, roundingOrder } from "./feedback/column-rounding.ts";
 import { settleColumns } from "./feedback/error-feedback.ts";
 import { propagateError, qepDefault, qepOption, readsOfQep } from "./feedback/error-propagation.ts";
-import { asksForBlocks, besideBlocks, blockOptions, blockOrder, groupDefaults, withoutBlocks } from "./grids/block-option.ts";
-
-const { bits, groupSize, search, gridRule } = columnRoundingOptions;
+import { blockGridOptions, groupOrBlockOptions } from "./grids/grid-options.ts";
+import { requireGroups } from "./grids/site-grid.ts";
 
 /** GPTQ: rounds column by column and spreads each column's error over those not yet rounded. */
 export const gptq = defineSolver({
@@ -15,10 +14,11 @@ export const gptq = defineSolver({
   summary: "rounds weights to 2 to 8 bits, or to GGUF's types, column by column, with error feedback",
   needs: ["factor", "gram", "crossMoment"],
   reads: ({ sweeps, qep = 0 }) => ["factor", ...(sweeps === 0 ? [] : (["gram"] as const)), ...readsOfQep(qep)],
+  grids: ["groups", "blocks"],
   options: {
+    ...groupOrBlockOptions,
     ...columnRoundingOptions,
-    ...besideBlocks({ bits, groupSize, search, gridRule }),
-    ...blockOptions(["staticGroups", "gridRule"]),
+    ...blockGridOptions(["search", "staticGroups", "gridRule"]),
     sweeps: {
       kind: "integer",
       description:
@@ -31,21 +31,17 @@ export const gptq = defineSolver({
   },
   rowsAreIndependent: true,
   prefersNormalisedTokens: true,
-  preferredOrder: (options) => (asksForBlocks(options) ? blockOrder : roundingOrder(withoutBlocks(options))),
-  dependentDefaults: (options, setting) => ({
-    ...groupDefaults(options, setting),
-    ...qepDefault(setting),
-  }),
-  plannedCodes: (options, order) => (asksForBlocks(options) ? "blocks" : roundingCodes(withoutBlocks(options), order)),
-  async solve(weight, statistics, { sweeps, qep = 0, ...options }, context) {
+  preferredOrder: roundingOrder,
+  dependentDefaults: (_, setting) => qepDefault(setting),
+  plannedCodes: roundingCodes,
+  async solve(weight, statistics, { sweeps, qep = 0, blockSize, ...options }, context) {
     const { factor } = statistics;
-    const { blockSize } = options;
     const corrected = { ...weight, values: await propagateError(context.blas, weight, statistics, qep) };
     const descent = sweeps === 0 ? undefined : { sweeps, gram: statistics.gram };
     if (isInBlocks(weight)) {
       return solveByType(corrected, (rows, type) => settleBlocks(rows, factor, { type, blockSize, descent }, context));
     }
-    const rounding = columnRounding(factor, withoutBlocks(options));
+    const rounding = columnRounding(factor, requireGroups(weight), options);
     return settleColumns(corrected, factor, { blockSize, rounding, descent }, context);
   },
 });

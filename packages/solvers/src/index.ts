@@ -4,8 +4,16 @@ export { momentOf, outputByRow, outputsByRow } from "./output-error.ts";
 export type { InputMoment } from "./output-error.ts";
 export { pruningErrors } from "./pruning/pruning-errors.ts";
 export type { LanguageInputs } from "./pruning/pruning-errors.ts";
-export { groupOptions, withoutGroups } from "./grids/block-option.ts";
-export { isSymmetricAt } from "./grids/quantisation-options.ts";
+export {
+  asksForBlocks,
+  asksForGrid,
+  gridOf,
+  groupOptions,
+  isSymmetricAt,
+  withGrid,
+  withoutGroups,
+} from "./grids/grid-options.ts";
+export type { GridValues } from "./grids/grid-options.ts";
 export { vocabularyChoices, vocabularyOptions } from "./grids/vocabulary-option.ts";
 export {
   canSplitRows,

@@ -1,13 +1,11 @@
-import { defineSolver } from "@mbs/contracts";
+import { defineSolver, type GroupGrid } from "@mbs/contracts";
 import { blockTypeNamed, encodeValues } from "@mbs/gguf";
 import { createGridFitter } from "@mbs/numbers";
 import { isInBlocks, solveByType } from "./blocks/block-parts.ts";
-import { asksForBlocks, besideBlocks, blockOptions, groupDefaults, withoutBlocks } from "./grids/block-option.ts";
+import { blockGridOptions, groupOrBlockOptions } from "./grids/grid-options.ts";
 import { groupWidth } from "./grids/column-groups.ts";
 import { roundToNearest } from "./grids/nearest-rounding.ts";
-import { bitsOption, gridOptions, gridRuleOf, neighbouringCodes } from "./grids/quantisation-options.ts";
-
-const { groupSize, search } = gridOptions;
+import { gridRuleOf, neighbouringCodes, requireGroups, searchOption } from "./grids/site-grid.ts";
 
 /** Round to nearest: every weight for itself. */
 export const rtn = defineSolver({
@@ -15,16 +13,15 @@ export const rtn = defineSolver({
   source: "https://arxiv.org/abs/2210.17323",
   summary: "rounds each weight to the nearest point of its grid, without calibration",
   needs: [],
+  grids: ["groups", "blocks"],
   options: {
-    ...besideBlocks({ bits: bitsOption }),
-    ...gridOptions,
-    ...besideBlocks({ groupSize, search }),
-    ...blockOptions(),
+    ...groupOrBlockOptions,
+    search: { ...searchOption, optional: true },
+    ...blockGridOptions(["search"]),
   },
   rowsAreIndependent: true,
-  dependentDefaults: groupDefaults,
-  plannedCodes: (options) => (asksForBlocks(options) ? "blocks" : neighbouringCodes(withoutBlocks(options))),
-  solve(weight, _statistics, options) {
+  plannedCodes: (_options, _order, grid: GroupGrid) => neighbouringCodes(grid),
+  solve(weight, _statistics, { search }) {
     if (isInBlocks(weight)) {
       return solveByType(weight, ({ values }, name) => {
         const type = blockTypeNamed(name);
@@ -35,10 +32,10 @@ export const rtn = defineSolver({
       });
     }
     const { rows, columns, values, scaleDtype } = weight;
-    const groups = withoutBlocks(options);
-    const rule = { ...gridRuleOf(groups), scaleDtype };
-    const fitter = createGridFitter(groupWidth(columns, groups.groupSize), rows, rule);
+    const grid = requireGroups(weight);
+    const rule = { ...gridRuleOf(grid, search), scaleDtype };
+    const fitter = createGridFitter(groupWidth(columns, grid.groupSize), rows, rule);
     const fit = (panel: Float32Array) => fitter(panel);
-    return roundToNearest({ values, rows, columns, ...rule, groupSize: groups.groupSize, fit });
+    return roundToNearest({ values, rows, columns, ...rule, groupSize: grid.groupSize, fit });
   },
 });

@@ -1,10 +1,11 @@
 import { defineSolver, UsageError, type WeightPart } from "@mbs/contracts";
-import { bitLimits } from "@mbs/numbers";
 import { layOutGroups } from "./grids/column-groups.ts";
 import { settleColumns, type Pruning } from "./feedback/error-feedback.ts";
 import { propagateError, qepDefault, qepOption, readsOfQep } from "./feedback/error-propagation.ts";
 import { defaultSparsity, noCodes, parsePattern, sparsityOptions, type Pattern } from "./pruning/pattern.ts";
-import { blockSizeOption, gridDefaults, gridOptions, gridRuleOf, neighbouringCodes } from "./grids/quantisation-options.ts";
+import { blockSizeOption } from "./feedback/column-rounding.ts";
+import { groupGridOptions } from "./grids/grid-options.ts";
+import { gridRuleOf, groupsOfSite, neighbouringCodes, searchOption } from "./grids/site-grid.ts";
 import { dropInGroup, dropUpToShare, removalCosts } from "./pruning/selection.ts";
 
 /** One threshold a block and part: the share of all its weights, over all rows. */
@@ -47,6 +48,8 @@ function requireNatural(order: string): void {
   throw new UsageError(`sparsegpt prunes neighbours, the factor's order is ${order}; factor with --order natural`, { order });
 }
 
+const { default: _, ...alwaysBits } = groupGridOptions.bits;
+
 /** SparseGPT: removes the weights that cost least and lets later columns compensate for them. */
 export const sparsegpt = defineSolver({
   name: "sparsegpt",
@@ -54,30 +57,26 @@ export const sparsegpt = defineSolver({
   summary: "prunes with error feedback, a share of the weights or N of M, on request rounding them too",
   needs: ["factor", "crossMoment"],
   reads: ({ qep = 0 }) => ["factor", ...readsOfQep(qep)],
+  grids: ["groups", "none"],
   options: {
     ...sparsityOptions,
-    bits: {
-      kind: "integer",
-      description: "also round to that many bits; absent: not rounded",
-      minimum: bitLimits.fewest,
-      maximum: bitLimits.most,
-      optional: true,
-    },
-    ...gridOptions,
+    ...groupGridOptions,
+    bits: { ...alwaysBits, description: "also round to that many bits; absent: not rounded", optional: true },
+    search: searchOption,
     blockSize: blockSizeOption,
     qep: qepOption,
   },
   prefersNormalisedTokens: true,
-  dependentDefaults: (options, setting) => ({ ...gridDefaults(options, setting), ...qepDefault(setting) }),
-  plannedCodes({ pattern, bits, ...grid }, order) {
+  dependentDefaults: (_, setting) => qepDefault(setting),
+  plannedCodes({ pattern }, order, grid) {
     requireNatural(order);
     const none = noCodes({ pattern });
-    return bits === undefined ? none : neighbouringCodes({ bits, ...grid });
+    return grid.kind === "groups" ? neighbouringCodes(grid) : none;
   },
   async solve(
     weight,
     statistics,
-    { sparsity = defaultSparsity, pattern: patternText, bits, groupSize, blockSize: wanted, qep = 0, ...grid },
+    { sparsity = defaultSparsity, pattern: patternText, search, blockSize: wanted, qep = 0 },
     context,
   ) {
     const { factor } = statistics;
@@ -85,11 +84,13 @@ export const sparsegpt = defineSolver({
     const pattern = patternText === undefined ? undefined : parsePattern(patternText);
     // no group of N:M is cut by the end of a block
     const blockSize = pattern ? Math.max(Math.floor(wanted / pattern.of), 1) * pattern.of : wanted;
-    const groups = layOutGroups(factor.order, groupSize, "position");
-    const rounding =
-      bits === undefined
-        ? undefined
-        : ({ rule: gridRuleOf({ bits, ...grid }), groups, fit: groups.groups === 1 ? "beforehand" : "reference" } as const);
+    const grid = groupsOfSite(weight);
+    const groups = grid && layOutGroups(factor.order, grid.groupSize, "position");
+    const rounding = groups && {
+      rule: gridRuleOf(grid, search),
+      groups,
+      fit: groups.groups === 1 ? ("beforehand" as const) : ("reference" as const),
+    };
     const pruning = pattern ? structured(pattern) : unstructured(weight.parts, sparsity, blockSize);
     const values = await propagateError(context.blas, weight, statistics, qep);
     return settleColumns({ ...weight, values }, factor, { blockSize, rounding, pruning }, context);

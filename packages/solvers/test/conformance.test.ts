@@ -122,14 +122,11 @@ test("the suite catches what a solver must not do", async () => {
   await refuses(({ values, rows }) => ({ values: values.fill(rows) }), /differs from itself alone/);
 });
 
-test("the suite catches a solver that makes blocks unannounced, or announces them and makes none", async () => {
+test("the suite catches a solver that announces blocks, or is asked for them, and makes none", async () => {
   const none = { ...idle, plannedCodes: () => "blocks" as const, solve: ({ values }: SiteWeight) => ({ values }) };
   assert.match((await complaintsOf(none)).join(), /makes no blocks, and its plannedCodes says that it does/);
-  const unannounced = { ...(await loadSolver("rtn")), plannedCodes: () => "none" as const };
-  assert.match(
-    (await complaintsOf(unannounced, [{ grid: "Q4_0" }])).join(),
-    /makes blocks, and its plannedCodes does not say so/,
-  );
+  const plain = { ...(await loadSolver("rtn")), solve: ({ values }: SiteWeight) => ({ values }) };
+  assert.match((await complaintsOf(plain, [{ grid: "Q4_0" }])).join(), /handed back no blocks, and its weight asks for them/);
 });
 
 test("the suite catches a solver that says its rows are independent and looks at others", async () => {

@@ -3,7 +3,7 @@ import * as assert from "uvu/assert";
 import { at, parseOptions, type SolverContext, type SolverStatistics } from "@mbs/contracts";
 import { blockGrids } from "@mbs/gguf";
 import { plainBlas } from "../src/conformance/plain-blas.ts";
-import { loadSolver, outputByRow } from "../src/index.ts";
+import { loadSolver, outputByRow, withGrid } from "../src/index.ts";
 import { decodeBytes, makeInputs, readGolden, referenceFactor, type GoldenCase } from "./golden-inputs.ts";
 
 const context: SolverContext = { blas: plainBlas, signal: new AbortController().signal, warn: () => {} };
@@ -40,10 +40,11 @@ for (const golden of cases) {
   test(`gptq as blocks.json has it: ${golden.name}`, async () => {
     const { options, order = "natural" } = golden;
     const solver = await loadSolver("gptq");
-    const parts = [{ tensor: "w", firstRow: 0, rows, grid: String(options["grid"]) }];
+    const parts = [{ tensor: "w", firstRow: 0, rows }];
     const weight = { rows, columns, values: weights.slice(), parts };
     const statistics = { factor: factors.get(order), gram, diagonal } as unknown as SolverStatistics;
-    const { values } = await solver.solve(weight, statistics, parseOptions(solver.options, options, "gptq"), context);
+    const parsed = parseOptions(solver.options, options, "gptq");
+    const { values } = await solver.solve(withGrid(solver, parsed, weight), statistics, parsed, context);
     // ours is float32: a scale or offset that is as near to two numbers can become the other one, and the rest of its row follows
     const different = differentRows(values, golden);
     assert.ok(different.size <= rows / 8, `rows ${[...different].join(", ")} differ`);

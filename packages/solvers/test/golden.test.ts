@@ -2,7 +2,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { at, parseOptions, type Solution, type SolverContext } from "@mbs/contracts";
 import { plainBlas } from "../src/conformance/plain-blas.ts";
-import { loadSolver, outputByRow } from "../src/index.ts";
+import { loadSolver, outputByRow, withGrid } from "../src/index.ts";
 import { decodeBytes, makeInputs, readGolden, referenceFactor, type GoldenCase, type InputSpec } from "./golden-inputs.ts";
 
 const context: SolverContext = { blas: plainBlas, signal: new AbortController().signal, warn: () => {} };
@@ -66,7 +66,8 @@ async function solve(
     },
     languageDiagonals,
   };
-  const solution = await solver.solve(weight, statistics, parseOptions(solver.options, given, name), context);
+  const parsed = parseOptions(solver.options, given, name);
+  const solution = await solver.solve(withGrid(solver, parsed, weight), statistics, parsed, context);
   const scale = solution.inputScale;
   const change = solution.values.map((value, index) => value / (scale?.[index % columns] ?? 1) - at(weights, index));
   const errors = await outputByRow(plainBlas, change, rows, { gram });

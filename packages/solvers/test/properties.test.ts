@@ -7,7 +7,7 @@ import { createGridFitter, transposeInOrder } from "@mbs/numbers";
 import { descendCodes } from "../src/feedback/coordinate-descent.ts";
 import { sweptGroups } from "../src/feedback/group-sweeps.ts";
 import { propagateError } from "../src/feedback/error-propagation.ts";
-import { loadSolver, outputByRow } from "../src/index.ts";
+import { loadSolver, outputByRow, withGrid } from "../src/index.ts";
 
 const context: SolverContext = { blas: plainBlas, signal: new AbortController().signal, warn: () => {} };
 const rows = 9;
@@ -45,7 +45,8 @@ async function solve(
   const weight = { rows, columns, values: values.slice(), parts: [{ tensor: "w", firstRow: 0, rows }] };
   const [gram, crossMoment] = [new Float32Array(columns * columns), new Float32Array(columns * columns)];
   const statistics = { factor, diagonal, gram, crossMoment, languageDiagonals };
-  return solver.solve(weight, statistics, parseOptions(solver.options, options, name), context);
+  const parsed = parseOptions(solver.options, options, name);
+  return solver.solve(withGrid(solver, parsed, weight), statistics, parsed, context);
 }
 
 test("where inputs are uncorrelated, gptq rounds to nearest, in any order and by the same groups", async () => {
@@ -71,8 +72,9 @@ test("a search by the Hessian changes outputs less than an unweighted one, howev
     const { weight, statistics } = await makeSampleSite(plainBlas, { parts: [64], columns: 256, dead: [4] }, orderName);
     const errorBy = async (search: string): Promise<number> => {
       const raw = { bits: 3, groupSize: 32, symmetric: false, search, ...options };
-      const own = { ...weight, values: weight.values.slice() };
-      const solution = await solver.solve(own, statistics, parseOptions(solver.options, raw, "gptq"), context);
+      const parsed = parseOptions(solver.options, raw, "gptq");
+      const own = withGrid(solver, parsed, { ...weight, values: weight.values.slice() });
+      const solution = await solver.solve(own, statistics, parsed, context);
       const change = solution.values.map((value, index) => value - at(weight.values, index));
       const errors = await outputByRow(plainBlas, change, 64, { gram: statistics.gram });
       return errors.reduce((total, value) => total + value, 0);
@@ -94,7 +96,7 @@ test("each sweep of coordinate descent changes outputs less, and codes, scales a
     const errors: number[] = [];
     for (const sweeps of [0, 1, 2, 4]) {
       const parsed = parseOptions(solver.options, { bits: 3, search: "hessian", ...options, sweeps }, "gptq");
-      const own = { ...weight, values: weight.values.slice() };
+      const own = withGrid(solver, parsed, { ...weight, values: weight.values.slice() });
       const solution = await solver.solve(own, statistics, parsed, context);
       const change = solution.values.map((value, index) => value - at(weight.values, index));
       const byRow = await outputByRow(plainBlas, change, 47, { gram: statistics.gram });
@@ -215,7 +217,8 @@ for (const order of ["natural", "activation", "group-aware:32"]) {
         { bits: 3, groupSize: 32, blockSize: 64, ...(name === "gptq" && { sweeps: 0 }), ...raw },
         name,
       );
-      return solver.solve({ ...weight, values: weight.values.slice() }, { ...statistics, crossMoment }, parsed, context);
+      const own = withGrid(solver, parsed, { ...weight, values: weight.values.slice() });
+      return solver.solve(own, { ...statistics, crossMoment }, parsed, context);
     };
     const none = new Float32Array(statistics.gram.length);
     const symmetric = await by("gptq", {}, none);
@@ -275,7 +278,8 @@ test("m-wanda chooses the same whatever the unit of the inputs", async () => {
     const languageDiagonals = halves.map(({ values: squares, ...language }) => ({ ...language, values: scaled(squares) }));
     const weight = { rows, columns, values: values.slice(), parts: [{ tensor: "w", firstRow: 0, rows }] };
     const statistics = { factor, diagonal: scaled(diagonal), gram: diagonal, crossMoment: diagonal, languageDiagonals };
-    return (await solver.solve(weight, statistics, parseOptions(solver.options, {}, "m-wanda"), context)).mask;
+    const parsed = parseOptions(solver.options, {}, "m-wanda");
+    return (await solver.solve(withGrid(solver, parsed, weight), statistics, parsed, context)).mask;
   };
   assert.equal(await maskAt(2 ** 10), await maskAt(2 ** -10));
 });

@@ -12,7 +12,7 @@ test("errors of choices are those of the weights that the solver prunes, in each
   const [rows, columns] = [6, 40];
   const values = numbers(rows * columns, 1);
   const [diagonal, other] = [numbers(columns, 2).map(Math.abs), numbers(columns, 3).map(Math.abs)];
-  const weight = { rows, columns, values, parts: [{ tensor: "w", firstRow: 2, rows: 4 }] };
+  const weight = { rows, columns, values, parts: [{ tensor: "w", firstRow: 2, rows: 4, grid: { kind: "none" } as const }] };
   const choices = [0, 0.13, 0.5, 0.9];
   const languages = new Map([
     ["en", diagonal],

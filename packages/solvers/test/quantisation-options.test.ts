@@ -3,7 +3,7 @@ import * as assert from "uvu/assert";
 import { InternalError, parseOptions, UsageError, type Solver, type ZeroPoints } from "@mbs/contracts";
 import { makeSampleSite } from "../src/conformance/sample-site.ts";
 import { plainBlas } from "../src/conformance/plain-blas.ts";
-import { dependentDefaults, loadSolver } from "../src/index.ts";
+import { dependentDefaults, loadSolver, plannedCodesOf, withGrid } from "../src/index.ts";
 
 const rounding = ["rtn", "awq", "gptq", "gptaq", "sparsegpt"];
 
@@ -20,7 +20,7 @@ for (const name of rounding) {
       const options = parseOptions(solver.options, { bits, groupSize: 32 }, name);
       const context = { blas: plainBlas, signal: new AbortController().signal, warn: () => {} };
       const { weight, statistics } = structuredClone(site);
-      const { quantised } = await solver.solve(weight, statistics, options, context);
+      const { quantised } = await solver.solve(withGrid(solver, options, weight), statistics, options, context);
       assert.ok(quantised);
       assert.is(quantised.symmetric, bits > 3, `${bits} bits`);
       assert.is(
@@ -28,7 +28,7 @@ for (const name of rounding) {
         bits > 3,
         `${bits} bits`,
       );
-      const planned = solver.plannedCodes?.(options, "natural");
+      const planned = plannedCodesOf(solver, options, "natural");
       assert.is(typeof planned === "object" && planned.zeroPoints, bits > 3 ? "middle" : "any");
       const { symmetric } = dependentDefaults(solver, options, { zeroPoints: "any", crossMoments: false });
       assert.is(symmetric, bits > 3);

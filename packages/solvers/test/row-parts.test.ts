@@ -3,7 +3,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { makeSampleSite } from "../src/conformance/sample-site.ts";
 import { plainBlas } from "../src/conformance/plain-blas.ts";
-import { joinRows, loadSolver, rowsOf, solvers, splitRows } from "../src/index.ts";
+import { joinRows, loadSolver, rowsOf, solvers, splitRows, withGrid } from "../src/index.ts";
 
 test("rows are split into whole strips of the kernel, a part for each thread where each has enough to do", () => {
   const shapes = [
@@ -32,18 +32,19 @@ test("rows are split into whole strips of the kernel, a part for each thread whe
   assert.is(splitRows({ rows: 640, columns: 640 }, 16).length, 1, "a small site stays whole");
 });
 
-test("some rows keep the tensors that they belong to", () => {
+test("some rows keep the tensors that they belong to, and their grids", () => {
+  const grid = { kind: "groups", bits: 4, groupSize: 2, zeroPoints: "middle" } as const;
   const parts = [
-    { tensor: "a", firstRow: 0, rows: 3 },
-    { tensor: "b", firstRow: 3, rows: 2 },
-    { tensor: "c", firstRow: 5, rows: 1 },
+    { tensor: "a", firstRow: 0, rows: 3, grid },
+    { tensor: "b", firstRow: 3, rows: 2, grid },
+    { tensor: "c", firstRow: 5, rows: 1, grid },
   ];
   const weight: SiteWeight = { rows: 6, columns: 2, values: Float32Array.from({ length: 12 }, (_, index) => index), parts };
   const some = rowsOf(weight, { firstRow: 2, rows: 3 });
   assert.equal([some.rows, [...some.values]], [3, [4, 5, 6, 7, 8, 9]]);
   assert.equal(some.parts, [
-    { tensor: "a", firstRow: 0, rows: 1 },
-    { tensor: "b", firstRow: 1, rows: 2 },
+    { tensor: "a", firstRow: 0, rows: 1, grid },
+    { tensor: "b", firstRow: 1, rows: 2, grid },
   ]);
 });
 
@@ -81,7 +82,7 @@ test("a factor in shared memory gives the same solution: no view of it reaches t
     },
   };
   const solve = (used: Float32Array) => {
-    const own = { ...weight, values: weight.values.slice() };
+    const own = withGrid(solver, options, { ...weight, values: weight.values.slice() });
     const given = { ...statistics, factor: { ...statistics.factor, upper: used } };
     return solver.solve(own, given, options, { blas, signal: new AbortController().signal, warn: () => {} });
   };

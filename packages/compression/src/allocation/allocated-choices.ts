@@ -7,12 +7,11 @@ import {
   type TensorAllocation,
 } from "@mbs/artifacts";
 import { BadDataError, optionFlag, UsageError, type ArtifactStream, type Option, type Solver } from "@mbs/contracts";
-import { groupOptions, withoutGroups, type dependentDefaults } from "@mbs/solvers";
-import { blockTypeNamed, fittingType } from "@mbs/gguf";
+import { gridOf, groupOptions, withoutGroups, type dependentDefaults } from "@mbs/solvers";
 import type { Model } from "@mbs/models";
 import { requireRowsOf } from "./allocation-check.ts";
 import { defaultMixture } from "./bits/bit-options.ts";
-import type { TypeOf } from "../site/site-weight.ts";
+import type { GridOf } from "../site/site-grids.ts";
 import type { SolverChoice } from "../site/solve-site.ts";
 
 /** An allocation as compress uses it. */
@@ -25,8 +24,8 @@ export interface AllocatedChoices {
    * @throws {BadDataError} where the allocation does not have it
    */
   readonly choiceOf: (step: string, tensor: string) => SolverChoice;
-  /** The block type of GGUF of each tensor; absent where the allocation has none. */
-  readonly typeOf?: TypeOf;
+  /** What each tensor is rounded to; absent where the allocation does not say. */
+  readonly gridOf?: GridOf;
   /** How embedding and head are as the other weights; absent where these have different bits. */
   readonly ofVocabulary?: {
     readonly options: SolverChoice["options"];
@@ -151,15 +150,15 @@ function readTypes(
   allocatedOption("grid", given, "tensor");
   refuseGroups(given);
   const others = withoutGroups(given.solver, given.options);
-  const types = new Map(rows.map(({ tensor, type = "" }) => [tensor, blockTypeNamed(type)]));
-  const byType = new Map([...new Set(types.values())].map(({ name }) => [name, choose({ ...others, grid: name })]));
+  const types = new Map(rows.map(({ tensor, type = "" }) => [tensor, type]));
+  const byType = new Map([...new Set(types.values())].map((name) => [name, choose({ ...others, grid: name })]));
   const { bitsPerWeight } = metadata;
   const { mixture } = metadata.options;
   return {
     origin: { ...others, bitsPerWeight, allocation: methodWords(metadata) },
     choiceOf: lookUp(rows, ({ type = "" }) => byType.get(type) ?? choose({ ...others, grid: type })),
     // rows that no blocks hold were not allocated
-    typeOf: (tensor, columns) => types.get(tensor) ?? fittingType("Q8_0", columns),
+    gridOf: (_step, tensor, columns) => gridOf(given.solver, { grid: types.get(tensor) ?? "Q8_0" }, columns),
     // an allocation chooses no type for them
     ofVocabulary: {
       options: { ...others, mixture: mixture ?? defaultMixture },
@@ -206,9 +205,11 @@ async function readBits(
   const { bitsPerWeight } = metadata;
   // the mean of the codes in place of the bits that none has
   const bits = Number((codes / Math.max(weights, 1)).toFixed(3));
+  const choiceOf = lookUp(rows, ({ bits: own }) => byBits.get(own) ?? choose({ ...given.options, bits: own }));
   return {
     origin: { ...given.options, bits, bitsPerWeight, allocation: methodWords(metadata) },
-    choiceOf: lookUp(rows, ({ bits: own }) => byBits.get(own) ?? choose({ ...given.options, bits: own })),
+    choiceOf,
+    gridOf: (step, tensor, columns) => gridOf(given.solver, choiceOf(step, tensor).options, columns),
   };
 }
 

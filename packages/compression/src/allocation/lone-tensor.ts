@@ -1,4 +1,5 @@
 import type { Solver, SolverContext, SolverStatistics } from "@mbs/contracts";
+import { withGrid } from "@mbs/solvers";
 import type { LoneTensor } from "./output-change.ts";
 
 /** A solver with what it needs for one tensor. */
@@ -19,7 +20,8 @@ export async function solveAlone(
   context: SolverContext,
 ): Promise<Float32Array> {
   const rows = values.length / columns;
-  const weight = { rows, columns, values: values.slice(), parts: [{ tensor, firstRow: 0, rows }] };
+  const parts = [{ tensor, firstRow: 0, rows }];
+  const weight = withGrid(solver, options, { rows, columns, values: values.slice(), parts });
   const [needed, given] = [statistics, options] as [Parameters<Solver["solve"]>[1], Parameters<Solver["solve"]>[2]];
   return (await solver.solve(weight, needed, given, context)).values;
 }

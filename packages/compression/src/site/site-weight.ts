@@ -1,8 +1,8 @@
-import { at, BadDataError, type Shards, type SiteWeight, type WeightPart } from "@mbs/contracts";
-import type { BlockType } from "@mbs/gguf";
+import { at, BadDataError, type Grid, type Shards, type SiteWeight, type WeightPart } from "@mbs/contracts";
 import type { Model, ScaledTensor } from "@mbs/models";
 import type { WeightDtype } from "@mbs/numbers";
 import { rowsOf, rowsOfShard } from "@mbs/solvers";
+import type { GridOf } from "./site-grids.ts";
 import type { SiteInput } from "./site-statistics.ts";
 
 /** The place of some rows in their tensor. */
@@ -11,9 +11,6 @@ export interface RowOrigin {
   /** Of the whole tensor. */
   readonly tensorRows: number;
 }
-
-/** The block type of GGUF that a weight is to be rounded to, one that holds its columns; undefined for other grids. */
-export type TypeOf = (tensor: string, columns: number) => BlockType | undefined;
 
 /** The weights of a site that can be compressed, stacked. */
 export interface LoadedSite {
@@ -59,14 +56,10 @@ export function scaleDtypeOf(model: Model, dtypes: readonly WeightDtype[]): Weig
 /**
  * Reads the weights that read a site.
  *
- * @param typeOf the block type of GGUF that is asked for, by tensor
+ * @param gridOf what each tensor is rounded to; absent where nothing is
  * @throws {BadDataError} where the model has no such site or it is of another width
  */
-export async function readSite(
-  model: Model,
-  { step, site, width }: SiteInput,
-  typeOf: TypeOf = () => undefined,
-): Promise<LoadedSite> {
+export async function readSite(model: Model, { step, site, width }: SiteInput, gridOf?: GridOf): Promise<LoadedSite> {
   const found = model.steps.find(({ name }) => name === step)?.sites.find(({ name }) => name === site);
   if (found?.width !== width) {
     const has = found ? `has width ${found.width} there` : "has no such site";
@@ -75,7 +68,7 @@ export async function readSite(
       site,
     });
   }
-  const tensors: { type?: BlockType | undefined; tensor: string; rows: number; values: Float32Array; dtype: WeightDtype }[] = [];
+  const tensors: { grid: Grid; tensor: string; rows: number; values: Float32Array; dtype: WeightDtype }[] = [];
   const skipped: string[] = [];
   const unblocked: string[] = [];
   for (const { tensor, rows } of found.weights) {
@@ -87,18 +80,18 @@ export async function readSite(
       skipped.push(tensor);
       continue;
     }
-    const type = typeOf(tensor, width);
-    if (type?.plain !== undefined) unblocked.push(tensor);
-    else tensors.push({ type, tensor, rows, values, dtype: model.checkpoint.info(tensor).dtype ?? model.dtype });
+    const grid = gridOf?.(step, tensor, width) ?? { kind: "none" };
+    if (gridOf !== undefined && grid.kind === "none") unblocked.push(tensor);
+    else tensors.push({ grid, tensor, rows, values, dtype: model.checkpoint.info(tensor).dtype ?? model.dtype });
   }
   const rows = tensors.reduce((sum, { rows: own }) => sum + own, 0);
   const [first] = tensors;
   const values = tensors.length === 1 && first !== undefined ? first.values : new Float32Array(rows * width);
   const parts: WeightPart[] = [];
   let firstRow = 0;
-  for (const { type, tensor, rows: own, values: stored } of tensors) {
+  for (const { grid, tensor, rows: own, values: stored } of tensors) {
     if (stored !== values) values.set(stored, firstRow * width);
-    parts.push({ tensor, firstRow, rows: own, ...(type && { grid: type.name }) });
+    parts.push({ tensor, firstRow, rows: own, grid });
     firstRow += own;
   }
   // a skipped tensor reads the same input, which must then stay unscaled

@@ -121,12 +121,12 @@ export async function solveSite(
   const written = parts.map((part, index) => {
     const { firstRow, rows: count, grid } = part;
     const values = solution.values.subarray(firstRow * columns, (firstRow + count) * columns);
-    if (grid === undefined || solution.blocks === undefined) {
+    if (grid.kind !== "blocks" || solution.blocks === undefined) {
       const dtype = at(dtypes, index);
       return { ...part, dtype, values: roundTo(dtype, values), blocks: undefined };
     }
     // what the blocks decode to, which the dtype of the model may not hold
-    const { values: blockValues, bytes } = blockTypeNamed(grid);
+    const { values: blockValues, bytes } = blockTypeNamed(grid.type);
     const start = blockStart;
     blockStart += ((count * columns) / blockValues) * bytes;
     return { ...part, dtype: "f32" as const, values, blocks: solution.blocks.slice(start, blockStart) };
@@ -162,7 +162,7 @@ export async function solveSite(
       ...(moment !== "gram" && { moment }),
       sparsity: mask ? 1 - sumFrom(mask, 0, mask.length) / mask.length : 0,
       ...(quantised && { bits: quantised.bits, groupSize: quantised.groupSize, symmetric: quantised.symmetric }),
-      ...(blocks && grid !== undefined && { grid }),
+      ...(blocks && grid.kind === "blocks" && { grid: grid.type }),
       ...(fallback && { fallback: fallback.solver.name }),
       ...(context.origins && { ...at(context.origins, index), output }),
     };

@@ -1,7 +1,6 @@
 import { embeddingSite, headSite } from "@mbs/artifacts";
 import type { FactorRecord } from "@mbs/artifacts";
-import { at, BadDataError, InterruptedError, type Shards } from "@mbs/contracts";
-import type { BlockType } from "@mbs/gguf";
+import { at, BadDataError, InterruptedError, type Grid, type Shards } from "@mbs/contracts";
 import type { Model, SiteTensor, Vocabulary } from "@mbs/models";
 import { packUpper } from "@mbs/numbers";
 import { rowsOfShard, splitLongRows, type RowRange } from "@mbs/solvers";
@@ -93,8 +92,8 @@ function rowsOfClass({ classes }: TokenCosts, number: number | undefined, { firs
 /** How some rows of embedding or head are compressed. */
 interface VocabularyTask extends Pick<VocabularyRows, "costs" | "number"> {
   readonly choice: SolverChoice;
-  /** The block type of GGUF that rows are rounded to, which holds whole rows; undefined for grids of groups. */
-  readonly type: BlockType | undefined;
+  /** What rows are rounded to. */
+  readonly grid: Grid;
 }
 
 /**
@@ -107,7 +106,7 @@ interface VocabularyTask extends Pick<VocabularyRows, "costs" | "number"> {
 export async function solveVocabulary(
   model: Model,
   input: SiteInput,
-  { choice, type, costs, number }: VocabularyTask,
+  { choice, grid, costs, number }: VocabularyTask,
   into: ScatteredRows,
   context: Omit<SiteContext, "origins" | "rowCosts"> & { readonly onRows: (done: number, total: number) => void },
 ): Promise<void> {
@@ -135,7 +134,7 @@ export async function solveVocabulary(
       rows,
       columns,
       values,
-      parts: [{ tensor, firstRow: 0, rows, ...(type && { grid: type.name }) }],
+      parts: [{ tensor, firstRow: 0, rows, grid }],
       scalable: false,
       scaleDtype: scaleDtypeOf(model, [dtype]),
     };

@@ -3,8 +3,8 @@ import { joinRows, rowsOf } from "../row-slices.ts";
 
 /** Whether the rows of a weight are to be rounded to blocks of GGUF types. @throws {InternalError} where only some are */
 export function isInBlocks({ parts }: SiteWeight): boolean {
-  const asked = parts.filter(({ grid }) => grid !== undefined).length;
-  if (asked > 0 && asked < parts.length) throw new InternalError("some parts of a site name a block type and others none");
+  const asked = parts.filter(({ grid }) => grid.kind === "blocks").length;
+  if (asked > 0 && asked < parts.length) throw new InternalError("some parts of a site are in blocks and others not");
   return asked > 0;
 }
 
@@ -21,9 +21,9 @@ export async function solveByType(
   const ranges: { readonly type: string; readonly firstRow: number; rows: number }[] = [];
   for (const { grid, firstRow, rows } of weight.parts) {
     const last = ranges.at(-1);
-    if (grid === undefined) throw new InternalError("a part of a site names no block type");
-    if (last?.type === grid) last.rows += rows;
-    else ranges.push({ type: grid, firstRow, rows });
+    if (grid.kind !== "blocks") throw new InternalError("a part of a site names no block type");
+    if (last?.type === grid.type) last.rows += rows;
+    else ranges.push({ type: grid.type, firstRow, rows });
   }
   const solutions: Solution[] = [];
   for (const { type, ...range } of ranges) {

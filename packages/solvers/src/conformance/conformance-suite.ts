@@ -2,6 +2,8 @@ import { isDeepStrictEqual } from "node:util";
 import { parseOptions, type Blas, type Solution, type Solver, type SolverStatistics, type StatisticName } from "@mbs/contracts";
 import { blockTypeNamed } from "@mbs/gguf";
 import { loadSolver } from "../contract/load-solver.ts";
+import { plannedCodesOf, preferredOrderOf } from "../contract/read-solver.ts";
+import { gridOf, type GridValues } from "../grids/grid-options.ts";
 import { unscaledChange } from "../grids/channel-scaling.ts";
 import { outputByRow } from "../output-error.ts";
 import { joinRows, rowsOf } from "../row-slices.ts";
@@ -39,11 +41,11 @@ const shapes: Readonly<Record<string, SampleShape>> = {
   "weights near the smallest scale of f16": { parts: [12], columns: 40, negative: 4e-7, scaleDtype: "f16" },
 };
 
-/** A shape whose rows are whole blocks, for options that ask for a block type of GGUF. */
-function shapeFor({ grid }: Readonly<Record<string, unknown>>, shape: SampleShape): SampleShape {
-  if (typeof grid !== "string") return shape;
-  const { values } = blockTypeNamed(grid);
-  return { ...shape, columns: Math.ceil(shape.columns / values) * values, grid };
+/** A shape with the grid that options ask for, whose rows are whole blocks where that is a block type of GGUF. */
+function shapeFor(solver: Solver, values: GridValues, shape: SampleShape): SampleShape {
+  const { values: block } = blockTypeNamed(values.grid ?? "F32");
+  const columns = Math.ceil(shape.columns / block) * block;
+  return { ...shape, columns, grid: gridOf(solver, values, columns) };
 }
 
 /** The statistics alone that it declares, or says that it reads with these options; reading another one fails. */
@@ -95,8 +97,9 @@ export function conformanceSuite(solver: Solver, settings: ConformanceSettings =
   const samples = new Map<string, Promise<SampleSite>>();
   /** A copy of its own for each check. */
   async function sampleFor(raw: Readonly<Record<string, unknown>>, shape: SampleShape): Promise<SampleSite> {
-    const order = asked ?? solver.preferredOrder?.(parseOptions(solver.options, raw, solver.name)) ?? "natural";
-    const own = shapeFor(raw, shape);
+    const options = parseOptions(solver.options, raw, solver.name);
+    const order = asked ?? preferredOrderOf(solver, options) ?? "natural";
+    const own = shapeFor(solver, options, shape);
     const key = JSON.stringify([own, order]);
     const sample = samples.get(key) ?? makeSampleSite(blas, own, order);
     samples.set(key, sample);
@@ -127,8 +130,8 @@ export function conformanceSuite(solver: Solver, settings: ConformanceSettings =
         requireNone(nonfiniteValue(site.weight, solution));
         requireNone(agreementMisfit(site.weight, solution));
         const parsed = parseOptions(solver.options, raw, solver.name);
-        const planned = solver.plannedCodes?.(parsed, site.statistics.factor.orderName);
-        if (planned !== undefined) requirePlanned(site.weight, solution, planned);
+        const planned = plannedCodesOf(solver, parsed, site.statistics.factor.orderName);
+        if (planned !== "unknown") requirePlanned(site.weight, solution, planned);
       },
     })),
     {

@@ -1,5 +1,6 @@
 import { UsageError, parseOptions } from "@mbs/contracts";
 import type { PlannedForm, Solver, StageOptions } from "@mbs/contracts";
+import { asksForBlocks, blockOrder, groupGridOf } from "../grids/grid-options.ts";
 import { loadSolver } from "./load-solver.ts";
 import { solverFailure } from "./solver-calls.ts";
 
@@ -27,6 +28,12 @@ function ask<Answer>({ name }: Solver, about: string, question: () => Answer): A
   }
 }
 
+/** The column order that a solver prefers. */
+export function preferredOrderOf({ preferredOrder }: Solver, options: SolverOptions): string | undefined {
+  if (preferredOrder === undefined) return undefined;
+  return asksForBlocks(options) ? blockOrder : preferredOrder(options, groupGridOf(options) ?? { kind: "none" });
+}
+
 /**
  * Options of `factor`, which does not know the solver, with what that needs: the column order that it prefers, unless another
  * is given, and diagonals of languages.
@@ -34,7 +41,7 @@ function ask<Answer>({ name }: Solver, about: string, question: () => Answer): A
  * @throws {UsageError} where the solver refuses its options
  */
 export function factorOptionsFor(solver: Solver, options: SolverOptions, given: StageOptions): StageOptions {
-  const order = given["order"] ?? ask(solver, "preferredOrder", () => solver.preferredOrder?.(options));
+  const order = given["order"] ?? ask(solver, "preferredOrder", () => preferredOrderOf(solver, options));
   const languageDiagonals = solver.needs.includes("languageDiagonals");
   return { ...given, ...(order !== undefined && { order }), ...(languageDiagonals && { languageDiagonals }) };
 }
@@ -46,4 +53,6 @@ export function factorOptionsFor(solver: Solver, options: SolverOptions, given: 
  * @throws {UsageError} where the solver refuses its options
  */
 export const plannedCodesOf = (solver: Solver, options: SolverOptions, order: string): PlannedForm | "unknown" =>
-  ask(solver, "plannedCodes", () => solver.plannedCodes?.(options, order)) ?? "unknown";
+  ask(solver, "plannedCodes", () =>
+    asksForBlocks(options) ? "blocks" : solver.plannedCodes?.(options, order, groupGridOf(options) ?? { kind: "none" }),
+  ) ?? "unknown";

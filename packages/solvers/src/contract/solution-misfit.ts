@@ -53,11 +53,14 @@ function rowBytes(type: string, columns: number): number {
 }
 
 function* blockMisfits({ columns, parts }: SiteWeight, blocks: unknown): Generator<string | false> {
-  const isAsked = parts.some(({ grid }) => grid !== undefined);
+  const isAsked = parts.some(({ grid }) => grid.kind === "blocks");
   if (blocks === undefined) return yield isAsked && "handed back no blocks, and its weight asks for them";
   if (!(blocks instanceof Uint8Array)) return yield "handed back blocks that are no Uint8Array";
   if (!isAsked) return yield "handed back blocks that nothing asked for";
-  const wanted = parts.reduce((sum, { rows, grid }) => sum + (grid === undefined ? 0 : rows * rowBytes(grid, columns)), 0);
+  const wanted = parts.reduce(
+    (sum, { rows, grid }) => sum + (grid.kind === "blocks" ? rows * rowBytes(grid.type, columns) : 0),
+    0,
+  );
   yield blocks.length !== wanted && `handed back ${blocks.length} bytes of blocks, ${wanted} expected`;
 }
 
@@ -102,10 +105,11 @@ function dequantisedMisfit(columns: number, values: Float32Array, quantised: Qua
 /** @param blocks of the right length */
 function blocksMisfit({ columns, parts }: SiteWeight, values: Float32Array, blocks: Uint8Array): string | false {
   let from = 0;
-  for (const { grid = "", firstRow, rows } of parts) {
-    const to = from + rows * rowBytes(grid, columns);
+  for (const { grid, firstRow, rows } of parts) {
+    if (grid.kind !== "blocks") continue;
+    const to = from + rows * rowBytes(grid.type, columns);
     const decoded = new Float32Array(rows * columns);
-    blockTypeNamed(grid).decode?.(blocks.subarray(from, to), decoded);
+    blockTypeNamed(grid.type).decode?.(blocks.subarray(from, to), decoded);
     from = to;
     const first = firstRow * columns;
     const wrong = decoded.findIndex((value, index) => value !== values[first + index]);

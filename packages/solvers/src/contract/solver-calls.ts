@@ -1,4 +1,5 @@
 import { inspect } from "node:util";
+import { gridDefaults, type GridValues } from "../grids/grid-options.ts";
 import { InternalError, UsageError, type MbsError, type Solver, type SolverSetting } from "@mbs/contracts";
 
 /** A third-party solver has its own copy of contracts, whose classes `instanceof` does not match. */
@@ -39,7 +40,8 @@ export function dependentDefaults(
   setting: SolverSetting,
 ): SolverOptions {
   try {
-    const defaults = solver.dependentDefaults?.(options as SolverOptions, setting) ?? {};
+    const ofGrid = solver.grids && gridDefaults(solver.grids, options as GridValues, setting);
+    const defaults = { ...ofGrid, ...solver.dependentDefaults?.(options as SolverOptions, setting) };
     return Object.fromEntries(
       Object.entries(defaults).flatMap(([name, value]) =>
         value === undefined || options[name] !== undefined ? [] : [[name, value] as const],

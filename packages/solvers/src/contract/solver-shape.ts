@@ -11,6 +11,7 @@ export function solverMisfit(solver: unknown): string | undefined {
   const {
     needs,
     reads,
+    grids,
     options,
     rowsAreIndependent,
     prefersNormalisedTokens,
@@ -22,6 +23,10 @@ export function solverMisfit(solver: unknown): string | undefined {
   if (!Array.isArray(needs)) return "its needs are not a list";
   const unknown = needs.find((need) => !statisticNames.includes(need as string));
   if (unknown !== undefined) return `it needs ${JSON.stringify(unknown)}; statistics are ${statisticNames.join(", ")}`;
+  const isKind = (kind: unknown): boolean => kind === "groups" || kind === "blocks" || kind === "none";
+  if (grids !== undefined && !(Array.isArray(grids) && grids.every(isKind))) {
+    return "its grids are not a list of groups, blocks and none";
+  }
   const wrongOptions = optionsMisfit(options);
   if (wrongOptions !== undefined) return wrongOptions;
   if (rowsAreIndependent !== undefined && rowsAreIndependent !== true) return "its rowsAreIndependent is not true, nor absent";

@@ -1,26 +1,27 @@
-import { UsageError, type Factor, type OptionTable, type OptionValues, type PlannedCodes } from "@mbs/contracts";
+import { UsageError, type Factor, type GroupGrid, type OptionTable, type OptionValues, type PlannedCodes } from "@mbs/contracts";
 import { layOutGroups, type ColumnGroups } from "../grids/column-groups.ts";
+import { gridRuleOf } from "../grids/site-grid.ts";
 import type { Rounding } from "./error-feedback.ts";
-import {
-  bitsOption,
-  blockSizeOption,
-  gridOptions,
-  gridRuleOf,
-  zeroPointsOf,
-  type GridValues,
-} from "../grids/quantisation-options.ts";
 
-/** The options of GPTQ, which all that rounds column by column has. */
+/** Option `blockSize` of the methods with error feedback. */
+export const blockSizeOption = {
+  kind: "integer",
+  description: "columns that are processed before the rest is updated",
+  default: 128,
+  minimum: 1,
+  maximum: 4096,
+} as const;
+
+/** How GPTQ rounds to groups, and all that rounds column by column; beside blocks `search` and `gridRule` are absent. */
 export const columnRoundingOptions = {
-  bits: bitsOption,
-  ...gridOptions,
   // the best of the variants that tools/variants tables, chosen on the validation texts; so is the preferred order
   search: {
-    ...gridOptions.search,
+    kind: "choice",
     description:
       "how a grid's range is found: all of it (none), or the one with the least error, unweighted (error) or weighted by what it costs once later columns have made up for it (hessian)",
     choices: ["none", "error", "hessian"],
     default: "hessian",
+    optional: true,
   },
   staticGroups: {
     kind: "flag",
@@ -33,6 +34,7 @@ export const columnRoundingOptions = {
       "weights that a group's grid is fitted to: at the start of its block (reference), or when the group is reached (updated)",
     choices: ["reference", "updated"],
     default: "reference",
+    optional: true,
   },
   blockSize: blockSizeOption,
 } as const satisfies OptionTable;
@@ -55,25 +57,31 @@ function groupsOf(factor: Factor, groupSize: number, staticGroups: boolean): Col
   return layOutGroups(order, groupSize, keepsGroups(orderName, groupSize) || staticGroups ? "column" : "position");
 }
 
-/** How columns are rounded, by the options and the factor's order. */
-export function columnRounding(factor: Factor, options: OptionValues<typeof columnRoundingOptions>): Rounding {
-  const { groupSize, staticGroups, gridRule } = options;
-  const groups = groupsOf(factor, groupSize, staticGroups);
+const { search: searchOption, gridRule: ruleOption } = columnRoundingOptions;
+
+/** How columns are rounded to a grid, by the options and the factor's order. */
+export function columnRounding(
+  factor: Factor,
+  grid: GroupGrid,
+  options: Omit<OptionValues<typeof columnRoundingOptions>, "blockSize">,
+): Rounding {
+  const { search = searchOption.default, staticGroups, gridRule = ruleOption.default } = options;
+  const groups = groupsOf(factor, grid.groupSize, staticGroups);
   // one grid a row is fitted at the start by definition, on the weights that the first block begins with
   const beforehand = staticGroups || (groups.groups === 1 && gridRule === "reference");
-  return { rule: gridRuleOf(options), groups, fit: beforehand ? "beforehand" : gridRule };
+  return { rule: gridRuleOf(grid, search), groups, fit: beforehand ? "beforehand" : gridRule };
 }
 
 /** The column order that keeps groups together and takes the largest inputs first. */
-export const roundingOrder = ({ groupSize }: { readonly groupSize: number }): string =>
+export const roundingOrder = (_: unknown, { groupSize }: GroupGrid): string =>
   groupSize === 0 ? "activation" : `${groupAware}${groupSize}`;
 
 /** The codes of column rounding: neighbours in an order of its own share a grid where nothing keeps groups together. */
 export const roundingCodes = (
-  options: GridValues & { readonly groupSize: number; readonly staticGroups: boolean },
+  { staticGroups }: { readonly staticGroups: boolean },
   order: string,
+  { bits, groupSize, zeroPoints }: GroupGrid,
 ): PlannedCodes => {
-  const { bits, groupSize, staticGroups } = options;
   const scattered = !keepsGroups(order, groupSize) && groupSize !== 0 && !staticGroups && order !== "natural";
-  return { bits, groupSize, scattered, zeroPoints: zeroPointsOf(options) };
+  return { bits, groupSize, scattered, zeroPoints };
 };

@@ -1,7 +1,7 @@
 import { parseOptions, UsageError, type Solver } from "@mbs/contracts";
 import { blockGrids } from "@mbs/gguf";
 import { codeBits } from "@mbs/numbers";
-import { asksForBlocks } from "./block-option.ts";
+import { asksForBlocks } from "./grid-options.ts";
 
 type SolverOptions = Parameters<Solver["solve"]>[2];
 

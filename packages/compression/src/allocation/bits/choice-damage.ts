@@ -1,6 +1,6 @@
 import type { FactorRecord } from "@mbs/artifacts";
 import { at, BadDataError, type SiteWeight, type Solver, type SolverContext, type SolverStatistics } from "@mbs/contracts";
-import { outputsByRow, solverFailure, type InputMoment } from "@mbs/solvers";
+import { outputsByRow, solverFailure, withGrid, type InputMoment } from "@mbs/solvers";
 import { siteStatistics } from "../../site/site-statistics.ts";
 import { subtractWritten, sumFrom } from "../../site/tensor-data.ts";
 
@@ -18,8 +18,6 @@ export interface TensorDamage {
 /** A choice with the solver's options for it. */
 export interface MeasuredChoice {
   readonly name: string;
-  /** The block type of GGUF that rows are rounded to; absent for codes in groups. */
-  readonly type?: string | undefined;
   readonly options: Readonly<Record<string, unknown>>;
 }
 
@@ -90,14 +88,14 @@ export async function measureSite(
   const outputs = await outputsOf(context, sample, sample.values, moments);
   const change = new Float32Array(sample.values.length);
   const damages = sample.parts.map(() => new Map<string, Map<string, number>>());
-  for (const { name, type, options: given } of choices) {
+  for (const { name, options: given } of choices) {
     const options = given as Parameters<typeof solver.solve>[2];
-    const parts = sample.parts.map((part) => ({ ...part, ...(type !== undefined && { grid: type }) }));
     const needs = solver.reads?.(options) ?? solver.needs;
     const statistics = siteStatistics({ step, site, width, factor }, needs) as SolverStatistics;
     const solution = await (async () => {
       try {
-        return await solver.solve({ ...sample, parts, values: sample.values.slice() }, statistics, options, context);
+        const own = withGrid(solver, given, { ...sample, values: sample.values.slice() });
+        return await solver.solve(own, statistics, options, context);
       } catch (thrown) {
         throw solverFailure(solver.name, `at ${step} ${site}`, thrown);
       }

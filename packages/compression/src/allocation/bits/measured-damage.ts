@@ -100,10 +100,10 @@ export async function measureDamage(request: BitRequest, mostRows: number): Prom
       const solver = factor.upper ? gptq : rtn;
       const own = names.get(JSON.stringify([factor.step, factor.site]));
       if (weight.rows > 0 && own !== undefined) {
-        const measured = own.map((name): MeasuredChoice => {
-          const { type, options } = request.named(name);
-          return { name, type, options: optionsFor(solver, options) };
-        });
+        const measured = own.map((name): MeasuredChoice => ({
+          name,
+          options: optionsFor(solver, request.named(name).options),
+        }));
         const all = { solver, choices: measured, rows };
         for (const found of await measureSite(all, weight, factor, moments, { blas, signal, warn }))
           choices.set(found.tensor, found);

@@ -1,11 +1,10 @@
 import { at } from "@mbs/contracts";
 import type { AllocationWork, SolverStatistics, StageOptions } from "@mbs/contracts";
-import { fittingType, mixtureNamed } from "@mbs/gguf";
-import type { BlockType } from "@mbs/gguf";
+import { mixtureNamed } from "@mbs/gguf";
 import { inverseFactor } from "@mbs/numbers";
 import { createBlas, createGramKernel } from "@mbs/onnx";
 import type { OnnxBlas } from "@mbs/onnx";
-import { hasSeparableRows, outputsByRow, readSolver, solverFailure } from "@mbs/solvers";
+import { asksForBlocks, gridOf, hasSeparableRows, outputsByRow, readSolver, solverFailure } from "@mbs/solvers";
 import { middleOf, representative } from "../../plan/allocation-choices.ts";
 import type { Recipe } from "../../recipe/recipe.ts";
 import { computedStatistics } from "../computed-statistics.ts";
@@ -88,16 +87,6 @@ interface ProbeInputs {
   readonly upper?: Float32Array;
 }
 
-/**
- * The GGUF type that weights of this width are rounded to, where a recipe rounds to such types: that of most tensors of a mixture.
- *
- * @returns undefined without such types; a plain type where rows are no whole blocks, which stay uncompressed
- */
-function blockTypeOf({ grid, mixture }: StageOptions, width: number): BlockType | undefined {
-  if (typeof grid === "string") return fittingType(grid, width);
-  return typeof mixture === "string" ? fittingType(mixtureNamed(mixture).base, width) : undefined;
-}
-
 async function measureRounding(blas: OnnxBlas, width: number, inputs: ProbeInputs, work: AllocationWork | undefined) {
   const choice = middleOf(work?.choices ?? []);
   if (work === undefined || choice === undefined) return {};
@@ -125,9 +114,11 @@ async function measureSolver(
   const languageDiagonals = [{ language: "en", weight: 1, values: diagonal }];
   // a solver reads what it needs, and what it needs is there
   const statistics = { factor, gram, crossMoment: gram, diagonal, languageDiagonals } as SolverStatistics;
-  const type = blockTypeOf(given, width);
-  if (type?.plain !== undefined) return { solver: 0, errors: 0 };
-  const parts = [{ tensor: "probe", firstRow: 0, rows: probeRows, ...(type && { grid: type.name }) }];
+  // of a mixture the type of most tensors
+  const grid = gridOf(solver, options, width, (mixture) => mixtureNamed(mixture).base);
+  // rows that are no whole blocks stay as they are
+  if (asksForBlocks(options) && grid.kind === "none") return { solver: 0, errors: 0 };
+  const parts = [{ tensor: "probe", firstRow: 0, rows: probeRows, grid }];
   const values = bell(probeRows * width);
   const own = splits && (await hasSeparableRows(solver)) ? createBlas({ threads: 1 }) : undefined;
   const context = { blas: own ?? blas, signal: new AbortController().signal, warn: (): void => {} };
