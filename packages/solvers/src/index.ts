@@ -7,7 +7,9 @@ export type { LanguageInputs } from "./pruning/pruning-errors.ts";
 export {
   asksForBlocks,
   asksForGrid,
+  blockGridOptions,
   gridOf,
+  groupGridOptions,
   groupOptions,
   isSymmetricAt,
   withGrid,
