@@ -11,7 +11,7 @@ import { gridOf, groupOptions, withoutGroups, type dependentDefaults } from "@mb
 import type { Model } from "@mbs/models";
 import { requireRowsOf } from "./allocation-check.ts";
 import { defaultMixture } from "./bits/bit-options.ts";
-import type { GridOf } from "../site/site-grids.ts";
+import type { GridOf } from "../site/site-weight.ts";
 import type { SolverChoice } from "../site/solve-site.ts";
 
 /** An allocation as compress uses it. */

@@ -1,11 +1,8 @@
-import type { Grid } from "@mbs/contracts";
 import { asksForGrid, gridOf } from "@mbs/solvers";
 import type { Model } from "@mbs/models";
 import { ggufTypesOf } from "../gguf-types.ts";
+import type { GridOf } from "./site-weight.ts";
 import type { SolverChoice } from "./solve-site.ts";
-
-/** What a tensor is rounded to, of rows of so many columns; none where it stays as it is, since no block holds its rows. */
-export type GridOf = (step: string, tensor: string, columns: number) => Grid;
 
 /** The types that a mixture gives the tensors of a model, by their names in it. */
 async function typesOfMixture(model: Model, name: string): Promise<ReadonlyMap<string, string>> {

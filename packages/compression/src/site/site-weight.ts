@@ -2,7 +2,6 @@ import { at, BadDataError, type Grid, type Shards, type SiteWeight, type WeightP
 import type { Model, ScaledTensor } from "@mbs/models";
 import type { WeightDtype } from "@mbs/numbers";
 import { rowsOf, rowsOfShard } from "@mbs/solvers";
-import type { GridOf } from "./site-grids.ts";
 import type { SiteInput } from "./site-statistics.ts";
 
 /** The place of some rows in their tensor. */
@@ -11,6 +10,9 @@ export interface RowOrigin {
   /** Of the whole tensor. */
   readonly tensorRows: number;
 }
+
+/** What a tensor is rounded to, of rows of so many columns; none where it stays as it is, since no block holds its rows. */
+export type GridOf = (step: string, tensor: string, columns: number) => Grid;
 
 /** The weights of a site that can be compressed, stacked. */
 export interface LoadedSite {
