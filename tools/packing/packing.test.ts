@@ -4,54 +4,34 @@ import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-
-interface Manifest {
-  readonly name: string;
-  readonly dependencies?: Readonly<Record<string, string>>;
-  readonly exports: Readonly<Record<string, unknown>>;
-}
+import { emptyProject, packAll, readManifests } from "./tarballs.ts";
+import type { Manifest } from "./tarballs.ts";
 
 const root = resolve(import.meta.dirname, "../..");
-const folders = readdirSync(join(root, "packages"));
-const manifests = new Map(
-  folders.map((folder) => {
-    const manifest = JSON.parse(readFileSync(join(root, "packages", folder, "package.json"), "utf8")) as Manifest;
-    return [manifest.name, { folder, manifest }] as const;
-  }),
-);
+const manifests = readManifests(root);
 
 /** A package and every package of this project that it needs. */
 function closure(name: string, seen = new Set<string>()): Set<string> {
   seen.add(name);
-  for (const needed of Object.keys(manifests.get(name)?.manifest.dependencies ?? {})) {
+  for (const needed of Object.keys(manifests.get(name)?.dependencies ?? {})) {
     if (manifests.has(needed) && !seen.has(needed)) closure(needed, seen);
   }
   return seen;
 }
 
-const npm = (folder: string, ...args: string[]) => execFileSync("npm", args, { cwd: folder, encoding: "utf8", stdio: "pipe" });
-
-/** An empty project with the tarballs of the named packages installed. */
-function emptyProject(work: string, tarballs: ReadonlyMap<string, string>, names: Iterable<string>): string {
-  const packed = [...names].map((name) => {
+/** Tarballs of the named packages. */
+const tarballsOf = (tarballs: ReadonlyMap<string, string>, names: Iterable<string>): string[] =>
+  [...names].map((name) => {
     const tarball = tarballs.get(name);
     assert.ok(tarball, `${name} was not packed`);
     return tarball;
   });
-  const project = mkdtempSync(join(work, "project-"));
-  writeFileSync(join(project, "package.json"), JSON.stringify({ name: "empty", private: true, type: "module" }));
-  npm(project, "install", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline", ...packed);
-  return project;
-}
 
 const packing = suite<{ work: string; tarballs: Map<string, string> }>("packed packages");
 
 packing.before((context) => {
   context.work = mkdtempSync(join(tmpdir(), "mbs-packing-"));
-  const args = ["pack", "--json", "--pack-destination", context.work, ...[...manifests.keys()].flatMap((name) => ["-w", name])];
-  const packed: unknown = JSON.parse(npm(root, ...args));
-  const entries = (Array.isArray(packed) ? packed : Object.values(packed as object)) as { name: string; filename: string }[];
-  context.tarballs = new Map(entries.map(({ name, filename }) => [name, join(context.work, filename)]));
+  context.tarballs = packAll(root, manifests.keys(), context.work);
 });
 
 packing.after(({ work }) => rmSync(work, { recursive: true, force: true }));
@@ -68,9 +48,9 @@ const twoThreads = `
 
 packing("every package installs into an empty project, loads, and has types", ({ work, tarballs }) => {
   assert.equal([...tarballs.keys()].toSorted(), [...manifests.keys()].toSorted());
-  const project = emptyProject(work, tarballs, tarballs.keys());
-  const entries = [...manifests.values()].flatMap(({ manifest }) =>
-    Object.keys(manifest.exports).map((entry) => manifest.name + entry.slice(1)),
+  const project = emptyProject(work, tarballs.values());
+  const entries = [...manifests.values()].flatMap(({ name, exports }) =>
+    Object.keys(exports).map((entry) => name + entry.slice(1)),
   );
   writeFileSync(join(project, "load.mjs"), entries.map((entry) => `await import(${JSON.stringify(entry)});`).join("\n"));
   execFileSync(process.execPath, ["load.mjs"], { cwd: project, stdio: "pipe" });
@@ -120,7 +100,7 @@ packing(
 packing("the solvers alone need no engine, no Arrow and no model code", ({ work, tarballs }) => {
   const names = closure("@mbs/solvers");
   assert.equal([...names].toSorted(), ["@mbs/contracts", "@mbs/gguf", "@mbs/numbers", "@mbs/solvers"]);
-  const project = emptyProject(work, tarballs, names);
+  const project = emptyProject(work, tarballsOf(tarballs, names));
   const script = `import { gptq } from "@mbs/solvers/gptq"; console.log(gptq.name);`;
   writeFileSync(join(project, "load.mjs"), script);
   assert.is(execFileSync(process.execPath, ["load.mjs"], { cwd: project, encoding: "utf8" }).trim(), "gptq");
