@@ -1,4 +1,4 @@
-import { toSvg } from "../studies/plot.ts";
+import { toSvg } from "../pages/plot.ts";
 import type { ComparedRow } from "./comparison.ts";
 import { languages } from "./languages.ts";
 import { methods } from "./rows.ts";

@@ -1,8 +1,7 @@
 /**
- * Tables a set of variants on the controlled model: the best on the validation texts is then measured on the held-out
- * ones.
+ * Tables a set of variants on a controlled model.
  *
- * usage: npx tsx tools/variants/run-variants.ts OUTPUT_FOLDER [gptq|solvers-3bit|solvers-4bit]   (resumes; needs a build)
+ * usage: npx tsx tools/variants/run-variants.ts OUTPUT_FOLDER [gptq|solvers-3bit|solvers-4bit|grids]   (resumes; needs a build)
  */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
@@ -18,8 +17,7 @@ const texts = (split: string): string => `datasets/controlled-texts/${split}.yam
 const [output = "out/variants", setName = "gptq"] = process.argv.slice(2);
 const set = variantSets[setName];
 if (set === undefined) throw new Error(`no set ${setName}; there are ${Object.keys(variantSets).join(", ")}`);
-const { segments, windows, variants } = set;
-const model = "datasets/controlled-bloom";
+const { model, segments, windows, heldOut, variants } = set;
 
 function run(...args: string[]): string {
   return execFileSync(mbs, args, { cwd: root, encoding: "utf8", maxBuffer: 1 << 28, stdio: ["ignore", "pipe", "inherit"] });
@@ -55,14 +53,18 @@ function evaluate(split: string, named: readonly { readonly name: string; readon
 
 mkdirSync(output, { recursive: true });
 const compressed = variants.map((variant, index) => ({ name: variant.name, folder: compress(variant, index) }));
-const validation = evaluate("validation", compressed);
-const [baseline, plain] = [at(variants, 0), at(variants, 1)];
-const tabled = validation.averages.filter(({ model: name }) => name !== "dense" && name !== baseline.name.replaceAll(",", ";"));
-const best = tabled.reduce((a, b) => ((b.unweighted.rise ?? Infinity) < (a.unweighted.rise ?? Infinity) ? b : a));
-const bestName = best.model.replaceAll(";", ",");
-// solvers are few enough to measure all of them again
-const chosen =
-  setName === "gptq" ? compressed.filter(({ name }) => [bestName, plain.name, baseline.name].includes(name)) : compressed;
-const heldout = evaluate("heldout", chosen);
-writeFileSync(join(output, "results.json"), `${JSON.stringify({ best: bestName, validation, heldout }, null, 2)}\n`);
-process.stdout.write(`Validation\n\n${scoresTable(validation)}\n\nBest: ${bestName}\n\nHeld out\n\n${scoresTable(heldout)}\n`);
+if (heldOut === "only") {
+  const report = evaluate("heldout", compressed);
+  writeFileSync(join(output, "results.json"), `${JSON.stringify({ heldout: report }, null, 2)}\n`);
+  process.stdout.write(`${scoresTable(report)}\n`);
+} else {
+  const validation = evaluate("validation", compressed);
+  const [baseline, plain] = [at(variants, 0), at(variants, 1)];
+  const tabled = validation.averages.filter(({ model: name }) => name !== "dense" && name !== baseline.name.replaceAll(",", ";"));
+  const best = tabled.reduce((a, b) => ((b.unweighted.rise ?? Infinity) < (a.unweighted.rise ?? Infinity) ? b : a));
+  const bestName = best.model.replaceAll(";", ",");
+  const named = new Set([bestName, plain.name, baseline.name]);
+  const heldout = evaluate("heldout", heldOut === "all" ? compressed : compressed.filter(({ name }) => named.has(name)));
+  writeFileSync(join(output, "results.json"), `${JSON.stringify({ best: bestName, validation, heldout }, null, 2)}\n`);
+  process.stdout.write(`Validation\n\n${scoresTable(validation)}\n\nBest: ${bestName}\n\nHeld out\n\n${scoresTable(heldout)}\n`);
+}

@@ -15,7 +15,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { stringify } from "yaml";
 import { markdownTable, replaceBlocks } from "../../pages/blocks.ts";
-import { toSvg } from "../../studies/plot.ts";
+import { toSvg } from "../../pages/plot.ts";
 import { cases } from "./cases.ts";
 
 interface Profile {
