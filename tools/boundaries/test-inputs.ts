@@ -3,7 +3,8 @@ import { dirname, join, relative, resolve } from "node:path";
 
 /*
  * nx takes the result of a package's tests from its cache while their inputs are the same. So a test may read only what
- * counts as an input: its own package, the packages that it depends on, datasets, and what package.json adds.
+ * counts as an input: its own package, the packages that it depends on, datasets, tools/test, and what
+ * package.json adds.
  */
 
 interface Manifest {
@@ -23,7 +24,7 @@ export interface TestScope {
 }
 
 const prefix = "{workspaceRoot}/";
-const everyTest = ["datasets/"];
+const everyTest = ["datasets/", "tools/test/"];
 
 /** "packages/host-cli/**" + "/*.ts" → "packages/host-cli/" */
 const fixedPart = (glob: string): string => glob.slice(prefix.length).replace(/\*.*$/, "");

@@ -19,6 +19,9 @@ export function findChromium(): string | undefined {
   return (named === undefined ? places : [named]).find((path) => existsSync(path));
 }
 
+/** Milliseconds that a loaded machine may take for a start, or to open a page: the library's half minute is too short. */
+export const browserPatience = 300_000;
+
 /** Starts a browser; no sandbox, since containers give it none. */
 export const startChromium = (executablePath: string): Promise<Browser> =>
-  chromium.launch({ executablePath, args: ["--no-sandbox"] });
+  chromium.launch({ executablePath, args: ["--no-sandbox"], timeout: browserPatience });

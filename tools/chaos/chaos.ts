@@ -49,7 +49,7 @@ const killsOfRun = 10;
 /** Longest time between two of them, as a fraction of the time that a run takes. */
 const longestPause = 0.5;
 /** Milliseconds without a kill after which a run must have ended. */
-const longestRun = 240_000;
+const longestRun = 1_200_000;
 
 const triesAgain = 75;
 const failed = 70;

@@ -6,8 +6,8 @@ import { setTimeout as wait } from "node:timers/promises";
 /** Variable of the environment by which a process and all that it starts are found, also when it has gone. */
 const markName = "MBS_CHAOS_MARK";
 
-/** Milliseconds after which what a killed process has started must be gone, also on a machine that is busy. */
-const orphanMs = 20_000;
+/** Milliseconds after which what a killed process has started must be gone, also on a machine where its start takes half a minute. */
+const orphanMs = 120_000;
 
 let count = 0;
 /** Those that must not outlive this process. */

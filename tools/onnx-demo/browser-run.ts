@@ -1,4 +1,4 @@
-import { startChromium } from "../browser/chromium.ts";
+import { browserPatience, startChromium } from "../browser/chromium.ts";
 import type { Generated } from "./node-generation.ts";
 
 /** What the page made, and in which browser. */
@@ -22,7 +22,7 @@ export async function generateInBrowser(executablePath: string, address: string,
     const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
     page.on("console", (message) => messages.push(message.text()));
     page.on("pageerror", (error) => messages.push(error.message));
-    await page.goto(address);
+    await page.goto(address, { timeout: browserPatience });
     await page.waitForFunction("document.body.dataset.state !== 'working'", undefined, { timeout: limit });
     await page.screenshot({ path: picture, fullPage: true });
     const found: unknown = await page.evaluate("globalThis.results");

@@ -62,3 +62,8 @@ await exec();
 if ([...results.values()].some(({ failed }) => failed > 0)) process.exitCode = 1;
 process.send?.([...results.values()]);
 process.disconnect?.();
+// what is open still, as a socket of a failed test, would keep everything waiting
+setTimeout(() => {
+  console.error(`open a minute after the last test: ${[...new Set(process.getActiveResourcesInfo())].join(", ")}`);
+  process.exit(1);
+}, 60_000).unref();

@@ -55,14 +55,26 @@ test("a link has the lock of the path that it leads to, also before that exists"
 test("of many at once, one wins", () =>
   inFolder(async (folder) => {
     const path = join(folder, "run");
-    let inside = 0;
-    const work = async () => {
-      inside++;
-      await new Promise((done) => setTimeout(done, 300));
+    let [inside, refused] = [0, 0];
+    let end: (() => void) | undefined;
+    const allHaveTried = new Promise<void>((resolve) => (end = resolve));
+    const endWhenAllHaveTried = (): void => {
+      if (inside + refused === 4) end?.();
     };
-    const tries = await Promise.allSettled(Array.from({ length: 4 }, () => withLock(path, work)));
-    assert.is(tries.filter(({ status }) => status === "fulfilled").length, 1);
-    assert.is(inside, 1);
+    const work = async (): Promise<void> => {
+      inside++;
+      endWhenAllHaveTried();
+      await allHaveTried;
+    };
+    const tries = Array.from({ length: 4 }, () =>
+      withLock(path, work).catch((error: unknown) => {
+        assert.instance(error, TryAgainError);
+        refused++;
+        endWhenAllHaveTried();
+      }),
+    );
+    await Promise.all(tries);
+    assert.equal([inside, refused], [1, 3]);
   }));
 
 test("another process holds it, even with a blocked event loop; once killed, its lock is taken over", () =>

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { ending, runProgram, speaking, startProgram } from "./fixtures/run-program.ts";
+import { ending, runProgram, saying, startProgram } from "./fixtures/run-program.ts";
 
 const pipes = suite<{ folder: string; segments: Buffer }>("pipes and signals");
 
@@ -46,7 +46,7 @@ pipes("faults 29: SIGINT once cleans up, 130", async ({ folder }) => {
   const path = join(folder, "stopped.arrow");
   const child = startProgram(["make", "--segments", "100000", "--pause", "20", "--warn", "--output", path]);
   const ended = ending(child);
-  await speaking(child);
+  await saying(child, "something to know");
   child.kill("SIGINT");
   const { code, stderr } = await ended;
   assert.is(code, 130);
@@ -67,10 +67,10 @@ pipes("faults 29: SIGINT twice ends at once, 130", async () => {
   // One pause of a minute: the stage itself does not look at its signal.
   const child = startProgram(["make", "--segments", "1", "--pause", "60000", "--warn"]);
   const ended = ending(child);
-  await speaking(child);
+  await saying(child, "something to know");
+  const told = saying(child, "told to stop");
   child.kill("SIGINT");
-  const still = await Promise.race([ended, delay(500)]);
-  assert.is(still, undefined);
+  await told;
   child.kill("SIGINT");
   const { code, stderr } = await ended;
   assert.is(code, 130);
@@ -82,18 +82,25 @@ pipes("faults 29: SIGINT ends a command that waits for the writer of a named pip
   execFileSync("mkfifo", [path]);
   const output = join(folder, "waiting");
   await mkdir(output);
-  const child = startProgram(["pass", "--segments", path, "--output", join(output, "never.arrow")]);
+  // says so when a stream opens the pipe: a thread waits for its writer then
+  const probe = `import fs from "node:fs";
+    const { open } = fs;
+    fs.open = (path, ...rest) => {
+      open(path, ...rest);
+      if (path === ${JSON.stringify(path)}) fs.writeSync(2, "opens it\\n");
+    };`;
+  const child = startProgram(["pass", "--segments", path, "--output", join(output, "never.arrow")], undefined, [
+    `--import=data:text/javascript,${encodeURIComponent(probe)}`,
+  ]);
   const ended = ending(child);
   const gone = new Promise<unknown>((resolve) => child.on("close", (code, signal) => resolve(signal ?? code)));
-  // it takes its lock, then opens the pipe
-  while ((await readdir(output)).length === 0) await delay(50);
-  await delay(1000);
+  await saying(child, "opens it\n");
   child.kill("SIGINT");
   const how = await Promise.race([gone, delay(20_000, "still there", { ref: false })]);
   child.kill("SIGKILL");
   // by the signal itself
   assert.is(how, "SIGINT");
-  assert.is((await ended).stderr, "fake pass: stopped by SIGINT\n");
+  assert.is((await ended).stderr, "opens it\nfake pass: stopped by SIGINT\n");
   assert.equal(await readdir(output), []);
   await rm(output, { recursive: true });
   await rm(path);
@@ -103,7 +110,7 @@ pipes("faults 31: a second run with one output gets 75", async ({ folder }) => {
   const path = join(folder, "shared.arrow");
   const first = startProgram(["make", "--segments", "100000", "--pause", "20", "--warn", "--output", path]);
   const ended = ending(first);
-  await speaking(first);
+  await saying(first, "something to know");
   const second = await runProgram(["make", "--output", path]);
   assert.is(second.code, 75, second.stderr);
   assert.match(second.stderr, new RegExp(String(first.pid)));

@@ -1,5 +1,6 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { withoutProgress } from "../../../tools/test/without-progress.ts";
 import { createReporter, formatSeconds, progressStyle } from "@mbs/host-cli";
 
 test("a bar only where the command has the terminal to itself", () => {
@@ -47,6 +48,31 @@ test("plain lines carry the command's name, come at intervals and tell the time 
   const slow = createReporter("mbs capture", "lines", (text) => void rare.push(text), 60_000);
   for (let done = 0; done < 100; done++) slow.progress({ activity: "capture", done, total: 100, unit: "steps" });
   assert.equal(rare, []);
+});
+
+test("tests find the lines of progress, and nothing else, to leave them out", () => {
+  const [said, warned]: [string[], string[]] = [[], []];
+  const clock = performance.now.bind(performance);
+  let now = clock();
+  performance.now = () => now;
+  const { progress, warn, note } = createReporter("mbs store verify", "lines", (text) => void said.push(text), 0);
+  for (const [step, unit] of [
+    [0, "documents"],
+    [4000, "tokens at most"],
+    [80_000, "segments"],
+    [8e6, "artifacts"],
+  ] as const) {
+    now += step;
+    progress({ activity: "read (h.0): all, 2 of 4", done: 1, unit });
+    progress({ activity: "read (h.0): all, 2 of 4", done: 1, total: 4, unit });
+  }
+  performance.now = clock;
+  assert.is(said.length, 8);
+  assert.match(said.join(""), /1 of 4 segments, 4 min 12 s left\n/);
+  warn("odd, 2 of 3 segments");
+  note("as asked, with 2 of 4");
+  warned.push(...said.slice(8));
+  assert.is(withoutProgress(said.join("")), warned.join(""));
 });
 
 test("quiet says nothing", () => {

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { connect as connectHttp2 } from "node:http2";
 import type { ClientHttp2Session, ClientHttp2Stream } from "node:http2";
 import { connect } from "node:net";
@@ -44,13 +45,15 @@ const alive = async (client: FlightClient): Promise<void> => assert.ok((await ca
 
 test("a thousand silent connections: others are served, and the silent ones are closed", () =>
   withServer({ keepalive: { timeMs: 1000, timeoutMs: 3000 } }, async ({ server, client }) => {
-    const sockets = await Promise.all(
-      Array.from({ length: 1000 }, () => {
-        const socket = connect({ port: server.port, host: "127.0.0.1" });
-        socket.on("error", () => undefined).resume();
-        return new Promise<Socket>((resolve) => socket.once("connect", () => resolve(socket)));
-      }),
-    );
+    const sockets: Socket[] = [];
+    // One after the other: Linux keeps 511 that the server has not accepted yet. Of those beyond, it may forget some whose
+    // clients take them for connected, and which never end.
+    while (sockets.length < 1000) {
+      const socket = connect({ port: server.port, host: "127.0.0.1" });
+      socket.on("error", () => undefined).resume();
+      await once(socket, "connect");
+      sockets.push(socket);
+    }
     await alive(client);
     await Promise.all(sockets.map(gone));
   }));

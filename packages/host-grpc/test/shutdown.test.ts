@@ -56,8 +56,8 @@ test("a child in native code, which handles no signal, is killed", () =>
     await untilChildren(1);
     const started = performance.now();
     await server.close();
-    // Killed after one second; the rest is this machine's delay.
-    assert.ok(performance.now() - started < 4000, `${performance.now() - started} ms`);
+    // Killed after one second; unless it is, it goes on for ten minutes.
+    assert.ok(performance.now() - started < 60_000, `${performance.now() - started} ms`);
     await childrenGone();
     assert.is((await ending).code, status.UNAVAILABLE);
   }));

@@ -10,8 +10,9 @@ export interface HubStub {
   readonly requests: string[];
   /** Files by path at the commit that all branches name; large ones are those of .safetensors, .parquet and .gz. */
   readonly files: Map<string, Uint8Array>;
-  /** Cut the body of these paths after so many bytes, once each. */
+  /** Cut the body of these paths after so many bytes, once each or each time. */
   readonly cuts: Map<string, number>;
+  keepsCutting: boolean;
   /** What is sent in place of a file's bytes. */
   readonly forged: Map<string, Uint8Array>;
   /** Statuses that requests whose path contains a text are answered with, one after the other, before all is well again. */
@@ -102,6 +103,7 @@ export async function startHubStub(name: string, type: HubRepository["type"] = "
     requests: [],
     files: new Map(),
     cuts: new Map(),
+    keepsCutting: false,
     forged: new Map(),
     statuses: new Map(),
     token: undefined,
@@ -130,7 +132,7 @@ export async function startHubStub(name: string, type: HubRepository["type"] = "
     if (range) response.writeHead(206, { ...headers, "content-range": `bytes ${start}-${end - 1}/${whole.length}` });
     else response.writeHead(200, headers);
     const cut = stub.cuts.get(path);
-    stub.cuts.delete(path);
+    if (!stub.keepsCutting) stub.cuts.delete(path);
     if (cut === undefined) response.end(bytes);
     else response.write(bytes.subarray(0, cut), () => setTimeout(() => response.destroy(), 50));
   };

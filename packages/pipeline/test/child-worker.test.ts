@@ -6,6 +6,7 @@ import { InputOutputError } from "@mbs/contracts";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { buildProgram } from "../../../tools/test/built-program.ts";
+import { until } from "../../../tools/test/until.ts";
 import { WorkerLostError } from "../src/run/node-worker.ts";
 import type { NodeTask, TaskContext } from "../src/run/node-worker.ts";
 import { ChildWorker } from "../src/run/workers/child-worker.ts";
@@ -44,7 +45,8 @@ test("the end of a process that has nothing to do is reported once, since what i
   const worker = new ChildWorker({ name: "worker 1", command: program("process.exit(0)"), setting });
   for (const next of [() => worker.run(task, context()), () => worker.flush()]) {
     const { address: pid } = await worker.run(task, context());
-    for (let waited = 0; isAlive(Number(pid)) && waited < 5000; waited += 20) await wait(20);
+    await until(() => !isAlive(Number(pid)), "the process has ended");
+    // most often its end is heard of here; where it is not yet, the error is the same
     await wait(100);
     const error = await failure(next());
     assert.instance(error, WorkerLostError);
@@ -112,8 +114,9 @@ test("a stopped process that is to write what it holds is given up after a while
 
 test("a process that writes for long is not given up as long as it gives signs of life", async () => {
   const beats = 'const beat = setInterval(() => process.send({ kind: "alive" }), 100);';
-  const code = `${beats} setTimeout(() => { clearInterval(beat); process.send({ kind: "flushed" }); }, 1500);`;
-  const worker = flushing(code, 1000);
+  const code = `${beats} setTimeout(() => { clearInterval(beat); process.send({ kind: "flushed" }); }, 4000);`;
+  // thirty beats: a loaded machine delays some of them
+  const worker = flushing(code, 3000);
   await worker.run(task, context());
   await worker.flush();
   await worker.close();

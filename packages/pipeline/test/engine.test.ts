@@ -1,4 +1,4 @@
-import { cpSync, existsSync } from "node:fs";
+import { cpSync, existsSync, rmSync } from "node:fs";
 import { readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { RunManifest } from "@mbs/artifacts";
@@ -76,6 +76,18 @@ test("damaged scores of a finished run are refused; deleted as the message says,
   }
 });
 
+/** Copies a folder in which threads write: where a file gets its name between two looks at it, once more. */
+function copyInUse(from: string, to: string): void {
+  for (;;) {
+    try {
+      return cpSync(from, to, { recursive: true });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+      rmSync(to, { recursive: true, force: true });
+    }
+  }
+}
+
 test("from what is on the disk when a node begins, at most a step is made again", async ({ root, recipe }) => {
   const out = join(root, "out");
   const later = { later: { stage: "similarity", inputs: { statistics: "capture" } } };
@@ -91,7 +103,7 @@ test("from what is on the disk when a node begins, at most a step is made again"
       const copy = join(root, name, String(begun));
       begun += 1;
       // as a process that is killed now leaves it: what is written behind has not begun, or is not finished
-      cpSync(out, copy, { recursive: true });
+      copyInUse(out, copy);
     };
     await go(recipe(changes), { stages: fakeStages(copying) });
     const whole = await snapshot(join(out, "model"));

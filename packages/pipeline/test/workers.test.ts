@@ -1,11 +1,11 @@
 import { spawn } from "node:child_process";
-import { existsSync } from "node:fs";
-import { mkdir, readdir, readFile, rm } from "node:fs/promises";
+import { existsSync, readFileSync } from "node:fs";
+import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { setTimeout as wait } from "node:timers/promises";
 import { BadDataError, InternalError, InterruptedError } from "@mbs/contracts";
 import * as assert from "uvu/assert";
 import { buildProgram } from "../../../tools/test/built-program.ts";
+import { until } from "../../../tools/test/until.ts";
 import { fakeStages } from "./fixtures/fake-stages.ts";
 import type { Trouble } from "./fixtures/fake-worker.ts";
 import { flipBit } from "./fixtures/flip-bit.ts";
@@ -137,11 +137,12 @@ test("a step that does not follow the signal is ended after a while", async ({ r
   const running = failure(
     go(recipe(), { workers: { count: 1, command: command(trouble), stopGrace: 300 }, signal: controller.signal }),
   );
-  while (!existsSync(join(folder, "start-2"))) await wait(20);
+  await until(() => existsSync(join(folder, "start-2")), "the second step begins");
   const started = performance.now();
   controller.abort();
   assert.instance(await running, InterruptedError);
-  assert.ok(performance.now() - started < 5000);
+  // by itself a run waits for ten seconds
+  assert.ok(performance.now() - started < 10_000);
   await go(recipe(), { workers: { count: 1, command: command() } });
 });
 
@@ -190,10 +191,10 @@ test("workers of a run that is ended together with them end, also one in a loop 
     stdio: "ignore",
     detached: true,
   });
-  while (!existsSync(join(folder, "start-1"))) await wait(20);
+  const start = join(folder, "start-1");
   // the file is there before its content
-  await wait(100);
-  const worker = Number(await readFile(join(folder, "start-1"), "utf8"));
+  await until(() => existsSync(start) && readFileSync(start, "utf8") !== "", "the first step begins");
+  const worker = Number(readFileSync(start, "utf8"));
   process.kill(worker, 0);
   // the worker leaves this to its run, which has no handler
   assert.ok(run.pid !== undefined && process.kill(-run.pid, "SIGTERM"));
@@ -205,8 +206,7 @@ test("workers of a run that is ended together with them end, also one in a loop 
       return false;
     }
   };
-  for (let waited = 0; isAlive() && waited < 5000; waited += 50) await wait(50);
-  assert.not.ok(isAlive());
+  await until(() => !isAlive(), "the worker has ended");
   await go(recipe(), { stages: fakeStages() });
 });
 

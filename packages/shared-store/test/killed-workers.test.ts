@@ -18,25 +18,26 @@ const test = suite("workers that are killed");
 
 const command = await buildProgram(new URL("worker-child.ts", import.meta.url));
 
-/** Milliseconds after their start at which two workers are killed. */
-const kills = [0, 30, 80, 150, 270, 400];
+/** How much each of two workers has done when they are killed, in the middle of what comes next. */
+const kills = [1, 2, 3, 4, 7, 10];
 
-async function startWorker(args: readonly string[]): Promise<{ kill: () => Promise<void> }> {
+/** Starts a worker, and waits until it has put, got or removed so many times. @returns what kills it */
+async function startWorker(args: readonly string[], doings: number): Promise<() => Promise<void>> {
   const [program, ...words] = command;
   const child = spawn(program, [...words, ...args], { stdio: ["ignore", "pipe", "inherit"] });
   const ended = once(child, "exit");
-  await Promise.race([
-    once(child.stdout, "data"),
-    ended.then(([code]) => {
-      throw new Error(`a worker ended with ${String(code)}`);
-    }),
-  ]);
-  return {
-    kill: async () => {
-      child.kill("SIGKILL");
-      const [, signal] = (await ended) as [number | null, string | null];
-      assert.is(signal, "SIGKILL", "a worker ended by itself");
-    },
+  await new Promise<void>((resolve, reject) => {
+    let done = 0;
+    child.stdout.on("data", (dots: Buffer) => {
+      done += dots.length;
+      if (done >= doings) resolve();
+    });
+    void ended.then(([code]) => reject(new Error(`a worker ended with ${String(code)}`)));
+  });
+  return async () => {
+    child.kill("SIGKILL");
+    const [, signal] = (await ended) as [number | null, string | null];
+    assert.is(signal, "SIGKILL", "a worker ended by itself");
   };
 }
 
@@ -48,10 +49,9 @@ async function killWorkers(store: SharedStore, folder: string): Promise<void> {
     await rename(path, join(files, `${address}.arrow`));
   }
   let found = 0;
-  for (const delay of kills) {
-    const workers = await Promise.all([1, 2].map(() => startWorker([store.place, files, got])));
-    await wait(delay);
-    for (const worker of workers) await worker.kill();
+  for (const doings of kills) {
+    const killers = await Promise.all([1, 2].map(() => startWorker([store.place, files, got], doings)));
+    for (const kill of killers) await kill();
     for await (const { address } of store.list()) {
       await verifyArtifact(store, address);
       found += 1;

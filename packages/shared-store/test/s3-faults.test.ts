@@ -43,7 +43,7 @@ test.before.each(async (context) => {
   context.folder = await mkdtemp(join(tmpdir(), "s3-faults-"));
   context.small = await smallFile(context.folder);
   context.large = await largeFile(context.folder, 9);
-  context.store = await context.s3.open({ stall: 600, attempts: 2 });
+  context.store = await context.s3.open({ attempts: 2 });
 });
 test.after.each(async ({ s3, folder, store }) => {
   s3.proxy.fault = () => undefined;
@@ -58,6 +58,15 @@ const isPart = ({ method, url }: Seen): boolean => method === "PUT" && url.inclu
 const isGet = ({ method, url }: Seen): boolean => method === "GET" && url.includes("GetObject");
 const isComplete = ({ method, url }: Seen): boolean => method === "POST" && url.includes("uploadId=");
 const isAbort = ({ method, url }: Seen): boolean => method === "DELETE" && url.includes("uploadId=");
+
+/** A store that soon takes a silent request for a stalled one: after a multiple of what the server needs here and now. */
+async function openImpatient({ s3, store, large }: Context): Promise<{ readonly store: SharedStore; readonly stall: number }> {
+  const begun = performance.now();
+  await store.put(large.address, large.path);
+  await store.remove(large.address);
+  const stall = Math.max(600, 5 * (performance.now() - begun));
+  return { store: await s3.open({ stall, attempts: 2 }), stall };
+}
 
 /** A fault of the first few requests of a sort. */
 const first = (count: number, isOne: (request: Seen) => boolean, fault: Fault): ((request: Seen) => Fault | undefined) => {
@@ -163,7 +172,8 @@ test("a server that is not there, or says nothing, is try-again", async () => {
       assert.instance(error, TryAgainError);
       assert.match(error.message, reason);
       checkMessage(error, `s3://${bucket}`);
-      assert.ok(performance.now() - started < 10_000);
+      // with the default, one attempt alone takes as long
+      assert.ok(performance.now() - started < 30_000);
     });
   }
   server.close();
@@ -220,7 +230,8 @@ test("a server that is busy for a while is asked again", async ({ s3, store, fol
 
 for (const fault of ["cut-request", "stall", "lost-answer"] as const) {
   test(`a put meets ${fault}: once it succeeds, always it is try-again`, async (context) => {
-    const { s3, store, small, large } = context;
+    const { s3, small, large } = context;
+    const { store, stall } = await openImpatient(context);
     for (const [isOne, file] of [
       [isPut, small],
       [isPart, large],
@@ -239,10 +250,12 @@ for (const fault of ["cut-request", "stall", "lost-answer"] as const) {
       // where every answer is lost, the work is done all the same, and the store is looked at
       if (fault !== "lost-answer") assert.instance(error, TryAgainError);
       if (error !== undefined) checkMessage(error, store.place);
-      assert.ok(performance.now() - started < 15_000);
-      await checkHealed(context, file);
+      // two attempts at the work, and two to remove what it left
+      assert.ok(performance.now() - started < 10_000 + 10 * stall);
+      await checkHealed({ ...context, store }, file);
       await store.remove(file.address);
     }
+    await store.close();
   });
 }
 
@@ -267,7 +280,8 @@ test("a put in parts that fails is given up, and prune finds what could not be",
 
 for (const fault of ["cut-answer", "stall-answer"] as const) {
   test(`a get meets ${fault}: it goes on from there, and always is try-again`, async (context) => {
-    const { s3, store, folder, large } = context;
+    const { s3, folder, large } = context;
+    const { store } = await openImpatient(context);
     await store.put(large.address, large.path);
     const target = join(folder, "got");
     s3.proxy.fault = first(2, isGet, fault);
@@ -288,7 +302,8 @@ for (const fault of ["cut-answer", "stall-answer"] as const) {
     assert.instance(error, TryAgainError);
     checkMessage(error, store.place);
     assert.equal((await readdir(folder)).toSorted(), ["large-9.arrow", "small-5.arrow"]);
-    await checkHealed(context, large);
+    await checkHealed({ ...context, store }, large);
+    await store.close();
   });
 }
 
@@ -388,7 +403,8 @@ test("a signal in the middle of a put or a get ends it at once", async (context)
   const put = endAt(isPart, "stall");
   const error = await errorOf(() => store.put(large.address, large.path, { signal: put.signal }));
   assert.instance(error, InterruptedError);
-  assert.ok(performance.now() - put.at < 1500);
+  // without it, a stalled request is given up after the half minute of a store's default
+  assert.ok(performance.now() - put.at < 20_000);
   assert.is(s3.proxy.seen.filter(isAbort).length, 1);
   s3.proxy.fault = () => undefined;
   await store.put(large.address, large.path);

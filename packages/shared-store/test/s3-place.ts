@@ -39,7 +39,7 @@ function storesIn(name: string, client: S3Client, base: string): Pick<S3TestPlac
     open: (options) => {
       const place = count === 0 ? `s3://${name}${base}` : `s3://${name}${base}/stores/number ${count}`;
       count += 1;
-      return openSharedStore(place, { stall: 2000, attempts: 3, ...options });
+      return openSharedStore(place, { attempts: 3, ...options });
     },
     async plant({ place }, file, bytes) {
       const [, prefix = ""] = /^s3:\/\/[^/]+\/?(.*)$/.exec(place) ?? [];

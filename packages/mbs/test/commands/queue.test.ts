@@ -61,8 +61,8 @@ test("a worker leaves though the server answers nothing", async ({ root, url, ch
   children[0]?.kill("SIGSTOP");
   const left = once(worker, "exit");
   worker.kill("SIGTERM");
-  // longer than any of its waits for the server; without an end the test would have none either
-  const limit = setTimeout(() => worker.kill("SIGKILL"), 20_000);
+  // far longer than all its waits for the server; without an end the test would have none either
+  const limit = setTimeout(() => worker.kill("SIGKILL"), 120_000);
   const [code, signal] = (await left) as [number | null, string | null];
   clearTimeout(limit);
   assert.equal([code, signal], [143, null]);

@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { at, BadDataError, FailedPreconditionError } from "@mbs/contracts";
+import { processorSeconds } from "../../../../tools/test/processor-seconds.ts";
 import { openMergeList, openModel, runSteps } from "../../src/index.ts";
 import { openGgufFile } from "../../src/gguf/gguf-file.ts";
 import { contentOf, countingTensor, ggufBytes, numbers } from "./gguf-bytes.ts";
@@ -376,16 +377,17 @@ test("flipped bytes in the header of a model never crash, hang or take memory", 
   const header = Math.min(...file.tensors.map(({ begin }) => begin));
   file.close();
   const random = numbers(2026);
-  const started = performance.now();
-  for (let round = 0; round < 400; round += 1) {
-    const broken = bytes.slice();
-    for (let flips = 1 + random(3); flips > 0; flips -= 1) {
-      const offset = random(header);
-      broken[offset] = (broken[offset] ?? 0) ^ (1 + random(255));
+  const seconds = await processorSeconds(async () => {
+    for (let round = 0; round < 400; round += 1) {
+      const broken = bytes.slice();
+      for (let flips = 1 + random(3); flips > 0; flips -= 1) {
+        const offset = random(header);
+        broken[offset] = (broken[offset] ?? 0) ^ (1 + random(255));
+      }
+      await refusal(await write("flipped.gguf", broken));
     }
-    await refusal(await write("flipped.gguf", broken));
-  }
-  assert.ok(performance.now() - started < 60_000);
+  });
+  assert.ok(seconds < 60, `${seconds} s`);
   assert.ok(process.memoryUsage().rss < 2e9);
 });
 

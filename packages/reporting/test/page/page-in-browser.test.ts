@@ -8,7 +8,7 @@ import { encodeDamage } from "@mbs/artifacts";
 import type { Browser, Page } from "playwright-core";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { findChromium, startChromium } from "../../../../tools/browser/chromium.ts";
+import { browserPatience, findChromium, startChromium } from "../../../../tools/browser/chromium.ts";
 import { buildReport } from "../../src/build-report.ts";
 import { formatPage } from "../../src/page/page.ts";
 import { controlledResults } from "../controlled-results.ts";
@@ -56,7 +56,7 @@ async function open(width: number, colorScheme: "light" | "dark"): Promise<Opene
   page.on("request", (request) => {
     if (!request.url().endsWith("/report.html")) complaints.push(request.url());
   });
-  await page.goto(pathToFileURL(join(folder, "report.html")).href);
+  await page.goto(pathToFileURL(join(folder, "report.html")).href, { timeout: browserPatience });
   await page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true");
   return { page, complaints };
 }
