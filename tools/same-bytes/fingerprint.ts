@@ -90,8 +90,9 @@ export async function fingerprintArtifact(path: string): Promise<{ readonly addr
       }
       for (const [name, type, value] of cells) {
         if (type === "utf8") continue;
+        if (typeof value !== "number" && !ArrayBuffer.isView(value)) throw new Error(`column ${name}: no number, and no bytes`);
         const values = group.numbers.get(name) ?? [];
-        values.push(value as number | ArrayBufferView);
+        values.push(value);
         group.numbers.set(name, values);
       }
     }
