@@ -2,7 +2,7 @@ import { symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { openTasks } from "../src/index.ts";
+import { listTasks, openTasks } from "../src/index.ts";
 import { refused } from "./refused.ts";
 import { withFiles } from "./temporary-folder.ts";
 
@@ -60,6 +60,25 @@ test("broken task files: a broken file hides no other", async () => {
   await withFiles({ "a.yaml": plain, "b.yaml": "task: [\n", "c.yaml": "include: nope\n" }, async (folder) => {
     await symlink(folder, join(folder, "loop.yaml"));
     assert.is((await openTasks(["t"], { paths: [folder] })).tasks.length, 1);
+  });
+});
+
+test("task files: a flow mapping, and an indented one, are found and read like any other", async () => {
+  const fields = "dataset_path: x, test_split: test, doc_to_text: a, doc_to_target: b";
+  const files = {
+    "flow.yaml": `{task: flow, tag: both, ${fields}}\n`,
+    "lines.yaml": `# a task\n---\n{\ntask: lines,\n"tag": [both],\n${fields}\n}\n`,
+    "indented.yaml": `${plain.replace("t\n", "indented\n").replaceAll(/^/gm, "  ").trimEnd()}\n`,
+    "including.yaml": "{include: flow.yaml, task: including}\n",
+  };
+  await withFiles(files, async (folder) => {
+    const listed = await listTasks([folder]);
+    assert.equal(
+      listed.map(({ name, kind }) => `${kind} ${name}`),
+      ["tag both", "task flow", "task including", "task indented", "task lines"],
+    );
+    const { tasks } = await openTasks(["both", "indented"], { paths: [folder] });
+    assert.equal(tasks.map(({ name }) => name).toSorted(), ["flow", "including", "indented", "lines"]);
   });
 });
 
