@@ -1,4 +1,4 @@
-import { rename, rm, writeFile } from "node:fs/promises";
+import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { BadDataError, DeniedError } from "@mbs/contracts";
 import * as assert from "uvu/assert";
@@ -34,6 +34,27 @@ test("a damaged manifest is refused, and both remedies that the message names wo
       assert.is(started.length, nodes.length, "everything again");
       assert.equal(await snapshot(out), whole);
     }
+  }
+});
+
+test("an address that was changed in the manifest is refused with its path, and the remedy works", async ({ root, recipe }) => {
+  const out = join(root, "out");
+  const manifest = join(out, "run", "manifest.json");
+  await go(recipe());
+  const [whole, lines] = [await snapshot(out), (await readFile(manifest, "utf8")).trimEnd().split("\n")];
+  // a line for each node; every third one is enough
+  for (const [index, line] of lines.entries()) {
+    if (index % 3 !== 0) continue;
+    const changed = line.replace(/[0-9a-f](?="\}\}$)/, (digit) => (digit === "0" ? "1" : "0"));
+    await writeFile(manifest, `${lines.with(index, changed).join("\n")}\n`);
+    const error = await failure(go(recipe()));
+    assert.instance(error, BadDataError, String(error));
+    const { message } = error as Error;
+    assert.match(message, `${manifest} names ${/[0-9a-f]{64}(?="\}\}$)/.exec(changed)?.[0]} for `);
+    assert.match(message, /: the file was changed, .*; delete it and run again, .*, or start over with --force$/);
+    await rm(manifest);
+    await go(recipe());
+    assert.equal(await snapshot(out), whole, line);
   }
 });
 

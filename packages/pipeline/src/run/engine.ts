@@ -1,8 +1,8 @@
 import { performance } from "node:perf_hooks";
 import { manifestKey } from "@mbs/artifacts";
 import type { ArtifactStore, RunManifest, WriteTime } from "@mbs/artifacts";
-import { InternalError, InterruptedError, firstOutput } from "@mbs/contracts";
-import type { Stage, StageContext, StageOptions } from "@mbs/contracts";
+import { BadDataError, InternalError, InterruptedError, firstOutput } from "@mbs/contracts";
+import type { MbsError, Stage, StageContext, StageOptions } from "@mbs/contracts";
 import { isWholeModel } from "./model-files.ts";
 import { NeededArtifacts } from "./needed-artifacts.ts";
 import { InputLostError, WorkerLostError } from "./node-worker.ts";
@@ -288,16 +288,11 @@ export class Engine {
     return store.has(address);
   }
 
-  /** @throws {InternalError} where an earlier run had another output */
+  /** @throws {MbsError} where the manifest names another output */
   async #finish(node: PlanNode, worker: NodeWorker, { address, worker: by }: NodeDone, seconds: number): Promise<void> {
     const before = this.#addresses.get(node.id);
     if (before !== undefined && before !== address) {
-      const { loadedFrom } = this.#stage(node);
-      const remedy =
-        loadedFrom === undefined
-          ? "start over with --force"
-          : `the same input must give the same bytes: fix ${loadedFrom}, then start over with --force`;
-      throw new InternalError(`${node.id} gave ${address} where an earlier run had ${before}; ${remedy}`, { node: node.id });
+      throw this.#differs(node, address, before);
     }
     this.#addresses.set(node.id, address);
     this.#ranBy.set(node.id, worker);
@@ -307,6 +302,20 @@ export class Engine {
     this.#learn(node, address);
     await this.#record(node, address);
     this.#options.onNode({ ...(await this.#report(node, address)), seconds, worker: by });
+  }
+
+  /** An error about a node that did not give what the manifest names: a stage of ours gives the same bytes each time. */
+  #differs(node: PlanNode, address: string, before: string): MbsError {
+    const { loadedFrom } = this.#stage(node);
+    if (loadedFrom !== undefined) {
+      const remedy = `the same input must give the same bytes: fix ${loadedFrom}, then start over with --force`;
+      return new InternalError(`${node.id} gave ${address} where an earlier run had ${before}; ${remedy}`, { node: node.id });
+    }
+    const path = this.#options.folder.manifest;
+    return new BadDataError(
+      `${path} names ${before} for ${node.id}, which gave ${address}: the file was changed, or a solver of your own gives other values each time; delete it and run again, which computes everything again, or start over with --force`,
+      { path, node: node.id },
+    );
   }
 
   /**
