@@ -350,6 +350,8 @@ for (const [fixture, key, value, message] of unsupported) {
 const broken: [string, Config, RegExp][] = [
   ["llama-grouped-f32", { num_key_value_heads: 3 }, /num_key_value_heads must be a divisor of num_attention_heads 4, not 3/],
   ["llama-grouped-f32", { head_dim: 2 ** 40 }, /head_dim must be at most 16777216, not 1099511627776/],
+  ["llama-grouped-f32", { num_hidden_layers: 2 ** 24 }, /\/config\.json: num_hidden_layers must be at most 10000, not 16777216;/],
+  ["mt5-f32", { num_decoder_layers: 10_001 }, /\/config\.json: num_decoder_layers must be at most 10000, not 10001;/],
   ["granite-multipliers-f32", { logits_scaling: 0 }, /logits_scaling must be above 0, not 0/],
   ["granite-multipliers-f32", { attention_multiplier: null }, /attention_multiplier must be above 0, not null/],
   ["granite-tied-biases-bf16", { tie_word_embeddings: false }, /lm_head\.weight is missing/],

@@ -62,7 +62,7 @@ test("experts of another number or size, and experts in both forms, are refused 
   const file = await weightFile(base);
   assert.match(
     await refusal(file, { ...base.config, num_local_experts: 4 }),
-    /tensor model\.layers\.0\.mlp\.\S+ has shape \[3, .*\] where config\.json asks for \d+ tensors in it/,
+    /tensor model\.layers\.0\.mlp\.\S+ has shape \[3, .*\] where the configuration asks for \d+ tensors in it/,
   );
   const first = at(file.tensors, 0);
   const part = { ...first, name: "model.layers.0.block_sparse_moe.experts.0.w1.weight", shape: [24, 16] };

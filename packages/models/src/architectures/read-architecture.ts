@@ -5,6 +5,7 @@ import type { Checkpoint, TensorFile } from "../checkpoint/checkpoint.ts";
 import { splitJoined } from "../checkpoint/joined-tensors.ts";
 import { readableCheckpoint } from "../checkpoint/quantised/quantised-checkpoint.ts";
 import { nameTensors } from "../checkpoint/tensor-names.ts";
+import type { Origin } from "../checkpoint/tensor-names.ts";
 import type { JsonObject } from "../folder/json-file.ts";
 import { loadArchitecture } from "./architectures.ts";
 import type { Layout } from "./layout.ts";
@@ -68,16 +69,16 @@ const unknownKeysNote = (file: string, keys: readonly string[]): readonly string
 /**
  * Reads a configuration and finds its tensors in weight files.
  *
- * @param source `folder` of the model and `file`, its config.json, for messages
  * @throws {BadDataError} where the configuration is broken or the tensors do not fit it
  * @throws {FailedPreconditionError} where it asks for what is not supported
  */
 export async function readArchitecture(
   files: readonly TensorFile[],
   config: JsonObject,
-  { folder, file }: { readonly folder: string; readonly file: string },
+  origin: Origin,
   options: ReadOptions,
 ): Promise<ReadArchitecture> {
+  const { folder, file } = origin;
   const architecture = await loadArchitecture(Object.hasOwn(config, "model_type") ? config["model_type"] : undefined, file);
   const reading = architecture.read(config, file);
   const stored = createCheckpoint(splitJoined(files, reading.layout), options);
@@ -85,7 +86,7 @@ export async function readArchitecture(
   return {
     modelType: architecture.modelType,
     settings: reading.settings,
-    layout: await settleCopies(nameTensors(reading, checkpoint, folder), checkpoint, folder),
+    layout: await settleCopies(nameTensors(reading, checkpoint, origin), checkpoint, folder),
     checkpoint,
     notes: unknownKeysNote(file, reading.unknown),
   };

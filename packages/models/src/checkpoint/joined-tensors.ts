@@ -22,7 +22,7 @@ function split(
   const columns = first.at(-1);
   if (elements(entry.shape) !== wanted || entry.shape.at(-1) !== columns) {
     throw new BadDataError(
-      `${path}: tensor ${entry.name} has shape [${entry.shape.join(", ")}] where config.json asks for ${parts.length} tensors in it, the first of [${first.join(", ")}]; is the folder complete and of a supported model?`,
+      `${path}: tensor ${entry.name} has shape [${entry.shape.join(", ")}] where the configuration asks for ${parts.length} tensors in it, the first of [${first.join(", ")}]; is the folder complete and of a supported model?`,
       { file: path, tensor: entry.name },
     );
   }

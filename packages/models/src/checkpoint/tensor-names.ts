@@ -6,6 +6,16 @@ import type { Checkpoint } from "./checkpoint.ts";
 
 const shownProblems = 3;
 
+/** Where a model is from, for messages. */
+export interface Origin {
+  /** The folder, or the file that is a model by itself. */
+  readonly folder: string;
+  /** Path of config.json, or of the file whose metadata stand for it. */
+  readonly file: string;
+  /** As in ModelSource. */
+  readonly nameInFile?: (tensor: string) => string;
+}
+
 /** Something wrong with a tensor: its name, and what. */
 interface Problem {
   readonly name: string;
@@ -33,7 +43,13 @@ type TensorNames = ReadonlyMap<string, string>;
 
 const storedShape = ({ shape, transposed }: ExpectedTensor): readonly number[] => (transposed ? shape.toReversed() : shape);
 
-function findTensors({ layout, defaults }: ArchitectureReading, checkpoint: Checkpoint, folder: string): TensorNames {
+function findTensors(
+  { layout, defaults }: ArchitectureReading,
+  checkpoint: Checkpoint,
+  { folder, file, nameInFile }: Origin,
+): TensorNames {
+  const isFolder = nameInFile === undefined;
+  const asked = isFolder ? "config.json asks for" : "the metadata ask for";
   const names = new Map<string, string>();
   const used = new Set<string>();
   const problems: Problem[] = [];
@@ -54,7 +70,7 @@ function findTensors({ layout, defaults }: ArchitectureReading, checkpoint: Chec
     if (info.shape.join() !== shape.join()) {
       problems.push({
         name: found,
-        fault: `has shape [${info.shape.join(", ")}] where config.json asks for [${shape.join(", ")}]`,
+        fault: `has shape [${info.shape.join(", ")}] where ${asked} [${shape.join(", ")}]`,
       });
     } else if (info.dtype === undefined) {
       problems.push({ name: found, fault: `is ${info.storedDtype}, not F32, F16 or BF16` });
@@ -71,7 +87,9 @@ function findTensors({ layout, defaults }: ArchitectureReading, checkpoint: Chec
     const left = [...defaults].map(([key, value]) => `${key} (${value})`).join(", ");
     const absent = left === "" ? "" : `; config.json leaves out ${left}, so the default is used`;
     throw new BadDataError(
-      `${folder}: the tensors do not fit config.json: ${describe(problems)}${absent}; is the folder complete and of a supported model?`,
+      isFolder
+        ? `${folder}: the tensors do not fit config.json: ${describe(problems)}${absent}; is the folder complete and of a supported model?`
+        : `${file}: the tensors do not fit the metadata: ${describe(problems.map(({ name, fault }) => ({ name: nameInFile(name), fault })))}; is the file complete and of a supported model?`,
       { folder, problems: problems.length },
     );
   }
@@ -83,9 +101,9 @@ function findTensors({ layout, defaults }: ArchitectureReading, checkpoint: Chec
  *
  * @throws {BadDataError} listing tensors that are missing, unknown, of another shape or no weights
  */
-export function nameTensors(reading: ArchitectureReading, checkpoint: Checkpoint, folder: string): Layout {
+export function nameTensors(reading: ArchitectureReading, checkpoint: Checkpoint, origin: Origin): Layout {
   const { layout } = reading;
-  const names = findTensors(reading, checkpoint, folder);
+  const names = findTensors(reading, checkpoint, origin);
   const nameOf = (tensor: string): string => names.get(tensor) ?? tensor;
   const named = (roles: ReadonlyMap<string, string>): ReadonlyMap<string, string> =>
     new Map([...roles].map(([role, tensor]) => [role, nameOf(tensor)]));

@@ -4,6 +4,9 @@ import type { JsonObject } from "../folder/json-file.ts";
 /** More than any size, number of heads or context; beyond it tables of a broken configuration would fill the memory. */
 const largestCount = 2 ** 24;
 
+/** More than any model has; beyond it the list of a broken configuration's tensors would fill the memory. */
+const mostBlocks = 10_000;
+
 /** How the reader of a key refuses a value. */
 export interface KeyFault {
   /** @throws {BadDataError} that says what the key must be */
@@ -34,15 +37,22 @@ export type Aliases = Readonly<Record<string, string>>;
 const isFinite = (value: unknown): value is number => typeof value === "number" && Number.isFinite(value);
 const isText = (value: unknown): value is string => typeof value === "string";
 
+const countUpTo =
+  (largest: number) =>
+  (fallback: number): Key<number> => ({
+    fallback,
+    isSize: true,
+    read(value, fault) {
+      if (!isFinite(value) || !Number.isSafeInteger(value) || value < 1) return fault.broken("a whole number, at least 1");
+      return value <= largest ? value : fault.broken(`at most ${largest}`);
+    },
+  });
+
 /** A whole number, at least 1: a size, a number of heads. */
-export const count = (fallback: number): Key<number> => ({
-  fallback,
-  isSize: true,
-  read(value, fault) {
-    if (!isFinite(value) || !Number.isSafeInteger(value) || value < 1) return fault.broken("a whole number, at least 1");
-    return value <= largestCount ? value : fault.broken(`at most ${largestCount}`);
-  },
-});
+export const count = countUpTo(largestCount);
+
+/** A number of blocks. */
+export const blockCount = countUpTo(mostBlocks);
 
 /** Any whole number. */
 export const integer = (fallback: number): Key<number> => ({

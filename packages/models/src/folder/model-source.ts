@@ -19,6 +19,8 @@ export interface ModelSource {
   readonly writtenDtype: WeightDtype | undefined;
   /** What the user should know, a line each. */
   readonly notes: readonly string[];
+  /** The name that a tensor has in the files, for messages; absent where that is the checkpoint's. */
+  readonly nameInFile?: (tensor: string) => string;
   /** @throws {BadDataError} when configuration or tokenizer is missing or broken */
   readonly describe: () => Promise<ModelDescription>;
 }

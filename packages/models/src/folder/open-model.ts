@@ -53,14 +53,14 @@ async function folderSource(folder: string): Promise<ModelSource> {
 }
 
 async function openArchitectureModel(source: ModelSource, options: ReadOptions): Promise<ArchitectureModel> {
-  const { path, weightFiles } = source;
+  const { path, weightFiles, nameInFile } = source;
   const stored = createCheckpoint(source.stored, options);
   try {
     const { config, configFile, parts, ...description } = await source.describe();
     const { modelType, layout, settings, checkpoint, notes } = await readArchitecture(
       source.files,
       config,
-      { folder: path, file: configFile },
+      { folder: path, file: configFile, ...(nameInFile && { nameInFile }) },
       options,
     );
     const rotation = readRotation(config, configFile);

@@ -17,7 +17,7 @@ import { denseFile, storedFile } from "./dense-file.ts";
 import { dtypeOf } from "./dense-tensor.ts";
 import type { DenseTensor } from "./dense-tensor.ts";
 import type { GgufFile } from "./gguf-file.ts";
-import { ggufNames } from "./gguf-names.ts";
+import { ggufNames, ggufTensorName } from "./gguf-names.ts";
 import { tokenizerFromGguf } from "./gguf-tokenizer.ts";
 import { findText } from "./tokenizer/tokenizer-metadata.ts";
 import { openShards } from "./open-shards.ts";
@@ -213,6 +213,7 @@ function readSource(path: string, files: readonly [GgufFile, ...GgufFile[]]): Mo
     // float32 would hold the values exactly, at four times the size of 8 bits
     writtenDtype: dense.flat().some(({ source }) => source.type.plain === undefined) ? "bf16" : undefined,
     notes: unreadNote(first.path, metadata.unread()),
+    nameInFile: (tensor) => ggufTensorName(names, tensor, [reading.prefix])?.name ?? tensor,
     describe: () => Promise.resolve().then(() => describe(contents, whole, tokens)),
   };
 }

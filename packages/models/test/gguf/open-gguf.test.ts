@@ -240,8 +240,21 @@ const refused: [string, (file: Awaited<ReturnType<typeof contentOf>>) => TestFil
   ],
   [
     "a tensor that is missing",
-    ({ metadata, tensors }) => ({ metadata, tensors: tensors.slice(0, -1) }),
-    /the tensors do not fit config.json/,
+    ({ metadata, tensors }) => ({ metadata, tensors: tensors.filter(({ name }) => name !== "blk.0.attn_output.weight") }),
+    /^BadDataError: \S+\.gguf: the tensors do not fit the metadata: blk\.0\.attn_output\.weight is missing; is the file complete /,
+  ],
+  [
+    "a tensor of another shape",
+    ({ metadata, tensors }) => ({
+      metadata,
+      tensors: tensors.map((tensor) => (tensor.name === "blk.0.ffn_norm.weight" ? countingTensor(tensor.name, [4]) : tensor)),
+    }),
+    /: blk\.0\.ffn_norm\.weight has shape \[4\] where the metadata ask for \[\d+\]; is the file complete /,
+  ],
+  [
+    "biases of query, key and value alone",
+    ({ metadata, tensors }) => ({ metadata, tensors: tensors.filter(({ name }) => name !== "blk.0.attn_output.bias") }),
+    /^FailedPreconditionError: \S+\.gguf has blk\.0\.attn_q\.bias, blk\.0\.attn_k\.bias, blk\.0\.attn_v\.bias, but not blk\.0\.attn_output\.bias; architecture llama is read with all of them or none: convert /,
   ],
   [
     "no embedding",

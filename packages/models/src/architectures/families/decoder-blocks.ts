@@ -1,4 +1,4 @@
-import { at, BadDataError } from "@mbs/contracts";
+import { at } from "@mbs/contracts";
 import { hiddenStream } from "../../forward/streams.ts";
 import type { LinearLayer } from "../../graph/sequence-graph.ts";
 import type { ExpectedTensor, Layout } from "../layout.ts";
@@ -51,9 +51,6 @@ export interface Block {
   readonly stream?: string;
 }
 
-/** More than any model has; beyond it a configuration is broken, and its list of tensors would fill the memory. */
-const mostBlocks = 10_000;
-
 /** Weight and bias of a norm. */
 export const normVectors = (role: string, name: string, size: number, bias: boolean): BlockTensor[] =>
   ["weight", ...(bias ? ["bias"] : [])].map((kind) => ({ role: `${role}.${kind}`, name: `${name}.${kind}`, shape: [size] }));
@@ -70,11 +67,6 @@ export function describeBlocks(
   count: number,
   { sites, others, unread = [], stream = hiddenStream }: Block,
 ): Pick<Layout, "steps" | "stepRoles"> & { readonly tensors: readonly ExpectedTensor[]; readonly unread: readonly string[] } {
-  if (count > mostBlocks) {
-    throw new BadDataError(`config.json asks for ${count} blocks, more than ${mostBlocks}; correct the configuration`, {
-      blocks: count,
-    });
-  }
   const linears = sites.flatMap((site) => site.linears);
   const names = Array.from({ length: count }, (_, index) => `${prefix}${index}`);
   const roles = new Map([

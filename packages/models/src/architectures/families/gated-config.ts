@@ -1,4 +1,4 @@
-import { count, flag, nullable, positive, texts } from "../../config/config-keys.ts";
+import { blockCount, count, flag, nullable, positive, texts } from "../../config/config-keys.ts";
 import type { ValuesOf } from "../../config/config-keys.ts";
 import type { Config } from "../../config/config.ts";
 import { commonKeys, dropout, initializer } from "../../config/harmless-keys.ts";
@@ -18,7 +18,7 @@ export const gatedKeys = {
   vocab_size: count(32_000),
   hidden_size: count(4096),
   intermediate_size: count(11_008),
-  num_hidden_layers: count(32),
+  num_hidden_layers: blockCount(32),
   num_attention_heads: count(32),
   num_key_value_heads: nullable(count(0)),
   head_dim: nullable(count(0)),

@@ -1,4 +1,15 @@
-import { anything, count, flag, integer, nullable, only, optional, positive, text } from "../../config/config-keys.ts";
+import {
+  anything,
+  blockCount,
+  count,
+  flag,
+  integer,
+  nullable,
+  only,
+  optional,
+  positive,
+  text,
+} from "../../config/config-keys.ts";
 import type { ValuesOf } from "../../config/config-keys.ts";
 import type { Config } from "../../config/config.ts";
 import { commonKeys, dropout } from "../../config/harmless-keys.ts";
@@ -18,8 +29,8 @@ export const t5Keys = {
   d_model: count(512),
   d_kv: count(64),
   d_ff: count(2048),
-  num_layers: count(6),
-  num_decoder_layers: nullable(count(0)),
+  num_layers: blockCount(6),
+  num_decoder_layers: nullable(blockCount(0)),
   num_heads: count(8),
   relative_attention_num_buckets: count(32),
   relative_attention_max_distance: count(128),

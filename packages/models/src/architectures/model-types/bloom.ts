@@ -1,4 +1,4 @@
-import { count, flag, integer, nullable, positive } from "../../config/config-keys.ts";
+import { blockCount, count, flag, integer, nullable, positive } from "../../config/config-keys.ts";
 import type { ValuesOf } from "../../config/config-keys.ts";
 import type { Config } from "../../config/config.ts";
 import { dropout, initializer } from "../../config/harmless-keys.ts";
@@ -14,7 +14,7 @@ const keys = {
   hidden_size: count(64),
   /** Counts instead of hidden_size. */
   n_embed: nullable(count(0)),
-  n_layer: count(2),
+  n_layer: blockCount(2),
   n_head: count(8),
   layer_norm_epsilon: positive(1e-5),
   apply_residual_connection_post_layernorm: flag(false),

@@ -1,4 +1,4 @@
-import { count, flag, integer, nullable, only, positive } from "../../config/config-keys.ts";
+import { blockCount, count, flag, integer, nullable, only, positive } from "../../config/config-keys.ts";
 import type { ValuesOf } from "../../config/config-keys.ts";
 import type { Config } from "../../config/config.ts";
 import { activationKey } from "../../graph/activations.ts";
@@ -13,7 +13,7 @@ export const gemmaKeys = {
   vocab_size: count(256_000),
   hidden_size: count(2304),
   intermediate_size: count(9216),
-  num_hidden_layers: count(26),
+  num_hidden_layers: blockCount(26),
   num_attention_heads: count(8),
   num_key_value_heads: count(4),
   head_dim: count(256),

@@ -1,4 +1,4 @@
-import { count, flag, nullable, number, positive } from "../../config/config-keys.ts";
+import { blockCount, count, flag, nullable, number, positive } from "../../config/config-keys.ts";
 import type { ValuesOf } from "../../config/config-keys.ts";
 import type { Config } from "../../config/config.ts";
 import { dropout, initializer } from "../../config/harmless-keys.ts";
@@ -14,7 +14,7 @@ const keys = {
   ...ropeKeys,
   vocab_size: count(50_432),
   hidden_size: count(6144),
-  num_hidden_layers: count(44),
+  num_hidden_layers: blockCount(44),
   num_attention_heads: count(64),
   intermediate_size: count(24_576),
   head_dim: nullable(count(0)),

@@ -1,4 +1,4 @@
-import { count, flag, nullable, number, only, positive, text } from "../../config/config-keys.ts";
+import { blockCount, count, flag, nullable, number, only, positive, text } from "../../config/config-keys.ts";
 import type { ValuesOf } from "../../config/config-keys.ts";
 import type { Config } from "../../config/config.ts";
 import { dropout, initializer } from "../../config/harmless-keys.ts";
@@ -19,7 +19,7 @@ const keys = {
   vocab_size: count(50_257),
   n_positions: count(1024),
   n_embd: count(768),
-  n_layer: count(12),
+  n_layer: blockCount(12),
   n_head: count(12),
   n_inner: nullable(count(0)),
   activation_function: activationKey("gelu_new"),

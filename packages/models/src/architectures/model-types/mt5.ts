@@ -1,4 +1,4 @@
-import { count, flag, integer, nullable, text } from "../../config/config-keys.ts";
+import { blockCount, count, flag, integer, nullable, text } from "../../config/config-keys.ts";
 import { defineArchitecture } from "../architecture.ts";
 import { t5Aliases, t5Keys, t5Model } from "../families/t5-model.ts";
 
@@ -9,7 +9,7 @@ export const mt5 = defineArchitecture({
     ...t5Keys,
     vocab_size: count(250_112),
     d_ff: count(1024),
-    num_layers: count(8),
+    num_layers: blockCount(8),
     num_heads: count(6),
     feed_forward_proj: text("gated-gelu"),
     decoder_start_token_id: nullable(integer(0), 0),

@@ -1,4 +1,4 @@
-import { count, flag, nullable, number, only } from "../../config/config-keys.ts";
+import { blockCount, count, flag, nullable, number, only } from "../../config/config-keys.ts";
 import { defineArchitecture } from "../architecture.ts";
 import { gatedDecoder } from "../families/gated-decoder.ts";
 import { qwenKeys, readQwen } from "./qwen2.ts";
@@ -13,7 +13,7 @@ export const qwen2Moe = defineArchitecture({
     ...qwenKeys,
     hidden_size: count(2048),
     intermediate_size: count(5632),
-    num_hidden_layers: count(24),
+    num_hidden_layers: blockCount(24),
     num_attention_heads: count(16),
     num_key_value_heads: nullable(count(16), 16),
     // blocks with a plain MLP between those with experts, which no published model has

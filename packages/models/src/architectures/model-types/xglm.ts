@@ -1,5 +1,5 @@
 import { floatTensor, integerTensor } from "@mbs/onnx";
-import { count, flag, integer, nullable, number, only } from "../../config/config-keys.ts";
+import { blockCount, count, flag, integer, nullable, number, only } from "../../config/config-keys.ts";
 import type { ValuesOf } from "../../config/config-keys.ts";
 import type { Config } from "../../config/config.ts";
 import { dropout, initializer } from "../../config/harmless-keys.ts";
@@ -30,7 +30,7 @@ const keys = {
   max_position_embeddings: count(2048),
   d_model: count(1024),
   ffn_dim: count(4096),
-  num_layers: count(24),
+  num_layers: blockCount(24),
   attention_heads: count(16),
   activation_function: activationKey("gelu"),
   scale_embedding: flag(true),

@@ -1,5 +1,5 @@
 import { oneRow, renamed } from "../dense-tensor.ts";
-import { hasTensor, sideOf, vocabularyOf } from "./gguf-architecture.ts";
+import { hasTensor, haveBiases, sideOf, vocabularyOf } from "./gguf-architecture.ts";
 import type { GgufArchitecture, GgufContents } from "./gguf-architecture.ts";
 import { rotaryConfig } from "./rotary-config.ts";
 import { tensorForms } from "./tensor-forms.ts";
@@ -18,6 +18,9 @@ export function gatedSizes(contents: GgufContents) {
   metadata.find("vocab_size");
   return { hidden, heads, headSize, kvHeads: metadata.findCount("attention.head_count_kv") ?? heads };
 }
+
+/** What `attention_bias` of config.json is about. */
+export const attentionLayers = ["attn_q", "attn_k", "attn_v", "attn_output"] as const;
 
 /** Keys of config.json that all of them have. */
 export function gatedConfig(contents: GgufContents): Record<string, unknown> {
@@ -63,8 +66,8 @@ export const llama: GgufArchitecture = (contents) => {
         model_type: "llama",
         architectures: ["LlamaForCausalLM"],
         ...gatedConfig(contents),
-        attention_bias: hasTensor(contents, "blk.0.attn_q.bias"),
-        mlp_bias: hasTensor(contents, "blk.0.ffn_up.bias"),
+        attention_bias: haveBiases(contents, ...attentionLayers),
+        mlp_bias: haveBiases(contents, "ffn_gate", "ffn_up", "ffn_down"),
       },
       ...form,
     };
@@ -95,8 +98,8 @@ export const granite: GgufArchitecture = (contents) => {
       model_type: "granite",
       architectures: ["GraniteForCausalLM"],
       ...gatedConfig(contents),
-      attention_bias: hasTensor(contents, "blk.0.attn_q.bias"),
-      mlp_bias: hasTensor(contents, "blk.0.ffn_up.bias"),
+      attention_bias: haveBiases(contents, ...attentionLayers),
+      mlp_bias: haveBiases(contents, "ffn_gate", "ffn_up", "ffn_down"),
       embedding_multiplier: metadata.findNumber("embedding_scale") || 1,
       attention_multiplier: metadata.findNumber("attention.scale") || 1 / Math.sqrt(headSize),
       residual_multiplier: metadata.findNumber("residual_scale") || 1,
@@ -128,7 +131,7 @@ export const qwen3: GgufArchitecture = (contents) => {
       architectures: ["Qwen3ForCausalLM"],
       ...gatedConfig(contents),
       head_dim: gatedSizes(contents).headSize,
-      attention_bias: hasTensor(contents, "blk.0.attn_q.bias"),
+      attention_bias: haveBiases(contents, ...attentionLayers),
       use_sliding_window: false,
       sliding_window: null,
     },
@@ -150,7 +153,7 @@ export const qwen2Moe: GgufArchitecture = (contents) => {
       num_experts_per_tok: metadata.count("expert_used_count"),
       moe_intermediate_size: sideOf(contents, "blk.0.ffn_gate_exps.weight", 1),
       shared_expert_intermediate_size: sideOf(contents, "blk.0.ffn_gate_shexp.weight", 0),
-      qkv_bias: hasTensor(contents, "blk.0.attn_q.bias"),
+      qkv_bias: haveBiases(contents, "attn_q", "attn_k", "attn_v"),
       norm_topk_prob: false,
       decoder_sparse_step: 1,
       mlp_only_layers: [],

@@ -1,5 +1,5 @@
-import { gatedConfig, gatedSizes, requireWholeRotary } from "./gated-models.ts";
-import { hasTensor } from "./gguf-architecture.ts";
+import { attentionLayers, gatedConfig, gatedSizes, requireWholeRotary } from "./gated-models.ts";
+import { haveBiases } from "./gguf-architecture.ts";
 import type { GgufArchitecture, GgufContents } from "./gguf-architecture.ts";
 import { tensorForms } from "./tensor-forms.ts";
 
@@ -16,7 +16,7 @@ function gemmaConfig(contents: GgufContents, blocksOfLargest: number): Record<st
     ...config,
     head_dim: headSize,
     hidden_activation: "gelu_pytorch_tanh",
-    attention_bias: hasTensor(contents, "blk.0.attn_q.bias"),
+    attention_bias: haveBiases(contents, ...attentionLayers),
     query_pre_attn_scalar: metadata.count("block_count") === blocksOfLargest ? Math.floor(hidden / heads) : headSize,
     final_logit_softcapping: metadata.findNumber("final_logit_softcapping") || null,
   };

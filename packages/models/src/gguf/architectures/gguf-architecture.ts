@@ -96,7 +96,26 @@ export function nameDenseTensors(
   return found;
 }
 
-/** Whether a file has a tensor, such as the bias of a layer. */
+/**
+ * Whether the layers of a block have biases, by those of the first block: all of them or none.
+ *
+ * @param layers "attn_q"
+ * @throws {FailedPreconditionError} where only some have, naming them and the others
+ */
+export function haveBiases(contents: GgufContents, ...layers: readonly string[]): boolean {
+  const { path, architecture } = contents.metadata;
+  const names = layers.map((layer) => `blk.0.${layer}.bias`);
+  const [found, absent] = [true, false].map((wanted) => names.filter((name) => hasTensor(contents, name) === wanted).join(", "));
+  if (found && absent) {
+    throw new FailedPreconditionError(
+      `${path} has ${found}, but not ${absent}; architecture ${architecture} is read with all of them or none: convert the model again, or take another one`,
+      { file: path },
+    );
+  }
+  return absent === "";
+}
+
+/** Whether a file has a tensor, such as a head of its own. */
 export const hasTensor = ({ tensors }: GgufContents, name: string): boolean => tensors.has(name);
 
 /** A side of a tensor's shape. @throws {BadDataError} where there is no such tensor */

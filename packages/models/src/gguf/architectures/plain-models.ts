@@ -1,4 +1,4 @@
-import { hasTensor, sideOf, vocabularyOf } from "./gguf-architecture.ts";
+import { hasTensor, haveBiases, sideOf, vocabularyOf } from "./gguf-architecture.ts";
 import type { GgufArchitecture, GgufContents } from "./gguf-architecture.ts";
 import { tensorForms } from "./tensor-forms.ts";
 
@@ -52,7 +52,7 @@ export const gptNeox: GgufArchitecture = (contents) => {
       max_position_embeddings: metadata.count("context_length"),
       layer_norm_eps: metadata.number("attention.layer_norm_epsilon"),
       use_parallel_residual: metadata.findFlag("use_parallel_residual") ?? true,
-      attention_bias: hasTensor(contents, "blk.0.attn_qkv.bias"),
+      attention_bias: haveBiases(contents, "attn_qkv", "attn_output"),
       rope_parameters: {
         rope_type: "default",
         rope_theta: metadata.findNumber("rope.freq_base") ?? 10_000,
