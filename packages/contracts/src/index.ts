@@ -70,5 +70,6 @@ export type {
   StageOutput,
   StageOutputs,
 } from "./stage.ts";
+export { matchWithinTime } from "./time-limit.ts";
 export { groupBy, valueAt } from "./groups.ts";
 export type { Group } from "./groups.ts";

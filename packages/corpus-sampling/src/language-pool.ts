@@ -67,7 +67,7 @@ export class LanguagePool {
     let tokens = 0;
     let bytes = 0;
     for (const text of texts) {
-      tokens += this.#tokenizer.encode(text).length;
+      tokens += this.#encode(text).length;
       bytes += Buffer.byteLength(text);
     }
     return bytes > 0 ? tokens / bytes : 0;
@@ -82,7 +82,7 @@ export class LanguagePool {
   async *segments(count: number): AsyncGenerator<SegmentText, Shortage | undefined, undefined> {
     const { length } = this.#options;
     const documents = this.#documents(2 * count * length * charactersAToken);
-    const blankLine = this.#tokenizer.encode("\n\n").length;
+    const blankLine = this.#encode("\n\n").length;
     let [tokensRead, cut] = [0, false];
     for (let made = 0; made < count; made++) {
       const texts: string[] = [];
@@ -92,20 +92,24 @@ export class LanguagePool {
       while (tokens.length < length) {
         const next = await documents.next();
         if (next.done) {
-          const missing = (count - made) * length - this.#tokenizer.encode(texts.join("\n\n")).length;
+          const missing = (count - made) * length - this.#encode(texts.join("\n\n")).length;
           return { made, tokens: tokensRead, cut, missing };
         }
         texts.push(next.value);
-        const part = this.#tokenizer.encode(next.value);
+        const part = this.#encode(next.value);
         tokensRead += part.length;
         // a pair that was cut through leaves one less
         if (next.value.length >= this.#sizeLimit - 1) cut = true;
         parts += blankLine + part.length;
-        if (parts >= length) tokens = texts.length === 1 ? part : this.#tokenizer.encode(texts.join("\n\n"));
+        if (parts >= length) tokens = texts.length === 1 ? part : this.#encode(texts.join("\n\n"));
       }
       yield { tokens: tokens.slice(0, length), documents: texts.length };
     }
     return undefined;
+  }
+
+  #encode(text: string): Int32Array {
+    return this.#tokenizer.encode(text, this.#language);
   }
 
   /** The documents in random order; more of them are read from the files as they are asked for. */

@@ -47,7 +47,7 @@ export async function sourceTargetWindows(
   for await (const { text, target } of corpus.documents(language)) {
     if (windows.length >= limit) break;
     if (target === undefined) throw new InternalError(`a text in ${language} was read without its target`, { language });
-    const passage = ofPair(tokenizer.encode(text), tokenizer.encode(target));
+    const passage = ofPair(tokenizer.encode(text, language), tokenizer.encode(target, language));
     const longest = Math.max(...[...passage.inputs.values()].map((tokens) => tokens.length));
     if (longest > length) {
       throw new BadDataError(

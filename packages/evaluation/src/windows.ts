@@ -32,7 +32,7 @@ const charactersAToken = 8;
 /** Joins the texts of one source and cuts the tokens into windows; what is left at the end is dropped. */
 class WindowCutter {
   readonly windows: Int32Array[] = [];
-  readonly #tokenizer: Tokenizer;
+  readonly #encode: (text: string) => Int32Array;
   readonly #textTokens: number;
   readonly #pieceCharacters: number;
   readonly #limit: number;
@@ -41,8 +41,8 @@ class WindowCutter {
   #rest = new Int32Array(0);
   #started = false;
 
-  constructor(tokenizer: Tokenizer, textTokens: number, limit: number) {
-    this.#tokenizer = tokenizer;
+  constructor(encode: (text: string) => Int32Array, textTokens: number, limit: number) {
+    this.#encode = encode;
     this.#textTokens = textTokens;
     this.#limit = limit;
     this.#pieceCharacters = Math.min(pieceCharacters, limit * textTokens * charactersAToken);
@@ -58,7 +58,7 @@ class WindowCutter {
   flush(): void {
     if (this.#texts.length === 0) return;
     const joined = (this.#started ? "\n\n" : "") + this.#texts.join("\n\n");
-    const encoded = this.#tokenizer.encode(joined);
+    const encoded = this.#encode(joined);
     const tokens = new Int32Array(this.#rest.length + encoded.length);
     tokens.set(this.#rest);
     tokens.set(encoded, this.#rest.length);
@@ -105,10 +105,11 @@ export async function cutWindows(
 ): Promise<readonly Window[]> {
   const { length, bos, limit = Infinity } = options;
   const textTokens = bos === undefined ? length : length - 1;
+  const encode = (text: string): Int32Array => tokenizer.encode(text, language);
   const cutters = new Map<string, WindowCutter>();
   for await (const { text, source } of corpus.documents(language)) {
     const key = options.bySource ? source : "";
-    const cutter = cutters.get(key) ?? new WindowCutter(tokenizer, textTokens, limit);
+    const cutter = cutters.get(key) ?? new WindowCutter(encode, textTokens, limit);
     cutters.set(key, cutter);
     cutter.add(text);
   }

@@ -34,10 +34,10 @@ async function countLanguage(
   let before: string | undefined;
   for await (const { text } of corpus.documents(language)) {
     if (signal.aborted) throw new InterruptedError("stopped while tokens were counted");
-    const ids = tokenizer.encode(text);
+    const ids = tokenizer.encode(text, language);
     for (const id of ids) counts.set(id, (counts.get(id) ?? 0) + 1);
     if (before !== undefined) {
-      for (const id of tokenizer.encode(`${before}\n\n${text.slice(0, besideCharacters)}`)) between.add(id);
+      for (const id of tokenizer.encode(`${before}\n\n${text.slice(0, besideCharacters)}`, language)) between.add(id);
     }
     before = text.slice(-besideCharacters);
     texts += 1;

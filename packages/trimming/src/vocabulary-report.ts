@@ -101,7 +101,7 @@ async function compareTexts(
   let [texts, bytes, tokens, trimmedTokens, sameTexts, changedTexts] = [0, 0, 0, 0, 0, 0];
   for await (const { text } of corpus.documents(language)) {
     if (signal.aborted) throw new InterruptedError("stopped while texts were compared");
-    const [old, own] = [before.encode(text), after.encode(text)];
+    const [old, own] = [before.encode(text, language), after.encode(text, language)];
     texts += 1;
     bytes += Buffer.byteLength(text);
     tokens += old.length;

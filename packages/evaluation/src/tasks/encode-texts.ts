@@ -36,10 +36,10 @@ export function requirePrefix({ prefix }: Tokenizer, name: string): SpecialToken
 }
 
 /** Encodes texts as lm-evaluation-harness does: with the token that the tokenizer puts first, unless the text begins with it. */
-export function createTextEncoder(tokenizer: Tokenizer): (text: string) => Int32Array {
+export function createTextEncoder(tokenizer: Tokenizer): (text: string, name: string) => Int32Array {
   const { bos, prefix } = tokenizer;
-  return (text) => {
-    const plain = tokenizer.encode(text);
+  return (text, name) => {
+    const plain = tokenizer.encode(text, name);
     if (bos === undefined || (prefix !== undefined && text.startsWith(prefix.text))) return plain;
     return Int32Array.from([bos, ...plain]);
   };
@@ -72,20 +72,20 @@ export function encodeTexts(
   const encode = createTextEncoder(tokenizer);
   let last: { context: string; tokens: Int32Array } = { context: "", tokens: new Int32Array() };
   /** The choices of a question have one context: it is encoded once. */
-  const contextTokens = (context: string): Int32Array => {
-    if (last.context !== context) last = { context, tokens: encode(context) };
+  const contextTokens = (context: string, name: string): Int32Array => {
+    if (last.context !== context) last = { context, tokens: encode(context, name) };
     return last.tokens;
   };
   const split = ({ name, context: given, continuation: wanted }: NamedText): { tokens: Int32Array; context: number } => {
     const context = stripEnd(given);
     const continuation = given.slice(context.length) + wanted;
     if (context !== "") {
-      const own = contextTokens(context);
-      const rest = encode(context + continuation).subarray(own.length);
+      const own = contextTokens(context, name);
+      const rest = encode(context + continuation, name).subarray(own.length);
       return { tokens: Int32Array.from([...own, ...rest]), context: own.length };
     }
     const prefix = requirePrefix(tokenizer, name);
-    const tokens = tokenizer.encode(continuation);
+    const tokens = tokenizer.encode(continuation, name);
     return { tokens: tokens[0] === prefix.id ? tokens : Int32Array.from([prefix.id, ...tokens]), context: 1 };
   };
   return texts.map((text): EncodedText => {

@@ -123,7 +123,7 @@ export async function* generateTexts(
         { text: prompt.name },
       );
     }
-    const encoded = encode(prompt.context);
+    const encoded = encode(prompt.context, prompt.name);
     const cut = Math.max(0, encoded.length - space);
     if (cut > 0 && longTexts === "refuse") {
       throw new BadDataError(

@@ -4,6 +4,7 @@ import { Tokenizer as HubTokenizer } from "@huggingface/tokenizers";
 import { isMissing, readJsonFile } from "../folder/json-file.ts";
 import type { JsonObject } from "../folder/json-file.ts";
 import { useCharacterTables } from "./character-table.ts";
+import { limitPatterns } from "./pattern-limit.ts";
 import { findTokenKind, tokenBytes } from "./token-bytes.ts";
 import { requireTokenizerConfig, requireTokenizerShape } from "./tokenizer-shape.ts";
 
@@ -16,8 +17,13 @@ export interface SpecialToken {
 
 /** Text to token ids and back, as the model folder's tokenizer.json says. */
 export interface Tokenizer {
-  /** Ids without special tokens. */
-  encode(text: string): Int32Array;
+  /**
+   * Ids without special tokens.
+   *
+   * @param from where the text is from, for messages: "hi", "arc_hi document 3"
+   * @throws {BadDataError} where a part of the text has no token, or a pattern of the tokenizer takes too long for it
+   */
+  encode(text: string, from?: string): Int32Array;
   /** The text of the ids, special tokens left out. Ids that end within a character give U+FFFD there. */
   decode(ids: ArrayLike<number>): string;
   /** The token that the tokenizer's own post-processor puts first; undefined where it adds none. */
@@ -108,6 +114,7 @@ export function makeHubTokenizer(file: string, json: JsonObject, config: JsonObj
     );
   }
   useCharacterTables(hub, file);
+  limitPatterns(hub, file);
   return hub;
 }
 
@@ -152,13 +159,21 @@ export function makeTokenizer(file: string, json: JsonObject, config: JsonObject
     if (token === undefined) throw new BadDataError(`${file} has no token ${id}; is it another model's?`, { file, token: id });
     return bytesOf(token);
   };
+  const encode = (text: string): Int32Array => {
+    const { ids } = hub.encode(text, { add_special_tokens: false });
+    if (ids.every(Number.isInteger)) return Int32Array.from(ids);
+    throw new BadDataError(`${file} has no token for a part of a text, and none for unknown parts; is it the model's own?`, {
+      file,
+    });
+  };
   return {
-    encode(text) {
-      const { ids } = hub.encode(text, { add_special_tokens: false });
-      if (ids.every(Number.isInteger)) return Int32Array.from(ids);
-      throw new BadDataError(`${file} has no token for a part of a text, and none for unknown parts; is it the model's own?`, {
-        file,
-      });
+    encode(text, from) {
+      try {
+        return encode(text);
+      } catch (error) {
+        if (from === undefined || !(error instanceof BadDataError)) throw error;
+        throw new BadDataError(`${from}: ${error.message}`, { ...error.facts, text: from }, { cause: error });
+      }
     },
     decode: (ids) =>
       ids.length === 0 ? "" : hub.decode(Array.from(ids), { skip_special_tokens: true, clean_up_tokenization_spaces: false }),

@@ -42,7 +42,7 @@ export async function measureTexts(
     const started = performance.now();
     const { bytes, probe } = await measureLanguage(corpus, language);
     const read = performance.now();
-    const count = probe === "" ? 0 : tokenizer.encode(probe).length;
+    const count = probe === "" ? 0 : tokenizer.encode(probe, language).length;
     readSeconds += (read - started) / 1000;
     encodeSeconds += (performance.now() - read) / 1000;
     encoded += count;

@@ -1,5 +1,4 @@
-import { createContext, Script } from "node:vm";
-import { BadDataError, FailedPreconditionError, quoted } from "@mbs/contracts";
+import { BadDataError, FailedPreconditionError, matchWithinTime, quoted } from "@mbs/contracts";
 import { spaces } from "./text.ts";
 
 /** What Python's classes hold by Unicode; JavaScript's hold ASCII. `inside` may stand in brackets. */
@@ -152,33 +151,21 @@ function brackets(match: Match, next: () => string, refuse: (part: string) => ne
   }
 }
 
-/** Expressions such as (a+)+$ take exponential time. */
-const mostMilliseconds = 2000;
 /** In UTF-16 units. */
 const mostReplaced = 10_000_000;
 
-const context = createContext({ step: undefined });
-const script = new Script("step()");
-
-/**
- * Matches, and gives up after two seconds. JavaScript has no time limit of its own for that, and engines without backtracking lack
- * the lookarounds that tasks use. A call costs 0.15 ms.
- *
- * @throws {BadDataError} with the expression, where that was not enough
- */
-function withinTime<Result>(expression: RegExp, text: string, match: () => Result): Result {
-  context["step"] = match;
-  try {
-    return script.runInContext(context, { timeout: mostMilliseconds }) as Result;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ERR_SCRIPT_EXECUTION_TIMEOUT") throw error;
-    throw new BadDataError(
-      `the regular expression ${quoted(expression.source)} takes more than ${mostMilliseconds} ms for a text of ${text.length} characters; simplify it`,
-      {},
-      { cause: error },
-    );
-  }
-}
+/** @throws {BadDataError} with the expression, where it takes too long */
+const withinTime = <Result>(expression: RegExp, text: string, match: () => Result): Result =>
+  matchWithinTime(
+    text.length,
+    match,
+    (milliseconds, cause) =>
+      new BadDataError(
+        `the regular expression ${quoted(expression.source)} takes more than ${milliseconds} ms for a text of ${text.length} characters; simplify it`,
+        {},
+        { cause },
+      ),
+  );
 
 /** All matches of an expression in a text, each with its groups. @throws {BadDataError} where they take too long */
 export const matchAll = (expression: RegExp, text: string): (string | undefined)[][] =>

@@ -125,6 +125,17 @@ const groups: readonly (readonly [names: readonly string[], PreTokenizer])[] = [
   ],
 ];
 
+/** Patterns above that take quadratic time: for a run of white space before a letter, and for a run of digits. */
+const quadratic: ReadonlySet<unknown> = new Set([String.raw`\s+$`, String.raw`\d{1,3}(?=(?:\d{3})*\b)`]);
+
+/** The patterns above that take time in proportion to their text, whatever it is. */
+export const linearPatterns: ReadonlySet<string> = new Set(
+  groups
+    .flatMap(([, { splits }]) => splits)
+    .flatMap(({ pattern }) => (isObject(pattern) && typeof pattern["Regex"] === "string" ? [pattern["Regex"]] : []))
+    .filter((pattern) => !quadratic.has(pattern)),
+);
+
 const byName: ReadonlyMap<string, PreTokenizer> = new Map(groups.flatMap(([names, way]) => names.map((name) => [name, way])));
 
 /** Every name that is read, for messages and documents. */
