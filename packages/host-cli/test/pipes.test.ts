@@ -77,6 +77,21 @@ pipes("faults 29: SIGINT twice ends at once, 130", async () => {
   assert.match(stderr, /\nfake make: interrupted again, stopping at once; [^\n]*run the command again\n$/);
 });
 
+pipes("faults 29: SIGINT twice ends what never returns to the event loop, by the signal and with a line", async () => {
+  const child = startProgram(["make", "--warn", "--hang"]);
+  const ended = ending(child);
+  const gone = new Promise<unknown>((resolve) => child.on("close", (code, signal) => resolve(signal ?? code)));
+  await speaking(child);
+  child.kill("SIGINT");
+  assert.is(await Promise.race([gone, delay(1000, "still there")]), "still there");
+  child.kill("SIGINT");
+  // after half a second on an idle machine
+  const how = await Promise.race([gone, delay(20_000, "still there", { ref: false })]);
+  child.kill("SIGKILL");
+  assert.is(how, "SIGINT");
+  assert.match((await ended).stderr, /\nfake make: interrupted again, stopping at once; [^\n]*run the command again\n$/);
+});
+
 pipes("faults 29: SIGINT ends a command that waits for the writer of a named pipe, and leaves nothing", async ({ folder }) => {
   const path = join(folder, "silent");
   execFileSync("mkfifo", [path]);

@@ -49,8 +49,14 @@ function ownStage([first = "", ...rest]: readonly string[]): { name: string; arg
   return first.startsWith(prefix) ? { name: first.slice(prefix.length), argv: rest } : undefined;
 }
 
+/** What `runProgram` gives to a command. */
+interface Signals {
+  readonly signal: AbortSignal;
+  readonly watched: Promise<void>;
+}
+
 /** `mbs --stage ./mine.js`: a third-party stage as a command. */
-async function runOwnStage(name: string, argv: readonly string[], signal: AbortSignal): Promise<void> {
+async function runOwnStage(name: string, argv: readonly string[], { signal, watched }: Signals): Promise<void> {
   const [{ stageCommand }, { host }, { requireKnownColumns }] = await Promise.all([
     import("@mbs/host-cli"),
     import("./host.ts"),
@@ -59,20 +65,22 @@ async function runOwnStage(name: string, argv: readonly string[], signal: AbortS
   const stage = (await stages.get(name)?.load()) ?? (await loadStage(name, [...stages.keys()], requireKnownColumns));
   const { remote: _, ...local } = host;
   const command = await stageCommand(stage, { ...local, command: `mbs ${ownStageFlag} ${name}` }, argv, signal);
+  await watched;
   await command.parseAsync([...argv], { from: "user" });
 }
 
-async function run(argv: readonly string[], signal: AbortSignal): Promise<void> {
+async function run(argv: readonly string[], signals: Signals): Promise<void> {
   const own = ownStage(argv);
-  if (own) return runOwnStage(own.name, own.argv, signal);
+  if (own) return runOwnStage(own.name, own.argv, signals);
   const [name, ...rest] = argv;
-  if (name === "help") return run([...rest.slice(0, 1), "--help"], signal);
+  if (name === "help") return run([...rest.slice(0, 1), "--help"], signals);
   if (name === undefined) throw new UsageError("which command? mbs --help lists all commands");
   if (name === "solve") throw new UsageError("mbs solve is called mbs factor now, and its option --factor is --upper");
   if (isCodePath(name)) throw new UsageError(`${name} is no command; a stage of your own is run by mbs ${ownStageFlag} ${name}`);
   const entry = commands.get(name);
   if (entry) {
-    const command = await (await entry.load())({ argv: rest, signal });
+    const command = await (await entry.load())({ argv: rest, signal: signals.signal });
+    await signals.watched;
     await command.parseAsync(rest, { from: "user" });
   } else {
     // Suggestions for a misspelt command come from commander, unless --help stands behind it.
@@ -85,7 +93,7 @@ export async function main(given: readonly string[]): Promise<void> {
   const argv = await allArguments(given);
   const [name = "", ...rest] = argv;
   if (name === workerCommand) return (await import("./commands/run-worker.ts")).runWorker(rest);
-  await runProgram(commands.has(name) ? `mbs ${name}` : "mbs", { debug: argv.includes("--debug") }, (signal) =>
-    run(argv, signal),
+  await runProgram(commands.has(name) ? `mbs ${name}` : "mbs", { debug: argv.includes("--debug") }, (signal, watched) =>
+    run(argv, { signal, watched }),
   );
 }

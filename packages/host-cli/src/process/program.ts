@@ -2,6 +2,7 @@ import { InternalError, InterruptedError } from "@mbs/contracts";
 import { CommanderError } from "commander";
 import { exitCodes, oneLine, toMbsError } from "./failure.ts";
 import { letHeapGrow } from "./heap-growth.ts";
+import { watchInterrupts } from "./interrupt-watch.ts";
 import { tellParent } from "./parent-process.ts";
 
 const signalCodes = { SIGINT: 130, SIGTERM: 143 } as const;
@@ -34,11 +35,13 @@ const fileGraceMs = 100;
  * The first SIGINT or SIGTERM fires the signal and leaves the command time to clean up, the second ends at once.
  *
  * @param name how the command calls itself, "mbs capture"
+ * @param action what it does. Once `watched` resolves, which takes as long as loading some modules, a second SIGINT ends the
+ * process whatever it does: work that may not return to the event loop waits for it
  */
 export async function runProgram(
   name: string,
   options: { readonly debug: boolean },
-  action: (signal: AbortSignal) => Promise<void>,
+  action: (signal: AbortSignal, watched: Promise<void>) => Promise<void>,
 ): Promise<void> {
   letHeapGrow();
   const controller = new AbortController();
@@ -58,10 +61,11 @@ export async function runProgram(
     });
   };
 
+  const again = `${name}: interrupted again, stopping at once; no output is half written, run the command again\n`;
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     process.on(signal, () => {
       if (stoppedBy) {
-        process.stderr.write(`${name}: interrupted again, stopping at once; no output is half written, run the command again\n`);
+        process.stderr.write(again);
         endNow(signal);
       }
       stoppedBy = signal;
@@ -94,7 +98,7 @@ export async function runProgram(
   process.on("disconnect", () => process.exit(exitCodes.interrupted));
 
   try {
-    await action(controller.signal);
+    await action(controller.signal, watchInterrupts(again));
     ended = true;
   } catch (error) {
     fail(error);
