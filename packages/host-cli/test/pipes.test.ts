@@ -81,7 +81,7 @@ pipes("faults 29: SIGINT twice ends what never returns to the event loop, by the
   const child = startProgram(["make", "--warn", "--hang"]);
   const ended = ending(child);
   const gone = new Promise<unknown>((resolve) => child.on("close", (code, signal) => resolve(signal ?? code)));
-  await speaking(child);
+  await saying(child, "something to know");
   child.kill("SIGINT");
   assert.is(await Promise.race([gone, delay(1000, "still there")]), "still there");
   child.kill("SIGINT");
