@@ -1,5 +1,5 @@
 import { FailedPreconditionError, InternalError } from "@mbs/contracts";
-import { ggufNames, ggufTensorName } from "@mbs/models";
+import { findGgufForm, ggufTensorName, llamaCppTypes } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import type { SiteKey } from "./spooled-diagonals.ts";
 
@@ -18,17 +18,17 @@ export interface ImatrixEntry {
  *
  * @throws {FailedPreconditionError} where llama.cpp does not have the model type, or the model is an ONNX graph
  */
-export function imatrixEntries(model: Model): readonly ImatrixEntry[] {
+export async function imatrixEntries(model: Model): Promise<readonly ImatrixEntry[]> {
   if (model.kind !== "architecture") {
     throw new FailedPreconditionError(
       `${model.path} holds an ONNX graph, whose weights have no names that llama.cpp knows; give the safetensors folder`,
       { folder: model.path },
     );
   }
-  const names = ggufNames.get(model.architecture);
-  if (names === undefined) {
+  const gguf = await findGgufForm(model.architecture);
+  if (gguf === undefined) {
     throw new FailedPreconditionError(
-      `llama.cpp has no model type ${model.architecture}, so there is nothing to quantise with an imatrix; it has ${[...ggufNames.keys()].join(", ")}`,
+      `llama.cpp has no model type ${model.architecture}, so there is nothing to quantise with an imatrix; it has ${llamaCppTypes.join(", ")}`,
       { architecture: model.architecture },
     );
   }
@@ -36,7 +36,7 @@ export function imatrixEntries(model: Model): readonly ImatrixEntry[] {
   for (const step of model.steps) {
     for (const site of step.sites) {
       for (const { tensor } of site.weights) {
-        const found = ggufTensorName(names, tensor, model.layout.prefixes);
+        const found = ggufTensorName(gguf.form.tensors, tensor, model.layout.prefixes);
         if (found === undefined) throw new InternalError(`imatrix: no GGUF name of ${tensor}`, { tensor });
         const entry = entries.get(found.name) ?? { width: site.width, sites: [] };
         entries.set(found.name, entry);

@@ -89,7 +89,7 @@ export const imatrix = defineStage({
   async run({ statistics }, values, context) {
     const model = await openModel(values.model, context);
     try {
-      const entries = imatrixEntries(model);
+      const entries = await imatrixEntries(model);
       return { files: encodeFiles(writeAll(statistics, model, entries, values, context), { model: model.address }) };
     } catch (error) {
       await model.close();

@@ -121,7 +121,7 @@ export const readImatrix = defineStage({
     const model = await openModel(values.model, context);
     const readers: ImatrixReader[] = [];
     try {
-      const entries = imatrixEntries(model);
+      const entries = await imatrixEntries(model);
       for (const path of values.imatrix) readers.push(await openImatrix(path, entries));
       const languages = languagesOf(readers, values.language);
       return {

@@ -1,32 +1,102 @@
 import { FailedPreconditionError } from "@mbs/contracts";
+import type { GgufForm } from "../gguf/form/gguf-form.ts";
 import type { Architecture } from "./architecture.ts";
 
-/** Supported `model_type`s, each loaded when first needed. A new one is a file in model-types/ and a line here. */
-const architectures: ReadonlyMap<string, () => Promise<Architecture>> = new Map([
-  ["bloom", async () => (await import("./model-types/bloom.ts")).bloom],
-  ["gemma2", async () => (await import("./model-types/gemma2.ts")).gemma2],
-  ["gemma3_text", async () => (await import("./model-types/gemma3.ts")).gemma3],
-  ["gpt2", async () => (await import("./model-types/gpt2.ts")).gpt2],
-  ["gpt_neox", async () => (await import("./model-types/gpt-neox.ts")).gptNeox],
-  ["granite", async () => (await import("./model-types/granite.ts")).granite],
-  ["llama", async () => (await import("./model-types/llama.ts")).llama],
-  ["mistral", async () => (await import("./model-types/mistral.ts")).mistral],
-  ["mixtral", async () => (await import("./model-types/mixtral.ts")).mixtral],
-  ["mt5", async () => (await import("./model-types/mt5.ts")).mt5],
-  ["phi3", async () => (await import("./model-types/phi3.ts")).phi3],
-  ["qwen2", async () => (await import("./model-types/qwen2.ts")).qwen2],
-  ["qwen2_moe", async () => (await import("./model-types/qwen2-moe.ts")).qwen2Moe],
-  ["qwen3", async () => (await import("./model-types/qwen3.ts")).qwen3],
-  ["t5", async () => (await import("./model-types/t5.ts")).t5],
-  ["xglm", async () => (await import("./model-types/xglm.ts")).xglm],
-]);
+/** How llama.cpp has a model type. */
+export interface GgufType {
+  /** `general.architecture` of its files. */
+  readonly architecture: string;
+  readonly load: () => Promise<GgufForm>;
+  /** False where such files are read and not written. */
+  readonly isWritten?: false;
+}
+
+/** A model type: what it is made of, and what other programs know of it. */
+export interface ModelType {
+  readonly load: () => Promise<Architecture>;
+  /** Absent where llama.cpp does not have it. */
+  readonly gguf?: GgufType;
+  /** False where transformers.js 4.3 has no class for it. */
+  readonly isInTransformersJs?: false;
+}
+
+/** Supported types by `model_type`, each loaded when first needed. A new one is its files in model-types/ and an entry here. */
+const types: Readonly<Record<string, ModelType>> = {
+  bloom: {
+    load: async () => (await import("./model-types/bloom.ts")).bloom,
+    gguf: { architecture: "bloom", load: async () => (await import("./model-types/bloom.gguf.ts")).bloom },
+  },
+  gemma2: {
+    load: async () => (await import("./model-types/gemma2.ts")).gemma2,
+    gguf: { architecture: "gemma2", load: async () => (await import("./model-types/gemma2.gguf.ts")).gemma2 },
+  },
+  gemma3_text: {
+    load: async () => (await import("./model-types/gemma3.ts")).gemma3,
+    gguf: { architecture: "gemma3", load: async () => (await import("./model-types/gemma3.gguf.ts")).gemma3 },
+  },
+  gpt2: {
+    load: async () => (await import("./model-types/gpt2.ts")).gpt2,
+    gguf: { architecture: "gpt2", load: async () => (await import("./model-types/gpt2.gguf.ts")).gpt2 },
+  },
+  gpt_neox: {
+    load: async () => (await import("./model-types/gpt-neox.ts")).gptNeox,
+    gguf: { architecture: "gptneox", load: async () => (await import("./model-types/gpt-neox.gguf.ts")).gptNeox },
+  },
+  granite: {
+    load: async () => (await import("./model-types/granite.ts")).granite,
+    gguf: { architecture: "granite", load: async () => (await import("./model-types/granite.gguf.ts")).granite },
+  },
+  llama: {
+    load: async () => (await import("./model-types/llama.ts")).llama,
+    gguf: { architecture: "llama", load: async () => (await import("./model-types/llama.gguf.ts")).llama },
+  },
+  mistral: {
+    load: async () => (await import("./model-types/mistral.ts")).mistral,
+    gguf: { architecture: "llama", load: async () => (await import("./model-types/mistral.gguf.ts")).mistral },
+  },
+  mixtral: {
+    load: async () => (await import("./model-types/mixtral.ts")).mixtral,
+    gguf: { architecture: "llama", load: async () => (await import("./model-types/mixtral.gguf.ts")).mixtral },
+    isInTransformersJs: false,
+  },
+  mt5: {
+    load: async () => (await import("./model-types/mt5.ts")).mt5,
+    gguf: { architecture: "t5", load: async () => (await import("./model-types/t5.gguf.ts")).mt5, isWritten: false },
+  },
+  phi3: {
+    load: async () => (await import("./model-types/phi3.ts")).phi3,
+    gguf: { architecture: "phi3", load: async () => (await import("./model-types/phi3.gguf.ts")).phi3 },
+  },
+  qwen2: {
+    load: async () => (await import("./model-types/qwen2.ts")).qwen2,
+    gguf: { architecture: "qwen2", load: async () => (await import("./model-types/qwen2.gguf.ts")).qwen2 },
+  },
+  qwen2_moe: {
+    load: async () => (await import("./model-types/qwen2-moe.ts")).qwen2Moe,
+    gguf: { architecture: "qwen2moe", load: async () => (await import("./model-types/qwen2-moe.gguf.ts")).qwen2Moe },
+  },
+  qwen3: {
+    load: async () => (await import("./model-types/qwen3.ts")).qwen3,
+    gguf: { architecture: "qwen3", load: async () => (await import("./model-types/qwen3.gguf.ts")).qwen3 },
+  },
+  t5: {
+    load: async () => (await import("./model-types/t5.ts")).t5,
+    gguf: { architecture: "t5", load: async () => (await import("./model-types/t5.gguf.ts")).t5, isWritten: false },
+  },
+  xglm: {
+    load: async () => (await import("./model-types/xglm.ts")).xglm,
+    isInTransformersJs: false,
+  },
+};
+
+export const modelTypes: ReadonlyMap<string, ModelType> = new Map(Object.entries(types));
 
 /** `model_type`s that can be opened. */
-export const supportedTypes: readonly string[] = [...architectures.keys()];
+export const supportedTypes: readonly string[] = [...modelTypes.keys()];
 
 /** @throws {FailedPreconditionError} naming the supported ones when `modelType` is another */
 export async function loadArchitecture(modelType: unknown, file: string): Promise<Architecture> {
-  const load = typeof modelType === "string" ? architectures.get(modelType) : undefined;
+  const load = typeof modelType === "string" ? modelTypes.get(modelType)?.load : undefined;
   if (load === undefined) {
     const supported = supportedTypes.join(", ");
     throw new FailedPreconditionError(
@@ -39,3 +109,6 @@ export async function loadArchitecture(modelType: unknown, file: string): Promis
   }
   return load();
 }
+
+/** Whether transformers.js has a class for a model type. */
+export const isInTransformersJs = (modelType: string): boolean => modelTypes.get(modelType)?.isInTransformersJs ?? true;

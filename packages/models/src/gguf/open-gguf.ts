@@ -10,17 +10,18 @@ import { memoryFiles } from "../folder/model-files.ts";
 import type { ModelSource } from "../folder/model-source.ts";
 import { shardNumber, singleFile } from "../checkpoint/weight-files.ts";
 import { makeTokenizer } from "../tokenizer/tokenizer.ts";
-import { ggufArchitecture } from "./architectures/gguf-architectures.ts";
-import { nameDenseTensors, refuseOtherForms, vocabularyOf } from "./architectures/gguf-architecture.ts";
-import type { GgufContents } from "./architectures/gguf-architecture.ts";
 import { denseFile, storedFile } from "./dense-file.ts";
 import { dtypeOf } from "./dense-tensor.ts";
 import type { DenseTensor } from "./dense-tensor.ts";
 import type { GgufFile } from "./gguf-file.ts";
-import { ggufNames, ggufTensorName } from "./gguf-names.ts";
+import { vocabularyOf } from "./form/gguf-form.ts";
+import type { GgufContents, GgufForm } from "./form/gguf-form.ts";
+import { loadGgufForms, typeOfFile } from "./form/load-form.ts";
+import { ggufTensorName } from "./gguf-names.ts";
 import { tokenizerFromGguf } from "./gguf-tokenizer.ts";
-import { findText } from "./tokenizer/tokenizer-metadata.ts";
+import { nameDenseTensors, refuseOtherForms } from "./named-tensors.ts";
 import { openShards } from "./open-shards.ts";
+import { findText } from "./tokenizer/tokenizer-metadata.ts";
 
 /** Most values of a tensor that becomes a list in config.json. */
 const longestList = 65_536;
@@ -119,23 +120,24 @@ function cardOf(metadata: MetadataReader): string | undefined {
 
 const json = (value: object): string => `${JSON.stringify(value, undefined, 2)}\n`;
 
-/** Keys of config.json that transformers declares as float: it refuses 30 where it wants 30.0, which JSON.stringify does not write. */
-const floatKey = /(_eps|_epsilon|_theta|factor|softcapping|_multiplier|logits_scaling|^beta_fast|^beta_slow)$/;
+/** Keys of sections of rotary positions that transformers declares as float. */
+const rotaryFloats = /(_theta|factor|^beta_fast|^beta_slow)$/;
 const floatMark = "float of config.json: ";
 
-/** config.json, with a decimal point in every number of a float key. */
-function configJson(config: JsonObject): string {
+/** config.json, with a decimal point in every number of a float key, which JSON.stringify does not write. */
+function configJson(config: JsonObject, floats: ReadonlySet<string>): string {
   const marked = (value: unknown): unknown =>
     typeof value === "number" && Number.isInteger(value) ? `${floatMark}${value.toFixed(1)}` : value;
   const text = JSON.stringify(
     config,
-    (key, value: unknown) => (!floatKey.test(key) ? value : Array.isArray(value) ? value.map(marked) : marked(value)),
+    (key, value: unknown) =>
+      !floats.has(key) && !rotaryFloats.test(key) ? value : Array.isArray(value) ? value.map(marked) : marked(value),
     2,
   );
   return `${text.replaceAll(new RegExp(`"${floatMark}([^"]+)"`, "g"), "$1")}\n`;
 }
 
-function describe(contents: GgufContents, config: JsonObject, tokens: JsonObject): ModelDescription {
+function describe(contents: GgufContents, form: GgufForm, config: JsonObject, tokens: JsonObject): ModelDescription {
   const { metadata } = contents;
   const readTokenizer = () => tokenizerFromGguf(metadata.metadata, metadata.path);
   const { tokenizer, config: tokenizerConfig } = readTokenizer();
@@ -143,7 +145,7 @@ function describe(contents: GgufContents, config: JsonObject, tokens: JsonObject
   const encoder = new TextEncoder();
   const files = new Map(
     Object.entries({
-      "config.json": configJson(config),
+      "config.json": configJson(config, new Set(form.fields.flatMap(({ float = [] }) => float))),
       "tokenizer.json": JSON.stringify(tokenizer),
       "tokenizer_config.json": json(tokenizerConfig),
       ...(Object.keys(tokens).length > 0 && { "generation_config.json": json(tokens) }),
@@ -184,7 +186,7 @@ function safetensorsName(index: number, count: number): string {
   return count === 1 ? singleFile : `model-${shardNumber(index, count)}.safetensors`;
 }
 
-function readSource(path: string, files: readonly [GgufFile, ...GgufFile[]]): ModelSource {
+async function readSource(path: string, files: readonly [GgufFile, ...GgufFile[]]): Promise<ModelSource> {
   const [first] = files;
   const name = readKind(first);
   const tensors = new Map(files.flatMap((file) => file.tensors.map((tensor) => [tensor.name, tensor])));
@@ -194,15 +196,17 @@ function readSource(path: string, files: readonly [GgufFile, ...GgufFile[]]): Mo
     read: (tensor) => smallValues(files, tensor),
   };
   const { metadata } = contents;
-  refuseOtherForms(contents);
-  const reading = ggufArchitecture(name, first.path)(contents);
-  const { config } = reading;
-  const names = ggufNames.get(config.model_type);
-  if (names === undefined) throw new InternalError(`${first.path}: GGUF has no names for model type ${config.model_type}`);
+  const forms = await loadGgufForms(name, first.path);
+  refuseOtherForms(contents, forms);
+  const [modelType, form] = typeOfFile(forms, contents);
+  const config: JsonObject = Object.assign(
+    { model_type: modelType, architectures: [form.className] },
+    ...form.fields.map(({ read }) => read?.(contents)),
+  );
   const vocabulary = vocabularyOf(contents);
   requireTokens(metadata, vocabulary);
   const tokens = tokenIds(metadata, vocabulary);
-  const dense = files.map((file) => nameDenseTensors(file.tensors, reading, names, file.path));
+  const dense = files.map((file) => nameDenseTensors(file.tensors, form, config, { path: file.path, architecture: name }));
   const whole = { ...config, dtype: configDtype(dense.flat()), ...tokens, ...trimmingOf(metadata, vocabulary) };
   const views = files.map((file, index) => denseFile(file, safetensorsName(index, files.length), dense[index] ?? []));
   return {
@@ -213,8 +217,8 @@ function readSource(path: string, files: readonly [GgufFile, ...GgufFile[]]): Mo
     // float32 would hold the values exactly, at four times the size of 8 bits
     writtenDtype: dense.flat().some(({ source }) => source.type.plain === undefined) ? "bf16" : undefined,
     notes: unreadNote(first.path, metadata.unread()),
-    nameInFile: (tensor) => ggufTensorName(names, tensor, [reading.prefix])?.name ?? tensor,
-    describe: () => Promise.resolve().then(() => describe(contents, whole, tokens)),
+    nameInFile: (tensor) => ggufTensorName(form.tensors, tensor, [form.prefix])?.name ?? tensor,
+    describe: () => Promise.resolve().then(() => describe(contents, form, whole, tokens)),
   };
 }
 
@@ -228,7 +232,7 @@ function readSource(path: string, files: readonly [GgufFile, ...GgufFile[]]): Mo
 export async function openGguf(path: string): Promise<ModelSource> {
   const files = await openShards(path);
   try {
-    return readSource(path, files);
+    return await readSource(path, files);
   } catch (error) {
     for (const file of files) file.close();
     throw error;

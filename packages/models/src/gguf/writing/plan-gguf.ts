@@ -1,17 +1,16 @@
-import { at, FailedPreconditionError, InternalError } from "@mbs/contracts";
+import { at, InternalError } from "@mbs/contracts";
 import type { GgufField, GgufTensor } from "@mbs/gguf";
 import { blockTypeNamed } from "@mbs/gguf";
 import { ggufTrimmingKey } from "../../config/trimming-record.ts";
 import type { JsonObject } from "../../folder/json-file.ts";
 import type { ArchitectureModel } from "../../folder/model.ts";
-import { tensorForms } from "../architectures/tensor-forms.ts";
-import type { TensorForm } from "../architectures/tensor-forms.ts";
 import { renamed } from "../dense-tensor.ts";
-import { ggufNames, ggufTensorName } from "../gguf-names.ts";
-import type { MetadataWriter } from "./gated-metadata.ts";
-import { gemma2, gemma3, granite, llama, mistral, mixtral, phi3, qwen2, qwen2Moe, qwen3 } from "./gated-metadata.ts";
-import { ModelSettings } from "./model-settings.ts";
-import { bloom, gpt2, gptNeox } from "./plain-metadata.ts";
+import type { View } from "../dense-tensor.ts";
+import type { GgufForm } from "../form/gguf-form.ts";
+import { findGgufForm, requireGgufModel } from "../form/load-form.ts";
+import { metadataOrder } from "../form/metadata-fields.ts";
+import { ModelSettings } from "../form/model-settings.ts";
+import { ggufTensorName } from "../gguf-names.ts";
 import { tokenizerFields } from "./tokenizer-fields.ts";
 
 /** A tensor of a GGUF file that is to be written. */
@@ -43,37 +42,6 @@ export interface GgufPlan {
   readonly notes: readonly string[];
 }
 
-/** By `model_type`. */
-const writers: ReadonlyMap<string, MetadataWriter> = new Map([
-  ["bloom", bloom],
-  ["gemma2", gemma2],
-  ["gemma3_text", gemma3],
-  ["gpt2", gpt2],
-  ["gpt_neox", gptNeox],
-  ["granite", granite],
-  ["llama", llama],
-  ["mistral", mistral],
-  ["mixtral", mixtral],
-  ["phi3", phi3],
-  ["qwen2", qwen2],
-  ["qwen2_moe", qwen2Moe],
-  ["qwen3", qwen3],
-]);
-
-/** Model types that are written as GGUF. */
-export const ggufModelTypes: readonly string[] = [...writers.keys()];
-
-/** @throws {FailedPreconditionError} naming the model types that are written */
-export function requireGgufModel({ path, architecture }: Pick<ArchitectureModel, "path" | "architecture">): void {
-  if (writers.has(architecture)) return;
-  throw new FailedPreconditionError(
-    `${path}: model type ${architecture} is not written as GGUF; supported: ${ggufModelTypes.join(", ")}; assemble with another --format`,
-    { architecture },
-  );
-}
-
-const isForm = (name: string): name is keyof typeof tensorForms => Object.hasOwn(tensorForms, name);
-
 /** "blk.3.attn_q.weight" → "blk.{block}.attn_q" */
 const keyOf = (name: string): string => name.replace(/\.(weight|bias)$/, "").replace(/^blk\.\d+\./, "blk.{block}.");
 
@@ -88,7 +56,7 @@ function placeOf(name: string): number {
 function inverse(
   name: string,
   shape: readonly number[],
-  { views }: TensorForm,
+  views: Readonly<Record<string, View>>,
 ): Pick<PlannedGgufTensor, "rows" | "transposed" | "add"> {
   const key = keyOf(name);
   const view = (Object.hasOwn(views, key) ? views[key] : undefined) ?? renamed;
@@ -101,10 +69,9 @@ function inverse(
 }
 
 /** The tensors of a checkpoint as the file has them. */
-function planTensors(model: ArchitectureModel, form: TensorForm): PlannedGgufTensor[] {
-  const { layout, checkpoint, architecture } = model;
-  const names = ggufNames.get(architecture);
-  if (names === undefined) throw new InternalError(`GGUF has no names for model type ${architecture}`);
+function planTensors({ layout, checkpoint, settings }: ArchitectureModel, form: GgufForm): PlannedGgufTensor[] {
+  const { tensors: names } = form;
+  const views = form.views?.(settings) ?? {};
   const found = new Map<string, string[]>();
   for (const { name: tensor } of layout.tensors) {
     const named = ggufTensorName(names, tensor, layout.prefixes);
@@ -117,13 +84,23 @@ function planTensors(model: ArchitectureModel, form: TensorForm): PlannedGgufTen
   }
   const tensors = [...found].map(([name, sources]): PlannedGgufTensor => {
     const own = checkpoint.info(at(sources, 0)).shape;
-    const { transposed, ...rest } = inverse(name, own, form);
+    const { transposed, ...rest } = inverse(name, own, views);
     const plain = transposed === true ? own.toReversed() : own;
-    const isOfExperts = names.tensors.get(keyOf(name))?.includes("{expert}") === true;
+    const isOfExperts = names.get(keyOf(name))?.includes("{expert}") === true;
     const shape = isOfExperts ? [sources.length, ...plain] : plain;
     return { name, shape, sources, ...rest, ...(transposed !== undefined && { transposed }) };
   });
   return tensors.sort((a, b) => placeOf(a.name) - placeOf(b.name) || (a.name < b.name ? -1 : 1));
+}
+
+/** The architecture's own metadata in the order of the file. */
+function ordered({ architecture, fields }: ModelSettings, { firstMetadata = [] }: GgufForm): readonly [string, GgufField][] {
+  const order = [...firstMetadata, ...metadataOrder];
+  const placeOf = (key: string): number => {
+    const place = order.indexOf(key.slice(architecture.length + 1));
+    return place < 0 ? order.length : place;
+  };
+  return [...fields].sort(([a], [b]) => placeOf(a) - placeOf(b));
 }
 
 async function readTokenizer(model: ArchitectureModel) {
@@ -149,11 +126,11 @@ async function readTokenizer(model: ArchitectureModel) {
  */
 export async function planGguf(model: ArchitectureModel, general: ReadonlyMap<string, GgufField>): Promise<GgufPlan> {
   requireGgufModel(model);
-  const architecture = ggufNames.get(model.architecture)?.architecture ?? "";
-  const write = writers.get(model.architecture);
-  if (write === undefined || !isForm(architecture)) throw new InternalError(`GGUF: no form of ${model.architecture}`);
+  const found = await findGgufForm(model.architecture);
+  if (found === undefined) throw new InternalError(`GGUF: no form of ${model.architecture}`);
+  const { architecture, form } = found;
   const settings = new ModelSettings(model.path, model.settings, architecture);
-  const heads = write(settings);
+  for (const { write } of form.fields) write?.(settings);
   const vectors = [...settings.vectors].map(([name, values]): PlannedGgufTensor => ({
     name,
     shape: [values.length],
@@ -166,13 +143,13 @@ export async function planGguf(model: ArchitectureModel, general: ReadonlyMap<st
       ["general.architecture", { type: "string", value: architecture }],
       ["general.type", { type: "string", value: "model" }],
       ...[...general].map(([name, field]) => [`general.${name}`, field] as const),
-      ...settings.fields,
+      ...ordered(settings, form),
       ...(await readTokenizer(model)),
       ...(model.trimming === undefined
         ? []
         : [[ggufTrimmingKey, { type: "string", value: JSON.stringify(model.trimming) }] as const]),
     ]),
-    tensors: [...vectors, ...planTensors(model, tensorForms[architecture](heads))],
+    tensors: [...vectors, ...planTensors(model, form)],
     notes: settings.notes,
   };
 }

@@ -1,5 +1,5 @@
 import { at } from "@mbs/contracts";
-import type { GgufContents } from "./gguf-architecture.ts";
+import type { GgufContents } from "./gguf-form.ts";
 
 /** What llama.cpp takes where a file names no base. */
 const defaultBase = 10_000;

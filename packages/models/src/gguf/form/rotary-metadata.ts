@@ -1,5 +1,5 @@
 import type { JsonObject } from "../../folder/json-file.ts";
-import { llama3Factors } from "../architectures/rotary-config.ts";
+import { llama3Factors } from "./rotary-config.ts";
 import type { ModelSettings } from "./model-settings.ts";
 
 /** The inverse of `rotaryConfig`: metadata of a section of config.json about rotary positions. */

@@ -1,0 +1,37 @@
+import { oneRow, renamed } from "../../gguf/dense-tensor.ts";
+import type { GgufForm } from "../../gguf/form/gguf-form.ts";
+import { always, count, biases, side } from "../../gguf/form/metadata-fields.ts";
+import { gatedFields, gatedParts, gatedTensors } from "../families/gated.gguf.ts";
+import { noWindow } from "./qwen2.gguf.ts";
+
+export const qwen2Moe: GgufForm = {
+  className: "Qwen2MoeForCausalLM",
+  prefix: "model.",
+  tensors: gatedTensors(gatedParts.norms, gatedParts.attention, [
+    ["ffn_gate_inp", "mlp.gate"],
+    ["ffn_gate_exps", "mlp.experts.{expert}.gate_proj"],
+    ["ffn_down_exps", "mlp.experts.{expert}.down_proj"],
+    ["ffn_up_exps", "mlp.experts.{expert}.up_proj"],
+    ["ffn_gate_inp_shexp", "mlp.shared_expert_gate"],
+    ["ffn_gate_shexp", "mlp.shared_expert.gate_proj"],
+    ["ffn_down_shexp", "mlp.shared_expert.down_proj"],
+    ["ffn_up_shexp", "mlp.shared_expert.up_proj"],
+  ]),
+  views: () => ({
+    "blk.{block}.ffn_gate_inp_shexp": (source, name) => (source.shape.length === 1 ? oneRow : renamed)(source, name),
+  }),
+  fields: [
+    ...gatedFields(),
+    count("expert_count", "num_experts"),
+    count("expert_used_count", "num_experts_per_tok"),
+    // older files leave out the widths, which the tensors tell
+    side("moe_intermediate_size", "blk.0.ffn_gate_exps.weight", 1, "expert_feed_forward_length"),
+    side("shared_expert_intermediate_size", "blk.0.ffn_gate_shexp.weight", 0, "expert_shared_feed_forward_length"),
+    biases("qkv_bias", "attn_q", "attn_k", "attn_v"),
+    always({ norm_topk_prob: false, decoder_sparse_step: 1, mlp_only_layers: [] }, (model) => {
+      if (model.find("norm_topk_prob") === true)
+        model.refuse("norm_topk_prob", "shares of the chosen experts are made to sum to 1");
+    }),
+    noWindow,
+  ],
+};
