@@ -1,6 +1,6 @@
 import { parseOptions, UsageError } from "@mbs/contracts";
 import type { OptionTable } from "@mbs/contracts";
-import { editedConfig, hasFile, jsonFile, requireFiniteWeights } from "@mbs/models";
+import { editedConfig, hasFile, isInTransformersJs, jsonFile, requireFiniteWeights } from "@mbs/models";
 import type { Model, OutputFile } from "@mbs/models";
 import { elementTypeNumbers } from "@mbs/onnx";
 import type { Format, FormattedModel } from "../format.ts";
@@ -13,14 +13,11 @@ import { planGrid } from "./weights/quantised-weight.ts";
 import { planTable, refuseTwoRoundings } from "./weights/token-table.ts";
 import { WeightFiles } from "./weights/weight-files.ts";
 
-/** Supported model types for which transformers.js 4.3 has no class: other programs run their files. */
-const unknownThere: ReadonlySet<string> = new Set(["xglm", "mixtral"]);
-
 /** A sentence for the user where transformers.js will not load the folder. */
 export const transformersJsWarning = (modelType: string): string | undefined =>
-  unknownThere.has(modelType)
-    ? `transformers.js has no class for model_type ${modelType}: the ONNX file is for other programs`
-    : undefined;
+  isInTransformersJs(modelType)
+    ? undefined
+    : `transformers.js has no class for model_type ${modelType}: the ONNX file is for other programs`;
 
 /** The weights that config.json names for transformers.js. */
 interface HubHints {
