@@ -5,6 +5,8 @@ import dataclasses
 
 from transformers import AutoConfig
 
+from bases import edits_for
+
 # Values that a key is given beside those that its type suggests.
 VALUES = {
     "hidden_act": ["silu", "gelu_new", "gelu_pytorch_tanh", "relu", "mish"],
@@ -273,34 +275,15 @@ def of_sections(config: dict) -> list[dict]:
 
 
 YARN = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 64}
-# Edits of several keys, each on the bases of one type or of all ("").
+# Edits of several keys, on the bases of all types; those of one type are EDITS of its file.
 SEVERAL = [
-    ("", {"rope_parameters": {"rope_type": "default", "rope_theta": 50.0}, "rope_scaling": YARN}),
-    ("", {"rope_parameters": {"rope_type": "default", "rope_theta": 50.0}, "rope_scaling": {"type": "linear", "factor": 2.0}, "rope_theta": 900.0}),
-    ("", {"rope_parameters": {"rope_type": "default", "rope_theta": 50.0}, "rope_scaling": {}}),
-    ("", {"rope_scaling": YARN, "max_position_embeddings": 256, "original_max_position_embeddings": 32}),
-    ("", {"rope_scaling": {**YARN, "factor": None}, "max_position_embeddings": 256}),
-    ("", {"rope_parameters": None, "rope_theta": 50.0}),
-    ("", {"hidden_size": 16, "num_attention_heads": 4}),
-    ("qwen2", {"use_sliding_window": False, "layer_types": ["sliding_attention", "full_attention", "sliding_attention"]}),
-    ("qwen2", {"use_sliding_window": False, "layer_types": ["full_attention", "linear_attention", "full_attention"]}),
-    ("qwen3", {"use_sliding_window": False, "layer_types": ["full_attention", "linear_attention", "full_attention"]}),
-    ("qwen3", {"use_sliding_window": False, "layer_types": ["sliding_attention", "full_attention", "sliding_attention"]}),
-    ("qwen2_moe", {"use_sliding_window": False, "layer_types": ["sliding_attention", "full_attention", "sliding_attention"]}),
-    ("qwen2", {"use_sliding_window": True, "sliding_window": None}),
-    ("qwen3", {"use_sliding_window": True, "sliding_window": None}),
-    ("qwen2_moe", {"use_sliding_window": True, "sliding_window": None}),
-    ("mistral", {"sliding_window": None, "layer_types": ["sliding_attention", "full_attention", "sliding_attention"]}),
-    ("mistral", {"layer_types": ["full_attention", "sliding_attention", "full_attention"], "use_cache": False}),
-    ("bloom", {"slow_but_exact": True, "pretraining_tp": 2}),
-    ("bloom", {"slow_but_exact": True, "pretraining_tp": 4}),
-    ("phi3", {"rope_scaling": {"type": "longrope", "short_factor": [1.0, 1.1], "long_factor": [1.5, 3.0]}, "original_max_position_embeddings": 16}),
-    ("gemma3_text", {"rope_parameters": None, "rope_scaling": None}),
-    ("gemma2", {"sliding_window": 4, "layer_types": ["sliding_attention", "sliding_attention", "full_attention"]}),
-    ("t5", {"feed_forward_proj": "relu", "dense_act_fn": "gelu_new", "is_gated_act": False}),
-    ("mt5", {"feed_forward_proj": "gated-gelu", "dense_act_fn": "gelu_new", "is_gated_act": True}),
-    ("t5", {"tie_word_embeddings": False, "scale_decoder_outputs": True}),
-    ("t5", {"tie_word_embeddings": True, "scale_decoder_outputs": False}),
+    {"rope_parameters": {"rope_type": "default", "rope_theta": 50.0}, "rope_scaling": YARN},
+    {"rope_parameters": {"rope_type": "default", "rope_theta": 50.0}, "rope_scaling": {"type": "linear", "factor": 2.0}, "rope_theta": 900.0},
+    {"rope_parameters": {"rope_type": "default", "rope_theta": 50.0}, "rope_scaling": {}},
+    {"rope_scaling": YARN, "max_position_embeddings": 256, "original_max_position_embeddings": 32},
+    {"rope_scaling": {**YARN, "factor": None}, "max_position_embeddings": 256},
+    {"rope_parameters": None, "rope_theta": 50.0},
+    {"hidden_size": 16, "num_attention_heads": 4},
 ]
 
 
@@ -313,5 +296,5 @@ def edits_of(base: dict, thorough: bool) -> list[dict | str]:
         if thorough or key not in DULL and (key in config or key in ROTARY):
             edits += of_one_key(config, key, thorough, known)
     edits += of_sections(config)
-    edits += [edit for kind, edit in SEVERAL if kind in ("", base["type"])]
+    edits += [*SEVERAL, *edits_for(base["type"])]
     return edits

@@ -147,7 +147,7 @@ def save(bases: dict) -> None:
         f"{json.dumps(kind)}:{json.dumps(keys, separators=(',', ':'))}" for kind, keys in class_defaults().items()
     )
     lines = [f'{{"transformers":"{transformers.__version__}","defaults":{{\n{defaults}}},\n"bases":{{']
-    for at, name in enumerate(name for name in BASES if name in bases):
+    for at, name in enumerate(name for name in bases if name in BASES):
         base = bases[name]
         head = json.dumps({key: value for key, value in base.items() if key != "cases"}, separators=(",", ":"))
         cases = ",\n".join(json.dumps(case, separators=(",", ":")) for case in base["cases"])
@@ -164,7 +164,7 @@ def main(names: list[str]) -> None:
     wanted = [name for name, base in BASES.items() if not names or name in names or base["type"] in names]
     bases = json.loads(GOLDEN.read_text())["bases"] if GOLDEN.exists() else {}
     with Pool(2, maxtasksperchild=1) as pool:
-        for name, made in pool.imap_unordered(make_base, wanted, chunksize=1):
+        for name, made in pool.imap(make_base, wanted, chunksize=1):
             bases[name] = made
             save(bases)
 

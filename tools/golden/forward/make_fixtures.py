@@ -1,7 +1,7 @@
 """Random tiny models and their logits by transformers, as fixtures of packages/models.
 
     python tools/golden/forward/make_fixtures.py              # all tiny models
-    python tools/golden/forward/make_fixtures.py CASE …       # some of them
+    python tools/golden/forward/make_fixtures.py CASE …       # some of them, or all of a type
     python tools/golden/forward/make_fixtures.py MODEL        # logits of a model folder, to MODEL's golden file
 
 Needs torch and transformers (made with torch 2.15.0, transformers 5.24.0). Weights are random and rounded to the stored
@@ -17,9 +17,12 @@ from pathlib import Path
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, BloomConfig, BloomForCausalLM
 
-from cases import CASES as FAMILY_CASES
-
 ROOT = Path(__file__).resolve().parents[3]
+sys.path.insert(0, str(ROOT / "tools/golden"))
+
+from model_types import models, seed_of  # noqa: E402
+
+FAMILY_CASES = models("FORWARD")
 FIXTURES = ROOT / "packages/models/test/fixtures/forward"
 
 VOCABULARY = 64
@@ -233,6 +236,6 @@ if __name__ == "__main__":
         for seed, case in enumerate(CASES):
             if not wanted or case in wanted:
                 make_case(case, seed)
-        for seed, case in enumerate(FAMILY_CASES):
-            if not wanted or case in wanted:
-                make_family_case(case, 100 + seed)
+        for name, case in FAMILY_CASES.items():
+            if not wanted or name in wanted or case["type"] in wanted:
+                make_family_case(name, seed_of(name, case))

@@ -1,6 +1,6 @@
 """Golden tensor names: what llama.cpp's converter calls the tensors of small checkpoints.
 
-    pip install gguf==0.19.0 safetensors==0.8.0 numpy
+    pip install gguf==0.19.0 safetensors==0.8.0 numpy torch==2.15.0
     python tools/golden/gguf/make_names.py packages/models/test/fixtures
 
 The maps are those of the gguf package; experts are put together as convert_hf_to_gguf.py does it.
@@ -11,26 +11,14 @@ import re
 import sys
 from pathlib import Path
 
-from gguf import MODEL_ARCH, get_tensor_name_map
+from gguf import MODEL_ARCH_NAMES, get_tensor_name_map
 from safetensors import safe_open
 
-ARCHITECTURES = {
-    "bloom": MODEL_ARCH.BLOOM,
-    "gemma2": MODEL_ARCH.GEMMA2,
-    "gemma3_text": MODEL_ARCH.GEMMA3,
-    "gpt2": MODEL_ARCH.GPT2,
-    "gpt_neox": MODEL_ARCH.GPTNEOX,
-    "granite": MODEL_ARCH.GRANITE,
-    "llama": MODEL_ARCH.LLAMA,
-    "mistral": MODEL_ARCH.LLAMA,
-    "mixtral": MODEL_ARCH.LLAMA,
-    "mt5": MODEL_ARCH.T5,
-    "phi3": MODEL_ARCH.PHI3,
-    "qwen2": MODEL_ARCH.QWEN2,
-    "qwen2_moe": MODEL_ARCH.QWEN2MOE,
-    "qwen3": MODEL_ARCH.QWEN3,
-    "t5": MODEL_ARCH.T5,
-}
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from model_types import TYPES  # noqa: E402
+
+ARCHITECTURES = {name: architecture for architecture, name in MODEL_ARCH_NAMES.items()}
 
 
 def merged(name: str) -> str:
@@ -46,9 +34,11 @@ def main(fixtures: Path) -> None:
         if not config.exists():
             continue
         model_type = json.loads(config.read_text())["model_type"]
-        if model_type not in ARCHITECTURES:
+        # a type that llama.cpp does not have is left out
+        architecture = ARCHITECTURES.get(getattr(TYPES[model_type], "ARCHITECTURE", model_type))
+        if architecture is None:
             continue
-        names = get_tensor_name_map(ARCHITECTURES[model_type], 8)
+        names = get_tensor_name_map(architecture, 8)
         own = golden.setdefault(model_type, {})
         for file in sorted(folder.glob("*.safetensors")):
             with safe_open(file, "np") as tensors:

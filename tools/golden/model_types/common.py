@@ -1,0 +1,76 @@
+"""Sizes of tiny models that several types have, by what they are for: see __init__.py."""
+
+
+def rope(kind: str = "default", theta: float = 10000.0, **more) -> dict:
+    """Rotary positions as transformers 5 writes them."""
+    return {"rope_type": kind, "rope_theta": theta, **more}
+
+
+def sweep_rope(kind: str = "default", theta: float = 500.0, **more) -> dict:
+    return rope(kind, theta, **more)
+
+
+FORWARD_LONG = 300
+FORWARD_SMALL = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 4, "max_position_embeddings": 512}
+FORWARD_GROUPED = {**FORWARD_SMALL, "num_key_value_heads": 2}
+FORWARD_T5 = {"d_model": 16, "d_kv": 6, "d_ff": 24, "num_layers": 2, "num_heads": 4, "pad_token_id": 0, "decoder_start_token_id": 0}
+
+SWEEP_VOCABULARY = 64
+SWEEP_SMALL = {
+    "vocab_size": SWEEP_VOCABULARY,
+    "hidden_size": 16,
+    "intermediate_size": 24,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "hidden_act": "gelu",
+    "rms_norm_eps": 0.003,
+    "max_position_embeddings": 512,
+    "tie_word_embeddings": False,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+    "use_cache": True,
+    "initializer_range": 0.02,
+    "attention_dropout": 0.0,
+    "torch_dtype": "float32",
+}
+SWEEP_WINDOWS = {"use_sliding_window": True, "sliding_window": 5, "max_window_layers": 1}
+SWEEP_GEMMA = {
+    **{key: value for key, value in SWEEP_SMALL.items() if key != "hidden_act"},
+    "head_dim": 8,
+    "hidden_activation": "gelu",
+    "sliding_window": 6,
+    "query_pre_attn_scalar": 12,
+    "attention_bias": False,
+    "tie_word_embeddings": True,
+}
+SWEEP_T5 = {
+    "vocab_size": SWEEP_VOCABULARY,
+    "d_model": 16,
+    "d_kv": 6,
+    "d_ff": 24,
+    "num_layers": 2,
+    "num_decoder_layers": 2,
+    "num_heads": 4,
+    "relative_attention_num_buckets": 8,
+    "relative_attention_max_distance": 20,
+    "layer_norm_epsilon": 0.003,
+    "is_encoder_decoder": True,
+    "pad_token_id": 0,
+    "eos_token_id": 1,
+    "decoder_start_token_id": 3,
+    "use_cache": True,
+    "dropout_rate": 0.1,
+    "initializer_factor": 1.0,
+    "n_positions": 512,
+}
+SWEEP_YARN = {"factor": 4.0, "original_max_position_embeddings": 64, "beta_fast": 16.0, "beta_slow": 2.0, "attention_factor": 1.2}
+SWEEP_WIDE = {"hidden_size": 32}
+
+GGUF_SMALL = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 1, "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 512}
+GGUF_GEMMA = {**GGUF_SMALL, "head_dim": 8, "query_pre_attn_scalar": 8, "sliding_window": 5}
+
+LOADS_PLAIN = {"hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4, "max_position_embeddings": 128}
+LOADS_GROUPED = {**LOADS_PLAIN, "num_key_value_heads": 2, "head_dim": 16}
+LOADS_GEMMA = {**LOADS_GROUPED, "sliding_window": 8, "query_pre_attn_scalar": 16}
+LOADS_T5 = {"d_model": 64, "d_kv": 16, "d_ff": 96, "num_layers": 2, "num_heads": 4, "pad_token_id": 0, "decoder_start_token_id": 0}
