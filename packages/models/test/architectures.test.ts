@@ -6,7 +6,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { at, BadDataError, FailedPreconditionError } from "@mbs/contracts";
 import type { Matrix } from "@mbs/contracts";
-import { openModel, writeSafetensors } from "../src/index.ts";
+import { openModel, planGguf, writeSafetensors } from "../src/index.ts";
 import { walkStep } from "../src/testing.ts";
 import type { ArchitectureModel, Model } from "../src/index.ts";
 
@@ -355,6 +355,12 @@ const broken: [string, Config, RegExp][] = [
   ["granite-multipliers-f32", { logits_scaling: 0 }, /logits_scaling must be above 0, not 0/],
   ["granite-multipliers-f32", { attention_multiplier: null }, /attention_multiplier must be above 0, not null/],
   ["granite-tied-biases-bf16", { tie_word_embeddings: false }, /lm_head\.weight is missing/],
+  ["smollm3-still-f32", { no_rope_layers: [1, 0] }, /no_rope_layers must be a list of at least 5 numbers, not \[1,0\]/],
+  [
+    "smollm3-still-f32",
+    { no_rope_layers: null, no_rope_layer_interval: 0 },
+    /no_rope_layer_interval must be a whole number other/,
+  ],
   ["mixtral-f32", { num_experts_per_tok: 6 }, /num_experts_per_tok must be at most num_local_experts 5, not 6/],
   ["mixtral-f32", { num_local_experts: 4 }, /experts\.4\.w1\.weight is unknown/],
   ["qwen2-moe-f32", { num_experts_per_tok: 6 }, /num_experts_per_tok must be at most num_experts 5, not 6/],
@@ -385,6 +391,33 @@ for (const [fixture, change, message] of broken) {
     } catch (error) {
       assert.instance(error, BadDataError, String(error));
       assert.match(String(error), message);
+    }
+  });
+}
+
+const llama3 = { rope_type: "llama3", factor: 8, low_freq_factor: 1, high_freq_factor: 4, original_max_position_embeddings: 64 };
+
+/** Models that are read, and that a GGUF file of their architecture cannot hold. */
+const unsayable: [string, Config, RegExp][] = [
+  ["smollm3-still-f32", { no_rope_layers: [1, 0, 1, 0, 1] }, /no_rope_layers of config\.json: not every fourth block is without/],
+  ["smollm3-still-f32", { no_rope_layers: null, no_rope_layer_interval: 2 }, /no_rope_layer_interval of config\.json: not every/],
+  [
+    "smollm3-still-f32",
+    { rope_parameters: { rope_theta: 100, ...llama3 } },
+    /rope_parameters .* positions are scaled by "llama3"/,
+  ],
+];
+for (const [fixture, change, message] of unsayable) {
+  test(`${fixture}: ${JSON.stringify(change)} is not written as GGUF`, async () => {
+    const model = await openArchitecture(await changed(fixture, (config) => ({ ...config, ...change })));
+    try {
+      await planGguf(model, new Map());
+      assert.unreachable();
+    } catch (error) {
+      assert.instance(error, FailedPreconditionError, String(error));
+      assert.match(String(error), message);
+    } finally {
+      await model.close();
     }
   });
 }

@@ -79,6 +79,10 @@ const types: Readonly<Record<string, ModelType>> = {
     load: async () => (await import("./model-types/qwen3.ts")).qwen3,
     gguf: { architecture: "qwen3", load: async () => (await import("./model-types/qwen3.gguf.ts")).qwen3 },
   },
+  smollm3: {
+    load: async () => (await import("./model-types/smollm3.ts")).smollm3,
+    gguf: { architecture: "smollm3", load: async () => (await import("./model-types/smollm3.gguf.ts")).smollm3 },
+  },
   t5: {
     load: async () => (await import("./model-types/t5.ts")).t5,
     gguf: { architecture: "t5", load: async () => (await import("./model-types/t5.gguf.ts")).t5, isWritten: false },

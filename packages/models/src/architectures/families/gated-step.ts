@@ -27,8 +27,11 @@ function attention(
   const parts = fused ? splitColumns(sequence, at(made, 0), sizes) : made;
   const part = (index: number, count: number): string => sequence.splitHeads(at(parts, index), count, headSize);
   const [query, key, value] = [part(0, heads), part(1, kvHeads), part(2, kvHeads)];
-  const turned = (value: string, role: string, count: number): string =>
-    sequence.rotate(headNorms ? rmsNorm(sequence, value, role, { size: headSize, ...norm }) : value, rotary, count);
+  const turned = (value: string, role: string, count: number): string => {
+    const normed = headNorms ? rmsNorm(sequence, value, role, { size: headSize, ...norm }) : value;
+    // without frequencies all elements stay as they are
+    return rotary.frequencies.length === 0 ? normed : sequence.rotate(normed, rotary, count);
+  };
   return sequence.attend(turned(query, "query-norm", heads), turned(key, "key-norm", kvHeads), value, {
     heads,
     kvHeads,
