@@ -24,10 +24,11 @@ async function writeTexts(folder: string, offset: number): Promise<void> {
   }
 }
 
+const read = async (file: string) => JSON.parse(await readFile(file, "utf8")) as Record<string, unknown>;
+
 /** GGUF files are written only where llama.cpp has a name for how a tokenizer splits texts. */
 async function splitAsBloom(folder: string): Promise<void> {
   const path = join(folder, "tokenizer.json");
-  const read = async (file: string) => JSON.parse(await readFile(file, "utf8")) as Record<string, unknown>;
   const { pre_tokenizer } = await read("datasets/controlled-bloom-small/tokenizer.json");
   await writeFile(path, JSON.stringify({ ...(await read(path)), pre_tokenizer }, undefined, 2));
 }

@@ -49,14 +49,15 @@ test("a flipped bit is found, and no list excuses it", () => {
   assert.match(differenceText([difference]), /BITS case\/layers.*aa.*→.*ab/);
 });
 
+const meant = (from: number, to: number): Intended => ({
+  ...nothing,
+  changes: [{ path: "*/options/bits", from, to, why: "4 is the default now" }],
+});
+
 test("a changed value of JSON is found, and excused where it is meant, with that value alone", () => {
   const after = changed(["layers", "metadata", "options", "bits"], 4);
   const path = "case/layers/metadata/options/bits";
   assert.equal(compare(after), [{ path, bits: false, before: 3, after: 4 }]);
-  const meant = (from: number, to: number): Intended => ({
-    ...nothing,
-    changes: [{ path: "*/options/bits", from, to, why: "4 is the default now" }],
-  });
   assert.equal(compare(after, meant(3, 4)), []);
   assert.is(compare(after, meant(3, 5)).length, 1);
 });

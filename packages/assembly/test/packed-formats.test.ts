@@ -188,11 +188,13 @@ test("the same is refused before there are layers, as far as the solver says wha
   assert.match(await check("gptq", codes, narrow), "[144, 48] is no multiple of 32 both ways");
 });
 
+/** Zero points of the grids that a format likes best, or their kind where they are no groups. */
+async function zeroPointsOf(options: object): Promise<unknown> {
+  const [best] = (await assemble.holds?.({ ...options })) ?? [];
+  return best?.kind === "groups" ? best.zeroPoints : best?.kind;
+}
+
 test("each format says which zero points its layers should have", async () => {
-  const zeroPointsOf = async (options: object): Promise<unknown> => {
-    const [best] = (await assemble.holds?.({ ...options })) ?? [];
-    return best?.kind === "groups" ? best.zeroPoints : best?.kind;
-  };
   const asked = ["dense", "gptq", "gptq-v2", "compressed-tensors", "onnx", "gguf"].map((format) => zeroPointsOf({ format }));
   assert.equal(await Promise.all(asked), ["any", "from-one", "any", "middle", "any", "blocks"]);
   assert.is(await zeroPointsOf({}), "any");

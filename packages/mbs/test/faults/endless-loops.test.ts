@@ -45,10 +45,8 @@ test("29: a solver that never returns ends at the second SIGINT, with its signal
       solve() { console.error("begun"); for (;;); } };\n`,
   );
   const output = path("no.arrow");
-  const child = spawn(process.execPath, [
-    program,
-    ...["compress", "--model", model, "--solver", solver, "--factors", factors, "--output", output, "--quiet"],
-  ]);
+  const command = ["compress", "--model", model, "--solver", solver, "--factors", factors, "--output", output, "--quiet"];
+  const child = spawn(process.execPath, [program, ...command]);
   let stderr = "";
   const begun = new Promise<void>((resolve) => {
     child.stderr.on("data", (chunk: Buffer) => {

@@ -29,9 +29,9 @@ function ask<Answer>({ name }: Solver, about: string, question: () => Answer): A
 }
 
 /** The column order that a solver prefers. */
-export function preferredOrderOf({ preferredOrder }: Solver, options: SolverOptions): string | undefined {
-  if (preferredOrder === undefined) return undefined;
-  return asksForBlocks(options) ? blockOrder : preferredOrder(options, groupGridOf(options) ?? { kind: "none" });
+export function preferredOrderOf(solver: Solver, options: SolverOptions): string | undefined {
+  if (solver.preferredOrder !== undefined && asksForBlocks(options)) return blockOrder;
+  return solver.preferredOrder?.(options, groupGridOf(options) ?? { kind: "none" });
 }
 
 /**

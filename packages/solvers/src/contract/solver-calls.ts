@@ -1,5 +1,5 @@
 import { inspect } from "node:util";
-import { gridDefaults, type GridValues } from "../grids/grid-options.ts";
+import { gridDefaults } from "../grids/grid-options.ts";
 import { InternalError, UsageError, type MbsError, type Solver, type SolverSetting } from "@mbs/contracts";
 
 /** A third-party solver has its own copy of contracts, whose classes `instanceof` does not match. */
@@ -40,7 +40,7 @@ export function dependentDefaults(
   setting: SolverSetting,
 ): SolverOptions {
   try {
-    const ofGrid = solver.grids && gridDefaults(solver.grids, options as GridValues, setting);
+    const ofGrid = solver.grids && gridDefaults(solver.grids, options, setting);
     const defaults = { ...ofGrid, ...solver.dependentDefaults?.(options as SolverOptions, setting) };
     return Object.fromEntries(
       Object.entries(defaults).flatMap(([name, value]) =>

@@ -2,6 +2,8 @@ import { isObject, optionsMisfit } from "@mbs/contracts";
 
 const statisticNames: readonly string[] = ["factor", "diagonal", "gram", "crossMoment", "languageDiagonals"];
 
+const isKind = (kind: unknown): boolean => kind === "groups" || kind === "blocks" || kind === "none";
+
 /** What keeps a value from being a solver, or undefined where it has the shape of one. */
 export function solverMisfit(solver: unknown): string | undefined {
   if (!isObject(solver)) return "it has no default export that is a solver object";
@@ -23,7 +25,6 @@ export function solverMisfit(solver: unknown): string | undefined {
   if (!Array.isArray(needs)) return "its needs are not a list";
   const unknown = needs.find((need) => !statisticNames.includes(need as string));
   if (unknown !== undefined) return `it needs ${JSON.stringify(unknown)}; statistics are ${statisticNames.join(", ")}`;
-  const isKind = (kind: unknown): boolean => kind === "groups" || kind === "blocks" || kind === "none";
   if (grids !== undefined && !(Array.isArray(grids) && grids.every(isKind))) {
     return "its grids are not a list of groups, blocks and none";
   }
