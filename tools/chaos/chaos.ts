@@ -7,10 +7,12 @@ import { LocalEngine } from "./local-engine.ts";
 import { kill, orphansOf } from "./processes.ts";
 import type { Marked } from "./processes.ts";
 import { QueueEngine } from "./queue-engine.ts";
-import { resultsOf, writeRecipe } from "./recipe.ts";
+import { resultsOf, threadsOf, writeRecipe } from "./recipe.ts";
 
 export interface ChaosOptions {
   readonly engine: "local" | "queue";
+  /** What the queue's workers meet the run at; default S3. */
+  readonly store?: "s3" | "folder";
   /** How many to make, over as many runs as that takes. */
   readonly kills: number;
   readonly seed: number;
@@ -48,8 +50,8 @@ export interface Tally {
 const killsOfRun = 10;
 /** Longest time between two of them, as a fraction of the time that a run takes. */
 const longestPause = 0.5;
-/** Milliseconds without a kill after which a run must have ended. */
-const longestRun = 1_200_000;
+/** Milliseconds without a kill after which a run must have ended, and as a multiple of what one takes that is left alone. */
+const longestRun = { least: 600_000, multiple: 10 };
 
 const triesAgain = 75;
 const failed = 70;
@@ -64,7 +66,9 @@ class Chaos {
   readonly #engine: ChaosEngine;
   readonly #random: Random;
   readonly #begun = performance.now();
-  /** Milliseconds that a run takes which is left alone; undefined until there was one. */
+  /** Threads → path → hash. */
+  readonly #whole = new Map<number, ReadonlyMap<string, string>>();
+  /** Milliseconds that a run takes which is left alone, or took that was struck if that is less; undefined until there was one. */
   #duration: number | undefined;
 
   constructor(options: ChaosOptions, engine: ChaosEngine) {
@@ -79,21 +83,20 @@ class Chaos {
   async runAll(): Promise<void> {
     const { folder, kills, say } = this.#options;
     const corpus = await writeCorpus(folder);
-    const whole = await writeRecipe(folder, "whole", corpus);
-    await mbs(["run", whole.recipe, "--quiet", "--workers", "1", "--threads", "1"]);
-    const expected = await resultsOf(whole.output);
     while (this.#duration === undefined || this.tally.kills < kills) {
       const { recipe, output } = await writeRecipe(folder, `killed-${this.tally.runs}`, corpus);
       const isAlone = this.#duration === undefined;
       const began = performance.now();
       const isOver = await this.#runOne(recipe, isAlone ? 0 : Math.min(killsOfRun, kills - this.tally.kills));
-      this.#duration ??= performance.now() - began;
+      // the machine may have been busy before
+      this.#duration = Math.min(this.#duration ?? Infinity, performance.now() - began);
       this.tally.runs += 1;
       if (!isOver) {
         this.tally.lost += 1;
         continue; // what it has left is kept, to look at
       }
       const found = await resultsOf(output);
+      const expected = await this.#expected(corpus, await threadsOf(output));
       const lacks = [...expected.keys()].filter((name) => !found.has(name));
       const differs = [...found].filter(([name, hash]) => expected.get(name) !== hash).map(([name]) => name);
       if (lacks.length > 0) {
@@ -105,6 +108,21 @@ class Chaos {
       } else await rm(output, { recursive: true });
       this.#sayProgress();
     }
+  }
+
+  get #longestRun(): number {
+    return Math.max(longestRun.least, longestRun.multiple * (this.#duration ?? 0));
+  }
+
+  /** The results of a run that is left alone, with as many threads as another one took when it began. */
+  async #expected(corpus: string, threads: number): Promise<ReadonlyMap<string, string>> {
+    const known = this.#whole.get(threads);
+    if (known !== undefined) return known;
+    const { recipe, output } = await writeRecipe(this.#options.folder, `whole-${threads}`, corpus);
+    await mbs(["run", recipe, "--quiet", "--workers", "1", "--threads", String(threads)]);
+    const found = await resultsOf(output);
+    this.#whole.set(threads, found);
+    return found;
   }
 
   #sayProgress(): void {
@@ -128,11 +146,11 @@ class Chaos {
     const until = this.tally.kills + most;
     let struck = performance.now();
     for (;;) {
-      const run = this.#engine.startRun(recipe);
+      const run = this.#engine.startRun(recipe, this.#random);
       const ended = await this.#strikeUntilEnd(run, until, () => (struck = performance.now()));
       this.tally.orphans += await orphansOf(run);
       log(`run: ${String(ended)} ${run.said()}`);
-      const isLate = performance.now() - struck > longestRun;
+      const isLate = performance.now() - struck > this.#longestRun;
       if (ended !== 0 && ended !== null && isExcused(ended, run.said())) {
         this.tally.gaveUp += 1;
         await wait(200);
@@ -164,7 +182,7 @@ class Chaos {
       if (at === "coordinator") break;
     }
     const tooLong = new AbortController();
-    const timer = wait(longestRun, undefined, { signal: tooLong.signal }).then(
+    const timer = wait(this.#longestRun, undefined, { signal: tooLong.signal }).then(
       () => void kill(run.pid),
       () => undefined,
     );
@@ -184,9 +202,9 @@ class Chaos {
  * written with a run that was left alone. Linux alone, after a build.
  */
 export async function causeChaos(options: ChaosOptions): Promise<Tally> {
-  const { engine, folder, log } = options;
+  const { engine, folder, log, store = "s3" } = options;
   await mkdir(folder, { recursive: true });
-  const chaos = new Chaos(options, engine === "local" ? new LocalEngine() : await QueueEngine.open(folder, log));
+  const chaos = new Chaos(options, engine === "local" ? new LocalEngine() : await QueueEngine.open(folder, store, log));
   try {
     await chaos.runAll();
   } finally {

@@ -18,8 +18,8 @@ export type OnStep = (step: string) => void;
 export interface ChaosEngine {
   /** Starts what a run needs besides its own process; what an earlier run has left there is gone. */
   prepare(onStep: OnStep): Promise<void>;
-  /** Starts or resumes a run. */
-  startRun(recipe: string): Marked;
+  /** Starts or resumes a run, on as many processors and workers as comes up. */
+  startRun(recipe: string, random: Random): Marked;
   /** Does something bad; what it has killed besides the run comes back by itself. @returns undefined where it hit nothing */
   strike(run: Marked, random: Random): Promise<Strike | undefined>;
   /** Waits until all is there again. @returns processes that have outlived those that had started them, since the last call */
@@ -37,3 +37,9 @@ export function choose<T>(random: Random, choices: readonly (readonly [T, weight
   }
   throw new Error("there is nothing to choose from");
 }
+
+/** What a process is started on. */
+export const processorCounts = [
+  ["all", 1],
+  ["one", 1],
+] as const;

@@ -1,6 +1,6 @@
-import { choose } from "./engine.ts";
+import { choose, processorCounts } from "./engine.ts";
 import type { ChaosEngine, OnStep, Random, Strike } from "./engine.ts";
-import { kill, processesOf, start } from "./processes.ts";
+import { kill, nodeOn, processesOf, start } from "./processes.ts";
 import type { Marked } from "./processes.ts";
 import { command } from "./programs/settings.ts";
 
@@ -14,7 +14,7 @@ export function stepOf(line: string): string | undefined {
   }
 }
 
-/** `mbs run --workers 2`: the run and its two workers are killed. */
+/** `mbs run`: the run and its workers are killed, and it goes on with another number of them, on other processors. */
 export class LocalEngine implements ChaosEngine {
   #onStep: OnStep = () => undefined;
 
@@ -22,9 +22,13 @@ export class LocalEngine implements ChaosEngine {
     this.#onStep = onStep;
   }
 
-  startRun(recipe: string): Marked {
-    const words = [command, "run", recipe, "--json", "--workers", "2", "--threads", "1"];
-    return start(process.execPath, words, {
+  startRun(recipe: string, random: Random): Marked {
+    const workers = choose(
+      random,
+      ["1", "2", "3"].map((count) => [count, 1] as const),
+    );
+    const words = [command, "run", recipe, "--json", "--workers", workers];
+    return start(nodeOn(choose(random, processorCounts), words), {
       onLine: (line) => {
         const step = stepOf(line);
         if (step !== undefined) this.#onStep(step);

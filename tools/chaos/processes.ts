@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { setTimeout as wait } from "node:timers/promises";
 
@@ -31,8 +32,7 @@ export interface Marked {
 
 /** @param onLine called with each line of both outputs */
 export function start(
-  program: string,
-  words: readonly string[],
+  [program, ...words]: readonly [string, ...string[]],
   options: { readonly environment?: NodeJS.ProcessEnv; readonly onLine?: (line: string) => void } = {},
 ): Marked {
   const { environment = {}, onLine } = options;
@@ -59,6 +59,13 @@ export function start(
   const ended = new Promise<number | null>((done) => child.once("exit", done));
   return { child, pid, mark, ended, said: () => said };
 }
+
+/** The first processor that this process may run on. */
+const [firstProcessor = "0"] = /^Cpus_allowed_list:\s*(\d+)/m.exec(readFileSync("/proc/self/status", "utf8"))?.slice(1) ?? [];
+
+/** Node's command and arguments, on all processors or on one alone, as on a smaller machine. */
+export const nodeOn = (processors: "all" | "one", words: readonly string[]): readonly [string, ...string[]] =>
+  processors === "all" ? [process.execPath, ...words] : ["taskset", "--cpu-list", firstProcessor, process.execPath, ...words];
 
 /** Whether a process is there: not even as one whose end nobody has asked for. */
 async function isThere(pid: number): Promise<boolean> {

@@ -2,36 +2,39 @@ import { rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { choose } from "./engine.ts";
+import { artifactFiles, damageOne } from "./damage.ts";
+import { choose, processorCounts } from "./engine.ts";
 import type { ChaosEngine, OnStep, Random, Strike } from "./engine.ts";
-import { kill, orphansOf, processesOf, start } from "./processes.ts";
+import { kill, nodeOn, orphansOf, processesOf, start } from "./processes.ts";
 import type { Marked } from "./processes.ts";
 import { model } from "./recipe.ts";
-import { redisServer, s3Server } from "./servers.ts";
+import { emptyFolder, redisServer, s3Server } from "./servers.ts";
 import type { Redis, S3, Server } from "./servers.ts";
 
 const program = (name: string): string => fileURLToPath(new URL(`programs/${name}`, import.meta.url));
-const node = ["--import", "tsx"];
+const tsx = ["--import", "tsx"];
 
 /** Longest pause before something that was killed is there again, in milliseconds. */
 const longestPause = 1500;
 const longestStall = 5000;
 
+type Processors = (typeof processorCounts)[number][0];
+
 /** A worker that is started again whenever it ends, as a service is. */
 class KeptWorker {
-  readonly #launch: () => Marked;
+  readonly #launch: (processors: Processors) => Marked;
   readonly #cache: string;
   #worker: Marked | undefined;
   #keeping: Promise<void> | undefined;
   #isEnding = false;
-  /** Of the next start: how long it takes, and whether the worker has its cache still. */
-  #next = { pause: 0, isNew: false };
+  /** Of the next start: how long it takes, whether the worker has its cache still, and what it runs on. */
+  #next: { pause: number; isNew: boolean; processors: Processors } = { pause: 0, isNew: false, processors: "all" };
   orphans = 0;
   /** Resolves when it has been there for the first time. */
   readonly ready: Promise<void>;
   isReady = (): void => undefined;
 
-  constructor(launch: () => Marked, cache: string) {
+  constructor(launch: (processors: Processors) => Marked, cache: string) {
     this.#launch = launch;
     this.#cache = cache;
     this.ready = new Promise((resolve) => (this.isReady = resolve));
@@ -43,13 +46,13 @@ class KeptWorker {
 
   async #keep(): Promise<void> {
     while (!this.#isEnding) {
-      const worker = this.#launch();
+      const worker = this.#launch(this.#next.processors);
       this.#worker = worker;
       await worker.ended;
       this.#worker = undefined;
       this.orphans += await orphansOf(worker);
       const { pause, isNew } = this.#next;
-      this.#next = { pause: 0, isNew: false };
+      this.#next = { ...this.#next, pause: 0, isNew: false };
       // one that found no server does not try without a pause
       if (!this.#isEnding) await wait(Math.max(100, pause));
       if (isNew) await rm(this.#cache, { recursive: true, force: true });
@@ -61,11 +64,17 @@ class KeptWorker {
     const worker = this.#worker;
     if (worker === undefined) return false;
     if (!isStep) {
-      this.#next = { pause: random() * longestPause, isNew: random() < 0.3 };
+      const [pause, isNew] = [random() * longestPause, random() < 0.3];
+      this.#next = { pause, isNew, processors: choose(random, processorCounts) };
       return kill(worker.pid);
     }
     const step = (await processesOf(worker.mark)).find((pid) => pid !== worker.pid);
     return step !== undefined && kill(step);
+  }
+
+  /** Damages an artifact that it has at hand. @returns whether there was one */
+  async damageCache(random: Random): Promise<boolean> {
+    return damageOne(await artifactFiles(this.#cache), random);
   }
 
   async end(): Promise<void> {
@@ -75,32 +84,44 @@ class KeptWorker {
   }
 }
 
+/** What workers meet the run at: a server that is killed and stalled, or a folder. */
+interface Store {
+  readonly place: string;
+  /** What has the artifacts. */
+  readonly folder: string;
+  readonly environment: NodeJS.ProcessEnv;
+  readonly server?: S3;
+  empty(): Promise<void>;
+}
+
+async function openStore(kind: "s3" | "folder", folder: string): Promise<Store> {
+  if (kind === "folder") return { place: folder, folder, environment: {}, empty: () => emptyFolder(folder) };
+  const { server, ...place } = await s3Server(folder);
+  return { ...place, folder, server, empty: () => server.empty() };
+}
+
 /**
- * `mbs run --engine queue` with two workers, a Redis server and an S3 server: all of them are killed, servers also stall, and
- * Redis loses what it has.
+ * `mbs run --engine queue` with two workers, a Redis server and a store: all of them are killed, servers also stall, Redis loses
+ * what it has, and artifacts are damaged in the store and in caches. What is started again may have other processors.
  */
 export class QueueEngine implements ChaosEngine {
   readonly #redis: Redis;
-  readonly #s3: S3;
-  readonly #place: string;
-  readonly #environment: NodeJS.ProcessEnv;
+  readonly #store: Store;
   readonly #workers: readonly KeptWorker[];
   /** Servers that are down or stalled, until they are there again. */
   readonly #away = new Map<Server, Promise<void>>();
   #isUp = false;
   #onStep: OnStep = () => undefined;
 
-  private constructor(folder: string, redis: Redis, s3: Awaited<ReturnType<typeof s3Server>>, log: (line: string) => void) {
+  private constructor(folder: string, redis: Redis, store: Store, log: (line: string) => void) {
     this.#redis = redis;
-    this.#s3 = s3.server;
-    this.#place = s3.place;
-    this.#environment = s3.environment;
+    this.#store = store;
     this.#workers = [1, 2].map((number) => {
       const cache = join(folder, `cache-${number}`);
-      const words = [...node, program("queue-worker.ts"), this.#url, this.#place, dirname(model), cache];
-      const launch = (): Marked =>
-        start(process.execPath, words, {
-          environment: this.#environment,
+      const words = [...tsx, program("queue-worker.ts"), this.#url, store.place, dirname(model), cache];
+      const launch = (processors: Processors): Marked =>
+        start(nodeOn(processors, words), {
+          environment: store.environment,
           onLine: (line) => {
             log(`worker ${number}: ${line}`);
             if (line.startsWith("takes jobs")) worker.isReady();
@@ -114,8 +135,8 @@ export class QueueEngine implements ChaosEngine {
   }
 
   /** @param log called with what workers and runs say */
-  static async open(folder: string, log: (line: string) => void): Promise<QueueEngine> {
-    return new QueueEngine(folder, await redisServer(join(folder, "redis")), await s3Server(join(folder, "s3")), log);
+  static async open(folder: string, store: "s3" | "folder", log: (line: string) => void): Promise<QueueEngine> {
+    return new QueueEngine(folder, await redisServer(join(folder, "redis")), await openStore(store, join(folder, store)), log);
   }
 
   get #url(): string {
@@ -126,18 +147,19 @@ export class QueueEngine implements ChaosEngine {
     this.#onStep = onStep;
     if (this.#isUp) {
       await this.#redis.flush();
-      await this.#s3.empty();
+      await this.#store.empty();
       return;
     }
     this.#isUp = true;
-    await Promise.all([this.#redis.start(), this.#s3.start()]);
+    await Promise.all([this.#redis.start(), this.#store.server?.start()]);
     for (const worker of this.#workers) worker.start();
     await Promise.all(this.#workers.map(({ ready }) => ready));
   }
 
-  startRun(recipe: string): Marked {
-    const words = [...node, program("queue-run.ts"), recipe, this.#url, this.#place];
-    return start(process.execPath, words, { environment: this.#environment });
+  startRun(recipe: string, random: Random): Marked {
+    const { place, environment } = this.#store;
+    const words = [...tsx, program("queue-run.ts"), recipe, this.#url, place];
+    return start(nodeOn(choose(random, processorCounts), words), { environment });
   }
 
   async strike(run: Marked, random: Random): Promise<Strike | undefined> {
@@ -150,7 +172,10 @@ export class QueueEngine implements ChaosEngine {
       ["stalled Redis", 1],
       ["stalled store", 1],
       ["flushed Redis", 1],
+      ["damaged store", 5],
+      ["damaged cache", 2],
     ] as const);
+    const { server: s3, folder } = this.#store;
     const kept = this.#workers[Math.floor(random() * this.#workers.length)];
     switch (at) {
       case "coordinator":
@@ -161,13 +186,17 @@ export class QueueEngine implements ChaosEngine {
       case "Redis":
         return this.#killServer(at, this.#redis, random() * longestPause, random() < 0.3);
       case "store":
-        return this.#killServer(at, this.#s3, random() * longestPause, false);
+        return s3 && this.#killServer(at, s3, random() * longestPause, false);
       case "flushed Redis":
         await this.#redis.flush();
         return { at, isKill: false };
+      case "damaged store":
+        return (await damageOne(await artifactFiles(folder), random)) ? { at, isKill: false } : undefined;
+      case "damaged cache":
+        return (await kept?.damageCache(random)) ? { at, isKill: false } : undefined;
       default: {
-        const server = at === "stalled Redis" ? this.#redis : this.#s3;
-        if (this.#away.has(server)) return undefined;
+        const server = at === "stalled Redis" ? this.#redis : s3;
+        if (server === undefined || this.#away.has(server)) return undefined;
         this.#hold(server, server.stall(1000 + random() * (longestStall - 1000)));
         return { at, isKill: false };
       }
@@ -210,7 +239,7 @@ export class QueueEngine implements ChaosEngine {
   async end(): Promise<number> {
     await Promise.all(this.#away.values());
     await Promise.all(this.#workers.map((worker) => worker.end()));
-    await Promise.all([this.#redis.kill(), this.#s3.kill()]);
+    await Promise.all([this.#redis.kill(), this.#store.server?.kill()]);
     return this.#takeOrphans();
   }
 }

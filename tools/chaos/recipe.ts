@@ -23,6 +23,12 @@ export async function writeRecipe(folder: string, name: string, corpus: string):
   return { recipe, output };
 }
 
+/** The threads of a worker, which a run took when it began, and on which results depend. */
+export async function threadsOf(output: string): Promise<number> {
+  const { threads } = JSON.parse(await readFile(join(output, "run", "machine.json"), "utf8")) as { threads: number };
+  return threads;
+}
+
 /** Path → hash of the files of the model and of the scores that a run has written. */
 export async function resultsOf(output: string): Promise<ReadonlyMap<string, string>> {
   const names = (await readdir(output, { recursive: true })).filter((name) => /\.(safetensors|json|arrow)$/.test(name));

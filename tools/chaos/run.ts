@@ -1,7 +1,8 @@
 /**
  * Kills runs, workers and servers at random moments, and counts what docs/reliability.md states.
  *
- * usage: node --conditions=mbs-source --import tsx tools/chaos/run.ts --engine local|queue [--kills N] [--seed S] [--json] [--log FILE]
+ * usage: node --conditions=mbs-source --import tsx tools/chaos/run.ts --engine local|queue [--store s3|folder] [--kills N] [--seed S] [--json] [--log FILE]
+ *   --store  of the queue (default s3)
  *   --kills  how many (default 20); one seed with many, or several seeds with few, so that little is lost when this is stopped
  *   --seed   of what is killed, and when as fractions of a run's duration (default 0)
  *   --json   print the counts as one line of JSON
@@ -20,16 +21,20 @@ import { causeChaos } from "./chaos.ts";
 const { values } = parseArgs({
   options: {
     engine: { type: "string" },
+    store: { type: "string", default: "s3" },
     kills: { type: "string", default: "20" },
     seed: { type: "string", default: "0" },
     json: { type: "boolean", default: false },
     log: { type: "string" },
   },
 });
-const { engine } = values;
+const { engine, store } = values;
 const [kills, seed] = [Number(values.kills), Number(values.seed)];
-if ((engine !== "local" && engine !== "queue") || !Number.isSafeInteger(kills) || !Number.isSafeInteger(seed)) {
-  console.error("usage: tools/chaos/run.ts --engine local|queue [--kills N] [--seed S] [--json] [--log FILE]");
+const isKnown = (engine === "local" || engine === "queue") && (store === "s3" || store === "folder");
+if (!isKnown || !Number.isSafeInteger(kills) || !Number.isSafeInteger(seed)) {
+  console.error(
+    "usage: tools/chaos/run.ts --engine local|queue [--store s3|folder] [--kills N] [--seed S] [--json] [--log FILE]",
+  );
   process.exit(2);
 }
 const folder = await mkdtemp(join(tmpdir(), "mbs-chaos-"));
@@ -37,6 +42,7 @@ const log = values.log === undefined ? undefined : createWriteStream(values.log,
 const began = performance.now();
 const tally = await causeChaos({
   engine,
+  store,
   kills,
   seed,
   folder,
@@ -47,7 +53,8 @@ const tally = await causeChaos({
   log: (line) => void log?.write(`${line}\n`),
 });
 const bad = tally.wrong + tally.lost + tally.orphans;
-if (values.json) console.log(JSON.stringify({ engine, seed, ...tally, seconds: Math.round((performance.now() - began) / 1000) }));
+if (values.json)
+  console.log(JSON.stringify({ engine, store, seed, ...tally, seconds: Math.round((performance.now() - began) / 1000) }));
 else console.log(tally);
 if (bad === 0) await rm(folder, { recursive: true });
 else console.error(`what went wrong is in ${folder}`);

@@ -19,6 +19,11 @@ function isJson(text: string): boolean {
   }
 }
 
+/** Removes what is in a folder, which may not be there. */
+export async function emptyFolder(folder: string): Promise<void> {
+  for (const name of await readdir(folder).catch(() => [])) await rm(join(folder, name), { recursive: true, force: true });
+}
+
 /** Sends a line to a server and gives the first bytes of its answer; undefined where none comes. */
 function ask(port: number, text: string): Promise<string | undefined> {
   return new Promise((done) => {
@@ -79,7 +84,7 @@ export abstract class Server {
 class Redis extends Server {
   protected launch(): Marked {
     const words = ["--port", String(this.port), "--bind", "127.0.0.1", "--dir", this.folder, "--appendonly", "yes", "--save", ""];
-    return start("redis-server", words);
+    return start(["redis-server", ...words]);
   }
 
   protected async answers(): Promise<boolean> {
@@ -87,7 +92,7 @@ class Redis extends Server {
   }
 
   async empty(): Promise<void> {
-    for (const name of await readdir(this.folder)) await rm(join(this.folder, name), { recursive: true });
+    await emptyFolder(this.folder);
   }
 
   /** Loses all it has while it goes on. */
@@ -112,7 +117,7 @@ class S3 extends Server {
 
   protected launch(): Marked {
     const script = fileURLToPath(new URL("../../packages/shared-store/test/s3-server-child.ts", import.meta.url));
-    return start(process.execPath, ["--import", "tsx", script, this.folder, bucket, "127.0.0.1", String(this.port)]);
+    return start([process.execPath, "--import", "tsx", script, this.folder, bucket, "127.0.0.1", String(this.port)]);
   }
 
   protected async answers(): Promise<boolean> {
@@ -120,8 +125,7 @@ class S3 extends Server {
   }
 
   async empty(): Promise<void> {
-    const folder = join(this.folder, bucket);
-    for (const name of await readdir(folder).catch(() => [])) await rm(join(folder, name), { recursive: true });
+    await emptyFolder(join(this.folder, bucket));
   }
 }
 

@@ -9,7 +9,6 @@ const [recipe = "", url = "", store = ""] = process.argv.slice(2);
 await runProgram("queue-run", { debug: true }, async (signal) => {
   await run(await readRecipe(recipe), {
     stages: new Map(await Promise.all([...stages].map(async ([name, { load }]) => [name, await load()] as const))),
-    threads: 1,
     workers: { command: childCommand },
     queue: { url, store, timings },
     signal,
