@@ -4,6 +4,8 @@ import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/pr
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { BadDataError, DeniedError, InterruptedError, TryAgainError } from "@mbs/contracts";
+import { Queue } from "bullmq";
+import type { Job } from "bullmq";
 import * as assert from "uvu/assert";
 import { buildProgram } from "../../../tools/test/built-program.ts";
 import type { QueueChoice } from "../src/run/queue/queue-crew.ts";
@@ -198,6 +200,27 @@ test("a worker without the model says so, and fetches one that the run publishes
     });
     assert.equal(await results(join(root, "out")), expected);
     assert.equal(await readdir(join(cluster.store, "runs")), []);
+  });
+});
+
+test("a step that fails while its run looks at the job fails with its own reason", async ({ root, recipe }) => {
+  const { getJob } = Queue.prototype;
+  await withCluster(root, async (cluster) => {
+    const starts = join(root, "starts");
+    await mkdir(starts);
+    cluster.add({ command: childCommand({ what: "rejects", stage: "propagate", at: 1, folder: starts }) });
+    try {
+      // a look that takes as long as the step
+      Queue.prototype.getJob = async function (this: Queue, id: string) {
+        const job = (await getJob.call(this, id)) as Job | undefined;
+        while ((await this.getJobState(id)) === "active") await wait(10);
+        return job;
+      } as typeof getJob;
+      const error = await failure(go(recipe({ shards: 1 }), { workers, queue: cluster.choice() }));
+      assert.match(String(error), /^InternalError: Error: nobody waits for this \(on /);
+    } finally {
+      Queue.prototype.getJob = getJob;
+    }
   });
 });
 

@@ -229,9 +229,10 @@ export class JobBoard {
   async #look(id: string, home: Home, asked: Asked, isFirst: boolean): Promise<Home> {
     const { timings } = this.#options;
     const queue = this.#queue(home.queue);
-    const job = await this.#find(queue, id);
-    const state = job === undefined ? "unknown" : await job.getState();
-    if (job === undefined || state === "unknown") {
+    // first: a job that fails between the two has its reason
+    const state = await queue.getJobState(id);
+    const job = state === "unknown" ? undefined : await this.#find(queue, id);
+    if (job === undefined) {
       await this.#add(queue, id, asked);
       return { ...home, since: performance.now() };
     }
