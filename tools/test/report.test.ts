@@ -39,4 +39,13 @@ test("a run that ended with an error without a failed test failed all the same",
   assert.equal(report(results, [], 0).lines.slice(-2), ["1 skipped", "5 passed, 0 failed"]);
 });
 
+test("names the slow tests that were left out", () => {
+  const results = [{ project: "packages/a", files: [sound], notRun: [] }];
+  const { lines } = report(results, [], 0, ["packages/a/test/kills.slow.test.ts", "tools/chaos/chaos.slow.test.ts"]);
+  assert.equal(lines.slice(-2), [
+    "left out, run by ./scripts/test --all: 2 slow test files (kills, chaos)",
+    "5 passed, 0 failed",
+  ]);
+});
+
 test.run();

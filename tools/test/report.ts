@@ -1,3 +1,4 @@
+import { basename } from "node:path";
 import type { FileResult } from "./results.ts";
 
 /** What the tests of one project came to. */
@@ -13,11 +14,13 @@ export interface ProjectResult {
  *
  * @param failedTasks names of nx's tasks that ended with an error, among them builds and checks
  * @param status exit code of the command that ran them
+ * @param leftOut slow test files that this run leaves out
  */
 export function report(
   projects: readonly ProjectResult[],
   failedTasks: readonly string[],
   status: number,
+  leftOut: readonly string[] = [],
 ): { readonly lines: readonly string[]; readonly failed: number } {
   const counts: string[] = [];
   const failures: string[] = [];
@@ -45,6 +48,8 @@ export function report(
     total.failed = 1;
   }
   const skipped = total.skipped > 0 ? [`${total.skipped} skipped`] : [];
-  const lines = [...counts, ...skipped, ...failures, `${total.passed} passed, ${total.failed} failed`];
+  const names = leftOut.map((file) => basename(file, ".slow.test.ts")).join(", ");
+  const left = leftOut.length > 0 ? [`left out, run by ./scripts/test --all: ${leftOut.length} slow test files (${names})`] : [];
+  const lines = [...counts, ...skipped, ...left, ...failures, `${total.passed} passed, ${total.failed} failed`];
   return { lines, failed: total.failed };
 }

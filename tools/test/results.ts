@@ -21,8 +21,11 @@ export interface FileResult {
   readonly seconds: number;
 }
 
-/** The file in a project's folder that holds the results of its last run: an array of FileResult. */
-export const resultsName = "test-results.json";
+/** Slow tests wait for stalled servers, killed processes and the like; the plain test command leaves them out. */
+export type TestSet = "plain" | "slow";
+
+/** The file in a project's folder that holds the results of the last run of a set: an array of FileResult. */
+export const resultsName = (set: TestSet): string => (set === "slow" ? "slow-test-results.json" : "test-results.json");
 
 /** Folders below "packages" and "tools" whose tests nx runs as those of one project. */
 export function projects(root: string): string[] {
@@ -30,9 +33,10 @@ export function projects(root: string): string[] {
   return [...packages.map(({ name }) => `packages/${name}`).toSorted(), "tools"];
 }
 
-/** All test files of a project, relative to the repository, in order. */
-export const testFiles = (root: string, project: string): string[] =>
+/** The test files of a set of a project, relative to the repository, in order: slow ones are called NAME.slow.test.ts. */
+export const testFiles = (root: string, project: string, set: TestSet): string[] =>
   readdirSync(join(root, project), { recursive: true, encoding: "utf8" })
     .map((path) => `${project}/${path.replaceAll("\\", "/")}`)
     .filter((path) => path.endsWith(".test.ts") && !/\/(node_modules|dist)\//.test(path))
+    .filter((path) => path.endsWith(".slow.test.ts") === (set === "slow"))
     .toSorted();

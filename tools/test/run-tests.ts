@@ -1,10 +1,11 @@
 /**
  * Runs the tests of one project with uvu and writes their counts, the names of failed tests and the time of each
- * file to PROJECT/test-results.json.
+ * file to PROJECT/test-results.json, or slow-test-results.json.
  *
- * usage: node --conditions=mbs-source --import tsx tools/test/run-tests.ts PROJECT [PATTERN] [--processes NUMBER]
+ * usage: node --conditions=mbs-source --import tsx tools/test/run-tests.ts PROJECT [PATTERN] [--slow] [--processes NUMBER]
  *   PROJECT       its folder: packages/solvers, tools
  *   PATTERN       a regular expression; only test files whose path it matches are run
+ *   --slow        the slow tests, NAME.slow.test.ts, in place of the others
  *   --processes   among how many processes the files are divided (1): for a project whose tests would otherwise end last
  */
 import { fork } from "node:child_process";
@@ -16,15 +17,20 @@ import { resultsName, testFiles } from "./results.ts";
 import type { FileResult } from "./results.ts";
 
 const root = resolve(import.meta.dirname, "../..");
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { processes: { type: "string", default: "1" } } });
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { slow: { type: "boolean" }, processes: { type: "string", default: "1" } },
+});
 const [project, pattern] = positionals;
-if (project === undefined) throw new Error("usage: run-tests.ts PROJECT [PATTERN] [--processes NUMBER]");
+if (project === undefined) throw new Error("usage: run-tests.ts PROJECT [PATTERN] [--slow] [--processes NUMBER]");
 
-const output = join(root, project, resultsName);
+const set = values.slow === true ? "slow" : "plain";
+const output = join(root, project, resultsName(set));
 await rm(output, { force: true });
 
-const files = testFiles(root, project).filter((file) => pattern === undefined || new RegExp(pattern).test(file));
-if (files.length === 0) throw new Error(`no test file of ${project} matches ${pattern ?? "**/*.test.ts"}`);
+const files = testFiles(root, project, set).filter((file) => pattern === undefined || new RegExp(pattern).test(file));
+if (files.length === 0)
+  throw new Error(`${project} has no ${set} test file${pattern === undefined ? "" : ` that matches ${pattern}`}`);
 
 /** Runs files in a process of their own; what it prints is shown when it ends, for two would mix their lines. */
 async function runFiles(share: readonly string[]): Promise<FileResult[]> {

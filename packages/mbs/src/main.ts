@@ -69,7 +69,11 @@ async function runOwnStage(name: string, argv: readonly string[], { signal, watc
   await command.parseAsync([...argv], { from: "user" });
 }
 
-async function run(argv: readonly string[], signals: Signals): Promise<void> {
+/** How the command calls itself with these arguments: "mbs capture". */
+export const commandName = ([name = ""]: readonly string[]): string => (commands.has(name) ? `mbs ${name}` : "mbs");
+
+/** Runs the command with these arguments. What it refuses is thrown. */
+export async function run(argv: readonly string[], signals: Signals): Promise<void> {
   const own = ownStage(argv);
   if (own) return runOwnStage(own.name, own.argv, signals);
   const [name, ...rest] = argv;
@@ -93,7 +97,5 @@ export async function main(given: readonly string[]): Promise<void> {
   const argv = await allArguments(given);
   const [name = "", ...rest] = argv;
   if (name === workerCommand) return (await import("./commands/run-worker.ts")).runWorker(rest);
-  await runProgram(commands.has(name) ? `mbs ${name}` : "mbs", { debug: argv.includes("--debug") }, (signal, watched) =>
-    run(argv, { signal, watched }),
-  );
+  await runProgram(commandName(argv), { debug: argv.includes("--debug") }, (signal, watched) => run(argv, { signal, watched }));
 }

@@ -8,6 +8,9 @@ import { waitForInput } from "./parent-process.ts";
 /** The name of standard input and output where a file may be named. */
 export const standardStream = "-";
 
+/** Where results are written. A program that runs commands in its own process, as our tests do, may name a file. */
+export const standardOutput = { descriptor: 1 };
+
 /** How messages call standard input. */
 export const standardInputName = "standard input";
 
@@ -112,7 +115,7 @@ export async function writeStandardOutput(bytes: AsyncIterable<Uint8Array> | Ite
     let offset = 0;
     while (offset < chunk.byteLength) {
       try {
-        const { bytesWritten } = await writeDescriptor(1, chunk, offset);
+        const { bytesWritten } = await writeDescriptor(standardOutput.descriptor, chunk, offset);
         offset += bytesWritten;
       } catch (error) {
         requireBusy(error);
@@ -130,7 +133,7 @@ function printNow(text: string): void {
   const bytes = new TextEncoder().encode(text);
   for (let offset = 0; offset < bytes.length;) {
     try {
-      offset += writeSync(1, bytes, offset);
+      offset += writeSync(standardOutput.descriptor, bytes, offset);
     } catch (error) {
       requireBusy(error);
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, busyWait);

@@ -6,7 +6,8 @@ import type { HubStub } from "@mbs/hub/testing";
 import { writeTinyModel } from "@mbs/models/testing";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { runMbs } from "../fixtures/run-mbs.ts";
+import { program } from "../fixtures/program.ts";
+import { runMbs as runCommand } from "../fixtures/run-mbs.ts";
 
 interface Context {
   root: string;
@@ -14,6 +15,8 @@ interface Context {
 }
 const test = suite<Context>("models and texts of the Hub");
 const variables = hubVariables();
+/** In a process of its own: one remembers the commits of branches, and whether it may use the network. */
+const runMbs = (args: readonly string[]) => runCommand(args, undefined, program);
 
 test.before.each(async (context) => {
   variables.clear();

@@ -226,24 +226,26 @@ test("a third-party solver whose promise never settles, or that returns nothing,
   const stuck = ["compress", ...sources, "--factors", path("factors.arrow"), "--solver", path("stuck.mjs")];
   await refused(stuck, 2, /stuck\.mjs" does not load: a promise that its module awaits never settled/, {
     output: path("no.arrow"),
+    isProcess: true,
   });
   await writeFile(path("empty.mjs"), solverModule("() => undefined"));
   const empty = ["compress", ...sources, "--factors", path("factors.arrow"), "--solver", path("empty.mjs")];
   await refused(empty, 70, /solver mine at .* handed back undefined, not a solution; it breaks the contract/, {
     output: path("no.arrow"),
+    isProcess: true,
   });
   await writeFile(path("leaving.mjs"), solverModule("() => process.exit(0)"));
   const leaving = ["compress", ...sources, "--factors", path("factors.arrow"), "--solver", path("leaving.mjs")];
-  await refused(leaving, 70, /ended by code that it ran, without a result/, { output: path("no.arrow") });
+  await refused(leaving, 70, /ended by code that it ran, without a result/, { output: path("no.arrow"), isProcess: true });
   await writeFile(
     path("piping.mjs"),
     solverModule(`() => { throw Object.assign(new Error("gone"), { code: "EPIPE", tag: "broken-pipe" }); }`),
   );
   const piping = [...empty.slice(0, -1), path("piping.mjs")];
-  await refused(piping, 70, /solver mine failed at h\.0 \S+: gone; fix it/, { output: path("no.arrow") });
+  await refused(piping, 70, /solver mine failed at h\.0 \S+: gone; fix it/, { output: path("no.arrow"), isProcess: true });
   await writeFile(path("endless.mjs"), solverModule("() => new Promise(() => {})"));
   const endless = [...empty.slice(0, -1), path("endless.mjs")];
-  await refused(endless, 70, /solver mine never settles its promise at/, { output: path("no.arrow") });
+  await refused(endless, 70, /solver mine never settles its promise at/, { output: path("no.arrow"), isProcess: true });
 });
 
 test("30 and 31: a read-only folder is 77, a lock of another user 75", async ({ folder, model, corpus, path }) => {

@@ -52,9 +52,15 @@ test("18: a version of the future", async ({ path }) => {
 });
 
 test("19: empty standard input", async ({ model, path }) => {
-  await refused(["similarity"], 65, /^mbs similarity: standard input: empty/, { output: path("no.arrow") });
-  await refused(["capture", "--model", model], 65, /^mbs capture: standard input: empty/, { output: path("no.arrow") });
-  const without = { output: path("no") };
+  await refused(["similarity"], 65, /^mbs similarity: standard input: empty/, {
+    output: path("no.arrow"),
+    input: new Uint8Array(),
+  });
+  await refused(["capture", "--model", model], 65, /^mbs capture: standard input: empty/, {
+    output: path("no.arrow"),
+    input: new Uint8Array(),
+  });
+  const without = { output: path("no"), input: new Uint8Array() };
   await refused(
     ["assemble", "--model", model, "--format", "gguf"],
     65,
