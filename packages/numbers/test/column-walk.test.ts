@@ -109,7 +109,7 @@ test("settling column by column, and reading ahead, changes nothing", async () =
   const stepwise = start.slice();
   const seen: number[] = [];
   await walkColumns(plainBlas, { weights: weightsOf(stepwise), upper, blockSize: 8 }, async (block) => {
-    const ahead = await block.asBegun(block.first, Math.min(block.first + 12, columns));
+    const ahead = await block.atBlockStart(block.first, Math.min(block.first + 12, columns));
     seen.push(ahead.length / rows);
     assert.equal(ahead.slice(0, block.columns * rows), block.weights.slice());
     for (let column = 0; column < block.columns; column += 1) block.settle(column, column + 1, { grid });
@@ -125,7 +125,7 @@ test("columns read ahead carry every earlier block and nothing of the present on
   expected.upper.set(upper);
   await walkColumns(plainBlas, { weights: weightsOf(values), upper, blockSize: 8 }, async (block) => {
     block.settle(0, 3, { grid });
-    const ahead = await block.asBegun(block.first, columns);
+    const ahead = await block.atBlockStart(block.first, columns);
     assert.ok(worst(ahead, expected.weights.subarray(block.first * rows)) < 1e-6);
     block.settle(3, block.columns, { grid });
     expected.settle(block.first, block.first + block.columns, { grid });

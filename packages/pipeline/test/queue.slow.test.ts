@@ -8,7 +8,7 @@ import { Queue } from "bullmq";
 import type { Job } from "bullmq";
 import * as assert from "uvu/assert";
 import { buildProgram } from "../../../tools/test/built-program.ts";
-import type { QueueChoice } from "../src/run/queue/queue-crew.ts";
+import type { QueueChoice } from "../src/run/queue/queue-executor.ts";
 import { processorClass } from "../src/run/processor-class.ts";
 import { parseResult } from "../src/run/queue/messages.ts";
 import { bullPrefix, keys, queueNames } from "../src/run/queue/queue-names.ts";

@@ -65,8 +65,8 @@ export function statusText(status: RunStatus, now: number): string {
   const [done, running] = [of("done"), isOn ? of("running") : []];
   const waiting = nodes.length - done.length - running.length;
   const counts = `${done.length} of ${nodes.length} steps done, ${running.length} running, ${waiting} waiting`;
-  const crew = processors === undefined ? `${workers} ${workers === 1 ? "worker" : "workers"}` : "workers of a queue";
-  const machine = `${crew} with ${threads} ${threads === 1 ? "thread" : "threads"}${processors === undefined ? "" : " each"}`;
+  const workersNamed = processors === undefined ? `${workers} ${workers === 1 ? "worker" : "workers"}` : "workers of a queue";
+  const machine = `${workersNamed} with ${threads} ${threads === 1 ? "thread" : "threads"}${processors === undefined ? "" : " each"}`;
   const left =
     secondsLeft === undefined ? "" : `, about ${formatSeconds(Math.max(0, secondsLeft - (now - updated) / 1000))} left`;
   const state =

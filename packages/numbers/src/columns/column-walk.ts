@@ -35,7 +35,7 @@ export interface ColumnBlock {
    * @param from first column, in the order of the walk, ≥ first
    * @returns a view, [to - from, rows]
    */
-  asBegun(from: number, to: number): Promise<Float32Array>;
+  atBlockStart(from: number, to: number): Promise<Float32Array>;
   /** {@link ColumnKernel.settle}: decides columns from … to-1 of the block, all in order until the block is done. */
   settle(from: number, to: number, choice: Choice): Uint8Array;
 }
@@ -113,7 +113,7 @@ export async function walkColumns(
       rows,
       weights: current.weights,
       diagonal: Float32Array.from({ length: columns }, (_, column) => at(upper, (first + column) * (size + 1))),
-      async asBegun(from, to) {
+      async atBlockStart(from, to) {
         await catchUp(from, to, first);
         return weights.values.subarray(from * rows, to * rows);
       },

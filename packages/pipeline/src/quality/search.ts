@@ -41,7 +41,7 @@ export async function search(
   judge: Judge,
   options: Execution,
 ): Promise<Awaited<ReturnType<typeof chooseBest>>> {
-  const { folder, machine, crew, progress = () => {}, note = () => {} } = options;
+  const { folder, machine, executor, progress = () => {}, note = () => {} } = options;
   const store = new ArtifactStore(folder.artifacts);
   return chooseBest(candidates, {
     settings,
@@ -60,7 +60,7 @@ export async function search(
         later.map((other) => other.trial.plan),
         stages,
       );
-      const status = new StatusRecord(folder, plan, machine, () => crew.traffic());
+      const status = new StatusRecord(folder, plan, machine, () => executor.traffic());
       const { addresses } = await status.during(() =>
         runPlan(trial, ({ id }) => shared.has(id), {
           ...options,

@@ -80,7 +80,7 @@ interface Ended {
 
 const workerRules: WorkerRules<NodeWorker> = {
   takes: ({ takes }, node) => takes?.(node) !== false,
-  crewOf: ({ crew }) => crew,
+  executorOf: ({ executor }) => executor,
 };
 
 /**
@@ -205,13 +205,13 @@ export class Engine {
   async #startAll(schedule: Schedule<NodeWorker>, running: Map<string, Running>, signal: AbortSignal): Promise<void> {
     const { workers } = this.#options;
     const busy = new Set([...running.values()].map(({ worker }) => worker));
-    /** Crews for which there is nothing now. */
+    /** Executors for which there is nothing now. */
     const idle = new Set<object>();
     for (const worker of workers) {
-      if (busy.has(worker) || (worker.crew !== undefined && idle.has(worker.crew))) continue;
+      if (busy.has(worker) || (worker.executor !== undefined && idle.has(worker.executor))) continue;
       const node = schedule.next(worker, (other) => busy.has(other));
       if (node === undefined) {
-        if (worker.crew !== undefined) idle.add(worker.crew);
+        if (worker.executor !== undefined) idle.add(worker.executor);
         continue;
       }
       busy.add(worker);
@@ -270,8 +270,8 @@ export class Engine {
   }
 
   /** One worker alone reads what it has made itself; others need the file. */
-  #whenWritten({ id }: PlanNode, { crew }: NodeWorker): WriteTime {
-    if (crew !== undefined) return "now";
+  #whenWritten({ id }: PlanNode, { executor }: NodeWorker): WriteTime {
+    if (executor !== undefined) return "now";
     const isAlone = this.#options.workers.length === 1;
     if (this.#outputs.passing.has(id) && (isAlone || this.#outputs.followed.has(id))) return "late";
     return isAlone ? "behind" : "now";

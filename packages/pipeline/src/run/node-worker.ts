@@ -46,10 +46,10 @@ export interface NodeWorker {
   /** Whether it runs a node; without it, it runs all. */
   readonly takes?: (node: PlanNode) => boolean;
   /**
-   * The same object for all workers that hand their nodes on to one crew of other processes: any of them will do for a node that
+   * The same object for all workers that hand their nodes on to one executor of other processes: any of them will do for a node that
    * follows another, and what they return is written. Absent where the worker is a process of its own.
    */
-  readonly crew?: object;
+  readonly executor?: object;
   /**
    * Runs a node.
    *

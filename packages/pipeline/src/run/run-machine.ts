@@ -68,7 +68,7 @@ function requireProcessors(root: string, { processors: known }: RunMachine, give
  * @param chosen what this machine would choose
  * @throws {DeniedError} where the run began with another number of threads than the one given, or on other processors
  */
-export async function settleMachine(
+export async function recordMachine(
   folder: RunFolder,
   given: { readonly [Name in "threads" | "workers" | "processors"]?: RunMachine[Name] | undefined },
   chosen: RunMachine,
@@ -83,15 +83,15 @@ export async function settleMachine(
   }
   if (known !== undefined) requireProcessors(root, known, given.processors);
   const processors = known?.processors ?? given.processors;
-  const settled: RunMachine = {
+  const recorded: RunMachine = {
     threads: given.threads ?? known?.threads ?? chosen.threads,
     workers: given.workers ?? known?.workers ?? chosen.workers,
     ...(processors !== undefined && { processors, name: known?.name ?? `run-${randomBytes(8).toString("hex")}` }),
   };
-  if (JSON.stringify(known) !== JSON.stringify(settled)) {
-    await writeAtomically(machine, [Buffer.from(`${JSON.stringify(settled)}\n`)], { force: true });
+  if (JSON.stringify(known) !== JSON.stringify(recorded)) {
+    await writeAtomically(machine, [Buffer.from(`${JSON.stringify(recorded)}\n`)], { force: true });
   }
-  return settled;
+  return recorded;
 }
 
 /** From so many processors on, the threads of one worker no longer use them well. */

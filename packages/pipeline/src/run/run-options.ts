@@ -2,8 +2,8 @@ import type { Progress } from "@mbs/contracts";
 import type { Stages } from "../plan/known-stages.ts";
 import type { Judge } from "../quality/choose-best.ts";
 import type { NodeReport } from "./engine.ts";
-import type { WorkerChoice } from "./local-crew.ts";
-import type { QueueChoice } from "./queue/queue-crew.ts";
+import type { WorkerChoice } from "./local-executor.ts";
+import type { QueueChoice } from "./queue/queue-executor.ts";
 
 export interface RunOptions {
   readonly stages: Stages;

@@ -3,7 +3,7 @@ import type { ArtifactStore } from "@mbs/artifacts";
 import type { Revisions } from "@mbs/hub";
 import type { PlanNode } from "../plan/nodes/plan-node.ts";
 import type { PreparedRun } from "../plan/prepared-run.ts";
-import type { Crew } from "./crew.ts";
+import type { Executor } from "./executor.ts";
 import { Engine } from "./engine.ts";
 import type { NodeReport } from "./engine.ts";
 import type { RunFolder } from "./run-folder.ts";
@@ -16,7 +16,7 @@ export interface Execution extends RunOptions {
   readonly folder: RunFolder;
   readonly machine: RunMachine;
   readonly revisions: Revisions;
-  readonly crew: Crew;
+  readonly executor: Executor;
 }
 
 /** A plan whose every node is done. */
@@ -36,11 +36,11 @@ export async function runPlan(
   keeps: (node: PlanNode) => boolean,
   options: Execution & { readonly status: StatusRecord },
 ): Promise<DonePlan> {
-  const { folder, machine, signal, status, crew, revisions } = options;
+  const { folder, machine, signal, status, executor, revisions } = options;
   const { threads } = machine;
   const reports = new Map<string, NodeReport>();
   const manifest = await RunManifest.open(folder.manifest);
-  const { local, artifacts, ...hands } = await crew.begin({ stages, plan, folder, resources, machine, revisions });
+  const { local, artifacts, ...hands } = await executor.begin({ stages, plan, folder, resources, machine, revisions });
   const engine = new Engine(plan, {
     ...hands,
     stages,
@@ -56,7 +56,7 @@ export async function runPlan(
       note: options.note,
     },
     keeps,
-    gather: (addresses) => crew.gather(addresses),
+    gather: (addresses) => executor.gather(addresses),
     onNode: (report) => {
       reports.set(report.id, report);
       status.done(report);
@@ -66,7 +66,7 @@ export async function runPlan(
     onRetry: (node) => status.waits(node),
   });
   const addresses = await engine.run();
-  await crew.finish();
+  await executor.finish();
   // in the order of the plan, whichever was done first
   return { addresses, nodes: plan.nodes.flatMap(({ id }) => reports.get(id) ?? []), manifest, local };
 }

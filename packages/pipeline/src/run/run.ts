@@ -14,10 +14,10 @@ import { propagations } from "../recipe/recipe-keys.ts";
 import { allocatesBits, allocatesTypes } from "../recipe/recipe.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import { claimFolder } from "./claim-folder.ts";
-import type { Crew, CrewOptions } from "./crew.ts";
+import type { Executor, ExecutorOptions } from "./executor.ts";
 import type { NodeReport } from "./engine.ts";
 import { makeFirstModels } from "./first-models.ts";
-import { LocalCrew } from "./local-crew.ts";
+import { LocalExecutor } from "./local-executor.ts";
 import { requireOwnResults } from "./own-files.ts";
 import { runFolder, writtenPaths } from "./run-folder.ts";
 import type { RunFolder } from "./run-folder.ts";
@@ -77,16 +77,16 @@ async function execute(prepared: PreparedRun, options: Execution & { readonly st
 }
 
 /** Who runs the nodes. */
-async function openCrew(
+async function openExecutor(
   { queue, workers, threads, memory, signal, warn = () => {}, note = () => {} }: RunOptions,
   pool: ObjectPool,
-): Promise<Crew> {
-  const options: CrewOptions = { threads, memory, pool, signal, warn, note };
-  const local = new LocalCrew(workers, options);
+): Promise<Executor> {
+  const options: ExecutorOptions = { threads, memory, pool, signal, warn, note };
+  const local = new LocalExecutor(workers, options);
   if (queue === undefined) return local;
   // its libraries are loaded where they are used alone
-  const { QueueCrew } = await import("./queue/queue-crew.ts");
-  return QueueCrew.open(queue, options, local);
+  const { QueueExecutor } = await import("./queue/queue-executor.ts");
+  return QueueExecutor.open(queue, options, local);
 }
 
 /**
@@ -129,23 +129,23 @@ export async function run(recipe: Recipe, options: RunOptions): Promise<RunResul
       });
       const found = { ...revisions, ...(await given.resources.revisions()), ...(await resources.revisions()) };
       await recordRevisions(folder, found);
-      const crew = await openCrew(options, pool);
+      const executor = await openExecutor(options, pool);
       try {
-        const machine = await crew.settle(folder, ordered.shards);
+        const machine = await executor.machineOf(folder, ordered.shards);
         const need = diskNeed(ordered, shape);
         // the layers of the best candidate wait while those of the next one are made
         await checkDisk(folder.root, searched === undefined ? need : { ...need, peak: need.peak + need.layers });
         for (const note of [await noteChosen(recipe, ordered), noteKept(recipe, ordered)]) {
           if (note !== undefined) options.note?.(note);
         }
-        const execution = { ...options, folder, machine, revisions: found, crew };
+        const execution = { ...options, folder, machine, revisions: found, executor };
         const best = judge === undefined || searched === undefined ? undefined : await search(searched, judge, execution);
         const final = best === undefined ? prepared : await prepare(best.best.recipe);
-        const status = new StatusRecord(folder, final.plan, machine, () => crew.traffic());
+        const status = new StatusRecord(folder, final.plan, machine, () => executor.traffic());
         const result = await status.during(() => execute(final, { ...execution, status }));
         return { ...result, ...(best !== undefined && { quality: best.result }) };
       } finally {
-        await crew.close();
+        await executor.close();
       }
     });
   } finally {

@@ -28,12 +28,12 @@ export interface ScheduleState<Worker> {
 /** How workers differ. */
 export interface WorkerRules<Worker> {
   readonly takes: (worker: Worker, node: PlanNode) => boolean;
-  /** The same for all workers that hand nodes on to one crew, which finds out itself who of it has what; undefined for others. */
-  readonly crewOf: (worker: Worker) => object | undefined;
+  /** The same for all workers that hand nodes on to one executor, which finds out itself who of it has what; undefined for others. */
+  readonly executorOf: (worker: Worker) => object | undefined;
 }
 
 /** Workers of which each runs any node itself. */
-const alike: WorkerRules<unknown> = { takes: () => true, crewOf: () => undefined };
+const alike: WorkerRules<unknown> = { takes: () => true, executorOf: () => undefined };
 
 type Order = (one: PlanNode, other: PlanNode) => number;
 
@@ -121,15 +121,15 @@ export class Schedule<Worker> {
   }
 
   #isSame(one: Worker, other: Worker): boolean {
-    const crew = this.#rules.crewOf(one);
-    return one === other || (crew !== undefined && crew === this.#rules.crewOf(other));
+    const executor = this.#rules.executorOf(one);
+    return one === other || (executor !== undefined && executor === this.#rules.executorOf(other));
   }
 
   /** The worker that has made the first input of a node, and may have it at hand. */
   #makerOf({ inputs }: PlanNode): Worker | undefined {
     const [main] = Object.values(inputs).flat();
     const maker = main === undefined ? undefined : this.#ranBy.get(main);
-    return maker === undefined || this.#rules.crewOf(maker) !== undefined ? undefined : maker;
+    return maker === undefined || this.#rules.executorOf(maker) !== undefined ? undefined : maker;
   }
 
   #addReady(node: PlanNode): void {
@@ -152,7 +152,7 @@ export class Schedule<Worker> {
     isBusy: (other: Worker) => boolean,
     isOpen: (node: PlanNode) => boolean = () => true,
   ): PlanNode | undefined {
-    const isAnyAlike = this.#isAlone || this.#rules.crewOf(worker) !== undefined;
+    const isAnyAlike = this.#isAlone || this.#rules.executorOf(worker) !== undefined;
     /** 0 for nodes whose first input this worker has made, 2 where another one has that is free, 1 for all others. */
     const distance = (maker: Worker | undefined): number => {
       if (maker === undefined || isAnyAlike || (maker !== worker && isBusy(maker))) return 1;

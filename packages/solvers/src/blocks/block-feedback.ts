@@ -75,7 +75,7 @@ export async function settleBlocks(
     const own = positions.subarray(index * rule.columns, (index + 1) * rule.columns);
     const from = own.reduce((least, position) => Math.min(least, position), columns);
     const to = own.reduce((most, position) => Math.max(most, position), 0) + 1;
-    const begun = await walked.asBegun(from, to);
+    const begun = await walked.atBlockStart(from, to);
     for (const [column, position] of own.entries()) {
       panel.set(begun.subarray((position - from) * rows, (position - from + 1) * rows), column * rows);
     }

@@ -68,13 +68,13 @@ const range = (from: number, to: number): number[] => Array.from({ length: to - 
 
 /** Weights of positions from … to-1 for a grid that is fitted when its group is reached. */
 async function weightsOfGroup(block: ColumnBlock, from: number, to: number, fit: Rounding["fit"]): Promise<Float32Array> {
-  if (fit === "reference" || from === block.first) return block.asBegun(from, to);
+  if (fit === "reference" || from === block.first) return block.atBlockStart(from, to);
   const blockEnd = Math.min(to, block.first + block.columns);
   const own = block.weights.subarray((from - block.first) * block.rows, (blockEnd - block.first) * block.rows);
   if (blockEnd === to) return own;
   const joined = new Float32Array((to - from) * block.rows);
   joined.set(own);
-  joined.set(await block.asBegun(blockEnd, to), own.length);
+  joined.set(await block.atBlockStart(blockEnd, to), own.length);
   return joined;
 }
 

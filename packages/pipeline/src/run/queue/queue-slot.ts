@@ -28,13 +28,13 @@ export interface SlotTools {
 export class QueueSlot implements NodeWorker {
   readonly name = "the queue";
   readonly takes: (node: PlanNode) => boolean;
-  readonly crew: object;
+  readonly executor: object;
   readonly #tools: SlotTools;
 
   constructor(tools: SlotTools) {
     this.#tools = tools;
     this.takes = tools.takes;
-    this.crew = tools.board;
+    this.executor = tools.board;
   }
 
   async run(task: NodeTask, context: TaskContext): Promise<NodeDone> {

@@ -2,13 +2,13 @@ import { basename } from "node:path";
 import { ArtifactStore } from "@mbs/artifacts";
 import { availableProcessors, defaultKept, splitKept } from "@mbs/contracts";
 import { stageOf } from "../plan/known-stages.ts";
-import type { Crew, CrewAtWork, CrewOptions, CrewRun } from "./crew.ts";
+import type { Executor, OpenExecutor, ExecutorOptions, ExecutorRun } from "./executor.ts";
 import { nodeClasses } from "./node-classes.ts";
 import { OwnWorker } from "./node-worker.ts";
 import type { NodeWorker } from "./node-worker.ts";
 import { processorClass } from "./processor-class.ts";
 import type { RunFolder } from "./run-folder.ts";
-import { adviseShards, chooseMachine, readMachine, settleMachine } from "./run-machine.ts";
+import { adviseShards, chooseMachine, readMachine, recordMachine } from "./run-machine.ts";
 import type { RunMachine } from "./run-machine.ts";
 import type { WorkerTraffic } from "./store-traffic.ts";
 import { ChildWorker } from "./workers/child-worker.ts";
@@ -25,18 +25,18 @@ export interface WorkerChoice {
 }
 
 /** Runs nodes on this machine: in processes of their own, or in this one. */
-export class LocalCrew implements Crew {
+export class LocalExecutor implements Executor {
   /** Absent: this process runs the nodes, one after the other. */
   readonly #choice: WorkerChoice | undefined;
-  readonly #options: CrewOptions;
+  readonly #options: ExecutorOptions;
   #children: readonly ChildWorker[] = [];
 
-  constructor(choice: WorkerChoice | undefined, options: CrewOptions) {
+  constructor(choice: WorkerChoice | undefined, options: ExecutorOptions) {
     this.#choice = choice;
     this.#options = options;
   }
 
-  async settle(folder: RunFolder, shards: number): Promise<RunMachine> {
+  async machineOf(folder: RunFolder, shards: number): Promise<RunMachine> {
     const { threads, note } = this.#options;
     // this process runs one node at a time, whatever the run began with
     const workers = this.#choice === undefined ? 1 : this.#choice.count;
@@ -44,16 +44,16 @@ export class LocalCrew implements Crew {
     const isClassed = (await readMachine(folder))?.processors !== undefined;
     const chosen = chooseMachine(availableProcessors(), this.#choice === undefined ? 1 : shards, workers);
     const given = { threads, workers, processors: isClassed ? processorClass() : undefined };
-    const settled = await settleMachine(folder, given, chosen);
-    if (threads === undefined && settled.threads !== chosen.threads) {
-      note(`takes ${settled.threads} threads, with which the run began, where this machine would choose ${chosen.threads}`);
+    const recorded = await recordMachine(folder, given, chosen);
+    if (threads === undefined && recorded.threads !== chosen.threads) {
+      note(`takes ${recorded.threads} threads, with which the run began, where this machine would choose ${chosen.threads}`);
     }
-    const advice = this.#choice && adviseShards(settled, shards, availableProcessors());
+    const advice = this.#choice && adviseShards(recorded, shards, availableProcessors());
     if (advice !== undefined) note(advice);
-    return settled;
+    return recorded;
   }
 
-  async begin(run: CrewRun): Promise<CrewAtWork> {
+  async begin(run: ExecutorRun): Promise<OpenExecutor> {
     const { folder, stages, plan, machine } = run;
     const { memory } = this.#options;
     const local = new ArtifactStore(folder.artifacts, {
@@ -70,7 +70,7 @@ export class LocalCrew implements Crew {
     };
   }
 
-  async #openWorkers(store: ArtifactStore, { folder, stages, machine, revisions }: CrewRun): Promise<readonly NodeWorker[]> {
+  async #openWorkers(store: ArtifactStore, { folder, stages, machine, revisions }: ExecutorRun): Promise<readonly NodeWorker[]> {
     const { memory = defaultKept(), pool } = this.#options;
     const { threads, workers } = machine;
     const choice = this.#choice;

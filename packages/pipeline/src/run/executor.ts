@@ -10,8 +10,8 @@ import type { RunFolder } from "./run-folder.ts";
 import type { RunMachine } from "./run-machine.ts";
 import type { WorkerTraffic } from "./store-traffic.ts";
 
-/** What a crew needs to know before a run is planned. */
-export interface CrewOptions {
+/** What an executor needs to know before a run is planned. */
+export interface ExecutorOptions {
   /** Threads that were asked for. */
   readonly threads?: number | undefined;
   /** Bytes for what later stages need, of all workers on this machine together. */
@@ -24,7 +24,7 @@ export interface CrewOptions {
 }
 
 /** A run that is about to begin. */
-export interface CrewRun {
+export interface ExecutorRun {
   readonly stages: Stages;
   readonly plan: Plan;
   readonly folder: RunFolder;
@@ -34,7 +34,7 @@ export interface CrewRun {
 }
 
 /** The workers of a run, and the artifacts that they read and make. */
-export interface CrewAtWork {
+export interface OpenExecutor {
   /** At least one. */
   readonly workers: readonly NodeWorker[];
   /** The artifacts of the run's folder. */
@@ -46,15 +46,15 @@ export interface CrewAtWork {
 }
 
 /** Who runs the nodes of a run: this process, processes of this machine, or workers at a queue. */
-export interface Crew {
+export interface Executor {
   /**
    * The machine that a run in a claimed folder takes: chosen at its first start, and kept.
    *
    * @param shards of the recipe
-   * @throws {DeniedError} as settleMachine
+   * @throws {DeniedError} as recordMachine
    */
-  settle(folder: RunFolder, shards: number): Promise<RunMachine>;
-  begin(run: CrewRun): Promise<CrewAtWork>;
+  machineOf(folder: RunFolder, shards: number): Promise<RunMachine>;
+  begin(run: ExecutorRun): Promise<OpenExecutor>;
   /** As in EngineOptions. */
   gather(addresses: ReadonlyMap<string, string>): Promise<void>;
   /** All nodes are done, and the workers are no longer needed. */

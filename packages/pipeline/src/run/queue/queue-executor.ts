@@ -6,11 +6,11 @@ import type { ArtifactStore } from "@mbs/artifacts";
 import { optionTable, stageOf } from "../../plan/known-stages.ts";
 import { isIntermediate } from "../../plan/nodes/plan-node.ts";
 import type { PlanNode } from "../../plan/nodes/plan-node.ts";
-import type { Crew, CrewAtWork, CrewOptions, CrewRun } from "../crew.ts";
-import type { LocalCrew } from "../local-crew.ts";
+import type { Executor, OpenExecutor, ExecutorOptions, ExecutorRun } from "../executor.ts";
+import type { LocalExecutor } from "../local-executor.ts";
 import { nodeClasses } from "../node-classes.ts";
 import type { RunFolder } from "../run-folder.ts";
-import { readMachine, settleMachine } from "../run-machine.ts";
+import { readMachine, recordMachine } from "../run-machine.ts";
 import type { RunMachine } from "../run-machine.ts";
 import { addTraffic, noTraffic } from "../store-traffic.ts";
 import type { Traffic, WorkerTraffic } from "../store-traffic.ts";
@@ -51,18 +51,18 @@ interface QueueMachine {
 const defaultSlots = 64;
 
 /** Has nodes run by workers at a queue, which meet the run at a store; what they cannot run, a worker of this machine does. */
-export class QueueCrew implements Crew {
+export class QueueExecutor implements Executor {
   readonly #choice: QueueChoice;
-  readonly #options: CrewOptions;
-  readonly #home: LocalCrew;
+  readonly #options: ExecutorOptions;
+  readonly #home: LocalExecutor;
   readonly #connection: QueueConnection;
   readonly #store: SharedStore;
-  #begun: { readonly run: CrewRun; readonly artifacts: SharedArtifacts; readonly board: JobBoard } | undefined;
+  #begun: { readonly run: ExecutorRun; readonly artifacts: SharedArtifacts; readonly board: JobBoard } | undefined;
 
   private constructor(
     choice: QueueChoice,
-    options: CrewOptions,
-    { home, connection, store }: { home: LocalCrew; connection: QueueConnection; store: SharedStore },
+    options: ExecutorOptions,
+    { home, connection, store }: { home: LocalExecutor; connection: QueueConnection; store: SharedStore },
   ) {
     this.#choice = choice;
     this.#options = options;
@@ -75,7 +75,7 @@ export class QueueCrew implements Crew {
    * @param home runs what others cannot run
    * @throws as connectQueue and openSharedStore
    */
-  static async open(choice: QueueChoice, options: CrewOptions, home: LocalCrew): Promise<QueueCrew> {
+  static async open(choice: QueueChoice, options: ExecutorOptions, home: LocalExecutor): Promise<QueueExecutor> {
     for (const name of [choice.processors ?? mixedClass, ...Object.values(choice.labels ?? {})]) {
       if (!namePattern.test(name))
         throw new UsageError(`"${name}" is no name of a class or label: letters, digits, "." and "-" are`);
@@ -83,20 +83,20 @@ export class QueueCrew implements Crew {
     const store = await openSharedStore(choice.store, { create: true });
     try {
       const connection = await connectQueue(choice, options.warn);
-      return new QueueCrew(choice, options, { home, connection, store });
+      return new QueueExecutor(choice, options, { home, connection, store });
     } catch (cause) {
       await store.close();
       throw cause;
     }
   }
 
-  async settle(folder: RunFolder): Promise<RunMachine> {
+  async machineOf(folder: RunFolder): Promise<RunMachine> {
     const { threads, note } = this.#options;
     const queued = await this.#chooseMachine((await readMachine(folder))?.processors);
     const chosen = { threads: queued.threads ?? availableProcessors(), workers: 1 };
-    const settled = await settleMachine(folder, { threads, processors: queued.processors }, chosen);
-    note(`takes workers of class ${queued.processors}, with ${settled.threads} threads each`);
-    return settled;
+    const recorded = await recordMachine(folder, { threads, processors: queued.processors }, chosen);
+    note(`takes workers of class ${queued.processors}, with ${recorded.threads} threads each`);
+    return recorded;
   }
 
   /** @param known the class that the run began with */
@@ -108,12 +108,12 @@ export class QueueCrew implements Crew {
     return { processors: first.processors, threads: first.threads };
   }
 
-  async begin(run: CrewRun): Promise<CrewAtWork> {
+  async begin(run: ExecutorRun): Promise<OpenExecutor> {
     const { stages, plan, resources, folder, machine } = run;
     const { threads, processors, name } = machine;
     const { slots = defaultSlots, labels = {}, publishModel: isPublished = false, timings } = this.#choice;
     const { warn } = this.#options;
-    if (processors === undefined || name === undefined) throw new InternalError("a run on a queue was not settled");
+    if (processors === undefined || name === undefined) throw new InternalError("a run on a queue was not recorded");
     const { local, workers: homeWorkers } = await this.#home.begin(run);
     const note = `${folder.root} on ${hostname()}`;
     const artifacts = new SharedArtifacts({ local, shared: this.#store, run: name, note, warn });
@@ -139,7 +139,7 @@ export class QueueCrew implements Crew {
 
   /** Puts the models that workers read into the store. @returns address → that of its files there */
   async #publishModels(
-    { plan, stages, resources }: CrewRun,
+    { plan, stages, resources }: ExecutorRun,
     travels: (node: PlanNode) => boolean,
     places: { readonly local: ArtifactStore; readonly artifacts: SharedArtifacts },
   ): Promise<ReadonlyMap<string, string>> {
