@@ -5,7 +5,7 @@ import { writeTinyModel } from "@mbs/models/testing";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { runMbs } from "../fixtures/run-mbs.ts";
-import type { Ended } from "../fixtures/run-mbs.ts";
+import type { Ended } from "../fixtures/in-process.ts";
 import { writeTexts } from "../fixtures/texts.ts";
 
 const test = suite<{ root: string }>("tasks on the command line");

@@ -8,7 +8,7 @@ import * as assert from "uvu/assert";
 import { tensorOffsets } from "../fixtures/tensor-offsets.ts";
 import { writeTexts } from "../fixtures/texts.ts";
 import { runMbs } from "../fixtures/run-mbs.ts";
-import type { Ended } from "../fixtures/run-mbs.ts";
+import type { Ended } from "../fixtures/in-process.ts";
 
 const test = suite<{ root: string }>("run command");
 

@@ -15,7 +15,7 @@ import { loadStages } from "../../src/stages.ts";
 import { present } from "../fixtures/present.ts";
 import { program } from "../fixtures/program.ts";
 import { runMbs } from "../fixtures/run-mbs.ts";
-import type { Ended } from "../fixtures/run-mbs.ts";
+import type { Ended } from "../fixtures/in-process.ts";
 import { writeTexts } from "../fixtures/texts.ts";
 
 const documents = new URL("../../../../docs/", import.meta.url);
