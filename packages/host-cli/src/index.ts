@@ -17,5 +17,12 @@ export { allArguments } from "./process/parent-process.ts";
 export { runProgram } from "./process/program.ts";
 export { createReporter, formatSeconds, progressStyle } from "./process/progress.ts";
 export type { ProgressStyle, Reporter } from "./process/progress.ts";
-export { commandOutput, openInput, printText, standardInputName, standardOutput, standardStream } from "./process/standard-streams.ts";
+export {
+  commandOutput,
+  openInput,
+  printText,
+  standardInputName,
+  standardOutput,
+  standardStream,
+} from "./process/standard-streams.ts";
 export { stageCommand } from "./stage/stage-command.ts";
