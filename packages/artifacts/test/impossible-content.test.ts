@@ -196,7 +196,7 @@ test("factors: an invalid summary is refused with its field", async () => {
     [{ tokens: -5 }, /tokens of the summary is -5, not a whole number of at least 0; factor again$/],
     [{ weights: { en: -1, fr: 2 } }, /weights of the summary is .*, not numbers of at least 0 by name;/],
     [{ requestedDamping: -1 }, /requestedDamping of the summary is -1,/],
-    [{ rescues: 1.5 }, /rescues of the summary is 1\.5,/],
+    [{ retries: 1.5 }, /retries of the summary is 1\.5,/],
     [{ dead: [-1] }, /dead of the summary is \[-1\],/],
     [{ factorised: undefined }, /factorised of the summary is missing,/],
   ] as const)

@@ -81,7 +81,7 @@ const summary = {
   requestedDamping: 0.01,
   damping: 0.01,
   precision: "float32",
-  rescues: 0,
+  retries: 0,
   dead: [],
   factorised: true,
 };

@@ -54,7 +54,7 @@ export async function makeFactor(step: string, site: string, width: number, besi
       requestedDamping: 0.01,
       damping: 0.01,
       precision: "float32",
-      rescues: 0,
+      retries: 0,
       dead: [1],
       factorised: true,
     },

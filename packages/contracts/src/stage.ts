@@ -18,7 +18,7 @@ export interface Progress {
 export interface StageContext {
   readonly signal: AbortSignal;
   readonly progress: (progress: Progress) => void;
-  /** A line that the user should see: counted faults, rescues, fallbacks. */
+  /** A line that the user should see: counted faults, retries, fallbacks. */
   readonly warn: (message: string) => void;
   /** A line on what comes out, such as how many rows are kept. Absent where the host shows none. */
   readonly note?: ((message: string) => void) | undefined;

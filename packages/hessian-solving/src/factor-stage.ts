@@ -16,8 +16,8 @@ import type { ColumnOrder } from "@mbs/numbers";
 import { createBlas, createDoubleBlas } from "@mbs/onnx";
 import { mixSites } from "./mixed-site.ts";
 import type { MixedSite, PooledMix } from "./mixed-site.ts";
-import { climbLadder } from "./rescue-ladder.ts";
-import type { Engines } from "./rescue-ladder.ts";
+import { factoriseWithRetries } from "./factor-attempts.ts";
+import type { Engines } from "./factor-attempts.ts";
 import { VocabularyRows } from "./vocabulary-rows.ts";
 
 const options = {
@@ -96,21 +96,21 @@ async function factorSite(
   const arranged = ofTokens ? Int32Array.from(diagonal.keys()) : order.arrange(diagonal);
   const wanted = kept === "on" && gram !== undefined;
   const result = wanted
-    ? await climbLadder({ gram, order: arranged, living, damping, raises }, engines)
-    : { damping, precision: "float32" as const, rescues: 0 };
+    ? await factoriseWithRetries({ gram, order: arranged, living, damping, raises }, engines)
+    : { damping, precision: "float32" as const, retries: 0 };
   const { upper, failure } = { upper: undefined, failure: undefined, ...result };
   if (failure) {
-    const what = `${step} ${site}: H stays singular after ${result.rescues} rescues, up to damping ${result.damping}`;
+    const what = `${step} ${site}: H stays singular after ${result.retries} retries, up to damping ${result.damping}`;
     if (onSingular === "error") {
       throw new BadDataError(
         `${what}; give it more text, raise --damping, or pass --on-singular rtn`,
-        { step, site, rescues: result.rescues, damping: result.damping },
+        { step, site, retries: result.retries, damping: result.damping },
         { cause: failure },
       );
     }
     warn(`${what}; left to plain rounding or magnitude`);
-  } else if (result.rescues > 0) {
-    warn(`${step} ${site}: factorised after ${result.rescues} rescues, in ${result.precision} with damping ${result.damping}`);
+  } else if (result.retries > 0) {
+    warn(`${step} ${site}: factorised after ${result.retries} retries, in ${result.precision} with damping ${result.damping}`);
   }
   return {
     step,
@@ -123,7 +123,7 @@ async function factorSite(
       requestedDamping: damping,
       damping: result.damping,
       precision: result.precision,
-      rescues: result.rescues,
+      retries: result.retries,
       dead: unseen ? [] : living.dead,
       factorised: upper !== undefined,
       ...(failure && { fallback: onSingular }),

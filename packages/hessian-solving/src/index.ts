@@ -1,5 +1,5 @@
 export { mixSites } from "./mixed-site.ts";
 export type { MixedSite } from "./mixed-site.ts";
-export { climbLadder } from "./rescue-ladder.ts";
-export type { Engines, LadderInput, LadderResult } from "./rescue-ladder.ts";
+export { factoriseWithRetries } from "./factor-attempts.ts";
+export type { Engines, FactorAttemptInput, FactorAttemptResult } from "./factor-attempts.ts";
 export { factor } from "./factor-stage.ts";

@@ -142,7 +142,7 @@ test("each site has its summary, order, Gram, diagonal and factor", async () => 
     requestedDamping: 0.01,
     damping: 0.01,
     precision: "float32",
-    rescues: 0,
+    retries: 0,
     dead: [7],
     factorised: true,
   });
@@ -184,19 +184,19 @@ test("a site that stays singular stops the run, or is counted and left out", asy
   const error = await failureOf(() => factors([hopeless]));
   assert.instance(error, BadDataError);
   assert.equal((error as BadDataError).facts["site"], "odd");
-  assert.equal((error as BadDataError).facts["rescues"], 4);
+  assert.equal((error as BadDataError).facts["retries"], 4);
   const { stream, warnings } = await run([hopeless], { onSingular: "rtn", raises: 1 });
   const record = at(await collect(readFactors(stream)), 0);
-  assert.equal([record.summary.factorised, record.summary.rescues, record.summary.damping], [false, 2, 0.1]);
+  assert.equal([record.summary.factorised, record.summary.retries, record.summary.damping], [false, 2, 0.1]);
   assert.is(warnings.length, 1);
 });
 
-test("a rescue is reported", async () => {
+test("a retry is reported", async () => {
   const weak = { ...hopeless, values: Float32Array.of(1, 1.05, 1) };
   const { stream, warnings } = await run([weak]);
   const { summary } = at(await collect(readFactors(stream)), 0);
-  assert.equal([summary.rescues, summary.precision, summary.damping], [2, "float64", 0.1]);
-  assert.match(warnings.join("\n"), /h\.0 odd: factorised after 2 rescues/);
+  assert.equal([summary.retries, summary.precision, summary.damping], [2, "float64", 0.1]);
+  assert.match(warnings.join("\n"), /h\.0 odd: factorised after 2 retries/);
 });
 
 test("the same input gives the same address", async () => {

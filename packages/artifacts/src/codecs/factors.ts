@@ -14,7 +14,7 @@ const summaryShape = {
   requestedDamping: "amount",
   damping: "amount",
   precision: "text",
-  rescues: "count",
+  retries: "count",
   dead: "list",
   factorised: "flag",
   fallback: "text?",

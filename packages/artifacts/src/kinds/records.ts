@@ -82,8 +82,8 @@ export interface FactorSummary {
   readonly damping: number;
   /** "float32" or "float64". */
   readonly precision: string;
-  /** How many rungs of the ladder were climbed; 0 when the first attempt worked. */
-  readonly rescues: number;
+  /** Attempts after the first; 0 when the first attempt worked. */
+  readonly retries: number;
   readonly dead: readonly number[];
   /** False where no factor could be made or none was asked for; `upper` is then absent. */
   readonly factorised: boolean;

@@ -39,8 +39,9 @@ export const artifactKinds = {
       { name: "values", type: "list<float32>" },
     ),
   },
+  // At version 1 the retries of a summary had another name.
   factors: {
-    version: 1,
+    version: 2,
     fields: fields(
       { name: "step", type: "utf8" },
       { name: "site", type: "utf8" },

@@ -32,7 +32,7 @@ function plainFactor({ step, width }: { readonly step: string; readonly width: n
       requestedDamping: 0,
       damping: 0,
       precision: "float32",
-      rescues: 0,
+      retries: 0,
       dead: [],
       orderName: "natural",
       factorised: true,

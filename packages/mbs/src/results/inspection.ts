@@ -72,7 +72,7 @@ async function inspectStates(stream: ArtifactStream): Promise<Inspection> {
 async function inspectFactors(stream: ArtifactStream): Promise<Inspection> {
   const rows: InspectionRow[] = [];
   for await (const { step, site, width, summary } of readFactors(stream)) {
-    const { tokens, orderName, damping, precision, rescues, dead, factorised, fallback = "" } = summary;
+    const { tokens, orderName, damping, precision, retries, dead, factorised, fallback = "" } = summary;
     rows.push({
       step,
       site,
@@ -81,7 +81,7 @@ async function inspectFactors(stream: ArtifactStream): Promise<Inspection> {
       order: orderName,
       damping,
       precision,
-      rescues,
+      retries,
       dead: dead.length,
       factor: factorised ? "yes" : fallback || "no",
     });

@@ -9,7 +9,7 @@ const remedy = "factor again";
 /** How far the sum of the weights may be from 1: rounding of float64. */
 const roundingOfShares = 1e-6;
 
-/** The rungs of the ladder on which factors are made. */
+/** The precisions in which factors are made. */
 const precisions: readonly string[] = ["float32", "float64"];
 /** What can replace a method where there is no factor. */
 const replacement = "rtn";

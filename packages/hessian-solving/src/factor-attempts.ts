@@ -9,7 +9,7 @@ export interface Engines {
   readonly double: Blas<Float64Array>;
 }
 
-export interface LadderInput {
+export interface FactorAttemptInput {
   /** E[x xᵀ], natural order, packed upper half, undamped. */
   readonly gram: Float32Array;
   /** Position → column, length width. */
@@ -21,28 +21,28 @@ export interface LadderInput {
   readonly raises: number;
 }
 
-export interface LadderResult {
-  /** U with H⁻¹ = UᵀU, ordered, [width, width]; absent when no rung held. */
+export interface FactorAttemptResult {
+  /** U with H⁻¹ = UᵀU, ordered, [width, width]; absent where no attempt succeeded. */
   readonly upper?: Float32Array;
-  /** Damping of the last rung. */
+  /** Damping of the last attempt. */
   readonly damping: number;
   readonly precision: "float32" | "float64";
-  /** Rungs climbed after the first attempt. */
-  readonly rescues: number;
-  /** Why the last rung failed; its pivot is a column in natural order. */
+  /** Attempts after the first. */
+  readonly retries: number;
+  /** Why the last attempt failed; its pivot is a column in natural order. */
   readonly failure?: NotPositiveDefiniteError;
 }
 
 /** The first damping that is tried where a damping of 0 fails. */
 const smallestDamping = 1e-4;
 
-interface Rung {
+interface Attempt {
   readonly precision: "float32" | "float64";
   readonly damping: number;
 }
 
 /** float32, then float64, then ten times the damping in float64, again and again. */
-function rungs(damping: number, raises: number): Rung[] {
+function attemptsOf(damping: number, raises: number): Attempt[] {
   const raised = Array.from({ length: raises }, (_, index) =>
     damping > 0 ? damping * 10 ** (index + 1) : smallestDamping * 10 ** index,
   );
@@ -52,7 +52,7 @@ function rungs(damping: number, raises: number): Rung[] {
   ];
 }
 
-async function attempt({ precision, damping }: Rung, input: LadderInput, engines: Engines): Promise<Float32Array> {
+async function factorise({ precision, damping }: Attempt, input: FactorAttemptInput, engines: Engines): Promise<Float32Array> {
   const { gram, order, living } = input;
   const size = order.length;
   const ordered = unpackInOrder(gram, order);
@@ -72,21 +72,21 @@ async function attempt({ precision, damping }: Rung, input: LadderInput, engines
 }
 
 /**
- * Factorises the ordered, damped H⁻¹, climbing from float32 over float64 to more damping until a rung holds.
+ * Factorises the ordered, damped H⁻¹, in float32, then in float64, then with more damping, until an attempt succeeds.
  *
- * Pure in its inputs; every rung climbed is counted in the result, never silent.
+ * Pure in its inputs; retries are counted in the result, never silent.
  */
-export async function climbLadder(input: LadderInput, engines: Engines): Promise<LadderResult> {
-  const ladder = rungs(input.damping, input.raises);
+export async function factoriseWithRetries(input: FactorAttemptInput, engines: Engines): Promise<FactorAttemptResult> {
+  const attempts = attemptsOf(input.damping, input.raises);
   let failure: NotPositiveDefiniteError | undefined;
-  for (const [rescues, rung] of ladder.entries()) {
+  for (const [retries, settings] of attempts.entries()) {
     try {
-      return { ...rung, upper: await attempt(rung, input, engines), rescues };
+      return { ...settings, upper: await factorise(settings, input, engines), retries };
     } catch (error) {
       if (!(error instanceof NotPositiveDefiniteError)) throw error;
       failure = new NotPositiveDefiniteError(at(input.order, error.pivot), error.value);
     }
   }
-  const last = at(ladder, ladder.length - 1);
-  return { ...last, rescues: ladder.length - 1, ...(failure && { failure }) };
+  const last = at(attempts, attempts.length - 1);
+  return { ...last, retries: attempts.length - 1, ...(failure && { failure }) };
 }
