@@ -1,3 +1,5 @@
+import type { TestedCorrelation } from "@mbs/numbers";
+
 /** 23.456 → "23.5", 1234.5 → "1235": enough digits to tell models apart. */
 export const formatNumber = (value: number): string => (Math.abs(value) < 100 ? value.toPrecision(3) : value.toFixed(0));
 
@@ -28,6 +30,10 @@ export const formatShareInterval = ([low, high]: readonly [number, number]): str
 
 /** 0.0049 → "0.5%". */
 export const formatShare = (share: number): string => `${(share * 100).toFixed(share < 0.1 ? 1 : 0)}%`;
+
+/** "0.85 (p = 0.0012)"; "none" where nothing varies. */
+export const formatCorrelation = ({ value, p }: TestedCorrelation): string =>
+  Number.isNaN(value) ? "none" : `${value.toFixed(2)} (p = ${p.toPrecision(2)})`;
 
 /** 0.00123 → "0.12%", 0.02 → "2.0%": two digits, however small. */
 export function formatError(relative: number): string {

@@ -1,8 +1,7 @@
 import { colours, noteText, wrapLines } from "../terminal/terminal-text.ts";
 import { at } from "@mbs/contracts";
-import type { TestedCorrelation } from "@mbs/numbers";
 import type { DamageReport, PredictedLanguage, SiteDamage } from "./damage-report.ts";
-import { formatError, formatRise } from "../numbers.ts";
+import { formatCorrelation, formatError, formatRise } from "../numbers.ts";
 import { formatTable } from "../terminal/table.ts";
 import type { TextTable } from "../terminal/table.ts";
 
@@ -56,15 +55,12 @@ export const worstSitesTable = ({ languages }: DamageReport): TextTable => ({
   rows: languages.map(worstSitesRow),
 });
 
-const correlationText = ({ value, p }: TestedCorrelation): string =>
-  Number.isNaN(value) ? "none" : `${value.toFixed(2)} (p = ${p.toPrecision(2)})`;
-
 /** How good the prediction was; nothing without scores. */
 export function qualityTexts({ quality }: DamageReport): string[] {
   if (!quality) return [];
   const { scored, languages, factor, error, errorOfMean, pearson, spearman } = quality;
   return [
-    `Predicted damage and actual rise of the loss of ${scored} over ${languages} languages: Pearson ${correlationText(pearson)}, Spearman ${correlationText(spearman)}; p-values by 10,000 permutations, two-sided.`,
+    `Predicted damage and actual rise of the loss of ${scored} over ${languages} languages: Pearson ${formatCorrelation(pearson)}, Spearman ${formatCorrelation(spearman)}; p-values by 10,000 permutations, two-sided.`,
     `Factor ${factor.toPrecision(3)} nats; predictions miss by ${error.toPrecision(2)} nats on average, the mean of the other languages by ${errorOfMean.toPrecision(2)}.`,
     ...(error < errorOfMean
       ? []

@@ -1,7 +1,6 @@
-import type { MixAgainstAlone, WorstOf } from "../diagnosis/mix-signature.ts";
-import { overSeeds } from "../diagnosis/finding.ts";
-import type { MeasuredRise } from "../diagnosis/finding.ts";
-import { formatInterval, formatRise } from "../numbers.ts";
+import { riseText } from "../diagnosis/rises.ts";
+import { worstText } from "../diagnosis/rules/mix-worse-than-alone.ts";
+import type { MixAgainstAlone } from "../diagnosis/rules/mix-worse-than-alone.ts";
 import type { TextTable } from "../terminal/table.ts";
 
 /** Few languages by name, many by their number. */
@@ -13,17 +12,6 @@ function named(languages: readonly string[]): string {
 /** "sparsegpt sparsity 0.5, equal mix instead of en alone: lose less: 15 languages; lose more: en." */
 export const mixSentence = ({ method, mix, alone, winners, losers }: MixAgainstAlone): string =>
   `${method}, ${mix} instead of ${alone} alone: ${named(winners)} clearly ${winners.length === 1 ? "loses" : "lose"} less, ${named(losers)} more.`;
-
-function meanCell(rises: readonly MeasuredRise[]): string {
-  if (rises.length === 0) return "–";
-  const { rise, interval } = overSeeds(rises);
-  return `${formatRise(rise)} (${formatInterval(interval)})`;
-}
-
-function worstCell(worst: readonly WorstOf[]): string {
-  const [first] = worst;
-  return first === undefined ? "–" : `${first.language} ${meanCell(worst)}`;
-}
 
 /** What each mix gave and took, in the three figures; the worst languages are above dense. */
 export const againstAloneTable = (mixes: readonly MixAgainstAlone[]): TextTable => ({
@@ -42,10 +30,16 @@ export const againstAloneTable = (mixes: readonly MixAgainstAlone[]): TextTable 
     mix,
     method,
     `${alone} alone`,
-    meanCell(unweighted),
-    meanCell(weighted),
-    worstCell(worst.map((pair) => pair.mix)),
-    worstCell(worst.map((pair) => pair.alone)),
+    riseText(unweighted, "–"),
+    riseText(weighted, "–"),
+    worstText(
+      worst.map((pair) => pair.mix),
+      "–",
+    ),
+    worstText(
+      worst.map((pair) => pair.alone),
+      "–",
+    ),
     named(winners),
     named(losers),
   ]),
