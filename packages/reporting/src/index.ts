@@ -18,6 +18,7 @@ export type { MixesReport, ReportedMix } from "./mixes/mixes-report.ts";
 export { mixesTable } from "./mixes/mixes-table.ts";
 export {
   formatAgreement,
+  formatCorrelation,
   formatInterval,
   formatNumber,
   formatNumberInterval,
@@ -41,7 +42,7 @@ export type { SimilarityMatrix } from "./similarity/similarity-matrix.ts";
 export { plotSimilarity } from "./similarity/similarity-plot.ts";
 export type { SimilarityChoice } from "./similarity/similarity-sections.ts";
 export { matrixTable, similarityTable } from "./similarity/similarity-table.ts";
-export { formatTable } from "./terminal/table.ts";
+export { formatTable, headings } from "./terminal/table.ts";
 export type { TextTable } from "./terminal/table.ts";
 export { textBar, wrapLines } from "./terminal/terminal-text.ts";
 export { verdict } from "./summary/verdict.ts";

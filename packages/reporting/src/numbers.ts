@@ -17,6 +17,10 @@ export const tooFewWindows = "too few windows";
 export const formatInterval = ([low, high]: readonly [number, number]): string =>
   Number.isNaN(low) ? tooFewWindows : `${formatRise(low).slice(0, -1)} … ${formatRise(high)}`;
 
+/** "+1.2% (+0.5 … +2.1%)"; where `starred`, with a star behind the rise if the interval excludes zero. */
+export const formatRiseWithin = (rise: number, interval: readonly [number, number], starred = false): string =>
+  `${formatRise(rise)}${starred && (interval[0] > 0 || interval[1] < 0) ? " *" : ""} (${formatInterval(interval)})`;
+
 /** A 95% interval of divergences: "0.0123 … 0.0145". */
 export const formatNumberInterval = ([low, high]: readonly [number, number]): string =>
   Number.isNaN(low) ? tooFewWindows : `${formatNumber(low)} … ${formatNumber(high)}`;

@@ -2,7 +2,7 @@ import { colours, noteText, wrapLines } from "../terminal/terminal-text.ts";
 import { at } from "@mbs/contracts";
 import type { DamageReport, PredictedLanguage, SiteDamage } from "./damage-report.ts";
 import { formatCorrelation, formatError, formatRise } from "../numbers.ts";
-import { formatTable } from "../terminal/table.ts";
+import { formatTable, headings } from "../terminal/table.ts";
 import type { TextTable } from "../terminal/table.ts";
 
 const riseCell = (rise: number | undefined): string => (rise === undefined ? "–" : formatRise(rise));
@@ -10,17 +10,7 @@ const riseCell = (rise: number | undefined): string => (rise === undefined ? "�
 /** One row per language: its damage, and rises where scores were given. */
 export function predictedTable({ languages, quality }: DamageReport): TextTable {
   return {
-    columns: [
-      { title: "language" },
-      { title: "damage", numeric: true },
-      { title: "Σ over tensors", numeric: true },
-      ...(quality
-        ? [
-            { title: "predicted rise", numeric: true },
-            { title: "actual rise", numeric: true },
-          ]
-        : []),
-    ],
+    columns: headings(["language"], ["damage", "Σ over tensors", ...(quality ? ["predicted rise", "actual rise"] : [])]),
     rows: languages.map(({ language, damage, sum, predicted, rise }) => [
       language,
       formatError(damage),
@@ -45,13 +35,7 @@ function worstSitesRow(predicted: PredictedLanguage): string[] {
 
 /** One row per language: the site with the largest damage, and the one that hurts it most beyond the mean of all languages. */
 export const worstSitesTable = ({ languages }: DamageReport): TextTable => ({
-  columns: [
-    { title: "language" },
-    { title: "worst site" },
-    { title: "damage", numeric: true },
-    { title: "highest against the mean" },
-    { title: "times", numeric: true },
-  ],
+  columns: [...headings(["language", "worst site"], ["damage"]), ...headings(["highest against the mean"], ["times"])],
   rows: languages.map(worstSitesRow),
 });
 

@@ -1,6 +1,6 @@
 import { at } from "@mbs/contracts";
 import type { Interval } from "@mbs/evaluation";
-import { formatInterval, formatRise } from "../numbers.ts";
+import { formatRiseWithin } from "../numbers.ts";
 
 /** A relative rise of perplexity with its 95% interval. Lists of them have one entry per seed. */
 export interface MeasuredRise {
@@ -32,5 +32,5 @@ export const above = (rises: readonly MeasuredRise[], others: readonly MeasuredR
 export function riseText(rises: readonly MeasuredRise[], missing = "not known"): string {
   if (rises.length === 0) return missing;
   const { rise, interval } = overSeeds(rises);
-  return `${formatRise(rise)} (${formatInterval(interval)})`;
+  return formatRiseWithin(rise, interval);
 }

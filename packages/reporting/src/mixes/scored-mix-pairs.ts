@@ -4,8 +4,9 @@ import type { MixGroup } from "../diagnosis/mix-groups.ts";
 import { overSeeds } from "../diagnosis/rises.ts";
 import type { MeasuredRise } from "../diagnosis/rises.ts";
 import { groupBy } from "@mbs/contracts";
-import { formatInterval, formatRise } from "../numbers.ts";
+import { formatRise, formatRiseWithin } from "../numbers.ts";
 import type { CaptionedTable, Section, SectionNames } from "../page/section.ts";
+import { headings } from "../terminal/table.ts";
 import type { ScoredArtifact } from "../scores/scored-artifact.ts";
 
 /** One mix against another by the same method, in one language or as a mean over languages. */
@@ -79,16 +80,17 @@ export function scoredMixPairs(scored: ScoredArtifact): readonly ScoredMixPair[]
 function cellOf(difference: MixDifference | undefined): string {
   if (difference === undefined) return "–";
   const { rise, interval } = difference;
-  if (interval === undefined) return `${formatRise(rise)} (other windows)`;
-  const [low, high] = interval;
-  return `${formatRise(rise)}${low > 0 || high < 0 ? " *" : ""} (${formatInterval(interval)})`;
+  return interval === undefined ? `${formatRise(rise)} (other windows)` : formatRiseWithin(rise, interval, true);
 }
 
 /** All that stands against one mix: one column per mix. */
 function tableAgainst(pairs: readonly ScoredMixPair[]): CaptionedTable["table"] {
   const rows = [...new Set(pairs.flatMap(({ differences }) => differences.map(({ of }) => of)))];
   return {
-    columns: [{ title: "language" }, ...pairs.map(({ mix }) => ({ title: mix, numeric: true }))],
+    columns: headings(
+      ["language"],
+      pairs.map(({ mix }) => mix),
+    ),
     rows: rows.map((row) => [row, ...pairs.map(({ differences }) => cellOf(differences.find(({ of }) => of === row)))]),
   };
 }

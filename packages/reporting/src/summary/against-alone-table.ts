@@ -1,6 +1,7 @@
 import { riseText } from "../diagnosis/rises.ts";
 import { worstText } from "../diagnosis/rules/mix-worse-than-alone.ts";
 import type { MixAgainstAlone } from "../diagnosis/rules/mix-worse-than-alone.ts";
+import { headings } from "../terminal/table.ts";
 import type { TextTable } from "../terminal/table.ts";
 
 /** Few languages by name, many by their number. */
@@ -16,15 +17,11 @@ export const mixSentence = ({ method, mix, alone, winners, losers }: MixAgainstA
 /** What each mix gave and took, in the three figures; the worst languages are above dense. */
 export const againstAloneTable = (mixes: readonly MixAgainstAlone[]): TextTable => ({
   columns: [
-    { title: "mix" },
-    { title: "method" },
-    { title: "instead of" },
-    { title: "unweighted mean", numeric: true },
-    { title: "weighted by training mixture", numeric: true },
-    { title: "worst language above dense", numeric: true },
-    { title: "before", numeric: true },
-    { title: "lose less" },
-    { title: "lose more" },
+    ...headings(
+      ["mix", "method", "instead of"],
+      ["unweighted mean", "weighted by training mixture", "worst language above dense", "before"],
+    ),
+    ...headings(["lose less", "lose more"], []),
   ],
   rows: mixes.map(({ method, mix, alone, unweighted, weighted, worst, winners, losers }) => [
     mix,
