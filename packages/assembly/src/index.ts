@@ -1,5 +1,5 @@
 export { assemble } from "./assemble-stage.ts";
-export type { CardAnswers, CardDistance, CardResults, CardRow, CardScore } from "./card/result-table.ts";
+export type { CardResults } from "./card/results.ts";
 export { describeModel } from "./card/model-card.ts";
 export { formatSize, formatSizeReport, sizeReport } from "./card/size-report.ts";
 export { formatSparsities, sparsityText } from "./card/sparsity-text.ts";

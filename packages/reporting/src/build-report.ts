@@ -1,7 +1,7 @@
 import { UsageError } from "@mbs/contracts";
 import { collectArtifacts, ofKind } from "./collected.ts";
 import type { Collected, ReportInput } from "./collected.ts";
-import { diagnoseScored, mergeDiagnoses } from "./diagnosis/diagnose-artifacts.ts";
+import { diagnoseScored, mergeDiagnoses } from "./diagnosis/diagnose.ts";
 import { damageSections } from "./damage/damage-sections.ts";
 import { mixesSections } from "./mixes/mixes-sections.ts";
 import { scoredMixSections } from "./mixes/scored-mix-pairs.ts";

@@ -2,11 +2,12 @@ export { buildReport } from "./build-report.ts";
 export type { ReportOptions } from "./build-report.ts";
 export { collectArtifacts } from "./collected.ts";
 export type { Collected, ReportInput } from "./collected.ts";
-export { diagnoseArtifacts } from "./diagnosis/diagnose-artifacts.ts";
+export { diagnoseArtifacts } from "./diagnosis/diagnose.ts";
 export type { Diagnosis } from "./diagnosis/diagnose.ts";
-export type { CompareShares, SharesAgainstLosses } from "./diagnosis/distribution-signature.ts";
+export type { CompareShares, SharesAgainstLosses } from "./diagnosis/shares-against-losses.ts";
 export { diagnosisText } from "./diagnosis/diagnosis-text.ts";
-export type { Evidence, Finding, MeasuredRise, Remedy, Signature } from "./diagnosis/finding.ts";
+export type { Evidence, Finding, Remedy, Signature } from "./diagnosis/finding.ts";
+export type { MeasuredRise } from "./diagnosis/rises.ts";
 export { damageReport } from "./damage/damage-report.ts";
 export type { DamageReport } from "./damage/damage-report.ts";
 export { damageTable } from "./damage/damage-table.ts";
@@ -17,6 +18,7 @@ export type { MixesReport, ReportedMix } from "./mixes/mixes-report.ts";
 export { mixesTable } from "./mixes/mixes-table.ts";
 export {
   formatAgreement,
+  formatCorrelation,
   formatInterval,
   formatNumber,
   formatNumberInterval,
@@ -40,7 +42,7 @@ export type { SimilarityMatrix } from "./similarity/similarity-matrix.ts";
 export { plotSimilarity } from "./similarity/similarity-plot.ts";
 export type { SimilarityChoice } from "./similarity/similarity-sections.ts";
 export { matrixTable, similarityTable } from "./similarity/similarity-table.ts";
-export { formatTable } from "./terminal/table.ts";
+export { formatTable, headings } from "./terminal/table.ts";
 export type { TextTable } from "./terminal/table.ts";
 export { textBar, wrapLines } from "./terminal/terminal-text.ts";
 export { verdict } from "./summary/verdict.ts";

@@ -4,6 +4,7 @@ import { groupBy } from "@mbs/contracts";
 import { byTrainingShare, numberOf } from "./language-order.ts";
 import type { NumbersByName } from "@mbs/artifacts";
 import type { CaptionedTable, Section } from "./page/section.ts";
+import { headings } from "./terminal/table.ts";
 
 /** A recipe as `mbs run` writes it beside its results. */
 export interface RecipeText {
@@ -16,9 +17,7 @@ function modelsTable(artifacts: readonly Collected[]): CaptionedTable[] {
   const scores = ofKind(artifacts, "scores").flatMap(({ records }) => records);
   const models = [...groupBy(scores, ({ model }) => model)].map(([model, [{ address }]]) => [model, address]);
   if (models.length === 0) return [];
-  return [
-    { caption: "Models", table: { columns: [{ title: "model" }, { title: "content address" }], rows: models }, open: false },
-  ];
+  return [{ caption: "Models", table: { columns: headings(["model", "content address"], []), rows: models }, open: false }];
 }
 
 function settingsOf(artifact: Collected): string {
@@ -54,7 +53,10 @@ export function calibrationSections(artifacts: readonly Collected[], shares?: Nu
           caption: "Tokens of each language",
           open: true,
           table: {
-            columns: [{ title: "language" }, ...calibrations.map(({ name }) => ({ title: name, numeric: true }))],
+            columns: headings(
+              ["language"],
+              calibrations.map(({ name }) => name),
+            ),
             rows: languages.map((language) => [
               language,
               ...calibrations.map(({ tokens }) => String(numberOf(tokens, language))),
@@ -71,7 +73,6 @@ export function calibrationSections(artifacts: readonly Collected[], shares?: Nu
 
 /** What a page was made of: artifacts and models with their hashes, and the recipe. */
 export function originSections(artifacts: readonly Collected[], recipe: RecipeText | undefined): Section[] {
-  const columns = [{ title: "artifact" }, { title: "kind" }, { title: "content address" }, { title: "made with" }];
   const origin: Section = {
     id: "origin",
     title: "How this was made",
@@ -83,7 +84,7 @@ export function originSections(artifacts: readonly Collected[], recipe: RecipeTe
         caption: "Artifacts that this page shows",
         open: true,
         table: {
-          columns,
+          columns: headings(["artifact", "kind", "content address", "made with"], []),
           rows: artifacts.map((artifact) => [artifact.name, artifact.kind, artifact.address, settingsOf(artifact)]),
         },
       },

@@ -19,7 +19,8 @@ export async function trimmedCard(model: Model, { keep, rows, source }: Trimming
   const name = baseModel?.split("/").at(-1) ?? basename(model.path);
   // the Hub knows languages, not their scripts
   const codes = [...new Set(keep.flatMap((language) => /^[a-z]{2,3}(?=-|$)/.exec(language)?.[0] ?? []))];
-  const origin = baseModel === undefined ? "a model of the address below" : `[${baseModel}](https://huggingface.co/${baseModel})`;
+  const origin =
+    baseModel === undefined ? "the model with the address below" : `[${baseModel}](https://huggingface.co/${baseModel})`;
   return [
     "---",
     ...yamlLine("language", codes.length > 0 ? codes : undefined),

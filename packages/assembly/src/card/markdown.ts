@@ -13,16 +13,13 @@ export const plainText = (text: string): string =>
 /** In a table a bar ends a cell. */
 const cell = (value: string | number): string => plainText(String(value)).replaceAll("|", String.raw`\|`);
 
-/** The lines of a table of plain texts. */
-export const table = (head: readonly string[], rows: readonly (readonly (string | number)[])[]): string[] => [
-  `| ${head.map(cell).join(" | ")} |`,
-  `| ${head.map(() => "---").join(" | ")} |`,
-  ...rows.map((row) => `| ${row.map(cell).join(" | ")} |`),
-];
+/** A table of plain texts. */
+export const table = (head: readonly string[], rows: readonly (readonly (string | number)[])[]): string =>
+  [head.map(cell), head.map(() => "---"), ...rows.map((row) => row.map(cell))].map((row) => `| ${row.join(" | ")} |`).join("\n");
 
-/** The lines of a block of code, between fences that nothing in it closes. */
-export function codeBlock(language: string, text: string): string[] {
+/** A block of code, between fences that nothing in it closes. */
+export function codeBlock(language: string, text: string): string {
   const longest = Math.max(2, ...[...text.matchAll(/`+/g)].map(([run]) => run.length));
   const fence = "`".repeat(longest + 1);
-  return [`${fence}${language}`, text.trimEnd(), fence];
+  return [`${fence}${language}`, text.trimEnd(), fence].join("\n");
 }

@@ -1,6 +1,7 @@
 import type { LayerSummary } from "@mbs/artifacts";
+import { groupBy } from "@mbs/contracts";
 import { blockTypeNamed } from "@mbs/gguf";
-import { groupBy, withPlaces } from "./tensor-places.ts";
+import { withPlaces } from "./tensor-places.ts";
 
 /** A tensor with what it is stored as. */
 export interface StoredTensor {

@@ -37,14 +37,3 @@ export function withPlaces<Item extends { readonly tensor: string }>(items: read
       : { ...item, kind: pattern.slice(layers.length), stack: "", layer };
   });
 }
-
-/** Items by a key, in the order of the keys' first items. */
-export function groupBy<Item, Key>(items: readonly Item[], keyOf: (item: Item) => Key): ReadonlyMap<Key, readonly Item[]> {
-  const groups = new Map<Key, Item[]>();
-  for (const item of items) {
-    const own = groups.get(keyOf(item)) ?? [];
-    own.push(item);
-    groups.set(keyOf(item), own);
-  }
-  return groups;
-}

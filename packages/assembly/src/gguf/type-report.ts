@@ -1,6 +1,7 @@
+import { groupBy } from "@mbs/contracts";
 import { bytesIn, fittingType, replacedBy } from "@mbs/gguf";
 import type { BlockType, TypedShape } from "@mbs/gguf";
-import { groupBy, withPlaces } from "../card/tensor-places.ts";
+import { withPlaces } from "../card/tensor-places.ts";
 import type { TensorPlace } from "../card/tensor-places.ts";
 
 /** Numbers in a list as ranges: 0, 1, 2, 5 → "0-2,5". */

@@ -5,7 +5,7 @@ import type { OptionTable } from "@mbs/contracts";
 import { formatSeconds, optionsToFlags, printText } from "@mbs/host-cli";
 import { readStatus } from "@mbs/pipeline";
 import type { NodeStatus, RunStatus } from "@mbs/pipeline";
-import { formatTable } from "@mbs/reporting";
+import { formatTable, headings } from "@mbs/reporting";
 import { Argument } from "commander";
 import type { Command } from "commander";
 import { plainCommand } from "./plain-command.ts";
@@ -35,11 +35,7 @@ const stepTable = (title: string, rows: readonly (readonly [NodeStatus, number])
   rows.length === 0
     ? ""
     : formatTable({
-        columns: [
-          { title, numeric: false },
-          { title: "worker", numeric: false },
-          { title: "time", numeric: true },
-        ],
+        columns: headings([title, "worker"], ["time"]),
         rows: rows.map(([{ id, worker = "" }, seconds]) => [printable(id), printable(worker), formatSeconds(seconds)]),
       });
 
@@ -48,11 +44,7 @@ function trafficTable(traffic: RunStatus["traffic"] = []): string {
   const sum = (name: "fetched" | "put"): number => traffic.reduce((all, moved) => all + moved[name], 0);
   const all = { worker: "all", fetched: sum("fetched"), put: sum("put") };
   return formatTable({
-    columns: [
-      { title: "moved by", numeric: false },
-      { title: "from the store", numeric: true },
-      { title: "to the store", numeric: true },
-    ],
+    columns: headings(["moved by"], ["from the store", "to the store"]),
     rows: [...traffic, all].map(({ worker, fetched, put }) => [printable(worker), formatBytes(fetched), formatBytes(put)]),
   });
 }

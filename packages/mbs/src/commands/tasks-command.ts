@@ -1,7 +1,7 @@
 import { parseOptions, printable } from "@mbs/contracts";
 import type { OptionTable } from "@mbs/contracts";
 import { createReporter, optionsToFlags, printText, progressStyle } from "@mbs/host-cli";
-import { formatTable, wrapLines } from "@mbs/reporting";
+import { formatTable, headings, wrapLines } from "@mbs/reporting";
 import { listTasks, summariseTasks } from "@mbs/tasks";
 import type { TaskName, TaskSummary } from "@mbs/tasks";
 import { Argument } from "commander";
@@ -38,7 +38,7 @@ function summariesText(summaries: readonly TaskSummary[]): string {
       ? []
       : [
           formatTable({
-            columns: [{ title: "name" }, { title: "kind" }, { title: "tasks", numeric: true }],
+            columns: headings(["name", "kind"], ["tasks"]),
             rows: several.map(({ name, kind, tasks: count }) => [printable(name), kind, String(count)]),
           }),
         ]),

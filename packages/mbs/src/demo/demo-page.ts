@@ -6,6 +6,7 @@ import {
   formatPage,
   formatRise,
   formatShare,
+  headings,
   matrixTable,
   plotPredictions,
   plotRises,
@@ -33,12 +34,7 @@ export function methodTable({ plan, languages }: DemoResults, { mixes }: MethodR
     "",
   ];
   return {
-    columns: [
-      { title: "language" },
-      ...mixes.map(({ title }) => ({ title, numeric: true })),
-      { title: "share", numeric: true },
-      { title: "dense", numeric: true },
-    ],
+    columns: headings(["language"], [...mixes.map(({ title }) => title), "share", "dense"]),
     rows: [
       ...languages.map(({ language, share, perplexity }, index) => [
         language,
@@ -82,12 +78,7 @@ async function methodSections(results: DemoResults, method: MethodResult): Promi
           caption: `${method.title}: angle and rise`,
           open: false,
           table: {
-            columns: [
-              { title: "language" },
-              { title: "mix" },
-              { title: "angle", numeric: true },
-              { title: "rise", numeric: true },
-            ],
+            columns: headings(["language", "mix"], ["angle", "rise"]),
             rows: points.map(({ language, series, predicted, rise }) => [
               language,
               series,

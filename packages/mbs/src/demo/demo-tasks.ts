@@ -1,6 +1,6 @@
 import { at } from "@mbs/contracts";
 import type { TasksReport } from "@mbs/evaluation";
-import { formatAgreement, formatRise, formatShareInterval } from "@mbs/reporting";
+import { formatAgreement, formatRise, formatShareInterval, headings } from "@mbs/reporting";
 import type { TextTable } from "@mbs/reporting";
 import { demoLabel } from "./demo-plan.ts";
 import type { DemoPlan } from "./demo-plan.ts";
@@ -75,10 +75,7 @@ export function taskFindings(tasks: DemoTasks, method: string): string[] {
 export function taskTable(tasks: DemoTasks): TextTable {
   const titles = tasks[0]?.mixes.map(({ title }) => title) ?? [];
   return {
-    columns: [
-      { title: "language" },
-      ...["dense", "95% interval", "chance", ...titles].map((title) => ({ title, numeric: true })),
-    ],
+    columns: headings(["language"], ["dense", "95% interval", "chance", ...titles]),
     rows: tasks.map(({ language, dense, interval, chance, aboveChance, mixes }) => [
       language,
       formatAgreement(dense),

@@ -1,5 +1,5 @@
 import type { DistributionEstimate, LossComparison, ShareErrors } from "@mbs/language-distribution";
-import { formatTable } from "@mbs/reporting";
+import { formatCorrelation, formatTable, headings } from "@mbs/reporting";
 
 /** What `mbs distribution --json` prints. */
 export interface DistributionFindings {
@@ -57,7 +57,7 @@ function lossText(name: string, comparison: LossComparison | undefined): string 
     .filter((fit) => fit.doubtful)
     .map(({ language, factor }) => `${language} (×${factor.toPrecision(2)})`);
   return [
-    `Losses and the shares of ${name}: Spearman ${correlation.value.toFixed(2)} (p = ${correlation.p.toPrecision(2)}). ${verdicts[verdict]} A share predicted from its loss misses by a factor of ${typicalFactor.toPrecision(2)}, without the loss by ${typicalFactorOfMean.toPrecision(2)}.`,
+    `Losses and the shares of ${name}: Spearman ${formatCorrelation(correlation)}. ${verdicts[verdict]} A share predicted from its loss misses by a factor of ${typicalFactor.toPrecision(2)}, without the loss by ${typicalFactorOfMean.toPrecision(2)}.`,
     ...(doubtful.length > 0 ? [`Shares that stand out against the losses: ${doubtful.join(", ")}.`] : []),
   ].join("\n");
 }
@@ -71,14 +71,16 @@ export function distributionTable({ estimate, against, losses }: DistributionFin
   const known = against && onOneScale(new Map(languages.map(({ language, share }) => [language, share])), against.shares);
   return [
     formatTable({
-      columns: [
-        { title: "language" },
-        { title: "share of bytes", numeric: true },
-        ...(resamples > 0 ? [{ title: `spread of ${resamples} resamples`, numeric: true }] : []),
-        ...(against ? [{ title: `${against.name} (${against.unit})`, numeric: true }] : []),
-        ...(losses ? [{ title: "by its loss", numeric: true }] : []),
-        { title: "text used", numeric: true },
-      ],
+      columns: headings(
+        ["language"],
+        [
+          "share of bytes",
+          ...(resamples > 0 ? [`spread of ${resamples} resamples`] : []),
+          ...(against ? [`${against.name} (${against.unit})`] : []),
+          ...(losses ? ["by its loss"] : []),
+          "text used",
+        ],
+      ),
       rows: languages.map(({ language, share, interval, bytes }) => [
         language,
         percent(share),

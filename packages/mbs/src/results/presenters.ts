@@ -46,9 +46,9 @@ export async function allocationTable(stream: ArtifactStream): Promise<string> {
   const steps = await collect(readAllocation(stream));
   const tensors = steps.flatMap(({ tensor, sparsity }) => (tensor === undefined ? [] : [{ tensor, sparsity }]));
   if (tensors.length > 0) return formatSparsities(tensors);
-  const { formatTable } = await import("@mbs/reporting");
+  const { formatTable, headings } = await import("@mbs/reporting");
   return formatTable({
-    columns: [{ title: "step" }, { title: "sparsity", numeric: true }],
+    columns: headings(["step"], ["sparsity"]),
     rows: steps.map(({ step, sparsity }) => [step, sparsity.toFixed(4)]),
   });
 }

@@ -3,7 +3,7 @@ import { FailedPreconditionError } from "@mbs/contracts";
 import { averageLanguages } from "@mbs/evaluation";
 import { formatSeconds } from "@mbs/host-cli";
 import type { CandidateFigures, Judge, QualityResult } from "@mbs/pipeline";
-import { formatNumber, formatTable } from "@mbs/reporting";
+import { formatNumber, formatTable, headings } from "@mbs/reporting";
 
 /** ln(perplexity / dense perplexity) of a relative rise: it adds up. */
 const nats = (rise: number): number => Math.log1p(rise);
@@ -38,12 +38,7 @@ const figureCells = (figures: CandidateFigures | undefined): readonly string[] =
 /** The candidates of a search with their rises on the validation texts in nats a token; the best is marked. */
 export function qualityTable({ average, candidates, best }: QualityResult): string {
   const columns = [
-    { title: "" },
-    { title: "candidate" },
-    { title: "mean of languages", numeric: true },
-    { title: "weighted", numeric: true },
-    { title: "worst language", numeric: true },
-    { title: "time", numeric: true },
+    ...headings(["", "candidate"], ["mean of languages", "weighted", "worst language", "time"]),
     { title: "reason", wide: true },
   ];
   const rows = candidates.map(({ name, reason, seconds, figures }) => [

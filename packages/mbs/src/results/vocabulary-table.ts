@@ -1,5 +1,5 @@
 import { formatBytes } from "@mbs/contracts";
-import { formatRise, formatShare, formatTable, wrapLines } from "@mbs/reporting";
+import { formatRise, formatShare, formatTable, headings, wrapLines } from "@mbs/reporting";
 import { wholeSize } from "@mbs/trimming";
 import type { ComparedText, PartSizes, VocabularyReport } from "@mbs/trimming";
 
@@ -22,13 +22,7 @@ function moreTokens({ trimmed }: ComparedText): string {
 
 function comparedTable(languages: readonly ComparedText[]): string {
   return formatTable({
-    columns: [
-      { title: "language" },
-      { title: "kept" },
-      { title: "texts", numeric: true },
-      { title: "bytes a token", numeric: true },
-      { title: "tokens", numeric: true },
-    ],
+    columns: headings(["language", "kept"], ["texts", "bytes a token", "tokens"]),
     rows: languages.map((own) => [
       own.language,
       own.isKept ? "yes" : "no",
@@ -41,20 +35,10 @@ function comparedTable(languages: readonly ComparedText[]): string {
 
 function languagesTable({ languages, trimmed }: VocabularyReport): string {
   return formatTable({
-    columns: [
-      { title: "language" },
-      ...(trimmed ? [{ title: "kept" }] : []),
-      { title: "text", numeric: true },
-      { title: "rows", numeric: true },
-      { title: "its own", numeric: true },
-      { title: "bytes a token", numeric: true },
-      ...(trimmed
-        ? [
-            { title: "tokens", numeric: true },
-            { title: "of kept rows", numeric: true },
-          ]
-        : []),
-    ],
+    columns: headings(
+      ["language", ...(trimmed ? ["kept"] : [])],
+      ["text", "rows", "its own", "bytes a token", ...(trimmed ? ["tokens", "of kept rows"] : [])],
+    ),
     rows: languages.map((own) => [
       own.language,
       ...(trimmed ? [own.isKept ? "yes" : "no"] : []),
@@ -118,7 +102,7 @@ export function vocabularyTable(report: VocabularyReport): string {
         `${count(reasons.named + reasons.template)} of configurations and chat template, ${count(reasons.rounding)} to fill up.`,
     ),
     formatTable({
-      columns: [{ title: "part" }, { title: "before", numeric: true }, { title: "after", numeric: true }],
+      columns: headings(["part"], ["before", "after"]),
       rows: [
         ...sizeRows(sizes, trimmed.sizes),
         ["all", formatBytes(wholeSize(sizes)), `${formatBytes(wholeSize(trimmed.sizes))}, ${formatBytes(saved)} less`],

@@ -2,6 +2,7 @@ import type { DamageReport } from "./damage-report.ts";
 import { formatError } from "../numbers.ts";
 import { renderPlot } from "../plots/render-plot.ts";
 import type { Plot } from "../page/section.ts";
+import { headings } from "../terminal/table.ts";
 import type { TextTable } from "../terminal/table.ts";
 
 const stepsOf = ({ blocks }: DamageReport): string[] => [...new Set(blocks.map(({ step }) => step))];
@@ -39,7 +40,7 @@ export function blocksTable(report: DamageReport): TextTable {
   const names = report.languages.map(({ language }) => language);
   const values = new Map(report.blocks.map(({ step, language, damage }) => [JSON.stringify([step, language]), damage]));
   return {
-    columns: [{ title: "block" }, ...names.map((title) => ({ title, numeric: true }))],
+    columns: headings(["block"], names),
     rows: stepsOf(report).map((step) => [
       step,
       ...names.map((language) => formatError(values.get(JSON.stringify([step, language])) ?? NaN)),

@@ -1,9 +1,8 @@
 import { colours, noteText, wrapLines } from "../terminal/terminal-text.ts";
 import { at } from "@mbs/contracts";
-import type { TestedCorrelation } from "@mbs/numbers";
 import type { DamageReport, PredictedLanguage, SiteDamage } from "./damage-report.ts";
-import { formatError, formatRise } from "../numbers.ts";
-import { formatTable } from "../terminal/table.ts";
+import { formatCorrelation, formatError, formatRise } from "../numbers.ts";
+import { formatTable, headings } from "../terminal/table.ts";
 import type { TextTable } from "../terminal/table.ts";
 
 const riseCell = (rise: number | undefined): string => (rise === undefined ? "–" : formatRise(rise));
@@ -11,17 +10,7 @@ const riseCell = (rise: number | undefined): string => (rise === undefined ? "�
 /** One row per language: its damage, and rises where scores were given. */
 export function predictedTable({ languages, quality }: DamageReport): TextTable {
   return {
-    columns: [
-      { title: "language" },
-      { title: "damage", numeric: true },
-      { title: "Σ over tensors", numeric: true },
-      ...(quality
-        ? [
-            { title: "predicted rise", numeric: true },
-            { title: "actual rise", numeric: true },
-          ]
-        : []),
-    ],
+    columns: headings(["language"], ["damage", "Σ over tensors", ...(quality ? ["predicted rise", "actual rise"] : [])]),
     rows: languages.map(({ language, damage, sum, predicted, rise }) => [
       language,
       formatError(damage),
@@ -46,25 +35,16 @@ function worstSitesRow(predicted: PredictedLanguage): string[] {
 
 /** One row per language: the site with the largest damage, and the one that hurts it most beyond the mean of all languages. */
 export const worstSitesTable = ({ languages }: DamageReport): TextTable => ({
-  columns: [
-    { title: "language" },
-    { title: "worst site" },
-    { title: "damage", numeric: true },
-    { title: "highest against the mean" },
-    { title: "times", numeric: true },
-  ],
+  columns: [...headings(["language", "worst site"], ["damage"]), ...headings(["highest against the mean"], ["times"])],
   rows: languages.map(worstSitesRow),
 });
-
-const correlationText = ({ value, p }: TestedCorrelation): string =>
-  Number.isNaN(value) ? "none" : `${value.toFixed(2)} (p = ${p.toPrecision(2)})`;
 
 /** How good the prediction was; nothing without scores. */
 export function qualityTexts({ quality }: DamageReport): string[] {
   if (!quality) return [];
   const { scored, languages, factor, error, errorOfMean, pearson, spearman } = quality;
   return [
-    `Predicted damage and actual rise of the loss of ${scored} over ${languages} languages: Pearson ${correlationText(pearson)}, Spearman ${correlationText(spearman)}; p-values by 10,000 permutations, two-sided.`,
+    `Predicted damage and actual rise of the loss of ${scored} over ${languages} languages: Pearson ${formatCorrelation(pearson)}, Spearman ${formatCorrelation(spearman)}; p-values by 10,000 permutations, two-sided.`,
     `Factor ${factor.toPrecision(3)} nats; predictions miss by ${error.toPrecision(2)} nats on average, the mean of the other languages by ${errorOfMean.toPrecision(2)}.`,
     ...(error < errorOfMean
       ? []

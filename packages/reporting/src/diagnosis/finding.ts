@@ -1,15 +1,12 @@
 import type { Interval } from "@mbs/evaluation";
-
-/** A relative rise of perplexity with its 95% interval. */
-export interface MeasuredRise {
-  readonly rise: number;
-  readonly interval: Interval;
-}
+import type { TestedCorrelation } from "@mbs/numbers";
+import { overSeeds } from "./rises.ts";
+import type { MeasuredRise } from "./rises.ts";
 
 /** A number that a finding rests on. */
 export interface Evidence {
   readonly what: string;
-  readonly unit: "rise" | "share" | "tokens" | "degrees" | "correlation" | "p-value" | "factor" | "nats";
+  readonly unit: "rise" | "share" | "tokens" | "degrees" | "correlation" | "p-value" | "factor";
   readonly value: number;
   /** 95%; with several seeds the hull of theirs. */
   readonly interval?: Interval;
@@ -22,13 +19,6 @@ export interface Remedy {
   readonly text: string;
   /** To run; words in capitals stand for the reader's own paths. */
   readonly command: string;
-}
-
-/** The command that shows at which sites a scored model hurts which language. */
-export function predictCommand(model: string): string {
-  // A name that a shell would split is left to the reader.
-  const label = /^[\w./:-]+$/.test(model) ? model : "LABEL";
-  return `mbs predict --model M --layers layers.arrow --scores scores.arrow --compressed ${label} < statistics.arrow`;
 }
 
 /** The paper's failure signatures, and a further one: tasks that fall where perplexity does not show it. */
@@ -48,18 +38,25 @@ export interface Finding {
   readonly remedy: Remedy;
 }
 
-/** Mean of several seeds' rises, with the hull of their intervals. */
-export function overSeeds(rises: readonly MeasuredRise[]): MeasuredRise {
-  return {
-    rise: rises.reduce((sum, { rise }) => sum + rise, 0) / rises.length,
-    interval: [Math.min(...rises.map(({ interval }) => interval[0])), Math.max(...rises.map(({ interval }) => interval[1]))],
-  };
+/** Rises as a number that a finding rests on; nothing where there are none. */
+export function riseEvidence(what: string, rises: readonly MeasuredRise[], significant: boolean): Evidence[] {
+  if (rises.length === 0) return [];
+  const { rise: value, interval } = overSeeds(rises);
+  return [{ what, unit: "rise", value, interval, significant }];
 }
 
-/** Whether the interval of every seed lies above zero. */
-export const aboveZero = (rises: readonly MeasuredRise[]): boolean =>
-  rises.length > 0 && rises.every(({ interval: [low] }) => low > 0);
+/** A correlation and its p-value as numbers that a finding rests on; nothing where there is none, since JSON knows no NaN. */
+export const correlationEvidence = (what: string, { value, p }: TestedCorrelation, significant: boolean): Evidence[] =>
+  Number.isNaN(value)
+    ? []
+    : [
+        { what, unit: "correlation", value, significant },
+        { what: "as strong a correlation by chance", unit: "p-value", value: p, significant },
+      ];
 
-/** Whether the interval of every seed lies below zero. */
-export const belowZero = (rises: readonly MeasuredRise[]): boolean =>
-  rises.length > 0 && rises.every(({ interval: [, high] }) => high < 0);
+/** The command that shows at which sites a scored model hurts which language. */
+export function predictCommand(model: string): string {
+  // A name that a shell would split is left to the reader.
+  const label = /^[\w./:-]+$/.test(model) ? model : "LABEL";
+  return `mbs predict --model M --layers layers.arrow --scores scores.arrow --compressed ${label} < statistics.arrow`;
+}

@@ -1,40 +1,73 @@
 import type { Score } from "@mbs/artifacts";
-import { at } from "@mbs/contracts";
+import { at, groupBy } from "@mbs/contracts";
 import { averageLanguages, comparePairs } from "@mbs/evaluation";
-import type { ModelAverages, PairedDifference, ScoresReport } from "@mbs/evaluation";
-import type { CompressedModel } from "../scores/compressed-models.ts";
+import type { ModelAverages, PairedDifference, WorstRise } from "@mbs/evaluation";
 import { isSameMix } from "../scores/compressed-models.ts";
-import { groupBy } from "@mbs/contracts";
-import type { MeasuredRise } from "./finding.ts";
+import type { CompressedModel } from "../scores/compressed-models.ts";
+import type { ScoredArtifact } from "../scores/scored-artifact.ts";
+import type { MeasuredRise } from "./rises.ts";
+
+/** Rises of a group's models above others. Lists have one entry for each pair of seeds; none where one of them was not measured. */
+export interface GroupRises {
+  readonly unweighted: readonly MeasuredRise[];
+  readonly weighted: readonly MeasuredRise[];
+  /** In the language that rose most. */
+  readonly worst: readonly WorstRise[];
+  /** Those that every pair of seeds has. */
+  readonly languages: ReadonlyMap<string, readonly MeasuredRise[]>;
+}
 
 /** Models that differ in the seed of their calibration text alone. */
 export interface MixGroup extends Omit<CompressedModel, "name"> {
   readonly models: readonly string[];
+  /** Above the report's reference, the dense model. */
+  readonly rises: GroupRises;
+}
+
+/** @param compared of each pair of seeds */
+function groupRises(
+  compared: readonly { readonly pairs: readonly PairedDifference[]; readonly average: ModelAverages | undefined }[],
+): GroupRises {
+  const ofAll = <Item>(items: readonly Item[]): readonly Item[] => (items.length === compared.length ? items : []);
+  const mean = (kind: "unweighted" | "weighted"): readonly MeasuredRise[] =>
+    ofAll(
+      compared.flatMap(({ average }) => {
+        const { rise, riseInterval } = average?.[kind] ?? {};
+        return rise === undefined || riseInterval === undefined ? [] : [{ rise, interval: riseInterval }];
+      }),
+    );
+  const pairs = compared.flatMap((one) => one.pairs);
+  return {
+    unweighted: mean("unweighted"),
+    weighted: mean("weighted"),
+    worst: ofAll(compared.flatMap(({ average }) => average?.worstRise ?? [])),
+    languages: new Map([...groupBy(pairs, ({ language }) => language)].filter(([, rises]) => ofAll(rises).length > 0)),
+  };
 }
 
 /** Models by method and mix, in the order of the scores. */
-export function groupMixes(models: readonly CompressedModel[]): readonly MixGroup[] {
-  const groups: { first: CompressedModel; names: string[] }[] = [];
-  for (const model of models) {
-    const known = groups.find(({ first }) => first.methodKey === model.methodKey && isSameMix(first.mix, model.mix));
-    if (known) known.names.push(model.name);
-    else groups.push({ first: model, names: [model.name] });
+export function groupMixes({ compressed, report }: ScoredArtifact): readonly MixGroup[] {
+  const groups: (Omit<CompressedModel, "name"> & { readonly models: string[] })[] = [];
+  for (const { name, ...made } of compressed) {
+    const known = groups.find(({ methodKey, mix }) => methodKey === made.methodKey && isSameMix(mix, made.mix));
+    if (known) known.models.push(name);
+    else groups.push({ ...made, models: [name] });
   }
-  return groups.map(({ first: { method, methodKey, solvers, mix, mixName }, names }) => ({
-    method,
-    methodKey,
-    solvers,
-    mix,
-    mixName,
-    models: names,
+  return groups.map((group) => ({
+    ...group,
+    rises: groupRises(
+      group.models.map((name) => ({
+        pairs: report.pairs.filter(({ model }) => model === name),
+        average: report.averages.find(({ model }) => model === name),
+      })),
+    ),
   }));
 }
 
-/** One group against another, one entry per pair of seeds. */
-export interface GroupComparison {
-  readonly pairs: readonly (readonly PairedDifference[])[];
-  /** Absent where the two were not scored on the same windows in all languages. */
-  readonly averages: readonly ModelAverages[];
+/** The one language that models were calibrated with; undefined for a mix of several. */
+export function aloneLanguage({ mix }: Pick<CompressedModel, "mix">): string | undefined {
+  const [language, ...others] = Object.keys(mix);
+  return others.length === 0 ? language : undefined;
 }
 
 /**
@@ -50,52 +83,24 @@ export const pairSeeds = <First, Second>(
     at(second, seed % second.length),
   ]);
 
-/** Rises of one language, one entry per pair of seeds. */
-export const risesOfLanguage = ({ pairs }: GroupComparison, language: string): readonly MeasuredRise[] =>
-  pairs.flatMap((own) => own.filter((pair) => pair.language === language));
+/** Rises of one group above another. */
+export type CompareGroups = (group: MixGroup, reference: MixGroup) => GroupRises;
 
-/** Paired comparisons between models, each made once. */
-export class Comparisons {
-  readonly #scores: ReadonlyMap<string, readonly Score[]>;
-  readonly #shares: Readonly<Record<string, number>> | undefined;
-  readonly #report: ScoresReport;
-  readonly #made = new Map<string, { pairs: readonly PairedDifference[]; averages: ModelAverages | undefined }>();
-
-  constructor(scores: readonly Score[], shares: Readonly<Record<string, number>> | undefined, report: ScoresReport) {
-    this.#scores = groupBy(scores, ({ model }) => model);
-    this.#shares = shares;
-    this.#report = report;
-  }
-
-  /** A group against the report's reference, the dense model. */
-  withDense({ models }: MixGroup): GroupComparison {
-    return {
-      pairs: models.map((name) => this.#report.pairs.filter(({ model }) => model === name)),
-      averages: models.flatMap((name) => this.#report.averages.filter(({ model }) => model === name)),
-    };
-  }
-
-  /** A group against another. */
-  between(group: MixGroup, reference: MixGroup): GroupComparison {
-    const made = pairSeeds(group.models, reference.models).map(([name, other]) => this.#pair(name, other));
-    return { pairs: made.map(({ pairs }) => pairs), averages: made.flatMap(({ averages }) => averages ?? []) };
-  }
-
-  #pair(model: string, reference: string) {
-    const key = JSON.stringify([model, reference]);
-    const known = this.#made.get(key);
+/** Compares groups of the scores, any two once. */
+export function createComparison({ scores, shares }: Pick<ScoredArtifact, "scores" | "shares">): CompareGroups {
+  const byModel: ReadonlyMap<string, readonly Score[]> = groupBy(scores, ({ model }) => model);
+  const made = new Map<string, GroupRises>();
+  return ({ models }, { models: references }) => {
+    const key = JSON.stringify([models, references]);
+    const known = made.get(key);
     if (known) return known;
-    const scores = [reference, model].flatMap((name) => this.#scores.get(name) ?? []);
-    const averages = averageLanguages(scores, this.#shares, reference).find((entry) => entry.model === model);
-    const pair = { pairs: comparePairs(scores, reference).pairs, averages };
-    this.#made.set(key, pair);
-    return pair;
-  }
+    const compared = pairSeeds(models, references).map(([name, reference]) => {
+      const both = [reference, name].flatMap((one) => byModel.get(one) ?? []);
+      const average = averageLanguages(both, shares, reference).find(({ model }) => model === name);
+      return { pairs: comparePairs(both, reference).pairs, average };
+    });
+    const rises = groupRises(compared);
+    made.set(key, rises);
+    return rises;
+  };
 }
-
-/** A mean's rises above what it was compared with, one entry per pair of seeds. */
-export const risesOfMean = ({ averages }: GroupComparison, kind: "unweighted" | "weighted"): readonly MeasuredRise[] =>
-  averages.flatMap((entry) => {
-    const { rise, riseInterval } = entry[kind] ?? {};
-    return rise === undefined || riseInterval === undefined ? [] : [{ rise, interval: riseInterval }];
-  });

@@ -1,7 +1,7 @@
 import { at } from "@mbs/contracts";
 import { colours, noteText } from "../terminal/terminal-text.ts";
 import type { MixesReport, ReportedMix } from "./mixes-report.ts";
-import { formatTable } from "../terminal/table.ts";
+import { formatTable, headings } from "../terminal/table.ts";
 import type { TextTable } from "../terminal/table.ts";
 
 /** 0.02036 → "2.04%": mixes differ by little. */
@@ -17,11 +17,7 @@ export const shownMixes = ({ mixes, recommended }: MixesReport): ReportedMix[] =
 export function damageByMixTable(report: MixesReport): TextTable {
   const shown = shownMixes(report);
   return {
-    columns: [
-      { title: "language" },
-      { title: "weight", numeric: true },
-      ...shown.map(({ name }) => ({ title: name, numeric: true })),
-    ],
+    columns: headings(["language"], ["weight", ...shown.map(({ name }) => name)]),
     // Every mix has the same languages in the same order.
     rows: report.recommended.languages.map(({ language, weight }, index) => [
       language,
@@ -41,10 +37,10 @@ export function mixPairsTable(report: MixesReport): TextTable {
   const difference = ({ mix, against }: (typeof pairs)[number], damageOf: (mix: ReportedMix) => number): string =>
     pointsCell(damageOf(mix) - damageOf(against));
   return {
-    columns: [
-      { title: "language" },
-      ...pairs.map(({ mix, against }) => ({ title: `${mix.name} against ${against.name}`, numeric: true })),
-    ],
+    columns: headings(
+      ["language"],
+      pairs.map(({ mix, against }) => `${mix.name} against ${against.name}`),
+    ),
     rows: [
       ["unweighted mean", ...pairs.map((pair) => difference(pair, ({ unweighted }) => unweighted))],
       ...report.recommended.languages.map(({ language }, index) => [
@@ -60,14 +56,15 @@ export function mixAveragesTable({ mixes, recommended }: MixesReport): TextTable
   const weighted = recommended.weighted !== undefined;
   const important = recommended.important !== undefined;
   return {
-    columns: [
-      { title: "" },
-      { title: "mix" },
-      { title: "unweighted mean", numeric: true },
-      ...(weighted ? [{ title: "weighted by training mixture", numeric: true }] : []),
-      { title: "worst language", numeric: true },
-      ...(important ? [{ title: "by importance", numeric: true }] : []),
-    ],
+    columns: headings(
+      ["", "mix"],
+      [
+        "unweighted mean",
+        ...(weighted ? ["weighted by training mixture"] : []),
+        "worst language",
+        ...(important ? ["by importance"] : []),
+      ],
+    ),
     rows: mixes.map((mix) => [
       mix === recommended ? "→" : "",
       mix.name,

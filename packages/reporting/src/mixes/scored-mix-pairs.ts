@@ -1,10 +1,12 @@
 import type { Interval } from "@mbs/evaluation";
-import { overSeeds } from "../diagnosis/finding.ts";
-import { Comparisons, groupMixes, pairSeeds, risesOfLanguage, risesOfMean } from "../diagnosis/mix-groups.ts";
-import type { GroupComparison, MixGroup } from "../diagnosis/mix-groups.ts";
+import { createComparison, groupMixes, pairSeeds } from "../diagnosis/mix-groups.ts";
+import type { MixGroup } from "../diagnosis/mix-groups.ts";
+import { overSeeds } from "../diagnosis/rises.ts";
+import type { MeasuredRise } from "../diagnosis/rises.ts";
 import { groupBy } from "@mbs/contracts";
-import { formatInterval, formatRise } from "../numbers.ts";
+import { formatRise, formatRiseWithin } from "../numbers.ts";
 import type { CaptionedTable, Section, SectionNames } from "../page/section.ts";
+import { headings } from "../terminal/table.ts";
 import type { ScoredArtifact } from "../scores/scored-artifact.ts";
 
 /** One mix against another by the same method, in one language or as a mean over languages. */
@@ -26,10 +28,8 @@ export interface ScoredMixPair {
   readonly differences: readonly MixDifference[];
 }
 
-function meanDifference(comparison: GroupComparison, kind: "unweighted" | "weighted", of: string): MixDifference[] {
-  const rises = risesOfMean(comparison, kind);
-  return rises.length < comparison.pairs.length ? [] : [{ of, ...overSeeds(rises) }];
-}
+const pairedDifference = (of: string, rises: readonly MeasuredRise[]): MixDifference[] =>
+  rises.length === 0 ? [] : [{ of, ...overSeeds(rises) }];
 
 /** Perplexities by model and language. */
 type Perplexities = ReadonlyMap<string, ReadonlyMap<string, number>>;
@@ -46,8 +46,9 @@ function plainDifference(mix: MixGroup, against: MixGroup, language: string, per
 }
 
 /** Every two mixes of the same method, each pair once. */
-export function scoredMixPairs({ scores, shares, report, compressed }: ScoredArtifact): readonly ScoredMixPair[] {
-  const comparisons = new Comparisons(scores, shares, report);
+export function scoredMixPairs(scored: ScoredArtifact): readonly ScoredMixPair[] {
+  const { report } = scored;
+  const compare = createComparison(scored);
   const languages = [...new Set(report.results.map(({ language }) => language))];
   const perplexities: Perplexities = new Map(
     [...groupBy(report.results, ({ model }) => model)].map(([model, own]) => [
@@ -56,24 +57,22 @@ export function scoredMixPairs({ scores, shares, report, compressed }: ScoredArt
     ]),
   );
   const pairOf = (mix: MixGroup, against: MixGroup): ScoredMixPair => {
-    const comparison = comparisons.between(mix, against);
+    const rises = compare(mix, against);
     return {
       method: mix.method,
       mix: mix.mixName,
       against: against.mixName,
       differences: [
-        ...meanDifference(comparison, "unweighted", "unweighted mean"),
-        ...meanDifference(comparison, "weighted", "weighted by training mixture"),
+        ...pairedDifference("unweighted mean", rises.unweighted),
+        ...pairedDifference("weighted by training mixture", rises.weighted),
         ...languages.flatMap((language) => {
-          const rises = risesOfLanguage(comparison, language);
-          return rises.length < comparison.pairs.length
-            ? plainDifference(mix, against, language, perplexities)
-            : [{ of: language, ...overSeeds(rises) }];
+          const paired = rises.languages.get(language);
+          return paired ? pairedDifference(language, paired) : plainDifference(mix, against, language, perplexities);
         }),
       ],
     };
   };
-  return [...groupBy(groupMixes(compressed), ({ methodKey }) => methodKey).values()].flatMap((groups) =>
+  return [...groupBy(groupMixes(scored), ({ methodKey }) => methodKey).values()].flatMap((groups) =>
     groups.flatMap((against, index) => groups.slice(index + 1).map((mix) => pairOf(mix, against))),
   );
 }
@@ -81,16 +80,17 @@ export function scoredMixPairs({ scores, shares, report, compressed }: ScoredArt
 function cellOf(difference: MixDifference | undefined): string {
   if (difference === undefined) return "–";
   const { rise, interval } = difference;
-  if (interval === undefined) return `${formatRise(rise)} (other windows)`;
-  const [low, high] = interval;
-  return `${formatRise(rise)}${low > 0 || high < 0 ? " *" : ""} (${formatInterval(interval)})`;
+  return interval === undefined ? `${formatRise(rise)} (other windows)` : formatRiseWithin(rise, interval, true);
 }
 
 /** All that stands against one mix: one column per mix. */
 function tableAgainst(pairs: readonly ScoredMixPair[]): CaptionedTable["table"] {
   const rows = [...new Set(pairs.flatMap(({ differences }) => differences.map(({ of }) => of)))];
   return {
-    columns: [{ title: "language" }, ...pairs.map(({ mix }) => ({ title: mix, numeric: true }))],
+    columns: headings(
+      ["language"],
+      pairs.map(({ mix }) => mix),
+    ),
     rows: rows.map((row) => [row, ...pairs.map(({ differences }) => cellOf(differences.find(({ of }) => of === row)))]),
   };
 }

@@ -1,9 +1,8 @@
-import { at } from "@mbs/contracts";
 import type { Average, ModelAverages } from "@mbs/evaluation";
-import { formatRise } from "../numbers.ts";
 import { palette } from "../plots/palette.ts";
 import { renderPlot } from "../plots/render-plot.ts";
 import type { Plot } from "../page/section.ts";
+import { rangeText } from "./rises-plot.ts";
 
 /** The three figures of merit, in the words of every page. */
 export const figures = ["unweighted mean", "weighted by training mixture", "worst language"] as const;
@@ -76,11 +75,13 @@ export function plotAverages(rises: readonly FigureRise[], reference: string): P
       { mark: { type: "point", filled: true, size: 55 }, encoding: { x: { field: "rise", type: "quantitative" } } },
     ],
   };
-  const texts = shown.map((figure) => {
-    const own = rises.filter((rise) => rise.figure === figure).toSorted((a, b) => a.rise - b.rise);
-    const [least, most] = [at(own, 0), at(own, own.length - 1)];
-    return `${figure} from ${formatRise(least.rise)} (${least.model}) to ${formatRise(most.rise)} (${most.model})`;
-  });
+  const texts = shown.map((figure) =>
+    rangeText(
+      figure,
+      rises.filter((rise) => rise.figure === figure),
+      (rise) => rise.model,
+    ),
+  );
   return renderPlot(
     spec,
     rises.map((rise) => ({ ...rise })),

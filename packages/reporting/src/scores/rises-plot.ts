@@ -1,4 +1,4 @@
-import { at } from "@mbs/contracts";
+import { at, groupBy } from "@mbs/contracts";
 import type { ScoresReport } from "@mbs/evaluation";
 import { formatRise } from "../numbers.ts";
 import { palette } from "../plots/palette.ts";
@@ -17,14 +17,15 @@ export interface RiseBar {
 /** More than this many series in one picture have no colours of their own. */
 export const mostSeries = palette.length;
 
-/** What the bars show, in a sentence for those who do not see them. */
-function describe(bars: readonly RiseBar[], series: readonly string[]): string {
-  const ranges = series.map((name) => {
-    const own = bars.filter((bar) => bar.series === name).toSorted((a, b) => a.rise - b.rise);
-    const [least, most] = [at(own, 0), at(own, own.length - 1)];
-    return `${name} from ${formatRise(least.rise)} (${least.language}) to ${formatRise(most.rise)} (${most.language})`;
-  });
-  return ranges.join("; ");
+/** "dense from +1.0% (en) to +5.0% (te)": a picture in words, for those who do not see it. */
+export function rangeText<Item extends { readonly rise: number }>(
+  name: string,
+  items: readonly Item[],
+  labelOf: (item: Item) => string,
+): string {
+  const sorted = items.toSorted((a, b) => a.rise - b.rise);
+  const [least, most] = [at(sorted, 0), at(sorted, sorted.length - 1)];
+  return `${name} from ${formatRise(least.rise)} (${labelOf(least)}) to ${formatRise(most.rise)} (${labelOf(most)})`;
 }
 
 /**
@@ -71,7 +72,8 @@ export function plotRises(bars: readonly RiseBar[], label: string, figure = "ris
       },
     ],
   };
-  return renderPlot(spec, rows, `${label}: ${describe(bars, series)}`);
+  const ranges = [...groupBy(bars, (bar) => bar.series)].map(([name, own]) => rangeText(name, own, (bar) => bar.language));
+  return renderPlot(spec, rows, `${label}: ${ranges.join("; ")}`);
 }
 
 /** The paired rises of some models in a report. */

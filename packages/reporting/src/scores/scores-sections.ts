@@ -5,7 +5,7 @@ import type { FigureRise } from "./averages-plot.ts";
 import type { CompressedModel } from "./compressed-models.ts";
 import { groupBy, valueAt } from "@mbs/contracts";
 import { numberOf } from "../language-order.ts";
-import { formatAgreement, formatInterval, formatNumber, formatRise, formatShare, tooFewWindows } from "../numbers.ts";
+import { formatAgreement, formatNumber, formatRiseWithin, formatShare, tooFewWindows } from "../numbers.ts";
 import type { ScoredArtifact } from "./scored-artifact.ts";
 import { mostSeries, plotRises, risesOf } from "./rises-plot.ts";
 import { distanceText, languagesOf, starText } from "./scores-table.ts";
@@ -13,6 +13,7 @@ import type { DataRow, Section, SectionNames } from "../page/section.ts";
 import { onFrontier, plotSizes } from "./size-plot.ts";
 import type { SizedRise } from "./size-plot.ts";
 import { tasksSections } from "../tasks/tasks-sections.ts";
+import { headings } from "../terminal/table.ts";
 import type { TextTable } from "../terminal/table.ts";
 
 const withInterval = (value: string, [low, high]: readonly [number, number], format: (value: number) => string): string =>
@@ -22,7 +23,7 @@ function riseCell(rises: readonly FigureRise[], model: string, figure: string): 
   const found = rises.find((rise) => rise.model === model && rise.figure === figure);
   if (found === undefined) return "–";
   const { rise, low, high, language } = found;
-  return `${language === "" ? "" : `${language} `}${formatRise(rise)} (${formatInterval([low, high])})`;
+  return `${language === "" ? "" : `${language} `}${formatRiseWithin(rise, [low, high])}`;
 }
 
 /** One row per model: its three figures, each with its 95% interval. */
@@ -30,11 +31,13 @@ function averagesTable({ averages }: ScoresReport, rises: readonly FigureRise[])
   const weighted = averages.some((average) => average.weighted !== undefined);
   const shown = figures.filter((figure) => weighted || figure !== figures[1]);
   return {
-    columns: [
-      { title: "model" },
-      ...(rises.length === 0 ? [] : shown.map((title) => ({ title: `rise, ${title}`, numeric: true }))),
-      ...shown.map((title) => ({ title: `perplexity, ${title}`, numeric: true })),
-    ],
+    columns: headings(
+      ["model"],
+      [
+        ...(rises.length === 0 ? [] : shown.map((figure) => `rise, ${figure}`)),
+        ...shown.map((figure) => `perplexity, ${figure}`),
+      ],
+    ),
     rows: averages.map(({ model, unweighted, weighted: byShare, worst }) => [
       model,
       ...(rises.length === 0 ? [] : shown.map((figure) => riseCell(rises, model, figure))),
@@ -108,19 +111,14 @@ function risesTable(
   );
   const total = Object.values(shares ?? {}).reduce((sum, share) => sum + share, 0);
   return {
-    columns: [
-      { title: "language" },
-      ...(shares ? [{ title: "share", numeric: true }] : []),
-      { title: reference, numeric: true },
-      ...models.map((title) => ({ title, numeric: true })),
-    ],
+    columns: headings(["language"], [...(shares ? ["share"] : []), reference, ...models]),
     rows: [...groupBy(own, ({ language }) => language)].map(([language, pairs]) => [
       language,
       ...(shares ? [Object.hasOwn(shares, language) ? formatShare(numberOf(shares, language) / total) : "–"] : []),
       formatNumber(valueAt(perplexities, language)),
       ...models.map((model) => {
         const pair = pairs.find((entry) => entry.model === model);
-        return pair ? `${formatRise(pair.rise)}${pair.excludesZero ? " *" : ""} (${formatInterval(pair.interval)})` : "–";
+        return pair ? formatRiseWithin(pair.rise, pair.interval, true) : "–";
       }),
     ]),
   };
@@ -155,13 +153,7 @@ async function risesSections({ report, reference, compressed, shares }: ScoredAr
 function sizesTable(rises: readonly SizedRise[], models: ScoredArtifact["models"], reference: string): TextTable {
   const dense = models.get(reference)?.bytes ?? NaN;
   return {
-    columns: [
-      { title: "model" },
-      { title: "on disk", numeric: true },
-      { title: "of dense", numeric: true },
-      ...figures.map((title) => ({ title, numeric: true })),
-      { title: "beaten by none" },
-    ],
+    columns: [...headings(["model"], ["on disk", "of dense", ...figures]), { title: "beaten by none" }],
     rows: [...models].map(([model, { bytes }]) => [
       model,
       formatBytes(bytes),
@@ -237,10 +229,7 @@ function languagesSection({ report }: ScoredArtifact, names: SectionNames): Sect
 
 function distancesTable({ distances }: ScoresReport, model: string): TextTable {
   return {
-    columns: [
-      { title: "language" },
-      ...["KL, mean", "KL, median", "KL, 99%", "same token"].map((title) => ({ title, numeric: true })),
-    ],
+    columns: headings(["language"], ["KL, mean", "KL, median", "KL, 99%", "same token"]),
     rows: distances
       .filter((distance) => distance.model === model)
       .map((distance) => [

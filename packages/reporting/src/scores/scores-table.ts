@@ -2,7 +2,7 @@ import { colours, noteText, textBar, wrapLines } from "../terminal/terminal-text
 import type { ScoresReport } from "@mbs/evaluation";
 import { formatAgreement, formatInterval, formatNumber, formatNumberInterval, formatRise } from "../numbers.ts";
 import { tasksTable } from "../tasks/tasks-table.ts";
-import { formatTable } from "../terminal/table.ts";
+import { formatTable, headings } from "../terminal/table.ts";
 import type { TextTable } from "../terminal/table.ts";
 
 const barWidth = 8;
@@ -15,12 +15,7 @@ const models = ({ results }: ScoresReport): string[] => [...new Set(results.map(
 export function languagesOf(report: ScoresReport, model: string, bars: boolean): TextTable {
   const pairs = new Map(report.pairs.filter((pair) => pair.model === model).map((pair) => [pair.language, pair]));
   const largest = Math.max(0, ...report.pairs.map(({ rise }) => rise));
-  const plain = [
-    { title: "language" },
-    { title: "windows", numeric: true },
-    { title: "perplexity", numeric: true },
-    { title: "bits/byte", numeric: true },
-  ];
+  const plain = headings(["language"], ["windows", "perplexity", "bits/byte"]);
   const rising = [{ title: "rise", numeric: true }, { title: "" }, { title: "95% interval", numeric: true }];
   const rows = report.results
     .filter((result) => result.model === model)
@@ -40,12 +35,9 @@ export const distanceText =
   "KL divergence of the next token's distribution, nats: mean, median and 99th percentile over tokens; same: how often both take the same token for the most likely";
 
 /** One model, one row per language: how far its distributions are from the first model's. */
-export function distancesOf({ distances }: ScoresReport, model: string): TextTable {
+function distancesOf({ distances }: ScoresReport, model: string): TextTable {
   return {
-    columns: [
-      { title: "language" },
-      ...["KL", "95% interval", "median", "99%", "same"].map((title) => ({ title, numeric: true })),
-    ],
+    columns: headings(["language"], ["KL", "95% interval", "median", "99%", "same"]),
     rows: distances
       .filter((distance) => distance.model === model)
       .map(({ language, kl, klInterval, klMedian, klP99, agreement }) => [
@@ -70,12 +62,7 @@ const averageCell = (value: { perplexity: number; rise?: number } | undefined): 
 export function averagesOf({ averages }: ScoresReport): TextTable {
   const weighted = averages.some((average) => average.weighted !== undefined);
   return {
-    columns: [
-      { title: "model" },
-      { title: "unweighted mean", numeric: true },
-      ...(weighted ? [{ title: "training mixture", numeric: true }] : []),
-      { title: "worst language", numeric: true },
-    ],
+    columns: headings(["model"], ["unweighted mean", ...(weighted ? ["training mixture"] : []), "worst language"]),
     rows: averages.map(({ model, unweighted, weighted: byShare, worst, worstRise }) => [
       model,
       averageCell(unweighted),

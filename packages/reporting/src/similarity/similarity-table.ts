@@ -5,7 +5,7 @@ import { byTrainingShare } from "../language-order.ts";
 import type { NumbersByName } from "@mbs/artifacts";
 import { alikeOrder, cellsOf, isLikeness, siteText } from "./similarity-matrix.ts";
 import type { SimilarityMatrix } from "./similarity-matrix.ts";
-import { formatTable } from "../terminal/table.ts";
+import { formatTable, headings } from "../terminal/table.ts";
 import type { TextTable } from "../terminal/table.ts";
 
 const terminalColumns = 80;
@@ -38,7 +38,7 @@ export function matrixTable(matrix: SimilarityMatrix, shares?: NumbersByName): T
   const alike = alikeOrder(matrix).map((index) => at(languages, index));
   const order = byTrainingShare(alike, (language) => language, shares);
   return {
-    columns: [{ title: measure }, ...order.map((title) => ({ title, numeric: true }))],
+    columns: headings([measure], order),
     rows: order.map((row) => {
       const values = new Map(valueAt(cells, row).map(({ column, value }) => [column, value]));
       return [row, ...order.map((column) => (row === column ? "·" : formatSimilarity(matrix, valueAt(values, column))))];

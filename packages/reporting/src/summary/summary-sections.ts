@@ -7,7 +7,7 @@ import type { CompressedModel } from "../scores/compressed-models.ts";
 import { foundText } from "../diagnosis/diagnosis-text.ts";
 import type { Diagnosis } from "../diagnosis/diagnose.ts";
 import { groupBy } from "@mbs/contracts";
-import type { MixAgainstAlone } from "../diagnosis/mix-signature.ts";
+import type { MixAgainstAlone } from "../diagnosis/rules/mix-worse-than-alone.ts";
 import { formatRise } from "../numbers.ts";
 import type { ScoredArtifact } from "../scores/scored-artifact.ts";
 import type { Section, SectionNames } from "../page/section.ts";

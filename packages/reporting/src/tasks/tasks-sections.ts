@@ -2,7 +2,7 @@ import { firstMetrics } from "@mbs/evaluation";
 import type { TasksReport } from "@mbs/evaluation";
 import type { Section, SectionNames } from "../page/section.ts";
 import { mostSeries, plotRises } from "../scores/rises-plot.ts";
-import { taskMeansOf, tasksOf, taskText } from "./tasks-table.ts";
+import { sameTask, taskMeansOf, tasksOf, taskText } from "./tasks-table.ts";
 
 /** More bars than this of each model make no readable picture. */
 const mostBars = 60;
@@ -46,9 +46,7 @@ export async function tasksSections(report: TasksReport, names: SectionNames): P
         ...models.map((model, index) => ({ caption: model, table: tasksOf(report, model), open: index === 0 })),
       ],
       data: results.map(({ interval: [low, high], chance, ...result }) => {
-        const pair = pairs.find(
-          ({ model, task, metric }) => model === result.model && task === result.task && metric === result.metric,
-        );
+        const pair = pairs.find((one) => sameTask(one, result));
         return {
           ...result,
           low,

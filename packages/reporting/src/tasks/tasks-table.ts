@@ -2,7 +2,7 @@ import { groupBy } from "@mbs/contracts";
 import { excludesZero, firstMetrics } from "@mbs/evaluation";
 import type { TaskMean, TaskPair, TaskResult, TasksReport } from "@mbs/evaluation";
 import { formatAgreement, formatInterval, formatShareInterval, formatRise } from "../numbers.ts";
-import { formatTable } from "../terminal/table.ts";
+import { formatTable, headings } from "../terminal/table.ts";
 import type { TextTable } from "../terminal/table.ts";
 import { colours, noteText, wrapLines } from "../terminal/terminal-text.ts";
 
@@ -39,30 +39,48 @@ const clearText = "clear: the 95% interval excludes zero, and McNemar's exact te
 const differenceCell = ({ difference, excludesZero: isClear }: Pick<TaskPair, "difference" | "excludesZero">): string =>
   `${formatRise(difference).slice(0, -1)}${isClear ? " *" : ""}`;
 
-const sameTask = (one: TaskResult | TaskPair, other: TaskResult | TaskPair): boolean =>
+/** Which model, task and metric something is of. */
+type OfTask = Pick<TaskPair, "model" | "task" | "metric">;
+
+export const sameTask = (one: OfTask, other: OfTask): boolean =>
   one.model === other.model && one.task === other.task && one.metric === other.metric;
 
-const numeric = (title: string): TextTable["columns"][number] => ({ title, numeric: true });
+const rightTitles = ["n", "right", "95% interval", "chance"];
+
+const rightCells = (result: TaskResult): string[] => [
+  result.task,
+  result.metric,
+  String(result.documents),
+  rightCell(result),
+  formatShareInterval(result.interval),
+  chanceCell(result),
+];
+
+const differenceTitles = ["difference", "95% interval", "flips"];
+
+/** @param missing in place of what was not compared */
+const differenceCells = (
+  pair: Pick<TaskPair, "difference" | "excludesZero" | "interval" | "flips"> | undefined,
+  missing = "–",
+): string[] =>
+  pair ? [differenceCell(pair), pointsInterval(pair.interval), formatAgreement(pair.flips)] : [missing, missing, missing];
 
 /** One model, a row a task and metric, with what it is compared with: for pages, which have the width. */
 export function tasksOf({ results, pairs }: TasksReport, model: string): TextTable {
   const compared = pairs.some((pair) => pair.model === model);
   return {
-    columns: [
-      { title: "task" },
-      { title: "metric" },
-      ...["n", "right", "95% interval", "chance"].map(numeric),
-      ...(compared ? ["difference", "95% interval", "flips"].map(numeric) : []),
-    ],
+    columns: headings(["task", "metric"], [...rightTitles, ...(compared ? differenceTitles : [])]),
     rows: results
       .filter((result) => result.model === model)
-      .map((result) => {
-        const { task, metric, documents, interval } = result;
-        const row = [task, metric, String(documents), rightCell(result), formatShareInterval(interval), chanceCell(result)];
-        const pair = pairs.find((one) => sameTask(one, result));
-        if (pair === undefined) return compared ? [...row, "", "", ""] : row;
-        return [...row, differenceCell(pair), pointsInterval(pair.interval), formatAgreement(pair.flips)];
-      }),
+      .map((result) => [
+        ...rightCells(result),
+        ...(compared
+          ? differenceCells(
+              pairs.find((pair) => sameTask(pair, result)),
+              "",
+            )
+          : []),
+      ]),
   };
 }
 
@@ -75,7 +93,7 @@ export function taskMeansOf(report: TasksReport): TextTable {
   const models = [...new Set(means.map(({ model }) => model))];
   const rows = [...groupBy(means, ({ of, name }) => JSON.stringify([of, name])).values()];
   return {
-    columns: [{ title: "mean over tasks of" }, ...models.map((title) => ({ title, numeric: true }))],
+    columns: headings(["mean over tasks of"], models),
     rows: rows.map((own) => [
       own[0].name,
       ...models.map((model) => {
@@ -95,16 +113,9 @@ const meanName = ({ name, of, tasks }: TaskMean): string =>
 /** The first model: its tasks by their first metric, then the means. */
 function referenceTable({ results, means }: TasksReport, model: string): TextTable {
   return {
-    columns: [{ title: "task" }, { title: "metric" }, ...["n", "right", "95% interval", "chance"].map(numeric)],
+    columns: headings(["task", "metric"], rightTitles),
     rows: [
-      ...firstMetrics(results.filter((result) => result.model === model)).map((result) => [
-        result.task,
-        result.metric,
-        String(result.documents),
-        rightCell(result),
-        formatShareInterval(result.interval),
-        chanceCell(result),
-      ]),
+      ...firstMetrics(results.filter((result) => result.model === model)).map(rightCells),
       ...means
         .filter((mean) => mean.model === model && isOwnRow(mean))
         .map((mean) => [meanName(mean), "", "", rightCell(mean), formatShareInterval(mean.interval), chanceCell(mean)]),
@@ -115,29 +126,20 @@ function referenceTable({ results, means }: TasksReport, model: string): TextTab
 /** Another model: its tasks against the first model's, then the means. */
 function comparedTable({ results, pairs, means }: TasksReport, model: string): TextTable {
   return {
-    columns: [{ title: "task" }, ...["right", "difference", "95% interval", "flips"].map(numeric)],
+    columns: headings(["task"], ["right", ...differenceTitles]),
     rows: [
-      ...firstMetrics(results.filter((result) => result.model === model)).map((result) => {
-        const pair = pairs.find((one) => sameTask(one, result));
-        const compared = pair
-          ? [differenceCell(pair), pointsInterval(pair.interval), formatAgreement(pair.flips)]
-          : ["–", "–", "–"];
-        return [result.task, rightCell(result), ...compared];
-      }),
+      ...firstMetrics(results.filter((result) => result.model === model)).map((result) => [
+        result.task,
+        rightCell(result),
+        ...differenceCells(pairs.find((pair) => sameTask(pair, result))),
+      ]),
       ...means
         .filter((mean) => mean.model === model && isOwnRow(mean))
         .map((mean) => {
-          const { difference, differenceInterval, flips } = mean;
-          if (difference === undefined || differenceInterval === undefined || flips === undefined) {
-            return [meanName(mean), rightCell(mean), "–", "–", "–"];
-          }
-          return [
-            meanName(mean),
-            rightCell(mean),
-            differenceCell({ difference, excludesZero: excludesZero(differenceInterval) }),
-            pointsInterval(differenceInterval),
-            formatAgreement(flips),
-          ];
+          const { difference, differenceInterval: interval, flips } = mean;
+          const isCompared = difference !== undefined && interval !== undefined && flips !== undefined;
+          const pair = isCompared ? { difference, interval, flips, excludesZero: excludesZero(interval) } : undefined;
+          return [meanName(mean), rightCell(mean), ...differenceCells(pair)];
         }),
     ],
   };

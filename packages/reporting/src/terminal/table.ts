@@ -11,6 +11,12 @@ export interface TextTable {
   readonly rows: readonly (readonly string[])[];
 }
 
+/** The headings of columns of text, then of columns of numbers. */
+export const headings = (texts: readonly string[], numbers: readonly string[]): TextTable["columns"] => [
+  ...texts.map((title) => ({ title })),
+  ...numbers.map((title) => ({ title, numeric: true })),
+];
+
 /** A borderless table for a terminal, with its last line break. */
 export function formatTable({ columns, rows }: TextTable): string {
   const none = Object.fromEntries(

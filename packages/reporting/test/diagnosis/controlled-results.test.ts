@@ -3,7 +3,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { valueAt } from "@mbs/contracts";
 import { collectArtifacts, ofKind } from "../../src/collected.ts";
-import { diagnoseArtifacts } from "../../src/diagnosis/diagnose-artifacts.ts";
+import { diagnoseArtifacts } from "../../src/diagnosis/diagnose.ts";
 import { controlledResults } from "../controlled-results.ts";
 
 const artifacts = await collectArtifacts(await controlledResults());

@@ -5,7 +5,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { collectArtifacts } from "../../src/collected.ts";
 import type { ReportInput } from "../../src/collected.ts";
-import { diagnoseArtifacts } from "../../src/diagnosis/diagnose-artifacts.ts";
+import { diagnoseArtifacts } from "../../src/diagnosis/diagnose.ts";
 import type { Diagnosis } from "../../src/diagnosis/diagnose.ts";
 import { diagnosisText } from "../../src/diagnosis/diagnosis-text.ts";
 import { makeDamage } from "../made-records.ts";
@@ -41,9 +41,13 @@ function scoresOf(models: readonly Made[], spread = 0.1): Score[] {
   );
 }
 
-const scoresInput = (models: readonly Made[], spread?: number): ReportInput => ({
+const scoresInput = (
+  models: readonly Made[],
+  spread?: number,
+  isScored: (score: Score) => boolean = () => true,
+): ReportInput => ({
   name: "scores",
-  stream: encodeScores(scoresOf(models, spread), {
+  stream: encodeScores(scoresOf(models, spread).filter(isScored), {
     corpus: "",
     length: 101,
     bos: "off",
@@ -185,11 +189,17 @@ test("methods that turn the order round are found, with the same mix only", asyn
   assert.not.ok(otherMix.checked.includes("methods-disagree"));
 });
 
+const allButTeOfB = ({ model: name, language }: Score): boolean => !(name === "b" && language === "te");
+
 const seed = (name: string, te: number): Made => falling(shares, name, te);
 
 test("seeds of one mix are one group, and every seed has to support a finding", async () => {
   assert.equal(signatures(await look([scoresInput([seed("a", 0.4), seed("b", 0.3)])])), ["rare-language-falls"]);
   assert.equal(signatures(await look([scoresInput([seed("a", 0.4), seed("b", 0.05)])])), []);
+});
+
+test("a language that one seed was not scored in is no finding: not every seed supports it", async () => {
+  assert.equal(signatures(await look([scoresInput([seed("a", 0.4), seed("b", 0.4)], 0.1, allButTeOfB)])), []);
 });
 
 const seedsOf = (name: string, mix: Made["mix"], losses: readonly number[]): Made[] =>

@@ -1,8 +1,9 @@
 import { at } from "@mbs/contracts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { mixWorseThanAlone } from "../../src/diagnosis/mix-signature.ts";
-import type { MixAgainstAlone } from "../../src/diagnosis/mix-signature.ts";
+import { mixWorseThanAlone } from "../../../src/diagnosis/rules/mix-worse-than-alone.ts";
+import type { MixAgainstAlone } from "../../../src/diagnosis/rules/mix-worse-than-alone.ts";
+import { applyRule } from "../../../src/diagnosis/rules/rule.ts";
 
 const rise = (value: number, width: number) => ({ rise: value, interval: [value - width, value + width] as const });
 const worst = (mix: number, alone: number, width: number) => ({
@@ -24,11 +25,11 @@ const comparison = (change: Partial<MixAgainstAlone>): MixAgainstAlone => ({
 });
 
 test("a mix that helps is no finding, even where English loses", () => {
-  assert.is(mixWorseThanAlone(comparison({})), undefined);
+  assert.is(applyRule(mixWorseThanAlone, comparison({})), undefined);
 });
 
 test("fires for each of the two means alone, and says which", () => {
-  const unweighted = mixWorseThanAlone(comparison({ unweighted: [rise(0.03, 0.01)] }));
+  const unweighted = applyRule(mixWorseThanAlone, comparison({ unweighted: [rise(0.03, 0.01)] }));
   assert.is(unweighted?.title, "gptq 3 bits: the equal mix is worse than en alone, by the unweighted mean.");
   assert.equal(
     unweighted?.evidence.map(({ value, significant }) => [Number(value.toFixed(3)), significant]),
@@ -40,13 +41,13 @@ test("fires for each of the two means alone, and says which", () => {
     ],
   );
   assert.match(unweighted?.remedy.command ?? "", /^mbs sample .*--mix proportional/);
-  const weighted = mixWorseThanAlone(comparison({ weighted: [rise(0.02, 0.01)] }));
+  const weighted = applyRule(mixWorseThanAlone, comparison({ weighted: [rise(0.02, 0.01)] }));
   assert.match(weighted?.title ?? "", /by the weighted mean\.$/);
 });
 
 test("worst languages are named and claim nothing: their intervals are of languages chosen for their large rise", () => {
-  assert.is(mixWorseThanAlone(comparison({ worst: [worst(0.5, 0.3, 0.05)] })), undefined);
-  const finding = mixWorseThanAlone(comparison({ unweighted: [rise(0.03, 0.01)], worst: [worst(0.5, 0.3, 0.05)] }));
+  assert.is(applyRule(mixWorseThanAlone, comparison({ worst: [worst(0.5, 0.3, 0.05)] })), undefined);
+  const finding = applyRule(mixWorseThanAlone, comparison({ unweighted: [rise(0.03, 0.01)], worst: [worst(0.5, 0.3, 0.05)] }));
   assert.match(finding?.title ?? "", /by the unweighted mean\.$/);
   assert.equal(
     finding?.evidence.filter(({ what }) => what.startsWith("worst language")).map(({ significant }) => significant),
@@ -56,13 +57,16 @@ test("worst languages are named and claim nothing: their intervals are of langua
 });
 
 test("does not fire where an interval touches zero", () => {
-  assert.is(mixWorseThanAlone(comparison({ unweighted: [rise(0.01, 0.01)] })), undefined);
-  assert.ok(mixWorseThanAlone(comparison({ unweighted: [rise(0.01, 0.0099)] })));
+  assert.is(applyRule(mixWorseThanAlone, comparison({ unweighted: [rise(0.01, 0.01)] })), undefined);
+  assert.ok(applyRule(mixWorseThanAlone, comparison({ unweighted: [rise(0.01, 0.0099)] })));
 });
 
 test("every seed has to support it; values are means over seeds, intervals their hull", () => {
-  assert.is(mixWorseThanAlone(comparison({ unweighted: [rise(0.03, 0.01), rise(0.01, 0.02)] })), undefined);
-  const evidence = at(mixWorseThanAlone(comparison({ unweighted: [rise(0.03, 0.01), rise(0.05, 0.01)] }))?.evidence ?? [], 0);
+  assert.is(applyRule(mixWorseThanAlone, comparison({ unweighted: [rise(0.03, 0.01), rise(0.01, 0.02)] })), undefined);
+  const evidence = at(
+    applyRule(mixWorseThanAlone, comparison({ unweighted: [rise(0.03, 0.01), rise(0.05, 0.01)] }))?.evidence ?? [],
+    0,
+  );
   assert.ok(Math.abs(evidence.value - 0.04) < 1e-12);
   assert.equal(
     evidence.interval?.map((end) => Number(end.toFixed(12))),
@@ -71,7 +75,7 @@ test("every seed has to support it; values are means over seeds, intervals their
 });
 
 test("without training shares two figures are left", () => {
-  const finding = mixWorseThanAlone(comparison({ unweighted: [rise(0.03, 0.01)], weighted: [] }));
+  const finding = applyRule(mixWorseThanAlone, comparison({ unweighted: [rise(0.03, 0.01)], weighted: [] }));
   assert.is(finding?.evidence.length, 3);
   assert.not.match(JSON.stringify(finding), /NaN|null/);
 });

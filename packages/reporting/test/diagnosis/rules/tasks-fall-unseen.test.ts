@@ -1,7 +1,9 @@
+import { at } from "@mbs/contracts";
 import { scoresReport, type ScoresReport } from "@mbs/evaluation";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { modelsWithTasks, tasksFallUnseen } from "../../src/diagnosis/tasks-signature.ts";
+import { applyRule } from "../../../src/diagnosis/rules/rule.ts";
+import { answeringModels, tasksFallUnseen } from "../../../src/diagnosis/rules/tasks-fall-unseen.ts";
 
 type Outcome = readonly [language: string, rise: number, difference: number];
 
@@ -43,8 +45,12 @@ test("a language that loses answers while its perplexity rises little is found",
     ["hi", 0.3, -0.01],
     ["sw", 0.5, -0.3],
   ]);
-  assert.equal(modelsWithTasks(report), ["small"]);
-  const finding = tasksFallUnseen(report, "small");
+  const models = answeringModels(report);
+  assert.equal(
+    models.map(({ model }) => model),
+    ["small"],
+  );
+  const finding = applyRule(tasksFallUnseen, at(models, 0));
   assert.equal(finding?.languages, ["en"], "sw loses as much as its perplexity says");
   assert.match(finding?.texts.join(" ") ?? "", /en -20\.0% of answers \(-25\.0 … -15\.0%\), perplexity \+10\.0%/);
   assert.match(finding?.texts.join(" ") ?? "", /over 3 languages/);
@@ -55,14 +61,14 @@ test("nothing is claimed where no interval lies below zero, or perplexity says t
     ["en", 0.1, -0.04],
     ["sw", 0.5, 0.2],
   ]);
-  assert.is(tasksFallUnseen(within, "small"), undefined);
+  assert.is(applyRule(tasksFallUnseen, at(answeringModels(within), 0)), undefined);
   const same = reportOf([
     ["en", 0.1, 0],
     ["hi", 0.2, -0.01],
     ["sw", 0.5, -0.3],
   ]);
-  assert.is(tasksFallUnseen(same, "small"), undefined);
-  assert.equal(modelsWithTasks(scoresReport([])), []);
+  assert.is(applyRule(tasksFallUnseen, at(answeringModels(same), 0)), undefined);
+  assert.equal(answeringModels(scoresReport([])), []);
 });
 
 test.run();

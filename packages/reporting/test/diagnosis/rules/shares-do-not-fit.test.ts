@@ -1,11 +1,12 @@
 import { at } from "@mbs/contracts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { collectArtifacts, ofKind } from "../../src/collected.ts";
-import { diagnoseArtifacts } from "../../src/diagnosis/diagnose-artifacts.ts";
-import { sharesDoNotFit } from "../../src/diagnosis/distribution-signature.ts";
-import type { SharesAgainstLosses } from "../../src/diagnosis/distribution-signature.ts";
-import { controlledResults } from "../controlled-results.ts";
+import { collectArtifacts, ofKind } from "../../../src/collected.ts";
+import { diagnoseArtifacts } from "../../../src/diagnosis/diagnose.ts";
+import { applyRule } from "../../../src/diagnosis/rules/rule.ts";
+import { sharesDoNotFit } from "../../../src/diagnosis/rules/shares-do-not-fit.ts";
+import type { SharesAgainstLosses } from "../../../src/diagnosis/shares-against-losses.ts";
+import { controlledResults } from "../../controlled-results.ts";
 
 const language = (
   name: string,
@@ -25,14 +26,16 @@ const fits: SharesAgainstLosses = {
   verdict: "fits",
 };
 
+const check = (fit: SharesAgainstLosses) => applyRule(sharesDoNotFit, { reference: "dense", fit });
+
 test("shares that go with the losses are no finding", () => {
-  assert.is(sharesDoNotFit("dense", fits), undefined);
-  assert.is(sharesDoNotFit("dense", { ...fits, verdict: "unclear" }), undefined);
+  assert.is(check(fits), undefined);
+  assert.is(check({ ...fits, verdict: "unclear" }), undefined);
 });
 
 test("a language whose share its loss contradicts is named with both shares", () => {
   const odd = { ...fits, languages: [language("en", 60, 50), language("fr", 30, 40), language("te", 10, 1, true)] };
-  const finding = sharesDoNotFit("dense", odd);
+  const finding = check(odd);
   assert.is(
     finding?.title,
     "The training share of te may be off: it does not go with the losses of dense, as the shares do on the whole.",
@@ -43,7 +46,7 @@ test("a language whose share its loss contradicts is named with both shares", ()
 });
 
 test("a correlation the wrong way is a contradiction, whichever languages are doubtful", () => {
-  const finding = sharesDoNotFit("dense", { ...fits, verdict: "contradicts", correlation: { value: 0.9, p: 0.002 } });
+  const finding = check({ ...fits, verdict: "contradicts", correlation: { value: 0.9, p: 0.002 } });
   assert.match(finding?.title ?? "", /contradict the losses of dense/);
   assert.equal(finding?.languages, []);
 });
