@@ -91,7 +91,7 @@ test("an impossible configuration or tokenizer is refused without spending memor
 
 test("--debug alone shows a stack", async ({ model, path }) => {
   const args = ["capture", "--model", model, "--source", path("absent.arrow")];
-  const { code, stderr } = await mbs([...args, "--debug"]);
+  const { code, stderr } = await mbs([...args, "--debug"], { isProcess: true });
   assert.is(code, 74);
   assert.match(stderr, /\n\s+at /);
   await refused(args, 74, /absent\.arrow/);
