@@ -152,9 +152,13 @@ export interface Solver<Needs extends StatisticName = StatisticName, Table exten
   readonly needs: readonly Needs[];
   /**
    * The kinds of grids that it rounds to; `none` among them where it may round nothing. Each part of a weight then has one of
-   * these. Absent: parts have none, and what the method rounds to is its own affair.
+   * these, and the options by which users choose them (bits, group size, types) are added to `options`. Absent: parts have none,
+   * and what the method rounds to is its own affair.
    */
   readonly grids?: readonly Grid["kind"][];
+  /** Options of its own that say how weights are rounded to groups: beside blocks they are refused, and have no defaults. */
+  readonly groupOptions?: readonly (keyof Table & string)[];
+  /** Its own, beside those of `grids`. */
   readonly options: Table;
   /** Which of `needs` it reads with these options, where that is not all: others then take no memory. */
   reads?(options: OptionValues<Table>): readonly Needs[];

@@ -1,4 +1,4 @@
-import { loadSolver, solvers } from "@mbs/solvers";
+import { loadSolver, solverOptions, solvers } from "@mbs/solvers";
 import { parseOptions, type Stage } from "@mbs/contracts";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -32,7 +32,7 @@ test("every solver has candidates with options that their solvers take, the reci
     for (const { name: tried, changes, reason } of candidates) {
       assert.ok(reason !== "", tried);
       const { solver = name, ...options } = changes.compress ?? {};
-      parseOptions((await loadSolver(String(solver))).options, options, tried);
+      parseOptions(solverOptions(await loadSolver(String(solver))), options, tried);
       for (const size of sizeOptions) assert.not(Object.hasOwn(options, size), `${tried} changes ${size}`);
     }
   }

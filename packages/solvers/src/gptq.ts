@@ -4,7 +4,6 @@ import { isInBlocks, solveByType } from "./blocks/block-parts.ts";
 import { columnRounding, columnRoundingOptions, roundingCodes, roundingOrder } from "./feedback/column-rounding.ts";
 import { settleColumns } from "./feedback/error-feedback.ts";
 import { propagateError, qepDefault, qepOption, readsOfQep } from "./feedback/error-propagation.ts";
-import { blockGridOptions, groupOrBlockOptions } from "./grids/grid-options.ts";
 import { requireGroups } from "./grids/site-grid.ts";
 
 /** GPTQ: rounds column by column and spreads each column's error over those not yet rounded. */
@@ -15,10 +14,9 @@ export const gptq = defineSolver({
   needs: ["factor", "gram", "crossMoment"],
   reads: ({ sweeps, qep = 0 }) => ["factor", ...(sweeps === 0 ? [] : (["gram"] as const)), ...readsOfQep(qep)],
   grids: ["groups", "blocks"],
+  groupOptions: ["search", "staticGroups", "gridRule"],
   options: {
-    ...groupOrBlockOptions,
     ...columnRoundingOptions,
-    ...blockGridOptions(["search", "staticGroups", "gridRule"]),
     sweeps: {
       kind: "integer",
       description:

@@ -2,7 +2,6 @@ import { defineSolver, type GroupGrid } from "@mbs/contracts";
 import { blockTypeNamed, encodeValues } from "@mbs/gguf";
 import { createGridFitter } from "@mbs/numbers";
 import { isInBlocks, solveByType } from "./blocks/block-parts.ts";
-import { blockGridOptions, groupOrBlockOptions } from "./grids/grid-options.ts";
 import { groupWidth } from "./grids/column-groups.ts";
 import { roundToNearest } from "./grids/nearest-rounding.ts";
 import { gridRuleOf, neighbouringCodes, requireGroups, searchOption } from "./grids/site-grid.ts";
@@ -14,11 +13,8 @@ export const rtn = defineSolver({
   summary: "rounds each weight to the nearest point of its grid, without calibration",
   needs: [],
   grids: ["groups", "blocks"],
-  options: {
-    ...groupOrBlockOptions,
-    search: { ...searchOption, optional: true },
-    ...blockGridOptions(["search"]),
-  },
+  groupOptions: ["search"],
+  options: { search: { ...searchOption, optional: true } },
   rowsAreIndependent: true,
   plannedCodes: (_options, _order, grid: GroupGrid) => neighbouringCodes(grid),
   solve(weight, _statistics, { search }) {

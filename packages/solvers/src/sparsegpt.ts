@@ -4,7 +4,6 @@ import { settleColumns, type Pruning } from "./feedback/error-feedback.ts";
 import { propagateError, qepDefault, qepOption, readsOfQep } from "./feedback/error-propagation.ts";
 import { defaultSparsity, noCodes, parsePattern, sparsityOptions, type Pattern } from "./pruning/pattern.ts";
 import { blockSizeOption } from "./feedback/column-rounding.ts";
-import { groupGridOptions } from "./grids/grid-options.ts";
 import { gridRuleOf, groupsOfSite, neighbouringCodes, searchOption } from "./grids/site-grid.ts";
 import { dropInGroup, dropUpToShare, removalCosts } from "./pruning/selection.ts";
 
@@ -48,8 +47,6 @@ function requireNatural(order: string): void {
   throw new UsageError(`sparsegpt prunes neighbours, the factor's order is ${order}; factor with --order natural`, { order });
 }
 
-const { default: _, ...alwaysBits } = groupGridOptions.bits;
-
 /** SparseGPT: removes the weights that cost least and lets later columns compensate for them. */
 export const sparsegpt = defineSolver({
   name: "sparsegpt",
@@ -60,8 +57,6 @@ export const sparsegpt = defineSolver({
   grids: ["groups", "none"],
   options: {
     ...sparsityOptions,
-    ...groupGridOptions,
-    bits: { ...alwaysBits, description: "also round to that many bits; absent: not rounded", optional: true },
     search: searchOption,
     blockSize: blockSizeOption,
     qep: qepOption,

@@ -1,4 +1,4 @@
-import type { LayerSummary } from "@mbs/artifacts";
+import type { LayerSummary, TensorAllocation } from "@mbs/artifacts";
 import { blockTypeNamed } from "@mbs/gguf";
 import { groupBy, withPlaces } from "./tensor-places.ts";
 
@@ -10,6 +10,10 @@ export interface StoredTensor {
   /** The block type of GGUF. */
   readonly type?: string | undefined;
 }
+
+/** Tensors of an allocation with what they are going to be stored as. */
+export const allocatedStorage = (tensors: readonly TensorAllocation[]): readonly StoredTensor[] =>
+  tensors.map(({ tensor, grid }) => ({ tensor, ...grid }));
 
 /** How many tensors of each kind are stored as what. */
 export interface StorageCounts {
