@@ -25,7 +25,6 @@ import {
   solvers,
   vocabularyChoices,
   vocabularyOptions,
-  vocabularyValues,
 } from "@mbs/solvers";
 import { readAssignment } from "./assignment/assignment.ts";
 import type { ChoiceOf, TensorChoice } from "./assignment/tensor-choice.ts";
@@ -228,8 +227,7 @@ export const compress: Stage = {
   moreOptions: async (raw) => solverOptions(await solverNamed(raw)),
   moreOptionsBy: "solver",
   async checkPlan(raw) {
-    const { own, given } = await parseChoice(raw);
-    vocabularyValues(given.solver, given.options, own.vocabulary);
+    await parseChoice(raw);
   },
   async run(inputs, options, context) {
     const { own, given, rowParts } = await parseChoice(options);

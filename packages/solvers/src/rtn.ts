@@ -1,10 +1,9 @@
 import { defineSolver, type GroupGrid } from "@mbs/contracts";
 import { blockTypeNamed, encodeValues } from "@mbs/gguf";
 import { createGridFitter } from "@mbs/numbers";
-import { isInBlocks, solveByType } from "./blocks/block-parts.ts";
 import { groupWidth } from "./grids/column-groups.ts";
 import { roundToNearest } from "./grids/nearest-rounding.ts";
-import { gridRuleOf, neighbouringCodes, requireGroups, searchOption } from "./grids/site-grid.ts";
+import { gridOfSite, gridRuleOf, neighbouringCodes, requireGroups, searchOption } from "./grids/site-grid.ts";
 
 /** Round to nearest: every weight for itself. */
 export const rtn = defineSolver({
@@ -18,16 +17,15 @@ export const rtn = defineSolver({
   rowsAreIndependent: true,
   plannedCodes: (_options, _order, grid: GroupGrid) => neighbouringCodes(grid),
   solve(weight, _statistics, { search }) {
-    if (isInBlocks(weight)) {
-      return solveByType(weight, ({ values }, name) => {
-        const type = blockTypeNamed(name);
-        const blocks = encodeValues(type, values);
-        const rounded = new Float32Array(values.length);
-        type.decode?.(blocks, rounded);
-        return { values: rounded, blocks };
-      });
-    }
     const { rows, columns, values, scaleDtype } = weight;
+    const asked = gridOfSite(weight);
+    if (asked.kind === "blocks") {
+      const type = blockTypeNamed(asked.type);
+      const blocks = encodeValues(type, values);
+      const rounded = new Float32Array(values.length);
+      type.decode?.(blocks, rounded);
+      return { values: rounded, blocks };
+    }
     const grid = requireGroups(weight);
     const rule = { ...gridRuleOf(grid, search), scaleDtype };
     const fitter = createGridFitter(groupWidth(columns, grid.groupSize), rows, rule);

@@ -143,17 +143,20 @@ for (const type of ["Q2_K", "Q3_K", "Q5_1", "IQ4_XS"]) {
   });
 }
 
-test("a site of several block types is solved by type, and its bytes follow each other", async () => {
-  const solver = await loadSolver("gptq");
-  const { weight, statistics } = await makeSampleSite(plainBlas, { parts: [4, 3, 5], columns: 256 }, "group-aware:256");
-  const grids = ["Q4_K", "Q6_K", "Q6_K"];
-  const parts = weight.parts.map((part, index) => ({ ...part, grid: { kind: "blocks", type: at(grids, index) } as const }));
-  const options = parseOptions(solverOptions(solver), { grid: "Q4_K", sweeps: 1 }, "gptq");
-  const { blocks, values: found } = await solver.solve({ ...weight, parts }, statistics, options, context);
-  assert.ok(blocks);
-  assert.is(blocks.length, 4 * 144 + 8 * 210);
-  assert.equal(decoded("Q4_K", blocks.subarray(0, 4 * 144), 4 * 256), found.slice(0, 4 * 256));
-  assert.equal(decoded("Q6_K", blocks.subarray(4 * 144), 8 * 256), found.slice(4 * 256));
+test("parts with different grids are refused: a host solves them apart", async () => {
+  const { weight, statistics } = await makeSampleSite(plainBlas, { parts: [4, 3], columns: 256 }, "group-aware:256");
+  const parts = weight.parts.map((part, index) => ({
+    ...part,
+    grid: { kind: "blocks", type: index === 0 ? "Q4_K" : "Q6_K" } as const,
+  }));
+  for (const name of ["gptq", "rtn"]) {
+    const solver = await loadSolver(name);
+    const options = parseOptions(solverOptions(solver), { grid: "Q4_K" }, name);
+    const error = await Promise.resolve()
+      .then(() => solver.solve({ ...weight, parts }, statistics, options, context))
+      .catch((caught: unknown) => caught);
+    assert.match(String(error), /parts of a site have different grids/);
+  }
 });
 
 test("a grid excludes the options of groups", async () => {
