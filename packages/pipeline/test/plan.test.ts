@@ -152,20 +152,22 @@ test("a format of GGUF lets an allocation choose between types, and the solver h
   assert.equal(ofVocabulary?.inputs, { factors: ["factor.vocabulary"], allocation: ["allocate"] });
 });
 
+/** What is wrong with an allocation of types beside options of compress. */
+const faults = async (compress: StageOptions, mixture = "Q3_K_M", allocate: StageOptions = { bitsPerWeight: 4 }) => {
+  const held: HeldBlocks = { ...ofBlocks, mixture };
+  const assemble = { ...stageOf(fakeStages(), "assemble"), holds: () => Promise.resolve([held]) };
+  const stages = new Map([...allocating, ["assemble", assemble]]);
+  const given = { model: "m", corpus: "c", output: "out", assemble: { format: "gguf" } };
+  const recipe = recipeFrom({
+    ...given,
+    compress: { solver: "gptq", ...compress },
+    allocate: { method: "damage", ...allocate },
+  });
+  const found = await allocationFaults(await withAllocationNeeds(recipe, stages), stages);
+  return found.map(({ message }) => message).join();
+};
+
 test("what an allocation of types leaves no room for is refused with the remedy", async () => {
-  const faults = async (compress: StageOptions, mixture = "Q3_K_M", allocate: StageOptions = { bitsPerWeight: 4 }) => {
-    const held: HeldBlocks = { ...ofBlocks, mixture };
-    const assemble = { ...stageOf(fakeStages(), "assemble"), holds: () => Promise.resolve([held]) };
-    const stages = new Map([...allocating, ["assemble", assemble]]);
-    const given = { model: "m", corpus: "c", output: "out", assemble: { format: "gguf" } };
-    const recipe = recipeFrom({
-      ...given,
-      compress: { solver: "gptq", ...compress },
-      allocate: { method: "damage", ...allocate },
-    });
-    const found = await allocationFaults(await withAllocationNeeds(recipe, stages), stages);
-    return found.map(({ message }) => message).join();
-  };
   assert.match(await faults({ groupSize: 64 }), /an allocation has the grid of each tensor; leave out --group-size 64/);
   assert.match(await faults({ staticGroups: true }), /leave out --static-groups true/);
   assert.match(await faults({ vocabulary: 4 }), /4 gives embedding and head groups, .* take on, or a type such as Q6_K/);
