@@ -167,7 +167,7 @@ const faults = async (compress: StageOptions, mixture = "Q3_K_M", allocate: Stag
   return found.map(({ message }) => message).join();
 };
 
-test("what an allocation of types leaves no room for is refused with the remedy", async () => {
+test("what does not go with an allocation of types is refused with the remedy", async () => {
   assert.match(await faults({ groupSize: 64 }), /an allocation has the grid of each tensor; leave out --group-size 64/);
   assert.match(await faults({ staticGroups: true }), /leave out --static-groups true/);
   assert.match(await faults({ vocabulary: 4 }), /4 gives embedding and head groups, .* take on, or a type such as Q6_K/);
