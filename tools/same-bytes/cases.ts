@@ -322,7 +322,7 @@ export const cases: readonly Case[] = [
     `allocate --model ${bloom} --method damage --bits-per-weight 3.4 --group-size 64 --segments @segments --statistics @statistics < factors > damage`,
     `allocate --model ${bloom} --method damage --bits-per-weight 3.4 --average worst --unit site --bits 2,3,4 --statistics @statistics < factors > damage-of-sites`,
     `allocate --model ${bloom} --method even --bits-per-weight 3.5 --without-factors > even`,
-    `compress --model ${bloom} --group-size 64 --allocation @damage < factors > layers`,
+    `compress --model ${bloom} --allocation @damage < factors > layers`,
     `compress --model ${bloom} --solver rtn --allocation @even --vocabulary 4 --without-factors > rounded`,
     `compress --model ${bloom} --solver awq --allocation @damage-of-sites < factors > scaled`,
     assemble(bloom, "compressed-tensors --config-groups several"),

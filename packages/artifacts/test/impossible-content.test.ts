@@ -41,7 +41,7 @@ import {
   type TensorAllocation,
   type TensorData,
 } from "@mbs/artifacts";
-import { at, BadDataError } from "@mbs/contracts";
+import { at, BadDataError, type GroupGrid, type ZeroPoints } from "@mbs/contracts";
 import { encodeWeights } from "@mbs/numbers";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -295,18 +295,23 @@ cases<StepAllocation>("allocation", at(allocation, 0), toAllocation, [
 
 const bitMetadata = { ...(samples.allocation.metadata as AllocationMetadata), sparsity: 0, bitsPerWeight: 3.5 };
 const typeMetadata = { ...bitMetadata, bitsPerWeight: 4.5 };
-const types: readonly TensorAllocation[] = bitAllocation.map((row) => ({ ...row, bits: 0, type: "Q4_K" }));
-test("bits of tensors come back as they were written", async () => {
+const types: readonly TensorAllocation[] = bitAllocation.map((row) => ({ ...row, grid: { kind: "blocks", type: "Q4_K" } }));
+test("grids of groups come back as they were written", async () => {
   const stream = encodeBitAllocation(bitAllocation, bitMetadata);
   assert.equal(parseMetadata("allocation", stream.schema), bitMetadata);
   assert.equal(await collect(readBitAllocation(stream)), bitAllocation);
 });
-test("types of tensors come back as they were written, and bits of the former version too", async () => {
+test("types of tensors come back as they were written, and a former version is refused", async () => {
   assert.equal(await collect(readBitAllocation(encodeBitAllocation(types, typeMetadata))), types);
   const { schema, batches } = encodeBitAllocation(bitAllocation, bitMetadata);
-  const former = { schema: { ...schema, version: 2, fields: schema.fields.slice(0, 6) }, batches };
-  assert.equal(await collect(readBitAllocation(former)), bitAllocation);
+  const former = { schema: { ...schema, version: 3 }, batches };
+  assert.match(
+    (await errorOf(async () => collect(readBitAllocation(former)))).message,
+    /^allocation artifact has version 3, version 4 is supported: write the artifact again with this program$/,
+  );
 });
+
+const groups = { kind: "groups", bits: 3, groupSize: 64, zeroPoints: "any" } as const;
 
 /** What reading tensors says, whose first is changed. */
 const bitsSay = async (rows: readonly TensorAllocation[], change: Partial<TensorAllocation>, metadata: AllocationMetadata) =>
@@ -318,11 +323,13 @@ const bitsSay = async (rows: readonly TensorAllocation[], change: Partial<Tensor
 for (const [change, pattern] of [
   [{ parameters: 0 }, /^allocation: tensor h\.0\.a\.weight of h\.0: parameters is 0/],
   [{ importance: -1 }, /importance is -1, not a finite number of at least 0;/],
-  [{ bits: 1 }, /bits is 1, outside 2 to 8;/],
-  [{ bits: 9 }, /bits is 9, outside 2 to 8;/],
-  [{ bits: 4 }, /^allocation: its bits take 4\.\d+ bits a weight, not 3\.5; allocate again$/],
-  [{ type: "Q4_K" }, /it has 3 bits and the type Q4_K;/],
-  [{ type: "Q4_K", bits: 0 }, /tensor h\.0\.b\.weight of h\.0 has bits, others have types; allocate again$/],
+  [{ grid: { ...groups, bits: 1 } }, /bits is 1, outside 2 to 8;/],
+  [{ grid: { ...groups, bits: 9 } }, /bits is 9, outside 2 to 8;/],
+  [{ grid: { ...groups, bits: 4 } }, /^allocation: its bits take 4\.\d+ bits a weight, not 3\.5; allocate again$/],
+  [{ grid: { ...groups, zeroPoints: "low" as ZeroPoints } }, /zeroPoints is "low", not one of middle, from-one, any;/],
+  [{ grid: { ...groups, groupSize: -1 } }, /groupSize is -1/],
+  [{ grid: { ...groups, type: "Q4_K" } as GroupGrid }, /it has groups of 3 bits and the type Q4_K;/],
+  [{ grid: { kind: "blocks", type: "Q4_K" } }, /tensor h\.0\.b\.weight of h\.0 has bits, others have types; allocate again$/],
   [{ tensor: "" }, /it names no tensor;/],
   [{ tensor: "h.0.b.weight" }, /^allocation: tensor h\.0\.b\.weight comes twice;/],
 ] as const) {
@@ -332,7 +339,7 @@ for (const [change, pattern] of [
 }
 test("types that nothing is rounded to, another size and an unknown mixture are refused", async () => {
   for (const type of ["FOO", "q4_k", "__proto__", "Q8_1", "IQ1_S", "F16", "F32"]) {
-    const message = await bitsSay(types, { type }, typeMetadata);
+    const message = await bitsSay(types, { grid: { kind: "blocks", type } }, typeMetadata);
     const start = `allocation: tensor h.0.a.weight of h.0: type is "${type}", not one of Q8_0, `;
     assert.ok(message.startsWith(start) && message.endsWith("; allocate again"), message);
   }

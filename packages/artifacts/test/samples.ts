@@ -133,8 +133,20 @@ export const allocation: readonly StepAllocation[] = [
 ];
 
 export const bitAllocation: readonly TensorAllocation[] = [
-  { step: "h.0", tensor: "h.0.a.weight", parameters: 2 ** 40, importance: 0.125, bits: 3 },
-  { step: "h.0", tensor: "h.0.b.weight", parameters: 9, importance: 0, bits: 8 },
+  {
+    step: "h.0",
+    tensor: "h.0.a.weight",
+    parameters: 2 ** 40,
+    importance: 0.125,
+    grid: { kind: "groups", bits: 3, groupSize: 64, zeroPoints: "any" },
+  },
+  {
+    step: "h.0",
+    tensor: "h.0.b.weight",
+    parameters: 9,
+    importance: 0,
+    grid: { kind: "groups", bits: 8, groupSize: 0, zeroPoints: "middle" },
+  },
 ];
 
 /** Two rows of nine columns in groups of five and four, every third weight removed. */

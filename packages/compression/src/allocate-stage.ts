@@ -135,7 +135,7 @@ export const allocate: Stage = {
     "mbs factor --upper off --language-diagonals < statistics.arrow | mbs allocate --model M --method correlation --sparsity 0.6 > allocation.arrow",
     "mbs compress --model M --solver wanda --allocation allocation.arrow < factors.arrow > layers.arrow",
     "mbs allocate --model M --method damage --bits-per-weight 3.2 --group-size 64 --statistics statistics.arrow --segments segments.arrow < factors.arrow > bits.arrow",
-    "mbs compress --model M --solver gptq --group-size 64 --allocation bits.arrow < factors.arrow > layers.arrow",
+    "mbs compress --model M --solver gptq --allocation bits.arrow < factors.arrow > layers.arrow",
     "mbs allocate --model M --method even --bits-per-weight 3.2 --group-size 64 --without-factors > bits.arrow",
     "mbs allocate --model M --method damage --bits-per-weight 3.5 --types Q2_K,Q3_K,Q4_K,Q5_K,Q6_K --statistics statistics.arrow --segments segments.arrow --output types.arrow < factors.arrow",
   ],

@@ -1,13 +1,12 @@
-import { encodeLayers, parseMetadata, type LayerRecord } from "@mbs/artifacts";
+import { encodeLayers, parseMetadata, vocabularyStep, type LayerRecord } from "@mbs/artifacts";
 import {
+  at,
   InterruptedError,
   UsageError,
   parseOptions,
   parseShard,
   shardOption,
   splitOptions,
-  InternalError,
-  type Grid,
   type OptionTable,
   type Shards,
   type Solver,
@@ -15,24 +14,30 @@ import {
   type Stage,
   type StageContext,
 } from "@mbs/contracts";
-import { fittingType, roundsNothing } from "@mbs/gguf";
 import { openModel, requireCompressible, requireDense, requireFiniteWeights, requireVocabulary } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { createBlas } from "@mbs/onnx";
-import { canSplitRows, dependentDefaults, loadSolver, solvers, vocabularyChoices, vocabularyOptions } from "@mbs/solvers";
-import { readAllocated, type AllocatedChoices } from "./allocation/allocated-choices.ts";
+import {
+  canSplitRows,
+  dependentDefaults,
+  loadSolver,
+  solverOptions,
+  solvers,
+  vocabularyChoices,
+  vocabularyOptions,
+} from "@mbs/solvers";
+import { readAssignment } from "./assignment/assignment.ts";
+import type { ChoiceOf, TensorChoice } from "./assignment/tensor-choice.ts";
 import { openModelOf } from "./factored-model.ts";
 import { RowThreads } from "./rows/row-threads.ts";
 import { ScatteredRows } from "./rows/scattered-rows.ts";
 import { scaledNorms } from "./site/scaled-norms.ts";
 import type { SiteInput } from "./site/site-statistics.ts";
-import { gridsOf } from "./site/site-grids.ts";
 import { choiceGroups } from "./site/choice-groups.ts";
 import { factoredSites, plainSites, type Work } from "./site/compressed-inputs.ts";
-import { cutSite, readSite, type GridOf } from "./site/site-weight.ts";
+import { readPieces } from "./site/site-pieces.ts";
 import { solveSite } from "./site/solve-site.ts";
 import type { SolverChoice } from "./site/solve-site.ts";
-import { rangeOfVocabulary, solveVocabulary, vocabularyTensor } from "./site/vocabulary.ts";
 
 const ownOptions = {
   model: { kind: "resource", resource: "model", description: "model whose weights are compressed" },
@@ -65,7 +70,7 @@ async function solverNamed(raw: Readonly<Record<string, unknown>>): Promise<Solv
   const name = raw["solver"] ?? ownOptions.solver.default;
   if (typeof name !== "string") throw new UsageError("compress: --solver takes a text", { option: "--solver" });
   const solver = await loadSolver(name);
-  const clash = Object.keys(solver.options).find((option) => Object.hasOwn(ownOptions, option));
+  const clash = Object.keys(solverOptions(solver)).find((option) => Object.hasOwn(ownOptions, option));
   if (clash === undefined) return solver;
   throw new UsageError(`solver ${solver.name} declares an option ${clash}, which is the stage's own; rename it there`, {
     option: "--solver",
@@ -79,8 +84,8 @@ const alone: SolverSetting = { zeroPoints: "any", crossMoments: false };
 async function parseChoice(options: unknown) {
   const raw = (options ?? {}) as Readonly<Record<string, unknown>>;
   const solver = await solverNamed(raw);
-  const { own, rest } = splitOptions(ownOptions, solver.options, options, "compress");
-  const given = parseOptions(solver.options, rest, solver.name);
+  const { own, rest } = splitOptions(ownOptions, solverOptions(solver), options, "compress");
+  const given = parseOptions(solverOptions(solver), rest, solver.name);
   if (own.withoutFactors && solver.needs.length > 0) {
     throw new UsageError(
       `solver ${solver.name} needs statistics (${solver.needs.join(", ")}); give compress factors instead of --without-factors`,
@@ -95,37 +100,6 @@ async function parseChoice(options: unknown) {
     });
   }
   return { own, given: { solver, options: given } satisfies SolverChoice, rowParts };
-}
-
-/**
- * The solver of embedding and head.
- *
- * @param allocated absent without an allocation
- * @param choice value of --vocabulary
- * @returns undefined where they stay as they are
- * @throws {UsageError} where they are to be as the other weights are, which have different bits, by a mixture that rounds nothing, or the solver cannot round them so
- */
-function vocabularyChoice(
-  { solver, options }: SolverChoice,
-  allocated: AllocatedChoices | undefined,
-  choice: string,
-): SolverChoice | undefined {
-  const like = allocated === undefined ? options : allocated.ofVocabulary?.options;
-  if (like === undefined && choice === "on") {
-    throw new UsageError(
-      "compress: --vocabulary on is as the other weights are, which an allocation gives different bits; give it bits, such as 4",
-      { option: "--vocabulary" },
-    );
-  }
-  const mixture = choice === "on" ? like?.["mixture"] : undefined;
-  if (typeof mixture === "string" && roundsNothing(mixture)) {
-    throw new UsageError(
-      `compress: --vocabulary on takes the types of ${mixture}, which the allocation is for, and these round nothing; allocate with another --mixture, such as Q4_K_M, or leave out --vocabulary`,
-      { option: "--vocabulary" },
-    );
-  }
-  const asked = vocabularyOptions(solver, (like ?? options) as Parameters<typeof vocabularyOptions>[1], choice);
-  return asked && { solver, options: { ...asked, ...dependentDefaults(solver, asked, alone) } };
 }
 
 /**
@@ -144,37 +118,21 @@ async function requireFiniteRest(model: Model): Promise<void> {
   );
 }
 
-/** The grids of embedding and head. */
-async function requiredGrids(choice: SolverChoice, model: Model): Promise<GridOf> {
-  const grids = await gridsOf(choice, model);
-  if (grids === undefined) throw new InternalError(`solver ${choice.solver.name} rounds embedding and head to no grid`);
-  return grids;
-}
-
 /** What factors say of order and mix, where there are none. */
 const uncalibrated = { order: "natural", weights: {} };
 
 /** What sites are solved with. */
 interface Choices {
   readonly solver: Solver;
-  readonly choiceOf: (step: string, tensor: string) => SolverChoice;
-  /** The block type of GGUF that all were asked to be rounded to, if any. */
-  readonly blockType: unknown;
-  /** What each weight is rounded to; undefined where nothing is. */
-  readonly gridOf: GridOf | undefined;
-  /** Of embedding and head; undefined where they stay as they are. */
-  readonly vocabulary: (SolverChoice & { readonly gridOf: GridOf }) | undefined;
+  /** Complete, but for what tensors have of their own. */
+  readonly options: SolverChoice["options"];
+  readonly choiceOf: ChoiceOf;
 }
 
-/** Says once a width that rows are no whole blocks of the type that was asked for. */
-function fallbackTeller(warn: (message: string) => void) {
-  const told = new Set<string>();
-  return (wanted: unknown, columns: number, taken: Grid | undefined): void => {
-    const key = `${String(wanted)} ${columns}`;
-    if (typeof wanted !== "string" || taken?.kind !== "blocks" || taken.type === wanted || told.has(key)) return;
-    warn(`weights of ${columns} columns take ${taken.type}, since these are no whole blocks of ${wanted}`);
-    told.add(key);
-  };
+/** A solver with the options for tensors that get the same. */
+function solverFor({ solver, options }: Choices, step: string, { sparsity }: TensorChoice): SolverChoice {
+  const own = step === vocabularyStep ? vocabularyOptions(solver, options) : options;
+  return { solver, options: { ...own, ...(sparsity !== undefined && { sparsity }) } };
 }
 
 /** @throws {UsageError} where tensors of one site have different choices, and one of them wants the site's input scaled */
@@ -188,66 +146,51 @@ function refuseScale({ step, site }: SiteInput, { summary }: LayerRecord): never
 async function* compressAll(
   inputs: AsyncIterable<Work> | Iterable<Work>,
   model: Model,
-  { solver, choiceOf, blockType, gridOf, vocabulary }: Choices,
+  choices: Choices,
   rowParts: Shards | undefined,
   { signal, warn, progress, threads, pool }: StageContext,
 ): AsyncGenerator<LayerRecord> {
   const blas = createBlas({ threads, pool });
   const rowThreads = threads > 1 ? RowThreads.take(threads, pool) : undefined;
-  let sites = 0;
-  let fallbacks = 0;
+  const [sites, replaced, skipped] = [new Set<string>(), new Set<string>(), new Set<string>()];
   let scattered: ScatteredRows | undefined;
-  const tellFallback = fallbackTeller(warn);
-  const tellPlain = (tensor: string, columns: number): void =>
-    warn(
-      // all types of blocks have one of 32 columns that they fall back to
-      fittingType("Q8_0", columns).plain === undefined
-        ? `the mixture does not round tensor ${tensor}; it stays uncompressed`
-        : `tensor ${tensor} has ${columns} columns, no whole blocks; it stays uncompressed`,
-    );
   try {
     for await (const input of inputs) {
-      if (signal.aborted) throw new InterruptedError("compress: stopped");
-      const { rows } = input;
-      if (rows !== undefined && vocabulary !== undefined) {
-        const onRows = (done: number, total: number): void =>
-          progress({ activity: `compress the ${input.site}`, done, total, unit: "rows" });
-        const context = { blas, signal, warn, rowThreads, onRows };
-        const { tensor } = vocabularyTensor(model, input);
-        const grid = vocabulary.gridOf(input.step, tensor, input.width);
-        if (grid.kind === "none") {
-          if (rows.isLast) tellPlain(tensor, input.width);
-          continue;
+      const { step, site } = input;
+      for await (const piece of readPieces(model, input, choices.choiceOf, rowParts)) {
+        if (signal.aborted) throw new InterruptedError("compress: stopped");
+        for (const tensor of piece.skipped) {
+          if (!skipped.has(tensor)) warn(`tensor ${tensor} has NaN or Inf and stays uncompressed`);
+          skipped.add(tensor);
         }
-        tellFallback(vocabulary.options["grid"], input.width, grid);
-        scattered ??= new ScatteredRows(rangeOfVocabulary(model, input, rowParts));
-        await solveVocabulary(model, input, { choice: vocabulary, grid, ...rows }, scattered, context);
-        if (!rows.isLast) continue;
-        const layer = scattered.finish(rowParts !== undefined);
-        scattered = undefined;
-        if (layer !== undefined) yield layer;
-        continue;
+        const { rows, rowCosts } = piece;
+        const groups = piece.weight.rows > 0 ? choiceGroups(piece) : [];
+        if (groups.length === 0) scattered = undefined;
+        for (const [index, { weight, dtypes, choices: own, scaledBy, origins }] of groups.entries()) {
+          const choice = solverFor(choices, step, at(own, 0));
+          const context = { blas, signal, warn, rowThreads, origins, rowCosts };
+          const solved = await solveSite(choice, weight, dtypes, input, context);
+          const [first] = solved;
+          if (groups.length > 1 && first?.inputScale !== undefined) refuseScale(input, first);
+          if (index === 0 && first?.summary.fallback !== undefined) replaced.add(`${step} ${site}`);
+          if (rows === undefined) {
+            yield* solved;
+          } else {
+            const joined = (scattered ??= new ScatteredRows(rows.range));
+            const whole = joined.add(at(solved, 0), rows.numbers, rowParts !== undefined);
+            progress({ activity: `compress the ${site}`, done: joined.done, total: rows.range.rows, unit: "rows" });
+            if (whole === undefined) continue;
+            scattered = undefined;
+            yield whole;
+          }
+          if (first) yield* await scaledNorms(model, first, scaledBy);
+        }
       }
-      const loaded = await readSite(model, input, gridOf);
-      const cut = rowParts === undefined ? loaded : cutSite(loaded, rowParts);
-      for (const tensor of cut.skipped) warn(`tensor ${tensor} has NaN or Inf and stays uncompressed`);
-      for (const tensor of cut.unblocked) tellPlain(tensor, input.width);
-      tellFallback(blockType, input.width, cut.weight.parts[0]?.grid);
-      const groups = cut.weight.rows > 0 ? choiceGroups(cut, (tensor) => choiceOf(input.step, tensor)) : [];
-      for (const [index, { choice, site }] of groups.entries()) {
-        const { weight, dtypes, scaledBy, origins } = site;
-        const context = { blas, signal, warn, rowThreads, origins };
-        const layers = await solveSite(choice, weight, dtypes, input, context);
-        const [first] = layers;
-        if (groups.length > 1 && first?.inputScale !== undefined) refuseScale(input, first);
-        if (index === 0 && first?.summary.fallback !== undefined) fallbacks += 1;
-        yield* layers;
-        if (first) yield* await scaledNorms(model, first, scaledBy);
-      }
-      sites += 1;
-      progress({ activity: `compress (${solver.name})`, done: sites, unit: "sites" });
+      sites.add(`${step} ${site}`);
+      progress({ activity: `compress (${choices.solver.name})`, done: sites.size, unit: "sites" });
     }
-    if (fallbacks > 0) warn(`${fallbacks} of ${sites} sites had no factor and were compressed by a simpler method`);
+    const [all, simpler] = [sites.size, replaced.size];
+    if (simpler > 0) warn(`${simpler} of ${all} sites had no factor and were compressed by a simpler method`);
   } finally {
     await blas.release();
     await rowThreads?.giveBack(pool);
@@ -266,7 +209,7 @@ export const compress: Stage = {
     "mbs compress --model M --solver wanda --allocation allocation.arrow < factors.arrow > layers.arrow",
     "mbs compress --model M --solver gptq --bits 3 --vocabulary 4 < factors.arrow > layers.arrow",
     "mbs compress --model M --solver gptq --mixture Q4_K_M --vocabulary on < factors.arrow > layers.arrow",
-    "mbs compress --model M --solver gptq --group-size 64 --allocation bits.arrow < factors.arrow > layers.arrow",
+    "mbs compress --model M --solver gptq --allocation bits.arrow < factors.arrow > layers.arrow",
     "mbs compress --model M --solver ./mine.js < factors.arrow > layers.arrow",
     "mbs compress --model M --solver rtn --bits 4 --without-factors > layers.arrow",
   ],
@@ -281,11 +224,10 @@ export const compress: Stage = {
   },
   outputs: { layers: { kind: "layers", description: "the compressed weights" } },
   options: ownOptions,
-  moreOptions: async (raw) => (await solverNamed(raw)).options,
+  moreOptions: async (raw) => solverOptions(await solverNamed(raw)),
   moreOptionsBy: "solver",
   async checkPlan(raw) {
-    const { own, given } = await parseChoice(raw);
-    vocabularyChoice(given, undefined, own.vocabulary);
+    await parseChoice(raw);
   },
   async run(inputs, options, context) {
     const { own, given, rowParts } = await parseChoice(options);
@@ -306,40 +248,20 @@ export const compress: Stage = {
       if (own.vocabulary !== "off") requireVocabulary(model);
       const { order, weights } = factors === undefined ? uncalibrated : parseMetadata("factors", factors.schema);
       const { solver } = given;
-      const complete = (of: Solver, values: SolverChoice["options"]) => dependentDefaults(of, values, alone);
-      const allocated = allocation && (await readAllocated(allocation, model, given, complete));
-      const vocabulary = vocabularyChoice(given, allocated, own.vocabulary);
-      const note = allocated?.ofVocabulary?.note;
-      if (own.vocabulary === "on" && note !== undefined) context.warn(note);
-      const choice: SolverChoice = { solver, options: { ...given.options, ...complete(solver, given.options) } };
-      const settings = Object.entries(allocated?.origin ?? choice.options).filter(([, value]) => value !== undefined);
+      const assignment = await readAssignment(model, given, allocation, own.vocabulary, context.warn);
+      const complete = { ...given.options, ...dependentDefaults(solver, given.options, alone) };
+      const settings = Object.entries(assignment.settings(complete)).filter(([, value]) => value !== undefined);
+      const { hasVocabulary, choiceOf } = assignment;
       const metadata = {
         model: model.address,
         solver: solver.name,
-        options: { ...Object.fromEntries(settings), ...(vocabulary && { vocabulary: own.vocabulary }) },
+        options: { ...Object.fromEntries(settings), ...(hasVocabulary && { vocabulary: own.vocabulary }) },
         order,
         weights,
         ...(rowParts && { rowParts }),
       };
-      const withVocabulary = vocabulary !== undefined;
-      const sites = factors === undefined ? plainSites(model, withVocabulary) : factoredSites(factors, model, withVocabulary);
-      const gridOf = allocated?.gridOf ?? (await gridsOf(choice, model));
-      // which has the types of all tensors
-      const isSameMixture =
-        allocated === undefined &&
-        vocabulary?.options["mixture"] !== undefined &&
-        vocabulary.options["mixture"] === choice.options["mixture"];
-      const choices = {
-        solver,
-        choiceOf: allocated?.choiceOf ?? (() => choice),
-        blockType: given.options["grid"],
-        gridOf,
-        vocabulary: vocabulary && {
-          ...vocabulary,
-          gridOf: isSameMixture && gridOf ? gridOf : await requiredGrids(vocabulary, model),
-        },
-      };
-      const made = compressAll(sites, model, choices, rowParts, context);
+      const sites = factors === undefined ? plainSites(model, hasVocabulary) : factoredSites(factors, model, hasVocabulary);
+      const made = compressAll(sites, model, { solver, options: complete, choiceOf }, rowParts, context);
       // solveSite checks every solution
       return { layers: encodeLayers(made, metadata, { checked: true }) };
     } catch (error) {

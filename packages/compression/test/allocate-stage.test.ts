@@ -148,7 +148,7 @@ test("an allocation that fits neither solver nor model is refused with the remed
     await rejects(
       run({ solver: "gptq" }, fitting()),
       UsageError,
-      /sparsity of each step or tensor, and solver gptq has no sparsity/,
+      /an allocation spreads a sparsity, and solver gptq has none; leave it out, or take one that prunes/,
     );
     await rejects(run({ solver: "wanda", pattern: "2:4" }, fitting()), UsageError, /a pattern is the same everywhere/);
     await rejects(run({ solver: "wanda", sparsity: 0.7 }, fitting()), UsageError, /--sparsity 0\.7 is not the 0\.6 that was/);

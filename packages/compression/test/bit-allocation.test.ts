@@ -65,8 +65,14 @@ test("the program finds what trying all choices finds, for one sum and for the l
 });
 
 test("sizes count scales, and zero points of asymmetric grids; sizes of files are powers of 1000", () => {
-  assert.is(storedBits({ rows: 4, columns: 100 }, 3, { groupSize: 64, symmetric: false }), 4 * (300 + 2 * 19));
-  assert.is(storedBits({ rows: 4, columns: 100 }, 4, { groupSize: 0, symmetric: true }), 4 * (400 + 16));
+  assert.is(
+    storedBits({ rows: 4, columns: 100 }, { kind: "groups", bits: 3, groupSize: 64, zeroPoints: "any" }),
+    4 * (300 + 2 * 19),
+  );
+  assert.is(
+    storedBits({ rows: 4, columns: 100 }, { kind: "groups", bits: 4, groupSize: 0, zeroPoints: "middle" }),
+    4 * (400 + 16),
+  );
   assert.is(parseSize("180MB"), 180e6);
   assert.throws(
     () => parseSize("180MiB"),
@@ -121,7 +127,10 @@ async function allocated(model: Model, given: Given): Promise<ArtifactStream> {
 
 const rowsOf = async (stream: ArtifactStream): Promise<TensorAllocation[]> => collect(readBitAllocation(stream));
 
-const bitsOf = (rows: readonly TensorAllocation[]): number[] => rows.map(({ bits }) => bits);
+const gridBits = ({ grid }: TensorAllocation): number => (grid.kind === "groups" ? grid.bits : 0);
+const gridType = ({ grid }: TensorAllocation): string => (grid.kind === "blocks" ? grid.type : "");
+
+const bitsOf = (rows: readonly TensorAllocation[]): number[] => rows.map(gridBits);
 
 const damageOf = (rows: readonly TensorAllocation[]): number => rows.reduce((sum, { importance }) => sum + importance, 0);
 
@@ -146,7 +155,7 @@ test("damage gives each tensor bits within the size, and more size means less da
     const together = await rowsOf(await allocated(model, { options: { bitsPerWeight: 3.9, unit: "site" } }));
     for (const { sites } of model.steps) {
       for (const { weights } of sites) {
-        const own = weights.map(({ tensor }) => together.find((row) => row.tensor === tensor)?.bits);
+        const own = weights.map(({ tensor }) => together.filter((row) => row.tensor === tensor).map(gridBits)[0]);
         assert.is(new Set(own).size, 1);
       }
     }
@@ -159,9 +168,9 @@ test("damage reads the languages, and the change of the model's output", async (
     assert.ok(worst.every(({ importance }) => importance > 0));
     const plain = await rowsOf(await allocated(model, averaged("unweighted")));
     const weighed = await rowsOf(await allocated(model, { ...averaged("unweighted"), segments: true }));
-    const ratios = weighed.map(({ importance, bits, tensor }) => {
-      const same = plain.find((row) => row.tensor === tensor);
-      return same?.bits === bits ? importance / same.importance : undefined;
+    const ratios = weighed.map((own) => {
+      const same = plain.find((row) => row.tensor === own.tensor);
+      return same && gridBits(same) === gridBits(own) ? own.importance / same.importance : undefined;
     });
     const known = ratios.filter((ratio) => ratio !== undefined);
     assert.ok(known.length > 1 && Math.max(...known) > 1.01 * Math.min(...known), known.join());
@@ -182,7 +191,7 @@ test("types are chosen within the size, with their fallbacks, and compress makes
       const stream = await allocated(model, given);
       const { bitsPerWeight } = parseMetadata("allocation", stream.schema);
       const rows = await rowsOf(stream);
-      const bits = rows.reduce((sum, { type = "", parameters }) => sum + parameters * (fallbackBits.get(type) ?? NaN), 0);
+      const bits = rows.reduce((sum, row) => sum + row.parameters * (fallbackBits.get(gridType(row)) ?? NaN), 0);
       const weights = rows.reduce((sum, { parameters }) => sum + parameters, 0);
       assert.is(bitsPerWeight, bits / weights);
       assert.ok(bits / weights <= 6 && bits / weights > 5.4, String(bits / weights));
@@ -192,7 +201,7 @@ test("types are chosen within the size, with their fallbacks, and compress makes
       const layers = await collect(readLayers(made));
       assert.equal(
         new Map(layers.map(({ tensor, summary }) => [tensor, summary.grid])),
-        new Map(rows.map(({ tensor, type }) => [tensor, type])),
+        new Map(rows.map((row) => [row.tensor, gridType(row)])),
       );
       for (const { summary, blocks, values } of layers) {
         assert.is(blocks?.data.length, (values.rows * values.columns * (fallbackBits.get(summary.grid ?? "") ?? NaN)) / 8);
@@ -217,16 +226,16 @@ test("rows that no blocks hold get no type and stay uncompressed", async () => {
 test("damage says what it computes, and even that it is nothing to speak of", async () => {
   const options = { method: "damage", model: "m", bitsPerWeight: 3, bits: ["2", "4"], groupSize: 32, rows: 0 };
   const work = await allocate.allocationWork?.(options);
-  const grid = { groupSize: 32, minZeroPoint: undefined, sweeps: 0, qep: 0 };
-  assert.equal(work?.choices, [
-    { ...grid, symmetric: false, bits: 2 },
-    { ...grid, symmetric: true, bits: 4 },
+  assert.equal(work?.options, { sweeps: 0, qep: 0 });
+  assert.equal(work?.grids, [
+    { kind: "groups", bits: 2, groupSize: 32, zeroPoints: "any" },
+    { kind: "groups", bits: 4, groupSize: 32, zeroPoints: "middle" },
   ]);
   assert.equal([work?.solver, work?.rows, work?.passes], ["gptq", Infinity, 4]);
   const types = await allocate.allocationWork?.({ method: "damage", model: "m", bitsPerWeight: 3, types: ["Q4_K", "Q2_K"] });
-  assert.equal(types?.choices, [
-    { grid: "Q2_K", sweeps: 0, qep: 0 },
-    { grid: "Q4_K", sweeps: 0, qep: 0 },
+  assert.equal(types?.grids, [
+    { kind: "blocks", type: "Q2_K" },
+    { kind: "blocks", type: "Q4_K" },
   ]);
   assert.is(await allocate.allocationWork?.({ method: "even", model: "m", bitsPerWeight: 3 }), undefined);
 });
@@ -261,7 +270,7 @@ test("tensors whose rows no blocks hold get no type, and are not tried on texts 
     const stream = await allocated(model, { options, segments: true });
     // 64 columns; all others have 16
     assert.equal(
-      (await rowsOf(stream)).map(({ tensor, type }) => [tensor.replace(/^.*mlp/, "mlp"), type]),
+      (await rowsOf(stream)).map((row) => [row.tensor.replace(/^.*mlp/, "mlp"), gridType(row)]),
       [["mlp.dense_4h_to_h.weight", "Q8_0"]],
     );
   });
@@ -351,8 +360,7 @@ test("statistics of another model and segments of another tokenizer are refused,
 
 async function compressed(model: Model, allocation: ArtifactStream, options: Options) {
   const inputs = { factors: [factorStream(model.address, await factorsOf(model))], allocation: [allocation] };
-  const inGroups = !["grid", "mixture"].some((name) => name in options) && options["solver"] !== "wanda";
-  const given = { model: model.path, ...(inGroups && { groupSize: 32 }), ...options };
+  const given = { model: model.path, ...options };
   const { layers } = await compress.run(inputs, given, recordingContext());
   assert.ok(layers);
   return layers;
@@ -393,7 +401,7 @@ test("an allocation whose rows are not the model's is refused before anything is
     const stream = await allocated(model, { options: { method: "even", bitsPerWeight: 4.1 } });
     const metadata = parseMetadata("allocation", stream.schema);
     const rows = await rowsOf(stream);
-    const types = rows.map((row) => ({ ...row, bits: 0, type: "Q6_K" }));
+    const types = rows.map((row) => ({ ...row, grid: { kind: "blocks" as const, type: "Q6_K" } }));
     for (const [own, change, bitsPerWeight, pattern] of [
       [rows, { parameters: 5 }, metadata.bitsPerWeight, /parameters is 5, the model's has \d+; allocate again/],
       [rows, { step: "h.1" }, metadata.bitsPerWeight, /of h\.1: the model has it in h\.0; allocate again/],
@@ -409,7 +417,7 @@ test("an allocation whose rows are not the model's is refused before anything is
 test("compress gives each tensor its bits, as if it were alone, with grids by its own bits", async () => {
   await withTinyModel({ steps: 1 }, async (model) => {
     const given = { options: { bitsPerWeight: 3.9, bits: ["3", "4"] } };
-    const bits = new Map((await rowsOf(await allocated(model, given))).map((row) => [row.tensor, row.bits]));
+    const bits = new Map((await rowsOf(await allocated(model, given))).map((row) => [row.tensor, gridBits(row)]));
     assert.equal([...new Set(bits.values())].sort(), [3, 4]);
     const layers = await compressed(model, await allocated(model, given), { solver: "gptq" });
     const { options } = parseMetadata("layers", layers.schema);
@@ -459,30 +467,35 @@ test("bits that fit neither solver nor grid are refused with the remedy", async 
   await withTinyModel({ steps: 1 }, async (model) => {
     const run = (options: Options) => async () =>
       collect(readLayers(await compressed(model, await allocated(model, { options: { bitsPerWeight: 3.9 } }), options)));
-    await rejects(run({ solver: "wanda" }), UsageError, /sets the bits of each tensor, and solver wanda has no bits/);
+    await rejects(
+      run({ solver: "wanda" }),
+      UsageError,
+      /an allocation of bits needs a solver that rounds to them, and wanda does not; take gptq/,
+    );
     await rejects(
       run({ solver: "sparsegpt" }),
       UsageError,
-      /chosen for rounding alone, and solver sparsegpt prunes; allocate with/,
+      /made for rounding alone, and solver sparsegpt prunes; take a method that chooses sparsities/,
     );
-    await rejects(run({ solver: "gptq", bits: 3 }), UsageError, /--bits 3 is for all tensors/);
-    await rejects(run({ solver: "gptq", grid: "Q4_K" }), UsageError, /--grid names types of GGUF with their own bits/);
-    await rejects(run({ solver: "gptq", mixture: "Q4_K_M" }), UsageError, /--mixture names types of GGUF with their own bits/);
-    await rejects(run({ solver: "gptq", groupSize: 64 }), UsageError, /--group-size is 64, and bits were allocated with 32/);
-    await rejects(
-      run({ solver: "gptq", symmetric: true }),
-      UsageError,
-      /--symmetric is true, and bits were allocated with left open/,
-    );
+    await rejects(run({ solver: "gptq", bits: 3 }), UsageError, /has the grid of each tensor; leave out --bits 3$/);
+    await rejects(run({ solver: "gptq", grid: "Q4_K" }), UsageError, /leave out --grid "Q4_K"$/);
+    await rejects(run({ solver: "gptq", mixture: "Q4_K_M" }), UsageError, /leave out --mixture "Q4_K_M"$/);
+    await rejects(run({ solver: "gptq", groupSize: 64 }), UsageError, /leave out --group-size 64$/);
+    await rejects(run({ solver: "gptq", symmetric: true }), UsageError, /leave out --symmetric true$/);
     const types = { options: { bitsPerWeight: 6, types: ["Q2_K", "Q6_K"], groupSize: undefined } };
     const refused = (options: Options) => async () =>
       collect(readLayers(await compressed(model, await allocated(model, types), options)));
-    await rejects(refused({ solver: "awq" }), UsageError, /sets the GGUF type of each tensor, and solver awq has no GGUF types/);
+    await rejects(
+      refused({ solver: "awq" }),
+      UsageError,
+      /of GGUF types needs a solver that rounds to them, and awq does not; take gptq or rtn/,
+    );
     await rejects(
       refused({ solver: "gptq", groupSize: 64 }),
       UsageError,
-      /a GGUF type for each tensor; leave out --group-size 64/,
+      /has the grid of each tensor; leave out --group-size 64$/,
     );
+    await rejects(refused({ solver: "gptq", staticGroups: true }), UsageError, /leave out --static-groups true$/);
     await rejects(refused({ solver: "gptq", groupSize: undefined, grid: "Q4_K" }), UsageError, /leave out --grid "Q4_K"/);
   });
 });

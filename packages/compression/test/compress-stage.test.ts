@@ -127,6 +127,28 @@ test("the metadata says on which grids the layers lie, where no option did", asy
   });
 });
 
+test("by hand nothing says what a format holds, nor that there are dense states: each weight has the grid of its own bits", async () => {
+  await withTinyModel({ steps: 1 }, async (model) => {
+    const inputs = { factors: [factorStream(model.address, await factorsOf(model))] };
+    const { layers } = await compress.run(inputs, { model: model.path, solver: "gptq", bits: 3 }, recordingContext());
+    assert.ok(layers);
+    const { options } = parseMetadata("layers", layers.schema);
+    assert.equal([options["symmetric"], options["minZeroPoint"], options["qep"]], [false, undefined, undefined]);
+    // embedding and head by theirs, not by those of the other weights
+    for (const [bits, vocabulary] of [
+      [4, 3],
+      [3, 4],
+    ] as const) {
+      const own = { model: model.path, solver: "rtn", withoutFactors: true, bits, vocabulary };
+      const made = await compress.run({}, own, recordingContext());
+      assert.ok(made.layers);
+      const found = await collect(readLayers(made.layers));
+      assert.is(found.at(0)?.summary.symmetric, bits > 3);
+      assert.is(found.at(-1)?.summary.symmetric, vocabulary > 3);
+    }
+  });
+});
+
 test("errors are tr(ΔW·H·ΔWᵀ) of the written values", async () => {
   await withTinyModel({ steps: 1 }, async (model) => {
     const { width, name } = at(at(model.steps, 0).sites, 0);

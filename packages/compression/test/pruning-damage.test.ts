@@ -185,7 +185,11 @@ test("what damage of pruning cannot use is refused with the remedy", async () =>
       const given = { factors: [factorStream(model.address, await factorsOf(model))], allocation: [await allocated(model)] };
       return compress.run(given, { model: model.path, solver: "wanda", pattern: "2:4" }, recordingContext());
     };
-    await rejects(patterned, UsageError, /sets the sparsity of each step or tensor, and a pattern is the same everywhere/);
+    await rejects(
+      patterned,
+      UsageError,
+      /an allocation lets steps or tensors differ in sparsity, and a pattern is the same everywhere/,
+    );
     const mixed = (await factorsOf(model)).map((record) => ({ ...record, summary: withLanguages(record).summary }));
     const weights = { en: 0.5, mr: 0.5 };
     const ofMix = encodeFactors(mixed, { model: model.address, weights, damping: 0.01, order: "natural" });

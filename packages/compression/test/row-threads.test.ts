@@ -12,7 +12,7 @@ import {
   type SolverStatistics,
 } from "@mbs/contracts";
 import { createBlas } from "@mbs/onnx";
-import { agreementMisfit, loadSolver, shapeMisfit, withGrid } from "@mbs/solvers";
+import { agreementMisfit, askedGrid, loadSolver, shapeMisfit, solverOptions, withGrid } from "@mbs/solvers";
 import { processorSeconds } from "../../../tools/test/processor-seconds.ts";
 import { makeFactor } from "./tiny-site.ts";
 import { test } from "uvu";
@@ -37,9 +37,14 @@ const idle = { signal: new AbortController().signal, warn: () => {} };
 
 async function taskOf(name: string, given: Readonly<Record<string, unknown>>, rows = 5000): Promise<SiteTask> {
   const solver = await loadSolver(name);
-  const options = parseOptions(solver.options, given, name);
+  const options = parseOptions(solverOptions(solver), given, name);
   const needs = solver.reads?.(options) ?? solver.needs;
-  return { solver, weight: withGrid(solver, options, weightOf(rows)), statistics: siteStatistics(input, needs), options };
+  return {
+    solver,
+    weight: withGrid(askedGrid(solver, options), weightOf(rows)),
+    statistics: siteStatistics(input, needs),
+    options,
+  };
 }
 
 async function withThreads(threads: RowThreads, work: (threads: RowThreads) => Promise<void>): Promise<void> {

@@ -6,7 +6,7 @@ import { openModel } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { decodeWeights } from "@mbs/numbers";
 import { createBlas } from "@mbs/onnx";
-import { dependentDefaults, loadSolver, withGrid } from "@mbs/solvers";
+import { askedGrid, dependentDefaults, loadSolver, solverOptions, withGrid } from "@mbs/solvers";
 import { fileURLToPath } from "node:url";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -99,7 +99,7 @@ test("each class of rows is what the solver makes of these rows alone with the f
     const { codes, scales, summary } = at(layers, 0);
     assert.ok(codes && scales);
     const gptq = await loadSolver("gptq");
-    const parsed = parseOptions(gptq.options, { ...given, qep: 0 }, "gptq");
+    const parsed = parseOptions(solverOptions(gptq), { ...given, qep: 0 }, "gptq");
     const options = { ...parsed, ...dependentDefaults(gptq, parsed, { zeroPoints: "any", crossMoments: false }) };
     const blas = createBlas({ threads: 1 });
     for (const [number, factor] of factors.slice(-3).entries()) {
@@ -115,7 +115,7 @@ test("each class of rows is what the solver makes of these rows alone with the f
       };
       const statistics = siteStatistics({ ...factor, factor }, gptq.needs.slice(0, 2)) as Parameters<typeof gptq.solve>[1];
       const context = { blas, signal: new AbortController().signal, warn: () => {} };
-      const { quantised } = await gptq.solve(withGrid(gptq, options, weight), statistics, options, context);
+      const { quantised } = await gptq.solve(withGrid(askedGrid(gptq, options), weight), statistics, options, context);
       assert.ok(quantised);
       const expected = [codes, scales].map(({ data, rows: all }) => {
         const stride = data.length / all;
@@ -259,16 +259,16 @@ test("beside an allocation they take their own bits or type, or those of the mix
   assert.equal(others, { grids: ["Q8_0", "Q4_1"], warnings: [] });
   assert.equal(await run(types, { vocabulary: "Q4_1" }), { grids: ["Q4_1", "Q4_1"], warnings: [] });
   const bits = { bitsPerWeight: 5, groupSize: 16 };
-  assert.equal((await run(bits, { vocabulary: "6", groupSize: 16 })).grids, [6, 6]);
+  assert.equal((await run(bits, { vocabulary: "6" })).grids, [6, 6]);
   const refusals = [
     [
       { ...types, mixture: "F16" },
       { vocabulary: "on" },
-      /on takes the types of F16, .*, and these round nothing; allocate with another --mixture, such as Q4_K_M/,
+      /on takes the types of F16, .*, and these round nothing; allocate with another mixture, such as Q4_K_M/,
     ],
     [types, { vocabulary: "4" }, /4 gives embedding and head groups, .* take on, or a type/],
-    [bits, { vocabulary: "on", groupSize: 16 }, /which an allocation gives different bits; give it bits, such as 4/],
-    [bits, { vocabulary: "Q6_K", groupSize: 16 }, /Q6_K is a type of GGUF, .*; take bits such as 4/],
+    [bits, { vocabulary: "on" }, /which an allocation gives different bits; give it bits, such as 4/],
+    [bits, { vocabulary: "Q6_K" }, /Q6_K is a type of GGUF, .*; take bits such as 4/],
   ] as const;
   for (const [allocating, compressing, message] of refusals) {
     const error = await run(allocating, compressing).then(

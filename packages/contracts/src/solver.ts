@@ -7,7 +7,7 @@ export interface WeightPart {
   readonly tensor: string;
   readonly firstRow: number;
   readonly rows: number;
-  /** What its rows are rounded to, by a solver that names this kind in its `grids`; none for any other. */
+  /** What its rows are rounded to, as those of the other parts, by a solver that names this kind in its `grids`; none for any other. */
   readonly grid: Grid;
 }
 
@@ -125,7 +125,7 @@ export interface Solution {
   /** s, above 0, length columns: `values` are meant for inputs divided by s. Only where the weight is `scalable`. */
   readonly inputScale?: Float32Array;
   readonly quantised?: QuantisedWeight;
-  /** The rows in the bytes of the block types that the parts name, one after the other; they decode to exactly `values`. */
+  /** The rows in the bytes of the block type that the parts name, one after the other; they decode to exactly `values`. */
   readonly blocks?: Uint8Array;
   /** One byte a weight, 1 where it is kept, [rows, columns]. Absent for methods that prune nothing. */
   readonly mask?: Uint8Array;
@@ -152,9 +152,13 @@ export interface Solver<Needs extends StatisticName = StatisticName, Table exten
   readonly needs: readonly Needs[];
   /**
    * The kinds of grids that it rounds to; `none` among them where it may round nothing. Each part of a weight then has one of
-   * these. Absent: parts have none, and what the method rounds to is its own affair.
+   * these, and the options by which users choose them (bits, group size, types) are added to `options`. Absent: parts have none,
+   * and what the method rounds to is its own affair.
    */
   readonly grids?: readonly Grid["kind"][];
+  /** Options of its own that say how weights are rounded to groups: beside blocks they are refused, and have no defaults. */
+  readonly groupOptions?: readonly (keyof Table & string)[];
+  /** Its own, beside those of `grids`. */
   readonly options: Table;
   /** Which of `needs` it reads with these options, where that is not all: others then take no memory. */
   reads?(options: OptionValues<Table>): readonly Needs[];

@@ -1,6 +1,6 @@
 import type { ArtifactStream } from "./batch.ts";
 import { InternalError, UsageError } from "./errors.ts";
-import type { HeldGrids } from "./grid.ts";
+import type { Grid, HeldGrids } from "./grid.ts";
 import type { ObjectPool } from "./object-pool.ts";
 import { parseOptions } from "./options.ts";
 import type { OptionTable, OptionValues } from "./options.ts";
@@ -69,9 +69,10 @@ export type StageOptions = Readonly<Record<string, unknown>>;
 
 /** What an allocation computes beside statistics and factors, for an estimate. */
 export interface AllocationWork {
-  /** Rounds each tensor with each of these options; none where it takes no time to speak of. */
+  /** Rounds each tensor to each of these grids; none where it takes no time to speak of. */
   readonly solver: string;
-  readonly choices: readonly StageOptions[];
+  readonly options: StageOptions;
+  readonly grids: readonly Grid[];
   /** Most rows of a tensor that are rounded. */
   readonly rows: number;
   /** Most passes of the model over the segments. */

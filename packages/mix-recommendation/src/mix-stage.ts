@@ -78,8 +78,8 @@ async function parseAll(stages: MixStages, raw: unknown) {
     solver: name,
     ...compress
   } = parseOptions(tables.compress, valuesOf(tables.compress, rest), "mix") as StageOptions;
-  const { solver, options } = await readSolver(String(name), compress);
-  const factor = parseOptions(tables.factor, factorOptionsFor(solver, options, valuesOf(tables.factor, rest)), "mix");
+  const { solver, options, grid } = await readSolver(String(name), compress);
+  const factor = parseOptions(tables.factor, factorOptionsFor(solver, options, grid, valuesOf(tables.factor, rest)), "mix");
   return {
     own,
     model: String(model),

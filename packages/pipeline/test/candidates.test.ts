@@ -1,4 +1,4 @@
-import { loadSolver, solvers } from "@mbs/solvers";
+import { loadSolver, solverOptions, solvers } from "@mbs/solvers";
 import { parseOptions, type Stage } from "@mbs/contracts";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -6,10 +6,12 @@ import { asGiven, candidatesFor, sizeOptions } from "../src/quality/candidates.t
 import { prepareCandidates } from "../src/quality/prepare-candidates.ts";
 import { qualitySettings } from "../src/quality/quality-options.ts";
 import { sharedNodes } from "../src/quality/shared-nodes.ts";
+import { allocationFaults } from "../src/plan/allocation-faults.ts";
 import { withAllocationNeeds } from "../src/plan/allocation-needs.ts";
 import { planRun } from "../src/plan/plan.ts";
 import { withSolverNeeds } from "../src/plan/solver-needs.ts";
 import type { PreparedRun } from "../src/plan/prepared-run.ts";
+import { throwFaults } from "../src/recipe/faults.ts";
 import { recipeFrom } from "../src/recipe/parse-recipe.ts";
 import type { Recipe } from "../src/recipe/recipe.ts";
 import { fakeStages } from "./fixtures/fake-stages.ts";
@@ -32,7 +34,7 @@ test("every solver has candidates with options that their solvers take, the reci
     for (const { name: tried, changes, reason } of candidates) {
       assert.ok(reason !== "", tried);
       const { solver = name, ...options } = changes.compress ?? {};
-      parseOptions((await loadSolver(String(solver))).options, options, tried);
+      parseOptions(solverOptions(await loadSolver(String(solver))), options, tried);
       for (const size of sizeOptions) assert.not(Object.hasOwn(options, size), `${tried} changes ${size}`);
     }
   }
@@ -100,14 +102,14 @@ test("where GGUF types are allocated, candidates search no ranges of groups", as
   const given = recipe({ compress: { solver: "gptq" }, assemble: { format: "gguf" }, allocate, quality: { corpus: "v" } });
   const notes: string[] = [];
   const prepared = await prepareCandidates(given, qualitySettings(given), {
-    prepare: async (one) =>
-      ({
-        recipe: await withSolverNeeds(await withAllocationNeeds(one, allocating), allocating, {
-          steps: [],
-          siteRounds: () => [],
-        }),
+    prepare: async (one) => {
+      const allocated = await withAllocationNeeds(one, allocating);
+      throwFaults(await allocationFaults(allocated, allocating));
+      return {
+        recipe: await withSolverNeeds(allocated, allocating, { steps: [], siteRounds: () => [] }),
         resources: { address: (_: string, name: string) => Promise.resolve(name) },
-      }) as unknown as PreparedRun,
+      } as unknown as PreparedRun;
+    },
     keyOf: ({ recipe: { compress, factor } }) => Promise.resolve(JSON.stringify([compress, factor])),
     note: (message) => notes.push(message),
   });
@@ -120,7 +122,7 @@ test("where GGUF types are allocated, candidates search no ranges of groups", as
     prepared.map(() => undefined),
   );
   assert.is(notes.length, 1, notes.join());
-  assert.match(notes.join(), /gptaq is left out: .* solver gptaq does not round to these/);
+  assert.match(notes.join(), /gptaq is left out: .* a solver that rounds to them, and gptaq does not/);
 });
 
 test("what two plans share is kept, but for states", async () => {

@@ -1,7 +1,7 @@
 import { readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { BadDataError, InputOutputError, UsageError } from "@mbs/contracts";
-import type { Stage } from "@mbs/contracts";
+import type { AllocationWork, Stage } from "@mbs/contracts";
 import * as assert from "uvu/assert";
 import { checkDisk } from "../src/estimate/disk.ts";
 import { estimate } from "../src/estimate/estimate.ts";
@@ -80,12 +80,13 @@ const list = { kind: "list", optional: true, description: "" } as const;
 const number = { kind: "number", optional: true, description: "" } as const;
 
 /** What an allocation computes. */
-const work = {
+const work: AllocationWork = {
   solver: "gptq",
-  choices: [
-    { bits: 2, qep: 0 },
-    { bits: 3, qep: 0 },
-    { grid: "Q8_0", qep: 0 },
+  options: { qep: 0 },
+  grids: [
+    { kind: "groups", bits: 2, groupSize: 32, zeroPoints: "any" },
+    { kind: "groups", bits: 3, groupSize: 32, zeroPoints: "any" },
+    { kind: "blocks", type: "Q8_0" },
   ],
   rows: 16,
   passes: 4,
@@ -122,12 +123,11 @@ test("an allocation's own Grams, factors, roundings and passes are counted", asy
 
 test("where types are allocated, the solver is measured on one of them", async ({ root, recipe }) => {
   const solver = join(root, "asking.mjs");
-  const type = `{ kind: "text", optional: true, description: "" }`;
   await writeFile(
     solver,
     `export default {
       name: "asking", summary: "asks", source: "https://example.org", needs: [],
-      grids: ["groups", "blocks"], options: { bits: ${type}, grid: ${type} },
+      grids: ["groups", "blocks"], options: {},
       solve({ parts }) { throw new Error("asked for " + parts[0].grid.type); },
     };`,
   );

@@ -1,6 +1,7 @@
 import { UsageError, type AllocationNeeds, type HeldBlocks, type Stage, type StageOptions } from "@mbs/contracts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { allocationFaults } from "../src/plan/allocation-faults.ts";
 import { withAllocationNeeds } from "../src/plan/allocation-needs.ts";
 import { recipeFrom } from "../src/recipe/parse-recipe.ts";
 import { planRun } from "../src/plan/plan.ts";
@@ -141,31 +142,41 @@ test("a format of GGUF lets an allocation choose between types, and the solver h
   assert.is(optionsOf(nodes, "factor")["order"], "group-aware:256");
   const { qep, ...others } = optionsOf(nodes, "compress");
   assert.equal([qep, Object.keys(others)], [0.5, ["model", "solver"]]);
-  const failure = async (changes: Readonly<Record<string, unknown>>): Promise<string> =>
-    nodesOf({ ...given, ...changes }, withHead, stages).then(
-      () => "",
-      (error: unknown) => (error as Error).message,
-    );
-  assert.match(await failure({ compress: { solver: "gptq", groupSize: 64 } }), /says this too; remove compress\.group-size/);
-  assert.match(
-    await failure({ compress: { solver: "gptq", vocabulary: 4 } }),
-    /gives them .* give compress vocabulary: on, or none/,
-  );
-  const like = { solver: "gptq", vocabulary: "on", qep: 0 };
-  const unrounded = {
-    ...stageOf(fakeStages(), "assemble"),
-    holds: () => Promise.resolve([{ ...ofBlocks, mixture: "F16" }]),
-  };
-  const plain = await nodesOf({ ...given, compress: like }, withHead, new Map([...stages, ["assemble", unrounded]])).then(
-    () => "",
-    (error: unknown) => (error as Error).message,
-  );
-  assert.match(plain, /assemble\.type gives them, and F16 rounds nothing; take a type that rounds, such as Q4_K_M/);
-  const ofVocabulary = (await nodesOf({ ...given, propagation: "sequential", compress: like }, withHead, stages)).find(
-    ({ id }) => id === "compress.vocabulary",
-  );
+  const ofVocabulary = (
+    await nodesOf(
+      { ...given, propagation: "sequential", compress: { solver: "gptq", vocabulary: "on", qep: 0 } },
+      withHead,
+      stages,
+    )
+  ).find(({ id }) => id === "compress.vocabulary");
   assert.equal(ofVocabulary?.inputs, { factors: ["factor.vocabulary"], allocation: ["allocate"] });
-  assert.match(await failure({ compress: { solver: "awq" } }), /solver awq does not round to these; take gptq or rtn/);
+});
+
+/** What is wrong with an allocation of types beside options of compress. */
+const faults = async (compress: StageOptions, mixture = "Q3_K_M", allocate: StageOptions = { bitsPerWeight: 4 }) => {
+  const held: HeldBlocks = { ...ofBlocks, mixture };
+  const assemble = { ...stageOf(fakeStages(), "assemble"), holds: () => Promise.resolve([held]) };
+  const stages = new Map([...allocating, ["assemble", assemble]]);
+  const given = { model: "m", corpus: "c", output: "out", assemble: { format: "gguf" } };
+  const recipe = recipeFrom({
+    ...given,
+    compress: { solver: "gptq", ...compress },
+    allocate: { method: "damage", ...allocate },
+  });
+  const found = await allocationFaults(await withAllocationNeeds(recipe, stages), stages);
+  return found.map(({ message }) => message).join();
+};
+
+test("what does not go with an allocation of types is refused with the remedy", async () => {
+  assert.match(await faults({ groupSize: 64 }), /an allocation has the grid of each tensor; leave out --group-size 64/);
+  assert.match(await faults({ staticGroups: true }), /leave out --static-groups true/);
+  assert.match(await faults({ vocabulary: 4 }), /4 gives embedding and head groups, .* take on, or a type such as Q6_K/);
+  assert.match(await faults({ vocabulary: "on" }, "F16"), /on takes the types of F16, .* round nothing; .* such as Q4_K_M/);
+  assert.match(await faults({ solver: "awq" }), /of GGUF types needs a solver that rounds to them, and awq does not; take gptq/);
+  const size = { size: "1GB" };
+  assert.match(await faults({ vocabulary: "Q6_K" }, "Q3_K_M", size), /counts embedding and head in its size .* bits-per-weight/);
+  assert.is(await faults({ vocabulary: "Q6_K" }), "");
+  assert.is(await faults({ vocabulary: "on" }, "Q3_K_M", size), "");
 });
 
 test("each shard has its own states and captures, whose statistics are added before they are used", async () => {

@@ -12,7 +12,7 @@ import {
   UsageError,
 } from "@mbs/contracts";
 import type { Stage, StageOptions } from "@mbs/contracts";
-import { loadSolver } from "@mbs/solvers";
+import { loadSolver, solverOptions } from "@mbs/solvers";
 import * as assert from "uvu/assert";
 import { buildProgram } from "../../../tools/test/built-program.ts";
 import { parseRecipe } from "../src/recipe/parse-recipe.ts";
@@ -310,7 +310,7 @@ test("faults of options, solver files, stages, inputs and allocation show at onc
       "compress",
       {
         ...stageOf(fakes, "compress"),
-        moreOptions: async ({ solver }: StageOptions) => (await loadSolver(String(solver))).options,
+        moreOptions: async ({ solver }: StageOptions) => solverOptions(await loadSolver(String(solver))),
         options: { ...stageOf(fakes, "compress").options, allowNonfinite: { kind: "flag", default: false, description: "" } },
       },
     ],
@@ -339,36 +339,33 @@ test("faults of options, solver files, stages, inputs and allocation show at onc
     assert.match(all, pattern);
   }
   const rounding = await messageOf("solver: rtn", "allocate: { method: owl }\n");
-  assert.match(
-    rounding,
-    /^2 faults: .* r\.yaml:6: allocate spreads the sparsity .* and solver rtn has no option sparsity; remove allocate/,
-  );
+  assert.match(rounding, /^2 faults: .* r\.yaml:6: an allocation spreads a sparsity, and solver rtn has none; leave it out/);
   const pruning = await messageOf("solver: wanda", "allocate: { method: damage, bits-per-weight: 3 }\n");
-  assert.match(
-    pruning,
-    /r\.yaml:6: allocate chooses the bits of each tensor, and solver wanda has no option bits; take one that/,
-  );
+  assert.match(pruning, /r\.yaml:6: an allocation of bits needs a solver that rounds to them, and wanda does not; take gptq/);
   const both = await messageOf("solver: sparsegpt", "allocate: { method: damage, bits-per-weight: 3 }\n");
   assert.match(
     both,
-    /r\.yaml:6: allocate chooses the bits .* for rounding alone, and solver sparsegpt prunes; take a method that chooses/,
+    /r\.yaml:6: an allocation of bits is made for rounding alone, and solver sparsegpt prunes; take a method that chooses/,
   );
   const twice = await messageOf("solver: gptq, bits: 3", "allocate: { method: damage, bits-per-weight: 3 }\n");
-  assert.match(twice, /r\.yaml:6: allocate chooses the bits of each tensor, and compress\.bits is the same for all; remove one/);
+  assert.match(twice, /r\.yaml:4: an allocation has the grid of each tensor; leave out --bits 3/);
   for (const method of ["damage", "even"]) {
     const open = await messageOf("solver: gptq", `allocate: { method: ${method} }\n`);
     assert.match(open, /^2 faults: .* r\.yaml:6: allocate chooses .* nothing says how many in all; give it bits-per-weight or/);
   }
   const coded = await messageOf("solver: gptq, vocabulary: 4", "allocate: { method: damage, size: 1MB }\n");
-  assert.match(coded, /r\.yaml:6: allocate counts in its size a vocabulary .* give allocate bits-per-weight instead of size/);
+  assert.match(
+    coded,
+    /r\.yaml:6: allocate counts embedding and head in its size .* give allocate bits-per-weight instead of size/,
+  );
   const like = await messageOf("solver: gptq, vocabulary: on", "allocate: { method: damage, bits-per-weight: 3 }\n");
-  assert.match(like, /r\.yaml:6: allocate chooses the bits of each tensor, and compress\.vocabulary: on .* give it bits/);
+  assert.match(like, /r\.yaml:4: --vocabulary on .* which an allocation gives different bits; give it bits/);
   const left = await messageOf("solver: gptq, vocabulary: off", "allocate: { method: damage, size: 1MB }\n");
   assert.not.match(left, /vocabulary/);
   const patterned = await messageOf('solver: wanda, pattern: "2:4"', "allocate: { method: owl }\n");
   assert.match(
     patterned,
-    /^2 faults: .* r\.yaml:6: allocate lets steps or tensors differ .* compress\.pattern is the same everywhere/,
+    /^2 faults: .* r\.yaml:4: an allocation lets steps or tensors differ .* a pattern is the same everywhere/,
   );
   assert.equal((await readdir(root)).sort(), ["corpus", "model"]);
 });

@@ -5,7 +5,6 @@ import { scaleColumns, scaleGram, unscaledChange } from "./grids/channel-scaling
 import { clippedGrid } from "./grids/clipped-grid.ts";
 import { roundToNearest } from "./grids/nearest-rounding.ts";
 import { outputByRow } from "./output-error.ts";
-import { groupGridOptions } from "./grids/grid-options.ts";
 import { gridRuleOf, neighbouringCodes, requireGroups } from "./grids/site-grid.ts";
 
 /** Powers of the channels' size that are tried: 0, 1/20 … 19/20, as the reference program does. */
@@ -39,7 +38,6 @@ export const awq = defineSolver({
   needs: ["gram"],
   grids: ["groups"],
   options: {
-    ...groupGridOptions,
     clip: {
       kind: "flag",
       description: "shrink each group's range if that reduces the error of its own output",

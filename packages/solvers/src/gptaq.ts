@@ -2,11 +2,9 @@ import { defineSolver, type Blas, type Factor } from "@mbs/contracts";
 import { permuteSymmetric } from "@mbs/numbers";
 import { columnRounding, columnRoundingOptions, roundingCodes, roundingOrder } from "./feedback/column-rounding.ts";
 import { settleColumns } from "./feedback/error-feedback.ts";
-import { groupGridOptions } from "./grids/grid-options.ts";
 import { requireGroups } from "./grids/site-grid.ts";
 
 const options = {
-  ...groupGridOptions,
   ...columnRoundingOptions,
   alpha: {
     kind: "number",

@@ -1,11 +1,9 @@
 import { defineSolver } from "@mbs/contracts";
 import { settleBlocks } from "./blocks/block-feedback.ts";
-import { isInBlocks, solveByType } from "./blocks/block-parts.ts";
 import { columnRounding, columnRoundingOptions, roundingCodes, roundingOrder } from "./feedback/column-rounding.ts";
 import { settleColumns } from "./feedback/error-feedback.ts";
 import { propagateError, qepDefault, qepOption, readsOfQep } from "./feedback/error-propagation.ts";
-import { blockGridOptions, groupOrBlockOptions } from "./grids/grid-options.ts";
-import { requireGroups } from "./grids/site-grid.ts";
+import { gridOfSite, requireGroups } from "./grids/site-grid.ts";
 
 /** GPTQ: rounds column by column and spreads each column's error over those not yet rounded. */
 export const gptq = defineSolver({
@@ -15,10 +13,9 @@ export const gptq = defineSolver({
   needs: ["factor", "gram", "crossMoment"],
   reads: ({ sweeps, qep = 0 }) => ["factor", ...(sweeps === 0 ? [] : (["gram"] as const)), ...readsOfQep(qep)],
   grids: ["groups", "blocks"],
+  groupOptions: ["search", "staticGroups", "gridRule"],
   options: {
-    ...groupOrBlockOptions,
     ...columnRoundingOptions,
-    ...blockGridOptions(["search", "staticGroups", "gridRule"]),
     sweeps: {
       kind: "integer",
       description:
@@ -38,9 +35,8 @@ export const gptq = defineSolver({
     const { factor } = statistics;
     const corrected = { ...weight, values: await propagateError(context.blas, weight, statistics, qep) };
     const descent = sweeps === 0 ? undefined : { sweeps, gram: statistics.gram };
-    if (isInBlocks(weight)) {
-      return solveByType(corrected, (rows, type) => settleBlocks(rows, factor, { type, blockSize, descent }, context));
-    }
+    const grid = gridOfSite(weight);
+    if (grid.kind === "blocks") return settleBlocks(corrected, factor, { type: grid.type, blockSize, descent }, context);
     const rounding = columnRounding(factor, requireGroups(weight), options);
     return settleColumns(corrected, factor, { blockSize, rounding, descent }, context);
   },

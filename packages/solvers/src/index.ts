@@ -4,19 +4,19 @@ export { momentOf, outputByRow, outputsByRow } from "./output-error.ts";
 export type { InputMoment } from "./output-error.ts";
 export { pruningErrors } from "./pruning/pruning-errors.ts";
 export type { LanguageInputs } from "./pruning/pruning-errors.ts";
+export { defaultMixture, requireAllocatable, sharedValues } from "./grids/allocated-grids.ts";
+export type { Allocated } from "./grids/allocated-grids.ts";
+export { askedGrid, fittingGrid, groupGrid, withGrid } from "./grids/asked-grid.ts";
+export type { GridValues, GroupValues } from "./grids/asked-grid.ts";
 export {
-  asksForBlocks,
-  asksForGrid,
-  blockGridOptions,
-  gridOf,
-  groupGridOptions,
-  groupOptions,
-  isSymmetricAt,
-  withGrid,
+  choosesGrids,
+  excludedByBlocks,
+  gridOptionNames,
+  sharedGroupOptions,
+  solverOptions,
   withoutGroups,
 } from "./grids/grid-options.ts";
-export type { GridValues } from "./grids/grid-options.ts";
-export { vocabularyChoices, vocabularyOptions } from "./grids/vocabulary-option.ts";
+export { vocabularyChoices, vocabularyOptions, vocabularyValues } from "./grids/vocabulary-option.ts";
 export {
   canSplitRows,
   hasSeparableRows,

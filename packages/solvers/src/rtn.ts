@@ -1,11 +1,9 @@
 import { defineSolver, type GroupGrid } from "@mbs/contracts";
 import { blockTypeNamed, encodeValues } from "@mbs/gguf";
 import { createGridFitter } from "@mbs/numbers";
-import { isInBlocks, solveByType } from "./blocks/block-parts.ts";
-import { blockGridOptions, groupOrBlockOptions } from "./grids/grid-options.ts";
 import { groupWidth } from "./grids/column-groups.ts";
 import { roundToNearest } from "./grids/nearest-rounding.ts";
-import { gridRuleOf, neighbouringCodes, requireGroups, searchOption } from "./grids/site-grid.ts";
+import { gridOfSite, gridRuleOf, neighbouringCodes, requireGroups, searchOption } from "./grids/site-grid.ts";
 
 /** Round to nearest: every weight for itself. */
 export const rtn = defineSolver({
@@ -14,24 +12,20 @@ export const rtn = defineSolver({
   summary: "rounds each weight to the nearest point of its grid, without calibration",
   needs: [],
   grids: ["groups", "blocks"],
-  options: {
-    ...groupOrBlockOptions,
-    search: { ...searchOption, optional: true },
-    ...blockGridOptions(["search"]),
-  },
+  groupOptions: ["search"],
+  options: { search: { ...searchOption, optional: true } },
   rowsAreIndependent: true,
   plannedCodes: (_options, _order, grid: GroupGrid) => neighbouringCodes(grid),
   solve(weight, _statistics, { search }) {
-    if (isInBlocks(weight)) {
-      return solveByType(weight, ({ values }, name) => {
-        const type = blockTypeNamed(name);
-        const blocks = encodeValues(type, values);
-        const rounded = new Float32Array(values.length);
-        type.decode?.(blocks, rounded);
-        return { values: rounded, blocks };
-      });
-    }
     const { rows, columns, values, scaleDtype } = weight;
+    const asked = gridOfSite(weight);
+    if (asked.kind === "blocks") {
+      const type = blockTypeNamed(asked.type);
+      const blocks = encodeValues(type, values);
+      const rounded = new Float32Array(values.length);
+      type.decode?.(blocks, rounded);
+      return { values: rounded, blocks };
+    }
     const grid = requireGroups(weight);
     const rule = { ...gridRuleOf(grid, search), scaleDtype };
     const fitter = createGridFitter(groupWidth(columns, grid.groupSize), rows, rule);

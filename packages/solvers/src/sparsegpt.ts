@@ -1,11 +1,11 @@
-import { defineSolver, UsageError, type WeightPart } from "@mbs/contracts";
+import { defineSolver, UsageError, type Factor, type GroupGrid, type WeightPart } from "@mbs/contracts";
+import type { GridRule } from "@mbs/numbers";
 import { layOutGroups } from "./grids/column-groups.ts";
-import { settleColumns, type Pruning } from "./feedback/error-feedback.ts";
+import { settleColumns, type Pruning, type Rounding } from "./feedback/error-feedback.ts";
 import { propagateError, qepDefault, qepOption, readsOfQep } from "./feedback/error-propagation.ts";
 import { defaultSparsity, noCodes, parsePattern, sparsityOptions, type Pattern } from "./pruning/pattern.ts";
 import { blockSizeOption } from "./feedback/column-rounding.ts";
-import { groupGridOptions } from "./grids/grid-options.ts";
-import { gridRuleOf, groupsOfSite, neighbouringCodes, searchOption } from "./grids/site-grid.ts";
+import { gridRuleOf, gridOfSite, neighbouringCodes, searchOption } from "./grids/site-grid.ts";
 import { dropInGroup, dropUpToShare, removalCosts } from "./pruning/selection.ts";
 
 /** One threshold a block and part: the share of all its weights, over all rows. */
@@ -48,7 +48,11 @@ function requireNatural(order: string): void {
   throw new UsageError(`sparsegpt prunes neighbours, the factor's order is ${order}; factor with --order natural`, { order });
 }
 
-const { default: _, ...alwaysBits } = groupGridOptions.bits;
+/** How what is left is rounded. */
+function roundingTo(grid: GroupGrid, factor: Factor, search: GridRule["search"]): Rounding {
+  const groups = layOutGroups(factor.order, grid.groupSize, "position");
+  return { rule: gridRuleOf(grid, search), groups, fit: groups.groups === 1 ? "beforehand" : "reference" };
+}
 
 /** SparseGPT: removes the weights that cost least and lets later columns compensate for them. */
 export const sparsegpt = defineSolver({
@@ -60,8 +64,6 @@ export const sparsegpt = defineSolver({
   grids: ["groups", "none"],
   options: {
     ...sparsityOptions,
-    ...groupGridOptions,
-    bits: { ...alwaysBits, description: "also round to that many bits; absent: not rounded", optional: true },
     search: searchOption,
     blockSize: blockSizeOption,
     qep: qepOption,
@@ -84,13 +86,8 @@ export const sparsegpt = defineSolver({
     const pattern = patternText === undefined ? undefined : parsePattern(patternText);
     // no group of N:M is cut by the end of a block
     const blockSize = pattern ? Math.max(Math.floor(wanted / pattern.of), 1) * pattern.of : wanted;
-    const grid = groupsOfSite(weight);
-    const groups = grid && layOutGroups(factor.order, grid.groupSize, "position");
-    const rounding = groups && {
-      rule: gridRuleOf(grid, search),
-      groups,
-      fit: groups.groups === 1 ? ("beforehand" as const) : ("reference" as const),
-    };
+    const grid = gridOfSite(weight);
+    const rounding = grid.kind === "groups" ? roundingTo(grid, factor, search) : undefined;
     const pruning = pattern ? structured(pattern) : unstructured(weight.parts, sparsity, blockSize);
     const values = await propagateError(context.blas, weight, statistics, qep);
     return settleColumns({ ...weight, values }, factor, { blockSize, rounding, pruning }, context);

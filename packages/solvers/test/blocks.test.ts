@@ -15,7 +15,7 @@ import { settleBlocks } from "../src/blocks/block-feedback.ts";
 import { BlockWeight } from "../src/blocks/block-weight.ts";
 import { plainBlas } from "../src/conformance/plain-blas.ts";
 import { makeSampleSite } from "../src/conformance/sample-site.ts";
-import { factorOptionsFor, loadSolver, outputByRow, plannedCodesOf } from "../src/index.ts";
+import { askedGrid, factorOptionsFor, loadSolver, outputByRow, plannedCodesOf, solverOptions } from "../src/index.ts";
 
 const context: SolverContext = { blas: plainBlas, signal: new AbortController().signal, warn: () => {} };
 const rows = 5;
@@ -143,28 +143,31 @@ for (const type of ["Q2_K", "Q3_K", "Q5_1", "IQ4_XS"]) {
   });
 }
 
-test("a site of several block types is solved by type, and its bytes follow each other", async () => {
-  const solver = await loadSolver("gptq");
-  const { weight, statistics } = await makeSampleSite(plainBlas, { parts: [4, 3, 5], columns: 256 }, "group-aware:256");
-  const grids = ["Q4_K", "Q6_K", "Q6_K"];
-  const parts = weight.parts.map((part, index) => ({ ...part, grid: { kind: "blocks", type: at(grids, index) } as const }));
-  const options = parseOptions(solver.options, { grid: "Q4_K", sweeps: 1 }, "gptq");
-  const { blocks, values: found } = await solver.solve({ ...weight, parts }, statistics, options, context);
-  assert.ok(blocks);
-  assert.is(blocks.length, 4 * 144 + 8 * 210);
-  assert.equal(decoded("Q4_K", blocks.subarray(0, 4 * 144), 4 * 256), found.slice(0, 4 * 256));
-  assert.equal(decoded("Q6_K", blocks.subarray(4 * 144), 8 * 256), found.slice(4 * 256));
+test("parts with different grids are refused: a host solves them apart", async () => {
+  const { weight, statistics } = await makeSampleSite(plainBlas, { parts: [4, 3], columns: 256 }, "group-aware:256");
+  const parts = weight.parts.map((part, index) => ({
+    ...part,
+    grid: { kind: "blocks", type: index === 0 ? "Q4_K" : "Q6_K" } as const,
+  }));
+  for (const name of ["gptq", "rtn"]) {
+    const solver = await loadSolver(name);
+    const options = parseOptions(solverOptions(solver), { grid: "Q4_K" }, name);
+    const error = await Promise.resolve()
+      .then(() => solver.solve({ ...weight, parts }, statistics, options, context))
+      .catch((caught: unknown) => caught);
+    assert.match(String(error), /parts of a site have different grids/);
+  }
 });
 
 test("a grid excludes the options of groups", async () => {
   const solver = await loadSolver("gptq");
   assert.throws(
-    () => parseOptions(solver.options, { grid: "Q4_K", bits: 3 }, "gptq"),
+    () => parseOptions(solverOptions(solver), { grid: "Q4_K", bits: 3 }, "gptq"),
     (error: Error) => error instanceof UsageError && /--grid and --bits exclude each other/.test(error.message),
   );
-  const options = parseOptions(solver.options, { grid: "Q4_K" }, "gptq");
-  assert.is(factorOptionsFor(solver, options, {})["order"], "group-aware:256");
-  assert.is(plannedCodesOf(solver, options, "group-aware:256"), "blocks");
+  const options = parseOptions(solverOptions(solver), { grid: "Q4_K" }, "gptq");
+  assert.is(factorOptionsFor(solver, options, askedGrid(solver, options), {})["order"], "group-aware:256");
+  assert.is(plannedCodesOf(solver, options, "group-aware:256", askedGrid(solver, options)), "blocks");
 });
 
 test.run();

@@ -3,7 +3,7 @@ import * as assert from "uvu/assert";
 import { at, parseOptions, type SolverContext, type SolverStatistics } from "@mbs/contracts";
 import { blockGrids } from "@mbs/gguf";
 import { plainBlas } from "../src/conformance/plain-blas.ts";
-import { loadSolver, outputByRow, withGrid } from "../src/index.ts";
+import { askedGrid, loadSolver, outputByRow, solverOptions, withGrid } from "../src/index.ts";
 import { decodeBytes, makeInputs, readGolden, referenceFactor, type GoldenCase } from "./golden-inputs.ts";
 
 const context: SolverContext = { blas: plainBlas, signal: new AbortController().signal, warn: () => {} };
@@ -43,8 +43,8 @@ for (const golden of cases) {
     const parts = [{ tensor: "w", firstRow: 0, rows }];
     const weight = { rows, columns, values: weights.slice(), parts };
     const statistics = { factor: factors.get(order), gram, diagonal } as unknown as SolverStatistics;
-    const parsed = parseOptions(solver.options, options, "gptq");
-    const { values } = await solver.solve(withGrid(solver, parsed, weight), statistics, parsed, context);
+    const parsed = parseOptions(solverOptions(solver), options, "gptq");
+    const { values } = await solver.solve(withGrid(askedGrid(solver, parsed), weight), statistics, parsed, context);
     // ours is float32: a scale or offset that is as near to two numbers can become the other one, and the rest of its row follows
     const different = differentRows(values, golden);
     assert.ok(different.size <= rows / 8, `rows ${[...different].join(", ")} differ`);

@@ -2,7 +2,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { at, parseOptions, type Solution, type SolverContext } from "@mbs/contracts";
 import { plainBlas } from "../src/conformance/plain-blas.ts";
-import { loadSolver, outputByRow, withGrid } from "../src/index.ts";
+import { askedGrid, loadSolver, outputByRow, solverOptions, withGrid } from "../src/index.ts";
 import { decodeBytes, makeInputs, readGolden, referenceFactor, type GoldenCase, type InputSpec } from "./golden-inputs.ts";
 
 const context: SolverContext = { blas: plainBlas, signal: new AbortController().signal, warn: () => {} };
@@ -66,8 +66,8 @@ async function solve(
     },
     languageDiagonals,
   };
-  const parsed = parseOptions(solver.options, given, name);
-  const solution = await solver.solve(withGrid(solver, parsed, weight), statistics, parsed, context);
+  const parsed = parseOptions(solverOptions(solver), given, name);
+  const solution = await solver.solve(withGrid(askedGrid(solver, parsed), weight), statistics, parsed, context);
   const scale = solution.inputScale;
   const change = solution.values.map((value, index) => value / (scale?.[index % columns] ?? 1) - at(weights, index));
   const errors = await outputByRow(plainBlas, change, rows, { gram });

@@ -74,6 +74,9 @@ loading("what is no solver is refused with what is wrong", async ({ folder }) =>
   write("options.js", `export default { ${valid}, options: { bits: 4 } };`);
   write("spaced.js", `export default { ${valid}, options: { "two words": { kind: "flag", description: "d" } } };`);
   write("negative.js", `export default { ${valid}, options: { noGroups: { kind: "flag", description: "d" } } };`);
+  const named = `fast: { kind: "flag", description: "d" }`;
+  write("taken.js", `export default { ${valid}, grids: ["groups"], options: { bits: { kind: "integer", description: "d" } } };`);
+  write("groups.js", `export default { ${valid}, grids: ["groups"], groupOptions: ["slow"], options: { ${named} } };`);
   write("stuck.js", `await new Promise(() => {}); export default { ${valid} };`);
   await refuses(folder, "gtpq", /no solver "gtpq": no package of this name is installed; take rtn, .*, a path/);
   await refuses(folder, "./absent.js", /no solver "\.\/absent\.js": there is no such file; take rtn, /);
@@ -113,6 +116,8 @@ loading("what is no solver is refused with what is wrong", async ({ folder }) =>
   );
   await refuses(folder, "./solve.js", /its solve is not a function/);
   await refuses(folder, "./options.js", /its option "bits" is no object/);
+  await refuses(folder, "./taken.js", /its option bits follows from its grids; leave it out/);
+  await refuses(folder, "./groups.js", /its groupOptions are not a list of its options/);
   await refuses(folder, "./spaced.js", /its option "two words" is no name in camelCase/);
   await refuses(folder, "./negative.js", /its option "noGroups" is no name in camelCase, or begins with "no"/);
 });

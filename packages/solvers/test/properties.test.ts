@@ -7,7 +7,7 @@ import { createGridFitter, transposeInOrder } from "@mbs/numbers";
 import { descendCodes } from "../src/feedback/coordinate-descent.ts";
 import { sweptGroups } from "../src/feedback/group-sweeps.ts";
 import { propagateError } from "../src/feedback/error-propagation.ts";
-import { loadSolver, outputByRow, withGrid } from "../src/index.ts";
+import { askedGrid, loadSolver, outputByRow, solverOptions, withGrid } from "../src/index.ts";
 
 const context: SolverContext = { blas: plainBlas, signal: new AbortController().signal, warn: () => {} };
 const rows = 9;
@@ -45,8 +45,8 @@ async function solve(
   const weight = { rows, columns, values: values.slice(), parts: [{ tensor: "w", firstRow: 0, rows }] };
   const [gram, crossMoment] = [new Float32Array(columns * columns), new Float32Array(columns * columns)];
   const statistics = { factor, diagonal, gram, crossMoment, languageDiagonals };
-  const parsed = parseOptions(solver.options, options, name);
-  return solver.solve(withGrid(solver, parsed, weight), statistics, parsed, context);
+  const parsed = parseOptions(solverOptions(solver), options, name);
+  return solver.solve(withGrid(askedGrid(solver, parsed), weight), statistics, parsed, context);
 }
 
 test("where inputs are uncorrelated, gptq rounds to nearest, in any order and by the same groups", async () => {
@@ -72,8 +72,8 @@ test("a search by the Hessian changes outputs less than an unweighted one, howev
     const { weight, statistics } = await makeSampleSite(plainBlas, { parts: [64], columns: 256, dead: [4] }, orderName);
     const errorBy = async (search: string): Promise<number> => {
       const raw = { bits: 3, groupSize: 32, symmetric: false, search, ...options };
-      const parsed = parseOptions(solver.options, raw, "gptq");
-      const own = withGrid(solver, parsed, { ...weight, values: weight.values.slice() });
+      const parsed = parseOptions(solverOptions(solver), raw, "gptq");
+      const own = withGrid(askedGrid(solver, parsed), { ...weight, values: weight.values.slice() });
       const solution = await solver.solve(own, statistics, parsed, context);
       const change = solution.values.map((value, index) => value - at(weight.values, index));
       const errors = await outputByRow(plainBlas, change, 64, { gram: statistics.gram });
@@ -95,8 +95,8 @@ test("each sweep of coordinate descent changes outputs less, and codes, scales a
     const { weight, statistics } = await makeSampleSite(plainBlas, { parts: [30, 17], columns: 150, dead: [4] }, orderName);
     const errors: number[] = [];
     for (const sweeps of [0, 1, 2, 4]) {
-      const parsed = parseOptions(solver.options, { bits: 3, search: "hessian", ...options, sweeps }, "gptq");
-      const own = withGrid(solver, parsed, { ...weight, values: weight.values.slice() });
+      const parsed = parseOptions(solverOptions(solver), { bits: 3, search: "hessian", ...options, sweeps }, "gptq");
+      const own = withGrid(askedGrid(solver, parsed), { ...weight, values: weight.values.slice() });
       const solution = await solver.solve(own, statistics, parsed, context);
       const change = solution.values.map((value, index) => value - at(weight.values, index));
       const byRow = await outputByRow(plainBlas, change, 47, { gram: statistics.gram });
@@ -213,11 +213,11 @@ for (const order of ["natural", "activation", "group-aware:32"]) {
     const by = async (name: string, raw: object, crossMoment: Float32Array): Promise<Solution> => {
       const solver = await loadSolver(name);
       const parsed = parseOptions(
-        solver.options,
+        solverOptions(solver),
         { bits: 3, groupSize: 32, blockSize: 64, ...(name === "gptq" && { sweeps: 0 }), ...raw },
         name,
       );
-      const own = withGrid(solver, parsed, { ...weight, values: weight.values.slice() });
+      const own = withGrid(askedGrid(solver, parsed), { ...weight, values: weight.values.slice() });
       return solver.solve(own, { ...statistics, crossMoment }, parsed, context);
     };
     const none = new Float32Array(statistics.gram.length);
@@ -278,8 +278,8 @@ test("m-wanda chooses the same whatever the unit of the inputs", async () => {
     const languageDiagonals = halves.map(({ values: squares, ...language }) => ({ ...language, values: scaled(squares) }));
     const weight = { rows, columns, values: values.slice(), parts: [{ tensor: "w", firstRow: 0, rows }] };
     const statistics = { factor, diagonal: scaled(diagonal), gram: diagonal, crossMoment: diagonal, languageDiagonals };
-    const parsed = parseOptions(solver.options, {}, "m-wanda");
-    return (await solver.solve(withGrid(solver, parsed, weight), statistics, parsed, context)).mask;
+    const parsed = parseOptions(solverOptions(solver), {}, "m-wanda");
+    return (await solver.solve(withGrid(askedGrid(solver, parsed), weight), statistics, parsed, context)).mask;
   };
   assert.equal(await maskAt(2 ** 10), await maskAt(2 ** -10));
 });

@@ -3,13 +3,13 @@ import * as assert from "uvu/assert";
 import { InternalError, parseOptions, UsageError, type Solver, type ZeroPoints } from "@mbs/contracts";
 import { makeSampleSite } from "../src/conformance/sample-site.ts";
 import { plainBlas } from "../src/conformance/plain-blas.ts";
-import { dependentDefaults, loadSolver, plannedCodesOf, withGrid } from "../src/index.ts";
+import { askedGrid, dependentDefaults, loadSolver, plannedCodesOf, solverOptions, withGrid } from "../src/index.ts";
 
 const rounding = ["rtn", "awq", "gptq", "gptaq", "sparsegpt"];
 
 async function defaultsOf(name: string, raw: object, zeroPoints: ZeroPoints) {
   const solver = await loadSolver(name);
-  return dependentDefaults(solver, parseOptions(solver.options, raw, name), { zeroPoints, crossMoments: false });
+  return dependentDefaults(solver, parseOptions(solverOptions(solver), raw, name), { zeroPoints, crossMoments: false });
 }
 
 for (const name of rounding) {
@@ -17,10 +17,10 @@ for (const name of rounding) {
     const solver = await loadSolver(name);
     const site = await makeSampleSite(plainBlas, { parts: [6], columns: 64 }, "natural");
     for (const bits of [2, 3, 4, 8]) {
-      const options = parseOptions(solver.options, { bits, groupSize: 32 }, name);
+      const options = parseOptions(solverOptions(solver), { bits, groupSize: 32 }, name);
       const context = { blas: plainBlas, signal: new AbortController().signal, warn: () => {} };
       const { weight, statistics } = structuredClone(site);
-      const { quantised } = await solver.solve(withGrid(solver, options, weight), statistics, options, context);
+      const { quantised } = await solver.solve(withGrid(askedGrid(solver, options), weight), statistics, options, context);
       assert.ok(quantised);
       assert.is(quantised.symmetric, bits > 3, `${bits} bits`);
       assert.is(
@@ -28,7 +28,7 @@ for (const name of rounding) {
         bits > 3,
         `${bits} bits`,
       );
-      const planned = plannedCodesOf(solver, options, "natural");
+      const planned = plannedCodesOf(solver, options, "natural", askedGrid(solver, options));
       assert.is(typeof planned === "object" && planned.zeroPoints, bits > 3 ? "middle" : "any");
       const { symmetric } = dependentDefaults(solver, options, { zeroPoints: "any", crossMoments: false });
       assert.is(symmetric, bits > 3);
@@ -52,6 +52,46 @@ for (const name of rounding) {
 
 test("a solver that rounds nothing has no grid to choose", async () => {
   for (const name of ["sparsegpt", "wanda", "magnitude"]) assert.equal(await defaultsOf(name, {}, "from-one"), {}, name);
+});
+
+test("of bits that an allocation chooses from, what is the same for all is the default, the rest stays open", async () => {
+  const solver = await loadSolver("gptq");
+  const options = parseOptions(solverOptions(solver), {}, "gptq");
+  for (const [bits, zeroPoints, expected] of [
+    [[2, 3, 4], "any", {}],
+    [[4, 8], "any", { symmetric: true }],
+    [[2, 3, 4], "from-one", { minZeroPoint: 1 }],
+    [[2, 3, 4], "middle", { symmetric: true }],
+    [[], "middle", {}],
+  ] as const) {
+    const found = dependentDefaults(solver, options, { zeroPoints, crossMoments: false }, bits);
+    assert.equal(found, expected, JSON.stringify([bits, zeroPoints]));
+  }
+});
+
+test("the options of grids follow from the kinds that a solver rounds to", () => {
+  const own = { fast: { kind: "flag", description: "sooner", default: false } } as const;
+  const groups = ["bits", "groupSize", "symmetric", "minZeroPoint"];
+  for (const [grids, names] of [
+    [undefined, []],
+    [["none"], []],
+    [["groups"], groups],
+    [
+      ["groups", "blocks"],
+      [...groups, "grid", "mixture"],
+    ],
+    [["blocks"], ["grid", "mixture"]],
+  ] as const) {
+    const table = solverOptions({ ...(grids && { grids }), options: own });
+    assert.equal(Object.keys(table).sort(), [...names, "fast"].sort());
+  }
+  const parse = (grids: Solver["grids"], raw: object) =>
+    parseOptions(solverOptions({ ...(grids && { grids }), groupOptions: ["fast"], options: own }), raw, "mine");
+  assert.equal([parse(["groups"], {})["bits"], parse(["groups", "none"], {})["bits"]], [4, undefined]);
+  const inBlocks = parse(["groups", "blocks"], { grid: "Q4_K" });
+  assert.equal([inBlocks["bits"], inBlocks["groupSize"]], [undefined, undefined]);
+  assert.throws(() => parse(["groups", "blocks"], { grid: "Q4_K", fast: true }), /--grid and --fast exclude each other/);
+  assert.throws(() => parse(["groups", "blocks"], { mixture: "Q4_K_M", bits: 3 }), /--mixture and --bits exclude each other/);
 });
 
 const throwing = (thrown: Error): Solver => ({

@@ -3,7 +3,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { makeSampleSite } from "../src/conformance/sample-site.ts";
 import { plainBlas } from "../src/conformance/plain-blas.ts";
-import { joinRows, loadSolver, rowsOf, solvers, splitRows, withGrid } from "../src/index.ts";
+import { askedGrid, joinRows, loadSolver, rowsOf, solverOptions, solvers, splitRows, withGrid } from "../src/index.ts";
 
 test("rows are split into whole strips of the kernel, a part for each thread where each has enough to do", () => {
   const shapes = [
@@ -71,7 +71,7 @@ test("those solvers declare independent rows that decide nothing over several ro
 test("a factor in shared memory gives the same solution: no view of it reaches the Blas", async () => {
   const solver = await loadSolver("gptq");
   const { weight, statistics } = await makeSampleSite(plainBlas, { parts: [20], columns: 96 }, "group-aware:32");
-  const options = parseOptions(solver.options, { bits: 3, groupSize: 32, blockSize: 32 }, solver.name);
+  const options = parseOptions(solverOptions(solver), { bits: 3, groupSize: 32, blockSize: 32 }, solver.name);
   const { upper } = statistics.factor;
   const shared = new Float32Array(new SharedArrayBuffer(upper.byteLength));
   shared.set(upper);
@@ -82,7 +82,7 @@ test("a factor in shared memory gives the same solution: no view of it reaches t
     },
   };
   const solve = (used: Float32Array) => {
-    const own = withGrid(solver, options, { ...weight, values: weight.values.slice() });
+    const own = withGrid(askedGrid(solver, options), { ...weight, values: weight.values.slice() });
     const given = { ...statistics, factor: { ...statistics.factor, upper: used } };
     return solver.solve(own, given, options, { blas, signal: new AbortController().signal, warn: () => {} });
   };

@@ -1,4 +1,4 @@
-import { BadDataError, type ArtifactStream } from "@mbs/contracts";
+import { BadDataError, type ArtifactStream, type ZeroPoints } from "@mbs/contracts";
 import { blockGrids, blockTypeNamed, typeMixtures } from "@mbs/gguf";
 import { bitLimits, largestSparsity } from "@mbs/numbers";
 import { parseMetadata, type AllocationMetadata } from "../kinds/metadata.ts";
@@ -10,20 +10,25 @@ import { checkedRows } from "./checks/checked-rows.ts";
 export const encodeAllocation = (items: Items<StepAllocation>, metadata: AllocationMetadata): ArtifactStream =>
   encodeRows("allocation", metadata, stepRows(items));
 
-/** Allocated bits or types → artifact, a row a tensor. */
+/** Allocated grids → artifact, a row a tensor. */
 export const encodeBitAllocation = (items: Items<TensorAllocation>, metadata: AllocationMetadata): ArtifactStream =>
   encodeRows("allocation", metadata, tensorRows(items));
 
 async function* stepRows(items: Items<StepAllocation>): AsyncGenerator<Row<"allocation">> {
-  for await (const item of items) yield { tensor: "", ...item, bits: 0, type: "" };
+  for await (const item of items) yield { tensor: "", ...item, ...noGroups, type: "" };
 }
 
 async function* tensorRows(items: Items<TensorAllocation>): AsyncGenerator<Row<"allocation">> {
-  for await (const item of items) yield { type: "", ...item, sparsity: 0 };
+  for await (const { grid, ...item } of items) {
+    const { kind: _, ...columns } = grid;
+    yield { ...noGroups, type: "", ...item, ...columns, sparsity: 0 };
+  }
 }
 
-/** Whether a row has a tensor or a type; former versions had no such column. */
-const isNamed = (name: string | undefined): boolean => name !== undefined && name !== "";
+/** Of rows without a grid of groups. */
+const noGroups = { bits: 0, groupSize: 0, zeroPoints: "" };
+
+const zeroPointNames = ["middle", "from-one", "any"] as const satisfies readonly ZeroPoints[];
 
 /** How far the mean of the steps may be from the requested sparsity: rounding of float64 sums. */
 const roundingOfMean = 1e-6;
@@ -45,7 +50,7 @@ async function* requireSteps(rows: AsyncIterable<Row<"allocation">>, asked: numb
   let first: string | undefined;
   let [total, removed] = [0, 0];
   for await (const { step, tensor, parameters, importance, sparsity } of rows) {
-    const [what, key] = isNamed(tensor) ? (["tensor", tensor] as const) : (["step", step] as const);
+    const [what, key] = tensor !== "" ? (["tensor", tensor] as const) : (["step", step] as const);
     first ??= what;
     if (what !== first) {
       throw new BadDataError(`allocation: ${what} ${key} comes among rows of ${first}s; allocate again`, { step });
@@ -54,7 +59,7 @@ async function* requireSteps(rows: AsyncIterable<Row<"allocation">>, asked: numb
     seen.add(key);
     total += parameters;
     removed += parameters * sparsity;
-    yield { step, ...(isNamed(tensor) && { tensor }), parameters, importance, sparsity };
+    yield { step, ...(tensor !== "" && { tensor }), parameters, importance, sparsity };
   }
   if (total === 0 || Math.abs(removed / total - asked) <= roundingOfMean) return;
   throw new BadDataError(`allocation: its steps lose ${removed / total} of all weights, not ${asked}; allocate again`, {
@@ -65,7 +70,7 @@ async function* requireSteps(rows: AsyncIterable<Row<"allocation">>, asked: numb
 function sparsityFault({ sparsity, bits, type }: Row<"allocation">): string | undefined {
   if (sparsity > largestSparsity) return `sparsity is ${sparsity}, above ${largestSparsity}`;
   if (bits !== 0) return `it has ${bits} bits and a sparsity`;
-  return isNamed(type) ? `it has the type ${JSON.stringify(type)} and a sparsity` : undefined;
+  return type !== "" ? `it has the type ${JSON.stringify(type)} and a sparsity` : undefined;
 }
 
 /**
@@ -80,22 +85,28 @@ export function readAllocation(stream: ArtifactStream): AsyncIterable<StepAlloca
   const sound = checkedRows(rows, {
     least: { parameters: 1, importance: -Infinity, sparsity: 0 },
     fault: sparsityFault,
-    name: ({ step, tensor }) => `allocation: ${isNamed(tensor) ? `tensor ${tensor}` : `step ${step}`}`,
+    name: ({ step, tensor }) => `allocation: ${tensor !== "" ? `tensor ${tensor}` : `step ${step}`}`,
     remedy: "allocate again",
   });
   return requireSteps(sound, asked);
 }
 
-function bitsFault({ tensor, sparsity, bits, type }: Row<"allocation">): string | undefined {
+function bitsFault({ tensor, sparsity, bits, groupSize, zeroPoints, type }: Row<"allocation">): string | undefined {
   if (tensor === "") return "it names no tensor";
   if (sparsity !== 0) return `it has the sparsity ${sparsity} beside bits or a type`;
-  if (isNamed(type)) {
+  if (type !== "") {
     if (!blockGrids.has(type)) return `type is ${JSON.stringify(type)}, not one of ${[...blockGrids.keys()].join(", ")}`;
-    return bits === 0 ? undefined : `it has ${bits} bits and the type ${type}`;
+    return bits === 0 && groupSize === 0 && zeroPoints === "" ? undefined : `it has groups of ${bits} bits and the type ${type}`;
   }
   const { fewest, most } = bitLimits;
-  return bits < fewest || bits > most ? `bits is ${bits}, outside ${fewest} to ${most}` : undefined;
+  if (bits < fewest || bits > most) return `bits is ${bits}, outside ${fewest} to ${most}`;
+  const isKnown = zeroPointNames.some((name) => name === zeroPoints);
+  return isKnown ? undefined : `zeroPoints is ${JSON.stringify(zeroPoints)}, not one of ${zeroPointNames.join(", ")}`;
 }
+
+/** The grid of a row that `bitsFault` finds nothing wrong with. */
+const gridOf = ({ bits, groupSize, zeroPoints, type }: Row<"allocation">): TensorAllocation["grid"] =>
+  type === "" ? { kind: "groups", bits, groupSize, zeroPoints: zeroPoints as ZeroPoints } : { kind: "blocks", type };
 
 /** Bits a weight of a type, scales and offsets included. */
 function bitsOfType(type: string): number {
@@ -117,10 +128,12 @@ async function* requireTensors(rows: AsyncIterable<Row<"allocation">>, bitsPerWe
   const seen = new Set<string>();
   let first: "bits" | "types" | undefined;
   let [weights, taken] = [0, 0];
-  for await (const { step, tensor, parameters, importance, bits, type } of rows) {
+  for await (const row of rows) {
+    const { step, tensor, parameters, importance } = row;
+    const grid = gridOf(row);
     if (seen.has(tensor)) throw new BadDataError(`allocation: tensor ${tensor} comes twice; allocate again`, { tensor });
     seen.add(tensor);
-    const what = isNamed(type) ? "types" : "bits";
+    const what = grid.kind === "blocks" ? "types" : "bits";
     first ??= what;
     if (what !== first) {
       throw new BadDataError(`allocation: tensor ${tensor} of ${step} has ${what}, others have ${first}; allocate again`, {
@@ -128,8 +141,8 @@ async function* requireTensors(rows: AsyncIterable<Row<"allocation">>, bitsPerWe
       });
     }
     weights += parameters;
-    taken += parameters * (isNamed(type) ? bitsOfType(type) : bits);
-    yield { step, tensor, parameters, importance, bits, ...(isNamed(type) && { type }) };
+    taken += parameters * (grid.kind === "blocks" ? bitsOfType(grid.type) : grid.bits);
+    yield { step, tensor, parameters, importance, grid };
   }
   if (first !== undefined) requireSize(weights, taken, bitsPerWeight, first);
 }
@@ -153,7 +166,7 @@ export function readBitAllocation(stream: ArtifactStream): AsyncIterable<TensorA
   const metadata = requireContent(stream, "bits");
   requireMixture(metadata);
   const sound = checkedRows(rows, {
-    least: { parameters: 1, importance: 0, bits: 0 },
+    least: { parameters: 1, importance: 0, bits: 0, groupSize: 0 },
     fault: bitsFault,
     name: ({ step, tensor }) => `allocation: tensor ${tensor} of ${step}`,
     remedy: "allocate again",

@@ -1,3 +1,4 @@
+import type { BlockGrid, GroupGrid } from "@mbs/contracts";
 /** Site of a step's own input, before its norm. No weight reads it; similarity does. */
 export const inputSite = "input";
 
@@ -130,18 +131,16 @@ export interface StepAllocation {
   readonly sparsity: number;
 }
 
-/** The bits of one tensor, or its type. */
+/** The grid of one tensor. */
 export interface TensorAllocation {
   readonly step: string;
   readonly tensor: string;
   /** Its weights. */
   readonly parameters: number;
-  /** The damage that the method expects of it at these bits, weighed as it weighs it: a part of what it has made small. */
+  /** The damage that the method expects of it on this grid, weighed as it weighs it: a part of what it has made small. */
   readonly importance: number;
-  /** Of each code; 0 where it has a type. */
-  readonly bits: number;
-  /** The block type of GGUF that it is rounded to, "Q4_K"; absent where it has bits. */
-  readonly type?: string;
+  /** What it is rounded to. */
+  readonly grid: GroupGrid | BlockGrid;
 }
 
 /** dtype of stored tensor data; u1 is a bit mask, rows padded to whole bytes, least significant bit first. */

@@ -55,7 +55,7 @@ export const artifactKinds = {
   },
   // Version 1 had neither tensor nor bits, version 2 no type.
   allocation: {
-    version: 3,
+    version: 4,
     fields: fields(
       { name: "step", type: "utf8" },
       { name: "parameters", type: "int64" },
@@ -63,6 +63,8 @@ export const artifactKinds = {
       { name: "sparsity", type: "float64" },
       { name: "tensor", type: "utf8" },
       { name: "bits", type: "int32" },
+      { name: "groupSize", type: "int32" },
+      { name: "zeroPoints", type: "utf8" },
       { name: "type", type: "utf8" },
     ),
   },
@@ -149,10 +151,6 @@ export type ArtifactKind = keyof typeof artifactKinds;
 
 /** Former versions that are still read: version → how many of the present columns it had, the first ones. */
 const formerColumns: { readonly [K in ArtifactKind]?: ReadonlyMap<number, number> } = {
-  allocation: new Map([
-    [1, 4],
-    [2, 6],
-  ]),
   scores: new Map([
     [1, 8],
     [2, 10],

@@ -1,4 +1,4 @@
-import type { LayerSummary } from "@mbs/artifacts";
+import type { LayerSummary, TensorAllocation } from "@mbs/artifacts";
 import { groupBy } from "@mbs/contracts";
 import { blockTypeNamed } from "@mbs/gguf";
 import { withPlaces } from "./tensor-places.ts";
@@ -11,6 +11,10 @@ export interface StoredTensor {
   /** The block type of GGUF. */
   readonly type?: string | undefined;
 }
+
+/** Tensors of an allocation with what they are going to be stored as. */
+export const allocatedStorage = (tensors: readonly TensorAllocation[]): readonly StoredTensor[] =>
+  tensors.map(({ tensor, grid }) => ({ tensor, ...grid }));
 
 /** How many tensors of each kind are stored as what. */
 export interface StorageCounts {

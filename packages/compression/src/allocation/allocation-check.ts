@@ -24,17 +24,18 @@ function placesOf({ steps }: Model) {
   return { tensors, weights };
 }
 
-function tensorFault({ step, parameters, type }: TensorAllocation, place: TensorPlace | undefined): string | undefined {
+function tensorFault(row: StepAllocation | TensorAllocation, place: TensorPlace | undefined): string | undefined {
   if (place === undefined) return "the model has no such tensor to compress";
   const { step: own, rows, columns } = place;
-  if (own !== step) return `the model has it in ${own}`;
-  if (rows * columns !== parameters) return `parameters is ${parameters}, the model's has ${rows * columns}`;
+  if (own !== row.step) return `the model has it in ${own}`;
+  if (rows * columns !== row.parameters) return `parameters is ${row.parameters}, the model's has ${rows * columns}`;
+  const type = "grid" in row && row.grid.kind === "blocks" ? row.grid.type : undefined;
   if (type === undefined || fittingType(type, columns).name === type) return undefined;
   return `type is ${JSON.stringify(type)}, and its ${columns} columns are no whole blocks of that`;
 }
 
 /** Factors may lack sites of a step, such as those of experts that no token reached. */
-function stepFault({ parameters }: StepAllocation, weights: number | undefined): string | undefined {
+function stepFault({ parameters }: Pick<StepAllocation, "parameters">, weights: number | undefined): string | undefined {
   if (weights === undefined) return "the model has no such step";
   return parameters <= weights ? undefined : `parameters is ${parameters}, the model's has ${weights}`;
 }
@@ -51,8 +52,8 @@ export function requireRowsOf(model: Model, rows: readonly (StepAllocation | Ten
     const { step, tensor } = row;
     const [name, fault] =
       tensor === undefined
-        ? [`step ${step}`, stepFault(row as StepAllocation, weights.get(step))]
-        : [`tensor ${tensor} of ${step}`, tensorFault(row as TensorAllocation, tensors.get(tensor))];
+        ? [`step ${step}`, stepFault(row, weights.get(step))]
+        : [`tensor ${tensor} of ${step}`, tensorFault(row, tensors.get(tensor))];
     if (fault !== undefined) throw new BadDataError(`allocation: ${name}: ${fault}; allocate again`, { step });
   }
 }

@@ -1,4 +1,4 @@
-import type { Solver, SolverContext, SolverStatistics } from "@mbs/contracts";
+import type { Grid, Solver, SolverContext, SolverStatistics } from "@mbs/contracts";
 import { withGrid } from "@mbs/solvers";
 import type { LoneTensor } from "./output-change.ts";
 
@@ -7,6 +7,7 @@ interface LoneTask {
   readonly solver: Solver;
   readonly statistics: Partial<SolverStatistics>;
   readonly options: Readonly<Record<string, unknown>>;
+  readonly grid: Grid;
 }
 
 /**
@@ -15,13 +16,13 @@ interface LoneTask {
  * @returns its new values, row by row
  */
 export async function solveAlone(
-  { solver, statistics, options }: LoneTask,
+  { solver, statistics, options, grid }: LoneTask,
   { tensor, columns, values }: LoneTensor,
   context: SolverContext,
 ): Promise<Float32Array> {
   const rows = values.length / columns;
   const parts = [{ tensor, firstRow: 0, rows }];
-  const weight = withGrid(solver, options, { rows, columns, values: values.slice(), parts });
+  const weight = withGrid(grid, { rows, columns, values: values.slice(), parts });
   const [needed, given] = [statistics, options] as [Parameters<Solver["solve"]>[1], Parameters<Solver["solve"]>[2]];
   return (await solver.solve(weight, needed, given, context)).values;
 }

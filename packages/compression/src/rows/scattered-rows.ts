@@ -1,5 +1,4 @@
 import type { LayerRecord, LayerSummary, TensorData } from "@mbs/artifacts";
-import { InternalError } from "@mbs/contracts";
 import type { RowRange } from "@mbs/solvers";
 import { inRows, joinSummaries, refusePart } from "./joined-tensor.ts";
 
@@ -7,16 +6,15 @@ const bytesOf = (data: TensorData | undefined): Uint8Array => data?.data ?? new 
 
 /** A tensor, or some neighbouring rows of it, whose rows are solved in another order than they have in it. */
 export class ScatteredRows {
-  readonly range: RowRange;
+  readonly #range: RowRange;
   readonly #data = new Map<(typeof inRows)[number], TensorData>();
   readonly #parts: { readonly summary: LayerSummary; readonly rows: number }[] = [];
   #first: LayerRecord | undefined;
   #done = 0;
-  #isLeft = false;
 
   /** @param range of the tensor's rows */
   constructor(range: RowRange) {
-    this.range = range;
+    this.#range = range;
   }
 
   /** How many rows there are so far. */
@@ -24,24 +22,16 @@ export class ScatteredRows {
     return this.#done;
   }
 
-  /** Whether the tensor stays as it is. */
-  get isLeft(): boolean {
-    return this.#isLeft;
-  }
-
-  leave(): void {
-    this.#isLeft = true;
-    this.#data.clear();
-  }
-
   /**
    * Adds some rows.
    *
    * @param rows their numbers in the tensor
+   * @param isPart whether rows out of the range are solved elsewhere
+   * @returns the layer of all rows, once they are there
    * @throws {BadDataError} where they are of another form than those before
    */
-  add(layer: LayerRecord, rows: Int32Array): void {
-    const { firstRow, rows: all } = this.range;
+  add(layer: LayerRecord, rows: Int32Array, isPart: boolean): LayerRecord | undefined {
+    const { firstRow, rows: all } = this.#range;
     const first = (this.#first ??= layer);
     if (Buffer.compare(bytesOf(layer.groups), bytesOf(first.groups)) !== 0) {
       refusePart(layer, "some of its rows have other groups of columns");
@@ -59,19 +49,7 @@ export class ScatteredRows {
     }
     this.#parts.push({ summary: layer.summary, rows: rows.length });
     this.#done += rows.length;
-  }
-
-  /**
-   * The layer of all rows; undefined where there are none, or the tensor stays as it is.
-   *
-   * @param isPart whether other rows of the tensor are solved elsewhere
-   * @throws {InternalError} where some are missing
-   */
-  finish(isPart: boolean): LayerRecord | undefined {
-    const { firstRow, rows } = this.range;
-    if (this.#isLeft || rows === 0) return undefined;
-    const first = this.#first;
-    if (first === undefined || this.#done !== rows) throw new InternalError(`${this.#done} of ${rows} rows were solved`);
+    if (this.#done < all) return undefined;
     return { ...first, ...Object.fromEntries(this.#data), summary: joinSummaries(this.#parts, isPart ? firstRow : undefined) };
   }
 }

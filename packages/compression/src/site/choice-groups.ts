@@ -1,12 +1,5 @@
 import { at, type SiteWeight } from "@mbs/contracts";
 import type { LoadedSite } from "./site-weight.ts";
-import type { SolverChoice } from "./solve-site.ts";
-
-/** Tensors of a site that are solved together. */
-export interface ChoiceGroup {
-  readonly choice: SolverChoice;
-  readonly site: LoadedSite;
-}
 
 /** Some parts of a weight as a weight of their own. */
 function partsOf(weight: SiteWeight, indices: readonly number[]): SiteWeight {
@@ -24,25 +17,21 @@ function partsOf(weight: SiteWeight, indices: readonly number[]): SiteWeight {
 }
 
 /**
- * Splits a site by what each of its tensors is solved with; a site whose tensors have all the same stays as it is.
+ * Splits a site by what was chosen for its tensors; a site whose tensors have all the same stays as it is.
  *
- * @param choiceOf one object for all tensors that are solved alike
- * @returns in the order of the first tensor of each
+ * @returns in the order of the first tensor of each; those of one have the same choices
  */
-export function choiceGroups(site: LoadedSite, choiceOf: (tensor: string) => SolverChoice): readonly ChoiceGroup[] {
-  const groups = new Map<SolverChoice, number[]>();
-  for (const [index, { tensor }] of site.weight.parts.entries()) {
-    const choice = choiceOf(tensor);
-    groups.set(choice, [...(groups.get(choice) ?? []), index]);
+export function choiceGroups(site: LoadedSite): readonly LoadedSite[] {
+  const { weight, dtypes, choices, origins } = site;
+  const groups = new Map<string, number[]>();
+  for (const [index, choice] of choices.entries()) {
+    const key = JSON.stringify(choice);
+    groups.set(key, [...(groups.get(key) ?? []), index]);
   }
-  return [...groups].map(([choice, indices]) => {
-    if (groups.size === 1) return { choice, site };
-    const { weight, dtypes, origins } = site;
-    const own = {
-      weight: partsOf(weight, indices),
-      dtypes: indices.map((index) => at(dtypes, index)),
-      ...(origins && { origins: indices.map((index) => at(origins, index)) }),
-    };
-    return { choice, site: { ...site, ...own } };
+  if (groups.size === 1) return [site];
+  return [...groups.values()].map((indices) => {
+    const pick = <Item>(items: readonly Item[]): Item[] => indices.map((index) => at(items, index));
+    const own = { weight: partsOf(weight, indices), dtypes: pick(dtypes), choices: pick(choices) };
+    return { ...site, ...own, ...(origins && { origins: pick(origins) }) };
   });
 }

@@ -1,18 +1,51 @@
-import { headClassSite, inputSite, readFactors, tokenSites, vocabularyStep } from "@mbs/artifacts";
-import { at, BadDataError, type ArtifactStream } from "@mbs/contracts";
-import type { Model } from "@mbs/models";
+import { embeddingSite, headClassSite, headSite, inputSite, readFactors, tokenSites, vocabularyStep } from "@mbs/artifacts";
+import type { FactorRecord } from "@mbs/artifacts";
+import { BadDataError, type ArtifactStream } from "@mbs/contracts";
+import { compressibleSteps, type Model } from "@mbs/models";
+import { packUpper } from "@mbs/numbers";
 import type { SiteInput } from "./site-statistics.ts";
-import { allRows, lastClass, vocabularyInputs } from "./vocabulary.ts";
-import type { TokenCosts, VocabularyRows } from "./vocabulary.ts";
 
-/** What is compressed next: a site of a step, or embedding and head, whose inputs are those of the head's site alone. */
-export type Work = SiteInput & { readonly rows?: VocabularyRows };
+/** What is compressed next: the weights of a site, or those of their rows that one factor is for. */
+export interface Work extends SiteInput {
+  /** What a squared error of each row's output costs, where rows differ in that. */
+  readonly rowCosts?: Float32Array | undefined;
+  /** The class of each row, and that of the factor; absent where it is for all rows. */
+  readonly rowClass?: { readonly classes: Float32Array; readonly number: number };
+}
 
-/** Every site of a model, of whose inputs nothing is known, and embedding and head where they are asked for. */
-export function* plainSites({ steps, vocabulary }: Model, withVocabulary: boolean): Generator<Work> {
-  for (const { name: step, sites } of steps) for (const { name: site, width } of sites) yield { step, site, width };
-  if (!withVocabulary || vocabulary === undefined) return;
-  for (const input of vocabularyInputs(vocabulary, undefined)) yield { ...input, rows: allRows({}) };
+/** Every site of a model, of whose inputs nothing is known, embedding and head among them where they are asked for. */
+export function* plainSites(model: Model, withVocabulary: boolean): Generator<Work> {
+  for (const { name: step, sites } of withVocabulary ? compressibleSteps(model) : model.steps) {
+    for (const { name: site, width } of sites) yield { step, site, width };
+  }
+}
+
+/** H = I for the embedding of an untied model: tokens read its rows as they are. */
+function embeddingFactor(like: FactorRecord): FactorRecord {
+  const { step, width } = like;
+  const identity = new Float32Array(width * width);
+  for (let column = 0; column < width; column += 1) identity[column * (width + 1)] = 1;
+  const packed = packUpper(identity, width);
+  const { requestedDamping: _, fallback: __, ...summary } = like.summary;
+  return {
+    step,
+    site: embeddingSite,
+    width,
+    summary: {
+      ...summary,
+      requestedDamping: 0,
+      damping: 0,
+      precision: "float32",
+      retries: 0,
+      dead: [],
+      orderName: "natural",
+      factorised: true,
+    },
+    order: Int32Array.from({ length: width }, (_, column) => column),
+    diagonal: new Float32Array(width).fill(1),
+    gram: packed,
+    upper: packed.slice(),
+  };
 }
 
 /** The sites of factors that weights read. @throws {BadDataError} where the head is asked for, and they do not have it */
@@ -21,30 +54,32 @@ export async function* factoredSites(
   { vocabulary }: Model,
   withVocabulary: boolean,
 ): AsyncGenerator<Work> {
-  const costs: { -readonly [Name in keyof TokenCosts]: TokenCosts[Name] } = {};
-  /** Of the head's site, and behind it what the embedding reads. */
-  let head: readonly SiteInput[] = [];
+  /** Values of tokens, by their sites: they come before the head's. */
+  const ofTokens = new Map<string, Float32Array>();
+  let head: FactorRecord | undefined;
   let number = 0;
-  let isComplete = false;
   for await (const factor of readFactors(factors)) {
     const { step, site, width } = factor;
-    if (step === vocabularyStep) {
-      if (site === tokenSites.reads) costs.reads = factor.diagonal;
-      else if (site === tokenSites.spread) costs.spread = factor.diagonal;
-      else if (site === tokenSites.classes) costs.classes = factor.diagonal;
-      else if (withVocabulary && vocabulary !== undefined && site === headClassSite(number)) {
-        if (number === 0) head = vocabularyInputs(vocabulary, factor);
-        isComplete = number === lastClass(costs);
-        yield { ...at(head, 0), factor, rows: { costs, number, isLast: isComplete } };
-        number += 1;
-        if (isComplete) for (const input of head.slice(1)) yield { ...input, rows: allRows(costs) };
-      }
-      continue;
+    if (step !== vocabularyStep) {
+      // no weight reads the input before the norm; its factor is there for comparisons of languages
+      if (site !== inputSite) yield { step, site, width, factor };
+    } else if (site !== headClassSite(number)) {
+      ofTokens.set(site, factor.diagonal);
+    } else if (withVocabulary) {
+      const classes = ofTokens.get(tokenSites.classes);
+      const rowCosts = ofTokens.get(tokenSites.spread);
+      yield { step, site: headSite, width, factor, rowCosts, ...(classes && { rowClass: { classes, number } }) };
+      head ??= factor;
+      number += 1;
     }
-    // no weight reads the input before the norm; its factor is there for comparisons of languages
-    if (site !== inputSite) yield { step, site, width, factor };
   }
-  if (withVocabulary && !isComplete) {
+  if (!withVocabulary) return;
+  const classes = ofTokens.get(tokenSites.classes)?.reduce((most, own) => Math.max(most, own + 1), 1) ?? 1;
+  if (head === undefined || number < classes) {
     throw new BadDataError("the factors have no input of the head; capture with --vocabulary, or leave it out here");
+  }
+  for (const { name: site, width } of vocabulary?.sites ?? []) {
+    if (site === headSite) continue;
+    yield { step: vocabularyStep, site, width, factor: embeddingFactor(head), rowCosts: ofTokens.get(tokenSites.reads) };
   }
 }

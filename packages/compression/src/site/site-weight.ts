@@ -1,7 +1,8 @@
-import { at, BadDataError, type Grid, type Shards, type SiteWeight, type WeightPart } from "@mbs/contracts";
-import type { Model, ScaledTensor } from "@mbs/models";
+import { at, BadDataError, type Shards, type SiteWeight, type WeightPart } from "@mbs/contracts";
+import { compressibleSteps, type Model, type ScaledTensor, type Site } from "@mbs/models";
 import type { WeightDtype } from "@mbs/numbers";
 import { rowsOf, rowsOfShard } from "@mbs/solvers";
+import type { ChoiceOf, TensorChoice } from "../assignment/tensor-choice.ts";
 import type { SiteInput } from "./site-statistics.ts";
 
 /** The place of some rows in their tensor. */
@@ -11,18 +12,15 @@ export interface RowOrigin {
   readonly tensorRows: number;
 }
 
-/** What a tensor is rounded to, of rows of so many columns; none where it stays as it is, since no block holds its rows. */
-export type GridOf = (step: string, tensor: string, columns: number) => Grid;
-
 /** The weights of a site that can be compressed, stacked. */
 export interface LoadedSite {
   readonly weight: SiteWeight;
   /** Of each part. */
   readonly dtypes: readonly WeightDtype[];
+  /** What was chosen for each part. */
+  readonly choices: readonly TensorChoice[];
   /** Tensors that hold NaN or Inf and stay as they are. */
   readonly skipped: readonly string[];
-  /** Tensors that no block type holds, where one was asked for; they stay as they are too. */
-  readonly unblocked: readonly string[];
   /** Norms that can absorb the inverse of an input scale; empty where none can. */
   readonly scaledBy: readonly ScaledTensor[];
   /** Where the rows of each part are from; absent where all rows of the site are there. */
@@ -31,7 +29,7 @@ export interface LoadedSite {
 
 /** The rows of a site that belong to a shard; a site without rows stays as it is. */
 export function cutSite(site: LoadedSite, shards: Shards): LoadedSite {
-  const { weight, dtypes } = site;
+  const { weight, dtypes, choices } = site;
   if (weight.rows === 0) return site;
   const range = rowsOfShard(weight.rows, shards);
   const end = range.firstRow + range.rows;
@@ -42,6 +40,7 @@ export function cutSite(site: LoadedSite, shards: Shards): LoadedSite {
     ...site,
     weight: rowsOf(weight, range),
     dtypes: touched.map(([index]) => at(dtypes, index)),
+    choices: touched.map(([index]) => at(choices, index)),
     origins: touched.map(([, { firstRow, rows }]): RowOrigin => ({
       firstRow: Math.max(0, range.firstRow - firstRow),
       tensorRows: rows,
@@ -55,24 +54,30 @@ export function scaleDtypeOf(model: Model, dtypes: readonly WeightDtype[]): Weig
   return (["bf16", "f16"] as const).find((dtype) => written.includes(dtype)) ?? "f32";
 }
 
+/** The site of a model, embedding and head among them. @throws {BadDataError} where it has none, or one of another width */
+export function findSite(model: Model, { step, site, width }: SiteInput): Site {
+  const steps = compressibleSteps(model);
+  const found = steps.find(({ name }) => name === step)?.sites.find(({ name }) => name === site);
+  if (found?.width === width) return found;
+  const has = found ? `has width ${found.width} there` : "has no such site";
+  throw new BadDataError(`${step} ${site}: the input is ${width} wide, the model ${has}; is it another model's?`, { step, site });
+}
+
 /**
  * Reads the weights that read a site.
  *
- * @param gridOf what each tensor is rounded to; absent where nothing is
+ * @param choiceOf what each tensor gets, if it does not stay as it is; default no grid
  * @throws {BadDataError} where the model has no such site or it is of another width
  */
-export async function readSite(model: Model, { step, site, width }: SiteInput, gridOf?: GridOf): Promise<LoadedSite> {
-  const found = model.steps.find(({ name }) => name === step)?.sites.find(({ name }) => name === site);
-  if (found?.width !== width) {
-    const has = found ? `has width ${found.width} there` : "has no such site";
-    throw new BadDataError(`${step} ${site}: the input is ${width} wide, the model ${has}; is it another model's?`, {
-      step,
-      site,
-    });
-  }
-  const tensors: { grid: Grid; tensor: string; rows: number; values: Float32Array; dtype: WeightDtype }[] = [];
+export async function readSite(
+  model: Model,
+  input: SiteInput,
+  choiceOf: ChoiceOf = () => ({ grid: { kind: "none" } }),
+): Promise<LoadedSite> {
+  const { step, width } = input;
+  const found = findSite(model, input);
+  const tensors: { choice: TensorChoice; tensor: string; rows: number; values: Float32Array; dtype: WeightDtype }[] = [];
   const skipped: string[] = [];
-  const unblocked: string[] = [];
   for (const { tensor, rows } of found.weights) {
     const values = await model.readWeight(tensor);
     if (values.length !== rows * width) {
@@ -82,18 +87,18 @@ export async function readSite(model: Model, { step, site, width }: SiteInput, g
       skipped.push(tensor);
       continue;
     }
-    const grid = gridOf?.(step, tensor, width) ?? { kind: "none" };
-    if (gridOf !== undefined && grid.kind === "none") unblocked.push(tensor);
-    else tensors.push({ grid, tensor, rows, values, dtype: model.checkpoint.info(tensor).dtype ?? model.dtype });
+    const choice = choiceOf({ step, tensor, columns: width });
+    if (choice === undefined) continue;
+    tensors.push({ choice, tensor, rows, values, dtype: model.checkpoint.info(tensor).dtype ?? model.dtype });
   }
   const rows = tensors.reduce((sum, { rows: own }) => sum + own, 0);
   const [first] = tensors;
   const values = tensors.length === 1 && first !== undefined ? first.values : new Float32Array(rows * width);
   const parts: WeightPart[] = [];
   let firstRow = 0;
-  for (const { grid, tensor, rows: own, values: stored } of tensors) {
+  for (const { choice, tensor, rows: own, values: stored } of tensors) {
     if (stored !== values) values.set(stored, firstRow * width);
-    parts.push({ tensor, firstRow, rows: own, grid });
+    parts.push({ tensor, firstRow, rows: own, grid: choice.grid });
     firstRow += own;
   }
   // a skipped tensor reads the same input, which must then stay unscaled
@@ -103,8 +108,8 @@ export async function readSite(model: Model, { step, site, width }: SiteInput, g
   return {
     weight: { rows, columns: width, values, parts, scalable: !fixed, scaleDtype: scaleDtypeOf(model, dtypes) },
     dtypes,
+    choices: tensors.map(({ choice }) => choice),
     skipped,
-    unblocked,
     scaledBy,
   };
 }

@@ -12,7 +12,15 @@ import {
 } from "@mbs/contracts";
 import { blockTypeNamed } from "@mbs/gguf";
 import { roundTo, type WeightDtype } from "@mbs/numbers";
-import { agreementMisfit, nonfiniteValue, outputsByRow, shapeMisfit, simplerSolver, solverFailure } from "@mbs/solvers";
+import {
+  agreementMisfit,
+  nonfiniteValue,
+  outputsByRow,
+  shapeMisfit,
+  simplerSolver,
+  solverFailure,
+  solverOptions,
+} from "@mbs/solvers";
 import type { RowThreads } from "../rows/row-threads.ts";
 import { siteMoment, siteStatistics } from "./site-statistics.ts";
 import type { SiteInput } from "./site-statistics.ts";
@@ -47,11 +55,12 @@ async function fallbackFor(
 ): Promise<SolverChoice | undefined> {
   if (factor?.upper || !solver.needs.includes("factor") || factor?.summary.fallback === undefined) return undefined;
   const simple = await simplerSolver(solver);
+  const table = solverOptions(simple);
   const shared = Object.entries(options).filter(([name, value]) => {
-    const option = simple.options[name];
+    const option = table[name];
     return option !== undefined && (option.kind !== "choice" || option.choices.some((choice) => choice === value));
   });
-  return { solver: simple, options: parseOptions(simple.options, Object.fromEntries(shared), simple.name) };
+  return { solver: simple, options: parseOptions(table, Object.fromEntries(shared), simple.name) };
 }
 
 /** Refuses a solution that breaks the contract: a third-party solver may be plain JavaScript. */

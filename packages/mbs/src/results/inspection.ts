@@ -93,9 +93,9 @@ async function inspectAllocation(stream: ArtifactStream): Promise<Inspection> {
   const rows: InspectionRow[] = [];
   const tensors: StoredTensor[] = [];
   if (parseMetadata("allocation", stream.schema).bitsPerWeight !== undefined) {
-    for await (const { tensor, parameters, importance, bits, type } of readBitAllocation(stream)) {
-      rows.push({ tensor, parameters, importance: short(importance), bits: type ?? bits });
-      tensors.push({ tensor, bits, type });
+    for await (const { tensor, parameters, importance, grid } of readBitAllocation(stream)) {
+      rows.push({ tensor, parameters, importance: short(importance), bits: grid.kind === "blocks" ? grid.type : grid.bits });
+      tensors.push({ tensor, ...grid });
     }
     return { rows, tensors };
   }

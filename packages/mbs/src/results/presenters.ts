@@ -34,14 +34,14 @@ async function allocatedTensors(stream: ArtifactStream) {
 
 /** What each kind of tensor got, or the sparsity of each step. Of tensors with their own sparsity a line by kind, and one by layer. */
 export async function allocationTable(stream: ArtifactStream): Promise<string> {
-  const [{ collect, readAllocation }, { countStorage, formatSparsities, formatStorage }] = await Promise.all([
+  const [{ collect, readAllocation }, { allocatedStorage, countStorage, formatSparsities, formatStorage }] = await Promise.all([
     import("@mbs/artifacts"),
     import("@mbs/assembly"),
   ]);
   const found = await allocatedTensors(stream);
   if (found !== undefined) {
     const { bitsPerWeight, tensors } = found;
-    return `${formatStorage(countStorage(tensors))}${bitsPerWeight.toFixed(3)} bits a weight with scales\n`;
+    return `${formatStorage(countStorage(allocatedStorage(tensors)))}${bitsPerWeight.toFixed(3)} bits a weight with scales\n`;
   }
   const steps = await collect(readAllocation(stream));
   const tensors = steps.flatMap(({ tensor, sparsity }) => (tensor === undefined ? [] : [{ tensor, sparsity }]));
@@ -54,11 +54,14 @@ export async function allocationTable(stream: ArtifactStream): Promise<string> {
 }
 
 async function allocationJson(stream: ArtifactStream): Promise<unknown> {
-  const [{ collect, readAllocation }, { countStorage }] = await Promise.all([import("@mbs/artifacts"), import("@mbs/assembly")]);
+  const [{ collect, readAllocation }, { allocatedStorage, countStorage }] = await Promise.all([
+    import("@mbs/artifacts"),
+    import("@mbs/assembly"),
+  ]);
   const found = await allocatedTensors(stream);
   return found === undefined
     ? { steps: await collect(readAllocation(stream)) }
-    : { ...found, storage: countStorage(found.tensors) };
+    : { ...found, storage: countStorage(allocatedStorage(found.tensors)) };
 }
 
 async function predictedDamage(stream: ArtifactStream): Promise<DamageReport> {

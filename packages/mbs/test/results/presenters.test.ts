@@ -47,7 +47,13 @@ test("an allocation is shown by kind of tensor, one of sparsities by step", asyn
   const about = { model: "", method: "damage", options: {}, sparsity: 0, weights: {} };
   const rows = ["Q3_K", "Q4_K"].map((type, layer) => {
     const step = `layers.${layer}`;
-    return { step, tensor: `model.${step}.mlp.up_proj.weight`, parameters: 8, importance: 1, bits: 0, type };
+    return {
+      step,
+      tensor: `model.${step}.mlp.up_proj.weight`,
+      parameters: 8,
+      importance: 1,
+      grid: { kind: "blocks" as const, type },
+    };
   });
   const types = () => encodeBitAllocation(rows, { ...about, bitsPerWeight: 3.96875 });
   const text = await presenterOf("allocation").table(types(), {});

@@ -3,7 +3,7 @@ import { formatBytes, InputOutputError, parseBytes } from "@mbs/contracts";
 import { parseMix } from "@mbs/corpora";
 import { bytesOfDtype, defaultLength } from "@mbs/models";
 import type { Step, Vocabulary, WeightDtype } from "@mbs/models";
-import { listOf } from "../plan/allocation-choices.ts";
+import { listOf } from "../plan/allocated-grids.ts";
 import { capturesBeforehand } from "../recipe/recipe.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import { compressedSteps, compressedVocabulary } from "./compressed-steps.ts";

@@ -121,7 +121,7 @@ export async function measureRates(
     },
     allocation: (width, rows, languages) => {
       if (work === undefined) return 0;
-      const choices = work.choices.length;
+      const choices = work.grids.length;
       const rounding = choices * rateAt(width, "rounding", products.rounding);
       // the output once, and an error for each choice and for the one whose effect on the model's output is measured
       const measured = (languages * (choices + 2) * rateAt(width, "roundingErrors", products.roundingErrors)) / 2;

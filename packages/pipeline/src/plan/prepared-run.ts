@@ -1,11 +1,11 @@
 import { vocabularyStep } from "@mbs/artifacts";
 import { isDeepStrictEqual } from "node:util";
 import { FailedPreconditionError, UsageError, firstOutput, isOptional } from "@mbs/contracts";
-import type { ObjectPool, PlannedLayers, Progress, Stage, StageOptions } from "@mbs/contracts";
+import type { Grid, ObjectPool, PlannedLayers, Progress, Stage, StageOptions } from "@mbs/contracts";
 import { pinRevisions } from "@mbs/hub";
 import type { Revisions } from "@mbs/hub";
 import { openModel } from "@mbs/models";
-import { loadSolver, withoutGroups } from "@mbs/solvers";
+import { excludedByBlocks, gridOptionNames, loadSolver } from "@mbs/solvers";
 import type { ModelShape } from "../estimate/disk.ts";
 import { throwFaults } from "../recipe/faults.ts";
 import { firstKeys, firstOptions } from "../recipe/first-options.ts";
@@ -17,12 +17,12 @@ import { foundModel } from "../resources/resource-readers.ts";
 import { Resources } from "../resources/resources.ts";
 import { runFolder } from "../run/run-folder.ts";
 import { checkPins } from "../run/run-record.ts";
-import { choosable, vocabularyFault } from "./allocation-choices.ts";
+import { allocationFaults } from "./allocation-faults.ts";
 import { withAllocationNeeds } from "./allocation-needs.ts";
 import { withKeptLanguages } from "./kept-languages.ts";
 import { loadOwnStages } from "./own-stages.ts";
 import { located, optionFaults } from "./option-faults.ts";
-import { plannedLayers, withSolverNeeds, writerOf } from "./solver-needs.ts";
+import { plannedLayers, withSolverNeeds } from "./solver-needs.ts";
 import { planRun, planWithFaults } from "./plan.ts";
 import type { ModelOutline, Plan, PlanNode } from "./nodes/plan-node.ts";
 import { completeOptions, optionTable, stageOf } from "./known-stages.ts";
@@ -89,57 +89,13 @@ async function sectionFaults(recipe: Recipe, { nodes }: Plan, stages: Stages): P
   return faults;
 }
 
-/** What keeps an allocation from setting the solver's sparsity or bits; nothing where the solver does not load, which is a fault itself. */
-async function allocationFaults(recipe: Recipe, stages: Stages): Promise<UsageError[]> {
-  const { allocate, allocation, compress, locate } = recipe;
-  // without a method that there is, its options say so
-  if (allocate === undefined || allocation === undefined) return [];
-  const solver = await loadSolver(String(compress["solver"])).catch(() => undefined);
-  if (solver === undefined) return [];
-  const fault = (problem: string): UsageError[] => [
-    new UsageError(`${locate?.(["allocate"]) ?? "recipe"}: allocate ${problem}`, { key: "allocate" }),
-  ];
-  if (allocatesBits(recipe)) {
-    if (!Object.hasOwn(solver.options, "bits")) {
-      return fault(
-        `chooses the bits of each tensor, and solver ${solver.name} has no option bits; take one that quantises, such as gptq, or a method that chooses sparsities`,
-      );
-    }
-    if (Object.hasOwn(solver.options, "sparsity")) {
-      return fault(
-        `chooses the bits of each tensor for rounding alone, and solver ${solver.name} prunes; take a method that chooses sparsities, or a solver that only rounds, such as gptq`,
-      );
-    }
-    if (compress["bits"] !== undefined) {
-      return fault("chooses the bits of each tensor, and compress.bits is the same for all; remove one of them");
-    }
-    if (allocate["bitsPerWeight"] === undefined && allocate["size"] === undefined) {
-      return fault("chooses the bits of each tensor, and nothing says how many in all; give it bits-per-weight or size");
-    }
-    const wrong = await vocabularyFault(recipe, writerOf(stages));
-    return wrong === undefined ? [] : fault(wrong);
-  }
-  const option = Object.hasOwn(solver.options, "sparsity") ? solver.options["sparsity"] : undefined;
-  if (option === undefined) {
-    return fault(
-      `spreads the sparsity of compress over the steps, and solver ${solver.name} has no option sparsity; remove allocate, or take a solver that prunes, such as wanda`,
-    );
-  }
-  if (compress["pattern"] !== undefined) {
-    return fault("lets steps or tensors differ in sparsity, and compress.pattern is the same everywhere; remove one of them");
-  }
-  if (compress["sparsity"] === undefined && option.default === undefined) {
-    return fault("spreads compress.sparsity over the steps; give compress one");
-  }
-  return [];
-}
-
-/** Options of a node without the solver's default grid, where an allocation has bits or a type for each tensor. */
+/** Options of a node without those of grids, where an allocation has the grid of each tensor. */
 async function withoutOwnGrid(recipe: Recipe, { inputs }: PlanNode, options: StageOptions): Promise<StageOptions> {
   if (inputs["allocation"] === undefined || !allocatesBits(recipe)) return options;
-  if (allocatesTypes(recipe)) return withoutGroups(await loadSolver(String(recipe.compress["solver"])), options);
-  const { bits: _bits, ...others } = options;
-  return others;
+  const excluded = allocatesTypes(recipe) ? excludedByBlocks(await loadSolver(String(recipe.compress["solver"]))) : [];
+  return Object.fromEntries(
+    Object.entries(options).filter(([name]) => !gridOptionNames.includes(name) && !excluded.includes(name)),
+  );
 }
 
 /** A fault of an input of an entry of `stages`, with its line. */
@@ -243,24 +199,23 @@ async function checkFirst(recipe: Recipe, stages: Stages, pool: ObjectPool): Pro
  */
 async function checkStages(recipe: Recipe, plan: Plan, stages: Stages, pool: ObjectPool): Promise<void> {
   // layers of all that a tensor may get
-  const choices = allocatesBits(recipe) ? choosable(recipe) : [];
-  const recipes = choices.map((own) => ({ ...recipe, compress: { ...recipe.compress, ...own } }));
-  const [first = recipe, ...others] = recipes;
-  await checkLayers(first, plan.nodes, plan, stages, pool);
+  const [first = { kind: "none" }, ...others] = recipe.grids ?? [];
+  await checkLayers(recipe, first, plan.nodes, plan, stages, pool);
   // what allocates does not depend on what a tensor gets
   const nodes = plan.nodes.filter(({ stage }) => stageOf(stages, stage).allocationNeeds === undefined);
-  for (const own of others) await checkLayers(own, nodes, plan, stages, pool);
+  for (const own of others) await checkLayers(recipe, own, nodes, plan, stages, pool);
 }
 
 async function checkLayers(
   recipe: Recipe,
+  grid: Grid,
   nodes: readonly PlanNode[],
   plan: Plan,
   stages: Stages,
   pool: ObjectPool,
 ): Promise<void> {
   const isTrimmedLater = recipe.trim !== undefined && recipe.source === undefined;
-  const planned = { ...(await plannedLayers(recipe)), ...(isTrimmedLater && { isTrimmedLater }) };
+  const planned = { ...(await plannedLayers(recipe, grid)), ...(isTrimmedLater && { isTrimmedLater }) };
   for (const { stage, section, options } of nodes) {
     // the model that is not there yet alone: the same options are checked with the dense one
     if (isDeepStrictEqual(options["model"], [plan.modelFolder])) continue;

@@ -1,18 +1,19 @@
 import { areProportional, parseLanguageMix, UsageError } from "@mbs/contracts";
-import type { HeldGrids, PlannedLayers, Solver, SolverSetting, Stage, StageOptions, StatisticName } from "@mbs/contracts";
+import type { Grid, HeldGrids, PlannedLayers, SolverSetting, StageOptions, StatisticName } from "@mbs/contracts";
 import {
+  askedGrid,
   canSplitRows,
+  choosesGrids,
   dependentDefaults,
   factorOptionsFor,
   plannedCodesOf,
   readSolver,
-  vocabularyOptions,
+  vocabularyValues,
   withoutGroups,
 } from "@mbs/solvers";
-import { recipeKeys } from "../recipe/recipe-keys.ts";
 import { allocatesBits } from "../recipe/recipe.ts";
 import type { Recipe } from "../recipe/recipe.ts";
-import { choosable, middleOf, representative, requireTypes, sharedDefaults, withChoices } from "./allocation-choices.ts";
+import { candidateBits, candidateGrids, heldBy, middleOf, valuesOfWeights, withCandidates } from "./allocated-grids.ts";
 import type { Stages } from "./known-stages.ts";
 import { asksForVocabulary } from "./nodes/compression-nodes.ts";
 import type { ModelOutline } from "./nodes/plan-node.ts";
@@ -74,15 +75,6 @@ function leastStatistics(needs: readonly StatisticName[], recipe: Recipe): Pick<
 const hasExperts = ({ steps }: ModelOutline): boolean =>
   steps.some(({ sites }) => sites.some(({ name }) => /^expert-\d/.test(name)));
 
-/** The stage that writes the model. */
-export const writerOf = (stages: Stages): Stage | undefined => stages.get(recipeKeys.assemble.stage);
-
-/** Whether options of a solver say which grids weights are rounded to: then the format does not. */
-function asksForGrids({ options }: Solver, given: StageOptions): boolean {
-  const { excludes = [] } = options["mixture"] ?? {};
-  return Object.keys(given).some((name) => excludes.includes(name) || name === "grid" || name === "mixture");
-}
-
 /** What the recipe's format likes grids to be. */
 function preferredGrids([best, ...others]: readonly HeldGrids[]): Pick<SolverSetting, "zeroPoints" | "mixture"> {
   const groups = [best, ...others].find((held) => held?.kind === "groups");
@@ -105,19 +97,19 @@ export async function withSolverNeeds(recipe: Recipe, stages: Stages, outline: M
       `${locate(["compress", "vocabulary"])}: embedding and head of an ONNX model or an encoder-decoder are not compressed; leave out vocabulary`,
     );
   }
-  const { zeroPoints, mixture } = preferredGrids((await writerOf(stages)?.holds?.(recipe.assemble)) ?? []);
-  const isOpen = !allocatesBits(recipe) && !asksForGrids(solver, given);
+  const held = await heldBy(recipe, stages);
+  const allocate = withCandidates(recipe, held);
+  const { zeroPoints, mixture } = preferredGrids(held);
+  const allocatesGrids = allocatesBits(recipe);
+  const isOfTypes = allocatesGrids && allocate?.["types"] !== undefined;
+  const isOpen = !allocatesGrids && !choosesGrids(solver, given);
   const crossMoments = recipe.propagation !== "dense" && !hasExperts(outline);
   const setting = { zeroPoints, mixture: isOpen ? mixture : undefined, crossMoments };
-  const allocate = await withChoices(recipe, writerOf(stages));
-  const choices = allocatesBits(recipe) ? choosable({ ...(allocate && { allocate }) }) : [];
-  const isOfTypes = allocatesBits(recipe) && allocate?.["types"] !== undefined;
-  if (isOfTypes) requireTypes({ ...recipe, ...(allocate && { allocate }) }, solver);
   const own = isOfTypes ? withoutGroups(solver, parsed) : parsed;
-  const defaults = allocatesBits(recipe)
-    ? sharedDefaults(solver, own, setting, choices)
-    : dependentDefaults(solver, own, setting);
+  const defaults = dependentDefaults(solver, own, setting, allocatesGrids ? candidateBits(allocate ?? {}) : undefined);
   const options = { ...own, ...defaults };
+  const grids = allocatesGrids ? candidateGrids(allocate ?? {}, options) : [askedGrid(solver, options)];
+  const grid = middleOf(grids) ?? { kind: "none" };
   const needs = solver.reads?.(options) ?? solver.needs;
   const denseStates = needs.includes("crossMoment");
   if (denseStates && recipe.propagation === "dense") {
@@ -130,19 +122,20 @@ export async function withSolverNeeds(recipe: Recipe, stages: Stages, outline: M
   // other readers of the statistics, such as imatrix, want inputs as they are
   const normalises = solver.prefersNormalisedTokens === true && !isRead(recipe, ["capture"]);
   const preferred = normalises ? { normaliseTokens: true } : {};
-  const factor = { ...least.factor, ...factorOptionsFor(solver, { ...options, ...middleOf(choices) }, recipe.factor) };
-  const isSparsity = recipe.allocate !== undefined && !allocatesBits(recipe);
-  // what damage is measured with may be too
-  const grid = allocatesBits(recipe) && !isOfTypes ? { groupSize: options["groupSize"] } : {};
+  const factor = { ...least.factor, ...factorOptionsFor(solver, options, grid, recipe.factor) };
+  const isSparsity = recipe.allocate !== undefined && !allocatesGrids;
+  // an allocation has it from here
+  const groups = allocatesGrids && !isOfTypes ? { groupSize: options["groupSize"] } : {};
   const completed = {
     ...recipe,
     denseStates,
     capture: withMixOfFactor({ ...preferred, ...least.capture, ...recipe.capture }, recipe),
     ...(allocate && { allocate }),
     factor: isSparsity ? { ...factor, languageDiagonals: true } : factor,
-    compress: { ...grid, ...least.compress, ...recipe.compress, ...defaults },
+    grids,
+    compress: { ...groups, ...least.compress, ...recipe.compress, ...defaults },
   };
-  const { codes } = await plannedLayers(representative(completed));
+  const { codes } = await plannedLayers(completed, grid);
   return { ...completed, splitsRows: await canSplitRows(solver), layerForm: typeof codes === "string" ? codes : "codes" };
 }
 
@@ -150,17 +143,20 @@ export async function withSolverNeeds(recipe: Recipe, stages: Stages, outline: M
  * What is known of the layers before the run.
  *
  * @param recipe completed by withSolverNeeds
- *
+ * @param grid one of the grids that its weights may get
  * @throws {UsageError} where the solver refuses its options
  */
-export async function plannedLayers(recipe: Recipe): Promise<PlannedLayers> {
+export async function plannedLayers(recipe: Recipe, grid: Grid): Promise<PlannedLayers> {
   const { solver: name, vocabulary = "off", ...given } = recipe.compress;
   const ask = async (): Promise<PlannedLayers> => {
     const { solver, options } = await readSolver(String(name), given);
     const order = typeof recipe.factor["order"] === "string" ? recipe.factor["order"] : "natural";
-    const codes = plannedCodesOf(solver, options, order);
-    const own = vocabularyOptions(solver, options, String(vocabulary));
-    return { solver: solver.name, codes, ...(own && { vocabulary: plannedCodesOf(solver, own, order) }) };
+    const own = vocabularyValues(solver, valuesOfWeights(recipe, options), String(vocabulary));
+    return {
+      solver: solver.name,
+      codes: plannedCodesOf(solver, options, order, grid),
+      ...(own && { vocabulary: plannedCodesOf(solver, options, order, askedGrid(solver, own)) }),
+    };
   };
   return locating(recipe, ask());
 }

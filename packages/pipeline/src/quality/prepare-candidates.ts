@@ -1,6 +1,6 @@
 import { FailedPreconditionError, optionFlag, UsageError } from "@mbs/contracts";
 import type { StageOptions } from "@mbs/contracts";
-import { loadSolver, withoutGroups } from "@mbs/solvers";
+import { loadSolver, solverOptions, withoutGroups } from "@mbs/solvers";
 import type { PreparedRun } from "../plan/prepared-run.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import { candidatesFor, sizeOptions } from "./candidates.ts";
@@ -27,7 +27,7 @@ const common: ReadonlySet<string> = new Set(["withoutFactors", "allowNonfinite"]
  */
 async function optionsFor(given: StageOptions, solver: unknown): Promise<StageOptions> {
   if (typeof solver !== "string" || solver === given["solver"]) return given;
-  const { options } = await loadSolver(solver);
+  const options = solverOptions(await loadSolver(solver));
   const lost = sizeOptions.find((name) => given[name] !== undefined && !Object.hasOwn(options, name));
   if (lost !== undefined) throw new UsageError(`solver ${solver} has no ${optionFlag(lost)}, which the recipe gives`);
   return Object.fromEntries(Object.entries(given).filter(([name]) => common.has(name) || Object.hasOwn(options, name)));

@@ -1,4 +1,4 @@
-import type { AllocationNeeds, StageOptions } from "@mbs/contracts";
+import type { AllocationNeeds, Grid, StageOptions } from "@mbs/contracts";
 
 /** How statistics of a step are made: from the dense model, from compressed earlier steps, or from compressed earlier sites too. */
 export type Propagation = "dense" | "sequential" | "true-sequential";
@@ -52,6 +52,8 @@ export interface Recipe {
   readonly keep: boolean;
   /** What the method of `allocate` chooses and reads. Follows from it; no key of a recipe. */
   readonly allocation?: AllocationNeeds;
+  /** What weights may be rounded to: one grid, or those that an allocation chooses from. Follows from the others; no key of a recipe. */
+  readonly grids?: readonly Grid[];
   /** Whether the dense model's states are computed too. Follows from the solver; no key of a recipe. */
   readonly denseStates?: boolean;
   /** What the layers hold beside their values. Follows from the solver; no key of a recipe. */

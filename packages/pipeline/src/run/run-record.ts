@@ -1,4 +1,5 @@
 import { BadDataError, isObject, quoted } from "@mbs/contracts";
+import { gridOptionNames } from "@mbs/solvers";
 import { stringify } from "yaml";
 import type { NodeReport } from "./engine.ts";
 import type { Plan } from "../plan/nodes/plan-node.ts";
@@ -13,11 +14,18 @@ import type { RunMachine } from "./run-machine.ts";
 const defined = (options: StageOptions): StageOptions =>
   Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 
-/** The options of a key's stage as they were used, without those that the recipe gives itself by other keys. */
-function used(plan: Plan, key: RecipeKeyName, given: readonly string[]): StageOptions {
+/**
+ * The options of a key's stage as they were used, without those that the recipe gives itself by other keys; with the grid options
+ * of its section, which no node has where an allocation has the grids.
+ */
+function used(plan: Plan, key: RecipeKeyName, given: readonly string[], section: unknown): StageOptions {
   // the first of a section may be those of an allocation
   const options = defined(plan.nodes.findLast(({ section }) => section[0] === key)?.options ?? {});
-  return Object.fromEntries(Object.entries(options).filter(([name]) => !given.includes(name)));
+  const ofGrids = Object.entries(isObject(section) ? section : {}).filter(
+    ([name]) => gridOptionNames.includes(name) && options[name] === undefined,
+  );
+  const all = defined({ ...options, ...Object.fromEntries(ofGrids) });
+  return Object.fromEntries(Object.entries(all).filter(([name]) => !given.includes(name)));
 }
 
 /** The entries of `stages` with all options written out. */
@@ -64,7 +72,7 @@ export async function recordRun(
   const entries = keys.map(([key, { stage, given = [], isBefore = false }]): [string, unknown] => [
     key,
     // what runs before the plan has no node in it, and has its options complete
-    stage === undefined || values[key] === undefined || isBefore ? values[key] : used(plan, key, given),
+    stage === undefined || values[key] === undefined || isBefore ? values[key] : used(plan, key, given, values[key]),
   ]);
   const record = Object.fromEntries(entries.filter(([, value]) => value !== undefined));
   const { evaluate } = record;

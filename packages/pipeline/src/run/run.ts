@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { followLinks, requireNotRead, withLock, writeArtifact, writeAtomically } from "@mbs/artifacts";
 import { createObjectPool, optionFlag, splitKept } from "@mbs/contracts";
 import type { ObjectPool } from "@mbs/contracts";
-import { groupOptions, loadSolver } from "@mbs/solvers";
+import { excludedByBlocks, loadSolver, solverOptions } from "@mbs/solvers";
 import { checkDisk, diskNeed } from "../estimate/disk.ts";
 import { noteKept } from "../plan/kept-languages.ts";
 import { prepareRun } from "../plan/prepared-run.ts";
@@ -40,8 +40,8 @@ export interface RunResult {
 async function noteChosen(given: Recipe, recipe: Recipe): Promise<string | undefined> {
   const { compress, assemble } = recipe;
   const solver = await loadSolver(String(compress["solver"]));
-  const { options } = solver;
-  const byTypes = allocatesTypes(recipe) ? groupOptions(solver) : [];
+  const options = solverOptions(solver);
+  const byTypes = allocatesTypes(recipe) ? excludedByBlocks(solver) : [];
   const excluded = new Set([...byTypes, ...Object.keys(compress).flatMap((name) => options[name]?.excludes ?? [])]);
   const defaults = Object.entries(options).flatMap(([name, { default: value }]) =>
     value === undefined || value === false || excluded.has(name) ? [] : [[name, value] as const],

@@ -3,7 +3,8 @@ import { parseOptions, type Blas, type Solution, type Solver, type SolverStatist
 import { blockTypeNamed } from "@mbs/gguf";
 import { loadSolver } from "../contract/load-solver.ts";
 import { plannedCodesOf, preferredOrderOf } from "../contract/read-solver.ts";
-import { gridOf, type GridValues } from "../grids/grid-options.ts";
+import { askedGrid, type GridValues } from "../grids/asked-grid.ts";
+import { solverOptions } from "../grids/grid-options.ts";
 import { unscaledChange } from "../grids/channel-scaling.ts";
 import { outputByRow } from "../output-error.ts";
 import { joinRows, rowsOf } from "../row-slices.ts";
@@ -45,7 +46,7 @@ const shapes: Readonly<Record<string, SampleShape>> = {
 function shapeFor(solver: Solver, values: GridValues, shape: SampleShape): SampleShape {
   const { values: block } = blockTypeNamed(values.grid ?? "F32");
   const columns = Math.ceil(shape.columns / block) * block;
-  return { ...shape, columns, grid: gridOf(solver, values, columns) };
+  return { ...shape, columns, grid: askedGrid(solver, values) };
 }
 
 /** The statistics alone that it declares, or says that it reads with these options; reading another one fails. */
@@ -97,8 +98,8 @@ export function conformanceSuite(solver: Solver, settings: ConformanceSettings =
   const samples = new Map<string, Promise<SampleSite>>();
   /** A copy of its own for each check. */
   async function sampleFor(raw: Readonly<Record<string, unknown>>, shape: SampleShape): Promise<SampleSite> {
-    const options = parseOptions(solver.options, raw, solver.name);
-    const order = asked ?? preferredOrderOf(solver, options) ?? "natural";
+    const options = parseOptions(solverOptions(solver), raw, solver.name);
+    const order = asked ?? preferredOrderOf(solver, options, askedGrid(solver, options)) ?? "natural";
     const own = shapeFor(solver, options, shape);
     const key = JSON.stringify([own, order]);
     const sample = samples.get(key) ?? makeSampleSite(blas, own, order);
@@ -110,7 +111,7 @@ export function conformanceSuite(solver: Solver, settings: ConformanceSettings =
     raw: Readonly<Record<string, unknown>>,
     { weight, statistics }: SampleSite,
   ): Promise<Solution> {
-    const options = parseOptions(by.options, raw, by.name);
+    const options = parseOptions(solverOptions(by), raw, by.name);
     return by.solve({ ...weight, values: weight.values.slice() }, declaredOnly(by, statistics, options), options, context);
   }
   async function errorOf({ weight, statistics }: SampleSite, { values, inputScale }: Solution): Promise<number> {
@@ -129,8 +130,8 @@ export function conformanceSuite(solver: Solver, settings: ConformanceSettings =
         requireNone(shapeMisfit(site.weight, solution));
         requireNone(nonfiniteValue(site.weight, solution));
         requireNone(agreementMisfit(site.weight, solution));
-        const parsed = parseOptions(solver.options, raw, solver.name);
-        const planned = plannedCodesOf(solver, parsed, site.statistics.factor.orderName);
+        const parsed = parseOptions(solverOptions(solver), raw, solver.name);
+        const planned = plannedCodesOf(solver, parsed, site.statistics.factor.orderName, askedGrid(solver, parsed));
         if (planned !== "unknown") requirePlanned(site.weight, solution, planned);
       },
     })),
@@ -199,7 +200,7 @@ export function conformanceSuite(solver: Solver, settings: ConformanceSettings =
     // an option of both may have choices that the simple one does not
     const shared = Object.fromEntries(
       Object.entries(raw).filter(([key, value]) => {
-        const option = simple.options[key];
+        const option = solverOptions(simple)[key];
         return option !== undefined && (option.kind !== "choice" || option.choices.includes(String(value)));
       }),
     );
@@ -207,7 +208,7 @@ export function conformanceSuite(solver: Solver, settings: ConformanceSettings =
       await errorOf(site, await solve(solver, raw, site)),
       await errorOf(site, await solve(simple, shared, site)),
     ];
-    const settings = JSON.stringify(parseOptions(simple.options, shared, simple.name));
+    const settings = JSON.stringify(parseOptions(solverOptions(simple), shared, simple.name));
     require(error < simpleError, `has the error ${error}, not below the ${simpleError} of ${name} with ${settings}`);
   }
 

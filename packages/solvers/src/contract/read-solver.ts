@@ -1,20 +1,23 @@
 import { UsageError, parseOptions } from "@mbs/contracts";
-import type { PlannedForm, Solver, StageOptions } from "@mbs/contracts";
-import { asksForBlocks, blockOrder, groupGridOf } from "../grids/grid-options.ts";
+import type { Grid, PlannedForm, Solver, StageOptions } from "@mbs/contracts";
+import { askedGrid } from "../grids/asked-grid.ts";
+import { solverOptions } from "../grids/grid-options.ts";
 import { loadSolver } from "./load-solver.ts";
 import { solverFailure } from "./solver-calls.ts";
 
 type SolverOptions = Parameters<Solver["solve"]>[2];
 
 /**
- * A solver, with those of the options of `compress` that are its own.
+ * A solver, with those of the options of `compress` that are its own, and the grid that they ask for.
  *
  * @throws {UsageError} on an unknown solver or a wrong value
  */
 export async function readSolver(name: string, compress: StageOptions) {
   const solver = await loadSolver(name);
-  const own = Object.fromEntries(Object.entries(compress).filter(([key]) => Object.hasOwn(solver.options, key)));
-  return { solver, options: parseOptions(solver.options, own, name) };
+  const table = solverOptions(solver);
+  const own = Object.fromEntries(Object.entries(compress).filter(([key]) => Object.hasOwn(table, key)));
+  const options: SolverOptions = parseOptions(table, own, name);
+  return { solver, options, grid: askedGrid(solver, options) };
 }
 
 /** What a solver says of itself before it runs. @throws {UsageError} where it refuses its options */
@@ -28,10 +31,13 @@ function ask<Answer>({ name }: Solver, about: string, question: () => Answer): A
   }
 }
 
+/** Super-blocks stay together, whatever the type; within them, and of them, the largest inputs come first. */
+const blockOrder = "group-aware:256";
+
 /** The column order that a solver prefers. */
-export function preferredOrderOf(solver: Solver, options: SolverOptions): string | undefined {
-  if (solver.preferredOrder !== undefined && asksForBlocks(options)) return blockOrder;
-  return solver.preferredOrder?.(options, groupGridOf(options) ?? { kind: "none" });
+export function preferredOrderOf(solver: Solver, options: SolverOptions, grid: Grid): string | undefined {
+  if (grid.kind === "blocks") return solver.preferredOrder && blockOrder;
+  return solver.preferredOrder?.(options, grid);
 }
 
 /**
@@ -40,8 +46,8 @@ export function preferredOrderOf(solver: Solver, options: SolverOptions): string
  *
  * @throws {UsageError} where the solver refuses its options
  */
-export function factorOptionsFor(solver: Solver, options: SolverOptions, given: StageOptions): StageOptions {
-  const order = given["order"] ?? ask(solver, "preferredOrder", () => preferredOrderOf(solver, options));
+export function factorOptionsFor(solver: Solver, options: SolverOptions, grid: Grid, given: StageOptions): StageOptions {
+  const order = given["order"] ?? ask(solver, "preferredOrder", () => preferredOrderOf(solver, options, grid));
   const languageDiagonals = solver.needs.includes("languageDiagonals");
   return { ...given, ...(order !== undefined && { order }), ...(languageDiagonals && { languageDiagonals }) };
 }
@@ -52,7 +58,6 @@ export function factorOptionsFor(solver: Solver, options: SolverOptions, given: 
  * @param order name of the column order
  * @throws {UsageError} where the solver refuses its options
  */
-export const plannedCodesOf = (solver: Solver, options: SolverOptions, order: string): PlannedForm | "unknown" =>
-  ask(solver, "plannedCodes", () =>
-    asksForBlocks(options) ? "blocks" : solver.plannedCodes?.(options, order, groupGridOf(options) ?? { kind: "none" }),
-  ) ?? "unknown";
+export const plannedCodesOf = (solver: Solver, options: SolverOptions, order: string, grid: Grid): PlannedForm | "unknown" =>
+  ask(solver, "plannedCodes", () => (grid.kind === "blocks" ? "blocks" : solver.plannedCodes?.(options, order, grid))) ??
+  "unknown";

@@ -1,5 +1,5 @@
 import { inspect } from "node:util";
-import { gridDefaults } from "../grids/grid-options.ts";
+import { gridDefaults } from "../grids/asked-grid.ts";
 import { InternalError, UsageError, type MbsError, type Solver, type SolverSetting } from "@mbs/contracts";
 
 /** A third-party solver has its own copy of contracts, whose classes `instanceof` does not match. */
@@ -27,9 +27,11 @@ export function solverFailure(solver: string, where: string, thrown: unknown): M
 type SolverOptions = Parameters<Solver["solve"]>[2];
 
 /**
- * A solver's values for options that were not given.
+ * The values for options of a solver that were not given, by its other options and by what the run offers: those of grids, and
+ * its own. A recipe calls it once, and so does a command by hand.
  *
  * @param options parsed
+ * @param bits all that tensors may get, where an allocation chooses; default those of the options
  * @returns none of those that were given
  * @throws {UsageError} where the solver refuses its options
  * @throws {InternalError} where a third-party solver fails
@@ -38,10 +40,13 @@ export function dependentDefaults(
   solver: Solver,
   options: Readonly<Record<string, unknown>>,
   setting: SolverSetting,
+  bits?: readonly number[],
 ): SolverOptions {
   try {
-    const ofGrid = solver.grids && gridDefaults(solver.grids, options, setting);
-    const defaults = { ...ofGrid, ...solver.dependentDefaults?.(options as SolverOptions, setting) };
+    const defaults = {
+      ...gridDefaults(solver, options, setting, bits),
+      ...solver.dependentDefaults?.(options as SolverOptions, setting),
+    };
     return Object.fromEntries(
       Object.entries(defaults).flatMap(([name, value]) =>
         value === undefined || options[name] !== undefined ? [] : [[name, value] as const],

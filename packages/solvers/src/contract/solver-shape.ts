@@ -1,4 +1,5 @@
 import { isObject, optionsMisfit } from "@mbs/contracts";
+import { gridOptionNames } from "../grids/grid-options.ts";
 
 const statisticNames: readonly string[] = ["factor", "diagonal", "gram", "crossMoment", "languageDiagonals"];
 
@@ -14,6 +15,7 @@ export function solverMisfit(solver: unknown): string | undefined {
     needs,
     reads,
     grids,
+    groupOptions,
     options,
     rowsAreIndependent,
     prefersNormalisedTokens,
@@ -30,6 +32,15 @@ export function solverMisfit(solver: unknown): string | undefined {
   }
   const wrongOptions = optionsMisfit(options);
   if (wrongOptions !== undefined) return wrongOptions;
+  const names = Object.keys(options as object);
+  const taken = grids === undefined ? undefined : names.find((name) => gridOptionNames.includes(name));
+  if (taken !== undefined) return `its option ${taken} follows from its grids; leave it out`;
+  if (
+    groupOptions !== undefined &&
+    !(Array.isArray(groupOptions) && groupOptions.every((name) => names.includes(name as string)))
+  ) {
+    return "its groupOptions are not a list of its options";
+  }
   if (rowsAreIndependent !== undefined && rowsAreIndependent !== true) return "its rowsAreIndependent is not true, nor absent";
   if (prefersNormalisedTokens !== undefined && prefersNormalisedTokens !== true) {
     return "its prefersNormalisedTokens is not true, nor absent";

@@ -1,20 +1,19 @@
-import { InternalError, type GroupGrid, type PlannedCodes, type SiteWeight } from "@mbs/contracts";
+import { InternalError, type Grid, type GroupGrid, type PlannedCodes, type SiteWeight } from "@mbs/contracts";
 import { isDeepStrictEqual } from "node:util";
 import type { GridRule } from "@mbs/numbers";
 
-/** The grid of groups that all rows of a weight are rounded to; undefined where they are rounded to none. @throws {InternalError} where parts differ */
-export function groupsOfSite({ parts }: SiteWeight): GroupGrid | undefined {
+/** What all rows of a weight are rounded to. @throws {InternalError} where parts differ */
+export function gridOfSite({ parts }: SiteWeight): Grid {
   const [grid, ...others] = parts.map((part) => part.grid);
-  if (others.some((other) => !isDeepStrictEqual(other, grid))) throw new InternalError("parts of a site have different grids");
-  if (grid?.kind === "blocks") throw new InternalError(`blocks of ${grid.type} are no groups`);
-  return grid?.kind === "groups" ? grid : undefined;
+  if (grid !== undefined && others.every((other) => isDeepStrictEqual(other, grid))) return grid;
+  throw new InternalError("parts of a site have different grids");
 }
 
-/** The same for a solver that always rounds. @throws {InternalError} without a grid */
+/** The grid of groups of a weight. @throws {InternalError} where it has none */
 export function requireGroups(weight: SiteWeight): GroupGrid {
-  const grid = groupsOfSite(weight);
-  if (grid === undefined) throw new InternalError("a part of a site has no grid");
-  return grid;
+  const grid = gridOfSite(weight);
+  if (grid.kind === "groups") return grid;
+  throw new InternalError(`a site is rounded to ${grid.kind}, and not to groups`);
 }
 
 /** How grids are fitted. @param search as for `GridRule` */

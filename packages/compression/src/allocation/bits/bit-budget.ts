@@ -1,4 +1,4 @@
-import { UsageError, quoted } from "@mbs/contracts";
+import { UsageError, quoted, type GroupGrid } from "@mbs/contracts";
 import type { Model } from "@mbs/models";
 
 /** Bits of a scale: formats hold them in half precision, or in the model's dtype. */
@@ -22,21 +22,13 @@ export function parseSize(text: string): number {
   });
 }
 
-/** The grid that codes are on. */
-export interface CodeGrid {
-  /** Columns a group; 0 for one group a row. */
-  readonly groupSize: number;
-  readonly symmetric: boolean;
-}
-
-/** Bits of a weight with its scales, and its zero points where the grid is asymmetric. */
+/** Bits of a weight with its scales, and its zero points where these are not all the same. */
 export function storedBits(
   { rows, columns }: { readonly rows: number; readonly columns: number },
-  bits: number,
-  { groupSize, symmetric }: CodeGrid,
+  { bits, groupSize, zeroPoints }: GroupGrid,
 ): number {
   const groups = groupSize === 0 ? 1 : Math.ceil(columns / groupSize);
-  return rows * (columns * bits + groups * (scaleBits + (symmetric ? 0 : bits)));
+  return rows * (columns * bits + groups * (scaleBits + (zeroPoints === "middle" ? 0 : bits)));
 }
 
 const dtypeBytes = { f32: 4, f16: 2, bf16: 2 } as const;

@@ -1,4 +1,4 @@
-import type { AllocationNeeds, AllocationWork, OptionTable, OptionValues, StageContext, StageOptions } from "@mbs/contracts";
+import type { AllocationNeeds, AllocationWork, Grid, OptionTable, OptionValues, StageContext } from "@mbs/contracts";
 import type { Model } from "@mbs/models";
 import type { AllocationInputs } from "../allocation-method.ts";
 import type { SizedChoice, StorageChoices } from "./storage-choices.ts";
@@ -15,7 +15,7 @@ export interface SizedTensor {
 }
 
 /** What bits or types are chosen for. */
-export interface BitRequest<Table extends OptionTable = OptionTable> extends Pick<StorageChoices, "named" | "trial"> {
+export interface BitRequest<Table extends OptionTable = OptionTable> extends Pick<StorageChoices, "trial"> {
   readonly model: Model;
   readonly inputs: AllocationInputs;
   readonly tensors: readonly SizedTensor[];
@@ -43,8 +43,8 @@ export interface BitMethod<Table extends OptionTable = OptionTable> {
   readonly needs: Omit<AllocationNeeds, "chooses">;
   /** Beside those that all of them have. */
   readonly options: Table;
-  /** What it computes beside statistics. @param choices solver's options for each choice of a tensor; absent: next to nothing */
-  readonly work?: (choices: readonly StageOptions[], options: OptionValues<Table>) => AllocationWork;
+  /** What it computes beside statistics. @param grids that a tensor may get; absent: next to nothing */
+  readonly work?: (grids: readonly Grid[], options: OptionValues<Table>) => AllocationWork;
   /** Tensor → what was chosen. */
   choose(request: BitRequest<Table>): Promise<ReadonlyMap<string, Chosen>>;
 }

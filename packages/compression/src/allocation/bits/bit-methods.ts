@@ -11,14 +11,15 @@ import {
 } from "@mbs/contracts";
 import { blockGrids } from "@mbs/gguf";
 import type { Model } from "@mbs/models";
+import { defaultMixture } from "@mbs/solvers";
 import { ofAllExperts, type AllocationMethod } from "../allocation-method.ts";
 import { denseBytes, parseSize } from "./bit-budget.ts";
 import type { BitMethod, SizedTensor } from "./bit-method.ts";
-import { bitOptions, choicesOf, defaultMixture, type BitOptions } from "./bit-options.ts";
+import { bitOptions, choicesOf, type BitOptions } from "./bit-options.ts";
 import { damage } from "./damage.ts";
 import { even } from "./even.ts";
 import { ggufBytesBeside } from "./gguf-budget.ts";
-import { namesOf, sizeOf, typeChoices, type StorageChoices } from "./storage-choices.ts";
+import { choiceNamed, typeChoices, type StorageChoices } from "./storage-choices.ts";
 
 /** Reads all weights, so that the checkpoint knows those that hold NaN or Inf: it lists a tensor once it was read. */
 async function findNonfinite(model: Model, { signal, warn }: StageContext): Promise<void> {
@@ -133,9 +134,12 @@ const anyShape = { rows: 1, columns: 256 };
 /** @throws {InternalError} where the method does not say what it computes */
 function workOf(method: BitMethod, raw: unknown): AllocationWork {
   const parsed = parseOptions({ ...bitOptions, ...method.options }, raw, `allocate --method ${method.name}`);
-  const choices = choicesOf(parsed);
-  const options = namesOf(choices.of(anyShape)).map((name) => choices.named(name).options);
-  const work = method.work?.(options, parsed);
+  const work = method.work?.(
+    choicesOf(parsed)
+      .of(anyShape)
+      .map(({ grid }) => grid),
+    parsed,
+  );
   if (work === undefined) throw new InternalError(`allocate: ${method.name} does not say what it computes`);
   return work;
 }
@@ -158,23 +162,18 @@ const allocationMethodOf = (method: BitMethod): AllocationMethod => ({
       const parsed = parseOptions({ ...bitOptions, ...method.options }, raw, `allocate --method ${method.name}`);
       const shared = parsed as BitOptions;
       const choices = choicesOf(shared);
-      const { named, trial } = choices;
       if (inputs.allowNonfinite) await findNonfinite(model, context);
       const tensors = sizedTensors(model, choices);
       const units = unitsOf(model, tensors, shared);
       const limit = await limitOf(shared, model, tensors, { isTrimmedLater: false });
-      const request = { model, inputs, tensors, units, limit, named, trial, options: parsed, context };
+      const request = { model, inputs, tensors, units, limit, trial: choices.trial, options: parsed, context };
       const chosen = await method.choose(request);
       const rows = tensors.map(({ step, tensor, rows: tensorRows, columns, choices: sized }) => {
         const own = chosen.get(tensor);
         if (own === undefined) throw new InternalError(`${tensor}: nothing was chosen`, { tensor });
         const { name, importance } = own;
-        const { bits, type } = named(name);
-        const size = sizeOf(sized, name);
-        return {
-          size,
-          row: { step, tensor, parameters: tensorRows * columns, importance, bits, ...(type !== undefined && { type }) },
-        };
+        const { grid, size } = choiceNamed(sized, name);
+        return { size, row: { step, tensor, parameters: tensorRows * columns, importance, grid } };
       });
       const bitsPerWeight =
         rows.reduce((sum, { size }) => sum + size, 0) / rows.reduce((sum, { row }) => sum + row.parameters, 0);

@@ -1,6 +1,7 @@
 import { UsageError, type OptionTable, type OptionValues } from "@mbs/contracts";
 import { allocatedTypes, typeMixtures } from "@mbs/gguf";
 import { codeBits } from "@mbs/numbers";
+import { sharedGroupOptions } from "@mbs/solvers";
 import { parseSize } from "./bit-budget.ts";
 import { bitChoices, parseBits, parseTypes, typeChoices, type StorageChoices } from "./storage-choices.ts";
 
@@ -35,7 +36,7 @@ export const bitOptions = {
     placeholder: "TYPE,…",
     description: `types of GGUF to choose from instead of bits, such as Q2_K,Q3_K,Q4_K; where rows are no whole blocks, their fallbacks; in a recipe with format gguf ${allocatedTypes.join(", ")}, if not given`,
     optional: true,
-    excludes: ["bits", "groupSize", "symmetric", "minZeroPoint"],
+    excludes: ["bits", ...Object.keys(sharedGroupOptions)],
     check: parseTypes,
   },
   mixture: {
@@ -52,42 +53,17 @@ export const bitOptions = {
       "what gets bits of its own: each tensor, or all tensors of a site together, as programs need them that join query, key and value (vLLM), and solvers that scale inputs (awq)",
     default: "tensor",
   },
-  groupSize: {
-    kind: "integer",
-    description: "columns that share a scale, as compress is going to have it; 0 for one scale a row",
-    default: 128,
-    minimum: 0,
-    maximum: 1_048_576,
-    optional: true,
-  },
-  symmetric: {
-    kind: "flag",
-    description: "grids that are symmetric around 0, as compress is going to have them",
-    optional: true,
-  },
-  minZeroPoint: {
-    kind: "integer",
-    description: "the least zero point, as compress is going to have it",
-    minimum: 0,
-    maximum: 1,
-    optional: true,
-  },
+  ...sharedGroupOptions,
 } as const satisfies OptionTable;
-
-/** The mixture of a budget of types that names none. */
-export const defaultMixture = "Q4_K_M";
 
 export type BitOptions = OptionValues<typeof bitOptions>;
 
 /** What the options let tensors be stored as. @throws {UsageError} on bits or types that there are not */
-export function choicesOf({ types, mixture, bits, groupSize, symmetric, minZeroPoint }: BitOptions): StorageChoices {
+export function choicesOf(options: BitOptions): StorageChoices {
+  const { types, mixture, bits = bitOptions.bits.default } = options;
   if (types !== undefined) return typeChoices(types);
   if (mixture !== undefined) {
     throw new UsageError("allocate: --mixture is of GGUF files; give --types too, or leave it out", { option: "--mixture" });
   }
-  return bitChoices(bits ?? bitOptions.bits.default, {
-    groupSize: groupSize ?? bitOptions.groupSize.default,
-    symmetric,
-    minZeroPoint,
-  });
+  return bitChoices(bits, options);
 }

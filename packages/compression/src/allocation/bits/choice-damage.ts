@@ -3,6 +3,7 @@ import { at, BadDataError, type SiteWeight, type Solver, type SolverContext, typ
 import { outputsByRow, solverFailure, withGrid, type InputMoment } from "@mbs/solvers";
 import { siteStatistics } from "../../site/site-statistics.ts";
 import { subtractWritten, sumFrom } from "../../site/tensor-data.ts";
+import type { SizedChoice } from "./storage-choices.ts";
 
 /** What each choice does to one tensor. */
 export interface TensorDamage {
@@ -15,16 +16,11 @@ export interface TensorDamage {
   readonly damage: ReadonlyMap<string, ReadonlyMap<string, number>>;
 }
 
-/** A choice with the solver's options for it. */
-export interface MeasuredChoice {
-  readonly name: string;
-  readonly options: Readonly<Record<string, unknown>>;
-}
-
 /** How choices are measured. */
 export interface DamageMeasure {
   readonly solver: Solver;
-  readonly choices: readonly MeasuredChoice[];
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly choices: readonly Pick<SizedChoice, "name" | "grid">[];
   /** Most rows of a tensor that are measured. */
   readonly rows: number;
 }
@@ -77,7 +73,7 @@ async function outputsOf(
  * @throws {BadDataError} where the factor lacks what the solver needs, or an error overflows
  */
 export async function measureSite(
-  { solver, choices, rows }: DamageMeasure,
+  { solver, options: given, choices, rows }: DamageMeasure,
   weight: SiteWeight,
   factor: FactorRecord,
   moments: ReadonlyMap<string, InputMoment>,
@@ -88,13 +84,13 @@ export async function measureSite(
   const outputs = await outputsOf(context, sample, sample.values, moments);
   const change = new Float32Array(sample.values.length);
   const damages = sample.parts.map(() => new Map<string, Map<string, number>>());
-  for (const { name, options: given } of choices) {
-    const options = given as Parameters<typeof solver.solve>[2];
-    const needs = solver.reads?.(options) ?? solver.needs;
+  const options = given as Parameters<typeof solver.solve>[2];
+  const needs = solver.reads?.(options) ?? solver.needs;
+  for (const { name, grid } of choices) {
     const statistics = siteStatistics({ step, site, width, factor }, needs) as SolverStatistics;
     const solution = await (async () => {
       try {
-        const own = withGrid(solver, given, { ...sample, values: sample.values.slice() });
+        const own = withGrid(grid, { ...sample, values: sample.values.slice() });
         return await solver.solve(own, statistics, options, context);
       } catch (thrown) {
         throw solverFailure(solver.name, `at ${step} ${site}`, thrown);

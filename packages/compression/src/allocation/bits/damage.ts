@@ -6,7 +6,7 @@ import { defineBitMethod, type BitRequest, type Chosen } from "./bit-method.ts";
 import { chooseLeast, type ChoiceUnit } from "../choice-program.ts";
 import { measureDamage, quick } from "./measured-damage.ts";
 import { passes } from "../output-change.ts";
-import { namesOf, sizeOf } from "./storage-choices.ts";
+import { choiceNamed, namesOf } from "./storage-choices.ts";
 
 const options = {
   average: averageOption,
@@ -49,9 +49,10 @@ export const damage = defineBitMethod({
     "bits or types of each tensor that do the least measured damage to the languages at a given size; takes at most about three times as long as one compression",
   needs: { statistics: "gram", segments: true },
   options,
-  work: (choices, { rows }) => ({
+  work: (grids, { rows }) => ({
     solver: "gptq",
-    choices: choices.map((choice) => ({ ...choice, ...quick })),
+    options: quick,
+    grids,
     rows: rows === 0 ? Infinity : rows,
     passes,
   }),
@@ -61,7 +62,7 @@ export const damage = defineBitMethod({
     const programUnits = units.map((unit): ChoiceUnit => ({
       choices: namesOf(at(unit, 0).choices).map((name) => ({
         name,
-        size: unit.reduce((sum, { choices }) => sum + sizeOf(choices, name), 0),
+        size: unit.reduce((sum, { choices }) => sum + choiceNamed(choices, name).size, 0),
         costs: addAll(unit.map(({ tensor }) => costsOf(tensor, name))),
       })),
     }));

@@ -1,7 +1,7 @@
 import { inputSite, readFactors, vocabularyStep, type FactorRecord } from "@mbs/artifacts";
-import { at, BadDataError, InterruptedError, type ArtifactStream, type Blas, type Solver } from "@mbs/contracts";
+import { at, BadDataError, InterruptedError, parseOptions, type ArtifactStream, type Blas, type Solver } from "@mbs/contracts";
 import { createBlas } from "@mbs/onnx";
-import { dependentDefaults, loadSolver, type InputMoment } from "@mbs/solvers";
+import { loadSolver, type InputMoment } from "@mbs/solvers";
 import { siteMoment } from "../../site/site-statistics.ts";
 import { readSite } from "../../site/site-weight.ts";
 import { lacksSite, requireFactors } from "../allocation-method.ts";
@@ -9,9 +9,9 @@ import { mixed, requireLanguages } from "../language-costs.ts";
 import { solveAlone } from "../lone-tensor.ts";
 import { measureOutputChange, priceOf, type OutputChanges, type Perturbation } from "../output-change.ts";
 import type { BitRequest } from "./bit-method.ts";
-import { measureSite, type MeasuredChoice, type TensorDamage } from "./choice-damage.ts";
+import { measureSite, type TensorDamage } from "./choice-damage.ts";
 import { readLanguageMoments, type LanguageMoments } from "./language-moments.ts";
-import { namesOf } from "./storage-choices.ts";
+import { choiceNamed, namesOf } from "./storage-choices.ts";
 
 /** Name of the choice that a tensor is rounded to where the change of the model's output is measured. */
 const trialName = "trial";
@@ -58,12 +58,10 @@ async function* sitesOf({
 /** Options that only cost time. */
 export const quick = { sweeps: 0, qep: 0 };
 
-/** A solver's options for a choice, with its defaults but for those that only cost time. */
-function optionsFor(solver: Solver, choice: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-  const defaults = Object.fromEntries(Object.entries(solver.options).map(([name, option]) => [name, option.default]));
-  const fast = Object.fromEntries(Object.entries(quick).filter(([name]) => Object.hasOwn(solver.options, name)));
-  const given = { ...defaults, ...fast, ...choice };
-  return { ...given, ...dependentDefaults(solver, given, { zeroPoints: "any", crossMoments: false }) };
+/** A solver's options, with its defaults but for those that only cost time. */
+function quickOptions({ name, options }: Solver): Readonly<Record<string, unknown>> {
+  const known = Object.entries(quick).filter(([option]) => Object.hasOwn(options, option));
+  return parseOptions(options, Object.fromEntries(known), name);
 }
 
 /** How the model's output changes with each tensor where that is rounded alone. */
@@ -73,7 +71,7 @@ function measureRounding(
   solver: Solver,
   blas: Blas,
 ): Promise<OutputChanges> {
-  const task = { solver, statistics: {}, options: optionsFor(solver, trial) };
+  const task = { solver, statistics: {}, options: quickOptions(solver), grid: trial };
   const { signal, warn } = context;
   const round: Perturbation = (weight) => solveAlone(task, weight, { blas, signal, warn });
   return measureOutputChange(model, segments, new Set(tensors.map(({ tensor }) => tensor)), round, context);
@@ -93,22 +91,24 @@ export async function measureDamage(request: BitRequest, mostRows: number): Prom
     const rows = mostRows === 0 ? Infinity : mostRows;
     const choices = new Map<string, TensorDamage>();
     const trials = new Map<string, TensorDamage>();
-    const names = new Map(tensors.map(({ step, site, choices: own }) => [JSON.stringify([step, site]), namesOf(own)]));
+    const grids = new Map(
+      tensors.map(({ step, site, choices: own }) => [
+        JSON.stringify([step, site]),
+        namesOf(own).map((name) => choiceNamed(own, name)),
+      ]),
+    );
     let sites = 0;
     for await (const { factor, moments } of sitesOf(request)) {
       const { weight } = await readSite(model, factor);
       const solver = factor.upper ? gptq : rtn;
-      const own = names.get(JSON.stringify([factor.step, factor.site]));
+      const own = grids.get(JSON.stringify([factor.step, factor.site]));
       if (weight.rows > 0 && own !== undefined) {
-        const measured = own.map((name): MeasuredChoice => ({
-          name,
-          options: optionsFor(solver, request.named(name).options),
-        }));
-        const all = { solver, choices: measured, rows };
+        const all = { solver, options: quickOptions(solver), choices: own, rows };
         for (const found of await measureSite(all, weight, factor, moments, { blas, signal, warn }))
           choices.set(found.tensor, found);
         if (inputs.segments !== undefined) {
-          const trial = { solver: rtn, choices: [{ name: trialName, options: optionsFor(rtn, request.trial) }], rows };
+          const choice = { name: trialName, grid: request.trial };
+          const trial = { solver: rtn, options: quickOptions(rtn), choices: [choice], rows };
           for (const found of await measureSite(trial, weight, factor, moments, { blas, signal, warn }))
             trials.set(found.tensor, found);
         }

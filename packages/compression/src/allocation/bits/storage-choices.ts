@@ -1,25 +1,17 @@
-import { at, InternalError, quoted, UsageError } from "@mbs/contracts";
+import type { TensorAllocation } from "@mbs/artifacts";
+import { at, InternalError, quoted, UsageError, type GroupGrid } from "@mbs/contracts";
 import { blockGrids, blockTypeNamed, fittingType, type BlockType } from "@mbs/gguf";
 import { bitLimits, codeBits } from "@mbs/numbers";
-import { isSymmetricAt } from "@mbs/solvers";
-import { storedBits, type CodeGrid } from "./bit-budget.ts";
+import { groupGrid, type GroupValues } from "@mbs/solvers";
+import { storedBits } from "./bit-budget.ts";
 
 /** What a tensor can be stored as, with what it takes. */
 export interface SizedChoice {
   /** Bits of a code, "3", or the block type that rows of this width get, "Q4_K". */
   readonly name: string;
+  readonly grid: TensorAllocation["grid"];
   /** All bits of the tensor, scales and zero points included. */
   readonly size: number;
-}
-
-/** What a tensor is stored as. */
-export interface Storage {
-  /** Of each code; 0 for a type. */
-  readonly bits: number;
-  /** The block type of GGUF; absent for codes in groups. */
-  readonly type?: string;
-  /** With which a solver rounds to it. */
-  readonly options: Readonly<Record<string, unknown>>;
 }
 
 /** What tensors can be stored as. */
@@ -29,19 +21,18 @@ export interface StorageChoices {
    * whole blocks. None where it stays as it is.
    */
   readonly of: (shape: { readonly rows: number; readonly columns: number }) => readonly SizedChoice[];
-  readonly named: (name: string) => Storage;
-  /** Options of a rounding of about the size that is chosen between, the same for all tensors. */
-  readonly trial: Readonly<Record<string, unknown>>;
+  /** Grid of a rounding of about the size that is chosen between, the same for all tensors. */
+  readonly trial: GroupGrid;
 }
 
 /** The names of some choices, each once. */
 export const namesOf = (choices: readonly SizedChoice[]): string[] => [...new Set(choices.map(({ name }) => name))];
 
-/** What the choice of this name takes. @throws {InternalError} where there is none */
-export function sizeOf(choices: readonly SizedChoice[], name: string): number {
+/** The choice of this name. @throws {InternalError} where there is none */
+export function choiceNamed(choices: readonly SizedChoice[], name: string): SizedChoice {
   const found = choices.find((choice) => choice.name === name);
   if (found === undefined) throw new InternalError(`no choice ${name} among ${namesOf(choices).join(", ")}`);
-  return found.size;
+  return found;
 }
 
 /** Bits of a trial. */
@@ -61,21 +52,12 @@ export function parseBits(texts: readonly string[]): number[] {
   );
 }
 
-/** Codes of some numbers of bits on grids of groups. */
-export function bitChoices(
-  texts: readonly string[],
-  {
-    groupSize,
-    symmetric,
-    minZeroPoint,
-  }: Partial<CodeGrid> & { readonly groupSize: number; readonly minZeroPoint?: number | undefined },
-): StorageChoices {
-  const allBits = parseBits(texts);
-  const gridOf = (bits: number) => ({ groupSize, symmetric: symmetric ?? isSymmetricAt(bits), minZeroPoint });
+/** Codes of some numbers of bits on grids of groups. @param values what is the same for all */
+export function bitChoices(texts: readonly string[], values: GroupValues): StorageChoices {
+  const grids = parseBits(texts).map((bits) => groupGrid(bits, values));
   return {
-    of: (shape) => allBits.map((bits) => ({ name: String(bits), size: storedBits(shape, bits, gridOf(bits)) })),
-    named: (name) => ({ bits: Number(name), options: { ...gridOf(Number(name)), bits: Number(name) } }),
-    trial: { ...gridOf(trialBits), bits: trialBits },
+    of: (shape) => grids.map((grid) => ({ name: String(grid.bits), grid, size: storedBits(shape, grid) })),
+    trial: groupGrid(trialBits, values),
   };
 }
 
@@ -100,9 +82,12 @@ export function typeChoices(names: readonly string[]): StorageChoices {
       const fitting = types.map(({ name }) => fittingType(name, columns));
       // rows that no blocks hold
       if (at(fitting, 0).plain !== undefined) return [];
-      return fitting.map((type) => ({ name: type.name, size: rows * columns * bitsOf(type) })).sort((a, b) => a.size - b.size);
+      const choices = fitting.map((type) => {
+        const grid = { kind: "blocks", type: type.name } as const;
+        return { name: type.name, grid, size: rows * columns * bitsOf(type) };
+      });
+      return choices.sort((a, b) => a.size - b.size);
     },
-    named: (name) => ({ bits: 0, type: name, options: { grid: name } }),
-    trial: { bits: trialBits, groupSize: trialGroup, symmetric: false },
+    trial: groupGrid(trialBits, { groupSize: trialGroup, symmetric: false }),
   };
 }

@@ -99,7 +99,11 @@ async function measurePruning(
   const diagonals = new Map(tensors.map(({ tensor, diagonal }) => [tensor, diagonal]));
   const options = { sparsity, useVariant: false };
   const prune: Perturbation = (weight) =>
-    solveAlone({ solver, statistics: { diagonal: diagonals.get(weight.tensor) }, options }, weight, { blas, signal, warn });
+    solveAlone({ solver, statistics: { diagonal: diagonals.get(weight.tensor) }, options, grid: { kind: "none" } }, weight, {
+      blas,
+      signal,
+      warn,
+    });
   try {
     return await measureOutputChange(model, segments, new Set(diagonals.keys()), prune, context);
   } finally {
@@ -199,7 +203,7 @@ export const pruningDamage: AllocationMethod = {
   needs: { chooses: "sparsity", statistics: "diagonal", segments: true },
   options,
   // masks cost little beside passes
-  work: () => ({ solver: "wanda", choices: [], rows: 0, passes }),
+  work: () => ({ solver: "wanda", options: {}, grids: [], rows: 0, passes }),
   async allocate(model, inputs, raw, context) {
     try {
       const values = parseOptions(parsed, raw, "allocate --method pruning-damage");

@@ -1,11 +1,10 @@
 import { at } from "@mbs/contracts";
-import type { AllocationWork, SolverStatistics, StageOptions } from "@mbs/contracts";
-import { mixtureNamed } from "@mbs/gguf";
+import type { AllocationWork, SolverStatistics } from "@mbs/contracts";
 import { inverseFactor } from "@mbs/numbers";
 import { createBlas, createGramKernel } from "@mbs/onnx";
 import type { OnnxBlas } from "@mbs/onnx";
-import { asksForBlocks, gridOf, hasSeparableRows, outputsByRow, readSolver, solverFailure } from "@mbs/solvers";
-import { middleOf, representative } from "../../plan/allocation-choices.ts";
+import { fittingGrid, hasSeparableRows, outputsByRow, readSolver, solverFailure } from "@mbs/solvers";
+import { middleOf } from "../../plan/allocated-grids.ts";
 import type { Recipe } from "../../recipe/recipe.ts";
 import { computedStatistics } from "../computed-statistics.ts";
 import { batchTokens } from "./forward-probe.ts";
@@ -53,11 +52,12 @@ export interface Probe {
 export async function measureSite(blas: OnnxBlas, width: number, { length, recipe, work, threads }: Probe): Promise<SiteRates> {
   const computed = computedStatistics(recipe);
   const none = { gram: 0, factor: 0, rounding: 0, roundingErrors: 0 };
-  const isRounded = work !== undefined && work.choices.length > 0;
-  const { compress } = representative(recipe);
+  const isRounded = work !== undefined && work.grids.length > 0;
+  const grid = middleOf(recipe.grids ?? []) ?? { kind: "none" };
+  const task = { ...(await readSolver(String(recipe.compress["solver"]), recipe.compress)), grid };
   if (!computed.gram && !isRounded) {
     const diagonal = noise(width).map((value) => value * value);
-    return { ...none, ...(await measureSolver(blas, width, { diagonal }, compress)) };
+    return { ...none, ...(await measureSolver(blas, width, { diagonal }, task)) };
   }
   const kernel = createGramKernel({ threads });
   try {
@@ -73,7 +73,7 @@ export async function measureSite(blas: OnnxBlas, width: number, { length, recip
     const upper = isFactored ? await inverseFactor(blas, gram.slice(), width) : undefined;
     const factor = isFactored ? await seconds(() => inverseFactor(blas, gram.slice(), width)) : 0;
     const known = { diagonal, gram, ...(upper && { upper }) };
-    const rowRates = await measureSolver(blas, width, computed.gram ? known : { diagonal }, compress);
+    const rowRates = await measureSolver(blas, width, computed.gram ? known : { diagonal }, task);
     return { ...none, gram: gramTime / rows, factor, ...rowRates, ...(await measureRounding(blas, width, known, work)) };
   } finally {
     await kernel.release();
@@ -88,21 +88,24 @@ interface ProbeInputs {
 }
 
 async function measureRounding(blas: OnnxBlas, width: number, inputs: ProbeInputs, work: AllocationWork | undefined) {
-  const choice = middleOf(work?.choices ?? []);
-  if (work === undefined || choice === undefined) return {};
-  const { solver, errors } = await measureSolver(blas, width, inputs, { solver: work.solver, ...choice }, false);
+  const grid = middleOf(work?.grids ?? []);
+  if (work === undefined || grid === undefined) return {};
+  const task = { ...(await readSolver(work.solver, work.options)), grid };
+  const { solver, errors } = await measureSolver(blas, width, inputs, task, false);
   return { rounding: solver, roundingErrors: errors };
 }
+
+/** What a probe is solved with. */
+type SolverTask = Awaited<ReturnType<typeof readSolver>>;
 
 /** @param splits whether threads may share the rows */
 async function measureSolver(
   blas: OnnxBlas,
   width: number,
   { diagonal, gram, upper }: ProbeInputs,
-  { solver: name, ...given }: StageOptions,
+  { solver, options, grid: wanted }: SolverTask,
   splits = true,
 ): Promise<RowRates> {
-  const { solver, options } = await readSolver(String(name), given);
   const factor = {
     order: Int32Array.from({ length: width }, (_, column) => column),
     // the order of columns does not change the amount of work
@@ -114,10 +117,9 @@ async function measureSolver(
   const languageDiagonals = [{ language: "en", weight: 1, values: diagonal }];
   // a solver reads what it needs, and what it needs is there
   const statistics = { factor, gram, crossMoment: gram, diagonal, languageDiagonals } as SolverStatistics;
-  // of a mixture the type of most tensors
-  const grid = gridOf(solver, options, width, (mixture) => mixtureNamed(mixture).base);
+  const grid = fittingGrid(wanted, width);
   // rows that are no whole blocks stay as they are
-  if (asksForBlocks(options) && grid.kind === "none") return { solver: 0, errors: 0 };
+  if (grid === undefined) return { solver: 0, errors: 0 };
   const parts = [{ tensor: "probe", firstRow: 0, rows: probeRows, grid }];
   const values = bell(probeRows * width);
   const own = splits && (await hasSeparableRows(solver)) ? createBlas({ threads: 1 }) : undefined;

@@ -1,0 +1,60 @@
+import { FailedPreconditionError } from "@mbs/contracts";
+import type { Grid, HeldGrids, Stage, StageOptions } from "@mbs/contracts";
+import { codeBits } from "@mbs/numbers";
+import { groupGrid, sharedValues } from "@mbs/solvers";
+import type { GridValues } from "@mbs/solvers";
+import { recipeKeys } from "../recipe/recipe-keys.ts";
+import { allocatesBits } from "../recipe/recipe.ts";
+import type { Recipe } from "../recipe/recipe.ts";
+import type { Stages } from "./known-stages.ts";
+
+/** The stage that writes the model. */
+const writerOf = (stages: Stages): Stage | undefined => stages.get(recipeKeys.assemble.stage);
+
+/** What the format of a recipe holds, best first. */
+export const heldBy = async (recipe: Recipe, stages: Stages): Promise<readonly HeldGrids[]> =>
+  (await writerOf(stages)?.holds?.(recipe.assemble)) ?? [];
+
+/**
+ * Options of `allocate` with the bits or types to choose from: those that the format holds, where the recipe does not say.
+ *
+ * @throws {FailedPreconditionError} where the format stores all tensors with the same bits
+ */
+export function withCandidates(recipe: Recipe, held: readonly HeldGrids[]): StageOptions | undefined {
+  const { allocate } = recipe;
+  if (allocate === undefined || !allocatesBits(recipe)) return allocate;
+  const blocks = held.find((grids) => grids.kind === "blocks" && grids.types.length > 0);
+  if (blocks?.kind === "blocks" && allocate["bits"] === undefined) {
+    const { types, mixture } = blocks;
+    return { types, mixture, ...allocate };
+  }
+  if (allocate["types"] !== undefined) return allocate;
+  const groups = held.find((grids) => grids.kind === "groups");
+  if (groups?.sameBits !== undefined) throw new FailedPreconditionError(groups.sameBits);
+  return { bits: (groups?.bits ?? codeBits).map(String), ...allocate };
+}
+
+/** A list as a recipe has it: one text, with commas, or several. */
+export const listOf = (value: unknown): string[] =>
+  Array.isArray(value) ? value : typeof value === "string" ? value.split(",") : [];
+
+/** The bits that an allocation chooses from; none where it chooses types. @param allocate completed by `withCandidates` */
+export const candidateBits = ({ types, bits }: StageOptions): number[] => (types === undefined ? listOf(bits).map(Number) : []);
+
+/**
+ * The grids that an allocation chooses from.
+ *
+ * @param allocate completed by `withCandidates`
+ * @param values options of compress, whose groups they have
+ */
+export const candidateGrids = (allocate: StageOptions, values: GridValues): readonly Grid[] =>
+  allocate["types"] === undefined
+    ? candidateBits(allocate).map((bits) => groupGrid(bits, values))
+    : listOf(allocate["types"]).map((type) => ({ kind: "blocks", type }));
+
+/** The one that stands for all where one must: the middle one. */
+export const middleOf = <Choice>(choices: readonly Choice[]): Choice | undefined => choices[Math.floor(choices.length / 2)];
+
+/** Grid options of the weights beside embedding and head, without bits where an allocation of a recipe chooses these. */
+export const valuesOfWeights = (recipe: Recipe, options: GridValues): GridValues =>
+  allocatesBits(recipe) ? sharedValues({ ...options, mixture: undefined, ...recipe.allocate }) : options;

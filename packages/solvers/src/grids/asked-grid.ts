@@ -1,0 +1,84 @@
+import type { Grid, GroupGrid, SiteWeight, Solver, SolverSetting, WeightPart, ZeroPoints } from "@mbs/contracts";
+import { fittingType, mixtureNamed } from "@mbs/gguf";
+import { sharedGroupOptions } from "./grid-options.ts";
+
+/** Options of grids, of whatever solver, parsed; absent where they were not given, or the solver has none. */
+export interface GridValues {
+  readonly bits?: number | undefined;
+  readonly groupSize?: number | undefined;
+  readonly symmetric?: boolean | undefined;
+  readonly minZeroPoint?: number | undefined;
+  readonly grid?: string | undefined;
+  readonly mixture?: string | undefined;
+}
+
+/** Those of groups beside bits. */
+export type GroupValues = Pick<GridValues, "groupSize" | "symmetric" | "minZeroPoint">;
+
+type Rounding = Pick<Solver, "grids">;
+
+/** Whether options ask for blocks of GGUF. */
+export const asksForBlocks = ({ grid, mixture }: GridValues): boolean => grid !== undefined || mixture !== undefined;
+
+/**
+ * Whether grids are symmetric where nothing asks for either. Up to 3 bits an asymmetric one loses less than a symmetric one of as
+ * many bits a weight, zero points counted: docs/quantisers.md.
+ */
+const isSymmetricAt = (bits: number): boolean => bits > 3;
+
+/** The grid of groups with so many bits, by the other options. */
+export function groupGrid(
+  bits: number,
+  { groupSize = sharedGroupOptions.groupSize.default, symmetric = isSymmetricAt(bits), minZeroPoint }: GroupValues,
+): GroupGrid {
+  const zeroPoints: ZeroPoints = symmetric ? "middle" : minZeroPoint === 1 ? "from-one" : "any";
+  return { kind: "groups", bits, groupSize, zeroPoints };
+}
+
+/** The grid that options of a solver ask for, whatever rows it is for; of a mixture the type of most tensors. */
+export function askedGrid({ grids = [] }: Rounding, values: GridValues): Grid {
+  const { bits, grid, mixture } = values;
+  const type = grid ?? (mixture === undefined ? undefined : mixtureNamed(mixture).base);
+  if (type !== undefined && grids.includes("blocks")) return { kind: "blocks", type };
+  return bits !== undefined && grids.includes("groups") ? groupGrid(bits, values) : { kind: "none" };
+}
+
+/** A grid for rows of so many columns: a type falls back where they are no whole blocks of it. @returns undefined where no blocks hold them */
+export function fittingGrid(grid: Grid, columns: number): Grid | undefined {
+  if (grid.kind !== "blocks") return grid;
+  const type = fittingType(grid.type, columns);
+  return type.plain === undefined ? { kind: "blocks", type: type.name } : undefined;
+}
+
+/**
+ * Values of grid options that were not given, by what a run's format likes: the types of its mixture, or else the zero points that
+ * it holds.
+ *
+ * @param grids of the solver
+ * @param bits all that tensors may get, where an allocation chooses; default those of the options
+ * @returns nothing where the options ask for blocks already, or for no grid; of several bits what is the same for all
+ */
+export function gridDefaults(
+  { grids = [] }: Rounding,
+  values: GridValues,
+  { zeroPoints, mixture }: Pick<SolverSetting, "zeroPoints" | "mixture">,
+  bits: readonly number[] = values.bits === undefined ? [] : [values.bits],
+): Pick<GridValues, "mixture" | "symmetric" | "minZeroPoint"> {
+  if (asksForBlocks(values) || bits.length === 0 || !grids.includes("groups")) return {};
+  if (mixture !== undefined && grids.includes("blocks")) return { mixture };
+  const all = bits.map((own) => values.symmetric ?? (zeroPoints === "middle" || isSymmetricAt(own)));
+  const [first] = all;
+  return {
+    ...(all.every((own) => own === first) && { symmetric: first }),
+    ...(all.includes(false) && zeroPoints === "from-one" && { minZeroPoint: 1 }),
+  };
+}
+
+/** A weight without its grids. */
+type BareWeight = Omit<SiteWeight, "parts"> & { readonly parts: readonly Omit<WeightPart, "grid">[] };
+
+/** A weight all of whose parts are rounded to one grid. */
+export const withGrid = (grid: Grid, weight: BareWeight): SiteWeight => ({
+  ...weight,
+  parts: weight.parts.map((part) => ({ ...part, grid })),
+});
