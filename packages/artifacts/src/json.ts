@@ -19,7 +19,7 @@ const kinds: Readonly<Record<FieldKind, { readonly name: string; readonly fits: 
 };
 
 /** What is wrong with the first field of `value` that is not of its shape; undefined where all are. */
-export function misfit(shape: Readonly<Record<string, FieldShape>>, value: unknown): string | undefined {
+export function shapeFault(shape: Readonly<Record<string, FieldShape>>, value: unknown): string | undefined {
   if (!isObject(value)) return "the summary is no JSON object";
   for (const [field, wanted] of Object.entries(shape)) {
     const found = Object.hasOwn(value, field) ? value[field] : undefined;

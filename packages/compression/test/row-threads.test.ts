@@ -12,7 +12,7 @@ import {
   type SolverStatistics,
 } from "@mbs/contracts";
 import { createBlas } from "@mbs/onnx";
-import { agreementMisfit, askedGrid, loadSolver, shapeMisfit, solverOptions, withGrid } from "@mbs/solvers";
+import { agreementFault, askedGrid, loadSolver, shapeFault, solverOptions, withGrid } from "@mbs/solvers";
 import { processorSeconds } from "../../../tools/test/processor-seconds.ts";
 import { makeFactor } from "./tiny-site.ts";
 import { test } from "uvu";
@@ -81,8 +81,8 @@ test("threads give what one gives", async () => {
         });
         const split = await threads.solve(task, idle);
         assert.equal(await threads.solve(task, idle), split, "the same bytes again");
-        assert.is(agreementMisfit(weight, split), undefined);
-        assert.is(shapeMisfit(weight, split), undefined);
+        assert.is(agreementFault(weight, split), undefined);
+        assert.is(shapeFault(weight, split), undefined);
         assert.equal(split.quantised?.groupOf, whole.quantised?.groupOf);
         const differs = new Set<number>();
         for (const [index, value] of whole.values.entries())

@@ -3,7 +3,7 @@ import type { ArtifactStream, Batch, ColumnType, Field, Schema } from "./batch.t
 import { InternalError, InterruptedError, MbsError, errorOfTag, isErrorTag } from "./errors.ts";
 import type { ErrorTag } from "./errors.ts";
 import { isObject } from "./is-object.ts";
-import { isTexts, optionsMisfit, settled } from "./load-code.ts";
+import { isTexts, optionsFault, settled } from "./load-code.ts";
 import type { OptionTable } from "./options.ts";
 import { quoted } from "./printable.ts";
 import type { Stage } from "./stage.ts";
@@ -50,7 +50,7 @@ const isField = (field: unknown): field is Field =>
   isObject(field) && typeof field["name"] === "string" && Object.hasOwn(columnTypes, String(field["type"]));
 
 /** What keeps a value from being the stream of a declared output, or undefined. */
-function streamMisfit(kind: string, stream: unknown): string | undefined {
+function streamFault(kind: string, stream: unknown): string | undefined {
   if (!isObject(stream) || !isObject(stream["schema"])) return "is no stream: { schema, batches }";
   const { batches, schema } = stream as { batches: unknown; schema: Partial<Schema> };
   if (!isObject(batches) || !(Symbol.asyncIterator in batches)) return "has no batches that can be iterated with for await";
@@ -61,11 +61,11 @@ function streamMisfit(kind: string, stream: unknown): string | undefined {
   }
   const reserved = Object.keys(schema.metadata).find((key) => key.startsWith("mbs."));
   if (reserved !== undefined) return `has the metadata ${quoted(reserved)}; names that begin with mbs. are reserved`;
-  return fieldsMisfit(schema.fields);
+  return fieldsFault(schema.fields);
 }
 
 /** What keeps a value from being the columns of an artifact, or undefined. */
-function fieldsMisfit(fields: unknown): string | undefined {
+function fieldsFault(fields: unknown): string | undefined {
   if (!Array.isArray(fields) || fields.length === 0 || fields.length > mostFields)
     return `has no list of 1 to ${mostFields} fields`;
   if (!fields.every(isField)) {
@@ -77,7 +77,7 @@ function fieldsMisfit(fields: unknown): string | undefined {
 }
 
 /** What keeps a batch from fitting its schema, or undefined. */
-function batchMisfit({ fields }: Schema, batch: unknown): string | undefined {
+function batchFault({ fields }: Schema, batch: unknown): string | undefined {
   if (!isObject(batch) || !Number.isSafeInteger(batch["rows"]) || !isObject(batch["columns"])) return "is no { rows, columns }";
   const { rows, columns } = batch as unknown as Batch;
   for (const { name, type } of fields) {
@@ -124,7 +124,7 @@ async function* checkedBatches(
     for (;;) {
       const next = await untilStopped(iterator.next(), signal);
       if (next.done === true) return;
-      const wrong = batchMisfit(schema, next.value);
+      const wrong = batchFault(schema, next.value);
       if (wrong !== undefined) throw new Error(`batch ${done} of its output ${output} ${wrong}`);
       yield next.value as Batch;
       done += 1;
@@ -161,7 +161,7 @@ export function guardedStage(stage: Stage, loadedFrom: string, checkSchema: (sch
       moreOptions: (raw) =>
         asked(async () => {
           const table: unknown = await moreOptions.call(stage, raw);
-          const wrong = optionsMisfit(table);
+          const wrong = optionsFault(table);
           if (wrong !== undefined) throw new Error(`moreOptions: ${wrong}`);
           return table as OptionTable;
         }),
@@ -173,7 +173,7 @@ export function guardedStage(stage: Stage, loadedFrom: string, checkSchema: (sch
         const entries = Object.entries(stage.outputs).map(([output, { kind }]): [string, ArtifactStream] => {
           const stream = isObject(outputs) ? outputs[output] : undefined;
           if (stream === undefined) throw new Error(`it made no output ${output}`);
-          const wrong = streamMisfit(kind, stream);
+          const wrong = streamFault(kind, stream);
           if (wrong !== undefined) throw new Error(`its output ${output} ${wrong}`);
           const { schema } = stream as ArtifactStream;
           try {

@@ -36,7 +36,7 @@ const optionName = /^(?!no[A-Z])[a-z][A-Za-z0-9]*$/;
 /** Whether a value is a list of strings. */
 export const isTexts = (value: unknown): boolean => Array.isArray(value) && value.every((item) => typeof item === "string");
 
-const checkMisfit = ({ check }: Readonly<Record<string, unknown>>): string | undefined =>
+const checkFault = ({ check }: Readonly<Record<string, unknown>>): string | undefined =>
   check === undefined || typeof check === "function" ? undefined : "a check that is no function";
 
 /** The kinds of options, each with what else it must have. */
@@ -44,16 +44,16 @@ const optionKinds: Readonly<Record<Option["kind"], (option: Readonly<Record<stri
   integer: () => undefined,
   number: () => undefined,
   flag: () => undefined,
-  text: checkMisfit,
+  text: checkFault,
   choice: ({ choices }) => (isTexts(choices) ? undefined : "no list of choices"),
-  list: checkMisfit,
+  list: checkFault,
   resource: ({ resource }) =>
     resourceKinds.some((kind) => kind === resource) ? undefined : `no resource: one of ${resourceKinds.join(", ")}`,
   code: ({ builtIn }) => (isTexts(builtIn) ? undefined : "no list builtIn"),
 };
 
 /** What keeps a value from being the declaration of an option, or undefined. */
-function optionMisfit(option: unknown): string | undefined {
+function optionFault(option: unknown): string | undefined {
   if (!isObject(option)) return "is no object";
   const { kind, description } = option;
   if (typeof kind !== "string" || !Object.hasOwn(optionKinds, kind)) {
@@ -74,10 +74,10 @@ function optionMisfit(option: unknown): string | undefined {
 }
 
 /** What keeps a value from being a table of options, or undefined where it is one. */
-export function optionsMisfit(options: unknown): string | undefined {
+export function optionsFault(options: unknown): string | undefined {
   if (!isObject(options)) return "its options are not a table of options";
   for (const [name, option] of Object.entries(options)) {
-    const wrong = optionMisfit(option);
+    const wrong = optionFault(option);
     if (wrong !== undefined) return `its option ${quoted(name)} ${wrong}`;
   }
   const strange = Object.keys(options).find((name) => !optionName.test(name));
@@ -136,7 +136,7 @@ export interface CodeKind {
   /** Names of what the program itself has, for messages. */
   readonly known: readonly string[];
   /** What keeps a default export from being one, or undefined. */
-  readonly misfit: (value: unknown) => string | undefined;
+  readonly faultOf: (value: unknown) => string | undefined;
   /** Where to read on: "@mbs/contracts, defineSolver". */
   readonly reference: string;
 }
@@ -150,7 +150,7 @@ export interface CodeKind {
  */
 export async function loadCode(
   nameOrPath: string,
-  { noun, known, misfit, reference }: CodeKind,
+  { noun, known, faultOf, reference }: CodeKind,
   folder: string = process.cwd(),
 ): Promise<unknown> {
   let path: string;
@@ -174,7 +174,7 @@ export async function loadCode(
     );
   }
   const found = isObject(module) ? module["default"] : undefined;
-  const wrong = misfit(found);
+  const wrong = faultOf(found);
   if (wrong === undefined) return found;
   throw new UsageError(`${nameOrPath} is no ${noun}: ${wrong}; see ${reference}`, { [noun]: nameOrPath });
 }

@@ -1,6 +1,6 @@
 import { guardedStage } from "./guarded-stage.ts";
 import { isObject } from "./is-object.ts";
-import { isTexts, loadCode, optionsMisfit } from "./load-code.ts";
+import { isTexts, loadCode, optionsFault } from "./load-code.ts";
 import type { Schema } from "./batch.ts";
 import type { Stage } from "./stage.ts";
 
@@ -17,7 +17,7 @@ const isOutput = (output: unknown): boolean =>
   isObject(output) && stageName.test(String(output["kind"])) && typeof output["description"] === "string";
 
 /** What keeps a value from being a stage, or undefined where it has the shape of one. */
-export function stageMisfit(stage: unknown): string | undefined {
+export function stageFault(stage: unknown): string | undefined {
   if (!isObject(stage)) return "it has no default export that is a stage object";
   if (typeof stage["solve"] === "function") return "it is a solver: name it with --solver, or under compress in a recipe";
   const { name, summary, examples, inputs, outputs, options, run } = stage;
@@ -34,7 +34,7 @@ export function stageMisfit(stage: unknown): string | undefined {
   for (const key of ["moreOptions", "holds", "allocationNeeds", "allocationWork", "checkPlan"]) {
     if (stage[key] !== undefined && typeof stage[key] !== "function") return `its ${key} is not a function`;
   }
-  return optionsMisfit(options) ?? (typeof run === "function" ? undefined : "its run is not a function");
+  return optionsFault(options) ?? (typeof run === "function" ? undefined : "its run is not a function");
 }
 
 /**
@@ -50,6 +50,6 @@ export async function loadStage(
   known: readonly string[],
   checkSchema: (schema: Schema) => void = () => undefined,
 ): Promise<Stage> {
-  const kind = { noun: "stage", known, misfit: stageMisfit, reference: "@mbs/contracts, defineStage" };
+  const kind = { noun: "stage", known, faultOf: stageFault, reference: "@mbs/contracts, defineStage" };
   return guardedStage((await loadCode(nameOrPath, kind)) as Stage, nameOrPath, checkSchema);
 }

@@ -1,4 +1,4 @@
-import { defineStage, isObject, MbsError, optionsMisfit, UsageError } from "@mbs/contracts";
+import { defineStage, isObject, MbsError, optionsFault, UsageError } from "@mbs/contracts";
 import type { Batch, Schema, Stage } from "@mbs/contracts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -151,9 +151,9 @@ test("a stage of defineStage gets its options parsed and misses no required inpu
 
 test("a table of options has kinds that there are", () => {
   const description = "an option";
-  assert.is(optionsMisfit({ a: { kind: "number", description }, b: { kind: "choice", choices: ["x"], description } }), undefined);
+  assert.is(optionsFault({ a: { kind: "number", description }, b: { kind: "choice", choices: ["x"], description } }), undefined);
   for (const resource of resourceKinds) {
-    assert.is(optionsMisfit({ a: { kind: "resource", resource, description } }), undefined, resource);
+    assert.is(optionsFault({ a: { kind: "resource", resource, description } }), undefined, resource);
   }
   for (const [table, message] of [
     [5, /not a table of options/],
@@ -170,7 +170,7 @@ test("a table of options has kinds that there are", () => {
     [{ a: { kind: "number", description, excludes: "b" } }, /has excludes that are no list of names/],
     [{ noMask: { kind: "flag", description } }, /is no name in camelCase, or begins with "no"/],
   ] as const) {
-    assert.match(optionsMisfit(table) ?? "", message);
+    assert.match(optionsFault(table) ?? "", message);
   }
 });
 

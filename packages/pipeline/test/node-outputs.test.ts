@@ -30,7 +30,7 @@ const nodes: readonly PlanNode[] = [
   node("far", "intermediate", ["first"]),
   node("kept", "intermediate", ["near"]),
   node("result", "intermediate", ["near"], { result: "file.arrow" }),
-  node("layers", "final", ["near", "kept"], { follows: "kept" }),
+  node("layers", "final", ["near", "kept"], { affinity: "kept" }),
   node("second", "checkpoint", ["layers", "far", "result"]),
 ];
 

@@ -182,7 +182,7 @@ test("what does not go with an allocation of types is refused with the remedy", 
 test("each shard has its own states and captures, whose statistics are added before they are used", async () => {
   const nodes = await nodesOf({ propagation: "true-sequential", shards: 2, compress: { solver: "gptq", qep: 0 } });
   assert.equal(
-    nodes.slice(0, 9).map(({ id, options, inputs, follows }) => [id, options["shard"], Object.values(inputs).flat(), follows]),
+    nodes.slice(0, 9).map(({ id, options, inputs, affinity }) => [id, options["shard"], Object.values(inputs).flat(), affinity]),
     [
       ["sample", undefined, [], undefined],
       ["propagate.embedding.shard-1", "1/2", ["sample"], undefined],
@@ -196,7 +196,7 @@ test("each shard has its own states and captures, whose statistics are added bef
     ],
   );
   const propagate = nodes.find(({ id }) => id === "propagate.h.0.shard-2");
-  assert.is(propagate?.follows, "capture.h.0.mlp.shard-2");
+  assert.is(propagate?.affinity, "capture.h.0.mlp.shard-2");
   assert.equal(propagate?.inputs, {
     source: ["propagate.embedding.shard-2"],
     layers: ["compress.h.0.qkv", "compress.h.0.mlp"],
@@ -206,7 +206,7 @@ test("each shard has its own states and captures, whose statistics are added bef
 const rounds = (nodes: readonly PlanNode[]) =>
   nodes
     .filter(({ stage, id }) => ["compress", "join-layers"].includes(stage) && id.includes("h.0"))
-    .map(({ id, options, inputs, isPart, follows }) => [id, options["rows"], Object.values(inputs).flat(), isPart, follows]);
+    .map(({ id, options, inputs, isPart, affinity }) => [id, options["rows"], Object.values(inputs).flat(), isPart, affinity]);
 
 test("large sites are compressed in shards of rows, by a solver whose rows are independent", async () => {
   const large = outlineOf({ qkv: [12288, 4096], output: [256, 4096] });

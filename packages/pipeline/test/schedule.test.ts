@@ -5,14 +5,14 @@ import { Schedule } from "../src/run/schedule.ts";
 
 const test = suite("schedule");
 
-const node = (id: string, source: readonly string[], follows?: string): PlanNode => ({
+const node = (id: string, source: readonly string[], affinity?: string): PlanNode => ({
   id,
   stage: "stage",
   section: [],
   options: {},
   inputs: { source },
   after: [],
-  ...(follows !== undefined && { follows }),
+  ...(affinity !== undefined && { affinity }),
 });
 
 const nothing: ReadonlySet<string> = new Set();
@@ -74,7 +74,7 @@ test("one worker alone takes nodes in the order of the plan, whatever it has at 
   }
 });
 
-test("a node that follows another waits for the worker that ran that one", () => {
+test("a node with an affinity waits for the worker that ran that one", () => {
   const nodes = [...states, node("capture-1", ["states-1"], "states-2")];
   const schedule = new Schedule<string>(nodes, {
     pending: new Set(["capture-1"]),

@@ -29,6 +29,6 @@ export {
 } from "./row-parts.ts";
 export { joinRows, rowsOf } from "./row-slices.ts";
 export type { RowRange } from "./row-slices.ts";
-export { agreementMisfit, nonfiniteValue, shapeMisfit } from "./contract/solution-misfit.ts";
+export { agreementFault, nonfiniteValue, shapeFault } from "./contract/solution-fault.ts";
 export { dependentDefaults, solverFailure } from "./contract/solver-calls.ts";
 export { solvers } from "./solver-map.ts";

@@ -1,5 +1,5 @@
 import { BadDataError, InternalError, type ArtifactStream } from "@mbs/contracts";
-import { canonicalJson, misfit, parseJson } from "../json.ts";
+import { canonicalJson, shapeFault, parseJson } from "../json.ts";
 import type { FactorsMetadata } from "../kinds/metadata.ts";
 import type { FactorRecord, FactorSummary, LanguageDiagonalRecord } from "../kinds/records.ts";
 import { cutPanels, denseLayout, joinPanels, packedLayout, type Layout } from "../rows/panels.ts";
@@ -51,7 +51,7 @@ function stackDiagonals(what: string, summary: FactorSummary, diagonals: readonl
 async function* toRows(items: Items<FactorRecord>): AsyncGenerator<Row<"factors">> {
   for await (const { step, site, width, summary, order, diagonal, gram, crossMoment, upper, languageDiagonals } of items) {
     const what = `factor of ${step} ${site}`;
-    const wrong = misfit(summaryShape, summary);
+    const wrong = shapeFault(summaryShape, summary);
     if (wrong !== undefined) throw new InternalError(`${what}: ${wrong}`, { step, site });
     if (summary.factorised !== (upper !== undefined)) {
       throw new InternalError(`${what}: upper must be there exactly when the summary says factorised`, { step, site });
@@ -74,7 +74,7 @@ function parseSummary(what: string, row: Row<"factors">): FactorSummary {
   if (row.part !== "summary")
     throw new BadDataError(`${what}: begins with ${JSON.stringify(row.part)} instead of its summary; factor again`, { what });
   const summary = parseJson(row.info);
-  const wrong = misfit(summaryShape, summary);
+  const wrong = shapeFault(summaryShape, summary);
   if (wrong !== undefined) throw new BadDataError(`${what}: ${wrong}; factor again`, { what });
   return summary as FactorSummary;
 }

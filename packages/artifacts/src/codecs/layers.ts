@@ -1,5 +1,5 @@
 import { BadDataError, FailedPreconditionError, InternalError, type ArtifactStream } from "@mbs/contracts";
-import { canonicalJson, misfit, parseJson } from "../json.ts";
+import { canonicalJson, shapeFault, parseJson } from "../json.ts";
 import { parseMetadata } from "../kinds/metadata.ts";
 import type { LayersMetadata } from "../kinds/metadata.ts";
 import type { LayerRecord, LayerSummary, TensorData, TensorDtype } from "../kinds/records.ts";
@@ -46,7 +46,7 @@ const layoutOf = (dtype: TensorDtype, rows: number, columns: number): Layout =>
 async function* toRows(items: Items<LayerRecord>, checked: boolean): AsyncGenerator<Row<"layers">> {
   for await (const layer of items) {
     const { step, site, tensor, summary } = layer;
-    const wrong = misfit(summaryShape, summary);
+    const wrong = shapeFault(summaryShape, summary);
     if (wrong !== undefined) throw new InternalError(`layer ${tensor}: ${wrong}`, { tensor });
     const head = { step, site, tensor };
     yield {
@@ -83,7 +83,7 @@ function parseSummary(row: Row<"layers">): LayerSummary {
     );
   }
   const summary = parseJson(row.info);
-  const wrong = misfit(summaryShape, summary);
+  const wrong = shapeFault(summaryShape, summary);
   if (wrong !== undefined) throw new BadDataError(`layer ${row.tensor}: ${wrong}; compress again`, { tensor: row.tensor });
   return summary as LayerSummary;
 }

@@ -13,10 +13,10 @@ import {
 import { blockTypeNamed } from "@mbs/gguf";
 import { roundTo, type WeightDtype } from "@mbs/numbers";
 import {
-  agreementMisfit,
+  agreementFault,
   nonfiniteValue,
   outputsByRow,
-  shapeMisfit,
+  shapeFault,
   simplerSolver,
   solverFailure,
   solverOptions,
@@ -65,19 +65,19 @@ async function fallbackFor(
 
 /** Refuses a solution that breaks the contract: a third-party solver may be plain JavaScript. */
 function requireSolution(name: string, where: string, weight: SiteWeight, solution: unknown): asserts solution is Solution {
-  const refuse = (misfit: string | undefined): void => {
-    if (misfit === undefined) return;
-    throw new InternalError(`solver ${name} at ${where} ${misfit}; it breaks the contract of solvers (@mbs/contracts, Solver)`, {
+  const refuse = (fault: string | undefined): void => {
+    if (fault === undefined) return;
+    throw new InternalError(`solver ${name} at ${where} ${fault}; it breaks the contract of solvers (@mbs/contracts, Solver)`, {
       solver: name,
     });
   };
-  refuse(shapeMisfit(weight, solution));
+  refuse(shapeFault(weight, solution));
   const shaped = solution as Solution;
   const nonfinite = nonfiniteValue(weight, shaped);
   if (nonfinite !== undefined) {
     throw new InternalError(`solver ${name} at ${where} made ${nonfinite}; factor with more --damping`, { solver: name });
   }
-  refuse(agreementMisfit(weight, shaped));
+  refuse(agreementFault(weight, shaped));
 }
 
 /**

@@ -38,7 +38,7 @@ function planSteps(add: Add, recipe: Recipe, outline: ModelOutline, segments: st
       const before = walk;
       const { statistics, captures } = captureFrom(add, recipe, { id: `capture${suffix}`, options }, states, (shard) => ({
         inputs: { ...given, ...(denseStates && { denseStates: [at(dense, shard)] }) },
-        ...(before && { follows: at(before, shard) }),
+        ...(before && { affinity: at(before, shard) }),
       }));
       if (sites !== undefined) walk = captures;
       if (recipe.similarity && index === 0 && sites === undefined) {
@@ -53,7 +53,7 @@ function planSteps(add: Add, recipe: Recipe, outline: ModelOutline, segments: st
     // Only the head reads the states after the last step.
     if (!isLast || isAsked) {
       const [before, beforeDense, held] = [states, dense, walk];
-      const following = (shard: number): Pick<PlanNode, "follows"> => (held === undefined ? {} : { follows: at(held, shard) });
+      const following = (shard: number): Pick<PlanNode, "affinity"> => (held === undefined ? {} : { affinity: at(held, shard) });
       if (denseStates && !isLast) {
         dense = propagateFrom(add, recipe, { id: `propagate.dense.${step.name}`, options: forward }, (shard) => ({
           inputs: { source: [at(beforeDense, shard)] },
@@ -128,11 +128,11 @@ export function planWithFaults(recipe: Recipe, outline: ModelOutline, modelFolde
   const faults: UsageError[] = [];
   /** What an entry of `stages` may read: ids of nodes by key of the recipe, or by name of an earlier entry. */
   const sources = new Map<string, string[]>();
-  const add: Add = ({ aside = false, key, ...node }) => {
+  const add: Add = ({ isSide = false, key, ...node }) => {
     const { id, stage, section = [stage] } = node;
     nodes.push({ after: [], ...node, section });
     const source = key ?? (section[0] === "stages" ? id : stage);
-    if (!aside) sources.set(source, [...(sources.get(source) ?? []), id]);
+    if (!isSide) sources.set(source, [...(sources.get(source) ?? []), id]);
     return id;
   };
   const { model, corpus } = recipe;

@@ -240,7 +240,7 @@ export class Engine {
       outcome,
     });
     try {
-      const { id, stage, options, follows } = node;
+      const { id, stage, options, affinity } = node;
       const done = await worker.run(
         {
           id,
@@ -249,7 +249,7 @@ export class Engine {
           inputs: this.#inputAddresses(node),
           when: this.#whenWritten(node, worker),
           height,
-          ...(follows !== undefined && { follows }),
+          ...(affinity !== undefined && { affinity }),
         },
         {
           signal,

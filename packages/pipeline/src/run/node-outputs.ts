@@ -41,10 +41,10 @@ export function outputsOf(
   const idsWhere = (isOne: (node: PlanNode) => boolean): Set<string> => new Set(nodes.filter(isOne).map(({ id }) => id));
   const readers = readersOf(nodes);
   const readByOthers = new Set(
-    nodes.flatMap(({ inputs, follows }) =>
+    nodes.flatMap(({ inputs, affinity }) =>
       Object.values(inputs)
         .flat()
-        .filter((id) => id !== follows),
+        .filter((id) => id !== affinity),
     ),
   );
   const isCheckpoint = (node: PlanNode): boolean => firstOutput(stageOf(node)).checkpoint === true;

@@ -16,8 +16,8 @@ export interface NodeTask {
   readonly inputs: Readonly<Record<string, readonly string[]>>;
   /** When its output is written. */
   readonly when: WriteTime;
-  /** Id of the node that it follows in the plan, where there is one. */
-  readonly follows?: string;
+  /** Id of the node that it has an affinity to, where there is one. */
+  readonly affinity?: string;
   /** Nodes on the longest way from it to the end of the plan, itself included: of several, the largest is the most urgent. */
   readonly height: number;
 }

@@ -69,7 +69,7 @@ class ReadyNodes {
 /**
  * Says which node runs next on a worker: bookkeeping alone, for the engine and for the simulation of larger clusters.
  *
- * A node can run when all that it reads is done. One that follows another goes to the worker that ran that one, and waits for
+ * A node can run when all that it reads is done. One with an affinity to another goes to the worker that ran that one, and waits for
  * it. Of the others a worker takes first what reads its own work, last what reads the work of another worker that is free too,
  * and otherwise what has the longest way to the end of the plan. What another free worker would take first, and has made the
  * input of, is left to that one: a shard that moved to a worker that has one already would stay there for a whole step. One
@@ -142,7 +142,7 @@ export class Schedule<Worker> {
   #canRun(worker: Worker, node: PlanNode): boolean {
     const { takes } = this.#rules;
     if (!takes(worker, node)) return false;
-    const owner = node.follows === undefined ? undefined : this.#ranBy.get(node.follows);
+    const owner = node.affinity === undefined ? undefined : this.#ranBy.get(node.affinity);
     return owner === undefined || this.#isSame(owner, worker) || !takes(owner, node);
   }
 

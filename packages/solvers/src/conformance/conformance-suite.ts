@@ -8,8 +8,8 @@ import { solverOptions } from "../grids/grid-options.ts";
 import { unscaledChange } from "../grids/channel-scaling.ts";
 import { outputByRow } from "../output-error.ts";
 import { joinRows, rowsOf } from "../row-slices.ts";
-import { agreementMisfit, nonfiniteValue, shapeMisfit } from "../contract/solution-misfit.ts";
-import { solverMisfit } from "../contract/solver-shape.ts";
+import { agreementFault, nonfiniteValue, shapeFault } from "../contract/solution-fault.ts";
+import { solverFault } from "../contract/solver-shape.ts";
 import { plainBlas } from "./plain-blas.ts";
 import { ConformanceError, require, requireNone, requirePlanned, requireSame } from "./requirements.ts";
 import { makeSampleSite, type SampleShape, type SampleSite } from "./sample-site.ts";
@@ -127,9 +127,9 @@ export function conformanceSuite(solver: Solver, settings: ConformanceSettings =
       async run() {
         const site = await sampleFor(raw, shape);
         const solution = await solve(solver, raw, site);
-        requireNone(shapeMisfit(site.weight, solution));
+        requireNone(shapeFault(site.weight, solution));
         requireNone(nonfiniteValue(site.weight, solution));
-        requireNone(agreementMisfit(site.weight, solution));
+        requireNone(agreementFault(site.weight, solution));
         const parsed = parseOptions(solverOptions(solver), raw, solver.name);
         const planned = plannedCodesOf(solver, parsed, site.statistics.factor.orderName, askedGrid(solver, parsed));
         if (planned !== "unknown") requirePlanned(site.weight, solution, planned);
@@ -140,7 +140,7 @@ export function conformanceSuite(solver: Solver, settings: ConformanceSettings =
       async run() {
         const { weight, statistics } = await sampleFor(raw, mainShape);
         const fixed = { ...weight, scalable: false };
-        requireNone(shapeMisfit(fixed, await solve(solver, raw, { weight: fixed, statistics })));
+        requireNone(shapeFault(fixed, await solve(solver, raw, { weight: fixed, statistics })));
       },
     },
     {
@@ -215,7 +215,7 @@ export function conformanceSuite(solver: Solver, settings: ConformanceSettings =
   const declared: ConformanceCheck = {
     name: `${solver.name}: has the shape of a solver`,
     async run() {
-      requireNone(solverMisfit(solver));
+      requireNone(solverFault(solver));
     },
   };
   return [

@@ -1,6 +1,6 @@
 import { loadCode, type Solver } from "@mbs/contracts";
 import { solvers } from "../solver-map.ts";
-import { solverMisfit } from "./solver-shape.ts";
+import { solverFault } from "./solver-shape.ts";
 
 /**
  * Finds a solver by the name of a built-in one, by a path such as `./mine.js`, or by the name of an installed package. The
@@ -12,6 +12,6 @@ import { solverMisfit } from "./solver-shape.ts";
 export async function loadSolver(nameOrPath: string, folder: string = process.cwd()): Promise<Solver> {
   const ours = solvers.get(nameOrPath);
   if (ours) return ours();
-  const kind = { noun: "solver", known: [...solvers.keys()], misfit: solverMisfit, reference: "@mbs/contracts, defineSolver" };
+  const kind = { noun: "solver", known: [...solvers.keys()], faultOf: solverFault, reference: "@mbs/contracts, defineSolver" };
   return (await loadCode(nameOrPath, kind, folder)) as Solver;
 }

@@ -1,4 +1,4 @@
-import { isObject, optionsMisfit } from "@mbs/contracts";
+import { isObject, optionsFault } from "@mbs/contracts";
 import { gridOptionNames } from "../grids/grid-options.ts";
 
 const statisticNames: readonly string[] = ["factor", "diagonal", "gram", "crossMoment", "languageDiagonals"];
@@ -6,7 +6,7 @@ const statisticNames: readonly string[] = ["factor", "diagonal", "gram", "crossM
 const isKind = (kind: unknown): boolean => kind === "groups" || kind === "blocks" || kind === "none";
 
 /** What keeps a value from being a solver, or undefined where it has the shape of one. */
-export function solverMisfit(solver: unknown): string | undefined {
+export function solverFault(solver: unknown): string | undefined {
   if (!isObject(solver)) return "it has no default export that is a solver object";
   for (const key of ["name", "source", "summary"]) {
     if (typeof solver[key] !== "string" || solver[key] === "") return `its ${key} is not a text`;
@@ -30,7 +30,7 @@ export function solverMisfit(solver: unknown): string | undefined {
   if (grids !== undefined && !(Array.isArray(grids) && grids.every(isKind))) {
     return "its grids are not a list of groups, blocks and none";
   }
-  const wrongOptions = optionsMisfit(options);
+  const wrongOptions = optionsFault(options);
   if (wrongOptions !== undefined) return wrongOptions;
   const names = Object.keys(options as object);
   const taken = grids === undefined ? undefined : names.find((name) => gridOptionNames.includes(name));

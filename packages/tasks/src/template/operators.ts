@@ -23,16 +23,19 @@ export function typeName(value: PythonValue): string {
   return typeof value === "number" ? "int" : typeof value === "boolean" ? "bool" : "function";
 }
 
-function misfit(operator: string, left: PythonValue, right: PythonValue): never {
+function refuseOperands(operator: string, left: PythonValue, right: PythonValue): never {
   throw new BadDataError(`${typeName(left)} ${operator} ${typeName(right)} is not possible: ${repr(left)}, ${repr(right)}`);
 }
 
 /** Whether an item is in a list, a key in a dict, a text in a text. */
 export function contains(container: PythonValue, item: PythonValue): boolean {
-  if (typeof container === "string") return typeof item === "string" ? container.includes(item) : misfit("in", item, container);
+  if (typeof container === "string")
+    return typeof item === "string" ? container.includes(item) : refuseOperands("in", item, container);
   if (container instanceof Map) return Array.from(container.keys()).some((key) => areEqual(key, item));
   const items = container instanceof Tuple ? container.items : container;
-  return Array.isArray(items) ? items.some((other) => areEqual(other as PythonValue, item)) : misfit("in", item, container);
+  return Array.isArray(items)
+    ? items.some((other) => areEqual(other as PythonValue, item))
+    : refuseOperands("in", item, container);
 }
 
 /** -1, 0 or 1, as Python orders numbers, texts by code point, and lists item by item. */
@@ -42,7 +45,7 @@ export function compare(left: PythonValue, right: PythonValue): number {
   if (typeof left === "string" && typeof right === "string") return compareTexts(left, right);
   const [items, others] = [left, right].map((value) => (value instanceof Tuple ? value.items : value));
   if (!Array.isArray(items) || !Array.isArray(others) || Array.isArray(left) !== Array.isArray(right))
-    return misfit("<", left, right);
+    return refuseOperands("<", left, right);
   for (const [index, item] of (items as PythonValue[]).entries()) {
     if (index >= others.length) return 1;
     const order = areEqual(item, others[index] as PythonValue) ? 0 : compare(item, others[index] as PythonValue);
@@ -108,9 +111,9 @@ function arithmetic(operator: string, left: PythonValue, right: PythonValue): Py
     if (repeated !== undefined) return repeated;
   }
   const [first, second] = [numberOf(left), numberOf(right)];
-  if (first === undefined || second === undefined) return misfit(operator, left, right);
+  if (first === undefined || second === undefined) return refuseOperands(operator, left, right);
   const result = calculate(operator, first, second);
-  if (result === undefined) return misfit(operator, left, right);
+  if (result === undefined) return refuseOperands(operator, left, right);
   const isFloat = left instanceof Float || right instanceof Float || operator === "/" || (operator === "**" && second < 0);
   if (isFloat) return new Float(result);
   if (Number.isSafeInteger(result)) return result;

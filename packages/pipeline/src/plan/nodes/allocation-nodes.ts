@@ -47,7 +47,7 @@ export function allocateBeforehand(add: Add, recipe: Recipe, segments: string): 
   const { statistics: captured } = captureFrom(
     add,
     recipe,
-    { id: "capture.allocate", options: statistics, aside: true },
+    { id: "capture.allocate", options: statistics, isSide: true },
     segments,
   );
   const options = isGram ? recipe.factor : { ...recipe.factor, upper: "off" };
@@ -56,8 +56,8 @@ export function allocateBeforehand(add: Add, recipe: Recipe, segments: string): 
     stage: "factor",
     options,
     inputs: { statistics: [captured] },
-    follows: captured,
-    aside: true,
+    affinity: captured,
+    isSide: true,
   });
   return allocateFrom(add, recipe, allocationInputs(recipe, { segments, statistics: captured, factors }));
 }

@@ -14,7 +14,7 @@ interface Captured {
 }
 
 /** Adds the statistics of all shards, always in the same tree. */
-function addShards(add: Add, id: string, captures: readonly string[], aside: boolean): string {
+function addShards(add: Add, id: string, captures: readonly string[], isSide: boolean): string {
   const [only] = captures;
   if (captures.length === 1 && only !== undefined) return only;
   const isLast = captures.length <= mostAdded;
@@ -32,10 +32,10 @@ function addShards(add: Add, id: string, captures: readonly string[], aside: boo
       section: ["shards"],
       options: {},
       inputs: { statistics: group },
-      ...(isLast && !aside ? { key: "capture" } : { aside: true }),
+      ...(isLast && !isSide ? { key: "capture" } : { isSide: true }),
     });
   });
-  return addShards(add, id, added, aside);
+  return addShards(add, id, added, isSide);
 }
 
 /** Names of the shards of a recipe, as `--shard` takes them; one that is undefined where all segments stay together. */
@@ -46,14 +46,14 @@ const shardsOf = ({ shards }: Recipe): readonly (string | undefined)[] =>
  * Statistics of all segments.
  *
  * @param sources segments, which every shard reads, or the states of each shard
- * @param more further inputs, and the node that it follows, by shard
+ * @param more further inputs, and the node that it has an affinity to, by shard
  */
 export function captureFrom(
   add: Add,
   recipe: Recipe,
-  { id, options, aside = false }: { readonly id: string; readonly options: StageOptions; readonly aside?: boolean },
+  { id, options, isSide = false }: { readonly id: string; readonly options: StageOptions; readonly isSide?: boolean },
   sources: string | readonly string[],
-  more: (shard: number) => Pick<PlanNode, "inputs" | "follows"> = () => ({ inputs: {} }),
+  more: (shard: number) => Pick<PlanNode, "inputs" | "affinity"> = () => ({ inputs: {} }),
 ): Captured {
   const captures = shardsOf(recipe).map((shard, index) => {
     const { inputs, ...others } = more(index);
@@ -63,18 +63,18 @@ export function captureFrom(
       options: typeof sources === "string" && shard !== undefined ? { ...options, shard } : options,
       inputs: { source: [typeof sources === "string" ? sources : at(sources, index)], ...inputs },
       ...others,
-      ...((aside || shard !== undefined) && { aside: true }),
+      ...((isSide || shard !== undefined) && { isSide: true }),
     });
   });
-  return { statistics: addShards(add, id.replace(/^capture/, "add"), captures, aside), captures };
+  return { statistics: addShards(add, id.replace(/^capture/, "add"), captures, isSide), captures };
 }
 
 /** A node of `propagate` for each shard. */
 export function propagateFrom(
   add: Add,
   recipe: Recipe,
-  { id, options, aside = false }: { readonly id: string; readonly options: StageOptions; readonly aside?: boolean },
-  more: (shard: number) => Pick<PlanNode, "inputs" | "follows">,
+  { id, options, isSide = false }: { readonly id: string; readonly options: StageOptions; readonly isSide?: boolean },
+  more: (shard: number) => Pick<PlanNode, "inputs" | "affinity">,
   isFirst = false,
 ): string[] {
   return shardsOf(recipe).map((shard, index) =>
@@ -83,7 +83,7 @@ export function propagateFrom(
       stage: "propagate",
       options: isFirst && shard !== undefined ? { ...options, shard } : options,
       ...more(index),
-      ...(aside && { aside }),
+      ...(isSide && { isSide }),
     }),
   );
 }
@@ -106,15 +106,15 @@ export const compareLanguages = (add: Add, statistics: string): string =>
 /** Compares languages by the input of the first step, from the states before it. */
 export function compareInputs(add: Add, recipe: Recipe, { steps }: ModelOutline, states: readonly string[]): void {
   const options = { ...forwardOptions(recipe), site: [inputSite] };
-  const capture = { id: `capture.${at(steps, 0).name}.input`, options, aside: true };
+  const capture = { id: `capture.${at(steps, 0).name}.input`, options, isSide: true };
   compareLanguages(add, captureFrom(add, recipe, capture, states).statistics);
 }
 
-export const embedFrom = (add: Add, recipe: Recipe, segments: string, aside = false): string[] =>
+export const embedFrom = (add: Add, recipe: Recipe, segments: string, isSide = false): string[] =>
   propagateFrom(
     add,
     recipe,
-    { id: "propagate.embedding", options: forwardOptions(recipe), aside },
+    { id: "propagate.embedding", options: forwardOptions(recipe), isSide },
     () => ({ inputs: { source: [segments] } }),
     true,
   );

@@ -22,7 +22,7 @@ export function compressFrom(
   recipe: Recipe,
   suffix: string,
   { factors, allocation, withVocabulary = false }: CompressInputs,
-  part: Pick<NewNode, "isPart" | "aside" | "follows"> & { readonly rows?: string } = {},
+  part: Pick<NewNode, "isPart" | "isSide" | "affinity"> & { readonly rows?: string } = {},
 ): string {
   const { rows, ...more } = part;
   const { vocabulary, ...options } = recipe.compress;
@@ -39,7 +39,7 @@ export function compressFrom(
       ...(factors !== undefined && { factors: [factors] }),
       ...(allocation !== undefined && { allocation: [allocation] }),
     },
-    ...(factors !== undefined && { follows: factors }),
+    ...(factors !== undefined && { affinity: factors }),
     ...more,
   });
 }
@@ -70,9 +70,9 @@ export function compressRound(
     compressFrom(add, recipe, `${suffix}.rows-${index + 1}`, inputs, {
       rows: `${index + 1}/${count}`,
       isPart: true,
-      aside: true,
+      isSide: true,
       // the others go to any worker that is free
-      ...(index > 0 && { follows: undefined }),
+      ...(index > 0 && { affinity: undefined }),
     }),
   );
   return add({
@@ -91,7 +91,7 @@ export const factorsFrom = (add: Add, recipe: Recipe, suffix: string, statistics
     stage: "factor",
     options: recipe.factor,
     inputs: { statistics: [statistics] },
-    follows: statistics,
+    affinity: statistics,
   });
 
 /** Factors and layers of all steps from the dense model's statistics: shards of the steps apart. */

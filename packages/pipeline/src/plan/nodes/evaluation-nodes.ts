@@ -29,7 +29,7 @@ function scoreModels(add: Add, recipe: Recipe, section: string, { suffix, models
       id: `evaluate${suffix}.shard-${index + 1}`,
       options: { ...options, shard: `${index + 1}/${shards}` },
       isPart: true,
-      aside: true,
+      isSide: true,
     }),
   );
   add({

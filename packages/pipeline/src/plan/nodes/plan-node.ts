@@ -31,7 +31,7 @@ export interface PlanNode {
   /** Ids of nodes that must be done though their outputs are not read as artifacts. */
   readonly after: readonly string[];
   /** Id of an earlier node whose values it goes on from, or whose output it alone reads: the worker that ran it has them at hand. */
-  readonly follows?: string;
+  readonly affinity?: string;
   /** True where its output is a part of what another node joins, and needed by that one alone. */
   readonly isPart?: boolean;
   /** File of the output folder that its output is copied to at the end of the run; absent where it stays among the artifacts. */
@@ -54,7 +54,7 @@ export interface NewNode extends Omit<PlanNode, "after" | "section"> {
   readonly after?: readonly string[];
   readonly section?: readonly string[];
   /** True for a node outside the main chain; entries of `stages` cannot read it. */
-  readonly aside?: boolean;
+  readonly isSide?: boolean;
   /** The key by which entries of `stages` read it, where that is not its stage. */
   readonly key?: string;
 }

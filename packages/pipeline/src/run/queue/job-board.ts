@@ -32,9 +32,9 @@ export interface BoardOptions {
 /** A job, and how the queue treats it. */
 export interface Asked {
   readonly work: JobWork;
-  /** Id of its node, and of the one that it follows. */
+  /** Id of its node, and of the one that it has an affinity to. */
   readonly node: string;
-  readonly follows?: string | undefined;
+  readonly affinity?: string | undefined;
   readonly height: number;
   /** Whether its result is in the store. */
   readonly isThere: (address: string) => Promise<boolean>;
@@ -203,12 +203,12 @@ export class JobBoard {
   }
 
   /** The queue that a job goes to: of its label, of the worker that ran the node before it, or of all. */
-  async #homeOf({ work, follows }: Asked): Promise<Home> {
+  async #homeOf({ work, affinity }: Asked): Promise<Home> {
     const { processors, labels } = this.#options;
     const since = performance.now();
     const label = Object.hasOwn(labels, work.stage) ? labels[work.stage] : undefined;
     if (label !== undefined) return { queue: queueNames.ofLabel(label, processors), since };
-    const before = follows === undefined ? undefined : this.#ranBy.get(follows);
+    const before = affinity === undefined ? undefined : this.#ranBy.get(affinity);
     const isThere = before !== undefined && (await this.#isPresent(before));
     return isThere
       ? { queue: queueNames.ofWorker(before), worker: before, since }
@@ -254,7 +254,7 @@ export class JobBoard {
     );
     // one that has just begun stays, if its worker is there
     if (!isRemoved && !isGone) return home;
-    if (asked.follows !== undefined) this.#ranBy.delete(asked.follows);
+    if (asked.affinity !== undefined) this.#ranBy.delete(asked.affinity);
     return this.#look(id, await this.#homeOf(asked), asked, true);
   }
 

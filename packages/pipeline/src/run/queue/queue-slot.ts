@@ -39,7 +39,7 @@ export class QueueSlot implements NodeWorker {
 
   async run(task: NodeTask, context: TaskContext): Promise<NodeDone> {
     const { board, artifacts, stages, resources, threads, processors } = this.#tools;
-    const { id, inputs, follows, height } = task;
+    const { id, inputs, affinity, height } = task;
     const { signal } = context;
     await artifacts.publish(inputsOf(task), signal);
     const stage: Stage = stageOf(stages, task.stage);
@@ -47,7 +47,7 @@ export class QueueSlot implements NodeWorker {
     const work = { stage: stage.name, options, inputs, threads, processors };
     const isThere = (made: string): Promise<boolean> => artifacts.isShared(made, signal);
     try {
-      const { address, worker } = await board.ask({ work, node: id, follows, height, isThere }, context);
+      const { address, worker } = await board.ask({ work, node: id, affinity, height, isThere }, context);
       return { address, worker };
     } catch (cause) {
       if (cause instanceof InputLostError) await artifacts.removeDamaged(cause.addresses);

@@ -13,7 +13,7 @@ function firstOf(checks: Iterable<string | false>): string | undefined {
   return undefined;
 }
 
-function* quantisedMisfits({ rows, columns }: SiteWeight, quantised: unknown): Generator<string | false> {
+function* quantisedFaults({ rows, columns }: SiteWeight, quantised: unknown): Generator<string | false> {
   if (!isObject(quantised)) return yield `handed back ${kindOf(quantised)} for quantised`;
   const { bits, groupSize, symmetric, codes, scales, zeros, groupOf } = quantised;
   if (typeof bits !== "number" || !Number.isInteger(bits) || bits < 1 || bits > 8)
@@ -52,7 +52,7 @@ function rowBytes(type: string, columns: number): number {
   return (columns / values) * bytes;
 }
 
-function* blockMisfits({ columns, parts }: SiteWeight, blocks: unknown): Generator<string | false> {
+function* blockFaults({ columns, parts }: SiteWeight, blocks: unknown): Generator<string | false> {
   const isAsked = parts.some(({ grid }) => grid.kind === "blocks");
   if (blocks === undefined) return yield isAsked && "handed back no blocks, and its weight asks for them";
   if (!(blocks instanceof Uint8Array)) return yield "handed back blocks that are no Uint8Array";
@@ -64,7 +64,7 @@ function* blockMisfits({ columns, parts }: SiteWeight, blocks: unknown): Generat
   yield blocks.length !== wanted && `handed back ${blocks.length} bytes of blocks, ${wanted} expected`;
 }
 
-function* shapeMisfits(weight: SiteWeight, solution: unknown): Generator<string | false> {
+function* shapeFaults(weight: SiteWeight, solution: unknown): Generator<string | false> {
   if (!isObject(solution)) return yield `handed back ${kindOf(solution)}, not a solution`;
   const { rows, columns, scalable } = weight;
   const { values, mask, quantised, inputScale, blocks } = solution;
@@ -82,12 +82,12 @@ function* shapeMisfits(weight: SiteWeight, solution: unknown): Generator<string 
     const channel = inputScale.find((value) => !Number.isFinite(value) || value <= 0);
     yield channel !== undefined && `has an input scale ${channel}`;
   }
-  yield* blockMisfits(weight, blocks);
-  if (quantised !== undefined) yield* quantisedMisfits(weight, quantised);
+  yield* blockFaults(weight, blocks);
+  if (quantised !== undefined) yield* quantisedFaults(weight, quantised);
 }
 
 /** What keeps a value from being a solution for this weight, or undefined where it has the shape of one. */
-export const shapeMisfit = (weight: SiteWeight, solution: unknown): string | undefined => firstOf(shapeMisfits(weight, solution));
+export const shapeFault = (weight: SiteWeight, solution: unknown): string | undefined => firstOf(shapeFaults(weight, solution));
 
 /** The first value that is not finite, and where; undefined where all are. */
 export function nonfiniteValue({ columns }: SiteWeight, { values }: Solution): string | undefined {
@@ -95,7 +95,7 @@ export function nonfiniteValue({ columns }: SiteWeight, { values }: Solution): s
   return wrong < 0 ? undefined : `${values[wrong]} at ${position(wrong, columns)}`;
 }
 
-function dequantisedMisfit(columns: number, values: Float32Array, quantised: QuantisedWeight): string | false {
+function dequantisedFault(columns: number, values: Float32Array, quantised: QuantisedWeight): string | false {
   const wrong = firstOffCode(values, quantised, columns);
   return (
     wrong !== undefined && `has the value ${wrong.value} at ${position(wrong.index, columns)}, its code says ${wrong.expected}`
@@ -103,7 +103,7 @@ function dequantisedMisfit(columns: number, values: Float32Array, quantised: Qua
 }
 
 /** @param blocks of the right length */
-function blocksMisfit({ columns, parts }: SiteWeight, values: Float32Array, blocks: Uint8Array): string | false {
+function blocksFault({ columns, parts }: SiteWeight, values: Float32Array, blocks: Uint8Array): string | false {
   let from = 0;
   for (const { grid, firstRow, rows } of parts) {
     if (grid.kind !== "blocks") continue;
@@ -119,13 +119,13 @@ function blocksMisfit({ columns, parts }: SiteWeight, values: Float32Array, bloc
   return false;
 }
 
-function scalesMisfit({ scales }: QuantisedWeight, dtype: SiteWeight["scaleDtype"] = "f32"): string | false {
+function scalesFault({ scales }: QuantisedWeight, dtype: SiteWeight["scaleDtype"] = "f32"): string | false {
   const rounded = roundTo(dtype, scales);
   const wrong = scales.find((scale, index) => scale !== rounded[index]);
   return wrong !== undefined && `has the scale ${wrong}, which is none of ${dtype}: the weight's scaleDtype asks for those`;
 }
 
-function maskMisfit(columns: number, values: Float32Array, mask: Uint8Array): string | false {
+function maskFault(columns: number, values: Float32Array, mask: Uint8Array): string | false {
   const kept = firstUnmasked(values, mask);
   return kept >= 0 && `has ${values[kept]} at ${position(kept, columns)}, which the mask says is pruned`;
 }
@@ -135,13 +135,13 @@ function maskMisfit(columns: number, values: Float32Array, mask: Uint8Array): st
  *
  * @param solution of the right shape
  */
-export function agreementMisfit(weight: SiteWeight, solution: Solution): string | undefined {
+export function agreementFault(weight: SiteWeight, solution: Solution): string | undefined {
   const { columns, scaleDtype } = weight;
   const { values, mask, quantised, blocks } = solution;
   return firstOf([
-    blocks !== undefined && blocksMisfit(weight, values, blocks),
-    quantised !== undefined && dequantisedMisfit(columns, values, quantised),
-    quantised !== undefined && scalesMisfit(quantised, scaleDtype),
-    mask !== undefined && maskMisfit(columns, values, mask),
+    blocks !== undefined && blocksFault(weight, values, blocks),
+    quantised !== undefined && dequantisedFault(columns, values, quantised),
+    quantised !== undefined && scalesFault(quantised, scaleDtype),
+    mask !== undefined && maskFault(columns, values, mask),
   ]);
 }
