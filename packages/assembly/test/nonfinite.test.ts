@@ -110,13 +110,21 @@ test("with --allow-nonfinite such a tensor keeps its bytes, blocks of others are
   assert.ok(warnings.includes(`1 tensor has NaN or Inf, written as it is: ${tensor}`), warnings.join("\n"));
 });
 
+test("with --allow-nonfinite a norm with NaN is F32, as programs expect of vectors", async () => {
+  const { folder } = await withValue("layers.0.input_layernorm.weight", 3, NaN);
+  const { folder: written } = await write(folder, { format: "gguf", type: "Q8_0", allowNonfinite: true });
+  const norm = (await readTensors(written)).get("blk.0.attn_norm.weight");
+  assert.is(norm?.type, "F32");
+  assert.ok(Number.isNaN(norm.bytes.readFloatLE(12)));
+});
+
 test("a number that half precision does not hold is refused for F16, with its tensor", async () => {
   const { folder: source } = await write(sound, { dtype: "f32", withLayers: true });
   const { folder, tensor } = await withValue(linear, 5, 1e5, source);
   await refused(
     folder,
     { format: "gguf", type: "F16" },
-    new RegExp(`^tensor ${tensor}: values have 100000, which half precision`),
+    new RegExp(`^tensor ${tensor}: values have 100000, which F16 does not hold`),
   );
   await write(folder, { format: "gguf", type: "BF16" });
 });

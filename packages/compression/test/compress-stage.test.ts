@@ -1,5 +1,6 @@
 import { writeFileSync } from "node:fs";
-import { readFile, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
   collect,
@@ -351,6 +352,25 @@ test("a tensor with NaN is refused, or left alone on request", async () => {
     assert.match(context.warnings.join(), /dense_h_to_4h.weight has NaN or Inf and stays uncompressed/);
     await model.close();
   });
+});
+
+test("a weight that is too large for any scale is refused with its tensor", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "mbs-large-"));
+  try {
+    const model = join(folder, "model");
+    await cp(new URL("../../models/test/fixtures/forward/llama-grouped-f32", import.meta.url), model, { recursive: true });
+    const name = putValue(model, "layers.0.mlp.up_proj.weight", 3, -3.3e38);
+    const run = async (more: object) => {
+      const { layers } = await compress.run({}, { model, withoutFactors: true, ...more }, recordingContext());
+      assert.ok(layers);
+      return collect(readLayers(layers));
+    };
+    const expected = new RegExp(`tensor ${name} has -3\\.\\d+e\\+38, which is too large for any scale`);
+    await rejects(run({ solver: "rtn" }), BadDataError, expected);
+    assert.ok((await run({ solver: "magnitude", sparsity: 0.5 })).some(({ tensor }) => tensor === name));
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 });
 
 test("without factors, a norm with Inf is refused before a weight is compressed", async () => {

@@ -2,7 +2,7 @@ export { blockTypeNamed, blockTypes, bytesIn, isReadable, readableTypes } from "
 export type { BlockType } from "./blocks/block-types.ts";
 export { fittingType, replacedBy } from "./blocks/fitting-type.ts";
 export type { BlockEncoder } from "./encoders/block-encoder.ts";
-export { blockEncoders, encodeValues, writableTypes } from "./encoders/encode-values.ts";
+export { blockEncoders, encodeValues, largestBlockValue, writableTypes } from "./encoders/encode-values.ts";
 export { chooseTypes, mixtureNamed, roundsNothing, typeMixtures } from "./mixtures/type-mixtures.ts";
 export type { MixtureFacts, TypedShape, TypeMixture } from "./mixtures/type-mixtures.ts";
 export { readGgufHeader } from "./file/gguf-header.ts";

@@ -66,7 +66,18 @@ test("refuses a type that is only read, one that does not exist, and scales beyo
   assert.match(String(large), /need a scale of -125000, which half precision does not hold/);
   const plain = refusal(() => encodeValues(blockTypeNamed("F16"), Float32Array.of(1, -65_520)));
   assert.instance(plain, BadDataError);
-  assert.match(String(plain), /values have -65520, which half precision does not hold; take another type than F16/);
+  assert.match(String(plain), /values have -65520, which F16 does not hold; take another type than F16/);
+});
+
+test("refuses a value that no block holds, in every type, though all scales may look sound", () => {
+  for (const size of [2e9, 1e20, 3e38]) {
+    for (const name of blockEncoders.keys()) {
+      const values = Float32Array.from({ length: 256 }, (_, index) => (index === 5 ? size : Math.sin(index)));
+      assert.match(String(refusal(() => encodeValues(blockTypeNamed(name), values))), "which no block of " + name, `${size}`);
+    }
+  }
+  const rounded = refusal(() => encodeValues(blockTypeNamed("BF16"), Float32Array.of(1, 3.4028234e38)));
+  assert.match(String(rounded), /which BF16 does not hold/);
 });
 
 test.run();

@@ -1,6 +1,6 @@
 import { encodeFiles } from "@mbs/artifacts";
 import type { FilePiece } from "@mbs/artifacts";
-import { defineStage, formatBytes } from "@mbs/contracts";
+import { at, BadDataError, defineStage, formatBytes } from "@mbs/contracts";
 import type { OptionTable, StageContext } from "@mbs/contracts";
 import {
   cardFile,
@@ -16,7 +16,7 @@ import {
   writeSafetensors,
 } from "@mbs/models";
 import type { ArchitectureModel, OutputFile, RotationRecord } from "@mbs/models";
-import { hasHadamard } from "@mbs/numbers";
+import { findNonfinite, hasHadamard } from "@mbs/numbers";
 import { createDoubleBlas } from "@mbs/onnx";
 import { rotatedTensors } from "./rotated-tensors.ts";
 import type { RotatedTensor } from "./rotated-tensors.ts";
@@ -42,6 +42,16 @@ const options = {
 
 const bytesOf = (tensors: readonly RotatedTensor[]): number => tensors.reduce((sum, { info }) => sum + info.bytes, 0);
 
+/** @throws {BadDataError} where rotated values are too large for float32, with tensor and index; `first` is that of the first one */
+function requireFinite(tensor: string, values: Float32Array, first: number): void {
+  const wrong = findNonfinite(values);
+  if (wrong < 0) return;
+  throw new BadDataError(
+    `tensor ${tensor} would have ${at(values, wrong)} at index ${first + wrong} once it is rotated: weights and norms of the source are too large; repair the model`,
+    { tensor, index: first + wrong },
+  );
+}
+
 const asBytes = ({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array => new Uint8Array(buffer, byteOffset, byteLength);
 
 function weightFile(path: string, tensors: readonly RotatedTensor[], onTensor: () => void): OutputFile {
@@ -51,7 +61,12 @@ function weightFile(path: string, tensors: readonly RotatedTensor[], onTensor: (
     path,
     content: () =>
       writeSafetensors(infos, { format: "pt" }, async function* read({ name }) {
-        for await (const values of byName.get(name)?.values() ?? []) yield asBytes(values);
+        let first = 0;
+        for await (const values of byName.get(name)?.values() ?? []) {
+          requireFinite(name, values, first);
+          first += values.length;
+          yield asBytes(values);
+        }
         onTensor();
       }),
   };

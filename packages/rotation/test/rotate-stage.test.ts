@@ -139,6 +139,19 @@ async function refusal(model: string, options: Record<string, unknown> = {}): Pr
   throw new Error(`${model} was rotated`);
 }
 
+test("weights that become infinite are refused with tensor and index", async () => {
+  const norms = await withValues(
+    root,
+    "llama-grouped-f32",
+    "model.layers.0.post_attention_layernorm.weight",
+    (values) => void values.fill(3e38),
+  );
+  assert.match(
+    (await refusal(norms)).message,
+    /tensor model\.layers\.0\.mlp\.\S+ would have \S+ at index \d+ once it is rotated/,
+  );
+});
+
 test("what would not be exact is refused with the reason", async () => {
   const cases: readonly (readonly [string, Record<string, unknown>, RegExp])[] = [
     [

@@ -27,6 +27,12 @@ const broken: readonly (readonly [string, Readonly<Record<string, string>>, RegE
     /a\.yaml cannot be read as YAML: .*alias/,
   ],
   ["lists in lists", { "a.yaml": `${plain}metadata: ${"[".repeat(500)}${"]".repeat(500)}\n` }, /deeper than 100 levels/],
+  [
+    "a binary value",
+    { "a.yaml": plain.replace("text: a", "text: !!binary aGFsbG8=") },
+    /a\.yaml has a value with a tag that tasks do not/,
+  ],
+  ["a set", { "a.yaml": plain.replace("target: b", "target: !!set {a, b}") }, /a\.yaml has a value with a tag that tasks do not/],
   ["an include of itself", { "a.yaml": `include: b\n${plain}`, b: "include: b\n" }, /"t", but .*b includes itself/],
   ["an include of nothing", { "a.yaml": `include: nope\n${plain}` }, /"t", but .*nope, which a task names, does not exist/],
   ["an include of a device", { "a.yaml": `include: /dev/zero\n${plain}` }, /zero (?:is no regular file|.*does not exist)/],

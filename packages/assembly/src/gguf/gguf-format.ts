@@ -64,7 +64,7 @@ function typesOfLayers({ tensors }: GgufPlan, layers: LayerSpool): ReadonlyMap<s
 }
 
 /**
- * The dtypes of tensors with NaN or Inf, by name: they stay as in the source, since blocks would damage what is beside such a
+ * The types of tensors with NaN or Inf, by name: matrices stay as in the source, since blocks would damage what is beside such a
  * value. Empty where such tensors are refused, as soon as they are read.
  */
 async function typesOfNonfinite(
@@ -79,7 +79,10 @@ async function typesOfNonfinite(
     const stored = sources.filter((source) => !layers.summaries.has(source));
     await requireFiniteWeights(model, stored);
     const wrong = stored.find((source) => checkpoint.nonfinite.has(source));
-    if (wrong !== undefined) types.set(name, blockTypeNamed((checkpoint.info(wrong).dtype ?? model.dtype).toUpperCase()));
+    // programs expect vectors as F32, which holds a NaN as it is
+    const isVector = wrong !== undefined && checkpoint.info(wrong).shape.length === 1;
+    const dtype = isVector || wrong === undefined ? "f32" : (checkpoint.info(wrong).dtype ?? model.dtype);
+    if (wrong !== undefined) types.set(name, blockTypeNamed(dtype.toUpperCase()));
   }
   return types;
 }

@@ -4,7 +4,7 @@ import type { Model, SiteTensor } from "@mbs/models";
 import { rowsOfShard, splitLongRows, type RowRange } from "@mbs/solvers";
 import type { ChoiceOf } from "../assignment/tensor-choice.ts";
 import type { Work } from "./compressed-inputs.ts";
-import { cutSite, findSite, readSite, scaleDtypeOf, type LoadedSite } from "./site-weight.ts";
+import { cutSite, findSite, readSite, requireRange, scaleDtypeOf, type LoadedSite } from "./site-weight.ts";
 
 /** Weights of a site that are solved at a time. */
 export interface SitePiece extends LoadedSite {
@@ -43,6 +43,7 @@ async function* readRows(
     const numbers = chosen.subarray(firstRow, firstRow + rows);
     const values = await model.checkpoint.readRowsF32(tensor, numbers);
     const isSkipped = model.checkpoint.nonfinite.has(tensor);
+    if (!isSkipped) requireRange(tensor, values, choice.grid);
     yield {
       ...shared,
       weight: {

@@ -1,4 +1,5 @@
-import { at, BadDataError, type Shards, type SiteWeight, type WeightPart } from "@mbs/contracts";
+import { at, BadDataError, type Grid, type Shards, type SiteWeight, type WeightPart } from "@mbs/contracts";
+import { largestBlockValue } from "@mbs/gguf";
 import { compressibleSteps, type Model, type ScaledTensor, type Site } from "@mbs/models";
 import type { WeightDtype } from "@mbs/numbers";
 import { rowsOf, rowsOfShard } from "@mbs/solvers";
@@ -54,6 +55,21 @@ export function scaleDtypeOf(model: Model, dtypes: readonly WeightDtype[]): Weig
   return (["bf16", "f16"] as const).find((dtype) => written.includes(dtype)) ?? "f32";
 }
 
+/** Four times as much is infinite in float32: the range of a group, and with it its scale, has to be finite. */
+const largestGroupValue = 2 ** 126;
+
+/** @throws {BadDataError} on a value that is too large for its grid */
+export function requireRange(tensor: string, values: Float32Array, { kind }: Grid): void {
+  if (kind === "none") return;
+  const largest = kind === "groups" ? largestGroupValue : largestBlockValue;
+  const index = values.findIndex((value) => Math.abs(value) > largest);
+  if (index < 0) return;
+  throw new BadDataError(
+    `tensor ${tensor} has ${at(values, index)}, which is too large for any scale; repair the model, or take a solver that does not round`,
+    { tensor },
+  );
+}
+
 /** The site of a model, embedding and head among them. @throws {BadDataError} where it has none, or one of another width */
 export function findSite(model: Model, { step, site, width }: SiteInput): Site {
   const steps = compressibleSteps(model);
@@ -89,6 +105,7 @@ export async function readSite(
     }
     const choice = choiceOf({ step, tensor, columns: width });
     if (choice === undefined) continue;
+    requireRange(tensor, values, choice.grid);
     tensors.push({ choice, tensor, rows, values, dtype: model.checkpoint.info(tensor).dtype ?? model.dtype });
   }
   const rows = tensors.reduce((sum, { rows: own }) => sum + own, 0);

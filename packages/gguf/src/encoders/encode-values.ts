@@ -43,12 +43,29 @@ const emptyBlocks = (count: number, { values, subBlocks }: BlockEncoder): BlockC
   subOffsets: new Uint8Array(count * subBlocks),
 });
 
-/** @throws {BadDataError} where half precision makes a number infinite */
-function checkHalves(values: Float32Array, halves: Uint8Array): void {
-  const index = findNonfiniteStored("f16", halves);
+/**
+ * No block holds a larger value: its scale is a half, at most 65,504, times a scale of a sub-block and a code of at most 128 each.
+ * Sums of squares of larger ones may be infinite in float32, so that sub-blocks would get a wrong scale unseen.
+ */
+export const largestBlockValue = 65_504 * 2 ** 14;
+
+/** @throws {BadDataError} where half precision, of whichever kind, makes a number infinite */
+function checkHalves(values: Float32Array, halves: Uint8Array, dtype: "f16" | "bf16"): void {
+  const index = findNonfiniteStored(dtype, halves);
   const value = index < 0 ? NaN : at(values, index);
   if (!Number.isFinite(value)) return;
-  throw new BadDataError(`values have ${value}, which half precision does not hold; take another type than F16`, { value });
+  const type = dtype.toUpperCase();
+  throw new BadDataError(`values have ${value}, which ${type} does not hold; take another type than ${type}`, { value });
+}
+
+/** @throws {BadDataError} on a value that no block holds */
+function checkLargest(values: Float32Array, type: string): void {
+  const value = values.find((own) => Math.abs(own) > largestBlockValue);
+  if (value === undefined) return;
+  throw new BadDataError(`values have ${value}, which no block of ${type} holds; take another type than ${type}`, {
+    value,
+    type,
+  });
 }
 
 /** @throws {BadDataError} where a scale is too large for half precision */
@@ -70,13 +87,13 @@ function checkScales({ scales, offsets }: BlockCodes, count: number, type: strin
  *
  * @param values whole blocks, finite where the type has blocks: one that is not damages its neighbours
  * @param importance one number a value, such as E[x²] of the input that it is multiplied with; `values` must be one row then
- * @throws {BadDataError} where a value or a scale is too large for half precision
+ * @throws {BadDataError} where a value or a scale is too large for the type
  * @throws {UsageError} where the type is not written
  */
 export function encodeValues(type: BlockType, values: Float32Array, importance?: Float32Array): Uint8Array {
   if (type.plain !== undefined) {
     const plain = encodeWeights(type.plain, values);
-    if (type.plain === "f16") checkHalves(values, plain);
+    if (type.plain === "f16" || type.plain === "bf16") checkHalves(values, plain, type.plain);
     return plain;
   }
   const encoder = blockEncoders.get(type.name);
@@ -87,6 +104,7 @@ export function encodeValues(type: BlockType, values: Float32Array, importance?:
   if (values.length % type.values !== 0 || (importance !== undefined && importance.length !== values.length)) {
     throw new InternalError(`${type.name}: ${values.length} values are no whole blocks of ${type.values}, or not one row`);
   }
+  checkLargest(values, type.name);
   const total = values.length / type.values;
   const bytes = new Uint8Array(total * type.bytes);
   const spread = importance === undefined ? 0 : Math.fround(sumOfSquares(values, 0, values.length) / values.length);

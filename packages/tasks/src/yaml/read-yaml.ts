@@ -1,6 +1,6 @@
 import { BadDataError, quoted } from "@mbs/contracts";
 import { parseDocument, type Document } from "yaml";
-import type { Float } from "../python/values.ts";
+import { Float } from "../python/values.ts";
 import { FunctionReference } from "./function-reference.ts";
 import { indentQuotes } from "./indent-quotes.ts";
 import { pythonScalars } from "./python-scalars.ts";
@@ -31,7 +31,22 @@ export function parseYaml(text: string, file: string, folder: string): YamlValue
   const value = valueOf(document, file);
   if (isDeeper(value, mostLevels))
     throw new BadDataError(`${file} is nested deeper than ${mostLevels} levels, or in itself; make it flatter`, { file });
+  if (!isOfTasks(value))
+    throw new BadDataError(
+      `${file} has a value with a tag that tasks do not have, such as !!binary or !!set; write it as text or list`,
+      {
+        file,
+      },
+    );
   return value;
+}
+
+/** Whether a value is one of those that YamlValue names: a tag of YAML may make others of it. */
+function isOfTasks(value: unknown): value is YamlValue {
+  if (Array.isArray(value)) return value.every(isOfTasks);
+  if (value instanceof Map) return [...value].every((entry) => entry.every(isOfTasks));
+  if (value === null || value instanceof Float || value instanceof FunctionReference) return true;
+  return ["boolean", "number", "string"].includes(typeof value);
 }
 
 /** @throws {BadDataError} where an alias names no anchor, or aliases stand for too much */
