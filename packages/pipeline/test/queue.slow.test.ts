@@ -204,22 +204,23 @@ test("a worker without the model says so, and fetches one that the run publishes
 });
 
 test("a step that fails while its run looks at the job fails with its own reason", async ({ root, recipe }) => {
-  const { getJob } = Queue.prototype;
+  const getJob = Reflect.get(Queue.prototype, "getJob") as (this: Queue, id: string) => Promise<Job | undefined>;
   await withCluster(root, async (cluster) => {
     const starts = join(root, "starts");
     await mkdir(starts);
     cluster.add({ command: childCommand({ what: "rejects", stage: "propagate", at: 1, folder: starts }) });
     try {
       // a look that takes as long as the step
-      Queue.prototype.getJob = async function (this: Queue, id: string) {
-        const job = (await getJob.call(this, id)) as Job | undefined;
+      const lookLong: typeof getJob = async function lookLong(id) {
+        const job = await getJob.call(this, id);
         while ((await this.getJobState(id)) === "active") await wait(10);
         return job;
-      } as typeof getJob;
+      };
+      Reflect.set(Queue.prototype, "getJob", lookLong);
       const error = await failure(go(recipe({ shards: 1 }), { workers, queue: cluster.choice() }));
       assert.match(String(error), /^InternalError: Error: nobody waits for this \(on /);
     } finally {
-      Queue.prototype.getJob = getJob;
+      Reflect.set(Queue.prototype, "getJob", getJob);
     }
   });
 });
