@@ -33,7 +33,8 @@ const counted =
     const failures = errors === true ? [] : readFailures(errors);
     // of an error in a hook uvu says nothing, and calls the suite sound
     const unheard = total - passed - failures.length;
-    if (unheard > 0) failures.push({ test: `${unheard} tests`, error: "were not run, since a hook failed" });
+    const why = errors === true ? "were not run, since a hook failed" : "failed: see above; or were not run, since a hook failed";
+    if (unheard > 0) failures.push({ test: `${unheard} tests`, error: why });
     const before = results.get(file) ?? { file, passed: 0, failed: 0, skipped: 0, failures: [], seconds: 0 };
     results.set(file, {
       file,

@@ -46,7 +46,10 @@ async function runFiles(share: readonly string[]): Promise<FileResult[]> {
   return results;
 }
 
-const processes = Math.min(Number(values.processes), files.length);
+const wanted = Number(values.processes);
+if (!Number.isInteger(wanted) || wanted < 1)
+  throw new Error(`--processes takes a whole number from 1 on, not ${values.processes}`);
+const processes = Math.min(wanted, files.length);
 const shares = Array.from({ length: processes }, (_, share) => files.filter((_file, at) => at % processes === share));
 const results = (await Promise.all(shares.map(runFiles))).flat();
 await writeFile(output, `${JSON.stringify(results, null, 2)}\n`);

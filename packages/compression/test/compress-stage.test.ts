@@ -335,6 +335,13 @@ test("a site without a factor falls back where solve said so, and is counted", a
       assert.ok(layers.every((layer) => layer[part] !== undefined));
       assert.match(context.warnings.join(), /1 of 4 sites had no factor/);
     }
+    // magnitude has no bits, and would leave the site unrounded
+    const both = runCompress(model, records, { solver: "sparsegpt", bits: 4 });
+    await rejects(
+      both,
+      BadDataError,
+      /h\.0 \S+ has no factor; .*sparsegpt prunes and rounds at once: factor again with more --damping/,
+    );
   });
 });
 

@@ -94,6 +94,7 @@ export async function readSite(
   const found = findSite(model, input);
   const tensors: { choice: TensorChoice; tensor: string; rows: number; values: Float32Array; dtype: WeightDtype }[] = [];
   const skipped: string[] = [];
+  let isLeft = false;
   for (const { tensor, rows } of found.weights) {
     const values = await model.readWeight(tensor);
     if (values.length !== rows * width) {
@@ -104,7 +105,10 @@ export async function readSite(
       continue;
     }
     const choice = choiceOf({ step, tensor, columns: width });
-    if (choice === undefined) continue;
+    if (choice === undefined) {
+      isLeft = true;
+      continue;
+    }
     requireRange(tensor, values, choice.grid);
     tensors.push({ choice, tensor, rows, values, dtype: model.checkpoint.info(tensor).dtype ?? model.dtype });
   }
@@ -118,8 +122,8 @@ export async function readSite(
     parts.push({ tensor, firstRow, rows: own, grid: choice.grid });
     firstRow += own;
   }
-  // a skipped tensor reads the same input, which must then stay unscaled
-  const scaledBy = skipped.length > 0 ? [] : (found.scaledBy ?? []);
+  // a tensor that stays as it is reads the same input, which must then stay unscaled
+  const scaledBy = isLeft || skipped.length > 0 ? [] : (found.scaledBy ?? []);
   const fixed = scaledBy.length === 0 || scaledBy.some(({ tensor }) => model.checkpoint.nonfinite.has(tensor));
   const dtypes = tensors.map(({ dtype }) => dtype);
   return {

@@ -1,6 +1,7 @@
-import type { FactorRecord, LayerRecord, LayerSummary } from "@mbs/artifacts";
+import type { LayerRecord, LayerSummary } from "@mbs/artifacts";
 import {
   at,
+  BadDataError,
   InternalError,
   InterruptedError,
   parseOptions,
@@ -48,12 +49,24 @@ export interface SiteContext extends SolverContext {
  * the options that both have, but for choices that it does not know (a search by the Hessian).
  *
  * @returns undefined where the factor is there, the solver does without, or no fallback was asked for
+ * @throws {BadDataError} where neither does what the solver does: it prunes and rounds at once, or has grids of its own
  */
 async function fallbackFor(
   { solver, options }: SolverChoice,
-  factor: FactorRecord | undefined,
+  { parts }: SiteWeight,
+  { step, site, factor }: SiteInput,
 ): Promise<SolverChoice | undefined> {
-  if (factor?.upper || !solver.needs.includes("factor") || factor?.summary.fallback === undefined) return undefined;
+  const reads = solver.reads?.(options as Parameters<typeof solver.solve>[2]) ?? solver.needs;
+  if (factor?.upper || !reads.includes("factor") || factor?.summary.fallback === undefined) return undefined;
+  const prunes = Object.hasOwn(solver.options, "sparsity");
+  const rounds = parts.some(({ grid }) => grid.kind !== "none");
+  if (prunes === rounds) {
+    const what = prunes ? "prunes and rounds at once" : "does something else";
+    throw new BadDataError(
+      `${step} ${site} has no factor; rounding to nearest or pruning by magnitude can take the place of other solvers, and ${solver.name} ${what}: factor again with more --damping`,
+      { step, site },
+    );
+  }
   const simple = await simplerSolver(solver);
   const table = solverOptions(simple);
   const shared = Object.entries(options).filter(([name, value]) => {
@@ -101,8 +114,8 @@ export async function solveSite(
   context: SiteContext,
 ): Promise<LayerRecord[]> {
   const { rows, columns, parts } = weight;
-  const { step, site, factor } = input;
-  const fallback = await fallbackFor(choice, factor);
+  const { step, site } = input;
+  const fallback = await fallbackFor(choice, weight, input);
   const { solver, options } = fallback ?? choice;
   const threads = (await context.rowThreads?.splits(solver, weight)) === true ? context.rowThreads : undefined;
   const needs = solver.reads?.(options as Parameters<typeof solver.solve>[2]) ?? solver.needs;
