@@ -179,6 +179,19 @@ test("the suite passes the solvers that the documentation shows", async () => {
   for (const { run } of checks) await run();
 });
 
+test("the suite asks for a setting in which a solver rounds that may round nothing", async () => {
+  const solver = defineSolver({
+    ...idle,
+    grids: ["groups", "none"],
+    solve: ({ values, parts }) => {
+      if (parts.some(({ grid }) => grid.kind !== "none")) throw new Error("not yet");
+      return { values };
+    },
+  });
+  assert.equal(await complaintsOf(solver), ["rounds in none of the settings; name bits or a grid in one of them"]);
+  assert.ok((await complaintsOf(solver, [{ bits: 3 }])).some((complaint) => complaint.includes("not yet")));
+});
+
 test("the suite catches a solver that modifies its statistics", async () => {
   const solver = defineSolver({
     ...idle,

@@ -1,5 +1,5 @@
 /**
- * Escapes a name for Markdown: it can make no HTML, link, code or second line. Users choose the names of labels, solvers
+ * Escapes a name for Markdown: it can make no HTML, named link, emphasis, code or second line. Users choose the names of labels, solvers
  * and languages.
  */
 export const plainText = (text: string): string =>
@@ -8,7 +8,7 @@ export const plainText = (text: string): string =>
     .replaceAll("&", "&amp;")
     .replaceAll("<", "&lt;")
     .replaceAll(">", "&gt;")
-    .replaceAll(/[[\]`\\]/g, String.raw`\$&`);
+    .replaceAll(/[[\]`\\*~]/g, String.raw`\$&`);
 
 /** In a table a bar ends a cell. */
 const cell = (value: string | number): string => plainText(String(value)).replaceAll("|", String.raw`\|`);

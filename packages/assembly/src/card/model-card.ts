@@ -145,11 +145,12 @@ function storage({ record }: CardFacts): string[] {
 
 /** Languages of the calibration text, those with most of it first; none for a method without texts. */
 const sharesOf = ({ record: { layers } }: CardFacts): (readonly [language: string, share: number])[] =>
-  Object.entries(meanMix(layers)).sort(([a, first], [b, second]) => second - first || (a < b ? -1 : 1));
+  Object.entries(meanMix(layers))
+    .filter(([, share]) => share > 0)
+    .sort(([a, first], [b, second]) => second - first || (a < b ? -1 : 1));
 
 function mix(facts: CardFacts): string[] {
-  const shares = sharesOf(facts).filter(([, share]) => share > 0);
-  const rows = shares.map(([language, share]) => [language, `${(share * 100).toFixed(2)}%`]);
+  const rows = sharesOf(facts).map(([language, share]) => [language, `${(share * 100).toFixed(2)}%`]);
   return rows.length === 0 ? [] : [table(["language", "share"], rows)];
 }
 

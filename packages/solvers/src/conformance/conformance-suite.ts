@@ -218,8 +218,20 @@ export function conformanceSuite(solver: Solver, settings: ConformanceSettings =
       requireNone(solverFault(solver));
     },
   };
+  const reached: ConformanceCheck = {
+    name: `${solver.name}: some setting rounds, if it can`,
+    async run() {
+      const { grids = [] } = solver;
+      const isReached = optionSets.some(
+        (raw) => askedGrid(solver, parseOptions(solverOptions(solver), raw, solver.name)).kind !== "none",
+      );
+      require(isReached ||
+        grids.every((kind) => kind === "none"), `rounds in none of the settings; name bits or a grid in one of them`);
+    },
+  };
   return [
     declared,
+    reached,
     ...optionSets.flatMap((raw) =>
       checksOf(raw).map(({ name, run }) => named({ name: `${solver.name} ${JSON.stringify(raw)}: ${name}`, run })),
     ),

@@ -6,7 +6,9 @@ import type { GridRule } from "@mbs/numbers";
 export function gridOfSite({ parts }: SiteWeight): Grid {
   const [grid, ...others] = parts.map((part) => part.grid);
   if (grid !== undefined && others.every((other) => isDeepStrictEqual(other, grid))) return grid;
-  throw new InternalError("parts of a site have different grids");
+  throw new InternalError(
+    grid === undefined ? "the first part of a site has no grid; give it one (withGrid)" : "parts of a site have different grids",
+  );
 }
 
 /** The grid of groups of a weight. @throws {InternalError} where it has none */
