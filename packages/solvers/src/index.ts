@@ -30,5 +30,5 @@ export {
 export { joinRows, rowsOf } from "./row-slices.ts";
 export type { RowRange } from "./row-slices.ts";
 export { agreementFault, nonfiniteValue, shapeFault } from "./contract/solution-fault.ts";
-export { dependentDefaults, solverFailure } from "./contract/solver-calls.ts";
+export { dependentDefaults, prunesWeights, solverFailure } from "./contract/solver-calls.ts";
 export { solvers } from "./solver-map.ts";

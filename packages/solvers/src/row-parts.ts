@@ -1,4 +1,5 @@
 import { InternalError, type Shards, type SiteWeight, type Solver } from "@mbs/contracts";
+import { prunesWeights } from "./contract/solver-calls.ts";
 import type { RowRange } from "./row-slices.ts";
 import { solvers } from "./solver-map.ts";
 
@@ -54,8 +55,8 @@ export const hasSeparableRows = async (solver: Solver): Promise<boolean> =>
   solver.rowsAreIndependent === true && (await solvers.get(solver.name)?.()) === solver;
 
 /** The solver that replaces another at a site whose factor could not be made: `magnitude` for one that prunes, else `rtn`. */
-export async function simplerSolver({ options }: Solver): Promise<Solver> {
-  const name = Object.hasOwn(options, "sparsity") ? "magnitude" : "rtn";
+export async function simplerSolver(solver: Solver): Promise<Solver> {
+  const name = prunesWeights(solver) ? "magnitude" : "rtn";
   const load = solvers.get(name);
   if (!load) throw new InternalError(`no solver ${name}`);
   return load();

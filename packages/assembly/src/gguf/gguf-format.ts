@@ -79,10 +79,10 @@ async function typesOfNonfinite(
     const stored = sources.filter((source) => !layers.summaries.has(source));
     await requireFiniteWeights(model, stored);
     const wrong = stored.find((source) => checkpoint.nonfinite.has(source));
+    if (wrong === undefined) continue;
+    const { shape, dtype = model.dtype } = checkpoint.info(wrong);
     // programs expect vectors as F32, which holds a NaN as it is
-    const isVector = wrong !== undefined && checkpoint.info(wrong).shape.length === 1;
-    const dtype = isVector || wrong === undefined ? "f32" : (checkpoint.info(wrong).dtype ?? model.dtype);
-    if (wrong !== undefined) types.set(name, blockTypeNamed(dtype.toUpperCase()));
+    types.set(name, blockTypeNamed((shape.length === 1 ? "f32" : dtype).toUpperCase()));
   }
   return types;
 }

@@ -17,6 +17,7 @@ import {
   agreementFault,
   nonfiniteValue,
   outputsByRow,
+  prunesWeights,
   shapeFault,
   simplerSolver,
   solverFailure,
@@ -58,7 +59,7 @@ async function fallbackFor(
 ): Promise<SolverChoice | undefined> {
   const reads = solver.reads?.(options as Parameters<typeof solver.solve>[2]) ?? solver.needs;
   if (factor?.upper || !reads.includes("factor") || factor?.summary.fallback === undefined) return undefined;
-  const prunes = Object.hasOwn(solver.options, "sparsity");
+  const prunes = prunesWeights(solver);
   const rounds = parts.some(({ grid }) => grid.kind !== "none");
   if (prunes === rounds) {
     const what = prunes ? "prunes and rounds at once" : "does something else";

@@ -24,6 +24,9 @@ export function solverFailure(solver: string, where: string, thrown: unknown): M
   );
 }
 
+/** Whether a solver sets weights to zero: then it has a sparsity. */
+export const prunesWeights = ({ options }: Pick<Solver, "options">): boolean => Object.hasOwn(options, "sparsity");
+
 type SolverOptions = Parameters<Solver["solve"]>[2];
 
 /**

@@ -1,4 +1,5 @@
 import { optionFlag, UsageError, type Solver } from "@mbs/contracts";
+import { prunesWeights } from "../contract/solver-calls.ts";
 import type { GridValues, GroupValues } from "./asked-grid.ts";
 import { excludedByBlocks, gridOptionNames } from "./grid-options.ts";
 
@@ -35,8 +36,8 @@ export function requireAllocatable(solver: Solver, chosen: Allocated, given: Rea
   const refuse = (problem: string, option = "--allocation"): never => {
     throw new UsageError(`an allocation ${problem}`, { option, solver: solver.name });
   };
-  const { name, grids = [], options } = solver;
-  const prunes = Object.hasOwn(options, "sparsity");
+  const { name, grids = [] } = solver;
+  const prunes = prunesWeights(solver);
   if (chosen === "sparsity") {
     if (!prunes) refuse(`spreads a sparsity, and solver ${name} has none; leave it out, or take one that prunes, such as wanda`);
     if (given["pattern"] !== undefined) {
