@@ -92,6 +92,32 @@ test("a model that a run has published is fetched once, checked, and pruned when
   assert.is(await (await openModels(context, artifactOf)).find(model.address, task), undefined, "pruned, it is not there");
 });
 
+test("a run whose own record is damaged in the store writes it again; another run's ends it", async ({ root, local, store }) => {
+  const artifacts = new SharedArtifacts({ local, shared: store, run: "run-1", note: "test", warn: ignore });
+  const record = (run: string): string => join(root, "store", "runs", `${run}.json`);
+  const put = async (letter: string): Promise<string> => {
+    const pieces: FilePiece[] = [{ path: "file", offset: 0, data: Buffer.from(letter) }];
+    const { address } = await local.put(encodeFiles(pieces, { model: "1".repeat(64) }));
+    await artifacts.publish([address], signal);
+    return address;
+  };
+  const [first, second] = [await put("a"), await put("b")];
+  await writeFile(record("run-1"), "");
+  artifacts.remove(first);
+  await artifacts.flush();
+  assert.equal([await store.has(first), await store.has(second)], [false, true]);
+  assert.equal(
+    (await store.readNeeds()).map(({ run, addresses }) => ({ run, addresses })),
+    [{ run: "run-1", addresses: [second] }],
+  );
+  await writeFile(record("run-2"), "");
+  artifacts.remove(second);
+  const error = await failure(artifacts.flush());
+  assert.instance(error, BadDataError);
+  assert.match((error as Error).message, /run-2\.json: .*; if the run is over, remove the file/);
+  assert.ok(await store.has(second), "run-2 may need it");
+});
+
 test("files that leave the folder, another model and a damaged one are refused, and leave nothing", async (context) => {
   const { root, store } = context;
   const model = "1".repeat(64);

@@ -104,11 +104,11 @@ export class KeptStore implements SharedStore {
     await this.#keeper.write(needsName(needs.run), Buffer.from(needsText(needs)), call);
   }
 
-  async readNeeds(call: StoreCall = {}): Promise<readonly KeptNeeds[]> {
+  async readNeeds({ except, ...call }: StoreCall & { readonly except?: string } = {}): Promise<readonly KeptNeeds[]> {
     const all: KeptNeeds[] = [];
     for await (const { name, bytes, modified } of this.#keeper.list("runs/", call)) {
       const run = runOfName(name);
-      if (run === undefined) continue;
+      if (run === undefined || run === except) continue;
       const where = this.#keeper.where(name);
       if (bytes > longestNeeds) throw new BadDataError(`${where} has ${bytes} bytes; no run needs so much: remove it`, { run });
       const content = await this.#keeper.read(name, call);

@@ -80,8 +80,13 @@ export interface SharedStore {
   remove(address: string, call?: StoreCall): Promise<void>;
   /** Records what a run needs, in the place of what it needed before. To be called before the run relies on what is there. */
   writeNeeds(needs: RunNeeds, call?: StoreCall): Promise<void>;
-  /** @throws {BadDataError} on a record that cannot be read: what it protects is not known */
-  readNeeds(call?: StoreCall): Promise<readonly KeptNeeds[]>;
+  /**
+   * What runs need.
+   *
+   * @param except a run whose record is not read: the one that asks knows its own, and writes it again where it is damaged
+   * @throws {BadDataError} on a record that cannot be read: what it protects is not known
+   */
+  readNeeds(call?: StoreCall & { readonly except?: string }): Promise<readonly KeptNeeds[]>;
   /** Forgets a run; a missing record is no error. */
   removeNeeds(run: string, call?: StoreCall): Promise<void>;
   /** Whether artifacts may be pruned here. @throws {UsageError} in a folder that is no shared store, as the one that a run works in */

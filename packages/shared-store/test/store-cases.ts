@@ -256,6 +256,7 @@ export function storeCases(name: string, start: () => Promise<TestPlace>): Test<
       const error = await errorOf(() => store.readNeeds());
       assert.instance(error, BadDataError, text);
       assert.match(error.message, /r\.json: .*; if the run is over, remove the file/);
+      assert.equal(await store.readNeeds({ except: "r" }), [], "the run itself does not read it");
     }
     await plant("runs/r.json", Buffer.from(JSON.stringify(whole)));
     assert.is((await store.readNeeds()).length, 1);

@@ -132,7 +132,7 @@ export class SharedArtifacts implements RunArtifacts {
     const removed = this.#removed.splice(0);
     if (removed.length === 0) return;
     await Promise.all(removed.map(({ after }) => after));
-    const others = neededBy((await shared.readNeeds()).filter((needs) => needs.run !== run));
+    const others = neededBy(await shared.readNeeds({ except: run }));
     for (const { address } of removed) {
       // made again since, as another node's output
       if (this.#needed.has(address) || others.has(address)) continue;
