@@ -24,7 +24,7 @@ async function solve(): Promise<Float32Array> {
   const transposed = transposeInOrder(weight, size, size, order);
   const weights = { rows: size, columns: size, values: transposed };
   await walkColumns(blas, { weights, upper, blockSize: 128 }, (block) => {
-    block.settle(0, block.columns, { grid });
+    block.fix(0, block.columns, { grid });
   });
   return restoreOrder(transposed, size, size, order);
 }

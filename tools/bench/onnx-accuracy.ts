@@ -65,7 +65,7 @@ const forward = await model.forward({ threads: 1 });
 /** Nats a token by our own forward pass. */
 async function ownLoss(tokens: Int32Array): Promise<number> {
   let states = await forward.embed(tokens);
-  for (const index of model.steps.keys()) states = await forward.step(index, states);
+  for (const index of model.blocks.keys()) states = await forward.block(index, states);
   const losses = await forward.score(states, tokens);
   return losses.reduce((sum, loss) => sum + loss, 0) / losses.length;
 }

@@ -38,11 +38,11 @@ export interface Tally {
   lost: number;
   /** Processes that outlived what had started them. */
   orphans: number;
-  /** Steps that were done. */
-  steps: number;
-  /** Steps that were done again: their result was in the memory of what was killed, or only in a Redis that was emptied. */
+  /** Nodes that were done. */
+  nodes: number;
+  /** Nodes that were done again: their result was in the memory of what was killed, or only in a Redis that was emptied. */
   twice: number;
-  /** Runs that ended by themselves, and were started again: no server was there, or a step's workers were killed three times. */
+  /** Runs that ended by themselves, and were started again: no server was there, or a node's workers were killed three times. */
   gaveUp: number;
 }
 
@@ -61,7 +61,7 @@ const isExcused = (code: number, said: string): boolean =>
   code === triesAgain || (code === failed && /ended by SIGKILL|its workers were lost/.test(said));
 
 class Chaos {
-  readonly tally: Tally = { kills: 0, runs: 0, strikes: {}, wrong: 0, lost: 0, orphans: 0, steps: 0, twice: 0, gaveUp: 0 };
+  readonly tally: Tally = { kills: 0, runs: 0, strikes: {}, wrong: 0, lost: 0, orphans: 0, nodes: 0, twice: 0, gaveUp: 0 };
   readonly #options: ChaosOptions;
   readonly #engine: ChaosEngine;
   readonly #random: Random;
@@ -131,17 +131,17 @@ class Chaos {
     const took = (performance.now() - this.#begun) / 1000;
     const left = tally.kills === 0 ? "" : `, about ${Math.ceil((took / tally.kills) * (kills - tally.kills))} s left`;
     const bad = `${tally.wrong} wrong, ${tally.lost} lost, ${tally.orphans} orphans`;
-    say(`${tally.kills} of ${kills} kills, ${tally.runs} runs, ${bad}, ${tally.twice} steps twice, ${Math.round(took)} s${left}`);
+    say(`${tally.kills} of ${kills} kills, ${tally.runs} runs, ${bad}, ${tally.twice} nodes twice, ${Math.round(took)} s${left}`);
   }
 
   /** @returns whether it ended with a result */
   async #runOne(recipe: string, most: number): Promise<boolean> {
     const { say, log } = this.#options;
     const done = new Set<string>();
-    await this.#engine.prepare((step) => {
-      this.tally.steps += 1;
-      if (done.has(step)) this.tally.twice += 1;
-      done.add(step);
+    await this.#engine.prepare((node) => {
+      this.tally.nodes += 1;
+      if (done.has(node)) this.tally.twice += 1;
+      done.add(node);
     });
     const until = this.tally.kills + most;
     let struck = performance.now();

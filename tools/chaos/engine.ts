@@ -11,13 +11,13 @@ export interface Strike {
   readonly isKill: boolean;
 }
 
-/** A step that was done now, by a name that is the same whenever the same is done. */
-export type OnStep = (step: string) => void;
+/** A node that was done now, by a name that is the same whenever the same is done. */
+export type OnNode = (node: string) => void;
 
 /** An engine whose runs are struck. */
 export interface ChaosEngine {
   /** Starts what a run needs besides its own process; what an earlier run has left there is gone. */
-  prepare(onStep: OnStep): Promise<void>;
+  prepare(onNode: OnNode): Promise<void>;
   /** Starts or resumes a run, on as many processors and workers as comes up. */
   startRun(recipe: string, random: Random): Marked;
   /** Does something bad; what it has killed besides the run comes back by itself. @returns undefined where it hit nothing */

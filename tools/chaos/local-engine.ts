@@ -1,11 +1,11 @@
 import { choose, processorCounts } from "./engine.ts";
-import type { ChaosEngine, OnStep, Random, Strike } from "./engine.ts";
+import type { ChaosEngine, OnNode, Random, Strike } from "./engine.ts";
 import { kill, nodeOn, processesOf, start } from "./processes.ts";
 import type { Marked } from "./processes.ts";
 import { command } from "./programs/settings.ts";
 
-/** The step that a line of `mbs run --json` names, where it was done now. */
-export function stepOf(line: string): string | undefined {
+/** The node that a line of `mbs run --json` names, where it was done now. */
+export function nodeOf(line: string): string | undefined {
   try {
     const { id, seconds } = JSON.parse(line) as { id?: string; seconds?: number };
     return seconds === undefined ? undefined : id;
@@ -16,10 +16,10 @@ export function stepOf(line: string): string | undefined {
 
 /** `mbs run`: the run and its workers are killed, and it goes on with another number of them, on other processors. */
 export class LocalEngine implements ChaosEngine {
-  #onStep: OnStep = () => undefined;
+  #onNode: OnNode = () => undefined;
 
-  async prepare(onStep: OnStep): Promise<void> {
-    this.#onStep = onStep;
+  async prepare(onNode: OnNode): Promise<void> {
+    this.#onNode = onNode;
   }
 
   startRun(recipe: string, random: Random): Marked {
@@ -30,8 +30,8 @@ export class LocalEngine implements ChaosEngine {
     const words = [command, "run", recipe, "--json", "--workers", workers];
     return start(nodeOn(choose(random, processorCounts), words), {
       onLine: (line) => {
-        const step = stepOf(line);
-        if (step !== undefined) this.#onStep(step);
+        const node = nodeOf(line);
+        if (node !== undefined) this.#onNode(node);
       },
     });
   }

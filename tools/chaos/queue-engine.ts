@@ -4,7 +4,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { artifactFiles, damageOne } from "./damage.ts";
 import { choose, processorCounts } from "./engine.ts";
-import type { ChaosEngine, OnStep, Random, Strike } from "./engine.ts";
+import type { ChaosEngine, OnNode, Random, Strike } from "./engine.ts";
 import { kill, nodeOn, orphansOf, processesOf, start } from "./processes.ts";
 import type { Marked } from "./processes.ts";
 import { model } from "./recipe.ts";
@@ -59,17 +59,17 @@ class KeptWorker {
     }
   }
 
-  /** Kills it, or the process in which its steps run. @returns whether that was there */
-  async kill(random: Random, isStep: boolean): Promise<boolean> {
+  /** Kills it, or the process in which its nodes run. @returns whether that was there */
+  async kill(random: Random, isNode: boolean): Promise<boolean> {
     const worker = this.#worker;
     if (worker === undefined) return false;
-    if (!isStep) {
+    if (!isNode) {
       const [pause, isNew] = [random() * longestPause, random() < 0.3];
       this.#next = { pause, isNew, processors: choose(random, processorCounts) };
       return kill(worker.pid);
     }
-    const step = (await processesOf(worker.mark)).find((pid) => pid !== worker.pid);
-    return step !== undefined && kill(step);
+    const node = (await processesOf(worker.mark)).find((pid) => pid !== worker.pid);
+    return node !== undefined && kill(node);
   }
 
   /** Damages an artifact that it has at hand. @returns whether there was one */
@@ -111,7 +111,7 @@ export class QueueEngine implements ChaosEngine {
   /** Servers that are down or stalled, until they are there again. */
   readonly #away = new Map<Server, Promise<void>>();
   #isUp = false;
-  #onStep: OnStep = () => undefined;
+  #onNode: OnNode = () => undefined;
 
   private constructor(folder: string, redis: Redis, store: Store, log: (line: string) => void) {
     this.#redis = redis;
@@ -125,8 +125,8 @@ export class QueueEngine implements ChaosEngine {
           onLine: (line) => {
             log(`worker ${number}: ${line}`);
             if (line.startsWith("takes jobs")) worker.isReady();
-            const [, step] = /^(\S+ [0-9a-f]{12}): done in/.exec(line) ?? [];
-            if (step !== undefined) this.#onStep(step);
+            const [, node] = /^(\S+ [0-9a-f]{12}): done in/.exec(line) ?? [];
+            if (node !== undefined) this.#onNode(node);
           },
         });
       const worker = new KeptWorker(launch, cache);
@@ -143,8 +143,8 @@ export class QueueEngine implements ChaosEngine {
     return `redis://127.0.0.1:${this.#redis.port}`;
   }
 
-  async prepare(onStep: OnStep): Promise<void> {
-    this.#onStep = onStep;
+  async prepare(onNode: OnNode): Promise<void> {
+    this.#onNode = onNode;
     if (this.#isUp) {
       await this.#redis.flush();
       await this.#store.empty();
@@ -166,7 +166,7 @@ export class QueueEngine implements ChaosEngine {
     const at = choose(random, [
       ["coordinator", 5],
       ["worker", 5],
-      ["step", 3],
+      ["node", 3],
       ["Redis", 3],
       ["store", 3],
       ["stalled Redis", 1],
@@ -181,8 +181,8 @@ export class QueueEngine implements ChaosEngine {
       case "coordinator":
         return kill(run.pid) ? { at, isKill: true } : undefined;
       case "worker":
-      case "step":
-        return (await kept?.kill(random, at === "step")) ? { at, isKill: true } : undefined;
+      case "node":
+        return (await kept?.kill(random, at === "node")) ? { at, isKill: true } : undefined;
       case "Redis":
         return this.#killServer(at, this.#redis, random() * longestPause, random() < 0.3);
       case "store":

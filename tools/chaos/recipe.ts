@@ -6,7 +6,7 @@ import { model } from "../reliability/make-artifacts.ts";
 
 export { model };
 
-/** A recipe whose run is killed: two shards, some 45 steps, of a model so small that most of the time goes into processes. */
+/** A recipe whose run is killed: two shards, some 45 nodes, of a model so small that most of the time goes into processes. */
 export async function writeRecipe(folder: string, name: string, corpus: string): Promise<{ recipe: string; output: string }> {
   const output = join(folder, name);
   const recipe = join(folder, `${name}.yaml`);

@@ -70,21 +70,21 @@ sleep 2
 worker a
 worker b
 b=$last
-steps() { grep -c '": {' "$folder/cluster/run/manifest.json" || true; }
+nodes() { grep -c '": {' "$folder/cluster/run/manifest.json" || true; }
 (run) 2>>"$folder/run.log" &
 first=$!
 sleep 15
 kill -9 "$first"
-printf 'killed the run after 15 s: %s steps were done\n' "$(steps)"
+printf 'killed the run after 15 s: %s nodes were done\n' "$(nodes)"
 (run) 2>>"$folder/run.log" &
 second=$!
 sleep 10
 kill -9 "$b"
-printf 'killed a worker 10 s later: %s steps were done\n' "$(steps)"
+printf 'killed a worker 10 s later: %s nodes were done\n' "$(nodes)"
 worker b
 sleep 10
 kill -9 "$second"
-printf 'killed the run again, 10 s later: %s steps were done\n' "$(steps)"
+printf 'killed the run again, 10 s later: %s nodes were done\n' "$(nodes)"
 (run) 2>>"$folder/run.log" &
 third=$!
 started=$SECONDS

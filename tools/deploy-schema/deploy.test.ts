@@ -6,7 +6,7 @@ import { bullPrefix, queueNames } from "../../packages/pipeline/src/run/queue/qu
 
 const read = (name: string): Promise<string> => readFile(new URL(`../../deploy/${name}`, import.meta.url), "utf8");
 
-/** Seconds that a step has to stop and be given back after its grace. */
+/** Seconds that a node has to stop and be given back after its grace. */
 const giveBack = 15;
 
 const graceOf = (words: readonly string[]): number => {
@@ -33,7 +33,7 @@ interface ScaledObject {
   readonly spec: { readonly triggers: readonly { readonly metadata: { readonly listName: string } }[] };
 }
 
-test("containers are killed only after a worker's grace and the time to give its step back", async () => {
+test("containers are killed only after a worker's grace and the time to give its node back", async () => {
   const { services } = parse(await read("compose.yaml"), { merge: true }) as { readonly services: { readonly worker: Worker } };
   assert.ok(Number.parseInt(services.worker.stop_grace_period, 10) > graceOf(services.worker.command) + giveBack);
   const { spec } = (parse(await read("kubernetes/workers.yaml")) as Deployment).spec.template;

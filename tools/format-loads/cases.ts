@@ -9,7 +9,7 @@ export interface LoadCase {
   readonly name: string;
   /** The column of the table that it stands in. */
   readonly kind: string;
-  readonly rounding: (tensor: string, step: number) => Rounding | undefined;
+  readonly rounding: (tensor: string, block: number) => Rounding | undefined;
 }
 
 const groupSize = 32;
@@ -37,7 +37,7 @@ const uneven = grids.flatMap(({ kind, symmetric }): LoadCase[] => {
     {
       name: `partial-${kind}`,
       kind: `partial, ${kind}`,
-      rounding: (tensor, step) => (step === 0 || isMlp(tensor) ? common : undefined),
+      rounding: (tensor, block) => (block === 0 || isMlp(tensor) ? common : undefined),
     },
   ];
 });

@@ -8,7 +8,7 @@ import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { unpackFiles } from "@mbs/artifacts";
 import { at, MbsError } from "@mbs/contracts";
-import { openModel, runSteps } from "@mbs/models";
+import { openModel, runBlocks } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { assemble } from "../../packages/assembly/src/index.ts";
 import { caseLayers, quietContext } from "../../packages/assembly/test/fixtures/quantised-model.ts";
@@ -22,7 +22,7 @@ async function ownLogits(folder: string): Promise<number[]> {
   const model = await openModel(folder);
   const forward = await model.forward({ threads: 1 });
   try {
-    const states = await runSteps(model, forward, new Map(model.streams.map((stream) => [stream, tokens])));
+    const states = await runBlocks(model, forward, new Map(model.streams.map((stream) => [stream, tokens])));
     return [...(await forward.logits(states)).values].map((value) => Number(value.toPrecision(8)));
   } finally {
     await forward.close();
@@ -30,21 +30,21 @@ async function ownLogits(folder: string): Promise<number[]> {
   }
 }
 
-const stepsOf = (model: Model): ReadonlyMap<string, number> =>
+const blocksOf = (model: Model): ReadonlyMap<string, number> =>
   new Map(
-    model.steps.flatMap(({ sites }, step) =>
-      sites.flatMap(({ weights }) => weights.map(({ tensor }) => [tensor, step] as const)),
+    model.blocks.flatMap(({ sites }, block) =>
+      sites.flatMap(({ weights }) => weights.map(({ tensor }) => [tensor, block] as const)),
     ),
   );
 
 /** What was said where a format was refused, or nothing. */
 async function writeFormat(model: Model, { rounding }: LoadCase, format: string, folder: string): Promise<string | undefined> {
-  const steps = stepsOf(model);
+  const blocks = blocksOf(model);
   const layers = caseLayers(model, {
     // Scales that half precision holds, so that every format stands for the same weights.
     scales: "f16",
     rounding(tensor) {
-      const chosen = rounding(tensor, steps.get(tensor) ?? 0);
+      const chosen = rounding(tensor, blocks.get(tensor) ?? 0);
       return chosen && { ...chosen, leastZero: 1 };
     },
   });
@@ -95,7 +95,7 @@ for (const type of await readdir(join(root, "models"))) {
   );
   if (cases.length === 0) continue;
   const model = await openModel(join(root, "models", type));
-  const tensors = [...stepsOf(model).keys()];
+  const tensors = [...blocksOf(model).keys()];
   for (const loadCase of cases) {
     if (concerns(loadCase, tensors)) await writeCase(model, loadCase, join(root, "folders", type, loadCase.name));
   }

@@ -6,7 +6,7 @@
  * where llama.cpp's tokens of a segment's text are not ours.
  */
 import { collect, openArtifact, readSegments } from "@mbs/artifacts";
-import { openModel, runSteps } from "@mbs/models";
+import { openModel, runBlocks } from "@mbs/models";
 import { openLlama } from "./llama.ts";
 
 /** Relative difference of perplexities that counts as the same: activations are rounded to 8 bits in llama.cpp's products. */
@@ -32,7 +32,7 @@ for (const language of languages) {
     const tokens = tokenizer.bos === undefined ? segment.tokens : Int32Array.of(tokenizer.bos, ...segment.tokens);
     theirs += llama.score(tokens);
     const { inputs, scored } = passages.ofSegment(tokens, [segment.segment]);
-    ours += (await forward.score(await runSteps(model, forward, inputs), scored)).reduce((sum, nats) => sum + nats, 0);
+    ours += (await forward.score(await runBlocks(model, forward, inputs), scored)).reduce((sum, nats) => sum + nats, 0);
     count += tokens.length - 1;
     const text = tokenizer.decode(segment.tokens);
     if (llama.tokenize(text).join() !== [...tokenizer.encode(text)].join()) differing += 1;

@@ -40,7 +40,7 @@ packing.after(({ work }) => rmSync(work, { recursive: true, force: true }));
 const twoThreads = `
   import { compress } from "@mbs/compression";
   import { writeTinyModel } from "@mbs/models/testing";
-  await writeTinyModel("model", { steps: 1, hiddenSize: 512 });
+  await writeTinyModel("model", { blocks: 1, hiddenSize: 512 });
   const context = { signal: new AbortController().signal, progress() {}, warn() {}, threads: 2 };
   const { layers } = await compress.run({}, { model: "model", solver: "rtn", bits: 3, withoutFactors: true }, context);
   for await (const batch of layers.batches) void batch;

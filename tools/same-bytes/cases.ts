@@ -114,14 +114,14 @@ export const cases: readonly Case[] = [
   recipe("shards-dense", {
     shards: 2,
     propagation: "dense",
-    compress: { solver: "gptq", vocabulary: 4 },
+    compress: { solver: "gptq", embeddings: 4 },
     assemble: { format: "compressed-tensors", untieHead: true },
   }),
   recipe("trim", { trim: { keep: ["en", "mr"] }, sample: { mix: "en=3,mr=3", length: 64 }, compress: { solver: "gptq" } }),
   tinyRecipe("rotate", tiny(64), { rotate: {}, compress: { solver: "gptq" } }),
-  // steps by hand, each on what the compressed steps before it give
+  // blocks by hand, each on what the compressed blocks before it give
   hand(
-    "steps",
+    "blocks",
     sampled(bloom),
     `propagate --model ${bloom} < segments > states-0`,
     `capture --model ${bloom} --normalise-tokens < states-0 > statistics-0`,
@@ -143,7 +143,7 @@ export const cases: readonly Case[] = [
     `capture --model ${bloom} --shard 1/2 < segments > statistics-1`,
     `capture --model ${bloom} --shard 2/2 < segments > statistics-2`,
     "add --statistics @statistics-1 --statistics @statistics-2 > statistics",
-    "factor --steps 2/2 < statistics > factors",
+    "factor --blocks 2/2 < statistics > factors",
     `evaluate --model ${bloom} --corpus ${heldout} --languages en,mr --windows 2 --length 64 --shard 1/2 > scores-1`,
     `evaluate --model ${bloom} --corpus ${heldout} --languages en,mr --windows 2 --length 64 --shard 2/2 > scores-2`,
     "join-scores --scores @scores-1 --scores @scores-2 > scores",
@@ -163,9 +163,9 @@ export const cases: readonly Case[] = [
   // rows apart, and threads
   hand(
     "rows",
-    factored(bloom, "", "--vocabulary"),
-    `compress --model ${bloom} --rows 1/2 --bits 3 --vocabulary 4 < factors > rows-1`,
-    `compress --model ${bloom} --rows 2/2 --bits 3 --vocabulary 4 < factors > rows-2`,
+    factored(bloom, "", "--embeddings"),
+    `compress --model ${bloom} --rows 1/2 --bits 3 --embeddings 4 < factors > rows-1`,
+    `compress --model ${bloom} --rows 2/2 --bits 3 --embeddings 4 < factors > rows-2`,
     "join-layers --layers @rows-1 --layers @rows-2 > layers",
     assemble(bloom, "compressed-tensors"),
   ),
@@ -177,73 +177,73 @@ export const cases: readonly Case[] = [
   ),
   // embedding and head
   hand(
-    "vocabulary-4",
-    factored(bloom, "", "--vocabulary"),
-    compress(bloom, "--bits 3 --vocabulary 4"),
+    "embeddings-4",
+    factored(bloom, "", "--embeddings"),
+    compress(bloom, "--bits 3 --embeddings 4"),
     assemble(bloom, "dense"),
     evaluated(bloom),
   ),
   hand(
-    "vocabulary-on",
-    factored(bloom, "", "--vocabulary"),
-    compress(bloom, "--bits 4 --vocabulary on"),
+    "embeddings-on",
+    factored(bloom, "", "--embeddings"),
+    compress(bloom, "--bits 4 --embeddings on"),
     assemble(bloom, "compressed-tensors --untie-head"),
   ),
   hand(
-    "vocabulary-classes",
-    captured(bloom, "--vocabulary"),
+    "embeddings-classes",
+    captured(bloom, "--embeddings"),
     "factor --row-classes 4 < statistics > factors",
-    compress(bloom, "--vocabulary 4"),
+    compress(bloom, "--embeddings 4"),
     assemble(bloom, "gptq --untie-head"),
   ),
-  hand("vocabulary-rtn", rounded(bloom, "--vocabulary 8"), assemble(bloom, "onnx")),
+  hand("embeddings-rtn", rounded(bloom, "--embeddings 8"), assemble(bloom, "onnx")),
   hand(
-    "vocabulary-untied-4",
-    tinyFactored(untied, "--vocabulary"),
-    compress(untied, "--vocabulary 4"),
+    "embeddings-untied-4",
+    tinyFactored(untied, "--embeddings"),
+    compress(untied, "--embeddings 4"),
     assemble(untied, "gptq"),
     tinyEvaluated(untied),
   ),
   hand(
-    "vocabulary-untied-type",
-    tinyFactored(untied, "--vocabulary"),
-    compress(untied, "--mixture Q4_K_M --vocabulary Q6_K"),
+    "embeddings-untied-type",
+    tinyFactored(untied, "--embeddings"),
+    compress(untied, "--type-mix Q4_K_M --embeddings Q6_K"),
     assemble(untied, "gguf"),
   ),
   hand(
-    "vocabulary-untied-mixture",
-    tinyFactored(untied, "--vocabulary"),
-    compress(untied, "--mixture Q3_K_M --vocabulary on"),
+    "embeddings-untied-type-mix",
+    tinyFactored(untied, "--embeddings"),
+    compress(untied, "--type-mix Q3_K_M --embeddings on"),
     assemble(untied, "gguf --type Q3_K_M"),
   ),
   hand(
-    "vocabulary-type",
-    tinyFactored(tiny(64), "--vocabulary"),
-    compress(tiny(64), "--grid Q4_0 --vocabulary Q8_0"),
+    "embeddings-type",
+    tinyFactored(tiny(64), "--embeddings"),
+    compress(tiny(64), "--grid Q4_0 --embeddings Q8_0"),
     assemble(tiny(64), "gguf --type Q4_0"),
   ),
-  recipe("vocabulary-4", {
+  recipe("embeddings-4", {
     propagation: "sequential",
-    compress: { solver: "gptq", vocabulary: 4 },
+    compress: { solver: "gptq", embeddings: 4 },
     assemble: { format: "onnx" },
   }),
-  recipe("vocabulary-classes", {
+  recipe("embeddings-classes", {
     propagation: "dense",
     factor: { rowClasses: 4 },
-    compress: { solver: "gptq", vocabulary: 4, groupSize: 64 },
+    compress: { solver: "gptq", embeddings: 4, groupSize: 64 },
     assemble: { format: "gptq", untieHead: true },
   }),
-  tinyRecipe("vocabulary-on", untied, { compress: { solver: "gptq", vocabulary: "on" }, assemble: { format: "gguf" } }),
-  tinyRecipe("vocabulary-type", untied, {
-    compress: { solver: "gptq", vocabulary: "Q6_K" },
+  tinyRecipe("embeddings-on", untied, { compress: { solver: "gptq", embeddings: "on" }, assemble: { format: "gguf" } }),
+  tinyRecipe("embeddings-type", untied, {
+    compress: { solver: "gptq", embeddings: "Q6_K" },
     assemble: { format: "gguf", type: "Q2_K" },
   }),
-  tinyRecipe("vocabulary-rtn", untied, {
-    compress: { solver: "rtn", vocabulary: 4 },
+  tinyRecipe("embeddings-rtn", untied, {
+    compress: { solver: "rtn", embeddings: 4 },
     assemble: { format: "compressed-tensors" },
   }),
   // files of llama.cpp
-  hand("gguf-mixture", rounded(llama, "--mixture Q4_K_M"), assemble(llama, "gguf"), "inspect @model"),
+  hand("gguf-type-mix", rounded(llama, "--type-mix Q4_K_M"), assemble(llama, "gguf"), "inspect @model"),
   hand("gguf-grid", llamaFactored, compress(llama, "--grid Q4_K --sweeps 0"), assemble(llama, "gguf --type Q4_K_S")),
   hand("gguf-groups", rounded(llama, "--bits 4 --group-size 32"), assemble(llama, "gguf --type Q8_0")),
   ...["F16", "Q4_K_M", "Q2_K", "Q8_0", "IQ4_XS", "Q3_K_L"].map((type) =>
@@ -253,7 +253,7 @@ export const cases: readonly Case[] = [
     hand(
       `gguf-fallback-${width}`,
       tinyFactored(tiny(width)),
-      compress(tiny(width), "--mixture Q4_K_M"),
+      compress(tiny(width), "--type-mix Q4_K_M"),
       assemble(tiny(width), "gguf"),
       `compress --model ${tiny(width)} --solver rtn --grid Q3_K --without-factors > rounded`,
     ),
@@ -304,7 +304,7 @@ export const cases: readonly Case[] = [
     compress: { solver: "gptq", groupSize: 8 },
     assemble: { format: "compressed-tensors" },
   }),
-  // what a step loses, and which bits a tensor gets
+  // what a block loses, and which bits a tensor gets
   hand(
     "allocate-sparsity",
     factored(bloom, "--language-diagonals"),
@@ -323,7 +323,7 @@ export const cases: readonly Case[] = [
     `allocate --model ${bloom} --method damage --bits-per-weight 3.4 --average worst --unit site --bits 2,3,4 --statistics @statistics < factors > damage-of-sites`,
     `allocate --model ${bloom} --method even --bits-per-weight 3.5 --without-factors > even`,
     `compress --model ${bloom} --allocation @damage < factors > layers`,
-    `compress --model ${bloom} --solver rtn --allocation @even --vocabulary 4 --without-factors > rounded`,
+    `compress --model ${bloom} --solver rtn --allocation @even --embeddings 4 --without-factors > rounded`,
     `compress --model ${bloom} --solver awq --allocation @damage-of-sites < factors > scaled`,
     assemble(bloom, "compressed-tensors --config-groups several"),
   ),
@@ -331,9 +331,9 @@ export const cases: readonly Case[] = [
     "allocate-types",
     tinyFactored(untied),
     `allocate --model ${untied} --method damage --size 700kB --types Q2_K,Q3_K,Q4_K,Q6_K --segments @segments --statistics @statistics < factors > damage`,
-    `allocate --model ${untied} --method even --size 700kB --types Q2_K,Q3_K,Q4_K --mixture Q4_K_M --without-factors > even`,
+    `allocate --model ${untied} --method even --size 700kB --types Q2_K,Q3_K,Q4_K --type-mix Q4_K_M --without-factors > even`,
     `compress --model ${untied} --allocation @damage < factors > layers`,
-    `compress --model ${untied} --solver rtn --allocation @even --vocabulary on --without-factors > rounded`,
+    `compress --model ${untied} --solver rtn --allocation @even --embeddings on --without-factors > rounded`,
     assemble(untied, "gguf"),
   ),
   recipe("allocate-damage", {
@@ -356,7 +356,7 @@ export const cases: readonly Case[] = [
   tinyRecipe("allocate-types", untied, {
     propagation: "dense",
     allocate: { method: "damage", size: "700kB" },
-    compress: { solver: "gptq", vocabulary: "on" },
+    compress: { solver: "gptq", embeddings: "on" },
     assemble: { format: "gguf" },
   }),
   tinyRecipe("allocate-even-types", untied, {
@@ -404,8 +404,8 @@ export const cases: readonly Case[] = [
     propagation: "sequential",
     compress: { solver: "sparsegpt" },
   }),
-  tinyRecipe("mixtral-vocabulary", `${forward}/mixtral-f32`, {
-    compress: { solver: "gptq", groupSize: 8, vocabulary: 4 },
+  tinyRecipe("mixtral-embeddings", `${forward}/mixtral-f32`, {
+    compress: { solver: "gptq", groupSize: 8, embeddings: 4 },
     assemble: { format: "compressed-tensors" },
   }),
   tinyRecipe("mt5-sparsegpt", `${forward}/mt5-untied-sharded-bf16`, {
@@ -437,7 +437,7 @@ export const cases: readonly Case[] = [
     "similarity --sites all < statistics > similarity-of-sites",
     compress(bloom, "--bits 3"),
     `predict --model ${bloom} --layers @layers < statistics > damage`,
-    `mix --model ${bloom} --solver rtn --strategy minimax --rounds 2 --step h.1 < statistics > mixes`,
+    `mix --model ${bloom} --solver rtn --strategy minimax --rounds 2 --block h.1 < statistics > mixes`,
     `imatrix --model ${bloom} --each < statistics > matrices`,
     `read-imatrix --model ${bloom} --imatrix @matrices/imatrix.gguf --language en > read`,
     "inspect @factors",

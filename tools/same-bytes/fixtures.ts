@@ -75,5 +75,5 @@ export async function writeFixtures(work: string): Promise<void> {
   for (const hiddenSize of [32, 48, 64, 96]) await tiny(`tiny-${hiddenSize}`, { hiddenSize, seed: hiddenSize });
   await tiny("tiny-sharded", { seed: 5, shards: 3, dtype: "bf16" });
   // packed formats want a multiple of 32 rows
-  await untie(await tiny("untied-256", { hiddenSize: 256, steps: 1, seed: 9, vocabularySize: 288 }));
+  await untie(await tiny("untied-256", { hiddenSize: 256, blocks: 1, seed: 9, vocabularySize: 288 }));
 }

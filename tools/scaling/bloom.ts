@@ -63,7 +63,7 @@ function costsOf({ width, blocks }: Shape, shards: number, propagation: Propagat
   const wider = width / bloom7.width;
   const own = segments / shards;
   const states = own * segmentTokens * width * 4;
-  const step = (start: string): number => {
+  const block = (start: string): number => {
     const { fixed, segment } = line(start);
     return wider ** 2 * (fixed + own * segment);
   };
@@ -78,29 +78,29 @@ function costsOf({ width, blocks }: Shape, shards: number, propagation: Propagat
       times * covered.reduce((sum, site) => sum + of(site), 0);
     const grams = total(gramOf);
     const layers = total(layersOf);
-    /** Of shards of the steps, which a plan with dense propagation has. */
-    const steps = id.includes("steps-") ? Math.min(shards, blocks) : 1;
+    /** Of shards of the blocks, which a plan with dense propagation has. */
+    const blockShards = id.includes("blocks-") ? Math.min(shards, blocks) : 1;
     switch (stage) {
       case "sample":
         return { seconds: measured(many, "sample"), bytes: segments * segmentTokens * 4 };
       case "propagate": {
-        const whole = forwardShare * total((site) => step(`capture.h.0.${site}`));
+        const whole = forwardShare * total((site) => block(`capture.h.0.${site}`));
         // behind the last site of a block there is one product, the quarter of what mlp-up has
-        const rest = propagation === "true-sequential" ? step("capture.h.0.mlp-up") / 2 : whole;
-        return { seconds: id.includes("embedding") ? step("propagate.embedding") : rest, bytes: states };
+        const rest = propagation === "true-sequential" ? block("capture.h.0.mlp-up") / 2 : whole;
+        return { seconds: id.includes("embedding") ? block("propagate.embedding") : rest, bytes: states };
       }
       case "capture":
-        return { seconds: total((site) => step(`capture.h.0.${site}`)), bytes: grams };
+        return { seconds: total((site) => block(`capture.h.0.${site}`)), bytes: grams };
       case "add":
         return { seconds: (grams * Math.min(8, shards)) / addRate, bytes: grams };
       case "factor":
         return {
-          seconds: total((site) => wider ** 3 * measured(many, `factor.h.0.${site}`)) / steps,
-          bytes: (2 * grams) / steps,
+          seconds: total((site) => wider ** 3 * measured(many, `factor.h.0.${site}`)) / blockShards,
+          bytes: (2 * grams) / blockShards,
         };
       case "compress": {
-        const seconds = total((site) => wider ** 3 * measured(many, `compress.h.0.${site}`)) / steps;
-        if (typeof options["rows"] !== "string") return { seconds, bytes: layers / steps };
+        const seconds = total((site) => wider ** 3 * measured(many, `compress.h.0.${site}`)) / blockShards;
+        if (typeof options["rows"] !== "string") return { seconds, bytes: layers / blockShards };
         const parts = Number(options["rows"].split("/")[1]);
         // each part reads the whole factor
         const reading = (2 * grams) / addRate;
@@ -122,7 +122,7 @@ const planOf = ({ blocks, width }: Shape, shards: number, propagation: Propagati
       splitsRows: true,
     },
     {
-      steps: Array.from({ length: blocks }, (_, block) => ({
+      blocks: Array.from({ length: blocks }, (_, block) => ({
         name: `h.${block}`,
         sites: sites.map((site) => ({ name: site, width: inputOf(site, width), weights: [{ rows: rowsOf(site, width) }] })),
       })),

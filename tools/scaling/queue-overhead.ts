@@ -1,5 +1,5 @@
 /**
- * Measures what the queue adds to a step: a recipe of many steps that do nothing, on one worker at a queue on this machine and in
+ * Measures what the queue adds to a node: a recipe of many nodes that do nothing, on one worker at a queue on this machine and in
  * one process without a queue. Needs redis-server.
  *
  * usage: node --conditions=mbs-source --import tsx tools/scaling/queue-overhead.ts [LAYERS]
@@ -18,7 +18,7 @@ import { fakeStages } from "../../packages/pipeline/test/fixtures/fake-stages.ts
 import type { FakeWorkerOptions } from "../../packages/pipeline/test/fixtures/fake-queue-worker.ts";
 import { RedisServer } from "../../packages/pipeline/test/fixtures/redis-server.ts";
 
-/** Steps in which processes start. */
+/** Nodes in which processes start. */
 const first = 5;
 
 const layers = Number(process.argv[2] ?? 12);
@@ -28,12 +28,12 @@ const program = (name: string, ...words: string[]): string[] => [process.execPat
 const workers = { command: program("fake-worker.ts"), count: 1 };
 
 const root = await mkdtemp(join(tmpdir(), "mbs-overhead-"));
-await writeTinyModel(join(root, "model"), { hiddenSize: 8, heads: 2, steps: layers });
+await writeTinyModel(join(root, "model"), { hiddenSize: 8, heads: 2, blocks: layers });
 await mkdir(join(root, "corpus"));
 await writeFile(join(root, "corpus", "en.txt"), "One text.\n\nAnother text.\n");
 await mkdir(join(root, "redis"));
 
-/** Milliseconds for a step, by the clock: the median, and the mean. */
+/** Milliseconds for a node, by the clock: the median, and the mean. */
 async function measure(name: string, options: Partial<RunOptions>): Promise<void> {
   const recipe = recipeFrom({
     model: join(root, "model"),
@@ -53,7 +53,7 @@ async function measure(name: string, options: Partial<RunOptions>): Promise<void
   const taken = ends.slice(first, -1).map((end, index) => end - (ends[index + first - 1] ?? end));
   const median = taken.toSorted((one, other) => one - other)[taken.length >> 1] ?? 0;
   const mean = taken.reduce((sum, one) => sum + one, 0) / taken.length;
-  console.log(`${name}: ${median.toFixed(1)} ms a step (mean ${mean.toFixed(1)}, ${taken.length} steps)`);
+  console.log(`${name}: ${median.toFixed(1)} ms a node (mean ${mean.toFixed(1)}, ${taken.length} nodes)`);
 }
 
 const redis = await RedisServer.start(join(root, "redis"));

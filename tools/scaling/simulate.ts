@@ -43,7 +43,7 @@ function takeEarliest(events: Event[]): Event | undefined {
 /**
  * Runs a plan on simulated workers, which take nodes by the same rule as real ones.
  *
- * What a worker reads of others it has to fetch first, once; what others read it has to publish first. Values within a step
+ * What a worker reads of others it has to fetch first, once; what others read it has to publish first. Values within a block
  * stay on their worker, as in a real run, and cost nothing to move.
  */
 export function simulate(

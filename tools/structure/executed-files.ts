@@ -32,7 +32,7 @@ const corpus = "datasets/controlled-texts/calibration.yaml";
 const ways: ReadonlyMap<string, { readonly compress: readonly string[]; readonly format: string; readonly factors: boolean }> =
   new Map([
     ["gptq to a gptq folder", { compress: ["--solver", "gptq"], format: "gptq", factors: true }],
-    ["gptq to gguf", { compress: ["--solver", "gptq", "--mixture", "Q4_K_M"], format: "gguf", factors: true }],
+    ["gptq to gguf", { compress: ["--solver", "gptq", "--type-mix", "Q4_K_M"], format: "gguf", factors: true }],
     ["rtn to a gptq folder", { compress: ["--solver", "rtn", "--without-factors"], format: "gptq", factors: false }],
   ]);
 

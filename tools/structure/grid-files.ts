@@ -10,7 +10,7 @@ const choices: readonly (readonly string[])[] = [
   ["grid"],
   ["mixture", "typeMix", "type-mix"],
   ["allocation", "assignment"],
-  ["vocabulary", "embedding", "head"],
+  ["embeddings", "embedding", "head"],
 ];
 
 /** From the command and its recipe to the written folder, but for what holds numbers and artifacts. */

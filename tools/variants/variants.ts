@@ -63,7 +63,7 @@ const roundToNearest: Variant = {
  */
 const symmetricOfEqualBits = { symmetric: true, groupSize: 52 } as const;
 
-/** The quantising solvers at their defaults, group 64, every step after the ones before it are compressed. */
+/** The quantising solvers at their defaults, group 64, every block after the ones before it are compressed. */
 const solverVariants = (bits: number): readonly Variant[] =>
   (
     [

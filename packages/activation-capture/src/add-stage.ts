@@ -19,7 +19,7 @@ function compare(a: Statistic, b: Statistic): number {
   return language < other ? -1 : 1;
 }
 
-const placeOf = ({ step, site }: Statistic): string => `${step} ${site}`;
+const placeOf = ({ block, site }: Statistic): string => `${block} ${site}`;
 
 /**
  * The sum of one statistic over shards, in float64 and in their order, so that the same shards give the same bytes.
@@ -31,22 +31,22 @@ const placeOf = ({ step, site }: Statistic): string => `${step} ${site}`;
  */
 export function addStatistics(parts: readonly Statistic[]): Statistic {
   const first = at(parts, 0);
-  const { step, site, language, kind, width } = first;
+  const { block, site, language, kind, width } = first;
   const tokens = parts.reduce((sum, part) => sum + part.tokens, 0);
   const sums = new Float64Array(first.values.length);
   for (const part of parts) {
     if (part.width !== width) {
       throw new BadDataError(
-        `${kind} of ${step} ${site} ${language} is ${part.width} wide in one shard and ${width} in another`,
+        `${kind} of ${block} ${site} ${language} is ${part.width} wide in one shard and ${width} in another`,
         {
-          step,
+          block,
           site,
         },
       );
     }
     addScaled(sums, part.values, language === allLanguages ? 1 : part.tokens / tokens);
   }
-  return { step, site, language, kind, tokens, width, values: Float32Array.from(sums) };
+  return { block, site, language, kind, tokens, width, values: Float32Array.from(sums) };
 }
 
 /** Reads one statistic ahead of each shard, and adds those that belong together. */

@@ -1,25 +1,25 @@
 import { inputSite } from "@mbs/artifacts";
 import { UsageError } from "@mbs/contracts";
-import type { Step } from "@mbs/models";
+import type { Block } from "@mbs/models";
 import type { SitePlan } from "./language-statistics.ts";
 
 /**
- * The sites to capture in a step: all of them and its input, or those asked for.
+ * The sites to capture in a block: all of them and its input, or those asked for.
  *
- * @param hiddenSize width of the step's input
+ * @param hiddenSize width of the block's input
  * @throws {UsageError} on an unknown site
  */
 export function chooseSites(
-  step: Step,
+  block: Block,
   hiddenSize: number,
   wanted: readonly string[] | undefined,
 ): readonly { site: string; width: number }[] {
   const input = { site: inputSite, width: hiddenSize };
-  const all = [input, ...step.sites.map(({ name, width }) => ({ site: name, width }))];
+  const all = [input, ...block.sites.map(({ name, width }) => ({ site: name, width }))];
   const unknown = wanted?.find((name) => !all.some(({ site }) => site === name));
   if (unknown !== undefined) {
     const known = all.map(({ site }) => site).join(", ");
-    throw new UsageError(`--site ${unknown}: step ${step.name} has ${known}`, { option: "--site", site: unknown });
+    throw new UsageError(`--site ${unknown}: block ${block.name} has ${known}`, { option: "--site", site: unknown });
   }
   return wanted === undefined ? all : all.filter(({ site }) => wanted.includes(site));
 }
@@ -35,7 +35,7 @@ export interface CaptureRequest {
   readonly statistics: "gram" | "diagonal";
   /** Of each language, or one of their mix. */
   readonly grams: "languages" | "pooled";
-  /** Bytes for the Grams of a step. */
+  /** Bytes for the Grams of a block. */
   readonly budget: number;
   /** Whether sites with a Gram are compared with the dense model. */
   readonly cross: boolean;
@@ -45,11 +45,11 @@ export interface CaptureRequest {
 
 /**
  * What is gathered at each site: a Gram of every language, or, where one is asked for or these exceed the budget, one Gram of
- * all languages and the diagonal of each. A step's own input has a diagonal only, of the states as they are.
+ * all languages and the diagonal of each. A block's own input has a diagonal only, of the states as they are.
  *
  * @param languages how many there are
  */
-export function planStep(
+export function planBlock(
   sites: readonly { site: string; width: number }[],
   languages: number,
   { statistics, grams: asked, budget, cross, normalised }: CaptureRequest,

@@ -1,25 +1,25 @@
-import { encodeStatistics, headSite, inputSite, requireKind, Spool, statisticsUnits } from "@mbs/artifacts";
+import { encodeStatistics, headSite, inputSite, requireKind, ScratchFile, statisticsUnits } from "@mbs/artifacts";
 import type { Statistic } from "@mbs/artifacts";
 import { at, BadDataError, languageWeights, parseBytes, parseLanguageMix, parseOptions, UsageError } from "@mbs/contracts";
 import type { ArtifactStream, LanguageMix, OptionTable, OptionValues, Stage, StageContext } from "@mbs/contracts";
 import { openModel } from "@mbs/models";
 import { createBlas, createGramKernel } from "@mbs/onnx";
-import { chooseSites, planStep } from "./capture-plan.ts";
+import { chooseSites, planBlock } from "./capture-plan.ts";
 import { CaptureWalks } from "./capture-walks.ts";
 import { checkDenseStates, withDense } from "./dense-states.ts";
 import type { WalkRequest } from "./held-walk.ts";
 import { batchSegments } from "./segment-batches.ts";
-import { SpooledStates } from "./spooled-states.ts";
-import type { StatesOwner } from "./spooled-states.ts";
+import { ScratchStates } from "./scratch-states.ts";
+import type { StatesOwner } from "./scratch-states.ts";
 import { findShard, requireSegments, shardOptions } from "./shards.ts";
 import type { Shard } from "./shards.ts";
 import { checkSegments, checkStates, leaveUnread, readSegmentStates } from "./state-source.ts";
 import type { SegmentHead, StateSource } from "./state-source.ts";
-import { captureStep } from "./step-capture.ts";
+import { captureBlock } from "./block-capture.ts";
 import { readsFor } from "./token-reads.ts";
-import { captureVocabulary } from "./vocabulary-capture.ts";
-import { keepLayers, noLayers, readStepLayers } from "./step-layers.ts";
-import type { StepLayers } from "./step-layers.ts";
+import { captureEmbeddings } from "./embeddings-capture.ts";
+import { keepLayers, noLayers, readBlockLayers } from "./block-layers.ts";
+import type { BlockLayers } from "./block-layers.ts";
 
 const options = {
   model: { kind: "resource", resource: "model", description: "model folder" },
@@ -28,7 +28,7 @@ const options = {
     kind: "list",
     optional: true,
     placeholder: "SITE,…",
-    description: "capture these sites only; default all and the step's input",
+    description: "capture these sites only; default all and the block's input",
   },
   statistics: {
     kind: "choice",
@@ -43,10 +43,10 @@ const options = {
     description:
       "a Gram of each language, or one pooled in the shares of --mix and every language's diagonal, which is enough for mbs factor; of the head's input always one of each",
   },
-  vocabulary: {
+  embeddings: {
     kind: "flag",
     description:
-      "from segments: also what the head reads, and how often each token is read and predicted, to compress embedding and head; states after the last step give this alone",
+      "from segments: also what the head reads, and how often each token is read and predicted, to compress embedding and head; states after the last block give this alone",
     default: false,
   },
   normaliseTokens: {
@@ -59,7 +59,7 @@ const options = {
     kind: "text",
     default: "4GiB",
     placeholder: "SIZE",
-    description: "memory for the Grams of one step; beyond it one Gram of the mix and every language's diagonal are kept",
+    description: "memory for the Grams of one block; beyond it one Gram of the mix and every language's diagonal are kept",
     check: (text: string) => parseBytes(text, "--budget"),
   },
   mix: {
@@ -80,11 +80,11 @@ interface Work extends StateSource {
   readonly values: OptionValues<typeof options>;
   readonly budget: number;
   readonly mix: LanguageMix | undefined;
-  /** The steps to run: all from segments, the next one from states. */
-  readonly steps: readonly number[];
-  /** Whether embedding and head are captured, behind the steps. */
-  readonly withVocabulary: boolean;
-  readonly layers: StepLayers;
+  /** The blocks to run: all from segments, the next one from states. */
+  readonly blocks: readonly number[];
+  /** Whether embedding and head are captured, behind the blocks. */
+  readonly withEmbeddings: boolean;
+  readonly layers: BlockLayers;
 }
 
 /**
@@ -94,7 +94,7 @@ interface Work extends StateSource {
 function takeWalks({ source, dense, shard, model, values, layers }: Work, { pool, threads }: StageContext) {
   const { site: sites, allowNonfinite } = values;
   if (pool === undefined || sites === undefined || sites.includes(inputSite)) return undefined;
-  const request = (owner: StatesOwner, { address: states }: ArtifactStream, given: StepLayers): WalkRequest => ({
+  const request = (owner: StatesOwner, { address: states }: ArtifactStream, given: BlockLayers): WalkRequest => ({
     origin: { model: model.address, allowNonfinite, states, owner, threads },
     layers: given,
   });
@@ -105,18 +105,18 @@ function takeWalks({ source, dense, shard, model, values, layers }: Work, { pool
 }
 
 async function* captureAll(work: Work, context: StageContext): AsyncGenerator<Statistic> {
-  const { source, dense, kind, shard, model, values, steps, layers, reads, withVocabulary } = work;
+  const { source, dense, kind, shard, model, values, blocks, layers, reads, withEmbeddings } = work;
   const { signal, progress, warn, threads } = context;
   const forward = await model.forward({ threads });
   const kernel = createGramKernel({ threads, pool: context.pool });
   const blas = createBlas({ threads, pool: context.pool });
-  const grams = new Spool();
-  const states = new SpooledStates(
+  const grams = new ScratchFile();
+  const states = new ScratchStates(
     model.hiddenSize,
     () => withDense(readSegmentStates(work, forward), dense, model),
     (done) => progress({ activity: "read segments", done, unit: "segments" }),
   );
-  const walks = kind === "states" && steps.length > 0 ? await takeWalks(work, context) : undefined;
+  const walks = kind === "states" && blocks.length > 0 ? await takeWalks(work, context) : undefined;
   let isDone = false;
   try {
     const all = walks?.batches ?? [...batchSegments(await states.heads())];
@@ -127,7 +127,7 @@ async function* captureAll(work: Work, context: StageContext): AsyncGenerator<St
     const batches = new Map(languages.map((name) => [name, all.filter(({ language }) => language === name)] as const));
     const shares = sharesOf(countTokens(heads), work);
     const inWhole = shard === undefined ? languages.length : Object.keys(shard.wholeTokens).length;
-    const total = (steps.length + (withVocabulary ? 1 : 0)) * heads.length;
+    const total = (blocks.length + (withEmbeddings ? 1 : 0)) * heads.length;
     let done = 0;
     let pooled = false;
     const request = {
@@ -138,36 +138,36 @@ async function* captureAll(work: Work, context: StageContext): AsyncGenerator<St
       normalised: values.normaliseTokens,
     };
     const advanceProgress =
-      (step: string) =>
+      (block: string) =>
       (count: number): void => {
         done += count;
-        progress({ activity: `capture ${step}`, done, total, unit: "segments" });
+        progress({ activity: `capture ${block}`, done, total, unit: "segments" });
       };
     const tools = { forward, sums: { kernel, blas }, grams, signal, warn };
-    for (const [position, index] of steps.entries()) {
-      const step = at(model.steps, index);
-      const plan = planStep(chooseSites(step, model.hiddenSize, values.site), inWhole, request);
+    for (const [position, index] of blocks.entries()) {
+      const block = at(model.blocks, index);
+      const plan = planBlock(chooseSites(block, model.hiddenSize, values.site), inWhole, request);
       if (plan.pooled && !pooled && values.grams === "languages") {
         warn(
-          `${step.name}: the Grams of ${inWhole} languages need more than --budget; here, and wherever else they do, keeping one Gram of the mix and the diagonals`,
+          `${block.name}: the Grams of ${inWhole} languages need more than --budget; here, and wherever else they do, keeping one Gram of the mix and the diagonals`,
         );
       }
       pooled ||= plan.pooled;
-      const advance = withVocabulary || position < steps.length - 1;
+      const advance = withEmbeddings || position < blocks.length - 1;
       const compares = dense !== undefined;
       const { weights } = layers;
-      const capture = { step, index, plan, batches, shares, states, compares, walks, advance, weights };
-      yield* captureStep(capture, { ...tools, advanceProgress: advanceProgress(step.name) });
+      const capture = { block, index, plan, batches, shares, states, compares, walks, advance, weights };
+      yield* captureBlock(capture, { ...tools, advanceProgress: advanceProgress(block.name) });
     }
-    const { vocabulary } = model;
-    if (withVocabulary && vocabulary !== undefined && reads !== undefined) {
+    const { embeddings } = model;
+    if (withEmbeddings && embeddings !== undefined && reads !== undefined) {
       reads.require(heads);
       // all inputs are of one size behind the norm, and its size has a meaning beside the price of the embedding; each row of the
       // head belongs to few languages, so that it wants their Grams
       const asked = { ...request, grams: "languages", normalised: false } as const;
-      const plan = planStep([{ site: headSite, width: model.hiddenSize }], inWhole, asked);
-      const capture = { model, vocabulary, plan, batches, shares, states, reads };
-      yield* captureVocabulary(capture, { ...tools, advanceProgress: advanceProgress(vocabulary.name) });
+      const plan = planBlock([{ site: headSite, width: model.hiddenSize }], inWhole, asked);
+      const capture = { model, embeddings, plan, batches, shares, states, reads };
+      yield* captureEmbeddings(capture, { ...tools, advanceProgress: advanceProgress(embeddings.name) });
     }
     isDone = true;
     for (const tensor of model.checkpoint.nonfinite) warn(`tensor ${tensor} has NaN or Inf, read as 0`);
@@ -183,7 +183,7 @@ async function* captureAll(work: Work, context: StageContext): AsyncGenerator<St
   }
   // after the model: a pool without space for both gives up what was put first
   if (walks === undefined || context.pool === undefined) return;
-  await keepLayers(context.pool, layers, model, at(steps, 0));
+  await keepLayers(context.pool, layers, model, at(blocks, 0));
   await walks.keep();
 }
 
@@ -220,26 +220,31 @@ function sharesOf(tokens: ReadonlyMap<string, number>, { shard, mix }: Work): Re
   );
 }
 
-/** Stage `capture`: what every site sees of each language, from segments (all steps) or from states (the next step). */
+/** Stage `capture`: what every site sees of each language, from segments (all blocks) or from states (the next block). */
 export const capture: Stage = {
   name: "capture",
   summary:
-    "Compute the statistics of each site and language: for all steps from segments, or for one step from the states before it.",
+    "Compute the statistics of each site and language: for all blocks from segments, or for one block from the states before it.",
   examples: [
     "mbs capture --model M < segments.arrow > statistics.arrow",
     "mbs capture --model M < states-3.arrow > statistics-3.arrow",
     "mbs capture --model M --site mlp-down --layers layers-3.arrow < states-3.arrow > statistics-3-down.arrow",
     "mbs capture --model M --shard 2/8 < segments.arrow > statistics-2-of-8.arrow",
-    "mbs capture --model M --segments segments.arrow < states-last.arrow > statistics-vocabulary.arrow",
+    "mbs capture --model M --segments segments.arrow < states-last.arrow > statistics-embeddings.arrow",
     "mbs capture --model M --dense-states dense-3.arrow < states-3.arrow > statistics-3.arrow",
   ],
   inputs: {
-    source: { kinds: ["segments", "states"], description: "segments, or the states before the step to capture" },
-    layers: { kinds: ["layers"], optional: true, many: true, description: "layers of the same step that are compressed already" },
+    source: { kinds: ["segments", "states"], description: "segments, or the states before the block to capture" },
+    layers: {
+      kinds: ["layers"],
+      optional: true,
+      many: true,
+      description: "layers of the same block that are compressed already",
+    },
     segments: {
       kinds: ["segments"],
       optional: true,
-      description: "with states after the last step: the segments that they were made of, whose tokens are counted",
+      description: "with states after the last block: the segments that they were made of, whose tokens are counted",
     },
     denseStates: {
       kinds: ["states"],
@@ -248,7 +253,7 @@ export const capture: Stage = {
     },
   },
   outputs: {
-    statistics: { kind: "statistics", description: "means over tokens by step, site and language", intermediate: true },
+    statistics: { kind: "statistics", description: "means over tokens by block, site and language", intermediate: true },
   },
   options,
   async run(inputs, raw, context) {
@@ -274,17 +279,17 @@ export const capture: Stage = {
     });
     try {
       if (kind === "segments") checkSegments(source, model, context.warn);
-      const before = kind === "states" ? checkStates(source, model, "step or vocabulary") : undefined;
-      const isBehind = before?.steps === model.steps.length;
+      const before = kind === "states" ? checkStates(source, model, "block or embeddings") : undefined;
+      const isBehind = before?.blocks === model.blocks.length;
       const reads = await readsFor({ ...values, model, kind, isBehind, segments: inputs["segments"]?.[0] });
       if (isBehind && (dense !== undefined || layers.length > 0)) {
-        throw new UsageError("capture: states after the last step take neither --layers nor --dense-states");
+        throw new UsageError("capture: states after the last block take neither --layers nor --dense-states");
       }
-      if (before !== undefined && dense !== undefined) checkDenseStates(dense, model, before.steps);
-      const steps = before === undefined ? [...model.steps.keys()] : isBehind ? [] : [before.steps];
-      for (const index of steps) chooseSites(at(model.steps, index), model.hiddenSize, values.site);
+      if (before !== undefined && dense !== undefined) checkDenseStates(dense, model, before.blocks);
+      const blocks = before === undefined ? [...model.blocks.keys()] : isBehind ? [] : [before.blocks];
+      for (const index of blocks) chooseSites(at(model.blocks, index), model.hiddenSize, values.site);
       const shard = await findShard(source, kind, model, values.shard);
-      const given = before === undefined ? noLayers : await readStepLayers(layers, model, before.steps, context.pool);
+      const given = before === undefined ? noLayers : await readBlockLayers(layers, model, before.blocks, context.pool);
       return {
         statistics: encodeStatistics(
           captureAll(
@@ -298,10 +303,10 @@ export const capture: Stage = {
               values,
               budget,
               mix,
-              steps,
+              blocks,
               layers: given,
               reads,
-              withVocabulary: reads !== undefined,
+              withEmbeddings: reads !== undefined,
             },
             context,
           ),

@@ -4,7 +4,7 @@ import type { ObjectPool } from "@mbs/contracts";
 import { HeldWalk, keepWalk, takeWalk } from "./held-walk.ts";
 import type { WalkRequest } from "./held-walk.ts";
 import type { SegmentBatch } from "./segment-batches.ts";
-import type { StatesOwner } from "./spooled-states.ts";
+import type { StatesOwner } from "./scratch-states.ts";
 
 /** Share of a pool's bytes for walks: the rest is for models. */
 const walkShare = 0.5;
@@ -19,7 +19,7 @@ const freeDisk = (): number => {
 
 /**
  * The walks of one capture: of the states that it was given, and of the dense model's beside them. It goes on with those that
- * an earlier capture of the step has left, and leaves them for the next stage.
+ * an earlier capture of the block has left, and leaves them for the next stage.
  */
 export class CaptureWalks {
   readonly #pool: ObjectPool;

@@ -6,16 +6,16 @@ import { checkStates, joinStreams } from "./state-source.ts";
 import type { SegmentStates } from "./state-source.ts";
 
 /**
- * @param steps how many steps the compressed states have gone through
- * @throws {BadDataError} when the states are of another model or step, or went through compressed layers
+ * @param blocks how many blocks the compressed states have gone through
+ * @throws {BadDataError} when the states are of another model or block, or went through compressed layers
  */
-export function checkDenseStates(stream: ArtifactStream, model: Model, steps: number): void {
+export function checkDenseStates(stream: ArtifactStream, model: Model, blocks: number): void {
   requireKind(stream, ["states"]);
   const dense = checkStates(stream, model);
-  if (dense.steps !== steps) {
+  if (dense.blocks !== blocks) {
     throw new BadDataError(
-      `the dense states are those after ${dense.steps} steps, the states after ${steps}; propagate both as far`,
-      { steps, found: dense.steps },
+      `the dense states are those after ${dense.blocks} blocks, the states after ${blocks}; propagate both as far`,
+      { blocks, found: dense.blocks },
     );
   }
   if (parseMetadata("states", stream.schema).layers.length > 0) {

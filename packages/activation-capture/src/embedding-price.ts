@@ -1,7 +1,7 @@
 import { at } from "@mbs/contracts";
 import type { Matrix } from "@mbs/contracts";
 import { rowsAt } from "@mbs/models";
-import type { Forward, Model, VocabularyForward } from "@mbs/models";
+import type { Forward, Model, EmbeddingsForward } from "@mbs/models";
 import { seededGenerator } from "@mbs/numbers";
 
 /** Size of the change that is tried, as a share of the root mean square of the rows: small, so that the loss is quadratic in it. */
@@ -37,28 +37,28 @@ function divergence(logits: Float32Array, others: Float32Array): number {
  * What an error of the embedding costs: p where an error Δ of the rows that are read costs ½·p·|Δ|² nats a token.
  *
  * Measured by the dense model on one text: the KL divergence of its predictions from those with a random change of the rows.
- * Steps make of such an error what no matrix at hand says, and it reaches all later positions.
+ * Blocks make of such an error what no matrix at hand says, and it reaches all later positions.
  *
  * @param tokens of the text
  */
 export async function embeddingPrice(
-  model: Pick<Model, "steps" | "hiddenSize" | "checkpoint">,
+  model: Pick<Model, "blocks" | "hiddenSize" | "checkpoint">,
   embedding: string,
-  { forward, vocabulary }: { readonly forward: Forward; readonly vocabulary: VocabularyForward },
+  { forward, embeddings }: { readonly forward: Forward; readonly embeddings: EmbeddingsForward },
   tokens: Int32Array,
 ): Promise<number> {
-  const { steps, hiddenSize: width } = model;
+  const { blocks, hiddenSize: width } = model;
   const rows = await model.checkpoint.readRowsF32(embedding, [...new Set(tokens)]);
   const size = share * Math.sqrt(rows.reduce((sum, value) => sum + value * value, 0) / rows.length);
   const stride = Math.max(1, Math.floor(tokens.length / comparedPositions));
   const compared = Array.from({ length: Math.min(comparedPositions, tokens.length) }, (_, index) => index * stride);
   const logitsFrom = async (embedded: Matrix): Promise<Float32Array> => {
     let states = embedded;
-    for (const step of steps.keys()) states = await forward.step(step, states);
+    for (const block of blocks.keys()) states = await forward.block(block, states);
     return (await forward.logits(rowsAt(states, compared))).values;
   };
   const logits = await logitsFrom(await forward.embed(tokens));
-  const changed = await logitsFrom(await vocabulary.embedChanged(tokens, randomChanges(tokens, width, size)));
+  const changed = await logitsFrom(await embeddings.embedChanged(tokens, randomChanges(tokens, width, size)));
   const length = logits.length / compared.length;
   const total = compared.reduce((sum, _, row) => {
     const [start, end] = [row * length, (row + 1) * length];

@@ -1,22 +1,22 @@
-import { Spool } from "@mbs/artifacts";
-import type { SpoolSlot } from "@mbs/artifacts";
+import { ScratchFile } from "@mbs/artifacts";
+import type { ScratchSlot } from "@mbs/artifacts";
 import { InternalError } from "@mbs/contracts";
 import type { ObjectPool, Poolable } from "@mbs/contracts";
-import type { StepCut } from "@mbs/models";
+import type { BlockCut } from "@mbs/models";
 import { tensorOfBytes } from "@mbs/onnx";
 import type { Tensor } from "@mbs/onnx";
 import type { SegmentBatch } from "./segment-batches.ts";
-import type { StatesOwner } from "./spooled-states.ts";
-import type { StepLayers } from "./step-layers.ts";
+import type { StatesOwner } from "./scratch-states.ts";
+import type { BlockLayers } from "./block-layers.ts";
 
 /** A tensor in a file. */
 interface SpilledTensor extends Pick<Tensor, "type" | "dims"> {
-  readonly slot: SpoolSlot;
+  readonly slot: ScratchSlot;
 }
 
 /** A cut whose values are in memory, or in a file. */
 interface KeptCut {
-  readonly cut: StepCut;
+  readonly cut: BlockCut;
   /** In memory. */
   readonly bytes: number;
   readonly spilled: ReadonlyMap<string, SpilledTensor>;
@@ -32,7 +32,7 @@ export interface WalkLimits {
 }
 
 /**
- * A step that has been walked up to one of its sites over all segments, and waits for the stage that goes on from there.
+ * A block that has been walked up to one of its sites over all segments, and waits for the stage that goes on from there.
  *
  * Its values are in memory up to a limit, and beyond it in a temporary file; what has no space there either is not held, and
  * the stage that goes on starts over for these segments.
@@ -47,8 +47,8 @@ export class HeldWalk implements Poolable {
   readonly #given = new Set<string>();
   #bytes = 0;
   /** Values are read from one file and written to the other. */
-  #from: Spool | undefined;
-  #to: Spool | undefined;
+  #from: ScratchFile | undefined;
+  #to: ScratchFile | undefined;
   #spilledBytes = 0;
 
   constructor(batches: readonly SegmentBatch[], limits: WalkLimits) {
@@ -71,7 +71,7 @@ export class HeldWalk implements Poolable {
    *
    * @param sites whose inputs are wanted
    */
-  canGoOn({ byAddress, weights }: StepLayers, sites: readonly string[]): boolean {
+  canGoOn({ byAddress, weights }: BlockLayers, sites: readonly string[]): boolean {
     const added = [...weights.keys()].filter((tensor) => !this.#given.has(tensor));
     const cuts = [...this.#kept.values()].map(({ cut }) => cut);
     return (
@@ -81,20 +81,20 @@ export class HeldWalk implements Poolable {
   }
 
   /** The cut of a batch, which is then no longer held; undefined where there is none. */
-  take({ first }: SegmentBatch): StepCut | undefined {
+  take({ first }: SegmentBatch): BlockCut | undefined {
     const kept = this.#kept.get(first);
     if (kept === undefined) return undefined;
     this.#kept.delete(first);
     this.#bytes -= kept.bytes;
     const read = [...kept.spilled].map(([name, { type, dims, slot }]) => {
-      if (this.#from === undefined) throw new InternalError("the values of a step were not kept for its next part");
+      if (this.#from === undefined) throw new InternalError("the values of a block were not kept for its next part");
       return [name, tensorOfBytes(type, dims, this.#from.read(slot).buffer)] as const;
     });
     return read.length === 0 ? kept.cut : { ...kept.cut, live: new Map(read) };
   }
 
   /** Holds a batch at its cut, if there is space. */
-  put({ first }: SegmentBatch, cut: StepCut): void {
+  put({ first }: SegmentBatch, cut: BlockCut): void {
     const bytes = bytesOf(cut.live.values());
     if (this.#bytes + bytes <= this.#limits.memory) {
       this.#keep(first, { cut, bytes, spilled: new Map() });
@@ -102,13 +102,13 @@ export class HeldWalk implements Poolable {
     }
     if (this.#spilledBytes + bytes > this.#limits.disk) return;
     this.#spilledBytes += bytes;
-    const file = (this.#to ??= new Spool());
+    const file = (this.#to ??= new ScratchFile());
     const spilled = [...cut.live].map(([name, { type, dims, data }]) => [name, { type, dims, slot: file.append(data) }] as const);
     this.#keep(first, { cut: { ...cut, live: new Map() }, bytes: 0, spilled: new Map(spilled) });
   }
 
   /** Ends a stage's part of the walk. @param given the layers that it used */
-  turn({ byAddress, weights }: StepLayers): void {
+  turn({ byAddress, weights }: BlockLayers): void {
     for (const address of byAddress.keys()) this.#layers.add(address);
     for (const tensor of weights.keys()) this.#given.add(tensor);
     this.#from?.close();
@@ -136,7 +136,7 @@ export interface WalkOrigin {
   /** Address of the model, and whether its broken weights are read as 0. */
   readonly model: string;
   readonly allowNonfinite: boolean;
-  /** Address of the states before the step; unknown where they come through a pipe: then no other stage can name them. */
+  /** Address of the states before the block; unknown where they come through a pipe: then no other stage can name them. */
   readonly states: string | undefined;
   /** The dense model's walk may begin with the same states as the other one. */
   readonly owner: StatesOwner;
@@ -149,7 +149,7 @@ const keyOf = ({ model, allowNonfinite, states, owner, threads }: WalkOrigin): s
 /** A walk as a stage looks for it. */
 export interface WalkRequest {
   readonly origin: WalkOrigin;
-  readonly layers: StepLayers;
+  readonly layers: BlockLayers;
 }
 
 /** A held walk that can go on to some sites, if there is one. One that cannot is stale, and closed. */

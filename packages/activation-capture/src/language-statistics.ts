@@ -61,7 +61,7 @@ interface SiteSums {
   seen: number;
 }
 
-/** The sums of one language in one step, and then of the next one in the same memory. */
+/** The sums of one language in one block, and then of the next one in the same memory. */
 export class LanguageStatistics {
   readonly #sites: ReadonlyMap<string, SiteSums>;
 

@@ -11,8 +11,8 @@ import type { SegmentBatch } from "./segment-batches.ts";
 import { findShard, requireSegments, shardOptions } from "./shards.ts";
 import { checkSegments, checkStates, leaveUnread, nameSegment, readSegmentStates } from "./state-source.ts";
 import type { SegmentHead, SegmentStates, StateSource } from "./state-source.ts";
-import { noLayers, readStepLayers } from "./step-layers.ts";
-import type { StepLayers } from "./step-layers.ts";
+import { noLayers, readBlockLayers } from "./block-layers.ts";
+import type { BlockLayers } from "./block-layers.ts";
 
 const options = {
   model: { kind: "resource", resource: "model", description: "model folder" },
@@ -22,13 +22,13 @@ const options = {
 
 interface Work extends StateSource {
   readonly forward: Forward;
-  /** The step to run; undefined after the embedding, which is all that segments go through. */
-  readonly step: number | undefined;
-  readonly layers: StepLayers;
+  /** The block to run; undefined after the embedding, which is all that segments go through. */
+  readonly block: number | undefined;
+  readonly layers: BlockLayers;
   readonly allowNonfinite: boolean;
 }
 
-/** Where captures have left the step; those of the dense model were given no layers. */
+/** Where captures have left the block; those of the dense model were given no layers. */
 function findWalk({ source, model, layers, allowNonfinite }: Work, { pool, threads }: StageContext) {
   const owner = layers.byAddress.size === 0 ? "dense" : "own";
   const origin = { model: model.address, allowNonfinite, states: source.address, owner, threads } as const;
@@ -46,18 +46,18 @@ async function* batchesOf(walk: HeldWalk | undefined, work: Work): AsyncGenerato
   }
 }
 
-async function* applyStep(work: Work, context: StageContext): AsyncGenerator<SegmentStates> {
-  const { model, forward, step = 0, layers } = work;
-  const { name, stream, sites } = at(model.steps, step);
+async function* applyBlock(work: Work, context: StageContext): AsyncGenerator<SegmentStates> {
+  const { model, forward, block = 0, layers } = work;
+  const { name, stream, sites } = at(model.blocks, block);
   const walk = await findWalk(work, context);
   try {
     for await (const batch of batchesOf(walk, work)) {
       const { segments } = batch;
       const read = stackStreams(segments.flatMap((segment) => ("states" in segment ? [segment.states] : [])));
       let cut =
-        walk?.take(batch) ?? (await forward.beginStep(step, statesOf(read, stream), { batch: segments.length, reads: read }));
+        walk?.take(batch) ?? (await forward.beginBlock(block, statesOf(read, stream), { batch: segments.length, reads: read }));
       while (cut.passed.size < sites.length) ({ cut } = await forward.nextSites(cut, layers.weights));
-      const made = await forward.endStep(cut, layers.weights);
+      const made = await forward.endBlock(cut, layers.weights);
       requireFiniteRows({ made: `${name}, stream ${stream}`, segments: segments.map(nameSegment) }, made);
       const after = new Map([...read, [stream, made]]);
       for (const [index, states] of unstackStreams(after, segments.length).entries()) yield { ...at(segments, index), states };
@@ -72,12 +72,12 @@ function* recordsOf({ segment, language, states }: SegmentStates): Generator<Sta
 }
 
 async function* propagateAll(work: Work, context: StageContext): AsyncGenerator<StateRecord> {
-  const { model, forward, step } = work;
+  const { model, forward, block } = work;
   const { signal, progress } = context;
-  const activity = step === undefined ? "propagate embedding" : `propagate ${at(model.steps, step).name}`;
+  const activity = block === undefined ? "propagate embedding" : `propagate ${at(model.blocks, block).name}`;
   try {
     let done = 0;
-    const segments = step === undefined ? readSegmentStates(work, forward) : applyStep(work, context);
+    const segments = block === undefined ? readSegmentStates(work, forward) : applyBlock(work, context);
     for await (const segment of segments) {
       if (signal.aborted) throw new InterruptedError("propagate: stopped");
       done += 1;
@@ -90,22 +90,22 @@ async function* propagateAll(work: Work, context: StageContext): AsyncGenerator<
   }
 }
 
-/** Stage `propagate`: segments to the states before the first step, or states through one step with the given layers. */
+/** Stage `propagate`: segments to the states before the first block, or states through one block with the given layers. */
 export const propagate: Stage = {
   name: "propagate",
-  summary: "Run segments through the embedding, or states through the next step with its compressed layers.",
+  summary: "Run segments through the embedding, or states through the next block with its compressed layers.",
   examples: [
     "mbs propagate --model M < segments.arrow > states-0.arrow",
     "mbs propagate --model M --layers layers-0.arrow < states-0.arrow > states-1.arrow",
     "mbs propagate --model M --shard 2/8 < segments.arrow > states-0-2.arrow",
   ],
   inputs: {
-    source: { kinds: ["segments", "states"], description: "segments, or the states before the step to run" },
+    source: { kinds: ["segments", "states"], description: "segments, or the states before the block to run" },
     layers: {
       kinds: ["layers"],
       optional: true,
       many: true,
-      description: "layers of that step, used exactly as they will be written",
+      description: "layers of that block, used exactly as they will be written",
     },
   },
   outputs: {
@@ -130,17 +130,17 @@ export const propagate: Stage = {
     try {
       if (kind === "segments") checkSegments(source, model, context.warn);
       const before = kind === "states" ? checkStates(source, model) : undefined;
-      const given = before === undefined ? noLayers : await readStepLayers(layers, model, before.steps, context.pool);
+      const given = before === undefined ? noLayers : await readBlockLayers(layers, model, before.blocks, context.pool);
       const shard = await findShard(source, kind, model, values.shard);
       const forward = await model.forward({ threads: context.threads });
       const { allowNonfinite } = values;
       const segments = shard?.segments;
-      const work = { source, kind, segments, model, forward, step: before?.steps, layers: given, allowNonfinite };
+      const work = { source, kind, segments, model, forward, block: before?.blocks, layers: given, allowNonfinite };
       return {
         states: encodeStates(propagateAll(work, context), {
           model: model.address,
           tokenizer: model.tokenizerAddress,
-          steps: before === undefined ? 0 : before.steps + 1,
+          blocks: before === undefined ? 0 : before.blocks + 1,
           layers: [...(before?.layers ?? []), ...given.byAddress.keys()],
           ...(shard && { shards: shard.shards, wholeTokens: shard.wholeTokens }),
         }),

@@ -27,25 +27,28 @@ export function checkSegments(stream: ArtifactStream, model: Model, warn: (messa
 }
 
 /**
- * @param goal what is run from the states: a step, or also what comes behind the last one
- * @returns how many steps were applied, and the addresses of the layers that were
+ * @param goal what is run from the states: a block, or also what comes behind the last one
+ * @returns how many blocks were applied, and the addresses of the layers that were
  * @throws {BadDataError} with both addresses, when the states are of another model
  */
 export function checkStates(
   stream: ArtifactStream,
   model: Model,
-  goal: "step" | "step or vocabulary" = "step",
-): { steps: number; layers: readonly string[] } {
-  const { model: address, tokenizer, steps, layers } = parseMetadata("states", stream.schema);
+  goal: "block" | "block or embeddings" = "block",
+): { blocks: number; layers: readonly string[] } {
+  const { model: address, tokenizer, blocks, layers } = parseMetadata("states", stream.schema);
   requireSame("tokenizer", model.tokenizerAddress, tokenizer, "propagate again from segments of this model");
   requireSame("model", model.address, address, "propagate again from segments of this model");
-  const last = model.steps.length - (goal === "step" || model.vocabulary === undefined ? 1 : 0);
-  if (steps > last) {
-    throw new BadDataError(`the states are those after ${steps} of ${model.steps.length} steps; there is no step left to run`, {
-      steps,
-    });
+  const last = model.blocks.length - (goal === "block" || model.embeddings === undefined ? 1 : 0);
+  if (blocks > last) {
+    throw new BadDataError(
+      `the states are those after ${blocks} of ${model.blocks.length} blocks; there is no block left to run`,
+      {
+        blocks,
+      },
+    );
   }
-  return { steps, layers };
+  return { blocks, layers };
 }
 
 /** A segment without its states. */
@@ -73,7 +76,7 @@ const segmentStates = (segment: number, language: string, states: StreamStates):
   lengths: [...states.values()].map(({ rows }) => rows),
 });
 
-/** States before the first step, segment by segment. */
+/** States before the first block, segment by segment. */
 async function* embedSegments(
   segments: AsyncIterable<Segment> | Iterable<Segment>,
   seed: number,

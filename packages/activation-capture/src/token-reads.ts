@@ -2,7 +2,7 @@ import { parseMetadata, readSegments } from "@mbs/artifacts";
 import type { Segment } from "@mbs/artifacts";
 import { at, BadDataError, UsageError } from "@mbs/contracts";
 import type { ArtifactStream } from "@mbs/contracts";
-import { checkTokens, requireVocabulary } from "@mbs/models";
+import { checkTokens, requireEmbeddings } from "@mbs/models";
 import type { Model } from "@mbs/models";
 
 const keyOf = ({ language, segment }: Pick<Segment, "language" | "segment">): string => `${language} ${segment}`;
@@ -67,37 +67,37 @@ export class TokenReads {
 /**
  * Where tokens are counted; undefined where embedding and head are not captured.
  *
- * @param asked.vocabulary whether they are asked for with segments as the source
- * @param asked.isBehind whether the states are those after the last step: then they are all that is captured
+ * @param asked.embeddings whether they are asked for with segments as the source
+ * @param asked.isBehind whether the states are those after the last block: then they are all that is captured
  * @param asked.segments those that the states were made of
  * @throws {UsageError} where the segments are missing, or not wanted
  * @throws {FailedPreconditionError} for a model whose embedding and head stay as they are
  */
 export async function readsFor(asked: {
-  readonly vocabulary: boolean;
+  readonly embeddings: boolean;
   readonly site: readonly string[] | undefined;
   readonly model: Model;
   readonly kind: "segments" | "states";
   readonly isBehind: boolean;
   readonly segments: ArtifactStream | undefined;
 }): Promise<TokenReads | undefined> {
-  const { vocabulary, site, model, kind, isBehind, segments } = asked;
-  if (vocabulary && kind === "states" && !isBehind) {
-    throw new UsageError("capture: --vocabulary goes with segments, or with states after the last step", {
-      option: "--vocabulary",
+  const { embeddings, site, model, kind, isBehind, segments } = asked;
+  if (embeddings && kind === "states" && !isBehind) {
+    throw new UsageError("capture: --embeddings goes with segments, or with states after the last block", {
+      option: "--embeddings",
     });
   }
   if ((segments !== undefined) !== isBehind) {
     throw new UsageError(
       isBehind
-        ? "capture: states after the last step are for embedding and head; give it --segments too, whose tokens are counted"
-        : "capture: --segments go with states after the last step",
+        ? "capture: states after the last block are for embedding and head; give it --segments too, whose tokens are counted"
+        : "capture: --segments go with states after the last block",
       { option: "--segments" },
     );
   }
-  if (!vocabulary && !isBehind) return undefined;
-  requireVocabulary(model);
-  if (site !== undefined) throw new UsageError("capture: --site is for steps, not for embedding and head", { option: "--site" });
+  if (!embeddings && !isBehind) return undefined;
+  requireEmbeddings(model);
+  if (site !== undefined) throw new UsageError("capture: --site is for blocks, not for embedding and head", { option: "--site" });
   const reads = new TokenReads(model.vocabularySize);
   if (segments === undefined) return reads;
   const { tokenizer } = parseMetadata("segments", segments.schema);

@@ -19,8 +19,8 @@ async function runAdd(statistics: readonly ArtifactStream[]): Promise<ArtifactSt
   return keep(added);
 }
 
-const nameOf = ({ step, site, language, kind, tokens, width }: Statistic): string =>
-  [step, site, language, kind, tokens, width].join(" ");
+const nameOf = ({ block, site, language, kind, tokens, width }: Statistic): string =>
+  [block, site, language, kind, tokens, width].join(" ");
 
 function assertClose(found: readonly Statistic[], expected: readonly Statistic[]): void {
   assert.equal(found.map(nameOf), expected.map(nameOf));
@@ -71,13 +71,13 @@ test("shards of states add up to the whole, and their states are those of the wh
   await withModel(async (folder, model) => {
     const request = { model: folder, grams: "pooled", mix: "te=0.2,en=0.7,mr=0.1", site: ["mlp-up"] };
     const source = () => segmentStream(makeSegments(), model.tokenizerAddress);
-    const step = async (shard?: string): Promise<ArtifactStream> =>
+    const block = async (shard?: string): Promise<ArtifactStream> =>
       captureShard(
         await runPropagate(await runPropagate(source(), { model: folder, ...(shard && { shard }) }), { model: folder }),
         request,
       );
-    const parts = [await step("1/2"), await step("2/2")];
-    assertClose(await collect(readStatistics(await runAdd(parts))), await collect(readStatistics(await step())));
+    const parts = [await block("1/2"), await block("2/2")];
+    assertClose(await collect(readStatistics(await runAdd(parts))), await collect(readStatistics(await block())));
   });
 });
 
@@ -119,7 +119,7 @@ test("states of a shard with more tokens of a language than all segments are ref
 });
 
 const statistic = (language: string): Statistic => ({
-  step: "h.0",
+  block: "h.0",
   site: "mlp-up",
   language,
   kind: "diagonal",

@@ -3,7 +3,7 @@ import { at, BadDataError, UsageError } from "@mbs/contracts";
 import type { Matrix } from "@mbs/contracts";
 import { openModel } from "@mbs/models";
 import type { Model } from "@mbs/models";
-import { walkStep } from "@mbs/models/testing";
+import { walkBlock } from "@mbs/models/testing";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import {
@@ -30,8 +30,8 @@ async function reference(
   for (const { language: own, tokens } of makeSegments()) {
     if (own !== language) continue;
     let states = await forward.embed(tokens);
-    for (let step = 0; step < index; step++) states = await forward.step(step, states);
-    const { sites } = site === "input" ? { sites: new Map([["input", states]]) } : await walkStep(model, forward, index, states);
+    for (let block = 0; block < index; block++) states = await forward.block(block, states);
+    const { sites } = site === "input" ? { sites: new Map([["input", states]]) } : await walkBlock(model, forward, index, states);
     const found = sites.get(site);
     if (found !== undefined) inputs.push(found);
   }
@@ -50,35 +50,35 @@ async function reference(
   };
 }
 
-test("dense capture gives every step, site and language in order, as plain sums do", async () => {
+test("dense capture gives every block, site and language in order, as plain sums do", async () => {
   await withModel(async (folder, model) => {
     const found = await runCapture(segmentStream(makeSegments(), model.tokenizerAddress), { model: folder });
     const sites = ["input", "attention-qkv", "attention-output", "mlp-up", "mlp-down"];
     assert.equal(
-      found.map(({ step, site, language, kind }) => [step, site, language, kind].join(" ")),
-      ["h.0", "h.1", "h.2"].flatMap((step) =>
+      found.map(({ block, site, language, kind }) => [block, site, language, kind].join(" ")),
+      ["h.0", "h.1", "h.2"].flatMap((block) =>
         sites.flatMap((site) =>
-          ["en", "mr", "te"].map((language) => `${step} ${site} ${language} ${site === "input" ? "diagonal" : "gram"}`),
+          ["en", "mr", "te"].map((language) => `${block} ${site} ${language} ${site === "input" ? "diagonal" : "gram"}`),
         ),
       ),
     );
-    for (const { step, site, language, kind, tokens, values } of found) {
+    for (const { block, site, language, kind, tokens, values } of found) {
       assert.is(tokens, { en: 41, mr: 32, te: 32 }[language]);
-      if (step === "h.1") continue;
-      const expected = await reference(model, language, Number(step.slice(2)), site);
+      if (block === "h.1") continue;
+      const expected = await reference(model, language, Number(block.slice(2)), site);
       const distance = relativeDistance(values, kind === "gram" ? expected.gram : expected.diagonal);
-      assert.ok(distance < rounding, `${step} ${site} ${language} differs by ${distance}`);
+      assert.ok(distance < rounding, `${block} ${site} ${language} differs by ${distance}`);
     }
   });
 });
 
-test("capture from states is the dense capture's step", async () => {
+test("capture from states is the dense capture's block", async () => {
   await withModel(async (folder, model) => {
     const dense = await runCapture(segmentStream(makeSegments(), model.tokenizerAddress), { model: folder });
     const start = await runPropagate(segmentStream(makeSegments(), model.tokenizerAddress), { model: folder });
     const next = await runPropagate(start, { model: folder });
     const found = await runCapture(next, { model: folder });
-    const expected = dense.filter(({ step }) => step === "h.1");
+    const expected = dense.filter(({ block }) => block === "h.1");
     assert.is(found.length, expected.length);
     for (const [position, statistic] of found.entries()) {
       const { values, ...head } = at(expected, position);
@@ -190,7 +190,7 @@ test("segments of another tokenizer are refused with both addresses", async () =
 });
 
 const refusals: [string, object, string][] = [
-  ["a site that no step has", { site: ["mlp"] }, "--site mlp: step h.0 has input, attention-qkv"],
+  ["a site that no block has", { site: ["mlp"] }, "--site mlp: block h.0 has input, attention-qkv"],
   ["a budget that is no size", { budget: "much" }, "--budget takes a size"],
   ["an unknown option", { sites: "x" }, "unknown option --sites"],
 ];

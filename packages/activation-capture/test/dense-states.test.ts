@@ -2,7 +2,7 @@ import { encodeLayers } from "@mbs/artifacts";
 import { at, BadDataError, UsageError } from "@mbs/contracts";
 import type { ArtifactStream } from "@mbs/contracts";
 import type { Model } from "@mbs/models";
-import { walkStep } from "@mbs/models/testing";
+import { walkBlock } from "@mbs/models/testing";
 import { encodeWeights } from "@mbs/numbers";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -20,16 +20,16 @@ import {
 
 const site = "mlp-up";
 
-/** The first step's attention output, changed. */
+/** The first block's attention output, changed. */
 async function changedLayer(model: Model): Promise<ArtifactStream> {
-  const { name, sites } = at(model.steps, 0);
+  const { name, sites } = at(model.blocks, 0);
   const { width, weights, name: own } = at(sites, 1);
   const { tensor, rows } = at(weights, 0);
   const values = (await model.readWeight(tensor)).map((value, index) => value * (1 + 0.3 * Math.sin(index)));
   const dtype = model.checkpoint.info(tensor).dtype ?? model.dtype;
   const summary = { solver: "test", error: 0, damage: 0, sparsity: 0 };
   const record = {
-    step: name,
+    block: name,
     site: own,
     tensor,
     summary,
@@ -38,7 +38,7 @@ async function changedLayer(model: Model): Promise<ArtifactStream> {
   return keep(encodeLayers([record], { model: model.address, solver: "test", options: {}, order: "natural", weights: {} }));
 }
 
-/** States before the second step: through the changed first one, and dense. */
+/** States before the second block: through the changed first one, and dense. */
 async function bothStates(folder: string, model: Model) {
   const start = await runPropagate(segmentStream(makeSegments(), model.tokenizerAddress), { model: folder });
   return {
@@ -48,13 +48,13 @@ async function bothStates(folder: string, model: Model) {
   };
 }
 
-/** What a site of the second step reads, [tokens of the language, width] in order. */
+/** What a site of the second block reads, [tokens of the language, width] in order. */
 async function siteInputs(model: Model, states: ArtifactStream, language: string): Promise<number[][]> {
   const forward = await model.forward({ threads: 1 });
   const rows: number[][] = [];
   for (const { rows: count, width, values, language: own } of await collectStates(states)) {
     if (own !== language) continue;
-    const { sites } = await walkStep(model, forward, 1, { rows: count, columns: width, values });
+    const { sites } = await walkBlock(model, forward, 1, { rows: count, columns: width, values });
     const inputs = sites.get(site);
     assert.ok(inputs);
     const { columns, values: found } = inputs;
@@ -111,7 +111,7 @@ test("beyond the budget one cross-moment of the mix remains, the mean of the lan
   });
 });
 
-test("where nothing was compressed all cross-moments are zero; layers of the step itself count", async () => {
+test("where nothing was compressed all cross-moments are zero; layers of the block itself count", async () => {
   await withModel(async (folder, model) => {
     const { start } = await bothStates(folder, model);
     const crosses = async (layers: ArtifactStream[]) =>
@@ -129,7 +129,7 @@ test("dense states that do not fit are refused with the remedy", async () => {
     const cases: [ArtifactStream, object, ArtifactStream, typeof BadDataError | typeof UsageError, RegExp][] = [
       [segments, {}, dense, UsageError, /--dense-states go with states/],
       [compressed, { statistics: "diagonal" }, dense, UsageError, /--statistics gram/],
-      [compressed, {}, start, BadDataError, /after 0 steps, the states after 1/],
+      [compressed, {}, start, BadDataError, /after 0 blocks, the states after 1/],
       [compressed, {}, compressed, BadDataError, /without --layers/],
       [start, {}, fewer, BadDataError, /where the states have segment 0 of te, 16 tokens; propagate both from the same segments/],
       [fewer, {}, start, BadDataError, /where the states have segment 1 of en/],

@@ -14,7 +14,7 @@ import { keep, makeSegments, runCapture, runPropagate, segmentStream } from "./s
 
 interface Context {
   readonly model: Model;
-  /** Before the first step. */
+  /** Before the first block. */
   readonly states: ArtifactStream;
 }
 
@@ -32,13 +32,13 @@ test.after(async ({ model }) => {
   await rm(model.path, { recursive: true });
 });
 
-/** A layer of the first step whose weight is `factor` times the model's. */
+/** A layer of the first block whose weight is `factor` times the model's. */
 async function enlarged({ model }: Context, site: string, factor: number): Promise<ArtifactStream[]> {
-  const found = at(model.steps, 0).sites.find(({ name }) => name === site);
+  const found = at(model.blocks, 0).sites.find(({ name }) => name === site);
   const { tensor, rows } = at(found?.weights ?? [], 0);
   const values = (await model.checkpoint.readF32(tensor)).map((value) => value * factor);
   const layer = {
-    step: at(model.steps, 0).name,
+    block: at(model.blocks, 0).name,
     site,
     tensor,
     summary: { solver: "mine", error: 0, damage: 0, sparsity: 0 },
@@ -58,7 +58,7 @@ async function says(work: () => Promise<unknown>): Promise<string> {
   throw new Error("nothing was thrown");
 }
 
-test("propagate: an overflow is reported at the step, the stream and the segment where it first appears", async (given) => {
+test("propagate: an overflow is reported at the block, the stream and the segment where it first appears", async (given) => {
   const layers = await enlarged(given, "mlp-down", 2e39);
   const message = await says(async () => {
     const { batches } = await runPropagate(given.states, { model: given.model.path }, layers);
@@ -66,11 +66,11 @@ test("propagate: an overflow is reported at the step, the stream and the segment
   });
   assert.match(
     message,
-    /^h\.0, stream hidden: (NaN|-?Infinity) in segment \d of (te|en|mr), token \d+, channel \d+; a weight is broken or too large: take the model, or the layers given for the step, from their source again$/,
+    /^h\.0, stream hidden: (NaN|-?Infinity) in segment \d of (te|en|mr), token \d+, channel \d+; a weight is broken or too large: take the model, or the layers given for the block, from their source again$/,
   );
 });
 
-test("capture: an overflow within a step is reported at the site that reads it", async (given) => {
+test("capture: an overflow within a block is reported at the site that reads it", async (given) => {
   const layers = await enlarged(given, "attention-qkv", 3e38);
   const message = await says(() => runCapture(given.states, { model: given.model.path }, layers));
   assert.match(message, /^h\.0 attention-output: (NaN|-?Infinity) in segment \d of en, token \d+, channel \d+;/);

@@ -7,7 +7,7 @@ import type { LayerRecord } from "@mbs/artifacts";
 import { at, createObjectPool } from "@mbs/contracts";
 import type { ArtifactStream, ObjectPool, StageContext } from "@mbs/contracts";
 import { openModel } from "@mbs/models";
-import type { Model, StepCut } from "@mbs/models";
+import type { Model, BlockCut } from "@mbs/models";
 import { encodeWeights } from "@mbs/numbers";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -48,14 +48,14 @@ async function store({ schema, batches }: ArtifactStream): Promise<Stored> {
 
 /** The tensors of sites, every value a little changed, as layers. @param withNorm whether the norm before a site is among them */
 async function changedLayers(model: Model, index: number, names: readonly string[], withNorm: boolean): Promise<Stored> {
-  const { name: step, sites } = at(model.steps, index);
+  const { name: block, sites } = at(model.blocks, index);
   const records = sites.flatMap(({ name: site, width, weights, scaledBy = [] }) => {
     if (!names.includes(site)) return [];
     const norms = withNorm ? scaledBy.map(({ tensor }) => ({ tensor, rows: 1 })) : [];
     return [...weights, ...norms].map(async ({ tensor, rows }): Promise<LayerRecord> => {
       const values = (await model.readWeight(tensor)).map((value, at) => value * (1 + (at % 3) / 4));
       return {
-        step,
+        block,
         site,
         tensor,
         summary: { solver: "mine", error: 0, damage: 0, sparsity: 0 },
@@ -81,22 +81,22 @@ async function stage(
 
 interface Case {
   readonly folder: string;
-  /** The step that is walked; those before it are left dense. */
+  /** The block that is walked; those before it are left dense. */
   readonly index: number;
   readonly withNorm?: boolean;
   readonly withDense?: boolean;
 }
 
-/** The states before a step. */
+/** The states before a block. */
 async function statesBefore(model: Model, { folder, index }: Case): Promise<Stored> {
   const segments = makeSegments().map(({ tokens, ...rest }) => ({ ...rest, tokens: tokens.map((token) => token % 50) }));
   let states = await stage(propagate, { source: [segmentStream(segments, model.tokenizerAddress)] }, { model: folder });
-  for (let step = 0; step < index; step += 1) states = await stage(propagate, { source: [states] }, { model: folder });
+  for (let block = 0; block < index; block += 1) states = await stage(propagate, { source: [states] }, { model: folder });
   return states;
 }
 
 /**
- * Captures the sites of a step round by round, each with the layers of those before, and propagates.
+ * Captures the sites of a block round by round, each with the layers of those before, and propagates.
  *
  * @param poolOf the pool of each stage
  * @returns the addresses of all that was made, and how often the states were read, and layers
@@ -150,7 +150,7 @@ for (const [what, given] of cases) {
       const pool = createObjectPool(bytes);
       const held = await walk(model, given, states, () => pool);
       assert.equal(held.addresses, over.addresses, `with a pool of ${bytes} bytes`);
-      assert.is(held.reads, perStage + passedOn, "the states are read once, where the step begins");
+      assert.is(held.reads, perStage + passedOn, "the states are read once, where the block begins");
       if (bytes > 20_000) assert.is(held.layerReads, rounds, "layers are read once, after they were made");
       await pool.close();
     }
@@ -204,8 +204,8 @@ test("a walk of other states, layers or sites is not gone on with", async () => 
   await model.close();
 });
 
-const cutOf = (...values: number[]): StepCut => ({
-  step: 0,
+const cutOf = (...values: number[]): BlockCut => ({
+  block: 0,
   round: 1,
   passed: new Set(["qkv"]),
   batch: 1,

@@ -20,11 +20,11 @@ import {
 
 /** A layer that halves a weight, rounded to the model's f16. */
 async function halve(model: Model, index: number, site: number): Promise<LayerRecord> {
-  const { name, width, weights } = at(at(model.steps, index).sites, site);
+  const { name, width, weights } = at(at(model.blocks, index).sites, site);
   const { tensor, rows } = at(weights, 0);
   const bits = encodeHalf((await model.checkpoint.readF32(tensor)).map((value) => value / 2.0001));
   return {
-    step: at(model.steps, index).name,
+    block: at(model.blocks, index).name,
     site: name,
     tensor,
     summary: { solver: "rtn", error: 1, damage: 0.25, sparsity: 0 },
@@ -40,13 +40,13 @@ const weightsOf = ({ tensor, values }: LayerRecord): [string, Float32Array] => [
   decodeHalf(new Uint16Array(values.data.slice().buffer)),
 ];
 
-test("segments become the embedded states, states go through one step", async () => {
+test("segments become the embedded states, states go through one block", async () => {
   await withModel(async (folder, model) => {
     const forward = await model.forward({ threads: 1 });
     const start = await runPropagate(segmentStream(makeSegments(), model.tokenizerAddress), { model: folder });
     const next = await runPropagate(start, { model: folder });
-    assert.is(parseMetadata("states", start.schema).steps, 0);
-    assert.is(parseMetadata("states", next.schema).steps, 1);
+    assert.is(parseMetadata("states", start.schema).blocks, 0);
+    assert.is(parseMetadata("states", next.schema).blocks, 1);
     const [embedded, after] = [await collectStates(start), await collectStates(next)];
     for (const [position, { tokens, language, segment }] of makeSegments().entries()) {
       assert.equal(
@@ -56,7 +56,7 @@ test("segments become the embedded states, states go through one step", async ()
       const states = await forward.embed(tokens);
       // looked up and normed token by token: no sum depends on the batch
       assert.equal(at(embedded, position).values, states.values);
-      const expected = await forward.step(0, states);
+      const expected = await forward.block(0, states);
       assert.ok(relativeDistance(at(after, position).values, expected.values) < rounding);
     }
     await forward.close();
@@ -72,7 +72,7 @@ test("layers are used exactly as they will be written, and their addresses are r
     const addresses = await Promise.all(layers.map(async (stream) => (await contentAddress(stream)).address));
     assert.equal(parseMetadata("states", next.schema).layers, addresses);
     const forward = await model.forward({ threads: 1 });
-    const states = await forward.step(0, await forward.embed(at(makeSegments(), 0).tokens), {
+    const states = await forward.block(0, await forward.embed(at(makeSegments(), 0).tokens), {
       weights: new Map(records.map(weightsOf)),
     });
     await forward.close();
@@ -83,7 +83,7 @@ test("layers are used exactly as they will be written, and their addresses are r
   });
 });
 
-test("capture sees earlier sites of its step compressed", async () => {
+test("capture sees earlier sites of its block compressed", async () => {
   await withModel(async (folder, model) => {
     const start = await runPropagate(segmentStream(makeSegments(), model.tokenizerAddress), { model: folder });
     const layers = await layerStream([await halve(model, 0, 0)], model.address);
@@ -96,14 +96,14 @@ test("capture sees earlier sites of its step compressed", async () => {
   });
 });
 
-test("layers of another model, step or shape, and a tensor twice, are refused", async () => {
+test("layers of another model, block or shape, and a tensor twice, are refused", async () => {
   await withModel(async (folder, model) => {
     const start = await runPropagate(segmentStream(makeSegments(), model.tokenizerAddress), { model: folder });
     const layer = await halve(model, 0, 0);
     const cut: LayerRecord = { ...layer, values: { ...layer.values, rows: 2, data: layer.values.data.subarray(0, 128) } };
     const cases: [LayerRecord[], string, string][] = [
       [[layer], "e".repeat(64), `the layers are of model ${"e".repeat(64)}`],
-      [[await halve(model, 1, 0)], model.address, "does not belong to step h.0"],
+      [[await halve(model, 1, 0)], model.address, "does not belong to block h.0"],
       [[cut], model.address, "has shape [2, 32], the model's [96, 32]"],
       [[layer, layer], model.address, "two layers change tensor"],
     ];
@@ -119,16 +119,16 @@ test("layers of another model, step or shape, and a tensor twice, are refused", 
   });
 });
 
-test("there is no step after the last", async () => {
+test("there is no block after the last", async () => {
   await withModel(async (folder, model) => {
     let states = await runPropagate(segmentStream(makeSegments(), model.tokenizerAddress), { model: folder });
-    for (const _ of model.steps) states = await runPropagate(states, { model: folder });
+    for (const _ of model.blocks) states = await runPropagate(states, { model: folder });
     try {
       await runPropagate(states, { model: folder });
       assert.unreachable();
     } catch (error) {
       assert.instance(error, BadDataError);
-      assert.match(String(error), "after 3 of 3 steps");
+      assert.match(String(error), "after 3 of 3 blocks");
     }
   });
 });

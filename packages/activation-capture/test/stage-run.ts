@@ -19,7 +19,7 @@ export const context = testContext({ warn: (message) => warnings.push(message) }
 export async function withModel(use: (folder: string, model: Model) => Promise<void>): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), "capture-test-"));
   try {
-    await writeTinyModel(folder, { seed: 3, steps: 3 });
+    await writeTinyModel(folder, { seed: 3, blocks: 3 });
     const model = await openModel(folder);
     try {
       await use(folder, model);
@@ -96,7 +96,7 @@ export const collectStates = (stream: ArtifactStream): Promise<StateRecord[]> =>
 
 /**
  * How far two ways to the same numbers may lie apart, as a fraction of the largest: in other batches a processor's kernels
- * may add in another order. Means over at most 105 tokens are within 105 · 2⁻²⁴ = 6e-6 of each other; states behind one step,
+ * may add in another order. Means over at most 105 tokens are within 105 · 2⁻²⁴ = 6e-6 of each other; states behind one block,
  * of four products with sums of at most 128 terms, within √(4 · 128) · 2⁻²⁴ = 1e-6 as a rule.
  */
 export const rounding = 1e-5;

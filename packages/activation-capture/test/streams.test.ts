@@ -37,11 +37,11 @@ const passages = await model.passages();
 const inputsOf = ({ tokens, language, segment }: (typeof segments)[number]) =>
   passages.ofSegment(tokens, [0, language, segment]).inputs;
 
-test("states hold both streams of every segment, and a step changes its own", async () => {
+test("states hold both streams of every segment, and a block changes its own", async () => {
   const forward = await model.forward({ threads: 1 });
   let states = await runPropagate(source(), { model: folder });
   const expected = await Promise.all(segments.map((segment) => embedStreams(forward, inputsOf(segment))));
-  for (let step = 0; step < model.steps.length; step++) {
+  for (let block = 0; block < model.blocks.length; block++) {
     const records = await collectStates(states);
     assert.equal(
       records.map(({ segment, language, stream, rows }) => [segment, language, stream, rows]),
@@ -54,21 +54,21 @@ test("states hold both streams of every segment, and a step changes its own", as
     for (const { segment, stream, values } of records) {
       assert.ok(
         relativeDistance(values, at(expected, segment).get(stream)?.values ?? []) < rounding,
-        `${step} ${segment} ${stream}`,
+        `${block} ${segment} ${stream}`,
       );
     }
-    for (const [position, before] of expected.entries()) expected[position] = await advance(forward, model.steps, step, before);
-    if (step < model.steps.length - 1) states = await runPropagate(states, { model: folder });
+    for (const [position, before] of expected.entries()) expected[position] = await advance(forward, model.blocks, block, before);
+    if (block < model.blocks.length - 1) states = await runPropagate(states, { model: folder });
   }
-  assert.is(parseMetadata("states", states.schema).steps, 4);
+  assert.is(parseMetadata("states", states.schema).blocks, 4);
   await forward.close();
 });
 
 test("statistics of states are those of the dense pass, each a mean over the tokens of its stream", async () => {
   const dense = await runCapture(source(), { model: folder });
   let states = await runPropagate(source(), { model: folder });
-  for (const [position, { name }] of model.steps.entries()) {
-    const own = dense.filter(({ step }) => step === name);
+  for (const [position, { name }] of model.blocks.entries()) {
+    const own = dense.filter(({ block }) => block === name);
     const found = await runCapture(states, { model: folder });
     assert.is(found.length, own.length);
     for (const [index, { site, language, tokens, values }] of found.entries()) {
@@ -78,39 +78,39 @@ test("statistics of states are those of the dense pass, each a mean over the tok
       const expected = language === "en" ? (isEncoder ? 38 : 10) : isEncoder ? 56 : 14;
       assert.is(tokens, expected, `${name} ${site} ${language}`);
     }
-    if (position < model.steps.length - 1) states = await runPropagate(states, { model: folder });
+    if (position < model.blocks.length - 1) states = await runPropagate(states, { model: folder });
   }
 });
 
-test("the first step whose Grams are pooled is named, be it one of the decoder's", async () => {
+test("the first block whose Grams are pooled is named, be it one of the decoder's", async () => {
   warnings.length = 0;
   const all = await runCapture(source(), { model: folder });
   assert.equal(warnings, []);
-  const bytesOf = (step: string): number =>
-    4 * all.filter((found) => found.step === step && found.kind === "gram").reduce((sum, { values }) => sum + values.length, 0);
+  const bytesOf = (block: string): number =>
+    4 * all.filter((found) => found.block === block && found.kind === "gram").reduce((sum, { values }) => sum + values.length, 0);
   const [encoder, decoder] = [bytesOf("encoder.block.1"), bytesOf("decoder.block.0")];
-  assert.ok(encoder < decoder, "a decoder's step has more sites");
+  assert.ok(encoder < decoder, "a decoder's block has more sites");
   await runCapture(source(), { model: folder, budget: String(encoder) });
   assert.is(warnings.length, 1);
   assert.match(at(warnings, 0), /^decoder\.block\.0: the Grams of 2 languages need more than --budget/);
 });
 
-test("a step's diagonal is that of its states by hand", async () => {
+test("a block's diagonal is that of its states by hand", async () => {
   const forward = await model.forward({ threads: 1 });
   let states = await embedStreams(forward, inputsOf(at(segments, 3)));
-  for (const index of [0, 1]) states = await advance(forward, model.steps, index, states);
+  for (const index of [0, 1]) states = await advance(forward, model.blocks, index, states);
   await forward.close();
   const only = segmentStream([at(segments, 3)], model.tokenizerAddress);
   const found = await runCapture(only, { model: folder, statistics: "diagonal", site: ["cross-attention-kv"] }).catch(
     (error: unknown) => error,
   );
-  // the first step has no such site
-  assert.match(String(found), /--site cross-attention-kv: step encoder\.block\.0 has/);
+  // the first block has no such site
+  assert.match(String(found), /--site cross-attention-kv: block encoder\.block\.0 has/);
   const all = await runCapture(segmentStream([at(segments, 3)], model.tokenizerAddress), {
     model: folder,
     statistics: "diagonal",
   });
-  const kv = all.find(({ step, site }) => step === "decoder.block.0" && site === "cross-attention-kv");
+  const kv = all.find(({ block, site }) => block === "decoder.block.0" && site === "cross-attention-kv");
   const { rows, columns, values } = states.get("encoder") ?? { rows: 0, columns: 0, values: [] };
   const means = Array.from({ length: columns }, (_, column) => {
     let sum = 0;
@@ -129,7 +129,7 @@ test("beyond the budget one Gram of the mix is kept, over the tokens of the site
   ] as const) {
     const of = (statistics: typeof each, language: string) =>
       statistics.find(
-        (statistic) => statistic.step === "decoder.block.1" && statistic.site === site && statistic.language === language,
+        (statistic) => statistic.block === "decoder.block.1" && statistic.site === site && statistic.language === language,
       );
     const mixed = of(pooled, "*");
     const [en, mr] = ["en", "mr"].map((language) => of(each, language)?.values ?? new Float32Array(0));
@@ -146,7 +146,7 @@ test("beyond the budget one Gram of the mix is kept, over the tokens of the site
 
 test("states without one of the streams are refused", async () => {
   const records = await collectStates(await runPropagate(source(), { model: folder }));
-  const metadata = { model: model.address, tokenizer: model.tokenizerAddress, steps: 0, layers: [] };
+  const metadata = { model: model.address, tokenizer: model.tokenizerAddress, blocks: 0, layers: [] };
   for (const [kept, message] of [
     [[0, 2, 3], /segment 1 has states encoder \[19, 16\] where the model has hidden, 16 wide/],
     [[1, 2], /segment 0 has states hidden \[5, 16\] where the model has encoder/],

@@ -48,7 +48,7 @@ export {
   inputSite,
   isTokenSite,
   tokenSites,
-  vocabularyStep,
+  embeddingsBlock,
 } from "./kinds/records.ts";
 export type {
   AnswerScore,
@@ -68,7 +68,7 @@ export type {
   SimilarityRecord,
   StateRecord,
   Statistic,
-  StepAllocation,
+  BlockAllocation,
   TensorAllocation,
   TaskScore,
   TensorData,
@@ -90,9 +90,9 @@ export { withLock } from "./storage/lock/lock.ts";
 export { followLinks, requireNotRead } from "./storage/output-path.ts";
 export { manifestKey, RunManifest } from "./storage/run-manifest.ts";
 export type { NodeOutputs } from "./storage/run-manifest.ts";
-export { Spool } from "./storage/temporary/spool.ts";
-export type { SpoolSlot } from "./storage/temporary/spool.ts";
-export { SpooledArtifact } from "./storage/temporary/spooled-artifact.ts";
+export { ScratchFile } from "./storage/temporary/scratch-file.ts";
+export type { ScratchSlot } from "./storage/temporary/scratch-file.ts";
+export { ScratchArtifact } from "./storage/temporary/scratch-artifact.ts";
 export { makeTemporaryFolder, removeTemporaryFolders } from "./storage/temporary/temporary-folder.ts";
 export { isMissing, systemError } from "./storage/system-error.ts";
 export { isTemporaryOf, temporaryName } from "./storage/temporary/temporary-name.ts";

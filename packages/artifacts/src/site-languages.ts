@@ -3,13 +3,13 @@ import { allLanguages, type OwnStatistic } from "./kinds/records.ts";
 
 /** The languages of one site's statistics, checked to fit together. */
 export class SiteLanguages {
-  readonly step: string;
+  readonly block: string;
   readonly site: string;
   readonly width: number;
   readonly #kinds = new Map<string, OwnStatistic["kind"]>();
 
-  constructor({ step, site, width }: OwnStatistic) {
-    this.step = step;
+  constructor({ block, site, width }: OwnStatistic) {
+    this.block = block;
     this.site = site;
     this.width = width;
   }
@@ -33,8 +33,8 @@ export class SiteLanguages {
     if (language === allLanguages || (known === "gram" && kind === "diagonal")) return false;
     if (known !== undefined || width !== this.width) {
       const what = width === this.width ? `has ${language} twice` : `has widths ${this.width} and ${width}`;
-      throw new BadDataError(`statistics of ${this.step} ${this.site}: it ${what}; capture again`, {
-        step: this.step,
+      throw new BadDataError(`statistics of ${this.block} ${this.site}: it ${what}; capture again`, {
+        block: this.block,
         site: this.site,
         language,
       });

@@ -78,7 +78,7 @@ test("the first batch is there before the source has ended", async () => {
   function* endless() {
     for (;;) yield { ...at(states, 1), segment: taken++ };
   }
-  const { batches } = encodeStates(endless(), { model: "", tokenizer: "", steps: 0, layers: [] });
+  const { batches } = encodeStates(endless(), { model: "", tokenizer: "", blocks: 0, layers: [] });
   for await (const { rows } of batches) {
     assert.is(rows, 64);
     break;
@@ -227,10 +227,10 @@ test("an order that is no permutation is refused", async () => {
 });
 
 test("a writer's own mistakes are internal errors", async () => {
-  const metadata = { model: "", tokenizer: "", steps: 0, layers: [] };
+  const metadata = { model: "", tokenizer: "", blocks: 0, layers: [] };
   const wrongLength = encodeStates([{ ...at(states, 1), rows: 3 }], metadata);
   assert.instance(await errorOf(() => collect(wrongLength.batches)), InternalError);
-  assert.instance(await errorOf(() => encodeStates([], { ...metadata, steps: Number.NaN })), InternalError);
+  assert.instance(await errorOf(() => encodeStates([], { ...metadata, blocks: Number.NaN })), InternalError);
   const noUpper = encodeFactors([{ ...at(factors, 1), summary: at(factors, 0).summary }], {
     model: "",
     weights: {},

@@ -4,7 +4,7 @@ import { damageByLanguage, weightedDamage } from "../src/damage-by-language.ts";
 import type { DamageRecord } from "../src/kinds/records.ts";
 
 const record = (language: string, tensor: string, damage: number, output: number): DamageRecord => ({
-  step: "h.0",
+  block: "h.0",
   site: "mlp-up",
   tensor,
   language,

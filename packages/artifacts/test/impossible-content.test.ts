@@ -37,7 +37,7 @@ import {
   type StatesMetadata,
   type Statistic,
   type StatisticsMetadata,
-  type StepAllocation,
+  type BlockAllocation,
   type TensorAllocation,
   type TensorData,
 } from "@mbs/artifacts";
@@ -122,7 +122,10 @@ cases<Statistic>("statistics", gram, toStatistics, [
 
 const toStates = (record: StateRecord) => encodeStates([record], samples.states.metadata as StatesMetadata);
 cases<StateRecord>("states", at(states, 1), toStates, [
-  [{ values: changed(at(states, 1).values, 2, NaN) }, /^states hidden of segment 1 of en after 2 steps: NaN at row 1, column 0;/],
+  [
+    { values: changed(at(states, 1).values, 2, NaN) },
+    /^states hidden of segment 1 of en after 2 blocks: NaN at row 1, column 0;/,
+  ],
   [
     { stream: "encoder", values: changed(at(states, 1).values, 1, -Infinity) },
     /^states encoder of .*: -Infinity at row 0, column 1;/,
@@ -280,17 +283,17 @@ test("layers: a NaN far down in a large weight is found", async () => {
   );
 });
 
-const toAllocation = (record: StepAllocation) =>
+const toAllocation = (record: BlockAllocation) =>
   encodeAllocation([record, at(allocation, 1)], samples.allocation.metadata as AllocationMetadata);
-cases<StepAllocation>("allocation", at(allocation, 0), toAllocation, [
-  [{ parameters: 0 }, /^allocation: step h\.0: parameters is 0/],
+cases<BlockAllocation>("allocation", at(allocation, 0), toAllocation, [
+  [{ parameters: 0 }, /^allocation: block h\.0: parameters is 0/],
   [{ importance: NaN }, /importance is NaN, not a finite number;/],
   [{ sparsity: -0.1 }, /sparsity is -0\.1, not a finite number of at least 0;/],
   [{ sparsity: 1.5 }, /sparsity is 1\.5, above 0\.999;/],
   [{ sparsity: 1 }, /sparsity is 1, above 0\.999;/],
-  [{ tensor: "h.0.a.weight" }, /^allocation: step h\.1 comes among rows of tensors;/],
-  [{ sparsity: 0.7 }, /^allocation: its steps lose 0\.6\d+ of all weights, not 0\.6;/],
-  [{ step: "h.1" }, /^allocation: step h\.1 comes twice;/],
+  [{ tensor: "h.0.a.weight" }, /^allocation: block h\.1 comes among rows of tensors;/],
+  [{ sparsity: 0.7 }, /^allocation: its blocks lose 0\.6\d+ of all weights, not 0\.6;/],
+  [{ block: "h.1" }, /^allocation: block h\.1 comes twice;/],
 ]);
 
 const bitMetadata = { ...(samples.allocation.metadata as AllocationMetadata), sparsity: 0, bitsPerWeight: 3.5 };
@@ -304,10 +307,10 @@ test("grids of groups come back as they were written", async () => {
 test("types of tensors come back as they were written, and a former version is refused", async () => {
   assert.equal(await collect(readBitAllocation(encodeBitAllocation(types, typeMetadata))), types);
   const { schema, batches } = encodeBitAllocation(bitAllocation, bitMetadata);
-  const former = { schema: { ...schema, version: 3 }, batches };
+  const former = { schema: { ...schema, version: 4 }, batches };
   assert.match(
     (await errorOf(async () => collect(readBitAllocation(former)))).message,
-    /^allocation artifact has version 3, version 4 is supported: write the artifact again with this program$/,
+    /^allocation artifact has version 4, version 5 is supported: write the artifact again with this program$/,
   );
 });
 
@@ -337,17 +340,17 @@ for (const [change, pattern] of [
     assert.match(await bitsSay(bitAllocation, change, bitMetadata), pattern);
   });
 }
-test("types that nothing is rounded to, another size and an unknown mixture are refused", async () => {
+test("types that nothing is rounded to, another size and an unknown type mix are refused", async () => {
   for (const type of ["FOO", "q4_k", "__proto__", "Q8_1", "IQ1_S", "F16", "F32"]) {
     const message = await bitsSay(types, { grid: { kind: "blocks", type } }, typeMetadata);
     const start = `allocation: tensor h.0.a.weight of h.0: type is "${type}", not one of Q8_0, `;
     assert.ok(message.startsWith(start) && message.endsWith("; allocate again"), message);
   }
   assert.match(await bitsSay(types, {}, { ...typeMetadata, bitsPerWeight: 99 }), /its types take 4\.5 bits a weight, not 99;/);
-  for (const mixture of ["NOPE", 7]) {
-    const options = { ...typeMetadata.options, mixture };
+  for (const typeMix of ["NOPE", 7]) {
+    const options = { ...typeMetadata.options, typeMix };
     const message = await bitsSay(types, {}, { ...typeMetadata, options });
-    assert.ok(message.startsWith(`allocation: mixture is ${JSON.stringify(mixture)}, not one of Q2_K, `), message);
+    assert.ok(message.startsWith(`allocation: type mix is ${JSON.stringify(typeMix)}, not one of Q2_K, `), message);
   }
 });
 test("rows of the other kind of allocation are refused", async () => {
@@ -371,11 +374,11 @@ test("rows of the other kind of allocation are refused", async () => {
 test("an allocation of bits is not read as one of sparsity, nor the reverse", () => {
   assert.throws(
     () => readAllocation(encodeBitAllocation(bitAllocation, bitMetadata)),
-    /has the bits of tensors, not the sparsity of steps/,
+    /has the bits of tensors, not the sparsity of blocks/,
   );
   assert.throws(
     () => readBitAllocation(toAllocation(at(allocation, 0))),
-    /has the sparsity of steps or tensors, not the bits of tensors/,
+    /has the sparsity of blocks or tensors, not the bits of tensors/,
   );
 });
 
@@ -423,7 +426,7 @@ test("metadata: invalid numbers are refused before the first record", async () =
     ["segments", "shortfall", '{"en":0.5}'],
     ["statistics", "mix", '{"en":-1,"fr":2}'],
     ["statistics", "mix", '{"en":1e13}'],
-    ["states", "steps", "-2"],
+    ["states", "blocks", "-2"],
     ["factors", "weights", '{"en":-1}'],
     ["factors", "damping", "-0.5"],
     ["allocation", "sparsity", "1.5"],

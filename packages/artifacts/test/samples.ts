@@ -34,7 +34,7 @@ import {
   type SimilarityRecord,
   type StateRecord,
   type Statistic,
-  type StepAllocation,
+  type BlockAllocation,
   type TensorAllocation,
   type TensorData,
 } from "@mbs/artifacts";
@@ -62,10 +62,10 @@ export const segments: readonly Segment[] = [
 
 /** The second gram and the cross-moment have two panels. */
 export const statistics: readonly Statistic[] = [
-  { step: "h.0", site: "qkv", language: "en", kind: "gram", tokens: 2 ** 40, width: 3, values: squares(6) },
-  { step: "h.0", site: "qkv", language: "en", kind: "diagonal", tokens: 2 ** 40, width: 3, values: squares(3) },
-  { step: "h.1", site: "mlp", language: "fr", kind: "gram", tokens: 9, width: 1400, values: squares((1400 * 1401) / 2) },
-  { step: "h.1", site: "mlp", language: "fr", kind: "cross-moment", tokens: 9, width: 1200, values: ramp(1200 * 1200) },
+  { block: "h.0", site: "qkv", language: "en", kind: "gram", tokens: 2 ** 40, width: 3, values: squares(6) },
+  { block: "h.0", site: "qkv", language: "en", kind: "diagonal", tokens: 2 ** 40, width: 3, values: squares(3) },
+  { block: "h.1", site: "mlp", language: "fr", kind: "gram", tokens: 9, width: 1400, values: squares((1400 * 1401) / 2) },
+  { block: "h.1", site: "mlp", language: "fr", kind: "cross-moment", tokens: 9, width: 1200, values: ramp(1200 * 1200) },
 ];
 
 /** The first has three panels. */
@@ -88,7 +88,7 @@ const summary = {
 
 export const factors: readonly FactorRecord[] = [
   {
-    step: "h.0",
+    block: "h.0",
     site: "qkv",
     width: 3,
     summary: { ...summary, dead: [2] },
@@ -98,7 +98,7 @@ export const factors: readonly FactorRecord[] = [
     upper: triangle(Float32Array.of(0.5, 2, 3), 2),
   },
   {
-    step: "h.0",
+    block: "h.0",
     site: "mlp",
     width: 2,
     summary: { ...summary, factorised: false },
@@ -106,7 +106,7 @@ export const factors: readonly FactorRecord[] = [
     diagonal: squares(2),
   },
   {
-    step: "h.1",
+    block: "h.1",
     site: "mlp",
     width: 2,
     summary,
@@ -115,7 +115,7 @@ export const factors: readonly FactorRecord[] = [
     upper: triangle(Float32Array.of(1, 2)),
   },
   {
-    step: "h.2",
+    block: "h.2",
     site: "mlp",
     width: 2,
     summary,
@@ -127,21 +127,21 @@ export const factors: readonly FactorRecord[] = [
   },
 ];
 
-export const allocation: readonly StepAllocation[] = [
-  { step: "h.0", parameters: 2 ** 40, importance: -0.125, sparsity: 0.6 },
-  { step: "h.1", parameters: 9, importance: 0, sparsity: 0 },
+export const allocation: readonly BlockAllocation[] = [
+  { block: "h.0", parameters: 2 ** 40, importance: -0.125, sparsity: 0.6 },
+  { block: "h.1", parameters: 9, importance: 0, sparsity: 0 },
 ];
 
 export const bitAllocation: readonly TensorAllocation[] = [
   {
-    step: "h.0",
+    block: "h.0",
     tensor: "h.0.a.weight",
     parameters: 2 ** 40,
     importance: 0.125,
     grid: { kind: "groups", bits: 3, groupSize: 64, zeroPoints: "any" },
   },
   {
-    step: "h.0",
+    block: "h.0",
     tensor: "h.0.b.weight",
     parameters: 9,
     importance: 0,
@@ -186,7 +186,7 @@ const blockByte = (at: number): number => (at < 2 ? at * 0x40 : 8 + ((at - 2) % 
 
 export const layers: readonly LayerRecord[] = [
   {
-    step: "h.0",
+    block: "h.0",
     site: "qkv",
     tensor: "a.weight",
     summary: { solver: "gptq", error: 1.5, damage: 0.1, sparsity: 1 / 3, bits: 3, groupSize: 5, symmetric: false },
@@ -198,14 +198,14 @@ export const layers: readonly LayerRecord[] = [
     groups: plain("i32", 1, 9, grid.groupOf),
   },
   {
-    step: "h.0",
+    block: "h.0",
     site: "mlp",
     tensor: "b.weight",
     summary: { solver: "wanda", error: 0, damage: 0, sparsity: 0.5, fallback: "magnitude" },
     values: stored("bf16", 2100, ramp(2_100_000)),
   },
   {
-    step: "h.0",
+    block: "h.0",
     site: "mlp",
     tensor: "c.weight",
     summary: { solver: "awq", error: 0, damage: 0, sparsity: 0 },
@@ -213,7 +213,7 @@ export const layers: readonly LayerRecord[] = [
     inputScale: stored("f32", 1, Float32Array.of(0.5, 3)),
   },
   {
-    step: "h.0",
+    block: "h.0",
     site: "mlp",
     tensor: "d.weight",
     summary: { solver: "gptq", error: 0, damage: 0, sparsity: 0, grid: "Q4_0" },
@@ -248,12 +248,12 @@ export const scores: readonly Score[] = [
 ];
 
 export const similarities: readonly SimilarityRecord[] = [
-  { step: "h.0", site: "input", measure: "cosine", first: "en", second: "fr", value: 0.25 },
+  { block: "h.0", site: "input", measure: "cosine", first: "en", second: "fr", value: 0.25 },
 ];
 
 export const damage: readonly DamageRecord[] = [
   {
-    step: "h.0",
+    block: "h.0",
     site: "qkv",
     tensor: "a.weight",
     language: "en",
@@ -287,7 +287,7 @@ const metadata = {
     shortfall: {},
   },
   statistics: { model: "m", tokenizer: "t", propagation: "dense", unit: "E[x xᵀ] a token", mix: { en: 0.5, mr: 0.5 } },
-  states: { model: "m", tokenizer: "t", steps: 2, layers: ["x", "y"] },
+  states: { model: "m", tokenizer: "t", blocks: 2, layers: ["x", "y"] },
   factors: { model: "m", weights: { en: 1 }, damping: 0.01, order: "natural" },
   allocation: { model: "m", method: "owl", options: { spread: 0.08, outlier: 5 }, sparsity: 0.6, weights: { en: 1 } },
   layers: { model: "m", solver: "gptq", options: { bits: 3, nested: { b: 1, a: [2] } }, order: "natural", weights: {} },

@@ -14,5 +14,5 @@ for (let turn = 0; ; turn++) {
     width: 256,
     values,
   }));
-  await writeArtifact(encodeStates(states, { model: `${turn}`, tokenizer: "", steps: 0, layers: [] }), path, { force: true });
+  await writeArtifact(encodeStates(states, { model: `${turn}`, tokenizer: "", blocks: 0, layers: [] }), path, { force: true });
 }

@@ -23,8 +23,8 @@ import { areGraph, isWeightFile } from "./card/size-report.ts";
 import type { Format, FormatContext, FormattedModel } from "./format.ts";
 import { formatNames, loadFormat } from "./formats.ts";
 import { plannedGrids } from "./layers/layer-grid.ts";
-import { spoolLayers } from "./layers/layer-spool.ts";
-import type { LayerSpool } from "./layers/layer-spool.ts";
+import { scratchLayersOf } from "./layers/scratch-layers.ts";
+import type { ScratchLayers } from "./layers/scratch-layers.ts";
 
 const formatsText =
   "dense: as in the source, for every program that reads that; compressed-tensors, gptq, gptq-v2: packed codes, for transformers and vLLM; gguf: one file for llama.cpp; onnx: for ONNX Runtime and transformers.js";
@@ -86,7 +86,7 @@ const heldBy = ({ holds, options }: Format, raw: Readonly<Record<string, unknown
 function requireTakesBlocks(format: Format, options: unknown, what: string): void {
   if (format.holds(options).some(({ kind }) => kind === "blocks")) return;
   throw new FailedPreconditionError(
-    `${what} rounded to GGUF's grids, which --format ${format.name} does not hold; assemble with --format gguf, or with dense for their plain values, or compress with bits in place of grid or mixture`,
+    `${what} rounded to GGUF's grids, which --format ${format.name} does not hold; assemble with --format gguf, or with dense for their plain values, or compress with bits in place of grid or typeMix`,
     { format: format.name },
   );
 }
@@ -99,7 +99,7 @@ interface AssembleChoice {
   readonly name: string | undefined;
 }
 
-type Planner = (layers: LayerSpool, options: unknown, context: FormatContext) => Promise<FormattedModel>;
+type Planner = (layers: ScratchLayers, options: unknown, context: FormatContext) => Promise<FormattedModel>;
 
 /** How a format plans the files of a model. @throws {FailedPreconditionError} where it is not for models of this kind */
 function plannerFor(model: Model, format: Format): Planner {
@@ -120,7 +120,7 @@ function plannerFor(model: Model, format: Format): Planner {
   return (...given) => format.plan(model, ...given);
 }
 
-async function listFiles(model: Model, plan: Planner, layers: LayerSpool, choice: AssembleChoice, context: StageContext) {
+async function listFiles(model: Model, plan: Planner, layers: ScratchLayers, choice: AssembleChoice, context: StageContext) {
   const { format, formatOptions, card, baseModel } = choice;
   const source = { ...(await readCardSource(model)), ...(baseModel !== undefined && { baseModel }) };
   const name = source.baseModel?.split("/").at(-1) ?? choice.name ?? basename(model.path);
@@ -157,11 +157,11 @@ async function* assembleAll(
   context: StageContext,
 ): AsyncGenerator<FilePiece> {
   const { signal, progress } = context;
-  let layers: LayerSpool | undefined;
+  let layers: ScratchLayers | undefined;
   try {
     const plan = plannerFor(model, choice.format);
     await requireDense(model);
-    layers = await spoolLayers(streams, model, choice.format.parts);
+    layers = await scratchLayersOf(streams, model, choice.format.parts);
     const inBlocks = [...layers.summaries].find(([, { grid }]) => grid !== undefined);
     if (inBlocks !== undefined) requireTakesBlocks(choice.format, choice.formatOptions, `layer ${inBlocks[0]} is`);
     const { files, describe } = await listFiles(model, plan, layers, choice, context);
@@ -205,7 +205,7 @@ export const assemble: Stage = {
   moreOptions: async (raw) => (await formatNamed(raw)).options,
   moreOptionsBy: "format",
   holds: async (raw) => heldBy(await formatNamed(raw), raw),
-  async checkPlan(raw, { solver, codes, vocabulary: tables }, pool) {
+  async checkPlan(raw, { solver, codes, embeddings: tables }, pool) {
     const { own, format, formatOptions } = await parseChoice(raw);
     if (own.withoutLayers) {
       throw new UsageError("assemble: what was compressed has layers; leave --without-layers out", {
@@ -218,12 +218,12 @@ export const assemble: Stage = {
       await requireDense(model);
       if (codes === "unknown") return;
       if (codes === "blocks") requireTakesBlocks(format, formatOptions, "weights are");
-      const sites = model.steps.flatMap((step) => step.sites);
+      const sites = model.blocks.flatMap((block) => block.sites);
       const planned =
         typeof codes === "string" ? { grids: [] } : { grids: plannedGrids(sites, codes), zeroPoints: codes.zeroPoints };
-      const vocabulary =
-        tables === undefined || typeof tables === "string" ? [] : plannedGrids(model.vocabulary?.sites ?? [], tables);
-      format.checkPlan?.(model, { solver, vocabulary, ...planned }, formatOptions);
+      const embeddings =
+        tables === undefined || typeof tables === "string" ? [] : plannedGrids(model.embeddings?.sites ?? [], tables);
+      format.checkPlan?.(model, { solver, embeddings, ...planned }, formatOptions);
     } finally {
       await model.close();
     }

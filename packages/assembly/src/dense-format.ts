@@ -6,13 +6,13 @@ import type { ArchitectureModel, GraphModel, Model, OutputFile, TensorInfo, Weig
 import { codeBits } from "@mbs/numbers";
 import { chosenDtype, dtypeOptions } from "./safetensors/written-dtype.ts";
 import type { Format, FormattedModel } from "./format.ts";
-import type { LayerSpool } from "./layers/layer-spool.ts";
+import type { ScratchLayers } from "./layers/scratch-layers.ts";
 import { writtenPieces } from "./layers/written-pieces.ts";
 
 const bytesOf = (tensors: readonly TensorInfo[]): number => tensors.reduce((total, { bytes }) => total + bytes, 0);
 
 /** Bytes of the weights that layers change, in the dtype of the source. */
-const changedBytes = ({ checkpoint }: Model, layers: LayerSpool): number =>
+const changedBytes = ({ checkpoint }: Model, layers: ScratchLayers): number =>
   bytesOf([...layers.summaries.keys()].map((tensor) => checkpoint.info(tensor)));
 
 /** Bytes of a file that are replaced by as many others. */
@@ -22,7 +22,7 @@ interface Patch {
   readonly tensor: string;
 }
 
-async function* patched(path: string, patches: readonly Patch[], layers: LayerSpool): AsyncGenerator<Uint8Array> {
+async function* patched(path: string, patches: readonly Patch[], layers: ScratchLayers): AsyncGenerator<Uint8Array> {
   const copy = (start: number, end?: number): AsyncIterable<Uint8Array> =>
     createReadStream(path, { start, ...(end !== undefined && { end: end - 1 }) }) as AsyncIterable<Uint8Array>;
   let at = 0;
@@ -37,7 +37,7 @@ async function* patched(path: string, patches: readonly Patch[], layers: LayerSp
 }
 
 /** The files of an ONNX model, byte for byte but for the values of the changed tensors. */
-function patchedFiles(model: GraphModel, layers: LayerSpool): FormattedModel {
+function patchedFiles(model: GraphModel, layers: ScratchLayers): FormattedModel {
   const { path: folder, checkpoint, fileOffsets } = model;
   const patches = [...layers.summaries.keys()].map((tensor) => {
     const found = fileOffsets.get(tensor);
@@ -52,7 +52,7 @@ function patchedFiles(model: GraphModel, layers: LayerSpool): FormattedModel {
 }
 
 /** All weights in one dtype, in the source's files. */
-async function convertedModel(model: ArchitectureModel, layers: LayerSpool, dtype: WeightDtype): Promise<FormattedModel> {
+async function convertedModel(model: ArchitectureModel, layers: ScratchLayers, dtype: WeightDtype): Promise<FormattedModel> {
   const placed = model.checkpoint.files.map(({ file, metadata, tensors }) => ({
     file,
     metadata,

@@ -2,7 +2,7 @@ import type { LayerSummary } from "@mbs/artifacts";
 import type { HeldGrids, OptionTable, StageContext, ZeroPoints } from "@mbs/contracts";
 import type { ArchitectureModel, GraphModel, Model, OutputFile } from "@mbs/models";
 import type { LayerGrid } from "./layers/layer-grid.ts";
-import type { LayerPart, LayerSpool } from "./layers/layer-spool.ts";
+import type { LayerPart, ScratchLayers } from "./layers/scratch-layers.ts";
 
 /** A head that was the embedding. */
 export interface OwnHead {
@@ -37,7 +37,7 @@ export interface PlannedGrids {
   readonly solver: string;
   readonly grids: readonly LayerGrid[];
   /** Of embedding and head; none where they stay as they are. */
-  readonly vocabulary: readonly LayerGrid[];
+  readonly embeddings: readonly LayerGrid[];
   /** Absent where the solver does not say. */
   readonly zeroPoints?: ZeroPoints | undefined;
 }
@@ -75,7 +75,7 @@ export interface Format {
    * @param options raw; the format parses them by its own table
    * @throws {FailedPreconditionError} where the format cannot hold a layer, naming it and the remedy
    */
-  plan(model: ArchitectureModel, layers: LayerSpool, options: unknown, context: FormatContext): Promise<FormattedModel>;
+  plan(model: ArchitectureModel, layers: ScratchLayers, options: unknown, context: FormatContext): Promise<FormattedModel>;
   /**
    * Refuses what it could not hold of layers that are still to be made, as far as grids say; the rest shows in `plan`.
    * Absent where it holds all.
@@ -88,7 +88,7 @@ export interface Format {
   /** `plan` for a model that is an ONNX graph; absent where the format is not for them. */
   readonly planGraph?: (
     model: GraphModel,
-    layers: LayerSpool,
+    layers: ScratchLayers,
     options: unknown,
     context: FormatContext,
   ) => Promise<FormattedModel>;

@@ -24,12 +24,12 @@ const context = testContext();
 
 /** A layer that sets every weight of a tensor to `value`. */
 function constantLayer(model: Model, index: number, site: number, value: number): LayerRecord {
-  const { name, width, weights } = at(at(model.steps, index).sites, site);
+  const { name, width, weights } = at(at(model.blocks, index).sites, site);
   const { tensor, rows } = at(weights, 0);
   const values = new Float32Array(rows * width).fill(value);
   const bits = { f32: values, f16: encodeHalf(values), bf16: encodeBrain(values) }[model.dtype];
   return {
-    step: at(model.steps, index).name,
+    block: at(model.blocks, index).name,
     site: name,
     tensor,
     summary: { solver: "rtn", error: 0.5, damage: 0.125, sparsity: 0.25 },

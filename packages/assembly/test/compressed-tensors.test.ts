@@ -67,7 +67,7 @@ async function refusal(source: string, rounding: Choose, more: object = {}): Pro
 /** Every weight that solvers change, read back, is that of the dense folder. */
 async function requireSame(packed: string, dense: string): Promise<void> {
   const [model, plain] = [await openModel(packed), await openModel(dense)];
-  for (const { tensor } of model.steps.flatMap(({ sites }) => sites.flatMap(({ weights }) => weights))) {
+  for (const { tensor } of model.blocks.flatMap(({ sites }) => sites.flatMap(({ weights }) => weights))) {
     assert.equal(await model.checkpoint.readF32(tensor), await plain.checkpoint.readF32(tensor), tensor);
   }
   await model.close();
@@ -89,7 +89,7 @@ for (const name of (await readdir(fixtures)).filter((fixture) => !encoderDecoder
       .filter(({ shape, name: tensor }) => shape.length === 2 && tensor.endsWith(".weight"));
     const embedding = model.kind === "architecture" ? model.layout.embedding : "";
     const changed = new Set(
-      model.steps.flatMap(({ sites }) => sites.flatMap(({ weights }) => weights.map(({ tensor }) => tensor))),
+      model.blocks.flatMap(({ sites }) => sites.flatMap(({ weights }) => weights.map(({ tensor }) => tensor))),
     );
     await model.close();
     const { config } = await write(source, () => ({ bits: 4, symmetric: true, groupSize: 0 }));
@@ -107,7 +107,7 @@ await writeTinyModel(bloom, { seed: 3, hiddenSize: 64, dtype: "f32" });
 const bloomWeights = async () => {
   const model = await openModel(bloom);
   await model.close();
-  return model.steps.flatMap(({ sites }) => sites.flatMap(({ weights }) => weights));
+  return model.blocks.flatMap(({ sites }) => sites.flatMap(({ weights }) => weights));
 };
 const isMlp = (tensor: string): boolean => tensor.includes(".mlp.");
 

@@ -78,12 +78,12 @@ for (const name of (await readdir(fixtures)).filter((name) => /^(?!t5).*\.gguf$/
 test("a layer's values are rounded to the type of its tensor, rows in llama.cpp's order", async () => {
   const path = join(fixtures, "llama-q8.gguf");
   const model = await openModel(path);
-  const { name, width, weights } = at(at(model.steps, 0).sites, 0);
+  const { name, width, weights } = at(at(model.blocks, 0).sites, 0);
   const { tensor, rows } = at(weights, 0);
   // each row its own number, which every type holds exactly
   const values = Float32Array.from({ length: rows * width }, (_, index) => Math.floor(index / width) + 1);
   const layer: LayerRecord = {
-    step: at(model.steps, 0).name,
+    block: at(model.blocks, 0).name,
     site: name,
     tensor,
     summary: { solver: "rtn", error: 0.5, damage: 0.125, sparsity: 0 },
@@ -110,14 +110,14 @@ const refusal = (call: Promise<unknown>) =>
 /** A layer of the first weight in blocks of Q4_0. */
 async function blockLayer(path: string, options: Readonly<Record<string, unknown>> = {}): Promise<() => ArtifactStream> {
   const model = await openModel(path);
-  const { name, width, weights } = at(at(model.steps, 0).sites, 0);
+  const { name, width, weights } = at(at(model.blocks, 0).sites, 0);
   const { tensor, rows } = at(weights, 0);
   const type = blockTypeNamed("Q4_0");
   const blocks = encodeValues(type, await model.readWeight(tensor));
   const values = new Float32Array(rows * width);
   type.decode?.(blocks, values);
   const layer: LayerRecord = {
-    step: at(model.steps, 0).name,
+    block: at(model.blocks, 0).name,
     site: name,
     tensor,
     summary: { solver: "rtn", error: 0.5, damage: 0.125, sparsity: 0, grid: "Q4_0" },
@@ -136,7 +136,7 @@ test("types that were allocated are said once, and no warning", async () => {
   assert.match(at(notes, 0), /^allocated: Q8_0 for .*; Q4_0 for attn_q of blocks 0; F32 for vectors/);
 });
 
-test("a layer's own blocks are written as they are, whatever the mixture says", async () => {
+test("a layer's own blocks are written as they are, whatever the type mix says", async () => {
   const path = join(fixtures, "llama-q8.gguf");
   const layers = (await blockLayer(path))();
   const rounded = await tensorsOf(join((await write(path, "Q4_0")).folder, "model.gguf"));

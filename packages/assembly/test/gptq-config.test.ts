@@ -20,7 +20,7 @@ test.after(() => rm(root, { recursive: true }));
 const fixtures = fileURLToPath(new URL("../../models/test/fixtures/forward/", import.meta.url));
 const mixtral = join(fixtures, "mixtral-f32");
 const source = join(root, "source");
-await writeTinyModel(source, { hiddenSize: 64, steps: 1 });
+await writeTinyModel(source, { hiddenSize: 64, blocks: 1 });
 
 /** Writes a folder of GPTQ. @returns its config.json */
 async function write(name: string, rounding: (tensor: string) => Rounding | undefined, from = source): Promise<string> {

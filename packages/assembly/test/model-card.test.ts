@@ -126,7 +126,7 @@ test("methods of blocks and of embedding and head are told apart, and numbers ar
   const path = join(folder, "mbs.json");
   const record = JSON.parse(await readFile(path, "utf8")) as { layers: { options: object }[] };
   const options = { bitsPerWeight: 4.174479166666667 };
-  const layers = [options, { ...options, vocabulary: "on" }, options].map((own) => ({ ...record.layers[0], options: own }));
+  const layers = [options, { ...options, embeddings: "on" }, options].map((own) => ({ ...record.layers[0], options: own }));
   await writeFile(path, JSON.stringify({ ...record, layers }));
   await describeModel(folder, {});
   const card = await readFile(join(folder, "README.md"), "utf8");
@@ -134,7 +134,7 @@ test("methods of blocks and of embedding and head are told apart, and numbers ar
     card.split("\n").filter((line) => /^\| (blocks|embedding)/.test(line)),
     [
       "| blocks | rtn | natural | bitsPerWeight 4.174 |",
-      "| embedding and head | rtn | natural | bitsPerWeight 4.174, vocabulary on |",
+      "| embedding and head | rtn | natural | bitsPerWeight 4.174, embeddings on |",
     ],
   );
 });

@@ -112,7 +112,7 @@ test("the folder has what transformers.js asks for, and no safetensors", async (
     kv_cache_dtype: "float32",
     use_external_data_format: { "model_q4.onnx": 1 },
   });
-  const past = [0, 1].flatMap((step) => [`past_key_values.${step}.key`, `past_key_values.${step}.value`]);
+  const past = [0, 1].flatMap((block) => [`past_key_values.${block}.key`, `past_key_values.${block}.value`]);
   assert.equal(decoder.session.inputNames, ["input_ids", "attention_mask", ...past]);
   await decoder.session.release();
   await model.close();

@@ -42,7 +42,7 @@ async function logitsOf(model: Model, tokens: Int32Array): Promise<Float32Array>
   const forward = await model.forward({ threads: 1 });
   try {
     let states = await forward.embed(tokens);
-    for (const index of model.steps.keys()) states = await forward.step(index, states);
+    for (const index of model.blocks.keys()) states = await forward.block(index, states);
     return (await forward.logits(states)).values;
   } finally {
     await forward.close();
@@ -90,7 +90,7 @@ test("a source without its type's prefix gets it in GPTQ's names, which gptqmode
 
 /** The weights that read a site. */
 const packedTensors = (model: Model): string[] =>
-  model.steps.flatMap(({ sites }) => sites.flatMap(({ weights }) => weights.map(({ tensor }) => tensor)));
+  model.blocks.flatMap(({ sites }) => sites.flatMap(({ weights }) => weights.map(({ tensor }) => tensor)));
 
 async function refusal(format: string, rounding: Rounding | undefined, hiddenSize = 64): Promise<string> {
   const folder = join(root, `refused-${hiddenSize}`);

@@ -65,7 +65,7 @@ async function perplexity(folder: string): Promise<number> {
   const losses: Float64Array[] = [];
   for (const tokens of windows) {
     let states = await forward.embed(tokens);
-    for (const index of model.steps.keys()) states = await forward.step(index, states);
+    for (const index of model.blocks.keys()) states = await forward.block(index, states);
     losses.push(await forward.score(states, tokens));
   }
   await forward.close();

@@ -7,7 +7,7 @@ import { writeTinyModel } from "@mbs/models/testing";
 import { createSession, floatTensor, floatValues, GraphBuilder, integerTensor } from "@mbs/onnx";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { spoolLayers } from "../src/layers/layer-spool.ts";
+import { scratchLayersOf } from "../src/layers/scratch-layers.ts";
 import { roundBlocks } from "../src/onnx/weights/block-rounding.ts";
 import { addTokenTable } from "../src/onnx/weights/token-table.ts";
 import type { TableStorage } from "../src/onnx/weights/token-table.ts";
@@ -22,7 +22,7 @@ const embedding = "transformer.word_embeddings.weight";
 
 async function openTiny(dtype: "f32" | "f16" | "bf16", hiddenSize = hidden) {
   const folder = join(root, `${dtype}-${hiddenSize}`);
-  await writeTinyModel(folder, { dtype, hiddenSize, heads: 3, steps: 1, seed: 4 });
+  await writeTinyModel(folder, { dtype, hiddenSize, heads: 3, blocks: 1, seed: 4 });
   return openModel(folder);
 }
 
@@ -31,7 +31,11 @@ async function readTable(dtype: "f32" | "f16" | "bf16", storage: TableStorage, t
   const model = await openTiny(dtype);
   const graph = new GraphBuilder("table");
   const files = new WeightFiles("table.onnx");
-  const table = addTokenTable({ graph, files, model, layers: await spoolLayers([], model, []), tensor: embedding }, storage, 0);
+  const table = addTokenTable(
+    { graph, files, model, layers: await scratchLayersOf([], model, []), tensor: embedding },
+    storage,
+    0,
+  );
   graph.output("rows", table.gather(graph.input("tokens", "int64", ["T"])), "float32");
   graph.output("products", table.multiply(graph.input("x", "float32", ["T", hidden])), "float32");
   await writeFile(join(root, "table.onnx"), graph.build());
@@ -75,7 +79,7 @@ test("floats are kept as they are, or in the type asked for", async () => {
     assert.is(read.bytes, read.values.length * bytes);
   }
   const { values, rows } = await readTable("f32", "f16", tokens, x);
-  // below 1 half precision has steps of 2⁻¹¹ = 4.9e-4
+  // below 1 half precision has blocks of 2⁻¹¹ = 4.9e-4
   assert.ok(
     rows.every(
       (value, index) => Math.abs(value - at(values, at(tokens, Math.floor(index / hidden)) * hidden + (index % hidden))) < 5e-4,
@@ -107,7 +111,7 @@ test("values beyond f16, and rows that no block divides, are refused", async () 
     graph: new GraphBuilder("refused"),
     files: new WeightFiles("refused.onnx"),
     model,
-    layers: await spoolLayers([], model, []),
+    layers: await scratchLayersOf([], model, []),
     tensor: embedding,
   };
   assert.throws(

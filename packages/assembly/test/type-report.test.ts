@@ -1,15 +1,15 @@
 import { readFile } from "node:fs/promises";
 import { inflateSync } from "node:zlib";
-import { blockTypeNamed, chooseTypes, fittingType, typeMixtures } from "@mbs/gguf";
-import type { MixtureFacts } from "@mbs/gguf";
+import { blockTypeNamed, chooseTypes, fittingType, typeMixes } from "@mbs/gguf";
+import type { TypeMixFacts } from "@mbs/gguf";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { bitsAWeight, typeLine } from "../src/gguf/type-report.ts";
 
 interface Golden {
-  readonly facts: MixtureFacts;
+  readonly facts: TypeMixFacts;
   readonly tensors: readonly (readonly [name: string, shape: readonly number[]])[];
-  /** By mixture, of all tensors but those in float32. */
+  /** By type mix, of all tensors but those in float32. */
   readonly types: Readonly<Record<string, Readonly<Record<string, string>>>>;
 }
 
@@ -21,17 +21,17 @@ const golden = JSON.parse(inflateSync(Buffer.from(deflated, "base64")).toString(
 for (const [title, { facts, tensors, types }] of Object.entries(golden)) {
   test(`${title}: every tensor has the type that llama-quantize chooses`, () => {
     const shapes = tensors.map(([name, shape]) => ({ name, shape }));
-    for (const [mixture, expected] of Object.entries(types)) {
-      const chosen = typeMixtures.get(mixture);
-      if (chosen === undefined) return assert.unreachable(`no mixture ${mixture}`);
+    for (const [typeMix, expected] of Object.entries(types)) {
+      const chosen = typeMixes.get(typeMix);
+      if (chosen === undefined) return assert.unreachable(`no type mix ${typeMix}`);
       const found = [...chooseTypes(chosen, shapes, facts)].filter(([, { name }]) => name !== "F32");
-      assert.equal(Object.fromEntries(found.map(([name, type]) => [name, type.name])), expected, mixture);
+      assert.equal(Object.fromEntries(found.map(([name, type]) => [name, type.name])), expected, typeMix);
     }
   });
 }
 
-test("every quantised mixture is among the golden ones", () => {
-  const quantised = [...typeMixtures.values()].filter(({ base }) => blockTypeNamed(base).plain === undefined);
+test("every quantised type mix is among the golden ones", () => {
+  const quantised = [...typeMixes.values()].filter(({ base }) => blockTypeNamed(base).plain === undefined);
   for (const { types } of Object.values(golden))
     assert.equal(Object.keys(types).sort(), quantised.map(({ name }) => name).sort());
 });

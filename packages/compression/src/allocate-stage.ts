@@ -124,11 +124,11 @@ function checkSources(model: Model, statistics: ArtifactStream | undefined, segm
   }
 }
 
-/** Stage `allocate`: factors of all steps and a model to a sparsity of each step, or to bits of each tensor. */
+/** Stage `allocate`: factors of all blocks and a model to a sparsity of each block, or to bits of each tensor. */
 export const allocate: Stage = {
   name: "allocate",
   summary:
-    "Choose the sparsity of each step or tensor, or the bits or GGUF type of each tensor, from statistics of the model's inputs.",
+    "Choose the sparsity of each block or tensor, or the bits or GGUF type of each tensor, from statistics of the model's inputs.",
   examples: [
     "mbs allocate --model M --method pruning-damage --sparsity 0.5 --segments segments.arrow < factors.arrow > allocation.arrow",
     "mbs allocate --model M --method owl --sparsity 0.6 < factors.arrow > allocation.arrow",
@@ -143,7 +143,7 @@ export const allocate: Stage = {
     factors: {
       kinds: ["factors"],
       unless: "withoutFactors",
-      description: "output of `mbs factor` for the statistics of all steps",
+      description: "output of `mbs factor` for the statistics of all blocks",
     },
     statistics: {
       kinds: ["statistics"],
@@ -157,7 +157,7 @@ export const allocate: Stage = {
     },
   },
   outputs: {
-    allocation: { kind: "allocation", description: "the sparsity of each step or tensor, or the bits or type of each tensor" },
+    allocation: { kind: "allocation", description: "the sparsity of each block or tensor, or the bits or type of each tensor" },
   },
   options: ownOptions,
   moreOptions: async (raw) => optionsOfMethod(raw),

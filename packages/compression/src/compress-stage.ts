@@ -1,4 +1,4 @@
-import { encodeLayers, parseMetadata, vocabularyStep, type LayerRecord } from "@mbs/artifacts";
+import { encodeLayers, parseMetadata, embeddingsBlock, type LayerRecord } from "@mbs/artifacts";
 import {
   at,
   InterruptedError,
@@ -14,7 +14,7 @@ import {
   type Stage,
   type StageContext,
 } from "@mbs/contracts";
-import { openModel, requireCompressible, requireDense, requireFiniteWeights, requireVocabulary } from "@mbs/models";
+import { openModel, requireCompressible, requireDense, requireFiniteWeights, requireEmbeddings } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { createBlas } from "@mbs/onnx";
 import {
@@ -23,8 +23,8 @@ import {
   loadSolver,
   solverOptions,
   solvers,
-  vocabularyChoices,
-  vocabularyOptions,
+  embeddingsChoices,
+  embeddingsOptions,
 } from "@mbs/solvers";
 import { readAssignment } from "./assignment/assignment.ts";
 import type { ChoiceOf, TensorChoice } from "./assignment/tensor-choice.ts";
@@ -56,9 +56,9 @@ const ownOptions = {
     "--rows",
     "compress a part of the rows of each site alone: 2/8 is the second of eight; mbs join-layers joins them (gptq, rtn)",
   ),
-  vocabulary: {
+  embeddings: {
     kind: "choice",
-    choices: vocabularyChoices,
+    choices: embeddingsChoices,
     default: "off",
     description:
       "round embedding and head too, which are left as they are by default: on, as the other weights are, or with bits or a GGUF type of their own; capture them too (gptq, rtn)",
@@ -110,7 +110,7 @@ async function parseChoice(options: unknown) {
  */
 async function requireFiniteRest(model: Model): Promise<void> {
   const changed = new Set(
-    model.steps.flatMap(({ sites }) => sites.flatMap(({ weights }) => weights.map(({ tensor }) => tensor))),
+    model.blocks.flatMap(({ sites }) => sites.flatMap(({ weights }) => weights.map(({ tensor }) => tensor))),
   );
   await requireFiniteWeights(
     model,
@@ -130,16 +130,16 @@ interface Choices {
 }
 
 /** A solver with the options for tensors that get the same. */
-function solverFor({ solver, options }: Choices, step: string, { sparsity }: TensorChoice): SolverChoice {
-  const own = step === vocabularyStep ? vocabularyOptions(solver, options) : options;
+function solverFor({ solver, options }: Choices, block: string, { sparsity }: TensorChoice): SolverChoice {
+  const own = block === embeddingsBlock ? embeddingsOptions(solver, options) : options;
   return { solver, options: { ...own, ...(sparsity !== undefined && { sparsity }) } };
 }
 
 /** @throws {UsageError} where tensors of one site have different choices, and one of them wants the site's input scaled */
-function refuseScale({ step, site }: SiteInput, { summary }: LayerRecord): never {
+function refuseScale({ block, site }: SiteInput, { summary }: LayerRecord): never {
   throw new UsageError(
-    `solver ${summary.solver} scales the input of ${step} ${site}, whose tensors have different bits, and each would scale it its own way; allocate with --unit site, or take a solver that does not scale`,
-    { step, site },
+    `solver ${summary.solver} scales the input of ${block} ${site}, whose tensors have different bits, and each would scale it its own way; allocate with --unit site, or take a solver that does not scale`,
+    { block, site },
   );
 }
 
@@ -156,7 +156,7 @@ async function* compressAll(
   let scattered: ScatteredRows | undefined;
   try {
     for await (const input of inputs) {
-      const { step, site } = input;
+      const { block, site } = input;
       for await (const piece of readPieces(model, input, choices.choiceOf, rowParts)) {
         if (signal.aborted) throw new InterruptedError("compress: stopped");
         for (const tensor of piece.skipped) {
@@ -167,12 +167,12 @@ async function* compressAll(
         const groups = piece.weight.rows > 0 ? choiceGroups(piece) : [];
         if (groups.length === 0) scattered = undefined;
         for (const [index, { weight, dtypes, choices: own, scaledBy, origins }] of groups.entries()) {
-          const choice = solverFor(choices, step, at(own, 0));
+          const choice = solverFor(choices, block, at(own, 0));
           const context = { blas, signal, warn, rowThreads, origins, rowCosts };
           const solved = await solveSite(choice, weight, dtypes, input, context);
           const [first] = solved;
           if (groups.length > 1 && first?.inputScale !== undefined) refuseScale(input, first);
-          if (index === 0 && first?.summary.fallback !== undefined) replaced.add(`${step} ${site}`);
+          if (index === 0 && first?.summary.fallback !== undefined) replaced.add(`${block} ${site}`);
           if (rows === undefined) {
             yield* solved;
           } else {
@@ -186,7 +186,7 @@ async function* compressAll(
           if (first) yield* await scaledNorms(model, first, scaledBy);
         }
       }
-      sites.add(`${step} ${site}`);
+      sites.add(`${block} ${site}`);
       progress({ activity: `compress (${choices.solver.name})`, done: sites.size, unit: "sites" });
     }
     const [all, simpler] = [sites.size, replaced.size];
@@ -207,8 +207,8 @@ export const compress: Stage = {
     "mbs compress --model M --solver gptq --grid Q4_K < factors.arrow > layers.arrow",
     "mbs compress --model M --solver sparsegpt --pattern 2:4 < factors.arrow > layers.arrow",
     "mbs compress --model M --solver wanda --allocation allocation.arrow < factors.arrow > layers.arrow",
-    "mbs compress --model M --solver gptq --bits 3 --vocabulary 4 < factors.arrow > layers.arrow",
-    "mbs compress --model M --solver gptq --mixture Q4_K_M --vocabulary on < factors.arrow > layers.arrow",
+    "mbs compress --model M --solver gptq --bits 3 --embeddings 4 < factors.arrow > layers.arrow",
+    "mbs compress --model M --solver gptq --type-mix Q4_K_M --embeddings on < factors.arrow > layers.arrow",
     "mbs compress --model M --solver gptq --allocation bits.arrow < factors.arrow > layers.arrow",
     "mbs compress --model M --solver ./mine.js < factors.arrow > layers.arrow",
     "mbs compress --model M --solver rtn --bits 4 --without-factors > layers.arrow",
@@ -219,7 +219,7 @@ export const compress: Stage = {
       kinds: ["allocation"],
       optional: true,
       description:
-        "output of `mbs allocate`: the sparsity of each step, or the bits or GGUF type of each tensor, for a solver with that option",
+        "output of `mbs allocate`: the sparsity of each block, or the bits or GGUF type of each tensor, for a solver with that option",
     },
   },
   outputs: { layers: { kind: "layers", description: "the compressed weights" } },
@@ -245,22 +245,22 @@ export const compress: Stage = {
         requireCompressible(model, context.warn);
         await requireFiniteRest(model);
       }
-      if (own.vocabulary !== "off") requireVocabulary(model);
+      if (own.embeddings !== "off") requireEmbeddings(model);
       const { order, weights } = factors === undefined ? uncalibrated : parseMetadata("factors", factors.schema);
       const { solver } = given;
-      const assignment = await readAssignment(model, given, allocation, own.vocabulary, context.warn);
+      const assignment = await readAssignment(model, given, allocation, own.embeddings, context.warn);
       const complete = { ...given.options, ...dependentDefaults(solver, given.options, alone) };
       const settings = Object.entries(assignment.settings(complete)).filter(([, value]) => value !== undefined);
-      const { hasVocabulary, choiceOf } = assignment;
+      const { hasEmbeddings, choiceOf } = assignment;
       const metadata = {
         model: model.address,
         solver: solver.name,
-        options: { ...Object.fromEntries(settings), ...(hasVocabulary && { vocabulary: own.vocabulary }) },
+        options: { ...Object.fromEntries(settings), ...(hasEmbeddings && { embeddings: own.embeddings }) },
         order,
         weights,
         ...(rowParts && { rowParts }),
       };
-      const sites = factors === undefined ? plainSites(model, hasVocabulary) : factoredSites(factors, model, hasVocabulary);
+      const sites = factors === undefined ? plainSites(model, hasEmbeddings) : factoredSites(factors, model, hasEmbeddings);
       const made = compressAll(sites, model, { solver, options: complete, choiceOf }, rowParts, context);
       // solveSite checks every solution
       return { layers: encodeLayers(made, metadata, { checked: true }) };

@@ -1,17 +1,17 @@
 import { FailedPreconditionError } from "@mbs/contracts";
-import { mixtureNamed, type BlockType } from "@mbs/gguf";
+import { typeMixNamed, type BlockType } from "@mbs/gguf";
 import { ggufTypes, planGguf, requireGgufModel, type GgufPlan, type Model } from "@mbs/models";
 
 /**
  * The GGUF file that is made of a model.
  *
  * @param remedy what to do where none is
- * @returns the plan, and by their names in the file the types that a mixture gives its tensors
+ * @returns the plan, and by their names in the file the types that a type mix gives its tensors
  * @throws {FailedPreconditionError} where GGUF does not hold the model
  */
 export async function ggufTypesOf(
   model: Model,
-  mixture: string,
+  typeMix: string,
   remedy: string,
 ): Promise<{ readonly plan: GgufPlan; readonly types: ReadonlyMap<string, BlockType> }> {
   if (model.kind !== "architecture") {
@@ -19,5 +19,5 @@ export async function ggufTypesOf(
   }
   requireGgufModel(model);
   const plan = await planGguf(model, new Map());
-  return { plan, types: ggufTypes(plan, mixtureNamed(mixture)) };
+  return { plan, types: ggufTypes(plan, typeMixNamed(typeMix)) };
 }

@@ -3,7 +3,7 @@ import type { LayerRecord } from "@mbs/artifacts";
 import { at, defineStage, InterruptedError, type ArtifactStream } from "@mbs/contracts";
 import { joinTensor, refusePart } from "./rows/joined-tensor.ts";
 
-const placeOf = ({ step, site }: LayerRecord): string => `${step} ${site}`;
+const placeOf = ({ block, site }: LayerRecord): string => `${block} ${site}`;
 
 /** Reads one site ahead of each part: the first has rows of every site, in the order of the whole. */
 async function* joinAll(streams: readonly ArtifactStream[], signal: AbortSignal): AsyncGenerator<LayerRecord> {

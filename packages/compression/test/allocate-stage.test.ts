@@ -21,10 +21,10 @@ async function allocationOf(
   return allocation;
 }
 
-/** Two languages that agree less from step to step. */
+/** Two languages that agree less from block to block. */
 function withLanguages(record: FactorRecord): FactorRecord {
-  const step = Number(record.step.slice(2));
-  const own = record.diagonal.map((value, column) => value + (column % 5) * step);
+  const block = Number(record.block.slice(2));
+  const own = record.diagonal.map((value, column) => value + (column % 5) * block);
   const languageDiagonals = [
     { language: "en", values: record.diagonal },
     { language: "mr", values: own },
@@ -32,10 +32,10 @@ function withLanguages(record: FactorRecord): FactorRecord {
   return { ...record, summary: { ...record.summary, weights: { en: 0.5, mr: 0.5 } }, languageDiagonals };
 }
 
-test("uniform gives every step the target; owl and correlation keep it over all weights", async () => {
-  await withTinyModel({ steps: 3 }, async (model) => {
+test("uniform gives every block the target; owl and correlation keep it over all weights", async () => {
+  await withTinyModel({ blocks: 3 }, async (model) => {
     const records = (await factorsOf(model)).map(withLanguages);
-    const parameters = model.steps.map(({ sites }) =>
+    const parameters = model.blocks.map(({ sites }) =>
       sites.reduce((sum, { width, weights }) => sum + width * weights.reduce((rows, weight) => rows + weight.rows, 0), 0),
     );
     for (const [options, spread] of [
@@ -46,12 +46,12 @@ test("uniform gives every step the target; owl and correlation keep it over all 
       const stream = await allocationOf(model, records, options);
       const { method, sparsity, weights } = parseMetadata("allocation", stream.schema);
       assert.equal([method, sparsity, weights], [options.method, 0.6, { en: 1 }]);
-      const steps = await collect(readAllocation(stream));
+      const blocks = await collect(readAllocation(stream));
       assert.equal(
-        steps.map((step) => [step.step, step.parameters]),
-        model.steps.map(({ name }, index) => [name, parameters[index]]),
+        blocks.map((block) => [block.block, block.parameters]),
+        model.blocks.map(({ name }, index) => [name, parameters[index]]),
       );
-      const shares = steps.map((step) => step.sparsity);
+      const shares = blocks.map((block) => block.sparsity);
       assert.ok(Math.abs(shares.reduce((sum, share) => sum + share, 0) / 3 - 0.6) < 1e-12, shares.join());
       assert.ok(Math.abs(Math.max(...shares) - Math.min(...shares) - spread) < 1e-12, shares.join());
     }
@@ -64,7 +64,7 @@ test("uniform gives every step the target; owl and correlation keep it over all 
 });
 
 test("allocate refuses what it cannot use, with the remedy", async () => {
-  await withTinyModel({ steps: 2 }, async (model) => {
+  await withTinyModel({ blocks: 2 }, async (model) => {
     const records = await factorsOf(model);
     const run =
       (options: Options, given: readonly FactorRecord[] = records) =>
@@ -106,14 +106,14 @@ test("allocate refuses what it cannot use, with the remedy", async () => {
 });
 
 /** An allocation by hand. */
-const allocationFor = (model: string, steps: Readonly<Record<string, number>>): ArtifactStream =>
+const allocationFor = (model: string, blocks: Readonly<Record<string, number>>): ArtifactStream =>
   encodeAllocation(
-    Object.entries(steps).map(([step, sparsity]) => ({ step, parameters: 1, importance: 0, sparsity })),
+    Object.entries(blocks).map(([block, sparsity]) => ({ block, parameters: 1, importance: 0, sparsity })),
     { model, method: "owl", options: { spread: 0.1, outlier: 5 }, sparsity: 0.6, weights: { en: 1 } },
   );
 
-test("compress gives each step the sparsity allocated to it, and records where it is from", async () => {
-  await withTinyModel({ steps: 2 }, async (model) => {
+test("compress gives each block the sparsity allocated to it, and records where it is from", async () => {
+  await withTinyModel({ blocks: 2 }, async (model) => {
     const records = await factorsOf(model);
     for (const [solver, sparsity] of [
       ["wanda", undefined],
@@ -128,15 +128,15 @@ test("compress gives each step the sparsity allocated to it, and records where i
       assert.ok(layers);
       const { options } = parseMetadata("layers", layers.schema);
       assert.equal([options["sparsity"], options["allocation"]], [0.6, "owl --outlier 5 --spread 0.1"]);
-      for await (const { step, summary } of readLayers(layers)) {
-        assert.ok(Math.abs(summary.sparsity - (step === "h.0" ? 0.35 : 0.85)) < 0.04, `${solver} ${step}: ${summary.sparsity}`);
+      for await (const { block, summary } of readLayers(layers)) {
+        assert.ok(Math.abs(summary.sparsity - (block === "h.0" ? 0.35 : 0.85)) < 0.04, `${solver} ${block}: ${summary.sparsity}`);
       }
     }
   });
 });
 
 test("an allocation that fits neither solver nor model is refused with the remedy", async () => {
-  await withTinyModel({ steps: 2 }, async (model) => {
+  await withTinyModel({ blocks: 2 }, async (model) => {
     const record = await makeFactor("h.0", "mlp-down", 128);
     const run = (options: Options, allocation: ArtifactStream) => async () => {
       const inputs = { factors: [factorStream(model.address, [record])], allocation: [allocation] };
@@ -153,19 +153,19 @@ test("an allocation that fits neither solver nor model is refused with the remed
     await rejects(run({ solver: "wanda", pattern: "2:4" }, fitting()), UsageError, /a pattern is the same everywhere/);
     await rejects(run({ solver: "wanda", sparsity: 0.7 }, fitting()), UsageError, /--sparsity 0\.7 is not the 0\.6 that was/);
     const partial = allocationFor(model.address, { "h.1": 0.6 });
-    await rejects(run({ solver: "wanda" }, partial), BadDataError, /allocation has no step h\.0; allocate from all steps/);
+    await rejects(run({ solver: "wanda" }, partial), BadDataError, /allocation has no block h\.0; allocate from all blocks/);
     const other = allocationFor(model.address, { "h.7": 0.6 });
     await rejects(
       run({ solver: "wanda" }, other),
       BadDataError,
-      /^allocation: step h\.7: the model has no such step; allocate again/,
+      /^allocation: block h\.7: the model has no such block; allocate again/,
     );
-    const large = { step: "h.0", parameters: 1e12, importance: 0, sparsity: 0.5 };
+    const large = { block: "h.0", parameters: 1e12, importance: 0, sparsity: 0.5 };
     const about = { model: model.address, method: "owl", options: {}, sparsity: 0.5, weights: { en: 1 } };
     await rejects(
       run({ solver: "wanda" }, encodeAllocation([large], about)),
       BadDataError,
-      /step h\.0: parameters is 1000000000000, the model's has \d+; allocate again/,
+      /block h\.0: parameters is 1000000000000, the model's has \d+; allocate again/,
     );
     const foreign = allocationFor("0".repeat(64), { "h.0": 0.6 });
     await rejects(run({ solver: "wanda" }, foreign), BadDataError, /the allocation is of model 0{64}.*allocate again/);

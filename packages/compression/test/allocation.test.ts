@@ -13,13 +13,13 @@ import { makeFactor } from "./tiny-site.ts";
 
 interface OwlCase {
   readonly options: { readonly outlier: number; readonly spread: number; readonly sparsity: number };
-  readonly steps: readonly { readonly sites: readonly InputSpec[]; readonly outliers: number; readonly sparsity: number }[];
+  readonly blocks: readonly { readonly sites: readonly InputSpec[]; readonly outliers: number; readonly sparsity: number }[];
 }
 
 interface CorrelationCase {
   readonly sparsity: number;
   readonly spread: number;
-  readonly steps: readonly {
+  readonly blocks: readonly {
     readonly sites: readonly InputSpec[];
     readonly parameters: number;
     readonly importance: number;
@@ -41,24 +41,24 @@ async function siteOf(spec: InputSpec): Promise<SiteFactor> {
   return { record, weight: async () => ({ rows, columns, values: weights.slice(), parts }) };
 }
 
-for (const { options, steps } of (fixture("owl.json") as { cases: readonly OwlCase[] }).cases) {
+for (const { options, blocks } of (fixture("owl.json") as { cases: readonly OwlCase[] }).cases) {
   test(`outlier ratios and sparsities as OWL's program has them: ${JSON.stringify(options)}`, async () => {
     const measured = [];
-    for (const { sites, outliers } of steps) {
+    for (const { sites, outliers } of blocks) {
       const importance = await owl.importance(await Promise.all(sites.map(siteOf)), options);
       close(importance, outliers, "outliers");
       measured.push({ importance, parameters: sites.reduce((sum, { rows, columns }) => sum + rows * columns, 0) });
     }
     for (const [index, sparsity] of spreadSparsity(measured, options.sparsity, options.spread).entries()) {
-      close(sparsity, at(steps, index).sparsity, `step ${index}`);
+      close(sparsity, at(blocks, index).sparsity, `block ${index}`);
     }
   });
 }
 
-test("correlations and sparsities as the independent reference has them, also for steps of unequal size", async () => {
-  const { steps, sparsity, spread } = fixture("correlation.json") as CorrelationCase;
+test("correlations and sparsities as the independent reference has them, also for blocks of unequal size", async () => {
+  const { blocks, sparsity, spread } = fixture("correlation.json") as CorrelationCase;
   const measured = [];
-  for (const { sites, importance, parameters } of steps) {
+  for (const { sites, importance, parameters } of blocks) {
     const all = await Promise.all(sites.map(siteOf));
     const found = await correlation.importance(all, { spread, favour: "shared" });
     close(found, importance, "correlation");
@@ -66,9 +66,9 @@ test("correlations and sparsities as the independent reference has them, also fo
     measured.push({ importance: found, parameters });
   }
   const found = spreadSparsity(measured, sparsity, spread);
-  for (const [index, step] of steps.entries()) close(at(found, index), step.sparsity, `step ${index}`);
-  const total = steps.reduce((sum, { parameters }) => sum + parameters, 0);
-  close(steps.reduce((sum, { parameters }, index) => sum + parameters * at(found, index), 0) / total, sparsity, "mean");
+  for (const [index, block] of blocks.entries()) close(at(found, index), block.sparsity, `block ${index}`);
+  const total = blocks.reduce((sum, { parameters }) => sum + parameters, 0);
+  close(blocks.reduce((sum, { parameters }, index) => sum + parameters * at(found, index), 0) / total, sparsity, "mean");
 });
 
 const languages = (...all: Float32Array[]) => all.map((values, index) => ({ language: `l${index}`, values }));
@@ -116,24 +116,24 @@ test("correlation without diagonals of languages, or of one language, is refused
   assert.match(one.message, /needs two languages, the mix has 1; sample more, or allocate with --method owl/);
 });
 
-test("steps that matter alike, or no spread, give the target; a step that would lose all or less than nothing is refused", async () => {
-  const steps = [1, 2, 4].map((importance) => ({ importance, parameters: 10 * importance }));
+test("blocks that matter alike, or no spread, give the target; a block that would lose all or less than nothing is refused", async () => {
+  const blocks = [1, 2, 4].map((importance) => ({ importance, parameters: 10 * importance }));
   assert.equal(
     spreadSparsity(
-      steps.map((step) => ({ ...step, importance: 7 })),
+      blocks.map((block) => ({ ...block, importance: 7 })),
       0.6,
       0.08,
     ),
     [0.6, 0.6, 0.6],
   );
-  assert.equal(spreadSparsity(steps, 0.6, 0), [0.6, 0.6, 0.6]);
-  const rising = spreadSparsity(steps, 0.6, 0.1);
+  assert.equal(spreadSparsity(blocks, 0.6, 0), [0.6, 0.6, 0.6]);
+  const rising = spreadSparsity(blocks, 0.6, 0.1);
   assert.ok(at(rising, 0) > at(rising, 1) && at(rising, 1) > at(rising, 2));
   close(at(rising, 0) - at(rising, 2), 0.2, "range");
   for (const target of [0.02, 0.97]) {
-    const error = await refusal(() => spreadSparsity(steps, target, 0.1));
+    const error = await refusal(() => spreadSparsity(blocks, target, 0.1));
     assert.instance(error, UsageError);
-    assert.match(error.message, /a step would lose -?\d\.\d+ of its weights; take a smaller --spread/);
+    assert.match(error.message, /a block would lose -?\d\.\d+ of its weights; take a smaller --spread/);
   }
 });
 

@@ -86,10 +86,10 @@ function languageStatistics(
   records: readonly FactorRecord[],
   languages: readonly string[] = ["en", "mr"],
 ): ArtifactStream {
-  const statistics = records.flatMap(({ step, site, width, diagonal }) =>
+  const statistics = records.flatMap(({ block, site, width, diagonal }) =>
     languages.map((language): Statistic => {
       const values = diagonal.map((value, channel) => (language === "mr" && channel % 4 === 0 ? value * 16 : value));
-      return { step, site, language, kind: "diagonal", tokens: 10, width, values };
+      return { block, site, language, kind: "diagonal", tokens: 10, width, values };
     }),
   );
   const about = { tokenizer: "t", propagation: "dense", unit: statisticsUnits.plain, mix: undefined };
@@ -135,8 +135,8 @@ const bitsOf = (rows: readonly TensorAllocation[]): number[] => rows.map(gridBit
 const damageOf = (rows: readonly TensorAllocation[]): number => rows.reduce((sum, { importance }) => sum + importance, 0);
 
 test("damage gives each tensor bits within the size, and more size means less damage", async () => {
-  await withTinyModel({ steps: 2 }, async (model) => {
-    const tensors = model.steps.flatMap(({ sites }) => sites.flatMap(({ weights }) => weights.map(({ tensor }) => tensor)));
+  await withTinyModel({ blocks: 2 }, async (model) => {
+    const tensors = model.blocks.flatMap(({ sites }) => sites.flatMap(({ weights }) => weights.map(({ tensor }) => tensor)));
     const damages: number[] = [];
     for (const bitsPerWeight of [3.2, 3.9, 4.6]) {
       const stream = await allocated(model, { options: { bitsPerWeight } });
@@ -153,7 +153,7 @@ test("damage gives each tensor bits within the size, and more size means less da
     const chosen = await rowsOf(await allocated(model, { options: { bitsPerWeight: 5, bits: ["3", "8"] } }));
     assert.equal([...new Set(bitsOf(chosen))].sort(), [3, 8]);
     const together = await rowsOf(await allocated(model, { options: { bitsPerWeight: 3.9, unit: "site" } }));
-    for (const { sites } of model.steps) {
+    for (const { sites } of model.blocks) {
       for (const { weights } of sites) {
         const own = weights.map(({ tensor }) => together.filter((row) => row.tensor === tensor).map(gridBits)[0]);
         assert.is(new Set(own).size, 1);
@@ -163,7 +163,7 @@ test("damage gives each tensor bits within the size, and more size means less da
 });
 
 test("damage reads the languages, and the change of the model's output", async () => {
-  await withTinyModel({ steps: 2 }, async (model) => {
+  await withTinyModel({ blocks: 2 }, async (model) => {
     const worst = await rowsOf(await allocated(model, averaged("worst")));
     assert.ok(worst.every(({ importance }) => importance > 0));
     const plain = await rowsOf(await allocated(model, averaged("unweighted")));
@@ -185,7 +185,7 @@ const fallbackBits = new Map([
 ]);
 
 test("types are chosen within the size, with their fallbacks, and compress makes the blocks of each", async () => {
-  await withTinyModel({ steps: 2 }, async (model) => {
+  await withTinyModel({ blocks: 2 }, async (model) => {
     for (const method of ["damage", "even"]) {
       const given = { options: { method, bitsPerWeight: 6, types: ["Q6_K", "Q2_K", "Q4_K"], groupSize: undefined } };
       const stream = await allocated(model, given);
@@ -211,7 +211,7 @@ test("types are chosen within the size, with their fallbacks, and compress makes
 });
 
 test("rows that no blocks hold get no type and stay uncompressed", async () => {
-  await withTinyModel({ steps: 1, hiddenSize: 24 }, async (model) => {
+  await withTinyModel({ blocks: 1, hiddenSize: 24 }, async (model) => {
     const given = { options: { bitsPerWeight: 6, types: ["Q4_0", "Q8_0"], groupSize: undefined } };
     const tensors = (await rowsOf(await allocated(model, given))).map(({ tensor }) => tensor);
     assert.is(tensors.length, 1);
@@ -241,7 +241,7 @@ test("damage says what it computes, and even that it is nothing to speak of", as
 });
 
 test("even gives one more bit to as many tensors as fit, and no other", async () => {
-  await withTinyModel({ steps: 4 }, async (model) => {
+  await withTinyModel({ blocks: 4 }, async (model) => {
     const stream = await allocated(model, { options: { method: "even", bitsPerWeight: 4.1 } });
     const { bitsPerWeight } = parseMetadata("allocation", stream.schema);
     assert.ok(bitsPerWeight !== undefined && bitsPerWeight <= 4.1 && bitsPerWeight > 3.9, String(bitsPerWeight));
@@ -250,7 +250,7 @@ test("even gives one more bit to as many tensors as fit, and no other", async ()
 });
 
 test("even needs the model alone, and damage more", async () => {
-  await withTinyModel({ steps: 2 }, async (model) => {
+  await withTinyModel({ blocks: 2 }, async (model) => {
     const even = { model: model.path, method: "even", bitsPerWeight: 4.1, groupSize: 32, withoutFactors: true };
     const { allocation } = await allocate.run({}, even, recordingContext());
     assert.ok(allocation);
@@ -265,7 +265,7 @@ test("even needs the model alone, and damage more", async () => {
 });
 
 test("tensors whose rows no blocks hold get no type, and are not tried on texts either", async () => {
-  await withTinyModel({ steps: 1, hiddenSize: 16 }, async (model) => {
+  await withTinyModel({ blocks: 1, hiddenSize: 16 }, async (model) => {
     const options = { types: ["Q4_0", "Q8_0"], bitsPerWeight: 9, groupSize: undefined };
     const stream = await allocated(model, { options, segments: true });
     // 64 columns; all others have 16
@@ -283,7 +283,7 @@ test("types and bits that there are not are refused as options are parsed, befor
 });
 
 test("allocate refuses sizes that nothing fits into, with what would fit", async () => {
-  await withTinyModel({ steps: 1 }, async (model) => {
+  await withTinyModel({ blocks: 1 }, async (model) => {
     const run = (options: Options) => async () => allocated(model, { options });
     await rejects(run({}), UsageError, /give it --bits-per-weight or --size; to prune, take --method pruning-damage/);
     await rejects(
@@ -310,19 +310,19 @@ test("allocate refuses sizes that nothing fits into, with what would fit", async
       UsageError,
       /--types takes types of GGUF \(Q8_0, .*\), not "IQ2_XS"/,
     );
-    await rejects(run({ bitsPerWeight: 3, mixture: "Q4_K_M" }), UsageError, /--mixture is of GGUF files; give --types too/);
+    await rejects(run({ bitsPerWeight: 3, typeMix: "Q4_K_M" }), UsageError, /--type-mix is of GGUF files; give --types too/);
     await rejects(run({ bitsPerWeight: 3, sparsity: 0.5 }), UsageError, /--method damage chooses bits, which have no --sparsity/);
   });
 });
 
 test("a size that is too small is refused before the run, and of a model that is trimmed later where the weights alone exceed it", async () => {
-  await withTinyModel({ steps: 1 }, async (model) => {
+  await withTinyModel({ blocks: 1 }, async (model) => {
     const check = (options: Options, isTrimmedLater = false) =>
       allocate.checkPlan?.(
         { model: model.path, method: "even", bits: ["2"], groupSize: 0, ...options },
         { solver: "rtn", codes: "unknown", isTrimmedLater },
       );
-    const codes = at(model.steps, 0).sites.flatMap(({ width, weights }) =>
+    const codes = at(model.blocks, 0).sites.flatMap(({ width, weights }) =>
       weights.map(({ rows }) => rows * ((width * 2) / 8 + 3)),
     );
     const bytes = codes.reduce((sum, own) => sum + own, 0);
@@ -342,7 +342,7 @@ test("a size that is too small is refused before the run, and of a model that is
 });
 
 test("statistics of another model and segments of another tokenizer are refused, with both addresses", async () => {
-  await withTinyModel({ steps: 1 }, async (model) => {
+  await withTinyModel({ blocks: 1 }, async (model) => {
     const run = (origin: Given["origin"] & object) => async () =>
       allocated(model, { options: { bitsPerWeight: 3.9 }, statistics: true, segments: true, origin });
     await rejects(
@@ -367,7 +367,7 @@ async function compressed(model: Model, allocation: ArtifactStream, options: Opt
 }
 
 test("statistics without a language of the factors, and an average over languages of the mix alone, are refused", async () => {
-  await withTinyModel({ steps: 1 }, async (model) => {
+  await withTinyModel({ blocks: 1 }, async (model) => {
     const weights = { en: 0.5, mr: 0.5 };
     const records = (await factorsOf(model)).map((record) => ({ ...record, summary: { ...record.summary, weights } }));
     const factors = () => encodeFactors(records, { model: model.address, weights, damping: 0.01, order: "natural" });
@@ -397,14 +397,14 @@ test("statistics without a language of the factors, and an average over language
 });
 
 test("an allocation whose rows are not the model's is refused before anything is compressed", async () => {
-  await withTinyModel({ steps: 2 }, async (model) => {
+  await withTinyModel({ blocks: 2 }, async (model) => {
     const stream = await allocated(model, { options: { method: "even", bitsPerWeight: 4.1 } });
     const metadata = parseMetadata("allocation", stream.schema);
     const rows = await rowsOf(stream);
     const types = rows.map((row) => ({ ...row, grid: { kind: "blocks" as const, type: "Q6_K" } }));
     for (const [own, change, bitsPerWeight, pattern] of [
       [rows, { parameters: 5 }, metadata.bitsPerWeight, /parameters is 5, the model's has \d+; allocate again/],
-      [rows, { step: "h.1" }, metadata.bitsPerWeight, /of h\.1: the model has it in h\.0; allocate again/],
+      [rows, { block: "h.1" }, metadata.bitsPerWeight, /of h\.1: the model has it in h\.0; allocate again/],
       [rows, { tensor: "x.weight" }, metadata.bitsPerWeight, /tensor x\.weight of h\.0: the model has no such tensor/],
       [types, {}, 6.5625, /type is "Q6_K", and its \d+ columns are no whole blocks of that; allocate again/],
     ] as const) {
@@ -415,7 +415,7 @@ test("an allocation whose rows are not the model's is refused before anything is
 });
 
 test("compress gives each tensor its bits, as if it were alone, with grids by its own bits", async () => {
-  await withTinyModel({ steps: 1 }, async (model) => {
+  await withTinyModel({ blocks: 1 }, async (model) => {
     const given = { options: { bitsPerWeight: 3.9, bits: ["3", "4"] } };
     const bits = new Map((await rowsOf(await allocated(model, given))).map((row) => [row.tensor, gridBits(row)]));
     assert.equal([...new Set(bits.values())].sort(), [3, 4]);
@@ -437,10 +437,10 @@ test("compress gives each tensor its bits, as if it were alone, with grids by it
 });
 
 test("a tensor with NaN gets no bits on request, and counts as one that stays as it is", async () => {
-  await withTinyModel({ steps: 1 }, async ({ path, steps }) => {
+  await withTinyModel({ blocks: 1 }, async ({ path, blocks }) => {
     const broken = putValue(path, "h.0.mlp.dense_h_to_4h.weight", 0, NaN);
     const model = await openModel(path, { allowNonfinite: true });
-    const tensors = steps.flatMap(({ sites }) => sites.flatMap(({ weights }) => weights.map(({ tensor }) => tensor)));
+    const tensors = blocks.flatMap(({ sites }) => sites.flatMap(({ weights }) => weights.map(({ tensor }) => tensor)));
     const left = tensors.filter((tensor) => tensor !== broken);
     for (const method of ["damage", "even"]) {
       const given = { options: { method, allowNonfinite: true, bitsPerWeight: 3.9 }, segments: true };
@@ -464,7 +464,7 @@ test("a tensor with NaN gets no bits on request, and counts as one that stays as
 });
 
 test("bits that fit neither solver nor grid are refused with the remedy", async () => {
-  await withTinyModel({ steps: 1 }, async (model) => {
+  await withTinyModel({ blocks: 1 }, async (model) => {
     const run = (options: Options) => async () =>
       collect(readLayers(await compressed(model, await allocated(model, { options: { bitsPerWeight: 3.9 } }), options)));
     await rejects(
@@ -479,7 +479,7 @@ test("bits that fit neither solver nor grid are refused with the remedy", async 
     );
     await rejects(run({ solver: "gptq", bits: 3 }), UsageError, /has the grid of each tensor; leave out --bits 3$/);
     await rejects(run({ solver: "gptq", grid: "Q4_K" }), UsageError, /leave out --grid "Q4_K"$/);
-    await rejects(run({ solver: "gptq", mixture: "Q4_K_M" }), UsageError, /leave out --mixture "Q4_K_M"$/);
+    await rejects(run({ solver: "gptq", typeMix: "Q4_K_M" }), UsageError, /leave out --type-mix "Q4_K_M"$/);
     await rejects(run({ solver: "gptq", groupSize: 64 }), UsageError, /leave out --group-size 64$/);
     await rejects(run({ solver: "gptq", symmetric: true }), UsageError, /leave out --symmetric true$/);
     const types = { options: { bitsPerWeight: 6, types: ["Q2_K", "Q6_K"], groupSize: undefined } };

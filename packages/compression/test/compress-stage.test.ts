@@ -89,7 +89,7 @@ test("with a grid, layers hold the blocks of that GGUF type, or of its fallback,
 test("every weight of every site becomes a layer, in order, whose codes give the written values", async () => {
   await withTinyModel({}, async (model) => {
     const layers = await runCompress(model, await factorsOf(model), { solver: "gptq", bits: 3, groupSize: 16 });
-    const tensors = model.steps.flatMap(({ sites }) => sites.flatMap(({ weights }) => weights.map(({ tensor }) => tensor)));
+    const tensors = model.blocks.flatMap(({ sites }) => sites.flatMap(({ weights }) => weights.map(({ tensor }) => tensor)));
     assert.equal(
       layers.map(({ tensor }) => tensor),
       tensors,
@@ -112,7 +112,7 @@ test("every weight of every site becomes a layer, in order, whose codes give the
 });
 
 test("the metadata says on which grids the layers lie, where no option did", async () => {
-  await withTinyModel({ steps: 1 }, async (model) => {
+  await withTinyModel({ blocks: 1 }, async (model) => {
     const records = await factorsOf(model);
     const optionsOf = async (options: object) => {
       const inputs = { factors: [factorStream(model.address, records)] };
@@ -129,30 +129,30 @@ test("the metadata says on which grids the layers lie, where no option did", asy
 });
 
 test("by hand nothing says what a format holds, nor that there are dense states: each weight has the grid of its own bits", async () => {
-  await withTinyModel({ steps: 1 }, async (model) => {
+  await withTinyModel({ blocks: 1 }, async (model) => {
     const inputs = { factors: [factorStream(model.address, await factorsOf(model))] };
     const { layers } = await compress.run(inputs, { model: model.path, solver: "gptq", bits: 3 }, recordingContext());
     assert.ok(layers);
     const { options } = parseMetadata("layers", layers.schema);
     assert.equal([options["symmetric"], options["minZeroPoint"], options["qep"]], [false, undefined, undefined]);
     // embedding and head by theirs, not by those of the other weights
-    for (const [bits, vocabulary] of [
+    for (const [bits, embeddings] of [
       [4, 3],
       [3, 4],
     ] as const) {
-      const own = { model: model.path, solver: "rtn", withoutFactors: true, bits, vocabulary };
+      const own = { model: model.path, solver: "rtn", withoutFactors: true, bits, embeddings };
       const made = await compress.run({}, own, recordingContext());
       assert.ok(made.layers);
       const found = await collect(readLayers(made.layers));
       assert.is(found.at(0)?.summary.symmetric, bits > 3);
-      assert.is(found.at(-1)?.summary.symmetric, vocabulary > 3);
+      assert.is(found.at(-1)?.summary.symmetric, embeddings > 3);
     }
   });
 });
 
 test("errors are tr(ΔW·H·ΔWᵀ) of the written values", async () => {
-  await withTinyModel({ steps: 1 }, async (model) => {
-    const { width, name } = at(at(model.steps, 0).sites, 0);
+  await withTinyModel({ blocks: 1 }, async (model) => {
+    const { width, name } = at(at(model.blocks, 0).sites, 0);
     const record = await makeFactor("h.0", name, width);
     const layer = at(await runCompress(model, [record], { solver: "magnitude", pattern: "2:4" }), 0);
     const before = await model.checkpoint.readF32(layer.tensor);
@@ -198,7 +198,7 @@ const squaresOf = (values: Float32Array): number => values.reduce((sum, value) =
 const momentsOf = (layers: readonly LayerRecord[]) => [...new Set(layers.map(({ summary }) => summary.moment))];
 
 test("a solver that needs no statistics makes the same layers without factors", async () => {
-  await withTinyModel({ steps: 2 }, async (model) => {
+  await withTinyModel({ blocks: 2 }, async (model) => {
     for (const options of [{ solver: "rtn", bits: 3, groupSize: 16 }, { solver: "magnitude" }]) {
       const [factored, plain] = [await runCompress(model, await factorsOf(model), options), await runPlain(model, options)];
       assert.equal(plain.map(written), factored.map(written));
@@ -213,7 +213,7 @@ test("a solver that needs no statistics makes the same layers without factors", 
 });
 
 test("a summary says what stood for the Gram", async () => {
-  await withTinyModel({ steps: 1 }, async (model) => {
+  await withTinyModel({ blocks: 1 }, async (model) => {
     const records = await factorsOf(model);
     const diagonals = records.map(({ gram: _gram, ...record }) => record);
     assert.equal(momentsOf(await runCompress(model, records, { solver: "rtn" })), [undefined]);
@@ -223,7 +223,7 @@ test("a summary says what stood for the Gram", async () => {
 });
 
 test("factors are left out by the flag alone, and by a solver that does without", async () => {
-  await withTinyModel({ steps: 1 }, async (model) => {
+  await withTinyModel({ blocks: 1 }, async (model) => {
     const run = (inputs: StageInputs, options: object) =>
       compress.run(inputs, { model: model.path, ...options }, recordingContext());
     const factors = [factorStream(model.address, await factorsOf(model))];
@@ -237,7 +237,7 @@ test("factors are left out by the flag alone, and by a solver that does without"
 });
 
 test("a model that is packed already is refused, as assemble would its layers", async () => {
-  await withTinyModel({ steps: 1 }, async (model) => {
+  await withTinyModel({ blocks: 1 }, async (model) => {
     const file = join(model.path, "config.json");
     const config = JSON.parse(await readFile(file, "utf8")) as object;
     await writeFile(
@@ -288,7 +288,7 @@ test("what does not fit the solver or the model is refused with the remedy", asy
     await rejects(run([activation], { solver: "sparsegpt" }), UsageError, /order is activation; factor with --order natural/);
     assert.is((await run([activation], { solver: "wanda" })).length, 1);
     await rejects(run([without(record)]), BadDataError, /has no triangular matrix; capture grams/);
-    await rejects(run([{ ...record, step: "h.9" }]), BadDataError, /the model has no such site/);
+    await rejects(run([{ ...record, block: "h.9" }]), BadDataError, /the model has no such site/);
     await rejects(run([await makeFactor("h.0", "mlp-down", 16)]), BadDataError, /16 wide, the model has width 128 there/);
     const other = compress.run({ factors: [factorStream("0".repeat(64), [])] }, { model: model.path }, recordingContext());
     await rejects(other, BadDataError, /factors are of model 0{64}/);
@@ -298,7 +298,7 @@ test("what does not fit the solver or the model is refused with the remedy", asy
 });
 
 test("m-wanda reads the diagonals of languages, and says how to get them", async () => {
-  await withTinyModel({ steps: 1 }, async (model) => {
+  await withTinyModel({ blocks: 1 }, async (model) => {
     const record = await makeFactor("h.0", "mlp-down", 128);
     const weights = { en: 0.5, mr: 0.5 };
     const halves = Object.keys(weights).map((language, half) => ({
@@ -318,7 +318,7 @@ test("m-wanda reads the diagonals of languages, and says how to get them", async
 });
 
 test("a site without a factor falls back where solve said so, and is counted", async () => {
-  await withTinyModel({ steps: 1 }, async (model) => {
+  await withTinyModel({ blocks: 1 }, async (model) => {
     const records = (await factorsOf(model)).map((record, index) =>
       index === 0 ? without(record, { fallback: "rtn" }) : record,
     );
@@ -346,7 +346,7 @@ test("a site without a factor falls back where solve said so, and is counted", a
 });
 
 test("a tensor with NaN is refused, or left alone on request", async () => {
-  await withTinyModel({ steps: 1 }, async ({ path: folder }) => {
+  await withTinyModel({ blocks: 1 }, async ({ path: folder }) => {
     const name = putValue(folder, "h.0.mlp.dense_h_to_4h.weight", 0, NaN);
     const { openModel } = await import("@mbs/models");
     const model = await openModel(folder, { allowNonfinite: true });
@@ -381,7 +381,7 @@ test("a weight that is too large for any scale is refused with its tensor", asyn
 });
 
 test("without factors, a norm with Inf is refused before a weight is compressed", async () => {
-  await withTinyModel({ steps: 1 }, async ({ path: model }) => {
+  await withTinyModel({ blocks: 1 }, async ({ path: model }) => {
     const name = putValue(model, "post_attention_layernorm.weight", 3, Infinity);
     const run = (more: object) => compress.run({}, { model, solver: "rtn", withoutFactors: true, ...more }, recordingContext());
     await rejects(run({}), BadDataError, new RegExp(`tensor ${name} has Infinity at index 3; .*--allow-nonfinite`));
@@ -392,7 +392,7 @@ test("without factors, a norm with Inf is refused before a weight is compressed"
 });
 
 test("an input scale goes into the norm before the site, and errors are of what acts on the input as it was", async () => {
-  await withTinyModel({ steps: 1 }, async (model) => {
+  await withTinyModel({ blocks: 1 }, async (model) => {
     const path = join(model.path, "scaling.mjs");
     writeFileSync(
       path,
@@ -440,7 +440,7 @@ test("an input scale goes into the norm before the site, and errors are of what 
 });
 
 test("gptaq without cross-moments is refused with the remedy", async () => {
-  await withTinyModel({ steps: 1 }, async (model) => {
+  await withTinyModel({ blocks: 1 }, async (model) => {
     const running = runCompress(model, await factorsOf(model), { solver: "gptaq" });
     await rejects(running, BadDataError, /has no cross moment; capture with --dense-states, or take gptq/);
   });
@@ -458,7 +458,7 @@ const solverModule = (solve: string, options = "{}"): string =>
   `export default { name: "mine", source: "here", summary: "mine", needs: [], options: ${options}, solve: ${solve} };`;
 
 test("a solver whose option is named like the stage's own is refused with its options", async () => {
-  await withTinyModel({ steps: 1 }, async (model) => {
+  await withTinyModel({ blocks: 1 }, async (model) => {
     for (const option of ["model", "solver", "allowNonfinite"]) {
       const solver = join(model.path, `${option}.mjs`);
       writeFileSync(solver, solverModule("() => {}", `{ ${option}: { kind: "flag", description: "mine" } }`));
@@ -471,7 +471,7 @@ test("a solver whose option is named like the stage's own is refused with its op
 });
 
 test("an error of a third-party solver is reported as its own, whatever code, name or tag it has", async () => {
-  await withTinyModel({ steps: 1 }, async (model) => {
+  await withTinyModel({ blocks: 1 }, async (model) => {
     const record = await makeFactor("h.0", "mlp-down", 128);
     const run = async (name: string, solve: string, context = recordingContext()) => {
       const path = join(model.path, `${name}.mjs`);
@@ -506,7 +506,7 @@ test("an error of a third-party solver is reported as its own, whatever code, na
 });
 
 test("a third-party solver that breaks the contract is refused", async () => {
-  await withTinyModel({ steps: 1 }, async (model) => {
+  await withTinyModel({ blocks: 1 }, async (model) => {
     const record = await makeFactor("h.0", "mlp-down", 128);
     for (const [solve, pattern] of [
       ["() => undefined", /solver mine at h\.0 mlp-down handed back undefined, not a solution; it breaks the contract/],

@@ -13,7 +13,7 @@ const path = fileURLToPath(new URL("../../models/test/fixtures/gguf/models/llama
 test("blocks and what is beside them are the size of the file, but for a little that is held in reserve", async () => {
   const model = await openModel(path);
   try {
-    const weights = model.steps.flatMap(({ sites }) =>
+    const weights = model.blocks.flatMap(({ sites }) =>
       sites.flatMap(({ width, weights: own }) => own.map(({ tensor, rows }) => ({ tensor, shape: [rows, width] }))),
     );
     const blocks = weights.reduce((sum, { shape }) => sum + bytesIn(blockTypeNamed("Q8_0"), shape), 0);
@@ -27,7 +27,7 @@ test("blocks and what is beside them are the size of the file, but for a little 
 });
 
 test("a model that is not written as GGUF has no such size", async () => {
-  await withTinyModel({ steps: 1 }, async (model) => {
+  await withTinyModel({ blocks: 1 }, async (model) => {
     const error = await ggufBytesBeside(model, "Q8_0", new Set()).then(
       () => undefined,
       (caught: unknown) => caught,

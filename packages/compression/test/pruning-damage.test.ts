@@ -97,8 +97,8 @@ const damageOf = async (stream: ArtifactStream): Promise<number> =>
   (await collect(readAllocation(stream))).reduce((sum, { importance }) => sum + importance, 0);
 
 test("damage gives each tensor a sparsity of its own, whose mean is the target, and the more freedom the less damage", async () => {
-  await withTinyModel({ steps: 2 }, async (model) => {
-    const tensors = model.steps.flatMap(({ sites }) => sites.flatMap(({ weights }) => weights.map(({ tensor }) => tensor)));
+  await withTinyModel({ blocks: 2 }, async (model) => {
+    const tensors = model.blocks.flatMap(({ sites }) => sites.flatMap(({ weights }) => weights.map(({ tensor }) => tensor)));
     const stream = await allocated(model);
     const { method, sparsity, options } = parseMetadata("allocation", stream.schema);
     assert.equal([method, sparsity, options], ["pruning-damage", 0.5, { average: "weighted", spread: 0.2 }]);
@@ -140,7 +140,7 @@ async function worstDamage(model: Model, options: Options): Promise<number> {
 }
 
 test("the average worst makes the damage to the worst language small", async () => {
-  await withTinyModel({ steps: 2 }, async (model) => {
+  await withTinyModel({ blocks: 2 }, async (model) => {
     const damages: number[] = [];
     for (const spread of [0, 0.1, 0.3]) damages.push(await worstDamage(model, { average: "worst", spread }));
     assert.ok(at(damages, 0) > at(damages, 1) && at(damages, 1) > at(damages, 2), damages.join());
@@ -148,7 +148,7 @@ test("the average worst makes the damage to the worst language small", async () 
 });
 
 test("compress gives each tensor the sparsity allocated to it", async () => {
-  await withTinyModel({ steps: 1 }, async (model) => {
+  await withTinyModel({ blocks: 1 }, async (model) => {
     const wanted = new Map((await collect(readAllocation(await allocated(model)))).map((row) => [row.tensor, row.sparsity]));
     for (const solver of ["wanda", "magnitude", "sparsegpt"]) {
       const inputs = {
@@ -170,7 +170,7 @@ test("compress gives each tensor the sparsity allocated to it", async () => {
 });
 
 test("what damage of pruning cannot use is refused with the remedy", async () => {
-  await withTinyModel({ steps: 1 }, async (model) => {
+  await withTinyModel({ blocks: 1 }, async (model) => {
     await rejects(() => allocated(model, { spread: 1 }), UsageError, /--spread must be/);
     await rejects(
       () => allocated(model, { method: "even" }),
@@ -180,7 +180,7 @@ test("what damage of pruning cannot use is refused with the remedy", async () =>
     const records = (await factorsOf(model)).slice(1);
     const inputs = { factors: [factorStream(model.address, records)], segments: [segments(model)] };
     const run = () => allocate.run(inputs, { model: model.path, method: "pruning-damage", sparsity: 0.5 }, recordingContext());
-    await rejects(run, BadDataError, /the factors have none of its site; factor all steps/);
+    await rejects(run, BadDataError, /the factors have none of its site; factor all blocks/);
     const patterned = async () => {
       const given = { factors: [factorStream(model.address, await factorsOf(model))], allocation: [await allocated(model)] };
       return compress.run(given, { model: model.path, solver: "wanda", pattern: "2:4" }, recordingContext());
@@ -188,7 +188,7 @@ test("what damage of pruning cannot use is refused with the remedy", async () =>
     await rejects(
       patterned,
       UsageError,
-      /an allocation lets steps or tensors differ in sparsity, and a pattern is the same everywhere/,
+      /an allocation lets blocks or tensors differ in sparsity, and a pattern is the same everywhere/,
     );
     const mixed = (await factorsOf(model)).map((record) => ({ ...record, summary: withLanguages(record).summary }));
     const weights = { en: 0.5, mr: 0.5 };

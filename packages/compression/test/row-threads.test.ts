@@ -32,7 +32,7 @@ function weightOf(rows: number) {
 }
 
 const factor = await makeFactor("h.0", "mlp-down", width);
-const input = { step: "h.0", site: "mlp-down", width, factor };
+const input = { block: "h.0", site: "mlp-down", width, factor };
 const idle = { signal: new AbortController().signal, warn: () => {} };
 
 async function taskOf(name: string, given: Readonly<Record<string, unknown>>, rows = 5000): Promise<SiteTask> {
@@ -197,7 +197,7 @@ test("the built package has its workers too, and ends with them", () => {
     const { compress } = await import("${built("compression/dist/index.js")}");
     const { writeTinyModel } = await import("${built("models/dist/testing.js")}");
     const model = ${JSON.stringify(folder)};
-    await writeTinyModel(model, { steps: 1, hiddenSize: 512 });
+    await writeTinyModel(model, { blocks: 1, hiddenSize: 512 });
     const kept = [];
     const pool = { limit: 2 ** 30, take: () => undefined, put: async (key, object) => { kept.push([key, object.bytes > 0]); await object.close(); } };
     const context = { signal: new AbortController().signal, progress() {}, warn() {}, threads: 2, pool };

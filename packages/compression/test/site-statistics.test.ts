@@ -5,8 +5,8 @@ import { siteStatistics } from "../src/site/site-statistics.ts";
 import { makeFactor } from "./tiny-site.ts";
 
 test("what a solver changes of its statistics does not reach the factor", async () => {
-  const [step, site, width] = ["h.0", "mlp-up", 4];
-  const made = await makeFactor(step, site, width);
+  const [block, site, width] = ["h.0", "mlp-up", 4];
+  const made = await makeFactor(block, site, width);
   const factor = {
     ...made,
     gram: new Float32Array(10).fill(1),
@@ -15,7 +15,7 @@ test("what a solver changes of its statistics does not reach the factor", async 
   };
   const before = structuredClone(factor);
   const needs = ["factor", "diagonal", "gram", "crossMoment", "languageDiagonals"] as const;
-  const given = siteStatistics({ step, site, width, factor }, needs);
+  const given = siteStatistics({ block, site, width, factor }, needs);
   const { upper } = given.factor ?? {};
   for (const values of [upper, given.diagonal, given.gram, given.crossMoment, at(given.languageDiagonals ?? [], 0).values]) {
     assert.ok(values !== undefined && values.length > 0);

@@ -34,7 +34,7 @@ export async function withTinyModel(options: TinyModelOptions, work: (model: Mod
 }
 
 /** A made-up factor: H has `1 + column % 3` on its diagonal and `beside` beside it; column 1 is dead. */
-export async function makeFactor(step: string, site: string, width: number, beside = 0.5): Promise<FactorRecord> {
+export async function makeFactor(block: string, site: string, width: number, beside = 0.5): Promise<FactorRecord> {
   const gram = new Float32Array(width * width);
   for (let column = 0; column < width; column += 1) {
     gram[column * (width + 1)] = column === 1 ? 0 : 1 + (column % 3);
@@ -44,7 +44,7 @@ export async function makeFactor(step: string, site: string, width: number, besi
   const damped = gram.slice();
   for (let column = 0; column < width; column += 1) damped[column * (width + 1)] = (diagonal[column] || 2) + 0.02;
   return {
-    step,
+    block,
     site,
     width,
     summary: {
@@ -65,8 +65,8 @@ export async function makeFactor(step: string, site: string, width: number, besi
   };
 }
 
-export async function factorsOf({ steps }: Model): Promise<FactorRecord[]> {
-  return Promise.all(steps.flatMap(({ name, sites }) => sites.map((site) => makeFactor(name, site.name, site.width))));
+export async function factorsOf({ blocks }: Model): Promise<FactorRecord[]> {
+  return Promise.all(blocks.flatMap(({ name, sites }) => sites.map((site) => makeFactor(name, site.name, site.width))));
 }
 
 export const factorStream = (address: string, records: Iterable<FactorRecord>): ArtifactStream =>

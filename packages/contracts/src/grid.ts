@@ -45,7 +45,7 @@ export interface HeldBlocks {
   /** Types that tensors may have beside each other; none where only values are kept. */
   readonly types: readonly string[];
   /** By llama.cpp's name, what gives each tensor its type unless layers have their own; absent where only values are kept. */
-  readonly mixture?: string;
+  readonly typeMix?: string;
 }
 
 /** One of the kinds of grids that a format holds. */

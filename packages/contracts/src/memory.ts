@@ -23,17 +23,17 @@ export const availableMemory = (): number => Math.min(totalmem(), memoryLimit() 
 
 /** How much of its memory a run uses to keep what later stages need, bytes of each kind. */
 export interface KeptMemory {
-  /** What waits between two stages: models, values within a step, worker threads. */
+  /** What waits between two stages: models, values within a block, worker threads. */
   readonly pool: number;
   /** Artifacts. */
   readonly artifacts: number;
-  /** Weights of the steps that ran last, of a model in use. */
+  /** Weights of the blocks that ran last, of a model in use. */
   readonly weights: number;
 }
 
 const mebibyte = 1024 * 1024;
 
-/** Enough for one model of which a few steps are read, and for statistics, factors and states of a site or two. */
+/** Enough for one model of which a few blocks are read, and for statistics, factors and states of a site or two. */
 const mostByDefault: KeptMemory = { pool: 1024 * mebibyte, artifacts: 256 * mebibyte, weights: 64 * mebibyte };
 
 const sum = ({ pool, artifacts, weights }: KeptMemory): number => pool + artifacts + weights;

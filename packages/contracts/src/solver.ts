@@ -88,7 +88,7 @@ export interface SolverSetting {
   /** In a recipe what its format asks for, otherwise `any`. */
   readonly zeroPoints: ZeroPoints;
   /** In a recipe that writes GGUF, the types of its weights, "Q4_K_M"; absent otherwise, and where the recipe gives grids. */
-  readonly mixture?: string | undefined;
+  readonly typeMix?: string | undefined;
   /** Whether the cross-moment of every site can be had, at the cost of the dense states. */
   readonly crossMoments: boolean;
 }
@@ -113,7 +113,7 @@ export interface PlannedLayers {
   /** "unknown" where the solver does not say. */
   readonly codes: PlannedForm | "unknown";
   /** Those of embedding and head; absent where they stay as they are. */
-  readonly vocabulary?: PlannedForm | "unknown";
+  readonly embeddings?: PlannedForm | "unknown";
   /** Whether the model that a stage sees has rows of embedding and head that the run is going to leave out. */
   readonly isTrimmedLater?: boolean;
 }
@@ -213,10 +213,10 @@ const plain = (value: unknown): value is string | number => typeof value === "st
 /** A solver with the options that people know it by: "sparsegpt sparsity 0.5", "gptq 3 bits groups of 64". */
 export function nameMethod(
   solver: string,
-  { bits, groupSize, sparsity, pattern, grid, mixture }: Readonly<Record<string, unknown>>,
+  { bits, groupSize, sparsity, pattern, grid, typeMix }: Readonly<Record<string, unknown>>,
 ): string {
   const groups = plain(groupSize) && groupSize !== 0 ? [`groups of ${groupSize}`] : [];
   const quantised = plain(bits) ? [`${bits} bits`, ...groups] : [];
   const pruned = plain(pattern) ? [pattern] : plain(sparsity) ? [`sparsity ${sparsity}`] : [];
-  return [solver, ...pruned, ...quantised, ...[grid, mixture].filter(plain)].join(" ");
+  return [solver, ...pruned, ...quantised, ...[grid, typeMix].filter(plain)].join(" ");
 }

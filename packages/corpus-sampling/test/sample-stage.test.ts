@@ -53,7 +53,7 @@ test.before(async () => {
   folder = await mkdtemp(join(tmpdir(), "mbs-sample-"));
   model = join(folder, "model");
   corpus = join(folder, "corpus");
-  await writeTinyModel(model, { steps: 1 });
+  await writeTinyModel(model, { blocks: 1 });
   await writeFile(
     join(model, "distribution.json"),
     JSON.stringify({ unit: "tokens", source: "test", shares: { en: 70, fr: 25, mr: 5, xx: 10 } }),
@@ -117,7 +117,7 @@ test("some languages alone are drawn in their shares; others of the distribution
 
 test("of a trimmed model the languages that it keeps are drawn, unless the options name some, and one line says so", async () => {
   const trimmed = join(folder, "trimmed");
-  await writeTinyModel(trimmed, { steps: 1 });
+  await writeTinyModel(trimmed, { blocks: 1 });
   const config = JSON.parse(await readFile(join(trimmed, "config.json"), "utf8")) as object;
   const address = "0".repeat(64);
   const record = { source: address, tokenizer: address, rows: 600, corpus: address, unnamed: [] };

@@ -16,10 +16,10 @@ import {
 } from "@mbs/models";
 import type { PassageWindow } from "./passage-windows.ts";
 
-/** Tokens that are run through a step at once: of 512 to 8192 the number at which products run fastest. */
+/** Tokens that are run through a block at once: of 512 to 8192 the number at which products run fastest. */
 const batchTokens = 1024;
 
-/** States that are kept between steps, in bytes, of a model and of the one that it is compared with. Each step's weights are then read once for that many windows. */
+/** States that are kept between blocks, in bytes, of a model and of the one that it is compared with. Each block's weights are then read once for that many windows. */
 const stateBytes = 256 * 1024 * 1024;
 
 const tokensIn = ({ passage }: PassageWindow): readonly number[] => [...passage.inputs.values()].map(({ length }) => length);
@@ -67,7 +67,7 @@ interface EndedBatch {
   readonly states: Matrix;
 }
 
-/** Runs all steps over some windows: steps outside, windows inside, so that a step's weights are read once. */
+/** Runs all blocks over some windows: blocks outside, windows inside, so that a block's weights are read once. */
 async function runChunk(
   forward: Forward,
   { model, label, activations }: ScoredBy,
@@ -81,14 +81,14 @@ async function runChunk(
     requireFiniteStreams(`${label}, embedding`, embedded, windows.map(nameWindow));
     running.push({ windows, states: embedded });
   }
-  for (const [step, { name, stream }] of model.steps.entries()) {
+  for (const [block, { name, stream }] of model.blocks.entries()) {
     for (const [index, batch] of running.entries()) {
       if (signal.aborted) throw new InterruptedError("evaluate: stopped");
       const { windows } = batch;
-      batch.states = await advance(forward, model.steps, step, batch.states, { batch: windows.length, activations });
+      batch.states = await advance(forward, model.blocks, block, batch.states, { batch: windows.length, activations });
       const made = `${label}, ${name}, stream ${stream}`;
       requireFiniteRows({ made, segments: windows.map(nameWindow) }, statesOf(batch.states, stream));
-      report((step * batches.length + index + 1) / (model.steps.length * batches.length));
+      report((block * batches.length + index + 1) / (model.blocks.length * batches.length));
     }
   }
   return running.map(({ windows, states }) => ({ windows, states: headStates(states) }));
@@ -117,10 +117,10 @@ interface BatchResult {
 /**
  * The loss of models on each window, and their distances from the first one: by chunk of the windows, then by model.
  *
- * Memory: the weights of a few steps and the head of the first model and of one other, and 256 MiB of states at most.
+ * Memory: the weights of a few blocks and the head of the first model and of one other, and 256 MiB of states at most.
  *
  * @param models of one tokenizer and, where there are several, one vocabulary
- * @throws {BadDataError} naming the step and the window where states, or else the loss or the distance, are not finite
+ * @throws {BadDataError} naming the block and the window where states, or else the loss or the distance, are not finite
  */
 export async function* scoreWindows(
   models: readonly ScoredBy[],
@@ -138,7 +138,7 @@ export async function* scoreWindows(
     let done = 0;
     for (const chunk of groups(windows, stateBytes, bytesOf)) {
       const batches = [...groups(chunk, batchTokens, longest, shape)];
-      // The windows of a chunk finish together: progress through its steps is shown as a share of its windows.
+      // The windows of a chunk finish together: progress through its blocks is shown as a share of its windows.
       const reportOf =
         ({ label }: ScoredBy) =>
         (share: number): void =>

@@ -97,7 +97,7 @@ test("every window's loss is that of the model run by hand on the joined text", 
   for (const { window, nll, tokens: count, bytes } of own) {
     const ids = tokens.slice(window * 32, (window + 1) * 32);
     let states = await forward.embed(ids);
-    for (let step = 0; step < opened.steps.length; step++) states = await forward.step(step, states);
+    for (let block = 0; block < opened.blocks.length; block++) states = await forward.block(block, states);
     const expected = (await forward.score(states, ids)).reduce((sum, loss) => sum + loss, 0);
     // Windows are run in batches, for which kernels may add in another order: some 10 products, with sums of at most 128 terms
     // in float32, come to √(10 · 128) · 2⁻²⁴ = 2e-6 as a rule.
@@ -153,7 +153,7 @@ async function logitsByHand(path: string, tokens: Int32Array): Promise<number[][
   const opened = await openModel(path);
   const forward = await opened.forward({ threads: 1 });
   let states = await forward.embed(tokens);
-  for (let step = 0; step < opened.steps.length; step++) states = await forward.step(step, states);
+  for (let block = 0; block < opened.blocks.length; block++) states = await forward.block(block, states);
   const logits = rowsOf(await forward.logits(states));
   await forward.close();
   await opened.close();

@@ -2,7 +2,7 @@ import { collect, readScores, type Score } from "@mbs/artifacts";
 import { BadDataError, FailedPreconditionError, UsageError, at } from "@mbs/contracts";
 import { testContext } from "@mbs/contracts/testing";
 import { evaluate } from "@mbs/evaluation";
-import { openModel, runSteps } from "@mbs/models";
+import { openModel, runBlocks } from "@mbs/models";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -80,7 +80,7 @@ test("a target's loss is that of its tokens and its end, given the source", asyn
     const example = at(examples, window);
     const [source, target] = [tokenizer.encode(example.source), tokenizer.encode(example.target)];
     const hidden = Int32Array.from([0, ...target, 1]);
-    const states = await runSteps(
+    const states = await runBlocks(
       opened,
       forward,
       new Map([
@@ -139,7 +139,7 @@ test("windows of a decoder with learned positions score as each does alone", asy
   const opened = await openModel(gpt2);
   const forward = await opened.forward({ threads: 1 });
   const tokens = (await opened.tokenizer()).encode(textOf(300, 1)).slice(240, 280);
-  const losses = await forward.score(await runSteps(opened, forward, new Map([["hidden", tokens]])), tokens);
+  const losses = await forward.score(await runBlocks(opened, forward, new Map([["hidden", tokens]])), tokens);
   const expected = losses.reduce((sum, loss) => sum + loss, 0);
   assert.ok(Math.abs(at(all, 6).nll - expected) < rounding * expected, `${at(all, 6).nll} ${expected}`);
   await forward.close();

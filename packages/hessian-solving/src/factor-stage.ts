@@ -18,7 +18,7 @@ import { mixSites } from "./mixed-site.ts";
 import type { MixedSite, PooledMix } from "./mixed-site.ts";
 import { factoriseWithRetries } from "./factor-attempts.ts";
 import type { Engines } from "./factor-attempts.ts";
-import { VocabularyRows } from "./vocabulary-rows.ts";
+import { EmbeddingsRows } from "./embeddings-rows.ts";
 
 const options = {
   mix: {
@@ -68,7 +68,7 @@ const options = {
     description:
       "classes of rows of the head at most, each with a Hessian for the language that predicts them, such as 16; with 1 all rows have one",
   },
-  steps: shardOption("--steps", "factor some steps of the model alone: 2/8 takes the second of every eight (all)"),
+  blocks: shardOption("--blocks", "factor some blocks of the model alone: 2/8 takes the second of every eight (all)"),
   languageDiagonals: {
     kind: "flag",
     default: false,
@@ -85,14 +85,14 @@ async function factorSite(
   engines: Engines,
   warn: StageContext["warn"],
 ): Promise<FactorRecord> {
-  const { step, site, width, tokens, weights, diagonal, gram, crossMoment, languageDiagonals } = mixed;
+  const { block, site, width, tokens, weights, diagonal, gram, crossMoment, languageDiagonals } = mixed;
   // tokens are rows of the weights behind them: no column of theirs can be dead, and they keep their order
   const ofTokens = isTokenSite(site);
   const living = ofTokens ? { dead: [], mean: 1 } : findDead(diagonal);
   // No token reached this expert: with H = I every method falls back to its plain form, and no weight is cleared.
   const unseen = living.dead.length === width;
-  if (unseen) warn(`${step} ${site}: no token reached this site; its weights are rounded or pruned by magnitude alone`);
-  else if (living.dead.length > 0) warn(`${step} ${site}: ${living.dead.length} of ${width} channels are zero in every token`);
+  if (unseen) warn(`${block} ${site}: no token reached this site; its weights are rounded or pruned by magnitude alone`);
+  else if (living.dead.length > 0) warn(`${block} ${site}: ${living.dead.length} of ${width} channels are zero in every token`);
   const arranged = ofTokens ? Int32Array.from(diagonal.keys()) : order.arrange(diagonal);
   const wanted = kept === "on" && gram !== undefined;
   const result = wanted
@@ -100,20 +100,20 @@ async function factorSite(
     : { damping, precision: "float32" as const, retries: 0 };
   const { upper, failure } = { upper: undefined, failure: undefined, ...result };
   if (failure) {
-    const what = `${step} ${site}: H stays singular after ${result.retries} retries, up to damping ${result.damping}`;
+    const what = `${block} ${site}: H stays singular after ${result.retries} retries, up to damping ${result.damping}`;
     if (onSingular === "error") {
       throw new BadDataError(
         `${what}; give it more text, raise --damping, or pass --on-singular rtn`,
-        { step, site, retries: result.retries, damping: result.damping },
+        { block, site, retries: result.retries, damping: result.damping },
         { cause: failure },
       );
     }
     warn(`${what}; left to plain rounding or magnitude`);
   } else if (result.retries > 0) {
-    warn(`${step} ${site}: factorised after ${result.retries} retries, in ${result.precision} with damping ${result.damping}`);
+    warn(`${block} ${site}: factorised after ${result.retries} retries, in ${result.precision} with damping ${result.damping}`);
   }
   return {
-    step,
+    block,
     site,
     width,
     summary: {
@@ -140,7 +140,7 @@ async function factorSite(
 async function* factorSites(
   first: MixedSite,
   rest: AsyncIterable<MixedSite>,
-  vocabulary: VocabularyRows,
+  embeddings: EmbeddingsRows,
   order: ColumnOrder,
   values: FactorOptions,
   { signal, progress, warn, threads, pool }: StageContext,
@@ -152,7 +152,7 @@ async function* factorSites(
   const factorNext = async function* (mixed: MixedSite): AsyncGenerator<FactorRecord> {
     // one tensor has one order of columns: that of all its rows
     let own = order;
-    for (const part of vocabulary.sites(mixed, most)) {
+    for (const part of embeddings.sites(mixed, most)) {
       if (signal.aborted) throw new InterruptedError("factor: stopped");
       const record = await factorSite(part, own, values, { single, double }, warn);
       if (part.site === mixed.site) own = { name: order.name, arrange: () => record.order };
@@ -165,26 +165,26 @@ async function* factorSites(
     yield* factorNext(first);
     for await (const mixed of rest) yield* factorNext(mixed);
   } finally {
-    vocabulary.close();
+    embeddings.close();
     await Promise.all([single.release(), double.release()]);
   }
 }
 
-/** The statistics, of which `vocabulary` takes what it needs. */
-async function* remembered(statistics: AsyncIterable<Statistic>, vocabulary: VocabularyRows): AsyncGenerator<Statistic> {
+/** The statistics, of which `embeddings` takes what it needs. */
+async function* remembered(statistics: AsyncIterable<Statistic>, embeddings: EmbeddingsRows): AsyncGenerator<Statistic> {
   for await (const statistic of statistics) {
-    vocabulary.take(statistic);
+    embeddings.take(statistic);
     yield statistic;
   }
 }
 
-/** Statistics of every step, or of one in so many from a place on: neighbours are alike, so that each shard has the same to do. */
-async function* ofSteps(statistics: AsyncIterable<Statistic>, shard: Shards | undefined): AsyncGenerator<Statistic> {
+/** Statistics of every block, or of one in so many from a place on: neighbours are alike, so that each shard has the same to do. */
+async function* ofBlocks(statistics: AsyncIterable<Statistic>, shard: Shards | undefined): AsyncGenerator<Statistic> {
   let place = -1;
   let last: string | undefined;
   for await (const statistic of statistics) {
-    if (statistic.step !== last) place += 1;
-    last = statistic.step;
+    if (statistic.block !== last) place += 1;
+    last = statistic.block;
     if (shard === undefined || place % shard.of === shard.first) yield statistic;
   }
 }
@@ -212,19 +212,19 @@ export const factor: Stage = {
     const values = parseOptions(options, raw, "factor");
     const order = parseOrder(values.order);
     const asked = values.mix === undefined ? undefined : parseLanguageMix(values.mix);
-    const shard = parseShard(values.steps, "--steps");
+    const shard = parseShard(values.blocks, "--blocks");
     const statistics = inputs["statistics"]?.[0];
     if (statistics === undefined) throw new UsageError("factor: give it statistics");
     // the schema states the weights, so the first site is read before the output begins
     const { model, mix: captured } = parseMetadata("statistics", statistics.schema);
-    const vocabulary = new VocabularyRows();
+    const embeddings = new EmbeddingsRows();
     const sites = mixSites(
-      remembered(ofSteps(readStatistics(statistics), shard), vocabulary),
+      remembered(ofBlocks(readStatistics(statistics), shard), embeddings),
       ...chooseMix(asked, captured && new Map(Object.entries(captured))),
     );
     const first = await sites.next();
     if (first.done && shard !== undefined)
-      throw new UsageError(`there are no more than ${shard.first} steps; take fewer shards of them`, { option: "--steps" });
+      throw new UsageError(`there are no more than ${shard.first} blocks; take fewer shards of them`, { option: "--blocks" });
     if (first.done) throw new BadDataError("factor: the statistics hold no site that linear layers read; capture again");
     const metadata = {
       model,
@@ -232,6 +232,6 @@ export const factor: Stage = {
       damping: values.damping,
       order: order.name,
     };
-    return { factors: encodeFactors(factorSites(first.value, sites, vocabulary, order, values, context), metadata) };
+    return { factors: encodeFactors(factorSites(first.value, sites, embeddings, order, values, context), metadata) };
   },
 };

@@ -7,7 +7,7 @@ import { WeightedSum } from "./weighted-sum.ts";
 
 /** What a site has seen of all languages together, H = Σ wₗ·Eₗ. */
 export interface MixedSite {
-  readonly step: string;
+  readonly block: string;
   readonly site: string;
   readonly width: number;
   /** Tokens of the languages that weigh more than 0. */
@@ -44,12 +44,12 @@ class Accumulator {
   }
 
   add(statistic: Statistic): void {
-    const { step, site, language, kind, tokens, width, values } = statistic;
+    const { block, site, language, kind, tokens, width, values } = statistic;
     if (language === allLanguages && kind !== "diagonal") {
       if (this.#pooledMix !== "same") {
         throw new BadDataError(
-          `statistics of ${step} ${site}: here is one Gram of all languages in another mix; give capture this --mix, or --grams languages and a --budget for them`,
-          { step, site },
+          `statistics of ${block} ${site}: here is one Gram of all languages in another mix; give capture this --mix, or --grams languages and a --budget for them`,
+          { block, site },
         );
       }
       this.#whole.set(kind, values);
@@ -60,7 +60,7 @@ class Accumulator {
     if (width !== this.first.width || languages.has(language)) {
       const what =
         width === this.first.width ? `has ${kind} of ${language} twice` : `has widths ${this.first.width} and ${width}`;
-      throw new BadDataError(`statistics of ${step} ${site}: it ${what}; capture again`, { step, site, language });
+      throw new BadDataError(`statistics of ${block} ${site}: it ${what}; capture again`, { block, site, language });
     }
     languages.add(language);
     this.#tokens.set(language, tokens);
@@ -71,7 +71,7 @@ class Accumulator {
   }
 
   finish(): MixedSite {
-    const { step, site, width } = this.first;
+    const { block, site, width } = this.first;
     const weights = languageWeights(this.#tokens, this.#mix);
     const used = Object.entries(weights).flatMap(([language, weight]) => (weight > 0 ? [language] : []));
     const mean = (kind: Statistic["kind"]): Float32Array | undefined => {
@@ -84,9 +84,9 @@ class Accumulator {
     const diagonal = gram ? packedDiagonal(gram, width) : mean("diagonal");
     if (!diagonal) {
       throw new BadDataError(
-        `statistics of ${step} ${site}: some languages have Grams only, others diagonals only; capture again`,
+        `statistics of ${block} ${site}: some languages have Grams only, others diagonals only; capture again`,
         {
-          step,
+          block,
           site,
         },
       );
@@ -98,7 +98,7 @@ class Accumulator {
       return values ? [{ language, values }] : [];
     });
     const matrices = { ...(gram && { gram }), ...(crossMoment && { crossMoment }) };
-    return { step, site, width, tokens, weights, diagonal, ...matrices, languageDiagonals };
+    return { block, site, width, tokens, weights, diagonal, ...matrices, languageDiagonals };
   }
 }
 
@@ -117,18 +117,18 @@ export async function* mixSites(
   const seen = new Set<string>();
   let current: Accumulator | undefined;
   for await (const statistic of statistics) {
-    const { step, site } = statistic;
+    const { block, site } = statistic;
     if (site === inputSite) continue;
-    if (current?.first.step !== step || current.first.site !== site) {
+    if (current?.first.block !== block || current.first.site !== site) {
       if (current) {
         const mixed = current.finish();
         // frees its sums before the site is factorised: at width 16,384 they take a GiB
         current = undefined;
         yield mixed;
       }
-      const key = JSON.stringify([step, site]);
+      const key = JSON.stringify([block, site]);
       if (seen.has(key)) {
-        throw new BadDataError(`statistics of ${step} ${site} are scattered over the artifact; capture again`, { step, site });
+        throw new BadDataError(`statistics of ${block} ${site} are scattered over the artifact; capture again`, { block, site });
       }
       seen.add(key);
       current = new Accumulator(statistic, mix, pooledMix);

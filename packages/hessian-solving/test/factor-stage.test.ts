@@ -6,7 +6,7 @@ import {
   headSite,
   readFactors,
   tokenSites,
-  vocabularyStep,
+  embeddingsBlock,
 } from "@mbs/artifacts";
 import type { FactorRecord, Statistic } from "@mbs/artifacts";
 import { at, BadDataError, InterruptedError, UsageError } from "@mbs/contracts";
@@ -65,22 +65,22 @@ test("without --mix it takes the one that capture was given", async () => {
   assert.is(stream.schema.metadata["weights"], '{"en":0.75,"fr":0.25}');
 });
 
-test("shards of the steps have the factors of the whole, each of every so many steps", async () => {
-  const steps = ["h.0", "h.1", "h.2"];
-  const statistics = steps.flatMap((step) => regular.map((statistic) => ({ ...statistic, step })));
+test("shards of the blocks have the factors of the whole, each of every so many blocks", async () => {
+  const blocks = ["h.0", "h.1", "h.2"];
+  const statistics = blocks.flatMap((block) => regular.map((statistic) => ({ ...statistic, block })));
   const whole = await factors(statistics);
   for (const [shard, expected] of [
     ["1/2", ["h.0", "h.2"]],
     ["2/2", ["h.1"]],
   ] as const) {
-    const found = await factors(statistics, { steps: shard });
-    assert.equal([...new Set(found.map(({ step }) => step))], expected);
+    const found = await factors(statistics, { blocks: shard });
+    assert.equal([...new Set(found.map(({ block }) => block))], expected);
     assert.equal(
       found,
-      whole.filter(({ step }) => expected.some((name) => name === step)),
+      whole.filter(({ block }) => expected.some((name) => name === block)),
     );
   }
-  assert.instance(await failureOf(() => factors(statistics, { steps: "4/4" })), UsageError);
+  assert.instance(await failureOf(() => factors(statistics, { blocks: "4/4" })), UsageError);
 });
 
 test("diagonals of languages are carried along where they are asked for, from Grams and from diagonals", async () => {
@@ -232,7 +232,7 @@ test("an aborted run ends its output", async () => {
 
 /** A statistic of tokens. */
 const ofTokens = (name: string, language: string, values: readonly number[]): Statistic => ({
-  step: vocabularyStep,
+  block: embeddingsBlock,
   site: name,
   language,
   kind: "diagonal",
@@ -243,7 +243,7 @@ const ofTokens = (name: string, language: string, values: readonly number[]): St
 
 const heads = (["en", "fr"] as const).map((language) => ({
   ...gramStatistic(headSite, language, states[language], width),
-  step: vocabularyStep,
+  block: embeddingsBlock,
 }));
 
 test("a head that is the embedding too has the embedding's price in its Gram, in one unit of loss", async () => {
@@ -277,7 +277,7 @@ test("a head that is the embedding too has the embedding's price in its Gram, in
 
 const diagonalOf = (language: "en" | "fr"): Statistic => ({
   ...diagonalStatistic(headSite, language, states[language], width),
-  step: vocabularyStep,
+  block: embeddingsBlock,
 });
 
 /** Where a packed upper half has its diagonal. */

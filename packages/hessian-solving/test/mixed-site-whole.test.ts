@@ -4,7 +4,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { mixSites } from "../src/mixed-site.ts";
 
-const common = { step: "h.0", site: "mlp-up", width: 2 };
+const common = { block: "h.0", site: "mlp-up", width: 2 };
 
 /** What capture writes beyond its budget: one Gram of all tokens, a diagonal a language. */
 async function* beyondBudget(): AsyncGenerator<Statistic> {

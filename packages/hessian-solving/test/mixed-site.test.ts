@@ -37,7 +37,7 @@ test("with a mix it is Σ w·E, and the diagonal is the Gram's", async () => {
 
 test("cross-moments mix by the same weights, and one of all languages is taken as it is", async () => {
   const cross = (language: string, value: number, tokens: number): Statistic => ({
-    step: "h.0",
+    block: "h.0",
     site: "mlp",
     language,
     kind: "cross-moment",
@@ -61,7 +61,7 @@ test("languages that weigh nothing add neither values nor tokens", async () => {
   assert.is(mixed.tokens, 10);
 });
 
-test("sites come out in the order of reading; the step's own input is left to similarity", async () => {
+test("sites come out in the order of reading; the block's own input is left to similarity", async () => {
   const sites = await mixAll([diagonalStatistic("input", "en", english, width), ...both("qkv"), ...both("mlp")]);
   assert.equal(
     sites.map(({ site }) => site),

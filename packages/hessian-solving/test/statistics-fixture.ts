@@ -33,7 +33,7 @@ export function gramOf(states: Float64Array, width: number): Float32Array {
 
 /** The statistic of one language at a site. */
 export function gramStatistic(site: string, language: string, states: Float64Array, width: number): Statistic {
-  return { step: "h.0", site, language, kind: "gram", tokens: states.length / width, width, values: gramOf(states, width) };
+  return { block: "h.0", site, language, kind: "gram", tokens: states.length / width, width, values: gramOf(states, width) };
 }
 
 /** E[x²]. */
@@ -41,7 +41,7 @@ export function diagonalStatistic(site: string, language: string, states: Float6
   const values = new Float32Array(width);
   const tokens = states.length / width;
   for (const [index, value] of states.entries()) values[index % width] = at(values, index % width) + value ** 2 / tokens;
-  return { step: "h.0", site, language, kind: "diagonal", tokens, width, values };
+  return { block: "h.0", site, language, kind: "diagonal", tokens, width, values };
 }
 
 /** A list as the stream it would be. */

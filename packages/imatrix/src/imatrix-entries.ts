@@ -1,7 +1,7 @@
 import { FailedPreconditionError, InternalError } from "@mbs/contracts";
 import { findGgufForm, ggufTensorName, llamaCppTypes } from "@mbs/models";
 import type { Model } from "@mbs/models";
-import type { SiteKey } from "./spooled-diagonals.ts";
+import type { SiteKey } from "./scratch-diagonals.ts";
 
 /** A weight of llama.cpp's and what it reads. */
 export interface ImatrixEntry {
@@ -33,8 +33,8 @@ export async function imatrixEntries(model: Model): Promise<readonly ImatrixEntr
     );
   }
   const entries = new Map<string, { readonly width: number; readonly sites: SiteKey[] }>();
-  for (const step of model.steps) {
-    for (const site of step.sites) {
+  for (const block of model.blocks) {
+    for (const site of block.sites) {
       for (const { tensor } of site.weights) {
         const found = ggufTensorName(gguf.form.tensors, tensor, model.layout.prefixes);
         if (found === undefined) throw new InternalError(`imatrix: no GGUF name of ${tensor}`, { tensor });
@@ -46,7 +46,7 @@ export async function imatrixEntries(model: Model): Promise<readonly ImatrixEntr
             tensor,
           });
         }
-        entry.sites.push([step.name, site.name]);
+        entry.sites.push([block.name, site.name]);
       }
     }
   }

@@ -5,7 +5,7 @@ import type { GgufField, GgufWrittenTensor } from "@mbs/gguf";
 import type { ImatrixEntry } from "./imatrix-entries.ts";
 import { describeMix } from "./imatrix-mix.ts";
 import type { NamedMix } from "./imatrix-mix.ts";
-import type { SiteKey, SpooledDiagonals } from "./spooled-diagonals.ts";
+import type { SiteKey, ScratchDiagonals } from "./scratch-diagonals.ts";
 
 /** Statistics do not know how long their segments were; this is llama.cpp's usual length. */
 const chunkSize = 512;
@@ -21,11 +21,11 @@ interface MixedSums {
 }
 
 /** T·Σ wₗ·E[x²]ₗ, T the tokens of the languages that weigh more than 0. */
-function mixSums(diagonals: SpooledDiagonals, key: SiteKey, width: number, mix: LanguageMix | undefined): MixedSums {
+function mixSums(diagonals: ScratchDiagonals, key: SiteKey, width: number, mix: LanguageMix | undefined): MixedSums {
   const seen = diagonals.tokens(key);
   if (seen.size === 0) {
-    const [step, site] = key;
-    throw new BadDataError(`no statistics of ${step} ${site}; give those of every step, with all sites`, { step, site });
+    const [block, site] = key;
+    throw new BadDataError(`no statistics of ${block} ${site}; give those of every block, with all sites`, { block, site });
   }
   const used = Object.entries(languageWeights(seen, mix)).filter(([, weight]) => weight > 0);
   const tokens = used.reduce((sum, [language]) => sum + (seen.get(language) ?? 0), 0);
@@ -49,7 +49,7 @@ function mixSums(diagonals: SpooledDiagonals, key: SiteKey, width: number, mix: 
  */
 export async function* imatrixFile(
   entries: readonly ImatrixEntry[],
-  diagonals: SpooledDiagonals,
+  diagonals: ScratchDiagonals,
   mix: NamedMix,
 ): AsyncGenerator<Uint8Array> {
   const [first] = entries;

@@ -9,7 +9,7 @@ import type { ImatrixEntry } from "./imatrix-entries.ts";
 import { imatrixFile } from "./imatrix-file.ts";
 import { findMix, mixForms, parseImatrixMix } from "./imatrix-mix.ts";
 import type { NamedMix } from "./imatrix-mix.ts";
-import { SpooledDiagonals } from "./spooled-diagonals.ts";
+import { ScratchDiagonals } from "./scratch-diagonals.ts";
 
 const options = {
   model: { kind: "resource", resource: "model", description: "the model that was captured: names, widths and sites" },
@@ -51,7 +51,7 @@ async function* writeAll(
   context: StageContext,
 ): AsyncGenerator<FilePiece> {
   const { signal, progress, warn } = context;
-  const diagonals = new SpooledDiagonals();
+  const diagonals = new ScratchDiagonals();
   try {
     for (const stream of statistics) await diagonals.add(stream, model, context);
     const { languages, mix: captured } = diagonals;
@@ -80,7 +80,7 @@ export const imatrix = defineStage({
     "mbs imatrix --model M --mix en=0.5,hi=0.5 --output imatrix/ < statistics.arrow",
   ],
   inputs: {
-    statistics: { kinds: ["statistics"], many: true, description: "statistics of each language, of every step; diagonals do" },
+    statistics: { kinds: ["statistics"], many: true, description: "statistics of each language, of every block; diagonals do" },
   },
   outputs: {
     files: { kind: "files", folder: true, description: "imatrix.gguf, with --each imatrix-LANG.gguf for every language" },

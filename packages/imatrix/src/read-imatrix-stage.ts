@@ -72,9 +72,9 @@ async function* readAll(
   try {
     const weights = readersOfSites(entries);
     let done = 0;
-    for (const { name: step, sites } of model.steps) {
+    for (const { name: block, sites } of model.blocks) {
       for (const { name: site, width } of sites) {
-        const reading = weights.get(JSON.stringify([step, site])) ?? [];
+        const reading = weights.get(JSON.stringify([block, site])) ?? [];
         for (const [at_, reader] of readers.entries()) {
           if (signal.aborted) throw new InterruptedError("read-imatrix: stopped");
           const [first, ...others] = reading.map(({ entry, index }): [string, ReadSums] => [
@@ -93,7 +93,7 @@ async function* readAll(
               },
             );
           }
-          yield { step, site, language: at(languages, at_), kind: "diagonal", tokens, width, values: means };
+          yield { block, site, language: at(languages, at_), kind: "diagonal", tokens, width, values: means };
         }
         done += 1;
         progress({ activity: "read imatrix", done, total: weights.size, unit: "sites" });

@@ -131,7 +131,7 @@ test("experts share a tensor, one that no token reached has the count 0, and all
   const statistics = diagonalsOf(own)
     .filter(({ site }) => site !== inputSite)
     .map((statistic) =>
-      statistic.step === "layers.0" && statistic.site.startsWith("expert-2-")
+      statistic.block === "layers.0" && statistic.site.startsWith("expert-2-")
         ? { ...statistic, values: new Float32Array(statistic.width) }
         : statistic,
     );
@@ -155,8 +155,8 @@ test("experts share a tensor, one that no token reached has the count 0, and all
   const again = await collect(readStatistics(stream));
   const wanted = statistics.filter(({ language }) => language === "en");
   assert.equal(
-    again.map(({ step, site, tokens }) => [step, site, tokens]),
-    wanted.map(({ step, site, tokens }) => [step, site, tokens]),
+    again.map(({ block, site, tokens }) => [block, site, tokens]),
+    wanted.map(({ block, site, tokens }) => [block, site, tokens]),
   );
   for (const [index, { values }] of again.entries()) {
     const expected = at(wanted, index).values;
@@ -181,8 +181,8 @@ test("statistics that do not fit the model, or not each other, are refused", asy
   if (first === undefined) throw new Error("no statistics");
   for (const [statistics, reason] of [
     [
-      others.filter(({ site, step }) => site !== "mlp-up" || step !== "h.1"),
-      /no statistics of h\.1 mlp-up; give those of every step/,
+      others.filter(({ site, block }) => site !== "mlp-up" || block !== "h.1"),
+      /no statistics of h\.1 mlp-up; give those of every block/,
     ],
     [[first, first], /attention-qkv in en come twice; give them once/],
     [[{ ...first, site: "elsewhere" }], /elsewhere: it is no site of the model; capture again/],

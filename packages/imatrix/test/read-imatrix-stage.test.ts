@@ -65,8 +65,8 @@ test("matrices of languages are the diagonals that they were made of", async () 
   const found = await (await read([hi, en])).statistics();
   const wanted = diagonals(model).filter(({ site }) => site !== inputSite);
   assert.is(found.length, wanted.length);
-  for (const { step, site, language, values, ...facts } of wanted) {
-    const own = found.find((other) => other.step === step && other.site === site && other.language === language);
+  for (const { block, site, language, values, ...facts } of wanted) {
+    const own = found.find((other) => other.block === block && other.site === site && other.language === language);
     assert.equal(own && { kind: own.kind, tokens: own.tokens, width: own.width }, facts);
     // twice rounded to float32, as a sum and as a mean
     for (const [channel, value] of values.entries()) assert.ok(Math.abs(at(own?.values ?? [], channel) / value - 1) < 3e-7);

@@ -32,13 +32,13 @@ const tokensOf: Readonly<Record<string, number>> = { en: 3000, hi: 1000 };
 export const squareOf = (language: string, site: string, channel: number): number =>
   (language === "en" ? 1 : 5) + channel / 8 + (site === "mlp-down" ? 2 : 0);
 
-/** A diagonal of every language at every site, and at step inputs. */
-export function diagonals({ steps, hiddenSize }: Model): Statistic[] {
-  return steps.flatMap(({ name: step, sites }) =>
+/** A diagonal of every language at every site, and at block inputs. */
+export function diagonals({ blocks, hiddenSize }: Model): Statistic[] {
+  return blocks.flatMap(({ name: block, sites }) =>
     [{ name: inputSite, width: hiddenSize }, ...sites].flatMap(({ name: site, width }) =>
       Object.entries(tokensOf).map(([language, tokens]): Statistic => {
         const values = Float32Array.from({ length: width }, (_, channel) => squareOf(language, site, channel));
-        return { step, site, language, kind: "diagonal", tokens, width, values };
+        return { block, site, language, kind: "diagonal", tokens, width, values };
       }),
     ),
   );

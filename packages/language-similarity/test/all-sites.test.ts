@@ -14,8 +14,8 @@ const width = 24;
 const languages = ["en", "mr", "te"];
 const grams = new Map(languages.map((language, index) => [language, randomGram(width, 30, index + 1)]));
 
-const statistic = (site: string, language: string, kind: Statistic["kind"], values: Float32Array, step = "h.0"): Statistic => ({
-  step,
+const statistic = (site: string, language: string, kind: Statistic["kind"], values: Float32Array, block = "h.0"): Statistic => ({
+  block,
   site,
   language,
   kind,
@@ -24,16 +24,16 @@ const statistic = (site: string, language: string, kind: Statistic["kind"], valu
   values,
 });
 
-const gramOf = (language: string, step?: string): Statistic =>
-  statistic("mlp-up", language, "gram", packUpper(grams.get(language) ?? new Float32Array(0), width), step);
+const gramOf = (language: string, block?: string): Statistic =>
+  statistic("mlp-up", language, "gram", packUpper(grams.get(language) ?? new Float32Array(0), width), block);
 
-const diagonalOf = (site: string, language: string, scale = 1, step?: string): Statistic =>
+const diagonalOf = (site: string, language: string, scale = 1, block?: string): Statistic =>
   statistic(
     site,
     language,
     "diagonal",
     Float32Array.from({ length: width }, (_, row) => scale * (grams.get(language)?.[row * width + row] ?? 0)),
-    step,
+    block,
   );
 
 async function run(statistics: Statistic[], options: object = { sites: "all", subspace: 4 }): Promise<SimilarityRecord[]> {
@@ -46,7 +46,7 @@ async function run(statistics: Statistic[], options: object = { sites: "all", su
 const valueOf = (records: readonly SimilarityRecord[], place: string, measure: string, first = "en", second = "mr"): number =>
   records.find(
     (record) =>
-      `${record.step}/${record.site}` === place &&
+      `${record.block}/${record.site}` === place &&
       record.measure === measure &&
       record.first === first &&
       record.second === second,
@@ -60,7 +60,7 @@ const whole = [...languages.map((language) => diagonalOf("input", language)), ..
 test("every site, every measure: whole matrices compare as by their definitions", async () => {
   const records = await run(whole);
   assert.equal(
-    [...new Set(records.map(({ step, site, measure }) => `${step}/${site} ${measure}`))],
+    [...new Set(records.map(({ block, site, measure }) => `${block}/${site} ${measure}`))],
     [
       ...["cosine", "degrees", "euclidean"].map((measure) => `h.0/input ${measure}`),
       ...["cosine", "degrees", "euclidean", "gram", "subspace:4"].map((measure) => `h.0/mlp-up ${measure}`),
@@ -101,12 +101,12 @@ test("the first-input default gives what all gives there, and a Gram of all lang
   assert.not.ok(all.some(({ measure }) => measure === "gram"));
 });
 
-test("pieces of a spooled Gram add up to the whole, wider than one panel", async () => {
+test("pieces of a Gram in a scratch file add up to the whole, wider than one panel", async () => {
   const size = 2100;
   const wide = (language: string, at: number): Statistic => {
     const values = new Float32Array((size * (size + 1)) / 2);
     for (let row = 0, start = 0; row < size; start += size - row, row += 1) values[start] = 1 / (1 + ((row * 11 + at) % size));
-    return { step: "h.0", site: "mlp-up", language, kind: "gram", tokens: 1, width: size, values };
+    return { block: "h.0", site: "mlp-up", language, kind: "gram", tokens: 1, width: size, values };
   };
   const records = await run([wide("en", 0), wide("mr", 1)], { sites: "all", subspace: 1 });
   // for diagonal matrices the normalised trace is the cosine of the diagonals

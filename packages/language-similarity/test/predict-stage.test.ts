@@ -16,7 +16,7 @@ import { randomGram, randomValues } from "./matrices.ts";
 interface Fixture {
   folder: string;
   address: string;
-  /** Of the first step's two sites. */
+  /** Of the first block's two sites. */
   layers: LayerRecord[];
   weights: Map<string, { rows: number; width: number; weight: Float32Array; change: Float32Array }>;
 }
@@ -26,12 +26,12 @@ const sites = ["attention-qkv", "mlp-up"];
 
 test.before(async (context) => {
   context.folder = await mkdtemp(join(tmpdir(), "mbs-predict-"));
-  await writeTinyModel(context.folder, { seed: 4, dtype: "f32", steps: 2 });
+  await writeTinyModel(context.folder, { seed: 4, dtype: "f32", blocks: 2 });
   const model = await openModel(context.folder);
   context.address = model.address;
   context.layers = [];
   context.weights = new Map();
-  for (const site of at(model.steps, 0).sites.filter(({ name }) => sites.includes(name))) {
+  for (const site of at(model.blocks, 0).sites.filter(({ name }) => sites.includes(name))) {
     for (const { tensor, rows } of site.weights) {
       const weight = await model.readWeight(tensor);
       const noise = randomValues(weight.length, 9);
@@ -39,7 +39,7 @@ test.before(async (context) => {
       const change = weight.map((value, index) => value - at(written, index));
       context.weights.set(tensor, { rows, width: site.width, weight, change });
       context.layers.push({
-        step: "h.0",
+        block: "h.0",
         site: site.name,
         tensor,
         summary: { solver: "rtn", error: 0, damage: 0, sparsity: 0 },
@@ -54,11 +54,11 @@ test.after(({ folder }) => rm(folder, { recursive: true }));
 const width = 32;
 const gramOf = (language: string): Float32Array => randomGram(width, 50, language.charCodeAt(0));
 
-function statistic(site: string, language: string, kind: Statistic["kind"], step = "h.0"): Statistic {
+function statistic(site: string, language: string, kind: Statistic["kind"], block = "h.0"): Statistic {
   const gram = gramOf(language);
   const values =
     kind === "gram" ? packUpper(gram, width) : Float32Array.from({ length: width }, (_, row) => at(gram, row * (width + 1)));
-  return { step, site, language, kind, tokens: 10, width, values };
+  return { block, site, language, kind, tokens: 10, width, values };
 }
 
 const statisticsOf = (kind: Statistic["kind"]): Statistic[] =>

@@ -10,7 +10,7 @@ import { similarity } from "../src/similarity/similarity-stage.ts";
 const context = testContext();
 
 const diagonal = (language: string, values: number[], more: Partial<Statistic> = {}): Statistic => ({
-  step: "h.0",
+  block: "h.0",
   site: "input",
   language,
   kind: "diagonal",
@@ -46,16 +46,16 @@ async function failure(promise: Promise<unknown>): Promise<unknown> {
   );
 }
 
-test("compares the first step's input alone", async () => {
+test("compares the first block's input alone", async () => {
   const records = await run([
     diagonal("mr", [0, 4]),
     diagonal("en", [3, 0]),
     diagonal("en", [9, 9], { site: "mlp-up" }),
-    diagonal("en", [1, 1], { step: "h.1" }),
-    diagonal("mr", [1, 1], { step: "h.1" }),
+    diagonal("en", [1, 1], { block: "h.1" }),
+    diagonal("mr", [1, 1], { block: "h.1" }),
   ]);
   assert.equal(
-    records.map(({ step, site, measure, first, second, value }) => [step, site, measure, first, second, Math.round(value)]),
+    records.map(({ block, site, measure, first, second, value }) => [block, site, measure, first, second, Math.round(value)]),
     [
       ["h.0", "input", "cosine", "en", "mr", 0],
       ["h.0", "input", "degrees", "en", "mr", 90],
@@ -66,10 +66,10 @@ test("compares the first step's input alone", async () => {
 
 test("the default keeps its content address", async () => {
   const { address } = await contentAddress(await runStage([diagonal("mr", [0, 4]), diagonal("en", [3, 0])]));
-  assert.is(address, "7d9baed094be60936e8b248d6fef6f28cc60e60f8d2ef4c4114ed2a5d3941e33");
+  assert.is(address, "f4927011447f23790d866a7a7a95562583b2f2e87c5867d69ccafd63d298d2b1");
 });
 
-test("refuses a language that put nothing into the step: it has no direction", async () => {
+test("refuses a language that put nothing into the block: it has no direction", async () => {
   for (const sites of ["first-input", "all"]) {
     const error = await failure(run([diagonal("en", [1, 2]), diagonal("mr", [0, 0])], { sites }));
     assert.instance(error, BadDataError);

@@ -19,7 +19,7 @@ const others: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry>(
   [
     "work",
     {
-      summary: "Run steps of other machines' runs, which they put into a queue.",
+      summary: "Run nodes of other machines' runs, which they put into a queue.",
       load: async () => (await import("./commands/work-command.ts")).workCommand,
     },
   ],

@@ -46,14 +46,14 @@ export const stages: ReadonlyMap<string, { readonly summary: string; readonly lo
     "capture",
     {
       summary:
-        "Compute the statistics of each site and language: for all steps from segments, or for one step from the states before it.",
+        "Compute the statistics of each site and language: for all blocks from segments, or for one block from the states before it.",
       load: async () => (await import("@mbs/activation-capture")).capture,
     },
   ],
   [
     "propagate",
     {
-      summary: "Run segments through the embedding, or states through the next step with its compressed layers.",
+      summary: "Run segments through the embedding, or states through the next block with its compressed layers.",
       load: async () => (await import("@mbs/activation-capture")).propagate,
     },
   ],
@@ -75,7 +75,7 @@ export const stages: ReadonlyMap<string, { readonly summary: string; readonly lo
     "allocate",
     {
       summary:
-        "Choose the sparsity of each step or tensor, or the bits or GGUF type of each tensor, from statistics of the model's inputs.",
+        "Choose the sparsity of each block or tensor, or the bits or GGUF type of each tensor, from statistics of the model's inputs.",
       load: async () => (await import("@mbs/compression")).allocate,
     },
   ],
@@ -131,7 +131,7 @@ export const stages: ReadonlyMap<string, { readonly summary: string; readonly lo
   [
     "similarity",
     {
-      summary: "Compare languages by their inputs to the model's first step, or to every site.",
+      summary: "Compare languages by their inputs to the model's first block, or to every site.",
       load: async () => (await import("@mbs/language-similarity")).similarity,
     },
   ],

@@ -176,8 +176,8 @@ async function everywhereByKind(context: Context, name: string, made: Readonly<R
   await everywhere(context, name, Object.fromEntries(options), first === undefined ? undefined : artifactFor(first), inputs);
 }
 
-/** Layers of the second step, made in this process. */
-async function secondStep(model: string, states: Buffer): Promise<Buffer> {
+/** Layers of the second block, made in this process. */
+async function secondBlock(model: string, states: Buffer): Promise<Buffer> {
   const next = await throughLibrary(await loadStage("propagate"), { model }, {}, states);
   const statistics = await throughLibrary(await loadStage("capture"), { model }, {}, next);
   const factors = await throughLibrary(await loadStage("factor"), {}, {}, statistics);
@@ -221,13 +221,13 @@ hosts("every stage gives one content address through library, pipe and gRPC", as
   await everywhere(context, "join-layers", {}, upper, { layers: [await save("rows", lower)] });
 
   const states = await everywhere(context, "propagate", { model }, segments);
-  const stepStatistics = await everywhere(context, "capture", { model }, states);
-  const stepFactors = await throughLibrary(await loadStage("factor"), {}, {}, stepStatistics);
-  const stepLayers = await throughLibrary(await loadStage("compress"), { model, solver: "sparsegpt" }, {}, stepFactors);
-  await everywhere(context, "propagate", { model }, states, { layers: [await save("step", stepLayers)] });
+  const blockStatistics = await everywhere(context, "capture", { model }, states);
+  const blockFactors = await throughLibrary(await loadStage("factor"), {}, {}, blockStatistics);
+  const blockLayers = await throughLibrary(await loadStage("compress"), { model, solver: "sparsegpt" }, {}, blockFactors);
+  await everywhere(context, "propagate", { model }, states, { layers: [await save("block", blockLayers)] });
   // One artifact on standard input, another one of the same input from a file.
-  await everywhere(context, "assemble", { model }, stepLayers, {
-    layers: [await save("second", await secondStep(model, states))],
+  await everywhere(context, "assemble", { model }, blockLayers, {
+    layers: [await save("second", await secondBlock(model, states))],
   });
 
   const files = await everywhere(context, "assemble", { model }, layers);

@@ -92,7 +92,7 @@ test("the documented stage runs in a pipe and in a recipe, with the same bytes",
   const { kind, rows, summary } = JSON.parse(inspected.stdout.toString()) as { kind: string; rows: number; summary: object[] };
   assert.is(kind, "outliers");
   assert.ok(rows > 0 && summary.length === rows);
-  assert.equal(Object.keys(summary[0] ?? {}), ["step", "site", "language", "channel", "share"]);
+  assert.equal(Object.keys(summary[0] ?? {}), ["block", "site", "language", "channel", "share"]);
 
   // a run that gets another entry keeps its layers
   const again = await go({

@@ -57,8 +57,8 @@ async function compressed(root: string, name: string, changes: Readonly<Record<s
   };
 }
 
-const written = ({ step, site, tensor, values, mask, codes, scales, zeros }: LayerRecord) => ({
-  step,
+const written = ({ block, site, tensor, values, mask, codes, scales, zeros }: LayerRecord) => ({
+  block,
   site,
   tensor,
   values,
@@ -117,21 +117,21 @@ test("wanda gives the same masks from mean squares as from Grams, but for ties w
   // A Gram adds one term a token in float32, mean squares are added in float64: n roundings of 2⁻²⁴ at worst, all one way.
   const rounding = segments * length * 2 ** -24;
   const diagonals = new Map<string, Float32Array>();
-  for (const [index, { step, site, diagonal }] of squares.factors.entries()) {
+  for (const [index, { block, site, diagonal }] of squares.factors.entries()) {
     const other = at(grams.factors, index);
-    assert.equal([other.step, other.site], [step, site]);
+    assert.equal([other.block, other.site], [block, site]);
     const furthest = diagonal.reduce(
       (most, value, channel) => Math.max(most, Math.abs(at(other.diagonal, channel) - value) / value),
       0,
     );
-    assert.ok(furthest <= rounding, `${step} ${site}: ${furthest}`);
-    diagonals.set(`${step} ${site}`, diagonal);
+    assert.ok(furthest <= rounding, `${block} ${site}: ${furthest}`);
+    diagonals.set(`${block} ${site}`, diagonal);
   }
   const model = await openModel(join(root, "model"));
   try {
     for (const [index, layer] of squares.layers.entries()) {
-      const { step, site, tensor } = layer;
-      const diagonal = diagonals.get(`${step} ${site}`);
+      const { block, site, tensor } = layer;
+      const diagonal = diagonals.get(`${block} ${site}`);
       assert.ok(diagonal);
       const tie = furthestTie(layer, at(grams.layers, index), await model.readWeight(tensor), diagonal);
       assert.ok(tie <= rounding, `${tensor}: ${tie}`);

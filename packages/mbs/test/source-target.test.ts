@@ -45,7 +45,7 @@ for (const propagation of ["dense", "sequential", "true-sequential"]) {
   test(`an mt5 is compressed whole, ${propagation}: both stacks changed`, async () => {
     const { folder } = await runAll(propagation, propagation);
     const [source, written] = [await openModel(model), await openModel(folder.model)];
-    const weights = source.steps.flatMap(({ sites }) => sites.flatMap((site) => site.weights.map(({ tensor }) => tensor)));
+    const weights = source.blocks.flatMap(({ sites }) => sites.flatMap((site) => site.weights.map(({ tensor }) => tensor)));
     // 7 layers in each of 2 blocks of the encoder, 11 in each of 2 of the decoder
     assert.is(weights.length, 36);
     for (const { name } of source.checkpoint.list()) {
@@ -77,7 +77,7 @@ test("a run from the start gives the same bytes again", async () => {
 
 const layersOf = async (folder: string): Promise<Map<string, Float32Array>> => {
   const written = await openModel(join(root, folder, "model"));
-  const tensors = written.steps.flatMap(({ sites }) => sites.flatMap((site) => site.weights.map(({ tensor }) => tensor)));
+  const tensors = written.blocks.flatMap(({ sites }) => sites.flatMap((site) => site.weights.map(({ tensor }) => tensor)));
   const values = new Map(await Promise.all(tensors.map(async (name) => [name, await written.readWeight(name)] as const)));
   await written.close();
   return values;

@@ -108,13 +108,13 @@ test("two workers give the bytes of none: a third-party solver and stage", async
 test("a disk that is full for a worker fails the run, leaves no part of a file, and the next run goes on", async (context) => {
   const keys = { ...sparse, keep: true };
   const expected = await expectedOf(context, keys);
-  // in KiB: enough for the segments, too little for the weights of a step
+  // in KiB: enough for the segments, too little for the weights of a node
   const command = commandAfter("ulimit -f 16");
   const error = await go(context, keys, { workers: { count: 1, command } }).catch((thrown: unknown) => thrown);
   assert.instance(error, InputOutputError);
   assert.match(String(error), /limit on file sizes/);
   const left = Object.keys(await results(context));
-  assert.ok(left.length > 1, "some steps were done");
+  assert.ok(left.length > 1, "some nodes were done");
   assert.equal(
     left.filter((name) => !Object.hasOwn(expected, name)),
     [],

@@ -31,7 +31,7 @@ const tolerance = 0.01;
  * power of the step.
  *
  * Solving for a mix is the answer of one player, the mix the other's. Damage averaged by the mix is below what any mix can
- * reach, as far as the solver's answer is exact, so the search has settled once it is within 1% of the worst damage.
+ * reach, as far as the solver's answer is exact, so the search has converged once it is within 1% of the worst damage.
  *
  * @see Freund and Schapire, Adaptive game playing using multiplicative weights, 1999
  */

@@ -4,7 +4,7 @@ import type { Goal, Trial } from "./goals.ts";
 import { shiftMix } from "./mix-weights.ts";
 
 /** Why a search ended: no direction left, smallest step reached, or all rounds used. */
-export type SearchEnd = "settled" | "step" | "rounds";
+export type SearchEnd = "converged" | "step" | "rounds";
 
 export interface SearchResult {
   /** All that were tried, in order. */
@@ -43,7 +43,7 @@ export async function searchMix(
   let growing = true;
   for (;;) {
     const directions = goal.directions(best);
-    if (directions.length === 0) return { trials, best, ended: "settled" };
+    if (directions.length === 0) return { trials, best, ended: "converged" };
     if (step < goal.firstStep / shrinkage) return { trials, best, ended: "step" };
     let better: Trial | undefined;
     for (const direction of directions) {

@@ -38,7 +38,7 @@ const ownOptions = {
     optional: true,
     description: "training mixture: a JSON file or the name of a preset (the model's distribution.json)",
   },
-  step: { kind: "list", optional: true, placeholder: "STEP,…", description: "use these steps only, which is cheaper" },
+  block: { kind: "list", optional: true, placeholder: "BLOCK,…", description: "use these blocks only, which is cheaper" },
   site: { kind: "list", optional: true, placeholder: "SITE,…", description: "use these sites only, which is cheaper" },
 } as const satisfies OptionTable;
 
@@ -131,10 +131,10 @@ export function createMix(stages: MixStages, onCost: (cost: MixCost) => void = (
     examples: [
       "mbs mix --model M --solver gptq --bits 3 --group-size 128 < statistics.arrow",
       "mbs mix --model M --solver sparsegpt --strategy target --importance hi=3,en=0 --json < statistics.arrow",
-      "mbs mix --model M --step h.0,h.12 --rounds 4 < statistics.arrow > mixes.arrow",
+      "mbs mix --model M --block h.0,h.12 --rounds 4 < statistics.arrow > mixes.arrow",
     ],
     inputs: {
-      statistics: { kinds: ["statistics"], description: "statistics of each language, of all steps, from an equal pool" },
+      statistics: { kinds: ["statistics"], description: "statistics of each language, of all blocks, from an equal pool" },
       validation: {
         kinds: ["statistics"],
         optional: true,
@@ -149,8 +149,8 @@ export function createMix(stages: MixStages, onCost: (cost: MixCost) => void = (
       const { own, model, solver, factor, compress } = await parseAll(stages, raw);
       const strategy = parseStrategy(own.strategy, own.importance);
       const distribution = await findDistribution(own.distribution, await pathOf(model, context));
-      const vocabulary = (compress["vocabulary"] ?? "off") !== "off";
-      const { pool, judges } = await openPools(inputs, { ...own, vocabulary }, context);
+      const embeddings = (compress["embeddings"] ?? "off") !== "off";
+      const { pool, judges } = await openPools(inputs, { ...own, embeddings }, context);
       try {
         const languages = [...pool.tokens.keys()];
         const search = strategy.search && searchAmong(languages, strategy.search);

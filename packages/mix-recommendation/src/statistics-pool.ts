@@ -1,12 +1,12 @@
 import {
-  SpooledArtifact,
+  ScratchArtifact,
   allLanguages,
   encodeStatistics,
   inputSite,
   isTokenSite,
   parseMetadata,
   readStatistics,
-  vocabularyStep,
+  embeddingsBlock,
 } from "@mbs/artifacts";
 import type { Statistic } from "@mbs/artifacts";
 import { BadDataError, InterruptedError, UsageError } from "@mbs/contracts";
@@ -14,10 +14,10 @@ import type { ArtifactStream, StageContext } from "@mbs/contracts";
 
 /** Which statistics are used; all where nothing is named. */
 export interface Selection {
-  readonly step?: readonly string[] | undefined;
+  readonly block?: readonly string[] | undefined;
   readonly site?: readonly string[] | undefined;
-  /** Whether those of embedding and head are wanted too, whatever steps and sites are named. */
-  readonly vocabulary?: boolean;
+  /** Whether those of embedding and head are wanted too, whatever blocks and sites are named. */
+  readonly embeddings?: boolean;
 }
 
 /** How much more of one language than of another a pool may hold and be called equal. */
@@ -25,7 +25,7 @@ const equalWithin = 1.5;
 
 /** Statistics of languages that are mixed again and again. */
 export interface StatisticsPool {
-  readonly artifact: SpooledArtifact;
+  readonly artifact: ScratchArtifact;
   /** Address of the model. */
   readonly model: string;
   /** Language → tokens seen of it, languages sorted. */
@@ -44,33 +44,33 @@ function requireFound(flag: string, wanted: readonly string[] = [], found: Reado
 /**
  * Reads statistics once, to a temporary file. Only sites that compressed weights read are kept.
  *
- * @throws {UsageError} on a step or site that is not there
+ * @throws {UsageError} on a block or site that is not there
  * @throws {BadDataError} where nothing is left
  */
 export async function poolStatistics(
   stream: ArtifactStream,
-  { step: steps, site: sites, vocabulary = false }: Selection,
+  { block: blocks, site: sites, embeddings = false }: Selection,
   { signal, progress }: Pick<StageContext, "signal" | "progress">,
 ): Promise<StatisticsPool> {
   const metadata = parseMetadata("statistics", stream.schema);
-  const found = { steps: new Set<string>(), sites: new Set<string>() };
+  const found = { blocks: new Set<string>(), sites: new Set<string>() };
   const tokens = new Map<string, number>();
   let width = 0;
   let done = 0;
   const chosen = async function* (): AsyncGenerator<Statistic> {
     for await (const statistic of readStatistics(stream)) {
       if (signal.aborted) throw new InterruptedError("mix: stopped");
-      const { step, site, language } = statistic;
-      const isVocabulary = step === vocabularyStep;
-      if (site === inputSite || (isVocabulary && !vocabulary)) continue;
-      if (isVocabulary && isTokenSite(site)) {
+      const { block, site, language } = statistic;
+      const isEmbeddings = block === embeddingsBlock;
+      if (site === inputSite || (isEmbeddings && !embeddings)) continue;
+      if (isEmbeddings && isTokenSite(site)) {
         yield statistic;
         continue;
       }
-      found.steps.add(step);
+      found.blocks.add(block);
       found.sites.add(site);
-      const isNamed = (!steps || steps.includes(step)) && (!sites || sites.includes(site));
-      if (!isNamed && !isVocabulary) continue;
+      const isNamed = (!blocks || blocks.includes(block)) && (!sites || sites.includes(site));
+      if (!isNamed && !isEmbeddings) continue;
       if (language !== allLanguages) tokens.set(language, Math.max(tokens.get(language) ?? 0, statistic.tokens));
       width = Math.max(width, statistic.width);
       done += 1;
@@ -78,9 +78,9 @@ export async function poolStatistics(
       yield statistic;
     }
   };
-  const artifact = await SpooledArtifact.from(encodeStatistics(chosen(), metadata));
+  const artifact = await ScratchArtifact.from(encodeStatistics(chosen(), metadata));
   try {
-    requireFound("--step", steps, found.steps);
+    requireFound("--block", blocks, found.blocks);
     requireFound("--site", sites, found.sites);
     if (tokens.size === 0) throw new BadDataError("mix: the statistics hold no language at the sites asked for; capture again");
   } catch (error) {

@@ -48,7 +48,7 @@ for (const { name, points, squaredRadius } of [
     assert.ok(worst >= squaredRadius * (1 - 1e-3), `${worst} is below what any point reaches`);
     assert.ok(worst <= squaredRadius * 1.012, `${worst} against ${squaredRadius}, ${ended}`);
     for (const trial of trials) assert.ok(worst <= worstDamage(trial.damages), trial.name);
-    if (ended === "settled") assert.ok(weightedDamage(best.damages, best.mix) >= 0.99 * worst);
+    if (ended === "converged") assert.ok(weightedDamage(best.damages, best.mix) >= 0.99 * worst);
   });
 }
 
@@ -61,7 +61,7 @@ test("two languages that mirror each other end at equal weights, wherever the se
   ]) {
     const { attempt, tried } = exactSolver(points);
     const { best, ended } = await searchMix([await attempt(mixOf(start), 0)], minimax, 30, attempt);
-    assert.is(ended, "settled");
+    assert.is(ended, "converged");
     const [a, b] = [best.mix.get("a") ?? 0, best.mix.get("b") ?? 0];
     assert.ok(Math.abs(a - b) < 0.006, `${a} against ${b}`);
     if (start.a === start.b) assert.is(tried.length, 1, "nothing to search");

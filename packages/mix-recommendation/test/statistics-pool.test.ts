@@ -1,4 +1,4 @@
-import { collect, encodeStatistics, headSite, readStatistics, tokenSites, vocabularyStep } from "@mbs/artifacts";
+import { collect, encodeStatistics, headSite, readStatistics, tokenSites, embeddingsBlock } from "@mbs/artifacts";
 import type { Statistic } from "@mbs/artifacts";
 import { BadDataError, UsageError } from "@mbs/contracts";
 import { test } from "uvu";
@@ -14,12 +14,12 @@ function statistics(tokens: Readonly<Record<string, number>>) {
     ["h.0", "mlp-up"],
     ["h.0", "mlp-down"],
     ["h.1", "mlp-up"],
-    [vocabularyStep, tokenSites.reads],
-    [vocabularyStep, headSite],
+    [embeddingsBlock, tokenSites.reads],
+    [embeddingsBlock, headSite],
   ] as const;
-  const items = sites.flatMap(([step, site]) =>
+  const items = sites.flatMap(([block, site]) =>
     Object.entries(tokens).map(([language, count]): Statistic => ({
-      step,
+      block,
       site,
       language,
       kind: "diagonal",
@@ -35,22 +35,22 @@ async function sitesOf(selection: Selection): Promise<string[]> {
   const pool = await poolStatistics(statistics({ mr: 10, en: 10 }), selection, context);
   const found = await collect(readStatistics(await pool.artifact.open()));
   pool.artifact.close();
-  return [...new Set(found.map(({ step, site }) => `${step}/${site}`))];
+  return [...new Set(found.map(({ block, site }) => `${block}/${site}`))];
 }
 
-test("keeps what linear layers read, or the steps and sites asked for", async () => {
+test("keeps what linear layers read, or the blocks and sites asked for", async () => {
   assert.equal(await sitesOf({}), ["h.0/mlp-up", "h.0/mlp-down", "h.1/mlp-up"]);
-  assert.equal(await sitesOf({ step: ["h.0"] }), ["h.0/mlp-up", "h.0/mlp-down"]);
+  assert.equal(await sitesOf({ block: ["h.0"] }), ["h.0/mlp-up", "h.0/mlp-down"]);
   assert.equal(await sitesOf({ site: ["mlp-up"] }), ["h.0/mlp-up", "h.1/mlp-up"]);
-  assert.equal(await sitesOf({ step: ["h.1"], site: ["mlp-up"] }), ["h.1/mlp-up"]);
-  assert.equal(await sitesOf({ step: ["h.1"], vocabulary: true }), ["h.1/mlp-up", "vocabulary/token-reads", "vocabulary/head"]);
+  assert.equal(await sitesOf({ block: ["h.1"], site: ["mlp-up"] }), ["h.1/mlp-up"]);
+  assert.equal(await sitesOf({ block: ["h.1"], embeddings: true }), ["h.1/mlp-up", "embeddings/token-reads", "embeddings/head"]);
 });
 
-test("a step or site that is not there is refused, and a pool of nothing", async () => {
-  for (const selection of [{ step: ["h.2"] }, { site: ["mlp"] }]) {
+test("a block or site that is not there is refused, and a pool of nothing", async () => {
+  for (const selection of [{ block: ["h.2"] }, { site: ["mlp"] }]) {
     assert.instance(await sitesOf(selection).catch((error: unknown) => error), UsageError);
   }
-  assert.instance(await sitesOf({ step: ["h.1"], site: ["mlp-down"] }).catch((error: unknown) => error), BadDataError);
+  assert.instance(await sitesOf({ block: ["h.1"], site: ["mlp-down"] }).catch((error: unknown) => error), BadDataError);
 });
 
 async function warnings(tokens: Readonly<Record<string, number>>): Promise<string[]> {

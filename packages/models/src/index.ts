@@ -3,9 +3,9 @@ export type { Architecture } from "./architectures/architecture.ts";
 export { isInTransformersJs } from "./architectures/architectures.ts";
 export { hasNoBasis } from "./architectures/bases.ts";
 export type { Bases, NoBasis, NormTensors, ResidualStream, StreamNorm, ValueHeads } from "./architectures/bases.ts";
-export type { ExpectedTensor, Layout, ScaledTensor, Site, SiteTensor, Step, StepGraphValues } from "./architectures/layout.ts";
-export { compressibleSteps } from "./architectures/vocabulary.ts";
-export type { Vocabulary } from "./architectures/vocabulary.ts";
+export type { ExpectedTensor, Layout, ScaledTensor, Site, SiteTensor, Block, BlockGraphValues } from "./architectures/layout.ts";
+export { compressibleBlocks } from "./architectures/embeddings.ts";
+export type { Embeddings } from "./architectures/embeddings.ts";
 export { rotationKey, rotationKinds } from "./config/rotation-record.ts";
 export type { RotationKind, RotationRecord } from "./config/rotation-record.ts";
 export { trimmingKey } from "./config/trimming-record.ts";
@@ -32,18 +32,18 @@ export type {
   GivenWeights,
   GraphModel,
   Model,
-  StepCut,
-  StepOptions,
+  BlockCut,
+  BlockOptions,
   TreeForward,
-  VocabularyForward,
+  EmbeddingsForward,
 } from "./folder/model.ts";
 export { pinModel } from "./folder/hub-model.ts";
 export type { PinnedModel } from "./folder/hub-model.ts";
 export { openModel } from "./folder/open-model.ts";
 export type { OpenModelOptions } from "./folder/open-model.ts";
-export { requireCompressible, requireVocabulary } from "./folder/compressible.ts";
+export { requireCompressible, requireEmbeddings } from "./folder/compressible.ts";
 export { restrictToTrimmed, rowsOfTrimmed } from "./folder/restrict-to-trimmed.ts";
-export { restrictVocabulary, vocabularyTables } from "./folder/restricted-model.ts";
+export { restrictVocabulary, embeddingsTables } from "./folder/restricted-model.ts";
 export type { RestrictedVocabulary } from "./folder/restricted-model.ts";
 export { requireSameModel } from "./folder/same-model.ts";
 export { createLogitComparison } from "./forward/logit-comparison.ts";
@@ -52,7 +52,7 @@ export { checkTokens } from "./forward/forward-checks.ts";
 export { generate } from "./forward/generation.ts";
 export { logitsAtATime, logitsOfTile, rowsAt, spreadStride } from "./forward/head.ts";
 export type { Passage, Passages } from "./forward/passages.ts";
-export { advance, embedStreams, runSteps } from "./forward/run-steps.ts";
+export { advance, embedStreams, runBlocks } from "./forward/run-blocks.ts";
 export { headStates, requireFiniteRows, requireFiniteStreams, statesOf } from "./forward/streams.ts";
 export type { StreamStates } from "./forward/streams.ts";
 export { defaultLength, requirePositions } from "./forward/text-length.ts";

@@ -10,7 +10,7 @@ import { bytesOfDtype } from "./checkpoint/checkpoint.ts";
 import type { TensorInfo } from "./checkpoint/checkpoint.ts";
 import { writeSafetensors } from "./checkpoint/safetensors-writer.ts";
 import { indexFile, shardNumber, singleFile } from "./checkpoint/weight-files.ts";
-import type { Forward, Model, StepOptions } from "./folder/model.ts";
+import type { Forward, Model, BlockOptions } from "./folder/model.ts";
 import { tinyTokenizer, tinyVocabulary } from "./tokenizer/tiny-tokenizer.ts";
 
 export interface TinyModelOptions {
@@ -21,7 +21,7 @@ export interface TinyModelOptions {
   /** Default 4. */
   readonly heads?: number;
   /** Default 2. */
-  readonly steps?: number;
+  readonly blocks?: number;
   /** Default "f16". */
   readonly dtype?: WeightDtype;
   /** Number of safetensors files; more than 1 writes an index. Default 1. */
@@ -51,12 +51,12 @@ function uniform(seed: number): () => number {
  * any text encodes to one token a byte.
  */
 export async function writeTinyModel(folder: string, options: TinyModelOptions = {}): Promise<void> {
-  const { seed = 0, hiddenSize = 32, heads = 4, steps = 2, dtype = "f16", shards = 1, prefix = true } = options;
+  const { seed = 0, hiddenSize = 32, heads = 4, blocks = 2, dtype = "f16", shards = 1, prefix = true } = options;
   const config = {
     architectures: ["BloomForCausalLM"],
     model_type: "bloom",
     hidden_size: hiddenSize,
-    n_layer: steps,
+    n_layer: blocks,
     n_head: heads,
     vocab_size: options.vocabularySize ?? tinyVocabulary,
     seq_length: options.contextLength ?? 128,
@@ -141,20 +141,20 @@ function randomTensor({ name, shape }: TensorInfo, next: () => number): Float32A
   return Float32Array.from({ length }, () => (isNorm ? 1 : 0) + scale * next());
 }
 
-/** A step run site by site, for tests: the input of each of its sites, and the states after it. */
-export async function walkStep(
-  { steps }: Pick<Model, "steps">,
+/** A block run site by site, for tests: the input of each of its sites, and the states after it. */
+export async function walkBlock(
+  { blocks }: Pick<Model, "blocks">,
   forward: Forward,
   index: number,
   states: Matrix,
-  { weights, ...inputs }: StepOptions = {},
+  { weights, ...inputs }: BlockOptions = {},
 ): Promise<{ readonly sites: ReadonlyMap<string, Matrix>; readonly states: Matrix }> {
   const sites = new Map<string, Matrix>();
-  let cut = await forward.beginStep(index, states, inputs);
-  while (sites.size < at(steps, index).sites.length) {
+  let cut = await forward.beginBlock(index, states, inputs);
+  while (sites.size < at(blocks, index).sites.length) {
     const { cut: after, inputs: found } = await forward.nextSites(cut, weights);
     cut = after;
     for (const [name, input] of found) sites.set(name, input);
   }
-  return { sites, states: await forward.endStep(cut, weights) };
+  return { sites, states: await forward.endBlock(cut, weights) };
 }

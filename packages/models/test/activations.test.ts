@@ -14,7 +14,7 @@ async function valuesOf(activation: Activation, inputs: Float32Array): Promise<F
   return values;
 }
 
-/** Steps of 1/64, which float32 has exactly. */
+/** Blocks of 1/64, which float32 has exactly. */
 const between = (first: number, last: number): Float32Array =>
   Float32Array.from({ length: (last - first) * 64 + 1 }, (_, index) => first + index / 64);
 

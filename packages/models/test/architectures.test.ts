@@ -7,7 +7,7 @@ import * as assert from "uvu/assert";
 import { at, BadDataError, FailedPreconditionError } from "@mbs/contracts";
 import type { Matrix } from "@mbs/contracts";
 import { openModel, planGguf, writeSafetensors } from "../src/index.ts";
-import { walkStep } from "../src/testing.ts";
+import { walkBlock } from "../src/testing.ts";
 import type { ArchitectureModel, Model } from "../src/index.ts";
 
 const fixtures = fileURLToPath(new URL("fixtures/forward/", import.meta.url));
@@ -30,7 +30,7 @@ async function openArchitecture(folder: string): Promise<ArchitectureModel> {
   return model;
 }
 
-/** States after the last step. */
+/** States after the last block. */
 async function statesOf(folder: string, tokens: Int32Array, batch = 1): Promise<Float32Array> {
   const model = await openModel(folder);
   const forward = await model.forward({ threads: 1 });
@@ -44,14 +44,14 @@ async function statesOf(folder: string, tokens: Int32Array, batch = 1): Promise<
     columns: model.hiddenSize,
     values: Float32Array.from(embedded.flatMap((part) => [...part])),
   };
-  for (const index of model.steps.keys()) states = await forward.step(index, states, { batch });
+  for (const index of model.blocks.keys()) states = await forward.block(index, states, { batch });
   await forward.close();
   await model.close();
   return states.values;
 }
 
 const sitesOf = (model: Model): string[] =>
-  at(model.steps, 0).sites.map(({ name, width, weights }) =>
+  at(model.blocks, 0).sites.map(({ name, width, weights }) =>
     [name, width, ...weights.map(({ tensor, rows, transposed }) => `${tensor} ${rows}${transposed ? " transposed" : ""}`)].join(
       " | ",
     ),
@@ -99,10 +99,10 @@ const expectedSites: [string, string[]][] = [
     ],
   ],
 ];
-test("mt5-f32: steps of the encoder come first, and cross-attention reads its stream", async () => {
+test("mt5-f32: blocks of the encoder come first, and cross-attention reads its stream", async () => {
   const model = await openModel(`${fixtures}mt5-f32`);
   assert.equal(
-    model.steps.map(({ name, stream, reads }) => [name, stream, ...reads]),
+    model.blocks.map(({ name, stream, reads }) => [name, stream, ...reads]),
     [
       ["encoder.block.0", "encoder"],
       ["encoder.block.1", "encoder"],
@@ -112,11 +112,11 @@ test("mt5-f32: steps of the encoder come first, and cross-attention reads its st
     ],
   );
   assert.equal(
-    at(model.steps, 1).sites.map(({ name, width }) => `${name} ${width}`),
+    at(model.blocks, 1).sites.map(({ name, width }) => `${name} ${width}`),
     ["attention-qkv 16", "attention-output 24", "mlp-up 16", "mlp-down 24"],
   );
   assert.equal(
-    at(model.steps, 4).sites.map(({ name, stream, weights }) =>
+    at(model.blocks, 4).sites.map(({ name, stream, weights }) =>
       [
         name,
         stream ?? "own",
@@ -142,8 +142,8 @@ test("mt5-f32: sites have the rows of their streams", async () => {
   const encoder = await forward.embed(Int32Array.of(5, 9, 33, 12, 7));
   const hidden = await forward.embed(Int32Array.of(0, 8));
   const reads = new Map([["encoder", encoder]]);
-  const names = at(model.steps, 2).sites.map(({ name }) => name);
-  const all = await walkStep(model, forward, 2, hidden, { reads });
+  const names = at(model.blocks, 2).sites.map(({ name }) => name);
+  const all = await walkBlock(model, forward, 2, hidden, { reads });
   assert.equal(
     names.map((name) => all.sites.get(name)?.rows),
     [2, 2, 2, 5, 2, 2, 2],
@@ -166,18 +166,18 @@ for (const fixture of ["gpt2-base-untied-f16", "gemma3-alternating-f32", "gpt-ne
     const model = await openModel(`${fixtures}${fixture}`);
     const forward = await model.forward({ threads: 1 });
     const states = await forward.embed(Int32Array.of(5, 9, 33, 12, 7));
-    const names = at(model.steps, 0).sites.map(({ name }) => name);
-    const { sites } = await walkStep(model, forward, 0, states);
+    const names = at(model.blocks, 0).sites.map(({ name }) => name);
+    const { sites } = await walkBlock(model, forward, 0, states);
     assert.equal([...sites.keys()].sort(), names.toSorted());
     // given as graphs use it, however the checkpoint stores it
-    const output = at(at(at(model.steps, 0).sites, 1).weights, 0).tensor;
+    const output = at(at(at(model.blocks, 0).sites, 1).weights, 0).tensor;
     const own = await model.readWeight(output);
-    const same = await walkStep(model, forward, 0, states, { weights: new Map([[output, own]]) });
-    const zero = await walkStep(model, forward, 0, states, { weights: new Map([[output, own.map(() => 0)]]) });
+    const same = await walkBlock(model, forward, 0, states, { weights: new Map([[output, own]]) });
+    const zero = await walkBlock(model, forward, 0, states, { weights: new Map([[output, own.map(() => 0)]]) });
     for (const name of names) assert.equal(same.sites.get(name)?.values, sites.get(name)?.values, name);
     assert.equal(zero.sites.get("attention-output")?.values, sites.get("attention-output")?.values);
     assert.not.equal(zero.states.values, same.states.values);
-    for (const site of at(model.steps, 0).sites) assert.is(sites.get(site.name)?.columns, site.width);
+    for (const site of at(model.blocks, 0).sites) assert.is(sites.get(site.name)?.columns, site.width);
     await forward.close();
     await model.close();
   });
@@ -228,15 +228,15 @@ for (const fixture of ["gemma3-alternating-f32", "mistral-window-f32", "gpt2-f32
 test("each expert's sites have the rows that were sent to it, none where no token was", async () => {
   const model = await openModel(`${fixtures}mixtral-f32`);
   const forward = await model.forward({ threads: 1 });
-  const names = at(model.steps, 0).sites.map(({ name }) => name);
+  const names = at(model.blocks, 0).sites.map(({ name }) => name);
   assert.equal(names.slice(2, 6), ["expert-0-up", "expert-0-down", "expert-1-up", "expert-1-down"]);
   assert.equal(
-    at(at(model.steps, 0).sites, 2).weights.map(({ tensor }) => tensor),
+    at(at(model.blocks, 0).sites, 2).weights.map(({ tensor }) => tensor),
     ["model.layers.0.block_sparse_moe.experts.0.w1.weight", "model.layers.0.block_sparse_moe.experts.0.w3.weight"],
   );
   for (const tokens of [1, 50]) {
     const states = await forward.embed(Int32Array.from({ length: tokens }, (_, at) => 4 + ((at * 17) % 60)));
-    const { sites } = await walkStep(model, forward, 0, states);
+    const { sites } = await walkBlock(model, forward, 0, states);
     const rows = names.slice(2).map((name) => sites.get(name)?.rows ?? -1);
     // two of five experts a token, and two sites an expert
     assert.is(
@@ -253,8 +253,8 @@ test("each expert's sites have the rows that were sent to it, none where no toke
 for (const fixture of await readdir(fixtures)) {
   test(`${fixture}: a graph reads every tensor of the checkpoint`, async () => {
     const model = await openArchitecture(`${fixtures}${fixture}`);
-    const { layout, steps, checkpoint } = model;
-    const roles = [layout.embedRoles, layout.headRoles, ...[...steps.keys()].map((index) => layout.stepRoles(index))];
+    const { layout, blocks, checkpoint } = model;
+    const roles = [layout.embedRoles, layout.headRoles, ...[...blocks.keys()].map((index) => layout.blockRoles(index))];
     const read = new Set([layout.embedding, layout.head, ...roles.flatMap((tensors) => [...tensors.values()])]);
     assert.equal(
       checkpoint.list().filter(({ name }) => !read.has(name)),

@@ -3,9 +3,9 @@ import { fileURLToPath } from "node:url";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { supportedTypes } from "../src/architectures/architectures.ts";
-import { advance, embedStreams, headStates, openModel, runSteps } from "../src/index.ts";
+import { advance, embedStreams, headStates, openModel, runBlocks } from "../src/index.ts";
 import type { Forward, Model } from "../src/index.ts";
-import { walkStep } from "../src/testing.ts";
+import { walkBlock } from "../src/testing.ts";
 import { at } from "@mbs/contracts";
 import type { Matrix } from "@mbs/contracts";
 
@@ -34,7 +34,7 @@ const datasets = new URL("../../../datasets/", import.meta.url);
 const readGolden = async (path: string): Promise<Golden> => JSON.parse(await readFile(path, "utf8")) as Golden;
 
 const runAll = (model: Model, forward: Forward, tokens: Int32Array, source?: Int32Array): Promise<Matrix> =>
-  runSteps(model, forward, new Map([...(source === undefined ? [] : [["encoder", source] as const]), ["hidden", tokens]]));
+  runBlocks(model, forward, new Map([...(source === undefined ? [] : [["encoder", source] as const]), ["hidden", tokens]]));
 
 const mean = (values: ArrayLike<number>): number => Array.from(values).reduce((sum, value) => sum + value, 0) / values.length;
 
@@ -135,8 +135,8 @@ test("segments that run together give what each gives alone", async () => {
   const alone: Matrix[] = [];
   for (const tokens of segments) alone.push(await runAll(model, forward, tokens));
   let states = await forward.embed(Int32Array.from(segments.flatMap((tokens) => [...tokens])));
-  for (const index of model.steps.keys()) {
-    states = await forward.step(index, states, { batch: 3 });
+  for (const index of model.blocks.keys()) {
+    states = await forward.block(index, states, { batch: 3 });
   }
   const together = segments.map((_, segment) => states.values.subarray(segment * 20 * 24, (segment + 1) * 20 * 24));
   for (const [segment, values] of together.entries()) {
@@ -156,7 +156,7 @@ test("sites are the inputs of the weights", async () => {
   const model = await openModel(`${fixtures}plain-f32`);
   const forward = await model.forward({ threads: 1 });
   const states = await forward.embed(Int32Array.of(1, 2, 3, 4, 5));
-  const { sites } = await walkStep(model, forward, 0, states);
+  const { sites } = await walkBlock(model, forward, 0, states);
   assert.equal([...sites.keys()], ["attention-qkv", "attention-output", "mlp-up", "mlp-down"]);
   assert.equal(
     [...sites.values()].map(({ rows, columns }) => [rows, columns]),
@@ -211,10 +211,10 @@ test("source and target of several texts that run together give what each gives 
     ),
   );
   let together = await embedStreams(forward, ...passages.map(({ inputs }) => inputs));
-  for (const index of model.steps.keys()) together = await advance(forward, model.steps, index, together, { batch: 3 });
+  for (const index of model.blocks.keys()) together = await advance(forward, model.blocks, index, together, { batch: 3 });
   const losses = await forward.score(headStates(together), Int32Array.from(passages.flatMap(({ scored }) => [...scored])), 3);
   for (const [passage, { inputs, scored }] of passages.entries()) {
-    const states = await runSteps(model, forward, inputs);
+    const states = await runBlocks(model, forward, inputs);
     // The end of the target is predicted and not read: a row less than tokens.
     const alone = await forward.score(states, scored);
     assert.equal([states.rows, alone.length, losses.length], [scored.length - 1, scored.length - 1, 3 * alone.length]);
@@ -224,12 +224,12 @@ test("source and target of several texts that run together give what each gives 
   await model.close();
 });
 
-test("a step that reads another stream is refused without it", async () => {
+test("a block that reads another stream is refused without it", async () => {
   const model = await openModel(`${fixtures}t5-relu-tied-f32`);
   const forward = await model.forward({ threads: 1 });
   const states = await forward.embed(Int32Array.of(5, 6));
-  await forward.step(0, states);
-  await forward.step(1, states).then(
+  await forward.block(0, states);
+  await forward.block(1, states).then(
     () => assert.unreachable(),
     (error: unknown) => assert.match(String(error), /no states of stream encoder/),
   );
@@ -241,15 +241,15 @@ test("given weights replace the checkpoint's", async () => {
   const model = await openModel(`${fixtures}plain-f32`);
   const forward = await model.forward({ threads: 1 });
   const states = await forward.embed(Int32Array.of(9, 8, 7));
-  const tensor = at(at(at(model.steps, 0).sites, 3).weights, 0).tensor;
+  const tensor = at(at(at(model.blocks, 0).sites, 3).weights, 0).tensor;
   const own = await model.checkpoint.readF32(tensor);
-  const plain = await forward.step(0, states);
-  const same = await forward.step(0, states, { weights: new Map([[tensor, own]]) });
-  const zero = await forward.step(0, states, { weights: new Map([[tensor, new Float32Array(own.length)]]) });
+  const plain = await forward.block(0, states);
+  const same = await forward.block(0, states, { weights: new Map([[tensor, own]]) });
+  const zero = await forward.block(0, states, { weights: new Map([[tensor, new Float32Array(own.length)]]) });
   assert.equal(same.values, plain.values);
-  // Without the last projection, the step adds the same bias to every row's middle states; it cannot equal the full step.
+  // Without the last projection, the block adds the same bias to every row's middle states; it cannot equal the full block.
   assert.not.equal(zero.values, plain.values);
-  const again = await forward.step(0, states);
+  const again = await forward.block(0, states);
   assert.equal(again.values, plain.values);
   await forward.close();
   await model.close();

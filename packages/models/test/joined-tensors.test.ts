@@ -22,11 +22,11 @@ for (const name of ["mixtral-fused", "qwen2_moe-fused"]) {
     const { checkpoint, layout } = read;
     const names = checkpoint.list().map((info) => info.name);
     assert.not(names.some((tensor) => tensor.includes("gate_up_proj")));
-    assert.ok(layout.steps[0]?.sites.some((site) => site.name === "expert-2-down"));
+    assert.ok(layout.blocks[0]?.sites.some((site) => site.name === "expert-2-down"));
     // the parts one after the other are the whole, however they are read
     const whole = createCheckpoint([file], { allowNonfinite: false });
     const joined = await whole.readF32("model.layers.1.mlp.experts.gate_up_proj");
-    const expert = layout.steps[1]?.sites.find((site) => site.name === "expert-1-up")?.weights ?? [];
+    const expert = layout.blocks[1]?.sites.find((site) => site.name === "expert-1-up")?.weights ?? [];
     const [first, second] = [at(expert, 0).tensor, at(expert, 1).tensor];
     const [gate, up] = [await checkpoint.readF32(first), await checkpoint.readF32(second)];
     const size = gate.length;

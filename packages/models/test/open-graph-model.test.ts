@@ -64,13 +64,13 @@ test("a graph can be cut where everything flows through one value, and a shape i
   assert.equal([dependent.has("shape"), dependent.has("unused"), dependent.has("unrelated")], [false, true, false]);
 });
 
-const outlineOf = ({ steps }: Model) =>
-  steps.map(({ name, sites }) => [
+const outlineOf = ({ blocks }: Model) =>
+  blocks.map(({ name, sites }) => [
     name,
     ...sites.map((site) => `${site.name} ${site.width}: ${site.weights.map(({ rows }) => rows).join(" ")}`),
   ]);
 
-test("steps and sites are found by the names of nodes and tensors, and without names by the flow", async () => {
+test("blocks and sites are found by the names of nodes and tensors, and without names by the flow", async () => {
   const bloom = await openGraph(await exported("bloom-cache-external", "plain-f32"));
   const sites = [
     "self_attention.query_key_value 16: 48",
@@ -96,11 +96,11 @@ test("steps and sites are found by the names of nodes and tensors, and without n
     ["part.2", ...attention],
     ["part.3", ...mlp],
   ]);
-  assert.match(nameless.notes.join(), /cut into 4 steps, wherever all data flows through one value/);
+  assert.match(nameless.notes.join(), /cut into 4 blocks, wherever all data flows through one value/);
   for (const model of [bloom, nameless]) await model.close();
 });
 
-/** Embeds texts and runs all steps. */
+/** Embeds texts and runs all blocks. */
 async function run(model: Model, forward: Forward, texts: readonly Int32Array[]): Promise<Matrix> {
   const embedded = await Promise.all(texts.map((tokens) => forward.embed(tokens)));
   const columns = model.hiddenSize;
@@ -109,7 +109,7 @@ async function run(model: Model, forward: Forward, texts: readonly Int32Array[])
     columns,
     values: Float32Array.from(embedded.flatMap(({ values }) => [...values])),
   };
-  for (const index of model.steps.keys()) states = await forward.step(index, states, { batch: texts.length });
+  for (const index of model.blocks.keys()) states = await forward.block(index, states, { batch: texts.length });
   return states;
 }
 
@@ -155,16 +155,16 @@ for (const [name, twin, tolerance] of [
   });
 }
 
-test("weights given to a step replace the graph's, as [rows, width]", async () => {
+test("weights given to a block replace the graph's, as [rows, width]", async () => {
   const models = [await openModel(`${fixtures}forward/gpt2-f32`), await openModel(await exported("gpt2-no-cache", "gpt2-f32"))];
   const found = await Promise.all(
     models.map(async (model) => {
       const forward = await model.forward({ threads: 1 });
       const states = await forward.embed(Int32Array.of(5, 9, 33, 2));
-      const weight = at(at(at(model.steps, 0).sites, 2).weights, 0);
+      const weight = at(at(at(model.blocks, 0).sites, 2).weights, 0);
       const values = (await model.readWeight(weight.tensor)).map((value, index) => (index % 3 === 0 ? 0 : value));
-      const { values: given } = await forward.step(0, states, { weights: new Map([[weight.tensor, values]]) });
-      const { values: plain } = await forward.step(0, states);
+      const { values: given } = await forward.block(0, states, { weights: new Map([[weight.tensor, values]]) });
+      const { values: plain } = await forward.block(0, states);
       await forward.close();
       await model.close();
       return { given, plain };

@@ -49,15 +49,15 @@ const norm = (name: string) => [
 
 test("readers of a weight share it while one of them has it", async () => {
   const model = await openModel(await tiny({ dtype: "bf16" }));
-  const { tensor } = at(at(at(model.steps, 0).sites, 0).weights, 0);
+  const { tensor } = at(at(at(model.blocks, 0).sites, 0).weights, 0);
   const values = await model.readWeight(tensor);
   assert.is(await model.readWeight(tensor), values);
   await model.close();
 });
 
 test("a model tells what it is", async () => {
-  const model = await openModel(await tiny({ steps: 3, dtype: "bf16", contextLength: 64 }));
-  const { architecture, dtype, hiddenSize, vocabularySize, contextLength, steps } = model;
+  const model = await openModel(await tiny({ blocks: 3, dtype: "bf16", contextLength: 64 }));
+  const { architecture, dtype, hiddenSize, vocabularySize, contextLength, blocks } = model;
   assert.equal(
     { architecture, dtype, hiddenSize, vocabularySize, contextLength },
     {
@@ -69,10 +69,10 @@ test("a model tells what it is", async () => {
     },
   );
   assert.equal(
-    steps.map(({ name }) => name),
+    blocks.map(({ name }) => name),
     ["h.0", "h.1", "h.2"],
   );
-  assert.equal(at(steps, 1).sites, [
+  assert.equal(at(blocks, 1).sites, [
     {
       name: "attention-qkv",
       width: 32,
@@ -236,11 +236,11 @@ const configFaults: [string, (text: string) => string, RegExp][] = [
     /n_head must be a divisor of hidden_size 32, not 5/,
   ],
   [
-    "more steps than tensors",
+    "more blocks than tensors",
     (text) => text.replace('"n_layer": 2', '"n_layer": 3'),
     /h\.2\.self_attention\.query_key_value\.weight is missing.*and \d+ more/,
   ],
-  ["fewer steps than tensors", (text) => text.replace('"n_layer": 2', '"n_layer": 1'), /transformer\.h\.1\.\S+ is unknown/],
+  ["fewer blocks than tensors", (text) => text.replace('"n_layer": 2', '"n_layer": 1'), /transformer\.h\.1\.\S+ is unknown/],
   [
     "another shape",
     (text) => text.replace('"vocab_size": 260', '"vocab_size": 261'),
@@ -266,7 +266,7 @@ test("greedy generation is what the logits say, and stops where the context ends
   const ids = [...tokenizer.encode("abcd")];
   for (let added = 0; added < 4; added++) {
     let states = await forward.embed(Int32Array.from(ids));
-    for (const index of model.steps.keys()) states = await forward.step(index, states);
+    for (const index of model.blocks.keys()) states = await forward.block(index, states);
     const { values, columns } = await forward.logits(states);
     const last = [...values.subarray((ids.length - 1) * columns)];
     ids.push(last.indexOf(Math.max(...last)));

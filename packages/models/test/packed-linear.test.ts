@@ -64,7 +64,7 @@ for (const [title, columns, groups] of [
           most += Math.abs(value);
         }
         const error = Math.abs(at(found, token * rows + row) - exact);
-        // half a step of 1/127 of the largest activation, which is at most 1; and float32
+        // half a block of 1/127 of the largest activation, which is at most 1; and float32
         assert.ok(error <= (most / 254) * 1.001, `${error} of ${exact}`);
         differs ||= error > 1e-6;
       }

@@ -75,7 +75,7 @@ test("patterns without a limit take no longer for hostile texts than in proporti
   for (const pattern of unlimitedPatterns) {
     const { pre_tokenizer: splitter } = makeHubTokenizer(file, { ...json, pre_tokenizer: split(pattern) }, {});
     for (const part of parts) {
-      // 50,000 characters take less than 0.1 s, and 10⁹ steps of quadratic time many seconds, on any processor
+      // 50,000 characters take less than 0.1 s, and 10⁹ blocks of quadratic time many seconds, on any processor
       const text = `${part.repeat(50_000 / part.length)}x`;
       const tooLong = (): Error => new Error(`${JSON.stringify(pattern)} for ${JSON.stringify(part)}`);
       matchWithinTime(text.length, () => splitter?.pre_tokenize(text), tooLong);

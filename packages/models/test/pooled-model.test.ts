@@ -22,9 +22,9 @@ async function tiny(options = {}): Promise<string> {
 
 const tokens = Int32Array.of(5, 1, 7);
 
-/** What the first step makes of three tokens. */
-async function firstStep(forward: Forward): Promise<Matrix> {
-  return forward.step(0, await forward.embed(tokens));
+/** What the first block makes of three tokens. */
+async function firstBlock(forward: Forward): Promise<Matrix> {
+  return forward.block(0, await forward.embed(tokens));
 }
 
 /** Uses a model as a stage does. */
@@ -42,7 +42,7 @@ const checkpointOf = (pool: ObjectPool, path: string) => withModel(pool, path, a
 const runOnce = (pool: ObjectPool | undefined, path: string): Promise<Matrix> =>
   withModel(pool, path, async (model) => {
     const forward = await model.forward({ threads: 1 });
-    const states = await firstStep(forward);
+    const states = await firstBlock(forward);
     await forward.close();
     return states;
   });
@@ -100,7 +100,7 @@ test("two forward passes of one user do not share sessions; one of them stays", 
   const expected = await runOnce(undefined, folder);
   await withModel(pool, folder, async (model) => {
     const [first, second] = [await model.forward({ threads: 1 }), await model.forward({ threads: 1 })];
-    assert.equal(await Promise.all([firstStep(first), firstStep(second)]), [expected, expected]);
+    assert.equal(await Promise.all([firstBlock(first), firstBlock(second)]), [expected, expected]);
     await first.close();
     await second.close();
   });
@@ -113,7 +113,7 @@ test("closing twice gives a model back once", async () => {
   const pool = createObjectPool();
   const model = await openModel(folder, { pool });
   const forward = await model.forward({ threads: 1 });
-  await firstStep(forward);
+  await firstBlock(forward);
   for (const _ of [1, 2]) await forward.close();
   for (const _ of [1, 2]) await model.close();
   const [again, other] = [await openModel(folder, { pool }), await openModel(folder, { pool })];
@@ -212,7 +212,7 @@ test("a pool that is closed while its model is in use closes it afterwards", asy
   const model = await openModel(folder, { pool });
   const forward = await model.forward({ threads: 1 });
   await pool.close();
-  await firstStep(forward);
+  await firstBlock(forward);
   await forward.close();
   await model.close();
   const { name } = at(model.checkpoint.list(), 0);

@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { at, InternalError } from "@mbs/contracts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { openModel, plantTree, runSteps } from "../src/index.ts";
+import { openModel, plantTree, runBlocks } from "../src/index.ts";
 import type { Activations, Forward, Model, TreeForward } from "../src/index.ts";
 
 /**
@@ -43,7 +43,7 @@ async function treeLosses(model: Model, forward: Forward, texts: readonly Int32A
   const forest = requireTree(forward);
   const { tree, rows } = plantTree(texts);
   let states = await forest.embed(tree);
-  for (const index of model.steps.keys()) states = await forest.step(index, states, tree, { activations });
+  for (const index of model.blocks.keys()) states = await forest.block(index, states, tree, { activations });
   const next = Array.from({ length: tree.tokens.length }, (): number[] => []);
   for (const [index, text] of texts.entries()) {
     for (let position = 1; position < text.length; position++) {
@@ -83,7 +83,7 @@ for (const name of cases) {
       const { found, tokens } = await treeLosses(model, forward, own, "float32");
       assert.ok(tokens < own.reduce((all, { length }) => all + length, 0));
       for (const [index, text] of own.entries()) {
-        const alone = sum(await forward.score(await runSteps(model, forward, new Map([["hidden", text]])), text));
+        const alone = sum(await forward.score(await runBlocks(model, forward, new Map([["hidden", text]])), text));
         const difference = Math.abs(at(found, index) - alone);
         assert.ok(difference < rounding, `text ${index} of ${text.length} tokens differs by ${difference}`);
       }
@@ -102,10 +102,10 @@ test("texts of both kinds of positions are refused in one tree", async () => {
   const long = Int32Array.from({ length: limit + 1 }, (_, position) => position % 7);
   const { tree } = plantTree([long.subarray(0, limit), Int32Array.of(9, 3)]);
   const states = await forest.embed(tree);
-  await forest.step(0, states, tree);
+  await forest.block(0, states, tree);
   const mixed = plantTree([long, Int32Array.of(9, 3)]).tree;
   try {
-    await forest.step(0, await forest.embed(mixed), mixed);
+    await forest.block(0, await forest.embed(mixed), mixed);
     assert.unreachable();
   } catch (error) {
     assert.instance(error, InternalError);

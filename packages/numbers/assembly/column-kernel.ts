@@ -15,7 +15,7 @@ const strip: i32 = 32;
 const stripBytes: usize = 128;
 
 /**
- * w[j] -= Σ e[i]·U[i, j] over settled columns i in from … to-1, for one strip; in the order of i.
+ * w[j] -= Σ e[i]·U[i, j] over fixed columns i in from … to-1, for one strip; in the order of i.
  *
  * @param weights the strip's part of row j of W
  * @param errors T, first row that belongs to `from`
@@ -86,7 +86,7 @@ function lanes(bytes: usize): v128 {
 }
 
 /**
- * Settles columns first … last-1 for the first `rows` rows and brings the later columns of the block up to date.
+ * Fixes columns first … last-1 for the first `rows` rows and brings the later columns of the block up to date.
  *
  * @param rows a multiple of 32, at most R
  * @param M 0 for none
@@ -97,7 +97,7 @@ function lanes(bytes: usize): v128 {
  * @param L 0 where levels are as far apart as the scale; Z is then not read
  * @param carriesValues not 0 where values move on and not errors; E then holds them, and U's diagonal is not read
  */
-export function settle(
+export function fix(
   W: usize,
   E: usize,
   U: usize,

@@ -29,7 +29,7 @@ function compare(columns: number, rows: number, steps: readonly Step[], options:
   fill(plain, columns, 7);
   fill(fast, columns, 7);
   for (const { first, last, choice } of steps) {
-    assert.equal(fast.settle(first, last, choice).slice(), plain.settle(first, last, choice), `codes of ${first} to ${last}`);
+    assert.equal(fast.fix(first, last, choice).slice(), plain.fix(first, last, choice), `codes of ${first} to ${last}`);
     assert.equal(fast.weights.slice(), plain.weights, `weights after column ${last}`);
   }
   assert.equal(fast.errors.slice(), plain.errors);
@@ -78,9 +78,9 @@ test("offsets move a grid, and levels need not be equally far apart", () => {
   kernel.upper.set([1, 0, 0, 1]);
   kernel.weights.set([-0.75, 0.25, 9, -254, 3, -300]);
   const affine = { zero: 0, maximum: 3, scales: new Float32Array(3).fill(0.5), offsets: new Float32Array(3).fill(1) };
-  assert.equal([...kernel.settle(0, 1, { columnGrids: affine })], [0, 2, 3]);
+  assert.equal([...kernel.fix(0, 1, { columnGrids: affine })], [0, 2, 3]);
   const uneven = { zero: 0, maximum: 15, scales: Float32Array.of(2, -2, 2), levels };
-  assert.equal([...kernel.settle(1, 2, { columnGrids: uneven })], [0, 8, 0]);
+  assert.equal([...kernel.fix(1, 2, { columnGrids: uneven })], [0, 8, 0]);
   assert.equal([...kernel.weights], [-1, 0, 0.5, -254, -2, -254]);
 });
 
@@ -90,7 +90,7 @@ test("where values move on, a later column loses the value of an earlier one by 
   kernel.upper.set([NaN, 0.5, 0, NaN]);
   kernel.weights.set([1.25, -3, 2, 2]);
   const grid = { maximum: 7, scales: new Float32Array(2).fill(1), zeros: new Float32Array(2).fill(4) };
-  kernel.settle(0, 1, { grid });
+  kernel.fix(0, 1, { grid });
   assert.equal([...kernel.weights], [1, -3, 1.5, 3.5]);
   assert.equal([...kernel.errors.subarray(0, 2)], [1, -3]);
 });
@@ -104,7 +104,7 @@ test("ties are rounded to even, and codes stay on the grid", () => {
   kernel.upper[0] = 1;
   kernel.weights.set([0.5, 1.5, 2.5, -0.5, 9, -9]);
   const grid = { maximum: 7, scales: new Float32Array(6).fill(1), zeros: new Float32Array(6).fill(2) };
-  assert.equal([...kernel.settle(0, 1, { grid })], [2, 4, 4, 2, 7, 0]);
+  assert.equal([...kernel.fix(0, 1, { grid })], [2, 4, 4, 2, 7, 0]);
   assert.equal([...kernel.weights], [0, 2, 2, 0, 5, -2]);
   assert.equal([...kernel.errors], [0.5, -0.5, 0.5, -0.5, 4, -7]);
 });
@@ -117,7 +117,7 @@ test("an asymmetry of zeros changes no bit", () => {
     kernel.weights.set(Float32Array.from(kernel.weights, (_, index) => Math.fround(Math.sin(index))));
     kernel.upper.fill(0.5);
     kernel.asymmetry?.fill(0);
-    kernel.settle(0, 12, { grid });
+    kernel.fix(0, 12, { grid });
   }
   assert.equal(at(kernels, 1).weights.slice(), at(kernels, 0).weights.slice());
   assert.equal(at(kernels, 1).errors.slice(), at(kernels, 0).errors.slice());

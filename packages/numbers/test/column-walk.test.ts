@@ -29,7 +29,7 @@ const weightsOf = (values: Float32Array) => ({ rows: columns, columns: rows, val
 async function quantise(blockSize: number) {
   const values = start.slice();
   const errors = await walkColumns(plainBlas, { weights: weightsOf(values), upper, blockSize }, (block) => {
-    block.settle(0, block.columns, { grid });
+    block.fix(0, block.columns, { grid });
   });
   return { values, errors };
 }
@@ -41,7 +41,7 @@ test("blocks of any size come to what one block for all comes to", async () => {
   const whole = createReferenceKernel(columns, rows);
   whole.weights.set(start);
   whole.upper.set(upper);
-  whole.settle(0, columns, { grid });
+  whole.fix(0, columns, { grid });
   for (const blockSize of [1, 4, 8, 23, 128]) {
     const { values, errors } = await quantise(blockSize);
     assert.ok(worst(values, whole.weights) < 1e-6, `block ${blockSize}`);
@@ -69,7 +69,7 @@ test("the squared errors sum to tr(ΔW·H·ΔWᵀ), which is less than plain rou
   assert.ok(cost(values) < 0.9 * cost(rounded), `${cost(values)} against ${cost(rounded)}`);
 });
 
-test("with an asymmetry a block is the kernel's, and blocks hand on what has been settled", async () => {
+test("with an asymmetry a block is the kernel's, and blocks hand on what has been fixed", async () => {
   const asymmetry = new Float32Array(columns * columns);
   for (let row = 0; row < columns; row += 1) {
     for (let column = row + 1; column < columns; column += 1) asymmetry[row * columns + column] = (next() - 0.5) / 10;
@@ -77,7 +77,7 @@ test("with an asymmetry a block is the kernel's, and blocks hand on what has bee
   const walk = async (blockSize: number): Promise<Float32Array> => {
     const values = start.slice();
     await walkColumns(plainBlas, { weights: weightsOf(values), upper, asymmetry, blockSize }, (block) => {
-      block.settle(0, block.columns, { grid });
+      block.fix(0, block.columns, { grid });
     });
     return values;
   };
@@ -85,9 +85,9 @@ test("with an asymmetry a block is the kernel's, and blocks hand on what has bee
   whole.weights.set(start);
   whole.upper.set(upper);
   whole.asymmetry?.set(asymmetry);
-  whole.settle(0, columns, { grid });
+  whole.fix(0, columns, { grid });
   assert.equal(await walk(columns), whole.weights);
-  // in blocks of one column, plainly: settle, then w[k] -= e·U[j, k] - value·P[j, k]
+  // in blocks of one column, plainly: fix, then w[k] -= e·U[j, k] - value·P[j, k]
   const plain = Float64Array.from(start);
   for (let j = 0; j < columns; j += 1) {
     for (let row = 0; row < rows; row += 1) {
@@ -112,7 +112,7 @@ test("settling column by column, and reading ahead, changes nothing", async () =
     const ahead = await block.atBlockStart(block.first, Math.min(block.first + 12, columns));
     seen.push(ahead.length / rows);
     assert.equal(ahead.slice(0, block.columns * rows), block.weights.slice());
-    for (let column = 0; column < block.columns; column += 1) block.settle(column, column + 1, { grid });
+    for (let column = 0; column < block.columns; column += 1) block.fix(column, column + 1, { grid });
   });
   assert.equal(seen, [12, 12, 7]);
   assert.ok(worst(stepwise, values) < 1e-6);
@@ -124,11 +124,11 @@ test("columns read ahead carry every earlier block and nothing of the present on
   expected.weights.set(start);
   expected.upper.set(upper);
   await walkColumns(plainBlas, { weights: weightsOf(values), upper, blockSize: 8 }, async (block) => {
-    block.settle(0, 3, { grid });
+    block.fix(0, 3, { grid });
     const ahead = await block.atBlockStart(block.first, columns);
     assert.ok(worst(ahead, expected.weights.subarray(block.first * rows)) < 1e-6);
-    block.settle(3, block.columns, { grid });
-    expected.settle(block.first, block.first + block.columns, { grid });
+    block.fix(3, block.columns, { grid });
+    expected.fix(block.first, block.first + block.columns, { grid });
   });
 });
 
@@ -136,7 +136,7 @@ test("the diagonal handed out is U's", async () => {
   const diagonal: number[] = [];
   await walkColumns(plainBlas, { weights: weightsOf(start.slice()), upper, blockSize: 10 }, (block) => {
     diagonal.push(...block.diagonal);
-    block.settle(0, block.columns, {});
+    block.fix(0, block.columns, {});
   });
   assert.equal(
     diagonal,
@@ -147,21 +147,21 @@ test("the diagonal handed out is U's", async () => {
 test("without a choice the weights stay as they are", async () => {
   const values = start.slice();
   const errors = await walkColumns(plainBlas, { weights: weightsOf(values), upper, blockSize: 8 }, (block) => {
-    block.settle(0, block.columns, {});
+    block.fix(0, block.columns, {});
   });
   assert.equal(values, start);
   assert.ok(errors.every((error) => error === 0));
 });
 
 for (const [what, visit] of [
-  ["left unsettled", (settle: (from: number, to: number) => void) => settle(0, 3)],
-  ["settled out of order", (settle: (from: number, to: number) => void) => settle(1, 8)],
-  ["settled beyond the block", (settle: (from: number, to: number) => void) => settle(0, 9)],
+  ["left unfixed", (fix: (from: number, to: number) => void) => fix(0, 3)],
+  ["fixed out of order", (fix: (from: number, to: number) => void) => fix(1, 8)],
+  ["fixed beyond the block", (fix: (from: number, to: number) => void) => fix(0, 9)],
 ] as const) {
   test(`columns ${what} are refused`, async () => {
     try {
       await walkColumns(plainBlas, { weights: weightsOf(start.slice()), upper, blockSize: 8 }, (block) =>
-        visit((from, to) => block.settle(from, to, { grid })),
+        visit((from, to) => block.fix(from, to, { grid })),
       );
       assert.unreachable();
     } catch (error) {

@@ -1,7 +1,7 @@
 export { argoWorkflow } from "./export/argo-workflow.ts";
 export type { ArgoOptions } from "./export/argo-workflow.ts";
 export { exportPlan } from "./export/export-plan.ts";
-export type { ExportedPlan, ExportedStep, ExportOptions } from "./export/export-plan.ts";
+export type { ExportedPlan, ExportedNode, ExportOptions } from "./export/export-plan.ts";
 export { snakefile } from "./export/snakefile.ts";
 export type { DiskNeed } from "./estimate/disk.ts";
 export { estimate } from "./estimate/estimate.ts";

@@ -21,7 +21,7 @@ const test = suite("candidates");
 const recipe = (changes: Readonly<Record<string, unknown>> = {}): Recipe =>
   recipeFrom({ model: "m", corpus: "c", compress: { solver: "gptq", bits: 3 }, output: "o", ...changes });
 
-/** How many candidates spread sparsity over steps. */
+/** How many candidates spread sparsity over blocks. */
 const spreads = (compress: Readonly<Record<string, unknown>>): number =>
   (candidatesFor(recipe({ compress })) ?? []).filter(({ changes }) => changes.allocate !== undefined).length;
 
@@ -41,7 +41,7 @@ test("every solver has candidates with options that their solvers take, the reci
   assert.is(candidatesFor(recipe({ compress: { solver: "./mine.js" } })), undefined);
 });
 
-test("a pattern leaves out candidates that spread sparsity over steps", () => {
+test("a pattern leaves out candidates that spread sparsity over blocks", () => {
   assert.ok(spreads({ solver: "sparsegpt" }) > 0);
   assert.is(spreads({ solver: "sparsegpt", pattern: "2:4" }), 0);
 });
@@ -63,13 +63,13 @@ test("settings of a search: defaults, shares of the sample, and what is refused"
 });
 
 test("candidates keep the types that a GGUF format gives, and search no ranges of groups", async () => {
-  const given = recipe({ compress: { solver: "gptq", vocabulary: "on" }, quality: { corpus: "v" } });
+  const given = recipe({ compress: { solver: "gptq", embeddings: "on" }, quality: { corpus: "v" } });
   const notes: string[] = [];
   const prepared = await prepareCandidates(given, qualitySettings(given), {
-    // what a format's mixture adds
+    // what a format's type mix adds
     prepare: (one) =>
       Promise.resolve({
-        recipe: { ...one, compress: { mixture: "Q4_K_M", ...one.compress }, layerForm: "blocks" },
+        recipe: { ...one, compress: { typeMix: "Q4_K_M", ...one.compress }, layerForm: "blocks" },
         resources: { address: (_: string, name: string) => Promise.resolve(name) },
       } as unknown as PreparedRun),
     keyOf: ({ recipe: { compress, factor } }) => Promise.resolve(JSON.stringify([compress, factor])),
@@ -78,18 +78,18 @@ test("candidates keep the types that a GGUF format gives, and search no ranges o
   const others = prepared.slice(1);
   assert.ok(others.length > 2);
   for (const { name, recipe: made } of others) {
-    const { solver, mixture, search, vocabulary } = made.compress;
+    const { solver, typeMix, search, embeddings } = made.compress;
     assert.equal(
-      { solver, mixture, search, vocabulary },
-      { solver: "gptq", mixture: "Q4_K_M", search: undefined, vocabulary: "on" },
+      { solver, typeMix, search, embeddings },
+      { solver: "gptq", typeMix: "Q4_K_M", search: undefined, embeddings: "on" },
       name,
     );
-    await withSolverNeeds(made, new Map(), { steps: [], siteRounds: () => [], vocabulary: { name: "vocabulary", sites: [] } });
+    await withSolverNeeds(made, new Map(), { blocks: [], siteRounds: () => [], embeddings: { name: "embeddings", sites: [] } });
   }
-  assert.match(notes.join("\n"), /gptaq is left out: solver gptaq has no --mixture/);
+  assert.match(notes.join("\n"), /gptaq is left out: solver gptaq has no --type-mix/);
 });
 
-const holds = () => Promise.resolve([{ kind: "blocks", types: ["Q2_K", "Q4_K"], mixture: "Q4_K_M" }]);
+const holds = () => Promise.resolve([{ kind: "blocks", types: ["Q2_K", "Q4_K"], typeMix: "Q4_K_M" }]);
 const allocationNeeds = () => Promise.resolve({ chooses: "bits", statistics: "gram", segments: true });
 /** A format of GGUF with an allocation. */
 const allocating = new Map([
@@ -106,7 +106,7 @@ test("where GGUF types are allocated, candidates search no ranges of groups", as
       const allocated = await withAllocationNeeds(one, allocating);
       throwFaults(await allocationFaults(allocated, allocating));
       return {
-        recipe: await withSolverNeeds(allocated, allocating, { steps: [], siteRounds: () => [] }),
+        recipe: await withSolverNeeds(allocated, allocating, { blocks: [], siteRounds: () => [] }),
         resources: { address: (_: string, name: string) => Promise.resolve(name) },
       } as unknown as PreparedRun;
     },
@@ -126,7 +126,7 @@ test("where GGUF types are allocated, candidates search no ranges of groups", as
 });
 
 test("what two plans share is kept, but for states", async () => {
-  const outline = { steps: ["h.0", "h.1"].map((name) => ({ name, sites: [] })), siteRounds: () => [["mlp-up"]] };
+  const outline = { blocks: ["h.0", "h.1"].map((name) => ({ name, sites: [] })), siteRounds: () => [["mlp-up"]] };
   const planOf = async (propagation: string, search: string) =>
     planRun(
       await withSolverNeeds(

@@ -82,11 +82,11 @@ test("a process that cannot be started is an error with its cause", async () => 
   assert.match(String(await failure(text.run(task, context()))), /EACCES; give the program the permission to be executed$/);
 });
 
-test("a process that ends before its first step is reported as such", async () => {
+test("a process that ends before its first node is reported as such", async () => {
   const worker = new ChildWorker({ name: "worker 1", command: [process.execPath, "-e", "process.exit(7)"], setting });
   const error = await failure(worker.run(task, context()));
   assert.instance(error, WorkerLostError);
-  assert.match(String(error), /ended with code 7 before its first step; what it printed says why$/);
+  assert.match(String(error), /ended with code 7 before its first node; what it printed says why$/);
 });
 
 /** A worker whose process does this when it is to write what it holds. */

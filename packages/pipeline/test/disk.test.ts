@@ -10,7 +10,7 @@ const width = 4096;
 const packed = (width * (width + 1) * 4) / 2;
 
 const model = (contextLength: number | undefined, dtype: WeightDtype = "f16"): ModelShape => ({
-  steps: ["h.0", "h.1"].map((name) => ({
+  blocks: ["h.0", "h.1"].map((name) => ({
     name,
     stream: "hidden",
     reads: ["hidden"],
@@ -122,13 +122,13 @@ test("embedding and head are counted where they are compressed", () => {
   const head = { name: "head", width, weights: [{ tensor: "embedding", rows: 1000 }] };
   const whole: ModelShape = {
     ...model(512),
-    vocabulary: { name: "vocabulary", stream: "hidden", reads: [], sites: [head], isTied: true },
+    embeddings: { name: "embeddings", stream: "hidden", reads: [], sites: [head], isTied: true },
   };
   assert.is(layersOf({}, whole), layersOf({}, model(512)));
-  assert.is(layersOf({ vocabulary: 4 }, whole) - layersOf({}, whole), 3 * 1000 * width);
+  assert.is(layersOf({ embeddings: 4 }, whole) - layersOf({}, whole), 3 * 1000 * width);
   const statisticsOf = (factor: object): number =>
     diskNeed(
-      recipe({ compress: { solver: "gptq", vocabulary: 4 }, sample: { mix: "en=2,fr=2", length: 64 }, factor, keep: true }),
+      recipe({ compress: { solver: "gptq", embeddings: 4 }, sample: { mix: "en=2,fr=2", length: 64 }, factor, keep: true }),
       whole,
     ).statistics;
   assert.is(statisticsOf({ rowClasses: 16 }) - statisticsOf({}), 2 * 4 * width * (width + 1), "the factors of two classes");
@@ -141,17 +141,17 @@ test("a run without statistics keeps none, and only the states that similarity r
   assert.equal([compared.statistics, compared.states], [4 * width, 4 * 64 * width * 4]);
 });
 
-test("what is kept is counted for every step", () => {
+test("what is kept is counted for every block", () => {
   const states = 4 * 64 * width * 4;
   const [passing, kept] = [need({}), need({ keep: true })];
-  assert.is(passing.states, 2 * states, "before and after a step");
-  assert.is(kept.states, 2 * states, "before each of two steps");
+  assert.is(passing.states, 2 * states, "before and after a block");
+  assert.is(kept.states, 2 * states, "before each of two blocks");
   assert.is(kept.statistics, 2 * passing.statistics);
   assert.is(kept.peak - passing.peak, passing.statistics);
   const dense = need({ propagation: "dense" });
-  assert.equal(need({ propagation: "dense", keep: true }), dense, "all steps are there at one time anyway");
+  assert.equal(need({ propagation: "dense", keep: true }), dense, "all blocks are there at one time anyway");
   const compared = need({ keep: true, similarity: true, propagation: "true-sequential" });
-  assert.is(compared.statistics - kept.statistics, 4 * width, "mean squares of the first step's input");
+  assert.is(compared.statistics - kept.statistics, 4 * width, "mean squares of the first block's input");
   const allocated = need({ keep: true, allocate: { method: "uniform" }, compress: { solver: "wanda", sparsity: 0.5 } });
   assert.is(allocated.statistics - kept.statistics, 2 * 8 * width, "the dense model's diagonals");
 });

@@ -88,14 +88,14 @@ function copyInUse(from: string, to: string): void {
   }
 }
 
-test("from what is on the disk when a node begins, at most a step is made again", async ({ root, recipe }) => {
+test("from what is on the disk when a node begins, at most a node is made again", async ({ root, recipe }) => {
   const out = join(root, "out");
   const later = { later: { stage: "similarity", inputs: { statistics: "capture" } } };
   for (const [name, mostRepeated, changes] of [
-    // capture, factor, compress and propagate of a step
+    // capture, factor, compress and propagate of a node
     ["sequential", 4, { propagation: "sequential" }],
     ["kept", 4, { propagation: "sequential", keep: true }],
-    // the statistics of all steps
+    // the statistics of all nodes
     ["dense", 1, { propagation: "dense", stages: later }],
   ] as const) {
     let begun = 0;

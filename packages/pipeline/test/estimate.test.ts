@@ -32,7 +32,7 @@ test("counts tokens exactly, names every part, and leaves nothing behind", async
   );
   for (const { name, seconds } of found.parts) assert.ok(seconds > 0 && seconds < 60, `${name}: ${seconds}`);
   assert.is(found.disk.segments, 5 * 16 * 4);
-  // two steps of the compressed model, and as many of the dense one, which qep compares it with
+  // two blocks of the compressed model, and as many of the dense one, which qep compares it with
   assert.is(found.disk.states, 2 * 2 * 5 * 16 * 8 * 4);
   assert.ok(found.memory > 50 * 2 ** 20);
   assert.equal((await readdir(root)).sort(), ["corpus", "model"]);
@@ -40,7 +40,7 @@ test("counts tokens exactly, names every part, and leaves nothing behind", async
 
 test("a solver is measured on the GGUF types that it rounds to", async ({ recipe }) => {
   const sample = { mix: "only:en", segments: 1, length: 16 };
-  for (const types of [{ grid: "Q8_0" }, { mixture: "Q4_K_M" }]) {
+  for (const types of [{ grid: "Q8_0" }, { typeMix: "Q4_K_M" }]) {
     const compress = { solver: "gptq", ...types };
     const found = await estimate(recipe({ sample, compress, evaluate: undefined, similarity: false }), settings);
     const solver = found.parts.find(({ name }) => name === "solver")?.seconds ?? NaN;

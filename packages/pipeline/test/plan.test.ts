@@ -14,7 +14,7 @@ import { fakeStages } from "./fixtures/fake-stages.ts";
 function outlineOf(sites: Readonly<Record<string, readonly [rows: number, width: number]>>): ModelOutline {
   const described = Object.entries(sites).map(([name, [rows, width]]) => ({ name, width, weights: [{ rows }] }));
   return {
-    steps: ["h.0", "h.1"].map((name) => ({ name, sites: described })),
+    blocks: ["h.0", "h.1"].map((name) => ({ name, sites: described })),
     siteRounds: () => described.map(({ name }) => [name]),
   };
 }
@@ -65,7 +65,7 @@ test("an allocation spreads the solver's default sparsity where the recipe gives
   assert.equal([of("allocate"), of("compress")], [0.5, 0.5]);
 });
 
-test("where steps follow each other, one dense capture allocates for all of them", async () => {
+test("where blocks follow each other, one dense capture allocates for all of them", async () => {
   for (const [propagation, compressed] of [
     ["sequential", ["compress.h.0", "compress.h.1"]],
     ["true-sequential", ["compress.h.0.qkv", "compress.h.0.mlp", "compress.h.1.qkv", "compress.h.1.mlp"]],
@@ -129,32 +129,32 @@ test("a method that reads no statistics allocates from the model alone, and noth
   }
 });
 
-const ofBlocks: HeldBlocks = { kind: "blocks", types: ["Q2_K", "Q8_0"], mixture: "Q3_K_M" };
+const ofBlocks: HeldBlocks = { kind: "blocks", types: ["Q2_K", "Q8_0"], typeMix: "Q3_K_M" };
 const holds = () => Promise.resolve([ofBlocks]);
 
 test("a format of GGUF lets an allocation choose between types, and the solver has no grid of its own", async () => {
-  const withHead = { ...outline, vocabulary: { name: "vocabulary", sites: [] } };
+  const withHead = { ...outline, embeddings: { name: "embeddings", sites: [] } };
   const stages = new Map([...allocating, ["assemble", { ...stageOf(fakeStages(), "assemble"), holds }]]);
   const given = { allocate: { method: "damage", bitsPerWeight: 4 }, compress: { solver: "gptq" }, assemble: { format: "gguf" } };
   const nodes = await nodesOf(given, withHead, stages);
-  const { types, mixture, groupSize } = optionsOf(nodes, "allocate");
-  assert.equal([types, mixture, groupSize], [["Q2_K", "Q8_0"], "Q3_K_M", undefined]);
+  const { types, typeMix, groupSize } = optionsOf(nodes, "allocate");
+  assert.equal([types, typeMix, groupSize], [["Q2_K", "Q8_0"], "Q3_K_M", undefined]);
   assert.is(optionsOf(nodes, "factor")["order"], "group-aware:256");
   const { qep, ...others } = optionsOf(nodes, "compress");
   assert.equal([qep, Object.keys(others)], [0.5, ["model", "solver"]]);
-  const ofVocabulary = (
+  const ofEmbeddings = (
     await nodesOf(
-      { ...given, propagation: "sequential", compress: { solver: "gptq", vocabulary: "on", qep: 0 } },
+      { ...given, propagation: "sequential", compress: { solver: "gptq", embeddings: "on", qep: 0 } },
       withHead,
       stages,
     )
-  ).find(({ id }) => id === "compress.vocabulary");
-  assert.equal(ofVocabulary?.inputs, { factors: ["factor.vocabulary"], allocation: ["allocate"] });
+  ).find(({ id }) => id === "compress.embeddings");
+  assert.equal(ofEmbeddings?.inputs, { factors: ["factor.embeddings"], allocation: ["allocate"] });
 });
 
 /** What is wrong with an allocation of types beside options of compress. */
-const faults = async (compress: StageOptions, mixture = "Q3_K_M", allocate: StageOptions = { bitsPerWeight: 4 }) => {
-  const held: HeldBlocks = { ...ofBlocks, mixture };
+const faults = async (compress: StageOptions, typeMix = "Q3_K_M", allocate: StageOptions = { bitsPerWeight: 4 }) => {
+  const held: HeldBlocks = { ...ofBlocks, typeMix };
   const assemble = { ...stageOf(fakeStages(), "assemble"), holds: () => Promise.resolve([held]) };
   const stages = new Map([...allocating, ["assemble", assemble]]);
   const given = { model: "m", corpus: "c", output: "out", assemble: { format: "gguf" } };
@@ -170,13 +170,13 @@ const faults = async (compress: StageOptions, mixture = "Q3_K_M", allocate: Stag
 test("what does not go with an allocation of types is refused with the remedy", async () => {
   assert.match(await faults({ groupSize: 64 }), /an allocation has the grid of each tensor; leave out --group-size 64/);
   assert.match(await faults({ staticGroups: true }), /leave out --static-groups true/);
-  assert.match(await faults({ vocabulary: 4 }), /4 gives embedding and head groups, .* take on, or a type such as Q6_K/);
-  assert.match(await faults({ vocabulary: "on" }, "F16"), /on takes the types of F16, .* round nothing; .* such as Q4_K_M/);
+  assert.match(await faults({ embeddings: 4 }), /4 gives embedding and head groups, .* take on, or a type such as Q6_K/);
+  assert.match(await faults({ embeddings: "on" }, "F16"), /on takes the types of F16, .* round nothing; .* such as Q4_K_M/);
   assert.match(await faults({ solver: "awq" }), /of GGUF types needs a solver that rounds to them, and awq does not; take gptq/);
   const size = { size: "1GB" };
-  assert.match(await faults({ vocabulary: "Q6_K" }, "Q3_K_M", size), /counts embedding and head in its size .* bits-per-weight/);
-  assert.is(await faults({ vocabulary: "Q6_K" }), "");
-  assert.is(await faults({ vocabulary: "on" }, "Q3_K_M", size), "");
+  assert.match(await faults({ embeddings: "Q6_K" }, "Q3_K_M", size), /counts embedding and head in its size .* bits-per-weight/);
+  assert.is(await faults({ embeddings: "Q6_K" }), "");
+  assert.is(await faults({ embeddings: "on" }, "Q3_K_M", size), "");
 });
 
 test("each shard has its own states and captures, whose statistics are added before they are used", async () => {
@@ -230,17 +230,17 @@ test("large sites are compressed in shards of rows, by a solver whose rows are i
   }
 });
 
-test("with dense propagation shards of the steps are factored and compressed apart, unless an allocation looks at all", async () => {
+test("with dense propagation shards of the blocks are factored and compressed apart, unless an allocation looks at all", async () => {
   const dense = { propagation: "dense", shards: 5 };
   const nodes = await nodesOf({ ...dense, compress: { solver: "gptq" } });
   assert.equal(
-    nodes.slice(-5).map(({ id, options, inputs }) => [id, options["steps"], Object.values(inputs).flat()]),
+    nodes.slice(-5).map(({ id, options, inputs }) => [id, options["blocks"], Object.values(inputs).flat()]),
     [
-      ["factor.steps-1", "1/2", ["add"]],
-      ["compress.steps-1", undefined, ["factor.steps-1"]],
-      ["factor.steps-2", "2/2", ["add"]],
-      ["compress.steps-2", undefined, ["factor.steps-2"]],
-      ["assemble", undefined, ["compress.steps-1", "compress.steps-2"]],
+      ["factor.blocks-1", "1/2", ["add"]],
+      ["compress.blocks-1", undefined, ["factor.blocks-1"]],
+      ["factor.blocks-2", "2/2", ["add"]],
+      ["compress.blocks-2", undefined, ["factor.blocks-2"]],
+      ["assemble", undefined, ["compress.blocks-1", "compress.blocks-2"]],
     ],
   );
   const allocated = await nodesOf({ ...dense, allocate: { method: "owl" } });
@@ -429,49 +429,49 @@ test("a solver's preferred order is taken where the recipe names none", async ()
   assert.is(await orderOf({}), "group-aware:64");
 });
 
-const withVocabulary: ModelOutline = {
+const withEmbeddings: ModelOutline = {
   ...outline,
-  vocabulary: { name: "vocabulary", sites: [{ name: "head", width: 32, weights: [{ rows: 1000 }] }] },
+  embeddings: { name: "embeddings", sites: [{ name: "head", width: 32, weights: [{ rows: 1000 }] }] },
 };
 
-test("embedding and head come last, from the states after the last step and the tokens of the segments", async () => {
-  const compress = { solver: "gptq", bits: 3, qep: 0, vocabulary: 4 };
-  const nodes = await nodesOf({ propagation: "sequential", compress }, withVocabulary);
+test("embedding and head come last, from the states after the last block and the tokens of the segments", async () => {
+  const compress = { solver: "gptq", bits: 3, qep: 0, embeddings: 4 };
+  const nodes = await nodesOf({ propagation: "sequential", compress }, withEmbeddings);
   assert.equal(
     nodes.slice(-5).map(({ id, inputs }) => [id, inputs]),
     [
       ["propagate.h.1", { source: ["propagate.h.0"], layers: ["compress.h.1"] }],
-      ["capture.vocabulary", { source: ["propagate.h.1"], segments: ["sample"] }],
-      ["factor.vocabulary", { statistics: ["capture.vocabulary"] }],
-      ["compress.vocabulary", { factors: ["factor.vocabulary"] }],
-      ["assemble", { layers: ["compress.h.0", "compress.h.1", "compress.vocabulary"] }],
+      ["capture.embeddings", { source: ["propagate.h.1"], segments: ["sample"] }],
+      ["factor.embeddings", { statistics: ["capture.embeddings"] }],
+      ["compress.embeddings", { factors: ["factor.embeddings"] }],
+      ["assemble", { layers: ["compress.h.0", "compress.h.1", "compress.embeddings"] }],
     ],
   );
-  const asked = nodes.filter(({ options }) => options["vocabulary"] !== undefined);
-  assert.equal(ids(asked), ["compress.vocabulary"]);
-  const off = await nodesOf({ propagation: "sequential", compress: { ...compress, vocabulary: "off" } }, withVocabulary);
+  const asked = nodes.filter(({ options }) => options["embeddings"] !== undefined);
+  assert.equal(ids(asked), ["compress.embeddings"]);
+  const off = await nodesOf({ propagation: "sequential", compress: { ...compress, embeddings: "off" } }, withEmbeddings);
   assert.is(
-    off.some(({ id }) => id.includes("vocabulary") || id === "propagate.h.1"),
+    off.some(({ id }) => id.includes("embeddings") || id === "propagate.h.1"),
     false,
   );
 });
 
-test("of the dense model embedding and head are captured with the steps, and compressed in one shard of them", async () => {
-  const compress = { solver: "gptq", bits: 3, vocabulary: 4 };
-  const nodes = await nodesOf({ propagation: "dense", shards: 2, compress }, withVocabulary);
+test("of the dense model embedding and head are captured with the blocks, and compressed in one shard of them", async () => {
+  const compress = { solver: "gptq", bits: 3, embeddings: 4 };
+  const nodes = await nodesOf({ propagation: "dense", shards: 2, compress }, withEmbeddings);
   assert.equal(
-    nodes.filter(({ options }) => options["vocabulary"] !== undefined).map(({ id, options }) => [id, options["vocabulary"]]),
+    nodes.filter(({ options }) => options["embeddings"] !== undefined).map(({ id, options }) => [id, options["embeddings"]]),
     [
       ["capture.shard-1", true],
       ["capture.shard-2", true],
-      ["compress.steps-1", 4],
+      ["compress.blocks-1", 4],
     ],
   );
 });
 
 test("a model whose embedding and head stay as they are is refused, naming the key", async () => {
   try {
-    await nodesOf({ compress: { solver: "gptq", vocabulary: 4 } });
+    await nodesOf({ compress: { solver: "gptq", embeddings: 4 } });
     assert.unreachable();
   } catch (error) {
     assert.instance(error, UsageError);

@@ -35,7 +35,7 @@ test("an evaluation needs memory for the head of a model, and for that of the mo
       const evaluate = { corpus: "v", distances };
       return recipeFrom({ model: root, corpus: "c", compress: { solver: "wanda" }, evaluate, output: "out" });
     };
-    const large = { ...model, steps: model.steps, kind: model.kind, hiddenSize: 1024, vocabularySize: 2 ** 18 } as typeof model;
+    const large = { ...model, blocks: model.blocks, kind: model.kind, hiddenSize: 1024, vocabularySize: 2 ** 18 } as typeof model;
     const head = 2 ** 30;
     const need = (heldOutTokens: readonly number[], pool: number, distances = "off") => {
       const kept = { pool, artifacts: 0, weights: 0 };
@@ -58,10 +58,10 @@ test("threads that solve rows, artifacts and values between sites are counted as
   await writeTinyModel(root, {});
   const model = await openModel(root);
   try {
-    const [step] = model.steps;
-    if (step === undefined) throw new Error("a model without steps");
-    const steps = [{ ...step, sites: [{ name: "wide", width: 1000, weights: [{ tensor: "w", rows: 2000 }] }] }];
-    const wide = { ...model, steps, kind: model.kind, hiddenSize: 1000 } as unknown as typeof model;
+    const [block] = model.blocks;
+    if (block === undefined) throw new Error("a model without blocks");
+    const blocks = [{ ...block, sites: [{ name: "wide", width: 1000, weights: [{ tensor: "w", rows: 2000 }] }] }];
+    const wide = { ...model, blocks, kind: model.kind, hiddenSize: 1000 } as unknown as typeof model;
     const need = (solver: string, threads: number, kept: { pool: number; artifacts: number; weights: number }) =>
       memoryNeed(
         {

@@ -187,7 +187,7 @@ test("all inputs that are lost are named at once, and damaged ones are gone from
   assert.equal([await store.has(damaged), await store.has(whole)], [false, true]);
 });
 
-test("a step is run again where an input was damaged, not where it fails by itself, nor for ever", async (context) => {
+test("a node is run again where an input was damaged, not where it fails by itself, nor for ever", async (context) => {
   const { root, store } = context;
   const address = await putFiles(context, { file: "a" });
   const local = new ArtifactStore(join(root, "copies"));
@@ -196,7 +196,7 @@ test("a step is run again where an input was damaged, not where it fails by itse
   /** Damages the copy alone at its first runs, and fails as a reader does. */
   const runs = async (damaging: number): Promise<number> => {
     let count = 0;
-    const step = async (): Promise<void> => {
+    const node = async (): Promise<void> => {
       count += 1;
       if (count > damaging + 1) return;
       if (count <= damaging) {
@@ -206,7 +206,7 @@ test("a step is run again where an input was damaged, not where it fails by itse
       }
       throw new BadDataError("what is read is wrong");
     };
-    await copies.reading([address], signal, step).catch((error: unknown) => assert.instance(error, BadDataError));
+    await copies.reading([address], signal, node).catch((error: unknown) => assert.instance(error, BadDataError));
     return count;
   };
   assert.is(await runs(0), 1);

@@ -73,8 +73,8 @@ async function runWithDamage(workspace: Workspace, nodes: RegExp, harm: (places:
   return { warnings: warnings.join("\n"), said, count: harmed.size };
 }
 
-/** What workers make and other steps read. */
-const betweenSteps = /^(capture|propagate|add|factor)\.h\.0/;
+/** What workers make and other nodes read. */
+const betweenNodes = /^(capture|propagate|add|factor)\.h\.0/;
 
 /** A file of the store, as messages name it. */
 const inStore = (root: string): string => `${root}/store/[0-9a-f]{64}\\.arrow`;
@@ -86,7 +86,7 @@ const copyRemoved = (root: string): RegExp => new RegExp(`\\S+\\.arrow, a copy o
 
 test("one file in store and cache that is damaged is made again", async (workspace) => {
   const { root } = workspace;
-  const { warnings, said, count } = await runWithDamage(workspace, betweenSteps, ({ store }) => damage(store));
+  const { warnings, said, count } = await runWithDamage(workspace, betweenNodes, ({ store }) => damage(store));
   assert.ok(count > 3, String(count));
   assert.match(warnings, madeAgain(root));
   assert.match(said, copyRemoved(root));
@@ -94,7 +94,7 @@ test("one file in store and cache that is damaged is made again", async (workspa
 
 test("what is damaged in the cache alone is fetched again, and nothing is made again", async (workspace) => {
   const { root } = workspace;
-  const { warnings, said, count } = await runWithDamage(workspace, betweenSteps, ({ cache }) => damage(cache, cache));
+  const { warnings, said, count } = await runWithDamage(workspace, betweenNodes, ({ cache }) => damage(cache, cache));
   assert.ok(count > 3, String(count));
   assert.is(warnings, "");
   assert.match(said, copyRemoved(root));
@@ -102,7 +102,7 @@ test("what is damaged in the cache alone is fetched again, and nothing is made a
 
 test("what is damaged in the store alone, where nobody has it at hand, is made again", async (workspace) => {
   const { root } = workspace;
-  const { warnings, count } = await runWithDamage(workspace, betweenSteps, ({ store, cache }) => {
+  const { warnings, count } = await runWithDamage(workspace, betweenNodes, ({ store, cache }) => {
     damage(store, store);
     rmSync(cache);
   });

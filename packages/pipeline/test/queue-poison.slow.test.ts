@@ -70,7 +70,7 @@ test("what no run would have sent runs nothing, and its worker goes on", async (
     assert.is(worker.exitCode, null);
     const warnings: string[] = [];
     await go(recipe({ shards: 1 }), { workers, queue: cluster.choice(), warn: (message) => warnings.push(message) });
-    assert.is(withoutWaiting(warnings).length, 1, "that its first step is killed, as was asked for");
+    assert.is(withoutWaiting(warnings).length, 1, "that its first node is killed, as was asked for");
   });
 });
 
@@ -143,7 +143,7 @@ test("jobs that nobody can read fail with a reason, and keep no worker from othe
   });
 });
 
-test("a step whose job someone has written over is asked for again", async (workspace) => {
+test("a node whose job someone has written over is asked for again", async (workspace) => {
   const { root, recipe } = workspace;
   const expected = await expectedOf(workspace);
   await withCluster(root, async (cluster) => {
@@ -165,7 +165,7 @@ test("a step whose job someone has written over is asked for again", async (work
   });
 });
 
-test("a step that three workers were killed with fails its run", async ({ root, recipe }) => {
+test("a node that three workers were killed with fails its run", async ({ root, recipe }) => {
   await withCluster(root, async (cluster) => {
     const done = failure(go(recipe(), { workers, queue: cluster.choice() }));
     for (const attempt of ["1", "2", "3"]) {

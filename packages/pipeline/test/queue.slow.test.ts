@@ -152,7 +152,7 @@ test("a job that two workers have, one of them late, is done once as far as anyo
   });
 });
 
-test("a worker that leaves gives its step back, and a stage with a label waits for workers that have it", async (workspace) => {
+test("a worker that leaves gives its node back, and a stage with a label waits for workers that have it", async (workspace) => {
   const { root, recipe } = workspace;
   const expected = await expectedOf(workspace);
   await withCluster(root, async (cluster) => {
@@ -203,14 +203,14 @@ test("a worker without the model says so, and fetches one that the run publishes
   });
 });
 
-test("a step that fails while its run looks at the job fails with its own reason", async ({ root, recipe }) => {
+test("a node that fails while its run looks at the job fails with its own reason", async ({ root, recipe }) => {
   const getJob = Reflect.get(Queue.prototype, "getJob") as (this: Queue, id: string) => Promise<Job | undefined>;
   await withCluster(root, async (cluster) => {
     const starts = join(root, "starts");
     await mkdir(starts);
     cluster.add({ command: childCommand({ what: "rejects", stage: "propagate", at: 1, folder: starts }) });
     try {
-      // a look that takes as long as the step
+      // a look that takes as long as the node
       const lookLong: typeof getJob = async function lookLong(id) {
         const job = await getJob.call(this, id);
         while ((await this.getJobState(id)) === "active") await wait(10);
@@ -263,7 +263,7 @@ test("a run takes workers of one class, or of any with that option", async (work
   });
 });
 
-test("a step that two runs wait for goes on when one of them is stopped", async (workspace) => {
+test("a node that two runs wait for goes on when one of them is stopped", async (workspace) => {
   const { root, recipe } = workspace;
   const expected = await expectedOf(workspace);
   await withCluster(root, async (cluster) => {
@@ -294,7 +294,7 @@ test("a step that two runs wait for goes on when one of them is stopped", async 
   });
 });
 
-test("a step that its only run has stopped is taken back, and queues of killed workers are removed", async (workspace) => {
+test("a node that its only run has stopped is taken back, and queues of killed workers are removed", async (workspace) => {
   const { root, recipe } = workspace;
   await withCluster(root, async (cluster) => {
     const starts = join(root, "starts");
@@ -315,7 +315,7 @@ test("a step that its only run has stopped is taken back, and queues of killed w
     await cluster.redis.use(async (client) => {
       const [card = ""] = await client.keys(keys.anyWorker);
       const own = `${bullPrefix}:${queueNames.ofWorker(card.slice(keys.worker("").length))}:*`;
-      assert.ok((await client.keys(own)).length > 0, "the run gave it steps of its own");
+      assert.ok((await client.keys(own)).length > 0, "the run gave it nodes of its own");
       while ((await client.exists(card)) === 1) await wait(50);
       cluster.add();
       while ((await client.keys(own)).length > 0) await wait(50);
@@ -325,7 +325,7 @@ test("a step that its only run has stopped is taken back, and queues of killed w
 
 test("a run that is killed and started again finds all that was made", async (workspace) => {
   const { root, recipe } = workspace;
-  // here no two steps make the same, which is removed for one of them and made again for the other
+  // here no two nodes make the same, which is removed for one of them and made again for the other
   const changes = { shards: 2, similarity: false };
   const expected = await expectedOf(workspace, changes);
   await withCluster(root, async (cluster) => {
@@ -347,7 +347,7 @@ test("a run that is killed and started again finds all that was made", async (wo
     assert.equal(await results(join(root, "out")), expected);
     const before = nodes.filter(({ seconds }) => seconds === undefined).map(({ id }) => id);
     assert.ok(before.includes("compress.h.0.attention-output"), before.join());
-    // every step was begun once, by whichever of the two runs
+    // every node was begun once, by whichever of the two runs
     const begun = [...cluster.log.join("").matchAll(/\S+ [0-9a-f]{12}: begun/g)].map(([line]) => line);
     assert.equal(
       begun.filter((line, index) => begun.indexOf(line) !== index),

@@ -46,7 +46,7 @@ test("the time left of a large plan is found at once", async () => {
   assert.ok(seconds < 0.5, `${seconds} s`);
 });
 
-test("no time is given while a kind of step has not been seen", () => {
+test("no time is given while a kind of node has not been seen", () => {
   const nodes = [node("capture.1"), node("factor.1", "capture.1")];
   assert.is(estimateLeft(nodes, statusOf({ id: "capture.1", state: "done", seconds: 10 }), 1, 0), undefined);
 });

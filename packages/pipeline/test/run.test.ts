@@ -46,7 +46,7 @@ test("runs every node once and leaves model, scores, similarity and the full rec
   );
   assert.equal((await readdir(join(root, "out"))).sort(), ["model", "recipe.yaml", "run", "scores.arrow", "similarity.arrow"]);
   const kept = (await readdir(join(root, "out", "run", "artifacts"))).length;
-  assert.is(kept, 5, "segments, layers of two steps, scores, similarity");
+  assert.is(kept, 5, "segments, layers of two blocks, scores, similarity");
 });
 
 test("a second run does nothing and a recorded recipe runs again", async ({ root, recipe }) => {
@@ -83,7 +83,7 @@ test("all three propagations make a plan whose every node runs", async ({ root, 
 test("a solver that compares with the dense model gets its states beside the compressed ones", async ({ root, recipe }) => {
   const compress = { solver: "gptaq", bits: 3 };
   const propagation = "sequential";
-  const outline = { steps: ["h.0", "h.1", "h.2"].map((name) => ({ name, sites: [] })), siteRounds: () => [["mlp-up"]] };
+  const outline = { blocks: ["h.0", "h.1", "h.2"].map((name) => ({ name, sites: [] })), siteRounds: () => [["mlp-up"]] };
   const { nodes } = planRun(await withSolverNeeds(recipe({ compress, propagation }), new Map(), outline), outline, "model");
   const inputsOf = (id: string) => nodes.find((node) => node.id === id)?.inputs;
   assert.equal(inputsOf("capture.h.0"), { source: ["propagate.embedding"], denseStates: ["propagate.embedding"] });
@@ -111,8 +111,8 @@ test("keep leaves every artifact", async ({ root, recipe }) => {
 test("resumes after SIGKILL before, in and after every node with the same bytes", async ({ root, recipe }) => {
   // fewer nodes, each of which is a run that is killed
   const propagation = "sequential";
-  const step = ["capture", "factor", "compress", "propagate"];
-  const mostRepeated = step.length + 1;
+  const block = ["capture", "factor", "compress", "propagate"];
+  const mostRepeated = block.length + 1;
   const { nodes } = await go(recipe({ propagation, output: join(root, "whole") }));
   const whole = await snapshot(join(root, "whole"));
   const [program, ...words] = await buildProgram(new URL("fixtures/killed-run.ts", import.meta.url));
@@ -125,7 +125,7 @@ test("resumes after SIGKILL before, in and after every node with the same bytes"
       const started: string[] = [];
       await go(recipe({ propagation }), { stages: fakeStages((name) => started.push(name)) });
       const left = nodes.length - (when === "before" ? count - 1 : count);
-      // statistics and factors are in memory, and what is written behind may not be there yet: at most a step is made again
+      // statistics and factors are in memory, and what is written behind may not be there yet: at most a block is made again
       assert.ok(started.length >= left && started.length <= left + mostRepeated, `${when} ${count}: ${started.join()}`);
       const resumed = await snapshot(join(root, "out"));
       for (const name of Object.keys(whole)) {
@@ -353,19 +353,19 @@ test("faults of options, solver files, stages, inputs and allocation show at onc
     const open = await messageOf("solver: gptq", `allocate: { method: ${method} }\n`);
     assert.match(open, /^2 faults: .* r\.yaml:6: allocate chooses .* nothing says how many in all; give it bits-per-weight or/);
   }
-  const coded = await messageOf("solver: gptq, vocabulary: 4", "allocate: { method: damage, size: 1MB }\n");
+  const coded = await messageOf("solver: gptq, embeddings: 4", "allocate: { method: damage, size: 1MB }\n");
   assert.match(
     coded,
     /r\.yaml:6: allocate counts embedding and head in its size .* give allocate bits-per-weight instead of size/,
   );
-  const like = await messageOf("solver: gptq, vocabulary: on", "allocate: { method: damage, bits-per-weight: 3 }\n");
-  assert.match(like, /r\.yaml:4: --vocabulary on .* which an allocation gives different bits; give it bits/);
-  const left = await messageOf("solver: gptq, vocabulary: off", "allocate: { method: damage, size: 1MB }\n");
-  assert.not.match(left, /vocabulary/);
+  const like = await messageOf("solver: gptq, embeddings: on", "allocate: { method: damage, bits-per-weight: 3 }\n");
+  assert.match(like, /r\.yaml:4: --embeddings on .* which an allocation gives different bits; give it bits/);
+  const left = await messageOf("solver: gptq, embeddings: off", "allocate: { method: damage, size: 1MB }\n");
+  assert.not.match(left, /embeddings/);
   const patterned = await messageOf('solver: wanda, pattern: "2:4"', "allocate: { method: owl }\n");
   assert.match(
     patterned,
-    /^2 faults: .* r\.yaml:4: an allocation lets steps or tensors differ .* a pattern is the same everywhere/,
+    /^2 faults: .* r\.yaml:4: an allocation lets blocks or tensors differ .* a pattern is the same everywhere/,
   );
   assert.equal((await readdir(root)).sort(), ["corpus", "model"]);
 });
@@ -458,11 +458,11 @@ test("grids follow the types that a GGUF format writes, unless the recipe gives 
   const stages = fakeStages();
   const assemble = {
     ...stageOf(stages, "assemble"),
-    holds: () => Promise.resolve([{ kind: "blocks", types: [], mixture: "Q4_K_M" } as const]),
+    holds: () => Promise.resolve([{ kind: "blocks", types: [], typeMix: "Q4_K_M" } as const]),
   };
   for (const [index, [given, taken, order]] of (
     [
-      [{}, { mixture: "Q4_K_M", qep: 0.5 }, "group-aware:256"],
+      [{}, { typeMix: "Q4_K_M", qep: 0.5 }, "group-aware:256"],
       [{ grid: "Q2_K", qep: 0 }, { grid: "Q2_K", qep: 0 }, "group-aware:256"],
       [{ groupSize: 32, qep: 0 }, { groupSize: 32, symmetric: true, qep: 0 }, "group-aware:32"],
     ] as const

@@ -46,16 +46,16 @@ for (const shards of [1, 2]) {
   });
 }
 
-test("a shard stays on its worker within a step", async ({ recipe }) => {
+test("a shard stays on its worker within a node", async ({ recipe }) => {
   const { nodes } = await go(recipe({ shards: 2 }), { workers: { count: 2, command: command() } });
   const workerOf = new Map(nodes.map(({ id, worker }) => [id, worker]));
   for (const shard of ["shard-1", "shard-2"]) {
-    for (const step of ["h.0", "h.1"]) {
+    for (const node of ["h.0", "h.1"]) {
       const own = [...workerOf].filter(
-        ([id]) => id.startsWith(`capture.${step}.`) && !id.includes("input") && id.endsWith(shard),
+        ([id]) => id.startsWith(`capture.${node}.`) && !id.includes("input") && id.endsWith(shard),
       );
       assert.is(own.length, 4);
-      assert.is(new Set(own.map(([, worker]) => worker)).size, 1, `${step} ${shard}`);
+      assert.is(new Set(own.map(([, worker]) => worker)).size, 1, `${node} ${shard}`);
     }
   }
   for (const [id, worker] of workerOf) {
@@ -88,7 +88,7 @@ for (const [what, starts] of [
   });
 }
 
-test("a step whose worker ends each time fails the run, with the cause, and what was done is kept", async ({ root, recipe }) => {
+test("a node whose worker ends each time fails the run, with the cause, and what was done is kept", async ({ root, recipe }) => {
   const program = "process.on('message', ({ kind }) => kind === 'run' && process.kill(process.pid, 'SIGSEGV'))";
   const warnings: string[] = [];
   const error = await failure(
@@ -104,12 +104,12 @@ test("a step whose worker ends each time fails the run, with the cause, and what
   assert.ok(existsSync(join(root, "out", "scores.arrow")));
 });
 
-test("a step without end is ended at the limit that it was given, and the next run goes on", async ({ root, recipe }) => {
+test("a node without end is ended at the limit that it was given, and the next run goes on", async ({ root, recipe }) => {
   const folder = await startsIn(root);
   const trouble: Trouble = { what: "loops", stage: "factor", at: 2, folder };
   const error = await failure(go(recipe(), { workers: { count: 1, command: command(trouble), nodeLimit: 3000 } }));
   assert.instance(error, InternalError);
-  assert.match(String(error), /factor\.h\.0\.attention-output took longer than the 3 s that a step may take \(--step-limit\)/);
+  assert.match(String(error), /factor\.h\.0\.attention-output took longer than the 3 s that a node may take \(--node-limit\)/);
   await go(recipe(), { workers: { count: 1, command: command() } });
 });
 
@@ -130,14 +130,14 @@ for (const [what, message] of [
   });
 }
 
-test("a step that does not follow the signal is ended after a while", async ({ root, recipe }) => {
+test("a node that does not follow the signal is ended after a while", async ({ root, recipe }) => {
   const folder = await startsIn(root);
   const trouble: Trouble = { what: "loops", stage: "capture", at: 2, folder };
   const controller = new AbortController();
   const running = failure(
     go(recipe(), { workers: { count: 1, command: command(trouble), stopGrace: 300 }, signal: controller.signal }),
   );
-  await until(() => existsSync(join(folder, "start-2")), "the second step begins");
+  await until(() => existsSync(join(folder, "start-2")), "the second node begins");
   const started = performance.now();
   controller.abort();
   assert.instance(await running, InterruptedError);
@@ -161,7 +161,7 @@ test("an error in a worker comes with its class and message, and a stop keeps wh
     }),
   );
   assert.instance(stopped, InterruptedError);
-  assert.match(String(stopped), /stopped after \d+ of \d+ steps; run again to go on/);
+  assert.match(String(stopped), /stopped after \d+ of \d+ nodes; run again to go on/);
   await flipBit(join(root, "out", "run", "artifacts", `${states}.arrow`));
   const refused = await failure(go(recipe({ shards: 2 }), { workers }));
   assert.instance(refused, BadDataError);
@@ -193,7 +193,7 @@ test("workers of a run that is ended together with them end, also one in a loop 
   });
   const start = join(folder, "start-1");
   // the file is there before its content
-  await until(() => existsSync(start) && readFileSync(start, "utf8") !== "", "the first step begins");
+  await until(() => existsSync(start) && readFileSync(start, "utf8") !== "", "the first node begins");
   const worker = Number(readFileSync(start, "utf8"));
   process.kill(worker, 0);
   // the worker leaves this to its run, which has no handler

@@ -18,7 +18,7 @@ import { diagnosisSection, gainsSection } from "./summary/summary-sections.ts";
 
 export interface ReportOptions extends ScoresView {
   readonly title?: string;
-  /** The similarities to show; default the first step's input and the means over all sites. */
+  /** The similarities to show; default the first block's input and the means over all sites. */
   readonly similarity?: SimilarityChoice;
   readonly recipe?: RecipeText;
 }

@@ -212,10 +212,10 @@ test("similarities of all sites: the first input, and the mean over all by each 
     ["*", "*", "degrees"],
     ["*", "*", "subspace:16"],
   ] as const;
-  const records = compared.flatMap(([step, site, measure], index) =>
+  const records = compared.flatMap(([block, site, measure], index) =>
     makeSimilarities().map((record) => ({
       ...record,
-      step,
+      block,
       site,
       measure,
       value: record.value / (measure === "degrees" ? 1 + index : 100),
@@ -224,7 +224,7 @@ test("similarities of all sites: the first input, and the mean over all by each 
   const page = await render([{ name: "all", stream: encodeSimilarities(records, { model: "" }) }]);
   assert.is(page.match(/<svg role="img" aria-label="/g)?.length, 3);
   const one = await render([{ name: "all", stream: encodeSimilarities(records, { model: "" }) }], {
-    similarity: { measure: "subspace", at: { step: "h.0", site: "mlp-up" } },
+    similarity: { measure: "subspace", at: { block: "h.0", site: "mlp-up" } },
   });
   assert.is(one.match(/<svg role="img" aria-label="/g)?.length, 1);
   assert.ok(one.includes("directions of languages, mlp-up of h.0"));

@@ -25,7 +25,7 @@ export function makeSimilarities(): SimilarityRecord[] {
     ["en", "fr", 5],
     ["fr", "te", 58],
   ];
-  return angles.map(([first, second, value]) => ({ step: "h.0", site: "input", measure: "degrees", first, second, value }));
+  return angles.map(([first, second, value]) => ({ block: "h.0", site: "input", measure: "degrees", first, second, value }));
 }
 
 /** Two blocks of three tensors; from en to te damage grows, and te has more of its own at the first block's attention. */
@@ -35,15 +35,15 @@ export function makeDamage(): DamageRecord[] {
     { site: "attention-qkv", tensor: "v", size: 1 },
     { site: "mlp-up", tensor: "up", size: 2 },
   ];
-  return ["h.0", "h.1"].flatMap((step, block) =>
+  return ["h.0", "h.1"].flatMap((block, place) =>
     tensors.flatMap(({ site, tensor, size }) =>
       ["en", "fr", "mr", "te"].map((language, index): DamageRecord => {
-        const own = language === "te" && site === "attention-qkv" && block === 0 ? 9 : 1;
-        const damage = 0.01 * size * (index + 1) * (block + 1) * own;
+        const own = language === "te" && site === "attention-qkv" && place === 0 ? 9 : 1;
+        const damage = 0.01 * size * (index + 1) * (place + 1) * own;
         return {
-          step,
+          block,
           site,
-          tensor: `${step}.${tensor}`,
+          tensor: `${block}.${tensor}`,
           language,
           moment: "gram",
           error: damage * 10,

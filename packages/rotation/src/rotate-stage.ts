@@ -35,7 +35,7 @@ const options = {
     kind: "choice",
     choices: rotationKinds,
     default: "hadamard",
-    description: "rotation of the values of attention heads (R2), another in each step",
+    description: "rotation of the values of attention heads (R2), another in each block",
   },
   seed: { kind: "integer", description: "seed of the random signs and matrices", default: 0 },
 } as const satisfies OptionTable;
@@ -146,7 +146,7 @@ async function* rotateAll(
  * Stage `rotate`: a dense model to one that computes the same with weights in another basis.
  *
  * The weights of norms are folded into what reads them, the residual stream gets the basis R (R1 of SpinQuant), and the values of
- * each step's heads one of their own (R2). Its weights are float32, so that nothing is rounded that was not; what is made of it
+ * each block's heads one of their own (R2). Its weights are float32, so that nothing is rounded that was not; what is made of it
  * is written in the dtype of the source. A model whose norms subtract the mean keeps it: R leaves the vector of ones as it is.
  *
  * @see arXiv:2404.00456, arXiv:2405.16406

@@ -1,4 +1,4 @@
-import { encodeStatistics, inputSite, parseMetadata, readStatistics, statisticsUnits, vocabularyStep } from "@mbs/artifacts";
+import { encodeStatistics, inputSite, parseMetadata, readStatistics, statisticsUnits, embeddingsBlock } from "@mbs/artifacts";
 import type { Statistic, StatisticsMetadata } from "@mbs/artifacts";
 import { at, BadDataError, defineStage, FailedPreconditionError, InterruptedError } from "@mbs/contracts";
 import type { ArtifactStream, Blas, OptionTable, StageContext } from "@mbs/contracts";
@@ -49,11 +49,11 @@ function requireOrigin(model: Model, rotated: Model, { model: address, propagati
 interface Work {
   readonly model: ArchitectureModel;
   readonly blas: Blas<Float64Array>;
-  /** Of what reads each site, by step and site. */
+  /** Of what reads each site, by block and site. */
   readonly changes: ReadonlyMap<string, WeightChange>;
 }
 
-const placeOf = (step: string, site: string): string => JSON.stringify([step, site]);
+const placeOf = (block: string, site: string): string => JSON.stringify([block, site]);
 
 /**
  * The statistic in the new basis.
@@ -61,11 +61,11 @@ const placeOf = (step: string, site: string): string => JSON.stringify([step, si
  * @throws {FailedPreconditionError} where it cannot be known from the old one
  */
 async function rotateStatistic({ model, blas, changes }: Work, statistic: Statistic): Promise<Statistic> {
-  const { step, site, language, kind, width, values } = statistic;
-  const change = changes.get(placeOf(step, site));
+  const { block, site, language, kind, width, values } = statistic;
+  const change = changes.get(placeOf(block, site));
   if (change === undefined) {
-    throw new BadDataError(`the statistics have ${step} ${site}, which ${model.path} does not have; are they another model's?`, {
-      step,
+    throw new BadDataError(`the statistics have ${block} ${site}, which ${model.path} does not have; are they another model's?`, {
+      block,
       site,
     });
   }
@@ -73,8 +73,8 @@ async function rotateStatistic({ model, blas, changes }: Work, statistic: Statis
   if (kind !== "gram") {
     const remedy = "capture with --statistics gram --grams languages, and a --budget for them";
     throw new FailedPreconditionError(
-      `the ${kind} of ${step} ${site} ${language} cannot be rotated, only a Gram can; ${remedy}`,
-      { step, site },
+      `the ${kind} of ${block} ${site} ${language} cannot be rotated, only a Gram can; ${remedy}`,
+      { block, site },
     );
   }
   const inverse = change.norm && inverseScales(await normScales(model, change.norm), change.norm);
@@ -92,7 +92,7 @@ async function* rotateAllStatistics(
   try {
     const { weights } = weightChanges(model, makeRotations(model, settings));
     const changes = new Map(
-      model.steps.flatMap(({ name, sites }) =>
+      model.blocks.flatMap(({ name, sites }) =>
         sites.map(({ name: site, weights: own }): [string, WeightChange] => [
           placeOf(name, site),
           weights.get(at(own, 0).tensor) ?? unchanged,
@@ -102,17 +102,17 @@ async function* rotateAllStatistics(
     const work: Work = { model, blas, changes };
     let done = 0;
     let hasInputs = false;
-    let hasVocabulary = false;
+    let hasEmbeddings = false;
     for await (const statistic of readStatistics(stream)) {
       if (signal.aborted) throw new InterruptedError("rotate-statistics: stopped");
-      if (statistic.step === vocabularyStep) hasVocabulary = true;
+      if (statistic.block === embeddingsBlock) hasEmbeddings = true;
       else if (statistic.site === inputSite) hasInputs = true;
       else yield await rotateStatistic(work, statistic);
       done += 1;
       progress({ activity: "rotate statistics", done, unit: "statistics" });
     }
-    if (hasVocabulary) warn("statistics of embedding and head are left out: capture those of the rotated model");
-    if (hasInputs) warn(`inputs of steps (site ${inputSite}) are left out: no weight reads them, and a norm comes behind them`);
+    if (hasEmbeddings) warn("statistics of embedding and head are left out: capture those of the rotated model");
+    if (hasInputs) warn(`inputs of blocks (site ${inputSite}) are left out: no weight reads them, and a norm comes behind them`);
   } finally {
     await blas.release();
     await rotated.close();

@@ -11,7 +11,7 @@ export type RotationSettings = Pick<RotationRecord, "stream" | "values" | "seed"
 export interface Rotations {
   /** R of the residual stream, [hidden, hidden]: states x become Rᵀx. */
   readonly stream: Matrix<Float64Array> | undefined;
-  /** Of each step R of the values of every head, [head size, head size]. */
+  /** Of each block R of the values of every head, [head size, head size]. */
   readonly values: readonly Matrix<Float64Array>[] | undefined;
 }
 
@@ -68,7 +68,7 @@ function makeRotation(
  * orthogonal one takes its place.
  */
 export function makeRotations({ layout }: ArchitectureModel, { stream, values, seed }: RotationSettings): Rotations {
-  const { bases, steps, hiddenSize } = layout;
+  const { bases, blocks, hiddenSize } = layout;
   const ofStream = (): Matrix<Float64Array> | undefined => {
     if (stream === "none" || hasNoBasis(bases.stream)) return undefined;
     const rotation = makeRotation(stream, hiddenSize, seededGenerator(seed, "stream"));
@@ -77,7 +77,7 @@ export function makeRotations({ layout }: ArchitectureModel, { stream, values, s
   const ofValues = (): readonly Matrix<Float64Array>[] | undefined => {
     if (values === "none" || hasNoBasis(bases.values)) return undefined;
     return bases.values.map(({ headSize }, index) =>
-      makeRotation(values, headSize, seededGenerator(seed, "values", steps[index]?.name ?? index)),
+      makeRotation(values, headSize, seededGenerator(seed, "values", blocks[index]?.name ?? index)),
     );
   };
   return { stream: ofStream(), values: ofValues() };

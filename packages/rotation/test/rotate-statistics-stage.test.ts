@@ -3,7 +3,7 @@ import type { Statistic, StatisticsMetadata } from "@mbs/artifacts";
 import { at, FailedPreconditionError } from "@mbs/contracts";
 import type { ArtifactStream, Matrix } from "@mbs/contracts";
 import { openModel } from "@mbs/models";
-import { walkStep } from "@mbs/models/testing";
+import { walkBlock } from "@mbs/models/testing";
 import { packUpper, packedDiagonal } from "@mbs/numbers";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -37,12 +37,12 @@ async function capture(folder: string): Promise<{ statistics: Statistic[]; metad
   const tokens = Int32Array.from({ length }, (_, index) => (4 + 7 * index) % model.vocabularySize);
   let states = await forward.embed(tokens);
   const statistics: Statistic[] = [];
-  // of larger models the first two steps
-  for (const [index, { name: step }] of model.steps.slice(0, 2).entries()) {
-    const walked = await walkStep(model, forward, index, states);
+  // of larger models the first two blocks
+  for (const [index, { name: block }] of model.blocks.slice(0, 2).entries()) {
+    const walked = await walkBlock(model, forward, index, states);
     for (const [site, input] of walked.sites) {
       const values = gramOf(input);
-      statistics.push({ step, site, language: "en", kind: "gram", tokens: length, width: input.columns, values });
+      statistics.push({ block, site, language: "en", kind: "gram", tokens: length, width: input.columns, values });
     }
     states = walked.states;
   }
@@ -92,9 +92,9 @@ for (const [model, options] of cases) {
     let changed = 0;
     for (const [index, expected] of rotated.statistics.entries()) {
       const found = at(moved.statistics, index);
-      assert.equal([found.step, found.site, found.tokens], [expected.step, expected.site, expected.tokens]);
+      assert.equal([found.block, found.site, found.tokens], [expected.block, expected.site, expected.tokens]);
       const difference = relativeDifference(expected.values, found.values);
-      assert.ok(difference < tolerance, `${found.step} ${found.site}: ${difference}`);
+      assert.ok(difference < tolerance, `${found.block} ${found.site}: ${difference}`);
       if (relativeDifference(at(dense.statistics, index).values, found.values) > 0.01) changed += 1;
     }
     // mlp-down stays as it is, and a site whose side is not rotated
@@ -144,7 +144,7 @@ test("statistics of another model, of compressed layers, without Grams, and fold
   }
 });
 
-test("inputs of steps are left out, with a line; mean squares of a site whose basis stays are kept", async () => {
+test("inputs of blocks are left out, with a line; mean squares of a site whose basis stays are kept", async () => {
   const [first] = captured.statistics;
   const down = captured.statistics.find(({ site }) => site === "mlp-down");
   if (first === undefined || down === undefined) throw new Error("nothing was captured");
@@ -156,7 +156,7 @@ test("inputs of steps are left out, with a line; mean squares of a site whose ba
   );
   assert.equal(moved.statistics[1]?.values, diagonalOf(down).values);
   assert.is(moved.lines.length, 1);
-  assert.match(moved.lines[0] ?? "", /^inputs of steps \(site input\) are left out/);
+  assert.match(moved.lines[0] ?? "", /^inputs of blocks \(site input\) are left out/);
 });
 
 test("a norm weight near zero is refused by name", async () => {

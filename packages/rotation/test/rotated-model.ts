@@ -48,7 +48,7 @@ export async function logitsOf(folder: string, length = 24): Promise<Matrix> {
   try {
     const tokens = Int32Array.from({ length }, (_, index) => (4 + 7 * index) % model.vocabularySize);
     let states = await forward.embed(tokens);
-    for (const index of model.steps.keys()) states = await forward.step(index, states);
+    for (const index of model.blocks.keys()) states = await forward.block(index, states);
     return await forward.logits(states);
   } finally {
     await forward.close();

@@ -34,7 +34,7 @@ const largeArtifact = (mebibytes: number): ArtifactStream => {
     width: 512,
     values,
   }));
-  return encodeStates(states, { model: "m", tokenizer: "", steps: 0, layers: [] });
+  return encodeStates(states, { model: "m", tokenizer: "", blocks: 0, layers: [] });
 };
 
 async function inFile(stream: ArtifactStream, path: string): Promise<ArtifactFile> {

@@ -62,7 +62,7 @@ export const alps = defineSolver({
     schedule: {
       kind: "choice",
       choices: ["short", "paper"],
-      description: "9 iterations of ADMM with given penalties, or as many as the mask takes to settle, about 30",
+      description: "9 iterations of ADMM with given penalties, or as many as the mask takes to converge, about 30",
       default: "short",
     },
     qep: qepOption,

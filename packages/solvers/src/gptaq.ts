@@ -1,7 +1,7 @@
 import { defineSolver, type Blas, type Factor } from "@mbs/contracts";
 import { permuteSymmetric } from "@mbs/numbers";
 import { columnRounding, columnRoundingOptions, roundingCodes, roundingOrder } from "./feedback/column-rounding.ts";
-import { settleColumns } from "./feedback/error-feedback.ts";
+import { fixColumns } from "./feedback/error-feedback.ts";
 import { requireGroups } from "./grids/site-grid.ts";
 
 const options = {
@@ -44,6 +44,6 @@ export const gptaq = defineSolver({
   async solve(weight, { factor, crossMoment }, { alpha, blockSize, ...options }, context) {
     const asymmetry = await asymmetryOf(context.blas, crossMoment, factor, alpha);
     const feedback = { blockSize, rounding: columnRounding(factor, requireGroups(weight), options), asymmetry };
-    return settleColumns(weight, factor, feedback, context);
+    return fixColumns(weight, factor, feedback, context);
   },
 });

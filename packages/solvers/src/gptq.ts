@@ -1,7 +1,7 @@
 import { defineSolver } from "@mbs/contracts";
-import { settleBlocks } from "./blocks/block-feedback.ts";
+import { fixBlocks } from "./blocks/block-feedback.ts";
 import { columnRounding, columnRoundingOptions, roundingCodes, roundingOrder } from "./feedback/column-rounding.ts";
-import { settleColumns } from "./feedback/error-feedback.ts";
+import { fixColumns } from "./feedback/error-feedback.ts";
 import { propagateError, qepDefault, qepOption, readsOfQep } from "./feedback/error-propagation.ts";
 import { gridOfSite, requireGroups } from "./grids/site-grid.ts";
 
@@ -36,8 +36,8 @@ export const gptq = defineSolver({
     const corrected = { ...weight, values: await propagateError(context.blas, weight, statistics, qep) };
     const descent = sweeps === 0 ? undefined : { sweeps, gram: statistics.gram };
     const grid = gridOfSite(weight);
-    if (grid.kind === "blocks") return settleBlocks(corrected, factor, { type: grid.type, blockSize, descent }, context);
+    if (grid.kind === "blocks") return fixBlocks(corrected, factor, { type: grid.type, blockSize, descent }, context);
     const rounding = columnRounding(factor, requireGroups(weight), options);
-    return settleColumns(corrected, factor, { blockSize, rounding, descent }, context);
+    return fixColumns(corrected, factor, { blockSize, rounding, descent }, context);
   },
 });

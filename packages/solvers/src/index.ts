@@ -4,7 +4,7 @@ export { momentOf, outputByRow, outputsByRow } from "./output-error.ts";
 export type { InputMoment } from "./output-error.ts";
 export { pruningErrors } from "./pruning/pruning-errors.ts";
 export type { LanguageInputs } from "./pruning/pruning-errors.ts";
-export { defaultMixture, requireAllocatable, sharedValues } from "./grids/allocated-grids.ts";
+export { defaultTypeMix, requireAllocatable, sharedValues } from "./grids/allocated-grids.ts";
 export type { Allocated } from "./grids/allocated-grids.ts";
 export { askedGrid, fittingGrid, groupGrid, withGrid } from "./grids/asked-grid.ts";
 export type { GridValues, GroupValues } from "./grids/asked-grid.ts";
@@ -16,7 +16,7 @@ export {
   solverOptions,
   withoutGroups,
 } from "./grids/grid-options.ts";
-export { vocabularyChoices, vocabularyOptions, vocabularyValues } from "./grids/vocabulary-option.ts";
+export { embeddingsChoices, embeddingsOptions, embeddingsValues } from "./grids/embeddings-option.ts";
 export {
   canSplitRows,
   hasSeparableRows,

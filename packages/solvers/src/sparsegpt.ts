@@ -1,7 +1,7 @@
 import { defineSolver, UsageError, type Factor, type GroupGrid, type WeightPart } from "@mbs/contracts";
 import type { GridRule } from "@mbs/numbers";
 import { layOutGroups } from "./grids/column-groups.ts";
-import { settleColumns, type Pruning, type Rounding } from "./feedback/error-feedback.ts";
+import { fixColumns, type Pruning, type Rounding } from "./feedback/error-feedback.ts";
 import { propagateError, qepDefault, qepOption, readsOfQep } from "./feedback/error-propagation.ts";
 import { defaultSparsity, noCodes, parsePattern, sparsityOptions, type Pattern } from "./pruning/pattern.ts";
 import { blockSizeOption } from "./feedback/column-rounding.ts";
@@ -90,6 +90,6 @@ export const sparsegpt = defineSolver({
     const rounding = grid.kind === "groups" ? roundingTo(grid, factor, search) : undefined;
     const pruning = pattern ? structured(pattern) : unstructured(weight.parts, sparsity, blockSize);
     const values = await propagateError(context.blas, weight, statistics, qep);
-    return settleColumns({ ...weight, values }, factor, { blockSize, rounding, pruning }, context);
+    return fixColumns({ ...weight, values }, factor, { blockSize, rounding, pruning }, context);
   },
 });

@@ -11,7 +11,7 @@ import {
 } from "@mbs/numbers";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { settleBlocks } from "../src/blocks/block-feedback.ts";
+import { fixBlocks } from "../src/blocks/block-feedback.ts";
 import { BlockWeight } from "../src/blocks/block-weight.ts";
 import { plainBlas } from "../src/conformance/plain-blas.ts";
 import { makeSampleSite } from "../src/conformance/sample-site.ts";
@@ -62,7 +62,7 @@ for (const type of blockGrids.keys()) {
     for (const column of natural) upper[column * (columns + 1)] = 1 / Math.sqrt(at(diagonal, column));
     const factor: Factor = { order: natural, orderName: "natural", upper, dead: [], damping: 0 };
     const weight = { rows, columns, values: values.slice(), parts: [] };
-    const solution = await settleBlocks(weight, factor, { type, blockSize: 128 }, context);
+    const solution = await fixBlocks(weight, factor, { type, blockSize: 128 }, context);
     const importances = natural.reduce(
       (all, column) => all.fill(1 / at(upper, column * (columns + 1)) ** 2, column, column + 1),
       new Float32Array(columns),

@@ -78,9 +78,9 @@ test("the options of grids follow from the kinds that a solver rounds to", () =>
     [["groups"], groups],
     [
       ["groups", "blocks"],
-      [...groups, "grid", "mixture"],
+      [...groups, "grid", "typeMix"],
     ],
-    [["blocks"], ["grid", "mixture"]],
+    [["blocks"], ["grid", "typeMix"]],
   ] as const) {
     const table = solverOptions({ ...(grids && { grids }), options: own });
     assert.equal(Object.keys(table).sort(), [...names, "fast"].sort());
@@ -91,7 +91,7 @@ test("the options of grids follow from the kinds that a solver rounds to", () =>
   const inBlocks = parse(["groups", "blocks"], { grid: "Q4_K" });
   assert.equal([inBlocks["bits"], inBlocks["groupSize"]], [undefined, undefined]);
   assert.throws(() => parse(["groups", "blocks"], { grid: "Q4_K", fast: true }), /--grid and --fast exclude each other/);
-  assert.throws(() => parse(["groups", "blocks"], { mixture: "Q4_K_M", bits: 3 }), /--mixture and --bits exclude each other/);
+  assert.throws(() => parse(["groups", "blocks"], { typeMix: "Q4_K_M", bits: 3 }), /--type-mix and --bits exclude each other/);
 });
 
 const throwing = (thrown: Error): Solver => ({

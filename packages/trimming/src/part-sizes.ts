@@ -1,4 +1,4 @@
-import { vocabularyTables } from "@mbs/models";
+import { embeddingsTables } from "@mbs/models";
 import type { ArchitectureModel } from "@mbs/models";
 
 /** Bytes of a model's tensors, by part. */
@@ -12,7 +12,7 @@ export interface PartSizes {
 
 /** How large the parts of a model are as they are stored. */
 export function partSizes({ checkpoint, layout }: ArchitectureModel): PartSizes {
-  const tables = vocabularyTables(layout);
+  const tables = embeddingsTables(layout);
   const sizes = { embedding: 0, head: 0, blocks: 0 };
   for (const { name, bytes } of checkpoint.list()) {
     if (name === layout.embedding) sizes.embedding += bytes;

@@ -36,7 +36,7 @@ const readPair = async (model: Model, ids: (tokens: number[]) => number[]): Prom
   const forward = await model.forward({ threads: 1 });
   if (pair === undefined) throw new Error("no encoder-decoder");
   let states = await embedStreams(forward, pair.inputs);
-  for (const step of model.steps.keys()) states = await advance(forward, model.steps, step, states, { batch: 1 });
+  for (const block of model.blocks.keys()) states = await advance(forward, model.blocks, block, states, { batch: 1 });
   const logits = await forward.logits(headStates(states));
   await forward.close();
   return [logits, [...pair.scored]];

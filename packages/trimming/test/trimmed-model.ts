@@ -61,7 +61,7 @@ export async function controlledTexts(languages: readonly string[], count: numbe
 /** A tiny random model with this tokenizer. */
 export async function writeModel(root: string, tokenizer: JsonObject, options: TinyModelOptions = {}): Promise<string> {
   const folder = join(root, `model-${made++}`);
-  await writeTinyModel(folder, { hiddenSize: 8, heads: 2, steps: 1, ...options });
+  await writeTinyModel(folder, { hiddenSize: 8, heads: 2, blocks: 1, ...options });
   await writeFile(join(folder, "tokenizer.json"), JSON.stringify(tokenizer));
   return folder;
 }
@@ -87,7 +87,7 @@ export async function logitsOf(model: Model, tokens: Int32Array): Promise<Matrix
   const forward = await model.forward({ threads: 1 });
   try {
     let states = await forward.embed(tokens);
-    for (const index of model.steps.keys()) states = await forward.step(index, states);
+    for (const index of model.blocks.keys()) states = await forward.block(index, states);
     return await forward.logits(states);
   } finally {
     await forward.close();

@@ -33,7 +33,7 @@ const length = 128;
 const segments = Math.ceil((gigabytes * 1e9) / (hiddenSize * length * 4));
 
 const folder = await mkdtemp(join(tmpdir(), "mbs-stream-"));
-await writeTinyModel(join(folder, "models", "tiny"), { hiddenSize, steps: 1, contextLength: length });
+await writeTinyModel(join(folder, "models", "tiny"), { hiddenSize, blocks: 1, contextLength: length });
 const model = await openModel(join(folder, "models", "tiny"));
 const server = await startServer(folder);
 const client = new FlightClient(server.port);

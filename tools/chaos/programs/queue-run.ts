@@ -1,5 +1,5 @@
 // Runs a recipe at a queue as `mbs run --engine queue` does, with short times: argv = recipe, address of the queue, store.
-// Prints a line for each step: its id, and whether it was done now.
+// Prints a line for each node: its id, and whether it was done now.
 import { runProgram } from "@mbs/host-cli";
 import { readRecipe, run } from "@mbs/pipeline";
 import { stages } from "mbs";

@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 /** The command, as it was built. */
 export const command = fileURLToPath(new URL("../../../packages/mbs/bin/mbs.js", import.meta.url));
 
-/** What starts the process of a worker's steps. */
+/** What starts the process of a worker's nodes. */
 export const childCommand: readonly string[] = [process.execPath, command, "run-worker", "--offline"];
 
 /** Milliseconds: a lost worker is noticed within seconds, so that a minute has many kills. */

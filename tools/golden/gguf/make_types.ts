@@ -1,5 +1,5 @@
 /**
- * Golden types: what llama_model_quantize chooses for each tensor, by mixture, of models of several shapes.
+ * Golden types: what llama_model_quantize chooses for each tensor, by type mix, of models of several shapes.
  *
  * usage: node --conditions=mbs-source --import tsx tools/golden/gguf/make_types.ts MODULES
  *   MODULES  a node_modules folder with koffi and @node-llama-cpp/linux-x64 (made with koffi 3.3.4 and node-llama-cpp 3.22.1,
@@ -9,7 +9,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { deflateSync } from "node:zlib";
-import { typeMixtures, writeGguf } from "@mbs/gguf";
+import { typeMixes, writeGguf } from "@mbs/gguf";
 import type { GgufField } from "@mbs/gguf";
 import { describeGguf } from "@mbs/models";
 import { bind, loadLibraries, quantizeFields } from "../../llama-cpp/libraries.ts";
@@ -128,7 +128,7 @@ for (const [title, shape] of Object.entries(shapes)) {
   const model = join(root, "model.gguf");
   await writeModel(model, shape);
   const types: Record<string, Record<string, string>> = {};
-  for (const { name, fileType, base } of typeMixtures.values()) {
+  for (const { name, fileType, base } of typeMixes.values()) {
     if (/^B?F(16|32)$/.test(base)) continue;
     const output = join(root, "output.gguf");
     if (quantize(model, output, { ...defaults, nthread: 1, ftype: fileType }) !== 0) throw new Error(`${title}: ${name} failed`);

@@ -1,20 +1,20 @@
 import { BadDataError, type ArtifactStream, type ZeroPoints } from "@mbs/contracts";
-import { blockGrids, blockTypeNamed, typeMixtures } from "@mbs/gguf";
+import { blockGrids, blockTypeNamed, typeMixes } from "@mbs/gguf";
 import { bitLimits, largestSparsity } from "@mbs/numbers";
 import { parseMetadata, type AllocationMetadata } from "../kinds/metadata.ts";
-import type { StepAllocation, TensorAllocation } from "../kinds/records.ts";
+import type { BlockAllocation, TensorAllocation } from "../kinds/records.ts";
 import { encodeRows, readRows, type Items, type Row } from "../rows/rows.ts";
 import { checkedRows } from "./checks/checked-rows.ts";
 
-/** Allocated sparsity → artifact, a row a step or a tensor. */
-export const encodeAllocation = (items: Items<StepAllocation>, metadata: AllocationMetadata): ArtifactStream =>
-  encodeRows("allocation", metadata, stepRows(items));
+/** Allocated sparsity → artifact, a row a block or a tensor. */
+export const encodeAllocation = (items: Items<BlockAllocation>, metadata: AllocationMetadata): ArtifactStream =>
+  encodeRows("allocation", metadata, blockRows(items));
 
 /** Allocated grids → artifact, a row a tensor. */
 export const encodeBitAllocation = (items: Items<TensorAllocation>, metadata: AllocationMetadata): ArtifactStream =>
   encodeRows("allocation", metadata, tensorRows(items));
 
-async function* stepRows(items: Items<StepAllocation>): AsyncGenerator<Row<"allocation">> {
+async function* blockRows(items: Items<BlockAllocation>): AsyncGenerator<Row<"allocation">> {
   for await (const item of items) yield { tensor: "", ...item, ...noGroups, type: "" };
 }
 
@@ -30,7 +30,7 @@ const noGroups = { bits: 0, groupSize: 0, zeroPoints: "" };
 
 const zeroPointNames = ["middle", "from-one", "any"] as const satisfies readonly ZeroPoints[];
 
-/** How far the mean of the steps may be from the requested sparsity: rounding of float64 sums. */
+/** How far the mean of the blocks may be from the requested sparsity: rounding of float64 sums. */
 const roundingOfMean = 1e-6;
 
 /** Metadata with the bits a weight; 0 for sparsity. @throws {BadDataError} where an allocation has bits and sparsity is wanted, or the reverse */
@@ -41,28 +41,28 @@ function requireContent(
   const metadata = parseMetadata("allocation", stream.schema);
   const found = metadata.bitsPerWeight === undefined ? "sparsity" : "bits";
   if (found === wanted) return { ...metadata, bitsPerWeight: metadata.bitsPerWeight ?? 0 };
-  const what = { sparsity: "the sparsity of steps or tensors", bits: "the bits of tensors" };
+  const what = { sparsity: "the sparsity of blocks or tensors", bits: "the bits of tensors" };
   throw new BadDataError(`the allocation has ${what[found]}, not ${what[wanted]}; allocate with another --method`, { found });
 }
 
-async function* requireSteps(rows: AsyncIterable<Row<"allocation">>, asked: number): AsyncGenerator<StepAllocation> {
+async function* requireBlocks(rows: AsyncIterable<Row<"allocation">>, asked: number): AsyncGenerator<BlockAllocation> {
   const seen = new Set<string>();
   let first: string | undefined;
   let [total, removed] = [0, 0];
-  for await (const { step, tensor, parameters, importance, sparsity } of rows) {
-    const [what, key] = tensor !== "" ? (["tensor", tensor] as const) : (["step", step] as const);
+  for await (const { block, tensor, parameters, importance, sparsity } of rows) {
+    const [what, key] = tensor !== "" ? (["tensor", tensor] as const) : (["block", block] as const);
     first ??= what;
     if (what !== first) {
-      throw new BadDataError(`allocation: ${what} ${key} comes among rows of ${first}s; allocate again`, { step });
+      throw new BadDataError(`allocation: ${what} ${key} comes among rows of ${first}s; allocate again`, { block });
     }
-    if (seen.has(key)) throw new BadDataError(`allocation: ${what} ${key} comes twice; allocate again`, { step });
+    if (seen.has(key)) throw new BadDataError(`allocation: ${what} ${key} comes twice; allocate again`, { block });
     seen.add(key);
     total += parameters;
     removed += parameters * sparsity;
-    yield { step, ...(tensor !== "" && { tensor }), parameters, importance, sparsity };
+    yield { block, ...(tensor !== "" && { tensor }), parameters, importance, sparsity };
   }
   if (total === 0 || Math.abs(removed / total - asked) <= roundingOfMean) return;
-  throw new BadDataError(`allocation: its steps lose ${removed / total} of all weights, not ${asked}; allocate again`, {
+  throw new BadDataError(`allocation: its blocks lose ${removed / total} of all weights, not ${asked}; allocate again`, {
     asked,
   });
 }
@@ -74,21 +74,21 @@ function sparsityFault({ sparsity, bits, type }: Row<"allocation">): string | un
 }
 
 /**
- * The steps or tensors of an allocation, in order.
+ * The blocks or tensors of an allocation, in order.
  *
- * @throws {BadDataError} on allocated bits, steps among tensors, a step or tensor that comes twice, invalid numbers, or
+ * @throws {BadDataError} on allocated bits, blocks among tensors, a block or tensor that comes twice, invalid numbers, or
  *   sparsities whose mean is not the requested one
  */
-export function readAllocation(stream: ArtifactStream): AsyncIterable<StepAllocation> {
+export function readAllocation(stream: ArtifactStream): AsyncIterable<BlockAllocation> {
   const rows = readRows("allocation", stream);
   const { sparsity: asked } = requireContent(stream, "sparsity");
   const sound = checkedRows(rows, {
     least: { parameters: 1, importance: -Infinity, sparsity: 0 },
     fault: sparsityFault,
-    name: ({ step, tensor }) => `allocation: ${tensor !== "" ? `tensor ${tensor}` : `step ${step}`}`,
+    name: ({ block, tensor }) => `allocation: ${tensor !== "" ? `tensor ${tensor}` : `block ${block}`}`,
     remedy: "allocate again",
   });
-  return requireSteps(sound, asked);
+  return requireBlocks(sound, asked);
 }
 
 function bitsFault({ tensor, sparsity, bits, groupSize, zeroPoints, type }: Row<"allocation">): string | undefined {
@@ -129,29 +129,29 @@ async function* requireTensors(rows: AsyncIterable<Row<"allocation">>, bitsPerWe
   let first: "bits" | "types" | undefined;
   let [weights, taken] = [0, 0];
   for await (const row of rows) {
-    const { step, tensor, parameters, importance } = row;
+    const { block, tensor, parameters, importance } = row;
     const grid = gridOf(row);
     if (seen.has(tensor)) throw new BadDataError(`allocation: tensor ${tensor} comes twice; allocate again`, { tensor });
     seen.add(tensor);
     const what = grid.kind === "blocks" ? "types" : "bits";
     first ??= what;
     if (what !== first) {
-      throw new BadDataError(`allocation: tensor ${tensor} of ${step} has ${what}, others have ${first}; allocate again`, {
+      throw new BadDataError(`allocation: tensor ${tensor} of ${block} has ${what}, others have ${first}; allocate again`, {
         tensor,
       });
     }
     weights += parameters;
     taken += parameters * (grid.kind === "blocks" ? bitsOfType(grid.type) : grid.bits);
-    yield { step, tensor, parameters, importance, grid };
+    yield { block, tensor, parameters, importance, grid };
   }
   if (first !== undefined) requireSize(weights, taken, bitsPerWeight, first);
 }
 
-/** @throws {BadDataError} where the method's options name a mixture that there is not */
-function requireMixture({ options: { mixture } }: AllocationMetadata): void {
-  if (mixture === undefined || (typeof mixture === "string" && typeMixtures.has(mixture))) return;
+/** @throws {BadDataError} where the method's options name a type mix that there is not */
+function requireTypeMix({ options: { typeMix } }: AllocationMetadata): void {
+  if (typeMix === undefined || (typeof typeMix === "string" && typeMixes.has(typeMix))) return;
   throw new BadDataError(
-    `allocation: mixture is ${JSON.stringify(mixture)}, not one of ${[...typeMixtures.keys()].join(", ")}; allocate again`,
+    `allocation: type mix is ${JSON.stringify(typeMix)}, not one of ${[...typeMixes.keys()].join(", ")}; allocate again`,
   );
 }
 
@@ -159,16 +159,16 @@ function requireMixture({ options: { mixture } }: AllocationMetadata): void {
  * The tensors of an allocation, in order.
  *
  * @throws {BadDataError} on allocated sparsity, types among bits, a tensor that comes twice, invalid numbers, types that
- *   nothing is rounded to, a mixture that there is not, or another size than that of the rows
+ *   nothing is rounded to, a type mix that there is not, or another size than that of the rows
  */
 export function readBitAllocation(stream: ArtifactStream): AsyncIterable<TensorAllocation> {
   const rows = readRows("allocation", stream);
   const metadata = requireContent(stream, "bits");
-  requireMixture(metadata);
+  requireTypeMix(metadata);
   const sound = checkedRows(rows, {
     least: { parameters: 1, importance: 0, bits: 0, groupSize: 0 },
     fault: bitsFault,
-    name: ({ step, tensor }) => `allocation: tensor ${tensor} of ${step}`,
+    name: ({ block, tensor }) => `allocation: tensor ${tensor} of ${block}`,
     remedy: "allocate again",
   });
   return requireTensors(sound, metadata.bitsPerWeight);

@@ -49,14 +49,14 @@ function stackDiagonals(what: string, summary: FactorSummary, diagonals: readonl
 }
 
 async function* toRows(items: Items<FactorRecord>): AsyncGenerator<Row<"factors">> {
-  for await (const { step, site, width, summary, order, diagonal, gram, crossMoment, upper, languageDiagonals } of items) {
-    const what = `factor of ${step} ${site}`;
+  for await (const { block, site, width, summary, order, diagonal, gram, crossMoment, upper, languageDiagonals } of items) {
+    const what = `factor of ${block} ${site}`;
     const wrong = shapeFault(summaryShape, summary);
-    if (wrong !== undefined) throw new InternalError(`${what}: ${wrong}`, { step, site });
+    if (wrong !== undefined) throw new InternalError(`${what}: ${wrong}`, { block, site });
     if (summary.factorised !== (upper !== undefined)) {
-      throw new InternalError(`${what}: upper must be there exactly when the summary says factorised`, { step, site });
+      throw new InternalError(`${what}: upper must be there exactly when the summary says factorised`, { block, site });
     }
-    yield { step, site, part: "summary", width, row: 0, rows: 0, values: empty, info: canonicalJson(summary) };
+    yield { block, site, part: "summary", width, row: 0, rows: 0, values: empty, info: canonicalJson(summary) };
     const languages = languageDiagonals && stackDiagonals(what, summary, languageDiagonals);
     const parts = { order: Float32Array.from(order), gram, "cross-moment": crossMoment, upper, languages, diagonal };
     for (const [part, matrix] of Object.entries(parts)) {
@@ -64,7 +64,7 @@ async function* toRows(items: Items<FactorRecord>): AsyncGenerator<Row<"factors"
       const layout = layoutOf(part, width, summary);
       requireLength(`${part} of the ${what}`, layout, matrix);
       for (const { row, values } of cutPanels(layout, matrix)) {
-        yield { step, site, part, width, row, rows: layout.rows, values, info: "" };
+        yield { block, site, part, width, row, rows: layout.rows, values, info: "" };
       }
     }
   }
@@ -93,8 +93,8 @@ function parseOrder(what: string, values: Float32Array): Int32Array {
 
 async function toRecord(cursor: RowCursor<"factors">): Promise<FactorRecord> {
   const head = (await cursor.take()) as Row<"factors">;
-  const { step, site, width } = head;
-  const what = `factor of ${step} ${site}`;
+  const { block, site, width } = head;
+  const what = `factor of ${block} ${site}`;
   const summary = parseSummary(what, head);
   requireShape(what, width, width);
   const matrix = async (part: string): Promise<Float32Array> => {
@@ -103,9 +103,9 @@ async function toRecord(cursor: RowCursor<"factors">): Promise<FactorRecord> {
       const row = await cursor.take();
       if (
         row &&
-        (row.step !== step || row.site !== site || row.part !== part || row.width !== width || row.rows !== layout.rows)
+        (row.block !== block || row.site !== site || row.part !== part || row.width !== width || row.rows !== layout.rows)
       ) {
-        throw new BadDataError(`${what}: expected its ${part}, found ${row.part} of ${row.step} ${row.site}; factor again`, {
+        throw new BadDataError(`${what}: expected its ${part}, found ${row.part} of ${row.block} ${row.site}; factor again`, {
           what,
           part,
         });
@@ -127,7 +127,7 @@ async function toRecord(cursor: RowCursor<"factors">): Promise<FactorRecord> {
     languagesOf(summary).map((language, row) => ({ language, values: stacked.subarray(row * width, (row + 1) * width) }));
   const diagonal = await matrix("diagonal");
   const record: FactorRecord = {
-    step,
+    block,
     site,
     width,
     summary,

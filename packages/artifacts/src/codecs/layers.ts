@@ -45,10 +45,10 @@ const layoutOf = (dtype: TensorDtype, rows: number, columns: number): Layout =>
 
 async function* toRows(items: Items<LayerRecord>, checked: boolean): AsyncGenerator<Row<"layers">> {
   for await (const layer of items) {
-    const { step, site, tensor, summary } = layer;
+    const { block, site, tensor, summary } = layer;
     const wrong = shapeFault(summaryShape, summary);
     if (wrong !== undefined) throw new InternalError(`layer ${tensor}: ${wrong}`, { tensor });
-    const head = { step, site, tensor };
+    const head = { block, site, tensor };
     yield {
       ...head,
       part: "summary",
@@ -90,12 +90,12 @@ function parseSummary(row: Row<"layers">): LayerSummary {
 
 async function toRecord(cursor: RowCursor<"layers">): Promise<LayerRecord> {
   const head = (await cursor.take()) as Row<"layers">;
-  const { step, site, tensor } = head;
+  const { block, site, tensor } = head;
   const summary = parseSummary(head);
 
   const take = async (part: string) => {
     const row = await cursor.take();
-    if (row && (row.step !== step || row.site !== site || row.tensor !== tensor || row.part !== part)) {
+    if (row && (row.block !== block || row.site !== site || row.tensor !== tensor || row.part !== part)) {
       throw new BadDataError(`layer ${tensor}: expected its ${part}, found ${row.part} of ${row.tensor}; compress again`, {
         tensor,
         part,
@@ -126,7 +126,7 @@ async function toRecord(cursor: RowCursor<"layers">): Promise<LayerRecord> {
   for (const [part, key] of optionalParts) {
     if ((await cursor.peek())?.part === part) parts[key] = await matrix(part);
   }
-  const layer: LayerRecord = { step, site, tensor, summary, values: await matrix("values"), ...parts };
+  const layer: LayerRecord = { block, site, tensor, summary, values: await matrix("values"), ...parts };
   if (![layer.values, ...Object.values(parts)].every(({ data }) => isChecked(data))) requireLayer(layer);
   return layer;
 }

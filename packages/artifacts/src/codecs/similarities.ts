@@ -38,6 +38,6 @@ export const readSimilarities = (stream: ArtifactStream): AsyncIterable<Similari
   checkedRows(readRows("similarity", stream), {
     least: { value: -Infinity },
     fault: similarityFault,
-    name: ({ step, site, measure, first, second }) => `similarity: ${measure} of ${first} and ${second} at ${step} ${site}`,
+    name: ({ block, site, measure, first, second }) => `similarity: ${measure} of ${first} and ${second} at ${block} ${site}`,
     remedy: "make it again",
   });

@@ -14,10 +14,10 @@ async function* toRows(items: Items<StateRecord>): AsyncGenerator<Row<"states">>
   }
 }
 
-async function toRecord(cursor: RowCursor<"states">, { steps }: StatesMetadata): Promise<StateRecord> {
+async function toRecord(cursor: RowCursor<"states">, { blocks }: StatesMetadata): Promise<StateRecord> {
   const first = (await cursor.take()) as Row<"states">;
   const { segment, language, stream, rows, width } = first;
-  const what = `states ${stream} of segment ${segment} of ${language} after ${steps} steps`;
+  const what = `states ${stream} of segment ${segment} of ${language} after ${blocks} blocks`;
   requireShape(what, rows, width);
   const layout = denseLayout(rows, width);
   const isSame = (row: Row<"states">): boolean =>

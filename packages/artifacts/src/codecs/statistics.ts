@@ -26,27 +26,27 @@ function requireMeans(what: string, layout: Layout, { kind, tokens, width, value
 
 async function* toRows(items: Items<Statistic>): AsyncGenerator<Row<"statistics">> {
   for await (const statistic of items) {
-    const { step, site, language, kind, tokens, width } = statistic;
+    const { block, site, language, kind, tokens, width } = statistic;
     const layout = layouts[kind](width);
-    requireLength(`${kind} of ${step} ${site} ${language}`, layout, statistic.values);
+    requireLength(`${kind} of ${block} ${site} ${language}`, layout, statistic.values);
     for (const { row, values } of cutPanels(layout, statistic.values)) {
-      yield { step, site, language, kind, tokens, width, row, rows: layout.rows, values };
+      yield { block, site, language, kind, tokens, width, row, rows: layout.rows, values };
     }
   }
 }
 
 async function toRecord(cursor: RowCursor<"statistics">): Promise<Statistic> {
   const first = (await cursor.take()) as Row<"statistics">;
-  const { step, site, language, kind, tokens, width } = first;
-  const what = `${kind} of ${step} ${site} ${language}`;
+  const { block, site, language, kind, tokens, width } = first;
+  const what = `${kind} of ${block} ${site} ${language}`;
   if (!isKind(kind)) {
     const known = Object.keys(layouts).join(", ");
-    throw new BadDataError(`statistics of ${step} ${site}: kind ${JSON.stringify(kind)} is none of ${known}`, { step, site });
+    throw new BadDataError(`statistics of ${block} ${site}: kind ${JSON.stringify(kind)} is none of ${known}`, { block, site });
   }
   const layout = layouts[kind](width);
   requireShape(what, layout.rows, width);
   const sameMatrix = (row: Row<"statistics">) =>
-    row.step === step &&
+    row.block === block &&
     row.site === site &&
     row.language === language &&
     row.kind === kind &&
@@ -54,7 +54,7 @@ async function toRecord(cursor: RowCursor<"statistics">): Promise<Statistic> {
     row.width === width;
   const checked = (row: Row<"statistics">) => {
     if (!sameMatrix(row) || row.rows !== layout.rows) {
-      throw new BadDataError(`${what}: the row of ${row.kind} of ${row.step} ${row.site} ${row.language} does not continue it`, {
+      throw new BadDataError(`${what}: the row of ${row.kind} of ${row.block} ${row.site} ${row.language} does not continue it`, {
         what,
       });
     }
@@ -64,7 +64,7 @@ async function toRecord(cursor: RowCursor<"statistics">): Promise<Statistic> {
     const row = await cursor.take();
     return row && checked(row);
   });
-  const statistic: Statistic = { step, site, language, kind, tokens, width, values };
+  const statistic: Statistic = { block, site, language, kind, tokens, width, values };
   requireMeans(what, layout, statistic);
   return statistic;
 }

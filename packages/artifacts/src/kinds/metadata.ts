@@ -57,7 +57,7 @@ const metadataTypes = {
     shortfall: "counts",
   },
   statistics: { model: "text", tokenizer: "text", propagation: "text", unit: "text", mix: "mix?", shards: "shards" },
-  states: { model: "text", tokenizer: "text", steps: "count", layers: "texts", shards: "shards", wholeTokens: "wholeTokens" },
+  states: { model: "text", tokenizer: "text", blocks: "count", layers: "texts", shards: "shards", wholeTokens: "wholeTokens" },
   factors: { model: "text", weights: "weights", damping: "amount", order: "text" },
   allocation: {
     model: "text",
@@ -102,7 +102,7 @@ type MetadataOf<K extends ArtifactKind> = {
   readonly [N in keyof TypesOf<K> as TypesOf<K>[N] extends AbsentType ? never : N]: ValueOf<TypesOf<K>[N]>;
 } & { readonly [N in keyof TypesOf<K> as TypesOf<K>[N] extends AbsentType ? N : never]?: ValueOf<TypesOf<K>[N]> };
 
-/** What statistics are means of: inputs as they are, or those of each token divided by their root mean square; a step's own input is as it is. */
+/** What statistics are means of: inputs as they are, or those of each token divided by their root mean square; a block's own input is as it is. */
 export const statisticsUnits = { plain: "mean a token", normalised: "mean a normalised token" } as const;
 
 export interface SegmentsMetadata extends MetadataOf<"segments"> {}

@@ -1,11 +1,11 @@
 import type { BlockGrid, GroupGrid } from "@mbs/contracts";
-/** Site of a step's own input, before its norm. No weight reads it; similarity does. */
+/** Site of a block's own input, before its norm. No weight reads it; similarity does. */
 export const inputSite = "input";
 
-/** The step that embedding and head are, behind the last one. */
-export const vocabularyStep = "vocabulary";
+/** The block that embedding and head are, behind the last one. */
+export const embeddingsBlock = "embeddings";
 
-/** What the head multiplies: states after the last step and the norm behind it. */
+/** What the head multiplies: states after the last block and the norm behind it. */
 export const headSite = "head";
 
 /** Site of the factor for some rows of the head. @param number 0 for those of the mix, which is the head's own */
@@ -32,7 +32,7 @@ export const isTokenSite = (site: string): boolean => Object.values<string>(toke
 /** Language of a Gram over the tokens of all languages, kept instead of theirs where those exceed the budget of capture. */
 export const allLanguages = "*";
 
-/** Step and site of a mean over all steps and sites. */
+/** Block and site of a mean over all blocks and sites. */
 export const allSites = "*";
 
 /** A fixed number of tokens of one language. */
@@ -46,7 +46,7 @@ export interface Segment {
 
 /** What a site has seen of one language, a mean over tokens. */
 export interface Statistic {
-  readonly step: string;
+  readonly block: string;
   readonly site: string;
   readonly language: string;
   readonly kind: "gram" | "diagonal" | "cross-moment";
@@ -61,7 +61,7 @@ export interface OwnStatistic extends Statistic {
   readonly kind: "gram" | "diagonal";
 }
 
-/** One stream between two steps, for one segment. */
+/** One stream between two blocks, for one segment. */
 export interface StateRecord {
   readonly segment: number;
   readonly language: string;
@@ -100,7 +100,7 @@ export interface LanguageDiagonalRecord {
 }
 
 export interface FactorRecord {
-  readonly step: string;
+  readonly block: string;
   readonly site: string;
   readonly width: number;
   readonly summary: FactorSummary;
@@ -118,10 +118,10 @@ export interface FactorRecord {
   readonly languageDiagonals?: readonly LanguageDiagonalRecord[];
 }
 
-/** What one step is to lose, or one of its tensors. */
-export interface StepAllocation {
-  readonly step: string;
-  /** Absent where all tensors of the step are meant. */
+/** What one block is to lose, or one of its tensors. */
+export interface BlockAllocation {
+  readonly block: string;
+  /** Absent where all tensors of the block are meant. */
   readonly tensor?: string;
   /** Weights that can be compressed. */
   readonly parameters: number;
@@ -133,7 +133,7 @@ export interface StepAllocation {
 
 /** The grid of one tensor. */
 export interface TensorAllocation {
-  readonly step: string;
+  readonly block: string;
   readonly tensor: string;
   /** Its weights. */
   readonly parameters: number;
@@ -180,7 +180,7 @@ export interface LayerSummary {
 
 /** The edit of one tensor. */
 export interface LayerRecord {
-  readonly step: string;
+  readonly block: string;
   readonly site: string;
   readonly tensor: string;
   readonly summary: LayerSummary;
@@ -263,7 +263,7 @@ export interface AnswerScore {
 }
 
 export interface SimilarityRecord {
-  readonly step: string;
+  readonly block: string;
   readonly site: string;
   readonly measure: string;
   readonly first: string;
@@ -273,7 +273,7 @@ export interface SimilarityRecord {
 
 /** What the edit of one tensor does to the output of one language. */
 export interface DamageRecord {
-  readonly step: string;
+  readonly block: string;
   readonly site: string;
   readonly tensor: string;
   readonly language: string;

@@ -2,7 +2,10 @@ import { BadDataError, FailedPreconditionError, type ArtifactStream, type Field,
 
 const fields = <const T extends readonly Field[]>(...list: T): T => list;
 
-/** The columns of every artifact kind at its current version; docs/artifacts.md says what they mean. */
+/**
+ * The columns of every artifact kind at its current version; docs/artifacts.md says what they mean. Those with a block, and
+ * states, which count blocks, called it a step one version ago.
+ */
 export const artifactKinds = {
   segments: {
     version: 1,
@@ -14,9 +17,9 @@ export const artifactKinds = {
     ),
   },
   statistics: {
-    version: 1,
+    version: 2,
     fields: fields(
-      { name: "step", type: "utf8" },
+      { name: "block", type: "utf8" },
       { name: "site", type: "utf8" },
       { name: "language", type: "utf8" },
       { name: "kind", type: "utf8" },
@@ -28,7 +31,7 @@ export const artifactKinds = {
     ),
   },
   states: {
-    version: 1,
+    version: 2,
     fields: fields(
       { name: "segment", type: "int32" },
       { name: "language", type: "utf8" },
@@ -39,11 +42,10 @@ export const artifactKinds = {
       { name: "values", type: "list<float32>" },
     ),
   },
-  // At version 1 the retries of a summary had another name.
   factors: {
-    version: 2,
+    version: 3,
     fields: fields(
-      { name: "step", type: "utf8" },
+      { name: "block", type: "utf8" },
       { name: "site", type: "utf8" },
       { name: "part", type: "utf8" },
       { name: "width", type: "int32" },
@@ -53,11 +55,10 @@ export const artifactKinds = {
       { name: "info", type: "utf8" },
     ),
   },
-  // Version 1 had neither tensor nor bits, version 2 no type.
   allocation: {
-    version: 4,
+    version: 5,
     fields: fields(
-      { name: "step", type: "utf8" },
+      { name: "block", type: "utf8" },
       { name: "parameters", type: "int64" },
       { name: "importance", type: "float64" },
       { name: "sparsity", type: "float64" },
@@ -69,9 +70,9 @@ export const artifactKinds = {
     ),
   },
   layers: {
-    version: 2,
+    version: 3,
     fields: fields(
-      { name: "step", type: "utf8" },
+      { name: "block", type: "utf8" },
       { name: "site", type: "utf8" },
       { name: "tensor", type: "utf8" },
       { name: "part", type: "utf8" },
@@ -107,9 +108,9 @@ export const artifactKinds = {
     ),
   },
   similarity: {
-    version: 1,
+    version: 2,
     fields: fields(
-      { name: "step", type: "utf8" },
+      { name: "block", type: "utf8" },
       { name: "site", type: "utf8" },
       { name: "measure", type: "utf8" },
       { name: "first", type: "utf8" },
@@ -119,9 +120,9 @@ export const artifactKinds = {
   },
   // At version 1 this kind was called "errors".
   damage: {
-    version: 2,
+    version: 3,
     fields: fields(
-      { name: "step", type: "utf8" },
+      { name: "block", type: "utf8" },
       { name: "site", type: "utf8" },
       { name: "tensor", type: "utf8" },
       { name: "language", type: "utf8" },
@@ -132,7 +133,7 @@ export const artifactKinds = {
     ),
   },
   mixes: {
-    version: 1,
+    version: 2,
     fields: fields(
       { name: "mix", type: "utf8" },
       { name: "round", type: "int32" },

@@ -111,7 +111,7 @@ async function moveToFree(temporary: string, path: string): Promise<void> {
   await rm(temporary);
 }
 
-/** Gives a finished temporary file its name, in one step. */
+/** Gives a finished temporary file its name, in one block. */
 export async function commitTemporary(temporary: string, path: string, force: boolean | undefined): Promise<void> {
   try {
     // the path may have been taken since it was first checked

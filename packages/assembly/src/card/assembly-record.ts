@@ -5,7 +5,7 @@ import { BadDataError } from "@mbs/contracts";
 import { readModelRecord, recordFile } from "@mbs/models";
 import type { CardSource, Model, ModelRecord, RecordedLayers, RotationRecord, TrimmingRecord } from "@mbs/models";
 import type { FormattedModel } from "../format.ts";
-import type { LayerSpool } from "../layers/layer-spool.ts";
+import type { ScratchLayers } from "../layers/scratch-layers.ts";
 
 /** What a model and its compressed form take up. Bytes are those of tensors, without headers and tokenizer. */
 interface ModelSizes {
@@ -121,7 +121,7 @@ export function makeRecord(
     weightFiles,
     types,
   }: Required<Pick<AssemblyRecord, "source" | "format" | "sizes" | "files" | "weightFiles">> & Pick<FormattedModel, "types">,
-  { origins, summaries }: LayerSpool,
+  { origins, summaries }: ScratchLayers,
 ): AssemblyRecord {
   const { address, notes, rotation, vocabularySize: kept } = model;
   const trimming = model.trimming && { ...model.trimming, kept };

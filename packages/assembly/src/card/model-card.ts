@@ -108,15 +108,15 @@ function introduction(facts: CardFacts): string {
 const optionText = (value: unknown): string =>
   String(typeof value === "number" && !Number.isInteger(value) ? Number(value.toPrecision(4)) : value);
 
-const isOfVocabulary = ({ options }: RecordedLayers): boolean => options["vocabulary"] !== undefined;
+const isOfEmbeddings = ({ options }: RecordedLayers): boolean => options["embeddings"] !== undefined;
 
 /** A row a method; which weights it is of, where embedding and head were compressed apart from the blocks. */
 function methods({ record: { layers } }: CardFacts): string {
-  const isApart = layers.some(isOfVocabulary) && !layers.every(isOfVocabulary);
+  const isApart = layers.some(isOfEmbeddings) && !layers.every(isOfEmbeddings);
   const rows = layers.map((own) => {
     const settings = Object.entries(own.options).sort(([a], [b]) => (a < b ? -1 : 1));
     const text = settings.map(([name, value]) => `${name} ${optionText(value)}`).join(", ");
-    return [...(isApart ? [isOfVocabulary(own) ? "embedding and head" : "blocks"] : []), own.solver, own.order, text];
+    return [...(isApart ? [isOfEmbeddings(own) ? "embedding and head" : "blocks"] : []), own.solver, own.order, text];
   });
   const different = new Map(rows.map((row) => [JSON.stringify(row), row]));
   return table([...(isApart ? ["weights"] : []), "solver", "column order", "options"], [...different.values()]);

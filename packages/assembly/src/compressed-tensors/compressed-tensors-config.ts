@@ -1,6 +1,6 @@
 import { configOf } from "@mbs/models";
 import type { ArchitectureModel, OutputFile, TensorInfo, WeightDtype } from "@mbs/models";
-import type { LayerSpool } from "../layers/layer-spool.ts";
+import type { ScratchLayers } from "../layers/scratch-layers.ts";
 import { gridClasses } from "../layers/grid-classes.ts";
 import type { QuantisedLayer } from "../layers/quantised-layer.ts";
 import { denseLinears, moduleOf, modulePattern } from "../safetensors/module-names.ts";
@@ -72,7 +72,7 @@ export const packedConfig = (groups: readonly ConfigGroup[], ignore: readonly st
 const keepsTwo = (nibble: number): boolean => (nibble & 1) + ((nibble >> 1) & 1) + ((nibble >> 2) & 1) + (nibble >> 3) <= 2;
 
 /** Whether of every 4 neighbours in a row at most 2 are kept, which kernels for 2:4 rely on. */
-function isTwoOfFour(layers: LayerSpool, tensor: string): boolean {
+function isTwoOfFour(layers: ScratchLayers, tensor: string): boolean {
   const mask = layers.readPart(tensor, "mask");
   if (mask === undefined || mask.columns % 4 !== 0) return false;
   return mask.data.every((byte) => keepsTwo(byte & 15) && keepsTwo(byte >> 4));
@@ -84,7 +84,11 @@ const count = ({ shape }: TensorInfo): number => shape.reduce((product, side) =>
  * config.json of a pruned model. Programs read the weights as dense ones; `sparsity_config` says how many are zero and
  * whether in a pattern.
  */
-export function sparseConfig(model: ArchitectureModel, layers: LayerSpool, dtype: WeightDtype | undefined): Promise<OutputFile> {
+export function sparseConfig(
+  model: ArchitectureModel,
+  layers: ScratchLayers,
+  dtype: WeightDtype | undefined,
+): Promise<OutputFile> {
   const tensors = [...layers.summaries.keys()];
   const zeros = [...layers.summaries].reduce(
     (sum, [tensor, { sparsity }]) => sum + sparsity * count(model.checkpoint.info(tensor)),

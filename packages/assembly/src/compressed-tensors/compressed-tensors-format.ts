@@ -8,7 +8,7 @@ import type { Format } from "../format.ts";
 import { refuseLayer } from "../layers/layer-grid.ts";
 import { quantisedParts, readQuantisedLayer } from "../layers/quantised-layer.ts";
 import type { QuantisedLayer } from "../layers/quantised-layer.ts";
-import { packedHead, packVocabulary, untiedKeys, withVocabulary } from "../layers/left-vocabulary.ts";
+import { packedHead, packEmbeddings, untiedKeys, withEmbeddings } from "../layers/left-embeddings.ts";
 import { siteWeights, transposedTensors } from "../layers/site-weights.ts";
 import { requireCodesToUntie, untyingOptions } from "../layers/untied-head.ts";
 import { moduleOf, prefixedName } from "../safetensors/module-names.ts";
@@ -89,10 +89,10 @@ export const compressedTensorsFormat: Format = {
   },
   options,
   parts: quantisedParts,
-  checkPlan(model, { grids, vocabulary, zeroPoints = "middle" }, raw) {
+  checkPlan(model, { grids, embeddings, zeroPoints = "middle" }, raw) {
     const { configGroups, untieHead } = parseOptions(options, raw, `assemble --format ${name}`);
     requireCodesToUntie(untieHead, grids.length > 0);
-    const packed = [...grids, ...packedHead(model, vocabulary, name, untieHead)];
+    const packed = [...grids, ...packedHead(model, embeddings, name, untieHead)];
     const transposed = model.kind === "graph" ? new Set<string>() : transposedTensors(model);
     for (const grid of packed) {
       checkPackedGrid(grid, transposed.has(grid.tensor));
@@ -109,8 +109,8 @@ export const compressedTensorsFormat: Format = {
       untieHead,
       [...given.summaries.values()].some(({ bits }) => bits !== undefined),
     );
-    const vocabulary = packVocabulary(source, given, { format: name, untieHead, warn: context.warn });
-    const { model, layers } = vocabulary;
+    const embeddings = packEmbeddings(source, given, { format: name, untieHead, warn: context.warn });
+    const { model, layers } = embeddings;
     const summaries = [...layers.summaries.values()];
     if (summaries.every(({ bits }) => bits === undefined)) {
       checkExperts(model, new Set(), true);
@@ -146,7 +146,7 @@ export const compressedTensorsFormat: Format = {
       context.warn("transformers 5.24 reads asymmetric compressed-tensors only with CompressedTensorsConfig(dequantize=True)");
     }
     // beside a head of its own, programs take names without the language model's prefix for those of another model
-    const nameOf = (tensor: string): string => (vocabulary.ownHead === undefined ? tensor : prefixedName(model, tensor));
+    const nameOf = (tensor: string): string => (embeddings.ownHead === undefined ? tensor : prefixedName(model, tensor));
     const replacements = new Map(
       quantised.map((layer) => [
         layer.tensor,
@@ -156,7 +156,7 @@ export const compressedTensorsFormat: Format = {
     const groups = several ? groupsByGrid(quantised, name) : [groupOfAll(grid)];
     const quantisation = packedConfig(groups, ignoredLayers(model, packed));
     const weights = replacedWeights(model, layers, replacements, dtype, nameOf);
-    const config = await configOf(model, { dtype, quantisation, more: untiedKeys(vocabulary) });
-    return withVocabulary({ ...weights, files: [...weights.files, config] }, vocabulary, context.warn);
+    const config = await configOf(model, { dtype, quantisation, more: untiedKeys(embeddings) });
+    return withEmbeddings({ ...weights, files: [...weights.files, config] }, embeddings, context.warn);
   },
 };

@@ -1,36 +1,36 @@
 import { InternalError, parseOptions } from "@mbs/contracts";
 import type { OptionTable } from "@mbs/contracts";
-import { allocatedTypes, blockTypeNamed, bytesIn, mixtureNamed, roundsNothing, typeMixtures, writeGguf } from "@mbs/gguf";
-import type { BlockType, GgufField, TypeMixture } from "@mbs/gguf";
+import { allocatedTypes, blockTypeNamed, bytesIn, typeMixNamed, roundsNothing, typeMixes, writeGguf } from "@mbs/gguf";
+import type { BlockType, GgufField, TypeMix } from "@mbs/gguf";
 import { ggufFile, ggufTypes, planGguf, readCardSource, requireFiniteWeights, requireGgufModel } from "@mbs/models";
 import type { ArchitectureModel, GgufPlan } from "@mbs/models";
 import { codeBits } from "@mbs/numbers";
 import { isRoundedAgain } from "../card/storage-counts.ts";
 import type { Format } from "../format.ts";
-import type { LayerSpool } from "../layers/layer-spool.ts";
+import type { ScratchLayers } from "../layers/scratch-layers.ts";
 import { tensorBytes } from "./tensor-rows.ts";
 import { fallbackLine, groupsByType, typeLine } from "./type-report.ts";
 
 const options = {
   type: {
     kind: "choice",
-    choices: [...typeMixtures.keys()],
+    choices: [...typeMixes.keys()],
     default: "Q4_K_M",
     description:
-      "types of the tensors, by the names that llama-quantize has for its mixtures; the digit is about the bits of a weight",
+      "types of the tensors, by the names that llama-quantize has for its type mixes; the digit is about the bits of a weight",
   },
 } as const satisfies OptionTable;
 
 /** Of the way in which blocks are stored, since llama.cpp changed it twice. */
 const quantisationVersion = 2;
 
-const chosenMixture = (raw: unknown): TypeMixture => mixtureNamed(parseOptions(options, raw, "assemble --format gguf").type);
+const chosenTypeMix = (raw: unknown): TypeMix => typeMixNamed(parseOptions(options, raw, "assemble --format gguf").type);
 
 /** What the file says of the model's origin, by names after "general.". */
 async function generalFields(
   model: ArchitectureModel,
   name: string,
-  { fileType, base }: TypeMixture,
+  { fileType, base }: TypeMix,
 ): Promise<Map<string, GgufField>> {
   const { license } = await readCardSource(model);
   const isQuantised = !/^B?F(16|32)$/.test(base);
@@ -43,7 +43,7 @@ async function generalFields(
 }
 
 /** Bytes of the tensors that layers change, by their share of tensors that hold those of all experts. */
-function changedBytes({ tensors }: GgufPlan, types: ReadonlyMap<string, BlockType>, { summaries }: LayerSpool): number {
+function changedBytes({ tensors }: GgufPlan, types: ReadonlyMap<string, BlockType>, { summaries }: ScratchLayers): number {
   return tensors.reduce((total, { name, shape, sources }) => {
     const type = types.get(name);
     const changed = sources.filter((source) => summaries.has(source)).length;
@@ -52,7 +52,7 @@ function changedBytes({ tensors }: GgufPlan, types: ReadonlyMap<string, BlockTyp
 }
 
 /** The types of tensors whose layers hold blocks, by name: a solver has rounded them to these with what it knows. */
-function typesOfLayers({ tensors }: GgufPlan, layers: LayerSpool): ReadonlyMap<string, BlockType> {
+function typesOfLayers({ tensors }: GgufPlan, layers: ScratchLayers): ReadonlyMap<string, BlockType> {
   return new Map(
     tensors.flatMap(({ name, sources }) => {
       const grids = new Set(sources.map((source) => layers.summaries.get(source)?.grid));
@@ -70,7 +70,7 @@ function typesOfLayers({ tensors }: GgufPlan, layers: LayerSpool): ReadonlyMap<s
 async function typesOfNonfinite(
   model: ArchitectureModel,
   { tensors }: GgufPlan,
-  layers: LayerSpool,
+  layers: ScratchLayers,
 ): Promise<ReadonlyMap<string, BlockType>> {
   const { checkpoint } = model;
   if (!checkpoint.allowNonfinite) return new Map();
@@ -88,7 +88,7 @@ async function typesOfNonfinite(
 }
 
 /** Whether an allocation chose the types of layers. */
-const hasAllocatedTypes = ({ origins, summaries }: LayerSpool): boolean =>
+const hasAllocatedTypes = ({ origins, summaries }: ScratchLayers): boolean =>
   origins.some(({ options }) => options["allocation"] !== undefined) &&
   [...summaries.values()].some(({ grid }) => grid !== undefined);
 
@@ -100,28 +100,28 @@ export const ggufFormat: Format = {
   name: "gguf",
   encoderDecoders: false,
   holds(raw) {
-    const { name: mixture } = chosenMixture(raw);
-    const blocks = { kind: "blocks", types: allocatedTypes, mixture } as const;
+    const { name: typeMix } = chosenTypeMix(raw);
+    const blocks = { kind: "blocks", types: allocatedTypes, typeMix } as const;
     // rounded again to the types of the file, unless these round nothing
     const groups = { kind: "groups", bits: codeBits, zeroPoints: "any", sameBits: hasNoBits } as const;
-    return roundsNothing(mixture) ? [groups, blocks] : [blocks, groups];
+    return roundsNothing(typeMix) ? [groups, blocks] : [blocks, groups];
   },
   withoutLayers: true,
   isOneFile: true,
   options,
   parts: ["blocks"],
   checkPlan(model, _planned, raw) {
-    chosenMixture(raw);
+    chosenTypeMix(raw);
     if (model.kind === "architecture") requireGgufModel(model);
   },
   async plan(model, layers, raw, { name, warn, note }) {
-    const mixture = chosenMixture(raw);
-    const plan = await planGguf(model, await generalFields(model, name, mixture));
+    const typeMix = chosenTypeMix(raw);
+    const plan = await planGguf(model, await generalFields(model, name, typeMix));
     for (const remark of plan.notes) warn(remark);
-    const ofMixture = ggufTypes(plan, mixture);
+    const ofMix = ggufTypes(plan, typeMix);
     const ofLayers = typesOfLayers(plan, layers);
     const ofNonfinite = await typesOfNonfinite(model, plan, layers);
-    const types = new Map([...ofMixture, ...ofLayers, ...ofNonfinite]);
+    const types = new Map([...ofMix, ...ofLayers, ...ofNonfinite]);
     const typeOf = (name: string): BlockType => {
       const type = types.get(name);
       if (type === undefined) throw new InternalError(`GGUF: tensor ${name} has no type`, { tensor: name });
@@ -129,21 +129,21 @@ export const ggufFormat: Format = {
     };
     const line = typeLine(plan.tensors, types);
     const isAllocated = hasAllocatedTypes(layers);
-    const others = new Map([...ofLayers].filter(([name, type]) => !isAllocated && ofMixture.get(name) !== type));
-    note?.(`${isAllocated ? "allocated" : `--type ${mixture.name}`}: ${line}`);
+    const others = new Map([...ofLayers].filter(([name, type]) => !isAllocated && ofMix.get(name) !== type));
+    note?.(`${isAllocated ? "allocated" : `--type ${typeMix.name}`}: ${line}`);
     if (others.size > 0) {
       warn(`layers hold blocks of other types, which are written as they are: ${groupsByType([...others.keys()], others)}`);
     }
     // what layers say differs from the rule is no matter of the rule
     const ruled = plan.tensors.filter(({ name }) => !others.has(name) && !ofNonfinite.has(name));
-    const fallbacks = fallbackLine(ruled, types, mixture.base);
+    const fallbacks = fallbackLine(ruled, types, typeMix.base);
     if (fallbacks !== undefined) warn(fallbacks);
     const again = plan.tensors.filter(({ name, sources }) =>
       sources.some((source) => isRoundedAgain(layers.summaries.get(source), typeOf(name).name)),
     ).length;
     if (again > 0) {
       warn(
-        `${again} matrices have codes of other grids and are rounded again to these types; compress with --mixture ${mixture.name} instead of bits, which a recipe does by itself, to round once`,
+        `${again} matrices have codes of other grids and are rounded again to these types; compress with --type-mix ${typeMix.name} instead of bits, which a recipe does by itself, to round once`,
       );
     }
     const planned = new Map(plan.tensors.map((tensor) => [tensor.name, tensor]));

@@ -3,7 +3,7 @@ import { encodeValues } from "@mbs/gguf";
 import type { BlockType } from "@mbs/gguf";
 import { transpose } from "@mbs/models";
 import type { ArchitectureModel, PlannedGgufTensor } from "@mbs/models";
-import type { LayerSpool } from "../layers/layer-spool.ts";
+import type { ScratchLayers } from "../layers/scratch-layers.ts";
 import { writtenPieces } from "../layers/written-pieces.ts";
 
 /** Values that are encoded at a time. */
@@ -15,7 +15,7 @@ const floatsOf = (bytes: Uint8Array): Float32Array =>
     : new Float32Array(bytes.slice().buffer);
 
 /** A tensor of the checkpoint, a layer's where one changes it, in memory. */
-async function wholeTensor(model: ArchitectureModel, layers: LayerSpool, tensor: string): Promise<Float32Array> {
+async function wholeTensor(model: ArchitectureModel, layers: ScratchLayers, tensor: string): Promise<Float32Array> {
   const info = model.checkpoint.info(tensor);
   const values = new Float32Array(info.shape.reduce((product, side) => product * side, 1));
   let done = 0;
@@ -40,7 +40,7 @@ function inOrder<Values extends Float32Array | Uint8Array>(values: Values, rows:
 /** The values of a source in the order of the file, in pieces of any length. */
 async function* sourceValues(
   model: ArchitectureModel,
-  layers: LayerSpool,
+  layers: ScratchLayers,
   { rows, transposed }: PlannedGgufTensor,
   source: string,
 ): AsyncGenerator<Float32Array> {
@@ -72,7 +72,7 @@ async function* wholeRows(pieces: AsyncIterable<Float32Array>, columns: number):
 }
 
 /** The blocks of a layer that holds its own ones of this type; undefined where there are none, and values are rounded. */
-function ownBlocks(layers: LayerSpool, source: string, { name }: BlockType): Uint8Array | undefined {
+function ownBlocks(layers: ScratchLayers, source: string, { name }: BlockType): Uint8Array | undefined {
   return layers.summaries.get(source)?.grid === name ? layers.readPart(source, "blocks")?.data : undefined;
 }
 
@@ -89,7 +89,7 @@ function encoded(type: BlockType, rows: Float32Array, tensor: string): Uint8Arra
 /** The bytes of a tensor of a GGUF file, a few rows at a time. */
 export async function* tensorBytes(
   model: ArchitectureModel,
-  layers: LayerSpool,
+  layers: ScratchLayers,
   tensor: PlannedGgufTensor,
   type: BlockType,
 ): AsyncGenerator<Uint8Array> {

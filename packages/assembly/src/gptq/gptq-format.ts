@@ -5,7 +5,7 @@ import type { Format } from "../format.ts";
 import { gridClasses } from "../layers/grid-classes.ts";
 import { refuseLayer, refuseWithoutCodes } from "../layers/layer-grid.ts";
 import { quantisedParts, readQuantisedLayer } from "../layers/quantised-layer.ts";
-import { packedHead, packVocabulary, untiedKeys, withVocabulary } from "../layers/left-vocabulary.ts";
+import { packedHead, packEmbeddings, untiedKeys, withEmbeddings } from "../layers/left-embeddings.ts";
 import { firstWeight } from "../layers/site-weights.ts";
 import { untyingOptions } from "../layers/untied-head.ts";
 import { denseLinears, moduleOf, prefixedName, unchangedWeights } from "../safetensors/module-names.ts";
@@ -42,11 +42,11 @@ const createGptqFormat = (name: string, version: GptqVersion): Format => ({
   holds: () => [{ kind: "groups", bits: bitsHeld, zeroPoints: version === 1 ? "from-one" : "any" }],
   options,
   parts: quantisedParts,
-  checkPlan(model, { solver, grids, vocabulary, zeroPoints }, raw) {
+  checkPlan(model, { solver, grids, embeddings, zeroPoints }, raw) {
     const { untieHead } = parseOptions(options, raw, `assemble --format ${name}`);
     if (grids.length === 0) refuseWithoutCodes(firstWeight(model), solver, "GPTQ");
     checkGptqExperts(grids.map(({ tensor }) => tensor));
-    for (const grid of [...grids, ...packedHead(model, vocabulary, name, untieHead)]) {
+    for (const grid of [...grids, ...packedHead(model, embeddings, name, untieHead)]) {
       checkGptqGrid(grid);
       if (version === 1 && zeroPoints === "any") refuseZero(grid);
       moduleOf(grid.tensor, "GPTQ");
@@ -58,8 +58,8 @@ const createGptqFormat = (name: string, version: GptqVersion): Format => ({
     // before the head: it cannot help layers that the format does not hold
     for (const [tensor, { solver }] of given.summaries)
       if (!given.has(tensor, "codes")) refuseWithoutCodes(tensor, solver, "GPTQ");
-    const vocabulary = packVocabulary(source, given, { format: name, untieHead, warn });
-    const { model, layers } = vocabulary;
+    const embeddings = packEmbeddings(source, given, { format: name, untieHead, warn });
+    const { model, layers } = embeddings;
     checkGptqExperts(layers.summaries.keys());
     const quantised = [...layers.summaries.keys()].map((tensor) => readQuantisedLayer(layers, tensor, "GPTQ"));
     for (const layer of quantised) checkGptqLayer(layer, version);
@@ -87,9 +87,9 @@ const createGptqFormat = (name: string, version: GptqVersion): Format => ({
       ...(hasHead && { head }),
     });
     const weights = replacedWeights(model, layers, replacements, dtype, nameOf);
-    const more = untiedKeys(vocabulary);
+    const more = untiedKeys(embeddings);
     const configs = [await configOf(model, { dtype, quantisation: config, more }), jsonFile("quantize_config.json", config)];
-    return withVocabulary({ ...weights, files: [...weights.files, ...configs] }, vocabulary, warn);
+    return withEmbeddings({ ...weights, files: [...weights.files, ...configs] }, embeddings, warn);
   },
 });
 

@@ -3,7 +3,7 @@ import { roundTo } from "@mbs/numbers";
 import type { WeightDtype } from "@mbs/numbers";
 import { refuseLayer, refuseWithoutCodes } from "./layer-grid.ts";
 import type { LayerGrid } from "./layer-grid.ts";
-import type { LayerPart, LayerSpool } from "./layer-spool.ts";
+import type { LayerPart, ScratchLayers } from "./scratch-layers.ts";
 
 /** What `readQuantisedLayer` reads of a layer. */
 export const quantisedParts: readonly LayerPart[] = ["mask", "codes", "scales", "zeros", "groups"];
@@ -34,7 +34,7 @@ export function requireScales(layer: QuantisedLayer, dtype: WeightDtype, remedy 
 }
 
 /** The bytes of a part that a layer with codes has: its parts were checked when it was read. */
-function readPart(layers: LayerSpool, tensor: string, part: LayerPart): Uint8Array {
+function readPart(layers: ScratchLayers, tensor: string, part: LayerPart): Uint8Array {
   const found = layers.readPart(tensor, part);
   if (found === undefined) throw new InternalError(`layer ${tensor} has codes and no ${part}`, { tensor, part });
   return found.data;
@@ -59,7 +59,7 @@ function maskCodes(codes: Uint8Array, mask: Uint8Array, layer: Omit<QuantisedLay
  *
  * @throws {FailedPreconditionError} where the layer has no codes: it was pruned, or left as it was
  */
-export function readQuantisedLayer(layers: LayerSpool, tensor: string, format: string): QuantisedLayer {
+export function readQuantisedLayer(layers: ScratchLayers, tensor: string, format: string): QuantisedLayer {
   const { bits, groupSize, solver } = layers.summaries.get(tensor) ?? {};
   if (bits === undefined || groupSize === undefined || !layers.has(tensor, "codes")) {
     refuseWithoutCodes(tensor, solver ?? "its solver", format);

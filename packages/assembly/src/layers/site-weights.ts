@@ -1,14 +1,14 @@
 import type { ArchitectureModel, Model, SiteTensor } from "@mbs/models";
 
-/** All weights of steps that solvers can change, in order. */
+/** All weights of blocks that solvers can change, in order. */
 export const siteWeights = (model: Model): readonly SiteTensor[] =>
-  model.steps.flatMap(({ sites }) => sites.flatMap(({ weights }) => weights));
+  model.blocks.flatMap(({ sites }) => sites.flatMap(({ weights }) => weights));
 
 /** Embedding and head, where solvers can change them. */
-export const vocabularyWeights = ({ vocabulary }: Model): readonly SiteTensor[] =>
-  vocabulary?.sites.flatMap(({ weights }) => weights) ?? [];
+export const embeddingsWeights = ({ embeddings }: Model): readonly SiteTensor[] =>
+  embeddings?.sites.flatMap(({ weights }) => weights) ?? [];
 
-/** The first weight of a step, to name in a message; every model has one. */
+/** The first weight of a block, to name in a message; every model has one. */
 export const firstWeight = (model: Model): string => siteWeights(model)[0]?.tensor ?? model.path;
 
 /** Linear weights that the checkpoint has as [columns, rows]. */

@@ -1,15 +1,15 @@
 import { embeddingSite, headSite } from "@mbs/artifacts";
 import { at, FailedPreconditionError, InternalError, type OptionTable } from "@mbs/contracts";
 import type { ArchitectureModel, Checkpoint, Model, TensorInfo } from "@mbs/models";
-import { viewOf } from "./layer-spool.ts";
-import type { LayerSpool } from "./layer-spool.ts";
+import { viewOf } from "./scratch-layers.ts";
+import type { ScratchLayers } from "./scratch-layers.ts";
 
 /** Of the formats of packed linear layers. */
 export const untyingOptions = {
   untieHead: {
     kind: "flag",
     description:
-      "write a head that is the embedding as a tensor of its own, packed, with the codes of --vocabulary; the embedding stays as in the source",
+      "write a head that is the embedding as a tensor of its own, packed, with the codes of --embeddings; the embedding stays as in the source",
     default: false,
   },
 } as const satisfies OptionTable;
@@ -29,9 +29,9 @@ export function requireCodesToUntie(untieHead: boolean, haveCodes: boolean): voi
  * @throws {FailedPreconditionError} where the model has a head of its own, or none that is rounded
  */
 export function untiedName(model: Model, isRounded: boolean): string {
-  if (model.kind === "graph" || model.vocabulary === undefined) return refuse(`${model.path} has no head to untie; leave it out`);
-  if (!model.vocabulary.isTied) return refuse("the head is a tensor of its own already; leave it out");
-  if (!isRounded) return refuse("the head that it would write is not rounded; compress with --vocabulary, or leave it out");
+  if (model.kind === "graph" || model.embeddings === undefined) return refuse(`${model.path} has no head to untie; leave it out`);
+  if (!model.embeddings.isTied) return refuse("the head is a tensor of its own already; leave it out");
+  if (!isRounded) return refuse("the head that it would write is not rounded; compress with --embeddings, or leave it out");
   const { ownHead } = model.layout;
   if (ownHead === undefined) throw new InternalError(`${model.path}: no name for a head of its own`);
   return ownHead;
@@ -66,20 +66,20 @@ function withCopy(checkpoint: Checkpoint, embedding: string, name: string): Chec
  *
  * @throws {FailedPreconditionError} as untiedName
  */
-export function untied(model: ArchitectureModel, layers: LayerSpool): { model: ArchitectureModel; layers: LayerSpool } {
+export function untied(model: ArchitectureModel, layers: ScratchLayers): { model: ArchitectureModel; layers: ScratchLayers } {
   const { embedding } = model.layout;
   const head = untiedName(model, layers.summaries.has(embedding));
-  const { vocabulary } = model;
+  const { embeddings } = model;
   return {
     model: {
       ...model,
       layout: { ...model.layout, head },
       checkpoint: withCopy(model.checkpoint, embedding, head),
-      ...(vocabulary && {
-        vocabulary: {
-          ...vocabulary,
+      ...(embeddings && {
+        embeddings: {
+          ...embeddings,
           isTied: false,
-          sites: vocabulary.sites.flatMap(({ width, weights }) =>
+          sites: embeddings.sites.flatMap(({ width, weights }) =>
             [headSite, embeddingSite].map((name) => ({
               name,
               width,

@@ -2,7 +2,7 @@ import { at, FailedPreconditionError } from "@mbs/contracts";
 import { storedPieces } from "@mbs/models";
 import type { Model, WeightDtype } from "@mbs/models";
 import { decodeWeights, encodeWeights } from "@mbs/numbers";
-import type { LayerSpool } from "./layer-spool.ts";
+import type { ScratchLayers } from "./scratch-layers.ts";
 
 /** @throws {FailedPreconditionError} where rounding has made a number infinite */
 function checkRange(values: Float32Array, rounded: Float32Array, tensor: string, dtype: WeightDtype): void {
@@ -27,7 +27,7 @@ function checkRange(values: Float32Array, rounded: Float32Array, tensor: string,
  */
 export async function* writtenPieces(
   model: Model,
-  layers: LayerSpool,
+  layers: ScratchLayers,
   { name, bytes }: { readonly name: string; readonly bytes: number },
   dtype?: WeightDtype,
 ): AsyncGenerator<Uint8Array> {

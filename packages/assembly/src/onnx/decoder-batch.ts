@@ -8,7 +8,7 @@ import type { GraphBuilder } from "@mbs/onnx";
 export type Size = number | "B" | "T" | "S";
 
 /**
- * What all steps of a decoder read of its batch: B texts, of which T tokens each come in now, behind past ones; S = past
+ * What all blocks of a decoder read of its batch: B texts, of which T tokens each come in now, behind past ones; S = past
  * + T. Values are added to the graph when first asked for, and once.
  */
 export class DecoderBatch {
@@ -114,7 +114,7 @@ export class DecoderBatch {
     });
   }
 
-  /** A value that `key` alone decides on: the same for all steps. */
+  /** A value that `key` alone decides on: the same for all blocks. */
   once(key: unknown, make: () => string): string {
     const known = this.#made.get(key);
     if (known !== undefined) return known;

@@ -1,7 +1,7 @@
 import { InternalError } from "@mbs/contracts";
 import type { ArchitectureModel, LinearLayer, RowGraph } from "@mbs/models";
 import { GraphBuilder } from "@mbs/onnx";
-import type { LayerSpool } from "../layers/layer-spool.ts";
+import type { ScratchLayers } from "../layers/scratch-layers.ts";
 import { transposedTensors } from "../layers/site-weights.ts";
 import { DecoderBatch } from "./decoder-batch.ts";
 import { createDecoderSequence } from "./decoder-sequence.ts";
@@ -56,12 +56,12 @@ interface DecoderGraph {
  * Builds the graph of a whole decoder with a cache of keys and values, and reserves its weights in the weight files.
  *
  * Inputs: input_ids [B, T], attention_mask [B, S], position_ids [B, T] where the architecture has positions of its own,
- * past_key_values.N.key and .value [B, kvHeads, S - T, headSize]. Outputs: logits [B, T, vocabulary] and
+ * past_key_values.N.key and .value [B, kvHeads, S - T, headSize]. Outputs: logits [B, T, embeddings] and
  * present.N.key and .value [B, kvHeads, S, headSize].
  */
 export function buildDecoderGraph(
   model: ArchitectureModel,
-  layers: LayerSpool,
+  layers: ScratchLayers,
   files: WeightFiles,
   { embeddings, ...options }: DecoderOptions,
 ): DecoderGraph {
@@ -78,9 +78,9 @@ export function buildDecoderGraph(
   const embedded = embedding.gather(graph.node("Reshape", [batch.tokens, flat]));
   const positions = (): string => graph.node("Reshape", [batch.positions(), flat]);
   let states = layout.buildEmbed({ ...rowsWith(layout.embedRoles), positions }, embedded);
-  for (const index of layout.steps.keys()) {
-    const sequence = createDecoderSequence(batch, rowsWith(layout.stepRoles(index)), index);
-    states = layout.buildStep(sequence, states, index).states;
+  for (const index of layout.blocks.keys()) {
+    const sequence = createDecoderSequence(batch, rowsWith(layout.blockRoles(index)), index);
+    states = layout.buildBlock(sequence, states, index).states;
   }
   const rows = rowsWith(layout.headRoles);
   const head = layout.head === layout.embedding ? embedding : addTable(layout.head);

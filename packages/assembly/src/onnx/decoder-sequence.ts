@@ -4,17 +4,17 @@ import type { Attention, RowGraph, SequenceGraph } from "@mbs/models";
 import { floatTensor } from "@mbs/onnx";
 import type { DecoderBatch, Size } from "./decoder-batch.ts";
 
-/** A step of a decoder whose keys and values come out, and in again before those of the next tokens. */
-export function createDecoderSequence(batch: DecoderBatch, rows: RowGraph, step: number): SequenceGraph {
+/** A block of a decoder whose keys and values come out, and in again before those of the next tokens. */
+export function createDecoderSequence(batch: DecoderBatch, rows: RowGraph, block: number): SequenceGraph {
   const { graph } = batch;
   const times = (a: string, b: string): string => graph.node("Mul", [a, b]);
 
   /** What came before joined with what comes now, [B, kvHeads, S, headSize]. */
   const withPast = (name: "key" | "value", value: string, { kvHeads, headSize }: Attention): string => {
     const dims = (length: string) => ["batch_size", kvHeads, length, headSize];
-    const past = graph.input(`past_key_values.${step}.${name}`, "float32", dims("past_sequence_length"));
+    const past = graph.input(`past_key_values.${block}.${name}`, "float32", dims("past_sequence_length"));
     const all = graph.node("Concat", [past, value], { attributes: { axis: 2 } });
-    graph.output(`present.${step}.${name}`, all, "float32", dims("total_sequence_length"));
+    graph.output(`present.${block}.${name}`, all, "float32", dims("total_sequence_length"));
     return all;
   };
 
@@ -40,7 +40,7 @@ export function createDecoderSequence(batch: DecoderBatch, rows: RowGraph, step:
   return {
     ...rows,
     otherStates(stream) {
-      throw new InternalError(`step ${step} reads stream ${stream}, which an exported decoder does not have`, { stream });
+      throw new InternalError(`block ${block} reads stream ${stream}, which an exported decoder does not have`, { stream });
     },
     splitHeads(value, heads, headSize) {
       const split = graph.node("Reshape", [value, batch.shape("B", "T", heads, headSize)]);

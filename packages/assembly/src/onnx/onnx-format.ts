@@ -4,7 +4,7 @@ import { editedConfig, hasFile, isInTransformersJs, jsonFile, requireFiniteWeigh
 import type { Model, OutputFile } from "@mbs/models";
 import { elementTypeNumbers } from "@mbs/onnx";
 import type { Format, FormattedModel } from "../format.ts";
-import type { LayerSpool } from "../layers/layer-spool.ts";
+import type { ScratchLayers } from "../layers/scratch-layers.ts";
 import { quantisedParts } from "../layers/quantised-layer.ts";
 import { buildDecoderGraph } from "./decoder-graph.ts";
 import { checkGraph, rewriteGraph } from "./rewritten-graph.ts";
@@ -75,7 +75,7 @@ interface ModelFile {
   readonly dtype: "q4" | "fp32";
 }
 
-const modelFile = (layers: LayerSpool): ModelFile => {
+const modelFile = (layers: ScratchLayers): ModelFile => {
   const quantised = [...layers.summaries.keys()].some((tensor) => layers.has(tensor, "codes"));
   return quantised ? { file: "model_q4.onnx", dtype: "q4" } : { file: "model.onnx", dtype: "fp32" };
 };
@@ -119,7 +119,7 @@ export const onnxFormat: Format = {
   holds: () => [{ kind: "groups", bits: [2, 3, 4, 8], zeroPoints: "any" }],
   options,
   parts: quantisedParts,
-  checkPlan(model, { grids, vocabulary }, raw) {
+  checkPlan(model, { grids, embeddings }, raw) {
     const chosen = parseOptions(options, raw, "assemble --format onnx");
     if (model.kind === "graph") {
       refuseEmbeddings(chosen.embeddings);
@@ -130,8 +130,8 @@ export const onnxFormat: Format = {
       );
     }
     for (const grid of grids) planGrid(grid);
-    for (const grid of vocabulary) planTable(grid);
-    if (vocabulary.length > 0) refuseTwoRoundings(chosen.embeddings);
+    for (const grid of embeddings) planTable(grid);
+    if (embeddings.length > 0) refuseTwoRoundings(chosen.embeddings);
   },
   plan(model, layers, raw, { warn }) {
     const warning = transformersJsWarning(model.architecture);

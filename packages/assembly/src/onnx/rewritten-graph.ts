@@ -2,7 +2,7 @@ import { FailedPreconditionError, InternalError } from "@mbs/contracts";
 import type { GraphModel, LinearWeight } from "@mbs/models";
 import { changedGraph, elementTypeNumbers, elementTypeOf, GraphBuilder, isHalf } from "@mbs/onnx";
 import type { GraphChange, GraphNode } from "@mbs/onnx";
-import type { LayerSpool } from "../layers/layer-spool.ts";
+import type { ScratchLayers } from "../layers/scratch-layers.ts";
 import { writtenPieces } from "../layers/written-pieces.ts";
 import type { WeightFiles } from "./weights/weight-files.ts";
 import { WeightStore } from "./weights/weight-store.ts";
@@ -60,7 +60,7 @@ function replaceProduct(graph: GraphBuilder, store: WeightStore, weight: LinearW
  */
 export function rewriteGraph(
   model: GraphModel,
-  layers: LayerSpool,
+  layers: ScratchLayers,
   files: WeightFiles,
   options: WeightStoreOptions,
 ): RewrittenGraph {
@@ -72,7 +72,7 @@ export function rewriteGraph(
   );
   const builder = new GraphBuilder(model.architecture, "mbs:");
   const store = new WeightStore(builder, files, model, layers, options);
-  const quantised = outline.steps
+  const quantised = outline.blocks
     .flatMap(({ sites }) => sites.flatMap(({ weights }) => weights))
     .filter(({ tensor }) => layers.has(tensor, "codes"));
   const nodes = new Map<GraphNode, readonly Uint8Array[]>();

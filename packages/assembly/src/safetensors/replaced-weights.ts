@@ -1,8 +1,8 @@
 import { converted, weightIndex, writeSafetensors } from "@mbs/models";
 import type { Model, OutputFile, PlacedTensors, TensorInfo, WeightDtype } from "@mbs/models";
 import type { FormattedModel } from "../format.ts";
-import type { LayerSpool } from "../layers/layer-spool.ts";
-import { vocabularyWeights } from "../layers/site-weights.ts";
+import type { ScratchLayers } from "../layers/scratch-layers.ts";
+import { embeddingsWeights } from "../layers/site-weights.ts";
 import { writtenPieces } from "../layers/written-pieces.ts";
 
 /** A tensor that replaces a changed one, alone or together with others. */
@@ -41,7 +41,7 @@ const infoOf = (tensor: NewTensor, file: string): TensorInfo => ({
  */
 export function replacedWeights(
   model: Model,
-  layers: LayerSpool,
+  layers: ScratchLayers,
   replacements: ReadonlyMap<string, readonly NewTensor[]>,
   dtype: WeightDtype | undefined,
   nameOf: (tensor: string) => string = (tensor) => tensor,
@@ -66,7 +66,7 @@ export function replacedWeights(
         }),
     };
   });
-  const tables = vocabularyWeights(model).flatMap(({ tensor }): [string, number][] => {
+  const tables = embeddingsWeights(model).flatMap(({ tensor }): [string, number][] => {
     const others = replacements.get(tensor);
     const bytes = others?.reduce((sum, other) => sum + tensorBytes(other), 0);
     return [[tensor, bytes ?? converted(model.checkpoint.info(tensor), dtype).bytes]];

@@ -27,7 +27,7 @@ export function requireFactors({ factors }: AllocationInputs): ArtifactStream {
   return factors;
 }
 
-/** A way to allocate: sparsity to steps, or bits to tensors. */
+/** A way to allocate: sparsity to blocks, or bits to tensors. */
 export interface AllocationMethod {
   readonly name: string;
   /** Where the method is described. */
@@ -58,7 +58,7 @@ export interface AllocationMethod {
 
 /** For a tensor of which the factors say nothing. */
 export const lacksSite = (tensor: string): BadDataError =>
-  new BadDataError(`${tensor}: the factors have none of its site; factor all steps`, { tensor });
+  new BadDataError(`${tensor}: the factors have none of its site; factor all blocks`, { tensor });
 
-/** One name for the sites of all experts of a step, whose weights are treated together: "expert-3-up" is "expert-up". */
+/** One name for the sites of all experts of a block, whose weights are treated together: "expert-3-up" is "expert-up". */
 export const ofAllExperts = (site: string): string => site.replace(/expert-\d+/, "expert");

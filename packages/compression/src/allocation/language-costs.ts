@@ -47,7 +47,7 @@ export function requireAverage(
  * @throws {BadDataError} with both sets
  */
 export function requireLanguages(
-  { step, site }: { readonly step: string; readonly site: string },
+  { block, site }: { readonly block: string; readonly site: string },
   found: readonly string[],
   weights: Readonly<Record<string, number>>,
 ): void {
@@ -55,8 +55,8 @@ export function requireLanguages(
   if (used.every((language) => found.includes(language))) return;
   const names = [used, found].map((languages) => languages.join(", "));
   throw new BadDataError(
-    `${step} ${site}: the factors mix ${names[0] ?? ""}, the statistics are of ${names[1] ?? ""}; give statistics of every language that the factors mix`,
-    { step, site },
+    `${block} ${site}: the factors mix ${names[0] ?? ""}, the statistics are of ${names[1] ?? ""}; give statistics of every language that the factors mix`,
+    { block, site },
   );
 }
 

@@ -1,4 +1,4 @@
-import { readSegments, Spool, type Segment } from "@mbs/artifacts";
+import { readSegments, ScratchFile, type Segment } from "@mbs/artifacts";
 import { at, BadDataError, InternalError, InterruptedError, type ArtifactStream, type StageContext } from "@mbs/contracts";
 import type { Forward, Model } from "@mbs/models";
 import { ofAllExperts } from "./allocation-method.ts";
@@ -25,21 +25,21 @@ export type Perturbation = (weight: LoneTensor) => Promise<Float32Array>;
 
 /** Weights that are changed at once. */
 interface Trial {
-  readonly step: number;
+  readonly block: number;
   readonly columns: number;
   readonly tensors: readonly string[];
 }
 
-/** A trial for each of some tensors; the same weights of all experts of a step share one, since each sees some of the tokens alone. */
+/** A trial for each of some tensors; the same weights of all experts of a block share one, since each sees some of the tokens alone. */
 function trialsOf(model: Model, wanted: ReadonlySet<string>): Trial[] {
-  return model.steps.flatMap(({ sites }, step) => {
+  return model.blocks.flatMap(({ sites }, block) => {
     const trials = new Map<string, Trial>();
     for (const { name, width: columns, weights } of sites) {
       const place = ofAllExperts(name);
       for (const [index, { tensor }] of weights.entries()) {
         if (!wanted.has(tensor)) continue;
         const key = JSON.stringify([place, index]);
-        trials.set(key, { step, columns, tensors: [...(trials.get(key)?.tensors ?? []), tensor] });
+        trials.set(key, { block, columns, tensors: [...(trials.get(key)?.tensors ?? []), tensor] });
       }
     }
     return [...trials.values()];
@@ -64,9 +64,9 @@ async function readShortTexts(segments: ArtifactStream, model: Model, trials: re
   }
   if (firsts.size === 0) throw new BadDataError("allocate: the artifact has no segments; sample at least one");
   const found = [...firsts].sort(([a], [b]) => (a < b ? -1 : 1));
-  const steps = model.steps.length;
-  const runs = trials.reduce((sum, { step }) => sum + steps - step, 0);
-  const affordable = Math.floor((passes * all * steps) / (runs * found.length));
+  const blocks = model.blocks.length;
+  const runs = trials.reduce((sum, { block }) => sum + blocks - block, 0);
+  const affordable = Math.floor((passes * all * blocks) / (runs * found.length));
   const wanted = Math.min(mostTokens, Math.max(fewestTokens, affordable));
   const length = Math.min(wanted, ...found.map(([, { tokens }]) => tokens.length));
   const tokens = new Int32Array(found.length * length);
@@ -94,7 +94,7 @@ function relativeChange(states: Float32Array, changed: Float32Array, { languages
   );
 }
 
-/** Runs all trials through the model side by side, so that each step's weights are read once. */
+/** Runs all trials through the model side by side, so that each block's weights are read once. */
 async function runTrials(
   model: Model,
   forward: Forward,
@@ -104,30 +104,30 @@ async function runTrials(
   { signal, progress }: StageContext,
 ): Promise<Map<string, Map<string, number>>> {
   const batch = texts.languages.length;
-  const spool = new Spool();
+  const scratch = new ScratchFile();
   try {
     let dense = await forward.embed(texts.tokens, batch);
     const { rows, columns } = dense;
-    const begun: { readonly trial: Trial; readonly slot: ReturnType<Spool["append"]> }[] = [];
-    const read = (slot: ReturnType<Spool["append"]>): Float32Array => {
+    const begun: { readonly trial: Trial; readonly slot: ReturnType<ScratchFile["append"]> }[] = [];
+    const read = (slot: ReturnType<ScratchFile["append"]>): Float32Array => {
       const values = new Float32Array(rows * columns);
-      spool.readInto(slot, values);
+      scratch.readInto(slot, values);
       return values;
     };
-    for (const [index, step] of model.steps.entries()) {
+    for (const [index, block] of model.blocks.entries()) {
       if (signal.aborted) throw new InterruptedError("allocate: stopped");
       for (const { slot } of begun) {
-        spool.overwrite(slot, (await forward.step(index, { rows, columns, values: read(slot) }, { batch })).values);
+        scratch.overwrite(slot, (await forward.block(index, { rows, columns, values: read(slot) }, { batch })).values);
       }
-      for (const trial of trials.filter((own) => own.step === index)) {
+      for (const trial of trials.filter((own) => own.block === index)) {
         const weights = new Map<string, Float32Array>();
         for (const tensor of trial.tensors) {
           weights.set(tensor, await perturb({ tensor, columns: trial.columns, values: await model.readWeight(tensor) }));
         }
-        begun.push({ trial, slot: spool.append((await forward.step(index, dense, { batch, weights })).values) });
+        begun.push({ trial, slot: scratch.append((await forward.block(index, dense, { batch, weights })).values) });
       }
-      dense = await forward.step(index, dense, { batch });
-      progress({ activity: `allocate (output of ${step.name})`, done: index + 1, total: model.steps.length, unit: "steps" });
+      dense = await forward.block(index, dense, { batch });
+      progress({ activity: `allocate (output of ${block.name})`, done: index + 1, total: model.blocks.length, unit: "blocks" });
     }
     return new Map(
       begun.flatMap(({ trial, slot }) => {
@@ -136,7 +136,7 @@ async function runTrials(
       }),
     );
   } finally {
-    spool.close();
+    scratch.close();
   }
 }
 
@@ -144,8 +144,8 @@ async function runTrials(
 export type OutputChanges = ReadonlyMap<string, ReadonlyMap<string, number>>;
 
 /**
- * How much the states after the last step change when one tensor is changed: the mean over tokens of |Δ|² / |x|². What follows
- * the last step (a norm, the head) is the same for all tensors, so that the loss that a change costs goes with it.
+ * How much the states after the last block change when one tensor is changed: the mean over tokens of |Δ|² / |x|². What follows
+ * the last block (a norm, the head) is the same for all tensors, so that the loss that a change costs goes with it.
  *
  * It takes at most about four passes of the model over the segments, or 16 tokens of each language where that is more.
  *

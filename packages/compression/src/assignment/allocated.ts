@@ -9,7 +9,7 @@ import {
 import { BadDataError, optionFlag, UsageError, type ArtifactStream, type Grid, type Option, type Solver } from "@mbs/contracts";
 import { fittingType } from "@mbs/gguf";
 import type { Model } from "@mbs/models";
-import { defaultMixture, requireAllocatable, sharedValues, solverOptions, withoutGroups, type GridValues } from "@mbs/solvers";
+import { defaultTypeMix, requireAllocatable, sharedValues, solverOptions, withoutGroups, type GridValues } from "@mbs/solvers";
 import { requireRowsOf } from "../allocation/allocation-check.ts";
 import type { TensorPlace } from "./tensor-choice.ts";
 
@@ -45,16 +45,17 @@ const givenOptions = (solver: Solver, options: Options): Options =>
     ),
   );
 
-/** What rows have for a tensor, or for its step. @throws {BadDataError} where they have nothing */
-function lookUp<Row extends { readonly step: string; readonly tensor?: string }>(rows: readonly Row[], what: string) {
+/** What rows have for a tensor, or for its block. @throws {BadDataError} where they have nothing */
+function lookUp<Row extends { readonly block: string; readonly tensor?: string }>(rows: readonly Row[], what: string) {
   const tensors = new Map(rows.map((row) => [row.tensor, row]));
-  const steps = new Map(rows.map((row) => [row.step, row]));
-  return ({ step, tensor }: TensorPlace): Row => {
-    const ofStep = steps.get(step);
-    const found = tensors.get(tensor) ?? (ofStep?.tensor === undefined ? ofStep : undefined);
+  const blocks = new Map(rows.map((row) => [row.block, row]));
+  return ({ block, tensor }: TensorPlace): Row => {
+    const ofBlock = blocks.get(block);
+    const found = tensors.get(tensor) ?? (ofBlock?.tensor === undefined ? ofBlock : undefined);
     if (found !== undefined) return found;
-    if (ofStep === undefined) throw new BadDataError(`the allocation has no step ${step}; allocate from all steps`, { step });
-    throw new BadDataError(`the allocation has no ${what} for ${tensor}; allocate again`, { step, tensor });
+    if (ofBlock === undefined)
+      throw new BadDataError(`the allocation has no block ${block}; allocate from all blocks`, { block });
+    throw new BadDataError(`the allocation has no ${what} for ${tensor}; allocate again`, { block, tensor });
   };
 }
 
@@ -111,8 +112,8 @@ async function readGrids(allocation: ArtifactStream, model: Model, solver: Solve
       return { ...(inBlocks ? withoutGroups(solver, own) : own), ...chosen, bitsPerWeight, allocation: methodWords(metadata) };
     },
     ...(inBlocks &&
-      metadata.options["mixture"] === undefined && {
-        note: `embedding and head take the types of ${defaultMixture}, since allocate was given no --mixture; write the file with this --type, or allocate with another`,
+      metadata.options["typeMix"] === undefined && {
+        note: `embedding and head take the types of ${defaultTypeMix}, since allocate was given no --type-mix; write the file with this --type, or allocate with another`,
       }),
   };
 }

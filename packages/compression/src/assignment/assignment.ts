@@ -1,8 +1,8 @@
-import { vocabularyStep } from "@mbs/artifacts";
+import { embeddingsBlock } from "@mbs/artifacts";
 import type { ArtifactStream, Grid, Solver, StageContext } from "@mbs/contracts";
 import { fittingType } from "@mbs/gguf";
 import type { Model } from "@mbs/models";
-import { askedGrid, fittingGrid, vocabularyValues, type GridValues } from "@mbs/solvers";
+import { askedGrid, fittingGrid, embeddingsValues, type GridValues } from "@mbs/solvers";
 import { ggufTypesOf } from "../gguf-types.ts";
 import { readAllocated } from "./allocated.ts";
 import type { ChoiceOf, TensorPlace } from "./tensor-choice.ts";
@@ -12,7 +12,7 @@ export interface Assignment {
   /** A line says of each tensor that stays as it is. */
   readonly choiceOf: ChoiceOf;
   /** Whether embedding and head are among what is compressed. */
-  readonly hasVocabulary: boolean;
+  readonly hasEmbeddings: boolean;
   /** What layers' metadata say of the solver's options, once these are complete. */
   readonly settings: (options: Readonly<Record<string, unknown>>) => Readonly<Record<string, unknown>>;
 }
@@ -20,9 +20,9 @@ export interface Assignment {
 /** What tensors get by options alone. */
 type ChoiceByOptions = (place: TensorPlace) => Grid | undefined;
 
-/** The types that a mixture gives the tensors of a model, by their names in it. */
-async function typesOfMixture(model: Model, name: string): Promise<ReadonlyMap<string, string>> {
-  const { plan, types } = await ggufTypesOf(model, name, "leave out --mixture");
+/** The types that a type mix gives the tensors of a model, by their names in it. */
+async function typesOfMix(model: Model, name: string): Promise<ReadonlyMap<string, string>> {
+  const { plan, types } = await ggufTypesOf(model, name, "leave out --type-mix");
   return new Map(
     plan.tensors.flatMap(({ name: written, sources }) => {
       const type = types.get(written);
@@ -31,12 +31,12 @@ async function typesOfMixture(model: Model, name: string): Promise<ReadonlyMap<s
   );
 }
 
-/** One grid for all tensors, of which types fall back, or those of a mixture. @throws {FailedPreconditionError} where GGUF does not hold the model */
+/** One grid for all tensors, of which types fall back, or those of a type mix. @throws {FailedPreconditionError} where GGUF does not hold the model */
 async function byOptions(model: Model, solver: Solver, values: GridValues, warn: StageContext["warn"]): Promise<ChoiceByOptions> {
-  const { mixture } = values;
+  const { typeMix } = values;
   const wanted = askedGrid(solver, values);
-  if (mixture !== undefined) {
-    const types = await typesOfMixture(model, mixture);
+  if (typeMix !== undefined) {
+    const types = await typesOfMix(model, typeMix);
     return ({ tensor, columns }) => {
       const type = types.get(tensor);
       return type === undefined ? undefined : fittingGrid({ kind: "blocks", type }, columns);
@@ -62,7 +62,7 @@ function plainTeller(warn: StageContext["warn"]) {
     warn(
       // all types of blocks have one of 32 columns that they fall back to
       fittingType("Q8_0", columns).plain === undefined
-        ? `the mixture does not round tensor ${tensor}; it stays uncompressed`
+        ? `the type mix does not round tensor ${tensor}; it stays uncompressed`
         : `tensor ${tensor} has ${columns} columns, no whole blocks; it stays uncompressed`,
     );
   };
@@ -72,7 +72,7 @@ function plainTeller(warn: StageContext["warn"]) {
  * What each tensor gets: by the options of a solver, or by an allocation beside them.
  *
  * @param options of the solver as they were given, parsed
- * @param vocabulary what embedding and head get: value of --vocabulary
+ * @param embeddings what embedding and head get: value of --embeddings
  * @throws {UsageError} where the solver cannot follow the allocation, or an option says what it says
  * @throws {BadDataError} where the allocation is of another model, or its rows are not the model's
  */
@@ -80,28 +80,28 @@ export async function readAssignment(
   model: Model,
   { solver, options }: { readonly solver: Solver; readonly options: Readonly<Record<string, unknown>> },
   allocation: ArtifactStream | undefined,
-  vocabulary: string,
+  embeddings: string,
   warn: StageContext["warn"],
 ): Promise<Assignment> {
   const allocated = allocation && (await readAllocated(allocation, model, solver, options));
   const values = allocated?.values ?? options;
-  const ofVocabulary = vocabularyValues(solver, values, vocabulary);
-  if (vocabulary === "on" && allocated?.note !== undefined) warn(allocated.note);
-  const ofSteps = allocated?.gridOf === undefined ? await byOptions(model, solver, values, warn) : allocated.gridOf;
-  // the types of a mixture are those of all tensors
-  const isSame = ofVocabulary === values && allocated?.gridOf === undefined;
-  const ofRows = isSame || ofVocabulary === undefined ? ofSteps : await byOptions(model, solver, ofVocabulary, warn);
+  const ofEmbeddings = embeddingsValues(solver, values, embeddings);
+  if (embeddings === "on" && allocated?.note !== undefined) warn(allocated.note);
+  const ofBlocks = allocated?.gridOf === undefined ? await byOptions(model, solver, values, warn) : allocated.gridOf;
+  // the types of a type mix are those of all tensors
+  const isSame = ofEmbeddings === values && allocated?.gridOf === undefined;
+  const ofRows = isSame || ofEmbeddings === undefined ? ofBlocks : await byOptions(model, solver, ofEmbeddings, warn);
   const tellPlain = plainTeller(warn);
   return {
-    hasVocabulary: ofVocabulary !== undefined,
+    hasEmbeddings: ofEmbeddings !== undefined,
     settings: allocated?.settings ?? ((completed) => completed),
     choiceOf(place) {
-      const grid = place.step === vocabularyStep ? ofRows(place) : ofSteps(place);
+      const grid = place.block === embeddingsBlock ? ofRows(place) : ofBlocks(place);
       if (grid === undefined) {
         tellPlain(place);
         return undefined;
       }
-      const sparsity = place.step === vocabularyStep ? undefined : allocated?.sparsityOf?.(place);
+      const sparsity = place.block === embeddingsBlock ? undefined : allocated?.sparsityOf?.(place);
       return { grid, ...(sparsity !== undefined && { sparsity }) };
     },
   };

@@ -2,7 +2,7 @@ import type { Grid } from "@mbs/contracts";
 
 /** A tensor of rows of so many columns. */
 export interface TensorPlace {
-  readonly step: string;
+  readonly block: string;
   readonly tensor: string;
   readonly columns: number;
 }

@@ -1,7 +1,7 @@
-import { embeddingSite, headClassSite, headSite, inputSite, readFactors, tokenSites, vocabularyStep } from "@mbs/artifacts";
+import { embeddingSite, headClassSite, headSite, inputSite, readFactors, tokenSites, embeddingsBlock } from "@mbs/artifacts";
 import type { FactorRecord } from "@mbs/artifacts";
 import { BadDataError, type ArtifactStream } from "@mbs/contracts";
-import { compressibleSteps, type Model } from "@mbs/models";
+import { compressibleBlocks, type Model } from "@mbs/models";
 import { packUpper } from "@mbs/numbers";
 import type { SiteInput } from "./site-statistics.ts";
 
@@ -14,21 +14,21 @@ export interface Work extends SiteInput {
 }
 
 /** Every site of a model, of whose inputs nothing is known, embedding and head among them where they are asked for. */
-export function* plainSites(model: Model, withVocabulary: boolean): Generator<Work> {
-  for (const { name: step, sites } of withVocabulary ? compressibleSteps(model) : model.steps) {
-    for (const { name: site, width } of sites) yield { step, site, width };
+export function* plainSites(model: Model, withEmbeddings: boolean): Generator<Work> {
+  for (const { name: block, sites } of withEmbeddings ? compressibleBlocks(model) : model.blocks) {
+    for (const { name: site, width } of sites) yield { block, site, width };
   }
 }
 
 /** H = I for the embedding of an untied model: tokens read its rows as they are. */
 function embeddingFactor(like: FactorRecord): FactorRecord {
-  const { step, width } = like;
+  const { block, width } = like;
   const identity = new Float32Array(width * width);
   for (let column = 0; column < width; column += 1) identity[column * (width + 1)] = 1;
   const packed = packUpper(identity, width);
   const { requestedDamping: _, fallback: __, ...summary } = like.summary;
   return {
-    step,
+    block,
     site: embeddingSite,
     width,
     summary: {
@@ -51,35 +51,35 @@ function embeddingFactor(like: FactorRecord): FactorRecord {
 /** The sites of factors that weights read. @throws {BadDataError} where the head is asked for, and they do not have it */
 export async function* factoredSites(
   factors: ArtifactStream,
-  { vocabulary }: Model,
-  withVocabulary: boolean,
+  { embeddings }: Model,
+  withEmbeddings: boolean,
 ): AsyncGenerator<Work> {
   /** Values of tokens, by their sites: they come before the head's. */
   const ofTokens = new Map<string, Float32Array>();
   let head: FactorRecord | undefined;
   let number = 0;
   for await (const factor of readFactors(factors)) {
-    const { step, site, width } = factor;
-    if (step !== vocabularyStep) {
+    const { block, site, width } = factor;
+    if (block !== embeddingsBlock) {
       // no weight reads the input before the norm; its factor is there for comparisons of languages
-      if (site !== inputSite) yield { step, site, width, factor };
+      if (site !== inputSite) yield { block, site, width, factor };
     } else if (site !== headClassSite(number)) {
       ofTokens.set(site, factor.diagonal);
-    } else if (withVocabulary) {
+    } else if (withEmbeddings) {
       const classes = ofTokens.get(tokenSites.classes);
       const rowCosts = ofTokens.get(tokenSites.spread);
-      yield { step, site: headSite, width, factor, rowCosts, ...(classes && { rowClass: { classes, number } }) };
+      yield { block, site: headSite, width, factor, rowCosts, ...(classes && { rowClass: { classes, number } }) };
       head ??= factor;
       number += 1;
     }
   }
-  if (!withVocabulary) return;
+  if (!withEmbeddings) return;
   const classes = ofTokens.get(tokenSites.classes)?.reduce((most, own) => Math.max(most, own + 1), 1) ?? 1;
   if (head === undefined || number < classes) {
-    throw new BadDataError("the factors have no input of the head; capture with --vocabulary, or leave it out here");
+    throw new BadDataError("the factors have no input of the head; capture with --embeddings, or leave it out here");
   }
-  for (const { name: site, width } of vocabulary?.sites ?? []) {
+  for (const { name: site, width } of embeddings?.sites ?? []) {
     if (site === headSite) continue;
-    yield { step: vocabularyStep, site, width, factor: embeddingFactor(head), rowCosts: ofTokens.get(tokenSites.reads) };
+    yield { block: embeddingsBlock, site, width, factor: embeddingFactor(head), rowCosts: ofTokens.get(tokenSites.reads) };
   }
 }

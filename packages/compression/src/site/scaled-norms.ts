@@ -12,7 +12,7 @@ import { weightData } from "./tensor-data.ts";
  */
 export async function scaledNorms(
   model: Model,
-  { step, site, summary, inputScale }: LayerRecord,
+  { block, site, summary, inputScale }: LayerRecord,
   scaledBy: readonly ScaledTensor[],
 ): Promise<LayerRecord[]> {
   if (inputScale === undefined) return [];
@@ -33,7 +33,7 @@ export async function scaledNorms(
       );
     }
     layers.push({
-      step,
+      block,
       site,
       tensor,
       summary: { solver: summary.solver, error: 0, damage: 0, sparsity: 0 },

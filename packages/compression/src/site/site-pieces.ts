@@ -1,4 +1,4 @@
-import { vocabularyStep } from "@mbs/artifacts";
+import { embeddingsBlock } from "@mbs/artifacts";
 import { at, BadDataError, type Shards } from "@mbs/contracts";
 import type { Model, SiteTensor } from "@mbs/models";
 import { rowsOfShard, splitLongRows, type RowRange } from "@mbs/solvers";
@@ -28,8 +28,8 @@ async function* readRows(
   choiceOf: ChoiceOf,
   shards: Shards | undefined,
 ): AsyncGenerator<SitePiece> {
-  const { step, width: columns, rowCosts, rowClass } = work;
-  const choice = choiceOf({ step, tensor, columns });
+  const { block, width: columns, rowCosts, rowClass } = work;
+  const choice = choiceOf({ block, tensor, columns });
   if (choice === undefined) return;
   for (const values of [rowCosts, rowClass?.classes]) {
     if (values === undefined || values.length === tensorRows) continue;
@@ -76,7 +76,7 @@ export async function* readPieces(
   choiceOf: ChoiceOf,
   shards: Shards | undefined,
 ): AsyncGenerator<SitePiece> {
-  if (work.step === vocabularyStep) {
+  if (work.block === embeddingsBlock) {
     yield* readRows(model, work, at(findSite(model, work).weights, 0), choiceOf, shards);
     return;
   }

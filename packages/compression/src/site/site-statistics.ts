@@ -5,14 +5,14 @@ import type { InputMoment } from "@mbs/solvers";
 
 /** A site, with what is known of its inputs: nothing without a factor. */
 export interface SiteInput {
-  readonly step: string;
+  readonly block: string;
   readonly site: string;
   readonly width: number;
   readonly factor?: FactorRecord;
 }
 
-const missing = ({ step, site }: FactorRecord, what: string, remedy: string): BadDataError =>
-  new BadDataError(`${step} ${site}: the factor has no ${what}; ${remedy}`, { step, site });
+const missing = ({ block, site }: FactorRecord, what: string, remedy: string): BadDataError =>
+  new BadDataError(`${block} ${site}: the factor has no ${what}; ${remedy}`, { block, site });
 
 const statisticNames: readonly StatisticName[] = ["factor", "diagonal", "gram", "crossMoment", "languageDiagonals"];
 

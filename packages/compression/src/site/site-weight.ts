@@ -1,6 +1,6 @@
 import { at, BadDataError, type Grid, type Shards, type SiteWeight, type WeightPart } from "@mbs/contracts";
 import { largestBlockValue } from "@mbs/gguf";
-import { compressibleSteps, type Model, type ScaledTensor, type Site } from "@mbs/models";
+import { compressibleBlocks, type Model, type ScaledTensor, type Site } from "@mbs/models";
 import type { WeightDtype } from "@mbs/numbers";
 import { rowsOf, rowsOfShard } from "@mbs/solvers";
 import type { ChoiceOf, TensorChoice } from "../assignment/tensor-choice.ts";
@@ -71,12 +71,15 @@ export function requireRange(tensor: string, values: Float32Array, { kind }: Gri
 }
 
 /** The site of a model, embedding and head among them. @throws {BadDataError} where it has none, or one of another width */
-export function findSite(model: Model, { step, site, width }: SiteInput): Site {
-  const steps = compressibleSteps(model);
-  const found = steps.find(({ name }) => name === step)?.sites.find(({ name }) => name === site);
+export function findSite(model: Model, { block, site, width }: SiteInput): Site {
+  const blocks = compressibleBlocks(model);
+  const found = blocks.find(({ name }) => name === block)?.sites.find(({ name }) => name === site);
   if (found?.width === width) return found;
   const has = found ? `has width ${found.width} there` : "has no such site";
-  throw new BadDataError(`${step} ${site}: the input is ${width} wide, the model ${has}; is it another model's?`, { step, site });
+  throw new BadDataError(`${block} ${site}: the input is ${width} wide, the model ${has}; is it another model's?`, {
+    block,
+    site,
+  });
 }
 
 /**
@@ -90,7 +93,7 @@ export async function readSite(
   input: SiteInput,
   choiceOf: ChoiceOf = () => ({ grid: { kind: "none" } }),
 ): Promise<LoadedSite> {
-  const { step, width } = input;
+  const { block, width } = input;
   const found = findSite(model, input);
   const tensors: { choice: TensorChoice; tensor: string; rows: number; values: Float32Array; dtype: WeightDtype }[] = [];
   const skipped: string[] = [];
@@ -104,7 +107,7 @@ export async function readSite(
       skipped.push(tensor);
       continue;
     }
-    const choice = choiceOf({ step, tensor, columns: width });
+    const choice = choiceOf({ block, tensor, columns: width });
     if (choice === undefined) {
       isLeft = true;
       continue;

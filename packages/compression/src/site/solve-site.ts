@@ -55,7 +55,7 @@ export interface SiteContext extends SolverContext {
 async function fallbackFor(
   { solver, options }: SolverChoice,
   { parts }: SiteWeight,
-  { step, site, factor }: SiteInput,
+  { block, site, factor }: SiteInput,
 ): Promise<SolverChoice | undefined> {
   const reads = solver.reads?.(options as Parameters<typeof solver.solve>[2]) ?? solver.needs;
   if (factor?.upper || !reads.includes("factor") || factor?.summary.fallback === undefined) return undefined;
@@ -64,8 +64,8 @@ async function fallbackFor(
   if (prunes === rounds) {
     const what = prunes ? "prunes and rounds at once" : "does something else";
     throw new BadDataError(
-      `${step} ${site} has no factor; rounding to nearest or pruning by magnitude can take the place of other solvers, and ${solver.name} ${what}: factor again with more --damping`,
-      { step, site },
+      `${block} ${site} has no factor; rounding to nearest or pruning by magnitude can take the place of other solvers, and ${solver.name} ${what}: factor again with more --damping`,
+      { block, site },
     );
   }
   const simple = await simplerSolver(solver);
@@ -115,7 +115,7 @@ export async function solveSite(
   context: SiteContext,
 ): Promise<LayerRecord[]> {
   const { rows, columns, parts } = weight;
-  const { step, site } = input;
+  const { block, site } = input;
   const fallback = await fallbackFor(choice, weight, input);
   const { solver, options } = fallback ?? choice;
   const threads = (await context.rowThreads?.splits(solver, weight)) === true ? context.rowThreads : undefined;
@@ -131,14 +131,14 @@ export async function solveSite(
       return await solver.solve({ ...weight, values: weight.values.slice() }, statistics, parsed, { blas, signal, warn });
     } catch (thrown) {
       if (context.signal.aborted) throw new InterruptedError("compress: stopped", {}, { cause: thrown });
-      throw solverFailure(solver.name, `at ${step} ${site}`, thrown);
+      throw solverFailure(solver.name, `at ${block} ${site}`, thrown);
     }
   };
   const solution: unknown = await settled(
     solve(),
-    () => new InternalError(`solver ${solver.name} never settles its promise at ${step} ${site}; fix it`),
+    () => new InternalError(`solver ${solver.name} never settles its promise at ${block} ${site}; fix it`),
   );
-  requireSolution(solver.name, `${step} ${site}`, weight, solution);
+  requireSolution(solver.name, `${block} ${site}`, weight, solution);
 
   let blockStart = 0;
   const written = parts.map((part, index) => {
@@ -190,7 +190,7 @@ export async function solveSite(
       ...(context.origins && { ...at(context.origins, index), output }),
     };
     return {
-      step,
+      block,
       site,
       tensor,
       summary,

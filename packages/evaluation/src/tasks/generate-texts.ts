@@ -102,7 +102,7 @@ async function nextTokens(
  * @returns the answers, in the order of the prompts
  * @throws {UsageError} where an answer may be as long as all that the model reads
  * @throws {FailedPreconditionError} where the model is no decoder, or an empty prompt has no token to be continued from
- * @throws {BadDataError} naming model, step and prompt where states are not finite, or logits NaN or Infinity; with `refuse`
+ * @throws {BadDataError} naming model, block and prompt where states are not finite, or logits NaN or Infinity; with `refuse`
  * on a prompt that is too long
  */
 export async function* generateTexts(

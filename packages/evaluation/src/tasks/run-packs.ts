@@ -40,7 +40,7 @@ function requireTrees({ tree }: Forward): TreeForward {
   return tree;
 }
 
-/** Runs all steps over some packs: steps outside, packs inside, so that a step's weights are read once. */
+/** Runs all blocks over some packs: blocks outside, packs inside, so that a block's weights are read once. */
 export async function runPacks(
   forward: Forward,
   { model, label, activations }: ScoredBy,
@@ -49,22 +49,22 @@ export async function runPacks(
 ): Promise<void> {
   const embed = ({ run }: TextPack): Promise<Matrix> =>
     "tree" in run ? requireTrees(forward).embed(run.tree) : forward.embed(run.tokens, run.batch);
-  const advance = (step: number, { pack: { run }, states }: RunningPack): Promise<Matrix> =>
+  const advance = (block: number, { pack: { run }, states }: RunningPack): Promise<Matrix> =>
     "tree" in run
-      ? requireTrees(forward).step(step, states, run.tree, { activations })
-      : forward.step(step, states, { batch: run.batch, activations });
+      ? requireTrees(forward).block(block, states, run.tree, { activations })
+      : forward.block(block, states, { batch: run.batch, activations });
   const running: RunningPack[] = [];
   for (const { group, pack } of packs) {
     const begun = { group, pack, states: await embed(pack) };
     requireFinite(`${label}, embedding`, begun);
     running.push(begun);
   }
-  for (const [step, { name }] of model.steps.entries()) {
+  for (const [block, { name }] of model.blocks.entries()) {
     for (const [index, one] of running.entries()) {
       if (signal.aborted) throw new InterruptedError("evaluate: stopped");
-      one.states = await advance(step, one);
+      one.states = await advance(block, one);
       requireFinite(`${label}, ${name}`, one);
-      report((step * running.length + index + 1) / (model.steps.length * running.length));
+      report((block * running.length + index + 1) / (model.blocks.length * running.length));
     }
   }
   for (const { group, pack, states } of running) group.ended.push(rowsAt(states, [...pack.predictions.keys()]));

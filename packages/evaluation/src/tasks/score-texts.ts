@@ -8,7 +8,7 @@ import type { PackedGroup } from "./run-packs.ts";
 import { packTexts } from "./text-packs.ts";
 import type { PackedFor, TextPack } from "./text-packs.ts";
 
-/** States that are kept between steps, in bytes. Each step's weights are then read once for as many packs as that holds. */
+/** States that are kept between blocks, in bytes. Each block's weights are then read once for as many packs as that holds. */
 const stateBytes = 256 * 1024 * 1024;
 
 /** What a model says of a text. */
@@ -80,12 +80,12 @@ export function requireDecoder({ model, label }: Pick<ScoredBy, "model" | "label
  * rounding, and on the threads and the kind of processor as all results do. Measured: at most 1e-4 nats a text from the text
  * run alone.
  *
- * Memory: the weights of a few steps, the head, 256 MiB of states at most, and the predicting states of a group.
+ * Memory: the weights of a few blocks, the head, 256 MiB of states at most, and the predicting states of a group.
  *
  * @param groups texts of fixed groups, such as 128 documents of a task that follow each other; none is empty
  * @returns the scores of a group, in the order of its texts; groups in their order
  * @throws {FailedPreconditionError} where the model is no decoder
- * @throws {BadDataError} naming model, step and text where states, or else the log-likelihood, are not finite
+ * @throws {BadDataError} naming model, block and text where states, or else the log-likelihood, are not finite
  */
 export async function* scoreTexts(
   scored: ScoredBy,

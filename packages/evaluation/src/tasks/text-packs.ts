@@ -3,7 +3,7 @@ import { commonPrefix, plantTree } from "@mbs/models";
 import type { TokenTree, TreeForward } from "@mbs/models";
 import type { EncodedText } from "./encode-texts.ts";
 
-/** Tokens that are run through a step at once: of 256 to 2048 the number at which a token takes the least time. */
+/** Tokens that are run through a block at once: of 256 to 2048 the number at which a token takes the least time. */
 const packTokens = 512;
 
 /** A tree has more tokens than `packTokens` where it saves reading again what its texts share, but no more than these. */

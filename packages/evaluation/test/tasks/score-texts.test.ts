@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { BadDataError, FailedPreconditionError, InterruptedError, at } from "@mbs/contracts";
 import { testContext } from "@mbs/contracts/testing";
-import { openModel, runSteps } from "@mbs/models";
+import { openModel, runBlocks } from "@mbs/models";
 import type { Forward, Model } from "@mbs/models";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -50,7 +50,7 @@ async function score(model: Model, groups: readonly (readonly EncodedText[])[], 
 /** The plain way: each text by itself. */
 async function alone(model: Model, { tokens, predicted }: EncodedText): Promise<number> {
   const forward = await model.forward({ threads: 1 });
-  const states = await runSteps(model, forward, new Map([["hidden", tokens.subarray(0, -1)]]));
+  const states = await runBlocks(model, forward, new Map([["hidden", tokens.subarray(0, -1)]]));
   const losses = await forward.score(states, tokens);
   await forward.close();
   return -losses.subarray(losses.length - predicted).reduce((sum, loss) => sum + loss, 0);
@@ -162,7 +162,7 @@ test("a state that is not finite is reported with the text", async () => {
     ...(forward.tree && {
       tree: {
         ...forward.tree,
-        step: async (index, states) => {
+        block: async (index, states) => {
           const values = Float32Array.from(states.values);
           if (index === 1) values[values.length - 1] = NaN;
           return { ...states, values };

@@ -7,6 +7,7 @@ import {
   MbsError,
   UsageError,
   printable,
+  renamedTo,
   shortened,
 } from "@mbs/contracts";
 import type { ErrorTag } from "@mbs/contracts";
@@ -47,7 +48,12 @@ const systemErrors: Readonly<Record<string, (message: string, cause: unknown) =>
 /** Any thrown value as one of the errors that have an exit code. */
 export function toMbsError(thrown: unknown): MbsError {
   if (thrown instanceof MbsError) return thrown;
-  if (thrown instanceof CommanderError) return new UsageError(thrown.message.replace(/^error: /, ""), {}, { cause: thrown });
+  if (thrown instanceof CommanderError) {
+    const [message = "", flag = ""] = /^unknown option '(--[^']+)'/.exec(thrown.message.replace(/^error: /, "")) ?? [];
+    const renamed = renamedTo(flag);
+    const said = renamed === "" ? thrown.message.replace(/^error: /, "") : `${message}${renamed}`;
+    return new UsageError(said, {}, { cause: thrown });
+  }
   if (!(thrown instanceof Error)) return new InternalError(`unexpected: ${String(thrown)}`);
   if (thrown.name === "AbortError") return new InterruptedError("interrupted", {}, { cause: thrown });
   const code = "code" in thrown && typeof thrown.code === "string" ? thrown.code : "";

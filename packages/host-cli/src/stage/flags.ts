@@ -153,7 +153,7 @@ export const runWorkersOption = {
   minimum: 0,
   maximum: 1024,
   description:
-    "processes that run steps at the same time, each with --threads; default: those that the run began with, else one for each of the recipe's shards, at most one for each processor; 0: this process runs them",
+    "processes that run nodes at the same time, each with --threads; default: those that the run began with, else one for each of the recipe's shards, at most one for each processor; 0: this process runs them",
 } as const satisfies Option;
 
 /**

@@ -41,7 +41,7 @@ export async function languageDamage(
   statistic: OwnStatistic,
   costs?: RowCosts,
 ): Promise<DamageRecord[]> {
-  const { step, site, language, kind } = statistic;
+  const { block, site, language, kind } = statistic;
   const moment = momentOf(statistic);
   const records: DamageRecord[] = [];
   for (const { tensor, rows, weight, change } of changes) {
@@ -52,11 +52,11 @@ export async function languageDamage(
     }) as [number, number];
     if (!Number.isFinite(error) || !Number.isFinite(output)) {
       throw new BadDataError(
-        `${tensor} at ${step} ${site}: its error in ${language} overflows float32; its weights or the states that it read are broken or too large: take the model from its source again`,
-        { step, site, language },
+        `${tensor} at ${block} ${site}: its error in ${language} overflows float32; its weights or the states that it read are broken or too large: take the model from its source again`,
+        { block, site, language },
       );
     }
-    records.push({ step, site, tensor, language, moment: kind, error, output, damage: output > 0 ? error / output : 0 });
+    records.push({ block, site, tensor, language, moment: kind, error, output, damage: output > 0 ? error / output : 0 });
   }
   return records;
 }

@@ -1,4 +1,4 @@
-import { SiteLanguages, Spool, addressOnTheWay, encodeDamage, parseMetadata } from "@mbs/artifacts";
+import { SiteLanguages, ScratchFile, addressOnTheWay, encodeDamage, parseMetadata } from "@mbs/artifacts";
 import type { DamageRecord, OwnStatistic } from "@mbs/artifacts";
 import { BadDataError, InterruptedError, UsageError, parseOptions } from "@mbs/contracts";
 import type { ArtifactStream, OptionTable, Stage, StageContext } from "@mbs/contracts";
@@ -9,8 +9,8 @@ import { readRises, requireLayersOf } from "./actual-rises.ts";
 import type { ActualRises } from "./actual-rises.ts";
 import { languageDamage } from "./language-damage.ts";
 import { readOwnStatistics } from "../own-statistics.ts";
-import { VocabularyCosts } from "./vocabulary-costs.ts";
-import { SpooledLayers } from "./spooled-layers.ts";
+import { EmbeddingsCosts } from "./embeddings-costs.ts";
+import { ScratchLayers } from "./scratch-layers.ts";
 import type { WeightChange } from "./weight-change.ts";
 
 const options = {
@@ -42,28 +42,28 @@ class FinishedSites {
     return this.#done.size;
   }
 
-  has(step: string, site: string): boolean {
-    return this.#done.has(JSON.stringify([step, site]));
+  has(block: string, site: string): boolean {
+    return this.#done.has(JSON.stringify([block, site]));
   }
 
-  add({ step, site, names, diagonal }: SiteLanguages): void {
+  add({ block, site, names, diagonal }: SiteLanguages): void {
     this.#languages ??= names;
     if (names.join(" ") !== this.#languages.join(" ")) {
       throw new BadDataError(
-        `statistics of ${step} ${site} are of ${names.join(", ") || "no language"}, those before of ${this.#languages.join(", ")}; capture again`,
-        { step, site },
+        `statistics of ${block} ${site} are of ${names.join(", ") || "no language"}, those before of ${this.#languages.join(", ")}; capture again`,
+        { block, site },
       );
     }
-    this.#done.add(JSON.stringify([step, site]));
+    this.#done.add(JSON.stringify([block, site]));
     if (diagonal) this.diagonals += 1;
   }
 }
 
 /** Layers for the prediction; those that the scored model was not made of are refused. */
-async function addChecked(spooled: SpooledLayers, stream: ArtifactStream, actual: ActualRises | undefined): Promise<void> {
-  if (actual === undefined) return spooled.add(stream);
+async function addChecked(scratch: ScratchLayers, stream: ArtifactStream, actual: ActualRises | undefined): Promise<void> {
+  if (actual === undefined) return scratch.add(stream);
   const addressed = addressOnTheWay(stream);
-  await spooled.add(addressed.stream);
+  await scratch.add(addressed.stream);
   requireLayersOf(actual, addressed.receipt().address);
 }
 
@@ -75,42 +75,42 @@ async function* predictAll(
   { signal, warn, progress, threads }: StageContext,
 ): AsyncGenerator<DamageRecord> {
   const blas = createBlas({ threads });
-  const spool = new Spool();
+  const scratch = new ScratchFile();
   try {
-    const spooled = new SpooledLayers(model, spool);
-    for (const stream of layers) await addChecked(spooled, stream, actual);
+    const written = new ScratchLayers(model, scratch);
+    for (const stream of layers) await addChecked(written, stream, actual);
     if (actual && !actual.layers.has(actual.scored)) {
       warn(`the scores do not say which layers made ${actual.scored}: it is taken that these did; evaluate again to be sure`);
     }
-    const total = spooled.sites.length;
+    const total = written.sites.length;
     const finished = new FinishedSites();
     let current: SiteLanguages | undefined;
     let changes: readonly WeightChange[] = [];
-    const vocabulary = new VocabularyCosts();
+    const embeddings = new EmbeddingsCosts();
     for await (const found of statisticsOf(statistics, model)) {
-      const statistic = vocabulary.take(found, model.hiddenSize);
+      const statistic = embeddings.take(found, model.hiddenSize);
       if (statistic === undefined) continue;
-      const { step, site, width } = statistic;
+      const { block, site, width } = statistic;
       if (signal.aborted) throw new InterruptedError("predict: stopped");
-      if (!spooled.has(step, site)) continue;
-      if (current?.step !== step || current.site !== site) {
+      if (!written.has(block, site)) continue;
+      if (current?.block !== block || current.site !== site) {
         if (current) finished.add(current);
-        if (finished.has(step, site)) {
-          throw new BadDataError(`statistics of ${step} ${site} come twice; give them once`, { step, site });
+        if (finished.has(block, site)) {
+          throw new BadDataError(`statistics of ${block} ${site} come twice; give them once`, { block, site });
         }
         current = new SiteLanguages(statistic);
-        changes = await spooled.read(step, site, width);
+        changes = await written.read(block, site, width);
       }
       if (!current.take(statistic)) continue;
-      progress({ activity: `predict ${step}`, done: finished.count, total, unit: "sites" });
-      yield* await languageDamage(blas, changes, statistic, vocabulary.of(statistic));
+      progress({ activity: `predict ${block}`, done: finished.count, total, unit: "sites" });
+      yield* await languageDamage(blas, changes, statistic, embeddings.of(statistic));
     }
     if (current) finished.add(current);
-    const missing = spooled.sites.find(([step, site]) => !finished.has(step, site));
+    const missing = written.sites.find(([block, site]) => !finished.has(block, site));
     if (missing) {
-      const [step, site] = missing;
-      throw new BadDataError(`no statistics of ${step} ${site}, which the layers change; give those of every step`, {
-        step,
+      const [block, site] = missing;
+      throw new BadDataError(`no statistics of ${block} ${site}, which the layers change; give those of every block`, {
+        block,
         site,
       });
     }
@@ -120,7 +120,7 @@ async function* predictAll(
       );
     }
   } finally {
-    spool.close();
+    scratch.close();
     await blas.release();
     await model.close();
   }
@@ -135,7 +135,7 @@ export const predict: Stage = {
     "mbs predict --model M --layers layers.arrow --scores scores.arrow < statistics.arrow",
   ],
   inputs: {
-    statistics: { kinds: ["statistics"], many: true, description: "statistics of each language, of one step or of all" },
+    statistics: { kinds: ["statistics"], many: true, description: "statistics of each language, of one block or of all" },
     layers: { kinds: ["layers"], many: true, description: "output of `mbs compress`" },
     scores: {
       kinds: ["scores"],

@@ -24,7 +24,7 @@ export class MeanSimilarity {
   records(): SimilarityRecord[] {
     return [...this.#sums.values()].map(({ record, total, sites }) => ({
       ...record,
-      step: allSites,
+      block: allSites,
       site: allSites,
       value: total / sites,
     }));

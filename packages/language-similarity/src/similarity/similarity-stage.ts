@@ -1,4 +1,4 @@
-import { Spool, encodeSimilarities, inputSite, parseMetadata } from "@mbs/artifacts";
+import { ScratchFile, encodeSimilarities, inputSite, parseMetadata } from "@mbs/artifacts";
 import type { SimilarityRecord } from "@mbs/artifacts";
 import { BadDataError, InterruptedError, UsageError, parseOptions } from "@mbs/contracts";
 import type { ArtifactStream, OptionTable, Stage, StageContext } from "@mbs/contracts";
@@ -17,7 +17,7 @@ const options = {
     kind: "choice",
     choices: ["first-input", "all"],
     default: "first-input",
-    description: "the input of the first step (the paper's measure), or every step's input, every site and their mean",
+    description: "the input of the first block (the paper's measure), or every block's input, every site and their mean",
   },
   subspace: {
     kind: "integer",
@@ -28,9 +28,9 @@ const options = {
 } as const satisfies OptionTable;
 
 async function* compareFirstInput(statistics: ArtifactStream, signal: AbortSignal): AsyncGenerator<SimilarityRecord> {
-  const { step, languages } = await readProfiles(readOwnStatistics(statistics));
+  const { block, languages } = await readProfiles(readOwnStatistics(statistics));
   if (signal.aborted) throw new InterruptedError("similarity: stopped");
-  for (const pair of compareLanguages(languages)) yield* pairRecords(step, inputSite, pair);
+  for (const pair of compareLanguages(languages)) yield* pairRecords(block, inputSite, pair);
 }
 
 async function* compareAllSites(
@@ -39,11 +39,11 @@ async function* compareAllSites(
   { signal, progress, threads }: StageContext,
 ): AsyncGenerator<SimilarityRecord> {
   const blas = createBlas({ threads });
-  const spool = new Spool();
+  const scratch = new ScratchFile();
   const mean = new MeanSimilarity();
   let sites = 0;
   try {
-    for await (const site of gatherSites(readOwnStatistics(statistics), spool)) {
+    for await (const site of gatherSites(readOwnStatistics(statistics), scratch)) {
       if (signal.aborted) throw new InterruptedError("similarity: stopped");
       for (const record of await compareSite(site, { blas, subspace, signal })) {
         mean.add(record);
@@ -55,7 +55,7 @@ async function* compareAllSites(
     if (sites === 0) throw new BadDataError("the artifact has no statistics; capture again");
     yield* mean.records();
   } finally {
-    spool.close();
+    scratch.close();
     await blas.release();
   }
 }
@@ -63,7 +63,7 @@ async function* compareAllSites(
 /** Stage `similarity`: how alike every two languages look to the model. */
 export const similarity: Stage = {
   name: "similarity",
-  summary: "Compare languages by their inputs to the model's first step, or to every site.",
+  summary: "Compare languages by their inputs to the model's first block, or to every site.",
   examples: [
     "mbs similarity < statistics.arrow > similarity.arrow",
     "mbs similarity --sites all --subspace 32 < statistics.arrow > similarity.arrow",

@@ -5,13 +5,13 @@ import { compareLanguages } from "./compare-languages.ts";
 import type { LanguagePair } from "./compare-languages.ts";
 import type { GatheredSite } from "./gathered-sites.ts";
 import { leadingSubspace, subspaceOverlap } from "./leading-subspace.ts";
-import { traceProducts } from "./spooled-gram.ts";
+import { traceProducts } from "./scratch-gram.ts";
 
 /** The three measures of one pair at one site. */
-export function pairRecords(step: string, site: string, pair: LanguagePair): SimilarityRecord[] {
+export function pairRecords(block: string, site: string, pair: LanguagePair): SimilarityRecord[] {
   const { first, second } = pair;
   return (["cosine", "degrees", "euclidean"] as const).map((measure) => ({
-    step,
+    block,
     site,
     measure,
     first,
@@ -33,10 +33,10 @@ interface GramPair {
   readonly subspace: number;
 }
 
-async function subspacesOf({ step, site, width, grams }: GatheredSite, languages: readonly string[], tools: ComparisonTools) {
+async function subspacesOf({ block, site, width, grams }: GatheredSite, languages: readonly string[], tools: ComparisonTools) {
   const { blas, subspace, signal } = tools;
   if (subspace > width) {
-    throw new UsageError(`--subspace ${subspace}: ${step} ${site} is ${width} wide; give --subspace ${width} or less`, {
+    throw new UsageError(`--subspace ${subspace}: ${block} ${site} is ${width} wide; give --subspace ${width} or less`, {
       option: "--subspace",
     });
   }
@@ -44,7 +44,7 @@ async function subspacesOf({ step, site, width, grams }: GatheredSite, languages
   for (const language of languages) {
     if (signal.aborted) throw new InterruptedError("similarity: stopped");
     const gram = grams.get(language);
-    if (gram) spans.set(language, await leadingSubspace(blas, (block) => gram.multiply(blas, block), width, subspace));
+    if (gram) spans.set(language, await leadingSubspace(blas, (vectors) => gram.multiply(blas, vectors), width, subspace));
   }
   return spans;
 }
@@ -75,28 +75,28 @@ async function compareGrams(site: GatheredSite, languages: readonly string[], to
  * @throws {UsageError} when the site is narrower than the subspace
  */
 export async function compareSite(gathered: GatheredSite, tools: ComparisonTools): Promise<SimilarityRecord[]> {
-  const { step, site, diagonals } = gathered;
+  const { block, site, diagonals } = gathered;
   const languages = [...diagonals.keys()].sort();
   if (languages.length < 2) {
     throw new BadDataError(
-      `similarity needs statistics of at least two languages, ${step} ${site} has ${languages.length}; sample a mix of more languages and capture`,
-      { step, site, languages: languages.length },
+      `similarity needs statistics of at least two languages, ${block} ${site} has ${languages.length}; sample a mix of more languages and capture`,
+      { block, site, languages: languages.length },
     );
   }
   const whole = await compareGrams(gathered, languages, tools);
   const records: SimilarityRecord[] = [];
   for (const pair of compareLanguages(diagonals)) {
     const { first, second } = pair;
-    records.push(...pairRecords(step, site, pair));
+    records.push(...pairRecords(block, site, pair));
     if (!whole) continue;
     const { gram, subspace } = await whole(first, second);
-    records.push({ step, site, measure: "gram", first, second, value: gram });
-    records.push({ step, site, measure: `subspace:${tools.subspace}`, first, second, value: subspace });
+    records.push({ block, site, measure: "gram", first, second, value: gram });
+    records.push({ block, site, measure: `subspace:${tools.subspace}`, first, second, value: subspace });
   }
   if (!records.every(({ value }) => Number.isFinite(value))) {
     throw new BadDataError(
-      `statistics of ${step} ${site}: their products overflow float32, so large are the states that were read there; take the model from its source again`,
-      { step, site },
+      `statistics of ${block} ${site}: their products overflow float32, so large are the states that were read there; take the model from its source again`,
+      { block, site },
     );
   }
   return records;

@@ -36,7 +36,7 @@ export const queueRunOptions = {
     kind: "choice",
     choices: ["local", "queue"],
     default: "local",
-    description: "run steps on this machine, or by mbs work on any number of machines",
+    description: "run nodes on this machine, or by mbs work on any number of machines",
   },
   ...placeOptions,
   slots: {
@@ -44,7 +44,7 @@ export const queueRunOptions = {
     minimum: 1,
     maximum: 4096,
     optional: true,
-    description: "steps that are in the queue at the same time; default 64",
+    description: "nodes that are in the queue at the same time; default 64",
   },
   class: {
     kind: "text",

@@ -34,13 +34,13 @@ const options = {
   threads: runThreadsOption,
   memory: memoryOption,
   workers: runWorkersOption,
-  stepLimit: {
+  nodeLimit: {
     kind: "number",
     optional: true,
     above: 0,
     // beyond this a timer of Node fires at once
     maximum: 2_000_000,
-    description: "seconds that a step may take; then it is ended, and the run with it; default: no limit",
+    description: "seconds that a node may take; then it is ended, and the run with it; default: no limit",
   },
   ...queueRunOptions,
   quality: {
@@ -57,18 +57,18 @@ const options = {
   },
   commands: {
     kind: "flag",
-    description: "print each step as the command that replays it; its inputs exist only with keep: true in the recipe",
+    description: "print each node as the command that replays it; its inputs exist only with keep: true in the recipe",
   },
-  json: { kind: "flag", description: "print each step as a line of JSON" },
+  json: { kind: "flag", description: "print each node as a line of JSON" },
   offline: offlineOption,
   ...exportOptions,
 } as const satisfies OptionTable;
 
 /** How `run` starts its workers: as this program, with a command that is not for people. */
-const workerChoice = (count: number | undefined, stepLimit: number | undefined, offline: boolean): WorkerChoice => ({
+const workerChoice = (count: number | undefined, nodeLimit: number | undefined, offline: boolean): WorkerChoice => ({
   command: workerProgram(offline),
   count,
-  nodeLimit: stepLimit === undefined ? undefined : stepLimit * 1000,
+  nodeLimit: nodeLimit === undefined ? undefined : nodeLimit * 1000,
 });
 
 /** `mbs run`: runs a recipe and prints its results. */
@@ -86,10 +86,10 @@ export function runCommand({ signal }: CommandContext): Command {
   return command.action(async (path: string) => {
     const { quiet = false, debug: _debug, ...given } = command.opts<{ quiet?: boolean; debug?: boolean }>();
     const parsed = parseOptions(options, given, "run");
-    const { threads, memory, workers, stepLimit, force, commands, json, offline, quality, export: engine } = parsed;
+    const { threads, memory, workers, nodeLimit, force, commands, json, offline, quality, export: engine } = parsed;
     const exported = readExportOptions(parsed);
-    if (workers === 0 && stepLimit !== undefined) {
-      throw new UsageError("run: --step-limit needs a worker process, which can be ended; leave --workers 0 out");
+    if (workers === 0 && nodeLimit !== undefined) {
+      throw new UsageError("run: --node-limit needs a worker process, which can be ended; leave --workers 0 out");
     }
     const queue = queueChoice(parsed, workers, [...known.keys()]);
     if (offline) forbidNetwork();
@@ -107,7 +107,7 @@ export function runCommand({ signal }: CommandContext): Command {
         stages,
         threads,
         memory: memory === undefined ? undefined : parseMemory(memory),
-        ...(workers !== 0 && { workers: workerChoice(workers, stepLimit, offline) }),
+        ...(workers !== 0 && { workers: workerChoice(workers, nodeLimit, offline) }),
         queue,
         signal,
         force,

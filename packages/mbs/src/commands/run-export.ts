@@ -17,8 +17,8 @@ export const exportOptions = {
     kind: "choice",
     choices: ["snakemake", "argo"],
     optional: true,
-    excludes: ["memory", "workers", "stepLimit", "queue", "commands", "json"],
-    description: "run nothing, and write the steps for an engine that a cluster has: a Snakefile, or a Workflow of Argo",
+    excludes: ["memory", "workers", "nodeLimit", "queue", "commands", "json"],
+    description: "run nothing, and write the nodes for an engine that a cluster has: a Snakefile, or a Workflow of Argo",
   },
   output: {
     kind: "text",
@@ -26,13 +26,13 @@ export const exportOptions = {
     optional: true,
     description: "with --export: where it is written; default: standard output",
   },
-  stepMemory: {
+  nodeMemory: {
     kind: "text",
     placeholder: "SIZE",
     optional: true,
-    check: (text: string) => parseBytes(text, "--step-memory"),
+    check: (text: string) => parseBytes(text, "--node-memory"),
     description:
-      "with --export: memory that each step asks for; default: what mbs estimate finds, which draws the segments and measures for some seconds",
+      "with --export: memory that each node asks for; default: what mbs estimate finds, which draws the segments and measures for some seconds",
   },
   image: {
     kind: "text",
@@ -62,15 +62,15 @@ type Options = OptionValues<typeof exportOptions>;
  *
  * @throws {UsageError} on an option that goes with another one, which was not given
  */
-export function readExportOptions({ export: engine, output, stepMemory, image, claim, mount }: Options): Options {
+export function readExportOptions({ export: engine, output, nodeMemory, image, claim, mount }: Options): Options {
   const ofArgo = { image, claim, mount };
-  for (const [name, value] of Object.entries({ output, stepMemory, ...ofArgo })) {
+  for (const [name, value] of Object.entries({ output, nodeMemory, ...ofArgo })) {
     const isOfArgo = Object.hasOwn(ofArgo, name);
     if (value === undefined || engine === "argo" || (engine !== undefined && !isOfArgo)) continue;
     const needed = isOfArgo ? "--export argo" : "--export";
     throw new UsageError(`run: ${optionFlag(name)} goes with ${needed}`, { option: optionFlag(name) });
   }
-  return { export: engine, output, stepMemory, ...ofArgo };
+  return { export: engine, output, nodeMemory, ...ofArgo };
 }
 
 export interface ExportRequest {
@@ -87,19 +87,19 @@ export interface ExportRequest {
 /** What a user should know of a plan before another engine runs it. */
 function noteLimits({ hub, loose, output }: ExportedPlan, note: (message: string) => void): void {
   if (hub.length > 0) {
-    note(`every machine that runs steps fetches ${hub.join(", ")} from the Hub, or has it in its cache (HF_HOME)`);
+    note(`every machine that runs nodes fetches ${hub.join(", ")} from the Hub, or has it in its cache (HF_HOME)`);
   }
   for (const revision of loose) {
-    note(`a manifest names ${revision} without a commit; give it one, or a step may read another than the steps before it`);
+    note(`a manifest names ${revision} without a commit; give it one, or a node may read another than the nodes before it`);
   }
-  note(`steps write to ${output}; let no other run write there`);
+  note(`nodes write to ${output}; let no other run write there`);
 }
 
 /** Writes the plan of a recipe for another engine. */
 export async function exportRun(recipe: Recipe, request: ExportRequest): Promise<void> {
   const { engine, options, stages, threads, force, quiet, signal, reporter } = request;
   const { progress, warn, note } = reporter;
-  const { output, stepMemory, image = `mbs:${version}`, claim = "mbs", mount = "." } = options;
+  const { output, nodeMemory, image = `mbs:${version}`, claim = "mbs", mount = "." } = options;
   const plan = await exportPlan(recipe, { stages, threads, progress });
   if (output !== undefined) await requireTargets([output], plan.paths, force);
   // refused before the estimate, which takes longer
@@ -107,21 +107,21 @@ export async function exportRun(recipe: Recipe, request: ExportRequest): Promise
     engine === "snakemake" ? snakefile(plan, memory) : argoWorkflow(plan, { image, claim, mount: resolve(mount), memory });
   write();
   const memory =
-    stepMemory === undefined
-      ? // of one process, as each step is
+    nodeMemory === undefined
+      ? // of one process, as each node is
         (await estimate(recipe, { stages, threads: plan.threads, workers: 0, signal, progress, warn })).memory
-      : parseBytes(stepMemory, "--step-memory");
+      : parseBytes(nodeMemory, "--node-memory");
   const text = write(memory);
   noteLimits(plan, note);
   const bytes = Buffer.byteLength(text);
   if (engine === "argo" && bytes > largestObject) {
     warn(
-      `the workflow of ${plan.steps.length} steps has ${formatBytes(bytes)}, and Kubernetes may refuse objects above ${formatBytes(largestObject)}; take propagation: sequential or dense, or fewer shards`,
+      `the workflow of ${plan.nodes.length} nodes has ${formatBytes(bytes)}, and Kubernetes may refuse objects above ${formatBytes(largestObject)}; take propagation: sequential or dense, or fewer shards`,
     );
   }
   reporter.stop();
   if (output === undefined) return printText(text);
   await writeTarget(output, text, force);
   const next = engine === "snakemake" ? `snakemake --cores ${plan.threads} --snakefile` : "argo submit";
-  return printText(quiet ? `${output}\n` : `${plan.steps.length} steps in ${output}\nnext: ${next} ${shellWord(output)}\n`);
+  return printText(quiet ? `${output}\n` : `${plan.nodes.length} nodes in ${output}\nnext: ${next} ${shellWord(output)}\n`);
 }

@@ -5,7 +5,7 @@ import { serveWorker } from "@mbs/pipeline";
 import { stages } from "../stages.ts";
 import { offlineFlag } from "./worker-command.ts";
 
-/** `mbs run-worker`: runs steps until its parent process says that this is the end, or is gone. */
+/** `mbs run-worker`: runs nodes until its parent process says that this is the end, or is gone. */
 export async function runWorker(argv: readonly string[]): Promise<void> {
   letHeapGrow();
   if (argv.includes(offlineFlag)) forbidNetwork();

@@ -13,11 +13,11 @@ import type { CommandContext } from "./plain-command.ts";
 
 const options = {
   watch: { kind: "flag", description: "print again every two seconds, until the run ends" },
-  json: { kind: "flag", description: "print JSON, with every step" },
+  json: { kind: "flag", description: "print JSON, with every node" },
 } as const satisfies OptionTable;
 
 const watchMs = 2000;
-/** Steps that are listed as the slowest. */
+/** Nodes that are listed as the slowest. */
 const slowest = 5;
 
 /** Whether the process of a run is there; on another machine nobody can tell. */
@@ -31,7 +31,7 @@ function isGone({ process: id, host }: RunStatus): boolean {
   }
 }
 
-const stepTable = (title: string, rows: readonly (readonly [NodeStatus, number])[]): string =>
+const nodeTable = (title: string, rows: readonly (readonly [NodeStatus, number])[]): string =>
   rows.length === 0
     ? ""
     : formatTable({
@@ -56,7 +56,7 @@ export function statusText(status: RunStatus, now: number): string {
   const isOn = failure === undefined && !isGone(status);
   const [done, running] = [of("done"), isOn ? of("running") : []];
   const waiting = nodes.length - done.length - running.length;
-  const counts = `${done.length} of ${nodes.length} steps done, ${running.length} running, ${waiting} waiting`;
+  const counts = `${done.length} of ${nodes.length} nodes done, ${running.length} running, ${waiting} waiting`;
   const workersNamed = processors === undefined ? `${workers} ${workers === 1 ? "worker" : "workers"}` : "workers of a queue";
   const machine = `${workersNamed} with ${threads} ${threads === 1 ? "thread" : "threads"}${processors === undefined ? "" : " each"}`;
   const left =
@@ -70,14 +70,14 @@ export function statusText(status: RunStatus, now: number): string {
   const active = running.map((node) => [node, (now - (node.began ?? now)) / 1000] as const);
   const timed = done.flatMap((node) => (node.seconds === undefined ? [] : [[node, node.seconds] as const]));
   const slow = timed.toSorted(([, a], [, b]) => b - a).slice(0, slowest);
-  const steps = [stepTable("running", active), stepTable("slowest so far", slow)];
-  const tables = [...steps, trafficTable(status.traffic)].filter((table) => table !== "");
+  const nodeTables = [nodeTable("running", active), nodeTable("slowest so far", slow)];
+  const tables = [...nodeTables, trafficTable(status.traffic)].filter((table) => table !== "");
   return [`${state}\n${counts}\n`, ...tables].join("\n");
 }
 
 /** `mbs status`: how far a run is. */
 export function statusCommand({ signal }: CommandContext): Command {
-  const command = plainCommand("status", "Show how far a run is: steps done and running, on which worker, and the time left.", [
+  const command = plainCommand("status", "Show how far a run is: nodes done and running, on which worker, and the time left.", [
     "mbs status out/",
     "mbs status out/ --watch",
   ]).addArgument(new Argument("<output>", "output folder of a recipe"));

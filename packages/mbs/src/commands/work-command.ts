@@ -25,7 +25,7 @@ const options = {
       "folder whose folders, or theirs, are models; others come from the store, where mbs run --publish-model puts them",
     optional: true,
   },
-  label: { kind: "list", placeholder: "NAME,…", description: "also take the steps of these labels", optional: true },
+  label: { kind: "list", placeholder: "NAME,…", description: "also take the nodes of these labels", optional: true },
   cache: {
     kind: "text",
     placeholder: "FOLDER",
@@ -40,35 +40,35 @@ const options = {
     check: (text: string) => parseBytes(text, "--cache-limit"),
   },
   memory: memoryOption,
-  stepLimit: {
+  nodeLimit: {
     kind: "number",
     above: 0,
     maximum: longestTimer,
-    description: "seconds that a step may take; default: no limit",
+    description: "seconds that a node may take; default: no limit",
     optional: true,
   },
-  once: { kind: "flag", description: "leave after one step" },
+  once: { kind: "flag", description: "leave after one node" },
   idleExit: {
     kind: "number",
     above: 0,
     maximum: longestTimer,
-    description: "seconds without a step after which it leaves; default: it stays",
+    description: "seconds without a node after which it leaves; default: it stays",
     optional: true,
   },
   grace: {
     kind: "number",
     minimum: 0,
     maximum: longestTimer,
-    description: "seconds that the step at work has after SIGTERM or SIGINT; then it is given back to the queue",
+    description: "seconds that the node at work has after SIGTERM or SIGINT; then it is given back to the queue",
     default: 30,
   },
 } as const satisfies OptionTable;
 
 const seconds = (value: number | undefined): number | undefined => (value === undefined ? undefined : value * 1000);
 
-/** `mbs work`: runs steps of any run at a queue until it is stopped. */
+/** `mbs work`: runs nodes of any run at a queue until it is stopped. */
 export function workCommand({ signal }: CommandContext): Command {
-  const command = plainCommand("work", "Run steps for mbs run --engine queue, on this machine, until it is stopped.", [
+  const command = plainCommand("work", "Run nodes for mbs run --engine queue, on this machine, until it is stopped.", [
     "mbs work --queue redis://head:6379 --store /mnt/shared/store --model-root /models",
     "mbs work --queue rediss://head:6380 --queue-password-file password --queue-ca ca.pem --store s3://bucket/prefix --model-root /models",
     "mbs work --queue redis://head:6379 --store /mnt/shared/store --model-root /models --label large --idle-exit 600",
@@ -77,7 +77,7 @@ export function workCommand({ signal }: CommandContext): Command {
   return command.action(async () => {
     const { quiet = false, debug: _debug, ...given } = command.opts<{ quiet?: boolean; debug?: boolean }>();
     const values = parseOptions(options, given, "work");
-    const { queue: url, queuePasswordFile, queueCa, label = [], cacheLimit, memory, stepLimit, idleExit, grace } = values;
+    const { queue: url, queuePasswordFile, queueCa, label = [], cacheLimit, memory, nodeLimit, idleExit, grace } = values;
     const reporter = createReporter("mbs work", progressStyle(quiet));
     try {
       await work({
@@ -91,12 +91,12 @@ export function workCommand({ signal }: CommandContext): Command {
         cacheLimit: parseBytes(cacheLimit, "--cache-limit"),
         memory: memory === undefined ? undefined : parseMemory(memory),
         stages: new Map([...stages].map(([name, { load }]) => [name, load])),
-        // a step reads the model at hand and artifacts alone
+        // a node reads the model at hand and artifacts alone
         command: workerProgram(true),
         toError: toMbsError,
         once: values.once,
         idleExit: seconds(idleExit),
-        jobLimit: seconds(stepLimit),
+        jobLimit: seconds(nodeLimit),
         leaveGrace: grace * 1000,
         signal,
         say: reporter.note,

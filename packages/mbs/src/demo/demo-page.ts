@@ -125,7 +125,7 @@ export async function demoPage(
       {
         id: "similarity",
         title: "Similarity of languages",
-        texts: ["Angle between the mean squared inputs of the first step, channel by channel, before its norm: small is alike."],
+        texts: ["Angle between the mean squared inputs of the first block, channel by channel, before its norm: small is alike."],
         plots: [await plotSimilarity(angles, "heat map of angles between languages")],
         tables: [
           {

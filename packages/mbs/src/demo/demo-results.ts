@@ -22,7 +22,7 @@ export interface Rise {
 
 export interface LanguageRise extends Rise {
   readonly language: string;
-  /** Angle in degrees to the calibration mix at the first step's input: mean over the mix, itself at 0°. */
+  /** Angle in degrees to the calibration mix at the first block's input: mean over the mix, itself at 0°. */
   readonly predicted: number;
 }
 

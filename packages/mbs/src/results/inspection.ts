@@ -55,8 +55,8 @@ async function inspectSegments(stream: ArtifactStream): Promise<Inspection> {
 
 async function inspectStatistics(stream: ArtifactStream): Promise<Inspection> {
   const sums = new Sums();
-  for await (const { step, site, kind, width, tokens } of readStatistics(stream, { shards: true })) {
-    sums.add({ step, site, kind, width: String(width) }, { languages: 1, tokens });
+  for await (const { block, site, kind, width, tokens } of readStatistics(stream, { shards: true })) {
+    sums.add({ block, site, kind, width: String(width) }, { languages: 1, tokens });
   }
   return { rows: sums.rows() };
 }
@@ -71,10 +71,10 @@ async function inspectStates(stream: ArtifactStream): Promise<Inspection> {
 
 async function inspectFactors(stream: ArtifactStream): Promise<Inspection> {
   const rows: InspectionRow[] = [];
-  for await (const { step, site, width, summary } of readFactors(stream)) {
+  for await (const { block, site, width, summary } of readFactors(stream)) {
     const { tokens, orderName, damping, precision, retries, dead, factorised, fallback = "" } = summary;
     rows.push({
-      step,
+      block,
       site,
       width,
       tokens,
@@ -99,9 +99,9 @@ async function inspectAllocation(stream: ArtifactStream): Promise<Inspection> {
     }
     return { rows, tensors };
   }
-  for await (const { step, tensor, parameters, importance, sparsity } of readAllocation(stream))
+  for await (const { block, tensor, parameters, importance, sparsity } of readAllocation(stream))
     rows.push({
-      ...(tensor === undefined ? { step } : { tensor }),
+      ...(tensor === undefined ? { block } : { tensor }),
       parameters,
       importance: short(importance),
       sparsity: short(sparsity),
@@ -157,8 +157,8 @@ async function inspectScores(stream: ArtifactStream): Promise<Inspection> {
 
 async function inspectSimilarities(stream: ArtifactStream): Promise<Inspection> {
   const rows: InspectionRow[] = [];
-  for await (const { step, site, first, second, measure, value } of readSimilarities(stream))
-    rows.push({ step, site, first, second, measure, value: short(value) });
+  for await (const { block, site, first, second, measure, value } of readSimilarities(stream))
+    rows.push({ block, site, first, second, measure, value: short(value) });
   return { rows };
 }
 

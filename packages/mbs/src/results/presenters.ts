@@ -25,14 +25,14 @@ async function similarities(stream: ArtifactStream) {
   return collect(readSimilarities(stream));
 }
 
-/** Bits or types of tensors; undefined for sparsities of steps. */
+/** Bits or types of tensors; undefined for sparsities of blocks. */
 async function allocatedTensors(stream: ArtifactStream) {
   const { collect, parseMetadata, readBitAllocation } = await import("@mbs/artifacts");
   const { bitsPerWeight } = parseMetadata("allocation", stream.schema);
   return bitsPerWeight === undefined ? undefined : { bitsPerWeight, tensors: await collect(readBitAllocation(stream)) };
 }
 
-/** What each kind of tensor got, or the sparsity of each step. Of tensors with their own sparsity a line by kind, and one by layer. */
+/** What each kind of tensor got, or the sparsity of each block. Of tensors with their own sparsity a line by kind, and one by layer. */
 export async function allocationTable(stream: ArtifactStream): Promise<string> {
   const [{ collect, readAllocation }, { allocatedStorage, countStorage, formatSparsities, formatStorage }] = await Promise.all([
     import("@mbs/artifacts"),
@@ -43,13 +43,13 @@ export async function allocationTable(stream: ArtifactStream): Promise<string> {
     const { bitsPerWeight, tensors } = found;
     return `${formatStorage(countStorage(allocatedStorage(tensors)))}${bitsPerWeight.toFixed(3)} bits a weight with scales\n`;
   }
-  const steps = await collect(readAllocation(stream));
-  const tensors = steps.flatMap(({ tensor, sparsity }) => (tensor === undefined ? [] : [{ tensor, sparsity }]));
+  const blocks = await collect(readAllocation(stream));
+  const tensors = blocks.flatMap(({ tensor, sparsity }) => (tensor === undefined ? [] : [{ tensor, sparsity }]));
   if (tensors.length > 0) return formatSparsities(tensors);
   const { formatTable, headings } = await import("@mbs/reporting");
   return formatTable({
-    columns: headings(["step"], ["sparsity"]),
-    rows: steps.map(({ step, sparsity }) => [step, sparsity.toFixed(4)]),
+    columns: headings(["block"], ["sparsity"]),
+    rows: blocks.map(({ block, sparsity }) => [block, sparsity.toFixed(4)]),
   });
 }
 
@@ -60,7 +60,7 @@ async function allocationJson(stream: ArtifactStream): Promise<unknown> {
   ]);
   const found = await allocatedTensors(stream);
   return found === undefined
-    ? { steps: await collect(readAllocation(stream)) }
+    ? { blocks: await collect(readAllocation(stream)) }
     : { ...found, storage: countStorage(allocatedStorage(found.tensors)) };
 }
 
@@ -86,8 +86,8 @@ export const similarityOptions = {
   at: {
     kind: "text",
     optional: true,
-    placeholder: "STEP/SITE",
-    description: "what to show: a site such as h.3/mlp-up, or mean for the mean over all; default the first step's input",
+    placeholder: "BLOCK/SITE",
+    description: "what to show: a site such as h.3/mlp-up, or mean for the mean over all; default the first block's input",
   },
   measure: {
     kind: "choice",

@@ -26,12 +26,12 @@ function nextCommand({ model, evaluate, similarity }: Recipe, { folder }: RunRes
   return `next: mbs ${words.map(shellWord).join(" ")}\n`;
 }
 
-/** "40 steps in 3 min 2 s, 12 of them done before". */
+/** "40 nodes in 3 min 2 s, 12 of them done before". */
 function workText({ nodes }: RunResult): string {
   const now = nodes.flatMap(({ seconds }) => seconds ?? []);
   const before = nodes.length - now.length;
   const took = formatSeconds(now.reduce((sum, seconds) => sum + seconds, 0));
-  return `${nodes.length} steps in ${took}${before === 0 ? "" : `, ${before} of them done before`}\n`;
+  return `${nodes.length} nodes in ${took}${before === 0 ? "" : `, ${before} of them done before`}\n`;
 }
 
 /** What the run's working folder takes, and that it may go; "" where another process has removed it. */

@@ -86,14 +86,14 @@ evaluate: { corpus: ${manifest}, length: 32 }
 output: ${join(root, "out")}
 `,
   );
-  const flags = ["--export", "argo", "--step-memory", "1GiB", "--threads", "1", "--mount"];
+  const flags = ["--export", "argo", "--node-memory", "1GiB", "--threads", "1", "--mount"];
   const outside = await runMbs(["run", path, ...flags, root]);
   assert.is(outside.code, 2);
   assert.match(outside.stderr, /, the working directory, is not in /);
   const { code, stdout, stderr } = await runMbs(["run", path, ...flags, "/"]);
   assert.is(code, 0, stderr);
   assert.ok(stdout.toString().includes(`--corpus 'hf:datasets/org/texts@${stubCommit}?languages=en,mr'`), stdout.toString());
-  assert.match(stderr, `every machine that runs steps fetches hf:datasets/org/texts@${stubCommit}?languages=en,mr from the Hub`);
+  assert.match(stderr, `every machine that runs nodes fetches hf:datasets/org/texts@${stubCommit}?languages=en,mr from the Hub`);
   assert.match(stderr, /a manifest names datasets\/org\/texts@v1 without a commit; give it one/);
 });
 

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
-  SpooledArtifact,
+  ScratchArtifact,
   collect,
   contentAddress,
   encodeStatistics,
@@ -31,7 +31,7 @@ import { runStage } from "../fixtures/stage-runs.ts";
 interface Fixture {
   root: string;
   model: string;
-  statistics: SpooledArtifact;
+  statistics: ScratchArtifact;
 }
 
 const test = suite<Fixture>("mix");
@@ -46,7 +46,7 @@ test.before(async (fixture) => {
   const sampling = { model: fixture.model, corpus: join(fixture.root, "texts"), mix: "equal", segments: 24, length: 32 };
   const segments = await runStage("sample", {}, sampling, context);
   const statistics = await runStage("capture", { source: [segments] }, { model: fixture.model }, context);
-  fixture.statistics = await SpooledArtifact.from(statistics);
+  fixture.statistics = await ScratchArtifact.from(statistics);
 });
 test.after(({ root, statistics }) => {
   statistics.close();
@@ -145,9 +145,9 @@ test("target: the important language is damaged less than under equal weights", 
   for (const { name, important } of mixes) assert.ok((recommended.important ?? NaN) <= (important ?? NaN), name);
 });
 
-test("a step alone is cheaper; damage can be predicted from other texts", async (fixture) => {
+test("a block alone is cheaper; damage can be predicted from other texts", async (fixture) => {
   const whole = await reported(fixture, { strategy: "equal" });
-  const part = await reported(fixture, { strategy: "equal", step: "h.0", site: "mlp-up" });
+  const part = await reported(fixture, { strategy: "equal", block: "h.0", site: "mlp-up" });
   assert.is(whole.tensors, 8);
   assert.is(part.tensors, 1);
   const source = await fixture.statistics.open();
@@ -169,7 +169,7 @@ test("what does not fit together is refused", async (fixture) => {
   assert.instance(await failure({ strategy: "target" }), UsageError);
   assert.instance(await failure({ importance: "en=2" }), UsageError);
   assert.instance(await failure({ strategy: "proportional" }), UsageError, "the model has no distribution");
-  assert.instance(await failure({ step: "h.9" }), UsageError);
+  assert.instance(await failure({ block: "h.9" }), UsageError);
   assert.instance(await failure({ mix: "en=1" }), UsageError);
   assert.instance(await failure({}, { validation: await only(["en"]) }), BadDataError);
 });

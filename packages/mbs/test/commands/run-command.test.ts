@@ -114,7 +114,7 @@ test("estimate says that the entries of stages are not counted", async ({ root }
 
 test("what estimate says of the disk is what a run that keeps all has on it", async ({ root }) => {
   await rm(join(root, "model"), { recursive: true });
-  await writeTinyModel(join(root, "model"), { contextLength: 32, hiddenSize: 128, steps: 3 });
+  await writeTinyModel(join(root, "model"), { contextLength: 32, hiddenSize: 128, blocks: 3 });
   const shared = { keep: "true", similarity: "true" };
   const variants: readonly Readonly<Record<string, string>>[] = [
     { propagation: "true-sequential" },
@@ -139,7 +139,7 @@ test("what estimate says of the disk is what a run that keeps all has on it", as
 
 test("every --memory gives the same nodes, addresses and files, and leaves nothing else", async ({ root }) => {
   await rm(join(root, "model"), { recursive: true });
-  await writeTinyModel(join(root, "model"), { contextLength: 32, hiddenSize: 64, heads: 4, steps: 3 });
+  await writeTinyModel(join(root, "model"), { contextLength: 32, hiddenSize: 64, heads: 4, blocks: 3 });
   const changes = { compress: "{ solver: gptq, bits: 3, group-size: 16 }", evaluate: `{ corpus: ${join(root, "texts")} }` };
   const path = await writeRecipe(root, changes);
   const runWith = async (...memory: readonly string[]) => {
@@ -160,7 +160,7 @@ test("every --memory gives the same nodes, addresses and files, and leaves nothi
   const whole = await runWith();
   assert.ok(whole.nodes.length > 30, String(whole.nodes.length));
   assert.ok(whole.names.includes("model/model.safetensors"));
-  // nothing is kept; a part of a step's values and artifacts; everything
+  // nothing is kept; a part of a node's values and artifacts; everything
   for (const memory of ["0", "40KiB", "1GiB"]) assert.equal(await runWith("--memory", memory), whole, memory);
 });
 
@@ -204,7 +204,7 @@ test("at 3 bits a run for GPTQ's first version takes zero points from 1, and say
   assert.ok(stored.size > 2, [...stored].join());
 });
 
-test("run ends with the scores, the size and the next command; the steps' commands are asked for", async ({ root }) => {
+test("run ends with the scores, the size and the next command; the nodes' commands are asked for", async ({ root }) => {
   const evaluate = `{ corpus: ${join(root, "texts")}, windows: 1 }`;
   const [, { code, stdout, stderr }] = await both(root, { evaluate, similarity: "true" });
   assert.is(code, 0, stderr);
@@ -213,7 +213,7 @@ test("run ends with the scores, the size and the next command; the steps' comman
   assert.match(text, /\ncompressed, rise above dense/);
   const ending = text.split("\n").slice(-6);
   assert.match(at(ending, 0), /^dense: [\d.]+ kB on disk, no weight is packed/);
-  assert.match(at(ending, 1), /^7 steps in /);
+  assert.match(at(ending, 1), /^7 nodes in /);
   const out = join(root, "out");
   const results = `${out}/scores.arrow ${out}/similarity.arrow --recipe ${out}/recipe.yaml`;
   assert.match(at(ending, 2), /\/out\/run \([\d.]+ [kM]B\) is what another run of this recipe goes on from; it may be deleted$/);
@@ -244,11 +244,11 @@ test("a run whose evaluation rounds activations ends with a card without scores,
   assert.not.match(card, /perplexity/i);
 });
 
-test("a limit for steps that nothing would keep is refused", async ({ root }) => {
+test("a limit for nodes that nothing would keep is refused", async ({ root }) => {
   const path = await writeRecipe(root, {});
   for (const [flags, message] of [
-    [["--workers", "0", "--step-limit", "5"], "--step-limit needs a worker process"],
-    [["--step-limit", "3000000"], "at most 2000000"],
+    [["--workers", "0", "--node-limit", "5"], "--node-limit needs a worker process"],
+    [["--node-limit", "3000000"], "at most 2000000"],
   ] as const) {
     const { code, stderr } = await runMbs(["run", path, ...flags]);
     assert.is(code, 2, stderr);

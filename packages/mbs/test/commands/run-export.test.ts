@@ -7,7 +7,7 @@ import { contentAddress, openArtifact } from "@mbs/artifacts";
 import { openModel } from "@mbs/models";
 import { writeTinyModel } from "@mbs/models/testing";
 import { exportPlan, recipeFrom, run } from "@mbs/pipeline";
-import type { ExportedStep, NodeReport } from "@mbs/pipeline";
+import type { ExportedNode, NodeReport } from "@mbs/pipeline";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { parse, stringify } from "yaml";
@@ -63,7 +63,7 @@ const shared = (root: string) => ({
   evaluate: { corpus: join(root, "texts"), windows: 2 },
 });
 
-async function addressOf(output: string, { path, isFolder }: ExportedStep): Promise<string> {
+async function addressOf(output: string, { path, isFolder }: ExportedNode): Promise<string> {
   if (!isFolder) return (await contentAddress(await openArtifact(join(output, path)))).address;
   const model = await openModel(join(output, path));
   await model.close();
@@ -80,18 +80,18 @@ async function runNodes(recipe: Readonly<Record<string, unknown>>, output: strin
   return new Map(nodes.map((node) => [node.id, node]));
 }
 
-/** Compares what steps have left with what a run made. @returns how many artifacts were compared */
+/** Compares what nodes have left with what a run made. @returns how many artifacts were compared */
 async function compareWith(
   nodes: ReadonlyMap<string, NodeReport>,
-  steps: readonly ExportedStep[],
+  exported: readonly ExportedNode[],
   [output, ran]: readonly [string, string],
 ): Promise<number> {
   const left = new Set(await readdir(output, { recursive: true }));
   let compared = 0;
-  for (const step of steps) {
-    if (!left.has(step.path)) continue;
-    const expected = step.isFolder ? await addressOf(ran, step) : present(nodes.get(step.id), step.id).address;
-    assert.is(await addressOf(output, step), expected, step.command);
+  for (const node of exported) {
+    if (!left.has(node.path)) continue;
+    const expected = node.isFolder ? await addressOf(ran, node) : present(nodes.get(node.id), node.id).address;
+    assert.is(await addressOf(output, node), expected, node.command);
     compared += 1;
   }
   return compared;
@@ -138,14 +138,14 @@ for (const [name, changes] of [
     const output = join(root, "o'ut {x}");
     const plan = await exportPlan(recipeFrom({ ...recipe, output }), { stages: await loadStages(), threads: 1 });
     assert.equal(
-      plan.steps.map(({ id }) => id),
+      plan.nodes.map(({ id }) => id),
       [...nodes.keys()],
     );
     await mkdir(join(output, "artifacts"), { recursive: true });
-    const script = plan.steps.map(({ command }) => `${command}\n`).join("");
+    const script = plan.nodes.map(({ command }) => `${command}\n`).join("");
     const { status, stderr } = spawnSync("bash", ["-e"], { cwd: plan.folder, env: environment, input: script, encoding: "utf8" });
     assert.is(status, 0, stderr);
-    assert.is(await compareWith(nodes, plan.steps, [output, ran]), plan.steps.length);
+    assert.is(await compareWith(nodes, plan.nodes, [output, ran]), plan.nodes.length);
   });
 }
 
@@ -183,14 +183,14 @@ if (!hasSnakemake) process.stderr.write("run export: one test skipped, there is 
     const flags = ["--export", "snakemake", "--output", file];
     const { code, stdout, stderr } = await exportWith(context, { ...recipe, output }, flags);
     assert.is(code, 0, stderr);
-    assert.match(stdout.toString(), /^\d+ steps in .*Snakefile\nnext: snakemake --cores 1 --snakefile '/);
+    assert.match(stdout.toString(), /^\d+ nodes in .*Snakefile\nnext: snakemake --cores 1 --snakefile '/);
     assert.match(await readFile(file, "utf8"), /\n    threads: 1\n    resources:\n        mem_mb=\d{3},\n/);
     const args = ["--snakefile", file, "--cores", "2"];
     const made = spawnSync("snakemake", args, { cwd: root, env: environment, encoding: "utf8" });
     assert.is(made.status, 0, made.stderr);
-    const { steps } = await exportPlan(recipeFrom({ ...recipe, output }), { stages: await loadStages(), threads: 1 });
-    const kept = steps.filter(({ isTemporary }) => !isTemporary);
-    assert.is(await compareWith(nodes, steps, [output, ran]), kept.length);
+    const { nodes: exported } = await exportPlan(recipeFrom({ ...recipe, output }), { stages: await loadStages(), threads: 1 });
+    const kept = exported.filter(({ isTemporary }) => !isTemporary);
+    assert.is(await compareWith(nodes, exported, [output, ran]), kept.length);
     assert.equal(
       kept.map(({ id }) => id),
       ["sample", "similarity", "compress.h.0", "compress.h.1", "assemble", "join-scores"],
@@ -206,7 +206,7 @@ test("the scripts of a workflow give the addresses that the run had", async (con
   const ran = join(root, "ran");
   const nodes = await runNodes(recipe, ran);
   const output = join(root, "o'ut {{x}}");
-  const flags = ["--export", "argo", "--step-memory", "2GiB", "--mount", "/", "--claim", "models"];
+  const flags = ["--export", "argo", "--node-memory", "2GiB", "--mount", "/", "--claim", "models"];
   const { code, stdout, stderr } = await exportWith(context, { ...recipe, output }, flags);
   assert.is(code, 0, stderr);
   const { spec } = parse(stdout.toString()) as {
@@ -223,16 +223,16 @@ test("the scripts of a workflow give the addresses that the run had", async (con
     const child = spawnSync("sh", ["-ec", ...container.args], { cwd: workingDir, env: environment, encoding: "utf8" });
     assert.is(child.status, 0, `${container.args[0]}\n${child.stderr}`);
   }
-  const { steps } = await exportPlan(recipeFrom({ ...recipe, output }), { stages: await loadStages(), threads: 1 });
+  const { nodes: exported } = await exportPlan(recipeFrom({ ...recipe, output }), { stages: await loadStages(), threads: 1 });
   // what the similarity and the joined scores are made of stays: nothing waits for these
-  assert.is(await compareWith(nodes, steps, [output, ran]), steps.filter(({ isTemporary }) => !isTemporary).length + 3);
+  assert.is(await compareWith(nodes, exported, [output, ran]), exported.filter(({ isTemporary }) => !isTemporary).length + 3);
 });
 
 test("nothing is run, and what does not go together is refused", async (context) => {
   const { root } = context;
   const recipe = { ...small(root), output: join(root, "out") };
   const file = join(root, "Snakefile");
-  const memory = ["--step-memory", "1GiB"];
+  const memory = ["--node-memory", "1GiB"];
   for (const [flags, expected, message] of [
     [["--export", "slurm"], 2, /--export takes one of snakemake, argo, not "slurm"/],
     [["--export", "snakemake", "--workers", "2"], 2, /--export and --workers exclude each other/],

@@ -22,7 +22,7 @@ const status = {
 test("a run that goes on shows its counts, the time left, what runs and what took longest", () => {
   const text = statusText(status, 70_000);
   assert.match(text, /^running for 1 min 10 s on 2 workers with 1 thread, about 1 min 20 s left\n/);
-  assert.match(text, "2 of 4 steps done, 1 running, 1 waiting");
+  assert.match(text, "2 of 4 nodes done, 1 running, 1 waiting");
   assert.match(text, /running +worker +time\ncapture\.h\.1 +worker 2 +20 s\n/);
   assert.match(text, /slowest so far.*\ncapture\.h\.0 +worker 1 +40 s\nsample/);
 });

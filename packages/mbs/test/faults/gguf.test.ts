@@ -59,11 +59,11 @@ test("inspect shows files, metadata, types and tensors", async () => {
 test("inspect says how a file was made where the mbs.json beside it names the file", async ({ folder }) => {
   const path = join(folder, "model.gguf");
   await writeFile(path, await readFile(llama));
-  const layers = [{ address: "a", solver: "gptq", options: { mixture: "Q4_K_M" }, order: "natural", weights: { en: 1 } }];
+  const layers = [{ address: "a", solver: "gptq", options: { typeMix: "Q4_K_M" }, order: "natural", weights: { en: 1 } }];
   const record = { version: 1, model: "m", format: "gguf", layers, files: ["mbs.json", "model.gguf"] };
   await writeFile(join(folder, "mbs.json"), JSON.stringify(record));
   const { stdout: text } = await done(["inspect", path]);
-  assert.match(text, /\nmade of the model m by gptq \{"mixture":"Q4_K_M"\} \(mbs\.json\)\n/);
+  assert.match(text, /\nmade of the model m by gptq \{"typeMix":"Q4_K_M"\} \(mbs\.json\)\n/);
   const { stdout } = await done(["inspect", path, "--json"]);
   assert.equal((JSON.parse(stdout) as { made: unknown }).made, { model: "m", format: "gguf", layers, files: record.files });
   assert.is((await done(["inspect", folder, "--json"])).stdout, stdout);

@@ -37,7 +37,7 @@ const bytes = (data: Uint8Array, at: number, value: number): Uint8Array => data.
 const changed = (values: Float32Array, at: number, value: number): Float32Array =>
   values.map((old, index) => (index === at ? value : old));
 
-test("states with a NaN are refused by every reader, with step, segment, language and stream", async ({ model, path }) => {
+test("states with a NaN are refused by every reader, with block, segment, language and stream", async ({ model, path }) => {
   const stream = await openArtifact(path("states.arrow"));
   const metadata = parseMetadata("states", stream.schema);
   const [first, second, ...rest] = await collect(readStates(stream));
@@ -48,7 +48,7 @@ test("states with a NaN are refused by every reader, with step, segment, languag
     await refused(
       [stage, "--model", model, "--source", path("broken-states.arrow")],
       65,
-      /: states hidden of segment 1 of en after 0 steps: NaN at row 1, column 3; propagate again\n$/,
+      /: states hidden of segment 1 of en after 0 blocks: NaN at row 1, column 3; propagate again\n$/,
       { output: path("no.arrow") },
     );
   }
@@ -98,7 +98,7 @@ async function fill(model: string, tensor: string, value: number): Promise<void>
   await writeFile(path, file);
 }
 
-test("an overflow of the model is reported where it first appears: step, segment or window, language", async ({
+test("an overflow of the model is reported where it first appears: block, segment or window, language", async ({
   corpus,
   path,
 }) => {

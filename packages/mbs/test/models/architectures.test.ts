@@ -6,7 +6,7 @@ import { collect, encodeLayers, parseMetadata, readLayers, unpackFiles } from "@
 import type { LayerRecord } from "@mbs/artifacts";
 import { at } from "@mbs/contracts";
 import type { Matrix } from "@mbs/contracts";
-import { openModel, runSteps } from "@mbs/models";
+import { openModel, runBlocks } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -22,7 +22,7 @@ async function statesAfter(model: Model, weights?: ReadonlyMap<string, Float32Ar
     Int32Array.from({ length: 24 }, (_, position) => 4 + ((position * 11) % 50)),
     [0],
   );
-  const states = await runSteps(model, forward, inputs, weights && { weights });
+  const states = await runBlocks(model, forward, inputs, weights && { weights });
   await forward.close();
   return states;
 }
@@ -47,7 +47,7 @@ for (const [type, fixture] of fixtureOf) {
     const compressed = await stage("compress", "factors", factors, { ...folder, solver: "gptq", bits: 4, groupSize: 8 });
     const metadata = parseMetadata("layers", compressed.schema);
     const layers: LayerRecord[] = await collect(readLayers(compressed));
-    const weights = model.steps.flatMap(({ sites }) => sites.flatMap((site) => site.weights));
+    const weights = model.blocks.flatMap(({ sites }) => sites.flatMap((site) => site.weights));
     assert.equal(
       layers.map(({ tensor }) => tensor),
       weights.map(({ tensor }) => tensor),

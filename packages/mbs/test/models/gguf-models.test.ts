@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { collect, encodeLayers, parseMetadata, readLayers, unpackFiles } from "@mbs/artifacts";
 import type { LayerRecord } from "@mbs/artifacts";
 import { at } from "@mbs/contracts";
-import { openGgufFile, openModel, runSteps } from "@mbs/models";
+import { openGgufFile, openModel, runBlocks } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { roundTo } from "@mbs/numbers";
 import { test } from "uvu";
@@ -20,7 +20,7 @@ async function logitsOf(model: Model, weights?: ReadonlyMap<string, Float32Array
   const forward = await model.forward({ threads: 1 });
   const tokens = Int32Array.from({ length: 24 }, (_, position) => 3 + ((position * 11) % 29));
   const { inputs } = (await model.passages()).ofSegment(tokens, [0]);
-  const { values } = await forward.logits(await runSteps(model, forward, inputs, weights && { weights }));
+  const { values } = await forward.logits(await runBlocks(model, forward, inputs, weights && { weights }));
   await forward.close();
   return values;
 }
@@ -59,7 +59,7 @@ for (const name of names) {
     assert.is(written.tokenizerAddress, model.tokenizerAddress);
     assert.is(written.dtype, model.dtype);
     const changed = new Map<string, Float32Array>();
-    for (const { tensor } of model.steps.flatMap(({ sites }) => sites.flatMap((site) => site.weights))) {
+    for (const { tensor } of model.blocks.flatMap(({ sites }) => sites.flatMap((site) => site.weights))) {
       changed.set(tensor, await written.readWeight(tensor));
     }
     assert.equal(await logitsOf(written), await logitsOf(model, changed));
@@ -72,23 +72,23 @@ for (const name of names) {
   });
 }
 
-test("a GGUF file of the same mixture holds the blocks that a solver made, also of embedding and head", async () => {
+test("a GGUF file of the same type mix holds the blocks that a solver made, also of embedding and head", async () => {
   const path = `${fixtures}llama-q8.gguf`;
   const model = await openModel(path);
   const made = async (options: object): Promise<readonly [LayerRecord[], () => ReturnType<typeof encodeLayers>]> => {
-    const statistics = await stage("capture", "source", segmentsFor(model), { model: path, vocabulary: true });
+    const statistics = await stage("capture", "source", segmentsFor(model), { model: path, embeddings: true });
     const factors = await stage("factor", "statistics", statistics, { damping: 0.01, order: "group-aware:256" });
-    const stream = await stage("compress", "factors", factors, { model: path, solver: "gptq", mixture: "Q4_K_M", ...options });
+    const stream = await stage("compress", "factors", factors, { model: path, solver: "gptq", typeMix: "Q4_K_M", ...options });
     const metadata = parseMetadata("layers", stream.schema);
     const layers = await collect(readLayers(stream));
     return [layers, () => encodeLayers(layers, metadata)];
   };
-  for (const [vocabulary, types] of [
+  for (const [embeddings, types] of [
     ["on", { "token_embd.weight": "Q5_0", "output.weight": "Q8_0" }],
     ["Q4_1", { "token_embd.weight": "Q4_1", "output.weight": "Q4_1" }],
   ] as const) {
-    const [layers, encode] = await made({ vocabulary });
-    const folder = join(root, `blocks-${vocabulary}`);
+    const [layers, encode] = await made({ embeddings });
+    const folder = join(root, `blocks-${embeddings}`);
     const warnings: string[] = [];
     const context = contextOf((line) => warnings.push(line));
     const options = { model: path, format: "gguf", type: "Q4_K_M" };
@@ -105,7 +105,7 @@ test("a GGUF file of the same mixture holds the blocks that a solver made, also 
     }
     file.close();
     const others = "layers hold blocks of other types, which are written as they are: Q4_1 for token_embd, output";
-    assert.is(warnings.includes(others), vocabulary !== "on");
+    assert.is(warnings.includes(others), embeddings !== "on");
   }
   await model.close();
 });
@@ -113,7 +113,9 @@ test("a GGUF file of the same mixture holds the blocks that a solver made, also 
 test("what is not packed of a quantised file is bf16 unless another dtype is asked for, in every format of safetensors", async () => {
   const path = `${fixtures}llama-q8.gguf`;
   const { model, assembleFrom } = await compress(path, { groupSize: 32, symmetric: true });
-  const packed = new Set(model.steps.flatMap(({ sites }) => sites.flatMap(({ weights }) => weights.map(({ tensor }) => tensor))));
+  const packed = new Set(
+    model.blocks.flatMap(({ sites }) => sites.flatMap(({ weights }) => weights.map(({ tensor }) => tensor))),
+  );
   for (const format of ["dense", "gptq", "gptq-v2", "compressed-tensors"]) {
     for (const dtype of [undefined, "f32", "f16"] as const) {
       const folder = join(root, `q8-${format}-${dtype ?? "own"}`);

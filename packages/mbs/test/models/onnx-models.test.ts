@@ -144,7 +144,7 @@ async function perplexity(model: Model, tokensOf: Tokens): Promise<number> {
   for (const segment of [11, 12, 13]) {
     const tokens = tokensOf(segment);
     let states = await forward.embed(tokens);
-    for (const index of model.steps.keys()) states = await forward.step(index, states);
+    for (const index of model.blocks.keys()) states = await forward.block(index, states);
     for (const loss of await forward.score(states, tokens)) [nats, count] = [nats + loss, count + 1];
   }
   await forward.close();
@@ -175,7 +175,7 @@ async function wholeLogits(model: Model, tokens: Int32Array): Promise<Float32Arr
 async function ownLogits(model: Model, tokens: Int32Array): Promise<Float32Array> {
   const forward = await model.forward({ threads: 1 });
   let states = await forward.embed(tokens);
-  for (const index of model.steps.keys()) states = await forward.step(index, states);
+  for (const index of model.blocks.keys()) states = await forward.block(index, states);
   const { values } = await forward.logits(states);
   await forward.close();
   return values;
@@ -291,7 +291,7 @@ async function expectSameCodes(dense: Model, expected: Compressed, found: Compre
       assert.ok(Buffer.from(present(other[part], what).data).equals(present(layer[part], what).data), `${what} differ`);
     }
     const walkOf = ({ factors }: Compressed, made: LayerRecord): Walked => {
-      const factor = factors.find(({ step, site }) => step === made.step && site === made.site);
+      const factor = factors.find(({ block, site }) => block === made.block && site === made.site);
       return { layer: made, factor: present(factor, `factor of ${made.tensor}`) };
     };
     const walks = [walkOf(expected, layer), walkOf(found, other)] as const;
@@ -333,8 +333,8 @@ for (const options of cases) {
     assert.ok(Math.abs(wanted / uncompressed - 1) > 1e-3, "compression changed nothing");
     // outputs are compared where codes are equal: the twin's layers, by the names of the graph
     const own = expected.layers.map((layer, index): LayerRecord => {
-      const { step, site, tensor, values } = at(found.layers, index);
-      return { ...layer, step, site, tensor, ...inDtype(layer, values.dtype) };
+      const { block, site, tensor, values } = at(found.layers, index);
+      return { ...layer, block, site, tensor, ...inDtype(layer, values.dtype) };
     });
     const made = [await assembled(graph, found.stream(own.map(withoutCodes)), "dense", `${name}-dense`)];
     if (packs) made.push(await assembled(graph, found.stream(own.map(withCodes)), "onnx", `${name}-packed`));
@@ -383,7 +383,7 @@ test("statistics that differ a little move codes at boundaries alone; a code mov
 
 test("capture prints the notes of a model, and they are in mbs.json", async () => {
   const record = JSON.parse(await readFile(join(root, "llama-nameless-external-dense/mbs.json"), "utf8")) as { notes: string[] };
-  assert.match(record.notes[0] ?? "", /cut into 4 steps, wherever all data flows through one value/);
+  assert.match(record.notes[0] ?? "", /cut into 4 blocks, wherever all data flows through one value/);
   assert.ok(warnings.includes(record.notes[0] ?? ""));
 });
 

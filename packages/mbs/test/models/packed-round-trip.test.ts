@@ -21,7 +21,7 @@ async function perplexity(model: Model, activations: Activations = "float32"): P
   for (let text = 0; text < 4; text++) {
     const tokens = textTokens(text);
     let states = await forward.embed(tokens);
-    for (const index of model.steps.keys()) states = await forward.step(index, states, { activations });
+    for (const index of model.blocks.keys()) states = await forward.block(index, states, { activations });
     for (const loss of await forward.score(states, tokens)) nats += loss;
     count += tokens.length - 1;
   }
@@ -36,7 +36,7 @@ async function treePerplexity(model: Model): Promise<number> {
   const texts = [0, 1, 2, 3].map(textTokens);
   const { tree, rows } = plantTree(texts);
   let states = await forward.tree.embed(tree);
-  for (const index of model.steps.keys()) states = await forward.tree.step(index, states, tree, { activations: "int8" });
+  for (const index of model.blocks.keys()) states = await forward.tree.block(index, states, tree, { activations: "int8" });
   const next = Array.from(tree.tokens, (): number[] => []);
   for (const [index, own] of rows.entries()) {
     for (const [position, row] of own.subarray(0, -1).entries()) {
@@ -87,7 +87,7 @@ for (const dtype of ["bf16", "f16", "f32"] as const satisfies readonly WeightDty
   ] as const) {
     test(`${solver} ${options.bits} bits of a ${dtype} model, packed and read back, is the model that was solved`, async () => {
       const source = join(root, dtype);
-      await writeTinyModel(source, { hiddenSize: 64, heads: 4, steps: 2, dtype, contextLength: 64 });
+      await writeTinyModel(source, { hiddenSize: 64, heads: 4, blocks: 2, dtype, contextLength: 64 });
       const made = await writeAndRead(source, { solver, ...options }, order, ["dense", ...formats]);
       const dense = made.get("dense");
       assert.ok(dense !== undefined);

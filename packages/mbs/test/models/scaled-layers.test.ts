@@ -85,7 +85,7 @@ async function compressed(model: Model, solver: string, options: object = {}) {
 async function statesAfter(model: Model): Promise<Float32Array> {
   const forward = await model.forward({ threads: 1 });
   let states = await forward.embed(Int32Array.from({ length: 24 }, (_, position) => 4 + ((position * 11) % 50)));
-  for (const index of model.steps.keys()) states = await forward.step(index, states);
+  for (const index of model.blocks.keys()) states = await forward.block(index, states);
   await forward.close();
   return states.values;
 }
@@ -106,14 +106,14 @@ for (const fixture of decoders) {
   test(`${fixture}: scales that norms take the inverse of change nothing that the model does`, async () => {
     const model = await openModel(`${fixtures}${fixture}`);
     const { records, metadata } = await compressed(model, doubling);
-    const scalable = model.steps.flatMap(({ sites }) => sites.filter(({ scaledBy }) => scaledBy !== undefined));
+    const scalable = model.blocks.flatMap(({ sites }) => sites.filter(({ scaledBy }) => scaledBy !== undefined));
     assert.equal(
       scaledTensors(records),
       scalable.flatMap(({ weights }) => weights.map(({ tensor }) => tensor)),
     );
     for (const { tensor, summary } of records) assert.ok(summary.damage < 1e-9, tensor);
     // sites of experts have other names: they share their norm with the router; and a residual may be taken after the norm
-    const behindNorms = model.steps.flatMap(({ sites }) => sites.filter(({ name }) => /^(attention-qkv|mlp-up)$/.test(name)));
+    const behindNorms = model.blocks.flatMap(({ sites }) => sites.filter(({ name }) => /^(attention-qkv|mlp-up)$/.test(name)));
     assert.equal(scalable, fixture.startsWith("residual-after-norm") ? [] : behindNorms);
     const files = await stage("assemble", { layers: encodeLayers(records, metadata) }, { model: model.path });
     await unpackFiles(files, join(root, fixture), { force: false });
@@ -155,7 +155,7 @@ for (const [name, source, packedFormats] of [
       await packed.close();
     }
 
-    const first = records.filter(({ step }) => step === at(model.steps, 0).name);
+    const first = records.filter(({ block }) => block === at(model.blocks, 0).name);
     const start = await stage("propagate", { source: segmentsFor(model) }, { model: model.path });
     const given = { source: start, layers: encodeLayers(first, metadata) };
     const [state] = await collect(readStates(await stage("propagate", given, { model: model.path })));
@@ -163,8 +163,8 @@ for (const [name, source, packedFormats] of [
     const [segment] = await collect(readStates(await stage("propagate", { source: segmentsFor(model) }, { model: model.path })));
     assert.ok(state && segment);
     const { rows, width, values } = segment;
-    const states = await forward.step(0, { rows, columns: width, values });
-    // one step: four products with sums of at most 256 terms, √(4 · 256) · 2⁻²⁴ = 2e-6 as a rule
+    const states = await forward.block(0, { rows, columns: width, values });
+    // one block: four products with sums of at most 256 terms, √(4 · 256) · 2⁻²⁴ = 2e-6 as a rule
     assert.ok(furthest(state.values, states.values) < 1e-5);
     await forward.close();
     await dense.close();

@@ -5,7 +5,7 @@ import { inspections } from "../../src/results/inspection.ts";
 
 test("statistics of a shard can be looked at", async () => {
   const stream = encodeStatistics(
-    [{ step: "h.0", site: "mlp-up", language: "en", kind: "diagonal", tokens: 2, width: 1, values: Float32Array.of(1) }],
+    [{ block: "h.0", site: "mlp-up", language: "en", kind: "diagonal", tokens: 2, width: 1, values: Float32Array.of(1) }],
     {
       model: "",
       tokenizer: "",
@@ -16,7 +16,7 @@ test("statistics of a shard can be looked at", async () => {
     },
   );
   assert.equal(
-    (await inspections.statistics(stream)).rows.map(({ step, tokens }) => [step, tokens]),
+    (await inspections.statistics(stream)).rows.map(({ block, tokens }) => [block, tokens]),
     [["h.0", 2]],
   );
 });

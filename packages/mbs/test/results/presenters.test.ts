@@ -20,8 +20,8 @@ const similarities = () =>
       ["h.0", "mlp-up", "degrees", 44],
       ["h.0", "mlp-up", "subspace:4", 0.75],
       ["*", "*", "degrees", 37],
-    ].map(([step, site, measure, value]) => ({
-      step: String(step),
+    ].map(([block, site, measure, value]) => ({
+      block: String(block),
       site: String(site),
       measure: String(measure),
       first: "en",
@@ -43,13 +43,13 @@ test("the table of similarities shows the first input, or the site and measure a
   }
 });
 
-test("an allocation is shown by kind of tensor, one of sparsities by step", async () => {
+test("an allocation is shown by kind of tensor, one of sparsities by block", async () => {
   const about = { model: "", method: "damage", options: {}, sparsity: 0, weights: {} };
   const rows = ["Q3_K", "Q4_K"].map((type, layer) => {
-    const step = `layers.${layer}`;
+    const block = `layers.${layer}`;
     return {
-      step,
-      tensor: `model.${step}.mlp.up_proj.weight`,
+      block,
+      tensor: `model.${block}.mlp.up_proj.weight`,
       parameters: 8,
       importance: 1,
       grid: { kind: "blocks" as const, type },
@@ -59,12 +59,12 @@ test("an allocation is shown by kind of tensor, one of sparsities by step", asyn
   const text = await presenterOf("allocation").table(types(), {});
   assert.match(text, /^tensors +Q3_K +Q4_K +bits a weight\nmlp\.up_proj +1 +1 +3\.97\n3\.969 bits a weight with scales\n$/);
   assert.equal(((await presenterOf("allocation").json(types())) as { tensors: object }).tensors, rows);
-  const steps = [{ step: "h.0", parameters: 8, importance: 1, sparsity: 0.5 }];
-  const sparsities = () => encodeAllocation(steps, { ...about, sparsity: 0.5, bitsPerWeight: undefined });
-  assert.match(await presenterOf("allocation").table(sparsities(), {}), /^step +sparsity\nh\.0 +0\.5000\n$/);
-  assert.equal(await presenterOf("allocation").json(sparsities()), { steps });
-  const own = rows.map(({ step, tensor, parameters }, layer) => ({
-    step,
+  const blocks = [{ block: "h.0", parameters: 8, importance: 1, sparsity: 0.5 }];
+  const sparsities = () => encodeAllocation(blocks, { ...about, sparsity: 0.5, bitsPerWeight: undefined });
+  assert.match(await presenterOf("allocation").table(sparsities(), {}), /^block +sparsity\nh\.0 +0\.5000\n$/);
+  assert.equal(await presenterOf("allocation").json(sparsities()), { blocks });
+  const own = rows.map(({ block, tensor, parameters }, layer) => ({
+    block,
     tensor,
     parameters,
     importance: 1,
@@ -80,7 +80,7 @@ test("an allocation is shown by kind of tensor, one of sparsities by step", asyn
 const stream = () =>
   encodeDamage(
     ["en", "mr"].map((language, index) => ({
-      step: "h.0",
+      block: "h.0",
       site: "mlp-up",
       tensor: "w",
       language,

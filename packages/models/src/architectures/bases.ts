@@ -20,16 +20,16 @@ export interface ResidualStream {
   readonly centred: boolean;
   /** Tables whose rows are added to states, [rows, hidden]: embedding, positions. */
   readonly tables: readonly string[];
-  /** The norm of embedded tokens, before the first step. */
+  /** The norm of embedded tokens, before the first block. */
   readonly embeddingNorm?: Required<Omit<NormTensors, "offset">> & { readonly epsilon: number };
-  /** Those before attention and MLP of every step, and the last one, which the head alone reads. */
+  /** Those before attention and MLP of every block, and the last one, which the head alone reads. */
   readonly norms: readonly StreamNorm[];
   /** Weights [hidden, columns] and biases [hidden] whose outputs are added to states. */
   readonly writers: readonly string[];
 }
 
 /**
- * The values of a step's attention: rows of one weight, columns of another. Attention mixes values of tokens within a head, so
+ * The values of a block's attention: rows of one weight, columns of another. Attention mixes values of tokens within a head, so
  * their basis may be any.
  */
 export interface ValueHeads {
@@ -53,7 +53,7 @@ export interface NoBasis {
 /** Where a model's weights can be rotated without changing what it computes. */
 export interface Bases {
   readonly stream: ResidualStream | NoBasis;
-  /** Of each step. */
+  /** Of each block. */
   readonly values: readonly ValueHeads[] | NoBasis;
 }
 

@@ -1,7 +1,7 @@
 import type { Bases } from "./bases.ts";
 import type { EmbedGraph, RowGraph, SequenceGraph } from "../graph/sequence-graph.ts";
 
-/** One weight that reads a site: a linear layer of the step. */
+/** One weight that reads a site: a linear layer of the block. */
 export interface SiteTensor {
   /** Name in the checkpoint, for example "h.0.mlp.dense_h_to_4h.weight". */
   readonly tensor: string;
@@ -18,11 +18,11 @@ export interface ScaledTensor {
   readonly offset: number;
 }
 
-/** A tensor inside a step that linear layers read. */
+/** A tensor inside a block that linear layers read. */
 export interface Site {
   /** "attention-qkv", "attention-output", "mlp-up" or "mlp-down" for a decoder block. */
   readonly name: string;
-  /** The stream that the input belongs to; default the step's own. */
+  /** The stream that the input belongs to; default the block's own. */
   readonly stream?: string;
   /** Input features. */
   readonly width: number;
@@ -35,14 +35,14 @@ export interface Site {
 }
 
 /** A part of the model between two states: a block of a decoder or an encoder. */
-export interface Step {
+export interface Block {
   /** "h.0", "h.1", … */
   readonly name: string;
   /** The stream whose states it changes: "hidden" for a decoder. */
   readonly stream: string;
   /** The other streams that it reads. */
   readonly reads: readonly string[];
-  /** In the order in which the step computes them. */
+  /** In the order in which the block computes them. */
   readonly sites: readonly Site[];
 }
 
@@ -59,11 +59,11 @@ export interface ExpectedTensor {
   readonly copyOf?: string;
 }
 
-/** The names of the values that a step's graph makes. */
-export interface StepGraphValues {
-  /** Input of each of the step's sites, [rows, width]. */
+/** The names of the values that a block's graph makes. */
+export interface BlockGraphValues {
+  /** Input of each of the block's sites, [rows, width]. */
   readonly sites: ReadonlyMap<string, string>;
-  /** The states after the step. */
+  /** The states after the block. */
   readonly states: string;
 }
 
@@ -95,7 +95,7 @@ export interface Layout {
   /** What an encoder-decoder puts around its texts; absent in a decoder. */
   readonly sourceTarget?: SourceTarget;
   /** Tensor names as in `tensors`. */
-  readonly steps: readonly Step[];
+  readonly blocks: readonly Block[];
   /** All tensors that a checkpoint may have. */
   readonly tensors: readonly ExpectedTensor[];
   /** Names of tensors in older checkpoints that are no weights, such as masks: they are ignored. */
@@ -112,16 +112,16 @@ export interface Layout {
   readonly ownHead?: string;
   /** Where its weights can be rotated. The head keeps its name where the checkpoint has none. */
   readonly bases: Bases;
-  /** Role (the name of a weight input) → tensor name: of the embedding's graph, of the head's, and of step `index`. */
+  /** Role (the name of a weight input) → tensor name: of the embedding's graph, of the head's, and of block `index`. */
   readonly embedRoles: ReadonlyMap<string, string>;
   readonly headRoles: ReadonlyMap<string, string>;
-  stepRoles(index: number): ReadonlyMap<string, string>;
-  /** Steps of one kind have the same graph: "" where all are alike, "local" or "global" where attention differs. */
-  stepKind(index: number): string;
+  blockRoles(index: number): ReadonlyMap<string, string>;
+  /** Blocks of one kind have the same graph: "" where all are alike, "local" or "global" where attention differs. */
+  blockKind(index: number): string;
   /** Embedded tokens [rows, hidden] → states. */
   buildEmbed(embed: EmbedGraph, rows: string): string;
   /** States [rows, hidden] → states and site inputs. A graph leaves out what none of its outputs needs. */
-  buildStep(sequence: SequenceGraph, states: string, index: number): StepGraphValues;
+  buildBlock(sequence: SequenceGraph, states: string, index: number): BlockGraphValues;
   /** States [rows, hidden] → what the head multiplies, [rows, hidden]. */
   buildHeadInput(rows: RowGraph, states: string): string;
   /** What the head made, [rows, vocabulary] → logits, where they are not the same. */

@@ -38,11 +38,11 @@ async function isSame(checkpoint: Checkpoint, first: string, second: string): Pr
 }
 
 /**
- * Settles which tensors are copies: a head that only repeats the embedding is the embedding, and the tensor its copy.
+ * Finds which tensors are copies: a head that only repeats the embedding is the embedding, and the tensor its copy.
  *
  * @throws {FailedPreconditionError} where a tensor that must repeat another one differs from it
  */
-async function settleCopies(layout: Layout, checkpoint: Checkpoint, folder: string): Promise<Layout> {
+async function findCopies(layout: Layout, checkpoint: Checkpoint, folder: string): Promise<Layout> {
   for (const { name, copyOf } of layout.tensors) {
     if (copyOf !== undefined && !(await isSame(checkpoint, name, copyOf))) {
       throw new FailedPreconditionError(
@@ -54,8 +54,8 @@ async function settleCopies(layout: Layout, checkpoint: Checkpoint, folder: stri
   const { head, embedding, tensors } = layout;
   const own = tensors.find(({ name, required }) => name === head && head !== embedding && !required);
   if (own === undefined || !(await isSame(checkpoint, head, embedding))) return layout;
-  const settled = tensors.map((tensor) => (tensor === own ? { ...own, copyOf: embedding } : tensor));
-  return { ...layout, head: embedding, tensors: settled };
+  const found = tensors.map((tensor) => (tensor === own ? { ...own, copyOf: embedding } : tensor));
+  return { ...layout, head: embedding, tensors: found };
 }
 
 /** Unknown keys may belong to a later version of transformers, or to code that comes with the model. */
@@ -86,7 +86,7 @@ export async function readArchitecture(
   return {
     modelType: architecture.modelType,
     settings: reading.settings,
-    layout: await settleCopies(nameTensors(reading, checkpoint, origin), checkpoint, folder),
+    layout: await findCopies(nameTensors(reading, checkpoint, origin), checkpoint, folder),
     checkpoint,
     notes: unknownKeysNote(file, reading.unknown),
   };

@@ -124,9 +124,9 @@ export function nameTensors(reading: ArchitectureReading, checkpoint: Checkpoint
     bases: renameBases(layout.bases, nameOf),
     embedRoles: named(layout.embedRoles),
     headRoles: named(layout.headRoles),
-    stepRoles: (index) => named(layout.stepRoles(index)),
-    steps: layout.steps.map(({ sites, ...step }) => ({
-      ...step,
+    blockRoles: (index) => named(layout.blockRoles(index)),
+    blocks: layout.blocks.map(({ sites, ...block }) => ({
+      ...block,
       sites: sites.map((site) => ({
         ...site,
         weights: site.weights.map(({ tensor, rows }) => ({

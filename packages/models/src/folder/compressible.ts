@@ -1,5 +1,5 @@
 import { FailedPreconditionError } from "@mbs/contracts";
-import type { Vocabulary } from "../architectures/vocabulary.ts";
+import type { Embeddings } from "../architectures/embeddings.ts";
 import type { Model } from "./model.ts";
 
 /**
@@ -7,8 +7,8 @@ import type { Model } from "./model.ts";
  *
  * @throws {FailedPreconditionError} where all linear weights are quantised already
  */
-export function requireCompressible({ steps, notes, path }: Model, warn: (message: string) => void): void {
-  if (steps.every(({ sites }) => sites.length === 0)) {
+export function requireCompressible({ blocks, notes, path }: Model, warn: (message: string) => void): void {
+  if (blocks.every(({ sites }) => sites.length === 0)) {
     throw new FailedPreconditionError(
       `${path} has no linear weight that could be compressed: ${notes[0] ?? "it has no sites"}; give the model it was made from`,
       { model: path },
@@ -20,8 +20,8 @@ export function requireCompressible({ steps, notes, path }: Model, warn: (messag
 /**
  * @throws {FailedPreconditionError} for a model whose embedding and head stay as they are: an ONNX model or an encoder-decoder
  */
-export function requireVocabulary({ vocabulary, path, kind }: Model): Vocabulary {
-  if (vocabulary !== undefined) return vocabulary;
+export function requireEmbeddings({ embeddings, path, kind }: Model): Embeddings {
+  if (embeddings !== undefined) return embeddings;
   throw new FailedPreconditionError(
     `${path} is ${kind === "graph" ? "an ONNX model" : "an encoder-decoder"}, whose embedding and head are not compressed; leave out --vocabulary`,
     { model: path },

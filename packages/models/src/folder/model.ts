@@ -1,8 +1,8 @@
 import type { Matrix } from "@mbs/contracts";
 import type { WeightDtype } from "@mbs/numbers";
 import type { GraphFile, Tensor } from "@mbs/onnx";
-import type { Layout, Step } from "../architectures/layout.ts";
-import type { Vocabulary } from "../architectures/vocabulary.ts";
+import type { Layout, Block } from "../architectures/layout.ts";
+import type { Embeddings } from "../architectures/embeddings.ts";
 import type { RotationRecord } from "../config/rotation-record.ts";
 import type { TrimmingRecord } from "../config/trimming-record.ts";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
@@ -16,18 +16,18 @@ import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { JsonObject } from "./json-file.ts";
 import type { ModelFiles } from "./model-files.ts";
 
-/** What a step is run on, besides the states of its own stream. */
-export interface StepInputs {
+/** What a block is run on, besides the states of its own stream. */
+export interface BlockInputs {
   /** How many equally long segments are stacked in the rows of the states; default 1. */
   readonly batch?: number;
-  /** States of the other streams that the step reads, [batch · their length, hidden]; default none. */
+  /** States of the other streams that the block reads, [batch · their length, hidden]; default none. */
   readonly reads?: StreamStates;
 }
 
 export interface ForwardOptions {
   /** Threads for native code, at least 1. */
   readonly threads: number;
-  /** Bytes of weights of the steps that ran last which are kept; a larger step is kept alone. Default 64 MiB, less on a small machine. */
+  /** Bytes of weights of the blocks that ran last which are kept; a larger block is kept alone. Default 64 MiB, less on a small machine. */
   readonly weights?: number;
 }
 
@@ -40,28 +40,28 @@ export type GivenWeights = ReadonlyMap<string, Float32Array>;
  */
 export type Activations = "float32" | "int8";
 
-/** How to run one step. */
-export interface StepOptions extends StepInputs {
+/** How to run one block. */
+export interface BlockOptions extends BlockInputs {
   readonly weights?: GivenWeights;
   /** Default float32. Not with `weights`, nor for a model without packed weights. */
   readonly activations?: Activations;
 }
 
 /**
- * A step that has been computed up to some of its sites, and no further: weights that read the last of them have not been used.
+ * A block that has been computed up to some of its sites, and no further: weights that read the last of them have not been used.
  * Plain values, which any forward pass of the same model can go on from.
  */
-export interface StepCut {
-  /** Index of the step. */
-  readonly step: number;
+export interface BlockCut {
+  /** Index of the block. */
+  readonly block: number;
   /** How many rounds of sites have been reached: see `siteRounds` of the model. */
   readonly round: number;
   /** The sites of these rounds. */
   readonly passed: ReadonlySet<string>;
   readonly batch: number;
-  /** Tokens in a segment, of the step's own stream and of the others that it reads. */
+  /** Tokens in a segment, of the block's own stream and of the others that it reads. */
   readonly lengths: readonly number[];
-  /** What the rest of the step reads. */
+  /** What the rest of the block reads. */
   readonly live: ReadonlyMap<string, Tensor>;
   /** Tensors of the checkpoint, or given instead of them, that have been used. */
   readonly used: ReadonlySet<string>;
@@ -77,18 +77,18 @@ export interface TreeForward {
    * kind. Absent where there is no such limit.
    */
   readonly longTexts?: number;
-  /** States before the first step, [tokens, hidden]. */
+  /** States before the first block, [tokens, hidden]. */
   embed(tree: TokenTree): Promise<Matrix>;
   /**
-   * Runs step `index` on the states of all tokens of a tree, at once: memory grows with the square of their number. Trees of
+   * Runs block `index` on the states of all tokens of a tree, at once: memory grows with the square of their number. Trees of
    * about 512 tokens are computed as fast, a token, as whole texts.
    *
    * @param states [tokens, hidden]
-   * @returns the states after the step, [tokens, hidden]
+   * @returns the states after the block, [tokens, hidden]
    */
-  step(index: number, states: Matrix, tree: TokenTree, options?: Pick<StepOptions, "activations">): Promise<Matrix>;
+  block(index: number, states: Matrix, tree: TokenTree, options?: Pick<BlockOptions, "activations">): Promise<Matrix>;
   /**
-   * Losses of the tokens that may follow rows of the states after the last step.
+   * Losses of the tokens that may follow rows of the states after the last block.
    *
    * @param states [rows, hidden]
    * @param next of each row the tokens whose loss is wanted
@@ -98,9 +98,9 @@ export interface TreeForward {
 }
 
 /** What embedding and head see: the statistics of their rows. */
-export interface VocabularyForward {
+export interface EmbeddingsForward {
   /**
-   * States of a text before the first step, with another embedding.
+   * States of a text before the first block, with another embedding.
    *
    * @param changes what is added to rows of the embedding, by token; [hidden] each
    */
@@ -108,54 +108,54 @@ export interface VocabularyForward {
   /**
    * What the head multiplies.
    *
-   * @param states after the last step, [rows, hidden]
+   * @param states after the last block, [rows, hidden]
    * @returns [rows, hidden]
    */
   headInput(states: Matrix): Promise<Matrix>;
   /**
    * How uncertain the model is of each token: Σ p·(1 - p) over rows, p the token's probability as the next one.
    *
-   * @param states after the last step, [rows, hidden]
+   * @param states after the last block, [rows, hidden]
    * @returns [vocabulary]
    */
   spread(states: Matrix): Promise<Float64Array>;
 }
 
-/** The forward pass by steps. It keeps the weights of the steps that it ran last, up to a fixed number of bytes. */
+/** The forward pass by blocks. It keeps the weights of the blocks that it ran last, up to a fixed number of bytes. */
 export interface Forward {
   /**
-   * States of a stream before its first step, one row a token: [tokens, hidden].
+   * States of a stream before its first block, one row a token: [tokens, hidden].
    *
    * @param batch how many equally long segments are stacked, in each of which positions start at 0; default 1
    */
   embed(tokens: Int32Array, batch?: number): Promise<Matrix>;
   /**
-   * Runs step `index` at once. Positions start at 0 in every segment.
+   * Runs block `index` at once. Positions start at 0 in every segment.
    *
    * @param states [batch · T, hidden]
-   * @returns the states after the step, [batch · T, hidden]
+   * @returns the states after the block, [batch · T, hidden]
    */
-  step(index: number, states: Matrix, options?: StepOptions): Promise<Matrix>;
-  /** Begins to run step `index` site by site. @param states [batch · T, hidden] */
-  beginStep(index: number, states: Matrix, inputs?: StepInputs): Promise<StepCut>;
+  block(index: number, states: Matrix, options?: BlockOptions): Promise<Matrix>;
+  /** Begins to run block `index` site by site. @param states [batch · T, hidden] */
+  beginBlock(index: number, states: Matrix, inputs?: BlockInputs): Promise<BlockCut>;
   /**
-   * Goes on to the sites of the step's next round. The same values come out whether the rounds before were reached with these
+   * Goes on to the sites of the block's next round. The same values come out whether the rounds before were reached with these
    * weights or without those that read them.
    *
    * @returns the input of each site, [batch · T, width], T of its stream; an expert has fewer rows
    */
   nextSites(
-    cut: StepCut,
+    cut: BlockCut,
     weights?: GivenWeights,
-  ): Promise<{ readonly cut: StepCut; readonly inputs: ReadonlyMap<string, Matrix> }>;
+  ): Promise<{ readonly cut: BlockCut; readonly inputs: ReadonlyMap<string, Matrix> }>;
   /**
-   * Goes on from the step's last sites to its end.
+   * Goes on from the block's last sites to its end.
    *
-   * @returns the states after the step: those of `step`, except for rounding
+   * @returns the states after the block: those of `block`, except for rounding
    */
-  endStep(cut: StepCut, weights?: GivenWeights): Promise<Matrix>;
+  endBlock(cut: BlockCut, weights?: GivenWeights): Promise<Matrix>;
   /**
-   * Loss of the tokens given the states after the last step.
+   * Loss of the tokens given the states after the last block.
    *
    * @param states [batch · T, hidden]
    * @param tokens length batch · N, where N is T, or T + 1 where the last token of each segment was not read
@@ -165,8 +165,8 @@ export interface Forward {
   score(states: Matrix, tokens: Int32Array, batch?: number): Promise<Float64Array>;
   /** Texts that share their beginnings; absent for ONNX models and encoder-decoders. */
   readonly tree?: TreeForward;
-  /** Statistics of embedding and head; absent where the model has no `vocabulary`. */
-  readonly vocabulary?: VocabularyForward;
+  /** Statistics of embedding and head; absent where the model has no `embeddings`. */
+  readonly embeddings?: EmbeddingsForward;
   /** Logits of every row, [rows, vocabulary]: pass one row where only the next token is wanted. */
   logits(states: Matrix): Promise<Matrix>;
   /** Memory of the weights that it keeps, in bytes. */
@@ -200,14 +200,14 @@ export interface OpenedModel {
   readonly contextLength: number | undefined;
   /** Tokens of the longest text that it can read at all, where its positions are a table; else undefined. */
   readonly positionLimit: number | undefined;
-  readonly steps: readonly Step[];
+  readonly blocks: readonly Block[];
   /** Embedding and head; absent for ONNX models and encoder-decoders, where they stay as they are. */
-  readonly vocabulary?: Vocabulary | undefined;
+  readonly embeddings?: Embeddings | undefined;
   /**
-   * The sites of a step in rounds, as its graph tells: no site depends on weights that read a site of its own round, or of a
+   * The sites of a block in rounds, as its graph tells: no site depends on weights that read a site of its own round, or of a
    * later one.
    */
-  siteRounds(step: number): readonly (readonly string[])[];
+  siteRounds(block: number): readonly (readonly string[])[];
   /** Names of its streams, as texts enter them: "hidden", with "encoder" before it in an encoder-decoder. */
   readonly streams: readonly string[];
   readonly checkpoint: Checkpoint;
@@ -235,7 +235,7 @@ export interface OpenedModel {
 /** Safetensors or GGUF, of a supported architecture. */
 export interface ArchitectureModel extends OpenedModel {
   readonly kind: "architecture";
-  /** Steps, tensors and graphs of the architecture, with the names that tensors have in the checkpoint. */
+  /** Blocks, tensors and graphs of the architecture, with the names that tensors have in the checkpoint. */
   readonly layout: Layout;
   /** Every key of config.json that the class of transformers reads, with its default where the file leaves it out. */
   readonly settings: JsonObject;

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { at, InternalError } from "@mbs/contracts";
 import type { ObjectPool, Progress } from "@mbs/contracts";
 import { readArchitecture } from "../architectures/read-architecture.ts";
-import { vocabularyOf } from "../architectures/vocabulary.ts";
+import { embeddingsOf } from "../architectures/embeddings.ts";
 import { readRotation } from "../config/rotation-record.ts";
 import { readTrimming } from "../config/trimming-record.ts";
 import { createCheckpoint } from "../checkpoint/checkpoint.ts";
@@ -11,7 +11,7 @@ import type { ReadOptions } from "../checkpoint/checkpoint.ts";
 import { ggufFile, hasWeightFiles, isGgufFolder, openWeightFiles } from "../checkpoint/weight-files.ts";
 import { createWeightReader } from "../checkpoint/weight-reader.ts";
 import { createForward } from "../forward/forward.ts";
-import { layoutRounds } from "../forward/step-forward.ts";
+import { layoutRounds } from "../forward/block-forward.ts";
 import { plainPassages, sourceTargetPassages } from "../forward/passages.ts";
 import { encoderStream, hiddenStream } from "../forward/streams.ts";
 import { findGraph } from "./find-graph.ts";
@@ -67,7 +67,7 @@ async function openArchitectureModel(source: ModelSource, options: ReadOptions):
     const trimming = readTrimming(config, configFile, layout.vocabularySize);
     const readWeight = createWeightReader(checkpoint, layout.tensors);
     const { sourceTarget } = layout;
-    const { dtype } = checkpoint.info(at(at(at(layout.steps, 0).sites, 0).weights, 0).tensor);
+    const { dtype } = checkpoint.info(at(at(at(layout.blocks, 0).sites, 0).weights, 0).tensor);
     if (dtype === undefined) throw new InternalError(`${path}: the first linear weight is no F32, F16 or BF16`);
     return {
       ...description,
@@ -85,9 +85,9 @@ async function openArchitectureModel(source: ModelSource, options: ReadOptions):
       vocabularySize: layout.vocabularySize,
       contextLength: layout.contextLength,
       positionLimit: layout.positionLimit,
-      siteRounds: (step) => layoutRounds(layout, step),
-      steps: layout.steps,
-      vocabulary: vocabularyOf(layout, hiddenStream),
+      siteRounds: (block) => layoutRounds(layout, block),
+      blocks: layout.blocks,
+      embeddings: embeddingsOf(layout, hiddenStream),
       streams: sourceTarget === undefined ? [hiddenStream] : [encoderStream, hiddenStream],
       layout,
       settings,

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { at } from "@mbs/contracts";
 import type { Layout } from "../architectures/layout.ts";
 import type { Checkpoint, TensorInfo } from "../checkpoint/checkpoint.ts";
-import { vocabularyOf } from "../architectures/vocabulary.ts";
+import { embeddingsOf } from "../architectures/embeddings.ts";
 import { createWeightReader } from "../checkpoint/weight-reader.ts";
 import { createForward } from "../forward/forward.ts";
 import { plainPassages, sourceTargetPassages } from "../forward/passages.ts";
@@ -19,7 +19,7 @@ export interface RestrictedVocabulary {
 }
 
 /** Names of the tensors that have a row for each token: embedding and head, and copies of the embedding. */
-export function vocabularyTables({ embedding, head, tensors }: Layout): ReadonlySet<string> {
+export function embeddingsTables({ embedding, head, tensors }: Layout): ReadonlySet<string> {
   const copies = tensors.filter(({ copyOf }) => copyOf === embedding).map(({ name }) => name);
   return new Set([embedding, head, ...copies]);
 }
@@ -83,7 +83,7 @@ function restrictedCheckpoint(checkpoint: Checkpoint, tables: ReadonlySet<string
 export function restrictVocabulary(model: ArchitectureModel, vocabulary: RestrictedVocabulary): ArchitectureModel {
   const { rows, tokenizer, tokenizerAddress } = vocabulary;
   const { layout: whole } = model;
-  const tables = vocabularyTables(whole);
+  const tables = embeddingsTables(whole);
   const checkpoint = restrictedCheckpoint(model.checkpoint, tables, rows);
   const newRows = new Map(Array.from(rows, (row, index) => [row, index]));
   const renumbered = (token: number): number => newRows.get(token) ?? token;
@@ -104,7 +104,7 @@ export function restrictVocabulary(model: ArchitectureModel, vocabulary: Restric
     address: hash.update(Int32Array.from(rows)).digest("hex"),
     tokenizerAddress,
     vocabularySize: rows.length,
-    vocabulary: vocabularyOf(layout, hiddenStream),
+    embeddings: embeddingsOf(layout, hiddenStream),
     layout,
     checkpoint,
     readWeight,

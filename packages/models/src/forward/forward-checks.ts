@@ -1,13 +1,13 @@
 import { BadDataError, InternalError } from "@mbs/contracts";
 import type { Matrix } from "@mbs/contracts";
 
-/** @throws {InternalError} where there is no such step, or it cannot be run on so many rows */
-export function requireStep<Step>(steps: readonly Step[], index: number, { rows }: Matrix, batch: number): Step {
-  const step = steps[index];
-  if (step === undefined || rows % batch !== 0) {
-    throw new InternalError(`step ${index} of ${steps.length} cannot run on ${rows} rows in ${batch} segments`);
+/** @throws {InternalError} where there is no such block, or it cannot be run on so many rows */
+export function requireBlock<Block>(blocks: readonly Block[], index: number, { rows }: Matrix, batch: number): Block {
+  const block = blocks[index];
+  if (block === undefined || rows % batch !== 0) {
+    throw new InternalError(`block ${index} of ${blocks.length} cannot run on ${rows} rows in ${batch} segments`);
   }
-  return step;
+  return block;
 }
 
 /**

@@ -9,8 +9,8 @@ import { createRowGraph } from "../graph/sequence-graph.ts";
 import { checkTokens } from "./forward-checks.ts";
 import { GraphCache } from "./graph-cache.ts";
 import { createHead, predictingRows } from "./head.ts";
-import { createStepForward, packedReader } from "./step-forward.ts";
-import { WeightCache } from "./step-weights.ts";
+import { createBlockForward, packedReader } from "./block-forward.ts";
+import { WeightCache } from "./block-weights.ts";
 import { checkPositions } from "./text-length.ts";
 import { createTreeForward } from "./tree-forward.ts";
 
@@ -37,7 +37,7 @@ export function createForward(
   { threads, weights = splitKept().weights }: ForwardOptions,
 ): Forward {
   const graphs = new GraphCache(threads);
-  // they hold a step's weights: those of the step that runs, whole batches and the last one
+  // they hold a block's weights: those of the block that runs, whole batches and the last one
   const packedGraphs = new GraphCache(threads, 2);
   const cache = new WeightCache(readWeight, weights);
   const { hiddenSize, vocabularySize } = layout;
@@ -82,7 +82,7 @@ export function createForward(
     const results = await graph.run(feeds, weights);
     return { rows: tokens.length, columns: hiddenSize, values: floatValues(results, "states") };
   };
-  const stepForward = createStepForward(layout, checkpoint, { graphs, packedGraphs, cache });
+  const blockForward = createBlockForward(layout, checkpoint, { graphs, packedGraphs, cache });
 
   const embedSegments = (tokens: Int32Array, batch: number, changes?: ReadonlyMap<number, Float32Array>): Promise<Matrix> => {
     const length = tokens.length / batch;
@@ -96,7 +96,7 @@ export function createForward(
 
   return {
     embed: (tokens, batch = 1) => embedSegments(tokens, batch),
-    ...stepForward,
+    ...blockForward,
 
     score(states, tokens, batch = 1) {
       checkTokens(tokens, vocabularySize);
@@ -104,7 +104,7 @@ export function createForward(
     },
     logits: (states) => head.logits(states),
     ...(layout.sourceTarget === undefined && {
-      vocabulary: {
+      embeddings: {
         embedChanged: (tokens, changes) => embedSegments(tokens, 1, changes),
         headInput: (states) => head.headInput(states),
         spread: (states) => head.spread(states),

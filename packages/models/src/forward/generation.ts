@@ -1,6 +1,6 @@
 import { UsageError } from "@mbs/contracts";
 import type { Model } from "../folder/model.ts";
-import { runSteps } from "./run-steps.ts";
+import { runBlocks } from "./run-blocks.ts";
 import { hiddenStream, tokensOf } from "./streams.ts";
 
 /**
@@ -24,7 +24,7 @@ export async function generate(model: Model, text: string, tokens: number, optio
     const limit = Math.min(given + tokens, model.contextLength ?? Infinity);
     while (ids.length < limit) {
       inputs.set(hiddenStream, Int32Array.from(ids));
-      const states = await runSteps(model, forward, inputs);
+      const states = await runBlocks(model, forward, inputs);
       const last = states.values.subarray((states.rows - 1) * states.columns);
       const { values } = await forward.logits({ rows: 1, columns: states.columns, values: last });
       let [next, largest] = [0, -Infinity];

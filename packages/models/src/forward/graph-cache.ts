@@ -3,22 +3,22 @@ import { createSession, floatTensor, GraphBuilder } from "@mbs/onnx";
 import type { Session, Tensor } from "@mbs/onnx";
 import type { WeightInput } from "../graph/sequence-graph.ts";
 import { use } from "./recently-used.ts";
-import { cutAtSites, liveValue } from "./step-parts.ts";
-import type { StepGraph, StepPart } from "./step-parts.ts";
-import { weightOf } from "./step-weights.ts";
-import type { RoleWeights } from "./step-weights.ts";
+import { cutAtSites, liveValue } from "./block-parts.ts";
+import type { BlockGraph, BlockPart } from "./block-parts.ts";
+import { weightOf } from "./block-weights.ts";
+import type { RoleWeights } from "./block-weights.ts";
 
-/** A graph with its weights as inputs: one session serves every step of the same shape. */
+/** A graph with its weights as inputs: one session serves every block of the same shape. */
 export interface WeightedGraph {
   /** The roles that the graph reads, with their shapes. */
   readonly roles: ReadonlyMap<string, readonly number[]>;
   run(feeds: Readonly<Record<string, Tensor>>, weights: RoleWeights): Promise<Record<string, Tensor>>;
 }
 
-/** A step's graph, cut at its sites. */
+/** A block's graph, cut at its sites. */
 export interface PartedGraph {
-  readonly parts: readonly StepPart[];
-  /** The states after the step. */
+  readonly parts: readonly BlockPart[];
+  /** The states after the block. */
   readonly end: string;
   /** The graph of a part, which is fed what the part reads. @param live these values among others: they tell the types */
   readonly part: (position: number, live: ReadonlyMap<string, Tensor>) => Promise<WeightedGraph>;
@@ -87,7 +87,7 @@ export class GraphCache {
    * @param key tells apart what `build` makes
    * @param build says where the graph is cut
    */
-  async getParts(key: string, build: Build<Omit<StepGraph, "nodes">>): Promise<PartedGraph> {
+  async getParts(key: string, build: Build<Omit<BlockGraph, "nodes">>): Promise<PartedGraph> {
     const kept = use(this.#parted, key);
     if (kept !== undefined) return kept.graph;
     if (this.#parted.size >= this.#limit) await dropOldest(this.#parted);

@@ -4,20 +4,20 @@ import { floatTensor, floatValues, integerTensor } from "@mbs/onnx";
 import type { GraphBuilder, Tensor } from "@mbs/onnx";
 import type { Layout } from "../architectures/layout.ts";
 import type { WeightReader } from "../checkpoint/weight-reader.ts";
-import type { Forward, VocabularyForward } from "../folder/model.ts";
+import type { Forward, EmbeddingsForward } from "../folder/model.ts";
 import { createRowGraph } from "../graph/sequence-graph.ts";
 import type { WeightInput } from "../graph/sequence-graph.ts";
 import { scoredRows } from "./forward-checks.ts";
 import type { GraphCache } from "./graph-cache.ts";
-import { weightOf } from "./step-weights.ts";
-import type { RoleWeights } from "./step-weights.ts";
+import { weightOf } from "./block-weights.ts";
+import type { RoleWeights } from "./block-weights.ts";
 
 /** Logits in memory at a time: 64 positions of a vocabulary of 250,000. */
 export const logitsAtATime = 16 * 1024 * 1024;
 
 /**
  * Every so many positions capture computes the probabilities of all tokens: a product with the whole head, which takes as long as
- * many steps. A mean over a quarter of the positions is close to that of all.
+ * many blocks. A mean over a quarter of the positions is close to that of all.
  */
 export const spreadStride = 4;
 
@@ -86,7 +86,7 @@ export function createHead(
   readWeight: WeightReader,
   graphs: GraphCache,
   readNorm: () => Promise<RoleWeights>,
-): Pick<Forward, "logits" | "heldBytes"> & Pick<VocabularyForward, "headInput" | "spread"> & Head {
+): Pick<Forward, "logits" | "heldBytes"> & Pick<EmbeddingsForward, "headInput" | "spread"> & Head {
   const { hiddenSize, vocabularySize } = layout;
   const rowsAtATime = Math.max(1, Math.floor(logitsAtATime / vocabularySize));
   let matrix: Float32Array | undefined;

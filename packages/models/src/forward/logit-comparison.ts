@@ -7,7 +7,7 @@ import { logitsAtATime } from "./head.ts";
 /** Logits of each model that are compared at a time: what is made of them stays in the caches. */
 const comparedAtATime = 512 * 1024;
 
-/** States after the last step, each row of which predicts a token, and the model that they are of. */
+/** States after the last block, each row of which predicts a token, and the model that they are of. */
 export interface LogitSource {
   readonly forward: Pick<Forward, "logits">;
   /** [tokens, hidden] */

@@ -41,7 +41,7 @@ export interface StatesOrigin {
 /**
  * Refuses a matrix that was computed and is not finite: whatever is computed from it would silently be NaN.
  *
- * One pass over the values: for the states of a step 1024 wide 0.5% of the time that the step takes.
+ * One pass over the values: for the states of a block 1024 wide 0.5% of the time that the block takes.
  *
  * @throws {BadDataError} naming segment, token and channel of the first NaN or Inf
  */
@@ -54,7 +54,7 @@ export function requireFiniteRows({ made, segments, tokens }: StatesOrigin, { ro
   const isPart = tokens !== undefined && rows !== tokens;
   const where = isPart ? segments.join(" or ") : `${at(segments, Math.floor(row / length))}, token ${row % length}`;
   throw new BadDataError(
-    `${made}: ${values[wrong]} in ${where}, channel ${wrong % columns}; a weight is broken or too large: take the model, or the layers given for the step, from their source again`,
+    `${made}: ${values[wrong]} in ${where}, channel ${wrong % columns}; a weight is broken or too large: take the model, or the layers given for the block, from their source again`,
     { made, channel: wrong % columns },
   );
 }

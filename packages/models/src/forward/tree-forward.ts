@@ -10,9 +10,9 @@ import type { WeightInput } from "../graph/sequence-graph.ts";
 import { maskedScore } from "../graph/softmax-attention.ts";
 import { chunksInput, createTreeSequence, maskInput, positionsInput } from "../graph/tree-sequence.ts";
 import type { TreeInputs, TreeShape } from "../graph/tree-sequence.ts";
-import { checkTokens, requireStep } from "./forward-checks.ts";
+import { checkTokens, requireBlock } from "./forward-checks.ts";
 import type { GraphCache } from "./graph-cache.ts";
-import type { WeightCache } from "./step-weights.ts";
+import type { WeightCache } from "./block-weights.ts";
 import { checkTree, longestText, mixesLengths, treeChunks, treeMask } from "./token-tree.ts";
 import type { TokenTree } from "./token-tree.ts";
 
@@ -46,7 +46,7 @@ export function createTreeForward(
   layout: Layout,
   { graphs, packedGraphs, cache, packedOf, embed, scoreNext }: TreeForwardParts,
 ): TreeForward {
-  const { steps, hiddenSize, longTexts } = layout;
+  const { blocks, hiddenSize, longTexts } = layout;
   /** Graph → what it reads. */
   const inputsOf = new Map<string, TreeInputs>();
 
@@ -71,7 +71,7 @@ export function createTreeForward(
     const inputs: TreeInputs = { positions: false, windows: new Set() };
     const sequence = createTreeSequence(builder, weight, shape, inputs);
     const states = builder.input("input", "float32", ["T", hiddenSize]);
-    const made = layout.buildStep(packed.size === 0 ? sequence : withPackedLinears(sequence, packed), states, index);
+    const made = layout.buildBlock(packed.size === 0 ? sequence : withPackedLinears(sequence, packed), states, index);
     builder.output("states", made.states, "float32");
     return inputs;
   };
@@ -96,20 +96,20 @@ export function createTreeForward(
       checkTree(tree);
       return embed(tree.tokens, tree.positions, longestText(tree));
     },
-    async step(index, states, tree, { activations } = {}) {
-      const { name } = requireStep(steps, index, states, 1);
+    async block(index, states, tree, { activations } = {}) {
+      const { name } = requireBlock(blocks, index, states, 1);
       if (states.rows !== tree.tokens.length) {
         throw new InternalError(`${states.rows} states given for a tree of ${tree.tokens.length} tokens`);
       }
       const shape = shapeOf(tree);
-      const kind = `${layout.stepKind(index)} ${shape.positions} ${shape.long ? "long" : "short"} ${shape.chunks}`;
+      const kind = `${layout.blockKind(index)} ${shape.positions} ${shape.long ? "long" : "short"} ${shape.chunks}`;
       const isPacked = activations === "int8";
-      const key = isPacked ? `packed tree step ${index} ${kind}` : `tree step ${kind}`;
+      const key = isPacked ? `packed tree block ${index} ${kind}` : `tree block ${kind}`;
       const graph = await (isPacked ? packedGraphs : graphs).get(key, async (builder, weight) => {
         const packed = isPacked ? await packedOf(index) : new Map<string, BlockedWeight>();
         inputsOf.set(key, build(index, shape, builder, weight, packed));
       });
-      const roles = layout.stepRoles(index);
+      const roles = layout.blockRoles(index);
       const weights = isPacked
         ? await cache.read(`${name}, dense`, new Map([...roles].filter(([role]) => graph.roles.has(role))))
         : await cache.read(name, roles);

@@ -56,16 +56,16 @@ export interface EmbedGraph extends RowGraph {
 }
 
 /**
- * The graph of a step. An architecture uses neither batch nor length itself: what depends on them is asked for here, because
+ * The graph of a block. An architecture uses neither batch nor length itself: what depends on them is asked for here, because
  * calibration stacks segments, and an exported decoder has a batch and a cache of keys and values.
  */
 export interface SequenceGraph extends RowGraph {
-  /** States of another stream that the step reads, [rows of that stream, width]. An exported decoder has none. */
+  /** States of another stream that the block reads, [rows of that stream, width]. An exported decoder has none. */
   otherStates(stream: string): string;
   /**
    * [rows, heads · headSize] → [batch, heads, length, headSize]
    *
-   * @param stream whose rows they are; the step's own where not given
+   * @param stream whose rows they are; the block's own where not given
    */
   splitHeads(value: string, heads: number, headSize: number, stream?: string): string;
   /** [rows, heads · parts · headSize], the parts of each head side by side → `parts` times [batch, heads, length, headSize] */

@@ -11,11 +11,11 @@ import { softmaxAttention } from "./softmax-attention.ts";
 export interface StackedShape {
   readonly batch: number;
   readonly length: number;
-  /** The other streams that the step reads: name of their states [batch · length, width], and length. */
+  /** The other streams that the block reads: name of their states [batch · length, width], and length. */
   readonly others: ReadonlyMap<string, { readonly states: string; readonly length: number }>;
 }
 
-/** The graph of a step as calibration and evaluation run it: sizes are constants, attention is over whole segments. */
+/** The graph of a block as calibration and evaluation run it: sizes are constants, attention is over whole segments. */
 export function createStackedSequence(
   graph: GraphBuilder,
   weight: WeightInput,
@@ -23,7 +23,7 @@ export function createStackedSequence(
 ): SequenceGraph {
   const other = (stream: string): { readonly states: string; readonly length: number } => {
     const found = others.get(stream);
-    if (found === undefined) throw new InternalError(`stream ${stream} was not given to a step that reads it`, { stream });
+    if (found === undefined) throw new InternalError(`stream ${stream} was not given to a block that reads it`, { stream });
     return found;
   };
   const lengthOf = (stream: string | undefined): number => (stream === undefined ? length : other(stream).length);

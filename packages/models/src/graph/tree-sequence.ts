@@ -8,7 +8,7 @@ import { createRowGraph } from "./sequence-graph.ts";
 import type { Attention, SequenceGraph, WeightInput } from "./sequence-graph.ts";
 import { flooredSoftmax } from "./softmax-attention.ts";
 
-/** What the graph of a step over a token tree depends on: not the number of its tokens. */
+/** What the graph of a block over a token tree depends on: not the number of its tokens. */
 export interface TreeShape {
   /** Positions that rotary tables have. */
   readonly positions: number;
@@ -19,7 +19,7 @@ export interface TreeShape {
 }
 
 /**
- * Inputs of a step over a tree, beside its states [T, hidden] and its chunks, int64 [3 · chunks]: positions, int64 [1, T], and
+ * Inputs of a block over a tree, beside its states [T, hidden] and its chunks, int64 [3 · chunks]: positions, int64 [1, T], and
  * masks, float32 [T, T].
  */
 export interface TreeInputs {
@@ -34,11 +34,11 @@ export const positionsInput = "positions";
 export const maskInput = (window: number): string => `mask ${window}`;
 
 function refuseStream(stream: string): never {
-  throw new InternalError(`a step over a token tree cannot read the stream ${stream}`, { stream });
+  throw new InternalError(`a block over a token tree cannot read the stream ${stream}`, { stream });
 }
 
 /**
- * The graph of a step over a token tree: the number of tokens is free, and which of them a query sees is an input. Attention is
+ * The graph of a block over a token tree: the number of tokens is free, and which of them a query sees is an input. Attention is
  * computed by chunks of queries, each with the keys from the beginning of its first text to its own end.
  *
  * @param inputs takes what the graph reads
@@ -96,7 +96,7 @@ export function createTreeSequence(
   const attend = (query: string, key: string, value: string, attention: Attention): string => {
     const { heads, kvHeads, headSize, slopes, window = Infinity, softcap, distances, bidirectional, stream } = attention;
     if (distances !== undefined || bidirectional === true || stream !== undefined) {
-      throw new InternalError("a step over a token tree has causal attention without learned biases");
+      throw new InternalError("a block over a token tree has causal attention without learned biases");
     }
     /** Heads that share a key are rows of one product: [1, heads, n, …] ↔ [1, kvHeads, heads / kvHeads · n, …]. */
     const group = (name: string, columns: number): string =>

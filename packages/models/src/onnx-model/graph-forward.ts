@@ -3,13 +3,13 @@ import type { Matrix } from "@mbs/contracts";
 import { createSession, floatTensor, floatValues, GraphBuilder, integerTensor } from "@mbs/onnx";
 import type { GraphFile, Session, Tensor } from "@mbs/onnx";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
-import type { Forward, ForwardOptions, StepInputs, StepOptions } from "../folder/model.ts";
-import { checkTokens, requireStep, scoredRows } from "../forward/forward-checks.ts";
+import type { Forward, ForwardOptions, BlockInputs, BlockOptions } from "../folder/model.ts";
+import { checkTokens, requireBlock, scoredRows } from "../forward/forward-checks.ts";
 import { logitsAtATime } from "../forward/head.ts";
-import { cutAtSites, liveValue, siteRounds } from "../forward/step-parts.ts";
-import type { StepGraph, StepPart } from "../forward/step-parts.ts";
-import { createStepWalk } from "../forward/step-walk.ts";
-import type { PartValues } from "../forward/step-walk.ts";
+import { cutAtSites, liveValue, siteRounds } from "../forward/block-parts.ts";
+import type { BlockGraph, BlockPart } from "../forward/block-parts.ts";
+import { createBlockWalk } from "../forward/block-walk.ts";
+import type { PartValues } from "../forward/block-walk.ts";
 import type { GraphOutline } from "./graph-outline.ts";
 import { createGraphRunner } from "./graph-runner.ts";
 import type { GraphShape, PartRequest } from "./graph-runner.ts";
@@ -50,9 +50,9 @@ function createLogitLosses(threads: number): LogitLosses {
   };
 }
 
-/** A step in the graph that it is a part of. */
-function stepGraph({ nodes }: GraphFile, { steps }: GraphOutline, index: number): Omit<StepGraph, "end"> {
-  const { start, sites } = at(steps, index);
+/** A block in the graph that it is a part of. */
+function blockGraph({ nodes }: GraphFile, { blocks }: GraphOutline, index: number): Omit<BlockGraph, "end"> {
+  const { start, sites } = at(blocks, index);
   return {
     nodes,
     given: [start],
@@ -60,11 +60,11 @@ function stepGraph({ nodes }: GraphFile, { steps }: GraphOutline, index: number)
   };
 }
 
-/** The sites of a step in rounds. */
+/** The sites of a block in rounds. */
 export const graphRounds = (graph: GraphFile, outline: GraphOutline, index: number): readonly (readonly string[])[] =>
-  siteRounds(stepGraph(graph, outline, index));
+  siteRounds(blockGraph(graph, outline, index));
 
-/** The forward pass of a graph, by steps: each step is the part of the graph between two states. */
+/** The forward pass of a graph, by blocks: each block is the part of the graph between two states. */
 export function createGraphForward(
   graph: GraphFile,
   outline: GraphOutline,
@@ -73,11 +73,11 @@ export function createGraphForward(
   options: ForwardOptions,
 ): Forward {
   const { hiddenSize, vocabularySize, contextLength } = shape;
-  const { steps, logits } = outline;
+  const { blocks, logits } = outline;
   const runner = createGraphRunner(graph, outline, checkpoint, shape, options);
   const losses = createLogitLosses(options.threads);
-  const { start } = at(steps, 0);
-  const { end } = at(steps, steps.length - 1);
+  const { start } = at(blocks, 0);
+  const { end } = at(blocks, blocks.length - 1);
 
   /**
    * What the graph made of a value, as rows of so many columns.
@@ -121,21 +121,21 @@ export function createGraphForward(
     return rowsOf(made, logits, vocabularySize, states.rows).values;
   };
 
-  const parts = new Map<number, readonly StepPart[]>();
-  const walk = createStepWalk({
-    steps,
+  const parts = new Map<number, readonly BlockPart[]>();
+  const walk = createBlockWalk({
+    blocks,
     hiddenSize,
     rowsOf,
-    partsOf({ step: index, round, batch, lengths, live }) {
-      const { start: before, end: after } = at(steps, index);
-      const known = parts.get(index) ?? cutAtSites({ ...stepGraph(graph, outline, index), end: after });
+    partsOf({ block: index, round, batch, lengths, live }) {
+      const { start: before, end: after } = at(blocks, index);
+      const known = parts.get(index) ?? cutAtSites({ ...blockGraph(graph, outline, index), end: after });
       parts.set(index, known);
       return {
         parts: known,
         end: after,
         run: (part, weights) =>
           runAfter({
-            key: `step ${index} part ${round}`,
+            key: `block ${index} part ${round}`,
             states: before,
             given: new Map(part.reads.map((name) => [name, liveValue(live, name)])),
             batch: { batch, length: at(lengths, 0) },
@@ -163,12 +163,12 @@ export function createGraphForward(
       return rowsOf({ [start]: states }, start, hiddenSize, tokens.length);
     },
 
-    async step(index, states, { batch = 1, weights }: StepOptions = {}) {
-      const { start: before, end: after } = requireStep(steps, index, states, batch);
+    async block(index, states, { batch = 1, weights }: BlockOptions = {}) {
+      const { start: before, end: after } = requireBlock(blocks, index, states, batch);
       const length = states.rows / batch;
       const texts = { batch, length };
       const { made } = await runAfter({
-        key: `step ${index}`,
+        key: `block ${index}`,
         states: before,
         given: new Map([[before, await runner.asStates(states.values, texts)]]),
         batch: texts,
@@ -178,11 +178,11 @@ export function createGraphForward(
       return rowsOf(made, after, hiddenSize, states.rows);
     },
 
-    async beginStep(index, states, { batch = 1 }: StepInputs = {}) {
-      const { start: before } = requireStep(steps, index, states, batch);
+    async beginBlock(index, states, { batch = 1 }: BlockInputs = {}) {
+      const { start: before } = requireBlock(blocks, index, states, batch);
       const length = states.rows / batch;
       const live = new Map([[before, await runner.asStates(states.values, { batch, length })]]);
-      return { step: index, round: 0, passed: new Set<string>(), batch, lengths: [length], live, used: new Set<string>() };
+      return { block: index, round: 0, passed: new Set<string>(), batch, lengths: [length], live, used: new Set<string>() };
     },
 
     ...walk,

@@ -3,8 +3,8 @@ import { isWeight, nodeText } from "@mbs/onnx";
 import type { GraphFile, GraphNode } from "@mbs/onnx";
 import { followValue } from "./data-flow.ts";
 import type { DataFlow } from "./data-flow.ts";
-import { cutSteps } from "./graph-steps.ts";
-import type { CutGraph } from "./graph-steps.ts";
+import { cutBlocks } from "./graph-blocks.ts";
+import type { CutGraph } from "./graph-blocks.ts";
 import { choosesExperts, linearWeight, numberAttribute, readersOf } from "./linear-weights.ts";
 import type { LinearWeight, Readers } from "./linear-weights.ts";
 
@@ -118,7 +118,7 @@ function findWeights(
 }
 
 /**
- * Finds embedding, steps, sites and linear weights of a decoder's graph.
+ * Finds embedding, blocks, sites and linear weights of a decoder's graph.
  *
  * @param shared tensors whose bytes belong to another one too
  * @throws {FailedPreconditionError} for a graph that is no decoder of tokens
@@ -151,13 +151,13 @@ export function outlineGraph(graph: GraphFile, shared: ReadonlySet<string>): Gra
     ...weights.filter((weight) => !isHead(weight)).map(({ node }) => node),
     ...quantised.filter((node) => numberAttribute(node, "N", 0) !== embedding?.vocabulary),
   ];
-  const cut = cutSteps(graph, flow, weights, readers, products);
-  if (cut.steps.length === 0) {
+  const cut = cutBlocks(graph, flow, weights, readers, products);
+  if (cut.blocks.length === 0) {
     throw new FailedPreconditionError(`${graph.path} has no linear layer between ${tokens} and ${logits}; is it a decoder?`, {
       file: graph.path,
     });
   }
-  const reached = new Set(cut.steps.flatMap(({ sites }) => sites.flatMap((site) => site.weights)));
+  const reached = new Set(cut.blocks.flatMap(({ sites }) => sites.flatMap((site) => site.weights)));
   const outside = weights
     .filter((weight) => !reached.has(weight) && !isHead(weight))
     .map(({ tensor, node }) => ({ tensor, reason: `is read by ${nodeText(node)}, outside the blocks` }));

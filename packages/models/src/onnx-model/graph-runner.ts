@@ -5,9 +5,9 @@ import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { transpose } from "../checkpoint/transpose.ts";
 import type { ForwardOptions, GivenWeights } from "../folder/model.ts";
 import { checkTokens } from "../forward/forward-checks.ts";
-import type { PartValues } from "../forward/step-walk.ts";
-import { WeightCache } from "../forward/step-weights.ts";
-import type { RoleWeights } from "../forward/step-weights.ts";
+import type { PartValues } from "../forward/block-walk.ts";
+import { WeightCache } from "../forward/block-weights.ts";
+import type { RoleWeights } from "../forward/block-weights.ts";
 import { readsShape } from "./data-flow.ts";
 import { feedOf, tokensFeed } from "./graph-feeds.ts";
 import type { TokenBatch } from "./graph-feeds.ts";
@@ -41,7 +41,7 @@ export interface PartRequest {
 
 /** Runs parts of a decoder's graph. */
 export interface GraphRunner {
-  /** The states before the first step. */
+  /** The states before the first block. */
   embed(tokens: Int32Array, batch: TokenBatch): Promise<Tensor>;
   /** States in the dimensions in which the graph has them. @param values [batch · length, hidden] */
   asStates(values: Float32Array, batch: TokenBatch): Promise<Tensor>;
@@ -65,17 +65,17 @@ export function createGraphRunner(
   { hiddenSize, heads }: GraphShape,
   { threads, weights: weightBytes = splitKept().weights }: ForwardOptions,
 ): GraphRunner {
-  const { embedding, flow, steps } = outline;
+  const { embedding, flow, blocks } = outline;
   const parts = new PartRunner(graph, ({ name }: GraphTensor) => checkpoint.readRaw(name), threads);
   const weights = new WeightCache((tensor) => checkpoint.readF32(tensor), weightBytes);
   const tokensInput = graph.inputs.find(({ name }) => name === outline.tokens);
   if (tokensInput === undefined) throw new InternalError(`${graph.path} has no input ${outline.tokens}`);
-  const { start } = at(steps, 0);
+  const { start } = at(blocks, 0);
   const embedded: ReadonlyMap<string, TensorType> = new Map(embedding && [[embedding.output, "float32"]]);
   const madeAt = new Map(graph.nodes.flatMap(({ outputs }, index) => outputs.map((name) => [name, index] as const)));
   const turned = new WeakMap<Float32Array, Float32Array>();
   const transposed = new Map(
-    steps.flatMap(({ sites }) => sites.flatMap((site) => site.weights.map((weight) => [weight.tensor, weight] as const))),
+    blocks.flatMap(({ sites }) => sites.flatMap((site) => site.weights.map((weight) => [weight.tensor, weight] as const))),
   );
 
   const readWeights = (key: string, { weights: tensors }: GraphPart): Promise<RoleWeights> =>
@@ -165,7 +165,7 @@ export function createGraphRunner(
     for (const [name, values] of given) {
       if (!stored.has(name)) continue;
       if (values.length !== stored.get(name)?.length)
-        throw new InternalError(`${name}: ${values.length} values given for a step`, { tensor: name });
+        throw new InternalError(`${name}: ${values.length} values given for a block`, { tensor: name });
       const weight = transposed.get(name);
       const asStored = weight?.transposed ? (turned.get(values) ?? transpose(values, weight.rows)) : values;
       turned.set(values, asStored);

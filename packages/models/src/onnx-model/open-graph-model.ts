@@ -3,7 +3,7 @@ import { InternalError } from "@mbs/contracts";
 import type { WeightDtype } from "@mbs/numbers";
 import { nodeText, readGraphFile, withFlagsOff } from "@mbs/onnx";
 import type { ByteSource, GraphFile } from "@mbs/onnx";
-import type { Step } from "../architectures/layout.ts";
+import type { Block } from "../architectures/layout.ts";
 import { createCheckpoint } from "../checkpoint/checkpoint.ts";
 import type { ReadOptions } from "../checkpoint/checkpoint.ts";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
@@ -49,8 +49,8 @@ function hashGraph({ source, tensors }: GraphFile): Uint8Array {
   return hash.digest();
 }
 
-const stepsOf = ({ steps }: GraphOutline): Step[] =>
-  steps.map(({ name, sites }) => ({
+const blocksOf = ({ blocks }: GraphOutline): Block[] =>
+  blocks.map(({ name, sites }) => ({
     name,
     stream: hiddenStream,
     reads: [],
@@ -61,11 +61,11 @@ const stepsOf = ({ steps }: GraphOutline): Step[] =>
     })),
   }));
 
-function notesOf({ byName, steps, unreached, quantised }: GraphOutline): string[] {
+function notesOf({ byName, blocks, unreached, quantised }: GraphOutline): string[] {
   return [
     ...(byName
       ? []
-      : [`the names show no blocks: the graph was cut into ${steps.length} steps, wherever all data flows through one value`]),
+      : [`the names show no blocks: the graph was cut into ${blocks.length} blocks, wherever all data flows through one value`]),
     ...unreached.map(({ tensor, reason }) => `weight ${tensor} stays as it is: it ${reason}`),
     ...quantised.map((node) => `${nodeText(node)} has a weight that is quantised already, which stays as it is`),
   ];
@@ -136,8 +136,8 @@ export async function openGraphModel(folder: string, graphPath: string, options:
     const sizes = readSizes(json, configFile);
     const outline = outlineGraph(graph, shared);
     checkInputs(graph, outline.tokens);
-    const steps = stepsOf(outline);
-    const weights = steps.flatMap(({ sites }) =>
+    const blocks = blocksOf(outline);
+    const weights = blocks.flatMap(({ sites }) =>
       sites.flatMap((site) => site.weights.map((weight) => ({ ...weight, width: site.width }))),
     );
     const hiddenSize = outline.embedding?.width ?? sizes.hidden();
@@ -158,7 +158,7 @@ export async function openGraphModel(folder: string, graphPath: string, options:
       contextLength: sizes.context,
       // a graph does not say whether it ends where its configuration does
       positionLimit: undefined,
-      steps,
+      blocks,
       streams: [hiddenStream],
       graph,
       outline,
@@ -176,7 +176,7 @@ export async function openGraphModel(folder: string, graphPath: string, options:
       ),
       notes: notesOf(outline),
       passages: () => Promise.resolve(plainPassages),
-      siteRounds: (step) => graphRounds(graph, outline, step),
+      siteRounds: (block) => graphRounds(graph, outline, block),
       forward: (given) => Promise.resolve(createGraphForward(graph, outline, checkpoint, shape, given)),
       close: () => Promise.resolve(checkpoint.close()),
     };

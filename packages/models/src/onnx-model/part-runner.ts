@@ -2,8 +2,8 @@ import { BadDataError, FailedPreconditionError, InternalError } from "@mbs/contr
 import { createSession, cutSubgraph, floatTensor } from "@mbs/onnx";
 import type { GraphFile, GraphTensor, Session, Subgraph, SubgraphRequest, Tensor } from "@mbs/onnx";
 import { use } from "../forward/recently-used.ts";
-import { weightOf } from "../forward/step-weights.ts";
-import type { RoleWeights } from "../forward/step-weights.ts";
+import { weightOf } from "../forward/block-weights.ts";
+import type { RoleWeights } from "../forward/block-weights.ts";
 
 /** A part of a graph, ready to run. */
 export interface GraphPart extends Omit<Subgraph, "model"> {

@@ -9,7 +9,7 @@ import type { ReadArchitecture } from "../../src/architectures/read-architecture
 import { createRowGraph } from "../../src/graph/sequence-graph.ts";
 import type { RowGraph } from "../../src/graph/sequence-graph.ts";
 import { createStackedSequence } from "../../src/graph/stacked-sequence.ts";
-import { runSteps } from "../../src/forward/run-steps.ts";
+import { runBlocks } from "../../src/forward/run-blocks.ts";
 import { encoderStream, hiddenStream } from "../../src/forward/streams.ts";
 import { createWeightReader } from "../../src/checkpoint/weight-reader.ts";
 import type { Edit, SweepBase } from "./bases.ts";
@@ -42,7 +42,7 @@ export function fingerprint({ layout }: ReadArchitecture, base: SweepBase): stri
     );
     hash.update(graph.build());
   };
-  const { hiddenSize, vocabularySize, steps } = layout;
+  const { hiddenSize, vocabularySize, blocks } = layout;
   const length = lengthOf(base);
   add("embed", (graph, weight) => {
     const positions = graph.input("positions", "int64", ["T"]);
@@ -50,9 +50,9 @@ export function fingerprint({ layout }: ReadArchitecture, base: SweepBase): stri
     return layout.buildEmbed({ ...createRowGraph(graph, weight), positions: () => positions }, rows);
   });
   const kinds = new Set<string>();
-  for (const [index, { stream }] of steps.entries()) {
-    const kind = layout.stepKind(index);
-    hash.update(JSON.stringify([kind, ...layout.stepRoles(index)]));
+  for (const [index, { stream }] of blocks.entries()) {
+    const kind = layout.blockKind(index);
+    hash.update(JSON.stringify([kind, ...layout.blockRoles(index)]));
     if (kinds.has(kind)) continue;
     kinds.add(kind);
     add(kind, (graph, weight) => {
@@ -61,7 +61,7 @@ export function fingerprint({ layout }: ReadArchitecture, base: SweepBase): stri
       const others = new Map([[encoderStream, { states, length: source }]]);
       const own = stream === encoderStream ? source : length;
       const input = graph.input("input", "float32", [own, hiddenSize]);
-      return layout.buildStep(createStackedSequence(graph, weight, { batch: 1, length: own, others }), input, index).states;
+      return layout.buildBlock(createStackedSequence(graph, weight, { batch: 1, length: own, others }), input, index).states;
     });
   }
   add("head", (graph, weight) => {
@@ -84,7 +84,7 @@ export async function perplexityOf({ layout, checkpoint }: ReadArchitecture, bas
   const source = Int32Array.from({ length: base.source ?? 0 }, (_, index) => tokenOf(index + length));
   const inputs = layout.sourceTarget === undefined ? tokens : tokens.subarray(0, -1);
   const streams = new Map([...(base.source === undefined ? [] : [[encoderStream, source] as const]), [hiddenStream, inputs]]);
-  const losses = await forward.score(await runSteps({ steps: layout.steps }, forward, streams), tokens);
+  const losses = await forward.score(await runBlocks({ blocks: layout.blocks }, forward, streams), tokens);
   await forward.close();
   return Math.exp(losses.reduce((sum, loss) => sum + loss, 0) / losses.length);
 }

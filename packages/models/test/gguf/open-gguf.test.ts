@@ -6,7 +6,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { at, BadDataError, FailedPreconditionError } from "@mbs/contracts";
 import { processorSeconds } from "../../../../tools/test/processor-seconds.ts";
-import { openMergeList, openModel, runSteps } from "../../src/index.ts";
+import { openMergeList, openModel, runBlocks } from "../../src/index.ts";
 import { openGgufFile } from "../../src/gguf/gguf-file.ts";
 import { contentOf, countingTensor, ggufBytes, numbers } from "./gguf-bytes.ts";
 import type { TestFile, TestTensor, TypedValue } from "./gguf-bytes.ts";
@@ -35,7 +35,7 @@ async function distance(path: string, { source, tokens, rows, logits }: Golden):
     ...(source === undefined ? [] : [["encoder", Int32Array.from(source)] as const]),
     ["hidden", Int32Array.from(tokens)] as const,
   ]);
-  const found = await forward.logits(await runSteps(model, forward, inputs));
+  const found = await forward.logits(await runBlocks(model, forward, inputs));
   await forward.close();
   await model.close();
   const distances = rows.flatMap((row, index) =>

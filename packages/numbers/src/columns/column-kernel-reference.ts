@@ -24,7 +24,7 @@ export function createReferenceKernel(
     errors,
     upper,
     asymmetry,
-    settle(first: number, last: number, { grid, columnGrids, mask }: Choice): Uint8Array {
+    fix(first: number, last: number, { grid, columnGrids, mask }: Choice): Uint8Array {
       const codes = new Uint8Array((last - first) * rows);
       for (let j = first; j < last; j += 1) {
         const pivot = upper[j * columns + j]!;

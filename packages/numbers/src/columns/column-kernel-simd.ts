@@ -18,7 +18,7 @@ interface Arrays {
   readonly O: number;
 }
 
-/** @param gridColumns columns with grids of their own that are settled at a time */
+/** @param gridColumns columns with grids of their own that are fixed at a time */
 function takeArrays(layout: KernelLayout, columns: number, R: number, gridColumns: number): Arrays {
   const matrix = (): number => layout.take(columns * R * 4);
   return {
@@ -67,7 +67,7 @@ export function createSimdKernel(
     const [scales, masked, maximum] = [grid ? S : 0, mask ? M : 0, grid?.maximum ?? 0];
     const [stride, offsets, levels] = [own && own.scales.length > rows ? R * 4 : 0, own?.offsets ? O : 0, own?.levels ? L : 0];
     const carried = Number(carriesValues);
-    kernels.settle(
+    kernels.fix(
       W,
       E,
       U,
@@ -91,7 +91,7 @@ export function createSimdKernel(
     );
   }
 
-  function settleTail(part: Arrays, first: number, last: number, choice: Choice): void {
+  function fixTail(part: Arrays, first: number, last: number, choice: Choice): void {
     const inner = { row: whole, stride: rows };
     const own = { row: 0, stride: strip };
     const tailWeights = floats(part.W, columns * strip);
@@ -122,7 +122,7 @@ export function createSimdKernel(
     errors,
     upper: floats(U, columns * columns),
     asymmetry: asymmetric ? floats(P, columns * columns) : undefined,
-    settle(first, last, choice) {
+    fix(first, last, choice) {
       const codes = bytes(all.C, (last - first) * rows);
       if (!choice.grid && !choice.columnGrids) codes.fill(0);
       if (choice.mask) bytes(all.M, (last - first) * rows).set(choice.mask);
@@ -141,7 +141,7 @@ export function createSimdKernel(
         }
       }
       if (whole > 0) call(all, whole, first, last, choice);
-      if (tail) settleTail(tail, first, last, choice);
+      if (tail) fixTail(tail, first, last, choice);
       return codes;
     },
   };

@@ -15,22 +15,22 @@ export interface Choice {
  * are independent of each other, lie side by side.
  */
 export interface ColumnKernel {
-  /** Wᵀ of the block, [columns, rows]. After `settle`, settled columns have their final values and later ones are up to date. */
+  /** Wᵀ of the block, [columns, rows]. After `fix`, fixed columns have their final values and later ones are up to date. */
   readonly weights: Float32Array;
-  /** Eᵀ of the block, [columns, rows]: (w - value) / U[j, j] of each settled column; its value where values move on. */
+  /** Eᵀ of the block, [columns, rows]: (w - value) / U[j, j] of each fixed column; its value where values move on. */
   readonly errors: Float32Array;
-  /** Diagonal block of U, [columns, columns]; fill it before the first `settle`. */
+  /** Diagonal block of U, [columns, columns]; fill it before the first `fix`. */
   readonly upper: Float32Array;
   /** Diagonal block of P, [columns, columns], zero on and below its diagonal, of a kernel made `asymmetric`; fill it too. */
   readonly asymmetry: Float32Array | undefined;
   /**
-   * Settles columns first … last-1 of the block: each gets its value, and its error moves on to all later columns of the
+   * Fixes columns first … last-1 of the block: each gets its value, and its error moves on to all later columns of the
    * block, w[k] -= e·U[j, k]; with an asymmetry w[k] -= e·U[j, k] - w[j]·P[j, k], w[j] being the weight before it got its
-   * value. Where values move on, w[k] -= value·U[j, k]. Columns are settled once each, in order.
+   * value. Where values move on, w[k] -= value·U[j, k]. Columns are fixed once each, in order.
    *
    * @returns the codes, [last - first, rows], valid until the next call; zeros without a grid
    */
-  settle(first: number, last: number, choice: Choice): Uint8Array;
+  fix(first: number, last: number, choice: Choice): Uint8Array;
 }
 
 export interface KernelOptions {

@@ -24,20 +24,20 @@ export interface ColumnBlock {
   readonly columns: number;
   /** Rows of W. */
   readonly rows: number;
-  /** Wᵀ of the block, [columns, rows], up to date with every column settled so far. */
+  /** Wᵀ of the block, [columns, rows], up to date with every column fixed so far. */
   readonly weights: Float32Array;
   /** U[j, j] of the block's columns. */
   readonly diagonal: Float32Array;
   /**
    * Wᵀ of any columns from this block on, as they stood when the block began: up to date with all earlier blocks, not with
-   * this one's settled columns. The reference programs fit their grids on it, also for groups that reach beyond the block.
+   * this one's fixed columns. The reference programs fit their grids on it, also for groups that reach beyond the block.
    *
    * @param from first column, in the order of the walk, ≥ first
    * @returns a view, [to - from, rows]
    */
   atBlockStart(from: number, to: number): Promise<Float32Array>;
-  /** {@link ColumnKernel.settle}: decides columns from … to-1 of the block, all in order until the block is done. */
-  settle(from: number, to: number, choice: Choice): Uint8Array;
+  /** {@link ColumnKernel.fix}: decides columns from … to-1 of the block, all in order until the block is done. */
+  fix(from: number, to: number, choice: Choice): Uint8Array;
 }
 
 /** Columns from … to-1 of the rows above: U[0:height, from:to], contiguous. */
@@ -54,13 +54,13 @@ function upperPanel(upper: Float32Array, size: number, top: number, bottom: numb
  * Goes through the columns of a weight block by block; later columns compensate for the error of each (GPTQ, SparseGPT).
  *
  * Inside a block a kernel spreads the errors. A block is updated with all blocks before it by one product, just before its
- * turn: W[block] -= U[0:first, block]ᵀ·E[0:first]. With an asymmetry, settled weights contribute too: W[block] +=
- * P[0:first, block]ᵀ·W[0:first]. Inside a block it is the weights before they were settled that contribute, as in GPTAQ's
+ * turn: W[block] -= U[0:first, block]ᵀ·E[0:first]. With an asymmetry, fixed weights contribute too: W[block] +=
+ * P[0:first, block]ᵀ·W[0:first]. Inside a block it is the weights before they were fixed that contribute, as in GPTAQ's
  * algorithm, so there the size of blocks changes the result.
  *
- * @param visit settles every column of the block
+ * @param visit fixes every column of the block
  * @returns Eᵀ, [columns, rows]; the sum of its squares is tr(ΔW·H·ΔWᵀ) with H damped
- * @throws {InternalError} when a visit leaves columns unsettled
+ * @throws {InternalError} when a visit leaves columns unfixed
  */
 export async function walkColumns(
   blas: Blas,
@@ -72,24 +72,24 @@ export async function walkColumns(
   /** How many leading columns' errors each column already carries. */
   const carried = new Int32Array(size);
 
-  async function catchUp(from: number, to: number, settled: number): Promise<void> {
+  async function catchUp(from: number, to: number, fixed: number): Promise<void> {
     let start = from;
     while (start < to) {
       const base = at(carried, start);
       let end = start + 1;
       while (end < to && carried[end] === base) end += 1;
-      if (base < settled) {
+      if (base < fixed) {
         const part = weights.values.subarray(start * rows, end * rows);
         const carry = async (matrix: Float32Array, moved: Float32Array, alpha: number): Promise<void> => {
           await blas.gemm(
-            upperPanel(matrix, size, base, settled, start, end),
-            { rows: settled - base, columns: rows, values: moved.subarray(base * rows, settled * rows) },
+            upperPanel(matrix, size, base, fixed, start, end),
+            { rows: fixed - base, columns: rows, values: moved.subarray(base * rows, fixed * rows) },
             { transposeA: true, alpha, add: { rows: end - start, columns: rows, values: part }, into: part },
           );
         };
         await carry(upper, errors, -1);
         if (asymmetry) await carry(asymmetry, weights.values, 1);
-        carried.fill(settled, start, end);
+        carried.fill(fixed, start, end);
       }
       start = end;
     }
@@ -106,7 +106,7 @@ export async function walkColumns(
     current.weights.set(own);
     current.upper.set(upperPanel(upper, size, first, first + columns, first, first + columns).values);
     if (asymmetry) current.asymmetry?.set(upperPanel(asymmetry, size, first, first + columns, first, first + columns).values);
-    let settled = 0;
+    let fixed = 0;
     await visit({
       first,
       columns,
@@ -117,15 +117,15 @@ export async function walkColumns(
         await catchUp(from, to, first);
         return weights.values.subarray(from * rows, to * rows);
       },
-      settle(from, to, choice) {
-        if (from !== settled || to > columns) {
-          throw new InternalError(`columns ${from} to ${to} of a block were settled after ${settled} of ${columns}`);
+      fix(from, to, choice) {
+        if (from !== fixed || to > columns) {
+          throw new InternalError(`columns ${from} to ${to} of a block were fixed after ${fixed} of ${columns}`);
         }
-        settled = to;
-        return current.settle(from, to, choice);
+        fixed = to;
+        return current.fix(from, to, choice);
       },
     });
-    if (settled !== columns) throw new InternalError(`a block was left with ${settled} of ${columns} columns settled`);
+    if (fixed !== columns) throw new InternalError(`a block was left with ${fixed} of ${columns} columns fixed`);
     own.set(current.weights);
     errors.set(current.errors, first * rows);
   }

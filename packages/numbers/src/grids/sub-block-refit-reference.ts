@@ -10,7 +10,7 @@ const leastDeterminant = fround(1e-4);
 /**
  * A sub-block whose codes stay. With q[k] its values, H and the gradient g[k] of a row's error by the whole Hessian,
  * x[k] = q[k] - g[k] / H[k, k] + Σ q[j]·H[k, j] / H[k, k] over its columns j < k: the best value of column k less what the
- * columns before it contribute, which are settled before it is.
+ * columns before it contribute, which are fixed before it is.
  */
 export interface FrozenSubBlock {
   /** x of each row, [columns, rows]; brought up to date. */

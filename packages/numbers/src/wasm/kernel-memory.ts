@@ -4,7 +4,7 @@ const pageBytes = 65536;
 
 /** The kernels' functions; assembly/ says what their arguments are. A capital letter is the address of an array. */
 export interface Kernels {
-  settle(
+  fix(
     W: number,
     E: number,
     U: number,

@@ -2,7 +2,7 @@ import type { Recipe } from "../recipe/recipe.ts";
 
 /** What a run computes of the inputs of its sites. Bytes are of artifacts. */
 export interface ComputedStatistics {
-  /** False where the solver needs none: no step of the model is run to compress it. */
+  /** False where the solver needs none: no block of the model is run to compress it. */
   readonly any: boolean;
   /** Whether Grams are summed; else mean squares of channels alone. */
   readonly gram: boolean;

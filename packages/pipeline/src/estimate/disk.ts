@@ -2,18 +2,18 @@ import { mkdir, statfs } from "node:fs/promises";
 import { formatBytes, InputOutputError, parseBytes } from "@mbs/contracts";
 import { parseMix } from "@mbs/corpora";
 import { bytesOfDtype, defaultLength } from "@mbs/models";
-import type { Step, Vocabulary, WeightDtype } from "@mbs/models";
+import type { Block, Embeddings, WeightDtype } from "@mbs/models";
 import { listOf } from "../plan/allocated-grids.ts";
 import { capturesBeforehand } from "../recipe/recipe.ts";
 import type { Recipe } from "../recipe/recipe.ts";
-import { compressedSteps, compressedVocabulary } from "./compressed-steps.ts";
+import { compressedBlocks, compressedEmbeddings } from "./compressed-blocks.ts";
 import { computedStatistics, packedBytes } from "./computed-statistics.ts";
 import { sum } from "./sum.ts";
 
 /** The shape of a model, as far as its cost goes. */
 export interface ModelShape {
-  readonly steps: readonly Step[];
-  readonly vocabulary?: Vocabulary | undefined;
+  readonly blocks: readonly Block[];
+  readonly embeddings?: Embeddings | undefined;
   readonly streams: readonly string[];
   readonly hiddenSize: number;
   readonly vocabularySize: number;
@@ -29,11 +29,11 @@ export interface ModelShape {
 export interface DiskNeed {
   /** Token ids. */
   readonly segments: number;
-  /** States before and after one step, or of all steps where the recipe keeps them. */
+  /** States before and after one block, or of all blocks where the recipe keeps them. */
   readonly states: number;
-  /** Statistics and factors of one step, or of all steps where propagation is dense or the recipe keeps them. */
+  /** Statistics and factors of one block, or of all blocks where propagation is dense or the recipe keeps them. */
   readonly statistics: number;
-  /** Edits of all steps. */
+  /** Edits of all blocks. */
   readonly layers: number;
   /** The compressed model. */
   readonly model: number;
@@ -69,23 +69,23 @@ function boundedSize({ sample }: Recipe, { contextLength }: ModelShape): SampleS
   return { segments, length: Number(sample["length"] ?? defaultLength(contextLength)), languages: Math.min(segments, named) };
 }
 
-/** Artifacts of states that lie on disk at one time: those around one step, or those before every step. */
-function statesAtOnce(recipe: Recipe, steps: number): number {
+/** Artifacts of states that lie on disk at one time: those around one block, or those before every block. */
+function statesAtOnce(recipe: Recipe, blocks: number): number {
   const { propagation, keep, denseStates } = recipe;
   // without statistics those of the embedding, for similarity
   if (!computedStatistics(recipe).any) return recipe.similarity ? 1 : 0;
   if (propagation === "dense") return 0;
-  const own = keep ? steps : 2;
+  const own = keep ? blocks : 2;
   // the embedding's states are the dense model's too
-  return own + (denseStates ? (keep ? steps - 1 : 2) : 0);
+  return own + (denseStates ? (keep ? blocks - 1 : 2) : 0);
 }
 
-/** Bytes of additional captures of some recipes: the first step's input (similarity), or those of the dense model (allocate). */
-function sideStatistics(recipe: Recipe, { steps, hiddenSize }: ModelShape, languages: number): number {
+/** Bytes of additional captures of some recipes: the first block's input (similarity), or those of the dense model (allocate). */
+function sideStatistics(recipe: Recipe, { blocks, hiddenSize }: ModelShape, languages: number): number {
   const { similarity, propagation, allocation } = recipe;
   const { any } = computedStatistics(recipe);
   const input = similarity && (propagation === "true-sequential" || !any) ? 4 * hiddenSize * languages : 0;
-  const widths = steps.flatMap(({ sites }) => sites.map(({ width }) => width));
+  const widths = blocks.flatMap(({ sites }) => sites.map(({ width }) => width));
   if (!capturesBeforehand(recipe)) return input;
   // as statistics and as factors: packed Grams of each language, of the mix and its factor, or diagonals
   const bytesOf = (width: number): number =>
@@ -125,32 +125,32 @@ export function diskNeed(recipe: Recipe, model: ModelShape, size: SampleSize = b
   const tokens = size.segments * size.length;
   const budget = parseBytes(textOr(recipe.capture["budget"], "4GiB"), "budget");
   const { any, upper, statisticBytes, factorBytes } = computedStatistics(recipe);
-  const steps = compressedSteps(recipe, model);
+  const blocks = compressedBlocks(recipe, model);
   // how often each token is read and predicted, in statistics and in factors
-  const ofTokens = compressedVocabulary(recipe, model) && any ? 2 * 4 * model.vocabularySize * (size.languages + 1) : 0;
+  const ofTokens = compressedEmbeddings(recipe, model) && any ? 2 * 4 * model.vocabularySize * (size.languages + 1) : 0;
   // of the head's input a Gram of each language, also where others are pooled, and a factor of each class of rows
   const most = Number(recipe.factor["rowClasses"] ?? 1);
   const classes = most > 1 ? Math.min(size.languages, most) : 0;
   const ofHead =
-    compressedVocabulary(recipe, model) && upper
+    compressedEmbeddings(recipe, model) && upper
       ? 2 * model.hiddenSize ** 2 * size.languages + factorBytes(model.hiddenSize) * classes
       : 0;
-  const perStep = steps.map(({ sites }) => {
+  const perBlock = blocks.map(({ sites }) => {
     const grams = sum(sites, ({ width }) => statisticBytes(width, size.languages));
     const mixed = sum(sites, ({ width }) => statisticBytes(width, 1));
     const factors = sum(sites, ({ width }) => factorBytes(width));
     // Beyond its budget capture keeps one Gram of all languages a site.
     return factors + (grams > budget ? mixed : grams);
   });
-  const all = sum(perStep, (bytes) => bytes) + ofTokens + ofHead;
+  const all = sum(perBlock, (bytes) => bytes) + ofTokens + ofHead;
   const aside = sideStatistics(recipe, model, size.languages);
-  const kept = recipe.keep || !any ? all + aside : Math.max(ofTokens + ofHead, ...perStep);
+  const kept = recipe.keep || !any ? all + aside : Math.max(ofTokens + ofHead, ...perBlock);
   const statistics = recipe.propagation === "dense" && any ? all : kept;
-  const weights = steps.flatMap(({ sites }) => sites.flatMap(({ width, weights }) => weights.map(({ rows }) => rows * width)));
+  const weights = blocks.flatMap(({ sites }) => sites.flatMap(({ width, weights }) => weights.map(({ rows }) => rows * width)));
   const need = {
     segments: tokens * 4,
     // An upper bound for two streams, which share the tokens of a segment.
-    states: statesAtOnce(recipe, model.steps.length) * tokens * model.streams.length * model.hiddenSize * 4,
+    states: statesAtOnce(recipe, model.blocks.length) * tokens * model.streams.length * model.hiddenSize * 4,
     statistics,
     layers: layerBytes(recipe, model.dtype) * sum(weights, (count) => count),
     model: writtenBytes(recipe, model),

@@ -17,7 +17,7 @@ import { capturesBeforehand } from "../recipe/recipe.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import { stageOf } from "../plan/known-stages.ts";
 import type { Stages } from "../plan/known-stages.ts";
-import { compressedSteps, compressedVocabulary } from "./compressed-steps.ts";
+import { compressedBlocks, compressedEmbeddings } from "./compressed-blocks.ts";
 import { computedStatistics, packedBytes } from "./computed-statistics.ts";
 import { diskNeedFirst } from "./disk.ts";
 import type { DiskNeed } from "./disk.ts";
@@ -49,15 +49,15 @@ export interface Estimate {
   readonly disk: DiskNeed;
 }
 
-/** A step is measured once, the first; others differ by their operations. */
-function firstStep({ steps, path }: Model): Model["steps"][number] {
-  const [first] = steps;
-  if (first === undefined) throw new BadDataError(`${path}: a model without steps; there is nothing to estimate`);
+/** A block is measured once, the first; others differ by their operations. */
+function firstBlock({ blocks, path }: Model): Model["blocks"][number] {
+  const [first] = blocks;
+  if (first === undefined) throw new BadDataError(`${path}: a model without blocks; there is nothing to estimate`);
   return first;
 }
 
-/** Operations of all steps, as a multiple of those of the first. */
-const stepScale = (model: Model): number => sum(model.steps, weightsOf) / weightsOf(firstStep(model));
+/** Operations of all blocks, as a multiple of those of the first. */
+const blockScale = (model: Model): number => sum(model.blocks, weightsOf) / weightsOf(firstBlock(model));
 
 /** Tokens to score in each language. */
 function evaluationTokens({ evaluate }: Recipe, texts: TextSize | undefined, length: number): readonly number[] {
@@ -90,8 +90,8 @@ function walksOf(recipe: Recipe): number {
 /** Whether an allocation sums Grams of its own, and factorises them. */
 const sumsBeforehand = (recipe: Recipe): boolean => capturesBeforehand(recipe) && recipe.allocation?.statistics === "gram";
 
-/** Seconds of one token in the first step, over all times that a run computes it before evaluation. */
-function secondsInStep({ recipe, rates }: Work): number {
+/** Seconds of one token in the first block, over all times that a run computes it before evaluation. */
+function secondsInBlock({ recipe, rates }: Work): number {
   const walks = walksOf(recipe);
   const beforehand = capturesBeforehand(recipe) ? rates.sites + rates.end : 0;
   if (walks === 0) return beforehand;
@@ -104,17 +104,17 @@ function secondsInStep({ recipe, rates }: Work): number {
  * Seconds of what capture computes for embedding and head besides the head's Gram: the predictions of some tokens, and,
  * where one tensor is both, two passes of a segment of each language.
  */
-function vocabularySeconds({ recipe, model, rates, tokens, languages, length }: Work): number {
-  const vocabulary = compressedVocabulary(recipe, model);
-  if (vocabulary === undefined || !computedStatistics(recipe).any) return 0;
+function embeddingsSeconds({ recipe, model, rates, tokens, languages, length }: Work): number {
+  const embeddings = compressedEmbeddings(recipe, model);
+  if (embeddings === undefined || !computedStatistics(recipe).any) return 0;
   const predicted = (tokens / spreadStride) * ((2 * model.hiddenSize * model.vocabularySize) / rates.gemm);
-  return predicted + (vocabulary.isTied ? 2 * languages * length * stepScale(model) * rates.step : 0);
+  return predicted + (embeddings.isTied ? 2 * languages * length * blockScale(model) * rates.block : 0);
 }
 
 /** Seconds of choosing bits or types: roundings with their errors, and passes of the model, on one machine. */
 function allocationSeconds({ recipe, model, rates, tokens, languages, allocation }: Work): number {
   if (allocation === undefined) return 0;
-  const sites = model.steps.flatMap((step) => step.sites);
+  const sites = model.blocks.flatMap((block) => block.sites);
   const roundings = sum(sites, ({ width, weights }) =>
     rates.allocation(
       width,
@@ -124,29 +124,29 @@ function allocationSeconds({ recipe, model, rates, tokens, languages, allocation
   );
   // statistics of each language, Gram and factor of their mix, which lie on disk where it has its own
   const bytes = sumsBeforehand(recipe) ? sum(sites, ({ width }) => (languages + 2) * packedBytes(width)) : 0;
-  const passes = recipe.allocation?.segments === true ? allocation.passes * tokens * stepScale(model) * rates.step : 0;
+  const passes = recipe.allocation?.segments === true ? allocation.passes * tokens * blockScale(model) * rates.block : 0;
   return roundings + passes + bytes / rates.write + (2 * bytes) / rates.read;
 }
 
-/** Seconds of capture, factor, compress and propagate over all steps. */
+/** Seconds of capture, factor, compress and propagate over all blocks. */
 function compressParts(work: Work): { name: string; seconds: number }[] {
   const { recipe, model, rates, tokens, languages, disk, atOnce } = work;
   const { any, gram, upper, statisticBytes, factorBytes } = computedStatistics(recipe);
   const dense = recipe.propagation === "dense";
-  const sites = compressedSteps(recipe, model).flatMap((step) => step.sites);
+  const sites = compressedBlocks(recipe, model).flatMap((block) => block.sites);
   const statesBytes = dense || !any ? 0 : (recipe.denseStates ? 2 : 1) * tokens * model.hiddenSize * 4;
-  const steps = model.steps.length;
-  // A walk reads the states before a step, and propagate writes those after it.
-  const statesRead = statesBytes * steps * walksOf(recipe);
+  const blocks = model.blocks.length;
+  // A walk reads the states before a block, and propagate writes those after it.
+  const statesRead = statesBytes * blocks * walksOf(recipe);
   const statistics = sum(sites, ({ width }) => statisticBytes(width, languages));
   const factors = sum(sites, ({ width }) => factorBytes(width));
-  const similarity = recipe.similarity ? (dense ? statistics : statistics / steps) : 0;
-  const written = statesBytes * steps + statistics + factors + disk.layers + disk.model;
+  const similarity = recipe.similarity ? (dense ? statistics : statistics / blocks) : 0;
+  const written = statesBytes * blocks + statistics + factors + disk.layers + disk.model;
   const read = statesRead + statistics + similarity + factors + disk.layers * 2 + disk.model;
-  const forward = (stepScale(model) * tokens * secondsInStep(work) + vocabularySeconds(work)) / atOnce;
+  const forward = (blockScale(model) * tokens * secondsInBlock(work) + embeddingsSeconds(work)) / atOnce;
   // A cross-moment is a whole product where a Gram is half of one.
   const products = tokens * (recipe.denseStates ? 3 : 1);
-  const steppedSites = model.steps.flatMap((step) => step.sites);
+  const steppedSites = model.blocks.flatMap((block) => block.sites);
   const [gramsBefore, factorsBefore] = sumsBeforehand(recipe)
     ? [sum(steppedSites, ({ width }) => rates.gram(width)) * tokens, sum(steppedSites, ({ width }) => rates.factor(width))]
     : [0, 0];
@@ -155,7 +155,7 @@ function compressParts(work: Work): { name: string; seconds: number }[] {
   const allocation = allocationSeconds(work);
   return [
     ...(forward > 0 ? [{ name: "forward passes", seconds: forward }] : []),
-    // Mean squares are not counted: they are one operation a channel, where a step has thousands.
+    // Mean squares are not counted: they are one operation a channel, where a block has thousands.
     ...(grams + gramsBefore > 0 ? [{ name: "Grams", seconds: (grams + gramsBefore) / atOnce }] : []),
     ...(factorised + factorsBefore > 0 ? [{ name: "factors", seconds: factorised + factorsBefore }] : []),
     ...(allocation > 0 ? [{ name: "allocation", seconds: allocation }] : []),
@@ -170,7 +170,7 @@ function compressParts(work: Work): { name: string; seconds: number }[] {
     },
     { name: "artifacts", seconds: written / rates.write + read / rates.read },
     // A run keeps the model open, and its weights from capture to propagate.
-    { name: "opening the model", seconds: rates.open + (forward > 0 ? steps * rates.weights : 0) },
+    { name: "opening the model", seconds: rates.open + (forward > 0 ? blocks * rates.weights : 0) },
   ];
 }
 
@@ -178,7 +178,7 @@ export interface EstimateOptions {
   readonly stages: Stages;
   /** Absent: what the run would take, the number that it began with or the processors that are available. */
   readonly threads?: number | undefined;
-  /** Processes that run steps, as of a run; 0: one process runs all. */
+  /** Processes that run blocks, as of a run; 0: one process runs all. */
   readonly workers?: number | undefined;
   /** Bytes for what later stages need, as of a run. Absent: by the memory of the machine. */
   readonly memory?: number | undefined;
@@ -246,13 +246,13 @@ async function estimatePrepared(
           : heldOut.readSeconds +
             scored / 2 / heldOut.tokensPerSecond +
             rates.open +
-            2 * model.steps.length * rates.weights +
-            (scored * (stepScale(model) * rates.step + heads * rates.head)) / evaluatedAtOnce,
+            2 * model.blocks.length * rates.weights +
+            (scored * (blockScale(model) * rates.block + heads * rates.head)) / evaluatedAtOnce,
     },
   ];
-  const perToken = 2 * sum(model.steps, weightsOf);
+  const perToken = 2 * sum(model.blocks, weightsOf);
   const { gram } = computedStatistics(recipe);
-  const sites = model.steps.flatMap((step) => step.sites);
+  const sites = model.blocks.flatMap((block) => block.sites);
   const grams = gram ? sum(sites, ({ width }) => width * width) : 0;
   const head = 2 * model.hiddenSize * model.vocabularySize;
   const own = { ...sample, segments: Math.ceil(sample.segments / atOnce) };

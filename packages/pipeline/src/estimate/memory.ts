@@ -3,7 +3,7 @@ import { logitsAtATime, logitsOfTile } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { hasSeparableRows, loadSolver, splitRows, weightsAtATime } from "@mbs/solvers";
 import type { Recipe } from "../recipe/recipe.ts";
-import { compressedVocabulary } from "./compressed-steps.ts";
+import { compressedEmbeddings } from "./compressed-blocks.ts";
 import { computedStatistics } from "./computed-statistics.ts";
 import { layerBytes } from "./disk.ts";
 import type { DiskNeed, SampleSize } from "./disk.ts";
@@ -15,7 +15,7 @@ const freedLate = 1.5;
 /** V8 begins to collect when buffers of so many bytes were made since the last time, by its own soft limit. */
 const garbage = 64 * 1024 * 1024;
 
-/** States that evaluate keeps between steps at most, bytes. */
+/** States that evaluate keeps between blocks at most, bytes. */
 const evaluatedStates = 256 * 1024 * 1024;
 
 /** Tokens whose logits are made together at most. */
@@ -52,10 +52,10 @@ function evaluating({ recipe, model, heldOutTokens, kept }: RunSize): number {
   return states + Math.max(2 * logits, compared) + head + (distances || head <= kept.pool ? head : 0);
 }
 
-/** Most that a run holds of a step between its sites: values of all tokens at the widest, in half of its pool. */
+/** Most that a run holds of a block between its sites: values of all tokens at the widest, in half of its pool. */
 function heldBetweenSites({ recipe, model, sample, kept }: RunSize): number {
   if (recipe.propagation !== "true-sequential" || !computedStatistics(recipe).any) return 0;
-  const widest = Math.max(...model.steps.flatMap(({ sites }) => sites.map(({ width }) => width)));
+  const widest = Math.max(...model.blocks.flatMap(({ sites }) => sites.map(({ width }) => width)));
   return Math.min(kept.pool / 2, sample.segments * sample.length * (model.hiddenSize + widest) * 4);
 }
 
@@ -65,7 +65,7 @@ function heldBetweenSites({ recipe, model, sample, kept }: RunSize): number {
  */
 function heldArtifacts({ recipe, model, sample, disk, kept }: RunSize): number {
   const { statisticBytes, factorBytes } = computedStatistics(recipe);
-  const siteBytes = model.steps.map(({ sites }) =>
+  const siteBytes = model.blocks.map(({ sites }) =>
     sites.map(({ width }) => statisticBytes(width, sample.languages) + factorBytes(width)),
   );
   const waiting =
@@ -87,7 +87,7 @@ const rowThreadBytes = 100e6;
 /** Row threads besides the one that every run has. */
 async function rowThreads({ recipe, model, threads }: RunSize): Promise<number> {
   if (!(await hasSeparableRows(await loadSolver(String(recipe.compress["solver"]))))) return 0;
-  const parts = model.steps.flatMap(({ sites }) =>
+  const parts = model.blocks.flatMap(({ sites }) =>
     sites.map(({ width, weights }) => splitRows({ rows: sum(weights, ({ rows }) => rows), columns: width }, threads).length),
   );
   return Math.max(...parts) - 1;
@@ -96,7 +96,7 @@ async function rowThreads({ recipe, model, threads }: RunSize): Promise<number> 
 /** The most that factor or compress work with at one site. */
 function solving({ recipe, model, sample }: RunSize): number {
   const { gram, upper } = computedStatistics(recipe);
-  const sites = model.steps.flatMap((step) => step.sites);
+  const sites = model.blocks.flatMap((block) => block.sites);
   const needs = sites.map(({ width, weights }) => {
     const square = width * width * 4;
     const weight = width * sum(weights, ({ rows }) => rows) * 4;
@@ -105,15 +105,15 @@ function solving({ recipe, model, sample }: RunSize): number {
     const compressing = (gram ? (upper ? 2.5 : 1.5) : 0) * square + 4 * weight;
     return Math.max(factoring, compressing);
   });
-  return Math.max(...needs, ofVocabulary(recipe, model, sample.languages));
+  return Math.max(...needs, ofEmbeddings(recipe, model, sample.languages));
 }
 
 /**
  * Embedding and head: some of their rows in float32, and what is made of all; before that the head and logits of capture, and in
  * factor what each row costs each language, once as it is and once weighed.
  */
-function ofVocabulary(recipe: Recipe, model: Model, languages: number): number {
-  if (compressedVocabulary(recipe, model) === undefined) return 0;
+function ofEmbeddings(recipe: Recipe, model: Model, languages: number): number {
+  if (compressedEmbeddings(recipe, model) === undefined) return 0;
   const weights = model.vocabularySize * model.hiddenSize;
   const compressing = 4 * Math.min(weights, weightsAtATime) * 4 + weights * layerBytes(recipe, model.dtype);
   const { any, upper } = computedStatistics(recipe);
@@ -126,7 +126,7 @@ function ofVocabulary(recipe: Recipe, model: Model, languages: number): number {
  * Peak of resident memory, bytes: what is left of the probes, and on top the largest of what the stages work with, and of what
  * waits meanwhile for later ones.
  *
- * @param probed resident bytes after probing a step of this model
+ * @param probed resident bytes after probing a block of this model
  */
 export async function memoryNeed(size: RunSize, probed: number): Promise<number> {
   const compressed = freedLate * solving(size) + heldBetweenSites(size) + heldArtifacts(size);

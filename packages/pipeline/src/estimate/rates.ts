@@ -84,7 +84,7 @@ export async function measureRates(
 ): Promise<Rates> {
   const { recipe, length, work, threads } = probe;
   const blas = createBlas({ threads });
-  const wanted = model.steps.flatMap((step) => step.sites.map(({ width }) => width));
+  const wanted = model.blocks.flatMap((block) => block.sites.map(({ width }) => width));
   const widths = new Set(wanted.flatMap((width) => (width > probeWidth ? [probeWidth / 2, probeWidth] : [width])));
   const sites = new Map<number, SiteRates>();
   const measured = (done: number): void =>

@@ -2,7 +2,7 @@ import { join, relative } from "node:path";
 import { UsageError } from "@mbs/contracts";
 import { stringify } from "yaml";
 import { shellWord } from "../run/replay-command.ts";
-import type { ExportedPlan, ExportedStep } from "./export-plan.ts";
+import type { ExportedPlan, ExportedNode } from "./export-plan.ts";
 import { freedBy } from "./freed-artifacts.ts";
 import { uniqueNames } from "./unique-names.ts";
 
@@ -14,7 +14,7 @@ export interface ArgoOptions {
   readonly claim: string;
   /** Where it is mounted, absolute: its files have the same paths in the pods and here. */
   readonly mount: string;
-  /** Bytes that every step asks for; absent: no step asks for memory. */
+  /** Bytes that every node asks for; absent: no node asks for memory. */
   readonly memory?: number | undefined;
 }
 
@@ -61,25 +61,25 @@ function requireShared({ folder, output, paths }: ExportedPlan, mount: string): 
 }
 
 /**
- * A Workflow of Argo that runs a plan: a task and a pod for each step, files on one volume that all pods mount.
+ * A Workflow of Argo that runs a plan: a task and a pod for each node, files on one volume that all pods mount.
  *
- * @throws {UsageError} where something that the steps read or write is not on that volume, or on a claim with an invalid name
+ * @throws {UsageError} where something that the nodes read or write is not on that volume, or on a claim with an invalid name
  */
 export function argoWorkflow(plan: ExportedPlan, { image, claim, mount, memory }: ArgoOptions): string {
-  const { folder, namedOutput, steps, threads } = plan;
+  const { folder, namedOutput, nodes, threads } = plan;
   requireShared(plan, mount);
   if (!claimName.test(claim)) {
     throw new UsageError(`--claim takes the name of a volume claim: lower-case letters, digits, "-" and ".", not ${claim}`, {
       option: "--claim",
     });
   }
-  const ids = steps.map(({ id }) => id);
+  const ids = nodes.map(({ id }) => id);
   // a letter first, and none of the entrypoint
   const names = uniqueNames(ids, (id) => `mbs-${dnsName(id)}`, { longest: 60, separator: "-" });
   const nameOf = (id: string): string => names.get(id) ?? id;
-  const freed = freedBy(steps);
-  const pathOf = new Map(steps.map(({ id, path }) => [id, join(namedOutput, path)]));
-  const script = ({ id, before, command }: ExportedStep): string => {
+  const freed = freedBy(nodes);
+  const pathOf = new Map(nodes.map(({ id, path }) => [id, join(namedOutput, path)]));
+  const script = ({ id, before, command }: ExportedNode): string => {
     const gone = (freed.get(id) ?? []).map((other) => shellWord(pathOf.get(other) ?? other));
     const lines = [
       ...(before.length === 0 ? [`mkdir -p ${shellWord(join(namedOutput, "artifacts"))}`] : []),
@@ -110,19 +110,19 @@ export function argoWorkflow(plan: ExportedPlan, { image, claim, mount, memory }
         {
           name: entrypoint,
           dag: {
-            tasks: steps.map(({ id, before }) => ({
+            tasks: nodes.map(({ id, before }) => ({
               name: nameOf(id),
               template: nameOf(id),
               ...(before.length > 0 && { dependencies: before.map(nameOf) }),
             })),
           },
         },
-        ...steps.map((step) => ({
-          name: nameOf(step.id),
+        ...nodes.map((node) => ({
+          name: nameOf(node.id),
           // a lost pod; a folder that is there already would not be replaced
-          ...(!step.isFolder && { retryStrategy: { limit: "2", retryPolicy: "OnError" } }),
+          ...(!node.isFolder && { retryStrategy: { limit: "2", retryPolicy: "OnError" } }),
           // Argo's schema asks for an image in every container, also where the defaults have one
-          container: { image, args: [script(step)] },
+          container: { image, args: [script(node)] },
         })),
       ],
     },

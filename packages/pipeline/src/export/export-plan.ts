@@ -16,11 +16,11 @@ import { readRevisions } from "../run/run-revisions.ts";
 import { uniqueNames } from "./unique-names.ts";
 
 /** A node of a plan as another engine runs it. */
-export interface ExportedStep {
+export interface ExportedNode {
   readonly id: string;
   /** One line for a POSIX shell, to be run in `folder` of the plan. */
   readonly command: string;
-  /** Ids of the steps that must have ended. */
+  /** Ids of the nodes that must have ended. */
   readonly before: readonly string[];
   /** Ids of those whose outputs it reads. */
   readonly reads: readonly string[];
@@ -41,10 +41,10 @@ export interface ExportedPlan {
   /** The same as commands name it. */
   readonly namedOutput: string;
   /** Each after those that it waits for. */
-  readonly steps: readonly ExportedStep[];
-  /** Of every step. */
+  readonly nodes: readonly ExportedNode[];
+  /** Of every node. */
   readonly threads: number;
-  /** Absolute paths that the steps read and do not make. */
+  /** Absolute paths that the nodes read and do not make. */
   readonly paths: readonly string[];
   /** Names of models and texts on the Hub, with their commits. */
   readonly hub: readonly string[];
@@ -54,12 +54,12 @@ export interface ExportedPlan {
 
 export interface ExportOptions {
   readonly stages: Stages;
-  /** Of every step. Absent: what the run would take, the number that it began with or what is chosen for this machine. */
+  /** Of every node. Absent: what the run would take, the number that it began with or what is chosen for this machine. */
   readonly threads?: number | undefined;
   readonly progress?: (progress: Progress) => void;
 }
 
-/** Folder in the output for what steps hand on. */
+/** Folder in the output for what nodes hand on. */
 const artifactFolder = "artifacts";
 
 const isHubName = (value: unknown): boolean => typeof value === "string" && value.startsWith("hf:");
@@ -71,7 +71,7 @@ function revisionOf(name: string): string {
 }
 
 /**
- * Options with the commits of what is on the Hub, so that every step reads the same.
+ * Options with the commits of what is on the Hub, so that every node reads the same.
  *
  * @param found gets the names: as they are given → with their commits
  */
@@ -105,7 +105,7 @@ async function pathsOf(node: PlanNode, { plan, stages, resources }: PreparedRun)
 /** The files of all outputs, relative to the output folder. */
 function outputPaths({ plan, stages }: PreparedRun): ReadonlyMap<string, string> {
   const ids = plan.nodes.map(({ id }) => id);
-  // ids hold names of steps, which an ONNX graph may choose
+  // ids hold names of nodes, which an ONNX graph may choose
   const names = uniqueNames(ids, (id) => id.replaceAll(/[^\w.+-]/g, "-"), { longest: 200, separator: "-" });
   return new Map(
     plan.nodes.map(({ id, stage, result }) => {
@@ -121,7 +121,7 @@ async function exportPrepared(prepared: PreparedRun, threads: number): Promise<E
   const pathOf = (id: string): string => join(recipe.output, paths.get(id) ?? id);
   const read = new Set(plan.nodes.flatMap(({ inputs }) => Object.values(inputs).flat()));
   const hub = new Map<string, string>();
-  const steps: ExportedStep[] = [];
+  const nodes: ExportedNode[] = [];
   for (const node of plan.nodes) {
     const { id, inputs, after, result } = node;
     const stage = stageOf(stages, node.stage);
@@ -135,7 +135,7 @@ async function exportPrepared(prepared: PreparedRun, threads: number): Promise<E
       threads,
     });
     const reads = [...new Set(Object.values(inputs).flat())];
-    steps.push({
+    nodes.push({
       id,
       command,
       before: [...new Set([...reads, ...after])],
@@ -152,7 +152,7 @@ async function exportPrepared(prepared: PreparedRun, threads: number): Promise<E
     folder: process.cwd(),
     output: resolve(recipe.output),
     namedOutput: recipe.output,
-    steps,
+    nodes,
     threads,
     paths: [...new Set(local.flat().map((path) => resolve(path)))],
     hub: [...new Set(hub.values())],
@@ -172,7 +172,7 @@ export async function exportPlan(given: Recipe, { stages, threads, progress }: E
     const first = firstKeys.find((key) => given[key] !== undefined);
     if (first !== undefined) {
       throw new UsageError(
-        `${given.locate?.([first]) ?? "recipe"}: ${first} is no step of an exported plan; make the model with mbs ${first}, name it as model, and remove the key`,
+        `${given.locate?.([first]) ?? "recipe"}: ${first} is no node of an exported plan; make the model with mbs ${first}, name it as model, and remove the key`,
         { key: first },
       );
     }

@@ -25,8 +25,8 @@ export function withCandidates(recipe: Recipe, held: readonly HeldGrids[]): Stag
   if (allocate === undefined || !allocatesBits(recipe)) return allocate;
   const blocks = held.find((grids) => grids.kind === "blocks" && grids.types.length > 0);
   if (blocks?.kind === "blocks" && allocate["bits"] === undefined) {
-    const { types, mixture } = blocks;
-    return { types, mixture, ...allocate };
+    const { types, typeMix } = blocks;
+    return { types, typeMix, ...allocate };
   }
   if (allocate["types"] !== undefined) return allocate;
   const groups = held.find((grids) => grids.kind === "groups");
@@ -57,4 +57,4 @@ export const middleOf = <Choice>(choices: readonly Choice[]): Choice | undefined
 
 /** Grid options of the weights beside embedding and head, without bits where an allocation of a recipe chooses these. */
 export const valuesOfWeights = (recipe: Recipe, options: GridValues): GridValues =>
-  allocatesBits(recipe) ? sharedValues({ ...options, mixture: undefined, ...recipe.allocate }) : options;
+  allocatesBits(recipe) ? sharedValues({ ...options, typeMix: undefined, ...recipe.allocate }) : options;

@@ -1,5 +1,5 @@
 import { optionFlag, UsageError } from "@mbs/contracts";
-import { loadSolver, requireAllocatable, vocabularyValues } from "@mbs/solvers";
+import { loadSolver, requireAllocatable, embeddingsValues } from "@mbs/solvers";
 import { allocatesBits, allocatesTypes } from "../recipe/recipe.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import { heldBy, valuesOfWeights, withCandidates } from "./allocated-grids.ts";
@@ -7,21 +7,21 @@ import type { Stages } from "./known-stages.ts";
 import { located } from "./option-faults.ts";
 
 /** What keeps an allocation of grids from being made, or makes its size wrong. */
-function sizeFault({ allocate = {}, compress: { vocabulary = "off" } }: Recipe): string | undefined {
+function sizeFault({ allocate = {}, compress: { embeddings = "off" } }: Recipe): string | undefined {
   if (allocate["bitsPerWeight"] === undefined && allocate["size"] === undefined) {
     return "chooses the bits of each tensor, and nothing says how many in all; give it bits-per-weight or size";
   }
   // by types embedding and head are counted as the file's type has them
   const counted = allocate["types"] === undefined ? ["off"] : ["off", "on"];
-  if (allocate["size"] === undefined || counted.includes(String(vocabulary))) return undefined;
-  return "counts embedding and head in its size as they are without compress.vocabulary; give allocate bits-per-weight instead of size";
+  if (allocate["size"] === undefined || counted.includes(String(embeddings))) return undefined;
+  return "counts embedding and head in its size as they are without compress.embeddings; give allocate bits-per-weight instead of size";
 }
 
 /** What keeps an allocation from setting the solver's sparsity. */
 async function targetFault({ compress }: Recipe): Promise<string | undefined> {
   const { options } = await loadSolver(String(compress["solver"]));
   const isOpen = compress["sparsity"] === undefined && options["sparsity"]?.default === undefined;
-  return isOpen ? "spreads compress.sparsity over the steps; give compress one" : undefined;
+  return isOpen ? "spreads compress.sparsity over the blocks; give compress one" : undefined;
 }
 
 /** What is wrong with an allocation beside the options of compress; nothing where the solver does not load, which is a fault itself. */
@@ -40,12 +40,12 @@ export async function allocationFaults(recipe: Recipe, stages: Stages): Promise<
     // a format that stores all tensors alike is refused where the candidates are needed
   }
   const { groupSize, symmetric, minZeroPoint, ...others } = compress;
-  const { vocabulary = "off" } = compress;
+  const { embeddings = "off" } = compress;
   const chosen = !allocatesBits(own) ? "sparsity" : allocatesTypes(own) ? "blocks" : "groups";
   try {
     // groups of an allocation have what compress says of them
     requireAllocatable(solver, chosen, chosen === "groups" ? others : { ...others, groupSize, symmetric, minZeroPoint });
-    if (chosen !== "sparsity") vocabularyValues(solver, valuesOfWeights(own, compress), String(vocabulary));
+    if (chosen !== "sparsity") embeddingsValues(solver, valuesOfWeights(own, compress), String(embeddings));
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     const isOfMethod = error.facts["option"] === optionFlag("allocation");

@@ -29,7 +29,7 @@ export async function withAllocationNeeds(recipe: Recipe, stages: Stages): Promi
   if (allocate === undefined) return recipe;
   const allocation = await needsOf(stages, allocate);
   const sparsity = allocation?.chooses === "bits" ? undefined : await targetOf(recipe);
-  // a pattern is the same in every step, and refused later
+  // a pattern is the same in every block, and refused later
   const spread = sparsity !== undefined && compress["pattern"] === undefined;
   return {
     ...recipe,

@@ -5,7 +5,7 @@ import { allocatesTypes } from "../recipe/recipe.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import { allocateBeforehand } from "./nodes/allocation-nodes.ts";
 import { captureFrom, compareInputs, compareLanguages, embedFrom, forwardOptions, propagateFrom } from "./nodes/capture-nodes.ts";
-import { asksForVocabulary, compressDense, compressFrom, compressRound, factorsFrom } from "./nodes/compression-nodes.ts";
+import { asksForEmbeddings, compressDense, compressFrom, compressRound, factorsFrom } from "./nodes/compression-nodes.ts";
 import { evaluateFrom } from "./nodes/evaluation-nodes.ts";
 import type { Add, ModelOutline, Plan, PlanNode } from "./nodes/plan-node.ts";
 
@@ -14,25 +14,25 @@ function roundName([first = "", ...others]: readonly string[]): string {
   return others.length === 0 ? first : `${first}+${others.length}`;
 }
 
-function planSteps(add: Add, recipe: Recipe, outline: ModelOutline, segments: string): string[] {
+function planBlocks(add: Add, recipe: Recipe, outline: ModelOutline, segments: string): string[] {
   const { model, denseStates = false } = recipe;
   const forward = forwardOptions(recipe);
   const all: string[] = [];
-  const isAsked = asksForVocabulary(recipe);
+  const isAsked = asksForEmbeddings(recipe);
   const allocation = allocateBeforehand(add, recipe, segments);
   let states: readonly string[] = embedFrom(add, recipe, segments);
   /** States of the uncompressed model, if the solver needs them; those of the embedding are the same in both. */
   let dense = states;
-  outline.steps.forEach((step, index) => {
+  outline.blocks.forEach((block, index) => {
     const layers: string[] = [];
-    /** The captures that have left the step where the next ones go on. */
+    /** The captures that have left the block where the next ones go on. */
     let walk: readonly string[] | undefined;
     const rounds = recipe.propagation === "true-sequential" ? outline.siteRounds(index) : [undefined];
     if (recipe.similarity && index === 0 && recipe.propagation === "true-sequential") {
       compareInputs(add, recipe, outline, states);
     }
     for (const sites of rounds) {
-      const suffix = sites === undefined ? `.${step.name}` : `.${step.name}.${roundName(sites)}`;
+      const suffix = sites === undefined ? `.${block.name}` : `.${block.name}.${roundName(sites)}`;
       const options = { model, ...recipe.capture, ...(sites && { site: sites }) };
       const given: PlanNode["inputs"] = layers.length === 0 ? {} : { layers: [...layers] };
       const before = walk;
@@ -45,53 +45,53 @@ function planSteps(add: Add, recipe: Recipe, outline: ModelOutline, segments: st
         compareLanguages(add, statistics);
       }
       const factors = factorsFrom(add, recipe, suffix, statistics);
-      const edited = step.sites.filter(({ name }) => sites === undefined || sites.includes(name));
+      const edited = block.sites.filter(({ name }) => sites === undefined || sites.includes(name));
       layers.push(compressRound(add, recipe, suffix, { factors, allocation }, edited));
     }
     all.push(...layers);
-    const isLast = index === outline.steps.length - 1;
-    // Only the head reads the states after the last step.
+    const isLast = index === outline.blocks.length - 1;
+    // Only the head reads the states after the last block.
     if (!isLast || isAsked) {
       const [before, beforeDense, held] = [states, dense, walk];
       const following = (shard: number): Pick<PlanNode, "affinity"> => (held === undefined ? {} : { affinity: at(held, shard) });
       if (denseStates && !isLast) {
-        dense = propagateFrom(add, recipe, { id: `propagate.dense.${step.name}`, options: forward }, (shard) => ({
+        dense = propagateFrom(add, recipe, { id: `propagate.dense.${block.name}`, options: forward }, (shard) => ({
           inputs: { source: [at(beforeDense, shard)] },
           ...following(shard),
         }));
       }
-      states = propagateFrom(add, recipe, { id: `propagate.${step.name}`, options: forward }, (shard) => ({
+      states = propagateFrom(add, recipe, { id: `propagate.${block.name}`, options: forward }, (shard) => ({
         inputs: { source: [at(before, shard)], layers },
         ...following(shard),
       }));
     }
   });
-  // of types it says which mixture embedding and head take
-  const ofVocabulary = allocatesTypes(recipe) ? allocation : undefined;
-  if (isAsked) all.push(planVocabulary(add, recipe, outline, { segments, states, allocation: ofVocabulary }));
+  // of types it says which type mix embedding and head take
+  const ofEmbeddings = allocatesTypes(recipe) ? allocation : undefined;
+  if (isAsked) all.push(planEmbeddings(add, recipe, outline, { segments, states, allocation: ofEmbeddings }));
   return all;
 }
 
-/** Embedding and head, from the states after the last step and the tokens of the segments. */
-function planVocabulary(
+/** Embedding and head, from the states after the last block and the tokens of the segments. */
+function planEmbeddings(
   add: Add,
   recipe: Recipe,
-  { vocabulary }: ModelOutline,
+  { embeddings }: ModelOutline,
   {
     segments,
     states,
     allocation,
   }: { readonly segments: string; readonly states: readonly string[]; readonly allocation: string | undefined },
 ): string {
-  if (vocabulary === undefined) throw new InternalError("the recipe compresses a vocabulary that the model does not have");
-  const suffix = `.${vocabulary.name}`;
+  if (embeddings === undefined) throw new InternalError("the recipe compresses a embeddings that the model does not have");
+  const suffix = `.${embeddings.name}`;
   const { site: _, ...capture } = recipe.capture;
   const options = { model: recipe.model, ...capture };
   const { statistics } = captureFrom(add, recipe, { id: `capture${suffix}`, options }, states, () => ({
     inputs: { segments: [segments] },
   }));
   const factors = factorsFrom(add, recipe, suffix, statistics);
-  return compressRound(add, recipe, suffix, { factors, allocation, withVocabulary: true }, vocabulary.sites);
+  return compressRound(add, recipe, suffix, { factors, allocation, withEmbeddings: true }, embeddings.sites);
 }
 
 /** All layers at once, of a solver that needs no statistics. The model is run only for what else the recipe asks for. */
@@ -100,7 +100,7 @@ function planWithoutFactors(add: Add, recipe: Recipe, outline: ModelOutline, seg
     compareInputs(add, recipe, outline, embedFrom(add, recipe, segments, true));
   }
   const allocation = allocateBeforehand(add, recipe, segments);
-  return compressFrom(add, recipe, "", { factors: undefined, allocation, withVocabulary: true });
+  return compressFrom(add, recipe, "", { factors: undefined, allocation, withEmbeddings: true });
 }
 
 /** What a model is called that was made of another one: as that, not as its own folder. */
@@ -120,7 +120,7 @@ function unknownSource({ locate, stages }: Recipe, path: readonly string[], key:
 /**
  * The stage runs of a recipe, and what is wrong with the sources that its entries of `stages` name; wrong sources are left out.
  *
- * @param outline steps and sites of the model
+ * @param outline blocks and sites of the model
  * @param modelFolder path of the compressed model
  */
 export function planWithFaults(recipe: Recipe, outline: ModelOutline, modelFolder: string): { plan: Plan; faults: UsageError[] } {
@@ -141,12 +141,12 @@ export function planWithFaults(recipe: Recipe, outline: ModelOutline, modelFolde
   if (recipe.compress["withoutFactors"] === true) {
     layers = [planWithoutFactors(add, recipe, outline, segments)];
   } else if (recipe.propagation === "dense") {
-    const options = { model, ...recipe.capture, ...(asksForVocabulary(recipe) && { vocabulary: true }) };
+    const options = { model, ...recipe.capture, ...(asksForEmbeddings(recipe) && { embeddings: true }) };
     const { statistics } = captureFrom(add, recipe, { id: "capture", options }, segments);
     if (recipe.similarity) compareLanguages(add, statistics);
     layers = compressDense(add, recipe, outline, { segments, statistics });
   } else {
-    layers = planSteps(add, recipe, outline, segments);
+    layers = planBlocks(add, recipe, outline, segments);
   }
   const assembled = add({
     id: "assemble",

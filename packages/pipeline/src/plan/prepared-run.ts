@@ -1,4 +1,4 @@
-import { vocabularyStep } from "@mbs/artifacts";
+import { embeddingsBlock } from "@mbs/artifacts";
 import { isDeepStrictEqual } from "node:util";
 import { FailedPreconditionError, UsageError, firstOutput, isOptional } from "@mbs/contracts";
 import type { Grid, ObjectPool, PlannedLayers, Progress, Stage, StageOptions } from "@mbs/contracts";
@@ -62,10 +62,10 @@ async function findPaths({ nodes, modelFolder }: Plan, stages: Stages, resources
   return paths;
 }
 
-/** Steps and sites that stand for those of any model: more than one, since some keys make nodes only between two steps. */
+/** Blocks and sites that stand for those of any model: more than one, since some keys make nodes only between two blocks. */
 const anyOutline: ModelOutline = {
-  steps: ["first", "second"].map((name) => ({ name, sites: [] })),
-  vocabulary: { name: vocabularyStep, sites: [] },
+  blocks: ["first", "second"].map((name) => ({ name, sites: [] })),
+  embeddings: { name: embeddingsBlock, sites: [] },
   siteRounds: () => [["a"], ["b"]],
 };
 
@@ -157,7 +157,7 @@ function checkInputCounts(recipe: Recipe, { nodes }: Plan, stages: Stages): void
     const declared = stageOf(stages, stage).inputs;
     for (const [name, ids] of Object.entries(inputs)) {
       if (ids.length <= 1 || declared[name]?.many === true) continue;
-      const problem = `reads ${ids.length} artifacts as ${name}, which takes one; with propagation: dense and shards: 1 there is one of all steps`;
+      const problem = `reads ${ids.length} artifacts as ${name}, which takes one; with propagation: dense and shards: 1 there is one of all blocks`;
       throw inputFault(recipe, id, name, problem);
     }
   }

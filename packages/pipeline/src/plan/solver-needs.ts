@@ -8,14 +8,14 @@ import {
   factorOptionsFor,
   plannedCodesOf,
   readSolver,
-  vocabularyValues,
+  embeddingsValues,
   withoutGroups,
 } from "@mbs/solvers";
 import { allocatesBits } from "../recipe/recipe.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import { candidateBits, candidateGrids, heldBy, middleOf, valuesOfWeights, withCandidates } from "./allocated-grids.ts";
 import type { Stages } from "./known-stages.ts";
-import { asksForVocabulary } from "./nodes/compression-nodes.ts";
+import { asksForEmbeddings } from "./nodes/compression-nodes.ts";
 import type { ModelOutline } from "./nodes/plan-node.ts";
 import { located } from "./option-faults.ts";
 
@@ -26,7 +26,7 @@ const locating = <Answer>(recipe: Recipe, answer: Promise<Answer>): Promise<Answ
   });
 
 /**
- * Options with which capture mixes the languages' Grams itself: factor needs the mix alone, and after steps that are compressed
+ * Options with which capture mixes the languages' Grams itself: factor needs the mix alone, and after blocks that are compressed
  * with one mix no other can use them. Grams of the dense model stay apart, for other mixes.
  */
 function pooledGrams({ propagation, keep, capture, factor }: Recipe): StageOptions {
@@ -72,13 +72,13 @@ function leastStatistics(needs: readonly StatisticName[], recipe: Recipe): Pick<
 }
 
 /** Whether a router chooses which tokens a site reads, which are others in the compressed model than in the dense one. */
-const hasExperts = ({ steps }: ModelOutline): boolean =>
-  steps.some(({ sites }) => sites.some(({ name }) => /^expert-\d/.test(name)));
+const hasExperts = ({ blocks }: ModelOutline): boolean =>
+  blocks.some(({ sites }) => sites.some(({ name }) => /^expert-\d/.test(name)));
 
 /** What the recipe's format likes grids to be. */
-function preferredGrids([best, ...others]: readonly HeldGrids[]): Pick<SolverSetting, "zeroPoints" | "mixture"> {
+function preferredGrids([best, ...others]: readonly HeldGrids[]): Pick<SolverSetting, "zeroPoints" | "typeMix"> {
   const groups = [best, ...others].find((held) => held?.kind === "groups");
-  return { zeroPoints: groups?.zeroPoints ?? "any", mixture: best?.kind === "blocks" ? best.mixture : undefined };
+  return { zeroPoints: groups?.zeroPoints ?? "any", typeMix: best?.kind === "blocks" ? best.typeMix : undefined };
 }
 
 /**
@@ -92,19 +92,19 @@ export async function withSolverNeeds(recipe: Recipe, stages: Stages, outline: M
   const locate = (keys: readonly string[]): string => recipe.locate?.(keys) ?? "recipe";
   if (typeof name !== "string") throw new UsageError(`${locate(["compress", "solver"])}: solver takes a name`);
   const { solver, options: parsed } = await locating(recipe, readSolver(name, given));
-  if (asksForVocabulary(recipe) && outline.vocabulary === undefined) {
+  if (asksForEmbeddings(recipe) && outline.embeddings === undefined) {
     throw new UsageError(
-      `${locate(["compress", "vocabulary"])}: embedding and head of an ONNX model or an encoder-decoder are not compressed; leave out vocabulary`,
+      `${locate(["compress", "embeddings"])}: embedding and head of an ONNX model or an encoder-decoder are not compressed; leave out embeddings`,
     );
   }
   const held = await heldBy(recipe, stages);
   const allocate = withCandidates(recipe, held);
-  const { zeroPoints, mixture } = preferredGrids(held);
+  const { zeroPoints, typeMix } = preferredGrids(held);
   const allocatesGrids = allocatesBits(recipe);
   const isOfTypes = allocatesGrids && allocate?.["types"] !== undefined;
   const isOpen = !allocatesGrids && !choosesGrids(solver, given);
   const crossMoments = recipe.propagation !== "dense" && !hasExperts(outline);
-  const setting = { zeroPoints, mixture: isOpen ? mixture : undefined, crossMoments };
+  const setting = { zeroPoints, typeMix: isOpen ? typeMix : undefined, crossMoments };
   const own = isOfTypes ? withoutGroups(solver, parsed) : parsed;
   const defaults = dependentDefaults(solver, own, setting, allocatesGrids ? candidateBits(allocate ?? {}) : undefined);
   const options = { ...own, ...defaults };
@@ -147,15 +147,15 @@ export async function withSolverNeeds(recipe: Recipe, stages: Stages, outline: M
  * @throws {UsageError} where the solver refuses its options
  */
 export async function plannedLayers(recipe: Recipe, grid: Grid): Promise<PlannedLayers> {
-  const { solver: name, vocabulary = "off", ...given } = recipe.compress;
+  const { solver: name, embeddings = "off", ...given } = recipe.compress;
   const ask = async (): Promise<PlannedLayers> => {
     const { solver, options } = await readSolver(String(name), given);
     const order = typeof recipe.factor["order"] === "string" ? recipe.factor["order"] : "natural";
-    const own = vocabularyValues(solver, valuesOfWeights(recipe, options), String(vocabulary));
+    const own = embeddingsValues(solver, valuesOfWeights(recipe, options), String(embeddings));
     return {
       solver: solver.name,
       codes: plannedCodesOf(solver, options, order, grid),
-      ...(own && { vocabulary: plannedCodesOf(solver, options, order, askedGrid(solver, own)) }),
+      ...(own && { embeddings: plannedCodesOf(solver, options, order, askedGrid(solver, own)) }),
     };
   };
   return locating(recipe, ask());

@@ -41,15 +41,15 @@ const pruning = (name: string, reason: string, options: StageOptions, allocate?:
   changes: { compress: options, ...(allocate !== undefined && { allocate }) },
 });
 
-const outliers = "steps with more outliers keep more";
+const outliers = "blocks with more outliers keep more";
 const owl = { method: "owl" };
 const cheap = "tensors whose loss costs the model's output least lose most";
 const damage = { method: "pruning-damage" };
-const alike = "steps that languages use alike keep more";
+const alike = "blocks that languages use alike keep more";
 const shared = { method: "correlation", favour: "shared" };
 
 /** Options that decide the size of the model, or what it is: no candidate changes them. */
-export const sizeOptions: readonly string[] = ["bits", "groupSize", "symmetric", "sparsity", "pattern", "grid", "mixture"];
+export const sizeOptions: readonly string[] = ["bits", "groupSize", "symmetric", "sparsity", "pattern", "grid", "typeMix"];
 
 /** What is tried, by families of solvers: the most promising first, since a budget may end the search. */
 const families: readonly Family[] = [
@@ -105,7 +105,7 @@ const families: readonly Family[] = [
       }),
       pruning("alps, damage", cheap, { solver: "alps", qep: 0.5 }, damage),
       pruning("alps, owl", outliers, { solver: "alps", qep: 0.5 }, owl),
-      pruning("alps, shared steps", alike, { solver: "alps", qep: 0.5 }, shared),
+      pruning("alps, shared blocks", alike, { solver: "alps", qep: 0.5 }, shared),
     ],
   },
   {
@@ -115,7 +115,7 @@ const families: readonly Family[] = [
       pruning("m-wanda", "channels that languages use differently count more", { solver: "m-wanda", variance: 1 }),
       pruning("wanda, owl", outliers, { solver: "wanda" }, owl),
       pruning("m-wanda, owl", "both", { solver: "m-wanda", variance: 1 }, owl),
-      pruning("m-wanda, shared steps", alike, { solver: "m-wanda", variance: 1 }, shared),
+      pruning("m-wanda, shared blocks", alike, { solver: "m-wanda", variance: 1 }, shared),
     ],
   },
 ];
@@ -128,7 +128,7 @@ const families: readonly Family[] = [
 export function candidatesFor({ compress: { solver, pattern } }: Recipe): readonly Candidate[] | undefined {
   const family = families.find(({ solvers }) => solvers.some((name) => name === solver));
   if (family === undefined) return undefined;
-  // a pattern is the same in every step
+  // a pattern is the same in every block
   const fitting = family.candidates.filter(({ changes }) => pattern === undefined || changes.allocate === undefined);
   return [asGiven, ...fitting];
 }

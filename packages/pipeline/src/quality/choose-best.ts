@@ -11,7 +11,7 @@ export type Judge = (dense: ArtifactStream, compressed: ArtifactStream) => Promi
 export interface TriedCandidate {
   readonly name: string;
   readonly reason: string;
-  /** Seconds of its steps, and of scoring it. */
+  /** Seconds of its nodes, and of scoring it. */
   readonly seconds: number;
   /** Absent where the budget left no time for it. */
   readonly figures?: CandidateFigures;

@@ -118,8 +118,8 @@ export async function prepareCandidates(
   for (const candidate of candidates) {
     try {
       // the types that follow from the format stay what they are
-      const { compress: { mixture } = {}, layerForm } = prepared[0]?.trial.recipe ?? {};
-      const own = mixture === undefined ? recipe : { ...recipe, compress: { ...recipe.compress, mixture } };
+      const { compress: { typeMix } = {}, layerForm } = prepared[0]?.trial.recipe ?? {};
+      const own = typeMix === undefined ? recipe : { ...recipe, compress: { ...recipe.compress, typeMix } };
       const changed = await applyChanges(own, candidate.changes, layerForm);
       const trial = await prepare(trialOf(changed, validation));
       const key = await keyOf(trial);

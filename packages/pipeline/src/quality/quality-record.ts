@@ -17,7 +17,7 @@ export interface CandidateFigures {
 export interface TrialEntry {
   /** Hash of all that its layers and scores depend on. */
   readonly key: string;
-  /** Seconds of its steps, but for scoring. */
+  /** Seconds of its nodes, but for scoring. */
   readonly compressSeconds: number;
   readonly scoreSeconds: number;
   /** Absent while it is unfinished. */

@@ -16,7 +16,7 @@ function workOf({ nodes }: Plan): ReadonlyMap<string, string> {
 
 /**
  * The nodes of a plan whose outputs later plans read too: with dense propagation the statistics of all sites, which take the most
- * time. States are none of them: those of all steps would take far more disk than their time is worth.
+ * time. States are none of them: those of all blocks would take far more disk than their time is worth.
  *
  * @returns ids
  */

@@ -71,7 +71,7 @@ export const recipeKeys = {
   propagation: {
     takes: propagations.join(", "),
     description:
-      "which model computes the input of a site: one with all earlier sites compressed, also those of the same step (the default), one with the earlier steps compressed, or the dense one (one pass, any mix afterwards)",
+      "which model computes the input of a site: one with all earlier sites compressed, also those of the same block (the default), one with the earlier blocks compressed, or the dense one (one pass, any mix afterwards)",
   },
   shards: {
     takes: "a whole number",
@@ -89,15 +89,15 @@ export const recipeKeys = {
     takes: "options",
     description: "how statistics of languages are mixed, and how H is damped and ordered",
     stage: "factor",
-    given: ["steps"],
+    given: ["blocks"],
     defaults: { order: "the solver's preferred order", upper: "what the solver needs" },
   },
   allocate: {
     takes: "options",
     description:
-      "how the `sparsity` of compress is distributed over the steps, or with `method: pruning-damage` over the tensors ([pruning](multilingual-pruning.md)); or, with `bits-per-weight` or `size`, which bits or GGUF type each tensor gets ([bits where they count](quantisers.md#bits-where-they-count)). Absent: the same everywhere",
+      "how the `sparsity` of compress is distributed over the blocks, or with `method: pruning-damage` over the tensors ([pruning](multilingual-pruning.md)); or, with `bits-per-weight` or `size`, which bits or GGUF type each tensor gets ([bits where they count](quantisers.md#bits-where-they-count)). Absent: the same everywhere",
     stage: "allocate",
-    given: ["model", "sparsity", "withoutFactors", "allowNonfinite", "groupSize", "symmetric", "minZeroPoint", "mixture"],
+    given: ["model", "sparsity", "withoutFactors", "allowNonfinite", "groupSize", "symmetric", "minZeroPoint", "typeMix"],
     defaults: { bits: "those that the format holds", types: `with format gguf ${allocatedTypes.join(", ")}` },
   },
   compress: {
@@ -137,7 +137,7 @@ export const recipeKeys = {
   },
   similarity: {
     takes: "true or false",
-    description: "compare languages by their inputs to the first step; default false",
+    description: "compare languages by their inputs to the first block; default false",
   },
   stages: {
     takes: "name: { stage, inputs, options }",

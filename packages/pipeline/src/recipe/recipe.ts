@@ -1,6 +1,6 @@
 import type { AllocationNeeds, Grid, StageOptions } from "@mbs/contracts";
 
-/** How statistics of a step are made: from the dense model, from compressed earlier steps, or from compressed earlier sites too. */
+/** How statistics of a block are made: from the dense model, from compressed earlier blocks, or from compressed earlier sites too. */
 export type Propagation = "dense" | "sequential" | "true-sequential";
 
 /** A third-party stage in a recipe, or one more run of a built-in stage. */
@@ -32,7 +32,7 @@ export interface Recipe {
   readonly shards: number;
   readonly capture: StageOptions;
   readonly factor: StageOptions;
-  /** How `sparsity` of `compress` is spread over the steps, or which bits or types tensors get; absent where all have the same. */
+  /** How `sparsity` of `compress` is spread over the blocks, or which bits or types tensors get; absent where all have the same. */
   readonly allocate?: StageOptions;
   /** `solver`, and the solver's own options. */
   readonly compress: StageOptions;
@@ -46,7 +46,7 @@ export interface Recipe {
   readonly quality?: StageOptions;
   /** What is run last, by name, in this order. */
   readonly stages: ReadonlyMap<string, StageEntry>;
-  /** Whether languages are to be compared by what they put into the first step. */
+  /** Whether languages are to be compared by what they put into the first block. */
   readonly similarity: boolean;
   /** Whether states, statistics and factors are kept after their last use. */
   readonly keep: boolean;
@@ -74,8 +74,8 @@ export interface Recipe {
 export const allocatesBits = ({ allocation }: Recipe): boolean => allocation?.chooses === "bits";
 
 /**
- * Whether an allocation has a capture of the dense model for itself: where it reads statistics of all steps, and those that
- * the solver needs are of compressed steps, or there are none.
+ * Whether an allocation has a capture of the dense model for itself: where it reads statistics of all blocks, and those that
+ * the solver needs are of compressed blocks, or there are none.
  */
 export const capturesBeforehand = ({ allocate, allocation, propagation, compress }: Recipe): boolean =>
   allocate !== undefined && allocation?.statistics !== "none" && (propagation !== "dense" || compress["withoutFactors"] === true);

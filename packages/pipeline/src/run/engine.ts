@@ -190,15 +190,15 @@ export class Engine {
         this.#sweep(this.#needed.done(node.id, outcome.address));
       } catch (error) {
         failures.push(error);
-        stopping.abort(new InterruptedError("another step failed"));
+        stopping.abort(new InterruptedError("another node failed"));
       }
     }
     const isStopped = this.#options.context.signal.aborted;
     for (const failure of failures) if (!isStopped || !(failure instanceof InterruptedError)) throw failure;
     if (pending.size === 0) return;
-    if (!isStopped) throw new InternalError(`no step can be run: ${[...pending].join(", ")} wait for each other`);
+    if (!isStopped) throw new InternalError(`no node can be run: ${[...pending].join(", ")} wait for each other`);
     const done = nodes.length - pending.size;
-    throw new InterruptedError(`stopped after ${done} of ${nodes.length} steps; run again to go on`, { done });
+    throw new InterruptedError(`stopped after ${done} of ${nodes.length} nodes; run again to go on`, { done });
   }
 
   /** Gives nodes to all workers that are free, as far as there are nodes whose inputs are there. */

@@ -39,7 +39,7 @@ export interface TaskContext {
   readonly note?: (message: string) => void;
 }
 
-/** Runs nodes, one at a time, and keeps open what the next of them may need: models, sessions, values within a step. */
+/** Runs nodes, one at a time, and keeps open what the next of them may need: models, sessions, values within a node. */
 export interface NodeWorker {
   /** For messages. */
   readonly name: string;

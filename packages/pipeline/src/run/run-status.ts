@@ -47,7 +47,7 @@ export interface RunStatus {
 /** Milliseconds between two writes. */
 const writeMs = 1000;
 
-/** Nodes that do the same on other steps, shards or sites of the same name: "capture.h.#.mlp-up.shard-#". */
+/** Nodes that do the same on other nodes, shards or sites of the same name: "capture.h.#.mlp-up.shard-#". */
 const kindOf = ({ id }: Pick<NodeStatus, "id">): string => id.replaceAll(/\d+/g, "#");
 
 /**

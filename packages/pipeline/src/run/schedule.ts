@@ -72,7 +72,7 @@ class ReadyNodes {
  * A node can run when all that it reads is done. One with an affinity to another goes to the worker that ran that one, and waits for
  * it. Of the others a worker takes first what reads its own work, last what reads the work of another worker that is free too,
  * and otherwise what has the longest way to the end of the plan. What another free worker would take first, and has made the
- * input of, is left to that one: a shard that moved to a worker that has one already would stay there for a whole step. One
+ * input of, is left to that one: a shard that moved to a worker that has one already would stay there for a whole node. One
  * worker alone takes nodes in the order of the plan.
  */
 export class Schedule<Worker> {

@@ -17,7 +17,7 @@ test.after.each(({ root }) => rm(root, { recursive: true, force: true }));
 
 const cluster = { image: "registry.example/mbs:1", claim: "models" };
 
-test("a task for each step, with image, claim, threads and memory", async ({ root }) => {
+test("a task for each node, with image, claim, threads and memory", async ({ root }) => {
   const plan = { ...handPlan(root, "out"), threads: 3 };
   const { tasks, scripts, images, defaults, spec } = readWorkflow(
     argoWorkflow(plan, { ...cluster, mount: root, memory: 1_500_000_001 }),
@@ -62,12 +62,12 @@ const long = (index: number): string => `encoder.${"block.".repeat(20)}${index}`
 
 test("names that are too long for Kubernetes stay apart", ({ root }) => {
   const plan = handPlan(root, "out");
-  const steps = [0, 1, 2].map((index) => ({
-    ...at(plan.steps, 0),
+  const nodes = [0, 1, 2].map((index) => ({
+    ...at(plan.nodes, 0),
     id: long(index),
     before: index === 0 ? [] : [long(index - 1)],
   }));
-  const { tasks } = readWorkflow(argoWorkflow({ ...plan, steps }, { ...cluster, mount: root }));
+  const { tasks } = readWorkflow(argoWorkflow({ ...plan, nodes }, { ...cluster, mount: root }));
   assert.is(new Set(tasks.map(({ name }) => name)).size, 3);
 });
 

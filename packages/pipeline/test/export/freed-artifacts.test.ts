@@ -1,9 +1,9 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { freedBy } from "../../src/export/freed-artifacts.ts";
-import type { OrderedStep } from "../../src/export/freed-artifacts.ts";
+import type { OrderedNode } from "../../src/export/freed-artifacts.ts";
 
-const step = (id: string, reads: readonly string[], others: Partial<OrderedStep> = {}): OrderedStep => ({
+const node = (id: string, reads: readonly string[], others: Partial<OrderedNode> = {}): OrderedNode => ({
   id,
   reads,
   before: reads,
@@ -11,16 +11,16 @@ const step = (id: string, reads: readonly string[], others: Partial<OrderedStep>
   ...others,
 });
 
-test("an artifact is removed by the first step that waits for all of its readers", () => {
+test("an artifact is removed by the first node that waits for all of its readers", () => {
   const freed = freedBy([
-    step("states", []),
-    step("a", ["states"]),
-    step("b", ["states"]),
-    step("behind-a", ["a"]),
-    step("sum", ["behind-a", "b"]),
-    step("end", ["sum"], { isTemporary: false }),
-    step("aside", ["sum"]),
-    step("last", [], { before: ["end"] }),
+    node("states", []),
+    node("a", ["states"]),
+    node("b", ["states"]),
+    node("behind-a", ["a"]),
+    node("sum", ["behind-a", "b"]),
+    node("end", ["sum"], { isTemporary: false }),
+    node("aside", ["sum"]),
+    node("last", [], { before: ["end"] }),
   ]);
   assert.equal(
     [...freed],
@@ -33,11 +33,11 @@ test("an artifact is removed by the first step that waits for all of its readers
 
 test("what is kept, or has a reader that nothing waits for, is removed by none", () => {
   const freed = freedBy([
-    step("kept", [], { isTemporary: false }),
-    step("read", ["kept"]),
-    step("aside", ["read"]),
-    step("next", ["read"]),
-    step("last", ["next"]),
+    node("kept", [], { isTemporary: false }),
+    node("read", ["kept"]),
+    node("aside", ["read"]),
+    node("next", ["read"]),
+    node("last", ["next"]),
   ]);
   assert.equal([...freed], []);
 });

@@ -5,13 +5,13 @@ import type { Plot } from "../page/section.ts";
 import { headings } from "../terminal/table.ts";
 import type { TextTable } from "../terminal/table.ts";
 
-const stepsOf = ({ blocks }: DamageReport): string[] => [...new Set(blocks.map(({ step }) => step))];
+const blocksOf = ({ blocks }: DamageReport): string[] => [...new Set(blocks.map(({ block }) => block))];
 
 /** A heat map of the predicted damage, one column per language and one row per block. */
 export function plotDamage(report: DamageReport, label: string): Promise<Plot> {
   const spec = {
-    width: { step: 22 },
-    height: { step: 18 },
+    width: { block: 22 },
+    height: { block: 18 },
     mark: "rect",
     encoding: {
       x: {
@@ -21,7 +21,7 @@ export function plotDamage(report: DamageReport, label: string): Promise<Plot> {
         title: null,
         axis: { orient: "top", labelAngle: -60 },
       },
-      y: { field: "step", type: "nominal", scale: { domain: stepsOf(report) }, title: null },
+      y: { field: "block", type: "nominal", scale: { domain: blocksOf(report) }, title: null },
       color: {
         field: "damage",
         type: "quantitative",
@@ -30,20 +30,20 @@ export function plotDamage(report: DamageReport, label: string): Promise<Plot> {
       },
     },
   };
-  const rows = report.blocks.map(({ step, language, damage }) => ({ step, language, damage }));
+  const rows = report.blocks.map(({ block, language, damage }) => ({ block, language, damage }));
   const most = rows.reduce((worst, row) => (row.damage > worst.damage ? row : worst));
-  return renderPlot(spec, rows, `${label}: most ${formatError(most.damage)}, ${most.language} in ${most.step}`);
+  return renderPlot(spec, rows, `${label}: most ${formatError(most.damage)}, ${most.language} in ${most.block}`);
 }
 
 /** The numbers behind the heat map: one row per block, one column per language. */
 export function blocksTable(report: DamageReport): TextTable {
   const names = report.languages.map(({ language }) => language);
-  const values = new Map(report.blocks.map(({ step, language, damage }) => [JSON.stringify([step, language]), damage]));
+  const values = new Map(report.blocks.map(({ block, language, damage }) => [JSON.stringify([block, language]), damage]));
   return {
     columns: headings(["block"], names),
-    rows: stepsOf(report).map((step) => [
-      step,
-      ...names.map((language) => formatError(values.get(JSON.stringify([step, language])) ?? NaN)),
+    rows: blocksOf(report).map((block) => [
+      block,
+      ...names.map((language) => formatError(values.get(JSON.stringify([block, language])) ?? NaN)),
     ]),
   };
 }

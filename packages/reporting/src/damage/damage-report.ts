@@ -8,7 +8,7 @@ import { groupBy, valueAt } from "@mbs/contracts";
 
 /** What one site does to one language: its tensors together. */
 export interface SiteDamage {
-  readonly step: string;
+  readonly block: string;
   readonly site: string;
   /** Σ error / Σ output over the tensors that read the site. */
   readonly damage: number;
@@ -46,7 +46,7 @@ export interface DamageReport {
   /** Largest predicted damage first. */
   readonly languages: readonly PredictedLanguage[];
   /** Mean damage of the tensors of each block, block by block in the order of the model. */
-  readonly blocks: readonly { readonly step: string; readonly language: string; readonly damage: number }[];
+  readonly blocks: readonly { readonly block: string; readonly language: string; readonly damage: number }[];
   readonly quality?: PredictionQuality;
   /** What the numbers mean and do not mean. */
   readonly notes: readonly string[];
@@ -57,17 +57,17 @@ const mean = (values: readonly number[]): number => values.reduce((sum, value) =
 /** Damage of sites by language, largest first. */
 function siteDamage(records: readonly DamageRecord[]): ReadonlyMap<string, readonly SiteDamage[]> {
   const found = new Map<string, SiteDamage[]>();
-  for (const atSite of groupBy(records, ({ step, site }) => JSON.stringify([step, site])).values()) {
+  for (const atSite of groupBy(records, ({ block, site }) => JSON.stringify([block, site])).values()) {
     const atLanguages = [...groupBy(atSite, ({ language }) => language)].map(([language, tensors]) => {
       const output = tensors.reduce((sum, record) => sum + record.output, 0);
       return { language, damage: output > 0 ? tensors.reduce((sum, { error }) => sum + error, 0) / output : 0 };
     });
     const usual = mean(atLanguages.map(({ damage }) => damage));
-    const [{ step, site }] = atSite;
+    const [{ block, site }] = atSite;
     for (const { language, damage } of atLanguages) {
       const sites = found.get(language) ?? [];
       found.set(language, sites);
-      sites.push({ step, site, damage, againstOthers: usual > 0 ? damage / usual : 1 });
+      sites.push({ block, site, damage, againstOthers: usual > 0 ? damage / usual : 1 });
     }
   }
   for (const sites of found.values()) sites.sort((a, b) => b.damage - a.damage);
@@ -75,9 +75,9 @@ function siteDamage(records: readonly DamageRecord[]): ReadonlyMap<string, reado
 }
 
 function blockDamage(records: readonly DamageRecord[]): DamageReport["blocks"] {
-  return [...groupBy(records, ({ step }) => step)].flatMap(([step, inStep]) =>
-    [...groupBy(inStep, ({ language }) => language)].map(([language, tensors]) => ({
-      step,
+  return [...groupBy(records, ({ block }) => block)].flatMap(([block, inBlock]) =>
+    [...groupBy(inBlock, ({ language }) => language)].map(([language, tensors]) => ({
+      block,
       language,
       damage: mean(tensors.map(({ damage }) => damage)),
     })),

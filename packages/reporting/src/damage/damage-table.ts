@@ -20,7 +20,7 @@ export function predictedTable({ languages, quality }: DamageReport): TextTable 
   };
 }
 
-export const siteName = ({ step, site }: SiteDamage): string => `${step}/${site}`;
+export const siteName = ({ block, site }: SiteDamage): string => `${block}/${site}`;
 
 /** The site that hurts a language most beyond the mean of all languages. */
 export const siteBeyondOthers = ({ sites }: PredictedLanguage): SiteDamage =>

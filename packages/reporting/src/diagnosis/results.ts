@@ -31,7 +31,7 @@ export interface Results {
 
 const paperMeasure = "degrees";
 
-/** The paper's measure at the first step's input, from the first similarities that have it. */
+/** The paper's measure at the first block's input, from the first similarities that have it. */
 function anglesOf(artifacts: readonly Collected[]): SimilarityMatrix | undefined {
   const found = ofKind(artifacts, "similarity").find(({ records }) =>
     records.some(({ site, measure }) => site === inputSite && measure === paperMeasure),

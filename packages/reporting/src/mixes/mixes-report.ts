@@ -39,10 +39,10 @@ export interface MixesReport {
 /** What is said of how the search ended; nothing where there was none. */
 const endings: ReadonlyMap<string, string> = new Map([
   [
-    "settled",
-    "The search has settled: the mean under the mix is within 1% of the worst, or importances leave nothing to search.",
+    "converged",
+    "The search has converged: the mean under the mix is within 1% of the worst, or importances leave nothing to search.",
   ],
-  ["step", "The search ended where smaller steps did not help."],
+  ["block", "The search ended where smaller blocks did not help."],
   ["rounds", "The search used up its rounds; more --rounds may find a better mix."],
 ]);
 

@@ -5,7 +5,7 @@ import { clusterOrder } from "./cluster-order.ts";
 
 /** The site at which languages were compared; `*` in both is the mean over all sites. */
 export interface ComparedSite {
-  readonly step: string;
+  readonly block: string;
   readonly site: string;
 }
 
@@ -26,29 +26,29 @@ const baseName = (measure: string): string => measure.replace(/:.*$/, "");
 
 export const isLikeness = ({ measure }: Pick<SimilarityMatrix, "measure">): boolean => likenesses.has(baseName(measure));
 
-/** The site of the paper: the input of the first step. Records are in the order of the model. */
+/** The site of the paper: the input of the first block. Records are in the order of the model. */
 const firstInput = (records: readonly SimilarityRecord[]): ComparedSite | undefined =>
   records.find(({ site }) => site === inputSite) ?? records[0];
 
-/** The site that a text names: `STEP/SITE`, or `mean` for the mean over all sites. @throws {UsageError} */
+/** The site that a text names: `BLOCK/SITE`, or `mean` for the mean over all sites. @throws {UsageError} */
 export function parseSite(text: string): ComparedSite {
-  if (text === "mean") return { step: allSites, site: allSites };
+  if (text === "mean") return { block: allSites, site: allSites };
   const slash = text.lastIndexOf("/");
-  if (slash < 1) throw new UsageError(`--at takes STEP/SITE or mean, not ${JSON.stringify(text)}`, { option: "--at" });
-  return { step: text.slice(0, slash), site: text.slice(slash + 1) };
+  if (slash < 1) throw new UsageError(`--at takes BLOCK/SITE or mean, not ${JSON.stringify(text)}`, { option: "--at" });
+  return { block: text.slice(0, slash), site: text.slice(slash + 1) };
 }
 
 /** The site in words. */
-export function siteText({ step, site }: ComparedSite): string {
-  if (step === allSites) return "mean over all sites";
-  return site === inputSite ? `input of ${step}` : `${site} of ${step}`;
+export function siteText({ block, site }: ComparedSite): string {
+  if (block === allSites) return "mean over all sites";
+  return site === inputSite ? `input of ${block}` : `${site} of ${block}`;
 }
 
 /**
  * Picks one measure at one site.
  *
  * @param measure "cosine", "degrees", "euclidean", "gram" or "subspace"
- * @param wanted default: the input of the first step
+ * @param wanted default: the input of the first block
  * @throws {UsageError} when there is nothing of this site and measure
  * @throws {BadDataError} when a pair is missing, or all pairs are
  */
@@ -58,7 +58,7 @@ export function similarityMatrix(
   wanted: ComparedSite | undefined = firstInput(records),
 ): SimilarityMatrix {
   const chosen = records.filter(
-    ({ step, site, measure: name }) => step === wanted?.step && site === wanted.site && baseName(name) === baseName(measure),
+    ({ block, site, measure: name }) => block === wanted?.block && site === wanted.site && baseName(name) === baseName(measure),
   );
   const [first] = chosen;
   if (wanted === undefined || first === undefined) {
@@ -76,7 +76,7 @@ export function similarityMatrix(
   if (languages.length < 2) throw new BadDataError(`similarity has ${measure} of ${languages[0]} alone; make it again`);
   const itself = isLikeness(first) ? 1 : 0;
   return {
-    step: wanted.step,
+    block: wanted.block,
     site: wanted.site,
     measure: first.measure,
     languages,

@@ -20,15 +20,15 @@ const measureTexts: ReadonlyMap<string, string> = new Map([
 /** One heat map of similarities. */
 export interface SimilarityChoice {
   readonly measure: string;
-  /** Default: the input of the first step. */
+  /** Default: the input of the first block. */
   readonly at?: ComparedSite;
 }
 
-/** What is shown where nothing is chosen: the first step's input, and where all sites were compared the mean over them. */
+/** What is shown where nothing is chosen: the first block's input, and where all sites were compared the mean over them. */
 function defaultChoices(records: readonly SimilarityRecord[]): SimilarityChoice[] {
-  const mean: ComparedSite = { step: allSites, site: allSites };
+  const mean: ComparedSite = { block: allSites, site: allSites };
   const means = ["degrees", "gram", "subspace"].filter((measure) =>
-    records.some((record) => record.step === allSites && record.measure.startsWith(measure)),
+    records.some((record) => record.block === allSites && record.measure.startsWith(measure)),
   );
   return [{ measure: "degrees" }, ...means.map((measure) => ({ measure, at: mean }))];
 }

@@ -20,12 +20,12 @@ test("sums damage by language, and finds the sites that hurt", () => {
   // of the tensors q, v and up in two blocks: (1 + 1 + 2)·(1 + 2) parts, te four of them more in its own site
   assert.ok(Math.abs(en.sum - 0.12) < 1e-12 && Math.abs(en.damage - 0.02) < 1e-12);
   const worst = at(at(report.languages, 1).sites, 0);
-  assert.equal([worst.step, worst.site], ["h.1", "mlp-up"]);
+  assert.equal([worst.block, worst.site], ["h.1", "mlp-up"]);
   const beyond = at(
     te.sites.toSorted((a, b) => b.againstOthers - a.againstOthers),
     0,
   );
-  assert.equal([beyond.step, beyond.site], ["h.0", "attention-qkv"]);
+  assert.equal([beyond.block, beyond.site], ["h.0", "attention-qkv"]);
   // q and v together: (0.01 · 4 · 9 + 0.01 · 4 · 9) / 20 against the mean of four languages
   assert.ok(Math.abs(beyond.damage - 0.36) < 1e-12);
   assert.ok(Math.abs(beyond.againstOthers - 0.36 / ((0.01 + 0.02 + 0.03 + 0.36) / 4)) < 1e-9);
@@ -40,7 +40,7 @@ test("blocks hold the mean over their tensors", () => {
     ["block", "te", "mr", "fr", "en"],
   );
   assert.equal(
-    rows.map(([step, , , , en]) => [step, en]),
+    rows.map(([block, , , , en]) => [block, en]),
     [
       ["h.0", "1.3%"],
       ["h.1", "2.7%"],

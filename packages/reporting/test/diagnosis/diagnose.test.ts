@@ -123,7 +123,7 @@ test("similarities add the distance, segments the tokens and the name of the mix
     ["fr", "te", 60],
     ["sw", "te", 60],
   ].map(([first, second, value]) => ({
-    step: "h.0",
+    block: "h.0",
     site: "input",
     measure: "degrees",
     first: String(first),

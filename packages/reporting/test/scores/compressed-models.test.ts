@@ -31,7 +31,7 @@ test("methods are named by what people know them by; other options keep them apa
       ["c", made("sparsegpt", { sparsity: 0.5, groupSize: 128 })],
       ["d", made("wanda", { pattern: "2:4", sparsity: 0.5 })],
       ["e", { bytes: 1 }],
-      ["f", made("gptq", { bits: 3 }, { bits: 3, vocabulary: "on" })],
+      ["f", made("gptq", { bits: 3 }, { bits: 3, embeddings: "on" })],
     ]),
     training,
     [],

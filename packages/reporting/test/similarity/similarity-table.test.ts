@@ -40,19 +40,19 @@ test("one language with itself is no similarity", () => {
   );
 });
 
-test("picks the first step's input among many sites, or the place asked for", () => {
+test("picks the first block's input among many sites, or the place asked for", () => {
   const elsewhere = makeSimilarities().map((record) => ({ ...record, site: "mlp-up", value: 1 }));
-  const later = makeSimilarities().map((record) => ({ ...record, step: "h.1", value: 2 }));
+  const later = makeSimilarities().map((record) => ({ ...record, block: "h.1", value: 2 }));
   const records = [...elsewhere, ...makeSimilarities(), ...later];
   assert.equal(similarityMatrix(records, "degrees"), similarityMatrix(makeSimilarities(), "degrees"));
-  assert.is(at(similarityMatrix(records, "degrees", { step: "h.0", site: "mlp-up" }).values, 0)[1], 1);
+  assert.is(at(similarityMatrix(records, "degrees", { block: "h.0", site: "mlp-up" }).values, 0)[1], 1);
 });
 
 test("few languages give a matrix, many give neighbours, both within 80 columns", () => {
   assert.is(matrixTable(similarityMatrix(makeSimilarities(), "degrees")).rows.length, 3);
   const many = Array.from({ length: 20 }, (_, index) => `l${String(index).padStart(2, "0")}`);
   const records = many.flatMap((first, i) =>
-    many.slice(i + 1).map((second, j) => ({ step: "h.0", site: "input", measure: "degrees", first, second, value: j + 1 })),
+    many.slice(i + 1).map((second, j) => ({ block: "h.0", site: "input", measure: "degrees", first, second, value: j + 1 })),
   );
   const text = similarityTable(similarityMatrix(records, "degrees"));
   assert.match(text, /l00 +l01 1°, l02 2°, l03 3° +l19 19°/);

@@ -32,13 +32,13 @@ export interface BlockFeedback {
 }
 
 /**
- * {@link settleColumns} on the grids of a GGUF type. Columns of a block share its scales, so all of these are chosen when the
+ * {@link fixColumns} on the grids of a GGUF type. Columns of a block share its scales, so all of these are chosen when the
  * first of its columns is reached, on the weights as they stood when the walk's block began, by what an error of each column
  * costs; then columns are rounded one by one. Any order of the columns will do.
  *
  * Sweeps go through the columns in natural order, where sub-blocks are neighbours.
  */
-export async function settleBlocks(
+export async function fixBlocks(
   weight: SiteWeight,
   factor: Factor,
   { type, blockSize, descent }: BlockFeedback,
@@ -89,7 +89,7 @@ export async function settleBlocks(
       const index = Math.floor(column / rule.columns);
       if (made.scales[index] === undefined) await fit(walked, index);
     }
-    codes.set(walked.settle(0, walked.columns, { columnGrids: made.gridsOf(own) }), walked.first * rows);
+    codes.set(walked.fix(0, walked.columns, { columnGrids: made.gridsOf(own) }), walked.first * rows);
   };
   const weights = { rows: columns, columns: rows, values: transposed };
   await walkColumns(blas, { weights, upper: factor.upper, blockSize, columnGrids: true }, visit);

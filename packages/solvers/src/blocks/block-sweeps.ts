@@ -11,7 +11,7 @@ export function sweptBlocks(made: BlockWeight, codes: Uint8Array, hessian: Float
   const refit = createSubBlockRefitter(grid.rule, rows);
   return {
     columnGrids: true,
-    settle(kernel, { first, count }) {
+    fix(kernel, { first, count }) {
       for (let from = first; from < first + count; from += subColumns) {
         const to = from + subColumns;
         const frozen = {
@@ -21,7 +21,7 @@ export function sweptBlocks(made: BlockWeight, codes: Uint8Array, hessian: Float
         };
         refit(frozen, at(made.scales, Math.floor(from / columns)), (from % columns) / subColumns);
         const columnGrids = made.gridOf(from);
-        codes.set(kernel.settle(from - first, to - first, { columnGrids }), from * rows);
+        codes.set(kernel.fix(from - first, to - first, { columnGrids }), from * rows);
       }
     },
   };

@@ -25,7 +25,7 @@ function ask<Answer>({ name }: Solver, about: string, question: () => Answer): A
   try {
     return question();
   } catch (thrown) {
-    // before it runs there is no step and no site to name
+    // before it runs there is no block and no site to name
     if (thrown instanceof UsageError) throw thrown;
     throw solverFailure(name, `when asked for its ${about}`, thrown);
   }

@@ -18,8 +18,8 @@ export interface SweptGrids {
   readonly columnGrids: boolean;
   /** Gives grids that lie whole in a block the best scales for the codes that they have, before any of its codes is chosen. */
   rescale?(block: SweptBlock): Promise<void>;
-  /** Settles the block's columns by the kernel, and keeps their codes. */
-  settle(kernel: ColumnKernel, block: SweptBlock): void;
+  /** Fixes the block's columns by the kernel, and keeps their codes. */
+  fix(kernel: ColumnKernel, block: SweptBlock): void;
 }
 
 /** Codes that are chosen again. All of it is in one order of the columns. */
@@ -102,7 +102,7 @@ export async function descendCodes(blas: Blas, descent: Descent, signal: AbortSi
       await blas.gemm(matrix(count, count, moved), matrix(count, rows, own), added);
       kernel.weights.set(best);
       kernel.upper.set(moved);
-      grids.settle(kernel, block);
+      grids.fix(kernel, block);
       own.set(kernel.weights);
       for (let index = part[0]; index < part[1]; index += 1) errors[index] = values[index]! - target[index]!;
     }

@@ -91,13 +91,13 @@ const byRow = <Values extends Float32Array | Uint8Array>(
 };
 
 /**
- * Settles the columns of a site's weights one after another; later columns compensate for the error of each.
+ * Fixes the columns of a site's weights one after another; later columns compensate for the error of each.
  *
  * Dead columns are set to zero first. Rows are independent but for masks that are chosen over several of them.
  *
  * @see arXiv:2210.17323 algorithm 1, arXiv:2301.00774 algorithm 1, arXiv:2504.02692 algorithm 1
  */
-export async function settleColumns(
+export async function fixColumns(
   weight: SiteWeight,
   factor: Factor,
   { blockSize, rounding, pruning, asymmetry, descent }: ErrorFeedback,
@@ -145,11 +145,11 @@ export async function settleColumns(
           grids[group] = fit(weights, importances(range(position, groupEnd)));
         }
         const to = Math.min(end, groupEnd - block.first);
-        const settled = block.settle(from, to, {
+        const fixed = block.fix(from, to, {
           ...(rounding && group !== undefined && { grid: grids[group] }),
           ...(chosen && { mask: chosen.subarray((from - start) * rows, (to - start) * rows) }),
         });
-        if (rounding) codes.set(settled, position * rows);
+        if (rounding) codes.set(fixed, position * rows);
         from = to;
       }
     }

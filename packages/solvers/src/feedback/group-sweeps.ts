@@ -5,7 +5,7 @@ import type { SweptBlock, SweptGrids } from "./coordinate-descent.ts";
 import { hessianPart } from "./hessian-part.ts";
 import { refitScales } from "./scale-refit.ts";
 
-/** Codes on grids of groups. All of it is in the order in which the columns were settled. */
+/** Codes on grids of groups. All of it is in the order in which the columns were fixed. */
 export interface GroupCodes {
   /** Codes, [columns, rows]; overwritten. */
   readonly codes: Uint8Array;
@@ -83,10 +83,10 @@ export function sweptGroups(blas: Blas, made: GroupCodes): SweptGrids {
   return {
     columnGrids: false,
     rescale: (block) => rescaleGroups(blas, made, runsIn(block), block),
-    settle(kernel, block) {
+    fix(kernel, block) {
       for (const { group, from, to } of runsIn(block)) {
-        const settled = kernel.settle(from - block.first, to - block.first, { grid: at(grids, group) });
-        codes.set(settled, from * rows);
+        const fixed = kernel.fix(from - block.first, to - block.first, { grid: at(grids, group) });
+        codes.set(fixed, from * rows);
       }
     },
   };

@@ -1,7 +1,7 @@
 import { at } from "@mbs/contracts";
 import { roundTo, type Grid, type WeightDtype } from "@mbs/numbers";
 
-/** A group whose codes stay. All arrays are [columns, rows], the columns in the order in which they were settled. */
+/** A group whose codes stay. All arrays are [columns, rows], the columns in the order in which they were fixed. */
 export interface FrozenGroup {
   readonly grid: Grid;
   /** Values of its codes. */

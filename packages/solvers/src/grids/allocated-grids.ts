@@ -3,25 +3,25 @@ import { prunesWeights } from "../contract/solver-calls.ts";
 import type { GridValues, GroupValues } from "./asked-grid.ts";
 import { excludedByBlocks, gridOptionNames } from "./grid-options.ts";
 
-/** What an allocation has of each step or tensor: a sparsity, or a grid of groups or blocks. */
+/** What an allocation has of each block or tensor: a sparsity, or a grid of groups or blocks. */
 export type Allocated = "sparsity" | "groups" | "blocks";
 
-/** The mixture of an allocation of types that names none. */
-export const defaultMixture = "Q4_K_M";
+/** The type mix of an allocation of types that names none. */
+export const defaultTypeMix = "Q4_K_M";
 
 /** What the options of an allocation of grids say of all tensors: those of compress beside it. */
 export function sharedValues({
   types,
-  mixture = defaultMixture,
+  typeMix = defaultTypeMix,
   groupSize,
   symmetric,
   minZeroPoint,
 }: AllocationValues): GridValues {
-  return types === undefined ? { groupSize, symmetric, minZeroPoint } : { mixture };
+  return types === undefined ? { groupSize, symmetric, minZeroPoint } : { typeMix };
 }
 
 /** Options of an allocation of grids, parsed. */
-export interface AllocationValues extends GroupValues, Pick<GridValues, "mixture"> {
+export interface AllocationValues extends GroupValues, Pick<GridValues, "typeMix"> {
   /** Absent where bits are chosen. */
   readonly types?: readonly string[] | undefined;
 }
@@ -42,7 +42,7 @@ export function requireAllocatable(solver: Solver, chosen: Allocated, given: Rea
     if (!prunes) refuse(`spreads a sparsity, and solver ${name} has none; leave it out, or take one that prunes, such as wanda`);
     if (given["pattern"] !== undefined) {
       refuse(
-        "lets steps or tensors differ in sparsity, and a pattern is the same everywhere; leave out one of them",
+        "lets blocks or tensors differ in sparsity, and a pattern is the same everywhere; leave out one of them",
         "--pattern",
       );
     }

@@ -1,5 +1,5 @@
 import type { Grid, GroupGrid, SiteWeight, Solver, SolverSetting, WeightPart, ZeroPoints } from "@mbs/contracts";
-import { fittingType, mixtureNamed } from "@mbs/gguf";
+import { fittingType, typeMixNamed } from "@mbs/gguf";
 import { sharedGroupOptions } from "./grid-options.ts";
 
 /** Options of grids, of whatever solver, parsed; absent where they were not given, or the solver has none. */
@@ -9,7 +9,7 @@ export interface GridValues {
   readonly symmetric?: boolean | undefined;
   readonly minZeroPoint?: number | undefined;
   readonly grid?: string | undefined;
-  readonly mixture?: string | undefined;
+  readonly typeMix?: string | undefined;
 }
 
 /** Those of groups beside bits. */
@@ -18,7 +18,7 @@ export type GroupValues = Pick<GridValues, "groupSize" | "symmetric" | "minZeroP
 type Rounding = Pick<Solver, "grids">;
 
 /** Whether options ask for blocks of GGUF. */
-export const asksForBlocks = ({ grid, mixture }: GridValues): boolean => grid !== undefined || mixture !== undefined;
+export const asksForBlocks = ({ grid, typeMix }: GridValues): boolean => grid !== undefined || typeMix !== undefined;
 
 /**
  * Whether grids are symmetric where nothing asks for either. Up to 3 bits an asymmetric one loses less than a symmetric one of as
@@ -35,10 +35,10 @@ export function groupGrid(
   return { kind: "groups", bits, groupSize, zeroPoints };
 }
 
-/** The grid that options of a solver ask for, whatever rows it is for; of a mixture the type of most tensors. */
+/** The grid that options of a solver ask for, whatever rows it is for; of a type mix the type of most tensors. */
 export function askedGrid({ grids = [] }: Rounding, values: GridValues): Grid {
-  const { bits, grid, mixture } = values;
-  const type = grid ?? (mixture === undefined ? undefined : mixtureNamed(mixture).base);
+  const { bits, grid, typeMix } = values;
+  const type = grid ?? (typeMix === undefined ? undefined : typeMixNamed(typeMix).base);
   if (type !== undefined && grids.includes("blocks")) return { kind: "blocks", type };
   return bits !== undefined && grids.includes("groups") ? groupGrid(bits, values) : { kind: "none" };
 }
@@ -51,7 +51,7 @@ export function fittingGrid(grid: Grid, columns: number): Grid | undefined {
 }
 
 /**
- * Values of grid options that were not given, by what a run's format likes: the types of its mixture, or else the zero points that
+ * Values of grid options that were not given, by what a run's format likes: the types of its type mix, or else the zero points that
  * it holds.
  *
  * @param grids of the solver
@@ -61,11 +61,11 @@ export function fittingGrid(grid: Grid, columns: number): Grid | undefined {
 export function gridDefaults(
   { grids = [] }: Rounding,
   values: GridValues,
-  { zeroPoints, mixture }: Pick<SolverSetting, "zeroPoints" | "mixture">,
+  { zeroPoints, typeMix }: Pick<SolverSetting, "zeroPoints" | "typeMix">,
   bits: readonly number[] = values.bits === undefined ? [] : [values.bits],
-): Pick<GridValues, "mixture" | "symmetric" | "minZeroPoint"> {
+): Pick<GridValues, "typeMix" | "symmetric" | "minZeroPoint"> {
   if (asksForBlocks(values) || bits.length === 0 || !grids.includes("groups")) return {};
-  if (mixture !== undefined && grids.includes("blocks")) return { mixture };
+  if (typeMix !== undefined && grids.includes("blocks")) return { typeMix };
   const all = bits.map((own) => values.symmetric ?? (zeroPoints === "middle" || isSymmetricAt(own)));
   const [first] = all;
   return {

@@ -1,5 +1,5 @@
 import type { Grid, OptionTable, Solver } from "@mbs/contracts";
-import { blockGrids, roundsNothing, typeMixtures } from "@mbs/gguf";
+import { blockGrids, roundsNothing, typeMixes } from "@mbs/gguf";
 import { bitLimits } from "@mbs/numbers";
 
 const groupOptions = {
@@ -39,11 +39,11 @@ const blockOptions = {
     choices: [...blockGrids.keys()],
     optional: true,
   },
-  mixture: {
+  typeMix: {
     kind: "choice",
     description:
       "the same, each weight to the type that it gets by --type of assemble --format gguf; in a recipe with that format it follows from there, unless grids are given",
-    choices: [...typeMixtures.keys()].filter((name) => !roundsNothing(name)),
+    choices: [...typeMixes.keys()].filter((name) => !roundsNothing(name)),
     optional: true,
   },
 } as const satisfies OptionTable;
@@ -77,9 +77,9 @@ function groupOptionsOf(grids: readonly Grid["kind"][]): OptionTable {
 /** All options that a solver has for its users: its own, and those by which the grids are chosen that it rounds to. */
 export function solverOptions({ grids = [], groupOptions: own, options }: Rounding & Pick<Solver, "options">): OptionTable {
   const excludes = excludedByBlocks({ grids, groupOptions: own });
-  const { grid, mixture } = blockOptions;
+  const { grid, typeMix } = blockOptions;
   const ofBlocks: OptionTable = grids.includes("blocks")
-    ? { grid: { ...grid, excludes: [...excludes, "mixture"] }, mixture: { ...mixture, excludes } }
+    ? { grid: { ...grid, excludes: [...excludes, "typeMix"] }, typeMix: { ...typeMix, excludes } }
     : {};
   return { ...groupOptionsOf(grids), ...options, ...ofBlocks };
 }

@@ -5,7 +5,7 @@ import { encodeHalf } from "@mbs/numbers";
 import { elementTypeNumbers, integerTensor } from "@mbs/onnx";
 import type { GraphBuilder } from "@mbs/onnx";
 import type { LayerGrid } from "../../layers/layer-grid.ts";
-import type { LayerSpool } from "../../layers/layer-spool.ts";
+import type { ScratchLayers } from "../../layers/scratch-layers.ts";
 import { readQuantisedLayer } from "../../layers/quantised-layer.ts";
 import { layBlocks } from "./block-grid.ts";
 import { roundBlocks, roundingBlock } from "./block-rounding.ts";
@@ -32,7 +32,7 @@ export interface TableSource {
   readonly graph: GraphBuilder;
   readonly files: WeightFiles;
   readonly model: Model;
-  readonly layers: LayerSpool;
+  readonly layers: ScratchLayers;
   readonly tensor: string;
 }
 
@@ -245,7 +245,7 @@ function layerCodes({ layers, tensor }: TableSource): TableCodes {
 export function refuseTwoRoundings(storage: TableStorage): void {
   if (storage === undefined) return;
   throw new UsageError(
-    `--embeddings ${storage} would round embedding and head once more, which compress --vocabulary rounds; leave one of them out`,
+    `--embeddings ${storage} would round embedding and head once more, which compress --embeddings rounds; leave one of them out`,
     { option: "--embeddings" },
   );
 }

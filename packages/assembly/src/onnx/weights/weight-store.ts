@@ -1,7 +1,7 @@
 import type { Model, WeightDtype } from "@mbs/models";
 import { elementTypeNumbers } from "@mbs/onnx";
 import type { ElementType, GraphBuilder } from "@mbs/onnx";
-import type { LayerSpool } from "../../layers/layer-spool.ts";
+import type { ScratchLayers } from "../../layers/scratch-layers.ts";
 import { readQuantisedLayer } from "../../layers/quantised-layer.ts";
 import { writtenPieces } from "../../layers/written-pieces.ts";
 import { addQuantisedLinear, reorderInput } from "./quantised-linear.ts";
@@ -36,7 +36,7 @@ export class WeightStore {
   readonly #graph: GraphBuilder;
   readonly #files: WeightFiles;
   readonly #model: Model;
-  readonly #layers: LayerSpool;
+  readonly #layers: ScratchLayers;
   readonly #options: WeightStoreOptions;
   readonly #vectors = new Map<string, string>();
   readonly #matrices = new Map<string, DenseMatrix>();
@@ -44,7 +44,7 @@ export class WeightStore {
   readonly #reordered = new Map<string, { readonly order: Int32Array; readonly value: string }[]>();
   #compressedBytes = 0;
 
-  constructor(graph: GraphBuilder, files: WeightFiles, model: Model, layers: LayerSpool, options: WeightStoreOptions) {
+  constructor(graph: GraphBuilder, files: WeightFiles, model: Model, layers: ScratchLayers, options: WeightStoreOptions) {
     this.#graph = graph;
     this.#files = files;
     this.#model = model;

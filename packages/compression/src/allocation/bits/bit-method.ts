@@ -5,7 +5,7 @@ import type { SizedChoice, StorageChoices } from "./storage-choices.ts";
 
 /** A tensor whose bits or type is chosen. */
 export interface SizedTensor {
-  readonly step: string;
+  readonly block: string;
   readonly site: string;
   readonly tensor: string;
   readonly rows: number;

@@ -11,7 +11,7 @@ import {
 } from "@mbs/contracts";
 import { blockGrids } from "@mbs/gguf";
 import type { Model } from "@mbs/models";
-import { defaultMixture } from "@mbs/solvers";
+import { defaultTypeMix } from "@mbs/solvers";
 import { ofAllExperts, type AllocationMethod } from "../allocation-method.ts";
 import { denseBytes, parseSize } from "./bit-budget.ts";
 import type { BitMethod, SizedTensor } from "./bit-method.ts";
@@ -23,7 +23,7 @@ import { choiceNamed, typeChoices, type StorageChoices } from "./storage-choices
 
 /** Reads all weights, so that the checkpoint knows those that hold NaN or Inf: it lists a tensor once it was read. */
 async function findNonfinite(model: Model, { signal, warn }: StageContext): Promise<void> {
-  for (const { sites } of model.steps) {
+  for (const { sites } of model.blocks) {
     for (const { tensor } of sites.flatMap(({ weights }) => weights)) {
       if (signal.aborted) throw new InterruptedError("allocate: stopped");
       await model.readWeight(tensor);
@@ -34,11 +34,11 @@ async function findNonfinite(model: Model, { signal, warn }: StageContext): Prom
 
 /** @throws {BadDataError} where no tensor is left */
 function sizedTensors(model: Model, choices: StorageChoices): SizedTensor[] {
-  const tensors = model.steps.flatMap(({ name: step, sites }) =>
+  const tensors = model.blocks.flatMap(({ name: block, sites }) =>
     sites.flatMap(({ name: site, width: columns, weights }) =>
       weights
         .filter(({ tensor }) => !model.checkpoint.nonfinite.has(tensor))
-        .map(({ tensor, rows }) => ({ step, site, tensor, rows, columns, choices: choices.of({ rows, columns }) })),
+        .map(({ tensor, rows }) => ({ block, site, tensor, rows, columns, choices: choices.of({ rows, columns }) })),
     ),
   );
   const chosen = tensors.filter((tensor) => tensor.choices.length > 0);
@@ -50,18 +50,18 @@ function sizedTensors(model: Model, choices: StorageChoices): SizedTensor[] {
   );
 }
 
-/** Tensors with bits of their own, or those of a site together. With types the experts of a step are one tensor of the file. */
+/** Tensors with bits of their own, or those of a site together. With types the experts of a block are one tensor of the file. */
 function unitsOf(model: Model, tensors: readonly SizedTensor[], { unit, types }: BitOptions): SizedTensor[][] {
   const places = new Map(
-    model.steps.flatMap(({ sites }) =>
+    model.blocks.flatMap(({ sites }) =>
       sites.flatMap(({ weights }) => weights.map(({ tensor }, index) => [tensor, index] as const)),
     ),
   );
   const units = new Map<string, SizedTensor[]>();
   for (const own of tensors) {
-    const { step, site, tensor } = own;
+    const { block, site, tensor } = own;
     const place = types === undefined ? site : ofAllExperts(site);
-    const key = JSON.stringify([step, place, unit === "site" ? "" : (places.get(tensor) ?? "")]);
+    const key = JSON.stringify([block, place, unit === "site" ? "" : (places.get(tensor) ?? "")]);
     units.set(key, [...(units.get(key) ?? []), own]);
   }
   return [...units.values()];
@@ -69,11 +69,11 @@ function unitsOf(model: Model, tensors: readonly SizedTensor[], { unit, types }:
 
 /** Bytes of what is written beside the chosen tensors. */
 async function bytesBeside(
-  { types, mixture = defaultMixture }: BitOptions,
+  { types, typeMix = defaultTypeMix }: BitOptions,
   model: Model,
   chosen: ReadonlySet<string>,
 ): Promise<number> {
-  return types === undefined ? denseBytes(model, chosen) : ggufBytesBeside(model, mixture, chosen);
+  return types === undefined ? denseBytes(model, chosen) : ggufBytesBeside(model, typeMix, chosen);
 }
 
 const megabytes = (bytes: number): string => `${(Math.ceil(bytes / 1e5) / 10).toFixed(1)}MB`;
@@ -168,12 +168,12 @@ const allocationMethodOf = (method: BitMethod): AllocationMethod => ({
       const limit = await limitOf(shared, model, tensors, { isTrimmedLater: false });
       const request = { model, inputs, tensors, units, limit, trial: choices.trial, options: parsed, context };
       const chosen = await method.choose(request);
-      const rows = tensors.map(({ step, tensor, rows: tensorRows, columns, choices: sized }) => {
+      const rows = tensors.map(({ block, tensor, rows: tensorRows, columns, choices: sized }) => {
         const own = chosen.get(tensor);
         if (own === undefined) throw new InternalError(`${tensor}: nothing was chosen`, { tensor });
         const { name, importance } = own;
         const { grid, size } = choiceNamed(sized, name);
-        return { size, row: { step, tensor, parameters: tensorRows * columns, importance, grid } };
+        return { size, row: { block, tensor, parameters: tensorRows * columns, importance, grid } };
       });
       const bitsPerWeight =
         rows.reduce((sum, { size }) => sum + size, 0) / rows.reduce((sum, { row }) => sum + row.parameters, 0);

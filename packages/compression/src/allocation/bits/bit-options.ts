@@ -1,5 +1,5 @@
 import { UsageError, type OptionTable, type OptionValues } from "@mbs/contracts";
-import { allocatedTypes, typeMixtures } from "@mbs/gguf";
+import { allocatedTypes, typeMixes } from "@mbs/gguf";
 import { codeBits } from "@mbs/numbers";
 import { sharedGroupOptions } from "@mbs/solvers";
 import { parseSize } from "./bit-budget.ts";
@@ -39,11 +39,11 @@ export const bitOptions = {
     excludes: ["bits", ...Object.keys(sharedGroupOptions)],
     check: parseTypes,
   },
-  mixture: {
+  typeMix: {
     kind: "choice",
-    choices: [...typeMixtures.keys()],
+    choices: [...typeMixes.keys()],
     description:
-      "with --types: what --type of assemble --format gguf is going to be (Q4_K_M if not given); --size counts embedding and head by it, and compress --vocabulary on rounds them to its types",
+      "with --types: what --type of assemble --format gguf is going to be (Q4_K_M if not given); --size counts embedding and head by it, and compress --embeddings on rounds them to its types",
     optional: true,
   },
   unit: {
@@ -60,10 +60,10 @@ export type BitOptions = OptionValues<typeof bitOptions>;
 
 /** What the options let tensors be stored as. @throws {UsageError} on bits or types that there are not */
 export function choicesOf(options: BitOptions): StorageChoices {
-  const { types, mixture, bits = bitOptions.bits.default } = options;
+  const { types, typeMix, bits = bitOptions.bits.default } = options;
   if (types !== undefined) return typeChoices(types);
-  if (mixture !== undefined) {
-    throw new UsageError("allocate: --mixture is of GGUF files; give --types too, or leave it out", { option: "--mixture" });
+  if (typeMix !== undefined) {
+    throw new UsageError("allocate: --type-mix is of GGUF files; give --types too, or leave it out", { option: "--type-mix" });
   }
   return bitChoices(bits, options);
 }

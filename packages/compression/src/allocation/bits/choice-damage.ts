@@ -7,7 +7,7 @@ import type { SizedChoice } from "./storage-choices.ts";
 
 /** What each choice does to one tensor. */
 export interface TensorDamage {
-  readonly step: string;
+  readonly block: string;
   readonly site: string;
   readonly tensor: string;
   readonly rows: number;
@@ -79,7 +79,7 @@ export async function measureSite(
   moments: ReadonlyMap<string, InputMoment>,
   context: SolverContext,
 ): Promise<TensorDamage[]> {
-  const { step, site, width } = factor;
+  const { block, site, width } = factor;
   const sample = sampleRows(weight, rows);
   const outputs = await outputsOf(context, sample, sample.values, moments);
   const change = new Float32Array(sample.values.length);
@@ -87,13 +87,13 @@ export async function measureSite(
   const options = given as Parameters<typeof solver.solve>[2];
   const needs = solver.reads?.(options) ?? solver.needs;
   for (const { name, grid } of choices) {
-    const statistics = siteStatistics({ step, site, width, factor }, needs) as SolverStatistics;
+    const statistics = siteStatistics({ block, site, width, factor }, needs) as SolverStatistics;
     const solution = await (async () => {
       try {
         const own = withGrid(grid, { ...sample, values: sample.values.slice() });
         return await solver.solve(own, statistics, options, context);
       } catch (thrown) {
-        throw solverFailure(solver.name, `at ${step} ${site}`, thrown);
+        throw solverFailure(solver.name, `at ${block} ${site}`, thrown);
       }
     })();
     subtractWritten(change, sample.values, solution.values, solution.inputScale);
@@ -104,8 +104,8 @@ export async function measureSite(
         if (!Number.isFinite(damage)) {
           const { tensor } = at(sample.parts, index);
           throw new BadDataError(
-            `${tensor} at ${step} ${site}: its error in ${language} overflows float32; take the model from its source again`,
-            { step, site, language },
+            `${tensor} at ${block} ${site}: its error in ${language} overflows float32; take the model from its source again`,
+            { block, site, language },
           );
         }
         const own = at(damages, index);
@@ -114,7 +114,7 @@ export async function measureSite(
     }
   }
   return weight.parts.map(({ tensor, rows: all }, index) => ({
-    step,
+    block,
     site,
     tensor,
     rows: all,

@@ -11,12 +11,12 @@ const mostPadding = 32;
 /**
  * Bytes of a GGUF file beside the blocks of some tensors: its header, tokenizer included, and the other tensors.
  *
- * @param mixture that gives the other tensors their types
+ * @param typeMix that gives the other tensors their types
  * @param allocated tensors by their names in the model
  * @throws {FailedPreconditionError} where no GGUF file is made of the model
  */
-export async function ggufBytesBeside(model: Model, mixture: string, allocated: ReadonlySet<string>): Promise<number> {
-  const { plan, types } = await ggufTypesOf(model, mixture, "give --bits-per-weight instead of --size");
+export async function ggufBytesBeside(model: Model, typeMix: string, allocated: ReadonlySet<string>): Promise<number> {
+  const { plan, types } = await ggufTypesOf(model, typeMix, "give --bits-per-weight instead of --size");
   const written = plan.tensors.map(({ name, shape, sources }) => {
     const type = types.get(name);
     const isOther = type !== undefined && !sources.some((source) => allocated.has(source));

@@ -3,7 +3,7 @@ import {
   inputSite,
   readStatistics,
   SiteLanguages,
-  vocabularyStep,
+  embeddingsBlock,
   type OwnStatistic,
   type Statistic,
 } from "@mbs/artifacts";
@@ -12,16 +12,16 @@ import { momentOf, type InputMoment } from "@mbs/solvers";
 
 /** What is known of a site's input in each language. */
 export interface LanguageMoments {
-  readonly step: string;
+  readonly block: string;
   readonly site: string;
   /** Language → its Gram, or E[x²] where that is all there is; in the order of their codes. */
   readonly moments: ReadonlyMap<string, InputMoment>;
 }
 
-/** Whether it is of one language's inputs that weights of a step read. */
+/** Whether it is of one language's inputs that weights of a block read. */
 const isOfWeights = (statistic: Statistic): statistic is OwnStatistic =>
   statistic.site !== inputSite &&
-  statistic.step !== vocabularyStep &&
+  statistic.block !== embeddingsBlock &&
   statistic.language !== allLanguages &&
   statistic.kind !== "cross-moment";
 
@@ -33,7 +33,7 @@ const isOfWeights = (statistic: Statistic): statistic is OwnStatistic =>
 export async function* readLanguageMoments(statistics: ArtifactStream): AsyncGenerator<LanguageMoments> {
   let current: SiteLanguages | undefined;
   let found = new Map<string, InputMoment>();
-  const finish = ({ step, site, names }: SiteLanguages): LanguageMoments => {
+  const finish = ({ block, site, names }: SiteLanguages): LanguageMoments => {
     const moments = new Map(
       names.flatMap((name) => {
         const moment = found.get(name);
@@ -41,11 +41,11 @@ export async function* readLanguageMoments(statistics: ArtifactStream): AsyncGen
       }),
     );
     found = new Map();
-    return { step, site, moments };
+    return { block, site, moments };
   };
   for await (const statistic of readStatistics(statistics)) {
     if (!isOfWeights(statistic)) continue;
-    if (current?.step !== statistic.step || current.site !== statistic.site) {
+    if (current?.block !== statistic.block || current.site !== statistic.site) {
       if (current !== undefined) yield finish(current);
       current = new SiteLanguages(statistic);
     }

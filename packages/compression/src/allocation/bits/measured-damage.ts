@@ -1,4 +1,4 @@
-import { inputSite, readFactors, vocabularyStep, type FactorRecord } from "@mbs/artifacts";
+import { inputSite, readFactors, embeddingsBlock, type FactorRecord } from "@mbs/artifacts";
 import { at, BadDataError, InterruptedError, parseOptions, type ArtifactStream, type Blas, type Solver } from "@mbs/contracts";
 import { createBlas } from "@mbs/onnx";
 import { loadSolver, type InputMoment } from "@mbs/solvers";
@@ -21,7 +21,7 @@ export interface MeasuredDamage {
   readonly languages: readonly string[];
   /**
    * tr(ΔW·H·ΔWᵀ) / tr(W·H·Wᵀ) of a choice for a tensor, with H of the language; with segments this times the change of the
-   * model's output for each unit of it, the relative squared change of the states after the last step.
+   * model's output for each unit of it, the relative squared change of the states after the last block.
    *
    * @throws {BadDataError} where the factors lack the tensor's site
    */
@@ -36,17 +36,17 @@ async function* sitesOf({
   const languages = inputs.statistics && readLanguageMoments(inputs.statistics)[Symbol.asyncIterator]();
   for await (const factor of readFactors(requireFactors(inputs))) {
     if (context.signal.aborted) throw new InterruptedError("allocate: stopped");
-    const { step, site, width } = factor;
+    const { block, site, width } = factor;
     // embedding and head have bits of their own
-    if (site === inputSite || step === vocabularyStep) continue;
+    if (site === inputSite || block === embeddingsBlock) continue;
     if (languages === undefined) {
-      yield { factor, moments: new Map<string, InputMoment>([[mixed, siteMoment({ step, site, width, factor }).values]]) };
+      yield { factor, moments: new Map<string, InputMoment>([[mixed, siteMoment({ block, site, width, factor }).values]]) };
       continue;
     }
     const found = (await languages.next()).value as LanguageMoments | undefined;
-    if (found?.step !== step || found.site !== site) {
-      throw new BadDataError(`${step} ${site}: the statistics go on with another site; give those that the factors are of`, {
-        step,
+    if (found?.block !== block || found.site !== site) {
+      throw new BadDataError(`${block} ${site}: the statistics go on with another site; give those that the factors are of`, {
+        block,
         site,
       });
     }
@@ -92,8 +92,8 @@ export async function measureDamage(request: BitRequest, mostRows: number): Prom
     const choices = new Map<string, TensorDamage>();
     const trials = new Map<string, TensorDamage>();
     const grids = new Map(
-      tensors.map(({ step, site, choices: own }) => [
-        JSON.stringify([step, site]),
+      tensors.map(({ block, site, choices: own }) => [
+        JSON.stringify([block, site]),
         namesOf(own).map((name) => choiceNamed(own, name)),
       ]),
     );
@@ -101,7 +101,7 @@ export async function measureDamage(request: BitRequest, mostRows: number): Prom
     for await (const { factor, moments } of sitesOf(request)) {
       const { weight } = await readSite(model, factor);
       const solver = factor.upper ? gptq : rtn;
-      const own = grids.get(JSON.stringify([factor.step, factor.site]));
+      const own = grids.get(JSON.stringify([factor.block, factor.site]));
       if (weight.rows > 0 && own !== undefined) {
         const all = { solver, options: quickOptions(solver), choices: own, rows };
         for (const found of await measureSite(all, weight, factor, moments, { blas, signal, warn }))

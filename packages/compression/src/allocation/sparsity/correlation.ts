@@ -12,10 +12,10 @@ function standardise(diagonal: Float32Array): Float64Array {
 }
 
 /** Mean Pearson correlation, over pairs of languages, of their input norms. */
-function siteCorrelation({ step, site, languageDiagonals }: FactorRecord): number {
+function siteCorrelation({ block, site, languageDiagonals }: FactorRecord): number {
   if (!languageDiagonals) {
-    throw new BadDataError(`${step} ${site}: the factor has no diagonals of languages; factor with --language-diagonals`, {
-      step,
+    throw new BadDataError(`${block} ${site}: the factor has no diagonals of languages; factor with --language-diagonals`, {
+      block,
       site,
     });
   }
@@ -23,8 +23,8 @@ function siteCorrelation({ step, site, languageDiagonals }: FactorRecord): numbe
   const count = languageDiagonals.length;
   if (first === undefined || second === undefined) {
     throw new BadDataError(
-      `${step} ${site}: correlation needs two languages, the mix has ${count}; sample more, or allocate with --method owl`,
-      { step, site },
+      `${block} ${site}: correlation needs two languages, the mix has ${count}; sample more, or allocate with --method owl`,
+      { block, site },
     );
   }
   // the sum over pairs of unit vectors, by the square of their sum
@@ -42,19 +42,19 @@ function siteCorrelation({ step, site, languageDiagonals }: FactorRecord): numbe
 }
 
 /**
- * After M-Wanda's correlation-weighted layer sparsity: how alike languages use the inputs of a step decides what it keeps.
+ * After M-Wanda's correlation-weighted layer sparsity: how alike languages use the inputs of a block decides what it keeps.
  * docs/measured/multilingual-pruning.md says what of the paper this is.
  */
 export const correlation = defineSparsityMethod({
   name: "correlation",
   source: "https://arxiv.org/abs/2505.21171",
-  summary: "steps whose inputs languages use more alike keep more",
+  summary: "blocks whose inputs languages use more alike keep more",
   options: {
     ...spreadOption,
     favour: {
       kind: "choice",
       choices: ["shared", "specific"],
-      description: "which steps keep more: those that languages use alike, or those that they use differently",
+      description: "which blocks keep more: those that languages use alike, or those that they use differently",
       default: "shared",
     },
   },

@@ -13,16 +13,16 @@ function* scoresOf({ columns, values }: SiteWeight, diagonal: Float32Array): Gen
   }
 }
 
-/** OWL: a step with more outliers among Wanda's scores keeps more of its weights. */
+/** OWL: a block with more outliers among Wanda's scores keeps more of its weights. */
 export const owl = defineSparsityMethod({
   name: "owl",
   source: "https://arxiv.org/abs/2310.05175",
-  summary: "steps with more outliers in Wanda's scores keep more",
+  summary: "blocks with more outliers in Wanda's scores keep more",
   options: {
     ...spreadOption,
     outlier: {
       kind: "number",
-      description: "a score is an outlier above this many times the step's mean (OWL's M)",
+      description: "a score is an outlier above this many times the block's mean (OWL's M)",
       default: 5,
       above: 0,
     },

@@ -1,4 +1,4 @@
-import { encodeAllocation, inputSite, parseMetadata, readFactors, vocabularyStep, type FactorRecord } from "@mbs/artifacts";
+import { encodeAllocation, inputSite, parseMetadata, readFactors, embeddingsBlock, type FactorRecord } from "@mbs/artifacts";
 import {
   at,
   BadDataError,
@@ -48,7 +48,7 @@ export function sparsityChoices(target: number, spread: number): number[] {
 
 /** What is known of a tensor. */
 interface MeasuredTensor {
-  readonly step: string;
+  readonly block: string;
   readonly tensor: string;
   readonly parameters: number;
   /** E[x²] of its inputs in the mix. */
@@ -70,13 +70,13 @@ async function measureTensors(
   let sites = 0;
   for await (const record of readFactors(requireFactors(inputs))) {
     if (signal.aborted) throw new InterruptedError("allocate: stopped");
-    const { step, site, diagonal } = record;
+    const { block, site, diagonal } = record;
     // embedding and head have bits, and no sparsity
-    if (site === inputSite || step === vocabularyStep) continue;
+    if (site === inputSite || block === embeddingsBlock) continue;
     const { weight } = await readSite(model, record);
     for (const part of weight.parts) {
       const errors = pruningErrors(weight, part, diagonal, languagesOf(record), choices);
-      tensors.push({ step, tensor: part.tensor, parameters: part.rows * weight.columns, diagonal, errors });
+      tensors.push({ block, tensor: part.tensor, parameters: part.rows * weight.columns, diagonal, errors });
     }
     sites += 1;
     progress({ activity: "allocate (pruning-damage)", done: sites, unit: "sites" });
@@ -112,9 +112,9 @@ async function measurePruning(
 }
 
 /** @throws {BadDataError} where the factors lack a site, whose tensors would get no sparsity */
-function requireAll({ steps, checkpoint }: Model, tensors: readonly MeasuredTensor[]): void {
+function requireAll({ blocks, checkpoint }: Model, tensors: readonly MeasuredTensor[]): void {
   const measured = new Set(tensors.map(({ tensor }) => tensor));
-  const weights = steps.flatMap(({ sites }) => sites.flatMap((site) => site.weights));
+  const weights = blocks.flatMap(({ sites }) => sites.flatMap((site) => site.weights));
   const missing = weights.find(({ tensor }) => !measured.has(tensor) && !checkpoint.nonfinite.has(tensor));
   if (missing !== undefined) throw lacksSite(missing.tensor);
 }
@@ -187,10 +187,10 @@ async function allocateTensors(
   const kept = (1 - target) * tensors.reduce((sum, { parameters }) => sum + parameters, 0);
   // rounding of the sums must not exclude the target everywhere
   const chosen = await chooseLeast(units, kept * (1 + 1e-9));
-  const rows = tensors.map(({ step, tensor, parameters }, index) => {
+  const rows = tensors.map(({ block, tensor, parameters }, index) => {
     const place = at(chosen, index);
     const { costs } = at(at(units, index).choices, place);
-    return { step, tensor, parameters, importance: Math.max(...costs), sparsity: at(choices, place) };
+    return { block, tensor, parameters, importance: Math.max(...costs), sparsity: at(choices, place) };
   });
   return { rows: withMean(rows, target), weights };
 }

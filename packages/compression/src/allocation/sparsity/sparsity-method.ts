@@ -2,14 +2,14 @@ import type { FactorRecord } from "@mbs/artifacts";
 import type { OptionTable, OptionValues, SiteWeight } from "@mbs/contracts";
 import { largestSparsity } from "@mbs/numbers";
 
-/** One site of a step. */
+/** One site of a block. */
 export interface SiteFactor {
   readonly record: FactorRecord;
   /** The weights that read the site; read again at each call, so that one site at a time is in memory. */
   readonly weight: () => Promise<SiteWeight>;
 }
 
-/** A way to spread sparsity over the steps. */
+/** A way to spread sparsity over the blocks. */
 export interface SparsityMethod<Table extends OptionTable = OptionTable> {
   readonly name: string;
   /** Where the method is described. */
@@ -18,7 +18,7 @@ export interface SparsityMethod<Table extends OptionTable = OptionTable> {
   readonly summary: string;
   readonly options: Table;
   /**
-   * How much the weights of a step matter: the more, the more of them stay.
+   * How much the weights of a block matter: the more, the more of them stay.
    *
    * @throws {BadDataError} where the factors lack what it reads
    */
@@ -42,11 +42,11 @@ export const sparsityOption = {
   },
 } as const satisfies OptionTable;
 
-/** λ of OWL, for every method that sets steps apart. */
+/** λ of OWL, for every method that sets blocks apart. */
 export const spreadOption = {
   spread: {
     kind: "number",
-    description: "half of the difference between the least and the most sparse step (OWL's λ)",
+    description: "half of the difference between the least and the most sparse block (OWL's λ)",
     default: 0.08,
     minimum: 0,
     maximum: 0.5,

@@ -3,9 +3,9 @@ import {
   inputSite,
   parseMetadata,
   readFactors,
-  vocabularyStep,
+  embeddingsBlock,
   type FactorRecord,
-  type StepAllocation,
+  type BlockAllocation,
 } from "@mbs/artifacts";
 import {
   at,
@@ -23,7 +23,7 @@ import { correlation } from "./correlation.ts";
 import { pruningDamage } from "./pruning-damage.ts";
 import { owl } from "./owl.ts";
 import { sparsityOption, type SparsityMethod } from "./sparsity-method.ts";
-import { spreadSparsity, type StepImportance } from "./spread-sparsity.ts";
+import { spreadSparsity, type BlockImportance } from "./spread-sparsity.ts";
 import { uniform } from "./uniform.ts";
 
 interface Measuring {
@@ -33,41 +33,41 @@ interface Measuring {
   readonly context: StageContext;
 }
 
-async function measureStep(
+async function measureBlock(
   { model, method, options }: Measuring,
   name: string,
   records: readonly FactorRecord[],
-): Promise<StepImportance> {
+): Promise<BlockImportance> {
   const sites = records.map((record) => ({ record, weight: async () => (await readSite(model, record)).weight }));
-  const step = model.steps.find((known) => known.name === name);
+  const block = model.blocks.find((known) => known.name === name);
   const parameters = records.reduce((sum, { site, width }) => {
-    const weights = step?.sites.find((known) => known.name === site)?.weights;
+    const weights = block?.sites.find((known) => known.name === site)?.weights;
     if (weights === undefined) {
-      throw new BadDataError(`${name} ${site}: the model has no such site; capture and factor again`, { step: name, site });
+      throw new BadDataError(`${name} ${site}: the model has no such site; capture and factor again`, { block: name, site });
     }
     return sum + width * weights.reduce((rows, weight) => rows + weight.rows, 0);
   }, 0);
   return { parameters, importance: await method.importance(sites, options) };
 }
 
-/** The importance of each step, in the order of the factors. */
-async function measureSteps(factors: AsyncIterable<FactorRecord>, measuring: Measuring): Promise<Map<string, StepImportance>> {
+/** The importance of each block, in the order of the factors. */
+async function measureBlocks(factors: AsyncIterable<FactorRecord>, measuring: Measuring): Promise<Map<string, BlockImportance>> {
   const { signal, progress } = measuring.context;
-  const steps = new Map<string, StepImportance>();
+  const blocks = new Map<string, BlockImportance>();
   let records: FactorRecord[] = [];
   const finish = async (): Promise<void> => {
     const [first] = records;
     if (first === undefined) return;
-    const { step } = first;
-    if (steps.has(step)) throw new BadDataError(`factors of ${step} are scattered over the artifact; factor again`, { step });
-    steps.set(step, await measureStep(measuring, step, records));
-    progress({ activity: `allocate (${measuring.method.name})`, done: steps.size, unit: "steps" });
+    const { block } = first;
+    if (blocks.has(block)) throw new BadDataError(`factors of ${block} are scattered over the artifact; factor again`, { block });
+    blocks.set(block, await measureBlock(measuring, block, records));
+    progress({ activity: `allocate (${measuring.method.name})`, done: blocks.size, unit: "blocks" });
   };
   for await (const record of factors) {
     if (signal.aborted) throw new InterruptedError("allocate: stopped");
     // embedding and head have bits, and no sparsity
-    if (record.site === inputSite || record.step === vocabularyStep) continue;
-    if (records.some(({ step }) => step !== record.step)) {
+    if (record.site === inputSite || record.block === embeddingsBlock) continue;
+    if (records.some(({ block }) => block !== record.block)) {
       await finish();
       records = [];
     }
@@ -75,21 +75,21 @@ async function measureSteps(factors: AsyncIterable<FactorRecord>, measuring: Mea
     records.push(light);
   }
   await finish();
-  return steps;
+  return blocks;
 }
 
-async function* allocateSteps(
+async function* allocateBlocks(
   factors: AsyncIterable<FactorRecord>,
   target: number,
   measuring: Measuring,
-): AsyncGenerator<StepAllocation> {
+): AsyncGenerator<BlockAllocation> {
   try {
-    const steps = await measureSteps(factors, measuring);
-    if (steps.size === 0) throw new BadDataError("allocate: the factors hold no site; factor again");
+    const blocks = await measureBlocks(factors, measuring);
+    if (blocks.size === 0) throw new BadDataError("allocate: the factors hold no site; factor again");
     const { method, options } = measuring;
-    const sparsities = spreadSparsity([...steps.values()], target, method.spread(options));
-    for (const [index, [step, { parameters, importance }]] of [...steps].entries()) {
-      yield { step, parameters, importance, sparsity: at(sparsities, index) };
+    const sparsities = spreadSparsity([...blocks.values()], target, method.spread(options));
+    for (const [index, [block, { parameters, importance }]] of [...blocks].entries()) {
+      yield { block, parameters, importance, sparsity: at(sparsities, index) };
     }
   } finally {
     await measuring.model.close();
@@ -109,12 +109,12 @@ const allocationMethodOf = (method: SparsityMethod): AllocationMethod => ({
     const { weights } = parseMetadata("factors", factors.schema);
     const options = own as OptionValues<OptionTable>;
     const metadata = { model: model.address, method: method.name, options, sparsity, weights };
-    const steps = allocateSteps(readFactors(factors), sparsity, { model, method, options, context });
-    return Promise.resolve(encodeAllocation(steps, metadata));
+    const blocks = allocateBlocks(readFactors(factors), sparsity, { model, method, options, context });
+    return Promise.resolve(encodeAllocation(blocks, metadata));
   },
 });
 
-/** The ways to spread sparsity over steps or tensors. */
+/** The ways to spread sparsity over blocks or tensors. */
 export const sparsityMethods: readonly AllocationMethod[] = [
   ...([uniform, owl, correlation] as readonly SparsityMethod[]).map(allocationMethodOf),
   pruningDamage,

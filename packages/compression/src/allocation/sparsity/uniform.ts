@@ -1,10 +1,10 @@
 import { defineSparsityMethod } from "./sparsity-method.ts";
 
-/** Every step loses the same share: the reference for all others. */
+/** Every block loses the same share: the reference for all others. */
 export const uniform = defineSparsityMethod({
   name: "uniform",
   source: "https://arxiv.org/abs/2306.11695",
-  summary: "the same for every step",
+  summary: "the same for every block",
   options: {},
   importance: async () => 0,
   spread: () => 0,

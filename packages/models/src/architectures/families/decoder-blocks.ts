@@ -41,7 +41,7 @@ export interface BlockSite {
 }
 
 /** What a block is made of. */
-export interface Block {
+export interface BlockDescription {
   /** Sites in the order in which they are computed. */
   readonly sites: readonly BlockSite[];
   readonly others: readonly BlockTensor[];
@@ -65,8 +65,8 @@ const normTensors = ({ role, offset = 0 }: NonNullable<BlockSite["norm"]>, other
 export function describeBlocks(
   prefix: string,
   count: number,
-  { sites, others, unread = [], stream = hiddenStream }: Block,
-): Pick<Layout, "steps" | "stepRoles"> & { readonly tensors: readonly ExpectedTensor[]; readonly unread: readonly string[] } {
+  { sites, others, unread = [], stream = hiddenStream }: BlockDescription,
+): Pick<Layout, "blocks" | "blockRoles"> & { readonly tensors: readonly ExpectedTensor[]; readonly unread: readonly string[] } {
   const linears = sites.flatMap((site) => site.linears);
   const names = Array.from({ length: count }, (_, index) => `${prefix}${index}`);
   const roles = new Map([
@@ -76,7 +76,7 @@ export function describeBlocks(
     ...others.map(({ role, name }) => [role, name] as const),
   ]);
   return {
-    steps: names.map((block) => ({
+    blocks: names.map((block) => ({
       name: block,
       stream,
       reads: [...new Set(sites.flatMap((site) => site.stream ?? []))],
@@ -98,6 +98,6 @@ export function describeBlocks(
       ...others.map(({ name, shape }) => ({ name: `${block}.${name}`, shape, required: true })),
     ]),
     unread: names.flatMap((block) => unread.map((name) => `${block}.${name}`)),
-    stepRoles: (index) => new Map([...roles].map(([role, name]) => [role, `${at(names, index)}.${name}`])),
+    blockRoles: (index) => new Map([...roles].map(([role, name]) => [role, `${at(names, index)}.${name}`])),
   };
 }

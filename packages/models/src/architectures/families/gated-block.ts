@@ -1,7 +1,7 @@
 import type { Activation } from "../../graph/activations.ts";
 import type { Rotary } from "../../graph/rotary.ts";
 import { blockLinear, normVectors } from "./decoder-blocks.ts";
-import type { Block, BlockLinear } from "./decoder-blocks.ts";
+import type { BlockDescription, BlockLinear } from "./decoder-blocks.ts";
 import { expertBlock, expertLinears } from "./gated-experts.ts";
 import type { ExpertLinears, Experts } from "./gated-experts.ts";
 
@@ -85,7 +85,7 @@ export function gatedLinears(decoder: GatedDecoder): GatedLinears {
 }
 
 /** The tensors and sites of a block. */
-export function describeGated(decoder: GatedDecoder, { qkv, output, up, down, experts }: GatedLinears): Block {
+export function describeGated(decoder: GatedDecoder, { qkv, output, up, down, experts }: GatedLinears): BlockDescription {
   const { hidden, headSize, headNorms, outerNorms } = decoder;
   const norm = (role: string, name: string, size = hidden) => normVectors(role, name, size, false);
   const normedBy = (role: string) => ({ role, offset: decoder.norm.plusOne ? 1 : 0 });

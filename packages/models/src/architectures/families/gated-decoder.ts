@@ -7,7 +7,7 @@ import { describeGated, gatedLinears } from "./gated-block.ts";
 import type { GatedDecoder } from "./gated-block.ts";
 import { joinedExperts } from "./gated-experts.ts";
 import { gatedBases } from "./gated-bases.ts";
-import { gatedStep } from "./gated-step.ts";
+import { gatedBlock } from "./gated-graph.ts";
 
 /** The layout of a decoder of the Llama family. */
 export function gatedDecoder(decoder: GatedDecoder): Layout {
@@ -22,7 +22,7 @@ export function gatedDecoder(decoder: GatedDecoder): Layout {
     vocabularySize: vocabulary,
     contextLength,
     ...(longTexts !== undefined && { longTexts }),
-    joined: blocks.steps.flatMap(({ name: block }) =>
+    joined: blocks.blocks.flatMap(({ name: block }) =>
       experts.map(({ name, parts }) => ({ name: `${block}.${name}`, parts: parts.map((part) => `${block}.${part}`) })),
     ),
     prefixes: ["model."],
@@ -31,7 +31,7 @@ export function gatedDecoder(decoder: GatedDecoder): Layout {
     bases: gatedBases(
       decoder,
       linears,
-      blocks.steps.map(({ name }) => name),
+      blocks.blocks.map(({ name }) => name),
       { embedding: "embed_tokens.weight", finalNorm: "norm.weight", head: "lm_head.weight" },
     ),
     tensors: [
@@ -43,9 +43,9 @@ export function gatedDecoder(decoder: GatedDecoder): Layout {
     ],
     embedRoles: new Map(),
     headRoles: new Map([["norm.weight", "norm.weight"]]),
-    stepKind: (index) => at(kinds, index).name,
+    blockKind: (index) => at(kinds, index).name,
     buildEmbed: ({ graph }, rows) => scaled(graph, rows, embeddingScale),
-    buildStep: (sequence, states, index) => gatedStep(sequence, states, decoder, linears, at(kinds, index)),
+    buildBlock: (sequence, states, index) => gatedBlock(sequence, states, decoder, linears, at(kinds, index)),
     buildHeadInput: (rows, states) => rmsNorm(rows, states, "norm", { size: hidden, ...norm }),
     buildLogits: ({ graph }, products) => softcapped(graph, scaled(graph, products, logitScale), logitSoftcap),
   };

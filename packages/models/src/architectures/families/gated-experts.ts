@@ -5,7 +5,7 @@ import type { Activation } from "../../graph/activations.ts";
 import type { SequenceGraph } from "../../graph/sequence-graph.ts";
 import type { JoinedTensor } from "../layout.ts";
 import { blockLinear } from "./decoder-blocks.ts";
-import type { Block, BlockLinear } from "./decoder-blocks.ts";
+import type { BlockDescription, BlockLinear } from "./decoder-blocks.ts";
 
 /** Experts in place of an MLP: each row goes through the few that its router scores highest. */
 export interface Experts {
@@ -76,7 +76,7 @@ export function expertBlock(
   { count, router, names }: Experts,
   { routed, shared }: ExpertLinears,
   hidden: number,
-): Pick<Block, "sites" | "others"> {
+): Pick<BlockDescription, "sites" | "others"> {
   const all = [
     ...routed.map((expert, index) => [`expert-${index}`, expert] as const),
     ...(shared === undefined ? [] : [["shared-expert", shared] as const]),

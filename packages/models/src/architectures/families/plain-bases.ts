@@ -2,7 +2,7 @@ import { at } from "@mbs/contracts";
 import { hasNoBasis } from "../bases.ts";
 import type { Bases, NoBasis, ResidualStream, StreamNorm, ValueHeads } from "../bases.ts";
 import { linearTensors } from "./decoder-blocks.ts";
-import type { PlainBlock } from "./plain-step.ts";
+import type { PlainBlock } from "./plain-block.ts";
 
 /** What of a decoder decides where it can be rotated. */
 interface PlainParts {

@@ -3,8 +3,8 @@ import type { NoBasis, ResidualStream } from "../bases.ts";
 import type { ExpectedTensor, Layout } from "../layout.ts";
 import { describeBlocks } from "./decoder-blocks.ts";
 import { plainBases } from "./plain-bases.ts";
-import { describePlain, plainStep } from "./plain-step.ts";
-import type { PlainBlock } from "./plain-step.ts";
+import { describePlain, plainBlock } from "./plain-block.ts";
+import type { PlainBlock } from "./plain-block.ts";
 
 /** A decoder of the GPT family: plain blocks, then a layer norm. */
 export interface PlainDecoder {
@@ -32,11 +32,11 @@ export interface PlainDecoder {
 export function plainDecoder(decoder: PlainDecoder): Layout {
   const { vocabulary, block, names, tied, embedTensors, embedRoles, buildEmbed } = decoder;
   const hidden = block.norm.size;
-  const { unread, tensors, ...steps } = describeBlocks(names.block, decoder.blocks, describePlain(block));
+  const { unread, tensors, ...blocks } = describeBlocks(names.block, decoder.blocks, describePlain(block));
   const finalNorm = ["weight", "bias"].map((kind) => [`norm.${kind}`, `${names.finalNorm}.${kind}`] as const);
   const longTexts = block.rotary?.long?.beyond;
   return {
-    ...steps,
+    ...blocks,
     hiddenSize: hidden,
     vocabularySize: vocabulary,
     contextLength: decoder.contextLength,
@@ -47,7 +47,7 @@ export function plainDecoder(decoder: PlainDecoder): Layout {
     head: names.head,
     bases: plainBases(
       decoder,
-      steps.steps.map(({ name }) => name),
+      blocks.blocks.map(({ name }) => name),
     ),
     tensors: [
       { name: names.embedding, shape: [vocabulary, hidden], required: true },
@@ -60,9 +60,9 @@ export function plainDecoder(decoder: PlainDecoder): Layout {
     unread: [...unread, ...decoder.unread],
     embedRoles,
     headRoles: new Map(finalNorm),
-    stepKind: () => "",
+    blockKind: () => "",
     buildEmbed,
-    buildStep: (sequence, states) => plainStep(sequence, states, block),
+    buildBlock: (sequence, states) => plainBlock(sequence, states, block),
     buildHeadInput: (rows, states) => layerNorm(rows, states, "norm", block.norm),
   };
 }

@@ -19,8 +19,8 @@ import { rmsNorm } from "../../graph/norms.ts";
 import { scaled } from "../../graph/scaling.ts";
 import type { ExpectedTensor, Layout, SourceTarget } from "../layout.ts";
 import { describeBlocks } from "./decoder-blocks.ts";
-import { describeT5Block, t5Step } from "./t5-step.ts";
-import type { T5Block, T5Stack } from "./t5-step.ts";
+import { describeT5Block, t5Block } from "./t5-block.ts";
+import type { T5Block, T5Stack } from "./t5-block.ts";
 
 /** Keys that T5 and mT5 have in common, with the defaults of T5. */
 export const t5Keys = {
@@ -115,7 +115,7 @@ function readSourceTarget(config: T5Config): SourceTarget {
 
 const distancesOf = (stack: string): string => `${stack}.block.0.layer.0.SelfAttention.relative_attention_bias.weight`;
 
-/** Steps, tensors and roles of one stack. */
+/** Blocks, tensors and roles of one stack. */
 function describeStack(name: string, stack: T5Stack) {
   const { block, blocks } = stack;
   const described = describeBlocks(`${name}.block.`, blocks, describeT5Block(stack));
@@ -128,7 +128,7 @@ function describeStack(name: string, stack: T5Stack) {
     ["distances.weight", distancesOf(name)],
     ["final-norm.weight", `${name}.final_layer_norm.weight`],
   ] as const;
-  return { ...described, tensors, stepRoles: (index: number) => new Map([...described.stepRoles(index), ...shared]) };
+  return { ...described, tensors, blockRoles: (index: number) => new Map([...described.blockRoles(index), ...shared]) };
 }
 
 /** The layout of T5 and mT5: the blocks of an encoder, then those of a decoder that reads it, over one embedding. */
@@ -150,7 +150,7 @@ export function t5Model(config: T5Config, variant: T5Variant): Layout {
     vocabularySize: vocabulary,
     contextLength: values.n_positions ?? variant.contextLength,
     sourceTarget: readSourceTarget(config),
-    steps: [...encoding.steps, ...decoding.steps],
+    blocks: [...encoding.blocks, ...decoding.blocks],
     tensors: [
       matrix("shared.weight", true),
       ...encoding.tensors,
@@ -170,10 +170,10 @@ export function t5Model(config: T5Config, variant: T5Variant): Layout {
     },
     embedRoles: new Map(),
     headRoles: new Map([["norm.weight", "decoder.final_layer_norm.weight"]]),
-    stepRoles: (index) => (index < blocks ? encoding.stepRoles(index) : decoding.stepRoles(index - blocks)),
-    stepKind: (index) => (index >= blocks ? "decoder" : index === blocks - 1 ? "last-encoder" : "encoder"),
+    blockRoles: (index) => (index < blocks ? encoding.blockRoles(index) : decoding.blockRoles(index - blocks)),
+    blockKind: (index) => (index >= blocks ? "decoder" : index === blocks - 1 ? "last-encoder" : "encoder"),
     buildEmbed: (_, rows) => rows,
-    buildStep: (sequence, states, index) => t5Step(sequence, states, index < blocks ? encoder : decoder, index === blocks - 1),
+    buildBlock: (sequence, states, index) => t5Block(sequence, states, index < blocks ? encoder : decoder, index === blocks - 1),
     buildHeadInput: (rows, states) =>
       scaled(rows.graph, rmsNorm(rows, states, "norm", { size: hidden, epsilon }), variant.scaledHead ? hidden ** -0.5 : 1),
   };

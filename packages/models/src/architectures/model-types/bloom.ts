@@ -7,7 +7,7 @@ import { layerNorm } from "../../graph/norms.ts";
 import { defineArchitecture } from "../architecture.ts";
 import { blockLinear } from "../families/decoder-blocks.ts";
 import { plainDecoder } from "../families/plain-decoder.ts";
-import type { PlainBlock } from "../families/plain-step.ts";
+import type { PlainBlock } from "../families/plain-block.ts";
 
 const keys = {
   vocab_size: count(250_880),

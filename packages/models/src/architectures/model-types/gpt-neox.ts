@@ -8,7 +8,7 @@ import { activationKey, activations } from "../../graph/activations.ts";
 import { defineArchitecture } from "../architecture.ts";
 import { blockLinear } from "../families/decoder-blocks.ts";
 import { plainDecoder } from "../families/plain-decoder.ts";
-import type { PlainBlock } from "../families/plain-step.ts";
+import type { PlainBlock } from "../families/plain-block.ts";
 
 const keys = {
   ...ropeKeys,

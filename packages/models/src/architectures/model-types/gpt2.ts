@@ -7,7 +7,7 @@ import { defineArchitecture } from "../architecture.ts";
 import { blockLinear } from "../families/decoder-blocks.ts";
 import type { BlockLinear } from "../families/decoder-blocks.ts";
 import { plainDecoder } from "../families/plain-decoder.ts";
-import type { PlainBlock } from "../families/plain-step.ts";
+import type { PlainBlock } from "../families/plain-block.ts";
 
 /** Its layers are stored as [in, out]. */
 const transposedLinear = (role: string, name: string, rows: number, columns: number): BlockLinear => ({

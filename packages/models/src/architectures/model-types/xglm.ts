@@ -9,7 +9,7 @@ import type { EmbedGraph } from "../../graph/sequence-graph.ts";
 import { defineArchitecture } from "../architecture.ts";
 import { blockLinear } from "../families/decoder-blocks.ts";
 import { plainDecoder } from "../families/plain-decoder.ts";
-import type { PlainBlock } from "../families/plain-step.ts";
+import type { PlainBlock } from "../families/plain-block.ts";
 
 /** Positions start here: fairseq keeps the first two for padding. */
 const firstPosition = 2;

@@ -1,4 +1,4 @@
-/** Lists of numbers of `bits` each; those of a list are packed without gaps in words that lie `step` apart. */
+/** Lists of numbers of `bits` each; those of a list are packed without gaps in words that lie `block` apart. */
 export interface PackedNumbers {
   readonly words: Int32Array;
   /** 1 to 8. */
@@ -8,7 +8,7 @@ export interface PackedNumbers {
   readonly length: number;
   /** The first word of list i is i · `stride`. */
   readonly stride: number;
-  readonly step: number;
+  readonly block: number;
 }
 
 /** A linear weight as codes on grids: its values are (code - zero) · scale. */
@@ -27,7 +27,7 @@ export interface PackedWeight {
 }
 
 /** The numbers of all lists, [lists, length]. */
-export function unpackNumbers({ words, bits, lists, length, stride, step }: PackedNumbers): Uint8Array {
+export function unpackNumbers({ words, bits, lists, length, stride, block }: PackedNumbers): Uint8Array {
   const numbers = new Uint8Array(lists * length);
   const mask = 2 ** bits - 1;
   for (let list = 0; list < lists; list++) {
@@ -37,14 +37,14 @@ export function unpackNumbers({ words, bits, lists, length, stride, step }: Pack
     const start = list * length;
     for (let index = start; index < start + length; index++) {
       if (shift >= 32) {
-        word += step;
+        word += block;
         current = words[word]!;
         shift -= 32;
       }
       let number = current >>> shift;
       shift += bits;
       if (shift > 32) {
-        word += step;
+        word += block;
         current = words[word]!;
         shift -= 32;
         number |= current << (bits - shift);

@@ -97,12 +97,12 @@ export function gptqLinear(checkpoint: Checkpoint, module: string, zeroOffset: n
         throw new BadDataError(`tensor ${gIdx} names a group that ${scales} does not have; download the model again`, {
           tensor: gIdx,
         });
-      const stored = unpackNumbers({ words: zeros, bits, lists: groups, length: rows, stride: zeroWords, step: 1 });
+      const stored = unpackNumbers({ words: zeros, bits, lists: groups, length: rows, stride: zeroWords, block: 1 });
       return {
         rows,
         columns,
         bits,
-        codes: unpackNumbers({ words: codes, bits, lists: rows, length: columns, stride: 1, step: rows }),
+        codes: unpackNumbers({ words: codes, bits, lists: rows, length: columns, stride: 1, block: rows }),
         groups: groupOf,
         zeros: Int16Array.from(stored, (zero) => zero + zeroOffset),
         scales: scale,
@@ -177,14 +177,14 @@ export async function packedLinear(
               lists: groups,
               length: rows,
               stride: 1,
-              step: groups,
+              block: groups,
             }),
           );
       return {
         rows,
         columns,
         bits,
-        codes: unpackNumbers({ words: codes, bits, lists: rows, length: columns, stride: words, step: 1 }),
+        codes: unpackNumbers({ words: codes, bits, lists: rows, length: columns, stride: words, block: 1 }),
         groups: Int32Array.from({ length: columns }, (_, column) => Math.floor(column / groupSize)),
         zeros,
         scales: transpose(await checkpoint.readF32(scales), rows),

@@ -1,8 +1,8 @@
 import { chooseTypes } from "@mbs/gguf";
-import type { BlockType, MixtureFacts, TypeMixture } from "@mbs/gguf";
+import type { BlockType, TypeMixFacts, TypeMix } from "@mbs/gguf";
 import type { GgufPlan } from "./plan-gguf.ts";
 
-function factsOf({ architecture, metadata }: GgufPlan): MixtureFacts {
+function factsOf({ architecture, metadata }: GgufPlan): TypeMixFacts {
   const count = (name: string): number | undefined => {
     const value = metadata.get(`${architecture}.${name}`)?.value;
     return typeof value === "number" ? value : undefined;
@@ -17,5 +17,5 @@ function factsOf({ architecture, metadata }: GgufPlan): MixtureFacts {
 }
 
 /** The types of the tensors of a planned file, by their names in it. */
-export const ggufTypes = (plan: GgufPlan, mixture: TypeMixture): ReadonlyMap<string, BlockType> =>
-  chooseTypes(mixture, plan.tensors, factsOf(plan));
+export const ggufTypes = (plan: GgufPlan, typeMix: TypeMix): ReadonlyMap<string, BlockType> =>
+  chooseTypes(typeMix, plan.tensors, factsOf(plan));

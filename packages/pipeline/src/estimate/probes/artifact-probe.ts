@@ -23,7 +23,7 @@ export async function measureArtifacts(folder: string): Promise<ArtifactRates> {
     const record = (segment: number): StateRecord => ({ segment, language: "en", stream: "hidden", rows, width, values });
     const records = Array.from({ length: 8 }, (_, segment) => record(segment));
     const writeOnce = (): Promise<unknown> =>
-      writeArtifact(encodeStates(records, { model: "", tokenizer: "", steps: 0, layers: [] }), path, { force: true });
+      writeArtifact(encodeStates(records, { model: "", tokenizer: "", blocks: 0, layers: [] }), path, { force: true });
     const readOnce = async (): Promise<void> => {
       for await (const state of readStates(await openArtifact(path))) void state;
     };

@@ -2,21 +2,21 @@ import { performance } from "node:perf_hooks";
 import { at } from "@mbs/contracts";
 import type { Matrix } from "@mbs/contracts";
 import { openModel } from "@mbs/models";
-import type { Forward, Model, Step, StepCut } from "@mbs/models";
+import type { Forward, Model, Block, BlockCut } from "@mbs/models";
 import { sum } from "../sum.ts";
 import { seconds } from "./timing.ts";
 
 /** Seconds of what the model computes. */
 export interface ForwardRates {
-  /** Of one step for one token: of its sites, one after the other, of what follows the last, and of all at once. */
+  /** Of one block for one token: of its sites, one after the other, of what follows the last, and of all at once. */
   readonly sites: number;
   readonly end: number;
-  readonly step: number;
+  readonly block: number;
   /** Of the loss for one token; 0 where the run evaluates nothing. */
   readonly head: number;
   /** To open the model. */
   readonly open: number;
-  /** To read the weights of a step and to make its session. */
+  /** To read the weights of a block and to make its session. */
   readonly weights: number;
 }
 
@@ -29,11 +29,11 @@ const headTokens = 256;
 /** Fewer tokens than this say little of many, or of experts that read a part of them each. */
 const leastTokens = 128;
 
-/** What one pass of a probe through a step or the head may take, seconds. */
+/** What one pass of a probe through a block or the head may take, seconds. */
 const passSeconds = 1.5;
 
-/** Multiply-adds of one token in one step, without attention over other tokens. */
-export const weightsOf = ({ sites }: Step): number =>
+/** Multiply-adds of one token in one block, without attention over other tokens. */
+export const weightsOf = ({ sites }: Block): number =>
   sum(sites, ({ width, weights }) => width * sum(weights, ({ rows }) => rows));
 
 /** Tokens of a probe: segments of a length that fill a batch, fewer or shorter ones where a pass would take too long. */
@@ -86,31 +86,31 @@ export async function measureForward(
   const forward = await again.forward({ threads });
   try {
     const { hiddenSize, vocabularySize } = model;
-    const perToken = weightsOf(at(model.steps, 0));
+    const perToken = weightsOf(at(model.blocks, 0));
     const { batch, length: probed } = probedTokens(length, perToken, gemm);
     // A token reads half of a segment on average: as many products of its width for scores, and as many for values.
     const shortened = (perToken + length * hiddenSize) / (perToken + probed * hiddenSize);
     const rows = batch * probed;
     const tokens = Int32Array.from({ length: rows }, (_, index) => (index * 7919) % vocabularySize);
     const states = await forward.embed(tokens, batch);
-    const { sites } = at(model.steps, 0);
-    const toLastSite = async (): Promise<StepCut> => {
-      let cut = await forward.beginStep(0, states, { batch });
+    const { sites } = at(model.blocks, 0);
+    const toLastSite = async (): Promise<BlockCut> => {
+      let cut = await forward.beginBlock(0, states, { batch });
       while (cut.passed.size < sites.length) ({ cut } = await forward.nextSites(cut));
       return cut;
     };
     const cut = await toLastSite();
     const first = (performance.now() - opened) / 1000;
     const toSites = await seconds(toLastSite);
-    await forward.endStep(cut);
-    const end = await seconds(() => forward.endStep(cut));
-    await forward.step(0, states, { batch });
-    const step = await seconds(() => forward.step(0, states, { batch }));
+    await forward.endBlock(cut);
+    const end = await seconds(() => forward.endBlock(cut));
+    await forward.block(0, states, { batch });
+    const block = await seconds(() => forward.block(0, states, { batch }));
     const head = scores ? await measureHead(forward, model, states, tokens, gemm) : 0;
     return {
       sites: (shortened * toSites) / rows,
       end: (shortened * end) / rows,
-      step: (shortened * step) / rows,
+      block: (shortened * block) / rows,
       head,
       open: (opened - started) / 1000,
       weights: Math.max(0, first - toSites),

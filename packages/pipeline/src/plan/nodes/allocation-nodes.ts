@@ -23,7 +23,7 @@ export function allocationInputs(
   };
 }
 
-/** The sparsity of each step, or the bits or type of each tensor; undefined where the recipe does not ask for it. */
+/** The sparsity of each block, or the bits or type of each tensor; undefined where the recipe does not ask for it. */
 export function allocateFrom(add: Add, recipe: Recipe, inputs: PlanNode["inputs"]): string | undefined {
   const { model, allocate, compress } = recipe;
   if (allocate === undefined) return undefined;
@@ -36,7 +36,7 @@ export function allocateFrom(add: Add, recipe: Recipe, inputs: PlanNode["inputs"
 }
 
 /**
- * The same where the factors of all steps are not there: with sequential propagation, since statistics of later steps are not
+ * The same where the factors of all blocks are not there: with sequential propagation, since statistics of later blocks are not
  * there yet, or where the solver needs none. It comes from a separate capture of the dense model, if the method reads any.
  */
 export function allocateBeforehand(add: Add, recipe: Recipe, segments: string): string | undefined {

@@ -103,10 +103,10 @@ export const compareLanguages = (add: Add, statistics: string): string =>
     result: "similarity.arrow",
   });
 
-/** Compares languages by the input of the first step, from the states before it. */
-export function compareInputs(add: Add, recipe: Recipe, { steps }: ModelOutline, states: readonly string[]): void {
+/** Compares languages by the input of the first block, from the states before it. */
+export function compareInputs(add: Add, recipe: Recipe, { blocks }: ModelOutline, states: readonly string[]): void {
   const options = { ...forwardOptions(recipe), site: [inputSite] };
-  const capture = { id: `capture.${at(steps, 0).name}.input`, options, isSide: true };
+  const capture = { id: `capture.${at(blocks, 0).name}.input`, options, isSide: true };
   compareLanguages(add, captureFrom(add, recipe, capture, states).statistics);
 }
 

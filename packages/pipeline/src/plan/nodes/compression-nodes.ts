@@ -10,22 +10,22 @@ interface CompressInputs {
   readonly factors: string | undefined;
   readonly allocation: string | undefined;
   /** Whether embedding and head are among what is compressed. */
-  readonly withVocabulary?: boolean;
+  readonly withEmbeddings?: boolean;
 }
 
 /** Whether embedding and head are among what is compressed. */
-export const asksForVocabulary = ({ compress: { vocabulary = "off" } }: Recipe): boolean => vocabulary !== "off";
+export const asksForEmbeddings = ({ compress: { embeddings = "off" } }: Recipe): boolean => embeddings !== "off";
 
 /** One node of `compress`. */
 export function compressFrom(
   add: Add,
   recipe: Recipe,
   suffix: string,
-  { factors, allocation, withVocabulary = false }: CompressInputs,
+  { factors, allocation, withEmbeddings = false }: CompressInputs,
   part: Pick<NewNode, "isPart" | "isSide" | "affinity"> & { readonly rows?: string } = {},
 ): string {
   const { rows, ...more } = part;
-  const { vocabulary, ...options } = recipe.compress;
+  const { embeddings, ...options } = recipe.compress;
   return add({
     id: `compress${suffix}`,
     stage: "compress",
@@ -33,7 +33,7 @@ export function compressFrom(
       model: recipe.model,
       ...options,
       ...(rows !== undefined && { rows }),
-      ...(withVocabulary && vocabulary !== undefined && { vocabulary }),
+      ...(withEmbeddings && embeddings !== undefined && { embeddings }),
     },
     inputs: {
       ...(factors !== undefined && { factors: [factors] }),
@@ -45,7 +45,7 @@ export function compressFrom(
 }
 
 /** How many shards the rows of some sites are worth: of small ones, fewer than the recipe has. */
-function rowShards({ shards, splitsRows = false }: Recipe, sites: ModelOutline["steps"][number]["sites"]): number {
+function rowShards({ shards, splitsRows = false }: Recipe, sites: ModelOutline["blocks"][number]["sites"]): number {
   if (!splitsRows) return 1;
   const most = sites.map(({ width, weights }) =>
     countRowShards({ rows: weights.reduce((sum, { rows }) => sum + rows, 0), columns: width }, shards),
@@ -54,7 +54,7 @@ function rowShards({ shards, splitsRows = false }: Recipe, sites: ModelOutline["
 }
 
 /**
- * Edits of one step or of one of its rounds of sites; returns the node that has the layers. Shards of the rows are made apart,
+ * Edits of one block or of one of its rounds of sites; returns the node that has the layers. Shards of the rows are made apart,
  * where the solver allows it.
  */
 export function compressRound(
@@ -62,7 +62,7 @@ export function compressRound(
   recipe: Recipe,
   suffix: string,
   inputs: CompressInputs,
-  sites: ModelOutline["steps"][number]["sites"],
+  sites: ModelOutline["blocks"][number]["sites"],
 ): string {
   const count = rowShards(recipe, sites);
   if (count === 1) return compressFrom(add, recipe, suffix, inputs);
@@ -94,32 +94,32 @@ export const factorsFrom = (add: Add, recipe: Recipe, suffix: string, statistics
     affinity: statistics,
   });
 
-/** Factors and layers of all steps from the dense model's statistics: shards of the steps apart. */
+/** Factors and layers of all blocks from the dense model's statistics: shards of the blocks apart. */
 export function compressDense(
   add: Add,
   recipe: Recipe,
-  { steps }: ModelOutline,
+  { blocks }: ModelOutline,
   { segments, statistics }: Pick<AllocationSources, "segments" | "statistics">,
 ): string[] {
-  // an allocation looks at the factors of all steps
-  const count = recipe.allocate === undefined ? Math.min(recipe.shards, steps.length) : 1;
-  const isAsked = asksForVocabulary(recipe);
+  // an allocation looks at the factors of all blocks
+  const count = recipe.allocate === undefined ? Math.min(recipe.shards, blocks.length) : 1;
+  const isAsked = asksForEmbeddings(recipe);
   if (count === 1) {
     const factors = factorsFrom(add, recipe, "", statistics);
     const sources = allocationInputs(recipe, { segments, statistics, factors });
     const allocation = allocateFrom(add, recipe, sources);
-    return [compressFrom(add, recipe, "", { factors, allocation, withVocabulary: isAsked })];
+    return [compressFrom(add, recipe, "", { factors, allocation, withEmbeddings: isAsked })];
   }
   return Array.from({ length: count }, (_, index) => {
-    const suffix = `.steps-${index + 1}`;
+    const suffix = `.blocks-${index + 1}`;
     const factors = add({
       id: `factor${suffix}`,
       stage: "factor",
-      options: { ...recipe.factor, steps: `${index + 1}/${count}` },
+      options: { ...recipe.factor, blocks: `${index + 1}/${count}` },
       inputs: { statistics: [statistics] },
     });
-    // embedding and head come behind the last step
-    const withVocabulary = isAsked && steps.length % count === index;
-    return compressFrom(add, recipe, suffix, { factors, allocation: undefined, withVocabulary });
+    // embedding and head come behind the last block
+    const withEmbeddings = isAsked && blocks.length % count === index;
+    return compressFrom(add, recipe, suffix, { factors, allocation: undefined, withEmbeddings });
   });
 }

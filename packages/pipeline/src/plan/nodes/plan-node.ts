@@ -3,7 +3,7 @@ import type { Stage, StageOptions } from "@mbs/contracts";
 
 /** The shape of a model, as far as a plan needs it. */
 export interface ModelOutline {
-  readonly steps: readonly {
+  readonly blocks: readonly {
     readonly name: string;
     readonly sites: readonly {
       readonly name: string;
@@ -12,9 +12,9 @@ export interface ModelOutline {
     }[];
   }[];
   /** Embedding and head; absent where they cannot be compressed. */
-  readonly vocabulary?: ModelOutline["steps"][number] | undefined;
-  /** The sites of a step in rounds, each of which is captured and compressed at once with true-sequential propagation. */
-  siteRounds(step: number): readonly (readonly string[])[];
+  readonly embeddings?: ModelOutline["blocks"][number] | undefined;
+  /** The sites of a block in rounds, each of which is captured and compressed at once with true-sequential propagation. */
+  siteRounds(block: number): readonly (readonly string[])[];
 }
 
 /** One stage run on artifacts. */

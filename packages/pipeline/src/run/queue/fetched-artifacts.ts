@@ -11,12 +11,12 @@ export interface FetchedOptions {
   readonly warn: (line: string) => void;
 }
 
-/** How often a step is run whose inputs are damaged here while it reads them. */
+/** How often a node is run whose inputs are damaged here while it reads them. */
 const mostTries = 3;
 
 /**
- * Artifacts of a folder of this machine, fetched from a shared store when a step needs them. A file that is there is not read
- * first: its reader hashes it anyway, and a step that fails is run again when what was damaged has been fetched again. In a store on
+ * Artifacts of a folder of this machine, fetched from a shared store when a node needs them. A file that is there is not read
+ * first: its reader hashes it anyway, and a node that fails is run again when what was damaged has been fetched again. In a store on
  * the same file system the two are one file, so that they are damaged together.
  */
 export class FetchedArtifacts {
@@ -68,12 +68,12 @@ export class FetchedArtifacts {
     return damaged;
   }
 
-  /** Runs a step when its inputs are here, and again where one of them turned out to be damaged. @throws as bring, and the step */
-  async reading<T>(addresses: readonly string[], signal: AbortSignal, step: () => Promise<T>): Promise<T> {
+  /** Runs a node when its inputs are here, and again where one of them turned out to be damaged. @throws as bring, and the node */
+  async reading<T>(addresses: readonly string[], signal: AbortSignal, node: () => Promise<T>): Promise<T> {
     for (let tries = 1; ; tries++) {
       await this.bring(addresses, signal);
       try {
-        return await step();
+        return await node();
       } catch (cause) {
         if (!(cause instanceof BadDataError) || tries === mostTries) throw cause;
         if ((await this.removeDamaged(addresses)).length === 0) throw cause;

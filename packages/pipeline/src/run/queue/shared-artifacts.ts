@@ -108,9 +108,9 @@ export class SharedArtifacts implements RunArtifacts {
     return this.#copies.bring(addresses);
   }
 
-  /** Runs a step on artifacts of the run's folder. @throws as FetchedArtifacts.reading */
-  reading<T>(addresses: readonly string[], signal: AbortSignal, step: () => Promise<T>): Promise<T> {
-    return this.#copies.reading(addresses, signal, step);
+  /** Runs a node on artifacts of the run's folder. @throws as FetchedArtifacts.reading */
+  reading<T>(addresses: readonly string[], signal: AbortSignal, node: () => Promise<T>): Promise<T> {
+    return this.#copies.reading(addresses, signal, node);
   }
 
   /** Removes what others have lost and is damaged in the run's folder, too, so that it counts as lost. */

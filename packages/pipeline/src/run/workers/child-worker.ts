@@ -100,7 +100,7 @@ export class ChildWorker implements NodeWorker {
     };
     const started = (): void => {
       if (nodeLimit === undefined) return;
-      const message = `${task.id} took longer than the ${nodeLimit / 1000} s that a step may take (--step-limit); give it more, or look for a loop without end in your own code`;
+      const message = `${task.id} took longer than the ${nodeLimit / 1000} s that a node may take (--node-limit); give it more, or look for a loop without end in your own code`;
       timers.push(setTimeout(kill, nodeLimit, new InternalError(message, { node: task.id })));
     };
     // all workers of a run listen
@@ -134,7 +134,7 @@ export class ChildWorker implements NodeWorker {
     if (process === undefined) return;
     const { silence = 60_000 } = this.#options;
     const giveUp = (): void => {
-      const message = `${this.name} (process ${process.pid}) did not answer for ${silence / 1000} s when it was to write what it holds, and was ended; was it stopped (SIGSTOP), or does its disk hang? Run again: its last steps are made again`;
+      const message = `${this.name} (process ${process.pid}) did not answer for ${silence / 1000} s when it was to write what it holds, and was ended; was it stopped (SIGSTOP), or does its disk hang? Run again: its last nodes are made again`;
       this.#endedFor = new WorkerLostError(message);
       process.kill("SIGKILL");
     };
@@ -190,7 +190,7 @@ export class ChildWorker implements NodeWorker {
     if (by !== null) return `was ended by ${by}`;
     return this.#hasSpoken
       ? `was ended with code ${code} by code that it ran; look for process.exit in your own solver or stage`
-      : `ended with code ${code} before its first step; what it printed says why`;
+      : `ended with code ${code} before its first node; what it printed says why`;
   }
 
   #lose(error: Error): void {

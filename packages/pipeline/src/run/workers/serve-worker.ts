@@ -50,7 +50,7 @@ function begin({ root, results, threads, memory, revisions }: WorkerSetting, { s
 
 /**
  * Runs the nodes that the parent process sends, until it says that this is the end. SIGINT and SIGTERM are left to the parent:
- * terminals and containers send them to both, and the parent then lets the step finish or ends this process.
+ * terminals and containers send them to both, and the parent then lets the node finish or ends this process.
  */
 export async function serveWorker(options: ServeOptions): Promise<void> {
   if (process.send === undefined) throw new InternalError("a worker is started by mbs run, over a channel of its own");
@@ -69,7 +69,7 @@ export async function serveWorker(options: ServeOptions): Promise<void> {
     const stack = thrown instanceof Error ? thrown.stack : undefined;
     tell({ kind: "failed", of, failure: { tag, message, ...(stack !== undefined && { stack }) } }, done);
   };
-  // code of a stage that nobody waits for: its step fails as it would in the process of the run
+  // code of a stage that nobody waits for: its node fails as it would in the process of the run
   const failUncaught = (thrown: unknown): void => fail("run", thrown, () => process.exit(1));
   process.on("uncaughtException", failUncaught);
   process.on("unhandledRejection", failUncaught);
@@ -91,11 +91,11 @@ export async function serveWorker(options: ServeOptions): Promise<void> {
       process.channel?.ref();
       fail("run", new InternalError(`${task.id} ended without a result: a promise never settled (a bug)`));
     };
-    // the channel alone must not keep a step waiting
+    // the channel alone must not keep a node waiting
     process.once("beforeExit", ranDry);
     process.channel?.unref();
     try {
-      if (begun === undefined) throw new InternalError("a worker was given a step before it began");
+      if (begun === undefined) throw new InternalError("a worker was given a node before it began");
       const { address } = await begun.worker.run(task, context());
       tell({ kind: "done", address });
     } catch (thrown) {

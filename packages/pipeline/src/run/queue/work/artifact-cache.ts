@@ -46,11 +46,11 @@ export class ArtifactCache {
     return this.#copies.fetched;
   }
 
-  /** Runs a step on artifacts that are here then. @throws as FetchedArtifacts.reading */
-  reading<T>(addresses: readonly string[], signal: AbortSignal, step: () => Promise<T>): Promise<T> {
+  /** Runs a node on artifacts that are here then. @throws as FetchedArtifacts.reading */
+  reading<T>(addresses: readonly string[], signal: AbortSignal, node: () => Promise<T>): Promise<T> {
     return this.#copies.reading(addresses, signal, async () => {
       for (const address of addresses) await this.#noteUse(address);
-      return step();
+      return node();
     });
   }
 

@@ -1,0 +1,251 @@
+import { allLanguages, inputSite } from "@mbs/artifacts";
+import type { ScratchFile, ScratchSlot, Statistic } from "@mbs/artifacts";
+import { at, BadDataError, InternalError, InterruptedError } from "@mbs/contracts";
+import { requireFiniteRows, statesOf } from "@mbs/models";
+import type { Forward, GivenWeights, Block, BlockCut, StreamStates } from "@mbs/models";
+import { findNonfinite } from "@mbs/numbers";
+import type { CapturePlan } from "./capture-plan.ts";
+import type { CaptureWalks } from "./capture-walks.ts";
+import { LanguageStatistics, PooledMoments } from "./language-statistics.ts";
+import type { SiteMeans, SumTools } from "./language-statistics.ts";
+import type { SegmentBatch } from "./segment-batches.ts";
+import type { ScratchStates, StatesOwner } from "./scratch-states.ts";
+import { nameSegment } from "./state-source.ts";
+
+export interface BlockCapture {
+  readonly block: Block;
+  readonly index: number;
+  readonly plan: CapturePlan;
+  /** By language, in sorted order. */
+  readonly batches: ReadonlyMap<string, readonly SegmentBatch[]>;
+  /** Language → its weight in a Gram of all languages, sum 1. */
+  readonly shares: Readonly<Record<string, number>>;
+  readonly states: ScratchStates;
+  /** Whether the dense model's states are walked beside the others. */
+  readonly compares: boolean;
+  /** Where the walks are held before and after this capture; absent where nothing goes on from it. */
+  readonly walks: CaptureWalks | undefined;
+  /** Whether the states after the block replace those before it. */
+  readonly advance: boolean;
+  readonly weights: GivenWeights;
+}
+
+export interface CaptureTools {
+  readonly forward: Forward;
+  readonly sums: SumTools;
+  /** Holds the Grams of a block until all languages are done. */
+  readonly grams: ScratchFile;
+  readonly signal: AbortSignal;
+  readonly warn: (message: string) => void;
+  /** Called with the number of segments that a batch had. */
+  readonly advanceProgress: (segments: number) => void;
+}
+
+interface ScratchMeans extends Omit<SiteMeans, "gram" | "crossMoment"> {
+  readonly gram: ScratchSlot | undefined;
+  readonly crossMoment: ScratchSlot | undefined;
+}
+
+/** What is yielded of a language at a site. */
+type WholeMeans = Pick<SiteMeans, "plan" | "tokens"> & {
+  readonly [Kind in "gram" | "crossMoment" | "diagonal"]?: Float32Array | undefined;
+};
+
+/** The states that a block reads. */
+const readStates = (
+  { block, states }: BlockCapture,
+  owner: StatesOwner,
+  { first, segments }: SegmentBatch,
+): Promise<StreamStates> => states.read(owner, [block.stream, ...block.reads], first, segments.length);
+
+async function beginBlock(forward: Forward, capture: BlockCapture, owner: StatesOwner, batch: SegmentBatch): Promise<BlockCut> {
+  const { block, index } = capture;
+  const read = await readStates(capture, owner, batch);
+  return forward.beginBlock(index, statesOf(read, block.stream), { batch: batch.segments.length, reads: read });
+}
+
+/** The tokens of a site's stream. An expert reads only some of them, so its rows are fewer. */
+function tokensOf({ stream, reads, sites }: Block, site: string, { batch, lengths }: BlockCut): number {
+  const own = sites.find(({ name }) => name === site)?.stream ?? stream;
+  return batch * at(lengths, [stream, ...reads].indexOf(own));
+}
+
+/** Whether a block has been walked past all sites of a plan. */
+const isPast = ({ sites }: CapturePlan, { passed }: BlockCut): boolean =>
+  sites.every(({ site }) => site === inputSite || passed.has(site));
+
+/**
+ * Runs segments again one by one to say which of them is not finite at a site, and where. Looking at the inputs of every
+ * site each time would cost 4% of a block; NaN and Inf also show in the states after the block and in the means.
+ *
+ * @throws {BadDataError} naming the site, the segment, the token and the channel
+ */
+async function requireFiniteInputs(capture: BlockCapture, batch: SegmentBatch, { forward }: CaptureTools): Promise<void> {
+  const { block, plan, weights, compares } = capture;
+  for (const [place, segment] of batch.segments.entries()) {
+    const alone = { ...batch, first: batch.first + place, segments: [segment] };
+    for (const owner of compares ? (["own", "dense"] as const) : (["own"] as const)) {
+      let cut = await beginBlock(forward, capture, owner, alone);
+      while (!isPast(plan, cut)) {
+        const next = await forward.nextSites(cut, owner === "own" ? weights : undefined);
+        ({ cut } = next);
+        for (const [site, input] of next.inputs) {
+          const made = `${block.name} ${site}${owner === "own" ? "" : " of the dense model"}`;
+          requireFiniteRows({ made, segments: [nameSegment(segment)], tokens: tokensOf(block, site, cut) }, input);
+        }
+      }
+    }
+  }
+}
+
+/** Adds the inputs of a block's sites to the sums of a language, and takes the states on where they are wanted. */
+async function captureBatch(
+  capture: BlockCapture,
+  batch: SegmentBatch,
+  statistics: LanguageStatistics,
+  tools: CaptureTools,
+): Promise<void> {
+  const { block, plan, states, advance, weights, walks, compares } = capture;
+  const { forward } = tools;
+  if (plan.sites.some(({ site }) => site === inputSite)) {
+    const own = statesOf(await readStates(capture, "own", batch), block.stream);
+    await statistics.add(inputSite, own, own.rows);
+  }
+  if (!advance && plan.sites.every(({ site }) => site === inputSite)) return;
+  const open = async (owner: StatesOwner): Promise<BlockCut> =>
+    walks?.of(owner)?.take(batch) ?? (await beginBlock(forward, capture, owner, batch));
+  let cut = await open("own");
+  let dense = compares ? await open("dense") : undefined;
+  if (dense !== undefined && dense.round !== cut.round) {
+    // there was no space for one of them
+    cut = await beginBlock(forward, capture, "own", batch);
+    dense = await beginBlock(forward, capture, "dense", batch);
+  }
+  while (advance ? cut.passed.size < block.sites.length : !isPast(plan, cut)) {
+    const next = await forward.nextSites(cut, weights);
+    ({ cut } = next);
+    const original = dense && (await forward.nextSites(dense));
+    dense = original?.cut;
+    for (const [site, input] of next.inputs) {
+      const tokens = tokensOf(block, site, cut);
+      await statistics.add(site, input, tokens, original?.inputs.get(site));
+    }
+  }
+  walks?.of("own")?.put(batch, cut);
+  if (dense !== undefined) walks?.of("dense")?.put(batch, dense);
+  if (!advance) return;
+  const after = await forward.endBlock(cut, weights);
+  if (findNonfinite(after.values) >= 0) await requireFiniteInputs(capture, batch, tools);
+  requireFiniteRows({ made: `${block.name}, stream ${block.stream}`, segments: batch.segments.map(nameSegment) }, after);
+  await states.overwrite(block.stream, batch.first, batch.segments.length, after);
+}
+
+async function captureLanguage(
+  capture: BlockCapture,
+  batches: readonly SegmentBatch[],
+  statistics: LanguageStatistics,
+  tools: CaptureTools,
+): Promise<void> {
+  const { signal, advanceProgress } = tools;
+  for (const batch of batches) {
+    if (signal.aborted) throw new InterruptedError("capture: stopped");
+    await captureBatch(capture, batch, statistics, tools);
+    advanceProgress(batch.segments.length);
+  }
+}
+
+/** Refuses means that are not finite, naming the segment where an input is to blame. */
+async function requireFiniteMeans(
+  capture: BlockCapture,
+  language: string,
+  batches: readonly SegmentBatch[],
+  means: readonly SiteMeans[],
+  tools: CaptureTools,
+): Promise<void> {
+  const { block, advance } = capture;
+  const broken = means.find(({ finite }) => !finite);
+  if (broken === undefined) return;
+  // the states were not overwritten, so they still show which segment it was
+  if (!advance) for (const batch of batches) await requireFiniteInputs(capture, batch, tools);
+  throw new BadDataError(
+    `${block.name} ${broken.plan.site}: inputs of ${language} are so large that their mean products overflow float32; a weight is broken or too large: take the model from its source again`,
+    { block: block.name, site: broken.plan.site, language },
+  );
+}
+
+/** Warns of experts whose Grams have less than full rank, because the router sent them too few tokens. */
+function warnOfFewTokens(
+  block: string,
+  found: readonly { readonly means: readonly ScratchMeans[] }[],
+  warn: CaptureTools["warn"],
+) {
+  const sites = (found[0]?.means ?? []).map(({ plan }, position) => {
+    const all = found.map(({ means }) => at(means, position));
+    const [seen, tokens] = [all.reduce((sum, mean) => sum + mean.seen, 0), all.reduce((sum, mean) => sum + mean.tokens, 0)];
+    return { site: plan.site, width: plan.width, seen, tokens };
+  });
+  const few = sites.filter(({ width, seen, tokens }) => seen < tokens && seen < width).sort((a, b) => a.seen - b.seen);
+  const [least] = few;
+  if (least === undefined) return;
+  warn(
+    `${block}: ${few.length} of ${sites.length} sites saw fewer tokens than they have channels, the least ${least.site} with ${least.seen} of ${least.width}; damping makes up for it, more text is better`,
+  );
+}
+
+/** The statistics of a language at a site, the Gram before the cross-moment and the diagonal. */
+function* statisticsOf(
+  block: string,
+  language: string,
+  { plan: { site, width }, tokens, gram, crossMoment, diagonal }: WholeMeans,
+): Generator<Statistic> {
+  for (const [kind, values] of [
+    ["gram", gram],
+    ["cross-moment", crossMoment],
+    ["diagonal", diagonal],
+  ] as const) {
+    if (values !== undefined) yield { block, site, language, kind, tokens, width, values };
+  }
+}
+
+/**
+ * Runs one block over all segments, language by language, and yields its statistics: by site in the order of the plan, then
+ * by language. Those of all languages, where there are any, come first.
+ *
+ * Only one language's sums are in memory; of several sites finished Grams wait in a file until their site's turn.
+ */
+export async function* captureBlock(capture: BlockCapture, tools: CaptureTools): AsyncGenerator<Statistic> {
+  const { plan, batches, shares } = capture;
+  const block = capture.block.name;
+  const { grams } = tools;
+  grams.clear();
+  const moments = new PooledMoments();
+  const statistics = new LanguageStatistics(plan.sites, tools.sums);
+  const isSingle = plan.sites.length === 1 && !plan.pooled;
+  const found: { language: string; means: ScratchMeans[] }[] = [];
+  for (const [language, own] of batches) {
+    const share = shares[language];
+    if (share === undefined) throw new InternalError(`${language} has no weight in the mix`, { language });
+    await captureLanguage(capture, own, statistics, tools);
+    const means = statistics.finish(plan.pooled ? { moments, share } : undefined);
+    await requireFiniteMeans(capture, language, own, means, tools);
+    if (isSingle) for (const mean of means) yield* statisticsOf(block, language, mean);
+    const keep = (values: Float32Array | undefined) => (isSingle ? undefined : values && grams.append(values));
+    found.push({
+      language,
+      means: means.map((mean) => ({ ...mean, gram: keep(mean.gram), crossMoment: keep(mean.crossMoment) })),
+    });
+  }
+  warnOfFewTokens(block, found, tools.warn);
+  if (isSingle) return;
+  const read = (slot: ScratchSlot | undefined) => slot && new Float32Array(grams.read(slot).buffer);
+  for (const [position, sitePlan] of plan.sites.entries()) {
+    const tokens = found.reduce((seen, { means }) => seen + at(means, position).tokens, 0);
+    const { site } = sitePlan;
+    const pooled = { gram: moments.gram.get(site), crossMoment: moments.crossMoment.get(site) };
+    yield* statisticsOf(block, allLanguages, { plan: sitePlan, tokens, ...pooled });
+    for (const { language, means } of found) {
+      const { gram, crossMoment, ...mean } = at(means, position);
+      yield* statisticsOf(block, language, { ...mean, gram: read(gram), crossMoment: read(crossMoment) });
+    }
+  }
+}

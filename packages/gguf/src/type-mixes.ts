@@ -1,0 +1,180 @@
+import { at, InternalError } from "@mbs/contracts";
+import { blockTypeNamed, type BlockType } from "./blocks/block-types.ts";
+import { fittingType } from "./blocks/fitting-type.ts";
+
+/** What `--type` takes: a type for most tensors, and llama.cpp's rules for the others. */
+export interface TypeMix {
+  readonly name: string;
+  /** Name of the type that most tensors get. */
+  readonly base: string;
+  /** `llama_ftype`, which files name as general.file_type. */
+  readonly fileType: number;
+}
+
+const typeMix = (name: string, fileType: number, base = name): TypeMix => ({ name, base, fileType });
+
+/** The type mixes by name, as llama-quantize calls them. */
+export const typeMixes: ReadonlyMap<string, TypeMix> = new Map(
+  [
+    typeMix("Q2_K", 10),
+    typeMix("Q3_K_S", 11, "Q3_K"),
+    typeMix("Q3_K_M", 12, "Q3_K"),
+    typeMix("Q3_K_L", 13, "Q3_K"),
+    typeMix("IQ4_XS", 30),
+    typeMix("IQ4_NL", 25),
+    typeMix("Q4_0", 2),
+    typeMix("Q4_1", 3),
+    typeMix("Q4_K_S", 14, "Q4_K"),
+    typeMix("Q4_K_M", 15, "Q4_K"),
+    typeMix("Q5_0", 8),
+    typeMix("Q5_1", 9),
+    typeMix("Q5_K_S", 16, "Q5_K"),
+    typeMix("Q5_K_M", 17, "Q5_K"),
+    typeMix("Q6_K", 18),
+    typeMix("Q8_0", 7),
+    typeMix("F16", 1),
+    typeMix("BF16", 32),
+    typeMix("F32", 0),
+  ].map((entry) => [entry.name, entry]),
+);
+
+/** The type mix that llama-quantize calls `name`, one of `typeMixes`. */
+export function typeMixNamed(name: string): TypeMix {
+  const found = typeMixes.get(name);
+  if (found === undefined) throw new InternalError(`no type mix ${name}`);
+  return found;
+}
+
+/** Whether a type mix's types are plain numbers (F16, BF16, F32); false for a name that is no type mix's. */
+export function roundsNothing(name: string): boolean {
+  const base = typeMixes.get(name)?.base;
+  return base !== undefined && blockTypeNamed(base).plain !== undefined;
+}
+
+/** A tensor of a GGUF file, as far as its type depends on it. */
+export interface TypedShape {
+  readonly name: string;
+  /** Rows before columns. */
+  readonly shape: readonly number[];
+}
+
+/** What the types of tensors depend on beside their names and shapes. */
+export interface TypeMixFacts {
+  readonly architecture: string;
+  readonly blocks: number;
+  /** Heads of queries for each head of keys. */
+  readonly groupedHeads: number;
+  /** 0 where there are none. */
+  readonly experts: number;
+}
+
+/** Tensors that llama.cpp's quantiser leaves in float32, as its converter writes them. */
+const isKept = ({ name, shape }: TypedShape): boolean => {
+  const sides = shape.slice(
+    Math.max(
+      0,
+      shape.findIndex((side) => side !== 1),
+    ),
+  ).length;
+  return sides < 2 || !name.endsWith(".weight") || /_norm\.weight$|ffn_gate_inp\.weight$|^position_embd\./.test(name);
+};
+
+/** Whether llama.cpp gives a block more bits: the first and last eighth, and every third between them. */
+const hasMoreBits = (block: number, blocks: number): boolean => {
+  const eighth = Math.floor(blocks / 8);
+  return block < eighth || block >= Math.floor((7 * blocks) / 8) || (block - eighth) % 3 === 2;
+};
+
+/** Values, or query, key and value in one. @param index which of these tensors it is */
+function valueType({ name, base }: TypeMix, facts: TypeMixFacts, index: number, count: number): string {
+  const { groupedHeads, experts, blocks, architecture } = facts;
+  const isGrouped = groupedHeads >= 4;
+  const chosen = ((): string => {
+    switch (name) {
+      case "Q2_K":
+        return isGrouped ? "Q4_K" : "Q3_K";
+      case "Q3_K_M":
+        return index < 2 ? "Q5_K" : "Q4_K";
+      case "Q3_K_L":
+        return "Q5_K";
+      case "IQ4_NL":
+      case "IQ4_XS":
+        return isGrouped ? "Q5_K" : base;
+      case "Q4_K_M":
+      case "Q5_K_M":
+        return hasMoreBits(index, count) ? "Q6_K" : base;
+      case "Q4_K_S":
+        return index < 4 ? "Q5_K" : base;
+      default:
+        return base;
+    }
+  })();
+  if (experts === 8) return "Q8_0";
+  // the models that llama.cpp calls 70B have one head of values for eight of queries
+  const isLarge = blocks === 80 && (architecture === "llama" || architecture === "qwen2");
+  return isLarge && (chosen === "Q3_K" || chosen === "Q4_K") ? "Q5_K" : chosen;
+}
+
+function downType({ name, base }: TypeMix, block: number, blocks: number): string {
+  const isFirst = block < Math.floor(blocks / 8);
+  switch (name) {
+    case "Q2_K":
+      return "Q3_K";
+    case "Q3_K_M":
+      return block < Math.floor(blocks / 16) ? "Q5_K" : "Q4_K";
+    case "Q3_K_L":
+      return "Q5_K";
+    case "Q4_K_M":
+    case "Q5_K_M":
+      return hasMoreBits(block, blocks) ? "Q6_K" : base;
+    case "Q4_K_S":
+    case "IQ4_NL":
+    case "IQ4_XS":
+      return isFirst ? "Q5_K" : base;
+    default:
+      return base;
+  }
+}
+
+const outputTypes: Readonly<Record<string, string>> = { Q2_K: "Q3_K", Q3_K_M: "Q4_K", Q3_K_L: "Q5_K" };
+const expertOutput: ReadonlySet<string> = new Set(["Q2_K", "Q3_K_S", "Q3_K_M", "IQ4_NL", "Q4_K_S", "Q4_K_M", "IQ4_XS"]);
+
+/** The type of the head, which an embedding has too that is one. */
+const headType = (base: string, columns: number): string =>
+  columns % blockTypeNamed(base).values !== 0 || base === "Q8_0" ? "Q8_0" : "Q6_K";
+
+const isValues = (name: string): boolean => /\.attn_(v|qkv)\.weight$/.test(name);
+
+/**
+ * The types of a model's tensors: what llama-quantize of llama.cpp v0.5.0 chooses without an importance matrix.
+ *
+ * @param tensors all of the file, each block's before the next one's
+ * @returns by name
+ */
+export function chooseTypes(
+  typeMix: TypeMix,
+  tensors: readonly TypedShape[],
+  facts: TypeMixFacts,
+): ReadonlyMap<string, BlockType> {
+  const { base } = typeMix;
+  const isPlain = blockTypeNamed(base).plain !== undefined;
+  const isTied = !tensors.some(({ name }) => name === "output.weight");
+  const count = tensors.filter(({ name }) => isValues(name)).length;
+  let index = 0;
+  const typeOf = ({ name, shape }: TypedShape): string => {
+    if (isPlain) return base;
+    if (name === "output.weight" || (isTied && name === "token_embd.weight")) return headType(base, shape.at(-1) ?? 1);
+    if (isValues(name)) return valueType(typeMix, facts, index++, count);
+    if (name.endsWith(".attn_k.weight")) return facts.experts === 8 ? "Q8_0" : base;
+    if (/\.ffn_down/.test(name)) return downType(typeMix, Number(/^blk\.(\d+)\./.exec(name)?.[1]), facts.blocks);
+    if (!name.endsWith(".attn_output.weight")) return base;
+    if (facts.experts === 8) return expertOutput.has(typeMix.name) ? "Q5_K" : base;
+    return outputTypes[typeMix.name] ?? base;
+  };
+  return new Map(
+    tensors.map((tensor) => {
+      const type = isKept(tensor) ? "F32" : typeOf(tensor);
+      return [tensor.name, fittingType(type, at(tensor.shape, tensor.shape.length - 1))];
+    }),
+  );
+}

@@ -1,0 +1,184 @@
+import { at, InternalError } from "@mbs/contracts";
+import type { Matrix } from "@mbs/contracts";
+import { floatTensor, floatValues, GraphBuilder } from "@mbs/onnx";
+import type { Tensor } from "@mbs/onnx";
+import type { Layout, BlockGraphValues } from "../architectures/layout.ts";
+import type { Checkpoint } from "../checkpoint/checkpoint.ts";
+import { blockedWeight } from "../checkpoint/quantised/blocked-weight.ts";
+import type { BlockedWeight } from "../checkpoint/quantised/blocked-weight.ts";
+import type { Forward, GivenWeights, BlockCut, BlockInputs, BlockOptions } from "../folder/model.ts";
+import { withPackedLinears } from "../graph/packed-linear.ts";
+import type { WeightInput } from "../graph/sequence-graph.ts";
+import { createStackedSequence } from "../graph/stacked-sequence.ts";
+import { requireBlock } from "./forward-checks.ts";
+import type { GraphCache } from "./graph-cache.ts";
+import { liveValue, siteRounds } from "./block-parts.ts";
+import type { BlockGraph } from "./block-parts.ts";
+import { createBlockWalk } from "./block-walk.ts";
+import type { RoleWeights, WeightCache } from "./block-weights.ts";
+import { statesOf } from "./streams.ts";
+import type { StreamStates } from "./streams.ts";
+
+/** What the graph of a block depends on. */
+type BlockShape = Pick<BlockCut, "block" | "batch" | "lengths">;
+
+/** Inputs of a block's graph. */
+const ownStates = "input";
+const streamInput = (stream: string): string => `stream ${stream}`;
+
+function override(weights: RoleWeights, names: ReadonlyMap<string, string>, values: GivenWeights): RoleWeights {
+  const changed = new Map(weights);
+  for (const [role, name] of names) {
+    const value = values.get(name);
+    if (value === undefined) continue;
+    if (value.length !== weights.get(role)?.length)
+      throw new InternalError(`${name}: ${value.length} values given for a block`, { tensor: name });
+    changed.set(role, value);
+  }
+  return changed;
+}
+
+const tensorOf = ({ rows, columns, values }: Matrix): Tensor => floatTensor(values, [rows, columns]);
+
+function rowsOf(results: Readonly<Record<string, Tensor>>, name: string, columns: number): Matrix {
+  const values = floatValues(results, name);
+  return { rows: values.length / columns, columns, values };
+}
+
+/** Reads the weights of a block that are multiplied as they are packed, by role. */
+export function packedReader(layout: Layout, checkpoint: Checkpoint) {
+  const turned = new Set(layout.tensors.filter(({ transposed }) => transposed).map(({ name }) => name));
+  return async (index: number): Promise<ReadonlyMap<string, BlockedWeight>> => {
+    const found = new Map<string, BlockedWeight>();
+    for (const [role, tensor] of layout.blockRoles(index)) {
+      const packed = turned.has(tensor) ? undefined : await checkpoint.readPacked?.(tensor);
+      const blocked = packed === undefined ? undefined : blockedWeight(packed);
+      if (blocked !== undefined) found.set(role, blocked);
+    }
+    return found;
+  };
+}
+
+/** Builds the graph of a block. @param packed weights that are constants of the graph, by role */
+function buildBlock(
+  layout: Layout,
+  { block: index, batch, lengths }: BlockShape,
+  builder: GraphBuilder,
+  weight: WeightInput,
+  packed: ReadonlyMap<string, BlockedWeight> = new Map(),
+): BlockGraphValues {
+  const input = (name: string, length: number): string => builder.input(name, "float32", [batch * length, layout.hiddenSize]);
+  const states = input(ownStates, at(lengths, 0));
+  const others = at(layout.blocks, index).reads.map((stream, position) => {
+    const length = at(lengths, position + 1);
+    return [stream, { states: input(streamInput(stream), length), length }] as const;
+  });
+  const sequence = createStackedSequence(builder, weight, { batch, length: at(lengths, 0), others: new Map(others) });
+  return layout.buildBlock(packed.size === 0 ? sequence : withPackedLinears(sequence, packed), states, index);
+}
+
+/** What a block's graph is given, its sites and its end. @throws {InternalError} where it does not make a site */
+function outlineBlock(layout: Layout, index: number, made: BlockGraphValues): Omit<BlockGraph, "nodes"> {
+  const { name: block, sites, reads } = at(layout.blocks, index);
+  const roles = new Map([...layout.blockRoles(index)].map(([role, tensor]) => [tensor, role]));
+  const found = sites.map(({ name, weights }) => {
+    const value = made.sites.get(name);
+    if (value === undefined) throw new InternalError(`the graph of ${block} does not make its site ${name}`);
+    return { name, value, weights: weights.flatMap(({ tensor }) => roles.get(tensor) ?? []) };
+  });
+  return { given: [ownStates, ...reads.map(streamInput)], sites: found, end: made.states };
+}
+
+/** The sites of a block in rounds, from its graph: they do not depend on the number of tokens. */
+export function layoutRounds(layout: Layout, index: number): readonly (readonly string[])[] {
+  const builder = new GraphBuilder("rounds");
+  const shape = { block: index, batch: 1, lengths: [1, ...at(layout.blocks, index).reads.map(() => 1)] };
+  const made = buildBlock(layout, shape, builder, (role, dims) => builder.input(role, "float32", dims));
+  return siteRounds({ nodes: builder.listNodes(), ...outlineBlock(layout, index, made) });
+}
+
+/** Runs the blocks of an architecture, whole and site by site. */
+export function createBlockForward(
+  layout: Layout,
+  checkpoint: Checkpoint,
+  { graphs, packedGraphs, cache }: { graphs: GraphCache; packedGraphs: GraphCache; cache: WeightCache },
+): Pick<Forward, "block" | "beginBlock" | "nextSites" | "endBlock"> {
+  const { blocks, hiddenSize } = layout;
+  const packedOf = packedReader(layout, checkpoint);
+  const shapeOf = (index: number, states: Matrix, { batch = 1, reads = new Map() }: BlockInputs): BlockShape => {
+    const block = requireBlock(blocks, index, states, batch);
+    const others = block.reads.map((stream) => statesOf(reads, stream));
+    return { block: index, batch, lengths: [states, ...others].map(({ rows }) => rows / batch) };
+  };
+  /** Blocks of the same key have the same graph. */
+  const keyOf = ({ block, batch, lengths }: BlockShape): string => [layout.blockKind(block), batch, ...lengths].join(" ");
+
+  const feedsOf = (index: number, states: Matrix, reads: StreamStates = new Map()): Map<string, Tensor> => {
+    const others = at(blocks, index).reads.map((stream) => [streamInput(stream), tensorOf(statesOf(reads, stream))] as const);
+    return new Map([[ownStates, tensorOf(states)], ...others]);
+  };
+  const weightsOf = async (index: number, given: GivenWeights | undefined): Promise<RoleWeights> => {
+    const roles = layout.blockRoles(index);
+    const stored = await cache.read(at(blocks, index).name, roles);
+    return given === undefined ? stored : override(stored, roles, given);
+  };
+
+  /** A block with its packed weights as constants, which the engine arranges for its products once: a graph for each block. */
+  const runPacked = async (shape: BlockShape, feeds: Readonly<Record<string, Tensor>>): Promise<Matrix> => {
+    const { block: index } = shape;
+    const graph = await packedGraphs.get(`packed block ${index} ${keyOf(shape)}`, async (builder, weight) =>
+      builder.output("states", buildBlock(layout, shape, builder, weight, await packedOf(index)).states, "float32"),
+    );
+    const dense = new Map([...layout.blockRoles(index)].filter(([role]) => graph.roles.has(role)));
+    const weights = await cache.read(`${at(blocks, index).name}, dense`, dense);
+    return rowsOf(await graph.run(feeds, weights), "states", hiddenSize);
+  };
+
+  const walk = createBlockWalk({
+    blocks,
+    hiddenSize,
+    rowsOf,
+    async partsOf(cut) {
+      const { block: index, round, live } = cut;
+      const {
+        parts,
+        end,
+        part: graphOf,
+      } = await graphs.getParts(keyOf(cut), (builder, weight) =>
+        outlineBlock(layout, index, buildBlock(layout, cut, builder, weight)),
+      );
+      return {
+        parts,
+        end,
+        async run(part, given) {
+          const graph = await graphOf(round, live);
+          const feeds = part.reads.map((value) => [value, liveValue(live, value)] as const);
+          const made = await graph.run(Object.fromEntries(feeds), await weightsOf(index, given));
+          const roles = layout.blockRoles(index);
+          return { made, used: [...graph.roles.keys()].flatMap((role) => roles.get(role) ?? []) };
+        },
+      };
+    },
+  });
+
+  return {
+    ...walk,
+    async block(index, states, options: BlockOptions = {}) {
+      const shape = shapeOf(index, states, options);
+      const feeds = Object.fromEntries(feedsOf(index, states, options.reads));
+      if (options.activations === "int8") {
+        if (options.weights !== undefined) throw new InternalError("a block was given weights, and activations in int8");
+        return runPacked(shape, feeds);
+      }
+      const graph = await graphs.get(`block ${keyOf(shape)}`, (builder, weight) =>
+        builder.output("states", buildBlock(layout, shape, builder, weight).states, "float32"),
+      );
+      return rowsOf(await graph.run(feeds, await weightsOf(index, options.weights)), "states", hiddenSize);
+    },
+    async beginBlock(index, states, inputs: BlockInputs = {}) {
+      const shape = shapeOf(index, states, inputs);
+      const live = feedsOf(index, states, inputs.reads);
+      return { ...shape, round: 0, passed: new Set<string>(), live, used: new Set<string>() };
+    },
+  };
+}

@@ -1,0 +1,76 @@
+import { at, InternalError } from "@mbs/contracts";
+import type { Matrix } from "@mbs/contracts";
+import type { Tensor } from "@mbs/onnx";
+import type { Site } from "../architectures/layout.ts";
+import type { Forward, GivenWeights, BlockCut } from "../folder/model.ts";
+import { liveValue } from "./block-parts.ts";
+import type { BlockPart } from "./block-parts.ts";
+
+/** What a part made. */
+export interface PartValues {
+  readonly made: Readonly<Record<string, Tensor>>;
+  /** Tensors of the checkpoint that it used, or was given instead. */
+  readonly used: readonly string[];
+}
+
+/** The parts of one block, as a kind of model runs them. */
+export interface RunnableParts {
+  /** One for each round of sites, and the last. */
+  readonly parts: readonly BlockPart[];
+  /** The states after the block. */
+  readonly end: string;
+  /** Computes what a part makes. */
+  readonly run: (part: BlockPart, weights: GivenWeights) => Promise<PartValues>;
+}
+
+interface WalkedModel {
+  readonly blocks: readonly { readonly name: string; readonly sites: readonly Pick<Site, "name" | "width">[] }[];
+  readonly hiddenSize: number;
+  /** The parts of the block of a cut, in the shapes of the cut. */
+  readonly partsOf: (cut: BlockCut) => RunnableParts | Promise<RunnableParts>;
+  /** A value as rows of so many columns; @param rows how many there must be, where it is known */
+  readonly rowsOf: (made: PartValues["made"], name: string, columns: number, rows?: number) => Matrix;
+}
+
+const noWeights: GivenWeights = new Map();
+
+/** All values that there are after a part: what was kept before it, and what it made. */
+async function runPart(cut: BlockCut, { run }: RunnableParts, part: BlockPart, weights: GivenWeights) {
+  const { made, used }: PartValues = part.makes.length === 0 ? { made: {}, used: [] } : await run(part, weights);
+  return { values: new Map([...cut.live, ...Object.entries(made)]), used };
+}
+
+/** Runs blocks of a model part by part. */
+export function createBlockWalk({ blocks, hiddenSize, partsOf, rowsOf }: WalkedModel): Pick<Forward, "nextSites" | "endBlock"> {
+  return {
+    async nextSites(cut, weights = noWeights) {
+      const { name: block, sites } = at(blocks, cut.block);
+      const parts = await partsOf(cut);
+      const part = at(parts.parts, cut.round);
+      if (part.sites.size === 0) throw new InternalError(`block ${block} has no site after its ${sites.length}`, { block });
+      const { values, used } = await runPart(cut, parts, part, weights);
+      const after: BlockCut = {
+        ...cut,
+        round: cut.round + 1,
+        passed: new Set([...cut.passed, ...part.sites.keys()]),
+        live: new Map(part.keeps.map((name) => [name, liveValue(values, name)])),
+        used: new Set([...cut.used, ...used]),
+      };
+      const inputs = sites.flatMap(({ name, width }): [string, Matrix][] => {
+        const value = part.sites.get(name);
+        return value === undefined ? [] : [[name, rowsOf({ [value]: liveValue(values, value) }, value, width)]];
+      });
+      return { cut: after, inputs: new Map(inputs) };
+    },
+    async endBlock(cut, weights = noWeights) {
+      const { name: block, sites } = at(blocks, cut.block);
+      const parts = await partsOf(cut);
+      const part = at(parts.parts, cut.round);
+      if (part.sites.size > 0) {
+        throw new InternalError(`block ${block} cannot end after ${cut.passed.size} of ${sites.length} sites`, { block });
+      }
+      const { values } = await runPart(cut, parts, part, weights);
+      return rowsOf({ [parts.end]: liveValue(values, parts.end) }, parts.end, hiddenSize, at(cut.lengths, 0) * cut.batch);
+    },
+  };
+}

@@ -1,0 +1,54 @@
+import { at } from "@mbs/contracts";
+import type { Matrix } from "@mbs/contracts";
+import type { Block } from "../architectures/layout.ts";
+import type { Forward, Model, BlockOptions } from "../folder/model.ts";
+import { headStates, requireFiniteRows, requireFiniteStreams, statesOf, tokensOf } from "./streams.ts";
+import type { StreamStates } from "./streams.ts";
+
+/** The states before the first block. @param segments stream → token ids, of each segment; equally long */
+export async function embedStreams(
+  forward: Forward,
+  ...segments: readonly ReadonlyMap<string, Int32Array>[]
+): Promise<StreamStates> {
+  const states = new Map<string, Matrix>();
+  for (const stream of at(segments, 0).keys()) {
+    const tokens = segments.flatMap((inputs) => [...tokensOf(inputs, stream)]);
+    states.set(stream, await forward.embed(Int32Array.from(tokens), segments.length));
+  }
+  return states;
+}
+
+/** Runs block `index` and replaces the states of its stream by what it made; the other streams stay. */
+export async function advance(
+  forward: Forward,
+  blocks: readonly Block[],
+  index: number,
+  states: StreamStates,
+  options: Pick<BlockOptions, "batch" | "weights" | "activations"> = {},
+): Promise<StreamStates> {
+  const { stream, reads } = at(blocks, index);
+  const others = new Map(reads.map((name) => [name, statesOf(states, name)]));
+  return new Map([...states, [stream, await forward.block(index, statesOf(states, stream), { ...options, reads: others })]]);
+}
+
+/**
+ * Embeds what each stream reads of one text and runs all blocks.
+ *
+ * @returns the states that the head reads
+ * @throws {BadDataError} naming the block whose states are not finite
+ */
+export async function runBlocks(
+  { blocks }: Pick<Model, "blocks">,
+  forward: Forward,
+  inputs: ReadonlyMap<string, Int32Array>,
+  options: Pick<BlockOptions, "batch" | "weights"> = {},
+): Promise<Matrix> {
+  const segments = ["the text"];
+  let states: StreamStates = await embedStreams(forward, inputs);
+  requireFiniteStreams("embedding", states, segments);
+  for (const [index, { name, stream }] of blocks.entries()) {
+    states = await advance(forward, blocks, index, states, options);
+    requireFiniteRows({ made: `${name}, stream ${stream}`, segments }, statesOf(states, stream));
+  }
+  return headStates(states);
+}
