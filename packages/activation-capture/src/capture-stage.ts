@@ -2,7 +2,7 @@ import { encodeStatistics, headSite, inputSite, requireKind, ScratchFile, statis
 import type { Statistic } from "@mbs/artifacts";
 import { at, BadDataError, languageWeights, parseBytes, parseLanguageMix, parseOptions, UsageError } from "@mbs/contracts";
 import type { ArtifactStream, LanguageMix, OptionTable, OptionValues, Stage, StageContext } from "@mbs/contracts";
-import { openModel } from "@mbs/models";
+import { openModel, readAsZero } from "@mbs/models";
 import { createBlas, createGramKernel } from "@mbs/onnx";
 import { chooseSites, planBlock } from "./capture-plan.ts";
 import { CaptureWalks } from "./capture-walks.ts";
@@ -170,7 +170,7 @@ async function* captureAll(work: Work, context: StageContext): AsyncGenerator<St
       yield* captureEmbeddings(capture, { ...tools, advanceProgress: advanceProgress(embeddings.name) });
     }
     isDone = true;
-    for (const tensor of model.checkpoint.nonfinite) warn(`tensor ${tensor} has NaN or Inf, read as 0`);
+    for (const line of readAsZero(model)) warn(line);
   } finally {
     if (!isDone) await walks?.close();
     states.close();

@@ -2,7 +2,7 @@ import { encodeStates, requireKind } from "@mbs/artifacts";
 import type { StateRecord } from "@mbs/artifacts";
 import { at, InterruptedError, parseOptions, UsageError } from "@mbs/contracts";
 import type { OptionTable, Stage, StageContext } from "@mbs/contracts";
-import { openModel, requireFiniteRows, statesOf } from "@mbs/models";
+import { openModel, readAsZero, requireFiniteRows, statesOf } from "@mbs/models";
 import type { Forward } from "@mbs/models";
 import { takeWalk } from "./held-walk.ts";
 import type { HeldWalk } from "./held-walk.ts";
@@ -73,7 +73,7 @@ function* recordsOf({ segment, language, states }: SegmentStates): Generator<Sta
 
 async function* propagateAll(work: Work, context: StageContext): AsyncGenerator<StateRecord> {
   const { model, forward, block } = work;
-  const { signal, progress } = context;
+  const { signal, progress, warn } = context;
   const activity = block === undefined ? "propagate embedding" : `propagate ${at(model.blocks, block).name}`;
   try {
     let done = 0;
@@ -84,6 +84,7 @@ async function* propagateAll(work: Work, context: StageContext): AsyncGenerator<
       progress({ activity, done, unit: "segments" });
       yield* recordsOf(segment);
     }
+    for (const line of readAsZero(model)) warn(line);
   } finally {
     await forward.close();
     await model.close();

@@ -46,3 +46,42 @@ export function canonicalJson(value: unknown): string {
     isObject(inner) ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1))) : inner,
   );
 }
+
+/**
+ * The first key that is repeated in one object of a JSON text. JSON.parse silently keeps the last one.
+ *
+ * @param text JSON that JSON.parse accepts
+ * @returns the key and the offset at which it is repeated, or undefined
+ */
+export function findDuplicateKey(text: string): { key: string; offset: number } | undefined {
+  const seen: (Set<string> | undefined)[] = [];
+  let expectsKey = false;
+  for (let at = 0; at < text.length; at++) {
+    const character = text[at];
+    if (character === "{") {
+      seen.push(new Set());
+      expectsKey = true;
+    } else if (character === "[") {
+      seen.push(undefined);
+      expectsKey = false;
+    } else if (character === "}" || character === "]") {
+      seen.pop();
+      expectsKey = false;
+    } else if (character === ",") {
+      expectsKey = seen.at(-1) !== undefined;
+    } else if (character === '"') {
+      const start = at;
+      for (at++; text[at] !== '"'; at++) if (text[at] === "\\") at++;
+      const keys = seen.at(-1);
+      if (expectsKey && keys !== undefined) {
+        const inner = text.slice(start + 1, at);
+        // Parsed, so that "\u0061" and "a" count as one key.
+        const key = inner.includes("\\") ? (JSON.parse(`"${inner}"`) as string) : inner;
+        if (keys.has(key)) return { key, offset: start };
+        keys.add(key);
+        expectsKey = false;
+      }
+    }
+  }
+  return undefined;
+}

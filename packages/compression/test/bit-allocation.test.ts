@@ -457,7 +457,7 @@ test("a tensor with NaN gets no bits on request, and counts as one that stays as
     await rejects(
       async () => allocated(model, { options: { bitsPerWeight: 3.9 } }),
       BadDataError,
-      /has NaN at index 0; repair the model, or leave the tensor uncompressed with --allow-nonfinite/,
+      /has NaN at index 0; repair the model, or add --allow-nonfinite \(see --help\)/,
     );
     await model.close();
   });

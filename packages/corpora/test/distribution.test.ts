@@ -86,6 +86,15 @@ test("nothing of that name, and no JSON, are errors", async () => {
   });
 });
 
+test("a language twice is refused, of which JSON.parse would keep the last", async () => {
+  const text = '{"unit": "tokens", "source": "a", "shares": {"en": 0.99, "en": 0.01, "de": 0.5}}';
+  await withFolder({ "d.json": text }, async (folder) => {
+    const error = await readDistribution(join(folder, "d.json")).catch((thrown: unknown) => thrown);
+    assert.instance(error, BadDataError);
+    assert.match(String(error), /d\.json has the key "en" twice, the second time at character \d+; remove one of them$/);
+  });
+});
+
 test("what is no regular file is refused, not waited for", async () => {
   await withFolder({}, async (folder) => {
     const path = join(folder, "distribution.json");

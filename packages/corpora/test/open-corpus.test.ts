@@ -2,7 +2,7 @@ import { DuckDBInstance } from "@duckdb/node-api";
 import { BadDataError, InputOutputError, UsageError } from "@mbs/contracts";
 import { openCorpus, type Corpus, type CorpusDocument } from "@mbs/corpora";
 import { execFileSync } from "node:child_process";
-import { readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { gzipSync } from "node:zlib";
 import { test } from "uvu";
@@ -167,6 +167,9 @@ for (const [what, manifest, message] of [
   ["an empty list", "languages: {en: []}\n", "must name a file"],
   ["a language name with a path in it", "languages: {../en: a.txt}\n", "no language name"],
   ["a glob without files", "languages: {en: 'x*.txt'}\n", "no file matches"],
+  ["a folder for a file", "languages: {en: texts}\n", "texts is a folder; name its files, such as texts/*.jsonl"],
+  ["a file twice", "languages: {en: [a.txt, ./a.txt]}\n", "a.txt twice; name it once"],
+  ["a file that a glob finds again", "languages: {en: [a.txt, '*.txt']}\n", "a.txt twice; name it once"],
   ["a file of unknown kind", "languages: {en: manifest.yaml}\n", "ends in .jsonl"],
   ["no YAML", "languages: {en: [a.txt\n", "a ] at line 2, column 1; correct it there, as in languages: {en: en.jsonl}"],
   ["two documents", "languages: {en: a.txt}\n---\n", "multiple documents at line 2, column 1; correct it there"],
@@ -175,6 +178,8 @@ for (const [what, manifest, message] of [
 ] as const) {
   test(`a manifest with ${what} is refused`, async () => {
     await withFolder({ "manifest.yaml": manifest, "a.txt": "text" }, async (folder) => {
+      await mkdir(join(folder, "texts"));
+      await writeFile(join(folder, "texts", "de.txt"), "text");
       const error = await failure(() => openCorpus(join(folder, "manifest.yaml")));
       assert.instance(error, BadDataError);
       assert.ok(error.message.includes(message), error.message);

@@ -3,7 +3,15 @@ import { join } from "node:path";
 import { encodeScores, type Score, type TaskScore } from "@mbs/artifacts";
 import { at, FailedPreconditionError, rangeOfShards, type Stage, type StageContext } from "@mbs/contracts";
 import { languagesForModels, openCorpus, readDistribution, takenLanguages, type Corpus } from "@mbs/corpora";
-import { defaultLength, openModel, requirePositions, type Activations, type Model } from "@mbs/models";
+import {
+  defaultLength,
+  findNonfiniteWeights,
+  openModel,
+  readAsZero,
+  requirePositions,
+  type Activations,
+  type Model,
+} from "@mbs/models";
 import { defaultTargetField, evaluateOptions, parseEvaluateOptions, type EvaluateOptions } from "./evaluate-options.ts";
 import { withWindows, type CorpusTexts, type WindowedModel } from "./model-windows.ts";
 import { describeModel } from "./scored-models.ts";
@@ -97,7 +105,7 @@ async function* scoreAll(
     }
     if (tasks !== undefined) yield* scoreTasks(scored, tasks, values, context);
     for (const { model, label } of scored) {
-      for (const tensor of model.checkpoint.nonfinite) context.warn(`${label}: tensor ${tensor} has NaN or Inf, read as 0`);
+      for (const line of readAsZero(model)) context.warn(`${label}: ${line}`);
     }
   } finally {
     for (const model of models) await model.close();
@@ -126,7 +134,7 @@ function checkKinds(models: readonly Model[], { labels, sourceTarget, tasks }: E
   );
 }
 
-async function openModels(values: EvaluateOptions, corpus: Corpus | undefined, { progress, pool, warn }: StageContext) {
+async function openModels(values: EvaluateOptions, corpus: Corpus | undefined, { progress, pool, warn, signal }: StageContext) {
   const { allowNonfinite, labels } = values;
   const models: Model[] = [];
   try {
@@ -135,6 +143,7 @@ async function openModels(values: EvaluateOptions, corpus: Corpus | undefined, {
     for (const model of models) if (values.length !== undefined) requirePositions(values.length, model);
     const kept = models.map(({ trimming }) => trimming?.keep);
     const texts = corpus && { corpus, languages: languagesForModels(corpus, values.languages, kept, warn).languages };
+    for (const model of models) await findNonfiniteWeights(model, signal);
     const comparable = await restrictVocabularies(models, labels, warn);
     const described = comparable.map((own) => describeModel(own, activationsOf(own.model, values), warn));
     return { models: comparable.map(({ model }) => model), described: await Promise.all(described), opened: texts };

@@ -25,6 +25,8 @@ export interface ScoredModel {
   readonly activations?: "int8";
   /** Which part of a vocabulary its softmax is over, where that is not all. */
   readonly vocabulary?: ScoredVocabulary;
+  /** Tensors whose NaN and Inf were read as 0, where there are any. */
+  readonly nonfinite?: readonly string[];
   /** How it was compressed; absent where its folder does not say so. */
   readonly made?: {
     /** Content address of the model that was compressed. */
@@ -55,7 +57,13 @@ export async function describeModel(
   const { path, weightFiles } = model;
   const sizes = await Promise.all(weightFiles.map(async (file) => (await stat(file)).size));
   const size = sizes.reduce((sum, own) => sum + own, 0);
-  const own = { bytes: size, ...(activations === "int8" && { activations }), ...(vocabulary && { vocabulary }) };
+  const nonfinite = [...model.checkpoint.nonfinite];
+  const own = {
+    bytes: size,
+    ...(activations === "int8" && { activations }),
+    ...(vocabulary && { vocabulary }),
+    ...(nonfinite.length > 0 && { nonfinite }),
+  };
   const record = await readModelRecord(path, warn);
   if (record === undefined) return own;
   const { model: source, format, layers } = record;
@@ -63,6 +71,8 @@ export async function describeModel(
   const methods = new Map(layers.map(({ solver, options }) => [JSON.stringify([solver, options]), { solver, options }]));
   return { ...own, made: { source, format, methods: [...methods.values()], mix: meanMix(layers), layers: addresses } };
 }
+
+const areTexts = (value: unknown): boolean => Array.isArray(value) && value.every((entry) => typeof entry === "string");
 
 const isMethod = (value: unknown): boolean =>
   isObject(value) && typeof value["solver"] === "string" && isObject(value["options"]);
@@ -77,13 +87,14 @@ function isVocabulary(value: unknown): boolean {
 
 function isScoredModel(value: unknown): value is ScoredModel {
   if (!isObject(value) || !isSize(value["bytes"])) return false;
-  const { made, activations, vocabulary } = value;
+  const { made, activations, vocabulary, nonfinite } = value;
+  if (nonfinite !== undefined && !areTexts(nonfinite)) return false;
   if (vocabulary !== undefined && !isVocabulary(vocabulary)) return false;
   if (activations !== undefined && activations !== "int8") return false;
   if (made === undefined) return true;
   if (!isObject(made) || !isObject(made["mix"]) || !Object.values(made["mix"]).every(isWeight)) return false;
   const { source, format, methods, layers } = made;
-  if (layers !== undefined && !(Array.isArray(layers) && layers.every((address) => typeof address === "string"))) return false;
+  if (layers !== undefined && !areTexts(layers)) return false;
   return typeof source === "string" && typeof format === "string" && Array.isArray(methods) && methods.every(isMethod);
 }
 

@@ -44,6 +44,20 @@ function noteActivations(models: ReadonlyMap<string, ScoredModel>): string[] {
   ];
 }
 
+/** The names of a list, the first three of many. */
+const someOf = (names: readonly string[]): string =>
+  names.length > 4 ? `${names.slice(0, 3).join(", ")} and ${names.length - 3} more` : names.join(", ");
+
+/** What other programs compute with such a model is NaN. */
+const noteNonfinite = (models: ReadonlyMap<string, ScoredModel>): string[] =>
+  [...models].flatMap(([name, { nonfinite = [] }]) =>
+    nonfinite.length === 0
+      ? []
+      : [
+          `${name}: NaN and Inf of ${someOf(nonfinite)} were read as 0 (--allow-nonfinite); other programs will compute NaN with it`,
+        ],
+  );
+
 /** Fewer rows make the softmax smaller, and perplexity lower, by themselves. */
 function noteVocabularies(models: ReadonlyMap<string, ScoredModel>): string[] {
   const parts = [...models].flatMap(([name, { vocabulary }]) => (vocabulary === undefined ? [] : [{ name, ...vocabulary }]));
@@ -109,6 +123,7 @@ export function scoresReport(
     tasks: reportTasks(tasks?.scores ?? [], tasks ?? { tasks: new Map(), groups: new Map() }, reference),
     notes: [
       ...noteActivations(models),
+      ...noteNonfinite(models),
       ...noteVocabularies(models),
       ...notes,
       ...noteFewWindows(results),

@@ -85,7 +85,7 @@ export { hasFile, isLegalFile, listCarriedFiles, mayHoldModel } from "./writing/
 export { configOf, editedConfig, editedJson, requireDense } from "./writing/edited-config.ts";
 export { filePieces, jsonFile, textFile } from "./writing/output-file.ts";
 export type { OutputFile } from "./writing/output-file.ts";
-export { nonfiniteNote, requireFiniteWeights, storedPieces } from "./writing/stored-pieces.ts";
+export { findNonfiniteWeights, nonfiniteNote, readAsZero, requireFiniteWeights, storedPieces } from "./writing/stored-pieces.ts";
 export { weightIndex } from "./writing/weight-index.ts";
 export type { PlacedTensors } from "./writing/weight-index.ts";
 export { converted } from "./writing/written-dtype.ts";

@@ -188,7 +188,7 @@ for (const [name, bits] of [
     await writeFile(path, bytes);
     // a command without the option opens it without, and names none
     for (const [options, end] of [
-      [{ allowNonfinite: false }, /repair the model, or leave the tensor uncompressed with --allow-nonfinite$/],
+      [{ allowNonfinite: false }, /repair the model, or add --allow-nonfinite \(see --help\)$/],
       [{}, /repair the model$/],
     ] as const) {
       const strict = await openModel(folder, options);

@@ -97,7 +97,7 @@ test("a vocabulary is trimmed before a rotation, by the recipe's corpus unless a
   assert.match(String(await failure(Promise.resolve().then(() => recipe({ trim: {} })))), /trim needs keep/);
   assert.match(
     String(await failure(exportPlan(recipe({ trim: { keep: ["en"] } }), { stages }))),
-    /trim is no block of an exported plan/,
+    /trim is no node of an exported plan/,
   );
 });
 
@@ -177,7 +177,7 @@ test("faults of the options are named before anything is rotated; exports refuse
   assert.instance(await failure(Promise.resolve().then(() => recipe({ rotate: { model: "other" } }))), UsageError);
   const exported = await failure(exportPlan(recipe({ rotate: {} }), { stages }));
   assert.instance(exported, UsageError);
-  assert.match(String(exported), /rotate is no block of an exported plan; make the model with mbs rotate/);
+  assert.match(String(exported), /rotate is no node of an exported plan; make the model with mbs rotate/);
   assert.equal(started, []);
 });
 

@@ -93,6 +93,8 @@ export interface AssemblyRecord extends ModelRecord {
   readonly sizes: ModelSizes;
   /** How the model was read, where that is not as usual. */
   readonly notes?: readonly string[];
+  /** Tensors with NaN or Inf, which were written as they are. */
+  readonly nonfinite?: readonly string[];
   /** How the model that was compressed had been rotated, and of which model it was made. */
   readonly rotation?: RotationRecord;
   /** How its vocabulary had been trimmed, and the rows that it still has. */
@@ -112,7 +114,9 @@ const sortedObject = <T>(entries: Iterable<readonly [string, T]>): Record<string
  * @param model that was compressed; the record also has notes on how it was read
  */
 export function makeRecord(
-  model: Pick<Model, "address" | "notes" | "trimming" | "vocabularySize"> & { readonly rotation?: RotationRecord | undefined },
+  model: Pick<Model, "address" | "notes" | "trimming" | "vocabularySize" | "checkpoint"> & {
+    readonly rotation?: RotationRecord | undefined;
+  },
   {
     source,
     format,
@@ -124,6 +128,7 @@ export function makeRecord(
   { origins, summaries }: ScratchLayers,
 ): AssemblyRecord {
   const { address, notes, rotation, vocabularySize: kept } = model;
+  const nonfinite = [...model.checkpoint.nonfinite].sort();
   const trimming = model.trimming && { ...model.trimming, kept };
   const layers = origins.map(({ address: made, solver, options, order, weights }): RecordedLayers => ({
     address: made,
@@ -135,6 +140,7 @@ export function makeRecord(
   const known = { version: 1, model: address, source, format, sizes, ...(notes.length > 0 && { notes }) } as const;
   return {
     ...known,
+    ...(nonfinite.length > 0 && { nonfinite }),
     ...(rotation && { rotation }),
     ...(trimming && { trimming }),
     files,
@@ -162,8 +168,8 @@ export async function readRecord(folder: string): Promise<AssemblyRecord> {
   if (whole.sizes === undefined || whole.source === undefined || whole.tensors === undefined) {
     throw new BadDataError(`${path} does not say how the model was written; name a folder that mbs assemble has made`, { path });
   }
-  const { source, sizes, rotation, trimming, types, tensors } = whole;
-  const earlier = { ...(rotation && { rotation }), ...(trimming && { trimming }) };
+  const { source, sizes, nonfinite, rotation, trimming, types, tensors } = whole;
+  const earlier = { ...(nonfinite && { nonfinite }), ...(rotation && { rotation }), ...(trimming && { trimming }) };
   const written = { ...(types && { types }), tensors };
   return { version: 1, ...checked, source, sizes, ...earlier, ...written };
 }

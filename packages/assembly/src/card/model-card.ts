@@ -34,10 +34,13 @@ interface CardSection {
 
 /** The page below its title, in order. */
 const sections: readonly CardSection[] = [
-  { heading: "Method", blocks: (facts) => [methods(facts), size(facts), ...storage(facts)] },
+  { heading: "Method", blocks: (facts) => [methods(facts), size(facts), ...storage(facts), ...nonfinite(facts)] },
   { heading: "How to load it", blocks: ({ record, weights }) => loadBlocks(record.format, weights) },
   { heading: "Calibration mix", blocks: mix },
-  { heading: "Results", blocks: ({ results }) => (results ? resultBlocks(results) : []) },
+  {
+    heading: "Results",
+    blocks: ({ results, record }) => (results ? [...(record.nonfinite ? [nonfiniteScores] : []), ...resultBlocks(results)] : []),
+  },
   { heading: "How it was made", blocks: (facts) => [addresses(facts), addressesText, ...recipe(facts)] },
 ];
 
@@ -87,7 +90,8 @@ function frontMatter(facts: CardFacts): string {
         ...(format === "dense" ? [] : [format]),
       ]),
     ],
-    "model-index": results && modelIndex(results, title(facts)),
+    // other programs compute NaN where the scores read 0
+    "model-index": record.nonfinite === undefined ? results && modelIndex(results, title(facts)) : undefined,
   };
   // Texts are quoted, since "no" is a language and also false.
   return `---\n${stringify(metadata, { defaultStringType: "QUOTE_DOUBLE", defaultKeyType: "PLAIN", lineWidth: 0 })}---`;
@@ -142,6 +146,16 @@ function storage({ record }: CardFacts): string[] {
   const rows = counts.kinds.map(({ kind, counts: own }) => [kind, ...own.map((count) => (count === 0 ? "" : count))]);
   return ["Tensors by their bits or type:", table(["tensors", ...counts.storages], rows)];
 }
+
+function nonfinite({ record: { nonfinite: tensors } }: CardFacts): string[] {
+  if (tensors === undefined) return [];
+  const which = tensors.map((tensor) => `\`${tensor}\``).join(", ");
+  const [subject, verb] = tensors.length === 1 ? ["A tensor has", "stands"] : [`${tensors.length} tensors have`, "stand"];
+  return [`**${subject} NaN or Inf** and ${verb} here as in the model that was compressed: ${which}.`];
+}
+
+const nonfiniteScores =
+  "NaN and Inf in the weights were read as 0 for these scores; programs that compute with them as they are will differ.";
 
 /** Languages of the calibration text, those with most of it first; none for a method without texts. */
 const sharesOf = ({ record: { layers } }: CardFacts): (readonly [language: string, share: number])[] =>

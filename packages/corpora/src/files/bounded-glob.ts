@@ -40,6 +40,8 @@ export async function boundedGlob(
     cwd: folder,
     absolute: true,
     dot: false,
+    // the name of a folder is no pattern for all that is below it
+    expandDirectories: false,
     signal: stop.signal,
     // fdir calls it in this form alone; the type wants all of them
     fs: { readdir: counted as unknown as typeof readdir },

@@ -97,32 +97,49 @@ async function manifestLayout(path: string): Promise<CorpusLayout> {
       if (isDatasetName(pattern)) files.push(await findDatasetTexts(parseDatasetEntry(pattern, language)));
       else files.push(...(await findFiles(path, language, pattern)));
     }
+    requireOnce(path, language, files);
     languages.set(language, files);
   }
   return { ...manifest, languages };
 }
 
+/** A file that two patterns of a language find would be read twice, as if there were more text. */
+function requireOnce(manifest: string, language: string, files: readonly CorpusSource[]): void {
+  const seen = new Set<string>();
+  for (const source of files) {
+    if (source.format === "dataset") continue;
+    const { path } = source;
+    if (seen.has(path)) {
+      throw new BadDataError(`${manifest}: language ${language} has ${path} twice; name it once`, { file: path, language });
+    }
+    seen.add(path);
+  }
+}
+
 async function findFiles(manifest: string, language: string, pattern: string): Promise<readonly CorpusFile[]> {
   const folder = dirname(resolve(manifest));
   const exact = resolve(folder, pattern);
-  const exists = await stat(exact).then(
-    (found) => found.isFile(),
-    () => false,
-  );
+  const found = await stat(exact).catch(() => undefined);
   // A path that exists is that file, whatever characters it has; any other is a glob.
   const where = `${manifest}: language ${language}`;
-  const paths = exists ? [exact] : await boundedGlob(pattern, folder, where);
+  if (found?.isDirectory() === true) {
+    throw new BadDataError(`${where}: ${pattern} is a folder; name its files, such as ${join(pattern, "*.jsonl")}`, {
+      file: exact,
+      language,
+    });
+  }
+  const paths = found?.isFile() === true ? [exact] : await boundedGlob(pattern, folder, where);
   if (paths.length === 0) {
     throw new BadDataError(`${where}: no file matches ${JSON.stringify(pattern)}`, {
       file: manifest,
       language,
     });
   }
-  return paths.map((found) => {
-    const file = corpusFile(found);
+  return paths.map((path) => {
+    const file = corpusFile(path);
     if (file) return file;
-    throw new BadDataError(`${found}: a corpus file ends in .jsonl, .csv, .parquet or .txt, each also .gz`, {
-      file: found,
+    throw new BadDataError(`${path}: a corpus file ends in .jsonl, .csv, .parquet or .txt, each also .gz`, {
+      file: path,
       language,
     });
   });

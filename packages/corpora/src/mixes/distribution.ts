@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { findDuplicateKey } from "@mbs/artifacts";
 import { BadDataError, InputOutputError, isObject } from "@mbs/contracts";
 import { presets } from "../generated/presets.ts";
 
@@ -34,7 +35,7 @@ export const presetNames: readonly string[] = Object.keys(presets);
  */
 export function parseDistribution(value: unknown, where: string): Distribution {
   const fail = (what: string): never => {
-    throw new BadDataError(`distribution ${where}: ${what}`, { distribution: where });
+    throw new BadDataError(`distribution ${where}: ${what}; correct it`, { distribution: where });
   };
   if (!isObject(value)) return fail("is no JSON object");
   const { unit, source, shares } = value;
@@ -94,6 +95,13 @@ export async function readDistribution(nameOrPath: string): Promise<Distribution
       `distribution ${nameOrPath} is no JSON: ${(error as Error).message}`,
       { distribution: nameOrPath },
       { cause: error },
+    );
+  }
+  const duplicate = findDuplicateKey(text);
+  if (duplicate !== undefined) {
+    throw new BadDataError(
+      `distribution ${nameOrPath} has the key ${JSON.stringify(duplicate.key)} twice, the second time at character ${duplicate.offset}; remove one of them`,
+      { distribution: nameOrPath },
     );
   }
   return parseDistribution(value, basename(nameOrPath));

@@ -1,10 +1,19 @@
 import { parseOptions } from "@mbs/contracts";
 import type { OptionTable } from "@mbs/contracts";
-import { forbidNetwork, offlineOption, optionsToFlags, printText, threadsOption } from "@mbs/host-cli";
-import { generate, openModel } from "@mbs/models";
+import {
+  createReporter,
+  forbidNetwork,
+  offlineOption,
+  optionsToFlags,
+  printText,
+  progressStyle,
+  threadsOption,
+} from "@mbs/host-cli";
+import { generate, openModel, readAsZero } from "@mbs/models";
 import { Argument } from "commander";
 import type { Command } from "commander";
 import { plainCommand } from "./plain-command.ts";
+import type { CommandContext } from "./plain-command.ts";
 
 const options = {
   model: { kind: "resource", resource: "model", description: "model folder" },
@@ -15,20 +24,24 @@ const options = {
 } as const satisfies OptionTable;
 
 /** `mbs generate`: the likeliest continuation of a text. */
-export function generateCommand(): Command {
+export function generateCommand({ signal }: CommandContext): Command {
   const command = plainCommand("generate", "Complete a text, always with the likeliest token.", [
     'mbs generate --model out/ "The capital of France"',
     'mbs generate --model out/ --tokens 40 "Ang unang hakbang"',
   ]).addArgument(new Argument("<text>", "beginning of the text"));
   for (const flag of optionsToFlags(options)) command.addOption(flag);
   return command.action(async (text: string) => {
-    const { quiet: _quiet, debug: _debug, ...given } = command.opts<Record<string, unknown>>();
+    const { quiet = false, debug: _debug, ...given } = command.opts<{ quiet?: boolean; debug?: boolean }>();
     const values = parseOptions(options, given, "generate");
     if (values.offline) forbidNetwork();
+    const reporter = createReporter("mbs generate", progressStyle(quiet));
     const model = await openModel(values.model, { allowNonfinite: values.allowNonfinite });
     try {
-      await printText(`${text}${await generate(model, text, values.tokens, { threads: values.threads })}\n`);
+      const made = await generate(model, text, values.tokens, { threads: values.threads, signal });
+      for (const line of readAsZero(model)) reporter.warn(line);
+      await printText(`${text}${made}\n`);
     } finally {
+      reporter.stop();
       await model.close();
     }
   });

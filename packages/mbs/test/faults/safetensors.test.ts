@@ -1,5 +1,7 @@
 import { cp, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { openArtifact } from "@mbs/artifacts";
+import { readScoresReport } from "@mbs/evaluation";
 import { writeTinyModel } from "@mbs/models/testing";
 import * as assert from "uvu/assert";
 import { present } from "../fixtures/present.ts";
@@ -160,7 +162,27 @@ test("8: --allow-nonfinite goes on, leaves that tensor uncompressed and reports 
   assert.not.match(stdout, /h\.1\.mlp\.dense_h_to_4h/);
   assert.match(stdout, /h\.0\.mlp\.dense_h_to_4h/);
   const scored = await done(["evaluate", ...common, "--corpus", corpus, "--length", "32", "--output", path("sick.arrow")]);
-  assert.match(scored.stderr, /sick: tensor [^\n]*dense_h_to_4h\.weight has NaN or Inf, read as 0/);
+  const readAsZero = /tensor [^\n]*dense_h_to_4h\.weight has NaN or Inf, read as 0/;
+  assert.match(scored.stderr, readAsZero);
+  const { notes } = await readScoresReport(await openArtifact(path("sick.arrow")));
+  assert.match(notes.join("\n"), /sick: NaN and Inf of [^\n]*dense_h_to_4h\.weight were read as 0/);
+  assert.match((await mbs(["generate", ...common, "--tokens", "2", "abc"])).stderr, readAsZero);
+  const states = path("sick-states.arrow");
+  const embedded = ["propagate", ...common, "--source", path("segments.arrow"), "--output", states];
+  assert.is((await done(embedded)).stderr.includes("NaN"), false, "the embedding has none");
+  const next = ["propagate", ...common, "--source", states, "--output", path("states-1.arrow")];
+  await done(next);
+  const second = ["propagate", ...common, "--source", path("states-1.arrow"), "--output", path("states-2.arrow")];
+  assert.match((await mbs(second)).stderr, readAsZero);
+  // the model as it is written says so too
+  const layers = ["--layers", path("sick-layers.arrow"), "--output", path("sick-out")];
+  await done(["assemble", ...common, ...layers]);
+  const record = JSON.parse(await readFile(join(path("sick-out"), "mbs.json"), "utf8")) as { nonfinite: string[] };
+  assert.is(record.nonfinite.length, 1);
+  assert.match(
+    await readFile(join(path("sick-out"), "README.md"), "utf8"),
+    /\*\*A tensor has NaN or Inf\*\* and stands here as in/,
+  );
 });
 
 test("7: missing shards are all named, and a shard that contradicts the index", async ({ path }) => {

@@ -135,7 +135,7 @@ export function createCheckpoint(files: readonly TensorFile[], { allowNonfinite 
   const noteNonfinite = (name: string, index: number, value: number): void => {
     if (allowNonfinite !== true) {
       const { path } = find(name).file;
-      const option = allowNonfinite === undefined ? "" : ", or leave the tensor uncompressed with --allow-nonfinite";
+      const option = allowNonfinite === undefined ? "" : ", or add --allow-nonfinite (see --help)";
       throw new BadDataError(`${path}: tensor ${name} has ${value} at index ${index}; repair the model${option}`, {
         file: path,
         tensor: name,

@@ -1,4 +1,4 @@
-import { UsageError } from "@mbs/contracts";
+import { InterruptedError, UsageError } from "@mbs/contracts";
 import type { Model } from "../folder/model.ts";
 import { runBlocks } from "./run-blocks.ts";
 import { hiddenStream, tokensOf } from "./streams.ts";
@@ -9,11 +9,17 @@ import { hiddenStream, tokensOf } from "./streams.ts";
  *
  * @param tokens how many to add at most; fewer where the context is full
  * @returns the continuation alone
+ * @param options.signal is looked at between two tokens
  * @throws {UsageError} on a text without a token, where the tokenizer adds none
  */
-export async function generate(model: Model, text: string, tokens: number, options: { threads: number }): Promise<string> {
+export async function generate(
+  model: Model,
+  text: string,
+  tokens: number,
+  { threads, signal }: { threads: number; signal?: AbortSignal },
+): Promise<string> {
   const tokenizer = await model.tokenizer();
-  const forward = await model.forward(options);
+  const forward = await model.forward({ threads });
   try {
     const start = [...(tokenizer.bos === undefined ? [] : [tokenizer.bos]), ...tokenizer.encode(text)];
     const { ofPrompt, end } = await model.passages();
@@ -23,6 +29,7 @@ export async function generate(model: Model, text: string, tokens: number, optio
     if (given === 0) throw new UsageError("the text has no token to continue; give at least a letter");
     const limit = Math.min(given + tokens, model.contextLength ?? Infinity);
     while (ids.length < limit) {
+      if (signal?.aborted === true) throw new InterruptedError("generate: stopped");
       inputs.set(hiddenStream, Int32Array.from(ids));
       const states = await runBlocks(model, forward, inputs);
       const last = states.values.subarray((states.rows - 1) * states.columns);

@@ -40,6 +40,27 @@ export async function requireFiniteWeights(model: Model, tensors: Iterable<strin
   for (const tensor of tensors) for await (const _ of storedPieces(model, model.checkpoint.info(tensor)));
 }
 
+/**
+ * Reads all weights of a model that was opened with `allowNonfinite`, so that `checkpoint.nonfinite` is complete before anything
+ * is said of the model. Nothing is read of another model.
+ *
+ * @param signal is looked at between two tensors
+ */
+export async function findNonfiniteWeights(model: Model, signal: AbortSignal): Promise<void> {
+  const { checkpoint, reads } = model;
+  if (!checkpoint.allowNonfinite) return;
+  for (const tensor of reads) {
+    if (signal.aborted) return;
+    if (!checkpoint.has(tensor)) continue;
+    if ((await checkpoint.readPacked?.(tensor)) === undefined) await requireFiniteWeights(model, [tensor]);
+    else await checkpoint.readF32(tensor);
+  }
+}
+
+/** A line a tensor whose NaN and Inf a forward pass has read as 0. */
+export const readAsZero = ({ checkpoint: { nonfinite } }: Model): readonly string[] =>
+  [...nonfinite].map((tensor) => `tensor ${tensor} has NaN or Inf, read as 0`);
+
 /** A line on the tensors with NaN or Inf that were written as they are; undefined where there are none. */
 export function nonfiniteNote({ checkpoint: { nonfinite } }: Model): string | undefined {
   if (nonfinite.size === 0) return undefined;

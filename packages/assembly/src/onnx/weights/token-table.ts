@@ -59,7 +59,7 @@ async function* slabs(source: TableSource): AsyncGenerator<Float32Array> {
     );
     if (model.checkpoint.nonfinite.has(tensor)) {
       throw new FailedPreconditionError(
-        `tensor ${tensor} has NaN or Inf, so it can only be stored as in the source; leave --embeddings out`,
+        `${model.path}: tensor ${tensor} has NaN or Inf, so it can only be stored as in the source; leave --embeddings out`,
         { tensor },
       );
     }

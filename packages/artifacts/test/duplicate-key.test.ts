@@ -1,6 +1,6 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { findDuplicateKey } from "../src/folder/json-file.ts";
+import { findDuplicateKey } from "../src/json.ts";
 
 test("a name twice in one object is found, whatever its spelling", () => {
   assert.equal(findDuplicateKey('{"a":1,"a":2}'), { key: "a", offset: 7 });
