@@ -82,11 +82,11 @@ async function parseChoice(options: unknown) {
 const heldBy = ({ holds, options }: Format, raw: Readonly<Record<string, unknown>>): readonly HeldGrids[] =>
   holds(Object.fromEntries(Object.entries(raw).filter(([name]) => Object.hasOwn(options, name))));
 
-/** @throws {FailedPreconditionError} where a format is for grids of groups alone, and layers are in blocks of GGUF types */
-function requireTakesBlocks(format: Format, options: unknown, what: string): void {
-  if (format.holds(options).some(({ kind }) => kind === "blocks")) return;
+/** @throws {FailedPreconditionError} where a format holds no blocks of a type, not even by their values */
+function requireTakesBlocks(format: Format, options: unknown, type: string, what: string): void {
+  if (format.holds(options).some((held) => held.kind === "blocks" && held.types.includes(type))) return;
   throw new FailedPreconditionError(
-    `${what} rounded to GGUF's grids, which --format ${format.name} does not hold; assemble with --format gguf, or with dense for their plain values, or compress with bits in place of grid or typeMix`,
+    `${what} rounded to ${type}, which --format ${format.name} does not hold; assemble with --format gguf, or with dense for their plain values, or compress with bits in place of grid or typeMix`,
     { format: format.name },
   );
 }
@@ -163,7 +163,10 @@ async function* assembleAll(
     await requireDense(model);
     layers = await scratchLayersOf(streams, model, choice.format.parts);
     const inBlocks = [...layers.summaries].find(([, { grid }]) => grid !== undefined);
-    if (inBlocks !== undefined) requireTakesBlocks(choice.format, choice.formatOptions, `layer ${inBlocks[0]} is`);
+    if (inBlocks !== undefined) {
+      const [tensor, { grid = "" }] = inBlocks;
+      requireTakesBlocks(choice.format, choice.formatOptions, grid, `layer ${tensor} is`);
+    }
     const { files, describe } = await listFiles(model, plan, layers, choice, context);
     const weightFiles = new Map<string, number>();
     for (const [index, file] of files.entries()) {
@@ -217,12 +220,16 @@ export const assemble: Stage = {
       plannerFor(model, format);
       await requireDense(model);
       if (codes === "unknown") return;
-      if (codes === "blocks") requireTakesBlocks(format, formatOptions, "weights are");
+      if (typeof codes === "object" && "kind" in codes) requireTakesBlocks(format, formatOptions, codes.type, "weights are");
       const sites = model.blocks.flatMap((block) => block.sites);
       const planned =
-        typeof codes === "string" ? { grids: [] } : { grids: plannedGrids(sites, codes), zeroPoints: codes.zeroPoints };
+        typeof codes === "string" || "kind" in codes
+          ? { grids: [] }
+          : { grids: plannedGrids(sites, codes), zeroPoints: codes.zeroPoints };
       const embeddings =
-        tables === undefined || typeof tables === "string" ? [] : plannedGrids(model.embeddings?.sites ?? [], tables);
+        tables === undefined || typeof tables === "string" || "kind" in tables
+          ? []
+          : plannedGrids(model.embeddings?.sites ?? [], tables);
       format.checkPlan?.(model, { solver, embeddings, ...planned }, formatOptions);
     } finally {
       await model.close();

@@ -1,3 +1,4 @@
+import { blockGrids } from "@mbs/gguf";
 import { createReadStream } from "node:fs";
 import { join } from "node:path";
 import { InternalError, parseOptions, UsageError } from "@mbs/contracts";
@@ -92,7 +93,7 @@ export const denseFormat: Format = {
   // values alone are written, whatever grid they are on
   holds: () => [
     { kind: "groups", bits: codeBits, zeroPoints: "any" },
-    { kind: "blocks", types: [] },
+    { kind: "blocks", types: [...blockGrids.keys()] },
   ],
   options: dtypeOptions,
   parts: [],

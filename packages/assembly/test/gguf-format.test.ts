@@ -182,13 +182,13 @@ test("formats of groups alone refuse layers in blocks, before a run and after it
   };
   for (const format of ["gptq", "gptq-v2", "compressed-tensors", "onnx"]) {
     const planned = await refusal(
-      assemble.checkPlan?.({ model, format }, { solver: "gptq", codes: "blocks" }) ?? Promise.resolve(),
+      assemble.checkPlan?.({ model, format }, { solver: "gptq", codes: { kind: "blocks", type: "Q4_K" } }) ?? Promise.resolve(),
     );
     assert.instance(planned, FailedPreconditionError);
-    assert.match(String(planned), `weights are rounded to GGUF's grids, which --format ${format} does not hold; assemble with`);
-    assert.match(String(await refusal(write(format))), /layer model\.layers\.0\.\S+ is rounded to GGUF's grids/);
+    assert.match(String(planned), `weights are rounded to Q4_K, which --format ${format} does not hold; assemble with`);
+    assert.match(String(await refusal(write(format))), /layer model\.layers\.0\.\S+ is rounded to Q4_0/);
   }
-  await assemble.checkPlan?.({ model, format: "dense" }, { solver: "gptq", codes: "blocks" });
+  await assemble.checkPlan?.({ model, format: "dense" }, { solver: "gptq", codes: { kind: "blocks", type: "Q4_K" } });
   await write("dense");
 });
 

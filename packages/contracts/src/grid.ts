@@ -42,8 +42,9 @@ export interface HeldGroups {
 /** Blocks of GGUF that a format holds, as they are or by their values. */
 export interface HeldBlocks {
   readonly kind: "blocks";
-  /** Types that tensors may have beside each other; none where only values are kept. */
   readonly types: readonly string[];
+  /** Those that an allocation chooses between; absent where all tensors have one. */
+  readonly allocated?: readonly string[];
   /** By llama.cpp's name, what gives each tensor its type unless layers have their own; absent where only values are kept. */
   readonly typeMix?: string;
 }

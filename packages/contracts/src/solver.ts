@@ -1,5 +1,5 @@
 import type { Blas } from "./blas.ts";
-import type { Grid, GroupGrid, NoGrid, ZeroPoints } from "./grid.ts";
+import type { BlockGrid, Grid, GroupGrid, NoGrid, ZeroPoints } from "./grid.ts";
 import type { OptionTable, OptionValues } from "./options.ts";
 
 /** Rows of one tensor within the stacked weight of a site. */
@@ -104,8 +104,8 @@ export interface PlannedCodes {
   readonly zeroPoints?: ZeroPoints;
 }
 
-/** What layers will hold beside their values: codes, rows in the blocks of GGUF types, or neither. */
-export type PlannedForm = PlannedCodes | "blocks" | "none";
+/** What layers will hold beside their values: codes, rows in the blocks of a GGUF type, or neither. */
+export type PlannedForm = PlannedCodes | BlockGrid | "none";
 
 /** What is known of a run's layers before anything has run. */
 export interface PlannedLayers {

@@ -19,7 +19,7 @@ for (const [name, { rule, pack }] of blockGrids) {
   test(`${name}: packed blocks decode to what their codes and scales stand for, bit by bit`, () => {
     const next = randomNumbers(11);
     const whole = (least: number, most: number): number => least + Math.floor(next() * (most - least + 1));
-    const { columns, subColumns, zero, maximum, levels, scales, offsets } = rule;
+    const { columns, subColumns, zero, maximum, levels, scales, offsets, powers } = rule;
     const subs = (blocks * columns) / subColumns;
     const codes = Uint8Array.from({ length: blocks * columns }, () => whole(0, maximum));
     const halves = (): Float32Array =>
@@ -29,7 +29,7 @@ for (const [name, { rule, pack }] of blockGrids) {
       );
     const made = {
       codes,
-      scales: halves(),
+      scales: powers ? Float32Array.of(2 ** -20, 1, 2 ** 20) : halves(),
       offsets: offsets === undefined ? new Float32Array(blocks) : halves(),
       subScales: Int16Array.from({ length: subs }, () => (scales ? whole(scales.least, scales.most) : 1)),
       subOffsets: Uint8Array.from({ length: subs }, () => (typeof offsets === "object" ? whole(0, offsets.most) : 1)),

@@ -33,6 +33,9 @@ test("config groups are read, with the other keys that llm-compressor writes", (
     scheme,
     { ...scheme, bits: 8, groupSize: 128 },
   ]);
+  const floats = { ...weights, type: "float", group_size: 32, scale_dtype: "torch.uint8" };
+  const mxfp4 = { ...config, format: "mxfp4-pack-quantized", config_groups: { group_0: { ...group, weights: floats } } };
+  assert.equal(read(mxfp4), [{ ...scheme, bits: 4, groupSize: 32 }]);
   const dense = { quant_method: "compressed-tensors", format: "dense", ignore: ["lm_head"] };
   assert.equal(read({ ...dense, sparsity_config: { format: "dense", sparsity_structure: "2:4" } }), []);
 });
@@ -44,6 +47,12 @@ const refusals: readonly (readonly [string, object])[] = [
   ["quantization_config.config_groups.group_0.format", withGroup({ format: "int-quantized" })],
   ["quantization_config.config_groups.group_0.rotation is not known", withGroup({ rotation: "hadamard" })],
   ["quantization_config.config_groups.group_0.weights.type", withWeights({ type: "float" })],
+  ["quantization_config.config_groups.group_0.weights.type", { ...withGroup({}), format: "mxfp4-pack-quantized" }],
+  [
+    "quantization_config.config_groups.group_0.weights.type",
+    { ...withWeights({ type: "float", group_size: 16 }), format: "mxfp4-pack-quantized" },
+  ],
+  ["quantization_config.config_groups.group_0.format", withGroup({ format: "mxfp4-pack-quantized" })],
   ["quantization_config.config_groups.group_0.weights.dynamic", withWeights({ dynamic: true })],
   ["quantization_config.config_groups.group_0.weights.actorder", withWeights({ actorder: "group" })],
   ["quantization_config.config_groups.group_0.weights.actorder", withWeights({ actorder: true })],

@@ -2,6 +2,9 @@ import type { BlockRule } from "@mbs/numbers";
 
 export const unevenLevels = Int8Array.of(-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113);
 
+/** Those of MXFP4, doubled, with 0 twice. */
+const doubledLevels = Int8Array.of(-12, -8, -6, -4, -3, -2, -1, 0, 0, 1, 2, 3, 4, 6, 8, 12);
+
 /** Rules of every kind that GGUF has, with fewer columns. */
 export const blockRules: readonly BlockRule[] = [
   { columns: 32, subColumns: 32, zero: 127, maximum: 254 },
@@ -12,4 +15,5 @@ export const blockRules: readonly BlockRule[] = [
   { columns: 64, subColumns: 32, zero: 0, maximum: 31, scales: { least: 1, most: 63 }, offsets: { most: 63 } },
   { columns: 64, subColumns: 16, zero: 4, maximum: 7, scales: { least: -32, most: 31 } },
   { columns: 64, subColumns: 32, zero: 0, maximum: 15, levels: unevenLevels, scales: { least: -32, most: 31 } },
+  { columns: 32, subColumns: 32, zero: 0, maximum: 15, levels: doubledLevels, powers: true },
 ];

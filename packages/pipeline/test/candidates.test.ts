@@ -89,7 +89,8 @@ test("candidates keep the types that a GGUF format gives, and search no ranges o
   assert.match(notes.join("\n"), /gptaq is left out: solver gptaq has no --type-mix/);
 });
 
-const holds = () => Promise.resolve([{ kind: "blocks", types: ["Q2_K", "Q4_K"], typeMix: "Q4_K_M" }]);
+const holds = () =>
+  Promise.resolve([{ kind: "blocks", types: ["Q2_K", "Q4_K"], allocated: ["Q2_K", "Q4_K"], typeMix: "Q4_K_M" }]);
 const allocationNeeds = () => Promise.resolve({ chooses: "bits", statistics: "gram", segments: true });
 /** A format of GGUF with an allocation. */
 const allocating = new Map([

@@ -129,7 +129,7 @@ test("a method that reads no statistics allocates from the model alone, and noth
   }
 });
 
-const ofBlocks: HeldBlocks = { kind: "blocks", types: ["Q2_K", "Q8_0"], typeMix: "Q3_K_M" };
+const ofBlocks: HeldBlocks = { kind: "blocks", types: ["Q2_K", "Q8_0"], allocated: ["Q2_K", "Q8_0"], typeMix: "Q3_K_M" };
 const holds = () => Promise.resolve([ofBlocks]);
 
 test("a format of GGUF lets an allocation choose between types, and the solver has no grid of its own", async () => {

@@ -123,7 +123,11 @@ test("the suite catches what a solver must not do", async () => {
 });
 
 test("the suite catches a solver that announces blocks, or is asked for them, and makes none", async () => {
-  const none = { ...idle, plannedCodes: () => "blocks" as const, solve: ({ values }: SiteWeight) => ({ values }) };
+  const none = {
+    ...idle,
+    plannedCodes: () => ({ kind: "blocks", type: "Q4_0" }) as const,
+    solve: ({ values }: SiteWeight) => ({ values }),
+  };
   assert.match((await complaintsOf(none)).join(), /makes no blocks, and its plannedCodes says that it does/);
   const plain = { ...(await loadSolver("rtn")), solve: ({ values }: SiteWeight) => ({ values }) };
   assert.match((await complaintsOf(plain, [{ grid: "Q4_0" }])).join(), /handed back no blocks, and its weight asks for them/);

@@ -34,6 +34,7 @@ HALVES = {
     T.Q6_K: [208],
     T.IQ4_NL: [0],
     T.IQ4_XS: [0],
+    T.MXFP4: [],
 }
 
 SCALES = np.array([0.0137, -0.52, 65504.0, -65504.0, 6e-8, -0.0, np.inf, np.nan], dtype=np.float16)

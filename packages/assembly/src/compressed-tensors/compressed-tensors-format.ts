@@ -4,7 +4,7 @@ import { configOf } from "@mbs/models";
 import type { Model, WeightDtype } from "@mbs/models";
 import { codeBits } from "@mbs/numbers";
 import { denseFormat } from "../dense-format.ts";
-import type { Format } from "../format.ts";
+import type { Format, FormattedModel } from "../format.ts";
 import { refuseLayer } from "../layers/layer-grid.ts";
 import { quantisedParts, readQuantisedLayer } from "../layers/quantised-layer.ts";
 import type { QuantisedLayer } from "../layers/quantised-layer.ts";
@@ -13,9 +13,11 @@ import { siteWeights, transposedTensors } from "../layers/site-weights.ts";
 import { requireCodesToUntie, untyingOptions } from "../layers/untied-head.ts";
 import { moduleOf, prefixedName } from "../safetensors/module-names.ts";
 import { replacedWeights } from "../safetensors/replaced-weights.ts";
+import type { NewTensor } from "../safetensors/replaced-weights.ts";
 import { chosenDtype, dtypeOptions } from "../safetensors/written-dtype.ts";
 import { groupOfAll, groupsByGrid, ignoredLayers, packedConfig, sparseConfig } from "./compressed-tensors-config.ts";
-import { checkPackedGrid, checkPackedLayer, packedTensors } from "./packed-tensors.ts";
+import { mxfp4, mxfp4Config, mxfp4Tensors, requireMxfp4 } from "./mxfp4-tensors.ts";
+import { checkPackedGrid, checkPackedLayer, packedTensors, refuseTransposed } from "./packed-tensors.ts";
 import { onSharedGrid, sharedGrid, sharedGroupSize } from "./shared-grid.ts";
 
 const name = "compressed-tensors";
@@ -76,7 +78,8 @@ const storesMostBits =
   "compressed-tensors stores all layers with the most bits of any, unless assemble has config-groups: several, which transformers does not read with dequantize=True; give it that, or take format gptq";
 
 /**
- * Folders of compressed-tensors: quantised weights packed (pack-quantized), pruned ones dense with their zeros.
+ * Folders of compressed-tensors: quantised weights packed (pack-quantized, or mxfp4-pack-quantized), pruned ones dense with their
+ * zeros.
  */
 export const compressedTensorsFormat: Format = {
   name,
@@ -85,10 +88,10 @@ export const compressedTensorsFormat: Format = {
     const { configGroups } = parseOptions(options, raw, `assemble --format ${name}`);
     // transformers reads other zero points with dequantize=True alone
     const groups = { kind: "groups", bits: codeBits, zeroPoints: "middle" } as const;
-    return [configGroups === "several" ? groups : { ...groups, sameBits: storesMostBits }];
+    return [configGroups === "several" ? groups : { ...groups, sameBits: storesMostBits }, { kind: "blocks", types: [mxfp4] }];
   },
   options,
-  parts: quantisedParts,
+  parts: [...quantisedParts, "blocks"],
   checkPlan(model, { grids, embeddings, zeroPoints = "middle" }, raw) {
     const { configGroups, untieHead } = parseOptions(options, raw, `assemble --format ${name}`);
     requireCodesToUntie(untieHead, grids.length > 0);
@@ -107,11 +110,38 @@ export const compressedTensorsFormat: Format = {
     const dtype = chosenDtype(source, others, `assemble --format ${name}`);
     requireCodesToUntie(
       untieHead,
-      [...given.summaries.values()].some(({ bits }) => bits !== undefined),
+      [...given.summaries.values()].some(({ bits, grid }) => bits !== undefined || grid !== undefined),
     );
     const embeddings = packEmbeddings(source, given, { format: name, untieHead, warn: context.warn });
     const { model, layers } = embeddings;
     const summaries = [...layers.summaries.values()];
+    // beside a head of its own, programs take names without the language model's prefix for those of another model
+    const nameOf = (tensor: string): string => (embeddings.ownHead === undefined ? tensor : prefixedName(model, tensor));
+    const packed = new Set(layers.summaries.keys());
+    const written = async (
+      replacements: ReadonlyMap<string, readonly NewTensor[]>,
+      quantisation: object,
+    ): Promise<FormattedModel> => {
+      const weights = replacedWeights(model, layers, replacements, dtype, nameOf);
+      const config = await configOf(model, { dtype, quantisation, more: untiedKeys(embeddings) });
+      return withEmbeddings({ ...weights, files: [...weights.files, config] }, embeddings, context.warn);
+    };
+    if (summaries.some((summary) => summary.grid !== undefined)) {
+      requireMxfp4(layers);
+      checkExperts(model, packed, true);
+      checkNoExperts([...packed].map((tensor) => ({ tensor })));
+      const transposed = transposedTensors(model);
+      for (const tensor of packed) if (transposed.has(tensor)) refuseTransposed({ tensor });
+      if ((dtype ?? model.dtype) !== "bf16") {
+        context.warn(
+          `transformers computes with ${mxfp4} in bf16 alone: assemble with --dtype bf16, or load it with CompressedTensorsConfig(dequantize=True)`,
+        );
+      }
+      const replacements = [...packed].map(
+        (tensor) => [tensor, mxfp4Tensors(layers, tensor, moduleOf(nameOf(tensor), name))] as const,
+      );
+      return written(new Map(replacements), mxfp4Config(ignoredLayers(model, packed)));
+    }
     if (summaries.every(({ bits }) => bits === undefined)) {
       checkExperts(model, new Set(), true);
       context.warn(
@@ -126,12 +156,11 @@ export const compressedTensorsFormat: Format = {
     for (const layer of quantised) checkPackedLayer(layer, transposed.has(layer.tensor), dtypeOf(layer));
     const grid = sharedGrid(quantised);
     const { bits, symmetric } = grid;
-    const packed = new Set(layers.summaries.keys());
     checkExperts(model, packed, symmetric);
     const several = configGroups === "several" && quantised.some((layer) => layer.bits !== bits);
     if (several) checkNoExperts(quantised);
-    const written = [...new Set(several ? quantised.map((layer) => layer.bits) : [bits])].sort();
-    const rare = written.filter((own) => !common.has(own));
+    const all = [...new Set(several ? quantised.map((layer) => layer.bits) : [bits])].sort();
+    const rare = all.filter((own) => !common.has(own));
     if (rare.length > 0) {
       context.warn(`only compressed-tensors 0.20 and later read ${rare.join(" and ")} bits; vLLM has kernels for 4 and 8`);
     }
@@ -145,8 +174,6 @@ export const compressedTensorsFormat: Format = {
     if (!symmetric) {
       context.warn("transformers 5.24 reads asymmetric compressed-tensors only with CompressedTensorsConfig(dequantize=True)");
     }
-    // beside a head of its own, programs take names without the language model's prefix for those of another model
-    const nameOf = (tensor: string): string => (embeddings.ownHead === undefined ? tensor : prefixedName(model, tensor));
     const replacements = new Map(
       quantised.map((layer) => [
         layer.tensor,
@@ -154,9 +181,6 @@ export const compressedTensorsFormat: Format = {
       ]),
     );
     const groups = several ? groupsByGrid(quantised, name) : [groupOfAll(grid)];
-    const quantisation = packedConfig(groups, ignoredLayers(model, packed));
-    const weights = replacedWeights(model, layers, replacements, dtype, nameOf);
-    const config = await configOf(model, { dtype, quantisation, more: untiedKeys(embeddings) });
-    return withEmbeddings({ ...weights, files: [...weights.files, config] }, embeddings, context.warn);
+    return written(replacements, packedConfig(groups, ignoredLayers(model, packed)));
   },
 };

@@ -7,14 +7,17 @@ import type { QuantisedLayer } from "../layers/quantised-layer.ts";
 import { packBits } from "../safetensors/bit-packing.ts";
 import type { NewTensor } from "../safetensors/replaced-weights.ts";
 
+/** @throws {FailedPreconditionError} always: a layer of a model type that keeps its weights turned */
+export function refuseTransposed(layer: Pick<LayerGrid, "tensor">): never {
+  refuseLayer(
+    layer,
+    "compressed-tensors knows linear layers only, and this model type keeps its weights in transposed ones; assemble with --format gptq or dense",
+  );
+}
+
 /** @throws {FailedPreconditionError} where pack-quantized cannot hold a layer of this grid, with the remedy */
 export function checkPackedGrid(layer: LayerGrid, transposed: boolean): void {
-  if (transposed) {
-    refuseLayer(
-      layer,
-      "compressed-tensors knows linear layers only, and this model type keeps its weights in transposed ones; assemble with --format gptq or dense",
-    );
-  }
+  if (transposed) refuseTransposed(layer);
   const { columns, groups, groupSize, reordered } = layer;
   if (reordered) {
     refuseLayer(

@@ -1,6 +1,15 @@
 import { InternalError, parseOptions } from "@mbs/contracts";
 import type { OptionTable } from "@mbs/contracts";
-import { allocatedTypes, blockTypeNamed, bytesIn, typeMixNamed, roundsNothing, typeMixes, writeGguf } from "@mbs/gguf";
+import {
+  allocatedTypes,
+  blockGrids,
+  blockTypeNamed,
+  bytesIn,
+  typeMixNamed,
+  roundsNothing,
+  typeMixes,
+  writeGguf,
+} from "@mbs/gguf";
 import type { BlockType, GgufField, TypeMix } from "@mbs/gguf";
 import { ggufFile, ggufTypes, planGguf, readCardSource, requireFiniteWeights, requireGgufModel } from "@mbs/models";
 import type { ArchitectureModel, GgufPlan } from "@mbs/models";
@@ -101,7 +110,7 @@ export const ggufFormat: Format = {
   encoderDecoders: false,
   holds(raw) {
     const { name: typeMix } = chosenTypeMix(raw);
-    const blocks = { kind: "blocks", types: allocatedTypes, typeMix } as const;
+    const blocks = { kind: "blocks", types: [...blockGrids.keys()], allocated: allocatedTypes, typeMix } as const;
     // rounded again to the types of the file, unless these round nothing
     const groups = { kind: "groups", bits: codeBits, zeroPoints: "any", sameBits: hasNoBits } as const;
     return roundsNothing(typeMix) ? [groups, blocks] : [blocks, groups];

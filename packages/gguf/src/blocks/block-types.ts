@@ -3,6 +3,7 @@ import type { WeightDtype } from "@mbs/numbers";
 import { decodeIQ4NL, decodeIQ4XS } from "./iq4-blocks.ts";
 import { decodeQ2K, decodeQ3K, decodeQ4K, decodeQ5K, decodeQ6K } from "./k-blocks.ts";
 import { decodeQ40, decodeQ41, decodeQ50, decodeQ51, decodeQ80 } from "./legacy-blocks.ts";
+import { decodeMxfp4 } from "./mxfp4.ts";
 
 /** How a tensor of a GGUF file is stored. */
 export interface BlockType {
@@ -72,7 +73,7 @@ const types: readonly BlockType[] = [
   plain(30, "BF16", 2, "bf16"),
   block(34, "TQ1_0", 256, 54),
   block(35, "TQ2_0", 256, 66),
-  block(39, "MXFP4", 32, 17),
+  block(39, "MXFP4", 32, 17, decodeMxfp4),
   block(40, "NVFP4", 64, 36),
 ];
 

@@ -1,6 +1,7 @@
 import { at, BadDataError, InternalError, UsageError } from "@mbs/contracts";
 import { encodeWeights, findNonfiniteStored } from "@mbs/numbers";
 import type { BlockType } from "../blocks/block-types.ts";
+import { mxfp4 } from "../blocks/mxfp4.ts";
 import { blockGrids } from "../packing/block-grids.ts";
 import type { BlockCodes } from "../packing/block-codes.ts";
 import { q2K, q4K, q5K } from "./affine-k-encoders.ts";
@@ -27,6 +28,7 @@ export const blockEncoders: ReadonlyMap<string, BlockEncoder> = new Map([
   ["Q6_K", q6K],
   ["IQ4_NL", iq4NL],
   ["IQ4_XS", iq4XS],
+  ["MXFP4", mxfp4],
 ]);
 
 /** Names of the types that values can be written in. */
@@ -114,7 +116,7 @@ export function encodeValues(type: BlockType, values: Float32Array, importance?:
     for (let block = 0; block < count; block += 1) {
       encoder.fit(values, (first + block) * type.values, blocks, block, importance, spread);
     }
-    checkScales(blocks, count, type.name);
+    if (grid.rule.powers !== true) checkScales(blocks, count, type.name);
     grid.pack(blocks, bytes.subarray(first * type.bytes, (first + count) * type.bytes));
   }
   return bytes;

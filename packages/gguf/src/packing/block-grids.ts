@@ -1,5 +1,6 @@
 import type { BlockRule } from "@mbs/numbers";
 import { iq4Levels } from "../blocks/iq4-blocks.ts";
+import { mxfp4Rule, packMxfp4 } from "../blocks/mxfp4.ts";
 import type { Packer } from "./block-codes.ts";
 import { packIQ4NL, packIQ4XS } from "./iq4-packing.ts";
 import { packQ2K, packQ3K, packQ4K, packQ5K, packQ6K } from "./k-packing.ts";
@@ -43,6 +44,7 @@ export const blockGrids: ReadonlyMap<string, BlockGrid> = new Map([
   ["Q6_K", { rule: signed(16, 32, 63, 127), pack: packQ6K }],
   ["IQ4_NL", { rule: { ...legacy(0, 15), levels: iq4Levels }, pack: packIQ4NL }],
   ["IQ4_XS", { rule: { ...signed(32, 0, 15, 31), levels: iq4Levels }, pack: packIQ4XS }],
+  ["MXFP4", { rule: mxfp4Rule, pack: packMxfp4 }],
 ]);
 
 /** Types that an allocation chooses between, if it does not say: each has another size. */

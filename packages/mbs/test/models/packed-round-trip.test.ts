@@ -60,7 +60,8 @@ async function writeAndRead(source: string, compress: object, order: string, for
   for (const format of formats) {
     const folder = await mkdtemp(join(root, "folder-"));
     const stream = encodeLayers(layers, metadata);
-    const expected = /^gptqmodel by itself loads asymmetric grids of other programs only in version 2/;
+    const expected =
+      /^(gptqmodel by itself loads asymmetric grids of other programs only in version 2|transformers computes with MXFP4 in bf16 alone)/;
     const files = await stage("assemble", "layers", stream, { model: source, format }, expected);
     await unpackFiles(files, folder, { force: true });
     const written = await openModel(folder);
@@ -112,6 +113,21 @@ for (const dtype of ["bf16", "f16", "f32"] as const satisfies readonly WeightDty
       }
     });
   }
+}
+
+for (const solver of ["gptq", "rtn"]) {
+  test(`${solver} on blocks of MXFP4, packed and read back, is the model that was solved; other blocks are refused`, async () => {
+    const source = join(root, `mxfp4-${solver}`);
+    await writeTinyModel(source, { hiddenSize: 64, heads: 4, blocks: 2, dtype: "f16", contextLength: 64 });
+    const made = await writeAndRead(source, { solver, grid: "MXFP4" }, "natural", ["dense", "compressed-tensors"]);
+    const [dense, packed] = [made.get("dense"), made.get("compressed-tensors")];
+    assert.ok(dense !== undefined && packed !== undefined);
+    assert.equal(packed.weights, dense.weights);
+    assert.is(packed.perplexity, dense.perplexity);
+    const other = { solver, grid: "IQ4_NL" };
+    const error = await writeAndRead(source, other, "natural", ["compressed-tensors"]).catch((thrown: unknown) => thrown);
+    assert.match(String(error), /rounded to IQ4_NL, which --format compressed-tensors does not hold; assemble with/);
+  });
 }
 
 test.run();

@@ -9,6 +9,10 @@ const { fround, abs, min, max } = Math;
 const leastHalf = 2 ** -24;
 const mostHalf = 65_504;
 
+/** Exponents of the powers of two that blocks have: normal numbers of float32, also times a level. */
+const leastPower = -120;
+const mostPower = 120;
+
 const clamp = (value: number, least: number, most: number): number => min(max(value, least), most);
 
 /** In half precision; what is too large becomes the largest. */
@@ -86,6 +90,30 @@ function lossOf(values: Float32Array, importances: Float32Array, scale: number, 
 }
 
 /**
+ * For each row the power of two with the least error, of the two around the wanted scale. Levels lie alike on both sides of 0, so
+ * none is negative.
+ *
+ * @param weights Wᵀ of the block, [rule.columns, rows]
+ * @param relative importances of its columns
+ * @param wanted the best scale of each row among all numbers
+ */
+export function powersNear(
+  wanted: Float32Array,
+  weights: Float32Array,
+  rows: number,
+  rule: BlockRule,
+  relative: Float32Array,
+): Float32Array {
+  const values = new Float32Array(rule.columns);
+  const lossWith = (power: number): number => lossOf(values, relative, power, 0, rule);
+  return wanted.map((scale, row) => {
+    for (let column = 0; column < values.length; column += 1) values[column] = weights[column * rows + row]!;
+    const lower = 2 ** clamp(Math.floor(Math.log2(abs(scale))), leastPower, mostPower);
+    return lossWith(2 * lower) < lossWith(lower) ? 2 * lower : lower;
+  });
+}
+
+/**
  * Chooses the scales and offsets of one block a row: first those of each sub-block by themselves, then d and dmin for all of them,
  * then for each sub-block the whole numbers next to the wanted ones with the least error.
  *
@@ -112,6 +140,7 @@ export function fitBlocksReference(weights: Float32Array, rows: number, rule: Bl
   }
   const made = {
     ...unitsOf(wanted, rows, rule),
+    ...(rule.powers && { scales: powersNear(wanted.scales, weights, rows, rule, relative) }),
     subScales: new Int16Array(subs * rows).fill(1),
     subOffsets: new Uint8Array(subs * rows).fill(1),
   };

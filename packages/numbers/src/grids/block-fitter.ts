@@ -1,5 +1,5 @@
 import { KernelLayout } from "../wasm/kernel-memory.ts";
-import { mostOffsetOf, relativeTo, unitsOf } from "./block-fit-reference.ts";
+import { mostOffsetOf, powersNear, relativeTo, unitsOf } from "./block-fit-reference.ts";
 import type { BlockRule, BlockScales } from "./block-rule.ts";
 import { limitsOf } from "./column-grids.ts";
 import { triedInverses, triedShares } from "./sub-block-fit.ts";
@@ -65,7 +65,8 @@ export function createBlockFitter(
   }
 
   return (weights, importances) => {
-    floats(D, columns).set(relativeTo(importances));
+    const relative = relativeTo(importances);
+    floats(D, columns).set(relative);
     const made = {
       scales: new Float32Array(rows),
       offsets: new Float32Array(rows),
@@ -80,6 +81,10 @@ export function createBlockFitter(
         panel.set(weights.subarray(start, start + count), column * part);
       }
       for (let sub = 0; sub < subs; sub += 1) fitSubBlock(sub, padded);
+      if (rule.powers) {
+        made.scales.set(floats(S, count), from);
+        continue;
+      }
       const units = unitsOf({ scales: floats(S, subs * part), offsets: floats(O, subs * part) }, part, rule);
       made.scales.set(units.scales.subarray(0, count), from);
       made.offsets.set(units.offsets.subarray(0, count), from);
@@ -92,6 +97,7 @@ export function createBlockFitter(
         made.subOffsets.set(floats(o, count), sub * rows + from);
       }
     }
+    if (rule.powers) made.scales.set(powersNear(made.scales, weights, rows, rule, relative));
     return made;
   };
 }

@@ -14,6 +14,8 @@ export interface BlockRule {
   readonly maximum: number;
   /** What codes stand for where that is not equally far apart: sixteen whole numbers, rising. */
   readonly levels?: Int8Array;
+  /** Whether d is a power of two, of a block without sub-blocks and offsets; otherwise it is a half-precision number. */
+  readonly powers?: true;
   /** Whole numbers that scales of sub-blocks are; absent where the block's d is the scale. Below zero, scales have a sign. */
   readonly scales?: { readonly least: number; readonly most: number };
   /** Offsets: half-precision numbers of either sign a block, or whole numbers from 0 a sub-block; absent for none. */
@@ -22,7 +24,7 @@ export interface BlockRule {
 
 /** The scales and offsets of one block a row, as its bytes hold them. */
 export interface BlockScales {
-  /** d, one a row; half-precision numbers. */
+  /** d, one a row; half-precision numbers, or powers of two. */
   readonly scales: Float32Array;
   /** dmin, one a row; zeros where the rule has no offsets. */
   readonly offsets: Float32Array;

@@ -23,9 +23,9 @@ export const heldBy = async (recipe: Recipe, stages: Stages): Promise<readonly H
 export function withCandidates(recipe: Recipe, held: readonly HeldGrids[]): StageOptions | undefined {
   const { allocate } = recipe;
   if (allocate === undefined || !allocatesBits(recipe)) return allocate;
-  const blocks = held.find((grids) => grids.kind === "blocks" && grids.types.length > 0);
+  const blocks = held.find((grids) => grids.kind === "blocks" && grids.allocated !== undefined);
   if (blocks?.kind === "blocks" && allocate["bits"] === undefined) {
-    const { types, typeMix } = blocks;
+    const { allocated: types, typeMix } = blocks;
     return { types, typeMix, ...allocate };
   }
   if (allocate["types"] !== undefined) return allocate;

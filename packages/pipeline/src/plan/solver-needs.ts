@@ -75,6 +75,9 @@ function leastStatistics(needs: readonly StatisticName[], recipe: Recipe): Pick<
 const hasExperts = ({ blocks }: ModelOutline): boolean =>
   blocks.some(({ sites }) => sites.some(({ name }) => /^expert-\d/.test(name)));
 
+const formOf = (codes: PlannedLayers["codes"]): NonNullable<Recipe["layerForm"]> =>
+  typeof codes === "string" ? codes : "kind" in codes ? "blocks" : "codes";
+
 /** What the recipe's format likes grids to be. */
 function preferredGrids([best, ...others]: readonly HeldGrids[]): Pick<SolverSetting, "zeroPoints" | "typeMix"> {
   const groups = [best, ...others].find((held) => held?.kind === "groups");
@@ -136,7 +139,7 @@ export async function withSolverNeeds(recipe: Recipe, stages: Stages, outline: M
     compress: { ...groups, ...least.compress, ...recipe.compress, ...defaults },
   };
   const { codes } = await plannedLayers(completed, grid);
-  return { ...completed, splitsRows: await canSplitRows(solver), layerForm: typeof codes === "string" ? codes : "codes" };
+  return { ...completed, splitsRows: await canSplitRows(solver), layerForm: formOf(codes) };
 }
 
 /**

@@ -7,7 +7,7 @@ import type { BlockWeight } from "./block-weight.ts";
 /** Grids of blocks, for sweeps over their codes in natural order: each sub-block gets new scales when its turn comes. */
 export function sweptBlocks(made: BlockWeight, codes: Uint8Array, hessian: Float32Array): SweptGrids {
   const { rows, grid } = made;
-  const { columns, subColumns } = grid.rule;
+  const { columns, subColumns, powers } = grid.rule;
   const refit = createSubBlockRefitter(grid.rule, rows);
   return {
     columnGrids: true,
@@ -19,7 +19,8 @@ export function sweptBlocks(made: BlockWeight, codes: Uint8Array, hessian: Float
           codes: codes.subarray(from * rows, to * rows),
           hessian: hessianPart(hessian, { first: from, count: subColumns }, from, to).values,
         };
-        refit(frozen, at(made.scales, Math.floor(from / columns)), (from % columns) / subColumns);
+        // powers of two are too far apart for a change to help
+        if (powers !== true) refit(frozen, at(made.scales, Math.floor(from / columns)), (from % columns) / subColumns);
         const columnGrids = made.gridOf(from);
         codes.set(kernel.fix(from - first, to - first, { columnGrids }), from * rows);
       }

@@ -16,8 +16,10 @@ export function requireNone(found: string | undefined): void {
 
 /** Codes or blocks are those that were predicted. A weight of one group has no scattered columns. */
 export function requirePlanned({ columns }: SiteWeight, { quantised, blocks }: Solution, planned: PlannedForm): void {
-  if (planned === "blocks") require(blocks !== undefined, "makes no blocks, and its plannedCodes says that it does");
-  else require(blocks === undefined, "makes blocks, and its plannedCodes does not say so");
+  if (typeof planned === "object" && "kind" in planned) {
+    return require(blocks !== undefined, "makes no blocks, and its plannedCodes says that it does");
+  }
+  require(blocks === undefined, "makes blocks, and its plannedCodes does not say so");
   if (typeof planned === "string") return require(quantised === undefined, `makes codes, and its plannedCodes says ${planned}`);
   require(quantised !== undefined, "makes no codes, and its plannedCodes says that it does");
   const { bits, groupSize, groupOf } = quantised;

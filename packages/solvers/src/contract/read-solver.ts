@@ -59,5 +59,4 @@ export function factorOptionsFor(solver: Solver, options: SolverOptions, grid: G
  * @throws {UsageError} where the solver refuses its options
  */
 export const plannedCodesOf = (solver: Solver, options: SolverOptions, order: string, grid: Grid): PlannedForm | "unknown" =>
-  ask(solver, "plannedCodes", () => (grid.kind === "blocks" ? "blocks" : solver.plannedCodes?.(options, order, grid))) ??
-  "unknown";
+  ask(solver, "plannedCodes", () => (grid.kind === "blocks" ? grid : solver.plannedCodes?.(options, order, grid))) ?? "unknown";

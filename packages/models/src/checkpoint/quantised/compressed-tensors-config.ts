@@ -13,6 +13,9 @@ export interface PackedScheme {
   readonly symmetric: boolean;
 }
 
+/** Weights in MXFP4: numbers of four bits with a power of two for each 32. */
+export const mxfp4Format = "mxfp4-pack-quantized";
+
 const top = "quantization_config";
 const remedy = "take the dense model";
 
@@ -40,7 +43,7 @@ const configKeys = {
   kv_cache_scheme: empty,
   transform_config: empty,
   moe_sparsity_config: empty,
-  format: choice(["pack-quantized", "dense"], "dense"),
+  format: choice(["pack-quantized", mxfp4Format, "dense"], "dense"),
   quantization_status: choice(["compressed", "frozen"], "compressed"),
   config_groups: section,
   // A pruned model in this format stores its zeros; all other formats of sparsity pack them.
@@ -53,7 +56,7 @@ const groupKeys = {
   targets: anything,
   input_activations: empty,
   output_activations: empty,
-  format: nullable(choice(["pack-quantized"], "pack-quantized")),
+  format: nullable(choice(["pack-quantized", mxfp4Format], "pack-quantized")),
   weights: section,
 };
 
@@ -64,7 +67,7 @@ const weightsKeys = {
   zp_dtype: anything,
   block_structure: empty,
   num_bits: optional(count(4)),
-  type: choice(["int"], "int"),
+  type: choice<"int" | "float">(["int", "float"], "int"),
   dynamic: only(false),
   actorder,
   group_size: nullable({ ...count(1), read: (value, fault) => (value === -1 ? -1 : count(1).read(value, fault)) }),
@@ -81,14 +84,18 @@ function readPart<Table extends Keys>(json: JsonObject, table: Table, path: stri
   return part;
 }
 
-function readWeights(json: JsonObject, path: string, file: string): PackedScheme {
+function readWeights(json: JsonObject, path: string, file: string, isFloat: boolean): PackedScheme {
   const weights = readPart(json, weightsKeys, path, file);
-  const { num_bits: bits, group_size: size, symmetric } = weights.values;
+  const { num_bits: bits, group_size: size, symmetric, type } = weights.values;
   if (bits === undefined) return weights.broken("num_bits", "a whole number, at least 1");
   const whole = size === -1;
   const groupSize = whole || size === null ? undefined : size;
   const { strategy = whole ? "channel" : "group" } = weights.values;
   if ((strategy === "group") !== (groupSize !== undefined)) weights.broken("group_size", `what strategy ${strategy} asks for`);
+  const isMxfp4 = type === "float" && bits === 4 && groupSize === 32 && symmetric;
+  if (isFloat && !isMxfp4)
+    weights.refuse("type", `in ${mxfp4Format} weights are floats of 4 bits in symmetric groups of 32; ${remedy}`);
+  if (!isFloat && type === "float") weights.refuse("type", `supported: int, or floats in ${mxfp4Format}; ${remedy}`);
   return { bits, groupSize, symmetric };
 }
 
@@ -115,6 +122,8 @@ export function readPackedSchemes(config: JsonObject, file: string): readonly Pa
   const table = Object.fromEntries(Object.keys(groups).map((name) => [name, section] as const));
   return Object.entries(readPart(groups, table, `${top}.config_groups`, file).values).map(([name, group]) => {
     const path = `${top}.config_groups.${name}`;
-    return readWeights(readPart(group, groupKeys, path, file).values.weights, `${path}.weights`, file);
+    const own = readPart(group, groupKeys, path, file);
+    if ((own.values.format ?? format) !== format) own.refuse("format", `${format} is that of the whole; ${remedy}`);
+    return readWeights(own.values.weights, `${path}.weights`, file, format === mxfp4Format);
   });
 }

@@ -6,9 +6,8 @@ import { readConfig } from "../../config/config.ts";
 import type { JsonObject } from "../../folder/json-file.ts";
 import { bytesOfDtype } from "../checkpoint.ts";
 import type { Checkpoint, TensorInfo } from "../checkpoint.ts";
-import { readPackedSchemes } from "./compressed-tensors-config.ts";
-import { unpackValues } from "./packed-values.ts";
-import { gptqLinear, packedLinear } from "./quantised-linear.ts";
+import { mxfp4Format, readPackedSchemes } from "./compressed-tensors-config.ts";
+import { gptqLinear, mxfp4Linear, packedLinear } from "./quantised-linear.ts";
 import type { QuantisedLinear } from "./quantised-linear.ts";
 
 const dtypes: ReadonlyMap<unknown, WeightDtype> = new Map([
@@ -50,6 +49,10 @@ async function findLinears(
     for (const module of modulesWith(checkpoint, ".qweight")) {
       linears.set(`${module}.weight`, gptqLinear(checkpoint, module, zeroOffset, dtype));
     }
+  } else if (method === "compressed-tensors" && format === mxfp4Format) {
+    readPackedSchemes(quantisation, file);
+    for (const module of modulesWith(checkpoint, ".weight_packed"))
+      linears.set(`${module}.weight`, mxfp4Linear(checkpoint, module));
   } else if (method === "compressed-tensors" && (format === "pack-quantized" || format === "dense")) {
     const schemes = readPackedSchemes(quantisation, file);
     for (const module of modulesWith(checkpoint, ".weight_packed")) {
@@ -58,7 +61,7 @@ async function findLinears(
   } else {
     const found = [method, format].filter((part) => typeof part === "string").join(" ");
     throw new FailedPreconditionError(
-      `${file}: quantised by ${found || "an unnamed method"}, which is not supported; supported: gptq, compressed-tensors pack-quantized; or take the dense model`,
+      `${file}: quantised by ${found || "an unnamed method"}, which is not supported; supported: gptq, compressed-tensors pack-quantized and mxfp4-pack-quantized; or take the dense model`,
       { file },
     );
   }
@@ -96,7 +99,7 @@ export async function readableCheckpoint(checkpoint: Checkpoint, config: JsonObj
   const sorted = [...infos.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
   const readF32 = async (name: string): Promise<Float32Array> => {
     const linear = linears.get(name);
-    return linear === undefined ? checkpoint.readF32(name) : roundTo(dtype, unpackValues(await linear.read()));
+    return linear === undefined ? checkpoint.readF32(name) : roundTo(dtype, await linear.values());
   };
   return {
     files: checkpoint.files,
@@ -118,7 +121,7 @@ export async function readableCheckpoint(checkpoint: Checkpoint, config: JsonObj
       }
       return chosen;
     },
-    readPacked: async (name) => linears.get(name)?.read(),
+    readPacked: async (name) => linears.get(name)?.packed?.(),
     async readRaw(name, offset = 0, length) {
       if (!linears.has(name)) return checkpoint.readRaw(name, offset, length);
       const bytes = encodeWeights(dtype, await readF32(name));

@@ -4,8 +4,11 @@ import type { WeightDtype } from "@mbs/numbers";
 import type { Checkpoint } from "../checkpoint.ts";
 import { transpose } from "../transpose.ts";
 import type { PackedScheme } from "./compressed-tensors-config.ts";
-import { unpackNumbers } from "./packed-values.ts";
+import { unpackNumbers, unpackValues } from "./packed-values.ts";
 import type { PackedWeight } from "./packed-values.ts";
+
+/** What the codes of E2M1 stand for: a sign, two bits of exponent and one of mantissa (OCP Microscaling Formats 1.0, 5.3.3). */
+const e2m1 = Float32Array.of(0, 0.5, 1, 1.5, 2, 3, 4, 6, -0, -0.5, -1, -1.5, -2, -3, -4, -6);
 
 /** A linear layer that is stored packed. */
 export interface QuantisedLinear {
@@ -13,8 +16,18 @@ export interface QuantisedLinear {
   readonly shape: readonly [number, number];
   /** The tensors that hold it. */
   readonly tensors: readonly string[];
-  read(): Promise<PackedWeight>;
+  /** [rows, columns] */
+  values(): Promise<Float32Array>;
+  /** Its codes on grids of groups; absent where it has none. */
+  readonly packed?: () => Promise<PackedWeight>;
 }
+
+/** A linear layer of codes on grids of groups. */
+const ofCodes = ({ packed, ...linear }: Omit<QuantisedLinear, "values"> & Required<Pick<QuantisedLinear, "packed">>) => ({
+  ...linear,
+  packed,
+  values: async () => unpackValues(await packed()),
+});
 
 async function readWords(checkpoint: Checkpoint, name: string): Promise<Int32Array> {
   const { storedDtype } = checkpoint.info(name);
@@ -85,10 +98,10 @@ export function gptqLinear(checkpoint: Checkpoint, module: string, zeroOffset: n
   requireShape(checkpoint, scales, [groups, rows]);
   requireShape(checkpoint, qzeros, [groups, Math.ceil((rows * bits) / 32)]);
   const zeroWords = Math.ceil((rows * bits) / 32);
-  return {
+  return ofCodes({
     shape: [rows, columns],
     tensors: [qweight, qzeros, scales, gIdx],
-    async read() {
+    async packed() {
       const codes = await readWords(checkpoint, qweight);
       const zeros = await readWords(checkpoint, qzeros);
       const groupOf = await readWords(checkpoint, gIdx);
@@ -108,7 +121,7 @@ export function gptqLinear(checkpoint: Checkpoint, module: string, zeroOffset: n
         scales: scale,
       };
     },
-  };
+  });
 }
 
 /**
@@ -163,10 +176,10 @@ export async function packedLinear(
         tensor: scales,
       },
     );
-  return {
+  return ofCodes({
     shape: [rows, columns],
     tensors: [packed, scales, shapeName, ...(symmetric ? [] : [zeroPoint])],
-    async read() {
+    async packed() {
       const codes = await readWords(checkpoint, packed);
       const zeros = symmetric
         ? new Int16Array(groups * rows).fill(2 ** (bits - 1))
@@ -189,6 +202,39 @@ export async function packedLinear(
         zeros,
         scales: transpose(await checkpoint.readF32(scales), rows),
       };
+    },
+  });
+}
+
+async function readBytes(checkpoint: Checkpoint, name: string): Promise<Uint8Array> {
+  const { storedDtype } = checkpoint.info(name);
+  if (storedDtype === "U8") return checkpoint.readRaw(name);
+  throw new BadDataError(`tensor ${name} is ${storedDtype}, not U8; is it packed by another program?`, { tensor: name });
+}
+
+/**
+ * A layer of a compressed-tensors checkpoint in the format mxfp4-pack-quantized: two codes of E2M1 a byte, the first of two
+ * neighbours in its low half, and a power of two for each 32 columns.
+ *
+ * @param module its name, without ".weight_packed"
+ */
+export function mxfp4Linear(checkpoint: Checkpoint, module: string): QuantisedLinear {
+  const [packed, scales] = [`${module}.weight_packed`, `${module}.weight_scale`];
+  const [rows, pairs] = matrixShape(checkpoint, packed);
+  const columns = 2 * pairs;
+  requireShape(checkpoint, scales, [rows, columns / 32]);
+  return {
+    shape: [rows, columns],
+    tensors: [packed, scales],
+    async values() {
+      const [codes, exponents] = [await readBytes(checkpoint, packed), await readBytes(checkpoint, scales)];
+      const broken = exponents.indexOf(255);
+      if (broken >= 0) checkpoint.noteNonfinite(scales, broken, NaN);
+      const powers = Float32Array.from(exponents, (exponent) => (exponent === 255 ? 0 : 2 ** (exponent - 127)));
+      return Float32Array.from({ length: rows * columns }, (_, index) => {
+        const pair = at(codes, index >> 1);
+        return at(e2m1, index % 2 === 0 ? pair & 15 : pair >> 4) * at(powers, Math.floor(index / 32));
+      });
     },
   };
 }
