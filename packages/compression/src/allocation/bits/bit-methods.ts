@@ -82,11 +82,12 @@ const megabytes = (bytes: number): string => `${(Math.ceil(bytes / 1e5) / 10).to
 function smallerRemedy({ types }: BitOptions, tensors: readonly SizedTensor[]): string {
   if (types === undefined) return ", or larger groups";
   const all = typeChoices([...blockGrids.keys()]);
-  if (tensors.some((tensor) => at(all.of(tensor), 0).size < at(tensor.choices, 0).size)) return ", or smaller types";
-  const names = tensors.map(({ choices }) => at(choices, 0).name);
-  const others = names.filter((name) => !types.includes(name));
-  if (others.length === 0) return "";
-  return `; no types are smaller, since rows of ${others.length} of ${names.length} tensors are no whole blocks of 256 and take ${[...new Set(others)].join(", ")} at least`;
+  // rows that are no whole blocks of 256 have smallest types of their own
+  const smaller = tensors.flatMap((tensor) => {
+    const least = at(all.of(tensor), 0);
+    return least.size < at(tensor.choices, 0).size ? [least.name] : [];
+  });
+  return smaller.length === 0 ? "" : `, or types as small as ${[...new Set(smaller)].join(" and ")}`;
 }
 
 /**
