@@ -4,7 +4,7 @@
  *   node --import tsx tools/protos/generate.ts
  */
 import { readFileSync, writeFileSync } from "node:fs";
-import { format, resolveConfig } from "prettier";
+import { format } from "oxfmt";
 import protobuf from "protobufjs";
 
 const root = new URL("../../", import.meta.url);
@@ -16,7 +16,8 @@ export async function generateDescriptors(): Promise<string> {
   for (const source of sources) protobuf.parse(readFileSync(new URL(source, root), "utf8"), all);
   const json = JSON.stringify(all.toJSON(), null, 2);
   const text = `// Generated from ${sources.join(" and ")} by tools/protos/generate.ts; do not edit.\nexport const descriptors = ${json};\n`;
-  return format(text, { ...(await resolveConfig(new URL("package.json", root))), parser: "typescript" });
+  const { printWidth } = JSON.parse(readFileSync(new URL(".oxfmtrc.json", root), "utf8")) as { printWidth: number };
+  return (await format("descriptors.ts", text, { printWidth })).code;
 }
 
 if (process.argv[1] === new URL(import.meta.url).pathname) {

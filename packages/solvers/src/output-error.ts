@@ -6,7 +6,9 @@ import { packedRowStart, transposeInto } from "@mbs/numbers";
  * diagonal, length columns. Undamped.
  */
 export type InputMoment =
-  { readonly gram: Float32Array } | { readonly packedGram: Float32Array } | { readonly diagonal: Float32Array };
+  | { readonly gram: Float32Array }
+  | { readonly packedGram: Float32Array }
+  | { readonly diagonal: Float32Array };
 
 /** A captured Gram, packed, or diagonal as a moment. */
 export const momentOf = (statistic: { readonly kind: "gram" | "diagonal"; readonly values: Float32Array }): InputMoment =>

@@ -23,7 +23,11 @@ export interface Remedy {
 
 /** The paper's failure signatures, and a further one: tasks that fall where perplexity does not show it. */
 export type Signature =
-  "mix-worse-than-one-language" | "rare-language-falls" | "methods-disagree" | "distribution-does-not-fit" | "tasks-fall-unseen";
+  | "mix-worse-than-one-language"
+  | "rare-language-falls"
+  | "methods-disagree"
+  | "distribution-does-not-fit"
+  | "tasks-fall-unseen";
 
 /** A failure signature that results show. */
 export interface Finding {

@@ -28,7 +28,16 @@ export class Undefined {
 export type Callable = (positional: readonly PythonValue[], named: ReadonlyMap<string, PythonValue>) => PythonValue;
 
 export type PythonValue =
-  null | boolean | number | string | Float | Tuple | Undefined | Callable | PythonValue[] | Map<PythonValue, PythonValue>;
+  | null
+  | boolean
+  | number
+  | string
+  | Float
+  | Tuple
+  | Undefined
+  | Callable
+  | PythonValue[]
+  | Map<PythonValue, PythonValue>;
 
 /** A row of a split: columns by name. */
 export type Row = ReadonlyMap<string, PythonValue>;

@@ -36,7 +36,8 @@ export interface LanguageUnderMix {
   readonly site?: SiteDamage | undefined;
   /** The mix of the same method that gives it the most text, if that is enough more; rises are above this mix. */
   readonly withMoreText?:
-    { readonly mix: string; readonly mixShare: number; readonly rises: readonly MeasuredRise[] } | undefined;
+    | { readonly mix: string; readonly mixShare: number; readonly rises: readonly MeasuredRise[] }
+    | undefined;
 }
 
 /** A method and mix, with the languages that have a training share. */
