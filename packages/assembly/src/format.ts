@@ -22,7 +22,7 @@ export interface FormattedModel {
   readonly compressedBytes: number;
   /** Bytes of embedding and head as written, by their name in the source, perhaps among others; absent where they are as large as before. */
   readonly tables?: ReadonlyMap<string, number>;
-  /** The block types of GGUF of the tensors that layers change, by their names in the source; absent in other formats. */
+  /** The quantisation types of GGUF of the tensors that layers change, by their names in the source; absent in other formats. */
   readonly types?: ReadonlyMap<string, string>;
   /** Of the layers as written, by the names of written tensors; absent where these are all layers under their own names. */
   readonly summaries?: ReadonlyMap<string, LayerSummary>;

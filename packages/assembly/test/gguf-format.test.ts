@@ -7,7 +7,7 @@ import type { LayerRecord } from "@mbs/artifacts";
 import { at, FailedPreconditionError, UsageError } from "@mbs/contracts";
 import type { ArtifactStream } from "@mbs/contracts";
 import { testContext } from "@mbs/contracts/testing";
-import { blockTypeNamed, encodeValues } from "@mbs/gguf";
+import { quantisationTypeNamed, encodeValues } from "@mbs/gguf";
 import { openGgufFile, openModel } from "@mbs/models";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -112,7 +112,7 @@ async function blockLayer(path: string, options: Readonly<Record<string, unknown
   const model = await openModel(path);
   const { name, width, weights } = at(at(model.blocks, 0).sites, 0);
   const { tensor, rows } = at(weights, 0);
-  const type = blockTypeNamed("Q4_0");
+  const type = quantisationTypeNamed("Q4_0");
   const blocks = encodeValues(type, await model.readWeight(tensor));
   const values = new Float32Array(rows * width);
   type.decode?.(blocks, values);

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { inflateSync } from "node:zlib";
-import { blockTypeNamed, chooseTypes, fittingType, typeMixes } from "@mbs/gguf";
+import { quantisationTypeNamed, chooseTypes, fittingType, typeMixes } from "@mbs/gguf";
 import type { TypeMixFacts } from "@mbs/gguf";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -31,7 +31,7 @@ for (const [title, { facts, tensors, types }] of Object.entries(golden)) {
 }
 
 test("every quantised type mix is among the golden ones", () => {
-  const quantised = [...typeMixes.values()].filter(({ base }) => blockTypeNamed(base).plain === undefined);
+  const quantised = [...typeMixes.values()].filter(({ base }) => quantisationTypeNamed(base).plain === undefined);
   for (const { types } of Object.values(golden))
     assert.equal(Object.keys(types).sort(), quantised.map(({ name }) => name).sort());
 });
@@ -53,7 +53,7 @@ test("the report names types, blocks and bits", () => {
     ...[0, 1, 3].map((block) => ({ name: `blk.${block}.ffn_up.weight`, shape: [4, 256] })),
     { name: "output_norm.weight", shape: [256] },
   ];
-  const types = new Map(tensors.map(({ name, shape }) => [name, blockTypeNamed(shape.length > 1 ? "Q4_K" : "F32")]));
+  const types = new Map(tensors.map(({ name, shape }) => [name, quantisationTypeNamed(shape.length > 1 ? "Q4_K" : "F32")]));
   assert.is(bitsAWeight(tensors, types), (20 * 256 * 4.5 + 256 * 32) / (21 * 256));
   assert.is(
     typeLine(tensors, types),

@@ -1,5 +1,5 @@
 import { FailedPreconditionError } from "@mbs/contracts";
-import { typeMixNamed, type BlockType } from "@mbs/gguf";
+import { typeMixNamed, type QuantisationType } from "@mbs/gguf";
 import { ggufTypes, planGguf, requireGgufModel, type GgufPlan, type Model } from "@mbs/models";
 
 /**
@@ -13,7 +13,7 @@ export async function ggufTypesOf(
   model: Model,
   typeMix: string,
   remedy: string,
-): Promise<{ readonly plan: GgufPlan; readonly types: ReadonlyMap<string, BlockType> }> {
+): Promise<{ readonly plan: GgufPlan; readonly types: ReadonlyMap<string, QuantisationType> }> {
   if (model.kind !== "architecture") {
     throw new FailedPreconditionError(`${model.path} is an ONNX model, of which no GGUF file is made; ${remedy}`);
   }

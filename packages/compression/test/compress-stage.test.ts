@@ -21,7 +21,7 @@ import {
   type ArtifactStream,
   type StageInputs,
 } from "@mbs/contracts";
-import { blockTypeNamed } from "@mbs/gguf";
+import { quantisationTypeNamed } from "@mbs/gguf";
 import type { Model } from "@mbs/models";
 import { putValue } from "@mbs/models/testing";
 import { decodeHalf, roundTo, unpackUpper } from "@mbs/numbers";
@@ -64,7 +64,7 @@ test("with a grid, layers hold the blocks of that GGUF type, or of its fallback,
       assert.ok(blocks);
       assert.equal([blocks.dtype, blocks.rows, blocks.columns], ["u8", values.rows, (values.columns / 32) * 22]);
       const decoded = floats(values);
-      blockTypeNamed("Q5_0").decode?.(blocks.data.slice(), decoded);
+      quantisationTypeNamed("Q5_0").decode?.(blocks.data.slice(), decoded);
       assert.equal([values.dtype, decoded], ["f32", floats(values)]);
     }
     assert.equal(context.warnings, [

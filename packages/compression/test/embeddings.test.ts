@@ -1,7 +1,7 @@
 import { headClassSite, headSite, embeddingSite, tokenSites, embeddingsBlock } from "@mbs/artifacts";
 import type { FactorRecord, LayerRecord } from "@mbs/artifacts";
 import { at, BadDataError, parseOptions, UsageError } from "@mbs/contracts";
-import { blockTypeNamed, encodeValues } from "@mbs/gguf";
+import { quantisationTypeNamed, encodeValues } from "@mbs/gguf";
 import { openModel } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { decodeWeights } from "@mbs/numbers";
@@ -199,10 +199,10 @@ test("on grids of GGUF they hold the blocks of the types that are asked for", as
     assert.equal(warnings, ["weights of 32 columns take Q5_0, since these are no whole blocks of Q4_K"]);
     assert.ok(own.blocks);
     const decoded = new Float32Array(model.vocabularySize * 32);
-    blockTypeNamed("Q5_0").decode?.(own.blocks.data.slice(), decoded);
+    quantisationTypeNamed("Q5_0").decode?.(own.blocks.data.slice(), decoded);
     assert.equal(valuesOf(own), decoded);
     const nearest = await last({ solver: "rtn", grid: "Q8_0", embeddings: "Q5_0" });
-    const plain = encodeValues(blockTypeNamed("Q5_0"), await model.checkpoint.readF32(embedding));
+    const plain = encodeValues(quantisationTypeNamed("Q5_0"), await model.checkpoint.readF32(embedding));
     assert.equal(nearest.blocks?.data, plain);
     assert.ok(own.summary.damage < nearest.summary.damage, `${own.summary.damage}, ${nearest.summary.damage}`);
   });

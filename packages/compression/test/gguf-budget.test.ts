@@ -1,6 +1,6 @@
 import { statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { blockTypeNamed, bytesIn } from "@mbs/gguf";
+import { quantisationTypeNamed, bytesIn } from "@mbs/gguf";
 import { openModel } from "@mbs/models";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -16,7 +16,7 @@ test("blocks and what is beside them are the size of the file, but for a little 
     const weights = model.blocks.flatMap(({ sites }) =>
       sites.flatMap(({ width, weights: own }) => own.map(({ tensor, rows }) => ({ tensor, shape: [rows, width] }))),
     );
-    const blocks = weights.reduce((sum, { shape }) => sum + bytesIn(blockTypeNamed("Q8_0"), shape), 0);
+    const blocks = weights.reduce((sum, { shape }) => sum + bytesIn(quantisationTypeNamed("Q8_0"), shape), 0);
     const beside = await ggufBytesBeside(model, "Q8_0", new Set(weights.map(({ tensor }) => tensor)));
     const excess = beside + blocks - statSync(path).size;
     // 512 bytes for the model's name and licence, and the padding behind each tensor

@@ -125,7 +125,7 @@ export interface Solution {
   /** s, above 0, length columns: `values` are meant for inputs divided by s. Only where the weight is `scalable`. */
   readonly inputScale?: Float32Array;
   readonly quantised?: QuantisedWeight;
-  /** The rows in the bytes of the block type that the parts name, one after the other; they decode to exactly `values`. */
+  /** The rows in the bytes of the quantisation type that the parts name, one after the other; they decode to exactly `values`. */
   readonly blocks?: Uint8Array;
   /** One byte a weight, 1 where it is kept, [rows, columns]. Absent for methods that prune nothing. */
   readonly mask?: Uint8Array;

@@ -1,5 +1,5 @@
-export { blockTypeNamed, blockTypes, bytesIn, isReadable, readableTypes } from "./blocks/block-types.ts";
-export type { BlockType } from "./blocks/block-types.ts";
+export { quantisationTypeNamed, quantisationTypes, bytesIn, isReadable, readableTypes } from "./blocks/quantisation-types.ts";
+export type { QuantisationType } from "./blocks/quantisation-types.ts";
 export { fittingType, replacedBy } from "./blocks/fitting-type.ts";
 export type { BlockEncoder } from "./encoders/block-encoder.ts";
 export { blockEncoders, encodeValues, largestBlockValue, writableTypes } from "./encoders/encode-values.ts";

@@ -1,5 +1,5 @@
 import { at, InternalError } from "@mbs/contracts";
-import { blockTypeNamed, type BlockType } from "./blocks/block-types.ts";
+import { quantisationTypeNamed, type QuantisationType } from "./blocks/quantisation-types.ts";
 import { fittingType } from "./blocks/fitting-type.ts";
 
 /** What `--type` takes: a type for most tensors, and llama.cpp's rules for the others. */
@@ -48,7 +48,7 @@ export function typeMixNamed(name: string): TypeMix {
 /** Whether a type mix's types are plain numbers (F16, BF16, F32); false for a name that is no type mix's. */
 export function roundsNothing(name: string): boolean {
   const base = typeMixes.get(name)?.base;
-  return base !== undefined && blockTypeNamed(base).plain !== undefined;
+  return base !== undefined && quantisationTypeNamed(base).plain !== undefined;
 }
 
 /** A tensor of a GGUF file, as far as its type depends on it. */
@@ -141,7 +141,7 @@ const expertOutput: ReadonlySet<string> = new Set(["Q2_K", "Q3_K_S", "Q3_K_M", "
 
 /** The type of the head, which an embedding has too that is one. */
 const headType = (base: string, columns: number): string =>
-  columns % blockTypeNamed(base).values !== 0 || base === "Q8_0" ? "Q8_0" : "Q6_K";
+  columns % quantisationTypeNamed(base).values !== 0 || base === "Q8_0" ? "Q8_0" : "Q6_K";
 
 const isValues = (name: string): boolean => /\.attn_(v|qkv)\.weight$/.test(name);
 
@@ -155,9 +155,9 @@ export function chooseTypes(
   typeMix: TypeMix,
   tensors: readonly TypedShape[],
   facts: TypeMixFacts,
-): ReadonlyMap<string, BlockType> {
+): ReadonlyMap<string, QuantisationType> {
   const { base } = typeMix;
-  const isPlain = blockTypeNamed(base).plain !== undefined;
+  const isPlain = quantisationTypeNamed(base).plain !== undefined;
   const isTied = !tensors.some(({ name }) => name === "output.weight");
   const count = tensors.filter(({ name }) => isValues(name)).length;
   let index = 0;

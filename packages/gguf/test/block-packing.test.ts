@@ -2,7 +2,7 @@ import { at } from "@mbs/contracts";
 import { columnValueOf, roundTo } from "@mbs/numbers";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { blockGrids, blockTypeNamed } from "@mbs/gguf";
+import { blockGrids, quantisationTypeNamed } from "@mbs/gguf";
 
 const blocks = 3;
 
@@ -34,7 +34,7 @@ for (const [name, { rule, pack }] of blockGrids) {
       subScales: Int16Array.from({ length: subs }, () => (scales ? whole(scales.least, scales.most) : 1)),
       subOffsets: Uint8Array.from({ length: subs }, () => (typeof offsets === "object" ? whole(0, offsets.most) : 1)),
     };
-    const type = blockTypeNamed(name);
+    const type = quantisationTypeNamed(name);
     const bytes = new Uint8Array(blocks * type.bytes).fill(255);
     pack(made, bytes);
     const values = new Float32Array(codes.length);

@@ -3,7 +3,7 @@ import { inflateSync } from "node:zlib";
 import { BadDataError, UsageError } from "@mbs/contracts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { blockEncoders, blockTypeNamed, encodeValues, writableTypes } from "../src/index.ts";
+import { blockEncoders, quantisationTypeNamed, encodeValues, writableTypes } from "../src/index.ts";
 
 interface Golden {
   readonly columns: number;
@@ -23,7 +23,7 @@ test("there are golden bytes of every type of blocks that is written", () => {
 });
 
 for (const [name, { plain, weighted }] of Object.entries(golden.types)) {
-  const type = blockTypeNamed(name);
+  const type = quantisationTypeNamed(name);
   const differs = (found: Uint8Array, expected: Uint8Array): string => {
     assert.is(found.length, expected.length);
     const at = found.findIndex((byte, index) => byte !== expected[index]);
@@ -42,9 +42,9 @@ for (const [name, { plain, weighted }] of Object.entries(golden.types)) {
 
 test("plain types hold the values rounded to their dtype", () => {
   const row = Float32Array.of(1, -2.5, 0.1);
-  assert.equal([...encodeValues(blockTypeNamed("F32"), row)], [...new Uint8Array(row.buffer)]);
-  assert.equal([...encodeValues(blockTypeNamed("F16"), row)], [0x00, 0x3c, 0x00, 0xc1, 0x66, 0x2e]);
-  assert.equal([...encodeValues(blockTypeNamed("BF16"), row)], [0x80, 0x3f, 0x20, 0xc0, 0xcd, 0x3d]);
+  assert.equal([...encodeValues(quantisationTypeNamed("F32"), row)], [...new Uint8Array(row.buffer)]);
+  assert.equal([...encodeValues(quantisationTypeNamed("F16"), row)], [0x00, 0x3c, 0x00, 0xc1, 0x66, 0x2e]);
+  assert.equal([...encodeValues(quantisationTypeNamed("BF16"), row)], [0x80, 0x3f, 0x20, 0xc0, 0xcd, 0x3d]);
 });
 
 const refusal = (call: () => unknown): unknown => {
@@ -57,14 +57,14 @@ const refusal = (call: () => unknown): unknown => {
 };
 
 test("refuses a type that is only read, one that does not exist, and scales beyond half precision", () => {
-  const wrong = refusal(() => encodeValues(blockTypeNamed("IQ3_S"), new Float32Array(256)));
+  const wrong = refusal(() => encodeValues(quantisationTypeNamed("IQ3_S"), new Float32Array(256)));
   assert.instance(wrong, UsageError);
   assert.match(String(wrong), `IQ3_S is not written; supported: ${writableTypes.join(", ")}`);
-  assert.match(String(refusal(() => blockTypeNamed("Q4_X"))), /"Q4_X" is no GGUF type; there are F32, F16/);
-  const large = refusal(() => encodeValues(blockTypeNamed("Q4_0"), new Float32Array(32).fill(1e6)));
+  assert.match(String(refusal(() => quantisationTypeNamed("Q4_X"))), /"Q4_X" is no GGUF type; there are F32, F16/);
+  const large = refusal(() => encodeValues(quantisationTypeNamed("Q4_0"), new Float32Array(32).fill(1e6)));
   assert.instance(large, BadDataError);
   assert.match(String(large), /need a scale of -125000, which half precision does not hold/);
-  const plain = refusal(() => encodeValues(blockTypeNamed("F16"), Float32Array.of(1, -65_520)));
+  const plain = refusal(() => encodeValues(quantisationTypeNamed("F16"), Float32Array.of(1, -65_520)));
   assert.instance(plain, BadDataError);
   assert.match(String(plain), /values have -65520, which F16 does not hold; take another type than F16/);
 });
@@ -73,10 +73,14 @@ test("refuses a value that no block holds, in every type, though all scales may 
   for (const size of [2e9, 1e20, 3e38]) {
     for (const name of blockEncoders.keys()) {
       const values = Float32Array.from({ length: 256 }, (_, index) => (index === 5 ? size : Math.sin(index)));
-      assert.match(String(refusal(() => encodeValues(blockTypeNamed(name), values))), "which no block of " + name, `${size}`);
+      assert.match(
+        String(refusal(() => encodeValues(quantisationTypeNamed(name), values))),
+        "which no block of " + name,
+        `${size}`,
+      );
     }
   }
-  const rounded = refusal(() => encodeValues(blockTypeNamed("BF16"), Float32Array.of(1, 3.4028234e38)));
+  const rounded = refusal(() => encodeValues(quantisationTypeNamed("BF16"), Float32Array.of(1, 3.4028234e38)));
   assert.match(String(rounded), /which BF16 does not hold/);
 });
 

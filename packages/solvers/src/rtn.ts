@@ -1,5 +1,5 @@
 import { defineSolver, type GroupGrid } from "@mbs/contracts";
-import { blockTypeNamed, encodeValues } from "@mbs/gguf";
+import { quantisationTypeNamed, encodeValues } from "@mbs/gguf";
 import { createGridFitter } from "@mbs/numbers";
 import { groupWidth } from "./grids/column-groups.ts";
 import { roundToNearest } from "./grids/nearest-rounding.ts";
@@ -20,7 +20,7 @@ export const rtn = defineSolver({
     const { rows, columns, values, scaleDtype } = weight;
     const asked = gridOfSite(weight);
     if (asked.kind === "blocks") {
-      const type = blockTypeNamed(asked.type);
+      const type = quantisationTypeNamed(asked.type);
       const blocks = encodeValues(type, values);
       const rounded = new Float32Array(values.length);
       type.decode?.(blocks, rounded);

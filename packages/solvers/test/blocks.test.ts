@@ -1,5 +1,5 @@
 import { at, parseOptions, UsageError, type Factor, type SolverContext } from "@mbs/contracts";
-import { blockGrids, blockTypeNamed, encodeValues } from "@mbs/gguf";
+import { blockGrids, quantisationTypeNamed, encodeValues } from "@mbs/gguf";
 import {
   columnCodeOf,
   columnValueOf,
@@ -47,13 +47,13 @@ const squaredError = (rounded: Float32Array): number =>
 
 const decoded = (type: string, blocks: Uint8Array, length: number): Float32Array => {
   const found = new Float32Array(length);
-  blockTypeNamed(type).decode?.(blocks, found);
+  quantisationTypeNamed(type).decode?.(blocks, found);
   return found;
 };
 
 for (const type of blockGrids.keys()) {
   test(`${type}: grids fitted to equal importances err less than ggml's own rounding`, () => {
-    const ggml = decoded(type, encodeValues(blockTypeNamed(type), values), values.length);
+    const ggml = decoded(type, encodeValues(quantisationTypeNamed(type), values), values.length);
     assert.ok(squaredError(nearest(type, new Float32Array(columns).fill(1))) < squaredError(ggml));
   });
 

@@ -7,7 +7,7 @@
  */
 import { readFileSync } from "node:fs";
 import { inflateSync } from "node:zlib";
-import { blockTypes } from "../../../packages/gguf/src/blocks/block-types.ts";
+import { quantisationTypes } from "../../../packages/gguf/src/blocks/quantisation-types.ts";
 import { loadGgml } from "./native-ggml.ts";
 
 const [modules] = process.argv.slice(2);
@@ -17,7 +17,7 @@ const ggml = loadGgml(modules);
 const fixture = new URL("../../../packages/gguf/test/fixtures/blocks.json", import.meta.url);
 const golden = JSON.parse(readFileSync(fixture, "utf8")) as Record<string, { blocks: string; values: string }>;
 
-for (const { name, decode } of blockTypes.values()) {
+for (const { name, decode } of quantisationTypes.values()) {
   const own = golden[name];
   if (decode === undefined || own === undefined) continue;
   const blocks = Buffer.from(own.blocks, "base64");

@@ -7,7 +7,7 @@
  */
 import { writeFileSync } from "node:fs";
 import { deflateSync } from "node:zlib";
-import { blockEncoders, blockTypeNamed } from "@mbs/gguf";
+import { blockEncoders, quantisationTypeNamed } from "@mbs/gguf";
 import { loadGgml } from "./native-ggml.ts";
 
 const [modules] = process.argv.slice(2);
@@ -45,7 +45,7 @@ const text = (content: Float32Array | Uint8Array): string =>
 
 const types = Object.fromEntries(
   [...blockEncoders.keys()].map((name) => {
-    const type = blockTypeNamed(name);
+    const type = quantisationTypeNamed(name);
     const encode = (weights: Float32Array | null): string => {
       const bytes = new Uint8Array((values.length / type.values) * type.bytes);
       quantize(type.number, values, bytes, 0, kinds.length, columns, weights);

@@ -1,4 +1,4 @@
-"""GPTQ on the grids of GGUF's block types in plain NumPy, as docs/measured/quantisers.md states it: one column after another.
+"""GPTQ on the grids of GGUF's quantisation types in plain NumPy, as docs/measured/quantisers.md states it: one column after another.
 
 Feedback and sweeps are float64. The search of a scale is float32, sums in the order of the columns: its ranges are so nearly as
 good as each other that float64 would prefer another one here and there. W is [rows, columns].

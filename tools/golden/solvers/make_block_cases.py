@@ -1,4 +1,4 @@
-"""Writes blocks.json: GPTQ on the grids of GGUF's block types, by block_grids.py."""
+"""Writes blocks.json: GPTQ on the grids of GGUF's quantisation types, by block_grids.py."""
 
 import base64
 import json

@@ -1,5 +1,5 @@
 import { BadDataError, type ArtifactStream, type ZeroPoints } from "@mbs/contracts";
-import { blockGrids, blockTypeNamed, typeMixes } from "@mbs/gguf";
+import { blockGrids, quantisationTypeNamed, typeMixes } from "@mbs/gguf";
 import { bitLimits, largestSparsity } from "@mbs/numbers";
 import { parseMetadata, type AllocationMetadata } from "../kinds/metadata.ts";
 import type { BlockAllocation, TensorAllocation } from "../kinds/records.ts";
@@ -110,7 +110,7 @@ const gridOf = ({ bits, groupSize, zeroPoints, type }: Row<"allocation">): Tenso
 
 /** Bits a weight of a type, scales and offsets included. */
 function bitsOfType(type: string): number {
-  const { bytes, values } = blockTypeNamed(type);
+  const { bytes, values } = quantisationTypeNamed(type);
   return (8 * bytes) / values;
 }
 

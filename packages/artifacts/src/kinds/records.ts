@@ -166,7 +166,7 @@ export interface LayerSummary {
   readonly bits?: number;
   readonly groupSize?: number;
   readonly symmetric?: boolean;
-  /** The block type of GGUF that it is rounded to, "Q4_K"; bits, groupSize and symmetric are then absent. */
+  /** The quantisation type of GGUF that it is rounded to, "Q4_K"; bits, groupSize and symmetric are then absent. */
   readonly grid?: string;
   /** What was done instead, where the method could not be used. */
   readonly fallback?: string;

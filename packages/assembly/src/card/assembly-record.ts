@@ -99,7 +99,7 @@ export interface AssemblyRecord extends ModelRecord {
   readonly rotation?: RotationRecord;
   /** How its vocabulary had been trimmed, and the rows that it still has. */
   readonly trimming?: TrimmingRecord & { readonly kept: number };
-  /** The block type of GGUF that each compressed tensor has in the file; absent in other formats, and in earlier records. */
+  /** The quantisation type of GGUF that each compressed tensor has in the file; absent in other formats, and in earlier records. */
   readonly types?: Readonly<Record<string, string>>;
   /** Error and sparsity of every compressed tensor, with the bits or grid that the solver rounded it to. */
   readonly tensors: Readonly<Record<string, LayerSummary>>;

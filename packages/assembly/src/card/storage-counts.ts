@@ -1,6 +1,6 @@
 import type { LayerSummary, TensorAllocation } from "@mbs/artifacts";
 import { groupBy } from "@mbs/contracts";
-import { blockTypeNamed } from "@mbs/gguf";
+import { quantisationTypeNamed } from "@mbs/gguf";
 import { withPlaces } from "./tensor-places.ts";
 
 /** A tensor with what it is stored as. */
@@ -8,7 +8,7 @@ export interface StoredTensor {
   readonly tensor: string;
   /** Of a code; absent or 0 where it has a type. */
   readonly bits?: number | undefined;
-  /** The block type of GGUF. */
+  /** The quantisation type of GGUF. */
   readonly type?: string | undefined;
 }
 
@@ -36,17 +36,20 @@ export interface StorageCounts {
  * @param type of the written tensor; undefined in formats without
  */
 export const isRoundedAgain = (summary: Pick<LayerSummary, "bits" | "grid"> | undefined, type: string | undefined): boolean =>
-  summary?.bits !== undefined && summary.grid === undefined && type !== undefined && blockTypeNamed(type).plain === undefined;
+  summary?.bits !== undefined &&
+  summary.grid === undefined &&
+  type !== undefined &&
+  quantisationTypeNamed(type).plain === undefined;
 
 function bitsOf(storage: string): number {
   if (/^\d+$/.test(storage)) return Number(storage);
-  const { bytes, values } = blockTypeNamed(storage);
+  const { bytes, values } = quantisationTypeNamed(storage);
   return (bytes * 8) / values;
 }
 
 /** Whether it has fewer bits than a dense weight. */
 export const isQuantised = ({ bits = 0, type }: StoredTensor): boolean =>
-  type === undefined ? bits > 0 : blockTypeNamed(type).plain === undefined;
+  type === undefined ? bits > 0 : quantisationTypeNamed(type).plain === undefined;
 
 /** Sorts tensors by kind and storage; those that have neither bits nor a type are left out. */
 export function countStorage(tensors: Iterable<StoredTensor>): StorageCounts {

@@ -1,5 +1,5 @@
 import { InternalError } from "@mbs/contracts";
-import { blockTypeNamed } from "@mbs/gguf";
+import { quantisationTypeNamed } from "@mbs/gguf";
 import { refuseLayer } from "../layers/layer-grid.ts";
 import type { ScratchLayers } from "../layers/scratch-layers.ts";
 import type { NewTensor } from "../safetensors/replaced-weights.ts";
@@ -20,7 +20,7 @@ export function requireMxfp4(layers: ScratchLayers): void {
 
 /** The bytes of a layer's blocks, the exponents apart from the codes. */
 function readBlocks(layers: ScratchLayers, tensor: string, rows: number, columns: number) {
-  const { values, bytes } = blockTypeNamed(mxfp4);
+  const { values, bytes } = quantisationTypeNamed(mxfp4);
   const blocks = layers.readPart(tensor, "blocks")?.data;
   const count = (rows * columns) / values;
   if (blocks?.length !== count * bytes)

@@ -3,14 +3,14 @@ import type { OptionTable } from "@mbs/contracts";
 import {
   allocatedTypes,
   blockGrids,
-  blockTypeNamed,
+  quantisationTypeNamed,
   bytesIn,
   typeMixNamed,
   roundsNothing,
   typeMixes,
   writeGguf,
 } from "@mbs/gguf";
-import type { BlockType, GgufField, TypeMix } from "@mbs/gguf";
+import type { QuantisationType, GgufField, TypeMix } from "@mbs/gguf";
 import { ggufFile, ggufTypes, planGguf, readCardSource, requireFiniteWeights, requireGgufModel } from "@mbs/models";
 import type { ArchitectureModel, GgufPlan } from "@mbs/models";
 import { codeBits } from "@mbs/numbers";
@@ -52,7 +52,7 @@ async function generalFields(
 }
 
 /** Bytes of the tensors that layers change, by their share of tensors that hold those of all experts. */
-function changedBytes({ tensors }: GgufPlan, types: ReadonlyMap<string, BlockType>, { summaries }: ScratchLayers): number {
+function changedBytes({ tensors }: GgufPlan, types: ReadonlyMap<string, QuantisationType>, { summaries }: ScratchLayers): number {
   return tensors.reduce((total, { name, shape, sources }) => {
     const type = types.get(name);
     const changed = sources.filter((source) => summaries.has(source)).length;
@@ -61,13 +61,13 @@ function changedBytes({ tensors }: GgufPlan, types: ReadonlyMap<string, BlockTyp
 }
 
 /** The types of tensors whose layers hold blocks, by name: a solver has rounded them to these with what it knows. */
-function typesOfLayers({ tensors }: GgufPlan, layers: ScratchLayers): ReadonlyMap<string, BlockType> {
+function typesOfLayers({ tensors }: GgufPlan, layers: ScratchLayers): ReadonlyMap<string, QuantisationType> {
   return new Map(
     tensors.flatMap(({ name, sources }) => {
       const grids = new Set(sources.map((source) => layers.summaries.get(source)?.grid));
       const [grid] = grids;
       const isWhole = grids.size === 1 && sources.every((source) => layers.has(source, "blocks"));
-      return grid === undefined || !isWhole ? [] : [[name, blockTypeNamed(grid)] as const];
+      return grid === undefined || !isWhole ? [] : [[name, quantisationTypeNamed(grid)] as const];
     }),
   );
 }
@@ -80,10 +80,10 @@ async function typesOfNonfinite(
   model: ArchitectureModel,
   { tensors }: GgufPlan,
   layers: ScratchLayers,
-): Promise<ReadonlyMap<string, BlockType>> {
+): Promise<ReadonlyMap<string, QuantisationType>> {
   const { checkpoint } = model;
   if (!checkpoint.allowNonfinite) return new Map();
-  const types = new Map<string, BlockType>();
+  const types = new Map<string, QuantisationType>();
   for (const { name, sources } of tensors) {
     const stored = sources.filter((source) => !layers.summaries.has(source));
     await requireFiniteWeights(model, stored);
@@ -91,7 +91,7 @@ async function typesOfNonfinite(
     if (wrong === undefined) continue;
     const { shape, dtype = model.dtype } = checkpoint.info(wrong);
     // programs expect vectors as F32, which holds a NaN as it is
-    types.set(name, blockTypeNamed((shape.length === 1 ? "f32" : dtype).toUpperCase()));
+    types.set(name, quantisationTypeNamed((shape.length === 1 ? "f32" : dtype).toUpperCase()));
   }
   return types;
 }
@@ -131,7 +131,7 @@ export const ggufFormat: Format = {
     const ofLayers = typesOfLayers(plan, layers);
     const ofNonfinite = await typesOfNonfinite(model, plan, layers);
     const types = new Map([...ofMix, ...ofLayers, ...ofNonfinite]);
-    const typeOf = (name: string): BlockType => {
+    const typeOf = (name: string): QuantisationType => {
       const type = types.get(name);
       if (type === undefined) throw new InternalError(`GGUF: tensor ${name} has no type`, { tensor: name });
       return type;

@@ -1,6 +1,6 @@
 import { at, BadDataError, InternalError } from "@mbs/contracts";
 import { encodeValues } from "@mbs/gguf";
-import type { BlockType } from "@mbs/gguf";
+import type { QuantisationType } from "@mbs/gguf";
 import { transpose } from "@mbs/models";
 import type { ArchitectureModel, PlannedGgufTensor } from "@mbs/models";
 import type { ScratchLayers } from "../layers/scratch-layers.ts";
@@ -72,12 +72,12 @@ async function* wholeRows(pieces: AsyncIterable<Float32Array>, columns: number):
 }
 
 /** The blocks of a layer that holds its own ones of this type; undefined where there are none, and values are rounded. */
-function ownBlocks(layers: ScratchLayers, source: string, { name }: BlockType): Uint8Array | undefined {
+function ownBlocks(layers: ScratchLayers, source: string, { name }: QuantisationType): Uint8Array | undefined {
   return layers.summaries.get(source)?.grid === name ? layers.readPart(source, "blocks")?.data : undefined;
 }
 
 /** Rows in a type's bytes. @throws {BadDataError} naming the tensor where half precision does not hold a value or a scale of it */
-function encoded(type: BlockType, rows: Float32Array, tensor: string): Uint8Array {
+function encoded(type: QuantisationType, rows: Float32Array, tensor: string): Uint8Array {
   try {
     return encodeValues(type, rows);
   } catch (cause) {
@@ -91,7 +91,7 @@ export async function* tensorBytes(
   model: ArchitectureModel,
   layers: ScratchLayers,
   tensor: PlannedGgufTensor,
-  type: BlockType,
+  type: QuantisationType,
 ): AsyncGenerator<Uint8Array> {
   const { sources, values, add = 0, shape } = tensor;
   if (values !== undefined) {

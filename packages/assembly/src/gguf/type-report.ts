@@ -1,6 +1,6 @@
 import { groupBy } from "@mbs/contracts";
 import { bytesIn, fittingType, replacedBy } from "@mbs/gguf";
-import type { BlockType, TypedShape } from "@mbs/gguf";
+import type { QuantisationType, TypedShape } from "@mbs/gguf";
 import { withPlaces } from "../card/tensor-places.ts";
 import type { TensorPlace } from "../card/tensor-places.ts";
 
@@ -18,7 +18,7 @@ function ranges(numbers: readonly number[]): string {
 const elements = (shape: readonly number[]): number => shape.reduce((product, side) => product * side, 1);
 
 /** Bits of a number of the whole file, without its header. */
-export function bitsAWeight(tensors: readonly TypedShape[], types: ReadonlyMap<string, BlockType>): number {
+export function bitsAWeight(tensors: readonly TypedShape[], types: ReadonlyMap<string, QuantisationType>): number {
   const [bits, count] = tensors.reduce(
     ([bits, count], { name, shape }) => {
       const type = types.get(name);
@@ -39,13 +39,13 @@ const kindsText = (tensors: readonly TensorPlace[]): string =>
     .join(", ");
 
 /** What each type is for, in one line: "Q4_K for attn_q of blocks 0-3; Q6_K for output". @param names of tensors */
-export function groupsByType(names: readonly string[], types: ReadonlyMap<string, BlockType>): string {
+export function groupsByType(names: readonly string[], types: ReadonlyMap<string, QuantisationType>): string {
   const tensors = withPlaces(names.map((tensor) => ({ tensor, type: types.get(tensor)?.name ?? "" })));
   return [...groupBy(tensors, ({ type }) => type)].map(([type, own]) => `${type} for ${kindsText(own)}`).join("; ");
 }
 
 /** The types of all matrices and the bits that a weight takes, in one line. */
-export function typeLine(tensors: readonly TypedShape[], types: ReadonlyMap<string, BlockType>): string {
+export function typeLine(tensors: readonly TypedShape[], types: ReadonlyMap<string, QuantisationType>): string {
   const matrices = tensors.filter(({ shape }) => shape.length > 1).map(({ name }) => name);
   return [
     groupsByType(matrices, types),
@@ -61,7 +61,7 @@ export function typeLine(tensors: readonly TypedShape[], types: ReadonlyMap<stri
  */
 export function fallbackLine(
   tensors: readonly TypedShape[],
-  types: ReadonlyMap<string, BlockType>,
+  types: ReadonlyMap<string, QuantisationType>,
   base: string,
 ): string | undefined {
   const fallen = tensors.flatMap(({ name, shape }) => {

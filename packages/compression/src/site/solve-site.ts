@@ -11,7 +11,7 @@ import {
   type Solver,
   type SolverContext,
 } from "@mbs/contracts";
-import { blockTypeNamed } from "@mbs/gguf";
+import { quantisationTypeNamed } from "@mbs/gguf";
 import { roundTo, type WeightDtype } from "@mbs/numbers";
 import {
   agreementFault,
@@ -149,7 +149,7 @@ export async function solveSite(
       return { ...part, dtype, values: roundTo(dtype, values), blocks: undefined };
     }
     // what the blocks decode to, which the dtype of the model may not hold
-    const { values: blockValues, bytes } = blockTypeNamed(grid.type);
+    const { values: blockValues, bytes } = quantisationTypeNamed(grid.type);
     const start = blockStart;
     blockStart += ((count * columns) / blockValues) * bytes;
     return { ...part, dtype: "f32" as const, values, blocks: solution.blocks.slice(start, blockStart) };

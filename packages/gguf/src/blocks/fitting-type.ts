@@ -1,4 +1,4 @@
-import { blockTypeNamed, type BlockType } from "./block-types.ts";
+import { quantisationTypeNamed, type QuantisationType } from "./quantisation-types.ts";
 
 /** What llama.cpp takes where rows are no whole super-blocks (src/llama-quant.cpp, tensor_type_fallback). */
 const fallbacks: ReadonlyMap<string, string> = new Map([
@@ -17,11 +17,11 @@ const fallbacks: ReadonlyMap<string, string> = new Map([
  * @param name of the type that was asked for
  * @param columns of the tensor
  */
-export function fittingType(name: string, columns: number): BlockType {
-  const wanted = blockTypeNamed(name);
+export function fittingType(name: string, columns: number): QuantisationType {
+  const wanted = quantisationTypeNamed(name);
   if (columns % wanted.values === 0) return wanted;
-  const smaller = blockTypeNamed(fallbacks.get(name) ?? "F16");
-  return columns % smaller.values === 0 ? smaller : blockTypeNamed("F16");
+  const smaller = quantisationTypeNamed(fallbacks.get(name) ?? "F16");
+  return columns % smaller.values === 0 ? smaller : quantisationTypeNamed("F16");
 }
 
 /** "Q2_K or Q3_K" for Q4_0: the types that this one takes the place of where rows are no whole super-blocks; "" for none. */

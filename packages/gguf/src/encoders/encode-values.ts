@@ -1,6 +1,6 @@
 import { at, BadDataError, InternalError, UsageError } from "@mbs/contracts";
 import { encodeWeights, findNonfiniteStored } from "@mbs/numbers";
-import type { BlockType } from "../blocks/block-types.ts";
+import type { QuantisationType } from "../blocks/quantisation-types.ts";
 import { mxfp4 } from "../blocks/mxfp4.ts";
 import { blockGrids } from "../packing/block-grids.ts";
 import type { BlockCodes } from "../packing/block-codes.ts";
@@ -92,7 +92,7 @@ function checkScales({ scales, offsets }: BlockCodes, count: number, type: strin
  * @throws {BadDataError} where a value or a scale is too large for the type
  * @throws {UsageError} where the type is not written
  */
-export function encodeValues(type: BlockType, values: Float32Array, importance?: Float32Array): Uint8Array {
+export function encodeValues(type: QuantisationType, values: Float32Array, importance?: Float32Array): Uint8Array {
   if (type.plain !== undefined) {
     const plain = encodeWeights(type.plain, values);
     if (type.plain === "f16" || type.plain === "bf16") checkHalves(values, plain, type.plain);

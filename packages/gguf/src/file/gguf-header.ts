@@ -1,7 +1,7 @@
 import { BadDataError } from "@mbs/contracts";
 import type { ReadableFile } from "./readable-file.ts";
-import { blockTypes } from "../blocks/block-types.ts";
-import type { BlockType } from "../blocks/block-types.ts";
+import { quantisationTypes } from "../blocks/quantisation-types.ts";
+import type { QuantisationType } from "../blocks/quantisation-types.ts";
 import { ByteCursor } from "./byte-cursor.ts";
 
 /** A value of a file's metadata. Integers beyond 2⁵³ are bigint. */
@@ -13,7 +13,7 @@ export type GgufMetadata = ReadonlyMap<string, GgufValue>;
 /** A tensor of a GGUF file and where its bytes are. */
 export interface GgufTensor {
   readonly name: string;
-  readonly type: BlockType;
+  readonly type: QuantisationType;
   /** As other programs have it: rows before columns. The file has the reverse. */
   readonly shape: readonly number[];
   /** Offsets of its bytes in the file. */
@@ -175,7 +175,7 @@ class HeaderReader {
     const sides = Array.from({ length: dimensions }, () => cursor.u64(`a dimension of ${label}`));
     const number = cursor.u32(`the type of ${label}`);
     const offset = cursor.u64(`the offset of ${label}`);
-    const type = blockTypes.get(number) ?? refuse(`has the unknown type ${number}`);
+    const type = quantisationTypes.get(number) ?? refuse(`has the unknown type ${number}`);
     if (sides.includes(0n)) refuse(`has no values: its dimensions are [${sides.join(", ")}]`);
     if ((sides[0] ?? 0n) % BigInt(type.values) !== 0n) {
       refuse(`of ${type.name} has rows of ${sides[0]} values, not whole blocks of ${type.values}`);

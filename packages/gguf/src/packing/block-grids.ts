@@ -6,7 +6,7 @@ import { packIQ4NL, packIQ4XS } from "./iq4-packing.ts";
 import { packQ2K, packQ3K, packQ4K, packQ5K, packQ6K } from "./k-packing.ts";
 import { packQ40, packQ41, packQ50, packQ51, packQ80 } from "./legacy-packing.ts";
 
-/** A block type that weights can be rounded to. */
+/** A quantisation type that weights can be rounded to. */
 export interface BlockGrid {
   readonly rule: BlockRule;
   readonly pack: Packer;

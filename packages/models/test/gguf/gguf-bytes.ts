@@ -1,5 +1,5 @@
 import { at } from "@mbs/contracts";
-import { blockTypes } from "@mbs/gguf";
+import { quantisationTypes } from "@mbs/gguf";
 import type { GgufValue } from "@mbs/gguf";
 import { openGgufFile } from "../../src/gguf/gguf-file.ts";
 
@@ -124,7 +124,7 @@ function typed(value: GgufValue): TypedValue {
 /** The content of a file, to be changed and written again; whole numbers become u32. */
 export async function contentOf(path: string): Promise<Required<Pick<TestFile, "metadata" | "tensors">>> {
   const file = await openGgufFile(path);
-  const numberOf = new Map([...blockTypes].map(([number, type]) => [type, number]));
+  const numberOf = new Map([...quantisationTypes].map(([number, type]) => [type, number]));
   const tensors = file.tensors.map((tensor): TestTensor => {
     const bytes = new Uint8Array(tensor.end - tensor.begin);
     file.readInto(tensor, 0, bytes);

@@ -1,5 +1,5 @@
 /**
- * How a block type of GGUF lays grids over the columns of a row. A sub-block of columns shares one scale and one offset: code q
+ * How a quantisation type of GGUF lays grids over the columns of a row. A sub-block of columns shares one scale and one offset: code q
  * stands for scale·(q - zero) - offset, or for scale·levels[q]. Where `scales` is given, the scale is the block's half-precision
  * d times the sub-block's whole number, otherwise d; likewise the offset with dmin.
  */

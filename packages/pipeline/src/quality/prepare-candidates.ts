@@ -40,7 +40,7 @@ async function applyChanges(
   layerForm: Recipe["layerForm"],
 ): Promise<Recipe> {
   const { solver } = recipe.compress;
-  // block types of GGUF are no groups, whose ranges some candidates search otherwise
+  // quantisation types of GGUF are no groups, whose ranges some candidates search otherwise
   const changed = layerForm === "blocks" ? withoutGroups(await loadSolver(String(solver)), compress) : compress;
   return {
     ...recipe,

@@ -80,5 +80,5 @@ export const allocatesBits = ({ allocation }: Recipe): boolean => allocation?.ch
 export const capturesBeforehand = ({ allocate, allocation, propagation, compress }: Recipe): boolean =>
   allocate !== undefined && allocation?.statistics !== "none" && (propagation !== "dense" || compress["withoutFactors"] === true);
 
-/** Whether it is of block types of GGUF; of a recipe completed for its format. */
+/** Whether it is of quantisation types of GGUF; of a recipe completed for its format. */
 export const allocatesTypes = (recipe: Recipe): boolean => allocatesBits(recipe) && recipe.allocate?.["types"] !== undefined;

@@ -7,7 +7,7 @@ import {
   type Solution,
   type SolverContext,
 } from "@mbs/contracts";
-import { blockGrids, blockTypeNamed } from "@mbs/gguf";
+import { blockGrids, quantisationTypeNamed } from "@mbs/gguf";
 import {
   createBlockFitter,
   invertOrder,
@@ -105,7 +105,7 @@ export async function fixBlocks(
     await descendCodes(blas, state, signal);
     chosen = restoreOrder(swept, rows, columns, natural);
   }
-  const { bytes, values: blockValues, decode } = blockTypeNamed(type);
+  const { bytes, values: blockValues, decode } = quantisationTypeNamed(type);
   const blocks = new Uint8Array(((rows * columns) / blockValues) * bytes);
   made.pack(chosen, blocks);
   const values = new Float32Array(rows * columns);

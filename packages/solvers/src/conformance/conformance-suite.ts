@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { parseOptions, type Blas, type Solution, type Solver, type SolverStatistics, type StatisticName } from "@mbs/contracts";
-import { blockTypeNamed } from "@mbs/gguf";
+import { quantisationTypeNamed } from "@mbs/gguf";
 import { loadSolver } from "../contract/load-solver.ts";
 import { plannedCodesOf, preferredOrderOf } from "../contract/read-solver.ts";
 import { askedGrid, type GridValues } from "../grids/asked-grid.ts";
@@ -42,9 +42,9 @@ const shapes: Readonly<Record<string, SampleShape>> = {
   "weights near the smallest scale of f16": { parts: [12], columns: 40, negative: 4e-7, scaleDtype: "f16" },
 };
 
-/** A shape with the grid that options ask for, whose rows are whole blocks where that is a block type of GGUF. */
+/** A shape with the grid that options ask for, whose rows are whole blocks where that is a quantisation type of GGUF. */
 function shapeFor(solver: Solver, values: GridValues, shape: SampleShape): SampleShape {
-  const { values: block } = blockTypeNamed(values.grid ?? "F32");
+  const { values: block } = quantisationTypeNamed(values.grid ?? "F32");
   const columns = Math.ceil(shape.columns / block) * block;
   return { ...shape, columns, grid: askedGrid(solver, values) };
 }

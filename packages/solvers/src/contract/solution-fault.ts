@@ -1,5 +1,5 @@
 import { isObject, type QuantisedWeight, type SiteWeight, type Solution } from "@mbs/contracts";
-import { blockTypeNamed } from "@mbs/gguf";
+import { quantisationTypeNamed } from "@mbs/gguf";
 import { findNonfinite, roundTo } from "@mbs/numbers";
 import { firstOffCode, firstUnmasked, hasAbove } from "./solution-values.ts";
 
@@ -48,7 +48,7 @@ function* quantisedFaults({ rows, columns }: SiteWeight, quantised: unknown): Ge
 
 /** Bytes of a row of so many columns in blocks of a type. */
 function rowBytes(type: string, columns: number): number {
-  const { values, bytes } = blockTypeNamed(type);
+  const { values, bytes } = quantisationTypeNamed(type);
   return (columns / values) * bytes;
 }
 
@@ -109,7 +109,7 @@ function blocksFault({ columns, parts }: SiteWeight, values: Float32Array, block
     if (grid.kind !== "blocks") continue;
     const to = from + rows * rowBytes(grid.type, columns);
     const decoded = new Float32Array(rows * columns);
-    blockTypeNamed(grid.type).decode?.(blocks.subarray(from, to), decoded);
+    quantisationTypeNamed(grid.type).decode?.(blocks.subarray(from, to), decoded);
     from = to;
     const first = firstRow * columns;
     const wrong = decoded.findIndex((value, index) => value !== values[first + index]);

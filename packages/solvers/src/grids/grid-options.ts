@@ -54,7 +54,7 @@ export const gridOptionNames: readonly string[] = [...Object.keys(groupOptions),
 /** What of a solver says which options of grids it has. */
 type Rounding = Pick<Solver, "grids" | "groupOptions">;
 
-/** Options of a solver that block types of GGUF exclude: those of groups, its own among them. */
+/** Options of a solver that quantisation types of GGUF exclude: those of groups, its own among them. */
 export const excludedByBlocks = ({ grids = [], groupOptions: own = [] }: Rounding): readonly string[] =>
   grids.includes("blocks") ? [...Object.keys(groupOptions), ...own] : [];
 
@@ -84,7 +84,7 @@ export function solverOptions({ grids = [], groupOptions: own, options }: Roundi
   return { ...groupOptionsOf(grids), ...options, ...ofBlocks };
 }
 
-/** Options of a solver without those that block types of GGUF exclude. */
+/** Options of a solver without those that quantisation types of GGUF exclude. */
 export const withoutGroups = <Values extends object>(solver: Rounding, values: Values): Values =>
   Object.fromEntries(Object.entries(values).filter(([name]) => !excludedByBlocks(solver).includes(name))) as Values;
 

@@ -1,5 +1,5 @@
 import { at, BadDataError, quoted } from "@mbs/contracts";
-import { blockGrids, blockTypeNamed } from "@mbs/gguf";
+import { blockGrids, quantisationTypeNamed } from "@mbs/gguf";
 import { decodeWeights, findNonfinite, roundTo, type WeightDtype } from "@mbs/numbers";
 import type { LayerRecord, TensorData, TensorDtype } from "../../kinds/records.ts";
 import { areOfCodes, clearRemoved, countOnes, dequantise, findAbove, findOther, unpackMask, type Grid } from "./layer-values.ts";
@@ -108,7 +108,7 @@ function requireBlocks(layer: LayerRecord): void {
   if (grid === undefined && blocks === undefined) return;
   if (grid === undefined) return refuse(layer, "it has blocks, and its summary names no grid");
   if (!blockGrids.has(grid)) return refuse(layer, `its grid ${quoted(grid)} is none of ${[...blockGrids.keys()].join(", ")}`);
-  const { values: blockValues, bytes, decode } = blockTypeNamed(grid);
+  const { values: blockValues, bytes, decode } = quantisationTypeNamed(grid);
   if (columns % blockValues !== 0) refuse(layer, `its ${columns} columns are no whole blocks of ${grid}`);
   const packed = readPart(layer, ["blocks", blocks], "u8", rows, (columns / blockValues) * bytes);
   const stored = new Float32Array(readPart(layer, ["values", values], "f32", rows, columns).buffer);

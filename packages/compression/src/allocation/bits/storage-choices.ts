@@ -1,13 +1,13 @@
 import type { TensorAllocation } from "@mbs/artifacts";
 import { at, InternalError, quoted, UsageError, type GroupGrid } from "@mbs/contracts";
-import { blockGrids, blockTypeNamed, fittingType, type BlockType } from "@mbs/gguf";
+import { blockGrids, quantisationTypeNamed, fittingType, type QuantisationType } from "@mbs/gguf";
 import { bitLimits, codeBits } from "@mbs/numbers";
 import { groupGrid, type GroupValues } from "@mbs/solvers";
 import { storedBits } from "./bit-budget.ts";
 
 /** What a tensor can be stored as, with what it takes. */
 export interface SizedChoice {
-  /** Bits of a code, "3", or the block type that rows of this width get, "Q4_K". */
+  /** Bits of a code, "3", or the quantisation type that rows of this width get, "Q4_K". */
   readonly name: string;
   readonly grid: TensorAllocation["grid"];
   /** All bits of the tensor, scales and zero points included. */
@@ -38,7 +38,7 @@ export function choiceNamed(choices: readonly SizedChoice[], name: string): Size
 /** Bits of a trial. */
 const trialBits = 3;
 
-/** Columns of a group in a trial for block types, whose sub-blocks have 16 or 32. */
+/** Columns of a group in a trial for quantisation types, whose sub-blocks have 16 or 32. */
 const trialGroup = 32;
 
 /** "2,3,4,8" as numbers, in order. @throws {UsageError} on others */
@@ -61,17 +61,17 @@ export function bitChoices(texts: readonly string[], values: GroupValues): Stora
   };
 }
 
-const bitsOf = ({ bytes, values }: BlockType): number => (bytes * 8) / values;
+const bitsOf = ({ bytes, values }: QuantisationType): number => (bytes * 8) / values;
 
 /** "Q2_K,Q4_K" as types, the smallest first. @throws {UsageError} on types that nothing is rounded to */
-export function parseTypes(names: readonly string[]): BlockType[] {
+export function parseTypes(names: readonly string[]): QuantisationType[] {
   const wrong = names.find((name) => !blockGrids.has(name));
   if (wrong !== undefined) {
     throw new UsageError(`allocate: --types takes types of GGUF (${[...blockGrids.keys()].join(", ")}), not ${quoted(wrong)}`, {
       option: "--types",
     });
   }
-  return [...new Set(names)].map(blockTypeNamed).sort((a, b) => bitsOf(a) - bitsOf(b));
+  return [...new Set(names)].map(quantisationTypeNamed).sort((a, b) => bitsOf(a) - bitsOf(b));
 }
 
 /** Blocks of GGUF: each type, or its fallback where rows are no whole blocks. */

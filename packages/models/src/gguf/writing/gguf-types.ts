@@ -1,5 +1,5 @@
 import { chooseTypes } from "@mbs/gguf";
-import type { BlockType, TypeMixFacts, TypeMix } from "@mbs/gguf";
+import type { QuantisationType, TypeMixFacts, TypeMix } from "@mbs/gguf";
 import type { GgufPlan } from "./plan-gguf.ts";
 
 function factsOf({ architecture, metadata }: GgufPlan): TypeMixFacts {
@@ -17,5 +17,5 @@ function factsOf({ architecture, metadata }: GgufPlan): TypeMixFacts {
 }
 
 /** The types of the tensors of a planned file, by their names in it. */
-export const ggufTypes = (plan: GgufPlan, typeMix: TypeMix): ReadonlyMap<string, BlockType> =>
+export const ggufTypes = (plan: GgufPlan, typeMix: TypeMix): ReadonlyMap<string, QuantisationType> =>
   chooseTypes(typeMix, plan.tensors, factsOf(plan));

@@ -1,6 +1,6 @@
 import { at, InternalError } from "@mbs/contracts";
 import type { GgufField, GgufTensor } from "@mbs/gguf";
-import { blockTypeNamed } from "@mbs/gguf";
+import { quantisationTypeNamed } from "@mbs/gguf";
 import { ggufTrimmingKey } from "../../config/trimming-record.ts";
 import type { JsonObject } from "../../folder/json-file.ts";
 import type { ArchitectureModel } from "../../folder/model.ts";
@@ -60,7 +60,7 @@ function inverse(
 ): Pick<PlannedGgufTensor, "rows" | "transposed" | "add"> {
   const key = keyOf(name);
   const view = (Object.hasOwn(views, key) ? views[key] : undefined) ?? renamed;
-  const source: GgufTensor = { name, type: blockTypeNamed("F32"), shape, begin: 0, end: 0 };
+  const source: GgufTensor = { name, type: quantisationTypeNamed("F32"), shape, begin: 0, end: 0 };
   const { rowOf, add, transposed } = at(view(source, name), 0);
   if (rowOf === undefined) return { ...(transposed !== undefined && { transposed }), ...(add !== undefined && { add: -add }) };
   const rows = new Uint32Array(at(shape, 0));

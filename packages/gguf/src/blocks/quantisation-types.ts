@@ -6,7 +6,7 @@ import { decodeQ40, decodeQ41, decodeQ50, decodeQ51, decodeQ80 } from "./legacy-
 import { decodeMxfp4 } from "./mxfp4.ts";
 
 /** How a tensor of a GGUF file is stored. */
-export interface BlockType {
+export interface QuantisationType {
   /** Its number in files (`ggml_type`). */
   readonly number: number;
   /** As ggml calls it: "Q4_K". */
@@ -25,7 +25,13 @@ export interface BlockType {
   readonly decode?: (bytes: Uint8Array, target: Float32Array) => void;
 }
 
-const block = (number: number, name: string, values: number, bytes: number, decode?: BlockType["decode"]): BlockType => ({
+const block = (
+  number: number,
+  name: string,
+  values: number,
+  bytes: number,
+  decode?: QuantisationType["decode"],
+): QuantisationType => ({
   number,
   name,
   values,
@@ -33,7 +39,7 @@ const block = (number: number, name: string, values: number, bytes: number, deco
   ...(decode && { decode }),
 });
 
-const plain = (number: number, name: string, bytes: number, dtype?: WeightDtype): BlockType => ({
+const plain = (number: number, name: string, bytes: number, dtype?: WeightDtype): QuantisationType => ({
   number,
   name,
   values: 1,
@@ -41,7 +47,7 @@ const plain = (number: number, name: string, bytes: number, dtype?: WeightDtype)
   ...(dtype !== undefined && { plain: dtype }),
 });
 
-const types: readonly BlockType[] = [
+const types: readonly QuantisationType[] = [
   plain(0, "F32", 4, "f32"),
   plain(1, "F16", 2, "f16"),
   block(2, "Q4_0", 32, 18, decodeQ40),
@@ -78,23 +84,23 @@ const types: readonly BlockType[] = [
 ];
 
 /** The types by their number. Numbers of types that ggml has removed are not among them. */
-export const blockTypes: ReadonlyMap<number, BlockType> = new Map(types.map((type) => [type.number, type]));
+export const quantisationTypes: ReadonlyMap<number, QuantisationType> = new Map(types.map((type) => [type.number, type]));
 
 const byName = new Map(types.map((type) => [type.name, type]));
 
 /** The type that ggml calls `name`: "Q4_K". @throws {UsageError} when there is none */
-export function blockTypeNamed(name: string): BlockType {
+export function quantisationTypeNamed(name: string): QuantisationType {
   const type = byName.get(name);
   if (type !== undefined) return type;
   throw new UsageError(`${JSON.stringify(name)} is no GGUF type; there are ${[...byName.keys()].join(", ")}`, { type: name });
 }
 
 /** Bytes of a tensor in a type. */
-export const bytesIn = ({ values, bytes }: Pick<BlockType, "values" | "bytes">, shape: readonly number[]): number =>
+export const bytesIn = ({ values, bytes }: Pick<QuantisationType, "values" | "bytes">, shape: readonly number[]): number =>
   (shape.reduce((product, side) => product * side, 1) / values) * bytes;
 
 /** Whether weights of this type can be read. */
-export const isReadable = ({ plain, decode }: BlockType): boolean => plain !== undefined || decode !== undefined;
+export const isReadable = ({ plain, decode }: QuantisationType): boolean => plain !== undefined || decode !== undefined;
 
 /** Names of the types that can be read. */
 export const readableTypes: readonly string[] = types.filter(isReadable).map(({ name }) => name);
