@@ -103,6 +103,22 @@ const flushing = (code: string, silence: number): ChildWorker => {
   return new ChildWorker({ name: "worker 1", command, setting, silence });
 };
 
+test("what is to be removed behind the record is removed before a flush ends", async () => {
+  const listens = `const kinds = [];
+    process.on("message", ({ kind }) => {
+      kinds.push(kind);
+      if (kind === "end") process.exit(0);
+      if (kind === "flush") process.send({ kind: "flushed" });
+      if (kind === "run") process.send({ kind: "done", address: kinds.join() });
+    })`;
+  const worker = new ChildWorker({ name: "worker 1", command: [process.execPath, "-e", listens], setting });
+  await worker.run(task, context());
+  worker.remove(["a".repeat(64)], wait(100));
+  await worker.flush();
+  assert.is((await worker.run(task, context())).address, "begin,run,remove,flush,run");
+  await worker.close();
+});
+
 test("a stopped process that is to write what it holds is given up after a while", async () => {
   const worker = flushing('process.kill(process.pid, "SIGSTOP");', 300);
   await worker.run(task, context());

@@ -129,6 +129,8 @@ export class ChildWorker implements NodeWorker {
 
   /** @throws {WorkerLostError} also where the process gives no sign of life for a while */
   async flush(): Promise<void> {
+    // what is to be removed may still wait for the record: asked for behind the flush, it would be there when the run ends
+    await this.#removed;
     this.#throwLost();
     const process = this.#process;
     if (process === undefined) return;
