@@ -401,6 +401,8 @@ const llama3 = { rope_type: "llama3", factor: 8, low_freq_factor: 1, high_freq_f
 const unsayable: [string, Config, RegExp][] = [
   ["smollm3-still-f32", { no_rope_layers: [1, 0, 1, 0, 1] }, /no_rope_layers of config\.json: not every fourth block is without/],
   ["smollm3-still-f32", { no_rope_layers: null, no_rope_layer_interval: 2 }, /no_rope_layer_interval of config\.json: not every/],
+  ["seed-oss-output-biases-tied-f16", {}, /attention_out_bias of config.json: it is true, which GGUF files/],
+  ["seed-oss-grouped-f32", { rope_parameters: { rope_theta: 100, ...llama3 } }, /rope_parameters .* scaled by "llama3"/],
   [
     "smollm3-still-f32",
     { rope_parameters: { rope_theta: 100, ...llama3 } },

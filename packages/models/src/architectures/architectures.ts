@@ -79,6 +79,11 @@ const types: Readonly<Record<string, ModelType>> = {
     load: async () => (await import("./model-types/qwen3.ts")).qwen3,
     gguf: { architecture: "qwen3", load: async () => (await import("./model-types/qwen3.gguf.ts")).qwen3 },
   },
+  seed_oss: {
+    load: async () => (await import("./model-types/seed-oss.ts")).seedOss,
+    gguf: { architecture: "seed_oss", load: async () => (await import("./model-types/seed-oss.gguf.ts")).seedOss },
+    isInTransformersJs: false,
+  },
   smollm3: {
     load: async () => (await import("./model-types/smollm3.ts")).smollm3,
     gguf: { architecture: "smollm3", load: async () => (await import("./model-types/smollm3.gguf.ts")).smollm3 },

@@ -125,6 +125,18 @@ export const wholeRotary = (isStated = false): MetadataField => ({
   },
 });
 
+/** Rotary positions of an architecture for which llama.cpp takes no factors for each pair, which scale Llama 3's positions. */
+export const withoutFactors = (rotary: MetadataField): MetadataField => ({
+  ...rotary,
+  write: (model) => {
+    rotary.write?.(model);
+    const section = rotarySection(model);
+    if (model.vectors.size > 0) {
+      model.refuse("rope_parameters", `positions are scaled by ${JSON.stringify(section["rope_type"] ?? section["type"])}`);
+    }
+  },
+});
+
 interface GatedParts {
   /** `vocabulary(true)` where the converter writes its size. */
   readonly vocabulary?: MetadataField;

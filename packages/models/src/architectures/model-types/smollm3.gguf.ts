@@ -1,6 +1,5 @@
-import type { GgufForm, MetadataField } from "../../gguf/form/gguf-form.ts";
+import type { GgufForm } from "../../gguf/form/gguf-form.ts";
 import { always, biases, vocabulary } from "../../gguf/form/metadata-fields.ts";
-import { rotarySection } from "../../gguf/form/rotary-metadata.ts";
 import {
   attentionLayers,
   gatedFields,
@@ -10,6 +9,7 @@ import {
   noteWindow,
   pairedHeads,
   wholeRotary,
+  withoutFactors,
 } from "../families/gated.gguf.ts";
 
 /** As llama.cpp has it for every file. */
@@ -28,27 +28,13 @@ const stillBlocks = always({ no_rope_layer_interval: interval }, (model) => {
   }
 });
 
-const rotary = wholeRotary(true);
-
-/** Of factors for each pair, which scale Llama 3's positions, llama.cpp takes none for this architecture. */
-const withoutFactors: MetadataField = {
-  ...rotary,
-  write: (model) => {
-    rotary.write?.(model);
-    const section = rotarySection(model);
-    if (model.vectors.size > 0) {
-      model.refuse("rope_parameters", `positions are scaled by ${JSON.stringify(section["rope_type"] ?? section["type"])}`);
-    }
-  },
-};
-
 export const smollm3: GgufForm = {
   className: "SmolLM3ForCausalLM",
   prefix: "model.",
   tensors: gatedTensors(gatedParts.norms, gatedParts.attention, gatedParts.mlp),
   views: pairedHeads,
   fields: [
-    ...gatedFields({ vocabulary: vocabulary(true), rotary: withoutFactors }),
+    ...gatedFields({ vocabulary: vocabulary(true), rotary: withoutFactors(wholeRotary(true)) }),
     biases("attention_bias", ...attentionLayers),
     biases("mlp_bias", ...mlpLayers),
     stillBlocks,
