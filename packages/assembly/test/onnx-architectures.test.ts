@@ -77,7 +77,7 @@ for (const name of await readdir(fixtures)) {
     }
     assert.is(
       warnings.some((text) => text.includes("transformers.js")),
-      ["xglm", "mixtral"].includes(config.model_type),
+      ["xglm", "mixtral", "seed_oss"].includes(config.model_type),
     );
     await decoder.session.release();
     await model.close();
