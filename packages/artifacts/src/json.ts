@@ -1,4 +1,4 @@
-import { isObject } from "@mbs/contracts";
+import { BadDataError, isObject } from "@mbs/contracts";
 
 type FieldKind = "amount" | "share" | "count" | "text" | "flag" | "weights" | "list";
 
@@ -84,4 +84,19 @@ export function findDuplicateKey(text: string): { key: string; offset: number } 
     }
   }
   return undefined;
+}
+
+/**
+ * @param text JSON that JSON.parse accepts
+ * @param what for the message: "header of model.safetensors"
+ * @throws {BadDataError} on a key that is repeated in one object
+ */
+export function requireUniqueKeys(text: string, what: string, facts: Readonly<Record<string, string>>): void {
+  const duplicate = findDuplicateKey(text);
+  if (duplicate === undefined) return;
+  const { key, offset } = duplicate;
+  throw new BadDataError(
+    `${what} has the key ${JSON.stringify(key)} twice, the second time at character ${offset}; remove one of them`,
+    { ...facts, name: key, offset },
+  );
 }

@@ -2,7 +2,7 @@ import { basename } from "node:path";
 import { encodeFiles } from "@mbs/artifacts";
 import type { FilePiece } from "@mbs/artifacts";
 import { FailedPreconditionError, splitOptions, UsageError } from "@mbs/contracts";
-import type { ArtifactStream, HeldGrids, OptionTable, Stage, StageContext } from "@mbs/contracts";
+import type { ArtifactStream, HeldGrids, OptionTable, PlannedCodes, PlannedLayers, Stage, StageContext } from "@mbs/contracts";
 import {
   cardFile,
   filePieces,
@@ -90,6 +90,10 @@ function requireTakesBlocks(format: Format, options: unknown, type: string, what
     { format: format.name },
   );
 }
+
+/** The codes that a solver plans; undefined where there are none, or it does not say. */
+const plannedCodesIn = (form: PlannedLayers["codes"] | undefined): PlannedCodes | undefined =>
+  typeof form === "object" && !("kind" in form) ? form : undefined;
 
 interface AssembleChoice {
   readonly format: Format;
@@ -222,14 +226,10 @@ export const assemble: Stage = {
       if (codes === "unknown") return;
       if (typeof codes === "object" && "kind" in codes) requireTakesBlocks(format, formatOptions, codes.type, "weights are");
       const sites = model.blocks.flatMap((block) => block.sites);
+      const [ofBlocks, ofTables] = [plannedCodesIn(codes), plannedCodesIn(tables)];
       const planned =
-        typeof codes === "string" || "kind" in codes
-          ? { grids: [] }
-          : { grids: plannedGrids(sites, codes), zeroPoints: codes.zeroPoints };
-      const embeddings =
-        tables === undefined || typeof tables === "string" || "kind" in tables
-          ? []
-          : plannedGrids(model.embeddings?.sites ?? [], tables);
+        ofBlocks === undefined ? { grids: [] } : { grids: plannedGrids(sites, ofBlocks), zeroPoints: ofBlocks.zeroPoints };
+      const embeddings = ofTables === undefined ? [] : plannedGrids(model.embeddings?.sites ?? [], ofTables);
       format.checkPlan?.(model, { solver, embeddings, ...planned }, formatOptions);
     } finally {
       await model.close();

@@ -42,10 +42,11 @@ export interface HeldGroups {
 /** Blocks of GGUF that a format holds, as they are or by their values. */
 export interface HeldBlocks {
   readonly kind: "blocks";
+  /** All that it holds. */
   readonly types: readonly string[];
   /** Those that an allocation chooses between; absent where all tensors have one. */
   readonly allocated?: readonly string[];
-  /** By llama.cpp's name, what gives each tensor its type unless layers have their own; absent where only values are kept. */
+  /** By llama.cpp's name, what gives each tensor its type unless layers have their own; absent where layers alone say it. */
   readonly typeMix?: string;
 }
 

@@ -118,6 +118,7 @@ export const compressedTensorsFormat: Format = {
     // beside a head of its own, programs take names without the language model's prefix for those of another model
     const nameOf = (tensor: string): string => (embeddings.ownHead === undefined ? tensor : prefixedName(model, tensor));
     const packed = new Set(layers.summaries.keys());
+    const transposed = transposedTensors(model);
     const written = async (
       replacements: ReadonlyMap<string, readonly NewTensor[]>,
       quantisation: object,
@@ -130,7 +131,6 @@ export const compressedTensorsFormat: Format = {
       requireMxfp4(layers);
       checkExperts(model, packed, true);
       checkNoExperts([...packed].map((tensor) => ({ tensor })));
-      const transposed = transposedTensors(model);
       for (const tensor of packed) if (transposed.has(tensor)) refuseTransposed({ tensor });
       if ((dtype ?? model.dtype) !== "bf16") {
         context.warn(
@@ -151,7 +151,6 @@ export const compressedTensorsFormat: Format = {
       return { ...dense, files: [...dense.files, await sparseConfig(model, layers, dtype)] };
     }
     const quantised = [...layers.summaries.keys()].map((tensor) => readQuantisedLayer(layers, tensor, name));
-    const transposed = transposedTensors(model);
     const dtypeOf = ({ tensor }: QuantisedLayer): WeightDtype => dtype ?? model.checkpoint.info(tensor).dtype ?? model.dtype;
     for (const layer of quantised) checkPackedLayer(layer, transposed.has(layer.tensor), dtypeOf(layer));
     const grid = sharedGrid(quantised);

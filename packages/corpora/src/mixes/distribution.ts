@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { findDuplicateKey } from "@mbs/artifacts";
+import { requireUniqueKeys } from "@mbs/artifacts";
 import { BadDataError, InputOutputError, isObject } from "@mbs/contracts";
 import { presets } from "../generated/presets.ts";
 
@@ -97,12 +97,6 @@ export async function readDistribution(nameOrPath: string): Promise<Distribution
       { cause: error },
     );
   }
-  const duplicate = findDuplicateKey(text);
-  if (duplicate !== undefined) {
-    throw new BadDataError(
-      `distribution ${nameOrPath} has the key ${JSON.stringify(duplicate.key)} twice, the second time at character ${duplicate.offset}; remove one of them`,
-      { distribution: nameOrPath },
-    );
-  }
+  requireUniqueKeys(text, `distribution ${nameOrPath}`, { distribution: nameOrPath });
   return parseDistribution(value, basename(nameOrPath));
 }

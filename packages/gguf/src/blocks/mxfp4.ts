@@ -15,6 +15,8 @@ const doubled = Int8Array.of(0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8,
 
 /** The levels in rising order, 0 twice, and the code of E2M1 of each. */
 const rising = Uint8Array.of(15, 14, 13, 12, 11, 10, 9, 8, 0, 1, 2, 3, 4, 5, 6, 7);
+/** The place of each code of E2M1 among the rising levels. */
+const places = Uint8Array.from(rising, (_, code) => rising.indexOf(code));
 const levels = Int8Array.from(rising, (code) => doubled[code]!);
 
 export const mxfp4Rule: BlockRule = { columns: size, subColumns: size, zero: 0, maximum: 15, levels, powers: true };
@@ -59,7 +61,7 @@ export const mxfp4: BlockEncoder = {
         const error = Math.abs(Math.fround(Math.fround(doubled[code]! * d) - value));
         if (error < least) [best, least] = [code, error];
       }
-      codes[block * size + i] = rising.indexOf(best);
+      codes[block * size + i] = places[best]!;
     }
   },
 };

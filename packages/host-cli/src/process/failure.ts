@@ -49,10 +49,10 @@ const systemErrors: Readonly<Record<string, (message: string, cause: unknown) =>
 export function toMbsError(thrown: unknown): MbsError {
   if (thrown instanceof MbsError) return thrown;
   if (thrown instanceof CommanderError) {
-    const [message = "", flag = ""] = /^unknown option '(--[^']+)'/.exec(thrown.message.replace(/^error: /, "")) ?? [];
+    const message = thrown.message.replace(/^error: /, "");
+    const [unknown = "", flag = ""] = /^unknown option '(--[^']+)'/.exec(message) ?? [];
     const renamed = renamedTo(flag);
-    const said = renamed === "" ? thrown.message.replace(/^error: /, "") : `${message}${renamed}`;
-    return new UsageError(said, {}, { cause: thrown });
+    return new UsageError(renamed === "" ? message : unknown + renamed, {}, { cause: thrown });
   }
   if (!(thrown instanceof Error)) return new InternalError(`unexpected: ${String(thrown)}`);
   if (thrown.name === "AbortError") return new InterruptedError("interrupted", {}, { cause: thrown });

@@ -1,5 +1,5 @@
 import { readFile, stat } from "node:fs/promises";
-import { findDuplicateKey } from "@mbs/artifacts";
+import { requireUniqueKeys } from "@mbs/artifacts";
 import { BadDataError } from "@mbs/contracts";
 
 /** An object read from JSON. Look keys up with `Object.hasOwn` or take its entries: it may have any key. */
@@ -28,13 +28,7 @@ export function parseJsonObject(bytes: Uint8Array, what: string, file: string): 
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new BadDataError(`${what} is not a JSON object; write the file again from its source`, { file });
   }
-  const duplicate = findDuplicateKey(text);
-  if (duplicate !== undefined) {
-    throw new BadDataError(
-      `${what} has the key ${JSON.stringify(duplicate.key)} twice, the second time at character ${duplicate.offset}; remove one of them`,
-      { file, name: duplicate.key, offset: duplicate.offset },
-    );
-  }
+  requireUniqueKeys(text, what, { file });
   return value as JsonObject;
 }
 

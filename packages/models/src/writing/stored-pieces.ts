@@ -41,15 +41,20 @@ export async function requireFiniteWeights(model: Model, tensors: Iterable<strin
 }
 
 /**
- * Reads all weights of a model that was opened with `allowNonfinite`, so that `checkpoint.nonfinite` is complete before anything
- * is said of the model. Nothing is read of another model.
+ * Reads weights of a model that was opened with `allowNonfinite`, so that `checkpoint.nonfinite` knows those with NaN or Inf before
+ * anything is said of the model. Nothing is read of another model.
  *
  * @param signal is looked at between two tensors
+ * @param tensors default all that a forward pass reads
  */
-export async function findNonfiniteWeights(model: Model, signal: AbortSignal): Promise<void> {
-  const { checkpoint, reads } = model;
+export async function findNonfiniteWeights(
+  model: Model,
+  signal: AbortSignal,
+  tensors: Iterable<string> = model.reads,
+): Promise<void> {
+  const { checkpoint } = model;
   if (!checkpoint.allowNonfinite) return;
-  for (const tensor of reads) {
+  for (const tensor of tensors) {
     if (signal.aborted) return;
     if (!checkpoint.has(tensor)) continue;
     if ((await checkpoint.readPacked?.(tensor)) === undefined) await requireFiniteWeights(model, [tensor]);

@@ -10,6 +10,7 @@ import {
   type StageContext,
 } from "@mbs/contracts";
 import { blockGrids } from "@mbs/gguf";
+import { findNonfiniteWeights } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { defaultTypeMix } from "@mbs/solvers";
 import { ofAllExperts, type AllocationMethod } from "../allocation-method.ts";
@@ -21,14 +22,13 @@ import { even } from "./even.ts";
 import { ggufBytesBeside } from "./gguf-budget.ts";
 import { choiceNamed, typeChoices, type StorageChoices } from "./storage-choices.ts";
 
-/** Reads all weights, so that the checkpoint knows those that hold NaN or Inf: it lists a tensor once it was read. */
-async function findNonfinite(model: Model, { signal, warn }: StageContext): Promise<void> {
-  for (const { sites } of model.blocks) {
-    for (const { tensor } of sites.flatMap(({ weights }) => weights)) {
-      if (signal.aborted) throw new InterruptedError("allocate: stopped");
-      await model.readWeight(tensor);
-      if (model.checkpoint.nonfinite.has(tensor)) warn(`tensor ${tensor} has NaN or Inf and gets no bits`);
-    }
+/** Finds the tensors of blocks that hold NaN or Inf. */
+async function leaveOutNonfinite(model: Model, { signal, warn }: StageContext): Promise<void> {
+  const tensors = model.blocks.flatMap(({ sites }) => sites.flatMap(({ weights }) => weights.map(({ tensor }) => tensor)));
+  await findNonfiniteWeights(model, signal, tensors);
+  if (signal.aborted) throw new InterruptedError("allocate: stopped");
+  for (const tensor of tensors) {
+    if (model.checkpoint.nonfinite.has(tensor)) warn(`tensor ${tensor} has NaN or Inf and gets no bits`);
   }
 }
 
@@ -163,7 +163,7 @@ const allocationMethodOf = (method: BitMethod): AllocationMethod => ({
       const parsed = parseOptions({ ...bitOptions, ...method.options }, raw, `allocate --method ${method.name}`);
       const shared = parsed as BitOptions;
       const choices = choicesOf(shared);
-      if (inputs.allowNonfinite) await findNonfinite(model, context);
+      if (inputs.allowNonfinite) await leaveOutNonfinite(model, context);
       const tensors = sizedTensors(model, choices);
       const units = unitsOf(model, tensors, shared);
       const limit = await limitOf(shared, model, tensors, { isTrimmedLater: false });
