@@ -8,7 +8,7 @@ import { makeInputs, type InputSpec } from "../../solvers/test/golden-inputs.ts"
 import type { SiteFactor } from "../src/allocation/sparsity/sparsity-method.ts";
 import { correlation } from "../src/allocation/sparsity/correlation.ts";
 import { owl } from "../src/allocation/sparsity/owl.ts";
-import { spreadSparsity } from "../src/allocation/sparsity/spread-sparsity.ts";
+import { spreadSparsity } from "../src/allocation/sparsity/sparsity-methods.ts";
 import { makeFactor } from "./tiny-site.ts";
 
 interface OwlCase {

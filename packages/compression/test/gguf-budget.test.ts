@@ -4,7 +4,7 @@ import { quantisationTypeNamed, bytesIn } from "@mbs/gguf";
 import { openModel } from "@mbs/models";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { ggufBytesBeside } from "../src/allocation/bits/gguf-budget.ts";
+import { ggufBytesBeside } from "../src/allocation/bits/bit-methods.ts";
 import { withTinyModel } from "./tiny-site.ts";
 
 /** Written by llama.cpp's converter, all matrices in Q8_0. */

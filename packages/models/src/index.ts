@@ -45,7 +45,7 @@ export { requireCompressible, requireEmbeddings } from "./folder/compressible.ts
 export { restrictToTrimmed, rowsOfTrimmed } from "./folder/restrict-to-trimmed.ts";
 export { restrictVocabulary, embeddingsTables } from "./folder/restricted-model.ts";
 export type { RestrictedVocabulary } from "./folder/restricted-model.ts";
-export { requireSameModel } from "./folder/same-model.ts";
+export { requireSameModel } from "./folder/model-address.ts";
 export { createLogitComparison } from "./forward/logit-comparison.ts";
 export type { LogitComparison, LogitSource, TokenDistances } from "./forward/logit-comparison.ts";
 export { checkTokens } from "./forward/forward-checks.ts";

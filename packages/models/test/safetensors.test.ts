@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { BadDataError } from "@mbs/contracts";
-import { openSafetensors } from "../src/checkpoint/safetensors-file.ts";
+import { openSafetensors } from "../src/checkpoint/weight-files.ts";
 import { encodeHeader, writeSafetensors } from "../src/checkpoint/safetensors-writer.ts";
 import type { TensorInfo } from "../src/checkpoint/checkpoint.ts";
 

@@ -3,7 +3,7 @@ import type { Grid, GridRule } from "@mbs/numbers";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { at } from "@mbs/contracts";
-import { searchNorm } from "../src/grids/search-norm.ts";
+import { searchNorm } from "../src/grids/grid-reference.ts";
 import { KernelLayout } from "../src/wasm/kernel-memory.ts";
 import { randomNumbers } from "./random-numbers.ts";
 import { bellOf, weightKinds } from "./weight-kinds.ts";

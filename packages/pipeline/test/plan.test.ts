@@ -2,7 +2,7 @@ import { UsageError, type AllocationNeeds, type HeldBlocks, type Stage, type Sta
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { allocationFaults } from "../src/plan/allocation-faults.ts";
-import { withAllocationNeeds } from "../src/plan/allocation-needs.ts";
+import { withAllocationNeeds } from "../src/plan/allocated-grids.ts";
 import { recipeFrom } from "../src/recipe/parse-recipe.ts";
 import { planRun } from "../src/plan/plan.ts";
 import { withSolverNeeds } from "../src/plan/solver-needs.ts";

@@ -1,4 +1,4 @@
-export { loadSolver } from "./contract/load-solver.ts";
+export { loadSolver } from "./contract/read-solver.ts";
 export { factorOptionsFor, plannedCodesOf, readSolver } from "./contract/read-solver.ts";
 export { momentOf, outputByRow, outputsByRow } from "./output-error.ts";
 export type { InputMoment } from "./output-error.ts";
@@ -16,7 +16,7 @@ export {
   solverOptions,
   withoutGroups,
 } from "./grids/grid-options.ts";
-export { embeddingsChoices, embeddingsOptions, embeddingsValues } from "./grids/embeddings-option.ts";
+export { embeddingsChoices, embeddingsOptions, embeddingsValues } from "./grids/asked-grid.ts";
 export {
   canSplitRows,
   hasSeparableRows,

@@ -1,5 +1,5 @@
 import { BadDataError } from "@mbs/contracts";
-import type { ReadableFile } from "./readable-file.ts";
+import type { ReadableFile } from "./byte-cursor.ts";
 import { quantisationTypes } from "../blocks/quantisation-types.ts";
 import type { QuantisationType } from "../blocks/quantisation-types.ts";
 import { ByteCursor } from "./byte-cursor.ts";

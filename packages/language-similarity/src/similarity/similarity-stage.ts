@@ -1,14 +1,89 @@
-import { ScratchFile, encodeSimilarities, inputSite, parseMetadata } from "@mbs/artifacts";
-import type { SimilarityRecord } from "@mbs/artifacts";
+import { ScratchFile, encodeSimilarities, inputSite, parseMetadata, allSites } from "@mbs/artifacts";
+import type { SimilarityRecord, Statistic } from "@mbs/artifacts";
 import { BadDataError, InterruptedError, UsageError, parseOptions } from "@mbs/contracts";
 import type { ArtifactStream, OptionTable, Stage, StageContext } from "@mbs/contracts";
 import { createBlas } from "@mbs/onnx";
 import { compareLanguages } from "./compare-languages.ts";
 import { gatherSites } from "./gathered-sites.ts";
-import { MeanSimilarity } from "./mean-similarity.ts";
 import { readOwnStatistics } from "../own-statistics.ts";
-import { readProfiles } from "./read-profiles.ts";
 import { compareSite, pairRecords } from "./site-comparison.ts";
+
+/** What each language put into one block. */
+interface Profiles {
+  /** The block whose input was measured. */
+  readonly block: string;
+  /** Language → E[x²] of each channel, [width]. */
+  readonly languages: ReadonlyMap<string, Float32Array>;
+}
+
+/**
+ * Picks the profiles of the first block that has any: the input of the first decoder block, before its norm, when the
+ * statistics are of a whole model.
+ *
+ * @throws {BadDataError} when there are fewer than two languages, two widths, or one language twice
+ */
+async function readProfiles(statistics: AsyncIterable<Statistic>): Promise<Profiles> {
+  const languages = new Map<string, Float32Array>();
+  let block: string | undefined;
+  // The whole stream is read, since only its end proves that it is whole.
+  for await (const statistic of statistics) {
+    if (statistic.site !== inputSite || statistic.kind !== "diagonal") continue;
+    block ??= statistic.block;
+    if (statistic.block !== block) continue;
+    const { language, width, values } = statistic;
+    const known = languages.values().next().value;
+    if (known !== undefined && known.length !== width) {
+      throw new BadDataError(
+        `statistics of ${block}/${inputSite}: ${language} has ${width} channels, others ${known.length}; capture again`,
+        {
+          block,
+          language,
+        },
+      );
+    }
+    if (languages.has(language)) {
+      throw new BadDataError(`statistics of ${block}/${inputSite}: ${language} occurs twice; capture again`, { block, language });
+    }
+    languages.set(language, values);
+  }
+  if (block === undefined || languages.size < 2) {
+    throw new BadDataError(
+      `similarity needs the input diagonals of at least two languages, found ${languages.size}; sample a mix of more languages and capture`,
+      { languages: languages.size },
+    );
+  }
+  return { block, languages };
+}
+
+interface Sum {
+  readonly record: SimilarityRecord;
+  total: number;
+  sites: number;
+}
+
+/** Means of every measure and pair over the sites that have it. */
+class MeanSimilarity {
+  readonly #sums = new Map<string, Sum>();
+
+  add(record: SimilarityRecord): void {
+    const { measure, first, second, value } = record;
+    const key = JSON.stringify([measure, first, second]);
+    const sum = this.#sums.get(key) ?? { record, total: 0, sites: 0 };
+    this.#sums.set(key, sum);
+    sum.total += value;
+    sum.sites += 1;
+  }
+
+  /** The means, in the order in which the measures first came. */
+  records(): SimilarityRecord[] {
+    return [...this.#sums.values()].map(({ record, total, sites }) => ({
+      ...record,
+      block: allSites,
+      site: allSites,
+      value: total / sites,
+    }));
+  }
+}
 
 const defaultSubspace = 16;
 

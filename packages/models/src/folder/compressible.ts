@@ -23,7 +23,7 @@ export function requireCompressible({ blocks, notes, path }: Model, warn: (messa
 export function requireEmbeddings({ embeddings, path, kind }: Model): Embeddings {
   if (embeddings !== undefined) return embeddings;
   throw new FailedPreconditionError(
-    `${path} is ${kind === "graph" ? "an ONNX model" : "an encoder-decoder"}, whose embedding and head are not compressed; leave out --vocabulary`,
+    `${path} is ${kind === "graph" ? "an ONNX model" : "an encoder-decoder"}, whose embedding and head are not compressed; leave out --embeddings`,
     { model: path },
   );
 }

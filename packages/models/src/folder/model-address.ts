@@ -2,6 +2,24 @@ import { createHash } from "node:crypto";
 import type { Hash } from "node:crypto";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { fileStamps } from "./file-stamps.ts";
+import { BadDataError } from "@mbs/contracts";
+import type { Model } from "./model.ts";
+
+/**
+ * Refuses an artifact that was made with another model.
+ *
+ * @param what "the statistics"
+ * @param address of the model in the artifact's metadata
+ * @param remedy "capture again"
+ * @throws {BadDataError} naming both models
+ */
+export function requireSameModel(what: string, address: string, model: Pick<Model, "address" | "path">, remedy: string): void {
+  if (address === model.address) return;
+  throw new BadDataError(`${what} are of model ${address}, ${model.path} is ${model.address}; ${remedy}`, {
+    expected: model.address,
+    found: address,
+  });
+}
 
 const pieceBytes = 4 * 1024 * 1024;
 

@@ -1,6 +1,5 @@
 import { FailedPreconditionError } from "@mbs/contracts";
 import type { JsonObject } from "../folder/json-file.ts";
-import { byteLevelBpe } from "./tokenizer/byte-level-bpe.ts";
 import { sentencePieceBpe } from "./tokenizer/sentencepiece-bpe.ts";
 import type { TokenizerKind } from "./tokenizer/tokenizer-kind.ts";
 import {
@@ -11,9 +10,39 @@ import {
   refuseKey,
   tokenizerKey,
   tokenType,
+  mergedPair,
 } from "./tokenizer/tokenizer-metadata.ts";
 import type { GgufMetadata, GgufVocabulary } from "./tokenizer/tokenizer-metadata.ts";
 import { unigram } from "./tokenizer/unigram.ts";
+import { findByteLevelWay } from "./tokenizer/pre-tokenizers.ts";
+import { idsOf } from "./tokenizer/tokenizer-kind.ts";
+
+/** The kind "gpt2": GPT-2's, Llama 3's, Qwen's, BLOOM's … */
+const byteLevelBpe: TokenizerKind = (vocabulary, metadata, file) => {
+  if (vocabulary.merges === undefined) return refuseKey(file, tokenizerKey("merges"), "is missing, which byte-level BPE needs");
+  const way = findByteLevelWay(findText(metadata, tokenizerKey("pre"), file), file);
+  return {
+    vocabulary,
+    normalizer: way.normalizer,
+    preTokenizer: way.preTokenizer,
+    decoder: { type: "ByteLevel", add_prefix_space: true, trim_offsets: true, use_regex: true },
+    model: {
+      type: "BPE",
+      dropout: null,
+      unk_token: null,
+      continuing_subword_prefix: null,
+      end_of_word_suffix: null,
+      fuse_unk: false,
+      byte_fallback: false,
+      ignore_merges: way.ignoreMerges,
+      vocab: idsOf(vocabulary),
+      merges: vocabulary.merges.map(mergedPair),
+    },
+    addsBos: way.addsBos,
+    addsEos: false,
+    ids: {},
+  };
+};
 
 /** A tokenizer as a model folder has it. */
 export interface GgufTokenizer {

@@ -5,14 +5,46 @@ import { createBlas } from "@mbs/onnx";
 import type { OnnxBlas } from "@mbs/onnx";
 import { hasSeparableRows, loadSolver, splitRows } from "@mbs/solvers";
 import { computedStatistics } from "./computed-statistics.ts";
-import { measureArtifacts } from "./probes/artifact-probe.ts";
-import type { ArtifactRates } from "./probes/artifact-probe.ts";
 import { measureForward } from "./probes/forward-probe.ts";
 import type { ForwardRates } from "./probes/forward-probe.ts";
 import { measureSite } from "./probes/site-probe.ts";
 import type { Probe, SiteRates } from "./probes/site-probe.ts";
-import { noise } from "./probes/noise.ts";
-import { seconds } from "./probes/timing.ts";
+import { noise, seconds, secondsWithGarbage } from "./probes/timing.ts";
+import { mkdtemp, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { encodeStates, openArtifact, readStates, writeArtifact } from "@mbs/artifacts";
+import type { StateRecord } from "@mbs/artifacts";
+
+/** Bytes of artifacts a second. */
+interface ArtifactRates {
+  readonly write: number;
+  readonly read: number;
+}
+
+const probeBytes = 16 * 1024 * 1024;
+
+async function measureArtifacts(folder: string): Promise<ArtifactRates> {
+  const temporary = await mkdtemp(join(folder, ".mbs-estimate-"));
+  const path = join(temporary, "states.arrow");
+  try {
+    const width = 1024;
+    const rows = probeBytes / 8 / 4 / width;
+    const values = noise(rows * width);
+    const record = (segment: number): StateRecord => ({ segment, language: "en", stream: "hidden", rows, width, values });
+    const records = Array.from({ length: 8 }, (_, segment) => record(segment));
+    const writeOnce = (): Promise<unknown> =>
+      writeArtifact(encodeStates(records, { model: "", tokenizer: "", blocks: 0, layers: [] }), path, { force: true });
+    const readOnce = async (): Promise<void> => {
+      for await (const state of readStates(await openArtifact(path))) void state;
+    };
+    await writeOnce();
+    await readOnce();
+    const [write, read] = [await secondsWithGarbage(writeOnce), await secondsWithGarbage(readOnce)];
+    return { write: probeBytes / write, read: probeBytes / read };
+  } finally {
+    await rm(temporary, { recursive: true, force: true });
+  }
+}
 
 /** What this machine does in a second, measured with the kernels that the stages use. */
 export interface Rates extends ForwardRates, ArtifactRates {

@@ -18,7 +18,7 @@ import { Resources } from "../resources/resources.ts";
 import { runFolder } from "../run/run-folder.ts";
 import { checkPins } from "../run/run-record.ts";
 import { allocationFaults } from "./allocation-faults.ts";
-import { withAllocationNeeds } from "./allocation-needs.ts";
+import { withAllocationNeeds } from "./allocated-grids.ts";
 import { withKeptLanguages } from "./kept-languages.ts";
 import { loadOwnStages } from "./own-stages.ts";
 import { located, optionFaults } from "./option-faults.ts";

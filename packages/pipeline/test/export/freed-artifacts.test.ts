@@ -1,7 +1,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { freedBy } from "../../src/export/freed-artifacts.ts";
-import type { OrderedNode } from "../../src/export/freed-artifacts.ts";
+import { freedBy } from "../../src/export/argo-workflow.ts";
+import type { OrderedNode } from "../../src/export/argo-workflow.ts";
 
 const node = (id: string, reads: readonly string[], others: Partial<OrderedNode> = {}): OrderedNode => ({
   id,

@@ -2,7 +2,7 @@ import { at } from "@mbs/contracts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { damageReport } from "../../src/damage/damage-report.ts";
-import { blocksTable } from "../../src/damage/damage-plot.ts";
+import { blocksTable } from "../../src/damage/damage-sections.ts";
 import { damageTable, qualityTexts } from "../../src/damage/damage-table.ts";
 import { makeDamage } from "../made-records.ts";
 

@@ -16,12 +16,37 @@ import {
   transposeInOrder,
   walkColumns,
   type ColumnBlock,
+  createSubBlockRefitter,
 } from "@mbs/numbers";
 import { descendCodes } from "../feedback/coordinate-descent.ts";
-import { dampedGram } from "../feedback/damped-gram.ts";
-import { importancesAt } from "../feedback/importances.ts";
-import { sweptBlocks } from "./block-sweeps.ts";
+import { dampedGram, importancesAt } from "../feedback/damped-gram.ts";
 import { BlockWeight } from "./block-weight.ts";
+import type { SweptGrids } from "../feedback/coordinate-descent.ts";
+import { hessianPart } from "../feedback/group-sweeps.ts";
+
+/** Grids of blocks, for sweeps over their codes in natural order: each sub-block gets new scales when its turn comes. */
+function sweptBlocks(made: BlockWeight, codes: Uint8Array, hessian: Float32Array): SweptGrids {
+  const { rows, grid } = made;
+  const { columns, subColumns, powers } = grid.rule;
+  const refit = createSubBlockRefitter(grid.rule, rows);
+  return {
+    columnGrids: true,
+    fix(kernel, { first, count }) {
+      for (let from = first; from < first + count; from += subColumns) {
+        const to = from + subColumns;
+        const frozen = {
+          best: kernel.weights.subarray((from - first) * rows, (to - first) * rows),
+          codes: codes.subarray(from * rows, to * rows),
+          hessian: hessianPart(hessian, { first: from, count: subColumns }, from, to).values,
+        };
+        // powers of two are too far apart for a change to help
+        if (powers !== true) refit(frozen, at(made.scales, Math.floor(from / columns)), (from % columns) / subColumns);
+        const columnGrids = made.gridOf(from);
+        codes.set(kernel.fix(from - first, to - first, { columnGrids }), from * rows);
+      }
+    },
+  };
+}
 
 export interface BlockFeedback {
   /** A type of `blockGrids`; the weight's columns are whole blocks of it. */

@@ -1,8 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { parseOptions, type Blas, type Solution, type Solver, type SolverStatistics, type StatisticName } from "@mbs/contracts";
 import { quantisationTypeNamed } from "@mbs/gguf";
-import { loadSolver } from "../contract/load-solver.ts";
-import { plannedCodesOf, preferredOrderOf } from "../contract/read-solver.ts";
+import { loadSolver, plannedCodesOf, preferredOrderOf } from "../contract/read-solver.ts";
 import { askedGrid, type GridValues } from "../grids/asked-grid.ts";
 import { solverOptions } from "../grids/grid-options.ts";
 import { unscaledChange } from "../grids/channel-scaling.ts";

@@ -1,9 +1,24 @@
-import { UsageError, parseOptions } from "@mbs/contracts";
-import type { Grid, PlannedForm, Solver, StageOptions } from "@mbs/contracts";
+import { UsageError, parseOptions, loadCode, type Solver } from "@mbs/contracts";
+import type { Grid, PlannedForm, StageOptions } from "@mbs/contracts";
 import { askedGrid } from "../grids/asked-grid.ts";
 import { solverOptions } from "../grids/grid-options.ts";
-import { loadSolver } from "./load-solver.ts";
 import { solverFailure } from "./solver-calls.ts";
+import { solvers } from "../solver-map.ts";
+import { solverFault } from "./solver-shape.ts";
+
+/**
+ * Finds a solver by the name of a built-in one, by a path such as `./mine.js`, or by the name of an installed package. The
+ * last two are the module's default export.
+ *
+ * @param folder what paths and packages are relative to; default the working folder
+ * @throws {UsageError} when there is none, or it does not have the shape of a solver
+ */
+export async function loadSolver(nameOrPath: string, folder: string = process.cwd()): Promise<Solver> {
+  const ours = solvers.get(nameOrPath);
+  if (ours) return ours();
+  const kind = { noun: "solver", known: [...solvers.keys()], faultOf: solverFault, reference: "@mbs/contracts, defineSolver" };
+  return (await loadCode(nameOrPath, kind, folder)) as Solver;
+}
 
 type SolverOptions = Parameters<Solver["solve"]>[2];
 

@@ -17,9 +17,8 @@ import {
   type GridRule,
 } from "@mbs/numbers";
 import { descendCodes } from "./coordinate-descent.ts";
-import { dampedGram } from "./damped-gram.ts";
+import { dampedGram, importancesAt } from "./damped-gram.ts";
 import { sweptGroups } from "./group-sweeps.ts";
-import { importancesAt } from "./importances.ts";
 import { endOfGroup, type ColumnGroups } from "../grids/column-groups.ts";
 
 /** How columns are rounded, one after the other. */

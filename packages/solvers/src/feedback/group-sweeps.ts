@@ -1,9 +1,66 @@
 import { at, type Blas } from "@mbs/contracts";
-import { valueOf, type Grid, type WeightDtype } from "@mbs/numbers";
+import { valueOf, type Grid, type WeightDtype, roundTo } from "@mbs/numbers";
 import { endOfGroup } from "../grids/column-groups.ts";
 import type { SweptBlock, SweptGrids } from "./coordinate-descent.ts";
-import { hessianPart } from "./hessian-part.ts";
-import { refitScales } from "./scale-refit.ts";
+import type { Matrix } from "@mbs/contracts";
+
+/** H[first … first+count-1, from … to-1] of a block of columns, whole as a matrix. */
+export function hessianPart(
+  hessian: Float32Array,
+  { first, count }: { readonly first: number; readonly count: number },
+  from: number,
+  to: number,
+): Matrix {
+  const size = Math.round(Math.sqrt(hessian.length));
+  const values = new Float32Array(count * (to - from));
+  for (let row = 0; row < count; row += 1) {
+    const start = (first + row) * size;
+    values.set(hessian.subarray(start + from, start + to), row * (to - from));
+  }
+  return { rows: count, columns: to - from, values };
+}
+
+/** A group whose codes stay. All arrays are [columns, rows], the columns in the order in which they were fixed. */
+interface FrozenGroup {
+  readonly grid: Grid;
+  /** Values of its codes. */
+  readonly values: Float32Array;
+  /** (Q - W)·H at the group's columns. */
+  readonly gradient: Float32Array;
+  /** Q·H of the group by itself at its own columns. */
+  readonly products: Float32Array;
+}
+
+/**
+ * The scales of a group with the least tr((Q - W)·H·(Q - W)ᵀ), its codes and everything else as they are: with q the row's
+ * values of the group and g its gradient, s is multiplied by 1 - (q·g) / (q·H·qᵀ). A scale that is worse once rounded is left
+ * as it was.
+ *
+ * @returns one scale a row
+ * @see arXiv:2602.02126
+ */
+function refitScales({ grid, values, gradient, products }: FrozenGroup, dtype: WeightDtype): Float32Array {
+  const { scales } = grid;
+  const rows = scales.length;
+  const slopes = new Float64Array(rows);
+  const curvatures = new Float64Array(rows);
+  for (let start = 0; start < values.length; start += rows) {
+    for (let row = 0; row < rows; row += 1) {
+      const value = values[start + row]!;
+      slopes[row]! += value * gradient[start + row]!;
+      curvatures[row]! += value * products[start + row]!;
+    }
+  }
+  const wanted = scales.map((scale, row) => {
+    const curvature = at(curvatures, row);
+    return curvature > 0 ? scale * (1 - at(slopes, row) / curvature) : scale;
+  });
+  return roundTo(dtype, wanted).map((scale, row) => {
+    const change = scale / at(scales, row) - 1;
+    const isBetter = scale > 0 && change * (2 * at(slopes, row) + change * at(curvatures, row)) < 0;
+    return isBetter ? scale : at(scales, row);
+  });
+}
 
 /** Codes on grids of groups. All of it is in the order in which the columns were fixed. */
 export interface GroupCodes {

@@ -8,8 +8,7 @@ import { middleOf } from "../../plan/allocated-grids.ts";
 import type { Recipe } from "../../recipe/recipe.ts";
 import { computedStatistics } from "../computed-statistics.ts";
 import { batchTokens } from "./forward-probe.ts";
-import { bell, noise } from "./noise.ts";
-import { seconds } from "./timing.ts";
+import { bell, noise, seconds } from "./timing.ts";
 
 const probeRows = 256;
 
