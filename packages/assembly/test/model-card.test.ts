@@ -9,7 +9,7 @@ import { writeTinyModel } from "@mbs/models/testing";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { parse } from "yaml";
-import { loadBlocks } from "../src/card/loading.ts";
+import { loadBlocks } from "../src/card/model-card.ts";
 import { codeBlock, plainText, table } from "../src/card/markdown.ts";
 import { formatNames } from "../src/formats.ts";
 import { assemble, describeModel, formatSize, formatSizeReport, sizeReport } from "../src/index.ts";

@@ -86,6 +86,6 @@ export { configOf, editedConfig, editedJson, requireDense } from "./writing/edit
 export { filePieces, jsonFile, textFile } from "./writing/output-file.ts";
 export type { OutputFile } from "./writing/output-file.ts";
 export { findNonfiniteWeights, nonfiniteNote, readAsZero, requireFiniteWeights, storedPieces } from "./writing/stored-pieces.ts";
-export { weightIndex } from "./writing/weight-index.ts";
-export type { PlacedTensors } from "./writing/weight-index.ts";
-export { converted } from "./writing/written-dtype.ts";
+export { weightIndex } from "./writing/output-file.ts";
+export type { PlacedTensors } from "./writing/output-file.ts";
+export { converted } from "./writing/edited-config.ts";

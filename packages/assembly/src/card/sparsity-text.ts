@@ -1,6 +1,6 @@
 import { groupBy } from "@mbs/contracts";
 import { readRecord } from "./assembly-record.ts";
-import { withPlaces } from "./tensor-places.ts";
+import { withPlaces } from "./storage-counts.ts";
 
 /** A tensor with the share of its weights that is removed. */
 export interface PrunedTensor {

@@ -1,7 +1,7 @@
 import { configOf } from "@mbs/models";
 import type { ArchitectureModel, OutputFile, TensorInfo, WeightDtype } from "@mbs/models";
 import type { ScratchLayers } from "../layers/scratch-layers.ts";
-import { gridClasses } from "../layers/grid-classes.ts";
+import { gridClasses } from "../layers/quantised-layer.ts";
 import type { QuantisedLayer } from "../layers/quantised-layer.ts";
 import { denseLinears, moduleOf, modulePattern } from "../safetensors/module-names.ts";
 import type { SharedGrid } from "./shared-grid.ts";

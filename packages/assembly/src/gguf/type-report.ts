@@ -1,8 +1,8 @@
 import { groupBy } from "@mbs/contracts";
 import { bytesIn, fittingType, replacedBy } from "@mbs/gguf";
 import type { QuantisationType, TypedShape } from "@mbs/gguf";
-import { withPlaces } from "../card/tensor-places.ts";
-import type { TensorPlace } from "../card/tensor-places.ts";
+import { withPlaces } from "../card/storage-counts.ts";
+import type { TensorPlace } from "../card/storage-counts.ts";
 
 /** Numbers in a list as ranges: 0, 1, 2, 5 → "0-2,5". */
 function ranges(numbers: readonly number[]): string {

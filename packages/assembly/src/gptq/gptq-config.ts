@@ -1,5 +1,5 @@
 import { InternalError } from "@mbs/contracts";
-import type { GridClass } from "../layers/grid-classes.ts";
+import type { GridClass } from "../layers/quantised-layer.ts";
 import { moduleOf, modulePattern } from "../safetensors/module-names.ts";
 
 /** Names of a class's layers as keys of `dynamic`, "+:" for other settings and "-:" for layers that stay as they are. */

@@ -2,7 +2,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { weightsBeside } from "@mbs/contracts";
 import type { ObjectPool, Poolable } from "@mbs/contracts";
-import { fileStamps } from "./file-stamps.ts";
+import { fileStamps } from "./model-address.ts";
 import { graphFolders } from "./find-graph.ts";
 import type { Forward, Model } from "./model.ts";
 

@@ -16,10 +16,9 @@ import { defaultTypeMix } from "@mbs/solvers";
 import { ofAllExperts, type AllocationMethod } from "../allocation-method.ts";
 import { denseBytes, parseSize } from "./bit-budget.ts";
 import type { BitMethod, SizedTensor } from "./bit-method.ts";
-import { bitOptions, choicesOf, type BitOptions } from "./bit-options.ts";
+import { bitOptions, choicesOf, type BitOptions, choiceNamed, typeChoices, type StorageChoices } from "./storage-choices.ts";
 import { damage } from "./damage.ts";
 import { even } from "./even.ts";
-import { choiceNamed, typeChoices, type StorageChoices } from "./storage-choices.ts";
 import { ggufTypesOf } from "../../gguf-types.ts";
 
 /** For the name and the licence of the model, which `assemble` adds to the header. */
