@@ -1,4 +1,4 @@
-export { at } from "./at.ts";
+export { at } from "./lookup.ts";
 export type { ArtifactStream, Batch, ColumnType, ColumnValues, Field, Schema } from "./batch.ts";
 export type { Blas, GemmOptions, Matrix, Real } from "./blas.ts";
 export { argumentsFromParent } from "./child-messages.ts";
@@ -71,5 +71,5 @@ export type {
   StageOutputs,
 } from "./stage.ts";
 export { matchWithinTime } from "./time-limit.ts";
-export { groupBy, valueAt } from "./groups.ts";
-export type { Group } from "./groups.ts";
+export { groupBy, valueAt } from "./lookup.ts";
+export type { Group } from "./lookup.ts";

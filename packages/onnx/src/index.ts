@@ -8,7 +8,7 @@ export type { GraphChange } from "./rewrite/changed-graph.ts";
 export type { Attribute, BuiltNode, BuiltPart, Dimension, ExternalTensor, NodeOptions } from "./graph-builder.ts";
 export { createSession, runtimeVersion } from "./engine/session.ts";
 export type { Session, SessionOptions } from "./engine/session.ts";
-export { turnTelemetryOff } from "./engine/telemetry-off.ts";
+export { turnTelemetryOff } from "./engine/session.ts";
 export { withFlagsOff } from "./rewrite/merged-graph.ts";
 export { elementTypeNumbers, elementTypeOf, floatTensor, floatValues, integerTensor, tensorOfBytes } from "./tensor.ts";
 export type { ElementType, Tensor, TensorArrays, TensorType } from "./tensor.ts";

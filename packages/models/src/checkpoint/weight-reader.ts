@@ -1,7 +1,16 @@
 import { at } from "@mbs/contracts";
 import type { ExpectedTensor } from "../architectures/layout.ts";
 import type { Checkpoint } from "./checkpoint.ts";
-import { transpose } from "./transpose.ts";
+
+/** [rows, columns] → [columns, rows] */
+export function transpose<Values extends Float32Array | Uint16Array | Uint8Array>(values: Values, rows: number): Values {
+  const columns = values.length / rows;
+  const turned = values.slice() as Values;
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++) turned[column * rows + row] = values[row * columns + column]!;
+  }
+  return turned;
+}
 
 /**
  * Values of a tensor as float32 in the shape that graphs use: [rows, columns] for a linear weight, however it is stored. Not to be

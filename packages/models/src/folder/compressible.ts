@@ -1,5 +1,5 @@
 import { FailedPreconditionError } from "@mbs/contracts";
-import type { Embeddings } from "../architectures/embeddings.ts";
+import type { Embeddings } from "../architectures/architecture.ts";
 import type { Model } from "./model.ts";
 
 /**

@@ -2,7 +2,7 @@ import type { Matrix } from "@mbs/contracts";
 import type { WeightDtype } from "@mbs/numbers";
 import type { GraphFile, Tensor } from "@mbs/onnx";
 import type { Layout, Block } from "../architectures/layout.ts";
-import type { Embeddings } from "../architectures/embeddings.ts";
+import type { Embeddings } from "../architectures/architecture.ts";
 import type { RotationRecord } from "../config/rotation-record.ts";
 import type { TrimmingRecord } from "../config/trimming-record.ts";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";

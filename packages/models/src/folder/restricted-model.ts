@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { at } from "@mbs/contracts";
 import type { Layout } from "../architectures/layout.ts";
 import type { Checkpoint, TensorInfo } from "../checkpoint/checkpoint.ts";
-import { embeddingsOf } from "../architectures/embeddings.ts";
+import { embeddingsOf } from "../architectures/architecture.ts";
 import { createWeightReader } from "../checkpoint/weight-reader.ts";
 import { createForward } from "../forward/forward.ts";
 import { plainPassages, sourceTargetPassages } from "../forward/passages.ts";

@@ -4,7 +4,7 @@ import { decodeWeights, encodeWeights } from "@mbs/numbers";
 import { bytesOfDtype } from "../checkpoint/checkpoint.ts";
 import type { TensorFile } from "../checkpoint/checkpoint.ts";
 import type { HeaderEntry } from "../checkpoint/safetensors-header.ts";
-import { transpose } from "../checkpoint/transpose.ts";
+import { transpose } from "../checkpoint/weight-reader.ts";
 import { dtypeOf, elements } from "./dense-tensor.ts";
 import type { DenseTensor } from "./dense-tensor.ts";
 import type { GgufFile } from "./gguf-file.ts";

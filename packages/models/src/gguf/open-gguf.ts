@@ -7,7 +7,7 @@ import type { JsonObject } from "../folder/json-file.ts";
 import { addressOf } from "../folder/model-address.ts";
 import type { ModelDescription } from "../folder/model-description.ts";
 import { memoryFiles } from "../folder/model-files.ts";
-import type { ModelSource } from "../folder/model-source.ts";
+import type { ModelSource } from "../folder/model-record.ts";
 import { shardNumber, singleFile } from "../checkpoint/weight-files.ts";
 import { makeTokenizer } from "../tokenizer/tokenizer.ts";
 import { denseFile, storedFile } from "./dense-file.ts";

@@ -2,7 +2,7 @@ import { at, FailedPreconditionError, InternalError, splitKept } from "@mbs/cont
 import { floatTensor } from "@mbs/onnx";
 import type { GraphFile, GraphTensor, SubgraphRequest, Tensor, TensorType } from "@mbs/onnx";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
-import { transpose } from "../checkpoint/transpose.ts";
+import { transpose } from "../checkpoint/weight-reader.ts";
 import type { ForwardOptions, GivenWeights } from "../folder/model.ts";
 import { checkTokens } from "../forward/forward-checks.ts";
 import type { PartValues } from "../forward/block-walk.ts";

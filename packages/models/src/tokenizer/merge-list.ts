@@ -3,7 +3,7 @@ import { BadDataError, FailedPreconditionError } from "@mbs/contracts";
 import type { Progress } from "@mbs/contracts";
 import { readJsonFile } from "../folder/json-file.ts";
 import type { JsonObject } from "../folder/json-file.ts";
-import { isGguf } from "../folder/model-source.ts";
+import { isGguf } from "../folder/model-record.ts";
 import { modelFolder } from "../folder/hub-model.ts";
 import { findTokenKind, spaceMark } from "./token-bytes.ts";
 import { pairOf } from "./tokenizer-vocabulary.ts";

@@ -2,7 +2,7 @@ import { at, BadDataError } from "@mbs/contracts";
 import { roundTo } from "@mbs/numbers";
 import type { WeightDtype } from "@mbs/numbers";
 import type { Checkpoint } from "../checkpoint.ts";
-import { transpose } from "../transpose.ts";
+import { transpose } from "../weight-reader.ts";
 import type { PackedScheme } from "./compressed-tensors-config.ts";
 import { unpackNumbers, unpackValues } from "./packed-values.ts";
 import type { PackedWeight } from "./packed-values.ts";
