@@ -1,5 +1,6 @@
 import { FailedPreconditionError, UsageError } from "@mbs/contracts";
 import type { Grid, HeldGrids, Stage, StageOptions, AllocationNeeds } from "@mbs/contracts";
+import { blockGrids } from "@mbs/gguf";
 import { codeBits } from "@mbs/numbers";
 import { groupGrid, sharedValues, loadSolver } from "@mbs/solvers";
 import type { GridValues } from "@mbs/solvers";
@@ -54,12 +55,13 @@ export const heldBy = async (recipe: Recipe, stages: Stages): Promise<readonly H
  * @throws {FailedPreconditionError} where the format stores all tensors with the same bits
  */
 export function withCandidates(recipe: Recipe, held: readonly HeldGrids[]): StageOptions | undefined {
-  const { allocate } = recipe;
+  const { allocate, compress } = recipe;
   if (allocate === undefined || !allocatesBits(recipe)) return allocate;
+  const embeddings = String(compress["embeddings"]);
   const blocks = held.find((grids) => grids.kind === "blocks" && grids.allocated !== undefined);
   if (blocks?.kind === "blocks" && allocate["bits"] === undefined) {
     const { allocated: types, typeMix } = blocks;
-    return { types, typeMix, ...allocate };
+    return { types, typeMix, ...(blockGrids.has(embeddings) && { embeddings }), ...allocate };
   }
   if (allocate["types"] !== undefined) return allocate;
   const groups = held.find((grids) => grids.kind === "groups");

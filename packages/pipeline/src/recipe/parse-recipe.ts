@@ -86,6 +86,16 @@ class Reader {
     return Object.fromEntries(options);
   }
 
+  /** Paths by name. */
+  paths(key: RecipeKeyName): Readonly<Record<string, string>> {
+    const value = this.#values[key] ?? {};
+    if (isObject(value) && Object.values(value).every((path) => typeof path === "string" && path !== "")) {
+      return Object.fromEntries(Object.entries(value).map(([name, path]) => [name, String(path)]));
+    }
+    this.fault([key], `${key} takes paths (label: path), not ${quoted(value)}`);
+    return {};
+  }
+
   /** Entries of `stages`: what runs, what it reads, and options. */
   stages(): ReadonlyMap<string, StageEntry> {
     const value = this.#values["stages"] ?? {};
@@ -203,6 +213,7 @@ export function recipeFrom(values: unknown, locate: (keys: readonly string[]) =>
     compress: reader.options("compress"),
     assemble: reader.options("assemble"),
     ...(values["evaluate"] === undefined ? {} : { evaluate: reader.options("evaluate") }),
+    beside: reader.paths("beside"),
     ...(values["gate"] === undefined ? {} : { gate: reader.options("gate") }),
     ...(values["quality"] === undefined ? {} : { quality: reader.options("quality") }),
     stages: reader.stages(),
@@ -214,6 +225,9 @@ export function recipeFrom(values: unknown, locate: (keys: readonly string[]) =>
   };
   if (recipe.gate !== undefined && recipe.evaluate === undefined) {
     reader.fault(["gate"], "gate checks scores, and nothing is evaluated; add evaluate, or remove gate");
+  }
+  if (Object.keys(recipe.beside).length > 0 && recipe.evaluate === undefined) {
+    reader.fault(["beside"], "beside names models to score, and nothing is evaluated; add evaluate, or remove beside");
   }
   throwFaults(reader.faults);
   return recipe;

@@ -97,7 +97,7 @@ export const recipeKeys = {
     description:
       "how the `sparsity` of compress is distributed over the blocks, or with `method: pruning-damage` over the tensors ([pruning](multilingual-pruning.md)); or, with `bits-per-weight` or `size`, which bits or GGUF type each tensor gets ([bits where they count](quantisers.md#bits-where-they-count)). Absent: the same everywhere",
     stage: "allocate",
-    given: ["model", "sparsity", "withoutFactors", "allowNonfinite", "groupSize", "symmetric", "minZeroPoint", "typeMix"],
+    given: ["model", "sparsity", "withoutFactors", "allowNonfinite", "groupSize", "symmetric", "minZeroPoint", "typeMix", "embeddings"],
     defaults: { bits: "those that the format holds", types: `with format gguf ${allocatedTypes.join(", ")}` },
   },
   compress: {
@@ -121,6 +121,11 @@ export const recipeKeys = {
     stage: "evaluate",
     given: ["model", "shard"],
     needsOneOf: ["corpus", "tasks"],
+  },
+  beside: {
+    takes: "label: path of a model",
+    description:
+      "further models that `evaluate` scores on the same texts, such as a file of another program: `beside: { llama-quantize: other/model.gguf }`; needs `evaluate`",
   },
   gate: {
     takes: "limits, as `mbs gate` takes them",

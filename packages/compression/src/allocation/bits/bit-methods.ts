@@ -9,7 +9,7 @@ import {
   type AllocationWork,
   type StageContext,
 } from "@mbs/contracts";
-import { blockGrids, bytesIn, ggufBytes } from "@mbs/gguf";
+import { blockGrids, bytesIn, fittingType, ggufBytes } from "@mbs/gguf";
 import { findNonfiniteWeights } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { defaultTypeMix } from "@mbs/solvers";
@@ -32,12 +32,21 @@ const mostPadding = 32;
  *
  * @param typeMix that gives the other tensors their types
  * @param allocated tensors by their names in the model
+ * @param embeddings the type that embedding and head get in place of that
  * @throws {FailedPreconditionError} where no GGUF file is made of the model
  */
-export async function ggufBytesBeside(model: Model, typeMix: string, allocated: ReadonlySet<string>): Promise<number> {
+export async function ggufBytesBeside(
+  model: Model,
+  typeMix: string,
+  allocated: ReadonlySet<string>,
+  embeddings?: string,
+): Promise<number> {
   const { plan, types } = await ggufTypesOf(model, typeMix, "give --bits-per-weight instead of --size");
+  const weights = model.embeddings?.sites.flatMap((site) => site.weights) ?? [];
+  const ofEmbeddings = new Set(embeddings === undefined ? [] : weights.map(({ tensor }) => tensor));
   const written = plan.tensors.map(({ name, shape, sources }) => {
-    const type = types.get(name);
+    const own = sources.some((source) => ofEmbeddings.has(source)) ? embeddings : undefined;
+    const type = own === undefined ? types.get(name) : fittingType(own, at(shape, shape.length - 1));
     const isOther = type !== undefined && !sources.some((source) => allocated.has(source));
     return { name, shape, type: type?.number ?? 0, bytes: isOther ? bytesIn(type, shape) : 0 };
   });
@@ -91,11 +100,11 @@ function unitsOf(model: Model, tensors: readonly SizedTensor[], { unit, types }:
 
 /** Bytes of what is written beside the chosen tensors. */
 async function bytesBeside(
-  { types, typeMix = defaultTypeMix }: BitOptions,
+  { types, typeMix = defaultTypeMix, embeddings }: BitOptions,
   model: Model,
   chosen: ReadonlySet<string>,
 ): Promise<number> {
-  return types === undefined ? denseBytes(model, chosen) : ggufBytesBeside(model, typeMix, chosen);
+  return types === undefined ? denseBytes(model, chosen) : ggufBytesBeside(model, typeMix, chosen, embeddings);
 }
 
 const megabytes = (bytes: number): string => `${(Math.ceil(bytes / 1e5) / 10).toFixed(1)}MB`;

@@ -1,5 +1,5 @@
 import type { TensorAllocation } from "@mbs/artifacts";
-import { at, InternalError, quoted, UsageError, type GroupGrid, type OptionTable, type OptionValues } from "@mbs/contracts";
+import { at, InternalError, optionFlag, quoted, UsageError, type GroupGrid, type OptionTable, type OptionValues } from "@mbs/contracts";
 import { blockGrids, quantisationTypeNamed, fittingType, type QuantisationType, allocatedTypes, typeMixes } from "@mbs/gguf";
 import { bitLimits, codeBits } from "@mbs/numbers";
 import { groupGrid, type GroupValues, sharedGroupOptions } from "@mbs/solvers";
@@ -46,6 +46,13 @@ export const bitOptions = {
       "with --types: what --type of assemble --format gguf is going to be (Q4_K_M if not given); --size counts embedding and head by it, and compress --embeddings on rounds them to its types",
     optional: true,
   },
+  embeddings: {
+    kind: "choice",
+    choices: [...blockGrids.keys()],
+    description:
+      "with --types: the type that compress --embeddings gives embedding and head, where that names one; --size counts them by it",
+    optional: true,
+  },
   unit: {
     kind: "choice",
     choices: ["tensor", "site"],
@@ -60,10 +67,12 @@ export type BitOptions = OptionValues<typeof bitOptions>;
 
 /** What the options let tensors be stored as. @throws {UsageError} on bits or types that there are not */
 export function choicesOf(options: BitOptions): StorageChoices {
-  const { types, typeMix, bits = bitOptions.bits.default } = options;
+  const { types, bits = bitOptions.bits.default } = options;
   if (types !== undefined) return typeChoices(types);
-  if (typeMix !== undefined) {
-    throw new UsageError("allocate: --type-mix is of GGUF files; give --types too, or leave it out", { option: "--type-mix" });
+  for (const name of ["typeMix", "embeddings"] as const) {
+    if (options[name] === undefined) continue;
+    const option = optionFlag(name);
+    throw new UsageError(`allocate: ${option} is of GGUF files; give --types too, or leave it out`, { option });
   }
   return bitChoices(bits, options);
 }

@@ -44,7 +44,7 @@ function scoreModels(add: Add, recipe: Recipe, section: string, { suffix, models
   });
 }
 
-/** The scores of both models, in one artifact or, of a candidate, in two. */
+/** The scores of both models, and of those beside them, in one artifact or, of a candidate, of both in two. */
 export function evaluateFrom(add: Add, recipe: Recipe, modelFolder: string, assembled: string): void {
   const dense = { dense: recipe.model };
   const compressed = { compressed: modelFolder };
@@ -52,7 +52,7 @@ export function evaluateFrom(add: Add, recipe: Recipe, modelFolder: string, asse
     scoreModels(add, recipe, "quality", { suffix: ".dense", models: dense, after: [] });
     scoreModels(add, recipe, "quality", { suffix: ".compressed", models: compressed, after: [assembled] });
   } else {
-    const models = { ...dense, ...compressed };
+    const models = { ...dense, ...compressed, ...recipe.beside };
     scoreModels(add, recipe, "evaluate", { suffix: "", models, after: [assembled], result: "scores.arrow" });
   }
 }
