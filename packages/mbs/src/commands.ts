@@ -3,6 +3,13 @@ import { stages } from "./stages.ts";
 
 const others: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry>([
   [
+    "shrink",
+    {
+      summary: "Make a model smaller, and protect some of its languages: one command, with a plan first.",
+      load: async () => (await import("./commands/shrink-command.ts")).shrinkCommand,
+    },
+  ],
+  [
     "run",
     {
       summary: "Run a whole recipe: sample, capture, factor, compress, assemble, evaluate; resumes.",
@@ -116,8 +123,9 @@ const others: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry>(
   ],
 ]);
 
-/** All commands by name, stages first. */
+/** All commands by name, in the order of `mbs --help`: those for every day first, then the stages. */
 export const commands: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry>([
+  ...others,
   ...[...stages].map(([name, { summary, load }]): [string, CommandEntry] => [
     name,
     {
@@ -133,5 +141,4 @@ export const commands: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
     "mix",
     { summary: stages.get("mix")?.summary ?? "", load: async () => (await import("./commands/mix-command.ts")).mixCommand },
   ],
-  ...others,
 ]);

@@ -1,5 +1,14 @@
 import type { TensorAllocation } from "@mbs/artifacts";
-import { at, InternalError, optionFlag, quoted, UsageError, type GroupGrid, type OptionTable, type OptionValues } from "@mbs/contracts";
+import {
+  at,
+  InternalError,
+  optionFlag,
+  quoted,
+  UsageError,
+  type GroupGrid,
+  type OptionTable,
+  type OptionValues,
+} from "@mbs/contracts";
 import { blockGrids, quantisationTypeNamed, fittingType, type QuantisationType, allocatedTypes, typeMixes } from "@mbs/gguf";
 import { bitLimits, codeBits } from "@mbs/numbers";
 import { groupGrid, type GroupValues, sharedGroupOptions } from "@mbs/solvers";

@@ -1,0 +1,279 @@
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
+import { openArtifact, writeAtomically } from "@mbs/artifacts";
+import { parseSize } from "@mbs/compression";
+import { DeniedError, parseOptions, UsageError } from "@mbs/contracts";
+import type { OptionTable } from "@mbs/contracts";
+import { openCorpus } from "@mbs/corpora";
+import { checkGate, gateOptions, parseGate, readScoresReport } from "@mbs/evaluation";
+import { typeMixes } from "@mbs/gguf";
+import {
+  createReporter,
+  forbidNetwork,
+  memoryOption,
+  offlineOption,
+  optionsToFlags,
+  parseMemory,
+  printText,
+  progressStyle,
+  runThreadsOption,
+} from "@mbs/host-cli";
+import type { Reporter } from "@mbs/host-cli";
+import { openModel } from "@mbs/models";
+import { estimate, parseRecipe, run } from "@mbs/pipeline";
+import type { Estimate } from "@mbs/pipeline";
+import { buildReport, formatPage } from "@mbs/reporting";
+import { Argument } from "commander";
+import type { Command } from "commander";
+import { sizeReport } from "@mbs/assembly";
+import { writeRunCard } from "../results/card-writer.ts";
+import { gateText, requireLimits } from "../results/gate-result.ts";
+import { fewestSegments, segmentLength, segmentsFor, shrinkFormats, windowLength } from "../shrink/defaults.ts";
+import type { ShrinkBits } from "../shrink/defaults.ts";
+import { parseDuration } from "../shrink/duration.ts";
+import { chooseLanguages } from "../shrink/languages.ts";
+import { planText } from "../shrink/plan-text.ts";
+import { resultText } from "../shrink/result-text.ts";
+import { shrinkRecipe, usualModel, usualRecipe } from "../shrink/shrink-recipe.ts";
+import type { ShrinkChoices } from "../shrink/shrink-recipe.ts";
+import { readSource, requireMayRequantise } from "../shrink/shrink-source.ts";
+import { planTarget } from "../shrink/target.ts";
+import { writeDividedTexts } from "../shrink/texts.ts";
+import { loadStages } from "../stages.ts";
+import { plainCommand } from "./plain-command.ts";
+import type { CommandContext } from "./plain-command.ts";
+import { workerProgram } from "./worker-command.ts";
+
+const limits = { maxWorstRise: gateOptions.maxWorstRise, maxKl: gateOptions.maxKl, by: gateOptions.by } as const;
+
+const options = {
+  languages: {
+    kind: "list",
+    optional: true,
+    placeholder: "LANG,…",
+    description:
+      "languages to protect, such as hi,en,km; the others stay in the model; without it those of the model's known training mixture, at most 16",
+  },
+  favour: { kind: "list", optional: true, placeholder: "LANG,…", description: "languages among them that count double" },
+  onlyLanguages: { kind: "flag", description: "leave out the tokens of all other languages, often the largest part of a model" },
+  size: {
+    kind: "text",
+    placeholder: "SIZE",
+    optional: true,
+    check: parseSize,
+    excludes: ["bits", "type"],
+    description: "size of the file at most, such as 160MB",
+  },
+  bits: {
+    kind: "choice",
+    choices: ["4", "3", "2"],
+    optional: true,
+    excludes: ["size", "type"],
+    description: "bits of a weight, by name: the plan has the true ones; default: 4",
+  },
+  type: {
+    kind: "choice",
+    choices: [...typeMixes.keys()],
+    optional: true,
+    excludes: ["size", "bits"],
+    description: "type mix of GGUF, as llama-quantize calls it",
+  },
+  to: { kind: "choice", choices: shrinkFormats, default: "gguf", description: "what is written" },
+  texts: {
+    kind: "resource",
+    resource: "corpus",
+    description:
+      "texts by language: a folder of files such as hi.txt, a YAML manifest, or hf:datasets/…; a part is kept to score on",
+  },
+  requantize: { kind: "flag", description: "round a model that is quantised already a second time" },
+  within: {
+    kind: "text",
+    placeholder: "TIME",
+    optional: true,
+    check: parseDuration,
+    description: "time that it may take, such as 20m or 2h: fewer texts are read where it would take longer",
+  },
+  ...limits,
+  output: { kind: "text", optional: true, placeholder: "FOLDER", description: "folder of all results; default: NAME-TARGET" },
+  dryRun: { kind: "flag", description: "print the recipe, and run nothing" },
+  threads: runThreadsOption,
+  memory: memoryOption,
+  force: { kind: "flag", description: "start over, replacing what an earlier run has left" },
+  json: { kind: "flag", description: "print scores and sizes as JSON" },
+  offline: offlineOption,
+} as const satisfies OptionTable;
+
+type Options = ReturnType<typeof parseOptions<typeof options>>;
+
+/** Limits as a recipe has them; undefined without any. */
+function gateOf({ maxWorstRise, maxKl, by }: Options): Readonly<Record<string, unknown>> | undefined {
+  if (maxWorstRise === undefined && maxKl === undefined) return undefined;
+  return Object.fromEntries(Object.entries({ maxWorstRise, maxKl, by }).filter(([, value]) => value !== undefined));
+}
+
+const defaultOutput = (name: string, { size, bits, type, to }: Options): string =>
+  `${name}-${[...(to === "gguf" ? [] : [to]), size ?? type ?? `${bits ?? "4"}bit`].join("-")}`;
+
+/** A recipe with as many segments as the time allows, and what it is estimated to take. */
+async function fitSegments(
+  choices: ShrinkChoices,
+  seconds: number | undefined,
+  estimateOf: (recipe: string) => Promise<Estimate>,
+): Promise<{ readonly choices: ShrinkChoices; readonly estimate: Estimate }> {
+  // what it is compared with is not made yet: a third model to score
+  const alone = await estimateOf(shrinkRecipe(choices, false));
+  const scoring = alone.parts.find(({ name }) => name === "evaluation")?.seconds ?? 0;
+  const found = { ...alone, seconds: alone.seconds + scoring / 2 };
+  if (seconds === undefined || found.seconds <= seconds) return { choices, estimate: found };
+  const fewer = Math.floor(choices.segments / 2);
+  if (fewer < fewestSegments) {
+    throw new UsageError(
+      `--within is too short: with ${choices.segments} segments of text it takes about ${Math.ceil(found.seconds / 60)} minutes; allow more, or take fewer languages`,
+      { option: "--within" },
+    );
+  }
+  return fitSegments({ ...choices, segments: fewer }, seconds, estimateOf);
+}
+
+/** @throws {DeniedError} where the folder is a file */
+async function requireOutput(output: string): Promise<void> {
+  const found = await stat(output).catch(() => undefined);
+  if (found !== undefined && !found.isDirectory()) {
+    throw new DeniedError(`${output} is a file; name another folder with --output`, { path: output });
+  }
+}
+
+/** All that is chosen before anything runs. */
+async function planShrink(given: string, parsed: Options, reporter: Reporter, signal: AbortSignal) {
+  const { languages: asked, favour = [], onlyLanguages, size, bits, type, to, texts: path, requantize, within } = parsed;
+  const { progress, warn } = reporter;
+  const model = await openModel(given, { progress });
+  try {
+    const source = await readSource(model, given);
+    requireMayRequantise(source, size !== undefined || bits !== undefined || type !== undefined, requantize);
+    const output = parsed.output ?? defaultOutput(source.name, parsed);
+    await requireOutput(output);
+    const corpus = await openCorpus(path, { warn });
+    const sources = { offered: corpus.languages, mixture: source.mixture, ofCard: source.languages };
+    const languages = chooseLanguages(sources, asked, favour);
+    const target = await planTarget(model, to, {
+      bytes: size === undefined ? undefined : parseSize(size),
+      bits: bits === undefined ? undefined : (Number(bits) as ShrinkBits),
+      typeMix: type,
+    });
+    const texts = await writeDividedTexts(corpus, [...languages.weights.keys()], join(output, "texts"), signal);
+    const stages = await loadStages();
+    const first: ShrinkChoices = {
+      model: given,
+      output,
+      target,
+      texts,
+      weights: languages.weights,
+      segments: segmentsFor(languages.weights.size),
+      segmentLength: Math.min(segmentLength, model.contextLength ?? Infinity),
+      windowLength: Math.min(windowLength, model.contextLength ?? Infinity),
+      onlyLanguages,
+      ...(source.mixture !== undefined && { shares: model.path }),
+      gate: gateOf(parsed),
+    };
+    const { threads, memory } = parsed;
+    const { choices, estimate: found } = await fitSegments(
+      first,
+      within === undefined ? undefined : parseDuration(within),
+      (recipe) =>
+        estimate(parseRecipe(recipe, "shrink.yaml"), {
+          stages,
+          threads,
+          memory: memory === undefined ? undefined : parseMemory(memory),
+          signal,
+          progress,
+          warn,
+        }),
+    );
+    const plan = planText({
+      source,
+      languages,
+      texts,
+      textsFrom: path,
+      target,
+      segments: choices.segments,
+      segmentLength: choices.segmentLength,
+      estimate: found,
+      recipe: join(output, "shrink.yaml"),
+    });
+    return { source, choices, plan, stages };
+  } finally {
+    await model.close();
+  }
+}
+
+/** `mbs shrink`: a model, languages and a size to a model of that size. */
+export function shrinkCommand({ signal }: CommandContext): Command {
+  const command = plainCommand("shrink", "Make a model smaller, and protect some of its languages. Run it again to resume.", [
+    "mbs shrink google/gemma-3-270m --languages hi,en,km --texts texts/ --bits 3",
+    "mbs shrink gemma.gguf --requantize --languages hi,en,km --texts texts/ --size 160MB",
+    "mbs shrink hf:Qwen/Qwen3-0.6B --languages hi,bn --favour bn --texts texts/ --to gptq",
+    "mbs shrink models/llama --languages de,fr --only-languages --texts texts/ --dry-run",
+  ]).addArgument(new Argument("<model>", "a folder, a GGUF file, an ONNX folder, or hf:org/name"));
+  for (const flag of optionsToFlags(options)) command.addOption(flag);
+  return command.action(async (given: string) => {
+    const { quiet = false, debug: _debug, ...raw } = command.opts<{ quiet?: boolean; debug?: boolean }>();
+    const parsed = parseOptions(options, raw, "shrink");
+    const { offline, dryRun, json, force, threads, memory, to } = parsed;
+    if (offline) forbidNetwork();
+    const reporter = createReporter("mbs shrink", progressStyle(quiet));
+    const { progress, warn, note } = reporter;
+    try {
+      const { source, choices, plan, stages } = await planShrink(given, parsed, reporter, signal);
+      const { output } = choices;
+      const [recipe, usual] = [shrinkRecipe(choices), usualRecipe(choices)];
+      reporter.stop();
+      if (dryRun) {
+        await printText(recipe);
+        return;
+      }
+      if (!json && !quiet) await printText(`${plan}\n`);
+      const running = {
+        stages,
+        threads,
+        memory: memory === undefined ? undefined : parseMemory(memory),
+        workers: { command: workerProgram(offline), count: undefined, nodeLimit: undefined },
+        queue: undefined,
+        signal,
+        force,
+        progress,
+        warn,
+      };
+      await run(parseRecipe(usual, join(output, "usual.yaml")), running);
+      await writeAtomically(join(output, "usual.yaml"), [Buffer.from(usual)], { force: true });
+      await writeAtomically(join(output, "shrink.yaml"), [Buffer.from(recipe)], { force: true });
+      const { folder } = await run(parseRecipe(recipe, join(output, "shrink.yaml")), {
+        ...running,
+        note,
+        describe: ({ model, ...made }) => writeRunCard(model, made, note),
+      });
+      reporter.stop();
+      const scores = await readScoresReport(await openArtifact(folder.scores));
+      const report = join(output, "report.html");
+      const page = formatPage(await buildReport([{ name: "scores", stream: await openArtifact(folder.scores) }], {}));
+      await writeAtomically(report, [Buffer.from(page)], { force: true });
+      const [after, rounded] = [await sizeReport(folder.model), await sizeReport(usualModel(output))];
+      const facts = {
+        model: folder.model,
+        report,
+        before: source.bytes,
+        after: after.bytesOnDisk,
+        usual: { name: choices.target.usual.name, bytes: rounded.bytesOnDisk },
+      };
+      if (json) await printText(`${JSON.stringify({ ...facts, scores }, null, 2)}\n`);
+      else await printText(quiet ? `${folder.model}\n` : resultText({ ...facts, scores, format: to }));
+      if (choices.gate !== undefined) {
+        const checks = checkGate(scores, parseGate(choices.gate, "gate"));
+        if (!json) await printText(gateText(checks));
+        requireLimits(checks);
+      }
+    } finally {
+      reporter.stop();
+    }
+  });
+}

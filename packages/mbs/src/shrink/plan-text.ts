@@ -1,0 +1,75 @@
+import { formatBytes } from "@mbs/contracts";
+import { formatSeconds } from "@mbs/host-cli";
+import type { Estimate } from "@mbs/pipeline";
+import { formatShare, wrapLines } from "@mbs/reporting";
+import type { ProtectedLanguages } from "./languages.ts";
+import type { ShrinkSource } from "./shrink-source.ts";
+import type { PlannedTarget } from "./target.ts";
+import type { ShrinkTexts } from "./texts.ts";
+
+/** All that the plan says. */
+export interface ShrinkPlan {
+  readonly source: ShrinkSource;
+  readonly languages: ProtectedLanguages;
+  readonly texts: ShrinkTexts;
+  /** What the texts are: "calibration pack", or a path. */
+  readonly textsFrom: string;
+  readonly target: PlannedTarget;
+  readonly segments: number;
+  readonly segmentLength: number;
+  /** Bytes of the model without the tokens of other languages; absent where they stay. */
+  readonly trimmedBytes?: number | undefined;
+  readonly estimate: Estimate | undefined;
+  readonly recipe: string;
+}
+
+const bitsText = (bytes: number, parameters: number): string => `${((bytes * 8) / parameters).toFixed(1)} bits a weight`;
+
+/** "hi 50%, en 33%, km 17%". */
+function sharesText(weights: ReadonlyMap<string, number>): string {
+  const sum = [...weights.values()].reduce((all, weight) => all + weight, 0);
+  return [...weights].map(([language, weight]) => `${language} ${formatShare(weight / sum)}`).join(", ");
+}
+
+function textsText({ texts: { bytes }, textsFrom, segments, segmentLength }: ShrinkPlan): string {
+  const least = [...bytes].sort(([, one], [, other]) => one.calibration - other.calibration)[0];
+  const heldOut = [...bytes.values()].reduce((sum, own) => sum + own.heldOut, 0);
+  const fewest = least === undefined ? "" : `; least of ${least[0]}, ${formatBytes(least[1].calibration)}`;
+  return `${textsFrom}: ${segments} segments of ${segmentLength} tokens${fewest}; ${formatBytes(heldOut)} held out to score on`;
+}
+
+/** The size in one line, and why the result is not smaller where it is not. */
+function sizeText({ source, target, trimmedBytes }: ShrinkPlan): string {
+  const before = `${formatBytes(source.bytes)} (${bitsText(source.bytes, source.parameters)})`;
+  if (Number.isNaN(target.bytes)) return `${before}; --to dense keeps values in 16 bits, so the file does not become smaller`;
+  if (trimmedBytes !== undefined)
+    return `${before} → less than ${formatBytes(target.bytes)}: ${formatBytes(trimmedBytes)} of it go`;
+  const after = `about ${formatBytes(target.bytes)} (${bitsText(target.bytes, source.parameters)})`;
+  const remedy =
+    target.bytes < source.bytes ? "" : "; not smaller: this format keeps the embedding in 16 bits; --to gguf packs it too";
+  return `${before} → ${after}${remedy}`;
+}
+
+/** The plan of a run, a line for each thing; at most 80 columns wide. */
+export function planText(plan: ShrinkPlan): string {
+  const { source, languages, target, estimate, recipe } = plan;
+  const quantised =
+    source.quantisedBits === undefined ? "" : "; quantised already, so losses are against this file, not its 16-bit original";
+  const mixture = languages.origin === "equal" ? "equal shares" : `shares of ${languages.origin}`;
+  const rows: readonly (readonly [string, string])[] = [
+    ["model", `${source.name}${quantised}`],
+    ["languages", `${sharesText(languages.weights)} (${mixture}); the others stay in the model`],
+    ["texts", textsText(plan)],
+    ["method", `gptq to ${target.stored}`],
+    ["size", sizeText(plan)],
+    ...(estimate === undefined
+      ? []
+      : ([
+          ["time", `about ${formatSeconds(estimate.seconds)}`],
+          ["needs", `${formatBytes(estimate.memory)} of memory, ${formatBytes(estimate.disk.peak)} of disk`],
+        ] as const)),
+    ["beside", `rounding to nearest, ${target.usual.name}, as the usual tools do, scored on the same texts`],
+    ["recipe", recipe],
+  ];
+  return `${rows.flatMap(([name, text]) => wrapLines(text, name.padEnd(11), " ".repeat(11))).join("\n")}\n`;
+}

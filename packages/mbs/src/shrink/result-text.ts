@@ -1,0 +1,86 @@
+import { join } from "node:path";
+import { formatBytes } from "@mbs/contracts";
+import type { ScoresReport } from "@mbs/evaluation";
+import { shellWord } from "@mbs/pipeline";
+import { formatInterval, formatRise, formatTable, headings, textBar } from "@mbs/reporting";
+import type { ShrinkFormat } from "./defaults.ts";
+import { usualLabel } from "./shrink-recipe.ts";
+
+/** Label of the model in the scores of a run. */
+const ownLabel = "compressed";
+
+const barWidth = 12;
+
+/** Loss of each language, with that of rounding to nearest beside it. */
+export function lossTable({ pairs, averages }: ScoresReport): string {
+  const of = (model: string) => new Map(pairs.filter((pair) => pair.model === model).map((pair) => [pair.language, pair]));
+  const [ours, usual] = [of(ownLabel), of(usualLabel)];
+  const most = Math.max(0, ...pairs.map(({ rise }) => rise));
+  const rows = [...ours.values()].map(({ language, rise, interval }) => {
+    const other = usual.get(language);
+    return [
+      language,
+      formatRise(rise),
+      formatInterval(interval),
+      textBar(most === 0 ? 0 : rise / most, barWidth),
+      other === undefined ? "–" : formatRise(other.rise),
+    ];
+  });
+  const meanOf = (model: string): string => {
+    const rise = averages.find((average) => average.model === model)?.unweighted.rise;
+    return rise === undefined ? "–" : formatRise(rise);
+  };
+  rows.push(["mean", meanOf(ownLabel), "", "", meanOf(usualLabel)]);
+  const columns = [...headings(["language"], ["perplexity", "95% interval"]), { title: "" }, { title: "usual", numeric: true }];
+  return formatTable({ columns, rows });
+}
+
+/** The lines that run the result. @param model its folder */
+function useLines(model: string, format: ShrinkFormat): readonly string[] {
+  const file = shellWord(join(model, "model.gguf"));
+  const folder = shellWord(model);
+  switch (format) {
+    case "gguf":
+      return [`llama-cli -m ${file} -p "…"`, `npx -y node-llama-cpp chat ${file}`, `mbs generate --model ${folder} "…"`];
+    case "onnx":
+      return [
+        `await pipeline("text-generation", "${model}", { local_files_only: true })   // @huggingface/transformers`,
+        `mbs generate --model ${folder} "…"`,
+      ];
+    default:
+      return [
+        `AutoModelForCausalLM.from_pretrained("${model}")   # transformers`,
+        ...(format === "dense" ? [] : [`vllm serve ${folder}`]),
+        `mbs generate --model ${folder} "…"`,
+      ];
+  }
+}
+
+/** What is known at the end. */
+export interface ShrinkResult {
+  readonly scores: ScoresReport;
+  readonly format: ShrinkFormat;
+  readonly model: string;
+  readonly report: string;
+  /** Bytes of weight files. */
+  readonly before: number;
+  readonly after: number;
+  readonly usual: { readonly name: string; readonly bytes: number };
+}
+
+/** The text at the end of a run. */
+export function resultText({ scores, format, model, report, before, after, usual }: ShrinkResult): string {
+  const ratio = before / after;
+  const compared = ratio >= 1 ? `${ratio.toFixed(2)} times smaller` : `${(1 / ratio).toFixed(2)} times larger than the source`;
+  return [
+    "rise of perplexity over the source, on texts that were not calibrated with",
+    lossTable(scores).trimEnd(),
+    `usual: rounding to nearest, ${usual.name}, ${formatBytes(usual.bytes)}`,
+    `size: ${formatBytes(before)} → ${formatBytes(after)}, ${compared}`,
+    `model: ${model}`,
+    `report: ${report}`,
+    "to use it:",
+    ...useLines(model, format).map((line) => `  ${line}`),
+    "",
+  ].join("\n");
+}

@@ -1,0 +1,84 @@
+import { join } from "node:path";
+import { stringify } from "yaml";
+import { windowsOf } from "./defaults.ts";
+import type { PlannedTarget } from "./target.ts";
+import type { ShrinkTexts } from "./texts.ts";
+
+/** What a run of `mbs shrink` is made of, once all is chosen. */
+export interface ShrinkChoices {
+  /** As it was given. */
+  readonly model: string;
+  readonly output: string;
+  readonly target: PlannedTarget;
+  readonly texts: Pick<ShrinkTexts, "calibration" | "heldOut">;
+  /** Languages with weights on any scale. */
+  readonly weights: ReadonlyMap<string, number>;
+  readonly segments: number;
+  /** Tokens of a segment, and of a held-out window. */
+  readonly segmentLength: number;
+  readonly windowLength: number;
+  /** Whether the tokens of other languages are left out. */
+  readonly onlyLanguages: boolean;
+  /** A file or folder with the model's training mixture, where it has one: the weighted mean is by it. */
+  readonly shares?: string | undefined;
+  /** What the model must keep, in the words of `mbs gate`. */
+  readonly gate?: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** The label of rounding to nearest in scores and plots. */
+export const usualLabel = "usual";
+
+/** The folder that the recipe writes into, beside the texts: a run takes a folder of its own. */
+export const shrunkFolder = (output: string): string => join(output, "shrunk");
+
+/** The folder of the recipe that rounds to nearest. */
+const usualFolder = (output: string): string => join(output, "usual");
+
+/** Path of the model that rounds to nearest. */
+export const usualModel = (output: string): string => join(usualFolder(output), "model");
+
+/** Shares that sum to 1, in four digits, as `--mix weights:` takes them. */
+function mixOf(weights: ReadonlyMap<string, number>): string {
+  const sum = [...weights.values()].reduce((all, weight) => all + weight, 0);
+  const shares = [...weights].map(([language, weight]) => `${language}=${Number((weight / sum).toPrecision(4))}`);
+  return `weights:${shares.join(",")}`;
+}
+
+const keys = ({ model, texts, weights, onlyLanguages }: ShrinkChoices): Readonly<Record<string, unknown>> => ({
+  model,
+  ...(onlyLanguages && { trim: { keep: [...weights.keys()] } }),
+  corpus: texts.calibration,
+});
+
+/**
+ * The recipe as text, with a line on top that says where it is from.
+ *
+ * @param isBeside whether the model that is rounded to nearest is scored beside it, which must be there then
+ */
+export function shrinkRecipe(choices: ShrinkChoices, isBeside = true): string {
+  const { output, target, texts, weights, segments, segmentLength, windowLength, shares, gate } = choices;
+  const recipe = {
+    ...keys(choices),
+    sample: { mix: mixOf(weights), segments, length: segmentLength, allowShort: true },
+    ...target.ours,
+    evaluate: { corpus: texts.heldOut, length: windowLength, windows: windowsOf, ...(shares !== undefined && { shares }) },
+    ...(isBeside && { beside: { [usualLabel]: usualModel(output) } }),
+    ...(gate !== undefined && { gate }),
+    output: shrunkFolder(output),
+  };
+  return `# Written by mbs shrink; mbs run repeats it.\n${stringify(recipe)}`;
+}
+
+/** The recipe of the same model rounded to nearest, which is scored beside it. */
+export function usualRecipe(choices: ShrinkChoices): string {
+  const { compress, assemble, allocate } = choices.target.usual;
+  const recipe = {
+    ...keys(choices),
+    sample: { mix: mixOf(choices.weights), segments: 1, length: choices.segmentLength, floor: 0, allowShort: true },
+    compress,
+    assemble: { ...assemble, card: false },
+    ...(allocate !== undefined && { allocate }),
+    output: usualFolder(choices.output),
+  };
+  return `# Written by mbs shrink: rounding to nearest, to compare with.\n${stringify(recipe)}`;
+}

@@ -1,0 +1,91 @@
+import { stat } from "node:fs/promises";
+import { basename, extname, resolve } from "node:path";
+import { FailedPreconditionError, InputOutputError, UsageError } from "@mbs/contracts";
+import { readDistribution, type Distribution } from "@mbs/corpora";
+import { cardFile, isGguf, type Model } from "@mbs/models";
+import { parseDocument } from "yaml";
+
+/** What is known of the model that is shrunk. */
+export interface ShrinkSource {
+  /** "gemma-3-270m-it", for names of folders. */
+  readonly name: string;
+  /** Bytes of its weight files. */
+  readonly bytes: number;
+  readonly parameters: number;
+  /** Bits a weight where it is quantised already; undefined for 16 bits and more. */
+  readonly quantisedBits: number | undefined;
+  /** Its training mixture, where one is known. */
+  readonly mixture: Distribution | undefined;
+  /** Languages that its card names. */
+  readonly languages: readonly string[];
+}
+
+/** Bits from which a weight is not called quantised: half precision, and headers that make it more. */
+const plainBits = 15;
+
+/** The mixture in the model's folder; undefined where it has none. */
+async function readMixture(path: string): Promise<Distribution | undefined> {
+  try {
+    return await readDistribution(path);
+  } catch (error) {
+    if (error instanceof InputOutputError) return undefined;
+    throw error;
+  }
+}
+
+/** The languages that the head of a card lists; none where it lists none, or is no YAML. */
+export function languagesOfCard(card: string): string[] {
+  const head = /^---\r?\n([\s\S]*?)\r?\n---/.exec(card)?.[1] ?? "";
+  const document = parseDocument(head, { logLevel: "silent" });
+  if (document.errors.length > 0) return [];
+  const { language } = (document.toJS({ maxAliasCount: 0 }) ?? {}) as { readonly language?: unknown };
+  return [language].flat().filter((name): name is string => typeof name === "string");
+}
+
+/** "hf:google/gemma-3-270m@main" and "models/gemma.gguf" → "gemma-3-270m" and "gemma". */
+export function modelName(model: string): string {
+  const path = /^hf:([^@?]+)/.exec(model)?.[1] ?? resolve(model);
+  const name = basename(path);
+  return extname(name).toLowerCase() === ".gguf" ? name.slice(0, -".gguf".length) : name;
+}
+
+/** What is known of an opened model. @param given as the user named it */
+export async function readSource(model: Model, given: string): Promise<ShrinkSource> {
+  const sizes = await Promise.all(model.weightFiles.map(async (path) => (await stat(path)).size));
+  const bytes = sizes.reduce((sum, size) => sum + size, 0);
+  const parameters = model.checkpoint
+    .list()
+    .reduce((sum, { shape }) => sum + shape.reduce((product, side) => product * side, 1), 0);
+  const bits = (bytes * 8) / parameters;
+  const names = await model.files.list();
+  return {
+    name: modelName(given),
+    bytes,
+    parameters,
+    quantisedBits: bits < plainBits && isGguf(model.path) ? bits : undefined,
+    mixture: await readMixture(model.path),
+    languages: names.includes(cardFile) ? languagesOfCard(await model.files.text(cardFile)) : [],
+  };
+}
+
+/**
+ * Refuses to round a second time what is rounded already, unless that is asked for with a target.
+ *
+ * @throws {FailedPreconditionError} with the bits that it has
+ * @throws {UsageError} for a request without a target
+ */
+export function requireMayRequantise({ quantisedBits, name }: ShrinkSource, hasTarget: boolean, requantize: boolean): void {
+  if (quantisedBits === undefined) return;
+  const bits = quantisedBits.toFixed(1);
+  if (!requantize) {
+    throw new FailedPreconditionError(
+      `${name} is quantised already, to ${bits} bits a weight, and would be rounded a second time; take the 16-bit original if there is one, or say --requantize with --size, --bits or --type`,
+      { model: name },
+    );
+  }
+  if (!hasTarget) {
+    throw new UsageError(`${name} has ${bits} bits a weight already; say how small it is to be with --size, --bits or --type`, {
+      option: "--requantize",
+    });
+  }
+}

@@ -1,0 +1,120 @@
+import { createHash } from "node:crypto";
+import { mkdir, readFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { writeAtomically } from "@mbs/artifacts";
+import { BadDataError, InterruptedError } from "@mbs/contracts";
+import type { Corpus, CorpusDocument } from "@mbs/corpora";
+
+/** Of every four documents, the last is held out. */
+const part = 4;
+
+/** UTF-8 bytes of calibration text of a language that are read at most; enough for hundreds of segments. */
+const mostBytes = 4_000_000;
+
+/** Characters of a piece where a language has fewer than `part` documents. */
+const pieceLength = 2000;
+
+/** Texts that models know by heart: never held out. */
+const knownSources: ReadonlySet<string> = new Set(["udhr"]);
+
+/** The texts of one language, in two parts that have no document in common. */
+export interface DividedTexts {
+  readonly calibration: readonly string[];
+  readonly heldOut: readonly string[];
+}
+
+/** Cuts a text at spaces and line ends into pieces of about the same length. */
+function piecesOf(text: string): string[] {
+  const pieces: string[] = [];
+  let rest = text;
+  while (rest.length > pieceLength) {
+    const space = rest.slice(pieceLength).search(/\s/);
+    const end = space < 0 ? rest.length : pieceLength + space;
+    pieces.push(rest.slice(0, end));
+    rest = rest.slice(end).trimStart();
+  }
+  return rest === "" ? pieces : [...pieces, rest];
+}
+
+/**
+ * Divides documents by their number, so that translations that stand at the same place go to the same part. Documents that come
+ * twice count once.
+ */
+export function divideTexts(documents: readonly Pick<CorpusDocument, "text" | "source">[]): DividedTexts {
+  const seen = new Set<string>();
+  const different = documents.filter(({ text }) => {
+    const digest = createHash("sha256").update(text.trim()).digest("base64");
+    if (text.trim() === "" || seen.has(digest)) return false;
+    seen.add(digest);
+    return true;
+  });
+  const free = different.filter(({ source }) => !knownSources.has(source)).map(({ text }) => text);
+  const known = different.filter(({ source }) => knownSources.has(source)).map(({ text }) => text);
+  const pieces = free.length >= part ? free : free.flatMap(piecesOf);
+  const isHeldOut = (index: number): boolean => index % part === part - 1;
+  return {
+    calibration: [...pieces.filter((_, index) => !isHeldOut(index)), ...known],
+    heldOut: pieces.filter((_, index) => isHeldOut(index)),
+  };
+}
+
+/** Documents of a language, up to so many bytes. */
+async function readDocuments(corpus: Corpus, language: string, signal: AbortSignal): Promise<CorpusDocument[]> {
+  const documents: CorpusDocument[] = [];
+  let bytes = 0;
+  for await (const document of corpus.documents(language)) {
+    if (signal.aborted) throw new InterruptedError("shrink: stopped");
+    documents.push(document);
+    bytes += Buffer.byteLength(document.text);
+    if (bytes >= mostBytes) break;
+  }
+  return documents;
+}
+
+/** Where the two parts are, and what is in them. */
+export interface ShrinkTexts {
+  /** Folders of LANG.jsonl. */
+  readonly calibration: string;
+  readonly heldOut: string;
+  /** UTF-8 bytes by language, in each part. */
+  readonly bytes: ReadonlyMap<string, { readonly calibration: number; readonly heldOut: number }>;
+}
+
+const sizeOf = (texts: readonly string[]): number => texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+
+/** Writes a file that does not say the same already: a run goes on from the one that is there. */
+async function writeTexts(path: string, texts: readonly string[]): Promise<void> {
+  const content = texts.map((text) => `${JSON.stringify({ text })}\n`).join("");
+  if ((await readFile(path, "utf8").catch(() => undefined)) === content) return;
+  await mkdir(dirname(path), { recursive: true });
+  await writeAtomically(path, [Buffer.from(content)], { force: true });
+}
+
+/**
+ * Writes the texts of some languages as two corpora, one to calibrate with and one to score on.
+ *
+ * @param folder in which `calibration` and `held-out` are written
+ * @throws {BadDataError} for a language that has too little text for both
+ */
+export async function writeDividedTexts(
+  corpus: Corpus,
+  languages: readonly string[],
+  folder: string,
+  signal: AbortSignal,
+): Promise<ShrinkTexts> {
+  const [calibration, heldOut] = [join(folder, "calibration"), join(folder, "held-out")];
+  const bytes = new Map<string, { readonly calibration: number; readonly heldOut: number }>();
+  for (const language of languages) {
+    const divided = divideTexts(await readDocuments(corpus, language, signal));
+    if (divided.calibration.length === 0 || divided.heldOut.length === 0) {
+      throw new BadDataError(
+        `the texts of ${language} are too short to calibrate with one part and score another; give at least a few pages`,
+        { language },
+      );
+    }
+    await writeTexts(join(calibration, `${language}.jsonl`), divided.calibration);
+    await writeTexts(join(heldOut, `${language}.jsonl`), divided.heldOut);
+    bytes.set(language, { calibration: sizeOf(divided.calibration), heldOut: sizeOf(divided.heldOut) });
+  }
+  return { calibration, heldOut, bytes };
+}
