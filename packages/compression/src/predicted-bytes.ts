@@ -13,9 +13,19 @@ const embeddingWeights = ({ embeddings }: Model) =>
   embeddings?.sites.flatMap(({ width: columns, weights }) => weights.map(({ tensor, rows }) => ({ tensor, rows, columns }))) ??
   [];
 
+/** Bytes of a file, and of embedding and head in it. */
+export interface PredictedBytes {
+  readonly bytes: number;
+  readonly embeddings: number;
+}
+
 /** How many weights of blocks solvers change. */
 export const compressedWeights = (model: Model): number =>
   blockWeights(model).reduce((sum, { rows, columns }) => sum + rows * columns, 0);
+
+/** The names of some weights. */
+const named = (weights: readonly { readonly tensor: string }[]): ReadonlySet<string> =>
+  new Set(weights.map(({ tensor }) => tensor));
 
 /**
  * Bytes of the GGUF file that is made of a model.
@@ -24,12 +34,14 @@ export const compressedWeights = (model: Model): number =>
  * @param embeddings type that embedding and head get in place of that
  * @throws {FailedPreconditionError} where no GGUF file is made of the model
  */
-export const predictGgufBytes = (model: Model, typeMix: string, embeddings?: string): Promise<number> =>
-  ggufBytesBeside(model, typeMix, new Set(), embeddings);
+export async function predictGgufBytes(model: Model, typeMix: string, embeddings?: string): Promise<PredictedBytes> {
+  const bytes = await ggufBytesBeside(model, typeMix, new Set(), embeddings);
+  return { bytes, embeddings: bytes - (await ggufBytesBeside(model, typeMix, named(embeddingWeights(model)), embeddings)) };
+}
 
 /** The same without the weights of blocks. */
-export const predictGgufBytesBesideBlocks = (model: Model, typeMix: string, embeddings?: string): Promise<number> =>
-  ggufBytesBeside(model, typeMix, new Set(blockWeights(model).map(({ tensor }) => tensor)), embeddings);
+export const predictGgufBytesBesideBlocks = (model: Model, typeMix: string, embeddings: string): Promise<number> =>
+  ggufBytesBeside(model, typeMix, named(blockWeights(model)), embeddings);
 
 /**
  * Bytes of the weights that a format of packed codes holds, without headers.
@@ -37,10 +49,13 @@ export const predictGgufBytesBesideBlocks = (model: Model, typeMix: string, embe
  * @param blocks grid of the weights of blocks
  * @param embeddings grid of embedding and head; absent where they stay as they are
  */
-export function predictPackedBytes(model: Model, blocks: GroupGrid, embeddings?: GroupGrid): number {
-  const own = blockWeights(model).map((weight) => ({ ...weight, grid: blocks }));
-  const tables = embeddings === undefined ? [] : embeddingWeights(model).map((weight) => ({ ...weight, grid: embeddings }));
-  const packed = new Map([...own, ...tables].map((weight) => [weight.tensor, weight]));
-  const bits = [...packed.values()].reduce((sum, { grid, ...shape }) => sum + storedBits(shape, grid), 0);
-  return bits / 8 + denseBytes(model, new Set(packed.keys()));
+export function predictPackedBytes(model: Model, blocks: GroupGrid, embeddings?: GroupGrid): PredictedBytes {
+  const [own, tables] = [blockWeights(model), embeddingWeights(model)];
+  // a tensor that is both embedding and head is stored once
+  const unlike = [...new Map(tables.map((weight) => [weight.tensor, weight])).values()];
+  const bytesAs = (weights: readonly { readonly rows: number; readonly columns: number }[], grid: GroupGrid): number =>
+    weights.reduce((sum, shape) => sum + storedBits(shape, grid), 0) / 8;
+  const others = denseBytes(model, named([...own, ...tables]));
+  const ofTables = embeddings === undefined ? denseBytes(model, named(own)) - others : bytesAs(unlike, embeddings);
+  return { bytes: bytesAs(own, blocks) + ofTables + others, embeddings: ofTables };
 }

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { openArtifact, writeAtomically } from "@mbs/artifacts";
 import { parseSize } from "@mbs/compression";
 import { DeniedError, parseOptions, UsageError } from "@mbs/contracts";
-import type { OptionTable } from "@mbs/contracts";
+import type { OptionTable, StageContext } from "@mbs/contracts";
 import { openCorpus } from "@mbs/corpora";
 import { checkGate, gateOptions, parseGate, readScoresReport } from "@mbs/evaluation";
 import { typeMixes } from "@mbs/gguf";
@@ -20,9 +20,11 @@ import {
 } from "@mbs/host-cli";
 import type { Reporter } from "@mbs/host-cli";
 import { openModel } from "@mbs/models";
+import type { Model } from "@mbs/models";
 import { estimate, parseRecipe, run } from "@mbs/pipeline";
 import type { Estimate } from "@mbs/pipeline";
 import { buildReport, formatPage } from "@mbs/reporting";
+import { reportVocabulary, trimmingOptions } from "@mbs/trimming";
 import { Argument } from "commander";
 import type { Command } from "commander";
 import { sizeReport } from "@mbs/assembly";
@@ -143,6 +145,15 @@ async function requireOutput(output: string): Promise<void> {
   }
 }
 
+/** Share of a model's tokens that no text of a corpus has. */
+async function shareLeftOut(model: Model, path: string, context: Pick<StageContext, "signal" | "progress">): Promise<number> {
+  const corpus = await openCorpus(path);
+  const { multiple } = parseOptions({ multiple: trimmingOptions.multiple }, {}, "shrink");
+  const question = { corpus, keep: corpus.languages, heldOut: undefined, multiple };
+  const { rows, trimmed } = await reportVocabulary(model, question, context);
+  return trimmed === undefined ? 0 : 1 - trimmed.rows / rows;
+}
+
 /** All that is chosen before anything runs. */
 async function planShrink(given: string, parsed: Options, reporter: Reporter, signal: AbortSignal) {
   const { languages: asked, favour = [], onlyLanguages, size, bits, type, to, texts: path, requantize, within } = parsed;
@@ -156,12 +167,14 @@ async function planShrink(given: string, parsed: Options, reporter: Reporter, si
     const corpus = await openCorpus(path, { warn });
     const sources = { offered: corpus.languages, mixture: source.mixture, ofCard: source.languages };
     const languages = chooseLanguages(sources, asked, favour);
+    const texts = await writeDividedTexts(corpus, [...languages.weights.keys()], join(output, "texts"), signal);
+    const leftOut = onlyLanguages ? await shareLeftOut(model, texts.calibration, { signal, progress }) : undefined;
     const target = await planTarget(model, to, {
       bytes: size === undefined ? undefined : parseSize(size),
       bits: bits === undefined ? undefined : (Number(bits) as ShrinkBits),
       typeMix: type,
+      leftOut: leftOut ?? 0,
     });
-    const texts = await writeDividedTexts(corpus, [...languages.weights.keys()], join(output, "texts"), signal);
     const stages = await loadStages();
     const first: ShrinkChoices = {
       model: given,
@@ -191,6 +204,7 @@ async function planShrink(given: string, parsed: Options, reporter: Reporter, si
         }),
     );
     const plan = planText({
+      leftOut,
       source,
       languages,
       texts,

@@ -17,8 +17,8 @@ export interface ShrinkPlan {
   readonly target: PlannedTarget;
   readonly segments: number;
   readonly segmentLength: number;
-  /** Bytes of the model without the tokens of other languages; absent where they stay. */
-  readonly trimmedBytes?: number | undefined;
+  /** Share of the tokens that is left out, those of other languages alone; absent where all stay. */
+  readonly leftOut?: number | undefined;
   readonly estimate: Estimate | undefined;
   readonly recipe: string;
 }
@@ -38,16 +38,22 @@ function textsText({ texts: { bytes }, textsFrom, segments, segmentLength }: Shr
   return `${textsFrom}: ${segments} segments of ${segmentLength} tokens${fewest}; ${formatBytes(heldOut)} held out to score on`;
 }
 
+/** What becomes of the embedding; "" where all tokens stay. */
+function trimmingText({ leftOut, target }: ShrinkPlan): string {
+  if (leftOut === undefined) return "";
+  const saved = formatBytes(Math.round(leftOut * target.embeddingsBytes));
+  return `; ${formatShare(leftOut)} of the tokens are left out, which saves ${saved} of it`;
+}
+
 /** The size in one line, and why the result is not smaller where it is not. */
-function sizeText({ source, target, trimmedBytes }: ShrinkPlan): string {
+function sizeText(plan: ShrinkPlan): string {
+  const { source, target, leftOut = 0 } = plan;
   const before = `${formatBytes(source.bytes)} (${bitsText(source.bytes, source.parameters)})`;
   if (Number.isNaN(target.bytes)) return `${before}; --to dense keeps values in 16 bits, so the file does not become smaller`;
-  if (trimmedBytes !== undefined)
-    return `${before} → less than ${formatBytes(target.bytes)}: ${formatBytes(trimmedBytes)} of it go`;
-  const after = `about ${formatBytes(target.bytes)} (${bitsText(target.bytes, source.parameters)})`;
-  const remedy =
-    target.bytes < source.bytes ? "" : "; not smaller: this format keeps the embedding in 16 bits; --to gguf packs it too";
-  return `${before} → ${after}${remedy}`;
+  const bytes = Math.round(target.bytes - leftOut * target.embeddingsBytes);
+  const bits = leftOut === 0 ? ` (${bitsText(bytes, source.parameters)})` : "";
+  const remedy = bytes < source.bytes ? "" : "; not smaller: this format keeps the embedding in 16 bits; --to gguf packs it too";
+  return `${before} → about ${formatBytes(bytes)}${bits}${trimmingText(plan)}${remedy}`;
 }
 
 /** The plan of a run, a line for each thing; at most 80 columns wide. */
@@ -56,9 +62,10 @@ export function planText(plan: ShrinkPlan): string {
   const quantised =
     source.quantisedBits === undefined ? "" : "; quantised already, so losses are against this file, not its 16-bit original";
   const mixture = languages.origin === "equal" ? "equal shares" : `shares of ${languages.origin}`;
+  const others = plan.leftOut === undefined ? "the others stay in the model" : "no others are kept";
   const rows: readonly (readonly [string, string])[] = [
     ["model", `${source.name}${quantised}`],
-    ["languages", `${sharesText(languages.weights)} (${mixture}); the others stay in the model`],
+    ["languages", `${sharesText(languages.weights)} (${mixture}); ${others}`],
     ["texts", textsText(plan)],
     ["method", `gptq to ${target.stored}`],
     ["size", sizeText(plan)],

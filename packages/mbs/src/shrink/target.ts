@@ -17,6 +17,8 @@ import type { ShrinkBits, ShrinkFormat } from "./defaults.ts";
 
 /** How small the model is to be: one of three ways to say it. */
 export interface Target {
+  /** Share of the rows of embedding and head that are left out. */
+  readonly leftOut: number;
   readonly bytes?: number | undefined;
   readonly bits?: ShrinkBits | undefined;
   readonly typeMix?: string | undefined;
@@ -36,8 +38,10 @@ export interface PlannedTarget {
   readonly usual: Storage & { readonly name: string; readonly bytes: number };
   /** "Q3_K_M", for the plan. */
   readonly stored: string;
-  /** Bytes of the weight files, predicted. */
+  /** Bytes of the weight files, predicted: NaN where nothing is packed. */
   readonly bytes: number;
+  /** Bytes of embedding and head among them. */
+  readonly embeddingsBytes: number;
 }
 
 const rtn = { solver: "rtn" };
@@ -50,7 +54,7 @@ const bitsOfType = (type: string, columns: number): number => {
 /** The type mixes that round, from the smallest file on. */
 async function mixesBySize(model: Model): Promise<readonly { readonly name: string; readonly bytes: number }[]> {
   const names = [...typeMixes.keys()].filter((name) => !roundsNothing(name));
-  const sized = await Promise.all(names.map(async (name) => ({ name, bytes: await predictGgufBytes(model, name) })));
+  const sized = await Promise.all(names.map(async (name) => ({ name, ...(await predictGgufBytes(model, name)) })));
   return sized.sort((a, b) => a.bytes - b.bytes);
 }
 
@@ -73,13 +77,18 @@ const usualMix = (name: string): Omit<PlannedTarget["usual"], "bytes"> => ({
  *
  * @throws {UsageError} where even the smallest types take more
  */
-async function divideSize(model: Model, bytes: number): Promise<{ readonly type: string; readonly bits: number }> {
+async function divideSize(
+  model: Model,
+  bytes: number,
+  leftOut: number,
+): Promise<{ readonly type: string; readonly bits: number }> {
   const columns = model.hiddenSize;
   const weights = compressedWeights(model);
   const ofBlocks = Math.min(...embeddingsTypes.map((type) => bitsOfType(type, columns)));
   const divided = await Promise.all(
     embeddingsTypes.map(async (type) => {
-      const beside = await predictGgufBytesBesideBlocks(model, typeMixOf[4], type);
+      const { embeddings } = await predictGgufBytes(model, typeMixOf[4], type);
+      const beside = (await predictGgufBytesBesideBlocks(model, typeMixOf[4], type)) - leftOut * embeddings;
       const bits = ((bytes - beside) * 8) / weights;
       // more than eight bits gain nothing
       const loss = lossOfEmbeddings(bitsOfType(type, columns)) + lossOfBlocks(Math.min(bits, 8.5));
@@ -95,9 +104,10 @@ async function divideSize(model: Model, bytes: number): Promise<{ readonly type:
   );
 }
 
-async function planGgufSize(model: Model, bytes: number): Promise<PlannedTarget> {
-  const { type, bits } = await divideSize(model, bytes);
+async function planGgufSize(model: Model, bytes: number, leftOut: number): Promise<PlannedTarget> {
+  const { type, bits } = await divideSize(model, bytes, leftOut);
   const embeddings = fittingType(type, model.hiddenSize).name;
+  const predicted = await predictGgufBytes(model, typeMixOf[4], type);
   return {
     ours: {
       compress: { solver: "gptq", embeddings: type },
@@ -107,11 +117,12 @@ async function planGgufSize(model: Model, bytes: number): Promise<PlannedTarget>
     usual: await usualOfSize(model, bytes),
     stored: `a type for each tensor, ${bits.toFixed(1)} bits a weight; embedding and head ${embeddings}`,
     bytes,
+    embeddingsBytes: predicted.embeddings,
   };
 }
 
 async function planGgufMix(model: Model, typeMix: string, bits: ShrinkBits | undefined): Promise<PlannedTarget> {
-  const bytes = await predictGgufBytes(model, typeMix);
+  const { bytes, embeddings } = await predictGgufBytes(model, typeMix);
   const qep = bits === undefined ? undefined : correctionOf[bits];
   return {
     ours: {
@@ -121,6 +132,7 @@ async function planGgufMix(model: Model, typeMix: string, bits: ShrinkBits | und
     usual: { ...usualMix(typeMix), bytes },
     stored: typeMix,
     bytes,
+    embeddingsBytes: embeddings,
   };
 }
 
@@ -139,19 +151,15 @@ function planPacked(model: Model, format: ShrinkFormat, bits: ShrinkBits): Plann
   const qep = correctionOf[bits];
   const assemble = { format };
   const shared = { bits, groupSize, ...embeddings };
-  const bytes =
-    format === "dense"
-      ? NaN
-      : predictPackedBytes(
-          model,
-          gridOf(bits, groupSize),
-          ofEmbeddings === undefined ? undefined : gridOf(ofEmbeddings, groupSize),
-        );
+  const own = ofEmbeddings === undefined ? undefined : gridOf(ofEmbeddings, groupSize);
+  const predicted = predictPackedBytes(model, gridOf(bits, groupSize), own);
+  const bytes = format === "dense" ? NaN : predicted.bytes;
   return {
     ours: { compress: { solver: "gptq", ...shared, ...(qep !== undefined && { qep }) }, assemble },
     usual: { name: `${bits} bits`, compress: { ...rtn, ...shared }, assemble, bytes },
     stored: `${bits} bits in groups of ${groupSize}${ofEmbeddings === undefined ? "" : `; embedding and head ${ofEmbeddings} bits`}`,
     bytes,
+    embeddingsBytes: predicted.embeddings,
   };
 }
 
@@ -174,12 +182,16 @@ function planPackedSize(model: Model, format: ShrinkFormat, size: number): Plann
  * @throws {UsageError} where the format cannot be so small, or does not have what was asked for
  * @throws {FailedPreconditionError} where the format does not hold the model
  */
-export async function planTarget(model: Model, format: ShrinkFormat, { bytes, bits, typeMix }: Target): Promise<PlannedTarget> {
+export async function planTarget(
+  model: Model,
+  format: ShrinkFormat,
+  { bytes, bits, typeMix, leftOut }: Target,
+): Promise<PlannedTarget> {
   if (model.kind === "graph" && format !== "onnx") {
     throw new FailedPreconditionError(`${model.path} is an ONNX model, which stays one; take --to onnx`, { model: model.path });
   }
   if (format === "gguf") {
-    if (bytes !== undefined) return planGgufSize(model, bytes);
+    if (bytes !== undefined) return planGgufSize(model, bytes, leftOut);
     return planGgufMix(model, typeMix ?? typeMixOf[bits ?? 4], typeMix === undefined ? (bits ?? 4) : undefined);
   }
   if (typeMix !== undefined) {
