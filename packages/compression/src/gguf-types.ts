@@ -2,6 +2,9 @@ import { FailedPreconditionError } from "@mbs/contracts";
 import { typeMixNamed, type QuantisationType } from "@mbs/gguf";
 import { ggufTypes, planGguf, requireGgufModel, type GgufPlan, type Model } from "@mbs/models";
 
+/** Plans of open models: of a large vocabulary one takes seconds, and sizes of many type mixes are asked for. */
+const plans = new WeakMap<Model, Promise<GgufPlan>>();
+
 /**
  * The GGUF file that is made of a model.
  *
@@ -18,6 +21,8 @@ export async function ggufTypesOf(
     throw new FailedPreconditionError(`${model.path} is an ONNX model, of which no GGUF file is made; ${remedy}`);
   }
   requireGgufModel(model);
-  const plan = await planGguf(model, new Map());
+  const planned = plans.get(model) ?? planGguf(model, new Map());
+  plans.set(model, planned);
+  const plan = await planned;
   return { plan, types: ggufTypes(plan, typeMixNamed(typeMix)) };
 }

@@ -43,6 +43,9 @@ export interface GgufWrittenTensor {
 
 const version = 3;
 
+/** Bytes of mark, version, and the numbers of tensors and metadata. */
+const fixedBytes = 4 + 4 + 8 + 8;
+
 /** What offsets of tensors are multiples of, where `general.alignment` does not say otherwise. */
 const alignment = 32;
 
@@ -80,13 +83,26 @@ function numberBytes(type: NumberType | BigType, value: number | bigint): Uint8A
   return bytes;
 }
 
-function textBytes(text: string): Uint8Array {
-  const bytes = new TextEncoder().encode(text);
-  return Buffer.concat([numberBytes("u64", bytes.length), bytes]);
+/** Texts, each behind its length, in one buffer: a vocabulary has hundreds of thousands. */
+function textBytes(texts: readonly string[]): Uint8Array {
+  const lengths = texts.map((text) => Buffer.byteLength(text));
+  const bytes = Buffer.alloc(lengths.reduce((sum, length) => sum + sizes.u64 + length, 0));
+  let at = 0;
+  for (const [index, text] of texts.entries()) {
+    at = bytes.writeBigUInt64LE(BigInt(lengths[index] ?? 0), at);
+    at += bytes.write(text, at);
+  }
+  return bytes;
+}
+
+function arrayBytes(of: NumberType, values: readonly number[]): Uint8Array {
+  const bytes = new Uint8Array(values.length * sizes[of]);
+  for (const [index, value] of values.entries()) numberWriters[of](new DataView(bytes.buffer, index * sizes[of]), value);
+  return bytes;
 }
 
 function scalarBytes(type: ScalarType, value: number | bigint | boolean | string): Uint8Array {
-  if (type === "string") return textBytes(String(value));
+  if (type === "string") return textBytes([String(value)]);
   if (type === "bool") return Uint8Array.of(value === true ? 1 : 0);
   return numberBytes(type, typeof value === "bigint" ? value : Number(value));
 }
@@ -95,44 +111,60 @@ const typeBytes = (type: keyof typeof typeNumbers): Uint8Array => numberBytes("u
 
 function fieldBytes(field: GgufField): readonly Uint8Array[] {
   if (field.type !== "array") return [typeBytes(field.type), scalarBytes(field.type, field.value)];
-  return [
-    typeBytes("array"),
-    typeBytes(field.of),
-    numberBytes("u64", field.value.length),
-    ...field.value.map((value: number | boolean | string) => scalarBytes(field.of, value)),
-  ];
+  return [typeBytes("array"), typeBytes(field.of), numberBytes("u64", field.value.length), valuesBytes(field)];
 }
 
-/** The header of a GGUF file of version 3, padded to where the first tensor begins. */
-export function encodeGgufHeader(metadata: ReadonlyMap<string, GgufField>, tensors: readonly GgufWrittenTensor[]): Uint8Array {
+function valuesBytes(field: Extract<GgufField, { type: "array" }>): Uint8Array {
+  if (field.of === "string") return textBytes(field.value);
+  if (field.of === "bool") return Uint8Array.from(field.value, Number);
+  return arrayBytes(field.of, field.value);
+}
+
+/** Name, shape, type and offset of each tensor. */
+function infosBytes(tensors: readonly GgufWrittenTensor[]): Uint8Array {
   let offset = 0;
   const infos = tensors.flatMap(({ name, type, shape, bytes }) => {
     const own = offset;
     offset += padded(bytes);
     return [
-      textBytes(name),
+      textBytes([name]),
       numberBytes("u32", shape.length),
       ...shape.toReversed().map((side) => numberBytes("u64", side)),
       numberBytes("u32", type),
       numberBytes("u64", own),
     ];
   });
+  return Buffer.concat(infos);
+}
+
+const metadataBytes = (metadata: ReadonlyMap<string, GgufField>): Uint8Array =>
+  Buffer.concat([...metadata].flatMap(([key, field]) => [textBytes([key]), ...fieldBytes(field)]));
+
+/** The header of a GGUF file of version 3, padded to where the first tensor begins. */
+export function encodeGgufHeader(metadata: ReadonlyMap<string, GgufField>, tensors: readonly GgufWrittenTensor[]): Uint8Array {
   const header = Buffer.concat([
     new TextEncoder().encode("GGUF"),
     numberBytes("u32", version),
     numberBytes("u64", tensors.length),
     numberBytes("u64", metadata.size),
-    ...[...metadata].flatMap(([key, field]) => [textBytes(key), ...fieldBytes(field)]),
-    ...infos,
+    metadataBytes(metadata),
+    infosBytes(tensors),
   ]);
   const whole = new Uint8Array(padded(header.length));
   whole.set(header);
   return whole;
 }
 
+/** Of metadata whose bytes were counted: a vocabulary is large, and files of many types are asked for. */
+const metadataLengths = new WeakMap<ReadonlyMap<string, GgufField>, number>();
+
 /** Bytes of a GGUF file. */
-export const ggufBytes = (metadata: ReadonlyMap<string, GgufField>, tensors: readonly GgufWrittenTensor[]): number =>
-  tensors.reduce((total, { bytes }) => total + padded(bytes), encodeGgufHeader(metadata, tensors).length);
+export function ggufBytes(metadata: ReadonlyMap<string, GgufField>, tensors: readonly GgufWrittenTensor[]): number {
+  const length = metadataLengths.get(metadata) ?? metadataBytes(metadata).length;
+  metadataLengths.set(metadata, length);
+  const begin = padded(fixedBytes + length + infosBytes(tensors).length);
+  return tensors.reduce((total, { bytes }) => total + padded(bytes), begin);
+}
 
 /**
  * A GGUF file as pieces, so that at most one tensor is in memory.

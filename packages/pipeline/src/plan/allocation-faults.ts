@@ -11,9 +11,8 @@ function sizeFault({ allocate = {}, compress: { embeddings = "off" } }: Recipe):
   if (allocate["bitsPerWeight"] === undefined && allocate["size"] === undefined) {
     return "chooses the bits of each tensor, and nothing says how many in all; give it bits-per-weight or size";
   }
-  // by types embedding and head are counted as the file's type has them
-  const counted = allocate["types"] === undefined ? ["off"] : ["off", "on"];
-  if (allocate["size"] === undefined || counted.includes(String(embeddings))) return undefined;
+  // by types embedding and head are counted as compress has them
+  if (allocate["size"] === undefined || allocate["types"] !== undefined || embeddings === "off") return undefined;
   return "counts embedding and head in its size as they are without compress.embeddings; give allocate bits-per-weight instead of size";
 }
 

@@ -97,7 +97,17 @@ export const recipeKeys = {
     description:
       "how the `sparsity` of compress is distributed over the blocks, or with `method: pruning-damage` over the tensors ([pruning](multilingual-pruning.md)); or, with `bits-per-weight` or `size`, which bits or GGUF type each tensor gets ([bits where they count](quantisers.md#bits-where-they-count)). Absent: the same everywhere",
     stage: "allocate",
-    given: ["model", "sparsity", "withoutFactors", "allowNonfinite", "groupSize", "symmetric", "minZeroPoint", "typeMix", "embeddings"],
+    given: [
+      "model",
+      "sparsity",
+      "withoutFactors",
+      "allowNonfinite",
+      "groupSize",
+      "symmetric",
+      "minZeroPoint",
+      "typeMix",
+      "embeddings",
+    ],
     defaults: { bits: "those that the format holds", types: `with format gguf ${allocatedTypes.join(", ")}` },
   },
   compress: {

@@ -1,0 +1,84 @@
+import { UsageError } from "@mbs/contracts";
+import { parseDistribution } from "@mbs/corpora";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { chooseLanguages, languageKey } from "../../src/shrink/languages.ts";
+import { languagesOfCard, modelName } from "../../src/shrink/shrink-source.ts";
+
+const refused = (work: () => unknown, pattern: RegExp): void => {
+  try {
+    work();
+  } catch (error) {
+    assert.instance(error, UsageError);
+    assert.match((error as Error).message, pattern);
+    return;
+  }
+  assert.unreachable("it was taken");
+};
+
+test("a language is the same however it is written", () => {
+  for (const names of [
+    ["zh-Hans", "zho_Hans", "zh_CN", "zh"],
+    ["hi", "hin", "hin_Deva", "hi-IN"],
+    ["sr-Latn", "srp_Latn"],
+    ["zh-Hant", "zh-TW", "zho_Hant"],
+  ]) {
+    assert.equal(new Set(names.map(languageKey)).size, 1, names.join(" "));
+  }
+  assert.is.not(languageKey("sr"), languageKey("sr-Latn"));
+  assert.is(languageKey("not a tag"), undefined);
+});
+
+const sources = { offered: ["en", "hi", "zh-Hans", "km"], mixture: undefined, ofCard: [] };
+const mixture = parseDistribution({ unit: "tokens", source: "made up", shares: { en: 6, hin_Deva: 3, zh: 1, fr: 5 } }, "made up");
+
+test("languages that are named weigh the same where no mixture is known, and favoured ones double", () => {
+  const { weights, origin } = chooseLanguages(sources, ["hin_Deva", "km"], ["khm"]);
+  assert.equal(
+    [...weights],
+    [
+      ["hi", 1],
+      ["km", 2],
+    ],
+  );
+  assert.is(origin, "equal");
+});
+
+test("without names those of the mixture that have texts are taken, the largest first", () => {
+  const { weights, origin } = chooseLanguages({ ...sources, mixture }, undefined, []);
+  assert.equal([...weights.keys()], ["en", "hi", "zh-Hans"]);
+  assert.is(origin, "made up");
+  assert.is(weights.get("en"), 0.4);
+});
+
+test("a language that the mixture lacks makes all weigh the same", () => {
+  const { weights, origin } = chooseLanguages({ ...sources, mixture }, ["en", "km"], []);
+  assert.equal([...weights.values()], [1, 1]);
+  assert.is(origin, "equal");
+});
+
+test("what cannot be protected is refused with what can", () => {
+  refused(() => chooseLanguages(sources, ["fr"], []), /no texts of fr; give texts of your own with --texts/);
+  refused(() => chooseLanguages(sources, ["../x"], []), /language tags such as hi or zh-Hans, not \.\.\/x/);
+  refused(() => chooseLanguages(sources, ["hi"], ["en"]), /--favour en is none of the protected languages/);
+  refused(() => chooseLanguages(sources, undefined, []), /--languages en,hi,zh-Hans,km; the others stay in the model/);
+  refused(
+    () => chooseLanguages({ ...sources, ofCard: ["hi", "km"] }, undefined, []),
+    /--languages hi,km, which the model's card names/,
+  );
+});
+
+test("the head of a card lists languages, one or several", () => {
+  assert.equal(languagesOfCard("---\nlanguage:\n- hi\n- km\nlicense: mit\n---\ntext"), ["hi", "km"]);
+  assert.equal(languagesOfCard("---\nlanguage: hi\n---\n"), ["hi"]);
+  assert.equal(languagesOfCard("---\nlanguage: [\n---\n"), []);
+  assert.equal(languagesOfCard("no head"), []);
+});
+
+test("a model is called by its folder, file or name on the Hub", () => {
+  assert.is(modelName("hf:google/gemma-3-270m@main"), "gemma-3-270m");
+  assert.is(modelName("models/gemma.GGUF"), "gemma");
+  assert.is(modelName("models/llama/"), "llama");
+});
+
+test.run();
