@@ -43,6 +43,9 @@ export async function predictGgufBytes(model: Model, typeMix: string, embeddings
 export const predictGgufBytesBesideBlocks = (model: Model, typeMix: string, embeddings: string): Promise<number> =>
   ggufBytesBeside(model, typeMix, named(blockWeights(model)), embeddings);
 
+const bytesAs = (weights: readonly { readonly rows: number; readonly columns: number }[], grid: GroupGrid): number =>
+  weights.reduce((sum, shape) => sum + storedBits(shape, grid), 0) / 8;
+
 /**
  * Bytes of the weights that a format of packed codes holds, without headers.
  *
@@ -53,8 +56,6 @@ export function predictPackedBytes(model: Model, blocks: GroupGrid, embeddings?:
   const [own, tables] = [blockWeights(model), embeddingWeights(model)];
   // a tensor that is both embedding and head is stored once
   const unlike = [...new Map(tables.map((weight) => [weight.tensor, weight])).values()];
-  const bytesAs = (weights: readonly { readonly rows: number; readonly columns: number }[], grid: GroupGrid): number =>
-    weights.reduce((sum, shape) => sum + storedBits(shape, grid), 0) / 8;
   const others = denseBytes(model, named([...own, ...tables]));
   const ofTables = embeddings === undefined ? denseBytes(model, named(own)) - others : bytesAs(unlike, embeddings);
   return { bytes: bytesAs(own, blocks) + ofTables + others, embeddings: ofTables };

@@ -61,6 +61,8 @@ test("says what is wrong, and in which line", () => {
       `${whole}hashes:\n  model: a\n  corpsu: b\n`,
       /^r\.yaml:9: unknown key hashes\.corpsu; hashes takes model, corpus, evaluationCorpus/,
     ],
+    [`${whole}beside: { a: 5 }\nevaluate: { corpus: c }\n`, /^r\.yaml:7: beside takes paths \(label: path\)/],
+    [`${whole}beside: { a: b }\n`, /^r\.yaml:7: beside names models to score, and nothing is evaluated/],
     ["- a\n- b\n", /^r\.yaml: a recipe holds keys and values/],
     ["", /^r\.yaml: a recipe holds keys and values/],
   ] as const) {

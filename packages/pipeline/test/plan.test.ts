@@ -174,9 +174,23 @@ test("what does not go with an allocation of types is refused with the remedy", 
   assert.match(await faults({ embeddings: "on" }, "F16"), /on takes the types of F16, .* round nothing; .* such as Q4_K_M/);
   assert.match(await faults({ solver: "awq" }), /of GGUF types needs a solver that rounds to them, and awq does not; take gptq/);
   const size = { size: "1GB" };
-  assert.match(await faults({ embeddings: "Q6_K" }, "Q3_K_M", size), /counts embedding and head in its size .* bits-per-weight/);
+  // the size counts them in this type
+  assert.is(await faults({ embeddings: "Q6_K" }, "Q3_K_M", size), "");
   assert.is(await faults({ embeddings: "Q6_K" }), "");
   assert.is(await faults({ embeddings: "on" }, "Q3_K_M", size), "");
+});
+
+test("models beside the run's own are scored with it, under their labels", async () => {
+  const nodes = await nodesOf({ compress: { solver: "gptq" }, evaluate: { corpus: "e" }, beside: { other: "o/model.gguf" } });
+  const scored = nodes.filter(({ stage }) => stage === "evaluate");
+  assert.equal(
+    scored.map(({ options }) => options["labels"]),
+    [["dense", "compressed", "other"]],
+  );
+  assert.equal(
+    scored.map(({ options }) => (options["model"] as string[]).at(-1)),
+    ["o/model.gguf"],
+  );
 });
 
 test("each shard has its own states and captures, whose statistics are added before they are used", async () => {

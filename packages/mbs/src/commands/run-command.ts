@@ -26,7 +26,7 @@ import { queueChoice, queueRunOptions } from "./queue-options.ts";
 import { exportOptions, exportRun, readExportOptions } from "./run-export.ts";
 import { workerProgram } from "./worker-command.ts";
 import { judgeCandidate } from "../results/quality-result.ts";
-import { gateText, requireLimits } from "../results/gate-result.ts";
+import { gateText, ofRun, requireLimits } from "../results/gate-result.ts";
 import { runResult } from "../results/run-result.ts";
 import { loadStages, stages as known } from "../stages.ts";
 
@@ -129,7 +129,8 @@ export function runCommand({ signal }: CommandContext): Command {
       if (json && result.quality !== undefined) await printText(`${JSON.stringify({ quality: result.quality })}\n`);
       if (!json) await printText(quiet ? `${result.folder.model}\n` : await runResult(recipe, result));
       if (limits !== undefined) {
-        const checks = checkGate(await readScoresReport(await openArtifact(result.folder.scores)), limits);
+        const scores = await readScoresReport(await openArtifact(result.folder.scores));
+        const checks = ofRun(checkGate(scores, limits), Object.keys(recipe.beside ?? {}));
         if (!json) await printText(gateText(checks));
         requireLimits(checks);
       }

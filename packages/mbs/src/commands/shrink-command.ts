@@ -2,9 +2,10 @@ import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { openArtifact, writeAtomically } from "@mbs/artifacts";
 import { parseSize } from "@mbs/compression";
-import { DeniedError, parseOptions, UsageError } from "@mbs/contracts";
+import { DeniedError, InterruptedError, parseOptions, UsageError } from "@mbs/contracts";
 import type { OptionTable, StageContext } from "@mbs/contracts";
 import { openCorpus } from "@mbs/corpora";
+import type { Corpus } from "@mbs/corpora";
 import { checkGate, gateOptions, parseGate, readScoresReport } from "@mbs/evaluation";
 import { typeMixes } from "@mbs/gguf";
 import {
@@ -29,18 +30,18 @@ import { Argument } from "commander";
 import type { Command } from "commander";
 import { sizeReport } from "@mbs/assembly";
 import { writeRunCard } from "../results/card-writer.ts";
-import { gateText, requireLimits } from "../results/gate-result.ts";
+import { gateText, ofRun, requireLimits } from "../results/gate-result.ts";
 import { fewestSegments, segmentLength, segmentsFor, shrinkFormats, windowLength } from "../shrink/defaults.ts";
 import type { ShrinkBits } from "../shrink/defaults.ts";
 import { parseDuration } from "../shrink/duration.ts";
 import { chooseLanguages } from "../shrink/languages.ts";
 import { planText } from "../shrink/plan-text.ts";
 import { resultText } from "../shrink/result-text.ts";
-import { shrinkRecipe, usualModel, usualRecipe } from "../shrink/shrink-recipe.ts";
+import { shrinkRecipe, usualLabel, usualModel, usualRecipe } from "../shrink/shrink-recipe.ts";
 import type { ShrinkChoices } from "../shrink/shrink-recipe.ts";
 import { readSource, requireMayRequantise } from "../shrink/shrink-source.ts";
 import { planTarget } from "../shrink/target.ts";
-import { writeDividedTexts } from "../shrink/texts.ts";
+import { calibrationCorpus, divideCorpus, writeDividedTexts } from "../shrink/texts.ts";
 import { loadStages } from "../stages.ts";
 import { plainCommand } from "./plain-command.ts";
 import type { CommandContext } from "./plain-command.ts";
@@ -146,8 +147,7 @@ async function requireOutput(output: string): Promise<void> {
 }
 
 /** Share of a model's tokens that no text of a corpus has. */
-async function shareLeftOut(model: Model, path: string, context: Pick<StageContext, "signal" | "progress">): Promise<number> {
-  const corpus = await openCorpus(path);
+async function shareLeftOut(model: Model, corpus: Corpus, context: Pick<StageContext, "signal" | "progress">): Promise<number> {
   const { multiple } = parseOptions({ multiple: trimmingOptions.multiple }, {}, "shrink");
   const question = { corpus, keep: corpus.languages, heldOut: undefined, multiple };
   const { rows, trimmed } = await reportVocabulary(model, question, context);
@@ -167,14 +167,16 @@ async function planShrink(given: string, parsed: Options, reporter: Reporter, si
     const corpus = await openCorpus(path, { warn });
     const sources = { offered: corpus.languages, mixture: source.mixture, ofCard: source.languages };
     const languages = chooseLanguages(sources, asked, favour);
-    const texts = await writeDividedTexts(corpus, [...languages.weights.keys()], join(output, "texts"), signal);
-    const leftOut = onlyLanguages ? await shareLeftOut(model, texts.calibration, { signal, progress }) : undefined;
+    const divided = await divideCorpus(corpus, [...languages.weights.keys()], signal);
+    const leftOut = onlyLanguages ? await shareLeftOut(model, calibrationCorpus(divided), { signal, progress }) : undefined;
     const target = await planTarget(model, to, {
       bytes: size === undefined ? undefined : parseSize(size),
       bits: bits === undefined ? undefined : (Number(bits) as ShrinkBits),
       typeMix: type,
       leftOut: leftOut ?? 0,
     });
+    if (signal.aborted) throw new InterruptedError("shrink: stopped");
+    const texts = await writeDividedTexts(divided, join(output, "texts"));
     const stages = await loadStages();
     const first: ShrinkChoices = {
       model: given,
@@ -282,7 +284,7 @@ export function shrinkCommand({ signal }: CommandContext): Command {
       if (json) await printText(`${JSON.stringify({ ...facts, scores }, null, 2)}\n`);
       else await printText(quiet ? `${folder.model}\n` : resultText({ ...facts, scores, format: to }));
       if (choices.gate !== undefined) {
-        const checks = checkGate(scores, parseGate(choices.gate, "gate"));
+        const checks = ofRun(checkGate(scores, parseGate(choices.gate, "gate")), [usualLabel]);
         if (!json) await printText(gateText(checks));
         requireLimits(checks);
       }

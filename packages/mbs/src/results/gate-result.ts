@@ -29,6 +29,10 @@ function describe({ figure, value, interval, limit }: GateCheck): string {
   }
 }
 
+/** The checks of a run's own model, without those of models that are scored beside it. @param beside their labels */
+export const ofRun = (checks: readonly GateCheck[], beside: readonly string[]): readonly GateCheck[] =>
+  checks.filter(({ model }) => !beside.includes(model));
+
 /** What a check is of: the task with its language, or the language alone. */
 const subjectOf = ({ language, task }: GateCheck): string =>
   task === undefined ? language : language === "" ? task : `${task} (${language})`;

@@ -91,30 +91,50 @@ async function writeTexts(path: string, texts: readonly string[]): Promise<void>
 }
 
 /**
- * Writes the texts of some languages as two corpora, one to calibrate with and one to score on.
+ * The texts of some languages in two parts, one to calibrate with and one to score on.
  *
- * @param folder in which `calibration` and `held-out` are written
  * @throws {BadDataError} for a language that has too little text for both
  */
-export async function writeDividedTexts(
+export async function divideCorpus(
   corpus: Corpus,
   languages: readonly string[],
-  folder: string,
   signal: AbortSignal,
-): Promise<ShrinkTexts> {
-  const [calibration, heldOut] = [join(folder, "calibration"), join(folder, "held-out")];
-  const bytes = new Map<string, { readonly calibration: number; readonly heldOut: number }>();
+): Promise<ReadonlyMap<string, DividedTexts>> {
+  const divided = new Map<string, DividedTexts>();
   for (const language of languages) {
-    const divided = divideTexts(await readDocuments(corpus, language, signal));
-    if (divided.calibration.length === 0 || divided.heldOut.length === 0) {
+    const own = divideTexts(await readDocuments(corpus, language, signal));
+    if (own.calibration.length === 0 || own.heldOut.length === 0) {
       throw new BadDataError(
         `the texts of ${language} are too short to calibrate with one part and score another; give at least a few pages`,
         { language },
       );
     }
-    await writeTexts(join(calibration, `${language}.jsonl`), divided.calibration);
-    await writeTexts(join(heldOut, `${language}.jsonl`), divided.heldOut);
-    bytes.set(language, { calibration: sizeOf(divided.calibration), heldOut: sizeOf(divided.heldOut) });
+    divided.set(language, own);
   }
+  return divided;
+}
+
+/** The calibration texts as a corpus that is not written yet. */
+export const calibrationCorpus = (divided: ReadonlyMap<string, DividedTexts>): Corpus => ({
+  name: "calibration",
+  license: undefined,
+  languages: [...divided.keys()],
+  files: [],
+  address: Promise.resolve(""),
+  async *documents(language) {
+    for (const text of divided.get(language)?.calibration ?? []) yield { text, source: "" };
+  },
+});
+
+/** Writes both parts. @param folder in which `calibration` and `held-out` are written */
+export async function writeDividedTexts(divided: ReadonlyMap<string, DividedTexts>, folder: string): Promise<ShrinkTexts> {
+  const [calibration, heldOut] = [join(folder, "calibration"), join(folder, "held-out")];
+  for (const [language, own] of divided) {
+    await writeTexts(join(calibration, `${language}.jsonl`), own.calibration);
+    await writeTexts(join(heldOut, `${language}.jsonl`), own.heldOut);
+  }
+  const bytes = new Map(
+    [...divided].map(([language, own]) => [language, { calibration: sizeOf(own.calibration), heldOut: sizeOf(own.heldOut) }]),
+  );
   return { calibration, heldOut, bytes };
 }

@@ -9,6 +9,8 @@ const numbered = (count: number, source = "") =>
     source,
   );
 
+const numbers = (texts: readonly string[]) => texts.map((text) => text.split(" ")[1]);
+
 test("every fourth document is held out, and none is in both parts", () => {
   const { calibration, heldOut } = divideTexts(numbered(9));
   assert.equal(heldOut, ["text 3", "text 7"]);
@@ -25,7 +27,6 @@ test("a document that comes twice counts once, so that its copy is not held out"
 test("translations at the same place go to the same part", () => {
   const english = divideTexts(numbered(8));
   const hindi = divideTexts(documents(Array.from({ length: 8 }, (_, index) => `पाठ ${index}`)));
-  const numbers = (texts: readonly string[]) => texts.map((text) => text.split(" ")[1]);
   assert.equal(numbers(english.heldOut), numbers(hindi.heldOut));
 });
 

@@ -213,7 +213,7 @@ export function recipeFrom(values: unknown, locate: (keys: readonly string[]) =>
     compress: reader.options("compress"),
     assemble: reader.options("assemble"),
     ...(values["evaluate"] === undefined ? {} : { evaluate: reader.options("evaluate") }),
-    beside: reader.paths("beside"),
+    ...(values["beside"] === undefined ? {} : { beside: reader.paths("beside") }),
     ...(values["gate"] === undefined ? {} : { gate: reader.options("gate") }),
     ...(values["quality"] === undefined ? {} : { quality: reader.options("quality") }),
     stages: reader.stages(),
@@ -226,7 +226,7 @@ export function recipeFrom(values: unknown, locate: (keys: readonly string[]) =>
   if (recipe.gate !== undefined && recipe.evaluate === undefined) {
     reader.fault(["gate"], "gate checks scores, and nothing is evaluated; add evaluate, or remove gate");
   }
-  if (Object.keys(recipe.beside).length > 0 && recipe.evaluate === undefined) {
+  if (recipe.beside !== undefined && recipe.evaluate === undefined) {
     reader.fault(["beside"], "beside names models to score, and nothing is evaluated; add evaluate, or remove beside");
   }
   throwFaults(reader.faults);

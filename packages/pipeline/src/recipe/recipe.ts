@@ -40,8 +40,8 @@ export interface Recipe {
   readonly assemble: StageOptions;
   /** `corpus`, and further options; absent when nothing is to be evaluated. */
   readonly evaluate?: StageOptions;
-  /** Paths of further models that are scored on the same texts, by label; empty where there are none. */
-  readonly beside: Readonly<Record<string, string>>;
+  /** Paths of further models that are scored on the same texts, by label; absent where there are none. */
+  readonly beside?: Readonly<Record<string, string>>;
   /** Limits of what the model may lose, checked at the end of `mbs run`; absent where there are none. */
   readonly gate?: StageOptions;
   /** How `--quality best` compares candidates; absent where the recipe does not say. */

@@ -1,0 +1,122 @@
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { writeTinyModel } from "@mbs/models/testing";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { runMbs } from "../fixtures/run-mbs.ts";
+import { writeTexts } from "../fixtures/texts.ts";
+
+const test = suite<{ root: string }>("shrink command");
+
+test.before.each(async (context) => {
+  context.root = await mkdtemp(join(tmpdir(), "mbs-shrink-"));
+  await writeTinyModel(join(context.root, "model"), { contextLength: 32 });
+  await writeTexts(join(context.root, "texts"), 40);
+});
+test.after.each(({ root }) => rm(root, { recursive: true, force: true }));
+
+const shrink = (root: string, ...flags: readonly string[]) =>
+  runMbs([
+    "shrink",
+    join(root, "model"),
+    "--texts",
+    join(root, "texts"),
+    "--threads",
+    "1",
+    "--output",
+    join(root, "out"),
+    ...flags,
+  ]);
+
+test("a model is made smaller, with a plan first, the usual way beside it, and how to use it", async ({ root }) => {
+  const flags = ["--languages", "spa,mr", "--bits", "3", "--to", "gptq", "--max-worst-rise", "1000%"];
+  const { code, stdout, stderr } = await shrink(root, ...flags);
+  assert.is(code, 0, stderr);
+  const text = stdout.toString();
+  assert.match(text, /^model {6}model\nlanguages {2}es 50(\.0)?%, mr 50(\.0)?% \(equal shares\); the others stay/);
+  assert.match(text, /\nmethod {5}gptq to 3 bits in groups of 64\n/);
+  assert.match(text, /\nsize .* → about [\d.]+ kB \([\d.]+ bits a\s+weight\)/);
+  assert.match(text, /\nlanguage +perplexity +95% interval +usual\nes .*\nmr .*\nmean .*\nusual: rounding to nearest, 3 bits, /);
+  assert.match(text, /\nto use it:\n {2}AutoModelForCausalLM/);
+  assert.match(text, /all 2 figures are within their limits\n$/);
+  for (const file of ["shrunk/model/model.safetensors", "usual/model/model.safetensors", "report.html", "shrink.yaml"]) {
+    assert.ok((await stat(join(root, "out", file))).size > 0, file);
+  }
+  // calibration and held-out texts have no document in common
+  const documentsOf = async (part: string): Promise<string[]> =>
+    (await readFile(join(root, "out/texts", part, "es.jsonl"), "utf8")).trim().split("\n");
+  const heldOut = await documentsOf("held-out");
+  assert.is(heldOut.length, 10);
+  assert.not((await documentsOf("calibration")).some((line) => heldOut.includes(line)));
+
+  // the same command goes on from what is there, and the recipe makes the same bytes
+  const before = await readFile(join(root, "out/shrunk/model/model.safetensors"));
+  const again = await shrink(root, ...flags, "--quiet");
+  assert.is(again.code, 0, again.stderr);
+  assert.is(again.stdout.toString().split("\n")[0], join(root, "out/shrunk/model"));
+  await rm(join(root, "out/shrunk"), { recursive: true });
+  const ran = await runMbs(["run", join(root, "out/shrink.yaml"), "--threads", "1", "--quiet"]);
+  assert.is(ran.code, 0, ran.stderr);
+  assert.equal(await readFile(join(root, "out/shrunk/model/model.safetensors")), before);
+});
+
+test("a limit that is exceeded keeps the result and ends with 1", async ({ root }) => {
+  const { code, stdout } = await shrink(root, "--languages", "en", "--bits", "2", "--to", "gptq", "--max-kl", "0.0000001");
+  assert.is(code, 1);
+  assert.match(stdout.toString(), /exceed|limit/);
+  assert.ok((await stat(join(root, "out/shrunk/model/model.safetensors"))).size > 0);
+});
+
+test("--dry-run prints the recipe that would be run", async ({ root }) => {
+  const { code, stdout } = await shrink(
+    root,
+    "--languages",
+    "en,es",
+    "--favour",
+    "es",
+    "--dry-run",
+    "--bits",
+    "4",
+    "--to",
+    "gptq",
+  );
+  assert.is(code, 0);
+  const text = stdout.toString();
+  assert.match(text, /^# Written by mbs shrink; mbs run repeats it\.\nmodel: /);
+  assert.match(text, /mix: weights:en=0\.3333,es=0\.6667\n/);
+  assert.match(text, /qep: 0\n/);
+  assert.equal(await readdir(join(root, "out")), ["texts"]);
+});
+
+test("only the tokens of some languages are kept, and the plan says what that saves", async ({ root }) => {
+  const flags = ["--languages", "en", "--only-languages", "--bits", "4", "--to", "gptq", "--json"];
+  const { code, stdout, stderr } = await shrink(root, ...flags);
+  assert.is(code, 0, stderr);
+  const { before, after, scores } = JSON.parse(stdout.toString()) as Record<string, unknown> & { before: number; after: number };
+  assert.ok(after < before);
+  assert.ok(scores);
+});
+
+test("what cannot be shrunk is refused before anything runs, with the remedy", async ({ root }) => {
+  for (const [flags, message] of [
+    [[], /which languages are to be protected\? Name them with --languages, such as --languages en,es,mr/],
+    [["--languages", "fr"], /no texts of fr; give texts of your own with --texts/],
+    [["--languages", "en", "--bits", "3", "--size", "1MB"], /--bits and --size exclude each other|--size and --bits exclude/],
+    [["--languages", "en", "--to", "gptq", "--type", "Q4_K_M"], /--type is a type of GGUF, and gptq has none/],
+    [["--languages", "en", "--to", "gptq", "--size", "1kB"], /--size is smaller than gptq makes this model: 2 bits take about/],
+    [["--languages", "en", "--within", "soon"], /--within takes a time such as 90s, 20m or 2h, not "soon"/],
+    [["--languages", "en", "--size", "1MiB"], /--size takes a size such as 180MB/],
+  ] as const) {
+    const { code, stderr } = await shrink(root, ...flags);
+    assert.is(code, 2, stderr);
+    assert.match(stderr, message);
+  }
+  await rm(join(root, "out"), { recursive: true, force: true });
+  await writeFile(join(root, "out"), "");
+  const { code, stderr } = await shrink(root, "--languages", "en", "--to", "gptq");
+  assert.is.not(code, 0);
+  assert.match(stderr, /out is a file; name another folder with --output/);
+});
+
+test.run();
