@@ -108,6 +108,13 @@ const others: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry>(
     },
   ],
   [
+    "doctor",
+    {
+      summary: "Check this machine: Node, ONNX Runtime, threads, memory, disk.",
+      load: async () => (await import("./commands/doctor-command.ts")).doctorCommand,
+    },
+  ],
+  [
     "store",
     {
       summary: "List, verify and prune a store of artifacts that several machines share.",

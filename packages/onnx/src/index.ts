@@ -6,7 +6,7 @@ export { GraphBuilder } from "./graph-builder.ts";
 export { changedGraph } from "./rewrite/changed-graph.ts";
 export type { GraphChange } from "./rewrite/changed-graph.ts";
 export type { Attribute, BuiltNode, BuiltPart, Dimension, ExternalTensor, NodeOptions } from "./graph-builder.ts";
-export { createSession, runtimeVersion } from "./engine/session.ts";
+export { createSession, executionProviders, runtimeVersion } from "./engine/session.ts";
 export type { Session, SessionOptions } from "./engine/session.ts";
 export { turnTelemetryOff } from "./engine/session.ts";
 export { withFlagsOff } from "./rewrite/merged-graph.ts";

@@ -1,6 +1,6 @@
 import { totalmem } from "node:os";
 import { BadDataError, InternalError, formatBytes, FailedPreconditionError } from "@mbs/contracts";
-import { InferenceSession, Tensor as OrtTensor, env } from "onnxruntime-node";
+import { InferenceSession, Tensor as OrtTensor, env, listSupportedBackends } from "onnxruntime-node";
 import type { Tensor } from "../tensor.ts";
 import { isMainThread } from "node:worker_threads";
 
@@ -25,6 +25,9 @@ export function turnTelemetryOff(): void {
 
 /** The version of ONNX Runtime: "1.30.0". */
 export const runtimeVersion: string = env.versions.common;
+
+/** What the installed binary can run graphs on: "cpu", "webgpu". Sessions here take cpu. */
+export const executionProviders = (): readonly string[] => listSupportedBackends().map(({ name }) => name);
 
 export interface SessionOptions {
   /** Threads inside one operator, ≥ 1. The same number gives the same bytes. */
