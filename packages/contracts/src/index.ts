@@ -21,6 +21,7 @@ export {
 export type { ErrorFacts, ErrorTag } from "./errors.ts";
 export { formatBytes, parseBytes } from "./byte-sizes.ts";
 export { isObject } from "./is-object.ts";
+export { languageTag } from "./language-tag.ts";
 export { areProportional, formatLanguageMix, languageWeights, mostWeight, parseLanguageMix } from "./language-mix.ts";
 export type { LanguageMix } from "./language-mix.ts";
 export { defaultKept, requireAvailable, splitKept, weightsBeside } from "./memory.ts";
