@@ -1,6 +1,7 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { openArtifact, writeAtomically } from "@mbs/artifacts";
+import { calibrationCorpora } from "@mbs/calibration-texts";
 import { parseSize } from "@mbs/compression";
 import { DeniedError, InterruptedError, parseOptions, UsageError } from "@mbs/contracts";
 import type { OptionTable, StageContext } from "@mbs/contracts";
@@ -42,6 +43,7 @@ import type { ShrinkChoices } from "../shrink/shrink-recipe.ts";
 import { readSource, requireMayRequantise } from "../shrink/shrink-source.ts";
 import { planTarget } from "../shrink/target.ts";
 import { calibrationCorpus, divideCorpus, writeDividedTexts } from "../shrink/texts.ts";
+import type { TextSources } from "../shrink/texts.ts";
 import { loadStages } from "../stages.ts";
 import { plainCommand } from "./plain-command.ts";
 import type { CommandContext } from "./plain-command.ts";
@@ -85,8 +87,9 @@ const options = {
   texts: {
     kind: "resource",
     resource: "corpus",
+    optional: true,
     description:
-      "texts by language: a folder of files such as hi.txt, a YAML manifest, or hf:datasets/…; a part is kept to score on",
+      "texts by language: a folder of files such as hi.txt, a YAML manifest, or hf:datasets/…; a part is kept to score on; without it texts that come with this program, in 460 languages",
   },
   requantize: { kind: "flag", description: "round a model that is quantised already a second time" },
   within: {
@@ -98,7 +101,7 @@ const options = {
   },
   ...limits,
   output: { kind: "text", optional: true, placeholder: "FOLDER", description: "folder of all results; default: NAME-TARGET" },
-  dryRun: { kind: "flag", description: "print the recipe, and run nothing" },
+  dryRun: { kind: "flag", description: "print the recipe, and run nothing; the texts that it names are written" },
   threads: runThreadsOption,
   memory: memoryOption,
   force: { kind: "flag", description: "start over, replacing what an earlier run has left" },
@@ -146,6 +149,13 @@ async function requireOutput(output: string): Promise<void> {
   }
 }
 
+/** The texts of a path, or those that come with the program. */
+async function openTexts(path: string | undefined, warn: (line: string) => void): Promise<TextSources> {
+  if (path !== undefined) return { corpus: await openCorpus(path, { warn }), heldOut: undefined };
+  const { calibration, "held-out": heldOut } = calibrationCorpora;
+  return { corpus: await openCorpus(calibration, { warn }), heldOut: await openCorpus(heldOut, { warn }) };
+}
+
 /** Share of a model's tokens that no text of a corpus has. */
 async function shareLeftOut(model: Model, corpus: Corpus, context: Pick<StageContext, "signal" | "progress">): Promise<number> {
   const { multiple } = parseOptions({ multiple: trimmingOptions.multiple }, {}, "shrink");
@@ -164,10 +174,10 @@ async function planShrink(given: string, parsed: Options, reporter: Reporter, si
     requireMayRequantise(source, size !== undefined || bits !== undefined || type !== undefined, requantize);
     const output = parsed.output ?? defaultOutput(source.name, parsed);
     await requireOutput(output);
-    const corpus = await openCorpus(path, { warn });
-    const sources = { offered: corpus.languages, mixture: source.mixture, ofCard: source.languages };
+    const textSources = await openTexts(path, warn);
+    const sources = { offered: textSources.corpus.languages, mixture: source.mixture, ofCard: source.languages };
     const languages = chooseLanguages(sources, asked, favour);
-    const divided = await divideCorpus(corpus, [...languages.weights.keys()], signal);
+    const divided = await divideCorpus(textSources, languages.names, signal);
     const leftOut = onlyLanguages ? await shareLeftOut(model, calibrationCorpus(divided), { signal, progress }) : undefined;
     const target = await planTarget(model, to, {
       bytes: size === undefined ? undefined : parseSize(size),
@@ -210,7 +220,7 @@ async function planShrink(given: string, parsed: Options, reporter: Reporter, si
       source,
       languages,
       texts,
-      textsFrom: path,
+      textsFrom: path ?? "texts that come with mbs",
       target,
       segments: choices.segments,
       segmentLength: choices.segmentLength,

@@ -34,8 +34,10 @@ function sharesText(weights: ReadonlyMap<string, number>): string {
 function textsText({ texts: { bytes }, textsFrom, segments, segmentLength }: ShrinkPlan): string {
   const least = [...bytes].sort(([, one], [, other]) => one.calibration - other.calibration)[0];
   const heldOut = [...bytes.values()].reduce((sum, own) => sum + own.heldOut, 0);
+  const unscored = [...bytes].filter(([, own]) => own.heldOut === 0).map(([language]) => language);
+  const lacking = unscored.length === 0 ? "" : `, none of ${unscored.join(", ")}`;
   const fewest = least === undefined ? "" : `; least of ${least[0]}, ${formatBytes(least[1].calibration)}`;
-  return `${textsFrom}: ${segments} segments of ${segmentLength} tokens${fewest}; ${formatBytes(heldOut)} held out to score on`;
+  return `${textsFrom}: ${segments} segments of ${segmentLength} tokens${fewest}; ${formatBytes(heldOut)} held out to score on${lacking}`;
 }
 
 /** What becomes of the embedding; "" where all tokens stay. */

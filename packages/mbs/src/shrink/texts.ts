@@ -3,7 +3,7 @@ import { mkdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { writeAtomically } from "@mbs/artifacts";
 import { BadDataError, InterruptedError } from "@mbs/contracts";
-import type { Corpus, CorpusDocument } from "@mbs/corpora";
+import type { Corpus } from "@mbs/corpora";
 
 /** Of every four documents, the last is held out. */
 const part = 4;
@@ -13,9 +13,6 @@ const mostBytes = 4_000_000;
 
 /** Characters of a piece where a language has fewer than `part` documents. */
 const pieceLength = 2000;
-
-/** Texts that models know by heart: never held out. */
-const knownSources: ReadonlySet<string> = new Set(["udhr"]);
 
 /** The texts of one language, in two parts that have no document in common. */
 export interface DividedTexts {
@@ -40,32 +37,30 @@ function piecesOf(text: string): string[] {
  * Divides documents by their number, so that translations that stand at the same place go to the same part. Documents that come
  * twice count once.
  */
-export function divideTexts(documents: readonly Pick<CorpusDocument, "text" | "source">[]): DividedTexts {
+export function divideTexts(documents: readonly string[]): DividedTexts {
   const seen = new Set<string>();
-  const different = documents.filter(({ text }) => {
+  const different = documents.filter((text) => {
     const digest = createHash("sha256").update(text.trim()).digest("base64");
     if (text.trim() === "" || seen.has(digest)) return false;
     seen.add(digest);
     return true;
   });
-  const free = different.filter(({ source }) => !knownSources.has(source)).map(({ text }) => text);
-  const known = different.filter(({ source }) => knownSources.has(source)).map(({ text }) => text);
-  const pieces = free.length >= part ? free : free.flatMap(piecesOf);
+  const pieces = different.length >= part ? different : different.flatMap(piecesOf);
   const isHeldOut = (index: number): boolean => index % part === part - 1;
   return {
-    calibration: [...pieces.filter((_, index) => !isHeldOut(index)), ...known],
+    calibration: pieces.filter((_, index) => !isHeldOut(index)),
     heldOut: pieces.filter((_, index) => isHeldOut(index)),
   };
 }
 
 /** Documents of a language, up to so many bytes. */
-async function readDocuments(corpus: Corpus, language: string, signal: AbortSignal): Promise<CorpusDocument[]> {
-  const documents: CorpusDocument[] = [];
+async function readDocuments(corpus: Corpus, language: string, signal: AbortSignal): Promise<string[]> {
+  const documents: string[] = [];
   let bytes = 0;
-  for await (const document of corpus.documents(language)) {
+  for await (const { text } of corpus.documents(language)) {
     if (signal.aborted) throw new InterruptedError("shrink: stopped");
-    documents.push(document);
-    bytes += Buffer.byteLength(document.text);
+    documents.push(text);
+    bytes += Buffer.byteLength(text);
     if (bytes >= mostBytes) break;
   }
   return documents;
@@ -90,26 +85,48 @@ async function writeTexts(path: string, texts: readonly string[]): Promise<void>
   await writeAtomically(path, [Buffer.from(content)], { force: true });
 }
 
+/** Where texts are from. */
+export interface TextSources {
+  readonly corpus: Corpus;
+  /** Texts of the same kind that are held out; absent where a part of the corpus is. */
+  readonly heldOut: Corpus | undefined;
+}
+
 /**
  * The texts of some languages in two parts, one to calibrate with and one to score on.
  *
- * @throws {BadDataError} for a language that has too little text for both
+ * @param names of the languages in the texts, by tag
+ * @returns by tag; nothing is held out of a language of which `heldOut` has no texts
+ * @throws {BadDataError} for a language that has too little text for both, or where there is nothing to score on
  */
 export async function divideCorpus(
-  corpus: Corpus,
-  languages: readonly string[],
+  { corpus, heldOut }: TextSources,
+  names: ReadonlyMap<string, string>,
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, DividedTexts>> {
   const divided = new Map<string, DividedTexts>();
-  for (const language of languages) {
-    const own = divideTexts(await readDocuments(corpus, language, signal));
-    if (own.calibration.length === 0 || own.heldOut.length === 0) {
-      throw new BadDataError(
-        `the texts of ${language} are too short to calibrate with one part and score another; give at least a few pages`,
-        { language },
-      );
+  for (const [tag, name] of names) {
+    const documents = await readDocuments(corpus, name, signal);
+    if (heldOut === undefined) {
+      divided.set(tag, divideTexts(documents));
+    } else {
+      const isThere = heldOut.languages.includes(name);
+      divided.set(tag, { calibration: documents, heldOut: isThere ? await readDocuments(heldOut, name, signal) : [] });
     }
-    divided.set(language, own);
+  }
+  const short = [...divided].find(
+    ([, own]) => own.calibration.length === 0 || (heldOut === undefined && own.heldOut.length === 0),
+  );
+  if (short !== undefined) {
+    throw new BadDataError(
+      `the texts of ${short[0]} are too short to calibrate with one part and score another; give at least a few pages`,
+      { language: short[0] },
+    );
+  }
+  if ([...divided.values()].every((own) => own.heldOut.length === 0)) {
+    throw new BadDataError(
+      `there are no texts of ${[...divided.keys()].join(", ")} to score on; give texts of your own with --texts, or add a language that has some`,
+    );
   }
   return divided;
 }
@@ -131,7 +148,7 @@ export async function writeDividedTexts(divided: ReadonlyMap<string, DividedText
   const [calibration, heldOut] = [join(folder, "calibration"), join(folder, "held-out")];
   for (const [language, own] of divided) {
     await writeTexts(join(calibration, `${language}.jsonl`), own.calibration);
-    await writeTexts(join(heldOut, `${language}.jsonl`), own.heldOut);
+    if (own.heldOut.length > 0) await writeTexts(join(heldOut, `${language}.jsonl`), own.heldOut);
   }
   const bytes = new Map(
     [...divided].map(([language, own]) => [language, { calibration: sizeOf(own.calibration), heldOut: sizeOf(own.heldOut) }]),

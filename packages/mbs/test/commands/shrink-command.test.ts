@@ -89,6 +89,15 @@ test("--dry-run prints the recipe that would be run", async ({ root }) => {
   assert.equal(await readdir(join(root, "out")), ["texts"]);
 });
 
+test("without texts those that come with the program are taken", async ({ root }) => {
+  const out = join(root, "own");
+  const flags = ["--languages", "hin_Deva,khm", "--bits", "4", "--to", "gptq", "--dry-run", "--output", out];
+  const { code, stdout, stderr } = await runMbs(["shrink", join(root, "model"), "--threads", "1", ...flags]);
+  assert.is(code, 0, stderr);
+  assert.match(stdout.toString(), /mix: weights:hi=0\.5,km=0\.5\n/);
+  assert.equal((await readdir(join(out, "texts/held-out"))).sort(), ["hi.jsonl", "km.jsonl"]);
+});
+
 test("only the tokens of some languages are kept, and the plan says what that saves", async ({ root }) => {
   const flags = ["--languages", "en", "--only-languages", "--bits", "4", "--to", "gptq", "--json"];
   const { code, stdout, stderr } = await shrink(root, ...flags);

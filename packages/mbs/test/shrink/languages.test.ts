@@ -2,7 +2,7 @@ import { UsageError } from "@mbs/contracts";
 import { parseDistribution } from "@mbs/corpora";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { chooseLanguages, languageKey } from "../../src/shrink/languages.ts";
+import { chooseLanguages } from "../../src/shrink/languages.ts";
 import { languagesOfCard, modelName } from "../../src/shrink/shrink-source.ts";
 
 const refused = (work: () => unknown, pattern: RegExp): void => {
@@ -15,19 +15,6 @@ const refused = (work: () => unknown, pattern: RegExp): void => {
   }
   assert.unreachable("it was taken");
 };
-
-test("a language is the same however it is written", () => {
-  for (const names of [
-    ["zh-Hans", "zho_Hans", "zh_CN", "zh"],
-    ["hi", "hin", "hin_Deva", "hi-IN"],
-    ["sr-Latn", "srp_Latn"],
-    ["zh-Hant", "zh-TW", "zho_Hant"],
-  ]) {
-    assert.equal(new Set(names.map(languageKey)).size, 1, names.join(" "));
-  }
-  assert.is.not(languageKey("sr"), languageKey("sr-Latn"));
-  assert.is(languageKey("not a tag"), undefined);
-});
 
 const sources = { offered: ["en", "hi", "zh-Hans", "km"], mixture: undefined, ofCard: [] };
 const mixture = parseDistribution({ unit: "tokens", source: "made up", shares: { en: 6, hin_Deva: 3, zh: 1, fr: 5 } }, "made up");

@@ -1,13 +1,11 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { divideTexts } from "../../src/shrink/texts.ts";
+import { calibrationCorpora } from "@mbs/calibration-texts";
+import { BadDataError } from "@mbs/contracts";
+import { openCorpus } from "@mbs/corpora";
+import { divideCorpus, divideTexts } from "../../src/shrink/texts.ts";
 
-const documents = (texts: readonly string[], source = "") => texts.map((text) => ({ text, source }));
-const numbered = (count: number, source = "") =>
-  documents(
-    Array.from({ length: count }, (_, index) => `text ${index}`),
-    source,
-  );
+const numbered = (count: number): string[] => Array.from({ length: count }, (_, index) => `text ${index}`);
 
 const numbers = (texts: readonly string[]) => texts.map((text) => text.split(" ")[1]);
 
@@ -19,28 +17,43 @@ test("every fourth document is held out, and none is in both parts", () => {
 });
 
 test("a document that comes twice counts once, so that its copy is not held out", () => {
-  const { calibration, heldOut } = divideTexts(documents(["a", "b", "c", " a ", "d", ""]));
+  const { calibration, heldOut } = divideTexts(["a", "b", "c", " a ", "d", ""]);
   assert.equal(heldOut, ["d"]);
   assert.equal(calibration, ["a", "b", "c"]);
 });
 
 test("translations at the same place go to the same part", () => {
   const english = divideTexts(numbered(8));
-  const hindi = divideTexts(documents(Array.from({ length: 8 }, (_, index) => `पाठ ${index}`)));
+  const hindi = divideTexts(Array.from({ length: 8 }, (_, index) => `पाठ ${index}`));
   assert.equal(numbers(english.heldOut), numbers(hindi.heldOut));
-});
-
-test("texts that models know by heart are never held out", () => {
-  const { calibration, heldOut } = divideTexts([...numbered(4, "udhr"), ...documents(["a", "b", "c", "d"])]);
-  assert.equal(heldOut, ["d"]);
-  assert.is(calibration.filter((text) => text.startsWith("text")).length, 4);
 });
 
 test("one long document is cut into pieces at spaces", () => {
   const text = Array.from({ length: 2000 }, (_, index) => `word${index}`).join(" ");
-  const { calibration, heldOut } = divideTexts(documents([text]));
+  const { calibration, heldOut } = divideTexts([text]);
   assert.ok(heldOut.length > 0);
   assert.is([...calibration, ...heldOut].flatMap((piece) => piece.split(/\s+/)).length, 2000);
+});
+
+test("of texts that come with the program, those are held out that it says, and a language may have none", async () => {
+  const sources = {
+    corpus: await openCorpus(calibrationCorpora.calibration),
+    heldOut: await openCorpus(calibrationCorpora["held-out"]),
+  };
+  const { signal } = new AbortController();
+  const names = (...tags: readonly string[]) => new Map(tags.map((tag) => [tag, tag]));
+  const divided = await divideCorpus(sources, names("hi", "haw"), signal);
+  assert.ok((divided.get("hi")?.heldOut.length ?? 0) > 0);
+  assert.is(divided.get("haw")?.heldOut.length, 0);
+  const all = new Set(divided.get("hi")?.calibration);
+  assert.not(divided.get("hi")?.heldOut.some((text) => all.has(text)));
+  try {
+    await divideCorpus(sources, names("haw"), signal);
+    assert.unreachable();
+  } catch (error) {
+    assert.instance(error, BadDataError);
+    assert.match((error as Error).message, /no texts of haw to score on; give texts of your own with --texts/);
+  }
 });
 
 test.run();
