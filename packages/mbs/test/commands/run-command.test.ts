@@ -70,6 +70,10 @@ test("estimate and run refuse the same: formats that cannot hold the layers, and
       { compress: "{ solver: rtn, bits: 3, min-zero-point: 0 }", assemble: "{ format: gptq }" },
       /recipe\.yaml:6: layer .* cannot hold the zero point 0, .*; assemble with --format gptq-v2, dense, .* --min-zero-point 1/,
     ],
+    [
+      { compress: "{ solver: gptq, bits: 3, group-size: 16 }", assemble: "{ format: gguf }" },
+      /recipe\.yaml:6: weights rounded to 3 bits would be rounded again to the types of Q4_K_M, .*; leave out bits: .* type: Q3_K_M /,
+    ],
     [{ sample: "{ mix: equal, segments: 600, length: 32 }" }, / \w+ has .* 200 segments of 32.*; add text, lower --segments/],
     [
       { hashes: `{ corpus: "${"0".repeat(64)}" }` },
