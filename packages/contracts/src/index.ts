@@ -19,7 +19,8 @@ export {
   isErrorTag,
 } from "./errors.ts";
 export type { ErrorFacts, ErrorTag } from "./errors.ts";
-export { formatBytes, parseBytes } from "./byte-sizes.ts";
+export { bitsAWeight, formatBytes, isSmaller, parseBytes, sizeAgainst } from "./byte-sizes.ts";
+export type { ModelSize } from "./byte-sizes.ts";
 export { isObject } from "./is-object.ts";
 export { areProportional, formatLanguageMix, languageWeights, mostWeight, parseLanguageMix } from "./language-mix.ts";
 export type { LanguageMix } from "./language-mix.ts";
@@ -61,6 +62,7 @@ export type {
 export type {
   AllocationNeeds,
   AllocationWork,
+  PlannedSize,
   Progress,
   Stage,
   StageContext,

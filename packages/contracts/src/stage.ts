@@ -6,6 +6,14 @@ import { parseOptions } from "./options.ts";
 import type { OptionTable, OptionValues } from "./options.ts";
 import type { PlannedLayers } from "./solver.ts";
 
+/** The size that a model will have, beside that of what it is made of: weight files, about. */
+export interface PlannedSize {
+  readonly bytes: number;
+  readonly sourceBytes: number;
+  /** Where it is not smaller: a line that says so, why, and what to do. */
+  readonly notSmaller?: string;
+}
+
 /** One step of progress. `done` of `total` in `unit`; total is undefined where it cannot be known. */
 export interface Progress {
   readonly activity: string;
@@ -134,6 +142,11 @@ export interface Stage {
    * @throws as `run` would; a {UsageError} names its `option`
    */
   readonly checkPlan?: (options: unknown, planned: PlannedLayers, pool?: ObjectPool) => Promise<void>;
+  /**
+   * The size of the model that the stage will write, before a run starts; undefined where that is not known. Options and layers
+   * were checked by `checkPlan`.
+   */
+  readonly plannedSize?: (options: unknown, planned: PlannedLayers, pool?: ObjectPool) => Promise<PlannedSize | undefined>;
   /**
    * Runs the stage. Options come unparsed and are parsed here, with unknown keys refused.
    * Work may go on while the outputs are read; an error then ends the output's iteration.

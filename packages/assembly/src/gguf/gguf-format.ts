@@ -5,6 +5,8 @@ import {
   blockGrids,
   quantisationTypeNamed,
   bytesIn,
+  fittingType,
+  ggufBytes,
   typeMixNamed,
   roundsNothing,
   typeMixes,
@@ -17,6 +19,7 @@ import { codeBits } from "@mbs/numbers";
 import { isRoundedAgain } from "../card/storage-counts.ts";
 import type { Format, PlannedGrids } from "../format.ts";
 import type { ScratchLayers } from "../layers/scratch-layers.ts";
+import { siteWeights } from "../layers/site-weights.ts";
 import { tensorBytes } from "./tensor-rows.ts";
 import { fallbackLine, groupsByType, typeLine } from "./type-report.ts";
 
@@ -126,7 +129,7 @@ function requireRoundedOnce({ grids, embeddings }: Pick<PlannedGrids, "grids" | 
   const [what, asked] = grids.length > 0 ? ["weights", "bits"] : ["embedding and head", `embeddings: ${bits}`];
   const smaller = typesOfBits.get(bits) ?? "Q8_0";
   throw new FailedPreconditionError(
-    `${what} rounded to ${bits} bits would be rounded again to the types of ${typeMix}, since GGUF files have types and no bits of their own; leave out ${asked}: gptq and rtn then round to the types of the file, and assemble: { format: gguf, type: ${smaller} } takes about ${bits} bits; or take format gptq, which stores the codes, or type F16, which stores their values`,
+    `${what} rounded to ${bits} bits would be rounded again to the types of ${typeMix}, since GGUF files have types and no bits of their own; leave out ${asked} and all options of groups, so that gptq and rtn round to the types of the file: assemble: { format: gguf, type: ${smaller} } takes about ${bits} bits; or take format gptq, which stores the codes, or type F16, which stores their values`,
     { format: "gguf", bits, type: typeMix },
   );
 }
@@ -150,6 +153,19 @@ export const ggufFormat: Format = {
     const { name } = chosenTypeMix(raw);
     if (model.kind === "architecture") requireGgufModel(model);
     requireRoundedOnce(planned, name);
+  },
+  async plannedBytes(model, { type }, raw) {
+    const typeMix = chosenTypeMix(raw);
+    const plan = await planGguf(model, new Map());
+    const ofMix = ggufTypes(plan, typeMix);
+    const solved = new Set(siteWeights(model).map(({ tensor }) => tensor));
+    const written = plan.tensors.map(({ name, shape, sources }) => {
+      const isOther = type !== undefined && type !== typeMix.base && sources.some((source) => solved.has(source));
+      const own = isOther ? fittingType(type, shape.at(-1) ?? 1) : ofMix.get(name);
+      if (own === undefined) throw new InternalError(`GGUF: tensor ${name} has no type`, { tensor: name });
+      return { name, shape, type: own.number, bytes: bytesIn(own, shape) };
+    });
+    return ggufBytes(plan.metadata, written);
   },
   async plan(model, layers, raw, { name, warn, note }) {
     const typeMix = chosenTypeMix(raw);
