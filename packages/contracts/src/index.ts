@@ -63,6 +63,7 @@ export type {
   AllocationNeeds,
   AllocationWork,
   PlannedSize,
+  TimeLeft,
   Progress,
   Stage,
   StageContext,

@@ -20,6 +20,15 @@ export interface Progress {
   readonly done: number;
   readonly total?: number;
   readonly unit: string;
+  /** Of a whole whose activities come one after the other, such as a run: it keeps one line and has one time left. */
+  readonly whole?: { readonly name: string; readonly left?: TimeLeft | undefined };
+}
+
+/** How long something still takes, as far as that is known. */
+export interface TimeLeft {
+  readonly seconds: number;
+  /** Whether there is more to do, of which nobody knows how long it takes. */
+  readonly isLeast: boolean;
 }
 
 /** What a host gives to a running stage. */
