@@ -268,7 +268,7 @@ export const cases: readonly Case[] = [
   recipe("gguf-groups", {
     model: llama,
     compress: { solver: "rtn", bits: 4, groupSize: 32 },
-    assemble: { format: "gguf", type: "Q8_0" },
+    assemble: { format: "gguf", type: "F16" },
   }),
   ...[48, 64, 96].map((width) =>
     tinyRecipe(`gguf-fallback-${width}`, tiny(width), { compress: { solver: "gptq" }, assemble: { format: "gguf" } }),

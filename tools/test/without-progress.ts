@@ -4,6 +4,6 @@
  */
 export const withoutProgress = (stderr: string): string =>
   stderr.replaceAll(
-    /^(?:mbs|fake)(?: [a-z-]+)+: (?!warning: )[^\n]+, \d+(?: of \d+)? [a-z][a-z ]*(?:, (?:\d+ (?:h|min|s) )+left)?\n/gm,
+    /^(?:mbs|fake)(?: [a-z-]+)+: (?!warning: )[^\n]+, \d+(?: of \d+)? [a-z][a-z ]*(?:, (?:at least )?(?:\d+ (?:h|min|s) )+left)?\n/gm,
     "",
   );

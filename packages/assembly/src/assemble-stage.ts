@@ -2,13 +2,14 @@ import { basename } from "node:path";
 import { encodeFiles } from "@mbs/artifacts";
 import type { FilePiece } from "@mbs/artifacts";
 import { FailedPreconditionError, splitOptions, UsageError } from "@mbs/contracts";
-import type { ArtifactStream, HeldGrids, OptionTable, PlannedCodes, PlannedLayers, Stage, StageContext } from "@mbs/contracts";
+import type { ArtifactStream, HeldGrids, OptionTable, PlannedLayers, Stage, StageContext } from "@mbs/contracts";
 import {
   cardFile,
   filePieces,
   hubName,
   isLegalFile,
   listCarriedFiles,
+  modelSize,
   nonfiniteNote,
   openModel,
   readCardSource,
@@ -16,15 +17,17 @@ import {
   requireDense,
   textFile,
 } from "@mbs/models";
-import type { Model, OutputFile } from "@mbs/models";
+import type { Model, OutputFile, Site } from "@mbs/models";
 import { modelCard } from "./card/model-card.ts";
 import { formatRecord, makeRecord, measureSizes } from "./card/assembly-record.ts";
 import { areGraph, isWeightFile } from "./card/size-report.ts";
-import type { Format, FormatContext, FormattedModel } from "./format.ts";
+import type { Format, FormatContext, FormattedModel, PlannedGrids } from "./format.ts";
 import { formatNames, loadFormat } from "./formats.ts";
 import { plannedGrids } from "./layers/layer-grid.ts";
+import type { LayerGrid } from "./layers/layer-grid.ts";
 import { scratchLayersOf } from "./layers/scratch-layers.ts";
 import type { ScratchLayers } from "./layers/scratch-layers.ts";
+import { plannedSize } from "./planned-size.ts";
 
 const formatsText =
   "dense: as in the source, for every program that reads that; compressed-tensors, gptq, gptq-v2: packed codes, for transformers and vLLM; gguf: one file for llama.cpp; onnx: for ONNX Runtime and transformers.js";
@@ -91,9 +94,21 @@ function requireTakesBlocks(format: Format, options: unknown, type: string, what
   );
 }
 
-/** The codes that a solver plans; undefined where there are none, or it does not say. */
-const plannedCodesIn = (form: PlannedLayers["codes"] | undefined): PlannedCodes | undefined =>
-  typeof form === "object" && !("kind" in form) ? form : undefined;
+const gridsOf = (sites: readonly Site[], form: PlannedLayers["codes"]): readonly LayerGrid[] =>
+  typeof form === "object" && !("kind" in form) ? plannedGrids(sites, form) : [];
+
+/** What a solver plans for the weights of a model, as far as it says. */
+function plannedGridsOf(model: Model, { solver, codes, embeddings: tables = "none" }: PlannedLayers): PlannedGrids {
+  const sites = model.blocks.flatMap((block) => block.sites);
+  const hasBlocks = typeof codes === "object" && "kind" in codes;
+  return {
+    solver,
+    grids: gridsOf(sites, codes),
+    embeddings: gridsOf(model.embeddings?.sites ?? [], tables),
+    ...(hasBlocks && { type: codes.type }),
+    ...(typeof codes === "object" && !hasBlocks && { zeroPoints: codes.zeroPoints }),
+  };
+}
 
 interface AssembleChoice {
   readonly format: Format;
@@ -140,7 +155,8 @@ async function listFiles(model: Model, plan: Planner, layers: ScratchLayers, cho
   const byPath = new Map([...carried, ...formatted.files].map((file) => [file.path, file]));
   byPath.delete(cardFile);
   const paths = [...byPath.keys(), recordFile, ...(card ? [cardFile] : [])].sort();
-  const made = { source, format: format.name, sizes, files: paths, types };
+  const { bytes: sourceBytes } = await modelSize(model);
+  const made = { source, sourceBytes, format: format.name, sizes, files: paths, types };
   const files = [...byPath.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
   const graph = areGraph(files.map(({ path }) => path));
   return {
@@ -212,7 +228,8 @@ export const assemble: Stage = {
   moreOptions: async (raw) => (await formatNamed(raw)).options,
   moreOptionsBy: "format",
   holds: async (raw) => heldBy(await formatNamed(raw), raw),
-  async checkPlan(raw, { solver, codes, embeddings: tables }, pool) {
+  async checkPlan(raw, planned, pool) {
+    const { codes } = planned;
     const { own, format, formatOptions } = await parseChoice(raw);
     if (own.withoutLayers) {
       throw new UsageError("assemble: what was compressed has layers; leave --without-layers out", {
@@ -225,12 +242,21 @@ export const assemble: Stage = {
       await requireDense(model);
       if (codes === "unknown") return;
       if (typeof codes === "object" && "kind" in codes) requireTakesBlocks(format, formatOptions, codes.type, "weights are");
-      const sites = model.blocks.flatMap((block) => block.sites);
-      const [ofBlocks, ofTables] = [plannedCodesIn(codes), plannedCodesIn(tables)];
-      const planned =
-        ofBlocks === undefined ? { grids: [] } : { grids: plannedGrids(sites, ofBlocks), zeroPoints: ofBlocks.zeroPoints };
-      const embeddings = ofTables === undefined ? [] : plannedGrids(model.embeddings?.sites ?? [], ofTables);
-      format.checkPlan?.(model, { solver, embeddings, ...planned }, formatOptions);
+      format.checkPlan?.(model, plannedGridsOf(model, planned), formatOptions);
+    } finally {
+      await model.close();
+    }
+  },
+  async plannedSize(raw, layers, pool) {
+    const { own, format, formatOptions } = await parseChoice(raw);
+    if (layers.codes === "unknown" || format.plannedBytes === undefined) return undefined;
+    const model = await openModel(own.model, { pool });
+    try {
+      if (model.kind === "graph") return undefined;
+      const planned = plannedGridsOf(model, layers);
+      const isRounded = planned.grids.length > 0 || planned.type !== undefined;
+      const bytes = await format.plannedBytes(model, planned, formatOptions);
+      return await plannedSize(model, bytes, { format: format.name, isRounded });
     } finally {
       await model.close();
     }

@@ -9,6 +9,7 @@ import { chosenDtype, dtypeOptions } from "./safetensors/written-dtype.ts";
 import type { Format, FormattedModel } from "./format.ts";
 import type { ScratchLayers } from "./layers/scratch-layers.ts";
 import { writtenPieces } from "./layers/written-pieces.ts";
+import { safetensorsBytes } from "./planned-size.ts";
 
 const bytesOf = (tensors: readonly TensorInfo[]): number => tensors.reduce((total, { bytes }) => total + bytes, 0);
 
@@ -100,6 +101,9 @@ export const denseFormat: Format = {
   checkPlan(model, _planned, given) {
     const { dtype } = parseOptions(dtypeOptions, given, "assemble --format dense");
     if (model.kind === "graph") refuseDtype(model, dtype);
+  },
+  async plannedBytes(model, _planned, given) {
+    return safetensorsBytes(model, [], chosenDtype(model, given, "assemble --format dense"));
   },
   async plan(model, layers, given) {
     const dtype = chosenDtype(model, given, "assemble --format dense");

@@ -38,6 +38,8 @@ export interface PlannedGrids {
   readonly grids: readonly LayerGrid[];
   /** Of embedding and head; none where they stay as they are. */
   readonly embeddings: readonly LayerGrid[];
+  /** The type of GGUF whose blocks the layers will hold, or the base of their type mix; absent where they hold none. */
+  readonly type?: string;
   /** Absent where the solver does not say. */
   readonly zeroPoints?: ZeroPoints | undefined;
 }
@@ -85,6 +87,14 @@ export interface Format {
    * @throws as `plan`
    */
   readonly checkPlan?: (model: Model, planned: PlannedGrids, options: unknown) => void;
+  /**
+   * About how many bytes its weight files will take, before there are layers.
+   *
+   * @param planned checked by `checkPlan`
+   * @param options as in `plan`
+   * @returns undefined where that is not known
+   */
+  readonly plannedBytes?: (model: ArchitectureModel, planned: PlannedGrids, options: unknown) => Promise<number>;
   /** `plan` for a model that is an ONNX graph; absent where the format is not for them. */
   readonly planGraph?: (
     model: GraphModel,

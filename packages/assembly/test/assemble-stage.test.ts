@@ -129,8 +129,8 @@ for (const [from, to, shards] of [
       [bytes, model.checkpoint.list().reduce((sum, tensor) => sum + tensor.bytes, 0)],
     );
     const size = formatSize(await sizeReport(output));
-    if (from === to) assert.match(size, /^dense: .* on disk, no weight is packed\n$/);
-    else assert.match(size, /^dense: .* on disk, .* in the model's own dtypes: (1\.9|2\.0)\d times (smaller|larger)\n$/);
+    if (from === to) assert.match(size, /^dense: .* as large; .* bits a weight; no weight is packed\n$/);
+    else assert.match(size, /^dense: .* from .*, (1\.9|2\.0)\d times (smaller|larger); .* bits a weight; no weight is packed\n$/);
     for (const opened of [written, before, model]) await opened.close();
   });
 }
@@ -187,6 +187,7 @@ test("mbs.json says how the model was made, in the same bytes each time", async 
     version: 1,
     model: model.address,
     source: {},
+    sourceBytes: (await stat(join(folder, "model.safetensors"))).size,
     format: "dense",
     files: ["README.md", "config.json", "mbs.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"],
     layers: [

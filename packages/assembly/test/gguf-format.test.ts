@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { encodeLayers, unpackFiles } from "@mbs/artifacts";
 import type { LayerRecord } from "@mbs/artifacts";
 import { at, FailedPreconditionError, UsageError } from "@mbs/contracts";
-import type { ArtifactStream } from "@mbs/contracts";
+import type { ArtifactStream, PlannedLayers } from "@mbs/contracts";
 import { testContext } from "@mbs/contracts/testing";
 import { quantisationTypeNamed, encodeValues } from "@mbs/gguf";
 import { openGgufFile, openModel } from "@mbs/models";
@@ -96,7 +96,7 @@ test("a layer's values are rounded to the type of its tensor, rows in llama.cpp'
   // 4 bits at half-precision scales: a row of one number k has d = -k / 8 exactly
   assert.equal(found, values);
   assert.is((await tensorsOf(join(folder, "model.gguf"))).get("blk.0.attn_q.weight")?.type, "Q4_0");
-  assert.match(notes.join("\n"), /--type Q4_0: .*Q4_0 for .*attn_q of blocks 0.*bits a weight of the whole file/);
+  assert.match(notes.join("\n"), /--type Q4_0: .*Q4_0 for .*attn_q of blocks 0.*bits a weight, without the header/);
 });
 
 const refusal = (call: Promise<unknown>) =>
@@ -188,6 +188,32 @@ test("formats of groups alone refuse layers in blocks, before a run and after it
   }
   await assemble.checkPlan?.({ model, format: "dense" }, { solver: "gptq", codes: { kind: "blocks", type: "Q4_K" } });
   await write("dense");
+});
+
+test("a plan of codes is refused, since they would be rounded again, unless the file's types round nothing", async () => {
+  const model = join(fixtures, "llama.gguf");
+  const codes = { bits: 3, groupSize: 32, scattered: false };
+  const blocks = { kind: "blocks", type: "Q4_K" } as const;
+  const check = async (type: string, planned: Pick<PlannedLayers, "codes" | "embeddings">) =>
+    assemble.checkPlan?.({ model, format: "gguf", type }, { solver: "gptq", ...planned });
+  for (const [type, planned, message] of [
+    [
+      "Q4_K_M",
+      { codes },
+      /weights rounded to 3 bits .* types of Q4_K_M.*leave out bits and .* type: Q3_K_M }.*or take format gptq/,
+    ],
+    // larger types lose little, but gain nothing either
+    ["Q8_0", { codes: { ...codes, bits: 8 } }, /weights rounded to 8 bits .* types of Q8_0.*leave out bits/],
+    ["Q2_K", { codes: blocks, embeddings: { ...codes, bits: 4 } }, /^embedding and head rounded to 4 bits .*embeddings: 4 and /],
+  ] as const) {
+    const refused = await refusal(check(type, planned));
+    assert.instance(refused, FailedPreconditionError);
+    assert.match((refused as Error).message, message);
+  }
+  for (const type of ["F32", "F16", "BF16"]) await check(type, { codes });
+  // pruned weights have no codes
+  await check("Q4_K_M", { codes: "none" });
+  await check("Q4_K_M", { codes: blocks });
 });
 
 test("says which matrices take other types because of their rows", async () => {

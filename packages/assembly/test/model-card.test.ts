@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { unpackFiles } from "@mbs/artifacts";
@@ -11,6 +11,7 @@ import * as assert from "uvu/assert";
 import { parse } from "yaml";
 import { loadBlocks } from "../src/card/model-card.ts";
 import { codeBlock, plainText, table } from "../src/card/markdown.ts";
+import { changeText } from "../src/card/size-report.ts";
 import { formatNames } from "../src/formats.ts";
 import { assemble, describeModel, formatSize, formatSizeReport, sizeReport } from "../src/index.ts";
 import type { CardResults } from "../src/index.ts";
@@ -36,6 +37,8 @@ async function write(name: string, options: object, keys: object = {}): Promise<
   await model.close();
   return output;
 }
+
+const sizeOf = async (folder: string): Promise<number> => (await stat(join(folder, "model.safetensors"))).size;
 
 interface Metadata {
   readonly language: readonly string[];
@@ -66,8 +69,7 @@ test("the card names base model, licence, languages, method, mix and addresses",
   });
   for (const line of ["# tiny, rtn", "## How to load it", "| en | 100.00% |"])
     assert.ok(card.split("\n").includes(line), `${line}\n${card}`);
-  const { bytesOnDisk } = await sizeReport(folder);
-  assert.match(card, `Stored as gptq: ${formatBytes(bytesOnDisk)} on disk, `, "the size that run and assemble print");
+  assert.match(card, `Stored as gptq: ${changeText(await sizeReport(folder))}`, "the size that run and assemble print");
   assert.match(card, "with transformers where gptqmodel is installed:\n\n```python\n");
   const record = JSON.parse(await readFile(join(folder, "mbs.json"), "utf8")) as { model: string; layers: { address: string }[] };
   assert.ok(card.includes(`\`${record.model}\``) && card.includes(`\`${at(record.layers, 0).address}\``));
@@ -243,7 +245,8 @@ test("every format says what loads it, and a graph is no model of transformers",
 });
 
 test("sizes count scales and indices, and say what is an estimate", async () => {
-  const report = await sizeReport(await write("sizes", { format: "gptq" }));
+  const folder = await write("sizes", { format: "gptq" });
+  const report = await sizeReport(folder);
   // A layer of [rows, columns] has 4 bits a code, and for every 32 columns a scale of 16 bits and a zero of 4; g_idx has
   // 32 bits a column: over the rows 192, 64, 256 and 64 of the four layers.
   const [rows, columns] = [
@@ -254,12 +257,22 @@ test("sizes count scales and indices, and say what is an estimate", async () => 
   const bits = rows.reduce((sum, count, index) => sum + count * at(columns, index) * (4 + 20 / 32) + at(columns, index) * 32, 0);
   assert.is(report.format, "gptq");
   assert.ok(Math.abs((report.bitsACompressedWeight ?? 0) - bits / weights) < 1e-9, String(report.bitsACompressedWeight));
-  assert.ok(report.ratio > 1.5 && report.ratio < 3.5 && report.estimatedSpeed >= report.ratio * 0.9, JSON.stringify(report));
-  assert.match(formatSizeReport(report), /^gptq: [\d.]+ kB on disk, [\d.]+ kB dense: [\d.]+ times smaller\n/);
+  const { ratio = NaN, sourceBytes = NaN } = report;
+  assert.ok(ratio > 1.5 && ratio < 3.5 && report.estimatedSpeed >= ratio * 0.9, JSON.stringify(report));
+  // file beside file: what `ls` shows
+  const source = join(root, "sizes", "models--org--tiny", "snapshots", "a".repeat(40));
+  assert.equal([sourceBytes, report.bytesOnDisk], [await sizeOf(source), await sizeOf(folder)]);
+  assert.match(
+    formatSizeReport(report),
+    `gptq: ${formatBytes(report.bytesOnDisk)} from ${formatBytes(sourceBytes)}, ${ratio.toFixed(2)} times smaller; ${report.bitsAWeight.toFixed(2)} bits a weight\n`,
+  );
   assert.match(formatSizeReport(report), "an estimate from the bytes that a token reads, not measured\n");
   const dense = await sizeReport(await write("dense", {}));
-  assert.equal([dense.format, dense.ratio, dense.estimatedSpeed], ["dense", 1, 1]);
-  assert.match(formatSizeReport(dense), /^dense: [\d.]+ kB on disk, no weight is packed; --format gptq, /);
+  assert.equal([dense.format, dense.estimatedSpeed], ["dense", 1]);
+  assert.match(
+    formatSizeReport(dense),
+    /^dense: [\d.]+ kB from [\d.]+ kB, as large; 1[67]\.\d+ bits a weight; no weight is packed; --format gptq, /,
+  );
 });
 
 test("report and card say which bits the tensors have, where these differ", async () => {
@@ -283,17 +296,15 @@ test("report and card say which bits the tensors have, where these differ", asyn
 });
 
 test("zeros take as many bytes: a model that is only pruned is not said to be smaller, nor told to be packed", () => {
-  const report = { format: "onnx", bytesOnDisk: 1010, denseBytes: 1000, ratio: 1000 / 1010, prunedOnly: true, estimatedSpeed: 1 };
-  const text = formatSizeReport({ ...report, bitsACompressedWeight: 16, bitsAWeight: 16 });
+  const report = { format: "onnx", bytesOnDisk: 1010, sourceBytes: 1000, bitsAWeight: 16, prunedOnly: true, estimatedSpeed: 1 };
+  const text = formatSizeReport({ ...report, bitsACompressedWeight: 16 });
   assert.match(
     text,
-    /^onnx: .* dense: as large as the dense one\npruned weights are stored as zeros in every format .*--bits 4\n$/,
+    /^onnx: .* as large; 16\.00 bits a weight\npruned weights are stored as zeros in every format .*--bits 4\n$/,
   );
-  const dense = formatSizeReport({ ...report, format: "dense", ratio: 1 });
-  assert.match(dense, /^dense: .*, no weight is packed\npruned weights are stored as zeros/);
-  assert.match(formatSize({ ...report, ratio: 1.04 }), "as large as the dense one");
-  assert.match(formatSize({ ...report, ratio: 1.06 }), "1.06 times smaller");
-  assert.match(formatSize({ ...report, ratio: 0.5 }), "2.00 times larger");
+  const dense = formatSizeReport({ ...report, format: "dense" });
+  assert.match(dense, /^dense: .*; no weight is packed\npruned weights are stored as zeros/);
+  assert.match(formatSize({ ...report, sourceBytes: 2020 }), "1.01 kB from 2.02 kB, 2.00 times smaller; 16.00 bits a weight");
 });
 
 test("names that users give come out as plain text: no HTML, link, code or second line", () => {

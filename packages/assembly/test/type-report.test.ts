@@ -57,7 +57,7 @@ test("the report names types, blocks and bits", () => {
   assert.is(bitsAWeight(tensors, types), (20 * 256 * 4.5 + 256 * 32) / (21 * 256));
   assert.is(
     typeLine(tensors, types),
-    "Q4_K for token_embd, ffn_up of blocks 0-1,3; F32 for vectors; 5.81 bits a weight of the whole file",
+    "Q4_K for token_embd, ffn_up of blocks 0-1,3; F32 for vectors; 5.81 bits a weight, without the header",
   );
 });
 

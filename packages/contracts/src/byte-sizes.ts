@@ -28,3 +28,26 @@ export function formatBytes(bytes: number): string {
   const power = Math.min(Math.floor(Math.log10(Math.max(bytes, 1)) / 3), units.length - 1);
   return `${power === 0 ? bytes : (bytes / 1000 ** power).toPrecision(3)} ${units[power]}`;
 }
+
+/** Within this factor two sizes are alike: headers and graphs take some bytes too. */
+const alike = 1.05;
+
+/** Whether a model takes less than what it was made of, by more than headers do. */
+export const isSmaller = (bytes: number, source: number): boolean => source >= bytes * alike;
+
+/** A model's size beside that of what it was made of: "3.20 times smaller", "as large", "1.49 times larger". */
+export function sizeAgainst(bytes: number, source: number): string {
+  if (isSmaller(bytes, source)) return `${(source / bytes).toFixed(2)} times smaller`;
+  return bytes < source * alike ? "as large" : `${(bytes / source).toFixed(2)} times larger`;
+}
+
+/** How large a model is. Every size that is shown, and every comparison of two models, is made of these two numbers. */
+export interface ModelSize {
+  /** Its weight files on disk, headers included. */
+  readonly bytes: number;
+  /** Numbers in its tensors. */
+  readonly parameters: number;
+}
+
+/** Bits of a weight, with what its files have beside the weights. */
+export const bitsAWeight = ({ bytes, parameters }: ModelSize): number => (bytes * 8) / parameters;

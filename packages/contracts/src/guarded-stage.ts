@@ -145,7 +145,7 @@ async function* checkedBatches(
  * @param checkSchema throws on a schema that no artifact of its kind has
  */
 export function guardedStage(stage: Stage, loadedFrom: string, checkSchema: (schema: Schema) => void = () => undefined): Stage {
-  const { name, moreOptions, checkPlan } = stage;
+  const { name, moreOptions, checkPlan, plannedSize } = stage;
   const never = new AbortController().signal;
   const asked = async <Answer>(question: () => Promise<Answer>): Promise<Answer> => {
     try {
@@ -167,6 +167,7 @@ export function guardedStage(stage: Stage, loadedFrom: string, checkSchema: (sch
         }),
     }),
     ...(checkPlan && { checkPlan: (...given) => asked(async () => checkPlan.call(stage, ...given)) }),
+    ...(plannedSize && { plannedSize: (...given) => asked(async () => plannedSize.call(stage, ...given)) }),
     async run(inputs, options, context) {
       try {
         const outputs: unknown = await untilStopped(stage.run(inputs, options, context), context.signal);

@@ -19,7 +19,8 @@ export {
   isErrorTag,
 } from "./errors.ts";
 export type { ErrorFacts, ErrorTag } from "./errors.ts";
-export { formatBytes, parseBytes } from "./byte-sizes.ts";
+export { bitsAWeight, formatBytes, isSmaller, parseBytes, sizeAgainst } from "./byte-sizes.ts";
+export type { ModelSize } from "./byte-sizes.ts";
 export { isObject } from "./is-object.ts";
 export { languageTag } from "./language-tag.ts";
 export { areProportional, formatLanguageMix, languageWeights, mostWeight, parseLanguageMix } from "./language-mix.ts";
@@ -62,6 +63,8 @@ export type {
 export type {
   AllocationNeeds,
   AllocationWork,
+  PlannedSize,
+  TimeLeft,
   Progress,
   Stage,
   StageContext,

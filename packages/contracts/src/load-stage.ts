@@ -31,7 +31,7 @@ export function stageFault(stage: unknown): string | undefined {
     return 'its outputs are not a table of outputs with a kind (lower-case letters, digits and "-") and a description';
   }
   if (Object.keys(outputs).length === 0) return "it has no output";
-  for (const key of ["moreOptions", "holds", "allocationNeeds", "allocationWork", "checkPlan"]) {
+  for (const key of ["moreOptions", "holds", "allocationNeeds", "allocationWork", "checkPlan", "plannedSize"]) {
     if (stage[key] !== undefined && typeof stage[key] !== "function") return `its ${key} is not a function`;
   }
   return optionsFault(options) ?? (typeof run === "function" ? undefined : "its run is not a function");

@@ -6,12 +6,29 @@ import { parseOptions } from "./options.ts";
 import type { OptionTable, OptionValues } from "./options.ts";
 import type { PlannedLayers } from "./solver.ts";
 
+/** The size that a model will have, beside that of what it is made of: weight files, about. */
+export interface PlannedSize {
+  readonly bytes: number;
+  readonly sourceBytes: number;
+  /** Where it is not smaller: a line that says so, why, and what to do. */
+  readonly notSmaller?: string;
+}
+
 /** One step of progress. `done` of `total` in `unit`; total is undefined where it cannot be known. */
 export interface Progress {
   readonly activity: string;
   readonly done: number;
   readonly total?: number;
   readonly unit: string;
+  /** Of a whole whose activities come one after the other, such as a run: it keeps one line and has one time left. */
+  readonly whole?: { readonly name: string; readonly left?: TimeLeft | undefined };
+}
+
+/** How long something still takes, as far as that is known. */
+export interface TimeLeft {
+  readonly seconds: number;
+  /** Whether there is more to do, of which nobody knows how long it takes. */
+  readonly isLeast: boolean;
 }
 
 /** What a host gives to a running stage. */
@@ -134,6 +151,11 @@ export interface Stage {
    * @throws as `run` would; a {UsageError} names its `option`
    */
   readonly checkPlan?: (options: unknown, planned: PlannedLayers, pool?: ObjectPool) => Promise<void>;
+  /**
+   * The size of the model that the stage will write, before a run starts; undefined where that is not known. Options and layers
+   * were checked by `checkPlan`.
+   */
+  readonly plannedSize?: (options: unknown, planned: PlannedLayers, pool?: ObjectPool) => Promise<PlannedSize | undefined>;
   /**
    * Runs the stage. Options come unparsed and are parsed here, with unknown keys refused.
    * Work may go on while the outputs are read; an error then ends the output's iteration.

@@ -14,6 +14,7 @@ import {
   type StreamStates,
   type TokenDistances,
 } from "@mbs/models";
+import { WindowProgress } from "./window-progress.ts";
 import type { PassageWindow } from "./passage-windows.ts";
 
 /** Tokens that are run through a block at once: of 512 to 8192 the number at which products run fastest. */
@@ -135,26 +136,31 @@ export async function* scoreWindows(
   const comparison = createLogitComparison(first.model.vocabularySize, threads);
   const forward = await first.model.forward({ threads });
   try {
-    let done = 0;
+    const progress = new WindowProgress(
+      models.map(({ model }) => model),
+      windows.length,
+      context,
+    );
     for (const chunk of groups(windows, stateBytes, bytesOf)) {
       const batches = [...groups(chunk, batchTokens, longest, shape)];
-      // The windows of a chunk finish together: progress through its blocks is shown as a share of its windows.
-      const reportOf =
-        ({ label }: ScoredBy) =>
-        (share: number): void =>
-          context.progress({
-            activity: `evaluate ${label}`,
-            done: done + Math.floor(share * chunk.length),
-            total: windows.length,
-            unit: "windows",
-          });
-      reportOf(first)(0);
-      const ended = await runChunk(forward, first, batches, signal, reportOf(first));
-      for (const batch of ended) yield* scoresOf(first, batch, { losses: await lossesOf(forward, batch), distances: undefined });
-      for (const other of others) {
+      const reportOf = (place: number) => ({
+        blocks: (share: number): void => progress.report(chunk.length, place, { blocks: share, scoring: 0 }),
+        scored: (index: number): void =>
+          progress.report(chunk.length, place, { blocks: 1, scoring: (index + 1) / batches.length }),
+      });
+      const ofFirst = reportOf(0);
+      ofFirst.blocks(0);
+      const ended = await runChunk(forward, first, batches, signal, ofFirst.blocks);
+      for (const [index, batch] of ended.entries()) {
+        if (signal.aborted) throw new InterruptedError("evaluate: stopped");
+        yield* scoresOf(first, batch, { losses: await lossesOf(forward, batch), distances: undefined });
+        ofFirst.scored(index);
+      }
+      for (const [place, other] of others.entries()) {
+        const { blocks, scored } = reportOf(place + 1);
         const own = await other.model.forward({ threads });
         try {
-          const ownEnded = await runChunk(own, other, batches, signal, reportOf(other));
+          const ownEnded = await runChunk(own, other, batches, signal, blocks);
           for (const [index, batch] of ownEnded.entries()) {
             if (signal.aborted) throw new InterruptedError("evaluate: stopped");
             const losses = await lossesOf(own, batch);
@@ -163,12 +169,13 @@ export async function* scoreWindows(
               { forward: own, states: predictingStates(batch) },
             );
             yield* scoresOf(other, batch, { losses, distances });
+            scored(index);
           }
         } finally {
           await own.close();
         }
       }
-      done += chunk.length;
+      progress.ended(chunk.length);
     }
   } finally {
     await comparison.close();

@@ -1,6 +1,5 @@
-import { stat } from "node:fs/promises";
 import { BadDataError, isObject } from "@mbs/contracts";
-import { meanMix, readModelRecord, type Activations, type Model } from "@mbs/models";
+import { meanMix, modelSize, readModelRecord, type Activations, type Model } from "@mbs/models";
 
 /** A solver with its options. */
 export interface ScoredMethod {
@@ -21,6 +20,8 @@ export interface ScoredVocabulary {
 export interface ScoredModel {
   /** Its weight files on disk. */
   readonly bytes: number;
+  /** Numbers in its tensors; absent in scores of older versions. */
+  readonly parameters?: number;
   /** What its packed weights were multiplied with, where that is not float32. */
   readonly activations?: "int8";
   /** Which part of a vocabulary its softmax is over, where that is not all. */
@@ -54,17 +55,14 @@ export async function describeModel(
   activations: Activations,
   warn: (message: string) => void,
 ): Promise<ScoredModel> {
-  const { path, weightFiles } = model;
-  const sizes = await Promise.all(weightFiles.map(async (file) => (await stat(file)).size));
-  const size = sizes.reduce((sum, own) => sum + own, 0);
   const nonfinite = [...model.checkpoint.nonfinite];
   const own = {
-    bytes: size,
+    ...(await modelSize(model)),
     ...(activations === "int8" && { activations }),
     ...(vocabulary && { vocabulary }),
     ...(nonfinite.length > 0 && { nonfinite }),
   };
-  const record = await readModelRecord(path, warn);
+  const record = await readModelRecord(model.path, warn);
   if (record === undefined) return own;
   const { model: source, format, layers } = record;
   const addresses = layers.map(({ address }) => address).sort();
@@ -87,7 +85,8 @@ function isVocabulary(value: unknown): boolean {
 
 function isScoredModel(value: unknown): value is ScoredModel {
   if (!isObject(value) || !isSize(value["bytes"])) return false;
-  const { made, activations, vocabulary, nonfinite } = value;
+  const { made, parameters, activations, vocabulary, nonfinite } = value;
+  if (parameters !== undefined && !isSize(parameters)) return false;
   if (nonfinite !== undefined && !areTexts(nonfinite)) return false;
   if (vocabulary !== undefined && !isVocabulary(vocabulary)) return false;
   if (activations !== undefined && activations !== "int8") return false;

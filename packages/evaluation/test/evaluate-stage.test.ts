@@ -7,6 +7,7 @@ import {
   at,
   type ArtifactStream,
   type Matrix,
+  type Progress,
 } from "@mbs/contracts";
 import { testContext } from "@mbs/contracts/testing";
 import { evaluate, joinScores, scoresReport } from "@mbs/evaluation";
@@ -78,6 +79,31 @@ test("without packed weights activations stay in float32, with a warning, and th
   const { address } = await contentAddress(await streamOf({ activations: "int8" }));
   assert.is(address, plain);
   assert.ok(warnings.some((warning) => warning.includes("--activations int8 changes nothing")));
+});
+
+test("progress counts the scoring and the distances too: it does not stand still at the end", async () => {
+  const seen: Progress[] = [];
+  const context = testContext({ progress: (one) => void seen.push(one) });
+  const models = { model: [model, other], labels: ["model", "other"], length: 16, distances: "on" };
+  const { scores } = await evaluate.run({}, { corpus, ...models }, context);
+  assert.ok(scores);
+  await collect(readScores(scores));
+  const own = seen.filter(({ activity }) => activity === "evaluate");
+  const done = own.map((one) => one.done);
+  assert.equal(
+    done,
+    done.toSorted((a, b) => a - b),
+  );
+  const { total = NaN } = at(own, own.length - 1);
+  assert.is(at(done, done.length - 1), total);
+  assert.is(total % 2, 0, "of both models");
+  // blocks of both are three fifths of the work: before the last model's scores it is 70% done
+  const beforeLast = own.findLastIndex((one) => one.done < 0.71 * total);
+  assert.ok(own.length - 1 - beforeLast > 0 && beforeLast > 0, JSON.stringify(done));
+  assert.ok(
+    own.slice(0, -1).every((one) => one.done < total),
+    "the end comes with the last score",
+  );
 });
 
 test("scores in int8 say so below their table", async () => {

@@ -25,10 +25,11 @@ async function describe(activations: "float32" | "int8" = "float32") {
   }
 }
 
-test("the size on disk is that of the weight files; a model with no record was made elsewhere", async () => {
+test("the size is that of the weight files; a model with no record was made elsewhere", async () => {
   const { size } = await stat(join(folder, "model.safetensors"));
-  assert.equal(await describe(), { bytes: size });
-  assert.equal(await describe("int8"), { bytes: size, activations: "int8" });
+  const parameters = 33_856;
+  assert.equal(await describe(), { bytes: size, parameters });
+  assert.equal(await describe("int8"), { bytes: size, parameters, activations: "int8" });
 });
 
 test("method and mix come from the record: methods once, the mix as shares, mean over layers", async () => {

@@ -1,3 +1,4 @@
+import type { TimeLeft } from "@mbs/contracts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { withoutProgress } from "../../../tools/test/without-progress.ts";
@@ -48,6 +49,24 @@ test("plain lines carry the command's name, come at intervals and tell the time 
   const slow = createReporter("mbs capture", "lines", (text) => void rare.push(text), 60_000);
   for (let done = 0; done < 100; done++) slow.progress({ activity: "capture", done, total: 100, unit: "steps" });
   assert.equal(rare, []);
+});
+
+test("what runs as one whole has one line, whose time left it knows itself", () => {
+  const lines: string[] = [];
+  const { progress } = createReporter("mbs run", "lines", (text) => void lines.push(text), 0);
+  const nodes = (activity: string, left?: TimeLeft): void =>
+    progress({ activity, done: 3, total: 9, unit: "nodes", whole: { name: "run", left } });
+  nodes("capture.h.0: 1 of 2 sites");
+  nodes("capture.h.0: 2 of 2 sites", { seconds: 75, isLeast: true });
+  nodes("evaluate: 35 of 36 windows", { seconds: 75, isLeast: false });
+  nodes("evaluate: 36 of 36 windows", { seconds: 0.5, isLeast: false });
+  assert.equal(lines, [
+    "mbs run: capture.h.0: 1 of 2 sites, 3 of 9 nodes\n",
+    "mbs run: capture.h.0: 2 of 2 sites, 3 of 9 nodes, at least 1 min 15 s left\n",
+    "mbs run: evaluate: 35 of 36 windows, 3 of 9 nodes, 1 min 15 s left\n",
+    "mbs run: evaluate: 36 of 36 windows, 3 of 9 nodes\n",
+  ]);
+  assert.is(withoutProgress(lines.join("")), "");
 });
 
 test("tests find the lines of progress, and nothing else, to leave them out", () => {

@@ -143,7 +143,7 @@ test("a worker that is killed while it writes the model is replaced, and the byt
     workers: { count: 1, command },
     warn: (message) => warnings.push(message),
     progress({ activity }) {
-      if (isKilled || !activity.startsWith("assemble (")) return;
+      if (isKilled || !activity.startsWith("assemble: ")) return;
       isKilled = true;
       signal("SIGKILL");
     },

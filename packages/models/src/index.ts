@@ -37,6 +37,7 @@ export type {
   TreeForward,
   EmbeddingsForward,
 } from "./folder/model.ts";
+export { modelSize } from "./folder/model-size.ts";
 export { pinModel } from "./folder/hub-model.ts";
 export type { PinnedModel } from "./folder/hub-model.ts";
 export { openModel } from "./folder/open-model.ts";

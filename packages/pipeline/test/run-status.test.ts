@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { BadDataError, FailedPreconditionError, InterruptedError, UsageError } from "@mbs/contracts";
+import type { Progress, StageContext, StageInputs } from "@mbs/contracts";
 import * as assert from "uvu/assert";
 import { processorSeconds } from "../../../tools/test/processor-seconds.ts";
 import { until } from "../../../tools/test/until.ts";
@@ -30,25 +31,74 @@ const statusOf = (...nodes: Omit<NodeStatus, "stage">[]): ReadonlyMap<string, No
 test("time left is that of the longest chain, or of all work on all workers", () => {
   const chain = [node("capture.1"), node("capture.2", "capture.1"), node("capture.3", "capture.2")];
   const done = { id: "capture.1", state: "done", seconds: 10 } as const;
-  assert.is(estimateLeft(chain, statusOf(done), 1, 0), 20);
-  assert.is(estimateLeft(chain, statusOf(done), 2, 0), 20, "one waits for the other");
+  assert.equal(estimateLeft(chain, statusOf(done), 1, 0), { seconds: 20, isLeast: false });
+  assert.is(estimateLeft(chain, statusOf(done), 2, 0)?.seconds, 20, "one waits for the other");
   const beside = [node("capture.1"), node("capture.2", "capture.1"), node("capture.3", "capture.1")];
-  assert.is(estimateLeft(beside, statusOf(done), 1, 0), 20);
-  assert.is(estimateLeft(beside, statusOf(done), 2, 0), 10);
+  assert.is(estimateLeft(beside, statusOf(done), 1, 0)?.seconds, 20);
+  assert.is(estimateLeft(beside, statusOf(done), 2, 0)?.seconds, 10);
   const running = { id: "capture.2", state: "running", began: 1000 } as const;
-  assert.is(estimateLeft(chain, statusOf(done, running), 1, 5000), 16);
+  assert.is(estimateLeft(chain, statusOf(done, running), 1, 5000)?.seconds, 16);
+  // its own progress says more than others of its kind: 4 s for a quarter
+  assert.is(estimateLeft(chain, statusOf(done, { ...running, share: 0.25 }), 1, 5000)?.seconds, 22);
 });
 
 test("the time left of a large plan is found at once", async () => {
   const nodes = Array.from({ length: 20_000 }, (_, index) => node(`capture.${index}`));
   const half = nodes.slice(0, 10_000).map(({ id }) => ({ id, state: "done", seconds: 2 }) as const);
-  const seconds = await processorSeconds(() => assert.is(estimateLeft(nodes, statusOf(...half), 10, 0), 2000));
+  const seconds = await processorSeconds(() => assert.is(estimateLeft(nodes, statusOf(...half), 10, 0)?.seconds, 2000));
   assert.ok(seconds < 0.5, `${seconds} s`);
 });
 
-test("no time is given while a kind of node has not been seen", () => {
-  const nodes = [node("capture.1"), node("factor.1", "capture.1")];
-  assert.is(estimateLeft(nodes, statusOf({ id: "capture.1", state: "done", seconds: 10 }), 1, 0), undefined);
+test("a node that comes once, as those at the end of every run, hides no time left: it is that of the others at least", () => {
+  const nodes = [node("capture.1"), node("capture.2", "capture.1"), node("evaluate", "capture.2")];
+  const [first, second] = nodes.map(({ id }) => ({ id, state: "done", seconds: 10 }) as const);
+  assert.ok(first && second);
+  assert.is(estimateLeft(nodes, statusOf(), 1, 0), undefined, "nothing is known");
+  assert.equal(estimateLeft(nodes, statusOf(first), 1, 0), { seconds: 10, isLeast: true });
+  assert.is(estimateLeft(nodes, statusOf(first, second), 1, 0), undefined);
+  const evaluating = { id: "evaluate", state: "running", began: 0, share: 0.25 } as const;
+  assert.equal(estimateLeft(nodes, statusOf(first, second, evaluating), 1, 30_000), { seconds: 90, isLeast: false });
+});
+
+test("a run has one line of progress with its nodes and its time left, or with verbose a line for each node", async ({
+  root,
+  recipe,
+}) => {
+  const stages = new Map(
+    [...fakeStages()].map(([name, stage]) => [
+      name,
+      {
+        ...stage,
+        run: (inputs: StageInputs, options: unknown, context: StageContext) => {
+          context.progress({ activity: name, done: 1, total: 4, unit: "sites" });
+          return stage.run(inputs, options, context);
+        },
+      },
+    ]),
+  );
+  const seen = async (verbose: boolean): Promise<readonly Progress[]> => {
+    const all: Progress[] = [];
+    const progress = (one: Progress): void => void all.push(one);
+    await go(recipe({ output: join(root, `verbose-${verbose}`) }), { stages, progress, verbose });
+    return all.filter(({ unit }) => unit === (verbose ? "sites" : "nodes"));
+  };
+  const lines = await seen(false);
+  assert.is(new Set(lines.map(({ whole }) => whole?.name)).size, 1);
+  assert.equal(lines[0], {
+    activity: "sample: 1 of 4 sites",
+    done: 0,
+    total: lines.length,
+    unit: "nodes",
+    whole: lines[0]?.whole,
+  });
+  assert.equal(
+    lines.map(({ done }) => done),
+    lines.map((_, index) => index),
+  );
+  const verbose = await seen(true);
+  assert.is(verbose.length, lines.length);
+  assert.match(verbose[0]?.activity ?? "", /^sample \(1 of \d+\): sample$/);
+  assert.is(new Set(verbose.map(({ activity }) => activity)).size, lines.length);
 });
 
 test("a run writes down how far it is, removes that at its end, and says how it stopped", async ({ root, recipe }) => {

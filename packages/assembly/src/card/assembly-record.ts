@@ -7,9 +7,9 @@ import type { CardSource, Model, ModelRecord, RecordedLayers, RotationRecord, Tr
 import type { FormattedModel } from "../format.ts";
 import type { ScratchLayers } from "../layers/scratch-layers.ts";
 
-/** What a model and its compressed form take up. Bytes are those of tensors, without headers and tokenizer. */
+/** What a model's tensors and their compressed form take up, without headers and tokenizer. */
 interface ModelSizes {
-  /** Of the model that was compressed. */
+  /** Of the model that was compressed, in the dtypes that it is read in: of a GGUF file more than the file has. */
   readonly denseBytes: number;
   readonly bytes: number;
   /** Numbers in the tensors of the dense model. */
@@ -119,12 +119,14 @@ export function makeRecord(
   },
   {
     source,
+    sourceBytes,
     format,
     sizes,
     files,
     weightFiles,
     types,
-  }: Required<Pick<AssemblyRecord, "source" | "format" | "sizes" | "files" | "weightFiles">> & Pick<FormattedModel, "types">,
+  }: Required<Pick<AssemblyRecord, "source" | "sourceBytes" | "format" | "sizes" | "files" | "weightFiles">> &
+    Pick<FormattedModel, "types">,
   { origins, summaries }: ScratchLayers,
 ): AssemblyRecord {
   const { address, notes, rotation, vocabularySize: kept } = model;
@@ -137,7 +139,7 @@ export function makeRecord(
     order,
     weights: sortedObject(Object.entries(weights)),
   }));
-  const known = { version: 1, model: address, source, format, sizes, ...(notes.length > 0 && { notes }) } as const;
+  const known = { version: 1, model: address, source, sourceBytes, format, sizes, ...(notes.length > 0 && { notes }) } as const;
   return {
     ...known,
     ...(nonfinite.length > 0 && { nonfinite }),

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { writeAtomically } from "@mbs/artifacts";
-import { formatBytes, nameMethod } from "@mbs/contracts";
+import { bitsAWeight, nameMethod } from "@mbs/contracts";
 import { cardFile, meanMix } from "@mbs/models";
 import type { RecordedLayers } from "@mbs/models";
 import { stringify } from "yaml";
@@ -10,7 +10,7 @@ import type { AssemblyRecord } from "./assembly-record.ts";
 import { codeBlock, plainText, table } from "./markdown.ts";
 import { modelIndex, resultBlocks } from "./results.ts";
 import type { CardResults } from "./results.ts";
-import { partsText, readWeightFiles, roundedBefore, roundedTwice, storedTensors } from "./size-report.ts";
+import { changeText, partsText, readWeightFiles, roundedBefore, roundedTwice, storedTensors } from "./size-report.ts";
 import type { WeightFiles } from "./size-report.ts";
 import { countStorage, differingStorage, isQuantised } from "./storage-counts.ts";
 
@@ -163,15 +163,16 @@ function methods({ record: { layers } }: CardFacts): string {
   return table([...(isApart ? ["weights"] : []), "solver", "column order", "options"], [...different.values()]);
 }
 
-function size({ record, weights: { bytes } }: CardFacts): string {
-  const { format, sizes } = record;
-  if (format === "dense")
-    return `The weights are stored dense (${formatBytes(bytes)} on disk); their values are those of the compressed model.`;
+function size({ record, weights: { bytes: bytesOnDisk } }: CardFacts): string {
+  const { format, sizes, sourceBytes } = record;
+  const bitsOfAll = bitsAWeight({ bytes: bytesOnDisk, parameters: sizes.parameters });
+  const change = changeText({ bytesOnDisk, ...(sourceBytes !== undefined && { sourceBytes }), bitsAWeight: bitsOfAll });
+  if (format === "dense") return `The weights are stored dense (${change}); their values are those of the compressed model.`;
   const before = roundedBefore(record);
   const bits = (sizes.compressedBytes * 8) / sizes.compressedParameters;
   return [
-    `Stored as ${format}: ${formatBytes(bytes)} on disk, ${formatBytes(sizes.denseBytes)} dense; ${bits.toFixed(2)} bits a compressed weight with its scales.`,
-    ...(sizes.parts === undefined ? [] : [`By part, now and dense: ${partsText(sizes.parts)}.`]),
+    `Stored as ${format}: ${change}, ${bits.toFixed(2)} bits a compressed weight with its scales.`,
+    ...(sizes.parts === undefined ? [] : [`By part: ${partsText(sizes.parts)}.`]),
     ...(before === undefined ? [] : [`Its ${roundedTwice(before)}.`]),
   ].join("\n");
 }

@@ -1,6 +1,6 @@
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { formatBytes } from "@mbs/contracts";
+import { bitsAWeight, formatBytes, sizeAgainst } from "@mbs/contracts";
 import { readRecord } from "./assembly-record.ts";
 import type { AssemblyRecord } from "./assembly-record.ts";
 import { differingStorage, formatStorage, isQuantised, isRoundedAgain } from "./storage-counts.ts";
@@ -11,23 +11,23 @@ export interface SizeReport {
   readonly format: string;
   /** Weight files on disk, headers included. */
   readonly bytesOnDisk: number;
-  /** Tensors of the dense model. */
-  readonly denseBytes: number;
-  /** denseBytes / bytesOnDisk. */
-  readonly ratio: number;
+  /** Those of the model that was compressed, as it is stored; absent where an older record does not say it. */
+  readonly sourceBytes?: number;
+  /** sourceBytes / bytesOnDisk. */
+  readonly ratio?: number;
+  /** bytesOnDisk · 8 / the model's parameters. */
+  readonly bitsAWeight: number;
   /** Bits of a compressed weight with its share of scales, zeros and indices; absent for the dense format, which packs none, and without compressed weights. */
   readonly bitsACompressedWeight?: number;
-  /** Bits of any weight, those that stay dense included; absent for the dense format. */
-  readonly bitsAWeight?: number;
   /** Whether weights were set to zero and none has codes: every format stores the zeros too. */
   readonly prunedOnly: boolean;
   /** Embedding, head and the rest; absent for the dense format, and for an ONNX model that was compressed. */
-  readonly parts?: readonly { readonly name: string; readonly denseBytes: number; readonly bytes: number }[];
+  readonly parts?: readonly { readonly name: string; readonly bytes: number }[];
   /** Which bits or types the compressed tensors have; absent where all have the same. */
   readonly storage?: StorageCounts;
   /** What tensors were rounded to before they were rounded again to the types of the file: "3 bits"; absent where none was. */
   readonly roundedBefore?: string;
-  /** How many times fewer bytes a decoded token reads than with the dense model: an estimate of the speed, no measurement. */
+  /** How many times fewer bytes a decoded token reads than with the source: an estimate of the speed, no measurement. */
   readonly estimatedSpeed: number;
 }
 
@@ -66,59 +66,52 @@ export function roundedBefore({ tensors, types }: Pick<AssemblyRecord, "tensors"
 /** @param folder one that assemble has written */
 export async function sizeReport(folder: string): Promise<SizeReport> {
   const record = await readRecord(folder);
-  const { format, sizes } = record;
+  const { format, sizes, sourceBytes } = record;
   const { bytes: bytesOnDisk } = await readWeightFiles(folder);
   const stored = storedTensors(record);
   const prunedOnly = stored.length > 0 && stored.every((tensor) => !isQuantised(tensor));
   const storage = differingStorage(stored);
   const before = roundedBefore(record);
-  const known = {
+  const { denseBytes, compressedParameters, compressedBytes, parameters, parts } = sizes;
+  // of a source that is packed itself, a token reads less than the dtypes that it is read in say
+  const packing = sourceBytes === undefined ? 1 : Math.min(1, sourceBytes / denseBytes);
+  return {
     format,
     prunedOnly,
     bytesOnDisk,
+    ...(sourceBytes !== undefined && { sourceBytes, ratio: sourceBytes / bytesOnDisk }),
+    bitsAWeight: bitsAWeight({ bytes: bytesOnDisk, parameters }),
     ...(storage && { storage }),
     ...(before !== undefined && { roundedBefore: before }),
+    ...(format !== "dense" && parts && { parts }),
+    ...(format !== "dense" &&
+      compressedParameters > 0 && { bitsACompressedWeight: (compressedBytes * 8) / compressedParameters }),
+    estimatedSpeed: (packing * sizes.denseBytesAToken) / sizes.bytesAToken,
   };
-  if (format === "dense" && sizes.bytes === sizes.denseBytes) {
-    return { ...known, denseBytes: bytesOnDisk, ratio: 1, estimatedSpeed: 1 };
-  }
-  const report = { ...known, denseBytes: sizes.denseBytes, ratio: sizes.denseBytes / bytesOnDisk };
-  if (format === "dense") return { ...report, estimatedSpeed: sizes.denseBytes / sizes.bytes };
-  const { parts } = sizes;
-  return {
-    ...report,
-    ...(parts && { parts }),
-    ...(sizes.compressedParameters > 0 && {
-      bitsACompressedWeight: (sizes.compressedBytes * 8) / sizes.compressedParameters,
-    }),
-    bitsAWeight: (sizes.bytes * 8) / sizes.parameters,
-    estimatedSpeed: sizes.denseBytesAToken / sizes.bytesAToken,
-  };
-}
-
-/** Below this, a file is not said to be smaller or larger: headers and graphs take some bytes too. */
-const alike = 1.05;
-
-/** 3.2 → "3.20 times smaller", 1 → "as large as the dense one". */
-function ratioText(ratio: number): string {
-  if (ratio >= alike) return `${ratio.toFixed(2)} times smaller`;
-  return ratio * alike > 1 ? "as large as the dense one" : `${(1 / ratio).toFixed(2)} times larger`;
 }
 
 const prunedAdvice =
   "pruned weights are stored as zeros in every format (gptq takes none without codes): only kernels for 2:4 (--pattern 2:4) and compressing file systems gain from them; for smaller files quantise as well, with --solver sparsegpt --bits 4";
 
-/** "blocks 45.0 MB of 200 MB", by part. */
+/** "embedding 155 MB, blocks 45.0 MB", by part. */
 export const partsText = (parts: NonNullable<SizeReport["parts"]>): string =>
-  parts.map(({ name, denseBytes, bytes }) => `${name} ${formatBytes(bytes)} of ${formatBytes(denseBytes)}`).join(", ");
+  parts.map(({ name, bytes }) => `${name} ${formatBytes(bytes)}`).join(", ");
+
+/** "376 MB from 253 MB, 1.49 times larger; 11.2 bits a weight": the size of a model beside that of what it was made of. */
+export function changeText({
+  bytesOnDisk,
+  sourceBytes,
+  bitsAWeight: bits,
+}: Pick<SizeReport, "bytesOnDisk" | "sourceBytes" | "bitsAWeight">): string {
+  const from = sourceBytes === undefined ? "" : ` from ${formatBytes(sourceBytes)}, ${sizeAgainst(bytesOnDisk, sourceBytes)}`;
+  return `${formatBytes(bytesOnDisk)}${from}; ${bits.toFixed(2)} bits a weight`;
+}
 
 /** The size in one line, and by part where the weights are packed. */
-function sizeText({ format, bytesOnDisk, denseBytes, ratio, parts }: SizeReport): string {
-  const onDisk = `${format}: ${formatBytes(bytesOnDisk)} on disk`;
-  if (format === "dense" && ratio === 1) return `${onDisk}, no weight is packed\n`;
-  if (format === "dense") return `${onDisk}, ${formatBytes(denseBytes)} in the model's own dtypes: ${ratioText(ratio)}\n`;
+function sizeText(report: SizeReport): string {
+  const { format, parts } = report;
   const byPart = parts === undefined ? "" : `by part: ${partsText(parts)}\n`;
-  return `${onDisk}, ${formatBytes(denseBytes)} dense: ${ratioText(ratio)}\n${byPart}`;
+  return `${format}: ${changeText(report)}${format === "dense" ? "; no weight is packed" : ""}\n${byPart}`;
 }
 
 /** That weights were rounded twice, and first to what. */
@@ -133,17 +126,16 @@ export const formatSize = (report: SizeReport): string => `${sizeText(report)}${
 
 /** The report as lines for a terminal. */
 export function formatSizeReport(report: SizeReport): string {
-  const { prunedOnly, bitsACompressedWeight, bitsAWeight, estimatedSpeed } = report;
+  const { format, prunedOnly, bitsACompressedWeight, estimatedSpeed } = report;
   const size = sizeText(report);
   if (prunedOnly) return `${size}${prunedAdvice}\n`;
-  if (bitsAWeight === undefined) {
+  if (format === "dense") {
     return `${size.trimEnd()}; --format gptq, compressed-tensors, gguf or onnx pack the weights\n${storageText(report)}`;
   }
   const compressed =
-    bitsACompressedWeight === undefined ? "" : `${bitsACompressedWeight.toFixed(2)} bits a compressed weight with its scales, `;
+    bitsACompressedWeight === undefined ? "" : `${bitsACompressedWeight.toFixed(2)} bits a compressed weight with its scales\n`;
   return [
-    `${size}${compressed}${bitsAWeight.toFixed(2)} bits a weight of the whole model`,
-    `decoding about ${estimatedSpeed.toFixed(1)} times as fast: an estimate from the bytes that a token reads, not measured`,
+    `${size}${compressed}decoding about ${estimatedSpeed.toFixed(1)} times as fast as the source: an estimate from the bytes that a token reads, not measured`,
     storageText(report),
   ].join("\n");
 }

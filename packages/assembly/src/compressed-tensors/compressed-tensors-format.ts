@@ -5,7 +5,7 @@ import type { Model, WeightDtype } from "@mbs/models";
 import { codeBits } from "@mbs/numbers";
 import { denseFormat } from "../dense-format.ts";
 import type { Format, FormattedModel } from "../format.ts";
-import { refuseLayer } from "../layers/layer-grid.ts";
+import { plannedGrids, refuseLayer } from "../layers/layer-grid.ts";
 import { quantisedParts, readQuantisedLayer } from "../layers/quantised-layer.ts";
 import type { QuantisedLayer } from "../layers/quantised-layer.ts";
 import { packedHead, packEmbeddings, untiedKeys, withEmbeddings } from "../layers/left-embeddings.ts";
@@ -18,6 +18,7 @@ import { chosenDtype, dtypeOptions } from "../safetensors/written-dtype.ts";
 import { groupOfAll, groupsByGrid, ignoredLayers, packedConfig, sparseConfig } from "./compressed-tensors-config.ts";
 import { mxfp4, mxfp4Config, mxfp4Tensors, requireMxfp4 } from "./mxfp4-tensors.ts";
 import { checkPackedGrid, checkPackedLayer, packedTensors, refuseTransposed } from "./packed-tensors.ts";
+import { safetensorsBytes } from "../planned-size.ts";
 import { onSharedGrid, sharedGrid, sharedGroupSize } from "./shared-grid.ts";
 
 const name = "compressed-tensors";
@@ -104,6 +105,14 @@ export const compressedTensorsFormat: Format = {
     if (packed.length > 0) sharedGroupSize(packed);
     if (configGroups === "several") checkNoExperts(grids);
     checkExperts(model, new Set(grids.map(({ tensor }) => tensor)), zeroPoints === "middle");
+  },
+  async plannedBytes(model, { grids, embeddings, type }, raw) {
+    const { untieHead, dtype } = parseOptions(options, raw, `assemble --format ${name}`);
+    const sites = model.blocks.flatMap((block) => block.sites);
+    // blocks of MXFP4 have 32 codes of 4 bits
+    const ofBlocks = type === undefined ? grids : plannedGrids(sites, { bits: 4, groupSize: 32, scattered: false });
+    const packed = [...ofBlocks, ...packedHead(model, embeddings, name, untieHead)];
+    return safetensorsBytes(model, packed, dtype ?? model.writtenDtype);
   },
   async plan(source, given, raw, context) {
     const { configGroups, untieHead, ...others } = parseOptions(options, raw, `assemble --format ${name}`);

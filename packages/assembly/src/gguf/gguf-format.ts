@@ -1,10 +1,12 @@
-import { InternalError, parseOptions } from "@mbs/contracts";
+import { FailedPreconditionError, InternalError, parseOptions } from "@mbs/contracts";
 import type { OptionTable } from "@mbs/contracts";
 import {
   allocatedTypes,
   blockGrids,
   quantisationTypeNamed,
   bytesIn,
+  fittingType,
+  ggufBytes,
   typeMixNamed,
   roundsNothing,
   typeMixes,
@@ -15,8 +17,9 @@ import { ggufFile, ggufTypes, planGguf, readCardSource, requireFiniteWeights, re
 import type { ArchitectureModel, GgufPlan } from "@mbs/models";
 import { codeBits } from "@mbs/numbers";
 import { isRoundedAgain } from "../card/storage-counts.ts";
-import type { Format } from "../format.ts";
+import type { Format, PlannedGrids } from "../format.ts";
 import type { ScratchLayers } from "../layers/scratch-layers.ts";
+import { siteWeights } from "../layers/site-weights.ts";
 import { tensorBytes } from "./tensor-rows.ts";
 import { fallbackLine, groupsByType, typeLine } from "./type-report.ts";
 
@@ -104,6 +107,33 @@ const hasAllocatedTypes = ({ origins, summaries }: ScratchLayers): boolean =>
 const hasNoBits =
   "GGUF files have types and no bits of their own: leave out bits, and allocate chooses between types; or take another format";
 
+/** Types of about as many bits, by bits. */
+const typesOfBits: ReadonlyMap<number, string> = new Map([
+  [2, "Q2_K"],
+  [3, "Q3_K_M"],
+  [4, "Q4_K_M"],
+  [5, "Q5_K_M"],
+  [6, "Q6_K"],
+]);
+
+/**
+ * Refuses codes that would be rounded a second time: the file is then larger than one of the codes' own bits, and worse than
+ * one whose types the solver has rounded to. By hand, `mbs assemble` warns of it.
+ *
+ * @throws {FailedPreconditionError} naming the bits, the type mix and what to take instead
+ */
+function requireRoundedOnce({ grids, embeddings }: Pick<PlannedGrids, "grids" | "embeddings">, typeMix: string): void {
+  const [first] = [...grids, ...embeddings];
+  if (first === undefined || roundsNothing(typeMix)) return;
+  const { bits } = first;
+  const [what, asked] = grids.length > 0 ? ["weights", "bits"] : ["embedding and head", `embeddings: ${bits}`];
+  const smaller = typesOfBits.get(bits) ?? "Q8_0";
+  throw new FailedPreconditionError(
+    `${what} rounded to ${bits} bits would be rounded again to the types of ${typeMix}, since GGUF files have types and no bits of their own; leave out ${asked} and all options of groups, so that gptq and rtn round to the types of the file: assemble: { format: gguf, type: ${smaller} } takes about ${bits} bits; or take format gptq, which stores the codes, or type F16, which stores their values`,
+    { format: "gguf", bits, type: typeMix },
+  );
+}
+
 /** One file for llama.cpp and what is made of it: weights, configuration, tokenizer and chat template. */
 export const ggufFormat: Format = {
   name: "gguf",
@@ -111,7 +141,7 @@ export const ggufFormat: Format = {
   holds(raw) {
     const { name: typeMix } = chosenTypeMix(raw);
     const blocks = { kind: "blocks", types: [...blockGrids.keys()], allocated: allocatedTypes, typeMix } as const;
-    // rounded again to the types of the file, unless these round nothing
+    // by hand rounded again to the types of the file, unless these round nothing; a recipe is refused that (checkPlan)
     const groups = { kind: "groups", bits: codeBits, zeroPoints: "any", sameBits: hasNoBits } as const;
     return roundsNothing(typeMix) ? [groups, blocks] : [blocks, groups];
   },
@@ -119,9 +149,23 @@ export const ggufFormat: Format = {
   isOneFile: true,
   options,
   parts: ["blocks"],
-  checkPlan(model, _planned, raw) {
-    chosenTypeMix(raw);
+  checkPlan(model, planned, raw) {
+    const { name } = chosenTypeMix(raw);
     if (model.kind === "architecture") requireGgufModel(model);
+    requireRoundedOnce(planned, name);
+  },
+  async plannedBytes(model, { type }, raw) {
+    const typeMix = chosenTypeMix(raw);
+    const plan = await planGguf(model, new Map());
+    const ofMix = ggufTypes(plan, typeMix);
+    const solved = new Set(siteWeights(model).map(({ tensor }) => tensor));
+    const written = plan.tensors.map(({ name, shape, sources }) => {
+      const isOther = type !== undefined && type !== typeMix.base && sources.some((source) => solved.has(source));
+      const own = isOther ? fittingType(type, shape.at(-1) ?? 1) : ofMix.get(name);
+      if (own === undefined) throw new InternalError(`GGUF: tensor ${name} has no type`, { tensor: name });
+      return { name, shape, type: own.number, bytes: bytesIn(own, shape) };
+    });
+    return ggufBytes(plan.metadata, written);
   },
   async plan(model, layers, raw, { name, warn, note }) {
     const typeMix = chosenTypeMix(raw);

@@ -50,7 +50,7 @@ export function typeLine(tensors: readonly TypedShape[], types: ReadonlyMap<stri
   return [
     groupsByType(matrices, types),
     "F32 for vectors",
-    `${bitsAWeight(tensors, types).toFixed(2)} bits a weight of the whole file`,
+    `${bitsAWeight(tensors, types).toFixed(2)} bits a weight, without the header`,
   ].join("; ");
 }
 

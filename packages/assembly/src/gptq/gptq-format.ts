@@ -5,6 +5,7 @@ import type { Format } from "../format.ts";
 import { gridClasses, quantisedParts, readQuantisedLayer } from "../layers/quantised-layer.ts";
 import { refuseLayer, refuseWithoutCodes } from "../layers/layer-grid.ts";
 import { packedHead, packEmbeddings, untiedKeys, withEmbeddings } from "../layers/left-embeddings.ts";
+import { safetensorsBytes } from "../planned-size.ts";
 import { firstWeight } from "../layers/site-weights.ts";
 import { untyingOptions } from "../layers/untied-head.ts";
 import { denseLinears, moduleOf, prefixedName, unchangedWeights } from "../safetensors/module-names.ts";
@@ -50,6 +51,11 @@ const createGptqFormat = (name: string, version: GptqVersion): Format => ({
       if (version === 1 && zeroPoints === "any") refuseZero(grid);
       moduleOf(grid.tensor, "GPTQ");
     }
+  },
+  async plannedBytes(model, { grids, embeddings }, raw) {
+    const { untieHead, ...others } = parseOptions(options, raw, `assemble --format ${name}`);
+    const packed = [...grids, ...packedHead(model, embeddings, name, untieHead)];
+    return safetensorsBytes(model, packed, chosenDtype(model, others, `assemble --format ${name}`));
   },
   async plan(source, given, raw, { warn }) {
     const { untieHead, ...others } = parseOptions(options, raw, `assemble --format ${name}`);

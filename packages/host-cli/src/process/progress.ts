@@ -2,7 +2,7 @@ import { fstatSync } from "node:fs";
 import { createRequire } from "node:module";
 import { performance } from "node:perf_hooks";
 import { printable } from "@mbs/contracts";
-import type { Progress } from "@mbs/contracts";
+import type { Progress, TimeLeft } from "@mbs/contracts";
 import type { SingleBar } from "cli-progress";
 
 // Loaded when the first bar is drawn: help answers sooner without it.
@@ -58,28 +58,36 @@ export function formatSeconds(seconds: number): string {
   return minutes > 0 ? `${minutes} min ${whole % 60} s` : `${whole} s`;
 }
 
-/** "3 of 16 sites, 12 s left", with no more than is known: of the first moment, or less than a second, no time. */
-function amountText({ done, total, unit }: Progress, elapsedMs: number): string {
+/** "12 s left", "at least 3 min 5 s left"; "" of less than a second. */
+const leftText = ({ seconds, isLeast }: TimeLeft): string =>
+  seconds < 1 ? "" : `${isLeast ? "at least " : ""}${formatSeconds(seconds)} left`;
+
+/** What a line of progress is of. */
+const lineOf = ({ activity, whole }: Progress): string => whole?.name ?? activity;
+
+/** "3 of 16 sites, 12 s left", with no more than is known: of the first moment no time. */
+function amountText({ done, total, unit, whole }: Progress, elapsedMs: number): string {
   if (total === undefined) return `${done} ${unit}`;
-  const seconds = done > 0 ? (elapsedMs / 1000 / done) * (total - done) : 0;
-  const left = elapsedMs >= leastElapsed && seconds >= 1 ? `, ${formatSeconds(seconds)} left` : "";
-  return `${done} of ${total} ${unit}${left}`;
+  const seconds = done > 0 && elapsedMs >= leastElapsed ? (elapsedMs / 1000 / done) * (total - done) : 0;
+  const known = whole === undefined ? { seconds, isLeast: false } : whole.left;
+  const left = known === undefined ? "" : leftText(known);
+  return `${done} of ${total} ${unit}${left === "" ? "" : `, ${left}`}`;
 }
 
 function lineReporter(name: string, write: (text: string) => void, interval: number): Reporter {
-  let activity = "";
+  let line = "";
   let started = 0;
   let last = performance.now();
   return {
     progress(progress) {
       const now = performance.now();
-      if (progress.activity !== activity) {
-        activity = progress.activity;
+      if (lineOf(progress) !== line) {
+        line = lineOf(progress);
         started = now;
       }
       if (now - last < interval) return;
       last = now;
-      write(`${name}: ${printable(activity)}, ${amountText(progress, now - started)}\n`);
+      write(`${name}: ${printable(progress.activity)}, ${amountText(progress, now - started)}\n`);
     },
     warn: (message) => write(`${name}: warning: ${printable(message)}\n`),
     note: (message) => write(`${name}: ${printable(message)}\n`),
@@ -89,7 +97,7 @@ function lineReporter(name: string, write: (text: string) => void, interval: num
 
 function barReporter(name: string, write: (text: string) => void): Reporter {
   let bar: SingleBar | undefined;
-  let activity = "";
+  let line = "";
   let started = 0;
   const stop = (): void => {
     bar?.stop();
@@ -97,9 +105,10 @@ function barReporter(name: string, write: (text: string) => void): Reporter {
   };
   return {
     progress(progress) {
-      if (!bar || progress.activity !== activity) {
+      const { activity } = progress;
+      if (!bar || lineOf(progress) !== line) {
         stop();
-        activity = progress.activity;
+        line = lineOf(progress);
         started = performance.now();
         const { Presets, SingleBar: Bar } = loadBars();
         bar = new Bar(

@@ -33,7 +33,7 @@ const options = {
 const count = (tokens: number): string => tokens.toLocaleString("en");
 
 function estimateText(found: Estimate): string {
-  const { calibrationTokens, evaluationTokens, operations, gemmRate, parts, seconds, notCounted, memory, disk } = found;
+  const { calibrationTokens, evaluationTokens, operations, gemmRate, parts, seconds, notCounted, memory, disk, size } = found;
   const { peak, ...purposes } = disk;
   const columns = [{ title: "" }, { title: "", numeric: true }];
   return [
@@ -42,6 +42,7 @@ function estimateText(found: Estimate): string {
     `time    ${formatSeconds(seconds)}`,
     `memory  ${formatBytes(memory)}`,
     `disk    ${formatBytes(peak)} at most`,
+    ...(size === undefined ? [] : [`size    about ${formatBytes(size.bytes)} from ${formatBytes(size.sourceBytes)}`]),
     ...(notCounted.length === 0 ? [] : [`stages  not counted: ${notCounted.join(", ")}`]),
     "",
     formatTable({

@@ -60,6 +60,7 @@ const options = {
     description: "print each node as the command that replays it; its inputs exist only with keep: true in the recipe",
   },
   json: { kind: "flag", description: "print each node as a line of JSON" },
+  verbose: { kind: "flag", description: "show the progress of each node on a line of its own, in place of one line for the run" },
   offline: offlineOption,
   ...exportOptions,
 } as const satisfies OptionTable;
@@ -86,7 +87,7 @@ export function runCommand({ signal }: CommandContext): Command {
   return command.action(async (path: string) => {
     const { quiet = false, debug: _debug, ...given } = command.opts<{ quiet?: boolean; debug?: boolean }>();
     const parsed = parseOptions(options, given, "run");
-    const { threads, memory, workers, nodeLimit, force, commands, json, offline, quality, export: engine } = parsed;
+    const { threads, memory, workers, nodeLimit, force, commands, json, verbose, offline, quality, export: engine } = parsed;
     const exported = readExportOptions(parsed);
     if (workers === 0 && nodeLimit !== undefined) {
       throw new UsageError("run: --node-limit needs a worker process, which can be ended; leave --workers 0 out");
@@ -113,6 +114,7 @@ export function runCommand({ signal }: CommandContext): Command {
         force,
         ...(quality === "best" && { judge: judgeCandidate }),
         progress: reporter.progress,
+        verbose,
         warn: reporter.warn,
         note: reporter.note,
         describe: ({ model, ...made }) => writeRunCard(model, made, reporter.note),

@@ -51,7 +51,7 @@ function trafficTable(traffic: RunStatus["traffic"] = []): string {
 
 /** What a person sees of a run. @param now in milliseconds since 1970 */
 export function statusText(status: RunStatus, now: number): string {
-  const { nodes, began, updated, workers, processors, threads, failure, secondsLeft } = status;
+  const { nodes, began, updated, workers, processors, threads, failure, secondsLeft, leftIsLeast = false } = status;
   const of = (state: NodeStatus["state"]): readonly NodeStatus[] => nodes.filter((node) => node.state === state);
   const isOn = failure === undefined && !isGone(status);
   const [done, running] = [of("done"), isOn ? of("running") : []];
@@ -60,7 +60,9 @@ export function statusText(status: RunStatus, now: number): string {
   const workersNamed = processors === undefined ? `${workers} ${workers === 1 ? "worker" : "workers"}` : "workers of a queue";
   const machine = `${workersNamed} with ${threads} ${threads === 1 ? "thread" : "threads"}${processors === undefined ? "" : " each"}`;
   const left =
-    secondsLeft === undefined ? "" : `, about ${formatSeconds(Math.max(0, secondsLeft - (now - updated) / 1000))} left`;
+    secondsLeft === undefined
+      ? ""
+      : `, ${leftIsLeast ? "at least" : "about"} ${formatSeconds(Math.max(0, secondsLeft - (now - updated) / 1000))} left`;
   const state =
     failure !== undefined
       ? `stopped: ${printable(failure)}`

@@ -1,4 +1,5 @@
-import { formatBytes, printable } from "@mbs/contracts";
+import { bitsAWeight, formatBytes, printable, sizeAgainst } from "@mbs/contracts";
+import type { ModelSize } from "@mbs/contracts";
 import type { GgufDescription, ModelRecord } from "@mbs/models";
 import type { InspectionRow } from "./inspection.ts";
 
@@ -44,10 +45,17 @@ export interface InspectedGguf extends GgufDescription {
   readonly made: ModelRecord | undefined;
 }
 
-function madeText({ model, layers }: ModelRecord): string {
+function madeText({ model, sourceBytes, layers }: ModelRecord, bytes: number): string {
   const methods = new Set(layers.map(({ solver, options }) => `${solver} ${JSON.stringify(options)}`));
-  return `made of the model ${model}${methods.size === 0 ? ", without layers" : ` by ${[...methods].join(", ")}`} (mbs.json)`;
+  const from = sourceBytes === undefined ? "" : ` of ${formatBytes(sourceBytes)} (this is ${sizeAgainst(bytes, sourceBytes)})`;
+  return `made of the model ${model}${from}${methods.size === 0 ? ", without layers" : ` by ${[...methods].join(", ")}`} (mbs.json)`;
 }
+
+/** Of the files, not of their tensors: as sizes are everywhere. */
+const sizeOf = ({ files, tensors }: GgufDescription): ModelSize => ({
+  bytes: sum(files.map((file) => file.bytes)),
+  parameters: sum(tensors.map(({ values }) => values)),
+});
 
 /** A GGUF file for a program. */
 export const ggufJson = (description: InspectedGguf): object => ({
@@ -55,6 +63,7 @@ export const ggufJson = (description: InspectedGguf): object => ({
   version: description.version,
   architecture: architectureOf(description),
   files: description.files,
+  bitsAWeight: bitsAWeight(sizeOf(description)),
   ...(description.made && { made: description.made }),
   metadata: Object.fromEntries([...description.metadata].map(([key, value]) => [key, jsonValue(value)])),
   types: typeRows(description),
@@ -64,11 +73,11 @@ export const ggufJson = (description: InspectedGguf): object => ({
 /** A GGUF file for a person. @param table formats rows, at most as many as were asked for */
 export function ggufText(description: InspectedGguf, table: (rows: readonly InspectionRow[]) => string): string {
   const { version, metadata, files, tensors, made } = description;
-  const [values, bytes] = [sum(tensors.map((tensor) => tensor.values)), sum(files.map((file) => file.bytes))];
+  const size = sizeOf(description);
   return [
-    `GGUF (version ${version}), architecture ${printable(architectureOf(description))}: ${tensors.length} tensors of ${values} values in ${formatBytes(bytes)}\n`,
+    `GGUF (version ${version}), architecture ${printable(architectureOf(description))}: ${tensors.length} tensors of ${size.parameters} values in ${formatBytes(size.bytes)}, ${bitsAWeight(size).toFixed(2)} bits a weight\n`,
     ...files.map((file) => `${printable(file.path)}: ${file.tensors} tensors, ${formatBytes(file.bytes)}\n`),
-    ...(made === undefined ? [] : [`${printable(madeText(made))}\n`]),
+    ...(made === undefined ? [] : [`${printable(madeText(made, size.bytes))}\n`]),
     ...[...metadata].map(([key, value]) => `  ${printable(key)}: ${text(value)}\n`),
     `\n${table(typeRows(description))}`,
     `\n${table(tensorRows(description))}`,

@@ -70,6 +70,10 @@ test("estimate and run refuse the same: formats that cannot hold the layers, and
       { compress: "{ solver: rtn, bits: 3, min-zero-point: 0 }", assemble: "{ format: gptq }" },
       /recipe\.yaml:6: layer .* cannot hold the zero point 0, .*; assemble with --format gptq-v2, dense, .* --min-zero-point 1/,
     ],
+    [
+      { compress: "{ solver: gptq, bits: 3, group-size: 16 }", assemble: "{ format: gguf }" },
+      /recipe\.yaml:6: weights rounded to 3 bits would be rounded again to the types of Q4_K_M, .*; leave out bits and .* type: Q3_K_M /,
+    ],
     [{ sample: "{ mix: equal, segments: 600, length: 32 }" }, / \w+ has .* 200 segments of 32.*; add text, lower --segments/],
     [
       { hashes: `{ corpus: "${"0".repeat(64)}" }` },
@@ -101,6 +105,16 @@ test("estimate warns of what run warns of: languages without a share, segments b
     assert.match(stderr, /warning: .*has no share for .*; left out\n/);
     assert.is(stderr.match(/warning: .*segments of 33 tokens are longer than the 32/g)?.length, 1);
   }
+});
+
+test("estimate and run say before anything runs that a result will not be smaller than its source", async ({ root }) => {
+  const changes = { compress: "{ solver: wanda, sparsity: 0.5 }" };
+  const [estimated, ran] = await both(root, changes);
+  const expected =
+    /warning: the result will not be smaller than its source \(about ([\d.]+ kB) from .*, as large\): pruned .*quantise/;
+  for (const { stderr } of [estimated, ran]) assert.match(stderr, expected);
+  assert.match(estimated.stdout.toString(), /\nsize {4}about [\d.]+ kB from [\d.]+ kB\n/);
+  assert.match(ran.stdout.toString(), /^dense: ([\d.]+ kB) from \1, as large; /m);
 });
 
 test("estimate says that the entries of stages are not counted", async ({ root }) => {
@@ -212,7 +226,7 @@ test("run ends with the scores, the size and the next command; the nodes' comman
   assert.match(text, /^dense\nlanguage +windows +perplexity/);
   assert.match(text, /\ncompressed, rise above dense/);
   const ending = text.split("\n").slice(-6);
-  assert.match(at(ending, 0), /^dense: [\d.]+ kB on disk, no weight is packed/);
+  assert.match(at(ending, 0), /^dense: ([\d.]+ kB) from \1, as large; \d+\.\d+ bits a weight; no weight is packed/);
   assert.match(at(ending, 1), /^7 nodes in /);
   const out = join(root, "out");
   const results = `${out}/scores.arrow ${out}/similarity.arrow --recipe ${out}/recipe.yaml`;

@@ -48,7 +48,10 @@ test("a file of statistics is no model, and is shown all the same", async () => 
 
 test("inspect shows files, metadata, types and tensors", async () => {
   const { stdout: text } = await done(["inspect", llama, "--rows", "3"]);
-  assert.match(text, /^GGUF \(version 3\), architecture llama: \d+ tensors of \d+ values in 1\d\.\d kB\n/);
+  assert.match(
+    text,
+    /^GGUF \(version 3\), architecture llama: \d+ tensors of \d+ values in 1\d\.\d kB, \d+\.\d\d bits a weight\n/,
+  );
   assert.match(text, /llama\.gguf: \d+ tensors, /);
   assert.match(text, /tokenizer\.ggml\.tokens: 32 values: !, ", #/);
   assert.match(text, /F16 +\d+ +\d+ +\d+ +16\n/);

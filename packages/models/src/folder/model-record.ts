@@ -54,6 +54,8 @@ export interface RecordedLayers {
 export interface ModelRecord {
   /** Content address of the model that was compressed. */
   readonly model: string;
+  /** Bytes of that model's weight files; absent in records of older versions. */
+  readonly sourceBytes?: number;
   /** How its weights are stored. */
   readonly format: string;
   readonly layers: readonly RecordedLayers[];
@@ -66,8 +68,10 @@ export interface ModelRecord {
 const isPaths = (value: unknown): value is readonly string[] =>
   Array.isArray(value) && value.every((path) => typeof path === "string");
 
+const isBytes = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0;
+
 const isSizes = (value: unknown): value is Readonly<Record<string, number>> =>
-  isObject(value) && Object.values(value).every((bytes) => Number.isSafeInteger(bytes) && Number(bytes) >= 0);
+  isObject(value) && Object.values(value).every(isBytes);
 
 const isLayers = (value: unknown): value is RecordedLayers =>
   isObject(value) &&
@@ -122,7 +126,7 @@ async function requireSize({ weightFiles = {} }: ModelRecord, gguf: string, path
 
 async function readRecordFile(path: string): Promise<ModelRecord> {
   const { value } = await readJsonFile(path, recordLimit);
-  const { version, model, format = "dense", layers, files, weightFiles } = value;
+  const { version, model, sourceBytes, format = "dense", layers, files, weightFiles } = value;
   if (typeof version === "number" && version !== recordVersion) {
     throw new BadDataError(
       `${path} has version ${version}, supported: ${recordVersion}; read it with the mbs that wrote it, or assemble the model again`,
@@ -131,10 +135,12 @@ async function readRecordFile(path: string): Promise<ModelRecord> {
   }
   const whole = version === recordVersion && typeof model === "string" && typeof format === "string" && Array.isArray(layers);
   const areFiles = (files === undefined || isPaths(files)) && (weightFiles === undefined || isSizes(weightFiles));
-  if (!whole || !layers.every(isLayers) || !areFiles) {
+  const isSource = sourceBytes === undefined || isBytes(sourceBytes);
+  if (!whole || !layers.every(isLayers) || !areFiles || !isSource) {
     throw new BadDataError(`${path} is no record of a compressed model; assemble it again, or remove the file`, { file: path });
   }
-  return { model, format, layers, ...(files !== undefined && { files }), ...(weightFiles !== undefined && { weightFiles }) };
+  const sizes = { ...(sourceBytes !== undefined && { sourceBytes }), ...(weightFiles !== undefined && { weightFiles }) };
+  return { model, format, layers, ...(files !== undefined && { files }), ...sizes };
 }
 
 /** The mean of the calibration mixes that layers were made with: language → share, sum 1. */

@@ -1,7 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { availableProcessors, BadDataError, createObjectPool, defaultKept, splitKept } from "@mbs/contracts";
-import type { AllocationWork, ObjectPool, StageContext } from "@mbs/contracts";
+import type { AllocationWork, ObjectPool, PlannedSize, StageContext } from "@mbs/contracts";
 import { defaultLength, openModel, spreadStride } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { windowShards } from "../plan/nodes/evaluation-nodes.ts";
@@ -47,6 +47,8 @@ export interface Estimate {
   /** Peak of resident memory, bytes. */
   readonly memory: number;
   readonly disk: DiskNeed;
+  /** The size of the result beside that of its model; absent where that is not known yet. */
+  readonly size?: PlannedSize | undefined;
 }
 
 /** A block is measured once, the first; others differ by their operations. */
@@ -197,7 +199,7 @@ const evaluationKey: RecipeKeyName = "evaluate";
 const plannerBytes = 160e6;
 
 async function estimatePrepared(
-  { recipe, plan }: PreparedRun,
+  { recipe, plan, size }: PreparedRun,
   model: Model,
   {
     stages,
@@ -211,6 +213,7 @@ async function estimatePrepared(
   pool: ObjectPool,
 ): Promise<Estimate> {
   const { threads } = machine;
+  if (size?.notSmaller !== undefined) warn(size.notSmaller);
   const atOnce = Math.min(machine.workers, recipe.shards);
   const evaluatedAtOnce = Math.min(machine.workers, windowShards(recipe));
   const tokenizer = await model.tokenizer();
@@ -274,6 +277,7 @@ async function estimatePrepared(
     ],
     memory: (workers === 0 ? 0 : plannerBytes) + machine.workers * ofWorker,
     disk,
+    size,
   };
 }
 

@@ -1,7 +1,7 @@
 import { embeddingsBlock } from "@mbs/artifacts";
 import { isDeepStrictEqual } from "node:util";
 import { FailedPreconditionError, UsageError, firstOutput, isOptional } from "@mbs/contracts";
-import type { Grid, ObjectPool, PlannedLayers, Progress, Stage, StageOptions } from "@mbs/contracts";
+import type { Grid, ObjectPool, PlannedLayers, PlannedSize, Progress, Stage, StageOptions } from "@mbs/contracts";
 import { pinRevisions } from "@mbs/hub";
 import type { Revisions } from "@mbs/hub";
 import { openModel } from "@mbs/models";
@@ -39,6 +39,8 @@ export interface PreparedRun {
   /** With complete options. */
   readonly plan: Plan;
   readonly resources: Resources;
+  /** The size of its result beside that of its model; absent where that is not known yet. */
+  readonly size?: PlannedSize | undefined;
   /** All paths that the run reads and does not write itself: also of texts, weights and shares that its options lead to. */
   readonly reads: readonly string[];
 }
@@ -223,6 +225,15 @@ async function checkLayers(
   }
 }
 
+/** The size of the result; undefined where an allocation has a say, or the model that is compressed is still to be made. */
+async function sizeOf(recipe: Recipe, plan: Plan, stages: Stages, pool: ObjectPool): Promise<PlannedSize | undefined> {
+  const isMadeLater = recipe.source === undefined && firstKeys.some((key) => recipe[key] !== undefined);
+  const node = plan.nodes.find(({ stage }) => stages.get(stage)?.plannedSize !== undefined);
+  if (node === undefined || isMadeLater || allocatesBits(recipe)) return undefined;
+  const planned = await plannedLayers(recipe, recipe.grids?.[0] ?? { kind: "none" });
+  return stageOf(stages, node.stage).plannedSize?.(node.options, planned, pool);
+}
+
 /** Lets a stage check its options. Errors get the recipe's line. */
 async function checkStage(
   stage: Stage,
@@ -282,5 +293,6 @@ export async function prepareRun(given: Recipe, known: Stages, { revisions, prog
   // the model's own paths first: the message should name it if it is at the path of the output
   const reads = [...new Set([...modelPaths, ...(await findPaths(plan, stages, resources))])];
   await checkPins(recipe, resources);
-  return { recipe, stages, shape: model, plan, resources, reads };
+  const size = await sizeOf(recipe, plan, stages, pool);
+  return { recipe, stages, shape: model, plan, resources, size, reads };
 }

@@ -2,7 +2,7 @@ import { performance } from "node:perf_hooks";
 import { manifestKey } from "@mbs/artifacts";
 import type { ArtifactStore, RunManifest, WriteTime } from "@mbs/artifacts";
 import { BadDataError, InternalError, InterruptedError, firstOutput } from "@mbs/contracts";
-import type { MbsError, Stage, StageContext, StageOptions } from "@mbs/contracts";
+import type { MbsError, Progress, Stage, StageContext, StageOptions } from "@mbs/contracts";
 import { isWholeModel } from "./model-files.ts";
 import { NeededArtifacts } from "./needed-artifacts.ts";
 import { InputLostError, WorkerLostError } from "./node-worker.ts";
@@ -45,7 +45,7 @@ export interface EngineOptions {
   readonly resources: Resources;
   /** At least one. */
   readonly workers: readonly NodeWorker[];
-  readonly context: Omit<StageContext, "pool">;
+  readonly context: Omit<StageContext, "pool" | "progress">;
   /** Whether a node's output stays although nothing reads it any more. */
   readonly keeps: (node: PlanNode) => boolean;
   /** The class of the processors that run a node, which it is known by; absent where all of a run's nodes run on this machine. */
@@ -58,6 +58,13 @@ export interface EngineOptions {
    */
   readonly gather: (addresses: ReadonlyMap<string, string>) => Promise<void>;
   readonly onNode: (report: NodeReport) => void;
+  /**
+   * Called for every node at work.
+   *
+   * @param isFirst whether no other node at work began before it
+   * @param others nodes at work beside it
+   */
+  readonly onProgress: (node: PlanNode, progress: Progress, isFirst: boolean, others: number) => void;
   readonly onStart: (node: PlanNode, worker: string) => void;
   /** Called for a node that did not end, or whose output is lost, and that will run again. */
   readonly onRetry: (node: PlanNode) => void;
@@ -95,8 +102,6 @@ export class Engine {
   readonly #options: EngineOptions;
   /** What becomes of the outputs of the plan's nodes. */
   readonly #outputs: NodeOutputs;
-  /** Node → its place in the plan, from 1 on. */
-  readonly #places: ReadonlyMap<string, number>;
   readonly #addresses = new Map<string, string>();
   /** Node → the worker that ran it now. */
   readonly #ranBy = new Map<string, NodeWorker>();
@@ -111,7 +116,6 @@ export class Engine {
   constructor(plan: Plan, options: EngineOptions) {
     this.#plan = plan;
     this.#options = options;
-    this.#places = new Map(plan.nodes.map(({ id }, index) => [id, index + 1]));
     this.#outputs = outputsOf(plan.nodes, (node) => this.#stage(node), options.keeps);
     this.#needed = new NeededArtifacts(plan.nodes, this.#outputs);
     this.#retries = new Retries(options.folder.root, options.context.warn);
@@ -231,7 +235,6 @@ export class Engine {
     signal: AbortSignal,
   ): Promise<Ended> {
     const { context } = this.#options;
-    const where = `${node.id} (${this.#places.get(node.id)} of ${this.#plan.nodes.length})`;
     const started = performance.now();
     const end = (outcome: Ended["outcome"]): Ended => ({
       node,
@@ -254,10 +257,7 @@ export class Engine {
         {
           signal,
           progress: (progress) => {
-            // of nodes that run beside each other the oldest one speaks: a line for each would jump to and fro
-            if (running.keys().next().value !== id) return;
-            const others = running.size > 1 ? ` and ${running.size - 1} more` : "";
-            context.progress({ ...progress, activity: `${where}${others}: ${progress.activity}` });
+            this.#options.onProgress(node, progress, running.keys().next().value === id, running.size - 1);
           },
           warn: (message) => context.warn(`${node.id}: ${message}`),
           note: (message) => context.note?.(`${node.id}: ${message}`),

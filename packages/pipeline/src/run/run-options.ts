@@ -20,6 +20,8 @@ export interface RunOptions {
   readonly queue?: QueueChoice | undefined;
   readonly signal: AbortSignal;
   readonly progress?: (progress: Progress) => void;
+  /** Progress of each node by itself, in place of that of the whole run. */
+  readonly verbose?: boolean;
   readonly warn?: (message: string) => void;
   /** Called with a line on values that the recipe leaves to the solver and the format, or on what comes out. */
   readonly note?: (message: string) => void;

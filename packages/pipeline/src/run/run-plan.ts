@@ -36,7 +36,7 @@ export async function runPlan(
   keeps: (node: PlanNode) => boolean,
   options: Execution & { readonly status: StatusRecord },
 ): Promise<DonePlan> {
-  const { folder, machine, signal, status, executor, revisions } = options;
+  const { folder, machine, signal, status, executor, revisions, verbose = false, progress: show = () => {} } = options;
   const { threads } = machine;
   const reports = new Map<string, NodeReport>();
   const manifest = await RunManifest.open(folder.manifest);
@@ -51,7 +51,6 @@ export async function runPlan(
     context: {
       signal,
       threads,
-      progress: options.progress ?? (() => {}),
       warn: options.warn ?? (() => {}),
       note: options.note,
     },
@@ -61,6 +60,19 @@ export async function runPlan(
       reports.set(report.id, report);
       status.done(report);
       options.onNode?.(report);
+    },
+    onProgress: (node, progress, isFirst, others) => {
+      status.progressed(node, progress);
+      // of nodes that run beside each other the oldest one speaks: a line for each would jump to and fro
+      if (!isFirst) return;
+      const { activity, done, total, unit } = progress;
+      const beside = others > 0 ? ` and ${others} more` : "";
+      if (verbose) {
+        const place = `${plan.nodes.indexOf(node) + 1} of ${plan.nodes.length}`;
+        show({ ...progress, activity: `${node.id} (${place})${beside}: ${activity}` });
+      } else {
+        show(status.whole(`${node.id}${beside}: ${done}${total === undefined ? "" : ` of ${total}`} ${unit}`));
+      }
     },
     onStart: (node, worker) => status.started(node, worker),
     onRetry: (node) => status.waits(node),

@@ -2,6 +2,7 @@ import { hostname } from "node:os";
 import { readFile, rm } from "node:fs/promises";
 import { parseJson, writeAtomically } from "@mbs/artifacts";
 import { BadDataError, FailedPreconditionError, isObject, UsageError } from "@mbs/contracts";
+import type { Progress, TimeLeft } from "@mbs/contracts";
 import type { Plan, PlanNode } from "../plan/nodes/plan-node.ts";
 import type { NodeReport } from "./engine.ts";
 import { exists, isFile } from "./own-files.ts";
@@ -21,6 +22,8 @@ export interface NodeStatus {
   readonly seconds?: number;
   /** When it began, in milliseconds since 1970. */
   readonly began?: number;
+  /** How much of it is done, 0 to 1, where it runs and says so. */
+  readonly share?: number;
 }
 
 /** What is known of a run that goes on, or that stopped before its end. */
@@ -37,8 +40,10 @@ export interface RunStatus {
   readonly processors?: string;
   /** How it ended, where it ended without a result. */
   readonly failure?: string;
-  /** Estimated from the nodes that are done; undefined as long as there are none of some kind. */
+  /** Estimated from the nodes that are done or at work; undefined as long as these say nothing. */
   readonly secondsLeft?: number;
+  /** Whether that leaves out nodes of which none was run yet, such as the evaluation. */
+  readonly leftIsLeast?: boolean;
   /** What each worker has moved to and from the store since the run was started last; absent where there is no store. */
   readonly traffic?: readonly WorkerTraffic[];
   readonly nodes: readonly NodeStatus[];
@@ -54,15 +59,18 @@ const kindOf = ({ id }: Pick<NodeStatus, "id">): string => id.replaceAll(/\d+/g,
  * Seconds until a run ends: as long as its workers need for all that is left together, or the longest chain of nodes that wait
  * for each other, whichever is longer.
  *
+ * Nodes that come once, such as those that write and evaluate the model, are known by their own progress alone, and left out
+ * before that.
+ *
  * @param now in milliseconds since 1970
- * @returns undefined while some node is of a kind of which none is done
+ * @returns undefined while nothing is known
  */
 export function estimateLeft(
   nodes: readonly PlanNode[],
   status: ReadonlyMap<string, NodeStatus>,
   workers: number,
   now: number,
-): number | undefined {
+): TimeLeft | undefined {
   const taken = new Map<string, { sum: number; count: number }>();
   for (const found of status.values()) {
     if (found.seconds === undefined) continue;
@@ -71,23 +79,27 @@ export function estimateLeft(
   }
   let sum = 0;
   let longest = 0;
+  let isLeast = false;
   const ends = new Map<string, number>();
   for (const node of nodes) {
-    const { state, began } = status.get(node.id) ?? { state: "waiting" };
+    const { state, began, share = 0 } = status.get(node.id) ?? { state: "waiting" };
     const before = Math.max(0, ...[...Object.values(node.inputs).flat(), ...node.after].map((id) => ends.get(id) ?? 0));
     if (state === "done") {
       ends.set(node.id, 0);
       continue;
     }
+    const elapsed = began === undefined ? 0 : (now - began) / 1000;
     const known = taken.get(kindOf(node));
-    if (known === undefined) return undefined;
-    const whole = known.sum / known.count;
-    const left = began === undefined ? whole : Math.max(0, whole - (now - began) / 1000);
+    // its own progress says more than others of its kind
+    const whole = share > 0 ? elapsed / share : known && known.sum / known.count;
+    if (whole === undefined) isLeast = true;
+    const left = whole === undefined ? 0 : Math.max(0, whole - elapsed);
     sum += left;
     ends.set(node.id, before + left);
     longest = Math.max(longest, before + left);
   }
-  return Math.max(sum / workers, longest);
+  const seconds = Math.max(sum / workers, longest);
+  return isLeast && seconds === 0 ? undefined : { seconds, isLeast };
 }
 
 /** Writes down how far a run is, at most once a second, for those who look at it from outside. */
@@ -99,6 +111,9 @@ export class StatusRecord {
   readonly #began = Date.now();
   readonly #nodes: Map<string, NodeStatus>;
   #timer: NodeJS.Timeout | undefined;
+  /** The time left, and when it was found: a large plan is not gone through for each word of a node. */
+  #leftAt: { readonly when: number; readonly left: TimeLeft | undefined } = { when: 0, left: undefined };
+  #done = 0;
   #writing: Promise<void> = Promise.resolve();
 
   constructor({ status }: RunFolder, plan: Plan, machine: RunMachine, traffic: () => readonly WorkerTraffic[] = () => []) {
@@ -124,19 +139,46 @@ export class StatusRecord {
   }
 
   started({ id, stage }: PlanNode, worker: string): void {
-    this.#nodes.set(id, { id, stage, state: "running", worker, began: Date.now() });
-    this.#soon();
+    this.#set({ id, stage, state: "running", worker, began: Date.now() });
+  }
+
+  /** What a node at work says of itself. */
+  progressed({ id }: PlanNode, { done, total = 0 }: Progress): void {
+    const known = this.#nodes.get(id);
+    if (known?.state !== "running" || total === 0) return;
+    this.#set({ ...known, share: Math.min(1, done / total) });
+  }
+
+  /** Progress of the whole run, while a node is at work. */
+  whole(activity: string): Progress {
+    const now = Date.now();
+    if (now - this.#leftAt.when >= writeMs) this.#leftAt = { when: now, left: this.#left(now) };
+    const { left } = this.#leftAt;
+    return { activity, done: this.#done, total: this.#nodes.size, unit: "nodes", whole: { name: "run", left } };
+  }
+
+  #left(now: number): TimeLeft | undefined {
+    const { workers, processors } = this.#machine;
+    // the first one of a queue's is this machine
+    const hands = processors === undefined ? workers : Math.max(1, this.#traffic().length - 1);
+    return estimateLeft(this.#plan.nodes, this.#nodes, hands, now);
   }
 
   /** A node whose worker ended, or that is to run again for another reason. */
   waits({ id, stage }: PlanNode): void {
-    this.#nodes.set(id, { id, stage, state: "waiting" });
-    this.#soon();
+    this.#set({ id, stage, state: "waiting" });
   }
 
   done({ id, stage, worker, seconds }: NodeReport): void {
     const made = { ...(worker !== undefined && { worker }), ...(seconds !== undefined && { seconds }) };
-    this.#nodes.set(id, { id, stage, state: "done", ...made });
+    this.#set({ id, stage, state: "done", ...made });
+  }
+
+  #set(node: NodeStatus): void {
+    const before = this.#nodes.get(node.id)?.state;
+    if (before === "done") this.#done -= 1;
+    if (node.state === "done") this.#done += 1;
+    this.#nodes.set(node.id, node);
     this.#soon();
   }
 
@@ -165,10 +207,7 @@ export class StatusRecord {
   async #writeNow(failure: string | undefined): Promise<void> {
     const now = Date.now();
     const traffic = this.#traffic();
-    const { workers, processors } = this.#machine;
-    // the first one of a queue's is this machine
-    const hands = processors === undefined ? workers : Math.max(1, traffic.length - 1);
-    const secondsLeft = estimateLeft(this.#plan.nodes, this.#nodes, hands, now);
+    const left = this.#left(now);
     const status: RunStatus = {
       process: process.pid,
       host: hostname(),
@@ -176,7 +215,7 @@ export class StatusRecord {
       updated: now,
       ...this.#machine,
       ...(failure !== undefined && { failure }),
-      ...(secondsLeft !== undefined && { secondsLeft }),
+      ...(left && { secondsLeft: left.seconds, leftIsLeast: left.isLeast }),
       ...(traffic.length > 0 && { traffic }),
       nodes: [...this.#nodes.values()],
     };
@@ -190,7 +229,15 @@ const hasTypes = (value: unknown, types: Readonly<Record<string, string>>): valu
     ([name, type]) => typeof value[name] === type.replace("?", "") || (type.endsWith("?") && value[name] === undefined),
   );
 
-const nodeTypes = { id: "string", stage: "string", state: "string", worker: "string?", seconds: "number?", began: "number?" };
+const nodeTypes = {
+  id: "string",
+  stage: "string",
+  state: "string",
+  worker: "string?",
+  seconds: "number?",
+  began: "number?",
+  share: "number?",
+};
 const statusTypes = {
   process: "number",
   host: "string",
@@ -201,6 +248,7 @@ const statusTypes = {
   processors: "string?",
   failure: "string?",
   secondsLeft: "number?",
+  leftIsLeast: "boolean?",
 };
 
 const trafficTypes = { worker: "string", fetched: "number", put: "number" };

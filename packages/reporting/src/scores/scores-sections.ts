@@ -1,4 +1,4 @@
-import { formatBytes } from "@mbs/contracts";
+import { bitsAWeight, formatBytes, isSmaller, sizeAgainst } from "@mbs/contracts";
 import type { ScoresReport } from "@mbs/evaluation";
 import { figureRises, figures, plotAverages } from "./averages-plot.ts";
 import type { FigureRise } from "./averages-plot.ts";
@@ -151,16 +151,22 @@ async function risesSections({ report, reference, compressed, shares }: ScoredAr
 }
 
 function sizesTable(rises: readonly SizedRise[], models: ScoredArtifact["models"], reference: string): TextTable {
-  const dense = models.get(reference)?.bytes ?? NaN;
+  const source = models.get(reference)?.bytes;
   return {
-    columns: [...headings(["model"], ["on disk", "of dense", ...figures]), { title: "beaten by none" }],
-    rows: [...models].map(([model, { bytes }]) => [
+    columns: [
+      ...headings(["model"], ["weight files", `against ${reference}`, "bits a weight", ...figures]),
+      { title: "beaten by none" },
+    ],
+    rows: [...models].map(([model, { bytes, parameters }]) => [
       model,
       formatBytes(bytes),
-      Number.isNaN(dense) ? "–" : formatShare(bytes / dense),
+      source === undefined || model === reference ? "–" : sizeAgainst(bytes, source),
+      parameters === undefined ? "–" : bitsAWeight({ bytes, parameters }).toFixed(2),
       ...figures.map((figure) => (model === reference ? "–" : riseCell(rises, model, figure))),
       figures
-        .filter((figure) => rises.some((rise) => rise.model === model && rise.figure === figure && onFrontier(rise, rises)))
+        .filter((figure) =>
+          rises.some((rise) => rise.model === model && rise.figure === figure && onFrontier(rise, rises, source)),
+        )
         .join(", "),
     ]),
   };
@@ -168,15 +174,15 @@ function sizesTable(rises: readonly SizedRise[], models: ScoredArtifact["models"
 
 const frontierText =
   "Weight files on disk against the rise of each average. Models with a name are beaten by no other in both size and rise.";
-const denseText =
-  "All are as large on disk as the dense model: the dense format stores pruned and rounded weights as they were. Other formats pack rounded weights (mbs assemble --format gptq, compressed-tensors or onnx); pruned ones are stored as zeros by each.";
+const notSmallerText =
+  "The dense format stores pruned and rounded weights as they were, every format stores pruned ones as zeros, and a GGUF or other quantised source may have as few bits as was asked for: fewer bits or a smaller type, or the 16-bit original as the source, make it smaller.";
 
 /** The text in place of a plot, where all compressed models have the same size. */
-function oneSizeText(models: readonly string[], bytes: number, reference: string, dense: number | undefined): string {
-  if (bytes === dense) return denseText;
+function oneSizeText(models: readonly string[], bytes: number, reference: string, source: number | undefined): string {
   const subject = models.length === 1 ? `${models[0]} takes up` : `The ${models.length} compressed models take up the same:`;
-  const against = dense === undefined ? "" : `, ${formatShare(bytes / dense)} of the ${formatBytes(dense)} of ${reference}`;
-  return `${subject} ${formatBytes(bytes)} on disk${against}.`;
+  if (source === undefined) return `${subject} ${formatBytes(bytes)} on disk.`;
+  const text = `${subject} ${formatBytes(bytes)} on disk from the ${formatBytes(source)} of ${reference}, ${sizeAgainst(bytes, source)}.`;
+  return isSmaller(bytes, source) ? text : `${text} ${notSmallerText}`;
 }
 
 async function sizeSections({ report, reference, models }: ScoredArtifact, names: SectionNames): Promise<Section[]> {
@@ -194,7 +200,7 @@ async function sizeSections({ report, reference, models }: ScoredArtifact, names
       id: names.id("size"),
       title: names.title("Size against rise"),
       texts: [drawn ? frontierText : oneSizeText(sized, first.bytes, reference, models.get(reference)?.bytes)],
-      ...(drawn ? { plots: await plotSizes(rises, reference) } : {}),
+      ...(drawn ? { plots: await plotSizes(rises, reference, models.get(reference)?.bytes) } : {}),
       tables: [{ caption: "Size on disk and rise", table: sizesTable(rises, models, reference), open: !drawn }],
       data: rises.map((rise) => ({ ...rise })),
     },

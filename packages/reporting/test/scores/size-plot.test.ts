@@ -21,8 +21,21 @@ test("a model is beaten by one that is no larger and no worse, and better in one
     point("twin", 2, 0.1),
     point("large", 4, 0),
   ];
-  const names = all.filter((rise) => onFrontier(rise, all)).map(({ model }) => model);
+  const names = all.filter((rise) => onFrontier(rise, all, undefined)).map(({ model }) => model);
   assert.equal(names, ["small", "middle", "twin", "large"]);
+});
+
+test("a model as large as the one that it was made of, or larger, is beaten by that one, unless it is better", () => {
+  const source = 253_113_024;
+  for (const [bytes, rise, expected] of [
+    [253_112_864, 0.81, false],
+    [376_000_000, 0.02, false],
+    [253_112_864, -0.01, true],
+    [160_000_000, 0.81, true],
+  ] as const) {
+    const one = point("a", bytes, rise);
+    assert.is(onFrontier(one, [one], source), expected, `${bytes} ${rise}`);
+  }
 });
 
 test("figures are looked at one by one", () => {
@@ -33,7 +46,7 @@ test("figures are looked at one by one", () => {
     point("a", 2, 0.1, "worst language"),
   ];
   assert.equal(
-    all.map((rise) => onFrontier(rise, all)),
+    all.map((rise) => onFrontier(rise, all, undefined)),
     [true, true, true, false],
   );
 });
