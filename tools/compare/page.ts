@@ -9,7 +9,7 @@
  *   --shares  distribution with the shares of the training mixture, by which averages are weighted; without it those of languages.ts
  *
  * Replaces what stands between `<!-- compare NAME -->` and `<!-- end -->` in docs/measured/real-models.md, docs/measured/quantisers.md and
- * README.md, and writes docs/measured/real-models/. The text around the tables is written by hand.
+ * docs/real-models.md, and writes docs/measured/real-models/. The text around the tables is written by hand.
  */
 import { existsSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
@@ -121,7 +121,7 @@ for (const [block, names] of Object.entries(optionTables)) {
 const named = Object.fromEntries(
   Object.entries(blocks).map(([block, text]) => [modelName === undefined ? block : `${modelName}-${block}`, text]),
 );
-for (const page of ["docs/measured/real-models.md", "docs/measured/quantisers.md", "README.md"]) {
+for (const page of ["docs/measured/real-models.md", "docs/measured/quantisers.md", "docs/real-models.md"]) {
   const path = join(root, page);
   await writeFile(path, replaceBlocks(await readFile(path, "utf8"), "compare", named));
 }

@@ -1,5 +1,5 @@
 /**
- * The README's table: one method of a demo's results.json as Markdown.
+ * The table of docs/controlled-model.md: one method of a demo's results.json as Markdown.
  *
  * usage: npx tsx tools/demo-table/demo-table.ts demo-output/results.json [sparsegpt]
  */

@@ -198,7 +198,7 @@ async function planShrink(given: string, parsed: Options, reporter: Reporter, si
       segmentLength: Math.min(segmentLength, model.contextLength ?? Infinity),
       windowLength: Math.min(windowLength, model.contextLength ?? Infinity),
       onlyLanguages,
-      ...(source.mixture !== undefined && { shares: model.path }),
+      ...(source.mixture !== undefined && { shares: given.startsWith("hf:") ? model.path : given }),
       gate: gateOf(parsed),
     };
     const { threads, memory } = parsed;
@@ -275,7 +275,6 @@ export function shrinkCommand({ signal }: CommandContext): Command {
       await writeAtomically(join(output, "shrink.yaml"), [Buffer.from(recipe)], { force: true });
       const { folder } = await run(parseRecipe(recipe, join(output, "shrink.yaml")), {
         ...running,
-        note,
         describe: ({ model, ...made }) => writeRunCard(model, made, note),
       });
       reporter.stop();

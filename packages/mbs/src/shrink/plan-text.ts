@@ -1,4 +1,5 @@
-import { formatBytes } from "@mbs/contracts";
+import { bitsAWeight, formatBytes } from "@mbs/contracts";
+import type { ModelSize } from "@mbs/contracts";
 import { formatSeconds } from "@mbs/host-cli";
 import type { Estimate } from "@mbs/pipeline";
 import { formatShare, wrapLines } from "@mbs/reporting";
@@ -23,7 +24,7 @@ export interface ShrinkPlan {
   readonly recipe: string;
 }
 
-const bitsText = (bytes: number, parameters: number): string => `${((bytes * 8) / parameters).toFixed(1)} bits a weight`;
+const sizeOf = (size: ModelSize): string => `${formatBytes(size.bytes)} (${bitsAWeight(size).toFixed(1)} bits a weight)`;
 
 /** "hi 50%, en 33%, km 17%". */
 function sharesText(weights: ReadonlyMap<string, number>): string {
@@ -40,22 +41,17 @@ function textsText({ texts: { bytes }, textsFrom, segments, segmentLength }: Shr
   return `${textsFrom}: ${segments} segments of ${segmentLength} tokens${fewest}; ${formatBytes(heldOut)} held out to score on${lacking}`;
 }
 
-/** What becomes of the embedding; "" where all tokens stay. */
-function trimmingText({ leftOut, target }: ShrinkPlan): string {
-  if (leftOut === undefined) return "";
-  const saved = formatBytes(Math.round(leftOut * target.embeddingsBytes));
-  return `; ${formatShare(leftOut)} of the tokens are left out, which saves ${saved} of it`;
-}
-
 /** The size in one line, and why the result is not smaller where it is not. */
 function sizeText(plan: ShrinkPlan): string {
-  const { source, target, leftOut = 0 } = plan;
-  const before = `${formatBytes(source.bytes)} (${bitsText(source.bytes, source.parameters)})`;
-  if (Number.isNaN(target.bytes)) return `${before}; --to dense keeps values in 16 bits, so the file does not become smaller`;
-  const bytes = Math.round(target.bytes - leftOut * target.embeddingsBytes);
-  const bits = leftOut === 0 ? ` (${bitsText(bytes, source.parameters)})` : "";
-  const remedy = bytes < source.bytes ? "" : "; not smaller: this format keeps the embedding in 16 bits; --to gguf packs it too";
-  return `${before} → about ${formatBytes(bytes)}${bits}${trimmingText(plan)}${remedy}`;
+  const { source, target, estimate, leftOut } = plan;
+  const before = sizeOf(source);
+  const { parameters } = source;
+  const planned = estimate?.size;
+  if (leftOut === undefined && planned?.notSmaller !== undefined) return `${before}; ${planned.notSmaller}`;
+  const bytes = Math.round((leftOut === undefined ? planned?.bytes : undefined) ?? target.bytes);
+  if (leftOut === undefined) return `${before} → about ${sizeOf({ bytes, parameters })}`;
+  const saved = leftOut * target.embeddingsBytes;
+  return `${before} → about ${formatBytes(Math.round(bytes - saved))}: ${formatShare(leftOut)} of the tokens are left out, which saves ${formatBytes(Math.round(saved))}`;
 }
 
 /** The plan of a run, a line for each thing; at most 80 columns wide. */

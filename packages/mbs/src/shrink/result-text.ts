@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { formatBytes } from "@mbs/contracts";
+import { formatBytes, sizeAgainst } from "@mbs/contracts";
 import type { ScoresReport } from "@mbs/evaluation";
 import { shellWord } from "@mbs/pipeline";
 import { formatInterval, formatRise, formatTable, headings, textBar } from "@mbs/reporting";
@@ -70,13 +70,11 @@ export interface ShrinkResult {
 
 /** The text at the end of a run. */
 export function resultText({ scores, format, model, report, before, after, usual }: ShrinkResult): string {
-  const ratio = before / after;
-  const compared = ratio >= 1 ? `${ratio.toFixed(2)} times smaller` : `${(1 / ratio).toFixed(2)} times larger than the source`;
   return [
     "rise of perplexity over the source, on texts that were not calibrated with",
     lossTable(scores).trimEnd(),
     `usual: rounding to nearest, ${usual.name}, ${formatBytes(usual.bytes)}`,
-    `size: ${formatBytes(before)} → ${formatBytes(after)}, ${compared}`,
+    `size: ${formatBytes(before)} → ${formatBytes(after)}, ${sizeAgainst(after, before)}`,
     `model: ${model}`,
     `report: ${report}`,
     "to use it:",

@@ -1,17 +1,14 @@
-import { stat } from "node:fs/promises";
 import { basename, extname, resolve } from "node:path";
-import { FailedPreconditionError, InputOutputError, UsageError } from "@mbs/contracts";
+import { bitsAWeight, FailedPreconditionError, InputOutputError, UsageError } from "@mbs/contracts";
+import type { ModelSize } from "@mbs/contracts";
 import { readDistribution, type Distribution } from "@mbs/corpora";
-import { cardFile, isGguf, type Model } from "@mbs/models";
+import { cardFile, isGguf, modelSize, type Model } from "@mbs/models";
 import { parseDocument } from "yaml";
 
 /** What is known of the model that is shrunk. */
-export interface ShrinkSource {
+export interface ShrinkSource extends ModelSize {
   /** "gemma-3-270m-it", for names of folders. */
   readonly name: string;
-  /** Bytes of its weight files. */
-  readonly bytes: number;
-  readonly parameters: number;
   /** Bits a weight where it is quantised already; undefined for 16 bits and more. */
   readonly quantisedBits: number | undefined;
   /** Its training mixture, where one is known. */
@@ -51,17 +48,12 @@ export function modelName(model: string): string {
 
 /** What is known of an opened model. @param given as the user named it */
 export async function readSource(model: Model, given: string): Promise<ShrinkSource> {
-  const sizes = await Promise.all(model.weightFiles.map(async (path) => (await stat(path)).size));
-  const bytes = sizes.reduce((sum, size) => sum + size, 0);
-  const parameters = model.checkpoint
-    .list()
-    .reduce((sum, { shape }) => sum + shape.reduce((product, side) => product * side, 1), 0);
-  const bits = (bytes * 8) / parameters;
+  const size = await modelSize(model);
+  const bits = bitsAWeight(size);
   const names = await model.files.list();
   return {
     name: modelName(given),
-    bytes,
-    parameters,
+    ...size,
     quantisedBits: bits < plainBits && isGguf(model.path) ? bits : undefined,
     mixture: await readMixture(model.path),
     languages: names.includes(cardFile) ? languagesOfCard(await model.files.text(cardFile)) : [],

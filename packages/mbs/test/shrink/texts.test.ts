@@ -7,6 +7,8 @@ import { divideCorpus, divideTexts } from "../../src/shrink/texts.ts";
 
 const numbered = (count: number): string[] => Array.from({ length: count }, (_, index) => `text ${index}`);
 
+const names = (...tags: readonly string[]) => new Map(tags.map((tag) => [tag, tag]));
+
 const numbers = (texts: readonly string[]) => texts.map((text) => text.split(" ")[1]);
 
 test("every fourth document is held out, and none is in both parts", () => {
@@ -41,7 +43,6 @@ test("of texts that come with the program, those are held out that it says, and 
     heldOut: await openCorpus(calibrationCorpora["held-out"]),
   };
   const { signal } = new AbortController();
-  const names = (...tags: readonly string[]) => new Map(tags.map((tag) => [tag, tag]));
   const divided = await divideCorpus(sources, names("hi", "haw"), signal);
   assert.ok((divided.get("hi")?.heldOut.length ?? 0) > 0);
   assert.is(divided.get("haw")?.heldOut.length, 0);
