@@ -175,7 +175,7 @@ async function planShrink(given: string, parsed: Options, reporter: Reporter, si
     const output = parsed.output ?? defaultOutput(source.name, parsed);
     await requireOutput(output);
     const textSources = await openTexts(path, warn);
-    const sources = { offered: textSources.corpus.languages, mixture: source.mixture, ofCard: source.languages };
+    const sources = { offered: textSources.corpus.languages, mixture: source.mixture?.distribution, ofCard: source.languages };
     const languages = chooseLanguages(sources, asked, favour);
     const divided = await divideCorpus(textSources, languages.names, signal);
     const leftOut = onlyLanguages ? await shareLeftOut(model, calibrationCorpus(divided), { signal, progress }) : undefined;
@@ -198,7 +198,7 @@ async function planShrink(given: string, parsed: Options, reporter: Reporter, si
       segmentLength: Math.min(segmentLength, model.contextLength ?? Infinity),
       windowLength: Math.min(windowLength, model.contextLength ?? Infinity),
       onlyLanguages,
-      ...(source.mixture !== undefined && { shares: given.startsWith("hf:") ? model.path : given }),
+      shares: source.mixture?.name,
       gate: gateOf(parsed),
     };
     const { threads, memory } = parsed;

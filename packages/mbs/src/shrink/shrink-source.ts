@@ -12,7 +12,7 @@ export interface ShrinkSource extends ModelSize {
   /** Bits a weight where it is quantised already; undefined for 16 bits and more. */
   readonly quantisedBits: number | undefined;
   /** Its training mixture, where one is known. */
-  readonly mixture: Distribution | undefined;
+  readonly mixture: KnownMixture | undefined;
   /** Languages that its card names. */
   readonly languages: readonly string[];
 }
@@ -20,13 +20,24 @@ export interface ShrinkSource extends ModelSize {
 /** Bits from which a weight is not called quantised: half precision, and headers that make it more. */
 const plainBits = 15;
 
-/** The mixture in the model's folder; undefined where it has none. */
-async function readMixture(path: string): Promise<Distribution | undefined> {
+/** Model types whose training mixture is published, with the name under which it is built in. */
+const publishedMixtures: ReadonlyMap<string, string> = new Map(["bloom", "mt5", "xglm"].map((name) => [name, name]));
+
+/** A training mixture with the name under which it is read again. */
+export interface KnownMixture {
+  readonly distribution: Distribution;
+  /** A folder with a distribution.json, or the name of one that is built in. */
+  readonly name: string;
+}
+
+/** The mixture in the model's folder, or of its type; undefined where neither is known. @param given as the user named the model */
+async function readMixture({ path, architecture }: Model, given: string): Promise<KnownMixture | undefined> {
   try {
-    return await readDistribution(path);
+    return { distribution: await readDistribution(path), name: given.startsWith("hf:") ? path : given };
   } catch (error) {
-    if (error instanceof InputOutputError) return undefined;
-    throw error;
+    if (!(error instanceof InputOutputError)) throw error;
+    const name = publishedMixtures.get(architecture);
+    return name === undefined ? undefined : { distribution: await readDistribution(name), name };
   }
 }
 
@@ -55,7 +66,7 @@ export async function readSource(model: Model, given: string): Promise<ShrinkSou
     name: modelName(given),
     ...size,
     quantisedBits: bits < plainBits && isGguf(model.path) ? bits : undefined,
-    mixture: await readMixture(model.path),
+    mixture: await readMixture(model, given),
     languages: names.includes(cardFile) ? languagesOfCard(await model.files.text(cardFile)) : [],
   };
 }
