@@ -212,7 +212,8 @@ async function planShrink(given: string, parsed: Options, reporter: Reporter, si
           memory: memory === undefined ? undefined : parseMemory(memory),
           signal,
           progress,
-          warn,
+          // the run says it again
+          warn: () => undefined,
         }),
     );
     const plan = planText({

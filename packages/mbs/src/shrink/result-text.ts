@@ -48,11 +48,7 @@ function useLines(model: string, format: ShrinkFormat): readonly string[] {
         `mbs generate --model ${folder} "…"`,
       ];
     default:
-      return [
-        `AutoModelForCausalLM.from_pretrained("${model}")   # transformers`,
-        ...(format === "dense" ? [] : [`vllm serve ${folder}`]),
-        `mbs generate --model ${folder} "…"`,
-      ];
+      return [`AutoModelForCausalLM.from_pretrained("${model}")   # transformers`, `mbs generate --model ${folder} "…"`];
   }
 }
 
