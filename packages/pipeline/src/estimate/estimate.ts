@@ -236,7 +236,7 @@ async function estimatePrepared(
   const heads = recipe.evaluate?.["distances"] === "off" ? 1 : 2;
   const chosen = plan.nodes.find(({ stage }) => stages.get(stage)?.allocationWork !== undefined);
   const allocation = chosen && (await stageOf(stages, chosen.stage).allocationWork?.(chosen.options));
-  const rates = await measureRates(model, { recipe, length, work: allocation, threads }, folder, progress);
+  const rates = await measureRates(model, { recipe, length, work: allocation, threads }, folder, { progress, warn });
   const disk = diskNeedFirst(recipe, model, sample);
   const parts = [
     { name: "sampling", seconds: sample.seconds },
