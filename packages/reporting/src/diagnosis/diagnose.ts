@@ -4,6 +4,7 @@ import { scoredArtifacts } from "../scores/scored-artifact.ts";
 import type { ScoredArtifact, ScoresView } from "../scores/scored-artifact.ts";
 import type { Finding, Signature } from "./finding.ts";
 import { readResults } from "./results.ts";
+import { languageLosesMuch } from "./rules/language-loses-much.ts";
 import { methodsDisagree } from "./rules/methods-disagree.ts";
 import { mixesAgainstAlone, mixWorseThanAlone } from "./rules/mix-worse-than-alone.ts";
 import type { MixAgainstAlone } from "./rules/mix-worse-than-alone.ts";
@@ -19,7 +20,14 @@ import type { CompareShares } from "./shares-against-losses.ts";
  *
  * @see arXiv:2404.04748
  */
-export const rules: readonly Rule[] = [mixWorseThanAlone, rareLanguageFalls, methodsDisagree, sharesDoNotFit, tasksFallUnseen];
+export const rules: readonly Rule[] = [
+  mixWorseThanAlone,
+  rareLanguageFalls,
+  methodsDisagree,
+  sharesDoNotFit,
+  tasksFallUnseen,
+  languageLosesMuch,
+];
 
 /** What `mbs diagnose --json` prints. */
 export interface Diagnosis {
