@@ -1,5 +1,6 @@
 import { encodeLayers, parseMetadata, embeddingsBlock, type LayerRecord } from "@mbs/artifacts";
 import {
+  optionFlag,
   at,
   InterruptedError,
   UsageError,
@@ -18,6 +19,7 @@ import { openModel, requireCompressible, requireDense, requireFiniteWeights, req
 import type { Model } from "@mbs/models";
 import { createBlas } from "@mbs/onnx";
 import {
+  gridOptionNames,
   canSplitRows,
   dependentDefaults,
   loadSolver,
@@ -199,6 +201,17 @@ async function* compressAll(
 }
 
 /** Stage `compress`: factors and a model to layers, by any solver. */
+/** @throws {UsageError} on bits or types of a solver that rounds nothing, with those that do */
+function requireItsGrids(solver: Solver, raw: Readonly<Record<string, unknown>>): void {
+  const own = solverOptions(solver);
+  const name = gridOptionNames.find((option) => raw[option] !== undefined && !Object.hasOwn(own, option));
+  if (name === undefined || (solver.grids ?? []).some((kind) => kind !== "none")) return;
+  throw new UsageError(
+    `${solver.name} takes no ${optionFlag(name)}, since it does not round weights; gptq, rtn, gptaq and awq do, and sparsegpt prunes and, with --bits, rounds at once`,
+    { solver: solver.name, option: name },
+  );
+}
+
 export const compress: Stage = {
   name: "compress",
   summary: "Compress the weights of each site by a solver: quantise, prune, or both.",
@@ -224,7 +237,11 @@ export const compress: Stage = {
   },
   outputs: { layers: { kind: "layers", description: "the compressed weights" } },
   options: ownOptions,
-  moreOptions: async (raw) => solverOptions(await solverNamed(raw)),
+  moreOptions: async (raw) => {
+    const solver = await solverNamed(raw);
+    requireItsGrids(solver, raw);
+    return solverOptions(solver);
+  },
   moreOptionsBy: "solver",
   async checkPlan(raw) {
     await parseChoice(raw);

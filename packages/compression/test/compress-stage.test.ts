@@ -280,6 +280,22 @@ const without = ({ upper: _upper, ...record }: FactorRecord, summary: Partial<Fa
   summary: { ...record.summary, factorised: false, ...summary },
 });
 
+test("grids for a solver that only prunes are refused with the solvers that round", async () => {
+  for (const given of [
+    { solver: "wanda", bits: 3 },
+    { solver: "magnitude", groupSize: 32 },
+    { solver: "alps", grid: "Q4_K" },
+  ]) {
+    const name = Object.keys(given)[1]?.replace("groupSize", "group-size") ?? "";
+    await rejects(
+      compress.moreOptions?.(given) ?? Promise.resolve(),
+      UsageError,
+      new RegExp(`^${given.solver} takes no --${name}, since it does not round weights; gptq, rtn`),
+    );
+  }
+  assert.ok(Object.hasOwn((await compress.moreOptions?.({ solver: "sparsegpt", bits: 3 })) ?? {}, "bits"));
+});
+
 test("what does not fit the solver or the model is refused with the remedy", async () => {
   await withTinyModel({}, async (model) => {
     const record = await makeFactor("h.0", "mlp-down", 128);

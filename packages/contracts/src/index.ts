@@ -19,6 +19,7 @@ export {
   isErrorTag,
 } from "./errors.ts";
 export type { ErrorFacts, ErrorTag } from "./errors.ts";
+export { didYouMean } from "./did-you-mean.ts";
 export { bitsAWeight, formatBytes, isSmaller, parseBytes, sizeAgainst } from "./byte-sizes.ts";
 export type { ModelSize } from "./byte-sizes.ts";
 export { isObject } from "./is-object.ts";

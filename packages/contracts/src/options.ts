@@ -1,3 +1,4 @@
+import { didYouMean } from "./did-you-mean.ts";
 import { isAbsolute } from "node:path";
 import { UsageError } from "./errors.ts";
 import { quoted } from "./printable.ts";
@@ -236,8 +237,9 @@ export function parseOptions<const T extends OptionTable>(table: T, raw: unknown
   const given = new Map(Object.entries(raw ?? {}));
   for (const name of given.keys()) {
     if (!Object.hasOwn(table, name)) {
-      const known = Object.keys(table).map(optionFlag).join(", ");
-      const remedy = renamedTo(optionFlag(name)) || `; it takes ${known || "none"}`;
+      const known = Object.keys(table).map(optionFlag);
+      const near = didYouMean(optionFlag(name), known);
+      const remedy = renamedTo(optionFlag(name)) || `; ${near}it takes ${known.join(", ") || "none"}`;
       throw new UsageError(`${owner}: unknown option ${optionFlag(name)}${remedy}`, { owner, option: name });
     }
   }

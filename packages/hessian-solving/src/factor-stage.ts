@@ -92,7 +92,12 @@ async function factorSite(
   // No token reached this expert: with H = I every method falls back to its plain form, and no weight is cleared.
   const unseen = living.dead.length === width;
   if (unseen) warn(`${block} ${site}: no token reached this site; its weights are rounded or pruned by magnitude alone`);
-  else if (living.dead.length > 0) warn(`${block} ${site}: ${living.dead.length} of ${width} channels are zero in every token`);
+  else if (living.dead.length > 0) {
+    const [subject, verb] = living.dead.length === 1 ? ["1 channel", "is"] : [`${living.dead.length} channels`, "are"];
+    warn(
+      `${block} ${site}: ${subject} of ${width} ${verb} zero in every token, so nothing is known of the weights that read it, and pruning removes them; where other texts use it, calibrate with more text or more languages`,
+    );
+  }
   const arranged = ofTokens ? Int32Array.from(diagonal.keys()) : order.arrange(diagonal);
   const wanted = kept === "on" && gram !== undefined;
   const result = wanted

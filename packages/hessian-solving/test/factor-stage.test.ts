@@ -150,7 +150,10 @@ test("each site has its summary, order, Gram, diagonal and factor", async () => 
   assert.is(upper?.length, 78);
   assert.is(order[width - 1], 7);
   assert.is(diagonal[7], 0);
-  assert.match(warnings.join("\n"), /h\.0 qkv: 1 of 12 channels/);
+  assert.match(
+    warnings.join("\n"),
+    /h\.0 qkv: 1 channel of 12 is zero in every token, .*; where other texts use it, calibrate with more text/,
+  );
 });
 
 test("a site that no token reached gets H = I, no dead columns, and a warning", async () => {

@@ -79,6 +79,15 @@ test("a misspelt command or option is met with a suggestion and 2", async () => 
   assert.match(none.stderr, /^mbs: which command\?/);
 });
 
+test("bits for a solver that only prunes are met with those that round", async () => {
+  const { code, stderr } = await runMbs(["compress", "--solver", "wanda", "--bits", "3"]);
+  assert.is(code, 2);
+  assert.match(
+    stderr,
+    /^mbs compress: wanda takes no --bits, since it does not round weights; gptq, .*, and sparsegpt prunes and/,
+  );
+});
+
 test("the command that is called factor now is named", async () => {
   for (const args of [["solve"], ["solve", "--help"], ["help", "solve"]]) {
     const { code, stderr } = await runMbs(args);

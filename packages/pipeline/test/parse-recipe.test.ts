@@ -45,6 +45,7 @@ test("fills in what is not said; options may be spelt as on the command line", (
 test("says what is wrong, and in which line", () => {
   for (const [text, message] of [
     [`${whole}memory: 1GiB\n`, /^r\.yaml:7: unknown key memory; remove it and give --memory to mbs run$/],
+    [`${whole}asemble: {}\n`, /^r\.yaml:7: unknown key asemble; did you mean assemble\? a recipe takes model, trim, /],
     [`${whole}colour: red\n`, /^r\.yaml:7: unknown key colour; a recipe takes model, trim, rotate, corpus/],
     [whole.replace("model: m\n", ""), /^r\.yaml: model is missing/],
     [whole.replace("model: m", "model: [a]"), /^r\.yaml:1: model takes a path/],
@@ -59,7 +60,7 @@ test("says what is wrong, and in which line", () => {
     [`${whole}allocate:\n  sparsity: 0.5\n`, /^r\.yaml:8: allocate\.sparsity follows from other keys of the recipe/],
     [
       `${whole}hashes:\n  model: a\n  corpsu: b\n`,
-      /^r\.yaml:9: unknown key hashes\.corpsu; hashes takes model, corpus, evaluationCorpus/,
+      /^r\.yaml:9: unknown key hashes\.corpsu; did you mean corpus\? hashes takes model, corpus, evaluationCorpus/,
     ],
     [`${whole}beside: { a: 5 }\nevaluate: { corpus: c }\n`, /^r\.yaml:7: beside takes paths \(label: path\)/],
     [`${whole}beside: { a: b }\n`, /^r\.yaml:7: beside names models to score, and nothing is evaluated/],
@@ -129,7 +130,9 @@ test("refuses what never ends, or is no text, as a recipe", async () => {
   }
   const unread = await readRecipe(folder).catch((thrownError: unknown) => thrownError);
   assert.instance(unread, InputOutputError);
-  assert.match((unread as Error).message, /cannot be read \(EISDIR\); name a recipe$/);
+  const missing = await readRecipe(join(tmpdir(), "mbs-no-such-recipe.yaml")).catch((error: unknown) => error);
+  assert.match((missing as Error).message, /: there is no such file; name a recipe, a YAML file$/);
+  assert.match((unread as Error).message, /: is a folder; name a recipe, a YAML file$/);
   await rm(folder, { recursive: true });
 });
 

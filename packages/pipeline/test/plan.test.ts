@@ -193,6 +193,14 @@ test("models beside the run's own are scored with it, under their labels", async
   );
 });
 
+test("the distribution that a sample follows weighs the evaluation, unless that names another one", async () => {
+  const sample = { distribution: "bloom" };
+  const shares = async (evaluate: object) => optionsOf(await nodesOf({ sample, evaluate }), "evaluate")["shares"];
+  assert.is(await shares({ corpus: "v" }), "bloom");
+  assert.is(await shares({ corpus: "v", shares: "xglm" }), "xglm");
+  assert.is(optionsOf(await nodesOf({ evaluate: { corpus: "v" } }), "evaluate")["shares"], undefined);
+});
+
 test("each shard has its own states and captures, whose statistics are added before they are used", async () => {
   const nodes = await nodesOf({ propagation: "true-sequential", shards: 2, compress: { solver: "gptq", qep: 0 } });
   assert.equal(

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { memoryNeed } from "../src/estimate/memory.ts";
+import { artifactRates } from "../src/estimate/rates.ts";
 import { probedTokens } from "../src/estimate/probes/forward-probe.ts";
 import { recipeFrom } from "../src/recipe/parse-recipe.ts";
 
@@ -51,6 +52,17 @@ test("an evaluation needs memory for the head of a model, and for that of the mo
     await model.close();
     await rm(root, { recursive: true });
   }
+});
+
+const failing = (code: string) => (): Promise<never> => Promise.reject(Object.assign(new Error("no"), { code }));
+
+test("a disk that is full has an assumed speed and a warning, since what a run needs is to be said all the same", async () => {
+  const warnings: string[] = [];
+  const rates = await artifactRates("/full", (line) => warnings.push(line), failing("ENOSPC"));
+  assert.ok(rates.write > 0 && rates.read > 0);
+  assert.equal(warnings, ["the disk of /full is full: its speed is assumed, not measured; free some space before the run"]);
+  const other = await artifactRates("/full", assert.unreachable, failing("EACCES")).catch((error: unknown) => error);
+  assert.is((other as NodeJS.ErrnoException).code, "EACCES");
 });
 
 test("threads that solve rows, artifacts and values between sites are counted as far as the limit allows", async () => {

@@ -18,6 +18,15 @@ const cut = (reader: ByteReader): BadDataError =>
     offset: reader.offset,
   });
 
+const notAnArtifact = (): BadDataError =>
+  new BadDataError("no artifact: it does not begin as one; give what a stage of mbs has written, such as segments.arrow", {
+    offset: 0,
+  });
+
+/** Whether a stream may be an artifact, as far as its first bytes say. */
+const isBeginning = (prefix: Uint8Array): boolean =>
+  prefix.every((byte, index) => index >= 4 || byte === 0xff) || arrowFileMagic.startsWith(Buffer.from(prefix).toString("latin1"));
+
 async function readExactly(reader: ByteReader, length: number): Promise<Uint8Array> {
   const bytes = await reader.read(length);
   if (bytes.length < length) throw cut(reader);
@@ -45,6 +54,7 @@ export async function readFrame(reader: ByteReader): Promise<Frame | undefined> 
   const { offset } = reader;
   const prefix = await reader.read(prefixSize);
   if (offset === 0 && prefix.length === 0) throw new BadDataError("empty: expected an artifact, got no bytes at all", { offset });
+  if (offset === 0 && !isBeginning(prefix)) throw notAnArtifact();
   if (prefix.length < prefixSize) throw cut(reader);
   const metadataLength = checkPrefix(prefix, offset);
   if (metadataLength === 0) return undefined;

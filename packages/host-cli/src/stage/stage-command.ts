@@ -124,9 +124,16 @@ async function fullTable(stage: Stage, host: CliHost, argv: readonly string[]): 
     .helpOption(false)
     .allowUnknownOption()
     .allowExcessArguments();
-  look.parseOptions([...argv]);
+  const { unknown } = look.parseOptions([...argv]);
   const given = givenOptions(look.opts(), stage.options);
-  const more = await stage.moreOptions(given);
+  // those that another choice would have: the stage can say which
+  const misplaced = unknown.flatMap((word) => /^--([a-z][a-z-]*)/.exec(word)?.[1] ?? []);
+  const more = await stage.moreOptions({
+    ...Object.fromEntries(
+      misplaced.map((flag) => [flag.replaceAll(/-([a-z])/g, (_, letter: string) => letter.toUpperCase()), true]),
+    ),
+    ...given,
+  });
   const { moreOptionsBy: by = "" } = stage;
   const value = given[by] ?? stage.options[by]?.default;
   const own = ownNames(stage, host);

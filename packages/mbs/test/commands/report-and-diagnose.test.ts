@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -24,12 +24,23 @@ test("diagnose: text and JSON have the same findings, exit code 0 though there a
   const json = await runMbs(["diagnose", scores, similarity, "--json"]);
   assert.equal([text.code, json.code, text.stderr, json.stderr], [0, 0, "", ""]);
   const { findings, checked } = JSON.parse(json.stdout.toString()) as Diagnosis;
-  assert.ok(findings.length > 0 && checked.length === 3);
+  assert.ok(findings.length > 0 && checked.length === 4);
   const words = text.stdout.toString().replaceAll(/\s+/g, " ");
   for (const { title, remedy } of findings) {
     assert.ok(words.includes(title), title);
     assert.ok(words.includes(remedy.command), remedy.command);
   }
+});
+
+test("results of several runs in one report are named by their folders", async () => {
+  for (const name of ["first", "second"]) {
+    await mkdir(join(folder, name));
+    await copyFile(scores, join(folder, name, "scores.arrow"));
+  }
+  const files = ["first", "second"].map((name) => join(folder, name, "scores.arrow"));
+  const { code, stdout, stderr } = await runMbs(["report", ...files]);
+  assert.is(code, 0, stderr);
+  for (const name of ["first/scores", "second/scores"]) assert.ok(stdout.toString().includes(`(${name})`), name);
 });
 
 test("diagnose reads a pipe", async () => {

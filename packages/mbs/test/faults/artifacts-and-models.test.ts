@@ -51,7 +51,7 @@ test("bytes that are no artifact, two artifacts, and none are refused", async ({
   const output = path("no.arrow");
   for (const [input, message] of [
     [Buffer.alloc(0), /empty/],
-    [Buffer.from("\u001b[31mtext"), /standard input: no Arrow message at byte 0/],
+    [Buffer.from("\u001b[31mtext"), /standard input: no artifact: it does not begin as one/],
     [segments.subarray(0, -1), /./],
     [Buffer.concat([segments, segments]), /after the end of the artifact/],
   ] as const) {

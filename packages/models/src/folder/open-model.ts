@@ -1,6 +1,6 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { at, InternalError } from "@mbs/contracts";
+import { at, InputOutputError, InternalError } from "@mbs/contracts";
 import type { ObjectPool, Progress } from "@mbs/contracts";
 import { readArchitecture } from "../architectures/read-architecture.ts";
 import { embeddingsOf } from "../architectures/architecture.ts";
@@ -15,7 +15,9 @@ import { layoutRounds } from "../forward/block-forward.ts";
 import { plainPassages, sourceTargetPassages } from "../forward/passages.ts";
 import { encoderStream, hiddenStream } from "../forward/streams.ts";
 import { findGraph } from "./find-graph.ts";
+import { hubName } from "../writing/card-source.ts";
 import { modelFolder } from "./hub-model.ts";
+import { isMissing } from "./json-file.ts";
 import { modelAddress } from "./model-address.ts";
 import { readDescription } from "./model-description.ts";
 import { isGguf } from "./model-record.ts";
@@ -122,6 +124,21 @@ async function openPath(root: string, options: ReadOptions): Promise<Model> {
   return (await import("../onnx-model/open-graph-model.ts")).openGraphModel(root, graph, options);
 }
 
+/** @throws {InputOutputError} where nothing is at a path, with what else names a model */
+async function requireThere(name: string, root: string): Promise<void> {
+  try {
+    await stat(root);
+  } catch (cause) {
+    if (!isMissing(cause)) throw cause;
+    const onHub = hubName.test(name) ? `; hf:${name} is the model of that name on the Hub` : "";
+    throw new InputOutputError(
+      `no model at ${root}; give a folder in the layout of Hugging Face, a GGUF file, or hf:ORG/NAME for a model of the Hub${onHub}`,
+      { path: root },
+      { cause },
+    );
+  }
+}
+
 /**
  * Opens a Hugging Face model folder: safetensors weights or, where there are none, an ONNX decoder; config.json,
  * tokenizer.json. A name such as "hf:org/name@revision" is fetched from the Hub first. A GGUF file is a model by itself; of
@@ -129,10 +146,12 @@ async function openPath(root: string, options: ReadOptions): Promise<Model> {
  *
  * Headers, names and shapes are checked at once, values when they are read. The tensors are read once for the address.
  *
- * @throws {BadDataError} when a file is missing, broken, or contradicts another one, or the model type is not supported
+ * @throws {InputOutputError} where nothing is at the path
+ * @throws {BadDataError} when a file of the model is missing, broken, or contradicts another one, or the model type is not supported
  */
 export async function openModel(name: string, { allowNonfinite, progress, pool }: OpenModelOptions = {}): Promise<Model> {
   const root = await modelFolder(name, progress);
+  await requireThere(name, root);
   const open = (): Promise<Model> => openPath(root, { allowNonfinite });
   return pool === undefined || allowNonfinite === true ? open() : takeModel(pool, root, open);
 }

@@ -199,7 +199,7 @@ const evaluationKey: RecipeKeyName = "evaluate";
 const plannerBytes = 160e6;
 
 async function estimatePrepared(
-  { recipe, plan, size }: PreparedRun,
+  { recipe, plan, size, warnings }: PreparedRun,
   model: Model,
   {
     stages,
@@ -213,7 +213,7 @@ async function estimatePrepared(
   pool: ObjectPool,
 ): Promise<Estimate> {
   const { threads } = machine;
-  if (size?.notSmaller !== undefined) warn(size.notSmaller);
+  for (const warning of warnings) warn(warning);
   const atOnce = Math.min(machine.workers, recipe.shards);
   const evaluatedAtOnce = Math.min(machine.workers, windowShards(recipe));
   const tokenizer = await model.tokenizer();
@@ -236,7 +236,7 @@ async function estimatePrepared(
   const heads = recipe.evaluate?.["distances"] === "off" ? 1 : 2;
   const chosen = plan.nodes.find(({ stage }) => stages.get(stage)?.allocationWork !== undefined);
   const allocation = chosen && (await stageOf(stages, chosen.stage).allocationWork?.(chosen.options));
-  const rates = await measureRates(model, { recipe, length, work: allocation, threads }, folder, progress);
+  const rates = await measureRates(model, { recipe, length, work: allocation, threads }, folder, { progress, warn });
   const disk = diskNeedFirst(recipe, model, sample);
   const parts = [
     { name: "sampling", seconds: sample.seconds },

@@ -46,6 +46,29 @@ async function measureArtifacts(folder: string): Promise<ArtifactRates> {
   }
 }
 
+/** Bytes a second of a disk that nothing can be written to now. */
+const assumedRates: ArtifactRates = { write: 5e8, read: 1e9 };
+
+const isFull = (error: unknown): boolean => {
+  const { code, facts } = error as NodeJS.ErrnoException & { readonly facts?: { readonly code?: unknown } };
+  return [code, facts?.code].some((found) => found === "ENOSPC" || found === "EDQUOT");
+};
+
+/** The rates of the disk under a folder; assumed ones, with a warning, where it is full: what a run needs is to be said all the same. */
+export async function artifactRates(
+  folder: string,
+  warn: (message: string) => void,
+  measure: (folder: string) => Promise<ArtifactRates> = measureArtifacts,
+): Promise<ArtifactRates> {
+  try {
+    return await measure(folder);
+  } catch (error) {
+    if (!isFull(error)) throw error;
+    warn(`the disk of ${folder} is full: its speed is assumed, not measured; free some space before the run`);
+    return assumedRates;
+  }
+}
+
 /** What this machine does in a second, measured with the kernels that the stages use. */
 export interface Rates extends ForwardRates, ArtifactRates {
   /** Floating-point operations a second of a large matrix product. */
@@ -112,7 +135,7 @@ export async function measureRates(
   model: Model,
   probe: Probe,
   folder: string,
-  progress: StageContext["progress"],
+  { progress, warn }: Pick<StageContext, "progress" | "warn">,
 ): Promise<Rates> {
   const { recipe, length, work, threads } = probe;
   const blas = createBlas({ threads });
@@ -143,7 +166,7 @@ export async function measureRates(
   };
   return {
     ...forward,
-    ...(await measureArtifacts(folder)),
+    ...(await artifactRates(folder, warn)),
     gemm,
     gram: (width) => rateAt(width, "gram", products.gram),
     factor: (width) => rateAt(width, "factor", products.factor),

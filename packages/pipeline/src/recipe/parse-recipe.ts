@@ -1,4 +1,4 @@
-import { BadDataError, isObject, quoted, UsageError } from "@mbs/contracts";
+import { BadDataError, didYouMean, isObject, quoted, UsageError } from "@mbs/contracts";
 import { LineCounter, isNode, parseDocument } from "yaml";
 import type { Document } from "yaml";
 import { throwFaults } from "./faults.ts";
@@ -76,7 +76,7 @@ class Reader {
       if (given.includes(known)) this.fault([key, name], `${key}.${name} follows from other keys of the recipe; remove it`);
       else if (options.has(known)) this.fault([key, name], `${key}.${name} is given twice`);
       else if (names?.includes(known) === false)
-        this.fault([key, name], `unknown key ${key}.${name}; ${key} takes ${names.join(", ")}`);
+        this.fault([key, name], `unknown key ${key}.${name}; ${didYouMean(name, names)}${key} takes ${names.join(", ")}`);
       else options.set(known, option);
     }
     for (const name of needs) if (!options.has(name)) this.fault([key], `${key} needs ${name}`);
@@ -116,7 +116,10 @@ class Reader {
       } else {
         const { stage, inputs = {}, options = {}, ...others } = entry;
         for (const other of Object.keys(others)) {
-          this.fault([...path, other], `unknown key stages.${name}.${other}; an entry takes stage, inputs, options`);
+          this.fault(
+            [...path, other],
+            `unknown key stages.${name}.${other}; ${didYouMean(other, ["stage", "inputs", "options"])}an entry takes stage, inputs, options`,
+          );
         }
         entries.set(name, {
           stage,
@@ -196,7 +199,9 @@ export function recipeFrom(values: unknown, locate: (keys: readonly string[]) =>
   const reader = new Reader(values, locate);
   for (const key of Object.keys(values)) {
     if (keys.includes(key)) continue;
-    const instead = machineFlags.has(key) ? `remove it and give --${key} to mbs run` : `a recipe takes ${keys.join(", ")}`;
+    const instead = machineFlags.has(key)
+      ? `remove it and give --${key} to mbs run`
+      : `${didYouMean(key, keys)}a recipe takes ${keys.join(", ")}`;
     reader.fault([key], `unknown key ${key}; ${instead}`);
   }
   const recipe: Recipe = {

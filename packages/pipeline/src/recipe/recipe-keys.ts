@@ -130,6 +130,7 @@ export const recipeKeys = {
     description: "held-out texts and tasks, on which the model is scored before and after; absent: nothing is evaluated",
     stage: "evaluate",
     given: ["model", "shard"],
+    defaults: { shares: "the distribution of sample, or that of the model's folder" },
     needsOneOf: ["corpus", "tasks"],
   },
   beside: {

@@ -4,6 +4,13 @@ import { BadDataError, InputOutputError, UsageError } from "@mbs/contracts";
 /** Bytes. Recipes are written by hand: one that names a thousand languages is far smaller. */
 const recipeLimit = 4 << 20;
 
+const unreadable: Readonly<Record<string, string>> = {
+  ENOENT: "there is no such file",
+  ENOTDIR: "there is no such file",
+  EISDIR: "is a folder",
+  EACCES: "you may not read it",
+};
+
 /**
  * The text of a recipe. Reading stops at a limit, since a device or a pipe may never end.
  *
@@ -22,11 +29,9 @@ export async function readRecipeText(path: string): Promise<string> {
       if (length > recipeLimit) break;
     }
   } catch (cause) {
-    throw new InputOutputError(
-      `${path}: cannot be read (${(cause as NodeJS.ErrnoException).code}); name a recipe`,
-      { path },
-      { cause },
-    );
+    const { code = "" } = cause as NodeJS.ErrnoException;
+    const problem = unreadable[code] ?? `cannot be read (${code})`;
+    throw new InputOutputError(`${path}: ${problem}; name a recipe, a YAML file`, { path }, { cause });
   }
   if (length > recipeLimit) {
     throw new BadDataError(`${path}: is longer than ${recipeLimit} bytes, the limit of a recipe; name a recipe`, { path });

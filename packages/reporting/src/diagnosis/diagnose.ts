@@ -1,9 +1,11 @@
 import { UsageError } from "@mbs/contracts";
+import { ofKind } from "../collected.ts";
 import type { Collected } from "../collected.ts";
 import { scoredArtifacts } from "../scores/scored-artifact.ts";
 import type { ScoredArtifact, ScoresView } from "../scores/scored-artifact.ts";
 import type { Finding, Signature } from "./finding.ts";
 import { readResults } from "./results.ts";
+import { languageLosesMuch } from "./rules/language-loses-much.ts";
 import { methodsDisagree } from "./rules/methods-disagree.ts";
 import { mixesAgainstAlone, mixWorseThanAlone } from "./rules/mix-worse-than-alone.ts";
 import type { MixAgainstAlone } from "./rules/mix-worse-than-alone.ts";
@@ -19,7 +21,14 @@ import type { CompareShares } from "./shares-against-losses.ts";
  *
  * @see arXiv:2404.04748
  */
-export const rules: readonly Rule[] = [mixWorseThanAlone, rareLanguageFalls, methodsDisagree, sharesDoNotFit, tasksFallUnseen];
+export const rules: readonly Rule[] = [
+  mixWorseThanAlone,
+  rareLanguageFalls,
+  methodsDisagree,
+  sharesDoNotFit,
+  tasksFallUnseen,
+  languageLosesMuch,
+];
 
 /** What `mbs diagnose --json` prints. */
 export interface Diagnosis {
@@ -37,6 +46,15 @@ function unknownModels({ models, report, reference }: ScoredArtifact): string[] 
   return unknown.length > 0
     ? [`How ${unknown.join(", ")} was made is not known (no mbs.json in its folder when it was scored): left out.`]
     : [];
+}
+
+/** Scores on the texts of the calibration say how well these were learnt, not how the model reads others. */
+function sameTexts({ name, corpus }: ScoredArtifact, artifacts: readonly Collected[]): string[] {
+  const same = ofKind(artifacts, "segments").filter(({ metadata }) => metadata.corpus === corpus && corpus !== "");
+  return same.map(
+    (segments) =>
+      `${name} has scores on the very texts that ${segments.name} was drawn from: losses of these say little about other texts; evaluate on held-out texts.`,
+  );
 }
 
 /**
@@ -57,7 +75,13 @@ export function diagnoseScored(
     mixes: mixesAgainstAlone(results),
     checked: checks.filter(({ cases }) => cases.length > 0).map(({ rule }) => rule.signature),
     findings: checks.flatMap(({ rule, cases }) => cases.flatMap((one) => applyRule(rule, one) ?? [])),
-    notes: [...report.notes, ...report.tasks.notes, ...unknownModels(scored), ...rules.flatMap((rule) => rule.lacks(results))],
+    notes: [
+      ...sameTexts(scored, artifacts),
+      ...report.notes,
+      ...report.tasks.notes,
+      ...unknownModels(scored),
+      ...rules.flatMap((rule) => rule.lacks(results)),
+    ],
   };
 }
 

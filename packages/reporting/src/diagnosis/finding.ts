@@ -21,13 +21,14 @@ export interface Remedy {
   readonly command: string;
 }
 
-/** The paper's failure signatures, and a further one: tasks that fall where perplexity does not show it. */
+/** The paper's failure signatures, and two further ones: tasks that fall where perplexity does not show it, and any large loss. */
 export type Signature =
   | "mix-worse-than-one-language"
   | "rare-language-falls"
   | "methods-disagree"
   | "distribution-does-not-fit"
-  | "tasks-fall-unseen";
+  | "tasks-fall-unseen"
+  | "language-loses-much";
 
 /** A failure signature that results show. */
 export interface Finding {

@@ -7,7 +7,7 @@ import type { DamageReport } from "../damage/damage-report.ts";
 import type { ScoredArtifact } from "../scores/scored-artifact.ts";
 import { similarityMatrix } from "../similarity/similarity-matrix.ts";
 import type { SimilarityMatrix } from "../similarity/similarity-matrix.ts";
-import { aloneLanguage, createComparison, groupMixes } from "./mix-groups.ts";
+import { createComparison, groupMixes } from "./mix-groups.ts";
 import type { CompareGroups, MixGroup } from "./mix-groups.ts";
 import type { CompareShares, SharesAgainstLosses } from "./shares-against-losses.ts";
 
@@ -52,7 +52,7 @@ export function readResults(scored: ScoredArtifact, artifacts: readonly Collecte
   return {
     scored,
     groups,
-    mixes: groups.filter((group) => aloneLanguage(group) === undefined),
+    mixes: groups.filter(({ mix }) => Object.keys(mix).length > 1),
     compare: createComparison(scored),
     calibrations: [...ofKind(artifacts, "segments"), ...ofKind(artifacts, "statistics")].map(({ tokens }) => tokens),
     damage: ofKind(artifacts, "damage").map(({ records, metadata }) => ({

@@ -12,7 +12,7 @@ export interface CompressedModel {
   readonly method: string;
   /** The same for models that were made alike but for the mix. */
   readonly methodKey: string;
-  /** Language → share, sum 1; none of 0. */
+  /** Language → share, sum 1; none of 0. Empty for a method without texts. */
   readonly mix: NumbersByName;
   /** "en alone", "equal mix", "proportional mix", "mix of 16 languages (31% en)". */
   readonly mixName: string;
@@ -45,13 +45,14 @@ export interface NamedMix {
 /**
  * A name for a calibration mix.
  *
- * @param mix of one language or more
+ * @param mix of no language where a method needs no texts
  * @param training the training mixture, where it is known
  * @param named mixes by their own names
  */
 export function nameMix(mix: NumbersByName, training: NumbersByName | undefined, named: readonly NamedMix[] = []): string {
   const known = named.find(({ weights }) => isSameMix(weights, mix));
   const entries = Object.entries(mix).sort(([, a], [, b]) => b - a);
+  if (entries.length === 0) return "no calibration texts";
   const [most, share] = at(entries, 0);
   if (entries.length === 1) return `${most} alone`;
   if (known) return known.name;
@@ -80,7 +81,7 @@ export function compressedModels(
 ): readonly CompressedModel[] {
   return [...models].flatMap(([name, { made }]): CompressedModel[] => {
     const mix = normalised(made?.mix ?? {});
-    if (made === undefined || made.methods.length === 0 || Object.keys(mix).length === 0) return [];
+    if (made === undefined || made.methods.length === 0) return [];
     return [
       {
         name,

@@ -23,7 +23,12 @@ const meanRise = (model: string): number =>
   );
 
 test("all signatures can be looked for", () => {
-  assert.equal(diagnosis.checked, ["mix-worse-than-one-language", "rare-language-falls", "methods-disagree"]);
+  assert.equal(diagnosis.checked, [
+    "mix-worse-than-one-language",
+    "rare-language-falls",
+    "methods-disagree",
+    "language-loses-much",
+  ]);
 });
 
 test("both mixes of both pruning methods give 15 languages more than English alone, and nobody is worse by an average", () => {

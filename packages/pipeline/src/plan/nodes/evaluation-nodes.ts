@@ -16,7 +16,10 @@ interface Scored {
 /** The scores of some models: shards of the windows apart. */
 function scoreModels(add: Add, recipe: Recipe, section: string, { suffix, models, after, result }: Scored): void {
   const shards = windowShards(recipe);
-  const options = { labels: Object.keys(models), ...recipe.evaluate, model: Object.values(models) };
+  const { distribution } = recipe.sample;
+  // the mixture that the sample follows weighs the mean, too
+  const shares = distribution === undefined ? {} : { shares: distribution };
+  const options = { labels: Object.keys(models), ...shares, ...recipe.evaluate, model: Object.values(models) };
   const node = { stage: "evaluate", section: [section], inputs: {}, after };
   const written = result === undefined ? {} : { result };
   if (shards === 1) {
