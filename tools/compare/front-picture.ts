@@ -23,9 +23,7 @@ const bars = new Map([
   ["gptq-3 proportional", "text of all languages, by their shares"],
 ]);
 
-const { rows } = JSON.parse(
-  await readFile(join(root, "docs/measured/real-models/comparison.json"), "utf8"),
-) as Numbers;
+const { rows } = JSON.parse(await readFile(join(root, "docs/measured/real-models/comparison.json"), "utf8")) as Numbers;
 const names = new Intl.DisplayNames("en", { type: "language" });
 const values = rows.flatMap(({ name, languages: own }) => {
   const series = bars.get(name);
@@ -83,6 +81,11 @@ const svg = await toSvg({
       },
     },
   ],
-  config: { background: "white", font: "sans-serif", legend: { labelLimit: 0, labelFontSize: 12, orient: "top" }, view: { stroke: null } },
+  config: {
+    background: "white",
+    font: "sans-serif",
+    legend: { labelLimit: 0, labelFontSize: 12, orient: "top" },
+    view: { stroke: null },
+  },
 });
 await writeFile(join(root, "docs/english-only.svg"), `${svg}\n`);

@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
@@ -27,11 +27,12 @@ const tarballsOf = (tarballs: ReadonlyMap<string, string>, names: Iterable<strin
     return tarball;
   });
 
-const packing = suite<{ work: string; tarballs: Map<string, string> }>("packed packages");
+const packing = suite<{ work: string; tarballs: Map<string, string>; project: string }>("packed packages");
 
 packing.before((context) => {
   context.work = mkdtempSync(join(tmpdir(), "mbs-packing-"));
   context.tarballs = packAll(root, manifests.keys(), context.work);
+  context.project = emptyProject(context.work, context.tarballs.values());
 });
 
 packing.after(({ work }) => rmSync(work, { recursive: true, force: true }));
@@ -46,9 +47,8 @@ const twoThreads = `
   for await (const batch of layers.batches) void batch;
 `;
 
-packing("every package installs into an empty project, loads, and has types", ({ work, tarballs }) => {
+packing("every package installs into an empty project, loads, and has types", ({ tarballs, project }) => {
   assert.equal([...tarballs.keys()].toSorted(), [...manifests.keys()].toSorted());
-  const project = emptyProject(work, tarballs.values());
   const entries = [...manifests.values()].flatMap(({ name, exports }) =>
     Object.keys(exports).map((entry) => name + entry.slice(1)),
   );
@@ -66,6 +66,40 @@ packing("every package installs into an empty project, loads, and has types", ({
   const flags = ["--noEmit", "--strict", "--skipLibCheck", "--target", "es2022", "--module", "nodenext", "--types", "node"];
   const typeRoots = ["--typeRoots", join(root, "node_modules/@types")];
   execFileSync(process.execPath, [tsc, ...flags, ...typeRoots, "types.ts"], { cwd: project, stdio: "pipe" });
+});
+
+/** Packages that have an install script and work without it; others would not work after `npm install --ignore-scripts`. */
+const workWithoutScript = [
+  // its script fetches CUDA on Linux x64, which is not used; the library for the processor is in the package
+  "onnxruntime-node",
+  // only prints a warning about versions
+  "protobufjs",
+];
+
+packing("nothing that is installed needs an install script, and mbs starts and finds ONNX Runtime", ({ project }) => {
+  const lock = JSON.parse(readFileSync(join(project, "package-lock.json"), "utf8")) as {
+    packages: Record<string, { hasInstallScript?: boolean }>;
+  };
+  const withScript = Object.entries(lock.packages).filter(([, { hasInstallScript }]) => hasInstallScript);
+  const names = new Set(withScript.map(([path]) => path.replace(/^.*node_modules\//, "")));
+  assert.equal([...names].toSorted(), workWithoutScript);
+  const mbs = join(project, "node_modules/.bin/mbs");
+  assert.match(execFileSync(mbs, ["--help"], { cwd: project, encoding: "utf8" }), /^Usage: mbs COMMAND/);
+  assert.match(execFileSync(mbs, ["doctor"], { cwd: project, encoding: "utf8" }), /\nONNX Runtime +\d+\.\d+\.\d+; runs on cpu/);
+  // as after an install that was cut short
+  rmSync(join(project, "node_modules/onnxruntime-node/bin"), { recursive: true });
+  for (const [args, remedy] of [
+    [["doctor"], /→ ONNX Runtime does not load \(.*; install again: npm install --ignore-scripts mbs/],
+    [["capture", "--model", "m"], /ONNX Runtime does not load \(.*; install again: npm install --ignore-scripts mbs/],
+  ] as const) {
+    const { status, stdout, stderr } = spawnSync(mbs, args, {
+      cwd: project,
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    assert.is(status, 65, args.join(" "));
+    assert.match(stdout + stderr, remedy);
+  }
 });
 
 packing(

@@ -35,8 +35,8 @@ async function checkRuntime(): Promise<Check> {
   } catch (error) {
     return {
       name,
-      found: `does not load (${(error as Error).message.split("\n")[0] ?? ""})`,
-      remedy: `install again: npm install --ignore-scripts mbs; there are binaries for Linux x64 and arm64, macOS arm64 and Windows, and this is ${process.platform} ${process.arch}`,
+      found: "does not load",
+      remedy: `${(error as Error).message}; there are binaries for Linux x64 and arm64, macOS arm64 and Windows, and this is ${process.platform} ${process.arch}`,
     };
   }
 }

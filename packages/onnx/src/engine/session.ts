@@ -1,8 +1,29 @@
+import { createRequire } from "node:module";
 import { totalmem } from "node:os";
-import { BadDataError, InternalError, formatBytes, FailedPreconditionError } from "@mbs/contracts";
-import { InferenceSession, Tensor as OrtTensor, env, listSupportedBackends } from "onnxruntime-node";
-import type { Tensor } from "../tensor.ts";
 import { isMainThread } from "node:worker_threads";
+import { BadDataError, InternalError, formatBytes, FailedPreconditionError } from "@mbs/contracts";
+import type { Tensor } from "../tensor.ts";
+
+/**
+ * ONNX Runtime, whose native library is missing after an install that was cut short. An `import` of it would reject twice then,
+ * once where nobody can catch it (Node 20).
+ */
+function loadRuntime(): typeof import("onnxruntime-node") {
+  try {
+    return createRequire(import.meta.url)("onnxruntime-node") as typeof import("onnxruntime-node");
+  } catch (cause) {
+    const [reason = ""] = String(cause instanceof Error ? cause.message : cause).split("\n");
+    throw new FailedPreconditionError(
+      `ONNX Runtime does not load (${reason}); install again: npm install --ignore-scripts mbs`,
+      {},
+      { cause },
+    );
+  }
+}
+
+const { InferenceSession, Tensor: OrtTensor, env, listSupportedBackends } = loadRuntime();
+type InferenceSession = import("onnxruntime-node").InferenceSession;
+type OrtTensor = import("onnxruntime-node").Tensor;
 
 const variable = "ORT_DISABLE_TELEMETRY";
 
@@ -93,7 +114,7 @@ const toOrtRecord = (tensors: Readonly<Record<string, Tensor>>): Record<string, 
  */
 export async function createSession(model: Uint8Array | string, { threads }: SessionOptions): Promise<Session> {
   turnTelemetryOff();
-  const options: InferenceSession.SessionOptions = {
+  const options: import("onnxruntime-node").InferenceSession.SessionOptions = {
     executionProviders: ["cpu"],
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
