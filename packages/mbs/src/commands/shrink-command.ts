@@ -12,6 +12,7 @@ import { typeMixes } from "@mbs/gguf";
 import {
   createReporter,
   forbidNetwork,
+  formatSeconds,
   memoryOption,
   offlineOption,
   optionsToFlags,
@@ -21,7 +22,7 @@ import {
   runThreadsOption,
 } from "@mbs/host-cli";
 import type { Reporter } from "@mbs/host-cli";
-import { openModel } from "@mbs/models";
+import { openModel, requireDense } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { estimate, parseRecipe, run } from "@mbs/pipeline";
 import type { Estimate } from "@mbs/pipeline";
@@ -134,7 +135,7 @@ async function fitSegments(
   const fewer = Math.floor(choices.segments / 2);
   if (fewer < fewestSegments) {
     throw new UsageError(
-      `--within is too short: with ${choices.segments} segments of text it takes about ${Math.ceil(found.seconds / 60)} minutes; allow more, or take fewer languages`,
+      `--within is too short: with ${choices.segments} segments of text it takes about ${formatSeconds(found.seconds)}; allow more, or take fewer languages`,
       { option: "--within" },
     );
   }
@@ -170,6 +171,7 @@ async function planShrink(given: string, parsed: Options, reporter: Reporter, si
   const { progress, warn } = reporter;
   const model = await openModel(given, { progress });
   try {
+    await requireDense(model);
     const source = await readSource(model, given);
     requireMayRequantise(source, size !== undefined || bits !== undefined || type !== undefined, requantize);
     const output = parsed.output ?? defaultOutput(source.name, parsed);
