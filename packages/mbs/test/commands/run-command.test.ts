@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { at } from "@mbs/contracts";
@@ -115,6 +115,31 @@ test("estimate and run say before anything runs that a result will not be smalle
   for (const { stderr } of [estimated, ran]) assert.match(stderr, expected);
   assert.match(estimated.stdout.toString(), /\nsize {4}about [\d.]+ kB from [\d.]+ kB\n/);
   assert.match(ran.stdout.toString(), /^dense: ([\d.]+ kB) from \1, as large; /m);
+});
+
+test("estimate and run warn of held-out texts that the calibration has too: by content, or a part of the files", async ({
+  root,
+}) => {
+  const copy = join(root, "copy");
+  await cp(join(root, "texts"), copy, { recursive: true });
+  const [first = ""] = (await readdir(copy)).sort();
+  const manifest = join(root, "part.yaml");
+  await writeFile(manifest, `languages: { xx: ${join(root, "texts", first)}, yy: ${join(copy, first)} }\n`);
+  for (const [corpus, expected] of [
+    [copy, /warning: \S+recipe\.yaml:6: evaluate has the same texts as the calibration, so its losses say little/],
+    [manifest, /warning: \S+recipe\.yaml:6: evaluate reads \S+\/texts\/\S+, as the calibration does, so/],
+  ] as const) {
+    for (const { code, stderr } of await both(root, { evaluate: `{ corpus: ${corpus}, windows: 1 }` })) {
+      assert.is(code, 0, stderr);
+      assert.match(stderr, expected);
+    }
+    await rm(join(root, "out"), { recursive: true });
+  }
+  const other = join(root, "other");
+  await mkdir(other);
+  await writeFile(join(other, "en.txt"), "Some other text of another kind.\n\n".repeat(40));
+  const [estimated] = await both(root, { evaluate: `{ corpus: ${other}, windows: 1 }` });
+  assert.not.match(estimated.stderr, /as the calibration/);
 });
 
 test("estimate says that the entries of stages are not counted", async ({ root }) => {

@@ -199,7 +199,7 @@ const evaluationKey: RecipeKeyName = "evaluate";
 const plannerBytes = 160e6;
 
 async function estimatePrepared(
-  { recipe, plan, size }: PreparedRun,
+  { recipe, plan, size, warnings }: PreparedRun,
   model: Model,
   {
     stages,
@@ -213,7 +213,7 @@ async function estimatePrepared(
   pool: ObjectPool,
 ): Promise<Estimate> {
   const { threads } = machine;
-  if (size?.notSmaller !== undefined) warn(size.notSmaller);
+  for (const warning of warnings) warn(warning);
   const atOnce = Math.min(machine.workers, recipe.shards);
   const evaluatedAtOnce = Math.min(machine.workers, windowShards(recipe));
   const tokenizer = await model.tokenizer();

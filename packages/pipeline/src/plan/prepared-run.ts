@@ -22,6 +22,7 @@ import { withAllocationNeeds } from "./allocated-grids.ts";
 import { withKeptLanguages } from "./kept-languages.ts";
 import { loadOwnStages } from "./own-stages.ts";
 import { located, optionFaults } from "./option-faults.ts";
+import { sharedTexts } from "./shared-texts.ts";
 import { plannedLayers, withSolverNeeds } from "./solver-needs.ts";
 import { planRun, planWithFaults } from "./plan.ts";
 import type { ModelOutline, Plan, PlanNode } from "./nodes/plan-node.ts";
@@ -41,6 +42,8 @@ export interface PreparedRun {
   readonly resources: Resources;
   /** The size of its result beside that of its model; absent where that is not known yet. */
   readonly size?: PlannedSize | undefined;
+  /** What is wrong with its texts, and no reason to refuse them. */
+  readonly warnings: readonly string[];
   /** All paths that the run reads and does not write itself: also of texts, weights and shares that its options lead to. */
   readonly reads: readonly string[];
 }
@@ -294,5 +297,7 @@ export async function prepareRun(given: Recipe, known: Stages, { revisions, prog
   const reads = [...new Set([...modelPaths, ...(await findPaths(plan, stages, resources))])];
   await checkPins(recipe, resources);
   const size = await sizeOf(recipe, plan, stages, pool);
-  return { recipe, stages, shape: model, plan, resources, size, reads };
+  const notSmaller = size?.notSmaller;
+  const warnings = [...(notSmaller === undefined ? [] : [notSmaller]), ...(await sharedTexts(recipe, resources))];
+  return { recipe, stages, shape: model, plan, resources, size, warnings, reads };
 }

@@ -31,7 +31,8 @@ export class Resources {
     this.#found.set(`${kind}:${path}`, Promise.resolve(found));
   }
 
-  #find(kind: ResourceKind, path: string): Promise<FoundResource> {
+  /** Address and files of a resource, read once. @throws as findResource */
+  find(kind: ResourceKind, path: string): Promise<FoundResource> {
     const key = `${kind}:${path}`;
     const found = this.#found.get(key) ?? findResource(kind, path, this.#pool);
     this.#found.set(key, found);
@@ -40,7 +41,7 @@ export class Resources {
 
   /** @throws as findResource */
   async address(kind: ResourceKind, path: string): Promise<string> {
-    return (await this.#find(kind, path)).address;
+    return (await this.find(kind, path)).address;
   }
 
   /** Which commits the revisions are that all resources so far were found by. @throws as findResource */
@@ -51,7 +52,7 @@ export class Resources {
 
   /** A name that stays true: of what is on the Hub with the commit that its branch named. @throws as findResource */
   async pinnedName(kind: ResourceKind, path: string): Promise<string> {
-    return (await this.#find(kind, path)).pinnedName ?? path;
+    return (await this.find(kind, path)).pinnedName ?? path;
   }
 
   /**
@@ -89,7 +90,7 @@ export class Resources {
       const option = table[name];
       for (const path of valuesOf(value)) {
         if (option?.kind === "code" && isCodePath(path)) paths.push(path);
-        if (option?.kind === "resource" && path !== made) paths.push(...(await this.#find(option.resource, path)).paths);
+        if (option?.kind === "resource" && path !== made) paths.push(...(await this.find(option.resource, path)).paths);
       }
     }
     return paths;

@@ -1,4 +1,5 @@
 import { UsageError } from "@mbs/contracts";
+import { ofKind } from "../collected.ts";
 import type { Collected } from "../collected.ts";
 import { scoredArtifacts } from "../scores/scored-artifact.ts";
 import type { ScoredArtifact, ScoresView } from "../scores/scored-artifact.ts";
@@ -47,6 +48,15 @@ function unknownModels({ models, report, reference }: ScoredArtifact): string[] 
     : [];
 }
 
+/** Scores on the texts of the calibration say how well these were learnt, not how the model reads others. */
+function sameTexts({ name, corpus }: ScoredArtifact, artifacts: readonly Collected[]): string[] {
+  const same = ofKind(artifacts, "segments").filter(({ metadata }) => metadata.corpus === corpus && corpus !== "");
+  return same.map(
+    (segments) =>
+      `${name} has scores on the very texts that ${segments.name} was drawn from: losses of these say little about other texts; evaluate on held-out texts.`,
+  );
+}
+
 /**
  * Diagnoses scores, with what the other artifacts add: similarities the distance to the mix, segments and statistics the
  * tokens of each language, damage the site that hurts a language most.
@@ -65,7 +75,13 @@ export function diagnoseScored(
     mixes: mixesAgainstAlone(results),
     checked: checks.filter(({ cases }) => cases.length > 0).map(({ rule }) => rule.signature),
     findings: checks.flatMap(({ rule, cases }) => cases.flatMap((one) => applyRule(rule, one) ?? [])),
-    notes: [...report.notes, ...report.tasks.notes, ...unknownModels(scored), ...rules.flatMap((rule) => rule.lacks(results))],
+    notes: [
+      ...sameTexts(scored, artifacts),
+      ...report.notes,
+      ...report.tasks.notes,
+      ...unknownModels(scored),
+      ...rules.flatMap((rule) => rule.lacks(results)),
+    ],
   };
 }
 

@@ -10,6 +10,8 @@ import { reportByTrainingShare } from "../language-order.ts";
 /** Scores summed up, with what is known of their models. */
 export interface ScoredArtifact {
   readonly name: string;
+  /** Content address of the texts that were scored; "" where there were none. */
+  readonly corpus: string;
   readonly scores: readonly Score[];
   /** The training mixture, on any scale. */
   readonly shares: Readonly<Record<string, number>> | undefined;
@@ -55,6 +57,7 @@ export function scoredArtifacts(artifacts: readonly Collected[], view: ScoresVie
     );
     return {
       name,
+      corpus: metadata.corpus,
       scores: records,
       shares,
       reference: view.reference ?? firstModel(report),

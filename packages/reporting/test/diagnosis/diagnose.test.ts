@@ -8,7 +8,7 @@ import type { ReportInput } from "../../src/collected.ts";
 import { diagnoseArtifacts } from "../../src/diagnosis/diagnose.ts";
 import type { Diagnosis } from "../../src/diagnosis/diagnose.ts";
 import { diagnosisText } from "../../src/diagnosis/diagnosis-text.ts";
-import { makeDamage } from "../made-records.ts";
+import { makeDamage, makeScores } from "../made-records.ts";
 
 const shares = { en: 0.6, fr: 0.3, sw: 0.06, te: 0.04 };
 const languages = Object.keys(shares);
@@ -162,6 +162,21 @@ test("similarities add the distance, segments the tokens and the name of the mix
     /: too far from the mix; 4\.0% of the training, 13% of the calibration \(16 tokens\); 53° from the mix/,
   );
   assert.match(second.title, /^wanda, equal mix: te /);
+});
+
+test("scores on the texts of the calibration are noted", async () => {
+  const about = { tokenizer: "", distribution: "", length: 16, seed: 0, mix: "equal", counts: {}, shortfall: {} };
+  const segment = { segment: 0, language: "en", documents: 1, tokens: Int32Array.of(1, 2) };
+  const scored = { length: 101, bos: "off", shares: undefined, models: undefined } as const;
+  const notesOf = async (heldOut: string): Promise<string> => {
+    const { notes } = await look([
+      { name: "scores", stream: encodeScores(makeScores(["dense", "a"]), { ...scored, corpus: heldOut }) },
+      { name: "segments", stream: encodeSegments([segment], { ...about, corpus: "c".repeat(64) }) },
+    ]);
+    return notes.join("\n");
+  };
+  assert.match(await notesOf("c".repeat(64)), /^scores has scores on the very texts that segments was drawn from: .* held-out/m);
+  assert.not.match(await notesOf("d".repeat(64)), /very texts/);
 });
 
 test("damage of the scored model add the site that hurts a language beyond the others", async () => {
