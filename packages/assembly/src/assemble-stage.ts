@@ -18,7 +18,7 @@ import {
   textFile,
 } from "@mbs/models";
 import type { Model, OutputFile, Site } from "@mbs/models";
-import { modelCard } from "./card/model-card.ts";
+import { modelCard, modelName } from "./card/model-card.ts";
 import { formatRecord, makeRecord, measureSizes } from "./card/assembly-record.ts";
 import { areGraph, isWeightFile } from "./card/size-report.ts";
 import type { Format, FormatContext, FormattedModel, PlannedGrids } from "./format.ts";
@@ -142,7 +142,7 @@ function plannerFor(model: Model, format: Format): Planner {
 async function listFiles(model: Model, plan: Planner, layers: ScratchLayers, choice: AssembleChoice, context: StageContext) {
   const { format, formatOptions, card, baseModel } = choice;
   const source = { ...(await readCardSource(model)), ...(baseModel !== undefined && { baseModel }) };
-  const name = source.baseModel?.split("/").at(-1) ?? choice.name ?? basename(model.path);
+  const name = modelName(source.baseModel?.split("/").at(-1) ?? choice.name ?? basename(model.path));
   const formatted = await plan(layers, formatOptions, { ...context, name });
   const { summaries = layers.summaries, types } = formatted;
   const sizes = measureSizes(model, summaries.keys(), formatted);
@@ -164,7 +164,7 @@ async function listFiles(model: Model, plan: Planner, layers: ScratchLayers, cho
     describe: (weightFiles: ReadonlyMap<string, number>): readonly OutputFile[] => {
       const bytes = [...weightFiles.values()].reduce((sum, own) => sum + own, 0);
       const record = makeRecord(model, { ...made, weightFiles: Object.fromEntries(weightFiles) }, { ...layers, summaries });
-      const cardText = (): string => modelCard({ record, weights: { bytes, graph }, name: choice.name });
+      const cardText = (): string => modelCard({ record, weights: { bytes, graph }, name });
       return [textFile(recordFile, formatRecord(record)), ...(card ? [textFile(cardFile, cardText())] : [])];
     },
   };

@@ -227,7 +227,8 @@ test("says which matrices take other types because of their rows", async () => {
 test("the file has the name that the model is given, else its folder's", async () => {
   const model = join(fixtures, "llama.gguf");
   for (const [options, name] of [
-    [{}, "llama.gguf"],
+    [{}, "llama"],
+    [{ name: "gemma-3-270m-Q4_K_M.gguf" }, "gemma-3-270m"],
     [{ name: "own" }, "own"],
     [{ name: "own", baseModel: "org/hub" }, "hub"],
   ] as const) {

@@ -314,6 +314,19 @@ test("names that users give come out as plain text: no HTML, link, code or secon
   assert.is(codeBlock("yaml", "a: |\n  ```\n  b"), "````yaml\na: |\n  ```\n  b\n````");
 });
 
+test("the title names the model where the Hub has no name for it, without the file's type", async () => {
+  const source = join(root, "gemma-3-270m");
+  await writeTinyModel(source, { hiddenSize: 64 });
+  const model = await openModel(source);
+  const { files } = await assemble.run({ layers: [caseLayers(model, at(formatCases, 0))] }, { model: source }, quietContext);
+  assert.ok(files);
+  await unpackFiles(files, join(root, "titled"));
+  await model.close();
+  assert.match(await readFile(join(root, "titled", "README.md"), "utf8"), /^# gemma-3-270m, rtn$/m);
+  await describeModel(join(root, "titled"), { name: "gemma-3-270m-q4_k_m.gguf" });
+  assert.match(await readFile(join(root, "titled", "README.md"), "utf8"), /^# gemma-3-270m, rtn$/m);
+});
+
 test("a base model is a name on the Hub", async () => {
   for (const baseModel of ["](javascript:alert(1))<script>", "bloom", "a/b/c", "../x"]) {
     try {

@@ -94,10 +94,14 @@ export function modelCard(facts: CardFacts): string {
   return `${[frontMatter(facts), `# ${plainText(title(facts))}`, introduction(facts), ...below].join("\n\n")}\n`;
 }
 
+/** What a model is called: not as its GGUF file, whose name says the type that its weights had: "gemma-3-270m-q4_k_m.gguf". */
+export const modelName = (name: string): string =>
+  /\.gguf$/i.test(name) ? name.slice(0, -".gguf".length).replace(/[-._](i?q\d\w*|bf16|f16|f32)$/i, "") : name;
+
 /** "bloom-560m, sparsegpt sparsity 0.5" */
 function title({ record: { source, layers }, name }: CardFacts): string {
   const named = new Set(layers.map(({ solver, options }) => nameMethod(solver, options)));
-  return `${source.baseModel?.split("/")[1] ?? name ?? "Model"}, ${[...named].join(" and ")}`;
+  return `${source.baseModel?.split("/")[1] ?? (name === undefined ? "Model" : modelName(name))}, ${[...named].join(" and ")}`;
 }
 
 /** What the Hub calls the programs that load a format, where they are not transformers. */

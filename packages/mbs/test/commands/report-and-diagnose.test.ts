@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -30,6 +30,17 @@ test("diagnose: text and JSON have the same findings, exit code 0 though there a
     assert.ok(words.includes(title), title);
     assert.ok(words.includes(remedy.command), remedy.command);
   }
+});
+
+test("results of several runs in one report are named by their folders", async () => {
+  for (const name of ["first", "second"]) {
+    await mkdir(join(folder, name));
+    await copyFile(scores, join(folder, name, "scores.arrow"));
+  }
+  const files = ["first", "second"].map((name) => join(folder, name, "scores.arrow"));
+  const { code, stdout, stderr } = await runMbs(["report", ...files]);
+  assert.is(code, 0, stderr);
+  for (const name of ["first/scores", "second/scores"]) assert.ok(stdout.toString().includes(`(${name})`), name);
 });
 
 test("diagnose reads a pipe", async () => {
