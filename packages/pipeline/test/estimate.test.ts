@@ -35,7 +35,7 @@ test("counts tokens exactly, names every part, and leaves nothing behind", async
   // two blocks of the compressed model, and as many of the dense one, which qep compares it with
   assert.is(found.disk.states, 2 * 2 * 5 * 16 * 8 * 4);
   assert.ok(found.memory > 50 * 2 ** 20);
-  assert.equal((await readdir(root)).sort(), ["corpus", "model"]);
+  assert.equal((await readdir(root)).sort(), ["corpus", "evaluation", "model"]);
 });
 
 test("a solver is measured on the GGUF types that it rounds to", async ({ recipe }) => {
@@ -163,7 +163,7 @@ test("draws the sample as the run will, and stops as it would", async ({ root, r
   const failing = new Map([...stages, ["sample", { ...sample, run: () => Promise.reject(new BadDataError("too little")) }]]);
   const error = await estimate(recipe(), { ...settings, stages: failing }).catch((thrown: unknown) => thrown);
   assert.instance(error, BadDataError);
-  assert.equal((await readdir(root)).sort(), ["corpus", "model"]);
+  assert.equal((await readdir(root)).sort(), ["corpus", "evaluation", "model"]);
 });
 
 test("a recipe whose hashes do not fit is refused as by run", async ({ recipe }) => {

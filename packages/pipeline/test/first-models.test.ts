@@ -102,7 +102,9 @@ test("a vocabulary is trimmed before a rotation, by the recipe's corpus unless a
 });
 
 test("sample and evaluate take the kept languages alone, unless the recipe names others", async ({ root, recipe }) => {
-  for (const language of ["de", "hi"]) await writeFile(join(root, "corpus", `${language}.txt`), "One text.\n");
+  for (const language of ["de", "hi"]) {
+    for (const folder of ["corpus", "evaluation"]) await writeFile(join(root, folder, `${language}.txt`), "One text.\n");
+  }
   const other = join(root, "heldout");
   await mkdir(other);
   for (const language of ["en", "ta"]) await writeFile(join(other, `${language}.txt`), "One text.\n");

@@ -18,7 +18,7 @@ test("a model with a flipped bit is scored no more; moved away as the message sa
   const another = { corpus: join(root, "corpus"), length: 8 };
   const started: string[] = [];
   const noting = { stages: fakeStages((name) => started.push(name)) };
-  for (const evaluate of [another, { corpus: join(root, "corpus") }]) {
+  for (const evaluate of [another, { corpus: join(root, "evaluation") }]) {
     await flipBit(join(root, "out", "model", "model.bin"));
     const before = await snapshot(join(root, "out"));
     const error = await failure(go(recipe({ evaluate }), noting));

@@ -274,7 +274,7 @@ test("a wrong option shows before anything runs, with its line", async ({ root }
   const error = await failure(go(parseRecipe(text, "r.yaml")));
   assert.instance(error, UsageError);
   assert.match((error as Error).message, /^r\.yaml:7: factor: unknown option --dampig/);
-  assert.equal((await readdir(root)).sort(), ["corpus", "model"]);
+  assert.equal((await readdir(root)).sort(), ["corpus", "evaluation", "model"]);
 });
 
 test("all wrong options of all stages show at once", async ({ root }) => {
@@ -285,7 +285,7 @@ test("all wrong options of all stages show at once", async ({ root }) => {
   assert.match(message, /^4 faults: \(1\) r\.yaml:5: sample: unknown option --colour/);
   assert.match(message, /\(2\) r\.yaml:4: --segments takes a whole number, not "many" \(3\) r\.yaml:8: --sparsity must be/);
   assert.match(message, /\(4\) r\.yaml:10: assemble: unknown option --formt/);
-  assert.equal((await readdir(root)).sort(), ["corpus", "model"]);
+  assert.equal((await readdir(root)).sort(), ["corpus", "evaluation", "model"]);
 });
 
 /** As of the real methods, as far as faults depend on it. */
@@ -367,7 +367,7 @@ test("faults of options, solver files, stages, inputs and allocation show at onc
     patterned,
     /^2 faults: .* r\.yaml:4: an allocation lets blocks or tensors differ .* a pattern is the same everywhere/,
   );
-  assert.equal((await readdir(root)).sort(), ["corpus", "model"]);
+  assert.equal((await readdir(root)).sort(), ["corpus", "evaluation", "model"]);
 });
 
 test("layers that a stage could not take are refused before anything runs, with the line", async ({ root, recipe }) => {
@@ -383,7 +383,7 @@ test("layers that a stage could not take are refused before anything runs, with 
   assert.instance(error, FailedPreconditionError);
   assert.is((error as Error).message, "r.yaml:6: it cannot hold that; take another");
   assert.equal((error as FailedPreconditionError).facts, { tensor: "w" });
-  assert.equal((await readdir(root)).sort(), ["corpus", "model"]);
+  assert.equal((await readdir(root)).sort(), ["corpus", "evaluation", "model"]);
   const rounding = { solver: "gptq" };
   await failure(go(recipe({ compress: rounding }), { stages: checking }));
   await failure(go(recipe({ compress: rounding, factor: { order: "activation" } }), { stages: checking }));
@@ -519,7 +519,7 @@ test("what the solver would refuse is refused before anything runs", async ({ ro
     assert.instance(error, UsageError);
     assert.match((error as Error).message, message);
   }
-  assert.equal((await readdir(root)).sort(), ["corpus", "model"]);
+  assert.equal((await readdir(root)).sort(), ["corpus", "evaluation", "model"]);
 });
 
 test("a third-party solver that fails when it is asked for its codes is named in the error", async ({ root, recipe }) => {
