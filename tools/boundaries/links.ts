@@ -10,16 +10,16 @@ export const linkTargets = (text: string): string[] =>
 export const pagesNamed = (text: string): string[] =>
   [...text.matchAll(/(?<![\w./-])docs\/[\w/-]+\.md(?:#[\w-]+)?/g)].map(([named]) => named);
 
-/** What the fragment of a link may name: "## A built-in stage" → "a-built-in-stage". */
+/** The fragment by which a link names a heading: "A built-in stage" → "a-built-in-stage". */
+export const fragmentOf = (title: string): string =>
+  title
+    .toLowerCase()
+    .replaceAll(/[^\p{L}\p{N}\s_-]/gu, "")
+    .replaceAll(/\s/g, "-");
+
+/** The fragments that lead to a page's headings. */
 export const fragmentsOf = (text: string): ReadonlySet<string> =>
-  new Set(
-    [...text.matchAll(/^#+ (.*)$/gm)].map(([, title = ""]) =>
-      title
-        .toLowerCase()
-        .replaceAll(/[^\p{L}\p{N}\s_-]/gu, "")
-        .replaceAll(/\s/g, "-"),
-    ),
-  );
+  new Set([...text.matchAll(/^#+ (.*)$/gm)].map(([, title = ""]) => fragmentOf(title)));
 
 /** What is wrong with a link of a page, or nothing. @param folder that relative targets start from, below `root` */
 function faultOf(root: string, page: TextFile, target: string, folder: string): string[] {
