@@ -43,8 +43,9 @@ export async function predictGgufBytes(model: Model, typeMix: string, embeddings
 export const predictGgufBytesBesideBlocks = (model: Model, typeMix: string, embeddings: string): Promise<number> =>
   ggufBytesBeside(model, typeMix, named(blockWeights(model)), embeddings);
 
+/** With a zero point for each group, and the group of each column as 32 bits: what the largest of the formats has. */
 const bytesAs = (weights: readonly { readonly rows: number; readonly columns: number }[], grid: GroupGrid): number =>
-  weights.reduce((sum, shape) => sum + storedBits(shape, grid), 0) / 8;
+  weights.reduce((sum, shape) => sum + storedBits(shape, { ...grid, zeroPoints: "any" }) / 8 + 4 * shape.columns, 0);
 
 /**
  * Bytes of the weights that a format of packed codes holds, without headers.

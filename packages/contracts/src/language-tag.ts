@@ -40,6 +40,8 @@ export function languageTag(text: string): string | undefined {
   } catch {
     return undefined;
   }
+  // "und", an unknown language, has nothing that could be said of it
+  if (locale.language === undefined || locale.language === "und") return undefined;
   const written = locale.maximize().script;
   const language = sameLanguage.get(locale.language) ?? locale.language;
   const usual = new Intl.Locale(language).maximize().script;

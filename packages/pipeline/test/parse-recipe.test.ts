@@ -63,6 +63,11 @@ test("says what is wrong, and in which line", () => {
       /^r\.yaml:9: unknown key hashes\.corpsu; did you mean corpus\? hashes takes model, corpus, evaluationCorpus/,
     ],
     [`${whole}beside: { a: 5 }\nevaluate: { corpus: c }\n`, /^r\.yaml:7: beside takes paths \(label: path\)/],
+    [
+      `${whole}beside: { dense: b }\nevaluate: { corpus: c }\n`,
+      /^r\.yaml:7: beside\.dense: dense and compressed are the run's own/,
+    ],
+    [`${whole}beside: { 1: b }\nevaluate: { corpus: c }\n`, /^r\.yaml:7: beside\.1: .* a number is no label; take another/],
     [`${whole}beside: { a: b }\n`, /^r\.yaml:7: beside names models to score, and nothing is evaluated/],
     ["- a\n- b\n", /^r\.yaml: a recipe holds keys and values/],
     ["", /^r\.yaml: a recipe holds keys and values/],

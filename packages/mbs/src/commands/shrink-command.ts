@@ -8,7 +8,7 @@ import type { OptionTable, StageContext } from "@mbs/contracts";
 import { openCorpus } from "@mbs/corpora";
 import type { Corpus } from "@mbs/corpora";
 import { checkGate, gateOptions, parseGate, readScoresReport } from "@mbs/evaluation";
-import { typeMixes } from "@mbs/gguf";
+import { roundsNothing, typeMixes } from "@mbs/gguf";
 import {
   createReporter,
   forbidNetwork,
@@ -79,7 +79,7 @@ const options = {
   },
   type: {
     kind: "choice",
-    choices: [...typeMixes.keys()],
+    choices: [...typeMixes.keys()].filter((name) => !roundsNothing(name)),
     optional: true,
     excludes: ["size", "bits"],
     description: "type mix of GGUF, as llama-quantize calls it",
@@ -258,6 +258,7 @@ export function shrinkCommand({ signal }: CommandContext): Command {
       const [recipe, usual] = [shrinkRecipe(choices), usualRecipe(choices)];
       reporter.stop();
       if (dryRun) {
+        if (!quiet) process.stderr.write(`${plan}\n`);
         await printText(recipe);
         return;
       }

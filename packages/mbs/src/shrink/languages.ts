@@ -41,10 +41,11 @@ function requireTags(tags: readonly string[], offered: ReadonlyMap<string, strin
 
 /** @throws {UsageError} with suggestions, where no language is named and no mixture is known */
 function refuseUnnamed({ ofCard, offered }: LanguageSources): never {
-  const known = ofCard.length === 0 ? offered : ofCard;
-  const some = known.slice(0, 8).join(",");
+  const tags = new Set(offered.map(languageTag));
+  const ofModel = [...new Set(ofCard.flatMap((name) => languageTag(name) ?? []))].filter((tag) => tags.has(tag));
+  const named = ofModel.length > 0 ? `${ofModel.slice(0, 8).join(",")}, which the model's card names` : "hi,en,km";
   throw new UsageError(
-    `which languages are to be protected? Name them with --languages, such as --languages ${some}${ofCard.length === 0 ? "" : ", which the model's card names"}; the others stay in the model`,
+    `which languages are to be protected? Name them with --languages, such as --languages ${named}; the others stay in the model`,
     { option: "--languages" },
   );
 }
@@ -62,18 +63,22 @@ export function chooseLanguages(
   favoured: readonly string[],
 ): ProtectedLanguages {
   const { mixture } = sources;
-  const offered = new Map(
-    sources.offered.flatMap((name) => {
-      const tag = languageTag(name);
-      return tag === undefined ? [] : [[tag, name] as const];
-    }),
-  );
-  const shares = new Map(
-    [...(mixture?.shares ?? [])].flatMap(([language, share]) => {
-      const tag = languageTag(language);
-      return tag === undefined || !offered.has(tag) ? [] : [[tag, share] as const];
-    }),
-  );
+  const offered = new Map<string, string>();
+  for (const name of sources.offered) {
+    const tag = languageTag(name);
+    const other = tag === undefined ? undefined : offered.get(tag);
+    if (other !== undefined && (asked ?? []).some((own) => languageTag(own) === tag)) {
+      throw new UsageError(`the texts have ${other} and ${name}, which are one language, ${tag ?? ""}; put them under one name`, {
+        option: "--texts",
+      });
+    }
+    if (tag !== undefined) offered.set(tag, other ?? name);
+  }
+  const shares = new Map<string, number>();
+  for (const [language, share] of mixture?.shares ?? []) {
+    const tag = languageTag(language);
+    if (tag !== undefined && offered.has(tag)) shares.set(tag, (shares.get(tag) ?? 0) + share);
+  }
   const largest = [...shares].sort(([, one], [, other]) => other - one).slice(0, mostLanguages);
   const tags = asked === undefined ? largest.map(([tag]) => tag) : requireTags(asked, offered, "--languages");
   if (tags.length === 0) return refuseUnnamed(sources);

@@ -42,16 +42,15 @@ function textsText({ texts: { bytes }, textsFrom, segments, segmentLength }: Shr
 }
 
 /** The size in one line, and why the result is not smaller where it is not. */
-function sizeText(plan: ShrinkPlan): string {
-  const { source, target, estimate, leftOut } = plan;
+function sizeText({ source, target, estimate, leftOut }: ShrinkPlan): string {
   const before = sizeOf(source);
-  const { parameters } = source;
-  const planned = estimate?.size;
-  if (leftOut === undefined && planned?.notSmaller !== undefined) return `${before}; ${planned.notSmaller}`;
-  const bytes = Math.round((leftOut === undefined ? planned?.bytes : undefined) ?? target.bytes);
-  if (leftOut === undefined) return `${before} → about ${sizeOf({ bytes, parameters })}`;
-  const saved = leftOut * target.embeddingsBytes;
-  return `${before} → about ${formatBytes(Math.round(bytes - saved))}: ${formatShare(leftOut)} of the tokens are left out, which saves ${formatBytes(Math.round(saved))}`;
+  const planned = leftOut === undefined ? estimate?.size : undefined;
+  if (planned?.notSmaller !== undefined) return `${before}; ${planned.notSmaller}`;
+  const bytes = planned?.bytes ?? target.bytes;
+  if (bytes === undefined) return `${before}; values stay in 16 bits, so that only what is left out makes it smaller`;
+  if (leftOut === undefined) return `${before} → about ${sizeOf({ bytes: Math.round(bytes), parameters: source.parameters })}`;
+  const saved = `${formatShare(leftOut)} of the tokens are left out, which saves ${formatBytes(Math.round(target.savedBytes))}`;
+  return `${before} → about ${formatBytes(Math.round(bytes))}; ${saved}`;
 }
 
 /** The plan of a run, a line for each thing; at most 80 columns wide. */

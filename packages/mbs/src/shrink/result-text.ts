@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { formatBytes, sizeAgainst } from "@mbs/contracts";
 import type { ScoresReport } from "@mbs/evaluation";
 import { shellWord } from "@mbs/pipeline";
@@ -44,11 +44,14 @@ function useLines(model: string, format: ShrinkFormat): readonly string[] {
       return [`llama-cli -m ${file} -p "…"`, `npx -y node-llama-cpp chat ${file}`, `mbs generate --model ${folder} "…"`];
     case "onnx":
       return [
-        `await pipeline("text-generation", "${model}", { local_files_only: true })   // @huggingface/transformers`,
+        `env.localModelPath = ${JSON.stringify(dirname(model))}; await pipeline("text-generation", ${JSON.stringify(basename(model))})   // transformers.js`,
         `mbs generate --model ${folder} "…"`,
       ];
     default:
-      return [`AutoModelForCausalLM.from_pretrained("${model}")   # transformers`, `mbs generate --model ${folder} "…"`];
+      return [
+        `AutoModelForCausalLM.from_pretrained(${JSON.stringify(model)})   # transformers`,
+        `mbs generate --model ${folder} "…"`,
+      ];
   }
 }
 

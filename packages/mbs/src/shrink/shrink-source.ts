@@ -3,7 +3,7 @@ import { bitsAWeight, FailedPreconditionError, InputOutputError, UsageError } fr
 import type { ModelSize } from "@mbs/contracts";
 import { readDistribution, type Distribution } from "@mbs/corpora";
 import { cardFile, isGguf, modelSize, type Model } from "@mbs/models";
-import { parseDocument } from "yaml";
+import { parse } from "yaml";
 
 /** What is known of the model that is shrunk. */
 export interface ShrinkSource extends ModelSize {
@@ -44,10 +44,12 @@ async function readMixture({ path, architecture }: Model, given: string): Promis
 /** The languages that the head of a card lists; none where it lists none, or is no YAML. */
 export function languagesOfCard(card: string): string[] {
   const head = /^---\r?\n([\s\S]*?)\r?\n---/.exec(card)?.[1] ?? "";
-  const document = parseDocument(head, { logLevel: "silent" });
-  if (document.errors.length > 0) return [];
-  const { language } = (document.toJS({ maxAliasCount: 0 }) ?? {}) as { readonly language?: unknown };
-  return [language].flat().filter((name): name is string => typeof name === "string");
+  try {
+    const { language } = (parse(head, { maxAliasCount: 0, logLevel: "silent" }) ?? {}) as { readonly language?: unknown };
+    return [language].flat().filter((name): name is string => typeof name === "string");
+  } catch {
+    return [];
+  }
 }
 
 /** "hf:google/gemma-3-270m@main" and "models/gemma.gguf" → "gemma-3-270m" and "gemma". */

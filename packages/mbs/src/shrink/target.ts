@@ -34,14 +34,14 @@ interface Storage {
 /** What a target comes to in a format. */
 export interface PlannedTarget {
   readonly ours: Storage;
-  /** What rounding to nearest takes, as the usual tools do; absent where nothing is rounded. */
-  readonly usual: Storage & { readonly name: string; readonly bytes: number };
+  /** What rounding to nearest takes, as the usual tools do. */
+  readonly usual: Storage & { readonly name: string };
   /** "Q3_K_M", for the plan. */
   readonly stored: string;
-  /** Bytes of the weight files, predicted: NaN where nothing is packed. */
-  readonly bytes: number;
-  /** Bytes of embedding and head among them. */
-  readonly embeddingsBytes: number;
+  /** Bytes of the weight files, predicted; undefined where nothing is packed. */
+  readonly bytes: number | undefined;
+  /** Bytes of embedding and head that are left out, and not among them. */
+  readonly savedBytes: number;
 }
 
 const rtn = { solver: "rtn" };
@@ -52,21 +52,25 @@ const bitsOfType = (type: string, columns: number): number => {
 };
 
 /** The type mixes that round, from the smallest file on. */
-async function mixesBySize(model: Model): Promise<readonly { readonly name: string; readonly bytes: number }[]> {
+async function mixesBySize(model: Model, leftOut: number): Promise<readonly { readonly name: string; readonly bytes: number }[]> {
   const names = [...typeMixes.keys()].filter((name) => !roundsNothing(name));
-  const sized = await Promise.all(names.map(async (name) => ({ name, ...(await predictGgufBytes(model, name)) })));
+  const sized = await Promise.all(
+    names.map(async (name) => {
+      const { bytes, embeddings } = await predictGgufBytes(model, name);
+      return { name, bytes: bytes - leftOut * embeddings };
+    }),
+  );
   return sized.sort((a, b) => a.bytes - b.bytes);
 }
 
 /** The usual file of a size: of the largest type mix that is no larger, or of the smallest where all are. */
-async function usualOfSize(model: Model, bytes: number): Promise<PlannedTarget["usual"]> {
-  const mixes = await mixesBySize(model);
+async function usualOfSize(model: Model, bytes: number, leftOut: number): Promise<PlannedTarget["usual"]> {
+  const mixes = await mixesBySize(model, leftOut);
   const fitting = mixes.filter((mix) => mix.bytes <= bytes);
-  const { name, bytes: size } = fitting.at(-1) ?? mixes[0] ?? { name: typeMixOf[2], bytes: NaN };
-  return { ...usualMix(name), bytes: size };
+  return usualMix((fitting.at(-1) ?? mixes[0])?.name ?? typeMixOf[2]);
 }
 
-const usualMix = (name: string): Omit<PlannedTarget["usual"], "bytes"> => ({
+const usualMix = (name: string): PlannedTarget["usual"] => ({
   name,
   compress: { ...rtn, embeddings: "on" },
   assemble: { format: "gguf", type: name },
@@ -114,25 +118,27 @@ async function planGgufSize(model: Model, bytes: number, leftOut: number): Promi
       assemble: { format: "gguf", type: typeMixOf[4] },
       allocate: { method: "damage", size: `${Math.floor(bytes / 1000)}kB` },
     },
-    usual: await usualOfSize(model, bytes),
+    usual: await usualOfSize(model, bytes, leftOut),
     stored: `a type for each tensor, ${bits.toFixed(1)} bits a weight; embedding and head ${embeddings}`,
     bytes,
-    embeddingsBytes: predicted.embeddings,
+    savedBytes: leftOut * predicted.embeddings,
   };
 }
 
-async function planGgufMix(model: Model, typeMix: string, bits: ShrinkBits | undefined): Promise<PlannedTarget> {
-  const { bytes, embeddings } = await predictGgufBytes(model, typeMix);
+async function planGgufMix(model: Model, typeMix: string, bits: ShrinkBits | undefined, leftOut: number): Promise<PlannedTarget> {
+  const predicted = await predictGgufBytes(model, typeMix);
+  const savedBytes = leftOut * predicted.embeddings;
+  const bytes = predicted.bytes - savedBytes;
   const qep = bits === undefined ? undefined : correctionOf[bits];
   return {
     ours: {
       compress: { solver: "gptq", embeddings: "on", ...(qep !== undefined && { qep }) },
       assemble: { format: "gguf", type: typeMix },
     },
-    usual: { ...usualMix(typeMix), bytes },
+    usual: usualMix(typeMix),
     stored: typeMix,
     bytes,
-    embeddingsBytes: embeddings,
+    savedBytes,
   };
 }
 
@@ -144,7 +150,7 @@ const gridOf = (bits: number, groupSize: number): GroupGrid => ({
 });
 
 /** Codes of so many bits, in a format that packs them. */
-function planPacked(model: Model, format: ShrinkFormat, bits: ShrinkBits): PlannedTarget {
+function planPacked(model: Model, format: ShrinkFormat, bits: ShrinkBits, leftOut: number): PlannedTarget {
   const groupSize = groupSizeOf[bits];
   const ofEmbeddings = format === "onnx" && model.embeddings !== undefined ? onnxEmbeddingsOf[bits] : undefined;
   const embeddings = ofEmbeddings === undefined ? {} : { embeddings: String(ofEmbeddings) };
@@ -153,23 +159,24 @@ function planPacked(model: Model, format: ShrinkFormat, bits: ShrinkBits): Plann
   const shared = { bits, groupSize, ...embeddings };
   const own = ofEmbeddings === undefined ? undefined : gridOf(ofEmbeddings, groupSize);
   const predicted = predictPackedBytes(model, gridOf(bits, groupSize), own);
-  const bytes = format === "dense" ? NaN : predicted.bytes;
+  const savedBytes = leftOut * predicted.embeddings;
+  const bytes = format === "dense" ? undefined : predicted.bytes - savedBytes;
   return {
     ours: { compress: { solver: "gptq", ...shared, ...(qep !== undefined && { qep }) }, assemble },
-    usual: { name: `${bits} bits`, compress: { ...rtn, ...shared }, assemble, bytes },
+    usual: { name: `${bits} bits`, compress: { ...rtn, ...shared }, assemble },
     stored: `${bits} bits in groups of ${groupSize}${ofEmbeddings === undefined ? "" : `; embedding and head ${ofEmbeddings} bits`}`,
     bytes,
-    embeddingsBytes: predicted.embeddings,
+    savedBytes,
   };
 }
 
 /** The most bits whose file is no larger. @throws {UsageError} where even the fewest take more */
-function planPackedSize(model: Model, format: ShrinkFormat, size: number): PlannedTarget {
+function planPackedSize(model: Model, format: ShrinkFormat, size: number, leftOut: number): PlannedTarget {
   if (format === "dense") throw new UsageError("--size needs a format that packs weights; take --to gguf", { option: "--size" });
-  const all = shrinkBits.map((bits) => planPacked(model, format, bits));
-  const fitting = all.find(({ bytes }) => bytes <= size);
+  const all = shrinkBits.map((bits) => planPacked(model, format, bits, leftOut));
+  const fitting = all.find(({ bytes = Infinity }) => bytes <= size);
   if (fitting !== undefined) return fitting;
-  const least = Math.min(...all.map(({ bytes }) => bytes));
+  const least = Math.min(...all.map(({ bytes = Infinity }) => bytes));
   throw new UsageError(
     `--size is smaller than ${format} makes this model: ${shrinkBits.at(-1) ?? 2} bits take about ${formatBytes(least)}; give a larger size, or take --to gguf, which packs the embedding too`,
     { option: "--size" },
@@ -192,10 +199,10 @@ export async function planTarget(
   }
   if (format === "gguf") {
     if (bytes !== undefined) return planGgufSize(model, bytes, leftOut);
-    return planGgufMix(model, typeMix ?? typeMixOf[bits ?? 4], typeMix === undefined ? (bits ?? 4) : undefined);
+    return planGgufMix(model, typeMix ?? typeMixOf[bits ?? 4], typeMix === undefined ? (bits ?? 4) : undefined, leftOut);
   }
   if (typeMix !== undefined) {
     throw new UsageError(`--type is a type of GGUF, and ${format} has none; take --bits, or --to gguf`, { option: "--type" });
   }
-  return bytes === undefined ? planPacked(model, format, bits ?? 4) : planPackedSize(model, format, bytes);
+  return bytes === undefined ? planPacked(model, format, bits ?? 4, leftOut) : planPackedSize(model, format, bytes, leftOut);
 }

@@ -1,17 +1,17 @@
 import { createHash } from "node:crypto";
-import { mkdir, readFile } from "node:fs/promises";
+import { mkdir, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { writeAtomically } from "@mbs/artifacts";
 import { BadDataError, InterruptedError } from "@mbs/contracts";
 import type { Corpus } from "@mbs/corpora";
 
-/** Of every four documents, the last is held out. */
-const part = 4;
+/** Of so many documents, the last is held out. */
+const heldOutEvery = 4;
 
 /** UTF-8 bytes of calibration text of a language that are read at most; enough for hundreds of segments. */
 const mostBytes = 4_000_000;
 
-/** Characters of a piece where a language has fewer than `part` documents. */
+/** Characters of a piece where a language has fewer documents than that. */
 const pieceLength = 2000;
 
 /** The texts of one language, in two parts that have no document in common. */
@@ -20,37 +20,37 @@ export interface DividedTexts {
   readonly heldOut: readonly string[];
 }
 
-/** Cuts a text at spaces and line ends into pieces of about the same length. */
+/** Cuts a text into pieces of about the same length: where a sentence or word ends, or, in a script without spaces, anywhere. */
 function piecesOf(text: string): string[] {
   const pieces: string[] = [];
   let rest = text;
   while (rest.length > pieceLength) {
-    const space = rest.slice(pieceLength).search(/\s/);
-    const end = space < 0 ? rest.length : pieceLength + space;
-    pieces.push(rest.slice(0, end));
-    rest = rest.slice(end).trimStart();
+    const found = rest.slice(pieceLength / 2, pieceLength).search(/[\s。！？।។](?=[^\s。！？।។]*$)/);
+    const end = found < 0 ? pieceLength : pieceLength / 2 + found + 1;
+    // not between the two halves of a character
+    const cut = /[\uD800-\uDBFF]$/.test(rest.slice(0, end)) ? end - 1 : end;
+    pieces.push(rest.slice(0, cut));
+    rest = rest.slice(cut).trimStart();
   }
   return rest === "" ? pieces : [...pieces, rest];
 }
 
 /**
- * Divides documents by their number, so that translations that stand at the same place go to the same part. Documents that come
- * twice count once.
+ * Divides documents by their number, so that translations that stand at the same place go to the same part. Of documents that
+ * come twice the first counts.
  */
 export function divideTexts(documents: readonly string[]): DividedTexts {
+  const pieces = documents.length >= heldOutEvery ? documents : documents.flatMap(piecesOf);
   const seen = new Set<string>();
-  const different = documents.filter((text) => {
+  const divided = { calibration: new Array<string>(), heldOut: new Array<string>() };
+  for (const [index, text] of pieces.entries()) {
     const digest = createHash("sha256").update(text.trim()).digest("base64");
-    if (text.trim() === "" || seen.has(digest)) return false;
+    if (text.trim() === "" || seen.has(digest)) continue;
     seen.add(digest);
-    return true;
-  });
-  const pieces = different.length >= part ? different : different.flatMap(piecesOf);
-  const isHeldOut = (index: number): boolean => index % part === part - 1;
-  return {
-    calibration: pieces.filter((_, index) => !isHeldOut(index)),
-    heldOut: pieces.filter((_, index) => isHeldOut(index)),
-  };
+    const part = index % heldOutEvery === heldOutEvery - 1 ? divided.heldOut : divided.calibration;
+    part.push(text);
+  }
+  return divided;
 }
 
 /** Documents of a language, up to so many bytes. */
@@ -77,12 +77,13 @@ export interface ShrinkTexts {
 
 const sizeOf = (texts: readonly string[]): number => texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
 
-/** Writes a file that does not say the same already: a run goes on from the one that is there. */
+const linesOf = (texts: readonly string[]): string => texts.map((text) => `${JSON.stringify({ text })}\n`).join("");
+
+/** Writes a file that is not there yet: its folder is named after the content. */
 async function writeTexts(path: string, texts: readonly string[]): Promise<void> {
-  const content = texts.map((text) => `${JSON.stringify({ text })}\n`).join("");
-  if ((await readFile(path, "utf8").catch(() => undefined)) === content) return;
+  if ((await stat(path).catch(() => undefined)) !== undefined) return;
   await mkdir(dirname(path), { recursive: true });
-  await writeAtomically(path, [Buffer.from(content)], { force: true });
+  await writeAtomically(path, [Buffer.from(linesOf(texts))]);
 }
 
 /** Where texts are from. */
@@ -143,15 +144,32 @@ export const calibrationCorpus = (divided: ReadonlyMap<string, DividedTexts>): C
   },
 });
 
-/** Writes both parts. @param folder in which `calibration` and `held-out` are written */
+/** What tells some texts from others, for the name of their folder. */
+function contentName(divided: ReadonlyMap<string, DividedTexts>): string {
+  const hash = createHash("sha256");
+  for (const [language, { calibration, heldOut }] of divided) {
+    hash.update(`${language}\n${linesOf(calibration)}\n${linesOf(heldOut)}\n`);
+  }
+  return hash.digest("hex").slice(0, 12);
+}
+
+/**
+ * Writes both parts, in a folder that is named after their content: what another run reads stays as it is.
+ *
+ * @param folder in which that folder is made
+ */
 export async function writeDividedTexts(divided: ReadonlyMap<string, DividedTexts>, folder: string): Promise<ShrinkTexts> {
-  const [calibration, heldOut] = [join(folder, "calibration"), join(folder, "held-out")];
-  for (const [language, own] of divided) {
-    await writeTexts(join(calibration, `${language}.jsonl`), own.calibration);
-    if (own.heldOut.length > 0) await writeTexts(join(heldOut, `${language}.jsonl`), own.heldOut);
+  const own = join(folder, contentName(divided));
+  const [calibration, heldOut] = [join(own, "calibration"), join(own, "held-out")];
+  for (const [language, texts] of divided) {
+    await writeTexts(join(calibration, `${language}.jsonl`), texts.calibration);
+    if (texts.heldOut.length > 0) await writeTexts(join(heldOut, `${language}.jsonl`), texts.heldOut);
   }
   const bytes = new Map(
-    [...divided].map(([language, own]) => [language, { calibration: sizeOf(own.calibration), heldOut: sizeOf(own.heldOut) }]),
+    [...divided].map(([language, texts]) => [
+      language,
+      { calibration: sizeOf(texts.calibration), heldOut: sizeOf(texts.heldOut) },
+    ]),
   );
   return { calibration, heldOut, bytes };
 }

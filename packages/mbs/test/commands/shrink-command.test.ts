@@ -44,8 +44,9 @@ test("a model is made smaller, with a plan first, the usual way beside it, and h
     assert.ok((await stat(join(root, "out", file))).size > 0, file);
   }
   // calibration and held-out texts have no document in common
+  const [content = ""] = await readdir(join(root, "out/texts"));
   const documentsOf = async (part: string): Promise<string[]> =>
-    (await readFile(join(root, "out/texts", part, "es.jsonl"), "utf8")).trim().split("\n");
+    (await readFile(join(root, "out/texts", content, part, "es.jsonl"), "utf8")).trim().split("\n");
   const heldOut = await documentsOf("held-out");
   assert.is(heldOut.length, 10);
   assert.not((await documentsOf("calibration")).some((line) => heldOut.includes(line)));
@@ -89,13 +90,28 @@ test("--dry-run prints the recipe that would be run", async ({ root }) => {
   assert.equal(await readdir(join(root, "out")), ["texts"]);
 });
 
+test("texts that another run reads stay as they are, also where they are the user's own", async ({ root }) => {
+  const flags = ["--bits", "4", "--to", "gptq", "--dry-run", "--quiet"];
+  await shrink(root, "--languages", "en", ...flags);
+  await shrink(root, "--languages", "es", ...flags);
+  const made = await readdir(join(root, "out/texts"));
+  assert.is(made.length, 2);
+  const own = join(root, "out/texts", made[0] ?? "", "calibration");
+  const [file = ""] = await readdir(own);
+  const before = await readFile(join(own, file), "utf8");
+  const again = ["shrink", join(root, "model"), "--texts", own, "--output", join(root, "out"), "--languages", file.slice(0, 2)];
+  assert.is((await runMbs([...again, ...flags])).code, 0);
+  assert.is(await readFile(join(own, file), "utf8"), before);
+});
+
 test("without texts those that come with the program are taken", async ({ root }) => {
   const out = join(root, "own");
   const flags = ["--languages", "hin_Deva,khm", "--bits", "4", "--to", "gptq", "--dry-run", "--output", out];
   const { code, stdout, stderr } = await runMbs(["shrink", join(root, "model"), "--threads", "1", ...flags]);
   assert.is(code, 0, stderr);
   assert.match(stdout.toString(), /mix: weights:hi=0\.5,km=0\.5\n/);
-  assert.equal((await readdir(join(out, "texts/held-out"))).sort(), ["hi.jsonl", "km.jsonl"]);
+  const [content = ""] = await readdir(join(out, "texts"));
+  assert.equal((await readdir(join(out, "texts", content, "held-out"))).sort(), ["hi.jsonl", "km.jsonl"]);
 });
 
 test("without languages those of the model's published mixture are taken, by their shares", async ({ root }) => {

@@ -48,10 +48,14 @@ test("what cannot be protected is refused with what can", () => {
   refused(() => chooseLanguages(sources, ["fr"], []), /no texts of fr; give texts of your own with --texts/);
   refused(() => chooseLanguages(sources, ["../x"], []), /language tags such as hi or zh-Hans, not \.\.\/x/);
   refused(() => chooseLanguages(sources, ["hi"], ["en"]), /--favour en is none of the protected languages/);
-  refused(() => chooseLanguages(sources, undefined, []), /--languages en,hi,zh-Hans,km; the others stay in the model/);
+  refused(() => chooseLanguages(sources, undefined, []), /--languages hi,en,km; the others stay in the model/);
   refused(
-    () => chooseLanguages({ ...sources, ofCard: ["hi", "km"] }, undefined, []),
+    () => chooseLanguages({ ...sources, ofCard: ["hin", "multilingual", "sw", "km"] }, undefined, []),
     /--languages hi,km, which the model's card names/,
+  );
+  refused(
+    () => chooseLanguages({ ...sources, offered: ["hi", "hin"] }, ["hi"], []),
+    /the texts have hi and hin, which are one language, hi; put them under one name/,
   );
 });
 
@@ -60,6 +64,7 @@ test("the head of a card lists languages, one or several", () => {
   assert.equal(languagesOfCard("---\nlanguage: hi\n---\n"), ["hi"]);
   assert.equal(languagesOfCard("---\nlanguage: [\n---\n"), []);
   assert.equal(languagesOfCard("no head"), []);
+  assert.equal(languagesOfCard("---\na: &a hi\nlanguage: *a\n---\n"), []);
 });
 
 test("a model is called by its folder, file or name on the Hub", () => {

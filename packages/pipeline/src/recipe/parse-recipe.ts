@@ -231,6 +231,15 @@ export function recipeFrom(values: unknown, locate: (keys: readonly string[]) =>
   if (recipe.gate !== undefined && recipe.evaluate === undefined) {
     reader.fault(["gate"], "gate checks scores, and nothing is evaluated; add evaluate, or remove gate");
   }
+  for (const label of Object.keys(recipe.beside ?? {})) {
+    // whole numbers come first among the keys of an object, and the first model is what others are compared with
+    if (["dense", "compressed"].includes(label) || /^\d+$/.test(label)) {
+      reader.fault(
+        ["beside", label],
+        `beside.${label}: dense and compressed are the run's own, and a number is no label; take another`,
+      );
+    }
+  }
   if (recipe.beside !== undefined && recipe.evaluate === undefined) {
     reader.fault(["beside"], "beside names models to score, and nothing is evaluated; add evaluate, or remove beside");
   }
