@@ -21,14 +21,31 @@ test("a folder with a name and sources becomes a package, with what it imports a
     );
     await write("packages/base/src/index.ts", 'import "zlib";');
     await write("packages/base/src/version.ts", "");
-    await write("packages/mine/package.json", '{ "name": "@mbs/mine", "nx": { "tags": ["layer:stage"] } }');
+    await write(
+      "package-lock.json",
+      '{ "version": "0.2.0", "packages": { "": {}, "node_modules/zlib": { "version": "1.0.0" }, "packages/mine": { "version": "0.2.0" } } }',
+    );
+    await write(
+      "packages/mine/package.json",
+      '{ "name": "@mbs/mine", "devDependencies": { "@mbs/base": "0.2.0", "uvu": "0.5.6" }, "nx": { "tags": ["layer:stage"] } }',
+    );
     await write("packages/mine/src/index.ts", 'export { a } from "@mbs/base";');
     assert.match(findStaleFiles(root).join("\n"), /packages\/mine\/tsconfig\.json: does not follow/);
     const files = derivedFiles(root);
     for (const { path, content } of files) await write(path, content);
     assert.equal(findStaleFiles(root), []);
     const json = (path: string) => JSON.parse(files.find((file) => file.path === path)?.content ?? "") as Record<string, unknown>;
+    const devDependencies = { "@mbs/base": "0.3.0", uvu: "0.5.6" };
+    assert.equal(json("package-lock.json"), {
+      version: "0.3.0",
+      packages: {
+        "": { version: "0.3.0" },
+        "node_modules/zlib": { version: "1.0.0" },
+        "packages/mine": { version: "0.3.0", dependencies: { "@mbs/base": "0.3.0" }, devDependencies },
+      },
+    });
     const mine = json("packages/mine/package.json");
+    assert.equal(mine["devDependencies"], devDependencies);
     assert.equal(mine["dependencies"], { "@mbs/base": "0.3.0" });
     assert.equal(mine["repository"], { type: "git", url: "git+https://host/us.git", directory: "packages/mine" });
     assert.is(json("packages/base/package.json")["version"], "0.3.0");

@@ -32,6 +32,25 @@ const standardManifest = {
 
 const targets = { build: {}, lint: {}, test: {} };
 
+/** What npm keeps of a package in package-lock.json. */
+interface Locked {
+  readonly version?: string;
+  readonly dependencies?: Json;
+  readonly devDependencies?: Json;
+}
+
+/** package-lock.json with our packages as their package.json has them: npm would ask the registry for those of another version. */
+function lockOf(lock: Json, manifests: ReadonlyMap<string, Json>, { version }: Project): Json {
+  const packages = Object.entries(lock["packages"] as Record<string, Locked>).map(([path, entry]): [string, Locked] => {
+    if (path === "") return [path, { ...entry, version }];
+    const manifest = manifests.get(path) as Locked | undefined;
+    if (manifest === undefined) return [path, entry];
+    const { dependencies, devDependencies } = manifest;
+    return [path, { ...entry, version, ...(dependencies && { dependencies }), ...(devDependencies && { devDependencies }) }];
+  });
+  return { ...lock, version, packages: Object.fromEntries(packages) };
+}
+
 /** What all packages have in common, from the package.json of the root. */
 interface Project {
   readonly version: string;
@@ -40,7 +59,7 @@ interface Project {
 }
 
 function manifestOf(manifest: Json, path: string, imported: readonly string[], all: ReadonlySet<string>, project: Project): Json {
-  const { dependencies = {}, nx = {}, repository: _, ...own } = manifest as { dependencies?: Json; nx?: Json; repository?: Json };
+  const { dependencies = {}, devDependencies, nx = {}, repository: _, ...own } = manifest as Partial<Record<string, Json>>;
   const { version, repository } = project;
   const others = Object.entries(dependencies).filter(([name]) => !all.has(name));
   const ours = imported.map((name): [string, unknown] => [name, version]);
@@ -52,6 +71,11 @@ function manifestOf(manifest: Json, path: string, imported: readonly string[], a
     ...Object.fromEntries(missing),
     version,
     ...(repository && { repository: { ...repository, directory: path } }),
+    ...(devDependencies && {
+      devDependencies: Object.fromEntries(
+        Object.entries(devDependencies).map(([name, wanted]) => [name, all.has(name) ? version : wanted]),
+      ),
+    }),
     ...(sorted.length > 0 && { dependencies: Object.fromEntries(sorted) }),
     nx: { ...nx, targets: { ...targets, ...(nx["targets"] as Json | undefined) } },
   };
@@ -76,7 +100,7 @@ function ordered(tsconfig: Json, wanted: readonly string[]): string[] {
 }
 
 /**
- * The package.json, tsconfig.json and LICENSE of every package, and the root's tsconfig.json: dependencies among our packages
+ * The package.json, tsconfig.json and LICENSE of every package, and the root's tsconfig.json and package-lock.json: dependencies among our packages
  * and references follow from what `src` imports, version and repository from the root's package.json, the rest of a package.json
  * from its name.
  */
@@ -90,11 +114,13 @@ export function derivedFiles(root: string): readonly DerivedFile[] {
   const licence = readFileSync(join(root, "LICENSE"), "utf8");
   const project = readJson(join(root, "package.json")) as unknown as Project;
   const files: DerivedFile[] = [];
+  const derived = new Map<string, Json>();
   for (const { name, imports } of packages) {
     const folder = `packages/${folderOf(name)}`;
     const used = new Set(imports.map(({ specifier }) => packageOf(specifier)).filter((other) => other !== name));
     const imported = [...folders.keys()].filter((other) => used.has(other));
     const manifest = manifestOf(manifests.get(folderOf(name)) ?? {}, folder, imported, new Set(folders.keys()), project);
+    derived.set(folder, manifest);
     const dependencies = Object.keys((manifest["dependencies"] ?? {}) as Json).filter((other) => folders.has(other));
     const wanted = dependencies.map((other) => `../${folderOf(other)}`);
     const tsconfig = readJson(join(root, folder, "tsconfig.json"));
@@ -113,6 +139,9 @@ export function derivedFiles(root: string): readonly DerivedFile[] {
   const sources = [...manifests.keys()].map((folder) => `packages/${folder}`);
   const references = ordered(whole, [...sources, ...fixtures]);
   files.push({ path: "tsconfig.json", content: jsonText({ ...whole, references: references.map((path) => ({ path })) }) });
+  const lock = readJson(join(root, "package-lock.json"));
+  if (Object.hasOwn(lock, "packages"))
+    files.push({ path: "package-lock.json", content: jsonText(lockOf(lock, derived, project)) });
   return files;
 }
 
