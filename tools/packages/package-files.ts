@@ -19,31 +19,70 @@ const jsonText = (value: unknown): string => `${JSON.stringify(value, null, 2)}\
 /** What every package.json has; what a package says itself counts. */
 const standardManifest = {
   name: "",
-  version: "0.1.0",
+  version: "",
   description: "",
   license: "Apache-2.0",
   type: "module",
   engines: { node: ">=20" },
   exports: { ".": { "mbs-source": "./src/index.ts", types: "./dist/index.d.ts", default: "./dist/index.js" } },
   files: ["dist", "src", "!dist/*.tsbuildinfo"],
+  // npm takes a package with a scope for a private one otherwise
+  publishConfig: { access: "public" },
 };
 
 const targets = { build: {}, lint: {}, test: {} };
 
-function manifestOf(manifest: Json, imported: readonly string[], versions: ReadonlyMap<string, unknown>): Json {
-  const { dependencies = {}, nx = {} } = manifest as { dependencies?: Json; nx?: Json };
-  const others = Object.entries(dependencies).filter(([name]) => !versions.has(name));
-  const ours = imported.map((name): [string, unknown] => [name, versions.get(name)]);
+/** What npm keeps of a package in package-lock.json. */
+interface Locked {
+  readonly version?: string;
+  readonly dependencies?: Json;
+  readonly devDependencies?: Json;
+}
+
+/** package-lock.json with our packages as their package.json has them: npm would ask the registry for those of another version. */
+function lockOf(lock: Json, manifests: ReadonlyMap<string, Json>, { version }: Project): Json {
+  const packages = Object.entries(lock["packages"] as Record<string, Locked>).map(([path, entry]): [string, Locked] => {
+    if (path === "") return [path, { ...entry, version }];
+    const manifest = manifests.get(path) as Locked | undefined;
+    if (manifest === undefined) return [path, entry];
+    const { dependencies, devDependencies } = manifest;
+    return [path, { ...entry, version, ...(dependencies && { dependencies }), ...(devDependencies && { devDependencies }) }];
+  });
+  return { ...lock, version, packages: Object.fromEntries(packages) };
+}
+
+/** What all packages have in common, from the package.json of the root. */
+interface Project {
+  readonly version: string;
+  /** Absent until the project has a public address. */
+  readonly repository?: Json;
+}
+
+function manifestOf(manifest: Json, path: string, imported: readonly string[], all: ReadonlySet<string>, project: Project): Json {
+  const { dependencies = {}, devDependencies, nx = {}, repository: _, ...own } = manifest as Partial<Record<string, Json>>;
+  const { version, repository } = project;
+  const others = Object.entries(dependencies).filter(([name]) => !all.has(name));
+  const ours = imported.map((name): [string, unknown] => [name, version]);
   // in npm's own order
-  const all = [...ours, ...others].sort(([a], [b]) => (a < b ? -1 : 1));
+  const sorted = [...ours, ...others].sort(([a], [b]) => (a < b ? -1 : 1));
   const missing = Object.entries(standardManifest).filter(([key]) => !Object.hasOwn(manifest, key));
   return {
-    ...manifest,
+    ...own,
     ...Object.fromEntries(missing),
-    ...(all.length > 0 && { dependencies: Object.fromEntries(all) }),
+    version,
+    ...(repository && { repository: { ...repository, directory: path } }),
+    ...(devDependencies && {
+      devDependencies: Object.fromEntries(
+        Object.entries(devDependencies).map(([name, wanted]) => [name, all.has(name) ? version : wanted]),
+      ),
+    }),
+    ...(sorted.length > 0 && { dependencies: Object.fromEntries(sorted) }),
     nx: { ...nx, targets: { ...targets, ...(nx["targets"] as Json | undefined) } },
   };
 }
+
+const versionSource = ({ version }: Project): string =>
+  `/** The version of package.json; \`npm run packages\` writes it. */\nexport const version = ${JSON.stringify(version)};\n`;
 
 const tsconfigOf = (tsconfig: Json, references: readonly string[]): Json => ({
   extends: "../../tsconfig.base.json",
@@ -61,8 +100,9 @@ function ordered(tsconfig: Json, wanted: readonly string[]): string[] {
 }
 
 /**
- * The package.json, tsconfig.json and LICENSE of every package, and the root's tsconfig.json: dependencies among our packages
- * and references follow from what `src` imports, the rest of a package.json from its name.
+ * The package.json, tsconfig.json and LICENSE of every package, and the root's tsconfig.json and package-lock.json: dependencies among our packages
+ * and references follow from what `src` imports, version and repository from the root's package.json, the rest of a package.json
+ * from its name.
  */
 export function derivedFiles(root: string): readonly DerivedFile[] {
   const packages = readPackages(root);
@@ -72,15 +112,15 @@ export function derivedFiles(root: string): readonly DerivedFile[] {
   const folders = new Map([...manifests].map(([folder, { name }]) => [String(name), folder]));
   const folderOf = (name: string): string => folders.get(name) ?? "";
   const licence = readFileSync(join(root, "LICENSE"), "utf8");
-  const versions = new Map(
-    [...manifests.values()].map(({ name, version = standardManifest.version }) => [String(name), version]),
-  );
+  const project = readJson(join(root, "package.json")) as unknown as Project;
   const files: DerivedFile[] = [];
+  const derived = new Map<string, Json>();
   for (const { name, imports } of packages) {
     const folder = `packages/${folderOf(name)}`;
     const used = new Set(imports.map(({ specifier }) => packageOf(specifier)).filter((other) => other !== name));
     const imported = [...folders.keys()].filter((other) => used.has(other));
-    const manifest = manifestOf(manifests.get(folderOf(name)) ?? {}, imported, versions);
+    const manifest = manifestOf(manifests.get(folderOf(name)) ?? {}, folder, imported, new Set(folders.keys()), project);
+    derived.set(folder, manifest);
     const dependencies = Object.keys((manifest["dependencies"] ?? {}) as Json).filter((other) => folders.has(other));
     const wanted = dependencies.map((other) => `../${folderOf(other)}`);
     const tsconfig = readJson(join(root, folder, "tsconfig.json"));
@@ -89,6 +129,9 @@ export function derivedFiles(root: string): readonly DerivedFile[] {
       { path: `${folder}/tsconfig.json`, content: jsonText(tsconfigOf(tsconfig, ordered(tsconfig, wanted))) },
       { path: `${folder}/LICENSE`, content: licence },
     );
+    // for packages that tell their version
+    const source = `${folder}/src/version.ts`;
+    if (existsSync(join(root, source))) files.push({ path: source, content: versionSource(project) });
   }
   const whole = readJson(join(root, "tsconfig.json"));
   const now = ((whole["references"] ?? []) as { path: string }[]).map(({ path }) => path);
@@ -96,6 +139,9 @@ export function derivedFiles(root: string): readonly DerivedFile[] {
   const sources = [...manifests.keys()].map((folder) => `packages/${folder}`);
   const references = ordered(whole, [...sources, ...fixtures]);
   files.push({ path: "tsconfig.json", content: jsonText({ ...whole, references: references.map((path) => ({ path })) }) });
+  const lock = readJson(join(root, "package-lock.json"));
+  if (Object.hasOwn(lock, "packages"))
+    files.push({ path: "package-lock.json", content: jsonText(lockOf(lock, derived, project)) });
   return files;
 }
 

@@ -1,5 +1,6 @@
 /**
- * Writes what follows of a package's sources: package.json, tsconfig.json, LICENSE, and the references of the root.
+ * Writes what follows of packages' sources and of the root's package.json: package.json, tsconfig.json, LICENSE and version.ts of each,
+ * the references of the root, and our packages in package-lock.json.
  *
  * usage: npm run packages
  */

@@ -7,7 +7,9 @@ import { until } from "../test/until.ts";
 
 export interface LocalRegistry {
   readonly url: string;
-  /** Runs npm in a folder as a user whose only registry this is. @returns what it prints */
+  /** Variables of a user whose only registry this is. */
+  readonly environment: NodeJS.ProcessEnv;
+  /** Runs npm in a folder as this user. @returns what it prints */
   npm(folder: string, ...args: string[]): string;
   close(): Promise<void>;
 }
@@ -79,6 +81,7 @@ export async function startRegistry(work: string, own: Iterable<string>): Promis
   }, "verdaccio answers");
   return {
     url,
+    environment,
     npm: (folder, ...args) => npm(folder, args, environment),
     async close() {
       server.kill();

@@ -41,8 +41,12 @@ rehearsal.after(async ({ work, registry }) => {
 });
 
 test("all packages are published, and mbs installs from there in an empty folder", ({ project, registry }) => {
-  // the line of the workflow that releases, without provenance, which only GitHub can give
-  registry.npm(root, "publish", "--workspaces", "--access", "public", "--registry", registry.url);
+  const publish = (): string =>
+    execFileSync(join(root, "scripts/publish"), { env: registry.environment, encoding: "utf8", stdio: "pipe" });
+  const all = [...manifests].map(([name, { version }]) => `+ ${name}@${version}`);
+  assert.equal(publish().trim().split("\n").toSorted(), all.toSorted());
+  // as after a failure in the middle: what is there is passed over, and only its version is printed
+  assert.equal(new Set(publish().trim().split("\n")), new Set([...manifests.values()].map(({ version }) => version)));
   // the line of docs/install.md
   registry.npm(project, "install", "--ignore-scripts", "mbs");
   for (const name of Object.keys(manifests.get("mbs")?.dependencies ?? {})) {

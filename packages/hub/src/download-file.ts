@@ -20,8 +20,8 @@ const attempts = 5;
 
 const sizeOf = async (path: string): Promise<number> => (await stat(path).catch(() => undefined))?.size ?? 0;
 
-/** Whether a file has the announced content. */
-async function isWhole(path: string, { size, etag }: HubFile): Promise<boolean> {
+/** Whether a file has the content that the Hub lists. */
+export async function isWhole(path: string, { size, etag }: Pick<HubFile, "size" | "etag">): Promise<boolean> {
   const hash = createHash(etag.length === 64 ? "sha256" : "sha1");
   if (etag.length !== 64) hash.update(`blob ${size}\0`);
   for await (const piece of createReadStream(path)) hash.update(piece as Uint8Array);

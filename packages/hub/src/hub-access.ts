@@ -1,3 +1,6 @@
+import { readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
 import { BadDataError, InputOutputError, MbsError, UsageError } from "@mbs/contracts";
 import { patientFetch, reasonOf } from "./patient-fetch.ts";
 
@@ -33,8 +36,22 @@ export const isOffline = (): boolean => /^(1|true|yes|on)$/i.test(process.env["H
 /** HF_ENDPOINT names another Hub. */
 export const endpoint = (): string => (process.env["HF_ENDPOINT"] ?? "https://huggingface.co").replace(/\/+$/, "");
 
-/** HF_TOKEN names the user. */
-export const tokenOf = (): string | undefined => process.env["HF_TOKEN"] || undefined;
+/** Where Hugging Face's programs keep the token of a user who has logged in; HF_TOKEN_PATH or HF_HOME move it. */
+function tokenFile(): string {
+  const { HF_TOKEN_PATH: path, HF_HOME: home, XDG_CACHE_HOME: cache } = process.env;
+  return path || join(home || join(cache || join(homedir(), ".cache"), "huggingface"), "token");
+}
+
+/** The token that says who the user is: HF_TOKEN, else that of `hf auth login`. */
+export function tokenOf(): string | undefined {
+  const given = process.env["HF_TOKEN"];
+  if (given) return given;
+  try {
+    return readFileSync(tokenFile(), "utf8").trim() || undefined;
+  } catch {
+    return undefined;
+  }
+}
 
 /** What a client error says for a file: a wrong name, or no access. */
 export const refusedFile = (url: string, status: number): BadDataError =>
@@ -48,7 +65,9 @@ export const access = (): { hubUrl: string; fetch: typeof fetch; accessToken?: s
   const accessToken = tokenOf();
   // the Hub's client takes no others
   if (accessToken !== undefined && !accessToken.startsWith("hf_")) {
-    throw new UsageError("HF_TOKEN is no token of the Hub, which starts with hf_; set another, or none");
+    throw new UsageError(
+      "the token (HF_TOKEN, or that of hf auth login) is none of the Hub, which starts with hf_; set another, or none",
+    );
   }
   return { hubUrl: endpoint(), fetch: patientFetch, ...(accessToken !== undefined && { accessToken }) };
 };

@@ -7,3 +7,5 @@ export { cachedCommit, cacheFolder, cachedFile, fetchAlone, fetchFile, recordCom
 export { pinnedAddress, pinRevisions, revisionsOf } from "./pinned-revisions.ts";
 export type { Revisions } from "./pinned-revisions.ts";
 export { askForCommit, fileUrl, isCommit, listFiles, requireHashes } from "./hub-files.ts";
+export { createRepository, planPush, pushFiles } from "./push-folder.ts";
+export type { PushFile, PushPlan } from "./push-folder.ts";

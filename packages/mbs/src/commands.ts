@@ -101,6 +101,13 @@ const others: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry>(
     },
   ],
   [
+    "push",
+    {
+      summary: "Put a model folder onto the Hugging Face Hub, with its card.",
+      load: async () => (await import("./commands/push-command.ts")).pushCommand,
+    },
+  ],
+  [
     "generate",
     {
       summary: "Let a model complete a text, as a quick check.",

@@ -11,12 +11,13 @@ import { untyingOptions } from "../layers/untied-head.ts";
 import { denseLinears, moduleOf, prefixedName, unchangedWeights } from "../safetensors/module-names.ts";
 import { replacedWeights } from "../safetensors/replaced-weights.ts";
 import { chosenDtype, dtypeOptions } from "../safetensors/written-dtype.ts";
+import { version } from "../version.ts";
 import { gptqConfig } from "./gptq-config.ts";
 import { bitsHeld, checkGptqGrid, checkGptqLayer, gptqTensors, refuseZero } from "./gptq-tensors.ts";
 import type { GptqVersion } from "./gptq-tensors.ts";
 
-/** Who wrote a file, as fields for it expect: name:version, of the version in package.json. */
-const producer = "multilingual-brain-surgeon:0.1.0";
+/** Who wrote a file, as fields for it expect: name:version. */
+const producer = `multilingual-brain-surgeon:${version}`;
 
 /**
  * Programs of GPTQ look for Mixtral's experts under the names that transformers 5 gives them, which are not the
