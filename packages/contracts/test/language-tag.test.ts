@@ -46,7 +46,7 @@ test("a tag of ours stays as it is", () => {
 });
 
 test("what is no tag has none", () => {
-  for (const text of ["", "Hindi", "en us", "hi-", "deu/Latn", "x", "12", "../hi", "en,hi"]) {
+  for (const text of ["", "Hindi", "en us", "hi-", "deu/Latn", "x", "12", "../hi", "en,hi", "und", "und-Latn"]) {
     assert.is(languageTag(text), undefined, JSON.stringify(text));
   }
 });

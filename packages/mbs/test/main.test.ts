@@ -50,7 +50,7 @@ test("every command has help with examples, and stages say what the overview say
     assert.match(help, new RegExp(`Examples:\\n  mbs ${name}|Examples:\\n(.*\\n)*.*mbs ${name}`), name);
     assert.match(help, "--quiet", name);
     // whatever a command opens by the name of a model, of texts or of a recipe may be on the Hub
-    assert.is(help.includes("--offline"), / --(?:model|corpus) <| <recipe>/.test(help), name);
+    assert.is(help.includes("--offline"), / --(?:model|corpus|texts) <| <recipe>/.test(help), name);
   }
   for (const [name, { load, summary }] of stages) {
     const stage = await load();

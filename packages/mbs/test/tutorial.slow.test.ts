@@ -12,7 +12,7 @@ const root = join(import.meta.dirname, "../../..");
 const folder = await mkdtemp(join(tmpdir(), "mbs-tutorial-"));
 test.after(() => rm(folder, { recursive: true, force: true }));
 
-test("the commands of the tutorial run as they stand, on the controlled model in place of Gemma", async () => {
+test("the commands of the tutorial run as they stand, on the controlled model in place of Gemma, and a size for it", async () => {
   const page = await readFile(join(root, "docs/tutorial.md"), "utf8");
   const blocks = [...page.matchAll(/```sh\n([\s\S]*?)```/g)].map(([, text = ""]) => text);
   assert.is(blocks.length, 5);
@@ -35,6 +35,7 @@ test("the commands of the tutorial run as they stand, on the controlled model in
   const script = blocks
     .join("\n")
     .replace(/^MODEL=\S+/m, `MODEL=${join(file, "model.gguf")}`)
+    .replace("--size 160MB", "--size 2500kB")
     .replaceAll(/\bnpx mbs\b/g, `${process.execPath} ${program}`);
   assert.not.match(script, /npx/);
   const { stdout } = await promisify(execFile)("bash", ["-euo", "pipefail", "-c", script], { cwd: folder });

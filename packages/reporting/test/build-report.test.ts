@@ -77,6 +77,14 @@ test("every section has an anchor of its own, and every plot a table and a text 
   assert.ok(sections.some(({ title }) => title.endsWith("(again.arrow)")));
 });
 
+test("every plot has rows of some height and columns of some width", async () => {
+  const html = await render(twoInputs());
+  // the frame of each plot: M0.5,0.5h300v170h-300Z
+  const frames = [...html.matchAll(/class="background"[^>]*d="M0\.5,0\.5h([\d.]+)v([\d.]+)h/g)];
+  assert.ok(frames.length >= 2, String(frames.length));
+  for (const [frame, width, height] of frames) assert.ok(Number(width) > 20 && Number(height) > 20, frame);
+});
+
 test("plain words: who loses, by intervals; averages come as three; hashes stand on the page", async () => {
   const page = await buildReport(twoInputs(), { recipe: { name: "recipe.yaml", text: "model: <m>\n" } });
   const [gains, findings, averages] = [at(page.sections, 0), at(page.sections, 1), at(page.sections, 2)];

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { openArtifact, writeAtomically } from "@mbs/artifacts";
 import { calibrationCorpora } from "@mbs/calibration-texts";
 import { parseSize } from "@mbs/compression";
-import { DeniedError, InterruptedError, parseOptions, UsageError } from "@mbs/contracts";
+import { DeniedError, formatBytes, InterruptedError, parseOptions, UsageError } from "@mbs/contracts";
 import type { OptionTable, StageContext } from "@mbs/contracts";
 import { openCorpus } from "@mbs/corpora";
 import type { Corpus } from "@mbs/corpora";
@@ -105,7 +105,7 @@ const options = {
   dryRun: { kind: "flag", description: "print the recipe, and run nothing; the texts that it names are written" },
   threads: runThreadsOption,
   memory: memoryOption,
-  force: { kind: "flag", description: "start over, replacing what an earlier run has left" },
+  force: { kind: "flag", description: "start over, replacing what an earlier run with other options has left" },
   json: { kind: "flag", description: "print scores and sizes as JSON" },
   offline: offlineOption,
 } as const satisfies OptionTable;
@@ -173,6 +173,11 @@ async function planShrink(given: string, parsed: Options, reporter: Reporter, si
   try {
     await requireDense(model);
     const source = await readSource(model, given);
+    if (size !== undefined && parseSize(size) >= source.bytes) {
+      throw new UsageError(`--size ${size} is no less than the model has, ${formatBytes(source.bytes)}; give a smaller one`, {
+        option: "--size",
+      });
+    }
     requireMayRequantise(source, size !== undefined || bits !== undefined || type !== undefined, requantize);
     const output = parsed.output ?? defaultOutput(source.name, parsed);
     await requireOutput(output);
@@ -239,8 +244,8 @@ async function planShrink(given: string, parsed: Options, reporter: Reporter, si
 /** `mbs shrink`: a model, languages and a size to a model of that size. */
 export function shrinkCommand({ signal }: CommandContext): Command {
   const command = plainCommand("shrink", "Make a model smaller, and protect some of its languages. Run it again to resume.", [
-    "mbs shrink google/gemma-3-270m --languages hi,en,km --texts texts/ --bits 3",
-    "mbs shrink gemma.gguf --requantize --languages hi,en,km --texts texts/ --size 160MB",
+    "mbs shrink hf:google/gemma-3-270m --languages hi,en,km --bits 3",
+    "mbs shrink gemma.gguf --requantize --languages hi,en,km --size 160MB",
     "mbs shrink hf:Qwen/Qwen3-0.6B --languages hi,bn --favour bn --texts texts/ --to gptq",
     "mbs shrink models/llama --languages de,fr --only-languages --texts texts/ --dry-run",
   ]).addArgument(new Argument("<model>", "a folder, a GGUF file, an ONNX folder, or hf:org/name"));
@@ -294,6 +299,12 @@ export function shrinkCommand({ signal }: CommandContext): Command {
         after: after.bytesOnDisk,
         usual: { name: choices.target.usual.name, bytes: rounded.bytesOnDisk },
       };
+      const limit = parsed.size === undefined ? undefined : parseSize(parsed.size);
+      if (limit !== undefined && after.bytesOnDisk > limit) {
+        warn(
+          `the result, ${formatBytes(after.bytesOnDisk)}, is larger than --size ${parsed.size ?? ""}: sizes of ${to} are estimates; give a smaller one`,
+        );
+      }
       if (json) await printText(`${JSON.stringify({ ...facts, scores }, null, 2)}\n`);
       else await printText(quiet ? `${folder.model}\n` : resultText({ ...facts, scores, format: to }));
       if (choices.gate !== undefined) {

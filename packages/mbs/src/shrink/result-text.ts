@@ -72,7 +72,7 @@ export function resultText({ scores, format, model, report, before, after, usual
   return [
     "rise of perplexity over the source, on texts that were not calibrated with",
     lossTable(scores).trimEnd(),
-    `usual: rounding to nearest, ${usual.name}, ${formatBytes(usual.bytes)}`,
+    `usual: rounding to nearest, ${usual.name}, ${formatBytes(usual.bytes)} (${sizeAgainst(usual.bytes, after)})`,
     `size: ${formatBytes(before)} → ${formatBytes(after)}, ${sizeAgainst(after, before)}`,
     `model: ${model}`,
     `report: ${report}`,

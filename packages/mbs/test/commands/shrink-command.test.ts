@@ -136,6 +136,7 @@ test("what cannot be shrunk is refused before anything runs, with the remedy", a
     [["--languages", "fr"], /no texts of fr; give texts of your own with --texts/],
     [["--languages", "en", "--bits", "3", "--size", "1MB"], /--bits and --size exclude each other|--size and --bits exclude/],
     [["--languages", "en", "--to", "gptq", "--type", "Q4_K_M"], /--type is a type of GGUF, and gptq has none/],
+    [["--languages", "en", "--to", "gptq", "--size", "1GB"], /--size 1GB is no less than the model has/],
     [["--languages", "en", "--to", "gptq", "--size", "1kB"], /--size is smaller than gptq makes this model: 2 bits take about/],
     [["--languages", "en", "--within", "soon"], /--within takes a time such as 90s, 20m or 2h, not "soon"/],
     [["--languages", "en", "--size", "1MiB"], /--size takes a size such as 180MB/],

@@ -16,8 +16,8 @@ const blocksOf = ({ blocks }: DamageReport): string[] => [...new Set(blocks.map(
 /** A heat map of the predicted damage, one column per language and one row per block. */
 function plotDamage(report: DamageReport, label: string): Promise<Plot> {
   const spec = {
-    width: { block: 22 },
-    height: { block: 18 },
+    width: { step: 22 },
+    height: { step: 18 },
     mark: "rect",
     encoding: {
       x: {

@@ -62,7 +62,7 @@ export function plotAverages(rises: readonly FigureRise[], reference: string): P
   };
   const spec = {
     width: 210,
-    height: { block: 10 },
+    height: { step: 10 },
     encoding: shared,
     layer: [
       {

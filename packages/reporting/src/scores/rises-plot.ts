@@ -47,7 +47,7 @@ export function plotRises(bars: readonly RiseBar[], label: string, figure = "ris
   }));
   const spec = {
     width: 290,
-    height: { block: Math.max(7, 18 / series.length) },
+    height: { step: Math.max(7, 18 / series.length) },
     encoding: {
       y: { field: "language", type: "nominal", title: null, scale: { domain: languages, paddingInner: 0.25 } },
       yOffset: { field: "series", type: "nominal", scale: { domain: series } },

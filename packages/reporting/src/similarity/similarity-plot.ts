@@ -31,8 +31,8 @@ export function plotSimilarity(matrix: SimilarityMatrix, label: string): Promise
   const likeness = isLikeness(matrix);
   const bright = likeness ? least.value + dark * (most.value - least.value) : most.value - dark * (most.value - least.value);
   const spec = {
-    width: { block: numbered ? 23 : 16 },
-    height: { block: numbered ? 20 : 16 },
+    width: { step: numbered ? 23 : 16 },
+    height: { step: numbered ? 20 : 16 },
     encoding: {
       x: { field: "column", ...axis, axis: { orient: "top", labelAngle: -60 } },
       y: { field: "row", ...axis },
