@@ -5,6 +5,7 @@ import type { OptionTable } from "@mbs/contracts";
 import { formatSeconds, optionsToFlags, printText } from "@mbs/host-cli";
 import { readStatus } from "@mbs/pipeline";
 import type { NodeStatus, RunStatus } from "@mbs/pipeline";
+import { runOf } from "../shrink/shrink-recipe.ts";
 import { formatTable, headings } from "@mbs/reporting";
 import { Argument } from "commander";
 import type { Command } from "commander";
@@ -88,7 +89,7 @@ export function statusCommand({ signal }: CommandContext): Command {
     const { quiet: _quiet, debug: _debug, ...given } = command.opts<Record<string, unknown>>();
     const { watch, json } = parseOptions(options, given, "status");
     for (;;) {
-      const status = await readStatus(output);
+      const status = await readStatus(await runOf(output));
       const text = status === undefined ? "no run goes on here; what was begun is done\n" : statusText(status, Date.now());
       await printText(json ? `${JSON.stringify(status ?? null)}\n` : text);
       if (!watch || status === undefined || status.failure !== undefined || isGone(status)) return;

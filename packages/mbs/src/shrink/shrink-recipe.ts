@@ -1,3 +1,4 @@
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { stringify } from "yaml";
 import { windowsOf } from "./defaults.ts";
@@ -30,6 +31,12 @@ export const usualLabel = "usual";
 
 /** The folder that the recipe writes into, beside the texts: a run takes a folder of its own. */
 export const shrunkFolder = (output: string): string => join(output, "shrunk");
+
+/** The folder of a run: of what `mbs shrink` wrote the one in it. */
+export async function runOf(output: string): Promise<string> {
+  const own = shrunkFolder(output);
+  return (await stat(join(own, "run")).catch(() => undefined)) === undefined ? output : own;
+}
 
 /** The folder of the recipe that rounds to nearest. */
 const usualFolder = (output: string): string => join(output, "usual");

@@ -56,6 +56,9 @@ test("a model is made smaller, with a plan first, the usual way beside it, and h
   const again = await shrink(root, ...flags, "--quiet");
   assert.is(again.code, 0, again.stderr);
   assert.is(again.stdout.toString().split("\n")[0], join(root, "out/shrunk/model"));
+  const status = await runMbs(["status", join(root, "out")]);
+  assert.is(status.code, 0, status.stderr);
+  assert.match(status.stdout.toString(), /what was begun is done/);
   await rm(join(root, "out/shrunk"), { recursive: true });
   const ran = await runMbs(["run", join(root, "out/shrink.yaml"), "--threads", "1", "--quiet"]);
   assert.is(ran.code, 0, ran.stderr);
