@@ -182,8 +182,8 @@ export async function runDemo(options: DemoOptions): Promise<DemoOutcome> {
   const screen = demoScreen(results, completions, [
     `Plots, Wanda and GPTQ: ${page}; numbers: ${join(output, "results.json")}`,
     `What went wrong, and what to do: npx mbs diagnose ${join(output, "scores.arrow")}`,
-    "Your own model: name it and your texts in a copy of recipes/sparsegpt-50.yaml:",
-    "  npx mbs estimate mine.yaml && npx mbs run mine.yaml",
+    "Your own model, smaller for the languages that you name:",
+    "  npx mbs shrink MODEL --languages hi,en,km --bits 3",
   ]);
   await rm(join(output, "runs"), { recursive: true, force: true });
   return { results, screen };
