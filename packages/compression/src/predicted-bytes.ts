@@ -1,4 +1,3 @@
-import type { GroupGrid } from "@mbs/contracts";
 import type { Model } from "@mbs/models";
 import { denseBytes, storedBits } from "./allocation/bits/bit-budget.ts";
 import { ggufBytesBeside } from "./allocation/bits/bit-methods.ts";
@@ -43,21 +42,31 @@ export async function predictGgufBytes(model: Model, typeMix: string, embeddings
 export const predictGgufBytesBesideBlocks = (model: Model, typeMix: string, embeddings: string): Promise<number> =>
   ggufBytesBeside(model, typeMix, named(blockWeights(model)), embeddings);
 
+interface Shape {
+  readonly rows: number;
+  readonly columns: number;
+}
+
 /** With a zero point for each group, and the group of each column as 32 bits: what the largest of the formats has. */
-const bytesAs = (weights: readonly { readonly rows: number; readonly columns: number }[], grid: GroupGrid): number =>
-  weights.reduce((sum, shape) => sum + storedBits(shape, { ...grid, zeroPoints: "any" }) / 8 + 4 * shape.columns, 0);
+const bytesAs = (weights: readonly Shape[], bits: number, groupSize: number): number =>
+  weights.reduce(
+    (sum, shape) => sum + storedBits(shape, { kind: "groups", bits, groupSize, zeroPoints: "any" }) / 8 + 4 * shape.columns,
+    0,
+  );
 
 /**
  * Bytes of the weights that a format of packed codes holds, without headers.
  *
- * @param blocks grid of the weights of blocks
- * @param embeddings grid of embedding and head; absent where they stay as they are
+ * @param groupSize columns that share a scale
+ * @param ofBlocks bits of the weights of blocks
+ * @param ofEmbeddings bits of embedding and head; absent where they stay as they are
  */
-export function predictPackedBytes(model: Model, blocks: GroupGrid, embeddings?: GroupGrid): PredictedBytes {
+export function predictPackedBytes(model: Model, groupSize: number, ofBlocks: number, ofEmbeddings?: number): PredictedBytes {
   const [own, tables] = [blockWeights(model), embeddingWeights(model)];
   // a tensor that is both embedding and head is stored once
   const unlike = [...new Map(tables.map((weight) => [weight.tensor, weight])).values()];
   const others = denseBytes(model, named([...own, ...tables]));
-  const ofTables = embeddings === undefined ? denseBytes(model, named(own)) - others : bytesAs(unlike, embeddings);
-  return { bytes: bytesAs(own, blocks) + ofTables + others, embeddings: ofTables };
+  const embeddings =
+    ofEmbeddings === undefined ? denseBytes(model, named(own)) - others : bytesAs(unlike, ofEmbeddings, groupSize);
+  return { bytes: bytesAs(own, ofBlocks, groupSize) + embeddings + others, embeddings };
 }

@@ -20,7 +20,7 @@ export interface ShrinkPlan {
   readonly segmentLength: number;
   /** Share of the tokens that is left out, those of other languages alone; absent where all stay. */
   readonly leftOut?: number | undefined;
-  readonly estimate: Estimate | undefined;
+  readonly estimate: Estimate;
   readonly recipe: string;
 }
 
@@ -44,7 +44,7 @@ function textsText({ texts: { bytes }, textsFrom, segments, segmentLength }: Shr
 /** The size in one line, and why the result is not smaller where it is not. */
 function sizeText({ source, target, estimate, leftOut }: ShrinkPlan): string {
   const before = sizeOf(source);
-  const planned = leftOut === undefined ? estimate?.size : undefined;
+  const planned = leftOut === undefined ? estimate.size : undefined;
   if (planned?.notSmaller !== undefined) return `${before}; ${planned.notSmaller}`;
   const bytes = planned?.bytes ?? target.bytes;
   if (bytes === undefined) return `${before}; values stay in 16 bits, so that only what is left out makes it smaller`;
@@ -66,12 +66,8 @@ export function planText(plan: ShrinkPlan): string {
     ["texts", textsText(plan)],
     ["method", `gptq to ${target.stored}`],
     ["size", sizeText(plan)],
-    ...(estimate === undefined
-      ? []
-      : ([
-          ["time", `about ${formatSeconds(estimate.seconds)}`],
-          ["needs", `${formatBytes(estimate.memory)} of memory, ${formatBytes(estimate.disk.peak)} of disk`],
-        ] as const)),
+    ["time", `about ${formatSeconds(estimate.seconds)}`],
+    ["needs", `${formatBytes(estimate.memory)} of memory, ${formatBytes(estimate.disk.peak)} of disk`],
     ["beside", `rounding to nearest, ${target.usual.name}, as the usual tools do, scored on the same texts`],
     ["recipe", recipe],
   ];

@@ -78,13 +78,12 @@ export function shrinkRecipe(choices: ShrinkChoices, isBeside = true): string {
 
 /** The recipe of the same model rounded to nearest, which is scored beside it. */
 export function usualRecipe(choices: ShrinkChoices): string {
-  const { compress, assemble, allocate } = choices.target.usual;
+  const { compress, assemble } = choices.target.usual;
   const recipe = {
     ...keys(choices),
     sample: { mix: mixOf(choices.weights), segments: 1, length: choices.segmentLength, floor: 0, allowShort: true },
     compress,
     assemble: { ...assemble, card: false },
-    ...(allocate !== undefined && { allocate }),
     output: usualFolder(choices.output),
   };
   return `# Written by mbs shrink: rounding to nearest, to compare with.\n${stringify(recipe)}`;

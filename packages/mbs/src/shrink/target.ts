@@ -1,6 +1,6 @@
 import { compressedWeights, predictGgufBytes, predictGgufBytesBesideBlocks, predictPackedBytes } from "@mbs/compression";
 import { FailedPreconditionError, formatBytes, UsageError } from "@mbs/contracts";
-import type { GroupGrid, StageOptions } from "@mbs/contracts";
+import type { StageOptions } from "@mbs/contracts";
 import { fittingType, roundsNothing, typeMixes } from "@mbs/gguf";
 import type { Model } from "@mbs/models";
 import {
@@ -35,7 +35,7 @@ interface Storage {
 export interface PlannedTarget {
   readonly ours: Storage;
   /** What rounding to nearest takes, as the usual tools do. */
-  readonly usual: Storage & { readonly name: string };
+  readonly usual: Omit<Storage, "allocate"> & { readonly name: string };
   /** "Q3_K_M", for the plan. */
   readonly stored: string;
   /** Bytes of the weight files, predicted; undefined where nothing is packed. */
@@ -85,18 +85,19 @@ async function divideSize(
   model: Model,
   bytes: number,
   leftOut: number,
-): Promise<{ readonly type: string; readonly bits: number }> {
+): Promise<{ readonly type: string; readonly bits: number; readonly savedBytes: number }> {
   const columns = model.hiddenSize;
   const weights = compressedWeights(model);
   const ofBlocks = Math.min(...embeddingsTypes.map((type) => bitsOfType(type, columns)));
   const divided = await Promise.all(
     embeddingsTypes.map(async (type) => {
       const { embeddings } = await predictGgufBytes(model, typeMixOf[4], type);
-      const beside = (await predictGgufBytesBesideBlocks(model, typeMixOf[4], type)) - leftOut * embeddings;
+      const savedBytes = leftOut * embeddings;
+      const beside = (await predictGgufBytesBesideBlocks(model, typeMixOf[4], type)) - savedBytes;
       const bits = ((bytes - beside) * 8) / weights;
       // more than eight bits gain nothing
       const loss = lossOfEmbeddings(bitsOfType(type, columns)) + lossOfBlocks(Math.min(bits, 8.5));
-      return { type, bits, loss, least: beside + (ofBlocks * weights) / 8 };
+      return { type, bits, savedBytes, loss, least: beside + (ofBlocks * weights) / 8 };
     }),
   );
   const [best] = divided.filter(({ bits }) => bits >= ofBlocks).sort((a, b) => a.loss - b.loss);
@@ -109,9 +110,8 @@ async function divideSize(
 }
 
 async function planGgufSize(model: Model, bytes: number, leftOut: number): Promise<PlannedTarget> {
-  const { type, bits } = await divideSize(model, bytes, leftOut);
+  const { type, bits, savedBytes } = await divideSize(model, bytes, leftOut);
   const embeddings = fittingType(type, model.hiddenSize).name;
-  const predicted = await predictGgufBytes(model, typeMixOf[4], type);
   return {
     ours: {
       compress: { solver: "gptq", embeddings: type },
@@ -121,7 +121,7 @@ async function planGgufSize(model: Model, bytes: number, leftOut: number): Promi
     usual: await usualOfSize(model, bytes, leftOut),
     stored: `a type for each tensor, ${bits.toFixed(1)} bits a weight; embedding and head ${embeddings}`,
     bytes,
-    savedBytes: leftOut * predicted.embeddings,
+    savedBytes,
   };
 }
 
@@ -142,13 +142,6 @@ async function planGgufMix(model: Model, typeMix: string, bits: ShrinkBits | und
   };
 }
 
-const gridOf = (bits: number, groupSize: number): GroupGrid => ({
-  kind: "groups",
-  bits,
-  groupSize,
-  zeroPoints: bits > 3 ? "middle" : "any",
-});
-
 /** Codes of so many bits, in a format that packs them. */
 function planPacked(model: Model, format: ShrinkFormat, bits: ShrinkBits, leftOut: number): PlannedTarget {
   const groupSize = groupSizeOf[bits];
@@ -157,8 +150,7 @@ function planPacked(model: Model, format: ShrinkFormat, bits: ShrinkBits, leftOu
   const qep = correctionOf[bits];
   const assemble = { format };
   const shared = { bits, groupSize, ...embeddings };
-  const own = ofEmbeddings === undefined ? undefined : gridOf(ofEmbeddings, groupSize);
-  const predicted = predictPackedBytes(model, gridOf(bits, groupSize), own);
+  const predicted = predictPackedBytes(model, groupSize, bits, ofEmbeddings);
   const savedBytes = leftOut * predicted.embeddings;
   const bytes = format === "dense" ? undefined : predicted.bytes - savedBytes;
   return {
