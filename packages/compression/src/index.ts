@@ -4,4 +4,4 @@ export { joinLayers } from "./join-layers-stage.ts";
 export { solveSite } from "./site/solve-site.ts";
 export type { SolverChoice } from "./site/solve-site.ts";
 export { parseSize } from "./allocation/bits/bit-budget.ts";
-export { compressedWeights, predictGgufBytes, predictGgufBytesBesideBlocks, predictPackedBytes } from "./predicted-bytes.ts";
+export { predictGgufBytes, predictGgufParts } from "./predicted-bytes.ts";

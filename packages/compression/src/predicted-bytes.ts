@@ -1,6 +1,6 @@
 import type { Model } from "@mbs/models";
-import { denseBytes, storedBits } from "./allocation/bits/bit-budget.ts";
 import { ggufBytesBeside } from "./allocation/bits/bit-methods.ts";
+import { typeChoices } from "./allocation/bits/storage-choices.ts";
 
 /** The weights of blocks that solvers change, with their columns. */
 const blockWeights = ({ blocks }: Model) =>
@@ -18,10 +18,6 @@ export interface PredictedBytes {
   readonly embeddings: number;
 }
 
-/** How many weights of blocks solvers change. */
-export const compressedWeights = (model: Model): number =>
-  blockWeights(model).reduce((sum, { rows, columns }) => sum + rows * columns, 0);
-
 /** The names of some weights. */
 const named = (weights: readonly { readonly tensor: string }[]): ReadonlySet<string> =>
   new Set(weights.map(({ tensor }) => tensor));
@@ -38,35 +34,34 @@ export async function predictGgufBytes(model: Model, typeMix: string, embeddings
   return { bytes, embeddings: bytes - (await ggufBytesBeside(model, typeMix, named(embeddingWeights(model)), embeddings)) };
 }
 
-/** The same without the weights of blocks. */
-export const predictGgufBytesBesideBlocks = (model: Model, typeMix: string, embeddings: string): Promise<number> =>
-  ggufBytesBeside(model, typeMix, named(blockWeights(model)), embeddings);
+/** What a GGUF file consists of, where blocks, embedding and head all get types of their own. */
+export interface GgufParts {
+  /** Bytes of everything else: header, tokenizer, norms. */
+  readonly beside: number;
+  /** Bytes of these weights in the smallest types. */
+  readonly least: number;
+  /** How many weights they are: of blocks, and of embedding and head. */
+  readonly weights: { readonly blocks: number; readonly embeddings: number };
+}
+
+const countOf = (weights: readonly Shape[]): number => weights.reduce((sum, { rows, columns }) => sum + rows * columns, 0);
+
+/**
+ * What a size of a GGUF file is divided between, where blocks, embedding and head all get types of their own.
+ *
+ * @param types to choose from
+ * @throws {FailedPreconditionError} where no GGUF file is made of the model
+ */
+export async function predictGgufParts(model: Model, typeMix: string, types: readonly string[]): Promise<GgufParts> {
+  const tables = [...new Map(embeddingWeights(model).map((weight) => [weight.tensor, weight])).values()];
+  const all = [...blockWeights(model), ...tables];
+  const choices = typeChoices(types);
+  const least = all.reduce((sum, shape) => sum + (choices.of(shape)[0]?.size ?? 0), 0) / 8;
+  const weights = { blocks: countOf(all) - countOf(tables), embeddings: countOf(tables) };
+  return { beside: await ggufBytesBeside(model, typeMix, named(all)), least, weights };
+}
 
 interface Shape {
   readonly rows: number;
   readonly columns: number;
-}
-
-/** With a zero point for each group, and the group of each column as 32 bits: what the largest of the formats has. */
-const bytesAs = (weights: readonly Shape[], bits: number, groupSize: number): number =>
-  weights.reduce(
-    (sum, shape) => sum + storedBits(shape, { kind: "groups", bits, groupSize, zeroPoints: "any" }) / 8 + 4 * shape.columns,
-    0,
-  );
-
-/**
- * Bytes of the weights that a format of packed codes holds, without headers.
- *
- * @param groupSize columns that share a scale
- * @param ofBlocks bits of the weights of blocks
- * @param ofEmbeddings bits of embedding and head; absent where they stay as they are
- */
-export function predictPackedBytes(model: Model, groupSize: number, ofBlocks: number, ofEmbeddings?: number): PredictedBytes {
-  const [own, tables] = [blockWeights(model), embeddingWeights(model)];
-  // a tensor that is both embedding and head is stored once
-  const unlike = [...new Map(tables.map((weight) => [weight.tensor, weight])).values()];
-  const others = denseBytes(model, named([...own, ...tables]));
-  const embeddings =
-    ofEmbeddings === undefined ? denseBytes(model, named(own)) - others : bytesAs(unlike, ofEmbeddings, groupSize);
-  return { bytes: bytesAs(own, ofBlocks, groupSize) + embeddings + others, embeddings };
 }

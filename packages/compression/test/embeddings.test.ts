@@ -11,6 +11,8 @@ import { fileURLToPath } from "node:url";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { allocate, compress, joinLayers } from "../src/index.ts";
+import { drawRows } from "../src/allocation/bits/embeddings-damage.ts";
+import { rejects } from "./rejects.ts";
 import { siteStatistics } from "../src/site/site-statistics.ts";
 import { scaleDtypeOf } from "../src/site/site-weight.ts";
 import { factorsOf, factorStream, makeFactor, recordingContext, runCompress, withTinyModel } from "./tiny-site.ts";
@@ -310,6 +312,50 @@ test("a solver that chooses for all rows together, and factors without the head,
         : record,
     );
     assert.match(String(await failure({ solver: "gptq" }, other)), "the statistics are of 8 tokens");
+  });
+});
+
+test("rows are drawn by what they cost, and their weights make sums over all rows of what was drawn", () => {
+  // two languages, each of which has half of the tokens; few have most of the cost
+  const costs = [0, 1].map((language) =>
+    Float32Array.from({ length: 5000 }, (_, row) => (row % 2 === language ? 1 / (1 + row) ** 1.5 : 0)),
+  );
+  const { rows, weights } = drawRows(costs, 256);
+  assert.ok(rows.length < 256 && new Set(rows).size === rows.length, String(rows.length));
+  for (const own of costs) {
+    for (const errorOf of [() => 1, (row: number) => 1 + (row % 7) / 7]) {
+      const whole = own.reduce((sum, cost, row) => sum + cost * errorOf(row), 0);
+      const drawn = rows.reduce((sum, row, place) => sum + at(weights, place) * at(own, row) * errorOf(row), 0);
+      assert.ok(Math.abs(drawn / whole - 1) < 0.03, `${drawn} of ${whole}`);
+    }
+  }
+  const all = drawRows([Float32Array.of(1, 0, 3)], 64);
+  assert.equal([...all.rows], [0, 2]);
+});
+
+test("allocate chooses for embedding and head only where it knows what they cost", async () => {
+  await withTinyModel({ vocabularySize: 300 }, async (model) => {
+    const run = async (): Promise<unknown> => {
+      const options = { model: model.path, method: "damage", bitsPerWeight: 6, types: ["Q4_0", "Q8_0"], embeddings: "on" };
+      return allocate.run({ factors: [factorStream(model.address, await factorsOf(model))] }, options, recordingContext());
+    };
+    await rejects(run, UsageError, /--embeddings on compares .* give --statistics \(of capture --embeddings\) and --segments$/);
+  });
+});
+
+test("compress takes an allocation's types for embedding and head", async () => {
+  await withTinyModel({ vocabularySize: 300 }, async (model) => {
+    const options = { model: model.path, method: "even", types: ["Q4_0"], bitsPerWeight: 5, embeddings: "on" };
+    const { allocation } = await allocate.run({}, { ...options, withoutFactors: true }, recordingContext());
+    assert.ok(allocation);
+    const given = { model: model.path, solver: "rtn", withoutFactors: true, embeddings: "on" };
+    const { layers } = await compress.run({ allocation: [allocation] }, given, recordingContext());
+    assert.ok(layers);
+    const made = await collect(readLayers(layers));
+    assert.equal(
+      made.filter(({ block }) => block === embeddingsBlock).map(({ tensor, summary }) => [tensor, summary.grid]),
+      [[embedding, "Q4_0"]],
+    );
   });
 });
 

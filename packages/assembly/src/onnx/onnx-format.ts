@@ -9,9 +9,10 @@ import { quantisedParts } from "../layers/quantised-layer.ts";
 import { buildDecoderGraph } from "./decoder-graph.ts";
 import { checkGraph, rewriteGraph } from "./rewritten-graph.ts";
 import type { AccuracyLevel } from "./weights/quantised-linear.ts";
-import { planGrid } from "./weights/quantised-weight.ts";
-import { planTable, refuseTwoRoundings } from "./weights/token-table.ts";
+import { planGrid, plannedWeightBytes } from "./weights/quantised-weight.ts";
+import { plannedTableBytes, planTable, refuseTwoRoundings, storedTableBytes } from "./weights/token-table.ts";
 import { WeightFiles } from "./weights/weight-files.ts";
+import { storedBytes } from "./weights/weight-store.ts";
 
 /** A sentence for the user where transformers.js will not load the folder. */
 export const transformersJsWarning = (modelType: string): string | undefined =>
@@ -132,6 +133,20 @@ export const onnxFormat: Format = {
     for (const grid of grids) planGrid(grid);
     for (const grid of embeddings) planTable(grid);
     if (embeddings.length > 0) refuseTwoRoundings(chosen.embeddings);
+  },
+  plannedBytes(model, { grids, embeddings, zeroPoints }, raw) {
+    const { threeBit, embeddings: storage } = parseOptions(options, raw, "assemble --format onnx");
+    const coded = [
+      ...grids.map((grid) => ({ ...grid, bytes: plannedWeightBytes(grid, threeBit, zeroPoints) })),
+      ...embeddings.map((grid) => ({ ...grid, bytes: plannedTableBytes(grid) })),
+    ];
+    const bytesOf = new Map(coded.map(({ tensor, bytes }) => [tensor, bytes]));
+    const tables = new Set([model.layout.embedding, model.layout.head]);
+    const others = model.checkpoint
+      .list()
+      .filter(({ name }) => !bytesOf.has(name))
+      .map((info) => (tables.has(info.name) ? storedTableBytes(info, storage) : storedBytes(info)));
+    return Promise.resolve([...bytesOf.values(), ...others].reduce((sum, bytes) => sum + bytes, 0));
   },
   plan(model, layers, raw, { warn }) {
     const warning = transformersJsWarning(model.architecture);

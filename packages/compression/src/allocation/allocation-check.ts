@@ -1,6 +1,7 @@
 import type { BlockAllocation, TensorAllocation } from "@mbs/artifacts";
 import { BadDataError } from "@mbs/contracts";
 import { fittingType } from "@mbs/gguf";
+import { compressibleBlocks } from "@mbs/models";
 import type { Model } from "@mbs/models";
 
 interface TensorPlace {
@@ -10,10 +11,10 @@ interface TensorPlace {
 }
 
 /** What a model has to compress. */
-function placesOf({ blocks }: Model) {
+function placesOf(model: Model) {
   const tensors = new Map<string, TensorPlace>();
   const weights = new Map<string, number>();
-  for (const { name: block, sites } of blocks) {
+  for (const { name: block, sites } of compressibleBlocks(model)) {
     for (const { width: columns, weights: own } of sites) {
       for (const { tensor, rows } of own) {
         tensors.set(tensor, { block, rows, columns });

@@ -1,6 +1,7 @@
 import { readSegments, ScratchFile, type Segment } from "@mbs/artifacts";
 import { at, BadDataError, InternalError, InterruptedError, type ArtifactStream, type StageContext } from "@mbs/contracts";
-import type { Forward, Model } from "@mbs/models";
+import { createLogitComparison, rowsAt } from "@mbs/models";
+import type { EmbeddingsForward, Forward, Model } from "@mbs/models";
 import { ofAllExperts } from "./allocation-method.ts";
 
 /** Most tokens of a language that are run: more change what is found by less than languages differ. */
@@ -25,6 +26,7 @@ export type Perturbation = (weight: LoneTensor) => Promise<Float32Array>;
 
 /** Weights that are changed at once. */
 interface Trial {
+  /** -1 for the embedding. */
   readonly block: number;
   readonly columns: number;
   readonly tensors: readonly string[];
@@ -32,7 +34,10 @@ interface Trial {
 
 /** A trial for each of some tensors; the same weights of all experts of a block share one, since each sees some of the tokens alone. */
 function trialsOf(model: Model, wanted: ReadonlySet<string>): Trial[] {
-  return model.blocks.flatMap(({ sites }, block) => {
+  const embedding = model.kind === "architecture" ? model.layout.embedding : undefined;
+  const ofEmbedding =
+    embedding !== undefined && wanted.has(embedding) ? [{ block: -1, columns: model.hiddenSize, tensors: [embedding] }] : [];
+  const ofBlocks = model.blocks.flatMap(({ sites }, block) => {
     const trials = new Map<string, Trial>();
     for (const { name, width: columns, weights } of sites) {
       const place = ofAllExperts(name);
@@ -44,6 +49,7 @@ function trialsOf(model: Model, wanted: ReadonlySet<string>): Trial[] {
     }
     return [...trials.values()];
   });
+  return [...ofEmbedding, ...ofBlocks];
 }
 
 /** The beginning of one segment of each language, all of one length. */
@@ -74,6 +80,17 @@ async function readShortTexts(segments: ArtifactStream, model: Model, trials: re
   return { languages: found.map(([language]) => language), length, tokens };
 }
 
+/** |changed - states|² / |states|² of one token. */
+function rowChange(states: Float32Array, changed: Float32Array, first: number, width: number): number {
+  let [change, size] = [0, 0];
+  for (let index = first; index < first + width; index += 1) {
+    const state = at(states, index);
+    change += (at(changed, index) - state) ** 2;
+    size += state ** 2;
+  }
+  return size > 0 ? change / size : 0;
+}
+
 /** Mean over tokens of |changed - states|² / |states|² of each language. */
 function relativeChange(states: Float32Array, changed: Float32Array, { languages, length }: ShortTexts): Map<string, number> {
   const width = states.length / (languages.length * length);
@@ -81,17 +98,81 @@ function relativeChange(states: Float32Array, changed: Float32Array, { languages
     languages.map((language, place) => {
       let sum = 0;
       for (let row = place * length; row < (place + 1) * length; row += 1) {
-        let [change, size] = [0, 0];
-        for (let index = row * width; index < (row + 1) * width; index += 1) {
-          const state = at(states, index);
-          change += (at(changed, index) - state) ** 2;
-          size += state ** 2;
-        }
-        if (size > 0) sum += change / size;
+        sum += rowChange(states, changed, row * width, width);
       }
       return [language, sum / length];
     }),
   );
+}
+
+/** States before the first block, with another embedding of the tokens that are read. */
+async function embedChanged(
+  { checkpoint, hiddenSize: columns }: Model,
+  embeddings: EmbeddingsForward,
+  { languages, length, tokens }: ShortTexts,
+  tensor: string,
+  perturb: Perturbation,
+): Promise<Float32Array> {
+  const distinct = [...new Set(tokens)].sort((a, b) => a - b);
+  const values = await checkpoint.readRowsF32(tensor, distinct);
+  const changed = await perturb({ tensor, columns, values });
+  const rowOf = (place: number): Float32Array =>
+    Float32Array.from({ length: columns }, (_, column) => {
+      const index = place * columns + column;
+      return at(changed, index) - at(values, index);
+    });
+  const changes = new Map(distinct.map((token, place) => [token, rowOf(place)]));
+  const states = new Float32Array(tokens.length * columns);
+  for (const place of languages.keys()) {
+    const own = await embeddings.embedChanged(tokens.subarray(place * length, (place + 1) * length), changes);
+    states.set(own.values, place * length * columns);
+  }
+  return states;
+}
+
+/** Positions whose predictions are compared, of all trials together: of a vocabulary of 250,000 about a second each hundred. */
+const comparedPositions = 1024;
+
+/** States after the last block. */
+interface LastStates {
+  readonly columns: number;
+  readonly dense: Float32Array;
+  readonly trials: number;
+  /** Of one trial, [tokens, hidden]. */
+  readonly changed: (trial: number) => Float32Array;
+}
+
+/**
+ * What a relative change of the states after the last block costs: the KL divergence of the predictions, nats a token, over the
+ * change, at some positions of every trial.
+ */
+async function lossOfChange(
+  { vocabularySize }: Model,
+  forward: Forward,
+  { columns, dense, trials, changed }: LastStates,
+  { threads, signal }: StageContext,
+): Promise<number> {
+  const all = dense.length / columns;
+  const perTrial = Math.max(1, Math.floor(comparedPositions / trials));
+  const comparison = createLogitComparison(vocabularySize, threads);
+  let [loss, change] = [0, 0];
+  try {
+    for (let trial = 0; trial < trials; trial += 1) {
+      if (signal.aborted) throw new InterruptedError("allocate: stopped");
+      const shift = (trial + 0.5) / trials;
+      const positions = Array.from({ length: perTrial }, (_, index) => Math.floor(((index + shift) * all) / perTrial));
+      const pick = (values: Float32Array) => rowsAt({ rows: all, columns, values }, positions);
+      const [before, after] = [pick(dense), pick(changed(trial))];
+      const { kl } = await comparison.of({ forward, states: before }, { forward, states: after });
+      loss += kl.reduce((sum, own) => sum + own, 0);
+      for (let row = 0; row < perTrial; row += 1) {
+        change += rowChange(before.values, after.values, row * columns, columns);
+      }
+    }
+  } finally {
+    await comparison.close();
+  }
+  return change > 0 ? loss / change : 0;
 }
 
 /** Runs all trials through the model side by side, so that each block's weights are read once. */
@@ -100,9 +181,10 @@ async function runTrials(
   forward: Forward,
   texts: ShortTexts,
   trials: readonly Trial[],
-  perturb: Perturbation,
-  { signal, progress }: StageContext,
-): Promise<Map<string, Map<string, number>>> {
+  { perturb, withLoss }: ChangeMeasure,
+  context: StageContext,
+): Promise<OutputChanges> {
+  const { signal, progress } = context;
   const batch = texts.languages.length;
   const scratch = new ScratchFile();
   try {
@@ -114,6 +196,12 @@ async function runTrials(
       scratch.readInto(slot, values);
       return values;
     };
+    for (const trial of trials.filter(({ block }) => block < 0)) {
+      const { embeddings } = forward;
+      if (embeddings === undefined) throw new InternalError("the forward pass does not show what the embedding reads");
+      const states = await embedChanged(model, embeddings, texts, at(trial.tensors, 0), perturb);
+      begun.push({ trial, slot: scratch.append(states) });
+    }
     for (const [index, block] of model.blocks.entries()) {
       if (signal.aborted) throw new InterruptedError("allocate: stopped");
       for (const { slot } of begun) {
@@ -129,19 +217,36 @@ async function runTrials(
       dense = await forward.block(index, dense, { batch });
       progress({ activity: `allocate (output of ${block.name})`, done: index + 1, total: model.blocks.length, unit: "blocks" });
     }
-    return new Map(
+    const changes = new Map(
       begun.flatMap(({ trial, slot }) => {
         const change = relativeChange(dense.values, read(slot), texts);
         return trial.tensors.map((tensor) => [tensor, change] as const);
       }),
     );
+    if (!withLoss) return { changes };
+    const changed = (trial: number): Float32Array => read(at(begun, trial).slot);
+    const last = { columns, dense: dense.values, trials: begun.length, changed };
+    return { changes, loss: await lossOfChange(model, forward, last, context) };
   } finally {
     scratch.close();
   }
 }
 
-/** Tensor → language → relative change of the model's output, dimensionless. */
-export type OutputChanges = ReadonlyMap<string, ReadonlyMap<string, number>>;
+/** How much the model's output changes with some tensors. */
+export interface OutputChanges {
+  /** Tensor → language → relative change of the states after the last block, dimensionless. */
+  readonly changes: ReadonlyMap<string, ReadonlyMap<string, number>>;
+  /** What a change of 1 costs, nats a token, where that was asked for: the mean over all trials. */
+  readonly loss?: number;
+}
+
+/** What is measured. */
+export interface ChangeMeasure {
+  /** How a tensor is changed; of the embedding the rows that the texts read. */
+  readonly perturb: Perturbation;
+  /** Whether changes are brought to nats. */
+  readonly withLoss?: boolean;
+}
 
 /**
  * How much the states after the last block change when one tensor is changed: the mean over tokens of |Δ|² / |x|². What follows
@@ -151,22 +256,20 @@ export type OutputChanges = ReadonlyMap<string, ReadonlyMap<string, number>>;
  *
  * @param model of one stream, a decoder
  * @param segments texts of all languages
- * @param wanted tensors that are changed, weights of sites
- * @param perturb how a tensor is changed
- * @returns tensor → language → the change, dimensionless
+ * @param wanted tensors that are changed, weights of sites or the embedding, which then changes as what is read alone
  */
 export async function measureOutputChange(
   model: Model,
   segments: ArtifactStream,
   wanted: ReadonlySet<string>,
-  perturb: Perturbation,
+  measure: ChangeMeasure,
   context: StageContext,
 ): Promise<OutputChanges> {
   const trials = trialsOf(model, wanted);
   const texts = await readShortTexts(segments, model, trials);
   const forward = await model.forward({ threads: context.threads });
   try {
-    return await runTrials(model, forward, texts, trials, perturb, context);
+    return await runTrials(model, forward, texts, trials, measure, context);
   } finally {
     await forward.close();
   }
@@ -181,7 +284,7 @@ const meanOf = (values: readonly number[]): number => values.reduce((sum, value)
  * @returns 0 where the trial changed nothing
  * @throws {InternalError} where the tensor had no trial
  */
-export function priceOf(changes: OutputChanges, tensor: string, caused: readonly number[]): number {
+export function priceOf({ changes }: OutputChanges, tensor: string, caused: readonly number[]): number {
   const change = changes.get(tensor);
   if (change === undefined || caused.length === 0) {
     throw new InternalError(`${tensor}: its change of the model's output was not measured`, { tensor });

@@ -1,5 +1,6 @@
 import {
   collect,
+  embeddingsBlock,
   parseMetadata,
   readAllocation,
   readBitAllocation,
@@ -19,6 +20,8 @@ type Options = Readonly<Record<string, unknown>>;
 export interface Allocated {
   /** What its tensors are rounded to; absent where it is of sparsity. A tensor that no blocks hold has none. @throws {BadDataError} where it lacks one */
   readonly gridOf?: (place: TensorPlace) => Grid | undefined;
+  /** Whether embedding and head are among them. */
+  readonly hasEmbeddings?: boolean;
   /** What share of its tensors becomes zero. @throws {BadDataError} where it lacks one */
   readonly sparsityOf?: (place: TensorPlace) => number;
   /** Grid options of all tensors, as far as they have them in common. */
@@ -100,18 +103,21 @@ async function readGrids(allocation: ArtifactStream, model: Model, solver: Solve
   const chosen = inBlocks ? {} : settingsOfGroups(rows, values);
   const rowOf = lookUp(rows, "bits");
   const allocated = new Set(rows.map(({ tensor }) => tensor));
+  const hasEmbeddings = rows.some(({ block }) => block === embeddingsBlock);
   return {
     // rows that no blocks hold were not allocated
     gridOf: (place) =>
       inBlocks && !allocated.has(place.tensor) && fittingType("Q8_0", place.columns).plain !== undefined
         ? undefined
         : rowOf(place).grid,
+    hasEmbeddings,
     values,
     settings(completed) {
       const own = Object.fromEntries(Object.entries(completed).filter(([name]) => Object.hasOwn(solver.options, name)));
       return { ...(inBlocks ? withoutGroups(solver, own) : own), ...chosen, bitsPerWeight, allocation: methodWords(metadata) };
     },
     ...(inBlocks &&
+      !hasEmbeddings &&
       metadata.options["typeMix"] === undefined && {
         note: `embedding and head take the types of ${defaultTypeMix}, since allocate was given no --type-mix; write the file with this --type, or allocate with another`,
       }),

@@ -88,8 +88,8 @@ export async function readAssignment(
   const ofEmbeddings = embeddingsValues(solver, values, embeddings);
   if (embeddings === "on" && allocated?.note !== undefined) warn(allocated.note);
   const ofBlocks = allocated?.gridOf === undefined ? await byOptions(model, solver, values, warn) : allocated.gridOf;
-  // the types of a type mix are those of all tensors
-  const isSame = ofEmbeddings === values && allocated?.gridOf === undefined;
+  // the types of a type mix are those of all tensors, and an allocation may be of all
+  const isSame = ofEmbeddings === values && (allocated?.gridOf === undefined || allocated.hasEmbeddings === true);
   const ofRows = isSame || ofEmbeddings === undefined ? ofBlocks : await byOptions(model, solver, ofEmbeddings, warn);
   const tellPlain = plainTeller(warn);
   return {

@@ -26,17 +26,6 @@ export const correctionOf: Readonly<Record<ShrinkBits, number | undefined>> = { 
 /** Bits of embedding and head in ONNX. docs/measured/vocabulary.md: 8 bits cost nothing that shows, 4 bits a third of what blocks at 3 bits cost. */
 export const onnxEmbeddingsOf: Readonly<Record<ShrinkBits, number>> = { 4: 8, 3: 4, 2: 4 };
 
-/** Types for embedding and head where a size is asked for, from the largest on. */
-export const embeddingsTypes = ["Q8_0", "Q6_K", "Q5_K", "Q4_K", "Q3_K", "Q2_K"] as const;
-
-/**
- * Loss in nats of embedding and head alone, and of blocks alone, at a number of bits a weight, scales included; each bit less
- * costs four times as much, as the square of the rounding error. docs/measured/vocabulary.md, Gemma 3 270m: the vocabulary at 4.5
- * bits costs 0.13, blocks at 3.5 bits 0.51. They divide a size between the two.
- */
-export const lossOfEmbeddings = (bits: number): number => 0.13 * 4 ** (4.5 - bits);
-export const lossOfBlocks = (bits: number): number => 0.51 * 4 ** (3.5 - bits);
-
 /** Calibration: 512 tokens a segment, four segments a language, at least 32. docs/measured/real-models.md: 32 × 512 of eight languages. */
 export const segmentLength = 512;
 export const segmentsFor = (languages: number): number => Math.max(32, 4 * languages);

@@ -1,18 +1,11 @@
-import { compressedWeights, predictGgufBytes, predictGgufBytesBesideBlocks, predictPackedBytes } from "@mbs/compression";
+import { assemble } from "@mbs/assembly";
+import { predictGgufBytes, predictGgufParts } from "@mbs/compression";
 import { FailedPreconditionError, formatBytes, UsageError } from "@mbs/contracts";
-import type { StageOptions } from "@mbs/contracts";
-import { fittingType, roundsNothing, typeMixes } from "@mbs/gguf";
+import type { PlannedCodes, StageOptions } from "@mbs/contracts";
+import { allocatedTypes, roundsNothing, typeMixes } from "@mbs/gguf";
 import type { Model } from "@mbs/models";
-import {
-  correctionOf,
-  embeddingsTypes,
-  groupSizeOf,
-  lossOfBlocks,
-  lossOfEmbeddings,
-  onnxEmbeddingsOf,
-  shrinkBits,
-  typeMixOf,
-} from "./defaults.ts";
+import { groupGrid } from "@mbs/solvers";
+import { correctionOf, groupSizeOf, onnxEmbeddingsOf, shrinkBits, typeMixOf } from "./defaults.ts";
 import type { ShrinkBits, ShrinkFormat } from "./defaults.ts";
 
 /** How small the model is to be: one of three ways to say it. */
@@ -46,11 +39,6 @@ export interface PlannedTarget {
 
 const rtn = { solver: "rtn" };
 
-const bitsOfType = (type: string, columns: number): number => {
-  const { bytes, values } = fittingType(type, columns);
-  return (bytes * 8) / values;
-};
-
 /** The type mixes that round, from the smallest file on. */
 async function mixesBySize(model: Model, leftOut: number): Promise<readonly { readonly name: string; readonly bytes: number }[]> {
   const names = [...typeMixes.keys()].filter((name) => !roundsNothing(name));
@@ -77,51 +65,31 @@ const usualMix = (name: string): PlannedTarget["usual"] => ({
 });
 
 /**
- * A type for embedding and head, and so what is left for blocks, under a size: the pair whose losses by `defaults` are least.
+ * A type for each tensor, embedding and head among them, by what each of them costs.
  *
  * @throws {UsageError} where even the smallest types take more
  */
-async function divideSize(
-  model: Model,
-  bytes: number,
-  leftOut: number,
-): Promise<{ readonly type: string; readonly bits: number; readonly savedBytes: number }> {
-  const columns = model.hiddenSize;
-  const weights = compressedWeights(model);
-  const ofBlocks = Math.min(...embeddingsTypes.map((type) => bitsOfType(type, columns)));
-  const divided = await Promise.all(
-    embeddingsTypes.map(async (type) => {
-      const { embeddings } = await predictGgufBytes(model, typeMixOf[4], type);
-      const savedBytes = leftOut * embeddings;
-      const beside = (await predictGgufBytesBesideBlocks(model, typeMixOf[4], type)) - savedBytes;
-      const bits = ((bytes - beside) * 8) / weights;
-      // more than eight bits gain nothing
-      const loss = lossOfEmbeddings(bitsOfType(type, columns)) + lossOfBlocks(Math.min(bits, 8.5));
-      return { type, bits, savedBytes, loss, least: beside + (ofBlocks * weights) / 8 };
-    }),
-  );
-  const [best] = divided.filter(({ bits }) => bits >= ofBlocks).sort((a, b) => a.loss - b.loss);
-  if (best !== undefined) return best;
-  const least = Math.min(...divided.map((each) => each.least));
-  throw new UsageError(
-    `--size is smaller than this model can be: with the smallest types everywhere it takes about ${formatBytes(least)}; give a larger size, or leave out the tokens of other languages with --only-languages`,
-    { option: "--size" },
-  );
-}
-
 async function planGgufSize(model: Model, bytes: number, leftOut: number): Promise<PlannedTarget> {
-  const { type, bits, savedBytes } = await divideSize(model, bytes, leftOut);
-  const embeddings = fittingType(type, model.hiddenSize).name;
+  const { beside, least, weights } = await predictGgufParts(model, typeMixOf[4], allocatedTypes);
+  const kept = weights.blocks + (1 - leftOut) * weights.embeddings;
+  const smallest = beside + (least * kept) / (weights.blocks + weights.embeddings);
+  if (smallest > bytes) {
+    throw new UsageError(
+      `--size is smaller than this model can be: with the smallest types everywhere it takes about ${formatBytes(smallest)}; give a larger size, or leave out the tokens of other languages with --only-languages`,
+      { option: "--size" },
+    );
+  }
+  const bits = ((bytes - beside) * 8) / kept;
   return {
     ours: {
-      compress: { solver: "gptq", embeddings: type },
+      compress: { solver: "gptq", ...(model.embeddings && { embeddings: "on" }) },
       assemble: { format: "gguf", type: typeMixOf[4] },
       allocate: { method: "damage", size: `${Math.floor(bytes / 1000)}kB` },
     },
     usual: await usualOfSize(model, bytes, leftOut),
-    stored: `a type for each tensor, ${bits.toFixed(1)} bits a weight; embedding and head ${embeddings}`,
+    stored: `a type for each tensor by what it costs, embedding and head too; ${bits.toFixed(1)} bits a weight`,
     bytes,
-    savedBytes,
+    savedBytes: (leftOut * weights.embeddings * bits) / 8,
   };
 }
 
@@ -142,20 +110,34 @@ async function planGgufMix(model: Model, typeMix: string, bits: ShrinkBits | und
   };
 }
 
+/** Bits that a weight of embedding and head takes in ONNX: a scale in float32 and a zero point for each group. */
+const onnxTableBits = (bits: number, groupSize: number): number => bits + (32 + bits) / groupSize;
+
 /** Codes of so many bits, in a format that packs them. */
-function planPacked(model: Model, format: ShrinkFormat, bits: ShrinkBits, leftOut: number): PlannedTarget {
+async function planPacked(model: Model, format: ShrinkFormat, bits: ShrinkBits, leftOut: number): Promise<PlannedTarget> {
   const groupSize = groupSizeOf[bits];
   const ofEmbeddings = format === "onnx" && model.embeddings !== undefined ? onnxEmbeddingsOf[bits] : undefined;
   const embeddings = ofEmbeddings === undefined ? {} : { embeddings: String(ofEmbeddings) };
   const qep = correctionOf[bits];
-  const assemble = { format };
+  const assembled = { format };
   const shared = { bits, groupSize, ...embeddings };
-  const predicted = predictPackedBytes(model, groupSize, bits, ofEmbeddings);
-  const savedBytes = leftOut * predicted.embeddings;
-  const bytes = format === "dense" ? undefined : predicted.bytes - savedBytes;
+  const codesOf = (own: number): PlannedCodes => {
+    const { zeroPoints } = groupGrid(own, { groupSize });
+    return { bits: own, groupSize, scattered: false, zeroPoints };
+  };
+  const planned = await assemble.plannedSize?.(
+    { model: model.path, ...assembled },
+    { solver: "gptq", codes: codesOf(bits), ...(ofEmbeddings !== undefined && { embeddings: codesOf(ofEmbeddings) }) },
+  );
+  const tables = new Map(
+    model.embeddings?.sites.flatMap(({ width, weights }) => weights.map((own) => [own.tensor, own.rows * width])),
+  );
+  const tableBits = ofEmbeddings === undefined ? 16 : onnxTableBits(ofEmbeddings, groupSize);
+  const savedBytes = (leftOut * [...tables.values()].reduce((sum, count) => sum + count, 0) * tableBits) / 8;
+  const bytes = format === "dense" || planned === undefined ? undefined : planned.bytes - savedBytes;
   return {
-    ours: { compress: { solver: "gptq", ...shared, ...(qep !== undefined && { qep }) }, assemble },
-    usual: { name: `${bits} bits`, compress: { ...rtn, ...shared }, assemble },
+    ours: { compress: { solver: "gptq", ...shared, ...(qep !== undefined && { qep }) }, assemble: assembled },
+    usual: { name: `${bits} bits`, compress: { ...rtn, ...shared }, assemble: assembled },
     stored: `${bits} bits in groups of ${groupSize}${ofEmbeddings === undefined ? "" : `; embedding and head ${ofEmbeddings} bits`}`,
     bytes,
     savedBytes,
@@ -163,9 +145,9 @@ function planPacked(model: Model, format: ShrinkFormat, bits: ShrinkBits, leftOu
 }
 
 /** The most bits whose file is no larger. @throws {UsageError} where even the fewest take more */
-function planPackedSize(model: Model, format: ShrinkFormat, size: number, leftOut: number): PlannedTarget {
+async function planPackedSize(model: Model, format: ShrinkFormat, size: number, leftOut: number): Promise<PlannedTarget> {
   if (format === "dense") throw new UsageError("--size needs a format that packs weights; take --to gguf", { option: "--size" });
-  const all = shrinkBits.map((bits) => planPacked(model, format, bits, leftOut));
+  const all = await Promise.all(shrinkBits.map((bits) => planPacked(model, format, bits, leftOut)));
   const fitting = all.find(({ bytes = Infinity }) => bytes <= size);
   if (fitting !== undefined) return fitting;
   const least = Math.min(...all.map(({ bytes = Infinity }) => bytes));

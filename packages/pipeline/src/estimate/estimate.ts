@@ -13,7 +13,7 @@ import type { RunMachine } from "../run/run-machine.ts";
 import type { PreparedRun } from "../plan/prepared-run.ts";
 import type { RecipeKeyName } from "../recipe/recipe-keys.ts";
 import { firstKeys } from "../recipe/first-options.ts";
-import { capturesBeforehand } from "../recipe/recipe.ts";
+import { allocatesEmbeddings, capturesBeforehand } from "../recipe/recipe.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import { stageOf } from "../plan/known-stages.ts";
 import type { Stages } from "../plan/known-stages.ts";
@@ -110,7 +110,8 @@ function embeddingsSeconds({ recipe, model, rates, tokens, languages, length }: 
   const embeddings = compressedEmbeddings(recipe, model);
   if (embeddings === undefined || !computedStatistics(recipe).any) return 0;
   const predicted = (tokens / spreadStride) * ((2 * model.hiddenSize * model.vocabularySize) / rates.gemm);
-  return predicted + (embeddings.isTied ? 2 * languages * length * blockScale(model) * rates.block : 0);
+  const once = predicted + (embeddings.isTied ? 2 * languages * length * blockScale(model) * rates.block : 0);
+  return allocatesEmbeddings(recipe) && capturesBeforehand(recipe) ? 2 * once : once;
 }
 
 /** Seconds of choosing bits or types: roundings with their errors, and passes of the model, on one machine. */

@@ -61,7 +61,9 @@ export function withCandidates(recipe: Recipe, held: readonly HeldGrids[]): Stag
   const blocks = held.find((grids) => grids.kind === "blocks" && grids.allocated !== undefined);
   if (blocks?.kind === "blocks" && allocate["bits"] === undefined) {
     const { allocated: types, typeMix } = blocks;
-    return { types, typeMix, ...(blockGrids.has(embeddings) && { embeddings }), ...allocate };
+    // as the other weights are, they are chosen for too
+    const own = embeddings === "on" || blockGrids.has(embeddings) ? { embeddings } : {};
+    return { types, typeMix, ...own, ...allocate };
   }
   if (allocate["types"] !== undefined) return allocate;
   const groups = held.find((grids) => grids.kind === "groups");

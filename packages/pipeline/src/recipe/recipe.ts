@@ -84,3 +84,7 @@ export const capturesBeforehand = ({ allocate, allocation, propagation, compress
 
 /** Whether it is of quantisation types of GGUF; of a recipe completed for its format. */
 export const allocatesTypes = (recipe: Recipe): boolean => allocatesBits(recipe) && recipe.allocate?.["types"] !== undefined;
+
+/** Whether the types of embedding and head are chosen too; of a recipe completed for its format. */
+export const allocatesEmbeddings = (recipe: Recipe): boolean =>
+  allocatesTypes(recipe) && recipe.allocate?.["embeddings"] === "on";

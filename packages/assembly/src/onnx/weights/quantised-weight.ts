@@ -1,4 +1,5 @@
 import { at, FailedPreconditionError } from "@mbs/contracts";
+import type { ZeroPoints } from "@mbs/contracts";
 import type { LayerGrid } from "../../layers/layer-grid.ts";
 import type { QuantisedLayer } from "../../layers/quantised-layer.ts";
 import { layBlocks } from "./block-grid.ts";
@@ -55,6 +56,14 @@ export function planGrid({ tensor, bits, groupOf }: LayerGrid): { readonly store
     );
   }
   return { stored, grid: layBlocks(groupOf, bits, tensor) };
+}
+
+/** Bytes of a weight whose codes are still to be made. @param zeroPoints absent where they are not known, and may be any */
+export function plannedWeightBytes(layer: LayerGrid, threeBit: ThreeBit, zeroPoints: ZeroPoints | undefined): number {
+  const { stored: bits, grid } = planGrid(layer);
+  const planes = layer.bits === 3 && threeBit === "planes";
+  const zeros = zeroPoints !== "middle" || 2 ** (layer.bits - 1) !== 2 ** (bits - 1);
+  return weightTensors({ rows: layer.rows, grid, bits, planes, zeros }).reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
 const byteTensor = (...dims: number[]): StoredTensor => ({

@@ -1,6 +1,6 @@
 import { BadDataError, FailedPreconditionError, InternalError, UsageError } from "@mbs/contracts";
 import { storedPieces } from "@mbs/models";
-import type { Model, WeightDtype } from "@mbs/models";
+import type { Model, TensorInfo, WeightDtype } from "@mbs/models";
 import { encodeHalf } from "@mbs/numbers";
 import { elementTypeNumbers, integerTensor } from "@mbs/onnx";
 import type { GraphBuilder } from "@mbs/onnx";
@@ -140,6 +140,33 @@ function gatherRounded(graph: GraphBuilder, table: RoundedTable, tokens: string)
   return graph.node("Reshape", [scaled, graph.constant(integerTensor([-1, columns]))]);
 }
 
+/** Packed codes, float32 scales and packed zero points of a table. */
+const codedTensors = (rows: number, columns: number, bits: 4 | 8, blocks: number) => {
+  const [rowBytes, zeroBytes] = [(columns * bits) / 8, Math.ceil((blocks * bits) / 8)];
+  return [
+    { type: "uint8", dims: [rows, rowBytes], bytes: rows * rowBytes },
+    { type: "float32", dims: [rows, blocks], bytes: rows * blocks * 4 },
+    { type: "uint8", dims: [rows, zeroBytes], bytes: rows * zeroBytes },
+  ] as const;
+};
+
+const bytesOfAll = (tensors: readonly { readonly bytes: number }[]): number => tensors.reduce((sum, { bytes }) => sum + bytes, 0);
+
+/** Bytes of a table that a layer will have codes for. */
+export function plannedTableBytes(grid: LayerGrid): number {
+  const { bits, blockGroups } = planTable(grid);
+  return bytesOfAll(codedTensors(grid.rows, grid.columns, bits, blockGroups.length));
+}
+
+/** Bytes of a table without codes. */
+export function storedTableBytes({ name, shape, bytes }: TensorInfo, storage: TableStorage): number {
+  const [rows = 0, columns = 0] = shape;
+  if (storage === undefined) return bytes;
+  if (storage === "f32" || storage === "f16") return rows * columns * (storage === "f32" ? 4 : 2);
+  const bits = storage === "int8" ? 8 : 4;
+  return bytesOfAll(codedTensors(rows, columns, bits, columns / roundingBlock(columns, bits, name)));
+}
+
 /** Codes of a table, and how their blocks are stored. */
 interface TableCodes {
   readonly bits: 4 | 8;
@@ -152,18 +179,13 @@ function addCodedTable(source: TableSource, { bits, blockSize, make }: TableCode
   const { graph, files, tensor } = source;
   const [rows, columns] = sidesOf(source);
   const blocks = columns / blockSize;
-  const [rowBytes, zeroBytes] = [(columns * bits) / 8, Math.ceil((blocks * bits) / 8)];
-  const tensors = [
-    { type: "uint8", dims: [rows, rowBytes], bytes: rows * rowBytes },
-    { type: "float32", dims: [rows, blocks], bytes: rows * blocks * 4 },
-    { type: "uint8", dims: [rows, zeroBytes], bytes: rows * zeroBytes },
-  ] as const;
+  const tensors = codedTensors(rows, columns, bits, blocks);
   const stored = files.reserve(tensors, make);
   // Both operators read the same bytes, each in a shape of its own.
   const shaped = (name: string, shapes: readonly (readonly number[])[]): string[] =>
     stored.map((one, index) => graph.external({ ...one, dims: shapes[index] ?? one.dims }, `${tensor}:${name}:${index}`));
   return {
-    bytes: tensors.reduce((sum, { bytes }) => sum + bytes, 0),
+    bytes: bytesOfAll(tensors),
     gather(tokens) {
       const [codes, scales, zeros] = shaped("gather", []);
       if (codes === undefined || scales === undefined || zeros === undefined) {
@@ -173,7 +195,7 @@ function addCodedTable(source: TableSource, { bits, blockSize, make }: TableCode
     },
     multiply(input) {
       const attributes = { K: columns, N: rows, bits, block_size: blockSize, accuracy_level: accuracy };
-      const shapes = [[rows, blocks, (blockSize * bits) / 8], [rows * blocks], [rows * zeroBytes]];
+      const shapes = [[rows, blocks, (blockSize * bits) / 8], [rows * blocks], [tensors[2].bytes]];
       return graph.node("MatMulNBits", [input, ...shaped("multiply", shapes)], { domain: "com.microsoft", attributes });
     },
   };

@@ -1,4 +1,4 @@
-import type { Model, WeightDtype } from "@mbs/models";
+import type { Model, TensorInfo, WeightDtype } from "@mbs/models";
 import { elementTypeNumbers } from "@mbs/onnx";
 import type { ElementType, GraphBuilder } from "@mbs/onnx";
 import type { ScratchLayers } from "../../layers/scratch-layers.ts";
@@ -30,6 +30,9 @@ export const bytesBelow = ({ buffer, byteOffset, byteLength }: ArrayBufferView):
 /** Float32 of a stored value; the engine casts constants once, when it loads the model. */
 export const castToSingle = (graph: GraphBuilder, value: string, dtype: WeightDtype): string =>
   dtype === "f32" ? value : graph.node("Cast", [value], { attributes: { to: elementTypeNumbers.float32 } });
+
+/** Bytes of a tensor without codes: vectors are float32, matrices as in the source. */
+export const storedBytes = ({ shape, bytes }: TensorInfo): number => (shape.length === 1 ? 4 * (shape[0] ?? 0) : bytes);
 
 /** The weights of a graph: each tensor of the model stands once in the weight files, however often the graph reads it. */
 export class WeightStore {

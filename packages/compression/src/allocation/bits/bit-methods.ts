@@ -1,4 +1,4 @@
-import { encodeBitAllocation, parseMetadata } from "@mbs/artifacts";
+import { embeddingsBlock, encodeBitAllocation, parseMetadata } from "@mbs/artifacts";
 import {
   at,
   BadDataError,
@@ -10,13 +10,21 @@ import {
   type StageContext,
 } from "@mbs/contracts";
 import { blockGrids, bytesIn, fittingType, ggufBytes } from "@mbs/gguf";
-import { findNonfiniteWeights } from "@mbs/models";
-import type { Model } from "@mbs/models";
+import { compressibleBlocks, findNonfiniteWeights, requireEmbeddings } from "@mbs/models";
+import type { Block, Model } from "@mbs/models";
 import { defaultTypeMix } from "@mbs/solvers";
 import { ofAllExperts, type AllocationMethod } from "../allocation-method.ts";
 import { denseBytes, parseSize } from "./bit-budget.ts";
 import type { BitMethod, SizedTensor } from "./bit-method.ts";
-import { bitOptions, choicesOf, type BitOptions, choiceNamed, typeChoices, type StorageChoices } from "./storage-choices.ts";
+import {
+  bitOptions,
+  choicesOf,
+  choosesEmbeddings,
+  type BitOptions,
+  choiceNamed,
+  typeChoices,
+  type StorageChoices,
+} from "./storage-choices.ts";
 import { damage } from "./damage.ts";
 import { even } from "./even.ts";
 import { ggufTypesOf } from "../../gguf-types.ts";
@@ -53,9 +61,16 @@ export async function ggufBytesBeside(
   return ggufBytes(plan.metadata, written) + spareBytes + mostPadding * allocated.size;
 }
 
+/** The blocks that are chosen for. @throws {FailedPreconditionError} where embedding and head are asked for, and cannot be compressed */
+function chosenBlocks(model: Model, options: BitOptions): readonly Block[] {
+  if (!choosesEmbeddings(options)) return model.blocks;
+  requireEmbeddings(model);
+  return compressibleBlocks(model);
+}
+
 /** Finds the tensors of blocks that hold NaN or Inf. */
-async function leaveOutNonfinite(model: Model, { signal, warn }: StageContext): Promise<void> {
-  const tensors = model.blocks.flatMap(({ sites }) => sites.flatMap(({ weights }) => weights.map(({ tensor }) => tensor)));
+async function leaveOutNonfinite(model: Model, blocks: readonly Block[], { signal, warn }: StageContext): Promise<void> {
+  const tensors = blocks.flatMap(({ sites }) => sites.flatMap(({ weights }) => weights.map(({ tensor }) => tensor)));
   await findNonfiniteWeights(model, signal, tensors);
   if (signal.aborted) throw new InterruptedError("allocate: stopped");
   for (const tensor of tensors) {
@@ -64,8 +79,8 @@ async function leaveOutNonfinite(model: Model, { signal, warn }: StageContext): 
 }
 
 /** @throws {BadDataError} where no tensor is left */
-function sizedTensors(model: Model, choices: StorageChoices): SizedTensor[] {
-  const tensors = model.blocks.flatMap(({ name: block, sites }) =>
+function sizedTensors(model: Model, blocks: readonly Block[], choices: StorageChoices): SizedTensor[] {
+  const tensors = blocks.flatMap(({ name: block, sites }) =>
     sites.flatMap(({ name: site, width: columns, weights }) =>
       weights
         .filter(({ tensor }) => !model.checkpoint.nonfinite.has(tensor))
@@ -82,11 +97,9 @@ function sizedTensors(model: Model, choices: StorageChoices): SizedTensor[] {
 }
 
 /** Tensors with bits of their own, or those of a site together. With types the experts of a block are one tensor of the file. */
-function unitsOf(model: Model, tensors: readonly SizedTensor[], { unit, types }: BitOptions): SizedTensor[][] {
+function unitsOf(blocks: readonly Block[], tensors: readonly SizedTensor[], { unit, types }: BitOptions): SizedTensor[][] {
   const places = new Map(
-    model.blocks.flatMap(({ sites }) =>
-      sites.flatMap(({ weights }) => weights.map(({ tensor }, index) => [tensor, index] as const)),
-    ),
+    blocks.flatMap(({ sites }) => sites.flatMap(({ weights }) => weights.map(({ tensor }, index) => [tensor, index] as const))),
   );
   const units = new Map<string, SizedTensor[]>();
   for (const own of tensors) {
@@ -104,7 +117,8 @@ async function bytesBeside(
   model: Model,
   chosen: ReadonlySet<string>,
 ): Promise<number> {
-  return types === undefined ? denseBytes(model, chosen) : ggufBytesBeside(model, typeMix, chosen, embeddings);
+  if (types === undefined) return denseBytes(model, chosen);
+  return ggufBytesBeside(model, typeMix, chosen, embeddings !== undefined && blockGrids.has(embeddings) ? embeddings : undefined);
 }
 
 const megabytes = (bytes: number): string => `${(Math.ceil(bytes / 1e5) / 10).toFixed(1)}MB`;
@@ -130,9 +144,10 @@ function smallerRemedy({ types }: BitOptions, tensors: readonly SizedTensor[]): 
 async function limitOf(
   options: BitOptions,
   model: Model,
-  tensors: readonly SizedTensor[],
+  all: readonly SizedTensor[],
   { isTrimmedLater }: { readonly isTrimmedLater: boolean },
 ): Promise<number> {
+  const tensors = isTrimmedLater ? all.filter(({ block }) => block !== embeddingsBlock) : all;
   const { bitsPerWeight, size, types } = options;
   if (bitsPerWeight === undefined && size === undefined) {
     throw new UsageError(
@@ -187,16 +202,18 @@ const allocationMethodOf = (method: BitMethod): AllocationMethod => ({
   async checkSize(model, raw, state) {
     const parsed = parseOptions({ ...bitOptions, ...method.options }, raw, `allocate --method ${method.name}`);
     const shared = parsed as BitOptions;
-    await limitOf(shared, model, sizedTensors(model, choicesOf(shared)), state);
+    const tensors = sizedTensors(model, chosenBlocks(model, shared), choicesOf(shared));
+    await limitOf(shared, model, tensors, state);
   },
   async allocate(model, inputs, raw, context) {
     try {
       const parsed = parseOptions({ ...bitOptions, ...method.options }, raw, `allocate --method ${method.name}`);
       const shared = parsed as BitOptions;
       const choices = choicesOf(shared);
-      if (inputs.allowNonfinite) await leaveOutNonfinite(model, context);
-      const tensors = sizedTensors(model, choices);
-      const units = unitsOf(model, tensors, shared);
+      const blocks = chosenBlocks(model, shared);
+      if (inputs.allowNonfinite) await leaveOutNonfinite(model, blocks, context);
+      const tensors = sizedTensors(model, blocks, choices);
+      const units = unitsOf(blocks, tensors, shared);
       const limit = await limitOf(shared, model, tensors, { isTrimmedLater: false });
       const request = { model, inputs, tensors, units, limit, trial: choices.trial, options: parsed, context };
       const chosen = await method.choose(request);

@@ -1,12 +1,12 @@
 import { parseMetadata } from "@mbs/artifacts";
-import { at, type OptionTable } from "@mbs/contracts";
+import { at, UsageError, type OptionTable } from "@mbs/contracts";
 import { requireFactors } from "../allocation-method.ts";
 import { averageOption, languageCosts, mixed, requireAverage } from "../language-costs.ts";
 import { defineBitMethod, type BitRequest, type Chosen } from "./bit-method.ts";
 import { chooseLeast, type ChoiceUnit } from "../choice-program.ts";
 import { measureDamage, quick } from "./measured-damage.ts";
 import { passes } from "../output-change.ts";
-import { choiceNamed, namesOf } from "./storage-choices.ts";
+import { choiceNamed, choosesEmbeddings, namesOf, type BitOptions } from "./storage-choices.ts";
 
 const options = {
   average: averageOption,
@@ -24,9 +24,19 @@ type Request = BitRequest<typeof options>;
 /** What a choice for a tensor costs in each of the sums that are to be small. */
 type Costs = (tensor: string, name: string) => readonly number[];
 
+/** @throws {UsageError} where embedding and head are to be chosen for by less than what brings all tensors to one unit of loss */
+function requireInputsOfEmbeddings({ options: values, inputs: { statistics, segments } }: Request): void {
+  if (!choosesEmbeddings(values as unknown as BitOptions) || (statistics !== undefined && segments !== undefined)) return;
+  throw new UsageError(
+    "allocate: --embeddings on compares what embedding and head cost with what blocks do, in each language; give --statistics (of capture --embeddings) and --segments",
+    { option: "--embeddings" },
+  );
+}
+
 async function measureCosts(request: Request): Promise<Costs> {
   const { inputs, options: values } = request;
   const { weights } = parseMetadata("factors", requireFactors(inputs).schema);
+  requireInputsOfEmbeddings(request);
   if (inputs.statistics === undefined) requireAverage(values.average, [mixed], weights, "give --statistics");
   const { languages, damageOf } = await measureDamage(request, values.rows);
   return (tensor, name) =>

@@ -1,16 +1,8 @@
-import {
-  allLanguages,
-  inputSite,
-  readStatistics,
-  SiteLanguages,
-  embeddingsBlock,
-  type OwnStatistic,
-  type Statistic,
-} from "@mbs/artifacts";
+import { allLanguages, inputSite, readStatistics, SiteLanguages, type OwnStatistic, type Statistic } from "@mbs/artifacts";
 import type { ArtifactStream } from "@mbs/contracts";
 import { momentOf, type InputMoment } from "@mbs/solvers";
 
-/** What is known of a site's input in each language. */
+/** What is known of a site's input in each language, or of its tokens. */
 export interface LanguageMoments {
   readonly block: string;
   readonly site: string;
@@ -18,12 +10,9 @@ export interface LanguageMoments {
   readonly moments: ReadonlyMap<string, InputMoment>;
 }
 
-/** Whether it is of one language's inputs that weights of a block read. */
-const isOfWeights = (statistic: Statistic): statistic is OwnStatistic =>
-  statistic.site !== inputSite &&
-  statistic.block !== embeddingsBlock &&
-  statistic.language !== allLanguages &&
-  statistic.kind !== "cross-moment";
+/** Whether it is of one language's inputs that weights read, or of its tokens. */
+const isOfLanguage = (statistic: Statistic): statistic is OwnStatistic =>
+  statistic.site !== inputSite && statistic.language !== allLanguages && statistic.kind !== "cross-moment";
 
 /**
  * Statistics by site, in their order: one site at a time is in memory.
@@ -44,7 +33,7 @@ export async function* readLanguageMoments(statistics: ArtifactStream): AsyncGen
     return { block, site, moments };
   };
   for await (const statistic of readStatistics(statistics)) {
-    if (!isOfWeights(statistic)) continue;
+    if (!isOfLanguage(statistic)) continue;
     if (current?.block !== statistic.block || current.site !== statistic.site) {
       if (current !== undefined) yield finish(current);
       current = new SiteLanguages(statistic);

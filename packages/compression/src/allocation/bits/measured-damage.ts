@@ -1,5 +1,6 @@
-import { inputSite, readFactors, embeddingsBlock, type FactorRecord } from "@mbs/artifacts";
+import { headSite, inputSite, readFactors, embeddingsBlock, type FactorRecord } from "@mbs/artifacts";
 import { at, BadDataError, InterruptedError, parseOptions, type ArtifactStream, type Blas, type Solver } from "@mbs/contracts";
+import { requireEmbeddings } from "@mbs/models";
 import { createBlas } from "@mbs/onnx";
 import { loadSolver, type InputMoment } from "@mbs/solvers";
 import { siteMoment } from "../../site/site-statistics.ts";
@@ -10,6 +11,7 @@ import { solveAlone } from "../lone-tensor.ts";
 import { measureOutputChange, priceOf, type OutputChanges, type Perturbation } from "../output-change.ts";
 import type { BitRequest } from "./bit-method.ts";
 import { measureSite, type TensorDamage } from "./choice-damage.ts";
+import { measureEmbeddings, type EmbeddingsDamage, type EmbeddingsMoments } from "./embeddings-damage.ts";
 import { readLanguageMoments, type LanguageMoments } from "./language-moments.ts";
 import { choiceNamed, namesOf } from "./storage-choices.ts";
 
@@ -21,23 +23,35 @@ export interface MeasuredDamage {
   readonly languages: readonly string[];
   /**
    * tr(ΔW·H·ΔWᵀ) / tr(W·H·Wᵀ) of a choice for a tensor, with H of the language; with segments this times the change of the
-   * model's output for each unit of it, the relative squared change of the states after the last block.
+   * model's output for each unit of it, the relative squared change of the states after the last block. Where embedding and head
+   * are chosen for, this times what such a change costs, so that all are nats a token.
    *
    * @throws {BadDataError} where the factors lack the tensor's site
    */
   readonly damageOf: (tensor: string, name: string, language: string) => number;
 }
 
-/** The sites of factors with what is known of each language there. @throws {BadDataError} where statistics are not those of the factors */
-async function* sitesOf({
-  inputs,
-  context,
-}: BitRequest): AsyncGenerator<{ factor: FactorRecord; moments: LanguageMoments["moments"] }> {
+/** What factors and statistics say of embedding and head, which come behind the last block. */
+interface EmbeddingsSources {
+  head?: FactorRecord;
+  readonly moments: Map<string, LanguageMoments["moments"]>;
+}
+
+/**
+ * The sites of factors with what is known of each language there.
+ *
+ * @param embeddings takes what is known of embedding and head, when all sites have been read
+ * @throws {BadDataError} where statistics are not those of the factors
+ */
+async function* sitesOf(
+  { inputs, context }: BitRequest,
+  embeddings: EmbeddingsSources,
+): AsyncGenerator<{ factor: FactorRecord; moments: LanguageMoments["moments"] }> {
   const languages = inputs.statistics && readLanguageMoments(inputs.statistics)[Symbol.asyncIterator]();
   for await (const factor of readFactors(requireFactors(inputs))) {
     if (context.signal.aborted) throw new InterruptedError("allocate: stopped");
     const { block, site, width } = factor;
-    // embedding and head have bits of their own
+    if (block === embeddingsBlock && site === headSite) embeddings.head = factor;
     if (site === inputSite || block === embeddingsBlock) continue;
     if (languages === undefined) {
       yield { factor, moments: new Map<string, InputMoment>([[mixed, siteMoment({ block, site, width, factor }).values]]) };
@@ -53,6 +67,10 @@ async function* sitesOf({
     requireLanguages(factor, [...found.moments.keys()], factor.summary.weights);
     yield { factor, moments: found.moments };
   }
+  for (let rest = await languages?.next(); rest?.done === false; rest = await languages?.next()) {
+    const { block, site, moments } = rest.value;
+    if (block === embeddingsBlock) embeddings.moments.set(site, moments);
+  }
 }
 
 /** Options that only cost time. */
@@ -67,6 +85,7 @@ function quickOptions({ name, options }: Solver): Readonly<Record<string, unknow
 /** How the model's output changes with each tensor where that is rounded alone. */
 function measureRounding(
   { model, tensors, trial, context }: BitRequest,
+  withLoss: boolean,
   segments: ArtifactStream,
   solver: Solver,
   blas: Blas,
@@ -74,7 +93,43 @@ function measureRounding(
   const task = { solver, statistics: {}, options: quickOptions(solver), grid: trial };
   const { signal, warn } = context;
   const round: Perturbation = (weight) => solveAlone(task, weight, { blas, signal, warn });
-  return measureOutputChange(model, segments, new Set(tensors.map(({ tensor }) => tensor)), round, context);
+  return measureOutputChange(
+    model,
+    segments,
+    new Set(tensors.map(({ tensor }) => tensor)),
+    { perturb: round, withLoss },
+    context,
+  );
+}
+
+/** A tensor of embedding or head, with what its choices and its trial do. */
+interface MeasuredEmbeddings {
+  readonly damage: EmbeddingsDamage;
+  readonly trial: EmbeddingsDamage;
+}
+
+/** Embedding and head, where they are among what is chosen for. @throws {BadDataError} where factors or statistics say nothing of them */
+async function measureTables(
+  { model, tensors, trial, context: { signal, warn } }: BitRequest,
+  { head, moments }: { readonly head?: FactorRecord; readonly moments: EmbeddingsMoments },
+  rows: number,
+  [gptq, rtn]: readonly [Solver, Solver],
+  blas: Blas,
+): Promise<ReadonlyMap<string, MeasuredEmbeddings>> {
+  const found = new Map<string, MeasuredEmbeddings>();
+  for (const { block, site, tensor, choices } of tensors) {
+    if (block !== embeddingsBlock) continue;
+    const embeddings = requireEmbeddings(model);
+    const solver = site === headSite && head?.upper !== undefined ? gptq : rtn;
+    const measure = async (by: Solver, own: Parameters<typeof measureEmbeddings>[0]["choices"]): Promise<EmbeddingsDamage> => {
+      const all = { solver: by, options: quickOptions(by), choices: own, rows };
+      return measureEmbeddings(all, model, embeddings, site, moments, by === rtn ? undefined : head, { blas, signal, warn });
+    };
+    const all = namesOf(choices).map((name) => choiceNamed(choices, name));
+    const tried = await measure(rtn, [{ name: trialName, grid: trial }]);
+    found.set(tensor, { damage: await measure(solver, all), trial: tried });
+  }
+  return found;
 }
 
 /**
@@ -98,7 +153,8 @@ export async function measureDamage(request: BitRequest, mostRows: number): Prom
       ]),
     );
     let sites = 0;
-    for await (const { factor, moments } of sitesOf(request)) {
+    const sources: EmbeddingsSources = { moments: new Map() };
+    for await (const { factor, moments } of sitesOf(request, sources)) {
       const { weight } = await readSite(model, factor);
       const solver = factor.upper ? gptq : rtn;
       const own = grids.get(JSON.stringify([factor.block, factor.site]));
@@ -122,15 +178,25 @@ export async function measureDamage(request: BitRequest, mostRows: number): Prom
         .next()
         .value?.keys() ?? []),
     ];
-    const changes = inputs.segments && (await measureRounding(request, inputs.segments, rtn, blas));
+    const tables = await measureTables(request, sources, rows, [gptq, rtn], blas);
+    const changes = inputs.segments && (await measureRounding(request, tables.size > 0, inputs.segments, rtn, blas));
+    const ofTable = ({ damage, trial }: MeasuredEmbeddings, tensor: string, name: string, language: string): number => {
+      const asHead = damage.asHead?.get(name)?.get(language) ?? 0;
+      const error = damage.asEmbedding?.get(name)?.get(language);
+      if (error === undefined || changes === undefined) return asHead;
+      const caused = [...(trial.asEmbedding?.get(trialName)?.values() ?? [])];
+      return asHead + error * priceOf(changes, tensor, caused) * (changes.loss ?? 1);
+    };
     return {
       languages,
       damageOf(tensor, name, language) {
+        const table = tables.get(tensor);
+        if (table !== undefined) return ofTable(table, tensor, name, language);
         const damage = choices.get(tensor)?.damage.get(name)?.get(language);
         if (damage === undefined) throw lacksSite(tensor);
         if (changes === undefined) return damage;
         const caused = trials.get(tensor)?.damage.get(trialName);
-        return damage * priceOf(changes, tensor, [...(caused?.values() ?? [])]);
+        return damage * priceOf(changes, tensor, [...(caused?.values() ?? [])]) * (changes.loss ?? 1);
       },
     };
   } finally {

@@ -57,9 +57,9 @@ export const bitOptions = {
   },
   embeddings: {
     kind: "choice",
-    choices: [...blockGrids.keys()],
+    choices: ["off", "on", ...blockGrids.keys()],
     description:
-      "with --types: the type that compress --embeddings gives embedding and head, where that names one; --size counts them by it",
+      "with --types: on chooses a type for embedding and head too, which compress --embeddings on follows; a type is the one that compress --embeddings gives them, and --size counts them by it; off, as if not given: those of the type mix",
     optional: true,
   },
   unit: {
@@ -73,6 +73,9 @@ export const bitOptions = {
 } as const satisfies OptionTable;
 
 export type BitOptions = OptionValues<typeof bitOptions>;
+
+/** Whether embedding and head are among what is chosen for. */
+export const choosesEmbeddings = ({ embeddings }: Pick<BitOptions, "embeddings">): boolean => embeddings === "on";
 
 /** What the options let tensors be stored as. @throws {UsageError} on bits or types that there are not */
 export function choicesOf(options: BitOptions): StorageChoices {

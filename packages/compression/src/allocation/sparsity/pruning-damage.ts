@@ -105,7 +105,7 @@ async function measurePruning(
       warn,
     });
   try {
-    return await measureOutputChange(model, segments, new Set(diagonals.keys()), prune, context);
+    return await measureOutputChange(model, segments, new Set(diagonals.keys()), { perturb: prune }, context);
   } finally {
     await blas.release();
   }

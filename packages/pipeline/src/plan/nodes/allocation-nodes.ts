@@ -1,4 +1,4 @@
-import { allocatesBits, allocatesTypes, capturesBeforehand } from "../../recipe/recipe.ts";
+import { allocatesBits, allocatesEmbeddings, allocatesTypes, capturesBeforehand } from "../../recipe/recipe.ts";
 import type { Recipe } from "../../recipe/recipe.ts";
 import { captureFrom } from "./capture-nodes.ts";
 import type { Add, PlanNode } from "./plan-node.ts";
@@ -43,7 +43,8 @@ export function allocateBeforehand(add: Add, recipe: Recipe, segments: string): 
   if (!capturesBeforehand(recipe)) return allocateFrom(add, recipe, {});
   const isGram = recipe.allocation?.statistics === "gram";
   const least = isGram ? { statistics: "gram", grams: "languages" } : { statistics: "diagonal" };
-  const statistics = { model: recipe.model, ...recipe.capture, ...least };
+  const ofEmbeddings = isGram && allocatesEmbeddings(recipe) ? { embeddings: true } : {};
+  const statistics = { model: recipe.model, ...recipe.capture, ...least, ...ofEmbeddings };
   const { statistics: captured } = captureFrom(
     add,
     recipe,
