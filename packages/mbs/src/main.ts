@@ -9,6 +9,7 @@ import { version } from "./version.ts";
 const ownStageFlag = "--stage";
 
 const examples = [
+  "mbs shrink hf:google/gemma-3-270m --languages hi,en,km --bits 3",
   "mbs run recipe.yaml",
   "mbs sample --model M --corpus C --mix proportional > segments.arrow",
   "mbs capture --model M < segments.arrow | mbs factor | mbs compress --model M --bits 3 | mbs assemble --model M --output out/",
@@ -34,7 +35,7 @@ function overview(): Command {
       "after",
       `\nEvery command has --help with examples.\n\nExamples:\n${examples.map((line) => `  ${line}`).join("\n")}`,
     );
-  for (const [name, { summary }] of commands) program.command(name).description(summary);
+  for (const [name, { group, summary }] of commands) program.command(name).description(summary).helpGroup(`${group}:`);
   return program;
 }
 

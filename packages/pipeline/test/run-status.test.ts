@@ -127,7 +127,7 @@ test("a run writes down how far it is, removes that at its end, and says how it 
     ]),
   );
   assert.instance(await failure(go(recipe(), { stages, signal: controller.signal })), InterruptedError);
-  assert.match((await readStatus(out))?.failure ?? "", "run again to go on");
+  assert.match((await readStatus(out))?.failure ?? "", "the same command goes on from there");
   await go(recipe());
   assert.is(await readStatus(out), undefined);
   assert.not.ok(existsSync(status));
@@ -170,7 +170,7 @@ test("the record of an earlier run does not outlive the start of the next, and a
   await rm(status);
   assert.instance(await failure(readStatus(out)), FailedPreconditionError);
   await stopped();
-  assert.match((await readStatus(out))?.failure ?? "", "run again to go on");
+  assert.match((await readStatus(out))?.failure ?? "", "the same command goes on from there");
   await go(recipe(), {
     describe: async () => {
       await until(async () => (await readStatus(out))?.failure === undefined, "the record of the earlier run is replaced");

@@ -161,7 +161,7 @@ test("an error in a worker comes with its class and message, and a stop keeps wh
     }),
   );
   assert.instance(stopped, InterruptedError);
-  assert.match(String(stopped), /stopped after \d+ of \d+ nodes; run again to go on/);
+  assert.match(String(stopped), /stopped after \d+ of \d+ nodes; the same command goes on from there/);
   await flipBit(join(root, "out", "run", "artifacts", `${states}.arrow`));
   const refused = await failure(go(recipe({ shards: 2 }), { workers }));
   assert.instance(refused, BadDataError);

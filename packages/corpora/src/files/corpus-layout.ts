@@ -1,5 +1,5 @@
 import { readdir, readFile, stat } from "node:fs/promises";
-import { basename, dirname, join, resolve } from "node:path";
+import { basename, extname, dirname, join, resolve } from "node:path";
 import { BadDataError, InputOutputError, InternalError } from "@mbs/contracts";
 import { parse, YAMLParseError } from "yaml";
 import { isDatasetName, parseDatasetCorpus, parseDatasetEntry, pinnedName } from "../datasets/dataset-name.ts";
@@ -61,6 +61,12 @@ async function findLayout(path: string): Promise<CorpusLayout> {
   try {
     const found = await stat(path);
     isFolder = found.isDirectory();
+    if (found.isFile() && corpusFile(path) !== undefined) {
+      throw new BadDataError(
+        `${path} is one file of texts; name a folder, whose files are named after their languages, such as fr${extname(path)}`,
+        { file: path },
+      );
+    }
     if (!isFolder && !(found.isFile() && found.size <= manifestLimit)) {
       throw new BadDataError(`${path} is no manifest: a regular file of at most ${manifestLimit} bytes`, { file: path });
     }

@@ -66,5 +66,9 @@ export function toMbsError(thrown: unknown): MbsError {
 }
 
 /** The error as one line: line breaks, control characters of terminals and overlong names are removed. */
-export const oneLine = (name: string, error: MbsError): string =>
-  `${name}: ${shortened(printable(error.message.replaceAll(/\s*[\r\n]+\s*/g, " ")))}\n`;
+export function oneLine(name: string, error: MbsError): string {
+  const message = shortened(printable(error.message.replaceAll(/\s*[\r\n]+\s*/g, " ")));
+  // errors of options begin with the name of their stage, which a command of that name says already
+  const owner = `${name.split(" ").at(-1) ?? ""}: `;
+  return `${name}: ${message.startsWith(owner) ? message.slice(owner.length) : message}\n`;
+}

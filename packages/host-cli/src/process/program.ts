@@ -51,7 +51,10 @@ export async function runProgram(
   const fail = (thrown: unknown): void => {
     ended = true;
     if (thrown instanceof CommanderError && thrown.exitCode === 0) process.exit(0);
-    const error = stoppedBy ? new InterruptedError(`stopped by ${stoppedBy}`, {}, { cause: thrown }) : toMbsError(thrown);
+    // what has done a part says how to go on
+    const goesOn = thrown instanceof InterruptedError && thrown.facts["done"] !== undefined;
+    const error =
+      stoppedBy && !goesOn ? new InterruptedError(`stopped by ${stoppedBy}`, {}, { cause: thrown }) : toMbsError(thrown);
     // A reader that closes the pipe early is no error: head and less do it all the time.
     if (error.tag !== "broken-pipe") process.stderr.write(oneLine(name, error));
     if (options.debug) process.stderr.write(`${causes(thrown)}\n`);

@@ -67,7 +67,8 @@ const lineOf = ({ activity, whole }: Progress): string => whole?.name ?? activit
 
 /** "3 of 16 sites, 12 s left", with no more than is known: of the first moment no time. */
 function amountText({ done, total, unit, whole }: Progress, elapsedMs: number): string {
-  if (total === undefined) return `${done} ${unit}`;
+  // all units are plurals that end with s
+  if (total === undefined) return `${done} ${done === 1 ? unit.replace(/s$/, "") : unit}`;
   const seconds = done > 0 && elapsedMs >= leastElapsed ? (elapsedMs / 1000 / done) * (total - done) : 0;
   const known = whole === undefined ? { seconds, isLeast: false } : whole.left;
   const left = known === undefined ? "" : leftText(known);

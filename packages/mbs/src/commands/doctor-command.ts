@@ -89,8 +89,9 @@ export function doctorCommand(_context: CommandContext): Command {
     const { quiet: _quiet, debug: _debug, ...given } = command.opts<Record<string, unknown>>();
     const { json } = parseOptions(options, given, "doctor");
     const checks = await allChecks();
-    await printText(json ? `${JSON.stringify({ checks }, null, 2)}\n` : checks.map(lineOf).join(""));
     const wrong = checks.filter(({ remedy }) => remedy !== undefined);
+    const verdict = wrong.length === 0 ? "all is well: this machine can run mbs\n" : "";
+    await printText(json ? `${JSON.stringify({ checks }, null, 2)}\n` : `${checks.map(lineOf).join("")}${verdict}`);
     if (wrong.length > 0) {
       throw new FailedPreconditionError(`${wrong.map(({ name }) => name).join(", ")}: see above`, { wrong: wrong.length });
     }

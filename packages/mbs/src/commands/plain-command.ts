@@ -8,9 +8,14 @@ export interface CommandContext {
   readonly argv: readonly string[];
 }
 
+/** A heading of the overview. */
+type CommandGroup = "Everyday" | "Results" | "Models" | "Many machines" | "Stages of a run";
+
 /** A command whose module is loaded on use: `mbs --help` must be fast. */
 export interface CommandEntry {
   readonly summary: string;
+  /** Heading that it stands under in help. */
+  readonly group: CommandGroup;
   readonly load: () => Promise<(context: CommandContext) => Command | Promise<Command>>;
 }
 

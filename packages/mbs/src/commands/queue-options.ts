@@ -56,7 +56,7 @@ export const queueRunOptions = {
     kind: "flag",
     description: "take workers of any class of processors; results then differ in the last bits by who ran what",
   },
-  labels: {
+  workerLabels: {
     kind: "list",
     placeholder: "STAGE=LABEL,…",
     optional: true,
@@ -77,7 +77,7 @@ interface Given {
   readonly slots: number | undefined;
   readonly class: string | undefined;
   readonly mixed: boolean;
-  readonly labels: readonly string[] | undefined;
+  readonly workerLabels: readonly string[] | undefined;
   readonly publishModel: boolean;
 }
 
@@ -85,7 +85,7 @@ function parseLabels(given: readonly string[], known: readonly string[]): Readon
   const entries = given.map((entry): [string, string] => {
     const [, stage = "", label = ""] = /^([^=]+)=([^=]+)$/.exec(entry) ?? [];
     if (known.includes(stage)) return [stage, label];
-    throw new UsageError(`--labels takes STAGE=LABEL, with a stage of ${known.join(", ")}`);
+    throw new UsageError(`--worker-labels takes STAGE=LABEL, with a stage of ${known.join(", ")}`);
   });
   return Object.fromEntries(entries);
 }
@@ -97,9 +97,20 @@ function parseLabels(given: readonly string[], known: readonly string[]): Readon
  * @throws {UsageError} on options that do not go together
  */
 export function queueChoice(given: Given, workers: number | undefined, stages: readonly string[]): QueueChoice | undefined {
-  const { engine, queue: url, queuePasswordFile, queueCa, store, slots, class: processors, mixed, labels, publishModel } = given;
+  const {
+    engine,
+    queue: url,
+    queuePasswordFile,
+    queueCa,
+    store,
+    slots,
+    class: processors,
+    mixed,
+    workerLabels,
+    publishModel,
+  } = given;
   const flags = { mixed: mixed || undefined, publishModel: publishModel || undefined };
-  const others = { queue: url, queuePasswordFile, queueCa, store, slots, class: processors, labels, ...flags };
+  const others = { queue: url, queuePasswordFile, queueCa, store, slots, class: processors, workerLabels, ...flags };
   if (engine === "local") {
     const lone = Object.entries(others).find(([, value]) => value !== undefined)?.[0];
     if (lone !== undefined)
@@ -122,6 +133,6 @@ export function queueChoice(given: Given, workers: number | undefined, stages: r
     processors,
     mixed,
     publishModel,
-    ...(labels !== undefined && { labels: parseLabels(labels, stages) }),
+    ...(workerLabels !== undefined && { labels: parseLabels(workerLabels, stages) }),
   };
 }

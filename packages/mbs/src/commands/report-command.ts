@@ -53,7 +53,7 @@ export function reportCommand({ signal }: CommandContext): Command {
   ).addArgument(
     new Argument(
       "<files...>",
-      "scores, similarity, damage, mixes, segments, statistics, in the order of the page; - is standard input",
+      "scores, similarity, damage, mixes, segments, statistics, or folders of runs for their scores, in the order of the page; - is standard input",
     ),
   );
   for (const flag of optionsToFlags(options)) command.addOption(flag);

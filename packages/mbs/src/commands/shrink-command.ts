@@ -121,16 +121,21 @@ function gateOf({ maxWorstRise, maxKl, by }: Options): Readonly<Record<string, u
 const defaultOutput = (name: string, { size, bits, type, to }: Options): string =>
   `${name}-${[...(to === "gguf" ? [] : [to]), size ?? type ?? `${bits ?? "4"}bit`].join("-")}`;
 
-/** A recipe with as many segments as the time allows, and what it is estimated to take. */
+/**
+ * A recipe with as many segments as the time allows, and what it is estimated to take.
+ *
+ * @param usualSeconds what the model that it is compared with takes
+ */
 async function fitSegments(
   choices: ShrinkChoices,
   seconds: number | undefined,
+  usualSeconds: number,
   estimateOf: (recipe: string) => Promise<Estimate>,
 ): Promise<{ readonly choices: ShrinkChoices; readonly estimate: Estimate }> {
   // what it is compared with is not made yet: a third model to score
   const alone = await estimateOf(shrinkRecipe(choices, false));
   const scoring = alone.parts.find(({ name }) => name === "evaluation")?.seconds ?? 0;
-  const found = { ...alone, seconds: alone.seconds + scoring / 2 };
+  const found = { ...alone, seconds: alone.seconds + scoring / 2 + usualSeconds };
   if (seconds === undefined || found.seconds <= seconds) return { choices, estimate: found };
   const fewer = Math.floor(choices.segments / 2);
   if (fewer < fewestSegments) {
@@ -139,7 +144,7 @@ async function fitSegments(
       { option: "--within" },
     );
   }
-  return fitSegments({ ...choices, segments: fewer }, seconds, estimateOf);
+  return fitSegments({ ...choices, segments: fewer }, seconds, usualSeconds, estimateOf);
 }
 
 /** @throws {DeniedError} where the folder is a file */
@@ -209,20 +214,19 @@ async function planShrink(given: string, parsed: Options, reporter: Reporter, si
       gate: gateOf(parsed),
     };
     const { threads, memory } = parsed;
-    const { choices, estimate: found } = await fitSegments(
-      first,
-      within === undefined ? undefined : parseDuration(within),
-      (recipe) =>
-        estimate(parseRecipe(recipe, "shrink.yaml"), {
-          stages,
-          threads,
-          memory: memory === undefined ? undefined : parseMemory(memory),
-          signal,
-          progress,
-          // the run says it again
-          warn: () => undefined,
-        }),
-    );
+    const estimateOf = (recipe: string): Promise<Estimate> =>
+      estimate(parseRecipe(recipe, "shrink.yaml"), {
+        stages,
+        threads,
+        memory: memory === undefined ? undefined : parseMemory(memory),
+        signal,
+        progress,
+        // the run says it again
+        warn: () => undefined,
+      });
+    const { seconds: usualSeconds } = await estimateOf(usualRecipe(first));
+    const time = within === undefined ? undefined : parseDuration(within);
+    const { choices, estimate: found } = await fitSegments(first, time, usualSeconds, estimateOf);
     const plan = planText({
       leftOut,
       source,
@@ -230,12 +234,13 @@ async function planShrink(given: string, parsed: Options, reporter: Reporter, si
       texts,
       textsFrom: path ?? "texts that come with mbs",
       target,
-      segments: choices.segments,
+      // what the texts allow
+      segments: Math.round(found.calibrationTokens / choices.segmentLength),
       segmentLength: choices.segmentLength,
       estimate: found,
       recipe: join(output, "shrink.yaml"),
     });
-    return { source, choices, plan, stages };
+    return { source, vocabulary: model.vocabularySize, choices, plan, stages };
   } finally {
     await model.close();
   }
@@ -258,7 +263,7 @@ export function shrinkCommand({ signal }: CommandContext): Command {
     const reporter = createReporter("mbs shrink", progressStyle(quiet));
     const { progress, warn, note } = reporter;
     try {
-      const { source, choices, plan, stages } = await planShrink(given, parsed, reporter, signal);
+      const { source, vocabulary, choices, plan, stages } = await planShrink(given, parsed, reporter, signal);
       const { output } = choices;
       const [recipe, usual] = [shrinkRecipe(choices), usualRecipe(choices)];
       reporter.stop();
@@ -268,6 +273,7 @@ export function shrinkCommand({ signal }: CommandContext): Command {
         return;
       }
       if (!json && !quiet) await printText(`${plan}\n`);
+      const said = new Set<string>();
       const running = {
         stages,
         threads,
@@ -277,9 +283,16 @@ export function shrinkCommand({ signal }: CommandContext): Command {
         signal,
         force,
         progress,
-        warn,
+        // both runs warn of the same things
+        warn: (line: string) => {
+          if (!said.has(line)) warn(line);
+          said.add(line);
+        },
       };
-      await run(parseRecipe(usual, join(output, "usual.yaml")), running);
+      await run(parseRecipe(usual, join(output, "usual.yaml")), {
+        ...running,
+        progress: (of) => progress({ ...of, activity: `for comparison: ${of.activity}` }),
+      });
       await writeAtomically(join(output, "usual.yaml"), [Buffer.from(usual)], { force: true });
       await writeAtomically(join(output, "shrink.yaml"), [Buffer.from(recipe)], { force: true });
       const { folder } = await run(parseRecipe(recipe, join(output, "shrink.yaml")), {
@@ -288,10 +301,11 @@ export function shrinkCommand({ signal }: CommandContext): Command {
       });
       reporter.stop();
       const scores = await readScoresReport(await openArtifact(folder.scores));
-      const report = join(output, "report.html");
-      const page = formatPage(await buildReport([{ name: "scores", stream: await openArtifact(folder.scores) }], {}));
-      await writeAtomically(report, [Buffer.from(page)], { force: true });
       const [after, rounded] = [await sizeReport(folder.model), await sizeReport(usualModel(output))];
+      const report = join(output, "report.html");
+      const title = `${source.name}: ${formatBytes(source.bytes)} → ${formatBytes(after.bytesOnDisk)}, and what each language lost`;
+      const page = formatPage(await buildReport([{ name: "scores", stream: await openArtifact(folder.scores) }], { title }));
+      await writeAtomically(report, [Buffer.from(page)], { force: true });
       const facts = {
         model: folder.model,
         report,
@@ -306,7 +320,7 @@ export function shrinkCommand({ signal }: CommandContext): Command {
         );
       }
       if (json) await printText(`${JSON.stringify({ ...facts, scores }, null, 2)}\n`);
-      else await printText(quiet ? `${folder.model}\n` : resultText({ ...facts, scores, format: to }));
+      else await printText(quiet ? `${folder.model}\n` : resultText({ ...facts, scores, vocabulary, format: to }));
       if (choices.gate !== undefined) {
         const checks = ofRun(checkGate(scores, parseGate(choices.gate, "gate")), [usualLabel]);
         if (!json) await printText(gateText(checks));

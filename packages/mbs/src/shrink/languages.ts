@@ -22,8 +22,16 @@ export interface LanguageSources {
   readonly ofCard: readonly string[];
 }
 
+/** Most languages that a message names. */
+const mostNamed = 20;
+
 /** @throws {UsageError} for languages without texts, or that are no language tags */
-function requireTags(tags: readonly string[], offered: ReadonlyMap<string, string>, option: string): string[] {
+function requireTags(
+  tags: readonly string[],
+  offered: ReadonlyMap<string, string>,
+  { offered: names }: LanguageSources,
+  option: string,
+): string[] {
   const named = tags.map((tag) => ({ tag, known: languageTag(tag) }));
   const unknown = named.filter(({ known }) => known === undefined).map(({ tag }) => tag);
   if (unknown.length > 0) {
@@ -31,8 +39,9 @@ function requireTags(tags: readonly string[], offered: ReadonlyMap<string, strin
   }
   const missing = named.filter(({ known = "" }) => !offered.has(known)).map(({ tag }) => tag);
   if (missing.length > 0) {
+    const few = names.length <= mostNamed ? `, but of ${names.join(", ")}` : "";
     throw new UsageError(
-      `no texts of ${missing.join(", ")}; give texts of your own with --texts, a folder of files such as ${missing[0] ?? "hi"}.txt`,
+      `no texts of ${missing.join(", ")}${few}; give texts of your own with --texts, a folder of files such as ${missing[0] ?? "hi"}.txt`,
       { option, languages: missing.join(",") },
     );
   }
@@ -80,9 +89,9 @@ export function chooseLanguages(
     if (tag !== undefined && offered.has(tag)) shares.set(tag, (shares.get(tag) ?? 0) + share);
   }
   const largest = [...shares].sort(([, one], [, other]) => other - one).slice(0, mostLanguages);
-  const tags = asked === undefined ? largest.map(([tag]) => tag) : requireTags(asked, offered, "--languages");
+  const tags = asked === undefined ? largest.map(([tag]) => tag) : requireTags(asked, offered, sources, "--languages");
   if (tags.length === 0) return refuseUnnamed(sources);
-  const more = requireTags(favoured, offered, "--favour");
+  const more = requireTags(favoured, offered, sources, "--favour");
   const lost = more.find((tag) => !tags.includes(tag));
   if (lost !== undefined) {
     throw new UsageError(`--favour ${lost} is none of the protected languages; add it to --languages`, { option: "--favour" });

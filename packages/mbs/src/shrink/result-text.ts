@@ -4,10 +4,7 @@ import type { ScoresReport } from "@mbs/evaluation";
 import { shellWord } from "@mbs/pipeline";
 import { formatInterval, formatRise, formatTable, headings, textBar } from "@mbs/reporting";
 import type { ShrinkFormat } from "./defaults.ts";
-import { usualLabel } from "./shrink-recipe.ts";
-
-/** Label of the model in the scores of a run. */
-const ownLabel = "compressed";
+import { ownLabel, sourceLabel, usualLabel } from "./shrink-recipe.ts";
 
 const barWidth = 12;
 
@@ -55,9 +52,28 @@ function useLines(model: string, format: ShrinkFormat): readonly string[] {
   }
 }
 
+/**
+ * The languages that the source itself predicts worse than by guessing: what compression does to them, the scores do not say.
+ *
+ * @param vocabulary tokens that there are
+ */
+export const unknownLanguages = ({ results }: ScoresReport, vocabulary: number): readonly string[] =>
+  results.filter(({ model, perplexity }) => model === sourceLabel && perplexity > vocabulary).map(({ language }) => language);
+
+/** A line on languages that the model does not know; none where it knows all. */
+function unknownLine(scores: ScoresReport, vocabulary: number): readonly string[] {
+  const unknown = unknownLanguages(scores, vocabulary);
+  if (unknown.length === 0) return [];
+  return [
+    `${unknown.join(", ")}: the source itself predicts these texts worse than guessing among its ${vocabulary} tokens would, so the model does not know them; their losses say nothing`,
+  ];
+}
+
 /** What is known at the end. */
 export interface ShrinkResult {
   readonly scores: ScoresReport;
+  /** Tokens of the source. */
+  readonly vocabulary: number;
   readonly format: ShrinkFormat;
   readonly model: string;
   readonly report: string;
@@ -68,10 +84,11 @@ export interface ShrinkResult {
 }
 
 /** The text at the end of a run. */
-export function resultText({ scores, format, model, report, before, after, usual }: ShrinkResult): string {
+export function resultText({ scores, vocabulary, format, model, report, before, after, usual }: ShrinkResult): string {
   return [
     "rise of perplexity over the source, on texts that were not calibrated with",
     lossTable(scores).trimEnd(),
+    ...unknownLine(scores, vocabulary),
     `usual: rounding to nearest, ${usual.name}, ${formatBytes(usual.bytes)} (${sizeAgainst(usual.bytes, after)})`,
     `size: ${formatBytes(before)} → ${formatBytes(after)}, ${sizeAgainst(after, before)}`,
     `model: ${model}`,

@@ -26,7 +26,9 @@ export interface ShrinkChoices {
   readonly gate?: Readonly<Record<string, unknown>> | undefined;
 }
 
-/** The label of rounding to nearest in scores and plots. */
+/** The labels of the models in scores and plots: the source, the result, and rounding to nearest. */
+export const sourceLabel = "source";
+export const ownLabel = "shrunk";
 export const usualLabel = "usual";
 
 /** The folder that the recipe writes into, beside the texts: a run takes a folder of its own. */
@@ -68,7 +70,13 @@ export function shrinkRecipe(choices: ShrinkChoices, isBeside = true): string {
     ...keys(choices),
     sample: { mix: mixOf(weights), segments, length: segmentLength, allowShort: true },
     ...target.ours,
-    evaluate: { corpus: texts.heldOut, length: windowLength, windows: windowsOf, ...(shares !== undefined && { shares }) },
+    evaluate: {
+      corpus: texts.heldOut,
+      labels: [sourceLabel, ownLabel, ...(isBeside ? [usualLabel] : [])],
+      length: windowLength,
+      windows: windowsOf,
+      ...(shares !== undefined && { shares }),
+    },
     ...(isBeside && { beside: { [usualLabel]: usualModel(output) } }),
     ...(gate !== undefined && { gate }),
     output: shrunkFolder(output),

@@ -120,7 +120,7 @@ export async function divideCorpus(
   );
   if (short !== undefined) {
     throw new BadDataError(
-      `the texts of ${short[0]} are too short to calibrate with one part and score another; give at least a few pages`,
+      `the texts of ${short[0]} are too short: one part calibrates, and another is kept to score on; give at least a few pages of it`,
       { language: short[0] },
     );
   }

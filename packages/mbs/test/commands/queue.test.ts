@@ -119,8 +119,8 @@ test("options of a queue that do not go together are refused", async ({ root, ur
     [["--engine", "queue", "--queue", url, "--store", root, "--workers", "2"], /--workers is for --engine local/],
     [["--engine", "queue", "--queue", url, "--store", root, "--mixed", "--class", "a"], /--mixed takes any class/],
     [
-      ["--engine", "queue", "--queue", url, "--store", root, "--labels", "walk=x"],
-      /--labels takes STAGE=LABEL, with a stage of rotate/,
+      ["--engine", "queue", "--queue", url, "--store", root, "--worker-labels", "walk=x"],
+      /--worker-labels takes STAGE=LABEL, with a stage of rotate/,
     ],
   ] as const) {
     const { code, stderr } = await runMbs(["run", recipe, ...words]);

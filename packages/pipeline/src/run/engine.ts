@@ -202,7 +202,7 @@ export class Engine {
     if (pending.size === 0) return;
     if (!isStopped) throw new InternalError(`no node can be run: ${[...pending].join(", ")} wait for each other`);
     const done = nodes.length - pending.size;
-    throw new InterruptedError(`stopped after ${done} of ${nodes.length} nodes; run again to go on`, { done });
+    throw new InterruptedError(`stopped after ${done} of ${nodes.length} nodes; the same command goes on from there`, { done });
   }
 
   /** Gives nodes to all workers that are free, as far as there are nodes whose inputs are there. */

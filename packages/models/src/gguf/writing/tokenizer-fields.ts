@@ -35,7 +35,7 @@ const partsOf = (value: unknown, list: string): readonly JsonObject[] => {
 const refuse = (path: string, what: string, remedy: string): never => {
   throw new FailedPreconditionError(`${path}: tokenizer.json ${what}, which GGUF files cannot say; ${remedy}`, { path });
 };
-const otherFormat = "assemble with another --format";
+const otherFormat = "take another format, such as gptq or onnx";
 
 interface Token {
   readonly text: string;
