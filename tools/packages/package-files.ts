@@ -37,6 +37,7 @@ interface Locked {
   readonly version?: string;
   readonly dependencies?: Json;
   readonly devDependencies?: Json;
+  readonly peerDependencies?: Json;
 }
 
 /** package-lock.json with our packages as their package.json has them: npm would ask the registry for those of another version. */
@@ -45,8 +46,9 @@ function lockOf(lock: Json, manifests: ReadonlyMap<string, Json>, { version }: P
     if (path === "") return [path, { ...entry, version }];
     const manifest = manifests.get(path) as Locked | undefined;
     if (manifest === undefined) return [path, entry];
-    const { dependencies, devDependencies } = manifest;
-    return [path, { ...entry, version, ...(dependencies && { dependencies }), ...(devDependencies && { devDependencies }) }];
+    const { dependencies, devDependencies, peerDependencies } = manifest;
+    const all = Object.entries({ dependencies, devDependencies, peerDependencies }).filter(([, own]) => own !== undefined);
+    return [path, { ...entry, version, ...Object.fromEntries(all) }];
   });
   return { ...lock, version, packages: Object.fromEntries(packages) };
 }
@@ -59,10 +61,21 @@ interface Project {
 }
 
 function manifestOf(manifest: Json, path: string, imported: readonly string[], all: ReadonlySet<string>, project: Project): Json {
-  const { dependencies = {}, devDependencies, nx = {}, repository: _, ...own } = manifest as Partial<Record<string, Json>>;
+  const {
+    dependencies = {},
+    devDependencies,
+    peerDependencies,
+    nx = {},
+    repository: _,
+    ...own
+  } = manifest as Partial<Record<string, Json>>;
   const { version, repository } = project;
   const others = Object.entries(dependencies).filter(([name]) => !all.has(name));
-  const ours = imported.map((name): [string, unknown] => [name, version]);
+  // an optional package of ours is a peer, as others are
+  const required = imported.filter((name) => !Object.hasOwn(peerDependencies ?? {}, name));
+  const ours = required.map((name): [string, unknown] => [name, version]);
+  const atVersion = (wanted: Json): Json =>
+    Object.fromEntries(Object.entries(wanted).map(([name, own]) => [name, all.has(name) ? version : own]));
   // in npm's own order
   const sorted = [...ours, ...others].sort(([a], [b]) => (a < b ? -1 : 1));
   const missing = Object.entries(standardManifest).filter(([key]) => !Object.hasOwn(manifest, key));
@@ -71,11 +84,8 @@ function manifestOf(manifest: Json, path: string, imported: readonly string[], a
     ...Object.fromEntries(missing),
     version,
     ...(repository && { repository: { ...repository, directory: path } }),
-    ...(devDependencies && {
-      devDependencies: Object.fromEntries(
-        Object.entries(devDependencies).map(([name, wanted]) => [name, all.has(name) ? version : wanted]),
-      ),
-    }),
+    ...(devDependencies && { devDependencies: atVersion(devDependencies) }),
+    ...(peerDependencies && { peerDependencies: atVersion(peerDependencies) }),
     ...(sorted.length > 0 && { dependencies: Object.fromEntries(sorted) }),
     nx: { ...nx, targets: { ...targets, ...(nx["targets"] as Json | undefined) } },
   };
@@ -121,7 +131,8 @@ export function derivedFiles(root: string): readonly DerivedFile[] {
     const imported = [...folders.keys()].filter((other) => used.has(other));
     const manifest = manifestOf(manifests.get(folderOf(name)) ?? {}, folder, imported, new Set(folders.keys()), project);
     derived.set(folder, manifest);
-    const dependencies = Object.keys((manifest["dependencies"] ?? {}) as Json).filter((other) => folders.has(other));
+    const { dependencies: needed, peerDependencies: optional } = manifest as Locked;
+    const dependencies = Object.keys({ ...needed, ...optional }).filter((other) => folders.has(other));
     const wanted = dependencies.map((other) => `../${folderOf(other)}`);
     const tsconfig = readJson(join(root, folder, "tsconfig.json"));
     files.push(

@@ -11,7 +11,8 @@ import { readManifests } from "./tarballs.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 const manifests = readManifests(root);
-const controlled = join(root, "datasets/controlled-llama");
+const controlledIn = (project: string): string =>
+  join(project, "node_modules/@mbs/controlled-models/data/datasets/controlled-llama");
 const reachable = registryAnswers(root);
 if (!reachable) {
   process.stderr.write("release rehearsed: skipped, the registry that npm is set to use does not answer; connect to a network\n");
@@ -47,15 +48,15 @@ test("all packages are published, and mbs installs from there in an empty folder
   assert.equal(publish().trim().split("\n").toSorted(), all.toSorted());
   // as after a failure in the middle: what is there is passed over, and only its version is printed
   assert.equal(new Set(publish().trim().split("\n")), new Set([...manifests.values()].map(({ version }) => version)));
-  // the line of docs/install.md
-  registry.npm(project, "install", "--ignore-scripts", "mbs");
+  // the line of docs/install.md, and the models to try it with
+  registry.npm(project, "install", "--ignore-scripts", "mbs", "@mbs/controlled-models");
   for (const name of Object.keys(manifests.get("mbs")?.dependencies ?? {})) {
     assert.ok(existsSync(join(project, "node_modules", name)), name);
   }
 });
 
 test("mbs shrink makes the controlled model smaller there", ({ project }) => {
-  const args = ["shrink", controlled, "--languages", "en,ru", "--bits", "4", "--to", "gptq"];
+  const args = ["shrink", controlledIn(project), "--languages", "en,ru", "--bits", "4", "--to", "gptq"];
   const mbs = join(project, "node_modules/.bin/mbs");
   const said = execFileSync(mbs, [...args, "--output", "small"], { cwd: project, encoding: "utf8", stdio: "pipe" });
   assert.match(said, /^size: 8\.40 MB → 3\.\d\d MB/m);
@@ -76,7 +77,7 @@ for (const path of process.argv.slice(2)) {
 
 test("a program of ten lines scores a sentence with the source and with what was made", ({ project }) => {
   writeFileSync(join(project, "program.mjs"), program);
-  const args = ["program.mjs", controlled, "small/shrunk/model"];
+  const args = ["program.mjs", controlledIn(project), "small/shrunk/model"];
   const said = execFileSync(process.execPath, args, { cwd: project, encoding: "utf8" });
   const [source = NaN, small = NaN] = said.trim().split("\n").map(Number);
   assert.ok(source > 0 && small > 0 && small !== source, said);

@@ -6,6 +6,7 @@ export interface Manifest {
   readonly name: string;
   readonly version: string;
   readonly dependencies?: Readonly<Record<string, string>>;
+  readonly peerDependencies?: Readonly<Record<string, string>>;
   readonly exports: Readonly<Record<string, unknown>>;
 }
 
@@ -22,6 +23,7 @@ const npm = (folder: string, ...args: string[]): string =>
 
 /** Packs packages of the repository into a folder. @returns paths of the tarballs by the packages' names */
 export function packAll(root: string, names: Iterable<string>, folder: string): Map<string, string> {
+  execFileSync(process.execPath, [join(root, "packages/controlled-models/copy-data.mjs")]);
   const args = ["pack", "--json", "--pack-destination", folder, ...[...names].flatMap((name) => ["-w", name])];
   const packed: unknown = JSON.parse(npm(root, ...args));
   const entries = (Array.isArray(packed) ? packed : Object.values(packed as object)) as { name: string; filename: string }[];

@@ -30,11 +30,18 @@ export function measureModules(project: string): Install {
   return { packages: names.size, mebibytes: Math.ceil((blocks * 512) / 2 ** 20) };
 }
 
-/** What a user gets who installs the tarballs of all packages into an empty folder. Needs the build, and npm's registry or cache. */
+/** What `npm install mbs` brings of ours: all packages but those that are optional. */
+function installed(root: string): readonly string[] {
+  const manifests = readManifests(root);
+  const optional = new Set([...manifests.values()].flatMap(({ peerDependencies = {} }) => Object.keys(peerDependencies)));
+  return [...manifests.keys()].filter((name) => !optional.has(name));
+}
+
+/** What a user gets who installs mbs with its tarballs into an empty folder. Needs the build, and npm's registry or cache. */
 export function measureInstall(root: string): Install {
   const work = mkdtempSync(join(tmpdir(), "mbs-install-"));
   try {
-    return measureModules(emptyProject(work, packAll(root, readManifests(root).keys(), work).values()));
+    return measureModules(emptyProject(work, packAll(root, installed(root), work).values()));
   } finally {
     rmSync(work, { recursive: true, force: true });
   }

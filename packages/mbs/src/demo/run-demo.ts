@@ -28,6 +28,8 @@ import type { Completion } from "./demo-screen.ts";
 
 export interface DemoOptions {
   readonly plan: DemoPlan;
+  /** Folder that paths of the plan and of its recipes start at. */
+  readonly root: string;
   readonly stages: Stages;
   readonly threads: number;
   readonly signal: AbortSignal;
@@ -65,14 +67,20 @@ async function runOrReplace(recipe: Recipe, options: RunOptions): Promise<RunRes
   }
 }
 
+/** A recipe of the demo, with what it reads. */
+async function demoRecipe(root: string, path: string): Promise<Recipe> {
+  const recipe = await readRecipe(join(root, path));
+  return { ...recipe, model: join(root, recipe.model), corpus: join(root, recipe.corpus) };
+}
+
 /** Runs every method with every mix and seed as an ordinary recipe. */
 async function compressAll(options: DemoOptions): Promise<{ models: Compressed[]; base: Recipe }> {
-  const { plan, output } = options;
+  const { plan, root, output } = options;
   const work = plan.methods.flatMap((method) => plan.mixes.flatMap((mix) => plan.seeds.map((seed) => ({ method, mix, seed }))));
   const models: Compressed[] = [];
-  const base = await readRecipe(at(plan.methods, 0).recipe);
+  const base = await demoRecipe(root, at(plan.methods, 0).recipe);
   for (const [index, { method, mix, seed }] of work.entries()) {
-    const { evaluate: _, ...recipe } = await readRecipe(method.recipe);
+    const { evaluate: _, ...recipe } = await demoRecipe(root, method.recipe);
     const label = demoLabel(method.name, mix.mix, seed);
     const title = `${method.title}, ${mix.title}${plan.seeds.length > 1 ? `, seed ${seed}` : ""} (${index + 1} of ${work.length})`;
     const { folder, nodes } = await runOrReplace(
@@ -130,8 +138,8 @@ async function firstWords(corpus: Awaited<ReturnType<typeof openCorpus>>, langua
   return "";
 }
 
-async function completeSentences({ plan, threads }: DemoOptions, folder: string): Promise<Completion[]> {
-  const corpus = await openCorpus(plan.evaluation);
+async function completeSentences({ plan, root, threads }: DemoOptions, folder: string): Promise<Completion[]> {
+  const corpus = await openCorpus(join(root, plan.evaluation));
   const model = await openModel(folder);
   const completions: Completion[] = [];
   try {
@@ -145,20 +153,17 @@ async function completeSentences({ plan, threads }: DemoOptions, folder: string)
   }
 }
 
-/**
- * Compresses the controlled model with every method and calibration mix, scores all, and writes page and results.
- *
- * Paths of its recipes start at the working directory, which must be the repository's root.
- */
+/** Compresses the controlled model with every method and calibration mix, scores all, and writes page and results. */
 export async function runDemo(options: DemoOptions): Promise<DemoOutcome> {
-  const { plan, output } = options;
+  const { plan, root, output } = options;
   await mkdir(output, { recursive: true });
   const { models, base } = await compressAll(options);
-  const { evaluation: corpus, length, windows, tasks } = plan;
+  const { evaluation, length, windows, tasks } = plan;
+  const corpus = join(root, evaluation);
   const evaluated = { options, dense: base.model, models };
   const stream = await openArtifact(await evaluateTo("scores.arrow", evaluated, { corpus, length, windows }));
   const first = models.filter(({ method }) => method === at(plan.methods, 0).name);
-  const asked = { tasks: tasks.names, taskPath: [tasks.folder] };
+  const asked = { tasks: tasks.names, taskPath: [join(root, tasks.folder)] };
   const answers = await readScoresReport(
     await openArtifact(await evaluateTo("tasks.arrow", { ...evaluated, models: first }, asked)),
   );
