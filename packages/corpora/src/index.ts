@@ -5,6 +5,7 @@ export { alphaBounds, namesLanguages, parseAlpha, parseMix } from "./mixes/mix.t
 export type { Mix } from "./mixes/mix.ts";
 export { languagesForModels, languagesOf, languagesOption, requireLanguages, takenLanguages } from "./named-languages.ts";
 export type { OfferedLanguages } from "./named-languages.ts";
+export { isDatasetName } from "./datasets/dataset-name.ts";
 export { openCorpus } from "./open-corpus.ts";
 export type { OpenCorpusOptions } from "./open-corpus.ts";
 export { requireCounts, sharesOf } from "./mixes/shares.ts";

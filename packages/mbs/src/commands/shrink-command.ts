@@ -5,7 +5,7 @@ import { calibrationCorpora } from "@mbs/calibration-texts";
 import { parseSize } from "@mbs/compression";
 import { DeniedError, formatBytes, InterruptedError, parseOptions, UsageError } from "@mbs/contracts";
 import type { OptionTable, StageContext } from "@mbs/contracts";
-import { openCorpus } from "@mbs/corpora";
+import { isDatasetName, openCorpus } from "@mbs/corpora";
 import type { Corpus } from "@mbs/corpora";
 import { checkGate, gateOptions, parseGate, readScoresReport } from "@mbs/evaluation";
 import { roundsNothing, typeMixes } from "@mbs/gguf";
@@ -155,9 +155,19 @@ async function requireOutput(output: string): Promise<void> {
   }
 }
 
+/** The name of texts, with the languages that are asked for where it is that of a dataset without. */
+const withLanguages = (name: string, languages: readonly string[] | undefined): string =>
+  !isDatasetName(name) || languages === undefined || /[?&]languages=/.test(name)
+    ? name
+    : `${name}${name.includes("?") ? "&" : "?"}languages=${languages.join(",")}`;
+
 /** The texts of a path, or those that come with the program. */
-async function openTexts(path: string | undefined, warn: (line: string) => void): Promise<TextSources> {
-  if (path !== undefined) return { corpus: await openCorpus(path, { warn }), heldOut: undefined };
+async function openTexts(
+  path: string | undefined,
+  languages: readonly string[] | undefined,
+  warn: (line: string) => void,
+): Promise<TextSources> {
+  if (path !== undefined) return { corpus: await openCorpus(withLanguages(path, languages), { warn }), heldOut: undefined };
   const { calibration, "held-out": heldOut } = calibrationCorpora;
   return { corpus: await openCorpus(calibration, { warn }), heldOut: await openCorpus(heldOut, { warn }) };
 }
@@ -186,7 +196,7 @@ async function planShrink(given: string, parsed: Options, reporter: Reporter, si
     requireMayRequantise(source, size !== undefined || bits !== undefined || type !== undefined, requantize);
     const output = parsed.output ?? defaultOutput(source.name, parsed);
     await requireOutput(output);
-    const textSources = await openTexts(path, warn);
+    const textSources = await openTexts(path, asked, warn);
     const sources = { offered: textSources.corpus.languages, mixture: source.mixture?.distribution, ofCard: source.languages };
     const languages = chooseLanguages(sources, asked, favour);
     const divided = await divideCorpus(textSources, languages.names, signal);

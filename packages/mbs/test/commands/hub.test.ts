@@ -72,6 +72,25 @@ output: ${join(root, "out")}
   assert.equal(second, first);
 });
 
+test("shrink asks a dataset for the languages that it protects", async ({ root }) => {
+  const texts = ["--texts", "hf:datasets/org/texts?split=train", "--languages", "en,mr"];
+  const output = join(root, "small");
+  const { code, stdout, stderr } = await runMbs([
+    "shrink",
+    join(root, "model"),
+    ...texts,
+    "--to",
+    "gptq",
+    "--dry-run",
+    "--output",
+    output,
+  ]);
+  assert.is(code, 0, stderr);
+  assert.match(stderr, /\nlanguages {2}en [\d.]+%, mr [\d.]+%/);
+  const folder = /^corpus: (.*)$/m.exec(stdout.toString())?.[1] ?? "";
+  assert.match(await readFile(join(folder, "mr.jsonl"), "utf8"), /खिडकी/);
+});
+
 test("exported commands name the commit, and a revision of a manifest without one is reported", async ({ root }) => {
   const path = join(root, "recipe.yaml");
   const manifest = join(root, "texts.yaml");
