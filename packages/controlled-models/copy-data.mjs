@@ -2,7 +2,7 @@
 import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
-const data = join(import.meta.dirname, "data");
+const generated = join(import.meta.dirname, "generated");
 const root = join(import.meta.dirname, "../..");
 const offered = [
   "datasets/controlled-bloom",
@@ -12,5 +12,5 @@ const offered = [
   "recipes",
 ];
 
-rmSync(data, { recursive: true, force: true });
-for (const path of offered) cpSync(join(root, path), join(data, path), { recursive: true });
+rmSync(generated, { recursive: true, force: true });
+for (const path of offered) cpSync(join(root, path), join(generated, path), { recursive: true });

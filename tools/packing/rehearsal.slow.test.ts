@@ -12,7 +12,7 @@ import { readManifests } from "./tarballs.ts";
 const root = resolve(import.meta.dirname, "../..");
 const manifests = readManifests(root);
 const controlledIn = (project: string): string =>
-  join(project, "node_modules/@mbs/controlled-models/data/datasets/controlled-llama");
+  join(project, "node_modules/@mbs/controlled-models/generated/datasets/controlled-llama");
 const reachable = registryAnswers(root);
 if (!reachable) {
   process.stderr.write("release rehearsed: skipped, the registry that npm is set to use does not answer; connect to a network\n");

@@ -29,12 +29,12 @@ test("the tarball has them, with their licences", () => {
     const [{ files }] = JSON.parse(packed) as [{ files: readonly { path: string }[] }];
     const paths = new Set(files.map(({ path }) => path));
     for (const path of [
-      "data/datasets/controlled-llama/model.safetensors",
-      "data/datasets/controlled-bloom/tokenizer.json",
-      "data/datasets/controlled-texts/NOTICE.md",
-      "data/datasets/controlled-texts/licenses/MPL-2.0.txt",
-      "data/datasets/controlled-tasks/README.md",
-      "data/recipes/gptq-3bit.yaml",
+      "generated/datasets/controlled-llama/model.safetensors",
+      "generated/datasets/controlled-bloom/tokenizer.json",
+      "generated/datasets/controlled-texts/NOTICE.md",
+      "generated/datasets/controlled-texts/licenses/MPL-2.0.txt",
+      "generated/datasets/controlled-tasks/README.md",
+      "generated/recipes/gptq-3bit.yaml",
     ]) {
       assert.ok(paths.has(path), path);
     }
