@@ -10,7 +10,9 @@ const repository = pathOf("../../../");
  * Folder with `datasets/` and `recipes/` as in the repository: `datasets/controlled-llama` and `datasets/controlled-bloom` are the models,
  * `datasets/controlled-texts` and `datasets/controlled-tasks` their texts and tasks. Licences are named beside each.
  */
-export const controlledFolder: string = existsSync(`${repository}datasets/controlled-bloom`) ? repository : pathOf("../generated/");
+export const controlledFolder: string = existsSync(`${repository}datasets/controlled-bloom`)
+  ? repository
+  : pathOf("../generated/");
 
 /** Paths of the models, folders of Hugging Face: two architectures, trained on the same texts of 16 languages. */
 export const controlledModels: Readonly<Record<"bloom" | "llama", string>> = {
