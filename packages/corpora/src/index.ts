@@ -1,6 +1,8 @@
 export type { Corpus, CorpusDocument } from "./corpus.ts";
 export { parseDistribution, presetNames, readDistribution } from "./mixes/distribution.ts";
 export type { Distribution, DistributionUnit } from "./mixes/distribution.ts";
+export { publishedLanguages } from "./mixes/known-mixtures.ts";
+export type { PublishedLanguages } from "./mixes/known-mixtures.ts";
 export { alphaBounds, namesLanguages, parseAlpha, parseMix } from "./mixes/mix.ts";
 export type { Mix } from "./mixes/mix.ts";
 export { languagesForModels, languagesOf, languagesOption, requireLanguages, takenLanguages } from "./named-languages.ts";

@@ -1,5 +1,5 @@
 import { BadDataError, InputOutputError } from "@mbs/contracts";
-import { parseDistribution, presetNames, readDistribution } from "@mbs/corpora";
+import { parseDistribution, presetNames, publishedLanguages, readDistribution } from "@mbs/corpora";
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -109,6 +109,26 @@ test("what is no regular file is refused, not waited for", async () => {
       }
     }
   });
+});
+
+test("a model's family is known by its type or by one of its names, with shares or with languages alone", () => {
+  for (const [type, name, preset] of [
+    ["bloom", "anything", "bloom"],
+    ["smollm3", "x", "smollm3"],
+    ["llama", "BSC-LT/salamandra-7b-instruct", "salamandra"],
+    ["llama", "hf:meta-llama/Llama-2-7b-hf", "llama-2"],
+    ["llama", "llama2-13b", "llama-2"],
+    ["llama", "Llama-3.2-1B", undefined],
+    ["llama", "llama-20b", undefined],
+  ] as const) {
+    const found = publishedLanguages(type, ["a folder", name]);
+    assert.is(found.preset, preset, name);
+    if (preset !== undefined) assert.ok(presetNames.includes(preset), preset);
+  }
+  const aya = publishedLanguages("cohere2", ["CohereForAI/aya-expanse-8b"]);
+  assert.equal([aya.preset, aya.languages.length, new Set(aya.languages).size], [undefined, 23, 23]);
+  assert.is(publishedLanguages("llama", ["utter-project/EuroLLM-1.7B"]).languages.length, 35);
+  assert.equal(publishedLanguages("qwen3", ["Qwen3-0.6B"]).languages, []);
 });
 
 test.run();

@@ -1,8 +1,9 @@
 import { basename, extname, resolve } from "node:path";
 import { bitsAWeight, FailedPreconditionError, InputOutputError, UsageError } from "@mbs/contracts";
 import type { ModelSize } from "@mbs/contracts";
-import { readDistribution, type Distribution } from "@mbs/corpora";
-import { cardFile, isGguf, modelSize, type Model } from "@mbs/models";
+import { publishedLanguages, readDistribution } from "@mbs/corpora";
+import type { Distribution, PublishedLanguages } from "@mbs/corpora";
+import { cardFile, isGguf, modelSize, readCardSource, type Model } from "@mbs/models";
 import { parse } from "yaml";
 
 /** What is known of the model that is shrunk. */
@@ -13,15 +14,12 @@ export interface ShrinkSource extends ModelSize {
   readonly quantisedBits: number | undefined;
   /** Its training mixture, where one is known. */
   readonly mixture: KnownMixture | undefined;
-  /** Languages that its card names. */
+  /** Languages that its card names, or that are published of its family. */
   readonly languages: readonly string[];
 }
 
 /** Bits from which a weight is not called quantised: half precision, and headers that make it more. */
 const plainBits = 15;
-
-/** Model types whose training mixture is published, with the name under which it is built in. */
-const publishedMixtures: ReadonlyMap<string, string> = new Map(["bloom", "mt5", "xglm"].map((name) => [name, name]));
 
 /** A training mixture with the name under which it is read again. */
 export interface KnownMixture {
@@ -30,13 +28,16 @@ export interface KnownMixture {
   readonly name: string;
 }
 
-/** The mixture in the model's folder, or of its type; undefined where neither is known. @param given as the user named the model */
-async function readMixture({ path, architecture }: Model, given: string): Promise<KnownMixture | undefined> {
+/** The mixture in the model's folder, or of its family; undefined where neither is known. @param given as the user named the model */
+async function readMixture(
+  { path }: Model,
+  { preset: name }: PublishedLanguages,
+  given: string,
+): Promise<KnownMixture | undefined> {
   try {
     return { distribution: await readDistribution(path), name: given.startsWith("hf:") ? path : given };
   } catch (error) {
     if (!(error instanceof InputOutputError)) throw error;
-    const name = publishedMixtures.get(architecture);
     return name === undefined ? undefined : { distribution: await readDistribution(name), name };
   }
 }
@@ -64,12 +65,20 @@ export async function readSource(model: Model, given: string): Promise<ShrinkSou
   const size = await modelSize(model);
   const bits = bitsAWeight(size);
   const names = await model.files.list();
+  const card = names.includes(cardFile) ? await model.files.text(cardFile) : "";
+  const { baseModel } = await readCardSource(model);
+  const published = publishedLanguages(model.architecture, [
+    given,
+    modelName(given),
+    ...(baseModel === undefined ? [] : [baseModel]),
+  ]);
+  const ofCard = languagesOfCard(card);
   return {
     name: modelName(given),
     ...size,
     quantisedBits: bits < plainBits && isGguf(model.path) ? bits : undefined,
-    mixture: await readMixture(model, given),
-    languages: names.includes(cardFile) ? languagesOfCard(await model.files.text(cardFile)) : [],
+    mixture: await readMixture(model, published, given),
+    languages: ofCard.length > 0 ? ofCard : published.languages,
   };
 }
 

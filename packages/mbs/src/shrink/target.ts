@@ -87,7 +87,7 @@ async function planGgufSize(model: Model, bytes: number, leftOut: number): Promi
       allocate: { method: "damage", size: `${Math.floor(bytes / 1000)}kB` },
     },
     usual: await usualOfSize(model, bytes, leftOut),
-    stored: `a type for each tensor by what it costs, embedding and head too; ${bits.toFixed(1)} bits a weight`,
+    stored: `types by what each costs, for embedding and head too; ${bits.toFixed(1)} bits a weight`,
     bytes,
     savedBytes: (leftOut * weights.embeddings * bits) / 8,
   };
