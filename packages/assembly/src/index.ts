@@ -1,4 +1,5 @@
 export { assemble } from "./assemble-stage.ts";
+export { formatNames } from "./formats.ts";
 export type { CardResults } from "./card/results.ts";
 export { describeModel } from "./card/model-card.ts";
 export { formatSize, formatSizeReport, sizeReport } from "./card/size-report.ts";

@@ -62,7 +62,7 @@ const others: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry>(
     "inspect",
     {
       group: "Results",
-      summary: "Show what an artifact or a GGUF file holds.",
+      summary: "Show what a model, an artifact or a GGUF file holds, and what can be made of a model.",
       load: async () => (await import("./commands/inspect-command.ts")).inspectCommand,
     },
   ],

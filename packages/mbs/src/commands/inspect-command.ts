@@ -51,20 +51,21 @@ function folderRefusal(path: string, names: readonly string[]): UsageError {
       : names.includes("mbs.json")
         ? `how this model was made stands in ${join(path, "mbs.json")}, and mbs card ${path} describes it`
         : "name one in it";
-  return new UsageError(`${path} is a folder, and inspect reads an artifact or a GGUF file; ${remedy}`);
+  return new UsageError(`${path} is a folder without a model, and inspect reads an artifact, a model or a GGUF file; ${remedy}`);
 }
 
-/**
- * The GGUF file that a path names, or a model's folder holds; undefined for anything else, which may be an artifact.
- *
- * @throws {UsageError} on another folder
- */
-async function ggufAt(path: string): Promise<string | undefined> {
+/** What a path names. */
+type Inspected = { readonly kind: "artifact" | "gguf" | "model"; readonly path: string };
+
+/** Finds out what a path names. @throws {UsageError} on a folder that is no model */
+async function findInspected(path: string): Promise<Inspected> {
+  if (path.startsWith("hf:")) return { kind: "model", path };
   const names = path === standardStream ? undefined : await readdir(path).catch(() => undefined);
   // without @mbs/models, which takes time to load and artifacts do not need
-  if (names === undefined) return /\.gguf$/i.test(path) ? path : undefined;
+  if (names === undefined) return { kind: /\.gguf$/i.test(path) ? "gguf" : "artifact", path };
   const { ggufFile, isGgufFolder } = await import("@mbs/models");
-  if (await isGgufFolder(path)) return join(path, ggufFile);
+  if (await isGgufFolder(path)) return { kind: "gguf", path: join(path, ggufFile) };
+  if (names.includes("config.json")) return { kind: "model", path };
   throw folderRefusal(path, names.sort());
 }
 
@@ -72,21 +73,35 @@ async function ggufAt(path: string): Promise<string | undefined> {
 export function inspectCommand({ signal }: CommandContext): Command {
   const command = plainCommand(
     "inspect",
-    "Show what an artifact holds: kind, content address, metadata and a summary of its rows; of a GGUF file its metadata and tensors.",
+    "Show what an artifact holds: kind, content address, metadata and a summary of its rows; of a model what it is and what can be made of it; of a GGUF file its metadata and tensors.",
     [
+      "mbs inspect models/llama",
+      "mbs inspect hf:google/gemma-3-270m",
       "mbs inspect segments.arrow",
       "mbs inspect layers.arrow --json",
       "mbs inspect model.gguf --rows 0",
       "mbs similarity < statistics.arrow | mbs inspect -",
     ],
-  ).addArgument(new Argument("<file>", "an artifact, - for one on standard input, or a GGUF file or its folder"));
+  ).addArgument(
+    new Argument(
+      "<file>",
+      "an artifact, - for one on standard input, a model's folder, hf:org/name, or a GGUF file or its folder",
+    ),
+  );
   for (const flag of optionsToFlags(options)) command.addOption(flag);
   return command.action(async (path: string) => {
     const { quiet = false, debug: _debug, ...given } = command.opts<{ quiet?: boolean; debug?: boolean }>();
     const { json, rows: limit } = parseOptions(options, given, "inspect");
     if (path === "") throw new UsageError("name an artifact, or - for standard input");
-    const gguf = await ggufAt(path);
-    if (gguf !== undefined) {
+    const inspected = await findInspected(path);
+    if (inspected.kind === "model") {
+      const { inspectModel, modelText } = await import("../results/model-inspection.ts");
+      const found = await inspectModel(inspected.path);
+      await printText(json ? `${JSON.stringify(found, null, 2)}\n` : modelText(found));
+      return;
+    }
+    if (inspected.kind === "gguf") {
+      const { path: gguf } = inspected;
       const { describeGguf, readModelRecord } = await import("@mbs/models");
       const { warn } = createReporter("mbs inspect", progressStyle(quiet));
       const found = { ...(await describeGguf(gguf)), made: await readModelRecord(gguf, warn) };

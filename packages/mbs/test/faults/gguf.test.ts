@@ -84,7 +84,11 @@ test("a folder that is not of a GGUF file, and a file that assemble has not made
 }) => {
   const folder = join(root, "other");
   await mkdir(folder);
-  await refused(["inspect", folder], 2, /is a folder, and inspect reads an artifact or a GGUF file; name one in it$/m);
+  await refused(
+    ["inspect", folder],
+    2,
+    /is a folder without a model, and inspect reads an artifact, a model or a GGUF file; name one in it$/m,
+  );
   await writeFile(join(folder, "mbs.json"), "{}");
   await refused(["inspect", folder], 2, /how this model was made stands in \S+mbs\.json, and mbs card \S+ describes it$/m);
   await writeFile(join(folder, "layers.arrow"), "");

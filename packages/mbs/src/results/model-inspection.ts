@@ -1,0 +1,187 @@
+import { assemble, formatNames } from "@mbs/assembly";
+import { bitsAWeight, FailedPreconditionError, formatBytes, UsageError } from "@mbs/contracts";
+import { modelSize, openModel, requireDense } from "@mbs/models";
+import type { Model } from "@mbs/models";
+import { formatTable, wrapLines } from "@mbs/reporting";
+import { solvers } from "@mbs/solvers";
+import { readSource } from "../shrink/shrink-source.ts";
+
+/** Tensors of a kind, with what solvers do with them. */
+interface ModelPart {
+  readonly name: string;
+  readonly tensors: number;
+  readonly parameters: number;
+  /** As stored. */
+  readonly bytes: number;
+}
+
+/** Whether something works with a model, and why not. */
+interface Support {
+  readonly name: string;
+  /** Absent where it works. */
+  readonly problem?: string;
+}
+
+/** What is known of a model folder. */
+export interface ModelInspection {
+  readonly path: string;
+  readonly type: string;
+  /** "a language model", "an encoder-decoder", "an ONNX graph". */
+  readonly kind: string;
+  readonly address: string;
+  readonly bytes: number;
+  readonly parameters: number;
+  readonly dtype: string;
+  readonly blocks: number;
+  readonly width: number;
+  readonly vocabulary: number;
+  /** Tokens; absent where positions have no limit. */
+  readonly context?: number | undefined;
+  /** Name of the training mixture, where one is known. */
+  readonly mixture?: string;
+  readonly languages: readonly string[];
+  readonly parts: readonly ModelPart[];
+  readonly formats: readonly Support[];
+  readonly solvers: readonly Support[];
+}
+
+const kindOf = ({ kind, streams }: Model): string =>
+  kind === "graph" ? "an ONNX graph" : streams.length > 1 ? "an encoder-decoder" : "a language model";
+
+const namesOf = (sites: Model["blocks"][number]["sites"]): string[] =>
+  sites.flatMap(({ weights }) => weights.map(({ tensor }) => tensor));
+
+function partsOf({ blocks, embeddings, checkpoint }: Model): ModelPart[] {
+  const ofBlocks = new Set(blocks.flatMap(({ sites }) => namesOf(sites)));
+  const tables = new Set(namesOf(embeddings?.sites ?? []));
+  const all = checkpoint.list();
+  const part = (name: string, isIn: (tensor: string) => boolean): ModelPart => {
+    const own = all.filter((tensor) => isIn(tensor.name));
+    const parameters = own.reduce((sum, { shape }) => sum + shape.reduce((product, side) => product * side, 1), 0);
+    return { name, tensors: own.length, parameters, bytes: own.reduce((sum, { bytes }) => sum + bytes, 0) };
+  };
+  return [
+    part("weights of blocks, which solvers change", (name) => ofBlocks.has(name)),
+    part("embedding and head, with --embeddings", (name) => tables.has(name)),
+    part("all others, which stay as they are", (name) => !ofBlocks.has(name) && !tables.has(name)),
+  ].filter(({ tensors }) => tensors > 0);
+}
+
+/** What refuses something of a model, without its path; undefined where nothing does. */
+async function problemOf(path: string, check: () => Promise<unknown>): Promise<string | undefined> {
+  try {
+    await check();
+    return undefined;
+  } catch (error) {
+    if (error instanceof FailedPreconditionError || error instanceof UsageError) {
+      return error.message.replace(`${path}: `, "").replace(path, "it");
+    }
+    throw error;
+  }
+}
+
+/** Which formats hold the model: as 4-bit codes, or in GGUF's own types. */
+async function formatsOf({ path }: Model): Promise<Support[]> {
+  const codes = { bits: 4, groupSize: 128, scattered: false, zeroPoints: "middle" } as const;
+  return Promise.all(
+    formatNames.map(async (name) => {
+      const form = name === "gguf" ? ({ kind: "blocks", type: "Q4_K" } as const) : codes;
+      const problem = await problemOf(path, async () =>
+        assemble.checkPlan?.({ model: path, format: name }, { solver: "gptq", codes: form }),
+      );
+      return { name, ...(problem !== undefined && { problem }) };
+    }),
+  );
+}
+
+/**
+ * Describes a model: what it is, what it consists of, and what can be made of it.
+ *
+ * @param path of a folder, or `hf:org/name`
+ * @throws as `openModel`, on what is not read
+ */
+export async function inspectModel(path: string): Promise<ModelInspection> {
+  const model = await openModel(path);
+  try {
+    const { mixture, languages } = await readSource(model, path);
+    const packed = await problemOf(model.path, async () => requireDense(model));
+    return {
+      path: model.path,
+      type: model.architecture,
+      kind: kindOf(model),
+      address: model.address,
+      ...(await modelSize(model)),
+      dtype: model.dtype,
+      blocks: model.blocks.length,
+      width: model.hiddenSize,
+      vocabulary: model.vocabularySize,
+      context: model.contextLength,
+      ...(mixture && { mixture: mixture.distribution.name }),
+      languages: mixture === undefined ? languages : [...mixture.distribution.shares.keys()],
+      parts: partsOf(model),
+      formats: packed === undefined ? await formatsOf(model) : formatNames.map((name) => ({ name, problem: packed })),
+      solvers: [...solvers.keys()].map((name) => ({ name, ...(packed !== undefined && { problem: packed }) })),
+    };
+  } finally {
+    await model.close();
+  }
+}
+
+const millions = (count: number): string => (count < 1e6 ? String(count) : `${(count / 1e6).toFixed(1)} million`);
+
+/** What works in one line, and a line for each that does not. */
+function supportLines(title: string, all: readonly Support[]): string[] {
+  const working = all.filter(({ problem }) => problem === undefined).map(({ name }) => name);
+  const line = `${title.padEnd(11)}${working.length === 0 ? "none" : working.join(", ")}`;
+  // one reason for all is said once
+  const problems = new Map<string, string[]>();
+  for (const { name, problem } of all) {
+    if (problem !== undefined) problems.set(problem, [...(problems.get(problem) ?? []), name]);
+  }
+  return [
+    line,
+    ...[...problems].flatMap(([problem, names]) => wrapLines(`${names.join(", ")}: ${problem}`, "  not      ", " ".repeat(11))),
+  ];
+}
+
+/** The same for people. */
+export function modelText(found: ModelInspection): string {
+  const { type, kind, path, bytes, parameters, dtype, blocks, width, vocabulary, context, mixture, languages } = found;
+  const known =
+    languages.length === 0
+      ? "not published; name yours with --languages"
+      : `${languages.join(", ")} (${mixture === undefined ? "of its card or family, without shares" : `shares of ${mixture}`})`;
+  const facts: readonly (readonly [string, string])[] = [
+    ["model", `${path}: ${kind} of type ${type}`],
+    [
+      "size",
+      `${formatBytes(bytes)}, ${millions(parameters)} parameters, ${bitsAWeight({ bytes, parameters }).toFixed(1)} bits each (${dtype})`,
+    ],
+    [
+      "shape",
+      `${blocks} ${blocks === 1 ? "block" : "blocks"} of width ${width}; ${vocabulary} tokens; ${context === undefined ? "no limit of positions" : `up to ${context} positions`}`,
+    ],
+    ["languages", known],
+    ["device", "cpu"],
+  ];
+  const rows = found.parts.map((part) => [
+    part.name,
+    String(part.tensors),
+    millions(part.parameters),
+    formatBytes(part.bytes),
+    `${((100 * part.parameters) / parameters).toFixed(1)}%`,
+  ]);
+  const columns = [
+    { title: "part" },
+    { title: "tensors", numeric: true },
+    { title: "parameters", numeric: true },
+    { title: "bytes", numeric: true },
+    { title: "share", numeric: true },
+  ];
+  const lines = [
+    ...facts.flatMap(([name, text]) => wrapLines(text, name.padEnd(11), " ".repeat(11))),
+    ...supportLines("solvers", found.solvers),
+    ...supportLines("formats", found.formats),
+  ];
+  return `${lines.join("\n")}\n\n${formatTable({ columns, rows })}`;
+}
