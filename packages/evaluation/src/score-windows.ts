@@ -115,8 +115,13 @@ interface BatchResult {
   readonly distances: TokenDistances | undefined;
 }
 
+/** The tokens that those states are to predict. */
+const predictedTokens = ({ windows }: EndedBatch): Int32Array =>
+  Int32Array.from(windows.flatMap(({ passage }) => [...passage.scored.slice(1)]));
+
 /**
- * The loss of models on each window, and their distances from the first one: by chunk of the windows, then by model.
+ * The loss of models on each window, and their distances from the first one: by chunk of the windows, then by model; the first
+ * model's with those of the second, since both come from the same logits.
  *
  * Memory: the weights of a few blocks and the head of the first model and of one other, and 256 MiB of states at most.
  *
@@ -151,7 +156,7 @@ export async function* scoreWindows(
       const ofFirst = reportOf(0);
       ofFirst.blocks(0);
       const ended = await runChunk(forward, first, batches, signal, ofFirst.blocks);
-      for (const [index, batch] of ended.entries()) {
+      for (const [index, batch] of others.length === 0 ? ended.entries() : []) {
         if (signal.aborted) throw new InterruptedError("evaluate: stopped");
         yield* scoresOf(first, batch, { losses: await lossesOf(forward, batch), distances: undefined });
         ofFirst.scored(index);
@@ -163,12 +168,13 @@ export async function* scoreWindows(
           const ownEnded = await runChunk(own, other, batches, signal, blocks);
           for (const [index, batch] of ownEnded.entries()) {
             if (signal.aborted) throw new InterruptedError("evaluate: stopped");
-            const losses = await lossesOf(own, batch);
-            const distances = await comparison.of(
+            const ofBoth = await comparison.scored(
               { forward, states: predictingStates(at(ended, index)) },
               { forward: own, states: predictingStates(batch) },
+              predictedTokens(batch),
             );
-            yield* scoresOf(other, batch, { losses, distances });
+            if (place === 0) yield* scoresOf(first, at(ended, index), { losses: ofBoth.firstLosses, distances: undefined });
+            yield* scoresOf(other, batch, { losses: ofBoth.secondLosses, distances: ofBoth });
             scored(index);
           }
         } finally {

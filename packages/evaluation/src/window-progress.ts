@@ -27,8 +27,9 @@ export class WindowProgress {
   #before = 0;
 
   constructor(models: readonly Model[], windows: number, context: StageContext) {
-    // distances need the logits of both models again
-    this.#models = models.map((model, index) => operationsOf(model, index === 0 ? 1 : 3));
+    // the logits of another model are compared with those of the first, which are made again for it
+    const headsOf = (index: number): number => (index > 0 ? 2 : models.length === 1 ? 1 : 0);
+    this.#models = models.map((model, index) => operationsOf(model, headsOf(index)));
     this.#windows = windows;
     this.#context = context;
   }

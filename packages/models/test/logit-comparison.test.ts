@@ -95,4 +95,24 @@ test("the first of equally likely tokens is the most likely one, and NaN stays i
   assert.equal([...kl].map(Number.isFinite), [true, false, true]);
 });
 
+test("losses of the tokens that came are those of both distributions", async () => {
+  const [first, second] = [matrix(5, () => noise(12)), matrix(5, () => noise(12))];
+  const next = Int32Array.from({ length: 5 }, (_, row) => (row * 12_345) % vocabulary);
+  const comparison = createLogitComparison(vocabulary, 1);
+  try {
+    const { firstLosses, secondLosses } = await comparison.scored(source(first), source(second), next);
+    for (const [row, token] of next.entries()) {
+      for (const [found, of] of [
+        [firstLosses, first],
+        [secondLosses, second],
+      ] as const) {
+        // a logarithm of at most 2^5 in float32, of a sum of 70,000 terms
+        assert.ok(Math.abs(at(found, row) + at(distribution(of, row).logs, token)) < 1e-5);
+      }
+    }
+  } finally {
+    await comparison.close();
+  }
+});
+
 test.run();

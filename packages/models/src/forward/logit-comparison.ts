@@ -22,10 +22,25 @@ export interface TokenDistances {
   readonly agrees: Float32Array;
 }
 
+/** The same with the losses of the tokens that came, nats. */
+export interface ScoredDistances extends TokenDistances {
+  readonly firstLosses: Float64Array;
+  readonly secondLosses: Float64Array;
+}
+
 /** Compares the distributions of two models. */
 export interface LogitComparison {
   /** @param first of as many rows as `second`, and of the same vocabulary */
   of(first: LogitSource, second: LogitSource): Promise<TokenDistances>;
+  /**
+   * Scores both by the logits that are compared, so that each head multiplies once.
+   *
+   * A loss is the logarithm of a probability in float32, within about 1e-6 of that by `Forward.score`, which sums in double
+   * precision.
+   *
+   * @param next the token that each row is to predict
+   */
+  scored(first: LogitSource, second: LogitSource, next: Int32Array): Promise<ScoredDistances>;
   close(): Promise<void>;
 }
 
@@ -36,6 +51,7 @@ export interface LogitComparison {
 function comparisonGraph(): Uint8Array {
   const graph = new GraphBuilder("comparison");
   const [first, second] = [graph.input("first", "float32", ["T", "V"]), graph.input("second", "float32", ["T", "V"])];
+  const next = graph.input("next", "int64", ["T", 1]);
   const logarithms = (logits: string): string => graph.node("LogSoftmax", [logits], { attributes: { axis: -1 } });
   const [logP, logQ] = [logarithms(first), logarithms(second)];
   const [p, q] = [graph.node("Exp", [logP]), graph.node("Exp", [logQ])];
@@ -43,6 +59,10 @@ function comparisonGraph(): Uint8Array {
   const terms = graph.node("Add", [graph.node("Sub", [q, p]), weighted]);
   const lastAxis = graph.constant(integerTensor([1], [1]));
   graph.output("kl", graph.node("ReduceSum", [terms, lastAxis], { attributes: { keepdims: 0 } }), "float32");
+  const loss = (logs: string): string =>
+    graph.node("Neg", [graph.node("GatherElements", [logs, next], { attributes: { axis: 1 } })]);
+  graph.output("first loss", loss(logP), "float32");
+  graph.output("second loss", loss(logQ), "float32");
   const top = (logits: string): string => graph.node("ArgMax", [logits], { attributes: { axis: -1, keepdims: 0 } });
   graph.output(
     "agrees",
@@ -71,12 +91,15 @@ export function createLogitComparison(vocabulary: number, threads: number): Logi
   const together = Math.max(1, Math.floor(logitsAtATime / vocabulary));
   const compared = Math.max(1, Math.floor(comparedAtATime / vocabulary));
   let session: Promise<Session> | undefined;
-  return {
-    async of(first, second) {
+  const own: LogitComparison = {
+    // the losses of any token are as good as of another where nobody reads them
+    of: (first, second) => own.scored(first, second, new Int32Array(first.states.rows)),
+    async scored(first, second, next) {
       session ??= createSession(comparisonGraph(), { threads });
       const compare = await session;
       const { rows } = first.states;
       const [kl, agrees] = [new Float32Array(rows), new Float32Array(rows)];
+      const [firstLosses, secondLosses] = [new Float64Array(rows), new Float64Array(rows)];
       for (let start = 0; start < rows; start += together) {
         const end = Math.min(rows, start + together);
         const firsts = await first.forward.logits(rowsOf(first.states, start, end));
@@ -86,6 +109,7 @@ export function createLogitComparison(vocabulary: number, threads: number): Logi
           const made = await compare.run({
             first: tensorOf(rowsOf(firsts, ...part)),
             second: tensorOf(rowsOf(seconds, ...part)),
+            next: integerTensor(next.subarray(start + part[0], start + part[1]), [part[1] - part[0], 1]),
           });
           // rounding may leave it a little below 0
           kl.set(
@@ -93,13 +117,16 @@ export function createLogitComparison(vocabulary: number, threads: number): Logi
             row,
           );
           agrees.set(floatValues(made, "agrees"), row);
+          firstLosses.set(floatValues(made, "first loss"), row);
+          secondLosses.set(floatValues(made, "second loss"), row);
         }
       }
-      return { kl, agrees };
+      return { kl, agrees, firstLosses, secondLosses };
     },
     async close() {
       await (await session)?.release();
       session = undefined;
     },
   };
+  return own;
 }

@@ -233,8 +233,6 @@ async function estimatePrepared(
   const scored = sum(heldOutTokens, (count) => count) * 2;
   const folder = dirname(resolve(recipe.output));
   await mkdir(folder, { recursive: true });
-  // distances make the logits of both models again
-  const heads = recipe.evaluate?.["distances"] === "off" ? 1 : 2;
   const chosen = plan.nodes.find(({ stage }) => stages.get(stage)?.allocationWork !== undefined);
   const allocation = chosen && (await stageOf(stages, chosen.stage).allocationWork?.(chosen.options));
   const rates = await measureRates(model, { recipe, length, work: allocation, threads }, folder, { progress, warn });
@@ -251,7 +249,7 @@ async function estimatePrepared(
             scored / 2 / heldOut.tokensPerSecond +
             rates.open +
             2 * model.blocks.length * rates.weights +
-            (scored * (blockScale(model) * rates.block + heads * rates.head)) / evaluatedAtOnce,
+            (scored * (blockScale(model) * rates.block + rates.head)) / evaluatedAtOnce,
     },
   ];
   const perToken = 2 * sum(model.blocks, weightsOf);
@@ -267,7 +265,7 @@ async function estimatePrepared(
   return {
     calibrationTokens: tokens,
     evaluationTokens: scored,
-    operations: tokens * (perToken * walksOf(recipe) + grams) + scored * (perToken + heads * head),
+    operations: tokens * (perToken * walksOf(recipe) + grams) + scored * (perToken + head),
     gemmRate: rates.gemm,
     parts,
     seconds: sum(parts, ({ seconds }) => seconds),
