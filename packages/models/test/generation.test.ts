@@ -2,7 +2,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { InterruptedError } from "@mbs/contracts";
-import { generate, openModel } from "@mbs/models";
+import { fileURLToPath } from "node:url";
+import { generate, openModel, rowsAt, runBlocks } from "@mbs/models";
+import type { Model } from "@mbs/models";
 import { writeTinyModel } from "@mbs/models/testing";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -20,6 +22,31 @@ test("a signal ends a continuation between two tokens", async () => {
   } finally {
     await model.close();
     await rm(folder, { recursive: true });
+  }
+});
+
+/** The most probable tokens behind a text, which is read again for each of them. */
+async function plainly(model: Model, text: string, tokens: number): Promise<string> {
+  const tokenizer = await model.tokenizer();
+  const forward = await model.forward({ threads: 1 });
+  const ids = [...(tokenizer.bos === undefined ? [] : [tokenizer.bos]), ...tokenizer.encode(text)];
+  const given = ids.length;
+  while (ids.length < given + tokens) {
+    const states = await runBlocks(model, forward, new Map([["hidden", Int32Array.from(ids)]]));
+    const { values } = await forward.logits(rowsAt(states, [states.rows - 1]));
+    ids.push(values.indexOf(values.reduce((most, value) => Math.max(most, value), -Infinity)));
+  }
+  await forward.close();
+  return tokenizer.decode(ids.slice(given));
+}
+
+test("a continuation is that of the text read as a whole for each token", async () => {
+  const model = await openModel(fileURLToPath(new URL("../../../datasets/controlled-llama", import.meta.url)));
+  try {
+    const made = await generate(model, "The window shows", 24, { threads: 1 });
+    assert.is(made, await plainly(model, "The window shows", 24));
+  } finally {
+    await model.close();
   }
 });
 

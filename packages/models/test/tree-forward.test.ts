@@ -1,10 +1,11 @@
 import { readdir, readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { at, InternalError } from "@mbs/contracts";
+import type { Matrix } from "@mbs/contracts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { openModel, plantTree, runBlocks } from "../src/index.ts";
-import type { Activations, Forward, Model, TreeForward } from "../src/index.ts";
+import type { Activations, Forward, Model, TokenTree, TreeForward } from "../src/index.ts";
 
 /**
  * How far the loss of a text may be from that of the same text alone: products of other shapes add in another order, and a
@@ -39,11 +40,45 @@ function textsOf(tokens: Int32Array, vocabulary: number): Int32Array[] {
   ].sort((one, other) => Buffer.compare(Buffer.from(one), Buffer.from(other)));
 }
 
-async function treeLosses(model: Model, forward: Forward, texts: readonly Int32Array[], activations: Activations) {
-  const forest = requireTree(forward);
-  const { tree, rows } = plantTree(texts);
+/** The states after the last block, of all tokens at once. */
+async function statesAtOnce(model: Model, forest: TreeForward, tree: TokenTree, activations: Activations): Promise<Matrix> {
   let states = await forest.embed(tree);
   for (const index of model.blocks.keys()) states = await forest.block(index, states, tree, { activations });
+  return states;
+}
+
+/** The same in three parts, the second of one token, each with the keys and values of those before. */
+async function statesInParts(forest: TreeForward, tree: TokenTree, activations: Activations): Promise<Matrix> {
+  const { longTexts = Infinity } = forest;
+  const all = tree.tokens.length;
+  // a part of long texts would be short ones, which have other positions
+  const isLong = tree.positions.some((position) => position >= longTexts);
+  const first = Math.ceil(all / 3);
+  const upTo = (end: number): TokenTree => ({
+    tokens: tree.tokens.subarray(0, end),
+    parents: tree.parents.subarray(0, end),
+    positions: tree.positions.subarray(0, end),
+  });
+  const cache = forest.startCache();
+  const parts: Matrix[] = [];
+  for (const end of isLong ? [all] : [first, first + 1, all]) {
+    parts.push(await forest.readOn(cache, upTo(end), { activations }));
+    assert.is(cache.length, end);
+  }
+  const { columns } = at(parts, 0);
+  return { rows: all, columns, values: Float32Array.from(parts.flatMap(({ values }) => [...values])) };
+}
+
+async function treeLosses(
+  model: Model,
+  forward: Forward,
+  texts: readonly Int32Array[],
+  activations: Activations,
+  inParts = false,
+) {
+  const forest = requireTree(forward);
+  const { tree, rows } = plantTree(texts);
+  const states = inParts ? await statesInParts(forest, tree, activations) : await statesAtOnce(model, forest, tree, activations);
   const next = Array.from({ length: tree.tokens.length }, (): number[] => []);
   for (const [index, text] of texts.entries()) {
     for (let position = 1; position < text.length; position++) {
@@ -81,11 +116,14 @@ for (const name of cases) {
     for (const own of [texts.filter(({ length }) => length <= longTexts), texts.filter(({ length }) => length > longTexts)]) {
       if (own.length === 0) continue;
       const { found, tokens } = await treeLosses(model, forward, own, "float32");
+      const { found: inParts } = await treeLosses(model, forward, own, "float32", true);
       assert.ok(tokens < own.reduce((all, { length }) => all + length, 0));
       for (const [index, text] of own.entries()) {
         const alone = sum(await forward.score(await runBlocks(model, forward, new Map([["hidden", text]])), text));
-        const difference = Math.abs(at(found, index) - alone);
-        assert.ok(difference < rounding, `text ${index} of ${text.length} tokens differs by ${difference}`);
+        for (const made of [found, inParts]) {
+          const difference = Math.abs(at(made, index) - alone);
+          assert.ok(difference < rounding, `text ${index} of ${text.length} tokens differs by ${difference}`);
+        }
       }
     }
     await forward.close();

@@ -67,6 +67,12 @@ export interface BlockCut {
   readonly used: ReadonlySet<string>;
 }
 
+/** Keys and values of the tokens of a tree that have been read, of every block: opaque, and of one forward pass. */
+export interface TreeCache {
+  /** Tokens that have been read: the first of the tree. */
+  readonly length: number;
+}
+
 /**
  * The forward pass over token trees: what texts have in common at their beginning is computed once. Its values are those of
  * whole texts, except for rounding.
@@ -87,6 +93,17 @@ export interface TreeForward {
    * @returns the states after the block, [tokens, hidden]
    */
   block(index: number, states: Matrix, tree: TokenTree, options?: Pick<BlockOptions, "activations">): Promise<Matrix>;
+  /** A cache that has read nothing. */
+  startCache(): TreeCache;
+  /**
+   * Reads the tokens of a tree that a cache has not read, through all blocks: a text goes on where it was left. The values are
+   * those of whole texts, except for rounding. Memory grows with the tokens that were read.
+   *
+   * @param tree whose first tokens are those that the cache has read
+   * @returns the states after the last block of the other tokens, [new tokens, hidden]
+   * @throws {InternalError} where texts become longer than `longTexts`, whose positions are others from their beginning on
+   */
+  readOn(cache: TreeCache, tree: TokenTree, options?: Pick<BlockOptions, "activations">): Promise<Matrix>;
   /**
    * Losses of the tokens that may follow rows of the states after the last block.
    *

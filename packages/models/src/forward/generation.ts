@@ -1,11 +1,38 @@
 import { InterruptedError, UsageError } from "@mbs/contracts";
-import type { Model } from "../folder/model.ts";
+import type { Matrix } from "@mbs/contracts";
+import type { Forward, Model } from "../folder/model.ts";
 import { runBlocks } from "./run-blocks.ts";
-import { hiddenStream, tokensOf } from "./streams.ts";
+import { hiddenStream, requireFiniteRows, tokensOf } from "./streams.ts";
+import type { TokenTree } from "./token-tree.ts";
+
+/** A text as a tree without branches. */
+const chainOf = (ids: readonly number[]): TokenTree => ({
+  tokens: Int32Array.from(ids),
+  parents: Int32Array.from(ids.keys(), (row) => row - 1),
+  positions: Int32Array.from(ids.keys()),
+});
+
+/** How the states of the last token of a growing text are computed: the earlier ones are read once where the model allows that. */
+function lastStates(model: Model, forward: Forward, inputs: ReadonlyMap<string, Int32Array>) {
+  const { tree } = forward;
+  let cache = tree?.startCache();
+  return async (ids: readonly number[]): Promise<Matrix> => {
+    if (tree === undefined || cache === undefined) {
+      return runBlocks(model, forward, new Map([...inputs, [hiddenStream, Int32Array.from(ids)]]));
+    }
+    // from there on all positions are others
+    if (tree.longTexts !== undefined && cache.length > 0 && cache.length <= tree.longTexts && ids.length > tree.longTexts) {
+      cache = tree.startCache();
+    }
+    const states = await tree.readOn(cache, chainOf(ids));
+    requireFiniteRows({ made: "the blocks", segments: ["the text"] }, states);
+    return states;
+  };
+}
 
 /**
- * Greedy continuation of a text by a decoder, or an encoder-decoder's answer to it. The whole text is read again for each
- * token: meant for a sentence, not for serving.
+ * Greedy continuation of a text by a decoder, or an encoder-decoder's answer to it. An encoder-decoder and an ONNX model read the
+ * whole text again for each token: meant for a sentence, not for serving.
  *
  * @param tokens how many to add at most; fewer where the context is full
  * @returns the continuation alone
@@ -28,10 +55,10 @@ export async function generate(
     const given = ids.length;
     if (given === 0) throw new UsageError("the text has no token to continue; give at least a letter");
     const limit = Math.min(given + tokens, model.contextLength ?? Infinity);
+    const statesOf = lastStates(model, forward, inputs);
     while (ids.length < limit) {
       if (signal?.aborted === true) throw new InterruptedError("generate: stopped");
-      inputs.set(hiddenStream, Int32Array.from(ids));
-      const states = await runBlocks(model, forward, inputs);
+      const states = await statesOf(ids);
       const last = states.values.subarray((states.rows - 1) * states.columns);
       const { values } = await forward.logits({ rows: 1, columns: states.columns, values: last });
       let [next, largest] = [0, -Infinity];

@@ -70,13 +70,19 @@ export function mixesLengths({ parents, positions }: TokenTree, limit: number): 
  * What is added to the scores of a tree: 0 where the key is the query, or one of the `window` - 1 tokens before it in its
  * text, and `hidden` elsewhere.
  *
- * @returns [tokens, tokens], queries in rows
+ * @param range queries, from the first up to but not including the last, and the keys that there are; default all
+ * @returns [queries, keys], queries in rows
  */
-export function treeMask({ parents }: TokenTree, window: number, hidden: number): Float32Array {
-  const size = parents.length;
-  const mask = new Float32Array(size * size).fill(hidden);
-  for (let query = 0; query < size; query++) {
-    for (let key = query, seen = 0; key >= 0 && seen < window; key = at(parents, key), seen++) mask[query * size + key] = 0;
+export function treeMask(
+  { parents }: TokenTree,
+  window: number,
+  hidden: number,
+  { first = 0, end = parents.length }: { readonly first?: number; readonly end?: number } = {},
+): Float32Array {
+  const mask = new Float32Array((end - first) * end).fill(hidden);
+  for (let query = first; query < end; query++) {
+    const row = (query - first) * end;
+    for (let key = query, seen = 0; key >= 0 && seen < window; key = at(parents, key), seen++) mask[row + key] = 0;
   }
   return mask;
 }

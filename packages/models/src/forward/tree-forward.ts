@@ -4,11 +4,19 @@ import { floatTensor, floatValues, integerTensor } from "@mbs/onnx";
 import type { GraphBuilder, Tensor } from "@mbs/onnx";
 import type { Layout } from "../architectures/layout.ts";
 import type { BlockedWeight } from "../checkpoint/quantised/blocked-weight.ts";
-import type { TreeForward } from "../folder/model.ts";
+import type { TreeCache, TreeForward } from "../folder/model.ts";
 import { withPackedLinears } from "../graph/packed-linear.ts";
 import type { WeightInput } from "../graph/sequence-graph.ts";
 import { maskedScore } from "../graph/softmax-attention.ts";
-import { chunksInput, createTreeSequence, maskInput, positionsInput } from "../graph/tree-sequence.ts";
+import {
+  chunksInput,
+  createTreeSequence,
+  keyPositionsInput,
+  maskInput,
+  pastOf,
+  positionsInput,
+  presentOf,
+} from "../graph/tree-sequence.ts";
 import type { TreeInputs, TreeShape } from "../graph/tree-sequence.ts";
 import { checkTokens, requireBlock } from "./forward-checks.ts";
 import type { GraphCache } from "./graph-cache.ts";
@@ -31,6 +39,22 @@ const chunksOfTree = 4;
 /** Tokens of the smallest tree that is cut into chunks. */
 const fewestChunked = 64;
 
+/** New tokens that are read at once where there is a cache: what is computed for pairs of tokens grows with them. */
+const readAtOnce = 512;
+
+/** Keys and values of a block, or none. */
+interface Past {
+  readonly key: Tensor;
+  readonly value: Tensor;
+}
+
+interface OwnCache extends TreeCache {
+  length: number;
+  /** Whether its texts are long ones. */
+  long: boolean;
+  readonly blocks: Map<number, Past>;
+}
+
 /** What a forward pass over trees shares with the one over whole texts. */
 export interface TreeForwardParts {
   readonly graphs: GraphCache;
@@ -50,7 +74,7 @@ export function createTreeForward(
   /** Graph → what it reads. */
   const inputsOf = new Map<string, TreeInputs>();
 
-  const shapeOf = (tree: TokenTree): TreeShape => {
+  const shapeOf = (tree: TokenTree, goesOn: boolean): TreeShape => {
     const longest = longestText(tree);
     if (longTexts !== undefined && longest > longTexts && mixesLengths(tree, longTexts)) {
       throw new InternalError(`a tree has texts of up to ${longTexts} tokens and longer ones, whose positions differ`);
@@ -58,7 +82,7 @@ export function createTreeForward(
     return {
       positions: Math.max(fewestPositions, 2 ** Math.ceil(Math.log2(tree.tokens.length))),
       long: longTexts !== undefined && longest > longTexts,
-      chunks: tree.tokens.length < fewestChunked ? 1 : chunksOfTree,
+      chunks: goesOn ? 0 : tree.tokens.length < fewestChunked ? 1 : chunksOfTree,
     };
   };
   const build = (
@@ -68,26 +92,65 @@ export function createTreeForward(
     weight: WeightInput,
     packed: ReadonlyMap<string, BlockedWeight>,
   ): TreeInputs => {
-    const inputs: TreeInputs = { positions: false, windows: new Set() };
+    const inputs: TreeInputs = { positions: false, keyPositions: false, windows: new Set() };
     const sequence = createTreeSequence(builder, weight, shape, inputs);
     const states = builder.input("input", "float32", ["T", hiddenSize]);
     const made = layout.buildBlock(packed.size === 0 ? sequence : withPackedLinears(sequence, packed), states, index);
     builder.output("states", made.states, "float32");
     return inputs;
   };
-  const feedsOf = (key: string, { chunks }: TreeShape, states: Matrix, tree: TokenTree): Record<string, Tensor> => {
+  /** @param past of the block, where there is a cache; its tokens come before those of the states */
+  const feedsOf = (
+    key: string,
+    { chunks }: TreeShape,
+    states: Matrix,
+    tree: TokenTree,
+    range: { readonly first: number; readonly end: number },
+    past: Past | undefined,
+  ): Record<string, Tensor> => {
     const inputs = inputsOf.get(key);
     if (inputs === undefined) throw new InternalError(`the inputs of the graph "${key}" are not known`);
-    const size = tree.tokens.length;
+    const { first, end } = range;
+    const rows = end - first;
     const masks = [...inputs.windows].map(
-      (window) => [maskInput(window), floatTensor(treeMask(tree, window, maskedScore), [size, size])] as const,
+      (window) => [maskInput(window), floatTensor(treeMask(tree, window, maskedScore, range), [rows, end])] as const,
     );
+    const none = (): Tensor => floatTensor(new Float32Array(0), [1, inputs.past?.kvHeads ?? 0, 0, inputs.past?.headSize ?? 0]);
     return {
-      input: floatTensor(states.values, [size, hiddenSize]),
-      [chunksInput]: integerTensor(treeChunks(tree, chunks)),
-      ...(inputs.positions && { [positionsInput]: integerTensor(tree.positions, [1, size]) }),
+      input: floatTensor(states.values, [rows, hiddenSize]),
+      ...(chunks > 0 && { [chunksInput]: integerTensor(treeChunks(tree, chunks)) }),
+      ...(inputs.positions && { [positionsInput]: integerTensor(tree.positions.subarray(first, end), [1, rows]) }),
+      ...(inputs.keyPositions && { [keyPositionsInput]: integerTensor(tree.positions.subarray(0, end), [1, end]) }),
+      ...(inputs.past && { [pastOf("key")]: past?.key ?? none(), [pastOf("value")]: past?.value ?? none() }),
       ...Object.fromEntries(masks),
     };
+  };
+  /** Runs a block on the tokens of a range, which is all of the tree where there is no cache. */
+  const runBlock = async (
+    index: number,
+    states: Matrix,
+    tree: TokenTree,
+    range: { readonly first: number; readonly end: number },
+    isPacked: boolean,
+    cached?: OwnCache,
+  ): Promise<Matrix> => {
+    const { name } = requireBlock(blocks, index, states, 1);
+    const shape = shapeOf(tree, cached !== undefined);
+    const kind = `${layout.blockKind(index)} ${shape.positions} ${shape.long ? "long" : "short"} ${shape.chunks}`;
+    const key = isPacked ? `packed tree block ${index} ${kind}` : `tree block ${kind}`;
+    const graph = await (isPacked ? packedGraphs : graphs).get(key, async (builder, weight) => {
+      const packed = isPacked ? await packedOf(index) : new Map<string, BlockedWeight>();
+      inputsOf.set(key, build(index, shape, builder, weight, packed));
+    });
+    const roles = layout.blockRoles(index);
+    const weights = isPacked
+      ? await cache.read(`${name}, dense`, new Map([...roles].filter(([role]) => graph.roles.has(role))))
+      : await cache.read(name, roles);
+    const made = await graph.run(feedsOf(key, shape, states, tree, range, cached?.blocks.get(index)), weights);
+    const [keys, values] = [made[presentOf("key")], made[presentOf("value")]];
+    if (cached !== undefined && keys !== undefined && values !== undefined)
+      cached.blocks.set(index, { key: keys, value: values });
+    return { rows: states.rows, columns: hiddenSize, values: floatValues(made, "states") };
   };
 
   return {
@@ -97,24 +160,33 @@ export function createTreeForward(
       return embed(tree.tokens, tree.positions, longestText(tree));
     },
     async block(index, states, tree, { activations } = {}) {
-      const { name } = requireBlock(blocks, index, states, 1);
-      if (states.rows !== tree.tokens.length) {
-        throw new InternalError(`${states.rows} states given for a tree of ${tree.tokens.length} tokens`);
+      const end = tree.tokens.length;
+      if (states.rows !== end) throw new InternalError(`${states.rows} states given for a tree of ${end} tokens`);
+      return runBlock(index, states, tree, { first: 0, end }, activations === "int8");
+    },
+    startCache: () => ({ length: 0, long: false, blocks: new Map() }) as OwnCache,
+    async readOn(given, tree, { activations } = {}) {
+      const own = given as OwnCache;
+      checkTree(tree);
+      const longest = longestText(tree);
+      const long = longTexts !== undefined && longest > longTexts;
+      if (own.length > 0 && long !== own.long) {
+        throw new InternalError(`texts became longer than ${longTexts ?? 0} tokens, whose positions differ; read them again`);
       }
-      const shape = shapeOf(tree);
-      const kind = `${layout.blockKind(index)} ${shape.positions} ${shape.long ? "long" : "short"} ${shape.chunks}`;
-      const isPacked = activations === "int8";
-      const key = isPacked ? `packed tree block ${index} ${kind}` : `tree block ${kind}`;
-      const graph = await (isPacked ? packedGraphs : graphs).get(key, async (builder, weight) => {
-        const packed = isPacked ? await packedOf(index) : new Map<string, BlockedWeight>();
-        inputsOf.set(key, build(index, shape, builder, weight, packed));
-      });
-      const roles = layout.blockRoles(index);
-      const weights = isPacked
-        ? await cache.read(`${name}, dense`, new Map([...roles].filter(([role]) => graph.roles.has(role))))
-        : await cache.read(name, roles);
-      const values = floatValues(await graph.run(feedsOf(key, shape, states, tree), weights), "states");
-      return { rows: states.rows, columns: hiddenSize, values };
+      own.long = long;
+      const read = new Float32Array((tree.tokens.length - own.length) * hiddenSize);
+      let row = 0;
+      while (own.length < tree.tokens.length) {
+        const [first, end] = [own.length, Math.min(tree.tokens.length, own.length + readAtOnce)];
+        let states = await embed(tree.tokens.subarray(first, end), tree.positions.subarray(first, end), longest);
+        for (const index of blocks.keys()) {
+          states = await runBlock(index, states, tree, { first, end }, activations === "int8", own);
+        }
+        read.set(states.values, row * hiddenSize);
+        row += end - first;
+        own.length = end;
+      }
+      return { rows: row, columns: hiddenSize, values: read };
     },
     score(states, next) {
       checkTokens(Int32Array.from(next.flat()), layout.vocabularySize);

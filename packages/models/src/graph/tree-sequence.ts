@@ -14,16 +14,24 @@ export interface TreeShape {
   readonly positions: number;
   /** Whether its texts are of those that rotary embeddings with two sets of frequencies take for long. */
   readonly long: boolean;
-  /** In how many chunks of queries attention is computed. */
+  /** In how many chunks of queries attention is computed; 0: all at once, on the keys and values of earlier tokens too. */
   readonly chunks: number;
 }
 
+/** Names of the keys and values of earlier tokens, [1, kvHeads, P, headSize] each, and of those with the new ones behind them. */
+export const pastOf = (name: "key" | "value"): string => `past ${name}`;
+export const presentOf = (name: "key" | "value"): string => `present ${name}`;
+
 /**
- * Inputs of a block over a tree, beside its states [T, hidden] and its chunks, int64 [3 · chunks]: positions, int64 [1, T], and
- * masks, float32 [T, T].
+ * Inputs of a block over a tree, beside its states [T, hidden] and its chunks, int64 [3 · chunks]: positions, int64 [1, T], of
+ * keys [1, S], and masks, float32 [T, S]. S is T but for a block that is given earlier keys and values.
  */
 export interface TreeInputs {
   positions: boolean;
+  /** Whether the positions of all keys are read, where these are more than the tokens. */
+  keyPositions: boolean;
+  /** Of a block that is given earlier ones: how many key heads it has, and their size. */
+  past?: { readonly kvHeads: number; readonly headSize: number };
   /** Windows of the masks, each of the name `maskInput`; Infinity without a window. */
   readonly windows: Set<number>;
 }
@@ -31,6 +39,7 @@ export interface TreeInputs {
 /** Of each chunk its first query, the query after its last one, which is that after its last key, and its first key. */
 export const chunksInput = "chunks";
 export const positionsInput = "positions";
+export const keyPositionsInput = "key positions";
 export const maskInput = (window: number): string => `mask ${window}`;
 
 function refuseStream(stream: string): never {
@@ -62,11 +71,19 @@ export function createTreeSequence(
       return graph.input(positionsInput, "int64", [1, "T"]);
     });
   const chunkNames: { first: string; end: string; start: string }[] = [];
+  const goesOn = chunks === 0;
   const maskOf = (window: number): string =>
     once(maskInput(window), () => {
       inputs.windows.add(window);
-      return graph.input(maskInput(window), "float32", ["T", "T"]);
+      return graph.input(maskInput(window), "float32", ["T", goesOn ? "S" : "T"]);
     });
+  const keyPositionsOf = (): string =>
+    goesOn
+      ? once(keyPositionsInput, () => {
+          inputs.keyPositions = true;
+          return graph.input(keyPositionsInput, "int64", [1, "S"]);
+        })
+      : positionsOf();
   const chunksOf = (): readonly { first: string; end: string; start: string }[] => {
     if (chunkNames.length > 0) return chunkNames;
     const bounds = graph.input(chunksInput, "int64", [chunks * 3]);
@@ -76,12 +93,23 @@ export function createTreeSequence(
     }
     return chunkNames;
   };
-  /** Position of the key less that of the query, [T, T]: counted from the query, where float32 is finest for the nearest keys. */
+  /** Position of the key less that of the query, [T, S]: counted from the query, where float32 is finest for the nearest keys. */
   const distancesOf = (): string =>
     once("distances", () => {
-      const ofKeys = graph.node("Cast", [positionsOf()], { attributes: { to: 1 } });
-      return graph.node("Sub", [ofKeys, graph.node("Reshape", [ofKeys, integers(-1, 1)])]);
+      const [ofKeys, ofQueries] = [keyPositionsOf(), positionsOf()].map((positions) =>
+        graph.node("Cast", [positions], { attributes: { to: 1 } }),
+      );
+      return graph.node("Sub", [ofKeys ?? "", graph.node("Reshape", [ofQueries ?? "", integers(-1, 1)])]);
     });
+  /** What came before joined with what comes now, [1, kvHeads, S, headSize]. */
+  const withPast = (name: "key" | "value", value: string, { kvHeads, headSize }: Attention): string => {
+    if (!goesOn) return value;
+    inputs.past = { kvHeads, headSize };
+    const past = graph.input(pastOf(name), "float32", [1, kvHeads, "P", headSize]);
+    const all = graph.node("Concat", [past, value], { attributes: { axis: 2 } });
+    graph.output(presentOf(name), all, "float32", [1, kvHeads, "S", headSize]);
+    return all;
+  };
   const tables = new Map<Rotary, { cosines: string; sines: string }>();
   const tablesOf = (rotary: Rotary): { cosines: string; sines: string } => {
     const found = tables.get(rotary);
@@ -106,19 +134,29 @@ export function createTreeSequence(
     /** Of Reshape: as the input has it. */
     const same = 0;
     const product = { domain: "com.microsoft", attributes: { transB: 1, alpha: { float: attention.scale } } } as const;
-    const contexts = chunksOf().map(({ first, end, start }) => {
-      const slice = (name: string, axis: number, from: string): string => graph.node("Slice", [name, from, end, integers(axis)]);
-      const ofPairs = (name: string): string => slice(slice(name, 0, first), 1, start);
-      const products = graph.node("FusedMatMul", [group(slice(query, 2, first), headSize), slice(key, 2, start)], product);
+    /** @param ofPairs what belongs to some queries and keys of [T, S] */
+    const contextOf = (queries: string, keys: string, values: string, ofPairs: (name: string) => string): string => {
+      const products = graph.node("FusedMatMul", [group(queries, headSize), keys], product);
       let scores = softcapped(graph, ungroup(products, same), softcap);
       if (slopes !== undefined) {
         const bias = graph.node("Mul", [ofPairs(distancesOf()), graph.constant(floatTensor(slopes, [heads, 1, 1]))]);
         scores = graph.node("Add", [scores, bias]);
       }
       const shares = flooredSoftmax(graph, graph.node("Add", [scores, ofPairs(maskOf(window))]));
-      return ungroup(graph.node("MatMul", [group(shares, same), slice(value, 2, start)]), headSize);
-    });
-    const context = graph.node("Concat", contexts, { attributes: { axis: 2 } });
+      return ungroup(graph.node("MatMul", [group(shares, same), values]), headSize);
+    };
+    const inChunks = (): string => {
+      const contexts = chunksOf().map(({ first, end, start }) => {
+        const slice = (name: string, axis: number, from: string): string =>
+          graph.node("Slice", [name, from, end, integers(axis)]);
+        const ofPairs = (name: string): string => slice(slice(name, 0, first), 1, start);
+        return contextOf(slice(query, 2, first), slice(key, 2, start), slice(value, 2, start), ofPairs);
+      });
+      return graph.node("Concat", contexts, { attributes: { axis: 2 } });
+    };
+    const context = goesOn
+      ? contextOf(query, withPast("key", key, attention), withPast("value", value, attention), (name) => name)
+      : inChunks();
     const byToken = graph.node("Transpose", [context], { attributes: { perm: [0, 2, 1, 3] } });
     return graph.node("Reshape", [byToken, integers(-1, heads * headSize)]);
   };
