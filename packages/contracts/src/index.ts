@@ -26,7 +26,7 @@ export { isObject } from "./is-object.ts";
 export { languageTag } from "./language-tag.ts";
 export { areProportional, formatLanguageMix, languageWeights, mostWeight, parseLanguageMix } from "./language-mix.ts";
 export type { LanguageMix } from "./language-mix.ts";
-export { defaultKept, requireAvailable, splitKept, weightsBeside } from "./memory.ts";
+export { availableMemory, defaultKept, requireAvailable, splitKept, weightsBeside } from "./memory.ts";
 export type { KeptMemory } from "./memory.ts";
 export { createObjectPool } from "./object-pool.ts";
 export type { ObjectPool, Poolable } from "./object-pool.ts";

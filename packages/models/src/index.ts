@@ -34,6 +34,7 @@ export type {
   Model,
   BlockCut,
   BlockOptions,
+  TreeCache,
   TreeForward,
   EmbeddingsForward,
 } from "./folder/model.ts";
@@ -50,7 +51,7 @@ export { requireSameModel } from "./folder/model-address.ts";
 export { createLogitComparison } from "./forward/logit-comparison.ts";
 export type { LogitComparison, LogitSource, TokenDistances } from "./forward/logit-comparison.ts";
 export { checkTokens } from "./forward/forward-checks.ts";
-export { generate } from "./forward/generation.ts";
+export { generate, weightsForWriting } from "./forward/generation.ts";
 export { logitsAtATime, logitsOfTile, rowsAt, spreadStride } from "./forward/head.ts";
 export type { Passage, Passages } from "./forward/passages.ts";
 export { advance, embedStreams, runBlocks } from "./forward/run-blocks.ts";

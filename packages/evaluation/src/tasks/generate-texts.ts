@@ -1,14 +1,17 @@
-import { BadDataError, UsageError, at, type StageContext } from "@mbs/contracts";
+import { BadDataError, InterruptedError, UsageError, at, type Matrix, type StageContext } from "@mbs/contracts";
+import { weightsForWriting } from "@mbs/models";
 import type { Forward, Tokenizer } from "@mbs/models";
 import type { ScoredBy } from "../score-windows.ts";
 import { createTextEncoder, requirePrefix, type EncodeOptions } from "./encode-texts.ts";
+import { GrowingTexts } from "./growing-texts.ts";
 import { predictingStates, runPacks } from "./run-packs.ts";
 import type { PackedGroup } from "./run-packs.ts";
 import { requireDecoder } from "./score-texts.ts";
 import { packTexts } from "./text-packs.ts";
 
-/** Prompts that are continued together. */
+/** Prompts that are continued together, and the tokens that they may have with their answers: attention is over all of them. */
 const promptsAtATime = 16;
+const tokensAtATime = 4096;
 
 /** A text to be continued. */
 export interface Prompt {
@@ -40,13 +43,89 @@ interface Continued {
   answer?: string;
 }
 
+/** Prompts that are continued together: as many as there is space for, at least one. */
+function* groupsOf(prompts: readonly Prompt[], begin: (prompt: Prompt) => Continued): Generator<readonly Continued[]> {
+  let group: Continued[] = [];
+  let tokens = 0;
+  for (const prompt of prompts) {
+    const own = begin(prompt);
+    const size = own.given + prompt.maximumTokens;
+    if (group.length === promptsAtATime || (group.length > 0 && tokens + size > tokensAtATime)) {
+      yield group;
+      [group, tokens] = [[], 0];
+    }
+    group.push(own);
+    tokens += size;
+  }
+  if (group.length > 0) yield group;
+}
+
 /** The part of an answer before any text that ends it; undefined where none does. */
 function ended(answer: string, until: readonly string[]): string | undefined {
   const ends = until.flatMap((text) => (text === "" || !answer.includes(text) ? [] : [answer.indexOf(text)]));
   return ends.length === 0 ? undefined : answer.slice(0, Math.min(...ends));
 }
 
-/** The most probable next token of each text; of equal ones the first. */
+/** The most probable token of each row of logits; of equal ones the first. @param names of the texts of the rows */
+function likeliest({ label }: ScoredBy, { values, columns }: Matrix, names: readonly string[]): readonly number[] {
+  return names.map((name, row) => {
+    const logits = values.subarray(row * columns, (row + 1) * columns);
+    let best = 0;
+    for (const [token, logit] of logits.entries()) {
+      // not so of NaN either; -Infinity is a token that a model never writes
+      if (!(logit < Infinity)) {
+        throw new BadDataError(
+          `${label}: a logit of ${name} is ${logit}; the weights of its head overflow or are broken: take the model from its source again`,
+          { model: label, text: name },
+        );
+      }
+      if (logit > at(logits, best)) best = token;
+    }
+    return best;
+  });
+}
+
+/** What finds the next token of texts: of those that are still open, by their numbers. */
+type NextTokens = (open: readonly number[]) => Promise<readonly number[]>;
+
+/** In a tree that grows, where the model has one and its texts stay of one kind. */
+function inTree(forward: Forward, scored: ScoredBy, texts: readonly Continued[]): NextTokens | undefined {
+  const { tree } = forward;
+  const most = Math.max(...texts.map(({ given, prompt }) => given + prompt.maximumTokens));
+  if (tree === undefined || (tree.longTexts !== undefined && most > tree.longTexts)) return undefined;
+  const growing = new GrowingTexts(
+    tree,
+    scored,
+    texts.map(({ prompt, ids }) => ({ name: prompt.name, tokens: Int32Array.from(ids) })),
+  );
+  const read = texts.map(({ ids }) => ids.length);
+  return async (open) => {
+    for (const text of open) {
+      const { ids } = at(texts, text);
+      for (const token of ids.slice(at(read, text))) growing.add(text, token);
+      read[text] = ids.length;
+    }
+    const logits = await forward.logits(await growing.read(open));
+    return likeliest(
+      scored,
+      logits,
+      open.map((text) => at(texts, text).prompt.name),
+    );
+  };
+}
+
+/** By reading all texts again. */
+const readAgain =
+  (forward: Forward, scored: ScoredBy, texts: readonly Continued[], signal: AbortSignal): NextTokens =>
+  (open) =>
+    nextTokens(
+      forward,
+      scored,
+      open.map((text) => at(texts, text)),
+      signal,
+    );
+
+/** The most probable next token of each text, all of which are read as a whole. */
 async function nextTokens(
   forward: Forward,
   scored: ScoredBy,
@@ -68,24 +147,12 @@ async function nextTokens(
     packs.map((pack) => ({ group, pack })),
     { signal, report: () => undefined },
   );
-  const { values, columns } = await forward.logits(predictingStates(group));
-  const refuse = (logit: number, name: string): never => {
-    throw new BadDataError(
-      `${scored.label}: a logit of ${name} is ${logit}; the weights of its head overflow or are broken: take the model from its source again`,
-      { model: scored.label, text: name },
-    );
-  };
-  const next = texts.map(() => 0);
   const rows = packs.flatMap(({ predictions }) => [...predictions.values()]);
+  const names = rows.map((predictions) => at(read, at(at(predictions, 0).texts, 0)).name);
+  const best = likeliest(scored, await forward.logits(predictingStates(group)), names);
+  const next = texts.map(() => 0);
   for (const [row, predictions] of rows.entries()) {
-    const logits = values.subarray(row * columns, (row + 1) * columns);
-    let best = 0;
-    for (const [token, logit] of logits.entries()) {
-      // not so of NaN either; -Infinity is a token that a model never writes
-      if (!(logit < Infinity)) refuse(logit, at(read, at(at(predictions, 0).texts, 0)).name);
-      if (logit > at(logits, best)) best = token;
-    }
-    for (const { texts: own } of predictions) for (const text of own) next[text] = best;
+    for (const { texts: own } of predictions) for (const text of own) next[text] = at(best, row);
   }
   return next;
 }
@@ -94,10 +161,8 @@ async function nextTokens(
  * Greedy answers to prompts, as lm-evaluation-harness asks for them: an answer ends before the first of its `until` texts, at
  * the tokenizer's `eos_token`, or with its last token. Of a prompt that leaves no space for its answer the end is kept.
  *
- * All prompts are read again for each token, so that an answer of n tokens costs n times its prompt: what several prompts share,
- * such as examples, is read once for 16 of them. Measured for prompts of about 20 tokens and answers of 16: 0.4 processor
- * seconds a token of an answer with Gemma 3 270m, 8 prompts at a time, the reading of the
- * weights for each token included.
+ * What several prompts share, such as examples, is read once for 16 of them, and each token once. An ONNX model, and texts whose
+ * positions change with their length, read all prompts again for each token.
  *
  * @returns the answers, in the order of the prompts
  * @throws {UsageError} where an answer may be as long as all that the model reads
@@ -134,16 +199,19 @@ export async function* generateTexts(
     const ids = encoded.length === 0 ? [requirePrefix(tokenizer, prompt.name).id] : [...encoded.subarray(cut)];
     return { prompt, ids, given: ids.length, cut };
   };
-  const forward = await model.forward({ threads });
+  const forward = await model.forward({ threads, ...weightsForWriting(model) });
   try {
     const total = prompts.reduce((sum, { maximumTokens }) => sum + maximumTokens, 0);
     let before = 0;
-    for (let first = 0; first < prompts.length; first += promptsAtATime) {
-      const all = prompts.slice(first, first + promptsAtATime).map(begin);
-      for (let open = all; open.length > 0; open = open.filter(({ answer }) => answer === undefined)) {
-        const next = await nextTokens(forward, scored, open, signal);
-        for (const [index, text] of open.entries()) {
+    for (const all of groupsOf(prompts, begin)) {
+      const nextOf = inTree(forward, scored, all) ?? readAgain(forward, scored, all, signal);
+      const isOpen = (text: number): boolean => at(all, text).answer === undefined;
+      for (let open = [...all.keys()]; open.length > 0; open = open.filter(isOpen)) {
+        if (signal.aborted) throw new InterruptedError("evaluate: stopped");
+        const next = await nextOf(open);
+        for (const [index, number] of open.entries()) {
           const token = at(next, index);
+          const text = at(all, number);
           const { ids, given, prompt } = text;
           if (token !== tokenizer.eos?.id) ids.push(token);
           const answer = tokenizer.decode(ids.slice(given));

@@ -1,9 +1,22 @@
-import { InterruptedError, UsageError } from "@mbs/contracts";
+import { availableMemory, InterruptedError, UsageError } from "@mbs/contracts";
 import type { Matrix } from "@mbs/contracts";
 import type { Forward, Model } from "../folder/model.ts";
 import { runBlocks } from "./run-blocks.ts";
 import { hiddenStream, requireFiniteRows, tokensOf } from "./streams.ts";
 import type { TokenTree } from "./token-tree.ts";
+
+/** Part of the machine's memory that the weights of a model may take while it writes: each token reads all of them. */
+const partForWeights = 0.5;
+
+/** Memory for weights with which a forward pass keeps all blocks; absent where they are too large for that, and are read again. */
+export function weightsForWriting({ blocks }: Pick<Model, "blocks">): { readonly weights?: number } {
+  const values = blocks.flatMap(({ sites }) =>
+    sites.map(({ width, weights }) => width * weights.reduce((sum, { rows }) => sum + rows, 0)),
+  );
+  // norms and biases are a hundredth at most
+  const bytes = 4.1 * values.reduce((sum, own) => sum + own, 0);
+  return bytes <= partForWeights * availableMemory() ? { weights: bytes } : {};
+}
 
 /** A text as a tree without branches. */
 const chainOf = (ids: readonly number[]): TokenTree => ({
@@ -46,7 +59,7 @@ export async function generate(
   { threads, signal }: { threads: number; signal?: AbortSignal },
 ): Promise<string> {
   const tokenizer = await model.tokenizer();
-  const forward = await model.forward({ threads });
+  const forward = await model.forward({ threads, ...weightsForWriting(model) });
   try {
     const start = [...(tokenizer.bos === undefined ? [] : [tokenizer.bos]), ...tokenizer.encode(text)];
     const { ofPrompt, end } = await model.passages();
