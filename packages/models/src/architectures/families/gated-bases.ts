@@ -38,25 +38,25 @@ function streamOf(
   blocks: readonly string[],
   { embedding, finalNorm, head }: OuterNames,
 ): ResidualStream | NoBasis {
-  if (decoder.outerNorms) {
+  if (decoder.norms === "after" || decoder.norms === "around") {
     return { reason: "its norms after attention and MLP scale the channels of what is added to the residual stream" };
   }
   const offset = decoder.norm.plusOne ? 1 : 0;
+  const isShared = decoder.norms === "shared";
+  const [qkv, up] = [linears.qkv.map(weight), upReaders(decoder, linears)];
   return {
-    centred: false,
+    centred: decoder.norm.centred,
     tables: [embedding],
     norms: [
       ...blocks.flatMap((block) => [
         {
           weight: `${block}.input_layernorm.weight`,
           offset,
-          readers: linears.qkv.map(({ name }) => `${block}.${name}.weight`),
+          readers: [...qkv, ...(isShared ? up : [])].map((name) => `${block}.${name}`),
         },
-        {
-          weight: `${block}.post_attention_layernorm.weight`,
-          offset,
-          readers: upReaders(decoder, linears).map((name) => `${block}.${name}`),
-        },
+        ...(isShared
+          ? []
+          : [{ weight: `${block}.post_attention_layernorm.weight`, offset, readers: up.map((name) => `${block}.${name}`) }]),
       ]),
       { weight: finalNorm, offset, readers: [head] },
     ],

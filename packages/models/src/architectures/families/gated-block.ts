@@ -1,7 +1,6 @@
-import type { Activation } from "../../graph/activations.ts";
 import type { Rotary } from "../../graph/rotary.ts";
 import { blockLinear, normVectors } from "./decoder-blocks.ts";
-import type { BlockDescription, BlockLinear } from "./decoder-blocks.ts";
+import type { BlockActivation, BlockDescription, BlockLinear, BlockSite } from "./decoder-blocks.ts";
 import { expertBlock, expertLinears } from "./gated-experts.ts";
 import type { ExpertLinears, Experts } from "./gated-experts.ts";
 
@@ -13,6 +12,26 @@ export interface BlockKind {
   readonly window: number | undefined;
 }
 
+/** Nothing turns: a kind of block without positions. */
+export const still: Rotary = { frequencies: new Float32Array(0) };
+
+/** Norms of each query and key head, by their names in a block. */
+export interface HeadNorms {
+  readonly query: string;
+  readonly key: string;
+  /** Whether heads are turned before they are normed. */
+  readonly afterRotation: boolean;
+}
+
+/** The names that most types have. */
+export const usualHeadNorms: HeadNorms = { query: "self_attn.q_norm", key: "self_attn.k_norm", afterRotation: false };
+
+/**
+ * Where a block norms states: what attention and MLP read, what they make, or both; or attention and MLP read the same normed
+ * states, and what both make is added to the states.
+ */
+export type NormPlaces = "before" | "after" | "around" | "shared";
+
 /** A decoder of the Llama family: RMS norms before attention and a gated MLP, rotary positions, grouped keys. */
 export interface GatedDecoder {
   readonly hidden: number;
@@ -23,20 +42,23 @@ export interface GatedDecoder {
   readonly headSize: number;
   /** Width of the MLP. */
   readonly inner: number;
-  readonly activation: Activation;
+  readonly activation: BlockActivation;
+  /** Whether the activation of one matrix's product multiplies that of another. */
+  readonly gated: boolean;
   /** In place of one MLP, in every block. */
   readonly experts: Experts | undefined;
   /** Of each block. */
   readonly kinds: readonly BlockKind[];
-  readonly norm: { readonly epsilon: number; readonly plusOne: boolean };
+  /** All norms: RMS norms, or layer norms without biases where they are `centred`. */
+  readonly norm: { readonly epsilon: number; readonly plusOne: boolean; readonly centred: boolean };
+  readonly norms: NormPlaces;
   /** Which linear layers have a bias. */
   readonly bias: { readonly qkv: boolean; readonly output: boolean; readonly mlp: boolean };
   /** Query, key and value in one matrix, gate and up in another. */
   readonly fused: boolean;
-  /** Norms of each query and key head. */
-  readonly headNorms: boolean;
-  /** Norms after attention and MLP too; the norm before the MLP then has another name. */
-  readonly outerNorms: boolean;
+  readonly headNorms: HeadNorms | undefined;
+  /** Whether the two elements that turn together are neighbours in a head, not half a head apart. */
+  readonly neighbours: boolean;
   /** Factor on query · key. */
   readonly scale: number;
   readonly softcap: number | undefined;
@@ -62,7 +84,7 @@ export interface GatedLinears {
 
 /** The linear layers of every block of a decoder. */
 export function gatedLinears(decoder: GatedDecoder): GatedLinears {
-  const { hidden, heads, kvHeads, headSize, inner, bias, fused } = decoder;
+  const { hidden, heads, kvHeads, headSize, inner, bias, fused, gated } = decoder;
   const [query, keys] = [heads * headSize, kvHeads * headSize];
   return {
     qkv: fused
@@ -76,7 +98,7 @@ export function gatedLinears(decoder: GatedDecoder): GatedLinears {
     up: fused
       ? [blockLinear("gate-up", "mlp.gate_up_proj", 2 * inner, hidden, bias.mlp)]
       : [
-          blockLinear("gate", "mlp.gate_proj", inner, hidden, bias.mlp),
+          ...(gated ? [blockLinear("gate", "mlp.gate_proj", inner, hidden, bias.mlp)] : []),
           blockLinear("up", "mlp.up_proj", inner, hidden, bias.mlp),
         ],
     down: blockLinear("down", "mlp.down_proj", hidden, inner, bias.mlp),
@@ -84,34 +106,46 @@ export function gatedLinears(decoder: GatedDecoder): GatedLinears {
   };
 }
 
+/** What the norms of a block are called, by their roles. */
+const normNames: Readonly<Record<NormPlaces, Readonly<Record<string, string>>>> = {
+  before: { norm1: "input_layernorm", norm2: "post_attention_layernorm" },
+  after: { "attention-norm": "post_attention_layernorm", "mlp-norm": "post_feedforward_layernorm" },
+  around: {
+    norm1: "input_layernorm",
+    "attention-norm": "post_attention_layernorm",
+    norm2: "pre_feedforward_layernorm",
+    "mlp-norm": "post_feedforward_layernorm",
+  },
+  shared: { norm1: "input_layernorm" },
+};
+
+/** What query, key and value read; where the norm is shared, gate and up read it too. */
+export const firstSite = (norms: NormPlaces): string => (norms === "shared" ? "attention-qkv-mlp-up" : "attention-qkv");
+
 /** The tensors and sites of a block. */
 export function describeGated(decoder: GatedDecoder, { qkv, output, up, down, experts }: GatedLinears): BlockDescription {
-  const { hidden, headSize, headNorms, outerNorms } = decoder;
+  const { hidden, headSize, headNorms, norms, activation } = decoder;
   const norm = (role: string, name: string, size = hidden) => normVectors(role, name, size, false);
-  const normedBy = (role: string) => ({ role, offset: decoder.norm.plusOne ? 1 : 0 });
+  const normedBy = (role: string): Pick<BlockSite, "norm"> =>
+    norms === "after" ? {} : { norm: { role, offset: decoder.norm.plusOne ? 1 : 0 } };
   const routed = decoder.experts && experts && expertBlock(decoder.experts, experts, hidden);
+  const isShared = norms === "shared";
   return {
     sites: [
-      { name: "attention-qkv", linears: qkv, norm: normedBy("norm1") },
+      { name: firstSite(norms), linears: isShared ? [...qkv, ...up] : qkv, ...normedBy("norm1") },
       { name: "attention-output", linears: [output] },
       ...(routed?.sites ?? [
-        { name: "mlp-up", linears: up, norm: normedBy("norm2") },
+        ...(isShared ? [] : [{ name: "mlp-up", linears: up, ...normedBy("norm2") }]),
         { name: "mlp-down", linears: [down] },
       ]),
     ],
     others: [
       ...(routed?.others ?? []),
-      ...norm("norm1", "input_layernorm"),
-      ...(headNorms
-        ? [...norm("query-norm", "self_attn.q_norm", headSize), ...norm("key-norm", "self_attn.k_norm", headSize)]
-        : []),
-      ...(outerNorms
-        ? [
-            ...norm("attention-norm", "post_attention_layernorm"),
-            ...norm("norm2", "pre_feedforward_layernorm"),
-            ...norm("mlp-norm", "post_feedforward_layernorm"),
-          ]
-        : norm("norm2", "post_attention_layernorm")),
+      ...activation.tensors,
+      ...(headNorms === undefined
+        ? []
+        : [...norm("query-norm", headNorms.query, headSize), ...norm("key-norm", headNorms.key, headSize)]),
+      ...Object.entries(normNames[norms]).flatMap(([role, name]) => norm(role, name)),
     ],
     unread: ["self_attn.rotary_emb.inv_freq"],
   };
