@@ -15,22 +15,32 @@ export interface BlockKind {
 /** Nothing turns: a kind of block without positions. */
 export const still: Rotary = { frequencies: new Float32Array(0) };
 
-/** Norms of each query and key head, by their names in a block. */
+/** Norms of queries and keys, by their names in a block. */
 export interface HeadNorms {
   readonly query: string;
   readonly key: string;
-  /** Whether heads are turned before they are normed. */
-  readonly afterRotation: boolean;
+  /** What is normed together: each head before it is turned, each head after it, or all heads of a token before they are turned. */
+  readonly of: "head" | "turned head" | "all heads";
 }
 
 /** The names that most types have. */
-export const usualHeadNorms: HeadNorms = { query: "self_attn.q_norm", key: "self_attn.k_norm", afterRotation: false };
+export const usualHeadNorms: HeadNorms = { query: "self_attn.q_norm", key: "self_attn.k_norm", of: "head" };
 
-/**
- * Where a block norms states: what attention and MLP read, what they make, or both; or attention and MLP read the same normed
- * states, and what both make is added to the states.
- */
-export type NormPlaces = "before" | "after" | "around" | "shared";
+/** The norms of states, by their names in a block; one that has no name is not there. */
+export interface StateNorms {
+  /** Of what attention and the MLP read. */
+  readonly beforeAttention?: string;
+  readonly beforeMlp?: string;
+  /** Of what they make. */
+  readonly afterAttention?: string;
+  readonly afterMlp?: string;
+}
+
+/** The names that most types have. */
+export const normsBefore: StateNorms = { beforeAttention: "input_layernorm", beforeMlp: "post_attention_layernorm" };
+
+/** Those of types that norm only what attention and the MLP make. */
+export const normsAfter: StateNorms = { afterAttention: "post_attention_layernorm", afterMlp: "post_feedforward_layernorm" };
 
 /** A decoder of the Llama family: RMS norms before attention and a gated MLP, rotary positions, grouped keys. */
 export interface GatedDecoder {
@@ -51,7 +61,9 @@ export interface GatedDecoder {
   readonly kinds: readonly BlockKind[];
   /** All norms: RMS norms, or layer norms without biases where they are `centred`. */
   readonly norm: { readonly epsilon: number; readonly plusOne: boolean; readonly centred: boolean };
-  readonly norms: NormPlaces;
+  readonly norms: StateNorms;
+  /** Whether the MLP reads what attention reads, and what both make is added to the states. */
+  readonly parallel: boolean;
   /** Which linear layers have a bias. */
   readonly bias: { readonly qkv: boolean; readonly output: boolean; readonly mlp: boolean };
   /** Query, key and value in one matrix, gate and up in another. */
@@ -106,46 +118,39 @@ export function gatedLinears(decoder: GatedDecoder): GatedLinears {
   };
 }
 
-/** What the norms of a block are called, by their roles. */
-const normNames: Readonly<Record<NormPlaces, Readonly<Record<string, string>>>> = {
-  before: { norm1: "input_layernorm", norm2: "post_attention_layernorm" },
-  after: { "attention-norm": "post_attention_layernorm", "mlp-norm": "post_feedforward_layernorm" },
-  around: {
-    norm1: "input_layernorm",
-    "attention-norm": "post_attention_layernorm",
-    norm2: "pre_feedforward_layernorm",
-    "mlp-norm": "post_feedforward_layernorm",
-  },
-  shared: { norm1: "input_layernorm" },
-};
+/** What query, key and value read; in a parallel block gate and up read it too. */
+export const firstSite = (parallel: boolean): string => (parallel ? "attention-qkv-mlp-up" : "attention-qkv");
 
-/** What query, key and value read; where the norm is shared, gate and up read it too. */
-export const firstSite = (norms: NormPlaces): string => (norms === "shared" ? "attention-qkv-mlp-up" : "attention-qkv");
+/** Elements of queries or keys that are normed together. @param heads of the queries or of the keys */
+export const normedTogether = ({ headNorms, headSize }: GatedDecoder, heads: number): number =>
+  headNorms?.of === "all heads" ? heads * headSize : headSize;
 
 /** The tensors and sites of a block. */
 export function describeGated(decoder: GatedDecoder, { qkv, output, up, down, experts }: GatedLinears): BlockDescription {
-  const { hidden, headSize, headNorms, norms, activation } = decoder;
-  const norm = (role: string, name: string, size = hidden) => normVectors(role, name, size, false);
-  const normedBy = (role: string): Pick<BlockSite, "norm"> =>
-    norms === "after" ? {} : { norm: { role, offset: decoder.norm.plusOne ? 1 : 0 } };
+  const { hidden, heads, kvHeads, headNorms, norms, parallel, activation } = decoder;
+  const norm = (role: string, name: string | undefined, size = hidden) =>
+    name === undefined ? [] : normVectors(role, name, size, false);
+  const normedBy = (role: string, name: string | undefined): Pick<BlockSite, "norm"> =>
+    name === undefined ? {} : { norm: { role, offset: decoder.norm.plusOne ? 1 : 0 } };
   const routed = decoder.experts && experts && expertBlock(decoder.experts, experts, hidden);
-  const isShared = norms === "shared";
   return {
     sites: [
-      { name: firstSite(norms), linears: isShared ? [...qkv, ...up] : qkv, ...normedBy("norm1") },
+      { name: firstSite(parallel), linears: parallel ? [...qkv, ...up] : qkv, ...normedBy("norm1", norms.beforeAttention) },
       { name: "attention-output", linears: [output] },
       ...(routed?.sites ?? [
-        ...(isShared ? [] : [{ name: "mlp-up", linears: up, ...normedBy("norm2") }]),
+        ...(parallel ? [] : [{ name: "mlp-up", linears: up, ...normedBy("norm2", norms.beforeMlp) }]),
         { name: "mlp-down", linears: [down] },
       ]),
     ],
     others: [
       ...(routed?.others ?? []),
       ...activation.tensors,
-      ...(headNorms === undefined
-        ? []
-        : [...norm("query-norm", headNorms.query, headSize), ...norm("key-norm", headNorms.key, headSize)]),
-      ...Object.entries(normNames[norms]).flatMap(([role, name]) => norm(role, name)),
+      ...norm("query-norm", headNorms?.query, normedTogether(decoder, heads)),
+      ...norm("key-norm", headNorms?.key, normedTogether(decoder, kvHeads)),
+      ...norm("norm1", norms.beforeAttention),
+      ...norm("attention-norm", norms.afterAttention),
+      ...norm("norm2", norms.beforeMlp),
+      ...norm("mlp-norm", norms.afterMlp),
     ],
     unread: ["self_attn.rotary_emb.inv_freq"],
   };

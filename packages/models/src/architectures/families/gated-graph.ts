@@ -4,8 +4,8 @@ import { layerNorm, rmsNorm } from "../../graph/norms.ts";
 import { scaled } from "../../graph/scaling.ts";
 import type { RowGraph, SequenceGraph } from "../../graph/sequence-graph.ts";
 import type { BlockGraphValues } from "../layout.ts";
-import { firstSite } from "./gated-block.ts";
-import type { BlockKind, GatedDecoder, GatedLinears } from "./gated-block.ts";
+import { firstSite, normedTogether } from "./gated-block.ts";
+import type { BlockKind, GatedDecoder, GatedLinears, HeadNorms } from "./gated-block.ts";
 import { mixExperts } from "./gated-experts.ts";
 
 /** A norm of the decoder's kind over the last axis, of `size` elements. */
@@ -42,18 +42,18 @@ function attention(
   const made = linears.qkv.map((layer) => sequence.linear(normed, layer));
   const sizes = [heads, kvHeads, kvHeads].map((count) => count * headSize);
   const parts = fused ? splitColumns(sequence, at(made, 0), sizes) : made;
-  const part = (index: number, count: number): string => sequence.splitHeads(at(parts, index), count, headSize);
-  const [query, key, value] = [part(0, heads), part(1, kvHeads), part(2, kvHeads)];
+  const headsNormed = (value: string, role: string, count: number, of: HeadNorms["of"]): string =>
+    headNorms?.of === of ? gatedNorm(sequence, value, role, normedTogether(decoder, count), norm) : value;
+  // without frequencies all elements stay as they are
+  const rotated = (head: string, count: number): string =>
+    rotary.frequencies.length === 0 ? head : sequence.rotate(neighbours ? apart(sequence, head, headSize) : head, rotary, count);
   const turned = (value: string, role: string, count: number): string => {
-    const normed = (head: string): string => (headNorms ? gatedNorm(sequence, head, role, headSize, norm) : head);
-    // without frequencies all elements stay as they are
-    const rotated = (head: string): string =>
-      rotary.frequencies.length === 0
-        ? head
-        : sequence.rotate(neighbours ? apart(sequence, head, headSize) : head, rotary, count);
-    return headNorms?.afterRotation === true ? normed(rotated(value)) : rotated(normed(value));
+    const split = sequence.splitHeads(headsNormed(value, role, count, "all heads"), count, headSize);
+    return headsNormed(rotated(headsNormed(split, role, count, "head"), count), role, count, "turned head");
   };
-  return sequence.attend(turned(query, "query-norm", heads), turned(key, "key-norm", kvHeads), value, {
+  const query = turned(at(parts, 0), "query-norm", heads);
+  const key = turned(at(parts, 1), "key-norm", kvHeads);
+  return sequence.attend(query, key, sequence.splitHeads(at(parts, 2), kvHeads, headSize), {
     heads,
     kvHeads,
     headSize,
@@ -93,22 +93,21 @@ export function gatedBlock(
   kind: BlockKind,
 ): BlockGraphValues {
   const { graph } = sequence;
-  const { hidden, norms, residualScale } = decoder;
-  const norm = (value: string, role: string): string => gatedNorm(sequence, value, role, hidden, decoder.norm);
-  const toRead = (value: string, role: string): string => (norms === "after" ? value : norm(value, role));
-  const isMadeNormed = norms === "after" || norms === "around";
-  const added = (value: string, role: string, to: string): string =>
-    graph.node("Add", [scaled(graph, isMadeNormed ? norm(value, role) : value, residualScale), to]);
-  const first = toRead(states, "norm1");
+  const { hidden, norms, parallel, residualScale } = decoder;
+  const normed = (value: string, role: string, name: string | undefined): string =>
+    name === undefined ? value : gatedNorm(sequence, value, role, hidden, decoder.norm);
+  const added = (value: string, to: string): string => graph.node("Add", [scaled(graph, value, residualScale), to]);
+  const first = normed(states, "norm1", norms.beforeAttention);
   const context = attention(sequence, first, decoder, linears, kind);
-  const middle = added(sequence.linear(context, linears.output), "attention-norm", states);
-  const second = norms === "shared" ? first : toRead(middle, "norm2");
+  const attended = normed(sequence.linear(context, linears.output), "attention-norm", norms.afterAttention);
+  const middle = added(attended, states);
+  const second = parallel ? first : normed(middle, "norm2", norms.beforeMlp);
   const { sites, states: made } =
     decoder.experts !== undefined && linears.experts !== undefined
       ? mixExperts(sequence, second, { ...decoder, ...decoder.experts }, linears.experts)
       : mlp(sequence, second, decoder, linears);
   return {
-    sites: new Map([[firstSite(norms), first], ["attention-output", context], ...sites]),
-    states: added(made, "mlp-norm", middle),
+    sites: new Map([[firstSite(parallel), first], ["attention-output", context], ...sites]),
+    states: added(normed(made, "mlp-norm", norms.afterMlp), middle),
   };
 }
