@@ -22,9 +22,26 @@ export interface ModelType {
 
 /** Supported types by `model_type`, each loaded when first needed. A new one is its files in model-types/ and an entry here. */
 const types: Readonly<Record<string, ModelType>> = {
+  apertus: {
+    load: async () => (await import("./model-types/apertus.ts")).apertus,
+    gguf: { architecture: "apertus", load: async () => (await import("./model-types/apertus.gguf.ts")).apertus },
+  },
   bloom: {
     load: async () => (await import("./model-types/bloom.ts")).bloom,
     gguf: { architecture: "bloom", load: async () => (await import("./model-types/bloom.gguf.ts")).bloom },
+  },
+  cohere: {
+    load: async () => (await import("./model-types/cohere.ts")).cohere,
+    gguf: { architecture: "command-r", load: async () => (await import("./model-types/cohere.gguf.ts")).cohere },
+  },
+  cohere2: {
+    load: async () => (await import("./model-types/cohere2.ts")).cohere2,
+    gguf: { architecture: "cohere2", load: async () => (await import("./model-types/cohere2.gguf.ts")).cohere2 },
+  },
+  exaone4: {
+    load: async () => (await import("./model-types/exaone4.ts")).exaone4,
+    gguf: { architecture: "exaone4", load: async () => (await import("./model-types/exaone4.gguf.ts")).exaone4 },
+    isInTransformersJs: false,
   },
   gemma2: {
     load: async () => (await import("./model-types/gemma2.ts")).gemma2,
@@ -46,6 +63,13 @@ const types: Readonly<Record<string, ModelType>> = {
     load: async () => (await import("./model-types/granite.ts")).granite,
     gguf: { architecture: "granite", load: async () => (await import("./model-types/granite.gguf.ts")).granite },
   },
+  hunyuan_v1_dense: {
+    load: async () => (await import("./model-types/hunyuan-v1-dense.ts")).hunyuanV1Dense,
+    gguf: {
+      architecture: "hunyuan-dense",
+      load: async () => (await import("./model-types/hunyuan-v1-dense.gguf.ts")).hunyuanV1Dense,
+    },
+  },
   llama: {
     load: async () => (await import("./model-types/llama.ts")).llama,
     gguf: { architecture: "llama", load: async () => (await import("./model-types/llama.gguf.ts")).llama },
@@ -63,6 +87,10 @@ const types: Readonly<Record<string, ModelType>> = {
     load: async () => (await import("./model-types/mt5.ts")).mt5,
     gguf: { architecture: "t5", load: async () => (await import("./model-types/t5.gguf.ts")).mt5, isWritten: false },
   },
+  olmo2: {
+    load: async () => (await import("./model-types/olmo2.ts")).olmo2,
+    gguf: { architecture: "olmo2", load: async () => (await import("./model-types/olmo2.gguf.ts")).olmo2 },
+  },
   phi3: {
     load: async () => (await import("./model-types/phi3.ts")).phi3,
     gguf: { architecture: "phi3", load: async () => (await import("./model-types/phi3.gguf.ts")).phi3 },
@@ -78,6 +106,10 @@ const types: Readonly<Record<string, ModelType>> = {
   qwen3: {
     load: async () => (await import("./model-types/qwen3.ts")).qwen3,
     gguf: { architecture: "qwen3", load: async () => (await import("./model-types/qwen3.gguf.ts")).qwen3 },
+  },
+  qwen3_moe: {
+    load: async () => (await import("./model-types/qwen3-moe.ts")).qwen3Moe,
+    gguf: { architecture: "qwen3moe", load: async () => (await import("./model-types/qwen3-moe.gguf.ts")).qwen3Moe },
   },
   seed_oss: {
     load: async () => (await import("./model-types/seed-oss.ts")).seedOss,

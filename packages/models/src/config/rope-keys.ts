@@ -34,6 +34,7 @@ export const ropeSectionKeys = {
   mscale: optional(nullable(number(0))),
   mscale_all_dim: optional(nullable(number(0))),
   truncate: optional(nullable(flag(true))),
+  alpha: optional(positive(0)),
   short_factor: optional(numbers),
   long_factor: optional(numbers),
   // not read

@@ -22,6 +22,9 @@ function required(section: RopeSection, key: "factor" | "low_freq_factor" | "hig
   return section.values[key] ?? section.broken(key, "above 0");
 }
 
+/** Hunyuan's base for longer texts. @param turned elements of a head that turn */
+export const stretchedBase = (base: number, alpha: number, turned: number): number => base * alpha ** (turned / (turned - 2));
+
 const linear: Scaling = ({ frequencies }, section) => {
   const factor = required(section, "factor");
   return { frequencies: Float32Array.from(frequencies, (frequency) => frequency / factor) };
@@ -92,6 +95,14 @@ const longrope: Scaling = ({ frequencies, context, positions }, section) => {
   };
 };
 
+/** The base is stretched once, whatever the length of a text. */
+const alpha: Scaling = ({ base, turned, frequencies }, section) => {
+  const factor =
+    section.values.alpha ?? section.refuse("rope_type", "it has no alpha, and frequencies that follow a text's length are not");
+  const stretched = stretchedBase(base, factor, turned);
+  return { frequencies: Float32Array.from(frequencies, (_, pair) => stretched ** ((-2 * pair) / turned)) };
+};
+
 /** @see arXiv:2306.15595 for linear, 2407.21783 for llama3, 2309.00071 for yarn, 2402.13753 for longrope */
 export const ropeScalings = {
   default: ({ frequencies }) => ({ frequencies: Float32Array.from(frequencies) }),
@@ -99,6 +110,7 @@ export const ropeScalings = {
   llama3,
   yarn,
   longrope,
+  alpha,
 } as const satisfies Readonly<Record<string, Scaling>>;
 
 export type RopeType = keyof typeof ropeScalings;

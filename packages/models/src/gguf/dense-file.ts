@@ -149,6 +149,10 @@ export function denseFile(file: GgufFile, name: string, tensors: readonly DenseT
       if (offset < 0 || offset + target.length > entry.end - entry.begin) {
         throw new RangeError(`${file.path}: ${entry.name} has no bytes ${offset} to ${offset + target.length}`);
       }
+      if (tensor.listed !== undefined) {
+        target.set(encodeWeights("f32", Float32Array.of(tensor.listed)).subarray(offset, offset + target.length));
+        return;
+      }
       if (tensor.transposed !== true) {
         reader.read(tensor, offset, target);
         return;

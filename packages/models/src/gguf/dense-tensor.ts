@@ -1,3 +1,4 @@
+import { quantisationTypeNamed } from "@mbs/gguf";
 import type { GgufTensor } from "@mbs/gguf";
 import type { WeightDtype } from "@mbs/numbers";
 
@@ -17,6 +18,8 @@ export interface DenseTensor {
   readonly add?: number;
   /** True where the source is stored as [columns, rows] of `shape`. */
   readonly transposed?: boolean;
+  /** The value of a tensor of one number that the file has in its metadata; `source` is then no tensor of the file. */
+  readonly listed?: number;
 }
 
 /** The dtype that a tensor has in the checkpoint: its own where values are stored one by one, else float32, which is exact. */
@@ -30,6 +33,12 @@ export const elements = (shape: readonly number[]): number => shape.reduce((prod
  * @param name in the checkpoint
  */
 export type View = (source: GgufTensor, name: string) => readonly DenseTensor[];
+
+/** A tensor of one number of the metadata. */
+export const listedTensor = (name: string, shape: readonly number[], value: number): DenseTensor => ({
+  ...whole({ name, type: quantisationTypeNamed("F32"), shape, begin: 0, end: 0 }, name),
+  listed: value,
+});
 
 const columnsOf = ({ shape }: GgufTensor): number => shape.at(-1) ?? 1;
 

@@ -1,7 +1,7 @@
 import { BadDataError, FailedPreconditionError } from "@mbs/contracts";
 import type { GgufTensor } from "@mbs/gguf";
 import type { JsonObject } from "../folder/json-file.ts";
-import { ofExperts, renamed } from "./dense-tensor.ts";
+import { listedTensor, ofExperts, renamed } from "./dense-tensor.ts";
 import type { DenseTensor } from "./dense-tensor.ts";
 import type { GgufContents, GgufForm } from "./form/gguf-form.ts";
 import type { GgufForms } from "./form/load-form.ts";
@@ -42,6 +42,29 @@ export function refuseOtherForms({ tensors, metadata: { path, architecture } }: 
       { file: path, tensor: found },
     );
   }
+}
+
+/**
+ * The tensors of a checkpoint that the metadata hold, a list with one number for each block; one number where all are alike.
+ *
+ * @throws {BadDataError} where a list is missing or too short
+ */
+export function listedTensors(
+  { metadata: reader }: GgufContents,
+  { lists = new Map(), prefix }: GgufForm,
+): readonly DenseTensor[] {
+  const blocks = reader.count("block_count");
+  return [...lists].flatMap(([key, { name, shape }]) => {
+    const found = reader.metadata.get(key);
+    return Array.from({ length: blocks }, (_, block) => {
+      const value = typeof found === "object" ? found[block] : found;
+      if (typeof value === "number") return listedTensor(`${prefix}${name.replace("{block}", String(block))}`, shape, value);
+      throw new BadDataError(`${reader.path}: ${key} must be a list of ${blocks} numbers; convert the model again`, {
+        file: reader.path,
+        key,
+      });
+    });
+  });
 }
 
 /**

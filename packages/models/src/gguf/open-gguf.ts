@@ -19,7 +19,7 @@ import type { GgufContents, GgufForm } from "./form/gguf-form.ts";
 import { loadGgufForms, typeOfFile } from "./form/load-form.ts";
 import { ggufTensorName } from "./gguf-names.ts";
 import { tokenizerFromGguf } from "./gguf-tokenizer.ts";
-import { nameDenseTensors, refuseOtherForms } from "./named-tensors.ts";
+import { listedTensors, nameDenseTensors, refuseOtherForms } from "./named-tensors.ts";
 import { openShards } from "./open-shards.ts";
 import { findText } from "./tokenizer/tokenizer-metadata.ts";
 
@@ -206,7 +206,11 @@ async function readSource(path: string, files: readonly [GgufFile, ...GgufFile[]
   const vocabulary = vocabularyOf(contents);
   requireTokens(metadata, vocabulary);
   const tokens = tokenIds(metadata, vocabulary);
-  const dense = files.map((file) => nameDenseTensors(file.tensors, form, config, { path: file.path, architecture: name }));
+  const listed = listedTensors(contents, form);
+  const dense = files.map((file, index) => [
+    ...nameDenseTensors(file.tensors, form, config, { path: file.path, architecture: name }),
+    ...(index === 0 ? listed : []),
+  ]);
   const whole = { ...config, dtype: configDtype(dense.flat()), ...tokens, ...trimmingOf(metadata, vocabulary) };
   const views = files.map((file, index) => denseFile(file, safetensorsName(index, files.length), dense[index] ?? []));
   return {

@@ -27,6 +27,39 @@ export const sigmoid = (graph: GraphBuilder, value: string): string =>
 /** x · sigmoid(x). */
 const silu = (graph: GraphBuilder, value: string): string => graph.node("Div", [value, sigmoidDivisor(graph, value)]);
 
+/** The numbers of xIELU, by the names of their values in a graph; each has one element. */
+interface XieluNumbers {
+  /** Before a softplus. */
+  readonly alphaP: string;
+  readonly alphaN: string;
+  readonly beta: string;
+  /** Below 0, next to it: what is above counts as this in the exponential. */
+  readonly epsilon: string;
+}
+
+/** ln(1 + eˣ), of x that is not large. */
+const softplus = (graph: GraphBuilder, value: string): string => graph.node("Softplus", [value]);
+
+/**
+ * β·x + αₚ·x² above 0, β·x + αₙ·(eˣ - 1 - x) below.
+ *
+ * eˣ - 1 is tanh(x / 2) · (eˣ + 1), which is as precise near 0 as elsewhere.
+ *
+ * @see arXiv:2411.13010
+ */
+export function xielu(graph: GraphBuilder, value: string, { alphaP, alphaN, beta, epsilon }: XieluNumbers): string {
+  const times = (a: string, b: string): string => graph.node("Mul", [a, b]);
+  const plus = (a: string, b: string): string => graph.node("Add", [a, b]);
+  const zero = graph.constant(floatTensor(Float32Array.of(0), []));
+  const half = graph.constant(floatTensor(Float32Array.of(0.5), []));
+  const below = graph.node("Min", [value, epsilon]);
+  const lessOne = times(graph.node("Tanh", [times(below, half)]), plus(graph.node("Exp", [below]), one(graph)));
+  const bent = times(graph.node("Sub", [lessOne, value]), plus(beta, softplus(graph, alphaN)));
+  const squared = times(times(softplus(graph, alphaP), value), value);
+  const isAbove = graph.node("Greater", [value, zero]);
+  return plus(graph.node("Where", [isAbove, squared, bent]), times(beta, value));
+}
+
 /** By the names that config.json uses. */
 export const activations = {
   gelu: erfGelu,

@@ -7,9 +7,14 @@ export interface NormShape {
   readonly epsilon: number;
 }
 
-/** Mean 0 and variance 1 over the last axis, times `ROLE.weight`, plus `ROLE.bias`. */
-export function layerNorm(rows: RowGraph, input: string, role: string, { size, epsilon }: NormShape): string {
-  const inputs = [input, rows.weight(`${role}.weight`, [size]), rows.weight(`${role}.bias`, [size])];
+/** Mean 0 and variance 1 over the last axis, times `ROLE.weight`, plus `ROLE.bias` where it has one. */
+export function layerNorm(
+  rows: RowGraph,
+  input: string,
+  role: string,
+  { size, epsilon, biased = true }: NormShape & { readonly biased?: boolean },
+): string {
+  const inputs = [input, rows.weight(`${role}.weight`, [size]), ...(biased ? [rows.weight(`${role}.bias`, [size])] : [])];
   return rows.graph.node("LayerNormalization", inputs, { attributes: { axis: -1, epsilon: { float: epsilon } } });
 }
 

@@ -1,6 +1,8 @@
 import { at } from "@mbs/contracts";
 import { hiddenStream } from "../../forward/streams.ts";
-import type { LinearLayer } from "../../graph/sequence-graph.ts";
+import { activations } from "../../graph/activations.ts";
+import type { ActivationName } from "../../graph/activations.ts";
+import type { LinearLayer, RowGraph } from "../../graph/sequence-graph.ts";
 import type { ExpectedTensor, Layout } from "../layout.ts";
 
 /** A linear layer of a block: its tensors are `NAME.weight` and, with a bias, `NAME.bias`, after the block's own name. */
@@ -29,6 +31,18 @@ export interface BlockTensor {
   readonly name: string;
   readonly shape: readonly number[];
 }
+
+/** An activation, and the tensors of a block that it reads beside its input. */
+export interface BlockActivation {
+  readonly tensors: readonly BlockTensor[];
+  readonly apply: (rows: RowGraph, value: string) => string;
+}
+
+/** An activation that reads its input alone. */
+export const plainActivation = (name: ActivationName): BlockActivation => ({
+  tensors: [],
+  apply: ({ graph }, value) => activations[name](graph, value),
+});
 
 /** A site with all layers that read it. */
 export interface BlockSite {

@@ -1,5 +1,5 @@
 import { at } from "@mbs/contracts";
-import type { Bases, NoBasis, ResidualStream, ValueHeads } from "../bases.ts";
+import type { Bases, NoBasis, ResidualStream, StreamNorm, ValueHeads } from "../bases.ts";
 import { linearTensors } from "./decoder-blocks.ts";
 import type { BlockLinear } from "./decoder-blocks.ts";
 import type { GatedDecoder, GatedLinears } from "./gated-block.ts";
@@ -38,25 +38,21 @@ function streamOf(
   blocks: readonly string[],
   { embedding, finalNorm, head }: OuterNames,
 ): ResidualStream | NoBasis {
-  if (decoder.outerNorms) {
+  const { norms, parallel } = decoder;
+  if (norms.afterAttention !== undefined || norms.afterMlp !== undefined) {
     return { reason: "its norms after attention and MLP scale the channels of what is added to the residual stream" };
   }
   const offset = decoder.norm.plusOne ? 1 : 0;
+  const [qkv, up] = [linears.qkv.map(weight), upReaders(decoder, linears)];
+  const norm = (block: string, name: string | undefined, readers: readonly string[]): StreamNorm[] =>
+    name === undefined ? [] : [{ weight: `${block}.${name}.weight`, offset, readers: readers.map((own) => `${block}.${own}`) }];
   return {
-    centred: false,
+    centred: decoder.norm.centred,
     tables: [embedding],
     norms: [
       ...blocks.flatMap((block) => [
-        {
-          weight: `${block}.input_layernorm.weight`,
-          offset,
-          readers: linears.qkv.map(({ name }) => `${block}.${name}.weight`),
-        },
-        {
-          weight: `${block}.post_attention_layernorm.weight`,
-          offset,
-          readers: upReaders(decoder, linears).map((name) => `${block}.${name}`),
-        },
+        ...norm(block, norms.beforeAttention, parallel ? [...qkv, ...up] : qkv),
+        ...norm(block, norms.beforeMlp, up),
       ]),
       { weight: finalNorm, offset, readers: [head] },
     ],

@@ -1,7 +1,6 @@
-import type { Activation } from "../../graph/activations.ts";
 import type { Rotary } from "../../graph/rotary.ts";
 import { blockLinear, normVectors } from "./decoder-blocks.ts";
-import type { BlockDescription, BlockLinear } from "./decoder-blocks.ts";
+import type { BlockActivation, BlockDescription, BlockLinear, BlockSite } from "./decoder-blocks.ts";
 import { expertBlock, expertLinears } from "./gated-experts.ts";
 import type { ExpertLinears, Experts } from "./gated-experts.ts";
 
@@ -13,6 +12,36 @@ export interface BlockKind {
   readonly window: number | undefined;
 }
 
+/** Nothing turns: a kind of block without positions. */
+export const still: Rotary = { frequencies: new Float32Array(0) };
+
+/** Norms of queries and keys, by their names in a block. */
+export interface HeadNorms {
+  readonly query: string;
+  readonly key: string;
+  /** What is normed together: each head before it is turned, each head after it, or all heads of a token before they are turned. */
+  readonly of: "head" | "turned head" | "all heads";
+}
+
+/** The names that most types have. */
+export const usualHeadNorms: HeadNorms = { query: "self_attn.q_norm", key: "self_attn.k_norm", of: "head" };
+
+/** The norms of states, by their names in a block; one that has no name is not there. */
+export interface StateNorms {
+  /** Of what attention and the MLP read. */
+  readonly beforeAttention?: string;
+  readonly beforeMlp?: string;
+  /** Of what they make. */
+  readonly afterAttention?: string;
+  readonly afterMlp?: string;
+}
+
+/** The names that most types have. */
+export const normsBefore: StateNorms = { beforeAttention: "input_layernorm", beforeMlp: "post_attention_layernorm" };
+
+/** Those of types that norm only what attention and the MLP make. */
+export const normsAfter: StateNorms = { afterAttention: "post_attention_layernorm", afterMlp: "post_feedforward_layernorm" };
+
 /** A decoder of the Llama family: RMS norms before attention and a gated MLP, rotary positions, grouped keys. */
 export interface GatedDecoder {
   readonly hidden: number;
@@ -23,20 +52,25 @@ export interface GatedDecoder {
   readonly headSize: number;
   /** Width of the MLP. */
   readonly inner: number;
-  readonly activation: Activation;
+  readonly activation: BlockActivation;
+  /** Whether the activation of one matrix's product multiplies that of another. */
+  readonly gated: boolean;
   /** In place of one MLP, in every block. */
   readonly experts: Experts | undefined;
   /** Of each block. */
   readonly kinds: readonly BlockKind[];
-  readonly norm: { readonly epsilon: number; readonly plusOne: boolean };
+  /** All norms: RMS norms, or layer norms without biases where they are `centred`. */
+  readonly norm: { readonly epsilon: number; readonly plusOne: boolean; readonly centred: boolean };
+  readonly norms: StateNorms;
+  /** Whether the MLP reads what attention reads, and what both make is added to the states. */
+  readonly parallel: boolean;
   /** Which linear layers have a bias. */
   readonly bias: { readonly qkv: boolean; readonly output: boolean; readonly mlp: boolean };
   /** Query, key and value in one matrix, gate and up in another. */
   readonly fused: boolean;
-  /** Norms of each query and key head. */
-  readonly headNorms: boolean;
-  /** Norms after attention and MLP too; the norm before the MLP then has another name. */
-  readonly outerNorms: boolean;
+  readonly headNorms: HeadNorms | undefined;
+  /** Whether the two elements that turn together are neighbours in a head, not half a head apart. */
+  readonly neighbours: boolean;
   /** Factor on query · key. */
   readonly scale: number;
   readonly softcap: number | undefined;
@@ -62,7 +96,7 @@ export interface GatedLinears {
 
 /** The linear layers of every block of a decoder. */
 export function gatedLinears(decoder: GatedDecoder): GatedLinears {
-  const { hidden, heads, kvHeads, headSize, inner, bias, fused } = decoder;
+  const { hidden, heads, kvHeads, headSize, inner, bias, fused, gated } = decoder;
   const [query, keys] = [heads * headSize, kvHeads * headSize];
   return {
     qkv: fused
@@ -76,7 +110,7 @@ export function gatedLinears(decoder: GatedDecoder): GatedLinears {
     up: fused
       ? [blockLinear("gate-up", "mlp.gate_up_proj", 2 * inner, hidden, bias.mlp)]
       : [
-          blockLinear("gate", "mlp.gate_proj", inner, hidden, bias.mlp),
+          ...(gated ? [blockLinear("gate", "mlp.gate_proj", inner, hidden, bias.mlp)] : []),
           blockLinear("up", "mlp.up_proj", inner, hidden, bias.mlp),
         ],
     down: blockLinear("down", "mlp.down_proj", hidden, inner, bias.mlp),
@@ -84,34 +118,39 @@ export function gatedLinears(decoder: GatedDecoder): GatedLinears {
   };
 }
 
+/** What query, key and value read; in a parallel block gate and up read it too. */
+export const firstSite = (parallel: boolean): string => (parallel ? "attention-qkv-mlp-up" : "attention-qkv");
+
+/** Elements of queries or keys that are normed together. @param heads of the queries or of the keys */
+export const normedTogether = ({ headNorms, headSize }: GatedDecoder, heads: number): number =>
+  headNorms?.of === "all heads" ? heads * headSize : headSize;
+
 /** The tensors and sites of a block. */
 export function describeGated(decoder: GatedDecoder, { qkv, output, up, down, experts }: GatedLinears): BlockDescription {
-  const { hidden, headSize, headNorms, outerNorms } = decoder;
-  const norm = (role: string, name: string, size = hidden) => normVectors(role, name, size, false);
-  const normedBy = (role: string) => ({ role, offset: decoder.norm.plusOne ? 1 : 0 });
+  const { hidden, heads, kvHeads, headNorms, norms, parallel, activation } = decoder;
+  const norm = (role: string, name: string | undefined, size = hidden) =>
+    name === undefined ? [] : normVectors(role, name, size, false);
+  const normedBy = (role: string, name: string | undefined): Pick<BlockSite, "norm"> =>
+    name === undefined ? {} : { norm: { role, offset: decoder.norm.plusOne ? 1 : 0 } };
   const routed = decoder.experts && experts && expertBlock(decoder.experts, experts, hidden);
   return {
     sites: [
-      { name: "attention-qkv", linears: qkv, norm: normedBy("norm1") },
+      { name: firstSite(parallel), linears: parallel ? [...qkv, ...up] : qkv, ...normedBy("norm1", norms.beforeAttention) },
       { name: "attention-output", linears: [output] },
       ...(routed?.sites ?? [
-        { name: "mlp-up", linears: up, norm: normedBy("norm2") },
+        ...(parallel ? [] : [{ name: "mlp-up", linears: up, ...normedBy("norm2", norms.beforeMlp) }]),
         { name: "mlp-down", linears: [down] },
       ]),
     ],
     others: [
       ...(routed?.others ?? []),
-      ...norm("norm1", "input_layernorm"),
-      ...(headNorms
-        ? [...norm("query-norm", "self_attn.q_norm", headSize), ...norm("key-norm", "self_attn.k_norm", headSize)]
-        : []),
-      ...(outerNorms
-        ? [
-            ...norm("attention-norm", "post_attention_layernorm"),
-            ...norm("norm2", "pre_feedforward_layernorm"),
-            ...norm("mlp-norm", "post_feedforward_layernorm"),
-          ]
-        : norm("norm2", "post_attention_layernorm")),
+      ...activation.tensors,
+      ...norm("query-norm", headNorms?.query, normedTogether(decoder, heads)),
+      ...norm("key-norm", headNorms?.key, normedTogether(decoder, kvHeads)),
+      ...norm("norm1", norms.beforeAttention),
+      ...norm("attention-norm", norms.afterAttention),
+      ...norm("norm2", norms.beforeMlp),
+      ...norm("mlp-norm", norms.afterMlp),
     ],
     unread: ["self_attn.rotary_emb.inv_freq"],
   };

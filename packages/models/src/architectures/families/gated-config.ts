@@ -5,9 +5,12 @@ import { commonKeys, dropout, initializer } from "../../config/harmless-keys.ts"
 import { outerRopeKeys, ropeKeys } from "../../config/rope-keys.ts";
 import { readRotary } from "../../config/rope-scaling.ts";
 import type { RopeOptions } from "../../config/rope-scaling.ts";
-import { activationKey, activations } from "../../graph/activations.ts";
+import { activationKey } from "../../graph/activations.ts";
 import type { ActivationName } from "../../graph/activations.ts";
 import type { Rotary } from "../../graph/rotary.ts";
+import { plainActivation } from "./decoder-blocks.ts";
+import type { BlockActivation } from "./decoder-blocks.ts";
+import { normsBefore } from "./gated-block.ts";
 import type { BlockKind, GatedDecoder } from "./gated-block.ts";
 
 /** Keys of the Llama family, with the defaults of Llama; a type overrides those that differ. */
@@ -77,7 +80,8 @@ export function blockKinds(
 }
 
 export interface GatedOptions {
-  readonly activation: ActivationName;
+  /** Of the MLP; one with tensors of its own as a whole. */
+  readonly activation: ActivationName | BlockActivation;
   /** Rotary positions of a head; default those of the section that all layers share. */
   readonly rotary?: (headSize: number) => Rotary;
 }
@@ -128,14 +132,17 @@ export function readGated(config: Config<GatedValues>, options: GatedOptions): U
     vocabulary: values.vocab_size,
     contextLength: values.max_position_embeddings,
     inner: values.intermediate_size,
-    activation: activations[options.activation],
+    activation: typeof options.activation === "string" ? plainActivation(options.activation) : options.activation,
+    gated: true,
     kinds: Array.from({ length: values.num_hidden_layers }, () => ({ name: "", rotary, window: undefined })),
-    norm: { epsilon: values.rms_norm_eps, plusOne: false },
+    norm: { epsilon: values.rms_norm_eps, plusOne: false, centred: false },
+    norms: normsBefore,
+    parallel: false,
     bias: { qkv: false, output: false, mlp: false },
     fused: false,
     experts: undefined,
-    headNorms: false,
-    outerNorms: false,
+    headNorms: undefined,
+    neighbours: false,
     scale: 1 / Math.sqrt(sizes.headSize),
     softcap: undefined,
     embeddingScale: 1,

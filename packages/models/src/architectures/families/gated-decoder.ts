@@ -1,5 +1,4 @@
 import { at } from "@mbs/contracts";
-import { rmsNorm } from "../../graph/norms.ts";
 import { scaled, softcapped } from "../../graph/scaling.ts";
 import type { Layout } from "../layout.ts";
 import { describeBlocks } from "./decoder-blocks.ts";
@@ -7,7 +6,7 @@ import { describeGated, gatedLinears } from "./gated-block.ts";
 import type { GatedDecoder } from "./gated-block.ts";
 import { joinedExperts } from "./gated-experts.ts";
 import { gatedBases } from "./gated-bases.ts";
-import { gatedBlock } from "./gated-graph.ts";
+import { gatedBlock, gatedNorm } from "./gated-graph.ts";
 
 /** The layout of a decoder of the Llama family. */
 export function gatedDecoder(decoder: GatedDecoder): Layout {
@@ -46,7 +45,7 @@ export function gatedDecoder(decoder: GatedDecoder): Layout {
     blockKind: (index) => at(kinds, index).name,
     buildEmbed: ({ graph }, rows) => scaled(graph, rows, embeddingScale),
     buildBlock: (sequence, states, index) => gatedBlock(sequence, states, decoder, linears, at(kinds, index)),
-    buildHeadInput: (rows, states) => rmsNorm(rows, states, "norm", { size: hidden, ...norm }),
+    buildHeadInput: (rows, states) => gatedNorm(rows, states, "norm", hidden, norm),
     buildLogits: ({ graph }, products) => softcapped(graph, scaled(graph, products, logitScale), logitSoftcap),
   };
 }

@@ -1,11 +1,10 @@
 import { at } from "@mbs/contracts";
 import { floatTensor, integerTensor } from "@mbs/onnx";
 import { sigmoid } from "../../graph/activations.ts";
-import type { Activation } from "../../graph/activations.ts";
 import type { SequenceGraph } from "../../graph/sequence-graph.ts";
 import type { JoinedTensor } from "../layout.ts";
 import { blockLinear } from "./decoder-blocks.ts";
-import type { BlockDescription, BlockLinear } from "./decoder-blocks.ts";
+import type { BlockActivation, BlockDescription, BlockLinear } from "./decoder-blocks.ts";
 
 /** Experts in place of an MLP: each row goes through the few that its router scores highest. */
 export interface Experts {
@@ -98,7 +97,7 @@ export function expertBlock(
 /** What mixing needs besides the linear layers. */
 export interface ExpertMix extends Pick<Experts, "used" | "normalised"> {
   readonly hidden: number;
-  readonly activation: Activation;
+  readonly activation: BlockActivation;
 }
 
 /**
@@ -121,7 +120,7 @@ export function mixExperts(
     graph.node("Gemm", [normed, sequence.weight(role, [count, hidden])], { attributes: { transB: 1 } });
   const sites = new Map<string, string>();
   const run = (name: string, read: string, { gate, up, down }: Expert): string => {
-    const gated = graph.node("Mul", [activation(graph, sequence.linear(read, gate)), sequence.linear(read, up)]);
+    const gated = graph.node("Mul", [activation.apply(sequence, sequence.linear(read, gate)), sequence.linear(read, up)]);
     sites.set(sitesOf(name).up, read).set(sitesOf(name).down, gated);
     return sequence.linear(gated, down);
   };

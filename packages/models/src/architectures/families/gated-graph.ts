@@ -1,11 +1,28 @@
 import { at } from "@mbs/contracts";
 import { integerTensor } from "@mbs/onnx";
-import { rmsNorm } from "../../graph/norms.ts";
+import { layerNorm, rmsNorm } from "../../graph/norms.ts";
 import { scaled } from "../../graph/scaling.ts";
-import type { SequenceGraph } from "../../graph/sequence-graph.ts";
+import type { RowGraph, SequenceGraph } from "../../graph/sequence-graph.ts";
 import type { BlockGraphValues } from "../layout.ts";
-import type { BlockKind, GatedDecoder, GatedLinears } from "./gated-block.ts";
+import { firstSite, normedTogether } from "./gated-block.ts";
+import type { BlockKind, GatedDecoder, GatedLinears, HeadNorms } from "./gated-block.ts";
 import { mixExperts } from "./gated-experts.ts";
+
+/** A norm of the decoder's kind over the last axis, of `size` elements. */
+export const gatedNorm = (rows: RowGraph, value: string, role: string, size: number, norm: GatedDecoder["norm"]): string =>
+  norm.centred
+    ? layerNorm(rows, value, role, { size, epsilon: norm.epsilon, biased: false })
+    : rmsNorm(rows, value, role, { size, ...norm });
+
+/**
+ * Heads whose rotary pairs are neighbours, [batch, heads, length, headSize], with the first elements of all pairs before the
+ * second ones. Scores stay: the elements of queries and keys are reordered alike.
+ */
+function apart({ graph }: SequenceGraph, value: string, headSize: number): string {
+  const half = headSize / 2;
+  const order = Array.from({ length: headSize }, (_, element) => (element % half) * 2 + Math.floor(element / half));
+  return graph.node("Gather", [value, graph.constant(integerTensor(order))], { attributes: { axis: 3 } });
+}
 
 /** Columns of a value in consecutive parts. */
 function splitColumns({ graph }: SequenceGraph, value: string, sizes: readonly number[]): string[] {
@@ -20,19 +37,23 @@ function attention(
   linears: GatedLinears,
   kind: BlockKind,
 ): string {
-  const { heads, kvHeads, headSize, scale, softcap, headNorms, norm, fused } = decoder;
+  const { heads, kvHeads, headSize, scale, softcap, headNorms, neighbours, norm, fused } = decoder;
   const { rotary, window } = kind;
   const made = linears.qkv.map((layer) => sequence.linear(normed, layer));
   const sizes = [heads, kvHeads, kvHeads].map((count) => count * headSize);
   const parts = fused ? splitColumns(sequence, at(made, 0), sizes) : made;
-  const part = (index: number, count: number): string => sequence.splitHeads(at(parts, index), count, headSize);
-  const [query, key, value] = [part(0, heads), part(1, kvHeads), part(2, kvHeads)];
+  const headsNormed = (value: string, role: string, count: number, of: HeadNorms["of"]): string =>
+    headNorms?.of === of ? gatedNorm(sequence, value, role, normedTogether(decoder, count), norm) : value;
+  // without frequencies all elements stay as they are
+  const rotated = (head: string, count: number): string =>
+    rotary.frequencies.length === 0 ? head : sequence.rotate(neighbours ? apart(sequence, head, headSize) : head, rotary, count);
   const turned = (value: string, role: string, count: number): string => {
-    const normed = headNorms ? rmsNorm(sequence, value, role, { size: headSize, ...norm }) : value;
-    // without frequencies all elements stay as they are
-    return rotary.frequencies.length === 0 ? normed : sequence.rotate(normed, rotary, count);
+    const split = sequence.splitHeads(headsNormed(value, role, count, "all heads"), count, headSize);
+    return headsNormed(rotated(headsNormed(split, role, count, "head"), count), role, count, "turned head");
   };
-  return sequence.attend(turned(query, "query-norm", heads), turned(key, "key-norm", kvHeads), value, {
+  const query = turned(at(parts, 0), "query-norm", heads);
+  const key = turned(at(parts, 1), "key-norm", kvHeads);
+  return sequence.attend(query, key, sequence.splitHeads(at(parts, 2), kvHeads, headSize), {
     heads,
     kvHeads,
     headSize,
@@ -42,23 +63,24 @@ function attention(
   });
 }
 
-/** The gated MLP: what it makes of normed states, and what its layers read. */
-function gatedMlp(
+/** The MLP: what it makes of normed states, and what its layers read. */
+function mlp(
   sequence: SequenceGraph,
   normed: string,
-  { inner, activation, fused }: GatedDecoder,
+  { inner, activation, gated, fused }: GatedDecoder,
   linears: GatedLinears,
 ): { readonly sites: ReadonlyMap<string, string>; readonly states: string } {
   const { graph } = sequence;
   const ups = linears.up.map((layer) => sequence.linear(normed, layer));
   const parts = fused ? splitColumns(sequence, at(ups, 0), [inner, inner]) : ups;
-  const gated = graph.node("Mul", [activation(graph, at(parts, 0)), at(parts, 1)]);
+  const activated = activation.apply(sequence, at(parts, 0));
+  const read = gated ? graph.node("Mul", [activated, at(parts, 1)]) : activated;
   return {
     sites: new Map([
       ["mlp-up", normed],
-      ["mlp-down", gated],
+      ["mlp-down", read],
     ]),
-    states: sequence.linear(gated, linears.down),
+    states: sequence.linear(read, linears.down),
   };
 }
 
@@ -71,20 +93,21 @@ export function gatedBlock(
   kind: BlockKind,
 ): BlockGraphValues {
   const { graph } = sequence;
-  const { hidden, outerNorms, residualScale } = decoder;
-  const norm = (value: string, role: string): string => rmsNorm(sequence, value, role, { size: hidden, ...decoder.norm });
-  const added = (value: string, role: string, to: string): string =>
-    graph.node("Add", [scaled(graph, outerNorms ? norm(value, role) : value, residualScale), to]);
-  const normed = norm(states, "norm1");
-  const context = attention(sequence, normed, decoder, linears, kind);
-  const middle = added(sequence.linear(context, linears.output), "attention-norm", states);
-  const normedMiddle = norm(middle, "norm2");
+  const { hidden, norms, parallel, residualScale } = decoder;
+  const normed = (value: string, role: string, name: string | undefined): string =>
+    name === undefined ? value : gatedNorm(sequence, value, role, hidden, decoder.norm);
+  const added = (value: string, to: string): string => graph.node("Add", [scaled(graph, value, residualScale), to]);
+  const first = normed(states, "norm1", norms.beforeAttention);
+  const context = attention(sequence, first, decoder, linears, kind);
+  const attended = normed(sequence.linear(context, linears.output), "attention-norm", norms.afterAttention);
+  const middle = added(attended, states);
+  const second = parallel ? first : normed(middle, "norm2", norms.beforeMlp);
   const { sites, states: made } =
     decoder.experts !== undefined && linears.experts !== undefined
-      ? mixExperts(sequence, normedMiddle, { ...decoder, ...decoder.experts }, linears.experts)
-      : gatedMlp(sequence, normedMiddle, decoder, linears);
+      ? mixExperts(sequence, second, { ...decoder, ...decoder.experts }, linears.experts)
+      : mlp(sequence, second, decoder, linears);
   return {
-    sites: new Map([["attention-qkv", normed], ["attention-output", context], ...sites]),
-    states: added(made, "mlp-norm", middle),
+    sites: new Map([[firstSite(parallel), first], ["attention-output", context], ...sites]),
+    states: added(normed(made, "mlp-norm", norms.afterMlp), middle),
   };
 }

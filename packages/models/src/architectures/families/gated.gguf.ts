@@ -2,7 +2,7 @@ import { unpaired } from "../../gguf/dense-tensor.ts";
 import type { View } from "../../gguf/dense-tensor.ts";
 import type { JsonObject } from "../../folder/json-file.ts";
 import type { GgufContents, GgufForm, MetadataField } from "../../gguf/form/gguf-form.ts";
-import { activation, count, number, tied, vocabulary } from "../../gguf/form/metadata-fields.ts";
+import { activation, always, count, number, tied, vocabulary } from "../../gguf/form/metadata-fields.ts";
 import type { ModelSettings } from "../../gguf/form/model-settings.ts";
 import { rotaryConfig } from "../../gguf/form/rotary-config.ts";
 import { putRotary, rotarySection } from "../../gguf/form/rotary-metadata.ts";
@@ -11,6 +11,12 @@ import type { NamePairs } from "../../gguf/gguf-names.ts";
 
 /** What `attention_bias` of config.json is about. */
 export const attentionLayers = ["attn_q", "attn_k", "attn_v", "attn_output"] as const;
+
+/** A flag for biases that llama.cpp takes none of. @param key "attention_bias" */
+export const withoutBiases = (key: string): MetadataField =>
+  always({ [key]: false }, (model) => {
+    if (model.find(key) === true) model.refuse(key, "it is true");
+  });
 
 /** What `mlp_bias` of config.json is about. */
 export const mlpLayers = ["ffn_gate", "ffn_up", "ffn_down"] as const;
@@ -101,6 +107,16 @@ const headSize: MetadataField = {
   },
 };
 
+/** llama.cpp takes heads of the usual size alone. @param isWritten whether the converter writes it */
+export const usualHeads = (isWritten: boolean): MetadataField => ({
+  read: readHeadSize,
+  write: (model) => {
+    const [size, usual] = [headSizeOfModel(model), model.number("hidden_size") / model.number("num_attention_heads")];
+    if (size !== usual) model.refuse("head_dim", `it is ${size} in place of hidden_size / num_attention_heads = ${usual}`);
+    if (isWritten) model.counts({ "attention.key_length": size, "attention.value_length": size });
+  },
+});
+
 /** The size of a head, of a type whose config.json always has it. */
 export const headDim: MetadataField = { read: (contents) => ({ head_dim: headSizeOfFile(contents).headSize }) };
 
@@ -143,7 +159,10 @@ interface GatedParts {
   /** `{ read: readHeadSize }` where the converter does not write it. */
   readonly headSize?: MetadataField;
   readonly activation?: MetadataField;
+  readonly epsilon?: MetadataField;
   readonly rotary?: MetadataField;
+  /** `onlyTied` or `neverTied` where llama.cpp has it one way alone. */
+  readonly tied?: MetadataField;
 }
 
 /** What all types have; those that differ give their own fields. */
@@ -157,9 +176,9 @@ export const gatedFields = (parts: GatedParts = {}): readonly MetadataField[] =>
   parts.headSize ?? headSize,
   parts.activation ?? activation("hidden_act", "silu", "swish"),
   count("context_length", "max_position_embeddings"),
-  number("attention.layer_norm_rms_epsilon", "rms_norm_eps"),
+  parts.epsilon ?? number("attention.layer_norm_rms_epsilon", "rms_norm_eps"),
   parts.rotary ?? wholeRotary(),
-  tied,
+  parts.tied ?? tied,
 ];
 
 /** Windows that files of the architecture do not hold: longer texts give other results. */

@@ -2,7 +2,6 @@ import { lessOne } from "../../gguf/dense-tensor.ts";
 import type { View } from "../../gguf/dense-tensor.ts";
 import type { GgufForm, MetadataField } from "../../gguf/form/gguf-form.ts";
 import { activation, bound, biases } from "../../gguf/form/metadata-fields.ts";
-import type { ModelSettings } from "../../gguf/form/model-settings.ts";
 import {
   attentionLayers,
   gatedFields,
@@ -12,6 +11,7 @@ import {
   headSizeOfFile,
   headSizeOfModel,
 } from "../families/gated.gguf.ts";
+import { slidingBlocks } from "../families/windows.gguf.ts";
 
 /** Norms are stored with the 1 that these models add to their weights. */
 export const gemmaViews = (): Readonly<Record<string, View>> =>
@@ -51,13 +51,6 @@ export const gemmaFields = (blocksOfLargest: number, rotary?: MetadataField): re
   biases("attention_bias", ...attentionLayers),
   queryScale(blocksOfLargest),
 ];
-
-/** Whether each block sees a window only. @param period every how many blocks one sees the whole text */
-export function slidingBlocks(model: ModelSettings, period: number): readonly boolean[] {
-  const types = model.find("layer_types");
-  if (Array.isArray(types)) return types.map((type) => type === "sliding_attention");
-  return Array.from({ length: model.number("num_hidden_layers") }, (_, block) => (block + 1) % period !== 0);
-}
 
 const window: MetadataField = {
   read: ({ metadata }) => ({ sliding_window: metadata.findCount("attention.sliding_window") ?? 4096 }),

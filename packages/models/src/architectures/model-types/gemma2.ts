@@ -39,7 +39,12 @@ export function readGemma(config: Config<GemmaValues>, rotary?: GatedOptions["ro
     ...decoder,
     norm: { ...decoder.norm, plusOne: true },
     bias: { qkv: values.attention_bias, output: values.attention_bias, mlp: false },
-    outerNorms: true,
+    norms: {
+      beforeAttention: "input_layernorm",
+      afterAttention: "post_attention_layernorm",
+      beforeMlp: "pre_feedforward_layernorm",
+      afterMlp: "post_feedforward_layernorm",
+    },
     scale: 1 / Math.sqrt(values.query_pre_attn_scalar),
     embeddingScale: Math.sqrt(decoder.hidden),
     logitSoftcap: values.final_logit_softcapping ?? undefined,

@@ -1,26 +1,13 @@
 import { isObject } from "@mbs/contracts";
-import type { GgufContents, GgufForm, MetadataField } from "../../gguf/form/gguf-form.ts";
+import type { GgufForm, MetadataField } from "../../gguf/form/gguf-form.ts";
 import { always, bound, rotaryOrder, sizeOrder } from "../../gguf/form/metadata-fields.ts";
 import { putRotary } from "../../gguf/form/rotary-metadata.ts";
 import { gatedParts, gatedTensors, headSizeOfModel, readWholeRotary } from "../families/gated.gguf.ts";
-import { gemmaFields, gemmaViews, slidingBlocks } from "./gemma2.gguf.ts";
-
-const patternKey = "attention.sliding_window_pattern";
+import { layerTypesOf, putSliding, slidingBlocks, slidingOfFile } from "../families/windows.gguf.ts";
+import { gemmaFields, gemmaViews } from "./gemma2.gguf.ts";
 
 /** Every how many blocks one sees the whole text, where the file does not say it, as llama.cpp takes it. */
 const usualPeriod = 6;
-
-/** Which blocks of a file see a window only. */
-function slidingOfFile({ metadata }: GgufContents): readonly boolean[] {
-  const blocks = metadata.count("block_count");
-  const pattern = metadata.find(patternKey) ?? usualPeriod;
-  if (typeof pattern === "object") {
-    if (pattern.length < blocks) metadata.broken(patternKey, `a list of ${blocks} values`);
-    return pattern.slice(0, blocks).map((value) => (typeof value === "boolean" ? value : value !== 0));
-  }
-  const period = metadata.findCount(patternKey) ?? usualPeriod;
-  return Array.from({ length: blocks }, (_, block) => period > 0 && (block + 1) % period !== 0);
-}
 
 /** Files without windows have 0, or no such key. */
 const windows: MetadataField = {
@@ -28,16 +15,14 @@ const windows: MetadataField = {
     const window = contents.metadata.findCount("attention.sliding_window") ?? 0;
     return {
       sliding_window: window === 0 ? 4096 : window,
-      layer_types: slidingOfFile(contents).map((local) => (local && window > 0 ? "sliding_attention" : "full_attention")),
+      layer_types: layerTypesOf(slidingOfFile(contents, usualPeriod).map((local) => local && window > 0)),
     };
   },
   write: (model) => {
     const sliding = slidingBlocks(model, model.number("sliding_window_pattern"));
     if (!sliding.includes(true)) return;
     model.counts({ "attention.sliding_window": model.number("sliding_window") });
-    if (!sliding.every((isLocal, block) => isLocal === ((block + 1) % usualPeriod !== 0))) {
-      model.put(patternKey, { type: "array", of: "bool", value: sliding });
-    }
+    putSliding(model, sliding, usualPeriod);
   },
 };
 

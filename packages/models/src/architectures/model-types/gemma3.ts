@@ -7,6 +7,7 @@ import type { RopeOptions } from "../../config/rope-scaling.ts";
 import type { JsonObject } from "../../folder/json-file.ts";
 import { defineArchitecture } from "../architecture.ts";
 import { blockKinds, readSliding, requireWindow } from "../families/gated-config.ts";
+import { usualHeadNorms } from "../families/gated-block.ts";
 import { gatedDecoder } from "../families/gated-decoder.ts";
 import { gemmaKeys, readGemma } from "./gemma2.ts";
 
@@ -60,7 +61,7 @@ export const gemma3 = defineArchitecture({
     const window = requireWindow(config, sliding);
     return gatedDecoder({
       ...decoder,
-      headNorms: true,
+      headNorms: usualHeadNorms,
       kinds: blockKinds(sliding, { rotary: local, window }, { rotary: global, window: undefined }),
     });
   },

@@ -1,17 +1,30 @@
 import { oneRow, renamed } from "../../gguf/dense-tensor.ts";
-import type { GgufForm } from "../../gguf/form/gguf-form.ts";
+import type { GgufForm, MetadataField } from "../../gguf/form/gguf-form.ts";
 import { always, count, biases, side } from "../../gguf/form/metadata-fields.ts";
+import type { NamePairs } from "../../gguf/gguf-names.ts";
 import { gatedFields, gatedParts, gatedTensors } from "../families/gated.gguf.ts";
 import { noWindow } from "./qwen2.gguf.ts";
+
+/** Router and experts of a block of Qwen 2 or 3. */
+export const qwenExperts: NamePairs = [
+  ["ffn_gate_inp", "mlp.gate"],
+  ["ffn_gate_exps", "mlp.experts.{expert}.gate_proj"],
+  ["ffn_down_exps", "mlp.experts.{expert}.down_proj"],
+  ["ffn_up_exps", "mlp.experts.{expert}.up_proj"],
+];
+
+/** What both generations say of their experts. Older files leave out the width, which the tensors tell. */
+export const qwenExpertFields: readonly MetadataField[] = [
+  count("expert_count", "num_experts"),
+  count("expert_used_count", "num_experts_per_tok"),
+  side("moe_intermediate_size", "blk.0.ffn_gate_exps.weight", 1, "expert_feed_forward_length"),
+  always({ decoder_sparse_step: 1, mlp_only_layers: [] }),
+];
 
 export const qwen2Moe: GgufForm = {
   className: "Qwen2MoeForCausalLM",
   prefix: "model.",
-  tensors: gatedTensors(gatedParts.norms, gatedParts.attention, [
-    ["ffn_gate_inp", "mlp.gate"],
-    ["ffn_gate_exps", "mlp.experts.{expert}.gate_proj"],
-    ["ffn_down_exps", "mlp.experts.{expert}.down_proj"],
-    ["ffn_up_exps", "mlp.experts.{expert}.up_proj"],
+  tensors: gatedTensors(gatedParts.norms, gatedParts.attention, qwenExperts, [
     ["ffn_gate_inp_shexp", "mlp.shared_expert_gate"],
     ["ffn_gate_shexp", "mlp.shared_expert.gate_proj"],
     ["ffn_down_shexp", "mlp.shared_expert.down_proj"],
@@ -22,13 +35,10 @@ export const qwen2Moe: GgufForm = {
   }),
   fields: [
     ...gatedFields(),
-    count("expert_count", "num_experts"),
-    count("expert_used_count", "num_experts_per_tok"),
-    // older files leave out the widths, which the tensors tell
-    side("moe_intermediate_size", "blk.0.ffn_gate_exps.weight", 1, "expert_feed_forward_length"),
+    ...qwenExpertFields,
     side("shared_expert_intermediate_size", "blk.0.ffn_gate_shexp.weight", 0, "expert_shared_feed_forward_length"),
     biases("qkv_bias", "attn_q", "attn_k", "attn_v"),
-    always({ norm_topk_prob: false, decoder_sparse_step: 1, mlp_only_layers: [] }, (model) => {
+    always({ norm_topk_prob: false }, (model) => {
       if (model.find("norm_topk_prob") === true)
         model.refuse("norm_topk_prob", "shares of the chosen experts are made to sum to 1");
     }),

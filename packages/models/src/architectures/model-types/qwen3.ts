@@ -1,5 +1,6 @@
 import { count, flag } from "../../config/config-keys.ts";
 import { defineArchitecture } from "../architecture.ts";
+import { usualHeadNorms } from "../families/gated-block.ts";
 import { gatedDecoder } from "../families/gated-decoder.ts";
 import { qwenKeys, readQwen } from "./qwen2.ts";
 
@@ -11,7 +12,7 @@ export const qwen3 = defineArchitecture({
     const { hidden_act: activation, attention_bias: attention } = config.values;
     return gatedDecoder({
       ...readQwen(config, { activation }),
-      headNorms: true,
+      headNorms: usualHeadNorms,
       bias: { qkv: attention, output: attention, mlp: false },
     });
   },

@@ -1,12 +1,14 @@
 import type { GgufForm } from "../../gguf/form/gguf-form.ts";
-import { always, biases } from "../../gguf/form/metadata-fields.ts";
-import { gatedFields, gatedParts, gatedTensors, headDim, wholeRotary, withoutFactors } from "../families/gated.gguf.ts";
-
-/** llama.cpp takes no biases there. */
-const plain = (key: string) =>
-  always({ [key]: false }, (model) => {
-    if (model.find(key) === true) model.refuse(key, "it is true");
-  });
+import { biases } from "../../gguf/form/metadata-fields.ts";
+import {
+  gatedFields,
+  gatedParts,
+  gatedTensors,
+  headDim,
+  wholeRotary,
+  withoutBiases,
+  withoutFactors,
+} from "../families/gated.gguf.ts";
 
 /** The norm before the MLP has the name that other types give to one after attention. */
 const norms = [
@@ -22,7 +24,7 @@ export const seedOss: GgufForm = {
     ...gatedFields({ rotary: withoutFactors(wholeRotary()) }),
     headDim,
     biases("attention_bias", "attn_q", "attn_k", "attn_v"),
-    plain("attention_out_bias"),
-    plain("mlp_bias"),
+    withoutBiases("attention_out_bias"),
+    withoutBiases("mlp_bias"),
   ],
 };

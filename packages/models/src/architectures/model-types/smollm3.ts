@@ -1,8 +1,8 @@
 import { count, derivedCount, flag, integer, nullable, positive } from "../../config/config-keys.ts";
 import type { Key } from "../../config/config-keys.ts";
 import { commonKeys, dropout } from "../../config/harmless-keys.ts";
-import type { Rotary } from "../../graph/rotary.ts";
 import { defineArchitecture } from "../architecture.ts";
+import { still } from "../families/gated-block.ts";
 import { gatedKeys, hiddenAct, readGated, readSliding } from "../families/gated-config.ts";
 import { gatedDecoder } from "../families/gated-decoder.ts";
 
@@ -14,9 +14,6 @@ const marks: Key<readonly number[]> = {
       ? (value as number[])
       : fault.broken("a list of whole numbers"),
 };
-
-/** Nothing turns. */
-const still: Rotary = { frequencies: new Float32Array(0) };
 
 /** A Llama in which every fourth block has no positions. @see https://huggingface.co/blog/smollm3 */
 export const smollm3 = defineArchitecture({

@@ -27,6 +27,12 @@ export interface MetadataField {
   readonly float?: string;
 }
 
+/** A tensor of one number in each block. */
+export interface ListedTensor {
+  readonly name: string;
+  readonly shape: readonly [] | readonly [1];
+}
+
 /**
  * How llama.cpp's files hold a model type: `model-types/TYPE.gguf.ts`. Files are read and written by this one value; llama.cpp's
  * converter for Hugging Face models is the source.
@@ -41,6 +47,11 @@ export interface GgufForm {
    * `{expert}` stands for one tensor an expert, which GGUF stores in one tensor [experts, rows, columns].
    */
   readonly tensors: ReadonlyMap<string, string>;
+  /**
+   * Tensors of one number that a file has in its metadata, a list with one for each block: the key → the name with `{block}` and
+   * without the prefix. They are float32. Default none.
+   */
+  readonly lists?: ReadonlyMap<string, ListedTensor>;
   /** Tensors that the checkpoint has in another form, by their names in `tensors`: "blk.{block}.attn_q". Default none. */
   readonly views?: (config: JsonObject) => Readonly<Record<string, View>>;
   /** In the order in which config.json has their keys. */

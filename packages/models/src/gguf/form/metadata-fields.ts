@@ -80,6 +80,16 @@ export const tied: MetadataField = {
   read: (contents) => ({ tie_word_embeddings: !hasTensor(contents, "output.weight") }),
 };
 
+/** llama.cpp takes no head besides the embedding. */
+export const onlyTied: MetadataField = always({ tie_word_embeddings: true }, (model) => {
+  if (model.find("tie_word_embeddings") !== true) model.refuse("tie_word_embeddings", "the head is a matrix of its own");
+});
+
+/** llama.cpp asks for a head besides the embedding. */
+export const neverTied: MetadataField = always({ tie_word_embeddings: false }, (model) => {
+  if (model.find("tie_word_embeddings") === true) model.refuse("tie_word_embeddings", "the head is the embedding");
+});
+
 /**
  * Heads of a type in which each has keys of its own.
  *

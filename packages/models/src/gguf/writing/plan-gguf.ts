@@ -69,14 +69,18 @@ function inverse(
 }
 
 /** The tensors of a checkpoint as the file has them. */
-function planTensors({ layout, checkpoint, settings }: ArchitectureModel, form: GgufForm): PlannedGgufTensor[] {
+function planTensors(
+  { layout, checkpoint, settings }: ArchitectureModel,
+  form: GgufForm,
+  listed: ReadonlySet<string>,
+): PlannedGgufTensor[] {
   const { tensors: names } = form;
   const views = form.views?.(settings) ?? {};
   const found = new Map<string, string[]>();
   for (const { name: tensor } of layout.tensors) {
     const named = ggufTensorName(names, tensor, layout.prefixes);
     const isTiedHead = named?.name === "output.weight" && layout.head === layout.embedding;
-    if (!checkpoint.has(tensor) || isTiedHead) continue;
+    if (!checkpoint.has(tensor) || isTiedHead || listed.has(tensor)) continue;
     if (named === undefined) throw new InternalError(`GGUF: no name for ${tensor}`, { tensor });
     const sources = found.get(named.name) ?? [];
     sources[named.expert ?? 0] = tensor;
@@ -91,6 +95,28 @@ function planTensors({ layout, checkpoint, settings }: ArchitectureModel, form: 
     return { name, shape, sources, ...rest, ...(transposed !== undefined && { transposed }) };
   });
   return tensors.sort((a, b) => placeOf(a.name) - placeOf(b.name) || (a.name < b.name ? -1 : 1));
+}
+
+/** The tensors that the file has as lists in its metadata, and these lists. */
+async function readLists(
+  { layout, checkpoint }: ArchitectureModel,
+  { lists = new Map() }: GgufForm,
+): Promise<{ readonly listed: ReadonlySet<string>; readonly fields: readonly [string, GgufField][] }> {
+  const names = new Set(layout.tensors.map(({ name }) => name));
+  const listed = new Set<string>();
+  const fields: [string, GgufField][] = [];
+  for (const [key, { name }] of lists) {
+    const value: number[] = [];
+    for (const block of layout.blocks.keys()) {
+      const bare = name.replace("{block}", String(block));
+      const tensor = ["", ...layout.prefixes].map((prefix) => `${prefix}${bare}`).find((full) => names.has(full));
+      if (tensor === undefined) throw new InternalError(`GGUF: the model has no ${bare}`, { tensor: bare });
+      listed.add(tensor);
+      value.push(at(await checkpoint.readF32(tensor), 0));
+    }
+    fields.push([key, { type: "array", of: "f32", value }]);
+  }
+  return { listed, fields };
 }
 
 /** The architecture's own metadata in the order of the file. */
@@ -131,6 +157,7 @@ export async function planGguf(model: ArchitectureModel, general: ReadonlyMap<st
   const { architecture, form } = found;
   const settings = new ModelSettings(model.path, model.settings, architecture);
   for (const { write } of form.fields) write?.(settings);
+  const { listed, fields } = await readLists(model, form);
   const vectors = [...settings.vectors].map(([name, values]): PlannedGgufTensor => ({
     name,
     shape: [values.length],
@@ -144,12 +171,13 @@ export async function planGguf(model: ArchitectureModel, general: ReadonlyMap<st
       ["general.type", { type: "string", value: "model" }],
       ...[...general].map(([name, field]) => [`general.${name}`, field] as const),
       ...ordered(settings, form),
+      ...fields,
       ...(await readTokenizer(model)),
       ...(model.trimming === undefined
         ? []
         : [[ggufTrimmingKey, { type: "string", value: JSON.stringify(model.trimming) }] as const]),
     ]),
-    tensors: [...vectors, ...planTensors(model, form)],
+    tensors: [...vectors, ...planTensors(model, form, listed)],
     notes: settings.notes,
   };
 }
