@@ -3,9 +3,9 @@
     python tools/golden/tokenizer-files/make_cases.py          # small ones, for the tests
     python tools/golden/tokenizer-files/make_cases.py WORK     # larger ones, for texts in 448 languages
 
-Needs sentencepiece 0.2.3, tokenizers 0.23.3 and transformers 5.24. A folder has config.json, the files of its tokenizer and
+Needs sentencepiece 0.2.3, tokenizers 0.23.3, transformers 5.24 and tiktoken 0.14. A folder has config.json, the files of its tokenizer and
 golden.json: texts with their tokens and what these are decoded to, and the tokens of "a" with special tokens. Of SentencePiece's
-kinds tokens and texts are SentencePiece's own; of vocab.json and merges.txt, transformers'.
+kinds tokens and texts are SentencePiece's own; of vocab.json and merges.txt, transformers'; of ranks, tiktoken's.
 """
 
 import gzip
@@ -14,10 +14,13 @@ import json
 import shutil
 import sys
 import tempfile
+from base64 import b64encode
 from pathlib import Path
 
 import sentencepiece
+import tiktoken
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
+from transformers.convert_slow_tokenizer import bytes_to_unicode
 from transformers import GPT2Tokenizer, Qwen2Tokenizer
 from transformers.models.qwen2.tokenization_qwen2 import PRETOKENIZE_REGEX
 
@@ -76,6 +79,10 @@ def save(out, name, files, config, golden):
     print(name, len(golden["lines"]))
 
 
+LLAMA3 = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+TEKKEN = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+
+
 class Maker:
     def __init__(self, out, sentences, texts, size, table):
         self.out, self.sentences, self.texts, self.size, self.table = out, sentences, texts, size, table
@@ -112,6 +119,37 @@ class Maker:
             own = reference.encode(text, add_special_tokens=False)
             lines.append({"text": text, "ids": own, "decoded": reference.decode(own, skip_special_tokens=True)})
         save(self.out, name, self_files, config, {"lines": lines, "a": reference.encode("a")})
+
+    def ranks(self, out):
+        """Tokens with ranks, as a file of tiktoken and as Mistral's tekken.json; tokens by tiktoken."""
+        folder = self.out / "qwen2"
+        vocab = json.loads((folder / "vocab.json").read_text(encoding="utf-8"))
+        characters = {character: byte for byte, character in bytes_to_unicode().items()}
+        # single bytes in their own order come first in these files
+        tokens = sorted((bytes(characters[character] for character in token) for token in vocab), key=lambda token: (len(token) > 1, vocab["".join(bytes_to_unicode()[byte] for byte in token)]))
+        ranks = {token: rank for rank, token in enumerate(tokens)}
+
+        def golden(pattern, first):
+            encoding = tiktoken.Encoding("own", pat_str=pattern, mergeable_ranks=ranks, special_tokens={})
+            lines = []
+            for text in self.texts:
+                own = encoding.encode(text, disallowed_special=())
+                lines.append({"text": text, "ids": [first + id for id in own], "decoded": encoding.decode(own)})
+            return lines, [first + id for id in encoding.encode("a")]
+
+        lines, a = golden(LLAMA3, 0)
+        bos = len(ranks)
+        save(out, "tiktoken", {
+            "tokenizer.model": "".join(f"{b64encode(token).decode()} {rank}\n" for token, rank in ranks.items()),
+            "tokenizer_config.json": {"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": "<|begin_of_text|>", "eos_token": "<|end_of_text|>", "added_tokens_decoder": {str(bos): {"content": "<|begin_of_text|>", "special": True}, str(bos + 1): {"content": "<|end_of_text|>", "special": True}}},
+        }, {"model_type": "llama"}, {"lines": lines, "a": [bos, *a]})
+        lines, a = golden(TEKKEN, 30)
+        save(out, "tekken", {"tekken.json": {
+            # files have more tokens than are used
+            "config": {"pattern": TEKKEN, "num_vocab_tokens": bos + 2, "default_vocab_size": bos + 30, "default_num_special_tokens": 30, "version": "v7"},
+            "vocab": [{"rank": rank, "token_bytes": b64encode(token).decode(), "token_str": None} for token, rank in [*ranks.items(), (b"unused", bos), (b"unused too", bos + 1)]],
+            "special_tokens": [{"rank": rank, "token_str": token, "is_control": True} for rank, token in enumerate(["<unk>", "<s>", "</s>", "[INST]"])],
+        }}, {"model_type": "mistral"}, {"lines": lines, "a": [1, *a]})
 
 
 def make(out, sentences, texts, size, table):
@@ -157,6 +195,7 @@ def make(out, sentences, texts, size, table):
         "qwen2", Qwen2Tokenizer, {"model_type": "qwen2"},
         {"tokenizer_config.json": {"tokenizer_class": "Qwen2Tokenizer", "bos_token": None, "eos_token": "<|im_end|>", "pad_token": "<|endoftext|>", "unk_token": None, "added_tokens_decoder": {str(size): {"content": "<|endoftext|>", "lstrip": False, "normalized": False, "rstrip": False, "single_word": False, "special": True}, str(size + 1): {"content": "<|im_end|>", "lstrip": False, "normalized": False, "rstrip": False, "single_word": False, "special": True}, str(size + 2): {"content": "<tag>", "lstrip": False, "normalized": True, "rstrip": False, "single_word": False, "special": False}}}},
         normalizers.NFC(), pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(PRETOKENIZE_REGEX), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]), [])
+    maker.ranks(out)
 
 
 if __name__ == "__main__":

@@ -167,6 +167,8 @@ function requireAllMerges(
 function sentencePiece(files: TokenizerFiles, model: JsonObject): Kind {
   const { path, tokenizer, rows } = files;
   const { vocab, merges, byte_fallback: hasBytes, unk_token: unknown } = model;
+  const changes = partsOf(tokenizer["normalizer"], "normalizers").find(({ type }) => type !== "Prepend" && type !== "Replace");
+  if (changes !== undefined) refuse(path, `changes texts by ${String(changes["type"])} before it takes them apart`, otherFormat);
   const pairs = pairsOf(merges);
   const scores = scoresOf(pairs);
   const table = new TokenTable(rows);

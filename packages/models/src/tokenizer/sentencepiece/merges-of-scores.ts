@@ -4,7 +4,7 @@ import type { Pieces } from "./pieces.ts";
 type Merge = readonly [left: string, right: string];
 
 /** Gemma 3's 262,144 pieces have 515,000. */
-const mostMerges = 4_000_000;
+const mostMerges = 2_000_000;
 
 /** SentencePiece's longest piece has 16 characters by default; Gemma's runs of spaces have 31. */
 const longestPiece = 256;

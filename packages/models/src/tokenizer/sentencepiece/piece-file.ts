@@ -68,7 +68,9 @@ export function readPieceFile(content: Uint8Array, file: string): PieceFile {
   const types: number[] = [];
   const takePiece = (message: Uint8Array): void => {
     const id = tokens.size;
-    let [token, score, type] = ["", 0, tokenType.normal as number];
+    let token = "";
+    let score = 0;
+    let type: number = tokenType.normal;
     readMessage(message, {
       1: bytes((value) => (token = utf8.decode(value))),
       2: float((value) => (score = value)),
