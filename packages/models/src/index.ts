@@ -75,6 +75,7 @@ export type { Rotary, Turn } from "./graph/rotary.ts";
 export type { Attention, EmbedGraph, LinearLayer, RowGraph, SequenceGraph } from "./graph/sequence-graph.ts";
 export { maskedScore, scoreFloor } from "./graph/softmax-attention.ts";
 export type { LinearWeight } from "./onnx-model/linear-weights.ts";
+export { tokenizerSources } from "./folder/folder-tokenizer.ts";
 export { openMergeList, readMergeList } from "./tokenizer/merge-list.ts";
 export type { Merge, MergeList } from "./tokenizer/merge-list.ts";
 export { findTokenKind, spaceMark } from "./tokenizer/token-bytes.ts";

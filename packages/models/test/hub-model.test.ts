@@ -94,6 +94,22 @@ hub("a model is fetched into the cache's layout, and opened as its source is", a
   assert.is(stub.requests.length, asked);
 });
 
+hub("a tokenizer of other files is fetched after everything else, and enough offline", async ({ stub }) => {
+  const fixture = new URL("fixtures/tokenizer-files/gpt2/", import.meta.url);
+  stub.files.delete("tokenizer.json");
+  for (const file of ["merges.txt", "vocab.json", "tokenizer_config.json"])
+    stub.files.set(file, await readFile(new URL(file, fixture)));
+  const model = await openModel(nameNow());
+  assert.equal([...(await model.tokenizer()).encode("a")].length, 1);
+  await model.close();
+  const fetched = stub.requests.flatMap((request) => /\/resolve\/[^/]+\/(\S+)/.exec(request)?.[1] ?? []);
+  assert.equal(fetched.slice(-2), ["merges.txt", "vocab.json"]);
+  process.env["HF_HUB_OFFLINE"] = "1";
+  const asked = stub.requests.length;
+  assert.is(await fetchHubModel(`${nameNow()}@${stubCommit}`), model.path);
+  assert.is(stub.requests.length, asked);
+});
+
 hub("a download that broke off continues where it stopped", async ({ stub, source }) => {
   const shard = at(await shardsOf(source), 0);
   stub.cuts.set(shard, 1000);

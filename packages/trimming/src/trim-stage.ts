@@ -12,6 +12,7 @@ import {
   openModel,
   storedPieces,
   tokenIds,
+  tokenizerSources,
   textFile,
   trimmingKey,
   weightIndex,
@@ -59,9 +60,6 @@ const options = {
   allowNonfinite,
 } as const satisfies OptionTable;
 
-/** Files that say of tokens what tokenizer.json says, with the old ids. */
-const replaced: ReadonlySet<string> = new Set(["vocab.json", "merges.txt"]);
-
 function weightFile(model: ArchitectureModel, { file, metadata, tensors }: WeightFile, onTensor: () => void): OutputFile {
   return {
     path: file,
@@ -102,7 +100,8 @@ async function listFiles(
 ): Promise<readonly OutputFile[]> {
   const { checkpoint } = trimming.trimmed;
   const carried = (await listCarriedFiles(model.files))
-    .filter((path) => !replaced.has(path))
+    // what they say of tokens tokenizer.json says too, with the new ids
+    .filter((path) => !tokenizerSources.has(path))
     .map((path): OutputFile => ({ path, content: () => model.files.read(path) }));
   const made = [
     ...checkpoint.files.map((file) => weightFile(trimming.trimmed, file, onTensor)),

@@ -18,6 +18,7 @@ import {
   snapshotFolder,
 } from "@mbs/hub";
 import type { HubAddress, HubFile, Revisions } from "@mbs/hub";
+import { hasTokenizer, tokenizerSources } from "./folder-tokenizer.ts";
 import { indexFile, singleFile } from "../checkpoint/weight-files.ts";
 
 const scheme = "hf:";
@@ -39,7 +40,13 @@ const weights = /^model(-\d+-of-\d+)?\.safetensors$/;
 const pickles = /\.(bin|pt|pth|pkl|ckpt)$/;
 /** The other files of a model folder that are fetched. */
 const described =
-  /^(config|generation_config|tokenizer|tokenizer_config|special_tokens_map|added_tokens|vocab|model\.safetensors\.index)\.json$|^merges\.txt$|^chat_template\.jinja$|^README\.md$|^(LICEN[CS]E|NOTICE)(\.\w+)?$/;
+  /^(config|generation_config|tokenizer_config|special_tokens_map|added_tokens|model\.safetensors\.index)\.json$|^chat_template\.jinja$|^README\.md$|^(LICEN[CS]E|NOTICE)(\.\w+)?$/;
+
+/**
+ * When a file is fetched: files of tokenizers last, so that a snapshot with one has the files that say how it is read, and
+ * tokenizer.json, which counts where there are several, before the others.
+ */
+const turnOf = (path: string): number => (path === "tokenizer.json" ? 1 : tokenizerSources.has(path) ? 2 : 0);
 
 const exists = (path: string): Promise<boolean> =>
   stat(path).then(
@@ -50,7 +57,7 @@ const exists = (path: string): Promise<boolean> =>
 /** Whether a snapshot has its configuration, tokenizer and every weight file. */
 async function isComplete(snapshot: string): Promise<boolean> {
   const names = new Set(await readdir(snapshot).catch((): string[] => []));
-  if (!names.has("config.json") || !names.has("tokenizer.json")) return false;
+  if (!names.has("config.json") || !hasTokenizer(names)) return false;
   let files = [singleFile];
   if (names.has(indexFile)) {
     const index = JSON.parse(await readFile(join(snapshot, indexFile), "utf8")) as { weight_map?: Record<string, string> };
@@ -64,7 +71,9 @@ async function isComplete(snapshot: string): Promise<boolean> {
 
 async function listModelFiles(address: HubAddress, commit: string): Promise<readonly HubFile[]> {
   const files = await listFiles(address, commit);
-  const wanted = files.filter(({ path }) => weights.test(path) || described.test(path));
+  const wanted = files
+    .filter(({ path }) => weights.test(path) || described.test(path) || turnOf(path) > 0)
+    .sort((a, b) => turnOf(a.path) - turnOf(b.path));
   if (!wanted.some(({ path }) => weights.test(path))) {
     const pickled = files.map(({ path }) => path).filter((path) => pickles.test(path));
     throw new BadDataError(

@@ -70,6 +70,13 @@ export async function fileSize(path: string): Promise<number> {
   throw new BadDataError(`${path} is not a file; the model folder must be complete`, { file: path });
 }
 
+/** Whether there is a regular file. */
+export const isFile = (path: string): Promise<boolean> =>
+  stat(path).then(
+    (status) => status.isFile(),
+    () => false,
+  );
+
 /** Whether an error of node:fs says that the file is not there. */
 export const isMissing = (error: unknown): boolean =>
   error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENOTDIR");

@@ -1,12 +1,13 @@
 import { join } from "node:path";
 import { BadDataError } from "@mbs/contracts";
-import { loadTokenizer, tokenizerLimit } from "../tokenizer/tokenizer.ts";
+import { loadTokenizer, makeTokenizer, tokenizerLimit } from "../tokenizer/tokenizer.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
-import { readJsonFile, readLimited } from "./json-file.ts";
+import { convertFolderTokenizer } from "./folder-tokenizer.ts";
+import { isFile, readJsonFile, readLimited } from "./json-file.ts";
 import type { JsonObject } from "./json-file.ts";
 import { addressOf } from "./model-address.ts";
 import type { ModelParts } from "./model-address.ts";
-import { folderFiles } from "./model-files.ts";
+import { folderFiles, overlaidFiles } from "./model-files.ts";
 import type { ModelFiles } from "./model-files.ts";
 
 const configLimit = 10_000_000;
@@ -24,32 +25,79 @@ export interface ModelDescription {
   tokenizer(): Promise<Tokenizer>;
 }
 
-/**
- * The description in a folder. The tokenizer is parsed when it is asked for: most stages need its address alone.
- *
- * @throws {BadDataError} when config.json is missing or broken, or tokenizer.json missing
- */
-export async function readDescription(folder: string): Promise<ModelDescription> {
-  const configFile = join(folder, "config.json");
-  const tokenizerFile = join(folder, "tokenizer.json");
-  const config = await readJsonFile(configFile, configLimit);
-  const tokenizerBytes = await readLimited(tokenizerFile, tokenizerLimit);
-  const tokenizerAddress = addressOf(tokenizerBytes);
+/** What a tokenizer is described by. */
+type TokenizerDescription = Pick<ModelDescription, "files" | "heldBytes" | "tokenizerAddress" | "tokenizer"> & {
+  /** tokenizer.json */
+  readonly bytes: Uint8Array;
+};
+
+/** That of a folder's tokenizer.json. It is parsed when it is asked for: most stages need its address alone. */
+async function readTokenizer(folder: string, path: string): Promise<TokenizerDescription> {
+  const bytes = await readLimited(path, tokenizerLimit);
+  const tokenizerAddress = addressOf(bytes);
   return {
-    config: config.value,
-    configFile,
+    bytes,
     files: folderFiles(folder),
-    parts: new Map([
-      ["config.json", config.bytes],
-      ["tokenizer.json", tokenizerBytes],
-    ]),
     heldBytes: 0,
     tokenizerAddress,
     // read again: it is large, and a model may stay open for long
     async tokenizer() {
-      const { bytes, value } = await readJsonFile(tokenizerFile, tokenizerLimit);
-      if (addressOf(bytes) === tokenizerAddress) return loadTokenizer(folder, value);
-      throw new BadDataError(`${tokenizerFile} has changed since the model was opened; run again`, { file: tokenizerFile });
+      const read = await readJsonFile(path, tokenizerLimit);
+      if (addressOf(read.bytes) === tokenizerAddress) return loadTokenizer(folder, read.value);
+      throw new BadDataError(`${path} has changed since the model was opened; run again`, { file: path });
     },
+  };
+}
+
+/**
+ * That of a folder without tokenizer.json, whose tokenizer is converted. The files of the model then have a tokenizer.json too,
+ * and a tokenizer_config.json that names all special tokens: a folder that is written of them has the same address.
+ */
+async function convertTokenizer(folder: string, modelConfig: JsonObject): Promise<TokenizerDescription> {
+  const { file, tokenizer, config } = await convertFolderTokenizer(folder, modelConfig);
+  const encoder = new TextEncoder();
+  const bytes = encoder.encode(JSON.stringify(tokenizer));
+  if (bytes.length > tokenizerLimit) {
+    throw new BadDataError(
+      `${file} makes a tokenizer.json of ${bytes.length} bytes, more than the ${tokenizerLimit} allowed; is it the right file?`,
+      { file, size: bytes.length },
+    );
+  }
+  const contents = new Map([
+    ["tokenizer.json", bytes],
+    ["tokenizer_config.json", encoder.encode(`${JSON.stringify(config, undefined, 2)}\n`)],
+  ]);
+  return {
+    bytes,
+    files: overlaidFiles(folderFiles(folder), contents),
+    heldBytes: bytes.length,
+    tokenizerAddress: addressOf(bytes),
+    // parsed when it is asked for, as above
+    tokenizer: () =>
+      Promise.resolve().then(() => makeTokenizer(file, JSON.parse(new TextDecoder().decode(bytes)) as JsonObject, config)),
+  };
+}
+
+/**
+ * The description in a folder.
+ *
+ * @throws {BadDataError} when config.json or the tokenizer is missing or broken
+ * @throws {FailedPreconditionError} when there is no tokenizer.json, and the tokenizer is of a class or a kind that is not read
+ */
+export async function readDescription(folder: string): Promise<ModelDescription> {
+  const configFile = join(folder, "config.json");
+  const config = await readJsonFile(configFile, configLimit);
+  const tokenizerFile = join(folder, "tokenizer.json");
+  const { bytes, ...tokenizer } = (await isFile(tokenizerFile))
+    ? await readTokenizer(folder, tokenizerFile)
+    : await convertTokenizer(folder, config.value);
+  return {
+    config: config.value,
+    configFile,
+    parts: new Map([
+      ["config.json", config.bytes],
+      ["tokenizer.json", bytes],
+    ]),
+    ...tokenizer,
   };
 }

@@ -33,3 +33,14 @@ export function memoryFiles(contents: ReadonlyMap<string, Uint8Array>): ModelFil
     text: async (name) => new TextDecoder().decode(find(name)),
   };
 }
+
+/** Files of which some are in memory instead. */
+export function overlaidFiles(files: ModelFiles, contents: ReadonlyMap<string, Uint8Array>): ModelFiles {
+  const made = memoryFiles(contents);
+  const filesOf = (name: string): ModelFiles => (contents.has(name) ? made : files);
+  return {
+    list: async () => [...new Set([...(await files.list()), ...contents.keys()])].sort(),
+    read: (name) => filesOf(name).read(name),
+    text: (name) => filesOf(name).text(name),
+  };
+}

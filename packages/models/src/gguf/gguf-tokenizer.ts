@@ -1,5 +1,9 @@
 import { FailedPreconditionError } from "@mbs/contracts";
 import type { JsonObject } from "../folder/json-file.ts";
+import { byteLevelBody } from "../tokenizer/byte-level-body.ts";
+import { addedToken, wholeTokenizer } from "../tokenizer/whole-tokenizer.ts";
+import type { AddedToken, NamedToken } from "../tokenizer/whole-tokenizer.ts";
+import { tokenType } from "../tokenizer/sentencepiece/pieces.ts";
 import { sentencePieceBpe } from "./tokenizer/sentencepiece-bpe.ts";
 import type { TokenizerKind } from "./tokenizer/tokenizer-kind.ts";
 import {
@@ -9,7 +13,6 @@ import {
   readVocabulary,
   refuseKey,
   tokenizerKey,
-  tokenType,
   mergedPair,
 } from "./tokenizer/tokenizer-metadata.ts";
 import type { GgufMetadata, GgufVocabulary } from "./tokenizer/tokenizer-metadata.ts";
@@ -23,21 +26,7 @@ const byteLevelBpe: TokenizerKind = (vocabulary, metadata, file) => {
   const way = findByteLevelWay(findText(metadata, tokenizerKey("pre"), file), file);
   return {
     vocabulary,
-    normalizer: way.normalizer,
-    preTokenizer: way.preTokenizer,
-    decoder: { type: "ByteLevel", add_prefix_space: true, trim_offsets: true, use_regex: true },
-    model: {
-      type: "BPE",
-      dropout: null,
-      unk_token: null,
-      continuing_subword_prefix: null,
-      end_of_word_suffix: null,
-      fuse_unk: false,
-      byte_fallback: false,
-      ignore_merges: way.ignoreMerges,
-      vocab: idsOf(vocabulary),
-      merges: vocabulary.merges.map(mergedPair),
-    },
+    ...byteLevelBody(idsOf(vocabulary), vocabulary.merges.map(mergedPair), way),
     addsBos: way.addsBos,
     addsEos: false,
     ids: {},
@@ -61,42 +50,10 @@ const kinds: ReadonlyMap<string, TokenizerKind> = new Map([
 const isAdded = (type: number | undefined): boolean =>
   type === tokenType.control || type === tokenType.userDefined || type === tokenType.unknown;
 
-/** Tokens that are found in a text before anything else is done with it. */
-const addedTokens = ({ tokens, types }: GgufVocabulary): JsonObject[] =>
+const addedTokens = ({ tokens, types }: GgufVocabulary): AddedToken[] =>
   [...tokens.entries()].flatMap(([id, content]) =>
-    isAdded(types[id]) && content !== ""
-      ? [
-          {
-            id,
-            content,
-            single_word: false,
-            lstrip: false,
-            rstrip: false,
-            normalized: false,
-            special: types[id] !== tokenType.userDefined,
-          },
-        ]
-      : [],
+    isAdded(types[id]) && content !== "" ? [addedToken(id, content, types[id] !== tokenType.userDefined)] : [],
   );
-
-/** Puts the first and the last token around a text, where there are such. */
-function template(tokens: readonly string[], bos: number | undefined, eos: number | undefined): JsonObject | null {
-  const around = new Map([bos, eos].flatMap((id) => (id === undefined ? [] : [[tokens[id] ?? "", id]])));
-  if (around.size === 0) return null;
-  const put = (id: number | undefined, type: number): JsonObject[] =>
-    id === undefined ? [] : [{ SpecialToken: { id: tokens[id], type_id: type } }];
-  const text = (id: string, type: number): JsonObject[] => [
-    ...put(bos, type),
-    { Sequence: { id, type_id: type } },
-    ...put(eos, type),
-  ];
-  return {
-    type: "TemplateProcessing",
-    single: text("A", 0),
-    pair: [...text("A", 0), ...text("B", 1)],
-    special_tokens: Object.fromEntries([...around].map(([token, id]) => [token, { id: token, ids: [id], tokens: [token] }])),
-  };
-}
 
 /**
  * The tokenizer that a GGUF file's metadata describe, as a model folder would have it.
@@ -140,19 +97,10 @@ export function tokenizerFromGguf(metadata: GgufMetadata, file: string): GgufTok
   };
   const bos = put("add_bos_token", parts.addsBos, ids.bos_token);
   const eos = put("add_eos_token", parts.addsEos, ids.eos_token);
+  const named = (id: number | undefined): NamedToken | undefined => (id === undefined ? id : { id, content: tokens[id] ?? "" });
   const chatTemplate = findText(metadata, "tokenizer.chat_template", file);
   return {
-    tokenizer: {
-      version: "1.0",
-      truncation: null,
-      padding: null,
-      added_tokens: addedTokens(parts.vocabulary),
-      normalizer: parts.normalizer,
-      pre_tokenizer: parts.preTokenizer,
-      post_processor: template(tokens, bos, eos),
-      decoder: parts.decoder,
-      model: parts.model,
-    },
+    tokenizer: wholeTokenizer(parts, addedTokens(parts.vocabulary), named(bos), named(eos)),
     config: {
       tokenizer_class: "PreTrainedTokenizerFast",
       clean_up_tokenization_spaces: false,

@@ -1,7 +1,8 @@
 import { join } from "node:path";
 import { BadDataError, FailedPreconditionError } from "@mbs/contracts";
 import type { Progress } from "@mbs/contracts";
-import { readJsonFile } from "../folder/json-file.ts";
+import { convertFolderTokenizer } from "../folder/folder-tokenizer.ts";
+import { isFile, readJsonFile } from "../folder/json-file.ts";
 import type { JsonObject } from "../folder/json-file.ts";
 import { isGguf } from "../folder/model-record.ts";
 import { modelFolder } from "../folder/hub-model.ts";
@@ -82,7 +83,7 @@ export function readMergeList(json: JsonObject, file: string): MergeList {
 }
 
 /**
- * Reads the merges of a model's tokenizer. A folder needs nothing but the tokenizer.json.
+ * Reads the merges of a model's tokenizer. A folder needs nothing but the files of the tokenizer.
  *
  * @param name of a folder or a GGUF file, or one such as "hf:org/name@revision", which is fetched from the Hub first
  * @param progress called while a model on the Hub is fetched
@@ -99,8 +100,13 @@ export async function openMergeList(name: string, progress?: (progress: Progress
     const { metadata } = await describeGguf(path);
     return readMergeList(tokenizerFromGguf(metadata, path).tokenizer, path);
   }
-  const file = join(path, "tokenizer.json");
-  return readMergeList((await readJsonFile(file, tokenizerLimit)).value, file);
+  const [file, config] = [join(path, "tokenizer.json"), join(path, "config.json")];
+  if (await isFile(file)) return readMergeList((await readJsonFile(file, tokenizerLimit)).value, file);
+  const converted = await convertFolderTokenizer(
+    path,
+    (await isFile(config)) ? (await readJsonFile(config, tokenizerLimit)).value : {},
+  );
+  return readMergeList(converted.tokenizer, converted.file);
 }
 
 type Pair = readonly [left: string, right: string];

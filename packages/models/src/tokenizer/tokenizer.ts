@@ -3,6 +3,7 @@ import { BadDataError, FailedPreconditionError, isObject } from "@mbs/contracts"
 import { Tokenizer as HubTokenizer } from "@huggingface/tokenizers";
 import { isMissing, readJsonFile } from "../folder/json-file.ts";
 import type { JsonObject } from "../folder/json-file.ts";
+import { completeByteFallback } from "./byte-fallback.ts";
 import { useCharacterTables } from "./character-table.ts";
 import { limitPatterns } from "./pattern-limit.ts";
 import { findTokenKind, tokenBytes } from "./token-bytes.ts";
@@ -114,6 +115,7 @@ export function makeHubTokenizer(file: string, json: JsonObject, config: JsonObj
     );
   }
   useCharacterTables(hub, file);
+  completeByteFallback(hub);
   limitPatterns(hub, file);
   return hub;
 }

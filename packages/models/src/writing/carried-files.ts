@@ -1,4 +1,5 @@
 import { indexFile } from "../checkpoint/weight-files.ts";
+import { tokenizerSources } from "../folder/folder-tokenizer.ts";
 import { cardFile } from "../folder/model-record.ts";
 import type { ModelFiles } from "../folder/model-files.ts";
 
@@ -9,11 +10,10 @@ const carried = new Set([
   "config.json",
   "distribution.json",
   "generation_config.json",
-  "merges.txt",
   "special_tokens_map.json",
   "tokenizer.json",
   "tokenizer_config.json",
-  "vocab.json",
+  ...tokenizerSources,
 ]);
 
 const legal = /^(LICEN[CS]E|NOTICE)(\.\w+)?$/;

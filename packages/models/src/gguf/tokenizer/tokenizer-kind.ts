@@ -1,15 +1,12 @@
 import type { JsonObject } from "../../folder/json-file.ts";
-import { tokenType } from "./tokenizer-metadata.ts";
+import { tokenType } from "../../tokenizer/sentencepiece/pieces.ts";
+import type { TokenizerBody } from "../../tokenizer/sentencepiece/pieces.ts";
 import type { GgufMetadata, GgufVocabulary } from "./tokenizer-metadata.ts";
 
 /** What one kind of tokenizer says. */
-export interface KindParts {
+export interface KindParts extends TokenizerBody {
   /** The vocabulary, with the spelling of a tokenizer.json. */
   readonly vocabulary: GgufVocabulary;
-  readonly normalizer: unknown;
-  readonly preTokenizer: unknown;
-  readonly decoder: unknown;
-  readonly model: JsonObject;
   /** Whether the first and last tokens are put around a text where the file does not say: as llama.cpp does. */
   readonly addsBos: boolean;
   readonly addsEos: boolean;
@@ -43,6 +40,3 @@ export function findType({ tokens, types }: GgufVocabulary, type: number): numbe
   const ids = [...tokens.keys()].filter((id) => types[id] === type);
   return ids.length === 1 ? ids[0] : undefined;
 }
-
-/** A normalizer or decoder that replaces. */
-export const replacing = (pattern: JsonObject, content: string): JsonObject => ({ type: "Replace", pattern, content });

@@ -1,10 +1,8 @@
 import { BadDataError } from "@mbs/contracts";
+import { tokenType } from "../../tokenizer/sentencepiece/pieces.ts";
 
 /** Key–value metadata of a GGUF file: arrays as lists or typed arrays, u64 as bigint or number. */
 export type GgufMetadata = ReadonlyMap<string, unknown>;
-
-/** Kinds of tokens that a GGUF file tells apart (enum llama_token_type of llama.cpp). */
-export const tokenType = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 } as const;
 
 /** The vocabulary of a GGUF file, checked: every list is as long as `tokens`. */
 export interface GgufVocabulary {

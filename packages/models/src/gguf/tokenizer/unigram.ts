@@ -1,7 +1,8 @@
-import { spaceMark } from "../../tokenizer/token-bytes.ts";
-import { findType, isPlaceholder, replacing } from "./tokenizer-kind.ts";
+import { tokenType } from "../../tokenizer/sentencepiece/pieces.ts";
+import { unigramBody } from "../../tokenizer/sentencepiece/unigram-body.ts";
+import { findType, isPlaceholder } from "./tokenizer-kind.ts";
 import type { TokenizerKind } from "./tokenizer-kind.ts";
-import { findFlag, findId, findNumbers, refuseKey, tokenizerKey, tokenType } from "./tokenizer-metadata.ts";
+import { findFlag, findId, findNumbers, refuseKey, tokenizerKey } from "./tokenizer-metadata.ts";
 import type { GgufMetadata, GgufVocabulary } from "./tokenizer-metadata.ts";
 
 /**
@@ -37,25 +38,18 @@ export const unigram: TokenizerKind = (read, metadata, file, architecture) => {
     0,
   );
   const last = tokens.findLastIndex((_, id) => !isPlaceholder(vocabulary, id));
-  const vocab = tokens.slice(0, last + 1).map((token, id) => {
+  const vocab = tokens.slice(0, last + 1).map((token, id): [string, number] => {
     // the score of tokens that stand for no text counts for nothing but the penalty of unknown characters
     if (isPlaceholder(vocabulary, id)) return [token === "" ? `[EMPTY_${id}]` : token, lowest];
-    return [token, types[id] === tokenType.normal || types[id] === tokenType.unused ? scores[id] : 0];
+    return [token, types[id] === tokenType.normal || types[id] === tokenType.unused ? (scores[id] ?? Number.NaN) : 0];
   });
   const charsmap = findCharsmap(metadata, file);
   const prefixed = findFlag(metadata, tokenizerKey("add_space_prefix"), file) ?? true;
   const trims = findFlag(metadata, tokenizerKey("remove_extra_whitespaces"), file) ?? false;
-  const normalizers = [
-    ...(charsmap === undefined ? [] : [{ type: "Precompiled", precompiled_charsmap: charsmap }]),
-    ...(trims ? [replacing({ Regex: String.raw`\A +| +\z` }, ""), replacing({ Regex: " {2,}" }, " ")] : []),
-  ];
-  const metaspace = { type: "Metaspace", replacement: spaceMark, prepend_scheme: prefixed ? "always" : "never", split: true };
+  const hasBytes = tokens.some((_, id) => types[id] === tokenType.byte);
   return {
     vocabulary,
-    normalizer: normalizers.length === 0 ? null : { type: "Sequence", normalizers },
-    preTokenizer: metaspace,
-    decoder: metaspace,
-    model: { type: "Unigram", unk_id: unk, vocab, byte_fallback: tokens.some((_, id) => types[id] === tokenType.byte) },
+    ...unigramBody({ vocab, unknown: unk, hasBytes }, { charsmap, trims, prefix: prefixed ? "always" : "never" }),
     addsBos: false,
     addsEos: true,
     ids: { eos: 1, unk, pad: 0 },

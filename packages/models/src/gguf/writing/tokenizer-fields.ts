@@ -2,10 +2,11 @@ import { BadDataError, FailedPreconditionError, isObject } from "@mbs/contracts"
 import type { GgufField } from "@mbs/gguf";
 import type { JsonObject } from "../../folder/json-file.ts";
 import { spaceMark } from "../../tokenizer/token-bytes.ts";
+import { mergesOfScores } from "../../tokenizer/sentencepiece/merges-of-scores.ts";
+import { tokenType } from "../../tokenizer/sentencepiece/pieces.ts";
 import { pairOf } from "../../tokenizer/tokenizer-vocabulary.ts";
 import { findByteLevelName, preTokenizerNames } from "../tokenizer/pre-tokenizers.ts";
-import { mergesOfScores } from "../tokenizer/sentencepiece-bpe.ts";
-import { tokenType, tokenizerKey } from "../tokenizer/tokenizer-metadata.ts";
+import { tokenizerKey } from "../tokenizer/tokenizer-metadata.ts";
 
 /** What a model's files say of its tokenizer. */
 export interface TokenizerFiles {
@@ -158,13 +159,16 @@ function requireAllMerges(
   pairs: readonly (readonly [string, string])[],
 ): void {
   const given = new Set(pairs.map(([left, right]) => `${left} ${right}`));
-  const missing = mergesOfScores(pieces).filter(([left, right]) => !given.has(`${left} ${right}`)).length;
+  const all = mergesOfScores(pieces, (fault) => refuse(path, fault, otherFormat));
+  const missing = all.filter(([left, right]) => !given.has(`${left} ${right}`)).length;
   if (missing > 0) refuse(path, `lacks ${missing} of the merges that make its tokens of two others`, otherFormat);
 }
 
 function sentencePiece(files: TokenizerFiles, model: JsonObject): Kind {
   const { path, tokenizer, rows } = files;
   const { vocab, merges, byte_fallback: hasBytes, unk_token: unknown } = model;
+  const changes = partsOf(tokenizer["normalizer"], "normalizers").find(({ type }) => type !== "Prepend" && type !== "Replace");
+  if (changes !== undefined) refuse(path, `changes texts by ${String(changes["type"])} before it takes them apart`, otherFormat);
   const pairs = pairsOf(merges);
   const scores = scoresOf(pairs);
   const table = new TokenTable(rows);
