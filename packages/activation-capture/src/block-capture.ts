@@ -1,4 +1,4 @@
-import { allLanguages, inputSite } from "@mbs/artifacts";
+import { allLanguages, expertOf, expertsSite, inputSite } from "@mbs/artifacts";
 import type { ScratchFile, ScratchSlot, Statistic } from "@mbs/artifacts";
 import { at, BadDataError, InternalError, InterruptedError } from "@mbs/contracts";
 import { requireFiniteRows, statesOf } from "@mbs/models";
@@ -192,6 +192,21 @@ function warnOfFewTokens(
   );
 }
 
+/** The share of each language's tokens that go through each expert, where all experts of the block are captured. */
+function* expertShares(
+  { name: block, sites }: Block,
+  found: readonly { readonly language: string; readonly means: readonly ScratchMeans[] }[],
+): Generator<Statistic> {
+  const width = new Set(sites.flatMap(({ name }) => expertOf(name) ?? [])).size;
+  for (const { language, means } of found) {
+    const shares = new Map(means.map(({ plan, seen, tokens }) => [expertOf(plan.site), seen / tokens]));
+    const values = Float32Array.from({ length: width }, (_, expert) => shares.get(expert) ?? NaN);
+    const [tokens] = means.flatMap((mean) => (expertOf(mean.plan.site) === undefined ? [] : [mean.tokens]));
+    if (tokens === undefined || findNonfinite(values) >= 0) continue;
+    yield { block, site: expertsSite, language, kind: "diagonal", tokens, width, values };
+  }
+}
+
 /** The statistics of a language at a site, the Gram before the cross-moment and the diagonal. */
 function* statisticsOf(
   block: string,
@@ -208,8 +223,8 @@ function* statisticsOf(
 }
 
 /**
- * Runs one block over all segments, language by language, and yields its statistics: by site in the order of the plan, then
- * by language. Those of all languages, where there are any, come first.
+ * Runs one block over all segments, language by language, and yields its statistics: how its router shares out tokens, then by
+ * site in the order of the plan, and by language. Those of all languages, where there are any, come first.
  *
  * Only one language's sums are in memory; of several sites finished Grams wait in a file until their site's turn.
  */
@@ -237,6 +252,7 @@ export async function* captureBlock(capture: BlockCapture, tools: CaptureTools):
   }
   warnOfFewTokens(block, found, tools.warn);
   if (isSingle) return;
+  yield* expertShares(capture.block, found);
   const read = (slot: ScratchSlot | undefined) => slot && new Float32Array(grams.read(slot).buffer);
   for (const [position, sitePlan] of plan.sites.entries()) {
     const tokens = found.reduce((seen, { means }) => seen + at(means, position).tokens, 0);

@@ -1,4 +1,5 @@
 import { fileURLToPath } from "node:url";
+import { expertsSite } from "@mbs/artifacts";
 import { at, BadDataError, UsageError } from "@mbs/contracts";
 import type { Matrix } from "@mbs/contracts";
 import { openModel } from "@mbs/models";
@@ -218,6 +219,48 @@ test("an artifact without segments is refused", async () => {
       assert.match(String(error), "no segments");
     }
   });
+});
+
+test("the share of each language's tokens that go through each expert is counted, where all experts are captured", async () => {
+  const folder = fileURLToPath(new URL("../../models/test/fixtures/forward/mixtral-f32", import.meta.url));
+  const model = await openModel(folder);
+  const segments = makeSegments().map((segment) => ({ ...segment, tokens: segment.tokens.map((token) => token % 60) }));
+  const stream = () => segmentStream(segments, model.tokenizerAddress);
+  const all = await runCapture(stream(), { model: folder });
+  const shares = all.filter(({ site }) => site === expertsSite);
+  assert.equal(
+    shares.map(({ block, language, kind, width }) => [block, language, kind, width]),
+    ["layers.0", "layers.1"].flatMap((block) => ["en", "mr", "te"].map((language) => [block, language, "diagonal", 5])),
+  );
+  const forward = await model.forward({ threads: 1 });
+  const counts = [0, 0, 0, 0, 0];
+  for (const { language, tokens } of segments) {
+    if (language !== "en") continue;
+    const { sites } = await walkBlock(model, forward, 0, await forward.embed(tokens));
+    for (const expert of counts.keys()) counts[expert] = at(counts, expert) + (sites.get(`expert-${expert}-up`)?.rows ?? NaN);
+  }
+  await forward.close();
+  const { tokens, values } = at(shares, 0);
+  assert.is(tokens, 41);
+  assert.equal(
+    Array.from(values, (share) => share * tokens).map((count) => Math.round(count)),
+    counts,
+  );
+  assert.is(
+    counts.reduce((sum, count) => sum + count),
+    2 * tokens,
+  );
+  const pooled = await runCapture(stream(), { model: folder, grams: "pooled" });
+  assert.equal(
+    pooled.filter(({ site }) => site === expertsSite),
+    shares,
+  );
+  const some = await runCapture(stream(), { model: folder, site: ["expert-0-up", "expert-1-up"] });
+  assert.equal(
+    some.filter(({ site }) => site === expertsSite),
+    [],
+  );
+  await model.close();
 });
 
 test("experts that saw fewer tokens than they have channels are named, with the least of them", async () => {

@@ -179,6 +179,8 @@ cases<FactorRecord>("factors", factor, toFactors, [
   [summaryOf({ dead: [3] }), /its dead channel 3 is beyond its 3 channels;/],
   [summaryOf({ dead: [1] }), /its dead channel 1 has the mean square 6;/],
   [summaryOf({ fallback: "rtn" }), /it has a factor and a fallback for one that is missing;/],
+  [summaryOf({ starved: "dense" }), /its treatment "dense" is unknown;/],
+  [summaryOf({ tokens: 9, reached: 10 }), /10 of its 9 tokens reached it;/],
 ]);
 
 test("factors: an invalid summary is refused with its field", async () => {

@@ -361,6 +361,34 @@ test("a site without a factor falls back where solve said so, and is counted", a
   });
 });
 
+test("a site that too few tokens reached is rounded to nearest, whatever the solver reads, and one with a stand-in says so", async () => {
+  await withTinyModel({ blocks: 1 }, async (model) => {
+    const records = (await factorsOf(model)).map((record, index): FactorRecord => {
+      if (index === 0) return without(record, { reached: 3, starved: "rtn" });
+      return index === 1 ? { ...record, summary: { ...record.summary, reached: 3, starved: "block" } } : record;
+    });
+    for (const [solver, fallback] of [
+      ["gptq", "rtn"],
+      ["awq", "rtn"],
+      ["wanda", "magnitude"],
+      ["rtn", undefined],
+    ] as const) {
+      const layers = await runCompress(model, records, { solver });
+      const [first, second, third] = layers.filter(
+        ({ site }, index) => layers.findIndex((layer) => layer.site === site) === index,
+      );
+      assert.equal(
+        [first, second, third].map((layer) => layer?.summary.fallback),
+        [fallback, undefined, undefined],
+      );
+      assert.equal(
+        [first, second, third].map((layer) => layer?.summary.standIn),
+        [undefined, "block", undefined],
+      );
+    }
+  });
+});
+
 test("a tensor with NaN is refused, or left alone on request", async () => {
   await withTinyModel({ blocks: 1 }, async ({ path: folder }) => {
     const name = putValue(folder, "h.0.mlp.dense_h_to_4h.weight", 0, NaN);

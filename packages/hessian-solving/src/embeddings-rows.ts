@@ -48,7 +48,7 @@ export class EmbeddingsRows {
    *
    * @param most classes
    */
-  *sites(mixed: MixedSite, most: number): Generator<MixedSite> {
+  *sites<Site extends MixedSite>(mixed: Site, most: number): Generator<Site | MixedSite> {
     const { block, site, tokens } = mixed;
     const costs = block === embeddingsBlock && site === headSite ? this.#costsOf(mixed) : undefined;
     if (costs === undefined) {

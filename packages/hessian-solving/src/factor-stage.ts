@@ -15,10 +15,13 @@ import { findDead, packUpper, parseOrder } from "@mbs/numbers";
 import type { ColumnOrder } from "@mbs/numbers";
 import { createBlas, createDoubleBlas } from "@mbs/onnx";
 import { mixSites } from "./mixed-site.ts";
-import type { MixedSite, PooledMix } from "./mixed-site.ts";
+import type { PooledMix } from "./mixed-site.ts";
 import { factoriseWithRetries } from "./factor-attempts.ts";
 import type { Engines } from "./factor-attempts.ts";
 import { EmbeddingsRows } from "./embeddings-rows.ts";
+import { ExpertShares } from "./expert-shares.ts";
+import { starvedChoices, treatStarved } from "./starved-sites.ts";
+import type { ReachedSite } from "./starved-sites.ts";
 
 const options = {
   mix: {
@@ -46,6 +49,20 @@ const options = {
     choices: ["error", "rtn"],
     default: "error",
     description: "what to do with a site whose H stays singular: stop, or round it to nearest (prune it by magnitude)",
+  },
+  onStarved: {
+    kind: "choice",
+    choices: starvedChoices,
+    default: "own",
+    description:
+      "what to do with an expert that too few tokens reached: use what it saw; give its first layers what the whole block sees; or round it to nearest (prune it by magnitude)",
+  },
+  starved: {
+    kind: "integer",
+    optional: true,
+    minimum: 1,
+    maximum: 1e9,
+    description: "for --on-starved: tokens below which an expert counts as starved; default as many as a site has channels",
   },
   raises: {
     kind: "integer",
@@ -79,13 +96,13 @@ const options = {
 type FactorOptions = OptionValues<typeof options>;
 
 async function factorSite(
-  mixed: MixedSite,
+  mixed: ReachedSite,
   order: ColumnOrder,
   { damping, raises, onSingular, upper: kept, languageDiagonals: asked }: FactorOptions,
   engines: Engines,
   warn: StageContext["warn"],
 ): Promise<FactorRecord> {
-  const { block, site, width, tokens, weights, diagonal, gram, crossMoment, languageDiagonals } = mixed;
+  const { block, site, width, tokens, weights, diagonal, gram, crossMoment, languageDiagonals, reached, treatment } = mixed;
   // tokens are rows of the weights behind them: no column of theirs can be dead, and they keep their order
   const ofTokens = isTokenSite(site);
   const living = ofTokens ? { dead: [], mean: 1 } : findDead(diagonal);
@@ -99,7 +116,7 @@ async function factorSite(
     );
   }
   const arranged = ofTokens ? Int32Array.from(diagonal.keys()) : order.arrange(diagonal);
-  const wanted = kept === "on" && gram !== undefined;
+  const wanted = kept === "on" && gram !== undefined && treatment !== "rtn";
   const result = wanted
     ? await factoriseWithRetries({ gram, order: arranged, living, damping, raises }, engines)
     : { damping, precision: "float32" as const, retries: 0 };
@@ -132,6 +149,8 @@ async function factorSite(
       dead: unseen ? [] : living.dead,
       factorised: upper !== undefined,
       ...(failure && { fallback: onSingular }),
+      ...(reached !== undefined && { reached }),
+      ...(treatment && { starved: treatment }),
     },
     order: arranged,
     diagonal,
@@ -143,8 +162,8 @@ async function factorSite(
 }
 
 async function* factorSites(
-  first: MixedSite,
-  rest: AsyncIterable<MixedSite>,
+  first: ReachedSite,
+  rest: AsyncIterable<ReachedSite>,
   embeddings: EmbeddingsRows,
   order: ColumnOrder,
   values: FactorOptions,
@@ -154,7 +173,7 @@ async function* factorSites(
   const double = createDoubleBlas({ threads, pool });
   let done = 0;
   const most = values.upper === "on" ? values.rowClasses : 1;
-  const factorNext = async function* (mixed: MixedSite): AsyncGenerator<FactorRecord> {
+  const factorNext = async function* (mixed: ReachedSite): AsyncGenerator<FactorRecord> {
     // one tensor has one order of columns: that of all its rows
     let own = order;
     for (const part of embeddings.sites(mixed, most)) {
@@ -175,10 +194,13 @@ async function* factorSites(
   }
 }
 
-/** The statistics, of which `embeddings` takes what it needs. */
-async function* remembered(statistics: AsyncIterable<Statistic>, embeddings: EmbeddingsRows): AsyncGenerator<Statistic> {
+/** The statistics, of which each of `readers` takes what it needs. */
+async function* remembered(
+  statistics: AsyncIterable<Statistic>,
+  readers: readonly { take(statistic: Statistic): void }[],
+): AsyncGenerator<Statistic> {
   for await (const statistic of statistics) {
-    embeddings.take(statistic);
+    for (const reader of readers) reader.take(statistic);
     yield statistic;
   }
 }
@@ -223,10 +245,12 @@ export const factor: Stage = {
     // the schema states the weights, so the first site is read before the output begins
     const { model, mix: captured } = parseMetadata("statistics", statistics.schema);
     const embeddings = new EmbeddingsRows();
-    const sites = mixSites(
-      remembered(ofBlocks(readStatistics(statistics), shard), embeddings),
+    const shares = new ExpertShares();
+    const mixed = mixSites(
+      remembered(ofBlocks(readStatistics(statistics), shard), [embeddings, shares]),
       ...chooseMix(asked, captured && new Map(Object.entries(captured))),
     );
+    const sites = treatStarved(mixed, shares, values, context.warn);
     const first = await sites.next();
     if (first.done && shard !== undefined)
       throw new UsageError(`there are no more than ${shard.first} blocks; take fewer shards of them`, { option: "--blocks" });

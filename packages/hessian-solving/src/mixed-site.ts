@@ -1,4 +1,4 @@
-import { allLanguages, inputSite } from "@mbs/artifacts";
+import { allLanguages, isReadSite } from "@mbs/artifacts";
 import type { LanguageDiagonalRecord, Statistic } from "@mbs/artifacts";
 import { BadDataError, languageWeights } from "@mbs/contracts";
 import type { LanguageMix } from "@mbs/contracts";
@@ -118,7 +118,7 @@ export async function* mixSites(
   let current: Accumulator | undefined;
   for await (const statistic of statistics) {
     const { block, site } = statistic;
-    if (site === inputSite) continue;
+    if (!isReadSite(site)) continue;
     if (current?.first.block !== block || current.first.site !== site) {
       if (current) {
         const mixed = current.finish();

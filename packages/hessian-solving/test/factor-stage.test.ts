@@ -2,6 +2,7 @@ import {
   collect,
   contentAddress,
   encodeStatistics,
+  expertsSite,
   headClassSite,
   headSite,
   readFactors,
@@ -14,7 +15,7 @@ import type { ArtifactStream, StageContext } from "@mbs/contracts";
 import { factor } from "@mbs/hessian-solving";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { diagonalStatistic, failureOf, gramStatistic, randomStates, worst } from "./statistics-fixture.ts";
+import { diagonalStatistic, failureOf, gramOf, gramStatistic, randomStates, worst } from "./statistics-fixture.ts";
 
 const width = 12;
 const states = { en: randomStates(50, width, 1, [7]), fr: randomStates(40, width, 2, [7]) };
@@ -167,6 +168,87 @@ test("a site that no token reached gets H = I, no dead columns, and a warning", 
   });
   assert.is(record.upper?.length, 78);
   assert.match(warnings.join("\n"), /h\.0 expert-1-up: no token reached this site/);
+});
+
+/** The one expert that a token goes through. */
+const expertOfToken = (token: number, starvedTokens: number): number => (token < starvedTokens ? 2 : token % 2);
+
+/** Statistics of a block of three experts, of which the last sees the first few of the tokens, the others half of the rest each. */
+function statisticsOfExperts(starvedTokens: number): Statistic[] {
+  return Object.entries(states).flatMap(([language, all]) => {
+    const tokens = all.length / width;
+    const seenBy = (expert: number): Float64Array =>
+      all.map((value, index) => (expertOfToken(Math.floor(index / width), starvedTokens) === expert ? value : 0));
+    const counts = [0, 1, 2].map(
+      (expert) => Array.from({ length: tokens }, (_, t) => t).filter((t) => expertOfToken(t, starvedTokens) === expert).length,
+    );
+    return [
+      {
+        ...diagonalStatistic(expertsSite, language, all, width),
+        width: 3,
+        values: Float32Array.from(counts, (count) => count / tokens),
+      },
+      ...[0, 1, 2].flatMap((expert) => [
+        gramStatistic(`expert-${expert}-up`, language, seenBy(expert), width),
+        gramStatistic(`expert-${expert}-down`, language, seenBy(expert), width),
+      ]),
+    ];
+  });
+}
+
+/** By site, its languages together, as capture gives them. */
+const bySite = (statistics: readonly Statistic[]): Statistic[] =>
+  [...new Set(statistics.map(({ site: name }) => name))].flatMap((name) => statistics.filter((one) => one.site === name));
+
+function find(records: readonly FactorRecord[], name: string): FactorRecord {
+  const found = records.find(({ site: own }) => own === name);
+  assert.ok(found, name);
+  return found;
+}
+
+test("a starved expert keeps what it saw, takes what its block sees, or is rounded to nearest", async () => {
+  const statistics = bySite(statisticsOfExperts(3));
+  const own = await factors(statistics);
+  assert.not(own.some(({ site: name }) => name === expertsSite));
+  assert.equal([find(own, "expert-2-up").summary.reached, find(own, "expert-0-up").summary.reached], [6, 41]);
+  assert.ok(own.every(({ summary }) => summary.starved === undefined));
+
+  const { stream, warnings } = await run(statistics, { onStarved: "block" });
+  const block = await collect(readFactors(stream));
+  const standIn = find(block, "expert-2-up");
+  assert.equal([standIn.summary.starved, standIn.summary.reached], ["block", 6]);
+  // each token goes through one expert, so those of all are the block's: both languages by their tokens, and 6 of 90 tokens
+  const whole = gramOf(Float64Array.from([...states.en, ...states.fr]), width).map((value) => (value * 6) / 90);
+  assert.ok(worst(standIn.gram ?? [], whole) < 1e-7);
+  for (const name of ["expert-0-up", "expert-1-up", "expert-2-down"]) {
+    assert.is(find(block, name).summary.starved, undefined);
+    assert.equal(find(block, name).gram, find(own, name).gram);
+  }
+  assert.match(warnings.join("\n"), /h\.0: 1 expert is starved, reached by 6 tokens; .* all tokens of the block/);
+
+  const rtn = await factors(statistics, { onStarved: "rtn" });
+  for (const name of ["expert-2-up", "expert-2-down"]) {
+    const { summary, upper } = find(rtn, name);
+    assert.equal([summary.starved, summary.factorised, upper], ["rtn", false, undefined]);
+  }
+  const [fewer] = [await factors(statistics, { onStarved: "rtn", starved: 6 })];
+  assert.ok(fewer.every(({ summary }) => summary.starved === undefined));
+});
+
+test("an expert that no token reached takes what its block sees, as if one token had", async () => {
+  const records = await factors(bySite(statisticsOfExperts(0)), { onStarved: "block" });
+  const standIn = records.find(({ site: name }) => name === "expert-2-up");
+  const whole = gramOf(Float64Array.from([...states.en, ...states.fr]), width).map((value) => value / 90);
+  assert.ok(worst(standIn?.gram ?? [], whole) < 1e-7);
+  assert.ok(standIn?.upper);
+});
+
+test("without counts of experts nothing says which are starved", async () => {
+  const uncounted = bySite(statisticsOfExperts(3)).filter(({ site: name }) => name !== expertsSite);
+  const error = await failureOf(() => factors(uncounted, { onStarved: "block" }));
+  assert.instance(error, BadDataError);
+  assert.match(String(error), /h\.0 do not say how many tokens went through each expert; capture all sites of the block again/);
+  assert.ok((await factors(uncounted)).every(({ summary }) => summary.reached === undefined));
 });
 
 test("--upper off leaves the upper factor out and keeps the rest", async () => {

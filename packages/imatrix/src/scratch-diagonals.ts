@@ -1,6 +1,6 @@
 import {
   allLanguages,
-  inputSite,
+  isReadSite,
   parseMetadata,
   readStatistics,
   ScratchFile,
@@ -71,7 +71,7 @@ export class ScratchDiagonals {
       if (signal.aborted) throw new InterruptedError("imatrix: stopped");
       const { block, site, language, kind, width } = statistic;
       // llama.cpp's embedding and output are not matched yet: what is captured of them is passed over
-      if (block === embeddingsBlock || site === inputSite || language === allLanguages || kind === "cross-moment") continue;
+      if (block === embeddingsBlock || !isReadSite(site) || language === allLanguages || kind === "cross-moment") continue;
       const key = keyOf(block, site);
       const expected = widths.get(key);
       if (expected !== width) {

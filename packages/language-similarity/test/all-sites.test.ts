@@ -92,6 +92,14 @@ test("the mean is over the sites that have the measure", async () => {
   assert.is(valueOf(records, "*/*", "gram"), valueOf(records, "h.0/mlp-up", "gram"));
 });
 
+test("shares of experts are compared, and are no part of the mean", async () => {
+  const shares = languages.map((language) => diagonalOf("experts", language));
+  const records = await run([...shares, ...whole]);
+  assert.is(valueOf(records, "h.0/experts", "cosine"), valueOf(records, "h.0/input", "cosine"));
+  const isMean = ({ block }: SimilarityRecord): boolean => block === "*";
+  assert.equal(records.filter(isMean), (await run(whole)).filter(isMean));
+});
+
 test("the first-input default gives what all gives there, and a Gram of all languages is passed over", async () => {
   const pooled = { ...gramOf("en"), language: "*" };
   const diagonals = languages.map((language) => diagonalOf("mlp-up", language));

@@ -2,7 +2,7 @@ import {
   ScratchArtifact,
   allLanguages,
   encodeStatistics,
-  inputSite,
+  isReadSite,
   isTokenSite,
   parseMetadata,
   readStatistics,
@@ -62,7 +62,7 @@ export async function poolStatistics(
       if (signal.aborted) throw new InterruptedError("mix: stopped");
       const { block, site, language } = statistic;
       const isEmbeddings = block === embeddingsBlock;
-      if (site === inputSite || (isEmbeddings && !embeddings)) continue;
+      if (!isReadSite(site) || (isEmbeddings && !embeddings)) continue;
       if (isEmbeddings && isTokenSite(site)) {
         yield statistic;
         continue;

@@ -2,6 +2,7 @@ import { UsageError } from "@mbs/contracts";
 import { collectArtifacts, ofKind } from "./collected.ts";
 import type { Collected, ReportInput } from "./collected.ts";
 import { diagnoseScored, mergeDiagnoses } from "./diagnosis/diagnose.ts";
+import { expertsSections } from "./experts/experts-sections.ts";
 import { damageSections } from "./damage/damage-sections.ts";
 import { mixesSections } from "./mixes/mixes-sections.ts";
 import { scoredMixSections } from "./mixes/scored-mix-pairs.ts";
@@ -72,6 +73,7 @@ async function sectionsOf(
   if (artifact.kind === "similarity") return similaritySections(artifact, similarity, names, shares);
   if (artifact.kind === "damage") return damageSections(artifact, names, shares);
   if (artifact.kind === "mixes") return mixesSections(artifact, names);
+  if (artifact.kind === "statistics") return expertsSections(artifact, names, shares);
   return scored ? [...(await scoresSections(scored, names)), ...scoredMixSections(scored, names)] : [];
 }
 

@@ -25,6 +25,8 @@ import type {
 } from "@mbs/artifacts";
 import { BadDataError } from "@mbs/contracts";
 import type { ArtifactStream } from "@mbs/contracts";
+import { ExpertUsage } from "./experts/expert-usage.ts";
+import type { BlockExperts } from "./experts/expert-usage.ts";
 
 /** An artifact and what to call it. */
 export interface ReportInput {
@@ -46,7 +48,11 @@ export interface CollectedKinds {
   readonly damage: { readonly metadata: DamageMetadata; readonly records: readonly DamageRecord[] };
   readonly mixes: { readonly metadata: MixesMetadata; readonly records: readonly MixRecord[] };
   readonly segments: { readonly metadata: SegmentsMetadata; readonly tokens: Tokens };
-  readonly statistics: { readonly metadata: StatisticsMetadata; readonly tokens: Tokens };
+  readonly statistics: {
+    readonly metadata: StatisticsMetadata;
+    readonly tokens: Tokens;
+    readonly experts: readonly BlockExperts[];
+  };
 }
 
 /** A whole artifact of one kind, read. */
@@ -67,13 +73,16 @@ async function segmentTokens(stream: ArtifactStream): Promise<Tokens> {
   return Object.fromEntries(tokens);
 }
 
-/** A site that only some tokens reach (an expert's) has seen fewer than the text has, so the most over all sites counts. */
-async function statisticTokens(stream: ArtifactStream): Promise<Tokens> {
+/** A site of another stream has seen fewer tokens than the text has, so the most over all sites counts. */
+async function readTokensAndExperts(stream: ArtifactStream): Promise<Pick<CollectedKinds["statistics"], "tokens" | "experts">> {
   const most = new Map<string, number>();
-  for await (const { language, tokens } of readStatistics(stream)) {
+  const usage = new ExpertUsage();
+  for await (const statistic of readStatistics(stream)) {
+    const { language, tokens } = statistic;
+    usage.take(statistic);
     if (language !== allLanguages) most.set(language, Math.max(most.get(language) ?? 0, tokens));
   }
-  return Object.fromEntries(most);
+  return { tokens: Object.fromEntries(most), experts: usage.blocks() };
 }
 
 const readers: { readonly [K in keyof CollectedKinds]: (stream: ArtifactStream) => Promise<CollectedKinds[K]> } = {
@@ -99,7 +108,7 @@ const readers: { readonly [K in keyof CollectedKinds]: (stream: ArtifactStream) 
   }),
   statistics: async (stream) => ({
     metadata: parseMetadata("statistics", stream.schema),
-    tokens: await statisticTokens(stream),
+    ...(await readTokensAndExperts(stream)),
   }),
 };
 

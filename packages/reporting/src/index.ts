@@ -12,6 +12,8 @@ export { damageReport } from "./damage/damage-report.ts";
 export type { DamageReport } from "./damage/damage-report.ts";
 export { damageTable } from "./damage/damage-table.ts";
 export { escapeHtml } from "./escape-html.ts";
+export { ExpertUsage, languageUsage, starvedExperts } from "./experts/expert-usage.ts";
+export type { BlockExperts, LanguageExperts, LanguageUsage, StarvedExpert } from "./experts/expert-usage.ts";
 export { reportByTrainingShare } from "./language-order.ts";
 export { mixesReport } from "./mixes/mixes-report.ts";
 export type { MixesReport, ReportedMix } from "./mixes/mixes-report.ts";

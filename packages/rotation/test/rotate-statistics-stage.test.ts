@@ -1,4 +1,4 @@
-import { collect, encodeStatistics, inputSite, parseMetadata, readStatistics } from "@mbs/artifacts";
+import { collect, encodeStatistics, expertsSite, inputSite, parseMetadata, readStatistics } from "@mbs/artifacts";
 import type { Statistic, StatisticsMetadata } from "@mbs/artifacts";
 import { at, FailedPreconditionError } from "@mbs/contracts";
 import type { ArtifactStream, Matrix } from "@mbs/contracts";
@@ -157,6 +157,20 @@ test("inputs of blocks are left out, with a line; mean squares of a site whose b
   assert.equal(moved.statistics[1]?.values, diagonalOf(down).values);
   assert.is(moved.lines.length, 1);
   assert.match(moved.lines[0] ?? "", /^inputs of blocks \(site input\) are left out/);
+});
+
+test("how a router shares out tokens stays as it was", async () => {
+  const [first] = captured.statistics;
+  if (first === undefined) throw new Error("nothing was captured");
+  const shares: Statistic = {
+    ...first,
+    site: expertsSite,
+    kind: "diagonal",
+    width: 4,
+    values: Float32Array.of(1, 0, 0.25, 0.75),
+  };
+  const moved = await move(encodeStatistics([shares, first], captured.metadata), plain, rotatedPlain);
+  assert.equal(moved.statistics[0], shares);
 });
 
 test("a norm weight near zero is refused by name", async () => {

@@ -18,6 +18,8 @@ const summaryShape = {
   dead: "list",
   factorised: "flag",
   fallback: "text?",
+  reached: "count?",
+  starved: "text?",
 } as const;
 
 /** The languages that have a diagonal of their own where languages have one: a row each, in this order. */

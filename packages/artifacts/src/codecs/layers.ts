@@ -19,6 +19,7 @@ const summaryShape = {
   symmetric: "flag?",
   grid: "text?",
   fallback: "text?",
+  standIn: "text?",
   firstRow: "count?",
   tensorRows: "count?",
   output: "amount?",

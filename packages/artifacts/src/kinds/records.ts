@@ -2,6 +2,21 @@ import type { BlockGrid, GroupGrid } from "@mbs/contracts";
 /** Site of a block's own input, before its norm. No weight reads it; similarity does. */
 export const inputSite = "input";
 
+/**
+ * Site of what a block's router does with tokens. No weight reads it; its only kind is "diagonal", with a value an expert: the share
+ * of the language's tokens that go through it.
+ */
+export const expertsSite = "experts";
+
+/** Whether weights read the input that statistics of a site are of. */
+export const isReadSite = (site: string): boolean => site !== inputSite && site !== expertsSite;
+
+/** The number of the expert whose weights read a site, of the tokens that go through it alone: 3 of "expert-3-up". */
+export function expertOf(site: string): number | undefined {
+  const number = /^expert-(\d+)-/.exec(site)?.[1];
+  return number === undefined ? undefined : Number(number);
+}
+
 /** The block that embedding and head are, behind the last one. */
 export const embeddingsBlock = "embeddings";
 
@@ -90,6 +105,13 @@ export interface FactorSummary {
   readonly factorised: boolean;
   /** What replaces the method at this site (`--on-singular`): "rtn" (magnitude for pruning). Only where not factorised. */
   readonly fallback?: string;
+  /** Of the tokens, those that went through the expert that the site is of; absent where all do. */
+  readonly reached?: number;
+  /**
+   * What is done where these are too few (`--on-starved`): "block", the statistics are of all that the block's router sees; "rtn", the
+   * method is replaced as by a fallback, and nothing is factorised.
+   */
+  readonly starved?: string;
 }
 
 /** E[x²] of one language at a site. */
@@ -170,6 +192,8 @@ export interface LayerSummary {
   readonly grid?: string;
   /** What was done instead, where the method could not be used. */
   readonly fallback?: string;
+  /** What the statistics were of in place of the site's own tokens: "block", all that its block's router sees. */
+  readonly standIn?: string;
   /** Of a part of the rows alone: the tensor's row that it begins with. */
   readonly firstRow?: number;
   /** Of a part too: rows of the whole tensor. */

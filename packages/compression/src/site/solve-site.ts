@@ -46,10 +46,10 @@ export interface SiteContext extends SolverContext {
 }
 
 /**
- * The solver that replaces another at a site whose factor could not be made: `magnitude` for one that prunes, else `rtn`, with
- * the options that both have, but for choices that it does not know (a search by the Hessian).
+ * The solver that replaces another at a site whose factor could not be made, or that too few tokens reached: `magnitude` for one
+ * that prunes, else `rtn`, with the options that both have, but for choices that it does not know (a search by the Hessian).
  *
- * @returns undefined where the factor is there, the solver does without, or no fallback was asked for
+ * @returns undefined where what the solver reads is there, or no fallback was asked for
  * @throws {BadDataError} where neither does what the solver does: it prunes and rounds at once, or has grids of its own
  */
 async function fallbackFor(
@@ -58,7 +58,9 @@ async function fallbackFor(
   { block, site, factor }: SiteInput,
 ): Promise<SolverChoice | undefined> {
   const reads = solver.reads?.(options as Parameters<typeof solver.solve>[2]) ?? solver.needs;
-  if (factor?.upper || !reads.includes("factor") || factor?.summary.fallback === undefined) return undefined;
+  const isLeft = !factor?.upper && reads.includes("factor") && factor?.summary.fallback !== undefined;
+  const isStarved = reads.length > 0 && factor?.summary.starved === "rtn";
+  if (!isLeft && !isStarved) return undefined;
   const prunes = prunesWeights(solver);
   const rounds = parts.some(({ grid }) => grid.kind !== "none");
   if (prunes === rounds) {
@@ -187,6 +189,7 @@ export async function solveSite(
       ...(quantised && { bits: quantised.bits, groupSize: quantised.groupSize, symmetric: quantised.symmetric }),
       ...(blocks && grid.kind === "blocks" && { grid: grid.type }),
       ...(fallback && { fallback: fallback.solver.name }),
+      ...(input.factor?.summary.starved === "block" && { standIn: "block" }),
       ...(context.origins && { ...at(context.origins, index), output }),
     };
     return {

@@ -1,4 +1,4 @@
-import { ScratchFile, encodeSimilarities, inputSite, parseMetadata, allSites } from "@mbs/artifacts";
+import { ScratchFile, encodeSimilarities, expertsSite, inputSite, parseMetadata, allSites } from "@mbs/artifacts";
 import type { SimilarityRecord, Statistic } from "@mbs/artifacts";
 import { BadDataError, InterruptedError, UsageError, parseOptions } from "@mbs/contracts";
 import type { ArtifactStream, OptionTable, Stage, StageContext } from "@mbs/contracts";
@@ -121,7 +121,8 @@ async function* compareAllSites(
     for await (const site of gatherSites(readOwnStatistics(statistics), scratch)) {
       if (signal.aborted) throw new InterruptedError("similarity: stopped");
       for (const record of await compareSite(site, { blas, subspace, signal })) {
-        mean.add(record);
+        // shares of experts are no inputs
+        if (site.site !== expertsSite) mean.add(record);
         yield record;
       }
       sites += 1;

@@ -110,13 +110,24 @@ export function inspectCommand({ signal }: CommandContext): Command {
     }
     const stream = await openInput(path, { what: "an artifact" }, signal);
     const ours = artifactKindOf(stream);
-    const { rows: summary, tensors = [] } = await (ours === undefined ? inspectRows(stream) : inspections[ours](stream));
+    const { rows: summary, tensors = [], experts } = await (ours === undefined ? inspectRows(stream) : inspections[ours](stream));
     const { address, rows, batches } = await stream.receipt;
     const { kind, version, metadata, fields } = stream.schema;
     const { differingStorage, formatStorage } = await import("@mbs/assembly");
     const storage = differingStorage(tensors);
     if (json) {
-      const known = { kind, version, address, rows, batches, metadata, fields, ...(storage && { storage }), summary };
+      const known = {
+        kind,
+        version,
+        address,
+        rows,
+        batches,
+        metadata,
+        fields,
+        ...(storage && { storage }),
+        ...(experts && { experts }),
+        summary,
+      };
       await printText(`${JSON.stringify(known, null, 2)}\n`);
       return;
     }
@@ -124,7 +135,7 @@ export function inspectCommand({ signal }: CommandContext): Command {
       ([name, value]) => `  ${printable(`${name}: ${value.length > 200 ? `${value.slice(0, 200)}…` : value}`)}\n`,
     );
     await printText(
-      `${kind} (version ${version}), ${rows} rows in ${batches} batches\naddress ${address}\n${facts.join("")}\n${storage === undefined ? "" : `${formatStorage(storage)}\n`}${table(summary, limit)}`,
+      `${kind} (version ${version}), ${rows} rows in ${batches} batches\naddress ${address}\n${facts.join("")}\n${storage === undefined ? "" : `${formatStorage(storage)}\n`}${experts === undefined ? "" : `${table(experts, 0)}\n`}${table(summary, limit)}`,
     );
   });
 }

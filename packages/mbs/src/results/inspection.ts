@@ -16,6 +16,7 @@ import {
 import type { ArtifactKind } from "@mbs/artifacts";
 import type { StoredTensor } from "@mbs/assembly";
 import type { ArtifactStream } from "@mbs/contracts";
+import { ExpertUsage, languageUsage, starvedExperts } from "@mbs/reporting";
 
 /** One line of a summary: a cell by column title. */
 export type InspectionRow = Readonly<Record<string, string | number>>;
@@ -23,6 +24,8 @@ export type InspectionRow = Readonly<Record<string, string | number>>;
 /** What an artifact holds. */
 export interface Inspection {
   readonly rows: readonly InspectionRow[];
+  /** What each language uses of the experts of a mixture; absent where there are none. */
+  readonly experts?: readonly InspectionRow[];
   /** What each tensor is stored as; absent for kinds that have no such tensors. */
   readonly tensors?: readonly StoredTensor[];
 }
@@ -55,10 +58,31 @@ async function inspectSegments(stream: ArtifactStream): Promise<Inspection> {
 
 async function inspectStatistics(stream: ArtifactStream): Promise<Inspection> {
   const sums = new Sums();
-  for await (const { block, site, kind, width, tokens } of readStatistics(stream, { shards: true })) {
+  const usage = new ExpertUsage();
+  for await (const statistic of readStatistics(stream, { shards: true })) {
+    const { block, site, kind, width, tokens } = statistic;
+    usage.take(statistic);
     sums.add({ block, site, kind, width: String(width) }, { languages: 1, tokens });
   }
-  return { rows: sums.rows() };
+  const blocks = usage.blocks();
+  const all = blocks.reduce((sum, { experts }) => sum + experts, 0);
+  const experts = languageUsage(blocks).map(({ language, tokens, effective, unreached, few }) => ({
+    language,
+    tokens,
+    experts: all,
+    "in even use": `${Math.round((100 * effective * blocks.length) / all)}%`,
+    "not reached": unreached,
+    "fewer tokens than channels": few,
+  }));
+  const starved = starvedExperts(blocks).length;
+  const total = { language: "all", tokens: experts.reduce((sum, { tokens }) => sum + tokens, 0), experts: all };
+  const unreached = starvedExperts(blocks).filter(({ reached }) => reached === 0).length;
+  return {
+    rows: sums.rows(),
+    ...(experts.length > 0 && {
+      experts: [...experts, { ...total, "in even use": "", "not reached": unreached, "fewer tokens than channels": starved }],
+    }),
+  };
 }
 
 async function inspectStates(stream: ArtifactStream): Promise<Inspection> {

@@ -1,3 +1,4 @@
+import { expertOf } from "@mbs/artifacts";
 import { areProportional, parseLanguageMix, UsageError } from "@mbs/contracts";
 import type { Grid, HeldGrids, PlannedLayers, SolverSetting, StageOptions, StatisticName } from "@mbs/contracts";
 import {
@@ -73,7 +74,7 @@ function leastStatistics(needs: readonly StatisticName[], recipe: Recipe): Pick<
 
 /** Whether a router chooses which tokens a site reads, which are others in the compressed model than in the dense one. */
 const hasExperts = ({ blocks }: ModelOutline): boolean =>
-  blocks.some(({ sites }) => sites.some(({ name }) => /^expert-\d/.test(name)));
+  blocks.some(({ sites }) => sites.some(({ name }) => expertOf(name) !== undefined));
 
 const formOf = (codes: PlannedLayers["codes"]): NonNullable<Recipe["layerForm"]> =>
   typeof codes === "string" ? codes : "kind" in codes ? "blocks" : "codes";

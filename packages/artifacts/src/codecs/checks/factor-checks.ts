@@ -13,9 +13,11 @@ const roundingOfShares = 1e-6;
 const precisions: readonly string[] = ["float32", "float64"];
 /** What can replace a method where there is no factor. */
 const replacement = "rtn";
+/** What can be done where too few tokens reached a site. */
+const treatments: ReadonlySet<string> = new Set(["block", "rtn"]);
 
 function* summaryFaults({ width, summary, diagonal }: FactorRecord): Generator<string | false> {
-  const { tokens, weights, damping, requestedDamping, precision, dead, factorised, fallback } = summary;
+  const { tokens, weights, damping, requestedDamping, precision, dead, factorised, fallback, reached, starved } = summary;
   yield tokens === 0 && "it is of no tokens";
   const sum = Object.values(weights).reduce((total, weight) => total + weight, 0);
   yield Math.abs(sum - 1) > roundingOfShares && `the weights of its languages sum to ${sum}, not to 1`;
@@ -23,6 +25,8 @@ function* summaryFaults({ width, summary, diagonal }: FactorRecord): Generator<s
   yield !precisions.includes(precision) && `its precision ${JSON.stringify(precision)} is none of ${precisions.join(", ")}`;
   yield fallback !== undefined && factorised && "it has a factor and a fallback for one that is missing";
   yield fallback !== undefined && fallback !== replacement && `its fallback ${JSON.stringify(fallback)} is unknown`;
+  yield starved !== undefined && !treatments.has(starved) && `its treatment ${JSON.stringify(starved)} is unknown`;
+  yield reached !== undefined && reached > tokens && `${reached} of its ${tokens} tokens reached it`;
   const outside = dead.find((channel) => channel >= width);
   yield outside !== undefined && `its dead channel ${outside} is beyond its ${width} channels`;
   const living = dead.find((channel) => diagonal[channel] !== 0);

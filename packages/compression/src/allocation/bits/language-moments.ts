@@ -1,4 +1,4 @@
-import { allLanguages, inputSite, readStatistics, SiteLanguages, type OwnStatistic, type Statistic } from "@mbs/artifacts";
+import { allLanguages, isReadSite, readStatistics, SiteLanguages, type OwnStatistic, type Statistic } from "@mbs/artifacts";
 import type { ArtifactStream } from "@mbs/contracts";
 import { momentOf, type InputMoment } from "@mbs/solvers";
 
@@ -12,7 +12,7 @@ export interface LanguageMoments {
 
 /** Whether it is of one language's inputs that weights read, or of its tokens. */
 const isOfLanguage = (statistic: Statistic): statistic is OwnStatistic =>
-  statistic.site !== inputSite && statistic.language !== allLanguages && statistic.kind !== "cross-moment";
+  isReadSite(statistic.site) && statistic.language !== allLanguages && statistic.kind !== "cross-moment";
 
 /**
  * Statistics by site, in their order: one site at a time is in memory.
