@@ -71,3 +71,13 @@ export interface Corpus {
    */
   documents(language: string, chat?: OpenChat): AsyncIterable<CorpusDocument>;
 }
+
+/** Texts one after the other: a blank line between two plain ones, nothing beside a conversation, whose template ends it. */
+export function joinTexts(documents: readonly (Pick<CorpusDocument, "text"> & { readonly conversation?: unknown })[]): string {
+  let joined = "";
+  for (const [index, { text, conversation }] of documents.entries()) {
+    const arePlain = conversation === undefined && documents[index - 1]?.conversation === undefined;
+    joined += index > 0 && arePlain ? `\n\n${text}` : text;
+  }
+  return joined;
+}

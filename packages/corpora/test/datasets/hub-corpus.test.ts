@@ -239,6 +239,12 @@ hub("a manifest mixes files and datasets, with a field of their own", async ({ s
   );
 });
 
+/** The first question alone. */
+const questionOf = async () => ({
+  render: async ({ messages }: Conversation) => ({ text: messages[0]?.content ?? "" }),
+  close: async () => {},
+});
+
 hub(
   "a column of conversations is fetched where there is no text, and its parts have nothing in common",
   async ({ stub, name }) => {
