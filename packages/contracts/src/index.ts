@@ -1,6 +1,7 @@
 export { at } from "./lookup.ts";
 export type { ArtifactStream, Batch, ColumnType, ColumnValues, Field, Schema } from "./batch.ts";
 export type { Blas, GemmOptions, Matrix, Real } from "./blas.ts";
+export type { ChatMessage, ChatRenderer, Conversation, OpenChat, RenderedConversation } from "./conversation.ts";
 export { argumentsFromParent } from "./child-messages.ts";
 export type { ChildArguments, ChildReport } from "./child-messages.ts";
 export {

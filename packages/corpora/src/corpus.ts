@@ -1,8 +1,12 @@
+import type { Conversation, OpenChat } from "@mbs/contracts";
 import type { Revisions } from "@mbs/hub";
 
 /** One text of one language. */
 export interface CorpusDocument {
+  /** Of a conversation, as the model's chat template writes it. */
   readonly text: string;
+  /** What the text was made of; only where that is a conversation. */
+  readonly conversation?: Conversation;
   /** The text's target, such as its translation; only where the corpus was opened with a target field. */
   readonly target?: string;
   /** Where the text comes from, by the corpus's own `source` column; "" where it has none. */
@@ -11,12 +15,31 @@ export interface CorpusDocument {
 
 /** Which fields or columns of a file are read. */
 export interface CorpusFields {
+  /** Of texts or conversations. */
   readonly text: string;
+  /** Of conversations, where a file lacks `text`; undefined where `text` was named, and no other will do. */
+  readonly messages: string | undefined;
   readonly target: string | undefined;
 }
 
-/** The fields with the option that names each. */
-export const wantedFields = ({ text, target }: CorpusFields): readonly { readonly field: string; readonly option: string }[] => [
+/** The field of conversations that is looked for where none is named. */
+export const messagesField = "messages";
+
+/** The tools of a conversation are in this field. */
+export const toolsField = "tools";
+
+/** What a row of a file holds. */
+export interface CorpusRow extends Pick<CorpusDocument, "target" | "source"> {
+  readonly content: string | Conversation;
+  /** For messages: "texts/en.jsonl, row 7". */
+  readonly where: string;
+}
+
+/** The fields of texts with the option that names each. */
+export const wantedFields = ({
+  text,
+  target,
+}: Pick<CorpusFields, "text" | "target">): readonly { readonly field: string; readonly option: string }[] => [
   { field: text, option: "--field" },
   ...(target === undefined ? [] : [{ field: target, option: "--target-field" }]),
 ];
@@ -42,8 +65,19 @@ export interface Corpus {
   /**
    * The documents of a language, in the order of its files. Each call reads the files again.
    *
-   * @throws {BadDataError} on a file that is broken beyond the stated tolerance
+   * @param chat of the model that will read them, which writes conversations as texts; without it conversations are refused
+   * @throws {BadDataError} on a file that is broken beyond the stated tolerance, or where the template refuses all conversations
    * @throws {UsageError} on a language that the corpus does not have
    */
-  documents(language: string): AsyncIterable<CorpusDocument>;
+  documents(language: string, chat?: OpenChat): AsyncIterable<CorpusDocument>;
+}
+
+/** Texts one after the other: a blank line between two plain ones, nothing beside a conversation, whose template ends it. */
+export function joinTexts(documents: readonly (Pick<CorpusDocument, "text"> & { readonly conversation?: unknown })[]): string {
+  let joined = "";
+  for (const [index, { text, conversation }] of documents.entries()) {
+    const arePlain = conversation === undefined && documents[index - 1]?.conversation === undefined;
+    joined += index > 0 && arePlain ? `\n\n${text}` : text;
+  }
+  return joined;
 }

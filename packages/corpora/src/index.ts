@@ -1,3 +1,4 @@
+export { joinTexts } from "./corpus.ts";
 export type { Corpus, CorpusDocument } from "./corpus.ts";
 export { parseDistribution, presetNames, readDistribution } from "./mixes/distribution.ts";
 export type { Distribution, DistributionUnit } from "./mixes/distribution.ts";

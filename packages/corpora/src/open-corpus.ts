@@ -1,10 +1,12 @@
 import { createHash } from "node:crypto";
 import { stat } from "node:fs/promises";
 import { BadDataError, InterruptedError, UsageError } from "@mbs/contracts";
-import type { Progress } from "@mbs/contracts";
+import type { Conversation, OpenChat, Progress } from "@mbs/contracts";
 import { readBytes } from "./files/corpus-file.ts";
 import { readLayout, type CorpusSource } from "./files/corpus-layout.ts";
-import type { Corpus, CorpusDocument, CorpusFields } from "./corpus.ts";
+import { ConversationTexts } from "./conversations/conversation-texts.ts";
+import { messagesField } from "./corpus.ts";
+import type { Corpus, CorpusDocument, CorpusFields, CorpusRow } from "./corpus.ts";
 import { datasetRevisions, identityOf, readDataset } from "./datasets/dataset-texts.ts";
 import type { ReadingContext } from "./datasets/dataset-texts.ts";
 import { readCsv } from "./formats/csv.ts";
@@ -14,7 +16,7 @@ import { readParquet } from "./formats/parquet.ts";
 import { readPlainText } from "./formats/plain-text.ts";
 
 export interface OpenCorpusOptions {
-  /** Field or column that holds the text; default: the manifest's, else "text". Plain text has none. */
+  /** Field or column that holds texts or conversations; default: the manifest's, else "text", else "messages". Plain text has none. */
   readonly field?: string | undefined;
   /** Field or column that holds a target for each text, whose own field is then "source" by default; default: none is read. */
   readonly targetField?: string | undefined;
@@ -31,7 +33,7 @@ async function* readSource(
   fields: CorpusFields,
   faults: FaultCount,
   context: ReadingContext,
-): AsyncGenerator<CorpusDocument, void, undefined> {
+): AsyncGenerator<CorpusRow, void, undefined> {
   switch (file.format) {
     case "dataset":
       return yield* readDataset(file, fields, faults, context);
@@ -50,7 +52,7 @@ async function* readSource(
           },
         );
       }
-      for await (const text of readPlainText(file, faults)) yield { text, source: "" };
+      for await (const content of readPlainText(file, faults)) yield { content, source: "", where: file.path };
   }
 }
 
@@ -83,6 +85,8 @@ async function corpusAddress(languages: ReadonlyMap<string, readonly CorpusSourc
  * a folder of LANG.jsonl, LANG.txt, LANG.csv and LANG.parquet, each also .gz, or a dataset of the Hub
  * (`hf:datasets/org/name?languages=hi,bn`, in a manifest an entry of a language; docs/corpora.md).
  *
+ * Rows that hold conversations (`messages`: a list of role and content) instead of texts become texts by a model's chat template.
+ *
  * Only names are read here, and the Hub is asked for them. Of the texts never more than a few megabytes are held.
  *
  * @throws {BadDataError} on a broken manifest, a file of unknown kind, or a dataset that does not exist or is not open to the user
@@ -92,17 +96,17 @@ async function corpusAddress(languages: ReadonlyMap<string, readonly CorpusSourc
 export async function openCorpus(path: string, options: OpenCorpusOptions = {}): Promise<Corpus> {
   const layout = await readLayout(path);
   const { targetField: target } = options;
-  const field = options.field ?? layout.field ?? (target === undefined ? "text" : "source");
-  const fieldsOf = (file: CorpusSource): CorpusFields => ({
-    text: file.format === "dataset" ? (options.field ?? file.name.field ?? field) : field,
-    target,
-  });
+  const fieldsOf = (file: CorpusSource): CorpusFields => {
+    const named = options.field ?? (file.format === "dataset" ? file.name.field : undefined) ?? layout.field;
+    if (target !== undefined) return { text: named ?? "source", messages: undefined, target };
+    return { text: named ?? "text", messages: named === undefined ? messagesField : undefined, target };
+  };
   const { signal, progress = () => {} } = options;
   const warned = new Set<string>();
   const sources = [...layout.languages.values()].flat();
   let address: Promise<string> | undefined;
 
-  async function* documents(language: string): AsyncGenerator<CorpusDocument, void, undefined> {
+  async function* documents(language: string, chat?: OpenChat): AsyncGenerator<CorpusDocument, void, undefined> {
     const files = layout.languages.get(language);
     if (!files) {
       throw new UsageError(
@@ -111,18 +115,29 @@ export async function openCorpus(path: string, options: OpenCorpusOptions = {}):
       );
     }
     const faults = new FaultCount(language);
-    for (const file of files) {
-      for await (const document of readSource(file, fieldsOf(file), faults, { signal, progress })) {
-        if (signal?.aborted) throw new InterruptedError(`corpus ${layout.name}: stopped`);
-        if (document.text.trim() === "" || document.target?.trim() === "") continue;
-        faults.document();
-        yield document;
+    const conversations = new ConversationTexts(language, chat);
+    try {
+      for (const file of files) {
+        for await (const { content, where, ...others } of readSource(file, fieldsOf(file), faults, { signal, progress })) {
+          if (signal?.aborted) throw new InterruptedError(`corpus ${layout.name}: stopped`);
+          const document = typeof content === "string" ? { text: content } : await conversationOf(content, where);
+          if (document === undefined || document.text.trim() === "" || others.target?.trim() === "") continue;
+          faults.document();
+          yield { ...document, ...others };
+        }
       }
+      for (const line of [...faults.finish(), ...conversations.finish()]) {
+        // Reading twice must not warn twice.
+        if (!warned.has(line)) options.warn?.(line);
+        warned.add(line);
+      }
+    } finally {
+      await conversations.close();
     }
-    for (const line of faults.finish()) {
-      // Reading twice must not warn twice.
-      if (!warned.has(line)) options.warn?.(line);
-      warned.add(line);
+
+    async function conversationOf(conversation: Conversation, where: string) {
+      const text = await conversations.textOf(conversation, where);
+      return text === undefined ? undefined : { text, conversation };
     }
   }
 

@@ -4,17 +4,22 @@ import type { seededGenerator } from "@mbs/numbers";
 import { uniformFloat64 } from "pure-rand/distribution/uniformFloat64";
 import { uniformInt } from "pure-rand/distribution/uniformInt";
 
+/** A text that was drawn, and whether it is a conversation. */
+export interface DrawnText {
+  readonly text: string;
+  readonly conversation?: true;
+}
+
 /** The beginning of a random order of a language's documents. */
 export interface Drawing {
-  readonly texts: readonly string[];
+  readonly texts: readonly DrawnText[];
   /** True where these are all its documents. */
   readonly complete: boolean;
 }
 
 interface Drawn {
   readonly key: number;
-  readonly text: string;
-  readonly size: number;
+  readonly drawn: DrawnText;
 }
 
 /**
@@ -39,7 +44,7 @@ export async function drawDocuments(
   function shrink(): void {
     kept.sort((a, b) => a.key - b.key);
     let sum = 0;
-    const end = kept.findIndex(({ size }) => (sum += size) >= wanted);
+    const end = kept.findIndex(({ drawn: { text } }) => (sum += text.length) >= wanted);
     if (end < 0) return;
     if (end + 1 < kept.length) complete = false;
     kept = kept.slice(0, end + 1);
@@ -47,7 +52,7 @@ export async function drawDocuments(
     largestKey = at(kept, end).key;
   }
 
-  for await (const { text } of documents) {
+  for await (const { text, conversation } of documents) {
     const key = uniformFloat64(generator);
     if (key > largestKey) {
       complete = false;
@@ -55,16 +60,16 @@ export async function drawDocuments(
     }
     // Never cut through a surrogate pair.
     const cut = text.length > sizeLimit ? text.slice(0, sizeLimit).replace(/[\uD800-\uDBFF]$/, "") : text;
-    kept.push({ key, text: cut, size: cut.length });
+    kept.push({ key, drawn: { text: cut, ...(conversation && { conversation: true }) } });
     weight += cut.length;
     if (weight > 2 * (wanted + sizeLimit)) shrink();
   }
   shrink();
-  return { texts: kept.map(({ text }) => text), complete };
+  return { texts: kept.map(({ drawn }) => drawn), complete };
 }
 
 /** A new random order of the same texts (Fisher–Yates). */
-export function shuffled(texts: readonly string[], generator: ReturnType<typeof seededGenerator>): string[] {
+export function shuffled(texts: readonly DrawnText[], generator: ReturnType<typeof seededGenerator>): DrawnText[] {
   const order = [...texts];
   for (let last = order.length - 1; last > 0; last--) {
     const other = uniformInt(generator, 0, last);

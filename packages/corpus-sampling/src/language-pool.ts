@@ -1,7 +1,7 @@
-import type { Corpus } from "@mbs/corpora";
+import { joinTexts, type Corpus } from "@mbs/corpora";
 import type { Tokenizer } from "@mbs/models";
 import { seededGenerator } from "@mbs/numbers";
-import { drawDocuments, shuffled, type Drawing } from "./drawing.ts";
+import { drawDocuments, shuffled, type Drawing, type DrawnText } from "./drawing.ts";
 
 /** More characters than a token has on average in any script; a wrong guess costs another pass, nothing else. */
 const charactersAToken = 8;
@@ -66,7 +66,7 @@ export class LanguagePool {
     const { texts } = await this.#draw(measuredCharacters);
     let tokens = 0;
     let bytes = 0;
-    for (const text of texts) {
+    for (const { text } of texts) {
       tokens += this.#encode(text).length;
       bytes += Buffer.byteLength(text);
     }
@@ -74,7 +74,7 @@ export class LanguagePool {
   }
 
   /**
-   * Makes up to `count` segments: documents joined by a blank line until they are at least `length` tokens, then cut.
+   * Makes up to `count` segments: documents joined (see joinTexts) until they are at least `length` tokens, then cut.
    * The rest of the last document is not used again.
    *
    * @returns what there is, where it is too little for `count`
@@ -85,23 +85,24 @@ export class LanguagePool {
     const blankLine = this.#encode("\n\n").length;
     let [tokensRead, cut] = [0, false];
     for (let made = 0; made < count; made++) {
-      const texts: string[] = [];
-      // The parts are counted one by one; only when they may be enough is the joined text encoded.
+      const texts: DrawnText[] = [];
+      // The parts are counted one by one, as if all were plain; only when they may be enough is the joined text encoded.
       let parts = -blankLine;
       let tokens: Int32Array = new Int32Array(0);
       while (tokens.length < length) {
         const next = await documents.next();
         if (next.done) {
-          const missing = (count - made) * length - this.#encode(texts.join("\n\n")).length;
+          const missing = (count - made) * length - this.#encode(joinTexts(texts)).length;
           return { made, tokens: tokensRead, cut, missing };
         }
         texts.push(next.value);
-        const part = this.#encode(next.value);
+        const { text } = next.value;
+        const part = this.#encode(text);
         tokensRead += part.length;
         // a pair that was cut through leaves one less
-        if (next.value.length >= this.#sizeLimit - 1) cut = true;
+        if (text.length >= this.#sizeLimit - 1) cut = true;
         parts += blankLine + part.length;
-        if (parts >= length) tokens = texts.length === 1 ? part : this.#encode(texts.join("\n\n"));
+        if (parts >= length) tokens = texts.length === 1 ? part : this.#encode(joinTexts(texts));
       }
       yield { tokens: tokens.slice(0, length), documents: texts.length };
     }
@@ -113,7 +114,7 @@ export class LanguagePool {
   }
 
   /** The documents in random order; more of them are read from the files as they are asked for. */
-  async *#documents(wanted: number): AsyncGenerator<string, void, undefined> {
+  async *#documents(wanted: number): AsyncGenerator<DrawnText, void, undefined> {
     let given = 0;
     for (let characters = wanted; ; characters *= 4) {
       const { texts, complete } = await this.#draw(characters);

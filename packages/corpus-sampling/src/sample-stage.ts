@@ -25,7 +25,7 @@ import {
   type Distribution,
   type ShareSources,
 } from "@mbs/corpora";
-import { defaultLength, openModel, requirePositions, type Model } from "@mbs/models";
+import { chatOf, defaultLength, openModel, requirePositions, type Model } from "@mbs/models";
 import { countSegments, floorShift, type FloorShift } from "./counts.ts";
 import { describeShortage, LanguagePool, type Shortage } from "./language-pool.ts";
 
@@ -42,7 +42,11 @@ const options = {
     resource: "corpus",
     description: "YAML manifest, folder of LANG.jsonl, .txt, .csv or .parquet files, or hf:datasets/org/name?languages=…",
   },
-  field: { kind: "text", optional: true, description: 'field or column that holds the text (the manifest\'s own, else "text")' },
+  field: {
+    kind: "text",
+    optional: true,
+    description: 'field or column that holds texts or conversations (the manifest\'s own, else "text", else "messages")',
+  },
   languages: languagesOption,
   mix: {
     kind: "text",
@@ -74,12 +78,12 @@ const options = {
 /** Documents between two reports. */
 const reportEvery = 10_000;
 
-/** The documents of a corpus; reading large files shows as progress. */
-function watchedCorpus(corpus: Corpus, context: StageContext): Pick<Corpus, "documents"> {
+/** The documents of a corpus as a model reads them; reading large files shows as progress. */
+function watchedCorpus(corpus: Corpus, model: Model, context: StageContext): Pick<Corpus, "documents"> {
   return {
     async *documents(language) {
       let done = 0;
-      for await (const document of corpus.documents(language)) {
+      for await (const document of corpus.documents(language, chatOf(model))) {
         done += 1;
         if (done % reportEvery === 0) context.progress({ activity: `read ${language}`, done, unit: "documents" });
         yield document;
@@ -204,9 +208,9 @@ function chooseLanguages(corpus: Corpus, model: Model, { languages, mix }: Sampl
 async function makePlan(values: SampleOptions, context: StageContext) {
   const { warn, signal, progress } = context;
   const opened = await openCorpus(values.corpus, { field: values.field, warn, signal, progress });
-  const corpus = watchedCorpus(opened, context);
   const model = await openModel(values.model, { progress, pool: context.pool });
   try {
+    const corpus = watchedCorpus(opened, model, context);
     const tokenizer = await model.tokenizer();
     const length = values.length ?? defaultLength(model.contextLength);
     requirePositions(length, model);

@@ -1,9 +1,9 @@
 import { collect, contentAddress, parseMetadata, readSegments, type Segment, type SegmentsMetadata } from "@mbs/artifacts";
-import { at, BadDataError, InputOutputError, UsageError } from "@mbs/contracts";
+import { at, BadDataError, FailedPreconditionError, InputOutputError, UsageError } from "@mbs/contracts";
 import { sample } from "@mbs/corpus-sampling";
 import { openModel } from "@mbs/models";
 import { writeTinyModel } from "@mbs/models/testing";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -226,6 +226,45 @@ test("what would be refused is refused by names alone, before a run", async () =
   assert.instance(await check({ distribution: join(folder, "nowhere.json") }), InputOutputError);
   for (const mix of ["proportional", "equal", "temperature:0.5", "only:mr", "en=5"]) assert.is(await check({ mix }), undefined);
   assert.equal(warnings, []);
+});
+
+/** A question and an answer between the tiny tokenizer's special tokens. */
+const template = "{% for m in messages %}{{ bos_token }}{{ m.role }}:{{ m.content }}</s>{% endfor %}";
+
+const conversations = (count: number): string =>
+  Array.from({ length: count }, (_, index) => {
+    const messages = [
+      { role: "user", content: `question ${index}` },
+      { role: "assistant", content: `answer ${index}` },
+    ];
+    return `${JSON.stringify({ messages })}\n`;
+  }).join("");
+
+test("conversations are drawn as the model's template writes them, and mixed with texts by share", async () => {
+  const chat = join(folder, "chat");
+  await cp(model, chat, { recursive: true });
+  await writeFile(join(chat, "chat_template.jinja"), template);
+  const mixed = join(folder, "mixed");
+  await mkdir(mixed);
+  await writeFile(join(mixed, "en.txt"), texts("en", 200));
+  await writeFile(join(mixed, "en-x-chat.jsonl"), conversations(200));
+  const options = { corpus: mixed, mix: "weights:en=0.75,en-x-chat=0.25", segments: 8, length: 120 };
+  const { segments, metadata } = await drawn({ ...options, model: chat });
+  assert.equal(metadata.counts, { en: 6, "en-x-chat": 2 });
+  const [begin, end] = [1, 2];
+  for (const { language, tokens } of segments) {
+    const ofConversations = language === "en-x-chat";
+    assert.is(tokens.includes(begin), ofConversations);
+    if (!ofConversations) continue;
+    assert.equal(tokens.slice(0, 6), Int32Array.from([begin, ...Buffer.from("user:").map((byte) => byte + 4)]));
+    // no second beginning, and nothing between two conversations
+    for (const [position, token] of tokens.entries()) {
+      if (token === end && position + 1 < tokens.length) assert.is(tokens[position + 1], begin);
+    }
+  }
+  const error = await failure(options);
+  assert.instance(error, FailedPreconditionError);
+  assert.match(error.message, /has no chat template/);
 });
 
 test("a wrong call is refused", async () => {

@@ -1,5 +1,13 @@
 import { BadDataError, FailedPreconditionError, isObject } from "@mbs/contracts";
-import { hasFile, makeTokenizer, parseJsonObject, requireDense, restrictVocabulary, tokenIds } from "@mbs/models";
+import {
+  hasFile,
+  makeTokenizer,
+  parseJsonObject,
+  readChatTemplates,
+  requireDense,
+  restrictVocabulary,
+  tokenIds,
+} from "@mbs/models";
 import type { ArchitectureModel, JsonObject, Model, Tokenizer } from "@mbs/models";
 import { createHash } from "node:crypto";
 import { chooseTokens } from "./kept-tokens.ts";
@@ -35,7 +43,6 @@ function templateTexts(template: string): readonly string[] {
 }
 
 const tokenizerFile = "tokenizer.json";
-const templateFile = "chat_template.jinja";
 /** Files whose keys name tokens by their ids. */
 export const configurations = ["config.json", "generation_config.json", "tokenizer_config.json"];
 
@@ -47,16 +54,6 @@ export async function readJson({ files, path }: Model, name: string): Promise<Re
   if (!(await hasFile(files, name))) return undefined;
   const [text, file] = [await files.text(name), `${path}/${name}`];
   return { file, text, json: parseJsonObject(new TextEncoder().encode(text), file, file) };
-}
-
-/** The chat templates of a model, where it has any: of a file of their own, or of tokenizer_config.json, one or several. */
-async function chatTemplates(model: Model): Promise<readonly string[]> {
-  const config = (await readJson(model, "tokenizer_config.json"))?.json["chat_template"];
-  const listed = [config]
-    .flat()
-    .map((one) => (typeof one === "object" && one !== null && "template" in one ? one.template : one));
-  const own = (await hasFile(model.files, templateFile)) ? [await model.files.text(templateFile)] : [];
-  return [...own, ...listed].filter((template) => typeof template === "string");
 }
 
 /** Ids of the tokens that configurations and the tokenizer name. */
@@ -149,7 +146,9 @@ export async function trimVocabulary(source: Trimmable, uses: readonly TokenUse[
   const file = `${model.path}/${tokenizerFile}`;
   const used = usedTokens(uses);
   requireRows(used, source, file);
-  const template = (await chatTemplates(model)).flatMap(templateTexts).flatMap((text) => [...tokenizer.encode(text)]);
+  const template = [...(await readChatTemplates(model)).byName.values()]
+    .flatMap(templateTexts)
+    .flatMap((text) => [...tokenizer.encode(text)]);
   const kept = chooseTokens(readTokenizerParts(json, file), {
     texts: used,
     named: await namedTokens(model, json),

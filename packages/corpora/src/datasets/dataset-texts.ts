@@ -6,8 +6,8 @@ import { BadDataError, InterruptedError } from "@mbs/contracts";
 import type { Progress } from "@mbs/contracts";
 import { cachedFile, fetchAlone, fetchProgress, fileUrl, isOffline, requireHashes, revisionsOf, streamBytes } from "@mbs/hub";
 import type { HubFile, Revisions } from "@mbs/hub";
-import { originField } from "../corpus.ts";
-import type { CorpusDocument, CorpusFields } from "../corpus.ts";
+import { originField, toolsField } from "../corpus.ts";
+import type { CorpusFields, CorpusRow } from "../corpus.ts";
 import type { FaultCount } from "../formats/fault-count.ts";
 import { readJsonLines } from "../formats/jsonl.ts";
 import { readParquet } from "../formats/parquet.ts";
@@ -111,15 +111,16 @@ interface Excerpt {
 async function excerptOf(
   texts: DatasetTexts,
   shard: HubFile,
-  { text, target }: CorpusFields,
+  { text, messages, target }: CorpusFields,
   rows: number,
   context: ReadingContext,
 ): Promise<Excerpt> {
   const { storage, address } = texts.dataset;
   const isParquet = shard.path.endsWith(".parquet");
-  const columns = [text, ...(target === undefined ? [] : [target]), originField];
+  const wanted = [text, ...(messages === undefined ? [] : [messages])];
+  const beside = target === undefined ? [originField, toolsField] : [originField, target];
   const key = createHash("sha256")
-    .update(JSON.stringify([1, shard.etag, rows, ...(isParquet ? columns : [])]))
+    .update(JSON.stringify([1, shard.etag, rows, ...(isParquet ? [wanted, beside] : [])]))
     .digest("hex");
   const format = isParquet ? "parquet" : "jsonl";
   const path = join(storage, "mbs-excerpts", `${key}.${format}`);
@@ -137,15 +138,16 @@ async function excerptOf(
     const source = await openShard(texts, shard, context);
     await mkdir(dirname(path), { recursive: true });
     const unfinished = `${path}.incomplete`;
-    if (isParquet) await writeParquetExcerpt(source, columns, text, rows, unfinished);
+    if (isParquet) await writeParquetExcerpt(source, wanted, beside, rows, unfinished);
     else await writeLinesExcerpt(source, shard.path.endsWith(".gz"), rows, unfinished);
     await rename(unfinished, path);
   });
   return { path, format };
 }
 
-/** The part that a document is in, by its text: the same text is never in both. */
-function partOf(text: string): DatasetPart {
+/** The part that a document is in, by its text or conversation: the same one is never in both. */
+function partOf(content: CorpusRow["content"]): DatasetPart {
+  const text = typeof content === "string" ? content : JSON.stringify(content);
   const [first = 0, second = 0] = createHash("sha256").update(text).digest();
   return (first * 256 + second) % heldOutOf === 0 ? "held-out" : "calibration";
 }
@@ -161,15 +163,15 @@ export async function* readDataset(
   fields: CorpusFields,
   faults: FaultCount,
   context: ReadingContext,
-): AsyncGenerator<CorpusDocument, void, undefined> {
+): AsyncGenerator<CorpusRow, void, undefined> {
   const { rows, part } = texts.name;
   let taken = 0;
   for (const shard of texts.shards) {
     const { path, format } = await excerptOf(texts, shard, fields, rows - taken, context);
     const read = format === "parquet" ? readParquet : readJsonLines;
-    for await (const document of read({ path, format, gzip: false }, fields, faults)) {
+    for await (const row of read({ path, format, gzip: false }, fields, faults)) {
       taken += 1;
-      if (part === undefined || partOf(document.text) === part) yield document;
+      if (part === undefined || partOf(row.content) === part) yield row;
       else faults.document();
       if (taken >= rows) return;
     }

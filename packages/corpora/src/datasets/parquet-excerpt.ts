@@ -72,25 +72,27 @@ export function chooseRowGroups(rowGroups: readonly RowGroup[], wanted: number):
 /**
  * Writes a Parquet file with some columns of enough row groups of another one, and reads no more of that than these and its end.
  *
- * @param columns names; those that the file does not have are left out
- * @param needed the one that it must have
+ * @param needed columns of which the file must have one; the first that it has is written
+ * @param beside columns that are written with it; those that the file does not have are left out
  * @param wanted rows; fewer are written where there are fewer
- * @throws {BadDataError} where the file is broken, encrypted or lacks the column
+ * @throws {BadDataError} where the file is broken, encrypted or has none of the columns
  */
 export async function writeParquetExcerpt(
   source: ByteRange,
-  columns: readonly string[],
-  needed: string,
+  needed: readonly string[],
+  beside: readonly string[],
   wanted: number,
   path: string,
 ): Promise<void> {
   const footer = await findFooter(source);
-  if (!footer.columns.includes(needed)) {
+  const found = needed.find((name) => footer.columns.includes(name));
+  if (found === undefined) {
     throw new BadDataError(
-      `${source.name} has no column ${JSON.stringify(needed)}; it has: ${footer.columns.join(", ").slice(0, 200)}; name one with --field or field=`,
-      { file: source.name, field: needed },
+      `${source.name} has no column ${needed.map((name) => JSON.stringify(name)).join(" or ")}; it has: ${footer.columns.join(", ").slice(0, 200)}; name one with --field or field=`,
+      { file: source.name, field: needed.join() },
     );
   }
+  const columns = [found, ...beside];
   const groups = chooseRowGroups(footer.rowGroups, wanted).map((group) => ({
     ...group,
     chunks: group.chunks.filter(({ column }) => columns.includes(column)),

@@ -1,7 +1,7 @@
 import { BadDataError } from "@mbs/contracts";
 import type { CorpusFile } from "../files/corpus-file.ts";
 import { originField, wantedFields } from "../corpus.ts";
-import type { CorpusDocument, CorpusFields } from "../corpus.ts";
+import type { CorpusFields, CorpusRow } from "../corpus.ts";
 import type { FaultCount } from "./fault-count.ts";
 import { readTextTable, surveyTextTable } from "./text-table.ts";
 
@@ -21,7 +21,7 @@ export async function* readCsv(
   file: CorpusFile,
   fields: CorpusFields,
   faults: FaultCount,
-): AsyncGenerator<CorpusDocument, void, undefined> {
+): AsyncGenerator<CorpusRow, void, undefined> {
   const firstLine = await surveyTextTable(file, faults);
   const columns = parseHeader(firstLine);
   requireColumns(file, columns, fields);
@@ -29,8 +29,8 @@ export async function* readCsv(
   const wanted = wantedFields(fields).map(({ field }) => columns.indexOf(field));
   const dialect = { delimiter: ",", quote: '"', header: true, columns };
   for await (const cells of readTextTable(file, dialect, origin < 0 ? wanted : [...wanted, origin], faults)) {
-    const [text = "", target = ""] = cells.slice(0, wanted.length).map((cell) => (cell ?? "").replaceAll("\r\n", "\n"));
-    yield { text, source: cells[wanted.length] ?? "", ...(fields.target !== undefined && { target }) };
+    const [content = "", target = ""] = cells.slice(0, wanted.length).map((cell) => (cell ?? "").replaceAll("\r\n", "\n"));
+    yield { content, source: cells[wanted.length] ?? "", where: file.path, ...(fields.target !== undefined && { target }) };
   }
 }
 

@@ -1,7 +1,7 @@
 import { BadDataError } from "@mbs/contracts";
 
 /** What can be wrong with one document. */
-export type Fault = "bad UTF-8" | "bad JSON" | "bad row" | "no text" | "no target" | "too long";
+export type Fault = "bad UTF-8" | "bad JSON" | "bad row" | "no text" | "no conversation" | "no target" | "too long";
 
 /** Above this share of a language's documents, its files are refused. */
 export const faultTolerance = 0.01;

@@ -1,5 +1,5 @@
 import { BadDataError, InputOutputError, UsageError } from "@mbs/contracts";
-import type { Progress } from "@mbs/contracts";
+import type { Conversation, Progress } from "@mbs/contracts";
 import { openCorpus } from "@mbs/corpora";
 import type { Corpus, OpenCorpusOptions } from "@mbs/corpora";
 import { pinRevisions } from "@mbs/hub";
@@ -233,8 +233,35 @@ hub("a manifest mixes files and datasets, with a field of their own", async ({ s
   const pair = await openCorpus(`${name}?languages=hi&field=article&path=*.parquet`, { targetField: "summary" });
   for await (const document of pair.documents("hi")) assert.equal(document, { text: "long", target: "short", source: "" });
   const error = await failure(async () => textsOf(await openCorpus(`${name}?languages=hi&path=*.parquet`), "hi"));
-  assert.match(error.message, /train\.parquet has no column "text"; it has: article, summary; name one with --field or field=/);
+  assert.match(
+    error.message,
+    /train\.parquet has no column "text" or "messages"; it has: article, summary; name one with --field or field=/,
+  );
 });
+
+/** The first question alone. */
+const questionOf = async () => ({
+  render: async ({ messages }: Conversation) => ({ text: messages[0]?.content ?? "" }),
+  close: async () => {},
+});
+
+hub(
+  "a column of conversations is fetched where there is no text, and its parts have nothing in common",
+  async ({ stub, name }) => {
+    const message = "{'role': 'user', 'content': 'question ' || i}";
+    const select = `SELECT [${message}] AS messages, '' AS tools, repeat(md5(i::VARCHAR), 99) AS noise FROM range(400) t(i)`;
+    stub.files.set("train.parquet", await parquetBytes(select));
+    const read = async (part: string): Promise<string[]> => {
+      const texts: string[] = [];
+      const corpus = await openCorpus(`${name}?languages=hi&path=*.parquet&part=${part}`);
+      for await (const { text } of corpus.documents("hi", questionOf)) texts.push(text);
+      return texts;
+    };
+    const [calibration, heldOut] = [await read("calibration"), await read("held-out")];
+    assert.ok(heldOut.length > 10 && calibration.length > 300);
+    assert.is(new Set([...calibration, ...heldOut]).size, 400);
+  },
+);
 
 hub("a pinned revision is read at its commit, though its branch moved on", async ({ stub, name }) => {
   stub.files.set("hi/train.parquet", await rowsOf(0, 1));

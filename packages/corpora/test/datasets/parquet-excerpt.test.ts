@@ -32,7 +32,7 @@ for (const codec of ["zstd", "snappy", "gzip", "uncompressed", "lz4_raw", "brotl
     const source = memory(await parquetBytes(select, `ROW_GROUP_SIZE 2048, CODEC ${codec}`));
     await withFolder({}, async (folder) => {
       const path = join(folder, "excerpt.parquet");
-      await writeParquetExcerpt(source, ["text", "source", "absent"], "text", 5000, path);
+      await writeParquetExcerpt(source, ["absent", "text", "body"], ["source", "missing"], 5000, path);
       const columns = await queryParquet(path, "DESCRIBE SELECT * FROM '$path'");
       assert.equal(
         columns.map(([name, type]) => [name, type]),
@@ -59,7 +59,7 @@ test("all row groups are taken where there are no more rows than wanted, and a n
   const source = memory(await parquetBytes(select));
   await withFolder({}, async (folder) => {
     const path = join(folder, "excerpt.parquet");
-    await writeParquetExcerpt(source, ["nested", "text"], "text", 1e6, path);
+    await writeParquetExcerpt(source, ["text"], ["nested"], 1e6, path);
     const [row] = await queryParquet(
       path,
       "SELECT count(*)::INTEGER, sum(nested.a)::INTEGER, max(len(nested.b))::INTEGER FROM '$path'",
@@ -87,7 +87,7 @@ async function outcome(bytes: Buffer): Promise<Error | undefined> {
   let error: Error | undefined;
   await withFolder({}, async (folder) => {
     try {
-      await writeParquetExcerpt(memory(bytes), ["text"], "text", 10, join(folder, "excerpt.parquet"));
+      await writeParquetExcerpt(memory(bytes), ["text"], [], 10, join(folder, "excerpt.parquet"));
     } catch (thrown) {
       error = thrown as Error;
     }

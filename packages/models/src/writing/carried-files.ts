@@ -7,6 +7,7 @@ import type { ModelFiles } from "../folder/model-files.ts";
 const carried = new Set([
   "added_tokens.json",
   "chat_template.jinja",
+  "chat_template.json",
   "config.json",
   "distribution.json",
   "generation_config.json",

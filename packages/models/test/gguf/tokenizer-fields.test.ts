@@ -21,7 +21,8 @@ function writeAgain({ metadata }: Fixture, change: (tokenizer: Record<string, un
   const changed = structuredClone(tokenizer) as Record<string, unknown>;
   change(changed);
   const rows = (metadata["tokenizer.ggml.tokens"] as readonly string[]).length;
-  return tokenizerFields({ path: "model", tokenizer: changed, config, chatTemplate: undefined, settings: {}, rows });
+  const chatTemplate = config["chat_template"] as string | undefined;
+  return tokenizerFields({ path: "model", tokenizer: changed, config, chatTemplate, settings: {}, rows });
 }
 
 for (const name of ["byte-level", "sentencepiece-bpe", "unigram"]) {

@@ -3,6 +3,7 @@ import type { GgufField, GgufTensor } from "@mbs/gguf";
 import { quantisationTypeNamed } from "@mbs/gguf";
 import { ggufTrimmingKey } from "../../config/trimming-record.ts";
 import type { JsonObject } from "../../folder/json-file.ts";
+import { readChatTemplates } from "../../chat/chat-templates.ts";
 import type { ArchitectureModel } from "../../folder/model.ts";
 import { renamed } from "../dense-tensor.ts";
 import type { View } from "../dense-tensor.ts";
@@ -138,7 +139,7 @@ async function readTokenizer(model: ArchitectureModel) {
     path,
     tokenizer: await json("tokenizer.json"),
     config: await json("tokenizer_config.json"),
-    chatTemplate: names.has("chat_template.jinja") ? await files.text("chat_template.jinja") : undefined,
+    chatTemplate: (await readChatTemplates(model)).byName.get("default"),
     settings,
     rows,
   });

@@ -16,7 +16,7 @@ export interface TokenizerFiles {
   readonly tokenizer: JsonObject;
   /** tokenizer_config.json; empty where there is none. */
   readonly config: JsonObject;
-  /** chat_template.jinja */
+  /** The chat template; undefined where there is none. */
   readonly chatTemplate: string | undefined;
   /** Ids that config.json names: `bos_token_id` and others. */
   readonly settings: JsonObject;
@@ -265,13 +265,6 @@ function specialFields({ tokenizer, config, settings }: TokenizerFiles, kind: Ki
   return fields;
 }
 
-function chatTemplateOf({ config, chatTemplate }: TokenizerFiles): string | undefined {
-  const own = config["chat_template"];
-  if (typeof own === "string") return own;
-  const named = objects(own).find(({ name }) => name === "default")?.["template"];
-  return typeof named === "string" ? named : chatTemplate;
-}
-
 /**
  * The metadata of a tokenizer: the inverse of `tokenizerFromGguf`.
  *
@@ -286,7 +279,7 @@ export function tokenizerFields(files: TokenizerFiles): ReadonlyMap<string, Gguf
       path: files.path,
     });
   }
-  const template = chatTemplateOf(files);
+  const { chatTemplate: template } = files;
   return new Map<string, GgufField>([
     [tokenizerKey("model"), { type: "string", value: kind.name }],
     [tokenizerKey("pre"), { type: "string", value: kind.pre }],
