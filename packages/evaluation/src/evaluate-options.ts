@@ -27,9 +27,14 @@ export const evaluateOptions = {
     group: "Texts",
     kind: "text",
     optional: true,
-    description: 'field or column that holds the text (the manifest\'s own, else "text")',
+    description: 'field or column that holds texts or conversations (the manifest\'s own, else "text", else "messages")',
   },
   languages: { group: "Texts", ...languagesOption },
+  assistantOnly: {
+    group: "Texts",
+    kind: "flag",
+    description: "of conversations, score the assistant's tokens alone, each answer after what precedes it",
+  },
   sourceTarget: {
     group: "Texts",
     kind: "flag",
@@ -55,7 +60,7 @@ export const evaluateOptions = {
     choices: ["auto", "on", "off"],
     default: "auto",
     description:
-      "put the beginning-of-sequence token before every window; auto: where the tokenizer's own post-processing adds one",
+      "put the beginning-of-sequence token before every window of plain text; auto: where the tokenizer's own post-processing adds one",
   },
   windows: {
     group: "Texts",
@@ -123,6 +128,11 @@ export function parseEvaluateOptions(raw: unknown) {
   }
   if (values.languages !== undefined && values.corpus === undefined) {
     throw new UsageError("--languages chooses languages of --corpus; tasks are chosen by their names", { option: "--languages" });
+  }
+  if (values.assistantOnly && (values.corpus === undefined || values.sourceTarget)) {
+    throw new UsageError("--assistant-only is for conversations of --corpus, without --source-target", {
+      option: "--assistant-only",
+    });
   }
   if (values.targetField !== undefined && !values.sourceTarget) {
     throw new UsageError("--target-field goes with --source-target", { option: "--target-field" });

@@ -115,9 +115,16 @@ async function* scoreAll(
 const isDecoder = ({ streams }: Model): boolean => streams.length === 1;
 
 /** @throws {FailedPreconditionError} where models would predict different things, or a decoder a target */
-function checkKinds(models: readonly Model[], { labels, sourceTarget, tasks }: EvaluateOptions): void {
+function checkKinds(models: readonly Model[], { labels, sourceTarget, assistantOnly, tasks }: EvaluateOptions): void {
   const labelled = models.map((model, index) => ({ model, label: at(labels, index) }));
   if (tasks !== undefined) labelled.forEach(requireDecoder);
+  const encoder = assistantOnly ? labelled.find(({ model }) => !isDecoder(model)) : undefined;
+  if (encoder !== undefined) {
+    throw new FailedPreconditionError(
+      `${encoder.label} is an encoder-decoder, which predicts spans of a conversation and no answers; leave out --assistant-only`,
+      { model: encoder.label },
+    );
+  }
   const decoder = labelled.find(({ model }) => isDecoder(model));
   if (decoder === undefined) return;
   if (sourceTarget) {
@@ -166,6 +173,7 @@ export const evaluate: Stage = {
     "mbs evaluate --model out/ --corpus V > scores.arrow",
     "mbs evaluate --model M --model out/ --labels dense,gptq3 --corpus V --json",
     "mbs evaluate --model trimmed/ --model out/ --corpus V --languages en,hi > scores.arrow",
+    "mbs evaluate --model M --model out/ --corpus conversations/ --assistant-only > scores.arrow",
     "mbs evaluate --model M --model out/ --tasks belebele,xnli_hi --task-path lm_eval/tasks --task-rows rows/ > scores.arrow",
     "mbs evaluate --model mt5-small/ --source-target --corpus translations/ > scores.arrow",
   ],
@@ -198,9 +206,11 @@ export const evaluate: Stage = {
     // those of ONNX graphs are about what solvers can change
     for (const { kind, notes } of models) if (kind === "architecture") notes.forEach(warn);
     const length = values.length ?? Math.min(...models.map(({ contextLength }) => defaultLength(contextLength)));
-    const about = Object.fromEntries(values.labels.map((label, index) => [label, at(described, index)]));
+    const { bos, shards, assistantOnly } = values;
+    const about = Object.fromEntries(
+      values.labels.map((label, index) => [label, { ...at(described, index), ...(assistantOnly && { assistantOnly }) }]),
+    );
     const texts = opened && { ...opened, length };
-    const { bos, shards } = values;
     const metadata = {
       ...(texts === undefined ? { corpus: "", length: 0, bos: "" } : { corpus: address, length, bos }),
       shares,

@@ -1,7 +1,9 @@
 import { BadDataError } from "@mbs/contracts";
 import type { StageContext } from "@mbs/contracts";
 import type { Corpus } from "@mbs/corpora";
+import { chatAddress, chatOf, openChat } from "@mbs/models";
 import type { Model, Passage, Tokenizer } from "@mbs/models";
+import { AnswerCutter } from "./conversation-windows.ts";
 import type { EvaluateOptions } from "./evaluate-options.ts";
 import { sourceTargetWindows, textWindows } from "./passage-windows.ts";
 import type { PassageWindow } from "./passage-windows.ts";
@@ -36,13 +38,21 @@ async function findWindows(
   const bos = await beginningToken(model, tokenizer, values.bos);
   const { ofPair } = passages;
   const windows: PassageWindow[] = [];
-  for (const language of languages) {
-    const cut = { length, bos, bySource: values.bySource, limit: values.windows, warn: context.warn };
-    const own =
-      values.sourceTarget && ofPair !== undefined
-        ? sourceTargetWindows(corpus, language, tokenizer, ofPair, cut)
-        : textWindows(corpus, language, tokenizer, passages, cut);
-    windows.push(...(await own));
+  const answers = values.assistantOnly ? await openChat(model) : undefined;
+  try {
+    for (const language of languages) {
+      const encode = (text: string): Int32Array => tokenizer.encode(text, language);
+      const cutter = answers && { cutter: new AnswerCutter(language, model.path, answers, encode, length) };
+      const { bySource, windows: limit } = values;
+      const cut = { length, bos, bySource, limit, warn: context.warn, chat: chatOf(model), ...cutter };
+      const own =
+        values.sourceTarget && ofPair !== undefined
+          ? sourceTargetWindows(corpus, language, tokenizer, ofPair, cut)
+          : textWindows(corpus, language, tokenizer, passages, cut);
+      windows.push(...(await own));
+    }
+  } finally {
+    await answers?.close();
   }
   if (windows.length > 0) return windows;
   throw new BadDataError(`no language has text for one window of ${length} tokens; lower --length or add text`, { length });
@@ -52,6 +62,7 @@ const sameTokens = (one: Int32Array, other: Int32Array | undefined): boolean =>
   one.length === other?.length && one.every((token, position) => token === other[position]);
 
 const samePassage = (one: Passage, other: Passage): boolean =>
+  one.first === other.first &&
   sameTokens(one.scored, other.scored) &&
   [...one.inputs].every(([stream, tokens]) => sameTokens(tokens, other.inputs.get(stream)));
 
@@ -84,12 +95,13 @@ export async function withWindows(
   const lists = new Map<string, readonly PassageWindow[]>();
   const made: WindowedModel[] = [];
   for (const one of scored) {
-    const { tokenizerAddress } = one.model;
-    let windows = lists.get(tokenizerAddress);
+    // the same tokens of texts, and the same texts of conversations
+    const reading = `${one.model.tokenizerAddress} ${await chatAddress(one.model)}`;
+    let windows = lists.get(reading);
     if (windows === undefined) {
       const own = await findWindows(one.model, texts, length, values, context);
       windows = [...lists.values()].find((known) => sameWindows(known, own)) ?? own;
-      lists.set(tokenizerAddress, windows);
+      lists.set(reading, windows);
     }
     made.push({ ...one, windows });
   }

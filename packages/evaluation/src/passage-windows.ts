@@ -25,8 +25,8 @@ export async function textWindows(
   options: WindowOptions,
 ): Promise<readonly PassageWindow[]> {
   const windows = await cutWindows(corpus, language, tokenizer, options);
-  return windows.map(({ tokens, ...window }) => {
-    const passage = passages.ofSegment(tokens, [0, language, window.window]);
+  return windows.map(({ tokens, first, ...window }) => {
+    const passage = passages.ofSegment(tokens, [0, language, window.window], first);
     return { ...window, passage, bytes: tokenizer.byteLength(passage.predicted) };
   });
 }

@@ -29,7 +29,7 @@ const longest = (window: PassageWindow): number => Math.max(...tokensIn(window))
 
 const nameWindow = ({ language, window }: PassageWindow): string => `${language} window ${window}`;
 
-const shape = (window: PassageWindow): string => tokensIn(window).join();
+const shape = (window: PassageWindow): string => `${tokensIn(window).join()} from ${window.passage.first}`;
 
 /** Cuts a list into groups of at least one: before the window that would exceed `limit`, or that is not `alike` the first. */
 function* groups(
@@ -96,16 +96,23 @@ async function runChunk(
 }
 
 /** Tokens that are predicted in each window of a batch. */
-const predictedIn = ({ windows }: EndedBatch): number => at(windows, 0).passage.scored.length - 1;
+function predictedIn({ windows }: EndedBatch): number {
+  const { scored, first } = at(windows, 0).passage;
+  return scored.length - first;
+}
 
-/** The states that predict a token: of each window the first ones. */
+/** The states that predict a token which counts. */
 function predictingStates(batch: EndedBatch): Matrix {
   const { windows, states } = batch;
   const { rows, columns, values } = states;
   const size = predictedIn(batch) * columns;
   const stride = (rows / windows.length) * columns;
+  const before = (at(windows, 0).passage.first - 1) * columns;
   const chosen = new Float32Array(windows.length * size);
-  for (const index of windows.keys()) chosen.set(values.subarray(index * stride, index * stride + size), index * size);
+  for (const index of windows.keys()) {
+    const start = index * stride + before;
+    chosen.set(values.subarray(start, start + size), index * size);
+  }
   return { rows: chosen.length / columns, columns, values: chosen };
 }
 
@@ -189,9 +196,11 @@ export async function* scoreWindows(
   }
 }
 
-function lossesOf(forward: Forward, { windows, states }: EndedBatch): Promise<Float64Array> {
-  const tokens = Int32Array.from(windows.flatMap(({ passage }) => [...passage.scored]));
-  return forward.score(states, tokens, windows.length);
+function lossesOf(forward: Forward, batch: EndedBatch): Promise<Float64Array> {
+  const { windows } = batch;
+  // with the token before the first one that counts, which the first state has read
+  const tokens = windows.flatMap(({ passage: { scored, first } }) => [...scored.subarray(first - 1)]);
+  return forward.score(predictingStates(batch), Int32Array.from(tokens), windows.length);
 }
 
 /** @throws {BadDataError} where a divergence is not finite */

@@ -24,6 +24,8 @@ export interface ScoredModel {
   readonly parameters?: number;
   /** What its packed weights were multiplied with, where that is not float32. */
   readonly activations?: "int8";
+  /** Whether the assistant's tokens alone were scored. */
+  readonly assistantOnly?: true;
   /** Which part of a vocabulary its softmax is over, where that is not all. */
   readonly vocabulary?: ScoredVocabulary;
   /** Tensors whose NaN and Inf were read as 0, where there are any. */
@@ -85,7 +87,8 @@ function isVocabulary(value: unknown): boolean {
 
 function isScoredModel(value: unknown): value is ScoredModel {
   if (!isObject(value) || !isSize(value["bytes"])) return false;
-  const { made, parameters, activations, vocabulary, nonfinite } = value;
+  const { made, parameters, activations, assistantOnly, vocabulary, nonfinite } = value;
+  if (assistantOnly !== undefined && assistantOnly !== true) return false;
   if (parameters !== undefined && !isSize(parameters)) return false;
   if (nonfinite !== undefined && !areTexts(nonfinite)) return false;
   if (vocabulary !== undefined && !isVocabulary(vocabulary)) return false;

@@ -44,6 +44,12 @@ function noteActivations(models: ReadonlyMap<string, ScoredModel>): string[] {
   ];
 }
 
+/** Answers are easier than questions, and end tokens easier than both. */
+const noteAssistant = (models: ReadonlyMap<string, ScoredModel>): string[] =>
+  [...models.values()].some(({ assistantOnly }) => assistantOnly === true)
+    ? ["the assistant's tokens alone are scored (--assistant-only); not to be compared with scores of whole texts"]
+    : [];
+
 /** The names of a list, the first three of many. */
 const someOf = (names: readonly string[]): string =>
   names.length > 4 ? `${names.slice(0, 3).join(", ")} and ${names.length - 3} more` : names.join(", ");
@@ -123,6 +129,7 @@ export function scoresReport(
     tasks: reportTasks(tasks?.scores ?? [], tasks ?? { tasks: new Map(), groups: new Map() }, reference),
     notes: [
       ...noteActivations(models),
+      ...noteAssistant(models),
       ...noteNonfinite(models),
       ...noteVocabularies(models),
       ...notes,

@@ -16,8 +16,10 @@ test("a decoder reads a segment as it is", async () => {
   assert.equal(ofSegment(tokens, [0]), {
     inputs: new Map([["hidden", tokens]]),
     scored: tokens,
+    first: 1,
     predicted: tokens.subarray(1),
   });
+  assert.equal(ofSegment(tokens, [0], 5).predicted, tokens.subarray(5));
   assert.equal(ofPrompt(tokens), new Map([["hidden", tokens]]));
   assert.is(ofPair, undefined);
   await model.close();
@@ -33,6 +35,7 @@ test("an encoder-decoder reads the source and predicts the target after its star
       ["hidden", Int32Array.of(3, 7, 6, 5)],
     ]),
     scored: Int32Array.of(3, 7, 6, 5, 1),
+    first: 1,
     predicted: Int32Array.of(7, 6, 5),
   });
   assert.equal(

@@ -1,5 +1,5 @@
 import { BadDataError, InterruptedError } from "@mbs/contracts";
-import type { StageContext } from "@mbs/contracts";
+import type { OpenChat, StageContext } from "@mbs/contracts";
 import type { Corpus } from "@mbs/corpora";
 import type { Tokenizer } from "@mbs/models";
 
@@ -16,7 +16,10 @@ export interface TokenUse {
   readonly between: ReadonlySet<number>;
 }
 
-type CountContext = Pick<StageContext, "signal" | "progress">;
+interface CountContext extends Pick<StageContext, "signal" | "progress"> {
+  /** Of the model that has the tokenizer. */
+  readonly chat: OpenChat;
+}
 
 /** Characters before and behind such a blank line that are encoded with it. */
 const besideCharacters = 48;
@@ -25,14 +28,14 @@ async function countLanguage(
   corpus: Corpus,
   language: string,
   tokenizer: Tokenizer,
-  signal: AbortSignal,
+  { signal, chat }: Pick<CountContext, "signal" | "chat">,
   onText: () => void,
 ): Promise<TokenUse> {
   const counts = new Map<number, number>();
   const between = new Set<number>();
   let [texts, bytes, tokens] = [0, 0, 0];
   let before: string | undefined;
-  for await (const { text } of corpus.documents(language)) {
+  for await (const { text } of corpus.documents(language, chat)) {
     if (signal.aborted) throw new InterruptedError("stopped while tokens were counted");
     const ids = tokenizer.encode(text, language);
     for (const id of ids) counts.set(id, (counts.get(id) ?? 0) + 1);
@@ -53,13 +56,13 @@ export async function countTokens(
   corpus: Corpus,
   languages: readonly string[],
   tokenizer: Tokenizer,
-  { signal, progress }: CountContext,
+  { signal, progress, chat }: CountContext,
 ): Promise<readonly TokenUse[]> {
   const uses: TokenUse[] = [];
   let done = 0;
   for (const language of languages) {
     const onText = (): void => progress({ activity: "count tokens", done: ++done, unit: "texts" });
-    uses.push(await countLanguage(corpus, language, tokenizer, signal, onText));
+    uses.push(await countLanguage(corpus, language, tokenizer, { signal, chat }, onText));
   }
   return uses;
 }

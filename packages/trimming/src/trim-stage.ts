@@ -4,6 +4,7 @@ import { defineStage, formatBytes, parseOptions } from "@mbs/contracts";
 import type { OptionTable, StageContext } from "@mbs/contracts";
 import { languagesOf, openCorpus, requireLanguages } from "@mbs/corpora";
 import {
+  chatOf,
   cardFile,
   filePieces,
   listCarriedFiles,
@@ -35,7 +36,11 @@ export const trimmingOptions = {
     description:
       "texts of the languages, which show what tokens each uses: YAML manifest, folder of LANG.* files, or hf:datasets/…; the more text, the better",
   },
-  field: { kind: "text", optional: true, description: 'field or column that holds the text (the manifest\'s own, else "text")' },
+  field: {
+    kind: "text",
+    optional: true,
+    description: 'field or column that holds texts or conversations (the manifest\'s own, else "text", else "messages")',
+  },
   multiple: {
     kind: "integer",
     minimum: 1,
@@ -127,7 +132,10 @@ async function* trimAll(
     const corpus = await openCorpus(values.corpus, { field: values.field, warn, signal, progress });
     const keep = requireLanguages(values.keep, languagesOf(corpus), "--keep");
     const source = await openTrimmable(model);
-    const uses = requireTokens(await countTokens(corpus, keep, source.tokenizer, { signal, progress }), corpus);
+    const uses = requireTokens(
+      await countTokens(corpus, keep, source.tokenizer, { signal, progress, chat: chatOf(model) }),
+      corpus,
+    );
     const trimming = await trimVocabulary(source, uses, values.multiple);
     const [before, after] = [wholeSize(partSizes(model)), wholeSize(partSizes(trimming.trimmed))];
     note?.(

@@ -1,7 +1,8 @@
 import { InterruptedError } from "@mbs/contracts";
-import type { StageContext } from "@mbs/contracts";
+import type { OpenChat, StageContext } from "@mbs/contracts";
 import { languagesOf, requireLanguages } from "@mbs/corpora";
 import type { Corpus } from "@mbs/corpora";
+import { chatOf } from "@mbs/models";
 import type { Model, Tokenizer } from "@mbs/models";
 import type { KeptReason, KeptTokens } from "./kept-tokens.ts";
 import { partSizes } from "./part-sizes.ts";
@@ -95,11 +96,11 @@ async function compareTexts(
   corpus: Corpus,
   language: string,
   { before, after, newId }: BothTokenizers,
-  { signal, progress }: Context,
+  { signal, progress, chat }: Context & { readonly chat: OpenChat },
   total?: number,
 ): Promise<Pick<TokenUse, "texts" | "bytes" | "tokens"> & { readonly trimmed: TrimmedText }> {
   let [texts, bytes, tokens, trimmedTokens, sameTexts, changedTexts] = [0, 0, 0, 0, 0, 0];
-  for await (const { text } of corpus.documents(language)) {
+  for await (const { text } of corpus.documents(language, chat)) {
     if (signal.aborted) throw new InterruptedError("stopped while texts were compared");
     const [old, own] = [before.encode(text, language), after.encode(text, language)];
     texts += 1;
@@ -156,8 +157,9 @@ function rowsByLanguage(uses: readonly TokenUse[]): ReadonlyMap<string, Pick<Lan
 export async function reportVocabulary(
   model: Model,
   { corpus, keep, heldOut, multiple }: VocabularyQuestion,
-  context: Context,
+  given: Context,
 ): Promise<VocabularyReport> {
+  const context = { ...given, chat: chatOf(model) };
   const kept = keep && requireLanguages(keep, languagesOf(corpus), "--keep");
   const source = await openTrimmable(model);
   const uses = await countTokens(corpus, corpus.languages, source.tokenizer, context);

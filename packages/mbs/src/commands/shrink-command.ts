@@ -22,7 +22,7 @@ import {
   runThreadsOption,
 } from "@mbs/host-cli";
 import type { Reporter } from "@mbs/host-cli";
-import { openModel, requireDense } from "@mbs/models";
+import { chatOf, openModel, requireDense } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { estimate, parseRecipe, run } from "@mbs/pipeline";
 import type { Estimate } from "@mbs/pipeline";
@@ -199,7 +199,7 @@ async function planShrink(given: string, parsed: Options, reporter: Reporter, si
     const textSources = await openTexts(path, asked, warn);
     const sources = { offered: textSources.corpus.languages, mixture: source.mixture?.distribution, ofCard: source.languages };
     const languages = chooseLanguages(sources, asked, favour);
-    const divided = await divideCorpus(textSources, languages.names, signal);
+    const divided = await divideCorpus({ ...textSources, chat: chatOf(model) }, languages.names, signal);
     const leftOut = onlyLanguages ? await shareLeftOut(model, calibrationCorpus(divided), { signal, progress }) : undefined;
     const target = await planTarget(model, to, {
       bytes: size === undefined ? undefined : parseSize(size),

@@ -3,7 +3,8 @@ import { mkdir, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { writeAtomically } from "@mbs/artifacts";
 import { BadDataError, InterruptedError } from "@mbs/contracts";
-import type { Corpus } from "@mbs/corpora";
+import type { OpenChat } from "@mbs/contracts";
+import type { Corpus, CorpusDocument } from "@mbs/corpora";
 
 /** Of so many documents, the last is held out. */
 const heldOutEvery = 4;
@@ -14,52 +15,65 @@ const mostBytes = 4_000_000;
 /** Characters of a piece where a language has fewer documents than that. */
 const pieceLength = 2000;
 
+/** A text, or a conversation with the text that the model reads. */
+export type SharedText = Pick<CorpusDocument, "text" | "conversation">;
+
 /** The texts of one language, in two parts that have no document in common. */
 export interface DividedTexts {
-  readonly calibration: readonly string[];
-  readonly heldOut: readonly string[];
+  readonly calibration: readonly SharedText[];
+  readonly heldOut: readonly SharedText[];
 }
 
-/** Cuts a text into pieces of about the same length: where a sentence or word ends, or, in a script without spaces, anywhere. */
-function piecesOf(text: string): string[] {
-  const pieces: string[] = [];
+/**
+ * Cuts a text into pieces of about the same length: where a sentence or word ends, or, in a script without spaces, anywhere. A
+ * conversation stays whole.
+ */
+function piecesOf({ text, conversation }: SharedText): SharedText[] {
+  if (conversation !== undefined) return [{ text, conversation }];
+  const pieces: SharedText[] = [];
   let rest = text;
   while (rest.length > pieceLength) {
     const found = rest.slice(pieceLength / 2, pieceLength).search(/[\s。！？।។](?=[^\s。！？।។]*$)/);
     const end = found < 0 ? pieceLength : pieceLength / 2 + found + 1;
     // not between the two halves of a character
     const cut = /[\uD800-\uDBFF]$/.test(rest.slice(0, end)) ? end - 1 : end;
-    pieces.push(rest.slice(0, cut));
+    pieces.push({ text: rest.slice(0, cut) });
     rest = rest.slice(cut).trimStart();
   }
-  return rest === "" ? pieces : [...pieces, rest];
+  return rest === "" ? pieces : [...pieces, { text: rest }];
 }
 
 /**
  * Divides documents by their number, so that translations that stand at the same place go to the same part. Of documents that
  * come twice the first counts.
  */
-export function divideTexts(documents: readonly string[]): DividedTexts {
+export function divideTexts(documents: readonly SharedText[]): DividedTexts {
   const pieces = documents.length >= heldOutEvery ? documents : documents.flatMap(piecesOf);
   const seen = new Set<string>();
-  const divided = { calibration: new Array<string>(), heldOut: new Array<string>() };
-  for (const [index, text] of pieces.entries()) {
+  const divided = { calibration: new Array<SharedText>(), heldOut: new Array<SharedText>() };
+  for (const [index, piece] of pieces.entries()) {
+    const { text } = piece;
     const digest = createHash("sha256").update(text.trim()).digest("base64");
     if (text.trim() === "" || seen.has(digest)) continue;
     seen.add(digest);
     const part = index % heldOutEvery === heldOutEvery - 1 ? divided.heldOut : divided.calibration;
-    part.push(text);
+    part.push(piece);
   }
   return divided;
 }
 
 /** Documents of a language, up to so many bytes. */
-async function readDocuments(corpus: Corpus, language: string, signal: AbortSignal): Promise<string[]> {
-  const documents: string[] = [];
+async function readDocuments(
+  corpus: Corpus,
+  language: string,
+  chat: OpenChat | undefined,
+  signal: AbortSignal,
+): Promise<SharedText[]> {
+  const documents: SharedText[] = [];
   let bytes = 0;
-  for await (const { text } of corpus.documents(language)) {
+  for await (const { text, conversation } of corpus.documents(language, chat)) {
     if (signal.aborted) throw new InterruptedError("shrink: stopped");
-    documents.push(text);
+    documents.push({ text, ...(conversation && { conversation }) });
     bytes += Buffer.byteLength(text);
     if (bytes >= mostBytes) break;
   }
@@ -75,12 +89,13 @@ export interface ShrinkTexts {
   readonly bytes: ReadonlyMap<string, { readonly calibration: number; readonly heldOut: number }>;
 }
 
-const sizeOf = (texts: readonly string[]): number => texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+const sizeOf = (texts: readonly SharedText[]): number => texts.reduce((sum, { text }) => sum + Buffer.byteLength(text), 0);
 
-const linesOf = (texts: readonly string[]): string => texts.map((text) => `${JSON.stringify({ text })}\n`).join("");
+const linesOf = (texts: readonly SharedText[]): string =>
+  texts.map(({ text, conversation }) => `${JSON.stringify(conversation ?? { text })}\n`).join("");
 
 /** Writes a file that is not there yet: its folder is named after the content. */
-async function writeTexts(path: string, texts: readonly string[]): Promise<void> {
+async function writeTexts(path: string, texts: readonly SharedText[]): Promise<void> {
   if ((await stat(path).catch(() => undefined)) !== undefined) return;
   await mkdir(dirname(path), { recursive: true });
   await writeAtomically(path, [Buffer.from(linesOf(texts))]);
@@ -91,6 +106,8 @@ export interface TextSources {
   readonly corpus: Corpus;
   /** Texts of the same kind that are held out; absent where a part of the corpus is. */
   readonly heldOut: Corpus | undefined;
+  /** Of the model; absent where no text is a conversation. */
+  readonly chat?: OpenChat;
 }
 
 /**
@@ -101,18 +118,18 @@ export interface TextSources {
  * @throws {BadDataError} for a language that has too little text for both, or where there is nothing to score on
  */
 export async function divideCorpus(
-  { corpus, heldOut }: TextSources,
+  { corpus, heldOut, chat }: TextSources,
   names: ReadonlyMap<string, string>,
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, DividedTexts>> {
   const divided = new Map<string, DividedTexts>();
   for (const [tag, name] of names) {
-    const documents = await readDocuments(corpus, name, signal);
+    const documents = await readDocuments(corpus, name, chat, signal);
     if (heldOut === undefined) {
       divided.set(tag, divideTexts(documents));
     } else {
       const isThere = heldOut.languages.includes(name);
-      divided.set(tag, { calibration: documents, heldOut: isThere ? await readDocuments(heldOut, name, signal) : [] });
+      divided.set(tag, { calibration: documents, heldOut: isThere ? await readDocuments(heldOut, name, chat, signal) : [] });
     }
   }
   const short = [...divided].find(
@@ -140,7 +157,7 @@ export const calibrationCorpus = (divided: ReadonlyMap<string, DividedTexts>): C
   files: [],
   address: Promise.resolve(""),
   async *documents(language) {
-    for (const text of divided.get(language)?.calibration ?? []) yield { text, source: "" };
+    for (const document of divided.get(language)?.calibration ?? []) yield { ...document, source: "" };
   },
 });
 

@@ -1,9 +1,12 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { calibrationCorpora } from "@mbs/calibration-texts";
 import { BadDataError } from "@mbs/contracts";
 import { openCorpus } from "@mbs/corpora";
-import { divideCorpus, divideTexts } from "../../src/shrink/texts.ts";
+import { divideCorpus, divideTexts, writeDividedTexts } from "../../src/shrink/texts.ts";
 
 const numbered = (count: number): string[] => Array.from({ length: count }, (_, index) => `text ${index}`);
 
@@ -11,40 +14,64 @@ const names = (...tags: readonly string[]) => new Map(tags.map((tag) => [tag, ta
 
 const numbers = (texts: readonly string[]) => texts.map((text) => text.split(" ")[1]);
 
+/** The texts of both parts. */
+function divided(texts: readonly string[]) {
+  const { calibration, heldOut } = divideTexts(texts.map((text) => ({ text })));
+  return { calibration: calibration.map(({ text }) => text), heldOut: heldOut.map(({ text }) => text) };
+}
+
 test("every fourth document is held out, and none is in both parts", () => {
-  const { calibration, heldOut } = divideTexts(numbered(9));
+  const { calibration, heldOut } = divided(numbered(9));
   assert.equal(heldOut, ["text 3", "text 7"]);
   assert.is(calibration.length, 7);
   assert.is(new Set([...calibration, ...heldOut]).size, 9);
 });
 
 test("of a document that comes twice the first counts, so that no copy is held out", () => {
-  const { calibration, heldOut } = divideTexts(["a", "b", "c", " a ", "d", "", "e", "f"]);
+  const { calibration, heldOut } = divided(["a", "b", "c", " a ", "d", "", "e", "f"]);
   assert.equal(heldOut, ["f"]);
   assert.equal(calibration, ["a", "b", "c", "d", "e"]);
 });
 
 test("translations at the same place go to the same part", () => {
-  const english = divideTexts(numbered(8));
-  const hindi = divideTexts(Array.from({ length: 8 }, (_, index) => `पाठ ${index}`));
+  const english = divided(numbered(8));
+  const hindi = divided(Array.from({ length: 8 }, (_, index) => `पाठ ${index}`));
   assert.equal(numbers(english.heldOut), numbers(hindi.heldOut));
   // a copy or a blank document does not move those behind it
-  const repeated = divideTexts(["text 0", "text 0", "", ...numbered(8).slice(3)]);
+  const repeated = divided(["text 0", "text 0", "", ...numbered(8).slice(3)]);
   assert.equal(repeated.heldOut, english.heldOut);
 });
 
 test("one long document is cut into pieces where words end", () => {
   const text = Array.from({ length: 2000 }, (_, index) => `word${index}`).join(" ");
-  const { calibration, heldOut } = divideTexts([text]);
+  const { calibration, heldOut } = divided([text]);
   assert.ok(heldOut.length > 0);
   const words = [...calibration, ...heldOut].flatMap((piece) => piece.trim().split(/\s+/));
   assert.equal(words.length, 2000);
   assert.ok(words.every((word) => /^word\d+$/.test(word)));
 });
 
+test("conversations stay whole, and are written as conversations", async () => {
+  const conversationOf = (index: number) => ({ messages: [{ role: "user", content: `question ${index} `.repeat(400) }] });
+  const documents = Array.from({ length: 3 }, (_, index) => ({ text: `text ${index}`, conversation: conversationOf(index) }));
+  assert.is(divideTexts(documents).calibration.length, 3);
+  const folder = await mkdtemp(join(tmpdir(), "mbs-divided-"));
+  try {
+    const all = [...documents, { text: "text 3", conversation: conversationOf(3) }];
+    const { calibration } = await writeDividedTexts(new Map([["en", divideTexts(all)]]), folder);
+    const lines = (await readFile(join(calibration, "en.jsonl"), "utf8")).trim().split("\n");
+    assert.equal(
+      lines.map((line) => JSON.parse(line) as unknown),
+      [0, 1, 2].map(conversationOf),
+    );
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+});
+
 test("a text without spaces is cut between characters", () => {
   const text = "書𠮷".repeat(5000);
-  const { calibration, heldOut } = divideTexts([text]);
+  const { calibration, heldOut } = divided([text]);
   const pieces = [...calibration, ...heldOut];
   assert.ok(heldOut.length > 0);
   assert.not(pieces.some((piece) => /^[\uDC00-\uDFFF]|[\uD800-\uDBFF]$/.test(piece)));

@@ -10,6 +10,8 @@ export interface Passage {
   readonly inputs: ReadonlyMap<string, Int32Array>;
   /** What `Forward.score` takes: the tokens that the head's stream reads, and the last one that it predicts. */
   readonly scored: Int32Array;
+  /** Place in `scored` of the first token that counts, at least 1: those before it are only read. */
+  readonly first: number;
   /** The predicted tokens of text, without sentinels and ends. */
   readonly predicted: Int32Array;
 }
@@ -21,10 +23,11 @@ export interface Passages {
    * cut out and predicts these.
    *
    * @param seed of the choice of spans; a decoder does not use it
+   * @param first place of the first token that counts, default 1; an encoder-decoder does not use it
    * @throws {BadDataError} where the segment needs more sentinel tokens than the tokenizer has
    * @throws {FailedPreconditionError} where it has none
    */
-  readonly ofSegment: (tokens: Int32Array, seed: PassageSeed) => Passage;
+  readonly ofSegment: (tokens: Int32Array, seed: PassageSeed, first?: number) => Passage;
   /** A source and the target that is predicted from it; absent in a decoder. */
   readonly ofPair?: (source: Int32Array, target: Int32Array) => Passage;
   /** Stream → token ids of a text that is to be continued. */
@@ -38,7 +41,12 @@ export type PassageSeed = readonly [number, ...(string | number)[]];
 
 /** The passages of a decoder. */
 export const plainPassages: Passages = {
-  ofSegment: (tokens) => ({ inputs: new Map([[hiddenStream, tokens]]), scored: tokens, predicted: tokens.subarray(1) }),
+  ofSegment: (tokens, _, first = 1) => ({
+    inputs: new Map([[hiddenStream, tokens]]),
+    scored: tokens,
+    first,
+    predicted: tokens.subarray(first),
+  }),
   ofPrompt: (tokens) => new Map([[hiddenStream, tokens]]),
 };
 
@@ -51,7 +59,7 @@ export function sourceTargetPassages({ start, end }: SourceTarget, tokenizer: To
       [encoderStream, source],
       [hiddenStream, scored.subarray(0, -1)],
     ]);
-    return { inputs, scored, predicted };
+    return { inputs, scored, first: 1, predicted };
   };
   return {
     ofSegment(tokens, seed) {

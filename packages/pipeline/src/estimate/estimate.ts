@@ -217,7 +217,6 @@ async function estimatePrepared(
   for (const warning of warnings) warn(warning);
   const atOnce = Math.min(machine.workers, recipe.shards);
   const evaluatedAtOnce = Math.min(machine.workers, windowShards(recipe));
-  const tokenizer = await model.tokenizer();
   const sample = await drawSample(plan, stages, { signal, threads, pool, progress, warn });
   const { length } = sample;
   const tokens = sample.segments * length;
@@ -226,8 +225,7 @@ async function estimatePrepared(
   // complete options, which the recipe's own need not be
   const scoring = plan.nodes.find(({ section }) => section.join() === evaluationKey);
   const languages = scoring?.options["languages"] as readonly string[] | undefined;
-  const heldOut =
-    typeof corpus === "string" ? await measureTexts({ corpus, languages }, tokenizer, { signal, progress }) : undefined;
+  const heldOut = typeof corpus === "string" ? await measureTexts({ corpus, languages }, model, { signal, progress }) : undefined;
   const window = Number(recipe.evaluate?.["length"] ?? defaultLength(model.contextLength));
   const heldOutTokens = evaluationTokens(recipe, heldOut, window);
   const scored = sum(heldOutTokens, (count) => count) * 2;

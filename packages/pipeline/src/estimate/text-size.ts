@@ -1,8 +1,9 @@
 import { performance } from "node:perf_hooks";
-import type { StageContext } from "@mbs/contracts";
+import type { OpenChat, StageContext } from "@mbs/contracts";
 import { openCorpus, takenLanguages } from "@mbs/corpora";
 import type { Corpus } from "@mbs/corpora";
-import type { Tokenizer } from "@mbs/models";
+import { chatOf } from "@mbs/models";
+import type { Model } from "@mbs/models";
 
 /** How much text a corpus holds. */
 export interface TextSize {
@@ -17,10 +18,10 @@ export interface TextSize {
 /** Characters of each language that are encoded to learn the ratio of tokens to bytes. */
 const probeCharacters = 20_000;
 
-async function measureLanguage(corpus: Corpus, language: string): Promise<{ bytes: number; probe: string }> {
+async function measureLanguage(corpus: Corpus, language: string, chat: OpenChat): Promise<{ bytes: number; probe: string }> {
   let bytes = 0;
   let probe = "";
-  for await (const { text } of corpus.documents(language)) {
+  for await (const { text } of corpus.documents(language, chat)) {
     bytes += Buffer.byteLength(text) + 2;
     if (probe.length < probeCharacters) probe += `${text}\n\n`;
   }
@@ -30,17 +31,18 @@ async function measureLanguage(corpus: Corpus, language: string): Promise<{ byte
 /** Reads a corpus once and encodes a piece of every language. @param named the languages that are taken; absent: all */
 export async function measureTexts(
   { corpus: path, languages: named }: { readonly corpus: string; readonly languages: readonly string[] | undefined },
-  tokenizer: Tokenizer,
+  model: Pick<Model, "path" | "files" | "tokenizer">,
   context: Pick<StageContext, "signal" | "progress">,
 ): Promise<TextSize> {
   const corpus = await openCorpus(path, context);
+  const tokenizer = await model.tokenizer();
   const tokens = new Map<string, number>();
   let readSeconds = 0;
   let encodeSeconds = 0;
   let encoded = 0;
   for (const language of takenLanguages(corpus, named).languages) {
     const started = performance.now();
-    const { bytes, probe } = await measureLanguage(corpus, language);
+    const { bytes, probe } = await measureLanguage(corpus, language, chatOf(model));
     const read = performance.now();
     const count = probe === "" ? 0 : tokenizer.encode(probe, language).length;
     readSeconds += (read - started) / 1000;
