@@ -13,7 +13,7 @@ import { ScratchStates } from "./scratch-states.ts";
 import type { StatesOwner } from "./scratch-states.ts";
 import { findShard, requireSegments, shardOptions } from "./shards.ts";
 import type { Shard } from "./shards.ts";
-import { checkSegments, checkStates, leaveUnread, readSegmentStates } from "./state-source.ts";
+import { checkSegments, checkStates, leaveUnread, mixOfSource, readSegmentStates } from "./state-source.ts";
 import type { SegmentHead, StateSource } from "./state-source.ts";
 import { captureBlock } from "./block-capture.ts";
 import { readsFor } from "./token-reads.ts";
@@ -66,7 +66,8 @@ const options = {
     kind: "text",
     optional: true,
     placeholder: "LANG=WEIGHT,…",
-    description: "weight of each language in a pooled Gram, and in factor; default: the tokens seen of it",
+    description:
+      "weight of each language in a pooled Gram, and in factor; default: the tokens seen of it, without text that was added to cover experts",
     check: (text: string) => parseLanguageMix(text),
   },
   allowNonfinite: { kind: "flag", description: "read NaN and Inf weights as 0 instead of stopping", default: false },
@@ -259,10 +260,13 @@ export const capture: Stage = {
   async run(inputs, raw, context) {
     const values = parseOptions(options, raw, "capture");
     const budget = parseBytes(values.budget, "--budget");
-    const mix = values.mix === undefined ? undefined : parseLanguageMix(values.mix);
     const source = inputs["source"]?.[0];
     if (source === undefined) throw new UsageError("capture: give it segments or states");
     const kind = requireKind(source, ["segments", "states"]);
+    // text that was added to cover experts says more of its language, and does not make it weigh more
+    const { ofMix } = mixOfSource(source, kind);
+    const drawn = ofMix && new Map(Object.entries(ofMix));
+    const mix = values.mix === undefined ? drawn : parseLanguageMix(values.mix);
     const layers = inputs["layers"] ?? [];
     if (kind === "segments" && layers.length > 0) {
       throw new UsageError("capture: --layers go with states; propagate the segments first", { option: "--layers" });

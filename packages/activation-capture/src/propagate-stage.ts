@@ -9,7 +9,7 @@ import type { HeldWalk } from "./held-walk.ts";
 import { batchArriving, stackStreams, unstackStreams } from "./segment-batches.ts";
 import type { SegmentBatch } from "./segment-batches.ts";
 import { findShard, requireSegments, shardOptions } from "./shards.ts";
-import { checkSegments, checkStates, leaveUnread, nameSegment, readSegmentStates } from "./state-source.ts";
+import { checkSegments, checkStates, leaveUnread, mixOfSource, nameSegment, readSegmentStates } from "./state-source.ts";
 import type { SegmentHead, SegmentStates, StateSource } from "./state-source.ts";
 import { noLayers, readBlockLayers } from "./block-layers.ts";
 import type { BlockLayers } from "./block-layers.ts";
@@ -144,6 +144,7 @@ export const propagate: Stage = {
           blocks: before === undefined ? 0 : before.blocks + 1,
           layers: [...(before?.layers ?? []), ...given.byAddress.keys()],
           ...(shard && { shards: shard.shards, wholeTokens: shard.wholeTokens }),
+          ...mixOfSource(source, kind),
         }),
       };
     } catch (error) {

@@ -1,5 +1,5 @@
 import { parseMetadata, readSegments, readStates } from "@mbs/artifacts";
-import type { Segment, StateRecord } from "@mbs/artifacts";
+import type { NumbersByName, Segment, StateRecord } from "@mbs/artifacts";
 import { BadDataError } from "@mbs/contracts";
 import type { ArtifactStream, Matrix } from "@mbs/contracts";
 import { checkTokens, embedStreams, requireCompressible, requireFiniteStreams } from "@mbs/models";
@@ -49,6 +49,12 @@ export function checkStates(
     );
   }
   return { blocks, layers };
+}
+
+/** The segments of each language in the mix that was asked for, where others were added to cover experts. */
+export function mixOfSource(stream: ArtifactStream, kind: "segments" | "states"): { readonly ofMix?: NumbersByName } {
+  const { ofMix } = parseMetadata(kind, stream.schema);
+  return ofMix === undefined ? {} : { ofMix };
 }
 
 /** A segment without its states. */

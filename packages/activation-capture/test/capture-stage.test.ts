@@ -1,13 +1,15 @@
 import { fileURLToPath } from "node:url";
-import { expertsSite } from "@mbs/artifacts";
+import { collect, expertsSite, parseMetadata } from "@mbs/artifacts";
 import { at, BadDataError, UsageError } from "@mbs/contracts";
-import type { Matrix } from "@mbs/contracts";
+import type { ArtifactStream, Matrix } from "@mbs/contracts";
 import { openModel } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { walkBlock } from "@mbs/models/testing";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { capture } from "../src/index.ts";
 import {
+  context,
   keep,
   makeSegments,
   relativeDistance,
@@ -218,6 +220,28 @@ test("an artifact without segments is refused", async () => {
       assert.instance(error, BadDataError);
       assert.match(String(error), "no segments");
     }
+  });
+});
+
+test("text that was added to cover experts does not change what its language weighs", async () => {
+  await withModel(async (folder, model) => {
+    const segments = makeSegments();
+    const { schema, batches } = segmentStream(segments, model.tokenizerAddress);
+    const stream = await keep({
+      schema: { ...schema, metadata: { ...schema.metadata, ofMix: '{"en":1,"mr":2,"te":1}' } },
+      batches,
+    });
+    const mixOf = async (source: ArtifactStream, options: object = {}) => {
+      const { statistics } = await capture.run({ source: [source] }, { model: folder, site: ["input"], ...options }, context);
+      assert.ok(statistics);
+      const { mix } = parseMetadata("statistics", statistics.schema);
+      await collect(statistics.batches);
+      return mix;
+    };
+    assert.equal(await mixOf(stream), { en: 1, mr: 2, te: 1 });
+    assert.equal(await mixOf(await runPropagate(stream, { model: folder })), { en: 1, mr: 2, te: 1 });
+    assert.equal(await mixOf(stream, { mix: "en=1" }), { en: 1 });
+    assert.is(await mixOf(segmentStream(segments, model.tokenizerAddress)), undefined);
   });
 });
 

@@ -77,20 +77,22 @@ export class LanguagePool {
    * Makes up to `count` segments: documents joined (see joinTexts) until they are at least `length` tokens, then cut.
    * The rest of the last document is not used again.
    *
+   * @param more segments that are made behind these, as long as they are asked for and there is text
    * @returns what there is, where it is too little for `count`
    */
-  async *segments(count: number): AsyncGenerator<SegmentText, Shortage | undefined, undefined> {
+  async *segments(count: number, more = 0): AsyncGenerator<SegmentText, Shortage | undefined, undefined> {
     const { length } = this.#options;
     const documents = this.#documents(2 * count * length * charactersAToken);
     const blankLine = this.#encode("\n\n").length;
     let [tokensRead, cut] = [0, false];
-    for (let made = 0; made < count; made++) {
+    for (let made = 0; made < count + more; made++) {
       const texts: DrawnText[] = [];
       // The parts are counted one by one, as if all were plain; only when they may be enough is the joined text encoded.
       let parts = -blankLine;
       let tokens: Int32Array = new Int32Array(0);
       while (tokens.length < length) {
         const next = await documents.next();
+        if (next.done && made >= count) return undefined;
         if (next.done) {
           const missing = (count - made) * length - this.#encode(joinTexts(texts)).length;
           return { made, tokens: tokensRead, cut, missing };

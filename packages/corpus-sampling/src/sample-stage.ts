@@ -27,6 +27,8 @@ import {
 } from "@mbs/corpora";
 import { chatOf, defaultLength, openModel, requirePositions, type Model } from "@mbs/models";
 import { countSegments, floorShift, type FloorShift } from "./counts.ts";
+import { coverExperts, describeCoverage } from "./cover-experts.ts";
+import { ExpertCounter, requireExperts } from "./expert-counts.ts";
 import { describeShortage, LanguagePool, type Shortage } from "./language-pool.ts";
 
 const defaultSegments = 256;
@@ -71,6 +73,21 @@ const options = {
   },
   seed: { kind: "integer", default: 0, description: "seed of the random order of documents" },
   floor: { kind: "integer", default: 1, minimum: 0, description: "minimum number of segments of a language; 0 for none" },
+  coverExperts: {
+    kind: "integer",
+    optional: true,
+    minimum: 1,
+    maximum: 1e9,
+    description:
+      "of a mixture of experts: run the segments through the model, and draw more text of the languages that reach them until each expert has seen so many tokens; what languages weigh stays",
+  },
+  coverSegments: {
+    kind: "integer",
+    optional: true,
+    minimum: 1,
+    maximum: 1e6,
+    description: "with --cover-experts: segments that are drawn for it at most; default as many as without it",
+  },
   reuse: { kind: "flag", description: "draw a language's documents again once all have been drawn" },
   allowShort: { kind: "flag", description: "continue if a language has too little text, and record what is missing" },
 } as const satisfies OptionTable;
@@ -92,6 +109,8 @@ function watchedCorpus(corpus: Corpus, model: Model, context: StageContext): Pic
   };
 }
 
+type Texts = ReturnType<LanguagePool["segments"]>;
+
 interface Plan {
   /** Most segments first, then by name. */
   readonly counts: readonly (readonly [string, number])[];
@@ -105,9 +124,14 @@ function poolOf(pools: Plan["pools"], language: string): LanguagePool {
   return pool;
 }
 
+/** The text of each language of a plan, of which segments are drawn one by one. @param more behind those of the plan */
+const openTexts = ({ counts, pools }: Plan, more: number): ReadonlyMap<string, Texts> =>
+  new Map(counts.map(([language, count]) => [language, poolOf(pools, language).segments(count, more)]));
+
 /** Segments, a language after the other; missing tokens are put down in `shortfall`. */
 async function* drawSegments(
   plan: Plan,
+  texts: ReadonlyMap<string, Texts>,
   shortfall: Map<string, number>,
   allowShort: boolean,
   context: StageContext,
@@ -115,12 +139,12 @@ async function* drawSegments(
   const total = plan.counts.reduce((sum, [, count]) => sum + count, 0);
   let segment = 0;
   for (const [language, count] of plan.counts) {
-    const made = poolOf(plan.pools, language).segments(count);
-    for (;;) {
-      const next = await made.next();
+    const made = texts.get(language);
+    for (let taken = 0; taken < count; taken += 1) {
+      const next = await made?.next();
       if (context.signal.aborted) throw new InterruptedError("sample: stopped");
-      if (next.done) {
-        if (next.value !== undefined) {
+      if (next === undefined || next.done) {
+        if (next?.value !== undefined) {
           reportShortage(language, count, plan.length, next.value, allowShort, context);
           shortfall.set(language, next.value.missing);
         }
@@ -214,6 +238,7 @@ async function makePlan(values: SampleOptions, context: StageContext) {
     const tokenizer = await model.tokenizer();
     const length = values.length ?? defaultLength(model.contextLength);
     requirePositions(length, model);
+    if (values.coverExperts !== undefined) requireExperts(model);
     warnBeyondContext(length, model.contextLength, context);
     const taken = chooseLanguages(opened, model, values, warn);
     const pools = new Map(
@@ -248,6 +273,9 @@ async function makePlan(values: SampleOptions, context: StageContext) {
 
 function parseSampleOptions(raw: unknown) {
   const values = parseOptions(options, raw, "sample");
+  if (values.coverSegments !== undefined && values.coverExperts === undefined) {
+    throw new UsageError("sample: --cover-segments goes with --cover-experts", { option: "--cover-segments" });
+  }
   if (values.segments === undefined) return values;
   const mix = parseMix(values.mix);
   const total = mix.kind === "counts" ? [...mix.counts.values()].reduce((sum, count) => sum + count, 0) : values.segments;
@@ -258,6 +286,42 @@ function parseSampleOptions(raw: unknown) {
     });
   }
   return values;
+}
+
+const countOf = ({ counts }: Plan): number => counts.reduce((sum, [, count]) => sum + count, 0);
+
+/** Segments of each language of a plan. */
+function countLanguages({ counts }: Plan, segments: readonly Segment[]): Record<string, number> {
+  const made = new Map(counts.map(([language]) => [language, 0]));
+  for (const { language } of segments) made.set(language, (made.get(language) ?? 0) + 1);
+  return Object.fromEntries(made);
+}
+
+/** What is added to cover experts, where that is asked for. */
+async function cover(
+  drawn: readonly Segment[],
+  texts: ReadonlyMap<string, Texts>,
+  most: number,
+  { coverExperts: wanted, model: path }: SampleOptions,
+  context: StageContext,
+): Promise<{ readonly added: readonly Segment[]; readonly coverage?: Readonly<Record<string, unknown>> }> {
+  if (wanted === undefined) return { added: [] };
+  const started = performance.now();
+  const model = await openModel(path, { progress: context.progress, pool: context.pool });
+  try {
+    const forward = await model.forward({ threads: context.threads });
+    try {
+      const counter = new ExpertCounter(model, forward);
+      const length = drawn[0]?.tokens.length ?? 0;
+      const { added, coverage } = await coverExperts(drawn, texts, counter, { wanted, most, length }, context);
+      context.warn(describeCoverage(coverage, (performance.now() - started) / 1000));
+      return { added, coverage: { ...coverage } };
+    } finally {
+      await forward.close();
+    }
+  } finally {
+    await model.close();
+  }
 }
 
 /**
@@ -274,6 +338,7 @@ export const sample: Stage = {
     "mbs sample --model M --corpus C --mix proportional --distribution bloom > segments.arrow",
     "mbs sample --model M --corpus C --mix weights:en=0.5,hi=0.3,mr=0.2 --segments 256 > segments.arrow",
     "mbs sample --model M --corpus C --mix en=87,zh=47,fr=37 > segments.arrow",
+    "mbs sample --model M --corpus C --segments 256 --cover-experts 2048 > segments.arrow",
     "mbs sample --model trimmed/ --corpus C --languages en,hi --mix equal > segments.arrow",
   ],
   inputs: {},
@@ -291,21 +356,26 @@ export const sample: Stage = {
     const values = parseSampleOptions(raw);
     const { plan, metadata } = await makePlan(values, context);
     const shortfall = new Map<string, number>();
-    const drawn = drawSegments(plan, shortfall, values.allowShort, context);
-    if (!values.allowShort) {
+    const most = values.coverExperts === undefined ? 0 : (values.coverSegments ?? countOf(plan));
+    const texts = openTexts(plan, most);
+    const drawn = drawSegments(plan, texts, shortfall, values.allowShort, context);
+    if (!values.allowShort && values.coverExperts === undefined) {
       return { segments: encodeSegments(drawn, { ...metadata, counts: Object.fromEntries(plan.counts), shortfall: {} }) };
     }
-    // The artifact's header says what is missing, so everything is drawn before the header is written.
+    // The artifact's header says what is missing or added, so everything is drawn before the header is written.
     const segments: Segment[] = [];
     for await (const segment of drawn) segments.push(segment);
-    const counts = new Map(plan.counts.map(([language]) => [language, 0]));
-    for (const { language } of segments) counts.set(language, (counts.get(language) ?? 0) + 1);
     if (segments.length === 0) throw new BadDataError("no language has text for a single segment; lower --length or add text");
+    const ofMix = countLanguages(plan, segments);
+    const { added, ...more } = await cover(segments, texts, most, values, context);
+    const all = [...segments, ...added];
     return {
-      segments: encodeSegments(segments, {
+      segments: encodeSegments(all, {
         ...metadata,
-        counts: Object.fromEntries(counts),
+        counts: countLanguages(plan, all),
         shortfall: Object.fromEntries(shortfall),
+        ...(added.length > 0 && { ofMix }),
+        ...more,
       }),
     };
   },

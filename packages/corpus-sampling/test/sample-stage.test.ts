@@ -275,4 +275,57 @@ test("a wrong call is refused", async () => {
   assert.instance(await failure({ temperature: 1 }), UsageError);
 });
 
+/** A mixture of experts whose vocabulary are characters, and texts of two languages that have few of them in common. */
+const mixture = fileURLToPath(new URL("../../models/test/fixtures/forward/mixtral-f32", import.meta.url));
+
+async function textsOfCharacters(): Promise<string> {
+  const characters = join(folder, "characters");
+  await mkdir(characters, { recursive: true });
+  for (const [language, letters] of [
+    ["en", "ABCDEFGH"],
+    ["fr", "QRSTUVWX"],
+  ] as const) {
+    const text = (index: number): string =>
+      Array.from(
+        { length: 40 },
+        (_, place) => letters[(Math.imul(41 * index + place + 1, 2654435761) >>> 20) % letters.length],
+      ).join("");
+    await writeFile(join(characters, `${language}.txt`), Array.from({ length: 60 }, (_, index) => text(index)).join("\n\n"));
+  }
+  return characters;
+}
+
+test("text is added until each expert has seen enough, and neither the mix nor what it drew changes", async () => {
+  const options = { model: mixture, corpus: await textsOfCharacters(), mix: "en=3,fr=1", length: 32 };
+  const plain = await drawn(options);
+  assert.is(plain.metadata.ofMix, undefined);
+  assert.is(plain.metadata.coverage, undefined);
+  warnings.length = 0;
+  const covered = await drawn({ ...options, coverExperts: 60, coverSegments: 40 });
+  assert.equal(covered.segments.slice(0, 4), plain.segments);
+  assert.equal(covered.metadata.ofMix, { en: 3, fr: 1 });
+  const { added, ...coverage } = covered.metadata.coverage as { added: Record<string, number>; least: number; tokens: number };
+  const more = Object.values(added).reduce((sum, count) => sum + count, 0);
+  assert.ok(more > 0);
+  assert.is(covered.segments.length, 4 + more);
+  assert.equal(covered.metadata.counts, { en: 3 + (added["en"] ?? 0), fr: 1 + (added["fr"] ?? 0) });
+  assert.equal(coverage, { wanted: 60, experts: 10, covered: 10, least: coverage.least, tokens: covered.segments.length * 32 });
+  assert.ok(coverage.least >= 60);
+  assert.is(new Set(covered.segments.map(({ tokens }) => tokens.join(" "))).size, covered.segments.length);
+  assert.match(warnings.join(), /^10 of 10 experts see at least 60 tokens, the least \d+, with \d+ segments \(.*\) added/);
+  assert.equal((await drawn({ ...options, coverExperts: 60, coverSegments: 40 })).segments, covered.segments);
+});
+
+test("covering ends where nothing more may be drawn, and where there is no text", async () => {
+  const options = { model: mixture, corpus: await textsOfCharacters(), mix: "en=3,fr=1", length: 32, coverExperts: 1e6 };
+  const few = await drawn({ ...options, coverSegments: 5 });
+  assert.is(few.segments.length, 4 + 5);
+  const all = await drawn({ ...options, coverSegments: 1e6 });
+  // 60 documents of 40 tokens a language, each of which makes a segment of 32
+  assert.is(all.segments.length, 120);
+  assert.is((all.metadata.coverage as { covered: number }).covered, 0);
+  assert.match((await failure({ coverExperts: 5 })).message, /^--cover-experts: \S+ is no mixture of experts; leave it out$/);
+  assert.match((await failure({ coverSegments: 5 })).message, /--cover-segments goes with --cover-experts/);
+});
+
 test.run();

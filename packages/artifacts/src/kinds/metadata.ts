@@ -34,6 +34,10 @@ interface MetadataTypes {
   shards: Shards;
   /** JSON object of the tokens of each language in all segments; absent too. */
   wholeTokens: NumbersByName;
+  /** JSON object of the segments of each language in the mix that was asked for; absent where there are no others. */
+  ofMix: NumbersByName;
+  /** JSON object, absent where nothing was added to cover experts. */
+  coverage: Readonly<Record<string, unknown>>;
   /** JSON object by name; absent from scores without tasks. */
   tasks: Readonly<Record<string, unknown>>;
   /** A number above 0; absent from an allocation of sparsity. */
@@ -42,7 +46,7 @@ interface MetadataTypes {
 
 type MetadataType = keyof MetadataTypes;
 /** What not every artifact of a kind has. */
-type AbsentType = "shards" | "wholeTokens" | "tasks" | "bitsPerWeight";
+type AbsentType = "shards" | "wholeTokens" | "ofMix" | "coverage" | "tasks" | "bitsPerWeight";
 
 /** The metadata of every kind, in the order of docs/artifacts.md. */
 const metadataTypes = {
@@ -55,9 +59,19 @@ const metadataTypes = {
     mix: "text",
     counts: "counts",
     shortfall: "counts",
+    ofMix: "ofMix",
+    coverage: "coverage",
   },
   statistics: { model: "text", tokenizer: "text", propagation: "text", unit: "text", mix: "mix?", shards: "shards" },
-  states: { model: "text", tokenizer: "text", blocks: "count", layers: "texts", shards: "shards", wholeTokens: "wholeTokens" },
+  states: {
+    model: "text",
+    tokenizer: "text",
+    blocks: "count",
+    layers: "texts",
+    shards: "shards",
+    wholeTokens: "wholeTokens",
+    ofMix: "ofMix",
+  },
   factors: { model: "text", weights: "weights", damping: "amount", order: "text" },
   allocation: {
     model: "text",
@@ -145,7 +159,14 @@ const areShards = (value: unknown): boolean => {
   const areCounts = isCount(first) && isCount(count) && isCount(of) && Object.keys(others).length === 0;
   return areCounts && Number(count) > 0 && Number(first) + Number(count) <= Number(of);
 };
-const absentTypes: readonly MetadataType[] = ["shards", "wholeTokens", "tasks", "bitsPerWeight"] satisfies readonly AbsentType[];
+const absentTypes: readonly MetadataType[] = [
+  "shards",
+  "wholeTokens",
+  "ofMix",
+  "coverage",
+  "tasks",
+  "bitsPerWeight",
+] satisfies readonly AbsentType[];
 const mayBeAbsent = (type: MetadataType): boolean => absentTypes.includes(type);
 const areAll = (value: unknown, is: (item: unknown) => boolean): boolean => isObject(value) && Object.values(value).every(is);
 
@@ -167,6 +188,8 @@ const fits: { readonly [T in MetadataType]: (value: unknown) => boolean } = {
   "object?": (value) => value === undefined || isObject(value),
   shards: areShards,
   wholeTokens: (value) => fits.counts(value),
+  ofMix: (value) => fits.counts(value) && isObject(value) && areShares(Object.values(value as NumbersByName)),
+  coverage: isObject,
   tasks: isObject,
   bitsPerWeight: (value) => isAmount(value) && value > 0,
 };
