@@ -39,7 +39,7 @@ const weights = /^model(-\d+-of-\d+)?\.safetensors$/;
 const pickles = /\.(bin|pt|pth|pkl|ckpt)$/;
 /** The other files of a model folder that are fetched. */
 const described =
-  /^(config|generation_config|tokenizer|tokenizer_config|special_tokens_map|added_tokens|vocab|model\.safetensors\.index)\.json$|^merges\.txt$|^chat_template\.jinja$|^README\.md$|^(LICEN[CS]E|NOTICE)(\.\w+)?$/;
+  /^(config|generation_config|tokenizer|tokenizer_config|special_tokens_map|added_tokens|vocab|model\.safetensors\.index|chat_template|((video_)?pre)?processor_config)\.json$|^merges\.txt$|^chat_template\.jinja$|^README\.md$|^(LICEN[CS]E|NOTICE)(\.\w+)?$/;
 
 const exists = (path: string): Promise<boolean> =>
   stat(path).then(

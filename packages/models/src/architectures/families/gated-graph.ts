@@ -1,6 +1,7 @@
 import { at } from "@mbs/contracts";
 import { integerTensor } from "@mbs/onnx";
 import { rmsNorm } from "../../graph/norms.ts";
+import type { Rotary } from "../../graph/rotary.ts";
 import { scaled } from "../../graph/scaling.ts";
 import type { SequenceGraph } from "../../graph/sequence-graph.ts";
 import type { BlockGraphValues } from "../layout.ts";
@@ -21,18 +22,19 @@ function attention(
   kind: BlockKind,
 ): string {
   const { heads, kvHeads, headSize, scale, softcap, headNorms, norm, fused } = decoder;
-  const { rotary, window } = kind;
+  const { rotary, queryRotary = rotary, window } = kind;
   const made = linears.qkv.map((layer) => sequence.linear(normed, layer));
   const sizes = [heads, kvHeads, kvHeads].map((count) => count * headSize);
   const parts = fused ? splitColumns(sequence, at(made, 0), sizes) : made;
   const part = (index: number, count: number): string => sequence.splitHeads(at(parts, index), count, headSize);
   const [query, key, value] = [part(0, heads), part(1, kvHeads), part(2, kvHeads)];
-  const turned = (value: string, role: string, count: number): string => {
+  const turned = (value: string, role: string, count: number, own: Rotary): string => {
     const normed = headNorms ? rmsNorm(sequence, value, role, { size: headSize, ...norm }) : value;
     // without frequencies all elements stay as they are
-    return rotary.frequencies.length === 0 ? normed : sequence.rotate(normed, rotary, count);
+    return own.frequencies.length === 0 ? normed : sequence.rotate(normed, own, count);
   };
-  return sequence.attend(turned(query, "query-norm", heads), turned(key, "key-norm", kvHeads), value, {
+  const queries = turned(query, "query-norm", heads, queryRotary);
+  return sequence.attend(queries, turned(key, "key-norm", kvHeads, rotary), value, {
     heads,
     kvHeads,
     headSize,

@@ -108,15 +108,25 @@ async function readTokenizer(model: ArchitectureModel) {
   const names = new Set(await files.list());
   const json = async (name: string): Promise<JsonObject> =>
     names.has(name) ? (JSON.parse(await files.text(name)) as JsonObject) : {};
+  const { chat_template: template } = await json("chat_template.json");
+  const ofProcessor = typeof template === "string" ? template : undefined;
   return tokenizerFields({
     path,
     tokenizer: await json("tokenizer.json"),
     config: await json("tokenizer_config.json"),
-    chatTemplate: names.has("chat_template.jinja") ? await files.text("chat_template.jinja") : undefined,
+    chatTemplate: names.has("chat_template.jinja") ? await files.text("chat_template.jinja") : ofProcessor,
     settings,
     rows,
   });
 }
+
+/** What stands beside the language model is not in the file. */
+const imagesNote = ({ layout: { carried = [] } }: ArchitectureModel): readonly string[] =>
+  carried.length === 0
+    ? []
+    : [
+        `the file has the language model alone, without ${carried.join(" and ")}: for images llama.cpp reads an mmproj file beside it, which its convert_hf_to_gguf.py --mmproj makes of the source`,
+      ];
 
 /**
  * A model's metadata and tensors as a GGUF file has them: the inverse of `openGguf`.
@@ -150,6 +160,6 @@ export async function planGguf(model: ArchitectureModel, general: ReadonlyMap<st
         : [[ggufTrimmingKey, { type: "string", value: JSON.stringify(model.trimming) }] as const]),
     ]),
     tensors: [...vectors, ...planTensors(model, form)],
-    notes: settings.notes,
+    notes: [...settings.notes, ...imagesNote(model)],
   };
 }

@@ -15,7 +15,7 @@ export interface TokenizerFiles {
   readonly tokenizer: JsonObject;
   /** tokenizer_config.json; empty where there is none. */
   readonly config: JsonObject;
-  /** chat_template.jinja */
+  /** chat_template.jinja, or that of chat_template.json */
   readonly chatTemplate: string | undefined;
   /** Ids that config.json names: `bos_token_id` and others. */
   readonly settings: JsonObject;
