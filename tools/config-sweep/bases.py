@@ -5,7 +5,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "golden"))
 
-from model_types import TYPES, models  # noqa: E402
+from model_types import TYPES, is_wrapped, models  # noqa: E402, F401
 
 BASES = models("SWEEP")
 

@@ -233,7 +233,8 @@ def of_one_key(config: dict, key: str, thorough: bool, known: dict) -> list[dict
         values = VALUES[key]
     else:
         before = config.get(key)
-        values = {bool: [not before], int: [(before or 0) + 1], float: [(before or 0.1) * 2], str: ["other"]}.get(type(before), [1, 0.5])
+        number = before if isinstance(before, (int, float)) else 0
+        values = {bool: [not before], int: [number + 1], float: [(number or 0.1) * 2], str: ["other"]}.get(type(before), [1, 0.5])
     edits += [{key: value} for value in values if key not in config or not (config[key] == value and type(config[key]) is type(value))]
     if thorough:
         edits += [{key: "text"}]

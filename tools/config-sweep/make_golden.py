@@ -26,9 +26,9 @@ from pathlib import Path
 import torch
 import transformers
 from safetensors.torch import load_file, save_file
-from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText, AutoModelForSeq2SeqLM
 
-from bases import BASES
+from bases import BASES, is_wrapped
 from edits import edits_of
 from weights import token, weight
 
@@ -38,6 +38,8 @@ LARGEST = 5_000_000
 
 
 def auto(base: dict):
+    if is_wrapped(base):
+        return AutoModelForImageTextToText
     return AutoModelForSeq2SeqLM if "source" in base else AutoModelForCausalLM
 
 
@@ -50,11 +52,12 @@ def write_config(folder: Path, config: dict) -> None:
 
 
 def write_checkpoint(folder: Path, base: dict) -> str:
-    """The base's tensors under the names that a checkpoint has; returns a hash of names and shapes."""
+    """The base's tensors under the names that a checkpoint has; returns a hash of names and shapes, of a language model alone."""
     write_config(folder, written(base))
     model = auto(base).from_config(AutoConfig.from_pretrained(folder))
-    if base.get("fused"):
-        shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    if base.get("fused") or is_wrapped(base):
+        tied = model.all_tied_weights_keys if model.config.tie_word_embeddings else {}
+        shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items() if name not in tied}
     else:
         with tempfile.TemporaryDirectory() as saved:
             model.save_pretrained(saved)
@@ -64,8 +67,12 @@ def write_checkpoint(folder: Path, base: dict) -> str:
     centre = 0.0 if base["type"].startswith("gemma") else 1.0
     tensors = {name: torch.from_numpy(weight(name, shape, centre)) for name, shape in shapes.items()}
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
-    lines = "".join(f"{name} {'x'.join(map(str, shapes[name]))}\n" for name in sorted(shapes))
+    lines = "".join(f"{name} {'x'.join(map(str, shapes[name]))}\n" for name in sorted(shapes) if is_of_language(base, name))
     return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def is_of_language(base: dict, name: str) -> bool:
+    return not is_wrapped(base) or name.startswith(("model.language_model.", "lm_head."))
 
 
 def perplexity(model, base: dict) -> float:

@@ -20,7 +20,7 @@ import numpy as np
 import onnxruntime
 import torch
 import transformers
-from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, CompressedTensorsConfig, GPTQConfig
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText, AutoModelForSeq2SeqLM, CompressedTensorsConfig, GPTQConfig
 
 warnings.filterwarnings("ignore")
 transformers.logging.set_verbosity_error()
@@ -36,10 +36,15 @@ def logits_of(model, tokens: list[int]) -> np.ndarray:
         return model.eval()(**inputs).logits[0].float().numpy()
 
 
+def auto_class(folder: Path):
+    config = AutoConfig.from_pretrained(folder)
+    if hasattr(config, "text_config"):
+        return AutoModelForImageTextToText
+    return AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
+
+
 def by_transformers(folder: Path, tokens: list[int], **options) -> np.ndarray:
-    pair = AutoConfig.from_pretrained(folder).is_encoder_decoder
-    auto = AutoModelForSeq2SeqLM if pair else AutoModelForCausalLM
-    return logits_of(auto.from_pretrained(folder, dtype=torch.float32, **options), tokens)
+    return logits_of(auto_class(folder).from_pretrained(folder, dtype=torch.float32, **options), tokens)
 
 
 def by_transformers_dense(folder: Path, tokens: list[int]) -> np.ndarray:
@@ -67,7 +72,7 @@ def by_transformers_gptq(folder: Path, tokens: list[int]) -> np.ndarray:
     # The kernel that needs no compiler; it does not support float32. Everything else comes from the folder.
     bits = json.loads((folder / "quantize_config.json").read_text())["bits"]
     config = GPTQConfig(bits=bits, backend=BACKEND.GPTQ_TORCH)
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float16, quantization_config=config)
+    model = auto_class(folder).from_pretrained(folder, dtype=torch.float16, quantization_config=config)
     return logits_of(unpacked(model), tokens)
 
 

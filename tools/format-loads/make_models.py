@@ -8,22 +8,22 @@ import sys
 from pathlib import Path
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText, AutoModelForSeq2SeqLM
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 sys.path[:0] = [str(GOLDEN), str(GOLDEN / "forward")]
 
 from make_fixtures import VOCABULARY, tokenizer_json  # noqa: E402
-from model_types import TYPES, seed_of  # noqa: E402
+from model_types import TYPES, is_wrapped, seed_of  # noqa: E402
 
 CONFIGS = {name: own.LOADS for name, own in TYPES.items()}
 
 
 def randomise(model) -> None:
     """Norms near 1 (Gemma stores them less 1), small biases, matrices that keep the size of what they multiply."""
-    centre = 0.0 if model.config.model_type.startswith("gemma") else 1.0
     with torch.no_grad():
         for name, parameter in model.named_parameters():
+            centre = 0.0 if model.config.model_type.startswith("gemma") and "vision_tower" not in name else 1.0
             is_norm = parameter.ndim == 1 and name.endswith("weight")
             scale = 0.1 if parameter.ndim == 1 else 0.15
             # In half precision too, in which gptqmodel keeps what is not quantised.
@@ -34,8 +34,11 @@ def make_model(model_type: str, seed: int, folder: Path) -> None:
     torch.manual_seed(seed)
     pair = model_type in ("mt5", "t5")
     special = {"bos_token_id": 1, "eos_token_id": 1 if pair else 2, "pad_token_id": 1 if model_type == "xglm" else 3}
-    config = AutoConfig.for_model(model_type, vocab_size=VOCABULARY, **{**special, **CONFIGS[model_type]["config"]})
-    model = (AutoModelForSeq2SeqLM if pair else AutoModelForCausalLM).from_config(config, attn_implementation="eager")
+    case = CONFIGS[model_type]
+    own = case["config"] if is_wrapped(case) else {"vocab_size": VOCABULARY, **special, **case["config"]}
+    config = AutoConfig.for_model(model_type, **own)
+    auto = AutoModelForSeq2SeqLM if pair else AutoModelForImageTextToText if is_wrapped(case) else AutoModelForCausalLM
+    model = auto.from_config(config, attn_implementation="eager")
     randomise(model)
     model.save_pretrained(folder)
     (folder / "generation_config.json").unlink(missing_ok=True)

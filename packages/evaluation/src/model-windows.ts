@@ -12,8 +12,9 @@ import type { ScoredBy } from "./score-windows.ts";
 async function beginningToken(model: Model, tokenizer: Tokenizer, choice: EvaluateOptions["bos"]): Promise<number | undefined> {
   if (choice === "off") return undefined;
   if (choice === "auto" || tokenizer.bos !== undefined) return tokenizer.bos;
-  const config = JSON.parse(await model.files.text("config.json")) as { bos_token_id?: unknown };
-  const { bos_token_id: token } = config;
+  const config = (): Promise<string> => model.files.text("config.json");
+  const settings = model.kind === "architecture" ? model.settings : (JSON.parse(await config()) as { bos_token_id?: unknown });
+  const { bos_token_id: token } = settings;
   if (typeof token === "number" && Number.isInteger(token)) return token;
   throw new BadDataError(`${model.path}: config.json names no bos_token_id, so --bos on cannot be followed`, {
     model: model.path,

@@ -87,6 +87,7 @@ export { tokenIds } from "./tokenizer/token-ids.ts";
 export { pairOf } from "./tokenizer/tokenizer-vocabulary.ts";
 export { makeTokenizer } from "./tokenizer/tokenizer.ts";
 export type { SpecialToken, Tokenizer } from "./tokenizer/tokenizer.ts";
+export { isCarried } from "./checkpoint/tensor-names.ts";
 export { hasFile, isLegalFile, listCarriedFiles, mayHoldModel } from "./writing/carried-files.ts";
 export { configOf, converted, editedConfig, editedJson, requireDense } from "./writing/edited-config.ts";
 export { filePieces, jsonFile, textFile, weightIndex } from "./writing/output-file.ts";

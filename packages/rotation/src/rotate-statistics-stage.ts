@@ -1,4 +1,12 @@
-import { encodeStatistics, expertsSite, inputSite, parseMetadata, readStatistics, statisticsUnits, embeddingsBlock } from "@mbs/artifacts";
+import {
+  encodeStatistics,
+  expertsSite,
+  inputSite,
+  parseMetadata,
+  readStatistics,
+  statisticsUnits,
+  embeddingsBlock,
+} from "@mbs/artifacts";
 import type { Statistic, StatisticsMetadata } from "@mbs/artifacts";
 import { at, BadDataError, defineStage, FailedPreconditionError, InterruptedError } from "@mbs/contracts";
 import type { ArtifactStream, Blas, OptionTable, StageContext } from "@mbs/contracts";

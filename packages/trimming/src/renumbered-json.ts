@@ -54,6 +54,12 @@ const renumberedKeys = (json: JsonObject, newId: NewId): JsonObject =>
     }),
   );
 
+/** A section of a configuration, empty where there is none of that name; the whole where none is named. */
+export function sectionOf(json: JsonObject, section: string | undefined): JsonObject {
+  const found = section === undefined ? json : json[section];
+  return isObject(found) ? found : {};
+}
+
 const idsIn = (value: unknown): number[] => [value].flat().filter((id): id is number => Number.isInteger(id));
 
 /** Ids of tokens that a configuration names: one, or a list of them, at each of its keys of ids; and those of `added_tokens_decoder`. */
@@ -78,14 +84,21 @@ export const namedTexts = (json: JsonObject): string[] =>
 const isLeft = (word: unknown, newId: NewId): boolean => idsIn(word).every((id) => newId(id) !== undefined);
 
 /**
- * A configuration with new ids of tokens at the keys of its top level; everything else stays as it was written.
+ * A configuration with new ids of tokens at the keys of its top level, or of one of its sections; everything else stays as it was
+ * written.
  *
- * @param read config.json, generation_config.json or tokenizer_config.json
+ * @param read config.json, generation_config.json or another
  * @param newId of tokens of the source; ids that are none of them (-1) stay
  * @param more other keys that are set
  * @throws {BadDataError} where a key names a token that is not there
  */
-export function renumberedJson({ file, text, json }: ReadJson, newId: NewId, more: JsonObject = {}): string {
+export function renumberedJson(
+  { file, text, json: whole }: ReadJson,
+  newId: NewId,
+  more: JsonObject = {},
+  section?: string,
+): string {
+  const json = sectionOf(whole, section);
   const { added_tokens_decoder: added } = json;
   const changes = Object.entries(json).flatMap(([key, value]) => {
     if (isIdKey(key)) return [[key, renumbered(value, newId, `${file}: ${key}`)] as const];
@@ -95,9 +108,10 @@ export function renumberedJson({ file, text, json }: ReadJson, newId: NewId, mor
   });
   // only what changes is written again
   const isChanged = ([key, value]: readonly [string, unknown]): boolean => JSON.stringify(value) !== JSON.stringify(json[key]);
-  return editedJson(text, {
+  const edits = {
     ...Object.fromEntries(changes.filter(isChanged)),
     ...(isObject(added) && { added_tokens_decoder: renumberedKeys(added, newId) }),
     ...more,
-  });
+  };
+  return editedJson(text, edits, section);
 }

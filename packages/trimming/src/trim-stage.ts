@@ -21,6 +21,7 @@ import {
 } from "@mbs/models";
 import type { ArchitectureModel, OutputFile, TrimmingRecord, WeightFile } from "@mbs/models";
 import { renumberedJson, renumberedTokens } from "./renumbered-json.ts";
+import type { ReadJson } from "./renumbered-json.ts";
 import { partSizes, wholeSize } from "./part-sizes.ts";
 import { countTokens, requireTokens } from "./token-use.ts";
 import { addedTokensFile, configurations, openTrimmable, readJson, requireTrimmable, trimVocabulary } from "./trimming.ts";
@@ -76,18 +77,32 @@ function weightFile(model: ArchitectureModel, { file, metadata, tensors }: Weigh
   };
 }
 
+/** config.json with the new ids and the number of rows, which a section has where the language model has one. */
+function trimmedConfig(
+  { section }: ArchitectureModel,
+  read: ReadJson,
+  { kept: { rows, newId } }: Trimming,
+  record: TrimmingRecord,
+): string {
+  const size = { vocab_size: rows.length };
+  const text = renumberedJson(read, newId, { ...(section === undefined && size), [trimmingKey]: record });
+  return section === undefined ? text : renumberedJson({ ...read, text }, newId, size, section);
+}
+
 /** Configurations, tokenizer and what is carried as it is. */
 async function describingFiles(
   model: ArchitectureModel,
-  { kept: { rows, newId }, tokenizerText }: Trimming,
+  trimming: Trimming,
   record: TrimmingRecord,
 ): Promise<readonly OutputFile[]> {
-  const files: OutputFile[] = [textFile("tokenizer.json", tokenizerText)];
+  const { newId } = trimming.kept;
+  const files: OutputFile[] = [textFile("tokenizer.json", trimming.tokenizerText)];
   for (const name of configurations) {
     const read = await readJson(model, name);
     if (read === undefined) continue;
-    const more = name === "config.json" ? { vocab_size: rows.length, [trimmingKey]: record } : {};
-    files.push(textFile(name, renumberedJson(read, newId, more)));
+    files.push(
+      textFile(name, name === "config.json" ? trimmedConfig(model, read, trimming, record) : renumberedJson(read, newId)),
+    );
   }
   const added = await readJson(model, addedTokensFile);
   if (added !== undefined) {

@@ -12,7 +12,7 @@ import type { ArchitectureModel, JsonObject, Model, Tokenizer } from "@mbs/model
 import { createHash } from "node:crypto";
 import { chooseTokens } from "./kept-tokens.ts";
 import type { KeptTokens } from "./kept-tokens.ts";
-import { addedIds, namedIds, namedTexts } from "./renumbered-json.ts";
+import { addedIds, namedIds, namedTexts, sectionOf } from "./renumbered-json.ts";
 import type { ReadJson } from "./renumbered-json.ts";
 import { usedTokens } from "./token-use.ts";
 import type { TokenUse } from "./token-use.ts";
@@ -44,7 +44,14 @@ function templateTexts(template: string): readonly string[] {
 
 const tokenizerFile = "tokenizer.json";
 /** Files whose keys name tokens by their ids. */
-export const configurations = ["config.json", "generation_config.json", "tokenizer_config.json"];
+export const configurations = [
+  "config.json",
+  "generation_config.json",
+  "tokenizer_config.json",
+  "processor_config.json",
+  "preprocessor_config.json",
+  "video_preprocessor_config.json",
+];
 
 /** The added tokens once more, by their texts. */
 export const addedTokensFile = "added_tokens.json";
@@ -57,9 +64,10 @@ export async function readJson({ files, path }: Model, name: string): Promise<Re
 }
 
 /** Ids of the tokens that configurations and the tokenizer name. */
-async function namedTokens(model: Model, json: JsonObject): Promise<number[]> {
+async function namedTokens(model: ArchitectureModel, json: JsonObject): Promise<number[]> {
   const read = await Promise.all([...configurations, "special_tokens_map.json"].map((name) => readJson(model, name)));
-  const files = read.flatMap((file) => (file === undefined ? [] : [file.json]));
+  const whole = read.flatMap((file) => (file === undefined ? [] : [file.json]));
+  const files = [...whole, ...(model.section === undefined ? [] : whole.map((file) => sectionOf(file, model.section)))];
   const added = await readJson(model, addedTokensFile);
   const ids = tokenIds(json);
   const { padding } = json;

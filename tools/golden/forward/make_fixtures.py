@@ -15,12 +15,13 @@ import sys
 from pathlib import Path
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, BloomConfig, BloomForCausalLM
+from safetensors.torch import save_file
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText, AutoModelForSeq2SeqLM, BloomConfig, BloomForCausalLM
 
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "tools/golden"))
 
-from model_types import models, seed_of  # noqa: E402
+from model_types import is_wrapped, models, seed_of  # noqa: E402
 
 FAMILY_CASES = models("FORWARD")
 FIXTURES = ROOT / "packages/models/test/fixtures/forward"
@@ -127,9 +128,9 @@ def make_case(name: str, seed: int) -> None:
 
 def randomise(model) -> None:
     """Norms near 1 (Gemma stores them less 1), small biases, matrices that neither fade nor drown the states."""
-    centre = 0.0 if model.config.model_type.startswith("gemma") else 1.0
     with torch.no_grad():
         for name, parameter in model.named_parameters():
+            centre = 0.0 if model.config.model_type.startswith("gemma") and "vision_tower" not in name else 1.0
             noise = torch.randn_like(parameter) * (0.4 if parameter.ndim > 1 else 0.1)
             is_norm = parameter.ndim == 1 and name.endswith("weight")
             parameter.copy_(noise + (centre if is_norm else 0.0))
@@ -160,8 +161,9 @@ def make_family_case(name: str, seed: int) -> None:
     case = FAMILY_CASES[name]
     torch.manual_seed(seed)
     special = {"bos_token_id": 1, "eos_token_id": case.get("eos", 2), "pad_token_id": case.get("pad", 3)}
-    config = AutoConfig.for_model(case["type"], vocab_size=VOCABULARY, **{**special, **case["config"]})
-    auto = AutoModelForSeq2SeqLM if "source" in case else AutoModelForCausalLM
+    own = case["config"] if is_wrapped(case) else {"vocab_size": VOCABULARY, **special, **case["config"]}
+    config = AutoConfig.for_model(case["type"], **own)
+    auto = AutoModelForSeq2SeqLM if "source" in case else AutoModelForImageTextToText if is_wrapped(case) else AutoModelForCausalLM
     model = auto.from_config(config, attn_implementation="eager")
     if case.get("untied"):
         model.lm_head.weight = torch.nn.Parameter(torch.empty_like(model.lm_head.weight))
@@ -174,6 +176,9 @@ def make_family_case(name: str, seed: int) -> None:
     saved = model.base_model if case.get("base") else model
     saved.save_pretrained(folder, **({"max_shard_size": case["shard"]} if "shard" in case else {}))
     (folder / "generation_config.json").unlink(missing_ok=True)
+    if case.get("own_names"):
+        named = {name: value for name, value in model.state_dict().items() if name not in model.all_tied_weights_keys}
+        save_file(named, folder / "model.safetensors", metadata={"format": "pt"})
     if case.get("untied"):
         # as in the configurations that Google wrote, which transformers reads and does not write
         written = json.loads((folder / "config.json").read_text())

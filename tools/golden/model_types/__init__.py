@@ -14,6 +14,10 @@ GGUF     models that llama.cpp's converter writes; tools/golden/gguf/make_models
 LOADS    the one model of which every format is loaded; tools/format-loads/make_models.py. `config`: sizes are multiples of 32,
          which GPTQ's files ask for.
 
+A type that wraps a language model has that one's keys in `text_config` of its `config`, with the size of the vocabulary. Ids of
+tokens that stand for images are below those that texts have here. FORWARD: `own_names`: saved with the names that the modules
+have in transformers, where it saves others.
+
 Weights follow from a seed: that of the name, unless `seed` says another.
 """
 
@@ -32,3 +36,8 @@ def models(part: str) -> dict[str, dict]:
 
 def seed_of(name: str, model: dict) -> int:
     return model.get("seed", zlib.crc32(name.encode()))
+
+
+def is_wrapped(model: dict) -> bool:
+    """Whether a language model is one of several parts: transformers has another Auto class for these."""
+    return "text_config" in model["config"]

@@ -74,3 +74,26 @@ LOADS_PLAIN = {"hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 
 LOADS_GROUPED = {**LOADS_PLAIN, "num_key_value_heads": 2, "head_dim": 16}
 LOADS_GEMMA = {**LOADS_GROUPED, "sliding_window": 8, "query_pre_attn_scalar": 16}
 LOADS_T5 = {"d_model": 64, "d_kv": 16, "d_ff": 96, "num_layers": 2, "num_heads": 4, "pad_token_id": 0, "decoder_start_token_id": 0}
+
+# Models with images: ids below 4, which no text has here. Sizes of what they wrap are multiples of 32, which GPTQ's files ask for.
+VISION = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 1, "num_attention_heads": 2, "image_size": 16, "patch_size": 4}
+GEMMA_IMAGES = {"vision_config": VISION, "mm_tokens_per_image": 4, "image_token_index": 0, "boi_token_index": 1, "eoi_token_index": 2}
+MISTRAL_IMAGES = {"vision_config": {**VISION, "model_type": "pixtral"}, "image_token_index": 0}
+QWEN_IMAGES = {
+    "vision_config": {
+        "depth": 1,
+        "hidden_size": 16,
+        "intermediate_size": 24,
+        "num_heads": 2,
+        "patch_size": 4,
+        "out_hidden_size": 32,
+        "num_position_embeddings": 16,
+        "deepstack_visual_indexes": [0],
+    },
+    "image_token_id": 0,
+    "video_token_id": 1,
+    "vision_start_token_id": 2,
+    "vision_end_token_id": 3,
+}
+FORWARD_TEXT = {**FORWARD_GROUPED, "hidden_size": 32, "intermediate_size": 32, "vocab_size": 64, "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 3}
+FORWARD_YARN = {"factor": 8.0, "original_max_position_embeddings": 64, "mscale": 1.0, "mscale_all_dim": 1.0, "llama_4_scaling_beta": 0.3}

@@ -1,6 +1,6 @@
 import { InternalError } from "@mbs/contracts";
 import type { GridClass } from "../layers/quantised-layer.ts";
-import { moduleOf, modulePattern } from "../safetensors/module-names.ts";
+import { innerModule, moduleOf, modulePattern } from "../safetensors/module-names.ts";
 
 /** Names of a class's layers as keys of `dynamic`, "+:" for other settings and "-:" for layers that stay as they are. */
 const overrides = (grid: GridClass): [string, object][] =>
@@ -13,6 +13,8 @@ const overrides = (grid: GridClass): [string, object][] =>
 interface GptqFacts {
   /** Tensors that are stored dense, of those of blocks that solvers change. */
   readonly unchanged: readonly string[];
+  /** Regular expressions for the layers of modules beside the language model. */
+  readonly carried: readonly string[];
   /** Whether blocks have linear layers that are stored dense, routers and gates included. */
   readonly hasDense: boolean;
   /** Of the format: whether files hold zero points less one (1) or as they are (2). */
@@ -29,12 +31,12 @@ interface GptqFacts {
  */
 export function gptqConfig(
   [base, ...others]: readonly GridClass[],
-  { unchanged, hasDense, version, producer, head }: GptqFacts,
+  { unchanged, carried, hasDense, version, producer, head }: GptqFacts,
 ): object {
   if (base === undefined) throw new InternalError("GPTQ's files hold at least one quantised layer");
   const dynamic = Object.fromEntries([
     ...others.flatMap(overrides),
-    ...unchanged.map((tensor) => [`-:${modulePattern(moduleOf(tensor, "GPTQ"))}`, {}]),
+    ...[...unchanged.map((tensor) => modulePattern(moduleOf(tensor, "GPTQ"))), ...carried].map((pattern) => [`-:${pattern}`, {}]),
   ]);
   const layers = [base, ...others].flatMap((grid) => grid.layers);
   return {
@@ -50,7 +52,7 @@ export function gptqConfig(
     // transformers reads this in place of `dynamic`, and takes all layers for packed without it
     ...(hasDense && {
       modules_in_block_to_quantize: [
-        layers.filter(({ tensor }) => tensor !== head).map(({ tensor }) => moduleOf(tensor, "GPTQ")),
+        layers.filter(({ tensor }) => tensor !== head).map(({ tensor }) => innerModule(moduleOf(tensor, "GPTQ"))),
       ],
     }),
     meta: { quantizer: [producer] },

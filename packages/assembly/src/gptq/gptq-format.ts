@@ -8,7 +8,7 @@ import { packedHead, packEmbeddings, untiedKeys, withEmbeddings } from "../layer
 import { safetensorsBytes } from "../planned-size.ts";
 import { firstWeight } from "../layers/site-weights.ts";
 import { untyingOptions } from "../layers/untied-head.ts";
-import { denseLinears, moduleOf, prefixedName, unchangedWeights } from "../safetensors/module-names.ts";
+import { carriedPatterns, denseLinears, moduleOf, prefixedName, unchangedWeights } from "../safetensors/module-names.ts";
 import { replacedWeights } from "../safetensors/replaced-weights.ts";
 import { chosenDtype, dtypeOptions } from "../safetensors/written-dtype.ts";
 import { version } from "../version.ts";
@@ -87,6 +87,7 @@ const createGptqFormat = (name: string, version: GptqVersion): Format => ({
     const unchanged = unchangedWeights(model, packed);
     const config = gptqConfig(gridClasses(quantised), {
       unchanged,
+      carried: carriedPatterns(model),
       hasDense,
       version,
       producer,

@@ -96,6 +96,18 @@ export class DecoderBatch {
     });
   }
 
+  /** Factors on queries that grow with their positions: [B, 1, T, 1]. */
+  growth({ beta, every }: NonNullable<Rotary["growth"]>): string {
+    return this.once(`growth ${beta} ${every}`, () => {
+      const { graph } = this;
+      const passed = graph.node("Div", [this.positions(), this.integers(every)]);
+      const single = graph.node("Cast", [passed], { attributes: { to: elementTypeNumbers.float32 } });
+      const logarithm = graph.node("Log", [graph.node("Add", [single, this.number(1)])]);
+      const factor = graph.node("Add", [graph.node("Mul", [logarithm, this.number(beta)]), this.number(1)]);
+      return graph.node("Unsqueeze", [factor, this.integers(1, 3)]);
+    });
+  }
+
   /** Those of the longest text of the batch: keys that the cache holds already stay as they were turned. */
   #frequencies({ frequencies, long }: Rotary): string {
     const { graph } = this;

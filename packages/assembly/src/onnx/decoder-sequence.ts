@@ -55,11 +55,12 @@ export function createDecoderSequence(batch: DecoderBatch, rows: RowGraph, block
     },
     rotate(value, rotary) {
       const angles = batch.angles(rotary);
-      const { amplitude = 1 } = rotary;
+      const { amplitude = 1, growth } = rotary;
       const wave = (kind: "Cos" | "Sin"): string =>
         batch.once(`${kind} ${angles}`, () => {
           const values = graph.node(kind, [angles]);
-          return amplitude === 1 ? values : times(values, batch.number(amplitude));
+          const scaled = amplitude === 1 ? values : times(values, batch.number(amplitude));
+          return growth === undefined ? scaled : times(scaled, batch.growth(growth));
         });
       const [cosines, sines] = [wave("Cos"), wave("Sin")];
       const part = (from: number, to: number): string =>

@@ -1,7 +1,7 @@
-import { parseOptions, UsageError } from "@mbs/contracts";
+import { FailedPreconditionError, parseOptions, UsageError } from "@mbs/contracts";
 import type { OptionTable } from "@mbs/contracts";
 import { editedConfig, hasFile, isInTransformersJs, jsonFile, requireFiniteWeights } from "@mbs/models";
-import type { Model, OutputFile } from "@mbs/models";
+import type { ArchitectureModel, Model, OutputFile } from "@mbs/models";
 import { elementTypeNumbers } from "@mbs/onnx";
 import type { Format, FormattedModel } from "../format.ts";
 import type { ScratchLayers } from "../layers/scratch-layers.ts";
@@ -87,6 +87,15 @@ function refuseEmbeddings(embeddings: string | undefined): void {
   throw new UsageError("--embeddings is for models of safetensors: those of an ONNX model stay as they are; leave it out");
 }
 
+/** @throws {FailedPreconditionError} for a language model beside others, for which transformers.js looks too */
+function refuseWrapped({ path, layout: { carried = [] } }: ArchitectureModel): void {
+  if (carried.length === 0) return;
+  throw new FailedPreconditionError(
+    `${path} has ${carried.join(" and ")} beside its language model, which --format onnx does not export; take --format gguf, gptq, compressed-tensors or dense`,
+    { model: path },
+  );
+}
+
 /** A graph, what it reads, and the files around it. */
 async function formatted(
   model: Model,
@@ -130,6 +139,7 @@ export const onnxFormat: Format = {
         chosen,
       );
     }
+    if (model.kind === "architecture") refuseWrapped(model);
     for (const grid of grids) planGrid(grid);
     for (const grid of embeddings) planTable(grid);
     if (embeddings.length > 0) refuseTwoRoundings(chosen.embeddings);
@@ -149,6 +159,7 @@ export const onnxFormat: Format = {
     return Promise.resolve([...bytesOf.values(), ...others].reduce((sum, bytes) => sum + bytes, 0));
   },
   plan(model, layers, raw, { warn }) {
+    refuseWrapped(model);
     const warning = transformersJsWarning(model.architecture);
     if (warning !== undefined) warn(warning);
     const { threeBit, accuracyLevel, embeddings } = parseOptions(options, raw, "assemble --format onnx");

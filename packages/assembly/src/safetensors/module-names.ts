@@ -1,4 +1,5 @@
 import { FailedPreconditionError } from "@mbs/contracts";
+import { isCarried } from "@mbs/models";
 import type { ArchitectureModel, Model } from "@mbs/models";
 import { siteWeights } from "../layers/site-weights.ts";
 
@@ -24,17 +25,28 @@ const joined: ReadonlyMap<string, string> = new Map([
 
 const escape = (text: string): string => text.replaceAll(/[.\\+*?()[\]{}|^$]/g, "\\$&");
 
+/** Of a language model beside other models: programs put "model." before it, or behind it. */
+const languageModel = /^(?:model\.)?language_model\.(?:model\.)?/;
+
+/** The name of a linear layer within its language model, which ends the names that programs have for it; whole where no other model stands beside it. */
+export const innerModule = (module: string): string => module.replace(languageModel, "");
+
 /**
  * A regular expression for a linear layer, whatever prefix ("transformer.") a program puts before its name, and for the
  * joined layer that some make of it.
  */
 export function modulePattern(module: string): string {
-  const end = module.lastIndexOf(".") + 1;
-  const leaf = module.slice(end);
+  const inner = innerModule(module);
+  const end = inner.lastIndexOf(".") + 1;
+  const leaf = inner.slice(end);
   const other = joined.get(leaf);
-  const path = escape(module.slice(0, end));
+  const path = `${inner === module ? "" : "language_model\\.(?:model\\.)?"}${escape(inner.slice(0, end))}`;
   return `^(?:.*\\.)?${path}${other === undefined ? escape(leaf) : `(?:${escape(leaf)}|${other})`}$`;
 }
+
+/** Regular expressions for all layers of the modules beside a language model, which no program may take for packed. */
+export const carriedPatterns = ({ layout: { carried = [] } }: ArchitectureModel): readonly string[] =>
+  carried.map((module) => `^(?:.*\\.)?${escape(module)}\\..*$`);
 
 /** Tensors of the model that solvers could have changed and no layer did. */
 export function unchangedWeights(model: Model, changed: ReadonlySet<string>): readonly string[] {
@@ -43,8 +55,8 @@ export function unchangedWeights(model: Model, changed: ReadonlySet<string>): re
 }
 
 /**
- * The linear layers that a checkpoint holds dense: every matrix but those that are packed and the embedding. Programs make
- * packed layers of all that are not named to them, routers and gates included, which no solver changes.
+ * The linear layers of a decoder that a checkpoint holds dense: every matrix but those that are packed and the embedding. Programs
+ * make packed layers of all that are not named to them, routers and gates included, which no solver changes.
  *
  * @param packed names of the tensors that are packed
  */
@@ -52,6 +64,7 @@ export function denseLinears({ checkpoint, layout }: ArchitectureModel, packed: 
   return checkpoint
     .list()
     .filter(({ name, shape }) => shape.length === 2 && name.endsWith(suffix) && name !== layout.embedding && !packed.has(name))
+    .filter(({ name }) => !isCarried(layout, name))
     .map(({ name }) => name.slice(0, -suffix.length));
 }
 
@@ -62,7 +75,10 @@ export function denseLinears({ checkpoint, layout }: ArchitectureModel, packed: 
 export function prefixedName({ layout }: ArchitectureModel, tensor: string): string {
   const [prefix] = layout.prefixes;
   const isOwnHead = tensor === layout.head && layout.head !== layout.embedding;
-  return prefix === undefined || isOwnHead || layout.prefixes.some((known) => tensor.startsWith(known))
+  return prefix === undefined ||
+    isOwnHead ||
+    isCarried(layout, tensor) ||
+    layout.prefixes.some((known) => tensor.startsWith(known))
     ? tensor
     : `${prefix}${tensor}`;
 }

@@ -45,14 +45,19 @@ export interface Architecture {
   readonly keys: Keys;
   /**
    * @param file path of the config.json, for messages
+   * @param section before the names of keys in messages, where the keys are those of a section: "text_config."
    * @returns the layout, the names of unknown keys, and the sizes that are defaults of the class
    * @throws {BadDataError} where the configuration is broken
    * @throws {FailedPreconditionError} where it asks for what is not supported
    */
-  read(json: JsonObject, file: string): ArchitectureReading;
+  read(json: JsonObject, file: string, section?: string): ArchitectureReading;
 }
 
 export interface ArchitectureReading {
+  /** Of the language model: that of the section, where there is one. */
+  readonly modelType: string;
+  /** The section of config.json that the language model has, where other models stand beside it. */
+  readonly section?: string;
   readonly layout: Layout;
   /** Every key of config.json that is read, with the class's default where the configuration leaves it out. */
   readonly settings: JsonObject;
@@ -76,13 +81,13 @@ export function defineArchitecture<const Table extends Keys>(definition: Archite
   return {
     modelType,
     keys,
-    read(json, file) {
+    read(json, file, section) {
       const unknown: string[] = [];
-      const config = readConfig(json, keys, { file, aliases, unknown });
+      const config = readConfig(json, keys, { file, aliases, unknown, ...(section !== undefined && { prefix: section }) });
       const defaults = Object.entries(keys).flatMap(([key, { fallback, isSize }]) =>
         isSize === true && typeof fallback === "number" && !config.has(key) ? [[key, fallback] as const] : [],
       );
-      return { layout: layout(config), settings: config.values, unknown, defaults: new Map(defaults) };
+      return { modelType, layout: layout(config), settings: config.values, unknown, defaults: new Map(defaults) };
     },
   };
 }

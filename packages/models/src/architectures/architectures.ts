@@ -9,11 +9,14 @@ export interface GgufType {
   readonly load: () => Promise<GgufForm>;
   /** False where such files are read and not written. */
   readonly isWritten?: false;
+  /** False where such files are written and not read. */
+  readonly isRead?: false;
 }
 
 /** A model type: what it is made of, and what other programs know of it. */
 export interface ModelType {
-  readonly load: () => Promise<Architecture>;
+  /** Absent where transformers has it only inside of another type. */
+  readonly load?: () => Promise<Architecture>;
   /** Absent where llama.cpp does not have it. */
   readonly gguf?: GgufType;
   /** False where transformers.js 4.3 has no class for it. */
@@ -47,6 +50,9 @@ const types: Readonly<Record<string, ModelType>> = {
     load: async () => (await import("./model-types/gemma2.ts")).gemma2,
     gguf: { architecture: "gemma2", load: async () => (await import("./model-types/gemma2.gguf.ts")).gemma2 },
   },
+  gemma3: {
+    load: async () => (await import("./wrapped-types/gemma3.ts")).gemma3,
+  },
   gemma3_text: {
     load: async () => (await import("./model-types/gemma3.ts")).gemma3,
     gguf: { architecture: "gemma3", load: async () => (await import("./model-types/gemma3.gguf.ts")).gemma3 },
@@ -74,9 +80,16 @@ const types: Readonly<Record<string, ModelType>> = {
     load: async () => (await import("./model-types/llama.ts")).llama,
     gguf: { architecture: "llama", load: async () => (await import("./model-types/llama.gguf.ts")).llama },
   },
+  ministral3: {
+    load: async () => (await import("./model-types/ministral3.ts")).ministral3,
+    gguf: { architecture: "mistral3", load: async () => (await import("./model-types/ministral3.gguf.ts")).ministral3 },
+  },
   mistral: {
     load: async () => (await import("./model-types/mistral.ts")).mistral,
     gguf: { architecture: "llama", load: async () => (await import("./model-types/mistral.gguf.ts")).mistral },
+  },
+  mistral3: {
+    load: async () => (await import("./wrapped-types/mistral3.ts")).mistral3,
   },
   mixtral: {
     load: async () => (await import("./model-types/mixtral.ts")).mixtral,
@@ -111,6 +124,17 @@ const types: Readonly<Record<string, ModelType>> = {
     load: async () => (await import("./model-types/qwen3-moe.ts")).qwen3Moe,
     gguf: { architecture: "qwen3moe", load: async () => (await import("./model-types/qwen3-moe.gguf.ts")).qwen3Moe },
   },
+  qwen3_vl: {
+    load: async () => (await import("./wrapped-types/qwen3-vl.ts")).qwen3Vl,
+  },
+  qwen3_vl_text: {
+    gguf: {
+      architecture: "qwen3vl",
+      load: async () => (await import("./model-types/qwen3-vl-text.gguf.ts")).qwen3VlText,
+      isRead: false,
+    },
+    isInTransformersJs: false,
+  },
   seed_oss: {
     load: async () => (await import("./model-types/seed-oss.ts")).seedOss,
     gguf: { architecture: "seed_oss", load: async () => (await import("./model-types/seed-oss.gguf.ts")).seedOss },
@@ -133,7 +157,9 @@ const types: Readonly<Record<string, ModelType>> = {
 export const modelTypes: ReadonlyMap<string, ModelType> = new Map(Object.entries(types));
 
 /** `model_type`s that can be opened. */
-export const supportedTypes: readonly string[] = [...modelTypes.keys()];
+export const supportedTypes: readonly string[] = [...modelTypes].flatMap(([name, { load }]) =>
+  load === undefined ? [] : [name],
+);
 
 /** @throws {FailedPreconditionError} naming the supported ones when `modelType` is another */
 export async function loadArchitecture(modelType: unknown, file: string): Promise<Architecture> {

@@ -104,6 +104,8 @@ export interface Layout {
   readonly joined?: readonly JoinedTensor[];
   /** Prefixes that checkpoints of this type put before all or most names. */
   readonly prefixes: readonly string[];
+  /** Modules beside a language model that no graph reads: whatever tensors they have are carried as they are. */
+  readonly carried?: readonly string[];
   /** [vocabulary, hidden] */
   readonly embedding: string;
   /** [vocabulary, hidden]; where it is not required and the checkpoint has none, the embedding is the head. */

@@ -4,7 +4,7 @@ import type { ReadOptions } from "../checkpoint/checkpoint.ts";
 import type { Checkpoint, TensorFile } from "../checkpoint/checkpoint.ts";
 import { splitJoined } from "../checkpoint/joined-tensors.ts";
 import { readableCheckpoint } from "../checkpoint/quantised/quantised-checkpoint.ts";
-import { nameTensors } from "../checkpoint/tensor-names.ts";
+import { isCarried, nameTensors } from "../checkpoint/tensor-names.ts";
 import type { Origin } from "../checkpoint/tensor-names.ts";
 import type { JsonObject } from "../folder/json-file.ts";
 import { loadArchitecture } from "./architectures.ts";
@@ -12,7 +12,10 @@ import type { Layout } from "./layout.ts";
 
 /** A configuration and weight files that fit each other. */
 export interface ReadArchitecture {
+  /** Of the language model. */
   readonly modelType: string;
+  /** The section of config.json that it has, where other models stand beside it. */
+  readonly section?: string;
   /** With the names of the checkpoint. */
   readonly layout: Layout;
   /** Keys of config.json that are read, defaults included. */
@@ -81,13 +84,16 @@ export async function readArchitecture(
   const { folder, file } = origin;
   const architecture = await loadArchitecture(Object.hasOwn(config, "model_type") ? config["model_type"] : undefined, file);
   const reading = architecture.read(config, file);
-  const stored = createCheckpoint(splitJoined(files, reading.layout), options);
+  const { modelType, section, layout, settings, unknown } = reading;
+  const carries = (tensor: string): boolean => isCarried(layout, tensor);
+  const stored = createCheckpoint(splitJoined(files, layout), { ...options, carries });
   const checkpoint = await readableCheckpoint(stored, config, file);
   return {
-    modelType: architecture.modelType,
-    settings: reading.settings,
+    modelType,
+    ...(section !== undefined && { section }),
+    settings,
     layout: await findCopies(nameTensors(reading, checkpoint, origin), checkpoint, folder),
     checkpoint,
-    notes: unknownKeysNote(file, reading.unknown),
+    notes: unknownKeysNote(file, unknown),
   };
 }

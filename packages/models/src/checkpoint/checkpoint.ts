@@ -8,7 +8,7 @@ export interface TensorInfo {
   readonly name: string;
   /** As in the safetensors header: "F16", "I64", … */
   readonly storedDtype: string;
-  /** The dtype of a weight; undefined for integers and other types. */
+  /** The dtype of a weight; undefined for integers and other types, and for tensors that are carried as they are. */
   readonly dtype: WeightDtype | undefined;
   readonly shape: readonly number[];
   /** Length in the file. */
@@ -95,19 +95,27 @@ export interface ReadOptions {
   readonly allowNonfinite: boolean | undefined;
 }
 
+/** Which tensors are carried as they are, whatever is done to weights. Default none. */
+interface Carrying {
+  readonly carries?: (tensor: string) => boolean;
+}
+
 /**
  * The tensors of opened weight files.
  *
  * @param files no two of them have a tensor of the same name
  */
-export function createCheckpoint(files: readonly TensorFile[], { allowNonfinite }: ReadOptions): Checkpoint {
+export function createCheckpoint(
+  files: readonly TensorFile[],
+  { allowNonfinite, carries = () => false }: ReadOptions & Carrying,
+): Checkpoint {
   const byName = new Map<string, { file: TensorFile; entry: HeaderEntry; info: TensorInfo }>();
   const listing = files.map((file) => ({
     file: file.name,
     metadata: file.metadata,
     tensors: file.tensors.map((entry) => {
       const { name, storedDtype, shape } = entry;
-      const dtype = weightDtypes.get(storedDtype);
+      const dtype = carries(name) ? undefined : weightDtypes.get(storedDtype);
       const info = { name, storedDtype, dtype, shape, bytes: entry.end - entry.begin, file: file.name };
       byName.set(name, { file, entry, info });
       return info;

@@ -43,6 +43,10 @@ type TensorNames = ReadonlyMap<string, string>;
 
 const storedShape = ({ shape, transposed }: ExpectedTensor): readonly number[] => (transposed ? shape.toReversed() : shape);
 
+/** Whether a tensor belongs to a module beside the language model, under that module's name or behind "model.". */
+export const isCarried = ({ carried = [] }: Layout, tensor: string): boolean =>
+  carried.some((module) => tensor.startsWith(`${module}.`) || tensor.startsWith(`model.${module}.`));
+
 function findTensors(
   { layout, defaults }: ArchitectureReading,
   checkpoint: Checkpoint,
@@ -80,7 +84,7 @@ function findTensors(
   problems.push(
     ...checkpoint
       .list()
-      .filter(({ name }) => !used.has(name))
+      .filter(({ name }) => !used.has(name) && !isCarried(layout, name))
       .map(({ name }) => ({ name, fault: "is unknown" })),
   );
   if (problems.length > 0) {

@@ -37,9 +37,11 @@ export const ropeSectionKeys = {
   alpha: optional(positive(0)),
   short_factor: optional(numbers),
   long_factor: optional(numbers),
-  // not read
+  llama_4_scaling_beta: optional(nullable(number(0))),
+  // not read; positions of text alone are the same in all of its parts
   finetuned: anything,
   mrope_section: anything,
+  mrope_interleaved: anything,
 } as const;
 
 /** Sections by kind of layer, where the kinds have positions of their own. */

@@ -1,3 +1,4 @@
+import type { JsonObject } from "../folder/json-file.ts";
 import type { Rotary } from "../graph/rotary.ts";
 import { ropeSection, ropeSectionKeys } from "./rope-keys.ts";
 import type { RopeConfig, RopeSection } from "./rope-keys.ts";
@@ -21,14 +22,23 @@ export interface RopeOptions {
 /** Kinds of layers: only Gemma 3 has a section for each. */
 const kinds = ["full_attention", "sliding_attention"];
 
-/** Rotary positions of all layers alike. @throws {FailedPreconditionError} naming a type of scaling that is not supported */
-export function readRotary(config: RopeConfig, options: RopeOptions): Rotary {
+/**
+ * The section that all layers share.
+ *
+ * @param usual where the configuration has none
+ * @throws {FailedPreconditionError} where it has one for each kind of layer
+ */
+export function sharedSection(config: RopeConfig, usual: JsonObject = {}): RopeSection {
   const { key, part } = ropeSection(config);
   const nested = kinds.find((kind) => Object.hasOwn(part, kind));
   if (nested !== undefined)
     config.refuse(key, `all layers of this type share one section; replace it by the content of ${nested}`);
-  return rotaryOf(config.section(key, part, ropeSectionKeys), config, options);
+  const isGiven = key === "rope_scaling" || config.values.rope_parameters !== null;
+  return config.section(key, isGiven ? part : usual, ropeSectionKeys);
 }
+
+/** Rotary positions of all layers alike. @throws {FailedPreconditionError} naming a type of scaling that is not supported */
+export const readRotary = (config: RopeConfig, options: RopeOptions): Rotary => rotaryOf(sharedSection(config), config, options);
 
 /** Rotary positions of one section. */
 export function rotaryOf(section: RopeSection, config: RopeConfig, options: RopeOptions): Rotary {

@@ -256,6 +256,8 @@ export interface ArchitectureModel extends OpenedModel {
   readonly layout: Layout;
   /** Every key of config.json that the class of transformers reads, with its default where the file leaves it out. */
   readonly settings: JsonObject;
+  /** The section of config.json that the language model has, where other models stand beside it: "text_config". */
+  readonly section?: string;
   /**
    * The dtype that its weights are to be written with, where they are float32 only as they are read and quantised in their
    * file (GGUF), or rotated, or trimmed of such a file; undefined where each tensor keeps its own.

@@ -59,7 +59,7 @@ async function openArchitectureModel(source: ModelSource, options: ReadOptions):
   const stored = createCheckpoint(source.stored, options);
   try {
     const { config, configFile, parts, ...description } = await source.describe();
-    const { modelType, layout, settings, checkpoint, notes } = await readArchitecture(
+    const { modelType, section, layout, settings, checkpoint, notes } = await readArchitecture(
       source.files,
       config,
       { folder: path, file: configFile, ...(nameInFile && { nameInFile }) },
@@ -93,6 +93,7 @@ async function openArchitectureModel(source: ModelSource, options: ReadOptions):
       streams: sourceTarget === undefined ? [hiddenStream] : [encoderStream, hiddenStream],
       layout,
       settings,
+      ...(section !== undefined && { section }),
       checkpoint,
       reads: new Set(layout.tensors.map(({ name }) => name)),
       readWeight,

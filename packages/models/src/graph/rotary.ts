@@ -13,6 +13,8 @@ export interface Rotary {
   readonly long?: { readonly beyond: number; readonly frequencies: Float32Array };
   /** Factor on cosines and sines. Default 1. */
   readonly amplitude?: number;
+  /** A further factor, which grows with the position: 1 + beta · ln(1 + ⌊position / every⌋). Default none. */
+  readonly growth?: { readonly beta: number; readonly every: number };
 }
 
 /** What turns a head: cosines and sines of its angles, and a function that slices its elements. */
@@ -46,14 +48,16 @@ export function rotaryTables(
   length: number,
   isLong = rotary.long !== undefined && length > rotary.long.beyond,
 ): { cosines: Float32Array; sines: Float32Array } {
-  const { long, amplitude = 1 } = rotary;
+  const { long, amplitude = 1, growth = { beta: 0, every: 1 } } = rotary;
   const frequencies = long !== undefined && isLong ? long.frequencies : rotary.frequencies;
   const angles = new Float32Array(length * frequencies.length);
   for (let position = 0; position < length; position++) {
     for (const [pair, frequency] of frequencies.entries()) angles[position * frequencies.length + pair] = position * frequency;
   }
+  const factor = (index: number): number =>
+    amplitude * (1 + growth.beta * Math.log(1 + Math.floor(Math.floor(index / frequencies.length) / growth.every)));
   return {
-    cosines: angles.map((angle) => amplitude * Math.cos(angle)),
-    sines: angles.map((angle) => amplitude * Math.sin(angle)),
+    cosines: angles.map((angle, index) => factor(index) * Math.cos(angle)),
+    sines: angles.map((angle, index) => factor(index) * Math.sin(angle)),
   };
 }

@@ -11,9 +11,12 @@ const carried = new Set([
   "config.json",
   "distribution.json",
   "generation_config.json",
+  "preprocessor_config.json",
+  "processor_config.json",
   "special_tokens_map.json",
   "tokenizer.json",
   "tokenizer_config.json",
+  "video_preprocessor_config.json",
   ...tokenizerSources,
 ]);
 
@@ -29,7 +32,7 @@ export const mayHoldModel = (path: string): boolean =>
 /** Whether a model has a file of this name. */
 export const hasFile = async (files: ModelFiles, name: string): Promise<boolean> => (await files.list()).includes(name);
 
-/** Names of the files that are copied byte for byte: configuration, tokenizer, language distribution, licences. */
+/** Names of the files that are copied byte for byte: configuration, tokenizer, what prepares images, language distribution, licences. */
 export async function listCarriedFiles(files: ModelFiles): Promise<readonly string[]> {
   const names = await files.list();
   return names.filter((name) => carried.has(name) || isLegalFile(name));

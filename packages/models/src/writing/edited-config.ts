@@ -28,21 +28,35 @@ function dtypeKeys(config: object, dtype: WeightDtype | undefined): Readonly<Rec
 /** The source's config.json, parsed and checked when the model was opened. */
 export const readConfig = (model: Model): Promise<string> => model.files.text("config.json");
 
+/** Keys with new values; those whose value is undefined are removed. */
+type Changes = Readonly<Record<string, unknown>>;
+
 /**
- * A JSON text with some keys of its top level set, or removed where their value is undefined. Everything else stays as it was
- * written: 1.0 read and written again would be 1, which programs that check types refuse.
+ * A JSON text with some keys changed, of its top level or of one of its sections. Everything else stays as it was written: 1.0
+ * read and written again would be 1, which programs that check types refuse.
  */
-export function editedJson(text: string, changes: Readonly<Record<string, unknown>>): string {
+export function editedJson(text: string, changes: Changes, section?: string): string {
   const formattingOptions = { tabSize: 2, insertSpaces: true, eol: "\n" };
+  const path = section === undefined ? [] : [section];
   return Object.entries(changes).reduce(
-    (edited, [key, value]) => applyEdits(edited, modify(edited, [key], value, { formattingOptions })),
+    (edited, [key, value]) => applyEdits(edited, modify(edited, [...path, key], value, { formattingOptions })),
     text,
   );
 }
 
-/** The source's config.json with some keys set, or removed where their value is undefined. */
-export const editedConfig = async (model: Model, changes: Readonly<Record<string, unknown>>): Promise<OutputFile> =>
-  textFile("config.json", editedJson(await readConfig(model), changes));
+/**
+ * The source's config.json with some keys changed: at its top level, and in the section of the language model, where that has the
+ * same key.
+ */
+export async function editedConfig(model: Model, changes: Changes): Promise<OutputFile> {
+  const text = await readConfig(model);
+  const edited = editedJson(text, changes);
+  const section = model.kind === "architecture" ? model.section : undefined;
+  if (section === undefined) return textFile("config.json", edited);
+  const own = (JSON.parse(text) as Readonly<Record<string, object>>)[section] ?? {};
+  const inside = Object.entries(changes).filter(([key]) => Object.hasOwn(own, key));
+  return textFile("config.json", editedJson(edited, Object.fromEntries(inside), section));
+}
 
 /** @throws {FailedPreconditionError} for a model whose weights are packed: what is made of it must start from the dense one */
 export async function requireDense(model: Model): Promise<void> {

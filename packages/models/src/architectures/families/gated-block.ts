@@ -9,6 +9,8 @@ export interface BlockKind {
   /** "" where all blocks are alike. */
   readonly name: string;
   readonly rotary: Rotary;
+  /** Of queries, where they turn otherwise than keys. */
+  readonly queryRotary?: Rotary;
   readonly window: number | undefined;
 }
 

@@ -1,6 +1,7 @@
 import { at } from "@mbs/contracts";
 import { integerTensor } from "@mbs/onnx";
 import { layerNorm, rmsNorm } from "../../graph/norms.ts";
+import type { Rotary } from "../../graph/rotary.ts";
 import { scaled } from "../../graph/scaling.ts";
 import type { RowGraph, SequenceGraph } from "../../graph/sequence-graph.ts";
 import type { BlockGraphValues } from "../layout.ts";
@@ -38,21 +39,21 @@ function attention(
   kind: BlockKind,
 ): string {
   const { heads, kvHeads, headSize, scale, softcap, headNorms, neighbours, norm, fused } = decoder;
-  const { rotary, window } = kind;
+  const { rotary, queryRotary = rotary, window } = kind;
   const made = linears.qkv.map((layer) => sequence.linear(normed, layer));
   const sizes = [heads, kvHeads, kvHeads].map((count) => count * headSize);
   const parts = fused ? splitColumns(sequence, at(made, 0), sizes) : made;
   const headsNormed = (value: string, role: string, count: number, of: HeadNorms["of"]): string =>
     headNorms?.of === of ? gatedNorm(sequence, value, role, normedTogether(decoder, count), norm) : value;
   // without frequencies all elements stay as they are
-  const rotated = (head: string, count: number): string =>
-    rotary.frequencies.length === 0 ? head : sequence.rotate(neighbours ? apart(sequence, head, headSize) : head, rotary, count);
-  const turned = (value: string, role: string, count: number): string => {
+  const rotated = (head: string, count: number, own: Rotary): string =>
+    own.frequencies.length === 0 ? head : sequence.rotate(neighbours ? apart(sequence, head, headSize) : head, own, count);
+  const turned = (value: string, role: string, count: number, own: Rotary): string => {
     const split = sequence.splitHeads(headsNormed(value, role, count, "all heads"), count, headSize);
-    return headsNormed(rotated(headsNormed(split, role, count, "head"), count), role, count, "turned head");
+    return headsNormed(rotated(headsNormed(split, role, count, "head"), count, own), role, count, "turned head");
   };
-  const query = turned(at(parts, 0), "query-norm", heads);
-  const key = turned(at(parts, 1), "key-norm", kvHeads);
+  const query = turned(at(parts, 0), "query-norm", heads, queryRotary);
+  const key = turned(at(parts, 1), "key-norm", kvHeads, rotary);
   return sequence.attend(query, key, sequence.splitHeads(at(parts, 2), kvHeads, headSize), {
     heads,
     kvHeads,

@@ -10,8 +10,8 @@ import { gatedDecoder } from "../families/gated-decoder.ts";
 const pattern: Key<number | string> = {
   fallback: 4,
   read: (value, fault) =>
-    typeof value === "string" || Number.isSafeInteger(value)
-      ? (value as number | string)
+    typeof value === "string" || (typeof value === "number" && Number.isSafeInteger(value))
+      ? value
       : fault.broken("a whole number or a string"),
 };
 

@@ -40,9 +40,10 @@ export type GgufForms = ReadonlyMap<string, GgufForm>;
  * @throws {FailedPreconditionError} naming the supported ones when it is another
  */
 export async function loadGgufForms(architecture: string, file: string): Promise<GgufForms> {
-  const own = [...known].filter(([, type]) => type.architecture === architecture);
+  const readTypes = [...known].filter(([, { isRead }]) => isRead !== false);
+  const own = readTypes.filter(([, type]) => type.architecture === architecture);
   if (own.length > 0) return new Map(await Promise.all(own.map(async ([name, type]) => [name, await type.load()] as const)));
-  const supported = [...new Set([...known.values()].map((type) => type.architecture))].sort().join(", ");
+  const supported = [...new Set(readTypes.map(([, type]) => type.architecture))].sort().join(", ");
   throw new FailedPreconditionError(
     `${file}: architecture ${JSON.stringify(architecture)} is not supported in GGUF files; supported: ${supported}; or take the model's safetensors`,
     { file, supported },

@@ -145,6 +145,14 @@ async function readTokenizer(model: ArchitectureModel) {
   });
 }
 
+/** What stands beside the language model is not in the file. */
+const imagesNote = ({ layout: { carried = [] } }: ArchitectureModel): readonly string[] =>
+  carried.length === 0
+    ? []
+    : [
+        `the file has the language model alone, without ${carried.join(" and ")}: for images llama.cpp reads an mmproj file beside it, which its convert_hf_to_gguf.py --mmproj makes of the source`,
+      ];
+
 /**
  * A model's metadata and tensors as a GGUF file has them: the inverse of `openGguf`.
  *
@@ -179,6 +187,6 @@ export async function planGguf(model: ArchitectureModel, general: ReadonlyMap<st
         : [[ggufTrimmingKey, { type: "string", value: JSON.stringify(model.trimming) }] as const]),
     ]),
     tensors: [...vectors, ...planTensors(model, form, listed)],
-    notes: settings.notes,
+    notes: [...settings.notes, ...imagesNote(model)],
   };
 }

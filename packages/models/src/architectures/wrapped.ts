@@ -1,0 +1,76 @@
+import { at } from "@mbs/contracts";
+import { flag, nullable, only, optional, section, text } from "../config/config-keys.ts";
+import type { Aliases, Keys } from "../config/config-keys.ts";
+import { readConfig } from "../config/config.ts";
+import { commonKeys } from "../config/harmless-keys.ts";
+import type { Architecture } from "./architecture.ts";
+
+/** The section of config.json that the language model has. */
+const languageSection = "text_config";
+
+/**
+ * What stands before names of the language model's tensors: in files of transformers 5, in most of the Hub's, and in those of a
+ * model that was saved without its head.
+ */
+const prefixes = ["model.language_model.", "language_model.model.", "language_model."];
+
+/** A model type that wraps a language model together with others that make its states of images. */
+interface WrappedDefinition {
+  readonly modelType: string;
+  /** The language models that may be inside; the first where the section names none. */
+  readonly inner: readonly [Architecture, ...Architecture[]];
+  /** Modules beside the language model, whose tensors are carried as they are. */
+  readonly carried: readonly string[];
+  /** Default of `tie_word_embeddings`. */
+  readonly tied: boolean;
+  /** Keys with the ids of tokens that stand for images. They must be there: `mbs trim` renumbers them. */
+  readonly tokens: readonly string[];
+  readonly aliases?: Aliases;
+  /** Further keys of the class, which text alone does not depend on. */
+  readonly keys: Keys;
+}
+
+/** Keys that count at the top level, whatever the section says of them. */
+const generationIds = ["bos_token_id", "eos_token_id", "pad_token_id"];
+
+/**
+ * A wrapped model type: one of its language models under other names of tensors, and tensors that no graph reads. What is
+ * compressed and trimmed is the language model; everything else stays as it is.
+ */
+export function defineWrapped(definition: WrappedDefinition): Architecture {
+  const { modelType, inner, carried, tied, tokens, aliases = {} } = definition;
+  const fixed = {
+    ...commonKeys,
+    vision_config: nullable(section),
+    text_config: optional(section),
+    tie_word_embeddings: nullable(flag(tied), tied),
+  } as const;
+  const tokenKeys = Object.fromEntries(tokens.map((key) => [key, commonKeys.bos_token_id]));
+  const keys: Keys & typeof fixed = { ...fixed, ...tokenKeys, ...definition.keys };
+  // transformers caps no logits of a wrapped model
+  const inside = { model_type: text(at(inner, 0).modelType), final_logit_softcapping: only(null) };
+  const reason = `${carried.join(" and ")} of ${modelType} write into the states`;
+  return {
+    modelType,
+    keys,
+    read(json, file) {
+      const unknown: string[] = [];
+      const outer = readConfig(json, keys, { file, aliases, unknown });
+      const { text_config: own = outer.broken(languageSection, "an object"), tie_word_embeddings: isTied } = outer.values;
+      for (const key of tokens) if (!outer.has(key)) outer.broken(key, "the id of a token");
+      const { values, refuse } = readConfig(own, inside, { file, prefix: `${languageSection}.`, unknown: [] });
+      const language =
+        inner.find((type) => type.modelType === values.model_type) ??
+        refuse("model_type", `${modelType} has ${inner.map((type) => type.modelType).join(" or ")} inside`);
+      const reading = language.read({ ...own, tie_word_embeddings: isTied ?? false }, file, `${languageSection}.`);
+      const ids = generationIds.filter((key) => Object.hasOwn(json, key)).map((key) => [key, json[key]] as const);
+      return {
+        ...reading,
+        section: languageSection,
+        layout: { ...reading.layout, prefixes, carried, bases: { stream: { reason }, values: { reason } } },
+        settings: { ...reading.settings, vision_config: outer.values.vision_config, ...Object.fromEntries(ids) },
+        unknown: [...unknown, ...reading.unknown],
+      };
+    },
+  };
+}
