@@ -1,5 +1,5 @@
 import { at } from "@mbs/contracts";
-import { flag, nullable, only, optional, section, text } from "../config/config-keys.ts";
+import { flag, integer, nullable, only, optional, section, text } from "../config/config-keys.ts";
 import type { Aliases, Keys } from "../config/config-keys.ts";
 import { readConfig } from "../config/config.ts";
 import { commonKeys } from "../config/harmless-keys.ts";
@@ -23,8 +23,8 @@ interface WrappedDefinition {
   readonly carried: readonly string[];
   /** Default of `tie_word_embeddings`. */
   readonly tied: boolean;
-  /** Keys with the ids of tokens that stand for images. They must be there: `mbs trim` renumbers them. */
-  readonly tokens: readonly string[];
+  /** Keys with the ids of tokens that stand for images, with their defaults. They must be there: `mbs trim` renumbers them. */
+  readonly tokens: Readonly<Record<string, number>>;
   readonly aliases?: Aliases;
   /** Further keys of the class, which text alone does not depend on. */
   readonly keys: Keys;
@@ -41,11 +41,11 @@ export function defineWrapped(definition: WrappedDefinition): Architecture {
   const { modelType, inner, carried, tied, tokens, aliases = {} } = definition;
   const fixed = {
     ...commonKeys,
-    vision_config: nullable(section),
+    vision_config: optional(section),
     text_config: optional(section),
     tie_word_embeddings: nullable(flag(tied), tied),
   } as const;
-  const tokenKeys = Object.fromEntries(tokens.map((key) => [key, commonKeys.bos_token_id]));
+  const tokenKeys = Object.fromEntries(Object.entries(tokens).map(([key, id]) => [key, integer(id)]));
   const keys: Keys & typeof fixed = { ...fixed, ...tokenKeys, ...definition.keys };
   // transformers caps no logits of a wrapped model
   const inside = { model_type: text(at(inner, 0).modelType), final_logit_softcapping: only(null) };
@@ -57,7 +57,9 @@ export function defineWrapped(definition: WrappedDefinition): Architecture {
       const unknown: string[] = [];
       const outer = readConfig(json, keys, { file, aliases, unknown });
       const { text_config: own = outer.broken(languageSection, "an object"), tie_word_embeddings: isTied } = outer.values;
-      for (const key of tokens) if (!outer.has(key)) outer.broken(key, "the id of a token");
+      // the tower of a configuration without one would have the sizes of its class
+      const { vision_config: vision = outer.broken("vision_config", "an object") } = outer.values;
+      for (const key of Object.keys(tokens)) if (!outer.has(key)) outer.broken(key, "the id of a token");
       const { values, refuse } = readConfig(own, inside, { file, prefix: `${languageSection}.`, unknown: [] });
       const language =
         inner.find((type) => type.modelType === values.model_type) ??
@@ -68,7 +70,7 @@ export function defineWrapped(definition: WrappedDefinition): Architecture {
         ...reading,
         section: languageSection,
         layout: { ...reading.layout, prefixes, carried, bases: { stream: { reason }, values: { reason } } },
-        settings: { ...reading.settings, vision_config: outer.values.vision_config, ...Object.fromEntries(ids) },
+        settings: { ...reading.settings, vision_config: vision, ...Object.fromEntries(ids) },
         unknown: [...unknown, ...reading.unknown],
       };
     },

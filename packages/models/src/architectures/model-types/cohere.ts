@@ -33,7 +33,7 @@ export function readCohere(config: Config<ValuesOf<typeof cohereKeys>>): Uniform
   const named = {
     ...config,
     values: { ...values, rms_norm_eps: values.layer_norm_eps },
-    has: (key: keyof GatedValues & string) => key !== "rms_norm_eps" && config.has(key),
+    has: (key: Extract<keyof GatedValues, string>) => key !== "rms_norm_eps" && config.has(key),
   };
   const decoder = readGated(named, { activation: values.hidden_act });
   return {

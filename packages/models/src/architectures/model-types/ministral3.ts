@@ -3,9 +3,8 @@ import { dropout } from "../../config/harmless-keys.ts";
 import { rotaryOf, sharedSection } from "../../config/rope-scaling.ts";
 import type { JsonObject } from "../../folder/json-file.ts";
 import { defineArchitecture } from "../architecture.ts";
-import { gatedKeys, hiddenAct, outerRope, readGated } from "../families/gated-config.ts";
+import { gatedKeys, hiddenAct, outerRope, readGated, readSliding } from "../families/gated-config.ts";
 import { gatedDecoder } from "../families/gated-decoder.ts";
-import { windowedKinds } from "./mistral.ts";
 
 /** `rope_parameters` of a configuration without any. */
 export const usualRope: JsonObject = {
@@ -31,16 +30,23 @@ export const ministral3 = defineArchitecture({
     intermediate_size: count(14_336),
     num_hidden_layers: blockCount(34),
     num_key_value_heads: nullable(count(8), 8),
-    head_dim: nullable(count(128), 128),
+    head_dim: count(128),
     max_position_embeddings: count(262_144),
     rms_norm_eps: positive(1e-5),
     sliding_window: nullable(count(4096)),
   },
   layout(config) {
+    const { hidden_act: activation, sliding_window: window } = config.values;
+    if (config.has("original_max_position_embeddings")) {
+      config.refuse("original_max_position_embeddings", "it belongs to rope_parameters");
+    }
+    if (readSliding(config, () => window !== null).some((isLocal) => isLocal !== (window !== null))) {
+      config.refuse("layer_types", "transformers does not look at it here: all layers have the window, or none");
+    }
     const section = sharedSection(config, usualRope);
     const { llama_4_scaling_beta: beta, original_max_position_embeddings: every } = section.values;
     const decoder = readGated(config, {
-      activation: config.values.hidden_act,
+      activation,
       rotary: (headSize) => rotaryOf(section, config, { ...outerRope(config), headSize }),
     });
     const { rotary } = decoder;
@@ -48,6 +54,7 @@ export const ministral3 = defineArchitecture({
       beta: beta ?? section.broken("llama_4_scaling_beta", "a number"),
       every: every ?? section.broken("original_max_position_embeddings", "a whole number, at least 1"),
     };
-    return gatedDecoder({ ...decoder, kinds: windowedKinds(config, { rotary, queryRotary: { ...rotary, growth } }) });
+    const kind = { name: "", rotary, queryRotary: { ...rotary, growth }, window: window ?? undefined };
+    return gatedDecoder({ ...decoder, kinds: decoder.kinds.map(() => kind) });
   },
 });

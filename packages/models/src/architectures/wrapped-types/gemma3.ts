@@ -8,7 +8,7 @@ export const gemma3 = defineWrapped({
   inner: [gemma3Text],
   carried: ["vision_tower", "multi_modal_projector"],
   tied: true,
-  tokens: ["boi_token_index", "eoi_token_index", "image_token_index"],
+  tokens: { boi_token_index: 255_999, eoi_token_index: 256_000, image_token_index: 262_144 },
   aliases: { boi_token_id: "boi_token_index", eoi_token_id: "eoi_token_index", image_token_id: "image_token_index" },
-  keys: { mm_tokens_per_image: nullable(count(256), 256), initializer_range: nullable(number(0.02), 0.02) },
+  keys: { mm_tokens_per_image: count(256), initializer_range: nullable(number(0.02), 0.02) },
 });

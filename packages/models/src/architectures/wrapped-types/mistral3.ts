@@ -9,7 +9,7 @@ export const mistral3 = defineWrapped({
   inner: [mistral, ministral3],
   carried: ["vision_tower", "multi_modal_projector"],
   tied: true,
-  tokens: ["image_token_index"],
+  tokens: { image_token_index: 10 },
   aliases: { image_token_id: "image_token_index" },
   keys: {
     projector_hidden_act: text("gelu"),

@@ -7,6 +7,6 @@ export const qwen3Vl = defineWrapped({
   inner: [qwen3VlText],
   carried: ["visual"],
   tied: false,
-  tokens: ["image_token_id", "video_token_id", "vision_start_token_id", "vision_end_token_id"],
+  tokens: { image_token_id: 151_655, video_token_id: 151_656, vision_start_token_id: 151_652, vision_end_token_id: 151_653 },
   keys: {},
 });
