@@ -57,6 +57,8 @@ const dot = (a: ArrayLike<number>, b: ArrayLike<number>): number =>
 
 const whole = [...languages.map((language) => diagonalOf("input", language)), ...languages.map((language) => gramOf(language))];
 
+const isMean = ({ block }: SimilarityRecord): boolean => block === "*";
+
 test("every site, every measure: whole matrices compare as by their definitions", async () => {
   const records = await run(whole);
   assert.equal(
@@ -96,7 +98,6 @@ test("shares of experts are compared, and are no part of the mean", async () => 
   const shares = languages.map((language) => diagonalOf("experts", language));
   const records = await run([...shares, ...whole]);
   assert.is(valueOf(records, "h.0/experts", "cosine"), valueOf(records, "h.0/input", "cosine"));
-  const isMean = ({ block }: SimilarityRecord): boolean => block === "*";
   assert.equal(records.filter(isMean), (await run(whole)).filter(isMean));
 });
 

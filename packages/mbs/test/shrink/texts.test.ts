@@ -20,6 +20,8 @@ function divided(texts: readonly string[]) {
   return { calibration: calibration.map(({ text }) => text), heldOut: heldOut.map(({ text }) => text) };
 }
 
+const conversationOf = (index: number) => ({ messages: [{ role: "user", content: `question ${index} `.repeat(400) }] });
+
 test("every fourth document is held out, and none is in both parts", () => {
   const { calibration, heldOut } = divided(numbered(9));
   assert.equal(heldOut, ["text 3", "text 7"]);
@@ -52,7 +54,6 @@ test("one long document is cut into pieces where words end", () => {
 });
 
 test("conversations stay whole, and are written as conversations", async () => {
-  const conversationOf = (index: number) => ({ messages: [{ role: "user", content: `question ${index} `.repeat(400) }] });
   const documents = Array.from({ length: 3 }, (_, index) => ({ text: `text ${index}`, conversation: conversationOf(index) }));
   assert.is(divideTexts(documents).calibration.length, 3);
   const folder = await mkdtemp(join(tmpdir(), "mbs-divided-"));
