@@ -9,10 +9,10 @@ import { gatedDecoder } from "../families/gated-decoder.ts";
 /** Every how many blocks one sees the whole text; also letters, which nothing reads beside `layer_types`. */
 const pattern: Key<number | string> = {
   fallback: 4,
-  read: (value, fault) =>
-    typeof value === "string" || Number.isSafeInteger(value)
-      ? (value as number | string)
-      : fault.broken("a whole number or a string"),
+  read(value, fault) {
+    if (typeof value === "string" || (typeof value === "number" && Number.isSafeInteger(value))) return value;
+    return fault.broken("a whole number or a string");
+  },
 };
 
 /** EXAONE 4: norms after attention and MLP; where there are windows, only blocks with one have positions. @see arXiv:2507.11407 */
