@@ -1,4 +1,4 @@
-import { blockCount, count, flag, nullable, only, positive } from "../../config/config-keys.ts";
+import { blockCount, count, derivedCount, flag, nullable, only, positive } from "../../config/config-keys.ts";
 import type { ValuesOf } from "../../config/config-keys.ts";
 import type { Config } from "../../config/config.ts";
 import { dropout } from "../../config/harmless-keys.ts";
@@ -13,6 +13,7 @@ const { rms_norm_eps: _, ...keysOfFamily } = gatedKeys;
 export const cohereKeys = {
   ...keysOfFamily,
   hidden_act: hiddenAct,
+  head_dim: derivedCount,
   vocab_size: count(256_000),
   hidden_size: count(8192),
   intermediate_size: count(22_528),

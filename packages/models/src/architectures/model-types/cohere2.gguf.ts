@@ -11,8 +11,7 @@ const windows: MetadataField = {
     layer_types: layerTypesOf(slidingOfFile(contents, usualPeriod)),
   }),
   write: (model) => {
-    const window = model.findNumber("sliding_window") ?? model.refuse("sliding_window", "no block has a window");
-    model.counts({ "attention.sliding_window": window });
+    model.counts({ "attention.sliding_window": model.number("sliding_window") });
     putSliding(model, slidingBlocks(model, model.number("sliding_window_pattern")), usualPeriod);
   },
 };

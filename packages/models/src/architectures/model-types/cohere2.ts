@@ -1,4 +1,4 @@
-import { count, integer, nullable } from "../../config/config-keys.ts";
+import { count, integer } from "../../config/config-keys.ts";
 import { dropout } from "../../config/harmless-keys.ts";
 import { defineArchitecture } from "../architecture.ts";
 import { still } from "../families/gated-block.ts";
@@ -12,7 +12,7 @@ export const cohere2 = defineArchitecture({
   keys: {
     ...cohereKeys,
     attention_dropout: dropout,
-    sliding_window: nullable(count(4096), 4096),
+    sliding_window: count(4096),
     // of older configurations, in place of `layer_types`
     sliding_window_pattern: integer(4),
   },
