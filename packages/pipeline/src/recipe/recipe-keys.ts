@@ -35,7 +35,7 @@ export interface RecipeKey {
 export const recipeKeys = {
   model: {
     takes: "a folder, or hf:org/name@revision",
-    description: "the model to compress: safetensors, config.json, tokenizer.json",
+    description: "the model to compress: safetensors, config.json, tokenizer",
     required: true,
   },
   trim: {
