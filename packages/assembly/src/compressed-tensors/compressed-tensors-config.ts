@@ -3,7 +3,7 @@ import type { ArchitectureModel, OutputFile, TensorInfo, WeightDtype } from "@mb
 import type { ScratchLayers } from "../layers/scratch-layers.ts";
 import { gridClasses } from "../layers/quantised-layer.ts";
 import type { QuantisedLayer } from "../layers/quantised-layer.ts";
-import { carriedPatterns, denseLinears, innerModule, moduleOf, modulePattern } from "../safetensors/module-names.ts";
+import { carriedPatterns, denseLinears, moduleOf, modulePattern } from "../safetensors/module-names.ts";
 import type { SharedGrid } from "./shared-grid.ts";
 
 /** What programs call the head, also where it is the embedding and the checkpoint has no tensor of that name. */
@@ -12,7 +12,7 @@ const head = "lm_head";
 /** The linear layers that are stored dense, as `ignore` names them. */
 export function ignoredLayers(model: ArchitectureModel, packed: ReadonlySet<string>): string[] {
   const { layout } = model;
-  const others = denseLinears(model, packed).filter((module) => innerModule(module) !== head);
+  const others = denseLinears(model, packed).filter((module) => module !== head);
   const isPacked = layout.head !== layout.embedding && packed.has(layout.head);
   return [
     ...(isPacked ? [] : [head]),

@@ -49,7 +49,7 @@ export function defineWrapped(definition: WrappedDefinition): Architecture {
   const keys: Keys & typeof fixed = { ...fixed, ...tokenKeys, ...definition.keys };
   // transformers caps no logits of a wrapped model
   const inside = { model_type: text(at(inner, 0).modelType), final_logit_softcapping: only(null) };
-  const reason = `${carried.join(" and ")} of ${modelType} write into the states`;
+  const reason = `${carried.join(" and ")} of ${modelType}, which write into the states, would not be rotated along`;
   return {
     modelType,
     keys,

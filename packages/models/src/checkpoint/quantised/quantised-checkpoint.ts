@@ -61,7 +61,7 @@ async function findLinears(
   } else {
     const found = [method, format].filter((part) => typeof part === "string").join(" ");
     throw new FailedPreconditionError(
-      `${file}: quantised by ${found || "an unnamed method"}, which is not supported; supported: gptq, compressed-tensors pack-quantized and mxfp4-pack-quantized; or take the dense model`,
+      `${file}: quantization_config is of ${found || "an unnamed method"}, which is not supported; supported: gptq, compressed-tensors pack-quantized and mxfp4-pack-quantized; or take the dense model`,
       { file },
     );
   }
