@@ -102,7 +102,8 @@ async function wholeTensor(source: Source, name: string, given: WeightChange): P
   const { model } = source;
   const { shape } = model.checkpoint.info(name);
   const isTransposed = model.layout.tensors.some((tensor) => tensor.name === name && tensor.transposed === true);
-  const [rows, width] = isTransposed ? [at(shape, 1), at(shape, 0)] : [at(shape, 0), shape[1] ?? 1];
+  // a single number has no sides
+  const [rows, width] = isTransposed ? [at(shape, 1), at(shape, 0)] : [shape[0] ?? 1, shape[1] ?? 1];
   const values = (await model.readWeight(name)).slice();
   await change(source, values, width, given, await scalesOf(model, given));
   return isTransposed ? transpose(values, rows) : values;
