@@ -124,7 +124,7 @@ interface BatchResult {
 
 /** The tokens that those states are to predict. */
 const predictedTokens = ({ windows }: EndedBatch): Int32Array =>
-  Int32Array.from(windows.flatMap(({ passage }) => Array.from(passage.scored.subarray(1))));
+  Int32Array.from(windows.flatMap(({ passage }) => Array.from(passage.scored.subarray(passage.first))));
 
 /**
  * The loss of models on each window, and their distances from the first one: by chunk of the windows, then by model; the first

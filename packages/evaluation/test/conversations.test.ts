@@ -152,6 +152,17 @@ test("distances are of the answers too, and the report says what was scored", as
   assert.ok(notes.some((note) => note.includes("the assistant's tokens alone are scored")));
 });
 
+test("distances change no loss of the answers beyond its rounding", async () => {
+  const options = { model: [pathOf("model"), pathOf("other")], assistantOnly: true };
+  const [on, off] = [await scoresOf(options), await scoresOf({ ...options, distances: "off" })];
+  assert.is(on.length, off.length);
+  for (const [index, { model, nll, tokens }] of on.entries()) {
+    assert.is(model, at(off, index).model);
+    // logarithms below 16 in float32 beside sums in double precision: 2^-20 a token
+    assert.ok(Math.abs(nll - at(off, index).nll) <= tokens * 2 ** -19, `${nll} and ${at(off, index).nll}`);
+  }
+});
+
 test("answers behind the end of a window are left out with one line", async () => {
   const scores = await scoresOf({ assistantOnly: true, length: 30 });
   assert.is(scores.length, 1);
