@@ -4,6 +4,7 @@ import { plantTree, rowsAt } from "@mbs/models";
 import type { TokenTree, TreeForward } from "@mbs/models";
 import { findNonfinite } from "@mbs/numbers";
 import type { ScoredBy } from "../score-windows.ts";
+import { compareTokens } from "./text-packs.ts";
 
 /** A text that goes on: the row of its last token, and its name in messages. */
 interface GrowingText {
@@ -76,14 +77,4 @@ export class GrowingTexts {
     this.#positions.push(at(this.#positions, own.last) + 1);
     own.last = this.#tokens.push(token) - 1;
   }
-}
-
-/** By the first token that differs; a beginning of another comes before it. */
-function compareTokens(one: Int32Array, other: Int32Array): number {
-  const most = Math.min(one.length, other.length);
-  for (let index = 0; index < most; index += 1) {
-    const difference = at(one, index) - at(other, index);
-    if (difference !== 0) return difference;
-  }
-  return one.length - other.length;
 }

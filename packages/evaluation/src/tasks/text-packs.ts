@@ -37,7 +37,8 @@ export interface TextPack {
 /** The tokens that are read: the last one is only predicted. */
 const readTokens = ({ tokens }: EncodedText): Int32Array => tokens.subarray(0, -1);
 
-function compareTokens(one: Int32Array, other: Int32Array): number {
+/** By the first token that differs; a beginning of another comes before it. */
+export function compareTokens(one: Int32Array, other: Int32Array): number {
   const common = commonPrefix(one, other);
   return common < Math.min(one.length, other.length) ? at(one, common) - at(other, common) : one.length - other.length;
 }
