@@ -74,13 +74,16 @@ async function inspectStatistics(stream: ArtifactStream): Promise<Inspection> {
     "not reached": unreached,
     "fewer tokens than channels": few,
   }));
-  const starved = starvedExperts(blocks).length;
+  const starved = starvedExperts(blocks);
   const total = { language: "all", tokens: experts.reduce((sum, { tokens }) => sum + tokens, 0), experts: all };
-  const unreached = starvedExperts(blocks).filter(({ reached }) => reached === 0).length;
+  const unreached = starved.filter(({ reached }) => reached === 0).length;
   return {
     rows: sums.rows(),
     ...(experts.length > 0 && {
-      experts: [...experts, { ...total, "in even use": "", "not reached": unreached, "fewer tokens than channels": starved }],
+      experts: [
+        ...experts,
+        { ...total, "in even use": "", "not reached": unreached, "fewer tokens than channels": starved.length },
+      ],
     }),
   };
 }

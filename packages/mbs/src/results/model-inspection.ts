@@ -1,5 +1,5 @@
 import { assemble, formatNames } from "@mbs/assembly";
-import { bitsAWeight, FailedPreconditionError, formatBytes, UsageError } from "@mbs/contracts";
+import { bitsAWeight, createObjectPool, FailedPreconditionError, formatBytes, UsageError } from "@mbs/contracts";
 import { modelSize, openModel, requireDense } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { formatTable, wrapLines } from "@mbs/reporting";
@@ -83,15 +83,21 @@ async function problemOf(path: string, check: () => Promise<unknown>): Promise<s
 /** Which formats hold the model: as 4-bit codes, or in GGUF's own types. */
 async function formatsOf({ path }: Model): Promise<Support[]> {
   const codes = { bits: 4, groupSize: 128, scattered: false, zeroPoints: "middle" } as const;
-  return Promise.all(
-    formatNames.map(async (name) => {
+  // one after the other, so that the model is opened once
+  const pool = createObjectPool();
+  const formats: Support[] = [];
+  try {
+    for (const name of formatNames) {
       const form = name === "gguf" ? ({ kind: "blocks", type: "Q4_K" } as const) : codes;
       const problem = await problemOf(path, async () =>
-        assemble.checkPlan?.({ model: path, format: name }, { solver: "gptq", codes: form }),
+        assemble.checkPlan?.({ model: path, format: name }, { solver: "gptq", codes: form }, pool),
       );
-      return { name, ...(problem !== undefined && { problem }) };
-    }),
-  );
+      formats.push({ name, ...(problem !== undefined && { problem }) });
+    }
+  } finally {
+    await pool.close();
+  }
+  return formats;
 }
 
 /**
