@@ -1,4 +1,4 @@
-import { embeddingSite, headClassSite, headSite, inputSite, readFactors, tokenSites, embeddingsBlock } from "@mbs/artifacts";
+import { embeddingSite, headClassSite, headSite, isReadSite, readFactors, tokenSites, embeddingsBlock } from "@mbs/artifacts";
 import type { FactorRecord } from "@mbs/artifacts";
 import { BadDataError, type ArtifactStream } from "@mbs/contracts";
 import { compressibleBlocks, type Model } from "@mbs/models";
@@ -62,7 +62,7 @@ export async function* factoredSites(
     const { block, site, width } = factor;
     if (block !== embeddingsBlock) {
       // no weight reads the input before the norm; its factor is there for comparisons of languages
-      if (site !== inputSite) yield { block, site, width, factor };
+      if (isReadSite(site)) yield { block, site, width, factor };
     } else if (site !== headClassSite(number)) {
       ofTokens.set(site, factor.diagonal);
     } else if (withEmbeddings) {

@@ -1,4 +1,4 @@
-import { headSite, inputSite, readFactors, embeddingsBlock, type FactorRecord } from "@mbs/artifacts";
+import { headSite, isReadSite, readFactors, embeddingsBlock, type FactorRecord } from "@mbs/artifacts";
 import { at, BadDataError, InterruptedError, parseOptions, type ArtifactStream, type Blas, type Solver } from "@mbs/contracts";
 import { requireEmbeddings } from "@mbs/models";
 import { createBlas } from "@mbs/onnx";
@@ -52,7 +52,7 @@ async function* sitesOf(
     if (context.signal.aborted) throw new InterruptedError("allocate: stopped");
     const { block, site, width } = factor;
     if (block === embeddingsBlock && site === headSite) embeddings.head = factor;
-    if (site === inputSite || block === embeddingsBlock) continue;
+    if (!isReadSite(site) || block === embeddingsBlock) continue;
     if (languages === undefined) {
       yield { factor, moments: new Map<string, InputMoment>([[mixed, siteMoment({ block, site, width, factor }).values]]) };
       continue;

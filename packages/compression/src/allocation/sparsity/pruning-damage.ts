@@ -1,4 +1,4 @@
-import { encodeAllocation, inputSite, parseMetadata, readFactors, embeddingsBlock, type FactorRecord } from "@mbs/artifacts";
+import { encodeAllocation, isReadSite, parseMetadata, readFactors, embeddingsBlock, type FactorRecord } from "@mbs/artifacts";
 import {
   at,
   BadDataError,
@@ -72,7 +72,7 @@ async function measureTensors(
     if (signal.aborted) throw new InterruptedError("allocate: stopped");
     const { block, site, diagonal } = record;
     // embedding and head have bits, and no sparsity
-    if (site === inputSite || block === embeddingsBlock) continue;
+    if (!isReadSite(site) || block === embeddingsBlock) continue;
     const { weight } = await readSite(model, record);
     for (const part of weight.parts) {
       const errors = pruningErrors(weight, part, diagonal, languagesOf(record), choices);

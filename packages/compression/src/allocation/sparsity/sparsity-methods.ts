@@ -1,6 +1,6 @@
 import {
   encodeAllocation,
-  inputSite,
+  isReadSite,
   parseMetadata,
   readFactors,
   embeddingsBlock,
@@ -112,7 +112,7 @@ async function measureBlocks(factors: AsyncIterable<FactorRecord>, measuring: Me
   for await (const record of factors) {
     if (signal.aborted) throw new InterruptedError("allocate: stopped");
     // embedding and head have bits, and no sparsity
-    if (record.site === inputSite || record.block === embeddingsBlock) continue;
+    if (!isReadSite(record.site) || record.block === embeddingsBlock) continue;
     if (records.some(({ block }) => block !== record.block)) {
       await finish();
       records = [];
