@@ -76,8 +76,10 @@ export function routingOverlap(one: LanguageExperts, other: LanguageExperts): nu
 export interface StarvedExpert {
   readonly block: string;
   readonly expert: number;
-  /** Of all languages. */
+  /** Tokens of all languages. */
   readonly reached: number;
+  /** Channels of its widest site. */
+  readonly width: number;
 }
 
 /** The starved experts of all blocks, by block, the least first. */
@@ -85,7 +87,7 @@ export function starvedExperts(blocks: readonly BlockExperts[]): readonly Starve
   return blocks.flatMap(({ block, experts, width, languages }) =>
     Array.from({ length: experts }, (_, expert): StarvedExpert => {
       const reached = [...languages.values()].reduce((sum, own) => sum + reachedTokens(own, expert), 0);
-      return { block, expert, reached };
+      return { block, expert, reached, width };
     })
       .filter(({ reached }) => reached < width)
       .sort((a, b) => a.reached - b.reached),

@@ -9,7 +9,7 @@ import type { SimilarityMatrix } from "../similarity/similarity-matrix.ts";
 import { headings } from "../terminal/table.ts";
 import { plotExperts } from "./experts-plot.ts";
 import { languageUsage, routingOverlap, starvedExperts } from "./expert-usage.ts";
-import type { BlockExperts } from "./expert-usage.ts";
+import type { BlockExperts, StarvedExpert } from "./expert-usage.ts";
 
 /** Starved experts that are named one by one at most. */
 const mostNamed = 100;
@@ -47,8 +47,7 @@ function overlapTable({ languages, values }: SimilarityMatrix, order: readonly s
   };
 }
 
-function starvedTable(blocks: readonly BlockExperts[]): CaptionedTable[] {
-  const starved = starvedExperts(blocks);
+function starvedTable(starved: readonly StarvedExpert[]): CaptionedTable[] {
   if (starved.length === 0) return [];
   const named = starved.slice(0, mostNamed);
   const all = named.length === starved.length ? "" : `, the first ${named.length} of ${starved.length}`;
@@ -57,10 +56,7 @@ function starvedTable(blocks: readonly BlockExperts[]): CaptionedTable[] {
       caption: `Starved experts: fewer tokens than channels${all}`,
       table: {
         columns: headings(["block"], ["expert", "tokens", "channels"]),
-        rows: named.map(({ block, expert, reached }) => {
-          const width = blocks.find(({ block: name }) => name === block)?.width ?? 0;
-          return [block, String(expert), String(reached), String(width)];
-        }),
+        rows: named.map(({ block, expert, reached, width }) => [block, String(expert), String(reached), String(width)]),
       },
       open: starved.length <= 12,
     },
@@ -115,7 +111,7 @@ export async function expertsSections(
           open: true,
         },
         ...(order.length < 2 ? [] : [overlapTable(matrix, order)]),
-        ...starvedTable(blocks),
+        ...starvedTable(starved),
       ],
       data: blocks.flatMap(({ block, languages }) =>
         [...languages].flatMap(([language, own]) =>
