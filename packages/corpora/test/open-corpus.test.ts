@@ -112,7 +112,7 @@ test("a target field that is missing, or cannot be, is named with its option", a
       ["fr", /fr\.csv has no column "target"; it has: source, goal; name one with --target-field/],
       ["mr", /mr\.txt is plain text and has no targets/],
       ["ta", /1 of 2 documents are broken \(1 no target; first: .*ta\.jsonl, row 2\)/],
-      ["te", /column "target" holds INTEGER, not text; name another with --target-field/],
+      ["te", /column "target" holds INT_32, not text; name another with --target-field/],
     ] as const) {
       const error = await failure(() => documentsOf(corpus, language));
       assert.instance(error, BadDataError);

@@ -10,7 +10,7 @@ import { originField, toolsField } from "../corpus.ts";
 import type { CorpusFields, CorpusRow } from "../corpus.ts";
 import type { FaultCount } from "../formats/fault-count.ts";
 import { readJsonLines } from "../formats/jsonl.ts";
-import { readParquet } from "../formats/parquet.ts";
+import type { ByteRange } from "../formats/parquet-file.ts";
 import type { DatasetName, DatasetPart } from "./dataset-name.ts";
 import { datasetPresets } from "./dataset-presets.ts";
 import { findShards } from "./dataset-shards.ts";
@@ -18,7 +18,6 @@ import { fetchWhole, hubFiles, notCached, openDataset } from "./hub-dataset.ts";
 import type { FoundDataset } from "./hub-dataset.ts";
 import { writeLinesExcerpt } from "./lines-excerpt.ts";
 import { writeParquetExcerpt } from "./parquet-excerpt.ts";
-import type { ByteRange } from "./parquet-excerpt.ts";
 
 /** Texts of one language in a dataset of the Hub. */
 export interface DatasetTexts {
@@ -102,19 +101,14 @@ async function openShard({ dataset }: DatasetTexts, shard: HubFile, context: Rea
   };
 }
 
-interface Excerpt {
-  readonly path: string;
-  readonly format: "parquet" | "jsonl";
-}
-
-/** A file with the fields of enough rows of a shard: it is in the cache, or made there. */
+/** The path of a JSONL file with the fields of enough rows of a shard: it is in the cache, or made there. */
 async function excerptOf(
   texts: DatasetTexts,
   shard: HubFile,
   { text, messages, target }: CorpusFields,
   rows: number,
   context: ReadingContext,
-): Promise<Excerpt> {
+): Promise<string> {
   const { storage, address } = texts.dataset;
   const isParquet = shard.path.endsWith(".parquet");
   const wanted = [text, ...(messages === undefined ? [] : [messages])];
@@ -122,14 +116,13 @@ async function excerptOf(
   const key = createHash("sha256")
     .update(JSON.stringify([1, shard.etag, rows, ...(isParquet ? [wanted, beside] : [])]))
     .digest("hex");
-  const format = isParquet ? "parquet" : "jsonl";
-  const path = join(storage, "mbs-excerpts", `${key}.${format}`);
+  const path = join(storage, "mbs-excerpts", `${key}.jsonl`);
   const isThere = (): Promise<boolean> =>
     stat(path).then(
       () => true,
       () => false,
     );
-  if (await isThere()) return { path, format };
+  if (await isThere()) return path;
   if (isOffline() && (await cachedFile(storage, shard)) === undefined) {
     throw notCached(address, storage, `an excerpt of ${rows} rows of ${shard.path}`);
   }
@@ -142,7 +135,7 @@ async function excerptOf(
     else await writeLinesExcerpt(source, shard.path.endsWith(".gz"), rows, unfinished);
     await rename(unfinished, path);
   });
-  return { path, format };
+  return path;
 }
 
 /** The part that a document is in, by its text or conversation: the same one is never in both. */
@@ -167,9 +160,8 @@ export async function* readDataset(
   const { rows, part } = texts.name;
   let taken = 0;
   for (const shard of texts.shards) {
-    const { path, format } = await excerptOf(texts, shard, fields, rows - taken, context);
-    const read = format === "parquet" ? readParquet : readJsonLines;
-    for await (const row of read({ path, format, gzip: false }, fields, faults)) {
+    const path = await excerptOf(texts, shard, fields, rows - taken, context);
+    for await (const row of readJsonLines({ path, format: "jsonl", gzip: false }, fields, faults)) {
       taken += 1;
       if (part === undefined || partOf(row.content) === part) yield row;
       else faults.document();

@@ -3,7 +3,7 @@ import { Readable, pipeline } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { BadDataError, InputOutputError } from "@mbs/contracts";
 import { requireEnd, requireTextRatio } from "../files/document-limits.ts";
-import type { ByteRange } from "./parquet-excerpt.ts";
+import type { ByteRange } from "../formats/parquet-file.ts";
 
 async function* unpacked(source: ByteRange, gzip: boolean): AsyncGenerator<Uint8Array, void, undefined> {
   const packed = source.bytes(0, source.size);

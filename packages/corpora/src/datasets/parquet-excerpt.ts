@@ -1,76 +1,28 @@
 import { open } from "node:fs/promises";
 import { BadDataError } from "@mbs/contracts";
-import { excerptFooter, readFooter } from "./parquet-footer.ts";
-import type { ParquetFooter, RowGroup } from "./parquet-footer.ts";
-
-/** A file that may be far away. */
-export interface ByteRange {
-  /** For messages. */
-  readonly name: string;
-  readonly size: number;
-  /** Bytes from `start` to before `end`, as they come. */
-  bytes(start: number, end: number): AsyncIterable<Uint8Array>;
-}
-
-const ends = "PAR1";
-const magic = Buffer.from(ends);
-/** Enough for the footers of most files. */
-const firstRead = 256 << 10;
-const largestFooter = 256 << 20;
-
-async function read(source: ByteRange, start: number, end: number): Promise<Buffer> {
-  const pieces: Uint8Array[] = [];
-  for await (const piece of source.bytes(start, end)) pieces.push(piece);
-  return Buffer.concat(pieces);
-}
-
-async function findFooter(source: ByteRange): Promise<ParquetFooter> {
-  const { size, name } = source;
-  const fail = (what: string): never => {
-    throw new BadDataError(`${name} is no Parquet file that can be read in parts: ${what}; name another file with path=`, {
-      file: name,
-    });
-  };
-  if (size < 12) return fail(`it has ${size} bytes`);
-  const from = Math.max(4, size - firstRead);
-  let end = await read(source, from, size);
-  if (!end.subarray(-4).equals(magic)) return fail("it does not end in PAR1");
-  const length = end.readUInt32LE(end.length - 8);
-  if (length > largestFooter || length > size - 12) return fail(`its footer of ${length} bytes is larger than it may be`);
-  if (length > end.length - 8) end = await read(source, size - 8 - length, size);
-  try {
-    const footer = readFooter(end.subarray(end.length - 8 - length, end.length - 8));
-    const limit = size - 8 - length;
-    for (const { chunks } of footer.rowGroups) {
-      for (const { start, length: bytes } of chunks) {
-        if (start < 4 || bytes < 0 || start + bytes > limit) return fail("a column lies outside of it");
-      }
-    }
-    return footer;
-  } catch (error) {
-    if (error instanceof RangeError) return fail(error.message);
-    throw error;
-  }
-}
+import { ParquetFile, jsonValue } from "../formats/parquet-file.ts";
+import type { ByteRange } from "../formats/parquet-file.ts";
 
 /**
  * As few row groups as have `wanted` rows, spread evenly over the file: neighbours are often of one source or one year.
  *
- * @returns all of them where they have no more rows
+ * @param rowGroups rows of each
+ * @returns their numbers: all of them where they have no more rows
  */
-export function chooseRowGroups(rowGroups: readonly RowGroup[], wanted: number): readonly RowGroup[] {
+export function chooseRowGroups(rowGroups: readonly number[], wanted: number): readonly number[] {
   const count = rowGroups.length;
-  const most = rowGroups.reduce((largest, { rows }) => Math.max(largest, rows), 1);
+  const all = [...rowGroups.keys()];
+  const most = rowGroups.reduce((largest, rows) => Math.max(largest, rows), 1);
   for (let chosen = Math.max(1, Math.ceil(wanted / most)); chosen < count; chosen++) {
     const numberOf = (index: number): number => Math.floor((index * chosen + Math.floor(count / 2)) / count);
-    const groups = rowGroups.filter((_, index) => numberOf(index + 1) > numberOf(index));
-    if (groups.reduce((sum, { rows }) => sum + rows, 0) >= wanted) return groups;
+    const groups = all.filter((index) => numberOf(index + 1) > numberOf(index));
+    if (groups.reduce((sum, index) => sum + (rowGroups[index] ?? 0), 0) >= wanted) return groups;
   }
-  return rowGroups;
+  return all;
 }
 
 /**
- * Writes a Parquet file with some columns of enough row groups of another one, and reads no more of that than these and its end.
+ * Writes some columns of enough row groups of a Parquet file, a row a line of JSON, and reads no more of it than these and its end.
  *
  * @param needed columns of which the file must have one; the first that it has is written
  * @param beside columns that are written with it; those that the file does not have are left out
@@ -84,33 +36,27 @@ export async function writeParquetExcerpt(
   wanted: number,
   path: string,
 ): Promise<void> {
-  const footer = await findFooter(source);
-  const found = needed.find((name) => footer.columns.includes(name));
+  const parquet = await ParquetFile.open(source);
+  const found = needed.find((name) => parquet.columns.has(name));
   if (found === undefined) {
     throw new BadDataError(
-      `${source.name} has no column ${needed.map((name) => JSON.stringify(name)).join(" or ")}; it has: ${footer.columns.join(", ").slice(0, 200)}; name one with --field or field=`,
+      `${source.name} has no column ${needed.map((name) => JSON.stringify(name)).join(" or ")}; it has: ${[...parquet.columns.keys()].join(", ").slice(0, 200)}; name one with --field or field=`,
       { file: source.name, field: needed.join() },
     );
   }
-  const columns = [found, ...beside];
-  const groups = chooseRowGroups(footer.rowGroups, wanted).map((group) => ({
-    ...group,
-    chunks: group.chunks.filter(({ column }) => columns.includes(column)),
-  }));
+  const columns = [found, ...beside.filter((name) => name !== found && parquet.columns.has(name))];
   const file = await open(path, "w");
   try {
-    await file.appendFile(magic);
-    const starts: number[] = [];
-    let position = magic.length;
-    for (const { start, length } of groups.flatMap(({ chunks }) => chunks)) {
-      starts.push(position);
-      for await (const piece of source.bytes(start, start + length)) await file.appendFile(piece);
-      position += length;
+    const groups = chooseRowGroups(parquet.rowGroups, wanted);
+    for await (const cells of parquet.rows(columns, { groups, whole: true })) {
+      const row = columns.map((name, index) => {
+        const value = jsonValue(cells[index], (problem, remedy) => {
+          throw new BadDataError(`${source.name}, column ${JSON.stringify(name)}: ${problem}; ${remedy}`, { file: source.name });
+        });
+        return [name, value] as const;
+      });
+      await file.appendFile(`${JSON.stringify(Object.fromEntries(row))}\n`);
     }
-    const end = excerptFooter(footer, columns, groups, starts);
-    const size = Buffer.alloc(4);
-    size.writeUInt32LE(end.length);
-    await file.appendFile(Buffer.concat([end, size, magic]));
     await file.sync();
   } finally {
     await file.close();

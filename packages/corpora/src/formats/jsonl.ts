@@ -1,13 +1,11 @@
 import { BadDataError, isObject } from "@mbs/contracts";
 import type { CorpusFile } from "../files/corpus-file.ts";
+import { longestDocument } from "../files/document-limits.ts";
+import { readLines } from "../files/text-lines.ts";
 import { parseConversation, wellFormed } from "../conversations/parse-conversation.ts";
 import { originField, toolsField, wantedFields } from "../corpus.ts";
 import type { CorpusFields, CorpusRow } from "../corpus.ts";
 import type { Fault, FaultCount } from "./fault-count.ts";
-import { readTextTable, surveyTextTable } from "./text-table.ts";
-
-/** No JSON text may hold this character, so every line is one column. */
-const noDelimiter = "\u0001";
 
 type JsonRow = Readonly<Record<string, unknown>>;
 
@@ -27,10 +25,8 @@ const ownText = (record: JsonRow, field: string): string | undefined => {
   return typeof value === "string" ? wellFormed(value) : undefined;
 };
 
-/** What a line holds, or what is wrong with it. */
-function rowOf(line: string, fields: CorpusFields): Omit<CorpusRow, "where"> | Fault {
-  const record = parseLine(line);
-  if (record === undefined) return "bad JSON";
+/** What an object holds, or what is wrong with it. */
+function rowOf(record: JsonRow, fields: CorpusFields): Omit<CorpusRow, "where"> | Fault {
   const { text, messages, target: targetField } = fields;
   const source = text === originField ? "" : (ownText(record, originField) ?? "");
   const own = ownText(record, text);
@@ -73,16 +69,33 @@ export async function* readJsonLines(
   fields: CorpusFields,
   faults: FaultCount,
 ): AsyncGenerator<CorpusRow, void, undefined> {
-  const first = parseLine(await surveyTextTable(file, faults));
-  if (first !== undefined) requireFields(file, first, fields);
-  const dialect = { delimiter: noDelimiter, quote: "", header: false, columns: ["line"] };
+  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+  /** Text of a line, or what is wrong with it. */
+  const decode = (line: Buffer): { readonly text: string } | Fault => {
+    if (line.length > longestDocument) return "too long";
+    try {
+      return { text: decoder.decode(line) };
+    } catch {
+      return "bad UTF-8";
+    }
+  };
   let row = 0;
-  for await (const [line] of readTextTable(file, dialect, [0], faults)) {
-    row += 1;
-    if (line === null || line === undefined || line.trim() === "") continue;
-    const where = `${file.path}, row ${row}`;
-    const found = rowOf(line, fields);
-    if (typeof found === "string") faults.add(found, where);
-    else yield { ...found, where };
+  for await (const lines of readLines(file, { end: "lineEnd", mark: () => faults.mark() })) {
+    for (const line of lines) {
+      row += 1;
+      if (line.length === 0) continue;
+      const where = `${file.path}, row ${row}`;
+      const decoded = decode(line);
+      if (typeof decoded === "string") {
+        faults.add(decoded, where);
+        continue;
+      }
+      if (decoded.text.trim() === "") continue;
+      const record = parseLine(decoded.text);
+      if (row === 1 && record !== undefined) requireFields(file, record, fields);
+      const found = record === undefined ? "bad JSON" : rowOf(record, fields);
+      if (typeof found === "string") faults.add(found, where);
+      else yield { ...found, where };
+    }
   }
 }

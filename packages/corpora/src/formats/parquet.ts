@@ -9,12 +9,8 @@ import { parseConversation } from "../conversations/parse-conversation.ts";
 import { originField, toolsField, wantedFields } from "../corpus.ts";
 import type { CorpusFields, CorpusRow } from "../corpus.ts";
 import { requireColumns } from "./csv.ts";
-import { longestDocument } from "../files/document-limits.ts";
 import type { FaultCount } from "./fault-count.ts";
-import { LockedDatabase } from "./locked-database.ts";
-import { RowValues } from "./row-values.ts";
-
-const identifier = (name: string): string => `"${name.replaceAll('"', '""')}"`;
+import { ParquetFile, jsonValue, localBytes, tooLong } from "./parquet-file.ts";
 
 /** Parquet is read from its end, so a gzip of it is unpacked to a temporary file first. */
 async function* readUnpacked(
@@ -32,69 +28,68 @@ async function* readUnpacked(
   }
 }
 
-/** The types of columns by their names. */
-type Columns = ReadonlyMap<string, string>;
-
-const isConversation = (type: string | undefined): boolean => type !== undefined && /^STRUCT\(.*\)\[\]$/s.test(type);
-
 /** @throws {BadDataError} where a column holds no text */
-function requireText({ path }: CorpusFile, columns: Columns, name: string, option: string): void {
-  const type = columns.get(name);
-  if (type === undefined || type === "VARCHAR") return;
-  throw new BadDataError(`${path}: column ${JSON.stringify(name)} holds ${type}, not text; name another with ${option}`, {
-    file: path,
-    column: name,
+export function requireText(name: string, { columns }: ParquetFile, column: string, option: string): void {
+  const kind = columns.get(column);
+  if (kind === undefined || kind === "text") return;
+  const held = kind === "conversation" ? "conversations" : kind.type;
+  throw new BadDataError(`${name}: column ${JSON.stringify(column)} holds ${held}, not text; name another with ${option}`, {
+    file: name,
+    column,
   });
 }
 
-/** Where a row comes from, as SQL. */
-function originOf(file: CorpusFile, columns: Columns, { text }: CorpusFields): string {
-  requireText(file, columns, originField, "--field");
-  return text !== originField && columns.has(originField) ? identifier(originField) : "''";
+/** The column of where a row comes from, where there is one. */
+function originOf(path: string, parquet: ParquetFile, { text }: CorpusFields): readonly string[] {
+  if (text === originField || !parquet.columns.has(originField)) return [];
+  requireText(path, parquet, originField, "--field");
+  return [originField];
 }
 
 async function* readTexts(
-  file: CorpusFile,
-  database: LockedDatabase,
-  columns: Columns,
+  { path }: CorpusFile,
+  parquet: ParquetFile,
   fields: CorpusFields,
   faults: FaultCount,
 ): AsyncGenerator<CorpusRow, void, undefined> {
-  requireColumns(file, [...columns.keys()], fields);
+  requireColumns({ path }, [...parquet.columns.keys()], fields);
   const wanted = wantedFields(fields);
-  for (const { field, option } of wanted) requireText(file, columns, field, option);
-  const texts = wanted.map(({ field }) => identifier(field));
-  const long = texts.map((text) => `coalesce(strlen(${text}) > ${longestDocument}, false)`).join(" OR ");
-  const kept = texts.map((text) => `CASE WHEN ${long} THEN '' ELSE ${text} END`);
-  const origin = originOf(file, columns, fields);
+  for (const { field, option } of wanted) requireText(path, parquet, field, option);
+  const names = [...wanted.map(({ field }) => field), ...originOf(path, parquet, fields)];
   let row = 0;
-  for await (const cells of database.rows(`SELECT ${long}, ${origin}, ${kept.join(", ")} FROM read_parquet($1)`)) {
+  for await (const cells of parquet.rows(names)) {
     row += 1;
-    const where = `${file.path}, row ${row}`;
-    const [tooLong, source, content, target] = cells.map((cell) => cell ?? "") as [boolean, string, string, string];
-    if (tooLong) faults.add("too long", where);
-    else yield { content, source, where, ...(fields.target !== undefined && { target }) };
+    const where = `${path}, row ${row}`;
+    if (cells.includes(tooLong)) {
+      faults.add("too long", where);
+      continue;
+    }
+    const texts = cells.map((cell) => (typeof cell === "string" ? cell : ""));
+    const [content = "", target = ""] = texts;
+    yield { content, source: texts[wanted.length] ?? "", where, ...(fields.target !== undefined && { target }) };
   }
 }
 
 async function* readConversations(
-  file: CorpusFile,
-  database: LockedDatabase,
-  columns: Columns,
+  { path }: CorpusFile,
+  parquet: ParquetFile,
   field: string,
   fields: CorpusFields,
   faults: FaultCount,
 ): AsyncGenerator<CorpusRow, void, undefined> {
-  const classes = await import("@duckdb/node-api");
-  const tools = columns.has(toolsField) ? identifier(toolsField) : "NULL";
-  const origin = originOf(file, columns, fields);
+  const beside = [...(parquet.columns.has(toolsField) ? [toolsField] : []), ...originOf(path, parquet, fields)];
   let row = 0;
-  for await (const cells of database.rows(`SELECT ${identifier(field)}, ${tools}, ${origin} FROM read_parquet($1)`)) {
+  for await (const cells of parquet.rows([field, ...beside])) {
     row += 1;
-    const where = `${file.path}, row ${row}`;
-    const values = new RowValues(classes, () => where);
-    const [messages, ownTools, source] = [0, 1, 2].map((index) => values.convert(cells[index] ?? null));
-    const content = parseConversation(messages, ownTools);
+    const where = `${path}, row ${row}`;
+    const [messages, ...others] = cells.map((cell) =>
+      jsonValue(cell, (problem, remedy) => {
+        throw new BadDataError(`${where}: ${problem}; ${remedy}`, { file: path, row });
+      }),
+    );
+    const valueOf = (name: string): unknown => others[beside.indexOf(name)];
+    const content = parseConversation(messages, valueOf(toolsField));
+    const source = valueOf(originField);
     if (content === undefined) faults.add("no conversation", where);
     else yield { content, source: typeof source === "string" ? source : "", where };
   }
@@ -115,19 +110,12 @@ export async function* readParquet(
     yield* readUnpacked(file, fields, faults);
     return;
   }
-  const database = await LockedDatabase.open(file.path);
-  try {
-    const columns = new Map<string, string>();
-    for await (const [name, type] of database.rows("DESCRIBE SELECT * FROM read_parquet($1)"))
-      columns.set(String(name), String(type));
-    const { text, messages, target } = fields;
-    const found = messages === undefined || columns.has(text) ? text : messages;
-    if (target === undefined && isConversation(columns.get(found))) {
-      yield* readConversations(file, database, columns, found, fields, faults);
-    } else {
-      yield* readTexts(file, database, columns, fields, faults);
-    }
-  } finally {
-    database.close();
+  const parquet = await ParquetFile.open(localBytes(file.path));
+  const { text, messages, target } = fields;
+  const found = messages === undefined || parquet.columns.has(text) ? text : messages;
+  if (target === undefined && parquet.columns.get(found) === "conversation") {
+    yield* readConversations(file, parquet, found, fields, faults);
+  } else {
+    yield* readTexts(file, parquet, fields, faults);
   }
 }

@@ -1,31 +1,33 @@
-import { LockedDatabase } from "../formats/locked-database.ts";
-import { RowValues } from "../formats/row-values.ts";
+import { BadDataError } from "@mbs/contracts";
+import { ParquetFile, jsonValue, localBytes } from "../formats/parquet-file.ts";
 import type { RowFile, SizedRow } from "./row.ts";
 
+/** About the bytes that a value takes in memory. */
+function sizeOf(value: unknown): number {
+  if (typeof value === "string") return 8 + value.length;
+  if (typeof value !== "object" || value === null) return 8;
+  return Object.values(value).reduce<number>((sum, own) => sum + sizeOf(own), 8);
+}
+
 /**
- * Rows of a Parquet file with all its columns: lists and structs as arrays and objects, whole numbers as numbers, times as texts.
+ * Rows of a Parquet file with all its columns: lists and structs as arrays and objects, whole numbers as numbers, dates and
+ * times as texts in UTC.
  *
  * @throws {BadDataError} where the file is broken, or a value has no form in JSON
  */
-export async function* readParquetRows(file: RowFile): AsyncGenerator<SizedRow, void, undefined> {
-  const classes = await import("@duckdb/node-api");
-  const database = await LockedDatabase.open(file.path);
-  try {
-    const columns: string[] = [];
-    for await (const [name] of database.rows("DESCRIBE SELECT * FROM read_parquet($1)")) columns.push(String(name));
-    let number = 0;
-    for await (const cells of database.rows("SELECT * FROM read_parquet($1)")) {
-      number += 1;
-      let size = 0;
-      const row = columns.map((column, index) => {
-        const values = new RowValues(classes, () => `${file.path}, row ${number}, column ${JSON.stringify(column)}`);
-        const value = values.convert(cells[index] ?? null);
-        size += values.size;
-        return [column, value] as const;
+export async function* readParquetRows({ path }: RowFile): AsyncGenerator<SizedRow, void, undefined> {
+  const parquet = await ParquetFile.open(localBytes(path));
+  const columns = [...parquet.columns.keys()];
+  let number = 0;
+  for await (const cells of parquet.rows(columns)) {
+    number += 1;
+    const row = columns.map((column, index) => {
+      const value = jsonValue(cells[index], (problem, remedy) => {
+        const where = `${path}, row ${number}, column ${JSON.stringify(column)}`;
+        throw new BadDataError(`${where}: ${problem}; ${remedy}`, { where });
       });
-      yield { row: Object.fromEntries(row), size };
-    }
-  } finally {
-    database.close();
+      return [column, value] as const;
+    });
+    yield { row: Object.fromEntries(row), size: row.reduce((sum, [, value]) => sum + sizeOf(value), 0) };
   }
 }

@@ -1,11 +1,12 @@
 import { BadDataError } from "@mbs/contracts";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { chooseRowGroups, writeParquetExcerpt } from "../../src/datasets/parquet-excerpt.ts";
-import type { ByteRange } from "../../src/datasets/parquet-excerpt.ts";
+import type { ByteRange } from "../../src/formats/parquet-file.ts";
 import { withFolder } from "../temporary-folder.ts";
-import { parquetBytes, queryParquet } from "./parquet-file.ts";
+import { parquetBytes } from "./parquet-file.ts";
 
 /** A file in memory, which counts what is read of it. */
 function memory(bytes: Buffer): ByteRange & { read: number } {
@@ -24,62 +25,56 @@ function memory(bytes: Buffer): ByteRange & { read: number } {
   };
 }
 
+/** The rows of an excerpt. */
+async function excerptRows(
+  source: ByteRange,
+  needed: readonly string[],
+  beside: readonly string[],
+  wanted: number,
+): Promise<Record<string, unknown>[]> {
+  let lines: string[] = [];
+  await withFolder({}, async (folder) => {
+    const path = join(folder, "excerpt.jsonl");
+    await writeParquetExcerpt(source, needed, beside, wanted, path);
+    lines = (await readFile(path, "utf8")).trimEnd().split("\n");
+  });
+  return lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+}
+
 const select = `SELECT i AS id, {'a': i, 'b': ['x', 'y']} AS nested, 'text ' || i || repeat('é', i % 50) AS text,
   CASE WHEN i % 3 = 0 THEN NULL ELSE 'source ' || (i % 5) END AS source, repeat(md5(i::VARCHAR || 'n'), 4) AS noise FROM range(30000) t(i)`;
 
-for (const codec of ["zstd", "snappy", "gzip", "uncompressed", "lz4_raw", "brotli"]) {
+for (const codec of ["zstd", "snappy", "gzip", "uncompressed", "brotli"]) {
   test(`an excerpt of a ${codec} file has the same rows of some row groups, in two of its columns`, async () => {
     const source = memory(await parquetBytes(select, `ROW_GROUP_SIZE 2048, CODEC ${codec}`));
-    await withFolder({}, async (folder) => {
-      const path = join(folder, "excerpt.parquet");
-      await writeParquetExcerpt(source, ["absent", "text", "body"], ["source", "missing"], 5000, path);
-      const columns = await queryParquet(path, "DESCRIBE SELECT * FROM '$path'");
-      assert.equal(
-        columns.map(([name, type]) => [name, type]),
-        [
-          ["text", "VARCHAR"],
-          ["source", "VARCHAR"],
-        ],
-      );
-      const rows = await queryParquet(path, "SELECT text, source FROM '$path'");
-      // 3 of 15 groups, the middle ones of three parts
-      assert.is(rows.length, 3 * 2048);
-      const ids = [2, 7, 12].flatMap((group) => Array.from({ length: 2048 }, (_, row) => 2048 * group + row));
-      assert.equal(
-        rows,
-        ids.map((id) => [`text ${id}${"é".repeat(id % 50)}`, id % 3 === 0 ? null : `source ${id % 5}`]),
-      );
-      assert.equal(await queryParquet(path, "SELECT count(*)::INTEGER FROM '$path' WHERE text = 'text 4100'"), [[1]]);
-    });
+    const rows = await excerptRows(source, ["absent", "text", "body"], ["source", "missing"], 5000);
+    // 3 of 15 groups, the middle ones of three parts
+    const ids = [2, 7, 12].flatMap((group) => Array.from({ length: 2048 }, (_, row) => 2048 * group + row));
+    assert.equal(
+      rows,
+      ids.map((id) => ({ text: `text ${id}${"é".repeat(id % 50)}`, source: id % 3 === 0 ? null : `source ${id % 5}` })),
+    );
     assert.ok(source.read < (256 << 10) + source.size / 8, `${source.read} of ${source.size} bytes`);
   });
 }
 
 test("all row groups are taken where there are no more rows than wanted, and a nested column stays whole", async () => {
   const source = memory(await parquetBytes(select));
-  await withFolder({}, async (folder) => {
-    const path = join(folder, "excerpt.parquet");
-    await writeParquetExcerpt(source, ["text"], ["nested"], 1e6, path);
-    const [row] = await queryParquet(
-      path,
-      "SELECT count(*)::INTEGER, sum(nested.a)::INTEGER, max(len(nested.b))::INTEGER FROM '$path'",
-    );
-    assert.equal(row, [30000, (30000 * 29999) / 2, 2]);
-  });
+  const rows = await excerptRows(source, ["text"], ["nested"], 1e6);
+  assert.is(rows.length, 30000);
+  assert.equal(
+    rows.map(({ nested }) => nested),
+    rows.map((_, index) => ({ a: index, b: ["x", "y"] })),
+  );
 });
 
-const chosen = (rows: number[], wanted: number): number[] => {
-  const groups = rows.map((count) => ({ rows: count, chunks: [], fields: new Map() }));
-  return chooseRowGroups(groups, wanted).map((group) => groups.findIndex((other) => other === group));
-};
-
 test("row groups are as few as have the rows, and spread", () => {
-  assert.equal(chosen(Array(10).fill(100), 1), [4]);
-  assert.equal(chosen(Array(10).fill(100), 200), [2, 7]);
-  assert.equal(chosen(Array(10).fill(100), 201), [1, 4, 8]);
-  assert.equal(chosen([100, 100, 1], 200), [0, 1, 2]);
-  assert.equal(chosen([], 5), []);
-  assert.equal(chosen([7], 5), [0]);
+  assert.equal(chooseRowGroups(Array(10).fill(100), 1), [4]);
+  assert.equal(chooseRowGroups(Array(10).fill(100), 200), [2, 7]);
+  assert.equal(chooseRowGroups(Array(10).fill(100), 201), [1, 4, 8]);
+  assert.equal(chooseRowGroups([100, 100, 1], 200), [0, 1, 2]);
+  assert.equal(chooseRowGroups([], 5), []);
+  assert.equal(chooseRowGroups([7], 5), [0]);
 });
 
 /** The error of an excerpt of broken bytes. */
@@ -87,7 +82,7 @@ async function outcome(bytes: Buffer): Promise<Error | undefined> {
   let error: Error | undefined;
   await withFolder({}, async (folder) => {
     try {
-      await writeParquetExcerpt(memory(bytes), ["text"], [], 10, join(folder, "excerpt.parquet"));
+      await writeParquetExcerpt(memory(bytes), ["text"], [], 10, join(folder, "excerpt.jsonl"));
     } catch (thrown) {
       error = thrown as Error;
     }
@@ -101,14 +96,22 @@ test("a missing column is named with those that there are", async () => {
   assert.match(error?.message ?? "", 'memory has no column "text"; it has: id, content; name one with --field or field=');
 });
 
-test("a file that is cut anywhere, or whose footer is changed anywhere, is refused or read, and never crashes", async () => {
+test("a compression that is not read is named, with others that are", async () => {
+  const error = await outcome(await parquetBytes("SELECT 'x' AS text", "CODEC lz4_raw"));
+  assert.instance(error, BadDataError);
+  assert.match(
+    error?.message ?? "",
+    "memory is compressed by LZ4_RAW, which is not read; write it again, compressed by snappy or zstd",
+  );
+});
+
+test("a file that is cut anywhere, or changed anywhere, is refused or read, and never crashes", async () => {
   const bytes = await parquetBytes("SELECT 'text ' || i AS text, {'a': [i]} AS n FROM range(50) t(i)");
   for (let length = 0; length < bytes.length; length += 3 + (length % 7)) {
     assert.instance(await outcome(bytes.subarray(0, length)), BadDataError, `cut at ${length}`);
   }
-  const footer = bytes.length - 8 - bytes.readUInt32LE(bytes.length - 8);
   let refused = 0;
-  for (let at = footer; at < bytes.length; at += 2) {
+  for (let at = 0; at < bytes.length; at += 2) {
     for (const change of at % 4 === 0 ? [0x01] : [0xff]) {
       const changed = Buffer.from(bytes);
       changed[at] = (changed[at] ?? 0) ^ change;

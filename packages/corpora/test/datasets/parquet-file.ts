@@ -27,7 +27,3 @@ export const parquetBytes = (select: string, options = "ROW_GROUP_SIZE 2048"): P
     await query(`COPY (${select}) TO '$file' (FORMAT parquet, ${options})`);
     return readFile(file);
   });
-
-/** Rows of a query on the file at a path, which "$path" stands for. */
-export const queryParquet = (path: string, sql: string): Promise<DuckDBValue[][]> =>
-  run((query) => query(sql.replaceAll("$path", path)));
