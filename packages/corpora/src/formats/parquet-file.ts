@@ -150,7 +150,7 @@ export class ParquetFile {
     const byName = new Map(found);
     return columns.map((name) => {
       const values = byName.get(name);
-      if (values?.length !== rowEnd - rowStart || values.includes(undefined as never)) {
+      if (values?.length !== rowEnd - rowStart || values.includes(undefined)) {
         throw new RangeError("a column has fewer values than rows");
       }
       return values;

@@ -10,7 +10,7 @@ import type { ForwardRates } from "./probes/forward-probe.ts";
 import { measureSite } from "./probes/site-probe.ts";
 import type { Probe, SiteRates } from "./probes/site-probe.ts";
 import { noise, seconds, secondsWithGarbage } from "./probes/timing.ts";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { encodeStates, openArtifact, readStates, writeArtifact } from "@mbs/artifacts";
 import type { StateRecord } from "@mbs/artifacts";
@@ -46,6 +46,23 @@ async function measureArtifacts(folder: string): Promise<ArtifactRates> {
   }
 }
 
+/** What was measured of this machine: it is the same for every estimate of a process. */
+const known = new Map<string, Promise<unknown>>();
+
+/** Measures once in a process; what failed is measured again. */
+function once<Result>(key: string, work: () => Promise<Result>): Promise<Result> {
+  const found = known.get(key) as Promise<Result> | undefined;
+  if (found !== undefined) return found;
+  const measuring = work();
+  known.set(key, measuring);
+  measuring.catch(() => known.delete(key));
+  return measuring;
+}
+
+/** Artifacts on the disk that a folder is on. */
+const measureDisk = async (folder: string): Promise<ArtifactRates> =>
+  once(`artifacts on ${(await stat(folder)).dev}`, () => measureArtifacts(folder));
+
 /** Bytes a second of a disk that nothing can be written to now. */
 const assumedRates: ArtifactRates = { write: 5e8, read: 1e9 };
 
@@ -58,7 +75,7 @@ const isFull = (error: unknown): boolean => {
 export async function artifactRates(
   folder: string,
   warn: (message: string) => void,
-  measure: (folder: string) => Promise<ArtifactRates> = measureArtifacts,
+  measure: (folder: string) => Promise<ArtifactRates> = measureDisk,
 ): Promise<ArtifactRates> {
   try {
     return await measure(folder);
@@ -145,7 +162,7 @@ export async function measureRates(
   const measured = (done: number): void =>
     progress({ activity: "measure this machine", done, total: 1 + widths.size, unit: "rates" });
   measured(0);
-  const gemm = await measureGemm(blas);
+  const gemm = await once(`products on ${threads} threads`, () => measureGemm(blas));
   const forward = await measureForward(model, length, gemm, recipe.evaluate !== undefined, threads);
   for (const width of widths) {
     measured(1 + sites.size);
