@@ -96,7 +96,9 @@ export function inspectCommand({ signal }: CommandContext): Command {
     const inspected = await findInspected(path);
     if (inspected.kind === "model") {
       const { inspectModel, modelText } = await import("../results/model-inspection.ts");
-      const found = await inspectModel(inspected.path);
+      const reporter = createReporter("mbs inspect", progressStyle(quiet));
+      const found = await inspectModel(inspected.path, reporter.progress);
+      reporter.stop();
       await printText(json ? `${JSON.stringify(found, null, 2)}\n` : modelText(found));
       return;
     }

@@ -1,5 +1,6 @@
 import { assemble, formatNames } from "@mbs/assembly";
 import { bitsAWeight, createObjectPool, FailedPreconditionError, formatBytes, UsageError } from "@mbs/contracts";
+import type { Progress } from "@mbs/contracts";
 import { modelSize, openModel, requireDense } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { formatTable, wrapLines } from "@mbs/reporting";
@@ -104,10 +105,11 @@ async function formatsOf({ path }: Model): Promise<Support[]> {
  * Describes a model: what it is, what it consists of, and what can be made of it.
  *
  * @param path of a folder, or `hf:org/name`
+ * @param progress called while a large model is read for its address
  * @throws as `openModel`, on what is not read
  */
-export async function inspectModel(path: string): Promise<ModelInspection> {
-  const model = await openModel(path);
+export async function inspectModel(path: string, progress: (progress: Progress) => void = () => {}): Promise<ModelInspection> {
+  const model = await openModel(path, { progress });
   try {
     const { mixture, languages } = await readSource(model, path);
     const packed = await problemOf(model.path, async () => requireDense(model));

@@ -19,6 +19,7 @@ import { hubName } from "../writing/card-source.ts";
 import { modelFolder } from "./hub-model.ts";
 import { isMissing } from "./json-file.ts";
 import { modelAddress } from "./model-address.ts";
+import type { AddressOptions } from "./model-address.ts";
 import { readDescription } from "./model-description.ts";
 import { isGguf } from "./model-record.ts";
 import type { ModelSource } from "./model-record.ts";
@@ -31,7 +32,7 @@ export interface OpenModelOptions {
    * command has no such option, which messages then do not name.
    */
   readonly allowNonfinite?: boolean;
-  /** Called while files of a model on the Hub are fetched. */
+  /** Called while files of a model on the Hub are fetched, and while the tensors of a large model are read for its address. */
   readonly progress?: (progress: Progress) => void;
   /**
    * Where an open model is looked for, and where it stays after `close`. Not used with `allowNonfinite`: what one stage has
@@ -54,7 +55,7 @@ async function folderSource(folder: string): Promise<ModelSource> {
   };
 }
 
-async function openArchitectureModel(source: ModelSource, options: ReadOptions): Promise<ArchitectureModel> {
+async function openArchitectureModel(source: ModelSource, options: ReadOptions & AddressOptions): Promise<ArchitectureModel> {
   const { path, weightFiles, nameInFile } = source;
   const stored = createCheckpoint(source.stored, options);
   try {
@@ -76,7 +77,7 @@ async function openArchitectureModel(source: ModelSource, options: ReadOptions):
       kind: "architecture",
       path,
       weightFiles,
-      address: await modelAddress(path, weightFiles, stored, parts),
+      address: await modelAddress(path, weightFiles, stored, parts, options),
       architecture: modelType,
       dtype,
       // float32 only so that rotating and trimming round nothing
@@ -115,7 +116,7 @@ const isFolder = (path: string): Promise<boolean> =>
     () => false,
   );
 
-async function openPath(root: string, options: ReadOptions): Promise<Model> {
+async function openPath(root: string, options: ReadOptions & AddressOptions): Promise<Model> {
   const gguf = isGguf(root) && !(await isFolder(root)) ? root : (await isGgufFolder(root)) ? join(root, ggufFile) : undefined;
   if (gguf !== undefined) {
     return openArchitectureModel(await (await import("../gguf/open-gguf.ts")).openGguf(gguf), options);
@@ -145,7 +146,7 @@ async function requireThere(name: string, root: string): Promise<void> {
  * tokenizer.json. A name such as "hf:org/name@revision" is fetched from the Hub first. A GGUF file is a model by itself; of
  * several that make one model, any may be named; of a folder that holds `model.gguf` alone, the folder.
  *
- * Headers, names and shapes are checked at once, values when they are read. The tensors are read once for the address.
+ * Headers, names and shapes are checked at once, values when they are read. The tensors are read once for the address, of which large models keep a copy in the user's cache.
  *
  * @throws {InputOutputError} where nothing is at the path
  * @throws {BadDataError} when a file of the model is missing, broken, or contradicts another one, or the model type is not supported
@@ -153,6 +154,6 @@ async function requireThere(name: string, root: string): Promise<void> {
 export async function openModel(name: string, { allowNonfinite, progress, pool }: OpenModelOptions = {}): Promise<Model> {
   const root = await modelFolder(name, progress);
   await requireThere(name, root);
-  const open = (): Promise<Model> => openPath(root, { allowNonfinite });
+  const open = (): Promise<Model> => openPath(root, { allowNonfinite, progress });
   return pool === undefined || allowNonfinite === true ? open() : takeModel(pool, root, open);
 }

@@ -13,6 +13,7 @@ import { readConfig } from "../config/config.ts";
 import { readTrimming } from "../config/trimming-record.ts";
 import type { JsonObject } from "../folder/json-file.ts";
 import { modelAddress } from "../folder/model-address.ts";
+import type { AddressOptions } from "../folder/model-address.ts";
 import { readDescription } from "../folder/model-description.ts";
 import type { GraphModel } from "../folder/model.ts";
 import { openFile } from "../folder/open-file.ts";
@@ -123,7 +124,11 @@ const readTensors = (checkpoint: Checkpoint, matrices: readonly (string | undefi
  * @throws {BadDataError} where a file is broken, or names values at a location that is not allowed
  * @throws {FailedPreconditionError} for a graph that is no decoder of tokens, or with an unknown input
  */
-export async function openGraphModel(folder: string, graphPath: string, options: ReadOptions): Promise<GraphModel> {
+export async function openGraphModel(
+  folder: string,
+  graphPath: string,
+  options: ReadOptions & AddressOptions,
+): Promise<GraphModel> {
   const file = openFile(graphPath);
   let close = (): void => file.close();
   try {
@@ -149,7 +154,7 @@ export async function openGraphModel(folder: string, graphPath: string, options:
       kind: "graph",
       path: folder,
       weightFiles,
-      address: await modelAddress(folder, weightFiles, checkpoint, new Map([...parts, ["graph", hashGraph(graph)]])),
+      address: await modelAddress(folder, weightFiles, checkpoint, new Map([...parts, ["graph", hashGraph(graph)]]), options),
       architecture: typeof modelType === "string" ? modelType : "onnx",
       dtype: dtypeOf(checkpoint, weights[0]?.tensor ?? outline.embedding?.tensor),
       hiddenSize,

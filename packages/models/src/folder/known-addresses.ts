@@ -1,0 +1,38 @@
+import { createHash, randomBytes } from "node:crypto";
+import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { homedir } from "node:os";
+import { join } from "node:path";
+
+/** Where addresses are kept between processes. */
+const cacheFolder = (): string => join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "mbs", "model-addresses");
+
+const fileOf = (key: string): string => join(cacheFolder(), createHash("sha256").update(key).digest("hex"));
+
+/**
+ * The address that was found for a key by an earlier process.
+ *
+ * @param key stamps of the model's files: as long as they are the same, nothing was written to them
+ * @returns undefined where there is none, or it cannot be read
+ */
+export async function knownAddress(key: string): Promise<string | undefined> {
+  try {
+    const address = await readFile(fileOf(key), "utf8");
+    return /^[0-9a-f]{64}$/.test(address) ? address : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Keeps an address for later processes, where a file can be written. */
+export async function keepAddress(key: string, address: string): Promise<void> {
+  const path = fileOf(key);
+  const unfinished = `${path}.${randomBytes(6).toString("hex")}`;
+  try {
+    await mkdir(cacheFolder(), { recursive: true });
+    await writeFile(unfinished, address, { flag: "wx" });
+    await rename(unfinished, path);
+  } catch {
+    // the next process reads the model again
+    await rm(unfinished, { force: true }).catch(() => undefined);
+  }
+}
