@@ -97,9 +97,11 @@ const longrope: Scaling = ({ frequencies, context, positions }, section) => {
 
 /** The base is stretched once, whatever the length of a text. */
 const alpha: Scaling = ({ base, turned, frequencies }, section) => {
-  const factor =
+  const stretch =
     section.values.alpha ?? section.refuse("rope_type", "it has no alpha, and frequencies that follow a text's length are not");
-  const stretched = stretchedBase(base, factor, turned);
+  // of the type `dynamic`: it has to be there, and is not used
+  required(section, "factor");
+  const stretched = stretchedBase(base, stretch, turned);
   return { frequencies: Float32Array.from(frequencies, (_, pair) => stretched ** ((-2 * pair) / turned)) };
 };
 

@@ -1,4 +1,4 @@
-import { blockCount, choice, count, flag, nullable, only, positive, section } from "../../config/config-keys.ts";
+import { blockCount, choice, count, derivedCount, flag, nullable, only, positive, section } from "../../config/config-keys.ts";
 import type { Key } from "../../config/config-keys.ts";
 import { commonKeys, dropout } from "../../config/harmless-keys.ts";
 import type { JsonObject } from "../../folder/json-file.ts";
@@ -40,6 +40,7 @@ export const apertus = defineArchitecture({
   modelType: "apertus",
   keys: {
     ...gatedKeys,
+    head_dim: derivedCount,
     hidden_act: choice(["xielu"], "xielu"),
     attention_dropout: dropout,
     vocab_size: count(131_072),

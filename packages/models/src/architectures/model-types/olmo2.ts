@@ -1,4 +1,4 @@
-import { count, flag, positive } from "../../config/config-keys.ts";
+import { count, derivedCount, flag, positive } from "../../config/config-keys.ts";
 import { commonKeys, dropout } from "../../config/harmless-keys.ts";
 import { defineArchitecture } from "../architecture.ts";
 import { normsAfter } from "../families/gated-block.ts";
@@ -13,6 +13,7 @@ export const olmo2 = defineArchitecture({
   modelType: "olmo2",
   keys: {
     ...gatedKeys,
+    head_dim: derivedCount,
     hidden_act: hiddenAct,
     attention_dropout: dropout,
     vocab_size: count(50_304),

@@ -1,4 +1,4 @@
-import { anything, count, flag, text } from "../../config/config-keys.ts";
+import { choice, flag, integer, only } from "../../config/config-keys.ts";
 import { ministral3 } from "../model-types/ministral3.ts";
 import { mistral } from "../model-types/mistral.ts";
 import { defineWrapped } from "../wrapped.ts";
@@ -12,9 +12,15 @@ export const mistral3 = defineWrapped({
   tokens: { image_token_index: 10 },
   aliases: { image_token_id: "image_token_index" },
   keys: {
-    projector_hidden_act: text("gelu"),
-    vision_feature_layer: { ...anything, fallback: -1 },
+    projector_hidden_act: choice(["gelu"], "gelu"),
+    vision_feature_layer: {
+      fallback: -1,
+      read: (value, fault) => (Array.isArray(value) ? value : integer(-1).read(value, fault)),
+    },
     multimodal_projector_bias: flag(false),
-    spatial_merge_size: count(2),
+    // the shape of a projector's tensor follows from it; all published models have 2
+    spatial_merge_size: only(2),
+    tie_word_embeddings: flag(true),
+    return_dict: only(true),
   },
 });

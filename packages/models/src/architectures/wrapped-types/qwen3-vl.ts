@@ -1,3 +1,4 @@
+import { flag, only } from "../../config/config-keys.ts";
 import { qwen3VlText } from "../model-types/qwen3-vl-text.ts";
 import { defineWrapped } from "../wrapped.ts";
 
@@ -8,5 +9,5 @@ export const qwen3Vl = defineWrapped({
   carried: ["visual"],
   tied: false,
   tokens: { image_token_id: 151_655, video_token_id: 151_656, vision_start_token_id: 151_652, vision_end_token_id: 151_653 },
-  keys: {},
+  keys: { tie_word_embeddings: flag(false), return_dict: only(true) },
 });
