@@ -3,7 +3,10 @@ import type { ExpectedTensor } from "../architectures/layout.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 
 /** [rows, columns] → [columns, rows] */
-export function transpose<Values extends Float32Array | Uint16Array | Uint8Array>(values: Values, rows: number): Values {
+export function transpose<Values extends Float32Array | Uint32Array | Uint16Array | Uint8Array>(
+  values: Values,
+  rows: number,
+): Values {
   const columns = values.length / rows;
   const turned = values.slice() as Values;
   for (let row = 0; row < rows; row++) {
