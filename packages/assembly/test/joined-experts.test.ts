@@ -36,15 +36,18 @@ interface Stored {
   readonly bytes: Uint8Array;
 }
 
+interface HeaderEntry {
+  readonly dtype: string;
+  readonly shape: number[];
+  readonly data_offsets: readonly [number, number];
+}
+
 async function storedIn(folder: string): Promise<Map<string, Stored>> {
   const file = await readFile(join(folder, "model.safetensors"));
   const length = Number(file.readBigUInt64LE());
-  const header = JSON.parse(file.subarray(8, 8 + length).toString()) as Record<
-    string,
-    { dtype: string; shape: number[]; data_offsets: [number, number] }
-  >;
+  const { __metadata__: _, ...header } = JSON.parse(file.subarray(8, 8 + length).toString()) as Record<string, HeaderEntry>;
   return new Map(
-    Object.entries(header).flatMap(
+    Object.entries(header).map(
       ([
         name,
         {
@@ -52,10 +55,7 @@ async function storedIn(folder: string): Promise<Map<string, Stored>> {
           shape,
           data_offsets: [begin, end],
         },
-      ]) =>
-        name === "__metadata__"
-          ? []
-          : [[name, { dtype, shape, bytes: file.subarray(8 + length + begin, 8 + length + end) }] as const],
+      ]) => [name, { dtype, shape, bytes: file.subarray(8 + length + begin, 8 + length + end) }],
     ),
   );
 }
