@@ -43,20 +43,24 @@ function split(
 type ReadPart = (offset: number, target: Uint8Array) => void;
 
 /**
- * How woven parts are read. The parts of the last group stay in memory: a tensor is read in pieces, and one after the other.
+ * How woven parts are read. The parts of the last matrices stay in memory: a matrix is read in pieces, and those of a group one
+ * after the other, with their biases between them.
  */
 function wovenReader(file: TensorFile): (whole: HeaderEntry, woven: number, place: number, part: HeaderEntry) => ReadPart {
   let last: { readonly whole: HeaderEntry; readonly group: number; readonly parts: readonly Uint8Array[] } | undefined;
-  return (whole, woven, place, { shape: [rows = 1, columns = 1], begin, end }) => {
+  return (whole, woven, place, { shape: [rows = 1, columns], begin, end }) => {
     const group = Math.floor(place / woven);
+    const read = (): readonly Uint8Array[] => {
+      const bytes = new Uint8Array(woven * (end - begin));
+      file.readInto(whole, group * bytes.length, bytes);
+      const width = (end - begin) / (rows * (columns ?? 1));
+      return unweave(bytes, { woven, rows, columns: columns ?? 1, width });
+    };
     return (offset, target) => {
-      if (last?.whole !== whole || last.group !== group) {
-        const bytes = new Uint8Array(woven * (end - begin));
-        file.readInto(whole, group * bytes.length, bytes);
-        const width = (end - begin) / (rows * columns);
-        last = { whole, group, parts: unweave(bytes, { woven, rows, columns, width }) };
-      }
-      target.set(at(last.parts, place % woven).subarray(offset, offset + target.length));
+      const known = last?.whole === whole && last.group === group ? last.parts : undefined;
+      const parts = known ?? read();
+      if (columns !== undefined) last = { whole, group, parts };
+      target.set(at(parts, place % woven).subarray(offset, offset + target.length));
     };
   };
 }

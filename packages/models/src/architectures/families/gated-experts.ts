@@ -129,15 +129,22 @@ export interface ExpertMix extends Pick<Experts, "used" | "normalised" | "biased
   readonly activation: BlockActivation;
 }
 
-/** What the down projection reads. */
-function gatedBy(sequence: SequenceGraph, gate: string, up: string, { activation, clamped }: ExpertMix): string {
+/** What becomes of the products of gate and up before the one multiplies the other. */
+function gating(sequence: SequenceGraph, { activation, clamped }: ExpertMix) {
   const { graph } = sequence;
-  if (clamped === undefined) return graph.node("Mul", [activation.apply(sequence, gate), up]);
+  if (clamped === undefined) {
+    return { gated: (value: string): string => activation.apply(sequence, value), lifted: (value: string): string => value };
+  }
   const number = (value: number): string => graph.constant(floatTensor(Float32Array.of(value), []));
-  const times = (a: string, b: string): string => graph.node("Mul", [a, b]);
+  const times = (one: string, other: string): string => graph.node("Mul", [one, other]);
   const atMost = (value: string): string => graph.node("Min", [value, number(clamped.limit)]);
-  const [low, high] = [atMost(gate), graph.node("Max", [atMost(up), number(-clamped.limit)])];
-  return times(times(low, sigmoid(graph, times(low, number(clamped.alpha)))), graph.node("Add", [high, number(1)]));
+  return {
+    gated(value: string): string {
+      const gate = atMost(value);
+      return times(gate, sigmoid(graph, times(gate, number(clamped.alpha))));
+    },
+    lifted: (value: string): string => graph.node("Add", [graph.node("Max", [atMost(value), number(-clamped.limit)]), number(1)]),
+  };
 }
 
 /**
@@ -156,12 +163,13 @@ export function mixExperts(
 ): { readonly sites: ReadonlyMap<string, string>; readonly states: string } {
   const { graph } = sequence;
   const { hidden, used, normalised, biased } = mix;
+  const sides = gating(sequence, mix);
   const integers = (...values: number[]): string => graph.constant(integerTensor(values));
   const scores = (role: string, count: number, bias: readonly string[] = []): string =>
     graph.node("Gemm", [normed, sequence.weight(role, [count, hidden]), ...bias], { attributes: { transB: 1 } });
   const sites = new Map<string, string>();
   const run = (name: string, read: string, { gate, up, down }: Expert): string => {
-    const gated = gatedBy(sequence, sequence.linear(read, gate), sequence.linear(read, up), mix);
+    const gated = graph.node("Mul", [sides.gated(sequence.linear(read, gate)), sides.lifted(sequence.linear(read, up))]);
     sites.set(sitesOf(name).up, read).set(sitesOf(name).down, gated);
     return sequence.linear(gated, down);
   };
