@@ -145,16 +145,16 @@ def make_base(name: str) -> tuple[str, dict]:
     return name, {"config": written(base), **more, "tensors": tensors, "perplexity": found, "cases": cases}
 
 
-def class_defaults() -> dict:
-    """Type → key → default of its class."""
-    types = sorted({base["type"] for base in BASES.values()})
+def class_defaults(bases: dict) -> dict:
+    """Type → key → default of its class, of the types that were swept."""
+    types = sorted({BASES[name]["type"] for name in bases if name in BASES})
     return {kind: {field.name: field.default for field in dataclasses.fields(type(AutoConfig.for_model(kind)))} for kind in types}
 
 
 def save(bases: dict) -> None:
     """One case a line."""
     defaults = ",\n".join(
-        f"{json.dumps(kind)}:{json.dumps(keys, separators=(',', ':'))}" for kind, keys in class_defaults().items()
+        f"{json.dumps(kind)}:{json.dumps(keys, separators=(',', ':'))}" for kind, keys in class_defaults(bases).items()
     )
     lines = [f'{{"transformers":"{transformers.__version__}","defaults":{{\n{defaults}}},\n"bases":{{']
     for at, name in enumerate(name for name in bases if name in BASES):

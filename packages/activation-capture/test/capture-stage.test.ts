@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { collect, expertsSite, parseMetadata } from "@mbs/artifacts";
 import { at, BadDataError, UsageError } from "@mbs/contracts";
@@ -284,6 +285,27 @@ test("the share of each language's tokens that go through each expert is counted
     some.filter(({ site }) => site === expertsSite),
     [],
   );
+  await model.close();
+});
+
+test("what layers of a gpt-oss and of one of its experts read is what torch's hooks see", async () => {
+  const folder = fileURLToPath(new URL("../../models/test/fixtures/forward/gpt-oss-windows-f32", import.meta.url));
+  const { tokens, capture: seen } = JSON.parse(await readFile(`${folder}/golden.json`, "utf8")) as {
+    tokens: number[];
+    capture: { block: number; sites: Record<string, { rows: number; gram: number[] }> };
+  };
+  const model = await openModel(folder);
+  const segments = [{ segment: 0, language: "en", documents: 1, tokens: Int32Array.from(tokens) }];
+  const found = await runCapture(segmentStream(segments, model.tokenizerAddress), { model: folder });
+  const own = found.filter(({ block }) => block === `layers.${seen.block}`);
+  for (const [name, { gram }] of Object.entries(seen.sites)) {
+    const distance = relativeDistance(own.find(({ site }) => site === name)?.values ?? [], gram);
+    assert.ok(distance < rounding, `${name} differs by ${distance}`);
+  }
+  const shares = own.find(({ site }) => site === expertsSite)?.values ?? [];
+  const rows = at(Object.values(seen.sites), 3).rows;
+  assert.is(Math.round(at(shares, 3) * tokens.length), rows);
+  assert.ok(rows > 0 && rows < tokens.length, "some tokens went through the expert");
   await model.close();
 });
 

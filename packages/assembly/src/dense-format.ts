@@ -2,7 +2,16 @@ import { blockGrids } from "@mbs/gguf";
 import { createReadStream } from "node:fs";
 import { join } from "node:path";
 import { InternalError, parseOptions, UsageError } from "@mbs/contracts";
-import { configOf, converted, hasFile, indexFile, requireFiniteWeights, weightIndex, writeSafetensors } from "@mbs/models";
+import {
+  configOf,
+  converted,
+  hasFile,
+  indexFile,
+  requireFiniteWeights,
+  weightFile,
+  weightIndex,
+  wholeTensors,
+} from "@mbs/models";
 import type { ArchitectureModel, GraphModel, Model, OutputFile, TensorInfo, WeightDtype } from "@mbs/models";
 import { codeBits } from "@mbs/numbers";
 import { chosenDtype, dtypeOptions } from "./safetensors/written-dtype.ts";
@@ -57,19 +66,14 @@ function patchedFiles(model: GraphModel, layers: ScratchLayers): FormattedModel 
 async function convertedModel(model: ArchitectureModel, layers: ScratchLayers, dtype: WeightDtype): Promise<FormattedModel> {
   const placed = model.checkpoint.files.map(({ file, metadata, tensors }) => ({
     file,
-    metadata,
+    metadata: { format: "pt", ...metadata },
     tensors: tensors.map((tensor) => converted(tensor, dtype)),
+    read: ({ name }: TensorInfo) => writtenPieces(model, layers, model.checkpoint.info(name), dtype),
   }));
-  const files = placed.map(({ file, tensors, metadata }): OutputFile => ({
-    path: file,
-    content: () =>
-      writeSafetensors(tensors, { format: "pt", ...metadata }, ({ name }) =>
-        writtenPieces(model, layers, model.checkpoint.info(name), dtype),
-      ),
-  }));
+  const whole = wholeTensors(model.layout.joined, placed);
   const written = placed.flatMap(({ tensors }) => tensors);
   return {
-    files: [...files, ...weightIndex(placed), await configOf(model, { dtype })],
+    files: [...whole.map(weightFile), ...weightIndex(whole), await configOf(model, { dtype })],
     compressedBytes: bytesOf(written.filter(({ name }) => layers.summaries.has(name))),
     bytes: bytesOf(written),
     tables: new Map(written.map(({ name, bytes }) => [name, bytes])),
@@ -109,16 +113,17 @@ export const denseFormat: Format = {
     const dtype = chosenDtype(model, given, "assemble --format dense");
     if (dtype !== undefined) return convertedModel(model, layers, dtype);
     const stored = model.checkpoint.files;
-    const files = stored.map(({ file, tensors, metadata }): OutputFile => ({
-      path: file,
-      content: () => writeSafetensors(tensors, { format: "pt", ...metadata }, (tensor) => writtenPieces(model, layers, tensor)),
-    }));
+    const read = (tensor: TensorInfo) => writtenPieces(model, layers, tensor);
+    const files = wholeTensors(
+      model.layout.joined,
+      stored.map(({ file, tensors, metadata }) => ({ file, tensors, metadata: { format: "pt", ...metadata }, read })),
+    );
     return {
       files: [
-        ...files,
+        ...files.map(weightFile),
         ...((await hasFile(model.files, indexFile))
           ? [{ path: indexFile, content: () => model.files.read(indexFile) }]
-          : weightIndex(stored)),
+          : weightIndex(files)),
       ],
       compressedBytes: changedBytes(model, layers),
     };

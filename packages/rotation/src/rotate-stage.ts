@@ -10,12 +10,14 @@ import {
   listCarriedFiles,
   mayHoldModel,
   openModel,
+  renameJoined,
   rotationKey,
   rotationKinds,
+  weightFile,
   weightIndex,
-  writeSafetensors,
+  wholeTensors,
 } from "@mbs/models";
-import type { ArchitectureModel, OutputFile, RotationRecord } from "@mbs/models";
+import type { ArchitectureModel, OutputFile, RotationRecord, WrittenFile } from "@mbs/models";
 import { findNonfinite, hasHadamard } from "@mbs/numbers";
 import { createDoubleBlas } from "@mbs/onnx";
 import { rotatedTensors } from "./rotated-tensors.ts";
@@ -54,21 +56,21 @@ function requireFinite(tensor: string, values: Float32Array, first: number): voi
 
 const asBytes = ({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array => new Uint8Array(buffer, byteOffset, byteLength);
 
-function weightFile(path: string, tensors: readonly RotatedTensor[], onTensor: () => void): OutputFile {
+function writtenFile(file: string, tensors: readonly RotatedTensor[], onTensor: () => void): WrittenFile {
   const byName = new Map(tensors.map((tensor) => [tensor.info.name, tensor]));
-  const infos = tensors.map(({ info }) => info);
   return {
-    path,
-    content: () =>
-      writeSafetensors(infos, { format: "pt" }, async function* read({ name }) {
-        let first = 0;
-        for await (const values of byName.get(name)?.values() ?? []) {
-          requireFinite(name, values, first);
-          first += values.length;
-          yield asBytes(values);
-        }
-        onTensor();
-      }),
+    file,
+    metadata: { format: "pt" },
+    tensors: tensors.map(({ info }) => info),
+    async *read({ name }) {
+      let first = 0;
+      for await (const values of byName.get(name)?.values() ?? []) {
+        requireFinite(name, values, first);
+        first += values.length;
+        yield asBytes(values);
+      }
+      onTensor();
+    },
   };
 }
 
@@ -87,10 +89,14 @@ async function listFiles(
     path,
     content: () => model.files.read(path),
   }));
-  const placed = [...tensors].map(([file, own]) => ({ file, tensors: own.map(({ info }) => info) }));
+  const written = new Map([...tensors.values()].flat().map((tensor) => [tensor.source, tensor.info.name]));
+  const weights = wholeTensors(
+    model.layout.joined?.map((tensor) => renameJoined(tensor, (name) => written.get(name) ?? name)),
+    [...tensors].map(([file, own]) => writtenFile(file, own, onTensor)),
+  );
   const untied = settings.stream === "none" ? {} : { tie_word_embeddings: false };
   const config = await configOf(model, { dtype: "f32", more: { ...untied, [rotationKey]: record } });
-  const made = [...[...tensors].map(([file, own]) => weightFile(file, own, onTensor)), ...weightIndex(placed), config];
+  const made = [...weights.map(weightFile), ...weightIndex(weights), config];
   const byPath = new Map([...carried, ...made].map((file) => [file.path, file]));
   return [...byPath.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
 }

@@ -16,6 +16,8 @@ const pieceValues = 4 * 1024 * 1024;
 export interface RotatedTensor {
   /** As it is written: float32. */
   readonly info: TensorInfo;
+  /** Its name in the source. */
+  readonly source: string;
   /** Whether the source has none of this name: a head that was the embedding. */
   readonly isAdded: boolean;
   /** Its values in the order of the file, a whole tensor or rows of a table at a time. */
@@ -131,6 +133,7 @@ export async function rotatedTensors(source: Source): Promise<ReadonlyMap<string
     added === undefined || name === head || name.startsWith(prefix) ? name : `${prefix}${name}`;
   const tensor = (info: TensorInfo, name: string): RotatedTensor => ({
     info: { ...converted(info, "f32"), name: written(name) },
+    source: name,
     isAdded: name === added,
     values: async function* values() {
       const vector = vectors.get(name);

@@ -16,10 +16,11 @@ import {
   tokenizerSources,
   textFile,
   trimmingKey,
+  weightFile,
   weightIndex,
-  writeSafetensors,
+  wholeTensors,
 } from "@mbs/models";
-import type { ArchitectureModel, OutputFile, TrimmingRecord, WeightFile } from "@mbs/models";
+import type { ArchitectureModel, OutputFile, TrimmingRecord, WeightFile, WrittenFile } from "@mbs/models";
 import { renumberedJson, renumberedTokens } from "./renumbered-json.ts";
 import type { ReadJson } from "./renumbered-json.ts";
 import { partSizes, wholeSize } from "./part-sizes.ts";
@@ -66,16 +67,15 @@ const options = {
   allowNonfinite,
 } as const satisfies OptionTable;
 
-function weightFile(model: ArchitectureModel, { file, metadata, tensors }: WeightFile, onTensor: () => void): OutputFile {
-  return {
-    path: file,
-    content: () =>
-      writeSafetensors(tensors, { format: "pt", ...metadata }, async function* read(tensor) {
-        yield* storedPieces(model, tensor);
-        onTensor();
-      }),
-  };
-}
+const writtenFile = (model: ArchitectureModel, { file, metadata, tensors }: WeightFile, onTensor: () => void): WrittenFile => ({
+  file,
+  metadata: { format: "pt", ...metadata },
+  tensors,
+  async *read(tensor) {
+    yield* storedPieces(model, tensor);
+    onTensor();
+  },
+});
 
 /** config.json with the new ids and the number of rows, which a section has where the language model has one. */
 function trimmedConfig(
@@ -85,7 +85,9 @@ function trimmedConfig(
   record: TrimmingRecord,
 ): string {
   const size = { vocab_size: rows.length };
-  const text = renumberedJson(read, newId, { ...(section === undefined && size), [trimmingKey]: record });
+  // the experts of a released model are written as they are read
+  const changes = { [trimmingKey]: record, quantization_config: undefined };
+  const text = renumberedJson(read, newId, { ...(section === undefined && size), ...changes });
   return section === undefined ? text : renumberedJson({ ...read, text }, newId, size, section);
 }
 
@@ -118,14 +120,18 @@ async function listFiles(
   record: TrimmingRecord,
   onTensor: () => void,
 ): Promise<readonly OutputFile[]> {
-  const { checkpoint } = trimming.trimmed;
+  const { checkpoint, layout } = trimming.trimmed;
+  const weights = wholeTensors(
+    layout.joined,
+    checkpoint.files.map((file) => writtenFile(trimming.trimmed, file, onTensor)),
+  );
   const carried = (await listCarriedFiles(model.files))
     // what they say of tokens tokenizer.json says too, with the new ids
     .filter((path) => !tokenizerSources.has(path))
     .map((path): OutputFile => ({ path, content: () => model.files.read(path) }));
   const made = [
-    ...checkpoint.files.map((file) => weightFile(trimming.trimmed, file, onTensor)),
-    ...weightIndex(checkpoint.files),
+    ...weights.map(weightFile),
+    ...weightIndex(weights),
     ...(await describingFiles(model, trimming, record)),
     textFile(cardFile, await trimmedCard(model, record, trimming.kept.rows.length)),
   ];
@@ -156,7 +162,7 @@ async function* trimAll(
     note?.(
       `${trimming.kept.rows.length} of ${model.vocabularySize} rows are kept for ${keep.join(", ")}: ${formatBytes(after)} of ${formatBytes(before)}`,
     );
-    if (model.writtenDtype !== undefined) {
+    if (model.writtenDtype !== undefined && model.writtenDtype !== model.dtype) {
       warn(
         `weights of quantised blocks are written as float32, which holds them exactly; what is assembled of the trimmed model is ${model.writtenDtype} again`,
       );

@@ -15,7 +15,9 @@ import sys
 from pathlib import Path
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
+from transformers.integrations.mxfp4 import convert_moe_packed_tensors
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText, AutoModelForSeq2SeqLM, BloomConfig, BloomForCausalLM
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -94,6 +96,40 @@ def logits_of(model, tokens: torch.Tensor, source: torch.Tensor | None = None) -
     return logits, losses.tolist()
 
 
+def expert_grams(model, tokens: torch.Tensor, block: int, expert: int) -> dict:
+    """E[x x'] over all tokens of what linear layers of a gpt-oss read, packed by rows, as hooks of torch see it.
+
+    A token that was not sent to the expert counts as zero.
+    """
+    layer = model.model.layers[block]
+    seen: dict[str, torch.Tensor] = {}
+
+    def keep(name: str):
+        return lambda _, inputs: seen.__setitem__(name, inputs[0].reshape(-1, inputs[0].shape[-1]))
+
+    def route(experts, inputs) -> None:
+        states, chosen = inputs[0], inputs[1]
+        own = states[(chosen == expert).any(dim=-1)]
+        seen[f"expert-{expert}-up"] = own
+        seen[f"expert-{expert}-down"] = experts._apply_gate(own @ experts.gate_up_proj[expert] + experts.gate_up_proj_bias[expert])
+
+    hooks = [
+        layer.self_attn.q_proj.register_forward_pre_hook(keep("attention-qkv")),
+        layer.self_attn.o_proj.register_forward_pre_hook(keep("attention-output")),
+        layer.mlp.experts.register_forward_pre_hook(route),
+    ]
+    with torch.no_grad():
+        model(input_ids=tokens[None])
+    for hook in hooks:
+        hook.remove()
+    grams = {}
+    for name, rows in seen.items():
+        gram = (rows.double().T @ rows.double()) / len(tokens)
+        first, second = torch.triu_indices(*gram.shape)
+        grams[name] = {"rows": len(rows), "gram": [float(f"{value:.8g}") for value in gram[first, second].tolist()]}
+    return {"block": block, "sites": grams}
+
+
 def golden(logits: torch.Tensor, losses: list[float], tokens: torch.Tensor, rows: list[int]) -> dict:
     return {
         "tokens": tokens.tolist(),
@@ -127,11 +163,15 @@ def make_case(name: str, seed: int) -> None:
 
 
 def randomise(model) -> None:
-    """Norms near 1 (Gemma stores them less 1), small biases, matrices that neither fade nor drown the states."""
+    """Norms near 1 (Gemma stores them less 1), small biases, matrices that neither fade nor drown the states.
+
+    Scores of sinks are as large as those of keys; biases of routers move tokens, but leave each expert some.
+    """
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             centre = 0.0 if model.config.model_type.startswith("gemma") and "vision_tower" not in name else 1.0
-            noise = torch.randn_like(parameter) * (0.4 if parameter.ndim > 1 else 0.1)
+            scale = 1.0 if name.endswith("sinks") else 0.3 if name.endswith("router.bias") else 0.4 if parameter.ndim > 1 else 0.1
+            noise = torch.randn_like(parameter) * scale
             is_norm = parameter.ndim == 1 and name.endswith("weight")
             parameter.copy_(noise + (centre if is_norm else 0.0))
 
@@ -157,6 +197,28 @@ def set_shared_gates(model, gates: tuple[float, ...]) -> None:
             layer.mlp.shared_expert_gate.weight.zero_()[0, 0] = gate / math.sqrt(model.config.hidden_size)
 
 
+def quantise_experts(folder: Path) -> dict[str, list]:
+    """Random experts in the MXFP4 of gpt-oss in place of those that were saved; of some, what transformers reads in them.
+
+    Of the second expert of each tensor the first rows of [in, out].
+    """
+    values = {}
+    file = folder / "model.safetensors"
+    with safe_open(file, "pt") as stored:
+        tensors = {name: stored.get_tensor(name) for name in stored.keys()}
+    for name in [name for name in tensors if name.endswith(("experts.gate_up_proj", "experts.down_proj"))]:
+        experts, columns, rows = tensors.pop(name).shape
+        tensors[f"{name}_blocks"] = torch.randint(0, 256, (experts, rows, columns // 32, 16), dtype=torch.uint8)
+        tensors[f"{name}_scales"] = torch.randint(121, 126, (experts, rows, columns // 32), dtype=torch.uint8)
+        dequantised = convert_moe_packed_tensors(tensors[f"{name}_blocks"], tensors[f"{name}_scales"])
+        values[name] = dequantised[1, :3].float().tolist()
+    save_file(tensors, file, metadata={"format": "pt"})
+    config = json.loads((folder / "config.json").read_text())
+    quantisation = {"modules_to_not_convert": ["model.layers.*.self_attn", "model.layers.*.mlp.router", "model.embed_tokens", "lm_head"], "quant_method": "mxfp4"}
+    (folder / "config.json").write_text(json.dumps({**config, "quantization_config": quantisation}, indent=2) + "\n")
+    return values
+
+
 def make_family_case(name: str, seed: int) -> None:
     case = FAMILY_CASES[name]
     torch.manual_seed(seed)
@@ -176,6 +238,7 @@ def make_family_case(name: str, seed: int) -> None:
     saved = model.base_model if case.get("base") else model
     saved.save_pretrained(folder, **({"max_shard_size": case["shard"]} if "shard" in case else {}))
     (folder / "generation_config.json").unlink(missing_ok=True)
+    dequantised = {"dequantised": quantise_experts(folder)} if case.get("mxfp4") else {}
     if case.get("own_names"):
         named = {name: value for name, value in model.state_dict().items() if name not in model.all_tied_weights_keys}
         save_file(named, folder / "model.safetensors", metadata={"format": "pt"})
@@ -193,7 +256,8 @@ def make_family_case(name: str, seed: int) -> None:
     model = auto.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager")
     logits, losses = logits_of(model, tokens, source)
     rows = [0, 1, length // 2, length - 1] if length <= 256 else [0, 255, 256, length - 1]
-    content = {**({} if source is None else {"source": source.tolist()}), **golden(logits, losses, tokens, rows)}
+    grams = {"capture": expert_grams(model, tokens, **case["grams"])} if "grams" in case else {}
+    content = {**({} if source is None else {"source": source.tolist()}), **dequantised, **grams, **golden(logits, losses, tokens, rows)}
     (folder / "golden.json").write_text(json.dumps(content) + "\n")
 
 

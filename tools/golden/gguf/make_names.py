@@ -27,6 +27,19 @@ def merged(name: str) -> str:
     return re.sub(r"\.experts\.\d+\.", ".experts.", name)
 
 
+def parts(name: str, shape: list[int]) -> list[tuple[str, str]]:
+    """What is read of a tensor, and its name as the converter maps it: of gpt-oss the tensors of each expert, and sinks as weights."""
+    if name.endswith(".sinks"):
+        return [(name, f"{name}.weight")]
+    found = re.fullmatch(r"(.*\.experts\.)(gate_up_proj|down_proj)(_bias)?", name)
+    if found is None:
+        return [(name, name)]
+    start, layer, bias = found.groups()
+    layers = ["gate_proj", "up_proj"] if layer == "gate_up_proj" else [layer]
+    names = [f"{start}{expert}.{own}.{'bias' if bias else 'weight'}" for expert in range(shape[0]) for own in layers]
+    return [(own, own) for own in names]
+
+
 def main(fixtures: Path) -> None:
     golden: dict[str, dict[str, str]] = {}
     for folder in sorted((fixtures / "forward").iterdir()):
@@ -47,9 +60,10 @@ def main(fixtures: Path) -> None:
                     # like the converter, which writes what stands beside the language model into a file of its own
                     if "text_config" in outer and "language_model." not in name and name != "lm_head.weight":
                         continue
-                    found = names.get_name(merged(name.replace("language_model.", "")), try_suffixes=(".weight", ".bias"))
-                    if found is not None:
-                        own[name] = found
+                    for read, mapped in parts(name, tensors.get_slice(name).get_shape()):
+                        found = names.get_name(merged(mapped.replace("language_model.", "")), try_suffixes=(".weight", ".bias"))
+                        if found is not None:
+                            own[read] = found
     (fixtures / "gguf-names.golden.json").write_text(json.dumps(golden, indent=1, sort_keys=True) + "\n")
 
 

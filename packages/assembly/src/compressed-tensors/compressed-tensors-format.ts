@@ -11,7 +11,7 @@ import type { QuantisedLayer } from "../layers/quantised-layer.ts";
 import { packedHead, packEmbeddings, untiedKeys, withEmbeddings } from "../layers/left-embeddings.ts";
 import { siteWeights, transposedTensors } from "../layers/site-weights.ts";
 import { requireCodesToUntie, untyingOptions } from "../layers/untied-head.ts";
-import { moduleOf, prefixedName } from "../safetensors/module-names.ts";
+import { moduleOf, prefixedName, requireSeparateExperts } from "../safetensors/module-names.ts";
 import { replacedWeights } from "../safetensors/replaced-weights.ts";
 import type { NewTensor } from "../safetensors/replaced-weights.ts";
 import { chosenDtype, dtypeOptions } from "../safetensors/written-dtype.ts";
@@ -95,6 +95,7 @@ export const compressedTensorsFormat: Format = {
   parts: [...quantisedParts, "blocks"],
   checkPlan(model, { grids, embeddings, zeroPoints = "middle" }, raw) {
     const { configGroups, untieHead } = parseOptions(options, raw, `assemble --format ${name}`);
+    requireSeparateExperts(model, name);
     requireCodesToUntie(untieHead, grids.length > 0);
     const packed = [...grids, ...packedHead(model, embeddings, name, untieHead)];
     const transposed = model.kind === "graph" ? new Set<string>() : transposedTensors(model);
@@ -117,6 +118,7 @@ export const compressedTensorsFormat: Format = {
   async plan(source, given, raw, context) {
     const { configGroups, untieHead, ...others } = parseOptions(options, raw, `assemble --format ${name}`);
     const dtype = chosenDtype(source, others, `assemble --format ${name}`);
+    requireSeparateExperts(source, name);
     requireCodesToUntie(
       untieHead,
       [...given.summaries.values()].some(({ bits, grid }) => bits !== undefined || grid !== undefined),

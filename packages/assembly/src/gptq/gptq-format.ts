@@ -8,7 +8,14 @@ import { packedHead, packEmbeddings, untiedKeys, withEmbeddings } from "../layer
 import { safetensorsBytes } from "../planned-size.ts";
 import { firstWeight } from "../layers/site-weights.ts";
 import { untyingOptions } from "../layers/untied-head.ts";
-import { carriedPatterns, denseLinears, moduleOf, prefixedName, unchangedWeights } from "../safetensors/module-names.ts";
+import {
+  carriedPatterns,
+  denseLinears,
+  moduleOf,
+  prefixedName,
+  requireSeparateExperts,
+  unchangedWeights,
+} from "../safetensors/module-names.ts";
 import { replacedWeights } from "../safetensors/replaced-weights.ts";
 import { chosenDtype, dtypeOptions } from "../safetensors/written-dtype.ts";
 import { version } from "../version.ts";
@@ -45,6 +52,7 @@ const createGptqFormat = (name: string, version: GptqVersion): Format => ({
   parts: quantisedParts,
   checkPlan(model, { solver, grids, embeddings, zeroPoints }, raw) {
     const { untieHead } = parseOptions(options, raw, `assemble --format ${name}`);
+    requireSeparateExperts(model, name);
     if (grids.length === 0) refuseWithoutCodes(firstWeight(model), solver, "GPTQ");
     checkGptqExperts(grids.map(({ tensor }) => tensor));
     for (const grid of [...grids, ...packedHead(model, embeddings, name, untieHead)]) {
@@ -61,6 +69,7 @@ const createGptqFormat = (name: string, version: GptqVersion): Format => ({
   async plan(source, given, raw, { warn }) {
     const { untieHead, ...others } = parseOptions(options, raw, `assemble --format ${name}`);
     const dtype = chosenDtype(source, others, `assemble --format ${name}`);
+    requireSeparateExperts(source, name);
     // before the head: it cannot help layers that the format does not hold
     for (const [tensor, { solver }] of given.summaries)
       if (!given.has(tensor, "codes")) refuseWithoutCodes(tensor, solver, "GPTQ");

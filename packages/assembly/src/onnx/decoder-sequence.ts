@@ -1,5 +1,5 @@
 import { InternalError } from "@mbs/contracts";
-import { addRotation, scoreFloor } from "@mbs/models";
+import { addRotation, scoreFloor, withoutSinks, withSinks } from "@mbs/models";
 import type { Attention, RowGraph, SequenceGraph } from "@mbs/models";
 import { floatTensor } from "@mbs/onnx";
 import type { DecoderBatch, Size } from "./decoder-batch.ts";
@@ -68,7 +68,7 @@ export function createDecoderSequence(batch: DecoderBatch, rows: RowGraph, block
       return addRotation(graph, rotary, { cosines, sines, part });
     },
     attend(query, key, value, attention) {
-      const { heads, kvHeads, headSize, scale } = attention;
+      const { heads, kvHeads, headSize, scale, sinks } = attention;
       // Heads that share a key are rows of one product.
       const grouped = heads !== kvHeads;
       const reshape = (name: string, ...sizes: readonly Size[]): string =>
@@ -77,7 +77,8 @@ export function createDecoderSequence(batch: DecoderBatch, rows: RowGraph, block
       const queries = reshape(times(query, batch.number(scale)), 0, kvHeads, -1, headSize);
       const products = graph.node("MatMul", [queries, graph.node("Transpose", [keys], { attributes: { perm: [0, 1, 3, 2] } })]);
       const scores = adjust(reshape(products, "B", heads, "T", "S"), attention);
-      const shares = reshape(graph.node("Softmax", [scores], { attributes: { axis: -1 } }), "B", kvHeads, -1, "S");
+      const all = graph.node("Softmax", [withSinks(graph, scores, sinks)], { attributes: { axis: -1 } });
+      const shares = reshape(withoutSinks(graph, all, sinks), "B", kvHeads, -1, "S");
       const context = reshape(graph.node("MatMul", [shares, values]), "B", heads, "T", headSize);
       const byToken = graph.node("Transpose", [context], { attributes: { perm: [0, 2, 1, 3] } });
       return graph.node("Reshape", [byToken, batch.shape(-1, heads * headSize)]);

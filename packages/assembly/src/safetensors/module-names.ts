@@ -14,6 +14,20 @@ export function moduleOf(tensor: string, format: string): string {
   );
 }
 
+/**
+ * Programs look for packed layers by their names. Of a model that has its experts in joined tensors alone they find none, and
+ * transformers then takes random weights.
+ *
+ * @throws {FailedPreconditionError} for such a model, with the remedy
+ */
+export function requireSeparateExperts(model: Model, format: string): void {
+  if (model.kind !== "architecture" || model.layout.joined?.some(({ woven }) => woven !== undefined) !== true) return;
+  throw new FailedPreconditionError(
+    `${model.path}: programs that read --format ${format} do not find packed experts of model type ${model.architecture}, which has those of a block in one tensor; assemble with --format gguf, onnx or dense`,
+    { model: model.path, format },
+  );
+}
+
 /** Layers that vLLM joins, and the name it then asks for. */
 const joined: ReadonlyMap<string, string> = new Map([
   ["q_proj", "qkv_proj"],

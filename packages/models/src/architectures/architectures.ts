@@ -65,6 +65,10 @@ const types: Readonly<Record<string, ModelType>> = {
     load: async () => (await import("./model-types/gpt-neox.ts")).gptNeox,
     gguf: { architecture: "gptneox", load: async () => (await import("./model-types/gpt-neox.gguf.ts")).gptNeox },
   },
+  gpt_oss: {
+    load: async () => (await import("./model-types/gpt-oss.ts")).gptOss,
+    gguf: { architecture: "gpt-oss", load: async () => (await import("./model-types/gpt-oss.gguf.ts")).gptOss },
+  },
   granite: {
     load: async () => (await import("./model-types/granite.ts")).granite,
     gguf: { architecture: "granite", load: async () => (await import("./model-types/granite.gguf.ts")).granite },

@@ -73,6 +73,12 @@ export interface JoinedTensor {
   readonly name: string;
   /** Names of the layout's tensors that it holds, in order. */
   readonly parts: readonly string[];
+  /**
+   * Where parts do not lie one after the other: so many consecutive ones are one matrix [columns, parts · rows], in which rows of
+   * these parts take turns as columns, or a vector in which their values do. Its shape is [parts / woven, …]. Programs know such
+   * tensors as a whole alone, so they are written as they were.
+   */
+  readonly woven?: number;
 }
 
 /** The tokens that an encoder-decoder puts around its texts. */

@@ -1,5 +1,6 @@
 import { FailedPreconditionError } from "@mbs/contracts";
 import { createCheckpoint } from "../checkpoint/checkpoint.ts";
+import type { WeightDtype } from "@mbs/numbers";
 import type { ReadOptions } from "../checkpoint/checkpoint.ts";
 import type { Checkpoint, TensorFile } from "../checkpoint/checkpoint.ts";
 import { splitJoined } from "../checkpoint/joined-tensors.ts";
@@ -22,6 +23,8 @@ export interface ReadArchitecture {
   readonly settings: JsonObject;
   /** The weights by the names of the layout, whatever form they are stored in. */
   readonly checkpoint: Checkpoint;
+  /** The dtype of weights that were published quantised, and are written as dense ones. */
+  readonly releasedDtype?: WeightDtype;
   /** What the user should know, a line each. */
   readonly notes: readonly string[];
 }
@@ -87,11 +90,12 @@ export async function readArchitecture(
   const { modelType, section, layout, settings, unknown } = reading;
   const carries = (tensor: string): boolean => isCarried(layout, tensor);
   const stored = createCheckpoint(splitJoined(files, layout), { ...options, carries });
-  const checkpoint = await readableCheckpoint(stored, config, file);
+  const { checkpoint, releasedDtype } = await readableCheckpoint(stored, config, { file, layout });
   return {
     modelType,
     ...(section !== undefined && { section }),
     settings,
+    ...(releasedDtype !== undefined && { releasedDtype }),
     layout: await findCopies(nameTensors(reading, checkpoint, origin), checkpoint, folder),
     checkpoint,
     notes: unknownKeysNote(file, unknown),

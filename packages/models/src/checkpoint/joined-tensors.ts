@@ -1,14 +1,15 @@
 import { at, BadDataError, InternalError } from "@mbs/contracts";
-import type { Layout } from "../architectures/layout.ts";
+import type { JoinedTensor, Layout } from "../architectures/layout.ts";
 import type { TensorFile } from "./checkpoint.ts";
 import type { HeaderEntry } from "./safetensors-header.ts";
+import { unweave, wovenShape } from "./woven-tensors.ts";
 
 const elements = (shape: readonly number[]): number => shape.reduce((product, side) => product * side, 1);
 
 /** The parts of a joined tensor as separate tensors. @throws {BadDataError} where it cannot hold them */
 function split(
   entry: HeaderEntry,
-  parts: readonly string[],
+  { parts, woven }: JoinedTensor,
   shapes: ReadonlyMap<string, readonly number[]>,
   path: string,
 ): HeaderEntry[] {
@@ -19,8 +20,11 @@ function split(
   });
   const wanted = pieces.reduce((sum, { shape }) => sum + elements(shape), 0);
   const first = at(pieces, 0).shape;
-  const columns = first.at(-1);
-  if (elements(entry.shape) !== wanted || entry.shape.at(-1) !== columns) {
+  const fits =
+    woven === undefined
+      ? elements(entry.shape) === wanted && entry.shape.at(-1) === first.at(-1)
+      : entry.shape.join() === wovenShape(first, parts.length, woven).join();
+  if (!fits) {
     throw new BadDataError(
       `${path}: tensor ${entry.name} has shape [${entry.shape.join(", ")}] where the configuration asks for ${parts.length} tensors in it, the first of [${first.join(", ")}]; is the folder complete and of a supported model?`,
       { file: path, tensor: entry.name },
@@ -35,21 +39,50 @@ function split(
   });
 }
 
+/** Fills `target` from byte `offset` of a tensor. */
+type ReadPart = (offset: number, target: Uint8Array) => void;
+
+/**
+ * How woven parts are read. The parts of the last matrices stay in memory: a matrix is read in pieces, and those of a group one
+ * after the other, with their biases between them.
+ */
+function wovenReader(file: TensorFile): (whole: HeaderEntry, woven: number, place: number, part: HeaderEntry) => ReadPart {
+  let last: { readonly whole: HeaderEntry; readonly group: number; readonly parts: readonly Uint8Array[] } | undefined;
+  return (whole, woven, place, { shape: [rows = 1, columns], begin, end }) => {
+    const group = Math.floor(place / woven);
+    const read = (): readonly Uint8Array[] => {
+      const bytes = new Uint8Array(woven * (end - begin));
+      file.readInto(whole, group * bytes.length, bytes);
+      const width = (end - begin) / (rows * (columns ?? 1));
+      return unweave(bytes, { woven, rows, columns: columns ?? 1, width });
+    };
+    return (offset, target) => {
+      const known = last?.whole === whole && last.group === group ? last.parts : undefined;
+      const parts = known ?? read();
+      if (columns !== undefined) last = { whole, group, parts };
+      target.set(at(parts, place % woven).subarray(offset, offset + target.length));
+    };
+  };
+}
+
 /**
  * Weight files in which joined tensors are replaced by their parts, so that all other code knows one form only. Files
  * without joined tensors are returned as they are.
  */
 export function splitJoined(files: readonly TensorFile[], { joined = [], prefixes, tensors }: Layout): readonly TensorFile[] {
   const shapes = new Map(tensors.map(({ name, shape }) => [name, shape]));
-  const parts = new Map(joined.map((tensor) => [tensor.name, tensor.parts]));
+  const byName = new Map(joined.map((tensor) => [tensor.name, tensor]));
   const stored = new Set(files.flatMap((file) => file.tensors.map(({ name }) => name)));
   return files.map((file) => {
-    const wholes = new Map<HeaderEntry, HeaderEntry>();
+    const parts = new Map<HeaderEntry, ReadPart>();
+    const readWoven = wovenReader(file);
     const entries = file.tensors.flatMap((entry) => {
-      const prefix = ["", ...prefixes].find((start) => parts.has(entry.name.slice(start.length)) && entry.name.startsWith(start));
-      const names = prefix === undefined ? undefined : parts.get(entry.name.slice(prefix.length));
-      if (prefix === undefined || names === undefined) return [entry];
-      return split(entry, names, shapes, file.path).map((piece) => {
+      const prefix = ["", ...prefixes].find(
+        (start) => byName.has(entry.name.slice(start.length)) && entry.name.startsWith(start),
+      );
+      const tensor = prefix === undefined ? undefined : byName.get(entry.name.slice(prefix.length));
+      if (prefix === undefined || tensor === undefined) return [entry];
+      return split(entry, tensor, shapes, file.path).map((piece, place) => {
         const named = { ...piece, name: `${prefix}${piece.name}` };
         if (stored.has(named.name)) {
           throw new BadDataError(
@@ -60,18 +93,24 @@ export function splitJoined(files: readonly TensorFile[], { joined = [], prefixe
             },
           );
         }
-        wholes.set(named, entry);
+        const { woven } = tensor;
+        parts.set(
+          named,
+          woven === undefined
+            ? (offset, target) => file.readInto(entry, named.begin - entry.begin + offset, target)
+            : readWoven(entry, woven, place, named),
+        );
         return named;
       });
     });
-    if (wholes.size === 0) return file;
+    if (parts.size === 0) return file;
     return {
       ...file,
       tensors: entries,
       readInto(entry, offset, target) {
-        const whole = wholes.get(entry);
-        if (whole === undefined) file.readInto(entry, offset, target);
-        else file.readInto(whole, entry.begin - whole.begin + offset, target);
+        const read = parts.get(entry);
+        if (read === undefined) file.readInto(entry, offset, target);
+        else read(offset, target);
       },
       close: () => file.close(),
     };

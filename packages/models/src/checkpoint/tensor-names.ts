@@ -1,7 +1,7 @@
-import { BadDataError } from "@mbs/contracts";
+import { at, BadDataError } from "@mbs/contracts";
 import type { ArchitectureReading } from "../architectures/architecture.ts";
 import { renameBases } from "../architectures/bases.ts";
-import type { ExpectedTensor, Layout } from "../architectures/layout.ts";
+import type { ExpectedTensor, JoinedTensor, Layout } from "../architectures/layout.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 
 const shownProblems = 3;
@@ -100,6 +100,13 @@ function findTensors(
   return names;
 }
 
+/** A joined tensor with other names of its parts: what then stands before them stands before its own name too. */
+export function renameJoined(tensor: JoinedTensor, nameOf: (tensor: string) => string): JoinedTensor {
+  const parts = tensor.parts.map(nameOf);
+  const [bare, named] = [at(tensor.parts, 0), at(parts, 0)];
+  return { ...tensor, name: `${named.slice(0, named.length - bare.length)}${tensor.name}`, parts };
+}
+
 /**
  * The layout with the names that its tensors have in a checkpoint, with or without one of the prefixes.
  *
@@ -126,6 +133,7 @@ export function nameTensors(reading: ArchitectureReading, checkpoint: Checkpoint
     head: nameOf(names.has(layout.head) ? layout.head : layout.embedding),
     ownHead: nameOf(layout.head),
     bases: renameBases(layout.bases, nameOf),
+    ...(layout.joined && { joined: layout.joined.map((tensor) => renameJoined(tensor, nameOf)) }),
     embedRoles: named(layout.embedRoles),
     headRoles: named(layout.headRoles),
     blockRoles: (index) => named(layout.blockRoles(index)),

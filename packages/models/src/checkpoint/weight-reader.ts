@@ -2,12 +2,24 @@ import { at } from "@mbs/contracts";
 import type { ExpectedTensor } from "../architectures/layout.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 
+/** Sides of the squares that are turned one after the other, so that what is read and what is written stay in the cache. */
+const tile = 32;
+
 /** [rows, columns] → [columns, rows] */
-export function transpose<Values extends Float32Array | Uint16Array | Uint8Array>(values: Values, rows: number): Values {
+export function transpose<Values extends Float32Array | Uint32Array | Uint16Array | Uint8Array>(
+  values: Values,
+  rows: number,
+): Values {
   const columns = values.length / rows;
   const turned = values.slice() as Values;
-  for (let row = 0; row < rows; row++) {
-    for (let column = 0; column < columns; column++) turned[column * rows + row] = values[row * columns + column]!;
+  for (let firstRow = 0; firstRow < rows; firstRow += tile) {
+    const endRow = Math.min(rows, firstRow + tile);
+    for (let first = 0; first < columns; first += tile) {
+      const end = Math.min(columns, first + tile);
+      for (let column = first; column < end; column++) {
+        for (let row = firstRow; row < endRow; row++) turned[column * rows + row] = values[row * columns + column]!;
+      }
+    }
   }
   return turned;
 }

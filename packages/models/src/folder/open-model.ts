@@ -60,7 +60,7 @@ async function openArchitectureModel(source: ModelSource, options: ReadOptions &
   const stored = createCheckpoint(source.stored, options);
   try {
     const { config, configFile, parts, ...description } = await source.describe();
-    const { modelType, section, layout, settings, checkpoint, notes } = await readArchitecture(
+    const { modelType, section, layout, settings, checkpoint, releasedDtype, notes } = await readArchitecture(
       source.files,
       config,
       { folder: path, file: configFile, ...(nameInFile && { nameInFile }) },
@@ -81,7 +81,7 @@ async function openArchitectureModel(source: ModelSource, options: ReadOptions &
       architecture: modelType,
       dtype,
       // float32 only so that rotating and trimming round nothing
-      writtenDtype: source.writtenDtype ?? (dtype === "f32" ? (rotation?.dtype ?? trimming?.dtype) : undefined),
+      writtenDtype: source.writtenDtype ?? releasedDtype ?? (dtype === "f32" ? (rotation?.dtype ?? trimming?.dtype) : undefined),
       rotation,
       trimming,
       hiddenSize: layout.hiddenSize,

@@ -106,15 +106,15 @@ export const interleaved =
     return [reordered(source, name, rowOf)];
   };
 
-/** One matrix an expert of a tensor that has those of all; the name has "{expert}" for its number. */
+/** One matrix, or one vector, an expert of a tensor that has those of all; the name has "{expert}" for its number. */
 export const ofExperts: View = (source, name) => {
-  const [experts = 0, rows = 0, ...more] = source.shape;
-  if (more.length !== 1) return [whole(source, name)];
-  const columns = columnsOf(source);
+  const [experts = 0, ...shape] = source.shape;
+  if (shape.length === 0) return [whole(source, name)];
+  const [columns, rows] = [columnsOf(source), elements(shape.slice(0, -1))];
   return Array.from({ length: experts }, (_, expert) => ({
     name: name.replace("{expert}", String(expert)),
     source,
-    shape: [rows, columns],
+    shape,
     columns,
     firstRow: expert * rows,
   }));

@@ -20,6 +20,13 @@ interface CompiledName {
   readonly pattern: RegExp;
 }
 
+/** Ends a name that has no ".weight" in a checkpoint. */
+const bareName = "{bare}";
+
+/** The name of a tensor in a checkpoint. @param kind "weight" or "bias" */
+export const checkpointName = (name: string, kind: string): string =>
+  name.endsWith(bareName) ? name.slice(0, -bareName.length) : `${name}.${kind}`;
+
 /** T5's ungated MLP has one matrix where the gated one has two, and GGUF calls it by the name of the second. */
 const spellings = (huggingFace: string): readonly string[] =>
   huggingFace.endsWith(".wi_1") ? [huggingFace, huggingFace.replace(/_1$/, "")] : [huggingFace];
@@ -31,8 +38,9 @@ function compile(names: Names): readonly CompiledName[] {
   if (known !== undefined) return known;
   const made = [...names].flatMap(([gguf, huggingFace]) =>
     spellings(huggingFace).map((spelling) => {
-      const source = spelling.replaceAll(".", "\\.").replace("{block}", "(?<block>\\d+)").replace("{expert}", "(?<expert>\\d+)");
-      return { gguf, pattern: new RegExp(`^${source}\\.(?<kind>weight|bias)$`) };
+      const whole = spelling.endsWith(bareName) ? spelling.slice(0, -bareName.length) : `${spelling}.(?<kind>weight|bias)`;
+      const source = whole.replaceAll(".", "\\.").replace("{block}", "(?<block>\\d+)").replace("{expert}", "(?<expert>\\d+)");
+      return { gguf, pattern: new RegExp(`^${source}$`) };
     }),
   );
   compiled.set(names, made);
@@ -51,8 +59,9 @@ export function ggufTensorName(names: Names, tensor: string, prefixes: readonly 
   const bare = [tensor, ...prefixes.filter((prefix) => tensor.startsWith(prefix)).map((prefix) => tensor.slice(prefix.length))];
   for (const { gguf, pattern } of compile(names)) {
     for (const name of bare) {
-      const { block = "", expert, kind = "" } = pattern.exec(name)?.groups ?? {};
-      if (kind === "") continue;
+      const found = pattern.exec(name);
+      if (found === null) continue;
+      const { block = "", expert, kind = "weight" } = found.groups ?? {};
       return { name: `${gguf.replace("{block}", block)}.${kind}`, ...(expert !== undefined && { expert: Number(expert) }) };
     }
   }

@@ -34,6 +34,8 @@ export interface Attention {
   /** Scores s become cap · tanh(s / cap). */
   readonly softcap?: number;
   readonly distances?: DistanceBias;
+  /** Name of a value [heads]: one more score of each query, which takes its share of the softmax and has no key and no value. */
+  readonly sinks?: string;
   /** Whether a query sees the keys after it too. */
   readonly bidirectional?: boolean;
   /** The other stream that has the keys and values; a query sees all of it. */

@@ -29,11 +29,35 @@ export interface SoftmaxAttentionShape extends Attention {
   readonly keyLength: number;
 }
 
+/**
+ * Scores [batch, heads, queries, keys] with that of a sink behind each row.
+ *
+ * @param sinks as in Attention; the same scores where there are none
+ */
+export function withSinks(graph: GraphBuilder, scores: string, sinks: string | undefined): string {
+  if (sinks === undefined) return scores;
+  const integers = (...values: number[]): string => graph.constant(integerTensor(values));
+  // only for its shape, [batch, heads, queries, 1]: scores are finite
+  const column = graph.node("Slice", [scores, integers(0), integers(1), integers(3)]);
+  const zeros = graph.node("Mul", [column, graph.constant(floatTensor(Float32Array.of(0), []))]);
+  const own = graph.node("Add", [zeros, graph.node("Reshape", [sinks, integers(-1, 1, 1)])]);
+  return graph.node("Concat", [scores, own], { attributes: { axis: 3 } });
+}
+
+/** The shares of the keys alone, [batch, heads, queries, keys]: of a row with a sink they add up to less than 1. */
+export function withoutSinks(graph: GraphBuilder, shares: string, sinks: string | undefined): string {
+  if (sinks === undefined) return shares;
+  const integers = (value: number): string => graph.constant(integerTensor([value]));
+  return graph.node("Slice", [shares, integers(0), integers(-1), integers(3)]);
+}
+
 /** Softmax over the last axis of scores [batch, heads, queries, keys], in which those far below the largest are raised. */
-export function flooredSoftmax(graph: GraphBuilder, scores: string): string {
-  const largest = graph.node("ReduceMax", [scores, graph.constant(integerTensor([3]))], { attributes: { keepdims: 1 } });
+export function flooredSoftmax(graph: GraphBuilder, scores: string, sinks?: string): string {
+  const all = withSinks(graph, scores, sinks);
+  const largest = graph.node("ReduceMax", [all, graph.constant(integerTensor([3]))], { attributes: { keepdims: 1 } });
   const floor = graph.node("Add", [largest, graph.constant(floatTensor(Float32Array.of(scoreFloor), []))]);
-  return graph.node("Softmax", [graph.node("Max", [scores, floor])], { attributes: { axis: -1 } });
+  const shares = graph.node("Softmax", [graph.node("Max", [all, floor])], { attributes: { axis: -1 } });
+  return withoutSinks(graph, shares, sinks);
 }
 
 /** Where the key at start + j may not be seen by the query at first + i: masked, else 0. [length, first + length - start] */
@@ -75,7 +99,7 @@ export function softmaxAttention(
   value: string,
   shape: SoftmaxAttentionShape,
 ): string {
-  const { batch, length, keyLength, heads, kvHeads, headSize, slopes, window = length, softcap, distances } = shape;
+  const { batch, length, keyLength, heads, kvHeads, headSize, slopes, window = length, softcap, distances, sinks } = shape;
   const causal = shape.bidirectional !== true && shape.stream === undefined;
   const integers = (...values: number[]): string => graph.constant(integerTensor(values));
   const slice = (name: string, whole: number, axis: number, from: number, to: number): string =>
@@ -112,7 +136,7 @@ export function softmaxAttention(
       const mask = graph.constant(floatTensor(causalMask(first, rows, start, window), [rows, columns]));
       scores = graph.node("Add", [scores, mask]);
     }
-    const shares = flooredSoftmax(graph, scores);
+    const shares = flooredSoftmax(graph, scores, sinks);
     const context = graph.node("MatMul", [group(shares, rows, columns), slice(value, keyLength, 2, start, until)]);
     contexts.push(ungroup(context, rows, headSize));
   }

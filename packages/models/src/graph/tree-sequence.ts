@@ -122,7 +122,7 @@ export function createTreeSequence(
     return made;
   };
   const attend = (query: string, key: string, value: string, attention: Attention): string => {
-    const { heads, kvHeads, headSize, slopes, window = Infinity, softcap, distances, bidirectional, stream } = attention;
+    const { heads, kvHeads, headSize, slopes, window = Infinity, softcap, distances, bidirectional, stream, sinks } = attention;
     if (distances !== undefined || bidirectional === true || stream !== undefined) {
       throw new InternalError("a block over a token tree has causal attention without learned biases");
     }
@@ -142,7 +142,7 @@ export function createTreeSequence(
         const bias = graph.node("Mul", [ofPairs(distancesOf()), graph.constant(floatTensor(slopes, [heads, 1, 1]))]);
         scores = graph.node("Add", [scores, bias]);
       }
-      const shares = flooredSoftmax(graph, graph.node("Add", [scores, ofPairs(maskOf(window))]));
+      const shares = flooredSoftmax(graph, graph.node("Add", [scores, ofPairs(maskOf(window))]), sinks);
       return ungroup(graph.node("MatMul", [group(shares, same), values]), headSize);
     };
     const inChunks = (): string => {

@@ -1,9 +1,10 @@
-import { FailedPreconditionError } from "@mbs/contracts";
+import { FailedPreconditionError, isObject } from "@mbs/contracts";
 import type { WeightDtype } from "@mbs/numbers";
 import { applyEdits, modify } from "jsonc-parser";
 import type { Model } from "../folder/model.ts";
 import { textFile } from "./output-file.ts";
 import type { OutputFile } from "./output-file.ts";
+import { releasedMethod } from "../checkpoint/quantised/quantised-checkpoint.ts";
 import { bytesOfDtype } from "../checkpoint/checkpoint.ts";
 import type { TensorInfo } from "../checkpoint/checkpoint.ts";
 
@@ -58,10 +59,13 @@ export async function editedConfig(model: Model, changes: Changes): Promise<Outp
   return textFile("config.json", editedJson(edited, Object.fromEntries(inside), section));
 }
 
+/** Whether a model was published so: there is no dense one that it was made from. */
+const isReleased = (quantisation: unknown): boolean => isObject(quantisation) && quantisation["quant_method"] === releasedMethod;
+
 /** @throws {FailedPreconditionError} for a model whose weights are packed: what is made of it must start from the dense one */
 export async function requireDense(model: Model): Promise<void> {
   const { quantization_config: quantisation } = JSON.parse(await readConfig(model)) as { readonly quantization_config?: unknown };
-  if (quantisation === undefined || quantisation === null) return;
+  if (quantisation === undefined || quantisation === null || isReleased(quantisation)) return;
   throw new FailedPreconditionError(`${model.path} is quantised already; give the model it was made from`, {
     model: model.path,
   });
@@ -83,6 +87,7 @@ export async function configOf(model: Model, { dtype, quantisation, more }: Writ
   return editedConfig(model, {
     ...dtypeKeys(config, dtype),
     ...more,
-    ...(quantisation && { quantization_config: quantisation }),
+    // what is written is dense, or packed in this way
+    quantization_config: quantisation,
   });
 }

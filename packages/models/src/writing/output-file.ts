@@ -1,12 +1,20 @@
 import type { FilePiece } from "@mbs/artifacts";
 import { InterruptedError } from "@mbs/contracts";
+import { writeSafetensors } from "../checkpoint/safetensors-writer.ts";
 import { indexFile, singleFile } from "../checkpoint/weight-files.ts";
+import type { WrittenFile } from "./whole-tensors.ts";
 
 /** The tensors of a safetensors file. */
 export interface PlacedTensors {
   readonly file: string;
   readonly tensors: readonly { readonly name: string; readonly bytes: number }[];
 }
+
+/** A file of safetensors, tensor by tensor. */
+export const weightFile = ({ file, metadata, tensors, read }: WrittenFile): OutputFile => ({
+  path: file,
+  content: () => writeSafetensors(tensors, metadata, read),
+});
 
 /** The index of safetensors files, which says where each tensor is; none for the only file of a model. */
 export function weightIndex(files: readonly PlacedTensors[]): readonly OutputFile[] {

@@ -71,6 +71,8 @@ export interface GatedDecoder {
   /** Query, key and value in one matrix, gate and up in another. */
   readonly fused: boolean;
   readonly headNorms: HeadNorms | undefined;
+  /** Whether each head has a score of its own, `self_attn.sinks`, that takes a share of every softmax. */
+  readonly sinks: boolean;
   /** Whether the two elements that turn together are neighbours in a head, not half a head apart. */
   readonly neighbours: boolean;
   /** Factor on query · key. */
@@ -129,7 +131,7 @@ export const normedTogether = ({ headNorms, headSize }: GatedDecoder, heads: num
 
 /** The tensors and sites of a block. */
 export function describeGated(decoder: GatedDecoder, { qkv, output, up, down, experts }: GatedLinears): BlockDescription {
-  const { hidden, heads, kvHeads, headNorms, norms, parallel, activation } = decoder;
+  const { hidden, heads, kvHeads, headNorms, norms, parallel, activation, sinks } = decoder;
   const norm = (role: string, name: string | undefined, size = hidden) =>
     name === undefined ? [] : normVectors(role, name, size, false);
   const normedBy = (role: string, name: string | undefined): Pick<BlockSite, "norm"> =>
@@ -147,6 +149,7 @@ export function describeGated(decoder: GatedDecoder, { qkv, output, up, down, ex
     others: [
       ...(routed?.others ?? []),
       ...activation.tensors,
+      ...(sinks ? [{ role: "sinks", name: "self_attn.sinks", shape: [heads] }] : []),
       ...norm("query-norm", headNorms?.query, normedTogether(decoder, heads)),
       ...norm("key-norm", headNorms?.key, normedTogether(decoder, kvHeads)),
       ...norm("norm1", norms.beforeAttention),

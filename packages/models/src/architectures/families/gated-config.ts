@@ -142,6 +142,7 @@ export function readGated(config: Config<GatedValues>, options: GatedOptions): U
     fused: false,
     experts: undefined,
     headNorms: undefined,
+    sinks: false,
     neighbours: false,
     scale: 1 / Math.sqrt(sizes.headSize),
     softcap: undefined,

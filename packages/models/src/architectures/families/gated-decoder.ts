@@ -22,7 +22,11 @@ export function gatedDecoder(decoder: GatedDecoder): Layout {
     contextLength,
     ...(longTexts !== undefined && { longTexts }),
     joined: blocks.blocks.flatMap(({ name: block }) =>
-      experts.map(({ name, parts }) => ({ name: `${block}.${name}`, parts: parts.map((part) => `${block}.${part}`) })),
+      experts.map((joined) => ({
+        ...joined,
+        name: `${block}.${joined.name}`,
+        parts: joined.parts.map((part) => `${block}.${part}`),
+      })),
     ),
     prefixes: ["model."],
     embedding: "embed_tokens.weight",

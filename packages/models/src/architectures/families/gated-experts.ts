@@ -6,6 +6,12 @@ import type { JoinedTensor } from "../layout.ts";
 import { blockLinear } from "./decoder-blocks.ts";
 import type { BlockActivation, BlockDescription, BlockLinear } from "./decoder-blocks.ts";
 
+/** gate · sigmoid(alpha · gate) · (up + 1), of gates up to the limit and ups up to it on both sides. */
+export interface ClampedGating {
+  readonly alpha: number;
+  readonly limit: number;
+}
+
 /** Experts in place of an MLP: each row goes through the few that its router scores highest. */
 export interface Experts {
   readonly count: number;
@@ -17,6 +23,12 @@ export interface Experts {
   readonly normalised: boolean;
   /** Width of one more expert that every row goes through, by a share of its own. */
   readonly shared?: number;
+  /** Whether router and layers have biases; default none. */
+  readonly biased?: boolean;
+  /** How the products of gate and up meet; default: activation(gate) · up. */
+  readonly clamped?: ClampedGating;
+  /** Whether checkpoints hold them joined alone, gate and up by turns and matrices as [in, out]: `woven` of JoinedTensor. */
+  readonly woven?: boolean;
   /** Names in the block: of the router, and of the linear layers of expert N, after "experts.N.". */
   readonly router: string;
   readonly names: { readonly prefix: string; readonly gate: string; readonly up: string; readonly down: string };
@@ -35,13 +47,14 @@ export interface ExpertLinears {
 }
 
 const sharedRouter = "shared-router.weight";
+const routerBias = "router.bias";
 
 /** The linear layers of all experts of a block. */
-export function expertLinears({ count, inner, shared, names }: Experts, hidden: number): ExpertLinears {
+export function expertLinears({ count, inner, shared, names, biased = false }: Experts, hidden: number): ExpertLinears {
   const expert = (role: string, name: string, width: number): Expert => ({
-    gate: blockLinear(`gate-${role}`, `${name}.${names.gate}`, width, hidden, false),
-    up: blockLinear(`up-${role}`, `${name}.${names.up}`, width, hidden, false),
-    down: blockLinear(`down-${role}`, `${name}.${names.down}`, hidden, width, false),
+    gate: blockLinear(`gate-${role}`, `${name}.${names.gate}`, width, hidden, biased),
+    up: blockLinear(`up-${role}`, `${name}.${names.up}`, width, hidden, biased),
+    down: blockLinear(`down-${role}`, `${name}.${names.down}`, hidden, width, biased),
   });
   return {
     routed: Array.from({ length: count }, (_, index) => expert(`${index}`, `${names.prefix}.experts.${index}`, inner)),
@@ -49,12 +62,27 @@ export function expertLinears({ count, inner, shared, names }: Experts, hidden: 
   };
 }
 
+/** The joined tensors of weights or of biases. @param end of their names: of joined ones, and of their parts */
+function wovenExperts(experts: readonly string[], { names }: Experts, end: string, kind: string): readonly JoinedTensor[] {
+  const parts = (...layers: string[]): string[] =>
+    experts.flatMap((expert) => layers.map((layer) => `${expert}.${layer}.${kind}`));
+  return [
+    { name: `mlp.experts.gate_up_proj${end}`, parts: parts(names.gate, names.up), woven: 2 },
+    { name: `mlp.experts.down_proj${end}`, parts: parts(names.down), woven: 1 },
+  ];
+}
+
 /**
  * The form of newer checkpoints, after the block's own name: of all experts, gate and up in one tensor [experts, 2 · inner,
  * hidden] and down in another [experts, hidden, inner]; the router is `mlp.gate` whatever the type.
  */
-export function joinedExperts({ count, router, names }: Experts): readonly JoinedTensor[] {
+export function joinedExperts(given: Experts): readonly JoinedTensor[] {
+  const { count, router, names } = given;
   const experts = Array.from({ length: count }, (_, index) => `${names.prefix}.experts.${index}`);
+  if (given.woven) {
+    const biases = given.biased ? wovenExperts(experts, given, "_bias", "bias") : [];
+    return [...wovenExperts(experts, given, "", "weight"), ...biases];
+  }
   return [
     {
       name: "mlp.experts.gate_up_proj",
@@ -72,7 +100,7 @@ const sitesOf = (expert: string): { readonly up: string; readonly down: string }
 
 /** What experts add to a block: two sites each, and the routers, which stay as they are. */
 export function expertBlock(
-  { count, router, names }: Experts,
+  { count, router, names, biased }: Experts,
   { routed, shared }: ExpertLinears,
   hidden: number,
 ): Pick<BlockDescription, "sites" | "others"> {
@@ -87,6 +115,7 @@ export function expertBlock(
     ]),
     others: [
       { role: "router.weight", name: `${router}.weight`, shape: [count, hidden] },
+      ...(biased ? [{ role: routerBias, name: `${router}.bias`, shape: [count] }] : []),
       ...(shared === undefined
         ? []
         : [{ role: sharedRouter, name: `${names.prefix}.shared_expert_gate.weight`, shape: [1, hidden] }]),
@@ -95,9 +124,27 @@ export function expertBlock(
 }
 
 /** What mixing needs besides the linear layers. */
-export interface ExpertMix extends Pick<Experts, "used" | "normalised"> {
+export interface ExpertMix extends Pick<Experts, "used" | "normalised" | "biased" | "clamped"> {
   readonly hidden: number;
   readonly activation: BlockActivation;
+}
+
+/** What becomes of the products of gate and up before the one multiplies the other. */
+function gating(sequence: SequenceGraph, { activation, clamped }: ExpertMix) {
+  const { graph } = sequence;
+  if (clamped === undefined) {
+    return { gated: (value: string): string => activation.apply(sequence, value), lifted: (value: string): string => value };
+  }
+  const number = (value: number): string => graph.constant(floatTensor(Float32Array.of(value), []));
+  const times = (one: string, other: string): string => graph.node("Mul", [one, other]);
+  const atMost = (value: string): string => graph.node("Min", [value, number(clamped.limit)]);
+  return {
+    gated(value: string): string {
+      const gate = atMost(value);
+      return times(gate, sigmoid(graph, times(gate, number(clamped.alpha))));
+    },
+    lifted: (value: string): string => graph.node("Add", [graph.node("Max", [atMost(value), number(-clamped.limit)]), number(1)]),
+  };
 }
 
 /**
@@ -111,21 +158,24 @@ export interface ExpertMix extends Pick<Experts, "used" | "normalised"> {
 export function mixExperts(
   sequence: SequenceGraph,
   normed: string,
-  { hidden, activation, used, normalised }: ExpertMix,
+  mix: ExpertMix,
   { routed, shared }: ExpertLinears,
 ): { readonly sites: ReadonlyMap<string, string>; readonly states: string } {
   const { graph } = sequence;
+  const { hidden, used, normalised, biased } = mix;
+  const sides = gating(sequence, mix);
   const integers = (...values: number[]): string => graph.constant(integerTensor(values));
-  const scores = (role: string, count: number): string =>
-    graph.node("Gemm", [normed, sequence.weight(role, [count, hidden])], { attributes: { transB: 1 } });
+  const scores = (role: string, count: number, bias: readonly string[] = []): string =>
+    graph.node("Gemm", [normed, sequence.weight(role, [count, hidden]), ...bias], { attributes: { transB: 1 } });
   const sites = new Map<string, string>();
   const run = (name: string, read: string, { gate, up, down }: Expert): string => {
-    const gated = graph.node("Mul", [activation.apply(sequence, sequence.linear(read, gate)), sequence.linear(read, up)]);
+    const gated = graph.node("Mul", [sides.gated(sequence.linear(read, gate)), sides.lifted(sequence.linear(read, up))]);
     sites.set(sitesOf(name).up, read).set(sitesOf(name).down, gated);
     return sequence.linear(gated, down);
   };
 
-  const probabilities = graph.node("Softmax", [scores("router.weight", routed.length)], { attributes: { axis: 1 } });
+  const bias = biased ? [sequence.weight(routerBias, [routed.length])] : [];
+  const probabilities = graph.node("Softmax", [scores("router.weight", routed.length, bias)], { attributes: { axis: 1 } });
   const top = graph.nodes("TopK", [probabilities, integers(used)], 2, { attributes: { axis: 1 } });
   const [best, chosen] = [at(top, 0), at(top, 1)];
   const whole = (): string => graph.node("ReduceSum", [best, integers(1)], { attributes: { keepdims: 1 } });

@@ -38,7 +38,7 @@ function attention(
   linears: GatedLinears,
   kind: BlockKind,
 ): string {
-  const { heads, kvHeads, headSize, scale, softcap, headNorms, neighbours, norm, fused } = decoder;
+  const { heads, kvHeads, headSize, scale, softcap, headNorms, neighbours, norm, fused, sinks } = decoder;
   const { rotary, queryRotary = rotary, window } = kind;
   const made = linears.qkv.map((layer) => sequence.linear(normed, layer));
   const sizes = [heads, kvHeads, kvHeads].map((count) => count * headSize);
@@ -61,6 +61,7 @@ function attention(
     scale,
     ...(softcap !== undefined && { softcap }),
     ...(window !== undefined && { window }),
+    ...(sinks && { sinks: sequence.weight("sinks", [heads]) }),
   });
 }
 

@@ -1,13 +1,14 @@
 import { at, FailedPreconditionError } from "@mbs/contracts";
 import { encodeWeights, roundTo } from "@mbs/numbers";
 import type { WeightDtype } from "@mbs/numbers";
+import type { Layout } from "../../architectures/layout.ts";
 import { choice, nullable, only, optional } from "../../config/config-keys.ts";
 import { readConfig } from "../../config/config.ts";
 import type { JsonObject } from "../../folder/json-file.ts";
 import { bytesOfDtype } from "../checkpoint.ts";
 import type { Checkpoint, TensorInfo } from "../checkpoint.ts";
 import { mxfp4Format, readPackedSchemes } from "./compressed-tensors-config.ts";
-import { gptqLinear, mxfp4Linear, packedLinear } from "./quantised-linear.ts";
+import { gptqLinear, mxfp4Expert, mxfp4Linear, packedLinear } from "./quantised-linear.ts";
 import type { QuantisedLinear } from "./quantised-linear.ts";
 
 const dtypes: ReadonlyMap<unknown, WeightDtype> = new Map([
@@ -36,14 +37,34 @@ function readZeroOffset(quantisation: JsonObject, file: string): 0 | 1 {
   return (values.checkpoint_format ?? values.format ?? "gptq") === "gptq" ? 1 : 0;
 }
 
+/** The method of models that are published so, without a dense form: they are read, and written, as if they were dense. */
+export const releasedMethod = "mxfp4";
+
+/** The experts of a released model, by the names of their matrices. */
+function releasedExperts(checkpoint: Checkpoint, { joined = [], prefixes, tensors }: Layout): Map<string, QuantisedLinear> {
+  const shapes = new Map(tensors.map(({ name, shape }) => [name, shape]));
+  const linears = new Map<string, QuantisedLinear>();
+  for (const { name, parts, woven } of joined) {
+    const prefix = ["", ...prefixes].find((start) => checkpoint.has(`${start}${name}_blocks`));
+    if (prefix === undefined || woven === undefined) continue;
+    for (const [place, part] of parts.entries()) {
+      const [rows = 1, columns = 1] = shapes.get(part) ?? [];
+      const own = { shape: [rows, columns], parts: parts.length, place, woven } as const;
+      linears.set(`${prefix}${part}`, mxfp4Expert(checkpoint, `${prefix}${name}`, own));
+    }
+  }
+  return linears;
+}
+
 async function findLinears(
   checkpoint: Checkpoint,
   quantisation: JsonObject,
   dtype: WeightDtype,
-  file: string,
+  { file, layout }: { readonly file: string; readonly layout: Layout },
 ): Promise<ReadonlyMap<string, QuantisedLinear>> {
   const { quant_method: method, format } = quantisation;
   const linears = new Map<string, QuantisedLinear>();
+  if (method === releasedMethod) return releasedExperts(checkpoint, layout);
   if (method === "gptq") {
     const zeroOffset = readZeroOffset(quantisation, file);
     for (const module of modulesWith(checkpoint, ".qweight")) {
@@ -61,7 +82,7 @@ async function findLinears(
   } else {
     const found = [method, format].filter((part) => typeof part === "string").join(" ");
     throw new FailedPreconditionError(
-      `${file}: quantization_config is of ${found || "an unnamed method"}, which is not supported; supported: gptq, compressed-tensors pack-quantized and mxfp4-pack-quantized; or take the dense model`,
+      `${file}: quantization_config is of ${found || "an unnamed method"}, which is not supported; supported: gptq, compressed-tensors pack-quantized and mxfp4-pack-quantized, mxfp4 of gpt-oss; or take the dense model`,
       { file },
     );
   }
@@ -74,14 +95,20 @@ async function findLinears(
  *
  * @param config the parsed config.json
  * @param file its path, for messages
+ * @param layout with the names of the architecture
+ * @returns also the dtype of the values of a released model, whose files are then those that it would be dense
  * @throws {FailedPreconditionError} for a method that is not supported
  */
-export async function readableCheckpoint(checkpoint: Checkpoint, config: JsonObject, file: string): Promise<Checkpoint> {
+export async function readableCheckpoint(
+  checkpoint: Checkpoint,
+  config: JsonObject,
+  { file, layout }: { readonly file: string; readonly layout: Layout },
+): Promise<{ readonly checkpoint: Checkpoint; readonly releasedDtype?: WeightDtype }> {
   const quantisation = Object.hasOwn(config, "quantization_config") ? config["quantization_config"] : undefined;
-  if (typeof quantisation !== "object" || quantisation === null) return checkpoint;
+  if (typeof quantisation !== "object" || quantisation === null) return { checkpoint };
   const dtype = dtypes.get(config["dtype"] ?? config["torch_dtype"]) ?? "f16";
-  const linears = await findLinears(checkpoint, quantisation as JsonObject, dtype, file);
-  if (linears.size === 0) return checkpoint;
+  const linears = await findLinears(checkpoint, quantisation as JsonObject, dtype, { file, layout });
+  if (linears.size === 0) return { checkpoint };
   const packed = new Set([...linears.values()].flatMap(({ tensors }) => tensors));
   const infos = new Map<string, TensorInfo>(checkpoint.list().map((info) => [info.name, info]));
   for (const [name, { shape, tensors }] of linears) {
@@ -101,8 +128,14 @@ export async function readableCheckpoint(checkpoint: Checkpoint, config: JsonObj
     const linear = linears.get(name);
     return linear === undefined ? checkpoint.readF32(name) : roundTo(dtype, await linear.values());
   };
-  return {
-    files: checkpoint.files,
+  const isReleased = (quantisation as JsonObject)["quant_method"] === releasedMethod;
+  const files = isReleased
+    ? checkpoint.files.map((own) => ({ ...own, tensors: sorted.filter((info) => info.file === own.file) }))
+    : checkpoint.files;
+  // what is written is read in pieces
+  let last: { readonly name: string; readonly bytes: Uint8Array } | undefined;
+  const readable: Checkpoint = {
+    files,
     nonfinite: checkpoint.nonfinite,
     allowNonfinite: checkpoint.allowNonfinite,
     noteNonfinite: (...found) => checkpoint.noteNonfinite(...found),
@@ -124,9 +157,11 @@ export async function readableCheckpoint(checkpoint: Checkpoint, config: JsonObj
     readPacked: async (name) => linears.get(name)?.packed?.(),
     async readRaw(name, offset = 0, length) {
       if (!linears.has(name)) return checkpoint.readRaw(name, offset, length);
-      const bytes = encodeWeights(dtype, await readF32(name));
+      if (last?.name !== name) last = { name, bytes: encodeWeights(dtype, await readF32(name)) };
+      const { bytes } = last;
       return bytes.slice(offset, length === undefined ? undefined : offset + length);
     },
     close: () => checkpoint.close(),
   };
+  return { checkpoint: readable, ...(isReleased && { releasedDtype: dtype }) };
 }

@@ -206,10 +206,31 @@ export async function packedLinear(
   });
 }
 
-async function readBytes(checkpoint: Checkpoint, name: string): Promise<Uint8Array> {
+async function readBytes(checkpoint: Checkpoint, name: string, offset?: number, length?: number): Promise<Uint8Array> {
   const { storedDtype } = checkpoint.info(name);
-  if (storedDtype === "U8") return checkpoint.readRaw(name);
+  if (storedDtype === "U8") return checkpoint.readRaw(name, offset, length);
   throw new BadDataError(`tensor ${name} is ${storedDtype}, not U8; is it packed by another program?`, { tensor: name });
+}
+
+/** Columns that share a power of two. */
+const mxfp4Block = 32;
+
+/** The exponent that stands for no number. */
+const brokenExponent = 255;
+
+/** @param codes two in a byte. @param exponents one for each 32 values; broken ones count as 0 */
+function mxfp4Values(codes: Uint8Array, exponents: Uint8Array): Float32Array {
+  const values = new Float32Array(2 * codes.length);
+  for (const [block, exponent] of exponents.entries()) {
+    const power = exponent === brokenExponent ? 0 : 2 ** (exponent - 127);
+    const first = (block * mxfp4Block) / 2;
+    for (let index = first; index < first + mxfp4Block / 2; index += 1) {
+      const pair = at(codes, index);
+      values[2 * index] = at(e2m1, pair & 15) * power;
+      values[2 * index + 1] = at(e2m1, pair >> 4) * power;
+    }
+  }
+  return values;
 }
 
 /**
@@ -222,19 +243,68 @@ export function mxfp4Linear(checkpoint: Checkpoint, module: string): QuantisedLi
   const [packed, scales] = [`${module}.weight_packed`, `${module}.weight_scale`];
   const [rows, pairs] = matrixShape(checkpoint, packed);
   const columns = 2 * pairs;
-  requireShape(checkpoint, scales, [rows, columns / 32]);
+  requireShape(checkpoint, scales, [rows, columns / mxfp4Block]);
   return {
     shape: [rows, columns],
     tensors: [packed, scales],
     async values() {
       const [codes, exponents] = [await readBytes(checkpoint, packed), await readBytes(checkpoint, scales)];
-      const broken = exponents.indexOf(255);
+      const broken = exponents.indexOf(brokenExponent);
       if (broken >= 0) checkpoint.noteNonfinite(scales, broken, NaN);
-      const powers = Float32Array.from(exponents, (exponent) => (exponent === 255 ? 0 : 2 ** (exponent - 127)));
-      return Float32Array.from({ length: rows * columns }, (_, index) => {
-        const pair = at(codes, index >> 1);
-        return at(e2m1, index % 2 === 0 ? pair & 15 : pair >> 4) * at(powers, Math.floor(index / 32));
-      });
+      return mxfp4Values(codes, exponents);
+    },
+  };
+}
+
+/** One of the parts of a tensor of all experts, by `joined` of a layout. */
+interface ExpertPart {
+  /** [rows, columns] */
+  readonly shape: readonly [number, number];
+  /** Parts of the tensor. */
+  readonly parts: number;
+  /** Which of them it is. */
+  readonly place: number;
+  /** Parts whose rows take turns. */
+  readonly woven: number;
+}
+
+/** Rows of one part, out of those of its group. @param length bytes of a row */
+function ownRows(group: Uint8Array, length: number, { place, woven, shape: [rows] }: ExpertPart): Uint8Array {
+  const own = new Uint8Array(rows * length);
+  for (let row = 0; row < rows; row += 1) {
+    const from = (row * woven + (place % woven)) * length;
+    own.set(group.subarray(from, from + length), row * length);
+  }
+  return own;
+}
+
+/**
+ * A layer of one expert in the checkpoints of gpt-oss: as in `mxfp4Linear`, with all experts in one tensor, whose rows are not
+ * turned.
+ *
+ * @param tensor its name, without "_blocks" and "_scales": [parts / woven, woven · rows, columns / 32, 16] and the same without 16
+ */
+export function mxfp4Expert(checkpoint: Checkpoint, tensor: string, part: ExpertPart): QuantisedLinear {
+  const [blocks, scales] = [`${tensor}_blocks`, `${tensor}_scales`];
+  const { shape, parts, place, woven } = part;
+  const [rows, columns] = shape;
+  const sides = [parts / woven, woven * rows, columns / mxfp4Block];
+  requireShape(checkpoint, blocks, [...sides, mxfp4Block / 2]);
+  requireShape(checkpoint, scales, sides);
+  const read = async (name: string, length: number): Promise<Uint8Array> => {
+    const size = woven * rows * length;
+    return ownRows(await readBytes(checkpoint, name, Math.floor(place / woven) * size, size), length, part);
+  };
+  return {
+    shape,
+    tensors: [blocks, scales],
+    async values() {
+      const exponents = await read(scales, columns / mxfp4Block);
+      if (exponents.includes(brokenExponent)) {
+        const all = await readBytes(checkpoint, scales);
+        checkpoint.noteNonfinite(scales, all.indexOf(brokenExponent), NaN);
+      }
+      return mxfp4Values(await read(blocks, columns / 2), exponents);
     },
   };
 }

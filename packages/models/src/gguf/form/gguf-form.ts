@@ -44,7 +44,8 @@ export interface GgufForm {
   readonly prefix: string;
   /**
    * GGUF → Hugging Face, without the prefix and without ".weight" or ".bias". `{block}` is the number of a block. A name with
-   * `{expert}` stands for one tensor an expert, which GGUF stores in one tensor [experts, rows, columns].
+   * `{expert}` stands for one tensor an expert, which GGUF stores in one tensor [experts, rows, columns]. `{bare}` at its end says
+   * that the checkpoint's name ends there, where GGUF's has ".weight".
    */
   readonly tensors: ReadonlyMap<string, string>;
   /**
