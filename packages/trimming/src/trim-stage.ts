@@ -79,12 +79,12 @@ function weightFile(model: ArchitectureModel, { file, metadata, tensors }: Weigh
 
 /** config.json with the new ids and the number of rows, which a section has where the language model has one. */
 function trimmedConfig(
-  { section }: ArchitectureModel,
+  { section, layout: { tokenInput } }: ArchitectureModel,
   read: ReadJson,
   { kept: { rows, newId } }: Trimming,
   record: TrimmingRecord,
 ): string {
-  const size = { vocab_size: rows.length };
+  const size = { vocab_size: rows.length, ...(tokenInput && { [tokenInput.rowsKey]: rows.length }) };
   const text = renumberedJson(read, newId, { ...(section === undefined && size), [trimmingKey]: record });
   return section === undefined ? text : renumberedJson({ ...read, text }, newId, size, section);
 }

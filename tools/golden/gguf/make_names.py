@@ -47,7 +47,8 @@ def main(fixtures: Path) -> None:
                     # like the converter, which writes what stands beside the language model into a file of its own
                     if "text_config" in outer and "language_model." not in name and name != "lm_head.weight":
                         continue
-                    found = names.get_name(merged(name.replace("language_model.", "")), try_suffixes=(".weight", ".bias"))
+                    bare = name.replace("language_model.", "") + (".weight" if name.endswith(".layer_scalar") else "")
+                    found = names.get_name(merged(bare), try_suffixes=(".weight", ".bias"))
                     if found is not None:
                         own[name] = found
     (fixtures / "gguf-names.golden.json").write_text(json.dumps(golden, indent=1, sort_keys=True) + "\n")

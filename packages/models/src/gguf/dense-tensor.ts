@@ -53,6 +53,9 @@ const whole = (source: GgufTensor, name: string): DenseTensor => ({
 /** The same tensor under another name. */
 export const renamed: View = (source, name) => [whole(source, name)];
 
+/** A parameter that is no layer's: the checkpoint has it without ".weight". */
+export const unlayered: View = (source, name) => [whole(source, name.replace(/\.weight$/, ""))];
+
 /** A vector that the checkpoint has as a matrix of one row. */
 export const oneRow: View = (source, name) => [{ ...whole(source, name), shape: [1, ...source.shape] }];
 

@@ -32,7 +32,7 @@ function compile(names: Names): readonly CompiledName[] {
   const made = [...names].flatMap(([gguf, huggingFace]) =>
     spellings(huggingFace).map((spelling) => {
       const source = spelling.replaceAll(".", "\\.").replace("{block}", "(?<block>\\d+)").replace("{expert}", "(?<expert>\\d+)");
-      return { gguf, pattern: new RegExp(`^${source}\\.(?<kind>weight|bias)$`) };
+      return { gguf, pattern: new RegExp(`^(?:${source})(?:\\.(?<kind>weight|bias))?$`) };
     }),
   );
   compiled.set(names, made);
@@ -51,8 +51,10 @@ export function ggufTensorName(names: Names, tensor: string, prefixes: readonly 
   const bare = [tensor, ...prefixes.filter((prefix) => tensor.startsWith(prefix)).map((prefix) => tensor.slice(prefix.length))];
   for (const { gguf, pattern } of compile(names)) {
     for (const name of bare) {
-      const { block = "", expert, kind = "" } = pattern.exec(name)?.groups ?? {};
-      if (kind === "") continue;
+      const found = pattern.exec(name);
+      if (found === null) continue;
+      // a parameter that is no layer's has no such ending, but one in GGUF
+      const { block = "", expert, kind = "weight" } = found.groups ?? {};
       return { name: `${gguf.replace("{block}", block)}.${kind}`, ...(expert !== undefined && { expert: Number(expert) }) };
     }
   }
