@@ -1,7 +1,7 @@
 import torch
 
-from .common import FORWARD_LONG, GEMMA4_TOWERS, LOADS_GROUPED
-from .gemma4_text import GLOBAL, KEYS_ARE_VALUES, LOCAL, SHARED
+from .common import FORWARD_LONG, GEMMA4_TOWERS
+from .gemma4_text import KEYS_ARE_VALUES, LOADS_GEMMA4, SHARED
 
 # multiples of 32, which GPTQ's files ask for
 WIDE = {"hidden_size": 32, "intermediate_size": 32, "num_key_value_heads": 4, "head_dim": 8, "global_head_dim": 16}
@@ -15,19 +15,4 @@ FORWARD = {
     },
 }
 
-LOADS = {
-    "config": {
-        "text_config": {
-            **LOADS_GROUPED,
-            **TOKENS,
-            "num_hidden_layers": 4,
-            "sliding_window": 8,
-            "global_head_dim": 32,
-            "layer_types": [LOCAL, GLOBAL] * 2,
-            "hidden_size_per_layer_input": 32,
-            "vocab_size_per_layer_input": 64,
-            "num_kv_shared_layers": 2,
-        },
-        **GEMMA4_TOWERS,
-    },
-}
+LOADS = {"config": {"text_config": {**LOADS_GEMMA4, **TOKENS}, **GEMMA4_TOWERS}}

@@ -1,6 +1,6 @@
 import torch
 
-from .common import FORWARD_LONG, FORWARD_SMALL, GGUF_SMALL, LOADS_GROUPED, rope
+from .common import FORWARD_LONG, FORWARD_SMALL, GGUF_SMALL, LOADS_PLAIN, rope
 
 # as the small models, E2B and E4B: embeddings of each layer, keys and values of late blocks shared
 PER_LAYER = {"hidden_size_per_layer_input": 6, "vocab_size_per_layer_input": 64}
@@ -69,15 +69,17 @@ GGUF = {
     },
 }
 
-LOADS = {
-    "config": {
-        **LOADS_GROUPED,
-        "num_hidden_layers": 4,
-        "sliding_window": 8,
-        "global_head_dim": 32,
-        "layer_types": [LOCAL, GLOBAL] * 2,
-        "hidden_size_per_layer_input": 32,
-        "vocab_size_per_layer_input": 64,
-        "num_kv_shared_layers": 2,
-    },
+# Queries and keys are normed and not scaled: scores of small heads do not make much of what gptqmodel rounds to half precision.
+LOADS_GEMMA4 = {
+    **LOADS_PLAIN,
+    "num_key_value_heads": 4,
+    "head_dim": 8,
+    "global_head_dim": 16,
+    "num_hidden_layers": 4,
+    "sliding_window": 8,
+    "layer_types": [LOCAL, GLOBAL] * 2,
+    "hidden_size_per_layer_input": 32,
+    "vocab_size_per_layer_input": 64,
+    "num_kv_shared_layers": 2,
 }
+LOADS = {"config": LOADS_GEMMA4}
