@@ -1,6 +1,6 @@
 import torch
 
-from .common import FORWARD_LONG, FORWARD_SMALL, GGUF_SMALL, LOADS_PLAIN, rope
+from .common import FORWARD_LONG, FORWARD_SMALL, GGUF_SMALL, LOADS_PLAIN, SWEEP_GEMMA, rope
 
 # as the small models, E2B and E4B: embeddings of each layer, keys and values of late blocks shared
 PER_LAYER = {"hidden_size_per_layer_input": 6, "vocab_size_per_layer_input": 64}
@@ -54,6 +54,26 @@ FORWARD = {
     "gemma4-shared-keys-are-values-f32": {
         "config": {**KEYS_ARE_VALUES, **PER_LAYER, "num_hidden_layers": 4, "layer_types": [LOCAL, GLOBAL, LOCAL, GLOBAL], "num_kv_shared_layers": 2},
         "length": FORWARD_LONG,
+    },
+}
+
+SWEEP_GEMMA4 = {
+    **{key: value for key, value in SWEEP_GEMMA.items() if key != "query_pre_attn_scalar"},
+    "num_hidden_layers": 4,
+    "global_head_dim": 12,
+    "layer_types": [LOCAL, GLOBAL] * 2,
+    "rope_parameters": ROTARIES,
+    "use_double_wide_mlp": True,
+    "final_logit_softcapping": 4.0,
+    "attention_k_eq_v": False,
+    "num_global_key_value_heads": 1,
+    "enable_moe_block": False,
+}
+
+SWEEP = {
+    "gemma4_text": {"config": {**SWEEP_GEMMA4, **PER_LAYER, "num_kv_shared_layers": 2}},
+    "gemma4_text-keys-are-values": {
+        "config": {**SWEEP_GEMMA4, "hidden_size_per_layer_input": 0, "num_kv_shared_layers": 0, "attention_k_eq_v": True, "tie_word_embeddings": False},
     },
 }
 

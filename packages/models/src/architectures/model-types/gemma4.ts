@@ -10,7 +10,7 @@ import {
   positive,
   section,
 } from "../../config/config-keys.ts";
-import type { ValuesOf } from "../../config/config-keys.ts";
+import type { Key, ValuesOf } from "../../config/config-keys.ts";
 import type { Config } from "../../config/config.ts";
 import { ropeKindKeys, ropeSectionKeys } from "../../config/rope-keys.ts";
 import { rotaryOf } from "../../config/rope-scaling.ts";
@@ -21,6 +21,9 @@ import { gatedKeys, readGated, readSliding } from "../families/gated-config.ts";
 import { still, usualHeadNorms } from "../families/gated-block.ts";
 import type { BlockKind } from "../families/gated-block.ts";
 import { gatedDecoder } from "../families/gated-decoder.ts";
+
+/** transformers fails on this key, whatever its value. */
+const absent: Key<null> = { fallback: null, read: (_, fault) => fault.refuse("leave it out") };
 
 const keys = {
   ...gatedKeys,
@@ -35,11 +38,12 @@ const keys = {
   max_position_embeddings: count(131_072),
   tie_word_embeddings: flag(true),
   // positions are in the sections of `rope_parameters` alone
-  rope_scaling: only(null),
+  rope_scaling: absent,
   rope_theta: only(null),
   partial_rotary_factor: only(null),
   original_max_position_embeddings: only(null),
   attention_bias: flag(false),
+  attention_chunk_size: only(null),
   sliding_window: count(512),
   final_logit_softcapping: nullable(positive(30)),
   // tokens of an image see each other where it is "vision": text alone is the same
