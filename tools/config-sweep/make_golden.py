@@ -64,7 +64,7 @@ def write_checkpoint(folder: Path, base: dict) -> str:
             shapes = {name: tuple(tensor.shape) for name, tensor in load_file(Path(saved) / "model.safetensors").items()}
     if base.get("head"):
         shapes["lm_head.weight"] = (base["config"]["vocab_size"], model.config.hidden_size)
-    centre = 0.0 if base["type"].startswith("gemma") else 1.0
+    centre = 0.0 if base["type"].startswith(("gemma2", "gemma3")) else 1.0
     tensors = {name: torch.from_numpy(weight(name, shape, centre)) for name, shape in shapes.items()}
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
     lines = "".join(f"{name} {'x'.join(map(str, shapes[name]))}\n" for name in sorted(shapes) if is_of_language(base, name))

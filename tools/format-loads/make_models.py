@@ -20,14 +20,17 @@ CONFIGS = {name: own.LOADS for name, own in TYPES.items()}
 
 
 def randomise(model) -> None:
-    """Norms near 1 (Gemma stores them less 1), small biases, matrices that keep the size of what they multiply."""
+    """Norms near 1 (Gemma 2 and 3 store them less 1), small biases, matrices that keep the size of what they multiply."""
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            centre = 0.0 if model.config.model_type.startswith("gemma") and "vision_tower" not in name else 1.0
+            centre = 0.0 if model.config.model_type.startswith(("gemma2", "gemma3")) and "vision_tower" not in name else 1.0
             is_norm = parameter.ndim == 1 and name.endswith("weight")
             scale = 0.1 if parameter.ndim == 1 else 0.15
             # In half precision too, in which gptqmodel keeps what is not quantised.
             parameter.copy_((torch.randn_like(parameter) * scale + (centre if is_norm else 0.0)).half())
+        for name, buffer in model.named_buffers():
+            if name.endswith("layer_scalar"):  # of Gemma 4
+                buffer.copy_((1.0 + torch.randn_like(buffer) * 0.2).half())
 
 
 def make_model(model_type: str, seed: int, folder: Path) -> None:

@@ -1,6 +1,7 @@
 import { allLanguages, expertOf, expertsSite, inputSite } from "@mbs/artifacts";
 import type { ScratchFile, ScratchSlot, Statistic } from "@mbs/artifacts";
 import { at, BadDataError, InternalError, InterruptedError } from "@mbs/contracts";
+import type { Matrix } from "@mbs/contracts";
 import { requireFiniteRows, statesOf } from "@mbs/models";
 import type { Forward, GivenWeights, Block, BlockCut, StreamStates } from "@mbs/models";
 import { findNonfinite } from "@mbs/numbers";
@@ -70,6 +71,15 @@ function tokensOf({ stream, reads, sites }: Block, site: string, { batch, length
   return batch * at(lengths, [stream, ...reads].indexOf(own));
 }
 
+/** The channels of states, without what blocks hand on behind them. @returns [rows, hidden] */
+function channelsOf(states: Matrix, hidden: number): Matrix {
+  const { rows, columns, values } = states;
+  if (columns === hidden) return states;
+  const channels = new Float32Array(rows * hidden);
+  for (let row = 0; row < rows; row++) channels.set(values.subarray(row * columns, row * columns + hidden), row * hidden);
+  return { rows, columns: hidden, values: channels };
+}
+
 /** Whether a block has been walked past all sites of a plan. */
 const isPast = ({ sites }: CapturePlan, { passed }: BlockCut): boolean =>
   sites.every(({ site }) => site === inputSite || passed.has(site));
@@ -107,8 +117,9 @@ async function captureBatch(
 ): Promise<void> {
   const { block, plan, states, advance, weights, walks, compares } = capture;
   const { forward } = tools;
-  if (plan.sites.some(({ site }) => site === inputSite)) {
-    const own = statesOf(await readStates(capture, "own", batch), block.stream);
+  const input = plan.sites.find(({ site }) => site === inputSite);
+  if (input !== undefined) {
+    const own = channelsOf(statesOf(await readStates(capture, "own", batch), block.stream), input.width);
     await statistics.add(inputSite, own, own.rows);
   }
   if (!advance && plan.sites.every(({ site }) => site === inputSite)) return;

@@ -113,7 +113,7 @@ async function* captureAll(work: Work, context: StageContext): AsyncGenerator<St
   const blas = createBlas({ threads, pool: context.pool });
   const grams = new ScratchFile();
   const states = new ScratchStates(
-    model.hiddenSize,
+    model.stateWidth,
     () => withDense(readSegmentStates(work, forward), dense, model),
     (done) => progress({ activity: "read segments", done, unit: "segments" }),
   );

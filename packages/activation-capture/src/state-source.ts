@@ -102,15 +102,15 @@ async function* embedSegments(
 
 /** The streams of a segment follow each other in the model's order. */
 export async function* joinStreams(records: AsyncIterable<StateRecord>, model: Model): AsyncGenerator<SegmentStates> {
-  const { streams, hiddenSize } = model;
+  const { streams, stateWidth } = model;
   let states = new Map<string, Matrix>();
   let first: StateRecord | undefined;
   for await (const record of records) {
     const wanted = streams[states.size];
-    if (record.stream !== wanted || record.width !== hiddenSize || (first ?? record).segment !== record.segment) {
+    if (record.stream !== wanted || record.width !== stateWidth || (first ?? record).segment !== record.segment) {
       throw new BadDataError(
-        `segment ${record.segment} has states ${record.stream} [${record.rows}, ${record.width}] where the model has ${wanted}, ${hiddenSize} wide; propagate again`,
-        { segment: record.segment, width: hiddenSize },
+        `segment ${record.segment} has states ${record.stream} [${record.rows}, ${record.width}] where the model has ${wanted}, ${stateWidth} wide; propagate again`,
+        { segment: record.segment, width: stateWidth },
       );
     }
     first ??= record;

@@ -91,6 +91,10 @@ const isMatch = (pattern: string, modules: readonly string[]): boolean => module
 /** The linear layers of towers, as the checkpoint, transformers and vLLM call them. */
 const towers: Readonly<Record<string, readonly string[]>> = {
   gemma3: ["vision_tower.encoder.layers.0.self_attn.q_proj", "model.vision_tower.vision_model.encoder.layers.0.mlp.fc1"],
+  gemma4: [
+    "model.vision_tower.encoder.layers.0.self_attn.q_proj.linear",
+    "audio_tower.layers.0.feed_forward1.ffw_layer_1.linear",
+  ],
   mistral3: ["vision_tower.transformer.layers.0.feed_forward.gate_proj", "model.multi_modal_projector.linear_1"],
   qwen3: ["model.visual.blocks.0.attn.qkv", "visual.deepstack_merger_list.0.linear_fc1"],
 };
@@ -98,6 +102,8 @@ const towers: Readonly<Record<string, readonly string[]>> = {
 const fixturesOf = [
   "gemma3-images-f32",
   "gemma3-images-own-names-bf16",
+  "gemma4-images-f32",
+  "gemma4-images-keys-are-values-bf16",
   "mistral3-ministral3-f32",
   "mistral3-mistral-untied-bf16",
   "qwen3-vl-f32",
@@ -105,7 +111,7 @@ const fixturesOf = [
 ];
 
 for (const fixture of fixturesOf) {
-  const modules = towers[/^[a-z]+3/.exec(fixture)?.[0] ?? ""] ?? [];
+  const modules = towers[/^[a-z]+\d/.exec(fixture)?.[0] ?? ""] ?? [];
 
   test(`${fixture}: only the language model is rounded, and config.json stays`, async () => {
     const source = await copyOf(fixture);

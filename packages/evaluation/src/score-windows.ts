@@ -143,7 +143,7 @@ export async function* scoreWindows(
   const { threads, signal } = context;
   const [first, others] = [at(models, 0), models.slice(1)];
   // beside the states of one model those of the first are kept
-  const width = (others.length === 0 ? 0 : first.model.hiddenSize) + Math.max(...models.map(({ model }) => model.hiddenSize));
+  const width = (others.length === 0 ? 0 : first.model.stateWidth) + Math.max(...models.map(({ model }) => model.stateWidth));
   const bytesOf = (window: PassageWindow): number => 4 * width * tokensIn(window).reduce((sum, count) => sum + count, 0);
   const comparison = createLogitComparison(first.model.vocabularySize, threads);
   const forward = await first.model.forward({ threads });

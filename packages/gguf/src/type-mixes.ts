@@ -163,7 +163,10 @@ export function chooseTypes(
   let index = 0;
   const typeOf = ({ name, shape }: TypedShape): string => {
     if (isPlain) return base;
-    if (name === "output.weight" || (isTied && name === "token_embd.weight")) return headType(base, shape.at(-1) ?? 1);
+    // which its quantiser does not round either
+    if (name === "per_layer_model_proj.weight") return "F32";
+    if (name === "output.weight" || (isTied && /^(?:per_layer_)?token_embd\./.test(name)))
+      return headType(base, shape.at(-1) ?? 1);
     if (isValues(name)) return valueType(typeMix, facts, index++, count);
     if (name.endsWith(".attn_k.weight")) return facts.experts === 8 ? "Q8_0" : base;
     if (/\.ffn_down/.test(name)) return downType(typeMix, Number(/^blk\.(\d+)\./.exec(name)?.[1]), facts.blocks);

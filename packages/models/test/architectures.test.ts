@@ -41,7 +41,7 @@ async function statesOf(folder: string, tokens: Int32Array, batch = 1): Promise<
   }
   let states: Matrix = {
     rows: tokens.length,
-    columns: model.hiddenSize,
+    columns: model.stateWidth,
     values: Float32Array.from(embedded.flatMap((part) => [...part])),
   };
   for (const index of model.blocks.keys()) states = await forward.block(index, states, { batch });
@@ -254,8 +254,10 @@ for (const fixture of await readdir(fixtures)) {
   test(`${fixture}: a graph reads every tensor of the checkpoint`, async () => {
     const model = await openArchitecture(`${fixtures}${fixture}`);
     const { layout, blocks, checkpoint } = model;
+    const { tokenInput } = layout;
+    const ofTokens = tokenInput ? [tokenInput.table, tokenInput.projection, ...tokenInput.roles.values()] : [];
     const roles = [layout.embedRoles, layout.headRoles, ...[...blocks.keys()].map((index) => layout.blockRoles(index))];
-    const read = new Set([layout.embedding, layout.head, ...roles.flatMap((tensors) => [...tensors.values()])]);
+    const read = new Set([layout.embedding, layout.head, ...ofTokens, ...roles.flatMap((tensors) => [...tensors.values()])]);
     assert.equal(
       checkpoint.list().filter(({ name }) => !read.has(name) && !isCarried(layout, name)),
       [],
@@ -314,6 +316,84 @@ test("an older configuration of Gemma 3 says the same as the newer", async () =>
   assert.equal(await statesOf(older, tokens), await statesOf(`${fixtures}gemma3-alternating-f32`, tokens));
 });
 
+/** Sizes of global blocks as the Hub's configurations of Gemma 4 have them, in place of those that transformers writes. */
+const asOnTheHub = (config: Config, sizes: Config): Config => ({
+  ...Object.fromEntries(Object.entries(config).filter(([key]) => key !== "per_layer_config")),
+  ...sizes,
+});
+
+const ofHub: [string, Config][] = [
+  ["gemma4-shared-f32", { global_head_dim: 12, num_global_key_value_heads: null }],
+  ["gemma4-keys-are-values-bf16", { global_head_dim: 8, num_global_key_value_heads: 2 }],
+  // counts only where keys are values
+  ["gemma4-shared-f32", { global_head_dim: 12, num_global_key_value_heads: 4 }],
+];
+for (const [fixture, sizes] of ofHub) {
+  test(`${fixture}: ${JSON.stringify(sizes)} says the same as per_layer_config`, async () => {
+    const hub = await changed(fixture, (config) => asOnTheHub(config, sizes));
+    const tokens = Int32Array.from({ length: 30 }, (_, at) => 4 + ((at * 7) % 60));
+    assert.equal(await statesOf(hub, tokens), await statesOf(`${fixtures}${fixture}`, tokens));
+  });
+}
+
+test("layers of keys and values that files of Gemma 4 have for blocks which share those of others are not read", async () => {
+  const fixture = `${fixtures}gemma4-shared-narrow-bf16`;
+  const folder = await changed("gemma4-shared-narrow-bf16", (config) => config);
+  const source = await openArchitecture(fixture);
+  const names = ["k_proj", "v_proj", "k_norm"].map((name) => `self_attn.${name}.weight`);
+  const copies = new Map(names.map((name) => [`model.layers.4.${name}`, `model.layers.3.${name}`]));
+  const all = [
+    ...source.checkpoint.list(),
+    ...[...copies].map(([name, copied]) => ({ ...source.checkpoint.info(copied), name })),
+  ];
+  const content: Uint8Array[] = [];
+  for await (const piece of writeSafetensors(all, {}, async function* read({ name }) {
+    yield await source.checkpoint.readRaw(copies.get(name) ?? name);
+  })) {
+    content.push(piece.slice());
+  }
+  await writeFile(join(folder, "model.safetensors"), Buffer.concat(content));
+  const model = await openArchitecture(folder);
+  const sites = model.blocks.map((block) => at(block.sites, 0).weights.length);
+  assert.equal(sites, [3, 3, 3, 3, 1, 1]);
+  assert.not.ok([...copies.keys()].some((name) => model.reads.has(name)));
+  await model.close();
+  await source.close();
+  const tokens = Int32Array.from({ length: 30 }, (_, at) => 4 + ((at * 7) % 60));
+  assert.equal(await statesOf(folder, tokens), await statesOf(fixture, tokens));
+});
+
+test("a block of Gemma 4 reads the keys and values that an earlier one made of its own weights", async () => {
+  const model = await openArchitecture(`${fixtures}gemma4-shared-f32`);
+  const forward = await model.forward({ threads: 1 });
+  const tokens = Int32Array.from({ length: 12 }, (_, at) => 4 + ((at * 7) % 60));
+  const lastStates = async (changes: ReadonlyMap<string, Float32Array>): Promise<Matrix> => {
+    let states = await forward.embed(tokens);
+    for (const index of model.blocks.keys()) states = await forward.block(index, states, { weights: changes });
+    return states;
+  };
+  const columns = ({ values, columns: width }: Matrix, from: number, to: number): number[] =>
+    Array.from({ length: tokens.length }, (_, row) => [...values.subarray(row * width + from, row * width + to)]).flat();
+  const before = await lastStates(new Map());
+  assert.is(before.columns, model.stateWidth);
+  // the token of each row is carried to the end
+  assert.equal(columns(before, model.stateWidth - 1, model.stateWidth), [...tokens]);
+  // block 1 is the last local one with keys of its own, block 2 the last global one
+  for (const [block, from] of [
+    [1, model.hiddenSize],
+    [2, model.hiddenSize + 2 * 8],
+  ] as const) {
+    const name = `model.layers.${block}.self_attn.v_proj.weight`;
+    const half = (await model.readWeight(name)).map((value, index) => (index % 3 === 0 ? -value : value));
+    const after = await lastStates(new Map([[name, half]]));
+    const width = block === 1 ? 8 : 12;
+    assert.not.equal(columns(after, from + width, from + 2 * width), columns(before, from + width, from + 2 * width));
+    assert.not.equal(columns(after, 0, model.hiddenSize), columns(before, 0, model.hiddenSize));
+  }
+  await forward.close();
+  await model.close();
+});
+
 const unsupported: [string, string, unknown, RegExp][] = [
   ["llama-grouped-f32", "hidden_act", "mish", /hidden_act "mish" is not supported; supported: gelu, /],
   ["llama-grouped-f32", "rope_parameters", { rope_type: "dynamic" }, /rope_parameters\.rope_type "dynamic" is not supported/],
@@ -326,6 +406,31 @@ const unsupported: [string, string, unknown, RegExp][] = [
     "layer_types",
     ["chunked_attention", "full_attention"],
     /layer_types .* is not supported; it takes 2 entries/,
+  ],
+  ["gemma4-shared-f32", "enable_moe_block", true, /enable_moe_block true is not supported; only false is/],
+  [
+    "gemma4-shared-f32",
+    "use_bidirectional_attention",
+    "all",
+    /use_bidirectional_attention "all" is not supported; supported: vision/,
+  ],
+  [
+    "gemma4-shared-f32",
+    "vocab_size_per_layer_input",
+    32,
+    /vocab_size_per_layer_input 32 is not supported; it takes a row for each token: 64/,
+  ],
+  [
+    "gemma4-shared-f32",
+    "per_layer_config",
+    { 2: { head_dim: 12 } },
+    /per_layer_config .* is not supported; sizes of its own has each kind/,
+  ],
+  [
+    "gemma4-keys-are-values-bf16",
+    "num_kv_shared_layers",
+    1,
+    /num_kv_shared_layers 1 is not supported; transformers shares keys only/,
   ],
   ["cohere-grouped-f32", "use_qk_norm", true, /use_qk_norm true is not supported; only false is/],
   ["apertus-llama3-f32", "hidden_act", "silu", /hidden_act "silu" is not supported; supported: xielu/],
@@ -361,6 +466,9 @@ const broken: [string, Config, RegExp][] = [
   ["llama-grouped-f32", { head_dim: 2 ** 40 }, /head_dim must be at most 16777216, not 1099511627776/],
   ["llama-grouped-f32", { num_hidden_layers: 2 ** 24 }, /\/config\.json: num_hidden_layers must be at most 10000, not 16777216;/],
   ["mt5-f32", { num_decoder_layers: 10_001 }, /\/config\.json: num_decoder_layers must be at most 10000, not 10001;/],
+  ["gemma4-shared-f32", { num_kv_shared_layers: 6 }, /num_kv_shared_layers must be at least 0, and less than 6 blocks, not 6/],
+  ["gemma4-shared-f32", { num_kv_shared_layers: 4 }, /num_kv_shared_layers must be so few that each kind of block has one/],
+  ["gemma4-shared-f32", { rope_parameters: {} }, /rope_parameters\.sliding_attention must be an object/],
   ["granite-multipliers-f32", { logits_scaling: 0 }, /logits_scaling must be above 0, not 0/],
   ["granite-multipliers-f32", { attention_multiplier: null }, /attention_multiplier must be above 0, not null/],
   ["granite-tied-biases-bf16", { tie_word_embeddings: false }, /lm_head\.weight is missing/],

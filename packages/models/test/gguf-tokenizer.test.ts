@@ -99,6 +99,27 @@ test("one score for all tokens ranks them by id", () => {
   for (const { text, ids } of lines.slice(0, 6)) assert.equal([...tokenizer.encode(text)], ids, text);
 });
 
+test("merges of the file are those that its scores make, in Gemma 4's kind", () => {
+  const { metadata, lines } = fixtures["sentencepiece-bpe"];
+  const { "tokenizer.ggml.scores": _none, ...unscored } = metadata;
+  const { model } = tokenizerFromGguf(new Map(Object.entries(metadata)), file).tokenizer as {
+    model: { vocab: Readonly<Record<string, number>>; merges: readonly (readonly [string, string])[] };
+  };
+  // its converter writes tokens as tokenizer.json has them
+  const tokens = Object.entries(model.vocab)
+    .sort(([, one], [, other]) => one - other)
+    .map(([token]) => token);
+  const gemma4 = {
+    ...unscored,
+    "tokenizer.ggml.model": "gemma4",
+    "tokenizer.ggml.tokens": tokens,
+    "tokenizer.ggml.bos_token_id": 1,
+  };
+  const tokenizer = open({ ...gemma4, "tokenizer.ggml.merges": model.merges.map((pair) => pair.join(" ")) });
+  for (const { text, ids } of lines) assert.equal([...tokenizer.encode(text)], ids, JSON.stringify(text));
+  assert.throws(() => open(gemma4), /tokenizer\.ggml\.merges is missing, which BPE needs/);
+});
+
 test("typed arrays and wide integers are read as lists and numbers are", () => {
   const { metadata, lines } = fixtures["sentencepiece-bpe"];
   const tokenizer = open({

@@ -144,6 +144,7 @@ test("a tensor of no known part is unknown", async () => {
 const files: readonly [fixture: string, architecture: string, metadata: JsonObject][] = [
   ["gemma3-images-f32", "gemma3", { "gemma3.embedding_length": 32 }],
   ["gemma3-images-own-names-bf16", "gemma3", {}],
+  ["gemma4-images-f32", "gemma4", { "gemma4.embedding_length": 32, "gemma4.attention.shared_kv_layers": 3 }],
   ["mistral3-mistral-untied-bf16", "llama", {}],
   [
     "mistral3-ministral3-f32",

@@ -18,6 +18,7 @@ const model = (contextLength: number | undefined, dtype: WeightDtype = "f16"): M
   })),
   streams: ["hidden"],
   hiddenSize: width,
+  stateWidth: width,
   vocabularySize: 1000,
   contextLength,
   dtype,

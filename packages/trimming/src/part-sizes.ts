@@ -4,7 +4,7 @@ import type { ArchitectureModel } from "@mbs/models";
 /** Bytes of a model's tensors, by part. */
 export interface PartSizes {
   readonly embedding: number;
-  /** 0 where the head is the embedding. */
+  /** And other tables with a row for each token; 0 where there are none and the head is the embedding. */
   readonly head: number;
   /** Everything else: blocks, norms, positions. */
   readonly blocks: number;

@@ -79,12 +79,12 @@ const writtenFile = (model: ArchitectureModel, { file, metadata, tensors }: Weig
 
 /** config.json with the new ids and the number of rows, which a section has where the language model has one. */
 function trimmedConfig(
-  { section }: ArchitectureModel,
+  { section, layout: { tokenInput } }: ArchitectureModel,
   read: ReadJson,
   { kept: { rows, newId } }: Trimming,
   record: TrimmingRecord,
 ): string {
-  const size = { vocab_size: rows.length };
+  const size = { vocab_size: rows.length, ...(tokenInput && { [tokenInput.rowsKey]: rows.length }) };
   // the experts of a released model are written as they are read
   const changes = { [trimmingKey]: record, quantization_config: undefined };
   const text = renumberedJson(read, newId, { ...(section === undefined && size), ...changes });

@@ -55,60 +55,77 @@ const carriedBytes = async ({ checkpoint, kind, ...model }: Model): Promise<read
   return Promise.all(names.map(async (name) => [name, Buffer.from(await checkpoint.readRaw(name)).toString("base64")] as const));
 };
 
-test("a wrapped model keeps the tokens of images under their new ids, and everything beside its language model", async () => {
-  const source = join(root, "source");
-  await cp(forwardFixture("gemma3-images-f32"), source, { recursive: true });
-  const config = (await readJson(source, "config.json")) as JsonObject & { readonly text_config: JsonObject };
-  const images = { image_token_index: 60, boi_token_index: 61, eoi_token_index: 62 };
-  const edited = { ...config, ...images, eos_token_id: [2, 50], text_config: { ...config.text_config, pad_token_id: 40 } };
-  await writeFile(join(source, "config.json"), JSON.stringify(edited, undefined, 2));
-  await writeFile(join(source, "tokenizer.json"), JSON.stringify(tokenizer));
-  await writeFile(join(source, "processor_config.json"), '{ "image_token": "CC", "image_token_id": 55, "scale": 1.0 }');
-  const { folder } = await trimInto(root, { model: source, corpus, keep: ["en"], multiple: 1 });
-
-  const rows = await oldRows(source, folder);
-  const idOf = (old: number): number => rows.indexOf(old);
-  assert.ok(rows.length < 64 && [60, 61, 62, 50, 40, 55].every((old) => idOf(old) >= 0 && idOf(old) < old));
-  const { mbs_trimming: record, ...written } = await readJson(folder, "config.json");
-  assert.ok(record !== undefined);
-  assert.equal(written, {
-    ...edited,
-    image_token_index: idOf(60),
-    boi_token_index: idOf(61),
-    eoi_token_index: idOf(62),
-    eos_token_id: [idOf(2), idOf(50)],
-    text_config: {
-      ...edited.text_config,
-      vocab_size: rows.length,
-      bos_token_id: idOf(1),
-      eos_token_id: idOf(2),
-      pad_token_id: idOf(40),
+/** Fixture → ids of tokens of images, and keys of text_config with the size of the vocabulary. */
+const wrapped: readonly (readonly [string, Readonly<Record<string, number>>, readonly string[]])[] = [
+  ["gemma3-images-f32", { image_token_index: 60, boi_token_index: 61, eoi_token_index: 62 }, ["vocab_size"]],
+  [
+    "gemma4-images-f32",
+    {
+      image_token_id: 60,
+      boi_token_id: 61,
+      eoi_token_id: 62,
+      video_token_id: 59,
+      audio_token_id: 58,
+      boa_token_id: 57,
+      eoa_token_index: 56,
     },
-  });
-  assert.is(
-    await readFile(join(folder, "processor_config.json"), "utf8"),
-    `{ "image_token": "CC", "image_token_id": ${idOf(55)}, "scale": 1.0 }`,
-  );
+    ["vocab_size", "vocab_size_per_layer_input"],
+  ],
+];
 
-  await withModel(source, async (before) =>
-    withModel(folder, async (after) => {
-      assert.equal(await carriedBytes(after), await carriedBytes(before));
-      const [old, own] = [await textTokens(before, text), await textTokens(after, text)];
-      assert.equal(
-        [...own].map((id) => rows[id]),
-        [...old],
-      );
-      const [expected, found] = [await logitsOf(before, old), await logitsOf(after, own)];
-      // rows of the head are multiplied alike, in tiles of another width
-      for (const [id, row] of rows.entries()) {
-        const last = old.length - 1;
-        const difference = Math.abs(
-          (found.values[last * found.columns + id] ?? NaN) - (expected.values[last * expected.columns + row] ?? NaN),
+for (const [fixture, images, sizes] of wrapped) {
+  test(`${fixture}: a wrapped model keeps the tokens of images under their new ids, and everything beside its language model`, async () => {
+    const source = join(root, fixture);
+    await cp(forwardFixture(fixture), source, { recursive: true });
+    const config = (await readJson(source, "config.json")) as JsonObject & { readonly text_config: JsonObject };
+    const edited = { ...config, ...images, eos_token_id: [2, 50], text_config: { ...config.text_config, pad_token_id: 40 } };
+    await writeFile(join(source, "config.json"), JSON.stringify(edited, undefined, 2));
+    await writeFile(join(source, "tokenizer.json"), JSON.stringify(tokenizer));
+    await writeFile(join(source, "processor_config.json"), '{ "image_token": "CC", "image_token_id": 55, "scale": 1.0 }');
+    const { folder } = await trimInto(root, { model: source, corpus, keep: ["en"], multiple: 1 });
+
+    const rows = await oldRows(source, folder);
+    const idOf = (old: number): number => rows.indexOf(old);
+    assert.ok(rows.length < 64 && [...Object.values(images), 50, 40, 55].every((old) => idOf(old) >= 0 && idOf(old) < old));
+    const { mbs_trimming: record, ...written } = await readJson(folder, "config.json");
+    assert.ok(record !== undefined);
+    assert.equal(written, {
+      ...edited,
+      ...Object.fromEntries(Object.entries(images).map(([key, id]) => [key, idOf(id)])),
+      eos_token_id: [idOf(2), idOf(50)],
+      text_config: {
+        ...edited.text_config,
+        ...Object.fromEntries(sizes.map((key) => [key, rows.length])),
+        bos_token_id: idOf(1),
+        eos_token_id: idOf(2),
+        pad_token_id: idOf(40),
+      },
+    });
+    assert.is(
+      await readFile(join(folder, "processor_config.json"), "utf8"),
+      `{ "image_token": "CC", "image_token_id": ${idOf(55)}, "scale": 1.0 }`,
+    );
+
+    await withModel(source, async (before) =>
+      withModel(folder, async (after) => {
+        assert.equal(await carriedBytes(after), await carriedBytes(before));
+        const [old, own] = [await textTokens(before, text), await textTokens(after, text)];
+        assert.equal(
+          [...own].map((id) => rows[id]),
+          [...old],
         );
-        assert.ok(difference < 1e-5, `${id}: ${difference}`);
-      }
-    }),
-  );
-});
+        const [expected, found] = [await logitsOf(before, old), await logitsOf(after, own)];
+        // rows of the head are multiplied alike, in tiles of another width
+        for (const [id, row] of rows.entries()) {
+          const last = old.length - 1;
+          const difference = Math.abs(
+            (found.values[last * found.columns + id] ?? NaN) - (expected.values[last * expected.columns + row] ?? NaN),
+          );
+          assert.ok(difference < 1e-5, `${id}: ${difference}`);
+        }
+      }),
+    );
+  });
+}
 
 test.run();

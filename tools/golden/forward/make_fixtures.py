@@ -163,17 +163,20 @@ def make_case(name: str, seed: int) -> None:
 
 
 def randomise(model) -> None:
-    """Norms near 1 (Gemma stores them less 1), small biases, matrices that neither fade nor drown the states.
+    """Norms near 1 (Gemma 2 and 3 store them less 1), small biases, matrices that neither fade nor drown the states.
 
     Scores of sinks are as large as those of keys; biases of routers move tokens, but leave each expert some.
     """
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            centre = 0.0 if model.config.model_type.startswith("gemma") and "vision_tower" not in name else 1.0
+            centre = 0.0 if model.config.model_type.startswith(("gemma2", "gemma3")) and "vision_tower" not in name else 1.0
             scale = 1.0 if name.endswith("sinks") else 0.3 if name.endswith("router.bias") else 0.4 if parameter.ndim > 1 else 0.1
             noise = torch.randn_like(parameter) * scale
             is_norm = parameter.ndim == 1 and name.endswith("weight")
             parameter.copy_(noise + (centre if is_norm else 0.0))
+        for name, buffer in model.named_buffers():
+            if name.endswith("layer_scalar"):  # of Gemma 4
+                buffer.copy_(1.0 + torch.randn_like(buffer) * 0.2)
 
 
 def set_shared_gates(model, gates: tuple[float, ...]) -> None:

@@ -50,11 +50,14 @@ def make(kind: str, given: dict, file_type: str):
     with torch.no_grad():
         for name, weight in model.named_parameters():
             noise = torch.randn_like(weight)
-            plus_one = kind.startswith("gemma") and name.endswith("norm.weight")
+            plus_one = kind.startswith(("gemma2", "gemma3")) and name.endswith("norm.weight")
             is_norm = weight.ndim == 1 and ("norm" in name or "ln_" in name) and name.endswith("weight")
             scale = 0.3 if weight.ndim < 2 else 1.0 if "embed" in name or "wte" in name or "shared" in name else 1.7 / weight.shape[-1] ** 0.5
             values = noise * scale + (1.0 if is_norm and not plus_one else 0.0)
             weight.copy_(rounded(values, file_type))
+        for name, buffer in model.named_buffers():
+            if name.endswith("layer_scalar"):  # of Gemma 4
+                buffer.copy_(1.0 + torch.randn_like(buffer) * 0.2)
     return model, config, source_target
 
 

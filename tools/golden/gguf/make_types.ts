@@ -26,6 +26,8 @@ interface Shape {
   readonly tied?: true;
   /** Query, key and value in one. */
   readonly joined?: true;
+  /** Of Gemma 4: width of each block's own embedding, and how many blocks make keys and values. */
+  readonly perLayer?: { readonly width: number; readonly makers: number };
 }
 
 const shapes: Readonly<Record<string, Shape>> = {
@@ -45,11 +47,21 @@ const shapes: Readonly<Record<string, Shape>> = {
     tied: true,
     joined: true,
   },
+  "gemma 4 with shared keys": {
+    architecture: "gemma4",
+    blocks: 20,
+    hidden: 256,
+    inner: 512,
+    heads: 4,
+    kvHeads: 1,
+    tied: true,
+    perLayer: { width: 32, makers: 9 },
+  },
 };
 
 type Tensor = readonly [name: string, shape: readonly number[]];
 
-function tensorsOf({ blocks, hidden, inner, heads, kvHeads, experts, tied, joined }: Shape): Tensor[] {
+function tensorsOf({ blocks, hidden, inner, heads, kvHeads, experts, tied, joined, perLayer }: Shape): Tensor[] {
   const kv = (hidden / heads) * kvHeads;
   const attention = joined
     ? [["attn_qkv.weight", [hidden + 2 * kv, hidden]] as const]
@@ -72,10 +84,26 @@ function tensorsOf({ blocks, hidden, inner, heads, kvHeads, experts, tied, joine
     ...router,
     ...up,
     down,
+    ...(perLayer === undefined
+      ? []
+      : ([
+          ["inp_gate.weight", [perLayer.width, hidden]],
+          ["proj.weight", [hidden, perLayer.width]],
+        ] as const)),
   ];
+  const ofBlock = (index: number): readonly Tensor[] =>
+    index < (perLayer?.makers ?? blocks) ? block : block.filter(([name]) => !/^attn_[kv]\./.test(name));
   return [
     ["token_embd.weight", [64, hidden]],
-    ...Array.from({ length: blocks }, (_, index) => block.map(([name, shape]): Tensor => [`blk.${index}.${name}`, shape])).flat(),
+    ...(perLayer === undefined
+      ? []
+      : ([
+          ["per_layer_token_embd.weight", [64, blocks * perLayer.width]],
+          ["per_layer_model_proj.weight", [blocks * perLayer.width, hidden]],
+        ] as const)),
+    ...Array.from({ length: blocks }, (_, index) =>
+      ofBlock(index).map(([name, shape]): Tensor => [`blk.${index}.${name}`, shape]),
+    ).flat(),
     ["output_norm.weight", [hidden]],
     ...(tied ? [] : ([["output.weight", [64, hidden]]] as const)),
   ];
@@ -84,7 +112,7 @@ function tensorsOf({ blocks, hidden, inner, heads, kvHeads, experts, tied, joine
 const count = (value: number): GgufField => ({ type: "u32", value });
 
 async function writeModel(path: string, shape: Shape): Promise<void> {
-  const { architecture: own, blocks, hidden, inner, heads, kvHeads, experts } = shape;
+  const { architecture: own, blocks, hidden, inner, heads, kvHeads, experts, perLayer } = shape;
   const metadata = new Map<string, GgufField>([
     ["general.architecture", { type: "string", value: own }],
     [`${own}.block_count`, count(blocks)],
@@ -97,6 +125,19 @@ async function writeModel(path: string, shape: Shape): Promise<void> {
     [`${own}.attention.layer_norm_epsilon`, { type: "f32", value: 1e-6 }],
     [`${own}.vocab_size`, count(64)],
     ["tokenizer.ggml.model", { type: "string", value: "no_vocab" }],
+    ...(perLayer === undefined
+      ? []
+      : ([
+          [`${own}.embedding_length_per_layer_input`, count(perLayer.width)],
+          [`${own}.attention.shared_kv_layers`, count(blocks - perLayer.makers)],
+          [`${own}.attention.sliding_window`, count(8)],
+          [
+            `${own}.attention.sliding_window_pattern`,
+            { type: "array", of: "bool", value: Array.from({ length: blocks }, (_, block) => block % 5 !== 4) },
+          ],
+          [`${own}.attention.key_length_swa`, count(hidden / heads)],
+          [`${own}.attention.value_length_swa`, count(hidden / heads)],
+        ] as const)),
     ...(experts === undefined
       ? []
       : ([

@@ -78,6 +78,35 @@ LOADS_T5 = {"d_model": 64, "d_kv": 16, "d_ff": 96, "num_layers": 2, "num_heads":
 # Models with images: ids below 4, which no text has here. Sizes of what they wrap are multiples of 32, which GPTQ's files ask for.
 VISION = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 1, "num_attention_heads": 2, "image_size": 16, "patch_size": 4}
 GEMMA_IMAGES = {"vision_config": VISION, "mm_tokens_per_image": 4, "image_token_index": 0, "boi_token_index": 1, "eoi_token_index": 2}
+GEMMA4_TOWERS = {
+    "vision_config": {
+        "hidden_size": 16,
+        "intermediate_size": 24,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 2,
+        "head_dim": 8,
+        "patch_size": 4,
+        "position_embedding_size": 16,
+    },
+    "audio_config": {
+        "hidden_size": 16,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "subsampling_conv_channels": [4, 4],
+        "conv_kernel_size": 3,
+        "attention_chunk_size": 4,
+        "attention_context_left": 5,
+        "output_proj_dims": 16,
+    },
+    "image_token_id": 0,
+    "boi_token_id": 1,
+    "eoi_token_id": 2,
+    "video_token_id": 3,
+    "audio_token_id": 0,
+    "boa_token_id": 1,
+    "eoa_token_index": 2,
+}
 MISTRAL_IMAGES = {"vision_config": {**VISION, "model_type": "pixtral"}, "image_token_index": 0}
 QWEN_IMAGES = {
     "vision_config": {

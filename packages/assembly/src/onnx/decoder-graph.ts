@@ -75,9 +75,10 @@ export function buildDecoderGraph(
   const flat = batch.shape(-1);
 
   const embedding = addTable(layout.embedding);
-  const embedded = embedding.gather(graph.node("Reshape", [batch.tokens, flat]));
+  const tokens = graph.node("Reshape", [batch.tokens, flat]);
+  const embedded = embedding.gather(tokens);
   const positions = (): string => graph.node("Reshape", [batch.positions(), flat]);
-  let states = layout.buildEmbed({ ...rowsWith(layout.embedRoles), positions }, embedded);
+  let states = layout.buildEmbed({ ...rowsWith(layout.embedRoles), positions, tokens: () => tokens }, embedded);
   for (const index of layout.blocks.keys()) {
     const sequence = createDecoderSequence(batch, rowsWith(layout.blockRoles(index)), index);
     states = layout.buildBlock(sequence, states, index).states;

@@ -37,15 +37,24 @@ export function createDecoderSequence(batch: DecoderBatch, rows: RowGraph, block
     return graph.node("Max", [adjusted, graph.node("Add", [largest, batch.number(scoreFloor)])]);
   };
 
+  const joinHeads = (value: string, heads: number, headSize: number): string => {
+    const byToken = graph.node("Transpose", [value], { attributes: { perm: [0, 2, 1, 3] } });
+    return graph.node("Reshape", [byToken, batch.shape(-1, heads * headSize)]);
+  };
+
   return {
     ...rows,
     otherStates(stream) {
       throw new InternalError(`block ${block} reads stream ${stream}, which an exported decoder does not have`, { stream });
     },
+    tokenInput() {
+      throw new InternalError(`block ${block} reads each token beside the states, which an exported decoder does not have`);
+    },
     splitHeads(value, heads, headSize) {
       const split = graph.node("Reshape", [value, batch.shape("B", "T", heads, headSize)]);
       return graph.node("Transpose", [split], { attributes: { perm: [0, 2, 1, 3] } });
     },
+    joinHeads,
     splitFusedHeads(value, heads, parts, headSize) {
       const split = graph.node("Reshape", [value, batch.shape("B", "T", heads, parts, headSize)]);
       const byPart = graph.node("Transpose", [split], { attributes: { perm: [3, 0, 2, 1, 4] } });
@@ -80,8 +89,7 @@ export function createDecoderSequence(batch: DecoderBatch, rows: RowGraph, block
       const all = graph.node("Softmax", [withSinks(graph, scores, sinks)], { attributes: { axis: -1 } });
       const shares = reshape(withoutSinks(graph, all, sinks), "B", kvHeads, -1, "S");
       const context = reshape(graph.node("MatMul", [shares, values]), "B", heads, "T", headSize);
-      const byToken = graph.node("Transpose", [context], { attributes: { perm: [0, 2, 1, 3] } });
-      return graph.node("Reshape", [byToken, batch.shape(-1, heads * headSize)]);
+      return joinHeads(context, heads, headSize);
     },
   };
 }

@@ -87,11 +87,23 @@ function refuseEmbeddings(embeddings: string | undefined): void {
   throw new UsageError("--embeddings is for models of safetensors: those of an ONNX model stay as they are; leave it out");
 }
 
-/** @throws {FailedPreconditionError} for a language model beside others, for which transformers.js looks too */
-function refuseWrapped({ path, layout: { carried = [] } }: ArchitectureModel): void {
-  if (carried.length === 0) return;
+/** What a model has that no exported decoder has; undefined for nothing. */
+function unexported({ carried = [], tokenInput, blocks }: ArchitectureModel["layout"]): string | undefined {
+  if (carried.length > 0) return `${carried.join(" and ")} beside its language model`;
+  if (tokenInput !== undefined) return tokenInput.table;
+  const shapes = new Set(blocks.map(({ sites }) => JSON.stringify(sites.map(({ weights }) => weights.map(({ rows }) => rows)))));
+  return shapes.size > 1 ? "blocks of different sizes" : undefined;
+}
+
+/**
+ * @throws {FailedPreconditionError} for a language model beside others, for which transformers.js looks too, for one whose blocks
+ *   read a table by the token, and for one whose blocks would have caches of different shapes: programs make them of config.json
+ */
+function refuseUnexported({ path, layout }: ArchitectureModel): void {
+  const found = unexported(layout);
+  if (found === undefined) return;
   throw new FailedPreconditionError(
-    `${path} has ${carried.join(" and ")} beside its language model, which --format onnx does not export; take --format gguf, gptq, compressed-tensors or dense`,
+    `${path} has ${found}, which --format onnx does not export; take --format gguf, gptq, compressed-tensors or dense`,
     { model: path },
   );
 }
@@ -139,7 +151,7 @@ export const onnxFormat: Format = {
         chosen,
       );
     }
-    if (model.kind === "architecture") refuseWrapped(model);
+    if (model.kind === "architecture") refuseUnexported(model);
     for (const grid of grids) planGrid(grid);
     for (const grid of embeddings) planTable(grid);
     if (embeddings.length > 0) refuseTwoRoundings(chosen.embeddings);
@@ -159,7 +171,7 @@ export const onnxFormat: Format = {
     return Promise.resolve([...bytesOf.values(), ...others].reduce((sum, bytes) => sum + bytes, 0));
   },
   plan(model, layers, raw, { warn }) {
-    refuseWrapped(model);
+    refuseUnexported(model);
     const warning = transformersJsWarning(model.architecture);
     if (warning !== undefined) warn(warning);
     const { threeBit, accuracyLevel, embeddings } = parseOptions(options, raw, "assemble --format onnx");

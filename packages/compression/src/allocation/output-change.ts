@@ -91,14 +91,19 @@ function rowChange(states: Float32Array, changed: Float32Array, first: number, w
   return size > 0 ? change / size : 0;
 }
 
-/** Mean over tokens of |changed - states|² / |states|² of each language. */
-function relativeChange(states: Float32Array, changed: Float32Array, { languages, length }: ShortTexts): Map<string, number> {
+/** Mean over tokens of |changed - states|² / |states|² of each language. @param channels of states, which may have columns behind them */
+function relativeChange(
+  states: Float32Array,
+  changed: Float32Array,
+  channels: number,
+  { languages, length }: ShortTexts,
+): Map<string, number> {
   const width = states.length / (languages.length * length);
   return new Map(
     languages.map((language, place) => {
       let sum = 0;
       for (let row = place * length; row < (place + 1) * length; row += 1) {
-        sum += rowChange(states, changed, row * width, width);
+        sum += rowChange(states, changed, row * width, channels);
       }
       return [language, sum / length];
     }),
@@ -107,7 +112,7 @@ function relativeChange(states: Float32Array, changed: Float32Array, { languages
 
 /** States before the first block, with another embedding of the tokens that are read. */
 async function embedChanged(
-  { checkpoint, hiddenSize: columns }: Model,
+  { checkpoint, hiddenSize: columns, stateWidth }: Model,
   embeddings: EmbeddingsForward,
   { languages, length, tokens }: ShortTexts,
   tensor: string,
@@ -122,10 +127,10 @@ async function embedChanged(
       return at(changed, index) - at(values, index);
     });
   const changes = new Map(distinct.map((token, place) => [token, rowOf(place)]));
-  const states = new Float32Array(tokens.length * columns);
+  const states = new Float32Array(tokens.length * stateWidth);
   for (const place of languages.keys()) {
     const own = await embeddings.embedChanged(tokens.subarray(place * length, (place + 1) * length), changes);
-    states.set(own.values, place * length * columns);
+    states.set(own.values, place * length * stateWidth);
   }
   return states;
 }
@@ -138,7 +143,7 @@ interface LastStates {
   readonly columns: number;
   readonly dense: Float32Array;
   readonly trials: number;
-  /** Of one trial, [tokens, hidden]. */
+  /** Of one trial, [tokens, columns]. */
   readonly changed: (trial: number) => Float32Array;
 }
 
@@ -147,7 +152,7 @@ interface LastStates {
  * change, at some positions of every trial.
  */
 async function lossOfChange(
-  { vocabularySize }: Model,
+  { vocabularySize, hiddenSize }: Model,
   forward: Forward,
   { columns, dense, trials, changed }: LastStates,
   { threads, signal }: StageContext,
@@ -166,7 +171,7 @@ async function lossOfChange(
       const { kl } = await comparison.of({ forward, states: before }, { forward, states: after });
       loss += kl.reduce((sum, own) => sum + own, 0);
       for (let row = 0; row < perTrial; row += 1) {
-        change += rowChange(before.values, after.values, row * columns, columns);
+        change += rowChange(before.values, after.values, row * columns, hiddenSize);
       }
     }
   } finally {
@@ -219,7 +224,7 @@ async function runTrials(
     }
     const changes = new Map(
       begun.flatMap(({ trial, slot }) => {
-        const change = relativeChange(dense.values, read(slot), texts);
+        const change = relativeChange(dense.values, read(slot), model.hiddenSize, texts);
         return trial.tensors.map((tensor) => [tensor, change] as const);
       }),
     );

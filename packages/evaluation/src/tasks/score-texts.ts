@@ -123,7 +123,7 @@ export async function* scoreTexts(
       const group = { texts, packs: [...packTexts(texts, { hiddenSize: model.hiddenSize, trees: forward.tree })], ended: [] };
       open.push(group);
       for (const pack of group.packs) {
-        const own = 4 * model.hiddenSize * sizeOf(pack);
+        const own = 4 * model.stateWidth * sizeOf(pack);
         if (waiting.length > 0 && bytes + own > stateBytes) {
           await run();
           yield* finish();

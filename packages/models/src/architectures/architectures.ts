@@ -57,6 +57,14 @@ const types: Readonly<Record<string, ModelType>> = {
     load: async () => (await import("./model-types/gemma3.ts")).gemma3,
     gguf: { architecture: "gemma3", load: async () => (await import("./model-types/gemma3.gguf.ts")).gemma3 },
   },
+  gemma4: {
+    load: async () => (await import("./wrapped-types/gemma4.ts")).gemma4,
+  },
+  gemma4_text: {
+    load: async () => (await import("./model-types/gemma4.ts")).gemma4,
+    gguf: { architecture: "gemma4", load: async () => (await import("./model-types/gemma4.gguf.ts")).gemma4 },
+    isInTransformersJs: false,
+  },
   gpt2: {
     load: async () => (await import("./model-types/gpt2.ts")).gpt2,
     gguf: { architecture: "gpt2", load: async () => (await import("./model-types/gpt2.gguf.ts")).gpt2 },

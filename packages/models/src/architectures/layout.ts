@@ -89,9 +89,40 @@ export interface SourceTarget {
   readonly end: number;
 }
 
+/**
+ * What each block reads of a token by itself, beside the states: made of the token's row of the embedding and of another table,
+ * of which each block has `width` columns. It is computed where a block runs, since that of all blocks is wider than the states.
+ */
+export interface TokenInput {
+  /** Column of the states that holds the token's id. */
+  readonly column: number;
+  /** Columns of the input. */
+  readonly width: number;
+  /** [vocabulary, blocks · width] */
+  readonly table: string;
+  /** The key of config.json that says how many rows the table has. */
+  readonly rowsKey: string;
+  /** [blocks · width, hidden]: the rows of a block are the weight `projection.weight` of the graph. */
+  readonly projection: string;
+  /** Role → tensor name, of further weights that all blocks share. */
+  readonly roles: ReadonlyMap<string, string>;
+  /**
+   * @param embedded rows of the embedding as they are stored, [tokens, hidden]
+   * @param own the block's columns of the table, [tokens, width]
+   * @returns [tokens, width]
+   */
+  build(rows: RowGraph, embedded: string, own: string): string;
+}
+
 /** What a model type is made of: names, shapes and graphs. The forward pass and the exporters, shared by all, do the rest. */
 export interface Layout {
   readonly hiddenSize: number;
+  /**
+   * Columns of the states that go from block to block, where behind the `hiddenSize` channels there is more that later blocks
+   * read. Default `hiddenSize`.
+   */
+  readonly stateWidth?: number;
+  readonly tokenInput?: TokenInput;
   readonly vocabularySize: number;
   readonly contextLength: number | undefined;
   /** Tokens of the longest text that it can read, where positions are rows of a table; absent where they are computed. */
@@ -126,11 +157,11 @@ export interface Layout {
   blockRoles(index: number): ReadonlyMap<string, string>;
   /** Blocks of one kind have the same graph: "" where all are alike, "local" or "global" where attention differs. */
   blockKind(index: number): string;
-  /** Embedded tokens [rows, hidden] → states. */
+  /** Embedded tokens [rows, hidden] → states [rows, stateWidth]. */
   buildEmbed(embed: EmbedGraph, rows: string): string;
-  /** States [rows, hidden] → states and site inputs. A graph leaves out what none of its outputs needs. */
+  /** States [rows, stateWidth] → states and site inputs. A graph leaves out what none of its outputs needs. */
   buildBlock(sequence: SequenceGraph, states: string, index: number): BlockGraphValues;
-  /** States [rows, hidden] → what the head multiplies, [rows, hidden]. */
+  /** States [rows, stateWidth] → what the head multiplies, [rows, hidden]. */
   buildHeadInput(rows: RowGraph, states: string): string;
   /** What the head made, [rows, vocabulary] → logits, where they are not the same. */
   buildLogits?(rows: RowGraph, products: string): string;

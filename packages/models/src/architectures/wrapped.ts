@@ -1,5 +1,5 @@
 import { at } from "@mbs/contracts";
-import { flag, integer, nullable, only, optional, section, text } from "../config/config-keys.ts";
+import { anything, flag, integer, nullable, only, optional, section, text } from "../config/config-keys.ts";
 import type { Aliases, Keys } from "../config/config-keys.ts";
 import { readConfig } from "../config/config.ts";
 import { commonKeys } from "../config/harmless-keys.ts";
@@ -23,6 +23,8 @@ interface WrappedDefinition {
   readonly carried: readonly string[];
   /** Default of `tie_word_embeddings`. */
   readonly tied: boolean;
+  /** Whether the soft cap on logits counts; default false: transformers leaves it out in most wrapped models. */
+  readonly capsLogits?: boolean;
   /** Keys with the ids of tokens that stand for images, with their defaults. They must be there: `mbs trim` renumbers them. */
   readonly tokens: Readonly<Record<string, number>>;
   readonly aliases?: Aliases;
@@ -38,7 +40,7 @@ const generationIds = ["bos_token_id", "eos_token_id", "pad_token_id"];
  * compressed and trimmed is the language model; everything else stays as it is.
  */
 export function defineWrapped(definition: WrappedDefinition): Architecture {
-  const { modelType, inner, carried, tied, tokens, aliases = {} } = definition;
+  const { modelType, inner, carried, tied, tokens, aliases = {}, capsLogits = false } = definition;
   const fixed = {
     ...commonKeys,
     vision_config: optional(section),
@@ -47,8 +49,10 @@ export function defineWrapped(definition: WrappedDefinition): Architecture {
   } as const;
   const tokenKeys = Object.fromEntries(Object.entries(tokens).map(([key, id]) => [key, integer(id)]));
   const keys: Keys & typeof fixed = { ...fixed, ...tokenKeys, ...definition.keys };
-  // transformers caps no logits of a wrapped model
-  const inside = { model_type: text(at(inner, 0).modelType), final_logit_softcapping: only(null) };
+  const inside = {
+    model_type: text(at(inner, 0).modelType),
+    final_logit_softcapping: capsLogits ? anything : only(null),
+  };
   const reason = `${carried.join(" and ")} of ${modelType}, which write into the states, would not be rotated along`;
   return {
     modelType,

@@ -132,6 +132,14 @@ export function nameTensors(reading: ArchitectureReading, checkpoint: Checkpoint
     // A head that the layout does not require is the embedding where the checkpoint has none.
     head: nameOf(names.has(layout.head) ? layout.head : layout.embedding),
     ownHead: nameOf(layout.head),
+    ...(layout.tokenInput && {
+      tokenInput: {
+        ...layout.tokenInput,
+        table: nameOf(layout.tokenInput.table),
+        projection: nameOf(layout.tokenInput.projection),
+        roles: named(layout.tokenInput.roles),
+      },
+    }),
     bases: renameBases(layout.bases, nameOf),
     ...(layout.joined && { joined: layout.joined.map((tensor) => renameJoined(tensor, nameOf)) }),
     embedRoles: named(layout.embedRoles),

@@ -48,7 +48,8 @@ export function rotaryOf(section: RopeSection, config: RopeConfig, options: Rope
   const name = values[typeKey] ?? "default";
   const type = types[name] ?? section.refuse(typeKey, `supported: ${Object.keys(types).join(", ")}`);
   const base = values.rope_theta ?? options.theta ?? section.broken("rope_theta", "above 0");
-  const share = type === "default" && !options.partial ? null : (values.partial_rotary_factor ?? options.share);
+  const isWhole = type === "proportional" || (type === "default" && !options.partial);
+  const share = isWhole ? null : (values.partial_rotary_factor ?? options.share);
   const turned = Math.floor(headSize * (share ?? 1));
   if (turned % 2 !== 0 || turned === 0 || turned > headSize || (!options.partial && turned !== headSize)) {
     section.refuse("partial_rotary_factor", `${turned} of ${headSize} elements of a head would turn`);

@@ -95,6 +95,13 @@ const longrope: Scaling = ({ frequencies, context, positions }, section) => {
   };
 };
 
+/** A share of the pairs turns, the first ones, at the frequencies that they have where all turn. */
+const proportional: Scaling = ({ turned, frequencies }, { values }) => {
+  const pairs = Math.floor(((values.partial_rotary_factor ?? 1) * turned) / 2);
+  const factor = values.factor ?? 1;
+  return { frequencies: Float32Array.from(frequencies, (frequency, pair) => (pair < pairs ? frequency / factor : 0)) };
+};
+
 /** The base is stretched once, whatever the length of a text. */
 const alpha: Scaling = ({ base, turned, frequencies }, section) => {
   const stretch =
@@ -112,6 +119,7 @@ export const ropeScalings = {
   llama3,
   yarn,
   longrope,
+  proportional,
   alpha,
 } as const satisfies Readonly<Record<string, Scaling>>;
 

@@ -83,14 +83,14 @@ export interface TreeForward {
    * kind. Absent where there is no such limit.
    */
   readonly longTexts?: number;
-  /** States before the first block, [tokens, hidden]. */
+  /** States before the first block, [tokens, stateWidth]. */
   embed(tree: TokenTree): Promise<Matrix>;
   /**
    * Runs block `index` on the states of all tokens of a tree, at once: memory grows with the square of their number. Trees of
    * about 512 tokens are computed as fast, a token, as whole texts.
    *
-   * @param states [tokens, hidden]
-   * @returns the states after the block, [tokens, hidden]
+   * @param states [tokens, stateWidth]
+   * @returns the states after the block, [tokens, stateWidth]
    */
   block(index: number, states: Matrix, tree: TokenTree, options?: Pick<BlockOptions, "activations">): Promise<Matrix>;
   /** A cache that has read nothing. */
@@ -100,7 +100,7 @@ export interface TreeForward {
    * those of whole texts, except for rounding. Memory grows with the tokens that were read.
    *
    * @param tree whose first tokens are those that the cache has read
-   * @returns the states after the last block of the other tokens, [new tokens, hidden]
+   * @returns the states after the last block of the other tokens, [new tokens, stateWidth]
    * @throws {InternalError} where texts become longer than `longTexts`, whose positions are others from their beginning on
    */
   readOn(cache: TreeCache, tree: TokenTree, options?: Pick<BlockOptions, "activations">): Promise<Matrix>;
@@ -125,14 +125,14 @@ export interface EmbeddingsForward {
   /**
    * What the head multiplies.
    *
-   * @param states after the last block, [rows, hidden]
+   * @param states after the last block, [rows, stateWidth]
    * @returns [rows, hidden]
    */
   headInput(states: Matrix): Promise<Matrix>;
   /**
    * How uncertain the model is of each token: Σ p·(1 - p) over rows, p the token's probability as the next one.
    *
-   * @param states after the last block, [rows, hidden]
+   * @param states after the last block, [rows, stateWidth]
    * @returns [vocabulary]
    */
   spread(states: Matrix): Promise<Float64Array>;
@@ -141,7 +141,7 @@ export interface EmbeddingsForward {
 /** The forward pass by blocks. It keeps the weights of the blocks that it ran last, up to a fixed number of bytes. */
 export interface Forward {
   /**
-   * States of a stream before its first block, one row a token: [tokens, hidden].
+   * States of a stream before its first block, one row a token: [tokens, stateWidth].
    *
    * @param batch how many equally long segments are stacked, in each of which positions start at 0; default 1
    */
@@ -149,11 +149,11 @@ export interface Forward {
   /**
    * Runs block `index` at once. Positions start at 0 in every segment.
    *
-   * @param states [batch · T, hidden]
-   * @returns the states after the block, [batch · T, hidden]
+   * @param states [batch · T, stateWidth]
+   * @returns the states after the block, [batch · T, stateWidth]
    */
   block(index: number, states: Matrix, options?: BlockOptions): Promise<Matrix>;
-  /** Begins to run block `index` site by site. @param states [batch · T, hidden] */
+  /** Begins to run block `index` site by site. @param states [batch · T, stateWidth] */
   beginBlock(index: number, states: Matrix, inputs?: BlockInputs): Promise<BlockCut>;
   /**
    * Goes on to the sites of the block's next round. The same values come out whether the rounds before were reached with these
@@ -174,7 +174,7 @@ export interface Forward {
   /**
    * Loss of the tokens given the states after the last block.
    *
-   * @param states [batch · T, hidden]
+   * @param states [batch · T, stateWidth]
    * @param tokens length batch · N, where N is T, or T + 1 where the last token of each segment was not read
    * @param batch how many equally long segments are stacked; default 1
    * @returns nats, batch · (N - 1) values: of tokens 1 … N-1 of each segment
@@ -210,6 +210,8 @@ export interface OpenedModel {
   /** Of the linear weights. */
   readonly dtype: WeightDtype;
   readonly hiddenSize: number;
+  /** Columns of the states, of which the first `hiddenSize` are channels: more where blocks hand on something else to later ones. */
+  readonly stateWidth: number;
   readonly vocabularySize: number;
   /** How rows of its vocabulary were left out; undefined where none were. */
   readonly trimming: TrimmingRecord | undefined;

@@ -85,6 +85,7 @@ async function openArchitectureModel(source: ModelSource, options: ReadOptions &
       rotation,
       trimming,
       hiddenSize: layout.hiddenSize,
+      stateWidth: layout.stateWidth ?? layout.hiddenSize,
       vocabularySize: layout.vocabularySize,
       contextLength: layout.contextLength,
       positionLimit: layout.positionLimit,

@@ -18,10 +18,10 @@ export interface RestrictedVocabulary {
   readonly tokenizer: () => Promise<Tokenizer>;
 }
 
-/** Names of the tensors that have a row for each token: embedding and head, and copies of the embedding. */
-export function embeddingsTables({ embedding, head, tensors }: Layout): ReadonlySet<string> {
+/** Names of the tensors that have a row for each token: embedding and head, copies of the embedding, and what blocks read of it. */
+export function embeddingsTables({ embedding, head, tensors, tokenInput }: Layout): ReadonlySet<string> {
   const copies = tensors.filter(({ copyOf }) => copyOf === embedding).map(({ name }) => name);
-  return new Set([embedding, head, ...copies]);
+  return new Set([embedding, head, ...copies, ...(tokenInput === undefined ? [] : [tokenInput.table])]);
 }
 
 /** The stored bytes of some rows of a table. Rows that follow each other are read at once. */

@@ -8,6 +8,7 @@ import { blockedWeight } from "../checkpoint/quantised/blocked-weight.ts";
 import type { BlockedWeight } from "../checkpoint/quantised/blocked-weight.ts";
 import type { Forward, GivenWeights, BlockCut, BlockInputs, BlockOptions } from "../folder/model.ts";
 import { withPackedLinears } from "../graph/packed-linear.ts";
+import { tokenInputName } from "../graph/sequence-graph.ts";
 import type { WeightInput } from "../graph/sequence-graph.ts";
 import { createStackedSequence } from "../graph/stacked-sequence.ts";
 import { requireBlock } from "./forward-checks.ts";
@@ -18,6 +19,7 @@ import { createBlockWalk } from "./block-walk.ts";
 import type { RoleWeights, WeightCache } from "./block-weights.ts";
 import { statesOf } from "./streams.ts";
 import type { StreamStates } from "./streams.ts";
+import type { TokenInputReader } from "./token-input.ts";
 
 /** What the graph of a block depends on. */
 type BlockShape = Pick<BlockCut, "block" | "batch" | "lengths">;
@@ -67,7 +69,8 @@ function buildBlock(
   weight: WeightInput,
   packed: ReadonlyMap<string, BlockedWeight> = new Map(),
 ): BlockGraphValues {
-  const input = (name: string, length: number): string => builder.input(name, "float32", [batch * length, layout.hiddenSize]);
+  const { hiddenSize, stateWidth = hiddenSize } = layout;
+  const input = (name: string, length: number): string => builder.input(name, "float32", [batch * length, stateWidth]);
   const states = input(ownStates, at(lengths, 0));
   const others = at(layout.blocks, index).reads.map((stream, position) => {
     const length = at(lengths, position + 1);
@@ -86,7 +89,8 @@ function outlineBlock(layout: Layout, index: number, made: BlockGraphValues): Om
     if (value === undefined) throw new InternalError(`the graph of ${block} does not make its site ${name}`);
     return { name, value, weights: weights.flatMap(({ tensor }) => roles.get(tensor) ?? []) };
   });
-  return { given: [ownStates, ...reads.map(streamInput)], sites: found, end: made.states };
+  const given = [ownStates, ...reads.map(streamInput), ...(layout.tokenInput === undefined ? [] : [tokenInputName])];
+  return { given, sites: found, end: made.states };
 }
 
 /** The sites of a block in rounds, from its graph: they do not depend on the number of tokens. */
@@ -97,13 +101,21 @@ export function layoutRounds(layout: Layout, index: number): readonly (readonly 
   return siteRounds({ nodes: builder.listNodes(), ...outlineBlock(layout, index, made) });
 }
 
+/** What a forward pass over whole texts shares with the rest. */
+interface BlockForwardParts {
+  readonly graphs: GraphCache;
+  readonly packedGraphs: GraphCache;
+  readonly cache: WeightCache;
+  readonly tokenInputOf: TokenInputReader;
+}
+
 /** Runs the blocks of an architecture, whole and site by site. */
 export function createBlockForward(
   layout: Layout,
   checkpoint: Checkpoint,
-  { graphs, packedGraphs, cache }: { graphs: GraphCache; packedGraphs: GraphCache; cache: WeightCache },
+  { graphs, packedGraphs, cache, tokenInputOf }: BlockForwardParts,
 ): Pick<Forward, "block" | "beginBlock" | "nextSites" | "endBlock"> {
-  const { blocks, hiddenSize } = layout;
+  const { blocks, hiddenSize, stateWidth = hiddenSize } = layout;
   const packedOf = packedReader(layout, checkpoint);
   const shapeOf = (index: number, states: Matrix, { batch = 1, reads = new Map() }: BlockInputs): BlockShape => {
     const block = requireBlock(blocks, index, states, batch);
@@ -113,9 +125,9 @@ export function createBlockForward(
   /** Blocks of the same key have the same graph. */
   const keyOf = ({ block, batch, lengths }: BlockShape): string => [layout.blockKind(block), batch, ...lengths].join(" ");
 
-  const feedsOf = (index: number, states: Matrix, reads: StreamStates = new Map()): Map<string, Tensor> => {
+  const feedsOf = async (index: number, states: Matrix, reads: StreamStates = new Map()): Promise<Map<string, Tensor>> => {
     const others = at(blocks, index).reads.map((stream) => [streamInput(stream), tensorOf(statesOf(reads, stream))] as const);
-    return new Map([[ownStates, tensorOf(states)], ...others]);
+    return new Map([[ownStates, tensorOf(states)], ...others, ...Object.entries(await tokenInputOf(index, states))]);
   };
   const weightsOf = async (index: number, given: GivenWeights | undefined): Promise<RoleWeights> => {
     const roles = layout.blockRoles(index);
@@ -131,12 +143,12 @@ export function createBlockForward(
     );
     const dense = new Map([...layout.blockRoles(index)].filter(([role]) => graph.roles.has(role)));
     const weights = await cache.read(`${at(blocks, index).name}, dense`, dense);
-    return rowsOf(await graph.run(feeds, weights), "states", hiddenSize);
+    return rowsOf(await graph.run(feeds, weights), "states", stateWidth);
   };
 
   const walk = createBlockWalk({
     blocks,
-    hiddenSize,
+    stateWidth,
     rowsOf,
     async partsOf(cut) {
       const { block: index, round, live } = cut;
@@ -165,7 +177,7 @@ export function createBlockForward(
     ...walk,
     async block(index, states, options: BlockOptions = {}) {
       const shape = shapeOf(index, states, options);
-      const feeds = Object.fromEntries(feedsOf(index, states, options.reads));
+      const feeds = Object.fromEntries(await feedsOf(index, states, options.reads));
       if (options.activations === "int8") {
         if (options.weights !== undefined) throw new InternalError("a block was given weights, and activations in int8");
         return runPacked(shape, feeds);
@@ -173,11 +185,11 @@ export function createBlockForward(
       const graph = await graphs.get(`block ${keyOf(shape)}`, (builder, weight) =>
         builder.output("states", buildBlock(layout, shape, builder, weight).states, "float32"),
       );
-      return rowsOf(await graph.run(feeds, await weightsOf(index, options.weights)), "states", hiddenSize);
+      return rowsOf(await graph.run(feeds, await weightsOf(index, options.weights)), "states", stateWidth);
     },
     async beginBlock(index, states, inputs: BlockInputs = {}) {
       const shape = shapeOf(index, states, inputs);
-      const live = feedsOf(index, states, inputs.reads);
+      const live = await feedsOf(index, states, inputs.reads);
       return { ...shape, round: 0, passed: new Set<string>(), live, used: new Set<string>() };
     },
   };

@@ -25,7 +25,7 @@ export interface RunnableParts {
 
 interface WalkedModel {
   readonly blocks: readonly { readonly name: string; readonly sites: readonly Pick<Site, "name" | "width">[] }[];
-  readonly hiddenSize: number;
+  readonly stateWidth: number;
   /** The parts of the block of a cut, in the shapes of the cut. */
   readonly partsOf: (cut: BlockCut) => RunnableParts | Promise<RunnableParts>;
   /** A value as rows of so many columns; @param rows how many there must be, where it is known */
@@ -41,7 +41,7 @@ async function runPart(cut: BlockCut, { run }: RunnableParts, part: BlockPart, w
 }
 
 /** Runs blocks of a model part by part. */
-export function createBlockWalk({ blocks, hiddenSize, partsOf, rowsOf }: WalkedModel): Pick<Forward, "nextSites" | "endBlock"> {
+export function createBlockWalk({ blocks, stateWidth, partsOf, rowsOf }: WalkedModel): Pick<Forward, "nextSites" | "endBlock"> {
   return {
     async nextSites(cut, weights = noWeights) {
       const { name: block, sites } = at(blocks, cut.block);
@@ -70,7 +70,7 @@ export function createBlockWalk({ blocks, hiddenSize, partsOf, rowsOf }: WalkedM
         throw new InternalError(`block ${block} cannot end after ${cut.passed.size} of ${sites.length} sites`, { block });
       }
       const { values } = await runPart(cut, parts, part, weights);
-      return rowsOf({ [parts.end]: liveValue(values, parts.end) }, parts.end, hiddenSize, at(cut.lengths, 0) * cut.batch);
+      return rowsOf({ [parts.end]: liveValue(values, parts.end) }, parts.end, stateWidth, at(cut.lengths, 0) * cut.batch);
     },
   };
 }

@@ -6,24 +6,15 @@ import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import type { WeightReader } from "../checkpoint/weight-reader.ts";
 import type { Forward, ForwardOptions } from "../folder/model.ts";
 import { createRowGraph } from "../graph/sequence-graph.ts";
+import { distinctTokens } from "./distinct-tokens.ts";
 import { checkTokens } from "./forward-checks.ts";
 import { GraphCache } from "./graph-cache.ts";
 import { createHead, predictingRows } from "./head.ts";
 import { createBlockForward, packedReader } from "./block-forward.ts";
 import { WeightCache } from "./block-weights.ts";
 import { checkPositions } from "./text-length.ts";
+import { createTokenInput } from "./token-input.ts";
 import { createTreeForward } from "./tree-forward.ts";
-
-/** Distinct values and, for each token, the index of its value. */
-function distinct(tokens: Int32Array): { values: number[]; indices: Int32Array } {
-  const seen = new Map<number, number>();
-  const indices = tokens.map((token) => {
-    const index = seen.get(token) ?? seen.size;
-    seen.set(token, index);
-    return index;
-  });
-  return { values: [...seen.keys()], indices };
-}
 
 /**
  * The forward pass of any architecture: its layout builds the graphs, the checkpoint gives the weights.
@@ -40,7 +31,8 @@ export function createForward(
   // they hold a block's weights: those of the block that runs, whole batches and the last one
   const packedGraphs = new GraphCache(threads, 2);
   const cache = new WeightCache(readWeight, weights);
-  const { hiddenSize, vocabularySize } = layout;
+  const { hiddenSize, stateWidth = hiddenSize, vocabularySize } = layout;
+  const tokenInputOf = createTokenInput(layout, checkpoint, { graphs, cache });
   const head = createHead(layout, readWeight, graphs, () => cache.read("head", layout.headRoles));
 
   /**
@@ -56,7 +48,7 @@ export function createForward(
   ): Promise<Matrix> => {
     checkTokens(tokens, vocabularySize);
     checkPositions(longest, layout.positionLimit);
-    const { values, indices } = distinct(tokens);
+    const { values, indices } = distinctTokens(tokens);
     const rows = await checkpoint.readRowsF32(layout.embedding, values);
     for (const [index, token] of values.entries()) {
       for (const [column, change] of changes?.get(token)?.entries() ?? []) {
@@ -71,18 +63,20 @@ export function createForward(
     const graph = await graphs.get("embed", (builder, weight) => {
       const input = builder.input("rows", "float32", ["T", hiddenSize]);
       const positions = builder.input("positions", "int64", ["T"]);
-      const graph = { ...createRowGraph(builder, weight), positions: () => positions };
+      const ids = builder.input("tokens", "int64", ["T"]);
+      const graph = { ...createRowGraph(builder, weight), positions: () => positions, tokens: () => ids };
       builder.output("states", layout.buildEmbed(graph, input), "float32");
     });
     const weights = await cache.read("embed", layout.embedRoles);
     const feeds = {
       rows: floatTensor(embedded, [tokens.length, hiddenSize]),
       positions: integerTensor(positions),
+      tokens: integerTensor(tokens),
     };
     const results = await graph.run(feeds, weights);
-    return { rows: tokens.length, columns: hiddenSize, values: floatValues(results, "states") };
+    return { rows: tokens.length, columns: stateWidth, values: floatValues(results, "states") };
   };
-  const blockForward = createBlockForward(layout, checkpoint, { graphs, packedGraphs, cache });
+  const blockForward = createBlockForward(layout, checkpoint, { graphs, packedGraphs, cache, tokenInputOf });
 
   const embedSegments = (tokens: Int32Array, batch: number, changes?: ReadonlyMap<number, Float32Array>): Promise<Matrix> => {
     const length = tokens.length / batch;
@@ -114,6 +108,7 @@ export function createForward(
         packedGraphs,
         cache,
         packedOf: packedReader(layout, checkpoint),
+        tokenInputOf,
         embed,
         scoreNext: (states, next) => head.scoreNext(states, next),
       }),

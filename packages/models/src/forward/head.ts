@@ -87,7 +87,7 @@ export function createHead(
   graphs: GraphCache,
   readNorm: () => Promise<RoleWeights>,
 ): Pick<Forward, "logits" | "heldBytes"> & Pick<EmbeddingsForward, "headInput" | "spread"> & Head {
-  const { hiddenSize, vocabularySize } = layout;
+  const { hiddenSize, stateWidth = hiddenSize, vocabularySize } = layout;
   const rowsAtATime = Math.max(1, Math.floor(logitsAtATime / vocabularySize));
   let matrix: Float32Array | undefined;
   const readWeights = async (): Promise<RoleWeights> => {
@@ -96,20 +96,20 @@ export function createHead(
   };
   const buildLogits = (graph: GraphBuilder, weight: WeightInput): string => {
     const rows = createRowGraph(graph, weight);
-    const normed = layout.buildHeadInput(rows, graph.input("states", "float32", ["T", hiddenSize]));
+    const normed = layout.buildHeadInput(rows, graph.input("states", "float32", ["T", stateWidth]));
     const products = graph.node("Gemm", [normed, weight("head", [vocabularySize, hiddenSize])], { attributes: { transB: 1 } });
     return layout.buildLogits?.(rows, products) ?? products;
   };
   const parts = function* (states: Matrix): Generator<{ first: number; count: number; values: Float32Array }> {
     for (let first = 0; first < states.rows; first += rowsAtATime) {
       const count = Math.min(rowsAtATime, states.rows - first);
-      yield { first, count, values: states.values.subarray(first * hiddenSize, (first + count) * hiddenSize) };
+      yield { first, count, values: states.values.subarray(first * stateWidth, (first + count) * stateWidth) };
     }
   };
 
   const inputGraph = () =>
     graphs.get("head input", (builder, weight) => {
-      const input = builder.input("states", "float32", ["T", hiddenSize]);
+      const input = builder.input("states", "float32", ["T", stateWidth]);
       builder.output("normed", layout.buildHeadInput(createRowGraph(builder, weight), input), "float32");
     });
 
@@ -118,7 +118,7 @@ export function createHead(
 
     async headInput({ rows, values }) {
       const graph = await inputGraph();
-      const made = await graph.run({ states: floatTensor(values, [rows, hiddenSize]) }, await readNorm());
+      const made = await graph.run({ states: floatTensor(values, [rows, stateWidth]) }, await readNorm());
       return { rows, columns: hiddenSize, values: floatValues(made, "normed") };
     },
 
@@ -132,7 +132,7 @@ export function createHead(
       const weights = await readWeights();
       const sums = new Float64Array(vocabularySize);
       for (const { count, values } of parts(states)) {
-        const results = await graph.run({ states: floatTensor(values, [count, hiddenSize]) }, weights);
+        const results = await graph.run({ states: floatTensor(values, [count, stateWidth]) }, weights);
         for (const [token, sum] of floatValues(results, "sum").entries()) sums[token] = at(sums, token) + sum;
       }
       return sums;
@@ -145,7 +145,7 @@ export function createHead(
       const weights = await readWeights();
       const all = new Float32Array(states.rows * vocabularySize);
       for (const { first, count, values } of parts(states)) {
-        const results = await graph.run({ states: floatTensor(values, [count, hiddenSize]) }, weights);
+        const results = await graph.run({ states: floatTensor(values, [count, stateWidth]) }, weights);
         all.set(floatValues(results, "logits"), first * vocabularySize);
       }
       return { rows: states.rows, columns: vocabularySize, values: all };
@@ -171,8 +171,8 @@ export function createHead(
       const losses: number[] = [];
       for (let first = 0; first < states.rows; first += tile.rows) {
         const count = Math.min(tile.rows, states.rows - first);
-        const values = states.values.subarray(first * hiddenSize, (first + count) * hiddenSize);
-        const made = await normed.run({ states: floatTensor(values, [count, hiddenSize]) }, weights);
+        const values = states.values.subarray(first * stateWidth, (first + count) * stateWidth);
+        const made = await normed.run({ states: floatTensor(values, [count, stateWidth]) }, weights);
         losses.push(
           ...(await lossesOf(floatTensor(floatValues(made, "normed"), [count, hiddenSize]), next.slice(first, first + count))),
         );

@@ -21,6 +21,7 @@ import type { TreeInputs, TreeShape } from "../graph/tree-sequence.ts";
 import { checkTokens, requireBlock } from "./forward-checks.ts";
 import type { GraphCache } from "./graph-cache.ts";
 import type { WeightCache } from "./block-weights.ts";
+import type { TokenInputReader } from "./token-input.ts";
 import { checkTree, longestText, mixesLengths, treeChunks, treeMask } from "./token-tree.ts";
 import type { TokenTree } from "./token-tree.ts";
 
@@ -61,6 +62,7 @@ export interface TreeForwardParts {
   readonly packedGraphs: GraphCache;
   readonly cache: WeightCache;
   readonly packedOf: (index: number) => Promise<ReadonlyMap<string, BlockedWeight>>;
+  readonly tokenInputOf: TokenInputReader;
   readonly embed: (tokens: Int32Array, positions: Int32Array, longest: number) => Promise<Matrix>;
   readonly scoreNext: TreeForward["score"];
 }
@@ -68,9 +70,9 @@ export interface TreeForwardParts {
 /** The forward pass of a decoder over token trees. */
 export function createTreeForward(
   layout: Layout,
-  { graphs, packedGraphs, cache, packedOf, embed, scoreNext }: TreeForwardParts,
+  { graphs, packedGraphs, cache, packedOf, tokenInputOf, embed, scoreNext }: TreeForwardParts,
 ): TreeForward {
-  const { blocks, hiddenSize, longTexts } = layout;
+  const { blocks, hiddenSize, stateWidth = hiddenSize, longTexts } = layout;
   /** Graph → what it reads. */
   const inputsOf = new Map<string, TreeInputs>();
 
@@ -94,7 +96,7 @@ export function createTreeForward(
   ): TreeInputs => {
     const inputs: TreeInputs = { positions: false, keyPositions: false, windows: new Set() };
     const sequence = createTreeSequence(builder, weight, shape, inputs);
-    const states = builder.input("input", "float32", ["T", hiddenSize]);
+    const states = builder.input("input", "float32", ["T", stateWidth]);
     const made = layout.buildBlock(packed.size === 0 ? sequence : withPackedLinears(sequence, packed), states, index);
     builder.output("states", made.states, "float32");
     return inputs;
@@ -117,7 +119,7 @@ export function createTreeForward(
     );
     const none = (): Tensor => floatTensor(new Float32Array(0), [1, inputs.past?.kvHeads ?? 0, 0, inputs.past?.headSize ?? 0]);
     return {
-      input: floatTensor(states.values, [rows, hiddenSize]),
+      input: floatTensor(states.values, [rows, stateWidth]),
       ...(chunks > 0 && { [chunksInput]: integerTensor(treeChunks(tree, chunks)) }),
       ...(inputs.positions && { [positionsInput]: integerTensor(tree.positions.subarray(first, end), [1, rows]) }),
       ...(inputs.keyPositions && { [keyPositionsInput]: integerTensor(tree.positions.subarray(0, end), [1, end]) }),
@@ -146,11 +148,12 @@ export function createTreeForward(
     const weights = isPacked
       ? await cache.read(`${name}, dense`, new Map([...roles].filter(([role]) => graph.roles.has(role))))
       : await cache.read(name, roles);
-    const made = await graph.run(feedsOf(key, shape, states, tree, range, cached?.blocks.get(index)), weights);
+    const feeds = feedsOf(key, shape, states, tree, range, cached?.blocks.get(index));
+    const made = await graph.run({ ...feeds, ...(await tokenInputOf(index, states)) }, weights);
     const [keys, values] = [made[presentOf("key")], made[presentOf("value")]];
     if (cached !== undefined && keys !== undefined && values !== undefined)
       cached.blocks.set(index, { key: keys, value: values });
-    return { rows: states.rows, columns: hiddenSize, values: floatValues(made, "states") };
+    return { rows: states.rows, columns: stateWidth, values: floatValues(made, "states") };
   };
 
   return {
@@ -174,7 +177,7 @@ export function createTreeForward(
         throw new InternalError(`texts became longer than ${longTexts ?? 0} tokens, whose positions differ; read them again`);
       }
       own.long = long;
-      const read = new Float32Array((tree.tokens.length - own.length) * hiddenSize);
+      const read = new Float32Array((tree.tokens.length - own.length) * stateWidth);
       let row = 0;
       while (own.length < tree.tokens.length) {
         const [first, end] = [own.length, Math.min(tree.tokens.length, own.length + readAtOnce)];
@@ -182,11 +185,11 @@ export function createTreeForward(
         for (const index of blocks.keys()) {
           states = await runBlock(index, states, tree, { first, end }, activations === "int8", own);
         }
-        read.set(states.values, row * hiddenSize);
+        read.set(states.values, row * stateWidth);
         row += end - first;
         own.length = end;
       }
-      return { rows: row, columns: hiddenSize, values: read };
+      return { rows: row, columns: stateWidth, values: read };
     },
     score(states, next) {
       checkTokens(Int32Array.from(next.flat()), layout.vocabularySize);

@@ -4,7 +4,7 @@ import { byteLevelBody } from "../tokenizer/byte-level-body.ts";
 import { addedToken, wholeTokenizer } from "../tokenizer/whole-tokenizer.ts";
 import type { AddedToken, NamedToken } from "../tokenizer/whole-tokenizer.ts";
 import { tokenType } from "../tokenizer/sentencepiece/pieces.ts";
-import { sentencePieceBpe } from "./tokenizer/sentencepiece-bpe.ts";
+import { mergedBpe, sentencePieceBpe } from "./tokenizer/sentencepiece-bpe.ts";
 import type { TokenizerKind } from "./tokenizer/tokenizer-kind.ts";
 import {
   findFlag,
@@ -44,6 +44,7 @@ export interface GgufTokenizer {
 const kinds: ReadonlyMap<string, TokenizerKind> = new Map([
   ["gpt2", byteLevelBpe],
   ["llama", sentencePieceBpe],
+  ["gemma4", mergedBpe],
   ["t5", unigram],
 ]);
 
@@ -73,7 +74,7 @@ export function tokenizerFromGguf(metadata: GgufMetadata, file: string): GgufTok
   const kind = kinds.get(name);
   if (kind === undefined) {
     throw new FailedPreconditionError(
-      `${file} has a tokenizer of the kind ${JSON.stringify(name)}; supported: gpt2 (byte-level BPE), llama (BPE of SentencePiece), t5 (Unigram)`,
+      `${file} has a tokenizer of the kind ${JSON.stringify(name)}; supported: gpt2 (byte-level BPE), llama (BPE of SentencePiece), gemma4 (the same with merges), t5 (Unigram)`,
       { file, tokenizer: name },
     );
   }

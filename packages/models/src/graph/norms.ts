@@ -18,6 +18,12 @@ export function layerNorm(
   return rows.graph.node("LayerNormalization", inputs, { attributes: { axis: -1, epsilon: { float: epsilon } } });
 }
 
+/** Mean square 1 over the last axis. */
+export function unitNorm({ graph }: RowGraph, input: string, { size, epsilon }: NormShape): string {
+  const scale = graph.constant(floatTensor(new Float32Array(size).fill(1), [size]));
+  return graph.node("SimplifiedLayerNormalization", [input, scale], { attributes: { axis: -1, epsilon: { float: epsilon } } });
+}
+
 /** Mean square 1 over the last axis, times `ROLE.weight` (Llama) or 1 + `ROLE.weight` (Gemma). */
 export function rmsNorm(
   rows: RowGraph,

@@ -55,6 +55,8 @@ export interface RowGraph {
 export interface EmbedGraph extends RowGraph {
   /** Position of each row's token in its text, int64 [rows]. */
   positions(): string;
+  /** Each row's token, int64 [rows]. */
+  tokens(): string;
 }
 
 /**
@@ -64,12 +66,16 @@ export interface EmbedGraph extends RowGraph {
 export interface SequenceGraph extends RowGraph {
   /** States of another stream that the block reads, [rows of that stream, width]. An exported decoder has none. */
   otherStates(stream: string): string;
+  /** What the block reads of each token by the layout's `tokenInput`, [rows, width]. An exported decoder has none. */
+  tokenInput(width: number): string;
   /**
    * [rows, heads · headSize] → [batch, heads, length, headSize]
    *
    * @param stream whose rows they are; the block's own where not given
    */
   splitHeads(value: string, heads: number, headSize: number, stream?: string): string;
+  /** The inverse of `splitHeads`, of the block's own rows. */
+  joinHeads(value: string, heads: number, headSize: number): string;
   /** [rows, heads · parts · headSize], the parts of each head side by side → `parts` times [batch, heads, length, headSize] */
   splitFusedHeads(value: string, heads: number, parts: number, headSize: number): readonly string[];
   /** Rotary embedding of [batch, heads, length, headSize]. */
@@ -81,6 +87,9 @@ export interface SequenceGraph extends RowGraph {
    */
   attend(query: string, key: string, value: string, attention: Attention): string;
 }
+
+/** The input of a block's graph that `tokenInput` adds. */
+export const tokenInputName = "token input";
 
 /** Declares a weight as an input of a graph. */
 export type WeightInput = RowGraph["weight"];

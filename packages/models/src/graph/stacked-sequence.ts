@@ -3,7 +3,7 @@ import { floatTensor, integerTensor } from "@mbs/onnx";
 import type { GraphBuilder } from "@mbs/onnx";
 import { rotaryTables } from "./rotary.ts";
 import type { Rotary } from "./rotary.ts";
-import { createRowGraph } from "./sequence-graph.ts";
+import { createRowGraph, tokenInputName } from "./sequence-graph.ts";
 import type { SequenceGraph, WeightInput } from "./sequence-graph.ts";
 import { softmaxAttention } from "./softmax-attention.ts";
 
@@ -41,9 +41,14 @@ export function createStackedSequence(
   return {
     ...createRowGraph(graph, weight),
     otherStates: (stream) => other(stream).states,
+    tokenInput: (width) => graph.input(tokenInputName, "float32", [batch * length, width]),
     splitHeads(value, heads, headSize, stream) {
       const split = graph.node("Reshape", [value, integers(batch, lengthOf(stream), heads, headSize)]);
       return graph.node("Transpose", [split], { attributes: { perm: [0, 2, 1, 3] } });
+    },
+    joinHeads(value, heads, headSize) {
+      const byToken = graph.node("Transpose", [value], { attributes: { perm: [0, 2, 1, 3] } });
+      return graph.node("Reshape", [byToken, integers(batch * length, heads * headSize)]);
     },
     splitFusedHeads(value, heads, parts, headSize) {
       const split = graph.node("Reshape", [value, integers(batch, length, heads, parts, headSize)]);

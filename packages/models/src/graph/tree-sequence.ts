@@ -4,7 +4,7 @@ import type { GraphBuilder } from "@mbs/onnx";
 import { rotaryTables } from "./rotary.ts";
 import type { Rotary } from "./rotary.ts";
 import { softcapped } from "./scaling.ts";
-import { createRowGraph } from "./sequence-graph.ts";
+import { createRowGraph, tokenInputName } from "./sequence-graph.ts";
 import type { Attention, SequenceGraph, WeightInput } from "./sequence-graph.ts";
 import { flooredSoftmax } from "./softmax-attention.ts";
 
@@ -121,6 +121,10 @@ export function createTreeSequence(
     tables.set(rotary, made);
     return made;
   };
+  const joinHeads = (value: string, heads: number, headSize: number): string => {
+    const byToken = graph.node("Transpose", [value], { attributes: { perm: [0, 2, 1, 3] } });
+    return graph.node("Reshape", [byToken, integers(-1, heads * headSize)]);
+  };
   const attend = (query: string, key: string, value: string, attention: Attention): string => {
     const { heads, kvHeads, headSize, slopes, window = Infinity, softcap, distances, bidirectional, stream, sinks } = attention;
     if (distances !== undefined || bidirectional === true || stream !== undefined) {
@@ -157,18 +161,19 @@ export function createTreeSequence(
     const context = goesOn
       ? contextOf(query, withPast("key", key, attention), withPast("value", value, attention), (name) => name)
       : inChunks();
-    const byToken = graph.node("Transpose", [context], { attributes: { perm: [0, 2, 1, 3] } });
-    return graph.node("Reshape", [byToken, integers(-1, heads * headSize)]);
+    return joinHeads(context, heads, headSize);
   };
 
   return {
     ...createRowGraph(graph, weight),
     otherStates: refuseStream,
+    tokenInput: (width) => graph.input(tokenInputName, "float32", ["T", width]),
     splitHeads(value, heads, headSize, stream) {
       if (stream !== undefined) refuseStream(stream);
       const split = graph.node("Reshape", [value, integers(1, -1, heads, headSize)]);
       return graph.node("Transpose", [split], { attributes: { perm: [0, 2, 1, 3] } });
     },
+    joinHeads,
     splitFusedHeads(value, heads, parts, headSize) {
       const split = graph.node("Reshape", [value, integers(1, -1, heads, parts, headSize)]);
       const byPart = graph.node("Transpose", [split], { attributes: { perm: [3, 0, 2, 1, 4] } });

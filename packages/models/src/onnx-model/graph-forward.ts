@@ -124,7 +124,7 @@ export function createGraphForward(
   const parts = new Map<number, readonly BlockPart[]>();
   const walk = createBlockWalk({
     blocks,
-    hiddenSize,
+    stateWidth: hiddenSize,
     rowsOf,
     partsOf({ block: index, round, batch, lengths, live }) {
       const { start: before, end: after } = at(blocks, index);

@@ -158,6 +158,7 @@ export async function openGraphModel(
       architecture: typeof modelType === "string" ? modelType : "onnx",
       dtype: dtypeOf(checkpoint, weights[0]?.tensor ?? outline.embedding?.tensor),
       hiddenSize,
+      stateWidth: hiddenSize,
       vocabularySize,
       trimming: readTrimming(json, configFile, vocabularySize),
       contextLength: sizes.context,

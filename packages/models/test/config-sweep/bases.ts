@@ -83,7 +83,7 @@ export async function weightFile(base: SweepBase): Promise<TensorFile> {
   const hash = createHash("sha256").update(lines.join("")).digest("hex");
   if (hash !== base.tensors)
     throw new Error(`${base.config.model_type} has other tensors than in transformers:\n${lines.join("")}`);
-  const centre = base.config.model_type.startsWith("gemma") ? 0 : 1;
+  const centre = /^gemma[23]/.test(base.config.model_type) ? 0 : 1;
   const bytes = new Map<string, Uint8Array>();
   let begin = 0;
   const tensors = stored.map(([name, shape]) => {

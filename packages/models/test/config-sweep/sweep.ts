@@ -42,12 +42,13 @@ export function fingerprint({ layout }: ReadArchitecture, base: SweepBase): stri
     );
     hash.update(graph.build());
   };
-  const { hiddenSize, vocabularySize, blocks } = layout;
+  const { hiddenSize, stateWidth = hiddenSize, vocabularySize, blocks } = layout;
   const length = lengthOf(base);
   add("embed", (graph, weight) => {
     const positions = graph.input("positions", "int64", ["T"]);
     const rows = graph.input("rows", "float32", ["T", hiddenSize]);
-    return layout.buildEmbed({ ...createRowGraph(graph, weight), positions: () => positions }, rows);
+    const tokens = graph.input("tokens", "int64", ["T"]);
+    return layout.buildEmbed({ ...createRowGraph(graph, weight), positions: () => positions, tokens: () => tokens }, rows);
   });
   const kinds = new Set<string>();
   for (const [index, { stream }] of blocks.entries()) {
@@ -60,13 +61,13 @@ export function fingerprint({ layout }: ReadArchitecture, base: SweepBase): stri
       const states = graph.input("encoder", "float32", [source, hiddenSize]);
       const others = new Map([[encoderStream, { states, length: source }]]);
       const own = stream === encoderStream ? source : length;
-      const input = graph.input("input", "float32", [own, hiddenSize]);
+      const input = graph.input("input", "float32", [own, stateWidth]);
       return layout.buildBlock(createStackedSequence(graph, weight, { batch: 1, length: own, others }), input, index).states;
     });
   }
   add("head", (graph, weight) => {
     const rows = createRowGraph(graph, weight);
-    const normed = layout.buildHeadInput(rows, graph.input("states", "float32", ["T", hiddenSize]));
+    const normed = layout.buildHeadInput(rows, graph.input("states", "float32", ["T", stateWidth]));
     const products = graph.node("Gemm", [normed, weight("head", [vocabularySize, hiddenSize])], { attributes: { transB: 1 } });
     return layout.buildLogits?.(rows, products) ?? products;
   });

@@ -50,7 +50,10 @@ test("refuses a model type that is not written, with those that are", async () =
     assert.unreachable();
   } catch (error) {
     assert.instance(error, FailedPreconditionError);
-    assert.match(String(error), /model type t5 is not written as GGUF; supported: .*bloom, .*gemma2, gemma3_text, gpt2/);
+    assert.match(
+      String(error),
+      /model type t5 is not written as GGUF; supported: .*bloom, .*gemma2, gemma3_text, gemma4_text, gpt2/,
+    );
   } finally {
     await model.close();
   }

@@ -16,6 +16,7 @@ export interface ModelShape {
   readonly embeddings?: Embeddings | undefined;
   readonly streams: readonly string[];
   readonly hiddenSize: number;
+  readonly stateWidth: number;
   readonly vocabularySize: number;
   readonly contextLength: number | undefined;
   /** Of its linear weights. */
@@ -150,7 +151,7 @@ export function diskNeed(recipe: Recipe, model: ModelShape, size: SampleSize = b
   const need = {
     segments: tokens * 4,
     // An upper bound for two streams, which share the tokens of a segment.
-    states: statesAtOnce(recipe, model.blocks.length) * tokens * model.streams.length * model.hiddenSize * 4,
+    states: statesAtOnce(recipe, model.blocks.length) * tokens * model.streams.length * model.stateWidth * 4,
     statistics,
     layers: layerBytes(recipe, model.dtype) * sum(weights, (count) => count),
     model: writtenBytes(recipe, model),

@@ -137,7 +137,7 @@ function compressParts(work: Work): { name: string; seconds: number }[] {
   const { any, gram, upper, statisticBytes, factorBytes } = computedStatistics(recipe);
   const dense = recipe.propagation === "dense";
   const sites = compressedBlocks(recipe, model).flatMap((block) => block.sites);
-  const statesBytes = dense || !any ? 0 : (recipe.denseStates ? 2 : 1) * tokens * model.hiddenSize * 4;
+  const statesBytes = dense || !any ? 0 : (recipe.denseStates ? 2 : 1) * tokens * model.stateWidth * 4;
   const blocks = model.blocks.length;
   // A walk reads the states before a block, and propagate writes those after it.
   const statesRead = statesBytes * blocks * walksOf(recipe);

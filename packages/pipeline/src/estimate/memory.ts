@@ -41,11 +41,11 @@ export interface RunSize {
  * models, each twice for a while.
  */
 function evaluating({ recipe, model, heldOutTokens, kept }: RunSize): number {
-  const { kind, hiddenSize, vocabularySize } = model;
+  const { kind, hiddenSize, stateWidth, vocabularySize } = model;
   if (heldOutTokens.length === 0) return 0;
   const head = vocabularySize * hiddenSize * 4;
   const most = Math.max(0, ...heldOutTokens);
-  const states = Math.min(evaluatedStates, most * hiddenSize * 4);
+  const states = Math.min(evaluatedStates, most * stateWidth * 4);
   const logits = Math.min(kind === "graph" ? logitsAtATime : logitsOfTile, Math.min(scoredTogether, most) * vocabularySize) * 4;
   const distances = recipe.evaluate?.["distances"] !== "off";
   const compared = distances ? 4 * Math.min(logitsAtATime, most * vocabularySize) * 4 : 0;
@@ -56,7 +56,7 @@ function evaluating({ recipe, model, heldOutTokens, kept }: RunSize): number {
 function heldBetweenSites({ recipe, model, sample, kept }: RunSize): number {
   if (recipe.propagation !== "true-sequential" || !computedStatistics(recipe).any) return 0;
   const widest = Math.max(...model.blocks.flatMap(({ sites }) => sites.map(({ width }) => width)));
-  return Math.min(kept.pool / 2, sample.segments * sample.length * (model.hiddenSize + widest) * 4);
+  return Math.min(kept.pool / 2, sample.segments * sample.length * (model.stateWidth + widest) * 4);
 }
 
 /**

@@ -3,7 +3,7 @@ import { hiddenStream } from "../../forward/streams.ts";
 import { activations } from "../../graph/activations.ts";
 import type { ActivationName } from "../../graph/activations.ts";
 import type { LinearLayer, RowGraph } from "../../graph/sequence-graph.ts";
-import type { ExpectedTensor, Layout } from "../layout.ts";
+import type { Block, ExpectedTensor, Layout } from "../layout.ts";
 
 /** A linear layer of a block: its tensors are `NAME.weight` and, with a bias, `NAME.bias`, after the block's own name. */
 export interface BlockLinear extends LinearLayer {
@@ -75,43 +75,56 @@ const normTensors = ({ role, offset = 0 }: NonNullable<BlockSite["norm"]>, other
     .filter((tensor) => tensor.role.startsWith(`${role}.`))
     .map((tensor) => ({ name: tensor.name, offset: tensor.role.endsWith(".weight") ? offset : 0 }));
 
-/** The parts of a layout that describe its blocks, all of one kind. @param prefix of block names: "h." */
-export function describeBlocks(
-  prefix: string,
-  count: number,
-  { sites, others, unread = [], stream = hiddenStream }: BlockDescription,
-): Pick<Layout, "blocks" | "blockRoles"> & { readonly tensors: readonly ExpectedTensor[]; readonly unread: readonly string[] } {
-  const linears = sites.flatMap((site) => site.linears);
-  const names = Array.from({ length: count }, (_, index) => `${prefix}${index}`);
-  const roles = new Map([
-    ...linears.flatMap(({ role, name, bias }) =>
+/** Role → tensor, after the block's own name. */
+const rolesOf = ({ sites, others }: BlockDescription): readonly (readonly [string, string])[] => [
+  ...sites
+    .flatMap((site) => site.linears)
+    .flatMap(({ role, name, bias }) =>
       ["weight", ...(bias ? ["bias"] : [])].map((kind) => [`${role}.${kind}`, `${name}.${kind}`] as const),
     ),
-    ...others.map(({ role, name }) => [role, name] as const),
-  ]);
-  return {
-    blocks: names.map((block) => ({
-      name: block,
-      stream,
-      reads: [...new Set(sites.flatMap((site) => site.stream ?? []))],
-      sites: sites.map((site) => ({
-        name: site.name,
-        ...(site.stream !== undefined && { stream: site.stream }),
-        width: at(site.linears, 0).columns,
-        weights: site.linears.map(({ name, rows }) => ({ tensor: `${block}.${name}.weight`, rows })),
-        ...(site.norm && {
-          scaledBy: normTensors(site.norm, others).map(({ name, offset }) => ({ tensor: `${block}.${name}`, offset })),
-        }),
-      })),
-    })),
-    tensors: names.flatMap((block): ExpectedTensor[] => [
-      ...linears.flatMap(({ name, rows, columns, bias, transposed = false }) => [
-        { name: `${block}.${name}.weight`, shape: [rows, columns], required: true, transposed },
-        ...(bias ? [{ name: `${block}.${name}.bias`, shape: [rows], required: true }] : []),
-      ]),
-      ...others.map(({ name, shape }) => ({ name: `${block}.${name}`, shape, required: true })),
+  ...others.map(({ role, name }) => [role, name] as const),
+];
+
+/** A block of the name `block`. */
+const blockOf = (block: string, { sites, others, stream = hiddenStream }: BlockDescription): Block => ({
+  name: block,
+  stream,
+  reads: [...new Set(sites.flatMap((site) => site.stream ?? []))],
+  sites: sites.map((site) => ({
+    name: site.name,
+    ...(site.stream !== undefined && { stream: site.stream }),
+    width: at(site.linears, 0).columns,
+    weights: site.linears.map(({ name, rows }) => ({ tensor: `${block}.${name}.weight`, rows })),
+    ...(site.norm && {
+      scaledBy: normTensors(site.norm, others).map(({ name, offset }) => ({ tensor: `${block}.${name}`, offset })),
+    }),
+  })),
+});
+
+/** Its tensors. */
+const tensorsOf = (block: string, { sites, others }: BlockDescription): readonly ExpectedTensor[] => [
+  ...sites
+    .flatMap((site) => site.linears)
+    .flatMap(({ name, rows, columns, bias, transposed = false }) => [
+      { name: `${block}.${name}.weight`, shape: [rows, columns], required: true, transposed },
+      ...(bias ? [{ name: `${block}.${name}.bias`, shape: [rows], required: true }] : []),
     ]),
-    unread: names.flatMap((block) => unread.map((name) => `${block}.${name}`)),
-    blockRoles: (index) => new Map([...roles].map(([role, name]) => [role, `${at(names, index)}.${name}`])),
+  ...others.map(({ name, shape }) => ({ name: `${block}.${name}`, shape, required: true })),
+];
+
+/** The parts of a layout that describe its blocks. @param prefix of block names: "h." */
+export function describeBlocks(
+  prefix: string,
+  descriptions: readonly BlockDescription[],
+): Pick<Layout, "blocks" | "blockRoles"> & { readonly tensors: readonly ExpectedTensor[]; readonly unread: readonly string[] } {
+  const named = descriptions.map((description, index) => ({ block: `${prefix}${index}`, description }));
+  return {
+    blocks: named.map(({ block, description }) => blockOf(block, description)),
+    tensors: named.flatMap(({ block, description }) => tensorsOf(block, description)),
+    unread: named.flatMap(({ block, description: { unread = [] } }) => unread.map((name) => `${block}.${name}`)),
+    blockRoles: (index) => {
+      const { block, description } = at(named, index);
+      return new Map(rolesOf(description).map(([role, name]) => [role, `${block}.${name}`]));
+    },
   };
 }

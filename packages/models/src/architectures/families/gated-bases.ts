@@ -61,10 +61,11 @@ function streamOf(
 }
 
 function valuesOf(
-  { heads, kvHeads, headSize, fused }: GatedDecoder,
+  { heads, kvHeads, headSize, fused, valueNorm }: GatedDecoder,
   { qkv, output }: GatedLinears,
   blocks: readonly string[],
-): ValueHeads[] {
+): ValueHeads[] | NoBasis {
+  if (valueNorm) return { reason: "the values of its attention are normed, and made of keys or read by several blocks" };
   const made = at(qkv, qkv.length - 1);
   const first = fused ? (heads + kvHeads) * headSize : 0;
   return blocks.map((block) => {
@@ -80,7 +81,12 @@ function valuesOf(
   });
 }
 
-/** Where the weights of a decoder of the Llama family can be rotated. @param blocks their names, "layers.0" */
+/**
+ * Where the weights of a decoder of the Llama family can be rotated.
+ *
+ * @param linears of every block: where kinds differ in them, nothing can
+ * @param blocks their names, "layers.0"
+ */
 export const gatedBases = (
   decoder: GatedDecoder,
   linears: GatedLinears,

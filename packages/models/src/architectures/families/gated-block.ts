@@ -4,7 +4,7 @@ import type { BlockActivation, BlockDescription, BlockLinear, BlockSite } from "
 import { expertBlock, expertLinears } from "./gated-experts.ts";
 import type { ExpertLinears, Experts } from "./gated-experts.ts";
 
-/** What attention does in one kind of block. */
+/** What attention does in one kind of block, and in what else it differs from the decoder. */
 export interface BlockKind {
   /** "" where all blocks are alike. */
   readonly name: string;
@@ -12,6 +12,26 @@ export interface BlockKind {
   /** Of queries, where they turn otherwise than keys. */
   readonly queryRotary?: Rotary;
   readonly window: number | undefined;
+  /** Sizes of its own. */
+  readonly sizes?: Partial<Pick<GatedDecoder, "kvHeads" | "headSize" | "inner">>;
+  /** Whether what makes the keys makes the values too. */
+  readonly keysAreValues?: boolean;
+  /** Its keys and values where blocks share them. */
+  readonly shared?: SharedKeys;
+}
+
+/** Columns of the states with the keys of the last block that made some, turned already, and behind them its values. */
+export interface SharedKeys {
+  readonly first: number;
+  /** Whether the block has no layers for keys and values, and attends to those of an earlier one; others write theirs. */
+  readonly reads: boolean;
+}
+
+/** What a block adds to its states for each token by itself, whatever is before it: a gated MLP whose gate reads the states. */
+export interface PerLayerInput {
+  readonly width: number;
+  /** Column of the states that holds the token: the last one. Between it and the channels blocks may share keys. */
+  readonly column: number;
 }
 
 /** Nothing turns: a kind of block without positions. */
@@ -73,6 +93,8 @@ export interface GatedDecoder {
   readonly headNorms: HeadNorms | undefined;
   /** Whether each head has a score of its own, `self_attn.sinks`, that takes a share of every softmax. */
   readonly sinks: boolean;
+  /** Whether each head of the values is normed, by no weights. */
+  readonly valueNorm: boolean;
   /** Whether the two elements that turn together are neighbours in a head, not half a head apart. */
   readonly neighbours: boolean;
   /** Factor on query · key. */
@@ -81,6 +103,9 @@ export interface GatedDecoder {
   readonly embeddingScale: number;
   /** Factor on what attention and MLP add to the states. */
   readonly residualScale: number;
+  readonly perLayer: PerLayerInput | undefined;
+  /** A factor of each block on the states after it, by its name in the block. */
+  readonly blockFactor: string | undefined;
   /** Factor on the logits, before their soft cap. */
   readonly logitScale: number;
   readonly logitSoftcap: number | undefined;
@@ -96,19 +121,24 @@ export interface GatedLinears {
   readonly down: BlockLinear;
   /** In place of `up` and `down`, where there are any. */
   readonly experts: ExpertLinears | undefined;
+  readonly perLayer: { readonly gate: BlockLinear; readonly output: BlockLinear } | undefined;
 }
 
-/** The linear layers of every block of a decoder. */
-export function gatedLinears(decoder: GatedDecoder): GatedLinears {
-  const { hidden, heads, kvHeads, headSize, inner, bias, fused, gated } = decoder;
+/** A decoder with the sizes of one kind of block. */
+export const ofKind = (decoder: GatedDecoder, { sizes }: BlockKind): GatedDecoder => ({ ...decoder, ...sizes });
+
+/** The linear layers of a block. @param decoder with the sizes of its kind */
+export function gatedLinears(decoder: GatedDecoder, { keysAreValues, shared }: BlockKind): GatedLinears {
+  const { hidden, heads, kvHeads, headSize, inner, bias, fused, gated, perLayer } = decoder;
   const [query, keys] = [heads * headSize, kvHeads * headSize];
+  const reads = shared?.reads === true;
   return {
     qkv: fused
       ? [blockLinear("qkv", "self_attn.qkv_proj", query + 2 * keys, hidden, bias.qkv)]
       : [
           blockLinear("query", "self_attn.q_proj", query, hidden, bias.qkv),
-          blockLinear("key", "self_attn.k_proj", keys, hidden, bias.qkv),
-          blockLinear("value", "self_attn.v_proj", keys, hidden, bias.qkv),
+          ...(reads ? [] : [blockLinear("key", "self_attn.k_proj", keys, hidden, bias.qkv)]),
+          ...(reads || keysAreValues ? [] : [blockLinear("value", "self_attn.v_proj", keys, hidden, bias.qkv)]),
         ],
     output: blockLinear("output", "self_attn.o_proj", hidden, query, bias.output),
     up: fused
@@ -119,6 +149,10 @@ export function gatedLinears(decoder: GatedDecoder): GatedLinears {
         ],
     down: blockLinear("down", "mlp.down_proj", hidden, inner, bias.mlp),
     experts: decoder.experts && expertLinears(decoder.experts, hidden),
+    perLayer: perLayer && {
+      gate: blockLinear("per-layer-gate", "per_layer_input_gate", perLayer.width, hidden, false),
+      output: blockLinear("per-layer-output", "per_layer_projection", hidden, perLayer.width, false),
+    },
   };
 }
 
@@ -129,9 +163,17 @@ export const firstSite = (parallel: boolean): string => (parallel ? "attention-q
 export const normedTogether = ({ headNorms, headSize }: GatedDecoder, heads: number): number =>
   headNorms?.of === "all heads" ? heads * headSize : headSize;
 
-/** The tensors and sites of a block. */
-export function describeGated(decoder: GatedDecoder, { qkv, output, up, down, experts }: GatedLinears): BlockDescription {
-  const { hidden, heads, kvHeads, headNorms, norms, parallel, activation, sinks } = decoder;
+/** Layers of keys and values, and their norms, that files may have for blocks which read those of another block. */
+const unreadKeys = ["k_proj.weight", "v_proj.weight", "k_norm.weight"].map((name) => `self_attn.${name}`);
+
+/** The tensors and sites of a block. @param decoder with the sizes of its kind */
+export function describeGated(
+  decoder: GatedDecoder,
+  { qkv, output, up, down, experts, perLayer }: GatedLinears,
+  { shared }: BlockKind,
+): BlockDescription {
+  const { hidden, heads, kvHeads, headNorms, norms, parallel, activation, blockFactor, sinks } = decoder;
+  const reads = shared?.reads === true;
   const norm = (role: string, name: string | undefined, size = hidden) =>
     name === undefined ? [] : normVectors(role, name, size, false);
   const normedBy = (role: string, name: string | undefined): Pick<BlockSite, "norm"> =>
@@ -145,18 +187,26 @@ export function describeGated(decoder: GatedDecoder, { qkv, output, up, down, ex
         ...(parallel ? [] : [{ name: "mlp-up", linears: up, ...normedBy("norm2", norms.beforeMlp) }]),
         { name: "mlp-down", linears: [down] },
       ]),
+      ...(perLayer === undefined
+        ? []
+        : [
+            { name: "per-layer-gate", linears: [perLayer.gate] },
+            { name: "per-layer-output", linears: [perLayer.output] },
+          ]),
     ],
     others: [
       ...(routed?.others ?? []),
       ...activation.tensors,
       ...(sinks ? [{ role: "sinks", name: "self_attn.sinks", shape: [heads] }] : []),
       ...norm("query-norm", headNorms?.query, normedTogether(decoder, heads)),
-      ...norm("key-norm", headNorms?.key, normedTogether(decoder, kvHeads)),
+      ...norm("key-norm", reads ? undefined : headNorms?.key, normedTogether(decoder, kvHeads)),
       ...norm("norm1", norms.beforeAttention),
       ...norm("attention-norm", norms.afterAttention),
       ...norm("norm2", norms.beforeMlp),
       ...norm("mlp-norm", norms.afterMlp),
+      ...norm("per-layer-norm", perLayer && "post_per_layer_input_norm"),
+      ...(blockFactor === undefined ? [] : [{ role: "block-factor", name: blockFactor, shape: [1] }]),
     ],
-    unread: ["self_attn.rotary_emb.inv_freq"],
+    unread: ["self_attn.rotary_emb.inv_freq", ...(reads ? unreadKeys : [])],
   };
 }

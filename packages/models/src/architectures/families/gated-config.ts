@@ -33,7 +33,8 @@ export const gatedKeys = {
   attention_dropout: nullable(dropout),
 } as const;
 
-export type GatedValues = ValuesOf<typeof gatedKeys>;
+/** What the family reads of them: a type may have a `per_layer_config` of its own. */
+export type GatedValues = Omit<ValuesOf<typeof gatedKeys>, "per_layer_config">;
 
 /** `hidden_act` with Llama's default. */
 export const hiddenAct = activationKey("silu");
@@ -143,11 +144,14 @@ export function readGated(config: Config<GatedValues>, options: GatedOptions): U
     experts: undefined,
     headNorms: undefined,
     sinks: false,
+    valueNorm: false,
     neighbours: false,
     scale: 1 / Math.sqrt(sizes.headSize),
     softcap: undefined,
     embeddingScale: 1,
     residualScale: 1,
+    perLayer: undefined,
+    blockFactor: undefined,
     logitScale: 1,
     logitSoftcap: undefined,
     tied: values.tie_word_embeddings,

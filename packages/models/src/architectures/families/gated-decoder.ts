@@ -2,22 +2,37 @@ import { at } from "@mbs/contracts";
 import { scaled, softcapped } from "../../graph/scaling.ts";
 import type { Layout } from "../layout.ts";
 import { describeBlocks } from "./decoder-blocks.ts";
-import { describeGated, gatedLinears } from "./gated-block.ts";
-import type { GatedDecoder } from "./gated-block.ts";
+import { describeGated, gatedLinears, ofKind } from "./gated-block.ts";
+import type { BlockKind, GatedDecoder } from "./gated-block.ts";
 import { joinedExperts } from "./gated-experts.ts";
 import { gatedBases } from "./gated-bases.ts";
-import { gatedBlock, gatedNorm } from "./gated-graph.ts";
+import { gatedBlock } from "./gated-graph.ts";
+import { gatedNorm } from "./gated-norm.ts";
+import { perLayerInput, perLayerTensors } from "./per-layer-input.ts";
+import { channels, embedStates, stateWidthOf } from "./state-columns.ts";
+
+/** What the blocks of a kind are made of. */
+function partsOf(whole: GatedDecoder, kind: BlockKind) {
+  const decoder = ofKind(whole, kind);
+  const linears = gatedLinears(decoder, kind);
+  return { kind, decoder, linears, description: describeGated(decoder, linears, kind) };
+}
 
 /** The layout of a decoder of the Llama family. */
 export function gatedDecoder(decoder: GatedDecoder): Layout {
-  const { hidden, vocabulary, contextLength, kinds, tied, norm, embeddingScale, logitScale, logitSoftcap } = decoder;
-  const linears = gatedLinears(decoder);
-  const blocks = describeBlocks("layers.", kinds.length, describeGated(decoder, linears));
+  const { hidden, vocabulary, contextLength, kinds, tied, norm, logitScale, logitSoftcap, perLayer } = decoder;
+  const ofKinds = new Map(kinds.map((kind) => [kind.name, partsOf(decoder, kind)]));
+  const parts = kinds.flatMap(({ name }) => ofKinds.get(name) ?? []);
+  const blocks = describeBlocks(
+    "layers.",
+    parts.map(({ description }) => description),
+  );
   const experts = decoder.experts === undefined ? [] : joinedExperts(decoder.experts);
   const longTexts = kinds.find(({ rotary }) => rotary.long !== undefined)?.rotary.long?.beyond;
   return {
     ...blocks,
     hiddenSize: hidden,
+    ...(perLayer && { stateWidth: stateWidthOf(decoder), tokenInput: perLayerInput(decoder, perLayer) }),
     vocabularySize: vocabulary,
     contextLength,
     ...(longTexts !== undefined && { longTexts }),
@@ -33,12 +48,13 @@ export function gatedDecoder(decoder: GatedDecoder): Layout {
     head: "lm_head.weight",
     bases: gatedBases(
       decoder,
-      linears,
+      at(parts, 0).linears,
       blocks.blocks.map(({ name }) => name),
       { embedding: "embed_tokens.weight", finalNorm: "norm.weight", head: "lm_head.weight" },
     ),
     tensors: [
       { name: "embed_tokens.weight", shape: [vocabulary, hidden], required: true },
+      ...(perLayer ? perLayerTensors(decoder, perLayer) : []),
       ...blocks.tensors,
       { name: "norm.weight", shape: [hidden], required: true },
       // Like transformers, a head that the checkpoint has counts, whatever the configuration says of ties.
@@ -47,9 +63,9 @@ export function gatedDecoder(decoder: GatedDecoder): Layout {
     embedRoles: new Map(),
     headRoles: new Map([["norm.weight", "norm.weight"]]),
     blockKind: (index) => at(kinds, index).name,
-    buildEmbed: ({ graph }, rows) => scaled(graph, rows, embeddingScale),
-    buildBlock: (sequence, states, index) => gatedBlock(sequence, states, decoder, linears, at(kinds, index)),
-    buildHeadInput: (rows, states) => gatedNorm(rows, states, "norm", hidden, norm),
+    buildEmbed: (embed, rows) => embedStates(embed, rows, decoder),
+    buildBlock: (sequence, states, index) => gatedBlock(sequence, states, at(parts, index)),
+    buildHeadInput: (rows, states) => gatedNorm(rows, channels(rows.graph, states, decoder), "norm", hidden, norm),
     buildLogits: ({ graph }, products) => softcapped(graph, scaled(graph, products, logitScale), logitSoftcap),
   };
 }

@@ -1,19 +1,24 @@
 import { at } from "@mbs/contracts";
 import { integerTensor } from "@mbs/onnx";
-import { layerNorm, rmsNorm } from "../../graph/norms.ts";
+import { unitNorm } from "../../graph/norms.ts";
 import type { Rotary } from "../../graph/rotary.ts";
 import { scaled } from "../../graph/scaling.ts";
-import type { RowGraph, SequenceGraph } from "../../graph/sequence-graph.ts";
+import type { SequenceGraph } from "../../graph/sequence-graph.ts";
 import type { BlockGraphValues } from "../layout.ts";
 import { firstSite, normedTogether } from "./gated-block.ts";
 import type { BlockKind, GatedDecoder, GatedLinears, HeadNorms } from "./gated-block.ts";
 import { mixExperts } from "./gated-experts.ts";
+import { gatedNorm } from "./gated-norm.ts";
+import { readPerLayer } from "./per-layer-input.ts";
+import { channels, columns, replaceColumns, stateWidthOf } from "./state-columns.ts";
 
-/** A norm of the decoder's kind over the last axis, of `size` elements. */
-export const gatedNorm = (rows: RowGraph, value: string, role: string, size: number, norm: GatedDecoder["norm"]): string =>
-  norm.centred
-    ? layerNorm(rows, value, role, { size, epsilon: norm.epsilon, biased: false })
-    : rmsNorm(rows, value, role, { size, ...norm });
+/** A block of one kind. */
+export interface GatedBlock {
+  readonly kind: BlockKind;
+  /** With the sizes of the kind. */
+  readonly decoder: GatedDecoder;
+  readonly linears: GatedLinears;
+}
 
 /**
  * Heads whose rotary pairs are neighbours, [batch, heads, length, headSize], with the first elements of all pairs before the
@@ -30,16 +35,15 @@ function splitColumns({ graph }: SequenceGraph, value: string, sizes: readonly n
   return graph.nodes("Split", [value, graph.constant(integerTensor(sizes))], sizes.length, { attributes: { axis: 1 } });
 }
 
-/** What attention makes of normed states: its context. */
+/** What attention makes of normed states: its context, and the keys and values that it attended to, by heads. */
 function attention(
   sequence: SequenceGraph,
   normed: string,
-  decoder: GatedDecoder,
-  linears: GatedLinears,
-  kind: BlockKind,
-): string {
-  const { heads, kvHeads, headSize, scale, softcap, headNorms, neighbours, norm, fused, sinks } = decoder;
-  const { rotary, queryRotary = rotary, window } = kind;
+  states: string,
+  { decoder, linears, kind }: GatedBlock,
+): { readonly context: string; readonly key: string; readonly value: string } {
+  const { heads, kvHeads, headSize, scale, softcap, headNorms, valueNorm, neighbours, norm, fused, sinks } = decoder;
+  const { rotary, queryRotary = rotary, window, shared, keysAreValues } = kind;
   const made = linears.qkv.map((layer) => sequence.linear(normed, layer));
   const sizes = [heads, kvHeads, kvHeads].map((count) => count * headSize);
   const parts = fused ? splitColumns(sequence, at(made, 0), sizes) : made;
@@ -53,8 +57,16 @@ function attention(
     return headsNormed(rotated(headsNormed(split, role, count, "head"), count, own), role, count, "turned head");
   };
   const query = turned(at(parts, 0), "query-norm", heads, queryRotary);
-  const key = turned(at(parts, 1), "key-norm", kvHeads, rotary);
-  return sequence.attend(query, key, sequence.splitHeads(at(parts, 2), kvHeads, headSize), {
+  const split = (value: string): string => sequence.splitHeads(value, kvHeads, headSize);
+  const ownKey = (): string => turned(at(parts, 1), "key-norm", kvHeads, rotary);
+  const ownValue = (): string => {
+    const value = split(at(parts, keysAreValues ? 1 : 2));
+    return valueNorm ? unitNorm(sequence, value, { size: headSize, epsilon: norm.epsilon }) : value;
+  };
+  const width = kvHeads * headSize;
+  const read = (first: number): string => split(columns(sequence.graph, states, first, first + width));
+  const [key, value] = shared?.reads ? [read(shared.first), read(shared.first + width)] : [ownKey(), ownValue()];
+  const context = sequence.attend(query, key, value, {
     heads,
     kvHeads,
     headSize,
@@ -63,6 +75,7 @@ function attention(
     ...(window !== undefined && { window }),
     ...(sinks && { sinks: sequence.weight("sinks", [heads]) }),
   });
+  return { context, key, value };
 }
 
 /** The MLP: what it makes of normed states, and what its layers read. */
@@ -87,29 +100,39 @@ function mlp(
 }
 
 /** Adds a block of the Llama family to a graph: states → states and what its linear layers read. */
-export function gatedBlock(
-  sequence: SequenceGraph,
-  states: string,
-  decoder: GatedDecoder,
-  linears: GatedLinears,
-  kind: BlockKind,
-): BlockGraphValues {
+export function gatedBlock(sequence: SequenceGraph, states: string, block: GatedBlock): BlockGraphValues {
   const { graph } = sequence;
-  const { hidden, norms, parallel, residualScale } = decoder;
+  const { decoder, linears, kind } = block;
+  const { hidden, norms, parallel, residualScale, blockFactor, kvHeads, headSize } = decoder;
+  const residual = channels(graph, states, decoder);
   const normed = (value: string, role: string, name: string | undefined): string =>
     name === undefined ? value : gatedNorm(sequence, value, role, hidden, decoder.norm);
   const added = (value: string, to: string): string => graph.node("Add", [scaled(graph, value, residualScale), to]);
-  const first = normed(states, "norm1", norms.beforeAttention);
-  const context = attention(sequence, first, decoder, linears, kind);
+  const first = normed(residual, "norm1", norms.beforeAttention);
+  const { context, key, value } = attention(sequence, first, states, block);
   const attended = normed(sequence.linear(context, linears.output), "attention-norm", norms.afterAttention);
-  const middle = added(attended, states);
+  const middle = added(attended, residual);
   const second = parallel ? first : normed(middle, "norm2", norms.beforeMlp);
   const { sites, states: made } =
     decoder.experts !== undefined && linears.experts !== undefined
       ? mixExperts(sequence, second, { ...decoder, ...decoder.experts }, linears.experts)
       : mlp(sequence, second, decoder, linears);
+  const after = added(normed(made, "mlp-norm", norms.afterMlp), middle);
+  const perLayer = linears.perLayer && readPerLayer(sequence, after, decoder, linears.perLayer);
+  const all = perLayer === undefined ? after : graph.node("Add", [after, perLayer.added]);
+  const end = blockFactor === undefined ? all : graph.node("Mul", [all, sequence.weight("block-factor", [1])]);
+  const width = kvHeads * headSize;
+  const { shared } = kind;
+  const joined = (own: string): string => sequence.joinHeads(own, kvHeads, headSize);
+  const written =
+    shared === undefined || shared.reads
+      ? []
+      : [
+          { first: shared.first, width, value: joined(key) },
+          { first: shared.first + width, width, value: joined(value) },
+        ];
   return {
-    sites: new Map([[firstSite(parallel), first], ["attention-output", context], ...sites]),
-    states: added(normed(made, "mlp-norm", norms.afterMlp), middle),
+    sites: new Map([[firstSite(parallel), first], ["attention-output", context], ...sites, ...(perLayer?.sites ?? [])]),
+    states: replaceColumns(graph, states, stateWidthOf(decoder), [{ first: 0, width: hidden, value: end }, ...written]),
   };
 }

@@ -32,7 +32,11 @@ export interface PlainDecoder {
 export function plainDecoder(decoder: PlainDecoder): Layout {
   const { vocabulary, block, names, tied, embedTensors, embedRoles, buildEmbed } = decoder;
   const hidden = block.norm.size;
-  const { unread, tensors, ...blocks } = describeBlocks(names.block, decoder.blocks, describePlain(block));
+  const described = describePlain(block);
+  const { unread, tensors, ...blocks } = describeBlocks(
+    names.block,
+    Array.from({ length: decoder.blocks }, () => described),
+  );
   const finalNorm = ["weight", "bias"].map((kind) => [`norm.${kind}`, `${names.finalNorm}.${kind}`] as const);
   const longTexts = block.rotary?.long?.beyond;
   return {

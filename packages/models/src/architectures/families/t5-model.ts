@@ -118,7 +118,11 @@ const distancesOf = (stack: string): string => `${stack}.block.0.layer.0.SelfAtt
 /** Blocks, tensors and roles of one stack. */
 function describeStack(name: string, stack: T5Stack) {
   const { block, blocks } = stack;
-  const described = describeBlocks(`${name}.block.`, blocks, describeT5Block(stack));
+  const description = describeT5Block(stack);
+  const described = describeBlocks(
+    `${name}.block.`,
+    Array.from({ length: blocks }, () => description),
+  );
   const tensors: ExpectedTensor[] = [
     ...described.tensors,
     { name: distancesOf(name), shape: [block.buckets, block.heads], required: true },

@@ -5,7 +5,9 @@ import type { GgufPlan } from "./plan-gguf.ts";
 function factsOf({ architecture, metadata }: GgufPlan): TypeMixFacts {
   const count = (name: string): number | undefined => {
     const value = metadata.get(`${architecture}.${name}`)?.value;
-    return typeof value === "number" ? value : undefined;
+    // llama.cpp takes those of the first block where there is one for each
+    const first = Array.isArray(value) ? value[0] : value;
+    return typeof first === "number" ? first : undefined;
   };
   const heads = count("attention.head_count") ?? 1;
   return {
