@@ -2,7 +2,8 @@ import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { supportedTypes } from "../../src/architectures/architectures.ts";
+import { loadArchitecture, supportedTypes } from "../../src/architectures/architectures.ts";
+import { headDim } from "../../src/architectures/families/gated.gguf.ts";
 import { findGgufForm, ggufTensorName, llamaCppTypes } from "../../src/index.ts";
 
 const fixture = fileURLToPath(new URL("../fixtures/gguf-names.golden.json", import.meta.url));
@@ -25,6 +26,19 @@ test("tensors have the names of llama.cpp's converter", async () => {
     const made = Object.keys(tensors).map((tensor) => [tensor, ggufTensorName(names, tensor, prefixes)?.name]);
     assert.equal(Object.fromEntries(made), tensors, type);
   }
+});
+
+test("the size of a head is read from files of each type whose class has one of its own", async () => {
+  const own: string[] = [];
+  for (const type of llamaCppTypes.filter((name) => supportedTypes.includes(name))) {
+    const { keys } = await loadArchitecture(type, "config.json");
+    if (typeof keys["head_dim"]?.fallback !== "number") continue;
+    own.push(type);
+    const gguf = await findGgufForm(type);
+    // Gemma 4's heads are of two sizes, which it reads itself
+    if (type !== "gemma4_text") assert.ok(gguf?.form.fields.includes(headDim), type);
+  }
+  assert.ok(own.length > 5, own.join());
 });
 
 test("all model types have names, but for those that llama.cpp does not have, and those that wrap a language model", () => {

@@ -1,7 +1,7 @@
 import type { GgufForm, MetadataField } from "../../gguf/form/gguf-form.ts";
 import { vocabulary } from "../../gguf/form/metadata-fields.ts";
 import { putRotary, rotarySection } from "../../gguf/form/rotary-metadata.ts";
-import { gatedFields, headSizeOfModel, noteWindow, readWholeRotary } from "../families/gated.gguf.ts";
+import { gatedFields, headDim, headSizeOfModel, noteWindow, readWholeRotary } from "../families/gated.gguf.ts";
 import { llama } from "./llama.gguf.ts";
 import { usualRope } from "./ministral3.ts";
 
@@ -41,6 +41,6 @@ const rotary: MetadataField = {
 export const ministral3: GgufForm = {
   ...llama,
   className: "Ministral3ForCausalLM",
-  fields: [...gatedFields({ vocabulary: vocabulary(true), rotary }), { write: noteWindow }],
+  fields: [...gatedFields({ vocabulary: vocabulary(true), rotary }), headDim, { write: noteWindow }],
   isOf: () => true,
 };
