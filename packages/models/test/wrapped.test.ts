@@ -174,6 +174,17 @@ for (const [fixture, architecture, metadata] of files) {
   });
 }
 
+test("a Gemma 4 without a cap on its logits says so in a GGUF file: without the key llama.cpp caps them at 30", async () => {
+  const folder = await edited("gemma4-images-f32", inText({ final_logit_softcapping: null }));
+  const tokenizer = join(folder, "tokenizer.json");
+  const text = await readFile(tokenizer, "utf8");
+  await writeFile(tokenizer, text.replaceAll('"use_regex": false', '"use_regex": true'));
+  const model = await open(folder);
+  const { metadata } = await planGguf(model, new Map());
+  await model.close();
+  assert.is(metadata.get("gemma4.final_logit_softcapping")?.value, 0);
+});
+
 test("GGUF files of Qwen 3 VL are not read: no class of transformers is the language model alone", async () => {
   const { loadGgufForms } = await import("../src/gguf/form/load-form.ts");
   await loadGgufForms("qwen3vl", "model.gguf").then(

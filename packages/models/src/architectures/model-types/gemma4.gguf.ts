@@ -238,7 +238,7 @@ export const gemma4: GgufForm = {
     rotaries,
     tied,
     withoutBiases("attention_bias"),
-    bound("final_logit_softcapping", "final_logit_softcapping"),
+    bound("final_logit_softcapping", "final_logit_softcapping", 0),
     windows,
     sharedKeys,
     perLayer,
