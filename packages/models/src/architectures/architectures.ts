@@ -80,6 +80,9 @@ const types: Readonly<Record<string, ModelType>> = {
     load: async () => (await import("./model-types/llama.ts")).llama,
     gguf: { architecture: "llama", load: async () => (await import("./model-types/llama.gguf.ts")).llama },
   },
+  m2m_100: {
+    load: async () => (await import("./model-types/m2m-100.ts")).m2m100,
+  },
   ministral3: {
     load: async () => (await import("./model-types/ministral3.ts")).ministral3,
     gguf: { architecture: "mistral3", load: async () => (await import("./model-types/ministral3.gguf.ts")).ministral3 },

@@ -81,6 +81,8 @@ export interface SourceTarget {
   readonly start: number;
   /** What ends source and target. */
   readonly end: number;
+  /** Whether source and target begin with a token of their language, which the tokenizer names. */
+  readonly hasLanguages?: true;
 }
 
 /** What a model type is made of: names, shapes and graphs. The forward pass and the exporters, shared by all, do the rest. */
