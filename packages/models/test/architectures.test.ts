@@ -359,6 +359,7 @@ const unsupported: [string, string, unknown, RegExp][] = [
   ["gpt2-f32", "add_cross_attention", true, /add_cross_attention true is not supported/],
   ["mixtral-f32", "hidden_act", "mish", /hidden_act "mish" is not supported/],
   ["mt5-f32", "feed_forward_proj", "gated-mish", /feed_forward_proj "gated-mish" is not supported; supported: gelu, /],
+  ["m2m-100-f32", "eos_token_id", 1, /eos_token_id 1 is not supported; it is the pad_token_id, which has no position/],
   ["mt5-f32", "is_encoder_decoder", false, /is_encoder_decoder false is not supported; only true is/],
   ["xglm-f32", "pad_token_id", 3, /pad_token_id 3 is not supported/],
 ];
@@ -403,8 +404,8 @@ const broken: [string, Config, RegExp][] = [
   ["m2m-100-f32", { d_model: 18 }, /d_model must be a multiple of encoder_attention_heads 4, not 18/],
   ["m2m-100-f32", { decoder_attention_heads: 3 }, /d_model must be a multiple of decoder_attention_heads 3, not 16/],
   ["m2m-100-f32", { d_model: 2 }, /d_model must be even and at least 4, not 2/],
-  ["m2m-100-f32", { pad_token_id: -1 }, /pad_token_id must be at least 0: positions follow it, not -1/],
-  ["m2m-100-f32", { tie_word_embeddings: false }, /lm_head\.weight is missing/],
+  ["m2m-100-f32", { pad_token_id: 64 }, /pad_token_id must be a token below vocab_size 64, not 64/],
+  ["m2m-100-f32", { tie_word_embeddings: false }, /(lm_head|embed_tokens)\.weight is missing/],
   ["m2m-100-f32", { decoder_layers: 3 }, /decoder\.layers\.2\.self_attn\.q_proj\.weight is missing/],
   ["mt5-f32", { eos_token_id: 64 }, /eos_token_id must be a token below vocab_size 64, not 64/],
   ["mt5-f32", { decoder_start_token_id: 0.5 }, /decoder_start_token_id must be a whole number, not 0\.5/],

@@ -28,6 +28,8 @@ export interface SourceTargetModel {
   readonly prefixes: readonly string[];
   /** Whether the checkpoint must have a head. */
   readonly needsHead: boolean;
+  /** Whether the checkpoint must repeat the embedding for each stack. */
+  readonly needsCopies?: boolean;
   readonly unread: readonly string[];
   readonly buildEmbed: Layout["buildEmbed"];
   /** What the norm after the decoder makes → what the head multiplies; default the same. */
@@ -77,7 +79,7 @@ export function sourceTargetModel(model: SourceTargetModel): Layout {
   const [encoding, decoding] = [describeStack(encoder), describeStack(decoder)];
   const matrix = (name: string, required: boolean): ExpectedTensor => ({ name, shape: [vocabulary, hidden], required });
   const copy = (stack: string): ExpectedTensor => ({
-    ...matrix(`${stack}.embed_tokens.weight`, false),
+    ...matrix(`${stack}.embed_tokens.weight`, model.needsCopies ?? false),
     copyOf: "shared.weight",
   });
   return {

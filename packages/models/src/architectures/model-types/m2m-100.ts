@@ -47,7 +47,14 @@ export const m2m100 = defineArchitecture({
     const { values } = config;
     const { d_model: hidden, pad_token_id: pad } = values;
     if (hidden % 2 !== 0 || hidden < 4) config.broken("d_model", "even and at least 4");
-    if (pad < 0) config.broken("pad_token_id", "at least 0: positions follow it");
+    if (pad < 0 || pad >= values.vocab_size) config.broken("pad_token_id", `a token below vocab_size ${values.vocab_size}`);
+    const tokens = sourceTargetTokens(config, 2);
+    for (const [key, token] of [
+      ["decoder_start_token_id", tokens.start],
+      ["eos_token_id", tokens.end],
+    ] as const) {
+      if (token === pad) config.refuse(key, "it is the pad_token_id, which has no position");
+    }
     const activation = activations[values.activation_function];
     const block = (key: "encoder" | "decoder"): SourceTargetBlock => {
       const heads = values[`${key}_attention_heads`];
@@ -77,11 +84,13 @@ export const m2m100 = defineArchitecture({
     return sourceTargetModel({
       vocabulary: values.vocab_size,
       contextLength: values.max_position_embeddings,
-      sourceTarget: { ...sourceTargetTokens(config, 2), hasLanguages: true },
+      sourceTarget: { ...tokens, hasLanguages: true },
       encoder: stack("encoder"),
       decoder: stack("decoder"),
       prefixes: ["model."],
       needsHead: !values.tie_word_embeddings,
+      // where nothing is tied, transformers has three embeddings
+      needsCopies: !values.tie_word_embeddings,
       unread: ["encoder.embed_positions.weights", "decoder.embed_positions.weights"],
       // the first position is the one after the padding token's id
       buildEmbed: (embed, rows) => embed.graph.node("Add", [scaled(embed.graph, rows, scale), sinusoids(embed, hidden, pad + 1)]),
