@@ -48,7 +48,7 @@ async function findWindows(
       const cut = { length, bos, bySource, limit, warn: context.warn, chat: chatOf(model), ...cutter };
       const own =
         values.sourceTarget && ofPair !== undefined
-          ? sourceTargetWindows(corpus, language, tokenizer, ofPair, cut)
+          ? sourceTargetWindows(corpus, { source: language, target: values.targetLanguage }, tokenizer, ofPair, cut)
           : textWindows(corpus, language, tokenizer, passages, cut);
       windows.push(...(await own));
     }
