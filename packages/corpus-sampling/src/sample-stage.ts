@@ -16,6 +16,7 @@ import {
   languagesOption,
   namesLanguages,
   openCorpus,
+  pairLanguages,
   parseMix,
   presetNames,
   readDistribution,
@@ -243,19 +244,16 @@ async function poolMaker(
   model: Model,
   corpus: Pick<Corpus, "documents">,
   options: PairPoolOptions,
-  { sourceTarget, targetLanguage }: SampleOptions,
+  values: SampleOptions,
 ): Promise<(language: string) => Pool> {
   const [tokenizer, { ofPair }] = [await model.tokenizer(), await model.passages()];
-  if (!sourceTarget) return (language) => new LanguagePool(corpus, language, tokenizer, options);
+  if (!values.sourceTarget) return (language) => new LanguagePool(corpus, language, tokenizer, options);
   if (ofPair === undefined) {
     throw new FailedPreconditionError(`${model.path} is a decoder, which reads texts and no targets; leave out --source-target`, {
       model: model.path,
     });
   }
-  return (language) => {
-    const languages = { source: language, target: targetLanguage };
-    return new PairPool(corpus, { tokenizer, ofPair, languages }, options);
-  };
+  return (language) => new PairPool(corpus, { tokenizer, ofPair, languages: pairLanguages(language, values) }, options);
 }
 
 async function makePlan(values: SampleOptions, context: StageContext) {

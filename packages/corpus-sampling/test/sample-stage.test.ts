@@ -375,6 +375,31 @@ test("a source and its target are a segment, with all tokens that the model read
   assert.equal((await drawn({ ...options, targetLanguage: "mr" })).segments, segments);
 });
 
+test("each language of a corpus may have targets in a language of its own", async () => {
+  // two directions from English, which "x-" keeps apart
+  const pairs = await writePairs("directions", { "en-x-mr": 8, "en-x-te": 8, te: 8 });
+  const options = { corpus: pairs, model: forwardFixture("m2m-100-f32"), sourceTarget: true, targetField: "goal", mix: "equal" };
+  const { segments } = await drawn({ ...options, segments: 12, targetLanguage: "en-x-mr=mr,en-x-te=te,te=en" });
+  const tokens = new Map(segments.map(({ language, tokens, target }) => [language, [tokens[0], target?.[1]]]));
+  assert.equal(
+    tokens,
+    new Map([
+      ["en-x-mr", [60, 61]],
+      ["en-x-te", [60, 62]],
+      ["te", [62, 60]],
+    ]),
+  );
+  for (const [targetLanguage, message] of [
+    ["te=en", /names no language for the targets of en-x-mr; add en-x-mr=LANG/],
+    ["te=en,te=mr", /"te=mr" must be LANG=LANG, each language of the corpus once/],
+    ["te", undefined],
+    ["te=", /"te=" must be LANG=LANG/],
+  ] as const) {
+    if (message === undefined) await drawn({ ...options, segments: 3, targetLanguage });
+    else assert.match((await failure({ ...options, targetLanguage })).message, message);
+  }
+});
+
 test("pairs that do not fit are left out and counted, and too few of them are refused", async () => {
   const mt5 = forwardFixture("mt5-f32");
   const pairs = await writePairs("few-pairs", { en: 10 });

@@ -2,7 +2,15 @@ import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { encodeScores, type Score, type TaskScore } from "@mbs/artifacts";
 import { at, FailedPreconditionError, rangeOfShards, type Stage, type StageContext } from "@mbs/contracts";
-import { languagesForModels, openCorpus, readDistribution, takenLanguages, targetFieldOf, type Corpus } from "@mbs/corpora";
+import {
+  languagesForModels,
+  openCorpus,
+  pairLanguages,
+  readDistribution,
+  takenLanguages,
+  targetFieldOf,
+  type Corpus,
+} from "@mbs/corpora";
 import {
   defaultLength,
   findNonfiniteWeights,
@@ -141,16 +149,12 @@ function checkKinds(models: readonly Model[], { labels, sourceTarget, assistantO
 }
 
 /** Asks for the tokens of languages that a translation model reads before anything is compressed. @throws as ofPair of passages */
-async function checkTargetLanguage(
-  model: Model,
-  corpus: Corpus,
-  { sourceTarget, targetLanguage, languages: named }: EvaluateOptions,
-): Promise<void> {
+async function checkTargetLanguage(model: Model, corpus: Corpus, values: EvaluateOptions): Promise<void> {
   const { ofPair } = await model.passages();
-  if (!sourceTarget || ofPair === undefined) return;
-  const { languages } = languagesForModels(corpus, named, [model.trimming?.keep], () => {});
+  if (!values.sourceTarget || ofPair === undefined) return;
+  const { languages } = languagesForModels(corpus, values.languages, [model.trimming?.keep], () => {});
   const empty = new Int32Array();
-  for (const source of languages) ofPair(empty, empty, { source, target: targetLanguage });
+  for (const source of languages) ofPair(empty, empty, pairLanguages(source, values));
 }
 
 async function openModels(values: EvaluateOptions, corpus: Corpus | undefined, { progress, pool, warn, signal }: StageContext) {
