@@ -151,6 +151,10 @@ const types: Readonly<Record<string, ModelType>> = {
     load: async () => (await import("./model-types/t5.ts")).t5,
     gguf: { architecture: "t5", load: async () => (await import("./model-types/t5.gguf.ts")).t5, isWritten: false },
   },
+  umt5: {
+    load: async () => (await import("./model-types/umt5.ts")).umt5,
+    isInTransformersJs: false,
+  },
   xglm: {
     load: async () => (await import("./model-types/xglm.ts")).xglm,
     isInTransformersJs: false,

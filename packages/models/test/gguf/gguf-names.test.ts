@@ -27,10 +27,10 @@ test("tensors have the names of llama.cpp's converter", async () => {
   }
 });
 
-test("all model types have names, but for those that llama.cpp does not have, and those that wrap a language model", () => {
+test("all model types have names, but for umT5, those that llama.cpp does not have, and those that wrap a language model", () => {
   assert.equal(
     supportedTypes.filter((type) => !llamaCppTypes.includes(type)),
-    ["gemma3", "m2m_100", "mistral3", "qwen3_vl", "xglm"],
+    ["gemma3", "m2m_100", "mistral3", "qwen3_vl", "umt5", "xglm"],
   );
 });
 

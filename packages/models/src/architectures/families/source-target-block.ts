@@ -5,7 +5,7 @@ import { layerNorm, rmsNorm } from "../../graph/norms.ts";
 import type { Attention, DistanceBias, RowGraph, SequenceGraph } from "../../graph/sequence-graph.ts";
 import type { BlockGraphValues } from "../layout.ts";
 import { normVectors } from "./decoder-blocks.ts";
-import type { BlockDescription, BlockLinear } from "./decoder-blocks.ts";
+import type { BlockDescription, BlockLinear, BlockTensor } from "./decoder-blocks.ts";
 
 /** The linear layers of an attention. */
 export interface AttentionLinears {
@@ -35,6 +35,8 @@ export interface SourceTargetBlock {
   readonly activation: Activation;
   /** Biases by distance, of the block's own stream. */
   readonly distances?: (sequence: SequenceGraph) => DistanceBias;
+  /** Tensors that the block reads beside its linear layers and norms. */
+  readonly others?: readonly BlockTensor[];
 }
 
 const normRoles = ({ cross }: SourceTargetBlock): readonly string[] =>
@@ -42,7 +44,7 @@ const normRoles = ({ cross }: SourceTargetBlock): readonly string[] =>
 
 /** The tensors and sites of a block. */
 export function describeSourceTarget(block: SourceTargetBlock): BlockDescription {
-  const { hidden, norm, normNames, self, cross, up, down } = block;
+  const { hidden, norm, normNames, self, cross, up, down, others = [] } = block;
   return {
     stream: cross === undefined ? encoderStream : hiddenStream,
     sites: [
@@ -58,7 +60,10 @@ export function describeSourceTarget(block: SourceTargetBlock): BlockDescription
       { name: "mlp-up", linears: up },
       { name: "mlp-down", linears: [down] },
     ],
-    others: normRoles(block).flatMap((role, index) => normVectors(role, at(normNames, index), hidden, norm.kind === "layer")),
+    others: [
+      ...normRoles(block).flatMap((role, index) => normVectors(role, at(normNames, index), hidden, norm.kind === "layer")),
+      ...others,
+    ],
   };
 }
 

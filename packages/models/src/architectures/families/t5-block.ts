@@ -15,10 +15,17 @@ export interface T5Block {
   /** Whether the MLP is gated. */
   readonly gated: boolean;
   readonly epsilon: number;
-  /** Positions: learned biases by distance, which the blocks of a stack share. */
+  /** Positions: learned biases by distance. */
   readonly buckets: number;
   readonly farthest: number;
 }
+
+/** The table of biases by distance, with its name in a block. */
+export const distanceTable = ({ buckets, heads }: Pick<T5Block, "buckets" | "heads">) => ({
+  role: "distances.weight",
+  name: "layer.0.SelfAttention.relative_attention_bias.weight",
+  shape: [buckets, heads],
+});
 
 /** @param role what their roles begin with */
 function attentionLinears({ hidden, heads, headSize }: T5Block, role: string, name: string): AttentionLinears {

@@ -19,7 +19,7 @@ import { scaled } from "../../graph/scaling.ts";
 import type { Layout } from "../layout.ts";
 import { sourceTargetModel, sourceTargetTokens } from "./source-target-model.ts";
 import type { Stack } from "./source-target-model.ts";
-import { t5Block } from "./t5-block.ts";
+import { distanceTable, t5Block } from "./t5-block.ts";
 import type { T5Block } from "./t5-block.ts";
 
 /** Keys that T5 and mT5 have in common, with the defaults of T5. */
@@ -53,6 +53,14 @@ export const t5Keys = {
   initializer_factor: positive(1),
 } as const;
 
+/** Whether the head of a T5 or an umT5 reads scaled states: any value counts by its truth, as in Python. */
+export function hasScaledHead(
+  config: Config<{ readonly scale_decoder_outputs: unknown; readonly tie_word_embeddings: unknown }>,
+) {
+  const { scale_decoder_outputs: scaled, tie_word_embeddings: tied } = config.values;
+  return config.has("scale_decoder_outputs") ? Boolean(scaled) : tied !== false;
+}
+
 type T5Config = Config<ValuesOf<typeof t5Keys>>;
 
 export const t5Aliases = {
@@ -68,6 +76,8 @@ export interface T5Variant {
   readonly contextLength: number;
   /** Whether the head reads states divided by √hidden. */
   readonly scaledHead: boolean;
+  /** Whether each block has biases by distance of its own; otherwise those of a stack share the first one's. */
+  readonly ownDistances?: true;
 }
 
 const isActivation = (name: string): name is ActivationName => Object.hasOwn(activations, name);
@@ -105,19 +115,14 @@ function readBlock(config: T5Config): T5Block {
 export function t5Model(config: T5Config, variant: T5Variant): Layout {
   const { values } = config;
   const block = readBlock(config);
+  const distances = distanceTable(block);
+  const owns = variant.ownDistances === true;
   const stack = (name: string, blocks: number): Stack => ({
     prefix: `${name}.block.`,
     blocks,
-    block: t5Block(block, name === "decoder"),
+    block: { ...t5Block(block, name === "decoder"), others: owns ? [distances] : [] },
     finalNorm: `${name}.final_layer_norm`,
-    shared: [
-      {
-        role: "distances.weight",
-        name: `${name}.block.0.layer.0.SelfAttention.relative_attention_bias.weight`,
-        shape: [block.buckets, block.heads],
-        required: true,
-      },
-    ],
+    shared: owns ? [] : [{ ...distances, name: `${name}.block.0.${distances.name}`, required: true }],
   });
   return sourceTargetModel({
     vocabulary: values.vocab_size,
