@@ -13,7 +13,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageText
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 sys.path[:0] = [str(GOLDEN), str(GOLDEN / "forward")]
 
-from make_fixtures import VOCABULARY, tokenizer_json  # noqa: E402
+from make_fixtures import VOCABULARY, special_tokens, tokenizer_json  # noqa: E402
 from model_types import TYPES, is_wrapped, seed_of  # noqa: E402
 
 CONFIGS = {name: own.LOADS for name, own in TYPES.items()}
@@ -35,9 +35,9 @@ def randomise(model) -> None:
 
 def make_model(model_type: str, seed: int, folder: Path) -> None:
     torch.manual_seed(seed)
-    pair = model_type in ("mt5", "t5")
-    special = {"bos_token_id": 1, "eos_token_id": 1 if pair else 2, "pad_token_id": 1 if model_type == "xglm" else 3}
     case = CONFIGS[model_type]
+    pair = "source" in case
+    special = {"bos_token_id": 1, "eos_token_id": 1 if pair else 2, "pad_token_id": 1 if model_type == "xglm" else 3}
     own = case["config"] if is_wrapped(case) else {"vocab_size": VOCABULARY, **special, **case["config"]}
     config = AutoConfig.for_model(model_type, **own)
     auto = AutoModelForSeq2SeqLM if pair else AutoModelForImageTextToText if is_wrapped(case) else AutoModelForCausalLM
@@ -45,7 +45,7 @@ def make_model(model_type: str, seed: int, folder: Path) -> None:
     randomise(model)
     model.save_pretrained(folder)
     (folder / "generation_config.json").unlink(missing_ok=True)
-    (folder / "tokenizer.json").write_text(json.dumps(tokenizer_json(pair), ensure_ascii=False) + "\n", encoding="utf-8")
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer_json(special_tokens(case)), ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import { LanguageStatistics, PooledMoments } from "./language-statistics.ts";
 import type { SiteMeans, SumTools } from "./language-statistics.ts";
 import type { SegmentBatch } from "./segment-batches.ts";
 import type { ScratchStates, StatesOwner } from "./scratch-states.ts";
-import { nameSegment } from "./state-source.ts";
+import { nameSegment } from "./segment-passage.ts";
 
 export interface BlockCapture {
   readonly block: Block;

@@ -6,7 +6,7 @@ import type { Forward, Model, Embeddings, EmbeddingsForward } from "@mbs/models"
 import { embeddingPrice } from "./embedding-price.ts";
 import { LanguageStatistics, PooledMoments } from "./language-statistics.ts";
 import type { SegmentBatch } from "./segment-batches.ts";
-import { nameSegment } from "./state-source.ts";
+import { nameSegment } from "./segment-passage.ts";
 import type { CaptureTools, BlockCapture } from "./block-capture.ts";
 import type { TokenReads } from "./token-reads.ts";
 

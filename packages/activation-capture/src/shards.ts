@@ -2,7 +2,8 @@ import { parseMetadata, readSegments } from "@mbs/artifacts";
 import type { NumbersByName, Segment } from "@mbs/artifacts";
 import { BadDataError, UsageError, parseShard, rangeOfShards, shardOption } from "@mbs/contracts";
 import type { ArtifactStream, OptionTable, Shards } from "@mbs/contracts";
-import type { Model, Passages } from "@mbs/models";
+import type { Model } from "@mbs/models";
+import { segmentPassage } from "./segment-passage.ts";
 
 /** A part of the segments that is captured and propagated on its own, on any machine. */
 export interface Shard {
@@ -20,10 +21,13 @@ export const shardOptions = {
   shard: shardOption("--shard", "run a part of the segments alone: 2/8 is the second of eight; mbs add joins their statistics"),
 } as const satisfies OptionTable;
 
-function countTokens(segments: readonly Segment[], seed: number, { ofSegment }: Passages): NumbersByName {
+async function countTokens(segments: readonly Segment[], seed: number, model: Model): Promise<NumbersByName> {
+  const passages = await model.passages();
+  const { vocabularySize } = model;
   const counts = new Map<string, number>();
-  for (const { segment, language, tokens } of segments) {
-    const { inputs } = ofSegment(tokens, [seed, language, segment]);
+  for (const segment of segments) {
+    const { language } = segment;
+    const { inputs } = segmentPassage(segment, seed, { vocabularySize, passages });
     const own = [...inputs.values()].reduce((sum, { length }) => sum + length, 0);
     counts.set(language, (counts.get(language) ?? 0) + own);
   }
@@ -50,7 +54,7 @@ export async function readShard(stream: ArtifactStream, model: Model, shards: Sh
   // the sort is stable: segments of a language stay in their order
   const ordered = all.toSorted((a, b) => (a.language === b.language ? 0 : a.language < b.language ? -1 : 1));
   const { start, end } = rangeOfShards(shards, ordered.length);
-  const wholeTokens = countTokens(ordered, seed, await model.passages());
+  const wholeTokens = await countTokens(ordered, seed, model);
   return { shards, wholeTokens, segments: ordered.slice(start, end) };
 }
 

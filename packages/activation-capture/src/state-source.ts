@@ -2,8 +2,9 @@ import { parseMetadata, readSegments, readStates } from "@mbs/artifacts";
 import type { NumbersByName, Segment, StateRecord } from "@mbs/artifacts";
 import { BadDataError } from "@mbs/contracts";
 import type { ArtifactStream, Matrix } from "@mbs/contracts";
-import { checkTokens, embedStreams, requireCompressible, requireFiniteStreams } from "@mbs/models";
+import { embedStreams, requireCompressible, requireFiniteStreams } from "@mbs/models";
 import type { Forward, Model, StreamStates } from "@mbs/models";
+import { nameSegment, segmentPassage } from "./segment-passage.ts";
 import type { TokenReads } from "./token-reads.ts";
 
 function requireSame(what: string, expected: string, found: string, remedy: string): void {
@@ -71,10 +72,6 @@ export interface SegmentStates extends SegmentHead {
   readonly states: StreamStates;
 }
 
-/** A segment as messages name it. */
-export const nameSegment = ({ segment, language }: Pick<SegmentStates, "segment" | "language">): string =>
-  `segment ${segment} of ${language}`;
-
 const segmentStates = (segment: number, language: string, states: StreamStates): SegmentStates => ({
   segment,
   language,
@@ -90,13 +87,12 @@ async function* embedSegments(
   forward: Forward,
 ): AsyncGenerator<SegmentStates> {
   const passages = await model.passages();
-  for await (const { segment, language, tokens } of segments) {
-    const name = nameSegment({ segment, language });
-    checkTokens(tokens, model.vocabularySize, name);
-    const { inputs } = passages.ofSegment(tokens, [seed, language, segment]);
+  const { vocabularySize } = model;
+  for await (const segment of segments) {
+    const { inputs } = segmentPassage(segment, seed, { vocabularySize, passages });
     const states = await embedStreams(forward, inputs);
-    requireFiniteStreams("embedding", states, [name]);
-    yield segmentStates(segment, language, states);
+    requireFiniteStreams("embedding", states, [nameSegment(segment)]);
+    yield segmentStates(segment.segment, segment.language, states);
   }
 }
 

@@ -247,9 +247,9 @@ test("another kind, an unknown version, other columns and bad metadata are refus
     (await errorOf(() => requireKind({ schema }, ["states", "layers"]))).message,
     /kind states or layers, found "segments"/,
   );
-  const newer = await errorOf(() => readSegments({ schema: { ...schema, version: 2 }, batches }));
+  const newer = await errorOf(() => readSegments({ schema: { ...schema, version: 3 }, batches }));
   assert.instance(newer, FailedPreconditionError);
-  assert.match(newer.message, /version 2, version 1 is supported: update this program/);
+  assert.match(newer.message, /version 3, version 2 is supported: update this program/);
   const fields = schema.fields.slice(1);
   assert.instance(await errorOf(() => readSegments({ schema: { ...schema, fields }, batches })), BadDataError);
   const { seed, ...rest } = schema.metadata;
@@ -264,6 +264,15 @@ test("another kind, an unknown version, other columns and bad metadata are refus
   ]) {
     assert.instance(await errorOf(() => readSegments({ schema: { ...schema, metadata }, batches })), BadDataError);
   }
+});
+
+test("a target is read as it was written, and segments of version 1, which had none, are read", async () => {
+  const pair = { ...at(segments, 0), target: Int32Array.of(2, 9, 2) };
+  const both = [pair, at(segments, 1)];
+  assert.equal(await collect(readSegments(encodeSegments(both, { ...segmentsMetadata, length: 3 }))), both);
+  const { schema, batches } = samples.segments.encode();
+  const former = { ...schema, version: 1, fields: schema.fields.slice(0, 4) };
+  assert.equal(await collect(readSegments({ schema: former, batches })), segments);
 });
 
 /** Columns that version 2 of scores did not have. */

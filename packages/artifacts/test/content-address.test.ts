@@ -49,7 +49,7 @@ test("it does not change from one version of the program to the next", async () 
   assert.ok(first && second);
   const all = [first, { ...second, tokens: Int32Array.of(2 ** 31 - 1, -1) }];
   const { address } = await contentAddress(encodeSegments(all, { ...metadata, counts: { en: 1 } }));
-  assert.is(address, "c562fbfd9bb336c87702e9599ca7d9048f289a070a2acc3a8967ffaca21e821d");
+  assert.is(address, "cdc219fb3d6248860a85fdf91d0af914c38271e3ef750824188331d4e57544a3");
 });
 
 test("an address that is known is not computed again", async () => {
@@ -82,7 +82,7 @@ test("every difference in schema, metadata, values or their borders changes it",
     (
       await contentAddress({
         ...encodeSegments(segments, metadata),
-        schema: { ...encodeSegments([], metadata).schema, version: 2 },
+        schema: { ...encodeSegments([], metadata).schema, version: 1 },
       })
     ).address,
   ];

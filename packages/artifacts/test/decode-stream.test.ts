@@ -202,14 +202,14 @@ test("a compressed batch is refused before anything is inflated", async () => {
 
 test("an unknown version is refused with the one found, the one supported and what to do", async () => {
   for (const [version, remedy] of [
-    [2, "update this program"],
+    [3, "update this program"],
     [9, "update this program"],
   ] as const) {
     const { schema, batches } = samples.segments.encode();
     const changed: ArtifactStream = { schema: { ...schema, version }, batches };
     const error = await errorOf(async () => readAll(inChunks(await encodeWhole(changed))));
     assert.instance(error, FailedPreconditionError);
-    assert.match(error.message, new RegExp(`version ${version}, version 1 is supported: ${remedy}`));
+    assert.match(error.message, new RegExp(`version ${version}, version 2 is supported: ${remedy}`));
   }
 });
 

@@ -6,6 +6,7 @@ export { publishedLanguages } from "./mixes/known-mixtures.ts";
 export type { PublishedLanguages } from "./mixes/known-mixtures.ts";
 export { alphaBounds, namesLanguages, parseAlpha, parseMix } from "./mixes/mix.ts";
 export type { Mix } from "./mixes/mix.ts";
+export { pairLanguages, sourceTargetOptions, targetFieldOf } from "./source-target-options.ts";
 export { languagesForModels, languagesOf, languagesOption, requireLanguages, takenLanguages } from "./named-languages.ts";
 export type { OfferedLanguages } from "./named-languages.ts";
 export { isDatasetName } from "./datasets/dataset-name.ts";

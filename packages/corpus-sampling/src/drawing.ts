@@ -1,6 +1,6 @@
 import { at } from "@mbs/contracts";
 import type { CorpusDocument } from "@mbs/corpora";
-import type { seededGenerator } from "@mbs/numbers";
+import { seededGenerator } from "@mbs/numbers";
 import { uniformFloat64 } from "pure-rand/distribution/uniformFloat64";
 import { uniformInt } from "pure-rand/distribution/uniformInt";
 
@@ -8,6 +8,7 @@ import { uniformInt } from "pure-rand/distribution/uniformInt";
 export interface DrawnText {
   readonly text: string;
   readonly conversation?: true;
+  readonly target?: string;
 }
 
 /** The beginning of a random order of a language's documents. */
@@ -52,7 +53,7 @@ export async function drawDocuments(
     largestKey = at(kept, end).key;
   }
 
-  for await (const { text, conversation } of documents) {
+  for await (const { text, conversation, target } of documents) {
     const key = uniformFloat64(generator);
     if (key > largestKey) {
       complete = false;
@@ -60,12 +61,43 @@ export async function drawDocuments(
     }
     // Never cut through a surrogate pair.
     const cut = text.length > sizeLimit ? text.slice(0, sizeLimit).replace(/[\uD800-\uDBFF]$/, "") : text;
-    kept.push({ key, drawn: { text: cut, ...(conversation && { conversation: true }) } });
+    const drawn: DrawnText = { text: cut, ...(conversation && { conversation: true }), ...(target !== undefined && { target }) };
+    kept.push({ key, drawn });
     weight += cut.length;
     if (weight > 2 * (wanted + sizeLimit)) shrink();
   }
   shrink();
   return { texts: kept.map(({ drawn }) => drawn), complete };
+}
+
+/** How a language's documents are drawn. */
+export interface DrawingOptions {
+  readonly seed: number;
+  /** Draw documents again, in a new random order, once all were drawn. */
+  readonly reuse: boolean;
+}
+
+/**
+ * The documents of a language in random order; more of them are read from the files as they are asked for.
+ *
+ * @param draw the beginning of the order with so many characters
+ * @param wanted characters that are read at first
+ */
+export async function* drawnOneByOne(
+  draw: (wanted: number) => Promise<Drawing>,
+  wanted: number,
+  language: string,
+  { seed, reuse }: DrawingOptions,
+): AsyncGenerator<DrawnText, void, undefined> {
+  let given = 0;
+  for (let characters = wanted; ; characters *= 4) {
+    const { texts, complete } = await draw(characters);
+    for (const text of texts.slice(given)) yield text;
+    given = texts.length;
+    if (!complete) continue;
+    if (!reuse || texts.length === 0) return;
+    for (let round = 1; ; round++) yield* shuffled(texts, seededGenerator(seed, language, round));
+  }
 }
 
 /** A new random order of the same texts (Fisher–Yates). */

@@ -1,7 +1,7 @@
 import { joinTexts, type Corpus } from "@mbs/corpora";
 import type { Tokenizer } from "@mbs/models";
 import { seededGenerator } from "@mbs/numbers";
-import { drawDocuments, shuffled, type Drawing, type DrawnText } from "./drawing.ts";
+import { drawDocuments, drawnOneByOne, type Drawing, type DrawingOptions, type DrawnText } from "./drawing.ts";
 
 /** More characters than a token has on average in any script; a wrong guess costs another pass, nothing else. */
 const charactersAToken = 8;
@@ -11,8 +11,10 @@ const measuredCharacters = 128 * 1024;
 
 /** What a language's texts were made into. */
 export interface SegmentText {
-  /** Exactly `length` token ids. */
+  /** Exactly `length` token ids; of a source with a target as many as it has. */
   readonly tokens: Int32Array;
+  /** Of a source with a target: see the artifact's segments. */
+  readonly target?: Int32Array;
   readonly documents: number;
 }
 
@@ -28,6 +30,19 @@ export interface Shortage {
   readonly missing: number;
 }
 
+/** The texts of one language, which are made into segments. */
+export interface Pool {
+  /** Tokens a byte, over the first documents of the random order; 0 where there is no text. */
+  tokensPerByte(): Promise<number>;
+  /**
+   * Makes up to `count` segments.
+   *
+   * @param more segments that are made behind these, as long as they are asked for and there is text
+   * @returns what there is, where it is too little for `count`
+   */
+  segments(count: number, more?: number): AsyncGenerator<SegmentText, Shortage | undefined, undefined>;
+}
+
 /** What a language has, and what was asked for, as a message. */
 export function describeShortage(language: string, count: number, length: number, { made, tokens, cut }: Shortage): string {
   const asked = `${count} segments of ${length}`;
@@ -35,15 +50,12 @@ export function describeShortage(language: string, count: number, length: number
   return `${language} has text for ${made} of ${asked} tokens, each of which begins with a document of its own`;
 }
 
-export interface PoolOptions {
+export interface PoolOptions extends DrawingOptions {
   readonly length: number;
-  readonly seed: number;
-  /** Draw documents again, in a new random order, once all were drawn. */
-  readonly reuse: boolean;
 }
 
 /** The texts of one language, drawn at random without replacement. */
-export class LanguagePool {
+export class LanguagePool implements Pool {
   readonly #corpus: Pick<Corpus, "documents">;
   readonly #language: string;
   readonly #tokenizer: Tokenizer;
@@ -61,7 +73,6 @@ export class LanguagePool {
     return 2 * charactersAToken * this.#options.length;
   }
 
-  /** Tokens a byte, over the first documents of the random order; 0 where there is no text. */
   async tokensPerByte(): Promise<number> {
     const { texts } = await this.#draw(measuredCharacters);
     let tokens = 0;
@@ -74,15 +85,13 @@ export class LanguagePool {
   }
 
   /**
-   * Makes up to `count` segments: documents joined (see joinTexts) until they are at least `length` tokens, then cut.
-   * The rest of the last document is not used again.
-   *
-   * @param more segments that are made behind these, as long as they are asked for and there is text
-   * @returns what there is, where it is too little for `count`
+   * Documents joined (see joinTexts) until they are at least `length` tokens, then cut. The rest of the last document is not
+   * used again.
    */
   async *segments(count: number, more = 0): AsyncGenerator<SegmentText, Shortage | undefined, undefined> {
     const { length } = this.#options;
-    const documents = this.#documents(2 * count * length * charactersAToken);
+    const wanted = 2 * count * length * charactersAToken;
+    const documents = drawnOneByOne((characters) => this.#draw(characters), wanted, this.#language, this.#options);
     const blankLine = this.#encode("\n\n").length;
     let [tokensRead, cut] = [0, false];
     for (let made = 0; made < count + more; made++) {
@@ -113,21 +122,6 @@ export class LanguagePool {
 
   #encode(text: string): Int32Array {
     return this.#tokenizer.encode(text, this.#language);
-  }
-
-  /** The documents in random order; more of them are read from the files as they are asked for. */
-  async *#documents(wanted: number): AsyncGenerator<DrawnText, void, undefined> {
-    let given = 0;
-    for (let characters = wanted; ; characters *= 4) {
-      const { texts, complete } = await this.#draw(characters);
-      for (const text of texts.slice(given)) yield text;
-      given = texts.length;
-      if (!complete) continue;
-      if (!this.#options.reuse || texts.length === 0) return;
-      for (let round = 1; ; round++) {
-        yield* shuffled(texts, seededGenerator(this.#options.seed, this.#language, round));
-      }
-    }
   }
 
   async #draw(wanted: number): Promise<Drawing> {

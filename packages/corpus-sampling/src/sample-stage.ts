@@ -1,6 +1,7 @@
 import { encodeSegments, type Segment } from "@mbs/artifacts";
 import {
   BadDataError,
+  FailedPreconditionError,
   InputOutputError,
   InternalError,
   InterruptedError,
@@ -15,12 +16,15 @@ import {
   languagesOption,
   namesLanguages,
   openCorpus,
+  pairLanguages,
   parseMix,
   presetNames,
   readDistribution,
   requireCounts,
   sharesOf,
+  sourceTargetOptions,
   takenLanguages,
+  targetFieldOf,
   type Corpus,
   type Distribution,
   type ShareSources,
@@ -29,7 +33,8 @@ import { chatOf, defaultLength, openModel, requirePositions, type Model } from "
 import { countSegments, floorShift, type FloorShift } from "./counts.ts";
 import { coverExperts, describeCoverage } from "./cover-experts.ts";
 import { ExpertCounter, requireExperts } from "./expert-counts.ts";
-import { describeShortage, LanguagePool, type Shortage } from "./language-pool.ts";
+import { PairPool, type PairPoolOptions } from "./pair-pool.ts";
+import { describeShortage, LanguagePool, type Pool, type Shortage } from "./language-pool.ts";
 
 const defaultSegments = 256;
 
@@ -49,6 +54,7 @@ const options = {
     optional: true,
     description: 'field or column that holds texts or conversations (the manifest\'s own, else "text", else "messages")',
   },
+  ...sourceTargetOptions,
   languages: languagesOption,
   mix: {
     kind: "text",
@@ -109,16 +115,16 @@ function watchedCorpus(corpus: Corpus, model: Model, context: StageContext): Pic
   };
 }
 
-type Texts = ReturnType<LanguagePool["segments"]>;
+type Texts = ReturnType<Pool["segments"]>;
 
 interface Plan {
   /** Most segments first, then by name. */
   readonly counts: readonly (readonly [string, number])[];
-  readonly pools: ReadonlyMap<string, LanguagePool>;
+  readonly pools: ReadonlyMap<string, Pool>;
   readonly length: number;
 }
 
-function poolOf(pools: Plan["pools"], language: string): LanguagePool {
+function poolOf(pools: Plan["pools"], language: string): Pool {
   const pool = pools.get(language);
   if (pool === undefined) throw new InternalError(`sample: no texts of ${language} were opened`, { language });
   return pool;
@@ -229,24 +235,46 @@ function chooseLanguages(corpus: Corpus, model: Model, { languages, mix }: Sampl
   return { ...taken, areNamed: (languages ?? kept) !== undefined };
 }
 
+/**
+ * How the pool of a language is made.
+ *
+ * @throws {FailedPreconditionError} where a model is to read what it does not
+ */
+async function poolMaker(
+  model: Model,
+  corpus: Pick<Corpus, "documents">,
+  options: PairPoolOptions,
+  values: SampleOptions,
+): Promise<(language: string) => Pool> {
+  const [tokenizer, { ofPair }] = [await model.tokenizer(), await model.passages()];
+  if (!values.sourceTarget) return (language) => new LanguagePool(corpus, language, tokenizer, options);
+  if (ofPair === undefined) {
+    throw new FailedPreconditionError(`${model.path} is a decoder, which reads texts and no targets; leave out --source-target`, {
+      model: model.path,
+    });
+  }
+  return (language) => new PairPool(corpus, { tokenizer, ofPair, languages: pairLanguages(language, values) }, options);
+}
+
 async function makePlan(values: SampleOptions, context: StageContext) {
   const { warn, signal, progress } = context;
-  const opened = await openCorpus(values.corpus, { field: values.field, warn, signal, progress });
+  const opened = await openCorpus(values.corpus, {
+    field: values.field,
+    targetField: targetFieldOf(values),
+    warn,
+    signal,
+    progress,
+  });
   const model = await openModel(values.model, { progress, pool: context.pool });
   try {
     const corpus = watchedCorpus(opened, model, context);
-    const tokenizer = await model.tokenizer();
     const length = values.length ?? defaultLength(model.contextLength);
     requirePositions(length, model);
     if (values.coverExperts !== undefined) requireExperts(model);
     warnBeyondContext(length, model.contextLength, context);
     const taken = chooseLanguages(opened, model, values, warn);
-    const pools = new Map(
-      taken.languages.map((language) => [
-        language,
-        new LanguagePool(corpus, language, tokenizer, { length, seed: values.seed, reuse: values.reuse }),
-      ]),
-    );
+    const makePool = await poolMaker(model, corpus, { length, seed: values.seed, reuse: values.reuse, warn }, values);
+    const pools = new Map(taken.languages.map((language) => [language, makePool(language)]));
     let distribution: Distribution | undefined;
     const sources = {
       ...taken,
@@ -273,6 +301,7 @@ async function makePlan(values: SampleOptions, context: StageContext) {
 
 function parseSampleOptions(raw: unknown) {
   const values = parseOptions(options, raw, "sample");
+  targetFieldOf(values);
   if (values.coverSegments !== undefined && values.coverExperts === undefined) {
     throw new UsageError("sample: --cover-segments goes with --cover-experts", { option: "--cover-segments" });
   }
@@ -339,6 +368,7 @@ export const sample: Stage = {
     "mbs sample --model M --corpus C --mix weights:en=0.5,hi=0.3,mr=0.2 --segments 256 > segments.arrow",
     "mbs sample --model M --corpus C --mix en=87,zh=47,fr=37 > segments.arrow",
     "mbs sample --model M --corpus C --segments 256 --cover-experts 2048 > segments.arrow",
+    "mbs sample --model nllb/ --corpus translations/ --source-target --target-language de --segments 4096 --mix equal > segments.arrow",
     "mbs sample --model trimmed/ --corpus C --languages en,hi --mix equal > segments.arrow",
   ],
   inputs: {},

@@ -328,4 +328,116 @@ test("covering ends where nothing more may be drawn, and where there is no text"
   assert.match((await failure({ coverSegments: 5 })).message, /--cover-segments goes with --cover-experts/);
 });
 
+const forwardFixture = (name: string): string =>
+  fileURLToPath(new URL(`../../models/test/fixtures/forward/${name}`, import.meta.url));
+
+/** Pairs of characters that the tiny tokenizers know: sources of 3 to 7 of them, targets of 2 to 4. */
+async function writePairs(name: string, counts: Readonly<Record<string, number>>): Promise<string> {
+  const pairs = join(folder, name);
+  await mkdir(pairs);
+  for (const [language, count] of Object.entries(counts)) {
+    const lines = Array.from({ length: count }, (_, index) => {
+      const letter = String.fromCharCode(48 + (index % 40));
+      return JSON.stringify({ source: "(+-".concat(letter.repeat(index % 5)), goal: ")".concat(letter.repeat(1 + (index % 3))) });
+    });
+    await writeFile(join(pairs, `${language}.jsonl`), lines.join("\n"));
+  }
+  return pairs;
+}
+
+test("a source and its target are a segment, with all tokens that the model reads", async () => {
+  const nllb = forwardFixture("m2m-100-nllb-sharded-bf16");
+  const pairs = await writePairs("pairs", { en: 30, te: 30 });
+  const options = { model: nllb, corpus: pairs, sourceTarget: true, targetField: "goal", mix: "equal", segments: 20 };
+  const { segments, metadata } = await drawn({ ...options, targetLanguage: "mr" });
+  assert.equal(metadata.counts, { en: 10, te: 10 });
+  const opened = await openModel(nllb);
+  const tokenizer = await opened.tokenizer();
+  await opened.close();
+  for (const { language, tokens, target = new Int32Array(), documents } of segments) {
+    // 60: English, 61: Marathi, 62: Telugu, 2: the end, with which a decoder starts too
+    assert.equal([tokens[0], tokens.at(-1), documents], [language === "en" ? 60 : 62, 2, 1]);
+    assert.equal([...target.subarray(0, 2), target.at(-1)], [2, 61, 2]);
+    const [source, goal] = [tokenizer.decode(tokens.subarray(1, -1)), tokenizer.decode(target.subarray(2, -1))];
+    assert.match(source, /^\(\+-(.?)\1*$/);
+    assert.match(goal, /^\)(.)\1*$/);
+    if (source.length > 3) assert.is(source.at(-1), goal.at(-1));
+  }
+  const lengths = segments
+    .filter(({ language }) => language === "en")
+    .map(({ target, tokens }) => [target?.length, tokens.length]);
+  assert.equal(
+    lengths,
+    lengths.toSorted(([a = 0, c = 0], [b = 0, d = 0]) => a - b || c - d),
+    "equally long ones are neighbours",
+  );
+  assert.not.equal((await drawn({ ...options, targetLanguage: "mr", seed: 1 })).segments, segments);
+  assert.equal((await drawn({ ...options, targetLanguage: "mr" })).segments, segments);
+});
+
+test("each language of a corpus may have targets in a language of its own", async () => {
+  // two directions from English, which "x-" keeps apart
+  const pairs = await writePairs("directions", { "en-x-mr": 8, "en-x-te": 8, te: 8 });
+  const options = { corpus: pairs, model: forwardFixture("m2m-100-f32"), sourceTarget: true, targetField: "goal", mix: "equal" };
+  const { segments } = await drawn({ ...options, segments: 12, targetLanguage: "en-x-mr=mr,en-x-te=te,te=en" });
+  const tokens = new Map(segments.map(({ language, tokens, target }) => [language, [tokens[0], target?.[1]]]));
+  assert.equal(
+    tokens,
+    new Map([
+      ["en-x-mr", [60, 61]],
+      ["en-x-te", [60, 62]],
+      ["te", [62, 60]],
+    ]),
+  );
+  for (const [targetLanguage, message] of [
+    ["te=en", /names no language for the targets of en-x-mr; add en-x-mr=LANG/],
+    ["te=en,te=mr", /"te=mr" must be LANG=LANG, each language of the corpus once/],
+    ["te", undefined],
+    ["te=", /"te=" must be LANG=LANG/],
+  ] as const) {
+    if (message === undefined) await drawn({ ...options, segments: 3, targetLanguage });
+    else assert.match((await failure({ ...options, targetLanguage })).message, message);
+  }
+});
+
+test("pairs that do not fit are left out and counted, and too few of them are refused", async () => {
+  const mt5 = forwardFixture("mt5-f32");
+  const pairs = await writePairs("few-pairs", { en: 10 });
+  const options = { model: mt5, corpus: pairs, sourceTarget: true, targetField: "goal", mix: "equal" };
+  warnings.length = 0;
+  // sources have 3 to 7 tokens and an end: 2 in 5 have at most 4 and an end
+  const { segments } = await drawn({ ...options, length: 5, segments: 4 });
+  assert.ok(segments.every(({ tokens }) => tokens.length <= 5));
+  assert.match(warnings.join("\n"), /en: \d pairs have a side of more than 5 tokens and are left out; raise --length/);
+  const short = await failure({ ...options, segments: 11 });
+  assert.instance(short, BadDataError);
+  assert.match(short.message, /en has text for 10 of 11 segments/);
+  const reused = await drawn({ ...options, segments: 25, reuse: true });
+  assert.is(reused.segments.length, 25);
+  const allTooLong = await failure({ ...options, length: 2, segments: 3, reuse: true });
+  assert.match(allTooLong.message, /en has text for 0 of 3 segments/);
+});
+
+test("targets are refused where they cannot be read", async () => {
+  const pairs = await writePairs("refused-pairs", { en: 5 });
+  for (const [options, kind, message] of [
+    [{ corpus: pairs, sourceTarget: true }, FailedPreconditionError, /is a decoder, which reads texts and no targets; leave out/],
+    [{ targetField: "goal" }, UsageError, /--target-field goes with --source-target/],
+    [
+      { model: forwardFixture("m2m-100-f32"), corpus: pairs, sourceTarget: true, targetField: "goal", mix: "equal" },
+      UsageError,
+      /name it with --target-language/,
+    ],
+    [
+      { model: forwardFixture("mt5-f32"), corpus: pairs, sourceTarget: true, mix: "equal" },
+      BadDataError,
+      /no field "target"; its first line has: source, goal; name one with --target-field/,
+    ],
+  ] as const) {
+    const error = await failure(options);
+    assert.instance(error, kind, String(error));
+    assert.match(error.message, message);
+  }
+});
+
 test.run();

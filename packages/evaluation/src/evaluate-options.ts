@@ -1,10 +1,7 @@
 import { basename, resolve } from "node:path";
 import { parseOptions, parseShard, shardOption, UsageError, type OptionTable } from "@mbs/contracts";
-import { languagesOption } from "@mbs/corpora";
+import { languagesOption, sourceTargetOptions, targetFieldOf } from "@mbs/corpora";
 import { checkTaskOptions, taskOptions } from "./tasks/task-options.ts";
-
-/** Field of the target, where none is named. */
-export const defaultTargetField = "target";
 
 /** What `mbs evaluate` takes. */
 export const evaluateOptions = {
@@ -35,17 +32,9 @@ export const evaluateOptions = {
     kind: "flag",
     description: "of conversations, score the assistant's tokens alone, each answer after what precedes it",
   },
-  sourceTarget: {
-    group: "Texts",
-    kind: "flag",
-    description: 'for encoder-decoders: score a target given a source, from two fields of the corpus ("source", or --field)',
-  },
-  targetField: {
-    group: "Texts",
-    kind: "text",
-    optional: true,
-    description: `field or column of the target with --source-target ("${defaultTargetField}")`,
-  },
+  sourceTarget: { group: "Texts", ...sourceTargetOptions.sourceTarget },
+  targetField: { group: "Texts", ...sourceTargetOptions.targetField },
+  targetLanguage: { group: "Texts", ...sourceTargetOptions.targetLanguage },
   length: {
     group: "Texts",
     kind: "integer",
@@ -134,9 +123,7 @@ export function parseEvaluateOptions(raw: unknown) {
       option: "--assistant-only",
     });
   }
-  if (values.targetField !== undefined && !values.sourceTarget) {
-    throw new UsageError("--target-field goes with --source-target", { option: "--target-field" });
-  }
+  targetFieldOf(values);
   if (values.sourceTarget && values.bySource) {
     throw new UsageError("--by-source is for texts; source→target texts have no further sources", { option: "--by-source" });
   }

@@ -2,7 +2,15 @@ import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { encodeScores, type Score, type TaskScore } from "@mbs/artifacts";
 import { at, FailedPreconditionError, rangeOfShards, type Stage, type StageContext } from "@mbs/contracts";
-import { languagesForModels, openCorpus, readDistribution, takenLanguages, type Corpus } from "@mbs/corpora";
+import {
+  languagesForModels,
+  openCorpus,
+  pairLanguages,
+  readDistribution,
+  takenLanguages,
+  targetFieldOf,
+  type Corpus,
+} from "@mbs/corpora";
 import {
   defaultLength,
   findNonfiniteWeights,
@@ -12,7 +20,7 @@ import {
   type Activations,
   type Model,
 } from "@mbs/models";
-import { defaultTargetField, evaluateOptions, parseEvaluateOptions, type EvaluateOptions } from "./evaluate-options.ts";
+import { evaluateOptions, parseEvaluateOptions, type EvaluateOptions } from "./evaluate-options.ts";
 import { withWindows, type CorpusTexts, type WindowedModel } from "./model-windows.ts";
 import { describeModel } from "./scored-models.ts";
 import { scoreWindows, type ScoredBy } from "./score-windows.ts";
@@ -38,8 +46,7 @@ async function readShares(values: EvaluateOptions): Promise<Readonly<Record<stri
 }
 
 async function openTexts(name: string, values: EvaluateOptions, { warn, signal, progress }: StageContext) {
-  const targetField = values.sourceTarget ? (values.targetField ?? defaultTargetField) : undefined;
-  const corpus = await openCorpus(name, { field: values.field, targetField, warn, signal, progress });
+  const corpus = await openCorpus(name, { field: values.field, targetField: targetFieldOf(values), warn, signal, progress });
   // before the models are opened
   takenLanguages(corpus, values.languages);
   return corpus;
@@ -141,6 +148,15 @@ function checkKinds(models: readonly Model[], { labels, sourceTarget, assistantO
   );
 }
 
+/** Asks for the tokens of languages that a translation model reads before anything is compressed. @throws as ofPair of passages */
+async function checkTargetLanguage(model: Model, corpus: Corpus, values: EvaluateOptions): Promise<void> {
+  const { ofPair } = await model.passages();
+  if (!values.sourceTarget || ofPair === undefined) return;
+  const { languages } = languagesForModels(corpus, values.languages, [model.trimming?.keep], () => {});
+  const empty = new Int32Array();
+  for (const source of languages) ofPair(empty, empty, pairLanguages(source, values));
+}
+
 async function openModels(values: EvaluateOptions, corpus: Corpus | undefined, { progress, pool, warn, signal }: StageContext) {
   const { allowNonfinite, labels } = values;
   const models: Model[] = [];
@@ -182,11 +198,13 @@ export const evaluate: Stage = {
   options: evaluateOptions,
   async checkPlan(raw, _, pool) {
     const values = parseEvaluateOptions(raw);
-    if (values.corpus !== undefined) takenLanguages(await openCorpus(values.corpus), values.languages);
+    const corpus = values.corpus === undefined ? undefined : await openCorpus(values.corpus);
+    if (corpus !== undefined) takenLanguages(corpus, values.languages);
     // those behind the first one may still have to be made
     const model = await openModel(at(values.model, 0), { pool });
     try {
       checkKinds([model], values);
+      if (corpus !== undefined) await checkTargetLanguage(model, corpus, values);
       if (values.length !== undefined) requirePositions(values.length, model);
     } finally {
       await model.close();

@@ -1,5 +1,6 @@
 import { BadDataError } from "@mbs/contracts";
 import type { StageContext } from "@mbs/contracts";
+import { pairLanguages } from "@mbs/corpora";
 import type { Corpus } from "@mbs/corpora";
 import { chatAddress, chatOf, openChat } from "@mbs/models";
 import type { Model, Passage, Tokenizer } from "@mbs/models";
@@ -48,7 +49,7 @@ async function findWindows(
       const cut = { length, bos, bySource, limit, warn: context.warn, chat: chatOf(model), ...cutter };
       const own =
         values.sourceTarget && ofPair !== undefined
-          ? sourceTargetWindows(corpus, language, tokenizer, ofPair, cut)
+          ? sourceTargetWindows(corpus, pairLanguages(language, values), tokenizer, ofPair, cut)
           : textWindows(corpus, language, tokenizer, passages, cut);
       windows.push(...(await own));
     }

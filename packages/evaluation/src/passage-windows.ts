@@ -1,6 +1,6 @@
 import { BadDataError, InternalError } from "@mbs/contracts";
 import type { Corpus } from "@mbs/corpora";
-import type { Passage, Passages, Tokenizer } from "@mbs/models";
+import type { PairLanguages, Passage, Passages, Tokenizer } from "@mbs/models";
 import { cutWindows } from "./windows.ts";
 import type { WindowOptions } from "./windows.ts";
 
@@ -38,16 +38,17 @@ export async function textWindows(
  */
 export async function sourceTargetWindows(
   corpus: Corpus,
-  language: string,
+  languages: PairLanguages,
   tokenizer: Tokenizer,
   ofPair: NonNullable<Passages["ofPair"]>,
   { length, limit = Infinity }: Pick<WindowOptions, "length" | "limit">,
 ): Promise<readonly PassageWindow[]> {
   const windows: PassageWindow[] = [];
+  const language = languages.source;
   for await (const { text, target } of corpus.documents(language)) {
     if (windows.length >= limit) break;
     if (target === undefined) throw new InternalError(`a text in ${language} was read without its target`, { language });
-    const passage = ofPair(tokenizer.encode(text, language), tokenizer.encode(target, language));
+    const passage = ofPair(tokenizer.encode(text, language), tokenizer.encode(target, language), languages);
     const longest = Math.max(...[...passage.inputs.values()].map((tokens) => tokens.length));
     if (longest > length) {
       throw new BadDataError(

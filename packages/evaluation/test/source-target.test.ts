@@ -3,7 +3,7 @@ import { BadDataError, FailedPreconditionError, UsageError, at } from "@mbs/cont
 import { testContext } from "@mbs/contracts/testing";
 import { evaluate } from "@mbs/evaluation";
 import { openModel, runBlocks } from "@mbs/models";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -95,6 +95,49 @@ test("a target's loss is that of its tokens and its end, given the source", asyn
   await opened.close();
 });
 
+interface Golden {
+  targetLanguage: string;
+  pairs: { language: string; source: string; target: string; tokens: number; loss: number }[];
+}
+
+test("a translation model's losses are those of transformers, with the tokens of the languages", async () => {
+  const nllb = fileURLToPath(new URL("../../models/test/fixtures/nllb", import.meta.url));
+  const golden = JSON.parse(await readFile(join(nllb, "golden.json"), "utf8")) as Golden;
+  const corpus = join(folder, "translations");
+  await mkdir(corpus);
+  for (const language of ["en", "de"]) {
+    const own = golden.pairs.filter((pair) => pair.language === language);
+    await writeFile(join(corpus, `${language}.jsonl`), own.map((pair) => JSON.stringify(pair)).join("\n"));
+  }
+  const options = { model: [nllb], corpus, sourceTarget: true };
+  const scores = await scored({ ...options, targetLanguage: golden.targetLanguage });
+  const ordered = ["de", "en"].flatMap((language) => golden.pairs.filter((pair) => pair.language === language));
+  assert.equal(
+    scores.map(({ language, tokens }) => [language, tokens]),
+    ordered.map(({ language, tokens }) => [language, tokens]),
+  );
+  for (const [index, { nll, tokens }] of scores.entries()) {
+    const expected = at(ordered, index).loss;
+    assert.ok(Math.abs(nll / tokens - expected) < rounding * expected, `${nll / tokens} ${expected}`);
+  }
+  const perplexities = await scored({ ...options, targetLanguage: "fr" });
+  assert.not.equal(
+    perplexities.map(({ nll }) => nll),
+    scores.map(({ nll }) => nll),
+  );
+  const without = await failure(options);
+  assert.instance(without, UsageError);
+  assert.match(without.message, /the language of a target before it; name it with --target-language/);
+  const planned = await evaluate.checkPlan?.(options, { solver: "rtn", codes: "none" }).then(
+    () => "nothing",
+    (error: unknown) => String(error),
+  );
+  assert.match(planned ?? "", /name it with --target-language/, "before anything is compressed");
+  const asTexts = await failure({ model: [nllb], corpus, field: "source", length: 3 });
+  assert.instance(asTexts, FailedPreconditionError);
+  assert.match(asTexts.message, /cannot predict spans cut out of a text; give sources with targets, and --source-target/);
+});
+
 test("texts are scored by the spans cut out of their windows, the same ones each time", async () => {
   const scores = await scored();
   // 40 tokens: 6 in 2 spans, 2 sentinels and the end; sentinels and the end have no bytes
@@ -119,6 +162,8 @@ test("what cannot be scored is refused with the remedy", async () => {
     [{ corpus: texts, sourceTarget: true }, BadDataError, /en\.txt is plain text and has no targets/],
     [{ corpus: pairs, sourceTarget: true, targetField: "goal" }, BadDataError, /no field "goal"/],
     [{ targetField: "goal" }, UsageError, /--target-field goes with --source-target/],
+    [{ targetLanguage: "de" }, UsageError, /--target-language goes with --source-target/],
+    [{ corpus: pairs, sourceTarget: true, targetLanguage: "de" }, UsageError, /reads no language of a target; leave out/],
     [{ corpus: pairs, sourceTarget: true, bySource: true }, UsageError, /--by-source/],
     [{ model: [decoder], corpus: pairs, sourceTarget: true }, FailedPreconditionError, /plain-f32 is a decoder/],
     [{ model: [decoder, model] }, FailedPreconditionError, /plain-f32 predicts whole texts and mt5-f32, an encoder-decoder/],

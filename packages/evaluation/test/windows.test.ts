@@ -16,6 +16,7 @@ const tokenizer: Tokenizer = {
   prefix: undefined,
   eos: undefined,
   sentinels: [],
+  languages: new Map(),
   byteLength: (ids) => Buffer.byteLength(String.fromCodePoint(...Array.from(ids).filter((id) => id > 1))),
 };
 

@@ -2,12 +2,13 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { collect, openArtifact, readScores } from "@mbs/artifacts";
+import { collect, openArtifact, readScores, readSegments, readStatistics } from "@mbs/artifacts";
 import { generate, openModel } from "@mbs/models";
 import { recipeFrom, run } from "@mbs/pipeline";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { loadStages } from "../src/stages.ts";
+import { runStage, stage } from "./fixtures/stage-runs.ts";
 
 const model = fileURLToPath(new URL("../../models/test/fixtures/forward/mt5-untied-sharded-bf16", import.meta.url));
 const root = await mkdtemp(join(tmpdir(), "mbs-source-target-"));
@@ -125,5 +126,76 @@ for (const format of ["gptq", "compressed-tensors", "onnx"]) {
     assert.is(written, undefined);
   });
 }
+
+const nllb = fileURLToPath(new URL("../../models/test/fixtures/forward/m2m-100-nllb-sharded-bf16", import.meta.url));
+const translations = join(root, "translations");
+await mkdir(translations);
+for (const [at, language] of ["en", "te"].entries()) {
+  const lines = Array.from({ length: 60 }, (_, line) =>
+    JSON.stringify({ source: textOf(8 + (line % 9), 3 * line + at), target: textOf(6 + (line % 7), 5 * line + at) }),
+  );
+  await writeFile(join(translations, `${language}.jsonl`), lines.join("\n"));
+}
+const asPairs = { sourceTarget: true, targetLanguage: "mr" };
+const ofPairs = {
+  model: nllb,
+  corpus: translations,
+  sample: { segments: 40, length: 50, mix: "equal", ...asPairs },
+  evaluate: { corpus: translations, length: 40, windows: 12, ...asPairs },
+};
+
+for (const propagation of ["dense", "sequential"]) {
+  test(`an NLLB is compressed on sources and targets, ${propagation}, and scored on them`, async () => {
+    const { folder } = await runAll(propagation, `pairs-${propagation}`, ofPairs);
+    const [source, written] = [await openModel(nllb), await openModel(folder.model)];
+    const weights = source.blocks.flatMap(({ sites }) => sites.flatMap((site) => site.weights.map(({ tensor }) => tensor)));
+    // 6 layers in the block of the encoder, 10 in each of 3 of the decoder
+    assert.is(weights.length, 36);
+    for (const { name } of source.checkpoint.list()) {
+      const [before, after] = [await source.readWeight(name), await written.readWeight(name)];
+      if (weights.includes(name)) assert.not.equal(after, before, name);
+      else assert.equal(after, before, name);
+    }
+    await source.close();
+    await written.close();
+    const scores = await collect(readScores(await openArtifact(folder.scores)));
+    const sumOf = (label: string): number =>
+      scores.filter((score) => score.model === label).reduce((sum, { nll }) => sum + nll, 0);
+    assert.is(scores.length, 48);
+    assert.ok(Math.abs(sumOf("compressed") / sumOf("dense") - 1) < 0.1, `${sumOf("compressed")} ${sumOf("dense")}`);
+    assert.not.equal(sumOf("compressed"), sumOf("dense"));
+  });
+}
+
+test("each site sees the tokens of its own side, with languages and ends", async () => {
+  const options = { model: nllb, corpus: translations, segments: 12, length: 50, mix: "equal", ...asPairs };
+  const drawn = await collect(readSegments(await runStage("sample", {}, options)));
+  const captured = await stage("capture", "source", await runStage("sample", {}, options), { model: nllb });
+  const seen = new Map<string, number>();
+  for await (const { block, site, language, tokens } of readStatistics(captured)) {
+    if (language === "te") seen.set(`${block.replace("model.", "")} ${site}`, tokens);
+  }
+  const own = drawn.filter(({ language }) => language === "te");
+  const source = own.reduce((sum, { tokens }) => sum + tokens.length, 0);
+  // the last token of a target is predicted and not read
+  const target = own.reduce((sum, segment) => sum + (segment.target?.length ?? 0) - 1, 0);
+  assert.not.equal(source, target);
+  for (const [site, expected] of [
+    ["encoder.layers.0 attention-qkv", source],
+    ["encoder.layers.0 mlp-down", source],
+    ["decoder.layers.2 attention-qkv", target],
+    ["decoder.layers.2 cross-attention-q", target],
+    ["decoder.layers.2 cross-attention-kv", source],
+    ["decoder.layers.2 mlp-down", target],
+  ] as const) {
+    assert.is(seen.get(site), expected, site);
+  }
+});
+
+test("a model of pairs is not calibrated on texts", async () => {
+  const texts = { ...ofPairs, corpus, sample: { segments: 4, length: 30, mix: "equal" }, evaluate: undefined };
+  const error: unknown = await runAll("dense", "no-pairs", texts).catch((raised: unknown) => raised);
+  assert.match(String(error), /cannot predict spans cut out of a text; give sources with targets, and --source-target/);
+});
 
 test.run();

@@ -136,6 +136,25 @@ test("mt5-f32: blocks of the encoder come first, and cross-attention reads its s
   await model.close();
 });
 
+test("m2m-100-f32: both stacks have biases and norms before their parts, and one embedding", async () => {
+  const model = await openModel(`${fixtures}m2m-100-f32`);
+  assert.equal(
+    at(model.blocks, 3).sites.map(({ name, stream, weights }) =>
+      [name, stream ?? "own", ...weights.map(({ tensor }) => tensor.replace("model.decoder.layers.1.", ""))].join(" | "),
+    ),
+    [
+      "attention-qkv | own | self_attn.q_proj.weight | self_attn.k_proj.weight | self_attn.v_proj.weight",
+      "attention-output | own | self_attn.out_proj.weight",
+      "cross-attention-q | own | encoder_attn.q_proj.weight",
+      "cross-attention-kv | encoder | encoder_attn.k_proj.weight | encoder_attn.v_proj.weight",
+      "cross-attention-output | own | encoder_attn.out_proj.weight",
+      "mlp-up | own | fc1.weight",
+      "mlp-down | own | fc2.weight",
+    ],
+  );
+  await model.close();
+});
+
 test("mt5-f32: sites have the rows of their streams", async () => {
   const model = await openModel(`${fixtures}mt5-f32`);
   const forward = await model.forward({ threads: 1 });
@@ -445,6 +464,7 @@ const unsupported: [string, string, unknown, RegExp][] = [
   ["gpt2-f32", "add_cross_attention", true, /add_cross_attention true is not supported/],
   ["mixtral-f32", "hidden_act", "mish", /hidden_act "mish" is not supported/],
   ["mt5-f32", "feed_forward_proj", "gated-mish", /feed_forward_proj "gated-mish" is not supported; supported: gelu, /],
+  ["m2m-100-f32", "eos_token_id", 1, /eos_token_id 1 is not supported; it is the pad_token_id, which has no position/],
   ["mt5-f32", "is_encoder_decoder", false, /is_encoder_decoder false is not supported; only true is/],
   ["xglm-f32", "pad_token_id", 3, /pad_token_id 3 is not supported/],
 ];
@@ -489,6 +509,12 @@ const broken: [string, Config, RegExp][] = [
   ["llama-grouped-f32", { attention_bias: true }, /layers\.0\.self_attn\.q_proj\.bias is missing/],
   ["llama-tied-biases-linear-f16", { mlp_bias: false }, /mlp\.gate_proj\.bias is unknown/],
   ["qwen3-tied-f16", { tie_word_embeddings: false }, /lm_head\.weight is missing/],
+  ["m2m-100-f32", { d_model: 18 }, /d_model must be a multiple of encoder_attention_heads 4, not 18/],
+  ["m2m-100-f32", { decoder_attention_heads: 3 }, /d_model must be a multiple of decoder_attention_heads 3, not 16/],
+  ["m2m-100-f32", { d_model: 2 }, /d_model must be even and at least 4, not 2/],
+  ["m2m-100-f32", { pad_token_id: 64 }, /pad_token_id must be a token below vocab_size 64, not 64/],
+  ["m2m-100-f32", { tie_word_embeddings: false }, /(lm_head|embed_tokens)\.weight is missing/],
+  ["m2m-100-f32", { decoder_layers: 3 }, /decoder\.layers\.2\.self_attn\.q_proj\.weight is missing/],
   ["mt5-f32", { eos_token_id: 64 }, /eos_token_id must be a token below vocab_size 64, not 64/],
   ["mt5-f32", { decoder_start_token_id: 0.5 }, /decoder_start_token_id must be a whole number, not 0\.5/],
   ["mt5-f32", { relative_attention_num_buckets: 2 }, /relative_attention_num_buckets must be at least 4, not 2/],

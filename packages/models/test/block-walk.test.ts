@@ -125,14 +125,11 @@ const apart = (a: Float32Array, b: Float32Array): number => {
 
 /** The states before the first block of two equally long texts. */
 async function embedTwo(model: Model, forward: Forward): Promise<StreamStates> {
-  const passages = await model.passages();
-  const inputs = [3, 8].map(
-    (seed) =>
-      passages.ofSegment(
-        Int32Array.from({ length: 24 }, (_, position) => 4 + ((seed * 17 + position * position * 5) % 50)),
-        [seed],
-      ).inputs,
-  );
+  const { ofSegment, ofWholePair } = await model.passages();
+  const inputs = [3, 8].map((seed) => {
+    const text = Int32Array.from({ length: 24 }, (_, position) => 4 + ((seed * 17 + position * position * 5) % 50));
+    return (ofWholePair === undefined ? ofSegment(text, [seed]) : ofWholePair(text, text.toReversed())).inputs;
+  });
   return embedStreams(forward, ...inputs);
 }
 

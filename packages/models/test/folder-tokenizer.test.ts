@@ -95,6 +95,27 @@ test("the address is that of the tokenizer.json in the model's files, and of a f
   assert.equal(after.eos, { id: 2, text: "</s>" });
 });
 
+test("M2M-100's tokens of languages are behind those of vocab.json, which has every piece once", async () => {
+  const { languages } = (await golden("m2m-100")) as Golden & { languages: Record<string, number> };
+  const own = await (await readDescription(join(fixtures, "m2m-100"))).tokenizer();
+  assert.is(own.languages.size, 100);
+  for (const [language, id] of Object.entries(languages)) assert.is(own.languages.get(language), id, language);
+  const wmt = await edited("m2m-100", { "tokenizer_config.json": { language_codes: "wmt21" } });
+  assert.equal([...(await (await readDescription(wmt)).tokenizer()).languages.keys()].length, 8);
+  const vocab = JSON.parse(await readFile(join(fixtures, "m2m-100", "vocab.json"), "utf8")) as Record<string, number>;
+  const { ["▁the"]: the = 0, ...others } = vocab;
+  assert.ok(the > 0);
+  for (const [changed, message] of [
+    [{ ...others, other: the }, /vocab\.json beside .* has no id of the piece "▁the"; take both/],
+    [others, /vocab\.json beside .* gives ".*" the id \d+, where ids are 0, 1, 2, …/],
+    [{ ...vocab, ["▁the"]: 4 }, /gives ".*" the id 4, where ids are/],
+  ] as const) {
+    const folder = await edited("m2m-100", { "vocab.json": changed });
+    const error: unknown = await readDescription(folder).catch((raised: unknown) => raised);
+    assert.match(String(error), message);
+  }
+});
+
 test("addresses stay as they are", async () => {
   // other ones make all artifacts of models without tokenizer.json unusable
   const expected = {
@@ -226,7 +247,7 @@ test("classes that are not read are refused by name, with the remedy", async () 
     [
       "llama",
       { "tokenizer_config.json": { tokenizer_class: "NllbTokenizer" } },
-      /the class "NllbTokenizer"; of .*tokenizer\.model are read: LlamaTokenizer, .*XLMRobertaTokenizer; /,
+      /the class "NllbTokenizer"; of .*tokenizer\.model are read: LlamaTokenizer, .*XLMRobertaTokenizer, M2M100Tokenizer; /,
     ],
     [
       "llama",

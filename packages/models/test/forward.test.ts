@@ -5,6 +5,7 @@ import * as assert from "uvu/assert";
 import { supportedTypes } from "../src/architectures/architectures.ts";
 import { advance, embedStreams, headStates, openModel, runBlocks } from "../src/index.ts";
 import type { Forward, Model } from "../src/index.ts";
+import { statesOf } from "../src/forward/streams.ts";
 import { walkBlock } from "../src/testing.ts";
 import { at } from "@mbs/contracts";
 import type { Matrix } from "@mbs/contracts";
@@ -13,6 +14,8 @@ interface Golden {
   model?: string;
   /** What the encoder reads, of an encoder-decoder. */
   source?: number[];
+  /** What linear layers read, by the names of their weights in transformers: how many rows, and the last one. */
+  inputs?: Record<string, { rows: number; last: number[] }>;
   tokens: number[];
   rows: number[];
   logits: number[][];
@@ -199,6 +202,40 @@ test("positions start again in every segment that is embedded with others", asyn
     await model.close();
   }
 });
+
+for (const name of cases.filter((name) => name.startsWith("m2m-100"))) {
+  test(`every site of ${name} is what the layers of transformers read, in both streams`, async () => {
+    const model = await openModel(`${fixtures}${name}`);
+    const golden = await readGolden(`${fixtures}${name}/golden.json`);
+    const forward = await model.forward({ threads: 1 });
+    let states = await embedStreams(
+      forward,
+      new Map([
+        ["encoder", Int32Array.from(golden.source ?? [])],
+        ["hidden", Int32Array.from(golden.tokens)],
+      ]),
+    );
+    const seen: string[] = [];
+    for (const [index, block] of model.blocks.entries()) {
+      const { sites } = await walkBlock(model, forward, index, statesOf(states, block.stream), { reads: states });
+      for (const site of block.sites) {
+        const found = sites.get(site.name);
+        for (const { tensor } of site.weights) {
+          const expected = golden.inputs?.[tensor];
+          assert.is(found?.rows, expected?.rows, tensor);
+          const last = found?.values.slice(-site.width) ?? new Float32Array();
+          const furthest = Math.max(...last.map((value, column) => Math.abs(value - at(expected?.last ?? [], column))));
+          assert.ok(furthest < rounding, `${tensor} differs by ${furthest}`);
+          seen.push(tensor);
+        }
+      }
+      states = await advance(forward, model.blocks, index, states, {});
+    }
+    assert.equal(seen.sort(), Object.keys(golden.inputs ?? {}).sort());
+    await forward.close();
+    await model.close();
+  });
+}
 
 test("source and target of several texts that run together give what each gives alone", async () => {
   const model = await openModel(`${fixtures}mt5-f32`);

@@ -27,7 +27,7 @@ const texts = ["The folder, 12 of a b\n", "नमस्ते 日本語  x", "<s
 /** What a model file makes of some texts, or "refused". Every other failure is thrown. */
 function outcome(bytes: Uint8Array, type: string): string {
   try {
-    const { tokenizer, config } = convertPieces(bytes, file, noFiles, { model_type: type });
+    const { tokenizer, config } = convertPieces(bytes, file, noFiles, { model_type: type }, {});
     const made = makeTokenizer(file, tokenizer, config);
     return JSON.stringify(texts.map((text) => [...made.encode(text)]));
   } catch (error) {

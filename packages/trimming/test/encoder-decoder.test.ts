@@ -32,7 +32,8 @@ async function encoderDecoder(): Promise<string> {
 /** Logits of a target given its source, by their ids, and the tokens that are scored. */
 const readPair = async (model: Model, ids: (tokens: number[]) => number[]): Promise<[Matrix, readonly number[]]> => {
   const { ofPair } = await model.passages();
-  const pair = ofPair?.(Int32Array.from(ids([5, 9, 30, 12])), Int32Array.from(ids([7, 38, 4])));
+  const languages = { source: "en", target: undefined };
+  const pair = ofPair?.(Int32Array.from(ids([5, 9, 30, 12])), Int32Array.from(ids([7, 38, 4])), languages);
   const forward = await model.forward({ threads: 1 });
   if (pair === undefined) throw new Error("no encoder-decoder");
   let states = await embedStreams(forward, pair.inputs);

@@ -51,13 +51,21 @@ CASES = {
 
 
 SENTINELS = 8
+LANGUAGES = {"__{}__": ("en", "mr", "te", "zh"), "{}": ("eng_Latn", "mar_Deva", "tel_Telu", "zho_Hans")}
 
 
-def tokenizer_json(source_target: bool = False) -> dict:
+def special_tokens(case: dict) -> dict[int, str]:
+    """Those that an encoder-decoder puts around its texts; sentinels, or tokens of languages, have the last ids."""
+    if "languages" in case:
+        names = [case["languages"].format(language) for language in LANGUAGES[case["languages"]]]
+        return {0: "<s>", 1: "<pad>", 2: "</s>", 3: "<unk>", **{VOCABULARY - len(names) + at: name for at, name in enumerate(names)}}
+    if "source" in case:
+        return {0: "<pad>", 1: "</s>", 2: "<unk>", **{VOCABULARY - 1 - at: f"<extra_id_{at}>" for at in range(SENTINELS)}}
+    return {}
+
+
+def tokenizer_json(special: dict[int, str] = {}) -> dict:
     characters = [chr(code) for code in range(33, 33 + VOCABULARY)]
-    special = {}
-    if source_target:
-        special = {0: "<pad>", 1: "</s>", 2: "<unk>", **{VOCABULARY - 1 - at: f"<extra_id_{at}>" for at in range(SENTINELS)}}
     for index, token in special.items():
         characters[index] = token
     return {
@@ -128,6 +136,20 @@ def expert_grams(model, tokens: torch.Tensor, block: int, expert: int) -> dict:
         first, second = torch.triu_indices(*gram.shape)
         grams[name] = {"rows": len(rows), "gram": [float(f"{value:.8g}") for value in gram[first, second].tolist()]}
     return {"block": block, "sites": grams}
+
+
+def inputs_of(model, tokens: torch.Tensor, source: torch.Tensor) -> dict[str, dict]:
+    """What every linear layer of the blocks reads, by hooks: its rows, and the values of the last one."""
+    inputs = {}
+    hooks = [
+        layer.register_forward_pre_hook(lambda _, given, name=name: inputs.update({f"{name}.weight": given[0][0].float()}))
+        for name, layer in model.named_modules()
+        if isinstance(layer, torch.nn.Linear) and name != "lm_head"
+    ]
+    logits_of(model, tokens, source)
+    for hook in hooks:
+        hook.remove()
+    return {name: {"rows": len(rows), "last": [float(f"{value:.8g}") for value in rows[-1].tolist()]} for name, rows in inputs.items()}
 
 
 def golden(logits: torch.Tensor, losses: list[float], tokens: torch.Tensor, rows: list[int]) -> dict:
@@ -250,7 +272,7 @@ def make_family_case(name: str, seed: int) -> None:
         written = json.loads((folder / "config.json").read_text())
         written.pop("scale_decoder_outputs", None)
         (folder / "config.json").write_text(json.dumps({**written, "tie_word_embeddings": False}, indent=2) + "\n")
-    tokenizer = json.dumps(tokenizer_json("source" in case), ensure_ascii=False)
+    tokenizer = json.dumps(tokenizer_json(special_tokens(case)), ensure_ascii=False)
     (folder / "tokenizer.json").write_text(tokenizer + "\n", encoding="utf-8")
     length = case.get("length", 24)
     tokens = torch.randint(4, VOCABULARY, (length,))
@@ -261,6 +283,8 @@ def make_family_case(name: str, seed: int) -> None:
     rows = [0, 1, length // 2, length - 1] if length <= 256 else [0, 255, 256, length - 1]
     grams = {"capture": expert_grams(model, tokens, **case["grams"])} if "grams" in case else {}
     content = {**({} if source is None else {"source": source.tolist()}), **dequantised, **grams, **golden(logits, losses, tokens, rows)}
+    if case.get("inputs"):
+        content["inputs"] = inputs_of(model, tokens, source)
     (folder / "golden.json").write_text(json.dumps(content) + "\n")
 
 

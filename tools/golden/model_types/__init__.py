@@ -3,7 +3,9 @@
 FORWARD  models whose logits transformers computes, one for each branch that a configuration can take; made by
          tools/golden/forward/make_fixtures.py. `config`: keys of the configuration. Further: `dtype` of the file (default
          float32), `shard`: the size of a file where there are several, `length`: tokens of the text, `source`: those of an
-         encoder's, `pad`, `eos`: ids, `untied`: a head of its own though the class ties it, `base`: saved without the head.
+         encoder's, `pad`, `eos`: ids, `untied`: a head of its own though the class ties it, `base`: saved without the head,
+         `languages`: the form of tokens of languages, which the tokenizer then has in the place of sentinels, `inputs`: what
+         the linear layers read is kept too.
 SWEEP    models whose configurations are edited, with all keys written out and none with its default; the first has the name of
          the type. tools/config-sweep/make_golden.py. `config`, `length`, `source`; `head`: a head in the file although it is
          tied, `fused`: experts in one tensor.

@@ -26,4 +26,4 @@ EDITS = [
 
 ARCHITECTURE = "t5"
 
-LOADS = {"seed": 208, "config": LOADS_T5}
+LOADS = {"seed": 208, "config": LOADS_T5, "source": 9}

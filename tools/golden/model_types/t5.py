@@ -33,4 +33,4 @@ GGUF = {
     "t5-gated": {"config": {**GGUF_T5, "feed_forward_proj": "gated-gelu", "tie_word_embeddings": False}, "file": "f16"},
 }
 
-LOADS = {"seed": 213, "config": LOADS_T5}
+LOADS = {"seed": 213, "config": LOADS_T5, "source": 9}

@@ -21,7 +21,7 @@ import sentencepiece
 import tiktoken
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 from transformers.convert_slow_tokenizer import bytes_to_unicode
-from transformers import GPT2Tokenizer, Qwen2Tokenizer
+from transformers import GPT2Tokenizer, M2M100Tokenizer, Qwen2Tokenizer
 from transformers.models.qwen2.tokenization_qwen2 import PRETOKENIZE_REGEX
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -102,6 +102,27 @@ class Maker:
             lines.append({"text": text, "ids": ids(own), "decoded": None if unknown in own else processor.decode(own)})
         before, after = special
         save(self.out, name, {file: model.getvalue(), **files}, config, {"lines": lines, "a": [*before, *ids(processor.encode("a")), *after]})
+
+    def listed(self, name):
+        """M2M-100: pieces of a BPE whose ids are in vocab.json, in another order, and tokens of languages behind them."""
+        model = io.BytesIO()
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(self.sentences), model_writer=model, minloglevel=2, hard_vocab_limit=False, max_sentence_length=20000,
+            vocab_size=self.size, character_coverage=0.98, model_type="bpe", **self.table)
+        processor = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
+        pieces = [processor.id_to_piece(id) for id in range(3, processor.get_piece_size())]
+        vocab = {token: id for id, token in enumerate(["<s>", "<pad>", "</s>", "<unk>", *sorted(pieces, key=lambda piece: piece[::-1]), "madeupword0000"])}
+        folder = Path(tempfile.mkdtemp())
+        (folder / "vocab.json").write_text(json.dumps(vocab))
+        (folder / "sentencepiece.bpe.model").write_bytes(model.getvalue())
+        tokenizer = M2M100Tokenizer(str(folder / "vocab.json"), str(folder / "sentencepiece.bpe.model"))
+        lines = []
+        for text in self.texts:
+            ids = tokenizer.encode(text, add_special_tokens=False)
+            lines.append({"text": text, "ids": ids, "decoded": None if 3 in ids else processor.decode(processor.encode(text))})
+        # transformers puts the token of a language before a text; here a model's passages do
+        a = tokenizer.encode("a")[1:]
+        save(self.out, name, {"sentencepiece.bpe.model": model.getvalue(), "vocab.json": vocab}, {"model_type": "m2m_100"}, {"lines": lines, "a": a, "languages": {"en": tokenizer.get_lang_id("en"), "zu": tokenizer.get_lang_id("zu")}})
 
     def merges(self, name, kind, config, files, normalizer, pre_tokenizer, added):
         tokenizer = Tokenizer(models.BPE())
@@ -188,6 +209,7 @@ def make(out, sentences, texts, size, table):
     moved = lambda ids: [{0: 3, 1: 0, 2: 2}.get(id, id + 1) for id in ids]  # noqa: E731
     maker.pieces("xglm", "sentencepiece.bpe.model", {"model_type": "xglm"}, {}, ([2], []), moved, model_type="unigram")
     maker.pieces("xlm-roberta", "sentencepiece.bpe.model", {"model_type": "xlm-roberta"}, {}, ([0], [2]), moved, model_type="unigram")
+    maker.listed("m2m-100")
     maker.merges(
         "gpt2", GPT2Tokenizer, {"model_type": "gpt2"}, {"tokenizer_config.json": {"model_max_length": 1024, "tokenizer_class": "GPT2Tokenizer"}},
         None, pre_tokenizers.ByteLevel(add_prefix_space=False), ["<|endoftext|>"])

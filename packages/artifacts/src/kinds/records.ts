@@ -50,13 +50,16 @@ export const allLanguages = "*";
 /** Block and site of a mean over all blocks and sites. */
 export const allSites = "*";
 
-/** A fixed number of tokens of one language. */
+/** A fixed number of tokens of one language, or a source and its target. */
 export interface Segment {
   readonly segment: number;
   readonly language: string;
   /** How many documents it was joined from. */
   readonly documents: number;
+  /** Of a source with a target: all that the encoder reads. */
   readonly tokens: Int32Array;
+  /** All that the decoder reads, and the last token that it predicts; absent where `tokens` are a text by itself. */
+  readonly target?: Int32Array;
 }
 
 /** What a site has seen of one language, a mean over tokens. */

@@ -7,13 +7,15 @@ const fields = <const T extends readonly Field[]>(...list: T): T => list;
  * states, which count blocks, called it a step one version ago.
  */
 export const artifactKinds = {
+  // Version 1 had no targets.
   segments: {
-    version: 1,
+    version: 2,
     fields: fields(
       { name: "segment", type: "int32" },
       { name: "language", type: "utf8" },
       { name: "documents", type: "int32" },
       { name: "tokens", type: "list<int32>" },
+      { name: "target", type: "list<int32>" },
     ),
   },
   statistics: {
@@ -152,6 +154,7 @@ export type ArtifactKind = keyof typeof artifactKinds;
 
 /** Former versions that are still read: version → how many of the present columns it had, the first ones. */
 const formerColumns: { readonly [K in ArtifactKind]?: ReadonlyMap<number, number> } = {
+  segments: new Map([[1, 4]]),
   scores: new Map([
     [1, 8],
     [2, 10],

@@ -50,8 +50,8 @@ const short = (value: number): number => Number(value.toPrecision(4));
 
 async function inspectSegments(stream: ArtifactStream): Promise<Inspection> {
   const sums = new Sums();
-  for await (const { language, documents, tokens } of readSegments(stream)) {
-    sums.add({ language }, { segments: 1, documents, tokens: tokens.length });
+  for await (const { language, documents, tokens, target } of readSegments(stream)) {
+    sums.add({ language }, { segments: 1, documents, tokens: tokens.length, ...(target && { target: target.length - 1 }) });
   }
   return { rows: sums.rows() };
 }

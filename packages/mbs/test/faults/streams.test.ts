@@ -48,7 +48,7 @@ test("16 and 17: a length that no machine could hold", async ({ path }) => {
 test("18: a version of the future", async ({ path }) => {
   const { schema, batches } = await decode(await readFile(path("segments.arrow")));
   const input = await encode({ schema: { ...schema, version: 9 }, batches });
-  await refused(["inspect", "-"], 65, /version 9.*version 1 is supported.*update/, { input });
+  await refused(["inspect", "-"], 65, /version 9.*version 2 is supported.*update/, { input });
 });
 
 test("19: empty standard input", async ({ model, path }) => {

@@ -18,10 +18,9 @@ test.after(() => rm(root, { recursive: true }));
 
 async function statesAfter(model: Model, weights?: ReadonlyMap<string, Float32Array>): Promise<Matrix> {
   const forward = await model.forward({ threads: 1 });
-  const { inputs } = (await model.passages()).ofSegment(
-    Int32Array.from({ length: 24 }, (_, position) => 4 + ((position * 11) % 50)),
-    [0],
-  );
+  const text = Int32Array.from({ length: 24 }, (_, position) => 4 + ((position * 11) % 50));
+  const { ofSegment, ofWholePair } = await model.passages();
+  const { inputs } = ofWholePair === undefined ? ofSegment(text, [0]) : ofWholePair(text, text.toReversed());
   const states = await runBlocks(model, forward, inputs, weights && { weights });
   await forward.close();
   return states;

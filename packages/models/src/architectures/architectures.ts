@@ -92,6 +92,9 @@ const types: Readonly<Record<string, ModelType>> = {
     load: async () => (await import("./model-types/llama.ts")).llama,
     gguf: { architecture: "llama", load: async () => (await import("./model-types/llama.gguf.ts")).llama },
   },
+  m2m_100: {
+    load: async () => (await import("./model-types/m2m-100.ts")).m2m100,
+  },
   ministral3: {
     load: async () => (await import("./model-types/ministral3.ts")).ministral3,
     gguf: { architecture: "mistral3", load: async () => (await import("./model-types/ministral3.gguf.ts")).ministral3 },
@@ -159,6 +162,10 @@ const types: Readonly<Record<string, ModelType>> = {
   t5: {
     load: async () => (await import("./model-types/t5.ts")).t5,
     gguf: { architecture: "t5", load: async () => (await import("./model-types/t5.gguf.ts")).t5, isWritten: false },
+  },
+  umt5: {
+    load: async () => (await import("./model-types/umt5.ts")).umt5,
+    isInTransformersJs: false,
   },
   xglm: {
     load: async () => (await import("./model-types/xglm.ts")).xglm,

@@ -87,6 +87,8 @@ export interface SourceTarget {
   readonly start: number;
   /** What ends source and target. */
   readonly end: number;
+  /** Whether source and target begin with a token of their language, which the tokenizer names. */
+  readonly hasLanguages?: true;
 }
 
 /**

@@ -59,7 +59,7 @@ export async function convertFolderTokenizer(
       return { file, ...convertTiktoken(new TextDecoder().decode(bytes), file, files, modelConfig) };
     }
     const { convertPieces } = await import("../tokenizer/conversion/convert-pieces.ts");
-    return { file, ...convertPieces(bytes, file, files, modelConfig) };
+    return { file, ...convertPieces(bytes, file, files, modelConfig, await json("vocab.json", tokenizerLimit)) };
   }
   const tekken = join(folder, "tekken.json");
   if (await isFile(tekken)) {

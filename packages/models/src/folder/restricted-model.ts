@@ -88,7 +88,7 @@ export function restrictVocabulary(model: ArchitectureModel, vocabulary: Restric
   const newRows = new Map(Array.from(rows, (row, index) => [row, index]));
   const renumbered = (token: number): number => newRows.get(token) ?? token;
   const { sourceTarget } = whole;
-  const spans = sourceTarget && { start: renumbered(sourceTarget.start), end: renumbered(sourceTarget.end) };
+  const spans = sourceTarget && { ...sourceTarget, start: renumbered(sourceTarget.start), end: renumbered(sourceTarget.end) };
   const layout: Layout = {
     ...whole,
     vocabularySize: rows.length,

@@ -1,5 +1,7 @@
+import { FailedPreconditionError, UsageError } from "@mbs/contracts";
 import { seededGenerator } from "@mbs/numbers";
 import type { SourceTarget } from "../architectures/layout.ts";
+import { languageTokenOf } from "../tokenizer/language-token.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { corruptSpans } from "./span-corruption.ts";
 import { encoderStream, hiddenStream } from "./streams.ts";
@@ -25,15 +27,37 @@ export interface Passages {
    * @param seed of the choice of spans; a decoder does not use it
    * @param first place of the first token that counts, default 1; an encoder-decoder does not use it
    * @throws {BadDataError} where the segment needs more sentinel tokens than the tokenizer has
-   * @throws {FailedPreconditionError} where it has none
+   * @throws {FailedPreconditionError} where it has none, or the model was trained on pairs alone
    */
   readonly ofSegment: (tokens: Int32Array, seed: PassageSeed, first?: number) => Passage;
-  /** A source and the target that is predicted from it; absent in a decoder. */
-  readonly ofPair?: (source: Int32Array, target: Int32Array) => Passage;
-  /** Stream → token ids of a text that is to be continued. */
+  /**
+   * A source and the target that is predicted from it; absent in a decoder.
+   *
+   * @throws {UsageError} where the target's language is wanted and not named, or named and of no use
+   * @throws {FailedPreconditionError} where the tokenizer has no token of a language
+   */
+  readonly ofPair?: (source: Int32Array, target: Int32Array, languages: PairLanguages) => Passage;
+  /**
+   * A pair with all tokens around it, as segments have it; absent in a decoder.
+   *
+   * @param source what the encoder reads
+   * @param scored what the decoder reads, and the last token that it predicts
+   */
+  readonly ofWholePair?: (source: Int32Array, scored: Int32Array) => Passage;
+  /**
+   * Stream → token ids of a text that is to be continued.
+   *
+   * @throws {FailedPreconditionError} where the languages of text and continuation would have to be known
+   */
   readonly ofPrompt: (tokens: Int32Array) => ReadonlyMap<string, Int32Array>;
   /** The token that ends a continuation; absent in a decoder, which continues as long as it is asked to. */
   readonly end?: number;
+}
+
+/** The languages of a source and its target. */
+export interface PairLanguages {
+  readonly source: string;
+  readonly target: string | undefined;
 }
 
 /** A number, then names that tell texts apart. */
@@ -50,29 +74,65 @@ export const plainPassages: Passages = {
   ofPrompt: (tokens) => new Map([[hiddenStream, tokens]]),
 };
 
+/** The tokens that say which languages a source and its target have. */
+function languageTokens(
+  tokenizer: Tokenizer,
+  { source, target }: PairLanguages,
+): { readonly source: number; readonly target: number } {
+  if (target === undefined) {
+    throw new UsageError(
+      "the model reads the language of a target before it; name it with --target-language, as in hi or hin_Deva",
+      {
+        option: "--target-language",
+      },
+    );
+  }
+  return { source: languageTokenOf(tokenizer, source), target: languageTokenOf(tokenizer, target) };
+}
+
+const onlyPairs = (doing: string, remedy: string): FailedPreconditionError =>
+  new FailedPreconditionError(`the model reads the languages of a source and its target, and cannot ${doing}; ${remedy}`);
+
+/** @param source what the encoder reads */
+const passage = (source: Int32Array, scored: Int32Array, predicted: Int32Array): Passage => ({
+  inputs: new Map([
+    [encoderStream, source],
+    [hiddenStream, scored.subarray(0, -1)],
+  ]),
+  scored,
+  first: 1,
+  predicted,
+});
+
 /** The passages of an encoder-decoder: the decoder reads `start` and the target but for its last token. */
-export function sourceTargetPassages({ start, end }: SourceTarget, tokenizer: Tokenizer): Passages {
-  const ended = (tokens: Int32Array): Int32Array => Int32Array.from([...tokens, end]);
-  const passage = (source: Int32Array, target: Int32Array, predicted: Int32Array): Passage => {
-    const scored = Int32Array.from([start, ...target]);
-    const inputs = new Map([
-      [encoderStream, source],
-      [hiddenStream, scored.subarray(0, -1)],
-    ]);
-    return { inputs, scored, first: 1, predicted };
-  };
+export function sourceTargetPassages({ start, end, hasLanguages }: SourceTarget, tokenizer: Tokenizer): Passages {
+  const ended = (...tokens: readonly number[]): Int32Array => Int32Array.of(...tokens, end);
   return {
     ofSegment(tokens, seed) {
+      if (hasLanguages === true)
+        throw onlyPairs("predict spans cut out of a text", "give sources with targets, and --source-target");
       const { source, target } = corruptSpans(tokens, tokenizer.sentinels, seededGenerator(...seed));
       const spans = target.filter((token) => !tokenizer.sentinels.includes(token));
-      return passage(ended(source), ended(target), spans);
+      return passage(ended(...source), ended(start, ...target), spans);
     },
-    ofPair: (source, target) => passage(ended(source), ended(target), target),
-    ofPrompt: (tokens) =>
-      new Map([
-        [encoderStream, ended(tokens)],
+    ofPair(source, target, languages) {
+      if (hasLanguages !== true) {
+        if (languages.target === undefined) return passage(ended(...source), ended(start, ...target), target);
+        throw new UsageError("the model reads no language of a target; leave out --target-language", {
+          option: "--target-language",
+        });
+      }
+      const own = languageTokens(tokenizer, languages);
+      return passage(ended(own.source, ...source), ended(start, own.target, ...target), target);
+    },
+    ofWholePair: (source, scored) => passage(source, scored, scored.subarray(1)),
+    ofPrompt(tokens) {
+      if (hasLanguages === true) throw onlyPairs("answer a text alone", "translate with transformers or transformers.js");
+      return new Map([
+        [encoderStream, ended(...tokens)],
         [hiddenStream, Int32Array.of(start)],
-      ]),
+      ]);
+    },
     end,
   };
 }

@@ -39,6 +39,8 @@ export interface Tokenizer {
   readonly eos: SpecialToken | undefined;
   /** The tokens that replace spans cut out of a text, "<extra_id_0>" first; none in most tokenizers. */
   readonly sentinels: readonly number[];
+  /** Language → the token that says a text is in it, of tokenizers of translation models: "eng_Latn", "en" of "__en__". */
+  readonly languages: ReadonlyMap<string, number>;
   /**
    * UTF-8 bytes that the tokens stand for, partial characters counted by their bytes; special tokens have none. The space
    * that SentencePiece puts before a text counts as one.
@@ -88,6 +90,18 @@ function findSentinels(hub: HubTokenizer): number[] {
     sentinels.push(id);
   }
 }
+
+/** "eng_Latn" as NLLB spells it, "__en__" as M2M-100 does. */
+const languageToken = /^(?:([a-z]{3}_[A-Z][a-z]{3})|__([a-z]{2,3})__)$/;
+
+const findLanguages = (hub: HubTokenizer): ReadonlyMap<string, number> =>
+  new Map(
+    [...hub.get_added_tokens_decoder()].flatMap(([id, { content }]) => {
+      const [, nllb, m2m] = languageToken.exec(content) ?? [];
+      const name = nllb ?? m2m;
+      return name === undefined ? [] : [[name, id] as const];
+    }),
+  );
 
 /**
  * A pre-tokenizer with its digits as a pattern: the library's "Digits" knows 0 to 9 alone, the reference every number of
@@ -183,6 +197,7 @@ export function makeTokenizer(file: string, json: JsonObject, config: JsonObject
     prefix: namedToken(hub, config["bos_token"]) ?? eos ?? namedToken(hub, bosText),
     eos,
     sentinels: findSentinels(hub),
+    languages: findLanguages(hub),
     byteLength(ids) {
       let sum = 0;
       for (const id of Array.from(ids)) {

@@ -41,10 +41,10 @@ test("the size of a head is read from files of each type whose class has one of 
   assert.ok(own.length > 5, own.join());
 });
 
-test("all model types have names, but for those that llama.cpp does not have, and those that wrap a language model", () => {
+test("all model types have names, but for umT5, those that llama.cpp does not have, and those that wrap a language model", () => {
   assert.equal(
     supportedTypes.filter((type) => !llamaCppTypes.includes(type)),
-    ["gemma3", "gemma4", "mistral3", "qwen3_vl", "xglm"],
+    ["gemma3", "gemma4", "m2m_100", "mistral3", "qwen3_vl", "umt5", "xglm"],
   );
 });
 

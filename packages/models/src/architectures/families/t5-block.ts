@@ -1,11 +1,6 @@
-import { at } from "@mbs/contracts";
-import { encoderStream, hiddenStream } from "../../forward/streams.ts";
 import type { Activation } from "../../graph/activations.ts";
-import { rmsNorm } from "../../graph/norms.ts";
-import type { Attention, SequenceGraph } from "../../graph/sequence-graph.ts";
-import type { BlockGraphValues } from "../layout.ts";
-import { blockLinear, normVectors } from "./decoder-blocks.ts";
-import type { BlockDescription, BlockLinear } from "./decoder-blocks.ts";
+import { blockLinear } from "./decoder-blocks.ts";
+import type { AttentionLinears, SourceTargetBlock } from "./source-target-block.ts";
 
 const { fround, log, trunc } = Math;
 
@@ -20,78 +15,27 @@ export interface T5Block {
   /** Whether the MLP is gated. */
   readonly gated: boolean;
   readonly epsilon: number;
-  /** Positions: learned biases by distance, which the blocks of a stack share. */
+  /** Positions: learned biases by distance. */
   readonly buckets: number;
   readonly farthest: number;
 }
 
-/** A stack of blocks; that of the decoder reads the encoder's states. */
-export interface T5Stack {
-  readonly block: T5Block;
-  readonly blocks: number;
-  readonly isDecoder: boolean;
-}
-
-/** The linear layers of an attention. */
-interface T5Attention {
-  readonly query: BlockLinear;
-  readonly key: BlockLinear;
-  readonly value: BlockLinear;
-  readonly output: BlockLinear;
-}
+/** The table of biases by distance, with its name in a block. */
+export const distanceTable = ({ buckets, heads }: Pick<T5Block, "buckets" | "heads">) => ({
+  role: "distances.weight",
+  name: "layer.0.SelfAttention.relative_attention_bias.weight",
+  shape: [buckets, heads],
+});
 
 /** @param role what their roles begin with */
-function attentionLinears({ hidden, heads, headSize }: T5Block, role: string, name: string): T5Attention {
+function attentionLinears({ hidden, heads, headSize }: T5Block, role: string, name: string): AttentionLinears {
   const all = heads * headSize;
-  const input = (part: string): BlockLinear => blockLinear(`${role}${part}`, `${name}.${part}`, all, hidden, false);
+  const input = (part: string) => blockLinear(`${role}${part}`, `${name}.${part}`, all, hidden, false);
   return {
     query: input("q"),
     key: input("k"),
     value: input("v"),
     output: blockLinear(`${role}o`, `${name}.o`, hidden, all, false),
-  };
-}
-
-interface T5Linears {
-  readonly self: T5Attention;
-  /** Of the decoder alone: its queries attend to the encoder's keys. */
-  readonly cross: T5Attention | undefined;
-  readonly up: readonly BlockLinear[];
-  readonly down: BlockLinear;
-}
-
-function linearsOf({ block, isDecoder }: T5Stack): T5Linears {
-  const mlp = `layer.${isDecoder ? 2 : 1}.DenseReluDense`;
-  const ups = block.gated ? ["wi_0", "wi_1"] : ["wi"];
-  return {
-    self: attentionLinears(block, "", "layer.0.SelfAttention"),
-    cross: isDecoder ? attentionLinears(block, "cross-", "layer.1.EncDecAttention") : undefined,
-    up: ups.map((name) => blockLinear(name, `${mlp}.${name}`, block.inner, block.hidden, false)),
-    down: blockLinear("wo", `${mlp}.wo`, block.hidden, block.inner, false),
-  };
-}
-
-/** The tensors and sites of a block. */
-export function describeT5Block(stack: T5Stack): BlockDescription {
-  const { isDecoder, block } = stack;
-  const { self, cross, up, down } = linearsOf(stack);
-  const norms = isDecoder ? ["norm1", "cross-norm", "norm2"] : ["norm1", "norm2"];
-  return {
-    stream: isDecoder ? hiddenStream : encoderStream,
-    sites: [
-      { name: "attention-qkv", linears: [self.query, self.key, self.value] },
-      { name: "attention-output", linears: [self.output] },
-      ...(cross === undefined
-        ? []
-        : [
-            { name: "cross-attention-q", linears: [cross.query] },
-            { name: "cross-attention-kv", linears: [cross.key, cross.value], stream: encoderStream },
-            { name: "cross-attention-output", linears: [cross.output] },
-          ]),
-      { name: "mlp-up", linears: up },
-      { name: "mlp-down", linears: [down] },
-    ],
-    others: norms.flatMap((role, at) => normVectors(role, `layer.${at}.layer_norm`, block.hidden, false)),
   };
 }
 
@@ -121,47 +65,25 @@ export function distanceBucket(distance: number, { buckets, farthest, bidirectio
   return first + Math.min(side - 1, exact + trunc(fround(octaves * (side - exact))));
 }
 
-/** Adds a block to a graph. @param isLast whether the norm that ends the encoder follows */
-export function t5Block(sequence: SequenceGraph, states: string, stack: T5Stack, isLast: boolean): BlockGraphValues {
-  const { graph } = sequence;
-  const { block, isDecoder } = stack;
-  const { hidden, heads, headSize, buckets, farthest, epsilon } = block;
-  const linears = linearsOf(stack);
-  const sites = new Map<string, string>();
-  const norm = (value: string, role: string): string => rmsNorm(sequence, value, role, { size: hidden, epsilon });
-  const add = (value: string, to: string): string => graph.node("Add", [value, to]);
-
-  const attend = (site: string, normed: string, read: string, parts: T5Attention, how: Partial<Attention>): string => {
-    const { query, key, value, output } = parts;
-    const split = (from: string, layer: BlockLinear, stream?: string): string =>
-      sequence.splitHeads(sequence.linear(from, layer), heads, headSize, stream);
-    const attention = { heads, kvHeads: heads, headSize, scale: 1, ...how };
-    const keys = split(read, key, how.stream);
-    const context = sequence.attend(split(normed, query), keys, split(read, value, how.stream), attention);
-    sites.set(`${site}-output`, context);
-    return sequence.linear(context, output);
+/** A block of the encoder or of the decoder. */
+export function t5Block(block: T5Block, isDecoder: boolean): SourceTargetBlock {
+  const { hidden, heads, headSize, inner, activation, gated, epsilon, buckets, farthest } = block;
+  const mlp = `layer.${isDecoder ? 2 : 1}.DenseReluDense`;
+  return {
+    hidden,
+    heads,
+    headSize,
+    scale: 1,
+    norm: { kind: "rms", epsilon },
+    normNames: [0, 1, 2].map((layer) => `layer.${layer}.layer_norm`),
+    self: attentionLinears(block, "", "layer.0.SelfAttention"),
+    cross: isDecoder ? attentionLinears(block, "cross-", "layer.1.EncDecAttention") : undefined,
+    up: (gated ? ["wi_0", "wi_1"] : ["wi"]).map((name) => blockLinear(name, `${mlp}.${name}`, inner, hidden, false)),
+    down: blockLinear("wo", `${mlp}.wo`, hidden, inner, false),
+    activation,
+    distances: (sequence) => ({
+      table: sequence.weight("distances.weight", [buckets, heads]),
+      bucket: (distance) => distanceBucket(distance, { buckets, farthest, bidirectional: !isDecoder }),
+    }),
   };
-
-  const bidirectional = !isDecoder;
-  const distances = {
-    table: sequence.weight("distances.weight", [buckets, heads]),
-    bucket: (distance: number) => distanceBucket(distance, { buckets, farthest, bidirectional }),
-  };
-  const normed = norm(states, "norm1");
-  sites.set("attention-qkv", normed);
-  let middle = add(attend("attention", normed, normed, linears.self, { bidirectional, distances }), states);
-  if (linears.cross !== undefined) {
-    const crossed = norm(middle, "cross-norm");
-    const encoded = sequence.otherStates(encoderStream);
-    sites.set("cross-attention-q", crossed).set("cross-attention-kv", encoded);
-    middle = add(attend("cross-attention", crossed, encoded, linears.cross, { stream: encoderStream }), middle);
-  }
-  const normedMiddle = norm(middle, "norm2");
-  const ups = linears.up.map((layer) => sequence.linear(normedMiddle, layer));
-  const activated = block.activation(graph, at(ups, 0));
-  const [, second] = ups;
-  const gated = second === undefined ? activated : graph.node("Mul", [activated, second]);
-  sites.set("mlp-up", normedMiddle).set("mlp-down", gated);
-  const made = add(sequence.linear(gated, linears.down), middle);
-  return { sites, states: isLast && !isDecoder ? norm(made, "final-norm") : made };
 }

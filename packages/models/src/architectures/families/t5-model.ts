@@ -15,12 +15,12 @@ import type { Config } from "../../config/config.ts";
 import { commonKeys, dropout } from "../../config/harmless-keys.ts";
 import { activationKey, activations } from "../../graph/activations.ts";
 import type { ActivationName } from "../../graph/activations.ts";
-import { rmsNorm } from "../../graph/norms.ts";
 import { scaled } from "../../graph/scaling.ts";
-import type { ExpectedTensor, Layout, SourceTarget } from "../layout.ts";
-import { describeBlocks } from "./decoder-blocks.ts";
-import { describeT5Block, t5Block } from "./t5-block.ts";
-import type { T5Block, T5Stack } from "./t5-block.ts";
+import type { Layout } from "../layout.ts";
+import { sourceTargetModel, sourceTargetTokens } from "./source-target-model.ts";
+import type { Stack } from "./source-target-model.ts";
+import { distanceTable, t5Block } from "./t5-block.ts";
+import type { T5Block } from "./t5-block.ts";
 
 /** Keys that T5 and mT5 have in common, with the defaults of T5. */
 export const t5Keys = {
@@ -53,6 +53,14 @@ export const t5Keys = {
   initializer_factor: positive(1),
 } as const;
 
+/** Whether the head of a T5 or an umT5 reads scaled states: any value counts by its truth, as in Python. */
+export function hasScaledHead(
+  config: Config<{ readonly scale_decoder_outputs: unknown; readonly tie_word_embeddings: unknown }>,
+) {
+  const { scale_decoder_outputs: scaled, tie_word_embeddings: tied } = config.values;
+  return config.has("scale_decoder_outputs") ? Boolean(scaled) : tied !== false;
+}
+
 type T5Config = Config<ValuesOf<typeof t5Keys>>;
 
 export const t5Aliases = {
@@ -68,6 +76,8 @@ export interface T5Variant {
   readonly contextLength: number;
   /** Whether the head reads states divided by √hidden. */
   readonly scaledHead: boolean;
+  /** Whether each block has biases by distance of its own; otherwise those of a stack share the first one's. */
+  readonly ownDistances?: true;
 }
 
 const isActivation = (name: string): name is ActivationName => Object.hasOwn(activations, name);
@@ -101,84 +111,29 @@ function readBlock(config: T5Config): T5Block {
   };
 }
 
-function readSourceTarget(config: T5Config): SourceTarget {
-  const { vocab_size: vocabulary, decoder_start_token_id, eos_token_id } = config.values;
-  const token = (key: string, id: unknown): number =>
-    typeof id === "number" && Number.isInteger(id) && id >= 0 && id < vocabulary
-      ? id
-      : config.broken(key, `a token below vocab_size ${vocabulary}`);
-  return {
-    start: token("decoder_start_token_id", decoder_start_token_id),
-    end: token("eos_token_id", eos_token_id ?? 1),
-  };
-}
-
-const distancesOf = (stack: string): string => `${stack}.block.0.layer.0.SelfAttention.relative_attention_bias.weight`;
-
-/** Blocks, tensors and roles of one stack. */
-function describeStack(name: string, stack: T5Stack) {
-  const { block, blocks } = stack;
-  const description = describeT5Block(stack);
-  const described = describeBlocks(
-    `${name}.block.`,
-    Array.from({ length: blocks }, () => description),
-  );
-  const tensors: ExpectedTensor[] = [
-    ...described.tensors,
-    { name: distancesOf(name), shape: [block.buckets, block.heads], required: true },
-    { name: `${name}.final_layer_norm.weight`, shape: [block.hidden], required: true },
-  ];
-  const shared = [
-    ["distances.weight", distancesOf(name)],
-    ["final-norm.weight", `${name}.final_layer_norm.weight`],
-  ] as const;
-  return { ...described, tensors, blockRoles: (index: number) => new Map([...described.blockRoles(index), ...shared]) };
-}
-
-/** The layout of T5 and mT5: the blocks of an encoder, then those of a decoder that reads it, over one embedding. */
+/** The layout of T5 and mT5. */
 export function t5Model(config: T5Config, variant: T5Variant): Layout {
   const { values } = config;
-  const { vocab_size: vocabulary, num_layers: blocks } = values;
   const block = readBlock(config);
-  const { hidden, epsilon } = block;
-  const encoder: T5Stack = { block, blocks, isDecoder: false };
-  const decoder: T5Stack = { block, blocks: values.num_decoder_layers ?? blocks, isDecoder: true };
-  const [encoding, decoding] = [describeStack("encoder", encoder), describeStack("decoder", decoder)];
-  const matrix = (name: string, required: boolean): ExpectedTensor => ({ name, shape: [vocabulary, hidden], required });
-  const copy = (stack: string): ExpectedTensor => ({
-    ...matrix(`${stack}.embed_tokens.weight`, false),
-    copyOf: "shared.weight",
+  const distances = distanceTable(block);
+  const owns = variant.ownDistances === true;
+  const stack = (name: string, blocks: number): Stack => ({
+    prefix: `${name}.block.`,
+    blocks,
+    block: { ...t5Block(block, name === "decoder"), others: owns ? [distances] : [] },
+    finalNorm: `${name}.final_layer_norm`,
+    shared: owns ? [] : [{ ...distances, name: `${name}.block.0.${distances.name}`, required: true }],
   });
-  return {
-    hiddenSize: hidden,
-    vocabularySize: vocabulary,
+  return sourceTargetModel({
+    vocabulary: values.vocab_size,
     contextLength: values.n_positions ?? variant.contextLength,
-    sourceTarget: readSourceTarget(config),
-    blocks: [...encoding.blocks, ...decoding.blocks],
-    tensors: [
-      matrix("shared.weight", true),
-      ...encoding.tensors,
-      ...decoding.tensors,
-      // Whatever the configuration says of ties, transformers takes a head that the checkpoint has.
-      matrix("lm_head.weight", values.tie_word_embeddings === false),
-      copy("encoder"),
-      copy("decoder"),
-    ],
-    unread: ["decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight"],
+    sourceTarget: sourceTargetTokens(config, 1),
+    encoder: stack("encoder", values.num_layers),
+    decoder: stack("decoder", values.num_decoder_layers ?? values.num_layers),
     prefixes: [],
-    embedding: "shared.weight",
-    head: "lm_head.weight",
-    bases: {
-      stream: { reason: "it is an encoder-decoder, whose streams share one embedding" },
-      values: { reason: "it is an encoder-decoder" },
-    },
-    embedRoles: new Map(),
-    headRoles: new Map([["norm.weight", "decoder.final_layer_norm.weight"]]),
-    blockRoles: (index) => (index < blocks ? encoding.blockRoles(index) : decoding.blockRoles(index - blocks)),
-    blockKind: (index) => (index >= blocks ? "decoder" : index === blocks - 1 ? "last-encoder" : "encoder"),
+    needsHead: values.tie_word_embeddings === false,
+    unread: ["decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight"],
     buildEmbed: (_, rows) => rows,
-    buildBlock: (sequence, states, index) => t5Block(sequence, states, index < blocks ? encoder : decoder, index === blocks - 1),
-    buildHeadInput: (rows, states) =>
-      scaled(rows.graph, rmsNorm(rows, states, "norm", { size: hidden, epsilon }), variant.scaledHead ? hidden ** -0.5 : 1),
-  };
+    toHead: ({ graph }, normed) => scaled(graph, normed, variant.scaledHead ? block.hidden ** -0.5 : 1),
+  });
 }

@@ -1,11 +1,10 @@
-import { floatTensor, integerTensor } from "@mbs/onnx";
 import { blockCount, count, flag, integer, nullable, number, only } from "../../config/config-keys.ts";
 import type { ValuesOf } from "../../config/config-keys.ts";
 import type { Config } from "../../config/config.ts";
 import { dropout, initializer } from "../../config/harmless-keys.ts";
 import { activationKey, activations } from "../../graph/activations.ts";
 import { scaled } from "../../graph/scaling.ts";
-import type { EmbedGraph } from "../../graph/sequence-graph.ts";
+import { sinusoids } from "../../graph/sinusoids.ts";
 import { defineArchitecture } from "../architecture.ts";
 import { blockLinear } from "../families/decoder-blocks.ts";
 import { plainDecoder } from "../families/plain-decoder.ts";
@@ -13,17 +12,6 @@ import type { PlainBlock } from "../families/plain-block.ts";
 
 /** Positions start here: fairseq keeps the first two for padding. */
 const firstPosition = 2;
-
-/** Sines, then cosines, of position · frequency: [rows, hidden], hidden even. */
-function sinusoids({ graph, ...embed }: EmbedGraph, hidden: number): string {
-  const pairs = hidden / 2;
-  const frequencies = Float32Array.from({ length: pairs }, (_, pair) => 10_000 ** (-pair / (pairs - 1)));
-  const shifted = graph.node("Add", [embed.positions(), graph.constant(integerTensor([firstPosition]))]);
-  const column = graph.node("Unsqueeze", [shifted, graph.constant(integerTensor([1]))]);
-  const positions = graph.node("Cast", [column], { attributes: { to: 1 } });
-  const angles = graph.node("Mul", [positions, graph.constant(floatTensor(frequencies, [1, pairs]))]);
-  return graph.node("Concat", [graph.node("Sin", [angles]), graph.node("Cos", [angles])], { attributes: { axis: 1 } });
-}
 
 const keys = {
   vocab_size: count(256_008),
@@ -91,7 +79,8 @@ export const xglm = defineArchitecture({
       embedRoles: new Map(),
       unread: ["embed_positions.weights"],
       embedBasis: { reason: "its positions are computed, not stored, and added to the residual stream" },
-      buildEmbed: (embed, rows) => embed.graph.node("Add", [scaled(embed.graph, rows, scale), sinusoids(embed, hidden)]),
+      buildEmbed: (embed, rows) =>
+        embed.graph.node("Add", [scaled(embed.graph, rows, scale), sinusoids(embed, hidden, firstPosition)]),
     });
   },
 });

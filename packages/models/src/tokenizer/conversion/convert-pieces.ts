@@ -14,7 +14,7 @@ import type { TokenFiles } from "./special-tokens.ts";
 import { findTokenizerClass } from "./tokenizer-classes.ts";
 import type { TokenizerClass } from "./tokenizer-classes.ts";
 
-const { control, unknown } = tokenType;
+const { control, unknown, unused, normal } = tokenType;
 
 /** fairseq's first tokens, which are no pieces of the file: those are "<unk>", "<s>" and "</s>". */
 const fairseqPieces: readonly (readonly [token: string, type: number])[] = [
@@ -25,6 +25,37 @@ const fairseqPieces: readonly (readonly [token: string, type: number])[] = [
 ];
 
 const zeros = (list: readonly unknown[]): number[] => list.map(() => 0);
+
+/**
+ * The pieces by the ids that vocab.json gives them.
+ *
+ * @throws {BadDataError} where it has no id of a piece, or its ids are not 0, 1, 2, …
+ */
+function listedPieces({ tokens, scores, types }: Pieces, file: string, vocab: JsonObject): Pieces {
+  const refuse = (fault: string): never => {
+    throw new BadDataError(`vocab.json beside ${file} ${fault}; take both from the model's source again`, { file });
+  };
+  const names: string[] = [];
+  const entries = Object.entries(vocab);
+  for (const [token, id] of entries) {
+    if (typeof id !== "number" || !Number.isInteger(id) || id < 0 || id >= entries.length || names[id] !== undefined) {
+      return refuse(
+        `gives ${JSON.stringify(token)} the id ${JSON.stringify(id)}, where ids are 0, 1, 2, … and none is there twice`,
+      );
+    }
+    names[id] = token;
+  }
+  const places = new Map(Array.from(tokens, (token, place) => [token, place]));
+  const missing = tokens.find((token, place) => types[place] === normal && !Object.hasOwn(vocab, token));
+  if (missing !== undefined) return refuse(`has no id of the piece ${JSON.stringify(missing)}`);
+  const first = new Map(fairseqPieces);
+  return {
+    tokens: names,
+    scores: names.map((token) => scores[places.get(token) ?? -1] ?? 0),
+    // what the file does not have is made of no text
+    types: names.map((token) => first.get(token) ?? types[places.get(token) ?? -1] ?? unused),
+  };
+}
 
 /** The pieces by the ids of the class: fairseq's first, then those of the file, then the class's own. */
 function piecesOfClass({ tokens, scores, types }: Pieces, { isFairseq, more }: TokenizerClass, config: JsonObject): Pieces {
@@ -48,13 +79,21 @@ const foundFirst: ReadonlySet<number | undefined> = new Set([control, unknown, t
  * `legacy: false` in tokenizer_config.json.
  *
  * @param bytes of the model file
+ * @param vocab vocab.json, which some classes have beside it; empty where it is absent
  * @throws {BadDataError} where a file is broken, or contradicts another one
  * @throws {FailedPreconditionError} where it is of a class or a kind that is not read
  */
-export function convertPieces(bytes: Uint8Array, file: string, files: TokenFiles, modelConfig: JsonObject): ConvertedTokenizer {
+export function convertPieces(
+  bytes: Uint8Array,
+  file: string,
+  files: TokenFiles,
+  modelConfig: JsonObject,
+  vocab: JsonObject,
+): ConvertedTokenizer {
   const read = readPieceFile(bytes, file);
   const kind = findTokenizerClass(files.folder, file, "pieces", files.config, modelConfig);
-  const own = piecesOfClass(read.pieces, kind, files.config);
+  const listed = kind.isListed === true ? listedPieces(read.pieces, file, vocab) : read.pieces;
+  const own = piecesOfClass(listed, kind, files.config);
   const { scores, types } = own;
   const special = findSpecialTokens(
     files,

@@ -1,5 +1,6 @@
 import { FailedPreconditionError } from "@mbs/contracts";
 import type { JsonObject } from "../../folder/json-file.ts";
+import { m2mLanguages } from "./m2m-languages.ts";
 
 /** Keys of tokenizer_config.json that name a special token, in the order in which transformers adds those that are missing. */
 export const tokenKeys = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"] as const;
@@ -17,6 +18,8 @@ export interface TokenizerClass {
   readonly around?: { readonly first?: TokenKey; readonly last?: TokenKey };
   /** Whether the first tokens are fairseq's, "<s>", "<pad>", "</s>" and "<unk>", in the place of the file's first three. */
   readonly isFairseq?: true;
+  /** Whether vocab.json says the ids of the file's pieces, and of tokens before them. */
+  readonly isListed?: true;
   /** Tokens after those of the file. */
   readonly more?: (config: JsonObject) => readonly string[];
   /** How byte-level BPE of this class splits texts, by its name in GGUF files. */
@@ -78,6 +81,17 @@ const classes: ReadonlyMap<string, TokenizerClass> = new Map<string, TokenizerCl
     },
   ],
   [
+    "M2M100Tokenizer",
+    {
+      source: "pieces",
+      names: { bos_token: "<s>", eos_token: "</s>", unk_token: "<unk>", sep_token: "</s>", pad_token: "<pad>" },
+      // before a text it has the token of a language, which is known where the text is
+      around: { last: "eos_token" },
+      isListed: true,
+      more: ({ language_codes: codes }) => m2mLanguages(codes),
+    },
+  ],
+  [
     "GPT2Tokenizer",
     {
       source: "merges",
@@ -103,6 +117,7 @@ const classOfType: ReadonlyMap<unknown, string> = new Map([
   ...["gemma", "gemma2", "gemma3", "gemma3_text"].map((type) => [type, "GemmaTokenizer"] as const),
   ...["t5", "mt5", "umt5"].map((type) => [type, "T5Tokenizer"] as const),
   ["xglm", "XGLMTokenizer"],
+  ["m2m_100", "M2M100Tokenizer"],
   ["xlm-roberta", "XLMRobertaTokenizer"],
   ["gpt2", "GPT2Tokenizer"],
   ...["qwen2", "qwen2_moe", "qwen3"].map((type) => [type, "Qwen2Tokenizer"] as const),
