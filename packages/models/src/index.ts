@@ -35,6 +35,7 @@ export type {
   GivenWeights,
   GraphModel,
   Model,
+  Stacks,
   BlockCut,
   BlockOptions,
   TreeCache,

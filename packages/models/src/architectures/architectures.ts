@@ -156,6 +156,9 @@ const types: Readonly<Record<string, ModelType>> = {
     load: async () => (await import("./model-types/xglm.ts")).xglm,
     isInTransformersJs: false,
   },
+  "xlm-roberta": {
+    load: async () => (await import("./model-types/xlm-roberta.ts")).xlmRoberta,
+  },
 };
 
 export const modelTypes: ReadonlyMap<string, ModelType> = new Map(Object.entries(types));

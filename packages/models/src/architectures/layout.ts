@@ -89,17 +89,31 @@ export interface SourceTarget {
   readonly end: number;
 }
 
+/** The tokens that an encoder has around each text. */
+export interface TextEnds {
+  readonly start: number;
+  readonly end: number;
+}
+
 /** What a model type is made of: names, shapes and graphs. The forward pass and the exporters, shared by all, do the rest. */
 export interface Layout {
   readonly hiddenSize: number;
   readonly vocabularySize: number;
   readonly contextLength: number | undefined;
-  /** Tokens of the longest text that it can read, where positions are rows of a table; absent where they are computed. */
+  /**
+   * Tokens of the longest text that it can read, without `textEnds`, where positions are rows of a table; absent where they are
+   * computed.
+   */
   readonly positionLimit?: number;
   /** Texts of more tokens than this turn by other frequencies, at all their positions; absent where all turn by the same. */
   readonly longTexts?: number;
   /** What an encoder-decoder puts around its texts; absent in a decoder. */
   readonly sourceTarget?: SourceTarget;
+  /**
+   * What an encoder puts around a text; absent in other models. Its states after the last block are what it makes of a text: it
+   * has no head, predicts no tokens, and every token sees all others.
+   */
+  readonly textEnds?: TextEnds;
   /** Tensor names as in `tensors`. */
   readonly blocks: readonly Block[];
   /** All tensors that a checkpoint may have. */
@@ -114,7 +128,7 @@ export interface Layout {
   readonly carried?: readonly string[];
   /** [vocabulary, hidden] */
   readonly embedding: string;
-  /** [vocabulary, hidden]; where it is not required and the checkpoint has none, the embedding is the head. */
+  /** [vocabulary, hidden]; where it is not required and the checkpoint has none, the embedding is the head. That of an encoder is never read. */
   readonly head: string;
   /** The name of a head of its own, where the checkpoint has none, or one that repeats the embedding. */
   readonly ownHead?: string;

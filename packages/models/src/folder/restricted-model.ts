@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
 import { at } from "@mbs/contracts";
-import type { Layout } from "../architectures/layout.ts";
+import type { Layout, TextEnds } from "../architectures/layout.ts";
 import type { Checkpoint, TensorInfo } from "../checkpoint/checkpoint.ts";
 import { embeddingsOf } from "../architectures/architecture.ts";
 import { createWeightReader } from "../checkpoint/weight-reader.ts";
 import { createForward } from "../forward/forward.ts";
-import { plainPassages, sourceTargetPassages } from "../forward/passages.ts";
+import { passagesOf } from "../forward/passages.ts";
 import { hiddenStream } from "../forward/streams.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { ArchitectureModel } from "./model.ts";
@@ -87,15 +87,15 @@ export function restrictVocabulary(model: ArchitectureModel, vocabulary: Restric
   const checkpoint = restrictedCheckpoint(model.checkpoint, tables, rows);
   const newRows = new Map(Array.from(rows, (row, index) => [row, index]));
   const renumbered = (token: number): number => newRows.get(token) ?? token;
-  const { sourceTarget } = whole;
-  const spans = sourceTarget && { start: renumbered(sourceTarget.start), end: renumbered(sourceTarget.end) };
+  const renumberEnds = ({ start, end }: TextEnds): TextEnds => ({ start: renumbered(start), end: renumbered(end) });
   const layout: Layout = {
     ...whole,
     vocabularySize: rows.length,
     tensors: whole.tensors.map((tensor) =>
       tables.has(tensor.name) ? { ...tensor, shape: [rows.length, ...tensor.shape.slice(1)] } : tensor,
     ),
-    ...(spans && { sourceTarget: spans }),
+    ...(whole.sourceTarget && { sourceTarget: renumberEnds(whole.sourceTarget) }),
+    ...(whole.textEnds && { textEnds: renumberEnds(whole.textEnds) }),
   };
   const readWeight = createWeightReader(checkpoint, layout.tensors);
   const hash = createHash("sha256").update(`${model.address}\n${tokenizerAddress}\n`);
@@ -109,7 +109,7 @@ export function restrictVocabulary(model: ArchitectureModel, vocabulary: Restric
     checkpoint,
     readWeight,
     tokenizer,
-    passages: async () => (spans === undefined ? plainPassages : sourceTargetPassages(spans, await tokenizer())),
+    passages: () => passagesOf(layout, tokenizer),
     forward: (given) => Promise.resolve(createForward(layout, checkpoint, readWeight, given)),
   };
 }

@@ -1,4 +1,4 @@
-import { at, splitKept } from "@mbs/contracts";
+import { at, FailedPreconditionError, splitKept } from "@mbs/contracts";
 import { floatTensor, floatValues, integerTensor } from "@mbs/onnx";
 import type { Matrix } from "@mbs/contracts";
 import type { Layout } from "../architectures/layout.ts";
@@ -24,6 +24,20 @@ function distinct(tokens: Int32Array): { values: number[]; indices: Int32Array }
   });
   return { values: [...seen.keys()], indices };
 }
+
+/** Tokens that an encoder has around a text. */
+const endTokens = 2;
+
+type Predictions = Pick<Forward, "score" | "logits">;
+
+function refuse(): never {
+  throw new FailedPreconditionError(
+    "the model is an encoder, which makes states of texts and predicts no tokens, so it has no losses; compare its embeddings of texts by mbs agreement",
+  );
+}
+
+/** Those of an encoder. */
+const noPredictions: Predictions = { score: refuse, logits: refuse };
 
 /**
  * The forward pass of any architecture: its layout builds the graphs, the checkpoint gives the weights.
@@ -55,7 +69,7 @@ export function createForward(
     changes?: ReadonlyMap<number, Float32Array>,
   ): Promise<Matrix> => {
     checkTokens(tokens, vocabularySize);
-    checkPositions(longest, layout.positionLimit);
+    checkPositions(layout.textEnds === undefined ? longest : longest - endTokens, layout.positionLimit);
     const { values, indices } = distinct(tokens);
     const rows = await checkpoint.readRowsF32(layout.embedding, values);
     for (const [index, token] of values.entries()) {
@@ -94,30 +108,35 @@ export function createForward(
     );
   };
 
-  return {
-    embed: (tokens, batch = 1) => embedSegments(tokens, batch),
-    ...blockForward,
-
+  const predictions: Predictions = {
     score(states, tokens, batch = 1) {
       checkTokens(tokens, vocabularySize);
       return head.scoreNext(...predictingRows(states, tokens, batch));
     },
     logits: (states) => head.logits(states),
-    ...(layout.sourceTarget === undefined && {
-      embeddings: {
-        embedChanged: (tokens, changes) => embedSegments(tokens, 1, changes),
-        headInput: (states) => head.headInput(states),
-        spread: (states) => head.spread(states),
-      },
-      tree: createTreeForward(layout, {
-        graphs,
-        packedGraphs,
-        cache,
-        packedOf: packedReader(layout, checkpoint),
-        embed,
-        scoreNext: (states, next) => head.scoreNext(states, next),
+  };
+
+  return {
+    embed: (tokens, batch = 1) => embedSegments(tokens, batch),
+    ...blockForward,
+
+    ...(layout.textEnds === undefined ? predictions : noPredictions),
+    ...(layout.sourceTarget === undefined &&
+      layout.textEnds === undefined && {
+        embeddings: {
+          embedChanged: (tokens, changes) => embedSegments(tokens, 1, changes),
+          headInput: (states) => head.headInput(states),
+          spread: (states) => head.spread(states),
+        },
+        tree: createTreeForward(layout, {
+          graphs,
+          packedGraphs,
+          cache,
+          packedOf: packedReader(layout, checkpoint),
+          embed,
+          scoreNext: (states, next) => head.scoreNext(states, next),
+        }),
       }),
-    }),
     heldBytes: () => cache.heldBytes() + head.heldBytes(),
     async close() {
       cache.clear();

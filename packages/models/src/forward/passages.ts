@@ -1,5 +1,5 @@
 import { seededGenerator } from "@mbs/numbers";
-import type { SourceTarget } from "../architectures/layout.ts";
+import type { Layout, SourceTarget, TextEnds } from "../architectures/layout.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { corruptSpans } from "./span-corruption.ts";
 import { encoderStream, hiddenStream } from "./streams.ts";
@@ -10,7 +10,7 @@ export interface Passage {
   readonly inputs: ReadonlyMap<string, Int32Array>;
   /** What `Forward.score` takes: the tokens that the head's stream reads, and the last one that it predicts. */
   readonly scored: Int32Array;
-  /** Place in `scored` of the first token that counts, at least 1: those before it are only read. */
+  /** Place in `scored` of the first token that counts: at least 1, since those before it are only read; 0 where none is predicted. */
   readonly first: number;
   /** The predicted tokens of text, without sentinels and ends. */
   readonly predicted: Int32Array;
@@ -20,7 +20,7 @@ export interface Passage {
 export interface Passages {
   /**
    * A segment as a model is trained on text: a decoder reads it and predicts it, an encoder-decoder reads it with spans
-   * cut out and predicts these.
+   * cut out and predicts these. An encoder reads it and predicts nothing.
    *
    * @param seed of the choice of spans; a decoder does not use it
    * @param first place of the first token that counts, default 1; an encoder-decoder does not use it
@@ -50,6 +50,16 @@ export const plainPassages: Passages = {
   ofPrompt: (tokens) => new Map([[hiddenStream, tokens]]),
 };
 
+/** The passages of an encoder: it reads a text between two tokens, and predicts none. */
+function enclosedPassages({ start, end }: TextEnds): Passages {
+  const ofPrompt = (tokens: Int32Array) => new Map([[hiddenStream, Int32Array.of(start, ...tokens, end)]]);
+  const nothing = new Int32Array(0);
+  return {
+    ofSegment: (tokens) => ({ inputs: ofPrompt(tokens), scored: nothing, first: 0, predicted: nothing }),
+    ofPrompt,
+  };
+}
+
 /** The passages of an encoder-decoder: the decoder reads `start` and the target but for its last token. */
 export function sourceTargetPassages({ start, end }: SourceTarget, tokenizer: Tokenizer): Passages {
   const ended = (tokens: Int32Array): Int32Array => Int32Array.from([...tokens, end]);
@@ -75,4 +85,13 @@ export function sourceTargetPassages({ start, end }: SourceTarget, tokenizer: To
       ]),
     end,
   };
+}
+
+/** How texts enter the streams of an architecture. */
+export async function passagesOf(
+  { sourceTarget, textEnds }: Pick<Layout, "sourceTarget" | "textEnds">,
+  tokenizer: () => Promise<Tokenizer>,
+): Promise<Passages> {
+  if (textEnds !== undefined) return enclosedPassages(textEnds);
+  return sourceTarget === undefined ? plainPassages : sourceTargetPassages(sourceTarget, await tokenizer());
 }

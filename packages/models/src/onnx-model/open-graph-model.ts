@@ -164,6 +164,7 @@ export async function openGraphModel(
       // a graph does not say whether it ends where its configuration does
       positionLimit: undefined,
       blocks,
+      stacks: "decoder",
       streams: [hiddenStream],
       graph,
       outline,

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { supportedTypes } from "../../src/architectures/architectures.ts";
+import { predictingTypes } from "../../src/testing.ts";
 import { findGgufForm, ggufTensorName, llamaCppTypes } from "../../src/index.ts";
 
 const fixture = fileURLToPath(new URL("../fixtures/gguf-names.golden.json", import.meta.url));
@@ -27,9 +27,9 @@ test("tensors have the names of llama.cpp's converter", async () => {
   }
 });
 
-test("all model types have names, but for those that llama.cpp does not have, and those that wrap a language model", () => {
+test("all types that predict tokens have names, but for those that llama.cpp does not have, and those that wrap a language model", () => {
   assert.equal(
-    supportedTypes.filter((type) => !llamaCppTypes.includes(type)),
+    predictingTypes.filter((type) => !llamaCppTypes.includes(type)),
     ["gemma3", "mistral3", "qwen3_vl", "xglm"],
   );
 });
