@@ -33,7 +33,7 @@ const generate = await pipeline("text-generation", "FOLDER");`,
 
 const ways: Readonly<Record<string, readonly [programs: string, code: string]>> = {
   dense: [
-    "With whatever loads the model it was made from, such as transformers (an encoder-decoder with `AutoModelForSeq2SeqLM`) or, where it has the architecture, vLLM (`vllm serve FOLDER`):",
+    "With whatever loads the model it was made from, such as transformers (an encoder-decoder with `AutoModelForSeq2SeqLM`, an encoder with `AutoModel`) or, where it has the architecture, vLLM (`vllm serve FOLDER`):",
     transformers,
   ],
   gptq: ["With vLLM (`vllm serve FOLDER`), or with transformers where gptqmodel is installed:", transformers],
@@ -43,7 +43,7 @@ const ways: Readonly<Record<string, readonly [programs: string, code: string]>> 
     transformers,
   ],
   gguf: ["With llama.cpp and what is made of it (Ollama, LM Studio, node-llama-cpp):", llama],
-  onnx: ["With transformers.js 4 or ONNX Runtime:", transformersJs],
+  onnx: ['With transformers.js 4 (an encoder with `pipeline("feature-extraction", …)`) or ONNX Runtime:', transformersJs],
 };
 
 /** How programs load the folder, by the format of its weights. */
