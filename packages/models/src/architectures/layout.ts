@@ -89,10 +89,12 @@ export interface SourceTarget {
   readonly end: number;
 }
 
-/** The tokens that an encoder has around each text. */
+/** The tokens that an encoder has around each text, and the one that fills up shorter texts of a batch. */
 export interface TextEnds {
   readonly start: number;
   readonly end: number;
+  /** Positions are counted from its id, which therefore stays when the vocabulary is trimmed. */
+  readonly padding: number;
 }
 
 /** What a model type is made of: names, shapes and graphs. The forward pass and the exporters, shared by all, do the rest. */

@@ -60,11 +60,11 @@ function readBlock(config: XlmRobertaConfig): EncoderBlock {
 }
 
 function readEnds({ values, broken }: XlmRobertaConfig): TextEnds {
-  const token = (key: "bos_token_id" | "eos_token_id"): number =>
+  const token = (key: "bos_token_id" | "eos_token_id" | "pad_token_id"): number =>
     values[key] >= 0 && values[key] < values.vocab_size
       ? values[key]
       : broken(key, `a token below vocab_size ${values.vocab_size}`);
-  return { start: token("bos_token_id"), end: token("eos_token_id") };
+  return { start: token("bos_token_id"), end: token("eos_token_id"), padding: token("pad_token_id") };
 }
 
 /** Tensors of the embedding beside that of the tokens, by role. */
@@ -82,7 +82,7 @@ export const xlmRoberta = defineArchitecture({
   layout(config) {
     const { hidden_size: hidden, vocab_size: vocabulary, pad_token_id: pad, ...values } = config.values;
     const { max_position_embeddings: positions, type_vocab_size: types } = values;
-    if (pad < 0 || pad >= vocabulary) config.broken("pad_token_id", `a token below vocab_size ${vocabulary}`);
+    const textEnds = readEnds(config);
     // a text has one token or more, between its ends
     const limit = positions - pad - 3;
     if (limit < 1) config.broken("max_position_embeddings", `at least ${pad + 4}, as positions begin behind pad_token_id ${pad}`);
@@ -110,7 +110,7 @@ export const xlmRoberta = defineArchitecture({
       vocabularySize: vocabulary,
       contextLength: limit,
       positionLimit: limit,
-      textEnds: readEnds(config),
+      textEnds,
       tensors: [
         { name: embedding, shape: [vocabulary, hidden], required: true },
         ...embedTables.map(([, name], index) => ({ name, shape: at(shapes, index), required: true })),
