@@ -123,6 +123,24 @@ test("mbs agreement: a model agrees with itself, 8 bits agree more than 2, by la
   for (const line of table.split("\n").filter((line) => !line.endsWith(":"))) assert.ok(line.length <= 80, line);
 });
 
+for (const [what, options, least] of [
+  // rounded weights are the same in both, apart from the last bit
+  ["4 bits", {}, 1 - 1e-6],
+  ["4 bits with a table of tokens in 8", { embeddings: "int8" }, 0.999],
+] as const) {
+  test(`a written ONNX folder is read and compared: ${what}`, async () => {
+    const dense = await runAll("for onnx, dense");
+    const { folder } = await runAll(`as onnx ${what}`, { assemble: { format: "onnx", ...options } });
+    const { code, stdout, stderr } = await agree(12, dense.folder.model, folder.model);
+    assert.is(code, 0, stderr);
+    const [onnx] = (JSON.parse(stdout.toString()) as AgreementReport).models;
+    for (const { leastCosine } of onnx?.languages ?? []) {
+      assert.ok(leastCosine > least && (what === "4 bits" || leastCosine < 1 - 1e-9), `${leastCosine}`);
+    }
+    assert.is(onnx?.languages.length, 3);
+  });
+}
+
 test("a trimmed encoder has the embeddings of its source in the languages that were kept", async () => {
   const trimmed = join(root, "trimmed");
   const made = await runMbs([

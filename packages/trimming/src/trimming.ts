@@ -165,10 +165,10 @@ export async function trimVocabulary(source: Trimmable, uses: readonly TokenUse[
     rows: model.vocabularySize,
     multiple,
   });
-  const { textEnds } = model.layout;
-  if (textEnds !== undefined && kept.newId(textEnds.padding) !== textEnds.padding) {
+  const { padding } = model.layout.encoder ?? {};
+  if (padding !== undefined && kept.newId(padding) !== padding) {
     throw new FailedPreconditionError(
-      `${model.path}: tokens before pad_token_id ${textEnds.padding} would go, and positions are counted from it; a vocabulary with special tokens first can be trimmed`,
+      `${model.path}: tokens before pad_token_id ${padding} would go, and positions are counted from it; a vocabulary with special tokens first can be trimmed`,
       { model: model.path },
     );
   }

@@ -2,7 +2,7 @@
 
     python tools/golden/encoders/make_fixtures.py
 
-Needs torch and transformers (made with torch 2.15.0, transformers 5.24.0). Weights are random and rounded to the stored dtype
+Needs torch, transformers and onnx (made with torch 2.15.0, transformers 5.24.0, onnx 1.23.2). Weights are random and rounded to the stored dtype
 first; states are then computed in float32 with eager attention. golden.json has of one text:
 
 tokens  of the text, with its ends
@@ -10,6 +10,8 @@ rows    tokens whose states are in it
 states  of these rows after the last block
 grams   E[x x'] over all tokens of what linear layers of a block read, packed by rows, as hooks of torch see it
 padded  the last states of a shorter text that is filled up in a batch with the first one
+
+The first model is also there as torch exports it to ONNX, in fixtures/onnx.
 """
 
 import json
@@ -18,7 +20,8 @@ from pathlib import Path
 import torch
 from transformers import XLMRobertaConfig, XLMRobertaModel
 
-FIXTURES = Path(__file__).resolve().parents[3] / "packages/models/test/fixtures/encoders"
+ROOT = Path(__file__).resolve().parents[3] / "packages/models/test/fixtures"
+FIXTURES = ROOT / "encoders"
 
 WORDS = ["the", "and", "of", "der", "und", "la", "de", "на", "और"]
 LETTERS = [*"abcdefghijklmnopqrstuvwxyz", *"абвгдежзиклмнопрстуя", *"कखगतनपमरलसहाि", "▁", ".", ","]
@@ -150,6 +153,35 @@ def make_case(name: str, case: dict) -> None:
     (folder / "golden.json").write_text(json.dumps(content) + "\n")
 
 
+class LastStates(torch.nn.Module):
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, input_ids, attention_mask):
+        return self.model(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+
+
+def export(name: str) -> None:
+    model = XLMRobertaModel.from_pretrained(FIXTURES / name, attn_implementation="eager", add_pooling_layer=False).eval()
+    tokens = torch.tensor([[0, 5, 6, 7, 2], [0, 8, 9, 2, 1]])
+    names = ["input_ids", "attention_mask"]
+    file = ROOT / "onnx" / name / "model.onnx"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    torch.onnx.export(
+        LastStates(model),
+        (tokens, (tokens != 1).long()),
+        file,
+        input_names=names,
+        output_names=["last_hidden_state"],
+        dynamic_axes={value: {0: "batch", 1: "sequence"} for value in (*names, "last_hidden_state")},
+        opset_version=17,
+        dynamo=False,
+    )
+
+
 if __name__ == "__main__":
+    export_of, *_ = CASES
     for name, case in CASES.items():
         make_case(name, case)
+    export(export_of)

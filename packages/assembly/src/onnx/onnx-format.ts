@@ -183,7 +183,8 @@ export const onnxFormat: Format = {
     await requireFiniteWeights(model, graph.inline);
     const inlineBytes = graph.inline.reduce((sum, tensor) => sum + model.checkpoint.info(tensor).bytes, 0);
     const past = model.graph.inputs.find((input) => input.name.startsWith("past"));
-    const cacheType = past?.type === elementTypeNumbers.float16 ? "float16" : "float32";
+    const ofPast = past?.type === elementTypeNumbers.float16 ? "float16" : "float32";
+    const cacheType = model.stacks === "encoder" ? undefined : ofPast;
     return formatted(model, name, weights, { ...graph, bytes: weights.bytes + inlineBytes }, cacheType);
   },
 };

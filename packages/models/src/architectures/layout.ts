@@ -89,12 +89,10 @@ export interface SourceTarget {
   readonly end: number;
 }
 
-/** The tokens that an encoder has around each text, and the one that fills up shorter texts of a batch. */
-export interface TextEnds {
-  readonly start: number;
-  readonly end: number;
-  /** Positions are counted from its id, which therefore stays when the vocabulary is trimmed. */
-  readonly padding: number;
+/** What an encoder has and other models have not. */
+export interface EncoderLayout {
+  /** The token that fills up shorter texts of a batch, where positions are counted from its id: it must not get another one. */
+  readonly padding?: number;
 }
 
 /** What a model type is made of: names, shapes and graphs. The forward pass and the exporters, shared by all, do the rest. */
@@ -103,8 +101,8 @@ export interface Layout {
   readonly vocabularySize: number;
   readonly contextLength: number | undefined;
   /**
-   * Tokens of the longest text that it can read, without `textEnds`, where positions are rows of a table; absent where they are
-   * computed.
+   * Tokens of the longest text that it can read, where positions are rows of a table; absent where they are computed. Without
+   * the two tokens that an encoder has around it.
    */
   readonly positionLimit?: number;
   /** Texts of more tokens than this turn by other frequencies, at all their positions; absent where all turn by the same. */
@@ -112,10 +110,10 @@ export interface Layout {
   /** What an encoder-decoder puts around its texts; absent in a decoder. */
   readonly sourceTarget?: SourceTarget;
   /**
-   * What an encoder puts around a text; absent in other models. Its states after the last block are what it makes of a text: it
-   * has no head, predicts no tokens, and every token sees all others.
+   * Of an encoder; absent in other models. Its states after the last block are what it makes of a text: it has no head, predicts
+   * no tokens, and every token sees all others.
    */
-  readonly textEnds?: TextEnds;
+  readonly encoder?: EncoderLayout;
   /** Tensor names as in `tensors`. */
   readonly blocks: readonly Block[];
   /** All tensors that a checkpoint may have. */

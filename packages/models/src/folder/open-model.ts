@@ -56,9 +56,9 @@ async function folderSource(folder: string): Promise<ModelSource> {
   };
 }
 
-const stacksOf = ({ sourceTarget, textEnds }: Layout): Stacks => {
+const stacksOf = ({ sourceTarget, encoder }: Layout): Stacks => {
   if (sourceTarget !== undefined) return "encoder-decoder";
-  return textEnds === undefined ? "decoder" : "encoder";
+  return encoder === undefined ? "decoder" : "encoder";
 };
 
 async function openArchitectureModel(source: ModelSource, options: ReadOptions & AddressOptions): Promise<ArchitectureModel> {

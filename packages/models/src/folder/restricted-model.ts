@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { at } from "@mbs/contracts";
-import type { Layout, SourceTarget } from "../architectures/layout.ts";
+import type { Layout } from "../architectures/layout.ts";
 import type { Checkpoint, TensorInfo } from "../checkpoint/checkpoint.ts";
 import { embeddingsOf } from "../architectures/architecture.ts";
 import { createWeightReader } from "../checkpoint/weight-reader.ts";
@@ -87,15 +87,15 @@ export function restrictVocabulary(model: ArchitectureModel, vocabulary: Restric
   const checkpoint = restrictedCheckpoint(model.checkpoint, tables, rows);
   const newRows = new Map(Array.from(rows, (row, index) => [row, index]));
   const renumbered = (token: number): number => newRows.get(token) ?? token;
-  const renumberEnds = ({ start, end }: SourceTarget): SourceTarget => ({ start: renumbered(start), end: renumbered(end) });
+  const { sourceTarget } = whole;
+  const spans = sourceTarget && { start: renumbered(sourceTarget.start), end: renumbered(sourceTarget.end) };
   const layout: Layout = {
     ...whole,
     vocabularySize: rows.length,
     tensors: whole.tensors.map((tensor) =>
       tables.has(tensor.name) ? { ...tensor, shape: [rows.length, ...tensor.shape.slice(1)] } : tensor,
     ),
-    ...(whole.sourceTarget && { sourceTarget: renumberEnds(whole.sourceTarget) }),
-    ...(whole.textEnds && { textEnds: { ...whole.textEnds, ...renumberEnds(whole.textEnds) } }),
+    ...(spans && { sourceTarget: spans }),
   };
   const readWeight = createWeightReader(checkpoint, layout.tensors);
   const hash = createHash("sha256").update(`${model.address}\n${tokenizerAddress}\n`);

@@ -1,4 +1,4 @@
-import { at, FailedPreconditionError, splitKept } from "@mbs/contracts";
+import { at, splitKept } from "@mbs/contracts";
 import { floatTensor, floatValues, integerTensor } from "@mbs/onnx";
 import type { Matrix } from "@mbs/contracts";
 import type { Layout } from "../architectures/layout.ts";
@@ -6,7 +6,8 @@ import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import type { WeightReader } from "../checkpoint/weight-reader.ts";
 import type { Forward, ForwardOptions } from "../folder/model.ts";
 import { createRowGraph } from "../graph/sequence-graph.ts";
-import { checkTokens } from "./forward-checks.ts";
+import { checkTokens, noPredictions } from "./forward-checks.ts";
+import type { Predictions } from "./forward-checks.ts";
 import { GraphCache } from "./graph-cache.ts";
 import { createHead, predictingRows } from "./head.ts";
 import { createBlockForward, packedReader } from "./block-forward.ts";
@@ -27,17 +28,6 @@ function distinct(tokens: Int32Array): { values: number[]; indices: Int32Array }
 
 /** Tokens that an encoder has around a text. */
 const endTokens = 2;
-
-type Predictions = Pick<Forward, "score" | "logits">;
-
-function refuse(): never {
-  throw new FailedPreconditionError(
-    "the model is an encoder, which makes states of texts and predicts no tokens, so it has no losses; compare its embeddings of texts by mbs agreement",
-  );
-}
-
-/** Those of an encoder. */
-const noPredictions: Predictions = { score: refuse, logits: refuse };
 
 /**
  * The forward pass of any architecture: its layout builds the graphs, the checkpoint gives the weights.
@@ -69,7 +59,7 @@ export function createForward(
     changes?: ReadonlyMap<number, Float32Array>,
   ): Promise<Matrix> => {
     checkTokens(tokens, vocabularySize);
-    checkPositions(layout.textEnds === undefined ? longest : longest - endTokens, layout.positionLimit);
+    checkPositions(layout.encoder === undefined ? longest : longest - endTokens, layout.positionLimit);
     const { values, indices } = distinct(tokens);
     const rows = await checkpoint.readRowsF32(layout.embedding, values);
     for (const [index, token] of values.entries()) {
@@ -120,9 +110,9 @@ export function createForward(
     embed: (tokens, batch = 1) => embedSegments(tokens, batch),
     ...blockForward,
 
-    ...(layout.textEnds === undefined ? predictions : noPredictions),
+    ...(layout.encoder === undefined ? predictions : noPredictions),
     ...(layout.sourceTarget === undefined &&
-      layout.textEnds === undefined && {
+      layout.encoder === undefined && {
         embeddings: {
           embedChanged: (tokens, changes) => embedSegments(tokens, 1, changes),
           headInput: (states) => head.headInput(states),

@@ -1,6 +1,6 @@
 import { seededGenerator } from "@mbs/numbers";
-import type { Layout, SourceTarget, TextEnds } from "../architectures/layout.ts";
-import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import type { Layout, SourceTarget } from "../architectures/layout.ts";
+import type { TextEnds, Tokenizer } from "../tokenizer/tokenizer.ts";
 import { corruptSpans } from "./span-corruption.ts";
 import { encoderStream, hiddenStream } from "./streams.ts";
 
@@ -50,9 +50,9 @@ export const plainPassages: Passages = {
   ofPrompt: (tokens) => new Map([[hiddenStream, tokens]]),
 };
 
-/** The passages of an encoder: it reads a text between two tokens, and predicts none. */
-function enclosedPassages({ start, end }: TextEnds): Passages {
-  const ofPrompt = (tokens: Int32Array) => new Map([[hiddenStream, Int32Array.of(start, ...tokens, end)]]);
+/** The passages of an encoder: it reads a text with the tokenizer's ends around it, and predicts none. */
+export function enclosedPassages({ before, after }: TextEnds): Passages {
+  const ofPrompt = (tokens: Int32Array) => new Map([[hiddenStream, Int32Array.of(...before, ...tokens, ...after)]]);
   const nothing = new Int32Array(0);
   return {
     ofSegment: (tokens) => ({ inputs: ofPrompt(tokens), scored: nothing, first: 0, predicted: nothing }),
@@ -89,9 +89,9 @@ export function sourceTargetPassages({ start, end }: SourceTarget, tokenizer: To
 
 /** How texts enter the streams of an architecture. */
 export async function passagesOf(
-  { sourceTarget, textEnds }: Pick<Layout, "sourceTarget" | "textEnds">,
+  { sourceTarget, encoder }: Pick<Layout, "sourceTarget" | "encoder">,
   tokenizer: () => Promise<Tokenizer>,
 ): Promise<Passages> {
-  if (textEnds !== undefined) return enclosedPassages(textEnds);
+  if (encoder !== undefined) return enclosedPassages((await tokenizer()).ends);
   return sourceTarget === undefined ? plainPassages : sourceTargetPassages(sourceTarget, await tokenizer());
 }

@@ -11,7 +11,7 @@ import { defineArchitecture } from "../architecture.ts";
 import { blockLinear, describeBlocks } from "../families/decoder-blocks.ts";
 import { describeEncoder, encoderBlock } from "../families/encoder-block.ts";
 import type { EncoderBlock } from "../families/encoder-block.ts";
-import type { ExpectedTensor, TextEnds } from "../layout.ts";
+import type { ExpectedTensor } from "../layout.ts";
 
 const keys = {
   vocab_size: count(30_522),
@@ -23,10 +23,8 @@ const keys = {
   max_position_embeddings: count(512),
   type_vocab_size: count(2),
   layer_norm_eps: positive(1e-12),
-  bos_token_id: integer(0),
   /** Positions begin behind it. */
   pad_token_id: integer(1),
-  eos_token_id: integer(2),
   is_decoder: only(false),
   add_cross_attention: only(false),
   /** Of older configurations, which had others too. */
@@ -59,14 +57,6 @@ function readBlock(config: XlmRobertaConfig): EncoderBlock {
   };
 }
 
-function readEnds({ values, broken }: XlmRobertaConfig): TextEnds {
-  const token = (key: "bos_token_id" | "eos_token_id" | "pad_token_id"): number =>
-    values[key] >= 0 && values[key] < values.vocab_size
-      ? values[key]
-      : broken(key, `a token below vocab_size ${values.vocab_size}`);
-  return { start: token("bos_token_id"), end: token("eos_token_id"), padding: token("pad_token_id") };
-}
-
 /** Tensors of the embedding beside that of the tokens, by role. */
 const embedTables = [
   ["positions.weight", "embeddings.position_embeddings.weight"],
@@ -82,7 +72,7 @@ export const xlmRoberta = defineArchitecture({
   layout(config) {
     const { hidden_size: hidden, vocab_size: vocabulary, pad_token_id: pad, ...values } = config.values;
     const { max_position_embeddings: positions, type_vocab_size: types } = values;
-    const textEnds = readEnds(config);
+    if (pad < 0 || pad >= vocabulary) config.broken("pad_token_id", `a token below vocab_size ${vocabulary}`);
     // a text has one token or more, between its ends
     const limit = positions - pad - 3;
     if (limit < 1) config.broken("max_position_embeddings", `at least ${pad + 4}, as positions begin behind pad_token_id ${pad}`);
@@ -110,7 +100,7 @@ export const xlmRoberta = defineArchitecture({
       vocabularySize: vocabulary,
       contextLength: limit,
       positionLimit: limit,
-      textEnds,
+      encoder: { padding: pad },
       tensors: [
         { name: embedding, shape: [vocabulary, hidden], required: true },
         ...embedTables.map(([, name], index) => ({ name, shape: at(shapes, index), required: true })),
