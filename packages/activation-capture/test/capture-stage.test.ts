@@ -309,7 +309,7 @@ test("what layers of a gpt-oss and of one of its experts read is what torch's ho
   await model.close();
 });
 
-for (const name of ["xlm-roberta-f32", "xlm-roberta-types-bf16"]) {
+for (const name of ["bert-f32", "xlm-roberta-f32", "xlm-roberta-types-bf16"]) {
   test(`what layers of ${name} read is what torch's hooks see`, async () => {
     const folder = fileURLToPath(new URL(`../../models/test/fixtures/encoders/${name}`, import.meta.url));
     const golden = JSON.parse(await readFile(`${folder}/golden.json`, "utf8")) as {

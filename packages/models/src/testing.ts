@@ -15,7 +15,7 @@ import { tinyTokenizer, tinyVocabulary } from "./tokenizer/tiny-tokenizer.ts";
 import { supportedTypes } from "./architectures/architectures.ts";
 
 /** `model_type`s of encoders, which predict no tokens. */
-export const encoderTypes: readonly string[] = ["xlm-roberta"];
+export const encoderTypes: readonly string[] = ["bert", "xlm-roberta"];
 
 /** All others that can be opened. */
 export const predictingTypes: readonly string[] = supportedTypes.filter((type) => !encoderTypes.includes(type));

@@ -136,7 +136,7 @@ const refused: readonly [string, unknown, RegExp][] = [
   ["num_attention_heads", 5, /num_attention_heads must be a divisor of hidden_size 32/],
   ["pad_token_id", null, /pad_token_id must be a whole number/],
   ["pad_token_id", 317, /pad_token_id must be a token below vocab_size/],
-  ["max_position_embeddings", 4, /max_position_embeddings must be at least 5/],
+  ["max_position_embeddings", 4, /max_position_embeddings must be at least 5, as positions begin at 2/],
 ];
 for (const [key, value, message] of refused) {
   test(`${key} ${JSON.stringify(value)} is refused`, async () => {

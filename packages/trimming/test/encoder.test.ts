@@ -29,7 +29,7 @@ const statesOf = (folder: string): Promise<Float32Array> =>
     return values;
   });
 
-for (const name of ["xlm-roberta-f32", "xlm-roberta-types-bf16"]) {
+for (const name of ["bert-f32", "xlm-roberta-f32", "xlm-roberta-types-bf16"]) {
   test(`${name} is trimmed: the states of a text of kept languages stay the same bits`, async () => {
     const source = encoderFixture(name);
     const { folder } = await trimInto(root, { model: source, corpus, keep: ["en"], multiple: 1 });

@@ -18,7 +18,7 @@ import json
 from pathlib import Path
 
 import torch
-from transformers import XLMRobertaConfig, XLMRobertaModel
+from transformers import BertConfig, BertModel, XLMRobertaConfig, XLMRobertaModel
 
 ROOT = Path(__file__).resolve().parents[3] / "packages/models/test/fixtures"
 FIXTURES = ROOT / "encoders"
@@ -28,7 +28,19 @@ LETTERS = [*"abcdefghijklmnopqrstuvwxyz", *"абвгдежзиклмнопрст
 SPECIAL = ["<s>", "<pad>", "</s>", "<unk>"]
 SMALL = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "max_position_embeddings": 320}
 
+XLM_ROBERTA = (XLMRobertaConfig, XLMRobertaModel)
+BERT = (BertConfig, BertModel)
+
 CASES = {
+    "bert-f32": {
+        "seed": 3,
+        "classes": BERT,
+        # as in multilingual E5: ids of BERT's class, which are not the tokenizer's
+        "config": {**SMALL, "bos_token_id": None, "eos_token_id": None, "pad_token_id": 0},
+        "length": 24,
+        "block": 1,
+        "pooling": "pooling_mode_mean_tokens",
+    },
     "xlm-roberta-f32": {
         "seed": 1,
         "config": {**SMALL, "type_vocab_size": 1, "layer_norm_eps": 1e-5},
@@ -121,8 +133,9 @@ def make_case(name: str, case: dict) -> None:
     torch.manual_seed(case["seed"])
     tokenizer = tokenizer_json()
     vocabulary = len(tokenizer["model"]["vocab"])
-    config = XLMRobertaConfig(vocab_size=vocabulary, bos_token_id=0, pad_token_id=1, eos_token_id=2, **case["config"])
-    model = XLMRobertaModel(config)
+    config_class, model_class = case.get("classes", XLM_ROBERTA)
+    config = config_class(vocab_size=vocabulary, **{"bos_token_id": 0, "pad_token_id": 1, "eos_token_id": 2, **case["config"]})
+    model = model_class(config)
     randomise(model)
     folder = FIXTURES / name
     model.to(case.get("dtype", torch.float32)).save_pretrained(folder)
@@ -136,7 +149,7 @@ def make_case(name: str, case: dict) -> None:
     length = case["length"]
     text = torch.randint(4, vocabulary - 1, (length - 2,))
     tokens = torch.cat([torch.tensor([0]), text, torch.tensor([2])])
-    model = XLMRobertaModel.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
+    model = model_class.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
     shorter = torch.cat([tokens[: length - 5], torch.tensor([2]), torch.tensor([1] * 4)])
     with torch.no_grad():
         states = model(input_ids=tokens[None]).last_hidden_state[0]
@@ -181,7 +194,6 @@ def export(name: str) -> None:
 
 
 if __name__ == "__main__":
-    export_of, *_ = CASES
     for name, case in CASES.items():
         make_case(name, case)
-    export(export_of)
+    export("xlm-roberta-f32")
