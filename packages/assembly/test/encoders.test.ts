@@ -11,7 +11,7 @@ import { createSession, floatValues, integerTensor } from "@mbs/onnx";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { encodeLayers, unpackFiles } from "@mbs/artifacts";
-import { assemble } from "../src/index.ts";
+import { assemble, formatSizeReport, sizeReport } from "../src/index.ts";
 import { quietContext } from "./fixtures/quantised-model.ts";
 import { randomLayers, writeDecoder } from "./fixtures/written-decoder.ts";
 
@@ -145,6 +145,20 @@ test("the dense folder keeps the pooler, and formats for decoders are refused", 
   assert.is(written.stacks, "encoder");
   await written.close();
   assert.equal(await readdir(join(root, "dense", "1_Pooling")), ["config.json"]);
+  await run("onnx", join(root, "packed"));
+  for (const [folder, ways, next] of [
+    ["dense", /AutoModel\.from_pretrained/, /; --format onnx packs the weights$/m],
+    [
+      "packed",
+      /pipeline\("feature-extraction", "FOLDER"\)/,
+      /^by part: embedding [^,]+, blocks .*\n[\d.]+ bits a compressed weight with its scales\n/m,
+    ],
+  ] as const) {
+    assert.match(await readFile(join(root, folder, "README.md"), "utf8"), ways);
+    const said = formatSizeReport(await sizeReport(join(root, folder)));
+    assert.match(said, next);
+    assert.not.match(said, "decoding");
+  }
   for (const format of ["gguf", "gptq", "compressed-tensors"]) {
     try {
       await run(format, join(root, format));

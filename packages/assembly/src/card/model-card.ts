@@ -33,7 +33,7 @@ const generate = await pipeline("text-generation", "FOLDER");`,
 
 const ways: Readonly<Record<string, readonly [programs: string, code: string]>> = {
   dense: [
-    "With whatever loads the model it was made from, such as transformers (an encoder-decoder with `AutoModelForSeq2SeqLM`, an encoder with `AutoModel`) or, where it has the architecture, vLLM (`vllm serve FOLDER`):",
+    "With whatever loads the model it was made from, such as transformers (an encoder-decoder with `AutoModelForSeq2SeqLM`) or, where it has the architecture, vLLM (`vllm serve FOLDER`):",
     transformers,
   ],
   gptq: ["With vLLM (`vllm serve FOLDER`), or with transformers where gptqmodel is installed:", transformers],
@@ -43,14 +43,32 @@ const ways: Readonly<Record<string, readonly [programs: string, code: string]>> 
     transformers,
   ],
   gguf: ["With llama.cpp and what is made of it (Ollama, LM Studio, node-llama-cpp):", llama],
-  onnx: ['With transformers.js 4 (an encoder with `pipeline("feature-extraction", …)`) or ONNX Runtime:', transformersJs],
+  onnx: ["With transformers.js 4 or ONNX Runtime:", transformersJs],
+};
+
+const transformersEncoder = codeBlock(
+  "python",
+  `from transformers import AutoModel, AutoTokenizer
+tokenizer = AutoTokenizer.from_pretrained("FOLDER")
+model = AutoModel.from_pretrained("FOLDER")`,
+);
+const extraction = codeBlock(
+  "js",
+  `import { env, pipeline } from "${transformersPackage}";
+env.localModelPath = "PARENT-OF-FOLDER";
+const extract = await pipeline("feature-extraction", "FOLDER");`,
+);
+
+const waysOfEncoders: typeof ways = {
+  dense: ["With whatever loads the model it was made from, such as transformers or sentence-transformers:", transformersEncoder],
+  onnx: ["With transformers.js or ONNX Runtime:", extraction],
 };
 
 /** How programs load the folder, by the format of its weights. */
-export const loadBlocks = (format: string, { graph }: WeightFiles): readonly string[] =>
+export const loadBlocks = ({ format, encoder }: Pick<AssemblyRecord, "format" | "encoder">, { graph }: WeightFiles) =>
   format === "dense" && graph
     ? ["With whatever runs the ONNX model it was made from: the graph is the same, its weights are not."]
-    : (ways[format] ?? []);
+    : ((encoder ? waysOfEncoders : ways)[format] ?? []);
 
 /** All that a card says something of. */
 interface CardFacts {
@@ -72,7 +90,7 @@ interface CardSection {
 /** The page below its title, in order. */
 const sections: readonly CardSection[] = [
   { heading: "Method", blocks: (facts) => [methods(facts), size(facts), ...storage(facts), ...nonfinite(facts)] },
-  { heading: "How to load it", blocks: ({ record, weights }) => loadBlocks(record.format, weights) },
+  { heading: "How to load it", blocks: ({ record, weights }) => loadBlocks(record, weights) },
   { heading: "Calibration mix", blocks: mix },
   {
     heading: "Results",
