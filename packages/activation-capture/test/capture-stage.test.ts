@@ -309,6 +309,30 @@ test("what layers of a gpt-oss and of one of its experts read is what torch's ho
   await model.close();
 });
 
+for (const name of ["bert-f32", "xlm-roberta-f32", "xlm-roberta-types-bf16"]) {
+  test(`what layers of ${name} read is what torch's hooks see`, async () => {
+    const folder = fileURLToPath(new URL(`../../models/test/fixtures/encoders/${name}`, import.meta.url));
+    const golden = JSON.parse(await readFile(`${folder}/golden.json`, "utf8")) as {
+      tokens: number[];
+      capture: { block: number; sites: Record<string, number[]> };
+    };
+    const { block, sites } = golden.capture;
+    const model = await openModel(folder);
+    // an encoder has its ends around each segment
+    const segments = [{ segment: 0, language: "en", documents: 1, tokens: Int32Array.from(golden.tokens.slice(1, -1)) }];
+    const found = await runCapture(segmentStream(segments, model.tokenizerAddress), { model: folder });
+    const own = found.filter((statistic) => statistic.block === `encoder.layer.${block}`);
+    assert.equal(Object.keys(sites), ["attention-qkv", "attention-output", "mlp-up", "mlp-down"]);
+    for (const [site, gram] of Object.entries(sites)) {
+      const statistic = own.find((one) => one.site === site);
+      const distance = relativeDistance(statistic?.values ?? [], gram);
+      assert.ok(distance < rounding, `${site} differs by ${distance}`);
+      assert.is(statistic?.tokens, golden.tokens.length);
+    }
+    await model.close();
+  });
+}
+
 test("experts that saw fewer tokens than they have channels are named, with the least of them", async () => {
   const folder = fileURLToPath(new URL("../../models/test/fixtures/forward/qwen2-moe-f32", import.meta.url));
   const model = await openModel(folder);

@@ -133,8 +133,9 @@ function plannerFor(model: Model, format: Format): Planner {
     if (planGraph === undefined) return refuse("an ONNX model", "dense or onnx");
     return (...given) => planGraph(model, ...given);
   }
-  if (!format.encoderDecoders && model.layout.sourceTarget !== undefined) {
-    refuse(`an encoder-decoder (${model.architecture})`, "dense");
+  const { stacks, architecture } = model;
+  if (!format.stacks.includes(stacks)) {
+    refuse(`an ${stacks} (${architecture})`, stacks === "encoder" ? "onnx or dense" : "dense");
   }
   return (...given) => format.plan(model, ...given);
 }

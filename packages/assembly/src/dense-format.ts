@@ -94,7 +94,7 @@ function refuseDtype({ path }: GraphModel, dtype: WeightDtype | undefined): void
  */
 export const denseFormat: Format = {
   name: "dense",
-  encoderDecoders: true,
+  stacks: ["decoder", "encoder", "encoder-decoder"],
   // values alone are written, whatever grid they are on
   holds: () => [
     { kind: "groups", bits: codeBits, zeroPoints: "any" },

@@ -1,6 +1,6 @@
 import type { LayerSummary } from "@mbs/artifacts";
 import type { HeldGrids, OptionTable, StageContext, ZeroPoints } from "@mbs/contracts";
-import type { ArchitectureModel, GraphModel, Model, OutputFile } from "@mbs/models";
+import type { ArchitectureModel, GraphModel, Model, OutputFile, Stacks } from "@mbs/models";
 import type { LayerGrid } from "./layers/layer-grid.ts";
 import type { LayerPart, ScratchLayers } from "./layers/scratch-layers.ts";
 
@@ -54,8 +54,8 @@ export interface FormatContext extends StageContext {
 export interface Format {
   /** The value of `--format`. */
   readonly name: string;
-  /** Whether it holds encoder-decoders too, in a way that programs run. */
-  readonly encoderDecoders: boolean;
+  /** The models that it holds in a way that programs run. */
+  readonly stacks: readonly Stacks[];
   /**
    * The grids that it holds, best first. Without blocks of GGUF among them, layers in such are refused.
    *

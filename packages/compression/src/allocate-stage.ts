@@ -86,12 +86,12 @@ function checkTarget({ name, needs }: AllocationMethod, sparsity: number | undef
   throw new UsageError(`allocate: ${problem}`, { option: "--sparsity" });
 }
 
-/** @throws {UsageError} for an encoder-decoder: a method with texts measures how much the output changes, which is for decoders */
-function requireDecoder({ path, streams }: Model, { name, needs: { chooses } }: AllocationMethod): void {
-  if (streams.length === 1) return;
+/** @throws {UsageError} for an encoder or encoder-decoder: a method with texts measures how much the output changes, which is for decoders */
+function requireDecoder({ path, stacks }: Model, { name, needs: { chooses } }: AllocationMethod): void {
+  if (stacks === "decoder") return;
   const others = allocationMethods.filter(({ needs }) => needs.chooses === chooses && !needs.segments);
   throw new UsageError(
-    `allocate: ${path} is an encoder-decoder, and --method ${name} with segments is for decoders; take --method ${namesOf(others)}, or without a recipe leave out --segments`,
+    `allocate: ${path} is an ${stacks}, and --method ${name} with segments is for decoders; take --method ${namesOf(others)}, or without a recipe leave out --segments`,
     { option: "--method" },
   );
 }

@@ -7,6 +7,7 @@ import * as assert from "uvu/assert";
 
 /** A token a character. */
 const tokenizer: Tokenizer = {
+  ends: { before: [], after: [] },
   sentinels: [],
   languages: new Map(),
   encode: (text) => Int32Array.from(text, (character) => character.codePointAt(0) ?? 0),

@@ -119,11 +119,18 @@ async function* scoreAll(
   }
 }
 
-const isDecoder = ({ streams }: Model): boolean => streams.length === 1;
+const isDecoder = ({ stacks }: Model): boolean => stacks === "decoder";
 
-/** @throws {FailedPreconditionError} where models would predict different things, or a decoder a target */
+/** @throws {FailedPreconditionError} where models predict nothing or different things, or a decoder a target */
 function checkKinds(models: readonly Model[], { labels, sourceTarget, assistantOnly, tasks }: EvaluateOptions): void {
   const labelled = models.map((model, index) => ({ model, label: at(labels, index) }));
+  const silent = labelled.find(({ model }) => model.stacks === "encoder");
+  if (silent !== undefined) {
+    throw new FailedPreconditionError(
+      `${silent.label} is an encoder, which predicts no tokens and has no losses; compare its embeddings of texts by mbs agreement`,
+      { model: silent.label },
+    );
+  }
   if (tasks !== undefined) labelled.forEach(requireDecoder);
   const encoder = assistantOnly ? labelled.find(({ model }) => !isDecoder(model)) : undefined;
   if (encoder !== undefined) {

@@ -1,6 +1,8 @@
 export { averageLanguages } from "./averages.ts";
 export type { Average, ModelAverages, WorstLanguage, WorstRise } from "./averages.ts";
 export type { Interval } from "@mbs/numbers";
+export { compareEmbeddings, comparedNeighbours } from "./embeddings/agreement.ts";
+export type { AgreementReport, LanguageAgreement, ModelAgreement } from "./embeddings/agreement.ts";
 export { evaluate } from "./evaluate-stage.ts";
 export { checkGate } from "./gate.ts";
 export { gateOptions, parseGate } from "./gate-options.ts";

@@ -15,6 +15,7 @@ const tokenizer: Tokenizer = {
   bos: undefined,
   prefix: undefined,
   eos: undefined,
+  ends: { before: [], after: [] },
   sentinels: [],
   languages: new Map(),
   byteLength: (ids) => Buffer.byteLength(String.fromCodePoint(...Array.from(ids).filter((id) => id > 1))),

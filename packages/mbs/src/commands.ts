@@ -99,6 +99,14 @@ const others: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry>(
     },
   ],
   [
+    "agreement",
+    {
+      group: "Results",
+      summary: "Show by language how well sentence embeddings agree with those of the model before compression.",
+      load: async () => (await import("./commands/agreement-command.ts")).agreementCommand,
+    },
+  ],
+  [
     "vocabulary",
     {
       group: "Models",

@@ -21,6 +21,7 @@ export { ggufFile, indexFile, isGgufFolder, singleFile } from "./checkpoint/weig
 export { transpose } from "./checkpoint/weight-reader.ts";
 export type { WeightReader } from "./checkpoint/weight-reader.ts";
 export { parseJsonObject } from "./folder/json-file.ts";
+export { poolingFile } from "./folder/model-files.ts";
 export type { JsonObject } from "./folder/json-file.ts";
 export type { ModelFiles } from "./folder/model-files.ts";
 export { isGguf } from "./folder/model-record.ts";
@@ -35,6 +36,7 @@ export type {
   GivenWeights,
   GraphModel,
   Model,
+  Stacks,
   BlockCut,
   BlockOptions,
   TreeCache,

@@ -12,6 +12,13 @@ import { writeSafetensors } from "./checkpoint/safetensors-writer.ts";
 import { indexFile, shardNumber, singleFile } from "./checkpoint/weight-files.ts";
 import type { Forward, Model, BlockOptions } from "./folder/model.ts";
 import { tinyTokenizer, tinyVocabulary } from "./tokenizer/tiny-tokenizer.ts";
+import { supportedTypes } from "./architectures/architectures.ts";
+
+/** `model_type`s of encoders, which predict no tokens. */
+export const encoderTypes: readonly string[] = ["bert", "xlm-roberta"];
+
+/** All others that can be opened. */
+export const predictingTypes: readonly string[] = supportedTypes.filter((type) => !encoderTypes.includes(type));
 
 export interface TinyModelOptions {
   /** Same seed, same bytes. Default 0. */

@@ -2,7 +2,8 @@ import { readFile } from "node:fs/promises";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { isObject } from "@mbs/contracts";
-import { loadArchitecture, supportedTypes } from "../src/architectures/architectures.ts";
+import { loadArchitecture } from "../src/architectures/architectures.ts";
+import { predictingTypes } from "../src/testing.ts";
 import { edited, readBase, readGolden, weightFile } from "./config-sweep/bases.ts";
 import type { Edit, SweepBase, Verdict } from "./config-sweep/bases.ts";
 import { agreement, fingerprint, perplexityOf, readCase } from "./config-sweep/sweep.ts";
@@ -18,7 +19,7 @@ const unswept: readonly string[] = ["gemma4"];
 
 test("every type is swept but those that are named", () => {
   const types = Object.values(bases).map(({ config }) => config.model_type);
-  assert.equal([...new Set([...types, ...unswept])].sort(), [...supportedTypes].sort());
+  assert.equal([...new Set([...types, ...unswept])].sort(), [...predictingTypes].sort());
 });
 
 /** Keys whose value the forward pass does not read, and `is_encoder_decoder`, which a type either has or does not have. */
@@ -40,7 +41,7 @@ const keysOf = (edit: Edit): string[] =>
 /** Keys without a default that the class sets itself where they are absent: the edits show what to. */
 const setByClass: ReadonlyMap<string, string> = new Map([["apertus", "rope_parameters"]]);
 
-for (const type of supportedTypes) {
+for (const type of predictingTypes) {
   test(`${type}: every key of the class is known, with its default`, async () => {
     const { keys } = await loadArchitecture(type, "config.json");
     for (const [key, value] of Object.entries(defaults[type] ?? {})) {
@@ -145,7 +146,7 @@ for (const [what, name, ...edits] of followed) {
 }
 
 const refusals: [string, Edit, RegExp][] = [
-  ...supportedTypes
+  ...predictingTypes
     .filter((type) => !unswept.includes(type))
     .map((type): [string, Edit, RegExp] => [
       type,

@@ -218,7 +218,7 @@ test("an unknown model type names the supported ones", async () => {
   await edit(join(folder, "config.json"), (text) => text.replace('"model_type": "bloom"', '"model_type": "constructor"'));
   assert.match(
     await refusal(folder, FailedPreconditionError),
-    'model_type "constructor" is not supported; supported: apertus, bloom, cohere, cohere2, ',
+    'model_type "constructor" is not supported; supported: apertus, bert, bloom, cohere, cohere2, ',
   );
 });
 

@@ -148,6 +148,7 @@ export interface Trimming {
  * @param uses of the languages that are kept
  * @param multiple rows are filled up to a multiple of this
  * @throws {BadDataError} where the texts use a token that has no row in the embedding
+ * @throws {FailedPreconditionError} for an encoder whose positions would be counted from another token
  */
 export async function trimVocabulary(source: Trimmable, uses: readonly TokenUse[], multiple: number): Promise<Trimming> {
   const { model, json, tokenizer } = source;
@@ -164,6 +165,13 @@ export async function trimVocabulary(source: Trimmable, uses: readonly TokenUse[
     rows: model.vocabularySize,
     multiple,
   });
+  const { padding } = model.layout.encoder ?? {};
+  if (padding !== undefined && kept.newId(padding) !== padding) {
+    throw new FailedPreconditionError(
+      `${model.path}: tokens before pad_token_id ${padding} would go, and positions are counted from it; a vocabulary with special tokens first can be trimmed`,
+      { model: model.path },
+    );
+  }
   const trimmedJson = trimmedTokenizer(json, kept.newId);
   const tokenizerText = `${JSON.stringify(trimmedJson, undefined, 2)}\n`;
   const config = (await readJson(model, "tokenizer_config.json"))?.json ?? {};

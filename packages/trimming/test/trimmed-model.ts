@@ -17,6 +17,8 @@ const repository = fileURLToPath(new URL("../../../", import.meta.url));
 export const controlled = (name: string): string => join(repository, "datasets", name);
 export const forwardFixture = (name: string): string => join(repository, "packages/models/test/fixtures/forward", name);
 
+export const encoderFixture = (name: string): string => join(repository, "packages/models/test/fixtures/encoders", name);
+
 /** Tokenizers of the three families that can be trimmed. */
 export const families = ["byte-level", "sentencepiece-bpe", "unigram"] as const;
 

@@ -48,6 +48,7 @@ function tableSizes(model: Model, { tables, ownHead }: FormattedModel): PartSize
     const whole = sizeOf("embedding and head", embedding);
     return [{ ...whole, bytes: whole.bytes + ownHead.bytes }];
   }
+  if (model.stacks === "encoder") return [sizeOf("embedding", embedding)];
   return embedding === head ? [sizeOf("embedding and head", embedding)] : [sizeOf("embedding", embedding), sizeOf("head", head)];
 }
 
@@ -91,6 +92,8 @@ export interface AssemblyRecord extends ModelRecord {
   readonly version: 1;
   readonly source: CardSource;
   readonly sizes: ModelSizes;
+  /** Whether it is an encoder, which decodes nothing; absent in other models, and in earlier records. */
+  readonly encoder?: true;
   /** How the model was read, where that is not as usual. */
   readonly notes?: readonly string[];
   /** Tensors with NaN or Inf, which were written as they are. */
@@ -114,7 +117,7 @@ const sortedObject = <T>(entries: Iterable<readonly [string, T]>): Record<string
  * @param model that was compressed; the record also has notes on how it was read
  */
 export function makeRecord(
-  model: Pick<Model, "address" | "notes" | "trimming" | "vocabularySize" | "checkpoint"> & {
+  model: Pick<Model, "address" | "notes" | "stacks" | "trimming" | "vocabularySize" | "checkpoint"> & {
     readonly rotation?: RotationRecord | undefined;
   },
   {
@@ -142,6 +145,7 @@ export function makeRecord(
   const known = { version: 1, model: address, source, sourceBytes, format, sizes, ...(notes.length > 0 && { notes }) } as const;
   return {
     ...known,
+    ...(model.stacks === "encoder" && { encoder: true }),
     ...(nonfinite.length > 0 && { nonfinite }),
     ...(rotation && { rotation }),
     ...(trimming && { trimming }),
@@ -170,8 +174,13 @@ export async function readRecord(folder: string): Promise<AssemblyRecord> {
   if (whole.sizes === undefined || whole.source === undefined || whole.tensors === undefined) {
     throw new BadDataError(`${path} does not say how the model was written; name a folder that mbs assemble has made`, { path });
   }
-  const { source, sizes, nonfinite, rotation, trimming, types, tensors } = whole;
-  const earlier = { ...(nonfinite && { nonfinite }), ...(rotation && { rotation }), ...(trimming && { trimming }) };
+  const { source, sizes, encoder, nonfinite, rotation, trimming, types, tensors } = whole;
+  const earlier = {
+    ...(encoder && { encoder }),
+    ...(nonfinite && { nonfinite }),
+    ...(rotation && { rotation }),
+    ...(trimming && { trimming }),
+  };
   const written = { ...(types && { types }), tensors };
   return { version: 1, ...checked, source, sizes, ...earlier, ...written };
 }

@@ -46,11 +46,29 @@ const ways: Readonly<Record<string, readonly [programs: string, code: string]>> 
   onnx: ["With transformers.js 4 or ONNX Runtime:", transformersJs],
 };
 
+const transformersEncoder = codeBlock(
+  "python",
+  `from transformers import AutoModel, AutoTokenizer
+tokenizer = AutoTokenizer.from_pretrained("FOLDER")
+model = AutoModel.from_pretrained("FOLDER")`,
+);
+const extraction = codeBlock(
+  "js",
+  `import { env, pipeline } from "${transformersPackage}";
+env.localModelPath = "PARENT-OF-FOLDER";
+const extract = await pipeline("feature-extraction", "FOLDER");`,
+);
+
+const waysOfEncoders: typeof ways = {
+  dense: ["With whatever loads the model it was made from, such as transformers or sentence-transformers:", transformersEncoder],
+  onnx: ["With transformers.js or ONNX Runtime:", extraction],
+};
+
 /** How programs load the folder, by the format of its weights. */
-export const loadBlocks = (format: string, { graph }: WeightFiles): readonly string[] =>
+export const loadBlocks = ({ format, encoder }: Pick<AssemblyRecord, "format" | "encoder">, { graph }: WeightFiles) =>
   format === "dense" && graph
     ? ["With whatever runs the ONNX model it was made from: the graph is the same, its weights are not."]
-    : (ways[format] ?? []);
+    : ((encoder ? waysOfEncoders : ways)[format] ?? []);
 
 /** All that a card says something of. */
 interface CardFacts {
@@ -72,7 +90,7 @@ interface CardSection {
 /** The page below its title, in order. */
 const sections: readonly CardSection[] = [
   { heading: "Method", blocks: (facts) => [methods(facts), size(facts), ...storage(facts), ...nonfinite(facts)] },
-  { heading: "How to load it", blocks: ({ record, weights }) => loadBlocks(record.format, weights) },
+  { heading: "How to load it", blocks: ({ record, weights }) => loadBlocks(record, weights) },
   { heading: "Calibration mix", blocks: mix },
   {
     heading: "Results",

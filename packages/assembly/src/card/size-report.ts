@@ -9,6 +9,7 @@ import type { StorageCounts, StoredTensor } from "./storage-counts.ts";
 /** What is said of a folder that assemble wrote. */
 export interface SizeReport {
   readonly format: string;
+  readonly isEncoder: boolean;
   /** Weight files on disk, headers included. */
   readonly bytesOnDisk: number;
   /** Those of the model that was compressed, as it is stored; absent where an older record does not say it. */
@@ -27,8 +28,11 @@ export interface SizeReport {
   readonly storage?: StorageCounts;
   /** What tensors were rounded to before they were rounded again to the types of the file: "3 bits"; absent where none was. */
   readonly roundedBefore?: string;
-  /** How many times fewer bytes a decoded token reads than with the source: an estimate of the speed, no measurement. */
-  readonly estimatedSpeed: number;
+  /**
+   * How many times fewer bytes a decoded token reads than with the source: an estimate of the speed, no measurement. Absent for an
+   * encoder, which reads a whole text at once.
+   */
+  readonly estimatedSpeed?: number;
 }
 
 /** What is known of a folder by its weight files. */
@@ -66,7 +70,7 @@ export function roundedBefore({ tensors, types }: Pick<AssemblyRecord, "tensors"
 /** @param folder one that assemble has written */
 export async function sizeReport(folder: string): Promise<SizeReport> {
   const record = await readRecord(folder);
-  const { format, sizes, sourceBytes } = record;
+  const { format, sizes, sourceBytes, encoder: isEncoder = false } = record;
   const { bytes: bytesOnDisk } = await readWeightFiles(folder);
   const stored = storedTensors(record);
   const prunedOnly = stored.length > 0 && stored.every((tensor) => !isQuantised(tensor));
@@ -77,6 +81,7 @@ export async function sizeReport(folder: string): Promise<SizeReport> {
   const packing = sourceBytes === undefined ? 1 : Math.min(1, sourceBytes / denseBytes);
   return {
     format,
+    isEncoder,
     prunedOnly,
     bytesOnDisk,
     ...(sourceBytes !== undefined && { sourceBytes, ratio: sourceBytes / bytesOnDisk }),
@@ -86,7 +91,7 @@ export async function sizeReport(folder: string): Promise<SizeReport> {
     ...(format !== "dense" && parts && { parts }),
     ...(format !== "dense" &&
       compressedParameters > 0 && { bitsACompressedWeight: (compressedBytes * 8) / compressedParameters }),
-    estimatedSpeed: (packing * sizes.denseBytesAToken) / sizes.bytesAToken,
+    ...(!isEncoder && { estimatedSpeed: (packing * sizes.denseBytesAToken) / sizes.bytesAToken }),
   };
 }
 
@@ -126,16 +131,18 @@ export const formatSize = (report: SizeReport): string => `${sizeText(report)}${
 
 /** The report as lines for a terminal. */
 export function formatSizeReport(report: SizeReport): string {
-  const { format, prunedOnly, bitsACompressedWeight, estimatedSpeed } = report;
+  const { format, isEncoder, prunedOnly, bitsACompressedWeight, estimatedSpeed } = report;
   const size = sizeText(report);
   if (prunedOnly) return `${size}${prunedAdvice}\n`;
   if (format === "dense") {
-    return `${size.trimEnd()}; --format gptq, compressed-tensors, gguf or onnx pack the weights\n${storageText(report)}`;
+    const packing = isEncoder ? "--format onnx packs" : "--format gptq, compressed-tensors, gguf or onnx pack";
+    return `${size.trimEnd()}; ${packing} the weights\n${storageText(report)}`;
   }
   const compressed =
     bitsACompressedWeight === undefined ? "" : `${bitsACompressedWeight.toFixed(2)} bits a compressed weight with its scales\n`;
-  return [
-    `${size}${compressed}decoding about ${estimatedSpeed.toFixed(1)} times as fast as the source: an estimate from the bytes that a token reads, not measured`,
-    storageText(report),
-  ].join("\n");
+  const speed =
+    estimatedSpeed === undefined
+      ? ""
+      : `decoding about ${estimatedSpeed.toFixed(1)} times as fast as the source: an estimate from the bytes that a token reads, not measured\n`;
+  return `${size}${compressed}${speed}${storageText(report)}`;
 }

@@ -84,7 +84,7 @@ const storesMostBits =
  */
 export const compressedTensorsFormat: Format = {
   name,
-  encoderDecoders: false,
+  stacks: ["decoder"],
   holds(raw) {
     const { configGroups } = parseOptions(options, raw, `assemble --format ${name}`);
     // transformers reads other zero points with dequantize=True alone

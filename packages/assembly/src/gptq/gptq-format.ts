@@ -46,7 +46,7 @@ const options = { ...dtypeOptions, ...untyingOptions } as const satisfies Option
 
 const createGptqFormat = (name: string, version: GptqVersion): Format => ({
   name,
-  encoderDecoders: false,
+  stacks: ["decoder"],
   holds: () => [{ kind: "groups", bits: bitsHeld, zeroPoints: version === 1 ? "from-one" : "any" }],
   options,
   parts: quantisedParts,

@@ -1,6 +1,6 @@
 import { at } from "@mbs/contracts";
 import { maskedScore } from "@mbs/models";
-import type { Rotary } from "@mbs/models";
+import type { ArchitectureModel, Rotary } from "@mbs/models";
 import { elementTypeNumbers, floatTensor, integerTensor } from "@mbs/onnx";
 import type { GraphBuilder } from "@mbs/onnx";
 
@@ -8,8 +8,8 @@ import type { GraphBuilder } from "@mbs/onnx";
 export type Size = number | "B" | "T" | "S";
 
 /**
- * What all blocks of a decoder read of its batch: B texts, of which T tokens each come in now, behind past ones; S = past
- * + T. Values are added to the graph when first asked for, and once.
+ * What all blocks of a model read of its batch: B texts, of which T tokens each come in now, behind past ones; S = past
+ * + T. An encoder reads whole texts, so S = T. Values are added to the graph when first asked for, and once.
  */
 export class DecoderBatch {
   readonly graph: GraphBuilder;
@@ -17,12 +17,15 @@ export class DecoderBatch {
   readonly tokens: string;
   /** int64 [B, S]: 1 where there is a token, 0 where a shorter text is filled up. */
   readonly attentionMask: string;
+  readonly #isEncoder: boolean;
   readonly #made = new Map<unknown, string>();
 
-  constructor(graph: GraphBuilder) {
+  constructor(graph: GraphBuilder, { stacks }: Pick<ArchitectureModel, "stacks">) {
     this.graph = graph;
+    this.#isEncoder = stacks === "encoder";
     this.tokens = graph.input("input_ids", "int64", ["batch_size", "sequence_length"]);
-    this.attentionMask = graph.input("attention_mask", "int64", ["batch_size", "total_sequence_length"]);
+    const length = this.#isEncoder ? "sequence_length" : "total_sequence_length";
+    this.attentionMask = graph.input("attention_mask", "int64", ["batch_size", length]);
   }
 
   /** Sizes as a value for Reshape, where "B", "T" and "S" stand for those of the batch. */
@@ -42,9 +45,30 @@ export class DecoderBatch {
     return this.once(`number ${value}`, () => this.graph.constant(floatTensor(Float32Array.of(value), [])));
   }
 
-  /** int64 [B, T], from 0 at the first token of each text. The input exists only where an architecture asks for it. */
+  /**
+   * int64 [B, T], from 0 at the first token of each text. The input exists only where an architecture asks for it. An encoder
+   * has none: it counts tokens by the mask, and filling is at -1.
+   */
   positions(): string {
-    return this.once("positions", () => this.graph.input("position_ids", "int64", ["batch_size", "sequence_length"]));
+    const { graph } = this;
+    return this.once("positions", () => {
+      if (!this.#isEncoder) return graph.input("position_ids", "int64", ["batch_size", "sequence_length"]);
+      const count = graph.node("CumSum", [this.attentionMask, this.integers(1)]);
+      return graph.node("Sub", [graph.node("Mul", [count, this.attentionMask]), this.integers(1)]);
+    });
+  }
+
+  /** Whether there is a token, as bool: [B, 1, 1, S]. */
+  #filled(): string {
+    return this.once("filled", () => {
+      const filled = this.graph.node("Cast", [this.attentionMask], { attributes: { to: elementTypeNumbers.bool } });
+      return this.graph.node("Unsqueeze", [filled, this.integers(1, 2)]);
+    });
+  }
+
+  /** Added to scores [B, heads, T, S] where every query sees all tokens: as `mask`, [B, 1, 1, S]. */
+  paddingMask(): string {
+    return this.once("padding mask", () => this.graph.node("Where", [this.#filled(), this.number(0), this.number(maskedScore)]));
   }
 
   /**
@@ -55,8 +79,6 @@ export class DecoderBatch {
   mask(window: number | undefined): string {
     return this.once(`mask ${window}`, () => {
       const { graph } = this;
-      const filled = graph.node("Cast", [this.attentionMask], { attributes: { to: elementTypeNumbers.bool } });
-      const real = graph.node("Unsqueeze", [filled, this.integers(1, 2)]);
       const total = graph.node("Squeeze", [this.#size("S")]);
       const past = graph.node("Sub", [total, graph.node("Squeeze", [this.#size("T")])]);
       const [zero, one] = [graph.constant(integerTensor([0], [])), graph.constant(integerTensor([1], []))];
@@ -67,7 +89,7 @@ export class DecoderBatch {
         const first = graph.node("Sub", [queries, this.integers(window)]);
         seen = graph.node("And", [seen, graph.node("Greater", [keys, first])]);
       }
-      return graph.node("Where", [graph.node("And", [real, seen]), this.number(0), this.number(maskedScore)]);
+      return graph.node("Where", [graph.node("And", [this.#filled(), seen]), this.number(0), this.number(maskedScore)]);
     });
   }
 

@@ -53,11 +53,12 @@ interface DecoderGraph {
 }
 
 /**
- * Builds the graph of a whole decoder with a cache of keys and values, and reserves its weights in the weight files.
+ * Builds the graph of a whole model, a decoder with a cache of keys and values, and reserves its weights in the weight files.
  *
- * Inputs: input_ids [B, T], attention_mask [B, S], position_ids [B, T] where the architecture has positions of its own,
+ * Inputs of a decoder: input_ids [B, T], attention_mask [B, S], position_ids [B, T] where the architecture has positions of its own,
  * past_key_values.N.key and .value [B, kvHeads, S - T, headSize]. Outputs: logits [B, T, embeddings] and
- * present.N.key and .value [B, kvHeads, S, headSize].
+ * present.N.key and .value [B, kvHeads, S, headSize]. Those of an encoder: input_ids and attention_mask [B, T], and
+ * last_hidden_state [B, T, hidden].
  */
 export function buildDecoderGraph(
   model: ArchitectureModel,
@@ -67,7 +68,7 @@ export function buildDecoderGraph(
 ): DecoderGraph {
   const { layout } = model;
   const graph = new GraphBuilder(model.architecture);
-  const batch = new DecoderBatch(graph);
+  const batch = new DecoderBatch(graph, model);
   const store = new WeightStore(graph, files, model, layers, options);
   const transposed = transposedTensors(model);
   const rowsWith = (roles: ReadonlyMap<string, string>) => createStoredRows(graph, store, roles, transposed);
@@ -83,18 +84,21 @@ export function buildDecoderGraph(
     const sequence = createDecoderSequence(batch, rowsWith(layout.blockRoles(index)), index);
     states = layout.buildBlock(sequence, states, index).states;
   }
-  const rows = rowsWith(layout.headRoles);
-  const head = layout.head === layout.embedding ? embedding : addTable(layout.head);
-  const products = head.multiply(layout.buildHeadInput(rows, states));
-  const logits = layout.buildLogits?.(rows, products) ?? products;
-  const tables = new Map([
-    [layout.embedding, embedding],
-    [layout.head, head],
-  ]);
+  const tables = new Map([[layout.embedding, embedding]]);
+  const addOutput = (name: string, rows: string, width: number): void => {
+    const byText = graph.node("Reshape", [rows, batch.shape("B", "T", width)]);
+    graph.output(name, byText, "float32", ["batch_size", "sequence_length", width]);
+  };
+  if (model.stacks === "encoder") {
+    addOutput("last_hidden_state", states, layout.hiddenSize);
+  } else {
+    const rows = rowsWith(layout.headRoles);
+    const head = layout.head === layout.embedding ? embedding : addTable(layout.head);
+    tables.set(layout.head, head);
+    const products = head.multiply(layout.buildHeadInput(rows, states));
+    addOutput("logits", layout.buildLogits?.(rows, products) ?? products, layout.vocabularySize);
+  }
   const changed = [...tables].filter(([tensor]) => layers.summaries.has(tensor));
-  const { vocabularySize } = layout;
-  const byText = graph.node("Reshape", [logits, batch.shape("B", "T", vocabularySize)]);
-  graph.output("logits", byText, "float32", ["batch_size", "sequence_length", vocabularySize]);
   return {
     model: graph.build(),
     compressedBytes: changed.reduce((sum, [, { bytes }]) => sum + bytes, store.compressedBytes),

@@ -4,13 +4,14 @@ import type { Attention, RowGraph, SequenceGraph } from "@mbs/models";
 import { floatTensor } from "@mbs/onnx";
 import type { DecoderBatch, Size } from "./decoder-batch.ts";
 
-/** A block of a decoder whose keys and values come out, and in again before those of the next tokens. */
+/** A block: of a decoder, whose keys and values come out, and in again before those of the next tokens; or of an encoder. */
 export function createDecoderSequence(batch: DecoderBatch, rows: RowGraph, block: number): SequenceGraph {
   const { graph } = batch;
   const times = (a: string, b: string): string => graph.node("Mul", [a, b]);
 
   /** What came before joined with what comes now, [B, kvHeads, S, headSize]. */
-  const withPast = (name: "key" | "value", value: string, { kvHeads, headSize }: Attention): string => {
+  const withPast = (name: "key" | "value", value: string, { kvHeads, headSize, bidirectional }: Attention): string => {
+    if (bidirectional === true) return value;
     const dims = (length: string) => ["batch_size", kvHeads, length, headSize];
     const past = graph.input(`past_key_values.${block}.${name}`, "float32", dims("past_sequence_length"));
     const all = graph.node("Concat", [past, value], { attributes: { axis: 2 } });
@@ -19,7 +20,7 @@ export function createDecoderSequence(batch: DecoderBatch, rows: RowGraph, block
   };
 
   /** Scores with what an architecture adds to them, [B, heads, T, S]. */
-  const adjust = (scores: string, { softcap, slopes, window }: Attention): string => {
+  const adjust = (scores: string, { softcap, slopes, window, bidirectional }: Attention): string => {
     let adjusted = scores;
     if (softcap !== undefined) {
       const cap = batch.number(softcap);
@@ -31,7 +32,7 @@ export function createDecoderSequence(batch: DecoderBatch, rows: RowGraph, block
       );
       adjusted = graph.node("Add", [adjusted, bias]);
     }
-    adjusted = graph.node("Add", [adjusted, batch.mask(window)]);
+    adjusted = graph.node("Add", [adjusted, bidirectional === true ? batch.paddingMask() : batch.mask(window)]);
     if (slopes === undefined) return adjusted;
     const largest = graph.node("ReduceMax", [adjusted, batch.integers(3)], { attributes: { keepdims: 1 } });
     return graph.node("Max", [adjusted, graph.node("Add", [largest, batch.number(scoreFloor)])]);

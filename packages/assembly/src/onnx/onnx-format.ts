@@ -27,8 +27,8 @@ interface HubHints {
   readonly file: string;
   /** How many files of weights it has. */
   readonly weightFiles: number;
-  /** Of the cache of keys and values. */
-  readonly cacheType: string;
+  /** Of the cache of keys and values; absent in an encoder, which has none. */
+  readonly cacheType: string | undefined;
 }
 
 /**
@@ -38,7 +38,11 @@ interface HubHints {
  * @param model the one that was compressed
  */
 async function hubFiles(model: Model, { dtype, file, weightFiles, cacheType }: HubHints): Promise<OutputFile[]> {
-  const hints = { dtype, kv_cache_dtype: cacheType, use_external_data_format: { [file]: weightFiles } };
+  const hints = {
+    dtype,
+    ...(cacheType !== undefined && { kv_cache_dtype: cacheType }),
+    use_external_data_format: { [file]: weightFiles },
+  };
   const tokenizer = "tokenizer_config.json";
   return [
     // how the source's weights were packed says nothing of those written here
@@ -119,7 +123,7 @@ async function formatted(
     readonly bytes: number;
     readonly tables?: ReadonlyMap<string, number>;
   },
-  cacheType = "float32",
+  cacheType: string | undefined,
 ): Promise<FormattedModel> {
   return {
     files: [
@@ -133,11 +137,11 @@ async function formatted(
   };
 }
 
-/** A decoder with its cache as ONNX Runtime runs it, in the folder that transformers.js expects. */
+/** A decoder with its cache, or an encoder, as ONNX Runtime runs it, in the folder that transformers.js expects. */
 export const onnxFormat: Format = {
   name: "onnx",
   withoutLayers: true,
-  encoderDecoders: false,
+  stacks: ["decoder", "encoder"],
   holds: () => [{ kind: "groups", bits: [2, 3, 4, 8], zeroPoints: "any" }],
   options,
   parts: quantisedParts,
@@ -178,8 +182,9 @@ export const onnxFormat: Format = {
     const name = modelFile(layers);
     const weights = new WeightFiles(name.file);
     const accuracy = Number(accuracyLevel) as AccuracyLevel;
+    const cacheType = model.stacks === "encoder" ? undefined : "float32";
     const graph = buildDecoderGraph(model, layers, weights, { threeBit, accuracyLevel: accuracy, embeddings });
-    return formatted(model, name, weights, { ...graph, content: () => [graph.model], bytes: weights.bytes });
+    return formatted(model, name, weights, { ...graph, content: () => [graph.model], bytes: weights.bytes }, cacheType);
   },
   async planGraph(model, layers, raw) {
     const { threeBit, accuracyLevel, embeddings } = parseOptions(options, raw, "assemble --format onnx");
@@ -190,7 +195,8 @@ export const onnxFormat: Format = {
     await requireFiniteWeights(model, graph.inline);
     const inlineBytes = graph.inline.reduce((sum, tensor) => sum + model.checkpoint.info(tensor).bytes, 0);
     const past = model.graph.inputs.find((input) => input.name.startsWith("past"));
-    const cacheType = past?.type === elementTypeNumbers.float16 ? "float16" : "float32";
+    const ofPast = past?.type === elementTypeNumbers.float16 ? "float16" : "float32";
+    const cacheType = model.stacks === "encoder" ? undefined : ofPast;
     return formatted(model, name, weights, { ...graph, bytes: weights.bytes + inlineBytes }, cacheType);
   },
 };

@@ -64,11 +64,10 @@ async function scoresOf(forward: Forward, label: string, group: PackedGroup): Pr
 
 /** @throws {FailedPreconditionError} where a model is no decoder */
 export function requireDecoder({ model, label }: Pick<ScoredBy, "model" | "label">): void {
-  if (model.streams.length === 1) return;
-  throw new FailedPreconditionError(
-    `${model.path} is an encoder-decoder; tasks are for decoders: evaluate it on pairs of texts instead`,
-    { model: label },
-  );
+  if (model.stacks === "decoder") return;
+  throw new FailedPreconditionError(`${model.path} is an ${model.stacks}; tasks are for decoders: leave out --tasks`, {
+    model: label,
+  });
 }
 
 /**

@@ -27,7 +27,7 @@ interface Support {
 export interface ModelInspection {
   readonly path: string;
   readonly type: string;
-  /** "a language model", "an encoder-decoder", "an ONNX graph". */
+  /** "a language model", "an encoder", "an encoder-decoder", "an ONNX graph". */
   readonly kind: string;
   readonly address: string;
   readonly bytes: number;
@@ -46,8 +46,8 @@ export interface ModelInspection {
   readonly solvers: readonly Support[];
 }
 
-const kindOf = ({ kind, streams }: Model): string =>
-  kind === "graph" ? "an ONNX graph" : streams.length > 1 ? "an encoder-decoder" : "a language model";
+const kindOf = ({ kind, stacks }: Model): string =>
+  kind === "graph" ? "an ONNX graph" : stacks === "decoder" ? "a language model" : `an ${stacks}`;
 
 const namesOf = (sites: Model["blocks"][number]["sites"]): string[] =>
   sites.flatMap(({ weights }) => weights.map(({ tensor }) => tensor));

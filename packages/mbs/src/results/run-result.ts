@@ -10,10 +10,13 @@ import { presenters } from "./presenters.ts";
 import { qualityTable } from "./quality-result.ts";
 
 /** The next command: the report of the results, or how to get results. */
-function nextCommand({ model, evaluate, similarity }: Recipe, { folder }: RunResult): string {
+function nextCommand({ model, evaluate, similarity }: Recipe, { folder }: RunResult, isEncoder: boolean): string {
+  const compared = ["--model", model, "--model", folder.model, "--corpus", "HELD-OUT"];
   const words =
     evaluate === undefined
-      ? ["evaluate", "--model", model, "--model", folder.model, "--corpus", "HELD-OUT", "--output", "scores.arrow"]
+      ? isEncoder
+        ? ["agreement", ...compared]
+        : ["evaluate", ...compared, "--output", "scores.arrow"]
       : [
           "report",
           folder.scores,
@@ -49,9 +52,10 @@ export async function runResult(recipe: Recipe, result: RunResult): Promise<stri
   const { folder } = result;
   const table =
     recipe.evaluate === undefined ? "" : `${(await presenters["scores"]?.table(await openArtifact(folder.scores), {})) ?? ""}\n`;
-  const size = formatSize(await sizeReport(folder.model));
+  const report = await sizeReport(folder.model);
+  const size = formatSize(report);
   const sparsity = await sparsityText(folder.model);
   const tried = result.quality === undefined ? "" : `${qualityTable(result.quality)}\n`;
   const made = [folder.model, ...[...recipe.stages.keys()].map((name) => join(folder.root, `${name}.arrow`))];
-  return `${tried}${table}${size}${sparsity}${workText(result)}${await workFolderText(result)}${made.join("\n")}\n${nextCommand(recipe, result)}`;
+  return `${tried}${table}${size}${sparsity}${workText(result)}${await workFolderText(result)}${made.join("\n")}\n${nextCommand(recipe, result, report.isEncoder)}`;
 }

@@ -17,11 +17,11 @@ export interface Embeddings extends Block {
 
 /**
  * @param layout with tensor names as in the checkpoint
- * @returns undefined for an encoder-decoder, whose embedding several streams read
+ * @returns undefined for an encoder-decoder, whose embedding several streams read, and for an encoder, which has no head
  */
 export function embeddingsOf(layout: Layout, stream: string): Embeddings | undefined {
-  const { embedding, head, vocabularySize: rows, hiddenSize: width, sourceTarget } = layout;
-  if (sourceTarget !== undefined) return undefined;
+  const { embedding, head, vocabularySize: rows, hiddenSize: width, sourceTarget, encoder } = layout;
+  if (sourceTarget !== undefined || encoder !== undefined) return undefined;
   const isTied = head === embedding;
   const site = (name: string, tensor: string) => ({ name, width, weights: [{ tensor, rows }] });
   const sites = [site(headSite, head), ...(isTied ? [] : [site(embeddingSite, embedding)])];

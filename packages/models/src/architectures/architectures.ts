@@ -29,6 +29,9 @@ const types: Readonly<Record<string, ModelType>> = {
     load: async () => (await import("./model-types/apertus.ts")).apertus,
     gguf: { architecture: "apertus", load: async () => (await import("./model-types/apertus.gguf.ts")).apertus },
   },
+  bert: {
+    load: async () => (await import("./model-types/bert.ts")).bert,
+  },
   bloom: {
     load: async () => (await import("./model-types/bloom.ts")).bloom,
     gguf: { architecture: "bloom", load: async () => (await import("./model-types/bloom.gguf.ts")).bloom },
@@ -170,6 +173,9 @@ const types: Readonly<Record<string, ModelType>> = {
   xglm: {
     load: async () => (await import("./model-types/xglm.ts")).xglm,
     isInTransformersJs: false,
+  },
+  "xlm-roberta": {
+    load: async () => (await import("./model-types/xlm-roberta.ts")).xlmRoberta,
   },
 };
 

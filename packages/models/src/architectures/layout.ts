@@ -116,6 +116,12 @@ export interface TokenInput {
   build(rows: RowGraph, embedded: string, own: string): string;
 }
 
+/** What an encoder has and other models have not. */
+export interface EncoderLayout {
+  /** The token that fills up shorter texts of a batch, where positions are counted from its id: it must not get another one. */
+  readonly padding?: number;
+}
+
 /** What a model type is made of: names, shapes and graphs. The forward pass and the exporters, shared by all, do the rest. */
 export interface Layout {
   readonly hiddenSize: number;
@@ -127,12 +133,20 @@ export interface Layout {
   readonly tokenInput?: TokenInput;
   readonly vocabularySize: number;
   readonly contextLength: number | undefined;
-  /** Tokens of the longest text that it can read, where positions are rows of a table; absent where they are computed. */
+  /**
+   * Tokens of the longest text that it can read, where positions are rows of a table; absent where they are computed. Without
+   * the two tokens that an encoder has around it.
+   */
   readonly positionLimit?: number;
   /** Texts of more tokens than this turn by other frequencies, at all their positions; absent where all turn by the same. */
   readonly longTexts?: number;
   /** What an encoder-decoder puts around its texts; absent in a decoder. */
   readonly sourceTarget?: SourceTarget;
+  /**
+   * Of an encoder; absent in other models. Its states after the last block are what it makes of a text: it has no head, predicts
+   * no tokens, and every token sees all others.
+   */
+  readonly encoder?: EncoderLayout;
   /** Tensor names as in `tensors`. */
   readonly blocks: readonly Block[];
   /** All tensors that a checkpoint may have. */
@@ -147,7 +161,7 @@ export interface Layout {
   readonly carried?: readonly string[];
   /** [vocabulary, hidden] */
   readonly embedding: string;
-  /** [vocabulary, hidden]; where it is not required and the checkpoint has none, the embedding is the head. */
+  /** [vocabulary, hidden]; where it is not required and the checkpoint has none, the embedding is the head. That of an encoder is never read. */
   readonly head: string;
   /** The name of a head of its own, where the checkpoint has none, or one that repeats the embedding. */
   readonly ownHead?: string;

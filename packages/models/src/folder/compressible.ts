@@ -18,12 +18,12 @@ export function requireCompressible({ blocks, notes, path }: Model, warn: (messa
 }
 
 /**
- * @throws {FailedPreconditionError} for a model whose embedding and head stay as they are: an ONNX model or an encoder-decoder
+ * @throws {FailedPreconditionError} for a model whose embedding and head stay as they are: an ONNX model, an encoder or an encoder-decoder
  */
-export function requireEmbeddings({ embeddings, path, kind }: Model): Embeddings {
+export function requireEmbeddings({ embeddings, path, kind, stacks }: Model): Embeddings {
   if (embeddings !== undefined) return embeddings;
   throw new FailedPreconditionError(
-    `${path} is ${kind === "graph" ? "an ONNX model" : "an encoder-decoder"}, whose embedding and head are not compressed; leave out --embeddings`,
+    `${path} is ${kind === "graph" ? "an ONNX model" : `an ${stacks}`}, whose embedding and head are not compressed; leave out --embeddings`,
     { model: path },
   );
 }

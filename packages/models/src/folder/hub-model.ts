@@ -40,7 +40,7 @@ const weights = /^model(-\d+-of-\d+)?\.safetensors$/;
 const pickles = /\.(bin|pt|pth|pkl|ckpt)$/;
 /** The other files of a model folder that are fetched. */
 const described =
-  /^(config|generation_config|tokenizer_config|special_tokens_map|added_tokens|chat_template|model\.safetensors\.index|((video_)?pre)?processor_config)\.json$|^chat_template\.jinja$|^README\.md$|^(LICEN[CS]E|NOTICE)(\.\w+)?$/;
+  /^(config|generation_config|tokenizer_config|special_tokens_map|added_tokens|chat_template|model\.safetensors\.index|((video_)?pre)?processor_config|modules|sentence_bert_config|config_sentence_transformers)\.json$|^1_Pooling\/config\.json$|^chat_template\.jinja$|^README\.md$|^(LICEN[CS]E|NOTICE)(\.\w+)?$/;
 
 /**
  * When a file is fetched: files of tokenizers last, so that a snapshot with one has the files that say how it is read, and

@@ -1,11 +1,14 @@
 import { createReadStream } from "node:fs";
-import { readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { InternalError } from "@mbs/contracts";
 
+/** How the states of a text become its embedding, as sentence-transformers writes it: the one file that is not at the top. */
+export const poolingFile = "1_Pooling/config.json";
+
 /** The files of a model as a Hugging Face folder has them; of a GGUF file, those that its metadata stand for. */
 export interface ModelFiles {
-  /** Names at the top of the folder, sorted. */
+  /** Names at the top of the folder, and `poolingFile` where there is one; sorted. */
   list(): Promise<readonly string[]>;
   /** The bytes of a file, in pieces. */
   read(name: string): AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
@@ -15,7 +18,10 @@ export interface ModelFiles {
 
 /** The files of a folder. */
 export const folderFiles = (folder: string): ModelFiles => ({
-  list: async () => (await readdir(folder)).sort(),
+  async list() {
+    const inner = await stat(join(folder, poolingFile)).catch(() => undefined);
+    return [...(await readdir(folder)), ...(inner?.isFile() === true ? [poolingFile] : [])].sort();
+  },
   read: (name) => createReadStream(join(folder, name)) as AsyncIterable<Uint8Array>,
   text: (name) => readFile(join(folder, name), "utf8"),
 });

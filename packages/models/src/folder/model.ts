@@ -178,18 +178,22 @@ export interface Forward {
    * @param tokens length batch · N, where N is T, or T + 1 where the last token of each segment was not read
    * @param batch how many equally long segments are stacked; default 1
    * @returns nats, batch · (N - 1) values: of tokens 1 … N-1 of each segment
+   * @throws {FailedPreconditionError} for an encoder, which predicts nothing
    */
   score(states: Matrix, tokens: Int32Array, batch?: number): Promise<Float64Array>;
-  /** Texts that share their beginnings; absent for ONNX models and encoder-decoders. */
+  /** Texts that share their beginnings; absent for ONNX models, encoders and encoder-decoders. */
   readonly tree?: TreeForward;
   /** Statistics of embedding and head; absent where the model has no `embeddings`. */
   readonly embeddings?: EmbeddingsForward;
-  /** Logits of every row, [rows, vocabulary]: pass one row where only the next token is wanted. */
+  /** Logits of every row, [rows, vocabulary]: pass one row where only the next token is wanted. @throws as `score` */
   logits(states: Matrix): Promise<Matrix>;
   /** Memory of the weights that it keeps, in bytes. */
   heldBytes(): number;
   close(): Promise<void>;
 }
+
+/** The stacks of blocks that a model is made of. An encoder makes states of texts and predicts no tokens: it has no losses. */
+export type Stacks = "decoder" | "encoder" | "encoder-decoder";
 
 /** What every opened model has, whatever form it is stored in. Only headers, configuration and tokenizer are kept in memory. */
 export interface OpenedModel {
@@ -220,13 +224,14 @@ export interface OpenedModel {
   /** Tokens of the longest text that it can read at all, where its positions are a table; else undefined. */
   readonly positionLimit: number | undefined;
   readonly blocks: readonly Block[];
-  /** Embedding and head; absent for ONNX models and encoder-decoders, where they stay as they are. */
+  /** Embedding and head; absent for ONNX models, encoders and encoder-decoders, where they stay as they are. */
   readonly embeddings?: Embeddings | undefined;
   /**
    * The sites of a block in rounds, as its graph tells: no site depends on weights that read a site of its own round, or of a
    * later one.
    */
   siteRounds(block: number): readonly (readonly string[])[];
+  readonly stacks: Stacks;
   /** Names of its streams, as texts enter them: "hidden", with "encoder" before it in an encoder-decoder. */
   readonly streams: readonly string[];
   readonly checkpoint: Checkpoint;

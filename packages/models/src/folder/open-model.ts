@@ -2,6 +2,7 @@ import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { at, InputOutputError, InternalError } from "@mbs/contracts";
 import type { ObjectPool, Progress } from "@mbs/contracts";
+import type { Layout } from "../architectures/layout.ts";
 import { readArchitecture } from "../architectures/read-architecture.ts";
 import { embeddingsOf } from "../architectures/architecture.ts";
 import { readRotation } from "../config/rotation-record.ts";
@@ -12,7 +13,7 @@ import { ggufFile, hasWeightFiles, isGgufFolder, openWeightFiles } from "../chec
 import { createWeightReader } from "../checkpoint/weight-reader.ts";
 import { createForward } from "../forward/forward.ts";
 import { layoutRounds } from "../forward/block-forward.ts";
-import { plainPassages, sourceTargetPassages } from "../forward/passages.ts";
+import { passagesOf } from "../forward/passages.ts";
 import { encoderStream, hiddenStream } from "../forward/streams.ts";
 import { findGraph } from "./find-graph.ts";
 import { hubName } from "../writing/card-source.ts";
@@ -23,7 +24,7 @@ import type { AddressOptions } from "./model-address.ts";
 import { readDescription } from "./model-description.ts";
 import { isGguf } from "./model-record.ts";
 import type { ModelSource } from "./model-record.ts";
-import type { ArchitectureModel, Model } from "./model.ts";
+import type { ArchitectureModel, Model, Stacks } from "./model.ts";
 import { takeModel } from "./pooled-model.ts";
 
 export interface OpenModelOptions {
@@ -54,6 +55,11 @@ async function folderSource(folder: string): Promise<ModelSource> {
     describe: () => readDescription(folder),
   };
 }
+
+const stacksOf = ({ sourceTarget, encoder }: Layout): Stacks => {
+  if (sourceTarget !== undefined) return "encoder-decoder";
+  return encoder === undefined ? "decoder" : "encoder";
+};
 
 async function openArchitectureModel(source: ModelSource, options: ReadOptions & AddressOptions): Promise<ArchitectureModel> {
   const { path, weightFiles, nameInFile } = source;
@@ -92,6 +98,7 @@ async function openArchitectureModel(source: ModelSource, options: ReadOptions &
       siteRounds: (block) => layoutRounds(layout, block),
       blocks: layout.blocks,
       embeddings: embeddingsOf(layout, hiddenStream),
+      stacks: stacksOf(layout),
       streams: sourceTarget === undefined ? [hiddenStream] : [encoderStream, hiddenStream],
       layout,
       settings,
@@ -100,8 +107,7 @@ async function openArchitectureModel(source: ModelSource, options: ReadOptions &
       reads: new Set(layout.tensors.map(({ name }) => name)),
       readWeight,
       notes: [...source.notes, ...notes],
-      passages: async () =>
-        sourceTarget === undefined ? plainPassages : sourceTargetPassages(sourceTarget, await description.tokenizer()),
+      passages: () => passagesOf(layout, () => description.tokenizer()),
       forward: (given) => Promise.resolve(createForward(layout, checkpoint, readWeight, given)),
       close: () => Promise.resolve(stored.close()),
     };

@@ -5,7 +5,7 @@ import type { Checkpoint, TensorInfo } from "../checkpoint/checkpoint.ts";
 import { embeddingsOf } from "../architectures/architecture.ts";
 import { createWeightReader } from "../checkpoint/weight-reader.ts";
 import { createForward } from "../forward/forward.ts";
-import { plainPassages, sourceTargetPassages } from "../forward/passages.ts";
+import { passagesOf } from "../forward/passages.ts";
 import { hiddenStream } from "../forward/streams.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { ArchitectureModel } from "./model.ts";
@@ -109,7 +109,7 @@ export function restrictVocabulary(model: ArchitectureModel, vocabulary: Restric
     checkpoint,
     readWeight,
     tokenizer,
-    passages: async () => (spans === undefined ? plainPassages : sourceTargetPassages(spans, await tokenizer())),
+    passages: () => passagesOf(layout, tokenizer),
     forward: (given) => Promise.resolve(createForward(layout, checkpoint, readWeight, given)),
   };
 }

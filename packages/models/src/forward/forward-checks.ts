@@ -1,5 +1,6 @@
-import { BadDataError, InternalError } from "@mbs/contracts";
+import { BadDataError, FailedPreconditionError, InternalError } from "@mbs/contracts";
 import type { Matrix } from "@mbs/contracts";
+import type { Forward } from "../folder/model.ts";
 
 /** @throws {InternalError} where there is no such block, or it cannot be run on so many rows */
 export function requireBlock<Block>(blocks: readonly Block[], index: number, { rows }: Matrix, batch: number): Block {
@@ -50,3 +51,15 @@ export function scoredRows(rows: number, tokens: Int32Array, batch: number): Sco
   }
   return { targets, predicts };
 }
+
+/** What a forward pass says of the tokens of a text. */
+export type Predictions = Pick<Forward, "score" | "logits">;
+
+function refuse(): never {
+  throw new FailedPreconditionError(
+    "the model is an encoder, which makes states of texts and predicts no tokens, so it has no losses; compare its embeddings of texts by mbs agreement",
+  );
+}
+
+/** Those of an encoder. */
+export const noPredictions: Predictions = { score: refuse, logits: refuse };

@@ -7,7 +7,8 @@ import type { WeightReader } from "../checkpoint/weight-reader.ts";
 import type { Forward, ForwardOptions } from "../folder/model.ts";
 import { createRowGraph } from "../graph/sequence-graph.ts";
 import { distinctTokens } from "./distinct-tokens.ts";
-import { checkTokens } from "./forward-checks.ts";
+import { checkTokens, noPredictions } from "./forward-checks.ts";
+import type { Predictions } from "./forward-checks.ts";
 import { GraphCache } from "./graph-cache.ts";
 import { createHead, predictingRows } from "./head.ts";
 import { createBlockForward, packedReader } from "./block-forward.ts";
@@ -15,6 +16,9 @@ import { WeightCache } from "./block-weights.ts";
 import { checkPositions } from "./text-length.ts";
 import { createTokenInput } from "./token-input.ts";
 import { createTreeForward } from "./tree-forward.ts";
+
+/** Tokens that an encoder has around a text. */
+const endTokens = 2;
 
 /**
  * The forward pass of any architecture: its layout builds the graphs, the checkpoint gives the weights.
@@ -47,7 +51,7 @@ export function createForward(
     changes?: ReadonlyMap<number, Float32Array>,
   ): Promise<Matrix> => {
     checkTokens(tokens, vocabularySize);
-    checkPositions(longest, layout.positionLimit);
+    checkPositions(layout.encoder === undefined ? longest : longest - endTokens, layout.positionLimit);
     const { values, indices } = distinctTokens(tokens);
     const rows = await checkpoint.readRowsF32(layout.embedding, values);
     for (const [index, token] of values.entries()) {
@@ -88,31 +92,36 @@ export function createForward(
     );
   };
 
-  return {
-    embed: (tokens, batch = 1) => embedSegments(tokens, batch),
-    ...blockForward,
-
+  const predictions: Predictions = {
     score(states, tokens, batch = 1) {
       checkTokens(tokens, vocabularySize);
       return head.scoreNext(...predictingRows(states, tokens, batch));
     },
     logits: (states) => head.logits(states),
-    ...(layout.sourceTarget === undefined && {
-      embeddings: {
-        embedChanged: (tokens, changes) => embedSegments(tokens, 1, changes),
-        headInput: (states) => head.headInput(states),
-        spread: (states) => head.spread(states),
-      },
-      tree: createTreeForward(layout, {
-        graphs,
-        packedGraphs,
-        cache,
-        packedOf: packedReader(layout, checkpoint),
-        tokenInputOf,
-        embed,
-        scoreNext: (states, next) => head.scoreNext(states, next),
+  };
+
+  return {
+    embed: (tokens, batch = 1) => embedSegments(tokens, batch),
+    ...blockForward,
+
+    ...(layout.encoder === undefined ? predictions : noPredictions),
+    ...(layout.sourceTarget === undefined &&
+      layout.encoder === undefined && {
+        embeddings: {
+          embedChanged: (tokens, changes) => embedSegments(tokens, 1, changes),
+          headInput: (states) => head.headInput(states),
+          spread: (states) => head.spread(states),
+        },
+        tree: createTreeForward(layout, {
+          graphs,
+          packedGraphs,
+          cache,
+          packedOf: packedReader(layout, checkpoint),
+          tokenInputOf,
+          embed,
+          scoreNext: (states, next) => head.scoreNext(states, next),
+        }),
       }),
-    }),
     heldBytes: () => cache.heldBytes() + head.heldBytes(),
     async close() {
       cache.clear();

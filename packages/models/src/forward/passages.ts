@@ -1,8 +1,8 @@
 import { FailedPreconditionError, UsageError } from "@mbs/contracts";
 import { seededGenerator } from "@mbs/numbers";
-import type { SourceTarget } from "../architectures/layout.ts";
+import type { Layout, SourceTarget } from "../architectures/layout.ts";
 import { languageTokenOf } from "../tokenizer/language-token.ts";
-import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import type { TextEnds, Tokenizer } from "../tokenizer/tokenizer.ts";
 import { corruptSpans } from "./span-corruption.ts";
 import { encoderStream, hiddenStream } from "./streams.ts";
 
@@ -12,7 +12,7 @@ export interface Passage {
   readonly inputs: ReadonlyMap<string, Int32Array>;
   /** What `Forward.score` takes: the tokens that the head's stream reads, and the last one that it predicts. */
   readonly scored: Int32Array;
-  /** Place in `scored` of the first token that counts, at least 1: those before it are only read. */
+  /** Place in `scored` of the first token that counts: at least 1, since those before it are only read; 0 where none is predicted. */
   readonly first: number;
   /** The predicted tokens of text, without sentinels and ends. */
   readonly predicted: Int32Array;
@@ -22,7 +22,7 @@ export interface Passage {
 export interface Passages {
   /**
    * A segment as a model is trained on text: a decoder reads it and predicts it, an encoder-decoder reads it with spans
-   * cut out and predicts these.
+   * cut out and predicts these. An encoder reads it and predicts nothing.
    *
    * @param seed of the choice of spans; a decoder does not use it
    * @param first place of the first token that counts, default 1; an encoder-decoder does not use it
@@ -73,6 +73,16 @@ export const plainPassages: Passages = {
   }),
   ofPrompt: (tokens) => new Map([[hiddenStream, tokens]]),
 };
+
+/** The passages of an encoder: it reads a text with the tokenizer's ends around it, and predicts none. */
+export function enclosedPassages({ before, after }: TextEnds): Passages {
+  const ofPrompt = (tokens: Int32Array) => new Map([[hiddenStream, Int32Array.of(...before, ...tokens, ...after)]]);
+  const nothing = new Int32Array(0);
+  return {
+    ofSegment: (tokens) => ({ inputs: ofPrompt(tokens), scored: nothing, first: 0, predicted: nothing }),
+    ofPrompt,
+  };
+}
 
 /** The tokens that say which languages a source and its target have. */
 function languageTokens(
@@ -135,4 +145,13 @@ export function sourceTargetPassages({ start, end, hasLanguages }: SourceTarget,
     },
     end,
   };
+}
+
+/** How texts enter the streams of an architecture. */
+export async function passagesOf(
+  { sourceTarget, encoder }: Pick<Layout, "sourceTarget" | "encoder">,
+  tokenizer: () => Promise<Tokenizer>,
+): Promise<Passages> {
+  if (encoder !== undefined) return enclosedPassages((await tokenizer()).ends);
+  return sourceTarget === undefined ? plainPassages : sourceTargetPassages(sourceTarget, await tokenizer());
 }

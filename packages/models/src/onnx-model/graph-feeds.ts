@@ -19,7 +19,7 @@ function pastDims(dims: readonly Dimension[], batch: number, heads: number): num
   });
 }
 
-/** The inputs of a decoder besides its tokens and its cache, by name. */
+/** The inputs of a model besides its tokens and its cache, by name. */
 const known: ReadonlyMap<string, (batch: TokenBatch) => Tensor> = new Map<string, (batch: TokenBatch) => Tensor>([
   ["attention_mask", ({ batch, length }) => integerTensor(new Uint8Array(batch * length).fill(1), [batch, length])],
   [
@@ -30,6 +30,8 @@ const known: ReadonlyMap<string, (batch: TokenBatch) => Tensor> = new Map<string
         [batch, length],
       ),
   ],
+  // a text that stands by itself
+  ["token_type_ids", ({ batch, length }) => integerTensor(new Uint8Array(batch * length), [batch, length])],
   ["cache_position", ({ length }) => integerTensor(Int32Array.from({ length }, (_, index) => index))],
   ["use_cache_branch", () => ({ type: "bool", dims: [1], data: Uint8Array.of(0) })],
   ["num_logits_to_keep", () => integerTensor([0], [])],

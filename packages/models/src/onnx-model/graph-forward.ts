@@ -4,7 +4,8 @@ import { createSession, floatTensor, floatValues, GraphBuilder, integerTensor } 
 import type { GraphFile, Session, Tensor } from "@mbs/onnx";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import type { Forward, ForwardOptions, BlockInputs, BlockOptions } from "../folder/model.ts";
-import { checkTokens, requireBlock, scoredRows } from "../forward/forward-checks.ts";
+import { checkTokens, noPredictions, requireBlock, scoredRows } from "../forward/forward-checks.ts";
+import type { Predictions } from "../forward/forward-checks.ts";
 import { logitsAtATime } from "../forward/head.ts";
 import { cutAtSites, liveValue, siteRounds } from "../forward/block-parts.ts";
 import type { BlockGraph, BlockPart } from "../forward/block-parts.ts";
@@ -73,7 +74,7 @@ export function createGraphForward(
   options: ForwardOptions,
 ): Forward {
   const { hiddenSize, vocabularySize, contextLength } = shape;
-  const { blocks, logits } = outline;
+  const { blocks, output: logits } = outline;
   const runner = createGraphRunner(graph, outline, checkpoint, shape, options);
   const losses = createLogitLosses(options.threads);
   const { start } = at(blocks, 0);
@@ -155,6 +156,25 @@ export function createGraphForward(
     }
   };
 
+  const predictions: Predictions = {
+    async score(states, tokens, batch = 1) {
+      checkTokens(tokens, vocabularySize);
+      const { targets, predicts } = scoredRows(states.rows, tokens, batch);
+      const found: number[] = [];
+      for (const { first, part } of slices(states)) {
+        const nats = await losses.of(await logitsOf(part), targets.subarray(first, first + part.rows));
+        nats.forEach((loss, at) => predicts(first + at) && found.push(loss));
+      }
+      return Float64Array.from(found);
+    },
+
+    async logits(states) {
+      const all = new Float32Array(states.rows * vocabularySize);
+      for (const { first, part } of slices(states)) all.set(await logitsOf(part), first * vocabularySize);
+      return { rows: states.rows, columns: vocabularySize, values: all };
+    },
+  };
+
   return {
     async embed(tokens, batch = 1) {
       checkTokens(tokens, vocabularySize);
@@ -187,23 +207,7 @@ export function createGraphForward(
 
     ...walk,
 
-    async score(states, tokens, batch = 1) {
-      checkTokens(tokens, vocabularySize);
-      const { targets, predicts } = scoredRows(states.rows, tokens, batch);
-      const found: number[] = [];
-      for (const { first, part } of slices(states)) {
-        const nats = await losses.of(await logitsOf(part), targets.subarray(first, first + part.rows));
-        nats.forEach((loss, at) => predicts(first + at) && found.push(loss));
-      }
-      return Float64Array.from(found);
-    },
-
-    async logits(states) {
-      const all = new Float32Array(states.rows * vocabularySize);
-      for (const { first, part } of slices(states)) all.set(await logitsOf(part), first * vocabularySize);
-      return { rows: states.rows, columns: vocabularySize, values: all };
-    },
-
+    ...(outline.isEncoder ? noPredictions : predictions),
     heldBytes: () => runner.heldBytes(),
     async close() {
       await losses.close();

@@ -23,20 +23,22 @@ export interface UnreachedWeight {
   readonly reason: string;
 }
 
-/** The parts of a decoder's graph. */
+/** The parts of the graph of a decoder or an encoder. */
 export interface GraphOutline extends CutGraph {
   readonly flow: DataFlow;
   /** Absent where the matrix is quantised. */
   readonly embedding: GraphEmbedding | undefined;
-  /** Names of input and output. */
+  /** Whether it makes states, which are then those after the last block, and no logits. */
+  readonly isEncoder: boolean;
+  /** Names of input and output: logits, or the states of an encoder. */
   readonly tokens: string;
-  readonly logits: string;
+  readonly output: string;
   readonly unreached: readonly UnreachedWeight[];
   /** Nodes that multiply by weights which are quantised already. */
   readonly quantised: readonly GraphNode[];
 }
 
-const [tokens, logits] = ["input_ids", "logits"];
+const [tokens, logits, lastStates] = ["input_ids", "logits", "last_hidden_state"];
 
 /** Operators that read tables and masks: such matrices belong to no linear layer. */
 const tableReaders: ReadonlySet<string> = new Set(["Gather", "Slice", "Add", "Sub", "Mul", "Where", "Expand"]);
@@ -105,7 +107,7 @@ function findWeights(
     const found = linearWeight(tensor, readers, graph);
     if (typeof found === "string") unreached.push({ tensor: name, reason: found });
     else if (!flow.segmentOf.has(found.node))
-      unreached.push({ tensor: name, reason: `is read by ${nodeText(found.node)}, whose product no logit depends on` });
+      unreached.push({ tensor: name, reason: `is read by ${nodeText(found.node)}, whose product no output depends on` });
     else if (!flow.dependent.has(found.input))
       unreached.push({ tensor: name, reason: `is read by ${nodeText(found.node)}, whose input depends on no token` });
     else if (choosesExperts(found.node, readers))
@@ -118,13 +120,14 @@ function findWeights(
 }
 
 /**
- * Finds embedding, blocks, sites and linear weights of a decoder's graph.
+ * Finds embedding, blocks, sites and linear weights of a graph.
  *
  * @param shared tensors whose bytes belong to another one too
- * @throws {FailedPreconditionError} for a graph that is no decoder of tokens
+ * @throws {FailedPreconditionError} for a graph that is no decoder or encoder of tokens
  */
 export function outlineGraph(graph: GraphFile, shared: ReadonlySet<string>): GraphOutline {
-  if (!hasValue(graph.inputs, tokens) || !hasValue(graph.outputs, logits)) {
+  const output = [logits, lastStates].find((name) => hasValue(graph.outputs, name));
+  if (!hasValue(graph.inputs, tokens) || output === undefined) {
     const [inputs, outputs] = [graph.inputs, graph.outputs].map((values) =>
       values
         .map(({ name }) => name)
@@ -132,20 +135,22 @@ export function outlineGraph(graph: GraphFile, shared: ReadonlySet<string>): Gra
         .join(", "),
     );
     throw new FailedPreconditionError(
-      `${graph.path} reads ${inputs} and makes ${outputs}; a decoder that reads ${tokens} and makes ${logits} is wanted`,
+      `${graph.path} reads ${inputs} and makes ${outputs}; a decoder that reads ${tokens} and makes ${logits} is wanted, or an encoder that makes ${lastStates}`,
       { file: graph.path },
     );
   }
-  const flow = followValue(graph.nodes, tokens, logits);
-  if (flow.cuts.at(-1) !== logits) {
-    throw new FailedPreconditionError(`${graph.path}: ${logits} does not depend on ${tokens}; export the model again`, {
+  const flow = followValue(graph.nodes, tokens, output);
+  if (flow.cuts.at(-1) !== output) {
+    throw new FailedPreconditionError(`${graph.path}: ${output} does not depend on ${tokens}; export the model again`, {
       file: graph.path,
     });
   }
   const readers = readersOf(graph.nodes);
   const embedding = findEmbedding(graph, flow);
   const { weights, unreached } = findWeights(graph, flow, readers, shared, embedding);
-  const isHead = (weight: LinearWeight): boolean => weight === weights.at(-1) && weight.rows === embedding?.vocabulary;
+  const isEncoder = output === lastStates;
+  const isHead = (weight: LinearWeight): boolean =>
+    !isEncoder && weight === weights.at(-1) && weight.rows === embedding?.vocabulary;
   const quantised = quantisedNodes(graph, readers).filter((node) => flow.segmentOf.has(node));
   const products = [
     ...weights.filter((weight) => !isHead(weight)).map(({ node }) => node),
@@ -153,20 +158,27 @@ export function outlineGraph(graph: GraphFile, shared: ReadonlySet<string>): Gra
   ];
   const cut = cutBlocks(graph, flow, weights, readers, products);
   if (cut.blocks.length === 0) {
-    throw new FailedPreconditionError(`${graph.path} has no linear layer between ${tokens} and ${logits}; is it a decoder?`, {
-      file: graph.path,
-    });
+    throw new FailedPreconditionError(
+      `${graph.path} has no linear layer between ${tokens} and ${output}; is it a language model?`,
+      {
+        file: graph.path,
+      },
+    );
   }
+  const last = cut.blocks.length - 1;
   const reached = new Set(cut.blocks.flatMap(({ sites }) => sites.flatMap((site) => site.weights)));
   const outside = weights
     .filter((weight) => !reached.has(weight) && !isHead(weight))
     .map(({ tensor, node }) => ({ tensor, reason: `is read by ${nodeText(node)}, outside the blocks` }));
   return {
     ...cut,
+    // what follows the last block of an encoder, such as a norm, belongs to it
+    ...(isEncoder && { blocks: cut.blocks.map((block, index) => (index === last ? { ...block, end: output } : block)) }),
     flow,
     embedding,
+    isEncoder,
     tokens,
-    logits,
+    output,
     unreached: [...unreached, ...outside],
     quantised,
   };

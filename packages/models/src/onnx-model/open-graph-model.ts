@@ -18,7 +18,7 @@ import { readDescription } from "../folder/model-description.ts";
 import type { GraphModel } from "../folder/model.ts";
 import { openFile } from "../folder/open-file.ts";
 import type { OpenFile } from "../folder/open-file.ts";
-import { plainPassages } from "../forward/passages.ts";
+import { enclosedPassages, plainPassages } from "../forward/passages.ts";
 import { hiddenStream } from "../forward/streams.ts";
 import { checkInputs } from "./graph-feeds.ts";
 import { createGraphForward, graphRounds } from "./graph-forward.ts";
@@ -118,11 +118,11 @@ const readTensors = (checkpoint: Checkpoint, matrices: readonly (string | undefi
   );
 
 /**
- * Opens a model folder whose weights are an ONNX decoder's.
+ * Opens a model folder whose weights are an ONNX decoder's or encoder's.
  *
  * @param graphPath of the model's file
  * @throws {BadDataError} where a file is broken, or names values at a location that is not allowed
- * @throws {FailedPreconditionError} for a graph that is no decoder of tokens, or with an unknown input
+ * @throws {FailedPreconditionError} for a graph that is no decoder or encoder of tokens, or with an unknown input
  */
 export async function openGraphModel(
   folder: string,
@@ -165,6 +165,7 @@ export async function openGraphModel(
       // a graph does not say whether it ends where its configuration does
       positionLimit: undefined,
       blocks,
+      stacks: outline.isEncoder ? "encoder" : "decoder",
       streams: [hiddenStream],
       graph,
       outline,
@@ -181,7 +182,7 @@ export async function openGraphModel(
         })),
       ),
       notes: notesOf(outline),
-      passages: () => Promise.resolve(plainPassages),
+      passages: async () => (outline.isEncoder ? enclosedPassages((await description.tokenizer()).ends) : plainPassages),
       siteRounds: (block) => graphRounds(graph, outline, block),
       forward: (given) => Promise.resolve(createGraphForward(graph, outline, checkpoint, shape, given)),
       close: () => Promise.resolve(checkpoint.close()),

@@ -16,6 +16,12 @@ export interface SpecialToken {
   readonly text: string;
 }
 
+/** The tokens around a text. */
+export interface TextEnds {
+  readonly before: readonly number[];
+  readonly after: readonly number[];
+}
+
 /** Text to token ids and back, as the model folder's tokenizer.json says. */
 export interface Tokenizer {
   /**
@@ -29,6 +35,8 @@ export interface Tokenizer {
   decode(ids: ArrayLike<number>): string;
   /** The token that the tokenizer's own post-processor puts first; undefined where it adds none. */
   readonly bos: number | undefined;
+  /** All that it puts around a text. */
+  readonly ends: TextEnds;
   /**
    * What stands before a text that has nothing before it, where a program asks for a token there: `bos_token` of
    * tokenizer_config.json, else `eos_token`, else `bos`; undefined where it names none of them. Most tokenizers of GPT's kind
@@ -65,12 +73,14 @@ async function readTokenizerConfig(folder: string): Promise<JsonObject> {
   }
 }
 
-function findBos(hub: HubTokenizer): number | undefined {
+function findEnds(hub: HubTokenizer): TextEnds {
   const text = "a";
-  const plain = hub.encode(text, { add_special_tokens: false }).ids;
-  const processed = hub.encode(text).ids;
-  const first = processed[0];
-  return processed.length > plain.length && first !== plain[0] ? first : undefined;
+  const plain: readonly number[] = hub.encode(text, { add_special_tokens: false }).ids;
+  const processed: readonly number[] = hub.encode(text).ids;
+  const start = processed.findIndex((_, index) => plain.every((token, offset) => processed[index + offset] === token));
+  return start < 0
+    ? { before: [], after: [] }
+    : { before: processed.slice(0, start), after: processed.slice(start + plain.length) };
 }
 
 /** A token that tokenizer_config.json names, by its text or as an object with it. */
@@ -161,7 +171,8 @@ export function makeTokenizer(file: string, json: JsonObject, config: JsonObject
     throw new FailedPreconditionError(message, { file });
   }
   const bytesOf = tokenBytes[kind];
-  const bos = findBos(hub);
+  const ends = findEnds(hub);
+  const [bos] = ends.before;
   const eos = namedToken(hub, config["eos_token"]);
   const bosText = bos === undefined ? undefined : hub.id_to_token(bos);
   const added = hub.get_added_tokens_decoder();
@@ -194,6 +205,7 @@ export function makeTokenizer(file: string, json: JsonObject, config: JsonObject
     decode: (ids) =>
       ids.length === 0 ? "" : hub.decode(Array.from(ids), { skip_special_tokens: true, clean_up_tokenization_spaces: false }),
     bos,
+    ends,
     prefix: namedToken(hub, config["bos_token"]) ?? eos ?? namedToken(hub, bosText),
     eos,
     sentinels: findSentinels(hub),

@@ -98,7 +98,7 @@ export async function withSolverNeeds(recipe: Recipe, stages: Stages, outline: M
   const { solver, options: parsed } = await locating(recipe, readSolver(name, given));
   if (asksForEmbeddings(recipe) && outline.embeddings === undefined) {
     throw new UsageError(
-      `${locate(["compress", "embeddings"])}: embedding and head of an ONNX model or an encoder-decoder are not compressed; leave out embeddings`,
+      `${locate(["compress", "embeddings"])}: embedding and head of an ONNX model, an encoder or an encoder-decoder are not compressed; leave out embeddings`,
     );
   }
   const held = await heldBy(recipe, stages);
