@@ -46,7 +46,7 @@ const options = {
   },
   prefix: {
     kind: "text",
-    default: "",
+    optional: true,
     description: 'put before each text: what the model was trained to find there, such as "query: " (E5)',
   },
   json: { kind: "flag", description: "print everything found as JSON" },
@@ -93,7 +93,7 @@ export function agreementCommand({ signal }: CommandContext): Command {
       const kept = models.map(({ trimming }) => trimming?.keep);
       const taken = languagesForModels(corpus, languages, kept, warn).languages;
       const report = await compareEmbeddings(
-        { ...asked, models: labelled, corpus, languages: taken },
+        { ...asked, prefix: asked.prefix ?? "", models: labelled, corpus, languages: taken },
         { signal, progress, threads },
       );
       reporter.stop();
