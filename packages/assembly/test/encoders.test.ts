@@ -19,7 +19,10 @@ const fixtures = join(import.meta.dirname, "../../models/test/fixtures/encoders"
 const root = await mkdtemp(join(tmpdir(), "onnx-encoders-test-"));
 test.after(() => rm(root, { recursive: true }));
 env.allowRemoteModels = false;
-env.localModelPath = root;
+// when the tests begin: another file of this process has a folder of its own
+test.before(() => {
+  env.localModelPath = root;
+});
 
 /** States of size 3 behind some 20 products with sums of at most 48 terms: √(20 · 48) · 2⁻²⁴ · 3 = 6e-6 as a rule. */
 const rounding = 1e-4;

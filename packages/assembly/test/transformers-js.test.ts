@@ -23,7 +23,10 @@ test.after(() => rm(root, { recursive: true }));
 // transformers.js makes sessions of its own
 turnTelemetryOff();
 env.allowRemoteModels = false;
-env.localModelPath = root;
+// when the tests begin: another file of this process has a folder of its own
+test.before(() => {
+  env.localModelPath = root;
+});
 
 const texts = ["The file is", "Cliquez sur", "ファイルを"];
 const newTokens = 12;

@@ -497,7 +497,7 @@ test("a model whose embedding and head stay as they are is refused, naming the k
     assert.unreachable();
   } catch (error) {
     assert.instance(error, UsageError);
-    assert.match(String(error), "embedding and head of an ONNX model or an encoder-decoder are not compressed");
+    assert.match(String(error), "embedding and head of an ONNX model, an encoder or an encoder-decoder are not compressed");
   }
 });
 

@@ -73,7 +73,7 @@ test("threads that solve rows, artifacts and values between sites are counted as
     const [block] = model.blocks;
     if (block === undefined) throw new Error("a model without blocks");
     const blocks = [{ ...block, sites: [{ name: "wide", width: 1000, weights: [{ tensor: "w", rows: 2000 }] }] }];
-    const wide = { ...model, blocks, kind: model.kind, hiddenSize: 1000 } as unknown as typeof model;
+    const wide = { ...model, blocks, kind: model.kind, hiddenSize: 1000, stateWidth: 1000 } as unknown as typeof model;
     const need = (solver: string, threads: number, kept: { pool: number; artifacts: number; weights: number }) =>
       memoryNeed(
         {

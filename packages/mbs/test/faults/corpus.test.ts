@@ -14,7 +14,7 @@ const oneBad = (bad: string | Uint8Array): Buffer =>
 const badBytes = Buffer.concat([Buffer.from('{"text":"'), Buffer.from([0xff, 0xfe]), Buffer.from('"}\n')]);
 
 const reported: Readonly<Record<string, readonly [content: Uint8Array, warning: RegExp]>> = {
-  "bad UTF-8": [oneBad(badBytes), /en: 1 of 200 documents are broken \(1 bad UTF-8; first: [^\n]*en\.jsonl, line 121\)/],
+  "bad UTF-8": [oneBad(badBytes), /en: 1 of 200 documents are broken \(1 bad UTF-8; first: [^\n]*en\.jsonl, row 121\)/],
   "a huge line": [
     oneBad(`{"text":"${"x".repeat(9 << 20)}"}\n`),
     /en: 1 of 200 documents are broken \(1 too long; first: [^\n]*en\.jsonl/,
