@@ -41,7 +41,7 @@ import { planText } from "../shrink/plan-text.ts";
 import { resultText } from "../shrink/result-text.ts";
 import { shrinkRecipe, usualLabel, usualModel, usualRecipe } from "../shrink/shrink-recipe.ts";
 import type { ShrinkChoices } from "../shrink/shrink-recipe.ts";
-import { readSource, requireMayRequantise } from "../shrink/shrink-source.ts";
+import { readSource, requireMayRequantise, requireTextLosses } from "../shrink/shrink-source.ts";
 import { planTarget } from "../shrink/target.ts";
 import { calibrationCorpus, divideCorpus, writeDividedTexts } from "../shrink/texts.ts";
 import type { TextSources } from "../shrink/texts.ts";
@@ -186,6 +186,7 @@ async function planShrink(given: string, parsed: Options, reporter: Reporter, si
   const { progress, warn } = reporter;
   const model = await openModel(given, { progress });
   try {
+    requireTextLosses(model);
     await requireDense(model);
     const source = await readSource(model, given);
     if (size !== undefined && parseSize(size) >= source.bytes) {

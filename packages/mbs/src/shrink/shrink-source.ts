@@ -83,6 +83,22 @@ export async function readSource(model: Model, given: string): Promise<ShrinkSou
 }
 
 /**
+ * Refuses models that texts alone say nothing of: they have no losses, or read pairs of texts.
+ *
+ * @throws {FailedPreconditionError} with the commands that there are for them
+ */
+export function requireTextLosses(model: Model): void {
+  const isOfPairs = model.kind === "architecture" && model.layout.sourceTarget?.hasLanguages === true;
+  if (model.stacks !== "encoder" && !isOfPairs) return;
+  const [what, where] = isOfPairs
+    ? ["translates, so it is calibrated on pairs of texts, which mbs shrink does not take", "Pairs"]
+    : ["is an encoder, which predicts no tokens, so mbs shrink has nothing to compare it by", "Encoders"];
+  throw new FailedPreconditionError(`${model.path} ${what}; compress it by the commands in docs/architectures.md, ${where}`, {
+    model: model.path,
+  });
+}
+
+/**
  * Refuses to round a second time what is rounded already, unless that is asked for with a target.
  *
  * @throws {FailedPreconditionError} with the bits that it has

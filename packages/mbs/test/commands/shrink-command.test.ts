@@ -158,4 +158,22 @@ test("what cannot be shrunk is refused before anything runs, with the remedy", a
   assert.match(stderr, /out is a file; name another folder with --output/);
 });
 
+test("models that texts alone say nothing of are refused, with the commands that there are for them", async ({ root }) => {
+  for (const [fixture, message] of [
+    [
+      "encoders/xlm-roberta-f32",
+      /is an encoder, which predicts no tokens, .*; compress it by the commands in docs\/architectures\.md, Encoders/,
+    ],
+    [
+      "forward/m2m-100-f32",
+      /translates, so it is calibrated on pairs of texts, .*; compress it by the commands in docs\/architectures\.md, Pairs/,
+    ],
+  ] as const) {
+    const model = join(import.meta.dirname, "../../../models/test/fixtures", fixture);
+    const { code, stderr } = await runMbs(["shrink", model, "--languages", "en", "--output", join(root, "out")]);
+    assert.is(code, 65, stderr);
+    assert.match(stderr, message);
+  }
+});
+
 test.run();
