@@ -78,4 +78,5 @@ export type {
 } from "./stage.ts";
 export { matchWithinTime } from "./time-limit.ts";
 export { groupBy, valueAt } from "./lookup.ts";
+export { once } from "./once.ts";
 export type { Group } from "./lookup.ts";

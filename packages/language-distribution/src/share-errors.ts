@@ -1,3 +1,5 @@
+import { mean } from "@mbs/numbers";
+
 /** How far estimated shares are from known ones, over the languages that both have, each side summing to 1 over them. */
 export interface ShareErrors {
   readonly languages: number;
@@ -10,8 +12,6 @@ export interface ShareErrors {
   /** exp of the mean of |ln(estimate / known)|: 1.1 is 10% off, small languages count as much as large ones; infinite for a share of 0. */
   readonly meanFactor: number;
 }
-
-const mean = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0) / values.length;
 
 /** @returns undefined where no language is common */
 export function shareErrors(estimated: ReadonlyMap<string, number>, known: ReadonlyMap<string, number>): ShareErrors | undefined {

@@ -38,6 +38,7 @@ export {
 export { packedDiagonal, packedLength, packedRowStart, packUpper, unpackUpper } from "./hessian/packing.ts";
 export { hadamard, hasHadamard } from "./rotations/hadamard.ts";
 export { keepingMean, randomHadamard, randomOrthogonal } from "./rotations/rotation.ts";
+export { mean } from "./statistics/mean.ts";
 export { percentileInterval } from "./statistics/percentile-interval.ts";
 export type { Interval } from "./statistics/percentile-interval.ts";
 export { decodeWeights, encodeWeights, isWeightDtype, roundHalfEven, roundTo } from "./dtypes/rounding.ts";

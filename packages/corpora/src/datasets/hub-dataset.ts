@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { BadDataError, InputOutputError } from "@mbs/contracts";
+import { BadDataError, InputOutputError, once } from "@mbs/contracts";
 import type { Progress } from "@mbs/contracts";
 import {
   askForCommit,
@@ -57,10 +57,7 @@ const known = new Map<string, Promise<FoundDataset>>();
  */
 export function openDataset(address: HubAddress): Promise<FoundDataset> {
   const key = `${address.repository.name}@${address.revision} ${pinnedAddress(address).revision}`;
-  const found = known.get(key) ?? findDataset(address);
-  known.set(key, found);
-  found.catch(() => known.delete(key));
-  return found;
+  return once(known, key, () => findDataset(address));
 }
 
 /**

@@ -3,6 +3,7 @@ import type { StageContext } from "@mbs/contracts";
 import type { Corpus } from "@mbs/corpora";
 import { chatOf } from "@mbs/models";
 import type { Model } from "@mbs/models";
+import { mean } from "@mbs/numbers";
 import { embedTexts } from "./embed-texts.ts";
 import type { EmbeddedText } from "./embed-texts.ts";
 
@@ -98,8 +99,6 @@ export function nearestTexts(embeddings: readonly Float64Array[], count: number)
     return new Set(others.sort((a, b) => at(cosines, b) - at(cosines, a) || a - b).slice(0, count));
   });
 }
-
-const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 /**
  * How embeddings of texts by other models agree with those by the first one, by language. It needs no labels.

@@ -1,4 +1,4 @@
-import { FailedPreconditionError, isObject, at } from "@mbs/contracts";
+import { FailedPreconditionError, at } from "@mbs/contracts";
 import type { Matrix } from "@mbs/contracts";
 import { parseJsonObject, poolingFile } from "@mbs/models";
 import type { Model } from "@mbs/models";
@@ -18,7 +18,7 @@ export async function readPooling({ files, path }: Pick<Model, "files" | "path">
   if (!(await files.list()).includes(poolingFile)) return "mean";
   const file = `${path}/${poolingFile}`;
   const json = parseJsonObject(new TextEncoder().encode(await files.text(poolingFile)), file, file);
-  const chosen = Object.keys(isObject(json) ? json : {}).filter((key) => key.startsWith("pooling_mode_") && json[key] === true);
+  const chosen = Object.keys(json).filter((key) => key.startsWith("pooling_mode_") && json[key] === true);
   const [only = "none", ...others] = chosen;
   const pooling = poolings[only];
   if (pooling !== undefined && others.length === 0) return pooling;

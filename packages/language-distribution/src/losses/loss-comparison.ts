@@ -1,5 +1,5 @@
 import { at } from "@mbs/contracts";
-import { testCorrelation } from "@mbs/numbers";
+import { mean, testCorrelation } from "@mbs/numbers";
 import type { TestedCorrelation } from "@mbs/numbers";
 
 export interface LanguageFit {
@@ -32,7 +32,6 @@ export interface LossComparison {
   readonly typicalFactorOfMean: number;
 }
 
-const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 const without = <Value>(values: readonly Value[], left: number): Value[] => values.filter((_, index) => index !== left);
 const typical = (residuals: readonly number[]): number => Math.exp(mean(residuals.map(Math.abs)));
 

@@ -1,6 +1,6 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
-import { BadDataError, InputOutputError, UsageError } from "@mbs/contracts";
+import { BadDataError, InputOutputError, once, UsageError } from "@mbs/contracts";
 import type { Progress } from "@mbs/contracts";
 import {
   askForCommit,
@@ -135,10 +135,7 @@ const known = new Map<string, Promise<string>>();
 export async function fetchHubModel(name: string, progress?: (progress: Progress) => void): Promise<string> {
   const address = pinnedAddress(parseHubAddress(name));
   const key = `${address.repository.name}@${address.revision}`;
-  const folder = known.get(key) ?? findModel(address, progress);
-  known.set(key, folder);
-  folder.catch(() => known.delete(key));
-  return folder;
+  return once(known, key, () => findModel(address, progress));
 }
 
 /** A model on the Hub at the commit that its revision names. */

@@ -1,7 +1,8 @@
-import { createHash, randomBytes } from "node:crypto";
-import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { mkdir, readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { writeAtomically } from "@mbs/artifacts";
 
 /** Where addresses are kept between processes. */
 const cacheFolder = (): string => join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "mbs", "model-addresses");
@@ -25,14 +26,10 @@ export async function knownAddress(key: string): Promise<string | undefined> {
 
 /** Keeps an address for later processes, where a file can be written. */
 export async function keepAddress(key: string, address: string): Promise<void> {
-  const path = fileOf(key);
-  const unfinished = `${path}.${randomBytes(6).toString("hex")}`;
   try {
     await mkdir(cacheFolder(), { recursive: true });
-    await writeFile(unfinished, address, { flag: "wx" });
-    await rename(unfinished, path);
+    await writeAtomically(fileOf(key), [Buffer.from(address)], { force: true });
   } catch {
     // the next process reads the model again
-    await rm(unfinished, { force: true }).catch(() => undefined);
   }
 }

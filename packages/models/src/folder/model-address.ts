@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Hash } from "node:crypto";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
-import { BadDataError } from "@mbs/contracts";
+import { BadDataError, once } from "@mbs/contracts";
 import type { Progress } from "@mbs/contracts";
 import type { Model } from "./model.ts";
 import { stat } from "node:fs/promises";
@@ -111,8 +111,8 @@ export async function modelAddress(
 ): Promise<string> {
   const stamps = await fileStamps(weightFiles);
   const key = [path, stamps, ...[...parts.values()].map(addressOf)].join("\n");
-  const total = checkpoint.list().reduce((sum, { bytes }) => sum + bytes, 0);
-  const find = async (): Promise<string> => {
+  return once(known, key, async () => {
+    const total = checkpoint.list().reduce((sum, { bytes }) => sum + bytes, 0);
     const kept = total < fewest ? undefined : await knownAddress(key);
     if (kept !== undefined) return kept;
     const begun = Date.now();
@@ -125,9 +125,5 @@ export async function modelAddress(
     const isSettled = Math.max(...changes) < begun - settledMs && (await fileStamps(weightFiles)) === stamps;
     if (total >= fewest && isSettled) await keepAddress(key, address);
     return address;
-  };
-  const address = known.get(key) ?? find();
-  known.set(key, address);
-  address.catch(() => known.delete(key));
-  return address;
+  });
 }

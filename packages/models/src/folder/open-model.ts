@@ -153,7 +153,8 @@ async function requireThere(name: string, root: string): Promise<void> {
  * tokenizer.json. A name such as "hf:org/name@revision" is fetched from the Hub first. A GGUF file is a model by itself; of
  * several that make one model, any may be named; of a folder that holds `model.gguf` alone, the folder.
  *
- * Headers, names and shapes are checked at once, values when they are read. The tensors are read once for the address, of which large models keep a copy in the user's cache.
+ * Headers, names and shapes are checked at once, values when they are read. The tensors are read once for the address,
+ * which is kept in the user's cache where the model is large.
  *
  * @throws {InputOutputError} where nothing is at the path
  * @throws {BadDataError} when a file of the model is missing, broken, or contradicts another one, or the model type is not supported

@@ -1,6 +1,7 @@
 import { at } from "@mbs/contracts";
 import { uniformInt } from "pure-rand/distribution/uniformInt";
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
+import { mean } from "./mean.ts";
 
 /** Ranks from 1; equal values share the mean of their ranks. */
 function ranks(values: readonly number[]): number[] {
@@ -13,9 +14,9 @@ function ranks(values: readonly number[]): number[] {
 
 /** Values moved and scaled to mean 0 and length 1; NaN where they do not vary. */
 function standardised(values: readonly number[]): number[] {
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  const length = Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0));
-  return values.map((value) => (value - mean) / length);
+  const middle = mean(values);
+  const length = Math.sqrt(values.reduce((sum, value) => sum + (value - middle) ** 2, 0));
+  return values.map((value) => (value - middle) / length);
 }
 
 const dot = (first: readonly number[], second: readonly number[]): number =>

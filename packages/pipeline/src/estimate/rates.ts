@@ -1,4 +1,4 @@
-import { InternalError } from "@mbs/contracts";
+import { InternalError, once } from "@mbs/contracts";
 import type { StageContext } from "@mbs/contracts";
 import type { Model } from "@mbs/models";
 import { createBlas } from "@mbs/onnx";
@@ -46,22 +46,13 @@ async function measureArtifacts(folder: string): Promise<ArtifactRates> {
   }
 }
 
-/** What was measured of this machine: it is the same for every estimate of a process. */
-const known = new Map<string, Promise<unknown>>();
-
-/** Measures once in a process; what failed is measured again. */
-function once<Result>(key: string, work: () => Promise<Result>): Promise<Result> {
-  const found = known.get(key) as Promise<Result> | undefined;
-  if (found !== undefined) return found;
-  const measuring = work();
-  known.set(key, measuring);
-  measuring.catch(() => known.delete(key));
-  return measuring;
-}
+/** What was measured of this machine is the same for every estimate of a process. */
+const knownDisks = new Map<string, Promise<ArtifactRates>>();
+const knownProducts = new Map<string, Promise<number>>();
 
 /** Artifacts on the disk that a folder is on. */
 const measureDisk = async (folder: string): Promise<ArtifactRates> =>
-  once(`artifacts on ${(await stat(folder)).dev}`, () => measureArtifacts(folder));
+  once(knownDisks, String((await stat(folder)).dev), () => measureArtifacts(folder));
 
 /** Bytes a second of a disk that nothing can be written to now. */
 const assumedRates: ArtifactRates = { write: 5e8, read: 1e9 };
@@ -162,7 +153,7 @@ export async function measureRates(
   const measured = (done: number): void =>
     progress({ activity: "measure this machine", done, total: 1 + widths.size, unit: "rates" });
   measured(0);
-  const gemm = await once(`products on ${threads} threads`, () => measureGemm(blas));
+  const gemm = await once(knownProducts, String(threads), () => measureGemm(blas));
   const forward = await measureForward(model, length, gemm, recipe.evaluate !== undefined, threads);
   for (const width of widths) {
     measured(1 + sites.size);

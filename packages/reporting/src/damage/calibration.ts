@@ -1,3 +1,5 @@
+import { mean } from "@mbs/numbers";
+
 /** What is predicted from, and what was measured. */
 export interface CalibrationPoint {
   readonly predictor: number;
@@ -17,7 +19,6 @@ export interface Calibration {
 }
 
 const total = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0);
-const mean = (values: readonly number[]): number => total(values) / values.length;
 
 const sumsOf = (points: readonly CalibrationPoint[]): { readonly products: number; readonly squares: number } => ({
   products: total(points.map(({ predictor, rise }) => predictor * rise)),

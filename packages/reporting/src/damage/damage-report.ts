@@ -1,6 +1,6 @@
 import type { DamageMetadata, DamageRecord } from "@mbs/artifacts";
 import { at } from "@mbs/contracts";
-import { testCorrelation } from "@mbs/numbers";
+import { mean, testCorrelation } from "@mbs/numbers";
 import type { TestedCorrelation } from "@mbs/numbers";
 import { calibrate } from "./calibration.ts";
 import type { Calibration } from "./calibration.ts";
@@ -51,8 +51,6 @@ export interface DamageReport {
   /** What the numbers mean and do not mean. */
   readonly notes: readonly string[];
 }
-
-const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 /** Damage of sites by language, largest first. */
 function siteDamage(records: readonly DamageRecord[]): ReadonlyMap<string, readonly SiteDamage[]> {
