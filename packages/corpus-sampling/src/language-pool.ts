@@ -50,6 +50,16 @@ export function describeShortage(language: string, count: number, length: number
   return `${language} has text for ${made} of ${asked} tokens, each of which begins with a document of its own`;
 }
 
+/** Tokens a byte of some texts; 0 where there is none. */
+export function tokensPerByte(texts: readonly DrawnText[], encode: (text: string) => Int32Array): number {
+  let [tokens, bytes] = [0, 0];
+  for (const { text } of texts) {
+    tokens += encode(text).length;
+    bytes += Buffer.byteLength(text);
+  }
+  return bytes > 0 ? tokens / bytes : 0;
+}
+
 export interface PoolOptions extends DrawingOptions {
   readonly length: number;
 }
@@ -75,13 +85,7 @@ export class LanguagePool implements Pool {
 
   async tokensPerByte(): Promise<number> {
     const { texts } = await this.#draw(measuredCharacters);
-    let tokens = 0;
-    let bytes = 0;
-    for (const { text } of texts) {
-      tokens += this.#encode(text).length;
-      bytes += Buffer.byteLength(text);
-    }
-    return bytes > 0 ? tokens / bytes : 0;
+    return tokensPerByte(texts, (text) => this.#encode(text));
   }
 
   /**

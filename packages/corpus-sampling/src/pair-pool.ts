@@ -4,6 +4,7 @@ import type { PairLanguages, Passages, Tokenizer } from "@mbs/models";
 import { encoderStream, tokensOf } from "@mbs/models";
 import { seededGenerator } from "@mbs/numbers";
 import { drawDocuments, drawnOneByOne, type Drawing, type DrawnText } from "./drawing.ts";
+import { tokensPerByte } from "./language-pool.ts";
 import type { Pool, PoolOptions, SegmentText, Shortage } from "./language-pool.ts";
 
 /** Characters of a source on average; a wrong guess costs another pass, nothing else. */
@@ -37,12 +38,7 @@ export class PairPool implements Pool {
 
   async tokensPerByte(): Promise<number> {
     const { texts } = await this.#draw(measuredPairs * charactersASource);
-    let [tokens, bytes] = [0, 0];
-    for (const { text } of texts) {
-      tokens += this.#encode(text).length;
-      bytes += Buffer.byteLength(text);
-    }
-    return bytes > 0 ? tokens / bytes : 0;
+    return tokensPerByte(texts, (text) => this.#encode(text));
   }
 
   /** The pairs are ordered by their lengths, so that equally long ones run together. Longer ones than `length` are left out. */

@@ -50,10 +50,8 @@ export async function writeParquetExcerpt(
     const groups = chooseRowGroups(parquet.rowGroups, wanted);
     for await (const cells of parquet.rows(columns, { groups, whole: true })) {
       const row = columns.map((name, index) => {
-        const value = jsonValue(cells[index], (problem, remedy) => {
-          throw new BadDataError(`${source.name}, column ${JSON.stringify(name)}: ${problem}; ${remedy}`, { file: source.name });
-        });
-        return [name, value] as const;
+        const where = (): string => `${source.name}, column ${JSON.stringify(name)}`;
+        return [name, jsonValue(cells[index], where)] as const;
       });
       await file.appendFile(`${JSON.stringify(Object.fromEntries(row))}\n`);
     }

@@ -223,9 +223,13 @@ async function refusing<Result>({ name }: ByteRange, work: () => Promise<Result>
 /**
  * A value as JSON has it.
  *
- * @param fail what becomes of a value that JSON has no form for, or that a number cannot hold
+ * @param where file, row and column, for messages
+ * @throws {BadDataError} on a value that JSON has no form for, or that a number cannot hold
  */
-export function jsonValue(value: unknown, fail: (problem: string, remedy: string) => never): unknown {
+export function jsonValue(value: unknown, where: () => string): unknown {
+  const fail = (problem: string, remedy: string): never => {
+    throw new BadDataError(`${where()}: ${problem}; ${remedy}`, { where: where() });
+  };
   if (value === null || typeof value === "boolean" || typeof value === "number" || typeof value === "string") return value;
   if (value === undefined) return null;
   if (typeof value === "bigint") {
@@ -234,9 +238,9 @@ export function jsonValue(value: unknown, fail: (problem: string, remedy: string
     return fail(`the number ${value} is too large to be held exactly`, "write the column as text");
   }
   if (value === tooLong) return fail(`more than ${longestDocument >> 20} Mi characters`, "write the file with shorter rows");
-  if (Array.isArray(value)) return value.map((item) => jsonValue(item, fail));
+  if (Array.isArray(value)) return value.map((item) => jsonValue(item, where));
   if (value instanceof Uint8Array || !isObject(value)) {
     return fail("a value of bytes, which JSON does not have", "write the file without this column");
   }
-  return Object.fromEntries(Object.entries(value).map(([key, own]) => [key, jsonValue(own, fail)]));
+  return Object.fromEntries(Object.entries(value).map(([key, own]) => [key, jsonValue(own, where)]));
 }

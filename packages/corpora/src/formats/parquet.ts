@@ -29,7 +29,7 @@ async function* readUnpacked(
 }
 
 /** @throws {BadDataError} where a column holds no text */
-export function requireText(name: string, { columns }: ParquetFile, column: string, option: string): void {
+function requireText(name: string, { columns }: ParquetFile, column: string, option: string): void {
   const kind = columns.get(column);
   if (kind === undefined || kind === "text") return;
   const held = kind === "conversation" ? "conversations" : kind.type;
@@ -82,11 +82,7 @@ async function* readConversations(
   for await (const cells of parquet.rows([field, ...beside])) {
     row += 1;
     const where = `${path}, row ${row}`;
-    const [messages, ...others] = cells.map((cell) =>
-      jsonValue(cell, (problem, remedy) => {
-        throw new BadDataError(`${where}: ${problem}; ${remedy}`, { file: path, row });
-      }),
-    );
+    const [messages, ...others] = cells.map((cell) => jsonValue(cell, () => where));
     const valueOf = (name: string): unknown => others[beside.indexOf(name)];
     const content = parseConversation(messages, valueOf(toolsField));
     const source = valueOf(originField);

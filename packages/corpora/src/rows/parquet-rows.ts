@@ -1,4 +1,3 @@
-import { BadDataError } from "@mbs/contracts";
 import { ParquetFile, jsonValue, localBytes } from "../formats/parquet-file.ts";
 import type { RowFile, SizedRow } from "./row.ts";
 
@@ -22,11 +21,8 @@ export async function* readParquetRows({ path }: RowFile): AsyncGenerator<SizedR
   for await (const cells of parquet.rows(columns)) {
     number += 1;
     const row = columns.map((column, index) => {
-      const value = jsonValue(cells[index], (problem, remedy) => {
-        const where = `${path}, row ${number}, column ${JSON.stringify(column)}`;
-        throw new BadDataError(`${where}: ${problem}; ${remedy}`, { where });
-      });
-      return [column, value] as const;
+      const where = (): string => `${path}, row ${number}, column ${JSON.stringify(column)}`;
+      return [column, jsonValue(cells[index], where)] as const;
     });
     yield { row: Object.fromEntries(row), size: row.reduce((sum, [, value]) => sum + sizeOf(value), 0) };
   }
