@@ -1,9 +1,9 @@
 /**
- * Compares llama.cpp with this project on a GGUF file: perplexity.ts LLAMA MODEL.gguf SEGMENTS.arrow [COUNT]
+ * Compares llama.cpp with this project on a GGUF file: perplexity.ts LLAMA MODEL.gguf SEGMENTS.arrow [COUNT] [SOURCE]
  *
  * Scores the first COUNT segments of each language (default 4), as `mbs sample` writes them, by llama.cpp on the file as it is,
- * and by our forward pass on its dequantised values. Fails where the perplexity of a language differs by 0.5% or more, or
- * where llama.cpp's tokens of a segment's text are not ours.
+ * and by our forward pass on its dequantised values, or on SOURCE, for a file in F32 that we do not read. Fails where the
+ * perplexity of a language differs by 0.5% or more, or where llama.cpp's tokens of a segment's text are not ours.
  */
 import { collect, openArtifact, readSegments } from "@mbs/artifacts";
 import { openModel, runBlocks } from "@mbs/models";
@@ -12,14 +12,14 @@ import { openLlama } from "./llama.ts";
 /** Relative difference of perplexities that counts as the same: activations are rounded to 8 bits in llama.cpp's products. */
 const allowed = 0.005;
 
-const [folder, path, segmentsPath, most = "4"] = process.argv.slice(2);
+const [folder, path, segmentsPath, most = "4", source = path] = process.argv.slice(2);
 if (folder === undefined || path === undefined || segmentsPath === undefined) {
-  throw new Error("perplexity.ts LLAMA MODEL.gguf SEGMENTS.arrow [COUNT]");
+  throw new Error("perplexity.ts LLAMA MODEL.gguf SEGMENTS.arrow [COUNT] [SOURCE]");
 }
 const segments = await collect(readSegments(await openArtifact(segmentsPath)));
 const languages = [...new Set(segments.map(({ language }) => language))];
 const llama = openLlama(folder, path);
-const model = await openModel(path);
+const model = await openModel(source);
 const tokenizer = await model.tokenizer();
 const passages = await model.passages();
 const forward = await model.forward({ threads: 1 });
