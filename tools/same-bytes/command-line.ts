@@ -19,7 +19,7 @@ export interface Made {
 
 /** Lines of progress and of time, which differ from run to run. */
 const timed =
-  /, \d+(?: of \d+)? \S+(?:, .* left)?$|^\d+ blocks in |is what another run of this recipe goes on from|^The \d+ mixes took /;
+  /, \d+(?: of \d+)? \S+(?:, .* left)?$|^\d+ (?:blocks|nodes) in \d|is what another run of this recipe goes on from|^The \d+ mixes took /;
 
 /** Runs commands in this process as their command lines say, and keeps what is printed. */
 export class CommandLine {

@@ -58,7 +58,7 @@ type Context = Pick<StageContext, "signal" | "progress"> & { readonly threads: n
 export function requireEncoder({ path, stacks }: Model): void {
   if (stacks === "encoder") return;
   throw new FailedPreconditionError(
-    `${path} is a ${stacks}, which makes no embeddings of texts; evaluate it by its losses: mbs evaluate`,
+    `${path} is ${stacks === "decoder" ? "a" : "an"} ${stacks}, which makes no embeddings of texts; evaluate it by its losses: mbs evaluate`,
     { model: path },
   );
 }
@@ -94,9 +94,16 @@ function cosine(first: Float64Array, second: Float64Array): number {
 /** The nearest other texts of each text by cosine, those of equal cosine by their order. */
 export function nearestTexts(embeddings: readonly Float64Array[], count: number): readonly ReadonlySet<number>[] {
   return embeddings.map((own, index) => {
-    const cosines = embeddings.map((other) => cosine(own, other));
-    const others = [...cosines.keys()].filter((other) => other !== index);
-    return new Set(others.sort((a, b) => at(cosines, b) - at(cosines, a) || a - b).slice(0, count));
+    const nearest: { readonly text: number; readonly near: number }[] = [];
+    for (const [text, other] of embeddings.entries()) {
+      if (text === index) continue;
+      const near = cosine(own, other);
+      const place = nearest.findIndex((known) => near > known.near);
+      if (place >= 0) nearest.splice(place, 0, { text, near });
+      else if (nearest.length < count) nearest.push({ text, near });
+      if (nearest.length > count) nearest.pop();
+    }
+    return new Set(nearest.map(({ text }) => text));
   });
 }
 
