@@ -4,10 +4,19 @@ from dataclasses import dataclass
 from typing import Callable
 
 from torch import nn
-from transformers import BloomConfig, BloomForCausalLM, LlamaConfig, LlamaForCausalLM, PreTrainedModel
+from transformers import (
+    BloomConfig,
+    BloomForCausalLM,
+    LlamaConfig,
+    LlamaForCausalLM,
+    MixtralConfig,
+    MixtralForCausalLM,
+    PreTrainedModel,
+)
 
 from llama import ROPE_BASE, Llama, LlamaShape
 from bloom import Bloom, Shape
+from mixtral import Mixtral, MixtralShape
 
 TOKENS = {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 3, "use_cache": True}
 
@@ -52,7 +61,29 @@ def _llama(shape: LlamaShape) -> LlamaForCausalLM:
     )
 
 
+def _mixtral(shape: MixtralShape) -> MixtralForCausalLM:
+    return MixtralForCausalLM(
+        MixtralConfig(
+            vocab_size=shape.vocabulary,
+            hidden_size=shape.width,
+            intermediate_size=shape.inner,
+            num_hidden_layers=shape.layers,
+            num_attention_heads=shape.heads,
+            num_key_value_heads=shape.key_heads,
+            num_local_experts=shape.experts,
+            num_experts_per_tok=shape.active,
+            max_position_embeddings=shape.context,
+            rms_norm_eps=1e-6,
+            rope_theta=ROPE_BASE,
+            sliding_window=None,
+            tie_word_embeddings=True,
+            **TOKENS,
+        )
+    )
+
+
 NETWORKS = {
     "bloom": Network(Shape, Bloom, _bloom),
     "llama": Network(LlamaShape, Llama, _llama),
+    "mixtral": Network(MixtralShape, Mixtral, _mixtral),
 }
