@@ -138,6 +138,9 @@ const types: Readonly<Record<string, ModelType>> = {
     load: async () => (await import("./model-types/qwen3.ts")).qwen3,
     gguf: { architecture: "qwen3", load: async () => (await import("./model-types/qwen3.gguf.ts")).qwen3 },
   },
+  qwen3_5_text: {
+    load: async () => (await import("./model-types/qwen3-5.ts")).qwen35,
+  },
   qwen3_moe: {
     load: async () => (await import("./model-types/qwen3-moe.ts")).qwen3Moe,
     gguf: { architecture: "qwen3moe", load: async () => (await import("./model-types/qwen3-moe.gguf.ts")).qwen3Moe },

@@ -1,0 +1,36 @@
+import torch
+
+from .common import FORWARD_GROUPED, FORWARD_LONG, rope
+
+LINEAR = {
+    "linear_num_key_heads": 2,
+    "linear_num_value_heads": 4,
+    "linear_key_head_dim": 6,
+    "linear_value_head_dim": 8,
+    "linear_conv_kernel_dim": 4,
+}
+QWEN35 = {**FORWARD_GROUPED, **LINEAR, "num_hidden_layers": 4, "head_dim": 16}
+
+# layers that predict further tokens
+MTP = {"mtp.fc.weight": [16, 32], "mtp.layers.0.mlp.up_proj.weight": [24, 16], "mtp.norm.weight": [16]}
+
+FORWARD = {
+    "qwen3-5-f32": {"config": QWEN35, "further": MTP, "length": FORWARD_LONG, "inputs": True},
+    # as many heads of keys as of values, other sizes of the convolution, an own order of the blocks
+    "qwen3-5-biases-tied-bf16": {
+        "config": {
+            **QWEN35,
+            "num_hidden_layers": 3,
+            "layer_types": ["full_attention", "linear_attention", "full_attention"],
+            "linear_num_key_heads": 3,
+            "linear_num_value_heads": 3,
+            "linear_conv_kernel_dim": 2,
+            "attention_bias": True,
+            "tie_word_embeddings": True,
+            "hidden_act": "gelu",
+            "rope_parameters": rope(theta=500.0, partial_rotary_factor=0.5, mrope_section=[2, 1, 1], mrope_interleaved=True),
+        },
+        "dtype": torch.bfloat16,
+        "length": 40,
+    },
+}
