@@ -512,6 +512,7 @@ const broken: [string, Config, RegExp][] = [
   ["qwen3-moe-normalised-f32", { num_experts_per_tok: 6 }, /num_experts_per_tok must be at most num_experts 5, not 6/],
   ["qwen3-5-f32", { linear_num_value_heads: 3 }, /linear_num_value_heads must be a multiple of linear_num_key_heads 2, not 3/],
   ["qwen3-5-f32", { full_attention_interval: 0 }, /full_attention_interval must be a whole number, at least 1, not 0/],
+  ["qwen3-5-moe-f32", { num_experts_per_tok: 6 }, /num_experts_per_tok must be at most num_experts 5, not 6/],
   ["qwen2-moe-f32", { num_experts: 6 }, /experts\.5\.gate_proj\.weight is missing/],
   ["qwen2-moe-f32", { shared_expert_intermediate_size: 24 }, /shared_expert\.gate_proj\.weight has shape \[20, 16\]/],
   ["llama-grouped-f32", { rms_norm_eps: -1 }, /rms_norm_eps must be above 0, not -1/],

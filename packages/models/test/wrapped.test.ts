@@ -57,11 +57,14 @@ test("a wrapped model is its language model, with everything else beside it", as
 });
 
 test("layers that predict further tokens are carried, by a model of text alone too", async () => {
-  const model = await open(join(fixtures, "qwen3-5-f32"));
-  const carried = model.checkpoint.list().filter(({ name }) => !model.reads.has(name));
-  assert.equal(carried.map(({ name }) => name).sort(), ["mtp.fc.weight", "mtp.layers.0.mlp.up_proj.weight", "mtp.norm.weight"]);
-  assert.ok(carried.every(({ name, dtype }) => isCarried(model.layout, name) && dtype === undefined));
-  await model.close();
+  for (const fixture of ["qwen3-5-f32", "qwen3-5-moe-f32", "qwen3-5-images-f32"]) {
+    const model = await open(join(fixtures, fixture));
+    const carried = model.checkpoint.list().filter(({ name }) => !model.reads.has(name));
+    const beside = carried.map(({ name }) => name).filter((name) => !name.startsWith("model.visual."));
+    assert.equal(beside.sort(), ["mtp.fc.weight", "mtp.layers.0.mlp.up_proj.weight", "mtp.norm.weight"]);
+    assert.ok(carried.every(({ name, dtype }) => isCarried(model.layout, name) && dtype === undefined));
+    await model.close();
+  }
 });
 
 test("ids of the top level override those of the section, as generation takes them", async () => {

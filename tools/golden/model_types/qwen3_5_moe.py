@@ -1,0 +1,14 @@
+import torch
+
+from .common import QWEN35_IMAGES
+from .qwen3_5 import TEXT
+from .qwen3_5_moe_text import EXPERTS
+from .qwen3_5_text import MTP
+
+TEXT_MOE = {**{key: value for key, value in TEXT.items() if key != "intermediate_size"}, **EXPERTS, "moe_intermediate_size": 32}
+
+FORWARD = {
+    "qwen3-5-moe-images-f32": {"config": {"text_config": TEXT_MOE, **QWEN35_IMAGES}, "further": MTP},
+    # as on the Hub: experts in one tensor
+    "qwen3-5-moe-images-fused-bf16": {"config": {"text_config": TEXT_MOE, **QWEN35_IMAGES}, "dtype": torch.bfloat16, "own_names": True},
+}
