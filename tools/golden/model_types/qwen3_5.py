@@ -1,7 +1,7 @@
 import torch
 
 from .common import FORWARD_LONG, FORWARD_TEXT, QWEN35_IMAGES, rope
-from .qwen3_5_text import LINEAR, MTP
+from .qwen3_5_text import LINEAR, MTP, SWEEP_QWEN35
 
 # sizes are multiples of 32, which GPTQ's files ask for
 TEXT = {**FORWARD_TEXT, **LINEAR, "linear_key_head_dim": 8, "linear_value_head_dim": 8, "num_hidden_layers": 4, "head_dim": 16}
@@ -22,3 +22,32 @@ FORWARD = {
         "dtype": torch.bfloat16,
     },
 }
+
+SWEEP_TEXT = {**SWEEP_QWEN35, "hidden_size": 32, "model_type": "qwen3_5_text"}
+
+SWEEP = {
+    "qwen3_5": {"config": {"text_config": SWEEP_TEXT, **QWEN35_IMAGES, "tie_word_embeddings": False}},
+}
+
+
+def text_edits(text: dict) -> list[dict]:
+    """Edits of the language model's section."""
+    return [
+        {"text_config": {**text, **changes}}
+        for changes in (
+            {"model_type": "qwen3"},
+            {"tie_word_embeddings": True},
+            {"layer_types": None, "full_attention_interval": 2},
+            {"rope_parameters": None, "rope_theta": 50.0},
+            {"rope_parameters": None},
+            {"num_key_value_heads": None},
+            {"head_dim": None},
+            {"attention_bias": True},
+            {"rms_norm_eps": 0.1},
+            {"linear_conv_kernel_dim": 4},
+            {"attn_output_gate": True, "mtp_num_hidden_layers": 1},
+        )
+    ]
+
+
+EDITS = text_edits(SWEEP_TEXT)

@@ -1,6 +1,6 @@
 import torch
 
-from .common import FORWARD_GROUPED, FORWARD_LONG, rope
+from .common import FORWARD_GROUPED, FORWARD_LONG, SWEEP_SMALL, rope, sweep_rope
 
 LINEAR = {
     "linear_num_key_heads": 2,
@@ -34,3 +34,44 @@ FORWARD = {
         "length": 40,
     },
 }
+
+LINEAR_NAME, FULL = "linear_attention", "full_attention"
+SWEEP_QWEN35 = {
+    **SWEEP_SMALL,
+    **LINEAR,
+    "linear_conv_kernel_dim": 3,
+    "head_dim": 16,
+    "attention_bias": False,
+    "layer_types": [LINEAR_NAME, FULL, LINEAR_NAME],
+    "rope_parameters": sweep_rope(partial_rotary_factor=0.5, mrope_section=[2, 1, 1], mrope_interleaved=True),
+}
+
+SWEEP = {
+    "qwen3_5_text": {"config": SWEEP_QWEN35, "length": 40},
+    # as configurations on the Hub: further keys, and a share outside of the section
+    "qwen3_5_text-interval": {
+        "config": {
+            **{key: value for key, value in SWEEP_QWEN35.items() if key not in ("layer_types", "rope_parameters")},
+            "full_attention_interval": 2,
+            "partial_rotary_factor": 0.5,
+            "rope_theta": 500.0,
+            "attention_bias": True,
+            "attn_output_gate": True,
+            "mamba_ssm_dtype": "float32",
+            "mtp_num_hidden_layers": 1,
+            "mtp_use_dedicated_embeddings": False,
+        },
+    },
+}
+
+EDITS = [
+    {"layer_types": [LINEAR_NAME] * 3},
+    {"layer_types": [FULL, LINEAR_NAME, LINEAR_NAME]},
+    {"layer_types": [LINEAR_NAME, "sliding_attention", LINEAR_NAME]},
+    {"layer_types": None, "full_attention_interval": 2},
+    {"layer_types": None, "full_attention_interval": 3},
+    {"linear_num_key_heads": 1, "linear_key_head_dim": 12},
+    {"linear_num_key_heads": 4, "linear_key_head_dim": 3},
+    {"linear_num_key_heads": 3, "linear_key_head_dim": 4},
+    {"linear_num_value_heads": 2, "linear_value_head_dim": 16},
+]

@@ -2,6 +2,7 @@ import { anything, count, flag, only, positive } from "../../config/config-keys.
 import type { ValuesOf } from "../../config/config-keys.ts";
 import type { Config } from "../../config/config.ts";
 import { dropout } from "../../config/harmless-keys.ts";
+import { ropeSection } from "../../config/rope-keys.ts";
 import { readRotary } from "../../config/rope-scaling.ts";
 import { defineArchitecture } from "../architecture.ts";
 import type { Layout } from "../layout.ts";
@@ -56,6 +57,8 @@ function readLinear(config: Qwen35Config): readonly boolean[] {
 /** What both have in common: three of four blocks have linear attention, the others a gate behind theirs. */
 export function readQwen35(config: Qwen35Config): GatedDecoder {
   const { values } = config;
+  const { key, part } = ropeSection(config);
+  if (part["mrope_section"] === null) config.broken(key, "without mrope_section, or with a list in it");
   const rotary = (headSize: number) => readRotary(config, { ...outerRope(config), headSize, partial: true });
   const decoder = readGated(config, { activation: values.hidden_act, rotary });
   const linear: LinearAttention = {
