@@ -68,7 +68,10 @@ export interface TypeMixFacts {
   readonly experts: number;
 }
 
-/** Tensors that llama.cpp's quantiser leaves in float32, as its converter writes them. */
+/**
+ * Tensors that llama.cpp's quantiser leaves in float32, as its converter writes them; and the two matrices of linear attention with
+ * a row a head, which it rounds: they stay, as everywhere here.
+ */
 const isKept = ({ name, shape }: TypedShape): boolean => {
   const sides = shape.slice(
     Math.max(
@@ -76,7 +79,11 @@ const isKept = ({ name, shape }: TypedShape): boolean => {
       shape.findIndex((side) => side !== 1),
     ),
   ).length;
-  return sides < 2 || !name.endsWith(".weight") || /_norm\.weight$|ffn_gate_inp\.weight$|^position_embd\./.test(name);
+  return (
+    sides < 2 ||
+    !name.endsWith(".weight") ||
+    /_norm\.weight$|(ffn_gate_inp|ssm_conv1d|ssm_alpha|ssm_beta)\.weight$|^position_embd\./.test(name)
+  );
 };
 
 /** Whether llama.cpp gives a block more bits: the first and last eighth, and every third between them. */

@@ -162,6 +162,7 @@ const files: readonly [fixture: string, architecture: string, metadata: JsonObje
     "mistral3",
     { "mistral3.rope.scaling.yarn_log_multiplier": 1, "mistral3.attention.temperature_scale": 0.3 },
   ],
+  ["qwen3-5-images-tied-bf16", "qwen35", { "qwen35.rope.dimension_sections": [2, 1, 1, 0], "qwen35.ssm.inner_size": 32 }],
   ["qwen3-vl-f32", "qwen3vl", { "qwen3vl.rope.dimension_sections": [2, 1, 1, 0], "qwen3vl.n_deepstack_layers": 1 }],
 ];
 

@@ -1,7 +1,7 @@
 import torch
 
 from .common import FORWARD_LONG, FORWARD_TEXT, QWEN35_IMAGES, rope
-from .qwen3_5_text import LINEAR, MTP, SWEEP_QWEN35
+from .qwen3_5_text import LINEAR, LOADS_QWEN35, MTP, SWEEP_QWEN35
 
 # sizes are multiples of 32, which GPTQ's files ask for
 TEXT = {**FORWARD_TEXT, **LINEAR, "linear_key_head_dim": 8, "linear_value_head_dim": 8, "num_hidden_layers": 4, "head_dim": 16}
@@ -14,6 +14,7 @@ FORWARD = {
                 **TEXT,
                 "num_hidden_layers": 2,
                 "full_attention_interval": 2,
+                "linear_num_key_heads": 4,
                 "rope_parameters": rope(theta=500.0, partial_rotary_factor=0.5, mrope_section=[2, 1, 1], mrope_interleaved=True),
             },
             "tie_word_embeddings": True,
@@ -51,3 +52,7 @@ def text_edits(text: dict) -> list[dict]:
 
 
 EDITS = text_edits(SWEEP_TEXT)
+
+LOADS_IMAGES = {**QWEN35_IMAGES, "vision_config": {**QWEN35_IMAGES["vision_config"], "out_hidden_size": 64}}
+
+LOADS = {"config": {"text_config": {**LOADS_QWEN35, "vocab_size": 64}, **LOADS_IMAGES}}

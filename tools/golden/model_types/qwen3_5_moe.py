@@ -1,8 +1,8 @@
 import torch
 
 from .common import QWEN35_IMAGES
-from .qwen3_5 import TEXT, text_edits
-from .qwen3_5_moe_text import EXPERTS, SWEEP_MOE
+from .qwen3_5 import LOADS_IMAGES, TEXT, text_edits
+from .qwen3_5_moe_text import EXPERTS, LOADS_MOE, SWEEP_MOE
 from .qwen3_5_text import MTP
 
 TEXT_MOE = {**{key: value for key, value in TEXT.items() if key != "intermediate_size"}, **EXPERTS, "moe_intermediate_size": 32}
@@ -20,3 +20,5 @@ SWEEP = {
 }
 
 EDITS = text_edits(SWEEP_TEXT_MOE)
+
+LOADS = {"config": {"text_config": {**LOADS_MOE, "vocab_size": 64}, **LOADS_IMAGES}}

@@ -1,7 +1,7 @@
 import torch
 
 from .common import FORWARD_LONG
-from .qwen3_5_text import FULL, LINEAR_NAME, MTP, QWEN35, SWEEP_QWEN35
+from .qwen3_5_text import FULL, GGUF_QWEN35, LINEAR_NAME, LOADS_QWEN35, MTP, QWEN35, SWEEP_QWEN35
 
 EXPERTS = {"num_experts": 5, "num_experts_per_tok": 2, "moe_intermediate_size": 12, "shared_expert_intermediate_size": 20}
 QWEN35_MOE = {**{key: value for key, value in QWEN35.items() if key != "intermediate_size"}, **EXPERTS}
@@ -45,3 +45,28 @@ EDITS = [
     {"mlp_only_layers": [0]},
     {"linear_num_key_heads": 4, "linear_key_head_dim": 3},
 ]
+
+ARCHITECTURE = "qwen35moe"
+
+GGUF = {
+    "qwen35moe": {
+        "config": {
+            **{key: value for key, value in GGUF_QWEN35.items() if key != "intermediate_size"},
+            "num_experts": 3,
+            "num_experts_per_tok": 2,
+            "moe_intermediate_size": 8,
+            "shared_expert_intermediate_size": 12,
+        },
+        "file": "f16",
+    },
+}
+
+LOADS_MOE = {
+    **{key: value for key, value in LOADS_QWEN35.items() if key != "intermediate_size"},
+    "num_experts": 4,
+    "num_experts_per_tok": 2,
+    "moe_intermediate_size": 32,
+    "shared_expert_intermediate_size": 64,
+}
+
+LOADS = {"config": LOADS_MOE}

@@ -1,6 +1,6 @@
 import torch
 
-from .common import FORWARD_GROUPED, FORWARD_LONG, SWEEP_SMALL, rope, sweep_rope
+from .common import FORWARD_GROUPED, FORWARD_LONG, GGUF_SMALL, LOADS_GROUPED, SWEEP_SMALL, rope, sweep_rope
 
 LINEAR = {
     "linear_num_key_heads": 2,
@@ -75,3 +75,36 @@ EDITS = [
     {"linear_num_key_heads": 3, "linear_key_head_dim": 4},
     {"linear_num_value_heads": 2, "linear_value_head_dim": 16},
 ]
+
+ARCHITECTURE = "qwen35"
+
+# llama.cpp has heads of one size, and here as many of keys as of values
+GGUF_QWEN35 = {
+    **GGUF_SMALL,
+    "head_dim": 16,
+    "num_hidden_layers": 2,
+    "layer_types": [LINEAR_NAME, FULL],
+    "linear_num_key_heads": 3,
+    "linear_num_value_heads": 3,
+    "linear_key_head_dim": 8,
+    "linear_value_head_dim": 8,
+    "linear_conv_kernel_dim": 4,
+}
+
+GGUF = {
+    "qwen35": {"config": GGUF_QWEN35, "file": "f16"},
+    "qwen35-tied-yarn": {
+        "config": {
+            **GGUF_QWEN35,
+            "num_hidden_layers": 4,
+            "layer_types": [LINEAR_NAME, LINEAR_NAME, LINEAR_NAME, FULL],
+            "tie_word_embeddings": True,
+            "rope_parameters": rope("yarn", partial_rotary_factor=0.5, factor=4.0, original_max_position_embeddings=16, mrope_section=[2, 1, 1], mrope_interleaved=True),
+        },
+        "file": "bf16",
+    },
+}
+
+LOADS_QWEN35 = {**LOADS_GROUPED, "layer_types": [LINEAR_NAME, FULL], **LINEAR, "linear_key_head_dim": 16, "linear_value_head_dim": 16}
+
+LOADS = {"config": LOADS_QWEN35}
