@@ -78,12 +78,13 @@ EDITS = [
 
 ARCHITECTURE = "qwen35"
 
-# llama.cpp has heads of one size, and here as many of keys as of values
+# llama.cpp has heads of one size, and here as many of keys as of values; parts of positions are no more than a head has elements
 GGUF_QWEN35 = {
     **GGUF_SMALL,
     "head_dim": 16,
     "num_hidden_layers": 2,
     "layer_types": [LINEAR_NAME, FULL],
+    "rope_parameters": rope(theta=500.0, partial_rotary_factor=0.25, mrope_section=[1, 1, 0], mrope_interleaved=True),
     "linear_num_key_heads": 3,
     "linear_num_value_heads": 3,
     "linear_key_head_dim": 8,

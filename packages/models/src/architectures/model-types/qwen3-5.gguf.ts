@@ -127,12 +127,14 @@ const noFurtherTokens: MetadataField = {
 /** The pairs of a head that turn by each part of a position, where the configuration does not say it. */
 const usualSections = [11, 11, 10];
 
-/** Parts of positions, which are equal in text. @throws {FailedPreconditionError} where llama.cpp would not turn a pair */
+/** Parts of positions, which are equal in text. @throws {FailedPreconditionError} where llama.cpp would not turn a pair, or ends */
 function putSections(model: ModelSettings, pairs: number): void {
   const { mrope_section: found = usualSections } = rotarySection(model);
   if (!Array.isArray(found) || found.length !== 3) return model.refuse("rope_parameters", "mrope_section is no list of 3 sizes");
   const sections = found.map(Number);
   const all = sections.reduce((sum, size) => sum + size, 0);
+  if (all > headSizeOfModel(model))
+    model.refuse("rope_parameters", `mrope_section has ${all} pairs, more than a head has elements`);
   for (let pair = 0; pair < pairs; pair += 1) {
     const place = pair % all;
     if (place >= 3 * (sections[place % 3] ?? 0))
