@@ -68,10 +68,7 @@ export interface TypeMixFacts {
   readonly experts: number;
 }
 
-/**
- * Tensors that llama.cpp's quantiser leaves in float32, as its converter writes them; and the two matrices of linear attention with
- * a row a head, which it rounds: they stay, as everywhere here.
- */
+/** Tensors that llama.cpp's quantiser leaves in float32, as its converter writes them. */
 const isKept = ({ name, shape }: TypedShape): boolean => {
   const sides = shape.slice(
     Math.max(
@@ -80,9 +77,7 @@ const isKept = ({ name, shape }: TypedShape): boolean => {
     ),
   ).length;
   return (
-    sides < 2 ||
-    !name.endsWith(".weight") ||
-    /_norm\.weight$|(ffn_gate_inp|ssm_conv1d|ssm_alpha|ssm_beta)\.weight$|^position_embd\./.test(name)
+    sides < 2 || !name.endsWith(".weight") || /_norm\.weight$|(ffn_gate_inp|ssm_conv1d)\.weight$|^position_embd\./.test(name)
   );
 };
 
@@ -172,6 +167,8 @@ export function chooseTypes(
     if (isPlain) return base;
     // which its quantiser does not round either
     if (name === "per_layer_model_proj.weight") return "F32";
+    // of linear attention, with a row a head: its quantiser rounds them, and here they stay in every format
+    if (/\.ssm_(alpha|beta)\.weight$/.test(name)) return "F32";
     if (name === "output.weight" || (isTied && /^(?:per_layer_)?token_embd\./.test(name)))
       return headType(base, shape.at(-1) ?? 1);
     if (isValues(name)) return valueType(typeMix, facts, index++, count);
