@@ -166,9 +166,9 @@ const rotary: MetadataField = {
 
 /** What Qwen 3.5 has with experts and without. @param width of the MLP */
 export const qwen35Fields = (width: MetadataField): readonly MetadataField[] => [
+  linearSizes,
   ...gatedFields({ width, rotary: withoutFactors(rotary) }),
   headDim,
-  linearSizes,
   blockTypes,
   noFurtherTokens,
   withoutBiases("attention_bias"),
