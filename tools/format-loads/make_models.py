@@ -20,10 +20,11 @@ CONFIGS = {name: own.LOADS for name, own in TYPES.items()}
 
 
 def randomise(model) -> None:
-    """Norms near 1 (Gemma 2 and 3 store them less 1), small biases, matrices that keep the size of what they multiply."""
+    """Norms near 1 (Gemma 2 and 3 and Qwen 3.5 store them less 1), small biases, matrices that keep the size of what they multiply."""
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            centre = 0.0 if model.config.model_type.startswith(("gemma2", "gemma3")) and "vision_tower" not in name else 1.0
+            less_one = model.config.model_type.startswith(("gemma2", "gemma3", "qwen3_5"))
+            centre = 0.0 if less_one and not any(part in name for part in ("vision_tower", "visual", "linear_attn.norm")) else 1.0
             is_norm = parameter.ndim == 1 and name.endswith("weight")
             scale = 0.1 if parameter.ndim == 1 else 0.15
             # In half precision too, in which gptqmodel keeps what is not quantised.

@@ -35,7 +35,7 @@ test("no folder that we write is loaded wrong", () => {
 /** What we write for vLLM alone, which is not tried here: limits of gptqmodel 7.7 and transformers 5.24. */
 const isForOthers = (type: string, kind: string, format: string): boolean =>
   // gptqmodel alone reads version 2, and by itself no wrapped model
-  (["gemma3", "mistral3", "qwen3_vl"].includes(type) &&
+  (["gemma3", "mistral3", "qwen3_5", "qwen3_5_moe", "qwen3_vl"].includes(type) &&
     (format === "gptq-v2" || (format === "gptq" && kind.startsWith("mixed")))) ||
   (["gpt_neox", "phi3", "xglm"].includes(type) && format.startsWith("gptq") && kind.startsWith("mixed")) ||
   (format === "gptq" && (kind === "mixed bits, asymmetric" || (type === "gpt2" && kind === "asymmetric")));

@@ -18,7 +18,6 @@ const root = await mkdtemp(join(tmpdir(), "gptq-config-test-"));
 test.after(() => rm(root, { recursive: true }));
 
 const fixtures = fileURLToPath(new URL("../../models/test/fixtures/forward/", import.meta.url));
-const mixtral = join(fixtures, "mixtral-f32");
 const source = join(root, "source");
 await writeTinyModel(source, { hiddenSize: 64, blocks: 1 });
 
@@ -59,19 +58,26 @@ test("routers and the gate of a shared expert, which no solver changes, count as
   assert.equal([...dense].sort(), ["lm_head", ...gates]);
 });
 
-test("Mixtral's experts, which no program finds in GPTQ's files, are refused at planning and at writing", async () => {
-  const said = "gptqmodel and transformers do not find the experts of Mixtral in GPTQ's files";
-  const codes = { bits: 4, groupSize: 32, scattered: false } as const;
-  assert.ok(assemble.checkPlan);
-  await assemble.checkPlan({ model: mixtral, format: "gptq" }, { solver: "gptq", codes }).then(
-    () => assert.unreachable("a plan of packed experts"),
-    (error: Error) => assert.match(error.message, said),
-  );
-  await write("experts", () => four, mixtral).then(
-    () => assert.unreachable("packed experts"),
-    (error: Error) => assert.match(error.message, said),
-  );
-});
+for (const [fixture, name] of [
+  ["mixtral-f32", "Mixtral"],
+  ["qwen3-5-moe-f32", "Qwen 3.5"],
+  ["qwen3-5-moe-images-f32", "Qwen 3.5"],
+] as const) {
+  test(`experts of ${fixture}, which no program finds in GPTQ's files, are refused at planning and at writing`, async () => {
+    const model = join(fixtures, fixture);
+    const said = `gptqmodel and transformers do not find the experts of ${name} in GPTQ's files`;
+    const codes = { bits: 4, groupSize: 32, scattered: false } as const;
+    assert.ok(assemble.checkPlan);
+    await assemble.checkPlan({ model, format: "gptq" }, { solver: "gptq", codes }).then(
+      () => assert.unreachable("a plan of packed experts"),
+      (error: Error) => assert.match(error.message, said),
+    );
+    await write(`experts of ${fixture}`, () => four, model).then(
+      () => assert.unreachable("packed experts"),
+      (error: Error) => assert.match(error.message, said),
+    );
+  });
+}
 
 test("files in another order of packing are refused by name", async () => {
   const path = await write("edited", () => four);

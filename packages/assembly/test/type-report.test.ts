@@ -47,6 +47,20 @@ test("rows that are no whole blocks take another type", () => {
   );
 });
 
+test("of linear attention, the convolution and the matrices with a row a head stay in float32", () => {
+  const chosen = typeMixes.get("Q4_K_S");
+  assert.ok(chosen);
+  const shapes = ["ssm_conv1d", "ssm_alpha", "ssm_beta", "ssm_out", "attn_gate"].map((name) => ({
+    name: `blk.5.${name}.weight`,
+    shape: [256, 256],
+  }));
+  const facts = { architecture: "qwen35", blocks: 24, groupedHeads: 4, experts: 0 };
+  assert.equal(
+    [...chooseTypes(chosen, shapes, facts).values()].map(({ name }) => name),
+    ["F32", "F32", "F32", "Q4_K", "Q4_K"],
+  );
+});
+
 test("the report names types, blocks and bits", () => {
   const tensors = [
     { name: "token_embd.weight", shape: [8, 256] },

@@ -97,6 +97,8 @@ const towers: Readonly<Record<string, readonly string[]>> = {
   ],
   mistral3: ["vision_tower.transformer.layers.0.feed_forward.gate_proj", "model.multi_modal_projector.linear_1"],
   qwen3: ["model.visual.blocks.0.attn.qkv", "visual.deepstack_merger_list.0.linear_fc1"],
+  // with the layers that predict further tokens
+  "qwen3-5": ["model.visual.blocks.0.attn.qkv", "visual.merger.linear_fc1", "mtp.fc", "mtp.layers.0.mlp.up_proj"],
 };
 
 const fixturesOf = [
@@ -106,12 +108,14 @@ const fixturesOf = [
   "gemma4-images-keys-are-values-bf16",
   "mistral3-ministral3-f32",
   "mistral3-mistral-untied-bf16",
+  "qwen3-5-images-f32",
+  "qwen3-5-images-tied-bf16",
   "qwen3-vl-f32",
   "qwen3-vl-tied-biases-bf16",
 ];
 
 for (const fixture of fixturesOf) {
-  const modules = towers[/^[a-z]+\d/.exec(fixture)?.[0] ?? ""] ?? [];
+  const modules = towers[/^[a-z]+\d(-5)?/.exec(fixture)?.[0] ?? ""] ?? [];
 
   test(`${fixture}: only the language model is rounded, and config.json stays`, async () => {
     const source = await copyOf(fixture);

@@ -76,7 +76,9 @@ const isKept = ({ name, shape }: TypedShape): boolean => {
       shape.findIndex((side) => side !== 1),
     ),
   ).length;
-  return sides < 2 || !name.endsWith(".weight") || /_norm\.weight$|ffn_gate_inp\.weight$|^position_embd\./.test(name);
+  return (
+    sides < 2 || !name.endsWith(".weight") || /_norm\.weight$|(ffn_gate_inp|ssm_conv1d)\.weight$|^position_embd\./.test(name)
+  );
 };
 
 /** Whether llama.cpp gives a block more bits: the first and last eighth, and every third between them. */
@@ -165,6 +167,8 @@ export function chooseTypes(
     if (isPlain) return base;
     // which its quantiser does not round either
     if (name === "per_layer_model_proj.weight") return "F32";
+    // of linear attention, with a row a head: its quantiser rounds them, and here they stay in every format
+    if (/\.ssm_(alpha|beta)\.weight$/.test(name)) return "F32";
     if (name === "output.weight" || (isTied && /^(?:per_layer_)?token_embd\./.test(name)))
       return headType(base, shape.at(-1) ?? 1);
     if (isValues(name)) return valueType(typeMix, facts, index++, count);

@@ -2,7 +2,7 @@ import { at } from "@mbs/contracts";
 import { createSession, floatTensor, floatValues, GraphBuilder } from "@mbs/onnx";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { activations, sigmoid } from "../src/graph/activations.ts";
+import { activations, sigmoid, softplus } from "../src/graph/activations.ts";
 import type { Activation } from "../src/graph/activations.ts";
 
 async function valuesOf(activation: Activation, inputs: Float32Array): Promise<Float32Array> {
@@ -23,6 +23,7 @@ const sigmoidOf = (x: number): number => 1 / (1 + Math.exp(-x));
 const cases: readonly (readonly [string, Activation, (x: number) => number])[] = [
   ["sigmoid", sigmoid, sigmoidOf],
   ["silu", activations.silu, (x) => x * sigmoidOf(x)],
+  ["softplus", softplus, (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)))],
 ];
 
 for (const [name, activation, expected] of cases) {

@@ -202,15 +202,15 @@ test("positions start again in every segment that is embedded with others", asyn
   }
 });
 
-for (const name of cases.filter((name) => name.startsWith("m2m-100"))) {
-  test(`every site of ${name} is what the layers of transformers read, in both streams`, async () => {
+for (const name of cases.filter((name) => /^(m2m-100|qwen3-5-f32)/.test(name))) {
+  test(`every site of ${name} is what the layers of transformers read, in all streams`, async () => {
     const model = await openModel(`${fixtures}${name}`);
     const golden = await readGolden(`${fixtures}${name}/golden.json`);
     const forward = await model.forward({ threads: 1 });
     let states = await embedStreams(
       forward,
       new Map([
-        ["encoder", Int32Array.from(golden.source ?? [])],
+        ...(golden.source === undefined ? [] : [["encoder", Int32Array.from(golden.source)] as const]),
         ["hidden", Int32Array.from(golden.tokens)],
       ]),
     );
@@ -230,7 +230,9 @@ for (const name of cases.filter((name) => name.startsWith("m2m-100"))) {
       }
       states = await advance(forward, model.blocks, index, states, {});
     }
-    assert.equal(seen.sort(), Object.keys(golden.inputs ?? {}).sort());
+    // layers with a row a head stay as they are
+    const read = Object.keys(golden.inputs ?? {}).filter((tensor) => !/in_proj_[ab]/.test(tensor));
+    assert.equal(seen.sort(), read.sort());
     await forward.close();
     await model.close();
   });

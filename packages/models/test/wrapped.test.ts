@@ -56,6 +56,17 @@ test("a wrapped model is its language model, with everything else beside it", as
   await model.close();
 });
 
+test("layers that predict further tokens are carried, by a model of text alone too", async () => {
+  for (const fixture of ["qwen3-5-f32", "qwen3-5-moe-f32", "qwen3-5-images-f32"]) {
+    const model = await open(join(fixtures, fixture));
+    const carried = model.checkpoint.list().filter(({ name }) => !model.reads.has(name));
+    const beside = carried.map(({ name }) => name).filter((name) => !name.startsWith("model.visual."));
+    assert.equal(beside.sort(), ["mtp.fc.weight", "mtp.layers.0.mlp.up_proj.weight", "mtp.norm.weight"]);
+    assert.ok(carried.every(({ name, dtype }) => isCarried(model.layout, name) && dtype === undefined));
+    await model.close();
+  }
+});
+
 test("ids of the top level override those of the section, as generation takes them", async () => {
   const folder = await edited("gemma3-images-f32", (config) => ({ ...config, eos_token_id: [1, 6] }));
   const model = await open(folder);
@@ -151,6 +162,7 @@ const files: readonly [fixture: string, architecture: string, metadata: JsonObje
     "mistral3",
     { "mistral3.rope.scaling.yarn_log_multiplier": 1, "mistral3.attention.temperature_scale": 0.3 },
   ],
+  ["qwen3-5-images-tied-bf16", "qwen35", { "qwen35.rope.dimension_sections": [2, 1, 1, 0], "qwen35.ssm.inner_size": 32 }],
   ["qwen3-vl-f32", "qwen3vl", { "qwen3vl.rope.dimension_sections": [2, 1, 1, 0], "qwen3vl.n_deepstack_layers": 1 }],
 ];
 

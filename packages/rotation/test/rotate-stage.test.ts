@@ -49,9 +49,9 @@ for (const [model, options] of exact) {
   });
 }
 
-/** Tiny models whose residual stream cannot be rotated; of encoder-decoders, Gemma 4 and wrapped models nothing can. */
+/** Tiny models whose residual stream cannot be rotated; of encoder-decoders, Gemma 4, Qwen 3.5 and wrapped models nothing can. */
 const onlyValues = /^(exaone4|gemma|olmo2|xglm|residual-after-norm)/;
-const nothing = /^(umt5|mt5|t5|m2m|gemma4|gemma3-images|mistral3|qwen3-vl)/;
+const nothing = /^(umt5|mt5|t5|m2m|gemma4|gemma3-images|mistral3|qwen3-vl|qwen3-5)/;
 
 test("of every architecture the rotated model computes the same, or is refused", async () => {
   const names = await readdir(fixture(""));
@@ -161,6 +161,7 @@ test("what would not be exact is refused with the reason", async () => {
     ],
     ["gemma2-plain-bf16", { values: "none" }, /residual stream of gemma2 cannot be rotated: its norms after/],
     ["residual-after-norm-untied", {}, /residual stream of bloom cannot be rotated: its residual is taken after the norms/],
+    ["qwen3-5-f32", {}, /residual stream of qwen3_5_text cannot be rotated: its blocks with linear attention have other layers/],
     ["xglm-f32", {}, /residual stream of xglm cannot be rotated: its positions are computed/],
     [
       "t5-untied-f16",

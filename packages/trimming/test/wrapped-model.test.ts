@@ -71,6 +71,11 @@ const wrapped: readonly (readonly [string, Readonly<Record<string, number>>, rea
     },
     ["vocab_size", "vocab_size_per_layer_input"],
   ],
+  [
+    "qwen3-5-images-f32",
+    { image_token_id: 60, video_token_id: 61, vision_start_token_id: 62, vision_end_token_id: 59 },
+    ["vocab_size"],
+  ],
 ];
 
 for (const [fixture, images, sizes] of wrapped) {

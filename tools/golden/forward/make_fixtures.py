@@ -185,17 +185,20 @@ def make_case(name: str, seed: int) -> None:
 
 
 def randomise(model) -> None:
-    """Norms near 1 (Gemma 2 and 3 store them less 1), small biases, matrices that neither fade nor drown the states.
+    """Norms near 1 (Gemma 2 and 3 and Qwen 3.5 store them less 1), small biases, matrices that neither fade nor drown the states.
 
     Scores of sinks are as large as those of keys; biases of routers move tokens, but leave each expert some.
     """
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            centre = 0.0 if model.config.model_type.startswith(("gemma2", "gemma3")) and "vision_tower" not in name else 1.0
+            less_one = model.config.model_type.startswith(("gemma2", "gemma3", "qwen3_5"))
+            centre = 0.0 if less_one and not any(part in name for part in ("vision_tower", "visual", "linear_attn.norm")) else 1.0
             scale = 1.0 if name.endswith("sinks") else 0.3 if name.endswith("router.bias") else 0.4 if parameter.ndim > 1 else 0.1
             noise = torch.randn_like(parameter) * scale
             is_norm = parameter.ndim == 1 and name.endswith("weight")
             parameter.copy_(noise + (centre if is_norm else 0.0))
+            if name.endswith(("A_log", "dt_bias")):  # heads of Qwen 3.5 that remember two tokens, and some that remember hundreds
+                parameter.copy_(torch.randn_like(parameter) * 1.5 - (3.0 if name.endswith("dt_bias") else 0.0))
         for name, buffer in model.named_buffers():
             if name.endswith("layer_scalar"):  # of Gemma 4
                 buffer.copy_(1.0 + torch.randn_like(buffer) * 0.2)
@@ -264,6 +267,11 @@ def make_family_case(name: str, seed: int) -> None:
     saved.save_pretrained(folder, **({"max_shard_size": case["shard"]} if "shard" in case else {}))
     (folder / "generation_config.json").unlink(missing_ok=True)
     dequantised = {"dequantised": quantise_experts(folder)} if case.get("mxfp4") else {}
+    if "further" in case:
+        with safe_open(folder / "model.safetensors", "pt") as stored:
+            all_tensors = {name: stored.get_tensor(name) for name in stored.keys()}
+        further = {name: torch.randn(shape).to(case.get("dtype", torch.float32)) for name, shape in case["further"].items()}
+        save_file({**all_tensors, **further}, folder / "model.safetensors", metadata={"format": "pt"})
     if case.get("own_names"):
         named = {name: value for name, value in model.state_dict().items() if name not in model.all_tied_weights_keys}
         save_file(named, folder / "model.safetensors", metadata={"format": "pt"})

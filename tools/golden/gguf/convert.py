@@ -67,7 +67,7 @@ def convert(name: str) -> None:
     cls = get_model_class(architecture)
     # a class around the one that writes
     cls = getattr(cls, "Ministral3Model", cls)
-    made = type("Tiny", (cls,), {"set_vocab": set_vocab, "model_arch": cls.model_arch})
+    made = type("Tiny", (cls,), {"set_vocab": set_vocab, "model_arch": cls.model_arch, "no_mtp": True})
     path = Path(output) / f"{folder.name}.gguf"
     with torch.inference_mode():
         made(folder, TYPES[kind], path, hparams=config).write()

@@ -50,7 +50,7 @@ def make(kind: str, given: dict, file_type: str):
     with torch.no_grad():
         for name, weight in model.named_parameters():
             noise = torch.randn_like(weight)
-            plus_one = kind.startswith(("gemma2", "gemma3")) and name.endswith("norm.weight")
+            plus_one = kind.startswith(("gemma2", "gemma3", "qwen3_5")) and name.endswith("norm.weight") and "linear_attn" not in name
             is_norm = weight.ndim == 1 and ("norm" in name or "ln_" in name) and name.endswith("weight")
             scale = 0.3 if weight.ndim < 2 else 1.0 if "embed" in name or "wte" in name or "shared" in name else 1.7 / weight.shape[-1] ** 0.5
             values = noise * scale + (1.0 if is_norm and not plus_one else 0.0)

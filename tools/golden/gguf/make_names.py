@@ -61,7 +61,7 @@ def main(fixtures: Path) -> None:
                     if "text_config" in outer and "language_model." not in name and name != "lm_head.weight":
                         continue
                     for read, mapped in parts(name, tensors.get_slice(name).get_shape()):
-                        found = names.get_name(merged(mapped.replace("language_model.", "") + (".weight" if mapped.endswith(".layer_scalar") else "")), try_suffixes=(".weight", ".bias"))
+                        found = names.get_name(merged(mapped.replace("language_model.", "").replace(".dt_bias", ".dt_proj.bias") + (".weight" if mapped.endswith(".layer_scalar") else "")), try_suffixes=(".weight", ".bias"))
                         if found is not None:
                             own[read] = found
     (fixtures / "gguf-names.golden.json").write_text(json.dumps(golden, indent=1, sort_keys=True) + "\n")

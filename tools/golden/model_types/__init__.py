@@ -18,7 +18,8 @@ LOADS    the one model of which every format is loaded; tools/format-loads/make_
 
 A type that wraps a language model has that one's keys in `text_config` of its `config`, with the size of the vocabulary. Ids of
 tokens that stand for images are below those that texts have here. FORWARD: `own_names`: saved with the names that the modules
-have in transformers, where it saves others; `mxfp4`: with random experts in the MXFP4 of gpt-oss; `grams`: also what layers of a block and of one of its experts read.
+have in transformers, where it saves others; `further`: shapes of tensors that
+transformers does not read, by their names; `mxfp4`: with random experts in the MXFP4 of gpt-oss; `grams`: also what layers of a block and of one of its experts read.
 
 Weights follow from a seed: that of the name, unless `seed` says another.
 """

@@ -124,5 +124,6 @@ QWEN_IMAGES = {
     "vision_start_token_id": 2,
     "vision_end_token_id": 3,
 }
+QWEN35_IMAGES = {**QWEN_IMAGES, "vision_config": {key: value for key, value in QWEN_IMAGES["vision_config"].items() if key != "deepstack_visual_indexes"}}
 FORWARD_TEXT = {**FORWARD_GROUPED, "hidden_size": 32, "intermediate_size": 32, "vocab_size": 64, "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 3}
 FORWARD_YARN = {"factor": 8.0, "original_max_position_embeddings": 64, "mscale": 1.0, "mscale_all_dim": 1.0, "llama_4_scaling_beta": 0.3}

@@ -93,7 +93,7 @@ export async function* tensorBytes(
   tensor: PlannedGgufTensor,
   type: QuantisationType,
 ): AsyncGenerator<Uint8Array> {
-  const { sources, values, add = 0, shape } = tensor;
+  const { sources, values, store, shape } = tensor;
   if (values !== undefined) {
     yield encodeValues(type, values);
     return;
@@ -106,7 +106,7 @@ export async function* tensorBytes(
       continue;
     }
     for await (const rows of wholeRows(sourceValues(model, layers, tensor, source), columns)) {
-      if (add !== 0) for (let index = 0; index < rows.length; index += 1) rows[index] = at(rows, index) + add;
+      if (store !== undefined) for (let index = 0; index < rows.length; index += 1) rows[index] = store(at(rows, index));
       yield encoded(type, rows.slice(), source);
     }
   }

@@ -1,6 +1,7 @@
 import { parseOptions } from "@mbs/contracts";
 import type { OptionTable } from "@mbs/contracts";
 import { configOf, jsonFile } from "@mbs/models";
+import type { Model } from "@mbs/models";
 import type { Format } from "../format.ts";
 import { gridClasses, quantisedParts, readQuantisedLayer } from "../layers/quantised-layer.ts";
 import { refuseLayer, refuseWithoutCodes } from "../layers/layer-grid.ts";
@@ -26,18 +27,26 @@ import type { GptqVersion } from "./gptq-tensors.ts";
 /** Who wrote a file, as fields for it expect: name:version. */
 const producer = `multilingual-brain-surgeon:${version}`;
 
+/** What experts that programs do not find are called in names of tensors, and in messages, by model type. */
+const unfoundExperts: ReadonlyMap<string, { readonly part: string; readonly of: string }> = new Map([
+  ["mixtral", { part: ".block_sparse_moe.experts.", of: "Mixtral" }],
+  ["qwen3_5_moe_text", { part: ".mlp.experts.", of: "Qwen 3.5" }],
+]);
+
 /**
- * Programs of GPTQ look for Mixtral's experts under the names that transformers 5 gives them, which are not the
+ * Programs of GPTQ look for experts of some types under the names that transformers 5 gives them, which are not the
  * checkpoint's; transformers then takes what lies in memory.
  *
  * @throws {FailedPreconditionError} naming an expert's layer that they would not find, with the remedy
  */
-function checkGptqExperts(packed: Iterable<string>): void {
+function checkGptqExperts(model: Model, packed: Iterable<string>): void {
+  const unfound = model.kind === "architecture" ? unfoundExperts.get(model.architecture) : undefined;
+  if (unfound === undefined) return;
   for (const tensor of packed) {
-    if (!tensor.includes(".block_sparse_moe.experts.")) continue;
+    if (!tensor.includes(unfound.part)) continue;
     refuseLayer(
       { tensor },
-      "gptqmodel and transformers do not find the experts of Mixtral in GPTQ's files, or take random weights for them; assemble with --format compressed-tensors or dense",
+      `gptqmodel and transformers do not find the experts of ${unfound.of} in GPTQ's files, or take random weights for them; assemble with --format compressed-tensors or dense`,
     );
   }
 }
@@ -54,7 +63,10 @@ const createGptqFormat = (name: string, version: GptqVersion): Format => ({
     const { untieHead } = parseOptions(options, raw, `assemble --format ${name}`);
     requireSeparateExperts(model, name);
     if (grids.length === 0) refuseWithoutCodes(firstWeight(model), solver, "GPTQ");
-    checkGptqExperts(grids.map(({ tensor }) => tensor));
+    checkGptqExperts(
+      model,
+      grids.map(({ tensor }) => tensor),
+    );
     for (const grid of [...grids, ...packedHead(model, embeddings, name, untieHead)]) {
       checkGptqGrid(grid);
       if (version === 1 && zeroPoints === "any") refuseZero(grid);
@@ -75,7 +87,7 @@ const createGptqFormat = (name: string, version: GptqVersion): Format => ({
       if (!given.has(tensor, "codes")) refuseWithoutCodes(tensor, solver, "GPTQ");
     const embeddings = packEmbeddings(source, given, { format: name, untieHead, warn });
     const { model, layers } = embeddings;
-    checkGptqExperts(layers.summaries.keys());
+    checkGptqExperts(model, layers.summaries.keys());
     const quantised = [...layers.summaries.keys()].map((tensor) => readQuantisedLayer(layers, tensor, "GPTQ"));
     for (const layer of quantised) checkGptqLayer(layer, version);
     if (version === 1 && quantised.some(({ symmetric }) => !symmetric)) {

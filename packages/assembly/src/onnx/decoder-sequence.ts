@@ -4,6 +4,10 @@ import type { Attention, RowGraph, SequenceGraph } from "@mbs/models";
 import { floatTensor } from "@mbs/onnx";
 import type { DecoderBatch, Size } from "./decoder-batch.ts";
 
+function refuseRecurrent(block: number): never {
+  throw new InternalError(`block ${block} reads tokens one after the other, which an exported decoder does not do`);
+}
+
 /** A block: of a decoder, whose keys and values come out, and in again before those of the next tokens; or of an encoder. */
 export function createDecoderSequence(batch: DecoderBatch, rows: RowGraph, block: number): SequenceGraph {
   const { graph } = batch;
@@ -92,5 +96,7 @@ export function createDecoderSequence(batch: DecoderBatch, rows: RowGraph, block
       const context = reshape(graph.node("MatMul", [shares, values]), "B", heads, "T", headSize);
       return joinHeads(context, heads, headSize);
     },
+    convolve: () => refuseRecurrent(block),
+    deltaRule: () => refuseRecurrent(block),
   };
 }

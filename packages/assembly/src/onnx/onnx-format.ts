@@ -92,7 +92,8 @@ function refuseEmbeddings(embeddings: string | undefined): void {
 }
 
 /** What a model has that no exported decoder has; undefined for nothing. */
-function unexported({ carried = [], tokenInput, blocks }: ArchitectureModel["layout"]): string | undefined {
+function unexported({ carried = [], tokenInput, recurrent, blocks }: ArchitectureModel["layout"]): string | undefined {
+  if (recurrent === true) return "blocks with linear attention";
   if (carried.length > 0) return `${carried.join(" and ")} beside its language model`;
   if (tokenInput !== undefined) return tokenInput.table;
   const shapes = new Set(blocks.map(({ sites }) => JSON.stringify(sites.map(({ weights }) => weights.map(({ rows }) => rows)))));
@@ -101,7 +102,7 @@ function unexported({ carried = [], tokenInput, blocks }: ArchitectureModel["lay
 
 /**
  * @throws {FailedPreconditionError} for a language model beside others, for which transformers.js looks too, for one whose blocks
- *   read a table by the token, and for one whose blocks would have caches of different shapes: programs make them of config.json
+ *   read tokens one after the other or a table by the token, and for one whose blocks would have caches of different shapes: programs make them of config.json
  */
 function refuseUnexported({ path, layout }: ArchitectureModel): void {
   const found = unexported(layout);

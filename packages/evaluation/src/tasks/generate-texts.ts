@@ -161,8 +161,8 @@ async function nextTokens(
  * Greedy answers to prompts, as lm-evaluation-harness asks for them: an answer ends before the first of its `until` texts, at
  * the tokenizer's `eos_token`, or with its last token. Of a prompt that leaves no space for its answer the end is kept.
  *
- * What several prompts share, such as examples, is read once for 16 of them, and each token once. An ONNX model, and texts whose
- * positions change with their length, read all prompts again for each token.
+ * What several prompts share, such as examples, is read once for 16 of them, and each token once. An ONNX model, one with
+ * linear attention, and texts whose positions change with their length, read all prompts again for each token.
  *
  * @returns the answers, in the order of the prompts
  * @throws {UsageError} where an answer may be as long as all that the model reads

@@ -138,6 +138,21 @@ const types: Readonly<Record<string, ModelType>> = {
     load: async () => (await import("./model-types/qwen3.ts")).qwen3,
     gguf: { architecture: "qwen3", load: async () => (await import("./model-types/qwen3.gguf.ts")).qwen3 },
   },
+  qwen3_5: {
+    load: async () => (await import("./wrapped-types/qwen3-5.ts")).qwen35,
+  },
+  qwen3_5_moe: {
+    load: async () => (await import("./wrapped-types/qwen3-5.ts")).qwen35Moe,
+  },
+  qwen3_5_moe_text: {
+    load: async () => (await import("./model-types/qwen3-5-moe.ts")).qwen35Moe,
+    gguf: { architecture: "qwen35moe", load: async () => (await import("./model-types/qwen3-5-moe.gguf.ts")).qwen35Moe },
+    isInTransformersJs: false,
+  },
+  qwen3_5_text: {
+    load: async () => (await import("./model-types/qwen3-5.ts")).qwen35,
+    gguf: { architecture: "qwen35", load: async () => (await import("./model-types/qwen3-5.gguf.ts")).qwen35 },
+  },
   qwen3_moe: {
     load: async () => (await import("./model-types/qwen3-moe.ts")).qwen3Moe,
     gguf: { architecture: "qwen3moe", load: async () => (await import("./model-types/qwen3-moe.gguf.ts")).qwen3Moe },

@@ -140,6 +140,11 @@ export interface Layout {
   readonly positionLimit?: number;
   /** Texts of more tokens than this turn by other frequencies, at all their positions; absent where all turn by the same. */
   readonly longTexts?: number;
+  /**
+   * Whether blocks read the tokens of a text one after the other, in a state that each changes. Such a model has neither a pass
+   * over token trees nor a cache: a text that grows is read again.
+   */
+  readonly recurrent?: true;
   /** What an encoder-decoder puts around its texts; absent in a decoder. */
   readonly sourceTarget?: SourceTarget;
   /**

@@ -19,7 +19,7 @@ interface WrappedDefinition {
   readonly modelType: string;
   /** The language models that may be inside; the first where the section names none. */
   readonly inner: readonly [Architecture, ...Architecture[]];
-  /** Modules beside the language model, whose tensors are carried as they are. */
+  /** Modules beside the language model, whose tensors are carried as they are, with those that it carries alone. */
   readonly carried: readonly string[];
   /** Default of `tie_word_embeddings`. */
   readonly tied: boolean;
@@ -73,7 +73,12 @@ export function defineWrapped(definition: WrappedDefinition): Architecture {
       return {
         ...reading,
         section: languageSection,
-        layout: { ...reading.layout, prefixes, carried, bases: { stream: { reason }, values: { reason } } },
+        layout: {
+          ...reading.layout,
+          prefixes,
+          carried: [...carried, ...(reading.layout.carried ?? [])],
+          bases: { stream: { reason }, values: { reason } },
+        },
         settings: { ...reading.settings, vision_config: vision, ...Object.fromEntries(ids) },
         unknown: [...unknown, ...reading.unknown],
       };

@@ -44,8 +44,8 @@ function lastStates(model: Model, forward: Forward, inputs: ReadonlyMap<string, 
 }
 
 /**
- * Greedy continuation of a text by a decoder, or an encoder-decoder's answer to it. An encoder-decoder and an ONNX model read the
- * whole text again for each token: meant for a sentence, not for serving.
+ * Greedy continuation of a text by a decoder, or an encoder-decoder's answer to it. An encoder-decoder, an ONNX model
+ * and one with linear attention read the whole text again for each token: meant for a sentence, not for serving.
  *
  * @param tokens how many to add at most; fewer where the context is full
  * @returns the continuation alone

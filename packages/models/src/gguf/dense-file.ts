@@ -55,10 +55,10 @@ class RowReader {
 
   /** Values of whole rows that follow each other in the file, as the checkpoint stores them. */
   #rows(tensor: DenseTensor, row: number, target: Uint8Array): void {
-    const { source, columns, add } = tensor;
+    const { source, columns, values: form } = tensor;
     const { type } = source;
     const offset = (row * columns * type.bytes) / type.values;
-    if (type.plain !== undefined && add === undefined) {
+    if (type.plain !== undefined && form === undefined) {
       this.#file.readInto(source, offset, target);
       return;
     }
@@ -69,7 +69,7 @@ class RowReader {
     const values = isAligned ? new Float32Array(target.buffer, target.byteOffset, count) : new Float32Array(count);
     if (type.decode !== undefined) type.decode(raw, values);
     else values.set(decodeWeights(type.plain ?? "", raw, source.name));
-    if (add !== undefined) for (const [index, value] of values.entries()) values[index] = value + add;
+    if (form !== undefined) for (const [index, value] of values.entries()) values[index] = form.read(value);
     if (!isAligned) target.set(new Uint8Array(values.buffer));
   }
 

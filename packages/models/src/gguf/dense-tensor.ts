@@ -14,8 +14,8 @@ export interface DenseTensor {
   readonly firstRow: number;
   /** The row of the source, counted from `firstRow`, that a row of the tensor is; absent where rows keep their order. */
   readonly rowOf?: (row: number) => number;
-  /** Added to each value. */
-  readonly add?: number;
+  /** The value that the checkpoint has for one that is stored, where it is another, and the way back. */
+  readonly values?: { readonly read: (stored: number) => number; readonly store: (value: number) => number };
   /** True where the source is stored as [columns, rows] of `shape`. */
   readonly transposed?: boolean;
   /** The value of a tensor of one number that the file has in its metadata; `source` is then no tensor of the file. */
@@ -23,7 +23,8 @@ export interface DenseTensor {
 }
 
 /** The dtype that a tensor has in the checkpoint: its own where values are stored one by one, else float32, which is exact. */
-export const dtypeOf = ({ source, add }: DenseTensor): WeightDtype => (add === undefined ? (source.type.plain ?? "f32") : "f32");
+export const dtypeOf = ({ source, values }: DenseTensor): WeightDtype =>
+  values === undefined ? (source.type.plain ?? "f32") : "f32";
 
 export const elements = (shape: readonly number[]): number => shape.reduce((product, side) => product * side, 1);
 
@@ -57,7 +58,21 @@ export const renamed: View = (source, name) => [whole(source, name)];
 export const oneRow: View = (source, name) => [{ ...whole(source, name), shape: [1, ...source.shape] }];
 
 /** Norms of Gemma: stored with the 1 that the model adds to them. */
-export const lessOne: View = (source, name) => [{ ...whole(source, name), add: -1 }];
+export const lessOne: View = (source, name) => [
+  { ...whole(source, name), values: { read: (stored) => stored - 1, store: (value) => value + 1 } },
+];
+
+/** A rate whose logarithm the checkpoint has, and the file less than 0. */
+export const negativeRate: View = (source, name) => [
+  { ...whole(source, name), values: { read: (stored) => Math.log(-stored), store: (value) => -Math.exp(value) } },
+];
+
+/** Weights of a convolution by channels: [channels, tokens] in a file, [channels, 1, tokens] in a checkpoint. */
+export const kernels: View = (source, name) => {
+  const [channels = 0, ...rest] = source.shape;
+  const tokens = rest.at(-1) ?? 1;
+  return [{ ...whole(source, name), shape: rest.length === 1 ? [channels, 1, tokens] : [channels, tokens] }];
+};
 
 /** A matrix that the checkpoint has with its rows as columns. */
 export const transposed: View = (source, name) => {

@@ -23,6 +23,22 @@ interface CompiledName {
 /** Ends a name that has no ".weight" in a checkpoint. */
 const bareName = "{bare}";
 
+/** The name of a tensor in a file. @param kind "weight" or "bias" */
+const fileName = (name: string, kind: string): string =>
+  name.endsWith(bareName) ? name.slice(0, -bareName.length) : `${name}.${kind}`;
+
+/** A tensor of a file by its parts: the name without the kind, and "weight" or "bias"; "" where it ends with neither. */
+export function splitKind(tensor: string): { readonly stem: string; readonly kind: string } {
+  const { stem = tensor, kind = "" } = /^(?<stem>.*)\.(?<kind>weight|bias)$/.exec(tensor)?.groups ?? {};
+  return { stem, kind };
+}
+
+/** What a type's names have for a tensor of a file, whose block is "{block}". */
+export function findName(names: Names, tensor: string): string | undefined {
+  const { stem, kind } = splitKind(tensor);
+  return names.get(`${tensor}${bareName}`) ?? (kind === "" ? undefined : names.get(stem));
+}
+
 /** The name of a tensor in a checkpoint. @param kind "weight" or "bias" */
 export const checkpointName = (name: string, kind: string): string =>
   name.endsWith(bareName) ? name.slice(0, -bareName.length) : `${name}.${kind}`;
@@ -62,7 +78,7 @@ export function ggufTensorName(names: Names, tensor: string, prefixes: readonly 
       const found = pattern.exec(name);
       if (found === null) continue;
       const { block = "", expert, kind = "weight" } = found.groups ?? {};
-      return { name: `${gguf.replace("{block}", block)}.${kind}`, ...(expert !== undefined && { expert: Number(expert) }) };
+      return { name: fileName(gguf.replace("{block}", block), kind), ...(expert !== undefined && { expert: Number(expert) }) };
     }
   }
   return undefined;

@@ -1,7 +1,7 @@
 import { BadDataError, FailedPreconditionError } from "@mbs/contracts";
 import type { GgufTensor } from "@mbs/gguf";
 import type { JsonObject } from "../folder/json-file.ts";
-import { checkpointName } from "./gguf-names.ts";
+import { checkpointName, findName, splitKind } from "./gguf-names.ts";
 import { listedTensor, ofExperts, renamed } from "./dense-tensor.ts";
 import type { DenseTensor } from "./dense-tensor.ts";
 import type { GgufContents, GgufForm } from "./form/gguf-form.ts";
@@ -84,10 +84,10 @@ export function nameDenseTensors(
   const unknown: string[] = [];
   const found = sources.flatMap((source) => {
     if (described.has(source.name)) return [];
-    const [, stem = "", kind = ""] = /^(.*)\.(weight|bias)$/.exec(source.name) ?? [];
-    const { before = "", block = "", after = "" } = nameParts.exec(stem)?.groups ?? {};
-    const key = block === "" ? stem : `${before}{block}${after}`;
-    const name = tensors.get(key);
+    const { before = "", block = "", after = "" } = nameParts.exec(source.name)?.groups ?? {};
+    const general = block === "" ? source.name : `${before}{block}${after}`;
+    const { stem: key, kind } = splitKind(general);
+    const name = findName(tensors, general);
     if (name === undefined) {
       unknown.push(source.name);
       return [];

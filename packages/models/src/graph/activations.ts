@@ -37,8 +37,17 @@ interface XieluNumbers {
   readonly epsilon: string;
 }
 
-/** ln(1 + eˣ), of x that is not large. */
-const softplus = (graph: GraphBuilder, value: string): string => graph.node("Softplus", [value]);
+/**
+ * ln(1 + eˣ), with the same relative precision for all x: ONNX Runtime's operator Softplus takes the logarithm of a rounded 1 + eˣ.
+ * ln(1 + y) is 2 · artanh(y / (2 + y)).
+ */
+export function softplus(graph: GraphBuilder, value: string): string {
+  const number = (constant: number): string => graph.constant(floatTensor(Float32Array.of(constant), []));
+  const small = graph.node("Exp", [graph.node("Neg", [graph.node("Abs", [value])])]);
+  const quotient = graph.node("Div", [small, graph.node("Add", [small, number(2)])]);
+  const logarithm = graph.node("Mul", [graph.node("Atanh", [quotient]), number(2)]);
+  return graph.node("Add", [graph.node("Max", [value, number(0)]), logarithm]);
+}
 
 /**
  * β·x + αₚ·x² above 0, β·x + αₙ·(eˣ - 1 - x) below.

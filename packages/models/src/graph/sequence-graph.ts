@@ -42,6 +42,35 @@ export interface Attention {
   readonly stream?: string;
 }
 
+/** A convolution of each channel by itself over the last `kernel` tokens of its text; before the text there are zeros. */
+export interface CausalConv {
+  readonly channels: number;
+  /** Tokens that it reads, the own one among them. */
+  readonly kernel: number;
+}
+
+/** Sizes of the gated delta rule. */
+export interface DeltaRule {
+  readonly heads: number;
+  /** Elements of a query and of a key. */
+  readonly keySize: number;
+  /** Elements of a value. */
+  readonly valueSize: number;
+}
+
+/** What the rule reads, by heads. */
+export interface DeltaInputs {
+  /** [batch, heads, length, keySize] */
+  readonly query: string;
+  readonly key: string;
+  /** [batch, heads, length, valueSize] */
+  readonly value: string;
+  /** Logarithm of what the state is multiplied by before a token, at most 0: [batch, heads, length, 1]. */
+  readonly decay: string;
+  /** Share of what a token changes, 0 … 1: [batch, heads, length, 1]. */
+  readonly share: string;
+}
+
 /** A graph that computes each row, one a token, by itself. */
 export interface RowGraph {
   readonly graph: GraphBuilder;
@@ -86,6 +115,20 @@ export interface SequenceGraph extends RowGraph {
    * @returns the context, [rows, heads · headSize]
    */
   attend(query: string, key: string, value: string, attention: Attention): string;
+  /**
+   * A convolution over the last tokens of a text. Token trees and exported decoders have none: see `recurrent` of a layout.
+   *
+   * @param value [rows, channels]
+   * @param weight [channels, 1, kernel]
+   * @returns [rows, channels]
+   */
+  convolve(value: string, weight: string, conv: CausalConv): string;
+  /**
+   * The gated delta rule. Token trees and exported decoders have none: see `recurrent` of a layout.
+   *
+   * @returns [batch, heads, length, valueSize]
+   */
+  deltaRule(inputs: DeltaInputs, rule: DeltaRule): string;
 }
 
 /** The input of a block's graph that `tokenInput` adds. */

@@ -1,6 +1,8 @@
 import { InternalError } from "@mbs/contracts";
 import { floatTensor, integerTensor } from "@mbs/onnx";
 import type { GraphBuilder } from "@mbs/onnx";
+import { causalConv } from "./causal-conv.ts";
+import { deltaRule } from "./delta-rule.ts";
 import { rotaryTables } from "./rotary.ts";
 import type { Rotary } from "./rotary.ts";
 import { createRowGraph, tokenInputName } from "./sequence-graph.ts";
@@ -65,5 +67,7 @@ export function createStackedSequence(
     },
     attend: (query, key, value, attention) =>
       softmaxAttention(graph, query, key, value, { batch, length, keyLength: lengthOf(attention.stream), ...attention }),
+    convolve: (value, weight, conv) => causalConv(graph, value, weight, { batch, length, ...conv }),
+    deltaRule: (inputs, rule) => deltaRule(graph, inputs, { batch, length, ...rule }),
   };
 }

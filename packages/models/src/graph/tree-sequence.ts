@@ -46,6 +46,10 @@ function refuseStream(stream: string): never {
   throw new InternalError(`a block over a token tree cannot read the stream ${stream}`, { stream });
 }
 
+function refuseRecurrent(): never {
+  throw new InternalError("a block over a token tree cannot read its tokens one after the other");
+}
+
 /**
  * The graph of a block over a token tree: the number of tokens is free, and which of them a query sees is an input. Attention is
  * computed by chunks of queries, each with the keys from the beginning of its first text to its own end.
@@ -187,5 +191,7 @@ export function createTreeSequence(
       return graph.node("RotaryEmbedding", [value, positionsOf(), cosines, sines], { domain: "com.microsoft", attributes });
     },
     attend,
+    convolve: refuseRecurrent,
+    deltaRule: refuseRecurrent,
   };
 }

@@ -32,13 +32,16 @@ function upReaders({ experts }: GatedDecoder, linears: GatedLinears): readonly s
   ];
 }
 
+const unlike = "its blocks with linear attention have other layers than the rest";
+
 function streamOf(
   decoder: GatedDecoder,
   linears: GatedLinears,
   blocks: readonly string[],
   { embedding, finalNorm, head }: OuterNames,
 ): ResidualStream | NoBasis {
-  const { norms, parallel } = decoder;
+  const { norms, parallel, kinds } = decoder;
+  if (kinds.some(({ linear }) => linear !== undefined)) return { reason: unlike };
   if (norms.afterAttention !== undefined || norms.afterMlp !== undefined) {
     return { reason: "its norms after attention and MLP scale the channels of what is added to the residual stream" };
   }
@@ -61,10 +64,12 @@ function streamOf(
 }
 
 function valuesOf(
-  { heads, kvHeads, headSize, fused, valueNorm }: GatedDecoder,
+  { heads, kvHeads, headSize, fused, valueNorm, outputGate, kinds }: GatedDecoder,
   { qkv, output }: GatedLinears,
   blocks: readonly string[],
 ): ValueHeads[] | NoBasis {
+  if (kinds.some(({ linear }) => linear !== undefined)) return { reason: unlike };
+  if (outputGate) return { reason: "a gate scales the channels of what its attention makes" };
   if (valueNorm) return { reason: "the values of its attention are normed, and made of keys or read by several blocks" };
   const made = at(qkv, qkv.length - 1);
   const first = fused ? (heads + kvHeads) * headSize : 0;

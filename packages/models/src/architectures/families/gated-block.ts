@@ -3,6 +3,8 @@ import { blockLinear, normVectors } from "./decoder-blocks.ts";
 import type { BlockActivation, BlockDescription, BlockLinear, BlockSite } from "./decoder-blocks.ts";
 import { expertBlock, expertLinears } from "./gated-experts.ts";
 import type { ExpertLinears, Experts } from "./gated-experts.ts";
+import { linearAttentionInputs, linearAttentionOutput, linearAttentionTensors } from "./linear-attention.ts";
+import type { LinearAttention } from "./linear-attention.ts";
 
 /** What attention does in one kind of block, and in what else it differs from the decoder. */
 export interface BlockKind {
@@ -18,6 +20,8 @@ export interface BlockKind {
   readonly keysAreValues?: boolean;
   /** Its keys and values where blocks share them. */
   readonly shared?: SharedKeys;
+  /** In place of attention to tokens. */
+  readonly linear?: LinearAttention;
 }
 
 /** Columns of the states with the keys of the last block that made some, turned already, and behind them its values. */
@@ -91,6 +95,8 @@ export interface GatedDecoder {
   /** Query, key and value in one matrix, gate and up in another. */
   readonly fused: boolean;
   readonly headNorms: HeadNorms | undefined;
+  /** Whether query has as many rows again, behind the own ones of each head, of a gate by which the head's context is multiplied. */
+  readonly outputGate: boolean;
   /** Whether each head has a score of its own, `self_attn.sinks`, that takes a share of every softmax. */
   readonly sinks: boolean;
   /** Whether each head of the values is normed, by no weights. */
@@ -127,20 +133,31 @@ export interface GatedLinears {
 /** A decoder with the sizes of one kind of block. */
 export const ofKind = (decoder: GatedDecoder, { sizes }: BlockKind): GatedDecoder => ({ ...decoder, ...sizes });
 
-/** The linear layers of a block. @param decoder with the sizes of its kind */
-export function gatedLinears(decoder: GatedDecoder, { keysAreValues, shared }: BlockKind): GatedLinears {
-  const { hidden, heads, kvHeads, headSize, inner, bias, fused, gated, perLayer } = decoder;
+/** The linear layers of its attention. */
+function attentionLinears(
+  { hidden, heads, kvHeads, headSize, bias, fused, outputGate }: GatedDecoder,
+  { keysAreValues, shared, linear }: BlockKind,
+): Pick<GatedLinears, "qkv" | "output"> {
+  if (linear !== undefined) return { qkv: linearAttentionInputs(linear, hidden), output: linearAttentionOutput(linear, hidden) };
   const [query, keys] = [heads * headSize, kvHeads * headSize];
   const reads = shared?.reads === true;
   return {
     qkv: fused
       ? [blockLinear("qkv", "self_attn.qkv_proj", query + 2 * keys, hidden, bias.qkv)]
       : [
-          blockLinear("query", "self_attn.q_proj", query, hidden, bias.qkv),
+          blockLinear("query", "self_attn.q_proj", outputGate ? 2 * query : query, hidden, bias.qkv),
           ...(reads ? [] : [blockLinear("key", "self_attn.k_proj", keys, hidden, bias.qkv)]),
           ...(reads || keysAreValues ? [] : [blockLinear("value", "self_attn.v_proj", keys, hidden, bias.qkv)]),
         ],
     output: blockLinear("output", "self_attn.o_proj", hidden, query, bias.output),
+  };
+}
+
+/** The linear layers of a block. @param decoder with the sizes of its kind */
+export function gatedLinears(decoder: GatedDecoder, kind: BlockKind): GatedLinears {
+  const { hidden, inner, bias, fused, gated, perLayer } = decoder;
+  return {
+    ...attentionLinears(decoder, kind),
     up: fused
       ? [blockLinear("gate-up", "mlp.gate_up_proj", 2 * inner, hidden, bias.mlp)]
       : [
@@ -170,18 +187,21 @@ const unreadKeys = ["k_proj.weight", "v_proj.weight", "k_norm.weight"].map((name
 export function describeGated(
   decoder: GatedDecoder,
   { qkv, output, up, down, experts, perLayer }: GatedLinears,
-  { shared }: BlockKind,
+  { shared, linear }: BlockKind,
 ): BlockDescription {
-  const { hidden, heads, kvHeads, headNorms, norms, parallel, activation, blockFactor, sinks } = decoder;
+  const { hidden, heads, kvHeads, norms, parallel, activation, blockFactor, sinks } = decoder;
+  const headNorms = linear === undefined ? decoder.headNorms : undefined;
   const reads = shared?.reads === true;
   const norm = (role: string, name: string | undefined, size = hidden) =>
     name === undefined ? [] : normVectors(role, name, size, false);
   const normedBy = (role: string, name: string | undefined): Pick<BlockSite, "norm"> =>
     name === undefined ? {} : { norm: { role, offset: decoder.norm.plusOne ? 1 : 0 } };
   const routed = decoder.experts && experts && expertBlock(decoder.experts, experts, hidden);
+  // what is not compressed of linear attention reads that norm too
+  const ofFirst = linear === undefined ? norms.beforeAttention : undefined;
   return {
     sites: [
-      { name: firstSite(parallel), linears: parallel ? [...qkv, ...up] : qkv, ...normedBy("norm1", norms.beforeAttention) },
+      { name: firstSite(parallel), linears: parallel ? [...qkv, ...up] : qkv, ...normedBy("norm1", ofFirst) },
       { name: "attention-output", linears: [output] },
       ...(routed?.sites ?? [
         ...(parallel ? [] : [{ name: "mlp-up", linears: up, ...normedBy("norm2", norms.beforeMlp) }]),
@@ -197,6 +217,7 @@ export function describeGated(
     others: [
       ...(routed?.others ?? []),
       ...activation.tensors,
+      ...(linear === undefined ? [] : linearAttentionTensors(linear, hidden)),
       ...(sinks ? [{ role: "sinks", name: "self_attn.sinks", shape: [heads] }] : []),
       ...norm("query-norm", headNorms?.query, normedTogether(decoder, heads)),
       ...norm("key-norm", reads ? undefined : headNorms?.key, normedTogether(decoder, kvHeads)),

@@ -143,6 +143,7 @@ export function readGated(config: Config<GatedValues>, options: GatedOptions): U
     fused: false,
     experts: undefined,
     headNorms: undefined,
+    outputGate: false,
     sinks: false,
     valueNorm: false,
     neighbours: false,

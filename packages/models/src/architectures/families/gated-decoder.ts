@@ -36,6 +36,7 @@ export function gatedDecoder(decoder: GatedDecoder): Layout {
     vocabularySize: vocabulary,
     contextLength,
     ...(longTexts !== undefined && { longTexts }),
+    ...(kinds.some(({ linear }) => linear !== undefined) && { recurrent: true }),
     joined: blocks.blocks.flatMap(({ name: block }) =>
       experts.map((joined) => ({
         ...joined,

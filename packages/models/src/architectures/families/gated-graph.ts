@@ -1,5 +1,6 @@
 import { at } from "@mbs/contracts";
 import { integerTensor } from "@mbs/onnx";
+import { sigmoid } from "../../graph/activations.ts";
 import { unitNorm } from "../../graph/norms.ts";
 import type { Rotary } from "../../graph/rotary.ts";
 import { scaled } from "../../graph/scaling.ts";
@@ -9,6 +10,7 @@ import { firstSite, normedTogether } from "./gated-block.ts";
 import type { BlockKind, GatedDecoder, GatedLinears, HeadNorms } from "./gated-block.ts";
 import { mixExperts } from "./gated-experts.ts";
 import { gatedNorm } from "./gated-norm.ts";
+import { linearContext } from "./linear-attention.ts";
 import { readPerLayer } from "./per-layer-input.ts";
 import { channels, columns, replaceColumns, stateWidthOf } from "./state-columns.ts";
 
@@ -35,14 +37,19 @@ function splitColumns({ graph }: SequenceGraph, value: string, sizes: readonly n
   return graph.nodes("Split", [value, graph.constant(integerTensor(sizes))], sizes.length, { attributes: { axis: 1 } });
 }
 
-/** What attention makes of normed states: its context, and the keys and values that it attended to, by heads. */
-function attention(
+/** What attention makes of normed states: its context, and the keys and values that it attended to, by heads, if it did. */
+interface Attended {
+  readonly context: string;
+  readonly heads?: { readonly key: string; readonly value: string };
+}
+
+function softmaxContext(
   sequence: SequenceGraph,
   normed: string,
   states: string,
   { decoder, linears, kind }: GatedBlock,
-): { readonly context: string; readonly key: string; readonly value: string } {
-  const { heads, kvHeads, headSize, scale, softcap, headNorms, valueNorm, neighbours, norm, fused, sinks } = decoder;
+): Attended {
+  const { heads, kvHeads, headSize, scale, softcap, headNorms, valueNorm, neighbours, norm, fused, sinks, outputGate } = decoder;
   const { rotary, queryRotary = rotary, window, shared, keysAreValues } = kind;
   const made = linears.qkv.map((layer) => sequence.linear(normed, layer));
   const sizes = [heads, kvHeads, kvHeads].map((count) => count * headSize);
@@ -52,13 +59,16 @@ function attention(
   // without frequencies all elements stay as they are
   const rotated = (head: string, count: number, own: Rotary): string =>
     own.frequencies.length === 0 ? head : sequence.rotate(neighbours ? apart(sequence, head, headSize) : head, own, count);
-  const turned = (value: string, role: string, count: number, own: Rotary): string => {
-    const split = sequence.splitHeads(headsNormed(value, role, count, "all heads"), count, headSize);
-    return headsNormed(rotated(headsNormed(split, role, count, "head"), count, own), role, count, "turned head");
-  };
-  const query = turned(at(parts, 0), "query-norm", heads, queryRotary);
+  const byHead = (value: string, role: string, count: number): string =>
+    sequence.splitHeads(headsNormed(value, role, count, "all heads"), count, headSize);
+  const turned = (split: string, role: string, count: number, own: Rotary): string =>
+    headsNormed(rotated(headsNormed(split, role, count, "head"), count, own), role, count, "turned head");
+  const [queries, gate] = outputGate
+    ? sequence.splitFusedHeads(at(parts, 0), heads, 2, headSize)
+    : [byHead(at(parts, 0), "query-norm", heads)];
+  const query = turned(queries ?? "", "query-norm", heads, queryRotary);
   const split = (value: string): string => sequence.splitHeads(value, kvHeads, headSize);
-  const ownKey = (): string => turned(at(parts, 1), "key-norm", kvHeads, rotary);
+  const ownKey = (): string => turned(byHead(at(parts, 1), "key-norm", kvHeads), "key-norm", kvHeads, rotary);
   const ownValue = (): string => {
     const value = split(at(parts, keysAreValues ? 1 : 2));
     return valueNorm ? unitNorm(sequence, value, { size: headSize, epsilon: norm.epsilon }) : value;
@@ -75,7 +85,16 @@ function attention(
     ...(window !== undefined && { window }),
     ...(sinks && { sinks: sequence.weight("sinks", [heads]) }),
   });
-  return { context, key, value };
+  const gated = (by: string): string =>
+    sequence.graph.node("Mul", [context, sigmoid(sequence.graph, sequence.joinHeads(by, heads, headSize))]);
+  return { context: gate === undefined ? context : gated(gate), heads: { key, value } };
+}
+
+function attention(sequence: SequenceGraph, normed: string, states: string, block: GatedBlock): Attended {
+  const { decoder, linears, kind } = block;
+  return kind.linear === undefined
+    ? softmaxContext(sequence, normed, states, block)
+    : { context: linearContext(sequence, normed, { ...decoder, linear: kind.linear, inputs: linears.qkv }) };
 }
 
 /** The MLP: what it makes of normed states, and what its layers read. */
@@ -109,7 +128,7 @@ export function gatedBlock(sequence: SequenceGraph, states: string, block: Gated
     name === undefined ? value : gatedNorm(sequence, value, role, hidden, decoder.norm);
   const added = (value: string, to: string): string => graph.node("Add", [scaled(graph, value, residualScale), to]);
   const first = normed(residual, "norm1", norms.beforeAttention);
-  const { context, key, value } = attention(sequence, first, states, block);
+  const { context, heads } = attention(sequence, first, states, block);
   const attended = normed(sequence.linear(context, linears.output), "attention-norm", norms.afterAttention);
   const middle = added(attended, residual);
   const second = parallel ? first : normed(middle, "norm2", norms.beforeMlp);
@@ -125,11 +144,11 @@ export function gatedBlock(sequence: SequenceGraph, states: string, block: Gated
   const { shared } = kind;
   const joined = (own: string): string => sequence.joinHeads(own, kvHeads, headSize);
   const written =
-    shared === undefined || shared.reads
+    shared === undefined || shared.reads || heads === undefined
       ? []
       : [
-          { first: shared.first, width, value: joined(key) },
-          { first: shared.first + width, width, value: joined(value) },
+          { first: shared.first, width, value: joined(heads.key) },
+          { first: shared.first + width, width, value: joined(heads.value) },
         ];
   return {
     sites: new Map([[firstSite(parallel), first], ["attention-output", context], ...sites, ...(perLayer?.sites ?? [])]),

@@ -158,6 +158,8 @@ interface GatedParts {
   readonly vocabulary?: MetadataField;
   /** `{ read: readHeadSize }` where the converter does not write it. */
   readonly headSize?: MetadataField;
+  /** Of the MLP; `{}` where experts have widths of their own. */
+  readonly width?: MetadataField;
   readonly activation?: MetadataField;
   readonly epsilon?: MetadataField;
   readonly rotary?: MetadataField;
@@ -169,7 +171,7 @@ interface GatedParts {
 export const gatedFields = (parts: GatedParts = {}): readonly MetadataField[] => [
   parts.vocabulary ?? vocabulary(),
   count("embedding_length", "hidden_size"),
-  count("feed_forward_length", "intermediate_size"),
+  parts.width ?? count("feed_forward_length", "intermediate_size"),
   count("block_count", "num_hidden_layers"),
   count("attention.head_count", "num_attention_heads"),
   kvHeads,

@@ -1,4 +1,5 @@
 import { oneRow, renamed } from "../../gguf/dense-tensor.ts";
+import type { View } from "../../gguf/dense-tensor.ts";
 import type { GgufForm, MetadataField } from "../../gguf/form/gguf-form.ts";
 import { always, count, biases, side } from "../../gguf/form/metadata-fields.ts";
 import type { NamePairs } from "../../gguf/gguf-names.ts";
@@ -13,6 +14,19 @@ export const qwenExperts: NamePairs = [
   ["ffn_up_exps", "mlp.experts.{expert}.up_proj"],
 ];
 
+/** The expert that all tokens share, and its gate. */
+export const sharedExpert: NamePairs = [
+  ["ffn_gate_inp_shexp", "mlp.shared_expert_gate"],
+  ["ffn_gate_shexp", "mlp.shared_expert.gate_proj"],
+  ["ffn_down_shexp", "mlp.shared_expert.down_proj"],
+  ["ffn_up_shexp", "mlp.shared_expert.up_proj"],
+];
+
+/** Its gate is a vector in some files. */
+export const sharedExpertViews = (): Readonly<Record<string, View>> => ({
+  "blk.{block}.ffn_gate_inp_shexp": (source, name) => (source.shape.length === 1 ? oneRow : renamed)(source, name),
+});
+
 /** What both generations say of their experts. Older files leave out the width, which the tensors tell. */
 export const qwenExpertFields: readonly MetadataField[] = [
   count("expert_count", "num_experts"),
@@ -24,15 +38,8 @@ export const qwenExpertFields: readonly MetadataField[] = [
 export const qwen2Moe: GgufForm = {
   className: "Qwen2MoeForCausalLM",
   prefix: "model.",
-  tensors: gatedTensors(gatedParts.norms, gatedParts.attention, qwenExperts, [
-    ["ffn_gate_inp_shexp", "mlp.shared_expert_gate"],
-    ["ffn_gate_shexp", "mlp.shared_expert.gate_proj"],
-    ["ffn_down_shexp", "mlp.shared_expert.down_proj"],
-    ["ffn_up_shexp", "mlp.shared_expert.up_proj"],
-  ]),
-  views: () => ({
-    "blk.{block}.ffn_gate_inp_shexp": (source, name) => (source.shape.length === 1 ? oneRow : renamed)(source, name),
-  }),
+  tensors: gatedTensors(gatedParts.norms, gatedParts.attention, qwenExperts, sharedExpert),
+  views: sharedExpertViews,
   fields: [
     ...gatedFields(),
     ...qwenExpertFields,

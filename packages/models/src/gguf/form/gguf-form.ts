@@ -45,7 +45,7 @@ export interface GgufForm {
   /**
    * GGUF → Hugging Face, without the prefix and without ".weight" or ".bias". `{block}` is the number of a block. A name with
    * `{expert}` stands for one tensor an expert, which GGUF stores in one tensor [experts, rows, columns]. `{bare}` at its end says
-   * that the checkpoint's name ends there, where GGUF's has ".weight".
+   * that the name ends there: that of the checkpoint where GGUF's has ".weight", or both, whatever GGUF's ends with.
    */
   readonly tensors: ReadonlyMap<string, string>;
   /**

@@ -4,6 +4,7 @@ import { quantisationTypeNamed } from "@mbs/gguf";
 import { ggufTrimmingKey } from "../../config/trimming-record.ts";
 import type { JsonObject } from "../../folder/json-file.ts";
 import { readChatTemplates } from "../../chat/chat-templates.ts";
+import { isCarried } from "../../checkpoint/tensor-names.ts";
 import type { ArchitectureModel } from "../../folder/model.ts";
 import { renamed } from "../dense-tensor.ts";
 import type { View } from "../dense-tensor.ts";
@@ -11,7 +12,7 @@ import type { GgufForm } from "../form/gguf-form.ts";
 import { findGgufForm, requireGgufModel } from "../form/load-form.ts";
 import { metadataOrder } from "../form/metadata-fields.ts";
 import { ModelSettings } from "../form/model-settings.ts";
-import { ggufTensorName } from "../gguf-names.ts";
+import { ggufTensorName, splitKind } from "../gguf-names.ts";
 import { tokenizerFields } from "./tokenizer-fields.ts";
 
 /** A tensor of a GGUF file that is to be written. */
@@ -26,8 +27,8 @@ export interface PlannedGgufTensor {
   readonly rows?: Uint32Array;
   /** True where the checkpoint has its rows as columns. */
   readonly transposed?: boolean;
-  /** Added to each value. */
-  readonly add?: number;
+  /** What a value is stored as, where it is another. */
+  readonly store?: (value: number) => number;
   /** The values of a tensor that the checkpoint does not have. */
   readonly values?: Float32Array;
 }
@@ -44,7 +45,7 @@ export interface GgufPlan {
 }
 
 /** "blk.3.attn_q.weight" → "blk.{block}.attn_q" */
-const keyOf = (name: string): string => name.replace(/\.(weight|bias)$/, "").replace(/^blk\.\d+\./, "blk.{block}.");
+const keyOf = (name: string): string => splitKind(name).stem.replace(/^blk\.\d+\./, "blk.{block}.");
 
 /** The block of a tensor, for the order of the file: those of no block come first, the last norm and the head last. */
 function placeOf(name: string): number {
@@ -58,15 +59,20 @@ function inverse(
   name: string,
   shape: readonly number[],
   views: Readonly<Record<string, View>>,
-): Pick<PlannedGgufTensor, "rows" | "transposed" | "add"> {
+): Pick<PlannedGgufTensor, "shape" | "rows" | "transposed" | "store"> {
   const key = keyOf(name);
   const view = (Object.hasOwn(views, key) ? views[key] : undefined) ?? renamed;
   const source: GgufTensor = { name, type: quantisationTypeNamed("F32"), shape, begin: 0, end: 0 };
-  const { rowOf, add, transposed } = at(view(source, name), 0);
-  if (rowOf === undefined) return { ...(transposed !== undefined && { transposed }), ...(add !== undefined && { add: -add }) };
+  const { shape: stored, rowOf, values, transposed } = at(view(source, name), 0);
+  if (rowOf === undefined)
+    return {
+      shape: stored,
+      ...(transposed !== undefined && { transposed }),
+      ...(values !== undefined && { store: values.store }),
+    };
   const rows = new Uint32Array(at(shape, 0));
   for (let row = 0; row < rows.length; row += 1) rows[rowOf(row)] = row;
-  return { rows };
+  return { shape: stored, rows };
 }
 
 /** The tensors of a checkpoint as the file has them. */
@@ -88,12 +94,9 @@ function planTensors(
     found.set(named.name, sources);
   }
   const tensors = [...found].map(([name, sources]): PlannedGgufTensor => {
-    const own = checkpoint.info(at(sources, 0)).shape;
-    const { transposed, ...rest } = inverse(name, own, views);
-    const plain = transposed === true ? own.toReversed() : own;
+    const { shape: plain, ...rest } = inverse(name, checkpoint.info(at(sources, 0)).shape, views);
     const isOfExperts = names.get(keyOf(name))?.includes("{expert}") === true;
-    const shape = isOfExperts ? [sources.length, ...plain] : plain;
-    return { name, shape, sources, ...rest, ...(transposed !== undefined && { transposed }) };
+    return { name, shape: isOfExperts ? [sources.length, ...plain] : plain, sources, ...rest };
   });
   return tensors.sort((a, b) => placeOf(a.name) - placeOf(b.name) || (a.name < b.name ? -1 : 1));
 }
@@ -146,12 +149,19 @@ async function readTokenizer(model: ArchitectureModel) {
 }
 
 /** What stands beside the language model is not in the file. */
-const imagesNote = ({ layout: { carried = [] } }: ArchitectureModel): readonly string[] =>
-  carried.length === 0
-    ? []
-    : [
-        `the file has the language model alone, without ${carried.join(" and ")}: for images llama.cpp reads an mmproj file beside it, which its convert_hf_to_gguf.py --mmproj makes of the source`,
-      ];
+function besideNote({ layout, checkpoint, section }: ArchitectureModel): readonly string[] {
+  const tensors = checkpoint.list().map(({ name }) => name);
+  const found = (layout.carried ?? []).filter((module) =>
+    tensors.some((name) => isCarried({ ...layout, carried: [module] }, name)),
+  );
+  if (found.length === 0) return [];
+  const alone = `the file has the language model alone, without ${found.join(" and ")}`;
+  return [
+    section === undefined
+      ? alone
+      : `${alone}: for images llama.cpp reads an mmproj file beside it, which its convert_hf_to_gguf.py --mmproj makes of the source`,
+  ];
+}
 
 /**
  * A model's metadata and tensors as a GGUF file has them: the inverse of `openGguf`.
@@ -187,6 +197,6 @@ export async function planGguf(model: ArchitectureModel, general: ReadonlyMap<st
         : [[ggufTrimmingKey, { type: "string", value: JSON.stringify(model.trimming) }] as const]),
     ]),
     tensors: [...vectors, ...planTensors(model, form, listed)],
-    notes: [...settings.notes, ...imagesNote(model)],
+    notes: [...settings.notes, ...besideNote(model)],
   };
 }
