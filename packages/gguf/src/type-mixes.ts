@@ -76,7 +76,11 @@ const isKept = ({ name, shape }: TypedShape): boolean => {
       shape.findIndex((side) => side !== 1),
     ),
   ).length;
-  return sides < 2 || !name.endsWith(".weight") || /_norm\.weight$|ffn_gate_inp\.weight$|^position_embd\./.test(name);
+  return (
+    sides < 2 ||
+    !name.endsWith(".weight") ||
+    /_norm\.weight$|ffn_gate_inp\.weight$|shortconv\.conv\.weight$|^position_embd\./.test(name)
+  );
 };
 
 /** Whether llama.cpp gives a block more bits: the first and last eighth, and every third between them. */

@@ -138,7 +138,7 @@ def expert_grams(model, tokens: torch.Tensor, block: int, expert: int) -> dict:
     return {"block": block, "sites": grams}
 
 
-def inputs_of(model, tokens: torch.Tensor, source: torch.Tensor) -> dict[str, dict]:
+def inputs_of(model, tokens: torch.Tensor, source: torch.Tensor | None) -> dict[str, dict]:
     """What every linear layer of the blocks reads, by hooks: its rows, and the values of the last one."""
     inputs = {}
     hooks = [

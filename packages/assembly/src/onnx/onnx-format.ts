@@ -92,9 +92,11 @@ function refuseEmbeddings(embeddings: string | undefined): void {
 }
 
 /** What a model has that no exported decoder has; undefined for nothing. */
-function unexported({ carried = [], tokenInput, blocks }: ArchitectureModel["layout"]): string | undefined {
+function unexported({ carried = [], tokenInput, blocks, hasConvolutions }: ArchitectureModel["layout"]): string | undefined {
   if (carried.length > 0) return `${carried.join(" and ")} beside its language model`;
   if (tokenInput !== undefined) return tokenInput.table;
+  if (hasConvolutions === true)
+    return "blocks with a convolution in the place of attention, whose cache is not one of keys and values";
   const shapes = new Set(blocks.map(({ sites }) => JSON.stringify(sites.map(({ weights }) => weights.map(({ rows }) => rows)))));
   return shapes.size > 1 ? "blocks of different sizes" : undefined;
 }

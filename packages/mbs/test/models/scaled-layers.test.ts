@@ -114,7 +114,7 @@ for (const fixture of decoders) {
     for (const { tensor, summary } of records) assert.ok(summary.damage < 1e-9, tensor);
     // sites of experts have other names: they share their norm with the router; and a residual may be taken after the norm
     const behindNorms = model.blocks.flatMap(({ sites }) =>
-      sites.filter(({ name }) => /^(attention-qkv|mlp-up|attention-qkv-mlp-up)$/.test(name)),
+      sites.filter(({ name }) => /^(attention-qkv|conv-in|mlp-up|attention-qkv-mlp-up)$/.test(name)),
     );
     // EXAONE 4 and OLMo 2 have norms after attention and MLP alone
     assert.equal(scalable, /^(residual-after-norm|exaone4|olmo2)/.test(fixture) ? [] : behindNorms);

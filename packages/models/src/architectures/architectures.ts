@@ -91,6 +91,10 @@ const types: Readonly<Record<string, ModelType>> = {
       load: async () => (await import("./model-types/hunyuan-v1-dense.gguf.ts")).hunyuanV1Dense,
     },
   },
+  lfm2: {
+    load: async () => (await import("./model-types/lfm2.ts")).lfm2,
+    gguf: { architecture: "lfm2", load: async () => (await import("./model-types/lfm2.gguf.ts")).lfm2 },
+  },
   llama: {
     load: async () => (await import("./model-types/llama.ts")).llama,
     gguf: { architecture: "llama", load: async () => (await import("./model-types/llama.gguf.ts")).llama },

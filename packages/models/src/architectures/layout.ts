@@ -138,6 +138,8 @@ export interface Layout {
    * the two tokens that an encoder has around it.
    */
   readonly positionLimit?: number;
+  /** Whether blocks read tokens before each one by a convolution, whose cache is another than that of keys and values. */
+  readonly hasConvolutions?: boolean;
   /** Texts of more tokens than this turn by other frequencies, at all their positions; absent where all turn by the same. */
   readonly longTexts?: number;
   /** What an encoder-decoder puts around its texts; absent in a decoder. */

@@ -18,6 +18,8 @@ export interface DenseTensor {
   readonly add?: number;
   /** True where the source is stored as [columns, rows] of `shape`. */
   readonly transposed?: boolean;
+  /** True where the source has no side of 1 between the others. */
+  readonly squeezed?: true;
   /** The value of a tensor of one number that the file has in its metadata; `source` is then no tensor of the file. */
   readonly listed?: number;
 }
@@ -55,6 +57,11 @@ export const renamed: View = (source, name) => [whole(source, name)];
 
 /** A vector that the checkpoint has as a matrix of one row. */
 export const oneRow: View = (source, name) => [{ ...whole(source, name), shape: [1, ...source.shape] }];
+
+/** The weight of a convolution, [channels, 1, width], which the file has as a matrix. */
+export const perChannel: View = (source, name) => [
+  { ...whole(source, name), shape: [source.shape[0] ?? 0, 1, columnsOf(source)], squeezed: true },
+];
 
 /** Norms of Gemma: stored with the 1 that the model adds to them. */
 export const lessOne: View = (source, name) => [{ ...whole(source, name), add: -1 }];

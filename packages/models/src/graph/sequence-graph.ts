@@ -86,6 +86,14 @@ export interface SequenceGraph extends RowGraph {
    * @returns the context, [rows, heads · headSize]
    */
   attend(query: string, key: string, value: string, attention: Attention): string;
+  /**
+   * What a convolution reads: of each row, the values of the tokens before it in its text and its own; zeros before the text.
+   *
+   * @param value [rows, channels]
+   * @param count of tokens, its own included
+   * @returns [rows, channels] for each of them, its own last. An exported decoder has none.
+   */
+  recent(value: string, channels: number, count: number): readonly string[];
 }
 
 /** The input of a block's graph that `tokenInput` adds. */

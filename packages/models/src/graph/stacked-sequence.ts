@@ -63,6 +63,17 @@ export function createStackedSequence(
       // a single position: that of the first token of each segment
       return graph.node("RotaryEmbedding", [value, integers(0), cosines, sines], { domain: "com.microsoft", attributes });
     },
+    recent(value, channels, count) {
+      const byText = graph.node("Reshape", [value, integers(batch, length, channels)]);
+      const before = (distance: number): string => {
+        const kept = graph.node("Slice", [byText, integers(0), integers(length - distance), integers(1)]);
+        const moved = graph.node("Pad", [kept, integers(0, distance, 0, 0, 0, 0)]);
+        return graph.node("Reshape", [moved, integers(batch * length, channels)]);
+      };
+      return Array.from({ length: count }, (_, at) => count - 1 - at).map((distance) =>
+        distance === 0 ? value : before(Math.min(distance, length)),
+      );
+    },
     attend: (query, key, value, attention) =>
       softmaxAttention(graph, query, key, value, { batch, length, keyLength: lengthOf(attention.stream), ...attention }),
   };

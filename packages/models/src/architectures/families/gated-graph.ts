@@ -1,16 +1,18 @@
 import { at } from "@mbs/contracts";
 import { integerTensor } from "@mbs/onnx";
 import { unitNorm } from "../../graph/norms.ts";
+import { causalConvolution } from "../../graph/causal-conv.ts";
 import type { Rotary } from "../../graph/rotary.ts";
 import { scaled } from "../../graph/scaling.ts";
 import type { SequenceGraph } from "../../graph/sequence-graph.ts";
 import type { BlockGraphValues } from "../layout.ts";
-import { firstSite, normedTogether } from "./gated-block.ts";
-import type { BlockKind, GatedDecoder, GatedLinears, HeadNorms } from "./gated-block.ts";
+import { mixingSites, normedTogether } from "./gated-block.ts";
+import type { BlockKind, GatedDecoder, GatedLinears, HeadNorms, ShortConvolution } from "./gated-block.ts";
 import { mixExperts } from "./gated-experts.ts";
 import { gatedNorm } from "./gated-norm.ts";
 import { readPerLayer } from "./per-layer-input.ts";
 import { channels, columns, replaceColumns, stateWidthOf } from "./state-columns.ts";
+import type { Written } from "./state-columns.ts";
 
 /** A block of one kind. */
 export interface GatedBlock {
@@ -35,13 +37,30 @@ function splitColumns({ graph }: SequenceGraph, value: string, sizes: readonly n
   return graph.nodes("Split", [value, graph.constant(integerTensor(sizes))], sizes.length, { attributes: { axis: 1 } });
 }
 
-/** What attention makes of normed states: its context, and the keys and values that it attended to, by heads. */
-function attention(
+/** What mixes the tokens of a text. */
+interface Mixed {
+  /** What the layer behind it reads. */
+  readonly context: string;
+  /** What later blocks read of it, in columns of the states. */
+  readonly written: readonly Written[];
+}
+
+/** The first of three parts times the third goes through the convolution, and the second multiplies what it makes. */
+function convolve(
   sequence: SequenceGraph,
   normed: string,
-  states: string,
-  { decoder, linears, kind }: GatedBlock,
-): { readonly context: string; readonly key: string; readonly value: string } {
+  { decoder: { hidden }, linears: { qkv } }: GatedBlock,
+  convolution: ShortConvolution,
+): Mixed {
+  const { graph } = sequence;
+  const [before, after, value] = splitColumns(sequence, sequence.linear(normed, at(qkv, 0)), [hidden, hidden, hidden]);
+  const read = graph.node("Mul", [before ?? "", value ?? ""]);
+  const made = causalConvolution(sequence, read, "conv", { channels: hidden, ...convolution });
+  return { context: graph.node("Mul", [after ?? "", made]), written: [] };
+}
+
+/** What attention makes of normed states: its context, and the keys and values that it attended to. */
+function attention(sequence: SequenceGraph, normed: string, states: string, { decoder, linears, kind }: GatedBlock): Mixed {
   const { heads, kvHeads, headSize, scale, softcap, headNorms, valueNorm, neighbours, norm, fused, sinks } = decoder;
   const { rotary, queryRotary = rotary, window, shared, keysAreValues } = kind;
   const made = linears.qkv.map((layer) => sequence.linear(normed, layer));
@@ -75,7 +94,15 @@ function attention(
     ...(window !== undefined && { window }),
     ...(sinks && { sinks: sequence.weight("sinks", [heads]) }),
   });
-  return { context, key, value };
+  if (shared === undefined || shared.reads) return { context, written: [] };
+  const joined = (own: string): string => sequence.joinHeads(own, kvHeads, headSize);
+  return {
+    context,
+    written: [
+      { first: shared.first, width, value: joined(key) },
+      { first: shared.first + width, width, value: joined(value) },
+    ],
+  };
 }
 
 /** The MLP: what it makes of normed states, and what its layers read. */
@@ -103,13 +130,15 @@ function mlp(
 export function gatedBlock(sequence: SequenceGraph, states: string, block: GatedBlock): BlockGraphValues {
   const { graph } = sequence;
   const { decoder, linears, kind } = block;
-  const { hidden, norms, parallel, residualScale, blockFactor, kvHeads, headSize } = decoder;
+  const { hidden, norms, parallel, residualScale, blockFactor } = decoder;
   const residual = channels(graph, states, decoder);
   const normed = (value: string, role: string, name: string | undefined): string =>
     name === undefined ? value : gatedNorm(sequence, value, role, hidden, decoder.norm);
   const added = (value: string, to: string): string => graph.node("Add", [scaled(graph, value, residualScale), to]);
   const first = normed(residual, "norm1", norms.beforeAttention);
-  const { context, key, value } = attention(sequence, first, states, block);
+  const { convolution } = kind;
+  const { context, written } =
+    convolution === undefined ? attention(sequence, first, states, block) : convolve(sequence, first, block, convolution);
   const attended = normed(sequence.linear(context, linears.output), "attention-norm", norms.afterAttention);
   const middle = added(attended, residual);
   const second = parallel ? first : normed(middle, "norm2", norms.beforeMlp);
@@ -121,18 +150,9 @@ export function gatedBlock(sequence: SequenceGraph, states: string, block: Gated
   const perLayer = linears.perLayer && readPerLayer(sequence, after, decoder, linears.perLayer);
   const all = perLayer === undefined ? after : graph.node("Add", [after, perLayer.added]);
   const end = blockFactor === undefined ? all : graph.node("Mul", [all, sequence.weight("block-factor", [1])]);
-  const width = kvHeads * headSize;
-  const { shared } = kind;
-  const joined = (own: string): string => sequence.joinHeads(own, kvHeads, headSize);
-  const written =
-    shared === undefined || shared.reads
-      ? []
-      : [
-          { first: shared.first, width, value: joined(key) },
-          { first: shared.first + width, width, value: joined(value) },
-        ];
+  const [firstSite, secondSite] = mixingSites(decoder, kind);
   return {
-    sites: new Map([[firstSite(parallel), first], ["attention-output", context], ...sites, ...(perLayer?.sites ?? [])]),
+    sites: new Map([[firstSite, first], [secondSite, context], ...sites, ...(perLayer?.sites ?? [])]),
     states: replaceColumns(graph, states, stateWidthOf(decoder), [{ first: 0, width: hidden, value: end }, ...written]),
   };
 }

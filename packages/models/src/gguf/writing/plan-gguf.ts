@@ -53,20 +53,22 @@ function placeOf(name: string): number {
   return name.startsWith("output") ? Infinity : -1;
 }
 
-/** What the view of a tensor says, seen from the file. */
+/** What the view of a tensor says, seen from the file. @param own shape in the checkpoint */
 function inverse(
   name: string,
-  shape: readonly number[],
+  own: readonly number[],
   views: Readonly<Record<string, View>>,
-): Pick<PlannedGgufTensor, "rows" | "transposed" | "add"> {
+): Pick<PlannedGgufTensor, "shape" | "rows" | "transposed" | "add"> {
   const key = keyOf(name);
   const view = (Object.hasOwn(views, key) ? views[key] : undefined) ?? renamed;
-  const source: GgufTensor = { name, type: quantisationTypeNamed("F32"), shape, begin: 0, end: 0 };
-  const { rowOf, add, transposed } = at(view(source, name), 0);
-  if (rowOf === undefined) return { ...(transposed !== undefined && { transposed }), ...(add !== undefined && { add: -add }) };
-  const rows = new Uint32Array(at(shape, 0));
+  const source: GgufTensor = { name, type: quantisationTypeNamed("F32"), shape: own, begin: 0, end: 0 };
+  const { rowOf, add, transposed, squeezed } = at(view(source, name), 0);
+  if (squeezed) return { shape: own.filter((side, index) => index === 0 || index === own.length - 1 || side !== 1) };
+  if (transposed) return { shape: own.toReversed(), transposed };
+  if (rowOf === undefined) return { shape: own, ...(add !== undefined && { add: -add }) };
+  const rows = new Uint32Array(at(own, 0));
   for (let row = 0; row < rows.length; row += 1) rows[rowOf(row)] = row;
-  return { rows };
+  return { shape: own, rows };
 }
 
 /** The tensors of a checkpoint as the file has them. */
@@ -89,11 +91,9 @@ function planTensors(
   }
   const tensors = [...found].map(([name, sources]): PlannedGgufTensor => {
     const own = checkpoint.info(at(sources, 0)).shape;
-    const { transposed, ...rest } = inverse(name, own, views);
-    const plain = transposed === true ? own.toReversed() : own;
+    const { shape, ...rest } = inverse(name, own, views);
     const isOfExperts = names.get(keyOf(name))?.includes("{expert}") === true;
-    const shape = isOfExperts ? [sources.length, ...plain] : plain;
-    return { name, shape, sources, ...rest, ...(transposed !== undefined && { transposed }) };
+    return { name, shape: isOfExperts ? [sources.length, ...shape] : shape, sources, ...rest };
   });
   return tensors.sort((a, b) => placeOf(a.name) - placeOf(b.name) || (a.name < b.name ? -1 : 1));
 }
