@@ -51,7 +51,7 @@ CASES = {
 
 
 SENTINELS = 8
-LANGUAGES = {"__{}__": ("en", "mr", "te", "zh"), "{}": ("eng_Latn", "mar_Deva", "tel_Telu", "zho_Hans")}
+LANGUAGES = {"__{}__": ("en", "mr", "te", "zh"), "{}_XX": ("en", "mr", "te", "zh"), "{}": ("eng_Latn", "mar_Deva", "tel_Telu", "zho_Hans")}
 
 
 def special_tokens(case: dict) -> dict[int, str]:

@@ -102,6 +102,9 @@ const types: Readonly<Record<string, ModelType>> = {
   m2m_100: {
     load: async () => (await import("./model-types/m2m-100.ts")).m2m100,
   },
+  mbart: {
+    load: async () => (await import("./model-types/mbart.ts")).mbart,
+  },
   ministral3: {
     load: async () => (await import("./model-types/ministral3.ts")).ministral3,
     gguf: { architecture: "mistral3", load: async () => (await import("./model-types/ministral3.gguf.ts")).ministral3 },

@@ -114,33 +114,37 @@ const passage = (source: Int32Array, scored: Int32Array, predicted: Int32Array):
   predicted,
 });
 
-/** The passages of an encoder-decoder: the decoder reads `start` and the target but for its last token. */
-export function sourceTargetPassages({ start, end, hasLanguages }: SourceTarget, tokenizer: Tokenizer): Passages {
+/** The passages of an encoder-decoder: the decoder reads what is before the target, and the target but for its last token. */
+export function sourceTargetPassages(around: SourceTarget, tokenizer: Tokenizer): Passages {
+  const { end } = around;
   const ended = (...tokens: readonly number[]): Int32Array => Int32Array.of(...tokens, end);
   return {
     ofSegment(tokens, seed) {
-      if (hasLanguages === true)
+      if (around.languages !== undefined)
         throw onlyPairs("predict spans cut out of a text", "give sources with targets, and --source-target");
       const { source, target } = corruptSpans(tokens, tokenizer.sentinels, seededGenerator(...seed));
       const spans = target.filter((token) => !tokenizer.sentinels.includes(token));
-      return passage(ended(...source), ended(start, ...target), spans);
+      return passage(ended(...source), ended(around.start, ...target), spans);
     },
     ofPair(source, target, languages) {
-      if (hasLanguages !== true) {
-        if (languages.target === undefined) return passage(ended(...source), ended(start, ...target), target);
+      if (around.languages === undefined) {
+        if (languages.target === undefined) return passage(ended(...source), ended(around.start, ...target), target);
         throw new UsageError("the model reads no language of a target; leave out --target-language", {
           option: "--target-language",
         });
       }
       const own = languageTokens(tokenizer, languages);
-      return passage(ended(own.source, ...source), ended(start, own.target, ...target), target);
+      return around.languages === "behind"
+        ? passage(Int32Array.of(...source, end, own.source), Int32Array.of(own.target, ...target, end, own.target), target)
+        : passage(ended(own.source, ...source), ended(around.start, own.target, ...target), target);
     },
     ofWholePair: (source, scored) => passage(source, scored, scored.subarray(1)),
     ofPrompt(tokens) {
-      if (hasLanguages === true) throw onlyPairs("answer a text alone", "translate with transformers or transformers.js");
+      if (around.languages !== undefined)
+        throw onlyPairs("answer a text alone", "translate with transformers or transformers.js");
       return new Map([
         [encoderStream, ended(...tokens)],
-        [hiddenStream, Int32Array.of(start)],
+        [hiddenStream, Int32Array.of(around.start)],
       ]);
     },
     end,

@@ -53,6 +53,8 @@ export interface RowGraph {
 
 /** The graph of the embedding. */
 export interface EmbedGraph extends RowGraph {
+  /** Whose texts are embedded: of an encoder-decoder the encoder's or the decoder's. */
+  readonly stream: string;
   /** Position of each row's token in its text, int64 [rows]. */
   positions(): string;
   /** Each row's token, int64 [rows]. */
