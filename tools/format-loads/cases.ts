@@ -14,7 +14,8 @@ export interface LoadCase {
 
 const groupSize = 32;
 const isExpert = (tensor: string): boolean => /\.experts\.\d+\./.test(tensor);
-const isMlp = (tensor: string): boolean => /mlp|experts|fc[12]|dense_4h_to_h|dense_h_to_4h|DenseReluDense/.test(tensor);
+const isMlp = (tensor: string): boolean =>
+  /mlp|feed_forward|experts|fc[12]|dense_4h_to_h|dense_h_to_4h|DenseReluDense/.test(tensor);
 
 const grids = [
   { kind: "symmetric", symmetric: true },

@@ -12,14 +12,14 @@ import { openLlama } from "./llama.ts";
 /** Relative difference of perplexities that counts as the same: activations are rounded to 8 bits in llama.cpp's products. */
 const allowed = 0.005;
 
-const [folder, path, segmentsPath, most = "4", source = path] = process.argv.slice(2);
+const [folder, path, segmentsPath, most = "4", source] = process.argv.slice(2);
 if (folder === undefined || path === undefined || segmentsPath === undefined) {
   throw new Error("perplexity.ts LLAMA MODEL.gguf SEGMENTS.arrow [COUNT] [SOURCE]");
 }
 const segments = await collect(readSegments(await openArtifact(segmentsPath)));
 const languages = [...new Set(segments.map(({ language }) => language))];
 const llama = openLlama(folder, path);
-const model = await openModel(source);
+const model = await openModel(source ?? path);
 const tokenizer = await model.tokenizer();
 const passages = await model.passages();
 const forward = await model.forward({ threads: 1 });

@@ -46,7 +46,7 @@ for (const name of await readdir(fixtures)) {
   const config = JSON.parse(await readFile(join(fixtures, name, "config.json"), "utf8")) as Config;
   // Encoder-decoders are refused, as a test of mbs checks, and wrapped models, as one here does.
   if (config["is_encoder_decoder"] === true || config["text_config"] !== undefined) continue;
-  if (/^(gemma4|qwen3_5(_moe)?)_text$/.test(config.model_type)) {
+  if (/^(lfm2|(gemma4|qwen3_5(_moe)?)_text)$/.test(config.model_type)) {
     test(`the decoder of ${name} is refused`, async () => {
       const model = await openModel(join(fixtures, name));
       const { records } = randomLayers(model);
@@ -55,7 +55,7 @@ for (const name of await readdir(fixtures)) {
         (error: Error) =>
           assert.match(
             error.message,
-            /has (model\.embed_tokens_per_layer\.weight|blocks of different sizes|blocks with linear attention), which --format onnx/,
+            /has (model\.embed_tokens_per_layer\.weight|blocks of different sizes|blocks with linear attention|blocks with a convolution .*), which --format onnx/,
           ),
       );
       await model.close();

@@ -19,7 +19,7 @@ export const sourceTargetOptions = {
     kind: "text",
     optional: true,
     description:
-      "language of the targets with --source-target, for models that read it (M2M-100, NLLB): hi, or that of each language of the corpus, en=hi,de=mr; a source's is its language in the corpus",
+      "language of the targets with --source-target, for models that read it (M2M-100, NLLB, mBART): hi, or that of each language of the corpus, en=hi,de=mr; a source's is its language in the corpus",
     check: (text: string) => parseTargetLanguage(text),
   },
 } as const satisfies OptionTable;

@@ -100,43 +100,45 @@ interface Golden {
   pairs: { language: string; source: string; target: string; tokens: number; loss: number }[];
 }
 
-test("a translation model's losses are those of transformers, with the tokens of the languages", async () => {
-  const nllb = fileURLToPath(new URL("../../models/test/fixtures/nllb", import.meta.url));
-  const golden = JSON.parse(await readFile(join(nllb, "golden.json"), "utf8")) as Golden;
-  const corpus = join(folder, "translations");
-  await mkdir(corpus);
-  for (const language of ["en", "de"]) {
-    const own = golden.pairs.filter((pair) => pair.language === language);
-    await writeFile(join(corpus, `${language}.jsonl`), own.map((pair) => JSON.stringify(pair)).join("\n"));
-  }
-  const options = { model: [nllb], corpus, sourceTarget: true };
-  const scores = await scored({ ...options, targetLanguage: golden.targetLanguage });
-  const ordered = ["de", "en"].flatMap((language) => golden.pairs.filter((pair) => pair.language === language));
-  assert.equal(
-    scores.map(({ language, tokens }) => [language, tokens]),
-    ordered.map(({ language, tokens }) => [language, tokens]),
-  );
-  for (const [index, { nll, tokens }] of scores.entries()) {
-    const expected = at(ordered, index).loss;
-    assert.ok(Math.abs(nll / tokens - expected) < rounding * expected, `${nll / tokens} ${expected}`);
-  }
-  const perplexities = await scored({ ...options, targetLanguage: "fr" });
-  assert.not.equal(
-    perplexities.map(({ nll }) => nll),
-    scores.map(({ nll }) => nll),
-  );
-  const without = await failure(options);
-  assert.instance(without, UsageError);
-  assert.match(without.message, /the language of a target before it; name it with --target-language/);
-  const planned = await evaluate.checkPlan?.(options, { solver: "rtn", codes: "none" }).then(
-    () => "nothing",
-    (error: unknown) => String(error),
-  );
-  assert.match(planned ?? "", /name it with --target-language/, "before anything is compressed");
-  const asTexts = await failure({ model: [nllb], corpus, field: "source", length: 3 });
-  assert.instance(asTexts, FailedPreconditionError);
-  assert.match(asTexts.message, /cannot predict spans cut out of a text; give sources with targets, and --source-target/);
-});
+for (const name of ["nllb", "mbart-50", "mbart-25"]) {
+  test(`${name}: losses of pairs are those of transformers, with the tokens of the languages`, async () => {
+    const model = fileURLToPath(new URL(`../../models/test/fixtures/${name}`, import.meta.url));
+    const golden = JSON.parse(await readFile(join(model, "golden.json"), "utf8")) as Golden;
+    const corpus = join(folder, `translations-${name}`);
+    await mkdir(corpus);
+    for (const language of ["en", "de"]) {
+      const own = golden.pairs.filter((pair) => pair.language === language);
+      await writeFile(join(corpus, `${language}.jsonl`), own.map((pair) => JSON.stringify(pair)).join("\n"));
+    }
+    const options = { model: [model], corpus, sourceTarget: true };
+    const scores = await scored({ ...options, targetLanguage: golden.targetLanguage });
+    const ordered = ["de", "en"].flatMap((language) => golden.pairs.filter((pair) => pair.language === language));
+    assert.equal(
+      scores.map(({ language, tokens }) => [language, tokens]),
+      ordered.map(({ language, tokens }) => [language, tokens]),
+    );
+    for (const [index, { nll, tokens }] of scores.entries()) {
+      const expected = at(ordered, index).loss;
+      assert.ok(Math.abs(nll / tokens - expected) < rounding * expected, `${nll / tokens} ${expected}`);
+    }
+    const perplexities = await scored({ ...options, targetLanguage: "fr" });
+    assert.not.equal(
+      perplexities.map(({ nll }) => nll),
+      scores.map(({ nll }) => nll),
+    );
+    const without = await failure(options);
+    assert.instance(without, UsageError);
+    assert.match(without.message, /the language of a target before it; name it with --target-language/);
+    const planned = await evaluate.checkPlan?.(options, { solver: "rtn", codes: "none" }).then(
+      () => "nothing",
+      (error: unknown) => String(error),
+    );
+    assert.match(planned ?? "", /name it with --target-language/, "before anything is compressed");
+    const asTexts = await failure({ model: [model], corpus, field: "source", length: 3 });
+    assert.instance(asTexts, FailedPreconditionError);
+    assert.match(asTexts.message, /cannot predict spans cut out of a text; give sources with targets, and --source-target/);
+  });
+}
 
 test("texts are scored by the spans cut out of their windows, the same ones each time", async () => {
   const scores = await scored();

@@ -77,7 +77,9 @@ const isKept = ({ name, shape }: TypedShape): boolean => {
     ),
   ).length;
   return (
-    sides < 2 || !name.endsWith(".weight") || /_norm\.weight$|(ffn_gate_inp|ssm_conv1d)\.weight$|^position_embd\./.test(name)
+    sides < 2 ||
+    !name.endsWith(".weight") ||
+    /_norm\.weight$|(ffn_gate_inp|ssm_conv1d|shortconv\.conv)\.weight$|^position_embd\./.test(name)
   );
 };
 

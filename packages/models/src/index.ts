@@ -60,7 +60,15 @@ export { generate, weightsForWriting } from "./forward/generation.ts";
 export { logitsAtATime, logitsOfTile, rowsAt, spreadStride } from "./forward/head.ts";
 export type { PairLanguages, Passage, Passages } from "./forward/passages.ts";
 export { advance, embedStreams, runBlocks } from "./forward/run-blocks.ts";
-export { encoderStream, headStates, requireFiniteRows, requireFiniteStreams, statesOf, tokensOf } from "./forward/streams.ts";
+export {
+  encoderStream,
+  headStates,
+  hiddenStream,
+  requireFiniteRows,
+  requireFiniteStreams,
+  statesOf,
+  tokensOf,
+} from "./forward/streams.ts";
 export type { StreamStates } from "./forward/streams.ts";
 export { defaultLength, requirePositions } from "./forward/text-length.ts";
 export { commonPrefix, plantTree } from "./forward/token-tree.ts";

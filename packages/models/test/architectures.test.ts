@@ -155,6 +155,20 @@ test("m2m-100-f32: both stacks have biases and norms before their parts, and one
   await model.close();
 });
 
+test("mbart-50-f32: values that it adds to logits are refused where they are not 0", async () => {
+  const folder = await changed("mbart-50-f32", (config) => config);
+  const file = join(folder, "model.safetensors");
+  const bytes = await readFile(file);
+  const start = 8 + Number(bytes.readBigUInt64LE(0));
+  const header = JSON.parse(bytes.toString("utf8", 8, start)) as Record<string, { data_offsets: [number, number] }>;
+  const begin = header["final_logits_bias"]?.data_offsets[0] ?? 0;
+  bytes.writeFloatLE(0.5, start + begin + 8);
+  await writeFile(file, bytes);
+  const error: unknown = await openModel(folder).catch((raised: unknown) => raised);
+  assert.instance(error, FailedPreconditionError);
+  assert.match(String(error), /tensor final_logits_bias has values other than 0, which are not supported/);
+});
+
 test("mt5-f32: sites have the rows of their streams", async () => {
   const model = await openModel(`${fixtures}mt5-f32`);
   const forward = await model.forward({ threads: 1 });
@@ -276,7 +290,10 @@ for (const fixture of await readdir(fixtures)) {
     const { tokenInput } = layout;
     const ofTokens = tokenInput ? [tokenInput.table, tokenInput.projection, ...tokenInput.roles.values()] : [];
     const roles = [layout.embedRoles, layout.headRoles, ...[...blocks.keys()].map((index) => layout.blockRoles(index))];
-    const read = new Set([layout.embedding, layout.head, ...ofTokens, ...roles.flatMap((tensors) => [...tensors.values()])]);
+    // nothing reads what must be 0
+    const zeros = layout.tensors.filter((tensor) => tensor.zeros).map(({ name }) => name);
+    const ofGraphs = roles.flatMap((tensors) => [...tensors.values()]);
+    const read = new Set([layout.embedding, layout.head, ...ofTokens, ...zeros, ...ofGraphs]);
     assert.equal(
       checkpoint.list().filter(({ name }) => !read.has(name) && !isCarried(layout, name)),
       [],
@@ -472,6 +489,25 @@ const unsupported: [string, string, unknown, RegExp][] = [
   ["gpt2-f32", "add_cross_attention", true, /add_cross_attention true is not supported/],
   ["mixtral-f32", "hidden_act", "mish", /hidden_act "mish" is not supported/],
   ["mt5-f32", "feed_forward_proj", "gated-mish", /feed_forward_proj "gated-mish" is not supported; supported: gelu, /],
+  [
+    "lfm2-f32",
+    "layer_types",
+    ["conv", "conv", "sliding_attention", "conv"],
+    /layer_types \[.*\] is not supported; it takes 4 entries of full_attention, conv/,
+  ],
+  ["lfm2-f32", "layer_types", ["conv", "full_attention"], /layer_types \[.*\] is not supported; it takes 4 entries/],
+  [
+    "mbart-50-f32",
+    "tokenizer_class",
+    "BarthezTokenizer",
+    /tokenizer_class "BarthezTokenizer" is not supported; supported: MBart50Tokenizer, MBartTokenizer/,
+  ],
+  [
+    "mbart-50-f32",
+    "tokenizer_class",
+    "MBartTokenizerFast",
+    /decoder_start_token_id 2 is not supported; with tokenizer_class MBartTokenizer it is a language, or null/,
+  ],
   ["m2m-100-f32", "eos_token_id", 1, /eos_token_id 1 is not supported; it is the pad_token_id, which has no position/],
   ["mt5-f32", "is_encoder_decoder", false, /is_encoder_decoder false is not supported; only true is/],
   ["xglm-f32", "pad_token_id", 3, /pad_token_id 3 is not supported/],

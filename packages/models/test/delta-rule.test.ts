@@ -3,7 +3,6 @@ import { createSession, floatTensor, floatValues, GraphBuilder } from "@mbs/onnx
 import type { Tensor } from "@mbs/onnx";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { causalConv } from "../src/graph/causal-conv.ts";
 import { deltaRule } from "../src/graph/delta-rule.ts";
 
 const batch = 2;
@@ -133,17 +132,5 @@ for (const [name, textsOf, rounding] of [
     });
   }
 }
-
-test("a convolution reads the last tokens of its own text, and zeros before it", async () => {
-  const graph = new GraphBuilder("convolution");
-  const [length, channels, kernel] = [3, 2, 2];
-  const value = graph.input("value", "float32", [batch * length, channels]);
-  const weight = graph.input("weight", "float32", [channels, 1, kernel]);
-  const found = await run(graph, causalConv(graph, value, weight, { batch, length, channels, kernel }), {
-    value: floatTensor(Float32Array.of(1, 10, 2, 20, 3, 30, 4, 40, 5, 50, 6, 60), [batch * length, channels]),
-    weight: floatTensor(Float32Array.of(100, 1, 1000, 2), [channels, 1, kernel]),
-  });
-  assert.equal([...found], [1, 20, 102, 10_040, 203, 20_060, 4, 80, 405, 40_100, 506, 50_120]);
-});
 
 test.run();

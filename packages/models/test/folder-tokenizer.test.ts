@@ -116,6 +116,18 @@ test("M2M-100's tokens of languages are behind those of vocab.json, which has ev
   }
 });
 
+test("mBART's tokens of languages are behind the pieces of the file", async () => {
+  for (const [name, count] of [
+    ["mbart-50", 52],
+    ["mbart", 25],
+  ] as const) {
+    const { languages } = (await golden(name)) as Golden & { languages: Record<string, number> };
+    const own = await (await readDescription(join(fixtures, name))).tokenizer();
+    assert.is(own.languages.size, count);
+    for (const [language, id] of Object.entries(languages)) assert.is(own.languages.get(language), id, language);
+  }
+});
+
 test("addresses stay as they are", async () => {
   // other ones make all artifacts of models without tokenizer.json unusable
   const expected = {
@@ -247,7 +259,7 @@ test("classes that are not read are refused by name, with the remedy", async () 
     [
       "llama",
       { "tokenizer_config.json": { tokenizer_class: "NllbTokenizer" } },
-      /the class "NllbTokenizer"; of .*tokenizer\.model are read: LlamaTokenizer, .*XLMRobertaTokenizer, M2M100Tokenizer; /,
+      /the class "NllbTokenizer"; of .*tokenizer\.model are read: LlamaTokenizer, .*XLMRobertaTokenizer, M2M100Tokenizer, MBart50Tokenizer, MBartTokenizer; /,
     ],
     [
       "llama",

@@ -202,7 +202,7 @@ test("positions start again in every segment that is embedded with others", asyn
   }
 });
 
-for (const name of cases.filter((name) => /^(m2m-100|qwen3-5-f32)/.test(name))) {
+for (const name of cases.filter((name) => /^(lfm2|m2m-100|mbart|qwen3-5-f32)/.test(name))) {
   test(`every site of ${name} is what the layers of transformers read, in all streams`, async () => {
     const model = await openModel(`${fixtures}${name}`);
     const golden = await readGolden(`${fixtures}${name}/golden.json`);

@@ -1,13 +1,14 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { InterruptedError } from "@mbs/contracts";
+import { at, InterruptedError, UsageError } from "@mbs/contracts";
 import { fileURLToPath } from "node:url";
 import { generate, openModel, rowsAt, runBlocks } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { writeTinyModel } from "@mbs/models/testing";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { generateTokens } from "../src/forward/generation.ts";
 
 test("a signal ends a continuation between two tokens", async () => {
   const folder = await mkdtemp(join(tmpdir(), "generation-"));
@@ -54,6 +55,48 @@ test("a continuation is that of the text read as a whole for each token", async 
       await model.close();
     }
   }
+});
+
+interface Translations {
+  readonly targetLanguage: string;
+  readonly pairs: readonly { readonly language: string; readonly source: string; readonly generated: readonly number[] }[];
+}
+
+const fixture = (name: string): string => fileURLToPath(new URL(`fixtures/${name}`, import.meta.url));
+
+for (const name of ["nllb", "mbart-50", "mbart-25"]) {
+  test(`${name}: translations are those of transformers, token by token`, async () => {
+    const golden = JSON.parse(await readFile(join(fixture(name), "golden.json"), "utf8")) as Translations;
+    const model = await openModel(fixture(name));
+    try {
+      for (const { language, source, generated } of golden.pairs) {
+        const languages = { source: language, target: golden.targetLanguage };
+        assert.equal(await generateTokens(model, source, generated.length, { threads: 1, languages }), generated, source);
+      }
+      const { source, generated } = at(golden.pairs, 0);
+      const languages = { source: "en", target: golden.targetLanguage };
+      const made = await generate(model, source, generated.length, { threads: 1, languages });
+      assert.is(made, (await model.tokenizer()).decode([...generated]));
+      const refused = async (own: object): Promise<string> =>
+        generate(model, source, 3, { threads: 1, ...own }).then(
+          () => "nothing",
+          (error: unknown) => String(error),
+        );
+      assert.match(await refused({}), /cannot answer a text alone; name both with --source-language and --target-language/);
+      assert.match(await refused({ languages: { source: "sr-Latn", target: "de" } }), /has no token of the language sr-Latn/);
+    } finally {
+      await model.close();
+    }
+  });
+}
+
+test("languages are refused by a model that reads none", async () => {
+  const model = await openModel(fixture("forward/mt5-f32"));
+  const languages = { source: "en", target: "de" };
+  const error: unknown = await generate(model, "a", 3, { threads: 1, languages }).catch((thrown: unknown) => thrown);
+  assert.instance(error, UsageError);
+  assert.match(String(error), /reads no languages; leave out --source-language and --target-language/);
+  await model.close();
 });
 
 test.run();

@@ -87,6 +87,27 @@ test("a translation model reads the tokens of both languages, however they are n
   }
 });
 
+test("mBART reads the language behind a text, mBART-50 before it", async () => {
+  // "en_XX" is 60, "mr_XX" 61
+  for (const [name, source, scored] of [
+    ["mbart-50-f32", [61, 9, 8, 2], [2, 60, 7, 6, 2]],
+    ["mbart-25-sharded-bf16", [9, 8, 2, 61], [60, 7, 6, 2, 60]],
+  ] as const) {
+    const model = await openModel(`${fixtures}${name}`);
+    const { ofPair } = await model.passages();
+    assert.equal(ofPair?.(Int32Array.of(9, 8), Int32Array.of(7, 6), { source: "mr", target: "en" }), {
+      inputs: new Map([
+        ["encoder", Int32Array.from(source)],
+        ["hidden", Int32Array.from(scored.slice(0, -1))],
+      ]),
+      scored: Int32Array.from(scored),
+      first: 1,
+      predicted: Int32Array.of(7, 6),
+    });
+    await model.close();
+  }
+});
+
 test("two tokens of one language are told apart by their own names alone", () => {
   const languages = new Map([
     ["pes_Arab", 5],

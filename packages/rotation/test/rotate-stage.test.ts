@@ -51,7 +51,7 @@ for (const [model, options] of exact) {
 
 /** Tiny models whose residual stream cannot be rotated; of encoder-decoders, Gemma 4, Qwen 3.5 and wrapped models nothing can. */
 const onlyValues = /^(exaone4|gemma|olmo2|xglm|residual-after-norm)/;
-const nothing = /^(umt5|mt5|t5|m2m|gemma4|gemma3-images|mistral3|qwen3-vl|qwen3-5)/;
+const nothing = /^(umt5|mt5|t5|m2m|mbart|gemma4|gemma3-images|mistral3|qwen3-vl|qwen3-5)/;
 
 test("of every architecture the rotated model computes the same, or is refused", async () => {
   const names = await readdir(fixture(""));

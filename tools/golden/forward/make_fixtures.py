@@ -51,7 +51,7 @@ CASES = {
 
 
 SENTINELS = 8
-LANGUAGES = {"__{}__": ("en", "mr", "te", "zh"), "{}": ("eng_Latn", "mar_Deva", "tel_Telu", "zho_Hans")}
+LANGUAGES = {"__{}__": ("en", "mr", "te", "zh"), "{}_XX": ("en", "mr", "te", "zh"), "{}": ("eng_Latn", "mar_Deva", "tel_Telu", "zho_Hans")}
 
 
 def special_tokens(case: dict) -> dict[int, str]:
@@ -138,7 +138,7 @@ def expert_grams(model, tokens: torch.Tensor, block: int, expert: int) -> dict:
     return {"block": block, "sites": grams}
 
 
-def inputs_of(model, tokens: torch.Tensor, source: torch.Tensor) -> dict[str, dict]:
+def inputs_of(model, tokens: torch.Tensor, source: torch.Tensor | None) -> dict[str, dict]:
     """What every linear layer of the blocks reads, by hooks: its rows, and the values of the last one."""
     inputs = {}
     hooks = [

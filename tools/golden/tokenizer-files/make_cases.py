@@ -21,7 +21,7 @@ import sentencepiece
 import tiktoken
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 from transformers.convert_slow_tokenizer import bytes_to_unicode
-from transformers import GPT2Tokenizer, M2M100Tokenizer, Qwen2Tokenizer
+from transformers import GPT2Tokenizer, M2M100Tokenizer, MBart50Tokenizer, MBartTokenizer, Qwen2Tokenizer
 from transformers.models.qwen2.tokenization_qwen2 import PRETOKENIZE_REGEX
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -209,6 +209,13 @@ def make(out, sentences, texts, size, table):
     moved = lambda ids: [{0: 3, 1: 0, 2: 2}.get(id, id + 1) for id in ids]  # noqa: E731
     maker.pieces("xglm", "sentencepiece.bpe.model", {"model_type": "xglm"}, {}, ([2], []), moved, model_type="unigram")
     maker.pieces("xlm-roberta", "sentencepiece.bpe.model", {"model_type": "xlm-roberta"}, {}, ([0], [2]), moved, model_type="unigram")
+    # mBART: the same with tokens of languages behind the file's pieces, which transformers puts before or behind a text
+    for name, kind, files in (("mbart-50", MBart50Tokenizer, {"tokenizer_config.json": {"tokenizer_class": "MBart50Tokenizer"}}), ("mbart", MBartTokenizer, {})):
+        maker.pieces(name, "sentencepiece.bpe.model", {"model_type": "mbart"}, files, ([], [2]), moved, model_type="unigram")
+        golden = json.loads((out / name / "golden.json").read_text(encoding="utf-8"))
+        reference = kind.from_pretrained(out / name)
+        golden["languages"] = {code: reference.convert_tokens_to_ids(code) for code in ("ar_AR", "en_XX", "zh_CN")}
+        (out / name / "golden.json").write_text(json.dumps(golden, ensure_ascii=False, separators=(",", ":")) + "\n", encoding="utf-8")
     maker.listed("m2m-100")
     maker.merges(
         "gpt2", GPT2Tokenizer, {"model_type": "gpt2"}, {"tokenizer_config.json": {"model_max_length": 1024, "tokenizer_class": "GPT2Tokenizer"}},

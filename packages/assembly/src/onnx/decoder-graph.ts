@@ -1,4 +1,5 @@
 import { InternalError } from "@mbs/contracts";
+import { hiddenStream } from "@mbs/models";
 import type { ArchitectureModel, LinearLayer, RowGraph } from "@mbs/models";
 import { GraphBuilder } from "@mbs/onnx";
 import type { ScratchLayers } from "../layers/scratch-layers.ts";
@@ -79,7 +80,8 @@ export function buildDecoderGraph(
   const tokens = graph.node("Reshape", [batch.tokens, flat]);
   const embedded = embedding.gather(tokens);
   const positions = (): string => graph.node("Reshape", [batch.positions(), flat]);
-  let states = layout.buildEmbed({ ...rowsWith(layout.embedRoles), positions, tokens: () => tokens }, embedded);
+  const embed = { ...rowsWith(layout.embedRoles), stream: hiddenStream, positions, tokens: () => tokens };
+  let states = layout.buildEmbed(embed, embedded);
   for (const index of layout.blocks.keys()) {
     const sequence = createDecoderSequence(batch, rowsWith(layout.blockRoles(index)), index);
     states = layout.buildBlock(sequence, states, index).states;

@@ -55,6 +55,9 @@ export function createDecoderSequence(batch: DecoderBatch, rows: RowGraph, block
     tokenInput() {
       throw new InternalError(`block ${block} reads each token beside the states, which an exported decoder does not have`);
     },
+    recent() {
+      throw new InternalError(`block ${block} has a convolution, for which an exported decoder has no cache`);
+    },
     splitHeads(value, heads, headSize) {
       const split = graph.node("Reshape", [value, batch.shape("B", "T", heads, headSize)]);
       return graph.node("Transpose", [split], { attributes: { perm: [0, 2, 1, 3] } });
@@ -96,7 +99,6 @@ export function createDecoderSequence(batch: DecoderBatch, rows: RowGraph, block
       const context = reshape(graph.node("MatMul", [shares, values]), "B", heads, "T", headSize);
       return joinHeads(context, heads, headSize);
     },
-    convolve: () => refuseRecurrent(block),
     deltaRule: () => refuseRecurrent(block),
   };
 }

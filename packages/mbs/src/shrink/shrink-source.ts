@@ -88,7 +88,7 @@ export async function readSource(model: Model, given: string): Promise<ShrinkSou
  * @throws {FailedPreconditionError} with the commands that there are for them
  */
 export function requireTextLosses(model: Model): void {
-  const isOfPairs = model.kind === "architecture" && model.layout.sourceTarget?.hasLanguages === true;
+  const isOfPairs = model.kind === "architecture" && model.layout.sourceTarget?.languages !== undefined;
   if (model.stacks !== "encoder" && !isOfPairs) return;
   const [what, where] = isOfPairs
     ? ["translates, so it is calibrated on pairs of texts, which mbs shrink does not take", "Pairs"]

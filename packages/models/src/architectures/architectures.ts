@@ -91,12 +91,19 @@ const types: Readonly<Record<string, ModelType>> = {
       load: async () => (await import("./model-types/hunyuan-v1-dense.gguf.ts")).hunyuanV1Dense,
     },
   },
+  lfm2: {
+    load: async () => (await import("./model-types/lfm2.ts")).lfm2,
+    gguf: { architecture: "lfm2", load: async () => (await import("./model-types/lfm2.gguf.ts")).lfm2 },
+  },
   llama: {
     load: async () => (await import("./model-types/llama.ts")).llama,
     gguf: { architecture: "llama", load: async () => (await import("./model-types/llama.gguf.ts")).llama },
   },
   m2m_100: {
     load: async () => (await import("./model-types/m2m-100.ts")).m2m100,
+  },
+  mbart: {
+    load: async () => (await import("./model-types/mbart.ts")).mbart,
   },
   ministral3: {
     load: async () => (await import("./model-types/ministral3.ts")).ministral3,

@@ -57,6 +57,8 @@ export interface ExpectedTensor {
   readonly transposed?: boolean;
   /** The tensor that it repeats; a checkpoint in which it differs is refused. */
   readonly copyOf?: string;
+  /** Whether all of its values must be 0, so that nothing reads it: a checkpoint with others is refused. */
+  readonly zeros?: true;
 }
 
 /** The names of the values that a block's graph makes. */
@@ -82,14 +84,19 @@ export interface JoinedTensor {
 }
 
 /** The tokens that an encoder-decoder puts around its texts. */
-export interface SourceTarget {
-  /** What the decoder reads before the target. */
-  readonly start: number;
+export type SourceTarget = {
   /** What ends source and target. */
   readonly end: number;
-  /** Whether source and target begin with a token of their language, which the tokenizer names. */
-  readonly hasLanguages?: true;
-}
+} & (
+  | {
+      /** What the decoder reads before the target. */
+      readonly start: number;
+      /** Where source and target begin with a token of their language, which the tokenizer names. */
+      readonly languages?: "before";
+    }
+  /** The token of a language follows the end, and the decoder reads that of the target's language before the target. */
+  | { readonly languages: "behind" }
+);
 
 /**
  * What each block reads of a token by itself, beside the states: made of the token's row of the embedding and of another table,
@@ -135,9 +142,11 @@ export interface Layout {
   readonly contextLength: number | undefined;
   /**
    * Tokens of the longest text that it can read, where positions are rows of a table; absent where they are computed. Without
-   * the two tokens that an encoder has around it.
+   * the two tokens that an encoder, or an encoder-decoder, has around it.
    */
   readonly positionLimit?: number;
+  /** Whether blocks read tokens before each one by a convolution, whose cache is another than that of keys and values. */
+  readonly hasConvolutions?: boolean;
   /** Texts of more tokens than this turn by other frequencies, at all their positions; absent where all turn by the same. */
   readonly longTexts?: number;
   /**

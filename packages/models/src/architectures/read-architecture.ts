@@ -64,6 +64,17 @@ async function findCopies(layout: Layout, checkpoint: Checkpoint, folder: string
   return { ...layout, head: embedding, tensors: found };
 }
 
+/** @throws {FailedPreconditionError} where a tensor that must be zero is not */
+async function requireZeros({ tensors }: Layout, checkpoint: Checkpoint, folder: string): Promise<void> {
+  for (const { name, zeros } of tensors) {
+    if (zeros !== true || (await checkpoint.readF32(name)).every((value) => value === 0)) continue;
+    throw new FailedPreconditionError(`${folder}: tensor ${name} has values other than 0, which are not supported`, {
+      folder,
+      tensor: name,
+    });
+  }
+}
+
 /** Unknown keys may belong to a later version of transformers, or to code that comes with the model. */
 const unknownKeysNote = (file: string, keys: readonly string[]): readonly string[] =>
   keys.length === 0
@@ -91,12 +102,14 @@ export async function readArchitecture(
   const carries = (tensor: string): boolean => isCarried(layout, tensor);
   const stored = createCheckpoint(splitJoined(files, layout), { ...options, carries });
   const { checkpoint, releasedDtype } = await readableCheckpoint(stored, config, { file, layout });
+  const named = await findCopies(nameTensors(reading, checkpoint, origin), checkpoint, folder);
+  await requireZeros(named, checkpoint, folder);
   return {
     modelType,
     ...(section !== undefined && { section }),
     settings,
     ...(releasedDtype !== undefined && { releasedDtype }),
-    layout: await findCopies(nameTensors(reading, checkpoint, origin), checkpoint, folder),
+    layout: named,
     checkpoint,
     notes: unknownKeysNote(file, unknown),
   };

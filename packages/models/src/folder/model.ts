@@ -144,8 +144,9 @@ export interface Forward {
    * States of a stream before its first block, one row a token: [tokens, stateWidth].
    *
    * @param batch how many equally long segments are stacked, in each of which positions start at 0; default 1
+   * @param stream default that of a decoder
    */
-  embed(tokens: Int32Array, batch?: number): Promise<Matrix>;
+  embed(tokens: Int32Array, batch?: number, stream?: string): Promise<Matrix>;
   /**
    * Runs block `index` at once. Positions start at 0 in every segment.
    *

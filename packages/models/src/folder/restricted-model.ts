@@ -37,15 +37,21 @@ async function readRows(checkpoint: Checkpoint, name: string, stride: number, ro
   return bytes;
 }
 
-/** A checkpoint in which some tables have only these rows. */
-function restrictedCheckpoint(checkpoint: Checkpoint, tables: ReadonlySet<string>, rows: ArrayLike<number>): Checkpoint {
+/** A checkpoint in which some tables have only these rows, without the tensors that are left out. */
+function restrictedCheckpoint(
+  checkpoint: Checkpoint,
+  tables: ReadonlySet<string>,
+  isLeftOut: (name: string) => boolean,
+  rows: ArrayLike<number>,
+): Checkpoint {
   const restricted = (info: TensorInfo): TensorInfo => {
     if (!tables.has(info.name)) return info;
     const [all = 1, ...sides] = info.shape;
     return { ...info, shape: [rows.length, ...sides], bytes: (info.bytes / all) * rows.length };
   };
-  const files = checkpoint.files.map((file) => ({ ...file, tensors: file.tensors.map(restricted) }));
-  const listed = checkpoint.list().map(restricted);
+  const restrictedOf = (tensors: readonly TensorInfo[]) => tensors.filter(({ name }) => !isLeftOut(name)).map(restricted);
+  const files = checkpoint.files.map((file) => ({ ...file, tensors: restrictedOf(file.tensors) }));
+  const listed = restrictedOf(checkpoint.list());
   const { readPacked } = checkpoint;
   return {
     files,
@@ -57,7 +63,7 @@ function restrictedCheckpoint(checkpoint: Checkpoint, tables: ReadonlySet<string
       return checkpoint.noteNonfinite(name, at(rows, Math.floor(index / columns)) * columns + (index % columns), value);
     },
     list: () => listed,
-    has: (name) => checkpoint.has(name),
+    has: (name) => checkpoint.has(name) && !isLeftOut(name),
     info: (name) => restricted(checkpoint.info(name)),
     readF32: (name) => (tables.has(name) ? checkpoint.readRowsF32(name, rows) : checkpoint.readF32(name)),
     readRowsF32: (name, chosen) =>
@@ -84,18 +90,24 @@ export function restrictVocabulary(model: ArchitectureModel, vocabulary: Restric
   const { rows, tokenizer, tokenizerAddress } = vocabulary;
   const { layout: whole } = model;
   const tables = embeddingsTables(whole);
-  const checkpoint = restrictedCheckpoint(model.checkpoint, tables, rows);
+  // a value for each token, all of them 0: transformers makes them where they are missing
+  const zeros = new Set(whole.tensors.filter((tensor) => tensor.zeros).map(({ name }) => name));
+  const checkpoint = restrictedCheckpoint(model.checkpoint, tables, (name) => zeros.has(name), rows);
   const newRows = new Map(Array.from(rows, (row, index) => [row, index]));
   const renumbered = (token: number): number => newRows.get(token) ?? token;
   const { sourceTarget } = whole;
-  const spans = sourceTarget && { ...sourceTarget, start: renumbered(sourceTarget.start), end: renumbered(sourceTarget.end) };
+  const around = sourceTarget && {
+    ...sourceTarget,
+    end: renumbered(sourceTarget.end),
+    ...("start" in sourceTarget && { start: renumbered(sourceTarget.start) }),
+  };
   const layout: Layout = {
     ...whole,
     vocabularySize: rows.length,
-    tensors: whole.tensors.map((tensor) =>
-      tables.has(tensor.name) ? { ...tensor, shape: [rows.length, ...tensor.shape.slice(1)] } : tensor,
-    ),
-    ...(spans && { sourceTarget: spans }),
+    tensors: whole.tensors
+      .filter(({ name }) => !zeros.has(name))
+      .map((tensor) => (tables.has(tensor.name) ? { ...tensor, shape: [rows.length, ...tensor.shape.slice(1)] } : tensor)),
+    ...(around && { sourceTarget: around }),
   };
   const readWeight = createWeightReader(checkpoint, layout.tensors);
   const hash = createHash("sha256").update(`${model.address}\n${tokenizerAddress}\n`);

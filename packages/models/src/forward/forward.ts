@@ -13,12 +13,19 @@ import { GraphCache } from "./graph-cache.ts";
 import { createHead, predictingRows } from "./head.ts";
 import { createBlockForward, packedReader } from "./block-forward.ts";
 import { WeightCache } from "./block-weights.ts";
+import { hiddenStream } from "./streams.ts";
 import { checkPositions } from "./text-length.ts";
 import { createTokenInput } from "./token-input.ts";
 import { createTreeForward } from "./tree-forward.ts";
 
-/** Tokens that an encoder has around a text. */
+/** Tokens that an encoder, or an encoder-decoder, has around a text. */
 const endTokens = 2;
+
+interface EmbedOptions {
+  /** Default that of a decoder. */
+  readonly stream?: string;
+  readonly changes?: ReadonlyMap<number, Float32Array>;
+}
 
 /**
  * The forward pass of any architecture: its layout builds the graphs, the checkpoint gives the weights.
@@ -42,16 +49,17 @@ export function createForward(
   /**
    * @param positions of the tokens in their texts
    * @param longest tokens of the longest text
-   * @param changes of rows of the embedding, by token
+   * @param options.changes of rows of the embedding, by token
    */
   const embed = async (
     tokens: Int32Array,
     positions: Int32Array,
     longest: number,
-    changes?: ReadonlyMap<number, Float32Array>,
+    { stream = hiddenStream, changes }: EmbedOptions = {},
   ): Promise<Matrix> => {
     checkTokens(tokens, vocabularySize);
-    checkPositions(layout.encoder === undefined ? longest : longest - endTokens, layout.positionLimit);
+    const isPlain = layout.encoder === undefined && layout.sourceTarget === undefined;
+    checkPositions(isPlain ? longest : longest - endTokens, layout.positionLimit);
     const { values, indices } = distinctTokens(tokens);
     const rows = await checkpoint.readRowsF32(layout.embedding, values);
     for (const [index, token] of values.entries()) {
@@ -64,11 +72,11 @@ export function createForward(
     for (const [token, index] of indices.entries()) {
       embedded.set(rows.subarray(index * hiddenSize, (index + 1) * hiddenSize), token * hiddenSize);
     }
-    const graph = await graphs.get("embed", (builder, weight) => {
+    const graph = await graphs.get(`embed ${stream}`, (builder, weight) => {
       const input = builder.input("rows", "float32", ["T", hiddenSize]);
       const positions = builder.input("positions", "int64", ["T"]);
       const ids = builder.input("tokens", "int64", ["T"]);
-      const graph = { ...createRowGraph(builder, weight), positions: () => positions, tokens: () => ids };
+      const graph = { ...createRowGraph(builder, weight), stream, positions: () => positions, tokens: () => ids };
       builder.output("states", layout.buildEmbed(graph, input), "float32");
     });
     const weights = await cache.read("embed", layout.embedRoles);
@@ -82,13 +90,13 @@ export function createForward(
   };
   const blockForward = createBlockForward(layout, checkpoint, { graphs, packedGraphs, cache, tokenInputOf });
 
-  const embedSegments = (tokens: Int32Array, batch: number, changes?: ReadonlyMap<number, Float32Array>): Promise<Matrix> => {
+  const embedSegments = (tokens: Int32Array, batch: number, options: EmbedOptions): Promise<Matrix> => {
     const length = tokens.length / batch;
     return embed(
       tokens,
       tokens.map((_, row) => row % length),
       length,
-      changes,
+      options,
     );
   };
 
@@ -101,14 +109,14 @@ export function createForward(
   };
 
   return {
-    embed: (tokens, batch = 1) => embedSegments(tokens, batch),
+    embed: (tokens, batch = 1, stream = hiddenStream) => embedSegments(tokens, batch, { stream }),
     ...blockForward,
 
     ...(layout.encoder === undefined ? predictions : noPredictions),
     ...(layout.sourceTarget === undefined &&
       layout.encoder === undefined && {
         embeddings: {
-          embedChanged: (tokens, changes) => embedSegments(tokens, 1, changes),
+          embedChanged: (tokens, changes) => embedSegments(tokens, 1, { changes }),
           headInput: (states) => head.headInput(states),
           spread: (states) => head.spread(states),
         },

@@ -1,6 +1,7 @@
 import { availableMemory, InterruptedError, UsageError } from "@mbs/contracts";
 import type { Matrix } from "@mbs/contracts";
 import type { Forward, Model } from "../folder/model.ts";
+import type { PairLanguages } from "./passages.ts";
 import { runBlocks } from "./run-blocks.ts";
 import { hiddenStream, requireFiniteRows, tokensOf } from "./streams.ts";
 import type { TokenTree } from "./token-tree.ts";
@@ -43,27 +44,49 @@ function lastStates(model: Model, forward: Forward, inputs: ReadonlyMap<string, 
   };
 }
 
+/** What the streams of a model read of a text that it continues, answers or translates. */
+async function inputsOf(
+  model: Model,
+  text: string,
+  languages: PairLanguages | undefined,
+): Promise<ReadonlyMap<string, Int32Array>> {
+  const tokenizer = await model.tokenizer();
+  const { ofPrompt, ofTranslation } = await model.passages();
+  const tokens = tokenizer.encode(text);
+  if (languages === undefined) {
+    return ofPrompt(Int32Array.of(...(tokenizer.bos === undefined ? [] : [tokenizer.bos]), ...tokens));
+  }
+  if (ofTranslation !== undefined) return ofTranslation(tokens, languages);
+  throw new UsageError(`${model.path} reads no languages; leave out --source-language and --target-language`);
+}
+
+interface GenerateOptions {
+  readonly threads: number;
+  /** Is looked at between two tokens. */
+  readonly signal?: AbortSignal;
+  /** Of a text that is to be translated, and of its translation. */
+  readonly languages?: PairLanguages;
+}
+
 /**
- * Greedy continuation of a text by a decoder, or an encoder-decoder's answer to it. An encoder-decoder, an ONNX model
- * and one with linear attention read the whole text again for each token: meant for a sentence, not for serving.
+ * Greedy continuation of a text by a decoder, an encoder-decoder's answer to it, or its translation. An encoder-decoder, an ONNX
+ * model and one with linear attention read the whole text again for each token: meant for a sentence, not for serving.
  *
  * @param tokens how many to add at most; fewer where the context is full
- * @returns the continuation alone
- * @param options.signal is looked at between two tokens
- * @throws {UsageError} on a text without a token, where the tokenizer adds none
+ * @returns the tokens of the continuation alone
+ * @throws {UsageError} on a text without a token, where the tokenizer adds none, and on languages where the model reads none
+ * @throws {FailedPreconditionError} without languages where the model reads them
  */
-export async function generate(
+export async function generateTokens(
   model: Model,
   text: string,
   tokens: number,
-  { threads, signal }: { threads: number; signal?: AbortSignal },
-): Promise<string> {
-  const tokenizer = await model.tokenizer();
+  { threads, signal, languages }: GenerateOptions,
+): Promise<readonly number[]> {
   const forward = await model.forward({ threads, ...weightsForWriting(model) });
   try {
-    const start = [...(tokenizer.bos === undefined ? [] : [tokenizer.bos]), ...tokenizer.encode(text)];
-    const { ofPrompt, end } = await model.passages();
-    const inputs = new Map(ofPrompt(Int32Array.from(start)));
+    const inputs = await inputsOf(model, text, languages);
+    const { end } = await model.passages();
     const ids = [...tokensOf(inputs, hiddenStream)];
     const given = ids.length;
     if (given === 0) throw new UsageError("the text has no token to continue; give at least a letter");
@@ -79,8 +102,14 @@ export async function generate(
       if (next === end) break;
       ids.push(next);
     }
-    return tokenizer.decode(ids.slice(given));
+    return ids.slice(given);
   } finally {
     await forward.close();
   }
+}
+
+/** The same as a text. */
+export async function generate(...given: Parameters<typeof generateTokens>): Promise<string> {
+  const [model] = given;
+  return (await model.tokenizer()).decode(await generateTokens(...given));
 }

@@ -50,6 +50,12 @@ export interface Passages {
    * @throws {FailedPreconditionError} where the languages of text and continuation would have to be known
    */
   readonly ofPrompt: (tokens: Int32Array) => ReadonlyMap<string, Int32Array>;
+  /**
+   * Stream → token ids of a text that is to be translated; absent where the model reads no languages.
+   *
+   * @throws {FailedPreconditionError} where the tokenizer has no token of a language
+   */
+  readonly ofTranslation?: (tokens: Int32Array, languages: PairLanguages) => ReadonlyMap<string, Int32Array>;
   /** The token that ends a continuation; absent in a decoder, which continues as long as it is asked to. */
   readonly end?: number;
 }
@@ -114,35 +120,58 @@ const passage = (source: Int32Array, scored: Int32Array, predicted: Int32Array):
   predicted,
 });
 
-/** The passages of an encoder-decoder: the decoder reads `start` and the target but for its last token. */
-export function sourceTargetPassages({ start, end, hasLanguages }: SourceTarget, tokenizer: Tokenizer): Passages {
+/** What the encoder reads of a text, and what stands around the target: with the tokens of their languages. */
+function withLanguages(
+  around: SourceTarget,
+  tokens: Int32Array,
+  own: { readonly source: number; readonly target: number },
+): { readonly source: Int32Array; readonly start: readonly number[]; readonly after: readonly number[] } {
+  const { end } = around;
+  return around.languages === "behind"
+    ? { source: Int32Array.of(...tokens, end, own.source), start: [own.target], after: [end, own.target] }
+    : { source: Int32Array.of(own.source, ...tokens, end), start: [around.start, own.target], after: [end] };
+}
+
+/** The passages of an encoder-decoder: the decoder reads what is before the target, and the target but for its last token. */
+export function sourceTargetPassages(around: SourceTarget, tokenizer: Tokenizer): Passages {
+  const { end } = around;
   const ended = (...tokens: readonly number[]): Int32Array => Int32Array.of(...tokens, end);
   return {
     ofSegment(tokens, seed) {
-      if (hasLanguages === true)
+      if (around.languages !== undefined)
         throw onlyPairs("predict spans cut out of a text", "give sources with targets, and --source-target");
       const { source, target } = corruptSpans(tokens, tokenizer.sentinels, seededGenerator(...seed));
       const spans = target.filter((token) => !tokenizer.sentinels.includes(token));
-      return passage(ended(...source), ended(start, ...target), spans);
+      return passage(ended(...source), ended(around.start, ...target), spans);
     },
     ofPair(source, target, languages) {
-      if (hasLanguages !== true) {
-        if (languages.target === undefined) return passage(ended(...source), ended(start, ...target), target);
+      if (around.languages === undefined) {
+        if (languages.target === undefined) return passage(ended(...source), ended(around.start, ...target), target);
         throw new UsageError("the model reads no language of a target; leave out --target-language", {
           option: "--target-language",
         });
       }
-      const own = languageTokens(tokenizer, languages);
-      return passage(ended(own.source, ...source), ended(start, own.target, ...target), target);
+      const own = withLanguages(around, source, languageTokens(tokenizer, languages));
+      return passage(own.source, Int32Array.of(...own.start, ...target, ...own.after), target);
     },
     ofWholePair: (source, scored) => passage(source, scored, scored.subarray(1)),
     ofPrompt(tokens) {
-      if (hasLanguages === true) throw onlyPairs("answer a text alone", "translate with transformers or transformers.js");
+      if (around.languages !== undefined)
+        throw onlyPairs("answer a text alone", "name both with --source-language and --target-language");
       return new Map([
         [encoderStream, ended(...tokens)],
-        [hiddenStream, Int32Array.of(start)],
+        [hiddenStream, Int32Array.of(around.start)],
       ]);
     },
+    ...(around.languages !== undefined && {
+      ofTranslation(tokens: Int32Array, languages: PairLanguages) {
+        const { source, start } = withLanguages(around, tokens, languageTokens(tokenizer, languages));
+        return new Map([
+          [encoderStream, source],
+          [hiddenStream, Int32Array.from(start)],
+        ]);
+      },
+    }),
     end,
   };
 }

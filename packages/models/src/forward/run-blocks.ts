@@ -13,7 +13,7 @@ export async function embedStreams(
   const states = new Map<string, Matrix>();
   for (const stream of at(segments, 0).keys()) {
     const tokens = segments.flatMap((inputs) => [...tokensOf(inputs, stream)]);
-    states.set(stream, await forward.embed(Int32Array.from(tokens), segments.length));
+    states.set(stream, await forward.embed(Int32Array.from(tokens), segments.length, stream));
   }
   return states;
 }

@@ -88,6 +88,24 @@ export function treeMask(
 }
 
 /**
+ * The token `distance` before each one in its text.
+ *
+ * @param range of tokens, from the first up to but not including the last
+ * @returns for each 1 + its row, or 0 where the text has none
+ */
+export function ancestorsOf(
+  { parents }: TokenTree,
+  distance: number,
+  { first, end }: { readonly first: number; readonly end: number },
+): Int32Array {
+  return Int32Array.from({ length: end - first }, (_, token) => {
+    let row = first + token;
+    for (let step = 0; step < distance && row >= 0; step++) row = at(parents, row);
+    return row + 1;
+  });
+}
+
+/**
  * Cuts the queries of a tree into chunks, as equal as they can be.
  *
  * @returns of each chunk its first query, the query after its last, and the first key that any of its queries may see

@@ -9,6 +9,7 @@ import { withPackedLinears } from "../graph/packed-linear.ts";
 import type { WeightInput } from "../graph/sequence-graph.ts";
 import { maskedScore } from "../graph/softmax-attention.ts";
 import {
+  ancestorInput,
   chunksInput,
   createTreeSequence,
   keyPositionsInput,
@@ -22,7 +23,7 @@ import { checkTokens, requireBlock } from "./forward-checks.ts";
 import type { GraphCache } from "./graph-cache.ts";
 import type { WeightCache } from "./block-weights.ts";
 import type { TokenInputReader } from "./token-input.ts";
-import { checkTree, longestText, mixesLengths, treeChunks, treeMask } from "./token-tree.ts";
+import { ancestorsOf, checkTree, longestText, mixesLengths, treeChunks, treeMask } from "./token-tree.ts";
 import type { TokenTree } from "./token-tree.ts";
 
 /**
@@ -43,11 +44,8 @@ const fewestChunked = 64;
 /** New tokens that are read at once where there is a cache: what is computed for pairs of tokens grows with them. */
 const readAtOnce = 512;
 
-/** Keys and values of a block, or none. */
-interface Past {
-  readonly key: Tensor;
-  readonly value: Tensor;
-}
+/** What a block keeps of the tokens that it has read, by name: keys, values, what a convolution reads. */
+type Past = ReadonlyMap<string, Tensor>;
 
 interface OwnCache extends TreeCache {
   length: number;
@@ -94,7 +92,14 @@ export function createTreeForward(
     weight: WeightInput,
     packed: ReadonlyMap<string, BlockedWeight>,
   ): TreeInputs => {
-    const inputs: TreeInputs = { positions: false, keyPositions: false, windows: new Set() };
+    const inputs: TreeInputs = {
+      chunks: false,
+      positions: false,
+      keyPositions: false,
+      past: new Map(),
+      ancestors: 0,
+      windows: new Set(),
+    };
     const sequence = createTreeSequence(builder, weight, shape, inputs);
     const states = builder.input("input", "float32", ["T", stateWidth]);
     const made = layout.buildBlock(packed.size === 0 ? sequence : withPackedLinears(sequence, packed), states, index);
@@ -117,14 +122,19 @@ export function createTreeForward(
     const masks = [...inputs.windows].map(
       (window) => [maskInput(window), floatTensor(treeMask(tree, window, maskedScore, range), [rows, end])] as const,
     );
-    const none = (): Tensor => floatTensor(new Float32Array(0), [1, inputs.past?.kvHeads ?? 0, 0, inputs.past?.headSize ?? 0]);
+    const pasts = [...inputs.past].map(
+      ([name, { heads, size }]) =>
+        [pastOf(name), past?.get(name) ?? floatTensor(new Float32Array(0), [1, heads, 0, size])] as const,
+    );
+    const ancestors = Array.from({ length: inputs.ancestors }, (_, index) => index + 1).map(
+      (distance) => [ancestorInput(distance), integerTensor(ancestorsOf(tree, distance, range), [rows])] as const,
+    );
     return {
       input: floatTensor(states.values, [rows, stateWidth]),
-      ...(chunks > 0 && { [chunksInput]: integerTensor(treeChunks(tree, chunks)) }),
+      ...(inputs.chunks && { [chunksInput]: integerTensor(treeChunks(tree, chunks)) }),
       ...(inputs.positions && { [positionsInput]: integerTensor(tree.positions.subarray(first, end), [1, rows]) }),
       ...(inputs.keyPositions && { [keyPositionsInput]: integerTensor(tree.positions.subarray(0, end), [1, end]) }),
-      ...(inputs.past && { [pastOf("key")]: past?.key ?? none(), [pastOf("value")]: past?.value ?? none() }),
-      ...Object.fromEntries(masks),
+      ...Object.fromEntries([...pasts, ...ancestors, ...masks]),
     };
   };
   /** Runs a block on the tokens of a range, which is all of the tree where there is no cache. */
@@ -150,9 +160,13 @@ export function createTreeForward(
       : await cache.read(name, roles);
     const feeds = feedsOf(key, shape, states, tree, range, cached?.blocks.get(index));
     const made = await graph.run({ ...feeds, ...(await tokenInputOf(index, states)) }, weights);
-    const [keys, values] = [made[presentOf("key")], made[presentOf("value")]];
-    if (cached !== undefined && keys !== undefined && values !== undefined)
-      cached.blocks.set(index, { key: keys, value: values });
+    if (cached !== undefined) {
+      const kept = [...(inputsOf.get(key)?.past.keys() ?? [])].flatMap((own) => {
+        const present = made[presentOf(own)];
+        return present === undefined ? [] : [[own, present] as const];
+      });
+      cached.blocks.set(index, new Map(kept));
+    }
     return { rows: states.rows, columns: stateWidth, values: floatValues(made, "states") };
   };
 

@@ -42,13 +42,6 @@ export interface Attention {
   readonly stream?: string;
 }
 
-/** A convolution of each channel by itself over the last `kernel` tokens of its text; before the text there are zeros. */
-export interface CausalConv {
-  readonly channels: number;
-  /** Tokens that it reads, the own one among them. */
-  readonly kernel: number;
-}
-
 /** Sizes of the gated delta rule. */
 export interface DeltaRule {
   readonly heads: number;
@@ -82,6 +75,8 @@ export interface RowGraph {
 
 /** The graph of the embedding. */
 export interface EmbedGraph extends RowGraph {
+  /** Whose texts are embedded: of an encoder-decoder the encoder's or the decoder's. */
+  readonly stream: string;
   /** Position of each row's token in its text, int64 [rows]. */
   positions(): string;
   /** Each row's token, int64 [rows]. */
@@ -116,13 +111,13 @@ export interface SequenceGraph extends RowGraph {
    */
   attend(query: string, key: string, value: string, attention: Attention): string;
   /**
-   * A convolution over the last tokens of a text. Token trees and exported decoders have none: see `recurrent` of a layout.
+   * What a convolution reads: of each row, the values of the tokens before it in its text and its own; zeros before the text.
    *
    * @param value [rows, channels]
-   * @param weight [channels, 1, kernel]
-   * @returns [rows, channels]
+   * @param count of tokens, its own included
+   * @returns [rows, channels] for each of them, its own last. An exported decoder has none.
    */
-  convolve(value: string, weight: string, conv: CausalConv): string;
+  recent(value: string, channels: number, count: number): readonly string[];
   /**
    * The gated delta rule. Token trees and exported decoders have none: see `recurrent` of a layout.
    *

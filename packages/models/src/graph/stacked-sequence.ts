@@ -1,7 +1,6 @@
 import { InternalError } from "@mbs/contracts";
 import { floatTensor, integerTensor } from "@mbs/onnx";
 import type { GraphBuilder } from "@mbs/onnx";
-import { causalConv } from "./causal-conv.ts";
 import { deltaRule } from "./delta-rule.ts";
 import { rotaryTables } from "./rotary.ts";
 import type { Rotary } from "./rotary.ts";
@@ -65,9 +64,19 @@ export function createStackedSequence(
       // a single position: that of the first token of each segment
       return graph.node("RotaryEmbedding", [value, integers(0), cosines, sines], { domain: "com.microsoft", attributes });
     },
+    recent(value, channels, count) {
+      const byText = graph.node("Reshape", [value, integers(batch, length, channels)]);
+      const before = (distance: number): string => {
+        const kept = graph.node("Slice", [byText, integers(0), integers(length - distance), integers(1)]);
+        const moved = graph.node("Pad", [kept, integers(0, distance, 0, 0, 0, 0)]);
+        return graph.node("Reshape", [moved, integers(batch * length, channels)]);
+      };
+      return Array.from({ length: count }, (_, at) => count - 1 - at).map((distance) =>
+        distance === 0 ? value : before(Math.min(distance, length)),
+      );
+    },
     attend: (query, key, value, attention) =>
       softmaxAttention(graph, query, key, value, { batch, length, keyLength: lengthOf(attention.stream), ...attention }),
-    convolve: (value, weight, conv) => causalConv(graph, value, weight, { batch, length, ...conv }),
     deltaRule: (inputs, rule) => deltaRule(graph, inputs, { batch, length, ...rule }),
   };
 }

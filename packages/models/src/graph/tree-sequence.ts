@@ -18,20 +18,23 @@ export interface TreeShape {
   readonly chunks: number;
 }
 
-/** Names of the keys and values of earlier tokens, [1, kvHeads, P, headSize] each, and of those with the new ones behind them. */
-export const pastOf = (name: "key" | "value"): string => `past ${name}`;
-export const presentOf = (name: "key" | "value"): string => `present ${name}`;
+/** Names of what a block keeps of earlier tokens, [1, heads, P, size] each, and of that with the new ones behind it. */
+export const pastOf = (name: string): string => `past ${name}`;
+export const presentOf = (name: string): string => `present ${name}`;
 
 /**
  * Inputs of a block over a tree, beside its states [T, hidden] and its chunks, int64 [3 · chunks]: positions, int64 [1, T], of
  * keys [1, S], and masks, float32 [T, S]. S is T but for a block that is given earlier keys and values.
  */
 export interface TreeInputs {
+  chunks: boolean;
   positions: boolean;
   /** Whether the positions of all keys are read, where these are more than the tokens. */
   keyPositions: boolean;
-  /** Of a block that is given earlier ones: how many key heads it has, and their size. */
-  past?: { readonly kvHeads: number; readonly headSize: number };
+  /** What a block is given of earlier tokens, by name: keys, values, what a convolution reads; how many heads, and their size. */
+  readonly past: Map<string, { readonly heads: number; readonly size: number }>;
+  /** How many tokens before each one convolutions read: `ancestorInput` for each distance up to this. */
+  ancestors: number;
   /** Windows of the masks, each of the name `maskInput`; Infinity without a window. */
   readonly windows: Set<number>;
 }
@@ -41,6 +44,8 @@ export const chunksInput = "chunks";
 export const positionsInput = "positions";
 export const keyPositionsInput = "key positions";
 export const maskInput = (window: number): string => `mask ${window}`;
+/** Of each token the place of the one so far before it in its text, int64 [T]: 0 where there is none, else its row of [S] and 1. */
+export const ancestorInput = (distance: number): string => `ancestor ${distance}`;
 
 function refuseStream(stream: string): never {
   throw new InternalError(`a block over a token tree cannot read the stream ${stream}`, { stream });
@@ -90,6 +95,7 @@ export function createTreeSequence(
       : positionsOf();
   const chunksOf = (): readonly { first: string; end: string; start: string }[] => {
     if (chunkNames.length > 0) return chunkNames;
+    inputs.chunks = true;
     const bounds = graph.input(chunksInput, "int64", [chunks * 3]);
     const bound = (at: number): string => graph.node("Slice", [bounds, integers(at), integers(at + 1), integers(0)]);
     for (let chunk = 0; chunk < chunks; chunk++) {
@@ -105,13 +111,13 @@ export function createTreeSequence(
       );
       return graph.node("Sub", [ofKeys ?? "", graph.node("Reshape", [ofQueries ?? "", integers(-1, 1)])]);
     });
-  /** What came before joined with what comes now, [1, kvHeads, S, headSize]. */
-  const withPast = (name: "key" | "value", value: string, { kvHeads, headSize }: Attention): string => {
+  /** What came before joined with what comes now, [1, heads, S, size]. */
+  const withPast = (name: string, value: string, heads: number, size: number): string => {
     if (!goesOn) return value;
-    inputs.past = { kvHeads, headSize };
-    const past = graph.input(pastOf(name), "float32", [1, kvHeads, "P", headSize]);
+    inputs.past.set(name, { heads, size });
+    const past = graph.input(pastOf(name), "float32", [1, heads, "P", size]);
     const all = graph.node("Concat", [past, value], { attributes: { axis: 2 } });
-    graph.output(presentOf(name), all, "float32", [1, kvHeads, "S", headSize]);
+    graph.output(presentOf(name), all, "float32", [1, heads, "S", size]);
     return all;
   };
   const tables = new Map<Rotary, { cosines: string; sines: string }>();
@@ -163,7 +169,7 @@ export function createTreeSequence(
       return graph.node("Concat", contexts, { attributes: { axis: 2 } });
     };
     const context = goesOn
-      ? contextOf(query, withPast("key", key, attention), withPast("value", value, attention), (name) => name)
+      ? contextOf(query, withPast("key", key, kvHeads, headSize), withPast("value", value, kvHeads, headSize), (name) => name)
       : inChunks();
     return joinHeads(context, heads, headSize);
   };
@@ -191,7 +197,18 @@ export function createTreeSequence(
       return graph.node("RotaryEmbedding", [value, positionsOf(), cosines, sines], { domain: "com.microsoft", attributes });
     },
     attend,
-    convolve: refuseRecurrent,
+    recent(value, channels, count) {
+      inputs.ancestors = Math.max(inputs.ancestors, count - 1);
+      const own = graph.node("Reshape", [value, integers(1, 1, -1, channels)]);
+      const all = graph.node("Reshape", [withPast("convolved", own, 1, channels), integers(-1, channels)]);
+      const none = graph.constant(floatTensor(new Float32Array(channels), [1, channels]));
+      const rows = graph.node("Concat", [none, all], { attributes: { axis: 0 } });
+      const before = (distance: number): string => {
+        const name = ancestorInput(distance);
+        return graph.node("Gather", [rows, once(name, () => graph.input(name, "int64", ["T"]))], { attributes: { axis: 0 } });
+      };
+      return [...Array.from({ length: count - 1 }, (_, at) => before(count - 1 - at)), value];
+    },
     deltaRule: refuseRecurrent,
   };
 }

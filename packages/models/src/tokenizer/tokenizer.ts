@@ -101,14 +101,14 @@ function findSentinels(hub: HubTokenizer): number[] {
   }
 }
 
-/** "eng_Latn" as NLLB spells it, "__en__" as M2M-100 does. */
-const languageToken = /^(?:([a-z]{3}_[A-Z][a-z]{3})|__([a-z]{2,3})__)$/;
+/** "eng_Latn" as NLLB spells it, "en_XX" as mBART does, "__en__" as M2M-100 does. */
+const languageToken = /^(?:([a-z]{3}_[A-Z][a-z]{3}|[a-z]{2}_[A-Z]{2})|__([a-z]{2,3})__)$/;
 
 const findLanguages = (hub: HubTokenizer): ReadonlyMap<string, number> =>
   new Map(
     [...hub.get_added_tokens_decoder()].flatMap(([id, { content }]) => {
-      const [, nllb, m2m] = languageToken.exec(content) ?? [];
-      const name = nllb ?? m2m;
+      const [, plain, m2m] = languageToken.exec(content) ?? [];
+      const name = plain ?? m2m;
       return name === undefined ? [] : [[name, id] as const];
     }),
   );

@@ -54,11 +54,15 @@ export function edited(config: JsonObject, edit: Edit): JsonObject {
 
 const isHead = (name: string): boolean => name === "lm_head.weight" || name === "embed_out.weight";
 
+const isUnprefixed = (name: string): boolean => isHead(name) || name === "final_logits_bias";
+
 const storedShape = ({ shape, transposed }: ExpectedTensor): readonly number[] => (transposed ? shape.toReversed() : shape);
 
 /** Names and shapes of the tensors in the base's file, by what our layout asks for. */
 function storedTensors(base: SweepBase, layout: Layout): readonly (readonly [string, readonly number[]])[] {
-  const kept = layout.tensors.filter(({ name, required }) => required || (base.head === true && isHead(name)));
+  const kept = layout.tensors.filter(
+    ({ name, required, zeros }) => required || zeros === true || (base.head === true && isHead(name)),
+  );
   const shapes = new Map(kept.map((tensor) => [tensor.name, storedShape(tensor)]));
   if (base.fused === true) {
     for (const { name, parts, woven } of layout.joined ?? []) {
@@ -72,7 +76,7 @@ function storedTensors(base: SweepBase, layout: Layout): readonly (readonly [str
     }
   }
   const [prefix = ""] = layout.prefixes;
-  return [...shapes].map(([name, shape]) => [isHead(name) ? name : `${prefix}${name}`, shape]);
+  return [...shapes].map(([name, shape]) => [isUnprefixed(name) ? name : `${prefix}${name}`, shape]);
 }
 
 /** The base's weight file, made of nothing but its configuration. @throws where transformers has other names or shapes */

@@ -4,6 +4,7 @@ import { GraphBuilder } from "@mbs/onnx";
 import { createForward } from "../../src/forward/forward.ts";
 import type { TensorFile } from "../../src/checkpoint/checkpoint.ts";
 import type { JsonObject } from "../../src/folder/json-file.ts";
+import type { SourceTarget } from "../../src/architectures/layout.ts";
 import { readArchitecture } from "../../src/architectures/read-architecture.ts";
 import type { ReadArchitecture } from "../../src/architectures/read-architecture.ts";
 import { createRowGraph } from "../../src/graph/sequence-graph.ts";
@@ -44,12 +45,15 @@ export function fingerprint({ layout }: ReadArchitecture, base: SweepBase): stri
   };
   const { hiddenSize, stateWidth = hiddenSize, vocabularySize, blocks } = layout;
   const length = lengthOf(base);
-  add("embed", (graph, weight) => {
-    const positions = graph.input("positions", "int64", ["T"]);
-    const rows = graph.input("rows", "float32", ["T", hiddenSize]);
-    const tokens = graph.input("tokens", "int64", ["T"]);
-    return layout.buildEmbed({ ...createRowGraph(graph, weight), positions: () => positions, tokens: () => tokens }, rows);
-  });
+  for (const stream of new Set(blocks.map((block) => block.stream))) {
+    add("embed", (graph, weight) => {
+      const positions = graph.input("positions", "int64", ["T"]);
+      const rows = graph.input("rows", "float32", ["T", hiddenSize]);
+      const tokens = graph.input("tokens", "int64", ["T"]);
+      const embed = { ...createRowGraph(graph, weight), stream, positions: () => positions, tokens: () => tokens };
+      return layout.buildEmbed(embed, rows);
+    });
+  }
   const kinds = new Set<string>();
   for (const [index, { stream }] of blocks.entries()) {
     const kind = layout.blockKind(index);
@@ -72,16 +76,20 @@ export function fingerprint({ layout }: ReadArchitecture, base: SweepBase): stri
     return layout.buildLogits?.(rows, products) ?? products;
   });
   const { embedding, head, embedRoles, headRoles, sourceTarget } = layout;
-  hash.update(JSON.stringify([embedding, head, ...embedRoles, ...headRoles, sourceTarget?.start]));
+  hash.update(JSON.stringify([embedding, head, ...embedRoles, ...headRoles, sourceTarget && startOf(sourceTarget, base)]));
   return hash.digest("hex");
 }
+
+/** What the decoder reads first, as transformers takes it of labels: its start, or the last token of the text. */
+const startOf = (sourceTarget: SourceTarget, base: SweepBase): number =>
+  "start" in sourceTarget ? sourceTarget.start : tokenOf(lengthOf(base) - 1);
 
 /** Perplexity of the base's text, as transformers has it in the golden file. */
 export async function perplexityOf({ layout, checkpoint }: ReadArchitecture, base: SweepBase): Promise<number> {
   const forward = createForward(layout, checkpoint, createWeightReader(checkpoint, layout.tensors), { threads: 1 });
   const length = lengthOf(base);
   const text = Array.from({ length }, (_, index) => tokenOf(index));
-  const tokens = Int32Array.from(layout.sourceTarget === undefined ? text : [layout.sourceTarget.start, ...text]);
+  const tokens = Int32Array.from(layout.sourceTarget === undefined ? text : [startOf(layout.sourceTarget, base), ...text]);
   const source = Int32Array.from({ length: base.source ?? 0 }, (_, index) => tokenOf(index + length));
   const inputs = layout.sourceTarget === undefined ? tokens : tokens.subarray(0, -1);
   const streams = new Map([...(base.source === undefined ? [] : [[encoderStream, source] as const]), [hiddenStream, inputs]]);

@@ -20,6 +20,7 @@ function mix(value: number): number {
 /** @param normCentre of the weights of norms: 0 where the model adds 1 itself */
 export function weightOf(name: string, shape: readonly number[], normCentre: number): Float32Array {
   const length = shape.reduce((product, side) => product * side, 1);
+  if (name === "final_logits_bias") return new Float32Array(length);
   const isVector = shape.length === 1;
   const centre = isVector && name.endsWith("weight") ? normCentre : 0;
   const scale = isVector ? 0.17 : 0.7;

@@ -45,7 +45,7 @@ test("the size of a head is read from files of each type whose class has one of 
 test("all types that predict tokens have names, but for umT5, those that llama.cpp does not have, and those that wrap a language model", () => {
   assert.equal(
     predictingTypes.filter((type) => !llamaCppTypes.includes(type)),
-    ["gemma3", "gemma4", "m2m_100", "mistral3", "qwen3_5", "qwen3_5_moe", "qwen3_vl", "umt5", "xglm"],
+    ["gemma3", "gemma4", "m2m_100", "mbart", "mistral3", "qwen3_5", "qwen3_5_moe", "qwen3_vl", "umt5", "xglm"],
   );
 });
 

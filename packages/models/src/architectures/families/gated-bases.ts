@@ -2,13 +2,20 @@ import { at } from "@mbs/contracts";
 import type { Bases, NoBasis, ResidualStream, StreamNorm, ValueHeads } from "../bases.ts";
 import { linearTensors } from "./decoder-blocks.ts";
 import type { BlockLinear } from "./decoder-blocks.ts";
-import type { GatedDecoder, GatedLinears } from "./gated-block.ts";
+import type { BlockKind, GatedDecoder, GatedLinears } from "./gated-block.ts";
 
 /** Names of tensors outside of the blocks. */
 interface OuterNames {
   readonly embedding: string;
   readonly finalNorm: string;
   readonly head: string;
+}
+
+/** A block by its name, "layers.0". */
+interface NamedBlock {
+  readonly name: string;
+  readonly kind: BlockKind;
+  readonly linears: GatedLinears;
 }
 
 /** Layers that write to the residual stream. */
@@ -36,8 +43,7 @@ const unlike = "its blocks with linear attention have other layers than the rest
 
 function streamOf(
   decoder: GatedDecoder,
-  linears: GatedLinears,
-  blocks: readonly string[],
+  blocks: readonly NamedBlock[],
   { embedding, finalNorm, head }: OuterNames,
 ): ResidualStream | NoBasis {
   const { norms, parallel, kinds } = decoder;
@@ -46,35 +52,33 @@ function streamOf(
     return { reason: "its norms after attention and MLP scale the channels of what is added to the residual stream" };
   }
   const offset = decoder.norm.plusOne ? 1 : 0;
-  const [qkv, up] = [linears.qkv.map(weight), upReaders(decoder, linears)];
   const norm = (block: string, name: string | undefined, readers: readonly string[]): StreamNorm[] =>
     name === undefined ? [] : [{ weight: `${block}.${name}.weight`, offset, readers: readers.map((own) => `${block}.${own}`) }];
   return {
     centred: decoder.norm.centred,
     tables: [embedding],
     norms: [
-      ...blocks.flatMap((block) => [
-        ...norm(block, norms.beforeAttention, parallel ? [...qkv, ...up] : qkv),
-        ...norm(block, norms.beforeMlp, up),
-      ]),
+      ...blocks.flatMap(({ name, linears }) => {
+        const [qkv, up] = [linears.qkv.map(weight), upReaders(decoder, linears)];
+        return [...norm(name, norms.beforeAttention, parallel ? [...qkv, ...up] : qkv), ...norm(name, norms.beforeMlp, up)];
+      }),
       { weight: finalNorm, offset, readers: [head] },
     ],
-    writers: blocks.flatMap((block) => writersOf(linears).flatMap((linear) => linearTensors(block, linear))),
+    writers: blocks.flatMap(({ name, linears }) => writersOf(linears).flatMap((linear) => linearTensors(name, linear))),
   };
 }
 
 function valuesOf(
   { heads, kvHeads, headSize, fused, valueNorm, outputGate, kinds }: GatedDecoder,
-  { qkv, output }: GatedLinears,
-  blocks: readonly string[],
+  blocks: readonly NamedBlock[],
 ): ValueHeads[] | NoBasis {
   if (kinds.some(({ linear }) => linear !== undefined)) return { reason: unlike };
   if (outputGate) return { reason: "a gate scales the channels of what its attention makes" };
   if (valueNorm) return { reason: "the values of its attention are normed, and made of keys or read by several blocks" };
-  const made = at(qkv, qkv.length - 1);
   const first = fused ? (heads + kvHeads) * headSize : 0;
-  return blocks.map((block) => {
-    const [tensor = "", bias] = linearTensors(block, made);
+  const attending = blocks.filter(({ kind }) => kind.convolution === undefined);
+  return attending.map(({ name: block, linears: { qkv, output } }) => {
+    const [tensor = "", bias] = linearTensors(block, at(qkv, qkv.length - 1));
     return {
       headSize,
       tensor,
@@ -87,17 +91,12 @@ function valuesOf(
 }
 
 /**
- * Where the weights of a decoder of the Llama family can be rotated.
+ * Where the weights of a decoder of the Llama family can be rotated: a convolution has no heads of values, and its channels
+ * stay as they are.
  *
- * @param linears of every block: where kinds differ in them, nothing can
- * @param blocks their names, "layers.0"
+ * @param blocks in order: where kinds differ in the sizes of heads, nothing can
  */
-export const gatedBases = (
-  decoder: GatedDecoder,
-  linears: GatedLinears,
-  blocks: readonly string[],
-  names: OuterNames,
-): Bases => ({
-  stream: streamOf(decoder, linears, blocks, names),
-  values: valuesOf(decoder, linears, blocks),
+export const gatedBases = (decoder: GatedDecoder, blocks: readonly NamedBlock[], names: OuterNames): Bases => ({
+  stream: streamOf(decoder, blocks, names),
+  values: valuesOf(decoder, blocks),
 });

@@ -1,4 +1,5 @@
 import type { Rotary } from "../../graph/rotary.ts";
+import { convolutionTensors } from "./convolution-tensors.ts";
 import { blockLinear, normVectors } from "./decoder-blocks.ts";
 import type { BlockActivation, BlockDescription, BlockLinear, BlockSite } from "./decoder-blocks.ts";
 import { expertBlock, expertLinears } from "./gated-experts.ts";
@@ -20,8 +21,18 @@ export interface BlockKind {
   readonly keysAreValues?: boolean;
   /** Its keys and values where blocks share them. */
   readonly shared?: SharedKeys;
-  /** In place of attention to tokens. */
+  /** In the place of attention to tokens. */
   readonly linear?: LinearAttention;
+  /** In the place of attention. */
+  readonly convolution?: ShortConvolution;
+}
+
+/** What a block with a short convolution makes of each token and those just before it. Its layers are `conv.in_proj` and `conv.out_proj`. */
+export interface ShortConvolution {
+  /** Tokens that it sees: itself, and those before it. */
+  readonly width: number;
+  /** Whether the convolution and both layers have biases. */
+  readonly bias: boolean;
 }
 
 /** Columns of the states with the keys of the last block that made some, turned already, and behind them its values. */
@@ -68,6 +79,24 @@ export const normsBefore: StateNorms = { beforeAttention: "input_layernorm", bef
 /** Those of types that norm only what attention and the MLP make. */
 export const normsAfter: StateNorms = { afterAttention: "post_attention_layernorm", afterMlp: "post_feedforward_layernorm" };
 
+/** Names of linear layers, in a block, and of the last norm. */
+export interface GatedNames {
+  readonly output: string;
+  readonly gate: string;
+  readonly up: string;
+  readonly down: string;
+  readonly lastNorm: string;
+}
+
+/** The names that most types have. */
+export const usualNames: GatedNames = {
+  output: "self_attn.o_proj",
+  gate: "mlp.gate_proj",
+  up: "mlp.up_proj",
+  down: "mlp.down_proj",
+  lastNorm: "norm",
+};
+
 /** A decoder of the Llama family: RMS norms before attention and a gated MLP, rotary positions, grouped keys. */
 export interface GatedDecoder {
   readonly hidden: number;
@@ -88,6 +117,7 @@ export interface GatedDecoder {
   /** All norms: RMS norms, or layer norms without biases where they are `centred`. */
   readonly norm: { readonly epsilon: number; readonly plusOne: boolean; readonly centred: boolean };
   readonly norms: StateNorms;
+  readonly names: GatedNames;
   /** Whether the MLP reads what attention reads, and what both make is added to the states. */
   readonly parallel: boolean;
   /** Which linear layers have a bias. */
@@ -121,7 +151,9 @@ export interface GatedDecoder {
 
 /** The linear layers of a block by their outputs. Fused query, key and value, or gate and up, are one layer. */
 export interface GatedLinears {
+  /** What the first site feeds: query, key and value, or the layer before a convolution. */
   readonly qkv: readonly BlockLinear[];
+  /** What reads the context, or what the convolution made. */
   readonly output: BlockLinear;
   readonly up: readonly BlockLinear[];
   readonly down: BlockLinear;
@@ -133,12 +165,18 @@ export interface GatedLinears {
 /** A decoder with the sizes of one kind of block. */
 export const ofKind = (decoder: GatedDecoder, { sizes }: BlockKind): GatedDecoder => ({ ...decoder, ...sizes });
 
-/** The linear layers of its attention. */
-function attentionLinears(
-  { hidden, heads, kvHeads, headSize, bias, fused, outputGate }: GatedDecoder,
-  { keysAreValues, shared, linear }: BlockKind,
+/** What mixes the tokens of a text. */
+function mixingLinears(
+  { hidden, heads, kvHeads, headSize, bias, fused, names, outputGate }: GatedDecoder,
+  { keysAreValues, shared, convolution, linear }: BlockKind,
 ): Pick<GatedLinears, "qkv" | "output"> {
   if (linear !== undefined) return { qkv: linearAttentionInputs(linear, hidden), output: linearAttentionOutput(linear, hidden) };
+  if (convolution !== undefined) {
+    return {
+      qkv: [blockLinear("conv-in", "conv.in_proj", 3 * hidden, hidden, convolution.bias)],
+      output: blockLinear("conv-out", "conv.out_proj", hidden, hidden, convolution.bias),
+    };
+  }
   const [query, keys] = [heads * headSize, kvHeads * headSize];
   const reads = shared?.reads === true;
   return {
@@ -149,22 +187,22 @@ function attentionLinears(
           ...(reads ? [] : [blockLinear("key", "self_attn.k_proj", keys, hidden, bias.qkv)]),
           ...(reads || keysAreValues ? [] : [blockLinear("value", "self_attn.v_proj", keys, hidden, bias.qkv)]),
         ],
-    output: blockLinear("output", "self_attn.o_proj", hidden, query, bias.output),
+    output: blockLinear("output", names.output, hidden, query, bias.output),
   };
 }
 
 /** The linear layers of a block. @param decoder with the sizes of its kind */
 export function gatedLinears(decoder: GatedDecoder, kind: BlockKind): GatedLinears {
-  const { hidden, inner, bias, fused, gated, perLayer } = decoder;
+  const { hidden, inner, bias, fused, gated, perLayer, names } = decoder;
   return {
-    ...attentionLinears(decoder, kind),
+    ...mixingLinears(decoder, kind),
     up: fused
       ? [blockLinear("gate-up", "mlp.gate_up_proj", 2 * inner, hidden, bias.mlp)]
       : [
-          ...(gated ? [blockLinear("gate", "mlp.gate_proj", inner, hidden, bias.mlp)] : []),
-          blockLinear("up", "mlp.up_proj", inner, hidden, bias.mlp),
+          ...(gated ? [blockLinear("gate", names.gate, inner, hidden, bias.mlp)] : []),
+          blockLinear("up", names.up, inner, hidden, bias.mlp),
         ],
-    down: blockLinear("down", "mlp.down_proj", hidden, inner, bias.mlp),
+    down: blockLinear("down", names.down, hidden, inner, bias.mlp),
     experts: decoder.experts && expertLinears(decoder.experts, hidden),
     perLayer: perLayer && {
       gate: blockLinear("per-layer-gate", "per_layer_input_gate", perLayer.width, hidden, false),
@@ -173,8 +211,11 @@ export function gatedLinears(decoder: GatedDecoder, kind: BlockKind): GatedLinea
   };
 }
 
-/** What query, key and value read; in a parallel block gate and up read it too. */
-export const firstSite = (parallel: boolean): string => (parallel ? "attention-qkv-mlp-up" : "attention-qkv");
+/** What the first layers of a block read, and the one behind them; in a parallel block gate and up read the first too. */
+export function mixingSites({ parallel }: GatedDecoder, { convolution }: BlockKind): readonly [first: string, second: string] {
+  if (convolution !== undefined) return ["conv-in", "conv-out"];
+  return [parallel ? "attention-qkv-mlp-up" : "attention-qkv", "attention-output"];
+}
 
 /** Elements of queries or keys that are normed together. @param heads of the queries or of the keys */
 export const normedTogether = ({ headNorms, headSize }: GatedDecoder, heads: number): number =>
@@ -187,11 +228,14 @@ const unreadKeys = ["k_proj.weight", "v_proj.weight", "k_norm.weight"].map((name
 export function describeGated(
   decoder: GatedDecoder,
   { qkv, output, up, down, experts, perLayer }: GatedLinears,
-  { shared, linear }: BlockKind,
+  kind: BlockKind,
 ): BlockDescription {
   const { hidden, heads, kvHeads, norms, parallel, activation, blockFactor, sinks } = decoder;
-  const headNorms = linear === undefined ? decoder.headNorms : undefined;
+  const { shared, convolution, linear } = kind;
+  const attends = convolution === undefined && linear === undefined;
+  const headNorms = attends ? decoder.headNorms : undefined;
   const reads = shared?.reads === true;
+  const [first, second] = mixingSites(decoder, kind);
   const norm = (role: string, name: string | undefined, size = hidden) =>
     name === undefined ? [] : normVectors(role, name, size, false);
   const normedBy = (role: string, name: string | undefined): Pick<BlockSite, "norm"> =>
@@ -201,8 +245,8 @@ export function describeGated(
   const ofFirst = linear === undefined ? norms.beforeAttention : undefined;
   return {
     sites: [
-      { name: firstSite(parallel), linears: parallel ? [...qkv, ...up] : qkv, ...normedBy("norm1", ofFirst) },
-      { name: "attention-output", linears: [output] },
+      { name: first, linears: parallel ? [...qkv, ...up] : qkv, ...normedBy("norm1", ofFirst) },
+      { name: second, linears: [output] },
       ...(routed?.sites ?? [
         ...(parallel ? [] : [{ name: "mlp-up", linears: up, ...normedBy("norm2", norms.beforeMlp) }]),
         { name: "mlp-down", linears: [down] },
@@ -218,7 +262,8 @@ export function describeGated(
       ...(routed?.others ?? []),
       ...activation.tensors,
       ...(linear === undefined ? [] : linearAttentionTensors(linear, hidden)),
-      ...(sinks ? [{ role: "sinks", name: "self_attn.sinks", shape: [heads] }] : []),
+      ...(convolution === undefined ? [] : convolutionTensors("conv", "conv.conv", { channels: hidden, ...convolution })),
+      ...(sinks && attends ? [{ role: "sinks", name: "self_attn.sinks", shape: [heads] }] : []),
       ...norm("query-norm", headNorms?.query, normedTogether(decoder, heads)),
       ...norm("key-norm", reads ? undefined : headNorms?.key, normedTogether(decoder, kvHeads)),
       ...norm("norm1", norms.beforeAttention),

@@ -10,7 +10,7 @@ import type { ActivationName } from "../../graph/activations.ts";
 import type { Rotary } from "../../graph/rotary.ts";
 import { plainActivation } from "./decoder-blocks.ts";
 import type { BlockActivation } from "./decoder-blocks.ts";
-import { normsBefore } from "./gated-block.ts";
+import { normsBefore, usualNames } from "./gated-block.ts";
 import type { BlockKind, GatedDecoder } from "./gated-block.ts";
 
 /** Keys of the Llama family, with the defaults of Llama; a type overrides those that differ. */
@@ -138,6 +138,7 @@ export function readGated(config: Config<GatedValues>, options: GatedOptions): U
     kinds: Array.from({ length: values.num_hidden_layers }, () => ({ name: "", rotary, window: undefined })),
     norm: { epsilon: values.rms_norm_eps, plusOne: false, centred: false },
     norms: normsBefore,
+    names: usualNames,
     parallel: false,
     bias: { qkv: false, output: false, mlp: false },
     fused: false,

@@ -21,6 +21,7 @@ function partsOf(whole: GatedDecoder, kind: BlockKind) {
 /** The layout of a decoder of the Llama family. */
 export function gatedDecoder(decoder: GatedDecoder): Layout {
   const { hidden, vocabulary, contextLength, kinds, tied, norm, logitScale, logitSoftcap, perLayer } = decoder;
+  const lastNorm = `${decoder.names.lastNorm}.weight`;
   const ofKinds = new Map(kinds.map((kind) => [kind.name, partsOf(decoder, kind)]));
   const parts = kinds.flatMap(({ name }) => ofKinds.get(name) ?? []);
   const blocks = describeBlocks(
@@ -47,22 +48,22 @@ export function gatedDecoder(decoder: GatedDecoder): Layout {
     prefixes: ["model."],
     embedding: "embed_tokens.weight",
     head: "lm_head.weight",
+    ...(kinds.some(({ convolution }) => convolution !== undefined) && { hasConvolutions: true }),
     bases: gatedBases(
       decoder,
-      at(parts, 0).linears,
-      blocks.blocks.map(({ name }) => name),
-      { embedding: "embed_tokens.weight", finalNorm: "norm.weight", head: "lm_head.weight" },
+      parts.map(({ kind, linears }, index) => ({ name: at(blocks.blocks, index).name, kind, linears })),
+      { embedding: "embed_tokens.weight", finalNorm: lastNorm, head: "lm_head.weight" },
     ),
     tensors: [
       { name: "embed_tokens.weight", shape: [vocabulary, hidden], required: true },
       ...(perLayer ? perLayerTensors(decoder, perLayer) : []),
       ...blocks.tensors,
-      { name: "norm.weight", shape: [hidden], required: true },
+      { name: lastNorm, shape: [hidden], required: true },
       // Like transformers, a head that the checkpoint has counts, whatever the configuration says of ties.
       { name: "lm_head.weight", shape: [vocabulary, hidden], required: !tied },
     ],
     embedRoles: new Map(),
-    headRoles: new Map([["norm.weight", "norm.weight"]]),
+    headRoles: new Map([["norm.weight", lastNorm]]),
     blockKind: (index) => at(kinds, index).name,
     buildEmbed: (embed, rows) => embedStates(embed, rows, decoder),
     buildBlock: (sequence, states, index) => gatedBlock(sequence, states, at(parts, index)),

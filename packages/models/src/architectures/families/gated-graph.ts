@@ -2,17 +2,19 @@ import { at } from "@mbs/contracts";
 import { integerTensor } from "@mbs/onnx";
 import { sigmoid } from "../../graph/activations.ts";
 import { unitNorm } from "../../graph/norms.ts";
+import { causalConvolution } from "../../graph/causal-conv.ts";
 import type { Rotary } from "../../graph/rotary.ts";
 import { scaled } from "../../graph/scaling.ts";
 import type { SequenceGraph } from "../../graph/sequence-graph.ts";
 import type { BlockGraphValues } from "../layout.ts";
-import { firstSite, normedTogether } from "./gated-block.ts";
-import type { BlockKind, GatedDecoder, GatedLinears, HeadNorms } from "./gated-block.ts";
+import { mixingSites, normedTogether } from "./gated-block.ts";
+import type { BlockKind, GatedDecoder, GatedLinears, HeadNorms, ShortConvolution } from "./gated-block.ts";
 import { mixExperts } from "./gated-experts.ts";
 import { gatedNorm } from "./gated-norm.ts";
 import { linearContext } from "./linear-attention.ts";
 import { readPerLayer } from "./per-layer-input.ts";
 import { channels, columns, replaceColumns, stateWidthOf } from "./state-columns.ts";
+import type { Written } from "./state-columns.ts";
 
 /** A block of one kind. */
 export interface GatedBlock {
@@ -37,18 +39,30 @@ function splitColumns({ graph }: SequenceGraph, value: string, sizes: readonly n
   return graph.nodes("Split", [value, graph.constant(integerTensor(sizes))], sizes.length, { attributes: { axis: 1 } });
 }
 
-/** What attention makes of normed states: its context, and the keys and values that it attended to, by heads, if it did. */
-interface Attended {
+/** What mixes the tokens of a text. */
+interface Mixed {
+  /** What the layer behind it reads. */
   readonly context: string;
-  readonly heads?: { readonly key: string; readonly value: string };
+  /** What later blocks read of it, in columns of the states. */
+  readonly written: readonly Written[];
 }
 
-function softmaxContext(
+/** The first of three parts times the third goes through the convolution, and the second multiplies what it makes. */
+function convolve(
   sequence: SequenceGraph,
   normed: string,
-  states: string,
-  { decoder, linears, kind }: GatedBlock,
-): Attended {
+  { decoder: { hidden }, linears: { qkv } }: GatedBlock,
+  convolution: ShortConvolution,
+): Mixed {
+  const { graph } = sequence;
+  const [before, after, value] = splitColumns(sequence, sequence.linear(normed, at(qkv, 0)), [hidden, hidden, hidden]);
+  const read = graph.node("Mul", [before ?? "", value ?? ""]);
+  const made = causalConvolution(sequence, read, "conv", { channels: hidden, ...convolution });
+  return { context: graph.node("Mul", [after ?? "", made]), written: [] };
+}
+
+/** What attention makes of normed states: its context, and the keys and values that it attended to. */
+function attend(sequence: SequenceGraph, normed: string, states: string, { decoder, linears, kind }: GatedBlock): Mixed {
   const { heads, kvHeads, headSize, scale, softcap, headNorms, valueNorm, neighbours, norm, fused, sinks, outputGate } = decoder;
   const { rotary, queryRotary = rotary, window, shared, keysAreValues } = kind;
   const made = linears.qkv.map((layer) => sequence.linear(normed, layer));
@@ -87,14 +101,24 @@ function softmaxContext(
   });
   const gated = (by: string): string =>
     sequence.graph.node("Mul", [context, sigmoid(sequence.graph, sequence.joinHeads(by, heads, headSize))]);
-  return { context: gate === undefined ? context : gated(gate), heads: { key, value } };
+  const attended = gate === undefined ? context : gated(gate);
+  if (shared === undefined || shared.reads) return { context: attended, written: [] };
+  const joined = (own: string): string => sequence.joinHeads(own, kvHeads, headSize);
+  return {
+    context: attended,
+    written: [
+      { first: shared.first, width, value: joined(key) },
+      { first: shared.first + width, width, value: joined(value) },
+    ],
+  };
 }
 
-function attention(sequence: SequenceGraph, normed: string, states: string, block: GatedBlock): Attended {
+function mix(sequence: SequenceGraph, normed: string, states: string, block: GatedBlock): Mixed {
   const { decoder, linears, kind } = block;
-  return kind.linear === undefined
-    ? softmaxContext(sequence, normed, states, block)
-    : { context: linearContext(sequence, normed, { ...decoder, linear: kind.linear, inputs: linears.qkv }) };
+  const { linear, convolution } = kind;
+  if (convolution !== undefined) return convolve(sequence, normed, block, convolution);
+  if (linear === undefined) return attend(sequence, normed, states, block);
+  return { context: linearContext(sequence, normed, { ...decoder, linear, inputs: linears.qkv }), written: [] };
 }
 
 /** The MLP: what it makes of normed states, and what its layers read. */
@@ -122,13 +146,13 @@ function mlp(
 export function gatedBlock(sequence: SequenceGraph, states: string, block: GatedBlock): BlockGraphValues {
   const { graph } = sequence;
   const { decoder, linears, kind } = block;
-  const { hidden, norms, parallel, residualScale, blockFactor, kvHeads, headSize } = decoder;
+  const { hidden, norms, parallel, residualScale, blockFactor } = decoder;
   const residual = channels(graph, states, decoder);
   const normed = (value: string, role: string, name: string | undefined): string =>
     name === undefined ? value : gatedNorm(sequence, value, role, hidden, decoder.norm);
   const added = (value: string, to: string): string => graph.node("Add", [scaled(graph, value, residualScale), to]);
   const first = normed(residual, "norm1", norms.beforeAttention);
-  const { context, heads } = attention(sequence, first, states, block);
+  const { context, written } = mix(sequence, first, states, block);
   const attended = normed(sequence.linear(context, linears.output), "attention-norm", norms.afterAttention);
   const middle = added(attended, residual);
   const second = parallel ? first : normed(middle, "norm2", norms.beforeMlp);
@@ -140,18 +164,9 @@ export function gatedBlock(sequence: SequenceGraph, states: string, block: Gated
   const perLayer = linears.perLayer && readPerLayer(sequence, after, decoder, linears.perLayer);
   const all = perLayer === undefined ? after : graph.node("Add", [after, perLayer.added]);
   const end = blockFactor === undefined ? all : graph.node("Mul", [all, sequence.weight("block-factor", [1])]);
-  const width = kvHeads * headSize;
-  const { shared } = kind;
-  const joined = (own: string): string => sequence.joinHeads(own, kvHeads, headSize);
-  const written =
-    shared === undefined || shared.reads || heads === undefined
-      ? []
-      : [
-          { first: shared.first, width, value: joined(heads.key) },
-          { first: shared.first + width, width, value: joined(heads.value) },
-        ];
+  const [firstSite, secondSite] = mixingSites(decoder, kind);
   return {
-    sites: new Map([[firstSite(parallel), first], ["attention-output", context], ...sites, ...(perLayer?.sites ?? [])]),
+    sites: new Map([[firstSite, first], [secondSite, context], ...sites, ...(perLayer?.sites ?? [])]),
     states: replaceColumns(graph, states, stateWidthOf(decoder), [{ first: 0, width: hidden, value: end }, ...written]),
   };
 }

@@ -1,9 +1,12 @@
 import { at } from "@mbs/contracts";
 import { integerTensor } from "@mbs/onnx";
 import { activations, sigmoid, softplus } from "../../graph/activations.ts";
+import { causalConvolution } from "../../graph/causal-conv.ts";
+import type { ConvolutionShape } from "../../graph/causal-conv.ts";
 import { rmsNorm, unitNorm } from "../../graph/norms.ts";
 import { scaled } from "../../graph/scaling.ts";
 import type { SequenceGraph } from "../../graph/sequence-graph.ts";
+import { convolutionTensors } from "./convolution-tensors.ts";
 import { blockLinear } from "./decoder-blocks.ts";
 import type { BlockActivation, BlockLinear, BlockTensor } from "./decoder-blocks.ts";
 
@@ -22,6 +25,12 @@ export interface LinearAttention {
 /** Columns of queries, keys and values side by side. */
 const convolved = ({ keyHeads, valueHeads, keySize, valueSize }: LinearAttention): number =>
   2 * keyHeads * keySize + valueHeads * valueSize;
+
+const convolution = (linear: LinearAttention): ConvolutionShape => ({
+  channels: convolved(linear),
+  width: linear.kernel,
+  bias: false,
+});
 
 /** What makes query, key and value, and the gate of the output. */
 export const linearAttentionInputs = (linear: LinearAttention, hidden: number): readonly BlockLinear[] => [
@@ -46,13 +55,13 @@ const tensor = (role: string, name: string, ...shape: readonly number[]): BlockT
  * remembers and how much it takes of a token: a thousandth of a block's weights.
  */
 export const linearAttentionTensors = (linear: LinearAttention, hidden: number): readonly BlockTensor[] => {
-  const { valueHeads, valueSize, kernel } = linear;
+  const { valueHeads, valueSize } = linear;
   return [
     tensor(decayWeight, "in_proj_a.weight", valueHeads, hidden),
     tensor(shareWeight, "in_proj_b.weight", valueHeads, hidden),
     tensor("decay-rate", "A_log", valueHeads),
     tensor("decay-bias", "dt_bias", valueHeads),
-    tensor("conv.weight", "conv1d.weight", convolved(linear), 1, kernel),
+    ...convolutionTensors("conv", "linear_attn.conv1d", convolution(linear)),
     tensor("context-norm.weight", "norm.weight", valueSize),
   ];
 };
@@ -82,15 +91,13 @@ export function linearContext(
   { hidden, linear, inputs, activation, norm }: LinearAttentionBlock,
 ): string {
   const { graph } = sequence;
-  const { keyHeads, valueHeads, keySize, valueSize, kernel } = linear;
+  const { keyHeads, valueHeads, keySize, valueSize } = linear;
   const times = (one: string, other: string): string => graph.node("Mul", [one, other]);
   const byHead = (role: string): string => {
     const weight = sequence.weight(role, [valueHeads, hidden]);
     return graph.node("Gemm", [normed, weight], { attributes: { transB: 1 } });
   };
-  const channels = convolved(linear);
-  const weight = sequence.weight("conv.weight", [channels, 1, kernel]);
-  const mixed = sequence.convolve(sequence.linear(normed, at(inputs, 0)), weight, { channels, kernel });
+  const mixed = causalConvolution(sequence, sequence.linear(normed, at(inputs, 0)), "conv", convolution(linear));
   const sizes = [keyHeads * keySize, keyHeads * keySize, valueHeads * valueSize];
   const parts = graph.nodes("Split", [activation.apply(sequence, mixed), graph.constant(integerTensor(sizes))], 3, {
     attributes: { axis: 1 },

@@ -15,13 +15,18 @@ export interface Stack {
   /** Without "weight" and "bias". */
   readonly finalNorm: string;
   /** What all blocks read and none has of its own, by role. */
-  readonly shared?: readonly (ExpectedTensor & { readonly role: string })[];
+  readonly shared?: readonly RoleTensor[];
+  /** What the embedding of this stack's texts reads. */
+  readonly embed?: readonly RoleTensor[];
 }
+
+type RoleTensor = ExpectedTensor & { readonly role: string };
 
 /** An encoder-decoder over one embedding. */
 export interface SourceTargetModel {
   readonly vocabulary: number;
   readonly contextLength: number;
+  readonly positionLimit?: number;
   readonly sourceTarget: SourceTarget;
   readonly encoder: Stack;
   readonly decoder: Stack;
@@ -31,6 +36,8 @@ export interface SourceTargetModel {
   /** Whether the checkpoint must repeat the embedding for each stack. */
   readonly needsCopies?: boolean;
   readonly unread: readonly string[];
+  /** Tensors that must be zero. */
+  readonly zeros?: readonly Pick<ExpectedTensor, "name" | "shape">[];
   readonly buildEmbed: Layout["buildEmbed"];
   /** What the norm after the decoder makes → what the head multiplies; default the same. */
   readonly toHead?: Layout["buildHeadInput"];
@@ -42,7 +49,7 @@ const keys = { vocab_size: count(0), decoder_start_token_id: nullable(integer(0)
 export function sourceTargetTokens(
   config: Config<ValuesOf<typeof keys> & { readonly eos_token_id: unknown }>,
   end: number,
-): Pick<SourceTarget, "start" | "end"> {
+): { readonly start: number; readonly end: number } {
   const { vocab_size: vocabulary, decoder_start_token_id, eos_token_id } = config.values;
   const token = (key: string, id: unknown): number =>
     typeof id === "number" && Number.isInteger(id) && id >= 0 && id < vocabulary
@@ -55,7 +62,7 @@ export function sourceTargetTokens(
 }
 
 /** Blocks, tensors and roles of one stack. */
-function describeStack({ prefix, blocks, block, finalNorm, shared = [] }: Stack) {
+function describeStack({ prefix, blocks, block, finalNorm, shared = [], embed = [] }: Stack) {
   const description = describeSourceTarget(block);
   const described = describeBlocks(
     prefix,
@@ -69,7 +76,11 @@ function describeStack({ prefix, blocks, block, finalNorm, shared = [] }: Stack)
   ];
   return {
     ...described,
-    tensors: [...described.tensors, ...[...shared, ...norm].map(({ name, shape, required }) => ({ name, shape, required }))],
+    tensors: [
+      ...described.tensors,
+      ...[...embed, ...shared, ...norm].map(({ name, shape, required }) => ({ name, shape, required })),
+    ],
+    embedRoles: embed.map(({ role, name }) => [role, name] as const),
     headRoles: new Map(norm.map(({ role, name }) => [`norm.${role}`, name])),
     blockRoles: (index: number) => new Map([...described.blockRoles(index), ...roles]),
   };
@@ -90,6 +101,7 @@ export function sourceTargetModel(model: SourceTargetModel): Layout {
     hiddenSize: hidden,
     vocabularySize: vocabulary,
     contextLength: model.contextLength,
+    ...(model.positionLimit !== undefined && { positionLimit: model.positionLimit }),
     sourceTarget: model.sourceTarget,
     blocks: [...encoding.blocks, ...decoding.blocks],
     tensors: [
@@ -100,6 +112,7 @@ export function sourceTargetModel(model: SourceTargetModel): Layout {
       matrix("lm_head.weight", model.needsHead),
       copy("encoder"),
       copy("decoder"),
+      ...(model.zeros ?? []).map((tensor) => ({ ...tensor, required: false, zeros: true as const })),
     ],
     unread: model.unread,
     prefixes: model.prefixes,
@@ -109,7 +122,7 @@ export function sourceTargetModel(model: SourceTargetModel): Layout {
       stream: { reason: "it is an encoder-decoder, whose streams share one embedding" },
       values: { reason: "it is an encoder-decoder" },
     },
-    embedRoles: new Map(),
+    embedRoles: new Map([...encoding.embedRoles, ...decoding.embedRoles]),
     headRoles: decoding.headRoles,
     blockRoles: (index) => (index < blocks ? encoding.blockRoles(index) : decoding.blockRoles(index - blocks)),
     blockKind: (index) => (index >= blocks ? "decoder" : index === blocks - 1 ? "last-encoder" : "encoder"),

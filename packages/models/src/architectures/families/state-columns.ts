@@ -32,7 +32,7 @@ export function embedStates(embed: EmbedGraph, rows: string, decoder: GatedDecod
 }
 
 /** What replaces columns of the states. */
-interface Written {
+export interface Written {
   readonly first: number;
   readonly width: number;
   readonly value: string;

@@ -10,10 +10,12 @@ function factsOf({ architecture, metadata }: GgufPlan): TypeMixFacts {
     return typeof first === "number" ? first : undefined;
   };
   const heads = count("attention.head_count") ?? 1;
+  const kvHeads = count("attention.head_count_kv") ?? heads;
   return {
     architecture,
     blocks: count("block_count") ?? 0,
-    groupedHeads: heads / (count("attention.head_count_kv") ?? heads),
+    // as in llama.cpp, 0 where the first block does not attend
+    groupedHeads: kvHeads === 0 ? 0 : heads / kvHeads,
     experts: count("expert_count") ?? 0,
   };
 }

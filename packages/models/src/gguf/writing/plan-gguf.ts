@@ -54,15 +54,15 @@ function placeOf(name: string): number {
   return name.startsWith("output") ? Infinity : -1;
 }
 
-/** What the view of a tensor says, seen from the file. */
+/** What the view of a tensor says, seen from the file. @param own shape in the checkpoint */
 function inverse(
   name: string,
-  shape: readonly number[],
+  own: readonly number[],
   views: Readonly<Record<string, View>>,
 ): Pick<PlannedGgufTensor, "shape" | "rows" | "transposed" | "store"> {
   const key = keyOf(name);
   const view = (Object.hasOwn(views, key) ? views[key] : undefined) ?? renamed;
-  const source: GgufTensor = { name, type: quantisationTypeNamed("F32"), shape, begin: 0, end: 0 };
+  const source: GgufTensor = { name, type: quantisationTypeNamed("F32"), shape: own, begin: 0, end: 0 };
   const { shape: stored, rowOf, values, transposed } = at(view(source, name), 0);
   if (rowOf === undefined)
     return {
@@ -70,7 +70,7 @@ function inverse(
       ...(transposed !== undefined && { transposed }),
       ...(values !== undefined && { store: values.store }),
     };
-  const rows = new Uint32Array(at(shape, 0));
+  const rows = new Uint32Array(at(own, 0));
   for (let row = 0; row < rows.length; row += 1) rows[rowOf(row)] = row;
   return { shape: stored, rows };
 }
@@ -94,9 +94,10 @@ function planTensors(
     found.set(named.name, sources);
   }
   const tensors = [...found].map(([name, sources]): PlannedGgufTensor => {
-    const { shape: plain, ...rest } = inverse(name, checkpoint.info(at(sources, 0)).shape, views);
+    const own = checkpoint.info(at(sources, 0)).shape;
+    const { shape, ...rest } = inverse(name, own, views);
     const isOfExperts = names.get(keyOf(name))?.includes("{expert}") === true;
-    return { name, shape: isOfExperts ? [sources.length, ...plain] : plain, sources, ...rest };
+    return { name, shape: isOfExperts ? [sources.length, ...shape] : shape, sources, ...rest };
   });
   return tensors.sort((a, b) => placeOf(a.name) - placeOf(b.name) || (a.name < b.name ? -1 : 1));
 }

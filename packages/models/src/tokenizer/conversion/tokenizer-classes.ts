@@ -1,6 +1,7 @@
 import { FailedPreconditionError } from "@mbs/contracts";
 import type { JsonObject } from "../../folder/json-file.ts";
 import { m2mLanguages } from "./m2m-languages.ts";
+import { mbart50Languages, mbartLanguages } from "./mbart-languages.ts";
 
 /** Keys of tokenizer_config.json that name a special token, in the order in which transformers adds those that are missing. */
 export const tokenKeys = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"] as const;
@@ -39,6 +40,16 @@ const llama: TokenizerClass = {
   way: "llama-bpe",
 };
 const fairseq = { ...llama.names, sep_token: "</s>", cls_token: "<s>", pad_token: "<pad>" };
+
+/** Of mBART, by its languages. */
+const mbart = (languages: readonly string[]): TokenizerClass => ({
+  source: "pieces",
+  names: { ...fairseq, mask_token: "<mask>" },
+  // the token of a language stands before or behind a text, and is known where the text is
+  around: { last: "eos_token" },
+  isFairseq: true,
+  more: () => [...languages, "<mask>"],
+});
 
 const classes: ReadonlyMap<string, TokenizerClass> = new Map<string, TokenizerClass>([
   ["LlamaTokenizer", llama],
@@ -91,6 +102,8 @@ const classes: ReadonlyMap<string, TokenizerClass> = new Map<string, TokenizerCl
       more: ({ language_codes: codes }) => m2mLanguages(codes),
     },
   ],
+  ["MBart50Tokenizer", mbart(mbart50Languages)],
+  ["MBartTokenizer", mbart(mbartLanguages)],
   [
     "GPT2Tokenizer",
     {
@@ -118,6 +131,7 @@ const classOfType: ReadonlyMap<unknown, string> = new Map([
   ...["t5", "mt5", "umt5"].map((type) => [type, "T5Tokenizer"] as const),
   ["xglm", "XGLMTokenizer"],
   ["m2m_100", "M2M100Tokenizer"],
+  ["mbart", "MBartTokenizer"],
   ["xlm-roberta", "XLMRobertaTokenizer"],
   ["gpt2", "GPT2Tokenizer"],
   ...["qwen2", "qwen2_moe", "qwen3"].map((type) => [type, "Qwen2Tokenizer"] as const),
