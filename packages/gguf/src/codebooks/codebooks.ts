@@ -26,6 +26,10 @@ export const superColumns = 256;
 /** Bits of a column in a point. */
 export const pointBits = ({ width }: Codebook): number => 16 / width;
 
+/** All sizes with both signs, rising: what codes stand for. */
+export const signedSizes = ({ sizes }: Pick<Codebook, "sizes">): Int8Array =>
+  Int8Array.from([...Array.from(sizes, (size) => -size).toReversed(), ...sizes]);
+
 function pointsOf(text: string): Uint16Array {
   const bytes = Buffer.from(text, "base64");
   return Uint16Array.from({ length: bytes.length / 2 }, (_, point) => bytes.readUInt16LE(2 * point));
@@ -33,22 +37,22 @@ function pointsOf(text: string): Uint16Array {
 
 const twoBits = { width: 8, sizes: Uint8Array.of(8, 25, 43), unit: 1 / 8 } as const;
 
-export const iq2XXS: Codebook = {
+const iq2XXS: Codebook = {
   ...twoBits,
   subColumns: 32,
   points: pointsOf(pointsIQ2XXS),
   evenSigns: true,
   layout: layoutIQ2XXS,
 };
-export const iq2XS: Codebook = {
+const iq2XS: Codebook = {
   ...twoBits,
   subColumns: 16,
   points: pointsOf(pointsIQ2XS),
   evenSigns: true,
   layout: layoutIQ2XS,
 };
-export const iq2S: Codebook = { ...twoBits, subColumns: 16, points: pointsOf(pointsIQ2S), evenSigns: false, layout: layoutIQ2S };
-export const iq3XXS: Codebook = {
+const iq2S: Codebook = { ...twoBits, subColumns: 16, points: pointsOf(pointsIQ2S), evenSigns: false, layout: layoutIQ2S };
+const iq3XXS: Codebook = {
   width: 4,
   subColumns: 32,
   sizes: Uint8Array.of(4, 12, 20, 28, 36, 44, 52, 62),
@@ -57,7 +61,7 @@ export const iq3XXS: Codebook = {
   evenSigns: true,
   layout: layoutIQ3XXS,
 };
-export const iq3S: Codebook = {
+const iq3S: Codebook = {
   width: 4,
   subColumns: 32,
   sizes: Uint8Array.of(1, 3, 5, 7, 9, 11, 13, 15),
@@ -66,3 +70,12 @@ export const iq3S: Codebook = {
   evenSigns: false,
   layout: layoutIQ3S,
 };
+
+/** The codebook types by name, from the most bits down. */
+export const codebooks = {
+  IQ3_S: iq3S,
+  IQ3_XXS: iq3XXS,
+  IQ2_S: iq2S,
+  IQ2_XS: iq2XS,
+  IQ2_XXS: iq2XXS,
+} as const satisfies Readonly<Record<string, Codebook>>;

@@ -1,0 +1,217 @@
+import { pointBits, type Codebook } from "./codebooks.ts";
+
+/** Finds the points that are nearest to a row's values, each column with a weight of its own. */
+export interface NearestPoints {
+  /**
+   * Chooses sizes and signs of the columns from `at` on, as many as share a scale.
+   *
+   * @param x values, and `weights` what their squared errors count; from `at` on both
+   * @param scale what signed sizes are multiplied with, above zero
+   * @param codes receives, from `codesAt` on, the place of each column's size and sign among all signed sizes, rising
+   * @returns Σ weight · error²
+   */
+  find(x: Float32Array, weights: Float32Array, at: number, scale: number, codes: Uint8Array, codesAt: number): number;
+}
+
+/** Columns whose sizes one number names: half of a point. */
+interface Halves {
+  /** The first halves that points have, rising. */
+  readonly firsts: Uint8Array;
+  /** Where the second halves of each first one begin in `seconds`, and where the last ones end. */
+  readonly starts: Uint16Array;
+  readonly seconds: Uint8Array;
+}
+
+/** @returns numbers of halves: the size of the first column counts least */
+function splitPoints(codebook: Codebook): Halves {
+  const { width, sizes, points } = codebook;
+  const bits = pointBits(codebook);
+  const numberOf = (point: number, first: number): number => {
+    let number = 0;
+    for (let column = width / 2 - 1; column >= 0; column -= 1) {
+      number = number * sizes.length + ((point >> ((first + column) * bits)) & ((1 << bits) - 1));
+    }
+    return number;
+  };
+  const pairs = Array.from(points, (point) => [numberOf(point, 0), numberOf(point, width / 2)] as const).sort(
+    ([a, b], [c, d]) => a - c || b - d,
+  );
+  const firsts = [...new Set(pairs.map(([first]) => first))];
+  return {
+    firsts: Uint8Array.from(firsts),
+    starts: Uint16Array.from([...firsts.map((own) => pairs.findIndex(([first]) => first === own)), pairs.length]),
+    seconds: Uint8Array.from(pairs, ([, second]) => second),
+  };
+}
+
+/** Whether an odd count of the eight values from `at` on is negative. */
+function isOdd(x: Float32Array, at: number): boolean {
+  let negatives = 0;
+  for (let column = at; column < at + 8; column += 1) if (x[column]! < 0) negatives += 1;
+  return (negatives & 1) === 1;
+}
+
+/**
+ * All points are compared, in two halves: what each half of a point costs is added up once for all points that have it, and first
+ * halves that cost too much with the cheapest second one are left out.
+ *
+ * Signs are those of the values. Where an even count has to be negative and the values' is odd, one of the eight is turned, which costs
+ * 4 · weight · |x| · scale · size: that of the column where it costs least, found along with the point.
+ */
+export function createNearestPoints(codebook: Codebook): NearestPoints {
+  const { width, subColumns, sizes, evenSigns } = codebook;
+  const { firsts, starts, seconds } = splitPoints(codebook);
+  const count = sizes.length;
+  const half = width / 2;
+  const halfCount = count ** half;
+  // costs of the parts of each half, of one column or two, and of the halves; and the least that one turned sign adds to them
+  const partCount = width === 8 ? count * count : count;
+  const [lowPart, highPart] = [new Float64Array(partCount), new Float64Array(partCount)];
+  const [lowTurned, highTurned] = [new Float64Array(partCount), new Float64Array(partCount)];
+  const [firstCost, secondCost] = [new Float64Array(halfCount), new Float64Array(halfCount)];
+  const [firstTurned, secondTurned] = [new Float64Array(halfCount), new Float64Array(halfCount)];
+  const found = { loss: 0, first: 0, second: 0 };
+
+  /** Costs of a part that begins at column `at`. */
+  function addPart(
+    x: Float32Array,
+    weights: Float32Array,
+    at: number,
+    scale: number,
+    cost: Float64Array,
+    turned: Float64Array,
+  ): void {
+    const value = Math.abs(x[at]!);
+    const weight = weights[at]!;
+    for (let size = 0; size < count; size += 1) {
+      const level = scale * sizes[size]!;
+      const error = value - level;
+      cost[size] = weight * error * error;
+      turned[size] = 4 * weight * value * level;
+    }
+    if (width < 8) return;
+    const other = Math.abs(x[at + 1]!);
+    const otherWeight = weights[at + 1]!;
+    for (let size = count - 1; size >= 0; size -= 1) {
+      const level = scale * sizes[size]!;
+      const error = other - level;
+      const loss = otherWeight * error * error;
+      const turn = 4 * otherWeight * other * level;
+      for (let low = 0; low < count; low += 1) {
+        const to = size * count + low;
+        turned[to] = turned[low]! < turn ? turned[low]! : turn;
+        cost[to] = cost[low]! + loss;
+      }
+    }
+  }
+
+  /** Costs of the halves that begin at column `at`. @returns the least */
+  function addHalf(
+    x: Float32Array,
+    weights: Float32Array,
+    at: number,
+    scale: number,
+    turns: boolean,
+    cost: Float64Array,
+    turned: Float64Array,
+  ): number {
+    addPart(x, weights, at, scale, lowPart, lowTurned);
+    addPart(x, weights, at + (half >> 1), scale, highPart, highTurned);
+    let least = Infinity;
+    for (let high = 0, to = 0; high < partCount; high += 1) {
+      const own = highPart[high]!;
+      for (let low = 0; low < partCount; low += 1, to += 1) {
+        const sum = own + lowPart[low]!;
+        cost[to] = sum;
+        if (sum < least) least = sum;
+      }
+    }
+    if (!turns) return least;
+    for (let high = 0, to = 0; high < partCount; high += 1) {
+      const own = highTurned[high]!;
+      for (let low = 0; low < partCount; low += 1, to += 1) turned[to] = lowTurned[low]! < own ? lowTurned[low]! : own;
+    }
+    return least;
+  }
+
+  /** The best point by the costs that were added up. @param turns whether one of its signs is turned */
+  function choose(leastSecond: number, turns: boolean): void {
+    let [least, bestFirst, bestSecond] = [Infinity, 0, 0];
+    for (let place = 0; place < firsts.length; place += 1) {
+      const first = firsts[place]!;
+      const own = firstCost[first]!;
+      if (own + leastSecond >= least) continue;
+      const end = starts[place + 1]!;
+      for (let index = starts[place]!; index < end; index += 1) {
+        const second = seconds[index]!;
+        let loss = own + secondCost[second]!;
+        if (loss >= least) continue;
+        if (turns) {
+          loss += firstTurned[first]! < secondTurned[second]! ? firstTurned[first]! : secondTurned[second]!;
+          if (loss >= least) continue;
+        }
+        least = loss;
+        bestFirst = first;
+        bestSecond = second;
+      }
+    }
+    found.loss = least;
+    found.first = bestFirst;
+    found.second = bestSecond;
+  }
+
+  /** Codes of what was found, and their signs those of the values. */
+  function put(x: Float32Array, at: number, codes: Uint8Array, codesAt: number): void {
+    let number = found.first;
+    for (let column = 0; column < width; column += 1) {
+      if (column === half) number = found.second;
+      const size = number % count;
+      number = (number - size) / count;
+      codes[codesAt + column] = x[at + column]! < 0 ? count - 1 - size : count + size;
+    }
+  }
+
+  /** Turns the sign that costs least. */
+  function turn(x: Float32Array, weights: Float32Array, at: number, codes: Uint8Array, codesAt: number): void {
+    let [best, least] = [0, Infinity];
+    for (let column = 0; column < width; column += 1) {
+      const code = codes[codesAt + column]!;
+      const loss = weights[at + column]! * Math.abs(x[at + column]!) * sizes[code < count ? count - 1 - code : code - count]!;
+      if (loss < least) [best, least] = [column, loss];
+    }
+    codes[codesAt + best] = 2 * count - 1 - codes[codesAt + best]!;
+  }
+
+  return {
+    find(x, weights, at, scale, codes, codesAt) {
+      let total = 0;
+      for (let eight = 0; eight < subColumns; eight += 8) {
+        const turns = evenSigns && isOdd(x, at + eight);
+        // what the turned sign adds, and the point that has it
+        let [cheapest, best, bestFirst, bestSecond] = [Infinity, 0, 0, 0];
+        for (let point = eight; point < eight + 8; point += width) {
+          addHalf(x, weights, at + point, scale, turns, firstCost, firstTurned);
+          const leastSecond = addHalf(x, weights, at + point + half, scale, turns, secondCost, secondTurned);
+          const single = width < 8;
+          if (!turns || single) {
+            choose(leastSecond, false);
+            put(x, at + point, codes, codesAt + point);
+            total += found.loss;
+          }
+          if (!turns) continue;
+          const straight = single ? found.loss : 0;
+          choose(leastSecond, true);
+          if (found.loss - straight >= cheapest) continue;
+          [cheapest, best, bestFirst, bestSecond] = [found.loss - straight, point, found.first, found.second];
+        }
+        if (!turns) continue;
+        total += cheapest;
+        found.first = bestFirst;
+        found.second = bestSecond;
+        put(x, at + best, codes, codesAt + best);
+        turn(x, weights, at + best, codes, codesAt + best);
+      }
+      return total;
+    },
+  };
+}
