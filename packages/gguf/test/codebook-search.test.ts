@@ -92,7 +92,7 @@ for (const [name, codebook] of Object.entries<Codebook>(codebooks)) {
     const x = Float32Array.from({ length: subColumns }, normal);
     const weights = Float32Array.from({ length: subColumns }, () => uniform() ** 3);
     const scale = 2 / top;
-    const found = nearest.find(x, weights, 0, scale, codes, 0);
+    const found = nearest.find(x, weights, 0, scale, codes, Infinity);
     let [least, loss] = [0, 0];
     for (let first = 0; first < subColumns; first += span) {
       const upper = new Float64Array(span * span);
@@ -102,6 +102,7 @@ for (const [name, codebook] of Object.entries<Codebook>(codebooks)) {
     for (const [column, code] of codes.entries()) loss += at(weights, column) * (at(x, column) - scale * at(levels, code)) ** 2;
     assert.ok(Math.abs(found - least) <= 1e-12 * least, `${found}, not ${least}`);
     assert.ok(Math.abs(loss - least) <= 1e-12 * least, "the codes have the loss");
+    assert.is(nearest.find(x, weights, 0, scale, codes, found), Infinity, "nothing is below the least");
   });
 }
 

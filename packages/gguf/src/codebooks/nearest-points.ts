@@ -7,10 +7,11 @@ export interface NearestPoints {
    *
    * @param x values, and `weights` what their squared errors count; from `at` on both
    * @param scale what signed sizes are multiplied with, above zero
-   * @param codes receives, from `codesAt` on, the place of each column's size and sign among all signed sizes, rising
-   * @returns Σ weight · error²
+   * @param codes receives, at the same places, that of each column's size and sign among all signed sizes, rising
+   * @param limit gives up where the result is not below it
+   * @returns Σ weight · error²; Infinity where it gave up, and then the codes are not those of anything
    */
-  find(x: Float32Array, weights: Float32Array, at: number, scale: number, codes: Uint8Array, codesAt: number): number;
+  find(x: Float32Array, weights: Float32Array, at: number, scale: number, codes: Uint8Array, limit: number): number;
 }
 
 /** Columns whose sizes one number names: half of a point. */
@@ -70,7 +71,10 @@ export function createNearestPoints(codebook: Codebook): NearestPoints {
   const [lowTurned, highTurned] = [new Float64Array(partCount), new Float64Array(partCount)];
   const [firstCost, secondCost] = [new Float64Array(halfCount), new Float64Array(halfCount)];
   const [firstTurned, secondTurned] = [new Float64Array(halfCount), new Float64Array(halfCount)];
-  const found = { loss: 0, first: 0, second: 0 };
+  /** The halves of the best point, and of the best one of those with a turned sign. */
+  const straight = { loss: 0, first: 0, second: 0 };
+  const turned = { loss: 0, first: 0, second: 0 };
+  const kept = { loss: 0, first: 0, second: 0 };
 
   /** Costs of a part that begins at column `at`. */
   function addPart(
@@ -79,7 +83,7 @@ export function createNearestPoints(codebook: Codebook): NearestPoints {
     at: number,
     scale: number,
     cost: Float64Array,
-    turned: Float64Array,
+    added: Float64Array,
   ): void {
     const value = Math.abs(x[at]!);
     const weight = weights[at]!;
@@ -87,7 +91,7 @@ export function createNearestPoints(codebook: Codebook): NearestPoints {
       const level = scale * sizes[size]!;
       const error = value - level;
       cost[size] = weight * error * error;
-      turned[size] = 4 * weight * value * level;
+      added[size] = 4 * weight * value * level;
     }
     if (width < 8) return;
     const other = Math.abs(x[at + 1]!);
@@ -99,7 +103,7 @@ export function createNearestPoints(codebook: Codebook): NearestPoints {
       const turn = 4 * otherWeight * other * level;
       for (let low = 0; low < count; low += 1) {
         const to = size * count + low;
-        turned[to] = turned[low]! < turn ? turned[low]! : turn;
+        added[to] = added[low]! < turn ? added[low]! : turn;
         cost[to] = cost[low]! + loss;
       }
     }
@@ -113,7 +117,7 @@ export function createNearestPoints(codebook: Codebook): NearestPoints {
     scale: number,
     turns: boolean,
     cost: Float64Array,
-    turned: Float64Array,
+    added: Float64Array,
   ): number {
     addPart(x, weights, at, scale, lowPart, lowTurned);
     addPart(x, weights, at + (half >> 1), scale, highPart, highTurned);
@@ -129,87 +133,90 @@ export function createNearestPoints(codebook: Codebook): NearestPoints {
     if (!turns) return least;
     for (let high = 0, to = 0; high < partCount; high += 1) {
       const own = highTurned[high]!;
-      for (let low = 0; low < partCount; low += 1, to += 1) turned[to] = lowTurned[low]! < own ? lowTurned[low]! : own;
+      for (let low = 0; low < partCount; low += 1, to += 1) added[to] = lowTurned[low]! < own ? lowTurned[low]! : own;
     }
     return least;
   }
 
-  /** The best point by the costs that were added up. @param turns whether one of its signs is turned */
+  /** The best points by the costs that were added up. @param turns whether to find `turned` too */
   function choose(leastSecond: number, turns: boolean): void {
-    let [least, bestFirst, bestSecond] = [Infinity, 0, 0];
+    straight.loss = Infinity;
+    turned.loss = Infinity;
+    // no point with a turned sign costs less than the same without
+    let limit = Infinity;
     for (let place = 0; place < firsts.length; place += 1) {
       const first = firsts[place]!;
       const own = firstCost[first]!;
-      if (own + leastSecond >= least) continue;
+      if (own + leastSecond >= limit) continue;
       const end = starts[place + 1]!;
       for (let index = starts[place]!; index < end; index += 1) {
         const second = seconds[index]!;
-        let loss = own + secondCost[second]!;
-        if (loss >= least) continue;
-        if (turns) {
-          loss += firstTurned[first]! < secondTurned[second]! ? firstTurned[first]! : secondTurned[second]!;
-          if (loss >= least) continue;
+        const loss = own + secondCost[second]!;
+        if (loss >= limit) continue;
+        if (loss < straight.loss) {
+          straight.loss = loss;
+          straight.first = first;
+          straight.second = second;
+          if (!turns) limit = loss;
         }
-        least = loss;
-        bestFirst = first;
-        bestSecond = second;
+        if (!turns) continue;
+        const sum = loss + (firstTurned[first]! < secondTurned[second]! ? firstTurned[first]! : secondTurned[second]!);
+        if (sum >= limit) continue;
+        limit = sum;
+        turned.loss = sum;
+        turned.first = first;
+        turned.second = second;
       }
     }
-    found.loss = least;
-    found.first = bestFirst;
-    found.second = bestSecond;
   }
 
-  /** Codes of what was found, and their signs those of the values. */
-  function put(x: Float32Array, at: number, codes: Uint8Array, codesAt: number): void {
-    let number = found.first;
+  /** Codes of a point from column `at` on, their signs those of the values. */
+  function put(x: Float32Array, at: number, { first, second }: Readonly<typeof straight>, codes: Uint8Array): void {
+    let number = first;
     for (let column = 0; column < width; column += 1) {
-      if (column === half) number = found.second;
+      if (column === half) number = second;
       const size = number % count;
       number = (number - size) / count;
-      codes[codesAt + column] = x[at + column]! < 0 ? count - 1 - size : count + size;
+      codes[at + column] = x[at + column]! < 0 ? count - 1 - size : count + size;
     }
   }
 
   /** Turns the sign that costs least. */
-  function turn(x: Float32Array, weights: Float32Array, at: number, codes: Uint8Array, codesAt: number): void {
-    let [best, least] = [0, Infinity];
-    for (let column = 0; column < width; column += 1) {
-      const code = codes[codesAt + column]!;
-      const loss = weights[at + column]! * Math.abs(x[at + column]!) * sizes[code < count ? count - 1 - code : code - count]!;
+  function turn(x: Float32Array, weights: Float32Array, at: number, codes: Uint8Array): void {
+    let [best, least] = [at, Infinity];
+    for (let column = at; column < at + width; column += 1) {
+      const code = codes[column]!;
+      const loss = weights[column]! * Math.abs(x[column]!) * sizes[code < count ? count - 1 - code : code - count]!;
       if (loss < least) [best, least] = [column, loss];
     }
-    codes[codesAt + best] = 2 * count - 1 - codes[codesAt + best]!;
+    codes[best] = 2 * count - 1 - codes[best]!;
   }
 
   return {
-    find(x, weights, at, scale, codes, codesAt) {
+    find(x, weights, at, scale, codes, limit) {
       let total = 0;
-      for (let eight = 0; eight < subColumns; eight += 8) {
-        const turns = evenSigns && isOdd(x, at + eight);
-        // what the turned sign adds, and the point that has it
-        let [cheapest, best, bestFirst, bestSecond] = [Infinity, 0, 0, 0];
+      for (let eight = at; eight < at + subColumns; eight += 8) {
+        const turns = evenSigns && isOdd(x, eight);
+        // where the turned sign adds least, and how much
+        let [best, added] = [0, Infinity];
         for (let point = eight; point < eight + 8; point += width) {
-          addHalf(x, weights, at + point, scale, turns, firstCost, firstTurned);
-          const leastSecond = addHalf(x, weights, at + point + half, scale, turns, secondCost, secondTurned);
-          const single = width < 8;
-          if (!turns || single) {
-            choose(leastSecond, false);
-            put(x, at + point, codes, codesAt + point);
-            total += found.loss;
-          }
-          if (!turns) continue;
-          const straight = single ? found.loss : 0;
-          choose(leastSecond, true);
-          if (found.loss - straight >= cheapest) continue;
-          [cheapest, best, bestFirst, bestSecond] = [found.loss - straight, point, found.first, found.second];
+          addHalf(x, weights, point, scale, turns, firstCost, firstTurned);
+          const leastSecond = addHalf(x, weights, point + half, scale, turns, secondCost, secondTurned);
+          choose(leastSecond, turns);
+          put(x, point, straight, codes);
+          total += straight.loss;
+          if (!turns || turned.loss - straight.loss >= added) continue;
+          added = turned.loss - straight.loss;
+          best = point;
+          kept.first = turned.first;
+          kept.second = turned.second;
         }
-        if (!turns) continue;
-        total += cheapest;
-        found.first = bestFirst;
-        found.second = bestSecond;
-        put(x, at + best, codes, codesAt + best);
-        turn(x, weights, at + best, codes, codesAt + best);
+        if (turns) {
+          total += added;
+          put(x, best, kept, codes);
+          turn(x, weights, best, codes);
+        }
+        if (total >= limit) return Infinity;
       }
       return total;
     },

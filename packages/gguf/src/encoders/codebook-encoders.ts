@@ -52,7 +52,7 @@ export function codebookEncoder(codebook: Codebook): BlockEncoder {
     if (largest === 0) return 0;
     let [scale, best] = [0, 0];
     const consider = (tryScale: number): void => {
-      nearest.find(values, weights, from, tryScale, tried, from);
+      nearest.find(values, weights, from, tryScale, tried, Infinity);
       addUp(tried, from, from + subColumns);
       const gain = (sums.product * sums.product) / sums.square;
       if (!(sums.product > 0 && gain > best)) return;
@@ -69,7 +69,7 @@ export function codebookEncoder(codebook: Codebook): BlockEncoder {
     const first = sub * subColumns;
     let least = Infinity;
     for (let number = Math.max(from, 1); number <= Math.min(to, mostScale); number += 2) {
-      const loss = nearest.find(values, weights, first, d * number, tried, first);
+      const loss = nearest.find(values, weights, first, d * number, tried, least);
       if (loss >= least) continue;
       least = loss;
       numbers[sub] = number;

@@ -88,7 +88,7 @@ function checkScales({ scales, offsets }: BlockCodes, count: number, type: strin
 
 /**
  * Values of a row, or without an importance of any number of rows, in a type's bytes, each to nearest: equal to those of
- * ggml's `ggml_quantize_chunk`.
+ * ggml's `ggml_quantize_chunk`, but for codebook types, where the error is smaller.
  *
  * @param values whole blocks, finite where the type has blocks: one that is not damages its neighbours
  * @param importance one number a value, such as E[x²] of the input that it is multiplied with; `values` must be one row then
