@@ -1,9 +1,10 @@
 import { at } from "@mbs/contracts";
+import { createPointSearch } from "@mbs/numbers";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { codebooks, pointBits, signedSizes, type Codebook } from "../src/codebooks/codebooks.ts";
 import { createNearestPoints } from "../src/codebooks/nearest-points.ts";
-import { createPointSearch } from "../src/codebooks/point-search.ts";
+import { pointTables } from "../src/codebooks/point-tables.ts";
 
 let state = 7;
 const uniform = (): number => {
@@ -59,8 +60,9 @@ for (const [name, codebook] of Object.entries<Codebook>(codebooks)) {
   const levels = signedSizes(codebook);
 
   test(`${name}: the tree search finds the least error of all points and signs`, () => {
-    const search = createPointSearch(codebook);
-    assert.is(search.span, span);
+    const tables = pointTables(codebook);
+    assert.is(tables.span, span);
+    const search = createPointSearch(tables);
     for (const share of [0.5, 1, 2]) {
       const upper = new Float64Array(span * span);
       for (let row = 0; row < span; row += 1) {

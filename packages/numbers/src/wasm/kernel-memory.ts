@@ -119,6 +119,22 @@ export interface Kernels {
     kind: number,
     L: number,
   ): void;
+  roundPoints(
+    X: number,
+    U: number,
+    S: number,
+    C: number,
+    Q: number,
+    T: number,
+    L: number,
+    B: number,
+    rows: number,
+    columns: number,
+    width: number,
+    sizes: number,
+    evenSigns: number,
+    keeps: number,
+  ): void;
 }
 
 interface Memory {

@@ -1,9 +1,10 @@
 import { at, InternalError, type Factor } from "@mbs/contracts";
-import { blockEncoders } from "@mbs/gguf";
+import { blockEncoders, pointTables } from "@mbs/gguf";
+import { createPointRounder } from "@mbs/numbers";
 import { importancesAt } from "../feedback/damped-gram.ts";
 import type { BlockRounding } from "./block-rounding.ts";
 import type { BlockWeight } from "./block-weight.ts";
-import { createPointFitter, createPointRounding, requireSpans } from "./point-rounding.ts";
+import { chosenValues, createPointFitter, requireSpans } from "./point-rounding.ts";
 import { sweptPoints } from "./swept-points.ts";
 
 /**
@@ -16,11 +17,12 @@ export function roundPoints(type: string, made: BlockWeight, factor: Factor): Bl
   const { rows, grid } = made;
   const { codebook, rule } = grid;
   const encoder = blockEncoders.get(type);
-  if (codebook === undefined || rule.levels === undefined || encoder === undefined) {
+  if (codebook === undefined || encoder === undefined) {
     throw new InternalError(`${type} has no codebook`, { type });
   }
-  const rounding = createPointRounding(codebook, rule.levels, rows);
-  const { span } = rounding;
+  const tables = pointTables(codebook);
+  const { span } = tables;
+  const round = createPointRounder(tables, rows);
   requireSpans(factor, span, type);
   const fitScales = createPointFitter(encoder, rule, rows);
   const { order, upper, dead: deadColumns } = factor;
@@ -51,15 +53,15 @@ export function roundPoints(type: string, made: BlockWeight, factor: Factor): Bl
         const part = [from * rows, (from + span) * rows] as const;
         const { scales } = made.gridOf(at(order, position));
         const wanted = walked.weights.subarray(...part);
-        const columnGrids = rounding.round(wanted, upperOf(position), scales, codes.subarray(...part), false);
-        walked.fix(from, from + span, { columnGrids });
+        const own = { wanted, upper: upperOf(position), scales, codes: codes.subarray(...part), keeps: false };
+        walked.fix(from, from + span, { columnGrids: chosenValues(round(own)) });
       }
     },
     sweep(blas, codes, hessian) {
       const living = hessian.filter((_, index) => index % (size + 1) === 0 && !dead.has(index / (size + 1)));
       const least = living.reduce((smallest, value) => Math.min(smallest, value), Infinity) / 1000;
       for (const column of dead) hessian[column * (size + 1)] = least;
-      return sweptPoints(blas, made, rounding, { codes, hessian });
+      return sweptPoints(blas, made, { round, tables }, { codes, hessian });
     },
   };
 }

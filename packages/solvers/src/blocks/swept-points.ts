@@ -1,9 +1,9 @@
 import { at, type Blas } from "@mbs/contracts";
-import { inverseFactorReference } from "@mbs/numbers";
+import { inverseFactorReference, type PointChoice, type PointTables } from "@mbs/numbers";
 import type { SweptBlock, SweptGrids } from "../feedback/coordinate-descent.ts";
 import { hessianPart, scaleSums } from "../feedback/group-sweeps.ts";
 import type { BlockWeight } from "./block-weight.ts";
-import type { PointRounding } from "./point-rounding.ts";
+import { chosenValues } from "./point-rounding.ts";
 
 /** The odd number from 1 to `most` that is nearest. */
 const nearestOdd = (value: number, most: number): number => Math.min(Math.max(2 * Math.round((value - 1) / 2) + 1, 1), most);
@@ -38,12 +38,12 @@ function metricOf(hessian: Float32Array, first: number, span: number): SpanMetri
 export function sweptPoints(
   blas: Blas,
   made: BlockWeight,
-  rounding: PointRounding,
+  { round, tables }: { readonly round: (choice: PointChoice) => Float32Array; readonly tables: PointTables },
   { codes, hessian }: { readonly codes: Uint8Array; readonly hessian: Float32Array },
 ): SweptGrids {
   const { rows, grid } = made;
-  const { columns, subColumns, scales: whole, levels = new Int8Array() } = grid.rule;
-  const { span } = rounding;
+  const { columns, subColumns, scales: whole } = grid.rule;
+  const { span, levels } = tables;
   const metrics = new Map<number, SpanMetric>();
   const metricAt = (first: number): SpanMetric => {
     const own = metrics.get(first) ?? metricOf(hessian, first, span);
@@ -113,7 +113,8 @@ export function sweptPoints(
         const { scales } = made.gridOf(from);
         const place = from - first;
         findWanted(kernel.weights.subarray(place * rows, (place + span) * rows), own, scales, metric);
-        kernel.fix(place, place + span, { columnGrids: rounding.round(wanted, metric.upper, scales, own, true) });
+        const choice = { wanted, upper: metric.upper, scales, codes: own, keeps: true };
+        kernel.fix(place, place + span, { columnGrids: chosenValues(round(choice)) });
       }
     },
   };
