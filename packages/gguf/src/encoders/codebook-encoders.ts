@@ -14,8 +14,8 @@ const shares = [1.12, 0.98, 0.85, 0.74, 0.64];
 const half = (value: number): number => roundTo("f16", Float32Array.of(value))[0]!;
 
 /**
- * The encoder of a codebook type. It looks for the least Σ importance · error², and not for ggml's bytes: ggml tries points near to
- * the values, this one compares all of them.
+ * The encoder of a codebook type. It looks for the least Σ importance · error², not for ggml's bytes: ggml tries points near to the
+ * values, this one compares all.
  */
 export function codebookEncoder(codebook: Codebook): BlockEncoder {
   const { subColumns, sizes, unit } = codebook;
@@ -45,7 +45,7 @@ export function codebookEncoder(codebook: Codebook): BlockEncoder {
     sums.square = square;
   }
 
-  /** The scale of one sub-block with the least error, whatever numbers there are: for each share the best for the points that it gives. */
+  /** The scale of one sub-block with the least error of those tried: for each share the best for the points that it gives. */
   function searchScale(from: number): number {
     let largest = 0;
     for (let column = from; column < from + subColumns; column += 1) largest = Math.max(largest, Math.abs(values[column]!));
@@ -116,7 +116,7 @@ export function codebookEncoder(codebook: Codebook): BlockEncoder {
       };
       const d = stored(largest / mostScale);
       if (largest === 0 || d === Infinity) {
-        numbers.fill(1);
+        numbers.fill(largest === 0 ? 1 : mostScale);
         kept.fill(sizes.length);
         return put(largest === 0 ? 0 : d);
       }

@@ -17,9 +17,9 @@ export interface PointChoice {
   /** Values to come near, [span, rows]. */
   readonly wanted: Float32Array;
   /**
-   * U, [span, span], upper triangular, its diagonal above zero: with e the wanted values less the chosen ones, Σ err² is what is made
-   * small, where err · U = e. So each column's error moves the later ones, as in GPTQ's feedback; with nothing beside the diagonal
-   * squared errors count 1 / U[j, j]².
+   * U, [span, span], upper triangular, its diagonal above zero. With e the wanted values less the chosen ones and err · U = e, Σ err²
+   * is made small: each column's error moves the later ones, as in GPTQ's feedback. With nothing beside the diagonal squared errors
+   * count 1 / U[j, j]².
    */
   readonly upper: Float64Array;
   /** One a row, not negative; 0 for a row all of whose codes stand for 0. */

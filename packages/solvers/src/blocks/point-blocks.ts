@@ -24,7 +24,7 @@ export function roundPoints(type: string, made: BlockWeight, factor: Factor): Bl
   const { span } = tables;
   const round = createPointRounder(tables, rows);
   requireSpans(factor, span, type);
-  const fitScales = createPointFitter(encoder, rule, rows);
+  const fitScales = createPointFitter(encoder, codebook, rule, rows);
   const { order, upper, dead: deadColumns } = factor;
   const dead = new Set(deadColumns);
   const size = order.length;

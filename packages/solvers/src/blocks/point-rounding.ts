@@ -1,6 +1,9 @@
 import { at, UsageError, type Factor } from "@mbs/contracts";
-import type { BlockEncoder } from "@mbs/gguf";
+import type { BlockEncoder, Codebook } from "@mbs/gguf";
 import type { BlockRule, BlockScales, ColumnGrids } from "@mbs/numbers";
+
+/** The largest half-precision number, which takes the place of larger ones. */
+const mostHalf = 65_504;
 
 /**
  * Scales of blocks of a codebook type, one block a row, as its encoder chooses them.
@@ -9,6 +12,7 @@ import type { BlockRule, BlockScales, ColumnGrids } from "@mbs/numbers";
  */
 export function createPointFitter(
   encoder: BlockEncoder,
+  { unit }: Codebook,
   { columns, subColumns }: BlockRule,
   rows: number,
 ): (weights: Float32Array, importances: Float32Array) => BlockScales {
@@ -31,7 +35,7 @@ export function createPointFitter(
     for (let own = 0; own < rows; own += 1) {
       for (let column = 0; column < columns; column += 1) row[column] = weights[column * rows + own]!;
       encoder.fit(row, 0, blocks, 0, importances, 0);
-      made.scales[own] = blocks.scales[0]!;
+      made.scales[own] = Math.min(blocks.scales[0]!, mostHalf * unit);
       for (let sub = 0; sub < subs; sub += 1) made.subScales[sub * rows + own] = blocks.subScales[sub]!;
     }
     return made;

@@ -20,7 +20,7 @@ export function hessianPart(
   return { rows: count, columns: to - from, values };
 }
 
-/** Values that are scaled together, in all rows, whose codes stay. All arrays are [columns, rows], the columns in the order in which they were fixed. */
+/** Columns of all rows that are scaled together and whose codes stay. All arrays are [columns, rows], in the order of fixing. */
 export interface FrozenValues {
   /** Values of its codes. */
   readonly values: Float32Array;
