@@ -1,10 +1,9 @@
 import { at } from "@mbs/contracts";
-import { createPointSearch } from "@mbs/numbers";
+import { createNearestPoints, createNearestReference, createPointSearch } from "@mbs/numbers";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { codebooks, pointBits, signedSizes, type Codebook } from "../src/codebooks/codebooks.ts";
-import { createNearestPoints } from "../src/codebooks/nearest-points.ts";
-import { pointTables } from "../src/codebooks/point-tables.ts";
+import { nearestTables, pointTables } from "../src/codebooks/point-tables.ts";
 
 let state = 7;
 const uniform = (): number => {
@@ -87,24 +86,44 @@ for (const [name, codebook] of Object.entries<Codebook>(codebooks)) {
     }
   });
 
-  test(`${name}: the nearest points of a sub-block are the nearest of all`, () => {
-    const nearest = createNearestPoints(codebook);
+  test(`${name}: the nearest points of a sub-block are the nearest of all, by the kernel with the bits of the plain form`, () => {
+    const tables = nearestTables(codebook);
+    const [nearest, plain] = [createNearestPoints(tables), createNearestReference(tables)];
     const { subColumns } = codebook;
-    const codes = new Uint8Array(subColumns);
-    const x = Float32Array.from({ length: subColumns }, normal);
-    const weights = Float32Array.from({ length: subColumns }, () => uniform() ** 3);
-    const scale = 2 / top;
-    const found = nearest.find(x, weights, 0, scale, codes, Infinity);
-    let [least, loss] = [0, 0];
-    for (let first = 0; first < subColumns; first += span) {
-      const upper = new Float64Array(span * span);
-      for (let column = 0; column < span; column += 1) upper[column * (span + 1)] = 1 / Math.sqrt(at(weights, first + column));
-      least += leastLoss(codebook, Float64Array.from(x.subarray(first, first + span)), scale, upper);
+    for (const array of ["values", "weights"] as const) {
+      const filled = Float32Array.from(nearest[array], () => (array === "values" ? normal() : uniform() ** 3));
+      nearest[array].set(filled);
+      plain[array].set(filled);
     }
-    for (const [column, code] of codes.entries()) loss += at(weights, column) * (at(x, column) - scale * at(levels, code)) ** 2;
-    assert.ok(Math.abs(found - least) <= 1e-12 * least, `${found}, not ${least}`);
-    assert.ok(Math.abs(loss - least) <= 1e-12 * least, "the codes have the loss");
-    assert.is(nearest.find(x, weights, 0, scale, codes, found), Infinity, "nothing is below the least");
+    for (const [at, share] of [
+      [0, 1],
+      [subColumns, 0.6],
+      [256 - subColumns, 1.5],
+    ] as const) {
+      const scale = (2 * share) / top;
+      const found = nearest.find(at, scale, Infinity);
+      assert.is(found, plain.find(at, scale, Infinity));
+      const [codes, x, weights] = [nearest.codes, nearest.values, nearest.weights].map((all) =>
+        all.subarray(at, at + subColumns),
+      );
+      assert.ok(codes && x && weights);
+      assert.equal([...codes], [...plain.codes.subarray(at, at + subColumns)]);
+      let [least, loss] = [0, 0];
+      for (let first = 0; first < subColumns; first += span) {
+        const upper = new Float64Array(span * span);
+        for (let column = 0; column < span; column += 1) {
+          upper[column * (span + 1)] = 1 / Math.sqrt(weights[first + column] ?? NaN);
+        }
+        least += leastLoss(codebook, Float64Array.from(x.subarray(first, first + span)), scale, upper);
+      }
+      for (const [column, code] of codes.entries()) {
+        loss += (weights[column] ?? NaN) * ((x[column] ?? NaN) - scale * (levels[code] ?? NaN)) ** 2;
+      }
+      // sums of float64
+      assert.ok(Math.abs(found - least) <= 1e-12 * least, `${found}, not ${least}`);
+      assert.ok(Math.abs(loss - least) <= 1e-12 * least, "the codes have the loss");
+      assert.is(nearest.find(at, scale, found), Infinity, "nothing is below the least");
+    }
   });
 }
 

@@ -1,6 +1,6 @@
-import { roundTo } from "@mbs/numbers";
+import { createNearestPoints, roundTo } from "@mbs/numbers";
 import { signedSizes, superColumns, type Codebook } from "../codebooks/codebooks.ts";
-import { createNearestPoints } from "../codebooks/nearest-points.ts";
+import { nearestTables } from "../codebooks/point-tables.ts";
 import type { BlockEncoder } from "./block-encoder.ts";
 
 /** The largest whole number of a sub-block's scale. */
@@ -13,22 +13,17 @@ const shares = [1.12, 0.98, 0.85, 0.74, 0.64];
 
 const half = (value: number): number => roundTo("f16", Float32Array.of(value))[0]!;
 
-/**
- * The encoder of a codebook type. It looks for the least Σ importance · error², not for ggml's bytes: ggml tries points near to the
- * values, this one compares all.
- */
-export function codebookEncoder(codebook: Codebook): BlockEncoder {
+/** The search of one type, and what it works on. */
+function createFit(codebook: Codebook): BlockEncoder["fit"] {
   const { subColumns, sizes, unit } = codebook;
-  const nearest = createNearestPoints(codebook);
+  const nearest = createNearestPoints(nearestTables(codebook));
+  const { values, weights, codes: tried } = nearest;
   const subs = superColumns / subColumns;
   const levels = signedSizes(codebook);
   const top = sizes.at(-1)!;
   const ones = new Float32Array(superColumns).fill(1);
-  const weights = new Float32Array(superColumns);
-  const values = new Float32Array(superColumns);
   const wanted = new Float64Array(subs);
   const numbers = new Int16Array(subs);
-  const tried = new Uint8Array(superColumns);
   const kept = new Uint8Array(superColumns);
 
   /** Σ weight·x·level and Σ weight·level² of some columns' codes. */
@@ -52,7 +47,7 @@ export function codebookEncoder(codebook: Codebook): BlockEncoder {
     if (largest === 0) return 0;
     let [scale, best] = [0, 0];
     const consider = (tryScale: number): void => {
-      nearest.find(values, weights, from, tryScale, tried, Infinity);
+      nearest.find(from, tryScale, Infinity);
       addUp(tried, from, from + subColumns);
       const gain = (sums.product * sums.product) / sums.square;
       if (!(sums.product > 0 && gain > best)) return;
@@ -69,7 +64,7 @@ export function codebookEncoder(codebook: Codebook): BlockEncoder {
     const first = sub * subColumns;
     let least = Infinity;
     for (let number = Math.max(from, 1); number <= Math.min(to, mostScale); number += 2) {
-      const loss = nearest.find(values, weights, first, d * number, tried, least);
+      const loss = nearest.find(first, d * number, least);
       if (loss >= least) continue;
       least = loss;
       numbers[sub] = number;
@@ -97,41 +92,51 @@ export function codebookEncoder(codebook: Codebook): BlockEncoder {
   /** In half precision times the unit, and not zero. */
   const stored = (d: number): number => unit * Math.max(half(d / unit), leastHalf);
 
+  return (x, at, { codes, scales, subScales }, block, importance) => {
+    values.set(x.subarray(at, at + superColumns));
+    weights.set(importance === undefined ? ones : importance.subarray(at, at + superColumns));
+    let [largest, power] = [0, 0];
+    for (let column = 0; column < superColumns; column += 1) power += weights[column]! * values[column]! * values[column]!;
+    for (let sub = 0; sub < subs; sub += 1) {
+      wanted[sub] = searchScale(sub * subColumns);
+      largest = Math.max(largest, wanted[sub]!);
+    }
+    const put = (d: number): void => {
+      scales[block] = d;
+      subScales.set(numbers, block * subs);
+      codes.set(kept, block * superColumns);
+    };
+    const d = stored(largest / mostScale);
+    if (largest === 0 || d === Infinity) {
+      numbers.fill(largest === 0 ? 1 : mostScale);
+      kept.fill(sizes.length);
+      return put(largest === 0 ? 0 : d);
+    }
+    let loss = 0;
+    for (let sub = 0; sub < subs; sub += 1) {
+      const near = numberNear(sub, d);
+      loss += chooseNumber(sub, d, near - 2, near + 2);
+    }
+    // without a code for 0, values far below the least scale are better off with none
+    put(loss < power ? d : 0);
+    const better = stored(refit());
+    if (better === d) return;
+    let other = 0;
+    for (let sub = 0; sub < subs; sub += 1) other += chooseNumber(sub, better, numbers[sub]!, numbers[sub]!);
+    if (other < Math.min(loss, power)) put(better);
+  };
+}
+
+/**
+ * The encoder of a codebook type. It looks for the least Σ importance · error², not for ggml's bytes: ggml tries points near to the
+ * values, this one compares all.
+ */
+export function codebookEncoder(codebook: Codebook): BlockEncoder {
+  let fit: BlockEncoder["fit"] | undefined;
   return {
     values: superColumns,
-    subBlocks: subs,
-    fit(x, at, { codes, scales, subScales }, block, importance) {
-      values.set(x.subarray(at, at + superColumns));
-      weights.set(importance === undefined ? ones : importance.subarray(at, at + superColumns));
-      let [largest, power] = [0, 0];
-      for (let column = 0; column < superColumns; column += 1) power += weights[column]! * values[column]! * values[column]!;
-      for (let sub = 0; sub < subs; sub += 1) {
-        wanted[sub] = searchScale(sub * subColumns);
-        largest = Math.max(largest, wanted[sub]!);
-      }
-      const put = (d: number): void => {
-        scales[block] = d;
-        subScales.set(numbers, block * subs);
-        codes.set(kept, block * superColumns);
-      };
-      const d = stored(largest / mostScale);
-      if (largest === 0 || d === Infinity) {
-        numbers.fill(largest === 0 ? 1 : mostScale);
-        kept.fill(sizes.length);
-        return put(largest === 0 ? 0 : d);
-      }
-      let loss = 0;
-      for (let sub = 0; sub < subs; sub += 1) {
-        const near = numberNear(sub, d);
-        loss += chooseNumber(sub, d, near - 2, near + 2);
-      }
-      // without a code for 0, values far below the least scale are better off with none
-      put(loss < power ? d : 0);
-      const better = stored(refit());
-      if (better === d) return;
-      let other = 0;
-      for (let sub = 0; sub < subs; sub += 1) other += chooseNumber(sub, better, numbers[sub]!, numbers[sub]!);
-      if (other < Math.min(loss, power)) put(better);
-    },
+    subBlocks: superColumns / codebook.subColumns,
+    // kernels are made for those who write such a type
+    fit: (...given) => (fit ??= createFit(codebook))(...given),
   };
 }

@@ -135,6 +135,24 @@ export interface Kernels {
     evenSigns: number,
     keeps: number,
   ): void;
+  findNearest(
+    X: number,
+    W: number,
+    C: number,
+    F: number,
+    G: number,
+    S: number,
+    Z: number,
+    B: number,
+    at: number,
+    columns: number,
+    sizes: number,
+    firsts: number,
+    width: number,
+    evenSigns: number,
+    scale: number,
+    limit: number,
+  ): number;
 }
 
 interface Memory {

@@ -1,21 +1,13 @@
-import { pointBits, type Codebook } from "./codebooks.ts";
-
-/** Finds the points that are nearest to a row's values, each column with a weight of its own. */
-export interface NearestPoints {
-  /**
-   * Chooses sizes and signs of the columns from `at` on, as many as share a scale.
-   *
-   * @param x values, and `weights` what their squared errors count; from `at` on both
-   * @param scale what signed sizes are multiplied with, above zero
-   * @param codes receives, at the same places, that of each column's size and sign among all signed sizes, rising
-   * @param limit gives up where the result is not below it
-   * @returns Σ weight · error²; Infinity where it gave up, and then the codes are not those of anything
-   */
-  find(x: Float32Array, weights: Float32Array, at: number, scale: number, codes: Uint8Array, limit: number): number;
-}
-
-/** Columns whose sizes one number names: half of a point. */
-interface Halves {
+/** The points of a codebook, in halves that numbers name: the number of the first column's size counts least. */
+export interface NearestTables {
+  /** Columns of a point: 8 or 4. */
+  readonly width: number;
+  /** Columns that share a scale, a multiple of 8. */
+  readonly columns: number;
+  /** What the sizes in points stand for, rising. */
+  readonly sizes: Uint8Array;
+  /** Whether of each eight signs an even count is negative. */
+  readonly evenSigns: boolean;
   /** The first halves that points have, rising. */
   readonly firsts: Uint8Array;
   /** Where the second halves of each first one begin in `seconds`, and where the last ones end. */
@@ -23,26 +15,25 @@ interface Halves {
   readonly seconds: Uint8Array;
 }
 
-/** @returns numbers of halves: the size of the first column counts least */
-function splitPoints(codebook: Codebook): Halves {
-  const { width, sizes, points } = codebook;
-  const bits = pointBits(codebook);
-  const numberOf = (point: number, first: number): number => {
-    let number = 0;
-    for (let column = width / 2 - 1; column >= 0; column -= 1) {
-      number = number * sizes.length + ((point >> ((first + column) * bits)) & ((1 << bits) - 1));
-    }
-    return number;
-  };
-  const pairs = Array.from(points, (point) => [numberOf(point, 0), numberOf(point, width / 2)] as const).sort(
-    ([a, b], [c, d]) => a - c || b - d,
-  );
-  const firsts = [...new Set(pairs.map(([first]) => first))];
-  return {
-    firsts: Uint8Array.from(firsts),
-    starts: Uint16Array.from([...firsts.map((own) => pairs.findIndex(([first]) => first === own)), pairs.length]),
-    seconds: Uint8Array.from(pairs, ([, second]) => second),
-  };
+/** Columns of a super-block. */
+export const superColumns = 256;
+
+/** Finds the points that are nearest to the values of a super-block, each column with a weight of its own. */
+export interface NearestPoints {
+  /** To be filled, [256]. */
+  readonly values: Float32Array;
+  /** What squared errors count, [256]; to be filled. */
+  readonly weights: Float32Array;
+  /** The place of each column's size and sign among all signed sizes, rising, [256]. */
+  readonly codes: Uint8Array;
+  /**
+   * Chooses the codes of the columns from `at` on, as many as share a scale.
+   *
+   * @param scale what signed sizes are multiplied with, above zero
+   * @param limit gives up where the result is not below it
+   * @returns Σ weight · error²; Infinity where it gave up, and then the codes are not those of anything
+   */
+  find(at: number, scale: number, limit: number): number;
 }
 
 /** Whether an odd count of the eight values from `at` on is negative. */
@@ -59,9 +50,17 @@ function isOdd(x: Float32Array, at: number): boolean {
  * Signs are those of the values. Where an even count has to be negative and the values' is odd, one of the eight is turned, which costs
  * 4 · weight · |x| · scale · size: that of the column where it costs least, found along with the point.
  */
-export function createNearestPoints(codebook: Codebook): NearestPoints {
-  const { width, subColumns, sizes, evenSigns } = codebook;
-  const { firsts, starts, seconds } = splitPoints(codebook);
+export function createNearestReference({
+  width,
+  columns,
+  sizes,
+  evenSigns,
+  firsts,
+  starts,
+  seconds,
+}: NearestTables): NearestPoints {
+  const [x, weights] = [new Float32Array(superColumns), new Float32Array(superColumns)];
+  const codes = new Uint8Array(superColumns);
   const count = sizes.length;
   const half = width / 2;
   const halfCount = count ** half;
@@ -193,9 +192,12 @@ export function createNearestPoints(codebook: Codebook): NearestPoints {
   }
 
   return {
-    find(x, weights, at, scale, codes, limit) {
+    values: x,
+    weights,
+    codes,
+    find(at, scale, limit) {
       let total = 0;
-      for (let eight = at; eight < at + subColumns; eight += 8) {
+      for (let eight = at; eight < at + columns; eight += 8) {
         const turns = evenSigns && isOdd(x, eight);
         // where the turned sign adds least, and how much
         let [best, added] = [0, Infinity];
