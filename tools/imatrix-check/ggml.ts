@@ -1,6 +1,6 @@
 /** The native libraries of node-llama-cpp, called by koffi: those functions that llama-quantize consists of. */
 import { join } from "node:path";
-import { bind, loadLibraries, quantizeFields } from "../llama-cpp/libraries.ts";
+import { bind, imatrixMaker, loadLibraries, quantizeFields } from "../llama-cpp/libraries.ts";
 
 /** An importance matrix as ggml reads it. */
 export interface NativeImatrix {
@@ -38,7 +38,7 @@ export function loadNative(folder: string): Native {
 
   const init = koffi.struct("gguf_init_params", { no_alloc: "bool", ctx: "void *" });
   const parameters = koffi.struct("llama_model_quantize_params", quantizeFields);
-  const entry = koffi.struct("llama_model_imatrix_data", { name: "void *", data: "void *", size: "size_t" });
+  const imatrixOf = imatrixMaker(koffi);
   const open = bind<unknown>(base, "gguf_init_from_file", "void *", "str", init);
   const findKey = bind<number>(base, "gguf_find_key", "int64", "void *", "str");
   const readText = bind<string>(base, "gguf_get_val_str", "str", "void *", "int64");
@@ -61,21 +61,6 @@ export function loadNative(folder: string): Native {
       tensors.set(name, Float32Array.from(values as Float32Array));
     }
     return tensors;
-  }
-
-  /** A null-terminated array of entries. Its memory is not freed: the process ends soon. */
-  function imatrixArray(means: ReadonlyMap<string, Float32Array>): unknown {
-    const array = koffi.alloc(entry, means.size + 1);
-    const put = (index: number, value: unknown): void => koffi.encode(array, index * koffi.sizeof(entry), entry, value);
-    for (const [index, [name, values]] of [...means].entries()) {
-      const text = koffi.array("char", Buffer.byteLength(name) + 1);
-      const [nameMemory, data] = [koffi.alloc(text, 1), koffi.alloc("float", values.length)];
-      koffi.encode(nameMemory, 0, text, name);
-      koffi.encode(data, 0, koffi.array("float", values.length), values);
-      put(index, { name: nameMemory, data, size: values.length });
-    }
-    put(means.size, { name: null, data: null, size: 0 });
-    return array;
   }
 
   return {
@@ -115,7 +100,7 @@ export function loadNative(folder: string): Native {
         token_embedding_type: embeddingType,
         allow_requantize: true,
         pure,
-        imatrix: means === undefined ? null : imatrixArray(means),
+        imatrix: means === undefined ? null : imatrixOf(means),
       });
       if (result !== 0) throw new Error(`llama_model_quantize failed with ${result}`);
     },

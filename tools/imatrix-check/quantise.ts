@@ -15,7 +15,13 @@ const fileTypes: ReadonlyMap<string, number> = new Map([
   ["Q3_K_M", 12],
   ["Q4_K_S", 14],
   ["Q4_K_M", 15],
+  ["IQ2_XXS", 19],
+  ["IQ2_XS", 20],
+  ["IQ3_XXS", 23],
   ["IQ4_NL", 25],
+  ["IQ3_S", 26],
+  ["IQ3_M", 27],
+  ["IQ2_M", 29],
   ["IQ4_XS", 30],
 ]);
 

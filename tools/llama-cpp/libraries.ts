@@ -59,6 +59,27 @@ export const quantizeFields = {
 } as const;
 
 /**
+ * What makes an importance matrix as `llama_model_quantize` takes it of E[x²] by the name of a weight: a null-terminated array of
+ * `llama_model_imatrix_data`. Its memory is not freed: the process ends soon.
+ */
+export function imatrixMaker(koffi: Koffi): (means: ReadonlyMap<string, Float32Array>) => unknown {
+  const entry = koffi.struct("llama_model_imatrix_data", { name: "void *", data: "void *", size: "size_t" });
+  return (means) => {
+    const array = koffi.alloc(entry, means.size + 1);
+    const put = (index: number, value: unknown): void => koffi.encode(array, index * koffi.sizeof(entry), entry, value);
+    for (const [index, [name, values]] of [...means].entries()) {
+      const text = koffi.array("char", Buffer.byteLength(name) + 1);
+      const [nameMemory, data] = [koffi.alloc(text, 1), koffi.alloc("float", values.length)];
+      koffi.encode(nameMemory, 0, text, name);
+      koffi.encode(data, 0, koffi.array("float", values.length), values);
+      put(index, { name: nameMemory, data, size: values.length });
+    }
+    put(means.size, { name: null, data: null, size: 0 });
+    return array;
+  };
+}
+
+/**
  * @param modules a node_modules folder with koffi and @node-llama-cpp/linux-x64
  * @param version of llama.cpp, whose structures the caller knows: "0.5.0"
  */

@@ -355,7 +355,7 @@ test("types that nothing is rounded to, another size and an unknown type mix are
   for (const typeMix of ["NOPE", 7]) {
     const options = { ...typeMetadata.options, typeMix };
     const message = await bitsSay(types, {}, { ...typeMetadata, options });
-    assert.ok(message.startsWith(`allocation: type mix is ${JSON.stringify(typeMix)}, not one of Q2_K, `), message);
+    assert.ok(message.startsWith(`allocation: type mix is ${JSON.stringify(typeMix)}, not one of IQ2_XXS, `), message);
   }
 });
 test("rows of the other kind of allocation are refused", async () => {

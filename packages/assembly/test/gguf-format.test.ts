@@ -246,7 +246,7 @@ test("the file has the name that the model is given, else its folder's", async (
 test("refuses an unknown type, and a model type that is not written, with those that are", async () => {
   const type = await refusal(write(join(fixtures, "llama.gguf"), "Q4_X"));
   assert.instance(type, UsageError);
-  assert.match(String(type), /Q2_K, Q3_K_S, Q3_K_M/);
+  assert.match(String(type), /Q2_K, IQ3_XXS, IQ3_XS, .*Q3_K_S, Q3_K_M/);
   const options = { model: join(fixtures, "t5.gguf"), format: "gguf" };
   const planned = await refusal(assemble.checkPlan?.(options, { solver: "rtn", codes: "none" }) ?? Promise.resolve());
   assert.instance(planned, FailedPreconditionError);

@@ -306,9 +306,9 @@ test("allocate refuses sizes that nothing fits into, with what would fit", async
       /smallest type everywhere the weights take 5\.500 bits a weight/,
     );
     await rejects(
-      run({ ...types, types: ["IQ2_XS"], bitsPerWeight: 5 }),
+      run({ ...types, types: ["IQ1_S"], bitsPerWeight: 5 }),
       UsageError,
-      /--types takes types of GGUF \(Q8_0, .*\), not "IQ2_XS"/,
+      /--types takes types of GGUF \(Q8_0, .*\), not "IQ1_S"/,
     );
     await rejects(run({ bitsPerWeight: 3, typeMix: "Q4_K_M" }), UsageError, /--type-mix is of GGUF files; give --types too/);
     await rejects(run({ bitsPerWeight: 3, sparsity: 0.5 }), UsageError, /--method damage chooses bits, which have no --sparsity/);

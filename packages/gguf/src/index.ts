@@ -13,4 +13,6 @@ export { MetadataReader, shortestDecimal } from "./file/metadata-reader.ts";
 export type { ReadableFile } from "./file/byte-cursor.ts";
 export { allocatedTypes, blockGrids } from "./packing/block-grids.ts";
 export type { BlockGrid } from "./packing/block-grids.ts";
+export { pointTables } from "./codebooks/point-tables.ts";
+export type { Codebook } from "./codebooks/codebooks.ts";
 export type { BlockCodes, Packer } from "./packing/block-codes.ts";

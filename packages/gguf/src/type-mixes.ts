@@ -16,7 +16,15 @@ const typeMix = (name: string, fileType: number, base = name): TypeMix => ({ nam
 /** The type mixes by name, as llama-quantize calls them. */
 export const typeMixes: ReadonlyMap<string, TypeMix> = new Map(
   [
+    typeMix("IQ2_XXS", 19),
+    typeMix("IQ2_XS", 20),
+    typeMix("IQ2_S", 28, "IQ2_XS"),
+    typeMix("IQ2_M", 29, "IQ2_S"),
     typeMix("Q2_K", 10),
+    typeMix("IQ3_XXS", 23),
+    typeMix("IQ3_XS", 22, "IQ3_S"),
+    typeMix("IQ3_S", 26),
+    typeMix("IQ3_M", 27, "IQ3_S"),
     typeMix("Q3_K_S", 11, "Q3_K"),
     typeMix("Q3_K_M", 12, "Q3_K"),
     typeMix("Q3_K_L", 13, "Q3_K"),
@@ -89,10 +97,18 @@ const hasMoreBits = (block: number, blocks: number): boolean => {
   return block < eighth || block >= Math.floor((7 * blocks) / 8) || (block - eighth) % 3 === 2;
 };
 
+/** Whether llama.cpp calls a type mix one of very few bits, which has rules of its own. */
+const isSmallest = ({ name }: TypeMix): boolean => name.startsWith("IQ2_");
+
+/** The type that the smallest mixes give tensors that need more bits. */
+const largerType = ({ name }: TypeMix): string => (name === "IQ2_S" || name === "IQ2_M" ? "IQ3_S" : "Q2_K");
+
 /** Values, or query, key and value in one. @param index which of these tensors it is */
-function valueType({ name, base }: TypeMix, facts: TypeMixFacts, index: number, count: number): string {
+function valueType(typeMix: TypeMix, facts: TypeMixFacts, index: number, count: number): string {
+  const { name, base } = typeMix;
   const { groupedHeads, experts, blocks, architecture } = facts;
   const isGrouped = groupedHeads >= 4;
+  if (isSmallest(typeMix)) return isGrouped || experts >= 4 ? "Q4_K" : largerType(typeMix);
   const chosen = ((): string => {
     switch (name) {
       case "Q2_K":
@@ -101,6 +117,12 @@ function valueType({ name, base }: TypeMix, facts: TypeMixFacts, index: number, 
         return index < 2 ? "Q5_K" : "Q4_K";
       case "Q3_K_L":
         return "Q5_K";
+      case "IQ3_XXS":
+      case "IQ3_XS":
+      case "IQ3_S":
+        return isGrouped ? "Q4_K" : base;
+      case "IQ3_M":
+        return "Q4_K";
       case "IQ4_NL":
       case "IQ4_XS":
         return isGrouped ? "Q5_K" : base;
@@ -119,8 +141,10 @@ function valueType({ name, base }: TypeMix, facts: TypeMixFacts, index: number, 
   return isLarge && (chosen === "Q3_K" || chosen === "Q4_K") ? "Q5_K" : chosen;
 }
 
-function downType({ name, base }: TypeMix, block: number, blocks: number): string {
+function downType(typeMix: TypeMix, block: number, { blocks, experts }: TypeMixFacts): string {
+  const { name, base } = typeMix;
   const isFirst = block < Math.floor(blocks / 8);
+  if (isSmallest(typeMix)) return isFirst ? largerType(typeMix) : base;
   switch (name) {
     case "Q2_K":
       return "Q3_K";
@@ -128,6 +152,8 @@ function downType({ name, base }: TypeMix, block: number, blocks: number): strin
       return block < Math.floor(blocks / 16) ? "Q5_K" : "Q4_K";
     case "Q3_K_L":
       return "Q5_K";
+    case "IQ3_M":
+      return isFirst || (experts === 8 && hasMoreBits(block, blocks)) ? "Q4_K" : base;
     case "Q4_K_M":
     case "Q5_K_M":
       return hasMoreBits(block, blocks) ? "Q6_K" : base;
@@ -140,17 +166,45 @@ function downType({ name, base }: TypeMix, block: number, blocks: number): strin
   }
 }
 
-const outputTypes: Readonly<Record<string, string>> = { Q2_K: "Q3_K", Q3_K_M: "Q4_K", Q3_K_L: "Q5_K" };
-const expertOutput: ReadonlySet<string> = new Set(["Q2_K", "Q3_K_S", "Q3_K_M", "IQ4_NL", "Q4_K_S", "Q4_K_M", "IQ4_XS"]);
+const outputTypes: Readonly<Record<string, string>> = {
+  IQ2_S: "IQ3_S",
+  IQ2_M: "IQ3_S",
+  Q2_K: "Q3_K",
+  IQ3_XXS: "IQ3_S",
+  IQ3_M: "Q4_K",
+  Q3_K_M: "Q4_K",
+  Q3_K_L: "Q5_K",
+};
+const expertOutput = /^(?:IQ2_.*|Q2_K|IQ3_.*|Q3_K_[SM]|IQ4_.*|Q4_K_[SM])$/;
+
+/** Of an embedding that is not the head too. */
+const embeddingTypes: Readonly<Record<string, string>> = {
+  IQ2_XXS: "Q2_K",
+  IQ2_XS: "Q2_K",
+  IQ2_S: "IQ3_S",
+  IQ2_M: "IQ3_S",
+  IQ3_XXS: "IQ3_S",
+};
 
 /** The type of the head, which an embedding has too that is one. */
-const headType = (base: string, columns: number): string =>
-  columns % quantisationTypeNamed(base).values !== 0 || base === "Q8_0" ? "Q8_0" : "Q6_K";
+function headType(typeMix: TypeMix, columns: number): string {
+  const { name, base } = typeMix;
+  if (columns % quantisationTypeNamed(base).values !== 0 || base === "Q8_0") return "Q8_0";
+  return isSmallest(typeMix) || name === "IQ3_XXS" ? "Q5_K" : "Q6_K";
+}
+
+/** Gates and the matrices beside them. */
+const innerType = ({ name, base }: TypeMix, block: number, { blocks }: TypeMixFacts): string =>
+  name === "IQ3_XS" && block >= Math.floor(blocks / 8) && block < Math.floor((7 * blocks) / 8) ? "IQ3_XXS" : base;
+
+/** Queries and keys. */
+const matchedType = ({ name, base }: TypeMix): string => (name === "IQ3_XS" ? "IQ3_XXS" : name === "IQ3_XXS" ? "IQ2_S" : base);
 
 const isValues = (name: string): boolean => /\.attn_(v|qkv)\.weight$/.test(name);
 
 /**
- * The types of a model's tensors: what llama-quantize of llama.cpp v0.5.0 chooses without an importance matrix.
+ * The types of a model's tensors: what llama-quantize of llama.cpp v0.5.0 chooses without an importance matrix; for IQ2 and IQ3
+ * with one, which it demands for most of them.
  *
  * @param tensors all of the file, each block's before the next one's
  * @returns by name
@@ -172,12 +226,16 @@ export function chooseTypes(
     // of linear attention, with a row a head: its quantiser rounds them, and here they stay in every format
     if (/\.ssm_(alpha|beta)\.weight$/.test(name)) return "F32";
     if (name === "output.weight" || (isTied && /^(?:per_layer_)?token_embd\./.test(name)))
-      return headType(base, shape.at(-1) ?? 1);
+      return headType(typeMix, shape.at(-1) ?? 1);
+    if (/^(?:per_layer_)?token_embd\./.test(name)) return embeddingTypes[typeMix.name] ?? base;
     if (isValues(name)) return valueType(typeMix, facts, index++, count);
-    if (name.endsWith(".attn_k.weight")) return facts.experts === 8 ? "Q8_0" : base;
-    if (/\.ffn_down/.test(name)) return downType(typeMix, Number(/^blk\.(\d+)\./.exec(name)?.[1]), facts.blocks);
+    if (name.endsWith(".attn_k.weight") && facts.experts === 8) return isSmallest(typeMix) ? "Q4_K" : "Q8_0";
+    if (/\.attn_[qk]\.weight$/.test(name)) return matchedType(typeMix);
+    const block = Number(/^blk\.(\d+)\./.exec(name)?.[1]);
+    if (/\.ffn_down/.test(name)) return downType(typeMix, block, facts);
+    if (/\.ffn_(?:gate|up)/.test(name)) return innerType(typeMix, block, facts);
     if (!name.endsWith(".attn_output.weight")) return base;
-    if (facts.experts === 8) return expertOutput.has(typeMix.name) ? "Q5_K" : base;
+    if (facts.experts === 8) return expertOutput.test(typeMix.name) ? "Q5_K" : base;
     return outputTypes[typeMix.name] ?? base;
   };
   return new Map(

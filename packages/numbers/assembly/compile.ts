@@ -4,7 +4,14 @@ import asc from "assemblyscript/asc";
 
 const folder = fileURLToPath(new URL(".", import.meta.url));
 const target = fileURLToPath(new URL("../src/wasm/kernels-binary.ts", import.meta.url));
-const sources = ["column-kernel.ts", "grid-kernel.ts", "block-kernel.ts", "refit-kernel.ts"];
+const sources = [
+  "column-kernel.ts",
+  "grid-kernel.ts",
+  "block-kernel.ts",
+  "refit-kernel.ts",
+  "point-kernel.ts",
+  "nearest-kernel.ts",
+];
 
 /** The text of src/wasm/kernels-binary.ts: the kernels of this folder compiled. */
 export async function compileKernels(): Promise<string> {

@@ -139,7 +139,11 @@ test("a format of GGUF lets an allocation choose between types, and the solver h
   const nodes = await nodesOf(given, withHead, stages);
   const { types, typeMix, groupSize } = optionsOf(nodes, "allocate");
   assert.equal([types, typeMix, groupSize], [["Q2_K", "Q8_0"], "Q3_K_M", undefined]);
-  assert.is(optionsOf(nodes, "factor")["order"], "group-aware:256");
+  const orderOf = async (changes: object): Promise<unknown> =>
+    optionsOf(await nodesOf({ ...given, ...changes }, withHead, stages), "factor")["order"];
+  assert.is(await orderOf({}), "group-aware:256");
+  assert.is(await orderOf({ allocate: { ...given.allocate, types: ["Q2_K", "IQ3_XXS"] } }), "natural");
+  assert.is(await orderOf({ propagation: "sequential", compress: { solver: "gptq", embeddings: "IQ3_S" } }), "natural");
   const { qep, ...others } = optionsOf(nodes, "compress");
   assert.equal([qep, Object.keys(others)], [0.5, ["model", "solver"]]);
   const ofEmbeddings = (

@@ -51,7 +51,9 @@ const decoded = (type: string, blocks: Uint8Array, length: number): Float32Array
   return found;
 };
 
-for (const type of blockGrids.keys()) {
+for (const [type, { codebook }] of blockGrids) {
+  // see point-blocks.test.ts
+  if (codebook) continue;
   test(`${type}: grids fitted to equal importances err less than ggml's own rounding`, () => {
     const ggml = decoded(type, encodeValues(quantisationTypeNamed(type), values), values.length);
     assert.ok(squaredError(nearest(type, new Float32Array(columns).fill(1))) < squaredError(ggml));

@@ -35,6 +35,11 @@ HALVES = {
     T.IQ4_NL: [0],
     T.IQ4_XS: [0],
     T.MXFP4: [],
+    T.IQ2_XXS: [0],
+    T.IQ2_XS: [0],
+    T.IQ2_S: [0],
+    T.IQ3_XXS: [0],
+    T.IQ3_S: [0],
 }
 
 SCALES = np.array([0.0137, -0.52, 65504.0, -65504.0, 6e-8, -0.0, np.inf, np.nan], dtype=np.float16)

@@ -12,7 +12,7 @@ import { deflateSync } from "node:zlib";
 import { typeMixes, writeGguf } from "@mbs/gguf";
 import type { GgufField } from "@mbs/gguf";
 import { describeGguf } from "@mbs/models";
-import { bind, loadLibraries, quantizeFields } from "../../llama-cpp/libraries.ts";
+import { bind, imatrixMaker, loadLibraries, quantizeFields } from "../../llama-cpp/libraries.ts";
 
 /** Sizes of a model whose tensors are made up: only names and shapes count. */
 interface Shape {
@@ -163,16 +163,27 @@ const parameters = koffi.struct("llama_model_quantize_params", { ...quantizeFiel
 const defaults = bind<Record<string, unknown>>(llama, "llama_model_quantize_default_params", parameters)();
 const quantize = bind<number>(llama, "llama_model_quantize", "uint32", "str", "str", koffi.pointer(parameters));
 
+const imatrixOf = imatrixMaker(koffi);
+
 const root = await mkdtemp(join(tmpdir(), "gguf-types-"));
 const golden: Record<string, unknown> = {};
 for (const [title, shape] of Object.entries(shapes)) {
   const model = join(root, "model.gguf");
   await writeModel(model, shape);
+  const means = new Map(
+    tensorsOf(shape).map(([name, sides]) => [
+      name,
+      new Float32Array((sides.at(-1) ?? 1) * (sides.length > 2 ? (sides[0] ?? 1) : 1)).fill(1),
+    ]),
+  );
+  // most mixes of codebook types are refused without one
+  const imatrix = imatrixOf(means);
   const types: Record<string, Record<string, string>> = {};
   for (const { name, fileType, base } of typeMixes.values()) {
     if (/^B?F(16|32)$/.test(base)) continue;
     const output = join(root, "output.gguf");
-    if (quantize(model, output, { ...defaults, nthread: 1, ftype: fileType }) !== 0) throw new Error(`${title}: ${name} failed`);
+    const parameters = { ...defaults, nthread: 1, ftype: fileType, ...(/^IQ[23]/.test(name) && { imatrix }) };
+    if (quantize(model, output, parameters) !== 0) throw new Error(`${title}: ${name} failed`);
     const { tensors } = await describeGguf(output);
     types[name] = Object.fromEntries(
       tensors.filter(({ type }) => type !== "F32").map(({ name: tensor, type }) => [tensor, type]),

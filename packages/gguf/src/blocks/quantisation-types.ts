@@ -1,5 +1,7 @@
 import { UsageError } from "@mbs/contracts";
 import type { WeightDtype } from "@mbs/numbers";
+import { codebookDecoder } from "../codebooks/codebook-blocks.ts";
+import { codebooks, superColumns } from "../codebooks/codebooks.ts";
 import { decodeIQ4NL, decodeIQ4XS } from "./iq4-blocks.ts";
 import { decodeQ2K, decodeQ3K, decodeQ4K, decodeQ5K, decodeQ6K } from "./k-blocks.ts";
 import { decodeQ40, decodeQ41, decodeQ50, decodeQ51, decodeQ80 } from "./legacy-blocks.ts";
@@ -39,6 +41,10 @@ const block = (
   ...(decode && { decode }),
 });
 
+/** A codebook type. */
+const coded = (number: number, name: keyof typeof codebooks): QuantisationType =>
+  block(number, name, superColumns, codebooks[name].layout.bytes, codebookDecoder(codebooks[name]));
+
 const plain = (number: number, name: string, bytes: number, dtype?: WeightDtype): QuantisationType => ({
   number,
   name,
@@ -62,13 +68,13 @@ const types: readonly QuantisationType[] = [
   block(13, "Q5_K", 256, 176, decodeQ5K),
   block(14, "Q6_K", 256, 210, decodeQ6K),
   block(15, "Q8_K", 256, 292),
-  block(16, "IQ2_XXS", 256, 66),
-  block(17, "IQ2_XS", 256, 74),
-  block(18, "IQ3_XXS", 256, 98),
+  coded(16, "IQ2_XXS"),
+  coded(17, "IQ2_XS"),
+  coded(18, "IQ3_XXS"),
   block(19, "IQ1_S", 256, 50),
   block(20, "IQ4_NL", 32, 18, decodeIQ4NL),
-  block(21, "IQ3_S", 256, 110),
-  block(22, "IQ2_S", 256, 82),
+  coded(21, "IQ3_S"),
+  coded(22, "IQ2_S"),
   block(23, "IQ4_XS", 256, 136, decodeIQ4XS),
   plain(24, "I8", 1),
   plain(25, "I16", 2),

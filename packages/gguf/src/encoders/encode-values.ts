@@ -4,9 +4,11 @@ import type { QuantisationType } from "../blocks/quantisation-types.ts";
 import { mxfp4 } from "../blocks/mxfp4.ts";
 import { blockGrids } from "../packing/block-grids.ts";
 import type { BlockCodes } from "../packing/block-codes.ts";
+import { codebooks, type Codebook } from "../codebooks/codebooks.ts";
 import { q2K, q4K, q5K } from "./affine-k-encoders.ts";
 import { sumOfSquares } from "./block-encoder.ts";
 import type { BlockEncoder } from "./block-encoder.ts";
+import { codebookEncoder } from "./codebook-encoders.ts";
 import { iq4NL, iq4XS } from "./iq4-encoders.ts";
 import { q40, q41, q50, q51, q80 } from "./legacy-encoders.ts";
 import { q3K, q6K } from "./symmetric-k-encoders.ts";
@@ -15,7 +17,7 @@ import { q3K, q6K } from "./symmetric-k-encoders.ts";
 const tooLarge = 65_520;
 
 /** The encoders by the names of their types. */
-export const blockEncoders: ReadonlyMap<string, BlockEncoder> = new Map([
+export const blockEncoders: ReadonlyMap<string, BlockEncoder> = new Map<string, BlockEncoder>([
   ["Q4_0", q40],
   ["Q4_1", q41],
   ["Q5_0", q50],
@@ -29,6 +31,7 @@ export const blockEncoders: ReadonlyMap<string, BlockEncoder> = new Map([
   ["IQ4_NL", iq4NL],
   ["IQ4_XS", iq4XS],
   ["MXFP4", mxfp4],
+  ...Object.entries<Codebook>(codebooks).map(([name, codebook]) => [name, codebookEncoder(codebook)] as const),
 ]);
 
 /** Names of the types that values can be written in. */
@@ -71,9 +74,9 @@ function checkLargest(values: Float32Array, type: string): void {
 }
 
 /** @throws {BadDataError} where a scale is too large for half precision */
-function checkScales({ scales, offsets }: BlockCodes, count: number, type: string): void {
+function checkScales({ scales, offsets }: BlockCodes, count: number, type: string, unit: number): void {
   for (const scale of [...scales.subarray(0, count), ...offsets.subarray(0, count)]) {
-    if (Math.abs(scale) < tooLarge) continue;
+    if (Math.abs(scale) < tooLarge * unit) continue;
     throw new BadDataError(
       `values need a scale of ${scale}, which half precision does not hold; take another type than ${type}`,
       {
@@ -85,7 +88,7 @@ function checkScales({ scales, offsets }: BlockCodes, count: number, type: strin
 
 /**
  * Values of a row, or without an importance of any number of rows, in a type's bytes, each to nearest: equal to those of
- * ggml's `ggml_quantize_chunk`.
+ * ggml's `ggml_quantize_chunk`, but for codebook types, where the error is smaller.
  *
  * @param values whole blocks, finite where the type has blocks: one that is not damages its neighbours
  * @param importance one number a value, such as E[x²] of the input that it is multiplied with; `values` must be one row then
@@ -116,7 +119,7 @@ export function encodeValues(type: QuantisationType, values: Float32Array, impor
     for (let block = 0; block < count; block += 1) {
       encoder.fit(values, (first + block) * type.values, blocks, block, importance, spread);
     }
-    if (grid.rule.powers !== true) checkScales(blocks, count, type.name);
+    if (grid.rule.powers !== true) checkScales(blocks, count, type.name, grid.codebook?.unit ?? 1);
     grid.pack(blocks, bytes.subarray(first * type.bytes, (first + count) * type.bytes));
   }
   return bytes;

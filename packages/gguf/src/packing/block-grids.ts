@@ -1,7 +1,9 @@
 import type { BlockRule } from "@mbs/numbers";
 import { iq4Levels } from "../blocks/iq4-blocks.ts";
 import { mxfp4Rule, packMxfp4 } from "../blocks/mxfp4.ts";
+import { codebooks, signedSizes, superColumns, type Codebook } from "../codebooks/codebooks.ts";
 import type { Packer } from "./block-codes.ts";
+import { codebookPacker } from "./codebook-packing.ts";
 import { packIQ4NL, packIQ4XS } from "./iq4-packing.ts";
 import { packQ2K, packQ3K, packQ4K, packQ5K, packQ6K } from "./k-packing.ts";
 import { packQ40, packQ41, packQ50, packQ51, packQ80 } from "./legacy-packing.ts";
@@ -10,6 +12,8 @@ import { packQ40, packQ41, packQ50, packQ51, packQ80 } from "./legacy-packing.ts
 export interface BlockGrid {
   readonly rule: BlockRule;
   readonly pack: Packer;
+  /** Which codes neighbouring columns can have together; absent where each column's is its own. */
+  readonly codebook?: Codebook;
 }
 
 const legacy = (zero: number, maximum: number): BlockRule => ({ columns: 32, subColumns: 32, zero, maximum });
@@ -30,8 +34,25 @@ const affine = (subColumns: number, maximum: number, most: number): BlockRule =>
   offsets: { most },
 });
 
+/** Codes are the places of a size and its sign among all signed sizes. Scales of blocks are d · unit. */
+const coded = (codebook: Codebook): BlockGrid => {
+  const levels = signedSizes(codebook);
+  return {
+    rule: {
+      columns: superColumns,
+      subColumns: codebook.subColumns,
+      zero: 0,
+      maximum: levels.length - 1,
+      levels,
+      scales: { least: 1, most: 31 },
+    },
+    pack: codebookPacker(codebook),
+    codebook,
+  };
+};
+
 /** The types that weights can be rounded to, by name. */
-export const blockGrids: ReadonlyMap<string, BlockGrid> = new Map([
+export const blockGrids: ReadonlyMap<string, BlockGrid> = new Map<string, BlockGrid>([
   ["Q8_0", { rule: legacy(127, 254), pack: packQ80 }],
   ["Q4_0", { rule: legacy(8, 15), pack: packQ40 }],
   ["Q4_1", { rule: offset(15), pack: packQ41 }],
@@ -45,6 +66,7 @@ export const blockGrids: ReadonlyMap<string, BlockGrid> = new Map([
   ["IQ4_NL", { rule: { ...legacy(0, 15), levels: iq4Levels }, pack: packIQ4NL }],
   ["IQ4_XS", { rule: { ...signed(32, 0, 15, 31), levels: iq4Levels }, pack: packIQ4XS }],
   ["MXFP4", { rule: mxfp4Rule, pack: packMxfp4 }],
+  ...Object.entries<Codebook>(codebooks).map(([name, codebook]) => [name, coded(codebook)] as const),
 ]);
 
 /** Types that an allocation chooses between, if it does not say: each has another size. */

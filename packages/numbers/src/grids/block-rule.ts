@@ -12,7 +12,7 @@ export interface BlockRule {
   readonly zero: number;
   /** Largest code. */
   readonly maximum: number;
-  /** What codes stand for where that is not equally far apart: sixteen whole numbers, rising. */
+  /** What codes stand for where that is not equally far apart: whole numbers, rising; sixteen, or fewer of types with a codebook. */
   readonly levels?: Int8Array;
   /** Whether d is a power of two, of a block without sub-blocks and offsets; otherwise it is a half-precision number. */
   readonly powers?: true;

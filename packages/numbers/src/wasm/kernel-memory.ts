@@ -119,6 +119,40 @@ export interface Kernels {
     kind: number,
     L: number,
   ): void;
+  roundPoints(
+    X: number,
+    U: number,
+    S: number,
+    C: number,
+    Q: number,
+    T: number,
+    L: number,
+    B: number,
+    rows: number,
+    columns: number,
+    width: number,
+    sizes: number,
+    evenSigns: number,
+    keeps: number,
+  ): void;
+  findNearest(
+    X: number,
+    W: number,
+    C: number,
+    F: number,
+    G: number,
+    S: number,
+    Z: number,
+    B: number,
+    at: number,
+    columns: number,
+    sizes: number,
+    firsts: number,
+    width: number,
+    evenSigns: number,
+    scale: number,
+    limit: number,
+  ): number;
 }
 
 interface Memory {

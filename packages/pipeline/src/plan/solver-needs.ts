@@ -7,6 +7,7 @@ import {
   choosesGrids,
   dependentDefaults,
   factorOptionsFor,
+  hasCodebook,
   plannedCodesOf,
   readSolver,
   embeddingsValues,
@@ -126,7 +127,10 @@ export async function withSolverNeeds(recipe: Recipe, stages: Stages, outline: M
   // other readers of the statistics, such as imatrix, want inputs as they are
   const normalises = solver.prefersNormalisedTokens === true && !isRead(recipe, ["capture"]);
   const preferred = normalises ? { normaliseTokens: true } : {};
-  const factor = { ...least.factor, ...factorOptionsFor(solver, options, grid, recipe.factor) };
+  const ofEmbeddings = { kind: "blocks", type: String(recipe.compress["embeddings"]) } as const;
+  // the column order of types with a codebook suits all others
+  const ordered = [...grids, ofEmbeddings].find(hasCodebook) ?? grid;
+  const factor = { ...least.factor, ...factorOptionsFor(solver, options, ordered, recipe.factor) };
   const isSparsity = recipe.allocate !== undefined && !allocatesGrids;
   // an allocation has it from here
   const groups = allocatesGrids && !isOfTypes ? { groupSize: options["groupSize"] } : {};

@@ -8,45 +8,12 @@ import {
   type SolverContext,
 } from "@mbs/contracts";
 import { blockGrids, quantisationTypeNamed } from "@mbs/gguf";
-import {
-  createBlockFitter,
-  invertOrder,
-  naturalOrder,
-  restoreOrder,
-  transposeInOrder,
-  walkColumns,
-  type ColumnBlock,
-  createSubBlockRefitter,
-} from "@mbs/numbers";
+import { invertOrder, naturalOrder, restoreOrder, transposeInOrder, walkColumns, type ColumnBlock } from "@mbs/numbers";
 import { descendCodes } from "../feedback/coordinate-descent.ts";
-import { dampedGram, importancesAt } from "../feedback/damped-gram.ts";
+import { dampedGram } from "../feedback/damped-gram.ts";
 import { BlockWeight } from "./block-weight.ts";
-import type { SweptGrids } from "../feedback/coordinate-descent.ts";
-import { hessianPart } from "../feedback/group-sweeps.ts";
-
-/** Grids of blocks, for sweeps over their codes in natural order: each sub-block gets new scales when its turn comes. */
-function sweptBlocks(made: BlockWeight, codes: Uint8Array, hessian: Float32Array): SweptGrids {
-  const { rows, grid } = made;
-  const { columns, subColumns, powers } = grid.rule;
-  const refit = createSubBlockRefitter(grid.rule, rows);
-  return {
-    columnGrids: true,
-    fix(kernel, { first, count }) {
-      for (let from = first; from < first + count; from += subColumns) {
-        const to = from + subColumns;
-        const frozen = {
-          best: kernel.weights.subarray((from - first) * rows, (to - first) * rows),
-          codes: codes.subarray(from * rows, to * rows),
-          hessian: hessianPart(hessian, { first: from, count: subColumns }, from, to).values,
-        };
-        // powers of two are too far apart for a change to help
-        if (powers !== true) refit(frozen, at(made.scales, Math.floor(from / columns)), (from % columns) / subColumns);
-        const columnGrids = made.gridOf(from);
-        codes.set(kernel.fix(from - first, to - first, { columnGrids }), from * rows);
-      }
-    },
-  };
-}
+import { roundColumns } from "./column-blocks.ts";
+import { roundPoints } from "./point-blocks.ts";
 
 export interface BlockFeedback {
   /** A type of `blockGrids`; the weight's columns are whole blocks of it. */
@@ -59,7 +26,7 @@ export interface BlockFeedback {
 /**
  * {@link fixColumns} on the grids of a GGUF type. Columns of a block share its scales, so all of these are chosen when the
  * first of its columns is reached, on the weights as they stood when the walk's block began, by what an error of each column
- * costs; then columns are rounded one by one. Any order of the columns will do.
+ * costs; then columns are rounded one by one, in any order, or those of a codebook's points together.
  *
  * Sweeps go through the columns in natural order, where sub-blocks are neighbours.
  */
@@ -75,7 +42,7 @@ export async function fixBlocks(
   if (grid === undefined) throw new InternalError(`nothing is rounded to ${type}`, { type });
   const { rule } = grid;
   const made = new BlockWeight(grid, rows, columns);
-  const fitScales = createBlockFitter(rule, rows);
+  const rounding = (grid.codebook ? roundPoints : roundColumns)(type, made, factor);
   const positions = invertOrder(order);
   const transposed = transposeInOrder(weight.values, rows, columns, order);
   for (const column of factor.dead) {
@@ -104,7 +71,7 @@ export async function fixBlocks(
     for (const [column, position] of own.entries()) {
       panel.set(begun.subarray((position - from) * rows, (position - from + 1) * rows), column * rows);
     }
-    made.scales[index] = fitScales(panel, importancesAt(factor, own));
+    made.scales[index] = rounding.fit(panel, own);
   };
 
   const visit = async (walked: ColumnBlock): Promise<void> => {
@@ -114,18 +81,19 @@ export async function fixBlocks(
       const index = Math.floor(column / rule.columns);
       if (made.scales[index] === undefined) await fit(walked, index);
     }
-    codes.set(walked.fix(0, walked.columns, { columnGrids: made.gridsOf(own) }), walked.first * rows);
+    rounding.fix(walked, codes.subarray(walked.first * rows, (walked.first + walked.columns) * rows));
   };
   const weights = { rows: columns, columns: rows, values: transposed };
-  await walkColumns(blas, { weights, upper: factor.upper, blockSize, columnGrids: true }, visit);
+  // sub-blocks lie whole in each block
+  const wholeSize = Math.max(1, Math.floor(blockSize / rule.subColumns)) * rule.subColumns;
+  const size = grid.codebook ? wholeSize : blockSize;
+  await walkColumns(blas, { weights, upper: factor.upper, blockSize: size, columnGrids: true }, visit);
 
   let chosen = restoreOrder(codes, rows, columns, order);
   if (descent && target) {
     const swept = turn(codes);
     const hessian = dampedGram(descent.gram, factor);
-    const grids = sweptBlocks(made, swept, hessian);
-    // sub-blocks lie whole in each block
-    const wholeSize = Math.max(1, Math.floor(blockSize / rule.subColumns)) * rule.subColumns;
+    const grids = rounding.sweep(blas, swept, hessian);
     const state = { target, values: turn(transposed), hessian, grids, sweeps: descent.sweeps, blockSize: wholeSize };
     await descendCodes(blas, state, signal);
     chosen = restoreOrder(swept, rows, columns, natural);

@@ -1,6 +1,6 @@
 import { UsageError, parseOptions, loadCode, type Solver } from "@mbs/contracts";
 import type { Grid, PlannedForm, StageOptions } from "@mbs/contracts";
-import { askedGrid } from "../grids/asked-grid.ts";
+import { askedGrid, hasCodebook } from "../grids/asked-grid.ts";
 import { solverOptions } from "../grids/grid-options.ts";
 import { solverFailure } from "./solver-calls.ts";
 import { solvers } from "../solver-map.ts";
@@ -49,9 +49,12 @@ function ask<Answer>({ name }: Solver, about: string, question: () => Answer): A
 /** Super-blocks stay together, whatever the type; within them, and of them, the largest inputs come first. */
 const blockOrder = "group-aware:256";
 
+/** Columns of a codebook's point are neighbours. */
+const pointOrder = "natural";
+
 /** The column order that a solver prefers. */
 export function preferredOrderOf(solver: Solver, options: SolverOptions, grid: Grid): string | undefined {
-  if (grid.kind === "blocks") return solver.preferredOrder && blockOrder;
+  if (grid.kind === "blocks") return solver.preferredOrder && (hasCodebook(grid) ? pointOrder : blockOrder);
   return solver.preferredOrder?.(options, grid);
 }
 

@@ -20,15 +20,36 @@ export function hessianPart(
   return { rows: count, columns: to - from, values };
 }
 
-/** A group whose codes stay. All arrays are [columns, rows], the columns in the order in which they were fixed. */
-interface FrozenGroup {
-  readonly grid: Grid;
+/** Columns of all rows that are scaled together and whose codes stay. All arrays are [columns, rows], in the order of fixing. */
+export interface FrozenValues {
   /** Values of its codes. */
   readonly values: Float32Array;
-  /** (Q - W)·H at the group's columns. */
+  /** (Q - W)·H at its columns. */
   readonly gradient: Float32Array;
-  /** Q·H of the group by itself at its own columns. */
+  /** Q·H of these columns by themselves, at the same. */
   readonly products: Float32Array;
+}
+
+/** q·g and q·H·qᵀ of each row: with a scale times 1 + c the loss changes by c · (2·slope + c·curvature). */
+export function scaleSums(
+  { values, gradient, products }: FrozenValues,
+  rows: number,
+): { readonly slopes: Float64Array; readonly curvatures: Float64Array } {
+  const slopes = new Float64Array(rows);
+  const curvatures = new Float64Array(rows);
+  for (let start = 0; start < values.length; start += rows) {
+    for (let row = 0; row < rows; row += 1) {
+      const value = values[start + row]!;
+      slopes[row]! += value * gradient[start + row]!;
+      curvatures[row]! += value * products[start + row]!;
+    }
+  }
+  return { slopes, curvatures };
+}
+
+/** A group whose codes stay. */
+interface FrozenGroup extends FrozenValues {
+  readonly grid: Grid;
 }
 
 /**
@@ -41,16 +62,7 @@ interface FrozenGroup {
  */
 function refitScales({ grid, values, gradient, products }: FrozenGroup, dtype: WeightDtype): Float32Array {
   const { scales } = grid;
-  const rows = scales.length;
-  const slopes = new Float64Array(rows);
-  const curvatures = new Float64Array(rows);
-  for (let start = 0; start < values.length; start += rows) {
-    for (let row = 0; row < rows; row += 1) {
-      const value = values[start + row]!;
-      slopes[row]! += value * gradient[start + row]!;
-      curvatures[row]! += value * products[start + row]!;
-    }
-  }
+  const { slopes, curvatures } = scaleSums({ values, gradient, products }, scales.length);
   const wanted = scales.map((scale, row) => {
     const curvature = at(curvatures, row);
     return curvature > 0 ? scale * (1 - at(slopes, row) / curvature) : scale;

@@ -92,6 +92,9 @@ export function askedGrid({ grids = [] }: Rounding, values: GridValues): Grid {
   return bits !== undefined && grids.includes("groups") ? groupGrid(bits, values) : { kind: "none" };
 }
 
+/** Whether a grid decides neighbouring columns together: blocks of a codebook type. */
+export const hasCodebook = (grid: Grid): boolean => grid.kind === "blocks" && blockGrids.get(grid.type)?.codebook !== undefined;
+
 /** A grid for rows of so many columns: a type falls back where they are no whole blocks of it. @returns undefined where no blocks hold them */
 export function fittingGrid(grid: Grid, columns: number): Grid | undefined {
   if (grid.kind !== "blocks") return grid;

@@ -1,0 +1,181 @@
+/** Which codes neighbouring columns can have together: the signed sizes of a codebook's points. */
+export interface PointTables {
+  /** Columns that are decided together, at most 8: those of a point, or eight where their signs depend on each other. */
+  readonly span: number;
+  /** Columns of a point. */
+  readonly width: number;
+  /** What codes stand for, in units of a scale: all sizes with both signs, rising. */
+  readonly levels: Int8Array;
+  /** The points as a tree: for each node and size the node of the next column, at the last one 0; -1 where no point goes on. */
+  readonly tree: Int16Array;
+  /** Whether of a span's signs an even count is negative. */
+  readonly evenSigns: boolean;
+}
+
+/** Neighbouring columns whose points are chosen. */
+export interface PointChoice {
+  /** Values to come near, [span, rows]. */
+  readonly wanted: Float32Array;
+  /**
+   * U, [span, span], upper triangular, its diagonal above zero. With e the wanted values less the chosen ones and err · U = e, Σ err²
+   * is made small: each column's error moves the later ones, as in GPTQ's feedback. With nothing beside the diagonal squared errors
+   * count 1 / U[j, j]².
+   */
+  readonly upper: Float64Array;
+  /** One a row, not negative; 0 for a row all of whose codes stand for 0. */
+  readonly scales: Float32Array;
+  /** [span, rows]; receives what was chosen. */
+  readonly codes: Uint8Array;
+  /** Whether the codes that are there stay where no others err less. */
+  readonly keeps: boolean;
+}
+
+/** Finds the codes of one row that err least. */
+export interface PointSearch {
+  /** Codes of what was found last, one a column. */
+  readonly codes: Uint8Array;
+  /**
+   * @param x values to come near, [span]
+   * @param scale above zero
+   * @param upper as of {@link PointChoice}
+   * @returns the least Σ err², or `limit` where nothing is below it, and then the codes are not those of anything
+   */
+  find(x: Float64Array, scale: number, upper: Float64Array, limit: number): number;
+}
+
+/**
+ * A search through the tree of points, depth first, at each column the nearest size first; what errs more than the best so far
+ * already is left (a sphere decoder).
+ */
+export function createPointSearch({ span, width, levels, tree, evenSigns }: PointTables): PointSearch {
+  const all = levels.length;
+  const count = all / 2;
+  const codes = new Uint8Array(span);
+  // of each column on the way: its node, the next codes below and above the wanted value and their limits, and what is lost before it
+  const node = new Int32Array(span);
+  const above = new Int32Array(span);
+  const below = new Int32Array(span);
+  const least = new Int32Array(span);
+  const most = new Int32Array(span);
+  const negatives = new Int32Array(span);
+  const tried = new Int32Array(span);
+  const wanted = new Float64Array(span);
+  const factor = new Float64Array(span);
+  const errors = new Float64Array(span);
+  const losses = new Float64Array(span);
+
+  return {
+    codes,
+    find(x, scale, upper, limit) {
+      let best = limit;
+      const inverse = 1 / scale;
+      let column = 0;
+      let entered = true;
+      losses[0] = 0;
+      node[0] = 0;
+      negatives[0] = 0;
+      for (let j = 0; j < span; j += 1) factor[j] = scale / upper[j * span + j]!;
+      while (column >= 0) {
+        if (entered) {
+          let target = x[column]!;
+          for (let before = 0; before < column; before += 1) target -= errors[before]! * upper[before * span + column]!;
+          const value = target * inverse;
+          wanted[column] = value;
+          let [from, to] = [0, all];
+          if (evenSigns && column === 7) {
+            // the last sign is given by the others
+            if ((negatives[7]! & 1) === 0) from = count;
+            else to = count;
+          }
+          least[column] = from;
+          most[column] = to;
+          while (from < to && levels[from]! < value) from += 1;
+          above[column] = from;
+          below[column] = from - 1;
+          entered = false;
+        }
+        const [a, b, value] = [above[column]!, below[column]!, wanted[column]!];
+        const hasAbove = a < most[column]!;
+        const hasBelow = b >= least[column]!;
+        let code: number;
+        let distance: number;
+        if (hasAbove && (!hasBelow || levels[a]! - value <= value - levels[b]!)) {
+          code = a;
+          above[column] = a + 1;
+        } else if (hasBelow) {
+          code = b;
+          below[column] = b - 1;
+        } else {
+          column -= 1;
+          continue;
+        }
+        distance = (value - levels[code]!) * factor[column]!;
+        const loss = losses[column]! + distance * distance;
+        if (loss >= best) {
+          column -= 1;
+          continue;
+        }
+        const child = tree[node[column]! * count + (code < count ? count - 1 - code : code - count)]!;
+        if (child < 0) continue;
+        tried[column] = code;
+        if (column === span - 1) {
+          best = loss;
+          for (let j = 0; j < span; j += 1) codes[j] = tried[j]!;
+          column -= 1;
+          continue;
+        }
+        errors[column] = distance;
+        const isNegative = code < count ? 1 : 0;
+        const sum = negatives[column]! + isNegative;
+        column += 1;
+        losses[column] = loss;
+        negatives[column] = sum;
+        node[column] = column === width ? 0 : child;
+        entered = true;
+      }
+      return best;
+    },
+  };
+}
+
+/**
+ * Chooses points for all rows, one after the other.
+ *
+ * @returns the values of the codes, [span, rows]
+ */
+export function roundPointsReference(tables: PointTables, { wanted, upper, scales, codes, keeps }: PointChoice): Float32Array {
+  const { span, levels } = tables;
+  const search = createPointSearch(tables);
+  const rows = scales.length;
+  const target = new Float64Array(span);
+  const errors = new Float64Array(span);
+  const values = new Float32Array(span * rows);
+
+  /** Σ err² of the codes that a row has. */
+  function lossOf(row: number, scale: number): number {
+    let loss = 0;
+    for (let column = 0; column < span; column += 1) {
+      let left = target[column]!;
+      for (let before = 0; before < column; before += 1) left -= errors[before]! * upper[before * span + column]!;
+      const error = (left - scale * levels[codes[column * rows + row]!]!) / upper[column * span + column]!;
+      errors[column] = error;
+      loss += error * error;
+    }
+    return loss;
+  }
+
+  for (let row = 0; row < rows; row += 1) {
+    const scale = scales[row]!;
+    if (scale === 0) {
+      for (let column = 0; column < span; column += 1) codes[column * rows + row] = levels.length / 2;
+    } else {
+      for (let column = 0; column < span; column += 1) target[column] = wanted[column * rows + row]!;
+      const limit = keeps ? lossOf(row, scale) : Infinity;
+      if (search.find(target, scale, upper, limit) < limit) {
+        for (let column = 0; column < span; column += 1) codes[column * rows + row] = search.codes[column]!;
+      }
+    }
+    for (let index = row; index < values.length; index += rows) values[index] = scale * levels[codes[index]!]!;
+  }
+  return values;
+}

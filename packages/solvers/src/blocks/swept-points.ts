@@ -1,0 +1,121 @@
+import { at, type Blas } from "@mbs/contracts";
+import { inverseFactorReference, type PointChoice, type PointTables } from "@mbs/numbers";
+import type { SweptBlock, SweptGrids } from "../feedback/coordinate-descent.ts";
+import { hessianPart, scaleSums } from "../feedback/group-sweeps.ts";
+import type { BlockWeight } from "./block-weight.ts";
+import { chosenValues } from "./point-rounding.ts";
+
+/** The odd number from 1 to `most` that is nearest. */
+const nearestOdd = (value: number, most: number): number => Math.min(Math.max(2 * Math.round((value - 1) / 2) + 1, 1), most);
+
+/** What a span's codes are chosen by: H, its inverse, and U with H⁻¹ = UᵀU, all [span, span]. */
+interface SpanMetric {
+  readonly hessian: Float32Array;
+  readonly inverse: Float64Array;
+  readonly upper: Float64Array;
+}
+
+function metricOf(hessian: Float32Array, first: number, span: number): SpanMetric {
+  const { values } = hessianPart(hessian, { first, count: span }, first, first + span);
+  const upper = inverseFactorReference(values, span, first);
+  const inverse = new Float64Array(span * span);
+  for (let row = 0; row < span; row += 1) {
+    for (let column = 0; column < span; column += 1) {
+      for (let k = 0; k <= Math.min(row, column); k += 1) {
+        inverse[row * span + column]! += at(upper, k * span + row) * at(upper, k * span + column);
+      }
+    }
+  }
+  return { hessian: values, inverse, upper };
+}
+
+/**
+ * Grids of codebooks, for sweeps in natural order: sub-blocks get the best numbers for the codes that they have, and then the codes of
+ * each span are chosen again, all others as they are, by H of the span.
+ *
+ * @param codes [columns, rows]; overwritten
+ */
+export function sweptPoints(
+  blas: Blas,
+  made: BlockWeight,
+  { round, tables }: { readonly round: (choice: PointChoice) => Float32Array; readonly tables: PointTables },
+  { codes, hessian }: { readonly codes: Uint8Array; readonly hessian: Float32Array },
+): SweptGrids {
+  const { rows, grid } = made;
+  const { columns, subColumns, scales: whole } = grid.rule;
+  const { span, levels } = tables;
+  const metrics = new Map<number, SpanMetric>();
+  const metricAt = (first: number): SpanMetric => {
+    const own = metrics.get(first) ?? metricOf(hessian, first, span);
+    metrics.set(first, own);
+    return own;
+  };
+  const wanted = new Float32Array(span * rows);
+  const values = new Float64Array(span);
+  const gradient = new Float64Array(span);
+
+  /** The values that a span's rows should have, of x as the kernel has it: the best of each column less what the ones before contribute. */
+  function findWanted(x: Float32Array, own: Uint8Array, scales: Float32Array, { hessian: H, inverse }: SpanMetric): void {
+    for (let row = 0; row < rows; row += 1) {
+      for (let k = 0; k < span; k += 1) {
+        values[k] = scales[row]! * levels[own[k * rows + row]!]!;
+        let sum = H[k * span + k]! * (values[k]! - x[k * rows + row]!);
+        for (let j = 0; j < k; j += 1) sum += H[k * span + j]! * values[j]!;
+        gradient[k] = sum;
+      }
+      for (let k = 0; k < span; k += 1) {
+        let best = values[k]!;
+        for (let j = 0; j < span; j += 1) best -= inverse[k * span + j]! * gradient[j]!;
+        wanted[k * rows + row] = best;
+      }
+    }
+  }
+
+  /** Gives the rows of one sub-block other numbers, and brings its values and the block's gradient up to date. */
+  async function rescaleSubBlock(block: SweptBlock, from: number): Promise<void> {
+    const { first, count, gradient: slopeOf } = block;
+    const inBlock = [(from - first) * rows, (from - first + subColumns) * rows] as const;
+    const own = block.values.subarray(...inBlock);
+    const part = hessianPart(hessian, block, from, from + subColumns);
+    const { values: products } = await blas.gemm(part, { rows: subColumns, columns: rows, values: own.slice() });
+    const frozen = { values: own, gradient: slopeOf.subarray(...inBlock), products: products.subarray(...inBlock) };
+    const { slopes, curvatures } = scaleSums(frozen, rows);
+    const { subScales } = at(made.scales, Math.floor(from / columns));
+    const sub = (from % columns) / subColumns;
+    const changes = new Float64Array(rows);
+    for (let row = 0; row < rows; row += 1) {
+      const [curvature, slope, number] = [curvatures[row]!, slopes[row]!, subScales[sub * rows + row]!];
+      if (!(curvature > 0)) continue;
+      const other = nearestOdd(number * (1 - slope / curvature), whole?.most ?? 1);
+      const change = other / number - 1;
+      if (!(change * (2 * slope + change * curvature) < 0)) continue;
+      changes[row] = change;
+      subScales[sub * rows + row] = other;
+    }
+    for (let start = 0; start < count * rows; start += rows) {
+      for (let row = 0; row < rows; row += 1) slopeOf[start + row]! += products[start + row]! * changes[row]!;
+    }
+    const { scales } = made.gridOf(from);
+    for (let start = 0; start < own.length; start += rows) {
+      for (let row = 0; row < rows; row += 1) own[start + row] = scales[row]! * levels[codes[from * rows + start + row]!]!;
+    }
+  }
+
+  return {
+    columnGrids: true,
+    async rescale(block) {
+      for (let from = block.first; from < block.first + block.count; from += subColumns) await rescaleSubBlock(block, from);
+    },
+    fix(kernel, { first, count }) {
+      for (let from = first; from < first + count; from += span) {
+        const metric = metricAt(from);
+        const own = codes.subarray(from * rows, (from + span) * rows);
+        const { scales } = made.gridOf(from);
+        const place = from - first;
+        findWanted(kernel.weights.subarray(place * rows, (place + span) * rows), own, scales, metric);
+        const choice = { wanted, upper: metric.upper, scales, codes: own, keeps: true };
+        kernel.fix(place, place + span, { columnGrids: chosenValues(round(choice)) });
+      }
+    },
+  };
+}
