@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from llama import Llama, LlamaShape
 
 BALANCE = 0.01
-"""What the loss of balance is multiplied by: Switch Transformer's."""
+"""What the loss of balance is multiplied by: Switch Transformer's. With two experts a token a balanced router has 2, not 1."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class MixtralMlp(nn.Module):
     def forward(self, x):
         """Each token through its experts, weighted by shares that sum to 1."""
         rows = x.flatten(0, 1)
-        shares = F.linear(rows.float(), self.gate.weight.float()).softmax(-1)
+        shares = F.linear(rows, self.gate.weight).float().softmax(-1)
         weights, chosen = shares.topk(self.active, -1)
         weights = weights / weights.sum(-1, keepdim=True)
         count = shares.shape[-1]

@@ -144,6 +144,12 @@ test("a format of GGUF lets an allocation choose between types, and the solver h
   assert.is(await orderOf({}), "group-aware:256");
   assert.is(await orderOf({ allocate: { ...given.allocate, types: ["Q2_K", "IQ3_XXS"] } }), "natural");
   assert.is(await orderOf({ propagation: "sequential", compress: { solver: "gptq", embeddings: "IQ3_S" } }), "natural");
+  const refused = await orderOf({
+    compress: { solver: "gptq", embeddings: "IQ3_S" },
+    factor: { order: "activation" },
+  }).catch((error: unknown) => error);
+  assert.instance(refused, UsageError);
+  assert.match(String(refused), /types with a codebook \(IQ2, IQ3\) .* leave out order of factor/);
   const { qep, ...others } = optionsOf(nodes, "compress");
   assert.equal([qep, Object.keys(others)], [0.5, ["model", "solver"]]);
   const ofEmbeddings = (

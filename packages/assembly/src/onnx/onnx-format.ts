@@ -104,8 +104,9 @@ function unexported(layout: ArchitectureModel["layout"]): string | undefined {
 }
 
 /**
- * @throws {FailedPreconditionError} for a language model beside others, for which transformers.js looks too, for one whose blocks
- *   read tokens one after the other or a table by the token, and for one whose blocks would have caches of different shapes: programs make them of config.json
+ * @throws {FailedPreconditionError} for a language model beside others, for which transformers.js looks too; for one whose blocks
+ *   read tokens one after the other, by a convolution, or a table by the token; and for one whose blocks would have caches of
+ *   different shapes: programs make them of config.json
  */
 function refuseUnexported({ path, layout }: ArchitectureModel): void {
   const found = unexported(layout);

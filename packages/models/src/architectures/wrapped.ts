@@ -19,7 +19,7 @@ interface WrappedDefinition {
   readonly modelType: string;
   /** The language models that may be inside; the first where the section names none. */
   readonly inner: readonly [Architecture, ...Architecture[]];
-  /** Modules beside the language model, whose tensors are carried as they are, with those that it carries alone. */
+  /** Modules beside the language model, whose tensors are carried as they are, beside those that the language model itself carries. */
   readonly carried: readonly string[];
   /** Default of `tie_word_embeddings`. */
   readonly tied: boolean;

@@ -96,12 +96,9 @@ function languageTokens(
   { source, target }: PairLanguages,
 ): { readonly source: number; readonly target: number } {
   if (target === undefined) {
-    throw new UsageError(
-      "the model reads the language of a target before it; name it with --target-language, as in hi or hin_Deva",
-      {
-        option: "--target-language",
-      },
-    );
+    throw new UsageError("the model reads the language of a target; name it with --target-language, as in hi or hin_Deva", {
+      option: "--target-language",
+    });
   }
   return { source: languageTokenOf(tokenizer, source), target: languageTokenOf(tokenizer, target) };
 }

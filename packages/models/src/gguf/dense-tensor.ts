@@ -68,7 +68,7 @@ export const negativeRate: View = (source, name) => [
 ];
 
 /** Weights of a convolution by channels: [channels, tokens] in a file, [channels, 1, tokens] in a checkpoint. */
-export const kernels: View = (source, name) => {
+export const convolutionWeight: View = (source, name) => {
   const [channels = 0, ...rest] = source.shape;
   const tokens = rest.at(-1) ?? 1;
   return [{ ...whole(source, name), shape: rest.length === 1 ? [channels, 1, tokens] : [channels, tokens] }];

@@ -23,8 +23,8 @@ interface CompiledName {
 /** Ends a name that has no ".weight" in a checkpoint. */
 const bareName = "{bare}";
 
-/** The name of a tensor in a file. @param kind "weight" or "bias" */
-const fileName = (name: string, kind: string): string =>
+/** The whole name of a tensor, in a file or a checkpoint. @param kind "weight" or "bias" */
+export const withKind = (name: string, kind: string): string =>
   name.endsWith(bareName) ? name.slice(0, -bareName.length) : `${name}.${kind}`;
 
 /** A tensor of a file by its parts: the name without the kind, and "weight" or "bias"; "" where it ends with neither. */
@@ -38,10 +38,6 @@ export function findName(names: Names, tensor: string): string | undefined {
   const { stem, kind } = splitKind(tensor);
   return names.get(`${tensor}${bareName}`) ?? (kind === "" ? undefined : names.get(stem));
 }
-
-/** The name of a tensor in a checkpoint. @param kind "weight" or "bias" */
-export const checkpointName = (name: string, kind: string): string =>
-  name.endsWith(bareName) ? name.slice(0, -bareName.length) : `${name}.${kind}`;
 
 /** T5's ungated MLP has one matrix where the gated one has two, and GGUF calls it by the name of the second. */
 const spellings = (huggingFace: string): readonly string[] =>
@@ -78,7 +74,7 @@ export function ggufTensorName(names: Names, tensor: string, prefixes: readonly 
       const found = pattern.exec(name);
       if (found === null) continue;
       const { block = "", expert, kind = "weight" } = found.groups ?? {};
-      return { name: fileName(gguf.replace("{block}", block), kind), ...(expert !== undefined && { expert: Number(expert) }) };
+      return { name: withKind(gguf.replace("{block}", block), kind), ...(expert !== undefined && { expert: Number(expert) }) };
     }
   }
   return undefined;

@@ -1,7 +1,7 @@
 import { BadDataError, FailedPreconditionError } from "@mbs/contracts";
 import type { GgufTensor } from "@mbs/gguf";
 import type { JsonObject } from "../folder/json-file.ts";
-import { checkpointName, findName, splitKind } from "./gguf-names.ts";
+import { findName, splitKind, withKind } from "./gguf-names.ts";
 import { listedTensor, ofExperts, renamed } from "./dense-tensor.ts";
 import type { DenseTensor } from "./dense-tensor.ts";
 import type { GgufContents, GgufForm } from "./form/gguf-form.ts";
@@ -93,7 +93,7 @@ export function nameDenseTensors(
       return [];
     }
     const view = Object.hasOwn(views, key) ? views[key] : undefined;
-    const whole = `${heads.has(name) ? "" : prefix}${checkpointName(name.replace("{block}", block), kind)}`;
+    const whole = `${heads.has(name) ? "" : prefix}${withKind(name.replace("{block}", block), kind)}`;
     return (view ?? (name.includes("{expert}") ? ofExperts : renamed))(source, whole);
   });
   if (unknown.length > 0) {

@@ -24,7 +24,7 @@ export interface BlockRule {
 
 /** The scales and offsets of one block a row, as its bytes hold them. */
 export interface BlockScales {
-  /** d, one a row; half-precision numbers, or powers of two. */
+  /** d, one a row; half-precision numbers, times the unit of a codebook where there is one, or powers of two. */
   readonly scales: Float32Array;
   /** dmin, one a row; zeros where the rule has no offsets. */
   readonly offsets: Float32Array;

@@ -131,6 +131,13 @@ export async function withSolverNeeds(recipe: Recipe, stages: Stages, outline: M
   // the column order of types with a codebook suits all others
   const ordered = [...grids, ofEmbeddings].find(hasCodebook) ?? grid;
   const factor = { ...least.factor, ...factorOptionsFor(solver, options, ordered, recipe.factor) };
+  const { order } = recipe.factor ?? {};
+  if (hasCodebook(ordered) && order !== undefined && order !== "natural") {
+    throw new UsageError(
+      `${locate(["factor", "order"])}: types with a codebook (IQ2, IQ3) round neighbouring columns together; leave out order of factor, which is natural then`,
+      { solver: solver.name },
+    );
+  }
   const isSparsity = recipe.allocate !== undefined && !allocatesGrids;
   // an allocation has it from here
   const groups = allocatesGrids && !isOfTypes ? { groupSize: options["groupSize"] } : {};

@@ -39,7 +39,7 @@ function upReaders({ experts }: GatedDecoder, linears: GatedLinears): readonly s
   ];
 }
 
-const unlike = "its blocks with linear attention have other layers than the rest";
+const unlike = "its linear attention reads norms by layers that are not compressed, and gates what it makes";
 
 function streamOf(
   decoder: GatedDecoder,

@@ -1,4 +1,4 @@
-import { kernels } from "../../gguf/dense-tensor.ts";
+import { convolutionWeight } from "../../gguf/dense-tensor.ts";
 import type { GgufForm, MetadataField } from "../../gguf/form/gguf-form.ts";
 import { count, number, tied, vocabulary } from "../../gguf/form/metadata-fields.ts";
 import type { ModelSettings } from "../../gguf/form/model-settings.ts";
@@ -75,7 +75,7 @@ export const lfm2: GgufForm = {
     ["token_embd_norm", "embedding_norm"],
     ["output", "lm_head"],
   ]),
-  views: () => ({ "blk.{block}.shortconv.conv": kernels }),
+  views: () => ({ "blk.{block}.shortconv.conv": convolutionWeight }),
   fields: [
     vocabulary(true),
     count("embedding_length", "hidden_size"),

@@ -27,11 +27,16 @@ export const sharedExpertViews = (): Readonly<Record<string, View>> => ({
   "blk.{block}.ffn_gate_inp_shexp": (source, name) => (source.shape.length === 1 ? oneRow : renamed)(source, name),
 });
 
-/** What both generations say of their experts. Older files leave out the width, which the tensors tell. */
-export const qwenExpertFields: readonly MetadataField[] = [
+/** Sizes of experts. Older files leave out the width, which the tensors tell. */
+export const qwenExpertSizes: readonly MetadataField[] = [
   count("expert_count", "num_experts"),
   count("expert_used_count", "num_experts_per_tok"),
   side("moe_intermediate_size", "blk.0.ffn_gate_exps.weight", 1, "expert_feed_forward_length"),
+];
+
+/** Experts in every block. */
+export const qwenExpertFields: readonly MetadataField[] = [
+  ...qwenExpertSizes,
   always({ decoder_sparse_step: 1, mlp_only_layers: [] }),
 ];
 

@@ -1,6 +1,7 @@
-import { kernels, lessOne, negativeRate } from "../../gguf/dense-tensor.ts";
+import { convolutionWeight, lessOne, negativeRate } from "../../gguf/dense-tensor.ts";
 import type { View } from "../../gguf/dense-tensor.ts";
 import type { GgufForm, MetadataField } from "../../gguf/form/gguf-form.ts";
+import { fullName, isLinearBlock, linearName } from "./qwen3-5.ts";
 import { count } from "../../gguf/form/metadata-fields.ts";
 import type { ModelSettings } from "../../gguf/form/model-settings.ts";
 import { rotaryConfig } from "../../gguf/form/rotary-config.ts";
@@ -47,7 +48,7 @@ export const qwen35Views = (): Readonly<Record<string, View>> => ({
   "blk.{block}.attn_q_norm": lessOne,
   "blk.{block}.attn_k_norm": lessOne,
   "blk.{block}.ssm_a": negativeRate,
-  "blk.{block}.ssm_conv1d": kernels,
+  "blk.{block}.ssm_conv1d": convolutionWeight,
 });
 
 /**
@@ -91,23 +92,20 @@ const linearSizes: MetadataField = {
   },
 };
 
-const linearName = "linear_attention";
-const fullName = "full_attention";
-
 /** Which blocks have linear attention. Older files name no blocks, and older versions of llama.cpp read the interval alone. */
 const blockTypes: MetadataField = {
   read: ({ metadata }) => {
     const [blocks, interval] = [metadata.count("block_count"), metadata.findCount("full_attention_interval") ?? 4];
     const listed = metadata.find("attention.recurrent_layers");
     const isLinear = (block: number): boolean =>
-      typeof listed === "object" ? listed[block] === true : (block + 1) % interval !== 0;
+      typeof listed === "object" ? listed[block] === true : isLinearBlock(block, interval);
     return { layer_types: Array.from({ length: blocks }, (_, block) => (isLinear(block) ? linearName : fullName)) };
   },
   write: (model) => {
     const interval = model.number("full_attention_interval");
     const types = model.find("layer_types");
     const value = Array.from({ length: model.number("num_hidden_layers") }, (_, block) =>
-      Array.isArray(types) ? types[block] === linearName : (block + 1) % interval !== 0,
+      Array.isArray(types) ? types[block] === linearName : isLinearBlock(block, interval),
     );
     model.put("attention.recurrent_layers", { type: "array", of: "bool", value });
     model.counts({ full_attention_interval: interval });

@@ -41,13 +41,16 @@ export const qwen35Keys = {
 
 type Qwen35Config = Config<Omit<ValuesOf<typeof qwen35Keys>, "per_layer_config">>;
 
-const linearName = "linear_attention";
-const fullName = "full_attention";
+export const linearName = "linear_attention";
+export const fullName = "full_attention";
+
+/** Whether a block has linear attention, where no list says it: all but every `interval`th. */
+export const isLinearBlock = (block: number, interval: number): boolean => (block + 1) % interval !== 0;
 
 /** Whether each block has linear attention. */
 function readLinear(config: Qwen35Config): readonly boolean[] {
   const { layer_types: types, num_hidden_layers: blocks, full_attention_interval: interval } = config.values;
-  if (types === null) return Array.from({ length: blocks }, (_, index) => (index + 1) % interval !== 0);
+  if (types === null) return Array.from({ length: blocks }, (_, index) => isLinearBlock(index, interval));
   if (types.length !== blocks || types.some((type) => type !== linearName && type !== fullName)) {
     config.refuse("layer_types", `it takes ${blocks} entries of ${linearName}, ${fullName}`);
   }
