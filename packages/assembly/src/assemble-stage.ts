@@ -243,7 +243,7 @@ export const assemble: Stage = {
       await requireDense(model);
       if (codes === "unknown") return;
       if (typeof codes === "object" && "kind" in codes) requireTakesBlocks(format, formatOptions, codes.type, "weights are");
-      format.checkPlan?.(model, plannedGridsOf(model, planned), formatOptions);
+      await format.checkPlan?.(model, plannedGridsOf(model, planned), formatOptions);
     } finally {
       await model.close();
     }

@@ -86,7 +86,7 @@ export interface Format {
    * @param options as in `plan`
    * @throws as `plan`
    */
-  readonly checkPlan?: (model: Model, planned: PlannedGrids, options: unknown) => void;
+  readonly checkPlan?: (model: Model, planned: PlannedGrids, options: unknown) => void | Promise<void>;
   /**
    * About how many bytes its weight files will take, before there are layers.
    *

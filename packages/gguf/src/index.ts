@@ -3,7 +3,7 @@ export type { QuantisationType } from "./blocks/quantisation-types.ts";
 export { fittingType, replacedBy } from "./blocks/fitting-type.ts";
 export type { BlockEncoder } from "./encoders/block-encoder.ts";
 export { blockEncoders, encodeValues, largestBlockValue, writableTypes } from "./encoders/encode-values.ts";
-export { chooseTypes, typeMixNamed, roundsNothing, typeMixes } from "./type-mixes.ts";
+export { chooseTypes, roundsNothing, staysInFloat32, typeMixNamed, typeMixes } from "./type-mixes.ts";
 export type { TypeMixFacts, TypedShape, TypeMix } from "./type-mixes.ts";
 export { readGgufHeader } from "./file/gguf-header.ts";
 export type { GgufHeader, GgufMetadata, GgufTensor, GgufValue } from "./file/gguf-header.ts";

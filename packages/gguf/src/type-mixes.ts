@@ -77,7 +77,7 @@ export interface TypeMixFacts {
 }
 
 /** Tensors that llama.cpp's quantiser leaves in float32, as its converter writes them. */
-const isKept = ({ name, shape }: TypedShape): boolean => {
+export const staysInFloat32 = ({ name, shape }: TypedShape): boolean => {
   const sides = shape.slice(
     Math.max(
       0,
@@ -240,7 +240,7 @@ export function chooseTypes(
   };
   return new Map(
     tensors.map((tensor) => {
-      const type = isKept(tensor) ? "F32" : typeOf(tensor);
+      const type = staysInFloat32(tensor) ? "F32" : typeOf(tensor);
       return [tensor.name, fittingType(type, at(tensor.shape, tensor.shape.length - 1))];
     }),
   );

@@ -235,7 +235,7 @@ test("a text beyond a table of positions is refused with its length, and read wh
       assert.instance(error, BadDataError);
       assert.match(
         (error as Error).message,
-        /a text of 321 tokens is longer than the 320 positions .*; take --length 320 or less/,
+        /a text of 321 tokens is longer than the 320 positions .*; take a shorter text, or --length 320 or less/,
       );
     }
     await forward.close();

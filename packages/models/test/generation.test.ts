@@ -99,4 +99,23 @@ test("languages are refused by a model that reads none", async () => {
   await model.close();
 });
 
+for (const [name, text, languages, message] of [
+  ["mbart-50", "", { source: "en", target: "hi" }, /the text has no token to translate/],
+  [
+    "../../../../datasets/controlled-llama",
+    "ab ".repeat(2000),
+    undefined,
+    /the text has \d+ tokens, which fill the \d+ that the model reads/,
+  ],
+] as const) {
+  test(`a text that leaves nothing to write is refused: ${name}`, async () => {
+    const model = await openModel(fixture(name));
+    const given = { threads: 1, ...(languages && { languages }) };
+    const error: unknown = await generate(model, text, 3, given).catch((thrown: unknown) => thrown);
+    assert.instance(error, UsageError);
+    assert.match(String(error), message);
+    await model.close();
+  });
+}
+
 test.run();

@@ -100,7 +100,7 @@ test("LongRoPE divides each frequency by its own factor, for long texts by anoth
   assert.throws(() => rotary(short3), /rope_scaling\.short_factor must be 4 numbers, one a frequency, not \[1,2,2\]/);
 });
 
-for (const type of ["dynamic", "proportional", "mrope", "su"]) {
+for (const type of ["dynamic", "proportional", "mrope", "su", "constructor"]) {
   test(`scaling ${type} is refused by name`, () => {
     try {
       frequencies({ rope_scaling: { type, factor: 2 } });

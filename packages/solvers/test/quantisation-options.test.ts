@@ -1,6 +1,6 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { InternalError, parseOptions, UsageError, type Solver, type ZeroPoints } from "@mbs/contracts";
+import { BadDataError, InternalError, parseOptions, UsageError, type Solver, type ZeroPoints } from "@mbs/contracts";
 import { makeSampleSite } from "../src/conformance/sample-site.ts";
 import { plainBlas } from "../src/conformance/plain-blas.ts";
 import { askedGrid, dependentDefaults, loadSolver, plannedCodesOf, solverOptions, withGrid } from "../src/index.ts";
@@ -109,6 +109,11 @@ const throwing = (thrown: Error): Solver => ({
 test("a third-party solver that fails when it is asked for its defaults is named in the error", () => {
   for (const [thrown, kind, message] of [
     [new Error("gone"), InternalError, /^solver mine failed when asked for its dependentDefaults: gone; fix it/],
+    [
+      new BadDataError("a weight is too large"),
+      BadDataError,
+      /^solver mine when asked for its dependentDefaults: a weight is too large$/,
+    ],
     [new UsageError("too few bits"), UsageError, /^solver mine when asked for its dependentDefaults: too few bits$/],
   ] as const) {
     try {

@@ -13,7 +13,7 @@ import {
   writeGguf,
 } from "@mbs/gguf";
 import type { QuantisationType, GgufField, TypeMix } from "@mbs/gguf";
-import { ggufFile, ggufTypes, planGguf, readCardSource, requireFiniteWeights, requireGgufModel } from "@mbs/models";
+import { checkGguf, ggufFile, ggufTypes, planGguf, readCardSource, requireFiniteWeights } from "@mbs/models";
 import type { ArchitectureModel, GgufPlan } from "@mbs/models";
 import { codeBits } from "@mbs/numbers";
 import { isRoundedAgain } from "../card/storage-counts.ts";
@@ -149,9 +149,9 @@ export const ggufFormat: Format = {
   isOneFile: true,
   options,
   parts: ["blocks"],
-  checkPlan(model, planned, raw) {
+  async checkPlan(model, planned, raw) {
     const { name } = chosenTypeMix(raw);
-    if (model.kind === "architecture") requireGgufModel(model);
+    if (model.kind === "architecture") await checkGguf(model);
     requireRoundedOnce(planned, name);
   },
   async plannedBytes(model, { type }, raw) {

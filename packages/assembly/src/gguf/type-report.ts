@@ -1,5 +1,5 @@
 import { groupBy } from "@mbs/contracts";
-import { bytesIn, fittingType, replacedBy } from "@mbs/gguf";
+import { bytesIn, fittingType, replacedBy, staysInFloat32 } from "@mbs/gguf";
 import type { QuantisationType, TypedShape } from "@mbs/gguf";
 import { withPlaces } from "../card/storage-counts.ts";
 import type { TensorPlace } from "../card/storage-counts.ts";
@@ -67,7 +67,7 @@ export function fallbackLine(
   const fallen = tensors.flatMap(({ name, shape }) => {
     const columns = shape.at(-1) ?? 1;
     const type = types.get(name);
-    return shape.length < 2 || type === undefined || fittingType(base, columns).name === base
+    return staysInFloat32({ name, shape }) || type === undefined || fittingType(base, columns).name === base
       ? []
       : [{ columns, type: type.name }];
   });
@@ -77,5 +77,5 @@ export function fallbackLine(
     const replaced = replacedBy(type);
     return replaced === "" ? type : `${type} in place of ${replaced}`;
   });
-  return `${fallen.length} of ${tensors.filter(({ shape }) => shape.length > 1).length} matrices have rows of ${columns} columns, no whole blocks of ${base}; as in llama.cpp they take ${taken.join(", ")}`;
+  return `${fallen.length} of ${tensors.filter((tensor) => !staysInFloat32(tensor)).length} matrices have rows of ${columns} columns, no whole blocks of ${base}; as in llama.cpp they take ${taken.join(", ")}`;
 }

@@ -75,7 +75,7 @@ async function planGgufSize(model: Model, bytes: number, leftOut: number): Promi
   const smallest = beside + (least * kept) / (weights.blocks + weights.embeddings);
   if (smallest > bytes) {
     throw new UsageError(
-      `--size is smaller than this model can be: with the smallest types everywhere it takes about ${formatBytes(smallest)}; give a larger size, or leave out the tokens of other languages with --only-languages`,
+      `--size is smaller than types from Q2_K on make this model: about ${formatBytes(smallest)}; give a larger size, leave out the tokens of other languages with --only-languages, or take --type IQ2_XXS, which is smaller and loses more`,
       { option: "--size" },
     );
   }

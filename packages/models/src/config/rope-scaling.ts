@@ -46,7 +46,9 @@ export function rotaryOf(section: RopeSection, config: RopeConfig, options: Rope
   const { values } = section;
   const typeKey = section.has("rope_type") ? "rope_type" : "type";
   const name = values[typeKey] ?? "default";
-  const type = types[name] ?? section.refuse(typeKey, `supported: ${Object.keys(types).join(", ")}`);
+  const type =
+    (Object.hasOwn(types, name) ? types[name] : undefined) ??
+    section.refuse(typeKey, `supported: ${Object.keys(types).join(", ")}`);
   const base = values.rope_theta ?? options.theta ?? section.broken("rope_theta", "above 0");
   const isWhole = type === "proportional" || (type === "default" && !options.partial);
   const share = isWhole ? null : (values.partial_rotary_factor ?? options.share);

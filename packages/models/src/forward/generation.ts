@@ -56,8 +56,11 @@ async function inputsOf(
   if (languages === undefined) {
     return ofPrompt(Int32Array.of(...(tokenizer.bos === undefined ? [] : [tokenizer.bos]), ...tokens));
   }
-  if (ofTranslation !== undefined) return ofTranslation(tokens, languages);
-  throw new UsageError(`${model.path} reads no languages; leave out --source-language and --target-language`);
+  if (ofTranslation === undefined) {
+    throw new UsageError(`${model.path} reads no languages; leave out --source-language and --target-language`);
+  }
+  if (tokens.length === 0) throw new UsageError("the text has no token to translate; give at least a letter");
+  return ofTranslation(tokens, languages);
 }
 
 interface GenerateOptions {
@@ -74,7 +77,7 @@ interface GenerateOptions {
  *
  * @param tokens how many to add at most; fewer where the context is full
  * @returns the tokens of the continuation alone
- * @throws {UsageError} on a text without a token, where the tokenizer adds none, and on languages where the model reads none
+ * @throws {UsageError} on a text without a token, where the tokenizer adds none, on one that fills the context, and on languages where the model reads none
  * @throws {FailedPreconditionError} without languages where the model reads them
  */
 export async function generateTokens(
@@ -90,7 +93,13 @@ export async function generateTokens(
     const ids = [...tokensOf(inputs, hiddenStream)];
     const given = ids.length;
     if (given === 0) throw new UsageError("the text has no token to continue; give at least a letter");
-    const limit = Math.min(given + tokens, model.contextLength ?? Infinity);
+    const { contextLength = Infinity } = model;
+    if (given >= contextLength) {
+      throw new UsageError(
+        `the text has ${given} tokens, which fill the ${contextLength} that the model reads; give a shorter one`,
+      );
+    }
+    const limit = Math.min(given + tokens, contextLength);
     const statesOf = lastStates(model, forward, inputs);
     while (ids.length < limit) {
       if (signal?.aborted === true) throw new InterruptedError("generate: stopped");

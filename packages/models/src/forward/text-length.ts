@@ -29,7 +29,7 @@ export function requirePositions(length: number, { path, positionLimit }: Model)
 export function checkPositions(length: number, positionLimit: number | undefined): void {
   if (positionLimit === undefined || length <= positionLimit) return;
   throw new BadDataError(
-    `a text of ${length} tokens is longer than the ${positionLimit} positions that the model has; take --length ${positionLimit} or less, or a shorter text`,
+    `a text of ${length} tokens is longer than the ${positionLimit} positions that the model has; take a shorter text, or --length ${positionLimit} or less`,
     { length, positionLimit },
   );
 }

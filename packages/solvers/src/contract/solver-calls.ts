@@ -1,6 +1,6 @@
 import { inspect } from "node:util";
 import { gridDefaults } from "../grids/asked-grid.ts";
-import { InternalError, UsageError, type MbsError, type Solver, type SolverSetting } from "@mbs/contracts";
+import { BadDataError, InternalError, UsageError, type MbsError, type Solver, type SolverSetting } from "@mbs/contracts";
 
 /** A third-party solver has its own copy of contracts, whose classes `instanceof` does not match. */
 const isUsage = (thrown: unknown): thrown is UsageError => thrown instanceof Error && "tag" in thrown && thrown.tag === "usage";
@@ -8,7 +8,8 @@ const isUsage = (thrown: unknown): thrown is UsageError => thrown instanceof Err
 /**
  * What a solver's code threw, reported as that solver's error.
  *
- * The contract lets a solver refuse options and orders by a UsageError. Anything else is a fault of the solver:
+ * The contract lets a solver refuse options and orders by a UsageError, and the solvers here refuse weights that no grid holds by
+ * a BadDataError. Anything else is a fault of the solver:
  * its code, name or tag must not be read as this program's, for example EPIPE as a closed output of this program.
  *
  * @param where "at h.0 mlp-down"
@@ -17,6 +18,9 @@ export function solverFailure(solver: string, where: string, thrown: unknown): M
   const reason = (thrown instanceof Error && thrown.message) || inspect(thrown);
   if (isUsage(thrown))
     return new UsageError(`solver ${solver} ${where}: ${reason}`, { ...thrown.facts, solver }, { cause: thrown });
+  if (thrown instanceof BadDataError) {
+    return new BadDataError(`solver ${solver} ${where}: ${reason}`, { ...thrown.facts, solver }, { cause: thrown });
+  }
   return new InternalError(
     `solver ${solver} failed ${where}: ${reason}; fix it (--debug shows its stack)`,
     { solver },

@@ -25,7 +25,7 @@ export async function findGgufForm(
 export function requireGgufModel({ path, architecture }: { readonly path: string; readonly architecture: string }): void {
   if (writtenTypes.includes(architecture)) return;
   throw new FailedPreconditionError(
-    `${path}: model type ${architecture} is not written as GGUF; supported: ${writtenTypes.join(", ")}; take another format: --format dense holds every model`,
+    `${path}: model type ${architecture} is not written as GGUF; supported: ${writtenTypes.join(", ")}; take another format, such as dense, which holds every model`,
     { architecture },
   );
 }

@@ -42,7 +42,7 @@ export class ModelSettings {
   /** @throws {FailedPreconditionError} that says what GGUF files of this architecture cannot say */
   refuse(key: string, what: string): never {
     throw new FailedPreconditionError(
-      `${this.path}: ${key} of config.json: ${what}, which GGUF files of architecture ${this.architecture} cannot say; take another format: --format dense holds every model`,
+      `${this.path}: ${key} of config.json: ${what}, which GGUF files of architecture ${this.architecture} cannot say; take another format, such as dense, which holds every model`,
       { key },
     );
   }

@@ -164,6 +164,25 @@ function besideNote({ layout, checkpoint, section }: ArchitectureModel): readonl
   ];
 }
 
+async function writeSettings(model: ArchitectureModel) {
+  requireGgufModel(model);
+  const found = await findGgufForm(model.architecture);
+  if (found === undefined) throw new InternalError(`GGUF: no form of ${model.architecture}`);
+  const { architecture, form } = found;
+  const settings = new ModelSettings(model.path, model.settings, architecture);
+  for (const { write } of form.fields) write?.(settings);
+  return { architecture, form, settings };
+}
+
+/**
+ * Checks that a file can say what a model is; neither its tokenizer nor its tensors are looked at.
+ *
+ * @throws as {@link planGguf}
+ */
+export async function checkGguf(model: ArchitectureModel): Promise<void> {
+  await writeSettings(model);
+}
+
 /**
  * A model's metadata and tensors as a GGUF file has them: the inverse of `openGguf`.
  *
@@ -171,12 +190,7 @@ function besideNote({ layout, checkpoint, section }: ArchitectureModel): readonl
  * @throws {FailedPreconditionError} where llama.cpp does not have the model type, or has it without what this model does
  */
 export async function planGguf(model: ArchitectureModel, general: ReadonlyMap<string, GgufField>): Promise<GgufPlan> {
-  requireGgufModel(model);
-  const found = await findGgufForm(model.architecture);
-  if (found === undefined) throw new InternalError(`GGUF: no form of ${model.architecture}`);
-  const { architecture, form } = found;
-  const settings = new ModelSettings(model.path, model.settings, architecture);
-  for (const { write } of form.fields) write?.(settings);
+  const { architecture, form, settings } = await writeSettings(model);
   const { listed, fields } = await readLists(model, form);
   const vectors = [...settings.vectors].map(([name, values]): PlannedGgufTensor => ({
     name,

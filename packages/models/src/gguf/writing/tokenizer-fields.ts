@@ -36,7 +36,7 @@ const partsOf = (value: unknown, list: string): readonly JsonObject[] => {
 const refuse = (path: string, what: string, remedy: string): never => {
   throw new FailedPreconditionError(`${path}: tokenizer.json ${what}, which GGUF files cannot say; ${remedy}`, { path });
 };
-const otherFormat = "take another format: --format dense holds every model";
+const otherFormat = "take another format, such as dense, which holds every model";
 
 interface Token {
   readonly text: string;
