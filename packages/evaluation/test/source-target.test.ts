@@ -128,7 +128,7 @@ for (const name of ["nllb", "mbart-50", "mbart-25"]) {
     );
     const without = await failure(options);
     assert.instance(without, UsageError);
-    assert.match(without.message, /the language of a target before it; name it with --target-language/);
+    assert.match(without.message, /the language of a target; name it with --target-language/);
     const planned = await evaluate.checkPlan?.(options, { solver: "rtn", codes: "none" }).then(
       () => "nothing",
       (error: unknown) => String(error),

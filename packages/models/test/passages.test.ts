@@ -78,7 +78,7 @@ test("a translation model reads the tokens of both languages, however they are n
       });
     }
     const pair = (source: string, target: string | undefined) => () => ofPair?.(tokens, tokens, { source, target });
-    assert.throws(pair("mr", undefined), /the language of a target before it; name it with --target-language/);
+    assert.throws(pair("mr", undefined), /the language of a target; name it with --target-language/);
     assert.throws(pair("fr", "en"), /has no token of the language fr; name the language as the tokenizer does: e/);
     assert.throws(pair("sr-Latn", "en"), /has no token of the language sr-Latn/);
     assert.throws(() => ofSegment(tokens, [0]), /cannot predict spans cut out of a text; give sources with targets/);
