@@ -161,7 +161,11 @@ test("what would not be exact is refused with the reason", async () => {
     ],
     ["gemma2-plain-bf16", { values: "none" }, /residual stream of gemma2 cannot be rotated: its norms after/],
     ["residual-after-norm-untied", {}, /residual stream of bloom cannot be rotated: its residual is taken after the norms/],
-    ["qwen3-5-f32", {}, /residual stream of qwen3_5_text cannot be rotated: its linear attention reads norms by layers that are not compressed/],
+    [
+      "qwen3-5-f32",
+      {},
+      /residual stream of qwen3_5_text cannot be rotated: its linear attention reads norms by layers that are not compressed/,
+    ],
     ["xglm-f32", {}, /residual stream of xglm cannot be rotated: its positions are computed/],
     [
       "t5-untied-f16",

@@ -1,7 +1,7 @@
 import torch
 
 from .common import FORWARD_LONG, GEMMA4_TOWERS
-from .gemma4_text import KEYS_ARE_VALUES, LOADS_GEMMA4, SHARED
+from .gemma4_text import KEYS_ARE_VALUES, LOADS_GEMMA4, PER_LAYER, SHARED, SWEEP_GEMMA4
 
 # multiples of 32, which GPTQ's files ask for
 WIDE = {"hidden_size": 32, "intermediate_size": 32, "num_key_value_heads": 4, "head_dim": 8, "global_head_dim": 16}
@@ -16,3 +16,23 @@ FORWARD = {
 }
 
 LOADS = {"config": {"text_config": {**LOADS_GEMMA4, **TOKENS}, **GEMMA4_TOWERS}}
+
+SWEEP_TEXT = {**SWEEP_GEMMA4, **PER_LAYER, "num_kv_shared_layers": 2, "model_type": "gemma4_text"}
+
+SWEEP = {
+    # edits add 1 to ids of tokens: those from 4 on are in the text, where transformers reads them as padding and we do not
+    "gemma4": {"config": {"text_config": SWEEP_TEXT, **GEMMA4_TOWERS, "video_token_id": 2, "tie_word_embeddings": True}},
+}
+
+EDITS = [
+    {"text_config": {**SWEEP_TEXT, **changes}}
+    for changes in (
+        {"model_type": "llama"},
+        {"model_type": None},
+        {"tie_word_embeddings": False},
+        {"final_logit_softcapping": None},
+        {"rms_norm_eps": 0.1},
+        {"use_bidirectional_attention": "all"},
+        {"pad_token_id": 64},
+    )
+]

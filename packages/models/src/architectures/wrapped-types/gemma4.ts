@@ -1,4 +1,4 @@
-import { nullable, number, section } from "../../config/config-keys.ts";
+import { choice, nullable, number, section } from "../../config/config-keys.ts";
 import { gemma4 as gemma4Text } from "../model-types/gemma4.ts";
 import { defineWrapped } from "../wrapped.ts";
 
@@ -18,5 +18,10 @@ export const gemma4 = defineWrapped({
     eoa_token_index: 258_883,
     audio_token_id: 258_881,
   },
-  keys: { audio_config: nullable(section), initializer_range: nullable(number(0.02), 0.02) },
+  keys: {
+    audio_config: nullable(section),
+    initializer_range: nullable(number(0.02), 0.02),
+    // the tower that hears has no other
+    attn_implementation: nullable(choice(["eager"], "eager")),
+  },
 });
