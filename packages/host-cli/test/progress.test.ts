@@ -2,6 +2,8 @@ import type { TimeLeft } from "@mbs/contracts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { withoutProgress } from "../../../tools/test/without-progress.ts";
+import { spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
 import { createReporter, formatSeconds, progressStyle } from "@mbs/host-cli";
 
 test("a bar only where the command has the terminal to itself", () => {
@@ -102,6 +104,14 @@ test("quiet says nothing", () => {
   reporter.note("as asked");
   reporter.stop();
   assert.equal(lines, []);
+});
+
+test("packages behind links are found where they are, after a pipe was looked at", () => {
+  // realpathSync of Node 20, which module resolution uses, looks at the stats of whatever was looked at last
+  const code = `import { progressStyle } from "@mbs/host-cli"; progressStyle(false); console.log(import.meta.resolve("@mbs/numbers"));`;
+  const cwd = fileURLToPath(new URL("..", import.meta.url));
+  const { stdout } = spawnSync(process.execPath, ["--input-type=module", "-e", code], { cwd, encoding: "utf8" });
+  assert.is(stdout.trim(), new URL("../../numbers/dist/index.js", import.meta.url).href);
 });
 
 test.run();

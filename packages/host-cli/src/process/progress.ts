@@ -29,7 +29,9 @@ const leastElapsed = 1000;
 
 const isPipe = (descriptor: number): boolean => {
   try {
-    const status = fstatSync(descriptor);
+    // The array of other stats is Node's own too: its realpath takes a pipe that was looked at last for the end of a path, and
+    // packages behind links are then loaded a second time.
+    const status = fstatSync(descriptor, { bigint: true });
     return status.isFIFO() || status.isSocket();
   } catch {
     return false;
