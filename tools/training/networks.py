@@ -43,41 +43,31 @@ def _bloom(shape: Shape) -> BloomForCausalLM:
     )
 
 
+def _gated(shape: LlamaShape) -> dict:
+    """What the configurations of a Llama and of a Mixtral have in common."""
+    return {
+        "vocab_size": shape.vocabulary,
+        "hidden_size": shape.width,
+        "intermediate_size": shape.inner,
+        "num_hidden_layers": shape.layers,
+        "num_attention_heads": shape.heads,
+        "num_key_value_heads": shape.key_heads,
+        "max_position_embeddings": shape.context,
+        "rms_norm_eps": 1e-6,
+        "rope_theta": ROPE_BASE,
+        "tie_word_embeddings": True,
+        **TOKENS,
+    }
+
+
 def _llama(shape: LlamaShape) -> LlamaForCausalLM:
-    return LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=shape.vocabulary,
-            hidden_size=shape.width,
-            intermediate_size=shape.inner,
-            num_hidden_layers=shape.layers,
-            num_attention_heads=shape.heads,
-            num_key_value_heads=shape.key_heads,
-            max_position_embeddings=shape.context,
-            rms_norm_eps=1e-6,
-            rope_theta=ROPE_BASE,
-            tie_word_embeddings=True,
-            **TOKENS,
-        )
-    )
+    return LlamaForCausalLM(LlamaConfig(**_gated(shape)))
 
 
 def _mixtral(shape: MixtralShape) -> MixtralForCausalLM:
     return MixtralForCausalLM(
         MixtralConfig(
-            vocab_size=shape.vocabulary,
-            hidden_size=shape.width,
-            intermediate_size=shape.inner,
-            num_hidden_layers=shape.layers,
-            num_attention_heads=shape.heads,
-            num_key_value_heads=shape.key_heads,
-            num_local_experts=shape.experts,
-            num_experts_per_tok=shape.active,
-            max_position_embeddings=shape.context,
-            rms_norm_eps=1e-6,
-            rope_theta=ROPE_BASE,
-            sliding_window=None,
-            tie_word_embeddings=True,
-            **TOKENS,
+            num_local_experts=shape.experts, num_experts_per_tok=shape.active, sliding_window=None, **_gated(shape)
         )
     )
 

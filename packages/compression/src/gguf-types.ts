@@ -1,6 +1,6 @@
 import { FailedPreconditionError } from "@mbs/contracts";
 import { typeMixNamed, type QuantisationType } from "@mbs/gguf";
-import { ggufTypes, planGguf, requireGgufModel, type GgufPlan, type Model } from "@mbs/models";
+import { ggufTypes, planGguf, type GgufPlan, type Model } from "@mbs/models";
 
 /** Plans of open models: of a large vocabulary one takes seconds, and sizes of many type mixes are asked for. */
 const plans = new WeakMap<Model, Promise<GgufPlan>>();
@@ -20,7 +20,6 @@ export async function ggufTypesOf(
   if (model.kind !== "architecture") {
     throw new FailedPreconditionError(`${model.path} is an ONNX model, of which no GGUF file is made; ${remedy}`);
   }
-  requireGgufModel(model);
   const planned = plans.get(model) ?? planGguf(model, new Map());
   plans.set(model, planned);
   const plan = await planned;

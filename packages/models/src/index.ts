@@ -77,7 +77,7 @@ export { openGgufFile } from "./gguf/gguf-file.ts";
 export type { GgufFile } from "./gguf/gguf-file.ts";
 export { describeGguf } from "./gguf/describe-gguf.ts";
 export type { GgufDescription, GgufStoredTensor } from "./gguf/describe-gguf.ts";
-export { findGgufForm, llamaCppTypes, requireGgufModel } from "./gguf/form/load-form.ts";
+export { findGgufForm, llamaCppTypes } from "./gguf/form/load-form.ts";
 export { ggufTensorName } from "./gguf/gguf-names.ts";
 export type { GgufTensorName } from "./gguf/gguf-names.ts";
 export { ggufTypes } from "./gguf/writing/gguf-types.ts";

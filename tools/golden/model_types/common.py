@@ -78,6 +78,16 @@ LOADS_T5 = {"d_model": 64, "d_kv": 16, "d_ff": 96, "num_layers": 2, "num_heads":
 # Models with images: ids below 4, which no text has here. Sizes of what they wrap are multiples of 32, which GPTQ's files ask for.
 VISION = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 1, "num_attention_heads": 2, "image_size": 16, "patch_size": 4}
 GEMMA_IMAGES = {"vision_config": VISION, "mm_tokens_per_image": 4, "image_token_index": 0, "boi_token_index": 1, "eoi_token_index": 2}
+# an encoder and a decoder of unequal sizes, of BART's kind
+UNEQUAL_SIDES = {
+    "encoder_layers": 1,
+    "decoder_layers": 3,
+    "encoder_attention_heads": 2,
+    "decoder_attention_heads": 8,
+    "decoder_ffn_dim": 40,
+    "scale_embedding": False,
+    "activation_function": "gelu",
+}
 GEMMA4_TOWERS = {
     "vision_config": {
         "hidden_size": 16,

@@ -1,6 +1,6 @@
 import torch
 
-from .common import FORWARD_LONG, SWEEP_VOCABULARY
+from .common import FORWARD_LONG, SWEEP_VOCABULARY, UNEQUAL_SIDES
 
 SPECIAL = {"bos_token_id": 0, "pad_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 2}
 FORWARD_M2M = {
@@ -31,13 +31,7 @@ FORWARD = {
         "seed": 322,
         "config": {
             **FORWARD_M2M,
-            "encoder_layers": 1,
-            "decoder_layers": 3,
-            "encoder_attention_heads": 2,
-            "decoder_attention_heads": 8,
-            "decoder_ffn_dim": 40,
-            "scale_embedding": False,
-            "activation_function": "gelu",
+            **UNEQUAL_SIDES,
         },
         "dtype": torch.bfloat16,
         "shard": "12KB",

@@ -93,11 +93,11 @@ function refuseEmbeddings(embeddings: string | undefined): void {
 
 /** What a model has that no exported decoder has; undefined for nothing. */
 function unexported(layout: ArchitectureModel["layout"]): string | undefined {
-  const { carried = [], tokenInput, recurrent, hasConvolutions, blocks } = layout;
-  if (recurrent === true) return "blocks with linear attention";
+  const { carried = [], tokenInput, keeps, blocks } = layout;
+  if (keeps === "state") return "blocks with linear attention";
   if (carried.length > 0) return `${carried.join(" and ")} beside its language model`;
   if (tokenInput !== undefined) return tokenInput.table;
-  if (hasConvolutions === true)
+  if (keeps === "convolved")
     return "blocks with a convolution in the place of attention, whose cache is not one of keys and values";
   const shapes = new Set(blocks.map(({ sites }) => JSON.stringify(sites.map(({ weights }) => weights.map(({ rows }) => rows)))));
   return shapes.size > 1 ? "blocks of different sizes" : undefined;

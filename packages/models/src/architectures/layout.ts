@@ -145,15 +145,14 @@ export interface Layout {
    * the two tokens that an encoder, or an encoder-decoder, has around it.
    */
   readonly positionLimit?: number;
-  /** Whether blocks read tokens before each one by a convolution, whose cache is another than that of keys and values. */
-  readonly hasConvolutions?: boolean;
   /** Texts of more tokens than this turn by other frequencies, at all their positions; absent where all turn by the same. */
   readonly longTexts?: number;
   /**
-   * Whether blocks read the tokens of a text one after the other, in a state that each changes. Such a model has neither a pass
-   * over token trees nor a cache: a text that grows is read again.
+   * What some blocks keep of the tokens before each one in the place of keys and values, which alone exported decoders cache:
+   * "convolved", the last few tokens; "state", one that each token changes. With a state there is neither a pass over token trees
+   * nor a cache: a text that grows is read again.
    */
-  readonly recurrent?: true;
+  readonly keeps?: "convolved" | "state";
   /** What an encoder-decoder puts around its texts; absent in a decoder. */
   readonly sourceTarget?: SourceTarget;
   /**

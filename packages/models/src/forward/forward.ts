@@ -120,7 +120,7 @@ export function createForward(
           headInput: (states) => head.headInput(states),
           spread: (states) => head.spread(states),
         },
-        ...(layout.recurrent !== true && {
+        ...(layout.keeps !== "state" && {
           tree: createTreeForward(layout, {
             graphs,
             packedGraphs,

@@ -119,7 +119,7 @@ export interface SequenceGraph extends RowGraph {
    */
   recent(value: string, channels: number, count: number): readonly string[];
   /**
-   * The gated delta rule. Token trees and exported decoders have none: see `recurrent` of a layout.
+   * The gated delta rule. Token trees and exported decoders have none: see `keeps` of a layout.
    *
    * @returns [batch, heads, length, valueSize]
    */

@@ -37,7 +37,8 @@ export function gatedDecoder(decoder: GatedDecoder): Layout {
     vocabularySize: vocabulary,
     contextLength,
     ...(longTexts !== undefined && { longTexts }),
-    ...(kinds.some(({ linear }) => linear !== undefined) && { recurrent: true }),
+    ...(kinds.some(({ convolution }) => convolution !== undefined) && { keeps: "convolved" }),
+    ...(kinds.some(({ linear }) => linear !== undefined) && { keeps: "state" }),
     joined: blocks.blocks.flatMap(({ name: block }) =>
       experts.map((joined) => ({
         ...joined,
@@ -48,7 +49,6 @@ export function gatedDecoder(decoder: GatedDecoder): Layout {
     prefixes: ["model."],
     embedding: "embed_tokens.weight",
     head: "lm_head.weight",
-    ...(kinds.some(({ convolution }) => convolution !== undefined) && { hasConvolutions: true }),
     bases: gatedBases(
       decoder,
       parts.map(({ kind, linears }, index) => ({ name: at(blocks.blocks, index).name, kind, linears })),
