@@ -6,6 +6,7 @@ export { createSimdKernel } from "./columns/column-kernel-simd.ts";
 export type { Choice, ColumnKernel, KernelOptions } from "./columns/column-kernel.ts";
 export { walkColumns } from "./columns/column-walk.ts";
 export type { ColumnBlock, ColumnWalk } from "./columns/column-walk.ts";
+export { nearestOdd } from "./grids/block-rule.ts";
 export type { BlockRule, BlockScales } from "./grids/block-rule.ts";
 export { fitBlocksReference } from "./grids/block-fit-reference.ts";
 export { createBlockFitter } from "./grids/block-fitter.ts";

@@ -1,4 +1,4 @@
-import { createNearestPoints, roundTo } from "@mbs/numbers";
+import { createNearestPoints, nearestOdd, roundTo } from "@mbs/numbers";
 import { signedSizes, superColumns, type Codebook } from "../codebooks/codebooks.ts";
 import { nearestTables } from "../codebooks/point-tables.ts";
 import type { BlockEncoder } from "./block-encoder.ts";
@@ -74,8 +74,7 @@ function createFit(codebook: Codebook): BlockEncoder["fit"] {
   }
 
   /** The number of a sub-block whose scale is nearest to the wanted one. */
-  const numberNear = (sub: number, d: number): number =>
-    Math.min(Math.max(2 * Math.round((wanted[sub]! / d - 1) / 2) + 1, 1), mostScale);
+  const numberNear = (sub: number, d: number): number => nearestOdd(wanted[sub]! / d, mostScale);
 
   /** d as the best for numbers and codes. */
   function refit(): number {

@@ -33,3 +33,7 @@ export interface BlockScales {
   /** Whole numbers, [sub-blocks, rows]; ones where dmin is the offset. */
   readonly subOffsets: Uint8Array;
 }
+
+/** The odd number from 1 to `most` that is nearest: what a sub-block's scale in a block of codebook points can be. */
+export const nearestOdd = (value: number, most: number): number =>
+  Math.min(Math.max(2 * Math.round((value - 1) / 2) + 1, 1), most);

@@ -1,12 +1,9 @@
 import { at, type Blas } from "@mbs/contracts";
-import { inverseFactorReference, type PointChoice, type PointTables } from "@mbs/numbers";
+import { inverseFactorReference, nearestOdd, type PointChoice, type PointTables } from "@mbs/numbers";
 import type { SweptBlock, SweptGrids } from "../feedback/coordinate-descent.ts";
 import { hessianPart, scaleSums } from "../feedback/group-sweeps.ts";
 import type { BlockWeight } from "./block-weight.ts";
 import { chosenValues } from "./point-rounding.ts";
-
-/** The odd number from 1 to `most` that is nearest. */
-const nearestOdd = (value: number, most: number): number => Math.min(Math.max(2 * Math.round((value - 1) / 2) + 1, 1), most);
 
 /** What a span's codes are chosen by: H, its inverse, and U with H⁻¹ = UᵀU, all [span, span]. */
 interface SpanMetric {
