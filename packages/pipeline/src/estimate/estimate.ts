@@ -1,6 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { availableProcessors, BadDataError, createObjectPool, defaultKept, splitKept } from "@mbs/contracts";
+import { availableProcessors, createObjectPool, defaultKept, splitKept } from "@mbs/contracts";
 import type { AllocationWork, ObjectPool, PlannedSize, StageContext } from "@mbs/contracts";
 import { defaultLength, openModel, spreadStride } from "@mbs/models";
 import type { Model } from "@mbs/models";
@@ -51,16 +51,6 @@ export interface Estimate {
   readonly size?: PlannedSize | undefined;
 }
 
-/** A block is measured once, the first; others differ by their operations. */
-function firstBlock({ blocks, path }: Model): Model["blocks"][number] {
-  const [first] = blocks;
-  if (first === undefined) throw new BadDataError(`${path}: a model without blocks; there is nothing to estimate`);
-  return first;
-}
-
-/** Operations of all blocks, as a multiple of those of the first. */
-const blockScale = (model: Model): number => sum(model.blocks, weightsOf) / weightsOf(firstBlock(model));
-
 /** Tokens to score in each language. */
 function evaluationTokens({ evaluate }: Recipe, texts: TextSize | undefined, length: number): readonly number[] {
   if (evaluate === undefined || texts === undefined) return [];
@@ -110,7 +100,7 @@ function embeddingsSeconds({ recipe, model, rates, tokens, languages, length }: 
   const embeddings = compressedEmbeddings(recipe, model);
   if (embeddings === undefined || !computedStatistics(recipe).any) return 0;
   const predicted = (tokens / spreadStride) * ((2 * model.hiddenSize * model.vocabularySize) / rates.gemm);
-  const once = predicted + (embeddings.isTied ? 2 * languages * length * blockScale(model) * rates.block : 0);
+  const once = predicted + (embeddings.isTied ? 2 * languages * length * model.blocks.length * rates.block : 0);
   return allocatesEmbeddings(recipe) && capturesBeforehand(recipe) ? 2 * once : once;
 }
 
@@ -127,7 +117,7 @@ function allocationSeconds({ recipe, model, rates, tokens, languages, allocation
   );
   // statistics of each language, Gram and factor of their mix, which lie on disk where it has its own
   const bytes = sumsBeforehand(recipe) ? sum(sites, ({ width }) => (languages + 2) * packedBytes(width)) : 0;
-  const passes = recipe.allocation?.segments === true ? allocation.passes * tokens * blockScale(model) * rates.block : 0;
+  const passes = recipe.allocation?.segments === true ? allocation.passes * tokens * model.blocks.length * rates.block : 0;
   return roundings + passes + bytes / rates.write + (2 * bytes) / rates.read;
 }
 
@@ -146,7 +136,7 @@ function compressParts(work: Work): { name: string; seconds: number }[] {
   const similarity = recipe.similarity ? (dense ? statistics : statistics / blocks) : 0;
   const written = statesBytes * blocks + statistics + factors + disk.layers + disk.model;
   const read = statesRead + statistics + similarity + factors + disk.layers * 2 + disk.model;
-  const forward = (blockScale(model) * tokens * secondsInBlock(work) + embeddingsSeconds(work)) / atOnce;
+  const forward = (model.blocks.length * tokens * secondsInBlock(work) + embeddingsSeconds(work)) / atOnce;
   // A cross-moment is a whole product where a Gram is half of one.
   const products = tokens * (recipe.denseStates ? 3 : 1);
   const steppedSites = model.blocks.flatMap((block) => block.sites);
@@ -247,7 +237,7 @@ async function estimatePrepared(
             scored / 2 / heldOut.tokensPerSecond +
             rates.open +
             2 * model.blocks.length * rates.weights +
-            (scored * (blockScale(model) * rates.block + rates.head)) / evaluatedAtOnce,
+            (scored * (model.blocks.length * rates.block + rates.head)) / evaluatedAtOnce,
     },
   ];
   const perToken = 2 * sum(model.blocks, weightsOf);

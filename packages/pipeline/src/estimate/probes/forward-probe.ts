@@ -1,5 +1,5 @@
 import { performance } from "node:perf_hooks";
-import { at } from "@mbs/contracts";
+import { at, BadDataError } from "@mbs/contracts";
 import type { Matrix } from "@mbs/contracts";
 import { openModel } from "@mbs/models";
 import type { Forward, Model, Block, BlockCut } from "@mbs/models";
@@ -8,7 +8,7 @@ import { seconds } from "./timing.ts";
 
 /** Seconds of what the model computes. */
 export interface ForwardRates {
-  /** Of one block for one token: of its sites, one after the other, of what follows the last, and of all at once. */
+  /** Of a block on average for one token: of its sites, one after the other, of what follows the last, and of all at once. */
   readonly sites: number;
   readonly end: number;
   readonly block: number;
@@ -69,7 +69,61 @@ async function measureHead(
   return (await seconds(() => score(scored))) / scored;
 }
 
+/** What a block computes: two of the same sites take the same time, but for their windows. */
+const kindOf = ({ sites }: Block): string =>
+  sites.map(({ name, width, weights }) => [name, width, ...weights.map(({ rows }) => rows)].join(" ")).join(", ");
+
+/** A kind of block, and how many there are. */
+interface BlockKind {
+  /** One of them. */
+  readonly index: number;
+  readonly count: number;
+}
+
 /**
+ * The kinds of blocks that read their own stream alone.
+ *
+ * @throws {BadDataError} where there is none
+ */
+function probedKinds({ blocks, path }: Model): readonly BlockKind[] {
+  const kinds = new Map<string, BlockKind>();
+  for (const [index, block] of blocks.entries()) {
+    if (block.reads.length > 0) continue;
+    const known = kinds.get(kindOf(block));
+    kinds.set(kindOf(block), { index: known?.index ?? index, count: (known?.count ?? 0) + 1 });
+  }
+  if (kinds.size === 0) throw new BadDataError(`${path}: a model without blocks; there is nothing to estimate`);
+  return [...kinds.values()];
+}
+
+/** Seconds of one block for all rows of its states, and of reading its weights. */
+type BlockSeconds = Pick<ForwardRates, "sites" | "end" | "block" | "weights">;
+
+async function measureBlock(
+  forward: Forward,
+  index: number,
+  sites: number,
+  { states, batch }: { readonly states: Matrix; readonly batch: number },
+): Promise<BlockSeconds> {
+  const toLastSite = async (): Promise<BlockCut> => {
+    let cut = await forward.beginBlock(index, states, { batch });
+    while (cut.passed.size < sites) ({ cut } = await forward.nextSites(cut));
+    return cut;
+  };
+  const started = performance.now();
+  const cut = await toLastSite();
+  const first = (performance.now() - started) / 1000;
+  const toSites = await seconds(toLastSite);
+  await forward.endBlock(cut);
+  const end = await seconds(() => forward.endBlock(cut));
+  await forward.block(index, states, { batch });
+  const block = await seconds(() => forward.block(index, states, { batch }));
+  return { sites: toSites, end, block, weights: Math.max(0, first - toSites) };
+}
+
+/**
+ * Times one block of each kind; blocks that read other streams count by their weights.
+ *
  * @param gemm operations a second of a large matrix product
  * @param scores whether the run computes losses
  */
@@ -85,35 +139,33 @@ export async function measureForward(
   const opened = performance.now();
   const forward = await again.forward({ threads });
   try {
-    const { hiddenSize, vocabularySize } = model;
-    const perToken = weightsOf(at(model.blocks, 0));
+    const { blocks, hiddenSize, vocabularySize } = model;
+    const kinds = probedKinds(model);
+    const weightsAt = ({ index }: BlockKind): number => weightsOf(at(blocks, index));
+    const perToken = Math.max(...kinds.map(weightsAt));
     const { batch, length: probed } = probedTokens(length, perToken, gemm);
-    // A token reads half of a segment on average: as many products of its width for scores, and as many for values.
-    const shortened = (perToken + length * hiddenSize) / (perToken + probed * hiddenSize);
     const rows = batch * probed;
     const tokens = Int32Array.from({ length: rows }, (_, index) => (index * 7919) % vocabularySize);
     const states = await forward.embed(tokens, batch);
-    const { sites } = at(model.blocks, 0);
-    const toLastSite = async (): Promise<BlockCut> => {
-      let cut = await forward.beginBlock(0, states, { batch });
-      while (cut.passed.size < sites.length) ({ cut } = await forward.nextSites(cut));
-      return cut;
-    };
-    const cut = await toLastSite();
-    const first = (performance.now() - opened) / 1000;
-    const toSites = await seconds(toLastSite);
-    await forward.endBlock(cut);
-    const end = await seconds(() => forward.endBlock(cut));
-    await forward.block(0, states, { batch });
-    const block = await seconds(() => forward.block(0, states, { batch }));
-    const head = scores ? await measureHead(forward, model, states, tokens, gemm) : 0;
+    const total = { sites: 0, end: 0, block: 0 };
+    let weights = 0;
+    for (const kind of kinds) {
+      const found = await measureBlock(forward, kind.index, at(blocks, kind.index).sites.length, { states, batch });
+      // A token reads half of a segment on average: as many products of its width for scores, and as many for values.
+      const width = weightsAt(kind);
+      const shortened = (width + length * hiddenSize) / (width + probed * hiddenSize);
+      for (const part of ["sites", "end", "block"] as const) total[part] += kind.count * shortened * found[part];
+      weights += kind.count * found.weights;
+    }
+    const others = sum(blocks, weightsOf) / sum(kinds, (kind) => kind.count * weightsAt(kind));
+    const average = (seconds: number): number => (others * seconds) / blocks.length;
     return {
-      sites: (shortened * toSites) / rows,
-      end: (shortened * end) / rows,
-      block: (shortened * block) / rows,
-      head,
+      sites: average(total.sites) / rows,
+      end: average(total.end) / rows,
+      block: average(total.block) / rows,
+      head: scores ? await measureHead(forward, model, states, tokens, gemm) : 0,
       open: (opened - started) / 1000,
-      weights: Math.max(0, first - toSites),
+      weights: average(weights),
     };
   } finally {
     await forward.close();
