@@ -15,7 +15,7 @@ import {
   type Stage,
   type StageContext,
 } from "@mbs/contracts";
-import { openModel, requireCompressible, requireDense, requireFiniteWeights, requireEmbeddings } from "@mbs/models";
+import { ggufColumns, openModel, requireCompressible, requireDense, requireFiniteWeights, requireEmbeddings } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { createBlas } from "@mbs/onnx";
 import {
@@ -157,6 +157,7 @@ async function* compressAll(
   const [sites, replaced, skipped] = [new Set<string>(), new Set<string>(), new Set<string>()];
   let scattered: ScatteredRows | undefined;
   try {
+    const columnsOf = await ggufColumns(model);
     for await (const input of inputs) {
       const { block, site } = input;
       for await (const piece of readPieces(model, input, choices.choiceOf, rowParts)) {
@@ -170,7 +171,7 @@ async function* compressAll(
         if (groups.length === 0) scattered = undefined;
         for (const [index, { weight, dtypes, choices: own, scaledBy, origins }] of groups.entries()) {
           const choice = solverFor(choices, block, at(own, 0));
-          const context = { blas, signal, warn, rowThreads, origins, rowCosts };
+          const context = { blas, signal, warn, rowThreads, origins, rowCosts, columnsOf };
           const solved = await solveSite(choice, weight, dtypes, input, context);
           const [first] = solved;
           if (groups.length > 1 && first?.inputScale !== undefined) refuseScale(input, first);

@@ -1,5 +1,5 @@
 import { FailedPreconditionError, InternalError } from "@mbs/contracts";
-import { findGgufForm, ggufTensorName, llamaCppTypes } from "@mbs/models";
+import { findGgufForm, ggufColumns, ggufTensorName, llamaCppTypes } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import type { SiteKey } from "./scratch-diagonals.ts";
 
@@ -7,8 +7,10 @@ import type { SiteKey } from "./scratch-diagonals.ts";
 export interface ImatrixEntry {
   /** As llama.cpp calls it: "blk.3.ffn_gate.weight". */
   readonly name: string;
-  /** Input channels. llama.cpp keeps their order: where it permutes a weight (query and key of Llama), it permutes rows. */
+  /** Input channels. */
   readonly width: number;
+  /** place → channel, where llama.cpp has them in another order. */
+  readonly columns?: Int32Array | undefined;
   /** The site that the weight reads; for a weight of all experts the site of each, in their order. */
   readonly sites: readonly SiteKey[];
 }
@@ -32,13 +34,14 @@ export async function imatrixEntries(model: Model): Promise<readonly ImatrixEntr
       { architecture: model.architecture },
     );
   }
-  const entries = new Map<string, { readonly width: number; readonly sites: SiteKey[] }>();
+  const columnsOf = await ggufColumns(model);
+  const entries = new Map<string, Omit<ImatrixEntry, "name" | "sites"> & { readonly sites: SiteKey[] }>();
   for (const block of model.blocks) {
     for (const site of block.sites) {
       for (const { tensor } of site.weights) {
         const found = ggufTensorName(gguf.form.tensors, tensor, model.layout.prefixes);
         if (found === undefined) throw new InternalError(`imatrix: no GGUF name of ${tensor}`, { tensor });
-        const entry = entries.get(found.name) ?? { width: site.width, sites: [] };
+        const entry = entries.get(found.name) ?? { width: site.width, columns: columnsOf(tensor), sites: [] };
         entries.set(found.name, entry);
         // experts come in the order of their numbers
         if (entry.sites.length !== (found.expert ?? 0)) {

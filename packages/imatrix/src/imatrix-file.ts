@@ -2,6 +2,7 @@ import { at, BadDataError, languageWeights } from "@mbs/contracts";
 import type { LanguageMix } from "@mbs/contracts";
 import { writeGguf } from "@mbs/gguf";
 import type { GgufField, GgufWrittenTensor } from "@mbs/gguf";
+import { columnsInOrder } from "@mbs/numbers";
 import type { ImatrixEntry } from "./imatrix-entries.ts";
 import { describeMix } from "./imatrix-mix.ts";
 import type { NamedMix } from "./imatrix-mix.ts";
@@ -66,7 +67,12 @@ export async function* imatrixFile(
   let mixed: { readonly entry: ImatrixEntry; readonly sums: readonly MixedSums[] } | undefined;
   const sumsOf = (entry: ImatrixEntry): readonly MixedSums[] => {
     if (mixed?.entry !== entry) {
-      mixed = { entry, sums: entry.sites.map((key) => mixSums(diagonals, key, entry.width, mix.weights)) };
+      const { sites, width, columns } = entry;
+      const sums = sites.map((key) => mixSums(diagonals, key, width, mix.weights));
+      mixed = {
+        entry,
+        sums: columns ? sums.map((own) => ({ ...own, squares: columnsInOrder(own.squares, columns) })) : sums,
+      };
     }
     return mixed.sums;
   };

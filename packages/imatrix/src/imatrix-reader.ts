@@ -2,6 +2,7 @@ import { at, BadDataError } from "@mbs/contracts";
 import type { GgufTensor } from "@mbs/gguf";
 import { openGgufFile } from "@mbs/models";
 import type { GgufFile } from "@mbs/models";
+import { columnsInOrder, invertOrder } from "@mbs/numbers";
 import type { ImatrixEntry } from "./imatrix-entries.ts";
 
 /** What one matrix of a weight has read. */
@@ -118,7 +119,7 @@ export async function openImatrix(path: string, entries: readonly ImatrixEntry[]
     return {
       path,
       datasets,
-      read({ name, width, sites }, index) {
+      read({ name, width, columns, sites }, index) {
         const sums = values(`${name}.in_sum2`, index * width, width);
         const count = at(counts.get(name) ?? [], index);
         const own = Math.round(sites.length > 1 ? tokens : count);
@@ -128,7 +129,8 @@ export async function openImatrix(path: string, entries: readonly ImatrixEntry[]
             tensor: name,
           });
         }
-        return { tokens: own, means: sums.map((sum) => sum / own) };
+        const means = sums.map((sum) => sum / own);
+        return { tokens: own, means: columns ? columnsInOrder(means, invertOrder(columns)) : means };
       },
       close: () => file.close(),
     };

@@ -34,6 +34,7 @@ export { inverseFactorReference, NotPositiveDefiniteError } from "./hessian/inve
 export { inverseFactor } from "./hessian/inverse-factor.ts";
 export { findNonfinite, findNonfiniteStored } from "./dtypes/nonfinite.ts";
 export {
+  columnsInOrder,
   invertOrder,
   naturalOrder,
   permuteSymmetric,

@@ -48,17 +48,17 @@ EDITS = [
 
 ARCHITECTURE = "qwen35moe"
 
+GGUF_MOE = {
+    **{key: value for key, value in GGUF_QWEN35.items() if key != "intermediate_size"},
+    "num_experts": 3,
+    "num_experts_per_tok": 2,
+    "moe_intermediate_size": 8,
+    "shared_expert_intermediate_size": 12,
+}
+
 GGUF = {
-    "qwen35moe": {
-        "config": {
-            **{key: value for key, value in GGUF_QWEN35.items() if key != "intermediate_size"},
-            "num_experts": 3,
-            "num_experts_per_tok": 2,
-            "moe_intermediate_size": 8,
-            "shared_expert_intermediate_size": 12,
-        },
-        "file": "f16",
-    },
+    "qwen35moe": {"config": GGUF_MOE, "file": "f16"},
+    "qwen35moe-shared": {"config": {**GGUF_MOE, "linear_num_key_heads": 2, "linear_num_value_heads": 6}, "file": "bf16"},
 }
 
 LOADS_MOE = {

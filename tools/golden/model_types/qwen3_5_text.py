@@ -78,7 +78,7 @@ EDITS = [
 
 ARCHITECTURE = "qwen35"
 
-# llama.cpp has heads of one size, and here as many of keys as of values; parts of positions are no more than a head has elements
+# llama.cpp has heads of one size; parts of positions are no more than a head has elements
 GGUF_QWEN35 = {
     **GGUF_SMALL,
     "head_dim": 16,
@@ -103,6 +103,17 @@ GGUF = {
             "rope_parameters": rope("yarn", partial_rotary_factor=0.5, factor=4.0, original_max_position_embeddings=16, mrope_section=[2, 1, 1], mrope_interleaved=True),
         },
         "file": "bf16",
+    },
+    # heads of values that share one of keys; super-blocks of a row of all heads are parts of several
+    "qwen35-shared": {
+        "config": {
+            **GGUF_QWEN35,
+            "linear_num_key_heads": 2,
+            "linear_num_value_heads": 4,
+            "linear_key_head_dim": 64,
+            "linear_value_head_dim": 64,
+        },
+        "file": "f16",
     },
 }
 

@@ -35,6 +35,7 @@ const optionalParts = [
   ["zeros", "zeros"],
   ["groups", "groups"],
   ["blocks", "blocks"],
+  ["block-columns", "blockColumns"],
   ["input-scale", "inputScale"],
 ] as const;
 

@@ -219,6 +219,8 @@ export interface LayerRecord {
   readonly groups?: TensorData;
   /** u8, [rows, bytes a row]: the rows in the bytes of the summary's `grid`; they decode to exactly `values`, which are f32. */
   readonly blocks?: TensorData;
+  /** i32, 1 row: place → column, where the columns of `blocks` are in another order than those of `values`. */
+  readonly blockColumns?: TensorData;
   /** s, 1 row: the values are meant for inputs divided by s, which further layers make of the norm before the site. */
   readonly inputScale?: TensorData;
 }

@@ -92,7 +92,7 @@ export const compressedTensorsFormat: Format = {
     return [configGroups === "several" ? groups : { ...groups, sameBits: storesMostBits }, { kind: "blocks", types: [mxfp4] }];
   },
   options,
-  parts: [...quantisedParts, "blocks"],
+  parts: [...quantisedParts, "blocks", "blockColumns"],
   checkPlan(model, { grids, embeddings, zeroPoints = "middle" }, raw) {
     const { configGroups, untieHead } = parseOptions(options, raw, `assemble --format ${name}`);
     requireSeparateExperts(model, name);

@@ -7,9 +7,15 @@ import type { NewTensor } from "../safetensors/replaced-weights.ts";
 /** The type of GGUF's blocks that the format holds. */
 export const mxfp4 = "MXFP4";
 
-/** @throws {FailedPreconditionError} naming a layer that is rounded to something else, or to nothing */
+/** @throws {FailedPreconditionError} naming a layer that is rounded to something else, or to nothing, or in another order */
 export function requireMxfp4(layers: ScratchLayers): void {
   for (const [tensor, { grid }] of layers.summaries) {
+    if (layers.has(tensor, "blockColumns")) {
+      refuseLayer(
+        { tensor },
+        "its blocks are of columns in the order of GGUF files, which no other has; assemble with --format gguf or dense",
+      );
+    }
     if (grid === mxfp4) continue;
     refuseLayer(
       { tensor },

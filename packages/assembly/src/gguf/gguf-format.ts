@@ -148,7 +148,7 @@ export const ggufFormat: Format = {
   withoutLayers: true,
   isOneFile: true,
   options,
-  parts: ["blocks"],
+  parts: ["blocks", "blockColumns"],
   async checkPlan(model, planned, raw) {
     const { name } = chosenTypeMix(raw);
     if (model.kind === "architecture") await checkGguf(model);

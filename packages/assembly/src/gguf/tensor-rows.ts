@@ -1,8 +1,9 @@
 import { at, BadDataError, InternalError } from "@mbs/contracts";
-import { encodeValues } from "@mbs/gguf";
+import { encodeValues, movedBlocks } from "@mbs/gguf";
 import type { QuantisationType } from "@mbs/gguf";
 import { transpose } from "@mbs/models";
 import type { ArchitectureModel, PlannedGgufTensor } from "@mbs/models";
+import { columnsInOrder } from "@mbs/numbers";
 import type { ScratchLayers } from "../layers/scratch-layers.ts";
 import { writtenPieces } from "../layers/written-pieces.ts";
 
@@ -71,9 +72,36 @@ async function* wholeRows(pieces: AsyncIterable<Float32Array>, columns: number):
   if (filled > 0) yield kept.subarray(0, filled);
 }
 
-/** The blocks of a layer that holds its own ones of this type; undefined where there are none, and values are rounded. */
-function ownBlocks(layers: ScratchLayers, source: string, { name }: QuantisationType): Uint8Array | undefined {
-  return layers.summaries.get(source)?.grid === name ? layers.readPart(source, "blocks")?.data : undefined;
+/**
+ * The blocks of a layer that holds its own ones of this type, in the file's order; undefined where there are none, and values are
+ * rounded.
+ *
+ * @throws {BadDataError} where they are of columns that the file has in several blocks
+ */
+function ownBlocks(
+  layers: ScratchLayers,
+  source: string,
+  { rows, columns }: PlannedGgufTensor,
+  { name, values, bytes }: QuantisationType,
+): Uint8Array | undefined {
+  const blocks = layers.summaries.get(source)?.grid === name ? layers.readPart(source, "blocks") : undefined;
+  if (blocks === undefined) return undefined;
+  const ordered = rows === undefined ? blocks.data : inOrder(blocks.data, rows);
+  const own = layers.readPart(source, "blockColumns")?.data;
+  if (own === undefined && columns === undefined) return ordered;
+  const wanted = columns && new Uint8Array(columns.buffer);
+  if (wanted !== undefined && own?.every((byte, index) => byte === wanted[index]) === true) return ordered;
+  const moved = own === undefined && columns !== undefined ? movedBlocks(columns, values) : undefined;
+  if (moved === undefined) {
+    throw new BadDataError(`layer ${source} has blocks of other columns than the file; compress again`, { tensor: source });
+  }
+  const written = new Uint8Array(ordered.length);
+  for (let start = 0; start < ordered.length; start += moved.length * bytes) {
+    for (const [place, block] of moved.entries()) {
+      written.set(ordered.subarray(start + block * bytes, start + (block + 1) * bytes), start + place * bytes);
+    }
+  }
+  return written;
 }
 
 /** Rows in a type's bytes. @throws {BadDataError} naming the tensor where half precision does not hold a value or a scale of it */
@@ -100,14 +128,15 @@ export async function* tensorBytes(
   }
   const columns = at(shape, shape.length - 1);
   for (const source of sources) {
-    const blocks = ownBlocks(layers, source, type);
+    const blocks = ownBlocks(layers, source, tensor, type);
     if (blocks !== undefined) {
-      yield tensor.rows === undefined ? blocks : inOrder(blocks, tensor.rows);
+      yield blocks;
       continue;
     }
-    for await (const rows of wholeRows(sourceValues(model, layers, tensor, source), columns)) {
+    for await (const values of wholeRows(sourceValues(model, layers, tensor, source), columns)) {
+      const rows = tensor.columns === undefined ? values.slice() : columnsInOrder(values, tensor.columns);
       if (store !== undefined) for (let index = 0; index < rows.length; index += 1) rows[index] = store(at(rows, index));
-      yield encoded(type, rows.slice(), source);
+      yield encoded(type, rows, source);
     }
   }
 }

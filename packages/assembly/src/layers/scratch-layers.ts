@@ -13,7 +13,7 @@ export interface LayersOrigin extends Omit<LayersMetadata, "model"> {
 }
 
 /** What a layer may say of a tensor beside its values. */
-export type LayerPart = "mask" | "codes" | "scales" | "zeros" | "groups" | "blocks";
+export type LayerPart = "mask" | "codes" | "scales" | "zeros" | "groups" | "blocks" | "blockColumns";
 
 /** Output and input features. */
 export interface LayerShape {

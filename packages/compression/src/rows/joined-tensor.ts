@@ -58,7 +58,7 @@ export function joinTensor(parts: readonly LayerRecord[]): LayerRecord {
     if (part.summary.firstRow !== rows || part.summary.tensorRows !== tensorRows) {
       refusePart(first, `its part begins with row ${part.summary.firstRow}, and the rows before it are ${rows}`);
     }
-    for (const key of [...inRows, "groups"] as const) {
+    for (const key of [...inRows, "groups", "blockColumns"] as const) {
       if ((part[key] === undefined) !== (first[key] === undefined))
         refusePart(first, `one of its parts has ${key} and another none`);
     }

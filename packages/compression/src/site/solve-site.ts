@@ -27,6 +27,7 @@ import type { RowThreads } from "../rows/row-threads.ts";
 import { siteMoment, siteStatistics } from "./site-statistics.ts";
 import type { SiteInput } from "./site-statistics.ts";
 import type { RowOrigin } from "./site-weight.ts";
+import { inputInOrder, solutionFromOrder, storedOrder, weightInOrder, type StoredColumns } from "./stored-order.ts";
 import { maskData, plainData, subtractWritten, sumFrom, weightData } from "./tensor-data.ts";
 
 /** A solver with its parsed options. */
@@ -41,6 +42,8 @@ export interface SiteContext extends SolverContext {
   readonly rowThreads?: RowThreads | undefined;
   /** Where the rows of each part are from; absent where all rows of the site are solved. */
   readonly origins?: readonly RowOrigin[] | undefined;
+  /** Default none has another order. */
+  readonly columnsOf?: StoredColumns | undefined;
   /** What a squared error of each row's output costs, where rows differ in that; [rows]. */
   readonly rowCosts?: Float32Array | undefined;
 }
@@ -118,29 +121,32 @@ export async function solveSite(
 ): Promise<LayerRecord[]> {
   const { rows, columns, parts } = weight;
   const { block, site } = input;
+  const order = context.columnsOf && storedOrder(weight, context.columnsOf);
+  const [asked, known] = order ? [weightInOrder(weight, order), inputInOrder(input, order)] : [weight, input];
   const fallback = await fallbackFor(choice, weight, input);
   const { solver, options } = fallback ?? choice;
-  const threads = (await context.rowThreads?.splits(solver, weight)) === true ? context.rowThreads : undefined;
+  const threads = (await context.rowThreads?.splits(solver, asked)) === true ? context.rowThreads : undefined;
   const needs = solver.reads?.(options as Parameters<typeof solver.solve>[2]) ?? solver.needs;
   const upper = needs.includes("factor") ? threads?.sharedMatrix(columns ** 2) : undefined;
   // by the contract a solver reads only the statistics that it declares
-  const statistics = siteStatistics(input, needs, upper) as Parameters<typeof solver.solve>[1];
+  const statistics = siteStatistics(known, needs, upper) as Parameters<typeof solver.solve>[1];
   const parsed = options as Parameters<typeof solver.solve>[2];
   const solve = async (): Promise<unknown> => {
     try {
-      if (threads) return await threads.solve({ solver, weight, statistics, options: parsed }, context);
+      if (threads) return await threads.solve({ solver, weight: asked, statistics, options: parsed }, context);
       const { blas, signal, warn } = context;
-      return await solver.solve({ ...weight, values: weight.values.slice() }, statistics, parsed, { blas, signal, warn });
+      return await solver.solve({ ...asked, values: asked.values.slice() }, statistics, parsed, { blas, signal, warn });
     } catch (thrown) {
       if (context.signal.aborted) throw new InterruptedError("compress: stopped", {}, { cause: thrown });
       throw solverFailure(solver.name, `at ${block} ${site}`, thrown);
     }
   };
-  const solution: unknown = await settled(
+  const made: unknown = await settled(
     solve(),
     () => new InternalError(`solver ${solver.name} never settles its promise at ${block} ${site}; fix it`),
   );
-  requireSolution(solver.name, `${block} ${site}`, weight, solution);
+  requireSolution(solver.name, `${block} ${site}`, asked, made);
+  const solution = order ? solutionFromOrder(made, order) : made;
 
   let blockStart = 0;
   const written = parts.map((part, index) => {
@@ -161,8 +167,8 @@ export async function solveSite(
     const start = firstRow * columns;
     subtractWritten(change.subarray(start), weight.values.subarray(start), values, solution.inputScale);
   }
-  const { moment, values: known } = siteMoment(input);
-  const [errors, outputs] = (await outputsByRow(context.blas, [change, weight.values], rows, known)) as [
+  const { moment, values: inputMoment } = siteMoment(input);
+  const [errors, outputs] = (await outputsByRow(context.blas, [change, weight.values], rows, inputMoment)) as [
     Float64Array,
     Float64Array,
   ];
@@ -206,6 +212,7 @@ export async function solveSite(
         groups: plainData(1, quantised.groupOf),
       }),
       ...(blocks && { blocks: plainData(count, blocks) }),
+      ...(blocks && order && { blockColumns: plainData(1, order) }),
       ...(solution.inputScale && { inputScale: plainData(1, solution.inputScale) }),
     };
   });

@@ -10,6 +10,7 @@ import type { Model } from "@mbs/models";
 import { roundTo } from "@mbs/numbers";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { present } from "../fixtures/present.ts";
 import { contextOf, runStage, segmentsFor, stage } from "../fixtures/stage-runs.ts";
 
 const fixtures = fileURLToPath(new URL("../../../models/test/fixtures/gguf/models/", import.meta.url));
@@ -109,6 +110,63 @@ test("a GGUF file of the same type mix holds the blocks that a solver made, also
   }
   await model.close();
 });
+
+/** Of a block whose heads of values share heads of keys: their columns have another order in a file. */
+const shared = { path: `${fixtures}qwen35-shared.gguf`, tensor: "model.layers.0.linear_attn.out_proj.weight", head: 64 };
+
+for (const [grid, solver, isMoved] of [
+  // a super-block is four heads, which the file has in another order
+  ["Q4_K", "gptq", false],
+  ["IQ3_S", "gptq", false],
+  ["Q6_K", "rtn", false],
+  // a head is two blocks
+  ["Q4_0", "gptq", true],
+  ["MXFP4", "gptq", true],
+] as const) {
+  test(`columns that a file has in another order are ${solver}'s values, to the bit, in ${grid}`, async () => {
+    const { path, tensor, head } = shared;
+    const model = await openModel(path);
+    const statistics = await stage("capture", "source", segmentsFor(model), { model: path });
+    const factors = await stage("factor", "statistics", statistics, { damping: 0.01 });
+    // rows of 16 and 24 columns stay as they are, which warnings say
+    const stream = await runStage("compress", { factors: [factors] }, { model: path, solver, grid });
+    const metadata = parseMetadata("layers", stream.schema);
+    const layers: LayerRecord[] = await collect(readLayers(stream));
+    const layer = present(
+      layers.find((own) => own.tensor === tensor),
+      tensor,
+    );
+    assert.is(layer.summary.grid, grid);
+    assert.is(layer.blockColumns === undefined, isMoved);
+    const folder = join(root, `shared-${grid}`);
+    const options = { model: path, format: "gguf", type: "F16" };
+    const files = await runStage("assemble", { layers: [encodeLayers(layers, metadata)] }, options);
+    await unpackFiles(files, folder, { force: false });
+    const written = await openModel(folder);
+    const file = await openGgufFile(join(folder, "model.gguf"));
+    const stored = present(
+      file.tensors.find(({ name }) => name === "blk.0.ssm_out.weight"),
+      "ssm_out",
+    );
+    assert.is(stored.type.name, grid);
+    const values = await written.readWeight(tensor);
+    assert.equal(values, new Float32Array(layer.values.data.slice().buffer));
+    // heads 0 and 1 share one of keys, as 2 and 3 do: the file has 0, 2, 1, 3
+    const bytes = new Uint8Array(stored.end - stored.begin);
+    file.readInto(stored, 0, bytes);
+    const inFile = new Float32Array(values.length);
+    present(stored.type.decode, "decoder")(bytes, inFile);
+    const heads = [0, 2, 1, 3].flatMap((own) => [...values.subarray(own * head, (own + 1) * head)]);
+    assert.equal([...inFile.subarray(0, 4 * head)], heads);
+    const solved = new Set(layers.map((own) => own.tensor));
+    for (const { name } of model.checkpoint.list()) {
+      if (!solved.has(name)) assert.equal(await written.checkpoint.readF32(name), await model.checkpoint.readF32(name), name);
+    }
+    file.close();
+    await written.close();
+    await model.close();
+  });
+}
 
 test("what is not packed of a quantised file is bf16 unless another dtype is asked for, in every format of safetensors", async () => {
   const path = `${fixtures}llama-q8.gguf`;

@@ -36,6 +36,19 @@ function requireWholeBlocks(path: string, tensors: readonly DenseTensor[]): void
   );
 }
 
+/** Puts the columns of rows in another order. @param columnOf the column that each one becomes @param bytes of a value */
+function orderColumns(rows: Uint8Array, columnOf: Int32Array, bytes: number): void {
+  const width = columnOf.length * bytes;
+  const former = new Uint8Array(width);
+  for (let start = 0; start < rows.length; start += width) {
+    former.set(rows.subarray(start, start + width));
+    for (let to = 0; to < width; to += bytes) {
+      const from = at(columnOf, to / bytes) * bytes;
+      for (let byte = 0; byte < bytes; byte += 1) rows[start + to + byte] = at(former, from + byte);
+    }
+  }
+}
+
 /** Reads rows of a tensor as a checkpoint has them. */
 class RowReader {
   readonly #file: GgufFile;
@@ -55,6 +68,12 @@ class RowReader {
 
   /** Values of whole rows that follow each other in the file, as the checkpoint stores them. */
   #rows(tensor: DenseTensor, row: number, target: Uint8Array): void {
+    this.#values(tensor, row, target);
+    if (tensor.columnOf !== undefined) orderColumns(target, tensor.columnOf, bytesOfDtype(dtypeOf(tensor)));
+  }
+
+  /** The same with columns in the order of the file. */
+  #values(tensor: DenseTensor, row: number, target: Uint8Array): void {
     const { source, columns, values: form } = tensor;
     const { type } = source;
     const offset = (row * columns * type.bytes) / type.values;

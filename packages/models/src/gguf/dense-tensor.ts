@@ -14,6 +14,8 @@ export interface DenseTensor {
   readonly firstRow: number;
   /** The row of the source, counted from `firstRow`, that a row of the tensor is; absent where rows keep their order. */
   readonly rowOf?: (row: number) => number;
+  /** The column of the source that each column of the tensor is; absent where columns keep their order. */
+  readonly columnOf?: Int32Array;
   /** The value that the checkpoint has for one that is stored, where it is another, and the way back. */
   readonly values?: { readonly read: (stored: number) => number; readonly store: (value: number) => number };
   /** True where the source is stored as [columns, rows] of `shape`. */
@@ -80,12 +82,15 @@ export const transposed: View = (source, name) => {
   return source.shape.length === 2 ? [{ ...view, shape: source.shape.toReversed(), transposed: true }] : [view];
 };
 
-/** A matrix or a bias whose rows are in another order. */
-const reordered = (source: GgufTensor, name: string, rowOf: (row: number) => number): DenseTensor => ({
-  ...whole(source, name),
-  ...(source.shape.length === 1 && { columns: 1 }),
-  rowOf,
-});
+/** A matrix or a vector whose rows are in another order. @param view what else is of another form */
+const reordered =
+  (rowsOf: (source: GgufTensor) => (row: number) => number, view: View = renamed): View =>
+  (source, name) =>
+    view(source, name).map((tensor) => ({
+      ...tensor,
+      ...(source.shape.length === 1 && { columns: 1 }),
+      rowOf: rowsOf(source),
+    }));
 
 /**
  * Queries or keys of Llama: the file has the two values of a rotary pair side by side, the checkpoint has the first ones of a
@@ -93,33 +98,70 @@ const reordered = (source: GgufTensor, name: string, rowOf: (row: number) => num
  *
  * @param heads of the queries or of the keys
  */
-export const unpaired =
-  (heads: number): View =>
-  (source, name) => {
-    const size = (source.shape[0] ?? 0) / heads;
+export const unpaired = (heads: number): View =>
+  reordered(({ shape }) => {
+    const size = (shape[0] ?? 0) / heads;
     const half = size / 2;
-    const rowOf = (row: number): number => {
+    return (row) => {
       const within = row % size;
       return row - within + (within % half) * 2 + Math.floor(within / half);
     };
-    return [reordered(source, name, rowOf)];
-  };
+  });
 
 /**
  * Query, key and value of BLOOM and GPT-NeoX: the file has all queries, then all keys, then all values, the checkpoint has
  * the three of each head together.
  */
-export const interleaved =
-  (heads: number): View =>
-  (source, name) => {
-    const size = (source.shape[0] ?? 0) / 3 / heads;
-    const rowOf = (row: number): number => {
+export const interleaved = (heads: number): View =>
+  reordered(({ shape }) => {
+    const size = (shape[0] ?? 0) / 3 / heads;
+    return (row) => {
       const head = Math.floor(row / (3 * size));
       const part = Math.floor(row / size) % 3;
       return (part * heads + head) * size + (row % size);
     };
-    return [reordered(source, name, rowOf)];
+  });
+
+/** Heads of values of linear attention, of which as many share each head of keys. */
+export interface SharedKeys {
+  readonly keyHeads: number;
+  readonly valueHeads: number;
+}
+
+/**
+ * The file has the first head of values of each head of keys, then the second of each; the checkpoint has those side by side that
+ * share one of keys.
+ *
+ * @param size elements of a head
+ */
+const untiled = ({ keyHeads, valueHeads }: SharedKeys, size: number) => {
+  const sharing = valueHeads / keyHeads;
+  return (element: number): number => {
+    const head = Math.floor(element / size);
+    return ((head % sharing) * keyHeads + Math.floor(head / sharing)) * size + (element % size);
   };
+};
+
+/**
+ * A tensor whose rows are those of heads of values.
+ *
+ * @param before rows that are of no head of values, and come first
+ * @param view what else is of another form
+ */
+export function untiledRows(heads: SharedKeys, size: number, before = 0, view: View = renamed): View {
+  if (heads.keyHeads === heads.valueHeads) return view;
+  const elementOf = untiled(heads, size);
+  return reordered(() => (row) => (row < before ? row : before + elementOf(row - before)), view);
+}
+
+/** A matrix whose columns are those of heads of values. */
+export function untiledColumns(heads: SharedKeys, size: number): View {
+  if (heads.keyHeads === heads.valueHeads) return renamed;
+  const elementOf = untiled(heads, size);
+  return (source, name) => [
+    { ...whole(source, name), columnOf: Int32Array.from({ length: columnsOf(source) }, (_, column) => elementOf(column)) },
+  ];
+}
 
 /** One matrix, or one vector, an expert of a tensor that has those of all; the name has "{expert}" for its number. */
 export const ofExperts: View = (source, name) => {

@@ -18,6 +18,22 @@ export function invertOrder(order: Int32Array): Int32Array {
 /** The identity order. */
 export const naturalOrder = (size: number): Int32Array => Int32Array.from({ length: size }, (_, index) => index);
 
+/**
+ * Rows with their columns in a given order.
+ *
+ * @param values [rows, columns], row-major, columns = order.length
+ * @param order position → column
+ * @returns [rows, columns]; column p holds column order[p] of the values
+ */
+export function columnsInOrder<Values extends Movable>(values: Values, order: Int32Array): Values {
+  const result = emptyLike(values);
+  const columns = order.length;
+  for (let start = 0; start < values.length; start += columns) {
+    for (let position = 0; position < columns; position += 1) result[start + position] = values[start + order[position]!]!;
+  }
+  return result;
+}
+
 /** Rows of a tile, and its columns: those that it writes and reads stay in the cache. */
 const tileRows = 64;
 const tileColumns = 16;

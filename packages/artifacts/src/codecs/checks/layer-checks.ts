@@ -1,6 +1,6 @@
 import { at, BadDataError, quoted } from "@mbs/contracts";
 import { blockGrids, quantisationTypeNamed } from "@mbs/gguf";
-import { decodeWeights, findNonfinite, roundTo, type WeightDtype } from "@mbs/numbers";
+import { columnsInOrder, decodeWeights, findNonfinite, invertOrder, roundTo, type WeightDtype } from "@mbs/numbers";
 import type { LayerRecord, TensorData, TensorDtype } from "../../kinds/records.ts";
 import { areOfCodes, clearRemoved, countOnes, dequantise, findAbove, findOther, unpackMask, type Grid } from "./layer-values.ts";
 
@@ -100,11 +100,24 @@ function readMask(layer: LayerRecord): Uint8Array | undefined {
   return bits;
 }
 
+/** The place of each column in a layer's blocks; undefined where these have the order of its values. */
+function readPlaces(layer: LayerRecord): Int32Array | undefined {
+  const { blocks, blockColumns, values } = layer;
+  if (blockColumns === undefined) return undefined;
+  if (blocks === undefined) return refuse(layer, "it has block-columns and no blocks");
+  const { columns } = values;
+  const order = new Int32Array(readPart(layer, ["block-columns", blockColumns], "i32", 1, columns).buffer);
+  if (order.toSorted().some((column, place) => column !== place))
+    refuse(layer, `its block-columns are not the columns 0 to ${columns - 1}, each once`);
+  return invertOrder(order);
+}
+
 /** Refuses blocks of an unknown type or the wrong size, and values that are not what they decode to. */
 function requireBlocks(layer: LayerRecord): void {
   const { blocks, summary, values } = layer;
   const { rows, columns } = values;
   const { grid } = summary;
+  const places = readPlaces(layer);
   if (grid === undefined && blocks === undefined) return;
   if (grid === undefined) return refuse(layer, "it has blocks, and its summary names no grid");
   if (!blockGrids.has(grid)) return refuse(layer, `its grid ${quoted(grid)} is none of ${[...blockGrids.keys()].join(", ")}`);
@@ -115,8 +128,9 @@ function requireBlocks(layer: LayerRecord): void {
   const rowsAtATime = Math.max(1, Math.floor(valuesAtATime / columns));
   for (let first = 0; first < rows; first += rowsAtATime) {
     const last = Math.min(rows, first + rowsAtATime);
-    const decoded = new Float32Array((last - first) * columns);
-    decode?.(packed.subarray((first * packed.length) / rows, (last * packed.length) / rows), decoded);
+    const inPlaces = new Float32Array((last - first) * columns);
+    decode?.(packed.subarray((first * packed.length) / rows, (last * packed.length) / rows), inPlaces);
+    const decoded = places === undefined ? inPlaces : columnsInOrder(inPlaces, places);
     const start = first * columns;
     const other = findOther(stored.subarray(start, start + decoded.length), decoded);
     if (other < 0) continue;

@@ -7,7 +7,7 @@ export const qwen35Moe: GgufForm = {
   className: "Qwen3_5MoeForCausalLM",
   prefix: "model.",
   tensors: qwen35Tensors([...qwenExperts, ...sharedExpert]),
-  views: () => ({ ...qwen35Views(), ...sharedExpertViews() }),
+  views: (config) => ({ ...qwen35Views(config), ...sharedExpertViews() }),
   fields: [
     ...qwen35Fields({}),
     ...qwenExpertSizes,

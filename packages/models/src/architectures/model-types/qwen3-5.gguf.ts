@@ -1,5 +1,6 @@
-import { convolutionWeight, lessOne, negativeRate } from "../../gguf/dense-tensor.ts";
+import { convolutionWeight, lessOne, negativeRate, untiledColumns, untiledRows } from "../../gguf/dense-tensor.ts";
 import type { View } from "../../gguf/dense-tensor.ts";
+import type { JsonObject } from "../../folder/json-file.ts";
 import type { GgufForm, MetadataField } from "../../gguf/form/gguf-form.ts";
 import { fullName, isLinearBlock, linearName } from "./qwen3-5.ts";
 import { count } from "../../gguf/form/metadata-fields.ts";
@@ -40,21 +41,33 @@ const linearAttention: NamePairs = [
 export const qwen35Tensors = (mlp: NamePairs): GgufForm["tensors"] =>
   gatedTensors(norms, gatedParts.attention, gatedParts.headNorms, within("", "linear_attn.", linearAttention), mlp);
 
-/** Norms are stored with the 1 that these models add, but for the one of linear attention. */
-export const qwen35Views = (): Readonly<Record<string, View>> => ({
-  output_norm: lessOne,
-  "blk.{block}.attn_norm": lessOne,
-  "blk.{block}.post_attention_norm": lessOne,
-  "blk.{block}.attn_q_norm": lessOne,
-  "blk.{block}.attn_k_norm": lessOne,
-  "blk.{block}.ssm_a": negativeRate,
-  "blk.{block}.ssm_conv1d": convolutionWeight,
-});
-
 /**
- * Sizes of linear attention. llama.cpp has the heads of values that share one of keys apart, not side by side, where these are
- * fewer; then the columns of a matrix would be in another order than those that a solver has rounded together.
+ * Norms are stored with the 1 that these models add, but for the one of linear attention. llama.cpp has the heads of values that
+ * share one of keys apart, not side by side, in every tensor of linear attention with rows or columns of them.
  */
+export function qwen35Views(config: JsonObject): Readonly<Record<string, View>> {
+  const count = (name: string): number => Number(config[`linear_${name}`]);
+  const heads = { keyHeads: count("num_key_heads"), valueHeads: count("num_value_heads") };
+  const size = count("value_head_dim");
+  const queriesAndKeys = 2 * heads.keyHeads * count("key_head_dim");
+  return {
+    output_norm: lessOne,
+    "blk.{block}.attn_norm": lessOne,
+    "blk.{block}.post_attention_norm": lessOne,
+    "blk.{block}.attn_q_norm": lessOne,
+    "blk.{block}.attn_k_norm": lessOne,
+    "blk.{block}.attn_qkv": untiledRows(heads, size, queriesAndKeys),
+    "blk.{block}.attn_gate": untiledRows(heads, size),
+    "blk.{block}.ssm_alpha": untiledRows(heads, 1),
+    "blk.{block}.ssm_beta": untiledRows(heads, 1),
+    "blk.{block}.ssm_a": untiledRows(heads, 1, 0, negativeRate),
+    "blk.{block}.ssm_dt": untiledRows(heads, 1),
+    "blk.{block}.ssm_conv1d": untiledRows(heads, size, queriesAndKeys, convolutionWeight),
+    "blk.{block}.ssm_out": untiledColumns(heads, size),
+  };
+}
+
+/** Sizes of linear attention. */
 const linearSizes: MetadataField = {
   read: ({ metadata }) => {
     const [size, keyHeads, valueHeads] = ["state_size", "group_count", "time_step_rank"].map((name) =>
@@ -62,11 +75,8 @@ const linearSizes: MetadataField = {
     ) as [number, number, number];
     if (metadata.count("ssm.inner_size") !== size * valueHeads)
       metadata.broken("ssm.inner_size", `${size * valueHeads}, the elements of all heads`);
-    if (keyHeads !== valueHeads)
-      metadata.refuse(
-        "ssm.group_count",
-        `only as many heads of keys as of values, ${valueHeads}, are; take the folder of safetensors`,
-      );
+    if (valueHeads % keyHeads !== 0)
+      metadata.broken("ssm.time_step_rank", `a multiple of ssm.group_count ${keyHeads}, heads of values for each of keys`);
     return {
       linear_conv_kernel_dim: metadata.count("ssm.conv_kernel"),
       linear_key_head_dim: size,
@@ -79,9 +89,6 @@ const linearSizes: MetadataField = {
     const [size, valueSize] = [model.number("linear_key_head_dim"), model.number("linear_value_head_dim")];
     const [keyHeads, valueHeads] = [model.number("linear_num_key_heads"), model.number("linear_num_value_heads")];
     if (valueSize !== size) model.refuse("linear_value_head_dim", `it is ${valueSize}, and heads of keys have ${size} elements`);
-    if (keyHeads !== valueHeads) {
-      model.refuse("linear_num_key_heads", `${valueHeads / keyHeads} heads of values share one of keys, side by side`);
-    }
     model.counts({
       "ssm.conv_kernel": model.number("linear_conv_kernel_dim"),
       "ssm.state_size": size,

@@ -1,11 +1,12 @@
 import { at, InternalError } from "@mbs/contracts";
 import type { GgufField, GgufTensor } from "@mbs/gguf";
 import { quantisationTypeNamed } from "@mbs/gguf";
+import { invertOrder } from "@mbs/numbers";
 import { ggufTrimmingKey } from "../../config/trimming-record.ts";
 import type { JsonObject } from "../../folder/json-file.ts";
 import { readChatTemplates } from "../../chat/chat-templates.ts";
 import { isCarried } from "../../checkpoint/tensor-names.ts";
-import type { ArchitectureModel } from "../../folder/model.ts";
+import type { ArchitectureModel, Model } from "../../folder/model.ts";
 import { renamed } from "../dense-tensor.ts";
 import type { View } from "../dense-tensor.ts";
 import type { GgufForm } from "../form/gguf-form.ts";
@@ -25,6 +26,8 @@ export interface PlannedGgufTensor {
   readonly sources: readonly string[];
   /** The row of the checkpoint's tensor that each row is; absent where rows keep their order. */
   readonly rows?: Uint32Array;
+  /** The same of columns. */
+  readonly columns?: Int32Array;
   /** True where the checkpoint has its rows as columns. */
   readonly transposed?: boolean;
   /** What a value is stored as, where it is another. */
@@ -59,20 +62,35 @@ function inverse(
   name: string,
   own: readonly number[],
   views: Readonly<Record<string, View>>,
-): Pick<PlannedGgufTensor, "shape" | "rows" | "transposed" | "store"> {
+): Pick<PlannedGgufTensor, "shape" | "rows" | "columns" | "transposed" | "store"> {
   const key = keyOf(name);
   const view = (Object.hasOwn(views, key) ? views[key] : undefined) ?? renamed;
   const source: GgufTensor = { name, type: quantisationTypeNamed("F32"), shape: own, begin: 0, end: 0 };
-  const { shape: stored, rowOf, values, transposed } = at(view(source, name), 0);
-  if (rowOf === undefined)
-    return {
-      shape: stored,
-      ...(transposed !== undefined && { transposed }),
-      ...(values !== undefined && { store: values.store }),
-    };
-  const rows = new Uint32Array(at(own, 0));
-  for (let row = 0; row < rows.length; row += 1) rows[rowOf(row)] = row;
-  return { shape: stored, rows };
+  const { shape: stored, rowOf, columnOf, values, transposed } = at(view(source, name), 0);
+  const rows = rowOf === undefined ? undefined : new Uint32Array(at(own, 0));
+  for (let row = 0; rowOf && rows && row < rows.length; row += 1) rows[rowOf(row)] = row;
+  return {
+    shape: stored,
+    ...(rows !== undefined && { rows }),
+    ...(columnOf !== undefined && { columns: invertOrder(columnOf) }),
+    ...(transposed !== undefined && { transposed }),
+    ...(values !== undefined && { store: values.store }),
+  };
+}
+
+/**
+ * The order in which a GGUF file has the columns of a model's tensors: place → column, for a tensor whose columns are in another
+ * order than in the checkpoint; undefined for all others.
+ */
+export async function ggufColumns(model: Model): Promise<(tensor: string) => Int32Array | undefined> {
+  if (model.kind !== "architecture") return () => undefined;
+  const { form } = (await findGgufForm(model.architecture)) ?? {};
+  if (form?.views === undefined) return () => undefined;
+  const { tensors, views } = { tensors: form.tensors, views: form.views(model.settings) };
+  return (tensor) => {
+    const named = ggufTensorName(tensors, tensor, model.layout.prefixes);
+    return named && inverse(named.name, model.checkpoint.info(tensor).shape, views).columns;
+  };
 }
 
 /** The tensors of a checkpoint as the file has them. */
