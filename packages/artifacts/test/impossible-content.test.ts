@@ -264,6 +264,10 @@ cases<LayerRecord>("layers", scaled, toLayers, [
 
 const blocked: LayerRecord = at(layers, 3);
 const blocks = blocked.blocks ?? blocked.values;
+const inOrder = (columns: readonly number[]): Partial<LayerRecord> => ({
+  blockColumns: { dtype: "i32", rows: 1, columns: columns.length, data: asBytes(Int32Array.from(columns)) },
+});
+const turnedBy = (places: number) => inOrder(Array.from({ length: 32 }, (_, place) => (place + places) % 32));
 const blockedSummary = (grid: string | undefined): Partial<LayerRecord> => ({ summary: { ...blocked.summary, grid } });
 cases<LayerRecord>("layers", blocked, toLayers, [
   [blockedSummary(undefined), /^layer d\.weight: it has blocks, and its summary names no grid;/],
@@ -272,11 +276,22 @@ cases<LayerRecord>("layers", blocked, toLayers, [
   [blockedSummary("Q8_0"), /its blocks are u8 \[2, 18\], not u8 \[2, 34\];/],
   [{ blocks: undefined }, /its blocks are absent, not u8 \[2, 18\];/],
   [{ blocks: { ...blocks, data: changed(blocks.data, 21, 0) } }, /its values hold 2 at row 1, column 1, its blocks say -16;/],
+  [turnedBy(1), /its values hold 0 at row 0, column 0, its blocks say 2;/],
+  [inOrder([0, 1]), /its block-columns are i32 \[1, 2\], not i32 \[1, 32\];/],
+  [inOrder(Array<number>(32).fill(0)), /its block-columns are not the columns 0 to 31, each once;/],
+  [{ ...turnedBy(1), blocks: undefined }, /it has block-columns and no blocks;/],
   [
     { values: { ...blocked.values, dtype: "f16", data: new Uint8Array(128) } },
     /its values are f16 \[2, 32\], not f32 \[2, 32\];/,
   ],
 ]);
+
+test("layers: blocks in another order of columns are read as what they say of each column", async () => {
+  // column c is at place c - 1: its code is that of the place
+  const values = Float32Array.from({ length: 64 }, (_, index) => 2 * ((((index % 32) + 31) % 32) % 3));
+  const turned = { ...blocked, ...turnedBy(1), values: { ...blocked.values, data: asBytes(values) } };
+  assert.equal(await collect(readLayers(toLayers(turned))), [turned]);
+});
 
 test("layers: a NaN far down in a large weight is found", async () => {
   const large = at(layers, 1);

@@ -1,9 +1,11 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { collect, inputSite, readStatistics } from "@mbs/artifacts";
 import { at, BadDataError, UsageError } from "@mbs/contracts";
 import { writeGguf } from "@mbs/gguf";
 import type { GgufField } from "@mbs/gguf";
+import { openModel } from "@mbs/models";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { imatrix, readImatrix } from "../src/index.ts";
@@ -166,6 +168,32 @@ test("languages must be as many as files, and different", async () => {
     assert.instance(error, UsageError);
     assert.match(error.message, reason);
   }
+});
+
+test("channels that llama.cpp has in another order are so in the file, and read back as they were", async () => {
+  const gguf = fileURLToPath(new URL("../../models/test/fixtures/gguf/models/qwen35-shared.gguf", import.meta.url));
+  const shared = await openModel(gguf);
+  await shared.close();
+  const statistics = diagonals(shared);
+  const inputs = { statistics: [statisticsOf(statistics, shared.address)] };
+  const { output } = await runStage(imatrix, inputs, { model: gguf, mix: "only:en" });
+  const [bytes = new Uint8Array()] = (await filesOf(output)).values();
+  const own = statistics.filter(({ language, site }) => language === "en" && site !== inputSite);
+  const context = own.find(({ width }) => width === 256)?.values ?? new Float32Array();
+  // heads of 64 channels: 0 and 1 share one of keys, and 2 and 3
+  const sums = [0, 2, 1, 3].flatMap((head) => [...context.subarray(head * 64, (head + 1) * 64)]);
+  const found = ggufParts(bytes).tensors.get("blk.0.ssm_out.weight.in_sum2");
+  assert.equal(
+    found?.values,
+    Float32Array.from(sums, (square) => square * 3000),
+  );
+  const path = join(root, "shared.gguf");
+  await writeFile(path, bytes);
+  const { output: read } = await runStage(readImatrix, {}, { model: gguf, imatrix: [path], language: ["en"] });
+  assert.equal(
+    (await collect(readStatistics(read))).map(({ block, site, values }) => [block, site, values]),
+    own.map(({ block, site, values }) => [block, site, values]),
+  );
 });
 
 test.run();

@@ -609,7 +609,6 @@ const unsayable: [string, Config, RegExp][] = [
   ["apertus-tied-biases-bf16", {}, /tie_word_embeddings of config.json: the head is the embedding/],
   ["exaone4-hybrid-f32", { head_dim: 6 }, /head_dim of config.json: it is 6 in place of hidden_size/],
   ["qwen3-5-f32", {}, /linear_value_head_dim of config.json: it is 8, and heads of keys have 6 elements, which GGUF files/],
-  ["qwen3-5-images-f32", {}, /linear_num_key_heads of config.json: 2 heads of values share one of keys, side by side, which/],
   ["hunyuan-biases-bf16", {}, /attention_bias of config.json: it is true, which GGUF files/],
   ["olmo2-grouped-f32", { tie_word_embeddings: true }, /tie_word_embeddings of config.json: the head is the embedding/],
   ["seed-oss-output-biases-tied-f16", {}, /attention_out_bias of config.json: it is true, which GGUF files/],

@@ -1,4 +1,12 @@
-import { invertOrder, naturalOrder, permuteSymmetric, restoreOrder, transposeInOrder, unpackInOrder } from "@mbs/numbers";
+import {
+  columnsInOrder,
+  invertOrder,
+  naturalOrder,
+  permuteSymmetric,
+  restoreOrder,
+  transposeInOrder,
+  unpackInOrder,
+} from "@mbs/numbers";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 
@@ -8,6 +16,14 @@ test("a transpose in an order, and back", () => {
   const turned = transposeInOrder(values, 2, 3, order);
   assert.equal([...turned], [3, 6, 1, 4, 2, 5]);
   assert.equal(restoreOrder(turned, 2, 3, order), values);
+});
+
+test("columns in an order, and back", () => {
+  const values = Float32Array.of(1, 2, 3, 4, 5, 6);
+  const order = Int32Array.of(2, 0, 1);
+  const moved = columnsInOrder(values, order);
+  assert.equal([...moved], [3, 1, 2, 6, 4, 5]);
+  assert.equal(columnsInOrder(moved, invertOrder(order)), values);
 });
 
 test("bytes, and sizes beyond a tile", () => {

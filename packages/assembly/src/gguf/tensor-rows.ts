@@ -29,7 +29,7 @@ async function wholeTensor(model: ArchitectureModel, layers: ScratchLayers, tens
 }
 
 /** Rows of a matrix, or values of a vector, in another order. */
-function inOrder<Values extends Float32Array | Uint8Array>(values: Values, rows: Uint32Array): Values {
+function inOrder<Values extends Float32Array | Uint8Array>(values: Values, rows: Int32Array): Values {
   const columns = values.length / rows.length;
   const ordered = values.slice() as Values;
   for (const [row, source] of rows.entries()) {

@@ -2,9 +2,10 @@ import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { collect, encodeLayers, parseMetadata, readLayers, unpackFiles } from "@mbs/artifacts";
+import { collect, encodeLayers, parseMetadata, readFiles, readLayers, unpackFiles } from "@mbs/artifacts";
 import type { LayerRecord } from "@mbs/artifacts";
 import { at } from "@mbs/contracts";
+import type { ArtifactStream } from "@mbs/contracts";
 import { openGgufFile, openModel, runBlocks } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { roundTo } from "@mbs/numbers";
@@ -167,6 +168,44 @@ for (const [grid, solver, isMoved] of [
     await model.close();
   });
 }
+
+test("rows that were solved apart, and joined, have the blocks of the whole in the file's order", async () => {
+  const { path, tensor } = shared;
+  const model = await openModel(path);
+  const made = async (rows?: string): Promise<ArtifactStream> => {
+    const statistics = await stage("capture", "source", segmentsFor(model), { model: path });
+    const factors = await stage("factor", "statistics", statistics, { damping: 0.01 });
+    return runStage("compress", { factors: [factors] }, { model: path, solver: "gptq", grid: "Q4_K", ...(rows && { rows }) });
+  };
+  const layerOf = async (stream: ArtifactStream): Promise<LayerRecord | undefined> =>
+    (await collect(readLayers(stream))).find((own) => own.tensor === tensor);
+  const joined = await layerOf(await runStage("join-layers", { layers: [await made("1/2"), await made("2/2")] }, {}));
+  const { blocks, blockColumns, values } = present(await layerOf(await made()), tensor);
+  assert.equal([joined?.blocks, joined?.blockColumns, joined?.values], [blocks, blockColumns, values]);
+  await model.close();
+});
+
+test("blocks in the order of GGUF's columns are refused by compressed-tensors", async () => {
+  const { path, tensor } = shared;
+  const model = await openModel(path);
+  const options = { model: path, solver: "rtn", grid: "MXFP4", withoutFactors: true };
+  const stream = await runStage("compress", {}, options);
+  const metadata = parseMetadata("layers", stream.schema);
+  const layers = await collect(readLayers(stream));
+  const order = new Uint8Array(Int32Array.from({ length: 256 }, (_, column) => column).buffer);
+  const blockColumns = { dtype: "i32", rows: 1, columns: 256, data: order } as const;
+  const ordered = layers.map((own) => (own.tensor === tensor ? { ...own, blockColumns } : own));
+  const files = await runStage(
+    "assemble",
+    { layers: [encodeLayers(ordered, metadata)] },
+    { model: path, format: "compressed-tensors" },
+  );
+  await collect(readFiles(files)).then(
+    () => assert.unreachable("it was written"),
+    (error: Error) => assert.match(error.message, `${tensor}: its blocks are of columns in the order of GGUF files`),
+  );
+  await model.close();
+});
 
 test("what is not packed of a quantised file is bf16 unless another dtype is asked for, in every format of safetensors", async () => {
   const path = `${fixtures}llama-q8.gguf`;

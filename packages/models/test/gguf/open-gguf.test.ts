@@ -167,6 +167,18 @@ test("a model of several files opens by any of them, as the same model", async (
   await opened.close();
 });
 
+test("heads of values that heads of keys cannot share are refused", async () => {
+  const { metadata, tensors } = await contentOf(`${fixtures}qwen35-shared.gguf`);
+  const changed = metadata.map(([key, value]): readonly [string, TypedValue] => [
+    key,
+    key === "qwen35.ssm.group_count" ? { u32: 3 } : value,
+  ]);
+  assert.match(
+    await refusal(await write("shared.gguf", ggufBytes({ metadata: changed, tensors }))),
+    /BadDataError: .*qwen35.ssm.time_step_rank must be a multiple of ssm.group_count 3, heads of values .*, not 4; convert/,
+  );
+});
+
 async function refusal(path: string): Promise<string> {
   try {
     await (await openModel(path)).close();

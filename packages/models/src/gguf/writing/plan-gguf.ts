@@ -25,7 +25,7 @@ export interface PlannedGgufTensor {
   /** Its tensors in the checkpoint, one after the other: one, or that of each expert. */
   readonly sources: readonly string[];
   /** The row of the checkpoint's tensor that each row is; absent where rows keep their order. */
-  readonly rows?: Uint32Array;
+  readonly rows?: Int32Array;
   /** The same of columns. */
   readonly columns?: Int32Array;
   /** True where the checkpoint has its rows as columns. */
@@ -67,11 +67,9 @@ function inverse(
   const view = (Object.hasOwn(views, key) ? views[key] : undefined) ?? renamed;
   const source: GgufTensor = { name, type: quantisationTypeNamed("F32"), shape: own, begin: 0, end: 0 };
   const { shape: stored, rowOf, columnOf, values, transposed } = at(view(source, name), 0);
-  const rows = rowOf === undefined ? undefined : new Uint32Array(at(own, 0));
-  for (let row = 0; rowOf && rows && row < rows.length; row += 1) rows[rowOf(row)] = row;
   return {
     shape: stored,
-    ...(rows !== undefined && { rows }),
+    ...(rowOf !== undefined && { rows: invertOrder(Int32Array.from({ length: at(own, 0) }, (_, row) => rowOf(row))) }),
     ...(columnOf !== undefined && { columns: invertOrder(columnOf) }),
     ...(transposed !== undefined && { transposed }),
     ...(values !== undefined && { store: values.store }),
