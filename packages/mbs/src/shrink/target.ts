@@ -1,7 +1,7 @@
 import { assemble } from "@mbs/assembly";
 import { predictGgufBytes, predictGgufParts } from "@mbs/compression";
 import { FailedPreconditionError, formatBytes, UsageError } from "@mbs/contracts";
-import type { PlannedCodes, StageOptions } from "@mbs/contracts";
+import type { PlannedCodes, StageOptions, ZeroPoints } from "@mbs/contracts";
 import { allocatedTypes, roundsNothing, typeMixes } from "@mbs/gguf";
 import type { Model } from "@mbs/models";
 import { groupGrid } from "@mbs/solvers";
@@ -113,7 +113,18 @@ async function planGgufMix(model: Model, typeMix: string, bits: ShrinkBits | und
 /** Bits that a weight of embedding and head takes in ONNX: a scale in float32 and a zero point for each group. */
 const onnxTableBits = (bits: number, groupSize: number): number => bits + (32 + bits) / groupSize;
 
-/** Codes of so many bits, in a format that packs them. */
+/** Zero points that a recipe with a format gets, which follow from the format. */
+async function zeroPointsOf(format: ShrinkFormat, bits: number, groupSize: number): Promise<ZeroPoints> {
+  const held = (await assemble.holds?.({ format })) ?? [];
+  const liked = held.find((own) => own.kind === "groups")?.zeroPoints;
+  return groupGrid(bits, {
+    groupSize,
+    ...(liked === "middle" && { symmetric: true }),
+    ...(liked === "from-one" && { minZeroPoint: 1 }),
+  }).zeroPoints;
+}
+
+/** Codes of so many bits, in a format that packs them. @throws {FailedPreconditionError} where the format does not hold them of the model */
 async function planPacked(model: Model, format: ShrinkFormat, bits: ShrinkBits, leftOut: number): Promise<PlannedTarget> {
   const groupSize = groupSizeOf[bits];
   const ofEmbeddings = format === "onnx" && model.embeddings !== undefined ? onnxEmbeddingsOf[bits] : undefined;
@@ -121,14 +132,16 @@ async function planPacked(model: Model, format: ShrinkFormat, bits: ShrinkBits, 
   const qep = correctionOf[bits];
   const assembled = { format };
   const shared = { bits, groupSize, ...embeddings };
-  const codesOf = (own: number): PlannedCodes => {
-    const { zeroPoints } = groupGrid(own, { groupSize });
-    return { bits: own, groupSize, scattered: false, zeroPoints };
+  const codesOf = async (own: number): Promise<PlannedCodes> => {
+    return { bits: own, groupSize, scattered: false, zeroPoints: await zeroPointsOf(format, own, groupSize) };
   };
-  const planned = await assemble.plannedSize?.(
-    { model: model.path, ...assembled },
-    { solver: "gptq", codes: codesOf(bits), ...(ofEmbeddings !== undefined && { embeddings: codesOf(ofEmbeddings) }) },
-  );
+  const layers = {
+    solver: "gptq",
+    codes: await codesOf(bits),
+    ...(ofEmbeddings !== undefined && { embeddings: await codesOf(ofEmbeddings) }),
+  };
+  await assemble.checkPlan?.({ model: model.path, ...assembled }, layers);
+  const planned = await assemble.plannedSize?.({ model: model.path, ...assembled }, layers);
   const tables = new Map(
     model.embeddings?.sites.flatMap(({ width, weights }) => weights.map((own) => [own.tensor, own.rows * width])),
   );

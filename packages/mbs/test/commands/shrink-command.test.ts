@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -173,6 +174,21 @@ test("models that texts alone say nothing of are refused, with the commands that
     const { code, stderr } = await runMbs(["shrink", model, "--languages", "en", "--output", join(root, "out")]);
     assert.is(code, 65, stderr);
     assert.match(stderr, message);
+  }
+});
+
+test("what a format does not hold of a model is refused before texts are written", async ({ root }) => {
+  const model = join(import.meta.dirname, "../../../models/test/fixtures/forward/qwen3-5-moe-images-f32");
+  const output = join(root, "experts");
+  const flags = ["--languages", "en", "--output", output];
+  for (const [format, message] of [
+    ["gptq", /do not find the experts of Qwen 3\.5 in GPTQ's files/],
+    ["onnx", /which --format onnx does not export/],
+  ] as const) {
+    const { code, stderr } = await runMbs(["shrink", model, "--to", format, ...flags]);
+    assert.is(code, 65, stderr);
+    assert.match(stderr, message);
+    assert.is(existsSync(output), false);
   }
 });
 
