@@ -6,7 +6,8 @@ Needs torch, transformers 5.24 and safetensors. See bases.py for the checkpoints
 for the edits. An entry of `cases` is an edit (keys to set; or the name of a key to leave out) and its result:
 
 - a number: it loads, with this perplexity of the text that weights.py gives (of the target, for an encoder-decoder), in
-  float32 with eager attention
+  float32 with eager attention; of an encoder, which has no head, the one that the embedding as a head gives each token from
+  its own state
 - "raises": transformers refuses it while it loads or runs, or the tensors have other shapes
 - "random": it loads with weights at random, because the checkpoint lacks them
 - "nan": it loads, and the perplexity is not a number
@@ -26,7 +27,7 @@ from pathlib import Path
 import torch
 import transformers
 from safetensors.torch import load_file, save_file
-from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText, AutoModelForSeq2SeqLM
+from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelForImageTextToText, AutoModelForSeq2SeqLM
 
 from bases import BASES, is_wrapped
 from edits import edits_of
@@ -40,7 +41,14 @@ LARGEST = 5_000_000
 def auto(base: dict):
     if is_wrapped(base):
         return AutoModelForImageTextToText
+    if "encoder" in base:
+        return AutoModel
     return AutoModelForSeq2SeqLM if "source" in base else AutoModelForCausalLM
+
+
+def parts(base: dict) -> dict:
+    """What a model is made with: an encoder without the layer behind its states, which embeddings of texts do not read."""
+    return {"add_pooling_layer": False} if "encoder" in base else {}
 
 
 def written(base: dict) -> dict:
@@ -54,7 +62,7 @@ def write_config(folder: Path, config: dict) -> None:
 def write_checkpoint(folder: Path, base: dict) -> str:
     """The base's tensors under the names that a checkpoint has; returns a hash of names and shapes, of a language model alone."""
     write_config(folder, written(base))
-    model = auto(base).from_config(AutoConfig.from_pretrained(folder))
+    model = auto(base).from_config(AutoConfig.from_pretrained(folder), **parts(base))
     if base.get("fused") or is_wrapped(base):
         tied = model.all_tied_weights_keys if model.config.tie_word_embeddings else {}
         shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items() if name not in tied}
@@ -84,6 +92,10 @@ def perplexity(model, base: dict) -> float:
             logits, targets = model(input_ids=source, labels=tokens), tokens[0]
             logits = logits[1] if isinstance(logits, tuple) else logits.logits
             logits = logits[0]
+        elif "encoder" in base:
+            states = model(input_ids=tokens)
+            states = states[0] if isinstance(states, tuple) else states.last_hidden_state
+            logits, targets = states[0].double() @ model.get_input_embeddings().weight.double().T, tokens[0]
         else:
             logits = model(input_ids=tokens)
             logits = logits[0] if isinstance(logits, tuple) else logits.logits
@@ -95,7 +107,7 @@ def is_too_large(folder: Path, base: dict) -> bool:
     # the type of numbers is given below too, whatever the file says
     config = AutoConfig.from_pretrained(folder, dtype=torch.float32)
     with torch.device("meta"):
-        expected = auto(base).from_config(config).state_dict()
+        expected = auto(base).from_config(config, **parts(base)).state_dict()
     return sum(tensor.numel() for tensor in expected.values()) > LARGEST
 
 
@@ -105,7 +117,8 @@ def verdict(folder: Path, base: dict, config: dict, absent: bool = False) -> flo
         # a section that is null has the sizes of its class too: those of a Mistral Small take 90 GB
         if is_too_large(folder, base):
             return "raises"
-        model, info = auto(base).from_pretrained(folder, dtype=torch.float32, attn_implementation="eager", output_loading_info=True)
+        given = {"dtype": torch.float32, "attn_implementation": "eager", **parts(base)}
+        model, info = auto(base).from_pretrained(folder, output_loading_info=True, **given)
         if info["missing_keys"]:
             return "random"
         value = perplexity(model.eval(), base)
@@ -141,7 +154,7 @@ def make_base(name: str) -> tuple[str, dict]:
             [edit, verdict(folder, base, edited(written(base), edit), isinstance(edit, str))] for edit in edits_of(base, thorough)
         ]
     print(name, len(cases), flush=True)
-    more = {key: base[key] for key in ("length", "source", "head", "fused") if key in base}
+    more = {key: base[key] for key in ("length", "source", "head", "fused", "encoder") if key in base}
     return name, {"config": written(base), **more, "tensors": tensors, "perplexity": found, "cases": cases}
 
 

@@ -1,9 +1,8 @@
 import type { SweepResults } from "../../packages/models/test/config-sweep/sweep.ts";
 
-const [start, end] = [
-  "<!-- the numbers of the table of types are made by tools/config-sweep/run.ts -->",
-  "<!-- end of the table of types -->",
-];
+/** What stands before and behind a table of types: that of the page's beginning, and that of encoders. */
+const tables =
+  /(?<=<!-- the numbers of the table of types are made by tools\/config-sweep\/run\.ts -->).*?(?=<!-- end of the table of types -->)/gs;
 
 /** What the sweep found of a type, as the last cells of its row. */
 function numbersOf(type: string, { bases }: SweepResults): string {
@@ -17,18 +16,14 @@ function numbersOf(type: string, { bases }: SweepResults): string {
 }
 
 /** A row says by hand which models have the type and what is special about it; numbers follow, once there are some. */
-const row = /^\| `(?<type>(?!model_type)\w+)` \| (?<words>[^|]+ \| [^|]+) \|.*$/gm;
+const row = /^\| `(?<type>(?!model_type)[\w-]+)` \| (?<words>[^|]+ \| [^|]+) \|.*$/gm;
 
-/** A page with new numbers in its table of types, which is between two marks. */
+/** A page with new numbers in its tables of types, each of which is between two marks. */
 export function withTypesTable(page: string, results: SweepResults): string {
-  const [before, after] = [page.indexOf(start), page.indexOf(end)];
-  if (before < 0 || after < before) throw new Error(`the page has no ${start} … ${end}`);
-  const table = page.slice(before, after);
-  const missing = Object.values(results.bases).find(({ type }) => !table.includes(`\n| \`${type}\` |`));
-  if (missing !== undefined) throw new Error(`the table of types has no row that begins with | \`${missing.type}\` |`);
-  const renewed = table.replaceAll(
-    row,
-    (_, type: string, words: string) => `| \`${type}\` | ${words} | ${numbersOf(type, results)} |`,
+  const rows = (page.match(tables) ?? []).join("");
+  const missing = Object.values(results.bases).find(({ type }) => !rows.includes(`\n| \`${type}\` |`));
+  if (missing !== undefined) throw new Error(`the tables of types have no row that begins with | \`${missing.type}\` |`);
+  return page.replaceAll(tables, (table) =>
+    table.replaceAll(row, (_, type: string, words: string) => `| \`${type}\` | ${words} | ${numbersOf(type, results)} |`),
   );
-  return `${page.slice(0, before)}${renewed}${page.slice(after)}`;
 }

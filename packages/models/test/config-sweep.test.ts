@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { isObject } from "@mbs/contracts";
-import { loadArchitecture } from "../src/architectures/architectures.ts";
+import { loadArchitecture, supportedTypes } from "../src/architectures/architectures.ts";
 import { predictingTypes } from "../src/testing.ts";
 import { edited, readBase, readGolden, weightFile } from "./config-sweep/bases.ts";
 import type { Edit, SweepBase, Verdict } from "./config-sweep/bases.ts";
@@ -14,9 +14,9 @@ const results = JSON.parse(
   await readFile(new URL("../../../tools/config-sweep/results.json", import.meta.url), "utf8"),
 ) as SweepResults;
 
-test("every type that predicts tokens is swept", () => {
+test("every type is swept", () => {
   const types = Object.values(bases).map(({ config }) => config.model_type);
-  assert.equal([...new Set(types)].sort(), [...predictingTypes].sort());
+  assert.equal([...new Set(types)].sort(), [...supportedTypes].sort());
 });
 
 /** Keys whose value the forward pass does not read, and `is_encoder_decoder`, which a type either has or does not have. */
@@ -38,7 +38,7 @@ const keysOf = (edit: Edit): string[] =>
 /** Keys without a default that the class sets itself where they are absent: the edits show what to. */
 const setByClass: ReadonlyMap<string, string> = new Map([["apertus", "rope_parameters"]]);
 
-for (const type of predictingTypes) {
+for (const type of supportedTypes) {
   test(`${type}: every key of the class is known, with its default`, async () => {
     const { keys } = await loadArchitecture(type, "config.json");
     for (const [key, value] of Object.entries(defaults[type] ?? {})) {
@@ -129,6 +129,8 @@ const followed: [string, string, Edit, ...Edit[]][] = [
   ["the class's context counts where only the section names one", "phi3-longrope-long", "original_max_position_embeddings"],
   ["dense_act_fn and is_gated_act override feed_forward_proj", "t5", { dense_act_fn: "gelu_new" }],
   ["dense_act_fn and is_gated_act override feed_forward_proj", "mt5", { dense_act_fn: "relu" }],
+  ["positions begin behind the padding token", "xlm-roberta", { pad_token_id: 5 }, "pad_token_id"],
+  ["is_causal does not count in an encoder", "bert", { is_causal: true }, { is_causal: false }],
   ["null is no scale", "t5", { scale_decoder_outputs: null }],
 ];
 for (const [what, name, ...edits] of followed) {
@@ -170,6 +172,9 @@ const refusals: [string, Edit, RegExp][] = [
     { rope_scaling: { rope_type: "yarn", original_max_position_embeddings: 64 } },
     /rope_scaling\.factor must be above 0, or null/,
   ],
+  ["bert", { is_decoder: true }, /is_decoder true is not supported; only false is/],
+  ["bert", { pad_token_id: 64 }, /pad_token_id must be a token below vocab_size 64/],
+  ["xlm-roberta", { chunk_size_feed_forward: null }, /chunk_size_feed_forward must be a whole number/],
   ["llama", { quantization_config: "gptq" }, /quantization_config must be an object, not "gptq"/],
 ];
 for (const [name, edit, message] of refusals) {

@@ -8,13 +8,15 @@ FORWARD  models whose logits transformers computes, one for each branch that a c
          the linear layers read is kept too.
 SWEEP    models whose configurations are edited, with all keys written out and none with its default; the first has the name of
          the type. tools/config-sweep/make_golden.py. `config`, `length`, `source`; `head`: a head in the file although it is
-         tied, `fused`: experts in one tensor.
+         tied, `fused`: experts in one tensor, `encoder`: it predicts no tokens.
 EDITS    edits of these configurations that the sweep does not make by itself.
 ARCHITECTURE  what llama.cpp calls the type, where it is not the name of the file.
 GGUF     models that llama.cpp's converter writes; tools/golden/gguf/make_models.py. `config`: nothing that a GGUF file cannot
-         say, such as another scale of Gemma's queries. `file`: the type of its matrices.
+         say, such as another scale of Gemma's queries. `file`: the type of its matrices. `encoder`: how an encoder pools
+         states, by the key of sentence-transformers.
 LOADS    the one model of which every format is loaded; tools/format-loads/make_models.py. `config`: sizes are multiples of 32,
-         which GPTQ's files ask for.
+         which GPTQ's files ask for. Encoders, which no program loads in these formats, have none, and no FORWARD:
+         tools/golden/encoders makes their states.
 
 A type that wraps a language model has that one's keys in `text_config` of its `config`, with the size of the vocabulary. Ids of
 tokens that stand for images are below those that texts have here. FORWARD: `own_names`: saved with the names that the modules

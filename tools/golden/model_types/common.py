@@ -64,11 +64,23 @@ SWEEP_T5 = {
     "initializer_factor": 1.0,
     "n_positions": 512,
 }
+SWEEP_ENCODER = {
+    **{key: value for key, value in SWEEP_SMALL.items() if key not in ("num_key_value_heads", "rms_norm_eps", "tie_word_embeddings", "attention_dropout")},
+    "tie_word_embeddings": True,
+    "layer_norm_eps": 0.003,
+    "type_vocab_size": 2,
+    "hidden_dropout_prob": 0.1,
+    "attention_probs_dropout_prob": 0.1,
+    "classifier_dropout": None,
+    "is_decoder": False,
+    "add_cross_attention": False,
+}
 SWEEP_YARN = {"factor": 4.0, "original_max_position_embeddings": 64, "beta_fast": 16.0, "beta_slow": 2.0, "attention_factor": 1.2}
 SWEEP_WIDE = {"hidden_size": 32}
 
 GGUF_SMALL = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 1, "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 512}
 GGUF_GEMMA = {**GGUF_SMALL, "head_dim": 8, "query_pre_attn_scalar": 8, "sliding_window": 5}
+GGUF_ENCODER = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 4, "max_position_embeddings": 66, "layer_norm_eps": 1e-5}
 
 LOADS_PLAIN = {"hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4, "max_position_embeddings": 128}
 LOADS_GROUPED = {**LOADS_PLAIN, "num_key_value_heads": 2, "head_dim": 16}

@@ -23,6 +23,8 @@ export interface SweepBase {
   readonly head?: boolean;
   /** Whether experts are stored joined. */
   readonly fused?: boolean;
+  /** Whether it is an encoder. */
+  readonly encoder?: boolean;
   /** SHA-256 of names and shapes of the tensors. */
   readonly tensors: string;
   readonly perplexity: number;
@@ -76,7 +78,9 @@ function storedTensors(base: SweepBase, layout: Layout): readonly (readonly [str
     }
   }
   const [prefix = ""] = layout.prefixes;
-  return [...shapes].map(([name, shape]) => [isUnprefixed(name) ? name : `${prefix}${name}`, shape]);
+  // an encoder that is saved without a head has no prefix
+  const hasOwnNames = (name: string): boolean => base.encoder === true || isUnprefixed(name);
+  return [...shapes].map(([name, shape]) => [hasOwnNames(name) ? name : `${prefix}${name}`, shape]);
 }
 
 /** The base's weight file, made of nothing but its configuration. @throws where transformers has other names or shapes */

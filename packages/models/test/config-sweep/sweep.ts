@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import { BadDataError, FailedPreconditionError } from "@mbs/contracts";
+import { at, BadDataError, FailedPreconditionError } from "@mbs/contracts";
+import type { Matrix } from "@mbs/contracts";
 import { GraphBuilder } from "@mbs/onnx";
 import { createForward } from "../../src/forward/forward.ts";
 import type { TensorFile } from "../../src/checkpoint/checkpoint.ts";
@@ -84,8 +85,27 @@ export function fingerprint({ layout }: ReadArchitecture, base: SweepBase): stri
 const startOf = (sourceTarget: SourceTarget, base: SweepBase): number =>
   "start" in sourceTarget ? sourceTarget.start : tokenOf(lengthOf(base) - 1);
 
+const perplexity = (losses: readonly number[]): number => Math.exp(losses.reduce((sum, loss) => sum + loss, 0) / losses.length);
+
+/** Losses of each token by its own state and the embedding as a head: one number of all states of an encoder, which has no head. */
+async function encoderLosses({ layout, checkpoint }: ReadArchitecture, states: Matrix, tokens: Int32Array): Promise<number[]> {
+  const { columns } = states;
+  const embedding = await checkpoint.readF32(layout.embedding);
+  const product = (row: number, token: number): number => {
+    let sum = 0;
+    for (let column = 0; column < columns; column++)
+      sum += at(states.values, row * columns + column) * at(embedding, token * columns + column);
+    return sum;
+  };
+  return Array.from(tokens, (token, row) => {
+    const logits = Array.from({ length: layout.vocabularySize }, (_, other) => product(row, other));
+    return Math.log(logits.reduce((sum, logit) => sum + Math.exp(logit), 0)) - at(logits, token);
+  });
+}
+
 /** Perplexity of the base's text, as transformers has it in the golden file. */
-export async function perplexityOf({ layout, checkpoint }: ReadArchitecture, base: SweepBase): Promise<number> {
+export async function perplexityOf(read: ReadArchitecture, base: SweepBase): Promise<number> {
+  const { layout, checkpoint } = read;
   const forward = createForward(layout, checkpoint, createWeightReader(checkpoint, layout.tensors), { threads: 1 });
   const length = lengthOf(base);
   const text = Array.from({ length }, (_, index) => tokenOf(index));
@@ -93,9 +113,11 @@ export async function perplexityOf({ layout, checkpoint }: ReadArchitecture, bas
   const source = Int32Array.from({ length: base.source ?? 0 }, (_, index) => tokenOf(index + length));
   const inputs = layout.sourceTarget === undefined ? tokens : tokens.subarray(0, -1);
   const streams = new Map([...(base.source === undefined ? [] : [[encoderStream, source] as const]), [hiddenStream, inputs]]);
-  const losses = await forward.score(await runBlocks({ blocks: layout.blocks }, forward, streams), tokens);
+  const states = await runBlocks({ blocks: layout.blocks }, forward, streams);
+  const losses =
+    layout.encoder === undefined ? [...(await forward.score(states, tokens))] : await encoderLosses(read, states, tokens);
   await forward.close();
-  return Math.exp(losses.reduce((sum, loss) => sum + loss, 0) / losses.length);
+  return perplexity(losses);
 }
 
 /**

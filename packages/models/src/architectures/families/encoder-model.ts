@@ -1,6 +1,6 @@
 import { at } from "@mbs/contracts";
 import { integerTensor } from "@mbs/onnx";
-import { blockCount, choice, count, flag, nullable, only, positive } from "../../config/config-keys.ts";
+import { anything, blockCount, choice, count, flag, integer, nullable, only, positive } from "../../config/config-keys.ts";
 import type { ValuesOf } from "../../config/config-keys.ts";
 import type { Config } from "../../config/config.ts";
 import { dropout, initializer } from "../../config/harmless-keys.ts";
@@ -27,13 +27,16 @@ export const encoderKeys = {
   add_cross_attention: only(false),
   /** Of older configurations, which had others too. */
   position_embedding_type: choice(["absolute"], "absolute"),
-  // not read by the forward pass
+  // not read by the forward pass: every token sees all others, whatever this says
+  is_causal: anything,
   output_past: flag(true),
   tie_word_embeddings: flag(true),
-  hidden_dropout_prob: dropout,
-  attention_probs_dropout_prob: dropout,
+  hidden_dropout_prob: { ...dropout, fallback: 0.1 },
+  attention_probs_dropout_prob: { ...dropout, fallback: 0.1 },
   initializer_range: initializer,
   classifier_dropout: nullable(dropout),
+  // only the memory that the MLP takes; the other classes do not look at it
+  chunk_size_feed_forward: integer(0),
 } as const;
 
 type EncoderConfig = Config<ValuesOf<typeof encoderKeys>>;
