@@ -135,7 +135,7 @@ function plannerFor(model: Model, format: Format): Planner {
   }
   const { stacks, architecture } = model;
   if (!format.stacks.includes(stacks)) {
-    refuse(`an ${stacks} (${architecture})`, stacks === "encoder" ? "onnx or dense" : "dense");
+    refuse(`an ${stacks} (${architecture})`, stacks === "encoder" ? "gguf, onnx or dense" : "dense");
   }
   return (...given) => format.plan(model, ...given);
 }

@@ -5,7 +5,7 @@ import { env, pipeline } from "@huggingface/transformers";
 import type { Tensor as HubTensor } from "@huggingface/transformers";
 import { at, FailedPreconditionError } from "@mbs/contracts";
 import type { Matrix } from "@mbs/contracts";
-import { openModel, runBlocks } from "@mbs/models";
+import { openModel, readPooling, runBlocks } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { createSession, floatValues, integerTensor } from "@mbs/onnx";
 import { test } from "uvu";
@@ -129,6 +129,31 @@ test("--embeddings int8 rounds the table of tokens, and the head that is not the
   await model.close();
 });
 
+for (const name of ["bert-f32", "xlm-roberta-f32"]) {
+  test(`the file of ${name} has its weights and tokens, and the same states`, async () => {
+    const model = await openModel(join(fixtures, name));
+    const { records, weights } = randomLayers(model);
+    const metadata = { model: model.address, solver: "gptq", options: {}, order: "natural", weights: {} } as const;
+    const folder = join(root, `file-${name}`);
+    const layers = [encodeLayers(records, metadata)];
+    const { files } = await assemble.run({ layers }, { model: model.path, format: "gguf", type: "F32" }, quietContext);
+    if (files === undefined) throw new Error("assemble gave no files");
+    await unpackFiles(files, folder, { force: false });
+    const file = await openModel(join(folder, "model.gguf"));
+    assert.is(file.architecture, "bert");
+    assert.is(file.positionLimit, model.positionLimit);
+    const [own, other] = [await model.tokenizer(), await file.tokenizer()];
+    const text = "the und la dena на и और तप.";
+    assert.equal(other.encode(text, "text"), own.encode(text, "text"));
+    assert.equal((await file.passages()).ofPrompt(Int32Array.of(9)), (await model.passages()).ofPrompt(Int32Array.of(9)));
+    const tokens = [0, 9, 20, 33, 40, 12, 2];
+    assert.equal((await ownStates(file, tokens)).values, (await ownStates(model, tokens, weights)).values);
+    assert.is(await readPooling(file), await readPooling(model));
+    await file.close();
+    await model.close();
+  });
+}
+
 test("the dense folder keeps the pooler, and formats for decoders are refused", async () => {
   const model = await openModel(join(fixtures, "xlm-roberta-f32"));
   const { records } = randomLayers(model);
@@ -149,26 +174,34 @@ test("the dense folder keeps the pooler, and formats for decoders are refused", 
   await written.close();
   assert.equal(await readdir(join(root, "dense", "1_Pooling")), ["config.json"]);
   await run("onnx", join(root, "packed"));
+  await run("gguf", join(root, "file"));
   for (const [folder, ways, next] of [
-    ["dense", /AutoModel\.from_pretrained/, /; --format onnx packs the weights$/m],
+    ["dense", /AutoModel\.from_pretrained/, /; --format gguf or onnx packs the weights$/m],
     [
       "packed",
       /pipeline\("feature-extraction", "FOLDER"\)/,
       /^by part: embedding [^,]+, blocks .*\n[\d.]+ bits a compressed weight with its scales\n/m,
     ],
+    [
+      "file",
+      /llama-embedding -m FOLDER\/model\.gguf/,
+      /^by part: embedding [^,]+, blocks .*\n[\d.]+ bits a compressed weight with its scales\n/m,
+    ],
   ] as const) {
-    assert.match(await readFile(join(root, folder, "README.md"), "utf8"), ways);
+    const card = await readFile(join(root, folder, "README.md"), "utf8");
+    assert.match(card, ways);
+    assert.match(card, /^pipeline_tag: "feature-extraction"$/m);
     const said = formatSizeReport(await sizeReport(join(root, folder)));
     assert.match(said, next);
     assert.not.match(said, "decoding");
   }
-  for (const format of ["gguf", "gptq", "compressed-tensors"]) {
+  for (const format of ["gptq", "compressed-tensors"]) {
     try {
       await run(format, join(root, format));
       assert.unreachable();
     } catch (error) {
       assert.instance(error, FailedPreconditionError);
-      assert.match((error as Error).message, /is an encoder \(xlm-roberta\), .* assemble with --format onnx or dense/);
+      assert.match((error as Error).message, /is an encoder \(xlm-roberta\), .* assemble with --format gguf, onnx or dense/);
     }
   }
   await model.close();

@@ -1,51 +1,12 @@
 import { fileURLToPath } from "node:url";
-import { FailedPreconditionError } from "@mbs/contracts";
 import { openModel } from "@mbs/models";
-import type { Model } from "@mbs/models";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { nearestTexts } from "../src/embeddings/agreement.ts";
 import { embedTexts } from "../src/embeddings/embed-texts.ts";
-import { pool, readPooling } from "../src/embeddings/pooling.ts";
+import { pool } from "../src/embeddings/pooling.ts";
 
 const fixture = (name: string): string => fileURLToPath(new URL(`../../models/test/fixtures/encoders/${name}`, import.meta.url));
-
-/** A model that has this as its `1_Pooling/config.json`, or none. */
-const withPooling = (config?: object): Pick<Model, "files" | "path"> => ({
-  path: "model",
-  files: {
-    list: () => Promise.resolve(config === undefined ? ["config.json"] : ["1_Pooling/config.json", "config.json"]),
-    text: () => Promise.resolve(JSON.stringify(config)),
-    read: () => [],
-  },
-});
-
-test("pooling is what the model's file says, and the mean without one", async () => {
-  for (const [name, pooling] of [
-    ["xlm-roberta-f32", "mean"],
-    ["xlm-roberta-types-bf16", "first"],
-  ] as const) {
-    const model = await openModel(fixture(name));
-    assert.is(await readPooling(model), pooling);
-    await model.close();
-  }
-  assert.is(await readPooling(withPooling()), "mean");
-});
-
-for (const [config, message] of [
-  [{ pooling_mode_max_tokens: true }, /asks for pooling_mode_max_tokens; supported/],
-  [
-    { pooling_mode_mean_tokens: true, pooling_mode_cls_token: true },
-    /asks for pooling_mode_mean_tokens and pooling_mode_cls_token/,
-  ],
-  [{ word_embedding_dimension: 8 }, /asks for no pooling/],
-] as const) {
-  test(`${JSON.stringify(config)} is refused`, async () => {
-    const error: unknown = await readPooling(withPooling(config)).catch((raised: unknown) => raised);
-    assert.instance(error, FailedPreconditionError);
-    assert.match(String(error), message);
-  });
-}
 
 test("an embedding has length 1, by the mean or the first state; zeros stay zeros", () => {
   const states = { rows: 2, columns: 2, values: Float32Array.of(3, 4, 3, -4) };

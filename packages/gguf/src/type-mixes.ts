@@ -87,7 +87,7 @@ export const staysInFloat32 = ({ name, shape }: TypedShape): boolean => {
   return (
     sides < 2 ||
     !name.endsWith(".weight") ||
-    /_norm\.weight$|(ffn_gate_inp|ssm_conv1d|shortconv\.conv)\.weight$|^position_embd\./.test(name)
+    /_norm\.weight$|(ffn_gate_inp|ssm_conv1d|shortconv\.conv)\.weight$|^(position_embd|token_types)\./.test(name)
   );
 };
 

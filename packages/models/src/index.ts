@@ -21,7 +21,8 @@ export { ggufFile, indexFile, isGgufFolder, singleFile } from "./checkpoint/weig
 export { transpose } from "./checkpoint/weight-reader.ts";
 export type { WeightReader } from "./checkpoint/weight-reader.ts";
 export { parseJsonObject } from "./folder/json-file.ts";
-export { poolingFile } from "./folder/model-files.ts";
+export { readPooling } from "./folder/pooling.ts";
+export type { Pooling } from "./folder/pooling.ts";
 export type { JsonObject } from "./folder/json-file.ts";
 export type { ModelFiles } from "./folder/model-files.ts";
 export { isGguf } from "./folder/model-record.ts";

@@ -4,7 +4,7 @@
 
 LLAMA_CPP is llama.cpp's source, MODEL a folder of Hugging Face or a name in packages/models/test/fixtures/forward, TYPE one of
 f32, f16, bf16, q8_0 (default: that of its weights). Needs torch, transformers and gguf. The converter knows tokenizers by what they make of a text and refuses those of the tiny models, so their
-tokens are written here in its place; everything else is its own work.
+tokens are written here in its place, but where MODEL has a sentencepiece.bpe.model; everything else is its own work.
 """
 
 import json
@@ -49,6 +49,8 @@ def set_vocab(model) -> None:
     writer.add_token_list(tokens)
     writer.add_token_types([CONTROL if index in special else NORMAL for index in range(size)])
     writer.add_token_merges([f"{first} {second}"])
+    if "type_vocab_size" in model.hparams:
+        writer.add_token_type_count(model.hparams["type_vocab_size"])
     for kind in ("bos", "eos", "pad"):
         token = model.hparams.get(f"{kind}_token_id")
         if isinstance(token, int) and 0 <= token < size:
@@ -67,7 +69,8 @@ def convert(name: str) -> None:
     cls = get_model_class(architecture)
     # a class around the one that writes
     cls = getattr(cls, "Ministral3Model", cls)
-    made = type("Tiny", (cls,), {"set_vocab": set_vocab, "model_arch": cls.model_arch, "no_mtp": True})
+    own = {} if (folder / "sentencepiece.bpe.model").exists() else {"set_vocab": set_vocab}
+    made = type("Tiny", (cls,), {**own, "model_arch": cls.model_arch, "no_mtp": True})
     path = Path(output) / f"{folder.name}.gguf"
     with torch.inference_mode():
         made(folder, TYPES[kind], path, hparams=config).write()

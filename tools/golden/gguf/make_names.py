@@ -42,7 +42,7 @@ def parts(name: str, shape: list[int]) -> list[tuple[str, str]]:
 
 def main(fixtures: Path) -> None:
     golden: dict[str, dict[str, str]] = {}
-    for folder in sorted((fixtures / "forward").iterdir()):
+    for folder in sorted([*(fixtures / "forward").iterdir(), *(fixtures / "encoders").iterdir()], key=lambda folder: folder.name):
         config = folder / "config.json"
         if not config.exists():
             continue

@@ -26,6 +26,8 @@ interface Shape {
   readonly tied?: true;
   /** Query, key and value in one. */
   readonly joined?: true;
+  /** BERT's: tables of positions and of types of tokens, and no gate. */
+  readonly encoder?: true;
   /** Of Gemma 4: width of each block's own embedding, and how many blocks make keys and values. */
   readonly perLayer?: { readonly width: number; readonly makers: number };
 }
@@ -47,6 +49,16 @@ const shapes: Readonly<Record<string, Shape>> = {
     tied: true,
     joined: true,
   },
+  "bert of 12 blocks": {
+    architecture: "bert",
+    blocks: 12,
+    hidden: 256,
+    inner: 512,
+    heads: 4,
+    kvHeads: 4,
+    tied: true,
+    encoder: true,
+  },
   "gemma 4 with shared keys": {
     architecture: "gemma4",
     blocks: 20,
@@ -61,7 +73,7 @@ const shapes: Readonly<Record<string, Shape>> = {
 
 type Tensor = readonly [name: string, shape: readonly number[]];
 
-function tensorsOf({ blocks, hidden, inner, heads, kvHeads, experts, tied, joined, perLayer }: Shape): Tensor[] {
+function tensorsOf({ blocks, hidden, inner, heads, kvHeads, experts, tied, joined, encoder, perLayer }: Shape): Tensor[] {
   const kv = (hidden / heads) * kvHeads;
   const attention = joined
     ? [["attn_qkv.weight", [hidden + 2 * kv, hidden]] as const]
@@ -70,7 +82,7 @@ function tensorsOf({ blocks, hidden, inner, heads, kvHeads, experts, tied, joine
         ["attn_k.weight", [kv, hidden]],
         ["attn_v.weight", [kv, hidden]],
       ] as const);
-  const gate = joined ? [] : (["gate"] as const);
+  const gate = joined || encoder ? [] : (["gate"] as const);
   const up = [...gate, "up"].map((name): Tensor =>
     experts === undefined ? [`ffn_${name}.weight`, [inner, hidden]] : [`ffn_${name}_exps.weight`, [experts, inner, hidden]],
   );
@@ -95,6 +107,12 @@ function tensorsOf({ blocks, hidden, inner, heads, kvHeads, experts, tied, joine
     index < (perLayer?.makers ?? blocks) ? block : block.filter(([name]) => !/^attn_[kv]\./.test(name));
   return [
     ["token_embd.weight", [64, hidden]],
+    ...(encoder
+      ? ([
+          ["token_types.weight", [2, hidden]],
+          ["position_embd.weight", [512, hidden]],
+        ] as const)
+      : []),
     ...(perLayer === undefined
       ? []
       : ([

@@ -59,8 +59,11 @@ env.localModelPath = "PARENT-OF-FOLDER";
 const extract = await pipeline("feature-extraction", "FOLDER");`,
 );
 
+const llamaEmbedding = codeBlock("sh", 'llama-embedding -m FOLDER/model.gguf -p "TEXT"');
+
 const waysOfEncoders: typeof ways = {
   dense: ["With whatever loads the model it was made from, such as transformers or sentence-transformers:", transformersEncoder],
+  gguf: ["With llama.cpp and what is made of it (Ollama, LM Studio, node-llama-cpp):", llamaEmbedding],
   onnx: ["With transformers.js or ONNX Runtime:", extraction],
 };
 
@@ -140,7 +143,7 @@ function frontMatter(facts: CardFacts): string {
     // The Hub has no word for a pruned model.
     base_model_relation: storages.length > 0 && source.baseModel !== undefined ? "quantized" : undefined,
     library_name: libraries[format] ?? "transformers",
-    pipeline_tag: "text-generation",
+    pipeline_tag: record.encoder ? "feature-extraction" : "text-generation",
     tags: [
       ...new Set([
         "multilingual-brain-surgeon",

@@ -135,7 +135,7 @@ export function formatSizeReport(report: SizeReport): string {
   const size = sizeText(report);
   if (prunedOnly) return `${size}${prunedAdvice}\n`;
   if (format === "dense") {
-    const packing = isEncoder ? "--format onnx packs" : "--format gptq, compressed-tensors, gguf or onnx pack";
+    const packing = isEncoder ? "--format gguf or onnx packs" : "--format gptq, compressed-tensors, gguf or onnx pack";
     return `${size.trimEnd()}; ${packing} the weights\n${storageText(report)}`;
   }
   const compressed =

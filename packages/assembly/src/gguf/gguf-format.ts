@@ -137,7 +137,7 @@ function requireRoundedOnce({ grids, embeddings }: Pick<PlannedGrids, "grids" | 
 /** One file for llama.cpp and what is made of it: weights, configuration, tokenizer and chat template. */
 export const ggufFormat: Format = {
   name: "gguf",
-  stacks: ["decoder"],
+  stacks: ["decoder", "encoder"],
   holds(raw) {
     const { name: typeMix } = chosenTypeMix(raw);
     const blocks = { kind: "blocks", types: [...blockGrids.keys()], allocated: allocatedTypes, typeMix } as const;

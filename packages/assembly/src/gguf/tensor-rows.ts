@@ -28,10 +28,10 @@ async function wholeTensor(model: ArchitectureModel, layers: ScratchLayers, tens
   return values;
 }
 
-/** Rows of a matrix, or values of a vector, in another order. */
-function inOrder<Values extends Float32Array | Uint8Array>(values: Values, rows: Int32Array): Values {
-  const columns = values.length / rows.length;
-  const ordered = values.slice() as Values;
+/** Rows of a matrix, or values of a vector, in another order, or some of them. @param count how many there are */
+function inOrder<Values extends Float32Array | Uint8Array>(values: Values, rows: Int32Array, count: number): Values {
+  const columns = values.length / count;
+  const ordered = values.slice(0, rows.length * columns) as Values;
   for (const [row, source] of rows.entries()) {
     ordered.set(values.subarray(source * columns, (source + 1) * columns), row * columns);
   }
@@ -50,7 +50,8 @@ async function* sourceValues(
     return;
   }
   const values = await wholeTensor(model, layers, source);
-  yield rows === undefined ? transpose(values, at(model.checkpoint.info(source).shape, 0)) : inOrder(values, rows);
+  const count = at(model.checkpoint.info(source).shape, 0);
+  yield rows === undefined ? transpose(values, count) : inOrder(values, rows, count);
 }
 
 /** Pieces of any length as pieces of whole rows. */
@@ -79,6 +80,7 @@ async function* wholeRows(pieces: AsyncIterable<Float32Array>, columns: number):
  * @throws {BadDataError} where they are of columns that the file has in several blocks
  */
 function ownBlocks(
+  model: ArchitectureModel,
   layers: ScratchLayers,
   source: string,
   { rows, columns }: PlannedGgufTensor,
@@ -86,7 +88,8 @@ function ownBlocks(
 ): Uint8Array | undefined {
   const blocks = layers.summaries.get(source)?.grid === name ? layers.readPart(source, "blocks") : undefined;
   if (blocks === undefined) return undefined;
-  const ordered = rows === undefined ? blocks.data : inOrder(blocks.data, rows);
+  const count = at(model.checkpoint.info(source).shape, 0);
+  const ordered = rows === undefined ? blocks.data : inOrder(blocks.data, rows, count);
   const own = layers.readPart(source, "blockColumns")?.data;
   if (own === undefined && columns === undefined) return ordered;
   const wanted = columns && new Uint8Array(columns.buffer);
@@ -128,7 +131,7 @@ export async function* tensorBytes(
   }
   const columns = at(shape, shape.length - 1);
   for (const source of sources) {
-    const blocks = ownBlocks(layers, source, tensor, type);
+    const blocks = ownBlocks(model, layers, source, tensor, type);
     if (blocks !== undefined) {
       yield blocks;
       continue;

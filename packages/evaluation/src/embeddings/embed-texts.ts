@@ -1,8 +1,8 @@
 import { at, InterruptedError } from "@mbs/contracts";
 import type { StageContext } from "@mbs/contracts";
-import { advance, embedStreams, headStates, requireFiniteStreams } from "@mbs/models";
+import { advance, embedStreams, headStates, readPooling, requireFiniteStreams } from "@mbs/models";
 import type { Model, StreamStates } from "@mbs/models";
-import { pool, readPooling } from "./pooling.ts";
+import { pool } from "./pooling.ts";
 
 /** A text of a language, as the corpus has it. */
 export interface EmbeddedText {

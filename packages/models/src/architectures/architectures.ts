@@ -31,6 +31,7 @@ const types: Readonly<Record<string, ModelType>> = {
   },
   bert: {
     load: async () => (await import("./model-types/bert.ts")).bert,
+    gguf: { architecture: "bert", load: async () => (await import("./model-types/bert.gguf.ts")).bert },
   },
   bloom: {
     load: async () => (await import("./model-types/bloom.ts")).bloom,
@@ -198,6 +199,7 @@ const types: Readonly<Record<string, ModelType>> = {
   },
   "xlm-roberta": {
     load: async () => (await import("./model-types/xlm-roberta.ts")).xlmRoberta,
+    gguf: { architecture: "bert", load: async () => (await import("./model-types/xlm-roberta.gguf.ts")).xlmRoberta },
   },
 };
 

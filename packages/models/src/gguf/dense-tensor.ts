@@ -82,6 +82,14 @@ export const transposed: View = (source, name) => {
   return source.shape.length === 2 ? [{ ...view, shape: source.shape.toReversed(), transposed: true }] : [view];
 };
 
+/** Seen from a file that is to be written: the rows from `first` on, without those before them. */
+export const behind =
+  (first: number): View =>
+  (source, name) => {
+    const [rows = 0, ...rest] = source.shape;
+    return [{ ...whole(source, name), shape: [rows - first, ...rest], firstRow: first }];
+  };
+
 /** A matrix or a vector whose rows are in another order. @param view what else is of another form */
 const reordered =
   (rowsOf: (source: GgufTensor) => (row: number) => number, view: View = renamed): View =>

@@ -21,6 +21,7 @@ import { ggufTensorName } from "./gguf-names.ts";
 import { tokenizerFromGguf } from "./gguf-tokenizer.ts";
 import { listedTensors, nameDenseTensors, refuseOtherForms } from "./named-tensors.ts";
 import { openShards } from "./open-shards.ts";
+import { readPoolingFiles } from "./pooling-metadata.ts";
 import { findText } from "./tokenizer/tokenizer-metadata.ts";
 
 /** Most values of a tensor that becomes a list in config.json. */
@@ -137,7 +138,13 @@ function configJson(config: JsonObject, floats: ReadonlySet<string>): string {
   return `${text.replaceAll(new RegExp(`"${floatMark}([^"]+)"`, "g"), "$1")}\n`;
 }
 
-function describe(contents: GgufContents, form: GgufForm, config: JsonObject, tokens: JsonObject): ModelDescription {
+/** @param pooling files that say how an encoder pools states */
+function describe(
+  contents: GgufContents,
+  form: GgufForm,
+  config: JsonObject,
+  { tokens, pooling }: { readonly tokens: JsonObject; readonly pooling: ReadonlyMap<string, object> },
+): ModelDescription {
   const { metadata } = contents;
   const readTokenizer = () => tokenizerFromGguf(metadata.metadata, metadata.path);
   const { tokenizer, config: tokenizerConfig } = readTokenizer();
@@ -145,6 +152,7 @@ function describe(contents: GgufContents, form: GgufForm, config: JsonObject, to
   const encoder = new TextEncoder();
   const files = new Map(
     Object.entries({
+      ...Object.fromEntries([...pooling].map(([name, value]) => [name, json(value)])),
       "config.json": configJson(config, new Set(form.fields.flatMap(({ float = [] }) => float))),
       "tokenizer.json": JSON.stringify(tokenizer),
       "tokenizer_config.json": json(tokenizerConfig),
@@ -207,6 +215,7 @@ async function readSource(path: string, files: readonly [GgufFile, ...GgufFile[]
   requireTokens(metadata, vocabulary);
   const tokens = tokenIds(metadata, vocabulary);
   const listed = listedTensors(contents, form);
+  const pooling = form.pools === true ? readPoolingFiles(contents) : new Map<string, object>();
   const dense = files.map((file, index) => [
     ...nameDenseTensors(file.tensors, form, config, { path: file.path, architecture: name }),
     ...(index === 0 ? listed : []),
@@ -222,7 +231,7 @@ async function readSource(path: string, files: readonly [GgufFile, ...GgufFile[]
     writtenDtype: dense.flat().some(({ source }) => source.type.plain === undefined) ? "bf16" : undefined,
     notes: unreadNote(first.path, metadata.unread()),
     nameInFile: (tensor) => ggufTensorName(form.tensors, tensor, [form.prefix])?.name ?? tensor,
-    describe: () => Promise.resolve().then(() => describe(contents, form, whole, tokens)),
+    describe: () => Promise.resolve().then(() => describe(contents, form, whole, { tokens, pooling })),
   };
 }
 

@@ -4,7 +4,6 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { loadArchitecture, supportedTypes } from "../../src/architectures/architectures.ts";
 import { headDim } from "../../src/architectures/families/gated.gguf.ts";
-import { predictingTypes } from "../../src/testing.ts";
 import { findGgufForm, ggufTensorName, llamaCppTypes } from "../../src/index.ts";
 
 const fixture = fileURLToPath(new URL("../fixtures/gguf-names.golden.json", import.meta.url));
@@ -42,9 +41,9 @@ test("the size of a head is read from files of each type whose class has one of 
   assert.ok(own.length > 5, own.join());
 });
 
-test("all types that predict tokens have names, but for umT5, those that llama.cpp does not have, and those that wrap a language model", () => {
+test("all types have names, but for umT5, those that llama.cpp does not have, and those that wrap a language model", () => {
   assert.equal(
-    predictingTypes.filter((type) => !llamaCppTypes.includes(type)),
+    supportedTypes.filter((type) => !llamaCppTypes.includes(type)),
     ["gemma3", "gemma4", "m2m_100", "mbart", "mistral3", "qwen3_5", "qwen3_5_moe", "qwen3_vl", "umt5", "xglm"],
   );
 });

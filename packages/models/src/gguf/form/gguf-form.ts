@@ -53,12 +53,16 @@ export interface GgufForm {
    * without the prefix. They are float32. Default none.
    */
   readonly lists?: ReadonlyMap<string, ListedTensor>;
+  /** Tensors of checkpoints that files do not have, named as in `tensors`: nothing that is computed depends on them. Default none. */
+  readonly leftOut?: readonly string[];
   /** Tensors that the checkpoint has in another form, by their names in `tensors`: "blk.{block}.attn_q". Default none. */
   readonly views?: (config: JsonObject) => Readonly<Record<string, View>>;
   /** In the order in which config.json has their keys. */
   readonly fields: readonly MetadataField[];
   /** Metadata that a file has before those of `metadataOrder`, in this order. Default none. */
   readonly firstMetadata?: readonly string[];
+  /** Whether it is an encoder, whose files also say how the states of a text become its embedding. Default false. */
+  readonly pools?: true;
   /** Whether a file of the architecture is of this type, where several types have the same architecture. Default true. */
   readonly isOf?: (contents: GgufContents) => boolean;
 }

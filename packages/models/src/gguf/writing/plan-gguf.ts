@@ -14,6 +14,7 @@ import { findGgufForm, requireGgufModel } from "../form/load-form.ts";
 import { metadataOrder } from "../form/metadata-fields.ts";
 import { ModelSettings } from "../form/model-settings.ts";
 import { ggufTensorName, splitKind } from "../gguf-names.ts";
+import { putPooling } from "../pooling-metadata.ts";
 import { tokenizerFields } from "./tokenizer-fields.ts";
 
 /** A tensor of a GGUF file that is to be written. */
@@ -24,7 +25,7 @@ export interface PlannedGgufTensor {
   readonly shape: readonly number[];
   /** Its tensors in the checkpoint, one after the other: one, or that of each expert. */
   readonly sources: readonly string[];
-  /** The row of the checkpoint's tensor that each row is; absent where rows keep their order. */
+  /** The row of the checkpoint's tensor that each row is; absent where it has them all, in their order. */
   readonly rows?: Int32Array;
   /** The same of columns. */
   readonly columns?: Int32Array;
@@ -66,7 +67,8 @@ function inverse(
   const key = keyOf(name);
   const view = (Object.hasOwn(views, key) ? views[key] : undefined) ?? renamed;
   const source: GgufTensor = { name, type: quantisationTypeNamed("F32"), shape: own, begin: 0, end: 0 };
-  const { shape: stored, rowOf, columnOf, values, transposed } = at(view(source, name), 0);
+  const { shape: stored, rowOf, firstRow, columnOf, values, transposed } = at(view(source, name), 0);
+  if (firstRow > 0) return { shape: stored, rows: Int32Array.from({ length: at(stored, 0) }, (_, row) => firstRow + row) };
   return {
     shape: stored,
     ...(rowOf !== undefined && { rows: invertOrder(Int32Array.from({ length: at(own, 0) }, (_, row) => rowOf(row))) }),
@@ -97,13 +99,15 @@ function planTensors(
   form: GgufForm,
   listed: ReadonlySet<string>,
 ): PlannedGgufTensor[] {
-  const { tensors: names } = form;
+  const { tensors: names, leftOut = [] } = form;
+  const isLeftOut = (tensor: string): boolean =>
+    leftOut.some((own) => ["", ...layout.prefixes].some((prefix) => splitKind(tensor).stem === `${prefix}${own}`));
   const views = form.views?.(settings) ?? {};
   const found = new Map<string, string[]>();
   for (const { name: tensor } of layout.tensors) {
     const named = ggufTensorName(names, tensor, layout.prefixes);
     const isTiedHead = named?.name === "output.weight" && layout.head === layout.embedding;
-    if (!checkpoint.has(tensor) || isTiedHead || listed.has(tensor)) continue;
+    if (!checkpoint.has(tensor) || isTiedHead || listed.has(tensor) || isLeftOut(tensor)) continue;
     if (named === undefined) throw new InternalError(`GGUF: no name for ${tensor}`, { tensor });
     const sources = found.get(named.name) ?? [];
     sources[named.expert ?? 0] = tensor;
@@ -187,6 +191,7 @@ async function writeSettings(model: ArchitectureModel) {
   const { architecture, form } = found;
   const settings = new ModelSettings(model.path, model.settings, architecture);
   for (const { write } of form.fields) write?.(settings);
+  if (form.pools === true) await putPooling(model, settings);
   return { architecture, form, settings };
 }
 

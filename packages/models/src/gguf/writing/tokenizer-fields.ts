@@ -208,10 +208,15 @@ function unigram(files: TokenizerFiles, model: JsonObject): Kind {
   const unk = typeof unknown === "number" ? unknown : undefined;
   putAdded(table, tokenizer, unk === undefined ? undefined : table.get(unk)?.text, true);
   const normalizers = partsOf(tokenizer["normalizer"], "normalizers");
+  // then no space is left but one between two words
+  const splits = partsOf(tokenizer["pre_tokenizer"], "pretokenizers").some(({ type }) => type === "WhitespaceSplit");
   const charsmap = normalizers.find(({ type }) => type === "Precompiled")?.["precompiled_charsmap"];
   const fields = new Map<string, GgufField>([
     [tokenizerKey("add_space_prefix"), { type: "bool", value: prefixesSpace(files) }],
-    [tokenizerKey("remove_extra_whitespaces"), { type: "bool", value: normalizers.some(({ type }) => type === "Replace") }],
+    [
+      tokenizerKey("remove_extra_whitespaces"),
+      { type: "bool", value: normalizers.some(({ type }) => type === "Replace") || splits },
+    ],
   ]);
   if (typeof charsmap === "string") {
     const value = [...Buffer.from(charsmap, "base64")];
