@@ -141,10 +141,12 @@ function valueType(typeMix: TypeMix, facts: TypeMixFacts, index: number, count: 
   return isLarge && (chosen === "Q3_K" || chosen === "Q4_K") ? "Q5_K" : chosen;
 }
 
-function downType(typeMix: TypeMix, block: number, { blocks, experts }: TypeMixFacts): string {
+/** @param index which of these tensors it is: of a block with experts beside an MLP, or with a shared one, there are two */
+function downType(typeMix: TypeMix, block: number, index: number, { blocks, experts }: TypeMixFacts): string {
   const { name, base } = typeMix;
-  const isFirst = block < Math.floor(blocks / 8);
-  if (isSmallest(typeMix)) return isFirst ? largerType(typeMix) : base;
+  const first = Math.floor(blocks / 8);
+  if (isSmallest(typeMix)) return index < first ? largerType(typeMix) : base;
+  const isFirst = block < first;
   switch (name) {
     case "Q2_K":
       return "Q3_K";
@@ -218,7 +220,7 @@ export function chooseTypes(
   const isPlain = quantisationTypeNamed(base).plain !== undefined;
   const isTied = !tensors.some(({ name }) => name === "output.weight");
   const count = tensors.filter(({ name }) => isValues(name)).length;
-  let index = 0;
+  let [values, downs] = [0, 0];
   const typeOf = ({ name, shape }: TypedShape): string => {
     if (isPlain) return base;
     // which its quantiser does not round either
@@ -228,11 +230,11 @@ export function chooseTypes(
     if (name === "output.weight" || (isTied && /^(?:per_layer_)?token_embd\./.test(name)))
       return headType(typeMix, shape.at(-1) ?? 1);
     if (/^(?:per_layer_)?token_embd\./.test(name)) return embeddingTypes[typeMix.name] ?? base;
-    if (isValues(name)) return valueType(typeMix, facts, index++, count);
+    if (isValues(name)) return valueType(typeMix, facts, values++, count);
     if (name.endsWith(".attn_k.weight") && facts.experts === 8) return isSmallest(typeMix) ? "Q4_K" : "Q8_0";
     if (/\.attn_[qk]\.weight$/.test(name)) return matchedType(typeMix);
     const block = Number(/^blk\.(\d+)\./.exec(name)?.[1]);
-    if (/\.ffn_down/.test(name)) return downType(typeMix, block, facts);
+    if (/\.ffn_down/.test(name)) return downType(typeMix, block, downs++, facts);
     if (/\.ffn_(?:gate|up)/.test(name)) return innerType(typeMix, block, facts);
     if (!name.endsWith(".attn_output.weight")) return base;
     if (facts.experts === 8) return expertOutput.test(typeMix.name) ? "Q5_K" : base;

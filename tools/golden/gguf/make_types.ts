@@ -30,6 +30,8 @@ interface Shape {
   readonly encoder?: true;
   /** Of Gemma 4: width of each block's own embedding, and how many blocks make keys and values. */
   readonly perLayer?: { readonly width: number; readonly makers: number };
+  /** Of Gemma 4: experts beside the MLP, whose gate and up are one tensor. */
+  readonly beside?: true;
 }
 
 const shapes: Readonly<Record<string, Shape>> = {
@@ -69,11 +71,22 @@ const shapes: Readonly<Record<string, Shape>> = {
     tied: true,
     perLayer: { width: 32, makers: 9 },
   },
+  "gemma 4 with experts": {
+    architecture: "gemma4",
+    blocks: 20,
+    hidden: 256,
+    inner: 512,
+    heads: 4,
+    kvHeads: 2,
+    tied: true,
+    experts: 4,
+    beside: true,
+  },
 };
 
 type Tensor = readonly [name: string, shape: readonly number[]];
 
-function tensorsOf({ blocks, hidden, inner, heads, kvHeads, experts, tied, joined, encoder, perLayer }: Shape): Tensor[] {
+function tensorsOf({ blocks, hidden, inner, heads, kvHeads, experts, tied, joined, encoder, perLayer, beside }: Shape): Tensor[] {
   const kv = (hidden / heads) * kvHeads;
   const attention = joined
     ? [["attn_qkv.weight", [hidden + 2 * kv, hidden]] as const]
@@ -83,11 +96,18 @@ function tensorsOf({ blocks, hidden, inner, heads, kvHeads, experts, tied, joine
         ["attn_v.weight", [kv, hidden]],
       ] as const);
   const gate = joined || encoder ? [] : (["gate"] as const);
+  const isDense = experts === undefined || beside === true;
   const up = [...gate, "up"].map((name): Tensor =>
-    experts === undefined ? [`ffn_${name}.weight`, [inner, hidden]] : [`ffn_${name}_exps.weight`, [experts, inner, hidden]],
+    isDense ? [`ffn_${name}.weight`, [inner, hidden]] : [`ffn_${name}_exps.weight`, [experts, inner, hidden]],
   );
-  const down: Tensor =
-    experts === undefined ? ["ffn_down.weight", [hidden, inner]] : ["ffn_down_exps.weight", [experts, hidden, inner]];
+  const down: Tensor = isDense ? ["ffn_down.weight", [hidden, inner]] : ["ffn_down_exps.weight", [experts, hidden, inner]];
+  const ofExperts: Tensor[] =
+    experts === undefined || beside === undefined
+      ? []
+      : [
+          ["ffn_gate_up_exps.weight", [experts, 2 * inner, hidden]],
+          ["ffn_down_exps.weight", [experts, hidden, inner]],
+        ];
   const router: Tensor[] = experts === undefined ? [] : [["ffn_gate_inp.weight", [experts, hidden]]];
   const block: Tensor[] = [
     ["attn_norm.weight", [hidden]],
@@ -96,6 +116,7 @@ function tensorsOf({ blocks, hidden, inner, heads, kvHeads, experts, tied, joine
     ...router,
     ...up,
     down,
+    ...ofExperts,
     ...(perLayer === undefined
       ? []
       : ([
@@ -143,11 +164,11 @@ async function writeModel(path: string, shape: Shape): Promise<void> {
     [`${own}.attention.layer_norm_epsilon`, { type: "f32", value: 1e-6 }],
     [`${own}.vocab_size`, count(64)],
     ["tokenizer.ggml.model", { type: "string", value: "no_vocab" }],
-    ...(perLayer === undefined
+    ...(own !== "gemma4"
       ? []
       : ([
-          [`${own}.embedding_length_per_layer_input`, count(perLayer.width)],
-          [`${own}.attention.shared_kv_layers`, count(blocks - perLayer.makers)],
+          [`${own}.embedding_length_per_layer_input`, count(perLayer?.width ?? 0)],
+          [`${own}.attention.shared_kv_layers`, count(blocks - (perLayer?.makers ?? blocks))],
           [`${own}.attention.sliding_window`, count(8)],
           [
             `${own}.attention.sliding_window_pattern`,
