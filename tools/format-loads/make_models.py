@@ -16,7 +16,8 @@ sys.path[:0] = [str(GOLDEN), str(GOLDEN / "forward")]
 from make_fixtures import VOCABULARY, special_tokens, tokenizer_json  # noqa: E402
 from model_types import TYPES, is_wrapped, seed_of  # noqa: E402
 
-CONFIGS = {name: own.LOADS for name, own in TYPES.items() if hasattr(own, "LOADS")}
+CONFIGS = {name: {"type": name, **own.LOADS} for name, own in TYPES.items() if hasattr(own, "LOADS")}
+CONFIGS |= {f"{name}-experts": {"type": name, **own.LOADS_EXPERTS} for name, own in TYPES.items() if hasattr(own, "LOADS_EXPERTS")}
 
 
 def randomise(model) -> None:
@@ -34,9 +35,9 @@ def randomise(model) -> None:
                 buffer.copy_((1.0 + torch.randn_like(buffer) * 0.2).half())
 
 
-def make_model(model_type: str, seed: int, folder: Path) -> None:
+def make_model(case: dict, seed: int, folder: Path) -> None:
     torch.manual_seed(seed)
-    case = CONFIGS[model_type]
+    model_type = case["type"]
     pair = "source" in case
     special = {"bos_token_id": 1, "eos_token_id": 1 if pair else 2, "pad_token_id": 1 if model_type == "xglm" else 3}
     own = case["config"] if is_wrapped(case) else {"vocab_size": VOCABULARY, **special, **case["config"]}
@@ -55,5 +56,5 @@ if __name__ == "__main__":
     if unknown:
         raise SystemExit(f"no type {', '.join(unknown)}; types are {', '.join(CONFIGS)}")
     for name, model in CONFIGS.items():
-        if not wanted or name in wanted:
-            make_model(name, seed_of(name, model), Path(folder) / name)
+        if not wanted or name in wanted or model["type"] in wanted:
+            make_model(model, seed_of(name, model), Path(folder) / name)

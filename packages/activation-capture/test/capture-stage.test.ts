@@ -288,26 +288,32 @@ test("the share of each language's tokens that go through each expert is counted
   await model.close();
 });
 
-test("what layers of a gpt-oss and of one of its experts read is what torch's hooks see", async () => {
-  const folder = fileURLToPath(new URL("../../models/test/fixtures/forward/gpt-oss-windows-f32", import.meta.url));
-  const { tokens, capture: seen } = JSON.parse(await readFile(`${folder}/golden.json`, "utf8")) as {
-    tokens: number[];
-    capture: { block: number; sites: Record<string, { rows: number; gram: number[] }> };
-  };
-  const model = await openModel(folder);
-  const segments = [{ segment: 0, language: "en", documents: 1, tokens: Int32Array.from(tokens) }];
-  const found = await runCapture(segmentStream(segments, model.tokenizerAddress), { model: folder });
-  const own = found.filter(({ block }) => block === `layers.${seen.block}`);
-  for (const [name, { gram }] of Object.entries(seen.sites)) {
-    const distance = relativeDistance(own.find(({ site }) => site === name)?.values ?? [], gram);
-    assert.ok(distance < rounding, `${name} differs by ${distance}`);
-  }
-  const shares = own.find(({ site }) => site === expertsSite)?.values ?? [];
-  const rows = at(Object.values(seen.sites), 3).rows;
-  assert.is(Math.round(at(shares, 3) * tokens.length), rows);
-  assert.ok(rows > 0 && rows < tokens.length, "some tokens went through the expert");
-  await model.close();
-});
+for (const [name, sites] of [
+  ["gpt-oss-windows-f32", ["attention-qkv", "attention-output", "expert-3-up", "expert-3-down"]],
+  ["gemma4-experts-f32", ["attention-qkv", "attention-output", "mlp-up", "mlp-down", "expert-3-up", "expert-3-down"]],
+] as const) {
+  test(`what layers of ${name} and of one of its experts read is what torch's hooks see`, async () => {
+    const folder = fileURLToPath(new URL(`../../models/test/fixtures/forward/${name}`, import.meta.url));
+    const { tokens, capture: seen } = JSON.parse(await readFile(`${folder}/golden.json`, "utf8")) as {
+      tokens: number[];
+      capture: { block: number; sites: Record<string, { rows: number; gram: number[] }> };
+    };
+    const model = await openModel(folder);
+    const segments = [{ segment: 0, language: "en", documents: 1, tokens: Int32Array.from(tokens) }];
+    const found = await runCapture(segmentStream(segments, model.tokenizerAddress), { model: folder });
+    const own = found.filter(({ block }) => block === `layers.${seen.block}`);
+    assert.equal(Object.keys(seen.sites), sites);
+    for (const [site, { gram }] of Object.entries(seen.sites)) {
+      const distance = relativeDistance(own.find((statistic) => statistic.site === site)?.values ?? [], gram);
+      assert.ok(distance < rounding, `${site} differs by ${distance}`);
+    }
+    const shares = own.find(({ site }) => site === expertsSite)?.values ?? [];
+    const rows = seen.sites["expert-3-down"]?.rows ?? 0;
+    assert.is(Math.round(at(shares, 3) * tokens.length), rows);
+    assert.ok(rows > 0 && rows < tokens.length, "some tokens went through the expert");
+    await model.close();
+  });
+}
 
 for (const name of ["bert-f32", "xlm-roberta-f32", "xlm-roberta-types-bf16"]) {
   test(`what layers of ${name} read is what torch's hooks see`, async () => {

@@ -1,10 +1,10 @@
 import { statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { quantisationTypeNamed, bytesIn } from "@mbs/gguf";
-import { openModel } from "@mbs/models";
+import { openModel, planGguf } from "@mbs/models";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { ggufBytesBeside } from "../src/allocation/bits/bit-methods.ts";
+import { ggufBytesBeside, unitsOf } from "../src/allocation/bits/bit-methods.ts";
 import { withTinyModel } from "./tiny-site.ts";
 
 /** Written by llama.cpp's converter, all matrices in Q8_0. */
@@ -35,5 +35,32 @@ test("a model that is not written as GGUF has no such size", async () => {
     assert.match((error as Error).message, /tokenizer\.json splits texts in a way that llama\.cpp has no name for/);
   });
 });
+
+const names = (sets: readonly (readonly string[])[]): string[] => sets.map((set) => [...set].sort().join()).sort();
+
+for (const name of ["gemma4-experts", "qwen3moe", "llama-q8"]) {
+  test(`${name}: with types, tensors that one of the file holds are chosen for together`, async () => {
+    const model = await openModel(fileURLToPath(new URL(`../../models/test/fixtures/gguf/models/${name}.gguf`, import.meta.url)));
+    try {
+      if (model.kind !== "architecture") throw new Error("an ONNX graph");
+      const tensors = model.blocks.flatMap(({ name: block, sites }) =>
+        sites.flatMap(({ name: site, width: columns, weights }) =>
+          weights.map(({ tensor, rows }) => ({ block, site, tensor, rows, columns, choices: [] })),
+        ),
+      );
+      const units = async (types?: string[]): Promise<string[]> => {
+        const found = await unitsOf(model, model.blocks, tensors, { unit: "tensor", types });
+        return names(found.map((unit) => unit.map(({ tensor }) => tensor)));
+      };
+      const chosen = new Set(tensors.map(({ tensor }) => tensor));
+      const { tensors: inFile } = await planGguf(model, new Map());
+      const held = inFile.map(({ sources }) => sources).filter(([source = ""]) => chosen.has(source));
+      assert.equal(await units(["Q4_0"]), names(held));
+      assert.is((await units()).length, tensors.length, "with bits each tensor is chosen for by itself");
+    } finally {
+      await model.close();
+    }
+  });
+}
 
 test.run();

@@ -38,14 +38,19 @@ export async function imatrixEntries(model: Model): Promise<readonly ImatrixEntr
   const entries = new Map<string, Omit<ImatrixEntry, "name" | "sites"> & { readonly sites: SiteKey[] }>();
   for (const block of model.blocks) {
     for (const site of block.sites) {
+      // weights of a site may be one tensor of the file
+      const named = new Map<string, { readonly tensor: string; readonly expert?: number }>();
       for (const { tensor } of site.weights) {
         const found = ggufTensorName(gguf.form.tensors, tensor, model.layout.prefixes);
         if (found === undefined) throw new InternalError(`imatrix: no GGUF name of ${tensor}`, { tensor });
-        const entry = entries.get(found.name) ?? { width: site.width, columns: columnsOf(tensor), sites: [] };
-        entries.set(found.name, entry);
+        named.set(found.name, { tensor, ...found });
+      }
+      for (const [name, { tensor, expert = 0 }] of named) {
+        const entry = entries.get(name) ?? { width: site.width, columns: columnsOf(tensor), sites: [] };
+        entries.set(name, entry);
         // experts come in the order of their numbers
-        if (entry.sites.length !== (found.expert ?? 0)) {
-          throw new InternalError(`imatrix: ${tensor} is not expert ${entry.sites.length} of ${found.name}, which comes next`, {
+        if (entry.sites.length !== expert) {
+          throw new InternalError(`imatrix: ${tensor} is not expert ${entry.sites.length} of ${name}, which comes next`, {
             tensor,
           });
         }

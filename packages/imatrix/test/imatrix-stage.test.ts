@@ -164,6 +164,39 @@ test("experts share a tensor, one that no token reached has the count 0, and all
   }
 });
 
+test("gate and up of an expert of Gemma 4, which are one tensor, have one row of it", async () => {
+  const folder = fileURLToPath(new URL("../../models/test/fixtures/forward/gemma4-experts-f32", import.meta.url));
+  const own = await openModel(folder);
+  await own.close();
+  const statistics = diagonalsOf(own).filter(({ site }) => site !== inputSite);
+  const { output } = await runStage(
+    imatrix,
+    { statistics: [statisticsOf(statistics, own.address)] },
+    { model: folder, mix: "only:en" },
+  );
+  const { tensors } = ggufParts((await filesOf(output)).get("imatrix.gguf") ?? new Uint8Array());
+  for (const [name, end, width] of [
+    ["ffn_gate_up_exps", "up", 16],
+    ["ffn_down_exps", "down", 12],
+  ] as const) {
+    const sums = tensors.get(`blk.1.${name}.weight.in_sum2`);
+    assert.equal(sums?.shape, [5, width]);
+    assert.equal(tensors.get(`blk.1.${name}.weight.counts`), { shape: [5, 1], values: new Float32Array(5).fill(3000) });
+    for (let expert = 0; expert < 5; expert += 1) {
+      const wanted = statistics.find(
+        ({ block, site, language }) => block === "layers.1" && site === `expert-${expert}-${end}` && language === "en",
+      );
+      const row = sums?.values.subarray(expert * width, (expert + 1) * width) ?? new Float32Array();
+      // a sum and a mean of it, each rounded to float32
+      for (const [channel, value] of row.entries()) {
+        const expected = 3000 * at(wanted?.values ?? [], channel);
+        assert.ok(Math.abs(value - expected) <= 3e-7 * expected, `${name} ${expert} ${channel}`);
+      }
+    }
+  }
+  assert.ok(tensors.has("blk.1.ffn_up.weight.in_sum2"), "the MLP beside them has its own");
+});
+
 test("the list of datasets begins with what fits into llama.cpp's 127 bytes", async () => {
   const languages = Array.from({ length: 40 }, (_, index) => `l${index}`);
   const statistics = diagonals()

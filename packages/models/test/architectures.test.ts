@@ -443,7 +443,6 @@ const unsupported: [string, string, unknown, RegExp][] = [
     ["chunked_attention", "full_attention"],
     /layer_types .* is not supported; it takes 2 entries/,
   ],
-  ["gemma4-shared-f32", "enable_moe_block", true, /enable_moe_block true is not supported; only false is/],
   [
     "gemma4-shared-f32",
     "use_bidirectional_attention",
@@ -532,6 +531,8 @@ const broken: [string, Config, RegExp][] = [
   ["mt5-f32", { num_decoder_layers: 10_001 }, /\/config\.json: num_decoder_layers must be at most 10000, not 10001;/],
   ["gemma4-shared-f32", { num_kv_shared_layers: 6 }, /num_kv_shared_layers must be at least 0, and less than 6 blocks, not 6/],
   ["gemma4-shared-f32", { num_kv_shared_layers: 4 }, /num_kv_shared_layers must be so few that each kind of block has one/],
+  ["gemma4-experts-f32", { num_experts: null }, /num_experts must be a whole number, at least 1, where enable_moe_block is true/],
+  ["gemma4-experts-f32", { top_k_experts: 6 }, /top_k_experts must be at most num_experts 5, not 6/],
   ["gemma4-shared-f32", { rope_parameters: {} }, /rope_parameters\.sliding_attention must be an object/],
   ["granite-multipliers-f32", { logits_scaling: 0 }, /logits_scaling must be above 0, not 0/],
   ["granite-multipliers-f32", { attention_multiplier: null }, /attention_multiplier must be above 0, not null/],

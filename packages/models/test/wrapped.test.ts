@@ -156,6 +156,7 @@ const files: readonly [fixture: string, architecture: string, metadata: JsonObje
   ["gemma3-images-f32", "gemma3", { "gemma3.embedding_length": 32 }],
   ["gemma3-images-own-names-bf16", "gemma3", {}],
   ["gemma4-images-f32", "gemma4", { "gemma4.embedding_length": 32, "gemma4.attention.shared_kv_layers": 3 }],
+  ["gemma4-images-experts-f32", "gemma4", { "gemma4.expert_count": 5, "gemma4.expert_feed_forward_length": 12 }],
   ["mistral3-mistral-untied-bf16", "llama", {}],
   [
     "mistral3-ministral3-f32",

@@ -105,7 +105,7 @@ def logits_of(model, tokens: torch.Tensor, source: torch.Tensor | None = None) -
 
 
 def expert_grams(model, tokens: torch.Tensor, block: int, expert: int) -> dict:
-    """E[x x'] over all tokens of what linear layers of a gpt-oss read, packed by rows, as hooks of torch see it.
+    """E[x x'] over all tokens of what linear layers of a gpt-oss or a Gemma 4 read, packed by rows, as hooks of torch see it.
 
     A token that was not sent to the expert counts as zero.
     """
@@ -119,13 +119,18 @@ def expert_grams(model, tokens: torch.Tensor, block: int, expert: int) -> dict:
         states, chosen = inputs[0], inputs[1]
         own = states[(chosen == expert).any(dim=-1)]
         seen[f"expert-{expert}-up"] = own
-        seen[f"expert-{expert}-down"] = experts._apply_gate(own @ experts.gate_up_proj[expert] + experts.gate_up_proj_bias[expert])
+        weight = experts.gate_up_proj[expert]
+        seen[f"expert-{expert}-down"] = experts._apply_gate(own @ weight.T if beside else own @ weight + experts.gate_up_proj_bias[expert])
 
+    beside = hasattr(layer, "experts")  # an MLP, in Gemma 4
     hooks = [
         layer.self_attn.q_proj.register_forward_pre_hook(keep("attention-qkv")),
         layer.self_attn.o_proj.register_forward_pre_hook(keep("attention-output")),
-        layer.mlp.experts.register_forward_pre_hook(route),
+        (layer.experts if beside else layer.mlp.experts).register_forward_pre_hook(route),
     ]
+    if beside:
+        hooks.append(layer.mlp.up_proj.register_forward_pre_hook(keep("mlp-up")))
+        hooks.append(layer.mlp.down_proj.register_forward_pre_hook(keep("mlp-down")))
     with torch.no_grad():
         model(input_ids=tokens[None])
     for hook in hooks:
@@ -197,6 +202,10 @@ def randomise(model) -> None:
             noise = torch.randn_like(parameter) * scale
             is_norm = parameter.ndim == 1 and name.endswith("weight")
             parameter.copy_(noise + (centre if is_norm else 0.0))
+            if name.endswith("router.scale"):  # of Gemma 4: shares that differ, as those of a trained router do
+                parameter.copy_(4.0 + torch.randn_like(parameter))
+            if name.endswith("per_expert_scale"):
+                parameter.copy_(1.0 + torch.randn_like(parameter) * 0.3)
             if name.endswith(("A_log", "dt_bias")):  # heads of Qwen 3.5 that remember two tokens, and some that remember hundreds
                 parameter.copy_(torch.randn_like(parameter) * 1.5 - (3.0 if name.endswith("dt_bias") else 0.0))
         for name, buffer in model.named_buffers():

@@ -59,6 +59,10 @@ def make(kind: str, given: dict, file_type: str, encoder: bool):
             scale = 0.3 if weight.ndim < 2 else 1.0 if "embed" in name or "wte" in name or "shared" in name else 1.7 / weight.shape[-1] ** 0.5
             values = noise * scale + (1.0 if is_norm and not plus_one else 0.0)
             weight.copy_(rounded(values, file_type))
+            if name.endswith("router.scale"):  # of Gemma 4: shares that differ, as those of a trained router do
+                weight.copy_(4.0 + noise)
+            if name.endswith("per_expert_scale"):
+                weight.copy_(1.0 + noise * 0.3)
         for name, buffer in model.named_buffers():
             if name.endswith("layer_scalar"):  # of Gemma 4
                 buffer.copy_(1.0 + torch.randn_like(buffer) * 0.2)

@@ -28,7 +28,10 @@ def merged(name: str) -> str:
 
 
 def parts(name: str, shape: list[int]) -> list[tuple[str, str]]:
-    """What is read of a tensor, and its name as the converter maps it: of gpt-oss the tensors of each expert, and sinks as weights."""
+    """What is read of a tensor, and its name as the converter maps it: the tensors of each expert, and sinks as weights.
+
+    Of Gemma 4 gate and up of the experts stay one tensor.
+    """
     if name.endswith(".sinks"):
         return [(name, f"{name}.weight")]
     found = re.fullmatch(r"(.*\.experts\.)(gate_up_proj|down_proj)(_bias)?", name)
@@ -37,7 +40,13 @@ def parts(name: str, shape: list[int]) -> list[tuple[str, str]]:
     start, layer, bias = found.groups()
     layers = ["gate_proj", "up_proj"] if layer == "gate_up_proj" else [layer]
     names = [f"{start}{expert}.{own}.{'bias' if bias else 'weight'}" for expert in range(shape[0]) for own in layers]
-    return [(own, own) for own in names]
+    return [(own, own if ".mlp." in start else f"{name}.weight") for own in names]
+
+
+def scale_of_router(name: str) -> str | None:
+    """The converter names these two of Gemma 4 itself."""
+    block = re.search(r"layers\.(\d+)\.router\.(scale|per_expert_scale)$", name)
+    return block and f"blk.{block[1]}.{'ffn_gate_inp' if block[2] == 'scale' else 'ffn_down_exps'}.scale"
 
 
 def main(fixtures: Path) -> None:
@@ -62,6 +71,8 @@ def main(fixtures: Path) -> None:
                         continue
                     for read, mapped in parts(name, tensors.get_slice(name).get_shape()):
                         found = names.get_name(merged(mapped.replace("language_model.", "").replace(".dt_bias", ".dt_proj.bias") + (".weight" if mapped.endswith(".layer_scalar") else "")), try_suffixes=(".weight", ".bias"))
+                        if found is None:
+                            found = scale_of_router(mapped)
                         if found is not None:
                             own[read] = found
     (fixtures / "gguf-names.golden.json").write_text(json.dumps(golden, indent=1, sort_keys=True) + "\n")

@@ -15,13 +15,15 @@ GGUF     models that llama.cpp's converter writes; tools/golden/gguf/make_models
          say, such as another scale of Gemma's queries. `file`: the type of its matrices. `encoder`: how an encoder pools
          states, by the key of sentence-transformers.
 LOADS    the one model of which every format is loaded; tools/format-loads/make_models.py. `config`: sizes are multiples of 32,
-         which GPTQ's files ask for. Encoders, which no program loads in these formats, have none, and no FORWARD:
-         tools/golden/encoders makes their states.
+         which GPTQ's files ask for. LOADS_EXPERTS: another one, where a type has models with experts and without; its name
+         ends in "-experts". Encoders, which no program loads in these formats, have none, and no FORWARD: tools/golden/encoders
+         makes their states.
 
 A type that wraps a language model has that one's keys in `text_config` of its `config`, with the size of the vocabulary. Ids of
 tokens that stand for images are below those that texts have here. FORWARD: `own_names`: saved with the names that the modules
 have in transformers, where it saves others; `further`: shapes of tensors that
-transformers does not read, by their names; `mxfp4`: with random experts in the MXFP4 of gpt-oss; `grams`: also what layers of a block and of one of its experts read.
+transformers does not read, by their names; `mxfp4`: with random experts in the MXFP4 of gpt-oss; `grams`: also what layers of a
+block and of one of its experts read.
 
 Weights follow from a seed: that of the name, unless `seed` says another.
 """

@@ -1,7 +1,7 @@
 import torch
 
 from .common import FORWARD_LONG, GEMMA4_TOWERS
-from .gemma4_text import KEYS_ARE_VALUES, LOADS_GEMMA4, PER_LAYER, SHARED, SWEEP_GEMMA4
+from .gemma4_text import EXPERTS, KEYS_ARE_VALUES, LOADS_GEMMA4, PER_LAYER, SHARED, SWEEP_GEMMA4
 
 # multiples of 32, which GPTQ's files ask for
 WIDE = {"hidden_size": 32, "intermediate_size": 32, "num_key_value_heads": 4, "head_dim": 8, "global_head_dim": 16}
@@ -12,6 +12,9 @@ FORWARD = {
     "gemma4-images-keys-are-values-bf16": {
         "config": {"text_config": {**KEYS_ARE_VALUES, **WIDE, **TOKENS}, **GEMMA4_TOWERS, "audio_config": None},
         "dtype": torch.bfloat16,
+    },
+    "gemma4-images-experts-f32": {
+        "config": {"text_config": {**KEYS_ARE_VALUES, **WIDE, **TOKENS, **EXPERTS}, **GEMMA4_TOWERS, "audio_config": None},
     },
 }
 

@@ -38,6 +38,8 @@ KEYS_ARE_VALUES = {
     "use_bidirectional_attention": "vision",
     "final_logit_softcapping": 30.0,
 }
+# as 26B: the large dense one with experts beside the MLP
+EXPERTS = {"enable_moe_block": True, "num_experts": 5, "top_k_experts": 2, "moe_intermediate_size": 12}
 
 FORWARD = {
     "gemma4-shared-f32": {"config": SHARED, "length": FORWARD_LONG},
@@ -55,6 +57,17 @@ FORWARD = {
         "config": {**KEYS_ARE_VALUES, **PER_LAYER, "num_hidden_layers": 4, "layer_types": [LOCAL, GLOBAL, LOCAL, GLOBAL], "num_kv_shared_layers": 2},
         "length": FORWARD_LONG,
     },
+    "gemma4-experts-f32": {
+        "config": {**KEYS_ARE_VALUES, **EXPERTS},
+        "length": FORWARD_LONG,
+        "grams": {"block": 1, "expert": 3},
+    },
+    # what no published model has together
+    "gemma4-experts-shared-untied-bf16": {
+        "config": {**SHARED, **EXPERTS, "num_experts": 4, "top_k_experts": 3, "tie_word_embeddings": False},
+        "dtype": torch.bfloat16,
+        "length": 40,
+    },
 }
 
 SWEEP_GEMMA4 = {
@@ -69,13 +82,20 @@ SWEEP_GEMMA4 = {
     "num_global_key_value_heads": 1,
     "enable_moe_block": False,
 }
+SWEEP_EXPERTS = {"enable_moe_block": True, "num_experts": 4, "top_k_experts": 2, "moe_intermediate_size": 12}
 
 SWEEP = {
     "gemma4_text": {"config": {**SWEEP_GEMMA4, **PER_LAYER, "num_kv_shared_layers": 2}},
     "gemma4_text-keys-are-values": {
         "config": {**SWEEP_GEMMA4, "hidden_size_per_layer_input": 0, "num_kv_shared_layers": 0, "attention_k_eq_v": True, "tie_word_embeddings": False},
     },
+    "gemma4_text-experts": {
+        "config": {**SWEEP_GEMMA4, **SWEEP_EXPERTS, "hidden_size_per_layer_input": 0, "num_kv_shared_layers": 0},
+        "fused": True,
+    },
 }
+
+EDITS = [{**SWEEP_EXPERTS, "num_experts": None}, {**SWEEP_EXPERTS, "top_k_experts": 5}]
 
 ARCHITECTURE = "gemma4"
 
@@ -86,6 +106,20 @@ GGUF = {
     "gemma4-keys-are-values": {
         "config": {**GGUF_GEMMA4, "hidden_size_per_layer_input": 0, "num_key_value_heads": 4, "num_global_key_value_heads": 2, "attention_k_eq_v": True},
         "file": "bf16",
+    },
+    "gemma4-experts": {
+        "config": {
+            **GGUF_GEMMA4,
+            "hidden_size_per_layer_input": 0,
+            "num_key_value_heads": 4,
+            "num_global_key_value_heads": 2,
+            "attention_k_eq_v": True,
+            "enable_moe_block": True,
+            "num_experts": 3,
+            "top_k_experts": 2,
+            "moe_intermediate_size": 8,
+        },
+        "file": "f16",
     },
 }
 
@@ -103,3 +137,14 @@ LOADS_GEMMA4 = {
     "num_kv_shared_layers": 2,
 }
 LOADS = {"config": LOADS_GEMMA4}
+LOADS_EXPERTS = {
+    "config": {
+        **LOADS_GEMMA4,
+        "hidden_size_per_layer_input": 0,
+        "num_kv_shared_layers": 0,
+        "enable_moe_block": True,
+        "num_experts": 4,
+        "top_k_experts": 2,
+        "moe_intermediate_size": 32,
+    },
+}

@@ -21,9 +21,9 @@ export function moduleOf(tensor: string, format: string): string {
  * @throws {FailedPreconditionError} for such a model, with the remedy
  */
 export function requireSeparateExperts(model: Model, format: string): void {
-  if (model.kind !== "architecture" || model.layout.joined?.some(({ woven }) => woven !== undefined) !== true) return;
+  if (model.kind !== "architecture" || model.layout.joined?.some(({ whole }) => whole !== undefined) !== true) return;
   throw new FailedPreconditionError(
-    `${model.path}: programs that read --format ${format} do not find packed experts of model type ${model.architecture}, which has those of a block in one tensor; assemble with --format gguf, onnx or dense`,
+    `${model.path}: programs that read --format ${format} do not find packed experts of model type ${model.architecture}, which has those of a block in one tensor; assemble with --format gguf or dense`,
     { model: model.path, format },
   );
 }

@@ -75,12 +75,16 @@ export interface JoinedTensor {
   readonly name: string;
   /** Names of the layout's tensors that it holds, in order. */
   readonly parts: readonly string[];
-  /**
-   * Where parts do not lie one after the other: so many consecutive ones are one matrix [columns, parts · rows], in which rows of
-   * these parts take turns as columns, or a vector in which their values do. Its shape is [parts / woven, …]. Programs know such
-   * tensors as a whole alone, so they are written as they were.
-   */
-  readonly woven?: number;
+  /** Present where programs know the tensor as a whole alone, so that it is written as it was. */
+  readonly whole?: WholeForm;
+}
+
+/** The form of a tensor of several matrices, or of several vectors. */
+export interface WholeForm {
+  /** Consecutive parts in each of them: a matrix is [parts · rows, columns], a vector [parts · rows]. */
+  readonly parts: number;
+  /** Whether rows of these parts take turns and matrices are stored as [columns, parts · rows]; of vectors values take turns. */
+  readonly woven: boolean;
 }
 
 /** The tokens that an encoder-decoder puts around its texts. */

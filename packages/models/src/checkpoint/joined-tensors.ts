@@ -2,14 +2,14 @@ import { at, BadDataError, InternalError } from "@mbs/contracts";
 import type { JoinedTensor, Layout } from "../architectures/layout.ts";
 import type { TensorFile } from "./checkpoint.ts";
 import type { HeaderEntry } from "./safetensors-header.ts";
-import { unweave, wovenShape } from "./woven-tensors.ts";
+import { unweave, wholeShape } from "./woven-tensors.ts";
 
 const elements = (shape: readonly number[]): number => shape.reduce((product, side) => product * side, 1);
 
 /** The parts of a joined tensor as separate tensors. @throws {BadDataError} where it cannot hold them */
 function split(
   entry: HeaderEntry,
-  { parts, woven }: JoinedTensor,
+  { parts, whole }: JoinedTensor,
   shapes: ReadonlyMap<string, readonly number[]>,
   path: string,
 ): HeaderEntry[] {
@@ -21,9 +21,9 @@ function split(
   const wanted = pieces.reduce((sum, { shape }) => sum + elements(shape), 0);
   const first = at(pieces, 0).shape;
   const fits =
-    woven === undefined
+    whole === undefined
       ? elements(entry.shape) === wanted && entry.shape.at(-1) === first.at(-1)
-      : entry.shape.join() === wovenShape(first, parts.length, woven).join();
+      : entry.shape.join() === wholeShape(first, parts.length, whole).join();
   if (!fits) {
     throw new BadDataError(
       `${path}: tensor ${entry.name} has shape [${entry.shape.join(", ")}] where the configuration asks for ${parts.length} tensors in it, the first of [${first.join(", ")}]; is the folder complete and of a supported model?`,
@@ -93,12 +93,11 @@ export function splitJoined(files: readonly TensorFile[], { joined = [], prefixe
             },
           );
         }
-        const { woven } = tensor;
         parts.set(
           named,
-          woven === undefined
-            ? (offset, target) => file.readInto(entry, named.begin - entry.begin + offset, target)
-            : readWoven(entry, woven, place, named),
+          tensor.whole?.woven === true
+            ? readWoven(entry, tensor.whole.parts, place, named)
+            : (offset, target) => file.readInto(entry, named.begin - entry.begin + offset, target),
         );
         return named;
       });

@@ -1,6 +1,7 @@
+import type { WholeForm } from "../architectures/layout.ts";
 import { transpose } from "./weight-reader.ts";
 
-/* Matrices [rows, columns], or vectors, that are stored as one: `woven` of JoinedTensor. Bytes in, bytes out. */
+/* Matrices [rows, columns], or vectors, that are stored as one: `whole` of JoinedTensor. Bytes in, bytes out. */
 
 /** A group of parts whose rows take turns. */
 export interface WovenGroup {
@@ -20,9 +21,14 @@ const valuesOf = ({ buffer, byteOffset, byteLength }: Uint8Array, width: number)
 const bytesOf = ({ buffer, byteOffset, byteLength }: Uint16Array | Uint32Array): Uint8Array =>
   new Uint8Array(buffer, byteOffset, byteLength);
 
-/** The shape of the tensor that holds parts of a shape. */
-export function wovenShape([rows = 1, ...columns]: readonly number[], parts: number, woven: number): readonly number[] {
-  return [parts / woven, ...columns, woven * rows];
+/** The shape of the tensor that holds parts of a shape. @param count of all parts */
+export function wholeShape(
+  [rows = 1, ...columns]: readonly number[],
+  count: number,
+  { parts, woven }: WholeForm,
+): readonly number[] {
+  const side = parts * rows;
+  return [count / parts, ...(woven ? [...columns, side] : [side, ...columns])];
 }
 
 /** @param bytes of a group, [columns, woven · rows] */

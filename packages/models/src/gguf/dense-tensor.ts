@@ -1,6 +1,7 @@
 import { quantisationTypeNamed } from "@mbs/gguf";
 import type { GgufTensor } from "@mbs/gguf";
 import type { WeightDtype } from "@mbs/numbers";
+import { namesOfLayers } from "./gguf-names.ts";
 
 /** A tensor of a checkpoint as a view of one in a GGUF file. */
 export interface DenseTensor {
@@ -171,16 +172,24 @@ export function untiledColumns(heads: SharedKeys, size: number): View {
   ];
 }
 
-/** One matrix, or one vector, an expert of a tensor that has those of all; the name has "{expert}" for its number. */
+/**
+ * One matrix, or one vector, an expert of a tensor that has those of all, or one for each of several layers; the name has
+ * "{expert}" for its number.
+ */
 export const ofExperts: View = (source, name) => {
   const [experts = 0, ...shape] = source.shape;
   if (shape.length === 0) return [whole(source, name)];
-  const [columns, rows] = [columnsOf(source), elements(shape.slice(0, -1))];
-  return Array.from({ length: experts }, (_, expert) => ({
-    name: name.replace("{expert}", String(expert)),
-    source,
-    shape,
-    columns,
-    firstRow: expert * rows,
-  }));
+  const columns = columnsOf(source);
+  const layers = namesOfLayers(name);
+  const own = shape.map((side, index) => (index === 0 ? side / layers.length : side));
+  const rows = elements(own.slice(0, -1));
+  return Array.from({ length: experts }, (_, expert) =>
+    layers.map((layer, index) => ({
+      name: layer.replace("{expert}", String(expert)),
+      source,
+      shape: own,
+      columns,
+      firstRow: (expert * layers.length + index) * rows,
+    })),
+  ).flat();
 };

@@ -11,13 +11,25 @@ type Names = ReadonlyMap<string, string>;
 /** Where a tensor of a Hugging Face checkpoint is in a GGUF file. */
 export interface GgufTensorName {
   readonly name: string;
-  /** Which matrix of the tensor it is, where the tensor holds those of all experts. */
+  /** Whose it is, where the tensor holds those of all experts. */
   readonly expert?: number;
+  /** Which matrix of the tensor it is, where the tensor holds several. */
+  readonly place: number;
 }
 
 interface CompiledName {
   readonly gguf: string;
   readonly pattern: RegExp;
+  readonly layers: readonly string[];
+}
+
+/** "{gate_proj|up_proj}": layers of an expert whose matrices follow each other in the tensor. */
+const severalLayers = /\{(?<layers>\w+(?:\|\w+)+)\}/;
+
+/** A name for each of several layers; the name itself where it stands for one. */
+export function namesOfLayers(name: string): readonly string[] {
+  const layers = severalLayers.exec(name)?.groups?.["layers"];
+  return layers === undefined ? [name] : layers.split("|").map((layer) => name.replace(severalLayers, layer));
 }
 
 /** Ends a name that has no ".weight" in a checkpoint. */
@@ -51,8 +63,13 @@ function compile(names: Names): readonly CompiledName[] {
   const made = [...names].flatMap(([gguf, huggingFace]) =>
     spellings(huggingFace).map((spelling) => {
       const whole = spelling.endsWith(bareName) ? spelling.slice(0, -bareName.length) : `${spelling}.(?<kind>weight|bias)`;
-      const source = whole.replaceAll(".", "\\.").replace("{block}", "(?<block>\\d+)").replace("{expert}", "(?<expert>\\d+)");
-      return { gguf, pattern: new RegExp(`^${source}$`) };
+      const source = whole
+        .replaceAll(".", "\\.")
+        .replace("{block}", "(?<block>\\d+)")
+        .replace("{expert}", "(?<expert>\\d+)")
+        .replace(severalLayers, "(?<layer>$<layers>)");
+      const layers = severalLayers.exec(spelling)?.groups?.["layers"]?.split("|") ?? [];
+      return { gguf, pattern: new RegExp(`^${source}$`), layers };
     }),
   );
   compiled.set(names, made);
@@ -69,12 +86,15 @@ function compile(names: Names): readonly CompiledName[] {
  */
 export function ggufTensorName(names: Names, tensor: string, prefixes: readonly string[]): GgufTensorName | undefined {
   const bare = [tensor, ...prefixes.filter((prefix) => tensor.startsWith(prefix)).map((prefix) => tensor.slice(prefix.length))];
-  for (const { gguf, pattern } of compile(names)) {
+  for (const { gguf, pattern, layers } of compile(names)) {
     for (const name of bare) {
       const found = pattern.exec(name);
       if (found === null) continue;
-      const { block = "", expert, kind = "weight" } = found.groups ?? {};
-      return { name: withKind(gguf.replace("{block}", block), kind), ...(expert !== undefined && { expert: Number(expert) }) };
+      const { block = "", expert, layer = "", kind = "weight" } = found.groups ?? {};
+      const named = withKind(gguf.replace("{block}", block), kind);
+      if (expert === undefined) return { name: named, place: 0 };
+      const place = layers.length === 0 ? Number(expert) : Number(expert) * layers.length + layers.indexOf(layer);
+      return { name: named, expert: Number(expert), place };
     }
   }
   return undefined;

@@ -1,8 +1,8 @@
 import { at, FailedPreconditionError, InternalError } from "@mbs/contracts";
-import type { JoinedTensor } from "../architectures/layout.ts";
+import type { JoinedTensor, WholeForm } from "../architectures/layout.ts";
 import type { TensorInfo } from "../checkpoint/checkpoint.ts";
 import type { TensorPieces } from "../checkpoint/safetensors-writer.ts";
-import { weave, wovenShape } from "../checkpoint/woven-tensors.ts";
+import { weave, wholeShape } from "../checkpoint/woven-tensors.ts";
 
 /** A file of safetensors that is to be written. */
 export interface WrittenFile {
@@ -30,8 +30,12 @@ async function bytesOf({ tensor, read }: Part): Promise<Uint8Array> {
   return bytes;
 }
 
-/** The bytes of a whole tensor, a group of its parts at a time. */
-async function* wholePieces(parts: readonly Part[], woven: number): AsyncGenerator<Uint8Array> {
+/** The bytes of a whole tensor; where parts take turns, a group of them at a time. */
+async function* wholePieces(parts: readonly Part[], { parts: woven, woven: takeTurns }: WholeForm): AsyncGenerator<Uint8Array> {
+  if (!takeTurns) {
+    for (const { tensor, read } of parts) yield* read(tensor);
+    return;
+  }
   const { shape, bytes } = at(parts, 0).tensor;
   const [rows = 1, columns = 1] = shape;
   const group = { woven, rows, columns, width: bytes / (rows * columns) };
@@ -54,8 +58,8 @@ function requireOneDtype(name: string, parts: readonly Part[]): void {
 }
 
 /**
- * Files in which the parts of woven tensors are these tensors again, since programs know no other form. A tensor is in the file of
- * its first part. Without such tensors, the files as they are.
+ * Files in which the parts of tensors that programs know as a whole alone are these tensors again. A tensor is in the file of its
+ * first part. Without such tensors, the files as they are.
  *
  * @param joined of the layout, by the names that are written
  * @throws {FailedPreconditionError} where parts of one tensor differ in dtype
@@ -65,17 +69,17 @@ export function wholeTensors(joined: readonly JoinedTensor[] = [], files: readon
   for (const { tensors, read } of files) for (const tensor of tensors) found.set(tensor.name, { tensor, read });
   const wholes = new Map<string, { readonly info: TensorInfo; readonly pieces: () => TensorPieces }>();
   const inside = new Set<string>();
-  for (const { name, parts: names, woven } of joined) {
-    if (woven === undefined) continue;
+  for (const { name, parts: names, whole: form } of joined) {
+    if (form === undefined) continue;
     const parts = names.map((part) => {
       inside.add(part);
       return found.get(part) ?? missing(name, part);
     });
     requireOneDtype(name, parts);
     const { tensor } = at(parts, 0);
-    const shape = wovenShape(tensor.shape, parts.length, woven);
+    const shape = wholeShape(tensor.shape, parts.length, form);
     const bytes = parts.reduce((sum, part) => sum + part.tensor.bytes, 0);
-    wholes.set(tensor.name, { info: { ...tensor, name, shape, bytes }, pieces: () => wholePieces(parts, woven) });
+    wholes.set(tensor.name, { info: { ...tensor, name, shape, bytes }, pieces: () => wholePieces(parts, form) });
   }
   if (wholes.size === 0) return files;
   return files.map((file) => {

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { loadArchitecture } from "../../src/architectures/architectures.ts";
 import type { ExpectedTensor, Layout } from "../../src/architectures/layout.ts";
-import { wovenShape } from "../../src/checkpoint/woven-tensors.ts";
+import { wholeShape } from "../../src/checkpoint/woven-tensors.ts";
 import type { TensorFile } from "../../src/checkpoint/checkpoint.ts";
 import type { JsonObject } from "../../src/folder/json-file.ts";
 import { weightOf } from "./weights.ts";
@@ -67,11 +67,11 @@ function storedTensors(base: SweepBase, layout: Layout): readonly (readonly [str
   );
   const shapes = new Map(kept.map((tensor) => [tensor.name, storedShape(tensor)]));
   if (base.fused === true) {
-    for (const { name, parts, woven } of layout.joined ?? []) {
+    for (const { name, parts, whole } of layout.joined ?? []) {
       const shape = shapes.get(parts[0] ?? "") ?? [];
       const [rows = 0, columns = 0] = shape;
       for (const part of parts) shapes.delete(part);
-      if (woven !== undefined) shapes.set(name, wovenShape(shape, parts.length, woven));
+      if (whole !== undefined) shapes.set(name, wholeShape(shape, parts.length, whole));
       else if (parts.length === 1) shapes.set(name, [rows, columns]);
       else if (name.endsWith("gate_up_proj")) shapes.set(name, [parts.length / 2, 2 * rows, columns]);
       else shapes.set(name, [parts.length, rows, columns]);

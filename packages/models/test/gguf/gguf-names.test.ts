@@ -53,8 +53,12 @@ test("an expert's matrix has its number, other tensors have none", async () => {
   assert.equal(ggufTensorName(names, "model.layers.12.mlp.experts.59.down_proj.weight", ["model."]), {
     name: "blk.12.ffn_down_exps.weight",
     expert: 59,
+    place: 59,
   });
-  assert.equal(ggufTensorName(names, "layers.0.mlp.shared_expert.up_proj.weight", []), { name: "blk.0.ffn_up_shexp.weight" });
+  assert.equal(ggufTensorName(names, "layers.0.mlp.shared_expert.up_proj.weight", []), {
+    name: "blk.0.ffn_up_shexp.weight",
+    place: 0,
+  });
   assert.is(ggufTensorName(names, "layers.0.self_attn.rotary_emb.inv_freq", []), undefined);
   assert.is(ggufTensorName(names, "other.layers.0.mlp.gate.weight", ["model."]), undefined);
 });

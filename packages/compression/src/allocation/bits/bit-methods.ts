@@ -10,7 +10,7 @@ import {
   type StageContext,
 } from "@mbs/contracts";
 import { blockGrids, bytesIn, fittingType, ggufBytes } from "@mbs/gguf";
-import { compressibleBlocks, findNonfiniteWeights, requireEmbeddings } from "@mbs/models";
+import { compressibleBlocks, findGgufForm, findNonfiniteWeights, ggufTensorName, requireEmbeddings } from "@mbs/models";
 import type { Block, Model } from "@mbs/models";
 import { defaultTypeMix } from "@mbs/solvers";
 import { ofAllExperts, type AllocationMethod } from "../allocation-method.ts";
@@ -96,8 +96,21 @@ function sizedTensors(model: Model, blocks: readonly Block[], choices: StorageCh
   );
 }
 
-/** Tensors with bits of their own, or those of a site together. With types the experts of a block are one tensor of the file. */
-function unitsOf(blocks: readonly Block[], tensors: readonly SizedTensor[], { unit, types }: BitOptions): SizedTensor[][] {
+/** Names of tensors in the GGUF file that is made of a model, which may hold several of the model's. */
+async function fileTensorsOf(model: Model): Promise<(tensor: string) => string | undefined> {
+  const gguf = model.kind === "architecture" ? await findGgufForm(model.architecture) : undefined;
+  if (model.kind !== "architecture" || gguf === undefined) return () => undefined;
+  return (tensor) => ggufTensorName(gguf.form.tensors, tensor, model.layout.prefixes)?.name;
+}
+
+/** Tensors with bits of their own, or those of a site together. With types those that are one tensor of the file are together. */
+export async function unitsOf(
+  model: Model,
+  blocks: readonly Block[],
+  tensors: readonly SizedTensor[],
+  { unit, types }: Pick<BitOptions, "unit" | "types">,
+): Promise<SizedTensor[][]> {
+  const inFile = types === undefined ? (): undefined => undefined : await fileTensorsOf(model);
   const places = new Map(
     blocks.flatMap(({ sites }) => sites.flatMap(({ weights }) => weights.map(({ tensor }, index) => [tensor, index] as const))),
   );
@@ -105,7 +118,7 @@ function unitsOf(blocks: readonly Block[], tensors: readonly SizedTensor[], { un
   for (const own of tensors) {
     const { block, site, tensor } = own;
     const place = types === undefined ? site : ofAllExperts(site);
-    const key = JSON.stringify([block, place, unit === "site" ? "" : (places.get(tensor) ?? "")]);
+    const key = JSON.stringify([block, place, unit === "site" ? "" : (inFile(tensor) ?? places.get(tensor) ?? "")]);
     units.set(key, [...(units.get(key) ?? []), own]);
   }
   return [...units.values()];
@@ -213,7 +226,7 @@ const allocationMethodOf = (method: BitMethod): AllocationMethod => ({
       const blocks = chosenBlocks(model, shared);
       if (inputs.allowNonfinite) await leaveOutNonfinite(model, blocks, context);
       const tensors = sizedTensors(model, blocks, choices);
-      const units = unitsOf(blocks, tensors, shared);
+      const units = await unitsOf(model, blocks, tensors, shared);
       const limit = await limitOf(shared, model, tensors, { isTrimmedLater: false });
       const request = { model, inputs, tensors, units, limit, trial: choices.trial, options: parsed, context };
       const chosen = await method.choose(request);

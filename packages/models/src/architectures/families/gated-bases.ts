@@ -35,7 +35,7 @@ function upReaders({ experts }: GatedDecoder, linears: GatedLinears): readonly s
   return [
     ...[...routed, ...(shared ? [shared] : [])].flatMap(({ gate, up }) => [weight(gate), weight(up)]),
     `${experts.router}.weight`,
-    ...(shared ? [`${experts.names.prefix}.shared_expert_gate.weight`] : []),
+    ...(shared ? [`${experts.names.prefix}shared_expert_gate.weight`] : []),
   ];
 }
 

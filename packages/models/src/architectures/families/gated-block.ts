@@ -110,7 +110,7 @@ export interface GatedDecoder {
   readonly activation: BlockActivation;
   /** Whether the activation of one matrix's product multiplies that of another. */
   readonly gated: boolean;
-  /** In place of one MLP, in every block. */
+  /** In place of one MLP or beside it, in every block. */
   readonly experts: Experts | undefined;
   /** Of each block. */
   readonly kinds: readonly BlockKind[];
@@ -157,7 +157,7 @@ export interface GatedLinears {
   readonly output: BlockLinear;
   readonly up: readonly BlockLinear[];
   readonly down: BlockLinear;
-  /** In place of `up` and `down`, where there are any. */
+  /** In place of `up` and `down`, or beside them, where there are any. */
   readonly experts: ExpertLinears | undefined;
   readonly perLayer: { readonly gate: BlockLinear; readonly output: BlockLinear } | undefined;
 }
@@ -241,16 +241,16 @@ export function describeGated(
   const normedBy = (role: string, name: string | undefined): Pick<BlockSite, "norm"> =>
     name === undefined ? {} : { norm: { role, offset: decoder.norm.plusOne ? 1 : 0 } };
   const routed = decoder.experts && experts && expertBlock(decoder.experts, experts, hidden);
+  const hasMlp = routed === undefined || decoder.experts?.beside !== undefined;
   // what is not compressed of linear attention reads that norm too
   const ofFirst = linear === undefined ? norms.beforeAttention : undefined;
   return {
     sites: [
       { name: first, linears: parallel ? [...qkv, ...up] : qkv, ...normedBy("norm1", ofFirst) },
       { name: second, linears: [output] },
-      ...(routed?.sites ?? [
-        ...(parallel ? [] : [{ name: "mlp-up", linears: up, ...normedBy("norm2", norms.beforeMlp) }]),
-        { name: "mlp-down", linears: [down] },
-      ]),
+      ...(hasMlp && !parallel ? [{ name: "mlp-up", linears: up, ...normedBy("norm2", norms.beforeMlp) }] : []),
+      ...(hasMlp ? [{ name: "mlp-down", linears: [down] }] : []),
+      ...(routed?.sites ?? []),
       ...(perLayer === undefined
         ? []
         : [

@@ -3,7 +3,7 @@ import { floatTensor, integerTensor } from "@mbs/onnx";
 import { sigmoid } from "../../graph/activations.ts";
 import type { SequenceGraph } from "../../graph/sequence-graph.ts";
 import type { JoinedTensor } from "../layout.ts";
-import { blockLinear } from "./decoder-blocks.ts";
+import { blockLinear, normVectors } from "./decoder-blocks.ts";
 import type { BlockActivation, BlockDescription, BlockLinear } from "./decoder-blocks.ts";
 
 /** gate · sigmoid(alpha · gate) · (up + 1), of gates up to the limit and ups up to it on both sides. */
@@ -12,7 +12,19 @@ export interface ClampedGating {
   readonly limit: number;
 }
 
-/** Experts in place of an MLP: each row goes through the few that its router scores highest. */
+/** What experts have that stand beside an MLP, by their names in the block. */
+export interface BesideMlp {
+  /** Norms of what the experts read, of what they make together, and of what the MLP makes; then both are added. */
+  readonly beforeNorm: string;
+  readonly afterNorm: string;
+  readonly mlpNorm: string;
+  /** Factors of the channels that the router reads, of states with a mean square of 1 / channels. */
+  readonly routerScale: string;
+  /** A factor on the share of each expert. */
+  readonly expertScale: string;
+}
+
+/** Experts in place of an MLP, or beside it: each row goes through the few that its router scores highest. */
 export interface Experts {
   readonly count: number;
   /** Experts a row goes through. */
@@ -27,9 +39,10 @@ export interface Experts {
   readonly biased?: boolean;
   /** How the products of gate and up meet; default: activation(gate) · up. */
   readonly clamped?: ClampedGating;
-  /** Whether checkpoints hold them joined alone, gate and up by turns and matrices as [in, out]: `woven` of JoinedTensor. */
-  readonly woven?: boolean;
-  /** Names in the block: of the router, and of the linear layers of expert N, after "experts.N.". */
+  /** Where checkpoints hold them joined alone: whether gate and up take turns and matrices are [in, out], as in WholeForm. */
+  readonly whole?: { readonly woven: boolean };
+  readonly beside?: BesideMlp;
+  /** Names in the block: of the router, and of the linear layers of expert N, between "PREFIXexperts.N." and ".weight". */
   readonly router: string;
   readonly names: { readonly prefix: string; readonly gate: string; readonly up: string; readonly down: string };
 }
@@ -48,6 +61,10 @@ export interface ExpertLinears {
 
 const sharedRouter = "shared-router.weight";
 const routerBias = "router.bias";
+const expertScale = "expert-scale";
+
+/** Of experts beside an MLP. */
+export const besideRoles = { before: "expert-norm", after: "experts-norm", mlp: "beside-norm", router: "router-norm" } as const;
 
 /** The linear layers of all experts of a block. */
 export function expertLinears({ count, inner, shared, names, biased = false }: Experts, hidden: number): ExpertLinears {
@@ -57,19 +74,25 @@ export function expertLinears({ count, inner, shared, names, biased = false }: E
     down: blockLinear(`down-${role}`, `${name}.${names.down}`, hidden, width, biased),
   });
   return {
-    routed: Array.from({ length: count }, (_, index) => expert(`${index}`, `${names.prefix}.experts.${index}`, inner)),
-    shared: shared === undefined ? undefined : expert("shared", `${names.prefix}.shared_expert`, shared),
+    routed: Array.from({ length: count }, (_, index) => expert(`${index}`, `${names.prefix}experts.${index}`, inner)),
+    shared: shared === undefined ? undefined : expert("shared", `${names.prefix}shared_expert`, shared),
   };
 }
 
 /** The joined tensors of weights or of biases. @param end of their names: of joined ones, and of their parts */
-function wovenExperts(experts: readonly string[], { names }: Experts, end: string, kind: string): readonly JoinedTensor[] {
-  const parts = (...layers: string[]): string[] =>
-    experts.flatMap((expert) => layers.map((layer) => `${expert}.${layer}.${kind}`));
-  return [
-    { name: `mlp.experts.gate_up_proj${end}`, parts: parts(names.gate, names.up), woven: 2 },
-    { name: `mlp.experts.down_proj${end}`, parts: parts(names.down), woven: 1 },
-  ];
+function wholeExperts(
+  experts: readonly string[],
+  { names }: Experts,
+  { woven }: { readonly woven: boolean },
+  end: string,
+  kind: string,
+): readonly JoinedTensor[] {
+  const joined = (name: string, ...layers: string[]): JoinedTensor => ({
+    name: `${names.prefix}experts.${name}${end}`,
+    parts: experts.flatMap((expert) => layers.map((layer) => `${expert}.${layer}.${kind}`)),
+    whole: { parts: layers.length, woven },
+  });
+  return [joined("gate_up_proj", names.gate, names.up), joined("down_proj", names.down)];
 }
 
 /**
@@ -78,10 +101,10 @@ function wovenExperts(experts: readonly string[], { names }: Experts, end: strin
  */
 export function joinedExperts(given: Experts): readonly JoinedTensor[] {
   const { count, router, names } = given;
-  const experts = Array.from({ length: count }, (_, index) => `${names.prefix}.experts.${index}`);
-  if (given.woven) {
-    const biases = given.biased ? wovenExperts(experts, given, "_bias", "bias") : [];
-    return [...wovenExperts(experts, given, "", "weight"), ...biases];
+  const experts = Array.from({ length: count }, (_, index) => `${names.prefix}experts.${index}`);
+  if (given.whole) {
+    const biases = given.biased ? wholeExperts(experts, given, given.whole, "_bias", "bias") : [];
+    return [...wholeExperts(experts, given, given.whole, "", "weight"), ...biases];
   }
   return [
     {
@@ -98,9 +121,9 @@ const sitesOf = (expert: string): { readonly up: string; readonly down: string }
   down: `${expert}-down`,
 });
 
-/** What experts add to a block: two sites each, and the routers, which stay as they are. */
+/** What experts add to a block: two sites each, and the routers and norms, which stay as they are. */
 export function expertBlock(
-  { count, router, names, biased }: Experts,
+  { count, router, names, biased, beside }: Experts,
   { routed, shared }: ExpertLinears,
   hidden: number,
 ): Pick<BlockDescription, "sites" | "others"> {
@@ -118,15 +141,30 @@ export function expertBlock(
       ...(biased ? [{ role: routerBias, name: `${router}.bias`, shape: [count] }] : []),
       ...(shared === undefined
         ? []
-        : [{ role: sharedRouter, name: `${names.prefix}.shared_expert_gate.weight`, shape: [1, hidden] }]),
+        : [{ role: sharedRouter, name: `${names.prefix}shared_expert_gate.weight`, shape: [1, hidden] }]),
+      ...(beside === undefined
+        ? []
+        : [
+            ...normVectors(besideRoles.before, beside.beforeNorm, hidden, false),
+            ...normVectors(besideRoles.after, beside.afterNorm, hidden, false),
+            ...normVectors(besideRoles.mlp, beside.mlpNorm, hidden, false),
+            { role: `${besideRoles.router}.weight`, name: beside.routerScale, shape: [hidden] },
+            { role: expertScale, name: beside.expertScale, shape: [count] },
+          ]),
     ],
   };
 }
 
 /** What mixing needs besides the linear layers. */
-export interface ExpertMix extends Pick<Experts, "used" | "normalised" | "biased" | "clamped"> {
+export interface ExpertMix extends Pick<Experts, "used" | "normalised" | "biased" | "clamped" | "beside"> {
   readonly hidden: number;
   readonly activation: BlockActivation;
+}
+
+/** What router and experts read, both [rows, hidden]. */
+interface ExpertInputs {
+  readonly router: string;
+  readonly experts: string;
 }
 
 /** What becomes of the products of gate and up before the one multiplies the other. */
@@ -151,22 +189,21 @@ function gating(sequence: SequenceGraph, { activation, clamped }: ExpertMix) {
  * Sends each row to the experts that its router scores highest, and adds up their outputs, weighted by the router's
  * shares. The shared expert's output is added for all rows.
  *
- * @param normed [rows, hidden]
  * @returns [rows, hidden], and what each expert's layers read: its own rows alone
  * @see arXiv:2401.04088 §2.1; arXiv:2407.10671 §2.2.2 for the shared expert
  */
 export function mixExperts(
   sequence: SequenceGraph,
-  normed: string,
+  { router, experts: normed }: ExpertInputs,
   mix: ExpertMix,
   { routed, shared }: ExpertLinears,
 ): { readonly sites: ReadonlyMap<string, string>; readonly states: string } {
   const { graph } = sequence;
-  const { hidden, used, normalised, biased } = mix;
+  const { hidden, used, normalised, biased, beside } = mix;
   const sides = gating(sequence, mix);
   const integers = (...values: number[]): string => graph.constant(integerTensor(values));
   const scores = (role: string, count: number, bias: readonly string[] = []): string =>
-    graph.node("Gemm", [normed, sequence.weight(role, [count, hidden]), ...bias], { attributes: { transB: 1 } });
+    graph.node("Gemm", [router, sequence.weight(role, [count, hidden]), ...bias], { attributes: { transB: 1 } });
   const sites = new Map<string, string>();
   const run = (name: string, read: string, { gate, up, down }: Expert): string => {
     const gated = graph.node("Mul", [sides.gated(sequence.linear(read, gate)), sides.lifted(sequence.linear(read, up))]);
@@ -179,7 +216,10 @@ export function mixExperts(
   const top = graph.nodes("TopK", [probabilities, integers(used)], 2, { attributes: { axis: 1 } });
   const [best, chosen] = [at(top, 0), at(top, 1)];
   const whole = (): string => graph.node("ReduceSum", [best, integers(1)], { attributes: { keepdims: 1 } });
-  const shares = normalised ? graph.node("Div", [best, whole()]) : best;
+  const chosenShares = normalised ? graph.node("Div", [best, whole()]) : best;
+  const scale = (): string =>
+    graph.node("Gather", [sequence.weight(expertScale, [routed.length]), chosen], { attributes: { axis: 0 } });
+  const shares = beside === undefined ? chosenShares : graph.node("Mul", [chosenShares, scale()]);
   let states = graph.node("Mul", [normed, graph.constant(floatTensor(Float32Array.of(0), []))]);
   for (const [index, expert] of routed.entries()) {
     const hits = graph.node("Cast", [graph.node("Equal", [chosen, integers(index)])], { attributes: { to: 1 } });

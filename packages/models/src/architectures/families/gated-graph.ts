@@ -9,7 +9,7 @@ import type { SequenceGraph } from "../../graph/sequence-graph.ts";
 import type { BlockGraphValues } from "../layout.ts";
 import { mixingSites, normedTogether } from "./gated-block.ts";
 import type { BlockKind, GatedDecoder, GatedLinears, HeadNorms, ShortConvolution } from "./gated-block.ts";
-import { mixExperts } from "./gated-experts.ts";
+import { besideRoles, mixExperts } from "./gated-experts.ts";
 import { gatedNorm } from "./gated-norm.ts";
 import { linearContext } from "./linear-attention.ts";
 import { readPerLayer } from "./per-layer-input.ts";
@@ -121,13 +121,19 @@ function mix(sequence: SequenceGraph, normed: string, states: string, block: Gat
   return { context: linearContext(sequence, normed, { ...decoder, linear, inputs: linears.qkv }), written: [] };
 }
 
-/** The MLP: what it makes of normed states, and what its layers read. */
+/** What an MLP or experts make, and what their layers read. */
+interface FedForward {
+  readonly sites: ReadonlyMap<string, string>;
+  readonly states: string;
+}
+
+/** The MLP. @param normed what it reads */
 function mlp(
   sequence: SequenceGraph,
   normed: string,
   { inner, activation, gated, fused }: GatedDecoder,
   linears: GatedLinears,
-): { readonly sites: ReadonlyMap<string, string>; readonly states: string } {
+): FedForward {
   const { graph } = sequence;
   const ups = linears.up.map((layer) => sequence.linear(normed, layer));
   const parts = fused ? splitColumns(sequence, at(ups, 0), [inner, inner]) : ups;
@@ -139,6 +145,29 @@ function mlp(
       ["mlp-down", read],
     ]),
     states: sequence.linear(read, linears.down),
+  };
+}
+
+/**
+ * The MLP, or experts in its place or beside it.
+ *
+ * @param states before the norm of what the MLP reads
+ * @param normed behind it
+ */
+function feedForward(sequence: SequenceGraph, states: string, normed: string, { decoder, linears }: GatedBlock): FedForward {
+  const { graph } = sequence;
+  const { experts, hidden, norm } = decoder;
+  const { experts: layers } = linears;
+  if (experts === undefined || layers === undefined) return mlp(sequence, normed, decoder, linears);
+  const mixed = (router: string, read: string): FedForward =>
+    mixExperts(sequence, { router, experts: read }, { ...decoder, ...experts }, layers);
+  if (experts.beside === undefined) return mixed(normed, normed);
+  const own = (value: string, role: string): string => gatedNorm(sequence, value, role, hidden, norm);
+  const router = scaled(graph, own(states, besideRoles.router), hidden ** -0.5);
+  const [dense, routed] = [mlp(sequence, normed, decoder, linears), mixed(router, own(states, besideRoles.before))];
+  return {
+    sites: new Map([...dense.sites, ...routed.sites]),
+    states: graph.node("Add", [own(dense.states, besideRoles.mlp), own(routed.states, besideRoles.after)]),
   };
 }
 
@@ -156,10 +185,7 @@ export function gatedBlock(sequence: SequenceGraph, states: string, block: Gated
   const attended = normed(sequence.linear(context, linears.output), "attention-norm", norms.afterAttention);
   const middle = added(attended, residual);
   const second = parallel ? first : normed(middle, "norm2", norms.beforeMlp);
-  const { sites, states: made } =
-    decoder.experts !== undefined && linears.experts !== undefined
-      ? mixExperts(sequence, second, { ...decoder, ...decoder.experts }, linears.experts)
-      : mlp(sequence, second, decoder, linears);
+  const { sites, states: made } = feedForward(sequence, middle, second, block);
   const after = added(normed(made, "mlp-norm", norms.afterMlp), middle);
   const perLayer = linears.perLayer && readPerLayer(sequence, after, decoder, linears.perLayer);
   const all = perLayer === undefined ? after : graph.node("Add", [after, perLayer.added]);

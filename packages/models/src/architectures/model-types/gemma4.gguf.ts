@@ -208,6 +208,28 @@ const perLayer: MetadataField = {
   write: (model) => model.counts({ embedding_length_per_layer_input: model.number("hidden_size_per_layer_input") }),
 };
 
+/** Experts beside the MLP of every block, in some models. */
+const experts: MetadataField = {
+  read: (contents) => {
+    if (!hasTensor(contents, "blk.0.ffn_gate_inp.weight")) return { enable_moe_block: false };
+    const { metadata } = contents;
+    return {
+      enable_moe_block: true,
+      num_experts: metadata.count("expert_count"),
+      top_k_experts: metadata.count("expert_used_count"),
+      moe_intermediate_size: metadata.count("expert_feed_forward_length"),
+    };
+  },
+  write: (model) => {
+    if (model.find("enable_moe_block") !== true) return;
+    model.counts({
+      expert_count: model.number("num_experts"),
+      expert_used_count: model.number("top_k_experts"),
+      expert_feed_forward_length: model.number("moe_intermediate_size"),
+    });
+  },
+};
+
 /** The text model. */
 export const gemma4: GgufForm = {
   className: "Gemma4ForCausalLM",
@@ -222,6 +244,14 @@ export const gemma4: GgufForm = {
       ["proj", "per_layer_projection"],
       ["post_norm", "post_per_layer_input_norm"],
       ["layer_output_scale", "layer_scalar{bare}"],
+      ["ffn_gate_inp", "router.proj"],
+      ["ffn_gate_inp.scale{bare}", "router.scale{bare}"],
+      ["ffn_down_exps.scale{bare}", "router.per_expert_scale{bare}"],
+      ["pre_ffw_norm_2", "pre_feedforward_layernorm_2"],
+      ["post_ffw_norm_1", "post_feedforward_layernorm_1"],
+      ["post_ffw_norm_2", "post_feedforward_layernorm_2"],
+      ["ffn_gate_up_exps", "experts.{expert}.{gate_proj|up_proj}"],
+      ["ffn_down_exps", "experts.{expert}.down_proj"],
     ]),
   ]),
   fields: [
@@ -242,5 +272,6 @@ export const gemma4: GgufForm = {
     windows,
     sharedKeys,
     perLayer,
+    experts,
   ],
 };

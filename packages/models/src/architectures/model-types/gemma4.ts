@@ -20,6 +20,7 @@ import { defineArchitecture } from "../architecture.ts";
 import { gatedKeys, readGated, readSliding } from "../families/gated-config.ts";
 import { still, usualHeadNorms } from "../families/gated-block.ts";
 import type { BlockKind } from "../families/gated-block.ts";
+import type { Experts } from "../families/gated-experts.ts";
 import { gatedDecoder } from "../families/gated-decoder.ts";
 
 /** transformers fails on this key, whatever its value. */
@@ -57,7 +58,7 @@ const keys = {
   num_global_key_value_heads: nullable(count(4)),
   // how transformers writes the two keys above
   per_layer_config: optional(section),
-  enable_moe_block: only(false),
+  enable_moe_block: flag(false),
   num_experts: nullable(count(1)),
   top_k_experts: nullable(count(1)),
   moe_intermediate_size: nullable(count(1)),
@@ -173,6 +174,32 @@ function readSharing(config: Gemma4Config, sliding: readonly boolean[], local: A
   return { makers, local: hidden, global: afterLocal, end: afterLocal + widthOf(global) };
 }
 
+/** Experts beside the MLP of every block. @returns undefined where there are none */
+function readExperts(config: Gemma4Config): Experts | undefined {
+  const { enable_moe_block: isMixture, num_experts, top_k_experts, moe_intermediate_size } = config.values;
+  if (!isMixture) return undefined;
+  const ofBlock = (key: string): never => config.broken(key, "a whole number, at least 1, where enable_moe_block is true");
+  const count = num_experts ?? ofBlock("num_experts");
+  const used = top_k_experts ?? ofBlock("top_k_experts");
+  if (used > count) config.broken("top_k_experts", `at most num_experts ${count}`);
+  return {
+    count,
+    used,
+    inner: moe_intermediate_size ?? ofBlock("moe_intermediate_size"),
+    normalised: true,
+    whole: { woven: false },
+    beside: {
+      beforeNorm: "pre_feedforward_layernorm_2",
+      afterNorm: "post_feedforward_layernorm_2",
+      mlpNorm: "post_feedforward_layernorm_1",
+      routerScale: "router.scale",
+      expertScale: "router.per_expert_scale",
+    },
+    router: "router.proj",
+    names: { prefix: "", gate: "gate_proj", up: "up_proj", down: "down_proj" },
+  };
+}
+
 /** The width of what each block reads of a token by itself; 0 for none. */
 function readPerLayer(config: Gemma4Config): number {
   const { hidden_size_per_layer_input: width, vocab_size_per_layer_input: rows, vocab_size: vocabulary } = config.values;
@@ -185,7 +212,8 @@ function readPerLayer(config: Gemma4Config): number {
 
 /**
  * The text model of Gemma 4: local and global blocks, each kind with positions and sizes of heads of its own. In some models late
- * blocks attend to the keys and values of earlier ones, and each block adds what it has learned of a token.
+ * blocks attend to the keys and values of earlier ones, and each block adds what it has learned of a token; in one, blocks have
+ * experts beside their MLP.
  */
 export const gemma4 = defineArchitecture({
   modelType: "gemma4_text",
@@ -226,6 +254,7 @@ export const gemma4 = defineArchitecture({
       logitSoftcap: values.final_logit_softcapping ?? undefined,
       perLayer: width > 0 ? { width, column: sharing.end } : undefined,
       blockFactor: "layer_scalar",
+      experts: readExperts(config),
       kinds,
     });
   },

@@ -77,10 +77,10 @@ export const gptOss = defineArchitecture({
         // the softmax over the chosen ones alone is that over all, scaled to add up to 1
         normalised: true,
         router: "mlp.router",
-        names: { prefix: "mlp", gate: "gate_proj", up: "up_proj", down: "down_proj" },
+        names: { prefix: "mlp.", gate: "gate_proj", up: "up_proj", down: "down_proj" },
         biased: true,
         clamped: { alpha: values.swiglu_alpha, limit: values.swiglu_limit },
-        woven: true,
+        whole: { woven: true },
       },
     });
   },

@@ -40,7 +40,7 @@ export const mixtral = defineArchitecture({
       inner: decoder.inner,
       normalised: true,
       router: "block_sparse_moe.gate",
-      names: { prefix: "block_sparse_moe", gate: "w1", up: "w3", down: "w2" },
+      names: { prefix: "block_sparse_moe.", gate: "w1", up: "w3", down: "w2" },
     };
     const kinds = decoder.kinds.map((kind) => ({ ...kind, window: window ?? undefined }));
     return gatedDecoder({ ...decoder, experts, kinds });

@@ -36,7 +36,7 @@ export function readQwenExperts(config: Config<ValuesOf<typeof qwenExpertKeys>>)
     inner,
     normalised,
     router: "mlp.gate",
-    names: { prefix: "mlp", gate: "gate_proj", up: "up_proj", down: "down_proj" },
+    names: { prefix: "mlp.", gate: "gate_proj", up: "up_proj", down: "down_proj" },
   };
 }
 

@@ -32,7 +32,7 @@ export const qwen35Moe = defineArchitecture({
         normalised: true,
         shared: values.shared_expert_intermediate_size,
         router: "mlp.gate",
-        names: { prefix: "mlp", gate: "gate_proj", up: "up_proj", down: "down_proj" },
+        names: { prefix: "mlp.", gate: "gate_proj", up: "up_proj", down: "down_proj" },
       },
     });
   },

@@ -44,12 +44,12 @@ export const releasedMethod = "mxfp4";
 function releasedExperts(checkpoint: Checkpoint, { joined = [], prefixes, tensors }: Layout): Map<string, QuantisedLinear> {
   const shapes = new Map(tensors.map(({ name, shape }) => [name, shape]));
   const linears = new Map<string, QuantisedLinear>();
-  for (const { name, parts, woven } of joined) {
+  for (const { name, parts, whole } of joined) {
     const prefix = ["", ...prefixes].find((start) => checkpoint.has(`${start}${name}_blocks`));
-    if (prefix === undefined || woven === undefined) continue;
+    if (prefix === undefined || whole?.woven !== true) continue;
     for (const [place, part] of parts.entries()) {
       const [rows = 1, columns = 1] = shapes.get(part) ?? [];
-      const own = { shape: [rows, columns], parts: parts.length, place, woven } as const;
+      const own = { shape: [rows, columns], parts: parts.length, place, woven: whole.parts } as const;
       linears.set(`${prefix}${part}`, mxfp4Expert(checkpoint, `${prefix}${name}`, own));
     }
   }

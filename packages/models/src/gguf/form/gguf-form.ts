@@ -44,8 +44,9 @@ export interface GgufForm {
   readonly prefix: string;
   /**
    * GGUF → Hugging Face, without the prefix and without ".weight" or ".bias". `{block}` is the number of a block. A name with
-   * `{expert}` stands for one tensor an expert, which GGUF stores in one tensor [experts, rows, columns]. `{bare}` at its end says
-   * that the name ends there: that of the checkpoint where GGUF's has ".weight", or both, whatever GGUF's ends with.
+   * `{expert}` stands for one tensor an expert, which GGUF stores in one tensor [experts, rows, columns]; where it has
+   * "{gate_proj|up_proj}" too, for several, whose rows follow each other in that of the expert. `{bare}` at its end says that the
+   * name ends there: that of the checkpoint where GGUF's has ".weight", or both, whatever GGUF's ends with.
    */
   readonly tensors: ReadonlyMap<string, string>;
   /**

@@ -13,7 +13,7 @@ import type { GgufForm } from "../form/gguf-form.ts";
 import { findGgufForm, requireGgufModel } from "../form/load-form.ts";
 import { metadataOrder } from "../form/metadata-fields.ts";
 import { ModelSettings } from "../form/model-settings.ts";
-import { ggufTensorName, splitKind } from "../gguf-names.ts";
+import { ggufTensorName, namesOfLayers, splitKind } from "../gguf-names.ts";
 import { putPooling } from "../pooling-metadata.ts";
 import { tokenizerFields } from "./tokenizer-fields.ts";
 
@@ -23,7 +23,7 @@ export interface PlannedGgufTensor {
   readonly name: string;
   /** Rows before columns, as everywhere but in the file. */
   readonly shape: readonly number[];
-  /** Its tensors in the checkpoint, one after the other: one, or that of each expert. */
+  /** Its tensors in the checkpoint, one after the other: one, or those of each expert. */
   readonly sources: readonly string[];
   /** The row of the checkpoint's tensor that each row is; absent where it has them all, in their order. */
   readonly rows?: Int32Array;
@@ -110,14 +110,17 @@ function planTensors(
     if (!checkpoint.has(tensor) || isTiedHead || listed.has(tensor) || isLeftOut(tensor)) continue;
     if (named === undefined) throw new InternalError(`GGUF: no name for ${tensor}`, { tensor });
     const sources = found.get(named.name) ?? [];
-    sources[named.expert ?? 0] = tensor;
+    sources[named.place] = tensor;
     found.set(named.name, sources);
   }
   const tensors = [...found].map(([name, sources]): PlannedGgufTensor => {
     const own = checkpoint.info(at(sources, 0)).shape;
     const { shape, ...rest } = inverse(name, own, views);
-    const isOfExperts = names.get(keyOf(name))?.includes("{expert}") === true;
-    return { name, shape: isOfExperts ? [sources.length, ...shape] : shape, sources, ...rest };
+    const inModel = names.get(keyOf(name)) ?? "";
+    if (!inModel.includes("{expert}")) return { name, shape, sources, ...rest };
+    const [rows = 1, ...columns] = shape;
+    const layers = namesOfLayers(inModel).length;
+    return { name, shape: [sources.length / layers, layers * rows, ...columns], sources, ...rest };
   });
   return tensors.sort((a, b) => placeOf(a.name) - placeOf(b.name) || (a.name < b.name ? -1 : 1));
 }
