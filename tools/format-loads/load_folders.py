@@ -97,8 +97,8 @@ def by_onnxruntime(folder: Path, tokens: list[int]) -> np.ndarray:
     }
     feeds = {}
     for entry in session.get_inputs():
-        # An empty cache: [batch, heads, past, width].
-        empty = [0 if axis == 2 else side if isinstance(side, int) else 1 for axis, side in enumerate(entry.shape)]
+        # An empty cache: [batch, heads, past, width], of a convolution [batch, channels, tokens] with zeros.
+        empty = [side if isinstance(side, int) else 1 if axis == 0 else 0 for axis, side in enumerate(entry.shape)]
         feeds[entry.name] = (given[entry.name] if entry.name in given else np.zeros(empty)).astype(TYPES[entry.type])
     return session.run(["logits"], feeds)[0][0]
 

@@ -1,13 +1,14 @@
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { AutoModelForCausalLM } from "@huggingface/transformers";
 import { at } from "@mbs/contracts";
 import { testContext } from "@mbs/contracts/testing";
-import { openModel } from "@mbs/models";
+import { openModel, storedPieces, writeSafetensors } from "@mbs/models";
 import { floatValues } from "@mbs/onnx";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { assemble } from "../src/index.ts";
 import { quietContext } from "./fixtures/quantised-model.ts";
 import { openDecoder, ownLogits, randomLayers, writeDecoder } from "./fixtures/written-decoder.ts";
 
@@ -28,6 +29,12 @@ function cacheDims(config: Config, hidden: number): readonly [number, number] {
   return [Number(config["num_key_value_heads"] ?? heads), Number(config["head_dim"] ?? hidden / heads)];
 }
 
+/** Channels and tokens of what convolutions keep, where there are any. */
+const convolvedDims = (config: Config, hidden: number): readonly [number, number] => [
+  hidden,
+  Number(config["conv_L_cache"] ?? 0),
+];
+
 /** Of logits of up to 10: some 20 products, with sums of at most 256 terms in float32: √(20 · 256) · 2⁻²⁴ · 10 = 4e-5 as a rule. */
 const rounding = 1e-3;
 
@@ -46,7 +53,7 @@ for (const name of await readdir(fixtures)) {
   const config = JSON.parse(await readFile(join(fixtures, name, "config.json"), "utf8")) as Config;
   // Encoder-decoders are refused, as a test of mbs checks, and wrapped models, as one here does.
   if (config["is_encoder_decoder"] === true || config["text_config"] !== undefined) continue;
-  if (/^(lfm2|(gemma4|qwen3_5(_moe)?)_text)$/.test(config.model_type)) {
+  if (/^(gemma4|qwen3_5(_moe)?)_text$/.test(config.model_type)) {
     test(`the decoder of ${name} is refused`, async () => {
       const model = await openModel(join(fixtures, name));
       const { records } = randomLayers(model);
@@ -55,7 +62,7 @@ for (const name of await readdir(fixtures)) {
         (error: Error) =>
           assert.match(
             error.message,
-            /has (model\.embed_tokens_per_layer\.weight|blocks of different sizes|blocks with linear attention|blocks with a convolution .*), which --format onnx/,
+            /has (model\.embed_tokens_per_layer\.weight|blocks of different sizes|blocks with linear attention), which --format onnx/,
           ),
       );
       await model.close();
@@ -68,7 +75,11 @@ for (const name of await readdir(fixtures)) {
     const warnings: string[] = [];
     const context = testContext({ warn: (text: string) => warnings.push(text) });
     await writeDecoder(model, records, join(root, name), { threeBit: "nibbles" }, context);
-    const decoder = await openDecoder(join(root, name), cacheDims(config, model.hiddenSize));
+    const decoder = await openDecoder(
+      join(root, name),
+      cacheDims(config, model.hiddenSize),
+      convolvedDims(config, model.hiddenSize),
+    );
     const { vocabularySize } = model;
     const tokens = Array.from({ length: 14 }, (_, index) => (index * 29 + 5) % vocabularySize);
     const [long, short, missing] = [tokens.slice(0, 12), tokens.slice(3, 12), 3];
@@ -121,5 +132,39 @@ for (const name of ["phi3-longrope-long-f16", "phi3-longrope-short-f32"]) {
     await model.close();
   });
 }
+
+test("an LFM2 of which no block attends is refused, also at planning: transformers.js counts the tokens before by their keys", async () => {
+  const folder = join(root, "without-attention");
+  const source = await openModel(join(fixtures, "lfm2-f32"));
+  await mkdir(folder);
+  const config = JSON.parse(await readFile(join(fixtures, "lfm2-f32/config.json"), "utf8")) as Config;
+  const changed = { ...config, num_hidden_layers: 2, layer_types: ["conv", "conv"] };
+  await writeFile(join(folder, "config.json"), JSON.stringify(changed));
+  await cp(join(fixtures, "lfm2-f32/tokenizer.json"), join(folder, "tokenizer.json"));
+  const kept = source.checkpoint.list().filter(({ name }) => !/layers\.[23]\./.test(name));
+  const pieces: Uint8Array[] = [];
+  for await (const piece of writeSafetensors(kept, {}, (info) => storedPieces(source, info))) pieces.push(piece.slice());
+  await writeFile(join(folder, "model.safetensors"), Buffer.concat(pieces));
+  await source.close();
+  const model = await openModel(folder);
+  const { records } = randomLayers(model);
+  const said = /has no block that attends to tokens, which --format onnx does not export; take --format gguf/;
+  const refused = (promise: Promise<unknown>): Promise<void> =>
+    promise.then(
+      () => assert.unreachable("it was written"),
+      (error: Error) => assert.match(error.message, said),
+    );
+  assert.ok(assemble.checkPlan);
+  await refused(
+    Promise.resolve(
+      assemble.checkPlan(
+        { model: folder, format: "onnx" },
+        { solver: "gptq", codes: { bits: 4, groupSize: 16, scattered: false } },
+      ),
+    ),
+  );
+  await refused(writeDecoder(model, records, join(root, "unwritten"), {}, quietContext));
+  await model.close();
+});
 
 test.run();

@@ -4,6 +4,9 @@ import type { ArchitectureModel, Rotary } from "@mbs/models";
 import { elementTypeNumbers, floatTensor, integerTensor } from "@mbs/onnx";
 import type { GraphBuilder } from "@mbs/onnx";
 
+/** Ends a slice where the axis ends, however long that is. */
+export const endOfAxis = 2 ** 31 - 1;
+
 /** A size in a shape: a number, or one of the batch's. */
 export type Size = number | "B" | "T" | "S";
 
@@ -63,6 +66,17 @@ export class DecoderBatch {
     return this.once("filled", () => {
       const filled = this.graph.node("Cast", [this.attentionMask], { attributes: { to: elementTypeNumbers.bool } });
       return this.graph.node("Unsqueeze", [filled, this.integers(1, 2)]);
+    });
+  }
+
+  /** Whether there is a token among those that come in now, as float32: [B, T, 1]. */
+  filledNow(): string {
+    return this.once("filled now", () => {
+      const { graph } = this;
+      const single = graph.node("Cast", [this.attentionMask], { attributes: { to: elementTypeNumbers.float32 } });
+      const first = graph.node("Neg", [this.#size("T")]);
+      const now = graph.node("Slice", [single, first, this.integers(endOfAxis), this.integers(1)]);
+      return graph.node("Unsqueeze", [now, this.integers(2)]);
     });
   }
 

@@ -54,11 +54,12 @@ interface DecoderGraph {
 }
 
 /**
- * Builds the graph of a whole model, a decoder with a cache of keys and values, and reserves its weights in the weight files.
+ * Builds the graph of a whole model, a decoder with a cache, and reserves its weights in the weight files.
  *
  * Inputs of a decoder: input_ids [B, T], attention_mask [B, S], position_ids [B, T] where the architecture has positions of its own,
- * past_key_values.N.key and .value [B, kvHeads, S - T, headSize]. Outputs: logits [B, T, embeddings] and
- * present.N.key and .value [B, kvHeads, S, headSize]. Those of an encoder: input_ids and attention_mask [B, T], and
+ * past_key_values.N.key and .value [B, kvHeads, S - T, headSize], of a block with a convolution past_conv.N [B, channels, tokens
+ * that it sees], zeros before the text. Outputs: logits [B, T, embeddings], present.N.key and .value [B, kvHeads, S, headSize], and
+ * present_conv.N, of the shape of past_conv.N. Those of an encoder: input_ids and attention_mask [B, T], and
  * last_hidden_state [B, T, hidden].
  */
 export function buildDecoderGraph(

@@ -2,13 +2,17 @@ import { InternalError } from "@mbs/contracts";
 import { addRotation, scoreFloor, withoutSinks, withSinks } from "@mbs/models";
 import type { Attention, RowGraph, SequenceGraph } from "@mbs/models";
 import { floatTensor } from "@mbs/onnx";
+import { endOfAxis } from "./decoder-batch.ts";
 import type { DecoderBatch, Size } from "./decoder-batch.ts";
 
 function refuseRecurrent(block: number): never {
   throw new InternalError(`block ${block} reads tokens one after the other, which an exported decoder does not do`);
 }
 
-/** A block: of a decoder, whose keys and values come out, and in again before those of the next tokens; or of an encoder. */
+/**
+ * A block: of a decoder, whose keys and values, or the last tokens that a convolution reads, come out, and in again before those of
+ * the next tokens; or of an encoder.
+ */
 export function createDecoderSequence(batch: DecoderBatch, rows: RowGraph, block: number): SequenceGraph {
   const { graph } = batch;
   const times = (a: string, b: string): string => graph.node("Mul", [a, b]);
@@ -55,8 +59,19 @@ export function createDecoderSequence(batch: DecoderBatch, rows: RowGraph, block
     tokenInput() {
       throw new InternalError(`block ${block} reads each token beside the states, which an exported decoder does not have`);
     },
-    recent() {
-      throw new InternalError(`block ${block} has a convolution, for which an exported decoder has no cache`);
+    recent(value, channels, count) {
+      const turned = (own: string): string => graph.node("Transpose", [own], { attributes: { perm: [0, 2, 1] } });
+      const dims = ["batch_size", channels, count];
+      const past = turned(graph.input(`past_conv.${block}`, "float32", dims));
+      // what fills up shorter texts stands before them, where a convolution reads zeros
+      const now = times(graph.node("Reshape", [value, batch.shape("B", "T", channels)]), batch.filledNow());
+      const all = graph.node("Concat", [past, now], { attributes: { axis: 1 } });
+      const slice = (from: number, to: number): string =>
+        graph.node("Slice", [all, batch.integers(from), batch.integers(to), batch.integers(1)]);
+      graph.output(`present_conv.${block}`, turned(slice(-count, endOfAxis)), "float32", dims);
+      return Array.from({ length: count }, (_, at) => count - 1 - at).map((distance) =>
+        distance === 0 ? value : graph.node("Reshape", [slice(count - distance, -distance), batch.shape(-1, channels)]),
+      );
     },
     splitHeads(value, heads, headSize) {
       const split = graph.node("Reshape", [value, batch.shape("B", "T", heads, headSize)]);

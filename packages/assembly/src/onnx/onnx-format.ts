@@ -93,20 +93,23 @@ function refuseEmbeddings(embeddings: string | undefined): void {
 
 /** What a model has that no exported decoder has; undefined for nothing. */
 function unexported(layout: ArchitectureModel["layout"]): string | undefined {
-  const { carried = [], tokenInput, keeps, blocks } = layout;
-  if (keeps === "state") return "blocks with linear attention";
+  const { carried = [], tokenInput, keepsState, blocks } = layout;
+  if (keepsState === true) return "blocks with linear attention";
   if (carried.length > 0) return `${carried.join(" and ")} beside its language model`;
   if (tokenInput !== undefined) return tokenInput.table;
-  if (keeps === "convolved")
-    return "blocks with a convolution in the place of attention, whose cache is not one of keys and values";
-  const shapes = new Set(blocks.map(({ sites }) => JSON.stringify(sites.map(({ weights }) => weights.map(({ rows }) => rows)))));
+  // transformers.js takes the length of the texts before from the keys
+  const attending = blocks.filter(({ sites }) => sites.some(({ name }) => name.startsWith("attention-qkv")));
+  if (attending.length === 0) return "no block that attends to tokens";
+  const shapes = new Set(
+    attending.map(({ sites }) => JSON.stringify(sites.map(({ weights }) => weights.map(({ rows }) => rows)))),
+  );
   return shapes.size > 1 ? "blocks of different sizes" : undefined;
 }
 
 /**
  * @throws {FailedPreconditionError} for a language model beside others, for which transformers.js looks too; for one whose blocks
- *   read tokens one after the other, by a convolution, or a table by the token; and for one whose blocks would have caches of
- *   different shapes: programs make them of config.json
+ *   read tokens one after the other, or a table by the token; for one without keys; and for one whose keys would be of different
+ *   shapes: programs make their caches of config.json
  */
 function refuseUnexported({ path, layout }: ArchitectureModel): void {
   const found = unexported(layout);

@@ -238,6 +238,7 @@ const cases: readonly Case[] = [
   foreign("llama-nameless-external", "llama-grouped-f32"),
   own(twinOf("gemma3-softcap-untied-f16")),
   own(twinOf("mixtral-f32")),
+  own(twinOf("lfm2-f32")),
   own(`${datasets}controlled-bloom`, {
     bits: 3,
     groupSize: 64,

@@ -152,11 +152,10 @@ export interface Layout {
   /** Texts of more tokens than this turn by other frequencies, at all their positions; absent where all turn by the same. */
   readonly longTexts?: number;
   /**
-   * What some blocks keep of the tokens before each one in the place of keys and values, which alone exported decoders cache:
-   * "convolved", the last few tokens; "state", one that each token changes. With a state there is neither a pass over token trees
-   * nor a cache: a text that grows is read again.
+   * Whether some blocks keep a state that each token changes in the place of keys and values. Then there is neither a pass over
+   * token trees nor a cache: a text that grows is read again.
    */
-  readonly keeps?: "convolved" | "state";
+  readonly keepsState?: true;
   /** What an encoder-decoder puts around its texts; absent in a decoder. */
   readonly sourceTarget?: SourceTarget;
   /**

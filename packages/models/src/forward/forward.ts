@@ -120,7 +120,7 @@ export function createForward(
           headInput: (states) => head.headInput(states),
           spread: (states) => head.spread(states),
         },
-        ...(layout.keeps !== "state" && {
+        ...(layout.keepsState !== true && {
           tree: createTreeForward(layout, {
             graphs,
             packedGraphs,

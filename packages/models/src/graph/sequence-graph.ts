@@ -115,11 +115,11 @@ export interface SequenceGraph extends RowGraph {
    *
    * @param value [rows, channels]
    * @param count of tokens, its own included
-   * @returns [rows, channels] for each of them, its own last. An exported decoder has none.
+   * @returns [rows, channels] for each of them, its own last
    */
   recent(value: string, channels: number, count: number): readonly string[];
   /**
-   * The gated delta rule. Token trees and exported decoders have none: see `keeps` of a layout.
+   * The gated delta rule. Token trees and exported decoders have none: see `keepsState` of a layout.
    *
    * @returns [batch, heads, length, valueSize]
    */

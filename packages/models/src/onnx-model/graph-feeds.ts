@@ -10,7 +10,7 @@ export interface TokenBatch {
 
 const pastName = /^past/;
 
-/** The shape of an empty cache. A few exports have batch and heads in one dimension. */
+/** The shape of an empty cache: no keys and values, and zeros before a convolution, whose tokens are a fixed number. A few exports have batch and heads in one dimension. */
 function pastDims(dims: readonly Dimension[], batch: number, heads: number): number[] {
   return dims.map((dim, axis) => {
     if (typeof dim === "number") return dim;
@@ -42,7 +42,7 @@ const known: ReadonlyMap<string, (batch: TokenBatch) => Tensor> = new Map<string
 export function checkInputs({ path, inputs }: GraphFile, tokens: string): void {
   const unknown = inputs.find(({ name }) => name !== tokens && !known.has(name) && !pastName.test(name));
   if (unknown === undefined) return;
-  const names = [tokens, ...known.keys(), "past_key_values.*"].join(", ");
+  const names = [tokens, ...known.keys(), "past_key_values.*", "past_conv.*"].join(", ");
   throw new FailedPreconditionError(`${path} reads ${unknown.name}, which is not supported; supported: ${names}`, {
     file: path,
     input: unknown.name,
@@ -52,7 +52,8 @@ export function checkInputs({ path, inputs }: GraphFile, tokens: string): void {
 /** @param heads attention heads of the model, as far as known */
 export function feedOf({ name, type, dims = [] }: GraphValue, batch: TokenBatch, heads: number): Tensor {
   const make = known.get(name);
-  const made = make?.(batch) ?? floatTensor(new Float32Array(0), pastDims(dims, batch.batch, heads));
+  const empty = pastDims(dims, batch.batch, heads);
+  const made = make?.(batch) ?? floatTensor(new Float32Array(empty.reduce((size, side) => size * side, 1)), empty);
   if (made.type !== "int64" || type !== elementTypeNumbers.int32) return made;
   return { type: "int32", dims: made.dims, data: Int32Array.from(made.data, Number) };
 }

@@ -37,8 +37,7 @@ export function gatedDecoder(decoder: GatedDecoder): Layout {
     vocabularySize: vocabulary,
     contextLength,
     ...(longTexts !== undefined && { longTexts }),
-    ...(kinds.some(({ convolution }) => convolution !== undefined) && { keeps: "convolved" }),
-    ...(kinds.some(({ linear }) => linear !== undefined) && { keeps: "state" }),
+    ...(kinds.some(({ linear }) => linear !== undefined) && { keepsState: true }),
     joined: blocks.blocks.flatMap(({ name: block }) =>
       experts.map((joined) => ({
         ...joined,
