@@ -3,7 +3,7 @@ import type { ScratchFile, ScratchSlot, Statistic } from "@mbs/artifacts";
 import { at, BadDataError, InternalError, InterruptedError } from "@mbs/contracts";
 import type { Matrix } from "@mbs/contracts";
 import { requireFiniteRows, statesOf } from "@mbs/models";
-import type { Forward, GivenWeights, Block, BlockCut, StreamStates } from "@mbs/models";
+import type { Forward, GivenWeights, Block, BlockCut, Model, StreamStates } from "@mbs/models";
 import { findNonfinite } from "@mbs/numbers";
 import type { CapturePlan } from "./capture-plan.ts";
 import type { CaptureWalks } from "./capture-walks.ts";
@@ -11,6 +11,7 @@ import { LanguageStatistics, PooledMoments } from "./language-statistics.ts";
 import type { SiteMeans, SumTools } from "./language-statistics.ts";
 import type { SegmentBatch } from "./segment-batches.ts";
 import type { ScratchStates, StatesOwner } from "./scratch-states.ts";
+import { DenseInputs } from "./dense-inputs.ts";
 import { nameSegment } from "./segment-passage.ts";
 
 export interface BlockCapture {
@@ -32,6 +33,7 @@ export interface BlockCapture {
 }
 
 export interface CaptureTools {
+  readonly model: Model;
   readonly forward: Forward;
   readonly sums: SumTools;
   /** Holds the Grams of a block until all languages are done. */
@@ -108,11 +110,17 @@ async function requireFiniteInputs(capture: BlockCapture, batch: SegmentBatch, {
   }
 }
 
+/** What a block's sums take, and how they are kept. */
+interface BlockSums {
+  readonly statistics: LanguageStatistics;
+  readonly denseInputs: DenseInputs;
+}
+
 /** Adds the inputs of a block's sites to the sums of a language, and takes the states on where they are wanted. */
 async function captureBatch(
   capture: BlockCapture,
   batch: SegmentBatch,
-  statistics: LanguageStatistics,
+  { statistics, denseInputs }: BlockSums,
   tools: CaptureTools,
 ): Promise<void> {
   const { block, plan, states, advance, weights, walks, compares } = capture;
@@ -120,7 +128,7 @@ async function captureBatch(
   const input = plan.sites.find(({ site }) => site === inputSite);
   if (input !== undefined) {
     const own = channelsOf(statesOf(await readStates(capture, "own", batch), block.stream), input.width);
-    await statistics.add(inputSite, own, own.rows);
+    await statistics.add(inputSite, { input: own, tokens: own.rows });
   }
   if (!advance && plan.sites.every(({ site }) => site === inputSite)) return;
   const open = async (owner: StatesOwner): Promise<BlockCut> =>
@@ -138,8 +146,11 @@ async function captureBatch(
     const original = dense && (await forward.nextSites(dense));
     dense = original?.cut;
     for (const [site, input] of next.inputs) {
+      const own = plan.sites.find((one) => one.site === site);
+      if (own === undefined) continue;
       const tokens = tokensOf(block, site, cut);
-      await statistics.add(site, input, tokens, original?.inputs.get(site));
+      const beside = original && (await denseInputs.of(own, next, original));
+      await statistics.add(site, { input, tokens, residual: next.residuals.get(site), dense: beside });
     }
   }
   walks?.of("own")?.put(batch, cut);
@@ -154,13 +165,13 @@ async function captureBatch(
 async function captureLanguage(
   capture: BlockCapture,
   batches: readonly SegmentBatch[],
-  statistics: LanguageStatistics,
+  sums: BlockSums,
   tools: CaptureTools,
 ): Promise<void> {
   const { signal, advanceProgress } = tools;
   for (const batch of batches) {
     if (signal.aborted) throw new InterruptedError("capture: stopped");
-    await captureBatch(capture, batch, statistics, tools);
+    await captureBatch(capture, batch, sums, tools);
     advanceProgress(batch.segments.length);
   }
 }
@@ -246,12 +257,13 @@ export async function* captureBlock(capture: BlockCapture, tools: CaptureTools):
   grams.clear();
   const moments = new PooledMoments();
   const statistics = new LanguageStatistics(plan.sites, tools.sums);
+  const denseInputs = new DenseInputs(tools.model, capture.block, tools.sums.blas);
   const isSingle = plan.sites.length === 1 && !plan.pooled;
   const found: { language: string; means: ScratchMeans[] }[] = [];
   for (const [language, own] of batches) {
     const share = shares[language];
     if (share === undefined) throw new InternalError(`${language} has no weight in the mix`, { language });
-    await captureLanguage(capture, own, statistics, tools);
+    await captureLanguage(capture, own, { statistics, denseInputs }, tools);
     const means = statistics.finish(plan.pooled ? { moments, share } : undefined);
     await requireFiniteMeans(capture, language, own, means, tools);
     if (isSingle) for (const mean of means) yield* statisticsOf(block, language, mean);

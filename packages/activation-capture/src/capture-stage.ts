@@ -52,7 +52,7 @@ const options = {
   normaliseTokens: {
     kind: "flag",
     description:
-      "divide the inputs of each token by their root mean square, so that those of large activations do not outweigh the others; in a recipe on with gptq, sparsegpt and alps if not given",
+      "divide the inputs of each token by their root mean square, or by that of the states that the outputs are added to, so that those of large activations do not outweigh the others; in a recipe on with gptq, sparsegpt and alps if not given",
     default: false,
   },
   budget: {
@@ -144,7 +144,7 @@ async function* captureAll(work: Work, context: StageContext): AsyncGenerator<St
         done += count;
         progress({ activity: `capture ${block}`, done, total, unit: "segments" });
       };
-    const tools = { forward, sums: { kernel, blas }, grams, signal, warn };
+    const tools = { model, forward, sums: { kernel, blas }, grams, signal, warn };
     for (const [position, index] of blocks.entries()) {
       const block = at(model.blocks, index);
       const plan = planBlock(chooseSites(block, model.hiddenSize, values.site), inWhole, request);

@@ -38,7 +38,7 @@ async function captureLanguage(
     const last = headStates(await states.read("own", ["hidden"], first, segments.length));
     const input = await head.headInput(last);
     requireFiniteRows({ made: "the input of the head", segments: segments.map(nameSegment) }, input);
-    await statistics.add(at(plan.sites, 0).site, input, input.rows);
+    await statistics.add(at(plan.sites, 0).site, { input, tokens: input.rows });
     const sampled = Array.from({ length: Math.ceil(last.rows / spreadStride) }, (_, index) => index * spreadStride);
     const sums = await head.spread(rowsAt(last, sampled));
     if (spread === undefined) spread = sums;

@@ -52,6 +52,18 @@ export interface SumTools {
   readonly blas: Blas;
 }
 
+/** What a site sees of a batch. */
+export interface SeenTokens {
+  /** [rows, width] */
+  readonly input: Matrix;
+  /** How many there are; an expert has fewer rows, and the other tokens count as 0. */
+  readonly tokens: number;
+  /** The states that the site's output is added to, [rows, hidden], where it is. */
+  readonly residual?: Matrix | undefined;
+  /** The dense model's inputs of the same tokens in the same order, where they are compared. */
+  readonly dense?: Matrix | undefined;
+}
+
 interface SiteSums {
   readonly plan: SitePlan;
   readonly gram: GramSum | undefined;
@@ -80,16 +92,14 @@ export class LanguageStatistics {
   /**
    * Adds the inputs of a site.
    *
-   * @param states [rows, width]
-   * @param tokens the number of tokens; an expert has fewer rows, and the other tokens count as 0
-   * @param dense the dense model's inputs of the same tokens in the same order, where they are compared
    * @throws {FailedPreconditionError} where they are compared, and the site reads some of the tokens only
    */
-  async add(site: string, states: Matrix, tokens: number, dense?: Matrix): Promise<void> {
+  async add(site: string, { input: states, tokens, residual = states, dense }: SeenTokens): Promise<void> {
     const found = this.#sites.get(site);
     if (found === undefined) return;
     const { plan, gram, squares, cross } = found;
-    const sizes = plan.normalised ? inverseSizes(states) : undefined;
+    // an error counts by the size of the states that it is added to
+    const sizes = plan.normalised ? inverseSizes(residual) : undefined;
     const rows = sizes === undefined ? states : scaleRows(states, sizes);
     await gram?.add(rows);
     squares?.add(rows);

@@ -16,9 +16,9 @@ function open(sites: readonly SitePlan[] = [plan]) {
 
 test("tokens that an expert does not see count as zero, so that its statistics are means over all tokens", async () => {
   const { statistics, release } = open();
-  await statistics.add("expert-0-up", { rows: 2, columns: 2, values: Float32Array.of(1, 2, 3, 4) }, 3);
-  await statistics.add("expert-0-up", { rows: 0, columns: 2, values: new Float32Array(0) }, 1);
-  await statistics.add("expert-1-up", { rows: 1, columns: 2, values: Float32Array.of(9, 9) }, 1);
+  await statistics.add("expert-0-up", { input: { rows: 2, columns: 2, values: Float32Array.of(1, 2, 3, 4) }, tokens: 3 });
+  await statistics.add("expert-0-up", { input: { rows: 0, columns: 2, values: new Float32Array(0) }, tokens: 1 });
+  await statistics.add("expert-1-up", { input: { rows: 1, columns: 2, values: Float32Array.of(9, 9) }, tokens: 1 });
   const means = at(statistics.finish(), 0);
   assert.is(means.tokens, 4);
   assert.is(means.seen, 2);
@@ -29,15 +29,15 @@ test("tokens that an expert does not see count as zero, so that its statistics a
 
 test("an expert that sees no token has a Gram of zeros", async () => {
   const { statistics, release } = open();
-  await statistics.add("expert-0-up", { rows: 0, columns: 2, values: new Float32Array(0) }, 5);
+  await statistics.add("expert-0-up", { input: { rows: 0, columns: 2, values: new Float32Array(0) }, tokens: 5 });
   assert.equal(at(statistics.finish(), 0).gram, new Float32Array(3));
   await release();
 });
 
 test("the cross-moment is the mean of (x̃ - x) xᵀ over all that was compared", async () => {
   const { statistics, release } = open();
-  await statistics.add(plan.site, matrix(1, 2), 1, matrix(1.5, 2));
-  await statistics.add(plan.site, matrix(3, 4), 1, matrix(3, 3));
+  await statistics.add(plan.site, { input: matrix(1, 2), tokens: 1, dense: matrix(1.5, 2) });
+  await statistics.add(plan.site, { input: matrix(3, 4), tokens: 1, dense: matrix(3, 3) });
   // (0.5, 0)·(1, 2)ᵀ + (0, -1)·(3, 4)ᵀ, over two tokens
   assert.equal(at(statistics.finish(), 0).crossMoment, Float32Array.of(0.25, 0.5, -1.5, -2));
   await release();
@@ -52,7 +52,11 @@ test("normalised tokens count alike, whatever their size", async () => {
   const { statistics, release } = open([{ ...plan, normalised: true }]);
   // (3, 4) has a root mean square of √12.5, (0, 100) one of √5000; zeros stay
   const states = { rows: 3, columns: 2, values: Float32Array.of(3, 4, 0, 100, 0, 0) };
-  await statistics.add(plan.site, states, 3, { ...states, values: Float32Array.of(4, 4, 0, 100, 0, 0) });
+  await statistics.add(plan.site, {
+    input: states,
+    tokens: 3,
+    dense: { ...states, values: Float32Array.of(4, 4, 0, 100, 0, 0) },
+  });
   const { gram, diagonal, crossMoment } = at(statistics.finish(), 0);
   near(gram, [9 / 12.5 / 3, 12 / 12.5 / 3, (16 / 12.5 + 10_000 / 5000) / 3]);
   near(diagonal, [9 / 12.5 / 3, (16 / 12.5 + 2) / 3]);
@@ -61,10 +65,19 @@ test("normalised tokens count alike, whatever their size", async () => {
   await release();
 });
 
+test("where a site's output is added to states, tokens are normalised by these", async () => {
+  const { statistics, release } = open([{ ...plan, normalised: true, cross: false }]);
+  const residual = { rows: 2, columns: 3, values: Float32Array.of(1, 2, 2, 0, 0, 30) };
+  await statistics.add(plan.site, { input: matrix(1, 2, 10, 10), tokens: 2, residual });
+  // mean squares are 3 and 300
+  near(at(statistics.finish(), 0).gram, [(1 / 3 + 100 / 300) / 2, (2 / 3 + 100 / 300) / 2, (4 / 3 + 100 / 300) / 2]);
+  await release();
+});
+
 test("what an expert reads cannot be compared: the dense model sends it other tokens", async () => {
   const { statistics, release } = open();
   const two = { rows: 2, columns: 2, values: new Float32Array(4) };
-  const error = await statistics.add(plan.site, two, 3, two).catch((caught: unknown) => caught);
+  const error = await statistics.add(plan.site, { input: two, tokens: 3, dense: two }).catch((caught: unknown) => caught);
   assert.instance(error, FailedPreconditionError);
   await release();
 });

@@ -5,8 +5,9 @@ import { fileURLToPath } from "node:url";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { at } from "@mbs/contracts";
+import type { Matrix } from "@mbs/contracts";
 import { embedStreams, openModel, statesOf } from "../src/index.ts";
-import type { Forward, GivenWeights, Model, BlockCut, StreamStates } from "../src/index.ts";
+import type { Block, Forward, GivenWeights, Model, BlockCut, Site, StreamStates } from "../src/index.ts";
 import { cutAtSites, siteRounds } from "../src/forward/block-parts.ts";
 import type { PartNode, PartSite, BlockPart } from "../src/forward/block-parts.ts";
 import { walkBlock } from "../src/testing.ts";
@@ -221,6 +222,69 @@ for (const [fixture, twin] of [
     for (const file of ["config.json", "tokenizer.json"]) await cp(`${fixtures}forward/${twin}/${file}`, join(folder, file));
     const model = await openModel(folder);
     await checkBlocks(model);
+    await model.close();
+  });
+}
+
+/** Whether more is done to a block's states than its adding sites say: experts, another norm, a factor, attention in parallel. */
+const changesMore = (fixture: string, { sites }: Block): boolean =>
+  /^(gemma4|cohere)|-parallel-|after-norm/.test(fixture) || sites.some(({ name }) => name.startsWith("expert-"));
+
+/** What a site's weight makes of its input, as it is added to the states. */
+async function addedBy(model: Model, { adds, weights }: Site, input: Matrix): Promise<Float32Array> {
+  const { tensor, rows } = at(weights, 0);
+  const weight = await model.readWeight(tensor);
+  const biasName = tensor.replace(/weight$/, "bias");
+  const bias = model.checkpoint.has(biasName) ? await model.checkpoint.readF32(biasName) : new Float32Array(rows);
+  const made = new Float32Array(input.rows * rows);
+  for (let token = 0; token < input.rows; token += 1) {
+    const x = input.values.subarray(token * input.columns, (token + 1) * input.columns);
+    const y = Array.from({ length: rows }, (_, row) =>
+      x.reduce((sum, value, column) => sum + value * at(weight, row * input.columns + column), at(bias, row)),
+    );
+    made.set(
+      y.map((value) => value * (adds?.factor ?? 1)),
+      token * rows,
+    );
+  }
+  return made;
+}
+
+for (const fixture of await readdir(`${fixtures}forward`)) {
+  test(`${fixture}: sites add what they say to the states that they name`, async () => {
+    const model = await openModel(`${fixtures}forward/${fixture}`);
+    const forward = await model.forward({ threads: 1 });
+    let states = await embedTwo(model, forward);
+    for (const [index, block] of model.blocks.entries()) {
+      const { name, stream, sites } = block;
+      const own = statesOf(states, stream);
+      const [inputs, residuals] = [new Map<string, Matrix>(), new Map<string, Matrix>()];
+      let cut = await forward.beginBlock(index, own, { batch: 2, reads: states });
+      while (cut.passed.size < sites.length) {
+        const next = await forward.nextSites(cut);
+        ({ cut } = next);
+        for (const [site, input] of next.inputs) inputs.set(site, input);
+        for (const [site, residual] of next.residuals) residuals.set(site, residual);
+      }
+      const end = await forward.endBlock(cut);
+      const adding = sites.filter(({ adds }) => adds !== undefined);
+      assert.equal([...residuals.keys()].sort(), adding.map((site) => site.name).sort(), name);
+      for (const [place, site] of adding.entries()) {
+        const [before, input] = [residuals.get(site.name), inputs.get(site.name)];
+        const next = adding[place + 1];
+        const after = next === undefined ? end : residuals.get(next.name);
+        assert.ok(before && input && after);
+        assert.is(before.columns, model.hiddenSize);
+        // the norm that ends an encoder
+        const ends = next === undefined && stream === "encoder" && model.blocks[index + 1]?.stream !== stream;
+        if (changesMore(fixture, block) || ends) continue;
+        const added = await addedBy(model, site, input);
+        const sum = before.values.map((value, place) => value + at(added, place));
+        assert.ok(apart(sum, after.values) < rounding, `${fixture} ${name} ${site.name}: ${apart(sum, after.values)}`);
+      }
+      states = new Map([...states, [stream, end]]);
+    }
+    await forward.close();
     await model.close();
   });
 }

@@ -32,6 +32,11 @@ export interface Site {
    * Absent where there is no such norm.
    */
   readonly scaledBy?: readonly ScaledTensor[];
+  /**
+   * The output of the site's one weight, times the factor, is added to states. Absent where it is not, or goes through a norm
+   * first, or where what another site makes is added to the same states later.
+   */
+  readonly adds?: { readonly factor: number };
 }
 
 /** A part of the model between two states: a block of a decoder or an encoder. */
@@ -65,6 +70,8 @@ export interface ExpectedTensor {
 export interface BlockGraphValues {
   /** Input of each of the block's sites, [rows, width]. */
   readonly sites: ReadonlyMap<string, string>;
+  /** What a site's output is added to, of those that {@link Site.adds} at least: [rows, hidden]. */
+  readonly residuals: ReadonlyMap<string, string>;
   /** The states after the block. */
   readonly states: string;
 }

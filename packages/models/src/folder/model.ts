@@ -160,12 +160,17 @@ export interface Forward {
    * Goes on to the sites of the block's next round. The same values come out whether the rounds before were reached with these
    * weights or without those that read them.
    *
-   * @returns the input of each site, [batch · T, width], T of its stream; an expert has fewer rows
+   * @returns the input of each site, [batch · T, width], T of its stream; an expert has fewer rows. Of sites that add to states,
+   * those states, [batch · T, hidden]
    */
   nextSites(
     cut: BlockCut,
     weights?: GivenWeights,
-  ): Promise<{ readonly cut: BlockCut; readonly inputs: ReadonlyMap<string, Matrix> }>;
+  ): Promise<{
+    readonly cut: BlockCut;
+    readonly inputs: ReadonlyMap<string, Matrix>;
+    readonly residuals: ReadonlyMap<string, Matrix>;
+  }>;
   /**
    * Goes on from the block's last sites to its end.
    *

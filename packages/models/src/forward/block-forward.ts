@@ -84,10 +84,11 @@ function buildBlock(
 function outlineBlock(layout: Layout, index: number, made: BlockGraphValues): Omit<BlockGraph, "nodes"> {
   const { name: block, sites, reads } = at(layout.blocks, index);
   const roles = new Map([...layout.blockRoles(index)].map(([role, tensor]) => [tensor, role]));
-  const found = sites.map(({ name, weights }) => {
+  const found = sites.map(({ name, weights, adds }) => {
     const value = made.sites.get(name);
     if (value === undefined) throw new InternalError(`the graph of ${block} does not make its site ${name}`);
-    return { name, value, weights: weights.flatMap(({ tensor }) => roles.get(tensor) ?? []) };
+    const residual = adds && made.residuals.get(name);
+    return { name, value, weights: weights.flatMap(({ tensor }) => roles.get(tensor) ?? []), residual };
   });
   const given = [ownStates, ...reads.map(streamInput), ...(layout.tokenInput === undefined ? [] : [tokenInputName])];
   return { given, sites: found, end: made.states };
@@ -149,6 +150,7 @@ export function createBlockForward(
   const walk = createBlockWalk({
     blocks,
     stateWidth,
+    hiddenSize,
     rowsOf,
     async partsOf(cut) {
       const { block: index, round, live } = cut;

@@ -12,6 +12,8 @@ export interface PartSite {
   readonly value: string;
   /** Values of those weights. */
   readonly weights: readonly string[];
+  /** The states that what its weight makes is added to. */
+  readonly residual?: string | undefined;
 }
 
 /** A block's graph, and where it is cut. */
@@ -29,6 +31,8 @@ export interface BlockGraph {
 export interface BlockPart {
   /** Inputs of the round's sites by name; none in the last part. */
   readonly sites: ReadonlyMap<string, string>;
+  /** What the round's sites add to, by name. Later parts read it, so it is kept. */
+  readonly residuals: ReadonlyMap<string, string>;
   /** Values that earlier parts made or the block was given. */
   readonly reads: readonly string[];
   /** What it makes that is an input of its sites, the end, or read by later parts; nothing where there is nothing to compute. */
@@ -154,6 +158,11 @@ export function cutAtSites(graph: BlockGraph): readonly BlockPart[] {
     const made = [...madeIn.keys()].filter((name) => madeIn.get(name) === part);
     return {
       sites: rounds[part] ?? new Map<string, string>(),
+      residuals: new Map(
+        graph.sites.flatMap(({ name, residual }) =>
+          residual !== undefined && rounds[part]?.has(name) ? [[name, residual]] : [],
+        ),
+      ),
       reads: [...(readIn[part] ?? [])].filter((name) => isMadeBefore(name, part)),
       makes: made.filter((name) => own.includes(name) || later.has(name)),
       keeps: [...later].filter((name) => isMadeBefore(name, part + 1)),

@@ -26,6 +26,7 @@ export interface RunnableParts {
 interface WalkedModel {
   readonly blocks: readonly { readonly name: string; readonly sites: readonly Pick<Site, "name" | "width">[] }[];
   readonly stateWidth: number;
+  readonly hiddenSize: number;
   /** The parts of the block of a cut, in the shapes of the cut. */
   readonly partsOf: (cut: BlockCut) => RunnableParts | Promise<RunnableParts>;
   /** A value as rows of so many columns; @param rows how many there must be, where it is known */
@@ -41,7 +42,13 @@ async function runPart(cut: BlockCut, { run }: RunnableParts, part: BlockPart, w
 }
 
 /** Runs blocks of a model part by part. */
-export function createBlockWalk({ blocks, stateWidth, partsOf, rowsOf }: WalkedModel): Pick<Forward, "nextSites" | "endBlock"> {
+export function createBlockWalk({
+  blocks,
+  stateWidth,
+  hiddenSize,
+  partsOf,
+  rowsOf,
+}: WalkedModel): Pick<Forward, "nextSites" | "endBlock"> {
   return {
     async nextSites(cut, weights = noWeights) {
       const { name: block, sites } = at(blocks, cut.block);
@@ -56,11 +63,13 @@ export function createBlockWalk({ blocks, stateWidth, partsOf, rowsOf }: WalkedM
         live: new Map(part.keeps.map((name) => [name, liveValue(values, name)])),
         used: new Set([...cut.used, ...used]),
       };
+      const rows = (value: string, width: number): Matrix => rowsOf({ [value]: liveValue(values, value) }, value, width);
       const inputs = sites.flatMap(({ name, width }): [string, Matrix][] => {
         const value = part.sites.get(name);
-        return value === undefined ? [] : [[name, rowsOf({ [value]: liveValue(values, value) }, value, width)]];
+        return value === undefined ? [] : [[name, rows(value, width)]];
       });
-      return { cut: after, inputs: new Map(inputs) };
+      const residuals = [...part.residuals].map(([name, value]) => [name, rows(value, hiddenSize)] as const);
+      return { cut: after, inputs: new Map(inputs), residuals: new Map(residuals) };
     },
     async endBlock(cut, weights = noWeights) {
       const { name: block, sites } = at(blocks, cut.block);

@@ -126,6 +126,7 @@ export function createGraphForward(
   const walk = createBlockWalk({
     blocks,
     stateWidth: hiddenSize,
+    hiddenSize,
     rowsOf,
     partsOf({ block: index, round, batch, lengths, live }) {
       const { start: before, end: after } = at(blocks, index);

@@ -3,7 +3,7 @@ import { hiddenStream } from "../../forward/streams.ts";
 import { activations } from "../../graph/activations.ts";
 import type { ActivationName } from "../../graph/activations.ts";
 import type { LinearLayer, RowGraph } from "../../graph/sequence-graph.ts";
-import type { Block, ExpectedTensor, Layout } from "../layout.ts";
+import type { Block, ExpectedTensor, Layout, Site } from "../layout.ts";
 
 /** A linear layer of a block: its tensors are `NAME.weight` and, with a bias, `NAME.bias`, after the block's own name. */
 export interface BlockLinear extends LinearLayer {
@@ -52,6 +52,8 @@ export interface BlockSite {
   readonly stream?: string;
   /** The norm whose output these layers alone read. */
   readonly norm?: { readonly role: string; readonly offset?: number };
+  /** See {@link Site.adds}. */
+  readonly adds?: Site["adds"];
 }
 
 /** What a block is made of. */
@@ -98,6 +100,7 @@ const blockOf = (block: string, { sites, others, stream = hiddenStream }: BlockD
     ...(site.norm && {
       scaledBy: normTensors(site.norm, others).map(({ name, offset }) => ({ tensor: `${block}.${name}`, offset })),
     }),
+    ...(site.adds && { adds: site.adds }),
   })),
 });
 

@@ -26,9 +26,9 @@ export interface EncoderBlock {
 export const describeEncoder = ({ qkv, output, up, down, norm, normNames }: EncoderBlock): BlockDescription => ({
   sites: [
     { name: "attention-qkv", linears: qkv },
-    { name: "attention-output", linears: [output] },
+    { name: "attention-output", linears: [output], adds: { factor: 1 } },
     { name: "mlp-up", linears: [up] },
-    { name: "mlp-down", linears: [down] },
+    { name: "mlp-down", linears: [down], adds: { factor: 1 } },
   ],
   others: normNames.flatMap((name, index) => normVectors(`norm${index + 1}`, name, norm.size, true)),
 });
@@ -51,6 +51,10 @@ export function encoderBlock(sequence: SequenceGraph, states: string, block: Enc
       ["attention-output", context],
       ["mlp-up", middle],
       ["mlp-down", activated],
+    ]),
+    residuals: new Map([
+      ["attention-output", states],
+      ["mlp-down", middle],
     ]),
     states: layerNorm(sequence, made, "norm2", norm),
   };

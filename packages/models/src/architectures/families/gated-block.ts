@@ -240,6 +240,8 @@ export function describeGated(
     name === undefined ? [] : normVectors(role, name, size, false);
   const normedBy = (role: string, name: string | undefined): Pick<BlockSite, "norm"> =>
     name === undefined ? {} : { norm: { role, offset: decoder.norm.plusOne ? 1 : 0 } };
+  const addsUnless = (normed: string | undefined): Pick<BlockSite, "adds"> =>
+    normed === undefined ? { adds: { factor: decoder.residualScale } } : {};
   const routed = decoder.experts && experts && expertBlock(decoder.experts, experts, hidden);
   const hasMlp = routed === undefined || decoder.experts?.beside !== undefined;
   // what is not compressed of linear attention reads that norm too
@@ -247,9 +249,10 @@ export function describeGated(
   return {
     sites: [
       { name: first, linears: parallel ? [...qkv, ...up] : qkv, ...normedBy("norm1", ofFirst) },
-      { name: second, linears: [output] },
+      // what a norm stands behind is added in another size; both of a parallel block are added to the same states
+      { name: second, linears: [output], ...(!parallel && addsUnless(norms.afterAttention)) },
       ...(hasMlp && !parallel ? [{ name: "mlp-up", linears: up, ...normedBy("norm2", norms.beforeMlp) }] : []),
-      ...(hasMlp ? [{ name: "mlp-down", linears: [down] }] : []),
+      ...(hasMlp ? [{ name: "mlp-down", linears: [down], ...(routed === undefined && addsUnless(norms.afterMlp)) }] : []),
       ...(routed?.sites ?? []),
       ...(perLayer === undefined
         ? []

@@ -193,6 +193,10 @@ export function gatedBlock(sequence: SequenceGraph, states: string, block: Gated
   const [firstSite, secondSite] = mixingSites(decoder, kind);
   return {
     sites: new Map([[firstSite, first], [secondSite, context], ...sites, ...(perLayer?.sites ?? [])]),
+    residuals: new Map([
+      [secondSite, residual],
+      ["mlp-down", parallel ? residual : middle],
+    ]),
     states: replaceColumns(graph, states, stateWidthOf(decoder), [{ first: 0, width: hidden, value: end }, ...written]),
   };
 }

@@ -40,6 +40,7 @@ export function describePlain({
   down,
   norm,
   normNames,
+  parallel,
   residualAfterNorm,
   unread = [],
 }: PlainBlock): BlockDescription {
@@ -47,9 +48,10 @@ export function describePlain({
   return {
     sites: [
       { name: "attention-qkv", linears: qkv, ...normedBy("norm1") },
-      { name: "attention-output", linears: [output] },
+      // both of a parallel block are added to the same states
+      { name: "attention-output", linears: [output], ...(parallel !== true && { adds: { factor: 1 } }) },
       { name: "mlp-up", linears: [up], ...normedBy("norm2") },
-      { name: "mlp-down", linears: [down] },
+      { name: "mlp-down", linears: [down], adds: { factor: 1 } },
     ],
     others: normNames.flatMap((name, at) => normVectors(`norm${at + 1}`, name, norm.size, true)),
     unread,
@@ -83,9 +85,11 @@ export function plainBlock(sequence: SequenceGraph, states: string, block: Plain
   const attention = { heads, kvHeads: heads, headSize, scale: 1 / Math.sqrt(headSize), ...(slopes && { slopes }) };
   const context = sequence.attend(query, key, value, attention);
   const attended = sequence.linear(context, block.output);
-  const middle = graph.node("Add", [attended, residualAfterNorm ? normed : states]);
+  const residual = residualAfterNorm ? normed : states;
+  const middle = graph.node("Add", [attended, residual]);
   const normedMiddle = layerNorm(sequence, parallel ? states : middle, "norm2", norm);
   const activated = activation(graph, sequence.linear(normedMiddle, block.up));
+  const middleResidual = residualAfterNorm ? normedMiddle : middle;
   return {
     sites: new Map([
       ["attention-qkv", normed],
@@ -93,6 +97,10 @@ export function plainBlock(sequence: SequenceGraph, states: string, block: Plain
       ["mlp-up", normedMiddle],
       ["mlp-down", activated],
     ]),
-    states: graph.node("Add", [sequence.linear(activated, block.down), residualAfterNorm ? normedMiddle : middle]),
+    residuals: new Map([
+      ["attention-output", residual],
+      ["mlp-down", parallel ? residual : middleResidual],
+    ]),
+    states: graph.node("Add", [sequence.linear(activated, block.down), middleResidual]),
   };
 }

@@ -49,16 +49,16 @@ export function describeSourceTarget(block: SourceTargetBlock): BlockDescription
     stream: cross === undefined ? encoderStream : hiddenStream,
     sites: [
       { name: "attention-qkv", linears: [self.query, self.key, self.value] },
-      { name: "attention-output", linears: [self.output] },
+      { name: "attention-output", linears: [self.output], adds: { factor: 1 } },
       ...(cross === undefined
         ? []
         : [
             { name: "cross-attention-q", linears: [cross.query] },
             { name: "cross-attention-kv", linears: [cross.key, cross.value], stream: encoderStream },
-            { name: "cross-attention-output", linears: [cross.output] },
+            { name: "cross-attention-output", linears: [cross.output], adds: { factor: 1 } },
           ]),
       { name: "mlp-up", linears: up },
-      { name: "mlp-down", linears: [down] },
+      { name: "mlp-down", linears: [down], adds: { factor: 1 } },
     ],
     others: [
       ...normRoles(block).flatMap((role, index) => normVectors(role, at(normNames, index), hidden, norm.kind === "layer")),
@@ -86,6 +86,7 @@ export function sourceTargetBlock(
   const { heads, headSize, scale, distances } = block;
   const bidirectional = block.cross === undefined;
   const sites = new Map<string, string>();
+  const residuals = new Map<string, string>();
   const norm = (value: string, role: string): string => sourceTargetNorm(sequence, value, role, block);
   const add = (value: string, to: string): string => graph.node("Add", [value, to]);
 
@@ -104,10 +105,12 @@ export function sourceTargetBlock(
   const normed = norm(states, "norm1");
   sites.set("attention-qkv", normed);
   let middle = add(attend("attention", normed, normed, block.self, own), states);
+  residuals.set("attention-output", states);
   if (block.cross !== undefined) {
     const crossed = norm(middle, "cross-norm");
     const encoded = sequence.otherStates(encoderStream);
     sites.set("cross-attention-q", crossed).set("cross-attention-kv", encoded);
+    residuals.set("cross-attention-output", middle);
     middle = add(attend("cross-attention", crossed, encoded, block.cross, { stream: encoderStream }), middle);
   }
   const normedMiddle = norm(middle, "norm2");
@@ -116,6 +119,7 @@ export function sourceTargetBlock(
   const [, second] = ups;
   const gated = second === undefined ? activated : graph.node("Mul", [activated, second]);
   sites.set("mlp-up", normedMiddle).set("mlp-down", gated);
+  residuals.set("mlp-down", middle);
   const made = add(sequence.linear(gated, block.down), middle);
-  return { sites, states: isLast && bidirectional ? norm(made, "final-norm") : made };
+  return { sites, residuals, states: isLast && bidirectional ? norm(made, "final-norm") : made };
 }

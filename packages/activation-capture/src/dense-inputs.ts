@@ -1,0 +1,79 @@
+import { at } from "@mbs/contracts";
+import type { Blas, Matrix } from "@mbs/contracts";
+import type { Block, Model, Site } from "@mbs/models";
+import { inverseFactor } from "@mbs/numbers";
+import type { SitePlan } from "./language-statistics.ts";
+
+/** Added to the squared singular values of a weight, as a share of their mean: what it hardly makes, its input is not bent for. */
+const ridge = 1e-3;
+
+/** Wᵀ⁺, [rows, columns]: what each output takes of the inputs. */
+async function pseudoInverse(blas: Blas, weight: Matrix): Promise<Matrix> {
+  const { rows } = weight;
+  const { values } = await blas.gemm(weight, weight, { transposeB: true });
+  const places = Array.from({ length: rows }, (_, row) => row * (rows + 1));
+  const mean = places.reduce((sum, place) => sum + at(values, place), 0) / rows;
+  // a weight of zeros has no mean
+  for (const place of places) values[place] = at(values, place) + (ridge * mean || 1);
+  const upper = { rows, columns: rows, values: await inverseFactor(blas, values, rows) };
+  return blas.gemm(upper, await blas.gemm(upper, weight), { transposeA: true });
+}
+
+/** The inputs of some sites, and the states that their outputs are added to, by site. */
+export interface SiteValues {
+  readonly inputs: ReadonlyMap<string, Matrix>;
+  readonly residuals: ReadonlyMap<string, Matrix>;
+}
+
+/** How a site's weight is to make up for what compression did to the states that its output is added to. */
+type ResidualAim = (input: Matrix, residuals: { readonly own: Matrix; readonly dense: Matrix }) => Promise<Matrix>;
+
+async function createResidualAim(
+  model: Pick<Model, "readWeight">,
+  { weights, width }: Site,
+  { factor }: NonNullable<Site["adds"]>,
+  blas: Blas,
+): Promise<ResidualAim> {
+  const { tensor, rows } = at(weights, 0);
+  const weight = { rows, columns: width, values: await model.readWeight(tensor) };
+  const inverse = await pseudoInverse(blas, weight);
+  return async (input, { own, dense }) => {
+    const lacking = dense.values.map((value, index) => (value - at(own.values, index)) / factor);
+    if (lacking.every((value) => value === 0)) return input;
+    return blas.gemm({ ...own, values: lacking }, inverse, { add: input });
+  };
+}
+
+/**
+ * The dense model's inputs x̃ of a block's sites, as its weights are to see them: where a site's output is added to states,
+ * x̃ + W⁺·e, with e the output that adds what the compressed model's states lack. On that input W gives what the dense model has
+ * after the addition, so that weights which are corrected towards W·x̃ (QEP, GPTAQ) aim at the dense model's states.
+ *
+ * Only for tokens that are normalised by those states: a first token's are up to a thousand times as large as others', and what
+ * they lack would be made up for at the cost of all others. Corrections of SmolLM2 at 2 bits then grow from block to block.
+ *
+ * @see arXiv:2509.06297 (LoaQ), which aims at these states too
+ */
+export class DenseInputs {
+  readonly #made = new Map<string, Promise<ResidualAim>>();
+  readonly #model: Model;
+  readonly #block: Block;
+  readonly #blas: Blas;
+
+  constructor(model: Model, block: Block, blas: Blas) {
+    this.#model = model;
+    this.#block = block;
+    this.#blas = blas;
+  }
+
+  /** Of one site; @returns [tokens, width], not to be changed */
+  async of({ site: name, normalised }: SitePlan, own: SiteValues, dense: SiteValues): Promise<Matrix | undefined> {
+    const input = dense.inputs.get(name);
+    const [ownResidual, denseResidual] = [own.residuals.get(name), dense.residuals.get(name)];
+    const site = this.#block.sites.find((known) => known.name === name);
+    if (!normalised || !input || site?.adds === undefined || !ownResidual || !denseResidual) return input;
+    const aim = this.#made.get(name) ?? createResidualAim(this.#model, site, site.adds, this.#blas);
+    this.#made.set(name, aim);
+    return (await aim)(input, { own: ownResidual, dense: denseResidual });
+  }
+}
