@@ -3,7 +3,7 @@ import { dirname, resolve } from "node:path";
 import { availableProcessors, createObjectPool, defaultKept, splitKept } from "@mbs/contracts";
 import type { AllocationWork, ObjectPool, PlannedSize, StageContext } from "@mbs/contracts";
 import { defaultLength, openModel, spreadStride } from "@mbs/models";
-import type { Model } from "@mbs/models";
+import type { Model, Site } from "@mbs/models";
 import { windowShards } from "../plan/nodes/evaluation-nodes.ts";
 import { prepareRun } from "../plan/prepared-run.ts";
 import { runFolder } from "../run/run-folder.ts";
@@ -137,13 +137,14 @@ function compressParts(work: Work): { name: string; seconds: number }[] {
   const written = statesBytes * blocks + statistics + factors + disk.layers + disk.model;
   const read = statesRead + statistics + similarity + factors + disk.layers * 2 + disk.model;
   const forward = (model.blocks.length * tokens * secondsInBlock(work) + embeddingsSeconds(work)) / atOnce;
-  // A cross-moment is a whole product where a Gram is half of one.
-  const products = tokens * (recipe.denseStates ? 3 : 1);
+  // A cross-moment is a whole product where a Gram is half of one; where outputs are added to states, these are one as high as the weight.
+  const products = ({ adds, width, weights }: Site): number =>
+    recipe.denseStates ? 3 + (adds === undefined ? 0 : (2 * sum(weights, ({ rows }) => rows)) / width) : 1;
   const steppedSites = model.blocks.flatMap((block) => block.sites);
   const [gramsBefore, factorsBefore] = sumsBeforehand(recipe)
     ? [sum(steppedSites, ({ width }) => rates.gram(width)) * tokens, sum(steppedSites, ({ width }) => rates.factor(width))]
     : [0, 0];
-  const grams = gram ? sum(sites, ({ width }) => rates.gram(width)) * products : 0;
+  const grams = gram ? sum(sites, (site) => rates.gram(site.width) * products(site)) * tokens : 0;
   const factorised = upper ? sum(sites, ({ width }) => rates.factor(width)) : 0;
   const allocation = allocationSeconds(work);
   return [
