@@ -149,8 +149,8 @@ async function captureBatch(
       const own = plan.sites.find((one) => one.site === site);
       if (own === undefined) continue;
       const tokens = tokensOf(block, site, cut);
-      const beside = original && (await denseInputs.of(own, next, original));
-      await statistics.add(site, { input, tokens, residual: next.residuals.get(site), dense: beside });
+      const aimed = original && (await denseInputs.of(own, next, original));
+      await statistics.add(site, { input, tokens, residual: next.residuals.get(site), dense: aimed });
     }
   }
   walks?.of("own")?.put(batch, cut);

@@ -4,10 +4,10 @@ import type { Block, Model, Site } from "@mbs/models";
 import { inverseFactor } from "@mbs/numbers";
 import type { SitePlan } from "./language-statistics.ts";
 
-/** Added to the squared singular values of a weight, as a share of their mean: what it hardly makes, its input is not bent for. */
+/** Added to the squared singular values of a weight, as a share of their mean: outputs that it hardly makes are not aimed at. */
 const ridge = 1e-3;
 
-/** Wᵀ⁺, [rows, columns]: what each output takes of the inputs. */
+/** The transposed pseudoinverse of W: e·P is the least input x with W·x = e, but for the ridge. @returns P, [rows, columns] */
 async function pseudoInverse(blas: Blas, weight: Matrix): Promise<Matrix> {
   const { rows } = weight;
   const { values } = await blas.gemm(weight, weight, { transposeB: true });
@@ -66,7 +66,12 @@ export class DenseInputs {
     this.#blas = blas;
   }
 
-  /** Of one site; @returns [tokens, width], not to be changed */
+  /**
+   * Of one site.
+   *
+   * @param own of the compressed model: residuals are [tokens, hidden]
+   * @returns [tokens, width], not to be changed; undefined where the dense model was not walked to that site
+   */
   async of({ site: name, normalised }: SitePlan, own: SiteValues, dense: SiteValues): Promise<Matrix | undefined> {
     const input = dense.inputs.get(name);
     const [ownResidual, denseResidual] = [own.residuals.get(name), dense.residuals.get(name)];

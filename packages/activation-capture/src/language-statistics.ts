@@ -94,19 +94,19 @@ export class LanguageStatistics {
    *
    * @throws {FailedPreconditionError} where they are compared, and the site reads some of the tokens only
    */
-  async add(site: string, { input: states, tokens, residual = states, dense }: SeenTokens): Promise<void> {
+  async add(site: string, { input, tokens, residual = input, dense }: SeenTokens): Promise<void> {
     const found = this.#sites.get(site);
     if (found === undefined) return;
     const { plan, gram, squares, cross } = found;
     // an error counts by the size of the states that it is added to
     const sizes = plan.normalised ? inverseSizes(residual) : undefined;
-    const rows = sizes === undefined ? states : scaleRows(states, sizes);
+    const rows = sizes === undefined ? input : scaleRows(input, sizes);
     await gram?.add(rows);
     squares?.add(rows);
     found.tokens += tokens;
-    found.seen += states.rows;
+    found.seen += input.rows;
     if (cross === undefined || dense === undefined) return;
-    if (dense.rows !== tokens || states.rows !== tokens) {
+    if (dense.rows !== tokens || input.rows !== tokens) {
       throw new FailedPreconditionError(
         `site ${site} reads some of the tokens only, and the dense model sends it others; capture without dense states, and compress with a solver that does without them (gptq with qep 0)`,
         { site },

@@ -59,7 +59,10 @@ export interface SolverStatistics {
   readonly diagonal: Float32Array;
   /** E[x xᵀ], undamped, natural order, [columns, columns] row-major. */
   readonly gram: Float32Array;
-  /** E[(x̃ - x) xᵀ] with x̃ the dense model's input where x is the compressed one's, natural order, [columns, columns]. */
+  /**
+   * E[(x̃ - x) xᵀ], natural order, [columns, columns], with x the compressed model's input and x̃ the dense model's. Of normalised
+   * tokens at a site whose output y is added to the residual stream r as f·y, x̃ is the dense input and W⁺·(r̃ - r)/f beside it.
+   */
   readonly crossMoment: Float32Array;
   /** The diagonal of each language of the mix by itself, in the order of their codes. */
   readonly languageDiagonals: readonly LanguageDiagonal[];

@@ -7,7 +7,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { memoryNeed } from "../src/estimate/memory.ts";
 import { artifactRates } from "../src/estimate/rates.ts";
-import { probedTokens } from "../src/estimate/probes/forward-probe.ts";
+import { averageOf, probedKinds, probedTokens } from "../src/estimate/probes/forward-probe.ts";
 import { recipeFrom } from "../src/recipe/parse-recipe.ts";
 
 test("a probe fills a batch with whole segments, and has fewer tokens where a pass would take long, but never very few", () => {
@@ -19,6 +19,24 @@ test("a probe fills a batch with whole segments, and has fewer tokens where a pa
   assert.equal(probedTokens(2048, 1e8, gemm), { batch: 1, length: 750 });
   assert.equal(probedTokens(2048, 1e10, gemm), { batch: 1, length: 128 });
   assert.equal(probedTokens(16, 1e10, gemm), { batch: 8, length: 16 });
+});
+
+test("one block of each kind is timed, and those that read another stream count by their weights", () => {
+  const block = (width: number, reads: readonly string[] = []) => ({
+    name: "block",
+    stream: "hidden",
+    reads,
+    sites: [{ name: "mlp-up", width, weights: [{ tensor: "w", rows: 10 }] }],
+  });
+  const model = { path: "folder", blocks: [block(4), block(4), block(8), block(4), block(16, ["encoder"])] };
+  const kinds = probedKinds(model);
+  assert.equal(kinds, [
+    { index: 0, count: 3 },
+    { index: 2, count: 1 },
+  ]);
+  // 3·40 + 80 weights in 10 seconds, so 360 in 18, of five blocks
+  assert.ok(Math.abs(averageOf(model, kinds, 10) - 18 / 5) < 1e-12);
+  assert.throws(() => probedKinds({ path: "folder", blocks: [] }), /folder: a model without blocks/);
 });
 
 /** A sample, and what is on the disk, of a small run. */

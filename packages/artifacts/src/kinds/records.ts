@@ -135,7 +135,10 @@ export interface FactorRecord {
   readonly diagonal: Float32Array;
   /** E[x xᵀ], undamped, natural order, packed upper half. Absent where only diagonals were captured. */
   readonly gram?: Float32Array;
-  /** E[(x̃ - x) xᵀ], x̃ the dense model's input, natural order, [width, width]. Absent where dense states were not captured. */
+  /**
+   * E[(x̃ - x) xᵀ], natural order, [width, width], as solvers get it (`SolverStatistics` of @mbs/contracts). Absent where dense
+   * states were not captured.
+   */
   readonly crossMoment?: Float32Array;
   /** U with H⁻¹ = UᵀU, ordered, packed upper half. */
   readonly upper?: Float32Array;

@@ -3,7 +3,7 @@ import { parseJsonObject } from "./json-file.ts";
 import { poolingFile } from "./model-files.ts";
 import type { Model } from "./model.ts";
 
-/** How the states of a text become its embedding: their mean, or the state of the token before it. */
+/** How the states of a text become its embedding: their mean, or the state of the first token. */
 export type Pooling = "mean" | "first";
 
 /** By the keys of sentence-transformers, which writes one of them as true. */

@@ -88,6 +88,9 @@ function outlineBlock(layout: Layout, index: number, made: BlockGraphValues): Om
     const value = made.sites.get(name);
     if (value === undefined) throw new InternalError(`the graph of ${block} does not make its site ${name}`);
     const residual = adds && made.residuals.get(name);
+    if (adds !== undefined && residual === undefined) {
+      throw new InternalError(`the graph of ${block} does not say what its site ${name} is added to`);
+    }
     return { name, value, weights: weights.flatMap(({ tensor }) => roles.get(tensor) ?? []), residual };
   });
   const given = [ownStates, ...reads.map(streamInput), ...(layout.tokenInput === undefined ? [] : [tokenInputName])];

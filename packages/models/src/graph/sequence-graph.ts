@@ -85,7 +85,7 @@ export interface EmbedGraph extends RowGraph {
 
 /**
  * The graph of a block. An architecture uses neither batch nor length itself: what depends on them is asked for here, because
- * calibration stacks segments, and an exported decoder has a batch and a cache of keys and values.
+ * calibration stacks segments, and an exported decoder has a batch and a cache.
  */
 export interface SequenceGraph extends RowGraph {
   /** States of another stream that the block reads, [rows of that stream, width]. An exported decoder has none. */

@@ -10,7 +10,10 @@ export interface TokenBatch {
 
 const pastName = /^past/;
 
-/** The shape of an empty cache: no keys and values, and zeros before a convolution, whose tokens are a fixed number. A few exports have batch and heads in one dimension. */
+/**
+ * The shape of an empty cache: no keys and values; before a convolution so many zeros as the file says. A few exports have batch and
+ * heads in one dimension.
+ */
 function pastDims(dims: readonly Dimension[], batch: number, heads: number): number[] {
   return dims.map((dim, axis) => {
     if (typeof dim === "number") return dim;
@@ -49,11 +52,12 @@ export function checkInputs({ path, inputs }: GraphFile, tokens: string): void {
   });
 }
 
+const zeros = (dims: readonly number[]): Tensor =>
+  floatTensor(new Float32Array(dims.reduce((size, side) => size * side, 1)), dims);
+
 /** @param heads attention heads of the model, as far as known */
 export function feedOf({ name, type, dims = [] }: GraphValue, batch: TokenBatch, heads: number): Tensor {
-  const make = known.get(name);
-  const empty = pastDims(dims, batch.batch, heads);
-  const made = make?.(batch) ?? floatTensor(new Float32Array(empty.reduce((size, side) => size * side, 1)), empty);
+  const made = known.get(name)?.(batch) ?? zeros(pastDims(dims, batch.batch, heads));
   if (made.type !== "int64" || type !== elementTypeNumbers.int32) return made;
   return { type: "int32", dims: made.dims, data: Int32Array.from(made.data, Number) };
 }

@@ -51,6 +51,13 @@ export interface Estimate {
   readonly size?: PlannedSize | undefined;
 }
 
+/**
+ * What it takes to aim at the dense model's residual stream beside a Gram and a cross-moment, which is a whole product where a Gram
+ * is half of one: a product as high as the weight.
+ */
+const aimProducts = ({ capture }: Recipe, { adds, width, weights }: Site): number =>
+  capture["normaliseTokens"] !== true || adds === undefined ? 0 : (2 * sum(weights, ({ rows }) => rows)) / width;
+
 /** Tokens to score in each language. */
 function evaluationTokens({ evaluate }: Recipe, texts: TextSize | undefined, length: number): readonly number[] {
   if (evaluate === undefined || texts === undefined) return [];
@@ -137,9 +144,7 @@ function compressParts(work: Work): { name: string; seconds: number }[] {
   const written = statesBytes * blocks + statistics + factors + disk.layers + disk.model;
   const read = statesRead + statistics + similarity + factors + disk.layers * 2 + disk.model;
   const forward = (model.blocks.length * tokens * secondsInBlock(work) + embeddingsSeconds(work)) / atOnce;
-  // A cross-moment is a whole product where a Gram is half of one; where outputs are added to states, these are one as high as the weight.
-  const products = ({ adds, width, weights }: Site): number =>
-    recipe.denseStates ? 3 + (adds === undefined ? 0 : (2 * sum(weights, ({ rows }) => rows)) / width) : 1;
+  const products = (site: Site): number => (recipe.denseStates ? 3 + aimProducts(recipe, site) : 1);
   const steppedSites = model.blocks.flatMap((block) => block.sites);
   const [gramsBefore, factorsBefore] = sumsBeforehand(recipe)
     ? [sum(steppedSites, ({ width }) => rates.gram(width)) * tokens, sum(steppedSites, ({ width }) => rates.factor(width))]

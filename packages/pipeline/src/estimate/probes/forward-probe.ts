@@ -74,7 +74,7 @@ const kindOf = ({ sites }: Block): string =>
   sites.map(({ name, width, weights }) => [name, width, ...weights.map(({ rows }) => rows)].join(" ")).join(", ");
 
 /** A kind of block, and how many there are. */
-interface BlockKind {
+export interface BlockKind {
   /** One of them. */
   readonly index: number;
   readonly count: number;
@@ -85,7 +85,7 @@ interface BlockKind {
  *
  * @throws {BadDataError} where there is none
  */
-function probedKinds({ blocks, path }: Model): readonly BlockKind[] {
+export function probedKinds({ blocks, path }: Pick<Model, "blocks" | "path">): readonly BlockKind[] {
   const kinds = new Map<string, BlockKind>();
   for (const [index, block] of blocks.entries()) {
     if (block.reads.length > 0) continue;
@@ -94,6 +94,16 @@ function probedKinds({ blocks, path }: Model): readonly BlockKind[] {
   }
   if (kinds.size === 0) throw new BadDataError(`${path}: a model without blocks; there is nothing to estimate`);
   return [...kinds.values()];
+}
+
+/**
+ * What a block takes on average, where blocks that were not probed take time by their weights.
+ *
+ * @param seconds of all blocks of these kinds
+ */
+export function averageOf({ blocks }: Pick<Model, "blocks">, kinds: readonly BlockKind[], seconds: number): number {
+  const probed = sum(kinds, ({ index, count }) => count * weightsOf(at(blocks, index)));
+  return (seconds * sum(blocks, weightsOf)) / probed / blocks.length;
 }
 
 /** Seconds of one block for all rows of its states, and of reading its weights. */
@@ -157,8 +167,7 @@ export async function measureForward(
       for (const part of ["sites", "end", "block"] as const) total[part] += kind.count * shortened * found[part];
       weights += kind.count * found.weights;
     }
-    const others = sum(blocks, weightsOf) / sum(kinds, (kind) => kind.count * weightsAt(kind));
-    const average = (seconds: number): number => (others * seconds) / blocks.length;
+    const average = (seconds: number): number => averageOf(model, kinds, seconds);
     return {
       sites: average(total.sites) / rows,
       end: average(total.end) / rows,
