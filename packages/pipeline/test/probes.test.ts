@@ -21,13 +21,14 @@ test("a probe fills a batch with whole segments, and has fewer tokens where a pa
   assert.equal(probedTokens(16, 1e10, gemm), { batch: 8, length: 16 });
 });
 
+const block = (width: number, reads: readonly string[] = []) => ({
+  name: "block",
+  stream: "hidden",
+  reads,
+  sites: [{ name: "mlp-up", width, weights: [{ tensor: "w", rows: 10 }] }],
+});
+
 test("one block of each kind is timed, and those that read another stream count by their weights", () => {
-  const block = (width: number, reads: readonly string[] = []) => ({
-    name: "block",
-    stream: "hidden",
-    reads,
-    sites: [{ name: "mlp-up", width, weights: [{ tensor: "w", rows: 10 }] }],
-  });
   const model = { path: "folder", blocks: [block(4), block(4), block(8), block(4), block(16, ["encoder"])] };
   const kinds = probedKinds(model);
   assert.equal(kinds, [
