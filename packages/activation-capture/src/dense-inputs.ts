@@ -8,15 +8,17 @@ import type { SitePlan } from "./language-statistics.ts";
 const ridge = 1e-3;
 
 /** The transposed pseudoinverse of W: e·P is the least input x with W·x = e, but for the ridge. @returns P, [rows, columns] */
-async function pseudoInverse(blas: Blas, weight: Matrix): Promise<Matrix> {
-  const { rows } = weight;
-  const { values } = await blas.gemm(weight, weight, { transposeB: true });
+async function pseudoInverse(blas: Blas, { rows, columns, values }: Matrix): Promise<Matrix> {
+  // products of very small or large weights would leave float32
+  const largest = values.reduce((most, value) => Math.max(most, Math.abs(value)), 0) || 1;
+  const weight = { rows, columns, values: values.map((value) => value / largest) };
+  const { values: gram } = await blas.gemm(weight, weight, { transposeB: true });
   const places = Array.from({ length: rows }, (_, row) => row * (rows + 1));
-  const mean = places.reduce((sum, place) => sum + at(values, place), 0) / rows;
+  const mean = places.reduce((sum, place) => sum + at(gram, place), 0) / rows;
   // a weight of zeros has no mean
-  for (const place of places) values[place] = at(values, place) + (ridge * mean || 1);
-  const upper = { rows, columns: rows, values: await inverseFactor(blas, values, rows) };
-  return blas.gemm(upper, await blas.gemm(upper, weight), { transposeA: true });
+  for (const place of places) gram[place] = at(gram, place) + (ridge * mean || 1);
+  const upper = { rows, columns: rows, values: await inverseFactor(blas, gram, rows) };
+  return blas.gemm(upper, await blas.gemm(upper, weight), { transposeA: true, alpha: 1 / largest });
 }
 
 /** The inputs of some sites, and the states that their outputs are added to, by site. */

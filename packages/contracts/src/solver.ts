@@ -182,6 +182,8 @@ export interface Solver<Needs extends StatisticName = StatisticName, Table exten
    * weights are rounded to blocks, which have an order of their own.
    */
   preferredOrder?(options: OptionValues<Table>, grid: GroupGrid | NoGrid): string;
+  /** The damping of the factor that a recipe gets which names none, as a share of the mean diagonal; absent or undefined: that of `factor`. */
+  preferredDamping?(options: OptionValues<Table>): number | undefined;
   /**
    * Values of options that were not given and whose default depends on the others, or on what the run offers, but for those of
    * grids. Given options take precedence. `solve` treats options that are still absent as for zero points `any` and without cross-moments.

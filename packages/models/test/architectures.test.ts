@@ -528,6 +528,7 @@ const broken: [string, Config, RegExp][] = [
   ["llama-grouped-f32", { num_key_value_heads: 3 }, /num_key_value_heads must be a divisor of num_attention_heads 4, not 3/],
   ["llama-grouped-f32", { head_dim: 2 ** 40 }, /head_dim must be at most 16777216, not 1099511627776/],
   ["llama-grouped-f32", { num_hidden_layers: 2 ** 24 }, /\/config\.json: num_hidden_layers must be at most 10000, not 16777216;/],
+  ["mixtral-f32", { num_local_experts: 2 ** 24 }, /\/config\.json: num_local_experts must be at most 4096, not 16777216;/],
   ["mt5-f32", { num_decoder_layers: 10_001 }, /\/config\.json: num_decoder_layers must be at most 10000, not 10001;/],
   ["gemma4-shared-f32", { num_kv_shared_layers: 6 }, /num_kv_shared_layers must be at least 0, and less than 6 blocks, not 6/],
   ["gemma4-shared-f32", { num_kv_shared_layers: 4 }, /num_kv_shared_layers must be so few that each kind of block has one/],

@@ -2,7 +2,7 @@ import { defineSolver } from "@mbs/contracts";
 import { fixBlocks } from "./blocks/block-feedback.ts";
 import { columnRounding, columnRoundingOptions, roundingCodes, roundingOrder } from "./feedback/column-rounding.ts";
 import { fixColumns } from "./feedback/error-feedback.ts";
-import { propagateError, qepDefault, qepOption, readsOfQep } from "./feedback/error-propagation.ts";
+import { propagateError, qepDamping, qepDefault, qepOption, readsOfQep } from "./feedback/error-propagation.ts";
 import { gridOfSite, requireGroups } from "./grids/site-grid.ts";
 
 /** GPTQ: rounds column by column and spreads each column's error over those not yet rounded. */
@@ -29,6 +29,7 @@ export const gptq = defineSolver({
   rowsAreIndependent: true,
   prefersNormalisedTokens: true,
   preferredOrder: roundingOrder,
+  preferredDamping: ({ qep = 0 }) => qepDamping(qep),
   dependentDefaults: (_, setting) => qepDefault(setting),
   plannedCodes: roundingCodes,
   async solve(weight, statistics, { sweeps, qep = 0, blockSize, ...options }, context) {

@@ -1,4 +1,4 @@
-import { at, parseOptions, UsageError, type Factor, type SolverContext } from "@mbs/contracts";
+import { at, parseOptions, UsageError, type Factor, type SolverContext, type StageOptions } from "@mbs/contracts";
 import { blockGrids, quantisationTypeNamed, encodeValues } from "@mbs/gguf";
 import {
   columnCodeOf,
@@ -159,6 +159,16 @@ test("parts with different grids are refused: a host solves them apart", async (
       .catch((caught: unknown) => caught);
     assert.match(String(error), /parts of a site have different grids/);
   }
+});
+
+test("weights that are corrected want more damping, unless a recipe says how much", async () => {
+  const gptq = await loadSolver("gptq");
+  const dampingOf = (qep: number, given: StageOptions = {}) =>
+    factorOptionsFor(gptq, { qep, bits: 4 }, { kind: "none" }, given)["damping"];
+  assert.is(dampingOf(0.5), 0.05);
+  assert.is(dampingOf(0.5, { damping: 0.01 }), 0.01);
+  // then factor's own
+  assert.is(dampingOf(0), undefined);
 });
 
 test("a grid excludes the options of groups", async () => {

@@ -10,10 +10,20 @@ export function shortestDecimal(value: number): number {
   return value;
 }
 
+/** More than any model has; beyond it lists of blocks and tensors of a broken file would fill the memory. */
+const largestCounts: Readonly<Record<string, number>> = { block_count: 10_000, decoder_block_count: 10_000, expert_count: 4096 };
+
 const longestShown = 60;
 const shown = (value: GgufValue | undefined): string => {
   if (value === undefined) return "absent";
-  const text = typeof value === "object" ? "a list" : typeof value === "string" ? JSON.stringify(value) : String(value);
+  const text =
+    typeof value === "object"
+      ? value.length === 0
+        ? "an empty list"
+        : "a list"
+      : typeof value === "string"
+        ? JSON.stringify(value)
+        : String(value);
   return text.length > longestShown ? `${text.slice(0, longestShown)}…` : text;
 };
 
@@ -66,6 +76,7 @@ export class MetadataReader {
     const value = this.find(name);
     if (typeof value !== "object") return value;
     const [first] = value;
+    if (first === undefined) return this.broken(name, "one value, or one for each block");
     return value.every((other) => other === first) ? first : this.refuse(name, "all blocks must be alike");
   }
 
@@ -82,9 +93,9 @@ export class MetadataReader {
 
   findCount(name: string): number | undefined {
     const value = this.findNumber(name);
-    return value === undefined || (Number.isSafeInteger(value) && value >= 0)
-      ? value
-      : this.broken(name, "a whole number, at least 0");
+    const largest = largestCounts[name] ?? Number.MAX_SAFE_INTEGER;
+    if (value === undefined || (Number.isSafeInteger(value) && value >= 0 && value <= largest)) return value;
+    return this.broken(name, value > largest ? `at most ${largest}` : "a whole number, at least 0");
   }
 
   /** A whole number, at least 1. */

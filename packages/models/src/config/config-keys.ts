@@ -7,6 +7,9 @@ const largestCount = 2 ** 24;
 /** More than any model has; beyond it the list of a broken configuration's tensors would fill the memory. */
 const mostBlocks = 10_000;
 
+/** The same of experts. */
+const mostExperts = 4096;
+
 /** How the reader of a key refuses a value. */
 export interface KeyFault {
   /** @throws {BadDataError} that says what the key must be */
@@ -53,6 +56,9 @@ export const count = countUpTo(largestCount);
 
 /** A number of blocks. */
 export const blockCount = countUpTo(mostBlocks);
+
+/** A number of experts. */
+export const expertCount = countUpTo(mostExperts);
 
 /** Any whole number. */
 export const integer = (fallback: number): Key<number> => ({

@@ -182,6 +182,17 @@ test("heads of values that heads of keys cannot share are refused", async () => 
   );
 });
 
+test("factors of rotary pairs that do not fit a head are refused", async () => {
+  const { metadata, tensors } = await contentOf(`${fixtures}gemma4-experts.gguf`);
+  const cut = tensors.map((tensor) =>
+    tensor.name === "rope_freqs.weight" ? { ...tensor, shape: [1], bytes: tensor.bytes.subarray(0, 4) } : tensor,
+  );
+  assert.match(
+    await refusal(await write("factors.gguf", ggufBytes({ metadata, tensors: cut }))),
+    /BadDataError: .*gemma4.attention.key_length must be twice the 1 values of rope_freqs.weight, not 16;/,
+  );
+});
+
 async function refusal(path: string): Promise<string> {
   try {
     await (await openModel(path)).close();
@@ -252,6 +263,22 @@ const refused: [string, (file: Awaited<ReturnType<typeof contentOf>>) => TestFil
       tensors,
     }),
     /llama.block_count must be a number, not "2"/,
+  ],
+  [
+    "more blocks than any model has",
+    ({ metadata, tensors }) => ({
+      metadata: [...(without(metadata, "llama.block_count") ?? []), ["llama.block_count", { u32: 100_000_000 }]],
+      tensors,
+    }),
+    /llama.block_count must be at most 10000, not 100000000/,
+  ],
+  [
+    "a size that is an empty list",
+    ({ metadata, tensors }) => ({
+      metadata: [...(without(metadata, "llama.rope.freq_base") ?? []), ["llama.rope.freq_base", { f32s: [] }]],
+      tensors,
+    }),
+    /llama.rope.freq_base must be one value, or one for each block, not an empty list/,
   ],
   [
     "a tensor that is missing",

@@ -59,15 +59,21 @@ export function preferredOrderOf(solver: Solver, options: SolverOptions, grid: G
 }
 
 /**
- * Options of `factor`, which does not know the solver, with what that needs: the column order that it prefers, unless another
- * is given, and diagonals of languages.
+ * Options of `factor`, which does not know the solver, with what that needs: the column order and the damping that it prefers,
+ * unless others are given, and diagonals of languages.
  *
  * @throws {UsageError} where the solver refuses its options
  */
 export function factorOptionsFor(solver: Solver, options: SolverOptions, grid: Grid, given: StageOptions): StageOptions {
   const order = given["order"] ?? ask(solver, "preferredOrder", () => preferredOrderOf(solver, options, grid));
+  const damping = given["damping"] ?? ask(solver, "preferredDamping", () => solver.preferredDamping?.(options));
   const languageDiagonals = solver.needs.includes("languageDiagonals");
-  return { ...given, ...(order !== undefined && { order }), ...(languageDiagonals && { languageDiagonals }) };
+  return {
+    ...given,
+    ...(order !== undefined && { order }),
+    ...(damping !== undefined && { damping }),
+    ...(languageDiagonals && { languageDiagonals }),
+  };
 }
 
 /**

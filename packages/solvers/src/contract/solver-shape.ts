@@ -20,6 +20,7 @@ export function solverFault(solver: unknown): string | undefined {
     rowsAreIndependent,
     prefersNormalisedTokens,
     preferredOrder,
+    preferredDamping,
     dependentDefaults,
     plannedCodes,
     solve,
@@ -47,6 +48,7 @@ export function solverFault(solver: unknown): string | undefined {
   }
   if (reads !== undefined && typeof reads !== "function") return "its reads is not a function";
   if (preferredOrder !== undefined && typeof preferredOrder !== "function") return "its preferredOrder is not a function";
+  if (preferredDamping !== undefined && typeof preferredDamping !== "function") return "its preferredDamping is not a function";
   if (dependentDefaults !== undefined && typeof dependentDefaults !== "function") {
     return "its dependentDefaults is not a function";
   }

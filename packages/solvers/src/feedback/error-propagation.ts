@@ -14,6 +14,12 @@ export const qepOption = {
 /** The share where none is given: the paper's α, where there are cross-moments; docs/measured/quantisers.md has others. */
 export const qepDefault = ({ crossMoments }: SolverSetting): { readonly qep?: number } => (crossMoments ? { qep: 0.5 } : {});
 
+/**
+ * The damping of the factor that corrected weights want: H⁻¹ fits them to the calibration text, and with a hundredth of the mean
+ * diagonal too closely. Other figures are in docs/measured/quantisers.md.
+ */
+export const qepDamping = (share: number): number | undefined => (share === 0 ? undefined : 0.05);
+
 /** What `propagateError` reads beside the factor. */
 export const readsOfQep = (share: number): readonly "crossMoment"[] => (share === 0 ? [] : ["crossMoment"]);
 

@@ -110,6 +110,9 @@ const rotaries: MetadataField = {
         metadata.refuse(`rope.dimension_count${kind}`, `all ${size} elements of a head must turn`);
     }
     const factors = read("rope_freqs.weight");
+    const half = metadata.count("attention.key_length") / 2;
+    if (factors.length !== half)
+      metadata.broken("attention.key_length", `twice the ${factors.length} values of rope_freqs.weight`);
     const pairs = factors.filter((factor) => factor === 1).length;
     if (!factors.every((factor, pair) => (pair < pairs ? factor === 1 : factor >= unturned))) {
       metadata.refuse(

@@ -2,6 +2,7 @@ import {
   blockCount,
   choice,
   count,
+  expertCount,
   flag,
   integer,
   nullable,
@@ -59,7 +60,7 @@ const keys = {
   // how transformers writes the two keys above
   per_layer_config: optional(section),
   enable_moe_block: flag(false),
-  num_experts: nullable(count(1)),
+  num_experts: nullable(expertCount(1)),
   top_k_experts: nullable(count(1)),
   moe_intermediate_size: nullable(count(1)),
 } as const;

@@ -1,4 +1,4 @@
-import { anything, blockCount, count, flag, nullable, number, positive, text } from "../../config/config-keys.ts";
+import { anything, blockCount, count, expertCount, flag, nullable, number, positive, text } from "../../config/config-keys.ts";
 import { dropout } from "../../config/harmless-keys.ts";
 import { rotaryOf, sharedSection } from "../../config/rope-scaling.ts";
 import type { JsonObject } from "../../folder/json-file.ts";
@@ -38,7 +38,7 @@ export const gptOss = defineArchitecture({
     rms_norm_eps: positive(1e-5),
     rope_theta: nullable(positive(150_000), 150_000),
     attention_bias: flag(true),
-    num_local_experts: count(128),
+    num_local_experts: expertCount(128),
     num_experts_per_tok: count(4),
     swiglu_alpha: number(1.702),
     swiglu_limit: positive(7),

@@ -1,4 +1,4 @@
-import { count, flag, nullable, number, positive } from "../../config/config-keys.ts";
+import { count, expertCount, flag, nullable, number, positive } from "../../config/config-keys.ts";
 import { dropout } from "../../config/harmless-keys.ts";
 import { readRotary } from "../../config/rope-scaling.ts";
 import { ropeTypes } from "../../config/rope-types.ts";
@@ -18,7 +18,7 @@ export const mixtral = defineArchitecture({
     max_position_embeddings: count(131_072),
     rms_norm_eps: positive(1e-5),
     rope_theta: nullable(positive(1_000_000), 1_000_000),
-    num_local_experts: count(8),
+    num_local_experts: expertCount(8),
     num_experts_per_tok: count(2),
     output_router_logits: flag(false),
     router_aux_loss_coef: number(0.001),

@@ -1,4 +1,4 @@
-import { blockCount, count, flag, nullable, number, only } from "../../config/config-keys.ts";
+import { blockCount, count, expertCount, flag, nullable, number, only } from "../../config/config-keys.ts";
 import type { ValuesOf } from "../../config/config-keys.ts";
 import type { Config } from "../../config/config.ts";
 import { defineArchitecture } from "../architecture.ts";
@@ -13,7 +13,7 @@ export const qwenExpertKeys = {
   // blocks with a plain MLP between those with experts, which no published model has
   decoder_sparse_step: only(1),
   mlp_only_layers: nullable(only([])),
-  num_experts: count(60),
+  num_experts: expertCount(60),
   num_experts_per_tok: count(4),
   moe_intermediate_size: count(1408),
   norm_topk_prob: flag(false),

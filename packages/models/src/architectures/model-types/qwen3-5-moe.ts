@@ -1,4 +1,4 @@
-import { blockCount, count, flag, number } from "../../config/config-keys.ts";
+import { blockCount, count, expertCount, flag, number } from "../../config/config-keys.ts";
 import { defineArchitecture } from "../architecture.ts";
 import { qwen35Keys, qwen35Layout, readQwen35 } from "./qwen3-5.ts";
 
@@ -10,7 +10,7 @@ export const qwen35Moe = defineArchitecture({
     hidden_size: count(2048),
     num_hidden_layers: blockCount(40),
     num_key_value_heads: count(2),
-    num_experts: count(256),
+    num_experts: expertCount(256),
     num_experts_per_tok: count(8),
     moe_intermediate_size: count(512),
     shared_expert_intermediate_size: count(512),

@@ -1,4 +1,4 @@
-import { blockCount, count, flag, nullable } from "../../config/config-keys.ts";
+import { blockCount, count, expertCount, flag, nullable } from "../../config/config-keys.ts";
 import { defineArchitecture } from "../architecture.ts";
 import { readGated, requireFull } from "../families/gated-config.ts";
 import { usualHeadNorms } from "../families/gated-block.ts";
@@ -13,7 +13,7 @@ export const qwen3Moe = defineArchitecture({
     intermediate_size: count(6144),
     num_hidden_layers: blockCount(24),
     num_key_value_heads: count(4),
-    num_experts: count(128),
+    num_experts: expertCount(128),
     num_experts_per_tok: count(8),
     moe_intermediate_size: count(768),
     attention_bias: flag(false),
