@@ -33,6 +33,8 @@ const recipe = (propagation: string, output: string, change: object = {}) =>
     corpus,
     sample: { segments: 12, length: 50, mix: "equal" },
     propagation,
+    // by default more where weights are corrected, which dense propagation does not do
+    factor: { damping: 0.01 },
     compress: { solver: "gptq", bits: 4, groupSize: 8 },
     evaluate: { corpus, length: 40, windows: 6 },
     similarity: true,

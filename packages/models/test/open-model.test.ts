@@ -79,14 +79,24 @@ test("a model tells what it is", async () => {
       weights: [{ tensor: "transformer.h.1.self_attention.query_key_value.weight", rows: 96 }],
       scaledBy: norm("input_layernorm"),
     },
-    { name: "attention-output", width: 32, weights: [{ tensor: "transformer.h.1.self_attention.dense.weight", rows: 32 }] },
+    {
+      name: "attention-output",
+      width: 32,
+      weights: [{ tensor: "transformer.h.1.self_attention.dense.weight", rows: 32 }],
+      adds: { factor: 1 },
+    },
     {
       name: "mlp-up",
       width: 32,
       weights: [{ tensor: "transformer.h.1.mlp.dense_h_to_4h.weight", rows: 128 }],
       scaledBy: norm("post_attention_layernorm"),
     },
-    { name: "mlp-down", width: 128, weights: [{ tensor: "transformer.h.1.mlp.dense_4h_to_h.weight", rows: 32 }] },
+    {
+      name: "mlp-down",
+      width: 128,
+      weights: [{ tensor: "transformer.h.1.mlp.dense_4h_to_h.weight", rows: 32 }],
+      adds: { factor: 1 },
+    },
   ]);
   await model.close();
 });

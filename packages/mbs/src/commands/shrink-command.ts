@@ -224,7 +224,7 @@ async function planShrink(given: string, parsed: Options, reporter: Reporter, si
       shares: source.mixture?.name,
       gate: gateOf(parsed),
     };
-    const { threads, memory } = parsed;
+    const { dryRun, threads, memory } = parsed;
     const estimateOf = (recipe: string): Promise<Estimate> =>
       estimate(parseRecipe(recipe, "shrink.yaml"), {
         stages,
@@ -249,7 +249,7 @@ async function planShrink(given: string, parsed: Options, reporter: Reporter, si
       segments: Math.round(found.calibrationTokens / choices.segmentLength),
       segmentLength: choices.segmentLength,
       estimate: found,
-      recipe: join(output, "shrink.yaml"),
+      recipe: dryRun ? `below; a run writes it as ${join(output, "shrink.yaml")}` : join(output, "shrink.yaml"),
     });
     return { source, vocabulary: model.vocabularySize, choices, plan, stages };
   } finally {
