@@ -10,7 +10,7 @@ export { readGgufHeader } from "./file/gguf-header.ts";
 export type { GgufHeader, GgufMetadata, GgufTensor, GgufValue } from "./file/gguf-header.ts";
 export { ggufBytes, writeGguf } from "./file/gguf-writer.ts";
 export type { GgufField, GgufWrittenTensor } from "./file/gguf-writer.ts";
-export { MetadataReader, shortestDecimal } from "./file/metadata-reader.ts";
+export { MetadataReader, mostBlocks, mostExperts, shortestDecimal } from "./file/metadata-reader.ts";
 export type { ReadableFile } from "./file/byte-cursor.ts";
 export { allocatedTypes, blockGrids } from "./packing/block-grids.ts";
 export type { BlockGrid } from "./packing/block-grids.ts";

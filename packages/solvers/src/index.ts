@@ -6,7 +6,7 @@ export { pruningErrors } from "./pruning/pruning-errors.ts";
 export type { LanguageInputs } from "./pruning/pruning-errors.ts";
 export { defaultTypeMix, requireAllocatable, sharedValues } from "./grids/allocated-grids.ts";
 export type { Allocated } from "./grids/allocated-grids.ts";
-export { askedGrid, fittingGrid, groupGrid, hasCodebook, withGrid } from "./grids/asked-grid.ts";
+export { askedGrid, fittingGrid, gridDefaults, groupGrid, hasCodebook, withGrid } from "./grids/asked-grid.ts";
 export type { GridValues, GroupValues } from "./grids/asked-grid.ts";
 export {
   choosesGrids,

@@ -5,7 +5,7 @@ import type { FactorRecord, FactorSummary, LanguageDiagonalRecord } from "../kin
 import { cutPanels, denseLayout, joinPanels, packedLayout, type Layout } from "../rows/panels.ts";
 import { encodeRows, type Items, readRecords, type Row, type RowCursor } from "../rows/rows.ts";
 import { requireFactor } from "./checks/factor-checks.ts";
-import { requireLength, requireShape } from "./checks/matrix-checks.ts";
+import { findMisplaced, requireLength, requireShape } from "./checks/matrix-checks.ts";
 
 const summaryShape = {
   tokens: "count",
@@ -82,15 +82,11 @@ function parseSummary(what: string, row: Row<"factors">): FactorSummary {
 }
 
 function parseOrder(what: string, values: Float32Array): Int32Array {
-  const order = Int32Array.from(values);
-  const seen = new Uint8Array(order.length);
-  for (const [position, column] of order.entries()) {
-    if (values[position] !== column || column < 0 || column >= order.length || seen[column] === 1) {
-      throw new BadDataError(`${what}: the order is no permutation at position ${position}; factor again`, { what, position });
-    }
-    seen[column] = 1;
+  const position = findMisplaced(values);
+  if (position >= 0) {
+    throw new BadDataError(`${what}: the order is no permutation at position ${position}; factor again`, { what, position });
   }
-  return order;
+  return Int32Array.from(values);
 }
 
 async function toRecord(cursor: RowCursor<"factors">): Promise<FactorRecord> {

@@ -99,10 +99,9 @@ function ownBlocks(
     throw new BadDataError(`layer ${source} has blocks of other columns than the file; compress again`, { tensor: source });
   }
   const written = new Uint8Array(ordered.length);
-  for (let start = 0; start < ordered.length; start += moved.length * bytes) {
-    for (const [place, block] of moved.entries()) {
-      written.set(ordered.subarray(start + block * bytes, start + (block + 1) * bytes), start + place * bytes);
-    }
+  const width = moved.length * bytes;
+  for (let start = 0; start < ordered.length; start += width) {
+    written.set(inOrder(ordered.subarray(start, start + width), moved, moved.length), start);
   }
   return written;
 }

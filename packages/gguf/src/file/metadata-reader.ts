@@ -10,20 +10,23 @@ export function shortestDecimal(value: number): number {
   return value;
 }
 
-/** More than any model has; beyond it lists of blocks and tensors of a broken file would fill the memory. */
-const largestCounts: Readonly<Record<string, number>> = { block_count: 10_000, decoder_block_count: 10_000, expert_count: 4096 };
+/** More blocks than any model has; beyond it lists of blocks and tensors of a broken file would fill the memory. */
+export const mostBlocks = 10_000;
+
+/** The same of experts in a block. */
+export const mostExperts = 4096;
+
+const largestCounts: Readonly<Record<string, number>> = {
+  block_count: mostBlocks,
+  decoder_block_count: mostBlocks,
+  expert_count: mostExperts,
+};
 
 const longestShown = 60;
 const shown = (value: GgufValue | undefined): string => {
   if (value === undefined) return "absent";
-  const text =
-    typeof value === "object"
-      ? value.length === 0
-        ? "an empty list"
-        : "a list"
-      : typeof value === "string"
-        ? JSON.stringify(value)
-        : String(value);
+  if (typeof value === "object") return value.length === 0 ? "an empty list" : "a list";
+  const text = typeof value === "string" ? JSON.stringify(value) : String(value);
   return text.length > longestShown ? `${text.slice(0, longestShown)}…` : text;
 };
 

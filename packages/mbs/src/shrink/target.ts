@@ -4,7 +4,7 @@ import { FailedPreconditionError, formatBytes, UsageError } from "@mbs/contracts
 import type { PlannedCodes, StageOptions, ZeroPoints } from "@mbs/contracts";
 import { allocatedTypes, roundsNothing, typeMixes } from "@mbs/gguf";
 import type { Model } from "@mbs/models";
-import { groupGrid } from "@mbs/solvers";
+import { gridDefaults, groupGrid } from "@mbs/solvers";
 import { correctionOf, groupSizeOf, onnxEmbeddingsOf, shrinkBits, typeMixOf } from "./defaults.ts";
 import type { ShrinkBits, ShrinkFormat } from "./defaults.ts";
 
@@ -116,12 +116,8 @@ const onnxTableBits = (bits: number, groupSize: number): number => bits + (32 + 
 /** Zero points that a recipe with a format gets, which follow from the format. */
 async function zeroPointsOf(format: ShrinkFormat, bits: number, groupSize: number): Promise<ZeroPoints> {
   const held = (await assemble.holds?.({ format })) ?? [];
-  const liked = held.find((own) => own.kind === "groups")?.zeroPoints;
-  return groupGrid(bits, {
-    groupSize,
-    ...(liked === "middle" && { symmetric: true }),
-    ...(liked === "from-one" && { minZeroPoint: 1 }),
-  }).zeroPoints;
+  const zeroPoints = held.find((own) => own.kind === "groups")?.zeroPoints ?? "any";
+  return groupGrid(bits, { groupSize, ...gridDefaults({ grids: ["groups"] }, { bits }, { zeroPoints }) }).zeroPoints;
 }
 
 /** Codes of so many bits, in a format that packs them. @throws {FailedPreconditionError} where the format does not hold them of the model */

@@ -1,14 +1,9 @@
 import { isObject } from "@mbs/contracts";
+import { mostBlocks, mostExperts } from "@mbs/gguf";
 import type { JsonObject } from "../folder/json-file.ts";
 
 /** More than any size, number of heads or context; beyond it tables of a broken configuration would fill the memory. */
 const largestCount = 2 ** 24;
-
-/** More than any model has; beyond it the list of a broken configuration's tensors would fill the memory. */
-const mostBlocks = 10_000;
-
-/** The same of experts. */
-const mostExperts = 4096;
 
 /** How the reader of a key refuses a value. */
 export interface KeyFault {

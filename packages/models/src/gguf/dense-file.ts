@@ -1,6 +1,6 @@
 import { at, BadDataError, FailedPreconditionError, InternalError } from "@mbs/contracts";
 import { isReadable, readableTypes } from "@mbs/gguf";
-import { decodeWeights, encodeWeights } from "@mbs/numbers";
+import { columnsInOrder, decodeWeights, encodeWeights } from "@mbs/numbers";
 import { bytesOfDtype } from "../checkpoint/checkpoint.ts";
 import type { TensorFile } from "../checkpoint/checkpoint.ts";
 import type { HeaderEntry } from "../checkpoint/safetensors-header.ts";
@@ -36,17 +36,12 @@ function requireWholeBlocks(path: string, tensors: readonly DenseTensor[]): void
   );
 }
 
-/** Puts the columns of rows in another order. @param columnOf the column that each one becomes @param bytes of a value */
+/** Puts the columns of rows in another order. @param columnOf the column that each one becomes @param bytes of a value: 2 or 4 */
 function orderColumns(rows: Uint8Array, columnOf: Int32Array, bytes: number): void {
-  const width = columnOf.length * bytes;
-  const former = new Uint8Array(width);
-  for (let start = 0; start < rows.length; start += width) {
-    former.set(rows.subarray(start, start + width));
-    for (let to = 0; to < width; to += bytes) {
-      const from = at(columnOf, to / bytes) * bytes;
-      for (let byte = 0; byte < bytes; byte += 1) rows[start + to + byte] = at(former, from + byte);
-    }
-  }
+  // a copy, since a value may begin anywhere in the rows' memory
+  const { buffer } = rows.slice();
+  const values = bytes === 4 ? new Uint32Array(buffer) : new Uint16Array(buffer);
+  rows.set(new Uint8Array(columnsInOrder<Uint16Array | Uint32Array>(values, columnOf).buffer));
 }
 
 /** Reads rows of a tensor as a checkpoint has them. */

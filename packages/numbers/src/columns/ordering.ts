@@ -1,7 +1,7 @@
 import { packedRowStart, unpackUpper } from "../hessian/packing.ts";
 
 /** Arrays whose entries are moved, not computed with. */
-type Movable = Float32Array | Uint8Array | Int32Array;
+type Movable = Float32Array | Uint8Array | Uint16Array | Int32Array | Uint32Array;
 
 function emptyLike<Values extends Movable>(values: Values): Values {
   // the constructor of a typed array gives back its own kind, which TypeScript cannot say

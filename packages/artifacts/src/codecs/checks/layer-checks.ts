@@ -3,6 +3,7 @@ import { blockGrids, quantisationTypeNamed } from "@mbs/gguf";
 import { columnsInOrder, decodeWeights, findNonfinite, invertOrder, roundTo, type WeightDtype } from "@mbs/numbers";
 import type { LayerRecord, TensorData, TensorDtype } from "../../kinds/records.ts";
 import { areOfCodes, clearRemoved, countOnes, dequantise, findAbove, findOther, unpackMask, type Grid } from "./layer-values.ts";
+import { findMisplaced } from "./matrix-checks.ts";
 
 /** Values that are decoded at a time, so that a large weight is not in memory twice. */
 const valuesAtATime = 1 << 20;
@@ -107,8 +108,7 @@ function readPlaces(layer: LayerRecord): Int32Array | undefined {
   if (blocks === undefined) return refuse(layer, "it has block-columns and no blocks");
   const { columns } = values;
   const order = new Int32Array(readPart(layer, ["block-columns", blockColumns], "i32", 1, columns).buffer);
-  if (order.toSorted().some((column, place) => column !== place))
-    refuse(layer, `its block-columns are not the columns 0 to ${columns - 1}, each once`);
+  if (findMisplaced(order) >= 0) refuse(layer, `its block-columns are not the columns 0 to ${columns - 1}, each once`);
   return invertOrder(order);
 }
 

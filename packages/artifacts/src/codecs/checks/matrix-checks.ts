@@ -41,3 +41,14 @@ export function requireMeanSquares({ what, remedy }: MatrixName, squares: Float3
     { what, channel },
   );
 }
+
+/** The first place in an order of columns that is no column, or one that stood before; -1 where each stands once. */
+export function findMisplaced(order: Float32Array | Int32Array): number {
+  const seen = new Uint8Array(order.length);
+  return order.findIndex((column) => {
+    // of anything but 0 to length - 1 there is no mark
+    if (seen[column] !== 0) return true;
+    seen[column] = 1;
+    return false;
+  });
+}
