@@ -33,6 +33,7 @@ const rowWith = (method: string, rise: number) => ({
   name: `${method} proportional`,
   method,
   mix: "proportional",
+  draw: 0,
   losses: lossesAgainst([...dense, ...scoresOf(method, () => rise)], method, "dense"),
   perplexity: 1,
 });
@@ -65,7 +66,7 @@ test("rows of methods that look at no text are one, and every peer has a method 
 
 test("tables show what is there and leave out what is not", () => {
   const losses = lossesAgainst([...dense, ...scoresOf("gptq-3 equal", () => 0.5)], "gptq-3 equal", "dense");
-  const row = { name: "gptq-3 equal", method: "gptq-3", mix: "equal", losses, perplexity: Math.exp(2.5) };
+  const row = { name: "gptq-3 equal", method: "gptq-3", mix: "equal", draw: 0, losses, perplexity: Math.exp(2.5) };
   const table = languagesTable([row], "gptq-3", new Map([["en", 7.389]]));
   assert.match(table, /\| en \| Latn \| 64% \| 7\.4 \| \+0\.50 \(0\.50 to 0\.50\) \|/);
   assert.is(plannedDuels([row]).mixes.length, 0);

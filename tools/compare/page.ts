@@ -26,7 +26,7 @@ import { assumedShares, compareRows, lossesAgainst } from "./comparison.ts";
 import type { ComparedRow, Shares } from "./comparison.ts";
 import { formatNumbers, parseNumbers, sameNumbers } from "./numbers.ts";
 import { plotRows } from "./plot.ts";
-import { gptqOptions, methods, optionTables, peers, rowsOf, scoresFile, spentFile } from "./rows.ts";
+import { gptqOptions, methods, optionTables, peers, rowsOf, scoresFile } from "./rows.ts";
 import {
   averagesTable,
   duelsTable,
@@ -37,7 +37,8 @@ import {
   summaryTable,
   tendenciesTable,
 } from "./tables.ts";
-import type { Duel, Spent } from "./tables.ts";
+import { readSpent } from "./spent.ts";
+import type { Duel } from "./tables.ts";
 
 const { values } = parseArgs({
   options: {
@@ -52,23 +53,6 @@ const { output: folder, name: modelName, add = false } = values;
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
 const readRow = async (name: string): Promise<Score[]> => collect(readScores(await openArtifact(join(folder, scoresFile(name)))));
-
-/** What each row took; of several lines of one row their sum, and the largest peak. */
-async function readSpent(): Promise<ReadonlyMap<string, Spent>> {
-  const path = join(folder, spentFile);
-  const all = new Map<string, Spent>();
-  if (!existsSync(path)) return all;
-  for (const line of (await readFile(path, "utf8")).split("\n").filter((text) => text !== "")) {
-    const { name, spent } = JSON.parse(line) as { readonly name: string; readonly spent: Spent };
-    const before = all.get(name) ?? { seconds: 0, processorSeconds: 0, peakBytes: 0 };
-    all.set(name, {
-      seconds: before.seconds + spent.seconds,
-      processorSeconds: before.processorSeconds + spent.processorSeconds,
-      peakBytes: Math.max(before.peakBytes, spent.peakBytes),
-    });
-  }
-  return all;
-}
 
 const shares =
   values.shares === undefined
@@ -92,7 +76,7 @@ const compared = everyRow.flatMap((row): ComparedRow[] => {
   const found = made.get(row.name) ?? committed?.rows.get(row.name);
   return found === undefined ? [] : [{ ...row, ...found }];
 });
-const spent = new Map([...(committed?.spent ?? []), ...(await readSpent())]);
+const spent = new Map([...(committed?.spent ?? []), ...(await readSpent(folder))]);
 const planned = plannedDuels(compared);
 const fight = (duels: readonly Omit<Duel, "losses">[]): Duel[] =>
   duels.map((duel) => ({ ...duel, losses: lossesAgainst(scores, duel.first, duel.second, shares) }));

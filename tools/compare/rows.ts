@@ -9,7 +9,7 @@ export interface Method {
   /** Options of `compress`. */
   readonly compress: StageOptions;
   /** Options of other stages, where they are not a recipe's defaults. */
-  readonly stages?: Readonly<Partial<Record<"capture" | "factor" | "rotate", StageOptions>>>;
+  readonly stages?: Readonly<Partial<Record<"capture" | "factor" | "rotate" | "allocate", StageOptions>>>;
   /** Looks at no text, so that it is run once, not once a mix. */
   readonly withoutText?: true;
 }
@@ -26,6 +26,13 @@ export const methods: Readonly<Record<string, Method>> = {
   "gptq-2": { title: "GPTQ 2 bits", compress: quantised("gptq", 2) },
   "sparsegpt-50": { title: "SparseGPT 50%", compress: { solver: "sparsegpt", sparsity: 0.5 } },
   "alps-50": { title: "ALPS 50%", compress: { solver: "alps", sparsity: 0.5 } },
+  "alps-50-damage": {
+    title: "ALPS 50%, sparsities by damage",
+    compress: { solver: "alps", sparsity: 0.5 },
+    stages: { allocate: { method: "pruning-damage" } },
+  },
+  "sparsegpt-2-4": { title: "SparseGPT 2:4", compress: { solver: "sparsegpt", pattern: "2:4" } },
+  "alps-2-4": { title: "ALPS 2:4", compress: { solver: "alps", pattern: "2:4" } },
   "wanda-50": { title: "Wanda 50%", compress: { solver: "wanda", sparsity: 0.5 } },
   "rtn-4": { title: "RTN 4 bits", compress: quantised("rtn", 4), withoutText: true },
   "rtn-3": { title: "RTN 3 bits", compress: quantised("rtn", 3), withoutText: true },
@@ -147,6 +154,13 @@ export const peers: Readonly<Record<string, Peer>> = {
     source: "sparsegpt",
     against: "sparsegpt-50",
   },
+  "public-sparsegpt-2-4": {
+    title: "public SparseGPT program, 2:4",
+    script: "public_programs.py",
+    args: ["--sparsity", "0.5", "--pattern", "2:4"],
+    source: "sparsegpt",
+    against: "sparsegpt-2-4",
+  },
   ...atWidths("gptqmodel", (bits) => ({ title: `GPTQModel, ${bits} bits`, script: "gptqmodel_peer.py" })),
 };
 
@@ -166,7 +180,12 @@ export const settings: readonly Setting[] = [
     plain: `public-gptq-${bits}`,
     rows: [`public-gptq-${bits}`, `gptqmodel-${bits}`, `gptq-${bits}`],
   })),
-  { title: "SparseGPT 50%", plain: "public-sparsegpt-50", rows: ["public-sparsegpt-50", "sparsegpt-50", "alps-50"] },
+  {
+    title: "50% sparsity",
+    plain: "public-sparsegpt-50",
+    rows: ["public-sparsegpt-50", "sparsegpt-50", "alps-50", "alps-50-damage"],
+  },
+  { title: "2:4 sparsity", plain: "public-sparsegpt-2-4", rows: ["public-sparsegpt-2-4", "sparsegpt-2-4", "alps-2-4"] },
 ];
 
 /** How much text is used: segments of calibration and their tokens, held-out windows of a language and their tokens. */
@@ -179,20 +198,30 @@ export const sizes = {
 
 /** A compressed model of the comparison. */
 export interface Row {
-  /** "gptq-3 proportional"; of methods that look at no text the method alone. */
+  /** "gptq-3 proportional", "gptq-3 proportional draw 1"; of methods that look at no text the method alone. */
   readonly name: string;
   /** A name of `methods`, `gptqOptions` or `peers`. */
   readonly method: string;
   readonly mix: string;
+  /** Which draw of calibration text: the seed of `mbs sample`. */
+  readonly draw: number;
 }
 
-/** All rows of the methods and peers that are asked for, with each of some mixes. */
-export const rowsOf = (wanted: readonly string[], chosen: readonly string[] = Object.keys(mixes)): readonly Row[] =>
-  wanted.flatMap((method) =>
-    methods[method]?.withoutText === true
-      ? [{ name: method, method, mix: "proportional" }]
-      : chosen.map((mix) => ({ name: `${method} ${mix}`, method, mix })),
+/** Name of a mix and a draw of it, of which the first goes without its number. */
+export const drawName = ({ mix, draw }: Pick<Row, "mix" | "draw">): string => (draw === 0 ? mix : `${mix} draw ${draw}`);
+
+/** All rows of the methods and peers that are asked for, with each of some mixes; draw by draw, so that all have the first ones. */
+export const rowsOf = (wanted: readonly string[], chosen: readonly string[] = Object.keys(mixes), draws = 1): readonly Row[] =>
+  Array.from({ length: draws }, (_, draw) => draw).flatMap((draw) =>
+    wanted.flatMap((method): Row[] => {
+      if (methods[method]?.withoutText !== true)
+        return chosen.map((mix) => ({ name: `${method} ${drawName({ mix, draw })}`, method, mix, draw }));
+      return draw === 0 ? [{ name: method, method, mix: "proportional", draw }] : [];
+    }),
   );
+
+/** Draws of calibration text behind a row with an interval over draws. */
+export const mostDraws = 5;
 
 /** The file name of a row's scores in the folder of the comparison. */
 export const scoresFile = (row: string): string => `${row.replaceAll(" ", "-")}.scores.arrow`;

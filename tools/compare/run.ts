@@ -2,11 +2,12 @@
  * Compresses a real model by every method and mix of the comparison, and scores each in every language.
  *
  * usage: node --conditions=mbs-source --import tsx tools/compare/run.ts --model M --texts FOLDER --output FOLDER
- *          [--size controlled|short|quick|full] [--methods gptq-3,sparsegpt-50,…] [--mixes proportional,…] [--threads N]
+ *          [--size controlled|short|quick|full] [--methods gptq-3,sparsegpt-50,…] [--mixes proportional,…] [--draws N] [--threads N]
  *          [--python PYTHON --peer-model FOLDER --gptq CLONE --sparsegpt CLONE]
  *   --texts       what tools/compare/texts.ts has made, or datasets/controlled-texts with --size controlled
  *   --methods     without it all that rows.ts lists, but for the options of GPTQ: "options-3" are all at 3 bits, "rotations-3"
  *                 the defaults on a rotated model
+ *   --draws       how many draws of calibration text each row is made with (default 1)
  *   --output      a folder a row (recipe, run, scores); what is there and finished is not made again
  *   --python      runs the peers too, with tools/compare/peers/requirements.txt installed
  *   --peer-model  the model as a Hugging Face folder, where --model is a GGUF file
@@ -21,7 +22,7 @@ import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { stringify } from "yaml";
-import { gptqOptions, methodGroups, methods, mixes, peers, rowsOf, scoresFile, sizes, spentFile } from "./rows.ts";
+import { drawName, gptqOptions, methodGroups, methods, mixes, peers, rowsOf, scoresFile, sizes, spentFile } from "./rows.ts";
 import type { Peer, Row } from "./rows.ts";
 
 const { values } = parseArgs({
@@ -32,6 +33,7 @@ const { values } = parseArgs({
     size: { type: "string", default: "quick" },
     methods: { type: "string" },
     mixes: { type: "string" },
+    draws: { type: "string", default: "1" },
     threads: { type: "string", default: "1" },
     python: { type: "string" },
     "peer-model": { type: "string" },
@@ -51,7 +53,7 @@ const unknown = [
 ];
 if (model === undefined || texts === undefined || output === undefined || size === undefined || unknown.length > 0) {
   throw new Error(
-    `usage: run.ts --model M --texts FOLDER --output FOLDER [--size ${Object.keys(sizes).join("|")}] [--methods ${[...known, ...Object.keys(methodGroups)].join(",")}] [--mixes ${Object.keys(mixes).join(",")}] [--threads N] [--python PYTHON --peer-model FOLDER --gptq CLONE --sparsegpt CLONE]`,
+    `usage: run.ts --model M --texts FOLDER --output FOLDER [--size ${Object.keys(sizes).join("|")}] [--methods ${[...known, ...Object.keys(methodGroups)].join(",")}] [--mixes ${Object.keys(mixes).join(",")}] [--draws N] [--threads N] [--python PYTHON --peer-model FOLDER --gptq CLONE --sparsegpt CLONE]`,
   );
 }
 
@@ -89,7 +91,7 @@ function evaluate(path: string, label: string): void {
   mbs(["evaluate", "--model", path, "--labels", label, "--corpus", heldOut, ...limits, "--output", scores, "--quiet"]);
 }
 
-async function compressRow({ name, method, mix }: Row): Promise<void> {
+async function compressRow({ name, method, mix, draw }: Row): Promise<void> {
   const folder = join(folders.output, name.replaceAll(" ", "-"));
   const distribution = distributionOf(mix);
   const recipe = {
@@ -99,6 +101,7 @@ async function compressRow({ name, method, mix }: Row): Promise<void> {
       mix: mixes[mix],
       segments,
       length,
+      seed: draw,
       ...(distribution !== undefined && { distribution }),
     },
     // stated, so that rows of two versions with other defaults can be compared
@@ -126,24 +129,25 @@ const recordSpent = (name: string, spent: unknown): Promise<void> =>
   appendFile(join(folders.output, spentFile), `${JSON.stringify({ name, spent })}\n`);
 
 /** The tokens that a recipe with this mix draws, for programs that take no recipe. */
-function sampleTokens(mix: string): string {
-  const path = join(folders.output, `segments-${mix}.arrow`);
+function sampleTokens({ mix, draw }: Pick<Row, "mix" | "draw">): string {
+  const path = join(folders.output, `segments-${drawName({ mix, draw }).replaceAll(" ", "-")}.arrow`);
   if (existsSync(path)) return path;
-  const drawn = ["--segments", String(segments), "--length", String(length), "--mix", mixes[mix] ?? mix];
+  const amount = ["--segments", String(segments), "--length", String(length), "--seed", String(draw)];
+  const drawn = [...amount, "--mix", mixes[mix] ?? mix];
   const distribution = distributionOf(mix);
   const shares = distribution === undefined ? [] : ["--distribution", distribution];
   mbs(["sample", "--model", folders.model, "--corpus", corpus, ...drawn, ...shares, "--output", path, "--quiet"]);
   return path;
 }
 
-async function runPeer({ script, args, source }: Peer, { name, mix }: Row): Promise<void> {
+async function runPeer({ script, args, source }: Peer, { name, mix, draw }: Row): Promise<void> {
   const clone = source === undefined ? undefined : values[source];
   if (source !== undefined && clone === undefined)
     throw new Error(`${name} needs --${source}, a checkout of IST-DASLab/${source}`);
   const folder = join(folders.output, name.replaceAll(" ", "-"));
   if (!existsSync(folder)) {
     const path = fileURLToPath(new URL(`peers/${script}`, import.meta.url));
-    const from = [resolve(values["peer-model"] ?? model ?? ""), sampleTokens(mix), folder];
+    const from = [resolve(values["peer-model"] ?? model ?? ""), sampleTokens({ mix, draw }), folder];
     const given = [...args, ...(clone === undefined ? [] : ["--source", resolve(clone)]), "--threads", values.threads];
     const printed = start(python ?? "python3", [path, ...from, ...given]);
     // the peers print lines of their own before it
@@ -158,7 +162,7 @@ async function measureSimilarity(): Promise<void> {
   const path = join(folders.output, "similarity.arrow");
   if (existsSync(path)) return;
   const statistics = join(folders.output, "statistics.arrow");
-  const read = ["--model", folders.model, "--source", sampleTokens("equal"), "--statistics", "diagonal"];
+  const read = ["--model", folders.model, "--source", sampleTokens({ mix: "equal", draw: 0 }), "--statistics", "diagonal"];
   mbs(["capture", ...read, "--output", statistics, "--force", "--quiet"]);
   mbs(["similarity", "--sites", "all", "--statistics", statistics, "--output", path, "--quiet"]);
   await rm(statistics);
@@ -168,7 +172,7 @@ await mkdir(folders.output, { recursive: true });
 evaluate(folders.model, "dense");
 // the distances between languages explain what several mixes do
 if (chosenMixes.length > 1) await measureSimilarity();
-for (const row of rowsOf(wanted, chosenMixes)) {
+for (const row of rowsOf(wanted, chosenMixes, Number(values.draws))) {
   if (existsSync(join(folders.output, scoresFile(row.name)))) continue;
   const peer = peers[row.method];
   await (peer === undefined ? compressRow(row) : runPeer(peer, row));

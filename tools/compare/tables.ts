@@ -3,6 +3,8 @@ import type { SimilarityMatrix } from "@mbs/reporting";
 import { markdownTable } from "../pages/blocks.ts";
 import { tendenciesOf } from "./comparison.ts";
 import type { ComparedRow, Losses, Nats } from "./comparison.ts";
+import { differenceOverDraws, lossesOverDraws, overDraws } from "./draws.ts";
+import type { DrawnRow } from "./draws.ts";
 import { languages } from "./languages.ts";
 import { gptqOptions, methods, mixes, peers, settings } from "./rows.ts";
 
@@ -85,6 +87,8 @@ export interface Spent {
   readonly peakBytes: number;
 }
 
+const thousandths = (value: number): string => value.toFixed(3);
+
 const spentCells = (spent: Spent | undefined): readonly string[] =>
   spent === undefined
     ? ["", ""]
@@ -109,7 +113,74 @@ export function settingsTable(rows: readonly ComparedRow[], mix: string, spent: 
   return markdownTable([...head, "processor time", "memory"], lines, 2);
 }
 
-const thousandths = (value: number): string => value.toFixed(3);
+const spread = ({ value, interval: [low, high] }: Nats): string =>
+  `${thousandths(value)} (${thousandths(low)} to ${thousandths(high)})`;
+
+/** "8 ahead", on the draws that both have. */
+function aheadText(own: readonly DrawnRow[], peer: readonly DrawnRow[]): string {
+  const pairs = own.flatMap(({ draw, rises }) => {
+    const other = peer.find((row) => row.draw === draw);
+    return other === undefined ? [] : [{ rises, other: other.rises }];
+  });
+  if (pairs.length < 2) return "";
+  const { ahead, behind } = differenceOverDraws(
+    pairs.map(({ rises }) => rises),
+    pairs.map(({ other }) => other),
+  );
+  return behind > 0 ? `${ahead} ahead, ${behind} behind` : `${ahead} ahead`;
+}
+
+/** Mean times and the largest peak of some draws; nothing where no draw was measured. */
+function averageSpent(rows: readonly DrawnRow[]): Spent | undefined {
+  const known = rows.flatMap(({ spent }) => (spent === undefined ? [] : [spent]));
+  if (known.length === 0) return undefined;
+  const mean = (valueOf: (spent: Spent) => number): number =>
+    known.reduce((sum, spent) => sum + valueOf(spent), 0) / known.length;
+  return {
+    seconds: mean(({ seconds }) => seconds),
+    processorSeconds: mean(({ processorSeconds }) => processorSeconds),
+    peakBytes: Math.max(...known.map(({ peakBytes }) => peakBytes)),
+  };
+}
+
+/**
+ * A line for each method and peer of a setting that was made with several draws of calibration text: what it loses, what it loses less
+ * than the best peer on the same draws, and what it took.
+ *
+ * @param models rows by model
+ */
+export function drawsTable(models: Readonly<Record<string, readonly DrawnRow[]>>): string {
+  const lines = Object.entries(models).flatMap(([model, rows]) => {
+    const drawsOf = (method: string): readonly DrawnRow[] =>
+      rows.filter((row) => row.method === method).sort((a, b) => a.draw - b.draw);
+    return settings.flatMap(({ title, rows: names }) => {
+      const [best] = names
+        .filter((name) => peers[name] !== undefined && drawsOf(name).length > 1)
+        .map((name) => ({ name, loss: overDraws(drawsOf(name).map(({ rises }) => rises)).value }))
+        .sort((a, b) => a.loss - b.loss);
+      return names.flatMap((method) => {
+        const own = drawsOf(method);
+        if (own.length < 2) return [];
+        const { mean, range, worst } = lossesOverDraws(own.map(({ rises }) => rises));
+        return [
+          [
+            model,
+            title,
+            peers[method]?.title ?? methods[method]?.title ?? method,
+            String(own.length),
+            spread(mean),
+            range.map(thousandths).join(" to "),
+            `${worst.language} ${thousandths(worst.value)}`,
+            best === undefined || peers[method] !== undefined ? "" : aheadText(own, drawsOf(best.name)),
+            ...spentCells(averageSpent(own)),
+          ],
+        ];
+      });
+    });
+  });
+  const head = ["model", "setting", "program", "draws", "mean of languages", "of single draws", "worst language"];
+  return markdownTable([...head, "languages against the best peer", "processor time", "memory"], lines, 3);
+}
 
 /** A line for each of some options with the proportional mix: what it loses, and the time. */
 export function optionsTable(rows: readonly ComparedRow[], names: readonly string[], spent: ReadonlyMap<string, Spent>): string {

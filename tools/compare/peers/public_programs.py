@@ -1,6 +1,6 @@
 """Compresses a model by the public GPTQ or SparseGPT program: its own class of the method, in its own loop over blocks.
 
-usage: public_programs.py MODEL SEGMENTS.arrow OUTPUT --source CLONE (--bits B [--group-size 64] | --sparsity S) [--threads 1]
+usage: public_programs.py MODEL SEGMENTS.arrow OUTPUT --source CLONE (--bits B [--group-size 64] | --sparsity S [--pattern N:M]) [--threads 1]
   CLONE  a checkout of IST-DASLab/gptq (2d65066) or IST-DASLab/sparsegpt (147d215); no line of them is copied here
 
 Blocks run in float32, a segment at a time, as theirs do, with the keywords that the model itself gives to each block. OUTPUT
@@ -25,6 +25,7 @@ parser.add_argument("--bits", type=int)
 parser.add_argument("--group-size", type=int, default=64)
 parser.add_argument("--symmetric", action="store_true")
 parser.add_argument("--sparsity", type=float)
+parser.add_argument("--pattern", help="N of M neighbours are zero: 2:4")
 parser.add_argument("--threads", type=int, default=1)
 options = parser.parse_args()
 if (options.bits is None) == (options.sparsity is None):
@@ -86,7 +87,8 @@ def solve(method):
     """The method's own solver, which prints as it goes."""
     with contextlib.redirect_stdout(sys.stderr):
         if options.sparsity is not None:
-            method.fasterprune(options.sparsity)
+            zeros, neighbours = map(int, (options.pattern or "0:0").split(":"))
+            method.fasterprune(options.sparsity, prunen=zeros, prunem=neighbours)
         else:
             method.quantizer = Quantizer()
             method.quantizer.configure(options.bits, perchannel=True, sym=options.symmetric, mse=False)

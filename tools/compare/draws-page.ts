@@ -1,0 +1,51 @@
+/**
+ * Writes the table of several draws into docs/measured/real-models.md, and its numbers into docs/measured/real-models/draws.json.
+ *
+ * usage: node --conditions=mbs-source --import tsx tools/compare/draws-page.ts --output FOLDER --model NAME
+ *   --output  what tools/compare/run.ts --draws N has made; rows that are not there stay as they are committed
+ *   --model   the name of the model in the table: gemma3-270m, smollm2-135m
+ */
+import { existsSync } from "node:fs";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { collect, openArtifact, readScores } from "@mbs/artifacts";
+import type { Score } from "@mbs/artifacts";
+import { replaceBlocks } from "../pages/blocks.ts";
+import { risesOf } from "./draws.ts";
+import type { DrawnRow } from "./draws.ts";
+import { methods, mostDraws, peers, rowsOf, scoresFile } from "./rows.ts";
+import { readSpent } from "./spent.ts";
+import { drawsTable } from "./tables.ts";
+
+const { values } = parseArgs({ options: { output: { type: "string" }, model: { type: "string" } } });
+const { output: folder, model } = values;
+if (folder === undefined || model === undefined) throw new Error("usage: draws-page.ts --output FOLDER --model NAME");
+const root = fileURLToPath(new URL("../../", import.meta.url));
+const numbersPath = join(root, "docs/measured/real-models/draws.json");
+
+const scoresOf = async (name: string): Promise<Score[]> =>
+  collect(readScores(await openArtifact(join(folder, scoresFile(name)))));
+
+const dense = await scoresOf("dense");
+const spent = await readSpent(folder);
+const made: DrawnRow[] = [];
+for (const { name, method, mix, draw } of rowsOf([...Object.keys(methods), ...Object.keys(peers)], ["proportional"], mostDraws)) {
+  if (!existsSync(join(folder, scoresFile(name)))) continue;
+  const took = spent.get(name);
+  made.push({ method, mix, draw, rises: risesOf(dense, await scoresOf(name)), ...(took !== undefined && { spent: took }) });
+}
+const committed = existsSync(numbersPath)
+  ? (JSON.parse(await readFile(numbersPath, "utf8")) as Readonly<Record<string, readonly DrawnRow[]>>)
+  : {};
+const isMade = (row: DrawnRow): boolean =>
+  made.some(({ method, mix, draw }) => method === row.method && mix === row.mix && draw === row.draw);
+const all = { ...committed, [model]: [...(committed[model] ?? []).filter((row) => !isMade(row)), ...made] };
+const lines = Object.entries(all).map(
+  ([name, rows]) => `${JSON.stringify(name)}: [\n${rows.map((row) => JSON.stringify(row)).join(",\n")}\n]`,
+);
+await writeFile(numbersPath, `{\n${lines.join(",\n")}\n}\n`);
+const page = join(root, "docs/measured/real-models.md");
+await writeFile(page, replaceBlocks(await readFile(page, "utf8"), "compare", { draws: drawsTable(all) }));
+process.stderr.write(`compare: ${made.length} rows of ${model}\n`);

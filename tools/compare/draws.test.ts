@@ -1,0 +1,99 @@
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { differenceOverDraws, lossesOverDraws, overDraws, risesOf } from "./draws.ts";
+import type { DrawnRow, WindowRises } from "./draws.ts";
+import { rowsOf } from "./rows.ts";
+import { drawsTable } from "./tables.ts";
+
+const test = suite("draws");
+
+/** Two languages of six windows. @param shift of all windows @param slope between neighbouring windows */
+const rises = (shift: number, slope = 0): WindowRises =>
+  Object.fromEntries(
+    ["en", "km"].map((language, place) => [
+      language,
+      Array.from({ length: 6 }, (_, window) => shift + place * 0.1 + slope * (window - 2.5)),
+    ]),
+  );
+
+const close = (found: number, wanted: number, off = 1e-12): void =>
+  assert.ok(Math.abs(found - wanted) < off, `${found} is not ${wanted}`);
+
+test("rows of further draws have their number in the name and come behind all rows of the draw before", () => {
+  assert.equal(
+    rowsOf(["gptq-3", "rtn-3"], ["proportional"], 2).map(({ name }) => name),
+    ["gptq-3 proportional", "rtn-3", "gptq-3 proportional draw 1"],
+  );
+});
+
+test("rises are those of each window, and another window is refused", () => {
+  const score = { model: "m", address: "a", language: "en", source: "s", window: 0, nll: 20, tokens: 10, bytes: 40 };
+  assert.equal(risesOf([score], [{ ...score, nll: 25 }]), { en: [0.5] });
+  assert.throws(() => risesOf([score], [{ ...score, window: 1 }]), /no such window/);
+  assert.throws(() => risesOf([score], [{ ...score, tokens: 9 }]), /no such window/);
+});
+
+test("an interval over draws is Student's where windows are alike", () => {
+  const { value, interval } = overDraws([0.1, 0.2, 0.3].map((shift) => rises(shift)));
+  close(value, 0.25);
+  // s = 0.1, n = 3, t = 4.30
+  close(interval[1] - value, 4.3 * (0.1 / Math.sqrt(3)));
+  close(value - interval[0], interval[1] - value);
+});
+
+test("windows that differ make an interval of draws that do not, and of one draw too", () => {
+  const alike = overDraws([rises(0.2, 0.1), rises(0.2, 0.1)]).interval;
+  assert.ok(alike[0] < 0.25 && alike[1] > 0.25);
+  const one = overDraws([rises(0.2, 0.1)]).interval;
+  // variance of a mean of six windows, two languages drawn apart: Σ (0.1 (w - 2.5))² / 6 / 6 / 2
+  const error = Math.sqrt((0.01 * 17.5) / 6 / 6 / 2);
+  close(one[1] - 0.25, 1.96 * error, 0.2 * error);
+});
+
+test("range and worst language are those over draws", () => {
+  const { range, worst, mean } = lossesOverDraws([rises(0.1), rises(0.4)]);
+  close(range[0], 0.15);
+  close(range[1], 0.45);
+  assert.is(worst.language, "km");
+  close(worst.value, 0.35);
+  close(mean.value, 0.3);
+});
+
+test("a difference is paired by draw and window, so that what both have in common cancels", () => {
+  const [first, second] = [
+    [rises(0.1, 0.5), rises(0.9, 0.5)],
+    [rises(0.2, 0.5), rises(1, 0.5)],
+  ];
+  const { mean, ahead, behind } = differenceOverDraws(first, second);
+  close(mean.value, -0.1);
+  close(mean.interval[1], -0.1);
+  assert.equal([ahead, behind], [2, 0]);
+  assert.equal(differenceOverDraws(second, first).behind, 2);
+});
+
+const row = (method: string, draw: number, shift: number): DrawnRow => ({
+  method,
+  mix: "proportional",
+  draw,
+  rises: rises(shift),
+  spent: { seconds: 60, processorSeconds: 90, peakBytes: 2 ** 30 },
+});
+
+test("the table has a line for what has several draws, and compares with the best peer alone", () => {
+  const table = drawsTable({
+    gemma: [0, 1].flatMap((draw) => [
+      row("public-gptq-3", draw, 2),
+      row("gptqmodel-3", draw, 1),
+      row("gptq-3", draw, 0.4 + 0.01 * draw),
+      ...(draw === 0 ? [row("gptq-2", draw, 1)] : []),
+    ]),
+  });
+  const lines = table.split("\n").slice(2);
+  assert.is(lines.length, 3);
+  assert.match(
+    lines[2] ?? "",
+    /GPTQ 3 bits \| 2 \| 0\.455 \(0\.39\d to 0\.51\d\) \| 0\.450 to 0\.460 \| km 0\.505 \| 2 ahead \| 1\.5 min \| 1\.0 GiB/,
+  );
+});
+
+test.run();

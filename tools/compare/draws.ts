@@ -1,0 +1,136 @@
+/** What a method loses over several draws of calibration text, with intervals over draws and windows: docs/measured/real-models/draws.json. */
+import type { Score } from "@mbs/artifacts";
+import { at, InternalError } from "@mbs/contracts";
+import { drawWindows } from "@mbs/evaluation";
+import type { Nats } from "./comparison.ts";
+import type { Row } from "./rows.ts";
+import type { Spent } from "./tables.ts";
+
+/** Nats a token above the dense model in each held-out window, by language. */
+export type WindowRises = Readonly<Record<string, readonly number[]>>;
+
+/** One draw of one method. */
+export interface DrawnRow extends Pick<Row, "method" | "mix" | "draw"> {
+  readonly rises: WindowRises;
+  readonly spent?: Spent;
+}
+
+/** Rises as they are written: a ten-thousandth of a nat is far below what windows differ by. */
+const written = (rise: number): number => Number(rise.toFixed(4));
+
+const keyOf = ({ language, source, window }: Score): string => JSON.stringify([language, source, window]);
+
+/**
+ * What a model loses in each window.
+ *
+ * @param dense scores of the dense model, @param own of the compressed one, on the same windows of equally many tokens
+ * @throws {InternalError} where windows differ
+ */
+export function risesOf(dense: readonly Score[], own: readonly Score[]): WindowRises {
+  const before = new Map(dense.map((score) => [keyOf(score), score]));
+  const rises: Record<string, number[]> = {};
+  for (const score of own) {
+    const reference = before.get(keyOf(score));
+    if (reference?.tokens !== score.tokens) throw new InternalError(`no such window of the dense model: ${keyOf(score)}`);
+    (rises[score.language] ??= []).push(written((score.nll - reference.nll) / score.tokens));
+  }
+  return rises;
+}
+
+/** 97.5% quantiles of Student's t with 1, 2, … degrees of freedom; beyond these the normal one is off by less than a tenth. */
+const quantiles: readonly number[] = [12.71, 4.3, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26];
+
+const meanOf = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+/** Σ (value - mean)² / (n - 1) */
+function varianceOf(values: readonly number[]): number {
+  const mean = meanOf(values);
+  return values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (values.length - 1);
+}
+
+/** A figure of each draw by languages: rises of windows in, nats out. */
+type Figure = (rises: WindowRises) => number;
+
+const meanOfLanguages: Figure = (rises) => meanOf(Object.values(rises).map(meanOf));
+const ofLanguage =
+  (language: string): Figure =>
+  (rises) =>
+    meanOf(rises[language] ?? [NaN]);
+
+/** The same windows of every draw, as often as they are drawn with replacement. */
+function* resampled(draws: readonly WindowRises[]): Generator<readonly WindowRises[]> {
+  const languages = Object.entries(at(draws, 0)).map(([language, windows]) => ({
+    language,
+    picks: drawWindows(windows.length, language, 0),
+  }));
+  for (;;) {
+    const picked = languages.map(({ language, picks }) => ({ language, own: picks.next().value }));
+    if (picked.some(({ own }) => own === undefined)) return;
+    yield draws.map((rises) =>
+      Object.fromEntries(
+        picked.map(({ language, own }) => [language, Array.from(own ?? [], (window) => at(rises[language] ?? [], window))]),
+      ),
+    );
+  }
+}
+
+/**
+ * Mean of a figure over draws with its 95% interval: t · √(s²/n + v), s² the variance between the n draws, t Student's with n - 1
+ * degrees of freedom, v the variance of the mean when the windows, which all draws share, are drawn again. Of one draw v alone, by
+ * t of many.
+ */
+export function overDraws(draws: readonly WindowRises[], figure: Figure = meanOfLanguages): Nats {
+  const own = draws.map(figure);
+  const value = meanOf(own);
+  const ofWindows = varianceOf(Array.from(resampled(draws), (redrawn) => meanOf(redrawn.map(figure))));
+  const count = draws.length;
+  const error = Math.sqrt((count > 1 ? varianceOf(own) / count : 0) + ofWindows);
+  const t = count > 1 ? (quantiles[count - 2] ?? 1.96) : 1.96;
+  return { value, interval: [value - t * error, value + t * error] };
+}
+
+/** What a method loses. */
+export interface DrawnLosses {
+  readonly mean: Nats;
+  /** Least and largest mean of a draw. */
+  readonly range: readonly [number, number];
+  /** The language that loses most in the mean over draws. */
+  readonly worst: { readonly language: string; readonly value: number };
+}
+
+export function lossesOverDraws(draws: readonly WindowRises[]): DrawnLosses {
+  const means = draws.map(meanOfLanguages);
+  const languages = Object.keys(at(draws, 0)).map((language) => ({ language, value: meanOf(draws.map(ofLanguage(language))) }));
+  return {
+    mean: overDraws(draws),
+    range: [Math.min(...means), Math.max(...means)],
+    worst: languages.reduce((worst, next) => (next.value > worst.value ? next : worst)),
+  };
+}
+
+/** How two methods compare on the draws that both have: negative where the first loses less. */
+export interface DrawnDifference {
+  readonly mean: Nats;
+  /** Languages in which the first loses less, with an interval that excludes 0. */
+  readonly ahead: number;
+  /** Languages in which it loses more, likewise. */
+  readonly behind: number;
+}
+
+/** @param first, second the same draws in the same order */
+export function differenceOverDraws(first: readonly WindowRises[], second: readonly WindowRises[]): DrawnDifference {
+  const differences = first.map((rises, draw) =>
+    Object.fromEntries(
+      Object.entries(rises).map(([language, windows]) => [
+        language,
+        windows.map((rise, window) => rise - at(at(second, draw)[language] ?? [], window)),
+      ]),
+    ),
+  );
+  const languages = Object.keys(at(first, 0)).map((language) => overDraws(differences, ofLanguage(language)).interval);
+  return {
+    mean: overDraws(differences),
+    ahead: languages.filter(([, high]) => high < 0).length,
+    behind: languages.filter(([low]) => low > 0).length,
+  };
+}

@@ -1,0 +1,22 @@
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { spentFile } from "./rows.ts";
+import type { Spent } from "./tables.ts";
+
+/** What each row took; of several lines of one row their sum, and the largest peak. */
+export async function readSpent(folder: string): Promise<ReadonlyMap<string, Spent>> {
+  const path = join(folder, spentFile);
+  const all = new Map<string, Spent>();
+  if (!existsSync(path)) return all;
+  for (const line of (await readFile(path, "utf8")).split("\n").filter((text) => text !== "")) {
+    const { name, spent } = JSON.parse(line) as { readonly name: string; readonly spent: Spent };
+    const before = all.get(name) ?? { seconds: 0, processorSeconds: 0, peakBytes: 0 };
+    all.set(name, {
+      seconds: before.seconds + spent.seconds,
+      processorSeconds: before.processorSeconds + spent.processorSeconds,
+      peakBytes: Math.max(before.peakBytes, spent.peakBytes),
+    });
+  }
+  return all;
+}
