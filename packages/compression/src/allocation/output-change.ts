@@ -1,5 +1,13 @@
 import { readSegments, ScratchFile, type Segment } from "@mbs/artifacts";
-import { at, BadDataError, InternalError, InterruptedError, type ArtifactStream, type StageContext } from "@mbs/contracts";
+import {
+  at,
+  BadDataError,
+  InternalError,
+  InterruptedError,
+  type ArtifactStream,
+  type Matrix,
+  type StageContext,
+} from "@mbs/contracts";
 import { createLogitComparison, rowsAt } from "@mbs/models";
 import type { EmbeddingsForward, Forward, Model } from "@mbs/models";
 import { ofAllExperts } from "./allocation-method.ts";
@@ -91,19 +99,17 @@ function rowChange(states: Float32Array, changed: Float32Array, first: number, w
   return size > 0 ? change / size : 0;
 }
 
-/** Mean over tokens of |changed - states|² / |states|² of each language. @param channels of states, which may have columns behind them */
-function relativeChange(
-  states: Float32Array,
-  changed: Float32Array,
-  channels: number,
-  { languages, length }: ShortTexts,
-): Map<string, number> {
-  const width = states.length / (languages.length * length);
+/** What the head multiplies; in a model whose graph does not show that, the states after the last block themselves. */
+const compared = (forward: Forward, states: Matrix): Promise<Matrix> | Matrix => forward.embeddings?.headInput(states) ?? states;
+
+/** Mean over tokens of |changed - dense|² / |dense|² of each language. */
+function relativeChange(dense: Matrix, changed: Matrix, { languages, length }: ShortTexts): Map<string, number> {
+  const { columns } = dense;
   return new Map(
     languages.map((language, place) => {
       let sum = 0;
       for (let row = place * length; row < (place + 1) * length; row += 1) {
-        sum += rowChange(states, changed, row * width, channels);
+        sum += rowChange(dense.values, changed.values, row * columns, columns);
       }
       return [language, sum / length];
     }),
@@ -148,11 +154,11 @@ interface LastStates {
 }
 
 /**
- * What a relative change of the states after the last block costs: the KL divergence of the predictions, nats a token, over the
+ * What a relative change of what the head multiplies costs: the KL divergence of the predictions, nats a token, over the
  * change, at some positions of every trial.
  */
 async function lossOfChange(
-  { vocabularySize, hiddenSize }: Model,
+  { vocabularySize }: Model,
   forward: Forward,
   { columns, dense, trials, changed }: LastStates,
   { threads, signal }: StageContext,
@@ -170,8 +176,9 @@ async function lossOfChange(
       const [before, after] = [pick(dense), pick(changed(trial))];
       const { kl } = await comparison.of({ forward, states: before }, { forward, states: after });
       loss += kl.reduce((sum, own) => sum + own, 0);
+      const [read, readAfter] = [await compared(forward, before), await compared(forward, after)];
       for (let row = 0; row < perTrial; row += 1) {
-        change += rowChange(before.values, after.values, row * columns, hiddenSize);
+        change += rowChange(read.values, readAfter.values, row * read.columns, read.columns);
       }
     }
   } finally {
@@ -222,12 +229,12 @@ async function runTrials(
       dense = await forward.block(index, dense, { batch });
       progress({ activity: `allocate (output of ${block.name})`, done: index + 1, total: model.blocks.length, unit: "blocks" });
     }
-    const changes = new Map(
-      begun.flatMap(({ trial, slot }) => {
-        const change = relativeChange(dense.values, read(slot), model.hiddenSize, texts);
-        return trial.tensors.map((tensor) => [tensor, change] as const);
-      }),
-    );
+    const output = await compared(forward, dense);
+    const changes = new Map<string, ReadonlyMap<string, number>>();
+    for (const { trial, slot } of begun) {
+      const change = relativeChange(output, await compared(forward, { rows, columns, values: read(slot) }), texts);
+      for (const tensor of trial.tensors) changes.set(tensor, change);
+    }
     if (!withLoss) return { changes };
     const changed = (trial: number): Float32Array => read(at(begun, trial).slot);
     const last = { columns, dense: dense.values, trials: begun.length, changed };
@@ -239,7 +246,7 @@ async function runTrials(
 
 /** How much the model's output changes with some tensors. */
 export interface OutputChanges {
-  /** Tensor → language → relative change of the states after the last block, dimensionless. */
+  /** Tensor → language → relative change of what the head multiplies, dimensionless. */
   readonly changes: ReadonlyMap<string, ReadonlyMap<string, number>>;
   /** What a change of 1 costs, nats a token, where that was asked for: the mean over all trials. */
   readonly loss?: number;
@@ -254,8 +261,9 @@ export interface ChangeMeasure {
 }
 
 /**
- * How much the states after the last block change when one tensor is changed: the mean over tokens of |Δ|² / |x|². What follows
- * the last block (a norm, the head) is the same for all tensors, so that the loss that a change costs goes with it.
+ * How much what the head multiplies changes when one tensor is changed: the mean over tokens of |Δ|² / |x|². The head is the same
+ * for all tensors, so that the loss that a change costs goes with it. Before the last norm a few very large channels, which it
+ * makes small, would decide alone.
  *
  * It takes at most about four passes of the model over the segments, or 16 tokens of each language where that is more.
  *
