@@ -185,6 +185,11 @@ export interface Solver<Needs extends StatisticName = StatisticName, Table exten
   /** The damping of the factor that a recipe gets which names none, as a share of the mean diagonal; absent or undefined: that of `factor`. */
   preferredDamping?(options: OptionValues<Table>): number | undefined;
   /**
+   * Options of `allocate` by which a recipe for a decoder that has none spreads the sparsity over blocks or tensors; absent or
+   * undefined: the same everywhere.
+   */
+  preferredAllocation?(options: OptionValues<Table>): Readonly<Record<string, unknown>> | undefined;
+  /**
    * Values of options that were not given and whose default depends on the others, or on what the run offers, but for those of
    * grids. Given options take precedence. `solve` treats options that are still absent as for zero points `any` and without cross-moments.
    */

@@ -116,7 +116,7 @@ test("where GGUF types are allocated, candidates search no ranges of groups", as
   });
   assert.equal(
     prepared.map(({ name }) => name),
-    ["as given", "qep 0.5", "no correction", "qep 1", "qep 0.25", "damping 0.05"],
+    ["as given", "qep 0.5", "no correction", "qep 1", "qep 0.25", "damping 0.01"],
   );
   assert.equal(
     prepared.map(({ trial }) => trial.recipe.compress["search"]),

@@ -5,7 +5,7 @@ import { allocationFaults } from "../src/plan/allocation-faults.ts";
 import { withAllocationNeeds } from "../src/plan/allocated-grids.ts";
 import { recipeFrom } from "../src/recipe/parse-recipe.ts";
 import { planRun } from "../src/plan/plan.ts";
-import { withSolverNeeds } from "../src/plan/solver-needs.ts";
+import { completeRecipe, withSolverNeeds } from "../src/plan/solver-needs.ts";
 import type { ModelOutline, PlanNode } from "../src/plan/nodes/plan-node.ts";
 import { stageOf, type Stages } from "../src/plan/known-stages.ts";
 import { fakeStages } from "./fixtures/fake-stages.ts";
@@ -63,6 +63,35 @@ test("an allocation spreads the solver's default sparsity where the recipe gives
   const nodes = await nodesOf({ propagation: "dense", allocate: { method: "uniform" }, compress: { solver: "wanda" } });
   const of = (stage: string) => nodes.find((node) => node.stage === stage)?.options["sparsity"];
   assert.equal([of("allocate"), of("compress")], [0.5, 0.5]);
+});
+
+/** Options of `allocate` in the plan of a recipe. */
+const allocateOf = async (changes: Readonly<Record<string, unknown>>, stacks: "decoder" | "encoder" = "decoder") => {
+  const recipe = recipeFrom({ model: "m", corpus: "c", output: "out", ...changes });
+  const given = await withAllocationNeeds(recipe, allocating);
+  const { nodes } = planRun(await completeRecipe(given, allocating, { ...outline, stacks }), outline, "out/model");
+  return nodes.find(({ stage }) => stage === "allocate")?.options;
+};
+
+test("alps and sparsegpt with QEP spread the sparsity of a decoder by damage where the recipe does not say how", async () => {
+  for (const solver of ["alps", "sparsegpt"]) {
+    const compress = { solver, sparsity: 0.6 };
+    const chosen = await allocateOf({ compress });
+    assert.equal([chosen?.["method"], chosen?.["sparsity"]], ["pruning-damage", 0.6], solver);
+    assert.is((await allocateOf({ compress: { solver } }))?.["sparsity"], 0.5);
+    assert.is((await allocateOf({ compress, allocate: { method: "owl" } }))?.["method"], "owl");
+    for (const changes of [
+      { compress, allocate: { method: "uniform" } },
+      { compress: { ...compress, qep: 0 } },
+      { compress, propagation: "dense" },
+      { compress: { solver, pattern: "2:4" } },
+      { compress: { solver, sparsity: 0 } },
+      { compress: { solver: "wanda", sparsity: 0.5 } },
+    ]) {
+      assert.is(await allocateOf(changes), undefined, JSON.stringify(changes));
+    }
+    assert.is(await allocateOf({ compress }, "encoder"), undefined);
+  }
 });
 
 test("where blocks follow each other, one dense capture allocates for all of them", async () => {

@@ -4,7 +4,7 @@ import { schedules, type Schedule } from "./pruning/admm-schedule.ts";
 import { propagateError, qepDefault, qepOption, readsOfQep } from "./feedback/error-propagation.ts";
 import { refineKept } from "./pruning/conjugate-gradient.ts";
 import { layerProblem, unscale, type LayerProblem } from "./pruning/layer-problem.ts";
-import { defaultSparsity, noCodes, parsePattern, sparsityOptions, type Pattern } from "./pruning/pattern.ts";
+import { allocationByDamage, defaultSparsity, noCodes, parsePattern, sparsityOptions, type Pattern } from "./pruning/pattern.ts";
 import { dropSmallest, maskedValues, patternMask } from "./pruning/selection.ts";
 
 type Parts = SiteWeight["parts"];
@@ -68,6 +68,7 @@ export const alps = defineSolver({
     qep: qepOption,
   },
   prefersNormalisedTokens: true,
+  preferredAllocation: allocationByDamage,
   dependentDefaults: (_, setting) => qepDefault(setting),
   plannedCodes: noCodes,
   async solve(weight, statistics, { sparsity = defaultSparsity, pattern: text, schedule: name, qep = 0 }, { blas, signal }) {

@@ -1,5 +1,5 @@
 export { loadSolver } from "./contract/read-solver.ts";
-export { factorOptionsFor, plannedCodesOf, readSolver } from "./contract/read-solver.ts";
+export { factorOptionsFor, plannedCodesOf, preferredAllocationOf, readSolver } from "./contract/read-solver.ts";
 export { momentOf, outputByRow, outputsByRow } from "./output-error.ts";
 export type { InputMoment } from "./output-error.ts";
 export { pruningErrors } from "./pruning/pruning-errors.ts";

@@ -3,7 +3,7 @@ import type { GridRule } from "@mbs/numbers";
 import { layOutGroups } from "./grids/column-groups.ts";
 import { fixColumns, type Pruning, type Rounding } from "./feedback/error-feedback.ts";
 import { propagateError, qepDefault, qepOption, readsOfQep } from "./feedback/error-propagation.ts";
-import { defaultSparsity, noCodes, parsePattern, sparsityOptions, type Pattern } from "./pruning/pattern.ts";
+import { allocationByDamage, defaultSparsity, noCodes, parsePattern, sparsityOptions, type Pattern } from "./pruning/pattern.ts";
 import { blockSizeOption } from "./feedback/column-rounding.ts";
 import { gridRuleOf, gridOfSite, neighbouringCodes, searchOption } from "./grids/site-grid.ts";
 import { dropInGroup, dropUpToShare, removalCosts } from "./pruning/selection.ts";
@@ -69,6 +69,7 @@ export const sparsegpt = defineSolver({
     qep: qepOption,
   },
   prefersNormalisedTokens: true,
+  preferredAllocation: allocationByDamage,
   dependentDefaults: (_, setting) => qepDefault(setting),
   plannedCodes({ pattern }, order, grid) {
     requireNatural(order);

@@ -2,7 +2,8 @@ import { FailedPreconditionError, UsageError } from "@mbs/contracts";
 import type { Grid, HeldGrids, Stage, StageOptions, AllocationNeeds } from "@mbs/contracts";
 import { blockGrids } from "@mbs/gguf";
 import { codeBits } from "@mbs/numbers";
-import { groupGrid, sharedValues, loadSolver } from "@mbs/solvers";
+import type { Model } from "@mbs/models";
+import { groupGrid, sharedValues, loadSolver, preferredAllocationOf, readSolver } from "@mbs/solvers";
 import type { GridValues } from "@mbs/solvers";
 import { recipeKeys } from "../recipe/recipe-keys.ts";
 import { allocatesBits } from "../recipe/recipe.ts";
@@ -40,6 +41,32 @@ export async function withAllocationNeeds(recipe: Recipe, stages: Stages): Promi
     ...(allocation && { allocation }),
     ...(spread && { compress: { ...compress, sparsity } }),
   };
+}
+
+/** The sparsity is the same everywhere without an allocation too, and needs no capture for it. */
+function withoutAllocation(recipe: Recipe): Recipe {
+  const { allocate: _, allocation: __, ...others } = recipe;
+  return others;
+}
+
+/**
+ * A recipe that says how sparsity is spread: by what its solver prefers for decoders where the recipe has no `allocate`, and
+ * without an allocation where it asks for the same everywhere.
+ *
+ * @param completed the same recipe with all options of its solver
+ */
+export async function withPreferredAllocation(
+  recipe: Recipe,
+  completed: Recipe,
+  { stacks }: Pick<Model, "stacks">,
+  stages: Stages,
+): Promise<Recipe> {
+  if (recipe.allocate !== undefined) return recipe.allocate["method"] === "uniform" ? withoutAllocation(recipe) : recipe;
+  if (stacks !== "decoder") return recipe;
+  const { solver: name, ...given } = completed.compress;
+  const { solver, options } = await readSolver(String(name), given);
+  const allocate = preferredAllocationOf(solver, options);
+  return allocate === undefined ? recipe : withAllocationNeeds({ ...recipe, allocate }, stages);
 }
 
 /** The stage that writes the model. */

@@ -23,7 +23,7 @@ import { withKeptLanguages } from "./kept-languages.ts";
 import { loadOwnStages } from "./own-stages.ts";
 import { located, optionFaults } from "./option-faults.ts";
 import { sharedTexts } from "./shared-texts.ts";
-import { plannedLayers, withSolverNeeds } from "./solver-needs.ts";
+import { plannedLayers, completeRecipe } from "./solver-needs.ts";
 import { planRun, planWithFaults } from "./plan.ts";
 import type { ModelOutline, Plan, PlanNode } from "./nodes/plan-node.ts";
 import { completeOptions, optionTable, stageOf } from "./known-stages.ts";
@@ -278,7 +278,8 @@ export async function prepareRun(given: Recipe, known: Stages, { revisions, prog
   let modelPaths: readonly string[];
   const { model: modelFolder } = runFolder(allocated.output);
   try {
-    recipe = await withSolverNeeds(await withKeptLanguages(allocated, stages, model), stages, model);
+    const kept = await withKeptLanguages(allocated, stages, model);
+    recipe = await completeRecipe(kept, stages, model);
     ({ nodes } = planRun(recipe, model, modelFolder));
     const found = await foundModel(recipe.model, model);
     resources.set("model", recipe.model, found);

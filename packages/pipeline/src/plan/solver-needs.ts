@@ -1,6 +1,7 @@
 import { expertOf } from "@mbs/artifacts";
 import { areProportional, parseLanguageMix, UsageError } from "@mbs/contracts";
 import type { Grid, HeldGrids, PlannedLayers, SolverSetting, StageOptions, StatisticName } from "@mbs/contracts";
+import type { Model } from "@mbs/models";
 import {
   askedGrid,
   canSplitRows,
@@ -15,7 +16,15 @@ import {
 } from "@mbs/solvers";
 import { allocatesBits } from "../recipe/recipe.ts";
 import type { Recipe } from "../recipe/recipe.ts";
-import { candidateBits, candidateGrids, heldBy, middleOf, valuesOfWeights, withCandidates } from "./allocated-grids.ts";
+import {
+  candidateBits,
+  candidateGrids,
+  heldBy,
+  middleOf,
+  valuesOfWeights,
+  withCandidates,
+  withPreferredAllocation,
+} from "./allocated-grids.ts";
 import type { Stages } from "./known-stages.ts";
 import { asksForEmbeddings } from "./nodes/compression-nodes.ts";
 import type { ModelOutline } from "./nodes/plan-node.ts";
@@ -152,6 +161,21 @@ export async function withSolverNeeds(recipe: Recipe, stages: Stages, outline: M
   };
   const { codes } = await plannedLayers(completed, grid);
   return { ...completed, splitsRows: await canSplitRows(solver), layerForm: formOf(codes) };
+}
+
+/**
+ * The same, with sparsity spread as the solver prefers where the recipe does not say how.
+ *
+ * @throws {UsageError} as {@link withSolverNeeds}
+ */
+export async function completeRecipe(
+  recipe: Recipe,
+  stages: Stages,
+  model: ModelOutline & Pick<Model, "stacks">,
+): Promise<Recipe> {
+  const completed = await withSolverNeeds(recipe, stages, model);
+  const spread = await withPreferredAllocation(recipe, completed, model, stages);
+  return spread === recipe ? completed : withSolverNeeds(spread, stages, model);
 }
 
 /**

@@ -45,6 +45,7 @@ const outliers = "blocks with more outliers keep more";
 const owl = { method: "owl" };
 const cheap = "tensors whose loss costs the model's output least lose most";
 const damage = { method: "pruning-damage" };
+const uniform = { method: "uniform" };
 const alike = "blocks that languages use alike keep more";
 const shared = { method: "correlation", favour: "shared" };
 
@@ -63,9 +64,9 @@ const families: readonly Family[] = [
       rounding("qep 1", "the whole correction, where earlier layers lose much", { qep: 1 }),
       rounding("qep 0.25", "a weaker correction, between the two", { qep: 0.25 }),
       {
-        name: "damping 0.05",
-        reason: "more damping: a calmer H where a language has few tokens",
-        changes: { compress: feedback, factor: { damping: 0.05 } },
+        name: "damping 0.01",
+        reason: "less damping: H as the calibration text has it, where there is much of it",
+        changes: { compress: feedback, factor: { damping: 0.01 } },
       },
       {
         name: "gptaq",
@@ -103,7 +104,7 @@ const families: readonly Family[] = [
         solver: "sparsegpt",
         qep: 0.5,
       }),
-      pruning("alps, damage", cheap, { solver: "alps", qep: 0.5 }, damage),
+      pruning("alps, uniform", "the same sparsity everywhere", { solver: "alps", qep: 0.5 }, uniform),
       pruning("alps, owl", outliers, { solver: "alps", qep: 0.5 }, owl),
       pruning("alps, shared blocks", alike, { solver: "alps", qep: 0.5 }, shared),
     ],

@@ -95,7 +95,7 @@ export const recipeKeys = {
   allocate: {
     takes: "options",
     description:
-      "how the `sparsity` of compress is distributed over the blocks, or with `method: pruning-damage` over the tensors ([pruning](multilingual-pruning.md)); or, with `bits-per-weight` or `size`, which bits or GGUF type each tensor gets ([bits where they count](quantisers.md#bits-where-they-count)). Absent: the same everywhere",
+      "how the `sparsity` of compress is distributed over the blocks, or with `method: pruning-damage` over the tensors ([pruning](multilingual-pruning.md)); or, with `bits-per-weight` or `size`, which bits or GGUF type each tensor gets ([bits where they count](quantisers.md#bits-where-they-count)). Absent: `pruning-damage` for a decoder pruned by `alps` or `sparsegpt` with QEP, otherwise the same everywhere, as with `method: uniform`",
     stage: "allocate",
     given: [
       "model",

@@ -77,6 +77,14 @@ export function factorOptionsFor(solver: Solver, options: SolverOptions, grid: G
 }
 
 /**
+ * How a solver prefers the sparsity to be spread over blocks or tensors; undefined for the same everywhere.
+ *
+ * @throws {UsageError} where the solver refuses its options
+ */
+export const preferredAllocationOf = (solver: Solver, options: SolverOptions): StageOptions | undefined =>
+  ask(solver, "preferredAllocation", () => solver.preferredAllocation?.(options));
+
+/**
  * What a solver says of the codes that it is going to make; "unknown" where it does not say.
  *
  * @param order name of the column order

@@ -21,6 +21,7 @@ export function solverFault(solver: unknown): string | undefined {
     prefersNormalisedTokens,
     preferredOrder,
     preferredDamping,
+    preferredAllocation,
     dependentDefaults,
     plannedCodes,
     solve,
@@ -49,6 +50,8 @@ export function solverFault(solver: unknown): string | undefined {
   if (reads !== undefined && typeof reads !== "function") return "its reads is not a function";
   if (preferredOrder !== undefined && typeof preferredOrder !== "function") return "its preferredOrder is not a function";
   if (preferredDamping !== undefined && typeof preferredDamping !== "function") return "its preferredDamping is not a function";
+  if (preferredAllocation !== undefined && typeof preferredAllocation !== "function")
+    return "its preferredAllocation is not a function";
   if (dependentDefaults !== undefined && typeof dependentDefaults !== "function") {
     return "its dependentDefaults is not a function";
   }

@@ -23,7 +23,7 @@ export interface MeasuredDamage {
   readonly languages: readonly string[];
   /**
    * tr(ΔW·H·ΔWᵀ) / tr(W·H·Wᵀ) of a choice for a tensor, with H of the language; with segments this times the change of the
-   * model's output for each unit of it, the relative squared change of the states after the last block. Where embedding and head
+   * model's output for each unit of it, the relative squared change of what the head multiplies. Where embedding and head
    * are chosen for, this times what such a change costs, so that all are nats a token.
    *
    * @throws {BadDataError} where the factors lack the tensor's site
