@@ -310,6 +310,12 @@ test("allocate refuses sizes that nothing fits into, with what would fit", async
       UsageError,
       /--types takes types of GGUF \(Q8_0, .*\), not "IQ1_S"/,
     );
+    // blocks that no GGUF file has
+    await rejects(
+      run({ ...types, types: ["NVFP4"], bitsPerWeight: 5 }),
+      UsageError,
+      /types of GGUF \([^)]*MXFP4[^)]*\), not "NVFP4"/,
+    );
     await rejects(run({ bitsPerWeight: 3, typeMix: "Q4_K_M" }), UsageError, /--type-mix is of GGUF files; give --types too/);
     await rejects(run({ bitsPerWeight: 3, sparsity: 0.5 }), UsageError, /--method damage chooses bits, which have no --sparsity/);
   });

@@ -219,7 +219,7 @@ test("on means the bits of the other weights, and what no format holds together 
     const refusals = [
       [
         { bits: 3, embeddings: "Q4_K" },
-        /Q4_K is a type of GGUF, and the other weights are rounded to groups; take bits such as 4/,
+        /Q4_K is a type of blocks, and the other weights are rounded to groups; take bits such as 4/,
       ],
       [{ groupSize: undefined, grid: "Q4_K", embeddings: "4" }, /4 gives embedding and head groups, .* take on, or a type/],
       [{ groupSize: undefined, typeMix: "Q4_K_M", embeddings: "8" }, /8 gives embedding and head groups/],
@@ -270,7 +270,7 @@ test("beside an allocation they take their own bits or type, or those of the typ
     ],
     [types, { embeddings: "4" }, /4 gives embedding and head groups, .* take on, or a type/],
     [bits, { embeddings: "on" }, /which an allocation gives different bits; give it bits, such as 4/],
-    [bits, { embeddings: "Q6_K" }, /Q6_K is a type of GGUF, .*; take bits such as 4/],
+    [bits, { embeddings: "Q6_K" }, /Q6_K is a type of blocks, .*; take bits such as 4/],
   ] as const;
   for (const [allocating, compressing, message] of refusals) {
     const error = await run(allocating, compressing).then(

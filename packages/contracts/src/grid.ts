@@ -13,7 +13,7 @@ export interface GroupGrid {
   readonly zeroPoints: ZeroPoints;
 }
 
-/** The blocks of a type of GGUF, each some neighbouring weights of a row. */
+/** The blocks of a quantisation type, of GGUF but for NVFP4, each some neighbouring weights of a row. */
 export interface BlockGrid {
   readonly kind: "blocks";
   /** "Q4_K"; the columns of a tensor are whole blocks of it. */
@@ -39,7 +39,7 @@ export interface HeldGroups {
   readonly sameBits?: string;
 }
 
-/** Blocks of GGUF that a format holds, as they are or by their values. */
+/** Types of blocks that a format holds, as they are or by their values. */
 export interface HeldBlocks {
   readonly kind: "blocks";
   /** All that it holds. */

@@ -1,4 +1,12 @@
-export { quantisationTypeNamed, quantisationTypes, bytesIn, isReadable, readableTypes } from "./blocks/quantisation-types.ts";
+export {
+  quantisationTypeNamed,
+  quantisationTypes,
+  bitsIn,
+  bytesIn,
+  isInFiles,
+  isReadable,
+  readableTypes,
+} from "./blocks/quantisation-types.ts";
 export type { QuantisationType } from "./blocks/quantisation-types.ts";
 export { fittingType, replacedBy } from "./blocks/fitting-type.ts";
 export { movedBlocks } from "./blocks/moved-blocks.ts";
@@ -12,7 +20,7 @@ export { ggufBytes, writeGguf } from "./file/gguf-writer.ts";
 export type { GgufField, GgufWrittenTensor } from "./file/gguf-writer.ts";
 export { MetadataReader, mostBlocks, mostExperts, shortestDecimal } from "./file/metadata-reader.ts";
 export type { ReadableFile } from "./file/byte-cursor.ts";
-export { allocatedTypes, blockGrids } from "./packing/block-grids.ts";
+export { allocatedTypes, blockGrids, ggufGrids } from "./packing/block-grids.ts";
 export type { BlockGrid } from "./packing/block-grids.ts";
 export { pointTables } from "./codebooks/point-tables.ts";
 export type { Codebook } from "./codebooks/codebooks.ts";

@@ -38,7 +38,7 @@ for (const [name, { rule, pack, codebook }] of blockGrids) {
   test(`${name}: packed blocks decode to what their codes and scales stand for, bit by bit`, () => {
     const next = randomNumbers(11);
     const whole = (least: number, most: number): number => least + Math.floor(next() * (most - least + 1));
-    const { columns, subColumns, zero, maximum, levels, scales, offsets, powers } = rule;
+    const { columns, subColumns, zero, maximum, levels, scales, offsets, significantBits } = rule;
     const subs = (blocks * columns) / subColumns;
     const count = blocks * columns;
     const codes = codebook ? pointCodes(codebook, count, whole) : Uint8Array.from({ length: count }, () => whole(0, maximum));
@@ -51,7 +51,7 @@ for (const [name, { rule, pack, codebook }] of blockGrids) {
       ).map((value) => value * unit);
     const made = {
       codes,
-      scales: powers ? Float32Array.of(2 ** -20, 1, 2 ** 20) : halves(),
+      scales: significantBits ? Float32Array.of(2 ** -20, 1, 2 ** 20) : halves(),
       offsets: offsets === undefined ? new Float32Array(blocks) : halves(),
       subScales: Int16Array.from({ length: subs }, () =>
         scales ? scales.least + step * whole(0, Math.floor((scales.most - scales.least) / step)) : 1,
@@ -77,7 +77,7 @@ for (const [name, { rule, pack, codebook }] of blockGrids) {
       return columnValueOf(at(codes, column), grid, 0);
     });
     assert.equal(values, expected);
-    assert.ok(new Set(values).size > 30);
+    assert.ok(new Set(values).size > 20);
   });
 }
 

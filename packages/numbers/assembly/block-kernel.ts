@@ -7,6 +7,7 @@
 //   S, O [R] wanted scales and offsets   F, G [R] units of scales and of offsets   s, o [R] whole numbers of them
 
 import { levelCodes, levelsOf } from "./levels";
+import { isShort, leastShort, mostShort } from "./short-floats";
 
 const strip: i32 = 16;
 
@@ -183,6 +184,66 @@ export function fitSigned(
         const usable = v128.and(f32x4.lt(f32x4.abs(inverse), infinite), f32x4.gt(ll, none));
         const better = v128.and(usable, f32x4.gt(gain, best));
         best = v128.bitselect(gain, best, better);
+        found = v128.bitselect(scale, found, better);
+      }
+      v128.store(S + from + (lane << 4), found);
+    }
+  }
+}
+
+/**
+ * Of the scales with few significant bits around the one at which the largest weight has the largest level, that with the least
+ * error.
+ *
+ * @param largestLevel what the largest code stands for
+ * @param dropped bits of a scale that are zero
+ * @param reach scales that are tried up to that one, and above it
+ */
+export function fitShort(
+  W: usize,
+  T: usize,
+  D: usize,
+  S: usize,
+  R: i32,
+  rows: i32,
+  columns: i32,
+  largestLevel: f32,
+  dropped: i32,
+  reach: i32,
+  L: usize,
+): void {
+  const none = f32x4.splat(0);
+  const rowBytes: usize = (<usize>R) << 2;
+  for (let row = 0; row < rows; row += strip) {
+    const from: usize = (<usize>row) << 2;
+    copyStrip(W + from, T, rowBytes, columns);
+    for (let lane: usize = 0; lane < 4; lane++) {
+      const own = T + lane * ((<usize>columns) << 4);
+      let largest = none;
+      let at = own;
+      for (let column = 0; column < columns; column++) {
+        largest = f32x4.pmax(largest, f32x4.abs(v128.load(at)));
+        at += 16;
+      }
+      const wanted = f32x4.div(largest, f32x4.splat(largestLevel));
+      const bounded = f32x4.pmin(f32x4.pmax(wanted, f32x4.splat(leastShort)), f32x4.splat(mostShort));
+      const lower = i32x4.shl(i32x4.shr_u(bounded, dropped), dropped);
+      let found = f32x4.splat(leastShort);
+      let least = f32x4.splat(Infinity);
+      for (let place = 1 - reach; place <= reach; place++) {
+        const scale = i32x4.add(lower, i32x4.splat(place << dropped));
+        let loss = none;
+        at = own;
+        let weights = D;
+        for (let column = 0; column < columns; column++) {
+          const value = v128.load(at);
+          const error = f32x4.sub(f32x4.mul(levelsOf(levelCodes(f32x4.div(value, scale), L), L), scale), value);
+          loss = f32x4.add(loss, f32x4.mul(v128.load32_splat(weights), f32x4.mul(error, error)));
+          at += 16;
+          weights += 4;
+        }
+        const better = v128.and(isShort(scale), f32x4.lt(loss, least));
+        least = v128.bitselect(loss, least, better);
         found = v128.bitselect(scale, found, better);
       }
       v128.store(S + from + (lane << 4), found);

@@ -8,6 +8,7 @@
 //   F, G [R] units of scales and of offsets   s, o [R] whole numbers of them   S, O [R] scales and offsets, units times numbers
 
 import { levelsOf } from "./levels";
+import { isShort } from "./short-floats";
 
 const strip: i32 = 16;
 const stripBytes: usize = 64;
@@ -28,6 +29,13 @@ function roundHalf(exact: v128): v128 {
   const finite = v128.bitselect(f32x4.splat(Infinity), normal, f32x4.ge(size, f32x4.splat(65520)));
   const small = f32x4.sub(f32x4.add(size, f32x4.splat(0.5)), f32x4.splat(0.5));
   return v128.or(sign, v128.bitselect(small, finite, f32x4.lt(size, f32x4.splat(6.103515625e-5))));
+}
+
+/** To the nearest scale whose last `dropped` bits are zero, of two as near the larger; 0 where there is none that is above zero. */
+function roundShort(exact: v128, dropped: i32): v128 {
+  const kept = i32x4.shr_u(i32x4.add(exact, i32x4.splat(1 << (dropped - 1))), dropped);
+  const rounded = i32x4.shl(kept, dropped);
+  return v128.and(rounded, isShort(rounded));
 }
 
 /** Sums of H[k, j]·q[j] over j from … to-1 for 16 rows. */
@@ -76,6 +84,7 @@ function changeOf(
  * @param least, most whole numbers that scales may have; without levels 0 is left out
  * @param mostOffset largest whole number of an offset; 0 for no offsets
  * @param kind 0 for whole numbers, 1 for scales in half precision, 2 for offsets too
+ * @param dropped bits of a scale that are zero, of few significant bits; 0 for half precision. Such a scale is not zero
  * @param L 0 where codes are equally far apart
  */
 export function refit(
@@ -99,6 +108,7 @@ export function refit(
   most: f32,
   mostOffset: f32,
   kind: i32,
+  dropped: i32,
   L: usize,
 ): void {
   const none = f32x4.splat(0);
@@ -197,12 +207,12 @@ export function refit(
         found = f32x4.mul(unit, kept);
         foundOffset = f32x4.mul(offsetUnit, keptOffset);
       } else {
-        const tried = roundHalf(wanted);
+        const tried = dropped ? roundShort(wanted, dropped) : roundHalf(wanted);
         const triedOffset = kind === halfBoth ? roundHalf(wantedOffset) : offset;
         const change = f32x4.sub(tried, scale);
         const moved = f32x4.sub(triedOffset, offset);
         let better = f32x4.lt(changeOf(change, moved, slope, offsetSlope, curvature, cross, total), none);
-        if (!L) better = v128.and(better, f32x4.ne(tried, none));
+        if (!L || dropped) better = v128.and(better, f32x4.ne(tried, none));
         found = v128.bitselect(tried, scale, better);
         foundOffset = v128.bitselect(triedOffset, offset, better);
       }

@@ -29,6 +29,7 @@ export { pearson, randomOrders, spearman, testCorrelation } from "./statistics/c
 export type { TestedCorrelation } from "./statistics/correlation.ts";
 export { damp, findDead } from "./hessian/damping.ts";
 export type { LivingDiagonal } from "./hessian/damping.ts";
+export { decodeE4m3, encodeE4m3 } from "./dtypes/e4m3.ts";
 export { decodeHalf, encodeHalf } from "./dtypes/half.ts";
 export { inverseFactorReference, NotPositiveDefiniteError } from "./hessian/inverse-factor-reference.ts";
 export { inverseFactor } from "./hessian/inverse-factor.ts";

@@ -15,5 +15,6 @@ export const blockRules: readonly BlockRule[] = [
   { columns: 64, subColumns: 32, zero: 0, maximum: 31, scales: { least: 1, most: 63 }, offsets: { most: 63 } },
   { columns: 64, subColumns: 16, zero: 4, maximum: 7, scales: { least: -32, most: 31 } },
   { columns: 64, subColumns: 32, zero: 0, maximum: 15, levels: unevenLevels, scales: { least: -32, most: 31 } },
-  { columns: 32, subColumns: 32, zero: 0, maximum: 15, levels: doubledLevels, powers: true },
+  { columns: 32, subColumns: 32, zero: 0, maximum: 15, levels: doubledLevels, significantBits: 1 },
+  { columns: 16, subColumns: 16, zero: 0, maximum: 15, levels: doubledLevels, significantBits: 4 },
 ];

@@ -10,11 +10,17 @@ from methods import F, clear_dead, factor
 
 IQ4 = np.array([-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113])
 
-# columns of a block and of a sub-block, code of 0, largest code, whole numbers of scales, and largest one of offsets
+# those of E2M1, doubled
+E2M1 = np.array([-12, -8, -6, -4, -3, -2, -1, 0, 0, 1, 2, 3, 4, 6, 8, 12])
+
+# columns of a block and of a sub-block, code of 0, largest code, whole numbers of scales, and largest one of offsets; "significant"
+# bits of scales that are no half-precision numbers
 RULES = {
     "Q5_0": {"columns": 32, "sub": 32, "zero": 16, "maximum": 31},
     "Q4_1": {"columns": 32, "sub": 32, "zero": 0, "maximum": 15, "offsets": "half"},
     "IQ4_NL": {"columns": 32, "sub": 32, "zero": 0, "maximum": 15, "levels": IQ4},
+    "MXFP4": {"columns": 32, "sub": 32, "zero": 0, "maximum": 15, "levels": E2M1, "significant": 1},
+    "NVFP4": {"columns": 16, "sub": 16, "zero": 0, "maximum": 15, "levels": E2M1, "significant": 4},
     "Q3_K": {"columns": 256, "sub": 16, "zero": 4, "maximum": 7, "numbers": (-32, 31)},
     "Q4_K": {"columns": 256, "sub": 32, "zero": 0, "maximum": 15, "numbers": (1, 63), "offsets": 63},
 }
@@ -22,6 +28,26 @@ RULES = {
 
 def half(values):
     return np.clip(values, -65504, 65504).astype(np.float16).astype(F)
+
+
+def short_near(values, bits, place):
+    """The number of so many significant bits that is the largest up to |value|, moved by some places."""
+    mantissas, exponents = np.frexp(np.clip(np.abs(values.astype(np.float64)), 2.0**-120, 2.0**120))
+    for _ in range(place):
+        # the next one above
+        mantissas = (np.floor(mantissas * 2**bits) + 1) / 2**bits
+        mantissas, exponents = np.where(mantissas == 1, 0.5, mantissas), np.where(mantissas == 1, exponents + 1, exponents)
+    mantissas = np.floor(mantissas * 2**bits) / 2**bits
+    for _ in range(-place):
+        mantissas, exponents = np.where(mantissas == 0.5, 1, mantissas), np.where(mantissas == 0.5, exponents - 1, exponents)
+        mantissas = mantissas - 1 / 2**bits
+    return np.ldexp(mantissas, exponents).astype(F)
+
+
+def short_nearest(values, bits):
+    """The nearest number of so many significant bits, of two as near the larger one; 0 for what is not above zero."""
+    mantissas, exponents = np.frexp(np.maximum(values, 0))
+    return np.ldexp(np.floor(mantissas * 2**bits + 0.5) / 2**bits, exponents).astype(F)
 
 
 def total(terms):
@@ -103,7 +129,9 @@ class Block:
         scales, offsets = (np.stack(column) for column in zip(*wanted))
         self.numbers, self.offset_numbers = np.ones((2, subs, len(values)), F)
         rows = np.arange(len(values))
-        if "numbers" not in rule:
+        if "significant" in rule:
+            self.unit, self.offset_unit = self.fit_short(values, importances), np.zeros_like(scales[0])
+        elif "numbers" not in rule:
             self.unit, self.offset_unit = half(scales[0]), half(offsets[0])
         else:
             least, most = rule["numbers"]
@@ -115,6 +143,18 @@ class Block:
         if "numbers" in rule:
             for sub, part in enumerate(parts):
                 self.choose(sub, values[:, part], importances[part], scales[sub], offsets[sub])
+
+    def fit_short(self, values, importances):
+        """Of the scales with few significant bits, a doubling down and one up from the one at which the largest value has the largest
+        level, that with the least error."""
+        bits, lowest, found = self.rule["significant"], np.full(len(values), np.inf, F), np.zeros(len(values), F)
+        wanted = np.abs(values).max(1) / F(self.rule["levels"][-1])
+        for place in range(1 - 2 ** (bits - 1), 2 ** (bits - 1) + 1):
+            tried = short_near(wanted, bits, place)
+            error = units_of(codes_of(values, tried[:, None], F(0), self.rule), self.rule) * tried[:, None] - values
+            loss = total(importances * (error * error))
+            found, lowest = np.where(loss < lowest, tried, found), np.minimum(loss, lowest)
+        return found
 
     def choose(self, sub, values, importances, scale, offset):
         """Of the whole numbers next to the wanted ones, those with the least error."""
@@ -141,7 +181,8 @@ class Block:
 
     def refit(self, sub, codes, gradient, H):
         """Gives a sub-block the scale and offset that are best for its codes [rows, n], by the gradient (Q - W)·H [rows, n] and H
-        [n, n]: of whole numbers the best of the four around the minimum, of half-precision ones the nearest unless it is worse."""
+        [n, n]: of whole numbers the best of the four around the minimum, of half-precision ones, or those of few significant bits, the
+        nearest unless it is worse."""
         rule = self.rule
         q = units_of(codes, rule).astype(np.float64)
         slope, offset_slope = np.sum(q * gradient, 1), np.sum(gradient, 1)
@@ -159,9 +200,10 @@ class Block:
             return 2 * (ds * slope - do * offset_slope) + ds**2 * curvature - 2 * ds * do * cross + do**2 * both
 
         if "numbers" not in rule:
-            tried = half(wanted)
+            tried = short_nearest(wanted, rule["significant"]) if "significant" in rule else half(wanted)
             tried_offset = half(wanted_offset) if "offsets" in rule else self.offset_unit
-            better = (change(tried, tried_offset) < 0) & ((tried != 0) | ("levels" in rule))
+            may_be_zero = "levels" in rule and "significant" not in rule
+            better = (change(tried, tried_offset) < 0) & ((tried != 0) | may_be_zero)
             self.unit, self.offset_unit = np.where(better, tried, self.unit), np.where(better, tried_offset, self.offset_unit)
             return
         least, most = rule["numbers"]

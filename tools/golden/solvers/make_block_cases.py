@@ -48,5 +48,7 @@ cases = [
     case("Q5_0, the defaults", "Q5_0", "group-aware:256", 4),
     case("Q4_1, natural order", "Q4_1", "natural", 2),
     case("IQ4_NL, the defaults", "IQ4_NL", "group-aware:256", 4),
+    case("MXFP4, the defaults", "MXFP4", "group-aware:256", 4),
+    case("NVFP4, the defaults", "NVFP4", "group-aware:256", 4),
 ]
 target.write_text(json.dumps({"program": "tools/golden/solvers/block_grids.py", "cases": cases}, indent=1) + "\n")

@@ -1,5 +1,5 @@
 import { BadDataError, type ArtifactStream, type ZeroPoints } from "@mbs/contracts";
-import { blockGrids, quantisationTypeNamed, typeMixes } from "@mbs/gguf";
+import { bitsIn, ggufGrids, quantisationTypeNamed, typeMixes } from "@mbs/gguf";
 import { bitLimits, largestSparsity } from "@mbs/numbers";
 import { parseMetadata, type AllocationMetadata } from "../kinds/metadata.ts";
 import type { BlockAllocation, TensorAllocation } from "../kinds/records.ts";
@@ -95,7 +95,7 @@ function bitsFault({ tensor, sparsity, bits, groupSize, zeroPoints, type }: Row<
   if (tensor === "") return "it names no tensor";
   if (sparsity !== 0) return `it has the sparsity ${sparsity} beside bits or a type`;
   if (type !== "") {
-    if (!blockGrids.has(type)) return `type is ${JSON.stringify(type)}, not one of ${[...blockGrids.keys()].join(", ")}`;
+    if (!ggufGrids.includes(type)) return `type is ${JSON.stringify(type)}, not one of ${ggufGrids.join(", ")}`;
     return bits === 0 && groupSize === 0 && zeroPoints === "" ? undefined : `it has groups of ${bits} bits and the type ${type}`;
   }
   const { fewest, most } = bitLimits;
@@ -109,10 +109,7 @@ const gridOf = ({ bits, groupSize, zeroPoints, type }: Row<"allocation">): Tenso
   type === "" ? { kind: "groups", bits, groupSize, zeroPoints: zeroPoints as ZeroPoints } : { kind: "blocks", type };
 
 /** Bits a weight of a type, scales and offsets included. */
-function bitsOfType(type: string): number {
-  const { bytes, values } = quantisationTypeNamed(type);
-  return (8 * bytes) / values;
-}
+const bitsOfType = (type: string): number => bitsIn(quantisationTypeNamed(type));
 
 /** @throws {BadDataError} where bits a weight are not those of the types, or fewer than those of the codes alone */
 function requireSize(weights: number, taken: number, bitsPerWeight: number, what: "bits" | "types"): void {

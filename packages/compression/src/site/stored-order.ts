@@ -1,6 +1,6 @@
 import type { FactorRecord } from "@mbs/artifacts";
 import { at, type SiteWeight, type Solution } from "@mbs/contracts";
-import { movedBlocks, quantisationTypeNamed } from "@mbs/gguf";
+import { isInFiles, movedBlocks, quantisationTypeNamed } from "@mbs/gguf";
 import { columnsInOrder, invertOrder, packUpper, permuteSymmetric, unpackUpper } from "@mbs/numbers";
 import type { SiteInput } from "./site-statistics.ts";
 
@@ -17,8 +17,9 @@ export type StoredColumns = (tensor: string) => Int32Array | undefined;
 export function storedOrder({ parts }: SiteWeight, columnsOf: StoredColumns): Int32Array | undefined {
   const part = parts.find(({ grid }) => grid.kind === "blocks");
   if (part?.grid.kind !== "blocks") return undefined;
-  const order = columnsOf(part.tensor);
-  const isSplit = order !== undefined && movedBlocks(order, quantisationTypeNamed(part.grid.type).values) === undefined;
+  const type = quantisationTypeNamed(part.grid.type);
+  const order = isInFiles(type) ? columnsOf(part.tensor) : undefined;
+  const isSplit = order !== undefined && movedBlocks(order, type.values) === undefined;
   return isSplit ? order : undefined;
 }
 

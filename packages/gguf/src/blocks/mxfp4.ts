@@ -1,25 +1,17 @@
 import type { BlockRule } from "@mbs/numbers";
 import type { BlockEncoder } from "../encoders/block-encoder.ts";
 import { packNibbles, type Packer } from "../packing/block-codes.ts";
+import { doubled, levels, places, rising } from "./e2m1.ts";
 
 /*
  * MXFP4 (OCP Microscaling Formats 1.0): 32 numbers of four bits (E2M1) and one power of two. A block of GGUF is 17 bytes: the
- * exponent (E8M0), then codes as in Q4_0. Levels are doubled, so that they are whole, and the scale d is half of the power.
+ * exponent (E8M0), then codes as in Q4_0. The scale d is half of the power.
  */
 
 const size = 32;
 const blockBytes = 17;
 
-/** Twice what the sixteen codes of E2M1 stand for; the upper eight are negative, the first of them −0. */
-const doubled = Int8Array.of(0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12);
-
-/** The levels in rising order, 0 twice, and the code of E2M1 of each. */
-const rising = Uint8Array.of(15, 14, 13, 12, 11, 10, 9, 8, 0, 1, 2, 3, 4, 5, 6, 7);
-/** The place of each code of E2M1 among the rising levels. */
-const places = Uint8Array.from(rising, (_, code) => rising.indexOf(code));
-const levels = Int8Array.from(rising, (code) => doubled[code]!);
-
-export const mxfp4Rule: BlockRule = { columns: size, subColumns: size, zero: 0, maximum: 15, levels, powers: true };
+export const mxfp4Rule: BlockRule = { columns: size, subColumns: size, zero: 0, maximum: 15, levels, significantBits: 1 };
 
 /** d of an exponent: 2^(e - 128). */
 const scaleOf = (exponent: number): number => 2 ** (exponent - 128);

@@ -6,17 +6,20 @@ import { decodeIQ4NL, decodeIQ4XS } from "./iq4-blocks.ts";
 import { decodeQ2K, decodeQ3K, decodeQ4K, decodeQ5K, decodeQ6K } from "./k-blocks.ts";
 import { decodeQ40, decodeQ41, decodeQ50, decodeQ51, decodeQ80 } from "./legacy-blocks.ts";
 import { decodeMxfp4 } from "./mxfp4.ts";
+import { decodeNvfp4 } from "./nvfp4.ts";
 
-/** How a tensor of a GGUF file is stored. */
+/** How a tensor of a GGUF file is stored, or weights whose blocks no such file has. */
 export interface QuantisationType {
-  /** Its number in files (`ggml_type`). */
-  readonly number: number;
+  /** Its number in files (`ggml_type`); absent for blocks that no GGUF file has. */
+  readonly number?: number;
   /** As ggml calls it: "Q4_K". */
   readonly name: string;
   /** Values of a block; 1 where each value is stored by itself. */
   readonly values: number;
   /** Bytes of a block. */
   readonly bytes: number;
+  /** Bits of a value in the files that hold it, where those are fewer than a block here has. */
+  readonly storedBits?: number;
   /** The dtype of values that are stored by themselves; absent for blocks, integers and float64. */
   readonly plain?: WeightDtype;
   /**
@@ -27,13 +30,9 @@ export interface QuantisationType {
   readonly decode?: (bytes: Uint8Array, target: Float32Array) => void;
 }
 
-const block = (
-  number: number,
-  name: string,
-  values: number,
-  bytes: number,
-  decode?: QuantisationType["decode"],
-): QuantisationType => ({
+type FileType = QuantisationType & { readonly number: number };
+
+const block = (number: number, name: string, values: number, bytes: number, decode?: QuantisationType["decode"]): FileType => ({
   number,
   name,
   values,
@@ -42,10 +41,10 @@ const block = (
 });
 
 /** A codebook type. */
-const coded = (number: number, name: keyof typeof codebooks): QuantisationType =>
+const coded = (number: number, name: keyof typeof codebooks): FileType =>
   block(number, name, superColumns, codebooks[name].layout.bytes, codebookDecoder(codebooks[name]));
 
-const plain = (number: number, name: string, bytes: number, dtype?: WeightDtype): QuantisationType => ({
+const plain = (number: number, name: string, bytes: number, dtype?: WeightDtype): FileType => ({
   number,
   name,
   values: 1,
@@ -53,7 +52,7 @@ const plain = (number: number, name: string, bytes: number, dtype?: WeightDtype)
   ...(dtype !== undefined && { plain: dtype }),
 });
 
-const types: readonly QuantisationType[] = [
+const fileTypes: readonly FileType[] = [
   plain(0, "F32", 4, "f32"),
   plain(1, "F16", 2, "f16"),
   block(2, "Q4_0", 32, 18, decodeQ40),
@@ -86,20 +85,27 @@ const types: readonly QuantisationType[] = [
   block(34, "TQ1_0", 256, 54),
   block(35, "TQ2_0", 256, 66),
   block(39, "MXFP4", 32, 17, decodeMxfp4),
+  // not the blocks of compressed-tensors below: 64 values, four scales of E4M3 without a sign, and no scale of the tensor
   block(40, "NVFP4", 64, 36),
 ];
 
+/** Blocks that no GGUF file has. What asks for a type by its name asks for these before ggml's. */
+const otherTypes: readonly QuantisationType[] = [{ name: "NVFP4", values: 16, bytes: 10, storedBits: 4.5, decode: decodeNvfp4 }];
+
 /** The types by their number. Numbers of types that ggml has removed are not among them. */
-export const quantisationTypes: ReadonlyMap<number, QuantisationType> = new Map(types.map((type) => [type.number, type]));
+export const quantisationTypes: ReadonlyMap<number, QuantisationType> = new Map(fileTypes.map((type) => [type.number, type]));
 
-const byName = new Map(types.map((type) => [type.name, type]));
+const byName = new Map([...fileTypes, ...otherTypes].map((type) => [type.name, type]));
 
-/** The type that ggml calls `name`: "Q4_K". @throws {UsageError} when there is none */
+/** The type that is called `name`, by ggml where it has it: "Q4_K". @throws {UsageError} when there is none */
 export function quantisationTypeNamed(name: string): QuantisationType {
   const type = byName.get(name);
   if (type !== undefined) return type;
   throw new UsageError(`${JSON.stringify(name)} is no GGUF type; there are ${[...byName.keys()].join(", ")}`, { type: name });
 }
+
+/** Bits of a value as files hold it, scales included. */
+export const bitsIn = ({ values, bytes, storedBits = (8 * bytes) / values }: QuantisationType): number => storedBits;
 
 /** Bytes of a tensor in a type. */
 export const bytesIn = ({ values, bytes }: Pick<QuantisationType, "values" | "bytes">, shape: readonly number[]): number =>
@@ -108,5 +114,8 @@ export const bytesIn = ({ values, bytes }: Pick<QuantisationType, "values" | "by
 /** Whether weights of this type can be read. */
 export const isReadable = ({ plain, decode }: QuantisationType): boolean => plain !== undefined || decode !== undefined;
 
-/** Names of the types that can be read. */
-export const readableTypes: readonly string[] = types.filter(isReadable).map(({ name }) => name);
+/** Whether GGUF files have tensors of this type. */
+export const isInFiles = ({ number }: Pick<QuantisationType, "number">): boolean => number !== undefined;
+
+/** Names of the types that can be read from GGUF files. */
+export const readableTypes: readonly string[] = fileTypes.filter(isReadable).map(({ name }) => name);

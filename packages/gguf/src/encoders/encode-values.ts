@@ -2,6 +2,7 @@ import { at, BadDataError, InternalError, UsageError } from "@mbs/contracts";
 import { encodeWeights, findNonfiniteStored } from "@mbs/numbers";
 import type { QuantisationType } from "../blocks/quantisation-types.ts";
 import { mxfp4 } from "../blocks/mxfp4.ts";
+import { nvfp4 } from "../blocks/nvfp4.ts";
 import { blockGrids } from "../packing/block-grids.ts";
 import type { BlockCodes } from "../packing/block-codes.ts";
 import { codebooks, type Codebook } from "../codebooks/codebooks.ts";
@@ -31,6 +32,7 @@ export const blockEncoders: ReadonlyMap<string, BlockEncoder> = new Map<string, 
   ["IQ4_NL", iq4NL],
   ["IQ4_XS", iq4XS],
   ["MXFP4", mxfp4],
+  ["NVFP4", nvfp4],
   ...Object.entries<Codebook>(codebooks).map(([name, codebook]) => [name, codebookEncoder(codebook)] as const),
 ]);
 
@@ -88,7 +90,7 @@ function checkScales({ scales, offsets }: BlockCodes, count: number, type: strin
 
 /**
  * Values of a row, or without an importance of any number of rows, in a type's bytes, each to nearest: equal to those of
- * ggml's `ggml_quantize_chunk`, but for codebook types, where the error is smaller.
+ * ggml's `ggml_quantize_chunk`, but for codebook types, where the error is smaller, and NVFP4, which ggml does not have so.
  *
  * @param values whole blocks, finite where the type has blocks: one that is not damages its neighbours
  * @param importance one number a value, such as E[x²] of the input that it is multiplied with; `values` must be one row then
@@ -119,7 +121,7 @@ export function encodeValues(type: QuantisationType, values: Float32Array, impor
     for (let block = 0; block < count; block += 1) {
       encoder.fit(values, (first + block) * type.values, blocks, block, importance, spread);
     }
-    if (grid.rule.powers !== true) checkScales(blocks, count, type.name, grid.codebook?.unit ?? 1);
+    if (grid.rule.significantBits === undefined) checkScales(blocks, count, type.name, grid.codebook?.unit ?? 1);
     grid.pack(blocks, bytes.subarray(first * type.bytes, (first + count) * type.bytes));
   }
   return bytes;

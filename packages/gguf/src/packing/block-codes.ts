@@ -7,7 +7,7 @@ import { encodeHalf } from "@mbs/numbers";
 export interface BlockCodes {
   /** From 0, one a column, in their order. */
   readonly codes: Uint8Array;
-  /** d, one a block; half-precision numbers, times the unit of a codebook where there is one. */
+  /** d, one a block; half-precision numbers, times the unit of a codebook where there is one, or numbers of few significant bits. */
   readonly scales: Float32Array;
   /** dmin, one a block, of the types that have one; half-precision numbers. Of Q4_1 and Q5_1 it is minus the least value. */
   readonly offsets: Float32Array;

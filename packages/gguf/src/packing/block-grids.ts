@@ -1,6 +1,8 @@
 import type { BlockRule } from "@mbs/numbers";
 import { iq4Levels } from "../blocks/iq4-blocks.ts";
 import { mxfp4Rule, packMxfp4 } from "../blocks/mxfp4.ts";
+import { nvfp4Rule, packNvfp4 } from "../blocks/nvfp4.ts";
+import { isInFiles, quantisationTypeNamed } from "../blocks/quantisation-types.ts";
 import { codebooks, signedSizes, superColumns, type Codebook } from "../codebooks/codebooks.ts";
 import type { Packer } from "./block-codes.ts";
 import { codebookPacker } from "./codebook-packing.ts";
@@ -66,8 +68,12 @@ export const blockGrids: ReadonlyMap<string, BlockGrid> = new Map<string, BlockG
   ["IQ4_NL", { rule: { ...legacy(0, 15), levels: iq4Levels }, pack: packIQ4NL }],
   ["IQ4_XS", { rule: { ...signed(32, 0, 15, 31), levels: iq4Levels }, pack: packIQ4XS }],
   ["MXFP4", { rule: mxfp4Rule, pack: packMxfp4 }],
+  ["NVFP4", { rule: nvfp4Rule, pack: packNvfp4 }],
   ...Object.entries<Codebook>(codebooks).map(([name, codebook]) => [name, coded(codebook)] as const),
 ]);
+
+/** Those that GGUF files hold. */
+export const ggufGrids: readonly string[] = [...blockGrids.keys()].filter((name) => isInFiles(quantisationTypeNamed(name)));
 
 /** Types that an allocation chooses between, if it does not say: each has another size. */
 export const allocatedTypes: readonly string[] = ["Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "Q8_0"];

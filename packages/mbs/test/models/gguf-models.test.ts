@@ -174,6 +174,19 @@ for (const [grid, solver, isMoved] of [
   });
 }
 
+test("columns that a file has in another order stay where they are in blocks that no GGUF file has", async () => {
+  const { path, tensor } = shared;
+  const model = await openModel(path);
+  const options = { model: path, solver: "rtn", grid: "NVFP4", withoutFactors: true };
+  const layers = await collect(readLayers(await runStage("compress", {}, options)));
+  const layer = present(
+    layers.find((own) => own.tensor === tensor),
+    tensor,
+  );
+  assert.equal([layer.summary.grid, layer.blockColumns], ["NVFP4", undefined]);
+  await model.close();
+});
+
 test("rows that were solved apart, and joined, have the blocks of the whole in the file's order", async () => {
   const { path, tensor } = shared;
   const model = await openModel(path);

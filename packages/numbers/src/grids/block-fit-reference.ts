@@ -1,6 +1,7 @@
 import { roundHalfEven, roundTo } from "../dtypes/rounding.ts";
-import type { BlockRule, BlockScales } from "./block-rule.ts";
-import { levelCodeOf } from "./column-grids.ts";
+import { hasShortScales, type BlockRule, type BlockScales, type ShortRule } from "./block-rule.ts";
+import { levelCodeOf, levelTable } from "./column-grids.ts";
+import { leastShort, shortsAround } from "./short-floats.ts";
 import { createSubBlockFitter } from "./sub-block-fit.ts";
 
 const { fround, abs, min, max } = Math;
@@ -8,10 +9,6 @@ const { fround, abs, min, max } = Math;
 /** The least half-precision number above zero, and the largest. */
 const leastHalf = 2 ** -24;
 const mostHalf = 65_504;
-
-/** Exponents of the powers of two that blocks have: normal numbers of float32, also times a level. */
-const leastPower = -120;
-const mostPower = 120;
 
 const clamp = (value: number, least: number, most: number): number => min(max(value, least), most);
 
@@ -90,27 +87,43 @@ function lossOf(values: Float32Array, importances: Float32Array, scale: number, 
 }
 
 /**
- * For each row the power of two with the least error, of the two around the wanted scale. Levels lie alike on both sides of 0, so
- * none is negative.
+ * For each row, of the scales with few significant bits from half to twice the one at which the largest weight has the largest level,
+ * that with the least error: they are so few that all are tried.
  *
- * @param weights Wᵀ of the block, [rule.columns, rows]
- * @param relative importances of its columns
- * @param wanted the best scale of each row among all numbers
+ * @param relative importances of the columns
  */
-export function powersNear(
-  wanted: Float32Array,
+function fitShortScales(
   weights: Float32Array,
   rows: number,
-  rule: BlockRule,
+  { levels, significantBits }: ShortRule,
   relative: Float32Array,
 ): Float32Array {
-  const values = new Float32Array(rule.columns);
-  const lossWith = (power: number): number => lossOf(values, relative, power, 0, rule);
-  return wanted.map((scale, row) => {
-    for (let column = 0; column < values.length; column += 1) values[column] = weights[column * rows + row]!;
-    const lower = 2 ** clamp(Math.floor(Math.log2(abs(scale))), leastPower, mostPower);
-    return lossWith(2 * lower) < lossWith(lower) ? 2 * lower : lower;
-  });
+  const columns = relative.length;
+  const table = levelTable(levels);
+  const values = new Float32Array(columns);
+  const scales = new Float32Array(rows).fill(leastShort);
+  for (let row = 0; row < rows; row += 1) {
+    let largest = 0;
+    for (let column = 0; column < columns; column += 1) {
+      values[column] = weights[column * rows + row]!;
+      largest = max(largest, abs(values[column]!));
+    }
+    let least = Infinity;
+    for (const tried of shortsAround(fround(largest / levels.at(-1)!), significantBits)) {
+      let loss = 0;
+      // sums only grow, so one that is too large already need not go on
+      for (let column = 0; column < columns && loss < least; column += 1) {
+        const value = values[column]!;
+        const place = Math.floor(fround(value / tried) * 2);
+        const error = fround(fround(table[clamp(place, -256, 255) + 256]! * tried) - value);
+        loss = fround(loss + fround(relative[column]! * fround(error * error)));
+      }
+      if (!(loss < least)) continue;
+      least = loss;
+      scales[row] = tried;
+    }
+  }
+  return scales;
 }
 
 /**
@@ -124,6 +137,14 @@ export function fitBlocksReference(weights: Float32Array, rows: number, rule: Bl
   const { columns, subColumns, levels, scales: whole } = rule;
   const subs = columns / subColumns;
   const relative = relativeTo(importances);
+  const numbers = {
+    subScales: new Int16Array(subs * rows).fill(1),
+    subOffsets: new Uint8Array(subs * rows).fill(1),
+  };
+  if (hasShortScales(rule)) {
+    const scales = fitShortScales(weights, rows, rule, relative);
+    return { scales, offsets: new Float32Array(rows), ...numbers };
+  }
   const fit = createSubBlockFitter(rule);
   const mostOffset = mostOffsetOf(rule);
   const importancesOf = (sub: number): Float32Array => relative.subarray(sub * subColumns, (sub + 1) * subColumns);
@@ -138,12 +159,7 @@ export function fitBlocksReference(weights: Float32Array, rows: number, rule: Bl
       wanted.offsets[sub * rows + row] = offset;
     }
   }
-  const made = {
-    ...unitsOf(wanted, rows, rule),
-    ...(rule.powers && { scales: powersNear(wanted.scales, weights, rows, rule, relative) }),
-    subScales: new Int16Array(subs * rows).fill(1),
-    subOffsets: new Uint8Array(subs * rows).fill(1),
-  };
+  const made = { ...unitsOf(wanted, rows, rule), ...numbers };
   if (whole === undefined) return made;
 
   /** Whole numbers for the scale and offset of one sub-block. */

@@ -1,7 +1,9 @@
+import { at } from "@mbs/contracts";
 import { KernelLayout } from "../wasm/kernel-memory.ts";
-import { mostOffsetOf, powersNear, relativeTo, unitsOf } from "./block-fit-reference.ts";
-import type { BlockRule, BlockScales } from "./block-rule.ts";
+import { mostOffsetOf, relativeTo, unitsOf } from "./block-fit-reference.ts";
+import { hasShortScales, type BlockRule, type BlockScales } from "./block-rule.ts";
 import { limitsOf } from "./column-grids.ts";
+import { droppedBits, shortsInDoubling } from "./short-floats.ts";
 import { triedInverses, triedShares } from "./sub-block-fit.ts";
 
 /** Rows that the kernel treats at a time. */
@@ -49,7 +51,11 @@ export function createBlockFitter(
     const weights = W + sub * subColumns * part * 4;
     const [importances, scales] = [D + sub * subColumns * 4, S + sub * part * 4];
     const sizes = [part, count, subColumns, tried.length] as const;
-    if (offsetKind) {
+    if (hasShortScales(rule)) {
+      const [dropped, reach] = [droppedBits(rule.significantBits), shortsInDoubling(rule.significantBits)];
+      const largest = at(rule.levels, maximum);
+      kernels.fitShort(weights, T, importances, scales, part, count, subColumns, largest, dropped, reach, L);
+    } else if (offsetKind) {
       const fromZero = offsetKind === "half" ? 0 : 1;
       kernels.fitAffine(weights, T, importances, A, scales, O + sub * part * 4, ...sizes, maximum, fromZero);
     } else {
@@ -81,7 +87,7 @@ export function createBlockFitter(
         panel.set(weights.subarray(start, start + count), column * part);
       }
       for (let sub = 0; sub < subs; sub += 1) fitSubBlock(sub, padded);
-      if (rule.powers) {
+      if (hasShortScales(rule)) {
         made.scales.set(floats(S, count), from);
         continue;
       }
@@ -97,7 +103,6 @@ export function createBlockFitter(
         made.subOffsets.set(floats(o, count), sub * rows + from);
       }
     }
-    if (rule.powers) made.scales.set(powersNear(made.scales, weights, rows, rule, relative));
     return made;
   };
 }

@@ -14,17 +14,25 @@ export interface BlockRule {
   readonly maximum: number;
   /** What codes stand for where that is not equally far apart: whole numbers, rising; sixteen, or fewer of types with a codebook. */
   readonly levels?: Int8Array;
-  /** Whether d is a power of two, of a block without sub-blocks and offsets; otherwise it is a half-precision number. */
-  readonly powers?: true;
+  /**
+   * Significant bits of d where it is no half-precision number: 1 of a power of two, 4 of a number of E4M3 with an exponent of any
+   * size. For blocks without sub-blocks and offsets, with levels that lie alike on both sides of 0, so that d is above zero.
+   */
+  readonly significantBits?: number;
   /** Whole numbers that scales of sub-blocks are; absent where the block's d is the scale. Below zero, scales have a sign. */
   readonly scales?: { readonly least: number; readonly most: number };
   /** Offsets: half-precision numbers of either sign a block, or whole numbers from 0 a sub-block; absent for none. */
   readonly offsets?: "half" | { readonly most: number };
 }
 
+/** A rule whose d has few significant bits. */
+export type ShortRule = BlockRule & Required<Pick<BlockRule, "levels" | "significantBits">>;
+
+export const hasShortScales = (rule: BlockRule): rule is ShortRule => rule.significantBits !== undefined;
+
 /** The scales and offsets of one block a row, as its bytes hold them. */
 export interface BlockScales {
-  /** d, one a row; half-precision numbers, times the unit of a codebook where there is one, or powers of two. */
+  /** d, one a row; half-precision numbers, times the unit of a codebook where there is one, or numbers of few significant bits. */
   readonly scales: Float32Array;
   /** dmin, one a row; zeros where the rule has no offsets. */
   readonly offsets: Float32Array;

@@ -23,9 +23,15 @@ const { fround } = Math;
 export const limitsOf = (levels: Int8Array): Float32Array =>
   Float32Array.from({ length: levels.length - 1 }, (_, code) => (levels[code]! + levels[code + 1]!) / 2);
 
+const tables = new WeakMap<Int8Array, Int8Array>();
+
 /** The level of a value x divided by its scale, for ⌊2x⌋ from -256 on: limits between levels are whole numbers or halves. */
-export const levelTable = (levels: Int8Array): Int8Array =>
-  Int8Array.from({ length: 512 }, (_, index) => levels[levelCodeOf((index - 256) / 2, levels)]!);
+export function levelTable(levels: Int8Array): Int8Array {
+  const made =
+    tables.get(levels) ?? Int8Array.from({ length: 512 }, (_, index) => levels[levelCodeOf((index - 256) / 2, levels)]!);
+  tables.set(levels, made);
+  return made;
+}
 
 /** The code of a value divided by its scale among levels; of two that are as near the upper one. */
 export function levelCodeOf(quotient: number, levels: Int8Array): number {

@@ -1,6 +1,7 @@
 import { roundTo } from "../dtypes/rounding.ts";
 import { mostOffsetOf } from "./block-fit-reference.ts";
 import type { BlockRule, BlockScales } from "./block-rule.ts";
+import { leastShort, mostShort, roundShort } from "./short-floats.ts";
 
 const { fround, floor, max, min } = Math;
 
@@ -90,6 +91,12 @@ function bestChange(quadratic: Quadratic, hasOffset: boolean): readonly [scale: 
 
 const half = (value: number): number => roundTo("f16", Float32Array.of(value))[0]!;
 
+/** The nearest scale of few significant bits; 0 where there is none that is above zero. */
+function shortScale(value: number, significantBits: number): number {
+  const rounded = value > 0 ? roundShort(value, significantBits) : 0;
+  return rounded >= leastShort && rounded <= mostShort ? rounded : 0;
+}
+
 /** Whole numbers on both sides of one, within bounds. */
 const around = (value: number, least: number, most: number): readonly number[] => {
   const low = min(max(floor(value), least), most);
@@ -99,13 +106,14 @@ const around = (value: number, least: number, most: number): readonly number[] =
 /**
  * Gives one sub-block of each row the scale and offset with the least tr((Q - W)·H·(Q - W)ᵀ) for the codes that it has, everything
  * else as it is: the error is a quadratic form of both, so of whole numbers the four around its minimum are compared exactly; of
- * half-precision numbers the nearest to it is taken, unless it is worse.
+ * half-precision numbers, or those of few significant bits, the nearest to it is taken, unless it is worse.
  *
  * @param made the scales of the block; overwritten for this sub-block
  * @param sub which of the block's
  */
 export function refitSubBlockReference(rule: BlockRule, frozen: FrozenSubBlock, made: BlockScales, sub: number): void {
-  const { subColumns: columns, zero, levels, scales: whole, offsets: offsetKind } = rule;
+  const { subColumns: columns, zero, levels, scales: whole, offsets: offsetKind, significantBits } = rule;
+  const mayBeZero = levels !== undefined && significantBits === undefined;
   const { best, codes } = frozen;
   const { hessian, byColumn, total } = sharedCurvature(frozen.hessian, columns);
   const rows = best.length / columns;
@@ -119,10 +127,10 @@ export function refitSubBlockReference(rule: BlockRule, frozen: FrozenSubBlock, 
     const [scaleChange, offsetChange] = bestChange(quadratic, offsetKind === "half" || (mostOffset > 0 && offsetUnit !== 0));
     const [wanted, wantedOffset] = [fround(scale + scaleChange), fround(offset + offsetChange)];
     if (whole === undefined) {
-      const tried = half(wanted);
+      const tried = significantBits ? shortScale(wanted, significantBits) : half(wanted);
       const triedOffset = offsetKind === "half" ? half(wantedOffset) : offset;
       const loss = changeOf(quadratic, fround(tried - scale), fround(triedOffset - offset));
-      if (!(loss < 0) || (tried === 0 && !levels)) return [scale, offset];
+      if (!(loss < 0) || (tried === 0 && !mayBeZero)) return [scale, offset];
       made.scales[row] = tried;
       made.offsets[row] = triedOffset;
       return [tried, triedOffset];

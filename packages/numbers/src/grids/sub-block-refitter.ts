@@ -2,6 +2,7 @@ import { copyRows } from "../wasm/copy-rows.ts";
 import { KernelLayout } from "../wasm/kernel-memory.ts";
 import { mostOffsetOf } from "./block-fit-reference.ts";
 import type { BlockRule, BlockScales } from "./block-rule.ts";
+import { droppedBits } from "./short-floats.ts";
 import { sharedCurvature, type FrozenSubBlock } from "./sub-block-refit-reference.ts";
 
 /** Rows that the kernel treats at a time. */
@@ -20,7 +21,7 @@ export function createSubBlockRefitter(
   rule: BlockRule,
   rows: number,
 ): (frozen: FrozenSubBlock, made: BlockScales, sub: number) => void {
-  const { subColumns: columns, zero, levels, scales: whole, offsets: offsetKind } = rule;
+  const { subColumns: columns, zero, levels, scales: whole, offsets: offsetKind, significantBits } = rule;
   const fitting = Math.floor(mostBytes / (4 * columns * strip)) * strip;
   const part = Math.min(Math.max(fitting, strip), Math.ceil(rows / strip) * strip);
   const kind = whole ? 0 : offsetKind === "half" ? 2 : 1;
@@ -37,6 +38,7 @@ export function createSubBlockRefitter(
   const floats = (address: number, length: number): Float32Array => new Float32Array(buffer, address, length);
   const [panel, codePanel] = [floats(X, columns * part), new Uint8Array(buffer, C, columns * part)];
   if (levels) new Int8Array(buffer, L, 16).set(levels);
+  const dropped = significantBits ? droppedBits(significantBits) : 0;
   const limits = [whole?.least ?? 0, whole?.most ?? 0, mostOffsetOf(rule)] as const;
 
   return ({ best, codes, hessian }, made, sub) => {
@@ -57,7 +59,7 @@ export function createSubBlockRefitter(
       floats(G, count).set(made.offsets.subarray(from, from + count));
       floats(s, count).set(made.subScales.subarray(...numbers));
       floats(o, count).set(made.subOffsets.subarray(...numbers));
-      kernels.refit(X, C, T, H, B, F, G, s, o, S, O, part, padded, columns, zero, shared.total, ...limits, kind, L);
+      kernels.refit(X, C, T, H, B, F, G, s, o, S, O, part, padded, columns, zero, shared.total, ...limits, kind, dropped, L);
       copyRows(panel, here, best, there, count, columns);
       if (whole) {
         made.subScales.set(floats(s, count), numbers[0]);

@@ -76,6 +76,19 @@ export interface Kernels {
     most: number,
     L: number,
   ): void;
+  fitShort(
+    W: number,
+    T: number,
+    D: number,
+    S: number,
+    R: number,
+    rows: number,
+    columns: number,
+    largestLevel: number,
+    dropped: number,
+    reach: number,
+    L: number,
+  ): void;
   chooseNumbers(
     W: number,
     T: number,
@@ -117,6 +130,7 @@ export interface Kernels {
     most: number,
     mostOffset: number,
     kind: number,
+    dropped: number,
     L: number,
   ): void;
   roundPoints(

@@ -1,6 +1,6 @@
 import { FailedPreconditionError, UsageError } from "@mbs/contracts";
 import type { Grid, HeldGrids, Stage, StageOptions, AllocationNeeds } from "@mbs/contracts";
-import { blockGrids } from "@mbs/gguf";
+import { ggufGrids } from "@mbs/gguf";
 import { codeBits } from "@mbs/numbers";
 import type { Model } from "@mbs/models";
 import { groupGrid, sharedValues, loadSolver, preferredAllocationOf, readSolver } from "@mbs/solvers";
@@ -89,7 +89,7 @@ export function withCandidates(recipe: Recipe, held: readonly HeldGrids[]): Stag
   if (blocks?.kind === "blocks" && allocate["bits"] === undefined) {
     const { allocated: types, typeMix } = blocks;
     // as the other weights are, they are chosen for too
-    const own = embeddings === "on" || blockGrids.has(embeddings) ? { embeddings } : {};
+    const own = embeddings === "on" || ggufGrids.includes(embeddings) ? { embeddings } : {};
     return { types, typeMix, ...own, ...allocate };
   }
   if (allocate["types"] !== undefined) return allocate;

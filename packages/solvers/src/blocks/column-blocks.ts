@@ -9,7 +9,7 @@ import type { BlockWeight } from "./block-weight.ts";
 /** Grids of blocks, for sweeps over their codes in natural order: each sub-block gets new scales when its turn comes. */
 function sweptColumns(made: BlockWeight, codes: Uint8Array, hessian: Float32Array): SweptGrids {
   const { rows, grid } = made;
-  const { columns, subColumns, powers } = grid.rule;
+  const { columns, subColumns } = grid.rule;
   const refit = createSubBlockRefitter(grid.rule, rows);
   return {
     columnGrids: true,
@@ -21,8 +21,7 @@ function sweptColumns(made: BlockWeight, codes: Uint8Array, hessian: Float32Arra
           codes: codes.subarray(from * rows, to * rows),
           hessian: hessianPart(hessian, { first: from, count: subColumns }, from, to).values,
         };
-        // powers of two are too far apart for a change to help
-        if (powers !== true) refit(frozen, at(made.scales, Math.floor(from / columns)), (from % columns) / subColumns);
+        refit(frozen, at(made.scales, Math.floor(from / columns)), (from % columns) / subColumns);
         const columnGrids = made.gridOf(from);
         codes.set(kernel.fix(from - first, to - first, { columnGrids }), from * rows);
       }

@@ -4,7 +4,7 @@ import { sharedGroupOptions } from "./grid-options.ts";
 import { UsageError, type Solver } from "@mbs/contracts";
 import { codeBits } from "@mbs/numbers";
 
-/** What `--embeddings` takes: nothing is rounded, or as the other weights are, to codes of so many bits, or to a type of GGUF. */
+/** What `--embeddings` takes: nothing is rounded, or as the other weights are, to codes of so many bits, or to a type of blocks. */
 export const embeddingsChoices: readonly string[] = ["off", "on", ...codeBits.map(String), ...blockGrids.keys()];
 
 /**
@@ -14,7 +14,7 @@ export const embeddingsChoices: readonly string[] = ["off", "on", ...codeBits.ma
  * @param choice one of `embeddingsChoices`
  * @returns undefined for "off"
  * @throws {UsageError} for a solver that does not round, or chooses for all rows together; where they are to be as weights that differ, or
- *   are not rounded; and where some weights would be rounded to groups and others to the blocks of GGUF, which no format holds together
+ *   are not rounded; and where some weights would be rounded to groups and others to blocks, which no format holds together
  */
 export function embeddingsValues(solver: Solver, values: GridValues, choice: string): GridValues | undefined {
   if (choice === "off") return undefined;
@@ -38,11 +38,13 @@ export function embeddingsValues(solver: Solver, values: GridValues, choice: str
     return values;
   }
   if (blockGrids.has(choice)) {
-    if (!inBlocks) refuse(`${choice} is a type of GGUF, and the other weights are rounded to groups; take bits such as 4`);
+    if (!inBlocks) refuse(`${choice} is a type of blocks, and the other weights are rounded to groups; take bits such as 4`);
     return { grid: choice };
   }
   if (inBlocks) {
-    refuse(`${choice} gives embedding and head groups, and the other weights get types of GGUF; take on, or a type such as Q6_K`);
+    refuse(
+      `${choice} gives embedding and head groups, and the other weights get types of blocks; take on, or a type such as Q6_K`,
+    );
   }
   return { bits: Number(choice), groupSize, symmetric, minZeroPoint };
 }
@@ -66,7 +68,7 @@ export type GroupValues = Pick<GridValues, "groupSize" | "symmetric" | "minZeroP
 
 type Rounding = Pick<Solver, "grids">;
 
-/** Whether options ask for blocks of GGUF. */
+/** Whether options ask for blocks. */
 export const asksForBlocks = ({ grid, typeMix }: GridValues): boolean => grid !== undefined || typeMix !== undefined;
 
 /**

@@ -35,7 +35,8 @@ const groupOptions = {
 const blockOptions = {
   grid: {
     kind: "choice",
-    description: "round to the grids of this GGUF type, or of its fallback where rows are no whole blocks, instead of groups",
+    description:
+      "round to the blocks of this type, of GGUF or NVFP4 of compressed-tensors, or of its fallback where rows are no whole blocks, instead of groups",
     choices: [...blockGrids.keys()],
     optional: true,
   },

@@ -9,7 +9,7 @@ import {
   type AllocationWork,
   type StageContext,
 } from "@mbs/contracts";
-import { blockGrids, bytesIn, fittingType, ggufBytes } from "@mbs/gguf";
+import { bytesIn, fittingType, ggufBytes, ggufGrids } from "@mbs/gguf";
 import { compressibleBlocks, findGgufForm, findNonfiniteWeights, ggufTensorName, requireEmbeddings } from "@mbs/models";
 import type { Block, Model } from "@mbs/models";
 import { defaultTypeMix } from "@mbs/solvers";
@@ -131,7 +131,12 @@ async function bytesBeside(
   chosen: ReadonlySet<string>,
 ): Promise<number> {
   if (types === undefined) return denseBytes(model, chosen);
-  return ggufBytesBeside(model, typeMix, chosen, embeddings !== undefined && blockGrids.has(embeddings) ? embeddings : undefined);
+  return ggufBytesBeside(
+    model,
+    typeMix,
+    chosen,
+    embeddings !== undefined && ggufGrids.includes(embeddings) ? embeddings : undefined,
+  );
 }
 
 const megabytes = (bytes: number): string => `${(Math.ceil(bytes / 1e5) / 10).toFixed(1)}MB`;
@@ -139,7 +144,7 @@ const megabytes = (bytes: number): string => `${(Math.ceil(bytes / 1e5) / 10).to
 /** What else would make the smallest choices smaller. */
 function smallerRemedy({ types }: BitOptions, tensors: readonly SizedTensor[]): string {
   if (types === undefined) return ", or larger groups";
-  const all = typeChoices([...blockGrids.keys()]);
+  const all = typeChoices(ggufGrids);
   // rows that are no whole blocks of 256 have smallest types of their own
   const smaller = tensors.flatMap((tensor) => {
     const least = at(all.of(tensor), 0);

@@ -9,7 +9,15 @@ import {
   type OptionTable,
   type OptionValues,
 } from "@mbs/contracts";
-import { blockGrids, quantisationTypeNamed, fittingType, type QuantisationType, allocatedTypes, typeMixes } from "@mbs/gguf";
+import {
+  bitsIn,
+  ggufGrids,
+  quantisationTypeNamed,
+  fittingType,
+  type QuantisationType,
+  allocatedTypes,
+  typeMixes,
+} from "@mbs/gguf";
 import { bitLimits, codeBits } from "@mbs/numbers";
 import { groupGrid, type GroupValues, sharedGroupOptions } from "@mbs/solvers";
 import { storedBits, parseSize } from "./bit-budget.ts";
@@ -57,7 +65,7 @@ export const bitOptions = {
   },
   embeddings: {
     kind: "choice",
-    choices: ["off", "on", ...blockGrids.keys()],
+    choices: ["off", "on", ...ggufGrids],
     description:
       "with --types: on chooses a type for embedding and head too, which compress --embeddings on follows; a type is the one that compress --embeddings gives them, and --size counts them by it; off, as if not given: those of the type mix",
     optional: true,
@@ -145,17 +153,15 @@ export function bitChoices(texts: readonly string[], values: GroupValues): Stora
   };
 }
 
-const bitsOf = ({ bytes, values }: QuantisationType): number => (bytes * 8) / values;
-
 /** "Q2_K,Q4_K" as types, the smallest first. @throws {UsageError} on types that nothing is rounded to */
 export function parseTypes(names: readonly string[]): QuantisationType[] {
-  const wrong = names.find((name) => !blockGrids.has(name));
+  const wrong = names.find((name) => !ggufGrids.includes(name));
   if (wrong !== undefined) {
-    throw new UsageError(`allocate: --types takes types of GGUF (${[...blockGrids.keys()].join(", ")}), not ${quoted(wrong)}`, {
+    throw new UsageError(`allocate: --types takes types of GGUF (${ggufGrids.join(", ")}), not ${quoted(wrong)}`, {
       option: "--types",
     });
   }
-  return [...new Set(names)].map(quantisationTypeNamed).sort((a, b) => bitsOf(a) - bitsOf(b));
+  return [...new Set(names)].map(quantisationTypeNamed).sort((a, b) => bitsIn(a) - bitsIn(b));
 }
 
 /** Blocks of GGUF: each type, or its fallback where rows are no whole blocks. */
@@ -168,7 +174,7 @@ export function typeChoices(names: readonly string[]): StorageChoices {
       if (at(fitting, 0).plain !== undefined) return [];
       const choices = fitting.map((type) => {
         const grid = { kind: "blocks", type: type.name } as const;
-        return { name: type.name, grid, size: rows * columns * bitsOf(type) };
+        return { name: type.name, grid, size: rows * columns * bitsIn(type) };
       });
       return choices.sort((a, b) => a.size - b.size);
     },
