@@ -10,6 +10,12 @@ const scheme = { bits: 4, groupSize: 32, symmetric: true };
 
 const withGroup = (changes: object): object => ({ ...config, config_groups: { group_0: { ...group, ...changes } } });
 const withWeights = (changes: object): object => withGroup({ weights: { ...weights, ...changes } });
+const float16 = { ...weights, type: "float", strategy: "tensor_group", group_size: 16, scale_dtype: "torch.float8_e4m3fn" };
+/** As llm-compressor writes its preset NVFP4A16. */
+const nvfp4 = (changes: object, more: object = {}): object => ({
+  ...withGroup({ format: "nvfp4-pack-quantized", weights: { ...float16, ...changes }, ...more }),
+  format: "nvfp4-pack-quantized",
+});
 const read = (value: object) => readPackedSchemes(value as Readonly<Record<string, unknown>>, "config.json");
 
 test("config groups are read, with the other keys that llm-compressor writes", () => {
@@ -36,6 +42,7 @@ test("config groups are read, with the other keys that llm-compressor writes", (
   const floats = { ...weights, type: "float", group_size: 32, scale_dtype: "torch.uint8" };
   const mxfp4 = { ...config, format: "mxfp4-pack-quantized", config_groups: { group_0: { ...group, weights: floats } } };
   assert.equal(read(mxfp4), [{ ...scheme, bits: 4, groupSize: 32 }]);
+  assert.equal(read(nvfp4({})), [{ ...scheme, bits: 4, groupSize: 16 }]);
   const dense = { quant_method: "compressed-tensors", format: "dense", ignore: ["lm_head"] };
   assert.equal(read({ ...dense, sparsity_config: { format: "dense", sparsity_structure: "2:4" } }), []);
 });
@@ -53,6 +60,16 @@ const refusals: readonly (readonly [string, object])[] = [
     { ...withWeights({ type: "float", group_size: 16 }), format: "mxfp4-pack-quantized" },
   ],
   ["quantization_config.config_groups.group_0.format", withGroup({ format: "mxfp4-pack-quantized" })],
+  ["quantization_config.config_groups.group_0.format", withGroup({ format: "nvfp4-pack-quantized" })],
+  ["quantization_config.config_groups.group_0.weights.type", nvfp4({ group_size: 32 })],
+  ["quantization_config.config_groups.group_0.weights.type", nvfp4({ symmetric: false })],
+  ["quantization_config.config_groups.group_0.weights.strategy", nvfp4({ strategy: "group" })],
+  ["quantization_config.config_groups.group_0.weights.strategy", withWeights({ strategy: "tensor_group" })],
+  // as the preset NVFP4 has them, beside weights that would be read
+  [
+    "quantization_config.config_groups.group_0.input_activations {",
+    nvfp4({}, { input_activations: { ...float16, dynamic: "local", observer: "static_minmax" } }),
+  ],
   ["quantization_config.config_groups.group_0.weights.dynamic", withWeights({ dynamic: true })],
   ["quantization_config.config_groups.group_0.weights.actorder", withWeights({ actorder: "group" })],
   ["quantization_config.config_groups.group_0.weights.actorder", withWeights({ actorder: true })],

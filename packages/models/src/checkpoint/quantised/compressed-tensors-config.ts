@@ -13,8 +13,21 @@ export interface PackedScheme {
   readonly symmetric: boolean;
 }
 
-/** Weights in MXFP4: numbers of four bits with a power of two for each 32. */
-export const mxfp4Format = "mxfp4-pack-quantized";
+/** A format of weights in E2M1, floats of four bits. */
+interface FloatFormat {
+  /** Columns that share a scale. */
+  readonly groupSize: number;
+  readonly strategy: "group" | "tensor_group";
+}
+
+/** By their names: MXFP4 has powers of two for scales, NVFP4 E4M3's numbers and one for the whole tensor. */
+const floatFormats: ReadonlyMap<string, FloatFormat> = new Map([
+  ["mxfp4-pack-quantized", { groupSize: 32, strategy: "group" }],
+  ["nvfp4-pack-quantized", { groupSize: 16, strategy: "tensor_group" }],
+]);
+
+/** All that have packed weights. */
+export const packedFormats: readonly string[] = ["pack-quantized", ...floatFormats.keys()];
 
 const top = "quantization_config";
 const remedy = "take the dense model";
@@ -43,7 +56,7 @@ const configKeys = {
   kv_cache_scheme: empty,
   transform_config: empty,
   moe_sparsity_config: empty,
-  format: choice(["pack-quantized", mxfp4Format, "dense"], "dense"),
+  format: choice([...packedFormats, "dense"], "dense"),
   quantization_status: choice(["compressed", "frozen"], "compressed"),
   config_groups: section,
   // A pruned model in this format stores its zeros; all other formats of sparsity pack them.
@@ -56,7 +69,7 @@ const groupKeys = {
   targets: anything,
   input_activations: empty,
   output_activations: empty,
-  format: nullable(choice(["pack-quantized", mxfp4Format], "pack-quantized")),
+  format: nullable(choice(packedFormats, "pack-quantized")),
   weights: section,
 };
 
@@ -71,7 +84,7 @@ const weightsKeys = {
   dynamic: only(false),
   actorder,
   group_size: nullable({ ...count(1), read: (value, fault) => (value === -1 ? -1 : count(1).read(value, fault)) }),
-  strategy: optional(choice(["group", "channel"], "group")),
+  strategy: optional(choice(["group", "channel", "tensor_group"], "group")),
   symmetric: flag(true),
 } satisfies Keys;
 
@@ -84,18 +97,24 @@ function readPart<Table extends Keys>(json: JsonObject, table: Table, path: stri
   return part;
 }
 
-function readWeights(json: JsonObject, path: string, file: string, isFloat: boolean): PackedScheme {
+function readWeights(json: JsonObject, path: string, file: string, format: string): PackedScheme {
   const weights = readPart(json, weightsKeys, path, file);
   const { num_bits: bits, group_size: size, symmetric, type } = weights.values;
   if (bits === undefined) return weights.broken("num_bits", "a whole number, at least 1");
   const whole = size === -1;
   const groupSize = whole || size === null ? undefined : size;
   const { strategy = whole ? "channel" : "group" } = weights.values;
-  if ((strategy === "group") !== (groupSize !== undefined)) weights.broken("group_size", `what strategy ${strategy} asks for`);
-  const isMxfp4 = type === "float" && bits === 4 && groupSize === 32 && symmetric;
-  if (isFloat && !isMxfp4)
-    weights.refuse("type", `in ${mxfp4Format} weights are floats of 4 bits in symmetric groups of 32; ${remedy}`);
-  if (!isFloat && type === "float") weights.refuse("type", `supported: int, or floats in ${mxfp4Format}; ${remedy}`);
+  if ((strategy !== "channel") !== (groupSize !== undefined)) weights.broken("group_size", `what strategy ${strategy} asks for`);
+  const floats = floatFormats.get(format);
+  const names = [...floatFormats.keys()].join(" and ");
+  if (floats === undefined) {
+    if (type === "float") weights.refuse("type", `supported: int, or floats in ${names}; ${remedy}`);
+    if (strategy === "tensor_group") weights.refuse("strategy", `supported: group, channel; ${remedy}`);
+  } else if (type !== "float" || bits !== 4 || groupSize !== floats.groupSize || !symmetric) {
+    weights.refuse("type", `in ${format} weights are floats of 4 bits in symmetric groups of ${floats.groupSize}; ${remedy}`);
+  } else if (strategy !== floats.strategy) {
+    weights.refuse("strategy", `in ${format} it is ${floats.strategy}; ${remedy}`);
+  }
   return { bits, groupSize, symmetric };
 }
 
@@ -124,6 +143,6 @@ export function readPackedSchemes(config: JsonObject, file: string): readonly Pa
     const path = `${top}.config_groups.${name}`;
     const own = readPart(group, groupKeys, path, file);
     if ((own.values.format ?? format) !== format) own.refuse("format", `${format} is that of the whole; ${remedy}`);
-    return readWeights(own.values.weights, `${path}.weights`, file, format === mxfp4Format);
+    return readWeights(own.values.weights, `${path}.weights`, file, format);
   });
 }

@@ -7,8 +7,8 @@ import { readConfig } from "../../config/config.ts";
 import type { JsonObject } from "../../folder/json-file.ts";
 import { bytesOfDtype } from "../checkpoint.ts";
 import type { Checkpoint, TensorInfo } from "../checkpoint.ts";
-import { mxfp4Format, readPackedSchemes } from "./compressed-tensors-config.ts";
-import { gptqLinear, mxfp4Expert, mxfp4Linear, packedLinear } from "./quantised-linear.ts";
+import { packedFormats, readPackedSchemes } from "./compressed-tensors-config.ts";
+import { gptqLinear, mxfp4Expert, mxfp4Linear, nvfp4Linear, packedLinear } from "./quantised-linear.ts";
 import type { QuantisedLinear } from "./quantised-linear.ts";
 
 const dtypes: ReadonlyMap<unknown, WeightDtype> = new Map([
@@ -56,6 +56,13 @@ function releasedExperts(checkpoint: Checkpoint, { joined = [], prefixes, tensor
   return linears;
 }
 
+/** Layers of floats of four bits, by the format. */
+const floatLinears: ReadonlyMap<unknown, (checkpoint: Checkpoint, module: string) => QuantisedLinear | Promise<QuantisedLinear>> =
+  new Map([
+    ["mxfp4-pack-quantized", mxfp4Linear],
+    ["nvfp4-pack-quantized", nvfp4Linear],
+  ]);
+
 async function findLinears(
   checkpoint: Checkpoint,
   quantisation: JsonObject,
@@ -70,19 +77,16 @@ async function findLinears(
     for (const module of modulesWith(checkpoint, ".qweight")) {
       linears.set(`${module}.weight`, gptqLinear(checkpoint, module, zeroOffset, dtype));
     }
-  } else if (method === "compressed-tensors" && format === mxfp4Format) {
-    readPackedSchemes(quantisation, file);
-    for (const module of modulesWith(checkpoint, ".weight_packed"))
-      linears.set(`${module}.weight`, mxfp4Linear(checkpoint, module));
-  } else if (method === "compressed-tensors" && (format === "pack-quantized" || format === "dense")) {
+  } else if (method === "compressed-tensors" && (format === "dense" || packedFormats.some((own) => own === format))) {
     const schemes = readPackedSchemes(quantisation, file);
+    const read = floatLinears.get(format) ?? ((...given) => packedLinear(...given, schemes));
     for (const module of modulesWith(checkpoint, ".weight_packed")) {
-      linears.set(`${module}.weight`, await packedLinear(checkpoint, module, schemes));
+      linears.set(`${module}.weight`, await read(checkpoint, module));
     }
   } else {
     const found = [method, format].filter((part) => typeof part === "string").join(" ");
     throw new FailedPreconditionError(
-      `${file}: quantization_config is of ${found || "an unnamed method"}, which is not supported; supported: gptq, compressed-tensors pack-quantized and mxfp4-pack-quantized, mxfp4 of gpt-oss; or take the dense model`,
+      `${file}: quantization_config is of ${found || "an unnamed method"}, which is not supported; supported: gptq, compressed-tensors ${packedFormats.join(" and ")}, mxfp4 of gpt-oss; or take the dense model`,
       { file },
     );
   }

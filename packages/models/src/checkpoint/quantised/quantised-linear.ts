@@ -1,5 +1,5 @@
 import { at, BadDataError } from "@mbs/contracts";
-import { roundTo } from "@mbs/numbers";
+import { decodeE4m3, roundTo } from "@mbs/numbers";
 import type { WeightDtype } from "@mbs/numbers";
 import type { Checkpoint } from "../checkpoint.ts";
 import { transpose } from "../weight-reader.ts";
@@ -30,9 +30,7 @@ const ofCodes = ({ packed, ...linear }: Omit<QuantisedLinear, "values"> & Requir
 });
 
 async function readWords(checkpoint: Checkpoint, name: string): Promise<Int32Array> {
-  const { storedDtype } = checkpoint.info(name);
-  if (storedDtype !== "I32")
-    throw new BadDataError(`tensor ${name} is ${storedDtype}, not I32; is it packed by another program?`, { tensor: name });
+  requireStored(checkpoint, name, "I32");
   return new Int32Array((await checkpoint.readRaw(name)).buffer as ArrayBuffer);
 }
 
@@ -206,10 +204,15 @@ export async function packedLinear(
   });
 }
 
-async function readBytes(checkpoint: Checkpoint, name: string, offset?: number, length?: number): Promise<Uint8Array> {
+function requireStored(checkpoint: Checkpoint, name: string, dtype: string): void {
   const { storedDtype } = checkpoint.info(name);
-  if (storedDtype === "U8") return checkpoint.readRaw(name, offset, length);
-  throw new BadDataError(`tensor ${name} is ${storedDtype}, not U8; is it packed by another program?`, { tensor: name });
+  if (storedDtype === dtype) return;
+  throw new BadDataError(`tensor ${name} is ${storedDtype}, not ${dtype}; is it packed by another program?`, { tensor: name });
+}
+
+async function readBytes(checkpoint: Checkpoint, name: string, offset?: number, length?: number): Promise<Uint8Array> {
+  requireStored(checkpoint, name, "U8");
+  return checkpoint.readRaw(name, offset, length);
 }
 
 /** Columns that share a power of two. */
@@ -252,6 +255,43 @@ export function mxfp4Linear(checkpoint: Checkpoint, module: string): QuantisedLi
       const broken = exponents.indexOf(brokenExponent);
       if (broken >= 0) checkpoint.noteNonfinite(scales, broken, NaN);
       return mxfp4Values(codes, exponents);
+    },
+  };
+}
+
+/** Columns that share a scale of E4M3. */
+const nvfp4Block = 16;
+
+/**
+ * A layer of a compressed-tensors checkpoint in the format nvfp4-pack-quantized: codes as in `mxfp4Linear`, and for each 16 columns
+ * a scale in E4M3, divided by the one float32 of the tensor. Scales and values are rounded to float32, as the library does.
+ *
+ * @param module its name, without ".weight_packed"
+ */
+export function nvfp4Linear(checkpoint: Checkpoint, module: string): QuantisedLinear {
+  const [packed, scales, global] = [`${module}.weight_packed`, `${module}.weight_scale`, `${module}.weight_global_scale`];
+  const [rows, pairs] = matrixShape(checkpoint, packed);
+  const columns = 2 * pairs;
+  requireShape(checkpoint, scales, [rows, columns / nvfp4Block]);
+  requireShape(checkpoint, global, [1]);
+  requireStored(checkpoint, scales, "F8_E4M3");
+  requireStored(checkpoint, global, "F32");
+  return {
+    shape: [rows, columns],
+    tensors: [packed, scales, global],
+    async values() {
+      const [codes, stored] = [await readBytes(checkpoint, packed), decodeE4m3(await checkpoint.readRaw(scales))];
+      const divisor = at(await checkpoint.readF32(global), 0);
+      const broken = stored.findIndex(Number.isNaN);
+      if (broken >= 0) checkpoint.noteNonfinite(scales, broken, NaN);
+      if (!(divisor > 0 && divisor < Infinity)) {
+        throw new BadDataError(`tensor ${global} is ${divisor}, not above zero; download the model again`, { tensor: global });
+      }
+      const own = stored.map((scale) => (Number.isNaN(scale) ? 0 : scale / divisor));
+      return Float32Array.from({ length: 2 * codes.length }, (_, index) => {
+        const pair = at(codes, index >> 1);
+        return at(e2m1, index % 2 === 0 ? pair & 15 : pair >> 4) * at(own, Math.floor(index / nvfp4Block));
+      });
     },
   };
 }
