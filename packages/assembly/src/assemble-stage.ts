@@ -18,6 +18,7 @@ import {
   textFile,
 } from "@mbs/models";
 import type { Model, OutputFile, Site } from "@mbs/models";
+import { ggufGrids } from "@mbs/gguf";
 import { modelCard, modelName } from "./card/model-card.ts";
 import { formatRecord, makeRecord, measureSizes } from "./card/assembly-record.ts";
 import { areGraph, isWeightFile } from "./card/size-report.ts";
@@ -89,7 +90,7 @@ const heldBy = ({ holds, options }: Format, raw: Readonly<Record<string, unknown
 function requireTakesBlocks(format: Format, options: unknown, type: string, what: string): void {
   if (format.holds(options).some((held) => held.kind === "blocks" && held.types.includes(type))) return;
   throw new FailedPreconditionError(
-    `${what} rounded to ${type}, which --format ${format.name} does not hold; assemble with --format gguf, or with dense for their plain values, or compress with bits in place of grid or typeMix`,
+    `${what} rounded to ${type}, which --format ${format.name} does not hold; assemble with --format ${ggufGrids.includes(type) ? "gguf" : "compressed-tensors"}, or with dense for their plain values, or compress with bits in place of grid or typeMix`,
     { format: format.name },
   );
 }

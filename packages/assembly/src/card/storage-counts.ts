@@ -1,6 +1,6 @@
 import type { LayerSummary, TensorAllocation } from "@mbs/artifacts";
 import { groupBy, at } from "@mbs/contracts";
-import { quantisationTypeNamed } from "@mbs/gguf";
+import { bitsIn, quantisationTypeNamed } from "@mbs/gguf";
 
 /** Where a tensor is in its model, by its name. */
 export interface TensorPlace {
@@ -80,8 +80,7 @@ export const isRoundedAgain = (summary: Pick<LayerSummary, "bits" | "grid"> | un
 
 function bitsOf(storage: string): number {
   if (/^\d+$/.test(storage)) return Number(storage);
-  const { bytes, values } = quantisationTypeNamed(storage);
-  return (bytes * 8) / values;
+  return bitsIn(quantisationTypeNamed(storage));
 }
 
 /** Whether it has fewer bits than a dense weight. */

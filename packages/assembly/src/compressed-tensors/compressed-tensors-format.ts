@@ -16,7 +16,7 @@ import { replacedWeights } from "../safetensors/replaced-weights.ts";
 import type { NewTensor } from "../safetensors/replaced-weights.ts";
 import { chosenDtype, dtypeOptions } from "../safetensors/written-dtype.ts";
 import { groupOfAll, groupsByGrid, ignoredLayers, packedConfig, sparseConfig } from "./compressed-tensors-config.ts";
-import { mxfp4, mxfp4Config, mxfp4Tensors, requireMxfp4 } from "./mxfp4-tensors.ts";
+import { blocksConfig, packedBlocks, typeOfAll } from "./packed-blocks.ts";
 import { checkPackedGrid, checkPackedLayer, packedTensors, refuseTransposed } from "./packed-tensors.ts";
 import { safetensorsBytes } from "../planned-size.ts";
 import { onSharedGrid, sharedGrid, sharedGroupSize } from "./shared-grid.ts";
@@ -79,8 +79,8 @@ const storesMostBits =
   "compressed-tensors stores all layers with the most bits of any, unless assemble has config-groups: several, which transformers does not read with dequantize=True; give it that, or take format gptq";
 
 /**
- * Folders of compressed-tensors: quantised weights packed (pack-quantized, or mxfp4-pack-quantized), pruned ones dense with their
- * zeros.
+ * Folders of compressed-tensors: quantised weights packed (pack-quantized, or mxfp4- and nvfp4-pack-quantized), pruned ones dense
+ * with their zeros.
  */
 export const compressedTensorsFormat: Format = {
   name,
@@ -89,7 +89,10 @@ export const compressedTensorsFormat: Format = {
     const { configGroups } = parseOptions(options, raw, `assemble --format ${name}`);
     // transformers reads other zero points with dequantize=True alone
     const groups = { kind: "groups", bits: codeBits, zeroPoints: "middle" } as const;
-    return [configGroups === "several" ? groups : { ...groups, sameBits: storesMostBits }, { kind: "blocks", types: [mxfp4] }];
+    return [
+      configGroups === "several" ? groups : { ...groups, sameBits: storesMostBits },
+      { kind: "blocks", types: [...packedBlocks.keys()] },
+    ];
   },
   options,
   parts: [...quantisedParts, "blocks", "blockColumns"],
@@ -110,8 +113,9 @@ export const compressedTensorsFormat: Format = {
   async plannedBytes(model, { grids, embeddings, type }, raw) {
     const { untieHead, dtype } = parseOptions(options, raw, `assemble --format ${name}`);
     const sites = model.blocks.flatMap((block) => block.sites);
-    // blocks of MXFP4 have 32 codes of 4 bits
-    const ofBlocks = type === undefined ? grids : plannedGrids(sites, { bits: 4, groupSize: 32, scattered: false });
+    const blocks = packedBlocks.get(type ?? "");
+    // a scale has 8 bits, half of one in half precision
+    const ofBlocks = blocks ? plannedGrids(sites, { bits: 4, groupSize: 2 * blocks.groupSize, scattered: false }) : grids;
     const packed = [...ofBlocks, ...packedHead(model, embeddings, name, untieHead)];
     return safetensorsBytes(model, packed, dtype ?? model.writtenDtype);
   },
@@ -139,19 +143,18 @@ export const compressedTensorsFormat: Format = {
       return withEmbeddings({ ...weights, files: [...weights.files, config] }, embeddings, context.warn);
     };
     if (summaries.some((summary) => summary.grid !== undefined)) {
-      requireMxfp4(layers);
+      const blocks = typeOfAll(layers);
       checkExperts(model, packed, true);
       checkNoExperts([...packed].map((tensor) => ({ tensor })));
       for (const tensor of packed) if (transposed.has(tensor)) refuseTransposed({ tensor });
       if ((dtype ?? model.dtype) !== "bf16") {
         context.warn(
-          `transformers computes with ${mxfp4} in bf16 alone: assemble with --dtype bf16, or load it with CompressedTensorsConfig(dequantize=True)`,
+          `transformers computes with ${blocks.type} in bf16 alone: assemble with --dtype bf16, or load it with CompressedTensorsConfig(dequantize=True)`,
         );
       }
-      const replacements = [...packed].map(
-        (tensor) => [tensor, mxfp4Tensors(layers, tensor, moduleOf(nameOf(tensor), name))] as const,
-      );
-      return written(new Map(replacements), mxfp4Config(ignoredLayers(model, packed)));
+      const tensorsOf = blocks.plan(model, layers, context.warn);
+      const replacements = [...packed].map((tensor) => [tensor, tensorsOf(tensor, moduleOf(nameOf(tensor), name))] as const);
+      return written(new Map(replacements), blocksConfig(blocks, ignoredLayers(model, packed)));
     }
     if (summaries.every(({ bits }) => bits === undefined)) {
       checkExperts(model, new Set(), true);

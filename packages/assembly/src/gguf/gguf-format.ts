@@ -2,7 +2,7 @@ import { FailedPreconditionError, InternalError, parseOptions } from "@mbs/contr
 import type { OptionTable } from "@mbs/contracts";
 import {
   allocatedTypes,
-  blockGrids,
+  ggufGrids,
   quantisationTypeNamed,
   bytesIn,
   fittingType,
@@ -37,6 +37,11 @@ const options = {
 const quantisationVersion = 2;
 
 const chosenTypeMix = (raw: unknown): TypeMix => typeMixNamed(parseOptions(options, raw, "assemble --format gguf").type);
+
+function numberOf({ name, number }: QuantisationType): number {
+  if (number === undefined) throw new InternalError(`no GGUF file has ${name}, which \`holds\` does not list`, { type: name });
+  return number;
+}
 
 /** What the file says of the model's origin, by names after "general.". */
 async function generalFields(
@@ -140,7 +145,7 @@ export const ggufFormat: Format = {
   stacks: ["decoder", "encoder"],
   holds(raw) {
     const { name: typeMix } = chosenTypeMix(raw);
-    const blocks = { kind: "blocks", types: [...blockGrids.keys()], allocated: allocatedTypes, typeMix } as const;
+    const blocks = { kind: "blocks", types: ggufGrids, allocated: allocatedTypes, typeMix } as const;
     // by hand rounded again to the types of the file, unless these round nothing; a recipe is refused that (checkPlan)
     const groups = { kind: "groups", bits: codeBits, zeroPoints: "any", sameBits: hasNoBits } as const;
     return roundsNothing(typeMix) ? [groups, blocks] : [blocks, groups];
@@ -163,7 +168,7 @@ export const ggufFormat: Format = {
       const isOther = type !== undefined && type !== typeMix.base && sources.some((source) => solved.has(source));
       const own = isOther ? fittingType(type, shape.at(-1) ?? 1) : ofMix.get(name);
       if (own === undefined) throw new InternalError(`GGUF: tensor ${name} has no type`, { tensor: name });
-      return { name, shape, type: own.number, bytes: bytesIn(own, shape) };
+      return { name, shape, type: numberOf(own), bytes: bytesIn(own, shape) };
     });
     return ggufBytes(plan.metadata, written);
   },
@@ -202,7 +207,7 @@ export const ggufFormat: Format = {
     const planned = new Map(plan.tensors.map((tensor) => [tensor.name, tensor]));
     const written = plan.tensors.map(({ name, shape }) => {
       const type = typeOf(name);
-      return { name, type: type.number, shape, bytes: bytesIn(type, shape) };
+      return { name, type: numberOf(type), shape, bytes: bytesIn(type, shape) };
     });
     return {
       files: [

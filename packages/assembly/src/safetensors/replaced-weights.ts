@@ -9,13 +9,21 @@ import { writtenPieces } from "../layers/written-pieces.ts";
 export interface NewTensor {
   readonly name: string;
   /** As in a safetensors header. */
-  readonly storedDtype: "U8" | "I32" | "I64" | "F16" | "BF16" | "F32";
+  readonly storedDtype: "U8" | "F8_E4M3" | "I32" | "I64" | "F16" | "BF16" | "F32";
   readonly shape: readonly number[];
   /** Its values, when their turn comes. */
   read(): ArrayBufferView;
 }
 
-const bytesOf: Readonly<Record<NewTensor["storedDtype"], number>> = { U8: 1, I32: 4, I64: 8, F16: 2, BF16: 2, F32: 4 };
+const bytesOf: Readonly<Record<NewTensor["storedDtype"], number>> = {
+  U8: 1,
+  F8_E4M3: 1,
+  I32: 4,
+  I64: 8,
+  F16: 2,
+  BF16: 2,
+  F32: 4,
+};
 
 /** Length of a tensor in the file. */
 const tensorBytes = ({ storedDtype, shape }: NewTensor): number =>

@@ -61,7 +61,7 @@ async function writeAndRead(source: string, compress: object, order: string, for
     const folder = await mkdtemp(join(root, "folder-"));
     const stream = encodeLayers(layers, metadata);
     const expected =
-      /^(gptqmodel by itself loads asymmetric grids of other programs only in version 2|transformers computes with MXFP4 in bf16 alone)/;
+      /^(gptqmodel by itself loads asymmetric grids of other programs only in version 2|transformers computes with (MX|NV)FP4 in bf16 alone)/;
     const files = await stage("assemble", "layers", stream, { model: source, format }, expected);
     await unpackFiles(files, folder, { force: true });
     const written = await openModel(folder);
@@ -115,11 +115,16 @@ for (const dtype of ["bf16", "f16", "f32"] as const satisfies readonly WeightDty
   }
 }
 
-for (const solver of ["gptq", "rtn"]) {
-  test(`${solver} on blocks of MXFP4, packed and read back, is the model that was solved; other blocks are refused`, async () => {
-    const source = join(root, `mxfp4-${solver}`);
+for (const [solver, grid] of [
+  ["gptq", "MXFP4"],
+  ["rtn", "MXFP4"],
+  ["gptq", "NVFP4"],
+  ["rtn", "NVFP4"],
+] as const) {
+  test(`${solver} on blocks of ${grid}, packed and read back, is the model that was solved; other blocks are refused`, async () => {
+    const source = join(root, `${grid}-${solver}`);
     await writeTinyModel(source, { hiddenSize: 64, heads: 4, blocks: 2, dtype: "f16", contextLength: 64 });
-    const made = await writeAndRead(source, { solver, grid: "MXFP4" }, "natural", ["dense", "compressed-tensors"]);
+    const made = await writeAndRead(source, { solver, grid }, "natural", ["dense", "compressed-tensors"]);
     const [dense, packed] = [made.get("dense"), made.get("compressed-tensors")];
     assert.ok(dense !== undefined && packed !== undefined);
     assert.equal(packed.weights, dense.weights);
