@@ -18,10 +18,13 @@ const blockBytes = 10;
 export const nvfp4Rule: BlockRule = { columns: size, subColumns: size, zero: 0, maximum: 15, levels, significantBits: 4 };
 
 export function decodeNvfp4(bytes: Uint8Array, target: Float32Array): void {
-  const word = new Uint16Array(1);
-  for (let at = 0, to = 0; to < target.length; at += blockBytes, to += size) {
-    word[0] = bytes[at]! | (bytes[at + 1]! << 8);
-    const d = decodeBrain(word)[0]! / 2;
+  const words = new Uint16Array(target.length / size);
+  for (let block = 0; block < words.length; block += 1) {
+    words[block] = bytes[block * blockBytes]! | (bytes[block * blockBytes + 1]! << 8);
+  }
+  const scales = decodeBrain(words);
+  for (let block = 0; block < words.length; block += 1) {
+    const [at, to, d] = [block * blockBytes, block * size, scales[block]! / 2];
     for (let pair = 0; pair < size / 2; pair += 1) {
       const codes = bytes[at + 2 + pair]!;
       target[to + 2 * pair] = d * doubled[codes & 15]!;
