@@ -113,6 +113,9 @@ export function settingsTable(rows: readonly ComparedRow[], mix: string, spent: 
   return markdownTable([...head, "processor time", "memory"], lines, 2);
 }
 
+/** Fewer draws give no interval: Student's t of two is 12.7. */
+const fewestDraws = 3;
+
 const spread = ({ value, interval: [low, high] }: Nats): string =>
   `${thousandths(value)} (${thousandths(low)} to ${thousandths(high)})`;
 
@@ -122,7 +125,7 @@ function aheadText(own: readonly DrawnRow[], peer: readonly DrawnRow[]): string 
     const other = peer.find((row) => row.draw === draw);
     return other === undefined ? [] : [{ rises, other: other.rises }];
   });
-  if (pairs.length < 2) return "";
+  if (pairs.length < fewestDraws) return "";
   const { ahead, behind } = differenceOverDraws(
     pairs.map(({ rises }) => rises),
     pairs.map(({ other }) => other),
@@ -155,12 +158,12 @@ export function drawsTable(models: Readonly<Record<string, readonly DrawnRow[]>>
       rows.filter((row) => row.method === method).sort((a, b) => a.draw - b.draw);
     return settings.flatMap(({ title, rows: names }) => {
       const [best] = names
-        .filter((name) => peers[name] !== undefined && drawsOf(name).length > 1)
+        .filter((name) => peers[name] !== undefined && drawsOf(name).length >= fewestDraws)
         .map((name) => ({ name, loss: overDraws(drawsOf(name).map(({ rises }) => rises)).value }))
         .sort((a, b) => a.loss - b.loss);
       return names.flatMap((method) => {
         const own = drawsOf(method);
-        if (own.length < 2) return [];
+        if (own.length < fewestDraws) return [];
         const { mean, range, worst } = lossesOverDraws(own.map(({ rises }) => rises));
         return [
           [

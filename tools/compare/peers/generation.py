@@ -30,13 +30,12 @@ os.environ["OMP_NUM_THREADS"] = str(options.threads)
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import torch  # noqa: E402
-from py3langid.langid import MODEL_FILE, LanguageIdentifier  # noqa: E402
+import py3langid  # noqa: E402
 from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: E402
 
 torch.set_num_threads(options.threads)
 paths = dict(re.findall(r"^  (\S+): (\S+)$", options.texts.read_text(), re.MULTILINE))
-identifier = LanguageIdentifier.from_pickled_model(MODEL_FILE)
-identifier.set_languages(sorted(paths))
+py3langid.set_languages(sorted(paths))
 
 
 def prompts_of(tokenizer, path):
@@ -81,7 +80,7 @@ def mean(values):
 
 
 def is_language(tokenizer, tokens, language):
-    return identifier.classify(tokenizer.decode(tokens, skip_special_tokens=True))[0] == language
+    return py3langid.classify(tokenizer.decode(tokens, skip_special_tokens=True))[0] == language
 
 
 dense = {}

@@ -17,12 +17,6 @@ export const typeMixOf: Readonly<Record<ShrinkBits, string>> = { 4: "Q4_K_M", 3:
 /** Columns that share a scale in packed formats. docs/measured/quantisers.md, Gemma 3 270m: groups of 64 at 3 bits. */
 export const groupSizeOf: Readonly<Record<ShrinkBits, number>> = { 4: 128, 3: 64, 2: 64 };
 
-/**
- * Share of the correction for earlier layers (QEP). docs/measured/quantisers.md, Gemma 3 270m: at 4 bits it does harm (0.217
- * nats with it, 0.159 without), at 3 bits it gains.
- */
-export const correctionOf: Readonly<Record<ShrinkBits, number | undefined>> = { 4: 0, 3: undefined, 2: undefined };
-
 /** Bits of embedding and head in ONNX. docs/measured/vocabulary.md: 8 bits cost nothing that shows, 4 bits a third of what blocks at 3 bits cost. */
 export const onnxEmbeddingsOf: Readonly<Record<ShrinkBits, number>> = { 4: 8, 3: 4, 2: 4 };
 

@@ -5,7 +5,7 @@ import type { PlannedCodes, StageOptions, ZeroPoints } from "@mbs/contracts";
 import { allocatedTypes, roundsNothing, typeMixes } from "@mbs/gguf";
 import type { Model } from "@mbs/models";
 import { gridDefaults, groupGrid } from "@mbs/solvers";
-import { correctionOf, groupSizeOf, onnxEmbeddingsOf, shrinkBits, typeMixOf } from "./defaults.ts";
+import { groupSizeOf, onnxEmbeddingsOf, shrinkBits, typeMixOf } from "./defaults.ts";
 import type { ShrinkBits, ShrinkFormat } from "./defaults.ts";
 
 /** How small the model is to be: one of three ways to say it. */
@@ -93,14 +93,13 @@ async function planGgufSize(model: Model, bytes: number, leftOut: number): Promi
   };
 }
 
-async function planGgufMix(model: Model, typeMix: string, bits: ShrinkBits | undefined, leftOut: number): Promise<PlannedTarget> {
+async function planGgufMix(model: Model, typeMix: string, leftOut: number): Promise<PlannedTarget> {
   const predicted = await predictGgufBytes(model, typeMix);
   const savedBytes = leftOut * predicted.embeddings;
   const bytes = predicted.bytes - savedBytes;
-  const qep = bits === undefined ? undefined : correctionOf[bits];
   return {
     ours: {
-      compress: { solver: "gptq", embeddings: "on", ...(qep !== undefined && { qep }) },
+      compress: { solver: "gptq", embeddings: "on" },
       assemble: { format: "gguf", type: typeMix },
     },
     usual: usualMix(typeMix),
@@ -125,7 +124,6 @@ async function planPacked(model: Model, format: ShrinkFormat, bits: ShrinkBits, 
   const groupSize = groupSizeOf[bits];
   const ofEmbeddings = format === "onnx" && model.embeddings !== undefined ? onnxEmbeddingsOf[bits] : undefined;
   const embeddings = ofEmbeddings === undefined ? {} : { embeddings: String(ofEmbeddings) };
-  const qep = correctionOf[bits];
   const assembled = { format };
   const shared = { bits, groupSize, ...embeddings };
   const codesOf = async (own: number): Promise<PlannedCodes> => {
@@ -145,7 +143,7 @@ async function planPacked(model: Model, format: ShrinkFormat, bits: ShrinkBits, 
   const savedBytes = (leftOut * [...tables.values()].reduce((sum, count) => sum + count, 0) * tableBits) / 8;
   const bytes = format === "dense" || planned === undefined ? undefined : planned.bytes - savedBytes;
   return {
-    ours: { compress: { solver: "gptq", ...shared, ...(qep !== undefined && { qep }) }, assemble: assembled },
+    ours: { compress: { solver: "gptq", ...shared }, assemble: assembled },
     usual: { name: `${bits} bits`, compress: { ...rtn, ...shared }, assemble: assembled },
     stored: `${bits} bits in groups of ${groupSize}${ofEmbeddings === undefined ? "" : `; embedding and head ${ofEmbeddings} bits`}`,
     bytes,
@@ -182,7 +180,7 @@ export async function planTarget(
   }
   if (format === "gguf") {
     if (bytes !== undefined) return planGgufSize(model, bytes, leftOut);
-    return planGgufMix(model, typeMix ?? typeMixOf[bits ?? 4], typeMix === undefined ? (bits ?? 4) : undefined, leftOut);
+    return planGgufMix(model, typeMix ?? typeMixOf[bits ?? 4], leftOut);
   }
   if (typeMix !== undefined) {
     throw new UsageError(`--type is a type of GGUF, and ${format} has none; take --bits, or --to gguf`, { option: "--type" });
