@@ -217,6 +217,20 @@ test("--memory is a size, and not above what the machine has", async ({ root }) 
   }
 });
 
+test("a run of alps says that it spreads sparsity by damage, and one with uniform does not", async ({ root }) => {
+  await writeTinyModel(join(root, "model"), { hiddenSize: 64, heads: 4, contextLength: 32 });
+  const compress = "{ solver: alps, sparsity: 0.5, schedule: short, qep: 0.5 }";
+  const [, byDamage] = await both(root, { compress });
+  assert.is(byDamage.code, 0, byDamage.stderr);
+  assert.match(byDamage.stderr, /^mbs run: allocate takes method: pruning-damage, which the recipe leaves to solver alps$/m);
+  assert.match(await readFile(join(root, "out", "recipe.yaml"), "utf8"), /\nallocate:\n {2}method: pruning-damage\n/);
+  await rm(join(root, "out"), { recursive: true });
+  const [, uniform] = await both(root, { compress, allocate: "{ method: uniform }" });
+  assert.is(uniform.code, 0, uniform.stderr);
+  assert.not.match(uniform.stderr, /allocate/);
+  assert.not.match(await readFile(join(root, "out", "recipe.yaml"), "utf8"), /\nallocate:/);
+});
+
 test("at 3 bits a run for GPTQ's first version takes zero points from 1, and says so", async ({ root }) => {
   await writeTinyModel(join(root, "model"), { hiddenSize: 64, heads: 4, contextLength: 32 });
   const changes = { compress: "{ solver: rtn, bits: 3, group-size: 16 }", assemble: "{ format: gptq }" };

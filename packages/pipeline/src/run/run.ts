@@ -36,7 +36,10 @@ export interface RunResult {
   readonly quality?: QualityResult;
 }
 
-/** One line with the options that solver and format have chosen, but for flags that are off; undefined where the recipe gives all. */
+/**
+ * One line with the options that solver and format have chosen, but for flags that are off, and how sparsity is spread where the
+ * solver chose that; undefined where the recipe gives all.
+ */
 async function noteChosen(given: Recipe, recipe: Recipe): Promise<string | undefined> {
   const { compress, assemble } = recipe;
   const solver = await loadSolver(String(compress["solver"]));
@@ -50,9 +53,14 @@ async function noteChosen(given: Recipe, recipe: Recipe): Promise<string | undef
     ([name]) => given.compress[name] === undefined && Object.hasOwn(options, name) && !(name === "bits" && allocatesBits(recipe)),
   );
   const words = chosen.map(([name, value]) => `${optionFlag(name).slice(2)}: ${String(value)}`);
-  if (chosen.length === 0) return undefined;
+  const method = given.allocate === undefined ? recipe.allocate?.["method"] : undefined;
+  const taken = [
+    ...(words.length > 0 ? [`compress takes ${words.join(", ")}`] : []),
+    ...(typeof method === "string" ? [`allocate takes method: ${method}`] : []),
+  ];
+  if (taken.length === 0) return undefined;
   const format = typeof assemble["format"] === "string" ? ` and format ${assemble["format"]}` : "";
-  return `compress takes ${words.join(", ")}, which the recipe leaves to solver ${String(compress["solver"])}${format}`;
+  return `${taken.join(" and ")}, which the recipe leaves to solver ${String(compress["solver"])}${format}`;
 }
 
 /** Runs a recipe, and writes its results. */
