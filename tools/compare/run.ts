@@ -2,12 +2,13 @@
  * Compresses a real model by every method and mix of the comparison, and scores each in every language.
  *
  * usage: node --conditions=mbs-source --import tsx tools/compare/run.ts --model M --texts FOLDER --output FOLDER
- *          [--size controlled|short|quick|full] [--methods gptq-3,sparsegpt-50,…] [--mixes proportional,…] [--draws N] [--threads N]
+ *          [--size controlled|short|quick|full] [--methods gptq-3,sparsegpt-50,…] [--mixes proportional,…] [--draws N [--first-draw D]] [--threads N]
  *          [--python PYTHON --peer-model FOLDER --gptq CLONE --sparsegpt CLONE]
  *   --texts       what tools/compare/texts.ts has made, or datasets/controlled-texts with --size controlled
  *   --methods     without it all that rows.ts lists, but for the options of GPTQ: "options-3" are all at 3 bits, "rotations-3"
  *                 the defaults on a rotated model
  *   --draws       how many draws of calibration text each row is made with (default 1)
+ *   --first-draw  which of them is the first that is made here (default 0): those before it may be on the page already
  *   --output      a folder a row (recipe, run, scores); what is there and finished is not made again
  *   --python      runs the peers too, with tools/compare/peers/requirements.txt installed
  *   --peer-model  the model as a Hugging Face folder, where --model is a GGUF file
@@ -34,6 +35,7 @@ const { values } = parseArgs({
     methods: { type: "string" },
     mixes: { type: "string" },
     draws: { type: "string", default: "1" },
+    "first-draw": { type: "string", default: "0" },
     threads: { type: "string", default: "1" },
     python: { type: "string" },
     "peer-model": { type: "string" },
@@ -53,7 +55,7 @@ const unknown = [
 ];
 if (model === undefined || texts === undefined || output === undefined || size === undefined || unknown.length > 0) {
   throw new Error(
-    `usage: run.ts --model M --texts FOLDER --output FOLDER [--size ${Object.keys(sizes).join("|")}] [--methods ${[...known, ...Object.keys(methodGroups)].join(",")}] [--mixes ${Object.keys(mixes).join(",")}] [--draws N] [--threads N] [--python PYTHON --peer-model FOLDER --gptq CLONE --sparsegpt CLONE]`,
+    `usage: run.ts --model M --texts FOLDER --output FOLDER [--size ${Object.keys(sizes).join("|")}] [--methods ${[...known, ...Object.keys(methodGroups)].join(",")}] [--mixes ${Object.keys(mixes).join(",")}] [--draws N [--first-draw D]] [--threads N] [--python PYTHON --peer-model FOLDER --gptq CLONE --sparsegpt CLONE]`,
   );
 }
 
@@ -173,6 +175,7 @@ evaluate(folders.model, "dense");
 // the distances between languages explain what several mixes do
 if (chosenMixes.length > 1) await measureSimilarity();
 for (const row of rowsOf(wanted, chosenMixes, Number(values.draws))) {
+  if (row.draw < Number(values["first-draw"])) continue;
   if (existsSync(join(folders.output, scoresFile(row.name)))) continue;
   const peer = peers[row.method];
   await (peer === undefined ? compressRow(row) : runPeer(peer, row));
