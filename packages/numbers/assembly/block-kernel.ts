@@ -27,6 +27,16 @@ function copyStrip(W: usize, T: usize, rowBytes: usize, columns: i32): void {
   }
 }
 
+/** The largest size of each row's weights. @param own of four rows side by side, 16 bytes a column */
+function largestOf(own: usize, columns: i32): v128 {
+  let largest = f32x4.splat(0);
+  for (let column = 0; column < columns; column++) {
+    largest = f32x4.pmax(largest, f32x4.abs(v128.load(own)));
+    own += 16;
+  }
+  return largest;
+}
+
 /**
  * Scales and offsets with the least Σ importance · error²: for each share of the range, the best for the codes that it gives, by
  * least squares.
@@ -153,19 +163,14 @@ export function fitSigned(
     copyStrip(W + from, T, rowBytes, columns);
     for (let lane: usize = 0; lane < 4; lane++) {
       const own = T + lane * ((<usize>columns) << 4);
-      let largest = none;
-      let at = own;
-      for (let column = 0; column < columns; column++) {
-        largest = f32x4.pmax(largest, f32x4.abs(v128.load(at)));
-        at += 16;
-      }
+      const largest = largestOf(own, columns);
       let found = none;
       let best = f32x4.splat(-Infinity);
       for (let tried = 0; tried < tries; tried++) {
         const inverse = f32x4.div(v128.load32_splat(A + ((<usize>tried) << 2)), largest);
         let ll = none;
         let xl = none;
-        at = own;
+        let at = own;
         let weights = D;
         for (let column = 0; column < columns; column++) {
           const value = v128.load(at);
@@ -219,12 +224,7 @@ export function fitShort(
     copyStrip(W + from, T, rowBytes, columns);
     for (let lane: usize = 0; lane < 4; lane++) {
       const own = T + lane * ((<usize>columns) << 4);
-      let largest = none;
-      let at = own;
-      for (let column = 0; column < columns; column++) {
-        largest = f32x4.pmax(largest, f32x4.abs(v128.load(at)));
-        at += 16;
-      }
+      const largest = largestOf(own, columns);
       const wanted = f32x4.div(largest, f32x4.splat(largestLevel));
       const bounded = f32x4.pmin(f32x4.pmax(wanted, f32x4.splat(leastShort)), f32x4.splat(mostShort));
       const lower = i32x4.shl(i32x4.shr_u(bounded, dropped), dropped);
@@ -233,7 +233,7 @@ export function fitShort(
       for (let place = 1 - reach; place <= reach; place++) {
         const scale = i32x4.add(lower, i32x4.splat(place << dropped));
         let loss = none;
-        at = own;
+        let at = own;
         let weights = D;
         for (let column = 0; column < columns; column++) {
           const value = v128.load(at);
