@@ -10,6 +10,7 @@ export {
 export type { QuantisationType } from "./blocks/quantisation-types.ts";
 export { fittingType, replacedBy } from "./blocks/fitting-type.ts";
 export { movedBlocks } from "./blocks/moved-blocks.ts";
+export { nvfp4Scales } from "./blocks/nvfp4.ts";
 export type { BlockEncoder } from "./encoders/block-encoder.ts";
 export { blockEncoders, encodeValues, largestBlockValue, writableTypes } from "./encoders/encode-values.ts";
 export { chooseTypes, roundsNothing, staysInFloat32, typeMixNamed, typeMixes } from "./type-mixes.ts";

@@ -1,6 +1,7 @@
 import { InternalError } from "@mbs/contracts";
+import { nvfp4Scales } from "@mbs/gguf";
 import type { ArchitectureModel } from "@mbs/models";
-import { decodeBrain, decodeE4m3, encodeE4m3 } from "@mbs/numbers";
+import { decodeE4m3, encodeE4m3 } from "@mbs/numbers";
 import type { ScratchLayers } from "../layers/scratch-layers.ts";
 import { blocksOf, type LayerBlocks, type PackedBlocks } from "./layer-blocks.ts";
 
@@ -12,14 +13,12 @@ const scaleBytes = 2;
 /** The scales of a layer's blocks, and the codes, [rows, columns / 2]. */
 function splitBlocks({ count, bytes, read }: LayerBlocks): { readonly scales: Float32Array; readonly pairs: Uint8Array } {
   const blocks = read();
-  const words = new Uint16Array(count);
   const pairs = new Uint8Array(count * (bytes - scaleBytes));
   for (let block = 0; block < count; block += 1) {
-    const at = block * bytes;
-    words[block] = blocks[at]! | (blocks[at + 1]! << 8);
-    pairs.set(blocks.subarray(at + scaleBytes, at + bytes), block * (bytes - scaleBytes));
+    const start = block * bytes;
+    pairs.set(blocks.subarray(start + scaleBytes, start + bytes), block * (bytes - scaleBytes));
   }
-  return { scales: decodeBrain(words), pairs };
+  return { scales: nvfp4Scales(blocks), pairs };
 }
 
 /** The scales of the blocks that do not stand for zeros alone: the others may become anything. */

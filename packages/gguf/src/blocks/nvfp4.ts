@@ -17,13 +17,18 @@ const blockBytes = 10;
 
 export const nvfp4Rule: BlockRule = { columns: size, subColumns: size, zero: 0, maximum: 15, levels, significantBits: 4 };
 
-export function decodeNvfp4(bytes: Uint8Array, target: Float32Array): void {
-  const words = new Uint16Array(target.length / size);
+/** The scales of whole blocks, one a block: those that compressed-tensors has, not yet moved into E4M3's range. */
+export function nvfp4Scales(bytes: Uint8Array): Float32Array {
+  const words = new Uint16Array(bytes.length / blockBytes);
   for (let block = 0; block < words.length; block += 1) {
     words[block] = bytes[block * blockBytes]! | (bytes[block * blockBytes + 1]! << 8);
   }
-  const scales = decodeBrain(words);
-  for (let block = 0; block < words.length; block += 1) {
+  return decodeBrain(words);
+}
+
+export function decodeNvfp4(bytes: Uint8Array, target: Float32Array): void {
+  const scales = nvfp4Scales(bytes);
+  for (let block = 0; block < scales.length; block += 1) {
     const [at, to, d] = [block * blockBytes, block * size, scales[block]! / 2];
     for (let pair = 0; pair < size / 2; pair += 1) {
       const codes = bytes[at + 2 + pair]!;

@@ -221,20 +221,26 @@ const mxfp4Block = 32;
 /** The exponent that stands for no number. */
 const brokenExponent = 255;
 
-/** @param codes two in a byte. @param exponents one for each 32 values; broken ones count as 0 */
-function mxfp4Values(codes: Uint8Array, exponents: Uint8Array): Float32Array {
+/** @param codes of E2M1, two in a byte, the first in the low half. @param scales each of as many values as the others */
+function e2m1Values(codes: Uint8Array, scales: Float32Array): Float32Array {
   const values = new Float32Array(2 * codes.length);
-  for (const [block, exponent] of exponents.entries()) {
-    const power = exponent === brokenExponent ? 0 : 2 ** (exponent - 127);
-    const first = (block * mxfp4Block) / 2;
-    for (let index = first; index < first + mxfp4Block / 2; index += 1) {
+  const pairs = codes.length / scales.length;
+  for (const [block, scale] of scales.entries()) {
+    for (let index = block * pairs; index < (block + 1) * pairs; index += 1) {
       const pair = at(codes, index);
-      values[2 * index] = at(e2m1, pair & 15) * power;
-      values[2 * index + 1] = at(e2m1, pair >> 4) * power;
+      values[2 * index] = at(e2m1, pair & 15) * scale;
+      values[2 * index + 1] = at(e2m1, pair >> 4) * scale;
     }
   }
   return values;
 }
+
+/** @param exponents of powers of two, with 127 added, each of 32 values; broken ones count as 0 */
+const mxfp4Values = (codes: Uint8Array, exponents: Uint8Array): Float32Array =>
+  e2m1Values(
+    codes,
+    Float32Array.from(exponents, (exponent) => (exponent === brokenExponent ? 0 : 2 ** (exponent - 127))),
+  );
 
 /**
  * A layer of a compressed-tensors checkpoint in the format mxfp4-pack-quantized: two codes of E2M1 a byte, the first of two
@@ -287,11 +293,10 @@ export function nvfp4Linear(checkpoint: Checkpoint, module: string): QuantisedLi
       if (!(divisor > 0 && divisor < Infinity)) {
         throw new BadDataError(`tensor ${global} is ${divisor}, not above zero; download the model again`, { tensor: global });
       }
-      const own = stored.map((scale) => (Number.isNaN(scale) ? 0 : scale / divisor));
-      return Float32Array.from({ length: 2 * codes.length }, (_, index) => {
-        const pair = at(codes, index >> 1);
-        return at(e2m1, index % 2 === 0 ? pair & 15 : pair >> 4) * at(own, Math.floor(index / nvfp4Block));
-      });
+      return e2m1Values(
+        codes,
+        stored.map((scale) => (Number.isNaN(scale) ? 0 : scale / divisor)),
+      );
     },
   };
 }
