@@ -2,7 +2,6 @@ import {
   collect,
   encodeBitAllocation,
   encodeFactors,
-  encodeSegments,
   encodeStatistics,
   parseMetadata,
   readBitAllocation,
@@ -21,7 +20,7 @@ import { parseSize, storedBits } from "../src/allocation/bits/bit-budget.ts";
 import { chooseLeast, type ChoiceUnit } from "../src/allocation/choice-program.ts";
 import { allocate, compress } from "../src/index.ts";
 import { rejects } from "./rejects.ts";
-import { factorsOf, factorStream, recordingContext, withTinyModel } from "./tiny-site.ts";
+import { factorsOf, factorStream, recordingContext, shortSegments, withTinyModel } from "./tiny-site.ts";
 
 type Options = Readonly<Record<string, unknown>>;
 
@@ -96,8 +95,6 @@ function languageStatistics(
   return encodeStatistics(statistics, { model: address, ...about });
 }
 
-const tokens = (first: number): Int32Array => Int32Array.from({ length: 24 }, (_, index) => (first + index * 5) % 30);
-
 const averaged = (average: string): Given => ({ options: { bitsPerWeight: 3.5, average }, statistics: true });
 
 interface Given {
@@ -112,12 +109,10 @@ async function allocated(model: Model, given: Given): Promise<ArtifactStream> {
   const { options, statistics = false, segments = false } = given;
   const { address = model.address, tokenizer = model.tokenizerAddress } = given.origin ?? {};
   const records = await factorsOf(model);
-  const texts = ["en", "mr"].map((language, segment) => ({ segment, language, documents: 1, tokens: tokens(segment) }));
-  const about = { tokenizer, corpus: "c", distribution: "", length: 24, seed: 0, mix: "equal", counts: {}, shortfall: {} };
   const inputs = {
     factors: [factorStream(model.address, records)],
     ...(statistics && { statistics: [languageStatistics(address, records)] }),
-    ...(segments && { segments: [encodeSegments(texts, about)] }),
+    ...(segments && { segments: [shortSegments(tokenizer)] }),
   };
   const raw = { model: model.path, method: "damage", groupSize: 32, ...options };
   const { allocation } = await allocate.run(inputs, raw, recordingContext());

@@ -1,13 +1,12 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { encodeSegments } from "@mbs/artifacts";
 import { openModel } from "@mbs/models";
 import { putValue, writeTinyModel } from "@mbs/models/testing";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { measureOutputChange } from "../src/allocation/output-change.ts";
-import { recordingContext } from "./tiny-site.ts";
+import { recordingContext, shortSegments } from "./tiny-site.ts";
 
 const hiddenSize = 32;
 
@@ -15,23 +14,10 @@ const hiddenSize = 32;
 async function changeByRow(folder: string, row: number): Promise<number> {
   const model = await openModel(folder);
   try {
-    const segments = encodeSegments(
-      [{ segment: 0, language: "en", documents: 1, tokens: Int32Array.from({ length: 24 }, (_, index) => 4 + index * 7) }],
-      {
-        tokenizer: model.tokenizerAddress,
-        corpus: "c",
-        distribution: "",
-        length: 24,
-        seed: 0,
-        mix: "equal",
-        counts: {},
-        shortfall: {},
-      },
-    );
     const tensor = model.blocks.at(-1)?.sites.at(-1)?.weights[0]?.tensor ?? "";
     const { changes } = await measureOutputChange(
       model,
-      segments,
+      shortSegments(model.tokenizerAddress),
       new Set([tensor]),
       {
         perturb: async ({ columns, values }) =>

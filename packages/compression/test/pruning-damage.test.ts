@@ -1,13 +1,5 @@
 import { fileURLToPath } from "node:url";
-import {
-  collect,
-  encodeFactors,
-  encodeSegments,
-  parseMetadata,
-  readAllocation,
-  readLayers,
-  type FactorRecord,
-} from "@mbs/artifacts";
+import { collect, encodeFactors, parseMetadata, readAllocation, readLayers, type FactorRecord } from "@mbs/artifacts";
 import { at, BadDataError, UsageError, type ArtifactStream } from "@mbs/contracts";
 import { openModel, type Model } from "@mbs/models";
 import { test } from "uvu";
@@ -17,7 +9,7 @@ import { sparsityChoices, withMean } from "../src/allocation/sparsity/pruning-da
 import { allocate, compress } from "../src/index.ts";
 import { readSite } from "../src/site/site-weight.ts";
 import { rejects } from "./rejects.ts";
-import { factorsOf, factorStream, recordingContext, withTinyModel } from "./tiny-site.ts";
+import { factorsOf, factorStream, recordingContext, shortSegments, withTinyModel } from "./tiny-site.ts";
 
 type Options = Readonly<Record<string, unknown>>;
 
@@ -55,22 +47,6 @@ test("no sparsity is lowered below 0, and the others are by as much more", () =>
   );
 });
 
-const tokens = (first: number): Int32Array => Int32Array.from({ length: 24 }, (_, index) => (first + index * 5) % 30);
-
-const segments = ({ tokenizerAddress: tokenizer }: Model): ArtifactStream => {
-  const texts = ["en", "mr"].map((language, segment) => ({ segment, language, documents: 1, tokens: tokens(segment) }));
-  return encodeSegments(texts, {
-    tokenizer,
-    corpus: "c",
-    distribution: "",
-    length: 24,
-    seed: 0,
-    mix: "equal",
-    counts: {},
-    shortfall: {},
-  });
-};
-
 /** Two languages, of which the second uses every fourth channel more. */
 const withLanguages = (record: FactorRecord): FactorRecord => ({
   ...record,
@@ -85,7 +61,7 @@ async function allocated(model: Model, options: Options = {}, withSegments = tru
   const records = (await factorsOf(model)).map(withLanguages);
   const inputs = {
     factors: [factorStream(model.address, records)],
-    ...(withSegments && { segments: [segments(model)] }),
+    ...(withSegments && { segments: [shortSegments(model.tokenizerAddress)] }),
   };
   const given = { model: model.path, method: "pruning-damage", sparsity: 0.5, ...options };
   const { allocation } = await allocate.run(inputs, given, recordingContext());
@@ -178,7 +154,7 @@ test("what damage of pruning cannot use is refused with the remedy", async () =>
       /--method even chooses bits, which have no --sparsity; leave it out, or take --method uniform or owl or correlation or pruning-damage$/,
     );
     const records = (await factorsOf(model)).slice(1);
-    const inputs = { factors: [factorStream(model.address, records)], segments: [segments(model)] };
+    const inputs = { factors: [factorStream(model.address, records)], segments: [shortSegments(model.tokenizerAddress)] };
     const run = () => allocate.run(inputs, { model: model.path, method: "pruning-damage", sparsity: 0.5 }, recordingContext());
     await rejects(run, BadDataError, /the factors have none of its site; factor all blocks/);
     const patterned = async () => {
@@ -218,7 +194,7 @@ test("an encoder-decoder is refused before anything is measured, with methods th
   const model = await openModel(folder);
   try {
     // factors that name no site of it: none is looked for
-    const inputs = { factors: [factorStream(model.address, [])], segments: [segments(model)] };
+    const inputs = { factors: [factorStream(model.address, [])], segments: [shortSegments(model.tokenizerAddress)] };
     const run = () => allocate.run(inputs, { model: folder, method: "pruning-damage", ...sparsity }, recordingContext());
     await rejects(run, UsageError, pruning);
   } finally {

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { collect, encodeFactors, readLayers, type FactorRecord, type LayerRecord } from "@mbs/artifacts";
+import { collect, encodeFactors, encodeSegments, readLayers, type FactorRecord, type LayerRecord } from "@mbs/artifacts";
 import { at, type ArtifactStream, type StageContext } from "@mbs/contracts";
 import { openModel, type Model } from "@mbs/models";
 import { writeTinyModel, type TinyModelOptions } from "@mbs/models/testing";
@@ -19,6 +19,15 @@ export function recordingContext(): StageContext & { readonly warnings: string[]
     warn: (message) => warnings.push(message),
     threads: 1,
   };
+}
+
+const tokensFrom = (first: number): Int32Array => Int32Array.from({ length: 24 }, (_, index) => (first + index * 5) % 30);
+
+/** A text of 24 tokens in each of two languages, en and mr. */
+export function shortSegments(tokenizer: string): ArtifactStream {
+  const texts = ["en", "mr"].map((language, segment) => ({ segment, language, documents: 1, tokens: tokensFrom(segment) }));
+  const about = { tokenizer, corpus: "c", distribution: "", length: 24, seed: 0, mix: "equal", counts: {}, shortfall: {} };
+  return encodeSegments(texts, about);
 }
 
 /** Makes a tiny model, hands it to `work`, and takes it away again. */

@@ -10,6 +10,7 @@ import {
 } from "@mbs/contracts";
 import { createLogitComparison, rowsAt } from "@mbs/models";
 import type { EmbeddingsForward, Forward, Model } from "@mbs/models";
+import { mean } from "@mbs/numbers";
 import { ofAllExperts } from "./allocation-method.ts";
 
 /** Most tokens of a language that are run: more change what is found by less than languages differ. */
@@ -288,8 +289,6 @@ export async function measureOutputChange(
   }
 }
 
-const meanOf = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
-
 /**
  * What a unit of a tensor's own relative output error costs the model: the change of its output for each unit.
  *
@@ -302,6 +301,6 @@ export function priceOf({ changes }: OutputChanges, tensor: string, caused: read
   if (change === undefined || caused.length === 0) {
     throw new InternalError(`${tensor}: its change of the model's output was not measured`, { tensor });
   }
-  const mean = meanOf(caused);
-  return mean > 0 ? meanOf([...change.values()]) / mean : 0;
+  const own = mean(caused);
+  return own > 0 ? mean([...change.values()]) / own : 0;
 }
