@@ -2,6 +2,7 @@
 import type { Score } from "@mbs/artifacts";
 import { at, InternalError } from "@mbs/contracts";
 import { drawWindows } from "@mbs/evaluation";
+import { mean } from "@mbs/numbers";
 import type { Nats } from "./comparison.ts";
 import type { Row } from "./rows.ts";
 import type { Spent } from "./tables.ts";
@@ -40,22 +41,20 @@ export function risesOf(dense: readonly Score[], own: readonly Score[]): WindowR
 /** 97.5% quantiles of Student's t with 1, 2, … degrees of freedom; beyond these the normal one is off by less than a tenth. */
 const quantiles: readonly number[] = [12.71, 4.3, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26];
 
-const meanOf = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
-
 /** Σ (value - mean)² / (n - 1) */
 function varianceOf(values: readonly number[]): number {
-  const mean = meanOf(values);
-  return values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (values.length - 1);
+  const middle = mean(values);
+  return values.reduce((sum, value) => sum + (value - middle) ** 2, 0) / (values.length - 1);
 }
 
 /** A figure of each draw by languages: rises of windows in, nats out. */
 type Figure = (rises: WindowRises) => number;
 
-const meanOfLanguages: Figure = (rises) => meanOf(Object.values(rises).map(meanOf));
+const meanOfLanguages: Figure = (rises) => mean(Object.values(rises).map(mean));
 const ofLanguage =
   (language: string): Figure =>
   (rises) =>
-    meanOf(rises[language] ?? [NaN]);
+    mean(rises[language] ?? [NaN]);
 
 /** The same windows of every draw, as often as they are drawn with replacement. */
 function* resampled(draws: readonly WindowRises[]): Generator<readonly WindowRises[]> {
@@ -81,8 +80,8 @@ function* resampled(draws: readonly WindowRises[]): Generator<readonly WindowRis
  */
 export function overDraws(draws: readonly WindowRises[], figure: Figure = meanOfLanguages): Nats {
   const own = draws.map(figure);
-  const value = meanOf(own);
-  const ofWindows = varianceOf(Array.from(resampled(draws), (redrawn) => meanOf(redrawn.map(figure))));
+  const value = mean(own);
+  const ofWindows = varianceOf(Array.from(resampled(draws), (redrawn) => mean(redrawn.map(figure))));
   const count = draws.length;
   const error = Math.sqrt((count > 1 ? varianceOf(own) / count : 0) + ofWindows);
   const t = count > 1 ? (quantiles[count - 2] ?? 1.96) : 1.96;
@@ -100,7 +99,7 @@ export interface DrawnLosses {
 
 export function lossesOverDraws(draws: readonly WindowRises[]): DrawnLosses {
   const means = draws.map(meanOfLanguages);
-  const languages = Object.keys(at(draws, 0)).map((language) => ({ language, value: meanOf(draws.map(ofLanguage(language))) }));
+  const languages = Object.keys(at(draws, 0)).map((language) => ({ language, value: mean(draws.map(ofLanguage(language))) }));
   return {
     mean: overDraws(draws),
     range: [Math.min(...means), Math.max(...means)],

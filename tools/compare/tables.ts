@@ -1,9 +1,10 @@
 import { at } from "@mbs/contracts";
+import { mean } from "@mbs/numbers";
 import type { SimilarityMatrix } from "@mbs/reporting";
 import { markdownTable } from "../pages/blocks.ts";
 import { tendenciesOf } from "./comparison.ts";
 import type { ComparedRow, Losses, Nats } from "./comparison.ts";
-import { differenceOverDraws, lossesOverDraws, overDraws } from "./draws.ts";
+import { differenceOverDraws, lossesOverDraws } from "./draws.ts";
 import type { DrawnRow } from "./draws.ts";
 import { languages } from "./languages.ts";
 import { gptqOptions, methods, mixes, peers, settings } from "./rows.ts";
@@ -137,11 +138,9 @@ function aheadText(own: readonly DrawnRow[], peer: readonly DrawnRow[]): string 
 function averageSpent(rows: readonly DrawnRow[]): Spent | undefined {
   const known = rows.flatMap(({ spent }) => (spent === undefined ? [] : [spent]));
   if (known.length === 0) return undefined;
-  const mean = (valueOf: (spent: Spent) => number): number =>
-    known.reduce((sum, spent) => sum + valueOf(spent), 0) / known.length;
   return {
-    seconds: mean(({ seconds }) => seconds),
-    processorSeconds: mean(({ processorSeconds }) => processorSeconds),
+    seconds: mean(known.map(({ seconds }) => seconds)),
+    processorSeconds: mean(known.map(({ processorSeconds }) => processorSeconds)),
     peakBytes: Math.max(...known.map(({ peakBytes }) => peakBytes)),
   };
 }
@@ -157,28 +156,24 @@ export function drawsTable(models: Readonly<Record<string, readonly DrawnRow[]>>
     const drawsOf = (method: string): readonly DrawnRow[] =>
       rows.filter((row) => row.method === method).sort((a, b) => a.draw - b.draw);
     return settings.flatMap(({ title, rows: names }) => {
-      const [best] = names
-        .filter((name) => peers[name] !== undefined && drawsOf(name).length >= fewestDraws)
-        .map((name) => ({ name, loss: overDraws(drawsOf(name).map(({ rises }) => rises)).value }))
-        .sort((a, b) => a.loss - b.loss);
-      return names.flatMap((method) => {
+      const known = names.flatMap((method) => {
         const own = drawsOf(method);
-        if (own.length < fewestDraws) return [];
-        const { mean, range, worst } = lossesOverDraws(own.map(({ rises }) => rises));
-        return [
-          [
-            model,
-            title,
-            peers[method]?.title ?? methods[method]?.title ?? method,
-            String(own.length),
-            spread(mean),
-            range.map(thousandths).join(" to "),
-            `${worst.language} ${thousandths(worst.value)}`,
-            best === undefined || peers[method] !== undefined ? "" : aheadText(own, drawsOf(best.name)),
-            ...spentCells(averageSpent(own)),
-          ],
-        ];
+        return own.length < fewestDraws ? [] : [{ method, own, losses: lossesOverDraws(own.map(({ rises }) => rises)) }];
       });
+      const [best] = known
+        .filter(({ method }) => peers[method] !== undefined)
+        .sort((a, b) => a.losses.mean.value - b.losses.mean.value);
+      return known.map(({ method, own, losses: { mean, range, worst } }) => [
+        model,
+        title,
+        peers[method]?.title ?? methods[method]?.title ?? method,
+        String(own.length),
+        spread(mean),
+        range.map(thousandths).join(" to "),
+        `${worst.language} ${thousandths(worst.value)}`,
+        best === undefined || peers[method] !== undefined ? "" : aheadText(own, best.own),
+        ...spentCells(averageSpent(own)),
+      ]);
     });
   });
   const head = ["model", "setting", "program", "draws", "mean of languages", "of single draws", "worst language"];
@@ -191,12 +186,11 @@ export function optionsTable(rows: readonly ComparedRow[], names: readonly strin
     const row = rows.find((each) => each.method === method && each.mix === "proportional");
     if (row === undefined) return [];
     const { mean, weighted, worst } = row.losses;
-    const [low, high] = mean.interval;
     const took = spent.get(row.name);
     return [
       [
         gptqOptions[method]?.title ?? method,
-        `${thousandths(mean.value)} (${thousandths(low)} to ${thousandths(high)})`,
+        spread(mean),
         thousandths(weighted.value),
         `${worst.language} ${thousandths(worst.value)}`,
         took === undefined ? "" : took.processorSeconds.toFixed(0),
