@@ -5,15 +5,31 @@ import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { createLogitComparison } from "../src/forward/logit-comparison.ts";
-import type { TokenDistances } from "../src/forward/logit-comparison.ts";
+import type { LogitSource, TokenDistances } from "../src/forward/logit-comparison.ts";
 
-/** States that are logits already. */
-const source = (states: Matrix) => ({ states, forward: { logits: (rows: Matrix) => Promise.resolve(rows) } });
+/** States that are logits already, of a model that makes all of them at once. */
+const source = (states: Matrix): LogitSource => ({ states, forward: { logits: (rows) => Promise.resolve(rows) } });
 
-async function compare(first: Matrix, second: Matrix): Promise<TokenDistances> {
+/** The same of one that makes those of some tokens. */
+const partSource = (states: Matrix): LogitSource => ({
+  states,
+  forward: {
+    logits: () => Promise.reject(new Error("all logits at once were asked for")),
+    logitsByTokens: ({ rows, columns, values }) =>
+      Promise.resolve(({ first, count }) => {
+        const part = new Float32Array(rows * count);
+        for (let row = 0; row < rows; row += 1) {
+          part.set(values.subarray(row * columns + first, row * columns + first + count), row * count);
+        }
+        return Promise.resolve({ rows, columns: count, values: part });
+      }),
+  },
+});
+
+async function compare(first: Matrix, second: Matrix, from = source): Promise<TokenDistances> {
   const comparison = createLogitComparison(first.columns, 1);
   try {
-    return await comparison.of(source(first), source(second));
+    return await comparison.of(from(first), from(second));
   } finally {
     await comparison.close();
   }
@@ -56,14 +72,17 @@ test("divergence and agreement are those of whole distributions in float64, also
   const first = matrix(17, () => noise(12));
   for (const size of [6, 0.1, 1e-3, 1e-6]) {
     const second = matrix(17, (index) => at(first.values, index) + noise(size));
-    const [found, expected] = [await compare(first, second), plainly(first, second)];
-    for (const [row, { kl }] of expected.entries()) {
-      assert.ok(Math.abs(at(found.kl, row) - kl) <= absolute + relative * kl, `${size}: ${at(found.kl, row)} ${kl}`);
+    const expected = plainly(first, second);
+    for (const from of [source, partSource]) {
+      const found = await compare(first, second, from);
+      for (const [row, { kl }] of expected.entries()) {
+        assert.ok(Math.abs(at(found.kl, row) - kl) <= absolute + relative * kl, `${size}: ${at(found.kl, row)} ${kl}`);
+      }
+      assert.equal(
+        [...found.agrees],
+        expected.map(({ agrees }) => agrees),
+      );
     }
-    assert.equal(
-      [...found.agrees],
-      expected.map(({ agrees }) => agrees),
-    );
   }
 });
 
@@ -95,12 +114,26 @@ test("the first of equally likely tokens is the most likely one, and NaN stays i
   assert.equal([...kl].map(Number.isFinite), [true, false, true]);
 });
 
+test("probabilities too small for float32 count as next to none", async () => {
+  // a tile of 1024 tokens has its own shares: one of them with a single likely token, all others e^-150 of it
+  const first = matrix(2, (index) => (index % 1024 === 7 ? 0 : -150));
+  const second = matrix(2, (index) => (index % 1024 === 7 ? 0 : -160 - noise(10)));
+  const [whole, parts] = [await compare(first, second), await compare(first, second, partSource)];
+  for (const { kl } of [whole, parts]) for (const value of kl) assert.ok(value <= absolute, String(value));
+});
+
 test("losses of the tokens that came are those of both distributions", async () => {
   const [first, second] = [matrix(5, () => noise(12)), matrix(5, () => noise(12))];
   const next = Int32Array.from({ length: 5 }, (_, row) => (row * 12_345) % vocabulary);
   const comparison = createLogitComparison(vocabulary, 1);
   try {
-    const { firstLosses, secondLosses } = await comparison.scored(source(first), source(second), next);
+    for (const from of [source, partSource]) await check(from);
+  } finally {
+    await comparison.close();
+  }
+
+  async function check(from: (states: Matrix) => LogitSource): Promise<void> {
+    const { firstLosses, secondLosses } = await comparison.scored(from(first), from(second), next);
     for (const [row, token] of next.entries()) {
       for (const [found, of] of [
         [firstLosses, first],
@@ -110,8 +143,6 @@ test("losses of the tokens that came are those of both distributions", async () 
         assert.ok(Math.abs(at(found, row) + at(distribution(of, row).logs, token)) < 1e-5);
       }
     }
-  } finally {
-    await comparison.close();
   }
 });
 

@@ -138,6 +138,12 @@ export interface EmbeddingsForward {
   spread(states: Matrix): Promise<Float64Array>;
 }
 
+/** Tokens of a vocabulary that follow each other. */
+export interface TokenRange {
+  readonly first: number;
+  readonly count: number;
+}
+
 /** The forward pass by blocks. It keeps the weights of the blocks that it ran last, up to a fixed number of bytes. */
 export interface Forward {
   /**
@@ -193,6 +199,13 @@ export interface Forward {
   readonly embeddings?: EmbeddingsForward;
   /** Logits of every row, [rows, vocabulary]: pass one row where only the next token is wanted. @throws as `score` */
   logits(states: Matrix): Promise<Matrix>;
+  /**
+   * The logits of every row, of some tokens at a time; absent for ONNX models, whose graphs make those of all tokens at once.
+   *
+   * @param states as of `logits`
+   * @returns gives [rows, count], in place of what is in `into` where that is given, length rows · count
+   */
+  logitsByTokens?(states: Matrix): Promise<(tokens: TokenRange, into?: Float32Array) => Promise<Matrix>>;
   /** Memory of the weights that it keeps, in bytes. */
   heldBytes(): number;
   close(): Promise<void>;

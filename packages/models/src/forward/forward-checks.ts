@@ -53,7 +53,7 @@ export function scoredRows(rows: number, tokens: Int32Array, batch: number): Sco
 }
 
 /** What a forward pass says of the tokens of a text. */
-export type Predictions = Pick<Forward, "score" | "logits">;
+export type Predictions = Pick<Forward, "score" | "logits" | "logitsByTokens">;
 
 function refuse(): never {
   throw new FailedPreconditionError(

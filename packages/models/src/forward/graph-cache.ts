@@ -12,7 +12,12 @@ import type { RoleWeights } from "./block-weights.ts";
 export interface WeightedGraph {
   /** The roles that the graph reads, with their shapes. */
   readonly roles: ReadonlyMap<string, readonly number[]>;
-  run(feeds: Readonly<Record<string, Tensor>>, weights: RoleWeights): Promise<Record<string, Tensor>>;
+  /** @param into tensors that take outputs by name, written in place */
+  run(
+    feeds: Readonly<Record<string, Tensor>>,
+    weights: RoleWeights,
+    into?: Readonly<Record<string, Tensor>>,
+  ): Promise<Record<string, Tensor>>;
 }
 
 /** A block's graph, cut at its sites. */
@@ -44,9 +49,9 @@ async function buildGraph<Made>(key: string, build: Build<Made>) {
 
 const withWeights = (session: Session, roles: WeightedGraph["roles"]): WeightedGraph => ({
   roles,
-  run: (feeds, weights) => {
+  run: (feeds, weights, into) => {
     const inputs = [...roles].map(([role, shape]) => [role, floatTensor(weightOf(weights, role), shape)] as const);
-    return session.run({ ...feeds, ...Object.fromEntries(inputs) });
+    return session.run({ ...feeds, ...Object.fromEntries(inputs) }, into);
   },
 });
 

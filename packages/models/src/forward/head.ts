@@ -4,7 +4,7 @@ import { floatTensor, floatValues, integerTensor } from "@mbs/onnx";
 import type { GraphBuilder, Tensor } from "@mbs/onnx";
 import type { Layout } from "../architectures/layout.ts";
 import type { WeightReader } from "../checkpoint/weight-reader.ts";
-import type { Forward, EmbeddingsForward } from "../folder/model.ts";
+import type { Forward, EmbeddingsForward, TokenRange } from "../folder/model.ts";
 import { createRowGraph } from "../graph/sequence-graph.ts";
 import type { WeightInput } from "../graph/sequence-graph.ts";
 import { scoredRows } from "./forward-checks.ts";
@@ -28,7 +28,7 @@ const tile = { rows: 1024, tokens: 2048 } as const;
 export const logitsOfTile = tile.rows * tile.tokens;
 
 /** ln Σ exp over tiles, given ln Σ exp of each, by row: kept as the largest so far and the sum of the rest relative to it. */
-class RunningLogSum {
+export class RunningLogSum {
   readonly #most: Float64Array;
   readonly #sums: Float64Array;
 
@@ -86,7 +86,10 @@ export function createHead(
   readWeight: WeightReader,
   graphs: GraphCache,
   readNorm: () => Promise<RoleWeights>,
-): Pick<Forward, "logits" | "heldBytes"> & Pick<EmbeddingsForward, "headInput" | "spread"> & Head {
+): Pick<Forward, "logits" | "heldBytes"> &
+  Required<Pick<Forward, "logitsByTokens">> &
+  Pick<EmbeddingsForward, "headInput" | "spread"> &
+  Head {
   const { hiddenSize, stateWidth = hiddenSize, vocabularySize } = layout;
   const rowsAtATime = Math.max(1, Math.floor(logitsAtATime / vocabularySize));
   let matrix: Float32Array | undefined;
@@ -100,6 +103,15 @@ export function createHead(
     const products = graph.node("Gemm", [normed, weight("head", [vocabularySize, hiddenSize])], { attributes: { transB: 1 } });
     return layout.buildLogits?.(rows, products) ?? products;
   };
+  /** The logits of what the head multiplies and some of its rows, which are the graph's inputs. */
+  const buildPart = (graph: GraphBuilder, weight: WeightInput): string => {
+    const input = graph.input("normed", "float32", ["T", hiddenSize]);
+    const part = graph.input("part", "float32", ["V", hiddenSize]);
+    const products = graph.node("Gemm", [input, part], { attributes: { transB: 1 } });
+    return layout.buildLogits?.(createRowGraph(graph, weight), products) ?? products;
+  };
+  const partOf = (head: Float32Array, { first, count }: TokenRange): Tensor =>
+    floatTensor(head.subarray(first * hiddenSize, (first + count) * hiddenSize), [count, hiddenSize]);
   const parts = function* (states: Matrix): Generator<{ first: number; count: number; values: Float32Array }> {
     for (let first = 0; first < states.rows; first += rowsAtATime) {
       const count = Math.min(rowsAtATime, states.rows - first);
@@ -113,14 +125,16 @@ export function createHead(
       builder.output("normed", layout.buildHeadInput(createRowGraph(builder, weight), input), "float32");
     });
 
+  const headInput = async ({ rows, values }: Matrix): Promise<Matrix> => {
+    const graph = await inputGraph();
+    const made = await graph.run({ states: floatTensor(values, [rows, stateWidth]) }, await readNorm());
+    return { rows, columns: hiddenSize, values: floatValues(made, "normed") };
+  };
+
   return {
     heldBytes: () => matrix?.byteLength ?? 0,
 
-    async headInput({ rows, values }) {
-      const graph = await inputGraph();
-      const made = await graph.run({ states: floatTensor(values, [rows, stateWidth]) }, await readNorm());
-      return { rows, columns: hiddenSize, values: floatValues(made, "normed") };
-    },
+    headInput,
 
     async spread(states) {
       const graph = await graphs.get("spread", (builder, weight) => {
@@ -151,14 +165,24 @@ export function createHead(
       return { rows: states.rows, columns: vocabularySize, values: all };
     },
 
+    async logitsByTokens(states) {
+      const graph = await graphs.get("logits of tokens", (builder, weight) =>
+        builder.output("logits", buildPart(builder, weight), "float32"),
+      );
+      const weights = await readWeights();
+      const { rows, columns, values } = await headInput(states);
+      const normed = floatTensor(values, [rows, columns]);
+      return async (tokens, into) => {
+        const dims = [rows, tokens.count];
+        const feeds = { normed, part: partOf(weightOf(weights, "head"), tokens) };
+        const made = await graph.run(feeds, weights, into && { logits: floatTensor(into, dims) });
+        return { rows, columns: tokens.count, values: into ?? floatValues(made, "logits") };
+      };
+    },
+
     async scoreNext(states, next) {
-      const normed = await inputGraph();
       const score = await graphs.get("score", (builder, weight) => {
-        const input = builder.input("normed", "float32", ["T", hiddenSize]);
-        const products = builder.node("Gemm", [input, builder.input("part", "float32", ["V", hiddenSize])], {
-          attributes: { transB: 1 },
-        });
-        const logits = layout.buildLogits?.(createRowGraph(builder, weight), products) ?? products;
+        const logits = buildPart(builder, weight);
         const shares = builder.node("LogSoftmax", [logits], { attributes: { axis: -1 } });
         const any = builder.input("any", "int64", ["T", 1]);
         const pick = (from: string): string => builder.node("GatherElements", [from, any], { attributes: { axis: 1 } });
@@ -172,10 +196,8 @@ export function createHead(
       for (let first = 0; first < states.rows; first += tile.rows) {
         const count = Math.min(tile.rows, states.rows - first);
         const values = states.values.subarray(first * stateWidth, (first + count) * stateWidth);
-        const made = await normed.run({ states: floatTensor(values, [count, stateWidth]) }, weights);
-        losses.push(
-          ...(await lossesOf(floatTensor(floatValues(made, "normed"), [count, hiddenSize]), next.slice(first, first + count))),
-        );
+        const normed = await headInput({ rows: count, columns: stateWidth, values });
+        losses.push(...(await lossesOf(floatTensor(normed.values, [count, hiddenSize]), next.slice(first, first + count))));
       }
       return Float64Array.from(losses);
 
@@ -188,7 +210,7 @@ export function createHead(
           const wanted = [...inTile(own, start, columns)];
           const any = new Int32Array(own.length);
           for (const { row, column } of wanted) any[row] = column;
-          const part = floatTensor(head.subarray(start * hiddenSize, (start + columns) * hiddenSize), [columns, hiddenSize]);
+          const part = partOf(head, { first: start, count: columns });
           // none is an empty tensor, which not every operator takes: then the first logit, which is not used
           const pairs = wanted.length === 0 ? [0, 0] : wanted.flatMap(({ row, column }) => [row, column]);
           const results = await score.run(

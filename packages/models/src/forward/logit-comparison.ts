@@ -1,15 +1,16 @@
+import { at } from "@mbs/contracts";
 import type { Matrix } from "@mbs/contracts";
 import { createSession, floatTensor, floatValues, GraphBuilder, integerTensor } from "@mbs/onnx";
 import type { Session, Tensor } from "@mbs/onnx";
-import type { Forward } from "../folder/model.ts";
-import { logitsAtATime } from "./head.ts";
+import type { Forward, TokenRange } from "../folder/model.ts";
+import { logitsAtATime, RunningLogSum } from "./head.ts";
 
-/** Logits of each model that are compared at a time: what is made of them stays in the caches. */
-const comparedAtATime = 512 * 1024;
+/** A tile of the logits that are compared: products of this size run at their peak, and what is made of them stays in the caches. */
+const tile = { rows: 512, tokens: 1024 } as const;
 
 /** States after the last block, each row of which predicts a token, and the model that they are of. */
 export interface LogitSource {
-  readonly forward: Pick<Forward, "logits">;
+  readonly forward: Pick<Forward, "logits" | "logitsByTokens">;
   /** [tokens, hidden] */
   readonly states: Matrix;
 }
@@ -33,10 +34,8 @@ export interface LogitComparison {
   /** @param first of as many rows as `second`, and of the same vocabulary */
   of(first: LogitSource, second: LogitSource): Promise<TokenDistances>;
   /**
-   * Scores both by the logits that are compared, so that each head multiplies once.
-   *
-   * A loss is the logarithm of a probability in float32, within about 1e-6 of that by `Forward.score`, which sums in double
-   * precision.
+   * Scores both by the logits that are compared, so that each head multiplies once. Losses are those of `Forward.score`, but for
+   * the rounding of a tile's sum to float32.
    *
    * @param next the token that each row is to predict
    */
@@ -45,80 +44,171 @@ export interface LogitComparison {
 }
 
 /**
- * KL(p ‖ q) as Σ q - p + p·ln(p/q). Σ q - p is 0 but for rounding; with it no term is below 0, and what rounding does to the
- * normaliser of either distribution cancels instead of standing in the result.
+ * Compares the distributions of two models within a tile, by row. KL(p ‖ q) is Σ q - p + p·ln(p/q): Σ q - p is 0 but for
+ * rounding; with it no term is below 0, and what rounding does to the normaliser of either distribution cancels instead of
+ * standing in the result.
  */
 function comparisonGraph(): Uint8Array {
   const graph = new GraphBuilder("comparison");
-  const [first, second] = [graph.input("first", "float32", ["T", "V"]), graph.input("second", "float32", ["T", "V"])];
   const next = graph.input("next", "int64", ["T", 1]);
-  const logarithms = (logits: string): string => graph.node("LogSoftmax", [logits], { attributes: { axis: -1 } });
-  const [logP, logQ] = [logarithms(first), logarithms(second)];
-  const [p, q] = [graph.node("Exp", [logP]), graph.node("Exp", [logQ])];
+  const lastAxis = graph.constant(integerTensor([1], [1]));
+  const pick = (values: string, column: string): string =>
+    graph.node("GatherElements", [values, column], { attributes: { axis: 1 } });
+  const [logP, logQ] = (["first", "second"] as const).map((side) => {
+    const logits = graph.input(side, "float32", ["T", "V"]);
+    const logs = graph.node("LogSoftmax", [logits], { attributes: { axis: -1 } });
+    const wanted = pick(logits, next);
+    graph.output(`${side} wanted`, wanted, "float32");
+    graph.output(`${side} sum`, graph.node("Sub", [wanted, pick(logs, next)]), "float32");
+    // a tenth of what ArgMax takes: where a row's largest is above that of earlier tiles its place is looked up
+    graph.output(`${side} most`, graph.node("ReduceMax", [logits, lastAxis], { attributes: { keepdims: 0 } }), "float32");
+    return logs;
+  }) as [string, string];
+  // exponentials below are no normal numbers of float32, with which the processor takes ten times as long
+  const least = graph.constant(floatTensor(Float32Array.of(-87), [1]));
+  const [p, q] = [logP, logQ].map((logs) => graph.node("Exp", [graph.node("Max", [logs, least])])) as [string, string];
   const weighted = graph.node("Mul", [p, graph.node("Sub", [logP, logQ])]);
   const terms = graph.node("Add", [graph.node("Sub", [q, p]), weighted]);
-  const lastAxis = graph.constant(integerTensor([1], [1]));
   graph.output("kl", graph.node("ReduceSum", [terms, lastAxis], { attributes: { keepdims: 0 } }), "float32");
-  const loss = (logs: string): string =>
-    graph.node("Neg", [graph.node("GatherElements", [logs, next], { attributes: { axis: 1 } })]);
-  graph.output("first loss", loss(logP), "float32");
-  graph.output("second loss", loss(logQ), "float32");
-  const top = (logits: string): string => graph.node("ArgMax", [logits], { attributes: { axis: -1, keepdims: 0 } });
-  graph.output(
-    "agrees",
-    graph.node("Cast", [graph.node("Equal", [top(first), top(second)])], { attributes: { to: 1 } }),
-    "float32",
-  );
   return graph.build();
 }
 
-const rowsOf = ({ columns, values }: Matrix, first: number, last: number): Matrix => ({
-  rows: last - first,
+/** What is known of one model's distributions after some tiles, by row. */
+class RunningDistribution {
+  readonly #side: string;
+  readonly #all: RunningLogSum;
+  /** ln Σ exp of every tile. */
+  readonly #sums: Float32Array[] = [];
+  readonly #wanted: Float32Array;
+  readonly #most: Float32Array;
+  readonly #top: Int32Array;
+
+  /** @param side its name in the graph */
+  constructor(side: string, rows: number) {
+    this.#side = side;
+    this.#all = new RunningLogSum(rows);
+    this.#wanted = new Float32Array(rows);
+    this.#most = new Float32Array(rows).fill(-Infinity);
+    this.#top = new Int32Array(rows);
+  }
+
+  /** @param next the token that each row is to predict */
+  add(made: Readonly<Record<string, Tensor>>, logits: Matrix, first: number, next: Int32Array): void {
+    const read = (name: string): Float32Array => floatValues(made, `${this.#side} ${name}`);
+    const [sums, wanted, most] = [read("sum"), read("wanted"), read("most")];
+    const { columns: count } = logits;
+    this.#all.add(sums);
+    this.#sums.push(sums);
+    for (let row = 0; row < next.length; row += 1) {
+      const column = at(next, row) - first;
+      if (column >= 0 && column < count) this.#wanted[row] = at(wanted, row);
+      if (at(most, row) <= at(this.#most, row)) continue;
+      this.#most[row] = at(most, row);
+      this.#top[row] = first + rowsOf(logits, row, 1).values.indexOf(at(most, row));
+    }
+  }
+
+  /** Loss of the token that a row is to predict, nats. */
+  loss(row: number): number {
+    return this.#all.at(row) - at(this.#wanted, row);
+  }
+
+  /** ln of the share that a tile has. */
+  logShare(row: number, tile: number): number {
+    return at(at(this.#sums, tile), row) - this.#all.at(row);
+  }
+
+  top(row: number): number {
+    return at(this.#top, row);
+  }
+}
+
+const rowsOf = ({ columns, values }: Matrix, first: number, count: number): Matrix => ({
+  rows: count,
   columns,
-  values: values.subarray(first * columns, last * columns),
+  values: values.subarray(first * columns, (first + count) * columns),
 });
 
 const tensorOf = ({ rows, columns, values }: Matrix): Tensor => floatTensor(values, [rows, columns]);
 
+/** The logits of some tokens at a time, of rows of a model that may make those of all tokens at once. */
+async function logitsOf({ forward, states }: LogitSource, mostTokens: number): Promise<(tokens: TokenRange) => Promise<Matrix>> {
+  if (forward.logitsByTokens === undefined) {
+    const all = await forward.logits(states);
+    return () => Promise.resolve(all);
+  }
+  const own = await forward.logitsByTokens(states);
+  // the same memory for every tile
+  const buffer = new Float32Array(states.rows * mostTokens);
+  return (tokens) => own(tokens, buffer.subarray(0, states.rows * tokens.count));
+}
+
 /**
- * Compares models token by token. Logits of few tokens are in memory at a time: 64 of a vocabulary of 250,000, of both models.
+ * Compares models token by token, a tile of logits at a time. The divergence is that of the tiles' shares, and that within
+ * each tile by its share: KL(p ‖ q) = Σₜ Qₜ - Pₜ + Pₜ·(ln Pₜ/Qₜ + KLₜ), where no term is below 0 either.
  *
- * Logits, and what is computed from those of one token, are float32.
+ * Logits, and what is computed from those of one tile, are float32; sums over tiles are float64.
  *
  * @param vocabulary tokens of both models
  */
 export function createLogitComparison(vocabulary: number, threads: number): LogitComparison {
-  const together = Math.max(1, Math.floor(logitsAtATime / vocabulary));
-  const compared = Math.max(1, Math.floor(comparedAtATime / vocabulary));
   let session: Promise<Session> | undefined;
+
+  /** Distributions of the rows of one tile, and the divergence of each. */
+  async function compareRows(first: LogitSource, second: LogitSource, tokens: number, next: Int32Array) {
+    session ??= createSession(comparisonGraph(), { threads, keepsMemory: true });
+    const compare = await session;
+    const { rows } = first.states;
+    const [p, q] = [new RunningDistribution("first", rows), new RunningDistribution("second", rows)];
+    const [ofFirst, ofSecond] = [await logitsOf(first, tokens), await logitsOf(second, tokens)];
+    const within: Float32Array[] = [];
+    for (let start = 0; start < vocabulary; start += tokens) {
+      const range = { first: start, count: Math.min(tokens, vocabulary - start) };
+      const [firsts, seconds] = [await ofFirst(range), await ofSecond(range)];
+      const columns = next.map((token) => (token >= start && token < start + range.count ? token - start : 0));
+      const made = await compare.run({
+        first: tensorOf(firsts),
+        second: tensorOf(seconds),
+        next: integerTensor(columns, [rows, 1]),
+      });
+      p.add(made, firsts, start, next);
+      q.add(made, seconds, start, next);
+      within.push(floatValues(made, "kl"));
+    }
+    const divergence = (row: number): number =>
+      within.reduce((sum, own, index) => {
+        const [logP, logQ] = [p.logShare(row, index), q.logShare(row, index)];
+        const share = Math.exp(logP);
+        // rounding may leave either a little below 0
+        return sum + Math.max(0, Math.exp(logQ) - share + share * (logP - logQ)) + share * Math.max(0, at(own, row));
+      }, 0);
+    return { p, q, divergence };
+  }
+
   const own: LogitComparison = {
     // the losses of any token are as good as of another where nobody reads them
     of: (first, second) => own.scored(first, second, new Int32Array(first.states.rows)),
     async scored(first, second, next) {
-      session ??= createSession(comparisonGraph(), { threads });
-      const compare = await session;
+      const inParts = [first, second].every(({ forward }) => forward.logitsByTokens !== undefined);
+      // where all logits are made at once few rows are
+      const size = inParts ? tile : { rows: Math.max(1, Math.floor(logitsAtATime / vocabulary)), tokens: vocabulary };
       const { rows } = first.states;
       const [kl, agrees] = [new Float32Array(rows), new Float32Array(rows)];
       const [firstLosses, secondLosses] = [new Float64Array(rows), new Float64Array(rows)];
-      for (let start = 0; start < rows; start += together) {
-        const end = Math.min(rows, start + together);
-        const firsts = await first.forward.logits(rowsOf(first.states, start, end));
-        const seconds = await second.forward.logits(rowsOf(second.states, start, end));
-        for (let row = start; row < end; row += compared) {
-          const part = [row - start, Math.min(end, row + compared) - start] as const;
-          const made = await compare.run({
-            first: tensorOf(rowsOf(firsts, ...part)),
-            second: tensorOf(rowsOf(seconds, ...part)),
-            next: integerTensor(next.subarray(start + part[0], start + part[1]), [part[1] - part[0], 1]),
-          });
-          // rounding may leave it a little below 0
-          kl.set(
-            floatValues(made, "kl").map((value) => Math.max(0, value)),
-            row,
-          );
-          agrees.set(floatValues(made, "agrees"), row);
-          firstLosses.set(floatValues(made, "first loss"), row);
-          secondLosses.set(floatValues(made, "second loss"), row);
+      for (let start = 0; start < rows; start += size.rows) {
+        const count = Math.min(size.rows, rows - start);
+        const part = ({ forward, states }: LogitSource): LogitSource => ({ forward, states: rowsOf(states, start, count) });
+        const { p, q, divergence } = await compareRows(
+          part(first),
+          part(second),
+          size.tokens,
+          next.subarray(start, start + count),
+        );
+        for (let row = 0; row < count; row += 1) {
+          kl[start + row] = divergence(row);
+          agrees[start + row] = Number(p.top(row) === q.top(row));
+          firstLosses[start + row] = p.loss(row);
+          secondLosses[start + row] = q.loss(row);
         }
       }
       return { kl, agrees, firstLosses, secondLosses };

@@ -53,6 +53,8 @@ export const executionProviders = (): readonly string[] => listSupportedBackends
 export interface SessionOptions {
   /** Threads inside one operator, ≥ 1. The same number gives the same bytes. */
   readonly threads: number;
+  /** Whether it keeps the most memory that a run has used: for small graphs that run often. Default false. */
+  readonly keepsMemory?: boolean;
 }
 
 /** A graph that is ready to run. */
@@ -112,7 +114,10 @@ const toOrtRecord = (tensors: Readonly<Record<string, Tensor>>): Record<string, 
  * @throws {InternalError} when the graph is not valid, naming the node
  * @throws {FailedPreconditionError} in a worker thread whose process has not turned telemetry off
  */
-export async function createSession(model: Uint8Array | string, { threads }: SessionOptions): Promise<Session> {
+export async function createSession(
+  model: Uint8Array | string,
+  { threads, keepsMemory = false }: SessionOptions,
+): Promise<Session> {
   turnTelemetryOff();
   const options: import("onnxruntime-node").InferenceSession.SessionOptions = {
     executionProviders: ["cpu"],
@@ -120,8 +125,8 @@ export async function createSession(model: Uint8Array | string, { threads }: Ses
     interOpNumThreads: 1,
     executionMode: "sequential",
     graphOptimizationLevel: "all",
-    // An arena keeps the most that each session has ever used; without one a compression is as fast.
-    enableCpuMemArena: false,
+    // of all sessions together it would be too much, and a compression is as fast without
+    enableCpuMemArena: keepsMemory,
     logSeverityLevel: 4,
     // idle threads sleep: many sessions share the machine, each with threads of its own
     extra: { session: { intra_op: { allow_spinning: "0" } } },
