@@ -7,7 +7,7 @@ import type { Forward, GivenWeights, Block, BlockCut, Model, StreamStates } from
 import { findNonfinite } from "@mbs/numbers";
 import type { CapturePlan } from "./capture-plan.ts";
 import type { CaptureWalks } from "./capture-walks.ts";
-import { LanguageStatistics, PooledMoments } from "./language-statistics.ts";
+import { LanguageStatistics, PooledGrams } from "./language-statistics.ts";
 import type { SiteMeans, SumTools } from "./language-statistics.ts";
 import type { SegmentBatch } from "./segment-batches.ts";
 import type { ScratchStates, StatesOwner } from "./scratch-states.ts";
@@ -82,6 +82,11 @@ function channelsOf(states: Matrix, hidden: number): Matrix {
   return { rows, columns: hidden, values: channels };
 }
 
+/** The place of a site's stream among the model's. */
+function streamPlace({ streams }: Model, block: Block, site: string): number {
+  return streams.indexOf(block.sites.find(({ name }) => name === site)?.stream ?? block.stream);
+}
+
 /** Whether a block has been walked past all sites of a plan. */
 const isPast = ({ sites }: CapturePlan, { passed }: BlockCut): boolean =>
   sites.every(({ site }) => site === inputSite || passed.has(site));
@@ -114,13 +119,15 @@ async function requireFiniteInputs(capture: BlockCapture, batch: SegmentBatch, {
 interface BlockSums {
   readonly statistics: LanguageStatistics;
   readonly denseInputs: DenseInputs;
+  /** What a token of the language counts in a site's cross-moment. */
+  readonly weightAt: (site: string) => number;
 }
 
 /** Adds the inputs of a block's sites to the sums of a language, and takes the states on where they are wanted. */
 async function captureBatch(
   capture: BlockCapture,
   batch: SegmentBatch,
-  { statistics, denseInputs }: BlockSums,
+  { statistics, denseInputs, weightAt }: BlockSums,
   tools: CaptureTools,
 ): Promise<void> {
   const { block, plan, states, advance, weights, walks, compares } = capture;
@@ -150,7 +157,8 @@ async function captureBatch(
       if (own === undefined) continue;
       const tokens = tokensOf(block, site, cut);
       const aimed = original && (await denseInputs.of(own, next, original));
-      await statistics.add(site, { input, tokens, residual: next.residuals.get(site), dense: aimed });
+      const dense = aimed && { input: aimed, weight: weightAt(site) };
+      await statistics.add(site, { input, tokens, residual: next.residuals.get(site), dense });
     }
   }
   walks?.of("own")?.put(batch, cut);
@@ -176,6 +184,12 @@ async function captureLanguage(
   }
 }
 
+const overflow = (block: string, site: string, language: string): BadDataError =>
+  new BadDataError(
+    `${block} ${site}: inputs of ${language} are so large that their mean products overflow float32; a weight is broken or too large: take the model from its source again`,
+    { block, site, language },
+  );
+
 /** Refuses means that are not finite, naming the segment where an input is to blame. */
 async function requireFiniteMeans(
   capture: BlockCapture,
@@ -189,10 +203,7 @@ async function requireFiniteMeans(
   if (broken === undefined) return;
   // the states were not overwritten, so they still show which segment it was
   if (!advance) for (const batch of batches) await requireFiniteInputs(capture, batch, tools);
-  throw new BadDataError(
-    `${block.name} ${broken.plan.site}: inputs of ${language} are so large that their mean products overflow float32; a weight is broken or too large: take the model from its source again`,
-    { block: block.name, site: broken.plan.site, language },
-  );
+  throw overflow(block.name, broken.plan.site, language);
 }
 
 /** Warns of experts whose Grams have less than full rank, because the router sent them too few tokens. */
@@ -255,16 +266,21 @@ export async function* captureBlock(capture: BlockCapture, tools: CaptureTools):
   const block = capture.block.name;
   const { grams } = tools;
   grams.clear();
-  const moments = new PooledMoments();
+  const pooledGrams = new PooledGrams();
   const statistics = new LanguageStatistics(plan.sites, tools.sums);
-  const denseInputs = new DenseInputs(tools.model, capture.block, tools.sums.blas);
+  const denseInputs = new DenseInputs(tools.model, capture.block, tools.sums);
   const isSingle = plan.sites.length === 1 && !plan.pooled;
   const found: { language: string; means: ScratchMeans[] }[] = [];
   for (const [language, own] of batches) {
     const share = shares[language];
     if (share === undefined) throw new InternalError(`${language} has no weight in the mix`, { language });
-    await captureLanguage(capture, own, { statistics, denseInputs }, tools);
-    const means = statistics.finish(plan.pooled ? { moments, share } : undefined);
+    const weightAt = (site: string): number => {
+      const place = streamPlace(tools.model, capture.block, site);
+      const tokens = own.flatMap(({ segments }) => segments).reduce((sum, { lengths }) => sum + at(lengths, place), 0);
+      return (plan.pooled ? share : 1) / tokens;
+    };
+    await captureLanguage(capture, own, { statistics, denseInputs, weightAt }, tools);
+    const means = statistics.finish(plan.pooled ? { grams: pooledGrams, share } : undefined);
     await requireFiniteMeans(capture, language, own, means, tools);
     if (isSingle) for (const mean of means) yield* statisticsOf(block, language, mean);
     const keep = (values: Float32Array | undefined) => (isSingle ? undefined : values && grams.append(values));
@@ -280,7 +296,8 @@ export async function* captureBlock(capture: BlockCapture, tools: CaptureTools):
   for (const [position, sitePlan] of plan.sites.entries()) {
     const tokens = found.reduce((seen, { means }) => seen + at(means, position).tokens, 0);
     const { site } = sitePlan;
-    const pooled = { gram: moments.gram.get(site), crossMoment: moments.crossMoment.get(site) };
+    const pooled = plan.pooled ? { gram: pooledGrams.get(site), crossMoment: statistics.takeCrossMoment(site) } : {};
+    if (pooled.crossMoment !== undefined && findNonfinite(pooled.crossMoment) >= 0) throw overflow(block, site, "all languages");
     yield* statisticsOf(block, allLanguages, { plan: sitePlan, tokens, ...pooled });
     for (const { language, means } of found) {
       const { gram, crossMoment, ...mean } = at(means, position);

@@ -9,6 +9,7 @@ import { CaptureWalks } from "./capture-walks.ts";
 import { checkDenseStates, withDense } from "./dense-states.ts";
 import type { WalkRequest } from "./held-walk.ts";
 import { batchSegments } from "./segment-batches.ts";
+import { TokenRows } from "./token-rows.ts";
 import { ScratchStates } from "./scratch-states.ts";
 import type { StatesOwner } from "./scratch-states.ts";
 import { findShard, requireSegments, shardOptions } from "./shards.ts";
@@ -111,6 +112,7 @@ async function* captureAll(work: Work, context: StageContext): AsyncGenerator<St
   const forward = await model.forward({ threads });
   const kernel = createGramKernel({ threads, pool: context.pool });
   const blas = createBlas({ threads, pool: context.pool });
+  const rows = new TokenRows({ threads, pool: context.pool });
   const grams = new ScratchFile();
   const states = new ScratchStates(
     model.stateWidth,
@@ -144,7 +146,7 @@ async function* captureAll(work: Work, context: StageContext): AsyncGenerator<St
         done += count;
         progress({ activity: `capture ${block}`, done, total, unit: "segments" });
       };
-    const tools = { model, forward, sums: { kernel, blas }, grams, signal, warn };
+    const tools = { model, forward, sums: { kernel, blas, rows }, grams, signal, warn };
     for (const [position, index] of blocks.entries()) {
       const block = at(model.blocks, index);
       const plan = planBlock(chooseSites(block, model.hiddenSize, values.site), inWhole, request);
@@ -179,6 +181,7 @@ async function* captureAll(work: Work, context: StageContext): AsyncGenerator<St
     grams.close();
     await kernel.release();
     await blas.release();
+    await rows.release();
     await forward.close();
     await model.close();
   }

@@ -2,7 +2,7 @@ import { at } from "@mbs/contracts";
 import type { Blas, Matrix } from "@mbs/contracts";
 import type { Block, Model, Site } from "@mbs/models";
 import { inverseFactor } from "@mbs/numbers";
-import type { SitePlan } from "./language-statistics.ts";
+import type { SitePlan, SumTools } from "./language-statistics.ts";
 
 /** Added to the squared singular values of a weight, as a share of their mean: outputs that it hardly makes are not aimed at. */
 const ridge = 1e-3;
@@ -34,15 +34,15 @@ async function createResidualAim(
   model: Pick<Model, "readWeight">,
   { weights, width }: Site,
   { factor }: NonNullable<Site["adds"]>,
-  blas: Blas,
+  { blas, rows: tokenRows }: Pick<SumTools, "blas" | "rows">,
 ): Promise<ResidualAim> {
   const { tensor, rows } = at(weights, 0);
   const weight = { rows, columns: width, values: await model.readWeight(tensor) };
   const inverse = await pseudoInverse(blas, weight);
   return async (input, { own, dense }) => {
-    const lacking = dense.values.map((value, index) => (value - at(own.values, index)) / factor);
-    if (lacking.every((value) => value === 0)) return input;
-    return blas.gemm({ ...own, values: lacking }, inverse, { add: input });
+    const lacking = await tokenRows.difference(dense, own, new Float32Array(own.rows).fill(1 / factor));
+    if (lacking.values.every((value) => value === 0)) return input;
+    return blas.gemm(lacking, inverse, { add: input });
   };
 }
 
@@ -60,12 +60,12 @@ export class DenseInputs {
   readonly #made = new Map<string, Promise<ResidualAim>>();
   readonly #model: Model;
   readonly #block: Block;
-  readonly #blas: Blas;
+  readonly #tools: Pick<SumTools, "blas" | "rows">;
 
-  constructor(model: Model, block: Block, blas: Blas) {
+  constructor(model: Model, block: Block, tools: Pick<SumTools, "blas" | "rows">) {
     this.#model = model;
     this.#block = block;
-    this.#blas = blas;
+    this.#tools = tools;
   }
 
   /**
@@ -79,7 +79,7 @@ export class DenseInputs {
     const [ownResidual, denseResidual] = [own.residuals.get(name), dense.residuals.get(name)];
     const site = this.#block.sites.find((known) => known.name === name);
     if (!normalised || !input || site?.adds === undefined || !ownResidual || !denseResidual) return input;
-    const aim = this.#made.get(name) ?? createResidualAim(this.#model, site, site.adds, this.#blas);
+    const aim = this.#made.get(name) ?? createResidualAim(this.#model, site, site.adds, this.#tools);
     this.#made.set(name, aim);
     return (await aim)(input, { own: ownResidual, dense: denseResidual });
   }

@@ -4,7 +4,7 @@ import { at, InternalError, InterruptedError } from "@mbs/contracts";
 import { headStates, requireFiniteRows, rowsAt, spreadStride } from "@mbs/models";
 import type { Forward, Model, Embeddings, EmbeddingsForward } from "@mbs/models";
 import { embeddingPrice } from "./embedding-price.ts";
-import { LanguageStatistics, PooledMoments } from "./language-statistics.ts";
+import { LanguageStatistics, PooledGrams } from "./language-statistics.ts";
 import type { SegmentBatch } from "./segment-batches.ts";
 import { nameSegment } from "./segment-passage.ts";
 import type { CaptureTools, BlockCapture } from "./block-capture.ts";
@@ -63,7 +63,7 @@ export async function* captureEmbeddings(
   const { grams } = tools;
   grams.clear();
   const block = embeddings.name;
-  const moments = new PooledMoments();
+  const pooledGrams = new PooledGrams();
   const statistics = new LanguageStatistics(plan.sites, tools.sums);
   const { width } = at(plan.sites, 0);
   const found = new Map<string, { tokens: number; spread: ReturnType<ScratchFile["append"]>; rest: () => Statistic[] }>();
@@ -71,7 +71,7 @@ export async function* captureEmbeddings(
     const share = shares[language];
     if (share === undefined) throw new InternalError(`${language} has no weight in the mix`, { language });
     const spread = await captureLanguage(capture, own, statistics, tools);
-    const mean = at(statistics.finish(plan.pooled ? { moments, share } : undefined), 0);
+    const mean = at(statistics.finish(plan.pooled ? { grams: pooledGrams, share } : undefined), 0);
     const kept = (["gram", "diagonal"] as const).flatMap((kind) => {
       const values = mean[kind];
       return values === undefined ? [] : [{ kind, slot: grams.append(values) }];
@@ -114,7 +114,7 @@ export async function* captureEmbeddings(
   for (const [language, { tokens, spread }] of found) {
     yield perToken(tokenSites.spread, language, tokens, new Float32Array(grams.read(spread).buffer));
   }
-  const pooled = moments.gram.get(headSite);
+  const pooled = pooledGrams.get(headSite);
   const tokens = [...found.values()].reduce((sum, own) => sum + own.tokens, 0);
   if (pooled !== undefined) yield { block, site: headSite, language: allLanguages, kind: "gram", tokens, width, values: pooled };
   for (const { rest } of found.values()) yield* rest();

@@ -2,8 +2,8 @@ import { FailedPreconditionError } from "@mbs/contracts";
 import type { Blas, Matrix } from "@mbs/contracts";
 import type { GramKernel, GramSum } from "@mbs/onnx";
 import { findNonfinite, packedLength } from "@mbs/numbers";
-import { inverseSizes, scaleRows } from "./normalised-rows.ts";
-import { addScaled, ColumnSquares, CrossSum } from "./running-sums.ts";
+import { ColumnSquares, CrossSum } from "./running-sums.ts";
+import type { TokenRows } from "./token-rows.ts";
 
 /** What is gathered at one site. */
 export interface SitePlan {
@@ -33,16 +33,19 @@ export interface SiteMeans {
   readonly crossMoment?: Float32Array;
 }
 
-/** Second moments of all languages together, by site. */
-export class PooledMoments {
-  readonly gram = new Map<string, Float32Array>();
-  readonly crossMoment = new Map<string, Float32Array>();
+/** Grams of all languages together, by site. */
+export class PooledGrams {
+  readonly #sums = new Map<string, Float32Array>();
 
-  /** The sum of a kind at a site, zeros at first. */
-  of(kind: "gram" | "crossMoment", site: string, length: number): Float32Array {
-    const sum = this[kind].get(site) ?? new Float32Array(length);
-    this[kind].set(site, sum);
+  /** The sum at a site, packed, zeros at first. */
+  of(site: string, width: number): Float32Array {
+    const sum = this.#sums.get(site) ?? new Float32Array(packedLength(width));
+    this.#sums.set(site, sum);
     return sum;
+  }
+
+  get(site: string): Float32Array | undefined {
+    return this.#sums.get(site);
   }
 }
 
@@ -50,6 +53,15 @@ export class PooledMoments {
 export interface SumTools {
   readonly kernel: GramKernel;
   readonly blas: Blas;
+  readonly rows: TokenRows;
+}
+
+/** The dense model's inputs of the same tokens in the same order. */
+export interface DenseTokens {
+  /** [rows, width] */
+  readonly input: Matrix;
+  /** What each counts in the cross-moment: one over the language's tokens, times its share where it is one of all languages. */
+  readonly weight: number;
 }
 
 /** What a site sees of a batch. */
@@ -60,8 +72,8 @@ export interface SeenTokens {
   readonly tokens: number;
   /** The states that the site's output is added to, [rows, hidden], where it is. */
   readonly residual?: Matrix | undefined;
-  /** The dense model's inputs of the same tokens in the same order, where they are compared. */
-  readonly dense?: Matrix | undefined;
+  /** Where they are compared. */
+  readonly dense?: DenseTokens | undefined;
 }
 
 interface SiteSums {
@@ -76,8 +88,10 @@ interface SiteSums {
 /** The sums of one language in one block, and then of the next one in the same memory. */
 export class LanguageStatistics {
   readonly #sites: ReadonlyMap<string, SiteSums>;
+  readonly #rows: TokenRows;
 
-  constructor(plans: readonly SitePlan[], { kernel, blas }: SumTools) {
+  constructor(plans: readonly SitePlan[], { kernel, blas, rows }: SumTools) {
+    this.#rows = rows;
     this.#sites = new Map(
       plans.map((plan) => {
         const gram = plan.gram ? kernel.sum(plan.width) : undefined;
@@ -99,54 +113,55 @@ export class LanguageStatistics {
     if (found === undefined) return;
     const { plan, gram, squares, cross } = found;
     // an error counts by the size of the states that it is added to
-    const sizes = plan.normalised ? inverseSizes(residual) : undefined;
-    const rows = sizes === undefined ? input : scaleRows(input, sizes);
+    const sizes = plan.normalised && input.rows > 0 ? await this.#rows.inverseSizes(residual) : undefined;
+    const rows = sizes === undefined ? input : await this.#rows.scale(input, sizes);
     await gram?.add(rows);
     squares?.add(rows);
     found.tokens += tokens;
     found.seen += input.rows;
     if (cross === undefined || dense === undefined) return;
-    if (dense.rows !== tokens || input.rows !== tokens) {
+    if (dense.input.rows !== tokens || input.rows !== tokens) {
       throw new FailedPreconditionError(
         `site ${site} reads some of the tokens only, and the dense model sends it others; capture without dense states, and compress with a solver that does without them (gptq with qep 0)`,
         { site },
       );
     }
     // both by the compressed model's sizes: their difference is what a weight on its input can make up for
-    const others = sizes === undefined ? { ...dense, values: dense.values.slice() } : scaleRows(dense, sizes);
-    await cross.add(others, rows);
+    const factors = sizes?.map((size) => size * dense.weight) ?? new Float32Array(tokens).fill(dense.weight);
+    await cross.add(await this.#rows.difference(dense.input, input, factors), rows);
   }
 
   /**
    * The means of a language, whose sums begin again.
    *
-   * @param pool takes the Grams and cross-moments with the language's share, where languages have none of their own
+   * @param pool takes the Grams with the language's share, where languages have none of their own; cross-moments then go on
    */
-  finish(pool?: { readonly moments: PooledMoments; readonly share: number }): SiteMeans[] {
+  finish(pool?: { readonly grams: PooledGrams; readonly share: number }): SiteMeans[] {
     return [...this.#sites.values()].map((sums): SiteMeans => {
       const { plan, gram, squares, cross, tokens, seen } = sums;
       const { site, width } = plan;
       const ownSquares = squares?.mean(tokens) ?? gram?.diagonal().map((sum) => sum / tokens);
-      const finite = (ownSquares === undefined || findNonfinite(ownSquares) < 0) && (cross === undefined || cross.finite);
-      const crossMoment = cross?.mean(tokens);
-      if (pool !== undefined && finite) {
-        const { moments, share } = pool;
-        gram?.addMean(tokens, share, moments.of("gram", site, packedLength(width)));
-        if (crossMoment !== undefined) addScaled(moments.of("crossMoment", site, width * width), crossMoment, share);
-      }
-      const own = pool === undefined ? { gram: gram?.mean(tokens), crossMoment } : {};
-      for (const sum of [gram, squares, cross]) sum?.clear();
+      const finite = (ownSquares === undefined || findNonfinite(ownSquares) < 0) && cross?.finiteDiagonal !== false;
+      if (pool !== undefined && finite) gram?.addMean(tokens, pool.share, pool.grams.of(site, width));
+      const own = pool === undefined ? { gram: gram?.mean(tokens), crossMoment: cross?.take() } : {};
+      gram?.clear();
+      squares?.clear();
       sums.tokens = 0;
       sums.seen = 0;
       return {
         plan,
         tokens,
         seen,
-        finite,
+        finite: finite && (own.crossMoment === undefined || findNonfinite(own.crossMoment) < 0),
         ...(own.gram && { gram: own.gram }),
         ...(plan.diagonal && ownSquares && { diagonal: ownSquares }),
         ...(own.crossMoment && { crossMoment: own.crossMoment }),
       };
     });
+  }
+
+  /** The cross-moment of all languages at a site, which begins again; undefined where there is none. */
+  takeCrossMoment(site: string): Float32Array | undefined {
+    return this.#sites.get(site)?.cross?.take();
   }
 }

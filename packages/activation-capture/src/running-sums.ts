@@ -1,5 +1,5 @@
+import { at } from "@mbs/contracts";
 import type { Blas, Matrix } from "@mbs/contracts";
-import { findNonfinite } from "@mbs/numbers";
 
 /** Adds `share` times the values to a sum of the same length. */
 export function addScaled(sum: Float32Array | Float64Array, values: Float32Array, share: number): void {
@@ -39,7 +39,7 @@ export class ColumnSquares {
 /** A running sum of (x̃ - x) xᵀ: how far the dense model's input of a site, x̃, is from the compressed one's. */
 export class CrossSum {
   readonly #blas: Blas;
-  readonly #sum: Matrix;
+  #sum: Matrix;
 
   constructor(width: number, blas: Blas) {
     this.#blas = blas;
@@ -49,28 +49,23 @@ export class CrossSum {
   /**
    * The difference is taken first: that of two products would drown in their rounding.
    *
-   * @param dense x̃, [tokens, width]; overwritten by the difference
+   * @param difference x̃ - x, [tokens, width]
    * @param states x of the same tokens, [tokens, width]
    */
-  async add(dense: Matrix, states: Matrix): Promise<void> {
-    const shift = dense.values;
-    for (let index = 0; index < shift.length; index += 1) shift[index]! -= states.values[index]!;
-    await this.#blas.gemm(dense, states, { transposeA: true, add: this.#sum, into: this.#sum.values });
+  async add(difference: Matrix, states: Matrix): Promise<void> {
+    await this.#blas.gemm(difference, states, { transposeA: true, add: this.#sum, into: this.#sum.values });
   }
 
-  /** Whether no sum is NaN or Inf. */
-  get finite(): boolean {
-    return findNonfinite(this.#sum.values) < 0;
+  /** Whether no channel's sum with itself is NaN or Inf: NaN in a state shows there. */
+  get finiteDiagonal(): boolean {
+    const { rows, values } = this.#sum;
+    return Array.from({ length: rows }, (_, channel) => at(values, channel * (rows + 1))).every(Number.isFinite);
   }
 
-  /** E[(x̃ - x) xᵀ] over `tokens`, [width, width]. */
-  mean(tokens: number): Float32Array {
-    const mean = new Float32Array(this.#sum.values.length);
-    for (let index = 0; index < mean.length; index += 1) mean[index] = this.#sum.values[index]! / tokens;
-    return mean;
-  }
-
-  clear(): void {
-    this.#sum.values.fill(0);
+  /** The sum, [width, width], which begins again in other memory. */
+  take(): Float32Array {
+    const { values } = this.#sum;
+    this.#sum = { ...this.#sum, values: new Float32Array(values.length) };
+    return values;
   }
 }

@@ -3,15 +3,16 @@ import { createBlas, createGramKernel } from "@mbs/onnx";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { LanguageStatistics, type SitePlan } from "../src/language-statistics.ts";
+import { TokenRows } from "../src/token-rows.ts";
 
 const plan = { site: "expert-0-up", width: 2, gram: true, diagonal: true, cross: true, normalised: false };
 
 const matrix = (...values: number[]) => ({ rows: values.length / 2, columns: 2, values: Float32Array.from(values) });
 
 function open(sites: readonly SitePlan[] = [plan]) {
-  const [kernel, blas] = [createGramKernel({ threads: 1 }), createBlas({ threads: 1 })];
-  const release = async (): Promise<void> => void (await Promise.all([kernel.release(), blas.release()]));
-  return { statistics: new LanguageStatistics(sites, { kernel, blas }), release };
+  const [kernel, blas, rows] = [createGramKernel({ threads: 1 }), createBlas({ threads: 1 }), new TokenRows({ threads: 1 })];
+  const release = async (): Promise<void> => void (await Promise.all([kernel, blas, rows].map((own) => own.release())));
+  return { statistics: new LanguageStatistics(sites, { kernel, blas, rows }), release };
 }
 
 test("tokens that an expert does not see count as zero, so that its statistics are means over all tokens", async () => {
@@ -36,8 +37,8 @@ test("an expert that sees no token has a Gram of zeros", async () => {
 
 test("the cross-moment is the mean of (x̃ - x) xᵀ over all that was compared", async () => {
   const { statistics, release } = open();
-  await statistics.add(plan.site, { input: matrix(1, 2), tokens: 1, dense: matrix(1.5, 2) });
-  await statistics.add(plan.site, { input: matrix(3, 4), tokens: 1, dense: matrix(3, 3) });
+  await statistics.add(plan.site, { input: matrix(1, 2), tokens: 1, dense: { input: matrix(1.5, 2), weight: 1 / 2 } });
+  await statistics.add(plan.site, { input: matrix(3, 4), tokens: 1, dense: { input: matrix(3, 3), weight: 1 / 2 } });
   // (0.5, 0)·(1, 2)ᵀ + (0, -1)·(3, 4)ᵀ, over two tokens
   assert.equal(at(statistics.finish(), 0).crossMoment, Float32Array.of(0.25, 0.5, -1.5, -2));
   await release();
@@ -55,7 +56,7 @@ test("normalised tokens count alike, whatever their size", async () => {
   await statistics.add(plan.site, {
     input: states,
     tokens: 3,
-    dense: { ...states, values: Float32Array.of(4, 4, 0, 100, 0, 0) },
+    dense: { input: { ...states, values: Float32Array.of(4, 4, 0, 100, 0, 0) }, weight: 1 / 3 },
   });
   const { gram, diagonal, crossMoment } = at(statistics.finish(), 0);
   near(gram, [9 / 12.5 / 3, 12 / 12.5 / 3, (16 / 12.5 + 10_000 / 5000) / 3]);
@@ -77,7 +78,9 @@ test("where a site's output is added to states, tokens are normalised by these",
 test("what an expert reads cannot be compared: the dense model sends it other tokens", async () => {
   const { statistics, release } = open();
   const two = { rows: 2, columns: 2, values: new Float32Array(4) };
-  const error = await statistics.add(plan.site, { input: two, tokens: 3, dense: two }).catch((caught: unknown) => caught);
+  const error = await statistics
+    .add(plan.site, { input: two, tokens: 3, dense: { input: two, weight: 1 / 3 } })
+    .catch((caught: unknown) => caught);
   assert.instance(error, FailedPreconditionError);
   await release();
 });

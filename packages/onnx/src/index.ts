@@ -6,6 +6,8 @@ export { GraphBuilder } from "./graph-builder.ts";
 export { changedGraph } from "./rewrite/changed-graph.ts";
 export type { GraphChange } from "./rewrite/changed-graph.ts";
 export type { Attribute, BuiltNode, BuiltPart, Dimension, ExternalTensor, NodeOptions } from "./graph-builder.ts";
+export { takeSessions } from "./engine/pooled-sessions.ts";
+export type { Sessions } from "./engine/pooled-sessions.ts";
 export { createSession, executionProviders, runtimeVersion } from "./engine/session.ts";
 export type { Session, SessionOptions } from "./engine/session.ts";
 export { turnTelemetryOff } from "./engine/session.ts";
