@@ -50,5 +50,7 @@ export async function propagateError(
   // H⁻¹ is symmetric: (M·H⁻¹)ᵀ = Uᵀ·(U·Mᵀ)
   const projected = await blas.gemm(upper, tall(transposeInOrder(missing.values, rows, columns, order)));
   const correction = await blas.gemm(upper, projected, { transposeA: true, alpha });
-  return restoreOrder(correction.values, rows, columns, order).map((change, index) => at(values, index) + change);
+  const corrected = restoreOrder(correction.values, rows, columns, order);
+  for (let index = 0; index < corrected.length; index += 1) corrected[index] = at(corrected, index) + at(values, index);
+  return corrected;
 }

@@ -115,6 +115,24 @@ function sizesOf(groupAt: Int32Array): Map<number, number> {
   return sizes;
 }
 
+// loops of their own: within an async function they take twice as long
+
+/** Adds addends · a factor a row. Both are [columns, rows]. */
+function addTimes(sums: Float32Array, addends: Float32Array, factors: Float32Array): void {
+  const rows = factors.length;
+  for (let start = 0; start < addends.length; start += rows) {
+    for (let row = 0; row < rows; row += 1) sums[start + row]! += addends[start + row]! * factors[row]!;
+  }
+}
+
+/** The values of codes, both [columns, rows]. */
+function writeValues(values: Float32Array, codes: Uint8Array, { scales, zeros }: Grid): void {
+  const rows = scales.length;
+  for (let start = 0; start < values.length; start += rows) {
+    for (let row = 0; row < rows; row += 1) values[start + row] = valueOf(codes[start + row]!, scales[row]!, zeros[row]!);
+  }
+}
+
 /** Gives the groups that lie whole in a block the best scales for their codes, one group after the other. */
 async function rescaleGroups(blas: Blas, made: GroupCodes, runs: readonly Run[], block: SweptBlock): Promise<void> {
   const { codes, hessian, grids, scaleDtype } = made;
@@ -130,16 +148,13 @@ async function rescaleGroups(blas: Blas, made: GroupCodes, runs: readonly Run[],
     const { values: products } = await blas.gemm(part, { rows: to - from, columns: rows, values: own.slice() });
     const frozen = { grid, values: own, gradient: gradient.subarray(...inBlock), products: products.subarray(...inBlock) };
     const scales = refitScales(frozen, scaleDtype);
-    const shares = scales.map((scale, row) => scale / at(grid.scales, row) - 1);
-    for (let start = 0; start < products.length; start += rows) {
-      for (let row = 0; row < rows; row += 1) gradient[start + row]! += products[start + row]! * shares[row]!;
-    }
-    for (let start = 0; start < own.length; start += rows) {
-      for (let row = 0; row < rows; row += 1) {
-        own[start + row] = valueOf(codes[from * rows + start + row]!, scales[row]!, grid.zeros[row]!);
-      }
-    }
+    addTimes(
+      gradient,
+      products,
+      scales.map((scale, row) => scale / at(grid.scales, row) - 1),
+    );
     grids[group] = { ...grid, scales };
+    writeValues(own, codes.subarray(from * rows, to * rows), at(grids, group));
   }
 }
 
