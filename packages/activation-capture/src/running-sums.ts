@@ -39,11 +39,13 @@ export class ColumnSquares {
 /** A running sum of (x̃ - x) xᵀ: how far the dense model's input of a site, x̃, is from the compressed one's. */
 export class CrossSum {
   readonly #blas: Blas;
-  #sum: Matrix;
+  readonly #width: number;
+  /** Made by the first tokens: after the last ones nobody reads it again. */
+  #values: Float32Array | undefined;
 
   constructor(width: number, blas: Blas) {
     this.#blas = blas;
-    this.#sum = { rows: width, columns: width, values: new Float32Array(width * width) };
+    this.#width = width;
   }
 
   /**
@@ -53,19 +55,23 @@ export class CrossSum {
    * @param states x of the same tokens, [tokens, width]
    */
   async add(difference: Matrix, states: Matrix): Promise<void> {
-    await this.#blas.gemm(difference, states, { transposeA: true, add: this.#sum, into: this.#sum.values });
+    const width = this.#width;
+    this.#values ??= new Float32Array(width * width);
+    const sum = { rows: width, columns: width, values: this.#values };
+    await this.#blas.gemm(difference, states, { transposeA: true, add: sum, into: sum.values });
   }
 
   /** Whether no channel's sum with itself is NaN or Inf: NaN in a state shows there. */
   get finiteDiagonal(): boolean {
-    const { rows, values } = this.#sum;
-    return Array.from({ length: rows }, (_, channel) => at(values, channel * (rows + 1))).every(Number.isFinite);
+    const values = this.#values;
+    if (values === undefined) return true;
+    return Array.from({ length: this.#width }, (_, channel) => at(values, channel * (this.#width + 1))).every(Number.isFinite);
   }
 
   /** The sum, [width, width], which begins again in other memory. */
   take(): Float32Array {
-    const { values } = this.#sum;
-    this.#sum = { ...this.#sum, values: new Float32Array(values.length) };
+    const values = this.#values ?? new Float32Array(this.#width ** 2);
+    this.#values = undefined;
     return values;
   }
 }

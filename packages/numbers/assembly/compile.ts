@@ -11,6 +11,7 @@ const sources = [
   "refit-kernel.ts",
   "point-kernel.ts",
   "nearest-kernel.ts",
+  "rescale-kernel.ts",
 ];
 
 /** The text of src/wasm/kernels-binary.ts: the kernels of this folder compiled. */

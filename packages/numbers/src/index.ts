@@ -3,6 +3,8 @@ export { createReferenceKernel } from "./columns/column-kernel-reference.ts";
 export { parseOrder } from "./columns/column-order.ts";
 export type { ColumnOrder } from "./columns/column-order.ts";
 export { createSimdKernel } from "./columns/column-kernel-simd.ts";
+export { createGroupRescaler, createReferenceRescaler } from "./columns/group-rescaler.ts";
+export type { GroupRescaler, ScaleSums } from "./columns/group-rescaler.ts";
 export type { Choice, ColumnKernel, KernelOptions } from "./columns/column-kernel.ts";
 export { walkColumns } from "./columns/column-walk.ts";
 export type { ColumnBlock, ColumnWalk } from "./columns/column-walk.ts";

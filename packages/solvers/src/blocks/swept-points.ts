@@ -1,9 +1,36 @@
 import { at, type Blas } from "@mbs/contracts";
 import { inverseFactorReference, nearestOdd, type PointChoice, type PointTables } from "@mbs/numbers";
 import type { SweptBlock, SweptGrids } from "../feedback/coordinate-descent.ts";
-import { hessianPart, scaleSums } from "../feedback/group-sweeps.ts";
+import { hessianPart } from "../feedback/group-sweeps.ts";
 import type { BlockWeight } from "./block-weight.ts";
 import { chosenValues } from "./point-rounding.ts";
+
+/** Columns of all rows that are scaled together and whose codes stay. All arrays are [columns, rows], in the order of fixing. */
+interface FrozenValues {
+  /** Values of its codes. */
+  readonly values: Float32Array;
+  /** (Q - W)·H at its columns. */
+  readonly gradient: Float32Array;
+  /** Q·H of these columns by themselves, at the same. */
+  readonly products: Float32Array;
+}
+
+/** q·g and q·H·qᵀ of each row: with a scale times 1 + c the loss changes by c · (2·slope + c·curvature). */
+function scaleSums(
+  { values, gradient, products }: FrozenValues,
+  rows: number,
+): { readonly slopes: Float64Array; readonly curvatures: Float64Array } {
+  const slopes = new Float64Array(rows);
+  const curvatures = new Float64Array(rows);
+  for (let start = 0; start < values.length; start += rows) {
+    for (let row = 0; row < rows; row += 1) {
+      const value = values[start + row]!;
+      slopes[row]! += value * gradient[start + row]!;
+      curvatures[row]! += value * products[start + row]!;
+    }
+  }
+  return { slopes, curvatures };
+}
 
 /** What a span's codes are chosen by: H, its inverse, and U with H⁻¹ = UᵀU, all [span, span]. */
 interface SpanMetric {

@@ -1,5 +1,5 @@
 import { at, type Blas } from "@mbs/contracts";
-import { valueOf, type Grid, type WeightDtype, roundTo } from "@mbs/numbers";
+import { createGroupRescaler, roundTo, type Grid, type GroupRescaler, type ScaleSums, type WeightDtype } from "@mbs/numbers";
 import { endOfGroup } from "../grids/column-groups.ts";
 import type { SweptBlock, SweptGrids } from "./coordinate-descent.ts";
 import type { Matrix } from "@mbs/contracts";
@@ -20,38 +20,6 @@ export function hessianPart(
   return { rows: count, columns: to - from, values };
 }
 
-/** Columns of all rows that are scaled together and whose codes stay. All arrays are [columns, rows], in the order of fixing. */
-export interface FrozenValues {
-  /** Values of its codes. */
-  readonly values: Float32Array;
-  /** (Q - W)·H at its columns. */
-  readonly gradient: Float32Array;
-  /** Q·H of these columns by themselves, at the same. */
-  readonly products: Float32Array;
-}
-
-/** q·g and q·H·qᵀ of each row: with a scale times 1 + c the loss changes by c · (2·slope + c·curvature). */
-export function scaleSums(
-  { values, gradient, products }: FrozenValues,
-  rows: number,
-): { readonly slopes: Float64Array; readonly curvatures: Float64Array } {
-  const slopes = new Float64Array(rows);
-  const curvatures = new Float64Array(rows);
-  for (let start = 0; start < values.length; start += rows) {
-    for (let row = 0; row < rows; row += 1) {
-      const value = values[start + row]!;
-      slopes[row]! += value * gradient[start + row]!;
-      curvatures[row]! += value * products[start + row]!;
-    }
-  }
-  return { slopes, curvatures };
-}
-
-/** A group whose codes stay. */
-interface FrozenGroup extends FrozenValues {
-  readonly grid: Grid;
-}
-
 /**
  * The scales of a group with the least tr((Q - W)·H·(Q - W)ᵀ), its codes and everything else as they are: with q the row's
  * values of the group and g its gradient, s is multiplied by 1 - (q·g) / (q·H·qᵀ). A scale that is worse once rounded is left
@@ -60,9 +28,7 @@ interface FrozenGroup extends FrozenValues {
  * @returns one scale a row
  * @see arXiv:2602.02126
  */
-function refitScales({ grid, values, gradient, products }: FrozenGroup, dtype: WeightDtype): Float32Array {
-  const { scales } = grid;
-  const { slopes, curvatures } = scaleSums({ values, gradient, products }, scales.length);
+function refitScales(scales: Float32Array, { slopes, curvatures }: ScaleSums, dtype: WeightDtype): Float32Array {
   const wanted = scales.map((scale, row) => {
     const curvature = at(curvatures, row);
     return curvature > 0 ? scale * (1 - at(slopes, row) / curvature) : scale;
@@ -115,47 +81,32 @@ function sizesOf(groupAt: Int32Array): Map<number, number> {
   return sizes;
 }
 
-// loops of their own: within an async function they take twice as long
-
-/** Adds addends · a factor a row. Both are [columns, rows]. */
-function addTimes(sums: Float32Array, addends: Float32Array, factors: Float32Array): void {
-  const rows = factors.length;
-  for (let start = 0; start < addends.length; start += rows) {
-    for (let row = 0; row < rows; row += 1) sums[start + row]! += addends[start + row]! * factors[row]!;
-  }
-}
-
-/** The values of codes, both [columns, rows]. */
-function writeValues(values: Float32Array, codes: Uint8Array, { scales, zeros }: Grid): void {
-  const rows = scales.length;
-  for (let start = 0; start < values.length; start += rows) {
-    for (let row = 0; row < rows; row += 1) values[start + row] = valueOf(codes[start + row]!, scales[row]!, zeros[row]!);
-  }
-}
-
 /** Gives the groups that lie whole in a block the best scales for their codes, one group after the other. */
-async function rescaleGroups(blas: Blas, made: GroupCodes, runs: readonly Run[], block: SweptBlock): Promise<void> {
-  const { codes, hessian, grids, scaleDtype } = made;
-  const { first, count, values, gradient } = block;
-  const rows = values.length / count;
-  for (const run of runs) {
-    if (!run.whole) continue;
-    const { group, from, to } = run;
-    const grid = at(grids, group);
-    const inBlock = [(from - first) * rows, (to - first) * rows] as const;
-    const own = values.subarray(...inBlock);
+async function rescaleGroups(
+  blas: Blas,
+  { codes, hessian, grids, scaleDtype }: GroupCodes,
+  runs: readonly Run[],
+  block: SweptBlock,
+  rescaler: GroupRescaler,
+): Promise<void> {
+  const { first, count } = block;
+  const rows = block.values.length / count;
+  const { values, gradient, products } = rescaler;
+  values.set(block.values);
+  gradient.set(block.gradient);
+  for (const { group, from, to, whole } of runs) {
+    if (!whole) continue;
+    const own = values.subarray((from - first) * rows, (to - first) * rows);
     const part = hessianPart(hessian, block, from, to);
-    const { values: products } = await blas.gemm(part, { rows: to - from, columns: rows, values: own.slice() });
-    const frozen = { grid, values: own, gradient: gradient.subarray(...inBlock), products: products.subarray(...inBlock) };
-    const scales = refitScales(frozen, scaleDtype);
-    addTimes(
-      gradient,
-      products,
-      scales.map((scale, row) => scale / at(grid.scales, row) - 1),
-    );
+    await blas.gemm(part, { rows: to - from, columns: rows, values: own }, { into: products });
+    const grid = at(grids, group);
+    const scales = refitScales(grid.scales, rescaler.sums(from - first, to - first), scaleDtype);
+    const changes = scales.map((scale, row) => scale / at(grid.scales, row) - 1);
     grids[group] = { ...grid, scales };
-    writeValues(own, codes.subarray(from * rows, to * rows), at(grids, group));
+    rescaler.rescale(from - first, to - first, changes, codes.subarray(from * rows, to * rows), at(grids, group));
   }
+  block.values.set(values);
+  block.gradient.set(gradient);
 }
 
 /** Grids of groups, for sweeps over their codes. */
@@ -164,9 +115,14 @@ export function sweptGroups(blas: Blas, made: GroupCodes): SweptGrids {
   const sizes = sizesOf(groupAt);
   const rows = codes.length / groupAt.length;
   const runsIn = ({ first, count }: SweptBlock): Run[] => runsOf(groupAt, sizes, first, first + count);
+  // of the blocks of one size, one after the other
+  let rescaler: GroupRescaler | undefined;
   return {
     columnGrids: false,
-    rescale: (block) => rescaleGroups(blas, made, runsIn(block), block),
+    rescale(block) {
+      if (rescaler?.values.length !== block.values.length) rescaler = createGroupRescaler(block.count, rows);
+      return rescaleGroups(blas, made, runsIn(block), block, rescaler);
+    },
     fix(kernel, block) {
       for (const { group, from, to } of runsIn(block)) {
         const fixed = kernel.fix(from - block.first, to - block.first, { grid: at(grids, group) });
