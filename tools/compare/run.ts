@@ -44,6 +44,7 @@ const { values } = parseArgs({
   },
 });
 const { model, texts, output, python } = values;
+const [draws, firstDraw] = [Number(values.draws), Number(values["first-draw"])];
 const size = Object.entries(sizes).find(([name]) => name === values.size)?.[1];
 const known = [...Object.keys(methods), ...(python === undefined ? [] : Object.keys(peers))];
 const wanted = values.methods?.split(",").flatMap((name) => methodGroups[name] ?? [name]) ?? known;
@@ -53,7 +54,8 @@ const unknown = [
   ...wanted.filter((name) => !known.includes(name) && ours[name] === undefined),
   ...chosenMixes.filter((name) => mixes[name] === undefined),
 ];
-if (model === undefined || texts === undefined || output === undefined || size === undefined || unknown.length > 0) {
+const areDraws = Number.isInteger(firstDraw) && firstDraw >= 0 && Number.isInteger(draws) && draws > firstDraw;
+if (model === undefined || texts === undefined || output === undefined || size === undefined || unknown.length > 0 || !areDraws) {
   throw new Error(
     `usage: run.ts --model M --texts FOLDER --output FOLDER [--size ${Object.keys(sizes).join("|")}] [--methods ${[...known, ...Object.keys(methodGroups)].join(",")}] [--mixes ${Object.keys(mixes).join(",")}] [--draws N [--first-draw D]] [--threads N] [--python PYTHON --peer-model FOLDER --gptq CLONE --sparsegpt CLONE]`,
   );
@@ -174,8 +176,8 @@ await mkdir(folders.output, { recursive: true });
 evaluate(folders.model, "dense");
 // the distances between languages explain what several mixes do
 if (chosenMixes.length > 1) await measureSimilarity();
-for (const row of rowsOf(wanted, chosenMixes, Number(values.draws))) {
-  if (row.draw < Number(values["first-draw"])) continue;
+for (const row of rowsOf(wanted, chosenMixes, draws)) {
+  if (row.draw < firstDraw) continue;
   if (existsSync(join(folders.output, scoresFile(row.name)))) continue;
   const peer = peers[row.method];
   await (peer === undefined ? compressRow(row) : runPeer(peer, row));
