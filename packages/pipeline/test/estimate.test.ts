@@ -38,6 +38,22 @@ test("counts tokens exactly, names every part, and leaves nothing behind", async
   assert.equal((await readdir(root)).sort(), ["corpus", "evaluation", "model"]);
 });
 
+test("a model beside the run's own that is not made yet is named and left out", async ({ root, recipe }) => {
+  const warnings: string[] = [];
+  const warn = (message: string) => void warnings.push(message);
+  const found = await estimate(
+    recipe({
+      sample: { mix: "only:en", segments: 1, length: 16 },
+      compress: { solver: "gptq", bits: 4 },
+      evaluate: { corpus: join(root, "evaluation"), length: 16, windows: 1, labels: ["source", "made", "usual"] },
+      beside: { usual: join(root, "usual") },
+    }),
+    { ...settings, warn },
+  );
+  assert.ok(found.seconds > 0);
+  assert.equal(warnings, [`beside.usual: there is no model at ${join(root, "usual")} yet; its evaluation is not counted`]);
+});
+
 test("a solver is measured on the GGUF types that it rounds to", async ({ recipe }) => {
   const sample = { mix: "only:en", segments: 1, length: 16 };
   for (const types of [{ grid: "Q8_0" }, { typeMix: "Q4_K_M" }]) {
