@@ -7,10 +7,13 @@ function sizesGraph(): Uint8Array {
   const graph = new GraphBuilder("sizes");
   const rows = graph.input("rows", "float32", ["T", "W"]);
   const lastAxis = graph.constant(integerTensor([1], [1]));
-  const squares = graph.node("ReduceMean", [graph.node("Mul", [rows, rows]), lastAxis], { attributes: { keepdims: 1 } });
+  // by its largest value first: squares of very large or small ones would leave float32
+  const largest = graph.node("ReduceMax", [graph.node("Abs", [rows]), lastAxis], { attributes: { keepdims: 1 } });
+  const parts = graph.node("Div", [rows, largest]);
+  const squares = graph.node("ReduceMean", [graph.node("Mul", [parts, parts]), lastAxis], { attributes: { keepdims: 1 } });
+  const inverse = graph.node("Reciprocal", [graph.node("Mul", [largest, graph.node("Sqrt", [squares])])]);
   const zero = graph.constant(floatTensor(Float32Array.of(0), []));
-  const inverse = graph.node("Reciprocal", [graph.node("Sqrt", [squares])]);
-  graph.output("sizes", graph.node("Where", [graph.node("Equal", [squares, zero]), zero, inverse]), "float32", ["T", 1]);
+  graph.output("sizes", graph.node("Where", [graph.node("Equal", [largest, zero]), zero, inverse]), "float32", ["T", 1]);
   return graph.build();
 }
 

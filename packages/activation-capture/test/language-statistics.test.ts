@@ -66,6 +66,15 @@ test("normalised tokens count alike, whatever their size", async () => {
   await release();
 });
 
+test("tokens whose squares float32 does not hold are normalised as others are", async () => {
+  const { statistics, release } = open([{ ...plan, normalised: true, cross: false }]);
+  for (const size of [1e25, 1, 1e-25]) {
+    await statistics.add(plan.site, { input: matrix(3 * size, 4 * size), tokens: 1 });
+  }
+  near(at(statistics.finish(), 0).gram, [9 / 12.5, 12 / 12.5, 16 / 12.5]);
+  await release();
+});
+
 test("where a site's output is added to states, tokens are normalised by these", async () => {
   const { statistics, release } = open([{ ...plan, normalised: true, cross: false }]);
   const residual = { rows: 2, columns: 3, values: Float32Array.of(1, 2, 2, 0, 0, 30) };
