@@ -82,7 +82,7 @@ export { findGgufForm, llamaCppTypes } from "./gguf/form/load-form.ts";
 export { ggufTensorName } from "./gguf/gguf-names.ts";
 export type { GgufTensorName } from "./gguf/gguf-names.ts";
 export { ggufTypes } from "./gguf/writing/gguf-types.ts";
-export { checkGguf, ggufColumns, planGguf } from "./gguf/writing/plan-gguf.ts";
+export { checkGguf, ggufColumns, planGguf, planGgufTensors } from "./gguf/writing/plan-gguf.ts";
 export type { GgufPlan, PlannedGgufTensor } from "./gguf/writing/plan-gguf.ts";
 export { addRotation, rotaryTables } from "./graph/rotary.ts";
 export type { Rotary, Turn } from "./graph/rotary.ts";

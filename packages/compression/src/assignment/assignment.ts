@@ -22,9 +22,9 @@ type ChoiceByOptions = (place: TensorPlace) => Grid | undefined;
 
 /** The types that a type mix gives the tensors of a model, by their names in it. */
 async function typesOfMix(model: Model, name: string): Promise<ReadonlyMap<string, string>> {
-  const { plan, types } = await ggufTypesOf(model, name, "leave out --type-mix");
+  const { tensors, types } = await ggufTypesOf(model, name, "leave out --type-mix");
   return new Map(
-    plan.tensors.flatMap(({ name: written, sources }) => {
+    tensors.flatMap(({ name: written, sources }) => {
       const type = types.get(written);
       return type === undefined ? [] : sources.map((source) => [source, type.name] as const);
     }),

@@ -208,12 +208,12 @@ export async function checkGguf(model: ArchitectureModel): Promise<void> {
 }
 
 /**
- * A model's metadata and tensors as a GGUF file has them: the inverse of `openGguf`.
+ * A model's tensors as a GGUF file has them, with the metadata of its architecture: a plan without the tokenizer, which takes
+ * seconds where its vocabulary is large.
  *
- * @param general further metadata by their names after "general.": "name", "license"
- * @throws {FailedPreconditionError} where llama.cpp does not have the model type, or has it without what this model does
+ * @throws as {@link planGguf}, but for what it says of tokenizers
  */
-export async function planGguf(model: ArchitectureModel, general: ReadonlyMap<string, GgufField>): Promise<GgufPlan> {
+export async function planGgufTensors(model: ArchitectureModel): Promise<GgufPlan> {
   const { architecture, form, settings } = await writeSettings(model);
   const { listed, fields } = await readLists(model, form);
   const vectors = [...settings.vectors].map(([name, values]): PlannedGgufTensor => ({
@@ -224,18 +224,32 @@ export async function planGguf(model: ArchitectureModel, general: ReadonlyMap<st
   }));
   return {
     architecture,
+    metadata: new Map<string, GgufField>([...ordered(settings, form), ...fields]),
+    tensors: [...vectors, ...planTensors(model, form, listed)],
+    notes: [...settings.notes, ...besideNote(model)],
+  };
+}
+
+/**
+ * A model's metadata and tensors as a GGUF file has them: the inverse of `openGguf`.
+ *
+ * @param general further metadata by their names after "general.": "name", "license"
+ * @throws {FailedPreconditionError} where llama.cpp does not have the model type, or has it without what this model does, or its
+ * tokenizer
+ */
+export async function planGguf(model: ArchitectureModel, general: ReadonlyMap<string, GgufField>): Promise<GgufPlan> {
+  const plan = await planGgufTensors(model);
+  return {
+    ...plan,
     metadata: new Map<string, GgufField>([
-      ["general.architecture", { type: "string", value: architecture }],
+      ["general.architecture", { type: "string", value: plan.architecture }],
       ["general.type", { type: "string", value: "model" }],
       ...[...general].map(([name, field]) => [`general.${name}`, field] as const),
-      ...ordered(settings, form),
-      ...fields,
+      ...plan.metadata,
       ...(await readTokenizer(model)),
       ...(model.trimming === undefined
         ? []
         : [[ggufTrimmingKey, { type: "string", value: JSON.stringify(model.trimming) }] as const]),
     ]),
-    tensors: [...vectors, ...planTensors(model, form, listed)],
-    notes: [...settings.notes, ...besideNote(model)],
   };
 }
