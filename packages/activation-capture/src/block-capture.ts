@@ -119,7 +119,7 @@ async function requireFiniteInputs(capture: BlockCapture, batch: SegmentBatch, {
 interface BlockSums {
   readonly statistics: LanguageStatistics;
   readonly denseInputs: DenseInputs;
-  /** What a token of the language counts in a site's cross-moment. */
+  /** What a token of the language counts in a site's cross-moment: the weight of its `DenseTokens`. */
   readonly weightAt: (site: string) => number;
 }
 
@@ -186,7 +186,7 @@ async function captureLanguage(
 
 const overflow = (block: string, site: string, language: string): BadDataError =>
   new BadDataError(
-    `${block} ${site}: inputs of ${language} are so large that their mean products overflow float32; a weight is broken or too large: take the model from its source again`,
+    `${block} ${site}: inputs of ${language === allLanguages ? "all languages" : language} are so large that their mean products overflow float32; a weight is broken or too large: take the model from its source again`,
     { block, site, language },
   );
 
@@ -274,11 +274,10 @@ export async function* captureBlock(capture: BlockCapture, tools: CaptureTools):
   for (const [language, own] of batches) {
     const share = shares[language];
     if (share === undefined) throw new InternalError(`${language} has no weight in the mix`, { language });
-    const weightAt = (site: string): number => {
-      const place = streamPlace(tools.model, capture.block, site);
-      const tokens = own.flatMap(({ segments }) => segments).reduce((sum, { lengths }) => sum + at(lengths, place), 0);
-      return (plan.pooled ? share : 1) / tokens;
-    };
+    const heads = own.flatMap(({ segments }) => segments);
+    const tokens = tools.model.streams.map((_, place) => heads.reduce((sum, { lengths }) => sum + at(lengths, place), 0));
+    const weightAt = (site: string): number =>
+      (plan.pooled ? share : 1) / at(tokens, streamPlace(tools.model, capture.block, site));
     await captureLanguage(capture, own, { statistics, denseInputs, weightAt }, tools);
     const means = statistics.finish(plan.pooled ? { grams: pooledGrams, share } : undefined);
     await requireFiniteMeans(capture, language, own, means, tools);
@@ -297,7 +296,7 @@ export async function* captureBlock(capture: BlockCapture, tools: CaptureTools):
     const tokens = found.reduce((seen, { means }) => seen + at(means, position).tokens, 0);
     const { site } = sitePlan;
     const pooled = plan.pooled ? { gram: pooledGrams.get(site), crossMoment: statistics.takeCrossMoment(site) } : {};
-    if (pooled.crossMoment !== undefined && findNonfinite(pooled.crossMoment) >= 0) throw overflow(block, site, "all languages");
+    if (pooled.crossMoment !== undefined && findNonfinite(pooled.crossMoment) >= 0) throw overflow(block, site, allLanguages);
     yield* statisticsOf(block, allLanguages, { plan: sitePlan, tokens, ...pooled });
     for (const { language, means } of found) {
       const { gram, crossMoment, ...mean } = at(means, position);

@@ -85,7 +85,10 @@ interface SiteSums {
   seen: number;
 }
 
-/** The sums of one language in one block, and then of the next one in the same memory. */
+/**
+ * The sums of one language in one block, and then of the next one in the same memory. Where languages share a Gram, cross-moments
+ * go on over all of them.
+ */
 export class LanguageStatistics {
   readonly #sites: ReadonlyMap<string, SiteSums>;
   readonly #rows: TokenRows;

@@ -36,11 +36,11 @@ export class ColumnSquares {
   }
 }
 
-/** A running sum of (x̃ - x) xᵀ: how far the dense model's input of a site, x̃, is from the compressed one's. */
+/** A running sum of w·(x̃ - x) xᵀ: how far the dense model's input of a site, x̃, is from the compressed one's. */
 export class CrossSum {
   readonly #blas: Blas;
   readonly #width: number;
-  /** Made by the first tokens: after the last ones nobody reads it again. */
+  /** Made by the first tokens, given away by `take`. */
   #values: Float32Array | undefined;
 
   constructor(width: number, blas: Blas) {
@@ -49,9 +49,9 @@ export class CrossSum {
   }
 
   /**
-   * The difference is taken first: that of two products would drown in their rounding.
+   * Takes the difference, since that of two products would drown in their rounding.
    *
-   * @param difference x̃ - x, [tokens, width]
+   * @param difference w·(x̃ - x), each token by its weight, [tokens, width]
    * @param states x of the same tokens, [tokens, width]
    */
   async add(difference: Matrix, states: Matrix): Promise<void> {

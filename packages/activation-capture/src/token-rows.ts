@@ -2,9 +2,9 @@ import type { Matrix } from "@mbs/contracts";
 import { floatTensor, floatValues, GraphBuilder, integerTensor, takeSessions } from "@mbs/onnx";
 import type { BlasOptions, Sessions } from "@mbs/onnx";
 
-/** Sizes of states: 1 / √(mean square) of each row, 0 for a row of zeros. */
-function sizesGraph(): Uint8Array {
-  const graph = new GraphBuilder("sizes");
+/** 1 / √(mean square) of each row, 0 for a row of zeros or next to it. */
+function inverseSizesGraph(): Uint8Array {
+  const graph = new GraphBuilder("inverse sizes");
   const rows = graph.input("rows", "float32", ["T", "W"]);
   const lastAxis = graph.constant(integerTensor([1], [1]));
   // by its largest value first: squares of very large or small ones would leave float32
@@ -12,8 +12,9 @@ function sizesGraph(): Uint8Array {
   const parts = graph.node("Div", [rows, largest]);
   const squares = graph.node("ReduceMean", [graph.node("Mul", [parts, parts]), lastAxis], { attributes: { keepdims: 1 } });
   const inverse = graph.node("Reciprocal", [graph.node("Mul", [largest, graph.node("Sqrt", [squares])])]);
-  const zero = graph.constant(floatTensor(Float32Array.of(0), []));
-  graph.output("sizes", graph.node("Where", [graph.node("Equal", [largest, zero]), zero, inverse]), "float32", ["T", 1]);
+  // one over less would leave float32
+  const [zero, least] = [0, 1e-37].map((value) => graph.constant(floatTensor(Float32Array.of(value), []))) as [string, string];
+  graph.output("inverse sizes", graph.node("Where", [graph.node("Less", [largest, least]), zero, inverse]), "float32", ["T", 1]);
   return graph.build();
 }
 
@@ -40,10 +41,10 @@ export class TokenRows {
     this.#sessions = takeSessions("token rows", threads, pool);
   }
 
-  /** For each row one over its root mean square, 0 for a row of zeros. */
+  /** For each row one over its root mean square, 0 for a row of zeros or next to it (1e-37). */
   async inverseSizes(states: Matrix): Promise<Float32Array> {
-    const session = await this.#sessions.get("sizes", sizesGraph);
-    return floatValues(await session.run({ rows: tensorOf(states) }), "sizes");
+    const session = await this.#sessions.get("inverse sizes", inverseSizesGraph);
+    return floatValues(await session.run({ rows: tensorOf(states) }), "inverse sizes");
   }
 
   /** Rows times a number each. @returns in memory that the next call uses again */

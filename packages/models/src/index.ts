@@ -41,6 +41,7 @@ export type {
   BlockCut,
   BlockOptions,
   TreeCache,
+  TokenRange,
   TreeForward,
   EmbeddingsForward,
 } from "./folder/model.ts";
@@ -54,7 +55,7 @@ export { restrictToTrimmed, rowsOfTrimmed } from "./folder/restrict-to-trimmed.t
 export { restrictVocabulary, embeddingsTables } from "./folder/restricted-model.ts";
 export type { RestrictedVocabulary } from "./folder/restricted-model.ts";
 export { requireSameModel } from "./folder/model-address.ts";
-export { createLogitComparison } from "./forward/logit-comparison.ts";
+export { comparisonBytes, createLogitComparison } from "./forward/logit-comparison.ts";
 export type { LogitComparison, LogitSource, TokenDistances } from "./forward/logit-comparison.ts";
 export { checkTokens } from "./forward/forward-checks.ts";
 export { generate, weightsForWriting } from "./forward/generation.ts";

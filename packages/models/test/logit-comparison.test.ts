@@ -16,8 +16,8 @@ const partSource = (states: Matrix): LogitSource => ({
   forward: {
     logits: () => Promise.reject(new Error("all logits at once were asked for")),
     logitsByTokens: ({ rows, columns, values }) =>
-      Promise.resolve(({ first, count }) => {
-        const part = new Float32Array(rows * count);
+      Promise.resolve(({ first, count }, into) => {
+        const part = into ?? new Float32Array(rows * count);
         for (let row = 0; row < rows; row += 1) {
           part.set(values.subarray(row * columns + first, row * columns + first + count), row * count);
         }
@@ -68,7 +68,6 @@ const matrix = (rows: number, valueOf: (index: number) => number): Matrix => ({
 const [absolute, relative] = [1e-6, 1e-4];
 
 test("divergence and agreement are those of whole distributions in float64, also of nearly equal ones", async () => {
-  // more rows than are compared at a time
   const first = matrix(17, () => noise(12));
   for (const size of [6, 0.1, 1e-3, 1e-6]) {
     const second = matrix(17, (index) => at(first.values, index) + noise(size));
@@ -120,6 +119,43 @@ test("probabilities too small for float32 count as next to none", async () => {
   const second = matrix(2, (index) => (index % 1024 === 7 ? 0 : -160 - noise(10)));
   const [whole, parts] = [await compare(first, second), await compare(first, second, partSource)];
   for (const { kl } of [whole, parts]) for (const value of kl) assert.ok(value <= absolute, String(value));
+});
+
+test("a token that the first model rules out counts nothing, one that the second does is infinitely far", async () => {
+  const [first, second] = [matrix(1, () => noise(12)), matrix(1, () => noise(12))];
+  const ruledOut = { ...first, values: first.values.slice() };
+  ruledOut.values[2000] = -Infinity;
+  for (const from of [source, partSource]) {
+    const bounded = { ...ruledOut, values: ruledOut.values.map((value) => Math.max(value, -1e4)) };
+    const expected = at(plainly(bounded, second), 0).kl;
+    const found = at((await compare(ruledOut, second, from)).kl, 0);
+    assert.ok(Math.abs(found - expected) <= absolute + relative * expected, `${found} ${expected}`);
+    assert.not(Number.isFinite(at((await compare(second, ruledOut, from)).kl, 0)));
+  }
+});
+
+test("more rows than a tile has, of a model that makes all logits at once and one that makes parts", async () => {
+  const small = (rows: number): Matrix => ({
+    rows,
+    columns: 1500,
+    values: Float32Array.from({ length: rows * 1500 }, () => noise(8)),
+  });
+  const [first, second] = [small(1100), small(1100)];
+  const expected = plainly(first, second);
+  const comparison = createLogitComparison(1500, 1);
+  try {
+    for (const [a, b] of [
+      [partSource, partSource],
+      [source, partSource],
+      [partSource, source],
+    ] as const) {
+      const { kl } = await comparison.of(a(first), b(second));
+      for (const [row, own] of expected.entries())
+        assert.ok(Math.abs(at(kl, row) - own.kl) <= absolute + relative * own.kl, `${row}`);
+    }
+  } finally {
+    await comparison.close();
+  }
 });
 
 test("losses of the tokens that came are those of both distributions", async () => {

@@ -63,7 +63,7 @@ export function sumProducts(V: usize, G: usize, P: usize, Q: usize, C: usize, R:
 }
 
 /** G += P·F, of all columns of a block. */
-export function addScaled(G: usize, P: usize, F: usize, R: i32, columns: i32): void {
+export function addScaledRows(G: usize, P: usize, F: usize, R: i32, columns: i32): void {
   const rowBytes: usize = (<usize>R) << 2;
   for (let column = 0; column < columns; column++) {
     let row = 0;

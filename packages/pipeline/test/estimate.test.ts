@@ -45,12 +45,20 @@ test("a model beside the run's own that is not made yet is named and left out", 
     recipe({
       sample: { mix: "only:en", segments: 1, length: 16 },
       compress: { solver: "gptq", bits: 4 },
-      evaluate: { corpus: join(root, "evaluation"), length: 16, windows: 1, labels: ["source", "made", "usual"] },
-      beside: { usual: join(root, "usual") },
+      evaluate: { corpus: join(root, "evaluation"), length: 16, windows: 1, labels: "source,made,usual,again" },
+      beside: { usual: join(root, "usual"), again: join(root, "model") },
     }),
     { ...settings, warn },
   );
-  assert.ok(found.seconds > 0);
+  const alone = await estimate(
+    recipe({
+      sample: { mix: "only:en", segments: 1, length: 16 },
+      compress: { solver: "gptq", bits: 4 },
+      evaluate: { corpus: join(root, "evaluation"), length: 16, windows: 1 },
+    }),
+    settings,
+  );
+  assert.is(found.evaluationTokens, (alone.evaluationTokens / 2) * 3);
   assert.equal(warnings, [`beside.usual: there is no model at ${join(root, "usual")} yet; its evaluation is not counted`]);
 });
 

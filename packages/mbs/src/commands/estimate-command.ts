@@ -37,7 +37,7 @@ function estimateText(found: Estimate): string {
   const { peak, ...purposes } = disk;
   const columns = [{ title: "" }, { title: "", numeric: true }];
   return [
-    `tokens  ${count(calibrationTokens)} for calibration, ${count(evaluationTokens)} for evaluation (both models)`,
+    `tokens  ${count(calibrationTokens)} for calibration, ${count(evaluationTokens)} for evaluation (all models)`,
     `work    ${(operations / 1e12).toFixed(2)} TFLOP in matrix products; measured peak ${(gemmRate / 1e9).toFixed(0)} GFLOPS`,
     `time    ${formatSeconds(seconds)}`,
     `memory  ${formatBytes(memory)}`,

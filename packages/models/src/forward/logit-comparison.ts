@@ -8,6 +8,9 @@ import { logitsAtATime, RunningLogSum } from "./head.ts";
 /** A tile of the logits that are compared: products of this size run at their peak, and what is made of them stays in the caches. */
 const tile = { rows: 512, tokens: 1024 } as const;
 
+/** Bytes of the logits of both models and of what is computed from them. */
+export const comparisonBytes = 12 * tile.rows * tile.tokens * 4;
+
 /** States after the last block, each row of which predicts a token, and the model that they are of. */
 export interface LogitSource {
   readonly forward: Pick<Forward, "logits" | "logitsByTokens">;
@@ -17,7 +20,7 @@ export interface LogitSource {
 
 /** How far one model's distributions are from another's, by token. */
 export interface TokenDistances {
-  /** KL(first ‖ second), nats, at least 0; NaN where logits are not finite. */
+  /** KL(first ‖ second), nats, at least 0; not finite where a logit of the second is not, or NaN or Inf is one of the first. */
   readonly kl: Float32Array;
   /** 1 where both have their largest logit at the same token (the first of equals), else 0. */
   readonly agrees: Float32Array;
@@ -35,7 +38,7 @@ export interface LogitComparison {
   of(first: LogitSource, second: LogitSource): Promise<TokenDistances>;
   /**
    * Scores both by the logits that are compared, so that each head multiplies once. Losses are those of `Forward.score`, but for
-   * the rounding of a tile's sum to float32.
+   * the rounding of logits and of tiles' sums to float32.
    *
    * @param next the token that each row is to predict
    */
@@ -52,22 +55,23 @@ function comparisonGraph(): Uint8Array {
   const graph = new GraphBuilder("comparison");
   const next = graph.input("next", "int64", ["T", 1]);
   const lastAxis = graph.constant(integerTensor([1], [1]));
-  const pick = (values: string, column: string): string =>
-    graph.node("GatherElements", [values, column], { attributes: { axis: 1 } });
   const [logP, logQ] = (["first", "second"] as const).map((side) => {
     const logits = graph.input(side, "float32", ["T", "V"]);
     const logs = graph.node("LogSoftmax", [logits], { attributes: { axis: -1 } });
-    const wanted = pick(logits, next);
-    graph.output(`${side} wanted`, wanted, "float32");
-    graph.output(`${side} sum`, graph.node("Sub", [wanted, pick(logs, next)]), "float32");
+    const mostOf = (values: string): string => graph.node("ReduceMax", [values, lastAxis], { attributes: { keepdims: 0 } });
+    graph.output(`${side} wanted`, graph.node("GatherElements", [logits, next], { attributes: { axis: 1 } }), "float32");
     // a tenth of what ArgMax takes: where a row's largest is above that of earlier tiles its place is looked up
-    graph.output(`${side} most`, graph.node("ReduceMax", [logits, lastAxis], { attributes: { keepdims: 0 } }), "float32");
+    const most = mostOf(logits);
+    graph.output(`${side} most`, most, "float32");
+    // at the largest, whose share has a small logarithm, so that nothing is lost in the difference
+    graph.output(`${side} sum`, graph.node("Sub", [most, mostOf(logs)]), "float32");
     return logs;
   }) as [string, string];
   // exponentials below are no normal numbers of float32, with which the processor takes ten times as long
   const least = graph.constant(floatTensor(Float32Array.of(-87), [1]));
-  const [p, q] = [logP, logQ].map((logs) => graph.node("Exp", [graph.node("Max", [logs, least])])) as [string, string];
-  const weighted = graph.node("Mul", [p, graph.node("Sub", [logP, logQ])]);
+  const boundedP = graph.node("Max", [logP, least]);
+  const [p, q] = [graph.node("Exp", [boundedP]), graph.node("Exp", [graph.node("Max", [logQ, least])])];
+  const weighted = graph.node("Mul", [p, graph.node("Sub", [boundedP, logQ])]);
   const terms = graph.node("Add", [graph.node("Sub", [q, p]), weighted]);
   graph.output("kl", graph.node("ReduceSum", [terms, lastAxis], { attributes: { keepdims: 0 } }), "float32");
   return graph.build();
@@ -131,16 +135,20 @@ const rowsOf = ({ columns, values }: Matrix, first: number, count: number): Matr
 
 const tensorOf = ({ rows, columns, values }: Matrix): Tensor => floatTensor(values, [rows, columns]);
 
-/** The logits of some tokens at a time, of rows of a model that may make those of all tokens at once. */
-async function logitsOf({ forward, states }: LogitSource, mostTokens: number): Promise<(tokens: TokenRange) => Promise<Matrix>> {
-  if (forward.logitsByTokens === undefined) {
-    const all = await forward.logits(states);
-    return () => Promise.resolve(all);
-  }
-  const own = await forward.logitsByTokens(states);
-  // the same memory for every tile
-  const buffer = new Float32Array(states.rows * mostTokens);
-  return (tokens) => own(tokens, buffer.subarray(0, states.rows * tokens.count));
+/** Logits of the rows of a tile, some tokens at a time, in memory that the next ones use again. */
+async function logitsOf({ forward, states }: LogitSource): Promise<(tokens: TokenRange) => Promise<Matrix>> {
+  const { rows } = states;
+  const buffer = new Float32Array(rows * tile.tokens);
+  const own = await forward.logitsByTokens?.(states);
+  if (own !== undefined) return (tokens) => own(tokens, buffer.subarray(0, rows * tokens.count));
+  const all = await forward.logits(states);
+  return ({ first, count }) => {
+    const values = buffer.subarray(0, rows * count);
+    for (let row = 0; row < rows; row += 1) {
+      values.set(rowsOf(all, row, 1).values.subarray(first, first + count), row * count);
+    }
+    return Promise.resolve({ rows, columns: count, values });
+  };
 }
 
 /**
@@ -155,15 +163,15 @@ export function createLogitComparison(vocabulary: number, threads: number): Logi
   let session: Promise<Session> | undefined;
 
   /** Distributions of the rows of one tile, and the divergence of each. */
-  async function compareRows(first: LogitSource, second: LogitSource, tokens: number, next: Int32Array) {
+  async function compareRows(first: LogitSource, second: LogitSource, next: Int32Array) {
     session ??= createSession(comparisonGraph(), { threads, keepsMemory: true });
     const compare = await session;
     const { rows } = first.states;
     const [p, q] = [new RunningDistribution("first", rows), new RunningDistribution("second", rows)];
-    const [ofFirst, ofSecond] = [await logitsOf(first, tokens), await logitsOf(second, tokens)];
+    const [ofFirst, ofSecond] = [await logitsOf(first), await logitsOf(second)];
     const within: Float32Array[] = [];
-    for (let start = 0; start < vocabulary; start += tokens) {
-      const range = { first: start, count: Math.min(tokens, vocabulary - start) };
+    for (let start = 0; start < vocabulary; start += tile.tokens) {
+      const range = { first: start, count: Math.min(tile.tokens, vocabulary - start) };
       const [firsts, seconds] = [await ofFirst(range), await ofSecond(range)];
       const columns = next.map((token) => (token >= start && token < start + range.count ? token - start : 0));
       const made = await compare.run({
@@ -191,19 +199,14 @@ export function createLogitComparison(vocabulary: number, threads: number): Logi
     async scored(first, second, next) {
       const inParts = [first, second].every(({ forward }) => forward.logitsByTokens !== undefined);
       // where all logits are made at once few rows are
-      const size = inParts ? tile : { rows: Math.max(1, Math.floor(logitsAtATime / vocabulary)), tokens: vocabulary };
+      const atATime = inParts ? tile.rows : Math.min(tile.rows, Math.max(1, Math.floor(logitsAtATime / vocabulary)));
       const { rows } = first.states;
       const [kl, agrees] = [new Float32Array(rows), new Float32Array(rows)];
       const [firstLosses, secondLosses] = [new Float64Array(rows), new Float64Array(rows)];
-      for (let start = 0; start < rows; start += size.rows) {
-        const count = Math.min(size.rows, rows - start);
+      for (let start = 0; start < rows; start += atATime) {
+        const count = Math.min(atATime, rows - start);
         const part = ({ forward, states }: LogitSource): LogitSource => ({ forward, states: rowsOf(states, start, count) });
-        const { p, q, divergence } = await compareRows(
-          part(first),
-          part(second),
-          size.tokens,
-          next.subarray(start, start + count),
-        );
+        const { p, q, divergence } = await compareRows(part(first), part(second), next.subarray(start, start + count));
         for (let row = 0; row < count; row += 1) {
           kl[start + row] = divergence(row);
           agrees[start + row] = Number(p.top(row) === q.top(row));

@@ -94,7 +94,7 @@ export function createGroupRescaler(columns: number, rows: number): GroupRescale
       floats(S, rows).set(scales);
       floats(Z, rows).set(zeros);
       new Uint8Array(buffer, K, codes.length).set(codes);
-      kernels.addScaled(G, P, F, rows, columns);
+      kernels.addScaledRows(G, P, F, rows, columns);
       kernels.writeValues(at(V, first), K, S, Z, rows, last - first);
     },
   };

@@ -134,7 +134,7 @@ export interface Kernels {
     L: number,
   ): void;
   sumProducts(V: number, G: number, P: number, Q: number, C: number, R: number, columns: number): void;
-  addScaled(G: number, P: number, F: number, R: number, columns: number): void;
+  addScaledRows(G: number, P: number, F: number, R: number, columns: number): void;
   writeValues(V: number, K: number, S: number, Z: number, R: number, columns: number): void;
   roundPoints(
     X: number,

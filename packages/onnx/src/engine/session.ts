@@ -125,7 +125,7 @@ export async function createSession(
     interOpNumThreads: 1,
     executionMode: "sequential",
     graphOptimizationLevel: "all",
-    // of all sessions together it would be too much, and a compression is as fast without
+    // off unless asked for: arenas of all sessions would take too much, and a compression is as fast without
     enableCpuMemArena: keepsMemory,
     logSeverityLevel: 4,
     // idle threads sleep: many sessions share the machine, each with threads of its own

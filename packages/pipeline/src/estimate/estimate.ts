@@ -224,7 +224,8 @@ async function estimatePrepared(
   const heldOut = typeof corpus === "string" ? await measureTexts({ corpus, languages }, model, { signal, progress }) : undefined;
   const window = Number(recipe.evaluate?.["length"] ?? defaultLength(model.contextLength));
   const heldOutTokens = evaluationTokens(recipe, heldOut, window);
-  const scored = sum(heldOutTokens, (count) => count) * 2;
+  const scoredModels = 2 + Object.keys(recipe.beside ?? {}).length;
+  const scored = sum(heldOutTokens, (count) => count) * scoredModels;
   const folder = dirname(resolve(recipe.output));
   await mkdir(folder, { recursive: true });
   const chosen = plan.nodes.find(({ stage }) => stages.get(stage)?.allocationWork !== undefined);
@@ -240,9 +241,9 @@ async function estimatePrepared(
         heldOut === undefined
           ? 0
           : heldOut.readSeconds +
-            scored / 2 / heldOut.tokensPerSecond +
+            scored / scoredModels / heldOut.tokensPerSecond +
             rates.open +
-            2 * model.blocks.length * rates.weights +
+            scoredModels * model.blocks.length * rates.weights +
             (scored * (model.blocks.length * rates.block + rates.head)) / evaluatedAtOnce,
     },
   ];
@@ -293,9 +294,11 @@ async function withFoundModels(recipe: Recipe, warn: StageContext["warn"] = () =
   for (const [index, [label, path]] of beside.entries()) {
     if (!isFound(index)) warn(`beside.${label}: there is no model at ${path} yet; its evaluation is not counted`);
   }
-  const labels = recipe.evaluate?.["labels"];
+  const given = recipe.evaluate?.["labels"];
+  const labels: readonly unknown[] | undefined =
+    typeof given === "string" ? given.split(",") : Array.isArray(given) ? given : undefined;
   // after those of the run's own two
-  const kept = Array.isArray(labels) ? { labels: labels.filter((_, index) => index < 2 || isFound(index - 2)) } : {};
+  const kept = labels && { labels: labels.filter((_, index) => index < 2 || isFound(index - 2)) };
   return {
     ...recipe,
     beside: Object.fromEntries(beside.filter((_, index) => isFound(index))),

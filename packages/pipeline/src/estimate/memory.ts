@@ -1,5 +1,5 @@
 import type { KeptMemory } from "@mbs/contracts";
-import { logitsAtATime, logitsOfTile } from "@mbs/models";
+import { comparisonBytes, logitsAtATime, logitsOfTile } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { hasSeparableRows, loadSolver, splitRows, weightsAtATime } from "@mbs/solvers";
 import type { Recipe } from "../recipe/recipe.ts";
@@ -37,8 +37,8 @@ export interface RunSize {
 
 /**
  * What evaluate holds: the states of a language's windows, logits and their logarithmic softmax, and the head of a model; that
- * of the dense model too, where distances from it are measured or the pool has space for it. Distances take logits of both
- * models, each twice for a while.
+ * of the dense model too, where distances from it are measured or the pool has space for it. Distances take tiles of the logits
+ * of both models; of ONNX graphs, which make those of all tokens at once, some rows of each.
  */
 function evaluating({ recipe, model, heldOutTokens, kept }: RunSize): number {
   const { kind, hiddenSize, stateWidth, vocabularySize } = model;
@@ -48,7 +48,8 @@ function evaluating({ recipe, model, heldOutTokens, kept }: RunSize): number {
   const states = Math.min(evaluatedStates, most * stateWidth * 4);
   const logits = Math.min(kind === "graph" ? logitsAtATime : logitsOfTile, Math.min(scoredTogether, most) * vocabularySize) * 4;
   const distances = recipe.evaluate?.["distances"] !== "off";
-  const compared = distances ? 4 * Math.min(logitsAtATime, most * vocabularySize) * 4 : 0;
+  const atOnce = kind === "graph" ? 2 * Math.min(logitsAtATime, most * vocabularySize) * 4 : 0;
+  const compared = distances ? comparisonBytes + atOnce : 0;
   return states + Math.max(2 * logits, compared) + head + (distances || head <= kept.pool ? head : 0);
 }
 

@@ -16,7 +16,7 @@ interface FrozenValues {
 }
 
 /** q·g and q·H·qᵀ of each row: with a scale times 1 + c the loss changes by c · (2·slope + c·curvature). */
-function scaleSums(
+function frozenSums(
   { values, gradient, products }: FrozenValues,
   rows: number,
 ): { readonly slopes: Float64Array; readonly curvatures: Float64Array } {
@@ -103,7 +103,7 @@ export function sweptPoints(
     const part = hessianPart(hessian, block, from, from + subColumns);
     const { values: products } = await blas.gemm(part, { rows: subColumns, columns: rows, values: own.slice() });
     const frozen = { values: own, gradient: slopeOf.subarray(...inBlock), products: products.subarray(...inBlock) };
-    const { slopes, curvatures } = scaleSums(frozen, rows);
+    const { slopes, curvatures } = frozenSums(frozen, rows);
     const { subScales } = at(made.scales, Math.floor(from / columns));
     const sub = (from % columns) / subColumns;
     const changes = new Float64Array(rows);
