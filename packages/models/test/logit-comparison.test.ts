@@ -135,14 +135,11 @@ test("a token that the first model rules out counts nothing, one that the second
 });
 
 test("more rows than a tile has, of a model that makes all logits at once and one that makes parts", async () => {
-  const small = (rows: number): Matrix => ({
-    rows,
-    columns: 1500,
-    values: Float32Array.from({ length: rows * 1500 }, () => noise(8)),
-  });
-  const [first, second] = [small(1100), small(1100)];
+  const columns = 1500;
+  const random = (): Matrix => ({ rows: 1100, columns, values: Float32Array.from({ length: 1100 * columns }, () => noise(8)) });
+  const [first, second] = [random(), random()];
   const expected = plainly(first, second);
-  const comparison = createLogitComparison(1500, 1);
+  const comparison = createLogitComparison(columns, 1);
   try {
     for (const [a, b] of [
       [partSource, partSource],
