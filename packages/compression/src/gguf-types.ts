@@ -1,6 +1,5 @@
 import { FailedPreconditionError } from "@mbs/contracts";
-import { typeMixNamed, type QuantisationType } from "@mbs/gguf";
-import { ggufTypes, planGguf, planGgufTensors, type ArchitectureModel, type GgufPlan, type Model } from "@mbs/models";
+import { planGguf, planGgufTensors, type ArchitectureModel, type GgufPlan, type Model } from "@mbs/models";
 
 /** Plans of open models with their tokenizers: of a large vocabulary one takes seconds, and sizes of many type mixes are asked for. */
 const plans = new WeakMap<Model, Promise<GgufPlan>>();
@@ -11,26 +10,20 @@ function requireNoGraph(model: Model, remedy: string): asserts model is Architec
 }
 
 /**
- * The tensors of the GGUF file that is made of a model.
+ * The GGUF file that is made of a model, tokenizer included.
  *
  * @param remedy what to do where none is
- * @returns them, and by their names in the file the types that a type mix gives them
  * @throws {FailedPreconditionError} where GGUF does not hold the model
  */
-export async function ggufTypesOf(
-  model: Model,
-  typeMix: string,
-  remedy: string,
-): Promise<{ readonly tensors: GgufPlan["tensors"]; readonly types: ReadonlyMap<string, QuantisationType> }> {
-  requireNoGraph(model, remedy);
-  const plan = await planGgufTensors(model);
-  return { tensors: plan.tensors, types: ggufTypes(plan, typeMixNamed(typeMix)) };
-}
-
-/** The metadata of that file, tokenizer included. Parameters and errors as of {@link ggufTypesOf}. */
-export async function ggufMetadataOf(model: Model, remedy: string): Promise<GgufPlan["metadata"]> {
+export async function ggufPlanOf(model: Model, remedy: string): Promise<GgufPlan> {
   requireNoGraph(model, remedy);
   const planned = plans.get(model) ?? planGguf(model, new Map());
   plans.set(model, planned);
-  return (await planned).metadata;
+  return planned;
+}
+
+/** The same without the tokenizer. */
+export async function ggufTensorsOf(model: Model, remedy: string): Promise<GgufPlan> {
+  requireNoGraph(model, remedy);
+  return planGgufTensors(model);
 }

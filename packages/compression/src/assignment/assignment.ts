@@ -1,9 +1,9 @@
 import { embeddingsBlock } from "@mbs/artifacts";
 import type { ArtifactStream, Grid, Solver, StageContext } from "@mbs/contracts";
-import { fittingType } from "@mbs/gguf";
-import type { Model } from "@mbs/models";
+import { fittingType, typeMixNamed } from "@mbs/gguf";
+import { ggufTypes, type Model } from "@mbs/models";
 import { askedGrid, fittingGrid, embeddingsValues, type GridValues } from "@mbs/solvers";
-import { ggufTypesOf } from "../gguf-types.ts";
+import { ggufTensorsOf } from "../gguf-types.ts";
 import { readAllocated } from "./allocated.ts";
 import type { ChoiceOf, TensorPlace } from "./tensor-choice.ts";
 
@@ -22,9 +22,10 @@ type ChoiceByOptions = (place: TensorPlace) => Grid | undefined;
 
 /** The types that a type mix gives the tensors of a model, by their names in it. */
 async function typesOfMix(model: Model, name: string): Promise<ReadonlyMap<string, string>> {
-  const { tensors, types } = await ggufTypesOf(model, name, "leave out --type-mix");
+  const plan = await ggufTensorsOf(model, "leave out --type-mix");
+  const types = ggufTypes(plan, typeMixNamed(name));
   return new Map(
-    tensors.flatMap(({ name: written, sources }) => {
+    plan.tensors.flatMap(({ name: written, sources }) => {
       const type = types.get(written);
       return type === undefined ? [] : sources.map((source) => [source, type.name] as const);
     }),

@@ -9,8 +9,15 @@ import {
   type AllocationWork,
   type StageContext,
 } from "@mbs/contracts";
-import { bytesIn, fittingType, ggufBytes, ggufGrids } from "@mbs/gguf";
-import { compressibleBlocks, findGgufForm, findNonfiniteWeights, ggufTensorName, requireEmbeddings } from "@mbs/models";
+import { bytesIn, fittingType, ggufBytes, ggufGrids, typeMixNamed } from "@mbs/gguf";
+import {
+  compressibleBlocks,
+  findGgufForm,
+  findNonfiniteWeights,
+  ggufTensorName,
+  ggufTypes,
+  requireEmbeddings,
+} from "@mbs/models";
 import type { Block, Model } from "@mbs/models";
 import { defaultTypeMix } from "@mbs/solvers";
 import { ofAllExperts, type AllocationMethod } from "../allocation-method.ts";
@@ -27,7 +34,7 @@ import {
 } from "./storage-choices.ts";
 import { damage } from "./damage.ts";
 import { even } from "./even.ts";
-import { ggufMetadataOf, ggufTypesOf } from "../../gguf-types.ts";
+import { ggufPlanOf } from "../../gguf-types.ts";
 
 /** For the name and the licence of the model, which `assemble` adds to the header. */
 const spareBytes = 512;
@@ -49,17 +56,17 @@ export async function ggufBytesBeside(
   allocated: ReadonlySet<string>,
   embeddings?: string,
 ): Promise<number> {
-  const remedy = "give --bits-per-weight instead of --size";
-  const { tensors, types } = await ggufTypesOf(model, typeMix, remedy);
+  const plan = await ggufPlanOf(model, "give --bits-per-weight instead of --size");
+  const types = ggufTypes(plan, typeMixNamed(typeMix));
   const weights = model.embeddings?.sites.flatMap((site) => site.weights) ?? [];
   const ofEmbeddings = new Set(embeddings === undefined ? [] : weights.map(({ tensor }) => tensor));
-  const written = tensors.map(({ name, shape, sources }) => {
+  const written = plan.tensors.map(({ name, shape, sources }) => {
     const own = sources.some((source) => ofEmbeddings.has(source)) ? embeddings : undefined;
     const type = own === undefined ? types.get(name) : fittingType(own, at(shape, shape.length - 1));
     const isOther = type !== undefined && !sources.some((source) => allocated.has(source));
     return { name, shape, type: type?.number ?? 0, bytes: isOther ? bytesIn(type, shape) : 0 };
   });
-  return ggufBytes(await ggufMetadataOf(model, remedy), written) + spareBytes + mostPadding * allocated.size;
+  return ggufBytes(plan.metadata, written) + spareBytes + mostPadding * allocated.size;
 }
 
 /** The blocks that are chosen for. @throws {FailedPreconditionError} where embedding and head are asked for, and cannot be compressed */
