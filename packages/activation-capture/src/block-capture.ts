@@ -67,11 +67,12 @@ async function beginBlock(forward: Forward, capture: BlockCapture, owner: States
   return forward.beginBlock(index, statesOf(read, block.stream), { batch: batch.segments.length, reads: read });
 }
 
+/** The stream that a site is in. */
+const streamOf = ({ stream, sites }: Block, site: string): string => sites.find(({ name }) => name === site)?.stream ?? stream;
+
 /** The tokens of a site's stream. An expert reads only some of them, so its rows are fewer. */
-function tokensOf({ stream, reads, sites }: Block, site: string, { batch, lengths }: BlockCut): number {
-  const own = sites.find(({ name }) => name === site)?.stream ?? stream;
-  return batch * at(lengths, [stream, ...reads].indexOf(own));
-}
+const tokensOf = (block: Block, site: string, { batch, lengths }: BlockCut): number =>
+  batch * at(lengths, [block.stream, ...block.reads].indexOf(streamOf(block, site)));
 
 /** The channels of states, without what blocks hand on behind them. @returns [rows, hidden] */
 function channelsOf(states: Matrix, hidden: number): Matrix {
@@ -80,11 +81,6 @@ function channelsOf(states: Matrix, hidden: number): Matrix {
   const channels = new Float32Array(rows * hidden);
   for (let row = 0; row < rows; row++) channels.set(values.subarray(row * columns, row * columns + hidden), row * hidden);
   return { rows, columns: hidden, values: channels };
-}
-
-/** The place of a site's stream among the model's. */
-function streamPlace({ streams }: Model, block: Block, site: string): number {
-  return streams.indexOf(block.sites.find(({ name }) => name === site)?.stream ?? block.stream);
 }
 
 /** Whether a block has been walked past all sites of a plan. */
@@ -275,9 +271,10 @@ export async function* captureBlock(capture: BlockCapture, tools: CaptureTools):
     const share = shares[language];
     if (share === undefined) throw new InternalError(`${language} has no weight in the mix`, { language });
     const heads = own.flatMap(({ segments }) => segments);
-    const tokens = tools.model.streams.map((_, place) => heads.reduce((sum, { lengths }) => sum + at(lengths, place), 0));
+    const { streams } = tools.model;
+    const tokens = streams.map((_, place) => heads.reduce((sum, { lengths }) => sum + at(lengths, place), 0));
     const weightAt = (site: string): number =>
-      (plan.pooled ? share : 1) / at(tokens, streamPlace(tools.model, capture.block, site));
+      (plan.pooled ? share : 1) / at(tokens, streams.indexOf(streamOf(capture.block, site)));
     await captureLanguage(capture, own, { statistics, denseInputs, weightAt }, tools);
     const means = statistics.finish(plan.pooled ? { grams: pooledGrams, share } : undefined);
     await requireFiniteMeans(capture, language, own, means, tools);

@@ -1,5 +1,5 @@
 import type { Matrix } from "@mbs/contracts";
-import { floatTensor, floatValues, GraphBuilder, integerTensor, takeSessions } from "@mbs/onnx";
+import { floatTensor, floatValues, GraphBuilder, integerTensor, matrixTensor, takeSessions } from "@mbs/onnx";
 import type { BlasOptions, Sessions } from "@mbs/onnx";
 
 /** 1 / √(mean square) of each row, 0 for a row of zeros or next to it. */
@@ -27,8 +27,6 @@ function scaleGraph(others: boolean): Uint8Array {
   return graph.build();
 }
 
-const tensorOf = ({ rows, columns, values }: Matrix) => floatTensor(values, [rows, columns]);
-
 /**
  * Scales tokens, a row each. By {@link TokenRows.inverseSizes} of their own, each counts alike in a Gram, however large its
  * activations are: the first token of a text can have a thousand times those of others.
@@ -44,7 +42,7 @@ export class TokenRows {
   /** For each row one over its root mean square, 0 for a row of zeros or next to it (1e-37). */
   async inverseSizes(states: Matrix): Promise<Float32Array> {
     const session = await this.#sessions.get("inverse sizes", inverseSizesGraph);
-    return floatValues(await session.run({ rows: tensorOf(states) }), "inverse sizes");
+    return floatValues(await session.run({ rows: matrixTensor(states) }), "inverse sizes");
   }
 
   /** Rows times a number each. @returns in memory that the next call uses again */
@@ -64,8 +62,8 @@ export class TokenRows {
     if (buffer === undefined || buffer.length < length) buffer = new Float32Array(length);
     this.#buffers.set(name, buffer);
     const scaled = { ...rows, values: buffer.subarray(0, length) };
-    const feeds = { rows: tensorOf(rows), ...(others && { others: tensorOf(others) }) };
-    await session.run({ ...feeds, factors: floatTensor(factors, [rows.rows, 1]) }, { scaled: tensorOf(scaled) });
+    const feeds = { rows: matrixTensor(rows), ...(others && { others: matrixTensor(others) }) };
+    await session.run({ ...feeds, factors: floatTensor(factors, [rows.rows, 1]) }, { scaled: matrixTensor(scaled) });
     return scaled;
   }
 

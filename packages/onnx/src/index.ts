@@ -12,7 +12,15 @@ export { createSession, executionProviders, runtimeVersion } from "./engine/sess
 export type { Session, SessionOptions } from "./engine/session.ts";
 export { turnTelemetryOff } from "./engine/session.ts";
 export { withFlagsOff } from "./rewrite/merged-graph.ts";
-export { elementTypeNumbers, elementTypeOf, floatTensor, floatValues, integerTensor, tensorOfBytes } from "./tensor.ts";
+export {
+  elementTypeNumbers,
+  elementTypeOf,
+  floatTensor,
+  floatValues,
+  integerTensor,
+  matrixTensor,
+  tensorOfBytes,
+} from "./tensor.ts";
 export type { ElementType, Tensor, TensorArrays, TensorType } from "./tensor.ts";
 export type { ByteSource, Span } from "./file/byte-source.ts";
 export { nodeText } from "./file/graph-node.ts";

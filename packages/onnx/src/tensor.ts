@@ -1,4 +1,5 @@
 import { at, InternalError } from "@mbs/contracts";
+import type { Matrix } from "@mbs/contracts";
 
 /** The array that holds each tensor type: float16 as its bits, bool as 0 and 1. */
 export interface TensorArrays {
@@ -66,6 +67,9 @@ export const elementTypeOf = (number: number): ElementType | undefined =>
 
 /** A float32 tensor, without a copy. */
 export const floatTensor = (data: Float32Array, dims: readonly number[]): Tensor => ({ type: "float32", dims, data });
+
+/** A matrix as a float32 tensor, without a copy. */
+export const matrixTensor = ({ rows, columns, values }: Matrix): Tensor => floatTensor(values, [rows, columns]);
 
 /** An int64 tensor from whole numbers. */
 export const integerTensor = (values: ArrayLike<number>, dims: readonly number[] = [values.length]): Tensor => ({

@@ -1,6 +1,6 @@
 import { at, InternalError } from "@mbs/contracts";
 import type { Matrix } from "@mbs/contracts";
-import { floatTensor, floatValues, GraphBuilder } from "@mbs/onnx";
+import { floatValues, GraphBuilder, matrixTensor } from "@mbs/onnx";
 import type { Tensor } from "@mbs/onnx";
 import type { Layout, BlockGraphValues } from "../architectures/layout.ts";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
@@ -39,8 +39,6 @@ function override(weights: RoleWeights, names: ReadonlyMap<string, string>, valu
   }
   return changed;
 }
-
-const tensorOf = ({ rows, columns, values }: Matrix): Tensor => floatTensor(values, [rows, columns]);
 
 function rowsOf(results: Readonly<Record<string, Tensor>>, name: string, columns: number): Matrix {
   const values = floatValues(results, name);
@@ -130,8 +128,8 @@ export function createBlockForward(
   const keyOf = ({ block, batch, lengths }: BlockShape): string => [layout.blockKind(block), batch, ...lengths].join(" ");
 
   const feedsOf = async (index: number, states: Matrix, reads: StreamStates = new Map()): Promise<Map<string, Tensor>> => {
-    const others = at(blocks, index).reads.map((stream) => [streamInput(stream), tensorOf(statesOf(reads, stream))] as const);
-    return new Map([[ownStates, tensorOf(states)], ...others, ...Object.entries(await tokenInputOf(index, states))]);
+    const others = at(blocks, index).reads.map((stream) => [streamInput(stream), matrixTensor(statesOf(reads, stream))] as const);
+    return new Map([[ownStates, matrixTensor(states)], ...others, ...Object.entries(await tokenInputOf(index, states))]);
   };
   const weightsOf = async (index: number, given: GivenWeights | undefined): Promise<RoleWeights> => {
     const roles = layout.blockRoles(index);

@@ -1,6 +1,6 @@
 import { at } from "@mbs/contracts";
 import type { Matrix } from "@mbs/contracts";
-import { createSession, floatTensor, floatValues, GraphBuilder, integerTensor } from "@mbs/onnx";
+import { createSession, floatTensor, floatValues, GraphBuilder, integerTensor, matrixTensor } from "@mbs/onnx";
 import type { Session, Tensor } from "@mbs/onnx";
 import type { Forward, TokenRange } from "../folder/model.ts";
 import { logitsAtATime, RunningLogSum } from "./head.ts";
@@ -133,8 +133,6 @@ const rowsOf = ({ columns, values }: Matrix, first: number, count: number): Matr
   values: values.subarray(first * columns, (first + count) * columns),
 });
 
-const tensorOf = ({ rows, columns, values }: Matrix): Tensor => floatTensor(values, [rows, columns]);
-
 /** Logits of the rows of a tile, some tokens at a time, in memory that the next ones use again. */
 async function logitsOf({ forward, states }: LogitSource): Promise<(tokens: TokenRange) => Promise<Matrix>> {
   const { rows } = states;
@@ -175,8 +173,8 @@ export function createLogitComparison(vocabulary: number, threads: number): Logi
       const [firsts, seconds] = [await ofFirst(range), await ofSecond(range)];
       const columns = next.map((token) => (token >= start && token < start + range.count ? token - start : 0));
       const made = await compare.run({
-        first: tensorOf(firsts),
-        second: tensorOf(seconds),
+        first: matrixTensor(firsts),
+        second: matrixTensor(seconds),
         next: integerTensor(columns, [rows, 1]),
       });
       p.add(made, firsts, start, next);
