@@ -225,7 +225,8 @@ async function estimatePrepared(
   const window = Number(recipe.evaluate?.["length"] ?? defaultLength(model.contextLength));
   const heldOutTokens = evaluationTokens(recipe, heldOut, window);
   const scoredModels = 2 + Object.keys(recipe.beside ?? {}).length;
-  const scored = sum(heldOutTokens, (count) => count) * scoredModels;
+  const heldOutOfModel = sum(heldOutTokens, (count) => count);
+  const scored = heldOutOfModel * scoredModels;
   const folder = dirname(resolve(recipe.output));
   await mkdir(folder, { recursive: true });
   const chosen = plan.nodes.find(({ stage }) => stages.get(stage)?.allocationWork !== undefined);
@@ -241,7 +242,7 @@ async function estimatePrepared(
         heldOut === undefined
           ? 0
           : heldOut.readSeconds +
-            scored / scoredModels / heldOut.tokensPerSecond +
+            heldOutOfModel / heldOut.tokensPerSecond +
             rates.open +
             scoredModels * model.blocks.length * rates.weights +
             (scored * (model.blocks.length * rates.block + rates.head)) / evaluatedAtOnce,

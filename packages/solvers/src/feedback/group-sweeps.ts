@@ -81,7 +81,11 @@ function sizesOf(groupAt: Int32Array): Map<number, number> {
   return sizes;
 }
 
-/** Gives the groups that lie whole in a block the best scales for their codes, one group after the other. */
+/**
+ * Gives groups the best scales for their codes, one group after the other.
+ *
+ * @param runs of groups that lie whole in the block
+ */
 async function rescaleGroups(
   blas: Blas,
   { codes, hessian, grids, scaleDtype }: GroupCodes,
@@ -94,8 +98,7 @@ async function rescaleGroups(
   const { values, gradient, products } = rescaler;
   values.set(block.values);
   gradient.set(block.gradient);
-  for (const { group, from, to, whole } of runs) {
-    if (!whole) continue;
+  for (const { group, from, to } of runs) {
     const own = values.subarray((from - first) * rows, (to - first) * rows);
     const part = hessianPart(hessian, block, from, to);
     await blas.gemm(part, { rows: to - from, columns: rows, values: own }, { into: products });
@@ -119,9 +122,11 @@ export function sweptGroups(blas: Blas, made: GroupCodes): SweptGrids {
   let rescaler: GroupRescaler | undefined;
   return {
     columnGrids: false,
-    rescale(block) {
+    async rescale(block) {
+      const whole = runsIn(block).filter((run) => run.whole);
+      if (whole.length === 0) return;
       if (rescaler?.values.length !== block.values.length) rescaler = createGroupRescaler(block.count, rows);
-      return rescaleGroups(blas, made, runsIn(block), block, rescaler);
+      await rescaleGroups(blas, made, whole, block, rescaler);
     },
     fix(kernel, block) {
       for (const { group, from, to } of runsIn(block)) {
