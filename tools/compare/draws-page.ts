@@ -1,5 +1,5 @@
 /**
- * Writes the table of several draws into docs/measured/real-models.md, and its numbers into docs/measured/real-models/draws.json.
+ * Writes the tables of several draws, of GGUF files and of blocks of floats into docs/measured/real-models.md, and its numbers into docs/measured/real-models/draws.json.
  *
  * usage: node --conditions=mbs-source --import tsx tools/compare/draws-page.ts --output FOLDER --model NAME
  *   --output  what tools/compare/run.ts --draws N has made; rows that are not there stay as they are committed
@@ -15,9 +15,9 @@ import type { Score } from "@mbs/artifacts";
 import { replaceBlocks } from "../pages/blocks.ts";
 import { risesOf } from "./draws.ts";
 import type { DrawnRow } from "./draws.ts";
-import { methods, mostDraws, peers, rowsOf, scoresFile } from "./rows.ts";
+import { allMethods, allPeers, mostDraws, rowsOf, scoresFile } from "./rows.ts";
 import { readSpent } from "./spent.ts";
-import { drawsTable } from "./tables.ts";
+import { drawsTable, filesTable, floatsTable } from "./tables.ts";
 
 const { values } = parseArgs({ options: { output: { type: "string" }, model: { type: "string" } } });
 const { output: folder, model } = values;
@@ -31,7 +31,7 @@ const scoresOf = async (name: string): Promise<Score[]> =>
 const dense = await scoresOf("dense");
 const spent = await readSpent(folder);
 const made: DrawnRow[] = [];
-for (const { name, method, mix, draw } of rowsOf([...Object.keys(methods), ...Object.keys(peers)], ["proportional"], mostDraws)) {
+for (const { name, method, mix, draw } of rowsOf(Object.keys({ ...allMethods, ...allPeers }), ["proportional"], mostDraws)) {
   if (!existsSync(join(folder, scoresFile(name)))) continue;
   const took = spent.get(name);
   made.push({ method, mix, draw, rises: risesOf(dense, await scoresOf(name)), ...(took !== undefined && { spent: took }) });
@@ -47,5 +47,6 @@ const lines = Object.entries(all).map(
 );
 await writeFile(numbersPath, `{\n${lines.join(",\n")}\n}\n`);
 const page = join(root, "docs/measured/real-models.md");
-await writeFile(page, replaceBlocks(await readFile(page, "utf8"), "compare", { draws: drawsTable(all) }));
+const blocks = { draws: drawsTable(all), files: filesTable(all), floats: floatsTable(all) };
+await writeFile(page, replaceBlocks(await readFile(page, "utf8"), "compare", blocks));
 process.stderr.write(`compare: ${made.length} rows of ${model}\n`);

@@ -3,7 +3,7 @@ import * as assert from "uvu/assert";
 import { differenceOverDraws, lossesOverDraws, overDraws, risesOf } from "./draws.ts";
 import type { DrawnRow, WindowRises } from "./draws.ts";
 import { rowsOf } from "./rows.ts";
-import { drawsTable } from "./tables.ts";
+import { drawsTable, filesTable, floatsTable } from "./tables.ts";
 
 const test = suite("draws");
 
@@ -94,6 +94,23 @@ test("the table has a line for what has several draws, and compares with the bes
     lines[2] ?? "",
     /GPTQ 3 bits \| 3 \| 0\.460 \(0\.43\d to 0\.48\d\) \| 0\.450 to 0\.470 \| km 0\.510 \| 2 ahead \| 1\.5 min \| 1\.0 GiB/,
   );
+});
+
+test("files are set beside llama-quantize on the draws that both have", () => {
+  const files = {
+    gemma: [row("gguf-IQ3_S", 0, 0.2), row("gguf-IQ3_S", 1, 9), row("llama-quantize-IQ3_S", 0, 0.45), row("gguf-IQ2_S", 0, 1)],
+  };
+  const lines = filesTable(files).split("\n").slice(2);
+  assert.is(lines.length, 1);
+  assert.match(lines[0] ?? "", /gemma \| IQ3_S \| .* \| 0\.250 \(.*\) \| 0\.500 \(.*\) \| 0\.50 \| 2 ahead/);
+});
+
+test("blocks of floats are a line a solver, on the first draw", () => {
+  const lines = floatsTable({ gemma: [row("gptq-NVFP4", 0, 0.1), row("gptq-NVFP4", 1, 9), row("rtn-NVFP4", 0, 0.2)] }).split(
+    "\n",
+  );
+  assert.is(lines.length, 4);
+  assert.match(lines[2] ?? "", /gemma \| GPTQ NVFP4 \| 0\.150 \(.*\) \| km 0\.200 \| 1\.5 min/);
 });
 
 test.run();

@@ -9,7 +9,7 @@ export interface Method {
   /** Options of `compress`. */
   readonly compress: StageOptions;
   /** Options of other stages, where they are not a recipe's defaults. */
-  readonly stages?: Readonly<Partial<Record<"capture" | "factor" | "rotate" | "allocate", StageOptions>>>;
+  readonly stages?: Readonly<Partial<Record<"capture" | "factor" | "rotate" | "allocate" | "assemble", StageOptions>>>;
   /** Looks at no text, so that it is run once, not once a mix. */
   readonly withoutText?: true;
 }
@@ -101,13 +101,41 @@ export const gptqOptions: Readonly<Record<string, Method>> = Object.assign(
   ...widths.flatMap((bits) => [optionsAt(bits), rotationsAt(bits)]),
 );
 
-/** Groups of names for `--methods`: "options-3" are the options at 3 bits, "rotations-3" their rotations. */
-export const methodGroups: Readonly<Record<string, readonly string[]>> = Object.fromEntries(
-  widths.flatMap((bits) => [
-    [`options-${bits}`, Object.keys(optionsAt(bits))],
-    [`rotations-${bits}`, Object.keys(rotationsAt(bits))],
+/** Type mixes of GGUF files that are set beside llama-quantize, by names of `mbs assemble --type`. */
+export const fileTypes = ["Q3_K_M", "Q2_K", "IQ3_S", "IQ3_XXS", "IQ2_S", "IQ2_XS", "IQ2_XXS"] as const;
+
+/** GGUF files, whose types the solver rounds to: "gguf-IQ3_S". */
+const ggufMethods: Readonly<Record<string, Method>> = Object.fromEntries(
+  fileTypes.map((type) => [
+    `gguf-${type}`,
+    { title: `GPTQ, ${type}`, compress: { solver: "gptq" }, stages: { assemble: { format: "gguf", type } } },
   ]),
 );
+
+/** Blocks of 4 bits floats that accelerators multiply by: "gptq-NVFP4", and to nearest "rtn-NVFP4". */
+const floatMethods: Readonly<Record<string, Method>> = Object.fromEntries(
+  ["MXFP4", "NVFP4"].flatMap((grid) =>
+    ["gptq", "rtn"].map((solver) => [
+      `${solver}-${grid}`,
+      { title: `${solver.toUpperCase()} ${grid}`, compress: { solver, grid }, ...(solver === "rtn" && { withoutText: true }) },
+    ]),
+  ),
+);
+
+/** All methods by name; those that are not among `methods` are run where they are asked for. */
+export const allMethods: Readonly<Record<string, Method>> = { ...methods, ...gptqOptions, ...ggufMethods, ...floatMethods };
+
+/** Groups of names for `--methods`: "options-3" are the options at 3 bits, "rotations-3" their rotations, "gguf" all files. */
+export const methodGroups: Readonly<Record<string, readonly string[]>> = {
+  ...Object.fromEntries(
+    widths.flatMap((bits) => [
+      [`options-${bits}`, Object.keys(optionsAt(bits))],
+      [`rotations-${bits}`, Object.keys(rotationsAt(bits))],
+    ]),
+  ),
+  gguf: fileTypes.flatMap((type) => [`llama-quantize-${type}`, `gguf-${type}`]),
+  floats: Object.keys(floatMethods),
+};
 
 /** Tables of options by the name of their block: the lines, of which those that were made are shown. */
 export const optionTables: Readonly<Record<string, readonly string[]>> = Object.fromEntries(
@@ -117,10 +145,11 @@ export const optionTables: Readonly<Record<string, readonly string[]>> = Object.
 /** A program of others, run on the same tokens by a script of peers/. */
 export interface Peer {
   readonly title: string;
+  /** In Python, or in TypeScript by its ending. */
   readonly script: string;
   readonly args: readonly string[];
-  /** The checkout that it needs. */
-  readonly source?: "gptq" | "sparsegpt";
+  /** The folder that it needs: a checkout, or one with node-llama-cpp and koffi. */
+  readonly source?: "gptq" | "sparsegpt" | "llama";
   /** The method that it is compared with. */
   readonly against: string;
 }
@@ -163,6 +192,23 @@ export const peers: Readonly<Record<string, Peer>> = {
   },
   ...atWidths("gptqmodel", (bits) => ({ title: `GPTQModel, ${bits} bits`, script: "gptqmodel_peer.py" })),
 };
+
+/** llama-quantize with our importance matrix of the same tokens, by name: "llama-quantize-IQ3_S". */
+const ggufPeers: Readonly<Record<string, Peer>> = Object.fromEntries(
+  fileTypes.map((type) => [
+    `llama-quantize-${type}`,
+    {
+      title: `llama-quantize with our matrix, ${type}`,
+      script: "llama_quantize.ts",
+      args: ["--type", type],
+      source: "llama",
+      against: `gguf-${type}`,
+    },
+  ]),
+);
+
+/** All peers by name; those that are not among `peers` are run where they are asked for. */
+export const allPeers: Readonly<Record<string, Peer>> = { ...peers, ...ggufPeers };
 
 /** A setting in which methods and peers are set side by side. */
 export interface Setting {
@@ -214,7 +260,7 @@ export const drawName = ({ mix, draw }: Pick<Row, "mix" | "draw">): string => (d
 export const rowsOf = (wanted: readonly string[], chosen: readonly string[] = Object.keys(mixes), draws = 1): readonly Row[] =>
   Array.from({ length: draws }, (_, draw) => draw).flatMap((draw) =>
     wanted.flatMap((method): Row[] => {
-      if (methods[method]?.withoutText !== true)
+      if (allMethods[method]?.withoutText !== true)
         return chosen.map((mix) => ({ name: `${method} ${drawName({ mix, draw })}`, method, mix, draw }));
       return draw === 0 ? [{ name: method, method, mix: "proportional", draw }] : [];
     }),

@@ -3,28 +3,42 @@
  *
  * usage: node --conditions=mbs-source --import tsx tools/compare/run.ts --model M --texts FOLDER --output FOLDER
  *          [--size controlled|short|quick|full] [--methods gptq-3,sparsegpt-50,…] [--mixes proportional,…] [--draws N [--first-draw D]] [--threads N]
- *          [--python PYTHON --peer-model FOLDER --gptq CLONE --sparsegpt CLONE]
+ *          [--python PYTHON --peer-model FOLDER --gptq CLONE --sparsegpt CLONE --llama FOLDER]
  *   --texts       what tools/compare/texts.ts has made, or datasets/controlled-texts with --size controlled
- *   --methods     without it all that rows.ts lists, but for the options of GPTQ: "options-3" are all at 3 bits, "rotations-3"
- *                 the defaults on a rotated model
+ *   --methods     without it all but options of GPTQ, GGUF files and blocks of floats: "options-3" are all options at 3 bits,
+ *                 "rotations-3" the defaults on a rotated model, "gguf" all files and those of llama-quantize
  *   --draws       how many draws of calibration text each row is made with (default 1)
  *   --first-draw  which of them is the first that is made here (default 0): those before it may be on the page already
  *   --output      a folder a row (recipe, run, scores); what is there and finished is not made again
  *   --python      runs the peers too, with tools/compare/peers/requirements.txt installed
  *   --peer-model  the model as a Hugging Face folder, where --model is a GGUF file
  *   --gptq, --sparsegpt   checkouts of IST-DASLab/gptq and IST-DASLab/sparsegpt
+ *   --llama       a folder in which node-llama-cpp 3.21.1 and koffi are installed, for llama-quantize
  *
  * Every row is an ordinary `mbs run` and `mbs evaluate`, so a stopped comparison goes on where it ended.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { appendFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { stringify } from "yaml";
-import { drawName, gptqOptions, methodGroups, methods, mixes, peers, rowsOf, scoresFile, sizes, spentFile } from "./rows.ts";
+import {
+  allMethods,
+  allPeers,
+  drawName,
+  methodGroups,
+  methods,
+  mixes,
+  peers,
+  rowsOf,
+  scoresFile,
+  sizes,
+  spentFile,
+} from "./rows.ts";
 import type { Peer, Row } from "./rows.ts";
+import type { Spent } from "./tables.ts";
 
 const { values } = parseArgs({
   options: {
@@ -41,6 +55,7 @@ const { values } = parseArgs({
     "peer-model": { type: "string" },
     gptq: { type: "string" },
     sparsegpt: { type: "string" },
+    llama: { type: "string" },
   },
 });
 const { model, texts, output, python } = values;
@@ -48,16 +63,15 @@ const [draws, firstDraw] = [Number(values.draws), Number(values["first-draw"])];
 const size = Object.entries(sizes).find(([name]) => name === values.size)?.[1];
 const known = [...Object.keys(methods), ...(python === undefined ? [] : Object.keys(peers))];
 const wanted = values.methods?.split(",").flatMap((name) => methodGroups[name] ?? [name]) ?? known;
-const ours = { ...methods, ...gptqOptions };
 const chosenMixes = values.mixes?.split(",") ?? Object.keys(mixes);
 const unknown = [
-  ...wanted.filter((name) => !known.includes(name) && ours[name] === undefined),
+  ...wanted.filter((name) => allMethods[name] === undefined && allPeers[name] === undefined),
   ...chosenMixes.filter((name) => mixes[name] === undefined),
 ];
 const areDraws = Number.isInteger(firstDraw) && firstDraw >= 0 && Number.isInteger(draws) && draws > firstDraw;
 if (model === undefined || texts === undefined || output === undefined || size === undefined || unknown.length > 0 || !areDraws) {
   throw new Error(
-    `usage: run.ts --model M --texts FOLDER --output FOLDER [--size ${Object.keys(sizes).join("|")}] [--methods ${[...known, ...Object.keys(methodGroups)].join(",")}] [--mixes ${Object.keys(mixes).join(",")}] [--draws N [--first-draw D]] [--threads N] [--python PYTHON --peer-model FOLDER --gptq CLONE --sparsegpt CLONE]`,
+    `usage: run.ts --model M --texts FOLDER --output FOLDER [--size ${Object.keys(sizes).join("|")}] [--methods ${[...known, ...Object.keys(methodGroups)].join(",")}] [--mixes ${Object.keys(mixes).join(",")}] [--draws N [--first-draw D]] [--threads N] [--python PYTHON --peer-model FOLDER --gptq CLONE --sparsegpt CLONE --llama FOLDER]`,
   );
 }
 
@@ -110,10 +124,10 @@ async function compressRow({ name, method, mix, draw }: Row): Promise<void> {
     },
     // stated, so that rows of two versions with other defaults can be compared
     propagation: "true-sequential",
-    ...ours[method]?.stages,
-    compress: ours[method]?.compress,
     // the same for a GGUF file, whose folders are bf16 by default: what is dense is scored as it is read
     ...(folders.model.toLowerCase().endsWith(".gguf") && { assemble: { dtype: "f32" } }),
+    ...allMethods[method]?.stages,
+    compress: allMethods[method]?.compress,
     output: folder,
   };
   await writeFile(`${folder}.yaml`, stringify(recipe));
@@ -122,15 +136,22 @@ async function compressRow({ name, method, mix, draw }: Row): Promise<void> {
   // in one process, as the peers are
   const words = [...measured, program, "run", `${folder}.yaml`, "--workers", "0", "--quiet", "--threads", values.threads];
   start(process.execPath, words, { ...process.env, SPENT_FILE: spent });
-  await recordSpent(name, JSON.parse(await readFile(spent, "utf8")));
-  evaluate(join(folder, "model"), name);
+  const model = join(folder, "model");
+  await recordSpent(name, JSON.parse(await readFile(spent, "utf8")) as Spent, model);
+  evaluate(model, name);
   // the layers and the recorded recipe stay; the model can be written again from them
-  await rm(join(folder, "model"), { recursive: true, force: true });
+  await rm(model, { recursive: true, force: true });
 }
 
-/** Adds what a row took to the comparison's record; of a row that was stopped and went on, there are several lines. */
-const recordSpent = (name: string, spent: unknown): Promise<void> =>
-  appendFile(join(folders.output, spentFile), `${JSON.stringify({ name, spent })}\n`);
+/**
+ * Adds what a row took, and the size of its GGUF file if it is one, to the comparison's record; of a row that was stopped and went
+ * on, there are several lines.
+ */
+async function recordSpent(name: string, spent: Spent, folder: string): Promise<void> {
+  const file = join(folder, "model.gguf");
+  const size = existsSync(file) ? { fileBytes: (await stat(file)).size } : {};
+  await appendFile(join(folders.output, spentFile), `${JSON.stringify({ name, spent: { ...spent, ...size } })}\n`);
+}
 
 /** The tokens that a recipe with this mix draws, for programs that take no recipe. */
 function sampleTokens({ mix, draw }: Pick<Row, "mix" | "draw">): string {
@@ -147,15 +168,17 @@ function sampleTokens({ mix, draw }: Pick<Row, "mix" | "draw">): string {
 async function runPeer({ script, args, source }: Peer, { name, mix, draw }: Row): Promise<void> {
   const clone = source === undefined ? undefined : values[source];
   if (source !== undefined && clone === undefined)
-    throw new Error(`${name} needs --${source}, a checkout of IST-DASLab/${source}`);
+    throw new Error(`${name} needs --${source}: ${source === "llama" ? "a folder" : "a checkout"}, see the usage of run.ts`);
   const folder = join(folders.output, name.replaceAll(" ", "-"));
   if (!existsSync(folder)) {
     const path = fileURLToPath(new URL(`peers/${script}`, import.meta.url));
     const from = [resolve(values["peer-model"] ?? model ?? ""), sampleTokens({ mix, draw }), folder];
     const given = [...args, ...(clone === undefined ? [] : ["--source", resolve(clone)]), "--threads", values.threads];
-    const printed = start(python ?? "python3", [path, ...from, ...given]);
+    const isOurs = script.endsWith(".ts");
+    const words = [...(isOurs ? process.execArgv : []), path, ...from, ...given];
+    const printed = start(isOurs ? process.execPath : (python ?? "python3"), words);
     // the peers print lines of their own before it
-    await recordSpent(name, JSON.parse(printed.trimEnd().split("\n").at(-1) ?? ""));
+    await recordSpent(name, JSON.parse(printed.trimEnd().split("\n").at(-1) ?? "") as Spent, folder);
   }
   evaluate(folder, name);
   await rm(folder, { recursive: true, force: true });
@@ -179,6 +202,6 @@ if (chosenMixes.length > 1) await measureSimilarity();
 for (const row of rowsOf(wanted, chosenMixes, draws)) {
   if (row.draw < firstDraw) continue;
   if (existsSync(join(folders.output, scoresFile(row.name)))) continue;
-  const peer = peers[row.method];
+  const peer = allPeers[row.method];
   await (peer === undefined ? compressRow(row) : runPeer(peer, row));
 }

@@ -4,10 +4,10 @@ import type { SimilarityMatrix } from "@mbs/reporting";
 import { markdownTable } from "../pages/blocks.ts";
 import { tendenciesOf } from "./comparison.ts";
 import type { ComparedRow, Losses, Nats } from "./comparison.ts";
-import { differenceOverDraws, lossesOverDraws } from "./draws.ts";
+import { differenceOverDraws, lossesOverDraws, overDraws } from "./draws.ts";
 import type { DrawnRow } from "./draws.ts";
 import { languages } from "./languages.ts";
-import { gptqOptions, methods, mixes, peers, settings } from "./rows.ts";
+import { allMethods, fileTypes, gptqOptions, methodGroups, methods, mixes, peers, settings } from "./rows.ts";
 
 /** A mix as tables name it. */
 export const mixTitle = (mix: string): string => (mix === "english" ? "English-only" : mix);
@@ -86,6 +86,8 @@ export interface Spent {
   /** Of all threads, which other programs on the machine change less. */
   readonly processorSeconds: number;
   readonly peakBytes: number;
+  /** Bytes of the GGUF file that was written, where it is one. */
+  readonly fileBytes?: number;
 }
 
 const thousandths = (value: number): string => value.toFixed(3);
@@ -178,6 +180,51 @@ export function drawsTable(models: Readonly<Record<string, readonly DrawnRow[]>>
   });
   const head = ["model", "setting", "program", "draws", "mean of languages", "of single draws", "worst language"];
   return markdownTable([...head, "languages against the best peer", "processor time", "memory"], lines, 3);
+}
+
+const megabytes = (bytes: number | undefined): string => (bytes === undefined ? "" : `${(bytes / 1e6).toFixed(1)} MB`);
+
+/** A line a model and type mix of GGUF: what llama-quantize and ours lose on the draws that both have. */
+export function filesTable(models: Readonly<Record<string, readonly DrawnRow[]>>): string {
+  const lines = Object.entries(models).flatMap(([model, rows]) =>
+    fileTypes.flatMap((type) => {
+      const peer = rows.filter(({ method }) => method === `llama-quantize-${type}`);
+      const pairs = rows.flatMap((row) => {
+        const other = peer.find(({ draw }) => draw === row.draw);
+        return row.method === `gguf-${type}` && other !== undefined ? [{ row, other }] : [];
+      });
+      const [first] = pairs;
+      if (first === undefined) return [];
+      const [own, theirs] = [pairs.map(({ row }) => row.rises), pairs.map(({ other }) => other.rises)];
+      const { ahead } = differenceOverDraws(own, theirs);
+      const share = overDraws(own).value / overDraws(theirs).value;
+      const sizes = [megabytes(first.row.spent?.fileBytes), megabytes(first.other.spent?.fileBytes)];
+      return [[model, type, ...sizes, spread(overDraws(own)), spread(overDraws(theirs)), share.toFixed(2), `${ahead} ahead`]];
+    }),
+  );
+  const head = ["model", "type", "our file", "its file", "`gptq`", "llama-quantize, our matrix", "of its loss", "languages"];
+  return markdownTable(head, lines, 2);
+}
+
+/** A line a model and block of floats: to nearest and with feedback, on the first draw. */
+export function floatsTable(models: Readonly<Record<string, readonly DrawnRow[]>>): string {
+  const lines = Object.entries(models).flatMap(([model, rows]) =>
+    (methodGroups.floats ?? []).flatMap((method) =>
+      rows
+        .filter((row) => row.method === method && row.draw === 0)
+        .map(({ rises, spent }) => {
+          const { mean, worst } = lossesOverDraws([rises]);
+          const cells = [
+            model,
+            allMethods[method]?.title ?? method,
+            spread(mean),
+            `${worst.language} ${thousandths(worst.value)}`,
+          ];
+          return [...cells, ...spentCells(spent)];
+        }),
+    ),
+  );
+  return markdownTable(["model", "method", "mean of languages", "worst language", "processor time", "memory"], lines, 2);
 }
 
 /** A line for each of some options with the proportional mix: what it loses, and the time. */

@@ -11,15 +11,34 @@ export interface NativeImatrix {
   readonly means: ReadonlyMap<string, Float32Array>;
 }
 
+/** `llama_ftype` by name. */
+export const fileTypes: ReadonlyMap<string, number> = new Map([
+  ["Q4_0", 2],
+  ["Q2_K", 10],
+  ["Q3_K_S", 11],
+  ["Q3_K_M", 12],
+  ["Q4_K_S", 14],
+  ["Q4_K_M", 15],
+  ["IQ2_XXS", 19],
+  ["IQ2_XS", 20],
+  ["IQ3_XXS", 23],
+  ["IQ4_NL", 25],
+  ["IQ3_S", 26],
+  ["IQ3_M", 27],
+  ["IQ2_S", 28],
+  ["IQ2_M", 29],
+  ["IQ4_XS", 30],
+]);
+
 export interface QuantizeJob {
   readonly model: string;
   readonly output: string;
   /** `llama_ftype` by number. */
   readonly fileType: number;
-  /** `ggml_type` of embeddings. */
-  readonly embeddingType: number;
-  /** One type for all tensors that can have it, without the mixture of the file type. */
-  readonly pure: boolean;
+  /** `ggml_type` of embeddings; without it what the file type's mixture gives them. */
+  readonly embeddingType?: number;
+  /** One type for all tensors that can have it, without the mixture of the file type (default: the mixture). */
+  readonly pure?: boolean;
   readonly means: ReadonlyMap<string, Float32Array> | undefined;
 }
 
@@ -90,14 +109,14 @@ export function loadNative(folder: string): Native {
         means,
       };
     },
-    quantize({ model, output, fileType, embeddingType, pure, means }) {
+    quantize({ model, output, fileType, embeddingType, pure = false, means }) {
       const values = bind<Record<string, unknown>>(llama, "llama_model_quantize_default_params", parameters)();
       const quantize = bind<number>(llama, "llama_model_quantize", "uint32", "str", "str", koffi.pointer(parameters));
       const result = quantize(model, output, {
         ...values,
         nthread: 1,
         ftype: fileType,
-        token_embedding_type: embeddingType,
+        ...(embeddingType !== undefined && { token_embedding_type: embeddingType }),
         allow_requantize: true,
         pure,
         imatrix: means === undefined ? null : imatrixOf(means),

@@ -5,25 +5,7 @@
  * common/imatrix-loader.cpp does it, and handed to llama_model_quantize. Embeddings are Q8_0, or what stands behind a colon:
  * "Q2_K:Q4_0". TYPE with "-pure" behind it takes one type for all tensors, where their width allows it.
  */
-import { loadNative } from "./ggml.ts";
-
-/** `llama_ftype` by name. */
-const fileTypes: ReadonlyMap<string, number> = new Map([
-  ["Q4_0", 2],
-  ["Q2_K", 10],
-  ["Q3_K_S", 11],
-  ["Q3_K_M", 12],
-  ["Q4_K_S", 14],
-  ["Q4_K_M", 15],
-  ["IQ2_XXS", 19],
-  ["IQ2_XS", 20],
-  ["IQ3_XXS", 23],
-  ["IQ4_NL", 25],
-  ["IQ3_S", 26],
-  ["IQ3_M", 27],
-  ["IQ2_M", 29],
-  ["IQ4_XS", 30],
-]);
+import { fileTypes, loadNative } from "./ggml.ts";
 
 /** `ggml_type` by name. */
 const embeddingTypes: ReadonlyMap<string, number> = new Map([

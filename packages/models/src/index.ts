@@ -57,6 +57,8 @@ export type { RestrictedVocabulary } from "./folder/restricted-model.ts";
 export { requireSameModel } from "./folder/model-address.ts";
 export { comparisonBytes, createLogitComparison } from "./forward/logit-comparison.ts";
 export type { LogitComparison, LogitSource, TokenDistances } from "./forward/logit-comparison.ts";
+export { likeliestTokens } from "./forward/likeliest-tokens.ts";
+export type { LikeliestToken } from "./forward/likeliest-tokens.ts";
 export { checkTokens } from "./forward/forward-checks.ts";
 export { generate, weightsForWriting } from "./forward/generation.ts";
 export { logitsAtATime, logitsOfTile, rowsAt, spreadStride } from "./forward/head.ts";

@@ -48,3 +48,14 @@ export const kinds: ReadonlyMap<string, Requests> = new Map([
   ["choices of a sentence", choices],
   ["questions on passages", passages],
 ]);
+
+/** Few-shot prompts that are to be answered: three examples that all of a language's documents share, and a question. */
+export const prompts = (languages: readonly string[], documents: number): string[] =>
+  languages.flatMap((language) => {
+    const own = sentences(language);
+    const examples = [0, 2, 4].map((at) => `Question: ${own[at]}\nAnswer: ${own[at + 1]}\n\n`).join("");
+    return Array.from(
+      { length: documents },
+      (_, document) => `${examples}Question: ${own[(6 + document) % own.length]}\nAnswer:`,
+    );
+  });

@@ -1,11 +1,13 @@
 /**
- * Times the scoring of tasks against lm-evaluation-harness: the same requests, model, threads and machine, in turn. Prints a
- * table: tokens a second (of all requests, context and continuation), their ratio, and the largest difference of
+ * Times tasks against lm-evaluation-harness: the same requests, model, threads and machine, in turn. Prints a table of multiple
+ * choice: tokens a second (of all requests, context and continuation), their ratio, and the largest difference of
  * log-likelihoods. These are compared with a run of lm-evaluation-harness that takes its softmax in float64: with its default,
  * float32, the sum over 262,144 tokens of Gemma 3 is off by 3e-5 nats a token, all in one direction.
  *
+ * And one of written answers: seconds of all, and how many are the same.
+ *
  * usage: node --import tsx tools/bench/tasks/run.ts --model M --output FOLDER --python PYTHON [--documents 16]
- *          [--languages en,de,…] [--threads 1,2] [--batches 1,8,16]
+ *          [--languages en,de,…] [--threads 1,2] [--batches 1,8,16] [--answer-tokens 32] [--only answers|choices]
  *   --python   with lm_eval 0.4.13, torch and transformers
  *   --batches  what lm-evaluation-harness is given; the one with the fewest processor seconds counts
  *
@@ -17,11 +19,18 @@ import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { markdownTable } from "../../pages/blocks.ts";
-import { kinds } from "./requests.ts";
+import { kinds, prompts } from "./requests.ts";
 
-interface Measured {
+interface Spent {
   readonly seconds: number;
   readonly processorSeconds: number;
+}
+
+interface Answered extends Spent {
+  readonly answers: readonly string[];
+}
+
+interface Measured extends Spent {
   readonly tokens: number;
   readonly computed?: number;
   readonly logLikelihoods: readonly number[];
@@ -37,6 +46,8 @@ const { values } = parseArgs({
     languages: { type: "string", default: "en,de,ru,zh-Hans,ta,vi" },
     threads: { type: "string", default: "1,2" },
     batches: { type: "string", default: "1,8,16" },
+    "answer-tokens": { type: "string", default: "32" },
+    only: { type: "string" },
   },
 });
 const { model, output, python } = values;
@@ -48,18 +59,18 @@ const folder = resolve(output);
 mkdirSync(folder, { recursive: true });
 
 /** A measurement: made where it is not there yet. @param args of the command, before and after the file */
-function measure(name: string, command: string, args: (file: string) => readonly string[]): Measured {
+function measure(name: string, command: string, args: (file: string) => readonly string[]): unknown {
   const file = join(folder, `${name}.json`);
   if (!existsSync(file)) {
     process.stderr.write(`bench: ${name}\n`);
     const { status, stderr } = spawnSync(command, args(file), { encoding: "utf8", maxBuffer: 2 ** 26 });
     if (status !== 0) throw new Error(`${name} failed:\n${stderr}`);
   }
-  return JSON.parse(readFileSync(file, "utf8")) as Measured;
+  return JSON.parse(readFileSync(file, "utf8"));
 }
 
 const rows: string[][] = [];
-for (const [kind, make] of kinds) {
+for (const [kind, make] of values.only === "answers" ? [] : kinds) {
   const short = kind.replaceAll(" ", "-");
   const requests = join(folder, `${short}-requests.json`);
   writeFileSync(requests, JSON.stringify(make(values.languages.split(","), Number(values.documents))));
@@ -72,7 +83,7 @@ for (const [kind, make] of kinds) {
         requests,
         file,
         ...own,
-      ]);
+      ]) as Measured;
       return { batch, ...found };
     });
     const peer = peers.reduce((best, one) => (one.processorSeconds < best.processorSeconds ? one : best));
@@ -87,7 +98,7 @@ for (const [kind, make] of kinds) {
       "2",
       "--softmax-dtype",
       "float64",
-    ]);
+    ]) as Measured;
     const ours = measure(`${short}-${threads}-ours`, process.execPath, (file) => [
       "--import",
       "tsx",
@@ -96,7 +107,7 @@ for (const [kind, make] of kinds) {
       requests,
       file,
       threads,
-    ]);
+    ]) as Measured;
     if (ours.tokens !== peer.tokens || JSON.stringify(ours.predicted) !== JSON.stringify(peer.predicted)) {
       throw new Error(`${kind}: the tokens are not the same: ${ours.tokens} here, ${peer.tokens} there`);
     }
@@ -133,4 +144,34 @@ const head = [
   "ratio",
   "largest difference, nats",
 ];
-process.stdout.write(`${markdownTable(head, rows)}\n`);
+if (rows.length > 0) process.stdout.write(`${markdownTable(head, rows)}\n`);
+
+const written: string[][] = [];
+const asked = join(folder, "prompts.json");
+writeFileSync(asked, JSON.stringify(prompts(values.languages.split(","), Number(values.documents))));
+for (const threads of values.only === "choices" ? [] : values.threads.split(",")) {
+  const tokens = values["answer-tokens"];
+  const ours = measure(`answers-${threads}-ours`, process.execPath, (file) => {
+    return ["--import", "tsx", here("answers.ts"), model, asked, file, threads, tokens];
+  }) as Answered;
+  for (const batch of values.batches.split(",")) {
+    const peer = measure(`answers-${threads}-batch-${batch}`, python, (file) => {
+      return [here("answers.py"), model, asked, file, "--batch", batch, "--threads", threads, "--tokens", tokens];
+    }) as Answered;
+    const same = ours.answers.filter((answer, index) => answer.trim() === peer.answers[index]?.trim()).length;
+    written.push([
+      threads,
+      batch,
+      `${same} of ${ours.answers.length}`,
+      peer.seconds.toFixed(1),
+      ours.seconds.toFixed(1),
+      (peer.seconds / ours.seconds).toFixed(2),
+      peer.processorSeconds.toFixed(1),
+      ours.processorSeconds.toFixed(1),
+      (peer.processorSeconds / ours.processorSeconds).toFixed(2),
+    ]);
+  }
+}
+const titles = ["threads", "harness's batch", "same answers", "harness, seconds", "ours", "ratio"];
+const processorTitles = ["harness, processor seconds", "ours", "ratio"];
+if (written.length > 0) process.stdout.write(`${markdownTable([...titles, ...processorTitles], written)}\n`);

@@ -1,5 +1,5 @@
 import { BadDataError, InterruptedError, UsageError, at, type Matrix, type StageContext } from "@mbs/contracts";
-import { weightsForWriting } from "@mbs/models";
+import { commonPrefix, likeliestTokens, weightsForWriting } from "@mbs/models";
 import type { Forward, Tokenizer } from "@mbs/models";
 import type { ScoredBy } from "../score-windows.ts";
 import { createTextEncoder, requirePrefix, type EncodeOptions } from "./encode-texts.ts";
@@ -9,8 +9,11 @@ import type { PackedGroup } from "./run-packs.ts";
 import { requireDecoder } from "./score-texts.ts";
 import { packTexts } from "./text-packs.ts";
 
-/** Prompts that are continued together, and the tokens that they may have with their answers: attention is over all of them. */
-const promptsAtATime = 16;
+/**
+ * Prompts that are continued together, since each token of an answer reads all weights, and the tokens that they may have with
+ * their answers: attention is over all of them.
+ */
+const promptsAtATime = 32;
 const tokensAtATime = 4096;
 
 /** A text to be continued. */
@@ -49,13 +52,18 @@ function* groupsOf(prompts: readonly Prompt[], begin: (prompt: Prompt) => Contin
   let tokens = 0;
   for (const prompt of prompts) {
     const own = begin(prompt);
+    const before = group.at(-1);
+    // what it has in common with the one before is read once
+    const shared = before === undefined ? 0 : commonPrefix(Int32Array.from(before.ids), Int32Array.from(own.ids));
     const size = own.given + prompt.maximumTokens;
-    if (group.length === promptsAtATime || (group.length > 0 && tokens + size > tokensAtATime)) {
+    if (group.length === promptsAtATime || (group.length > 0 && tokens + size - shared > tokensAtATime)) {
       yield group;
-      [group, tokens] = [[], 0];
+      group = [own];
+      tokens = size;
+      continue;
     }
     group.push(own);
-    tokens += size;
+    tokens += size - shared;
   }
   if (group.length > 0) yield group;
 }
@@ -66,22 +74,21 @@ function ended(answer: string, until: readonly string[]): string | undefined {
   return ends.length === 0 ? undefined : answer.slice(0, Math.min(...ends));
 }
 
-/** The most probable token of each row of logits; of equal ones the first. @param names of the texts of the rows */
-function likeliest({ label }: ScoredBy, { values, columns }: Matrix, names: readonly string[]): readonly number[] {
-  return names.map((name, row) => {
-    const logits = values.subarray(row * columns, (row + 1) * columns);
-    let best = 0;
-    for (const [token, logit] of logits.entries()) {
-      // not so of NaN either; -Infinity is a token that a model never writes
-      if (!(logit < Infinity)) {
-        throw new BadDataError(
-          `${label}: a logit of ${name} is ${logit}; the weights of its head overflow or are broken: take the model from its source again`,
-          { model: label, text: name },
-        );
-      }
-      if (logit > at(logits, best)) best = token;
-    }
-    return best;
+/** The most probable token after each row of states. @param names of the texts of the rows */
+async function likeliest(
+  forward: Forward,
+  { label, model }: ScoredBy,
+  states: Matrix,
+  names: readonly string[],
+): Promise<readonly number[]> {
+  const found = await likeliestTokens(forward, states, model.vocabularySize);
+  return found.map(({ token, logit }, row) => {
+    if (logit < Infinity) return token;
+    const text = at(names, row);
+    throw new BadDataError(
+      `${label}: a logit of ${text} is ${logit}; the weights of its head overflow or are broken: take the model from its source again`,
+      { model: label, text },
+    );
   });
 }
 
@@ -105,10 +112,10 @@ function inTree(forward: Forward, scored: ScoredBy, texts: readonly Continued[])
       for (const token of ids.slice(at(read, text))) growing.add(text, token);
       read[text] = ids.length;
     }
-    const logits = await forward.logits(await growing.read(open));
     return likeliest(
+      forward,
       scored,
-      logits,
+      await growing.read(open),
       open.map((text) => at(texts, text).prompt.name),
     );
   };
@@ -149,7 +156,7 @@ async function nextTokens(
   );
   const rows = packs.flatMap(({ predictions }) => [...predictions.values()]);
   const names = rows.map((predictions) => at(read, at(at(predictions, 0).texts, 0)).name);
-  const best = likeliest(scored, await forward.logits(predictingStates(group)), names);
+  const best = await likeliest(forward, scored, predictingStates(group), names);
   const next = texts.map(() => 0);
   for (const [row, predictions] of rows.entries()) {
     for (const { texts: own } of predictions) for (const text of own) next[text] = at(best, row);
@@ -161,7 +168,7 @@ async function nextTokens(
  * Greedy answers to prompts, as lm-evaluation-harness asks for them: an answer ends before the first of its `until` texts, at
  * the tokenizer's `eos_token`, or with its last token. Of a prompt that leaves no space for its answer the end is kept.
  *
- * What several prompts share, such as examples, is read once for 16 of them, and each token once. An ONNX model, one with
+ * What several prompts share, such as examples, is read once for 64 of them, and each token once. An ONNX model, one with
  * linear attention, and texts whose positions change with their length, read all prompts again for each token.
  *
  * @returns the answers, in the order of the prompts

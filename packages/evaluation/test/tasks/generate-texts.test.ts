@@ -71,9 +71,13 @@ test("a logit that is not a number is reported, and no answer made of it", async
       const forward = await model.forward(options);
       return {
         ...forward,
-        async logits(states) {
-          const logits = await forward.logits(states);
-          return { ...logits, values: logits.values.map((logit, index) => (index === 7 ? NaN : logit)) };
+        async logitsByTokens(states, order) {
+          const tiles = await forward.logitsByTokens?.(states, order);
+          if (tiles === undefined) throw new Error("a decoder has tiles of logits");
+          return async (tokens, into) => {
+            const logits = await tiles(tokens, into);
+            return { ...logits, values: logits.values.map((logit, index) => (index === 7 ? NaN : logit)) };
+          };
         },
       };
     },

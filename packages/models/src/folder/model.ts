@@ -203,9 +203,13 @@ export interface Forward {
    * The logits of every row, of some tokens at a time; absent for ONNX models, whose graphs make those of all tokens at once.
    *
    * @param states as of `logits`
+   * @param options `turned`: gives [count, rows], which takes two thirds of the time for 2 to 64 rows
    * @returns gives [rows, count], in place of what is in `into` where that is given, length rows · count
    */
-  logitsByTokens?(states: Matrix): Promise<(tokens: TokenRange, into?: Float32Array) => Promise<Matrix>>;
+  logitsByTokens?(
+    states: Matrix,
+    options?: { readonly turned?: boolean },
+  ): Promise<(tokens: TokenRange, into?: Float32Array) => Promise<Matrix>>;
   /** Memory of the weights that it keeps, in bytes. */
   heldBytes(): number;
   close(): Promise<void>;

@@ -106,7 +106,7 @@ export function createForward(
       return head.scoreNext(...predictingRows(states, tokens, batch));
     },
     logits: (states) => head.logits(states),
-    logitsByTokens: (states) => head.logitsByTokens(states),
+    logitsByTokens: (states, options) => head.logitsByTokens(states, options),
   };
 
   return {

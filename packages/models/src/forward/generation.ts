@@ -1,7 +1,8 @@
-import { availableMemory, InterruptedError, UsageError } from "@mbs/contracts";
+import { availableMemory, BadDataError, InterruptedError, UsageError } from "@mbs/contracts";
 import type { Matrix } from "@mbs/contracts";
 import type { Forward, Model } from "../folder/model.ts";
 import type { PairLanguages } from "./passages.ts";
+import { likeliestTokens } from "./likeliest-tokens.ts";
 import { runBlocks } from "./run-blocks.ts";
 import { hiddenStream, requireFiniteRows, tokensOf } from "./streams.ts";
 import type { TokenTree } from "./token-tree.ts";
@@ -79,6 +80,7 @@ interface GenerateOptions {
  * @returns the tokens of the continuation alone
  * @throws {UsageError} on a text without a token, where the tokenizer adds none, on one that fills the context, and on languages where the model reads none
  * @throws {FailedPreconditionError} without languages where the model reads them
+ * @throws {BadDataError} where states or a logit are NaN or Infinity
  */
 export async function generateTokens(
   model: Model,
@@ -105,11 +107,16 @@ export async function generateTokens(
       if (signal?.aborted === true) throw new InterruptedError("generate: stopped");
       const states = await statesOf(ids);
       const last = states.values.subarray((states.rows - 1) * states.columns);
-      const { values } = await forward.logits({ rows: 1, columns: states.columns, values: last });
-      let [next, largest] = [0, -Infinity];
-      for (const [id, value] of values.entries()) if (value > largest) [next, largest] = [id, value];
-      if (next === end) break;
-      ids.push(next);
+      const row = { rows: 1, columns: states.columns, values: last };
+      const [next] = await likeliestTokens(forward, row, model.vocabularySize);
+      if (next === undefined || !(next.logit < Infinity)) {
+        throw new BadDataError(
+          `${model.path}: a logit is ${next?.logit}; the weights of its head overflow or are broken: take the model from its source again`,
+          { model: model.path },
+        );
+      }
+      if (next.token === end) break;
+      ids.push(next.token);
     }
     return ids.slice(given);
   } finally {

@@ -103,11 +103,11 @@ export function createHead(
     const products = graph.node("Gemm", [normed, weight("head", [vocabularySize, hiddenSize])], { attributes: { transB: 1 } });
     return layout.buildLogits?.(rows, products) ?? products;
   };
-  /** The logits of what the head multiplies and some of its rows, which are the graph's inputs. */
-  const buildPart = (graph: GraphBuilder, weight: WeightInput): string => {
+  /** The logits of what the head multiplies and some of its rows, which are the graph's inputs. @param turned [V, T] in place of [T, V] */
+  const buildPart = (graph: GraphBuilder, weight: WeightInput, turned = false): string => {
     const input = graph.input("normed", "float32", ["T", hiddenSize]);
     const part = graph.input("part", "float32", ["V", hiddenSize]);
-    const products = graph.node("Gemm", [input, part], { attributes: { transB: 1 } });
+    const products = graph.node("Gemm", turned ? [part, input] : [input, part], { attributes: { transB: 1 } });
     return layout.buildLogits?.(createRowGraph(graph, weight), products) ?? products;
   };
   const partOf = (head: Float32Array, { first, count }: TokenRange): Tensor =>
@@ -165,18 +165,22 @@ export function createHead(
       return { rows: states.rows, columns: vocabularySize, values: all };
     },
 
-    async logitsByTokens(states) {
-      const graph = await graphs.get("logits of tokens", (builder, weight) =>
-        builder.output("logits", buildPart(builder, weight), "float32"),
+    async logitsByTokens(states, { turned = false } = {}) {
+      const { rows, columns, values } = await headInput(states);
+      // the same for one row, and quicker
+      const isTurned = turned && rows > 1;
+      const graph = await graphs.get(`logits of tokens${isTurned ? ", turned" : ""}`, (builder, weight) =>
+        builder.output("logits", buildPart(builder, weight, isTurned), "float32"),
       );
       const weights = await readWeights();
-      const { rows, columns, values } = await headInput(states);
       const normed = floatTensor(values, [rows, columns]);
       return async (tokens, into) => {
-        const dims = [rows, tokens.count];
+        const { count } = tokens;
+        const [first, second]: [number, number] = turned ? [count, rows] : [rows, count];
         const feeds = { normed, part: partOf(weightOf(weights, "head"), tokens) };
-        const made = await graph.run(feeds, weights, into && { logits: floatTensor(into, dims) });
-        return { rows, columns: tokens.count, values: into ?? floatValues(made, "logits") };
+        const fetched = into && { logits: floatTensor(into, isTurned ? [count, rows] : [rows, count]) };
+        const made = await graph.run(feeds, weights, fetched);
+        return { rows: first, columns: second, values: into ?? floatValues(made, "logits") };
       };
     },
 

@@ -45,13 +45,39 @@ const fewestChunked = 64;
 const readAtOnce = 512;
 
 /** What a block keeps of the tokens that it has read, by name: keys, values, what a convolution reads. */
-type Past = ReadonlyMap<string, Tensor>;
+type Past = Map<string, Tensor>;
+
+/** How much larger than needed memory for keys and values is made, so that it serves texts that go on. */
+const spaceToGrow = 1.25;
+
+/**
+ * Memory that one block's keys and values leave and the next block's are written to. New memory at each token would cost more than
+ * what is computed: most of it in the garbage collector.
+ */
+class SpareMemory {
+  readonly #spare = new Map<string, Float32Array>();
+
+  /** Memory for a tensor, float32. */
+  take(name: string, dims: readonly number[]): Tensor {
+    const length = dims.reduce((product, size) => product * size, 1);
+    const spare = this.#spare.get(name);
+    this.#spare.delete(name);
+    const buffer = spare === undefined || spare.length < length ? new Float32Array(Math.ceil(spaceToGrow * length)) : spare;
+    return floatTensor(buffer.subarray(0, length), dims);
+  }
+
+  /** Gives a tensor's memory back. */
+  leave(name: string, tensor: Tensor | undefined): void {
+    if (tensor?.type === "float32") this.#spare.set(name, new Float32Array(tensor.data.buffer));
+  }
+}
 
 interface OwnCache extends TreeCache {
   length: number;
   /** Whether its texts are long ones. */
   long: boolean;
   readonly blocks: Map<number, Past>;
+  readonly spare: SpareMemory;
 }
 
 /** What a forward pass over trees shares with the one over whole texts. */
@@ -158,16 +184,25 @@ export function createTreeForward(
     const weights = isPacked
       ? await cache.read(`${name}, dense`, new Map([...roles].filter(([role]) => graph.roles.has(role))))
       : await cache.read(name, roles);
-    const feeds = feedsOf(key, shape, states, tree, range, cached?.blocks.get(index));
-    const made = await graph.run({ ...feeds, ...(await tokenInputOf(index, states)) }, weights);
-    if (cached !== undefined) {
-      const kept = [...(inputsOf.get(key)?.past.keys() ?? [])].flatMap((own) => {
-        const present = made[presentOf(own)];
-        return present === undefined ? [] : [[own, present] as const];
-      });
-      cached.blocks.set(index, new Map(kept));
+    const past = cached?.blocks.get(index);
+    const feeds = { ...feedsOf(key, shape, states, tree, range, past), ...(await tokenInputOf(index, states)) };
+    if (cached === undefined) {
+      const made = await graph.run(feeds, weights);
+      return { rows: states.rows, columns: stateWidth, values: floatValues(made, "states") };
     }
-    return { rows: states.rows, columns: stateWidth, values: floatValues(made, "states") };
+    const { spare } = cached;
+    const present = [...(inputsOf.get(key)?.past ?? [])].map(([own, { heads, size }]) => {
+      const kind = `${own} ${heads * size}`;
+      return { own, kind, tensor: spare.take(kind, [1, heads, range.end, size]) };
+    });
+    const after = new Float32Array(states.rows * stateWidth);
+    await graph.run(feeds, weights, {
+      states: floatTensor(after, [states.rows, stateWidth]),
+      ...Object.fromEntries(present.map(({ own, tensor }) => [presentOf(own), tensor])),
+    });
+    for (const { own, kind } of present) spare.leave(kind, past?.get(own));
+    cached.blocks.set(index, new Map(present.map(({ own, tensor }) => [own, tensor])));
+    return { rows: states.rows, columns: stateWidth, values: after };
   };
 
   return {
@@ -181,7 +216,7 @@ export function createTreeForward(
       if (states.rows !== end) throw new InternalError(`${states.rows} states given for a tree of ${end} tokens`);
       return runBlock(index, states, tree, { first: 0, end }, activations === "int8");
     },
-    startCache: () => ({ length: 0, long: false, blocks: new Map() }) as OwnCache,
+    startCache: () => ({ length: 0, long: false, blocks: new Map(), spare: new SpareMemory() }) as OwnCache,
     async readOn(given, tree, { activations } = {}) {
       const own = given as OwnCache;
       checkTree(tree);
