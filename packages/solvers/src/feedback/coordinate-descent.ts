@@ -44,7 +44,7 @@ function blockOf(hessian: Float32Array, size: number, first: number, count: numb
   for (let column = 0; column < count; column += 1) {
     const start = (first + column) * size + first;
     for (let later = column + 1; later < count; later += 1) {
-      moved[column * count + later] = at(hessian, start + later) / at(diagonal, later);
+      moved[column * count + later] = hessian[start + later]! / diagonal[later]!;
     }
   }
   return { diagonal, moved };
