@@ -131,7 +131,7 @@ export class LanguageStatistics {
     }
     // both by the compressed model's sizes: their difference is what a weight on its input can make up for
     const factors = sizes?.map((size) => size * dense.weight) ?? new Float32Array(tokens).fill(dense.weight);
-    await cross.add(await this.#rows.turnedDifference(dense.input, input, factors), rows);
+    await cross.add(await this.#rows.difference(dense.input, input, factors), rows);
   }
 
   /**

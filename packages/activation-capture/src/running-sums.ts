@@ -6,13 +6,6 @@ export function addScaled(sum: Float32Array | Float64Array, values: Float32Array
   for (let index = 0; index < values.length; index++) sum[index]! += share * values[index]!;
 }
 
-/** Some rows of a matrix that follow each other, in its memory. */
-const rowsOf = ({ columns, values }: Matrix, first: number, count: number): Matrix => ({
-  rows: count,
-  columns,
-  values: values.subarray(first * columns, (first + count) * columns),
-});
-
 /** A running sum of x² of each column, in float64. */
 export class ColumnSquares {
   readonly #sums: Float64Array;
@@ -43,9 +36,6 @@ export class ColumnSquares {
   }
 }
 
-/** Rows of a cross-moment that are summed at a time, about: of 2048 channels at once takes half as long again. */
-const panelRows = 600;
-
 /** A running sum of w·(x̃ - x) xᵀ: how far the dense model's input of a site, x̃, is from the compressed one's. */
 export class CrossSum {
   readonly #blas: Blas;
@@ -61,18 +51,14 @@ export class CrossSum {
   /**
    * Takes the difference, since that of two products would drown in their rounding.
    *
-   * @param difference w·(x̃ - x), each token by its weight, tokens as columns, [width, tokens]
+   * @param difference w·(x̃ - x), each token by its weight, [tokens, width]
    * @param states x of the same tokens, [tokens, width]
    */
   async add(difference: Matrix, states: Matrix): Promise<void> {
     const width = this.#width;
     this.#values ??= new Float32Array(width * width);
-    const rows = Math.ceil(width / Math.max(1, Math.round(width / panelRows)));
-    for (let first = 0; first < width; first += rows) {
-      const count = Math.min(rows, width - first);
-      const sum = rowsOf({ rows: width, columns: width, values: this.#values }, first, count);
-      await this.#blas.gemm(rowsOf(difference, first, count), states, { add: sum, into: sum.values });
-    }
+    const sum = { rows: width, columns: width, values: this.#values };
+    await this.#blas.gemm(difference, states, { transposeA: true, add: sum, into: sum.values });
   }
 
   /** Whether no channel's sum with itself is NaN or Inf: NaN in a state shows there. */

@@ -18,21 +18,12 @@ function inverseSizesGraph(): Uint8Array {
   return graph.build();
 }
 
-/** What is multiplied by a number a row, and how the result lies. */
-interface Scaling {
-  /** Whether it is the difference of two matrices' rows. */
-  readonly others: boolean;
-  /** Whether tokens are columns afterwards. */
-  readonly turned: boolean;
-}
-
-function scaleGraph({ others, turned }: Scaling): Uint8Array {
+/** Rows, or the difference of two matrices' rows, times a number each. */
+function scaleGraph(others: boolean): Uint8Array {
   const graph = new GraphBuilder("scale");
   const rows = graph.input("rows", "float32", ["T", "W"]);
   const from = others ? graph.node("Sub", [rows, graph.input("others", "float32", ["T", "W"])]) : rows;
-  const scaled = graph.node("Mul", [from, graph.input("factors", "float32", ["T", 1])]);
-  const result = turned ? graph.node("Transpose", [scaled], { attributes: { perm: [1, 0] } }) : scaled;
-  graph.output("scaled", result, "float32", turned ? ["W", "T"] : ["T", "W"]);
+  graph.output("scaled", graph.node("Mul", [from, graph.input("factors", "float32", ["T", 1])]), "float32", ["T", "W"]);
   return graph.build();
 }
 
@@ -56,31 +47,21 @@ export class TokenRows {
 
   /** Rows times a number each. @returns in memory that the next call uses again */
   scale(rows: Matrix, factors: Float32Array): Promise<Matrix> {
-    return this.#run("scaled", { rows, factors });
+    return this.#run("scaled", rows, factors);
   }
 
   /** The difference of rows, times a number each. @returns in memory that the next call uses again */
   difference(rows: Matrix, others: Matrix, factors: Float32Array): Promise<Matrix> {
-    return this.#run("difference", { rows, others, factors });
+    return this.#run("difference", rows, factors, others);
   }
 
-  /** The same with tokens as columns, [width, tokens]. @returns in memory that the next call uses again */
-  turnedDifference(rows: Matrix, others: Matrix, factors: Float32Array): Promise<Matrix> {
-    return this.#run("turned difference", { rows, others, factors });
-  }
-
-  async #run(
-    name: "scaled" | "difference" | "turned difference",
-    { rows, others, factors }: { readonly rows: Matrix; readonly others?: Matrix; readonly factors: Float32Array },
-  ): Promise<Matrix> {
-    const turned = name === "turned difference";
-    const session = await this.#sessions.get(name, () => scaleGraph({ others: others !== undefined, turned }));
+  async #run(name: string, rows: Matrix, factors: Float32Array, others?: Matrix): Promise<Matrix> {
+    const session = await this.#sessions.get(name, () => scaleGraph(others !== undefined));
     const { length } = rows.values;
     let buffer = this.#buffers.get(name);
     if (buffer === undefined || buffer.length < length) buffer = new Float32Array(length);
     this.#buffers.set(name, buffer);
-    const shape = turned ? { rows: rows.columns, columns: rows.rows } : { rows: rows.rows, columns: rows.columns };
-    const scaled = { ...shape, values: buffer.subarray(0, length) };
+    const scaled = { ...rows, values: buffer.subarray(0, length) };
     const feeds = { rows: matrixTensor(rows), ...(others && { others: matrixTensor(others) }) };
     await session.run({ ...feeds, factors: floatTensor(factors, [rows.rows, 1]) }, { scaled: matrixTensor(scaled) });
     return scaled;
