@@ -118,10 +118,25 @@ function checkLayer(
   return weight;
 }
 
+/** Values that are converted at a time: an embedding is not in memory twice in float32. */
+const valuesAtATime = 1 << 20;
+
+/** Values in another dtype. */
+function inDtype({ dtype, rows, columns, data }: TensorData, wanted: WeightDtype, tensor: string): Uint8Array {
+  const stride = data.length / rows;
+  const rowsAtATime = Math.max(1, Math.floor(valuesAtATime / columns));
+  const all = new Uint8Array(rows * columns * (wanted === "f32" ? 4 : 2));
+  for (let first = 0; first < rows; first += rowsAtATime) {
+    const part = data.subarray(first * stride, (first + rowsAtATime) * stride);
+    all.set(encodeWeights(wanted, decodeWeights(dtype, part, `layer ${tensor}`)), (first * all.length) / rows);
+  }
+  return all;
+}
+
 /** The bytes of a layer's values as the checkpoint stores them. */
 function storedBytes(values: TensorData, wanted: WeightDtype, { tensor, transposed = false }: SiteTensor): Uint8Array {
   const { dtype, rows } = values;
-  const data = dtype === wanted ? values.data : encodeWeights(wanted, decodeWeights(dtype, values.data, `layer ${tensor}`));
+  const data = dtype === wanted ? values.data : inDtype(values, wanted, tensor);
   if (!transposed) return data;
   // copied, since bytes from a stream may lie at any offset
   const { buffer } = data.slice();

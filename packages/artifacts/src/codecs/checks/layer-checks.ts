@@ -20,19 +20,18 @@ function refuse({ tensor }: LayerRecord, fault: string): never {
   throw new BadDataError(`layer ${tensor}: ${fault}; compress again`, { tensor });
 }
 
-/** The bytes of a part, copied so that values of 4 bytes are aligned. */
-function readPart(
-  layer: LayerRecord,
-  [name, part]: readonly [name: string, part: TensorData | undefined],
-  dtype: TensorDtype,
-  rows: number,
-  columns: number,
-): Uint8Array<ArrayBuffer> {
+type NamedPart = readonly [name: string, part: TensorData | undefined];
+
+/** The bytes of a part, at any offset. */
+function partBytes(layer: LayerRecord, [name, part]: NamedPart, dtype: TensorDtype, rows: number, columns: number): Uint8Array {
   const wanted = `${dtype} [${rows}, ${columns}]`;
   const found = part === undefined ? "absent" : `${part.dtype} [${part.rows}, ${part.columns}]`;
   if (part === undefined || found !== wanted) return refuse(layer, `its ${name} are ${found}, not ${wanted}`);
-  return new Uint8Array(part.data);
+  return part.data;
 }
+
+/** The same, copied so that values of 4 bytes are aligned. */
+const readPart = (...args: Parameters<typeof partBytes>): Uint8Array<ArrayBuffer> => new Uint8Array(partBytes(...args));
 
 function requirePositive(layer: LayerRecord, name: string, values: Float32Array, columns: number): void {
   const wrong = values.findIndex((value) => !(Number.isFinite(value) && value > 0));
@@ -123,8 +122,8 @@ function requireBlocks(layer: LayerRecord): void {
   if (!blockGrids.has(grid)) return refuse(layer, `its grid ${quoted(grid)} is none of ${[...blockGrids.keys()].join(", ")}`);
   const { values: blockValues, bytes, decode } = quantisationTypeNamed(grid);
   if (columns % blockValues !== 0) refuse(layer, `its ${columns} columns are no whole blocks of ${grid}`);
-  const packed = readPart(layer, ["blocks", blocks], "u8", rows, (columns / blockValues) * bytes);
-  const stored = new Float32Array(readPart(layer, ["values", values], "f32", rows, columns).buffer);
+  const packed = partBytes(layer, ["blocks", blocks], "u8", rows, (columns / blockValues) * bytes);
+  const written = partBytes(layer, ["values", values], "f32", rows, columns);
   const rowsAtATime = Math.max(1, Math.floor(valuesAtATime / columns));
   for (let first = 0; first < rows; first += rowsAtATime) {
     const last = Math.min(rows, first + rowsAtATime);
@@ -132,10 +131,11 @@ function requireBlocks(layer: LayerRecord): void {
     decode?.(packed.subarray((first * packed.length) / rows, (last * packed.length) / rows), inPlaces);
     const decoded = places === undefined ? inPlaces : columnsInOrder(inPlaces, places);
     const start = first * columns;
-    const other = findOther(stored.subarray(start, start + decoded.length), decoded);
+    const stored = decodeWeights("f32", written.subarray(4 * start, 4 * last * columns), `layer ${layer.tensor}`);
+    const other = findOther(stored, decoded);
     if (other < 0) continue;
     const place = rowAndColumn(start + other, columns);
-    refuse(layer, `its values hold ${stored[start + other]} at ${place}, its blocks say ${decoded[other]}`);
+    refuse(layer, `its values hold ${stored[other]} at ${place}, its blocks say ${decoded[other]}`);
   }
 }
 
