@@ -15,7 +15,7 @@ import type { Score } from "@mbs/artifacts";
 import { replaceBlocks } from "../pages/blocks.ts";
 import { risesOf } from "./draws.ts";
 import type { DrawnRow } from "./draws.ts";
-import { allMethods, allPeers, mostDraws, rowsOf, scoresFile } from "./rows.ts";
+import { methodGroups, methods, mostDraws, peers, rowsOf, scoresFile } from "./rows.ts";
 import { readSpent } from "./spent.ts";
 import { drawsTable, filesTable, floatsTable } from "./tables.ts";
 
@@ -30,8 +30,10 @@ const scoresOf = async (name: string): Promise<Score[]> =>
 
 const dense = await scoresOf("dense");
 const spent = await readSpent(folder);
+const { gguf = [], floats = [] } = methodGroups;
+const shown = [...Object.keys(methods), ...Object.keys(peers), ...gguf, ...floats];
 const made: DrawnRow[] = [];
-for (const { name, method, mix, draw } of rowsOf(Object.keys({ ...allMethods, ...allPeers }), ["proportional"], mostDraws)) {
+for (const { name, method, mix, draw } of rowsOf(shown, ["proportional"], mostDraws)) {
   if (!existsSync(join(folder, scoresFile(name)))) continue;
   const took = spent.get(name);
   made.push({ method, mix, draw, rises: risesOf(dense, await scoresOf(name)), ...(took !== undefined && { spent: took }) });

@@ -1,8 +1,12 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { differenceOverDraws, lossesOverDraws, overDraws, risesOf } from "./draws.ts";
 import type { DrawnRow, WindowRises } from "./draws.ts";
 import { rowsOf } from "./rows.ts";
+import { readSpent } from "./spent.ts";
 import { drawsTable, filesTable, floatsTable } from "./tables.ts";
 
 const test = suite("draws");
@@ -97,12 +101,36 @@ test("the table has a line for what has several draws, and compares with the bes
 });
 
 test("files are set beside llama-quantize on the draws that both have", () => {
+  const file = { seconds: 1, processorSeconds: 1, peakBytes: 1, fileBytes: 2.35e6 };
   const files = {
-    gemma: [row("gguf-IQ3_S", 0, 0.2), row("gguf-IQ3_S", 1, 9), row("llama-quantize-IQ3_S", 0, 0.45), row("gguf-IQ2_S", 0, 1)],
+    gemma: [
+      { ...row("gguf-IQ3_S", 0, 0.2), spent: file },
+      row("gguf-IQ3_S", 1, 9),
+      row("llama-quantize-IQ3_S", 0, 0.45),
+      row("gguf-IQ2_S", 0, 1),
+      row("gguf-IQ2_XS", 0, 1),
+      row("llama-quantize-IQ2_XS", 0, 0.5),
+    ],
   };
   const lines = filesTable(files).split("\n").slice(2);
-  assert.is(lines.length, 1);
-  assert.match(lines[0] ?? "", /gemma \| IQ3_S \| .* \| 0\.250 \(.*\) \| 0\.500 \(.*\) \| 0\.50 \| 2 ahead/);
+  assert.is(lines.length, 2);
+  assert.match(lines[0] ?? "", /gemma \| IQ3_S \| 1 \| 2\.4 MB \|  \| 0\.250 \(.*\) \| 0\.500 \(.*\) \| 0\.50 \| 2 ahead/);
+  assert.match(lines[1] ?? "", /IQ2_XS .* 0 ahead, 2 behind/);
+});
+
+/** A line of the record of what rows took. */
+const line = (spent: object): string => `${JSON.stringify({ name: "gguf-IQ3_S proportional", spent })}\n`;
+
+test("what a row took is the sum of its lines, with the last size of its file", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "spent-"));
+  await writeFile(
+    join(folder, "spent.jsonl"),
+    line({ seconds: 1, processorSeconds: 2, peakBytes: 30 }) +
+      line({ seconds: 1, processorSeconds: 1, peakBytes: 20, fileBytes: 9 }),
+  );
+  const spent = await readSpent(folder);
+  await rm(folder, { recursive: true });
+  assert.equal(spent.get("gguf-IQ3_S proportional"), { seconds: 2, processorSeconds: 3, peakBytes: 30, fileBytes: 9 });
 });
 
 test("blocks of floats are a line a solver, on the first draw", () => {

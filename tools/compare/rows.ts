@@ -102,17 +102,17 @@ export const gptqOptions: Readonly<Record<string, Method>> = Object.assign(
 );
 
 /** Type mixes of GGUF files that are set beside llama-quantize, by names of `mbs assemble --type`. */
-export const fileTypes = ["Q3_K_M", "Q2_K", "IQ3_S", "IQ3_XXS", "IQ2_S", "IQ2_XS", "IQ2_XXS"] as const;
+export const comparedTypes = ["Q3_K_M", "Q2_K", "IQ3_S", "IQ3_XXS", "IQ2_S", "IQ2_XS", "IQ2_XXS"] as const;
 
 /** GGUF files, whose types the solver rounds to: "gguf-IQ3_S". */
 const ggufMethods: Readonly<Record<string, Method>> = Object.fromEntries(
-  fileTypes.map((type) => [
+  comparedTypes.map((type) => [
     `gguf-${type}`,
     { title: `GPTQ, ${type}`, compress: { solver: "gptq" }, stages: { assemble: { format: "gguf", type } } },
   ]),
 );
 
-/** Blocks of 4 bits floats that accelerators multiply by: "gptq-NVFP4", and to nearest "rtn-NVFP4". */
+/** Blocks of 4-bit floats that accelerators multiply by: "gptq-NVFP4", and to nearest "rtn-NVFP4". */
 const floatMethods: Readonly<Record<string, Method>> = Object.fromEntries(
   ["MXFP4", "NVFP4"].flatMap((grid) =>
     ["gptq", "rtn"].map((solver) => [
@@ -133,7 +133,7 @@ export const methodGroups: Readonly<Record<string, readonly string[]>> = {
       [`rotations-${bits}`, Object.keys(rotationsAt(bits))],
     ]),
   ),
-  gguf: fileTypes.flatMap((type) => [`llama-quantize-${type}`, `gguf-${type}`]),
+  gguf: comparedTypes.flatMap((type) => [`llama-quantize-${type}`, `gguf-${type}`]),
   floats: Object.keys(floatMethods),
 };
 
@@ -195,7 +195,7 @@ export const peers: Readonly<Record<string, Peer>> = {
 
 /** llama-quantize with our importance matrix of the same tokens, by name: "llama-quantize-IQ3_S". */
 const ggufPeers: Readonly<Record<string, Peer>> = Object.fromEntries(
-  fileTypes.map((type) => [
+  comparedTypes.map((type) => [
     `llama-quantize-${type}`,
     {
       title: `llama-quantize with our matrix, ${type}`,
@@ -246,7 +246,7 @@ export const sizes = {
 export interface Row {
   /** "gptq-3 proportional", "gptq-3 proportional draw 1"; of methods that look at no text the method alone. */
   readonly name: string;
-  /** A name of `methods`, `gptqOptions` or `peers`. */
+  /** A name of `allMethods` or `allPeers`. */
   readonly method: string;
   readonly mix: string;
   /** Which draw of calibration text: the seed of `mbs sample`. */

@@ -75,6 +75,15 @@ if (model === undefined || texts === undefined || output === undefined || size =
   );
 }
 
+const lacking = wanted.flatMap((name): readonly string[] => {
+  const peer = allPeers[name];
+  if (peer === undefined) return [];
+  const { script, source } = peer;
+  if (source !== undefined && values[source] === undefined) return [`${name} needs --${source}`];
+  return script.endsWith(".py") && python === undefined ? [`${name} needs --python`] : [];
+});
+if (lacking.length > 0) throw new Error(`${lacking.join(", ")}; see the usage of run.ts`);
+
 const program = fileURLToPath(new URL("../../packages/mbs/bin/mbs.js", import.meta.url));
 
 function start(command: string, args: readonly string[], env: NodeJS.ProcessEnv = process.env): string {
@@ -167,8 +176,6 @@ function sampleTokens({ mix, draw }: Pick<Row, "mix" | "draw">): string {
 
 async function runPeer({ script, args, source }: Peer, { name, mix, draw }: Row): Promise<void> {
   const clone = source === undefined ? undefined : values[source];
-  if (source !== undefined && clone === undefined)
-    throw new Error(`${name} needs --${source}: ${source === "llama" ? "a folder" : "a checkout"}, see the usage of run.ts`);
   const folder = join(folders.output, name.replaceAll(" ", "-"));
   if (!existsSync(folder)) {
     const path = fileURLToPath(new URL(`peers/${script}`, import.meta.url));

@@ -5,9 +5,9 @@ import { markdownTable } from "../pages/blocks.ts";
 import { tendenciesOf } from "./comparison.ts";
 import type { ComparedRow, Losses, Nats } from "./comparison.ts";
 import { differenceOverDraws, lossesOverDraws, overDraws } from "./draws.ts";
-import type { DrawnRow } from "./draws.ts";
+import type { DrawnRow, WindowRises } from "./draws.ts";
 import { languages } from "./languages.ts";
-import { allMethods, fileTypes, gptqOptions, methodGroups, methods, mixes, peers, settings } from "./rows.ts";
+import { allMethods, comparedTypes, gptqOptions, methodGroups, methods, mixes, peers, settings } from "./rows.ts";
 
 /** A mix as tables name it. */
 export const mixTitle = (mix: string): string => (mix === "english" ? "English-only" : mix);
@@ -129,10 +129,15 @@ function aheadText(own: readonly DrawnRow[], peer: readonly DrawnRow[]): string 
     return other === undefined ? [] : [{ rises, other: other.rises }];
   });
   if (pairs.length < fewestDraws) return "";
-  const { ahead, behind } = differenceOverDraws(
+  return countText(
     pairs.map(({ rises }) => rises),
     pairs.map(({ other }) => other),
   );
+}
+
+/** "7 ahead, 1 behind" @param own, peer the same draws in the same order */
+function countText(own: readonly WindowRises[], peer: readonly WindowRises[]): string {
+  const { ahead, behind } = differenceOverDraws(own, peer);
   return behind > 0 ? `${ahead} ahead, ${behind} behind` : `${ahead} ahead`;
 }
 
@@ -187,7 +192,7 @@ const megabytes = (bytes: number | undefined): string => (bytes === undefined ? 
 /** A line a model and type mix of GGUF: what llama-quantize and ours lose on the draws that both have. */
 export function filesTable(models: Readonly<Record<string, readonly DrawnRow[]>>): string {
   const lines = Object.entries(models).flatMap(([model, rows]) =>
-    fileTypes.flatMap((type) => {
+    comparedTypes.flatMap((type) => {
       const peer = rows.filter(({ method }) => method === `llama-quantize-${type}`);
       const pairs = rows.flatMap((row) => {
         const other = peer.find(({ draw }) => draw === row.draw);
@@ -196,13 +201,34 @@ export function filesTable(models: Readonly<Record<string, readonly DrawnRow[]>>
       const [first] = pairs;
       if (first === undefined) return [];
       const [own, theirs] = [pairs.map(({ row }) => row.rises), pairs.map(({ other }) => other.rises)];
-      const { ahead } = differenceOverDraws(own, theirs);
       const share = overDraws(own).value / overDraws(theirs).value;
+      const draws = String(pairs.length);
       const sizes = [megabytes(first.row.spent?.fileBytes), megabytes(first.other.spent?.fileBytes)];
-      return [[model, type, ...sizes, spread(overDraws(own)), spread(overDraws(theirs)), share.toFixed(2), `${ahead} ahead`]];
+      return [
+        [
+          model,
+          type,
+          draws,
+          ...sizes,
+          spread(overDraws(own)),
+          spread(overDraws(theirs)),
+          share.toFixed(2),
+          countText(own, theirs),
+        ],
+      ];
     }),
   );
-  const head = ["model", "type", "our file", "its file", "`gptq`", "llama-quantize, our matrix", "of its loss", "languages"];
+  const head = [
+    "model",
+    "type",
+    "draws",
+    "our file",
+    "its file",
+    "`gptq`",
+    "llama-quantize, our matrix",
+    "of its loss",
+    "languages",
+  ];
   return markdownTable(head, lines, 2);
 }
 

@@ -12,7 +12,7 @@ export interface NativeImatrix {
 }
 
 /** `llama_ftype` by name. */
-export const fileTypes: ReadonlyMap<string, number> = new Map([
+export const llamaFileTypes: ReadonlyMap<string, number> = new Map([
   ["Q4_0", 2],
   ["Q2_K", 10],
   ["Q3_K_S", 11],
@@ -40,6 +40,8 @@ export interface QuantizeJob {
   /** One type for all tensors that can have it, without the mixture of the file type (default: the mixture). */
   readonly pure?: boolean;
   readonly means: ReadonlyMap<string, Float32Array> | undefined;
+  /** Default 1. */
+  readonly threads?: number;
 }
 
 export interface Native {
@@ -109,12 +111,12 @@ export function loadNative(folder: string): Native {
         means,
       };
     },
-    quantize({ model, output, fileType, embeddingType, pure = false, means }) {
+    quantize({ model, output, fileType, embeddingType, pure = false, means, threads = 1 }) {
       const values = bind<Record<string, unknown>>(llama, "llama_model_quantize_default_params", parameters)();
       const quantize = bind<number>(llama, "llama_model_quantize", "uint32", "str", "str", koffi.pointer(parameters));
       const result = quantize(model, output, {
         ...values,
-        nthread: 1,
+        nthread: threads,
         ftype: fileType,
         ...(embeddingType !== undefined && { token_embedding_type: embeddingType }),
         allow_requantize: true,

@@ -5,7 +5,7 @@
  * common/imatrix-loader.cpp does it, and handed to llama_model_quantize. Embeddings are Q8_0, or what stands behind a colon:
  * "Q2_K:Q4_0". TYPE with "-pure" behind it takes one type for all tensors, where their width allows it.
  */
-import { fileTypes, loadNative } from "./ggml.ts";
+import { llamaFileTypes, loadNative } from "./ggml.ts";
 
 /** `ggml_type` by name. */
 const embeddingTypes: ReadonlyMap<string, number> = new Map([
@@ -16,7 +16,7 @@ const embeddingTypes: ReadonlyMap<string, number> = new Map([
 
 const [folder, model, types = "", output, imatrix] = process.argv.slice(2);
 const [type = "", embedding = "Q8_0"] = types.split(":");
-const fileType = fileTypes.get(type.replace(/-pure$/, ""));
+const fileType = llamaFileTypes.get(type.replace(/-pure$/, ""));
 const embeddingType = embeddingTypes.get(embedding);
 if (
   folder === undefined ||
@@ -25,7 +25,7 @@ if (
   fileType === undefined ||
   embeddingType === undefined
 ) {
-  const named = `TYPE one of ${[...fileTypes.keys()].join(", ")}, EMBEDDING of ${[...embeddingTypes.keys()].join(", ")}`;
+  const named = `TYPE one of ${[...llamaFileTypes.keys()].join(", ")}, EMBEDDING of ${[...embeddingTypes.keys()].join(", ")}`;
   throw new Error(`quantise.ts LLAMA MODEL.gguf TYPE[:EMBEDDING] OUTPUT.gguf [IMATRIX.gguf], ${named}`);
 }
 

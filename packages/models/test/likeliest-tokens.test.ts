@@ -78,6 +78,37 @@ test("of equal logits the first counts, and a logit that is not finite is report
   );
 });
 
+test("of a vocabulary in several tiles, tokens are counted from its beginning, and the first of equals counts", async () => {
+  const [rows, vocabulary] = [4, 10_000];
+  const logitOf = (token: number, row: number): number => {
+    if (row === 1 && token === 5000) return NaN;
+    if (row === 2) return token === 100 || token === 9000 ? 7 : 0;
+    if (row === 3) return token === vocabulary - 1 ? 2 : -1;
+    return token === 9000 ? 3 : Math.sin(token);
+  };
+  const tiled = {
+    logits: () => Promise.reject(new Error("not asked for")),
+    logitsByTokens: () =>
+      Promise.resolve(({ first, count }: { first: number; count: number }, into?: Float32Array) => {
+        const values = into ?? new Float32Array(rows * count);
+        for (let place = 0; place < values.length; place++) {
+          values[place] = logitOf(first + Math.floor(place / rows), place % rows);
+        }
+        return Promise.resolve({ rows: count, columns: rows, values });
+      }),
+  };
+  const found = await likeliestTokens(tiled, { rows, columns: 1, values: new Float32Array(rows) }, vocabulary);
+  assert.equal(
+    found.map(({ token, logit }) => [token, Number.isNaN(logit) ? "NaN" : logit]),
+    [
+      [9000, 3],
+      [5000, "NaN"],
+      [100, 7],
+      [9999, 2],
+    ],
+  );
+});
+
 test.after(() => model.close());
 
 test.run();

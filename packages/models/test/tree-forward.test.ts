@@ -48,7 +48,7 @@ async function statesAtOnce(model: Model, forest: TreeForward, tree: TokenTree, 
   return states;
 }
 
-/** The same in three parts, the second of one token, each with the keys and values of those before. */
+/** The same in parts, some of them one token, each with the keys and values of those before. */
 async function statesInParts(forest: TreeForward, tree: TokenTree, activations: Activations): Promise<Matrix> {
   const { longTexts = Infinity } = forest;
   const all = tree.tokens.length;
@@ -62,7 +62,7 @@ async function statesInParts(forest: TreeForward, tree: TokenTree, activations: 
   });
   const cache = forest.startCache();
   const parts: Matrix[] = [];
-  for (const end of isLong ? [all] : [first, first + 1, all]) {
+  for (const end of isLong ? [all] : [...new Set([first, first + 1, first + 2, first + 3, all])].filter((rows) => rows <= all)) {
     parts.push(await forest.readOn(cache, upTo(end), { activations }));
     assert.is(cache.length, end);
   }

@@ -9,7 +9,7 @@
  * usage: node --import tsx tools/bench/tasks/run.ts --model M --output FOLDER --python PYTHON [--documents 16]
  *          [--languages en,de,…] [--threads 1,2] [--batches 1,8,16] [--answer-tokens 32] [--only answers|choices]
  *   --python   with lm_eval 0.4.13, torch and transformers
- *   --batches  what lm-evaluation-harness is given; the one with the fewest processor seconds counts
+ *   --batches  what lm-evaluation-harness is given; of multiple choice the one with the fewest processor seconds counts
  *
  * Needs `npm run build`. Each measurement is a file in FOLDER; those that are there are not made again.
  */
@@ -51,8 +51,10 @@ const { values } = parseArgs({
   },
 });
 const { model, output, python } = values;
-if (model === undefined || output === undefined || python === undefined) {
-  throw new Error("usage: run.ts --model M --output FOLDER --python PYTHON");
+const { only } = values;
+const isPart = only === undefined || only === "answers" || only === "choices";
+if (model === undefined || output === undefined || python === undefined || !isPart) {
+  throw new Error("usage: run.ts --model M --output FOLDER --python PYTHON [--only answers|choices]");
 }
 const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 const folder = resolve(output);
@@ -70,7 +72,7 @@ function measure(name: string, command: string, args: (file: string) => readonly
 }
 
 const rows: string[][] = [];
-for (const [kind, make] of values.only === "answers" ? [] : kinds) {
+for (const [kind, make] of only === "answers" ? [] : kinds) {
   const short = kind.replaceAll(" ", "-");
   const requests = join(folder, `${short}-requests.json`);
   writeFileSync(requests, JSON.stringify(make(values.languages.split(","), Number(values.documents))));
@@ -146,20 +148,23 @@ const head = [
 ];
 if (rows.length > 0) process.stdout.write(`${markdownTable(head, rows)}\n`);
 
-const written: string[][] = [];
-const asked = join(folder, "prompts.json");
-writeFileSync(asked, JSON.stringify(prompts(values.languages.split(","), Number(values.documents))));
-for (const threads of values.only === "choices" ? [] : values.threads.split(",")) {
-  const tokens = values["answer-tokens"];
-  const ours = measure(`answers-${threads}-ours`, process.execPath, (file) => {
+const answerRows: string[][] = [];
+const texts = prompts(values.languages.split(","), Number(values.documents));
+const tokens = values["answer-tokens"];
+/** Measurements of other prompts or of longer answers are others. */
+const written = `answers-${texts.length}-of-${tokens}`;
+const asked = join(folder, `${written}.prompts.json`);
+writeFileSync(asked, JSON.stringify(texts));
+for (const threads of only === "choices" ? [] : values.threads.split(",")) {
+  const ours = measure(`${written}-${threads}-ours`, process.execPath, (file) => {
     return ["--import", "tsx", here("answers.ts"), model, asked, file, threads, tokens];
   }) as Answered;
   for (const batch of values.batches.split(",")) {
-    const peer = measure(`answers-${threads}-batch-${batch}`, python, (file) => {
+    const peer = measure(`${written}-${threads}-batch-${batch}`, python, (file) => {
       return [here("answers.py"), model, asked, file, "--batch", batch, "--threads", threads, "--tokens", tokens];
     }) as Answered;
     const same = ours.answers.filter((answer, index) => answer.trim() === peer.answers[index]?.trim()).length;
-    written.push([
+    answerRows.push([
       threads,
       batch,
       `${same} of ${ours.answers.length}`,
@@ -174,4 +179,4 @@ for (const threads of values.only === "choices" ? [] : values.threads.split(",")
 }
 const titles = ["threads", "harness's batch", "same answers", "harness, seconds", "ours", "ratio"];
 const processorTitles = ["harness, processor seconds", "ours", "ratio"];
-if (written.length > 0) process.stdout.write(`${markdownTable([...titles, ...processorTitles], written)}\n`);
+if (answerRows.length > 0) process.stdout.write(`${markdownTable([...titles, ...processorTitles], answerRows)}\n`);

@@ -14,7 +14,7 @@ import { mkdir, rename } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { fileTypes, loadNative } from "../../imatrix-check/ggml.ts";
+import { llamaFileTypes, loadNative } from "../../imatrix-check/ggml.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -22,9 +22,9 @@ const { values, positionals } = parseArgs({
 });
 const [model, segments, output] = positionals;
 const { type = "", source, threads } = values;
-const fileType = fileTypes.get(type);
+const fileType = llamaFileTypes.get(type);
 if (model === undefined || segments === undefined || output === undefined || source === undefined || fileType === undefined)
-  throw new Error(`llama_quantize.ts MODEL SEGMENTS OUTPUT --source LLAMA --type ${[...fileTypes.keys()].join("|")}`);
+  throw new Error(`llama_quantize.ts MODEL SEGMENTS OUTPUT --source LLAMA --type ${[...llamaFileTypes.keys()].join("|")}`);
 
 const program = fileURLToPath(new URL("../../../packages/mbs/bin/mbs.js", import.meta.url));
 
@@ -52,7 +52,13 @@ const { means } = native.readImatrix(join(matrix, "imatrix.gguf"));
 const unfinished = `${output}.unfinished`;
 await mkdir(unfinished, { recursive: true });
 const [began, processor] = [performance.now(), process.cpuUsage()];
-native.quantize({ model: join(dense, "model.gguf"), output: join(unfinished, "model.gguf"), fileType, means });
+native.quantize({
+  model: join(dense, "model.gguf"),
+  output: join(unfinished, "model.gguf"),
+  fileType,
+  means,
+  threads: Number(threads),
+});
 const { user, system } = process.cpuUsage(processor);
 await rename(unfinished, output);
 const peakBytes = process.resourceUsage().maxRSS * 1024;

@@ -1,6 +1,6 @@
 import { BadDataError, InterruptedError, UsageError, at, type Matrix, type StageContext } from "@mbs/contracts";
 import { commonPrefix, likeliestTokens, weightsForWriting } from "@mbs/models";
-import type { Forward, Tokenizer } from "@mbs/models";
+import type { Forward, Tokenizer, TreeForward } from "@mbs/models";
 import type { ScoredBy } from "../score-windows.ts";
 import { createTextEncoder, requirePrefix, type EncodeOptions } from "./encode-texts.ts";
 import { GrowingTexts } from "./growing-texts.ts";
@@ -46,16 +46,29 @@ interface Continued {
   answer?: string;
 }
 
+/** The tree in which texts of up to `most` tokens go on together, where the model has one and they stay of one kind. */
+function treeFor({ tree }: Forward, most: number): TreeForward | undefined {
+  return tree?.longTexts !== undefined && most > tree.longTexts ? undefined : tree;
+}
+
+/** Tokens that a prompt and its answer may have. */
+const sizeOf = ({ given, prompt }: Continued): number => given + prompt.maximumTokens;
+
 /** Prompts that are continued together: as many as there is space for, at least one. */
-function* groupsOf(prompts: readonly Prompt[], begin: (prompt: Prompt) => Continued): Generator<readonly Continued[]> {
+function* groupsOf(
+  forward: Forward,
+  prompts: readonly Prompt[],
+  begin: (prompt: Prompt) => Continued,
+): Generator<readonly Continued[]> {
   let group: Continued[] = [];
   let tokens = 0;
   for (const prompt of prompts) {
     const own = begin(prompt);
+    const size = sizeOf(own);
     const before = group.at(-1);
-    // what it has in common with the one before is read once
-    const shared = before === undefined ? 0 : commonPrefix(Int32Array.from(before.ids), Int32Array.from(own.ids));
-    const size = own.given + prompt.maximumTokens;
+    // in a tree, what it has in common with the one before is read once
+    const inTree = treeFor(forward, Math.max(size, ...group.map(sizeOf))) !== undefined;
+    const shared = before !== undefined && inTree ? commonPrefix(Int32Array.from(before.ids), Int32Array.from(own.ids)) : 0;
     if (group.length === promptsAtATime || (group.length > 0 && tokens + size - shared > tokensAtATime)) {
       yield group;
       group = [own];
@@ -97,9 +110,8 @@ type NextTokens = (open: readonly number[]) => Promise<readonly number[]>;
 
 /** In a tree that grows, where the model has one and its texts stay of one kind. */
 function inTree(forward: Forward, scored: ScoredBy, texts: readonly Continued[]): NextTokens | undefined {
-  const { tree } = forward;
-  const most = Math.max(...texts.map(({ given, prompt }) => given + prompt.maximumTokens));
-  if (tree === undefined || (tree.longTexts !== undefined && most > tree.longTexts)) return undefined;
+  const tree = treeFor(forward, Math.max(...texts.map(sizeOf)));
+  if (tree === undefined) return undefined;
   const growing = new GrowingTexts(
     tree,
     scored,
@@ -168,7 +180,7 @@ async function nextTokens(
  * Greedy answers to prompts, as lm-evaluation-harness asks for them: an answer ends before the first of its `until` texts, at
  * the tokenizer's `eos_token`, or with its last token. Of a prompt that leaves no space for its answer the end is kept.
  *
- * What several prompts share, such as examples, is read once for 64 of them, and each token once. An ONNX model, one with
+ * What several prompts share, such as examples, is read once for 32 of them, and each token once. An ONNX model, one with
  * linear attention, and texts whose positions change with their length, read all prompts again for each token.
  *
  * @returns the answers, in the order of the prompts
@@ -210,7 +222,7 @@ export async function* generateTexts(
   try {
     const total = prompts.reduce((sum, { maximumTokens }) => sum + maximumTokens, 0);
     let before = 0;
-    for (const all of groupsOf(prompts, begin)) {
+    for (const all of groupsOf(forward, prompts, begin)) {
       const nextOf = inTree(forward, scored, all) ?? readAgain(forward, scored, all, signal);
       const isOpen = (text: number): boolean => at(all, text).answer === undefined;
       for (let open = [...all.keys()]; open.length > 0; open = open.filter(isOpen)) {

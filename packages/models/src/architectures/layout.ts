@@ -202,6 +202,6 @@ export interface Layout {
   buildBlock(sequence: SequenceGraph, states: string, index: number): BlockGraphValues;
   /** States [rows, stateWidth] → what the head multiplies, [rows, hidden]. */
   buildHeadInput(rows: RowGraph, states: string): string;
-  /** What the head made, [rows, vocabulary] → logits, where they are not the same. */
+  /** What the head made of some tokens, in either order, → logits, each by itself, where they are not the same. */
   buildLogits?(rows: RowGraph, products: string): string;
 }

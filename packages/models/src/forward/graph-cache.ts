@@ -71,7 +71,7 @@ export class GraphCache {
   readonly #parted = new Map<string, Kept<PartedGraph>>();
 
   /** @param limit graphs whose sessions stay open: batches have few shapes */
-  constructor(threads: number, limit = 8) {
+  constructor(threads: number, limit = 16) {
     this.#threads = threads;
     this.#limit = limit;
   }

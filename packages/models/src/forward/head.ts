@@ -176,11 +176,11 @@ export function createHead(
       const normed = floatTensor(values, [rows, columns]);
       return async (tokens, into) => {
         const { count } = tokens;
-        const [first, second]: [number, number] = turned ? [count, rows] : [rows, count];
-        const feeds = { normed, part: partOf(weightOf(weights, "head"), tokens) };
+        const part = partOf(weightOf(weights, "head"), tokens);
         const fetched = into && { logits: floatTensor(into, isTurned ? [count, rows] : [rows, count]) };
-        const made = await graph.run(feeds, weights, fetched);
-        return { rows: first, columns: second, values: into ?? floatValues(made, "logits") };
+        const made = await graph.run({ normed, part }, weights, fetched);
+        const logits = into ?? floatValues(made, "logits");
+        return turned ? { rows: count, columns: rows, values: logits } : { rows, columns: count, values: logits };
       };
     },
 
