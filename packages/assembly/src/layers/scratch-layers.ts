@@ -4,7 +4,7 @@ import { BadDataError } from "@mbs/contracts";
 import type { ArtifactStream } from "@mbs/contracts";
 import { transpose } from "@mbs/models";
 import type { Model, SiteTensor } from "@mbs/models";
-import { decodeWeights, encodeWeights, type WeightDtype } from "@mbs/numbers";
+import { convertWeights, type WeightDtype } from "@mbs/numbers";
 import { siteWeights, embeddingsWeights } from "./site-weights.ts";
 
 /** How one artifact of layers was made. */
@@ -118,25 +118,10 @@ function checkLayer(
   return weight;
 }
 
-/** Values that are converted at a time: an embedding is not in memory twice in float32. */
-const valuesAtATime = 1 << 20;
-
-/** Values in another dtype. */
-function inDtype({ dtype, rows, columns, data }: TensorData, wanted: WeightDtype, tensor: string): Uint8Array {
-  const stride = data.length / rows;
-  const rowsAtATime = Math.max(1, Math.floor(valuesAtATime / columns));
-  const all = new Uint8Array(rows * columns * (wanted === "f32" ? 4 : 2));
-  for (let first = 0; first < rows; first += rowsAtATime) {
-    const part = data.subarray(first * stride, (first + rowsAtATime) * stride);
-    all.set(encodeWeights(wanted, decodeWeights(dtype, part, `layer ${tensor}`)), (first * all.length) / rows);
-  }
-  return all;
-}
-
 /** The bytes of a layer's values as the checkpoint stores them. */
 function storedBytes(values: TensorData, wanted: WeightDtype, { tensor, transposed = false }: SiteTensor): Uint8Array {
-  const { dtype, rows } = values;
-  const data = dtype === wanted ? values.data : inDtype(values, wanted, tensor);
+  const { dtype, rows, data: bytes } = values;
+  const data = dtype === wanted ? bytes : convertWeights({ dtype, bytes }, wanted, `layer ${tensor}`);
   if (!transposed) return data;
   // copied, since bytes from a stream may lie at any offset
   const { buffer } = data.slice();
