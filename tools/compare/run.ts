@@ -179,9 +179,11 @@ async function runPeer({ script, args, source }: Peer, { name, mix, draw }: Row)
   const folder = join(folders.output, name.replaceAll(" ", "-"));
   if (!existsSync(folder)) {
     const path = fileURLToPath(new URL(`peers/${script}`, import.meta.url));
-    const from = [resolve(values["peer-model"] ?? model ?? ""), sampleTokens({ mix, draw }), folder];
-    const given = [...args, ...(clone === undefined ? [] : ["--source", resolve(clone)]), "--threads", values.threads];
     const isOurs = script.endsWith(".ts");
+    // a script of ours reads the model whose tokenizer drew the tokens
+    const read = isOurs ? folders.model : resolve(values["peer-model"] ?? folders.model);
+    const from = [read, sampleTokens({ mix, draw }), folder];
+    const given = [...args, ...(clone === undefined ? [] : ["--source", resolve(clone)]), "--threads", values.threads];
     const words = [...(isOurs ? process.execArgv : []), path, ...from, ...given];
     const printed = start(isOurs ? process.execPath : (python ?? "python3"), words);
     // the peers print lines of their own before it

@@ -2,7 +2,7 @@
  * llama-quantize with the importance matrix of `mbs imatrix`, on the tokens of a row.
  *
  * usage: node --conditions=mbs-source --import tsx llama_quantize.ts MODEL SEGMENTS OUTPUT --type T --source LLAMA --threads N
- *   MODEL   a Hugging Face folder, which is first written as a GGUF file in float32
+ *   MODEL   a Hugging Face folder or GGUF file, which is first written as a GGUF file in float32
  *   OUTPUT  a folder, in which model.gguf appears
  *   LLAMA   a folder in which node-llama-cpp 3.21.1 and koffi are installed
  *
