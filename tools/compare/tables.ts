@@ -18,7 +18,7 @@ const number = (value: number): string => (Math.abs(value) < 9.995 ? value.toFix
 export const natsText = ({ value, interval: [low, high] }: Nats): string =>
   `${value < 0 ? "−" : "+"}${number(Math.abs(value))} (${number(low)} to ${number(high)})`.replaceAll("-", "−");
 
-const rowsOfMethod = (rows: readonly ComparedRow[], method: string): readonly ComparedRow[] =>
+const rowsOfMethod = <Row extends { readonly method: string }>(rows: readonly Row[], method: string): readonly Row[] =>
   rows.filter((row) => row.method === method);
 
 /** One line a method: the three averages with each mix. */
@@ -122,16 +122,20 @@ const fewestDraws = 3;
 const spread = ({ value, interval: [low, high] }: Nats): string =>
   `${thousandths(value)} (${thousandths(low)} to ${thousandths(high)})`;
 
+/** The draws that two methods have both. */
+const pairsOf = (own: readonly DrawnRow[], peer: readonly DrawnRow[]) =>
+  own.flatMap((row) => {
+    const other = peer.find(({ draw }) => draw === row.draw);
+    return other === undefined ? [] : [{ row, other }];
+  });
+
 /** "8 ahead", on the draws that both have. */
 function aheadText(own: readonly DrawnRow[], peer: readonly DrawnRow[]): string {
-  const pairs = own.flatMap(({ draw, rises }) => {
-    const other = peer.find((row) => row.draw === draw);
-    return other === undefined ? [] : [{ rises, other: other.rises }];
-  });
+  const pairs = pairsOf(own, peer);
   if (pairs.length < fewestDraws) return "";
   return countText(
-    pairs.map(({ rises }) => rises),
-    pairs.map(({ other }) => other),
+    pairs.map(({ row }) => row.rises),
+    pairs.map(({ other }) => other.rises),
   );
 }
 
@@ -160,8 +164,7 @@ function averageSpent(rows: readonly DrawnRow[]): Spent | undefined {
  */
 export function drawsTable(models: Readonly<Record<string, readonly DrawnRow[]>>): string {
   const lines = Object.entries(models).flatMap(([model, rows]) => {
-    const drawsOf = (method: string): readonly DrawnRow[] =>
-      rows.filter((row) => row.method === method).sort((a, b) => a.draw - b.draw);
+    const drawsOf = (method: string): readonly DrawnRow[] => rowsOfMethod(rows, method).toSorted((a, b) => a.draw - b.draw);
     return settings.flatMap(({ title, rows: names }) => {
       const known = names.flatMap((method) => {
         const own = drawsOf(method);
@@ -193,29 +196,14 @@ const megabytes = (bytes: number | undefined): string => (bytes === undefined ? 
 export function filesTable(models: Readonly<Record<string, readonly DrawnRow[]>>): string {
   const lines = Object.entries(models).flatMap(([model, rows]) =>
     comparedTypes.flatMap((type) => {
-      const peer = rows.filter(({ method }) => method === `llama-quantize-${type}`);
-      const pairs = rows.flatMap((row) => {
-        const other = peer.find(({ draw }) => draw === row.draw);
-        return row.method === `gguf-${type}` && other !== undefined ? [{ row, other }] : [];
-      });
+      const pairs = pairsOf(rowsOfMethod(rows, `gguf-${type}`), rowsOfMethod(rows, `llama-quantize-${type}`));
       const [first] = pairs;
       if (first === undefined) return [];
       const [own, theirs] = [pairs.map(({ row }) => row.rises), pairs.map(({ other }) => other.rises)];
-      const share = overDraws(own).value / overDraws(theirs).value;
-      const draws = String(pairs.length);
+      const [ourLoss, theirLoss] = [overDraws(own), overDraws(theirs)];
       const sizes = [megabytes(first.row.spent?.fileBytes), megabytes(first.other.spent?.fileBytes)];
-      return [
-        [
-          model,
-          type,
-          draws,
-          ...sizes,
-          spread(overDraws(own)),
-          spread(overDraws(theirs)),
-          share.toFixed(2),
-          countText(own, theirs),
-        ],
-      ];
+      const losses = [spread(ourLoss), spread(theirLoss), (ourLoss.value / theirLoss.value).toFixed(2)];
+      return [[model, type, String(pairs.length), ...sizes, ...losses, countText(own, theirs)]];
     }),
   );
   const head = [

@@ -5,7 +5,7 @@
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { generateTexts } from "@mbs/evaluation";
-import { openModel } from "@mbs/models";
+import { openScored } from "./scored-model.ts";
 
 const [path = "", prompts = "", output = "", threads, tokens] = process.argv.slice(2);
 const texts = (JSON.parse(readFileSync(prompts, "utf8")) as string[]).map((context, index) => ({
@@ -14,20 +14,11 @@ const texts = (JSON.parse(readFileSync(prompts, "utf8")) as string[]).map((conte
   until: ["\n\n"],
   maximumTokens: Number(tokens),
 }));
-const model = await openModel(path);
-const tokenizer = await model.tokenizer();
-const context = {
-  signal: new AbortController().signal,
-  progress: () => undefined,
-  warn: (message: string) => process.stderr.write(`${message}\n`),
-  threads: Number(threads),
-};
-const scored = { model, label: "model", activations: "float32" } as const;
-const options = { contextLength: model.contextLength ?? 2048, longTexts: "cut", tokenizer } as const;
+const { model, tokenizer, context, scored, options } = await openScored(path, threads);
 
 async function answer(some: typeof texts): Promise<string[]> {
   const found: string[] = [];
-  for await (const { text } of generateTexts(scored, some, options, context)) found.push(text);
+  for await (const { text } of generateTexts(scored, some, { ...options, tokenizer }, context)) found.push(text);
   return found;
 }
 

@@ -6,7 +6,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { countTokens, encodeTexts, scoreTexts } from "@mbs/evaluation";
 import type { NamedText } from "@mbs/evaluation";
-import { openModel } from "@mbs/models";
+import { openScored } from "./scored-model.ts";
 
 /** Texts that are packed together, as whole documents of four choices: 128 of them. */
 const groupSize = 512;
@@ -15,16 +15,7 @@ const [path = "", requests = "", output = "", threads] = process.argv.slice(2);
 const texts = (JSON.parse(readFileSync(requests, "utf8")) as [string, string][]).map(
   ([context, continuation], index): NamedText => ({ name: `request ${index}`, context, continuation }),
 );
-const model = await openModel(path);
-const tokenizer = await model.tokenizer();
-const context = {
-  signal: new AbortController().signal,
-  progress: () => undefined,
-  warn: (message: string) => process.stderr.write(`${message}\n`),
-  threads: Number(threads),
-};
-const scored = { model, label: "model", activations: "float32" } as const;
-const options = { contextLength: model.contextLength ?? 2048, longTexts: "cut" } as const;
+const { model, tokenizer, context, scored, options } = await openScored(path, threads);
 
 async function score(some: readonly NamedText[]) {
   const encoded = encodeTexts(some, tokenizer, options);

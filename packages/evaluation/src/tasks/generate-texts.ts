@@ -1,5 +1,5 @@
 import { BadDataError, InterruptedError, UsageError, at, type Matrix, type StageContext } from "@mbs/contracts";
-import { commonPrefix, likeliestTokens, weightsForWriting } from "@mbs/models";
+import { commonPrefix, likeliestTokens, requireToken, weightsForWriting } from "@mbs/models";
 import type { Forward, Tokenizer, TreeForward } from "@mbs/models";
 import type { ScoredBy } from "../score-windows.ts";
 import { createTextEncoder, requirePrefix, type EncodeOptions } from "./encode-texts.ts";
@@ -95,14 +95,7 @@ async function likeliest(
   names: readonly string[],
 ): Promise<readonly number[]> {
   const found = await likeliestTokens(forward, states, model.vocabularySize);
-  return found.map(({ token, logit }, row) => {
-    if (logit < Infinity) return token;
-    const text = at(names, row);
-    throw new BadDataError(
-      `${label}: a logit of ${text} is ${logit}; the weights of its head overflow or are broken: take the model from its source again`,
-      { model: label, text },
-    );
-  });
+  return found.map((token, row) => requireToken(token, { model: label, text: at(names, row) }));
 }
 
 /** What finds the next token of texts: of those that are still open, by their numbers. */

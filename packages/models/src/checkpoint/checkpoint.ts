@@ -1,5 +1,5 @@
 import { at, BadDataError, InternalError } from "@mbs/contracts";
-import { decodeBrain, decodeHalf, findNonfinite } from "@mbs/numbers";
+import { bytesOfDtype, decodeBrain, decodeHalf, findNonfinite } from "@mbs/numbers";
 import type { WeightDtype } from "@mbs/numbers";
 import type { PackedWeight } from "./quantised/packed-values.ts";
 import type { HeaderEntry } from "./safetensors-header.ts";
@@ -79,9 +79,6 @@ const weightDtypes: ReadonlyMap<string, WeightDtype> = new Map([
   ["F16", "f16"],
   ["BF16", "bf16"],
 ]);
-
-/** Bytes of one element. */
-export const bytesOfDtype = (dtype: WeightDtype): number => (dtype === "f32" ? 4 : 2);
 
 function decode(bytes: Uint8Array, dtype: WeightDtype): Float32Array {
   if (dtype === "f32") return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);

@@ -1,8 +1,8 @@
-import { availableMemory, BadDataError, InterruptedError, UsageError } from "@mbs/contracts";
+import { availableMemory, InternalError, InterruptedError, UsageError } from "@mbs/contracts";
 import type { Matrix } from "@mbs/contracts";
 import type { Forward, Model } from "../folder/model.ts";
 import type { PairLanguages } from "./passages.ts";
-import { likeliestTokens } from "./likeliest-tokens.ts";
+import { likeliestTokens, requireToken } from "./likeliest-tokens.ts";
 import { runBlocks } from "./run-blocks.ts";
 import { hiddenStream, requireFiniteRows, tokensOf } from "./streams.ts";
 import type { TokenTree } from "./token-tree.ts";
@@ -108,15 +108,11 @@ export async function generateTokens(
       const states = await statesOf(ids);
       const last = states.values.subarray((states.rows - 1) * states.columns);
       const row = { rows: 1, columns: states.columns, values: last };
-      const [next] = await likeliestTokens(forward, row, model.vocabularySize);
-      if (next === undefined || !(next.logit < Infinity)) {
-        throw new BadDataError(
-          `${model.path}: a logit is ${next?.logit}; the weights of its head overflow or are broken: take the model from its source again`,
-          { model: model.path },
-        );
-      }
-      if (next.token === end) break;
-      ids.push(next.token);
+      const [found] = await likeliestTokens(forward, row, model.vocabularySize);
+      if (found === undefined) throw new InternalError("no token follows a row of states");
+      const next = requireToken(found, { model: model.path, text: "the text" });
+      if (next === end) break;
+      ids.push(next);
     }
     return ids.slice(given);
   } finally {

@@ -1,4 +1,4 @@
-import { at } from "@mbs/contracts";
+import { at, BadDataError } from "@mbs/contracts";
 import type { Matrix } from "@mbs/contracts";
 import type { Forward } from "../folder/model.ts";
 
@@ -70,4 +70,18 @@ export async function likeliestTokens(
     likeliest.add((await tiles({ first, count }, buffer.subarray(0, rows * count))).values, first);
   }
   return likeliest.list();
+}
+
+/**
+ * The token of a row.
+ *
+ * @param of the model and the text, as messages call them
+ * @throws {BadDataError} where a logit of the row is NaN or Infinity
+ */
+export function requireToken({ token, logit }: LikeliestToken, of: { readonly model: string; readonly text: string }): number {
+  if (logit < Infinity) return token;
+  throw new BadDataError(
+    `${of.model}: a logit of ${of.text} is ${logit}; the weights of its head overflow or are broken: take the model from its source again`,
+    of,
+  );
 }

@@ -1,7 +1,6 @@
 import { at, BadDataError, FailedPreconditionError, InternalError } from "@mbs/contracts";
 import { isReadable, readableTypes } from "@mbs/gguf";
-import { columnsInOrder, decodeWeights, encodeWeights } from "@mbs/numbers";
-import { bytesOfDtype } from "../checkpoint/checkpoint.ts";
+import { bytesOfDtype, columnsInOrder, decodeWeights, encodeWeights } from "@mbs/numbers";
 import type { TensorFile } from "../checkpoint/checkpoint.ts";
 import type { HeaderEntry } from "../checkpoint/safetensors-header.ts";
 import { transpose } from "../checkpoint/weight-reader.ts";

@@ -1,3 +1,4 @@
+import { bytesOfDtype } from "@mbs/numbers";
 import { FailedPreconditionError, isObject } from "@mbs/contracts";
 import type { WeightDtype } from "@mbs/numbers";
 import { applyEdits, modify } from "jsonc-parser";
@@ -5,7 +6,6 @@ import type { Model } from "../folder/model.ts";
 import { textFile } from "./output-file.ts";
 import type { OutputFile } from "./output-file.ts";
 import { releasedMethod } from "../checkpoint/quantised/quantised-checkpoint.ts";
-import { bytesOfDtype } from "../checkpoint/checkpoint.ts";
 import type { TensorInfo } from "../checkpoint/checkpoint.ts";
 
 const storedDtypes = { f32: "F32", f16: "F16", bf16: "BF16" } as const;

@@ -1,6 +1,5 @@
 import { at } from "@mbs/contracts";
-import { decodeWeights, findNonfiniteStored } from "@mbs/numbers";
-import { bytesOfDtype } from "../checkpoint/checkpoint.ts";
+import { bytesOfDtype, decodeWeights, findNonfiniteStored } from "@mbs/numbers";
 import type { Model } from "../folder/model.ts";
 
 /** Bytes of a tensor that are in memory at a time: whole values of any dtype. */

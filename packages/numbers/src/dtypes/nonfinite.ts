@@ -1,4 +1,4 @@
-import type { WeightDtype } from "./rounding.ts";
+import { bytesOfDtype, type WeightDtype } from "./rounding.ts";
 
 const exponent = 0x7f800000;
 /** Added to an exponent of all ones, it carries into the sign. */
@@ -35,7 +35,7 @@ const halfExponents = { f16: 0x7c00, bf16: 0x7f80 } as const;
  * @param bytes whole values, little-endian
  */
 export function findNonfiniteStored(dtype: WeightDtype, bytes: Uint8Array): number {
-  const size = dtype === "f32" ? 4 : 2;
+  const size = bytesOfDtype(dtype);
   const { buffer, byteOffset, length } = bytes.byteOffset % size === 0 ? bytes : bytes.slice();
   if (dtype === "f32") return findNonfinite(new Float32Array(buffer, byteOffset, length / size));
   const exponent = halfExponents[dtype];

@@ -7,6 +7,9 @@ export type WeightDtype = "f32" | "f16" | "bf16";
 
 export const isWeightDtype = (value: unknown): value is WeightDtype => value === "f32" || value === "f16" || value === "bf16";
 
+/** Bytes of one stored value. */
+export const bytesOfDtype = (dtype: WeightDtype): number => (dtype === "f32" ? 4 : 2);
+
 /** Adding and subtracting 1.5·2^52 rounds a double of smaller size to a whole number, ties to even. */
 const wholeShift = 6755399441055744;
 
@@ -56,8 +59,6 @@ export function decodeWeights(dtype: string, bytes: Uint8Array, what: string): F
 /** Values that are converted at a time: the weights of an embedding are not in memory as float32 beside both forms. */
 const valuesAtATime = 1 << 20;
 
-const bytesOf: Readonly<Record<WeightDtype, number>> = { f32: 4, f16: 2, bf16: 2 };
-
 /**
  * Stored weights in another dtype, rounded half to even.
  *
@@ -72,7 +73,7 @@ export function convertWeights(
   what: string,
   atATime = valuesAtATime,
 ): Uint8Array {
-  const [from, to] = [isWeightDtype(dtype) ? bytesOf[dtype] : 1, bytesOf[wanted]];
+  const [from, to] = [isWeightDtype(dtype) ? bytesOfDtype(dtype) : 1, bytesOfDtype(wanted)];
   const converted = new Uint8Array((bytes.length / from) * to);
   for (let first = 0; first < bytes.length / from; first += atATime) {
     const part = bytes.subarray(first * from, (first + atATime) * from);

@@ -1,7 +1,8 @@
+import { bytesOfDtype } from "@mbs/numbers";
 import { mkdir, statfs } from "node:fs/promises";
 import { formatBytes, InputOutputError, parseBytes } from "@mbs/contracts";
 import { parseMix } from "@mbs/corpora";
-import { bytesOfDtype, defaultLength } from "@mbs/models";
+import { defaultLength } from "@mbs/models";
 import type { Block, Embeddings, WeightDtype } from "@mbs/models";
 import { listOf } from "../plan/allocated-grids.ts";
 import { capturesBeforehand } from "../recipe/recipe.ts";

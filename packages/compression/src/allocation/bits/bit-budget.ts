@@ -1,3 +1,4 @@
+import { bytesOfDtype } from "@mbs/numbers";
 import { UsageError, quoted, type GroupGrid } from "@mbs/contracts";
 import type { Model } from "@mbs/models";
 
@@ -31,8 +32,6 @@ export function storedBits(
   return rows * (columns * bits + groups * (scaleBits + (zeroPoints === "middle" ? 0 : bits)));
 }
 
-const dtypeBytes = { f32: 4, f16: 2, bf16: 2 } as const;
-
 /** Bytes of all tensors that keep their dtype: those that are not among the compressed ones. */
 export function denseBytes(model: Model, compressed: ReadonlySet<string>): number {
   const written = model.kind === "architecture" ? model.writtenDtype : undefined;
@@ -41,6 +40,6 @@ export function denseBytes(model: Model, compressed: ReadonlySet<string>): numbe
     .filter(({ name }) => !compressed.has(name))
     .reduce((sum, { shape, dtype }) => {
       const count = shape.reduce((product, side) => product * side, 1);
-      return sum + count * dtypeBytes[written ?? dtype ?? model.dtype];
+      return sum + count * bytesOfDtype(written ?? dtype ?? model.dtype);
     }, 0);
 }

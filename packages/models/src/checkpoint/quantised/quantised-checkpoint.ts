@@ -1,11 +1,10 @@
 import { at, FailedPreconditionError } from "@mbs/contracts";
-import { encodeWeights, roundTo } from "@mbs/numbers";
+import { bytesOfDtype, encodeWeights, roundTo } from "@mbs/numbers";
 import type { WeightDtype } from "@mbs/numbers";
 import type { Layout } from "../../architectures/layout.ts";
 import { choice, nullable, only, optional } from "../../config/config-keys.ts";
 import { readConfig } from "../../config/config.ts";
 import type { JsonObject } from "../../folder/json-file.ts";
-import { bytesOfDtype } from "../checkpoint.ts";
 import type { Checkpoint, TensorInfo } from "../checkpoint.ts";
 import { packedFormats, readPackedSchemes } from "./compressed-tensors-config.ts";
 import { gptqLinear, mxfp4Expert, mxfp4Linear, nvfp4Linear, packedLinear } from "./quantised-linear.ts";
