@@ -276,7 +276,7 @@ export async function* captureBlock(capture: BlockCapture, tools: CaptureTools):
     const weightAt = (site: string): number =>
       (plan.pooled ? share : 1) / at(tokens, streams.indexOf(streamOf(capture.block, site)));
     await captureLanguage(capture, own, { statistics, denseInputs, weightAt }, tools);
-    const means = statistics.finish(plan.pooled ? { grams: pooledGrams, share } : undefined);
+    const means = await statistics.finish(plan.pooled ? { grams: pooledGrams, share } : undefined);
     await requireFiniteMeans(capture, language, own, means, tools);
     if (isSingle) for (const mean of means) yield* statisticsOf(block, language, mean);
     const keep = (values: Float32Array | undefined) => (isSingle ? undefined : values && grams.append(values));
@@ -292,7 +292,7 @@ export async function* captureBlock(capture: BlockCapture, tools: CaptureTools):
   for (const [position, sitePlan] of plan.sites.entries()) {
     const tokens = found.reduce((seen, { means }) => seen + at(means, position).tokens, 0);
     const { site } = sitePlan;
-    const pooled = plan.pooled ? { gram: pooledGrams.get(site), crossMoment: statistics.takeCrossMoment(site) } : {};
+    const pooled = plan.pooled ? { gram: pooledGrams.get(site), crossMoment: await statistics.takeCrossMoment(site) } : {};
     if (pooled.crossMoment !== undefined && findNonfinite(pooled.crossMoment) >= 0) throw overflow(block, site, allLanguages);
     yield* statisticsOf(block, allLanguages, { plan: sitePlan, tokens, ...pooled });
     for (const { language, means } of found) {

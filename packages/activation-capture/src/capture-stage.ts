@@ -3,7 +3,7 @@ import type { Statistic } from "@mbs/artifacts";
 import { at, BadDataError, languageWeights, parseBytes, parseLanguageMix, parseOptions, UsageError } from "@mbs/contracts";
 import type { ArtifactStream, LanguageMix, OptionTable, OptionValues, Stage, StageContext } from "@mbs/contracts";
 import { openModel, readAsZero } from "@mbs/models";
-import { createBlas, createGramKernel } from "@mbs/onnx";
+import { createBlas, createMomentKernel } from "@mbs/onnx";
 import { chooseSites, planBlock } from "./capture-plan.ts";
 import { CaptureWalks } from "./capture-walks.ts";
 import { checkDenseStates, withDense } from "./dense-states.ts";
@@ -93,11 +93,11 @@ interface Work extends StateSource {
  * The walks of a capture that another one may have begun, or a later stage may go on from. There are none where all sites are
  * captured: the layers that are made of them change what every site but the first reads.
  */
-function takeWalks({ source, dense, shard, model, values, layers }: Work, { pool, threads }: StageContext) {
+function takeWalks({ source, dense, shard, model, values, layers }: Work, { pool, threads, device }: StageContext) {
   const { site: sites, allowNonfinite } = values;
   if (pool === undefined || sites === undefined || sites.includes(inputSite)) return undefined;
   const request = (owner: StatesOwner, { address: states }: ArtifactStream, given: BlockLayers): WalkRequest => ({
-    origin: { model: model.address, allowNonfinite, states, owner, threads },
+    origin: { model: model.address, allowNonfinite, states, owner, threads, device },
     layers: given,
   });
   const requests = [request("own", source, layers), ...(dense === undefined ? [] : [request("dense", dense, noLayers)])];
@@ -108,9 +108,9 @@ function takeWalks({ source, dense, shard, model, values, layers }: Work, { pool
 
 async function* captureAll(work: Work, context: StageContext): AsyncGenerator<Statistic> {
   const { source, dense, kind, shard, model, values, blocks, layers, reads, withEmbeddings } = work;
-  const { signal, progress, warn, threads } = context;
-  const forward = await model.forward({ threads });
-  const kernel = createGramKernel({ threads, pool: context.pool });
+  const { signal, progress, warn, threads, device } = context;
+  const forward = await model.forward({ threads, device });
+  const kernel = createMomentKernel({ threads, pool: context.pool, device });
   const blas = createBlas({ threads, pool: context.pool });
   const rows = new TokenRows({ threads, pool: context.pool });
   const grams = new ScratchFile();
@@ -227,6 +227,7 @@ function sharesOf(tokens: ReadonlyMap<string, number>, { shard, mix }: Work): Re
 /** Stage `capture`: what every site sees of each language, from segments (all blocks) or from states (the next block). */
 export const capture: Stage = {
   name: "capture",
+  runsModel: true,
   summary:
     "Compute the statistics of each site and language: for all blocks from segments, or for one block from the states before it.",
   examples: [

@@ -71,7 +71,7 @@ export async function* captureEmbeddings(
     const share = shares[language];
     if (share === undefined) throw new InternalError(`${language} has no weight in the mix`, { language });
     const spread = await captureLanguage(capture, own, statistics, tools);
-    const mean = at(statistics.finish(plan.pooled ? { grams: pooledGrams, share } : undefined), 0);
+    const mean = at(await statistics.finish(plan.pooled ? { grams: pooledGrams, share } : undefined), 0);
     const kept = (["gram", "diagonal"] as const).flatMap((kind) => {
       const values = mean[kind];
       return values === undefined ? [] : [{ kind, slot: grams.append(values) }];

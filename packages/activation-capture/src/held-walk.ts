@@ -1,3 +1,4 @@
+import type { Device } from "@mbs/contracts";
 import { ScratchFile } from "@mbs/artifacts";
 import type { ScratchSlot } from "@mbs/artifacts";
 import { InternalError } from "@mbs/contracts";
@@ -141,10 +142,11 @@ export interface WalkOrigin {
   /** The dense model's walk may begin with the same states as the other one. */
   readonly owner: StatesOwner;
   readonly threads: number;
+  readonly device?: Device | undefined;
 }
 
-const keyOf = ({ model, allowNonfinite, states, owner, threads }: WalkOrigin): string =>
-  `${owner} walk of ${model} from ${states}, ${threads} threads${allowNonfinite ? ", non-finite weights as 0" : ""}`;
+const keyOf = ({ model, allowNonfinite, states, owner, threads, device = "cpu" }: WalkOrigin): string =>
+  `${owner} walk of ${model} from ${states}, ${threads} threads, ${device}${allowNonfinite ? ", non-finite weights as 0" : ""}`;
 
 /** A walk as a stage looks for it. */
 export interface WalkRequest {

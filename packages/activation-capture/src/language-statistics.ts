@@ -1,8 +1,8 @@
 import { FailedPreconditionError } from "@mbs/contracts";
 import type { Blas, Matrix } from "@mbs/contracts";
-import type { GramKernel, GramSum } from "@mbs/onnx";
+import type { CrossSum, GramSum, MomentKernel } from "@mbs/onnx";
 import { findNonfinite, packedLength } from "@mbs/numbers";
-import { ColumnSquares, CrossSum } from "./running-sums.ts";
+import { ColumnSquares } from "./running-sums.ts";
 import type { TokenRows } from "./token-rows.ts";
 
 /** What is gathered at one site. */
@@ -51,7 +51,7 @@ export class PooledGrams {
 
 /** Engines of the sums. */
 export interface SumTools {
-  readonly kernel: GramKernel;
+  readonly kernel: MomentKernel;
   readonly blas: Blas;
   readonly rows: TokenRows;
 }
@@ -80,6 +80,7 @@ interface SiteSums {
   readonly plan: SitePlan;
   readonly gram: GramSum | undefined;
   readonly squares: ColumnSquares | undefined;
+  /** Of w·(x̃ - x) xᵀ: how far the dense model's input of a site, x̃, is from the compressed one's. */
   readonly cross: CrossSum | undefined;
   tokens: number;
   seen: number;
@@ -93,14 +94,14 @@ export class LanguageStatistics {
   readonly #sites: ReadonlyMap<string, SiteSums>;
   readonly #rows: TokenRows;
 
-  constructor(plans: readonly SitePlan[], { kernel, blas, rows }: SumTools) {
+  constructor(plans: readonly SitePlan[], { kernel, rows }: Pick<SumTools, "kernel" | "rows">) {
     this.#rows = rows;
     this.#sites = new Map(
       plans.map((plan) => {
-        const gram = plan.gram ? kernel.sum(plan.width) : undefined;
+        const gram = plan.gram ? kernel.gram(plan.width) : undefined;
         // a Gram has them on its diagonal
         const squares = plan.diagonal && !plan.gram ? new ColumnSquares(plan.width) : undefined;
-        const cross = plan.cross ? new CrossSum(plan.width, blas) : undefined;
+        const cross = plan.cross ? kernel.cross(plan.width) : undefined;
         return [plan.site, { plan, gram, squares, cross, tokens: 0, seen: 0 }];
       }),
     );
@@ -131,6 +132,7 @@ export class LanguageStatistics {
     }
     // both by the compressed model's sizes: their difference is what a weight on its input can make up for
     const factors = sizes?.map((size) => size * dense.weight) ?? new Float32Array(tokens).fill(dense.weight);
+    // of the difference, since that of two products would drown in their rounding
     await cross.add(await this.#rows.difference(dense.input, input, factors), rows);
   }
 
@@ -139,19 +141,21 @@ export class LanguageStatistics {
    *
    * @param pool takes the Grams with the language's share, where languages have none of their own; cross-moments then go on
    */
-  finish(pool?: { readonly grams: PooledGrams; readonly share: number }): SiteMeans[] {
-    return [...this.#sites.values()].map((sums): SiteMeans => {
+  async finish(pool?: { readonly grams: PooledGrams; readonly share: number }): Promise<SiteMeans[]> {
+    const means: SiteMeans[] = [];
+    for (const sums of this.#sites.values()) {
       const { plan, gram, squares, cross, tokens, seen } = sums;
+      await gram?.settle();
       const { site, width } = plan;
       const ownSquares = squares?.mean(tokens) ?? gram?.diagonal().map((sum) => sum / tokens);
       const finite = (ownSquares === undefined || findNonfinite(ownSquares) < 0) && cross?.finiteDiagonal !== false;
       if (pool !== undefined && finite) gram?.addMean(tokens, pool.share, pool.grams.of(site, width));
-      const own = pool === undefined ? { gram: gram?.mean(tokens), crossMoment: cross?.take() } : {};
+      const own = pool === undefined ? { gram: gram?.mean(tokens), crossMoment: await cross?.take() } : {};
       gram?.clear();
       squares?.clear();
       sums.tokens = 0;
       sums.seen = 0;
-      return {
+      means.push({
         plan,
         tokens,
         seen,
@@ -159,12 +163,13 @@ export class LanguageStatistics {
         ...(own.gram && { gram: own.gram }),
         ...(plan.diagonal && ownSquares && { diagonal: ownSquares }),
         ...(own.crossMoment && { crossMoment: own.crossMoment }),
-      };
-    });
+      });
+    }
+    return means;
   }
 
   /** The cross-moment of all languages at a site, which begins again; undefined where there is none. */
-  takeCrossMoment(site: string): Float32Array | undefined {
+  async takeCrossMoment(site: string): Promise<Float32Array | undefined> {
     return this.#sites.get(site)?.cross?.take();
   }
 }

@@ -30,9 +30,9 @@ interface Work extends StateSource {
 }
 
 /** Where captures have left the block; those of the dense model were given no layers. */
-function findWalk({ source, model, layers, allowNonfinite }: Work, { pool, threads }: StageContext) {
+function findWalk({ source, model, layers, allowNonfinite }: Work, { pool, threads, device }: StageContext) {
   const owner = layers.byAddress.size === 0 ? "dense" : "own";
-  const origin = { model: model.address, allowNonfinite, states: source.address, owner, threads } as const;
+  const origin = { model: model.address, allowNonfinite, states: source.address, owner, threads, device } as const;
   return pool && takeWalk(pool, { origin, layers }, []);
 }
 
@@ -95,6 +95,7 @@ async function* propagateAll(work: Work, context: StageContext): AsyncGenerator<
 /** Stage `propagate`: segments to the states before the first block, or states through one block with the given layers. */
 export const propagate: Stage = {
   name: "propagate",
+  runsModel: true,
   summary: "Run segments through the embedding, or states through the next block with its compressed layers.",
   examples: [
     "mbs propagate --model M < segments.arrow > states-0.arrow",
@@ -134,7 +135,7 @@ export const propagate: Stage = {
       const before = kind === "states" ? checkStates(source, model) : undefined;
       const given = before === undefined ? noLayers : await readBlockLayers(layers, model, before.blocks, context.pool);
       const shard = await findShard(source, kind, model, values.shard);
-      const forward = await model.forward({ threads: context.threads });
+      const forward = await model.forward({ threads: context.threads, device: context.device });
       const { allowNonfinite } = values;
       const segments = shard?.segments;
       const work = { source, kind, segments, model, forward, block: before?.blocks, layers: given, allowNonfinite };

@@ -127,6 +127,7 @@ function checkSources(model: Model, statistics: ArtifactStream | undefined, segm
 /** Stage `allocate`: factors of all blocks and a model to a sparsity of each block, or to bits of each tensor. */
 export const allocate: Stage = {
   name: "allocate",
+  runsModel: true,
   summary:
     "Choose the sparsity of each block or tensor, or the bits or GGUF type of each tensor, from statistics of the model's inputs.",
   examples: [

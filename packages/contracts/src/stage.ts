@@ -1,4 +1,5 @@
 import type { ArtifactStream } from "./batch.ts";
+import type { Device } from "./device.ts";
 import { InternalError, UsageError } from "./errors.ts";
 import type { Grid, HeldGrids } from "./grid.ts";
 import type { ObjectPool } from "./object-pool.ts";
@@ -41,6 +42,8 @@ export interface StageContext {
   readonly note?: ((message: string) => void) | undefined;
   /** Threads for native code, ≥ 1. The same number gives the same bytes. */
   readonly threads: number;
+  /** What runs forward passes and sums statistics. Default "cpu". */
+  readonly device?: Device | undefined;
   /** What stays open between stages, models among them; absent where each stage opens and closes its own. */
   readonly pool?: ObjectPool;
 }
@@ -123,6 +126,8 @@ export interface Stage {
   readonly options: OptionTable;
   /** Further options that depend on the ones given (a solver's own, for example). */
   readonly moreOptions?: (raw: Readonly<Record<string, unknown>>) => Promise<OptionTable>;
+  /** Whether it runs a model, on the device of its context. */
+  readonly runsModel?: true;
   /** The option that chooses the further ones, for help: "solver". */
   readonly moreOptionsBy?: string;
   /**

@@ -191,6 +191,7 @@ async function openModels(values: EvaluateOptions, corpus: Corpus | undefined, {
  */
 export const evaluate: Stage = {
   name: "evaluate",
+  runsModel: true,
   summary: "Measure perplexity, distance from the dense model and right answers to tasks, in each language.",
   examples: [
     "mbs evaluate --model out/ --corpus V > scores.arrow",

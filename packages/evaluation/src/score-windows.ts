@@ -140,13 +140,13 @@ export async function* scoreWindows(
   windows: readonly PassageWindow[],
   context: StageContext,
 ): AsyncGenerator<Score, void, undefined> {
-  const { threads, signal } = context;
+  const { threads, device, signal } = context;
   const [first, others] = [at(models, 0), models.slice(1)];
   // beside the states of one model those of the first are kept
   const width = (others.length === 0 ? 0 : first.model.stateWidth) + Math.max(...models.map(({ model }) => model.stateWidth));
   const bytesOf = (window: PassageWindow): number => 4 * width * tokensIn(window).reduce((sum, count) => sum + count, 0);
   const comparison = createLogitComparison(first.model.vocabularySize, threads);
-  const forward = await first.model.forward({ threads });
+  const forward = await first.model.forward({ threads, device });
   try {
     const progress = new WindowProgress(
       models.map(({ model }) => model),
@@ -170,7 +170,7 @@ export async function* scoreWindows(
       }
       for (const [place, other] of others.entries()) {
         const { blocks, scored } = reportOf(place + 1);
-        const own = await other.model.forward({ threads });
+        const own = await other.model.forward({ threads, device });
         try {
           const ownEnded = await runChunk(own, other, batches, signal, blocks);
           for (const [index, batch] of ownEnded.entries()) {

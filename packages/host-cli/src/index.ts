@@ -1,17 +1,20 @@
 export { exitCodes, oneLine, toMbsError } from "./process/failure.ts";
 export {
   commonFlags,
+  deviceOption,
   forbidNetwork,
   memoryOption,
   offlineOption,
   optionsToFlags,
   parseMemory,
+  runDeviceOption,
   runThreadsOption,
   runWorkersOption,
   threadsOption,
   withOrderedHelp,
 } from "./stage/flags.ts";
 export type { CliHost, FolderPresenter, Presenter, RemoteRunner } from "./stage/cli-host.ts";
+export { findDevice, noteDevice } from "./stage/device.ts";
 export { letHeapGrow } from "./process/heap-growth.ts";
 export { allArguments } from "./process/parent-process.ts";
 export { runProgram } from "./process/program.ts";

@@ -1,4 +1,5 @@
 import { at, InternalError } from "@mbs/contracts";
+import type { Device } from "@mbs/contracts";
 import { encodeMessage, encodeModel } from "./onnx-messages.ts";
 import type { AttributeMessage, NodeMessage, TensorMessage, ValueMessage } from "./onnx-messages.ts";
 import { elementTypeNumbers } from "./tensor.ts";
@@ -102,6 +103,8 @@ const valueMessage = (name: string, type: TensorType, dims: readonly Dimension[]
  * ```
  */
 export class GraphBuilder {
+  /** What the graph is for: operators that a device lacks are written as others. */
+  readonly device: Device;
   readonly #name: string;
   readonly #prefix: string;
   readonly #inputs: ValueMessage[] = [];
@@ -112,8 +115,9 @@ export class GraphBuilder {
   readonly #renamed = new Map<string, string>();
   #values = 0;
 
-  /** @param prefix of the names that it gives, where they must differ from those of another graph */
-  constructor(name: string, prefix = "") {
+  /** @param options.prefix of the names that it gives, where they must differ from those of another graph */
+  constructor(name: string, { prefix = "", device = "cpu" }: { readonly prefix?: string; readonly device?: Device } = {}) {
+    this.device = device;
     this.#name = name;
     this.#prefix = prefix;
   }

@@ -1,18 +1,22 @@
 export { createBlas, createDoubleBlas } from "./engine/blas.ts";
 export type { BlasOptions, OnnxBlas } from "./engine/blas.ts";
-export { createGramKernel } from "./engine/gram.ts";
-export type { GramKernel, GramSum } from "./engine/gram.ts";
+export { createMomentKernel } from "./engine/moments.ts";
+export type { CrossSum, GramSum, MomentKernel } from "./engine/moments.ts";
+export { chooseDevice, measureProduct } from "./engine/choose-device.ts";
 export { GraphBuilder } from "./graph-builder.ts";
 export { changedGraph } from "./rewrite/changed-graph.ts";
 export type { GraphChange } from "./rewrite/changed-graph.ts";
 export type { Attribute, BuiltNode, BuiltPart, Dimension, ExternalTensor, NodeOptions } from "./graph-builder.ts";
 export { takeSessions } from "./engine/pooled-sessions.ts";
 export type { Sessions } from "./engine/pooled-sessions.ts";
-export { createSession, executionProviders, runtimeVersion } from "./engine/session.ts";
+export { createSession } from "./engine/session.ts";
 export type { Session, SessionOptions } from "./engine/session.ts";
-export { turnTelemetryOff } from "./engine/session.ts";
+export { executionProviders, listSplitGraphs, runtimeVersion, turnTelemetryOff } from "./engine/runtime.ts";
+export { deviceTransfers } from "./engine/device-memory.ts";
+export type { DeviceTransfers } from "./engine/device-memory.ts";
 export { withFlagsOff } from "./rewrite/merged-graph.ts";
 export {
+  constantTensor,
   elementTypeNumbers,
   elementTypeOf,
   floatTensor,

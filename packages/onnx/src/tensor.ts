@@ -19,6 +19,8 @@ interface TensorOf<T extends TensorType> {
   readonly dims: readonly number[];
   /** Row-major, length the product of dims. */
   readonly data: TensorArrays[T];
+  /** Whether the values never change: a graphics processor then keeps a copy of them for later runs. */
+  readonly isConstant?: true;
 }
 
 /** A tensor on its way in or out of a session. */
@@ -67,6 +69,12 @@ export const elementTypeOf = (number: number): ElementType | undefined =>
 
 /** A float32 tensor, without a copy. */
 export const floatTensor = (data: Float32Array, dims: readonly number[]): Tensor => ({ type: "float32", dims, data });
+
+/** The same of values that never change, such as weights. The array itself is what they are known by, and not a view of it. */
+export const constantTensor = (data: Float32Array, dims: readonly number[]): Tensor => ({
+  ...floatTensor(data, dims),
+  isConstant: true,
+});
 
 /** A matrix as a float32 tensor, without a copy. */
 export const matrixTensor = ({ rows, columns, values }: Matrix): Tensor => floatTensor(values, [rows, columns]);

@@ -27,6 +27,11 @@ test("reads the first input from standard input and names the others", () => {
   assert.is(line, "mbs capture --layers b.arrow --layers c.arrow --threads 2 < a.arrow > o.arrow");
 });
 
+test("names the device where that is not the processor", () => {
+  const node = { table: {}, options: {}, inputs: {}, output: "o", threads: 1, device: "webgpu" } as const;
+  assert.is(replayCommand(stage({}), node), "mbs capture --threads 1 --device webgpu > o");
+});
+
 test("names all but the first of a many-to-one input, and a folder as output", () => {
   const assemble = stage({
     name: "assemble",

@@ -41,6 +41,29 @@ test("a run goes on with the threads that it began with, and says so where the m
   assert.is(parseRecipe(await readFile(path, "utf8"), path).hashes?.["threads"], others);
 });
 
+test("another device is refused with both and the remedy, and auto takes that of the run", async ({ root, recipe }) => {
+  await go(recipe(), { threads: 2 });
+  const folder = runFolder(join(root, "out"));
+  assert.is((await readMachine(folder))?.device, undefined, "the processor");
+  const before = await snapshot(join(root, "out"));
+  const error = await failure(go(recipe(), { threads: 2, device: "webgpu" }));
+  assert.instance(error, DeniedError);
+  assert.match(
+    (error as Error).message,
+    /out holds a run that began with --device cpu; with webgpu everything .* Give cpu or leave --device out .* --force$/,
+  );
+  assert.equal(await snapshot(join(root, "out")), before);
+  const started: string[] = [];
+  const stages = fakeStages((name) => started.push(name));
+  for (const device of ["cpu", "auto"] as const) await go(recipe(), { threads: 2, device, stages });
+  assert.equal(started, []);
+  await writeFile(folder.machine, JSON.stringify({ threads: 2, workers: 1, device: "webgpu" }));
+  const other = await failure(go(recipe(), { threads: 2, device: "cpu" }));
+  assert.match((other as Error).message, /began with --device webgpu; with cpu everything/);
+  await writeFile(folder.machine, JSON.stringify({ threads: 2, workers: 1, device: "auto" }));
+  assert.match(((await failure(go(recipe(), { threads: 2 }))) as Error).message, /damaged/);
+});
+
 test("another number is refused with both and the remedy, and nothing is lost; --force takes it", async ({ root, recipe }) => {
   await go(recipe(), { threads: 2 });
   const before = await snapshot(join(root, "out"));

@@ -70,7 +70,7 @@ export function rewriteGraph(
     [...layers.summaries.values()].map(({ bits }) => bits),
     options,
   );
-  const builder = new GraphBuilder(model.architecture, "mbs:");
+  const builder = new GraphBuilder(model.architecture, { prefix: "mbs:" });
   const store = new WeightStore(builder, files, model, layers, options);
   const quantised = outline.blocks
     .flatMap(({ sites }) => sites.flatMap(({ weights }) => weights))

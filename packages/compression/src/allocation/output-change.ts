@@ -281,7 +281,7 @@ export async function measureOutputChange(
 ): Promise<OutputChanges> {
   const trials = trialsOf(model, wanted);
   const texts = await readShortTexts(segments, model, trials);
-  const forward = await model.forward({ threads: context.threads });
+  const forward = await model.forward({ threads: context.threads, device: context.device });
   try {
     return await runTrials(model, forward, texts, trials, measure, context);
   } finally {

@@ -189,7 +189,7 @@ export async function* generateTexts(
   context: StageContext,
 ): AsyncGenerator<GeneratedText, void, undefined> {
   const { model, label } = scored;
-  const { threads, signal } = context;
+  const { threads, device, signal } = context;
   requireDecoder(scored);
   const encode = createTextEncoder(tokenizer);
   const begin = (prompt: Prompt): Continued => {
@@ -211,7 +211,7 @@ export async function* generateTexts(
     const ids = encoded.length === 0 ? [requirePrefix(tokenizer, prompt.name).id] : [...encoded.subarray(cut)];
     return { prompt, ids, given: ids.length, cut };
   };
-  const forward = await model.forward({ threads, ...weightsForWriting(model) });
+  const forward = await model.forward({ threads, device, ...weightsForWriting(model) });
   try {
     const total = prompts.reduce((sum, { maximumTokens }) => sum + maximumTokens, 0);
     let before = 0;

@@ -92,10 +92,10 @@ export async function* scoreTexts(
   context: StageContext,
 ): AsyncGenerator<readonly TextScore[], void, undefined> {
   const { model, label } = scored;
-  const { threads, signal } = context;
+  const { threads, device, signal } = context;
   requireDecoder(scored);
   const total = groups.reduce((sum, { length }) => sum + length, 0);
-  const forward = await model.forward({ threads });
+  const forward = await model.forward({ threads, device });
   try {
     let done = 0;
     let waiting: { group: PackedGroup; pack: TextPack }[] = [];

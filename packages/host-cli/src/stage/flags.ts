@@ -1,4 +1,12 @@
-import { availableProcessors, defaultKept, mostThreads, optionFlag, parseBytes, requireAvailable } from "@mbs/contracts";
+import {
+  availableProcessors,
+  defaultKept,
+  deviceChoices,
+  mostThreads,
+  optionFlag,
+  parseBytes,
+  requireAvailable,
+} from "@mbs/contracts";
 import type { Option, OptionTable } from "@mbs/contracts";
 import { Help, Option as CommanderOption } from "commander";
 import type { Command } from "commander";
@@ -135,6 +143,24 @@ export const threadsOption = {
   minimum: 1,
   maximum: mostThreads,
   default: availableProcessors(),
+} as const satisfies Option;
+
+/** `--device`, the same for every command that runs a model. */
+export const deviceOption = {
+  group: general,
+  kind: "choice",
+  choices: deviceChoices,
+  description:
+    "what runs the model: the processor, the graphics processor (WebGPU, experimental), or with auto the one that multiplies faster; results differ in the last bits",
+  default: "cpu",
+} as const satisfies Option;
+
+/** `--device` of a command that works on a run: what is not given is the run's own. */
+export const runDeviceOption = {
+  kind: "choice",
+  choices: deviceChoices,
+  description: `${deviceOption.description}; default: the one that the run began with, else cpu`,
+  optional: true,
 } as const satisfies Option;
 
 /** `--threads` of a command that works on a run: a number that is not given is the run's own. */

@@ -1,7 +1,8 @@
 import { requireNotRead } from "@mbs/artifacts";
-import { createObjectPool, firstOutput, parseOptions } from "@mbs/contracts";
+import { createObjectPool, firstOutput, parseOptions, UsageError } from "@mbs/contracts";
 import type { OptionTable, Stage } from "@mbs/contracts";
-import { forbidNetwork, givenOptions, threadsOption } from "./flags.ts";
+import { findDevice, noteDevice } from "./device.ts";
+import { deviceOption, forbidNetwork, givenOptions, threadsOption } from "./flags.ts";
 import { commandOf, firstPresenter } from "./cli-host.ts";
 import type { CliHost, FolderPresenter } from "./cli-host.ts";
 import { tellParent } from "../process/parent-process.ts";
@@ -10,8 +11,10 @@ import { openInputs, planInputs } from "./stage-inputs.ts";
 import { printText, standardStream } from "../process/standard-streams.ts";
 import { lockingOutputs, outputPaths, planOutputs, writeOutputs } from "./stage-outputs.ts";
 
-function threadCount(raw: unknown): number {
-  return parseOptions({ threads: threadsOption }, raw === undefined ? {} : { threads: raw }, "host").threads;
+/** Of the flags that a host adds to those of a stage. */
+function machineOf({ threads, device }: Readonly<Record<string, unknown>>) {
+  const given = { ...(threads !== undefined && { threads }), ...(device !== undefined && { device }) };
+  return parseOptions({ threads: threadsOption, device: deviceOption }, given, "host");
 }
 
 const folderText = async (presenter: FolderPresenter, folder: string, json: boolean): Promise<string> =>
@@ -39,7 +42,7 @@ export async function runStage(
   const presenter = firstPresenter(stage, host);
   const shown = givenOptions(given, presenter?.options ?? {});
   parseOptions(presenter?.options ?? {}, shown, stage.name);
-  const threads = threadCount(given["threads"]);
+  const { threads, device: choice } = machineOf(given);
   const inputPlan = planInputs(stage, given as Readonly<Record<string, readonly string[]>>, options, fromPipe);
   const outputPlan = planOutputs(stage, {
     output: given["output"] as string | undefined,
@@ -63,8 +66,12 @@ export async function runStage(
     tellParent({ warning: message });
   };
   const pool = createObjectPool();
-  const context = { signal, threads, pool, progress: reporter.progress, warn, note: reporter.note };
   const via = given["via"] as string | undefined;
+  if (via !== undefined && choice !== "cpu") {
+    throw new UsageError("--device does not go with --via: a server computes on its processors", { option: "--device" });
+  }
+  const device = await findDevice(choice, threads, reporter.note);
+  const context = { signal, threads, device, pool, progress: reporter.progress, warn, note: reporter.note };
   try {
     await lockingOutputs(outputPlan, force, async () => {
       const inputs = await openInputs(stage, inputPlan, signal);
@@ -74,6 +81,7 @@ export async function runStage(
           : await stage.run(inputs, options, context);
       await writeOutputs(outputs, outputPlan, { force, signal }, (cause) => controller.abort(cause));
       const folder = given["output"] as string | undefined;
+      if (device !== "cpu") await noteDevice(reporter.note);
       if (host.folder && firstOutput(stage).folder && folder !== undefined && folder !== standardStream) {
         await printText(await folderText(host.folder, folder, given["json"] === true));
       }

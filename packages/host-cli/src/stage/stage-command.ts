@@ -9,6 +9,7 @@ import {
   optionToFlags,
   optionsToFlags,
   repeatableFlag,
+  deviceOption,
   threadsOption,
   withOrderedHelp,
 } from "./flags.ts";
@@ -17,7 +18,7 @@ import type { CliHost } from "./cli-host.ts";
 import { commandOutput, standardStream } from "../process/standard-streams.ts";
 
 /** Flags of the host, the same for every stage. */
-const hostFlags = ["output", "force", "json", "quiet", "threads", "via", "offline", "debug", "help"] as const;
+const hostFlags = ["output", "force", "json", "quiet", "threads", "device", "via", "offline", "debug", "help"] as const;
 
 const outputNames = (stage: Stage): readonly string[] => Object.keys(stage.outputs).slice(1);
 
@@ -88,6 +89,7 @@ function addFlags(command: Command, stage: Stage, table: OptionTable, host: CliH
       ? [new Option("--json", "print the result as JSON on standard output").helpGroup(filesGroup)]
       : []),
     ...optionToFlags("threads", threadsOption),
+    ...(stage.runsModel ? optionToFlags("device", deviceOption) : []),
     ...(host.remote ? [generalFlag("--via <ADDRESS>", "run on a server, e.g. grpc://127.0.0.1:8815")] : []),
     ...(readsHub(table) ? optionToFlags("offline", offlineOption) : []),
     ...commonFlags(),

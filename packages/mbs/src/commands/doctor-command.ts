@@ -1,7 +1,7 @@
 import { statfs } from "node:fs/promises";
 import { availableParallelism, freemem, totalmem } from "node:os";
 import { availableProcessors, FailedPreconditionError, formatBytes, parseOptions } from "@mbs/contracts";
-import type { OptionTable } from "@mbs/contracts";
+import type { Device, OptionTable } from "@mbs/contracts";
 import { optionsToFlags, printText } from "@mbs/host-cli";
 import type { Command } from "commander";
 import { version } from "../version.ts";
@@ -9,6 +9,12 @@ import { plainCommand } from "./plain-command.ts";
 import type { CommandContext } from "./plain-command.ts";
 
 const options = {
+  device: {
+    kind: "choice",
+    choices: ["cpu", "webgpu"],
+    default: "cpu",
+    description: "webgpu: also look for a graphics processor, and measure it",
+  },
   json: { kind: "flag", description: "print JSON" },
 } as const satisfies OptionTable;
 
@@ -26,19 +32,30 @@ interface Check {
   readonly remedy?: string;
 }
 
-/** The library that multiplies matrices, which is native code: an install that left it out shows here. */
-async function checkRuntime(): Promise<Check> {
+const deviceNames: Readonly<Record<Device, string>> = { cpu: "processor", webgpu: "graphics" };
+
+/** The library that multiplies matrices, which is native code: an install that left it out shows here. And how fast it is. */
+async function checkRuntime(devices: readonly Device[]): Promise<readonly Check[]> {
   const name = "ONNX Runtime";
+  let onnx: typeof import("@mbs/onnx");
   try {
-    const { executionProviders, runtimeVersion } = await import("@mbs/onnx");
-    return { name, found: `${runtimeVersion}; runs on cpu (the binary knows ${executionProviders().join(", ")}); telemetry off` };
+    onnx = await import("@mbs/onnx");
   } catch (error) {
-    return {
-      name,
-      found: "does not load",
-      remedy: `${(error as Error).message}; there are binaries for Linux x64 and arm64, macOS arm64 and Windows, and this is ${process.platform} ${process.arch}`,
-    };
+    const remedy = `${(error as Error).message}; there are binaries for Linux x64 and arm64, macOS arm64 and Windows, and this is ${process.platform} ${process.arch}`;
+    return [{ name, found: "does not load", remedy }];
   }
+  const { executionProviders, measureProduct, runtimeVersion } = onnx;
+  const checks: Check[] = [{ name, found: `${runtimeVersion}; telemetry off` }];
+  for (const device of devices) {
+    try {
+      if (!executionProviders().includes(device)) throw new Error(`ONNX Runtime has no ${device} for this system`);
+      const rate = await measureProduct(device, availableProcessors());
+      checks.push({ name: deviceNames[device], found: `${rate.toPrecision(2)} GFLOP/s in products of float32` });
+    } catch (error) {
+      checks.push({ name: deviceNames[device], found: "none", remedy: (error as Error).message });
+    }
+  }
+  return checks;
 }
 
 async function checkDisk(): Promise<Check> {
@@ -53,7 +70,7 @@ async function checkDisk(): Promise<Check> {
   };
 }
 
-async function allChecks(): Promise<readonly Check[]> {
+async function allChecks(devices: readonly Device[]): Promise<readonly Check[]> {
   const node = Number(process.versions.node.split(".")[0]);
   const memory = process.constrainedMemory() > 0 ? Math.min(process.constrainedMemory(), totalmem()) : totalmem();
   return [
@@ -63,7 +80,7 @@ async function allChecks(): Promise<readonly Check[]> {
       found: `${process.versions.node} on ${process.platform} ${process.arch}`,
       ...(node < oldestNode && { remedy: `install Node ${oldestNode} or later` }),
     },
-    await checkRuntime(),
+    ...(await checkRuntime(devices)),
     { name: "threads", found: `${availableProcessors()} of ${availableParallelism()} processors` },
     {
       name: "memory",
@@ -82,13 +99,13 @@ export function doctorCommand(_context: CommandContext): Command {
   const command = plainCommand(
     "doctor",
     "Check this machine: Node, ONNX Runtime, threads, memory, disk. Fails where something is wrong.",
-    ["mbs doctor", "mbs doctor --json"],
+    ["mbs doctor", "mbs doctor --device webgpu", "mbs doctor --json"],
   );
   for (const flag of optionsToFlags(options)) command.addOption(flag);
   return command.action(async () => {
     const { quiet: _quiet, debug: _debug, ...given } = command.opts<Record<string, unknown>>();
-    const { json } = parseOptions(options, given, "doctor");
-    const checks = await allChecks();
+    const { json, device } = parseOptions(options, given, "doctor");
+    const checks = await allChecks(device === "cpu" ? [device] : ["cpu", "webgpu"]);
     const wrong = checks.filter(({ remedy }) => remedy !== undefined);
     const verdict = wrong.length === 0 ? "all is well: this machine can run mbs\n" : "";
     await printText(json ? `${JSON.stringify({ checks }, null, 2)}\n` : `${checks.map(lineOf).join("")}${verdict}`);

@@ -2,6 +2,8 @@ import { parseOptions, UsageError } from "@mbs/contracts";
 import type { OptionTable, OptionValues } from "@mbs/contracts";
 import {
   createReporter,
+  deviceOption,
+  findDevice,
   forbidNetwork,
   offlineOption,
   optionsToFlags,
@@ -26,6 +28,7 @@ const options = {
   tokens: { kind: "integer", description: "tokens to add at most", minimum: 1, maximum: 4096, default: 24 },
   allowNonfinite: { kind: "flag", description: "read NaN and Inf weights as 0 instead of stopping" },
   threads: threadsOption,
+  device: deviceOption,
   offline: offlineOption,
 } as const satisfies OptionTable;
 
@@ -56,6 +59,7 @@ export function generateCommand({ signal }: CommandContext): Command {
     try {
       const made = await generate(model, text, values.tokens, {
         threads: values.threads,
+        device: await findDevice(values.device, values.threads, reporter.note),
         signal,
         ...(languages && { languages }),
       });

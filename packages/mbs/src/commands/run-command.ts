@@ -12,6 +12,7 @@ import {
   parseMemory,
   printText,
   progressStyle,
+  runDeviceOption,
   runThreadsOption,
   runWorkersOption,
 } from "@mbs/host-cli";
@@ -32,6 +33,7 @@ import { loadStages, stages as known } from "../stages.ts";
 
 const options = {
   threads: runThreadsOption,
+  device: runDeviceOption,
   memory: memoryOption,
   workers: runWorkersOption,
   nodeLimit: {
@@ -87,10 +89,26 @@ export function runCommand({ signal }: CommandContext): Command {
   return command.action(async (path: string) => {
     const { quiet = false, debug: _debug, ...given } = command.opts<{ quiet?: boolean; debug?: boolean }>();
     const parsed = parseOptions(options, given, "run");
-    const { threads, memory, workers, nodeLimit, force, commands, json, verbose, offline, quality, export: engine } = parsed;
+    const {
+      threads,
+      device,
+      memory,
+      workers,
+      nodeLimit,
+      force,
+      commands,
+      json,
+      verbose,
+      offline,
+      quality,
+      export: engine,
+    } = parsed;
     const exported = readExportOptions(parsed);
     if (workers === 0 && nodeLimit !== undefined) {
       throw new UsageError("run: --node-limit needs a worker process, which can be ended; leave --workers 0 out");
+    }
+    if (parsed.engine === "queue" && device !== undefined) {
+      throw new UsageError("run: at a queue each worker has its own device: give --device to mbs work", { option: "--device" });
     }
     const queue = queueChoice(parsed, workers, [...known.keys()]);
     if (offline) forbidNetwork();
@@ -101,12 +119,13 @@ export function runCommand({ signal }: CommandContext): Command {
       const limits = recipe.gate === undefined ? undefined : parseGate(recipe.gate, "gate");
       const stages = await loadStages();
       if (engine !== undefined) {
-        await exportRun(recipe, { engine, options: exported, stages, threads, force, quiet, signal, reporter });
+        await exportRun(recipe, { engine, options: exported, stages, threads, device, force, quiet, signal, reporter });
         return;
       }
       const result = await run(recipe, {
         stages,
         threads,
+        device,
         memory: memory === undefined ? undefined : parseMemory(memory),
         ...(workers !== 0 && { workers: workerChoice(workers, nodeLimit, offline) }),
         queue,

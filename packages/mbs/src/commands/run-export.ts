@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { UsageError, formatBytes, optionFlag, parseBytes } from "@mbs/contracts";
-import type { OptionTable, OptionValues } from "@mbs/contracts";
+import type { DeviceChoice, OptionTable, OptionValues } from "@mbs/contracts";
 import { printText } from "@mbs/host-cli";
 import type { Reporter } from "@mbs/host-cli";
 import { argoWorkflow, estimate, exportPlan, shellWord, snakefile } from "@mbs/pipeline";
@@ -78,6 +78,7 @@ export interface ExportRequest {
   readonly options: Options;
   readonly stages: Stages;
   readonly threads: number | undefined;
+  readonly device: DeviceChoice | undefined;
   readonly force: boolean;
   readonly quiet: boolean;
   readonly signal: AbortSignal;
@@ -97,10 +98,10 @@ function noteLimits({ hub, loose, output }: ExportedPlan, note: (message: string
 
 /** Writes the plan of a recipe for another engine. */
 export async function exportRun(recipe: Recipe, request: ExportRequest): Promise<void> {
-  const { engine, options, stages, threads, force, quiet, signal, reporter } = request;
+  const { engine, options, stages, threads, device, force, quiet, signal, reporter } = request;
   const { progress, warn, note } = reporter;
   const { output, nodeMemory, image = `mbs:${version}`, claim = "mbs", mount = "." } = options;
-  const plan = await exportPlan(recipe, { stages, threads, progress });
+  const plan = await exportPlan(recipe, { stages, threads, device, progress });
   if (output !== undefined) await requireTargets([output], plan.paths, force);
   // refused before the estimate, which takes longer
   const write = (memory?: number): string =>

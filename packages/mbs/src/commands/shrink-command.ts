@@ -19,6 +19,7 @@ import {
   parseMemory,
   printText,
   progressStyle,
+  runDeviceOption,
   runThreadsOption,
 } from "@mbs/host-cli";
 import type { Reporter } from "@mbs/host-cli";
@@ -104,6 +105,7 @@ const options = {
   output: { kind: "text", optional: true, placeholder: "FOLDER", description: "folder of all results; default: NAME-TARGET" },
   dryRun: { kind: "flag", description: "print the recipe, and run nothing; the texts that it names are written" },
   threads: runThreadsOption,
+  device: runDeviceOption,
   memory: memoryOption,
   force: { kind: "flag", description: "start over, replacing what an earlier run with other options has left" },
   json: { kind: "flag", description: "print scores and sizes as JSON" },
@@ -269,7 +271,7 @@ export function shrinkCommand({ signal }: CommandContext): Command {
   return command.action(async (given: string) => {
     const { quiet = false, debug: _debug, ...raw } = command.opts<{ quiet?: boolean; debug?: boolean }>();
     const parsed = parseOptions(options, raw, "shrink");
-    const { offline, dryRun, json, force, threads, memory, to } = parsed;
+    const { offline, dryRun, json, force, threads, device, memory, to } = parsed;
     if (offline) forbidNetwork();
     const reporter = createReporter("mbs shrink", progressStyle(quiet));
     const { progress, warn, note } = reporter;
@@ -288,6 +290,7 @@ export function shrinkCommand({ signal }: CommandContext): Command {
       const running = {
         stages,
         threads,
+        device,
         memory: memory === undefined ? undefined : parseMemory(memory),
         workers: { command: workerProgram(offline), count: undefined, nodeLimit: undefined },
         queue: undefined,

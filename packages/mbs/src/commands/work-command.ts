@@ -1,6 +1,15 @@
-import { parseBytes, parseOptions } from "@mbs/contracts";
+import { availableProcessors, parseBytes, parseOptions } from "@mbs/contracts";
 import type { OptionTable } from "@mbs/contracts";
-import { createReporter, memoryOption, optionsToFlags, parseMemory, progressStyle, toMbsError } from "@mbs/host-cli";
+import {
+  createReporter,
+  deviceOption,
+  findDevice,
+  memoryOption,
+  optionsToFlags,
+  parseMemory,
+  progressStyle,
+  toMbsError,
+} from "@mbs/host-cli";
 import { work } from "@mbs/pipeline";
 import type { Command } from "commander";
 import { plainCommand } from "./plain-command.ts";
@@ -40,6 +49,7 @@ const options = {
     check: (text: string) => parseBytes(text, "--cache-limit"),
   },
   memory: memoryOption,
+  device: deviceOption,
   nodeLimit: {
     kind: "number",
     above: 0,
@@ -90,6 +100,7 @@ export function workCommand({ signal }: CommandContext): Command {
         cache: values.cache,
         cacheLimit: parseBytes(cacheLimit, "--cache-limit"),
         memory: memory === undefined ? undefined : parseMemory(memory),
+        device: await findDevice(values.device, availableProcessors(), reporter.note),
         stages: new Map([...stages].map(([name, { load }]) => [name, load])),
         // a node reads the model at hand and artifacts alone
         command: workerProgram(true),

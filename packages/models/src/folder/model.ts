@@ -1,3 +1,4 @@
+import type { Device } from "@mbs/contracts";
 import type { Matrix } from "@mbs/contracts";
 import type { WeightDtype } from "@mbs/numbers";
 import type { GraphFile, Tensor } from "@mbs/onnx";
@@ -27,6 +28,8 @@ export interface BlockInputs {
 export interface ForwardOptions {
   /** Threads for native code, at least 1. */
   readonly threads: number;
+  /** What runs the blocks and the head. Default "cpu". */
+  readonly device?: Device | undefined;
   /** Bytes of weights of the blocks that ran last which are kept; a larger block is kept alone. Default 64 MiB, less on a small machine. */
   readonly weights?: number;
 }

@@ -31,8 +31,8 @@ class PooledModel implements Poolable {
   readonly #model: Model;
   readonly #pathStamps: string;
   readonly #weightStamps: string;
-  /** Idle ones, by their number of threads. */
-  readonly #forwards = new Map<number, Forward>();
+  /** Idle ones, by threads and device. */
+  readonly #forwards = new Map<string, Forward>();
 
   constructor(model: Model, stamps: { readonly path: string; readonly weights: string }) {
     this.#model = model;
@@ -63,11 +63,12 @@ class PooledModel implements Poolable {
     let isLent = true;
     return {
       ...model,
-      forward: async ({ threads }) => {
-        const forward = forwards.get(threads) ?? (await model.forward({ threads, weights: weightsBeside(pool.limit) }));
-        forwards.delete(threads);
+      forward: async ({ threads, device = "cpu" }) => {
+        const kind = `${threads} ${device}`;
+        const forward = forwards.get(kind) ?? (await model.forward({ threads, device, weights: weightsBeside(pool.limit) }));
+        forwards.delete(kind);
         const close = once(async () => {
-          if (isLent && !forwards.has(threads)) forwards.set(threads, forward);
+          if (isLent && !forwards.has(kind)) forwards.set(kind, forward);
           else await forward.close();
         });
         return { ...forward, close };

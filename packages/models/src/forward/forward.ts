@@ -36,11 +36,13 @@ export function createForward(
   layout: Layout,
   checkpoint: Checkpoint,
   readWeight: WeightReader,
-  { threads, weights = splitKept().weights }: ForwardOptions,
+  { weights = splitKept().weights, ...machine }: ForwardOptions,
 ): Forward {
-  const graphs = new GraphCache(threads);
+  const graphs = new GraphCache(machine);
+  // on the processor, which looks the rows up: they are few, and sines of positions are exact there
+  const embeddingGraphs = new GraphCache({ threads: machine.threads });
   // they hold a block's weights: those of the block that runs, whole batches and the last one
-  const packedGraphs = new GraphCache(threads, 2);
+  const packedGraphs = new GraphCache(machine, 2);
   const cache = new WeightCache(readWeight, weights);
   const { hiddenSize, stateWidth = hiddenSize, vocabularySize } = layout;
   const tokenInputOf = createTokenInput(layout, checkpoint, { graphs, cache });
@@ -72,7 +74,7 @@ export function createForward(
     for (const [token, index] of indices.entries()) {
       embedded.set(rows.subarray(index * hiddenSize, (index + 1) * hiddenSize), token * hiddenSize);
     }
-    const graph = await graphs.get(`embed ${stream}`, (builder, weight) => {
+    const graph = await embeddingGraphs.get(`embed ${stream}`, (builder, weight) => {
       const input = builder.input("rows", "float32", ["T", hiddenSize]);
       const positions = builder.input("positions", "int64", ["T"]);
       const ids = builder.input("tokens", "int64", ["T"]);
@@ -137,6 +139,7 @@ export function createForward(
     async close() {
       cache.clear();
       await graphs.close();
+      await embeddingGraphs.close();
       await packedGraphs.close();
     },
   };

@@ -1,5 +1,5 @@
 import { availableMemory, InternalError, InterruptedError, UsageError } from "@mbs/contracts";
-import type { Matrix } from "@mbs/contracts";
+import type { Device, Matrix } from "@mbs/contracts";
 import type { Forward, Model } from "../folder/model.ts";
 import type { PairLanguages } from "./passages.ts";
 import { likeliestTokens, requireToken } from "./likeliest-tokens.ts";
@@ -66,6 +66,7 @@ async function inputsOf(
 
 interface GenerateOptions {
   readonly threads: number;
+  readonly device?: Device | undefined;
   /** Is looked at between two tokens. */
   readonly signal?: AbortSignal;
   /** Of a text that is to be translated, and of its translation. */
@@ -86,9 +87,9 @@ export async function generateTokens(
   model: Model,
   text: string,
   tokens: number,
-  { threads, signal, languages }: GenerateOptions,
+  { threads, device, signal, languages }: GenerateOptions,
 ): Promise<readonly number[]> {
-  const forward = await model.forward({ threads, ...weightsForWriting(model) });
+  const forward = await model.forward({ threads, device, ...weightsForWriting(model) });
   try {
     const inputs = await inputsOf(model, text, languages);
     const { end } = await model.passages();

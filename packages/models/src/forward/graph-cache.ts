@@ -1,6 +1,8 @@
 import { at } from "@mbs/contracts";
-import { createSession, floatTensor, GraphBuilder } from "@mbs/onnx";
+import type { Device } from "@mbs/contracts";
+import { constantTensor, createSession, GraphBuilder } from "@mbs/onnx";
 import type { Session, Tensor } from "@mbs/onnx";
+import type { ForwardOptions } from "../folder/model.ts";
 import type { WeightInput } from "../graph/sequence-graph.ts";
 import { use } from "./recently-used.ts";
 import { cutAtSites, liveValue } from "./block-parts.ts";
@@ -37,9 +39,9 @@ interface Kept<Graph> {
   readonly release: () => Promise<void>;
 }
 
-async function buildGraph<Made>(key: string, build: Build<Made>) {
+async function buildGraph<Made>(key: string, device: Device, build: Build<Made>) {
   const roles = new Map<string, readonly number[]>();
-  const builder = new GraphBuilder(key);
+  const builder = new GraphBuilder(key, { device });
   const made = await build(builder, (role, shape) => {
     roles.set(role, shape);
     return builder.input(role, "float32", shape);
@@ -50,7 +52,7 @@ async function buildGraph<Made>(key: string, build: Build<Made>) {
 const withWeights = (session: Session, roles: WeightedGraph["roles"]): WeightedGraph => ({
   roles,
   run: (feeds, weights, into) => {
-    const inputs = [...roles].map(([role, shape]) => [role, floatTensor(weightOf(weights, role), shape)] as const);
+    const inputs = [...roles].map(([role, shape]) => [role, constantTensor(weightOf(weights, role), shape)] as const);
     return session.run({ ...feeds, ...Object.fromEntries(inputs) }, into);
   },
 });
@@ -66,13 +68,15 @@ async function dropOldest<Graph>(kept: Map<string, Kept<Graph>>): Promise<void> 
 /** Builds graphs when first needed and keeps those used last. */
 export class GraphCache {
   readonly #threads: number;
+  readonly #device: Device;
   readonly #limit: number;
   readonly #whole = new Map<string, Kept<WeightedGraph>>();
   readonly #parted = new Map<string, Kept<PartedGraph>>();
 
   /** @param limit graphs whose sessions stay open: batches have few shapes */
-  constructor(threads: number, limit = 16) {
+  constructor({ threads, device = "cpu" }: Pick<ForwardOptions, "threads" | "device">, limit = 16) {
     this.#threads = threads;
+    this.#device = device;
     this.#limit = limit;
   }
 
@@ -81,8 +85,8 @@ export class GraphCache {
     const kept = use(this.#whole, key);
     if (kept !== undefined) return kept.graph;
     if (this.#whole.size >= this.#limit) await dropOldest(this.#whole);
-    const { builder, roles } = await buildGraph(key, build);
-    const session = await createSession(builder.build(), { threads: this.#threads });
+    const { builder, roles } = await buildGraph(key, this.#device, build);
+    const session = await this.#open(key, builder.build());
     const graph = withWeights(session, roles);
     this.#whole.set(key, { graph, release: () => session.release() });
     return graph;
@@ -96,7 +100,7 @@ export class GraphCache {
     const kept = use(this.#parted, key);
     if (kept !== undefined) return kept.graph;
     if (this.#parted.size >= this.#limit) await dropOldest(this.#parted);
-    const { builder, roles, made } = await buildGraph(key, build);
+    const { builder, roles, made } = await buildGraph(key, this.#device, build);
     const parts = cutAtSites({ nodes: builder.listNodes(), ...made });
     const open = new Map<number, { readonly graph: WeightedGraph; readonly session: Session }>();
     const part: PartedGraph["part"] = async (position, live) => {
@@ -105,7 +109,7 @@ export class GraphCache {
       const { reads, makes } = at(parts, position);
       const types = new Map(reads.map((name) => [name, liveValue(live, name).type]));
       const { model, inputs } = builder.part(makes, types);
-      const session = await createSession(model, { threads: this.#threads });
+      const session = await this.#open(`${key}, part ${position + 1}`, model);
       const graph = withWeights(session, new Map([...roles].filter(([role]) => inputs.includes(role))));
       open.set(position, { graph, session });
       return graph;
@@ -116,6 +120,10 @@ export class GraphCache {
     const graph = { parts, end: made.end, part };
     this.#parted.set(key, { graph, release });
     return graph;
+  }
+
+  #open(name: string, model: Uint8Array): Promise<Session> {
+    return createSession(model, { threads: this.#threads, device: this.#device, name });
   }
 
   async close(): Promise<void> {

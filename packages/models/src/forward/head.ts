@@ -1,10 +1,11 @@
 import { at } from "@mbs/contracts";
 import type { Matrix } from "@mbs/contracts";
-import { floatTensor, floatValues, integerTensor } from "@mbs/onnx";
+import { constantTensor, floatTensor, floatValues, integerTensor } from "@mbs/onnx";
 import type { GraphBuilder, Tensor } from "@mbs/onnx";
 import type { Layout } from "../architectures/layout.ts";
 import type { WeightReader } from "../checkpoint/weight-reader.ts";
 import type { Forward, EmbeddingsForward, TokenRange } from "../folder/model.ts";
+import { rowLogSums } from "../graph/device-operators.ts";
 import { createRowGraph } from "../graph/sequence-graph.ts";
 import type { WeightInput } from "../graph/sequence-graph.ts";
 import { scoredRows } from "./forward-checks.ts";
@@ -110,9 +111,17 @@ export function createHead(
     const products = graph.node("Gemm", turned ? [part, input] : [input, part], { attributes: { transB: 1 } });
     return layout.buildLogits?.(createRowGraph(graph, weight), products) ?? products;
   };
-  const partOf = (head: Float32Array, { first, count }: TokenRange): Tensor =>
-    floatTensor(head.subarray(first * hiddenSize, (first + count) * hiddenSize), [count, hiddenSize]);
-  const parts = function* (states: Matrix): Generator<{ first: number; count: number; values: Float32Array }> {
+  /** Rows of the head, by the first one and their number: a device keeps those that it has seen. */
+  const parts = new Map<string, Tensor>();
+  const partOf = (head: Float32Array, { first, count }: TokenRange): Tensor => {
+    const key = `${first} ${count}`;
+    const known = parts.get(key);
+    if (known !== undefined) return known;
+    const part = constantTensor(head.subarray(first * hiddenSize, (first + count) * hiddenSize), [count, hiddenSize]);
+    parts.set(key, part);
+    return part;
+  };
+  const rowsOf = function* (states: Matrix): Generator<{ first: number; count: number; values: Float32Array }> {
     for (let first = 0; first < states.rows; first += rowsAtATime) {
       const count = Math.min(rowsAtATime, states.rows - first);
       yield { first, count, values: states.values.subarray(first * stateWidth, (first + count) * stateWidth) };
@@ -145,7 +154,7 @@ export function createHead(
       });
       const weights = await readWeights();
       const sums = new Float64Array(vocabularySize);
-      for (const { count, values } of parts(states)) {
+      for (const { count, values } of rowsOf(states)) {
         const results = await graph.run({ states: floatTensor(values, [count, stateWidth]) }, weights);
         for (const [token, sum] of floatValues(results, "sum").entries()) sums[token] = at(sums, token) + sum;
       }
@@ -158,7 +167,7 @@ export function createHead(
       );
       const weights = await readWeights();
       const all = new Float32Array(states.rows * vocabularySize);
-      for (const { first, count, values } of parts(states)) {
+      for (const { first, count, values } of rowsOf(states)) {
         const results = await graph.run({ states: floatTensor(values, [count, stateWidth]) }, weights);
         all.set(floatValues(results, "logits"), first * vocabularySize);
       }
@@ -187,11 +196,7 @@ export function createHead(
     async scoreNext(states, next) {
       const score = await graphs.get("score", (builder, weight) => {
         const logits = buildPart(builder, weight);
-        const shares = builder.node("LogSoftmax", [logits], { attributes: { axis: -1 } });
-        const any = builder.input("any", "int64", ["T", 1]);
-        const pick = (from: string): string => builder.node("GatherElements", [from, any], { attributes: { axis: 1 } });
-        // a logit less its logarithmic share is the logarithm of the tile's sum: two passes fewer than ReduceLogSumExp
-        builder.output("sums", builder.node("Sub", [pick(logits), pick(shares)]), "float32");
+        builder.output("sums", rowLogSums(builder, logits, builder.input("any", "int64", ["T", 1])), "float32");
         builder.output("logits", builder.node("GatherND", [logits, builder.input("wanted", "int64", ["N", 2])]), "float32");
       });
       const weights = await readWeights();

@@ -1,5 +1,6 @@
 import { floatTensor, integerTensor } from "@mbs/onnx";
 import type { GraphBuilder } from "@mbs/onnx";
+import { scaledScores } from "./device-operators.ts";
 import { softcapped } from "./scaling.ts";
 import type { Attention, DistanceBias } from "./sequence-graph.ts";
 
@@ -109,7 +110,6 @@ export function softmaxAttention(
     heads === kvHeads ? name : graph.node("Reshape", [name, integers(batch, kvHeads, (heads / kvHeads) * rows, columns)]);
   const ungroup = (name: string, rows: number, columns: number): string =>
     heads === kvHeads ? name : graph.node("Reshape", [name, integers(batch, heads, rows, columns)]);
-  const product = { domain: "com.microsoft", attributes: { transB: 1, alpha: { float: shape.scale } } } as const;
   const chunkLength = chunkLengthOf(heads / kvHeads);
   const contexts: string[] = [];
   for (let first = 0; first < length; first += chunkLength) {
@@ -119,7 +119,7 @@ export function softmaxAttention(
     const until = causal ? end : keyLength;
     const columns = until - start;
     const queries = group(slice(query, length, 2, first, end), rows, headSize);
-    const products = graph.node("FusedMatMul", [queries, slice(key, keyLength, 2, start, until)], product);
+    const products = scaledScores(graph, queries, slice(key, keyLength, 2, start, until), shape.scale);
     let scores = softcapped(graph, ungroup(products, rows, columns), softcap);
     if (slopes !== undefined) {
       // Counted from the chunk's end: softmax does not depend on the offset, and float32 is finest near 0.

@@ -3,6 +3,7 @@ import { floatTensor, integerTensor } from "@mbs/onnx";
 import type { GraphBuilder } from "@mbs/onnx";
 import { rotaryTables } from "./rotary.ts";
 import type { Rotary } from "./rotary.ts";
+import { scaledScores } from "./device-operators.ts";
 import { softcapped } from "./scaling.ts";
 import { createRowGraph, tokenInputName } from "./sequence-graph.ts";
 import type { Attention, SequenceGraph, WeightInput } from "./sequence-graph.ts";
@@ -147,10 +148,9 @@ export function createTreeSequence(
       heads === kvHeads ? name : graph.node("Reshape", [name, integers(1, heads, -1, columns)]);
     /** Of Reshape: as the input has it. */
     const same = 0;
-    const product = { domain: "com.microsoft", attributes: { transB: 1, alpha: { float: attention.scale } } } as const;
     /** @param ofPairs what belongs to some queries and keys of [T, S] */
     const contextOf = (queries: string, keys: string, values: string, ofPairs: (name: string) => string): string => {
-      const products = graph.node("FusedMatMul", [group(queries, headSize), keys], product);
+      const products = scaledScores(graph, group(queries, headSize), keys, attention.scale);
       let scores = softcapped(graph, ungroup(products, same), softcap);
       if (slopes !== undefined) {
         const bias = graph.node("Mul", [ofPairs(distancesOf()), graph.constant(floatTensor(slopes, [heads, 1, 1]))]);

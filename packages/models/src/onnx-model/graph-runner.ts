@@ -63,10 +63,10 @@ export function createGraphRunner(
   outline: GraphOutline,
   checkpoint: Checkpoint,
   { hiddenSize, heads }: GraphShape,
-  { threads, weights: weightBytes = splitKept().weights }: ForwardOptions,
+  { weights: weightBytes = splitKept().weights, ...machine }: ForwardOptions,
 ): GraphRunner {
   const { embedding, flow, blocks } = outline;
-  const parts = new PartRunner(graph, ({ name }: GraphTensor) => checkpoint.readRaw(name), threads);
+  const parts = new PartRunner(graph, ({ name }: GraphTensor) => checkpoint.readRaw(name), machine);
   const weights = new WeightCache((tensor) => checkpoint.readF32(tensor), weightBytes);
   const tokensInput = graph.inputs.find(({ name }) => name === outline.tokens);
   if (tokensInput === undefined) throw new InternalError(`${graph.path} has no input ${outline.tokens}`);

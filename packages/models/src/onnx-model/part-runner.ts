@@ -1,8 +1,9 @@
 import { BadDataError, FailedPreconditionError, InternalError } from "@mbs/contracts";
-import { createSession, cutSubgraph, floatTensor } from "@mbs/onnx";
+import { constantTensor, createSession, cutSubgraph } from "@mbs/onnx";
 import type { GraphFile, GraphTensor, Session, Subgraph, SubgraphRequest, Tensor } from "@mbs/onnx";
 import { use } from "../forward/recently-used.ts";
 import { weightOf } from "../forward/block-weights.ts";
+import type { ForwardOptions } from "../folder/model.ts";
 import type { RoleWeights } from "../forward/block-weights.ts";
 
 /** A part of a graph, ready to run. */
@@ -13,6 +14,9 @@ export interface GraphPart extends Omit<Subgraph, "model"> {
    */
   run(feeds: ReadonlyMap<string, Tensor>, weights: RoleWeights): Promise<Record<string, Tensor>>;
 }
+
+/** What runs a graph. */
+type Machine = Pick<ForwardOptions, "threads" | "device">;
 
 interface KeptPart {
   readonly part: GraphPart;
@@ -34,13 +38,13 @@ function runFailure(path: string, cause: unknown): unknown {
 export class PartRunner {
   readonly #graph: GraphFile;
   readonly #readValues: (tensor: GraphTensor) => Promise<Uint8Array>;
-  readonly #threads: number;
+  readonly #machine: Machine;
   readonly #kept = new Map<string, KeptPart>();
 
-  constructor(graph: GraphFile, readValues: (tensor: GraphTensor) => Promise<Uint8Array>, threads: number) {
+  constructor(graph: GraphFile, readValues: (tensor: GraphTensor) => Promise<Uint8Array>, machine: Machine) {
     this.#graph = graph;
     this.#readValues = readValues;
-    this.#threads = threads;
+    this.#machine = machine;
   }
 
   /**
@@ -51,7 +55,7 @@ export class PartRunner {
     const kept = use(this.#kept, key);
     if (kept !== undefined) return kept.part;
     const { model, ...cut } = await cutSubgraph(this.#graph, request(), this.#readValues);
-    const session = await createSession(model, { threads: this.#threads }).catch((cause: unknown) => {
+    const session = await createSession(model, { ...this.#machine, name: key }).catch((cause: unknown) => {
       if (!(cause instanceof InternalError)) throw cause;
       throw new FailedPreconditionError(
         `${this.#graph.path}: ${cause.message}; export the model for an older opset`,
@@ -63,7 +67,7 @@ export class PartRunner {
       ...cut,
       run: (feeds, weights) => {
         const named = [...feeds].map(([value, tensor]) => [cut.inputName(value), tensor] as const);
-        const fed = cut.weights.map(({ name, dims }) => [name, floatTensor(weightOf(weights, name), dims)] as const);
+        const fed = cut.weights.map(({ name, dims }) => [name, constantTensor(weightOf(weights, name), dims)] as const);
         return session.run(Object.fromEntries([...named, ...fed])).catch((cause: unknown) => {
           throw runFailure(this.#graph.path, cause);
         });

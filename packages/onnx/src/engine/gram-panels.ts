@@ -1,7 +1,8 @@
 // The upper half of a Gram sum as panels of rows, and plain loops over their values.
+import type { Device } from "@mbs/contracts";
 
 /** Columns a panel. Narrower panels save more of the lower half, wider ones run nearer to the peak. */
-const panelColumns = 160;
+const panelColumns = { cpu: 160, webgpu: 1024 } as const;
 
 /** Rows first … last-1 of the sum, its columns first … width-1: little below the diagonal is computed. */
 export interface Panel {
@@ -10,8 +11,8 @@ export interface Panel {
   readonly values: Float32Array;
 }
 
-export function panelsOf(width: number): Panel[] {
-  const count = Math.max(1, Math.round(width / panelColumns));
+export function panelsOf(width: number, device: Device): Panel[] {
+  const count = Math.max(1, Math.round(width / panelColumns[device]));
   return Array.from({ length: count }, (_, index) => {
     const first = Math.round((index * width) / count);
     const last = Math.round(((index + 1) * width) / count);

@@ -1,6 +1,7 @@
 import { join, resolve } from "node:path";
 import { availableProcessors, createObjectPool, firstOutput, isCodePath, splitKept, UsageError } from "@mbs/contracts";
-import type { Progress, StageOptions } from "@mbs/contracts";
+import type { DeviceChoice, Progress, StageOptions } from "@mbs/contracts";
+import { chooseDevice } from "@mbs/onnx";
 import { optionTable, stageOf } from "../plan/known-stages.ts";
 import type { Stages } from "../plan/known-stages.ts";
 import { isIntermediate } from "../plan/nodes/plan-node.ts";
@@ -12,6 +13,7 @@ import type { Recipe } from "../recipe/recipe.ts";
 import { replayCommand } from "../run/replay-command.ts";
 import { runFolder } from "../run/run-folder.ts";
 import { chooseMachine, readMachine } from "../run/run-machine.ts";
+import type { RunMachine } from "../run/run-machine.ts";
 import { readRevisions } from "../run/run-revisions.ts";
 import { uniqueNames } from "./unique-names.ts";
 
@@ -56,6 +58,8 @@ export interface ExportOptions {
   readonly stages: Stages;
   /** Of every node. Absent: what the run would take, the number that it began with or what is chosen for this machine. */
   readonly threads?: number | undefined;
+  /** Of every node that runs a model. Absent: the same. */
+  readonly device?: DeviceChoice | undefined;
   readonly progress?: (progress: Progress) => void;
 }
 
@@ -115,7 +119,10 @@ function outputPaths({ plan, stages }: PreparedRun): ReadonlyMap<string, string>
   );
 }
 
-async function exportPrepared(prepared: PreparedRun, threads: number): Promise<ExportedPlan> {
+async function exportPrepared(
+  prepared: PreparedRun,
+  { threads, device }: Pick<RunMachine, "threads" | "device">,
+): Promise<ExportedPlan> {
   const { recipe, plan, stages, resources } = prepared;
   const paths = outputPaths(prepared);
   const pathOf = (id: string): string => join(recipe.output, paths.get(id) ?? id);
@@ -133,6 +140,7 @@ async function exportPrepared(prepared: PreparedRun, threads: number): Promise<E
       inputs: Object.fromEntries(Object.entries(inputs).map(([name, ids]) => [name, ids.map(pathOf)])),
       output: pathOf(id),
       threads,
+      device: stage.runsModel ? device : undefined,
     });
     const reads = [...new Set(Object.values(inputs).flat())];
     nodes.push({
@@ -166,7 +174,7 @@ async function exportPrepared(prepared: PreparedRun, threads: number): Promise<E
  *
  * @throws as run, for a recipe that cannot be run
  */
-export async function exportPlan(given: Recipe, { stages, threads, progress }: ExportOptions): Promise<ExportedPlan> {
+export async function exportPlan(given: Recipe, { stages, threads, device, progress }: ExportOptions): Promise<ExportedPlan> {
   const pool = createObjectPool(splitKept(undefined).pool);
   try {
     const first = firstKeys.find((key) => given[key] !== undefined);
@@ -179,8 +187,11 @@ export async function exportPlan(given: Recipe, { stages, threads, progress }: E
     const folder = runFolder(given.output);
     const revisions = await readRevisions(folder);
     const prepared = await prepareRun(given, stages, { revisions, pool, ...(progress && { progress }) });
-    const chosen = chooseMachine(availableProcessors(), prepared.recipe.shards);
-    return await exportPrepared(prepared, threads ?? (await readMachine(folder))?.threads ?? chosen.threads);
+    const known = await readMachine(folder);
+    const ownThreads = threads ?? known?.threads ?? chooseMachine(availableProcessors(), prepared.recipe.shards).threads;
+    const choice = device === undefined || (device === "auto" && known !== undefined) ? (known?.device ?? "cpu") : device;
+    const found = await chooseDevice(choice, ownThreads);
+    return await exportPrepared(prepared, { threads: ownThreads, ...(found !== "cpu" && { device: found }) });
   } finally {
     await pool.close();
   }

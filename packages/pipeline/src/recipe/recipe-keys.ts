@@ -173,7 +173,7 @@ export const recipeKeys = {
     takes: "content addresses",
     description:
       "the inputs of a recorded recipe (`model`, `corpus`, `evaluationCorpus`): other inputs are refused. A run writes them into its `recipe.yaml`",
-    names: ["model", "corpus", "evaluationCorpus", "threads", "processors", "nodes"],
+    names: ["model", "corpus", "evaluationCorpus", "threads", "device", "processors", "nodes"],
   },
 } as const satisfies Readonly<Record<string, RecipeKey>>;
 

@@ -2,7 +2,7 @@ import { performance } from "node:perf_hooks";
 import { manifestKey } from "@mbs/artifacts";
 import type { ArtifactStore, RunManifest, WriteTime } from "@mbs/artifacts";
 import { BadDataError, InternalError, InterruptedError, firstOutput } from "@mbs/contracts";
-import type { MbsError, Progress, Stage, StageContext, StageOptions } from "@mbs/contracts";
+import type { Device, MbsError, Progress, Stage, StageContext, StageOptions } from "@mbs/contracts";
 import { isWholeModel } from "./model-files.ts";
 import { NeededArtifacts } from "./needed-artifacts.ts";
 import { InputLostError, WorkerLostError } from "./node-worker.ts";
@@ -89,6 +89,10 @@ const workerRules: WorkerRules<NodeWorker> = {
   takes: ({ takes }, node) => takes?.(node) !== false,
   executorOf: ({ executor }) => executor,
 };
+
+/** What a node is known by beside its threads, where it is not the processor that runs the model. */
+const deviceOf = ({ runsModel }: Stage, { device }: Pick<StageContext, "device">): Device | undefined =>
+  runsModel && device !== "cpu" ? device : undefined;
 
 /**
  * Runs the nodes of a plan on workers, through the contract of stages alone: a node as soon as its inputs are there and a
@@ -360,9 +364,10 @@ export class Engine {
     const { resources, context } = this.#options;
     const options: StageOptions = await resources.resolve(await optionTable(this.#stage(node), node.options), node.options);
     const processors = this.#options.processorClass?.(node);
+    const device = deviceOf(this.#stage(node), context);
     return manifestKey(
       await resources.code(node.stage),
-      { ...options, threads: context.threads, ...(processors !== undefined && { processors }) },
+      { ...options, threads: context.threads, ...(device && { device }), ...(processors !== undefined && { processors }) },
       this.#inputAddresses(node),
     );
   }
@@ -466,6 +471,7 @@ export class Engine {
       inputs,
       output,
       threads: context.threads,
+      device: deviceOf(stage, context),
     });
     return { id: node.id, stage: node.stage, address, command };
   }

@@ -1,5 +1,5 @@
 import type { ArtifactStore } from "@mbs/artifacts";
-import type { ObjectPool } from "@mbs/contracts";
+import type { DeviceChoice, ObjectPool } from "@mbs/contracts";
 import type { Revisions } from "@mbs/hub";
 import type { Plan, PlanNode } from "../plan/nodes/plan-node.ts";
 import type { Stages } from "../plan/known-stages.ts";
@@ -14,6 +14,8 @@ import type { WorkerTraffic } from "./store-traffic.ts";
 export interface ExecutorOptions {
   /** Threads that were asked for. */
   readonly threads?: number | undefined;
+  /** The device that was asked for. */
+  readonly device?: DeviceChoice | undefined;
   /** Bytes for what later stages need, of all workers on this machine together. */
   readonly memory?: number | undefined;
   /** What this process keeps open while it plans. */

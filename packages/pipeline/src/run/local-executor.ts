@@ -1,6 +1,8 @@
 import { basename } from "node:path";
 import { ArtifactStore } from "@mbs/artifacts";
 import { availableProcessors, defaultKept, splitKept } from "@mbs/contracts";
+import type { Device } from "@mbs/contracts";
+import { chooseDevice } from "@mbs/onnx";
 import { stageOf } from "../plan/known-stages.ts";
 import type { Executor, OpenExecutor, ExecutorOptions, ExecutorRun } from "./executor.ts";
 import { nodeClasses } from "./node-classes.ts";
@@ -41,16 +43,34 @@ export class LocalExecutor implements Executor {
     // this process runs one node at a time, whatever the run began with
     const workers = this.#choice === undefined ? 1 : this.#choice.count;
     // a run that began on a queue goes on here where the processors are of the same class
-    const isClassed = (await readMachine(folder))?.processors !== undefined;
+    const known = await readMachine(folder);
+    const isClassed = known?.processors !== undefined;
     const chosen = chooseMachine(availableProcessors(), this.#choice === undefined ? 1 : shards, workers);
-    const given = { threads, workers, processors: isClassed ? processorClass() : undefined };
+    const given = {
+      threads,
+      workers,
+      device: await this.#deviceFor(known, chosen.threads),
+      processors: isClassed ? processorClass() : undefined,
+    };
     const recorded = await recordMachine(folder, given, chosen);
     if (threads === undefined && recorded.threads !== chosen.threads) {
       note(`takes ${recorded.threads} threads, with which the run began, where this machine would choose ${chosen.threads}`);
     }
+    if (recorded.device !== undefined) {
+      // where this machine has none, before anything is done
+      await chooseDevice(recorded.device, recorded.threads);
+      note("runs models on the graphics processor (WebGPU)");
+    }
     const advice = this.#choice && adviseShards(recorded, shards, availableProcessors());
     if (advice !== undefined) note(advice);
     return recorded;
+  }
+
+  /** The device of a new run; of one that has begun the one that was asked for, which must be its own. */
+  async #deviceFor(known: RunMachine | undefined, threads: number): Promise<Device | undefined> {
+    const { device: choice } = this.#options;
+    if (choice === undefined || known === undefined) return choice && chooseDevice(choice, threads);
+    return choice === "auto" ? undefined : choice;
   }
 
   async begin(run: ExecutorRun): Promise<OpenExecutor> {
@@ -72,14 +92,14 @@ export class LocalExecutor implements Executor {
 
   async #openWorkers(store: ArtifactStore, { folder, stages, machine, revisions }: ExecutorRun): Promise<readonly NodeWorker[]> {
     const { memory = defaultKept(), pool } = this.#options;
-    const { threads, workers } = machine;
+    const { threads, workers, device } = machine;
     const choice = this.#choice;
     if (choice === undefined)
-      return [new OwnWorker({ folder, store, stage: async (name) => stageOf(stages, name), threads, pool })];
+      return [new OwnWorker({ folder, store, stage: async (name) => stageOf(stages, name), threads, device, pool })];
     // the workers have pools of their own
     await pool.close();
     const results = folder.results.map((path) => basename(path));
-    const setting = { root: folder.root, results, threads, memory: Math.floor(memory / workers), revisions };
+    const setting = { root: folder.root, results, threads, device, memory: Math.floor(memory / workers), revisions };
     const child = (index: number): ChildWorker => new ChildWorker({ ...choice, name: `worker ${index + 1}`, setting });
     this.#children = Array.from({ length: workers }, (_, index) => child(index));
     return this.#children;

@@ -1,7 +1,7 @@
 import { RunManifest, unpackFiles } from "@mbs/artifacts";
 import type { ArtifactStore, WriteTime } from "@mbs/artifacts";
 import { InputOutputError, InternalError, firstOutput } from "@mbs/contracts";
-import type { ArtifactStream, ObjectPool, Progress, Stage, StageOptions } from "@mbs/contracts";
+import type { ArtifactStream, Device, ObjectPool, Progress, Stage, StageOptions } from "@mbs/contracts";
 import { recordModelFiles } from "./model-files.ts";
 import { requireOwnModel } from "./own-files.ts";
 import type { PlanNode } from "../plan/nodes/plan-node.ts";
@@ -82,6 +82,7 @@ export interface WorkerTools {
   readonly store: ArtifactStore;
   readonly stage: (name: string) => Promise<Stage>;
   readonly threads: number;
+  readonly device?: Device | undefined;
   readonly pool: ObjectPool;
 }
 
@@ -95,7 +96,7 @@ export class OwnWorker implements NodeWorker {
   }
 
   async run(task: NodeTask, context: TaskContext): Promise<NodeDone> {
-    const { folder, store, threads, pool } = this.#tools;
+    const { folder, store, threads, device, pool } = this.#tools;
     const { signal } = context;
     const stage = await this.#tools.stage(task.stage);
     // code of others may change what it reads and what it has made
@@ -104,7 +105,7 @@ export class OwnWorker implements NodeWorker {
     for (const [name, addresses] of Object.entries(task.inputs)) {
       inputs[name] = await Promise.all(addresses.map((address) => store.open(address, { shared: isOurs })));
     }
-    const outputs = await stage.run(inputs, task.options, { ...context, threads, pool });
+    const outputs = await stage.run(inputs, task.options, { ...context, threads, device, pool });
     const { name, folder: isFolder = false } = firstOutput(stage);
     const output = outputs[name];
     if (output === undefined) throw new InternalError(`stage ${stage.name} made no output ${name}`, { stage: stage.name });

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import type { Device } from "@mbs/contracts";
 import { runtimeVersion } from "@mbs/onnx";
 
 /** What the first processor of a Linux machine can do; empty elsewhere. */
@@ -21,7 +22,7 @@ export function vectorUnits(architecture: string, flags: ReadonlySet<string>): s
 
 /**
  * The class of this machine's processors, "linux-x64-avx2-ort1.30.0-cpu": machines of one class give the same bytes, others may
- * differ in the last bits.
+ * differ in the last bits. Graphics processors of different makers count as one class.
  */
-export const processorClass = (): string =>
-  [process.platform, process.arch, vectorUnits(process.arch, processorFlags()), `ort${runtimeVersion}`, "cpu"].join("-");
+export const processorClass = (device: Device = "cpu"): string =>
+  [process.platform, process.arch, vectorUnits(process.arch, processorFlags()), `ort${runtimeVersion}`, device].join("-");

@@ -1,5 +1,5 @@
 import { firstOutput, optionFlag } from "@mbs/contracts";
-import type { OptionTable, Stage, StageOptions } from "@mbs/contracts";
+import type { Device, OptionTable, Stage, StageOptions } from "@mbs/contracts";
 
 /** Quotes a word for a POSIX shell where it needs it. */
 export const shellWord = (word: string): string => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`);
@@ -30,6 +30,8 @@ export interface ReplayNode {
   /** Path of the output: a file, or a folder for stages that make one. */
   readonly output: string;
   readonly threads: number;
+  /** Absent: the processor. */
+  readonly device?: Device | undefined;
 }
 
 /**
@@ -49,6 +51,7 @@ export function replayCommand(stage: Stage, node: ReplayNode): string {
   // Standard input carries one artifact; further ones of the same input are named, and "-" adds standard input to them.
   if (main !== undefined && further.length > 0) words.push("-", ...further.flatMap((path) => [optionFlag(main), path]));
   words.push("--threads", String(node.threads));
+  if (node.device !== undefined) words.push("--device", node.device);
   const folder = firstOutput(stage).folder === true;
   if (folder) words.push("--output", node.output);
   const command = words.map(shellWord).join(" ");

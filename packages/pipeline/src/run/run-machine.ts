@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { parseJson, writeAtomically } from "@mbs/artifacts";
-import { DeniedError, isObject, mostThreads } from "@mbs/contracts";
+import { DeniedError, deviceChoices, isObject, mostThreads } from "@mbs/contracts";
+import type { Device } from "@mbs/contracts";
 import { denyForeign, exists, isFile } from "./own-files.ts";
 import type { RunFolder } from "./run-folder.ts";
 
@@ -9,6 +10,8 @@ import type { RunFolder } from "./run-folder.ts";
 export interface RunMachine {
   /** Of each worker. Results depend on it. */
   readonly threads: number;
+  /** What runs models. Results depend on it. Absent: the processor. */
+  readonly device?: Device;
   /** How many run nodes at the same time, 1 where the process of the run does; no result depends on it. */
   readonly workers: number;
   /** The class of the processors that run its nodes, where these are workers of a queue. Results depend on it. */
@@ -19,6 +22,9 @@ export interface RunMachine {
 
 const isNumber = (value: unknown): value is number =>
   typeof value === "number" && Number.isSafeInteger(value) && value >= 1 && value <= mostThreads;
+
+const isDeviceOrNone = (value: unknown): value is Device | undefined =>
+  value === undefined || (value !== "auto" && deviceChoices.some((device) => device === value));
 
 const isTextOrNone = (value: unknown): value is string | undefined => value === undefined || typeof value === "string";
 
@@ -31,9 +37,15 @@ export async function readMachine({ root, machine: path }: RunFolder): Promise<R
   if (!(await exists(path))) return undefined;
   if (!(await isFile(path))) denyForeign(path);
   const value = parseJson(await readFile(path, "utf8"));
-  const { threads, workers = 1, processors, name } = isObject(value) ? value : {};
-  if (isNumber(threads) && isNumber(workers) && isTextOrNone(processors) && isTextOrNone(name)) {
-    return { threads, workers, ...(processors !== undefined && { processors }), ...(name !== undefined && { name }) };
+  const { threads, workers = 1, device, processors, name } = isObject(value) ? value : {};
+  if (isNumber(threads) && isNumber(workers) && isDeviceOrNone(device) && isTextOrNone(processors) && isTextOrNone(name)) {
+    return {
+      threads,
+      workers,
+      ...(device && { device }),
+      ...(processors !== undefined && { processors }),
+      ...(name !== undefined && { name }),
+    };
   }
   throw new DeniedError(
     `${path} is damaged, or was not written by a run; remove it to take the threads of this machine, or move ${root} away`,
@@ -66,11 +78,11 @@ function requireProcessors(root: string, { processors: known }: RunMachine, give
  *
  * @param given what was asked for
  * @param chosen what this machine would choose
- * @throws {DeniedError} where the run began with another number of threads than the one given, or on other processors
+ * @throws {DeniedError} where the run began with another number of threads than the one given, on another device, or on other processors
  */
 export async function recordMachine(
   folder: RunFolder,
-  given: { readonly [Name in "threads" | "workers" | "processors"]?: RunMachine[Name] | undefined },
+  given: { readonly [Name in "threads" | "workers" | "device" | "processors"]?: RunMachine[Name] | undefined },
   chosen: RunMachine,
 ): Promise<RunMachine> {
   const { root, machine } = folder;
@@ -81,11 +93,20 @@ export async function recordMachine(
       { path: root, known: known.threads, given: given.threads },
     );
   }
+  const began = known?.device ?? "cpu";
+  if (known !== undefined && given.device !== undefined && given.device !== began) {
+    throw new DeniedError(
+      `${root} holds a run that began with --device ${began}; with ${given.device} everything would be made again, since results differ in the last bits. Give ${began} or leave --device out to resume, choose another output, or start over with --force`,
+      { path: root, known: began, given: given.device },
+    );
+  }
+  const device = given.device ?? known?.device ?? "cpu";
   if (known !== undefined) requireProcessors(root, known, given.processors);
   const processors = known?.processors ?? given.processors;
   const recorded: RunMachine = {
     threads: given.threads ?? known?.threads ?? chosen.threads,
     workers: given.workers ?? known?.workers ?? chosen.workers,
+    ...(device !== "cpu" && { device }),
     ...(processors !== undefined && { processors, name: known?.name ?? `run-${randomBytes(8).toString("hex")}` }),
   };
   if (JSON.stringify(known) !== JSON.stringify(recorded)) {

@@ -1,4 +1,4 @@
-import type { Progress } from "@mbs/contracts";
+import type { DeviceChoice, Progress } from "@mbs/contracts";
 import type { Stages } from "../plan/known-stages.ts";
 import type { Judge } from "../quality/choose-best.ts";
 import type { NodeReport } from "./engine.ts";
@@ -12,6 +12,8 @@ export interface RunOptions {
    * began with. Absent: that number, or the processors that are available.
    */
   readonly threads?: number | undefined;
+  /** What runs models on this machine; a run goes on with what it began with. Absent: that, or the processor. */
+  readonly device?: DeviceChoice | undefined;
   /** Bytes for what later stages need, of all workers together. No result depends on it. Absent: by the memory of the machine. */
   readonly memory?: number | undefined;
   /** Processes that run the nodes; absent: this process runs them, one after the other. */

@@ -37,7 +37,7 @@ export async function runPlan(
   options: Execution & { readonly status: StatusRecord },
 ): Promise<DonePlan> {
   const { folder, machine, signal, status, executor, revisions, verbose = false, progress: show = () => {} } = options;
-  const { threads } = machine;
+  const { threads, device } = machine;
   const reports = new Map<string, NodeReport>();
   const manifest = await RunManifest.open(folder.manifest);
   const { local, artifacts, ...hands } = await executor.begin({ stages, plan, folder, resources, machine, revisions });
@@ -51,6 +51,7 @@ export async function runPlan(
     context: {
       signal,
       threads,
+      device,
       warn: options.warn ?? (() => {}),
       note: options.note,
     },

@@ -57,11 +57,12 @@ export async function recordRun(
   plan: Plan,
   nodes: readonly NodeReport[],
   resources: Resources,
-  { threads, processors }: RunMachine,
+  { threads, device, processors }: RunMachine,
 ): Promise<string> {
   const hashes = {
     ...(await inputHashes(recipe, resources)),
     threads,
+    ...(device && { device }),
     ...(processors !== undefined && { processors }),
     nodes: Object.fromEntries(nodes.map(({ id, address }) => [id, address])),
   };

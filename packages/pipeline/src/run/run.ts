@@ -86,10 +86,10 @@ async function execute(prepared: PreparedRun, options: Execution & { readonly st
 
 /** Who runs the nodes. */
 async function openExecutor(
-  { queue, workers, threads, memory, signal, warn = () => {}, note = () => {} }: RunOptions,
+  { queue, workers, threads, device, memory, signal, warn = () => {}, note = () => {} }: RunOptions,
   pool: ObjectPool,
 ): Promise<Executor> {
-  const options: ExecutorOptions = { threads, memory, pool, signal, warn, note };
+  const options: ExecutorOptions = { threads, device, memory, pool, signal, warn, note };
   const local = new LocalExecutor(workers, options);
   if (queue === undefined) return local;
   // its libraries are loaded where they are used alone

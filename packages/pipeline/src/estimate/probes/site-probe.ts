@@ -1,7 +1,7 @@
 import { at } from "@mbs/contracts";
 import type { AllocationWork, SolverStatistics } from "@mbs/contracts";
 import { inverseFactor } from "@mbs/numbers";
-import { createBlas, createGramKernel } from "@mbs/onnx";
+import { createBlas, createMomentKernel } from "@mbs/onnx";
 import type { OnnxBlas } from "@mbs/onnx";
 import { fittingGrid, hasSeparableRows, outputsByRow, readSolver, solverFailure } from "@mbs/solvers";
 import { middleOf } from "../../plan/allocated-grids.ts";
@@ -58,9 +58,9 @@ export async function measureSite(blas: OnnxBlas, width: number, { length, recip
     const diagonal = noise(width).map((value) => value * value);
     return { ...none, ...(await measureSolver(blas, width, { diagonal }, task)) };
   }
-  const kernel = createGramKernel({ threads });
+  const kernel = createMomentKernel({ threads });
   try {
-    const summed = kernel.sum(width);
+    const summed = kernel.gram(width);
     // a segment is added at once
     const rows = Math.min(batchTokens, length);
     const states = { rows, columns: width, values: noise(rows * width) };

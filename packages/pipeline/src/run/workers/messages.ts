@@ -1,4 +1,4 @@
-import type { ErrorTag, Progress } from "@mbs/contracts";
+import type { Device, ErrorTag, Progress } from "@mbs/contracts";
 import type { Revisions } from "@mbs/hub";
 import type { NodeTask } from "../node-worker.ts";
 
@@ -8,6 +8,8 @@ export interface WorkerSetting {
   readonly root: string;
   readonly results: readonly string[];
   readonly threads: number;
+  /** Default "cpu". */
+  readonly device?: Device | undefined;
   /** Bytes for what later nodes need. */
   readonly memory: number;
   /** The commits of models and datasets on the Hub that the run reads. */

@@ -39,13 +39,13 @@ interface Begun {
   readonly pool: ObjectPool;
 }
 
-function begin({ root, results, threads, memory, revisions }: WorkerSetting, { stage }: ServeOptions): Begun {
+function begin({ root, results, threads, device, memory, revisions }: WorkerSetting, { stage }: ServeOptions): Begun {
   pinRevisions(revisions);
   const folder = runFolder(root, results);
   const kept = splitKept(memory);
   const pool = createObjectPool(kept.pool);
   const store = new ArtifactStore(folder.artifacts, { remedy: "delete it and run again", memory: kept.artifacts });
-  return { worker: new OwnWorker({ folder, store, stage, threads, pool }), pool };
+  return { worker: new OwnWorker({ folder, store, stage, threads, device, pool }), pool };
 }
 
 /**

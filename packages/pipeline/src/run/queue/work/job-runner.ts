@@ -1,6 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import type { OptionTable, Stage, StageOptions } from "@mbs/contracts";
+import type { Device, OptionTable, Stage, StageOptions } from "@mbs/contracts";
 import { BadDataError, defaultKept } from "@mbs/contracts";
 import type { SharedStore } from "@mbs/shared-store";
 import type { NodeTask, TaskContext } from "../../node-worker.ts";
@@ -38,6 +38,8 @@ export interface JobRunnerOptions {
   readonly warn: (line: string) => void;
   /** Milliseconds that a job may take. */
   readonly jobLimit?: number | undefined;
+  /** What runs models. Default "cpu". */
+  readonly device?: Device | undefined;
   /** Milliseconds that a job has to stop by itself. */
   readonly stopGrace?: number | undefined;
 }
@@ -155,11 +157,11 @@ export class JobRunner {
   async #childFor(threads: number): Promise<ChildWorker> {
     if (this.#child?.threads === threads) return this.#child.worker;
     await this.close();
-    const { name, folder, memory = defaultKept(), command, jobLimit, stopGrace } = this.#options;
+    const { name, folder, device, memory = defaultKept(), command, jobLimit, stopGrace } = this.#options;
     const worker = new ChildWorker({
       name,
       command,
-      setting: { root: folder, results: [], threads, memory, revisions: {} },
+      setting: { root: folder, results: [], threads, device, memory, revisions: {} },
       nodeLimit: jobLimit,
       ...(stopGrace !== undefined && { stopGrace }),
     });

@@ -4,7 +4,7 @@ import { rm } from "node:fs/promises";
 import { hostname } from "node:os";
 import { makeTemporaryFolder, withLock } from "@mbs/artifacts";
 import { BadDataError, InterruptedError, UsageError, availableProcessors } from "@mbs/contracts";
-import type { MbsError, Progress, Stage } from "@mbs/contracts";
+import type { Device, MbsError, Progress, Stage } from "@mbs/contracts";
 import { openSharedStore } from "@mbs/shared-store";
 import type { SharedStore } from "@mbs/shared-store";
 import { InputLostError, WorkerLostError } from "../../node-worker.ts";
@@ -36,6 +36,8 @@ export interface WorkOptions extends QueuePlace {
   readonly cacheLimit: number;
   /** Bytes for what later jobs may need. */
   readonly memory?: number | undefined;
+  /** What runs models: a part of its class. Default "cpu". */
+  readonly device?: Device | undefined;
   /** The program's stages. It runs no others. */
   readonly stages: ReadonlyMap<string, () => Promise<Stage>>;
   /** The program and arguments that start a process which calls `serveWorker`. */
@@ -291,7 +293,7 @@ export async function work(options: WorkOptions): Promise<number> {
     if (!namePattern.test(label)) throw new UsageError(`"${label}" is no name of a label: letters, digits, "." and "-" are`);
   }
   const timings = { ...usualTimings, ...options.timings };
-  const processors = processorClass();
+  const processors = processorClass(options.device);
   const id = newId();
   const card: WorkerCard = { id, name: `${hostname()} (process ${process.pid})`, processors, threads: availableProcessors() };
   return withFolder(options.cache, async (folder) => {
@@ -315,6 +317,7 @@ export async function work(options: WorkOptions): Promise<number> {
         folder,
         cacheLimit,
         memory,
+        device: options.device,
         command,
         warn,
         jobLimit,

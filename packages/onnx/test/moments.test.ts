@@ -1,9 +1,9 @@
 import { at, InternalError } from "@mbs/contracts";
-import { createGramKernel } from "@mbs/onnx";
+import { createMomentKernel } from "@mbs/onnx";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 
-const kernel = createGramKernel({ threads: 2 });
+const kernel = createMomentKernel({ threads: 2 });
 
 const states = (rows: number, columns: number, seed: number) => ({
   rows,
@@ -39,7 +39,7 @@ for (const [width, tokens] of [
 ] as const) {
   test(`sums two segments at width ${width}`, async () => {
     const segments = [states(tokens, width, 1), states(tokens - 1, width, 2)];
-    const sum = kernel.sum(width);
+    const sum = kernel.gram(width);
     for (const segment of segments) await sum.add(segment);
     assert.is(sum.tokens, 2 * tokens - 1);
     const wanted = plain(segments, width);
@@ -54,7 +54,7 @@ for (const [width, tokens] of [
 
 test("means are added with their shares to those of others, and a sum begins again", async () => {
   const width = 600;
-  const sum = kernel.sum(width);
+  const sum = kernel.gram(width);
   const [first, second] = [states(5, width, 1), states(3, width, 2)];
   await sum.add(first);
   const own = sum.mean(5);
@@ -74,7 +74,7 @@ test("means are added with their shares to those of others, and a sum begins aga
 
 test("256 segments add up to what single precision allows", async () => {
   const width = 24;
-  const sum = kernel.sum(width);
+  const sum = kernel.gram(width);
   const segments = Array.from({ length: 256 }, (_, index) => states(64, width, index));
   for (const segment of segments) await sum.add(segment);
   const wanted = plain(segments, width);
@@ -85,7 +85,7 @@ test("256 segments add up to what single precision allows", async () => {
 });
 
 test("no tokens change nothing; another width is refused", async () => {
-  const sum = kernel.sum(3);
+  const sum = kernel.gram(3);
   await sum.add(states(0, 3, 0));
   assert.is(sum.tokens, 0);
   assert.equal([...sum.mean(1)], [0, 0, 0, 0, 0, 0]);

@@ -1,0 +1,117 @@
+import type { Matrix } from "@mbs/contracts";
+import { GraphBuilder } from "../graph-builder.ts";
+import { integerTensor } from "../tensor.ts";
+import { deviceSession, download, runOnDevice, upload } from "./device-memory.ts";
+import type { HeldTensor } from "./device-memory.ts";
+import type { Panel } from "./gram-panels.ts";
+import type { ProductEngine, ProductSum } from "./product-engine.ts";
+import { OrtTensor } from "./runtime.ts";
+
+/** Columns first … last-1 of X by its columns first … width-1, plus the sum so far where there is one. */
+function panelGraph(adds: boolean): Uint8Array {
+  const graph = new GraphBuilder("gram");
+  const x = graph.input("x", "float32", ["T", "W"]);
+  const [first, last, width] = ["first", "last", "width"].map((name) => graph.input(name, "int64", [1])) as [
+    string,
+    string,
+    string,
+  ];
+  const axis = graph.constant(integerTensor([1]));
+  const part = (end: string): string => graph.node("Slice", [x, first, end, axis]);
+  const sum = adds ? [graph.input("sum", "float32", ["M", "N"])] : [];
+  const product = graph.node("Gemm", [part(last), part(width), ...sum], { attributes: { transA: 1 }, name: "gram-panel" });
+  graph.output("y", product, "float32", ["M", "N"]);
+  return graph.build();
+}
+
+/** Columns first … last-1 of A by B, plus the sum so far where there is one. */
+function crossGraph(adds: boolean): Uint8Array {
+  const graph = new GraphBuilder("cross-moment");
+  const [a, b] = ["a", "b"].map((name) => graph.input(name, "float32", ["T", "W"])) as [string, string];
+  const [first, last] = ["first", "last"].map((name) => graph.input(name, "int64", [1])) as [string, string];
+  const part = graph.node("Slice", [a, first, last, graph.constant(integerTensor([1]))]);
+  const sum = adds ? [graph.input("sum", "float32", ["M", "W"])] : [];
+  const product = graph.node("Gemm", [part, b, ...sum], { attributes: { transA: 1 }, name: "cross-moment" });
+  graph.output("y", product, "float32", ["M", "W"]);
+  return graph.build();
+}
+
+/** Numbers of a part of a sum, 128 MiB: what WebGPU promises that a product may be of, and small beside the memory of a card. */
+const partNumbers = 32 * 1024 ** 2;
+
+const integer = (value: number): OrtTensor => new OrtTensor("int64", BigInt64Array.of(BigInt(value)), [1]);
+
+/** Some rows of a sum, and where they are in it. */
+interface HeldPart {
+  readonly tensor: HeldTensor;
+  readonly first: number;
+}
+
+/** Sums in the memory of a graphics processor, which come back when they are settled. */
+export class DeviceProducts implements ProductEngine {
+  readonly #held = new Map<ProductSum, HeldPart[]>();
+
+  async addGram({ rows, columns, values }: Matrix, panels: readonly Panel[]): Promise<void> {
+    const x = await upload(values, [rows, columns]);
+    try {
+      const width = integer(columns);
+      for (const panel of panels) {
+        const { first, last } = panel;
+        await this.#add(
+          "gram panel",
+          panelGraph,
+          { x, first: integer(first), last: integer(last), width },
+          { sum: panel, part: 0 },
+        );
+      }
+    } finally {
+      x.dispose();
+    }
+  }
+
+  async addCross(a: Matrix, b: Matrix, sum: ProductSum): Promise<void> {
+    const width = a.columns;
+    const rows = Math.max(1, Math.floor(partNumbers / width));
+    const [heldA, heldB] = [await upload(a.values, [a.rows, width]), await upload(b.values, [b.rows, width])];
+    try {
+      for (let [part, first] = [0, 0]; first < width; part += 1, first += rows) {
+        const feeds = { a: heldA, b: heldB, first: integer(first), last: integer(Math.min(width, first + rows)) };
+        await this.#add("cross-moment", crossGraph, feeds, { sum, part, first: first * width });
+      }
+    } finally {
+      heldA.dispose();
+      heldB.dispose();
+    }
+  }
+
+  async #add(
+    name: string,
+    graph: (adds: boolean) => Uint8Array,
+    feeds: Readonly<Record<string, OrtTensor>>,
+    { sum, part, first = 0 }: { readonly sum: ProductSum; readonly part: number; readonly first?: number },
+  ): Promise<void> {
+    const parts = this.#held.get(sum) ?? [];
+    this.#held.set(sum, parts);
+    const held = parts[part]?.tensor;
+    const session = await deviceSession(`${name}${held === undefined ? "" : ", added"}`, () => graph(held !== undefined));
+    const { y } = await runOnDevice(session, { ...feeds, ...(held && { sum: held }) });
+    held?.dispose();
+    parts[part] = { tensor: y as HeldTensor, first };
+  }
+
+  async settle(sum: ProductSum): Promise<void> {
+    for (const { tensor, first } of this.#held.get(sum) ?? []) {
+      await download(tensor, sum.values.subarray(first, first + tensor.size));
+    }
+  }
+
+  drop(sum: ProductSum): void {
+    for (const { tensor } of this.#held.get(sum) ?? []) tensor.dispose();
+    this.#held.delete(sum);
+  }
+
+  release(): Promise<void> {
+    for (const sum of this.#held.keys()) this.drop(sum);
+    return Promise.resolve();
+  }
+}

@@ -1,0 +1,80 @@
+import type { Matrix } from "@mbs/contracts";
+import { GraphBuilder } from "../graph-builder.ts";
+import { floatTensor, matrixTensor } from "../tensor.ts";
+import type { Panel } from "./gram-panels.ts";
+import type { Sessions } from "./pooled-sessions.ts";
+import type { ProductEngine, ProductSum } from "./product-engine.ts";
+
+function transposeGraph(): Uint8Array {
+  const graph = new GraphBuilder("transpose");
+  const x = graph.input("x", "float32", ["T", "W"]);
+  graph.output("y", graph.node("Transpose", [x], { attributes: { perm: [1, 0] } }), "float32", ["W", "T"]);
+  return graph.build();
+}
+
+function panelGraph(): Uint8Array {
+  const graph = new GraphBuilder("gram");
+  const inputs = [
+    graph.input("a", "float32", ["M", "T"]),
+    graph.input("b", "float32", ["N", "T"]),
+    graph.input("sum", "float32", ["M", "N"]),
+  ];
+  const product = graph.node("Gemm", inputs, { attributes: { transB: 1 }, name: "gram-panel" });
+  graph.output("y", product, "float32", ["M", "N"]);
+  return graph.build();
+}
+
+function crossGraph(): Uint8Array {
+  const graph = new GraphBuilder("cross-moment");
+  const inputs = [
+    graph.input("a", "float32", ["T", "W"]),
+    graph.input("b", "float32", ["T", "W"]),
+    graph.input("sum", "float32", ["W", "W"]),
+  ];
+  const product = graph.node("Gemm", inputs, { attributes: { transA: 1 }, name: "cross-moment" });
+  graph.output("y", product, "float32", ["W", "W"]);
+  return graph.build();
+}
+
+/** Sums in memory: sessions that all share, and a buffer for one Xᵀ. */
+export class HostProducts implements ProductEngine {
+  readonly #sessions: Sessions;
+  #buffer = new Float32Array(0);
+
+  constructor(sessions: Sessions) {
+    this.#sessions = sessions;
+  }
+
+  /** Parts of Xᵀ are views, and a panel is read and written in place: nothing else is copied. */
+  async addGram({ rows, columns, values }: Matrix, panels: readonly Panel[]): Promise<void> {
+    const transpose = await this.#sessions.get("transpose", transposeGraph);
+    const product = await this.#sessions.get("panel", panelGraph);
+    if (this.#buffer.length < values.length) this.#buffer = new Float32Array(values.length);
+    const turned = this.#buffer.subarray(0, values.length);
+    await transpose.run({ x: floatTensor(values, [rows, columns]) }, { y: floatTensor(turned, [columns, rows]) });
+    for (const { first, last, values: panel } of panels) {
+      const sum = floatTensor(panel, [last - first, columns - first]);
+      const a = floatTensor(turned.subarray(first * rows, last * rows), [last - first, rows]);
+      const b = floatTensor(turned.subarray(first * rows), [columns - first, rows]);
+      await product.run({ a, b, sum }, { y: sum });
+    }
+  }
+
+  async addCross(difference: Matrix, states: Matrix, { values }: ProductSum): Promise<void> {
+    const product = await this.#sessions.get("cross", crossGraph);
+    const { columns } = states;
+    const sum = floatTensor(values, [columns, columns]);
+    await product.run({ a: matrixTensor(difference), b: matrixTensor(states), sum }, { y: sum });
+  }
+
+  settle(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  drop(): void {}
+
+  async release(): Promise<void> {
+    this.#buffer = new Float32Array(0);
+    await this.#sessions.release();
+  }
+}
