@@ -1,7 +1,27 @@
 import type { StageOptions } from "@mbs/contracts";
 
-/** A mix of calibration text, as `mbs sample --mix` takes it. */
-export const mixes: Readonly<Record<string, string>> = { english: "only:en", equal: "equal", proportional: "proportional" };
+/** A mix of calibration text. */
+export interface Mix {
+  /** How much text of which language is drawn, as `mbs sample --mix` takes it. */
+  readonly text: string;
+  /** How much each language counts in the statistics, where that is not its share of the text: alike, or by its share in training. */
+  readonly weights?: "equal" | "shares";
+}
+
+/** Mixes whose languages count by their text. */
+export const mixes: Readonly<Record<string, Mix>> = {
+  english: { text: "only:en" },
+  equal: { text: "equal" },
+  proportional: { text: "proportional" },
+};
+
+/** Mixes that tell apart what a language's weight does and what its amount of text does. */
+const weightedMixes: Readonly<Record<string, Mix>> = {
+  "equal-text": { text: "equal", weights: "shares" },
+  "equal-weights": { text: "proportional", weights: "equal" },
+};
+
+export const allMixes: Readonly<Record<string, Mix>> = { ...mixes, ...weightedMixes };
 
 /** A method of this project. */
 export interface Method {

@@ -26,6 +26,7 @@ import { parseArgs } from "node:util";
 import { stringify } from "yaml";
 import {
   allMethods,
+  allMixes,
   allPeers,
   drawName,
   methodGroups,
@@ -66,12 +67,12 @@ const wanted = values.methods?.split(",").flatMap((name) => methodGroups[name] ?
 const chosenMixes = values.mixes?.split(",") ?? Object.keys(mixes);
 const unknown = [
   ...wanted.filter((name) => allMethods[name] === undefined && allPeers[name] === undefined),
-  ...chosenMixes.filter((name) => mixes[name] === undefined),
+  ...chosenMixes.filter((name) => allMixes[name] === undefined),
 ];
 const areDraws = Number.isInteger(firstDraw) && firstDraw >= 0 && Number.isInteger(draws) && draws > firstDraw;
 if (model === undefined || texts === undefined || output === undefined || size === undefined || unknown.length > 0 || !areDraws) {
   throw new Error(
-    `usage: run.ts --model M --texts FOLDER --output FOLDER [--size ${Object.keys(sizes).join("|")}] [--methods ${[...known, ...Object.keys(methodGroups)].join(",")}] [--mixes ${Object.keys(mixes).join(",")}] [--draws N [--first-draw D]] [--threads N] [--python PYTHON --peer-model FOLDER --gptq CLONE --sparsegpt CLONE --llama FOLDER]`,
+    `usage: run.ts --model M --texts FOLDER --output FOLDER [--size ${Object.keys(sizes).join("|")}] [--methods ${[...known, ...Object.keys(methodGroups)].join(",")}] [--mixes ${Object.keys(allMixes).join(",")}] [--draws N [--first-draw D]] [--threads N] [--python PYTHON --peer-model FOLDER --gptq CLONE --sparsegpt CLONE --llama FOLDER]`,
   );
 }
 
@@ -79,6 +80,8 @@ const lacking = wanted.flatMap((name): readonly string[] => {
   const peer = allPeers[name];
   if (peer === undefined) return [];
   const { script, source } = peer;
+  const weighted = chosenMixes.find((mix) => allMixes[mix]?.weights !== undefined);
+  if (weighted !== undefined) return [`${name} cannot weigh languages apart from their text, as --mixes ${weighted} does`];
   if (source !== undefined && values[source] === undefined) return [`${name} needs --${source}`];
   return script.endsWith(".py") && python === undefined ? [`${name} needs --python`] : [];
 });
@@ -107,7 +110,17 @@ const corpus = join(folders.texts, "calibration.yaml");
 const sharesPath = join(folders.texts, "shares.json");
 /** The shares that a mix follows, where it follows any; without the file they are those that the model's folder states. */
 const distributionOf = (mix: string): string | undefined =>
-  mix === "proportional" && existsSync(sharesPath) ? sharesPath : undefined;
+  allMixes[mix]?.text === "proportional" && existsSync(sharesPath) ? sharesPath : undefined;
+
+/** Weights of languages apart from their text, as `mbs capture --mix` takes them; undefined where the mix has none. */
+async function weightsOf(mix: string): Promise<string | undefined> {
+  const weights = allMixes[mix]?.weights;
+  if (weights === undefined) return undefined;
+  const { shares } = JSON.parse(await readFile(sharesPath, "utf8")) as { shares: Readonly<Record<string, number>> };
+  return Object.entries(shares)
+    .map(([language, share]) => `${language}=${weights === "equal" ? 1 : share}`)
+    .join(",");
+}
 
 /** Scores a model in every language on the held-out windows. */
 function evaluate(path: string, label: string): void {
@@ -121,11 +134,13 @@ function evaluate(path: string, label: string): void {
 async function compressRow({ name, method, mix, draw }: Row): Promise<void> {
   const folder = join(folders.output, name.replaceAll(" ", "-"));
   const distribution = distributionOf(mix);
+  const weights = await weightsOf(mix);
+  const stages = allMethods[method]?.stages;
   const recipe = {
     model: folders.model,
     corpus,
     sample: {
-      mix: mixes[mix],
+      mix: allMixes[mix]?.text,
       segments,
       length,
       seed: draw,
@@ -135,7 +150,8 @@ async function compressRow({ name, method, mix, draw }: Row): Promise<void> {
     propagation: "true-sequential",
     // the same for a GGUF file, whose folders are bf16 by default: what is dense is scored as it is read
     ...(folders.model.toLowerCase().endsWith(".gguf") && { assemble: { dtype: "f32" } }),
-    ...allMethods[method]?.stages,
+    ...stages,
+    ...(weights !== undefined && { capture: { ...stages?.capture, mix: weights } }),
     compress: allMethods[method]?.compress,
     output: folder,
   };
@@ -167,7 +183,7 @@ function sampleTokens({ mix, draw }: Pick<Row, "mix" | "draw">): string {
   const path = join(folders.output, `segments-${drawName({ mix, draw }).replaceAll(" ", "-")}.arrow`);
   if (existsSync(path)) return path;
   const amount = ["--segments", String(segments), "--length", String(length), "--seed", String(draw)];
-  const drawn = [...amount, "--mix", mixes[mix] ?? mix];
+  const drawn = [...amount, "--mix", allMixes[mix]?.text ?? mix];
   const distribution = distributionOf(mix);
   const shares = distribution === undefined ? [] : ["--distribution", distribution];
   mbs(["sample", "--model", folders.model, "--corpus", corpus, ...drawn, ...shares, "--output", path, "--quiet"]);
