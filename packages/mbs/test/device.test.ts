@@ -33,7 +33,7 @@ test("a server has its own device, and so has a worker of a queue", async () => 
   const remote = await runMbs([...evaluation, "--device", "webgpu", "--via", "grpc://127.0.0.1:1"]);
   assert.match(remote.stderr, /--device does not go with --via: a server computes on its processors/);
   const queued = ["run", "r.yaml", "--device", "webgpu", "--engine", "queue", "--queue", "redis://h:1", "--store", "/s"];
-  assert.match((await runMbs(queued)).stderr, /at a queue each worker has its own device: give --device to mbs work/);
+  assert.match((await runMbs(queued)).stderr, /at a queue each worker has its own device, which mbs work is given by --device/);
 });
 
 test("stages that run no model have no device", async () => {

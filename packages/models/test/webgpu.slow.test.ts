@@ -1,9 +1,10 @@
 import { readdir, readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { at } from "@mbs/contracts";
-import { deviceTransfers, listSplitGraphs, measureProduct } from "@mbs/onnx";
+import { deviceTransfers, listSplitGraphs } from "@mbs/onnx";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { hasWebgpu } from "../../../tools/test/webgpu.ts";
 import { openModel, runBlocks } from "../src/index.ts";
 
 interface Golden {
@@ -19,13 +20,7 @@ const rounding = 1e-3;
 
 const fixtures = fileURLToPath(new URL("fixtures/forward/", import.meta.url));
 
-// SwiftShader will do: Debian's chromium-common, VK_ICD_FILENAMES=/usr/lib/chromium/vk_swiftshader_icd.json and LD_LIBRARY_PATH=/usr/lib/chromium
-const found = await measureProduct("webgpu", 1).then(
-  () => true,
-  () => false,
-);
-if (!found) process.stderr.write("models by WebGPU: skipped, there is no graphics processor\n");
-const webgpu = found ? test : (name: string): void => test.skip(name);
+const webgpu = hasWebgpu ? test : (name: string): void => test.skip(name);
 
 /** Whether some of its tokens go through other weights than others. */
 async function choosesExperts(name: string): Promise<boolean> {

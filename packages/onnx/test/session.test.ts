@@ -52,6 +52,15 @@ test("an input that is missing", async () => {
   await session.release();
 });
 
+test("values that do not fit their shape are the engine's error, as input and as output", async () => {
+  const session = await createSession(product().build(), { threads: 1 });
+  const x = floatTensor(new Float32Array(4), [2, 2]);
+  const wrong = floatTensor(new Float32Array(3), [2, 2]);
+  assert.match((await failure(() => session.run({ x, y: wrong }))).message, /^ONNX Runtime could not run: /);
+  assert.match((await failure(() => session.run({ x, y: x }, { z: wrong }))).message, /^ONNX Runtime could not run: /);
+  await session.release();
+});
+
 test("inputs may be views, outputs may be given", async () => {
   const session = await createSession(product().build(), { threads: 1 });
   const memory = Float32Array.from({ length: 9 }, (_, index) => index);

@@ -10,7 +10,7 @@ import {
 } from "@mbs/onnx";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { hasWebgpu } from "./webgpu.ts";
+import { hasWebgpu } from "../../../tools/test/webgpu.ts";
 
 const webgpu = hasWebgpu ? test : (name: string): void => test.skip(name);
 
@@ -57,6 +57,21 @@ webgpu("a product is that of the processor, and a constant is copied once", asyn
     await session.release();
   }
   requireNear(at(results, 1), at(results, 0), k);
+});
+
+webgpu("runs that begin together do not take each other's constants", async () => {
+  const [k, n] = [64, 48];
+  const graph = new GraphBuilder("product", { device: "webgpu" });
+  const inputs = [graph.input("x", "float32", ["M", k]), graph.input("w", "float32", [k, n])];
+  graph.output("y", graph.node("MatMul", inputs), "float32", ["M", n]);
+  const session = await createSession(graph.build(), { threads: 1, device: "webgpu" });
+  const x = floatTensor(matrix(2, k, 1).values, [2, k]);
+  const w = constantTensor(matrix(k, n, 2).values, [k, n]);
+  const before = deviceTransfers().uploadedBytes;
+  const made = await Promise.all([1, 2, 3].map(() => session.run({ x, w })));
+  assert.is(deviceTransfers().uploadedBytes - before, 4 * (k * n + 3 * 2 * k), "the constant once");
+  for (const each of made) assert.equal(floatValues(each, "y"), floatValues(at(made, 0), "y"));
+  await session.release();
 });
 
 webgpu("sums of second moments are those of the processor, panel by panel and as a whole", async () => {

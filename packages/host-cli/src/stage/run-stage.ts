@@ -43,6 +43,10 @@ export async function runStage(
   const shown = givenOptions(given, presenter?.options ?? {});
   parseOptions(presenter?.options ?? {}, shown, stage.name);
   const { threads, device: choice } = machineOf(given);
+  const via = given["via"] as string | undefined;
+  if (via !== undefined && choice !== "cpu") {
+    throw new UsageError("--device does not go with --via: a server computes on its processors", { option: "--device" });
+  }
   const inputPlan = planInputs(stage, given as Readonly<Record<string, readonly string[]>>, options, fromPipe);
   const outputPlan = planOutputs(stage, {
     output: given["output"] as string | undefined,
@@ -66,15 +70,11 @@ export async function runStage(
     tellParent({ warning: message });
   };
   const pool = createObjectPool();
-  const via = given["via"] as string | undefined;
-  if (via !== undefined && choice !== "cpu") {
-    throw new UsageError("--device does not go with --via: a server computes on its processors", { option: "--device" });
-  }
-  const device = await findDevice(choice, threads, reporter.note);
-  const context = { signal, threads, device, pool, progress: reporter.progress, warn, note: reporter.note };
   try {
     await lockingOutputs(outputPlan, force, async () => {
       const inputs = await openInputs(stage, inputPlan, signal);
+      const device = await findDevice(choice, threads, reporter.note);
+      const context = { signal, threads, device, pool, progress: reporter.progress, warn, note: reporter.note };
       const outputs =
         via !== undefined && host.remote
           ? await host.remote(via, stage, inputs, parseOptions(table, options, stage.name), context)

@@ -18,7 +18,7 @@ import type { CliHost } from "./cli-host.ts";
 import { commandOutput, standardStream } from "../process/standard-streams.ts";
 
 /** Flags of the host, the same for every stage. */
-const hostFlags = ["output", "force", "json", "quiet", "threads", "device", "via", "offline", "debug", "help"] as const;
+const hostFlags = ["output", "force", "json", "quiet", "threads", "via", "offline", "debug", "help"] as const;
 
 const outputNames = (stage: Stage): readonly string[] => Object.keys(stage.outputs).slice(1);
 
@@ -29,6 +29,7 @@ const ownNames = (stage: Stage, host: CliHost): readonly string[] => [
   ...Object.keys(stage.options),
   ...Object.keys(firstPresenter(stage, host)?.options ?? {}),
   ...hostFlags,
+  ...(stage.runsModel ? ["device"] : []),
 ];
 
 function checkNames(stage: Stage, host: CliHost): void {

@@ -5,6 +5,7 @@ import {
   deviceOption,
   findDevice,
   forbidNetwork,
+  noteDevice,
   offlineOption,
   optionsToFlags,
   printText,
@@ -57,12 +58,14 @@ export function generateCommand({ signal }: CommandContext): Command {
     const reporter = createReporter("mbs generate", progressStyle(quiet));
     const model = await openModel(values.model, { allowNonfinite: values.allowNonfinite });
     try {
+      const device = await findDevice(values.device, values.threads, reporter.note);
       const made = await generate(model, text, values.tokens, {
         threads: values.threads,
-        device: await findDevice(values.device, values.threads, reporter.note),
+        device,
         signal,
         ...(languages && { languages }),
       });
+      if (device !== "cpu") await noteDevice(reporter.note);
       for (const line of readAsZero(model)) reporter.warn(line);
       await printText(`${languages === undefined ? text : ""}${made}\n`);
     } finally {

@@ -108,7 +108,10 @@ export function runCommand({ signal }: CommandContext): Command {
       throw new UsageError("run: --node-limit needs a worker process, which can be ended; leave --workers 0 out");
     }
     if (parsed.engine === "queue" && device !== undefined) {
-      throw new UsageError("run: at a queue each worker has its own device: give --device to mbs work", { option: "--device" });
+      throw new UsageError(
+        "run: at a queue each worker has its own device, which mbs work is given by --device; what is not done there runs on the processor here",
+        { option: "--device" },
+      );
     }
     const queue = queueChoice(parsed, workers, [...known.keys()]);
     if (offline) forbidNetwork();

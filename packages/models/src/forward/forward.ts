@@ -41,8 +41,9 @@ export function createForward(
   const graphs = new GraphCache(machine);
   // on the processor, which looks the rows up: they are few, and sines of positions are exact there
   const embeddingGraphs = new GraphCache({ threads: machine.threads });
-  // they hold a block's weights: those of the block that runs, whole batches and the last one
-  const packedGraphs = new GraphCache(machine, 2);
+  // they hold a block's weights: those of the block that runs, whole batches and the last one. On the processor: a graphics
+  // processor rounds activations otherwise, by as much as int8 itself costs
+  const packedGraphs = new GraphCache({ threads: machine.threads }, 2);
   const cache = new WeightCache(readWeight, weights);
   const { hiddenSize, stateWidth = hiddenSize, vocabularySize } = layout;
   const tokenInputOf = createTokenInput(layout, checkpoint, { graphs, cache });

@@ -1,6 +1,6 @@
 import { GraphBuilder } from "../graph-builder.ts";
 import type { Tensor } from "../tensor.ts";
-import { engineError, openRuntime, OrtTensor } from "./runtime.ts";
+import { engineError, openOrtSession, OrtTensor } from "./runtime.ts";
 import type { OrtSession } from "./runtime.ts";
 
 /** Copies of constants in the memory of the graphics processor; those used longest ago make way for others. */
@@ -18,13 +18,23 @@ const transfers = { uploads: 0, uploadedBytes: 0, downloads: 0, downloadedBytes:
 
 export const deviceTransfers = (): DeviceTransfers => ({ ...transfers });
 
+/** Counts nothing of some work, such as a probe. */
+export async function uncounted<Made>(work: () => Promise<Made>): Promise<Made> {
+  const before = { ...transfers };
+  try {
+    return await work();
+  } finally {
+    Object.assign(transfers, before);
+  }
+}
+
 const bytesOf = (tensors: Readonly<Record<string, OrtTensor>>): readonly number[] =>
   Object.values(tensors).flatMap((tensor) => (tensor.location === "cpu" ? [tensor.data.length * elementSize(tensor)] : []));
 
 const elementSize = ({ data }: OrtTensor): number => ("BYTES_PER_ELEMENT" in data ? data.BYTES_PER_ELEMENT : 1);
 
 /** Counts what a session that runs on a graphics processor is fed from memory, and gives back to it. */
-export function countTransfers(feeds: Readonly<Record<string, OrtTensor>>, outputs: Readonly<Record<string, OrtTensor>>): void {
+function countTransfers(feeds: Readonly<Record<string, OrtTensor>>, outputs: Readonly<Record<string, OrtTensor>>): void {
   for (const bytes of bytesOf(feeds)) {
     transfers.uploads += 1;
     transfers.uploadedBytes += bytes;
@@ -50,19 +60,20 @@ const sessions = new Map<string, Promise<OrtSession>>();
  * A session on the graphics processor.
  *
  * @param graph made at first use of the name
- * @param holds whether what it makes stays there
+ * @param keepsOutputs whether what it makes stays there
  */
-export function deviceSession(name: string, graph: () => Uint8Array, holds = true): Promise<OrtSession> {
-  const key = `${name}, ${holds ? "holds" : "gives back"}`;
-  const session = sessions.get(key) ?? openRuntime(graph(), { threads: 1, keepsMemory: false, device: "webgpu", holds }, name);
+export function deviceSession(name: string, graph: () => Uint8Array, keepsOutputs = true): Promise<OrtSession> {
+  const key = `${name}, ${keepsOutputs ? "kept" : "given back"}`;
+  const session =
+    sessions.get(key) ?? openOrtSession(graph(), { threads: 1, keepsMemory: false, device: "webgpu", keepsOutputs }, name);
   sessions.set(key, session);
   // one that cannot be opened is tried again, with the same error
   session.catch(() => sessions.delete(key));
   return session;
 }
 
-const copier = (holds: boolean, rank: number): Promise<OrtSession> =>
-  deviceSession(`copy of rank ${rank}`, () => copyGraph(rank), holds);
+const copier = (keepsOutputs: boolean, rank: number): Promise<OrtSession> =>
+  deviceSession(`copy of rank ${rank}`, () => copyGraph(rank), keepsOutputs);
 
 /** Runs a session on tensors wherever they are, and counts what is copied. @throws as engineError */
 export async function runOnDevice(
@@ -100,64 +111,98 @@ interface Constant {
   readonly bytes: number;
 }
 
-/** Copies of constants, those used last at the end. The key is what their array is known by. */
+/** Copies of constants by a number of their own, those used last at the end. */
 const constants = new Map<number, Constant>();
-/** By array and shape. */
+/** Their numbers, by array and shape. */
 const known = new WeakMap<Float32Array, Map<string, number>>();
-let names = 0;
+let last = 0;
 
-function free(name: number): void {
-  constants.get(name)?.held.dispose();
-  constants.delete(name);
+/** What the session that runs now is fed: it stays until the end of the run. */
+const inUse = new Set<number>();
+/** What is to be freed then. */
+const unused = new Set<number>();
+
+function free(id: number): void {
+  if (inUse.has(id)) {
+    unused.add(id);
+    return;
+  }
+  constants.get(id)?.held.dispose();
+  constants.delete(id);
 }
 
 /** An array that nobody can feed any longer needs no copy. */
 const collected = new FinalizationRegistry<number>(free);
 
-function evict(inUse: ReadonlySet<number>): void {
+function evict(): void {
   let bytes = [...constants.values()].reduce((sum, constant) => sum + constant.bytes, 0);
-  for (const [name, constant] of constants) {
+  for (const [id, constant] of constants) {
     if (bytes <= constantBytes) return;
-    if (inUse.has(name)) continue;
-    free(name);
+    if (inUse.has(id)) continue;
+    free(id);
     bytes -= constant.bytes;
   }
 }
 
-async function nameOf(values: Float32Array, dims: readonly number[]): Promise<number> {
+/** The copy of an array, made at first use. */
+async function constantOf(values: Float32Array, dims: readonly number[]): Promise<HeldTensor> {
   const shapes = known.get(values) ?? new Map<string, number>();
   known.set(values, shapes);
   const shape = dims.join();
-  const name = shapes.get(shape);
-  const constant = name === undefined ? undefined : constants.get(name);
-  if (name !== undefined && constant !== undefined) {
-    constants.delete(name);
-    constants.set(name, constant);
-    return name;
+  const id = shapes.get(shape);
+  const constant = id === undefined ? undefined : constants.get(id);
+  if (id !== undefined && constant !== undefined) {
+    // the last one to make way
+    constants.delete(id);
+    constants.set(id, constant);
+    inUse.add(id);
+    return constant.held;
   }
   const held = await upload(values, dims);
-  names += 1;
-  constants.set(names, { held, bytes: values.byteLength });
-  shapes.set(shape, names);
-  collected.register(values, names);
-  return names;
+  last += 1;
+  constants.set(last, { held, bytes: values.byteLength });
+  inUse.add(last);
+  shapes.set(shape, last);
+  collected.register(values, last);
+  return held;
 }
 
-/** Feeds for a session on the graphics processor: of constants their copies there, which are made at first use. */
-export async function deviceFeeds(feeds: Readonly<Record<string, Tensor>>): Promise<Record<string, OrtTensor>> {
+async function feedsOf(feeds: Readonly<Record<string, Tensor>>): Promise<Record<string, OrtTensor>> {
   const made: Record<string, OrtTensor> = {};
-  const inUse = new Set<number>();
   for (const [input, tensor] of Object.entries(feeds)) {
     const { type, data, dims } = tensor;
-    if (tensor.isConstant !== true || type !== "float32" || data.length === 0) {
-      made[input] = new OrtTensor(type, data, dims);
-      continue;
-    }
-    const name = await nameOf(data, dims);
-    inUse.add(name);
-    const constant = constants.get(name);
-    if (constant !== undefined) made[input] = constant.held;
+    const isHeld = tensor.isConstant === true && type === "float32" && data.length > 0;
+    made[input] = isHeld ? await constantOf(data, dims) : new OrtTensor(type, data, dims);
   }
-  evict(inUse);
   return made;
+}
+
+/** The run that everything else waits for: the engine runs one at a time in any case, and copies must not make way for another. */
+let turn: Promise<unknown> = Promise.resolve();
+
+/**
+ * Runs a session whose constants are read from their copies on the graphics processor.
+ *
+ * @throws as engineError
+ */
+export function runWithConstants(
+  session: OrtSession,
+  feeds: Readonly<Record<string, Tensor>>,
+  fetches: Readonly<Record<string, OrtTensor | null>>,
+): Promise<Record<string, OrtTensor>> {
+  const run = async (): Promise<Record<string, OrtTensor>> => {
+    try {
+      const made = await feedsOf(feeds);
+      evict();
+      return await runOnDevice(session, made, fetches);
+    } finally {
+      inUse.clear();
+      const late = [...unused];
+      unused.clear();
+      late.forEach(free);
+    }
+  };
+  const own = turn.then(run);
+  turn = own.catch(() => undefined);
+  return own;
 }

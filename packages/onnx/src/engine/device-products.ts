@@ -72,15 +72,16 @@ export class DeviceProducts implements ProductEngine {
   async addCross(a: Matrix, b: Matrix, sum: ProductSum): Promise<void> {
     const width = a.columns;
     const rows = Math.max(1, Math.floor(partNumbers / width));
-    const [heldA, heldB] = [await upload(a.values, [a.rows, width]), await upload(b.values, [b.rows, width])];
+    const uploaded: HeldTensor[] = [];
     try {
+      for (const { values, rows: tokens } of [a, b]) uploaded.push(await upload(values, [tokens, width]));
+      const [heldA, heldB] = uploaded as [HeldTensor, HeldTensor];
       for (let [part, first] = [0, 0]; first < width; part += 1, first += rows) {
         const feeds = { a: heldA, b: heldB, first: integer(first), last: integer(Math.min(width, first + rows)) };
         await this.#add("cross-moment", crossGraph, feeds, { sum, part, first: first * width });
       }
     } finally {
-      heldA.dispose();
-      heldB.dispose();
+      for (const tensor of uploaded) tensor.dispose();
     }
   }
 

@@ -52,19 +52,20 @@ export const runtimeVersion: string = env.versions.common;
 export const executionProviders = (): readonly string[] => listSupportedBackends().map(({ name }) => name);
 
 /** How a graph is loaded. */
-export interface RuntimeOptions {
+export interface OrtSessionOptions {
   readonly threads: number;
   readonly keepsMemory: boolean;
   readonly device: Device;
   /** Whether what it makes stays in the memory of the graphics processor. */
-  readonly holds: boolean;
+  readonly keepsOutputs: boolean;
 }
 
 /** Most characters of the engine's message that are quoted. */
 const mostCharacters = 600;
 
 /** What the engine says where a graphics processor has no space, or has gone. */
-const deviceFault = /device (is |was )?lost|out.of.(device.)?memory|invalid buffer|buffer size|exceeds|allocate/i;
+const deviceFault =
+  /device (is |was )?lost|out.of.(device.)?memory|invalid buffer|webgpu validation|maxStorageBuffer|maxBufferSize/i;
 
 /** Some of its messages list every type that there is, on many lines. */
 const oneLine = (message: string): string => message.replaceAll(/\s+/g, " ").trim().slice(0, mostCharacters);
@@ -98,7 +99,7 @@ export function engineError(
     }
     if (deviceFault.test(message)) {
       return new FailedPreconditionError(
-        `--device webgpu: the graphics processor could not ${activity}${at}: ${oneLine(message)}; take a shorter --length, or leave out --device`,
+        `--device webgpu: the graphics processor could not ${activity}${at}: ${oneLine(message)}; leave out --device, or take a shorter --length and a smaller --budget of capture`,
         facts,
         { cause },
       );
@@ -129,13 +130,13 @@ export const listSplitGraphs = (): readonly string[] => [...splitGraphs].sort();
  * @param name of the graph, where nodes that fall back to the processor are to be told
  * @throws as engineError
  */
-export async function openRuntime(model: Uint8Array | string, options: RuntimeOptions, name = ""): Promise<OrtSession> {
+export async function openOrtSession(model: Uint8Array | string, options: OrtSessionOptions, name = ""): Promise<OrtSession> {
   turnTelemetryOff();
-  const { threads, keepsMemory, device, holds } = options;
+  const { threads, keepsMemory, device, keepsOutputs } = options;
   if (device !== "cpu") requireProvider(device);
   const given = (fallsBack: boolean): import("onnxruntime-node").InferenceSession.SessionOptions => ({
     executionProviders: [device],
-    ...(holds && { preferredOutputLocation: "gpu-buffer" }),
+    ...(keepsOutputs && { preferredOutputLocation: "gpu-buffer" }),
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
     executionMode: "sequential",

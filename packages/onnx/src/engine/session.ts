@@ -1,6 +1,7 @@
+import { MbsError } from "@mbs/contracts";
 import type { Device } from "@mbs/contracts";
-import { deviceFeeds, runOnDevice } from "./device-memory.ts";
-import { engineError, openRuntime, OrtTensor } from "./runtime.ts";
+import { runWithConstants } from "./device-memory.ts";
+import { engineError, openOrtSession, OrtTensor } from "./runtime.ts";
 import type { Tensor } from "../tensor.ts";
 
 export interface SessionOptions {
@@ -54,18 +55,20 @@ export async function createSession(
   model: Uint8Array | string,
   { threads, keepsMemory = false, device = "cpu", name }: SessionOptions,
 ): Promise<Session> {
-  const session = await openRuntime(model, { threads, keepsMemory, device, holds: false }, name);
+  const session = await openOrtSession(model, { threads, keepsMemory, device, keepsOutputs: false }, name);
   return {
     inputNames: session.inputNames,
     outputNames: session.outputNames,
     async run(feeds, into = {}) {
-      const fetches = Object.fromEntries(session.outputNames.map((name) => [name, into[name] ? toOrt(into[name]) : null]));
-      const outputs = await (device === "cpu"
-        ? session.run(toOrtRecord(feeds), fetches).catch((error: unknown) => {
-            throw engineError("run", device, error);
-          })
-        : runOnDevice(session, await deviceFeeds(feeds), fetches));
-      return Object.fromEntries(Object.entries(outputs).map(([name, tensor]) => [name, fromOrt(tensor)]));
+      try {
+        const fetches = Object.fromEntries(session.outputNames.map((name) => [name, into[name] ? toOrt(into[name]) : null]));
+        const outputs = await (device === "cpu"
+          ? session.run(toOrtRecord(feeds), fetches)
+          : runWithConstants(session, feeds, fetches));
+        return Object.fromEntries(Object.entries(outputs).map(([name, tensor]) => [name, fromOrt(tensor)]));
+      } catch (error) {
+        throw error instanceof MbsError ? error : engineError("run", device, error);
+      }
     },
     release: () => session.release(),
   };

@@ -1,7 +1,6 @@
 import { join, resolve } from "node:path";
 import { availableProcessors, createObjectPool, firstOutput, isCodePath, splitKept, UsageError } from "@mbs/contracts";
 import type { DeviceChoice, Progress, StageOptions } from "@mbs/contracts";
-import { chooseDevice } from "@mbs/onnx";
 import { optionTable, stageOf } from "../plan/known-stages.ts";
 import type { Stages } from "../plan/known-stages.ts";
 import { isIntermediate } from "../plan/nodes/plan-node.ts";
@@ -189,9 +188,13 @@ export async function exportPlan(given: Recipe, { stages, threads, device, progr
     const prepared = await prepareRun(given, stages, { revisions, pool, ...(progress && { progress }) });
     const known = await readMachine(folder);
     const ownThreads = threads ?? known?.threads ?? chooseMachine(availableProcessors(), prepared.recipe.shards).threads;
-    const choice = device === undefined || (device === "auto" && known !== undefined) ? (known?.device ?? "cpu") : device;
-    const found = await chooseDevice(choice, ownThreads);
-    return await exportPrepared(prepared, { threads: ownThreads, ...(found !== "cpu" && { device: found }) });
+    const ownDevice = device ?? known?.device ?? "cpu";
+    if (ownDevice === "auto") {
+      throw new UsageError("run: --device auto measures this machine, and others run an exported plan; give cpu or webgpu", {
+        option: "--device",
+      });
+    }
+    return await exportPrepared(prepared, { threads: ownThreads, ...(ownDevice !== "cpu" && { device: ownDevice }) });
   } finally {
     await pool.close();
   }

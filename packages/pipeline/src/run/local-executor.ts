@@ -56,11 +56,8 @@ export class LocalExecutor implements Executor {
     if (threads === undefined && recorded.threads !== chosen.threads) {
       note(`takes ${recorded.threads} threads, with which the run began, where this machine would choose ${chosen.threads}`);
     }
-    if (recorded.device !== undefined) {
-      // where this machine has none, before anything is done
-      await chooseDevice(recorded.device, recorded.threads);
-      note("runs models on the graphics processor (WebGPU)");
-    }
+    if (recorded.device !== undefined) note("runs models on the graphics processor (WebGPU)");
+    else if (this.#options.device === "auto") note("runs models on the processor");
     const advice = this.#choice && adviseShards(recorded, shards, availableProcessors());
     if (advice !== undefined) note(advice);
     return recorded;

@@ -62,8 +62,10 @@ export function chooseMachine(processors: number, shards: number, workers = Math
 function requireProcessors(root: string, { processors: known }: RunMachine, given: string | undefined): void {
   if (known === given || (given === undefined && known === "mixed")) return;
   const began = known === undefined ? "on one machine, and not on a queue" : `on processors of class ${known}`;
-  const remedy =
-    known === undefined
+  // nodes that stay at home run on the processor there, and no others of the run here
+  const remedy = known?.endsWith("-webgpu")
+    ? `give --engine queue and --class ${known}`
+    : known === undefined
       ? "run it without --engine queue to resume"
       : `give --engine queue and --class ${known}, or go on on a machine of that class`;
   throw new DeniedError(
