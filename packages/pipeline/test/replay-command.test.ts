@@ -32,6 +32,13 @@ test("names the device where that is not the processor", () => {
   assert.is(replayCommand(stage({}), node), "mbs capture --threads 1 --device webgpu > o");
 });
 
+test("asks for standard input where a stage can do without its first input", () => {
+  const evaluate = stage({ name: "evaluate", inputs: { lastStates: { ...input, optional: true } } });
+  const node = { table: {}, options: {}, output: "o", threads: 1 };
+  assert.is(replayCommand(evaluate, { ...node, inputs: { lastStates: ["a"] } }), "mbs evaluate - --threads 1 < a > o");
+  assert.is(replayCommand(evaluate, { ...node, inputs: {} }), "mbs evaluate --threads 1 > o");
+});
+
 test("names all but the first of a many-to-one input, and a folder as output", () => {
   const assemble = stage({
     name: "assemble",

@@ -1,4 +1,4 @@
-import { firstOutput, optionFlag } from "@mbs/contracts";
+import { firstOutput, isOptional, optionFlag } from "@mbs/contracts";
 import type { Device, OptionTable, Stage, StageOptions } from "@mbs/contracts";
 
 /** Quotes a word for a POSIX shell where it needs it. */
@@ -45,11 +45,15 @@ export function replayCommand(stage: Stage, node: ReplayNode): string {
     ...(stage.loadedFrom === undefined ? [stage.name] : ["--stage", stage.loadedFrom]),
     ...Object.entries(node.options).flatMap(([name, value]) => optionWords(node.table, name, value)),
   ];
-  const [main, ...others] = Object.keys(stage.inputs);
-  const [first, ...further] = main === undefined ? [] : (node.inputs[main] ?? []);
-  for (const name of others) words.push(...(node.inputs[name] ?? []).flatMap((path) => [optionFlag(name), path]));
-  // Standard input carries one artifact; further ones of the same input are named, and "-" adds standard input to them.
-  if (main !== undefined && further.length > 0) words.push("-", ...further.flatMap((path) => [optionFlag(main), path]));
+  const [main, ...others] = Object.entries(stage.inputs);
+  const [first, ...further] = main === undefined ? [] : (node.inputs[main[0]] ?? []);
+  for (const [name] of others) words.push(...(node.inputs[name] ?? []).flatMap((path) => [optionFlag(name), path]));
+  if (main !== undefined && first !== undefined) {
+    const [name, input] = main;
+    // standard input is read without being asked for where there must be an artifact, and further ones are not named
+    if (further.length > 0 || isOptional(input, node.options)) words.push("-");
+    words.push(...further.flatMap((path) => [optionFlag(name), path]));
+  }
   words.push("--threads", String(node.threads));
   if (node.device !== undefined) words.push("--device", node.device);
   const folder = firstOutput(stage).folder === true;
