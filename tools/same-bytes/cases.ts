@@ -30,6 +30,13 @@ import type { Case } from "./case-parts.ts";
 export const cases: readonly Case[] = [
   // solvers by hand
   hand("rtn", rounded(bloom, ""), assemble(bloom, "dense"), evaluated(bloom), "inspect @layers"),
+  hand(
+    "last-states",
+    rounded(bloom, ""),
+    assemble(bloom, "dense"),
+    `last-states --model ${bloom} --corpus ${heldout} --languages en,mr --windows 2 --length 64 > states`,
+    evaluated(bloom).replace(" > ", " --last-states @states > "),
+  ),
   hand("rtn-search", rounded(bloom, "--bits 3 --group-size 32 --search error")),
   hand("magnitude", `compress --model ${bloom} --solver magnitude --without-factors > layers`, assemble(bloom, "dense")),
   hand("magnitude-2-4", `compress --model ${bloom} --solver magnitude --pattern 2:4 --without-factors > layers`),

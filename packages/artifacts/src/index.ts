@@ -2,6 +2,7 @@ export { encodeAllocation, encodeBitAllocation, readAllocation, readBitAllocatio
 export { encodeDamage, readDamage } from "./codecs/damage.ts";
 export { encodeFactors, readFactors } from "./codecs/factors.ts";
 export { encodeFiles, readFiles } from "./codecs/files.ts";
+export { encodeLastStates, readLastStates } from "./codecs/last-states.ts";
 export { encodeLayers, readLayers } from "./codecs/layers.ts";
 export { encodeMixes, readMixes } from "./codecs/mixes.ts";
 export { orderAllShards, orderShards } from "./ordered-shards.ts";
@@ -30,6 +31,7 @@ export type {
   DamageMetadata,
   FactorsMetadata,
   FilesMetadata,
+  LastStatesMetadata,
   LayersMetadata,
   MixesMetadata,
   NumbersByName,
@@ -61,6 +63,7 @@ export type {
   FactorSummary,
   FilePiece,
   LanguageDiagonalRecord,
+  LastStates,
   LayerRecord,
   LayerSummary,
   MixRecord,

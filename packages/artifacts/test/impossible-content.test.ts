@@ -5,6 +5,7 @@ import {
   encodeBitAllocation,
   encodeDamage,
   encodeFactors,
+  encodeLastStates,
   encodeLayers,
   encodeMixes,
   encodeScores,
@@ -23,6 +24,8 @@ import {
   type FactorsMetadata,
   type FactorSummary,
   type DamageRecord,
+  type LastStates,
+  type LastStatesMetadata,
   type LayerRecord,
   type LayersMetadata,
   type LayerSummary,
@@ -53,8 +56,10 @@ import {
   damage,
   factors,
   inChunks,
+  lastStates,
   layers,
   mixes,
+  rebatch,
   samples,
   scores,
   segments,
@@ -134,6 +139,28 @@ cases<StateRecord>("states", at(states, 1), toStates, [
     /^states encoder of .*: -Infinity at row 0, column 1;/,
   ],
 ]);
+
+const ended = at(lastStates, 1);
+const toLastStates = (record: LastStates) => encodeLastStates([record], samples["last-states"].metadata as LastStatesMetadata);
+cases<LastStates>("last-states", ended, toLastStates, [
+  [{ values: changed(ended.values, 999_001, NaN) }, /^last states of window 7 of मराठी: NaN at row 999, column 1;/],
+  [{ window: -1 }, /^last states of window -1 of मराठी: its number is below 0, or its tokens are no SHA-256;/],
+  [{ tokens: "f9" }, /its tokens are no SHA-256;/],
+]);
+
+test("last states: panels of two windows are not joined", async () => {
+  const rows = await collect((await rebatch(samples["last-states"].encode(), [1])).batches);
+  const columns = { ...at(rows, 2).columns, window: Int32Array.of(8) };
+  const { schema } = samples["last-states"].encode();
+  const batches = (async function* () {
+    yield* [at(rows, 1), { rows: 1, columns }];
+  })();
+  const error = await errorOf(async () => collect(samples["last-states"].read({ schema, batches })));
+  assert.match(
+    error.message,
+    /^last states of window 7 of मराठी: the next row is of last states of window 8 of मराठी before all/,
+  );
+});
 
 test("states: a NaN in a later panel is found, and panels of two languages are not joined", async () => {
   const large = { ...at(states, 0), values: changed(at(states, 0).values, 1_999_999, NaN) };

@@ -4,6 +4,7 @@ import {
   encodeDamage,
   encodeFactors,
   encodeFiles,
+  encodeLastStates,
   encodeLayers,
   encodeMixes,
   encodeScores,
@@ -16,6 +17,7 @@ import {
   readDamage,
   readFactors,
   readFiles,
+  readLastStates,
   readLayers,
   readMixes,
   readScores,
@@ -27,6 +29,7 @@ import {
   type FactorRecord,
   type FilePiece,
   type DamageRecord,
+  type LastStates,
   type LayerRecord,
   type MixRecord,
   type Score,
@@ -72,6 +75,12 @@ export const statistics: readonly Statistic[] = [
 export const states: readonly StateRecord[] = [
   { segment: 0, language: "en", stream: "hidden", rows: 2000, width: 1000, values: ramp(2_000_000) },
   { segment: 1, language: "en", stream: "hidden", rows: 2, width: 2, values: ramp(4) },
+];
+
+/** The second has two panels. */
+export const lastStates: readonly LastStates[] = [
+  { language: "en", source: "", window: 0, tokens: "0a".repeat(32), rows: 2, width: 3, values: ramp(6) },
+  { language: "मराठी", source: "gnome", window: 7, tokens: "f9".repeat(32), rows: 1000, width: 1000, values: ramp(1_000_000) },
 ];
 
 const summary = {
@@ -288,6 +297,17 @@ const metadata = {
   },
   statistics: { model: "m", tokenizer: "t", propagation: "dense", unit: "E[x xᵀ] a token", mix: { en: 0.5, mr: 0.5 } },
   states: { model: "m", tokenizer: "t", blocks: 2, layers: ["x", "y"] },
+  "last-states": {
+    model: "m",
+    activations: "float32",
+    nonfinite: ["a.weight"],
+    corpus: "c",
+    length: 3,
+    bos: "auto",
+    options: { bySource: true },
+    windows: { en: 1, मराठी: 1 },
+    shards: { first: 1, count: 1, of: 2 },
+  },
   factors: { model: "m", weights: { en: 1 }, damping: 0.01, order: "natural" },
   allocation: { model: "m", method: "owl", options: { spread: 0.08, outlier: 5 }, sparsity: 0.6, weights: { en: 1 } },
   layers: { model: "m", solver: "gptq", options: { bits: 3, nested: { b: 1, a: [2] } }, order: "natural", weights: {} },
@@ -330,6 +350,12 @@ export const samples: Readonly<Record<ArtifactKind, Sample>> = {
     read: readStatistics,
   },
   states: { records: states, metadata: metadata.states, encode: () => encodeStates(states, metadata.states), read: readStates },
+  "last-states": {
+    records: lastStates,
+    metadata: metadata["last-states"],
+    encode: () => encodeLastStates(lastStates, metadata["last-states"]),
+    read: readLastStates,
+  },
   factors: {
     records: factors,
     metadata: metadata.factors,

@@ -1,7 +1,6 @@
-import { basename, resolve } from "node:path";
-import { parseOptions, parseShard, shardOption, UsageError, type OptionTable } from "@mbs/contracts";
-import { languagesOption, sourceTargetOptions, targetFieldOf } from "@mbs/corpora";
+import { parseOptions, parseShard, UsageError, type OptionTable } from "@mbs/contracts";
 import { checkTaskOptions, taskOptions } from "./tasks/task-options.ts";
+import { checkTextOptions, labelOf, sourceOptions, textOptions } from "./text-options.ts";
 
 /** What `mbs evaluate` takes. */
 export const evaluateOptions = {
@@ -20,56 +19,7 @@ export const evaluateOptions = {
     optional: true,
     description: "held-out texts: YAML manifest, folder of LANG.* files, or hf:datasets/…",
   },
-  field: {
-    group: "Texts",
-    kind: "text",
-    optional: true,
-    description: 'field or column that holds texts or conversations (the manifest\'s own, else "text", else "messages")',
-  },
-  languages: { group: "Texts", ...languagesOption },
-  assistantOnly: {
-    group: "Texts",
-    kind: "flag",
-    description: "of conversations, score the assistant's tokens alone, each answer after what precedes it",
-  },
-  sourceTarget: { group: "Texts", ...sourceTargetOptions.sourceTarget },
-  targetField: { group: "Texts", ...sourceTargetOptions.targetField },
-  targetLanguage: { group: "Texts", ...sourceTargetOptions.targetLanguage },
-  length: {
-    group: "Texts",
-    kind: "integer",
-    optional: true,
-    minimum: 2,
-    maximum: 1 << 19,
-    description: "tokens a window (the models' context, at most 2048)",
-  },
-  bos: {
-    group: "Texts",
-    kind: "choice",
-    choices: ["auto", "on", "off"],
-    default: "auto",
-    description:
-      "put the beginning-of-sequence token before every window of plain text; auto: where the tokenizer's own post-processing adds one",
-  },
-  windows: {
-    group: "Texts",
-    kind: "integer",
-    optional: true,
-    minimum: 1,
-    description: "maximum number of windows of a language, from its sources in turn (all)",
-  },
-  shard: shardOption(
-    "--shard",
-    "score a part of the windows and documents alone: 2/8 is the second of eight; mbs join-scores joins them",
-  ),
-  allowNonfinite: { kind: "flag", description: "read NaN and Inf weights as 0 instead of stopping" },
-  activations: {
-    kind: "choice",
-    choices: ["float32", "int8"],
-    default: "float32",
-    description:
-      "what packed weights (gptq, gptq-v2, compressed-tensors) are multiplied with; int8 is faster and less exact, and the scores say so",
-  },
+  ...textOptions,
   distances: {
     group: "Texts",
     kind: "choice",
@@ -79,7 +29,7 @@ export const evaluateOptions = {
       "measure how far each model's next-token distributions are from the first model's (KL divergence, top-1 agreement), where both read the texts as the same tokens; off is faster",
   },
   ...taskOptions,
-  bySource: { group: "Texts", kind: "flag", description: "score each source of a language separately" },
+  ...sourceOptions,
   shares: {
     group: "Texts",
     kind: "resource",
@@ -98,7 +48,7 @@ export type EvaluateOptions = ReturnType<typeof parseEvaluateOptions>;
  */
 export function parseEvaluateOptions(raw: unknown) {
   const values = parseOptions(evaluateOptions, raw, "evaluate");
-  const labels = values.labels ?? values.model.map((folder) => basename(resolve(folder)));
+  const labels = values.labels ?? values.model.map(labelOf);
   if (labels.length !== values.model.length) {
     throw new UsageError(`--labels names ${labels.length} models, --model ${values.model.length}; give one label a model`, {
       option: "--labels",
@@ -118,14 +68,9 @@ export function parseEvaluateOptions(raw: unknown) {
   if (values.languages !== undefined && values.corpus === undefined) {
     throw new UsageError("--languages chooses languages of --corpus; tasks are chosen by their names", { option: "--languages" });
   }
-  if (values.assistantOnly && (values.corpus === undefined || values.sourceTarget)) {
-    throw new UsageError("--assistant-only is for conversations of --corpus, without --source-target", {
-      option: "--assistant-only",
-    });
+  if (values.assistantOnly && values.corpus === undefined) {
+    throw new UsageError("--assistant-only is for conversations of --corpus", { option: "--assistant-only" });
   }
-  targetFieldOf(values);
-  if (values.sourceTarget && values.bySource) {
-    throw new UsageError("--by-source is for texts; source→target texts have no further sources", { option: "--by-source" });
-  }
+  checkTextOptions(values);
   return { ...values, labels, shards: parseShard(values.shard, "--shard") };
 }

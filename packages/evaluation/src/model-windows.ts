@@ -1,16 +1,16 @@
-import { BadDataError } from "@mbs/contracts";
+import { BadDataError, rangeOfShards } from "@mbs/contracts";
 import type { StageContext } from "@mbs/contracts";
 import { pairLanguages } from "@mbs/corpora";
 import type { Corpus } from "@mbs/corpora";
 import { chatAddress, chatOf, openChat } from "@mbs/models";
 import type { Model, Passage, Tokenizer } from "@mbs/models";
 import { AnswerCutter } from "./conversation-windows.ts";
-import type { EvaluateOptions } from "./evaluate-options.ts";
 import { sourceTargetWindows, textWindows } from "./passage-windows.ts";
 import type { PassageWindow } from "./passage-windows.ts";
-import type { ScoredBy } from "./score-windows.ts";
+import type { ScoredBy } from "./run-windows.ts";
+import type { TextChoice } from "./text-options.ts";
 
-async function beginningToken(model: Model, tokenizer: Tokenizer, choice: EvaluateOptions["bos"]): Promise<number | undefined> {
+async function beginningToken(model: Model, tokenizer: Tokenizer, choice: TextChoice["bos"]): Promise<number | undefined> {
   if (choice === "off") return undefined;
   if (choice === "auto" || tokenizer.bos !== undefined) return tokenizer.bos;
   const config = (): Promise<string> => model.files.text("config.json");
@@ -33,7 +33,7 @@ async function findWindows(
   model: Model,
   { corpus, languages }: CorpusTexts,
   length: number,
-  values: EvaluateOptions,
+  values: TextChoice,
   context: StageContext,
 ): Promise<readonly PassageWindow[]> {
   const [tokenizer, passages] = [await model.tokenizer(), await model.passages()];
@@ -81,6 +81,12 @@ export interface WindowedModel extends ScoredBy {
   readonly windows: readonly PassageWindow[];
 }
 
+/** The windows of the shard that is asked for; all without one. */
+export function windowsInShard({ windows }: WindowedModel, { shards }: TextChoice): readonly PassageWindow[] {
+  const { start, end } = rangeOfShards(shards ?? { first: 0, count: 1, of: 1 }, windows.length);
+  return windows.slice(start, end);
+}
+
 /**
  * Models with their windows. Those that read texts as the same tokens have one list: the tokenizer of a GGUF file, say,
  * has another address than the tokenizer.json that it was made of, and gives the same tokens.
@@ -91,7 +97,7 @@ export async function withWindows(
   scored: readonly ScoredBy[],
   texts: CorpusTexts,
   length: number,
-  values: EvaluateOptions,
+  values: TextChoice,
   context: StageContext,
 ): Promise<readonly WindowedModel[]> {
   const lists = new Map<string, readonly PassageWindow[]>();

@@ -1,120 +1,10 @@
 import type { Score, ScoreDistance } from "@mbs/artifacts";
-import { BadDataError, InterruptedError, at, type Matrix, type StageContext } from "@mbs/contracts";
-import {
-  advance,
-  createLogitComparison,
-  embedStreams,
-  headStates,
-  requireFiniteRows,
-  requireFiniteStreams,
-  statesOf,
-  type Activations,
-  type Forward,
-  type Model,
-  type StreamStates,
-  type TokenDistances,
-} from "@mbs/models";
-import { WindowProgress } from "./window-progress.ts";
+import { BadDataError, InterruptedError, at, type StageContext } from "@mbs/contracts";
+import { createLogitComparison, type Forward, type TokenDistances } from "@mbs/models";
+import { chunksOf, nameWindow, predictedIn, runChunk, type EndedBatch, type ScoredBy } from "./run-windows.ts";
+import { WindowProgress, workOf } from "./window-progress.ts";
 import type { PassageWindow } from "./passage-windows.ts";
-
-/** Tokens that are run through a block at once: of 512 to 8192 the number at which products run fastest. */
-const batchTokens = 1024;
-
-/** States that are kept between blocks, in bytes, of a model and of the one that it is compared with. Each block's weights are then read once for that many windows. */
-const stateBytes = 256 * 1024 * 1024;
-
-const tokensIn = ({ passage }: PassageWindow): readonly number[] => [...passage.inputs.values()].map(({ length }) => length);
-
-const longest = (window: PassageWindow): number => Math.max(...tokensIn(window));
-
-const nameWindow = ({ language, window }: PassageWindow): string => `${language} window ${window}`;
-
-const shape = (window: PassageWindow): string => `${tokensIn(window).join()} from ${window.passage.first}`;
-
-/** Cuts a list into groups of at least one: before the window that would exceed `limit`, or that is not `alike` the first. */
-function* groups(
-  windows: readonly PassageWindow[],
-  limit: number,
-  weigh: (window: PassageWindow) => number,
-  alike: (window: PassageWindow) => string = () => "",
-): Generator<readonly PassageWindow[], void, undefined> {
-  let group: PassageWindow[] = [];
-  let weight = 0;
-  for (const window of windows) {
-    const own = weigh(window);
-    const [first] = group;
-    if (first !== undefined && (weight + own > limit || alike(window) !== alike(first))) {
-      yield group;
-      group = [];
-      weight = 0;
-    }
-    group.push(window);
-    weight += own;
-  }
-  if (group.length > 0) yield group;
-}
-
-/** A model that is scored. */
-export interface ScoredBy {
-  readonly model: Model;
-  /** Its name in the scores. */
-  readonly label: string;
-  readonly activations: Activations;
-}
-
-/** Some windows of one shape, and the states that their tokens are predicted from, of all of them. */
-interface EndedBatch {
-  readonly windows: readonly PassageWindow[];
-  readonly states: Matrix;
-}
-
-/** Runs all blocks over some windows: blocks outside, windows inside, so that a block's weights are read once. */
-async function runChunk(
-  forward: Forward,
-  { model, label, activations }: ScoredBy,
-  batches: readonly (readonly PassageWindow[])[],
-  signal: AbortSignal,
-  report: (share: number) => void,
-): Promise<readonly EndedBatch[]> {
-  const running: { readonly windows: readonly PassageWindow[]; states: StreamStates }[] = [];
-  for (const windows of batches) {
-    const embedded = await embedStreams(forward, ...windows.map(({ passage }) => passage.inputs));
-    requireFiniteStreams(`${label}, embedding`, embedded, windows.map(nameWindow));
-    running.push({ windows, states: embedded });
-  }
-  for (const [block, { name, stream }] of model.blocks.entries()) {
-    for (const [index, batch] of running.entries()) {
-      if (signal.aborted) throw new InterruptedError("evaluate: stopped");
-      const { windows } = batch;
-      batch.states = await advance(forward, model.blocks, block, batch.states, { batch: windows.length, activations });
-      const made = `${label}, ${name}, stream ${stream}`;
-      requireFiniteRows({ made, segments: windows.map(nameWindow) }, statesOf(batch.states, stream));
-      report((block * batches.length + index + 1) / (model.blocks.length * batches.length));
-    }
-  }
-  return running.map(({ windows, states }) => ({ windows, states: headStates(states) }));
-}
-
-/** Tokens that are predicted in each window of a batch. */
-function predictedIn({ windows }: EndedBatch): number {
-  const { scored, first } = at(windows, 0).passage;
-  return scored.length - first;
-}
-
-/** The states that predict a token which counts. */
-function predictingStates(batch: EndedBatch): Matrix {
-  const { windows, states } = batch;
-  const { rows, columns, values } = states;
-  const size = predictedIn(batch) * columns;
-  const stride = (rows / windows.length) * columns;
-  const before = (at(windows, 0).passage.first - 1) * columns;
-  const chosen = new Float32Array(windows.length * size);
-  for (const index of windows.keys()) {
-    const start = index * stride + before;
-    chosen.set(values.subarray(start, start + size), index * size);
-  }
-  return { rows: chosen.length / columns, columns, values: chosen };
-}
+import type { StoredStates } from "./stored-states.ts";
 
 /** The loss of each predicted token, and how far its distribution is from the first model's, where that was measured. */
 interface BatchResult {
@@ -133,36 +23,37 @@ const predictedTokens = ({ windows }: EndedBatch): Int32Array =>
  * Memory: the weights of a few blocks and the head of the first model and of one other, and 256 MiB of states at most.
  *
  * @param models of one tokenizer and, where there are several, one vocabulary
+ * @param stored states of the first model, in the place of running its blocks. All of it is read
  * @throws {BadDataError} naming the block and the window where states, or else the loss or the distance, are not finite
  */
 export async function* scoreWindows(
   models: readonly ScoredBy[],
   windows: readonly PassageWindow[],
   context: StageContext,
+  stored?: StoredStates,
 ): AsyncGenerator<Score, void, undefined> {
   const { threads, device, signal } = context;
   const [first, others] = [at(models, 0), models.slice(1)];
   // beside the states of one model those of the first are kept
   const width = (others.length === 0 ? 0 : first.model.stateWidth) + Math.max(...models.map(({ model }) => model.stateWidth));
-  const bytesOf = (window: PassageWindow): number => 4 * width * tokensIn(window).reduce((sum, count) => sum + count, 0);
   const comparison = createLogitComparison(first.model.vocabularySize, threads);
   const forward = await first.model.forward({ threads, device });
   try {
-    const progress = new WindowProgress(
-      models.map(({ model }) => model),
-      windows.length,
-      context,
-    );
-    for (const chunk of groups(windows, stateBytes, bytesOf)) {
-      const batches = [...groups(chunk, batchTokens, longest, shape)];
+    // the logits of another model are compared with those of the first, which are made again for it
+    const headsOf = (index: number): number => (index > 0 ? 2 : models.length === 1 ? 1 : 0);
+    const work = models.map(({ model }, index) => workOf(model, headsOf(index), index > 0 || stored === undefined));
+    const progress = new WindowProgress("evaluate", work, windows.length, context);
+    for (const batches of chunksOf(windows, width)) {
+      const size = batches.flat().length;
       const reportOf = (place: number) => ({
-        blocks: (share: number): void => progress.report(chunk.length, place, { blocks: share, scoring: 0 }),
-        scored: (index: number): void =>
-          progress.report(chunk.length, place, { blocks: 1, scoring: (index + 1) / batches.length }),
+        blocks: (share: number): void => progress.report(size, place, { blocks: share, scoring: 0 }),
+        scored: (index: number): void => progress.report(size, place, { blocks: 1, scoring: (index + 1) / batches.length }),
       });
       const ofFirst = reportOf(0);
       ofFirst.blocks(0);
-      const ended = await runChunk(forward, first, batches, signal, ofFirst.blocks);
+      const ended = await (stored === undefined
+        ? runChunk(forward, first, batches, { signal, report: ofFirst.blocks })
+        : stored.read(batches, signal));
       for (const [index, batch] of others.length === 0 ? ended.entries() : []) {
         if (signal.aborted) throw new InterruptedError("evaluate: stopped");
         yield* scoresOf(first, batch, { losses: await lossesOf(forward, batch), distances: undefined });
@@ -172,12 +63,12 @@ export async function* scoreWindows(
         const { blocks, scored } = reportOf(place + 1);
         const own = await other.model.forward({ threads, device });
         try {
-          const ownEnded = await runChunk(own, other, batches, signal, blocks);
+          const ownEnded = await runChunk(own, other, batches, { signal, report: blocks });
           for (const [index, batch] of ownEnded.entries()) {
             if (signal.aborted) throw new InterruptedError("evaluate: stopped");
             const ofBoth = await comparison.scored(
-              { forward, states: predictingStates(at(ended, index)) },
-              { forward: own, states: predictingStates(batch) },
+              { forward, states: at(ended, index).states },
+              { forward: own, states: batch.states },
               predictedTokens(batch),
             );
             if (place === 0) yield* scoresOf(first, at(ended, index), { losses: ofBoth.firstLosses, distances: undefined });
@@ -188,8 +79,9 @@ export async function* scoreWindows(
           await own.close();
         }
       }
-      progress.ended(chunk.length);
+      progress.ended(size);
     }
+    await stored?.end(signal);
   } finally {
     await comparison.close();
     await forward.close();
@@ -200,7 +92,7 @@ function lossesOf(forward: Forward, batch: EndedBatch): Promise<Float64Array> {
   const { windows } = batch;
   // with the token before the first one that counts, which the first state has read
   const tokens = windows.flatMap(({ passage: { scored, first } }) => [...scored.subarray(first - 1)]);
-  return forward.score(predictingStates(batch), Int32Array.from(tokens), windows.length);
+  return forward.score(batch.states, Int32Array.from(tokens), windows.length);
 }
 
 /** @throws {BadDataError} where a divergence is not finite */
@@ -227,7 +119,7 @@ function* scoresOf(
   batch: EndedBatch,
   { losses, distances }: BatchResult,
 ): Generator<Score, void, undefined> {
-  const predicted = predictedIn(batch);
+  const predicted = predictedIn(batch.windows);
   for (const [index, passage] of batch.windows.entries()) {
     const { language, source, window, bytes } = passage;
     const [start, end] = [index * predicted, (index + 1) * predicted];

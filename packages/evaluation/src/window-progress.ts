@@ -1,7 +1,7 @@
 import { at, type StageContext } from "@mbs/contracts";
 import type { Model } from "@mbs/models";
 
-/** Of the work on a window: through the blocks, and what is computed from the states after them. */
+/** Of the work of a model on a window: through the blocks, and what is computed from the states after them. */
 interface Parts {
   readonly blocks: number;
   readonly scoring: number;
@@ -12,24 +12,29 @@ const sumOf = ({ blocks, scoring }: Parts): number => blocks + scoring;
 const weightsOf = ({ sites }: Model["blocks"][number]): number =>
   sites.reduce((sum, { width, weights }) => sum + width * weights.reduce((all, { rows }) => all + rows, 0), 0);
 
-/** Multiplications of a token. @param heads how many times a head makes its logits */
-const operationsOf = ({ blocks, hiddenSize, vocabularySize }: Model, heads: number): Parts => ({
-  blocks: blocks.reduce((sum, block) => sum + weightsOf(block), 0),
+/**
+ * Multiplications of a token.
+ *
+ * @param heads how many times a head makes its logits
+ * @param runsBlocks false where the states after the blocks are there already
+ */
+export const workOf = ({ blocks, hiddenSize, vocabularySize }: Model, heads: number, runsBlocks = true): Parts => ({
+  blocks: runsBlocks ? blocks.reduce((sum, block) => sum + weightsOf(block), 0) : 0,
   scoring: heads * hiddenSize * vocabularySize,
 });
 
 /** Progress of all models over all windows as one number, by the operations that are done: both parts of the work take long. */
 export class WindowProgress {
+  readonly #activity: string;
   readonly #models: readonly Parts[];
   readonly #windows: number;
   readonly #context: StageContext;
   /** Windows of the chunks that all models have scored. */
   #before = 0;
 
-  constructor(models: readonly Model[], windows: number, context: StageContext) {
-    // the logits of another model are compared with those of the first, which are made again for it
-    const headsOf = (index: number): number => (index > 0 ? 2 : models.length === 1 ? 1 : 0);
-    this.#models = models.map((model, index) => operationsOf(model, headsOf(index)));
+  constructor(activity: string, models: readonly Parts[], windows: number, context: StageContext) {
+    this.#activity = activity;
+    this.#models = models;
     this.#windows = windows;
     this.#context = context;
   }
@@ -43,7 +48,7 @@ export class WindowProgress {
     const total = this.#windows * this.#models.length;
     // a rounding of a share of 1 is not to be a window less
     const done = Math.floor(((this.#before + share * chunk) / this.#windows) * total + 1e-6);
-    this.#context.progress({ activity: "evaluate", done, total, unit: "windows" });
+    this.#context.progress({ activity: this.#activity, done, total, unit: "windows" });
   }
 
   /** All models have scored the windows of a chunk. */

@@ -115,6 +115,13 @@ export const stages: ReadonlyMap<string, { readonly summary: string; readonly lo
     },
   ],
   [
+    "last-states",
+    {
+      summary: "Run a dense model over held-out texts once, for all evaluations that compare other models with it.",
+      load: async () => (await import("@mbs/evaluation")).lastStates,
+    },
+  ],
+  [
     "evaluate",
     {
       summary: "Measure perplexity, distance from the dense model and right answers to tasks, in each language.",

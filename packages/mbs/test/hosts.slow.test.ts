@@ -235,6 +235,10 @@ hosts("every stage gives one content address through library, pipe and gRPC", as
   await unpackFiles(await open(files), out);
   await everywhere(context, "evaluate", { model: out, corpus, length: 32 });
 
+  const texts = { corpus, length: 32 };
+  const ended = await everywhere(context, "last-states", { model: out, ...texts });
+  await everywhere(context, "evaluate", { model: out, ...texts }, ended);
+
   const windows = (shard: string) => ({ model: out, corpus, length: 32, shard });
   const scored = await everywhere(context, "evaluate", windows("1/2"));
   const others = await throughLibrary(await loadStage("evaluate"), windows("2/2"), {});
@@ -266,7 +270,14 @@ const outsideRecipes: ReadonlySet<string> = new Set(["imatrix", "rotate", "rotat
  * Stages that a run on a queue keeps beside its coordinator: they read texts or other files that lie there by path, or write or
  * read the model's folder.
  */
-const besideCoordinator: ReadonlySet<string> = new Set(["sample", "read-imatrix", "assemble", "evaluate", "join-scores"]);
+const besideCoordinator: ReadonlySet<string> = new Set([
+  "sample",
+  "read-imatrix",
+  "assemble",
+  "last-states",
+  "evaluate",
+  "join-scores",
+]);
 
 interface RunNode {
   readonly id: string;
@@ -295,6 +306,12 @@ hosts("a recipe with every stage gives the addresses of the library on local wor
     stages: {
       matrix: { stage: "read-imatrix", options: { imatrix, language: languages } },
       damage: { stage: "predict", inputs: { statistics: "capture", layers: "compress" } },
+      dense: { stage: "last-states", options: { corpus, length: 32 } },
+      again: {
+        stage: "evaluate",
+        inputs: { lastStates: "dense" },
+        options: { model: [model, model], labels: ["a", "b"], corpus, length: 32 },
+      },
       upper: { stage: "compress", options: { model, solver: "rtn", withoutFactors: true, rows: "1/2" } },
       lower: { stage: "compress", options: { model, solver: "rtn", withoutFactors: true, rows: "2/2" } },
       rounded: { stage: "join-layers", inputs: { layers: ["upper", "lower"] } },

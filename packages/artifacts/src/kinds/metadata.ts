@@ -72,6 +72,17 @@ const metadataTypes = {
     wholeTokens: "wholeTokens",
     ofMix: "ofMix",
   },
+  "last-states": {
+    model: "text",
+    activations: "text",
+    nonfinite: "texts",
+    corpus: "text",
+    length: "count",
+    bos: "text",
+    options: "object",
+    windows: "counts",
+    shards: "shards",
+  },
   factors: { model: "text", weights: "weights", damping: "amount", order: "text" },
   allocation: {
     model: "text",
@@ -122,6 +133,7 @@ export const statisticsUnits = { plain: "mean a token", normalised: "mean a norm
 export interface SegmentsMetadata extends MetadataOf<"segments"> {}
 export interface StatisticsMetadata extends MetadataOf<"statistics"> {}
 export interface StatesMetadata extends MetadataOf<"states"> {}
+export interface LastStatesMetadata extends MetadataOf<"last-states"> {}
 export interface FactorsMetadata extends MetadataOf<"factors"> {}
 export interface AllocationMetadata extends MetadataOf<"allocation"> {}
 export interface LayersMetadata extends MetadataOf<"layers"> {}
@@ -136,6 +148,7 @@ export interface ArtifactMetadata {
   segments: SegmentsMetadata;
   statistics: StatisticsMetadata;
   states: StatesMetadata;
+  "last-states": LastStatesMetadata;
   factors: FactorsMetadata;
   allocation: AllocationMetadata;
   layers: LayersMetadata;

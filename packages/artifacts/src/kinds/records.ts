@@ -91,6 +91,22 @@ export interface StateRecord {
   readonly values: Float32Array;
 }
 
+/** What a model's head reads of one window of text: the states after the last block, before the norm behind it. */
+export interface LastStates {
+  readonly language: string;
+  /** "" where windows run over all sources of a language. */
+  readonly source: string;
+  /** Number within the language. */
+  readonly window: number;
+  /** SHA-256 of all that the model reads and predicts of the window, 64 hex digits. */
+  readonly tokens: string;
+  /** Predicted tokens: a state each. */
+  readonly rows: number;
+  readonly width: number;
+  /** [rows, width], row-major. */
+  readonly values: Float32Array;
+}
+
 export interface FactorSummary {
   readonly tokens: number;
   /** Weight of each language, sum 1. */

@@ -44,6 +44,19 @@ export const artifactKinds = {
       { name: "values", type: "list<float32>" },
     ),
   },
+  "last-states": {
+    version: 1,
+    fields: fields(
+      { name: "language", type: "utf8" },
+      { name: "source", type: "utf8" },
+      { name: "window", type: "int32" },
+      { name: "tokens", type: "utf8" },
+      { name: "row", type: "int32" },
+      { name: "rows", type: "int32" },
+      { name: "width", type: "int32" },
+      { name: "values", type: "list<float32>" },
+    ),
+  },
   factors: {
     version: 3,
     fields: fields(

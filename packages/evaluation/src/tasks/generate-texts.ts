@@ -1,7 +1,7 @@
 import { BadDataError, InterruptedError, UsageError, at, type Matrix, type StageContext } from "@mbs/contracts";
 import { commonPrefix, likeliestTokens, requireToken, weightsForWriting } from "@mbs/models";
 import type { Forward, Tokenizer, TreeForward } from "@mbs/models";
-import type { ScoredBy } from "../score-windows.ts";
+import type { ScoredBy } from "../run-windows.ts";
 import { createTextEncoder, requirePrefix, type EncodeOptions } from "./encode-texts.ts";
 import { GrowingTexts } from "./growing-texts.ts";
 import { predictingStates, runPacks } from "./run-packs.ts";

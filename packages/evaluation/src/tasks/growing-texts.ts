@@ -3,7 +3,7 @@ import type { Matrix } from "@mbs/contracts";
 import { plantTree, rowsAt } from "@mbs/models";
 import type { TokenTree, TreeForward } from "@mbs/models";
 import { findNonfinite } from "@mbs/numbers";
-import type { ScoredBy } from "../score-windows.ts";
+import type { ScoredBy } from "../run-windows.ts";
 import { compareTokens } from "./text-packs.ts";
 
 /** A text that goes on: the row of its last token, and its name in messages. */

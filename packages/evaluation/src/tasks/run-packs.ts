@@ -2,7 +2,7 @@ import { BadDataError, InternalError, InterruptedError, at, type Matrix } from "
 import { rowsAt } from "@mbs/models";
 import type { Forward, TreeForward } from "@mbs/models";
 import { findNonfinite } from "@mbs/numbers";
-import type { ScoredBy } from "../score-windows.ts";
+import type { ScoredBy } from "../run-windows.ts";
 import type { EncodedText } from "./encode-texts.ts";
 import type { TextPack } from "./text-packs.ts";
 

@@ -2,7 +2,7 @@ import type { AnswerScore, ChoiceScore, TaskScore } from "@mbs/artifacts";
 import { at, rangeOfShards, type Progress, type Shards, type StageContext } from "@mbs/contracts";
 import { defaultLength } from "@mbs/models";
 import type { ChoiceDocument, GenerationDocument, Task, TaskDocument } from "@mbs/tasks";
-import type { ScoredBy } from "../score-windows.ts";
+import type { ScoredBy } from "../run-windows.ts";
 import { encodeTexts, type EncodedText, type NamedText } from "./encode-texts.ts";
 import { generateTexts } from "./generate-texts.ts";
 import type { OpenedTasks } from "./read-tasks.ts";

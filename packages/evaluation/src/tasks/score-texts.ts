@@ -1,7 +1,7 @@
 import { BadDataError, FailedPreconditionError, InterruptedError, at, type Matrix, type StageContext } from "@mbs/contracts";
 import { rowsAt } from "@mbs/models";
 import type { Forward } from "@mbs/models";
-import type { ScoredBy } from "../score-windows.ts";
+import type { ScoredBy } from "../run-windows.ts";
 import type { EncodedText } from "./encode-texts.ts";
 import { predictingStates, runPacks, sizeOf } from "./run-packs.ts";
 import type { PackedGroup } from "./run-packs.ts";

@@ -6,6 +6,7 @@ import {
   readDamage,
   readFactors,
   readFiles,
+  readLastStates,
   readLayers,
   readMixes,
   readSegments,
@@ -92,6 +93,14 @@ async function inspectStates(stream: ArtifactStream): Promise<Inspection> {
   const sums = new Sums();
   for await (const { language, stream: name, rows, width } of readStates(stream)) {
     sums.add({ language, stream: name, width: String(width) }, { segments: 1, tokens: rows });
+  }
+  return { rows: sums.rows() };
+}
+
+async function inspectLastStates(stream: ArtifactStream): Promise<Inspection> {
+  const sums = new Sums();
+  for await (const { language, rows, width } of readLastStates(stream)) {
+    sums.add({ language, width: String(width) }, { windows: 1, tokens: rows });
   }
   return { rows: sums.rows() };
 }
@@ -232,6 +241,7 @@ export const inspections: Readonly<Record<ArtifactKind, (stream: ArtifactStream)
   segments: inspectSegments,
   statistics: inspectStatistics,
   states: inspectStates,
+  "last-states": inspectLastStates,
   factors: inspectFactors,
   allocation: inspectAllocation,
   layers: inspectLayers,

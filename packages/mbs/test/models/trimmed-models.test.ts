@@ -77,6 +77,18 @@ test("the source is restricted to the rows of the trimmed model, and both are th
   for (const { kl } of report.distances) assert.ok(kl < 1e-6);
 });
 
+test("last states of the whole vocabulary are refused where the source is restricted", async () => {
+  const texts = { corpus, length: 64, windows: 4, languages: ["en"] };
+  const lastStates = [await runStage("last-states", {}, { model, ...texts })];
+  const scores = await runStage("evaluate", { lastStates }, { model: [model, trimmed], labels: ["dense", "trimmed"], ...texts });
+  const error = await collectScores(scores).catch((reason: unknown) => reason);
+  assert.instance(error, FailedPreconditionError);
+  assert.match(
+    String(error),
+    /dense is restricted to the rows of a trimmed model here, and its last states are of all its tokens; leave out --last-states$/,
+  );
+});
+
 const resultOf = ({ report }: Evaluated, language: string) => report.results.find((result) => result.language === language);
 
 test("alone, a trimmed model has a lower perplexity than over all rows, and the report warns of it", async () => {

@@ -1,0 +1,141 @@
+import { InterruptedError, at, type Matrix } from "@mbs/contracts";
+import {
+  advance,
+  embedStreams,
+  headStates,
+  requireFiniteRows,
+  requireFiniteStreams,
+  statesOf,
+  type Activations,
+  type Forward,
+  type Model,
+  type StreamStates,
+} from "@mbs/models";
+import type { PassageWindow } from "./passage-windows.ts";
+
+/** Tokens that are run through a block at once: of 512 to 8192 the number at which products run fastest. */
+const batchTokens = 1024;
+
+/** States that are kept between blocks, in bytes, of a model and of the one that it is compared with. Each block's weights are then read once for that many windows. */
+const stateBytes = 256 * 1024 * 1024;
+
+/** A model that is scored. */
+export interface ScoredBy {
+  readonly model: Model;
+  /** Its name in the scores. */
+  readonly label: string;
+  readonly activations: Activations;
+}
+
+/** Some windows of one shape, which are run at once. */
+export type WindowBatch = readonly PassageWindow[];
+
+/** A batch, and the states that its tokens are predicted from: [windows · predicted tokens, stateWidth]. */
+export interface EndedBatch {
+  readonly windows: WindowBatch;
+  readonly states: Matrix;
+}
+
+const tokensIn = ({ passage }: PassageWindow): readonly number[] => [...passage.inputs.values()].map(({ length }) => length);
+
+const longest = (window: PassageWindow): number => Math.max(...tokensIn(window));
+
+const shape = (window: PassageWindow): string => `${tokensIn(window).join()} from ${window.passage.first}`;
+
+export const nameWindow = ({ language, window }: PassageWindow): string => `${language} window ${window}`;
+
+/** Cuts a list into groups of at least one: before the item that would exceed `limit`, or that is not `alike` the first. */
+function* groups<T>(
+  items: readonly T[],
+  limit: number,
+  weigh: (item: T) => number,
+  alike: (item: T) => string = () => "",
+): Generator<readonly T[], void, undefined> {
+  let group: T[] = [];
+  let weight = 0;
+  for (const item of items) {
+    const own = weigh(item);
+    const [first] = group;
+    if (first !== undefined && (weight + own > limit || alike(item) !== alike(first))) {
+      yield group;
+      group = [];
+      weight = 0;
+    }
+    group.push(item);
+    weight += own;
+  }
+  if (group.length > 0) yield group;
+}
+
+/**
+ * Windows as they are run: in batches, and these in chunks whose states are kept at once. Batches follow from the windows alone,
+ * whatever is kept: a window's states depend, in their last bits, on what is run beside it.
+ *
+ * @param width of all states that are kept of a token
+ */
+export function* chunksOf(windows: readonly PassageWindow[], width: number): Generator<readonly WindowBatch[], void, undefined> {
+  const bytesOf = (batch: WindowBatch): number => 4 * width * batch.flatMap(tokensIn).reduce((sum, count) => sum + count, 0);
+  yield* groups([...groups(windows, batchTokens, longest, shape)], stateBytes, bytesOf);
+}
+
+/** Tokens that are predicted in each window of a batch. */
+export function predictedIn(windows: WindowBatch): number {
+  const { scored, first } = at(windows, 0).passage;
+  return scored.length - first;
+}
+
+/** The states that predict a token which counts. @param states of all tokens of the windows */
+function predictingStates(windows: WindowBatch, { rows, columns, values }: Matrix): Matrix {
+  const size = predictedIn(windows) * columns;
+  const stride = (rows / windows.length) * columns;
+  const before = (at(windows, 0).passage.first - 1) * columns;
+  const chosen = new Float32Array(windows.length * size);
+  for (const index of windows.keys()) {
+    const start = index * stride + before;
+    chosen.set(values.subarray(start, start + size), index * size);
+  }
+  return { rows: chosen.length / columns, columns, values: chosen };
+}
+
+/** What a chunk is run with. */
+interface ChunkRun {
+  readonly signal: AbortSignal;
+  /** Called with the share of the chunk's blocks that is done. */
+  readonly report: (share: number) => void;
+}
+
+/**
+ * Runs all blocks over some windows: blocks outside, windows inside, so that a block's weights are read once.
+ *
+ * @throws {BadDataError} naming the block and the window where states are not finite
+ */
+export async function runChunk(
+  forward: Forward,
+  { model, label, activations }: ScoredBy,
+  batches: readonly WindowBatch[],
+  { signal, report }: ChunkRun,
+): Promise<readonly EndedBatch[]> {
+  const running: { readonly windows: WindowBatch; states: StreamStates }[] = [];
+  for (const windows of batches) {
+    const embedded = await embedStreams(forward, ...windows.map(({ passage }) => passage.inputs));
+    requireFiniteStreams(`${label}, embedding`, embedded, windows.map(nameWindow));
+    running.push({ windows, states: embedded });
+  }
+  for (const [block, { name, stream }] of model.blocks.entries()) {
+    for (const [index, batch] of running.entries()) {
+      if (signal.aborted) throw new InterruptedError(`${label}: stopped`);
+      const { windows } = batch;
+      batch.states = await advance(forward, model.blocks, block, batch.states, { batch: windows.length, activations });
+      const made = `${label}, ${name}, stream ${stream}`;
+      requireFiniteRows({ made, segments: windows.map(nameWindow) }, statesOf(batch.states, stream));
+      report((block * batches.length + index + 1) / (model.blocks.length * batches.length));
+    }
+  }
+  const ended: EndedBatch[] = [];
+  // taken out one after the other, so that the states of all tokens are not held beside those of the predicted ones
+  for (let batch = running.shift(); batch !== undefined; batch = running.shift()) {
+    const { windows, states } = batch;
+    ended.push({ windows, states: predictingStates(windows, headStates(states)) });
+  }
+  return ended;
+}
