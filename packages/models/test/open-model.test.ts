@@ -5,7 +5,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { at, BadDataError, FailedPreconditionError, InputOutputError } from "@mbs/contracts";
 import { generate, openModel } from "../src/index.ts";
-import { writeTinyModel } from "../src/testing.ts";
+import { putValue, writeTinyModel } from "../src/testing.ts";
 
 const root = await mkdtemp(join(tmpdir(), "open-model-test-"));
 test.after(() => rm(root, { recursive: true }));
@@ -144,6 +144,25 @@ test("values are read in every dtype, whole or by rows", async () => {
     assert.equal(rows, Float32Array.from([...values.subarray(259 * 32), ...values.subarray(96, 128)]));
     await model.close();
     await full.close();
+  }
+});
+
+test("of a large tensor in half precision each part is read where it belongs, and a NaN is found at its index", async () => {
+  const [vocabularySize, hiddenSize, name] = [40_000, 32, "transformer.word_embeddings.weight"] as const;
+  for (const dtype of ["f16", "bf16"] as const) {
+    const folder = await tiny({ dtype, vocabularySize, hiddenSize, blocks: 1 });
+    const model = await openModel(folder);
+    const byRows = await model.checkpoint.readRowsF32(
+      name,
+      Int32Array.from({ length: vocabularySize }, (_, row) => row),
+    );
+    assert.equal(await model.checkpoint.readF32(name), byRows);
+    await model.close();
+    putValue(folder, "word_embeddings.weight", 1_200_007, NaN);
+    const broken = await openModel(folder);
+    const error = await broken.checkpoint.readF32(name).catch((thrown: unknown) => thrown);
+    assert.match(String(error), /word_embeddings\.weight has NaN at index 1200007;/);
+    await broken.close();
   }
 });
 

@@ -86,6 +86,26 @@ function decode(bytes: Uint8Array, dtype: WeightDtype): Float32Array {
   return dtype === "f16" ? decodeHalf(bits) : decodeBrain(bits);
 }
 
+/** Values that are decoded at a time: an embedding is not in memory in half precision too. */
+const valuesAtATime = 1 << 20;
+
+/** The values of a whole tensor. @param readInto fills its target from a byte of the tensor on */
+function readValues(dtype: WeightDtype, count: number, readInto: (offset: number, target: Uint8Array) => void): Float32Array {
+  const values = new Float32Array(count);
+  if (dtype === "f32") {
+    readInto(0, new Uint8Array(values.buffer));
+    return values;
+  }
+  const size = bytesOfDtype(dtype);
+  for (let first = 0; first < count; first += valuesAtATime) {
+    const part = values.subarray(first, first + valuesAtATime);
+    const bytes = new Uint8Array(part.length * size);
+    readInto(first * size, bytes);
+    part.set(decode(bytes, dtype));
+  }
+  return values;
+}
+
 /** How tensors are read. */
 export interface ReadOptions {
   /** Read NaN and Inf as 0 and list their tensors in `nonfinite`; undefined where the command has no option for it. */
@@ -166,9 +186,8 @@ export function createCheckpoint(
     info: (name) => find(name).info,
     async readF32(name) {
       const { file, entry, info, dtype } = weight(name);
-      const bytes = new Uint8Array(info.bytes);
-      file.readInto(entry, 0, bytes);
-      return check(decode(bytes, dtype), name, (index) => index);
+      const readInto = (offset: number, target: Uint8Array): void => file.readInto(entry, offset, target);
+      return check(readValues(dtype, info.bytes / bytesOfDtype(dtype), readInto), name, (index) => index);
     },
     async readRowsF32(name, rows) {
       const { file, entry, info, dtype } = weight(name);
