@@ -111,6 +111,8 @@ export async function* captureEmbeddings(
       yield perToken(tokenSites.price, language, tokens, Float32Array.of(await embeddingPrice(model, tensor, passes, text)));
     }
   }
+  // what compresses embedding and head reads some of their rows at a time
+  embeddingsForward(tools.forward).freeHead();
   for (const [language, { tokens, spread }] of found) {
     yield perToken(tokenSites.spread, language, tokens, new Float32Array(grams.read(spread).buffer));
   }

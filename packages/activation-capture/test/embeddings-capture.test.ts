@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { collect, headSite, readStatistics, tokenSites, embeddingsBlock } from "@mbs/artifacts";
 import type { Statistic } from "@mbs/artifacts";
-import { at, FailedPreconditionError, UsageError } from "@mbs/contracts";
+import { at, createObjectPool, FailedPreconditionError, UsageError } from "@mbs/contracts";
 import type { StageInputs } from "@mbs/contracts";
 import { openModel } from "@mbs/models";
 import type { Model } from "@mbs/models";
@@ -121,6 +121,25 @@ test("reads are shares of tokens, and spread is the mean of p(1 - p) over every 
         spread.map((sum) => sum / positions),
       ) < rounding,
     );
+  });
+});
+
+test("the head does not wait in the pool for a stage that reads all of it", async () => {
+  await withModel(async (folder, { tokenizerAddress, vocabularySize, hiddenSize }) => {
+    const pool = createObjectPool();
+    const source = [segmentStream(makeSegments(), tokenizerAddress)];
+    const { statistics } = await capture.run({ source }, { model: folder, embeddings: true }, { ...context, pool });
+    assert.ok(statistics);
+    await collect(readStatistics(statistics));
+    const model = await openModel(folder, { pool });
+    const forward = await model.forward({ threads: context.threads });
+    const held = forward.heldBytes();
+    assert.ok(held > 0, "the weights of the last block wait");
+    await forward.logits({ rows: 1, columns: hiddenSize, values: new Float32Array(hiddenSize).fill(1) });
+    assert.is(forward.heldBytes() - held, 4 * vocabularySize * hiddenSize);
+    await forward.close();
+    await model.close();
+    await pool.close();
   });
 });
 

@@ -139,6 +139,8 @@ export interface EmbeddingsForward {
    * @returns [vocabulary]
    */
   spread(states: Matrix): Promise<Float64Array>;
+  /** Frees the head's matrix, which is read again at its next use: it is as large as many blocks. */
+  freeHead(): void;
 }
 
 /** Tokens of a vocabulary that follow each other. */

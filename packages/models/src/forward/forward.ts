@@ -123,6 +123,7 @@ export function createForward(
           embedChanged: (tokens, changes) => embedSegments(tokens, 1, { changes }),
           headInput: (states) => head.headInput(states),
           spread: (states) => head.spread(states),
+          freeHead: () => head.freeHead(),
         },
         ...(layout.keepsState !== true && {
           tree: createTreeForward(layout, {

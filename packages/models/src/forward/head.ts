@@ -79,7 +79,7 @@ function* inTile(next: readonly (readonly number[])[], start: number, count: num
 
 /**
  * The last part of the forward pass: final norm, head, and the loss of given tokens. The head's matrix is read at first
- * use and stays. Logits of many positions are made in parts; losses are summed over tiles of the vocabulary, so that no row
+ * use and stays until it is freed. Logits of many positions are made in parts; losses are summed over tiles of the vocabulary, so that no row
  * of logits is ever whole.
  */
 export function createHead(
@@ -89,7 +89,7 @@ export function createHead(
   readNorm: () => Promise<RoleWeights>,
 ): Pick<Forward, "logits" | "heldBytes"> &
   Required<Pick<Forward, "logitsByTokens">> &
-  Pick<EmbeddingsForward, "headInput" | "spread"> &
+  Pick<EmbeddingsForward, "headInput" | "spread" | "freeHead"> &
   Head {
   const { hiddenSize, stateWidth = hiddenSize, vocabularySize } = layout;
   const rowsAtATime = Math.max(1, Math.floor(logitsAtATime / vocabularySize));
@@ -142,6 +142,10 @@ export function createHead(
 
   return {
     heldBytes: () => matrix?.byteLength ?? 0,
+
+    freeHead() {
+      matrix = undefined;
+    },
 
     headInput,
 
