@@ -1,8 +1,7 @@
-import { addressOnTheWay, parseMetadata, readLayers } from "@mbs/artifacts";
+import { addressOnTheWay, layerShape, layerValues, parseMetadata, readLayers } from "@mbs/artifacts";
 import { BadDataError } from "@mbs/contracts";
 import type { ArtifactStream, ObjectPool, Poolable } from "@mbs/contracts";
 import type { GivenWeights, Model } from "@mbs/models";
-import { decodeWeights } from "@mbs/numbers";
 import { leaveUnread } from "./state-source.ts";
 
 /** The weights that layers give to one block. */
@@ -55,7 +54,8 @@ async function readOne(source: ArtifactStream, model: Model, index: number): Pro
   }
   const weights = new Map<string, Float32Array>();
   const addressed = addressOnTheWay(source);
-  for await (const { tensor, values } of readLayers(addressed.stream)) {
+  for await (const layer of readLayers(addressed.stream)) {
+    const { tensor } = layer;
     const shape = shapes.get(tensor);
     if (shape === undefined) {
       throw new BadDataError(
@@ -63,14 +63,15 @@ async function readOne(source: ArtifactStream, model: Model, index: number): Pro
         { tensor },
       );
     }
-    if (values.rows !== shape.rows || values.columns !== shape.width) {
+    const { rows, columns } = layerShape(layer);
+    if (rows !== shape.rows || columns !== shape.width) {
       throw new BadDataError(
-        `layer ${tensor} has shape [${values.rows}, ${values.columns}], the model's [${shape.rows}, ${shape.width}]; compress again`,
+        `layer ${tensor} has shape [${rows}, ${columns}], the model's [${shape.rows}, ${shape.width}]; compress again`,
         { tensor },
       );
     }
     if (weights.has(tensor)) throw twice(tensor);
-    weights.set(tensor, decodeWeights(values.dtype, values.data, `layer ${tensor}`));
+    weights.set(tensor, layerValues(layer));
   }
   return [addressed.receipt().address, weights];
 }

@@ -1,7 +1,8 @@
 import { contentAddress, encodeLayers, parseMetadata } from "@mbs/artifacts";
-import type { LayerRecord } from "@mbs/artifacts";
+import type { LayerRecord, TensorData } from "@mbs/artifacts";
 import { at, BadDataError, UsageError } from "@mbs/contracts";
 import type { ArtifactStream } from "@mbs/contracts";
+import { encodeValues, quantisationTypeNamed } from "@mbs/gguf";
 import type { Model } from "@mbs/models";
 import { decodeHalf, encodeHalf } from "@mbs/numbers";
 import { test } from "uvu";
@@ -18,8 +19,10 @@ import {
   withModel,
 } from "./stage-run.ts";
 
+type ValuesLayer = LayerRecord & { readonly values: TensorData };
+
 /** A layer that halves a weight, rounded to the model's f16. */
-async function halve(model: Model, index: number, site: number): Promise<LayerRecord> {
+async function halve(model: Model, index: number, site: number): Promise<ValuesLayer> {
   const { name, width, weights } = at(at(model.blocks, index).sites, site);
   const { tensor, rows } = at(weights, 0);
   const bits = encodeHalf((await model.checkpoint.readF32(tensor)).map((value) => value / 2.0001));
@@ -35,7 +38,7 @@ async function halve(model: Model, index: number, site: number): Promise<LayerRe
 const layerStream = (layers: LayerRecord[], model: string): Promise<ArtifactStream> =>
   keep(encodeLayers(layers, { model, solver: "rtn", options: {}, order: "natural", weights: { en: 1 } }));
 
-const weightsOf = ({ tensor, values }: LayerRecord): [string, Float32Array] => [
+const weightsOf = ({ tensor, values }: ValuesLayer): [string, Float32Array] => [
   tensor,
   decodeHalf(new Uint16Array(values.data.slice().buffer)),
 ];
@@ -80,6 +83,30 @@ test("layers are used exactly as they will be written, and their addresses are r
     assert.ok(relativeDistance(first.values, states.values) < rounding);
     const dense = at(await collectStates(await runPropagate(start, { model: folder })), 0);
     assert.ok(relativeDistance(dense.values, states.values) > 1e-2);
+  });
+});
+
+test("of a layer in blocks, a block's weights are exactly what these decode to", async () => {
+  await withModel(async (folder, model) => {
+    const start = await runPropagate(segmentStream(makeSegments(), model.tokenizerAddress), { model: folder });
+    const { values: stored, ...layer } = await halve(model, 0, 0);
+    const type = quantisationTypeNamed("Q8_0");
+    const data = encodeValues(type, decodeHalf(new Uint16Array(stored.data.slice().buffer)));
+    const { rows, columns } = stored;
+    const decoded = new Float32Array(rows * columns);
+    type.decode?.(data, decoded);
+    const inBlocks = {
+      ...layer,
+      summary: { ...layer.summary, grid: type.name },
+      blocks: { dtype: "u8", rows, columns: data.length / rows, data } as const,
+    };
+    const inValues = { ...layer, values: { dtype: "f32", rows, columns, data: new Uint8Array(decoded.buffer) } as const };
+    const [found, expected] = await Promise.all(
+      [inBlocks, inValues].map(async (record) =>
+        collectStates(await runPropagate(start, { model: folder }, [await layerStream([record], model.address)])),
+      ),
+    );
+    assert.equal(found, expected);
   });
 });
 

@@ -44,7 +44,7 @@ import {
   type TensorAllocation,
   type TensorData,
 } from "@mbs/artifacts";
-import { at, BadDataError, type GroupGrid, type ZeroPoints } from "@mbs/contracts";
+import { at, BadDataError, FailedPreconditionError, InternalError, type GroupGrid, type ZeroPoints } from "@mbs/contracts";
 import { encodeWeights } from "@mbs/numbers";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -60,6 +60,7 @@ import {
   layers,
   mixes,
   rebatch,
+  partOf,
   samples,
   scores,
   segments,
@@ -239,7 +240,8 @@ test("factors: an invalid summary is refused with its field", async () => {
 });
 
 const layer = at(layers, 0);
-const part = (name: "values" | "mask" | "codes" | "scales" | "zeros" | "groups"): TensorData => layer[name] ?? layer.values;
+const part = (name: "values" | "mask" | "codes" | "scales" | "zeros" | "groups"): TensorData =>
+  layer[name] ?? partOf(layer, "values");
 const withData = (name: Parameters<typeof part>[0], data: Uint8Array): Partial<LayerRecord> => ({
   [name]: { ...part(name), data },
 });
@@ -253,6 +255,7 @@ function valuesWith(position: number, value: number): Partial<LayerRecord> {
   return withData("values", data);
 }
 const scaled: LayerRecord = at(layers, 2);
+const scaledValues = partOf(scaled, "values");
 const toLayers = (record: LayerRecord) => encodeLayers([record], samples.layers.metadata as LayersMetadata);
 cases<LayerRecord>("layers", layer, toLayers, [
   [valuesWith(10, NaN), /^layer a\.weight: its values hold NaN at row 1, column 1;/],
@@ -280,9 +283,9 @@ cases<LayerRecord>("layers", layer, toLayers, [
   [layerSummary({ groupSize: 3 }), /its scales are f32 \[2, 2\], not f32 \[2, 3\];/],
 ]);
 cases<LayerRecord>("layers", scaled, toLayers, [
-  [{ values: { ...scaled.values, dtype: "i32" } }, /^layer c\.weight: values of dtype i32, f32, f16 or bf16 expected;/],
-  [{ inputScale: { ...scaled.values, data: asBytes(Float32Array.of(1, 0)) } }, /its input-scale hold 0 at row 0, column 1/],
-  [{ inputScale: { ...scaled.values, data: asBytes(Float32Array.of(-1, 1)) } }, /its input-scale hold -1 at row 0, column 0/],
+  [{ values: { ...scaledValues, dtype: "i32" } }, /^layer c\.weight: values of dtype i32, f32, f16 or bf16 expected;/],
+  [{ inputScale: { ...scaledValues, data: asBytes(Float32Array.of(1, 0)) } }, /its input-scale hold 0 at row 0, column 1/],
+  [{ inputScale: { ...scaledValues, data: asBytes(Float32Array.of(-1, 1)) } }, /its input-scale hold -1 at row 0, column 0/],
   [
     { inputScale: { dtype: "f32", rows: 1, columns: 1, data: new Uint8Array(4) } },
     /its input-scale are f32 \[1, 1\], not f32 \[1, 2\];/,
@@ -290,7 +293,7 @@ cases<LayerRecord>("layers", scaled, toLayers, [
 ]);
 
 const blocked: LayerRecord = at(layers, 3);
-const blocks = blocked.blocks ?? blocked.values;
+const blocks = partOf(blocked, "blocks");
 const inOrder = (columns: readonly number[]): Partial<LayerRecord> => ({
   blockColumns: { dtype: "i32", rows: 1, columns: columns.length, data: asBytes(Int32Array.from(columns)) },
 });
@@ -299,33 +302,48 @@ const blockedSummary = (grid: string | undefined): Partial<LayerRecord> => ({ su
 cases<LayerRecord>("layers", blocked, toLayers, [
   [blockedSummary(undefined), /^layer d\.weight: it has blocks, and its summary names no grid;/],
   [blockedSummary("Q9_Z"), /its grid "Q9_Z" is none of Q8_0, /],
-  [blockedSummary("Q4_K"), /its 32 columns are no whole blocks of Q4_K;/],
-  [blockedSummary("Q8_0"), /its blocks are u8 \[2, 18\], not u8 \[2, 34\];/],
-  [{ blocks: undefined }, /its blocks are absent, not u8 \[2, 18\];/],
-  [{ blocks: { ...blocks, data: changed(blocks.data, 21, 0) } }, /its values hold 2 at row 1, column 1, its blocks say -16;/],
-  [turnedBy(1), /its values hold 0 at row 0, column 0, its blocks say 2;/],
+  [blockedSummary("Q4_K"), /its blocks are u8 \[2, 18\], no rows of whole blocks of Q4_K;/],
+  [{ blocks: { ...blocks, dtype: "f16", columns: 9 } }, /its blocks are f16 \[2, 9\], no rows of whole blocks of Q4_0;/],
+  [{ blocks: undefined, values: scaledValues }, /its summary names the grid "Q4_0", and it has no blocks;/],
+  // a scale that is infinite in half precision: the first of its codes stands for 0
+  [{ blocks: { ...blocks, data: changed(blocks.data, 19, 0x7c) } }, /its values hold NaN at row 1, column 0;/],
+  [
+    { ...turnedBy(1), blocks: { ...blocks, data: changed(blocks.data, 19, 0x7c) } },
+    /its values hold Infinity at row 1, column 0;/,
+  ],
   [inOrder([0, 1]), /its block-columns are i32 \[1, 2\], not i32 \[1, 32\];/],
   [inOrder(Array<number>(32).fill(0)), /its block-columns are not the columns 0 to 31, each once;/],
-  [{ ...turnedBy(1), blocks: undefined }, /it has block-columns and no blocks;/],
   [
-    { values: { ...blocked.values, dtype: "f16", data: new Uint8Array(128) } },
-    /its values are f16 \[2, 32\], not f32 \[2, 32\];/,
+    { ...turnedBy(1), ...blockedSummary(undefined), blocks: undefined, values: scaledValues },
+    /it has block-columns and no blocks;/,
   ],
 ]);
 
-test("layers: blocks in another order of columns are read as what they say of each column", async () => {
-  // column c is at place c - 1: its code is that of the place
-  const values = Float32Array.from({ length: 64 }, (_, index) => 2 * ((((index % 32) + 31) % 32) % 3));
-  const turned = { ...blocked, ...turnedBy(1), values: { ...blocked.values, data: asBytes(values) } };
-  assert.equal(await collect(readLayers(toLayers(turned))), [turned]);
+test("layers: of values and blocks each has one, or is not written", async () => {
+  for (const change of [{ values: scaledValues }, { blocks: undefined }]) {
+    const error = await errorOf(async () => collect(toLayers({ ...blocked, ...change }).batches));
+    assert.instance(error, InternalError);
+    assert.is(error.message, "layer d.weight: either values or blocks say what is written");
+  }
+});
+
+test("layers: those of the version that had the values of blocks beside them are refused", async () => {
+  const { schema, batches } = toLayers(blocked);
+  const error = await errorOf(async () => collect(readLayers({ schema: { ...schema, version: 3 }, batches })));
+  assert.instance(error, FailedPreconditionError);
+  assert.match(
+    error.message,
+    /^layers artifact has version 3, version 4 is supported: write the artifact again with this program$/,
+  );
 });
 
 test("layers: a NaN far down in a large weight is found", async () => {
   const large = at(layers, 1);
-  const data = large.values.data.slice();
+  const values = partOf(large, "values");
+  const data = values.data.slice();
   data.set(encodeWeights("bf16", Float32Array.of(NaN)), data.length - 2);
   assert.match(
-    await readingSays("layers", toLayers({ ...large, values: { ...large.values, data } })),
+    await readingSays("layers", toLayers({ ...large, values: { ...values, data } })),
     /^layer b\.weight: its values hold NaN at row 2099, column 999; compress again$/,
   );
 });
@@ -492,7 +510,8 @@ test("metadata: invalid numbers are refused before the first record", async () =
 
 test("layers that their maker has checked are read as they are in its memory, and checked elsewhere", async () => {
   const layer = at(layers, 0);
-  const values = { ...layer.values, data: layer.values.data.slice().fill(0xff) };
+  const stored = partOf(layer, "values");
+  const values = { ...stored, data: stored.data.slice().fill(0xff) };
   const encode = () => encodeLayers([{ ...layer, values }], samples.layers.metadata as LayersMetadata, { checked: true });
   assert.is((await collect(readLayers(encode()))).length, 1);
   assert.match(await readingSays("layers", encode()), /its values hold/);

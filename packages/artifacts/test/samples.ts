@@ -233,13 +233,18 @@ export const layers: readonly LayerRecord[] = [
       18,
       Uint8Array.from({ length: 36 }, (_, index) => blockByte(index % 18)),
     ),
-    values: stored(
-      "f32",
-      2,
-      Float32Array.from({ length: 64 }, (_, index) => 2 * ((index % 32) % 3)),
-    ),
   },
 ];
+
+/** What the last of them decodes to. */
+export const blockValues = Float32Array.from({ length: 64 }, (_, index) => 2 * ((index % 32) % 3));
+
+/** A part that a layer has. */
+export function partOf(layer: LayerRecord, name: "values" | "blocks"): TensorData {
+  const part = layer[name];
+  if (part === undefined) throw new Error(`layer ${layer.tensor} has no ${name}`);
+  return part;
+}
 
 export const scores: readonly Score[] = [
   { model: "dense", address: "", language: "ta", source: "gnome", window: 3, nll: Math.PI, tokens: 127, bytes: 900 },

@@ -39,9 +39,9 @@ async function* patched(path: string, patches: readonly Patch[], layers: Scratch
   let at = 0;
   for (const { offset, length, tensor } of patches) {
     if (at < offset) yield* copy(at, offset);
-    const values = layers.read(tensor);
-    if (values === undefined) throw new InternalError(`no layer has values of ${tensor}`, { tensor });
-    yield values;
+    const pieces = layers.pieces(tensor);
+    if (pieces === undefined) throw new InternalError(`no layer has values of ${tensor}`, { tensor });
+    yield* pieces;
     at = offset + length;
   }
   yield* copy(at);

@@ -68,7 +68,7 @@ export interface Format {
   readonly isOneFile?: true;
   /** The options that belong to this format; they are refused with any other. */
   readonly options: OptionTable;
-  /** The parts of a layer beside its values that it reads; others are not kept. */
+  /** The parts of a layer beside its values or blocks that it reads; others are not kept. */
   readonly parts: readonly LayerPart[];
   /**
    * Looks at headers and summaries and refuses what the format cannot hold, before a byte is written. Values are read

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { contentAddress, encodeLayers, readFiles, unpackFiles } from "@mbs/artifacts";
-import type { LayerRecord } from "@mbs/artifacts";
+import type { LayerRecord, TensorData } from "@mbs/artifacts";
 import { at, BadDataError, FailedPreconditionError, InterruptedError, UsageError } from "@mbs/contracts";
 import type { ArtifactStream } from "@mbs/contracts";
 import { testContext } from "@mbs/contracts/testing";
@@ -23,7 +23,7 @@ const freshFolder = (): string => join(root, String(count++));
 const context = testContext();
 
 /** A layer that sets every weight of a tensor to `value`. */
-function constantLayer(model: Model, index: number, site: number, value: number): LayerRecord {
+function constantLayer(model: Model, index: number, site: number, value: number): LayerRecord & { readonly values: TensorData } {
   const { name, width, weights } = at(at(model.blocks, index).sites, site);
   const { tensor, rows } = at(weights, 0);
   const values = new Float32Array(rows * width).fill(value);

@@ -17,9 +17,6 @@ const root = await mkdtemp(join(tmpdir(), "block-tensors-test-"));
 test.after(() => rm(root, { recursive: true }));
 let count = 0;
 
-const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array =>
-  new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength);
-
 /** Weights of all blocks of the model in blocks of a type, by what `change` makes of their values. */
 async function layersOf(
   typeOf: (tensor: string) => string | undefined,
@@ -36,13 +33,11 @@ async function layersOf(
       const values = await model.checkpoint.readF32(tensor);
       change(values, tensor, columns);
       const blocks = encodeValues(type, values);
-      type.decode?.(blocks, values);
       layers.push({
         block,
         site,
         tensor,
         summary: { solver: "rtn", error: 0, damage: 0, sparsity: 0, grid: name },
-        values: { dtype: "f32", rows, columns, data: bytesOf(values) },
         blocks: { dtype: "u8", rows, columns: blocks.length / rows, data: blocks },
       });
     }

@@ -109,19 +109,16 @@ const refusal = (call: Promise<unknown>) =>
 /** A layer of the first weight in blocks of Q4_0. */
 async function blockLayer(path: string, options: Readonly<Record<string, unknown>> = {}): Promise<() => ArtifactStream> {
   const model = await openModel(path);
-  const { name, width, weights } = at(at(model.blocks, 0).sites, 0);
+  const { name, weights } = at(at(model.blocks, 0).sites, 0);
   const { tensor, rows } = at(weights, 0);
   const type = quantisationTypeNamed("Q4_0");
   const blocks = encodeValues(type, await model.readWeight(tensor));
-  const values = new Float32Array(rows * width);
-  type.decode?.(blocks, values);
   const layer: LayerRecord = {
     block: at(model.blocks, 0).name,
     site: name,
     tensor,
     summary: { solver: "rtn", error: 0.5, damage: 0.125, sparsity: 0, grid: "Q4_0" },
     blocks: { dtype: "u8", rows, columns: blocks.length / rows, data: blocks },
-    values: { dtype: "f32", rows, columns: width, data: new Uint8Array(values.buffer) },
   };
   await model.close();
   return () => encodeLayers([layer], { model: model.address, solver: "rtn", options, order: "natural", weights: {} });

@@ -3,6 +3,7 @@ import {
   encodeBitAllocation,
   encodeFactors,
   encodeStatistics,
+  layerShape,
   parseMetadata,
   readBitAllocation,
   readLayers,
@@ -198,8 +199,10 @@ test("types are chosen within the size, with their fallbacks, and compress makes
         new Map(layers.map(({ tensor, summary }) => [tensor, summary.grid])),
         new Map(rows.map((row) => [row.tensor, gridType(row)])),
       );
-      for (const { summary, blocks, values } of layers) {
-        assert.is(blocks?.data.length, (values.rows * values.columns * (fallbackBits.get(summary.grid ?? "") ?? NaN)) / 8);
+      for (const layer of layers) {
+        const { summary, blocks } = layer;
+        const { rows: height, columns } = layerShape(layer);
+        assert.is(blocks?.data.length, (height * columns * (fallbackBits.get(summary.grid ?? "") ?? NaN)) / 8);
       }
     }
   });
@@ -430,7 +433,7 @@ test("compress gives each tensor its bits, as if it were alone, with grids by it
       const alone = await compress.run(plain, { model: model.path, groupSize: 32, bits: summary.bits }, recordingContext());
       assert.ok(alone.layers);
       const same = (await collect(readLayers(alone.layers))).find((layer) => layer.tensor === tensor);
-      assert.equal(same?.values.data, values.data);
+      assert.equal(same?.values?.data, values?.data);
     }
   });
 });

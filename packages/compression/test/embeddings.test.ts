@@ -1,10 +1,9 @@
-import { headClassSite, headSite, embeddingSite, tokenSites, embeddingsBlock } from "@mbs/artifacts";
+import { headClassSite, headSite, embeddingSite, layerShape, layerValues, tokenSites, embeddingsBlock } from "@mbs/artifacts";
 import type { FactorRecord, LayerRecord } from "@mbs/artifacts";
 import { at, BadDataError, parseOptions, UsageError } from "@mbs/contracts";
 import { quantisationTypeNamed, encodeValues } from "@mbs/gguf";
 import { openModel } from "@mbs/models";
 import type { Model } from "@mbs/models";
-import { decodeWeights } from "@mbs/numbers";
 import { createBlas } from "@mbs/onnx";
 import { askedGrid, dependentDefaults, loadSolver, solverOptions, withGrid } from "@mbs/solvers";
 import { fileURLToPath } from "node:url";
@@ -46,8 +45,6 @@ async function classedFactors(model: Model): Promise<FactorRecord[]> {
   return [reads, spread, classes, head, ...others];
 }
 
-const valuesOf = ({ tensor, values }: LayerRecord): Float32Array => decodeWeights(values.dtype, values.data, tensor);
-
 test("embedding and head become layers behind the blocks, with bits of their own", async () => {
   await withTinyModel({ vocabularySize: 300 }, async (model) => {
     const factors = [...(await factorsOf(model)), ...(await embeddingsFactors(model))];
@@ -57,7 +54,7 @@ test("embedding and head become layers behind the blocks, with bits of their own
     assert.equal(layers.slice(0, -1), without);
     const last = at(layers, layers.length - 1);
     assert.equal([last.block, last.site, last.tensor], [embeddingsBlock, headSite, embedding]);
-    assert.equal([last.values.rows, last.values.columns], [300, 32]);
+    assert.equal(layerShape(last), { dtype: "f16", rows: 300, columns: 32 });
     const { bits, groupSize, firstRow, damage } = last.summary;
     assert.equal([bits, groupSize, firstRow], [6, 16, undefined]);
     assert.ok(damage > 0 && damage < 0.01);
@@ -68,7 +65,7 @@ test("the damage counts each token as much as it is predicted", async () => {
   await withTinyModel({}, async (model) => {
     const factors = await embeddingsFactors(model);
     const last = at(await runCompress(model, factors, { solver: "rtn", bits: 3, embeddings: 3 }), 0);
-    const [values, before] = [valuesOf(last), await model.checkpoint.readF32(embedding)];
+    const [values, before] = [layerValues(last), await model.checkpoint.readF32(embedding)];
     const head = at(factors, 2);
     assert.ok(head.gram);
     const { packed, width } = { packed: head.gram, width: head.width };
@@ -173,7 +170,7 @@ test("an embedding of its own is rounded by its own loss, and weighed by reads",
   const own = at(layers, 1);
   assert.is(own.site, embeddingSite);
   const before = await (await openModel(model.path)).checkpoint.readF32(own.tensor);
-  const values = valuesOf(own);
+  const values = layerValues(own);
   const squares = (of: (index: number) => number): number =>
     before.reduce((sum, _, index) => (Math.floor(index / model.hiddenSize) % 3 === 0 ? sum + of(index) ** 2 : sum), 0);
   const expected = squares((index) => at(before, index) - at(values, index)) / squares((index) => at(before, index));
@@ -202,7 +199,7 @@ test("on grids of GGUF they hold the blocks of the types that are asked for", as
     assert.ok(own.blocks);
     const decoded = new Float32Array(model.vocabularySize * 32);
     quantisationTypeNamed("Q5_0").decode?.(own.blocks.data.slice(), decoded);
-    assert.equal(valuesOf(own), decoded);
+    assert.equal(layerValues(own), decoded);
     const nearest = await last({ solver: "rtn", grid: "Q8_0", embeddings: "Q5_0" });
     const plain = encodeValues(quantisationTypeNamed("Q5_0"), await model.checkpoint.readF32(embedding));
     assert.equal(nearest.blocks?.data, plain);

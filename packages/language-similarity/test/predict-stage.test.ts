@@ -5,6 +5,7 @@ import { collect, contentAddress, encodeLayers, encodeScores, encodeStatistics, 
 import type { DamageRecord, LayerRecord, Score, Statistic } from "@mbs/artifacts";
 import { BadDataError, UsageError, at } from "@mbs/contracts";
 import { testContext } from "@mbs/contracts/testing";
+import { encodeValues, quantisationTypeNamed } from "@mbs/gguf";
 import { openModel } from "@mbs/models";
 import { writeTinyModel } from "@mbs/models/testing";
 import { packUpper } from "@mbs/numbers";
@@ -50,6 +51,21 @@ test.before(async (context) => {
   await model.close();
 });
 test.after(({ folder }) => rm(folder, { recursive: true }));
+
+/** A layer with what blocks of a type make of its values, as these or in float32. */
+function rounded({ values, ...layer }: LayerRecord, grid: string, isInBlocks: boolean): LayerRecord {
+  assert.ok(values);
+  const type = quantisationTypeNamed(grid);
+  const { rows, columns } = values;
+  const blocks = encodeValues(type, new Float32Array(values.data.slice().buffer));
+  if (isInBlocks) {
+    const summary = { ...layer.summary, grid };
+    return { ...layer, summary, blocks: { dtype: "u8", rows, columns: blocks.length / rows, data: blocks } };
+  }
+  const decoded = new Float32Array(rows * columns);
+  type.decode?.(blocks, decoded);
+  return { ...layer, values: { ...values, data: new Uint8Array(decoded.buffer) } };
+}
 
 const width = 32;
 const gramOf = (language: string): Float32Array => randomGram(width, 50, language.charCodeAt(0));
@@ -146,6 +162,11 @@ test("damage is that of the definition, by language and tensor, from Grams", asy
     assert.is(damage, error / output);
   }
   assert.ok(new Set(records.map(({ damage }) => damage)).size === records.length, "languages differ");
+});
+
+test("damage of a layer in blocks is that of what these decode to", async (context) => {
+  const roundedAll = (isInBlocks: boolean): LayerRecord[] => context.layers.map((layer) => rounded(layer, "Q4_0", isInBlocks));
+  assert.equal(await run(context, { layers: roundedAll(true) }), await run(context, { layers: roundedAll(false) }));
 });
 
 test("diagonals stand in where there are no Grams, said in the record and in a warning", async (context) => {

@@ -52,14 +52,6 @@ export { keepingMean, randomHadamard, randomOrthogonal } from "./rotations/rotat
 export { mean } from "./statistics/mean.ts";
 export { percentileInterval } from "./statistics/percentile-interval.ts";
 export type { Interval } from "./statistics/percentile-interval.ts";
-export {
-  bytesOfDtype,
-  convertWeights,
-  decodeWeights,
-  encodeWeights,
-  isWeightDtype,
-  roundHalfEven,
-  roundTo,
-} from "./dtypes/rounding.ts";
+export { bytesOfDtype, decodeWeights, encodeWeights, isWeightDtype, roundHalfEven, roundTo } from "./dtypes/rounding.ts";
 export type { WeightDtype } from "./dtypes/rounding.ts";
 export { seededGenerator } from "./statistics/seeded-generator.ts";

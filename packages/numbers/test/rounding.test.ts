@@ -1,5 +1,5 @@
 import { BadDataError } from "@mbs/contracts";
-import { convertWeights, decodeWeights, encodeBrain, encodeHalf, encodeWeights, roundTo } from "@mbs/numbers";
+import { decodeWeights, encodeBrain, encodeHalf, roundTo } from "@mbs/numbers";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 
@@ -34,18 +34,6 @@ test("stored weights come back from bytes at an odd offset", () => {
     () => decodeWeights("u8", new Uint8Array(3), "layer w"),
     (error: unknown) => error instanceof BadDataError && /layer w: values of dtype u8/.test(error.message),
   );
-});
-
-test("weights are the same in another dtype, however many are converted at a time", () => {
-  for (const from of ["f32", "f16", "bf16"] as const) {
-    for (const to of ["f32", "f16", "bf16"] as const) {
-      const bytes = atOddOffset(encodeWeights(from, values));
-      const whole = encodeWeights(to, decodeWeights(from, bytes, "w"));
-      for (const atATime of [1, 2, 100]) assert.equal(convertWeights({ dtype: from, bytes }, to, "w", atATime), whole);
-    }
-  }
-  const refused = { dtype: "u8", bytes: new Uint8Array(3) };
-  assert.throws(() => convertWeights(refused, "bf16", "layer w"), /layer w: values of dtype u8/);
 });
 
 test.run();

@@ -27,17 +27,24 @@ const summaryShape = {
 
 const bitsOf: Readonly<Record<TensorDtype, number>> = { f32: 32, f16: 16, bf16: 16, u8: 8, u1: 1, i32: 32 };
 
-/** The parts that may be absent and their names in a record, in their order; `values` comes last and is always there. */
+/** The parts that may be absent and their names in a record, in their order. */
 const optionalParts = [
   ["mask", "mask"],
   ["codes", "codes"],
   ["scales", "scales"],
   ["zeros", "zeros"],
   ["groups", "groups"],
-  ["blocks", "blocks"],
   ["block-columns", "blockColumns"],
   ["input-scale", "inputScale"],
 ] as const;
+
+/** The parts of which each layer has one, as its last. */
+const lastParts = [
+  ["values", "values"],
+  ["blocks", "blocks"],
+] as const;
+
+const allParts = [...optionalParts, ...lastParts];
 
 const isDtype = (dtype: string): dtype is TensorDtype => Object.hasOwn(bitsOf, dtype);
 
@@ -50,6 +57,9 @@ async function* toRows(items: Items<LayerRecord>, checked: boolean): AsyncGenera
     const { block, site, tensor, summary } = layer;
     const wrong = shapeFault(summaryShape, summary);
     if (wrong !== undefined) throw new InternalError(`layer ${tensor}: ${wrong}`, { tensor });
+    if ((layer.values === undefined) === (layer.blocks === undefined)) {
+      throw new InternalError(`layer ${tensor}: either values or blocks say what is written`, { tensor });
+    }
     const head = { block, site, tensor };
     yield {
       ...head,
@@ -61,7 +71,7 @@ async function* toRows(items: Items<LayerRecord>, checked: boolean): AsyncGenera
       data: new Uint8Array(0),
       info: canonicalJson(summary),
     };
-    for (const [part, key] of [...optionalParts, ["values", "values"] as const]) {
+    for (const [part, key] of allParts) {
       const matrix = layer[key];
       if (!matrix) continue;
       const { dtype, rows, columns } = matrix;
@@ -124,17 +134,19 @@ async function toRecord(cursor: RowCursor<"layers">): Promise<LayerRecord> {
     return { dtype, rows, columns, data };
   };
 
-  const parts: Partial<Record<(typeof optionalParts)[number][1], TensorData>> = {};
+  const parts: Partial<Record<(typeof allParts)[number][1], TensorData>> = {};
   for (const [part, key] of optionalParts) {
     if ((await cursor.peek())?.part === part) parts[key] = await matrix(part);
   }
-  const layer: LayerRecord = { block, site, tensor, summary, values: await matrix("values"), ...parts };
-  if (![layer.values, ...Object.values(parts)].every(({ data }) => isChecked(data))) requireLayer(layer);
+  const last = (await cursor.peek())?.part === "blocks" ? "blocks" : "values";
+  parts[last] = await matrix(last);
+  const layer: LayerRecord = { block, site, tensor, summary, ...parts };
+  if (!Object.values(parts).every(({ data }) => isChecked(data))) requireLayer(layer);
   return layer;
 }
 
 /**
- * Layers → artifact: for each its summary, the optional parts, and last the values, in panels.
+ * Layers → artifact: for each its summary, the optional parts, and last the values or blocks, in panels.
  * The bytes are handed over: do not modify them after yielding.
  *
  * @param options checked: whether every code, mask and value was checked; then they are not checked again where they are read in

@@ -224,21 +224,21 @@ export interface LayerSummary {
   readonly output?: number;
 }
 
-/** The edit of one tensor. */
+/** The edit of one tensor. What is written is in `values` or in `blocks`, never in both. */
 export interface LayerRecord {
   readonly block: string;
   readonly site: string;
   readonly tensor: string;
   readonly summary: LayerSummary;
-  readonly values: TensorData;
+  readonly values?: TensorData;
   readonly mask?: TensorData;
   readonly codes?: TensorData;
   readonly scales?: TensorData;
   readonly zeros?: TensorData;
   readonly groups?: TensorData;
-  /** u8, [rows, bytes a row]: the rows in the bytes of the summary's `grid`; they decode to exactly `values`, which are f32. */
+  /** u8, [rows, bytes a row]: the rows in the bytes of the summary's `grid`. */
   readonly blocks?: TensorData;
-  /** i32, 1 row: place → column, where the columns of `blocks` are in another order than those of `values`. */
+  /** i32, 1 row: place → column, where the columns of `blocks` are in another order than those of the tensor. */
   readonly blockColumns?: TensorData;
   /** s, 1 row: the values are meant for inputs divided by s, which further layers make of the norm before the site. */
   readonly inputScale?: TensorData;

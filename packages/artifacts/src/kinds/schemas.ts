@@ -84,8 +84,9 @@ export const artifactKinds = {
       { name: "type", type: "utf8" },
     ),
   },
+  // Version 3 had the values of blocks beside them.
   layers: {
-    version: 3,
+    version: 4,
     fields: fields(
       { name: "block", type: "utf8" },
       { name: "site", type: "utf8" },

@@ -95,7 +95,7 @@ export const compressedTensorsFormat: Format = {
     ];
   },
   options,
-  parts: [...quantisedParts, "blocks", "blockColumns"],
+  parts: quantisedParts,
   checkPlan(model, { grids, embeddings, zeroPoints = "middle" }, raw) {
     const { configGroups, untieHead } = parseOptions(options, raw, `assemble --format ${name}`);
     requireSeparateExperts(model, name);

@@ -153,7 +153,7 @@ export const ggufFormat: Format = {
   withoutLayers: true,
   isOneFile: true,
   options,
-  parts: ["blocks", "blockColumns"],
+  parts: [],
   async checkPlan(model, planned, raw) {
     const { name } = chosenTypeMix(raw);
     if (model.kind === "architecture") await checkGguf(model);

@@ -1,3 +1,4 @@
+import { rowRanges } from "@mbs/artifacts";
 import { at, BadDataError, InternalError } from "@mbs/contracts";
 import { encodeValues, movedBlocks } from "@mbs/gguf";
 import type { QuantisationType } from "@mbs/gguf";
@@ -74,34 +75,41 @@ async function* wholeRows(pieces: AsyncIterable<Float32Array>, columns: number):
 }
 
 /**
- * The blocks of a layer that holds its own ones of this type, in the file's order; undefined where there are none, and values are
- * rounded.
+ * The blocks of a layer that holds its own ones of the file's type, in the file's order, some rows at a time.
  *
  * @throws {BadDataError} where they are of columns that the file has in several blocks
  */
-function ownBlocks(
-  model: ArchitectureModel,
+function* ownBlocks(
   layers: ScratchLayers,
   source: string,
   { rows, columns }: PlannedGgufTensor,
-  { name, values, bytes }: QuantisationType,
-): Uint8Array | undefined {
-  const blocks = layers.summaries.get(source)?.grid === name ? layers.readPart(source, "blocks") : undefined;
-  if (blocks === undefined) return undefined;
-  const count = at(model.checkpoint.info(source).shape, 0);
-  const ordered = rows === undefined ? blocks.data : inOrder(blocks.data, rows, count);
+  { values, bytes }: QuantisationType,
+): Generator<Uint8Array> {
+  const shape = layers.shapes.get(source);
+  if (shape === undefined) throw new InternalError(`layer ${source} has blocks and no shape`, { tensor: source });
   const own = layers.readPart(source, "blockColumns")?.data;
-  if (own === undefined && columns === undefined) return ordered;
   const wanted = columns && new Uint8Array(columns.buffer);
-  if (wanted !== undefined && own?.every((byte, index) => byte === wanted[index]) === true) return ordered;
+  const isStored = own === undefined ? columns === undefined : own.every((byte, index) => byte === wanted?.[index]);
   const moved = own === undefined && columns !== undefined ? movedBlocks(columns, values) : undefined;
-  if (moved === undefined) {
+  if (!isStored && moved === undefined) {
     throw new BadDataError(`layer ${source} has blocks of other columns than the file; compress again`, { tensor: source });
   }
-  const written = new Uint8Array(ordered.length);
+  // rows in another order are picked from all of them
+  const ranges = rows === undefined ? rowRanges(shape) : [[0, shape.rows] as const];
+  for (const range of ranges) {
+    const blocks = layers.readPart(source, "blocks", range);
+    if (blocks === undefined) throw new InternalError(`layer ${source} has no blocks`, { tensor: source });
+    const ordered = rows === undefined ? blocks.data : inOrder(blocks.data, rows, shape.rows);
+    yield moved === undefined ? ordered : blocksInOrder(ordered, moved, bytes);
+  }
+}
+
+/** Rows whose blocks are moved. @param moved place → block of a row @param bytes of a block */
+function blocksInOrder(rows: Uint8Array, moved: Int32Array, bytes: number): Uint8Array {
+  const written = new Uint8Array(rows.length);
   const width = moved.length * bytes;
-  for (let start = 0; start < ordered.length; start += width) {
-    written.set(inOrder(ordered.subarray(start, start + width), moved, moved.length), start);
+  for (let start = 0; start < rows.length; start += width) {
+    written.set(inOrder(rows.subarray(start, start + width), moved, moved.length), start);
   }
   return written;
 }
@@ -130,9 +138,9 @@ export async function* tensorBytes(
   }
   const columns = at(shape, shape.length - 1);
   for (const source of sources) {
-    const blocks = ownBlocks(model, layers, source, tensor, type);
-    if (blocks !== undefined) {
-      yield blocks;
+    // those of another type are rounded again
+    if (layers.summaries.get(source)?.grid === type.name) {
+      yield* ownBlocks(layers, source, tensor, type);
       continue;
     }
     for await (const values of wholeRows(sourceValues(model, layers, tensor, source), columns)) {

@@ -1,10 +1,30 @@
-import { addressOnTheWay, parseMetadata, readLayers, ScratchFile } from "@mbs/artifacts";
-import type { LayerRecord, LayersMetadata, LayerSummary, ScratchSlot, TensorData } from "@mbs/artifacts";
+import {
+  addressOnTheWay,
+  keepLayer,
+  keepMatrix,
+  layerShape,
+  layerValues,
+  parseMetadata,
+  readLayer,
+  readLayers,
+  readMatrix,
+  rowRanges,
+  ScratchFile,
+} from "@mbs/artifacts";
+import type {
+  LayerRecord,
+  LayersMetadata,
+  LayerSource,
+  LayerSummary,
+  ScratchLayer,
+  ScratchMatrix,
+  TensorData,
+} from "@mbs/artifacts";
 import { BadDataError } from "@mbs/contracts";
 import type { ArtifactStream } from "@mbs/contracts";
 import { transpose } from "@mbs/models";
 import type { Model, SiteTensor } from "@mbs/models";
-import { convertWeights, type WeightDtype } from "@mbs/numbers";
+import { encodeWeights, type WeightDtype } from "@mbs/numbers";
 import { siteWeights, embeddingsWeights } from "./site-weights.ts";
 
 /** How one artifact of layers was made. */
@@ -21,9 +41,13 @@ export interface LayerShape {
   readonly columns: number;
 }
 
-/** A part in the temporary file, and what its bytes mean. */
-interface KeptPart extends Omit<TensorData, "data"> {
-  readonly slot: ScratchSlot;
+/** What changes one tensor, in the temporary file. */
+interface KeptLayer {
+  readonly layer: ScratchLayer;
+  /** Those beside what says its values. */
+  readonly parts: ReadonlyMap<LayerPart, ScratchMatrix>;
+  /** How the checkpoint stores the tensor. */
+  readonly stored: SiteTensor & { readonly dtype: WeightDtype };
 }
 
 /** The new values of a model's tensors, in a temporary file until the weight files are written. */
@@ -33,12 +57,16 @@ export interface ScratchLayers {
   readonly summaries: ReadonlyMap<string, LayerSummary>;
   /** Of each weight as a linear layer, however it is stored. */
   readonly shapes: ReadonlyMap<string, LayerShape>;
-  /** The bytes to write for a tensor, in the dtype of the source; undefined where nothing changed it. */
-  read(tensor: string): Uint8Array | undefined;
-  /** Whether a layer has a part of those that were kept. */
+  /** The bytes to write for a tensor, in the dtype of the source, whole values at a time; undefined where nothing changed it. */
+  pieces(tensor: string): Iterable<Uint8Array> | undefined;
+  /** Whether a layer has a part of those that were kept: its blocks in any case. */
   has(tensor: string, part: LayerPart): boolean;
-  /** A part of a layer; undefined where it has none. */
-  readPart(tensor: string, part: LayerPart): TensorData | undefined;
+  /**
+   * A part of a layer; undefined where it has none.
+   *
+   * @param rows the first of them, and the one behind the last; default all
+   */
+  readPart(tensor: string, part: LayerPart, rows?: readonly [number, number]): TensorData | undefined;
   close(): void;
 }
 
@@ -61,17 +89,17 @@ export function viewOf(layers: ScratchLayers, names: ReadonlyMap<string, string 
     ...layers,
     summaries: renamed(layers.summaries),
     shapes: renamed(layers.shapes),
-    read(tensor) {
+    pieces(tensor) {
       const own = formerOf(tensor);
-      return own === undefined ? undefined : layers.read(own);
+      return own === undefined ? undefined : layers.pieces(own);
     },
     has(tensor, part) {
       const own = formerOf(tensor);
       return own !== undefined && layers.has(own, part);
     },
-    readPart(tensor, part) {
+    readPart(tensor, part, rows) {
       const own = formerOf(tensor);
-      return own === undefined ? undefined : layers.readPart(own, part);
+      return own === undefined ? undefined : layers.readPart(own, part, rows);
     },
   };
 }
@@ -93,21 +121,19 @@ const copiedTensors = (model: Model): ReadonlyMap<string, string> =>
   );
 
 /** @returns the weight that a layer changes */
-function checkLayer(
-  model: Model,
-  weights: ReadonlyMap<string, SiteTensor>,
-  { tensor, values, summary }: LayerRecord,
-): SiteTensor {
+function checkLayer(model: Model, weights: ReadonlyMap<string, SiteTensor>, layer: LayerRecord): SiteTensor {
+  const { tensor, summary } = layer;
   const weight = weights.get(tensor);
   if (weight === undefined) {
     throw new BadDataError(`layer ${tensor}: the model has no such weight; compress again with this model`, { tensor });
   }
   const { dtype, shape } = model.checkpoint.info(tensor);
-  const rows = shape.length === 1 ? [1, ...shape] : shape;
+  const sides = shape.length === 1 ? [1, ...shape] : shape;
   // values of blocks are not rounded to the model's dtype
   const own = summary.grid === undefined ? (dtype ?? "") : "f32";
-  const expected = `${own} [${(weight.transposed ? rows.toReversed() : rows).join(", ")}]`;
-  const found = `${values.dtype} [${values.rows}, ${values.columns}]`;
+  const expected = `${own} [${(weight.transposed ? sides.toReversed() : sides).join(", ")}]`;
+  const written = layerShape(layer);
+  const found = `${written.dtype} [${written.rows}, ${written.columns}]`;
   if (expected !== found) {
     throw new BadDataError(`layer ${tensor} is ${found}, the model's tensor ${expected}; compress again with this model`, {
       tensor,
@@ -118,24 +144,36 @@ function checkLayer(
   return weight;
 }
 
+/** Some rows of a layer as bytes of the checkpoint's dtype, to which values are rounded and blocks are not. */
+const bytesOf = (rows: LayerSource, dtype: WeightDtype): Uint8Array =>
+  rows.values?.data ?? encodeWeights(dtype, layerValues(rows));
+
 /** The bytes of a layer's values as the checkpoint stores them. */
-function storedBytes(values: TensorData, wanted: WeightDtype, { tensor, transposed = false }: SiteTensor): Uint8Array {
-  const { dtype, rows, data: bytes } = values;
-  const data = dtype === wanted ? bytes : convertWeights({ dtype, bytes }, wanted, `layer ${tensor}`);
-  if (!transposed) return data;
-  // copied, since bytes from a stream may lie at any offset
-  const { buffer } = data.slice();
-  const turned = transpose(wanted === "f32" ? new Float32Array(buffer) : new Uint16Array(buffer), rows);
-  return new Uint8Array(turned.buffer, turned.byteOffset, turned.byteLength);
+function* storedPieces(scratch: ScratchFile, { layer, stored }: KeptLayer): Generator<Uint8Array> {
+  const { dtype, transposed = false } = stored;
+  const shape = layerShape(layer);
+  if (!transposed) {
+    for (const [first, last] of rowRanges(shape)) yield bytesOf(readLayer(scratch, layer, first, last), dtype);
+    return;
+  }
+  const { buffer } = bytesOf(readLayer(scratch, layer), dtype);
+  const turned = transpose(dtype === "f32" ? new Float32Array(buffer) : new Uint16Array(buffer), shape.rows);
+  yield new Uint8Array(turned.buffer, turned.byteOffset, turned.byteLength);
 }
 
-function keepParts(scratch: ScratchFile, layer: LayerRecord, wanted: readonly LayerPart[]): ReadonlyMap<LayerPart, KeptPart> {
-  const kept = new Map<LayerPart, KeptPart>();
+function keepParts(
+  scratch: ScratchFile,
+  record: LayerRecord,
+  layer: ScratchLayer,
+  wanted: readonly LayerPart[],
+): ReadonlyMap<LayerPart, ScratchMatrix> {
+  const { blocks, blockColumns } = layer;
+  const kept = new Map<LayerPart, ScratchMatrix>();
+  if (blocks) kept.set("blocks", blocks);
+  if (blockColumns) kept.set("blockColumns", blockColumns);
   for (const part of wanted) {
-    const matrix = layer[part];
-    if (matrix === undefined) continue;
-    const { dtype, rows, columns, data } = matrix;
-    kept.set(part, { dtype, rows, columns, slot: scratch.append(data) });
+    const matrix = record[part];
+    if (matrix !== undefined) kept.set(part, keepMatrix(scratch, matrix));
   }
   return kept;
 }
@@ -153,8 +191,7 @@ export async function scratchLayersOf(
   wanted: readonly LayerPart[],
 ): Promise<ScratchLayers> {
   const scratch = new ScratchFile();
-  const slots = new Map<string, ScratchSlot>();
-  const parts = new Map<string, ReadonlyMap<LayerPart, KeptPart>>();
+  const kept = new Map<string, KeptLayer>();
   const summaries = new Map<string, LayerSummary>();
   const shapes = new Map<string, LayerShape>();
   const norms = normVectors(model);
@@ -173,19 +210,20 @@ export async function scratchLayersOf(
       }
       const addressed = addressOnTheWay(source);
       for await (const layer of readLayers(addressed.stream)) {
-        const { tensor, values, summary } = layer;
+        const { tensor, summary } = layer;
         const weight = checkLayer(model, weights, layer);
-        if (slots.has(tensor)) throw new BadDataError(`two layers change tensor ${tensor}; give one of them`, { tensor });
+        if (kept.has(tensor)) throw new BadDataError(`two layers change tensor ${tensor}; give one of them`, { tensor });
         const dtype = model.checkpoint.info(tensor).dtype ?? model.dtype;
-        slots.set(tensor, scratch.append(storedBytes(values, dtype, weight)));
+        const own = keepLayer(scratch, layer);
+        kept.set(tensor, { layer: own, parts: keepParts(scratch, layer, own, wanted), stored: { ...weight, dtype } });
         if (norms.has(tensor)) continue;
-        parts.set(tensor, keepParts(scratch, layer, wanted));
+        const { rows, columns } = layerShape(layer);
         summaries.set(tensor, summary);
-        shapes.set(tensor, { rows: values.rows, columns: values.columns });
+        shapes.set(tensor, { rows, columns });
       }
       origins.push({ ...origin, address: addressed.receipt().address });
     }
-    if (streams.length > 0 && slots.size === 0) throw new BadDataError("the layers change no tensor; compress at least one site");
+    if (streams.length > 0 && kept.size === 0) throw new BadDataError("the layers change no tensor; compress at least one site");
   } catch (error) {
     scratch.close();
     throw error;
@@ -194,16 +232,14 @@ export async function scratchLayersOf(
     origins,
     summaries,
     shapes,
-    read(tensor) {
-      const slot = slots.get(copies.get(tensor) ?? tensor);
-      return slot === undefined ? undefined : scratch.read(slot);
+    pieces(tensor) {
+      const own = kept.get(copies.get(tensor) ?? tensor);
+      return own && storedPieces(scratch, own);
     },
-    has: (tensor, part) => parts.get(tensor)?.has(part) === true,
-    readPart(tensor, part) {
-      const kept = parts.get(tensor)?.get(part);
-      if (kept === undefined) return undefined;
-      const { slot, ...shape } = kept;
-      return { ...shape, data: scratch.read(slot) };
+    has: (tensor, part) => kept.get(tensor)?.parts.has(part) === true,
+    readPart(tensor, part, rows) {
+      const own = kept.get(tensor)?.parts.get(part);
+      return own && readMatrix(scratch, own, rows?.[0], rows?.[1]);
     },
     close: () => scratch.close(),
   };

@@ -31,8 +31,7 @@ export async function* writtenPieces(
   { name, bytes }: { readonly name: string; readonly bytes: number },
   dtype?: WeightDtype,
 ): AsyncGenerator<Uint8Array> {
-  const changed = layers.read(name);
-  const pieces = changed === undefined ? storedPieces(model, { name, bytes }) : [changed];
+  const pieces = layers.pieces(name) ?? storedPieces(model, { name, bytes });
   const own = dtype && model.checkpoint.info(name).dtype;
   if (dtype === undefined || own === undefined || own === dtype) {
     yield* pieces;

@@ -1,4 +1,4 @@
-import type { LayerRecord, LayerSummary, TensorData } from "@mbs/artifacts";
+import { layerShape, type LayerRecord, type LayerSummary, type TensorData } from "@mbs/artifacts";
 import { at, BadDataError } from "@mbs/contracts";
 
 function joinRows(parts: readonly TensorData[]): TensorData {
@@ -62,13 +62,13 @@ export function joinTensor(parts: readonly LayerRecord[]): LayerRecord {
       if ((part[key] === undefined) !== (first[key] === undefined))
         refusePart(first, `one of its parts has ${key} and another none`);
     }
-    rows += part.values.rows;
+    rows += layerShape(part).rows;
   }
   if (rows !== tensorRows) refusePart(first, `its parts have ${rows} of ${tensorRows} rows`);
   const joined = inRows.flatMap((key) => {
     const found = parts.flatMap((part) => part[key] ?? []);
     return found.length === 0 ? [] : [[key, joinRows(found)] as const];
   });
-  const summary = joinSummaries(parts.map(({ summary: own, values }) => ({ summary: own, rows: values.rows })));
+  const summary = joinSummaries(parts.map((part) => ({ summary: part.summary, rows: layerShape(part).rows })));
   return { ...first, ...Object.fromEntries(joined), summary };
 }

@@ -20,7 +20,7 @@ function rowsOfClass({ rowClass }: Work, { firstRow, rows }: RowRange): Int32Arr
   return rowClass === undefined ? all : all.filter((row) => rowClass.classes[row] === rowClass.number);
 }
 
-/** Some rows of a tensor that is too large to be solved as a whole: only codes and written values of all are in memory. */
+/** Some rows of a tensor that is too large to be solved as a whole: only codes and written values of all are in memory, or blocks. */
 async function* readRows(
   model: Model,
   work: Work,

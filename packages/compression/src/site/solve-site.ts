@@ -203,7 +203,8 @@ export async function solveSite(
       site,
       tensor,
       summary,
-      values: weightData(dtype, count, values),
+      // what blocks decode to, they say themselves
+      ...(blocks ? { blocks: plainData(count, blocks) } : { values: weightData(dtype, count, values) }),
       ...(mask && { mask: maskData(count, mask) }),
       ...(quantised && {
         codes: plainData(count, part(quantised.codes)),
@@ -211,7 +212,6 @@ export async function solveSite(
         zeros: plainData(count, part(quantised.zeros)),
         groups: plainData(1, quantised.groupOf),
       }),
-      ...(blocks && { blocks: plainData(count, blocks) }),
       ...(blocks && order && { blockColumns: plainData(1, order) }),
       ...(solution.inputScale && { inputScale: plainData(1, solution.inputScale) }),
     };

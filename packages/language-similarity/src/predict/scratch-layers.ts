@@ -1,20 +1,15 @@
-import { parseMetadata, readLayers } from "@mbs/artifacts";
-import type { ScratchFile, ScratchSlot } from "@mbs/artifacts";
+import { keepLayer, layerShape, layerValues, parseMetadata, readLayer, readLayers } from "@mbs/artifacts";
+import type { ScratchFile, ScratchLayer } from "@mbs/artifacts";
 import { BadDataError } from "@mbs/contracts";
 import type { ArtifactStream } from "@mbs/contracts";
 import { compressibleBlocks, requireSameModel } from "@mbs/models";
 import type { Model } from "@mbs/models";
-import { decodeWeights } from "@mbs/numbers";
 import { subtractFromWeight } from "./weight-change.ts";
 import type { WeightChange } from "./weight-change.ts";
 
-/** The written values of one tensor, in the scratch file. */
-interface ScratchLayer {
-  readonly tensor: string;
-  readonly rows: number;
-  readonly columns: number;
-  readonly dtype: string;
-  readonly slot: ScratchSlot;
+/** What is written of one tensor. */
+interface KeptLayer {
+  readonly layer: ScratchLayer;
   /** s, where the values are meant for inputs divided by s. */
   readonly inputScale: Float32Array | undefined;
 }
@@ -25,7 +20,7 @@ const keyOf = (block: string, site: string): string => JSON.stringify([block, si
 export class ScratchLayers {
   readonly #model: Model;
   readonly #scratch: ScratchFile;
-  readonly #sites = new Map<string, ScratchLayer[]>();
+  readonly #sites = new Map<string, KeptLayer[]>();
   readonly #tensors = new Set<string>();
   readonly #norms: ReadonlySet<string>;
 
@@ -40,16 +35,16 @@ export class ScratchLayers {
   async add(stream: ArtifactStream): Promise<void> {
     const { model: address } = parseMetadata("layers", stream.schema);
     requireSameModel("the layers", address, this.#model, "compress again");
-    for await (const { block, site, tensor, values, inputScale } of readLayers(stream)) {
+    for await (const layer of readLayers(stream)) {
+      const { block, site, tensor, inputScale } = layer;
       if (this.#tensors.has(tensor)) throw new BadDataError(`two layers change tensor ${tensor}; give one of them`, { tensor });
       this.#tensors.add(tensor);
       // a norm that takes the inverse of a scale changes no output by itself
       if (this.#norms.has(tensor)) continue;
-      const { rows, columns, dtype, data } = values;
       const layers = this.#sites.get(keyOf(block, site)) ?? [];
       this.#sites.set(keyOf(block, site), layers);
       const scale = inputScale && new Float32Array(inputScale.data.slice().buffer);
-      layers.push({ tensor, rows, columns, dtype, slot: this.#scratch.append(data), inputScale: scale });
+      layers.push({ layer: keepLayer(this.#scratch, layer), inputScale: scale });
     }
   }
 
@@ -72,7 +67,9 @@ export class ScratchLayers {
         .find(({ name }) => name === block)
         ?.sites.find(({ name }) => name === site)?.weights ?? [];
     const changes: WeightChange[] = [];
-    for (const { tensor, rows, columns, dtype, slot, inputScale } of this.#sites.get(keyOf(block, site)) ?? []) {
+    for (const { layer, inputScale } of this.#sites.get(keyOf(block, site)) ?? []) {
+      const { tensor } = layer;
+      const { rows, columns } = layerShape(layer);
       const known = weights.find((weight) => weight.tensor === tensor);
       if (known?.rows !== rows || columns !== width) {
         const expected = known ? `[${known.rows}, ${width}]` : `no such tensor at ${block} ${site}`;
@@ -81,7 +78,7 @@ export class ScratchLayers {
         });
       }
       const weight = await this.#model.readWeight(tensor);
-      const change = decodeWeights(dtype, this.#scratch.read(slot), `layer ${tensor}`);
+      const change = layerValues(readLayer(this.#scratch, layer));
       subtractFromWeight(weight, change, inputScale);
       changes.push({ tensor, rows, weight, change });
     }

@@ -1,5 +1,6 @@
 import {
   collectScores,
+  layerShape,
   parseMetadata,
   readAllocation,
   readBitAllocation,
@@ -148,13 +149,14 @@ async function inspectAllocation(stream: ArtifactStream): Promise<Inspection> {
 async function inspectLayers(stream: ArtifactStream): Promise<Inspection> {
   const rows: InspectionRow[] = [];
   const tensors: StoredTensor[] = [];
-  for await (const { tensor, values, summary } of readLayers(stream, { parts: true })) {
+  for await (const layer of readLayers(stream, { parts: true })) {
+    const { tensor, summary } = layer;
     const { solver, damage, sparsity, bits, groupSize, grid, fallback = "" } = summary;
-    const shape = `${values.rows}×${values.columns}`;
+    const { dtype, rows: height, columns } = layerShape(layer);
     rows.push({
       tensor,
-      shape,
-      dtype: values.dtype,
+      shape: `${height}×${columns}`,
+      dtype,
       solver,
       damage: short(damage),
       sparsity: short(sparsity),

@@ -75,7 +75,7 @@ test("impossible layers are refused, and no folder is written", async ({ model, 
   const stream = await openArtifact(path("layers.arrow"));
   const metadata = parseMetadata("layers", stream.schema);
   const [first, ...rest] = await collect(readLayers(stream));
-  assert.ok(first?.groups, "rtn makes codes");
+  assert.ok(first?.values && first.groups, "rtn makes codes");
   const { values, groups } = first;
   const cases: readonly (readonly [Partial<LayerRecord>, RegExp])[] = [
     // the high byte of an f16 with all bits of the exponent

@@ -8,6 +8,8 @@ import {
   encodeLayers,
   encodeSegments,
   encodeStatistics,
+  layerShape,
+  layerValues,
   parseMetadata,
   readFactors,
   readLayers,
@@ -19,7 +21,7 @@ import { at } from "@mbs/contracts";
 import type { ArtifactStream, StageInputs } from "@mbs/contracts";
 import { openModel } from "@mbs/models";
 import type { Model } from "@mbs/models";
-import { decodeHalf, decodeWeights, encodeWeights } from "@mbs/numbers";
+import { decodeHalf, encodeWeights } from "@mbs/numbers";
 import type { WeightDtype } from "@mbs/numbers";
 import { createSession, elementTypeNumbers } from "@mbs/onnx";
 import type { Tensor } from "@mbs/onnx";
@@ -106,9 +108,9 @@ async function compressed(
 }
 
 /** The values of a layer in another dtype, which holds each of them. */
-function inDtype({ tensor, values }: LayerRecord, dtype: string): Pick<LayerRecord, "values"> {
-  const data = encodeWeights(dtype as WeightDtype, decodeWeights(values.dtype, values.data, tensor));
-  return { values: { ...values, dtype: dtype as WeightDtype, data } };
+function inDtype(layer: LayerRecord, dtype: string): Pick<LayerRecord, "values"> {
+  const data = encodeWeights(dtype as WeightDtype, layerValues(layer));
+  return { values: { ...layerShape(layer), dtype: dtype as WeightDtype, data } };
 }
 
 /** The same values alone, as a weight that no grid says anything of. */
@@ -119,7 +121,7 @@ function withoutCodes({ codes: _codes, scales: _scales, zeros: _zeros, groups: _
 
 /** The values that its codes stand for in the dtype of the values, which may be finer than the one they were rounded to. */
 function withCodes(layer: LayerRecord): LayerRecord {
-  const { columns, dtype } = layer.values;
+  const { rows, columns, dtype } = layerShape(layer);
   const part = (name: "codes" | "scales" | "zeros" | "groups"): TensorData => present(layer[name], `${name} of ${layer.tensor}`);
   const [codes, zeros] = [part("codes").data, part("zeros").data];
   const scales = new Float32Array(new Uint8Array(part("scales").data).buffer);
@@ -129,7 +131,7 @@ function withCodes(layer: LayerRecord): LayerRecord {
     const grid = Math.floor(index / columns) * groups + at(groupOf, index % columns);
     return (code - at(zeros, grid)) * at(scales, grid);
   });
-  return { ...layer, values: { ...layer.values, data: encodeWeights(dtype as WeightDtype, values) } };
+  return { ...layer, values: { dtype, rows, columns, data: encodeWeights(dtype as WeightDtype, values) } };
 }
 
 async function assembled(model: Model, layers: ArtifactStream, format: string, name: string): Promise<Model> {
@@ -283,10 +285,12 @@ async function expectSameCodes(dense: Model, expected: Compressed, found: Compre
   let differing = 0;
   for (const [index, layer] of expected.layers.entries()) {
     const other = at(found.layers, index);
-    const { rows, columns, dtype } = layer.values;
-    assert.equal([other.values.rows, other.values.columns], [rows, columns]);
+    const { dtype, ...shape } = layerShape(layer);
+    const { columns } = shape;
+    const { dtype: otherDtype, ...otherShape } = layerShape(other);
+    assert.equal(otherShape, shape);
     // an export that holds a weight in another dtype has scales of that dtype
-    if (other.values.dtype !== dtype) continue;
+    if (otherDtype !== dtype) continue;
     for (const part of ["scales", "zeros", "groups"] as const) {
       const what = `${part} of ${layer.tensor}`;
       assert.ok(Buffer.from(present(other[part], what).data).equals(present(layer[part], what).data), `${what} differ`);
@@ -314,7 +318,7 @@ async function expectSameCodes(dense: Model, expected: Compressed, found: Compre
   return differing;
 }
 
-const rowsOf = ({ layers }: Compressed): number => layers.reduce((sum, { values }) => sum + values.rows, 0);
+const rowsOf = ({ layers }: Compressed): number => layers.reduce((sum, layer) => sum + layerShape(layer).rows, 0);
 
 for (const options of cases) {
   const { name, twin, folder, tolerance, tokens, packs } = options;
@@ -334,8 +338,9 @@ for (const options of cases) {
     assert.ok(Math.abs(wanted / uncompressed - 1) > 1e-3, "compression changed nothing");
     // outputs are compared where codes are equal: the twin's layers, by the names of the graph
     const own = expected.layers.map((layer, index): LayerRecord => {
-      const { block, site, tensor, values } = at(found.layers, index);
-      return { ...layer, block, site, tensor, ...inDtype(layer, values.dtype) };
+      const other = at(found.layers, index);
+      const { block, site, tensor } = other;
+      return { ...layer, block, site, tensor, ...inDtype(layer, layerShape(other).dtype) };
     });
     const made = [await assembled(graph, found.stream(own.map(withoutCodes)), "dense", `${name}-dense`)];
     if (packs) made.push(await assembled(graph, found.stream(own.map(withCodes)), "onnx", `${name}-packed`));
@@ -349,7 +354,7 @@ for (const options of cases) {
     for (const [index, model] of made.entries()) {
       const has = await perplexity(model, tokens);
       // packed codes times scales are not rounded to the half precision of the twin's values, each by up to 2⁻¹¹
-      const rounded = index > 0 && expected.layers.some(({ values }) => values.dtype === "f16") ? 2 ** -11 : 0;
+      const rounded = index > 0 && expected.layers.some(({ values }) => values?.dtype === "f16") ? 2 ** -11 : 0;
       assert.ok(Math.abs(has / wanted - 1) < tolerance + rounded, `${model.path}: ${has}, safetensors ${wanted}`);
       const text = tokens(14);
       const most = distance(await wholeLogits(model, text), await ownLogits(model, text));

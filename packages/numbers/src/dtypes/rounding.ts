@@ -55,29 +55,3 @@ export function decodeWeights(dtype: string, bytes: Uint8Array, what: string): F
       throw new BadDataError(`${what}: values of dtype ${dtype}, f32, f16 or bf16 expected; compress again`, { what, dtype });
   }
 }
-
-/** Values that are converted at a time: the weights of an embedding are not in memory as float32 beside both forms. */
-const valuesAtATime = 1 << 20;
-
-/**
- * Stored weights in another dtype, rounded half to even.
- *
- * @param bytes little-endian, at any offset
- * @param what the tensor, for the message
- * @param atATime values that are converted at a time
- * @throws {BadDataError} on a dtype that holds no weights
- */
-export function convertWeights(
-  { dtype, bytes }: { readonly dtype: string; readonly bytes: Uint8Array },
-  wanted: WeightDtype,
-  what: string,
-  atATime = valuesAtATime,
-): Uint8Array {
-  const [from, to] = [isWeightDtype(dtype) ? bytesOfDtype(dtype) : 1, bytesOfDtype(wanted)];
-  const converted = new Uint8Array((bytes.length / from) * to);
-  for (let first = 0; first < bytes.length / from; first += atATime) {
-    const part = bytes.subarray(first * from, (first + atATime) * from);
-    converted.set(encodeWeights(wanted, decodeWeights(dtype, part, what)), first * to);
-  }
-  return converted;
-}

@@ -98,10 +98,9 @@ function sideStatistics(recipe: Recipe, { blocks, hiddenSize }: ModelShape, lang
 /** Of Q8_0, the largest type of blocks. */
 const mostBlockBytes = 34 / 32;
 
-/** Bytes that a layer has for each weight: its value, and a mask, a code with scales and zeros of its groups, or its block. */
+/** Bytes that a layer has for each weight: its value, and a mask or a code with scales and zeros of its groups; or its block. */
 export function layerBytes({ layerForm, compress: { groupSize } }: Recipe, dtype: WeightDtype): number {
-  // what blocks decode to, no half precision holds
-  if (layerForm === "blocks") return bytesOfDtype("f32") + mostBlockBytes;
+  if (layerForm === "blocks") return mostBlockBytes;
   return bytesOfDtype(dtype) + (layerForm === "none" ? 1 / 8 : codeBytes(groupSize));
 }
 

@@ -1,12 +1,10 @@
 import { at, BadDataError, quoted } from "@mbs/contracts";
 import { blockGrids, quantisationTypeNamed } from "@mbs/gguf";
-import { columnsInOrder, decodeWeights, findNonfinite, invertOrder, roundTo, type WeightDtype } from "@mbs/numbers";
+import { findNonfinite, roundTo, type WeightDtype } from "@mbs/numbers";
 import type { LayerRecord, TensorData, TensorDtype } from "../../kinds/records.ts";
+import { layerShape, layerValues, rowRanges } from "../../written-values.ts";
 import { areOfCodes, clearRemoved, countOnes, dequantise, findAbove, findOther, unpackMask, type Grid } from "./layer-values.ts";
 import { findMisplaced } from "./matrix-checks.ts";
-
-/** Values that are decoded at a time, so that a large weight is not in memory twice. */
-const valuesAtATime = 1 << 20;
 
 /** What may stand for the Gram in the figures of a summary. */
 const moments = ["diagonal", "identity"];
@@ -48,7 +46,7 @@ function requireBits(layer: LayerRecord, name: string, values: Uint8Array, colum
 /** The grid of a layer whose parts fit each other; undefined where it has no codes. */
 function readGrid(layer: LayerRecord): Grid | undefined {
   const { codes, scales, zeros, groups: groupOf, summary } = layer;
-  const { rows, columns } = layer.values;
+  const { rows, columns } = layerShape(layer);
   const { bits, groupSize, symmetric } = summary;
   const stated = [bits, groupSize, symmetric, codes, scales, zeros, groupOf];
   if (stated.every((part) => part === undefined)) return undefined;
@@ -84,7 +82,7 @@ function readGrid(layer: LayerRecord): Grid | undefined {
 /** The bits of a mask, [rows, ⌈columns / 8⌉]; undefined where there is none. */
 function readMask(layer: LayerRecord): Uint8Array | undefined {
   if (layer.mask === undefined) return undefined;
-  const { rows, columns } = layer.values;
+  const { rows, columns } = layerShape(layer);
   const bits = readPart(layer, ["mask", layer.mask], "u1", rows, columns);
   const stride = Math.ceil(columns / 8);
   const padding = columns % 8 === 0 ? 0 : (0xff << (columns % 8)) & 0xff;
@@ -100,59 +98,50 @@ function readMask(layer: LayerRecord): Uint8Array | undefined {
   return bits;
 }
 
-/** The place of each column in a layer's blocks; undefined where these have the order of its values. */
-function readPlaces(layer: LayerRecord): Int32Array | undefined {
-  const { blocks, blockColumns, values } = layer;
-  if (blockColumns === undefined) return undefined;
-  if (blocks === undefined) return refuse(layer, "it has block-columns and no blocks");
-  const { columns } = values;
-  const order = new Int32Array(readPart(layer, ["block-columns", blockColumns], "i32", 1, columns).buffer);
-  if (findMisplaced(order) >= 0) refuse(layer, `its block-columns are not the columns 0 to ${columns - 1}, each once`);
-  return invertOrder(order);
-}
-
-/** Refuses blocks of an unknown type or the wrong size, and values that are not what they decode to. */
+/** Refuses blocks of an unknown type, or in rows that are no whole blocks of it. */
 function requireBlocks(layer: LayerRecord): void {
-  const { blocks, summary, values } = layer;
-  const { rows, columns } = values;
+  const { blocks, blockColumns, summary } = layer;
   const { grid } = summary;
-  const places = readPlaces(layer);
-  if (grid === undefined && blocks === undefined) return;
+  if (blocks === undefined) {
+    if (blockColumns !== undefined) refuse(layer, "it has block-columns and no blocks");
+    if (grid !== undefined) refuse(layer, `its summary names the grid ${quoted(grid)}, and it has no blocks`);
+    return;
+  }
   if (grid === undefined) return refuse(layer, "it has blocks, and its summary names no grid");
   if (!blockGrids.has(grid)) return refuse(layer, `its grid ${quoted(grid)} is none of ${[...blockGrids.keys()].join(", ")}`);
-  const { values: blockValues, bytes, decode } = quantisationTypeNamed(grid);
-  if (columns % blockValues !== 0) refuse(layer, `its ${columns} columns are no whole blocks of ${grid}`);
-  const packed = partBytes(layer, ["blocks", blocks], "u8", rows, (columns / blockValues) * bytes);
-  const written = partBytes(layer, ["values", values], "f32", rows, columns);
-  const rowsAtATime = Math.max(1, Math.floor(valuesAtATime / columns));
-  for (let first = 0; first < rows; first += rowsAtATime) {
-    const last = Math.min(rows, first + rowsAtATime);
-    const inPlaces = new Float32Array((last - first) * columns);
-    decode?.(packed.subarray((first * packed.length) / rows, (last * packed.length) / rows), inPlaces);
-    const decoded = places === undefined ? inPlaces : columnsInOrder(inPlaces, places);
-    const start = first * columns;
-    const stored = decodeWeights("f32", written.subarray(4 * start, 4 * last * columns), `layer ${layer.tensor}`);
-    const other = findOther(stored, decoded);
-    if (other < 0) continue;
-    const place = rowAndColumn(start + other, columns);
-    refuse(layer, `its values hold ${stored[other]} at ${place}, its blocks say ${decoded[other]}`);
-  }
+  const { dtype, rows, columns } = blocks;
+  if (dtype === "u8" && columns % quantisationTypeNamed(grid).bytes === 0) return;
+  refuse(layer, `its blocks are ${dtype} [${rows}, ${columns}], no rows of whole blocks of ${grid}`);
+}
+
+/** Refuses an order of the blocks' columns that is none. */
+function requirePlaces(layer: LayerRecord): void {
+  const { blockColumns } = layer;
+  if (blockColumns === undefined) return;
+  const { columns } = layerShape(layer);
+  const order = new Int32Array(readPart(layer, ["block-columns", blockColumns], "i32", 1, columns).buffer);
+  if (findMisplaced(order) >= 0) refuse(layer, `its block-columns are not the columns 0 to ${columns - 1}, each once`);
+}
+
+/** The rows of a part from `first` to before `last`. */
+function cutRows({ dtype, rows, columns, data }: TensorData, first: number, last: number): TensorData {
+  const stride = data.length / rows;
+  return { dtype, rows: last - first, columns, data: data.subarray(first * stride, last * stride) };
 }
 
 /** Refuses values that are not finite, or do not follow from mask and codes. */
 function requireValues(layer: LayerRecord, grid: Grid | undefined, mask: Uint8Array | undefined): void {
-  const { rows, columns, dtype, data } = layer.values;
-  const rowsAtATime = Math.max(1, Math.floor(valuesAtATime / columns));
-  for (let first = 0; first < rows; first += rowsAtATime) {
-    const last = Math.min(rows, first + rowsAtATime);
-    const rowBytes = data.length / rows;
-    const bytes = data.subarray(first * rowBytes, last * rowBytes);
-    if (grid !== undefined && mask === undefined && dtype === "bf16") {
-      const bits = bytes.byteOffset % 2 === 0 ? bytes : new Uint8Array(bytes);
+  const { values: stored, blocks } = layer;
+  const { rows, columns, dtype } = layerShape(layer);
+  for (const [first, last] of rowRanges({ rows, columns })) {
+    if (grid !== undefined && mask === undefined && stored?.dtype === "bf16") {
+      const { data } = cutRows(stored, first, last);
+      const bits = data.byteOffset % 2 === 0 ? data : new Uint8Array(data);
       const words = new Uint16Array(bits.buffer, bits.byteOffset, bits.byteLength / 2);
       if (areOfCodes(words, grid, first, 2 ** (layer.summary.bits ?? 8))) continue;
     }
-    const values = decodeWeights(dtype, bytes, `layer ${layer.tensor}`);
+    const some = stored ? { values: cutRows(stored, first, last) } : blocks && { blocks: cutRows(blocks, first, last) };
+    const values = layerValues({ ...layer, ...some });
     const refuseAt = (index: number, fault: string): void =>
       refuse(layer, `its values hold ${values[index]} at ${rowAndColumn(first * columns + index, columns)}${fault}`);
     const nonfinite = findNonfinite(values);
@@ -175,14 +164,16 @@ function requireValues(layer: LayerRecord, grid: Grid | undefined, mask: Uint8Ar
  * @throws {BadDataError} naming the part, row and column
  */
 export function requireLayer(layer: LayerRecord): void {
-  const { values, inputScale, summary } = layer;
+  const { inputScale, summary } = layer;
   const moment: string | undefined = summary.moment;
   if (moment !== undefined && !moments.includes(moment))
     refuse(layer, `its moment ${quoted(moment)} is not ${moments.join(" or ")}`);
+  requireBlocks(layer);
+  requirePlaces(layer);
   if (inputScale !== undefined) {
-    const scales = readPart(layer, ["input-scale", inputScale], "f32", 1, values.columns);
-    requirePositive(layer, "input-scale", new Float32Array(scales.buffer), values.columns);
+    const { columns } = layerShape(layer);
+    const scales = readPart(layer, ["input-scale", inputScale], "f32", 1, columns);
+    requirePositive(layer, "input-scale", new Float32Array(scales.buffer), columns);
   }
   requireValues(layer, readGrid(layer), readMask(layer));
-  requireBlocks(layer);
 }
