@@ -55,6 +55,7 @@ async function openStored(
   first: OpenedModel,
   { corpus, length }: Texts,
   values: EvaluateOptions,
+  { device }: Pick<StageContext, "device">,
 ): Promise<StoredStates> {
   const { model, label, vocabulary } = first;
   if (vocabulary?.isRestricted === true) {
@@ -63,7 +64,7 @@ async function openStored(
       { model: label },
     );
   }
-  const origin = originOf(first, { corpus: await corpus.address, length }, values);
+  const origin = originOf(first, { corpus: await corpus.address, length, device }, values);
   requireSameOrigin(parseMetadata("last-states", lastStates.schema), origin, first);
   return new StoredStates(lastStates, model.stateWidth);
 }
@@ -100,7 +101,7 @@ async function* scoreAll(
   let stored: StoredStates | undefined;
   try {
     if (texts !== undefined) {
-      if (lastStates !== undefined) stored = await openStored(lastStates, at(scored, 0), texts, values);
+      if (lastStates !== undefined) stored = await openStored(lastStates, at(scored, 0), texts, values, context);
       yield* scoreCorpus(await withWindows(scored, texts, texts.length, values, context), stored, values, context);
     }
     if (tasks !== undefined) yield* scoreTasks(scored, tasks, values, context);

@@ -44,11 +44,11 @@ async function* runWindows(
   windows: readonly PassageWindow[],
   context: StageContext,
 ): AsyncGenerator<LastStates, void, undefined> {
-  const { threads, signal } = context;
+  const { threads, device, signal } = context;
   const { model } = scored;
   try {
     const progress = new WindowProgress("last-states", [workOf(model, 0)], windows.length, context);
-    const forward = await model.forward({ threads });
+    const forward = await model.forward({ threads, device });
     try {
       for (const batches of chunksOf(windows, model.stateWidth)) {
         const size = batches.flat().length;
@@ -72,6 +72,7 @@ async function* runWindows(
  */
 export const lastStates: Stage = {
   name: "last-states",
+  runsModel: true,
   summary: "Run a dense model over held-out texts once, for all evaluations that compare other models with it.",
   examples: [
     "mbs last-states --model M --corpus V > last-states.arrow",
@@ -92,7 +93,7 @@ export const lastStates: Stage = {
       const texts = textsFor(corpus, opened, values, context.warn);
       const first = at(await withWindows(opened, texts, texts.length, values, context), 0);
       const windows = windowsInShard(first, values);
-      const origin = originOf(first, { corpus: await corpus.address, length: texts.length }, values);
+      const origin = originOf(first, { corpus: await corpus.address, length: texts.length, device: context.device }, values);
       const metadata = { ...origin, windows: countWindows(windows) };
       return { lastStates: encodeLastStates(runWindows(first, windows, context), metadata) };
     });

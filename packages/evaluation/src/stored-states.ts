@@ -1,6 +1,14 @@
 import { createHash } from "node:crypto";
 import { parseMetadata, readLastStates, type LastStates, type LastStatesMetadata } from "@mbs/artifacts";
-import { BadDataError, InterruptedError, nameShards, optionFlag, type ArtifactStream, type Shards } from "@mbs/contracts";
+import {
+  BadDataError,
+  InterruptedError,
+  nameShards,
+  optionFlag,
+  type ArtifactStream,
+  type Device,
+  type Shards,
+} from "@mbs/contracts";
 import { requireSameModel, type Passage } from "@mbs/models";
 import { nameWindow, predictedIn, type EndedBatch, type ScoredBy, type WindowBatch } from "./run-windows.ts";
 import type { PassageWindow } from "./passage-windows.ts";
@@ -25,13 +33,14 @@ export function countWindows(windows: readonly PassageWindow[]): Readonly<Record
 /** What states depend on besides the windows, as the metadata of last states has it. */
 export type StatesOrigin = Omit<LastStatesMetadata, "windows">;
 
-/** @param texts address of the corpus, and tokens of a window */
+/** @param run address of the corpus, tokens of a window, and what runs the model */
 export function originOf(
   { model, activations }: ScoredBy,
-  { corpus, length }: { readonly corpus: string; readonly length: number },
+  { corpus, length, device }: { readonly corpus: string; readonly length: number; readonly device: Device | undefined },
   { bos, assistantOnly, bySource, field, sourceTarget, targetField, targetLanguage, shards }: TextChoice,
 ): StatesOrigin {
-  const given = { assistantOnly, bySource, field, sourceTarget, targetField, targetLanguage };
+  const texts = { assistantOnly, bySource, field, sourceTarget, targetField, targetLanguage };
+  const given = { ...texts, device: device === "cpu" ? undefined : device };
   const options = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined && value !== false));
   const nonfinite = [...model.checkpoint.nonfinite].toSorted();
   return { model: model.address, activations, nonfinite, corpus, length, bos, options, ...(shards && { shards }) };

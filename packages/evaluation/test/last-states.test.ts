@@ -221,6 +221,12 @@ async function edited(
 const same = (records: readonly LastStates[]) => records;
 
 for (const [name, change, metadata, message] of [
+  [
+    "another device",
+    same,
+    { options: { device: "webgpu" } },
+    /made with --device webgpu, and this evaluation is without --device; give both the same/,
+  ],
   ["int8", same, { activations: "int8" }, /made with --activations int8, and this evaluation is with --activations float32;/],
   [
     "weights read as 0",
