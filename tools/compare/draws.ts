@@ -50,8 +50,8 @@ function varianceOf(values: readonly number[]): number {
 /** A figure of each draw by languages: rises of windows in, nats out. */
 type Figure = (rises: WindowRises) => number;
 
-const meanOfLanguages: Figure = (rises) => mean(Object.values(rises).map(mean));
-const ofLanguage =
+export const meanOfLanguages: Figure = (rises) => mean(Object.values(rises).map(mean));
+export const ofLanguage =
   (language: string): Figure =>
   (rises) =>
     mean(rises[language] ?? [NaN]);
@@ -107,6 +107,17 @@ export function lossesOverDraws(draws: readonly WindowRises[]): DrawnLosses {
   };
 }
 
+/** Rises of several rows on the same windows, each times a number and added up. */
+export function combineRises(terms: readonly (readonly [factor: number, rises: WindowRises])[]): WindowRises {
+  const [, first] = at(terms, 0);
+  return Object.fromEntries(
+    Object.entries(first).map(([language, windows]) => [
+      language,
+      windows.map((_, window) => terms.reduce((sum, [factor, rises]) => sum + factor * at(rises[language] ?? [], window), 0)),
+    ]),
+  );
+}
+
 /** How two methods compare on the draws that both have: negative where the first loses less. */
 export interface DrawnDifference {
   readonly mean: Nats;
@@ -119,12 +130,10 @@ export interface DrawnDifference {
 /** @param first, second the same draws in the same order */
 export function differenceOverDraws(first: readonly WindowRises[], second: readonly WindowRises[]): DrawnDifference {
   const differences = first.map((rises, draw) =>
-    Object.fromEntries(
-      Object.entries(rises).map(([language, windows]) => [
-        language,
-        windows.map((rise, window) => rise - at(at(second, draw)[language] ?? [], window)),
-      ]),
-    ),
+    combineRises([
+      [1, rises],
+      [-1, at(second, draw)],
+    ]),
   );
   const languages = Object.keys(at(first, 0)).map((language) => overDraws(differences, ofLanguage(language)).interval);
   return {
