@@ -49,7 +49,7 @@ async function checkRuntime(devices: readonly Device[]): Promise<readonly Check[
   for (const device of devices) {
     try {
       const rate = await measureProduct(device, availableProcessors());
-      checks.push({ name: deviceNames[device], found: `${rate.toPrecision(2)} GFLOP/s in products of float32` });
+      checks.push({ name: deviceNames[device], found: `${rate.toFixed(rate < 10 ? 1 : 0)} GFLOP/s in products of float32` });
     } catch (error) {
       checks.push({ name: deviceNames[device], found: "none", remedy: (error as Error).message });
     }
