@@ -45,7 +45,7 @@ function comparedWith(first: WindowedModel, others: readonly WindowedModel[], va
 interface Evaluated {
   readonly texts: Texts | undefined;
   /** States of the first model on the texts. */
-  readonly lastStates: ArtifactStream | undefined;
+  readonly stored: StoredStates | undefined;
   readonly tasks: OpenedTasks | undefined;
 }
 
@@ -94,14 +94,12 @@ async function* scoreCorpus(
 /** Windows of texts, then documents of tasks. The models are closed at the end. */
 async function* scoreAll(
   scored: readonly OpenedModel[],
-  { texts, lastStates, tasks }: Evaluated,
+  { texts, stored, tasks }: Evaluated,
   values: EvaluateOptions,
   context: StageContext,
 ): AsyncGenerator<Score | TaskScore, void, undefined> {
-  let stored: StoredStates | undefined;
   try {
     if (texts !== undefined) {
-      if (lastStates !== undefined) stored = await openStored(lastStates, at(scored, 0), texts, values, context);
       yield* scoreCorpus(await withWindows(scored, texts, texts.length, values, context), stored, values, context);
     }
     if (tasks !== undefined) yield* scoreTasks(scored, tasks, values, context);
@@ -160,6 +158,8 @@ export const evaluate: Stage = {
     return closingOnError(scored, async () => {
       const { bos, shards, assistantOnly } = values;
       const texts = corpus && textsFor(corpus, scored, values, warn);
+      // before anything is written
+      const stored = texts && lastStates && (await openStored(lastStates, at(scored, 0), texts, values, context));
       const described = scored.map(async (own): Promise<[string, object]> => [
         own.label,
         { ...(await describeModel(own, own.activations, warn)), ...(assistantOnly && { assistantOnly }) },
@@ -173,7 +173,7 @@ export const evaluate: Stage = {
         ...(shards && { shards }),
         ...(tasks && describeTasks(tasks)),
       };
-      return { scores: encodeScores(scoreAll(scored, { texts, lastStates, tasks }, values, context), metadata) };
+      return { scores: encodeScores(scoreAll(scored, { texts, stored, tasks }, values, context), metadata) };
     });
   },
 };
