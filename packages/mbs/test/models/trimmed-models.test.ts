@@ -80,8 +80,8 @@ test("the source is restricted to the rows of the trimmed model, and both are th
 test("last states of the whole vocabulary are refused where the source is restricted", async () => {
   const texts = { corpus, length: 64, windows: 4, languages: ["en"] };
   const lastStates = [await runStage("last-states", {}, { model, ...texts })];
-  const scores = await runStage("evaluate", { lastStates }, { model: [model, trimmed], labels: ["dense", "trimmed"], ...texts });
-  const error = await collectScores(scores).catch((reason: unknown) => reason);
+  const evaluated = runStage("evaluate", { lastStates }, { model: [model, trimmed], labels: ["dense", "trimmed"], ...texts });
+  const error = await evaluated.catch((reason: unknown) => reason);
   assert.instance(error, FailedPreconditionError);
   assert.match(
     String(error),
