@@ -79,8 +79,8 @@ function* inTile(next: readonly (readonly number[])[], start: number, count: num
 
 /**
  * The last part of the forward pass: final norm, head, and the loss of given tokens. The head's matrix is read at first
- * use and stays until it is freed. Logits of many positions are made in parts; losses are summed over tiles of the vocabulary, so that no row
- * of logits is ever whole.
+ * use and stays until it is freed. Logits of many positions are made in parts; losses are summed over tiles of the vocabulary,
+ * so that no row of logits is ever whole.
  */
 export function createHead(
   layout: Layout,
@@ -145,6 +145,8 @@ export function createHead(
 
     freeHead() {
       matrix = undefined;
+      // views of it
+      parts.clear();
     },
 
     headInput,
