@@ -1,7 +1,7 @@
-import type { Device } from "@mbs/contracts";
 import { ScratchFile } from "@mbs/artifacts";
 import type { ScratchSlot } from "@mbs/artifacts";
 import { InternalError } from "@mbs/contracts";
+import type { Device } from "@mbs/contracts";
 import type { ObjectPool, Poolable } from "@mbs/contracts";
 import type { BlockCut } from "@mbs/models";
 import { tensorOfBytes } from "@mbs/onnx";

@@ -1,5 +1,6 @@
 import { DuckDBInstance } from "@duckdb/node-api";
 import { BadDataError, InputOutputError, UsageError } from "@mbs/contracts";
+import { failure } from "@mbs/contracts/testing";
 import { openCorpus, type Corpus, type CorpusDocument } from "@mbs/corpora";
 import { execFileSync } from "node:child_process";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
@@ -13,15 +14,6 @@ async function documentsOf(corpus: Corpus, language: string): Promise<CorpusDocu
   const documents: CorpusDocument[] = [];
   for await (const document of corpus.documents(language)) documents.push(document);
   return documents;
-}
-
-async function failure(run: () => Promise<unknown>): Promise<Error> {
-  try {
-    await run();
-  } catch (error) {
-    return error as Error;
-  }
-  throw new Error("expected a failure");
 }
 
 const jsonl = '{"text":"one","source":"s"}\n\n{"id":2,"text":"two\\n\\nlines \\ud83d\\ude00"}\n{"text":"  "}\n{"text":"three"}';

@@ -9,7 +9,7 @@ import {
   type Matrix,
   type Progress,
 } from "@mbs/contracts";
-import { testContext } from "@mbs/contracts/testing";
+import { failure, testContext } from "@mbs/contracts/testing";
 import { evaluate, joinScores, scoresReport } from "@mbs/evaluation";
 import { openModel } from "@mbs/models";
 import { writeTinyModel } from "@mbs/models/testing";
@@ -42,15 +42,6 @@ async function streamOf(options: Record<string, unknown> = {}, signal?: AbortSig
 const scored = async (options: Record<string, unknown> = {}): Promise<Score[]> => collect(readScores(await streamOf(options)));
 
 const addressOf = async (): Promise<string> => (await contentAddress(await streamOf())).address;
-
-async function failure(run: () => Promise<unknown>): Promise<Error> {
-  try {
-    await run();
-  } catch (error) {
-    return error as Error;
-  }
-  throw new Error("expected a failure");
-}
 
 const english = Array.from({ length: 12 }, (_, index) => `English text number ${index}.`);
 

@@ -16,7 +16,7 @@ import {
   type Score,
 } from "@mbs/artifacts";
 import { at, BadDataError, InterruptedError, UsageError, type ArtifactStream, type Progress } from "@mbs/contracts";
-import { testContext } from "@mbs/contracts/testing";
+import { failure, testContext } from "@mbs/contracts/testing";
 import { evaluate, lastStates, type ScoredBy } from "@mbs/evaluation";
 import { openModel, type Forward } from "@mbs/models";
 import { writeTinyModel } from "@mbs/models/testing";
@@ -69,15 +69,6 @@ async function scoresOf(states: ArtifactStream | undefined, options: Options = {
 
 const addressOf = async (stream: ArtifactStream): Promise<string> => (await contentAddress(stream)).address;
 const collected = async (stream: ArtifactStream): Promise<Score[]> => collect(readScores(stream, { shards: true }));
-
-async function failure(run: () => Promise<unknown>): Promise<Error> {
-  try {
-    await run();
-  } catch (error) {
-    return error as Error;
-  }
-  throw new Error("expected a failure");
-}
 
 const bytesOf = async (stream: ArtifactStream): Promise<Buffer> => Buffer.concat(await collect(encodeStream(stream).bytes));
 

@@ -11,7 +11,7 @@ export { takeSessions } from "./engine/pooled-sessions.ts";
 export type { Sessions } from "./engine/pooled-sessions.ts";
 export { createSession } from "./engine/session.ts";
 export type { Session, SessionOptions } from "./engine/session.ts";
-export { executionProviders, listSplitGraphs, runtimeVersion, turnTelemetryOff } from "./engine/runtime.ts";
+export { listSplitGraphs, runtimeVersion, turnTelemetryOff } from "./engine/runtime.ts";
 export { deviceTransfers } from "./engine/device-memory.ts";
 export type { DeviceTransfers } from "./engine/device-memory.ts";
 export { withFlagsOff } from "./rewrite/merged-graph.ts";

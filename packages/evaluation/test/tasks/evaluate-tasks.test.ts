@@ -1,6 +1,6 @@
 import { collectScores, contentAddress, encodeScores, parseMetadata, type TaskScore } from "@mbs/artifacts";
 import { at, BadDataError, FailedPreconditionError, UsageError, type ArtifactStream } from "@mbs/contracts";
-import { testContext } from "@mbs/contracts/testing";
+import { failure, testContext } from "@mbs/contracts/testing";
 import { evaluate, joinScores, readScoresReport } from "@mbs/evaluation";
 import { writeTinyModel } from "@mbs/models/testing";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -22,15 +22,6 @@ async function scoresOf(options: Record<string, unknown>): Promise<ArtifactStrea
   const { scores } = await evaluate.run({}, { model: [model], ...paths, ...options }, context);
   assert.ok(scores);
   return scores;
-}
-
-async function failure(run: () => Promise<unknown>): Promise<Error> {
-  try {
-    await run();
-  } catch (error) {
-    return error as Error;
-  }
-  throw new Error("expected a failure");
 }
 
 const yaml = `task: pick_hi

@@ -1,5 +1,4 @@
-import type { Device } from "@mbs/contracts";
-import type { Matrix } from "@mbs/contracts";
+import type { Device, Matrix } from "@mbs/contracts";
 import type { WeightDtype } from "@mbs/numbers";
 import type { GraphFile, Tensor } from "@mbs/onnx";
 import type { Layout, Block } from "../architectures/layout.ts";

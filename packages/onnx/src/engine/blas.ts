@@ -46,7 +46,8 @@ interface Flags {
   readonly add: boolean;
 }
 
-function gemmGraph(type: "float32" | "float64", { transposeA, transposeB, alpha, add }: Flags): Uint8Array {
+/** The graph of a product: inputs a and b, c where it is added, output y. */
+export function gemmGraph(type: "float32" | "float64", { transposeA, transposeB, alpha, add }: Flags): Uint8Array {
   const graph = new GraphBuilder("gemm");
   const inputs = [
     graph.input("a", type, transposeA ? ["K", "M"] : ["M", "K"]),

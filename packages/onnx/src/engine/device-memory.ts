@@ -28,10 +28,11 @@ export async function uncounted<Made>(work: () => Promise<Made>): Promise<Made> 
   }
 }
 
+/** Of the tensors that are in memory: the getter of others' data throws. */
 const bytesOf = (tensors: Readonly<Record<string, OrtTensor>>): readonly number[] =>
-  Object.values(tensors).flatMap((tensor) => (tensor.location === "cpu" ? [tensor.data.length * elementSize(tensor)] : []));
-
-const elementSize = ({ data }: OrtTensor): number => ("BYTES_PER_ELEMENT" in data ? data.BYTES_PER_ELEMENT : 1);
+  Object.values(tensors)
+    .filter(({ location }) => location === "cpu")
+    .flatMap(({ data }) => (ArrayBuffer.isView(data) ? [data.byteLength] : []));
 
 /** Counts what a session that runs on a graphics processor is fed from memory, and gives back to it. */
 function countTransfers(feeds: Readonly<Record<string, OrtTensor>>, outputs: Readonly<Record<string, OrtTensor>>): void {

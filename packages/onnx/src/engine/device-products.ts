@@ -7,32 +7,20 @@ import type { Panel } from "./gram-panels.ts";
 import type { ProductEngine, ProductSum } from "./product-engine.ts";
 import { OrtTensor } from "./runtime.ts";
 
-/** Columns first … last-1 of X by its columns first … width-1, plus the sum so far where there is one. */
-function panelGraph(adds: boolean): Uint8Array {
-  const graph = new GraphBuilder("gram");
-  const x = graph.input("x", "float32", ["T", "W"]);
-  const [first, last, width] = ["first", "last", "width"].map((name) => graph.input(name, "int64", [1])) as [
-    string,
-    string,
-    string,
-  ];
-  const axis = graph.constant(integerTensor([1]));
-  const part = (end: string): string => graph.node("Slice", [x, first, end, axis]);
-  const sum = adds ? [graph.input("sum", "float32", ["M", "N"])] : [];
-  const product = graph.node("Gemm", [part(last), part(width), ...sum], { attributes: { transA: 1 }, name: "gram-panel" });
-  graph.output("y", product, "float32", ["M", "N"]);
-  return graph.build();
-}
+/** A panel of the Gram of A, or rows of the cross-moment of A and B. */
+type ProductKind = "gram" | "cross";
 
-/** Columns first … last-1 of A by B, plus the sum so far where there is one. */
-function crossGraph(adds: boolean): Uint8Array {
-  const graph = new GraphBuilder("cross-moment");
-  const [a, b] = ["a", "b"].map((name) => graph.input(name, "float32", ["T", "W"])) as [string, string];
-  const [first, last] = ["first", "last"].map((name) => graph.input(name, "int64", [1])) as [string, string];
-  const part = graph.node("Slice", [a, first, last, graph.constant(integerTensor([1]))]);
-  const sum = adds ? [graph.input("sum", "float32", ["M", "W"])] : [];
-  const product = graph.node("Gemm", [part, b, ...sum], { attributes: { transA: 1 }, name: "cross-moment" });
-  graph.output("y", product, "float32", ["M", "W"]);
+/** Columns first … last-1 of A by B, or of a Gram by A from the column `first` on; plus the sum so far where there is one. */
+function productGraph(kind: ProductKind, adds: boolean): Uint8Array {
+  const name = kind === "gram" ? "gram-panel" : "cross-moment";
+  const graph = new GraphBuilder(name);
+  const matrix = (input: string): string => graph.input(input, "float32", ["T", "W"]);
+  const column = (input: string): string => graph.input(input, "int64", [1]);
+  const [a, first, axis] = [matrix("a"), column("first"), graph.constant(integerTensor([1]))];
+  const part = (end: string): string => graph.node("Slice", [a, first, column(end), axis]);
+  const sum = adds ? [graph.input("sum", "float32", ["M", "N"])] : [];
+  const factors = [part("last"), kind === "gram" ? part("width") : matrix("b")];
+  graph.output("y", graph.node("Gemm", [...factors, ...sum], { attributes: { transA: 1 }, name }), "float32", ["M", "N"]);
   return graph.build();
 }
 
@@ -57,12 +45,7 @@ export class DeviceProducts implements ProductEngine {
       const width = integer(columns);
       for (const panel of panels) {
         const { first, last } = panel;
-        await this.#add(
-          "gram panel",
-          panelGraph,
-          { x, first: integer(first), last: integer(last), width },
-          { sum: panel, part: 0 },
-        );
+        await this.#add("gram", { a: x, first: integer(first), last: integer(last), width }, { sum: panel, part: 0 });
       }
     } finally {
       x.dispose();
@@ -78,7 +61,7 @@ export class DeviceProducts implements ProductEngine {
       const [heldA, heldB] = uploaded as [HeldTensor, HeldTensor];
       for (let [part, first] = [0, 0]; first < width; part += 1, first += rows) {
         const feeds = { a: heldA, b: heldB, first: integer(first), last: integer(Math.min(width, first + rows)) };
-        await this.#add("cross-moment", crossGraph, feeds, { sum, part, first: first * width });
+        await this.#add("cross", feeds, { sum, part, first: first * width });
       }
     } finally {
       for (const tensor of uploaded) tensor.dispose();
@@ -86,15 +69,15 @@ export class DeviceProducts implements ProductEngine {
   }
 
   async #add(
-    name: string,
-    graph: (adds: boolean) => Uint8Array,
+    kind: ProductKind,
     feeds: Readonly<Record<string, OrtTensor>>,
     { sum, part, first = 0 }: { readonly sum: ProductSum; readonly part: number; readonly first?: number },
   ): Promise<void> {
     const parts = this.#held.get(sum) ?? [];
     this.#held.set(sum, parts);
     const held = parts[part]?.tensor;
-    const session = await deviceSession(`${name}${held === undefined ? "" : ", added"}`, () => graph(held !== undefined));
+    const adds = held !== undefined;
+    const session = await deviceSession(`${kind}${adds ? ", added" : ""}`, () => productGraph(kind, adds));
     const { y } = await runOnDevice(session, { ...feeds, ...(held && { sum: held }) });
     held?.dispose();
     parts[part] = { tensor: y as HeldTensor, first };

@@ -1,6 +1,7 @@
 import type { Matrix } from "@mbs/contracts";
 import { GraphBuilder } from "../graph-builder.ts";
 import { floatTensor, matrixTensor } from "../tensor.ts";
+import { gemmGraph } from "./blas.ts";
 import type { Panel } from "./gram-panels.ts";
 import type { Sessions } from "./pooled-sessions.ts";
 import type { ProductEngine, ProductSum } from "./product-engine.ts";
@@ -12,29 +13,9 @@ function transposeGraph(): Uint8Array {
   return graph.build();
 }
 
-function panelGraph(): Uint8Array {
-  const graph = new GraphBuilder("gram");
-  const inputs = [
-    graph.input("a", "float32", ["M", "T"]),
-    graph.input("b", "float32", ["N", "T"]),
-    graph.input("sum", "float32", ["M", "N"]),
-  ];
-  const product = graph.node("Gemm", inputs, { attributes: { transB: 1 }, name: "gram-panel" });
-  graph.output("y", product, "float32", ["M", "N"]);
-  return graph.build();
-}
-
-function crossGraph(): Uint8Array {
-  const graph = new GraphBuilder("cross-moment");
-  const inputs = [
-    graph.input("a", "float32", ["T", "W"]),
-    graph.input("b", "float32", ["T", "W"]),
-    graph.input("sum", "float32", ["W", "W"]),
-  ];
-  const product = graph.node("Gemm", inputs, { attributes: { transA: 1 }, name: "cross-moment" });
-  graph.output("y", product, "float32", ["W", "W"]);
-  return graph.build();
-}
+/** AᵀB or ABᵀ plus the sum so far. */
+const sumGraph = (transposed: "a" | "b"): Uint8Array =>
+  gemmGraph("float32", { transposeA: transposed === "a", transposeB: transposed === "b", alpha: 1, add: true });
 
 /** Sums in memory: sessions that all share, and a buffer for one Xᵀ. */
 export class HostProducts implements ProductEngine {
@@ -48,7 +29,7 @@ export class HostProducts implements ProductEngine {
   /** Parts of Xᵀ are views, and a panel is read and written in place: nothing else is copied. */
   async addGram({ rows, columns, values }: Matrix, panels: readonly Panel[]): Promise<void> {
     const transpose = await this.#sessions.get("transpose", transposeGraph);
-    const product = await this.#sessions.get("panel", panelGraph);
+    const product = await this.#sessions.get("panel", () => sumGraph("b"));
     if (this.#buffer.length < values.length) this.#buffer = new Float32Array(values.length);
     const turned = this.#buffer.subarray(0, values.length);
     await transpose.run({ x: floatTensor(values, [rows, columns]) }, { y: floatTensor(turned, [columns, rows]) });
@@ -56,15 +37,15 @@ export class HostProducts implements ProductEngine {
       const sum = floatTensor(panel, [last - first, columns - first]);
       const a = floatTensor(turned.subarray(first * rows, last * rows), [last - first, rows]);
       const b = floatTensor(turned.subarray(first * rows), [columns - first, rows]);
-      await product.run({ a, b, sum }, { y: sum });
+      await product.run({ a, b, c: sum }, { y: sum });
     }
   }
 
   async addCross(difference: Matrix, states: Matrix, { values }: ProductSum): Promise<void> {
-    const product = await this.#sessions.get("cross", crossGraph);
+    const product = await this.#sessions.get("cross", () => sumGraph("a"));
     const { columns } = states;
     const sum = floatTensor(values, [columns, columns]);
-    await product.run({ a: matrixTensor(difference), b: matrixTensor(states), sum }, { y: sum });
+    await product.run({ a: matrixTensor(difference), b: matrixTensor(states), c: sum }, { y: sum });
   }
 
   settle(): Promise<void> {

@@ -49,7 +49,7 @@ export function turnTelemetryOff(): void {
 export const runtimeVersion: string = env.versions.common;
 
 /** What the installed binary can run graphs on: "cpu", "webgpu". */
-export const executionProviders = (): readonly string[] => listSupportedBackends().map(({ name }) => name);
+const executionProviders = (): readonly string[] => listSupportedBackends().map(({ name }) => name);
 
 /** How a graph is loaded. */
 export interface OrtSessionOptions {
