@@ -56,6 +56,16 @@ export const ofLanguage =
   (rises) =>
     mean(rises[language] ?? [NaN]);
 
+/** The largest loss of a language. */
+export const worstOfLanguages: Figure = (rises) => Math.max(...Object.values(rises).map(mean));
+/** The mean of languages by their shares. */
+export const weightedBy =
+  (shares: Readonly<Record<string, number>>): Figure =>
+  (rises) => {
+    const known = Object.entries(rises).map(([language, windows]) => [shares[language] ?? 0, mean(windows)] as const);
+    return known.reduce((sum, [share, rise]) => sum + share * rise, 0) / known.reduce((sum, [share]) => sum + share, 0);
+  };
+
 /** The same windows of every draw, as often as they are drawn with replacement. */
 function* resampled(draws: readonly WindowRises[]): Generator<readonly WindowRises[]> {
   const languages = Object.entries(at(draws, 0)).map(([language, windows]) => ({
@@ -74,18 +84,35 @@ function* resampled(draws: readonly WindowRises[]): Generator<readonly WindowRis
 }
 
 /**
- * Mean of a figure over draws with its 95% interval: t · √(s²/n + v), s² the variance between the n draws, t Student's with n - 1
- * degrees of freedom, v the variance of the mean when the windows, which all draws share, are drawn again. Of one draw v alone, by
- * t of many.
+ * Mean over draws with its 95% interval: t · √(s²/n + v), s² the variance between the n draws, t Student's with n - 1 degrees of
+ * freedom, v the variance of the mean when the windows, which all draws share, are drawn again. Of one draw v alone, by t of many.
+ *
+ * @param own the value of each draw, @param redrawn means over draws, of windows drawn again
  */
-export function overDraws(draws: readonly WindowRises[], figure: Figure = meanOfLanguages): Nats {
-  const own = draws.map(figure);
+function meanOfDraws(own: readonly number[], redrawn: readonly number[]): Nats {
   const value = mean(own);
-  const ofWindows = varianceOf(Array.from(resampled(draws), (redrawn) => mean(redrawn.map(figure))));
-  const count = draws.length;
+  const ofWindows = varianceOf(redrawn);
+  const count = own.length;
   const error = Math.sqrt((count > 1 ? varianceOf(own) / count : 0) + ofWindows);
   const t = count > 1 ? (quantiles[count - 2] ?? 1.96) : 1.96;
   return { value, interval: [value - t * error, value + t * error] };
+}
+
+/** Mean of a figure over draws, with its interval over draws and windows. */
+export const overDraws = (draws: readonly WindowRises[], figure: Figure = meanOfLanguages): Nats =>
+  meanOfDraws(
+    draws.map(figure),
+    Array.from(resampled(draws), (redrawn) => mean(redrawn.map(figure))),
+  );
+
+/** How much larger a figure is in the first rows than in the second, on the same draws and windows. */
+export function figureDifference(first: readonly WindowRises[], second: readonly WindowRises[], figure: Figure): Nats {
+  const differences = (one: readonly WindowRises[], other: readonly WindowRises[]): number[] =>
+    one.map((rises, draw) => figure(rises) - figure(at(other, draw)));
+  // the same windows are drawn for both: they follow from language and count
+  const others = resampled(second);
+  const redrawn = Array.from(resampled(first), (one) => mean(differences(one, others.next().value ?? [])));
+  return meanOfDraws(differences(first, second), redrawn);
 }
 
 /** What a method loses. */

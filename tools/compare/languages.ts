@@ -26,3 +26,15 @@ export const languages: readonly ComparedLanguage[] = [
   { tag: "hi", package: "libreoffice-help-hi", folder: "hi", script: "Deva", share: 0.02 },
   { tag: "km", package: "libreoffice-help-km", folder: "km", script: "Khmr", share: 0.02 },
 ];
+
+/**
+ * Four more for the comparison of mixes: a small language in the Latin script, and two scripts that no other one has. All twelve
+ * are weighted by their share of the sum.
+ */
+export const twelveLanguages: readonly ComparedLanguage[] = [
+  ...languages,
+  { tag: "ja", package: "libreoffice-help-ja", folder: "ja", script: "Jpan", share: 0.06 },
+  { tag: "vi", package: "libreoffice-help-vi", folder: "vi", script: "Latn", share: 0.03 },
+  { tag: "el", package: "libreoffice-help-el", folder: "el", script: "Grek", share: 0.02 },
+  { tag: "eu", package: "libreoffice-help-eu", folder: "eu", script: "Latn", share: 0.01 },
+];

@@ -6,6 +6,8 @@ export interface Mix {
   readonly text: string;
   /** How much each language counts in the statistics, where that is not its share of the text: alike, or by its share in training. */
   readonly weights?: "equal" | "shares";
+  /** How many times the usual amount of text, where it is not that. */
+  readonly times?: number;
 }
 
 /** Mixes whose languages count by their text. */
@@ -15,13 +17,25 @@ export const mixes: Readonly<Record<string, Mix>> = {
   proportional: { text: "proportional" },
 };
 
+/** Mixes between equal and proportional: by a temperature, and one found by losses on validation text (`run.ts --found`). */
+const foundMixes: Readonly<Record<string, Mix>> = {
+  "temperature-0.3": { text: "temperature:0.3" },
+  found: { text: "found" },
+};
+
+/** An equal mix of less and of more text. */
+const amounts: Readonly<Record<string, Mix>> = {
+  "equal-third": { text: "equal", times: 1 / 3 },
+  "equal-4-times": { text: "equal", times: 4 },
+};
+
 /** Mixes that tell apart what a language's weight does and what its amount of text does. */
 const weightedMixes: Readonly<Record<string, Mix>> = {
   "equal-text": { text: "equal", weights: "shares" },
   "equal-weights": { text: "proportional", weights: "equal" },
 };
 
-export const allMixes: Readonly<Record<string, Mix>> = { ...mixes, ...weightedMixes };
+export const allMixes: Readonly<Record<string, Mix>> = { ...mixes, ...foundMixes, ...amounts, ...weightedMixes };
 
 /** A method of this project. */
 export interface Method {
@@ -142,8 +156,22 @@ const floatMethods: Readonly<Record<string, Method>> = Object.fromEntries(
   ),
 );
 
+/** Settings that show at which width and sparsity the mix begins to matter. */
+const onsetMethods: Readonly<Record<string, Method>> = {
+  "gptq-8": { title: "GPTQ 8 bits", compress: quantised("gptq", 8) },
+  "awq-3": { title: "AWQ 3 bits", compress: quantised("awq", 3) },
+  "sparsegpt-30": { title: "SparseGPT 30%", compress: { solver: "sparsegpt", sparsity: 0.3 } },
+  "sparsegpt-70": { title: "SparseGPT 70%", compress: { solver: "sparsegpt", sparsity: 0.7 } },
+};
+
 /** All methods by name; those that are not among `methods` are run where they are asked for. */
-export const allMethods: Readonly<Record<string, Method>> = { ...methods, ...gptqOptions, ...ggufMethods, ...floatMethods };
+export const allMethods: Readonly<Record<string, Method>> = {
+  ...methods,
+  ...onsetMethods,
+  ...gptqOptions,
+  ...ggufMethods,
+  ...floatMethods,
+};
 
 /** Groups of names for `--methods`: "options-3" are the options at 3 bits, "rotations-3" their rotations, "gguf" all files. */
 export const methodGroups: Readonly<Record<string, readonly string[]>> = {
@@ -258,6 +286,7 @@ export const settings: readonly Setting[] = [
 export const sizes = {
   controlled: { segments: 64, length: 256, windows: 12, windowLength: 256 },
   short: { segments: 32, length: 512, windows: 6, windowLength: 256 },
+  twelve: { segments: 36, length: 512, windows: 6, windowLength: 256 },
   quick: { segments: 32, length: 512, windows: 8, windowLength: 512 },
   full: { segments: 128, length: 1024, windows: 64, windowLength: 512 },
 } as const;

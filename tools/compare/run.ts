@@ -2,13 +2,14 @@
  * Compresses a real model by every method and mix of the comparison, and scores each in every language.
  *
  * usage: node --conditions=mbs-source --import tsx tools/compare/run.ts --model M --texts FOLDER --output FOLDER
- *          [--size controlled|short|quick|full] [--methods gptq-3,sparsegpt-50,…] [--mixes proportional,…] [--draws N [--first-draw D]] [--threads N]
+ *          [--size controlled|short|twelve|quick|full] [--methods gptq-3,sparsegpt-50,…] [--mixes proportional,…] [--found MIX] [--draws N [--first-draw D]] [--threads N]
  *          [--python PYTHON --peer-model FOLDER --gptq CLONE --sparsegpt CLONE --llama FOLDER]
  *   --texts       what tools/compare/texts.ts has made, or datasets/controlled-texts with --size controlled
  *   --methods     without it all but options of GPTQ, GGUF files and blocks of floats: "options-3" are all options at 3 bits,
  *                 "rotations-3" the defaults on a rotated model, "gguf" all files and those of llama-quantize
  *   --draws       how many draws of calibration text each row is made with (default 1)
  *   --first-draw  which of them is the first that is made here (default 0): those before it may be on the page already
+ *   --found       the mix that rows of "found" draw, as mbs sample --mix takes it
  *   --output      a folder a row (recipe, run, scores); what is there and finished is not made again
  *   --python      runs the peers too, with tools/compare/peers/requirements.txt installed
  *   --peer-model  the model as a Hugging Face folder, where --model is a GGUF file
@@ -49,6 +50,7 @@ const { values } = parseArgs({
     size: { type: "string", default: "quick" },
     methods: { type: "string" },
     mixes: { type: "string" },
+    found: { type: "string" },
     draws: { type: "string", default: "1" },
     "first-draw": { type: "string", default: "0" },
     threads: { type: "string", default: "1" },
@@ -72,7 +74,7 @@ const unknown = [
 const areDraws = Number.isInteger(firstDraw) && firstDraw >= 0 && Number.isInteger(draws) && draws > firstDraw;
 if (model === undefined || texts === undefined || output === undefined || size === undefined || unknown.length > 0 || !areDraws) {
   throw new Error(
-    `usage: run.ts --model M --texts FOLDER --output FOLDER [--size ${Object.keys(sizes).join("|")}] [--methods ${[...known, ...Object.keys(methodGroups)].join(",")}] [--mixes ${Object.keys(allMixes).join(",")}] [--draws N [--first-draw D]] [--threads N] [--python PYTHON --peer-model FOLDER --gptq CLONE --sparsegpt CLONE --llama FOLDER]`,
+    `usage: run.ts --model M --texts FOLDER --output FOLDER [--size ${Object.keys(sizes).join("|")}] [--methods ${[...known, ...Object.keys(methodGroups)].join(",")}] [--mixes ${Object.keys(allMixes).join(",")}] [--found MIX] [--draws N [--first-draw D]] [--threads N] [--python PYTHON --peer-model FOLDER --gptq CLONE --sparsegpt CLONE --llama FOLDER]`,
   );
 }
 
@@ -105,12 +107,20 @@ function start(command: string, args: readonly string[], env: NodeJS.ProcessEnv 
 const mbs = (args: readonly string[]): string => start(process.execPath, [program, ...args, "--threads", values.threads]);
 
 const folders = { model: resolve(model), texts: resolve(texts), output: resolve(output) };
-const { segments, length, windows, windowLength } = size;
+const { length, windows, windowLength } = size;
+const segmentsOf = (mix: string): number => Math.round(size.segments * (allMixes[mix]?.times ?? 1));
 const corpus = join(folders.texts, "calibration.yaml");
 const sharesPath = join(folders.texts, "shares.json");
+/** How much text of which language a mix draws, as `mbs sample --mix` takes it. */
+function textOf(mix: string): string {
+  const text = allMixes[mix]?.text ?? mix;
+  if (text !== "found") return text;
+  if (values.found === undefined) throw new Error("--mixes found needs --found MIX, such as weights:en=1,km=2");
+  return values.found;
+}
 /** The shares that a mix follows, where it follows any; without the file they are those that the model's folder states. */
 const distributionOf = (mix: string): string | undefined =>
-  allMixes[mix]?.text === "proportional" && existsSync(sharesPath) ? sharesPath : undefined;
+  /^(proportional|temperature:)/.test(textOf(mix)) && existsSync(sharesPath) ? sharesPath : undefined;
 
 /** Weights of languages apart from their text, as `mbs capture --mix` takes them; undefined where the mix has none. */
 async function weightsOf(mix: string): Promise<string | undefined> {
@@ -140,8 +150,8 @@ async function compressRow({ name, method, mix, draw }: Row): Promise<void> {
     model: folders.model,
     corpus,
     sample: {
-      mix: allMixes[mix]?.text,
-      segments,
+      mix: textOf(mix),
+      segments: segmentsOf(mix),
       length,
       seed: draw,
       ...(distribution !== undefined && { distribution }),
@@ -182,8 +192,8 @@ async function recordSpent(name: string, spent: Spent, folder: string): Promise<
 function sampleTokens({ mix, draw }: Pick<Row, "mix" | "draw">): string {
   const path = join(folders.output, `segments-${drawName({ mix, draw }).replaceAll(" ", "-")}.arrow`);
   if (existsSync(path)) return path;
-  const amount = ["--segments", String(segments), "--length", String(length), "--seed", String(draw)];
-  const drawn = [...amount, "--mix", allMixes[mix]?.text ?? mix];
+  const amount = ["--segments", String(segmentsOf(mix)), "--length", String(length), "--seed", String(draw)];
+  const drawn = [...amount, "--mix", textOf(mix)];
   const distribution = distributionOf(mix);
   const shares = distribution === undefined ? [] : ["--distribution", distribution];
   mbs(["sample", "--model", folders.model, "--corpus", corpus, ...drawn, ...shares, "--output", path, "--quiet"]);

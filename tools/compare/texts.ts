@@ -1,7 +1,7 @@
 /**
- * Makes the texts of the comparison: LibreOffice's help in eight languages, from Debian's packages.
+ * Makes the texts of the comparison: LibreOffice's help in eight languages or twelve, from Debian's packages.
  *
- * usage: node --conditions=mbs-source --import tsx tools/compare/texts.ts --output FOLDER
+ * usage: node --conditions=mbs-source --import tsx tools/compare/texts.ts --output FOLDER [--languages 8|12]
  *
  * FOLDER gets calibration/, validation/ and heldout/ with LANG.jsonl (a page a document), a manifest for each, shares.json
  * with the assumed training mixture, and texts.json with versions and hashes. A page is on the same side in every
@@ -16,14 +16,15 @@ import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { parse } from "node-html-parser";
 import { stringify } from "yaml";
-import { languages } from "./languages.ts";
+import { languages as eight, twelveLanguages } from "./languages.ts";
 
 const sides = ["heldout", "validation", "calibration", "calibration"] as const;
 /** Characters of a paragraph, and of a page, below which it is left out: headings alone are no text. */
 const least = { paragraph: 20, page: 200 };
 
-const { values } = parseArgs({ options: { output: { type: "string" } } });
-if (values.output === undefined) throw new Error("usage: texts.ts --output FOLDER");
+const { values } = parseArgs({ options: { output: { type: "string" }, languages: { type: "string", default: "8" } } });
+const languages = { 8: eight, 12: twelveLanguages }[values.languages];
+if (values.output === undefined || languages === undefined) throw new Error("usage: texts.ts --output FOLDER [--languages 8|12]");
 const root = resolve(values.output);
 
 const sha256 = (bytes: Uint8Array | string): string => createHash("sha256").update(bytes).digest("hex");
@@ -93,7 +94,8 @@ try {
     const entries = Object.fromEntries(languages.map(({ tag }) => [tag, `${side}/${tag}.jsonl`]));
     await writeFile(join(made, `${side}.yaml`), stringify({ languages: entries }));
   }
-  const shares = Object.fromEntries(languages.map(({ tag, share }) => [tag, share]));
+  const sum = languages.reduce((all, { share }) => all + share, 0);
+  const shares = Object.fromEntries(languages.map(({ tag, share }) => [tag, Number((share / sum).toFixed(6))]));
   const source = "assumed: Gemma's mixture is not published (tools/compare/languages.ts)";
   await writeFile(
     join(made, "shares.json"),

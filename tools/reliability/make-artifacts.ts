@@ -78,7 +78,8 @@ export async function makeArtifacts(folder: string): Promise<ReadonlyMap<string,
   await make("allocation", "factors", "allocate", ...ofModel, "--method", "uniform", "--sparsity", "0.5");
   await make("similarity", "statistics", "similarity");
   await make("damage", "statistics", "predict", ...ofModel, "--layers", made.get("layers") ?? "");
-  await make("mixes", "statistics", "mix", ...ofModel, "--solver", "rtn", "--bits", "4");
-  await make("scores", undefined, "evaluate", ...ofModel, "--corpus", corpus, "--windows", "2", "--length", "16");
+  const twice = [...ofModel, ...ofModel, "--labels", "dense,again"];
+  await make("scores", undefined, "evaluate", ...twice, "--corpus", corpus, "--windows", "5", "--length", "16");
+  await make("mixes", "scores", "mix", "--mix", "equal");
   return made;
 }

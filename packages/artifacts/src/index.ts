@@ -16,8 +16,6 @@ export { encodeStatistics, readStatistics } from "./codecs/statistics.ts";
 export { collect } from "./collect.ts";
 export { addressOnTheWay, contentAddress } from "./content-address.ts";
 export type { AddressedStream, Receipt } from "./content-address.ts";
-export { damageByLanguage, weightedDamage } from "./damage-by-language.ts";
-export type { DamageByLanguage } from "./damage-by-language.ts";
 export { layerShape, layerValues, rowRanges } from "./written-values.ts";
 export type { LayerSource } from "./written-values.ts";
 export { decodeStream } from "./ipc/decode-stream.ts";

@@ -153,7 +153,7 @@ test("invalid numbers are refused, with their row and the remedy", async () => {
     ["damage", "output", [Infinity], /output is Infinity/],
     ["damage", "damage", [NaN, -4], /damage is .*; predict again$/],
     ["mixes", "weight", [NaN, -1], /^mixes: en in mix equal: weight is/],
-    ["mixes", "damage", [NaN, Infinity, -1], /damage is .*; make them again$/],
+    ["mixes", "loss", [NaN, Infinity], /loss is .*; make them again$/],
   ];
   for (const [kind, column, values, message] of cases) {
     for (const value of values) {

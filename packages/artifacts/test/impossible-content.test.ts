@@ -479,9 +479,9 @@ cases<DamageRecord>("damage", at(damage, 0), (record) => encodeDamage([record], 
 ]);
 
 cases<MixRecord>("mixes", at(mixes, 0), (record) => encodeMixes([record], samples.mixes.metadata as MixesMetadata), [
-  [{ round: -1 }, /^mixes: en in mix equal: round is -1/],
-  [{ weight: -1 }, /weight is -1/],
-  [{ damage: NaN }, /damage is NaN/],
+  [{ weight: -1 }, /^mixes: en in mix equal: weight is -1/],
+  [{ loss: NaN }, /loss is NaN/],
+  [{ low: -Infinity }, /low is -Infinity/],
 ]);
 
 test("metadata: invalid numbers are refused before the first record", async () => {
@@ -498,8 +498,8 @@ test("metadata: invalid numbers are refused before the first record", async () =
     ["allocation", "weights", '{"en":null}'],
     ["layers", "weights", '{"en":"1"}'],
     ["scores", "length", "0.5"],
-    ["mixes", "tensors", "-1"],
-    ["mixes", "importance", '{"en":0}'],
+    ["mixes", "exponent", "-1"],
+    ["mixes", "importance", '{"en":-1}'],
   ];
   for (const [kind, name, text] of list) {
     const { schema, batches } = samples[kind].encode();

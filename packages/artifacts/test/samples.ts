@@ -279,8 +279,8 @@ export const damage: readonly DamageRecord[] = [
 ];
 
 export const mixes: readonly MixRecord[] = [
-  { mix: "equal", round: 0, language: "en", weight: 0.5, damage: 0.02 },
-  { mix: "minimax 1", round: 1, language: "मराठी", weight: 0.75, damage: 1 / 3 },
+  { mix: "equal", language: "en", weight: 0.5, loss: 0.02, low: -0.01, high: 0.05 },
+  { mix: "worst", language: "मराठी", weight: 0.75, loss: 1 / 3, low: 0.25, high: 0.5 },
 ];
 
 export const files: readonly FilePiece[] = [
@@ -321,14 +321,12 @@ const metadata = {
   damage: { model: "m", solver: "gptq", scored: "small", lossRises: { en: 0.1 } },
   mixes: {
     model: "m",
-    solver: "gptq",
-    options: { bits: 3 },
-    strategy: "target",
+    dense: "d",
+    measured: { en: 0.25, मराठी: 0.75 },
+    exponent: 0.15,
     recommended: "equal",
-    ended: "rounds",
-    tensors: 24,
+    within: 0.02,
     importance: { en: 3 },
-    shares: undefined,
   },
   files: { model: "m" },
 } as const;

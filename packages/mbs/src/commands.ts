@@ -178,13 +178,4 @@ export const commands: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
       },
     },
   ]),
-  // replaces the entry of the stage of the same name
-  [
-    "mix",
-    {
-      group: "Stages of a run",
-      summary: stages.get("mix")?.summary ?? "",
-      load: async () => (await import("./commands/mix-command.ts")).mixCommand,
-    },
-  ],
 ]);

@@ -1,16 +1,4 @@
 import type { Stage } from "@mbs/contracts";
-import type { MixCost } from "@mbs/mix-recommendation";
-
-/** The stage `mix` with the stages that it runs. */
-export async function loadMix(onCost?: (cost: MixCost) => void): Promise<Stage> {
-  const [{ createMix }, { factor }, { compress }, { predict }] = await Promise.all([
-    import("@mbs/mix-recommendation"),
-    import("@mbs/hessian-solving"),
-    import("@mbs/compression"),
-    import("@mbs/language-similarity"),
-  ]);
-  return createMix({ factor, compress, predict }, onCost);
-}
 
 /** Every stage with the sentence of its help. Modules are loaded only when a stage is used: help must answer at once. */
 export const stages: ReadonlyMap<string, { readonly summary: string; readonly load: () => Promise<Stage> }> = new Map([
@@ -152,8 +140,8 @@ export const stages: ReadonlyMap<string, { readonly summary: string; readonly lo
   [
     "mix",
     {
-      summary: "Recommend calibration weights: by the worst language, by given importances, or a mix compared with others.",
-      load: () => loadMix(),
+      summary: "Recommend how much calibration text each language gets, from what one compressed model lost in each.",
+      load: async () => (await import("@mbs/mix-recommendation")).mix,
     },
   ],
 ]);

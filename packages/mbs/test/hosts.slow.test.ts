@@ -253,8 +253,7 @@ hosts("every stage gives one content address through library, pipe and gRPC", as
   await unpackFiles(await open(await everywhere(context, "rotate", { model, seed: 1 })), rotated);
   await everywhere(context, "rotate-statistics", { model, rotated }, statistics);
   await everywhere(context, "trim", { model, corpus, keep: ["en"] });
-  const mixing = { model, solver: "gptq", bits: 3, groupSize: 16, rounds: 2 };
-  await everywhere(context, "mix", mixing, statistics, { validation: [await save("statistics", statistics)] });
+  await everywhere(context, "mix", { mix: "equal" }, scores);
 
   const made: Readonly<Record<string, Buffer>> = { segments, statistics, factors, layers, states, allocation, files, scores };
   for (const name of stages.keys()) if (!covered.has(name)) await everywhereByKind(context, name, made);
@@ -317,8 +316,8 @@ hosts("a recipe with every stage gives the addresses of the library on local wor
       rounded: { stage: "join-layers", inputs: { layers: ["upper", "lower"] } },
       weights: {
         stage: "mix",
-        inputs: { statistics: "matrix", validation: "matrix" },
-        options: { solver: "wanda", sparsity: 0.5, rounds: 2 },
+        inputs: { scores: "again" },
+        options: { mix: "equal" },
       },
     },
   };
@@ -402,7 +401,7 @@ hosts("no stage of a server runs a solver that the client brings", async ({ fold
     assert.is(code, 65, name);
     assert.match(stderr, /a server runs its own solvers only/, name);
   }
-  assert.ok(takers.includes("compress") && takers.includes("mix"), takers.join());
+  assert.ok(takers.includes("compress"), takers.join());
 });
 
 hosts.run();

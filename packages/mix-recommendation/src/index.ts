@@ -1,3 +1,1 @@
-export { createMix } from "./mix-stage.ts";
-export type { MixStages } from "./mix-trial.ts";
-export type { MixCost } from "./recommend-mix.ts";
+export { mix } from "./mix-stage.ts";

@@ -60,8 +60,7 @@ const headings: readonly { readonly kind: Collected["kind"]; readonly title: str
 
 /** The training mixture that orders every table: the one that was asked for, else the first that an artifact has. */
 const trainingShares = (artifacts: readonly Collected[], { shares }: ReportOptions): ReportOptions["shares"] =>
-  shares ??
-  [...ofKind(artifacts, "scores"), ...ofKind(artifacts, "mixes")].find(({ metadata }) => metadata.shares)?.metadata.shares;
+  shares ?? ofKind(artifacts, "scores").find(({ metadata }) => metadata.shares)?.metadata.shares;
 
 /** The sections that show one artifact. */
 async function sectionsOf(

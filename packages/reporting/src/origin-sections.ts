@@ -26,8 +26,9 @@ function settingsOf(artifact: Collected): string {
       return `windows of ${artifact.metadata.length} tokens, corpus ${artifact.metadata.corpus}`;
     case "segments":
       return `mix ${artifact.metadata.mix}, segments of ${artifact.metadata.length} tokens, seed ${artifact.metadata.seed}, corpus ${artifact.metadata.corpus}`;
-    case "damage":
     case "mixes":
+      return `from ${artifact.metadata.model} above ${artifact.metadata.dense}`;
+    case "damage":
       return `solver ${artifact.metadata.solver}, model ${artifact.metadata.model}`;
     case "similarity":
     case "statistics":

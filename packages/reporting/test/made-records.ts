@@ -56,23 +56,28 @@ export function makeDamage(): DamageRecord[] {
 }
 
 export const mixesMetadata: MixesMetadata = {
-  model: "",
-  solver: "gptq",
-  options: { bits: 3 },
-  strategy: "minimax",
-  recommended: "minimax 1",
-  ended: "rounds",
-  tensors: 8,
-  importance: undefined,
-  shares: { en: 0.9, mr: 0.1 },
+  model: "gptq",
+  dense: "M",
+  measured: { en: 0.5, mr: 0.5 },
+  exponent: 0.15,
+  recommended: "worst",
+  within: 0.02,
+  importance: { en: 0.9, mr: 0.1 },
 };
 
-/** Equal weights, and a mix in favour of the language that suffers most. */
-export function makeMixes(): MixRecord[] {
-  return [
-    { mix: "equal", round: 0, language: "en", weight: 0.5, damage: 0.04 },
-    { mix: "equal", round: 0, language: "mr", weight: 0.5, damage: 0.01 },
-    { mix: "minimax 1", round: 1, language: "en", weight: 0.75, damage: 0.03 },
-    { mix: "minimax 1", round: 1, language: "mr", weight: 0.25, damage: 0.02 },
-  ];
-}
+const predicted = (mix: string, language: string, weight: number, loss: number): MixRecord => ({
+  mix,
+  language,
+  weight,
+  loss,
+  low: loss - 0.005,
+  high: loss + 0.005,
+});
+
+/** Equal shares, and a mix in favour of the language that loses most. */
+export const makeMixes = (): MixRecord[] => [
+  predicted("equal", "en", 0.5, 0.04),
+  predicted("equal", "mr", 0.5, 0.01),
+  predicted("worst", "en", 0.75, 0.03),
+  predicted("worst", "mr", 0.25, 0.02),
+];

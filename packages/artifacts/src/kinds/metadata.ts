@@ -108,15 +108,17 @@ const metadataTypes = {
   // Rises of the loss, in nats a token, not of perplexity.
   damage: { model: "text", solver: "text", scored: "text", lossRises: "numbers?" },
   mixes: {
+    // Names of the models in the scores.
     model: "text",
-    solver: "text",
-    options: "object",
-    strategy: "text",
+    dense: "text",
+    // Shares of the text that the model was calibrated with.
+    measured: "weights",
+    exponent: "amount",
+    // "worst" or "mean", which is the name of the mix too.
     recommended: "text",
-    ended: "text",
-    tensors: "count",
-    importance: "shares?",
-    shares: "shares?",
+    // How many nats a token the mean by importance may lie above that of text in proportion to importance.
+    within: "amount",
+    importance: "weights",
   },
   files: { model: "text" },
 } as const satisfies Record<ArtifactKind, Record<string, MetadataType>>;

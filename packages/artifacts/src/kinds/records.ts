@@ -335,17 +335,18 @@ export interface DamageRecord {
   readonly damage: number;
 }
 
-/** What one calibration mix is predicted to do to one language. */
+/** What a language is predicted to lose with one calibration mix. */
 export interface MixRecord {
-  /** Name of the mix: "equal", "minimax 3". */
+  /** Name of the mix: "equal", "worst". */
   readonly mix: string;
-  /** Round of the search that found it; 0 for mixes that were compared from the start. */
-  readonly round: number;
   readonly language: string;
-  /** Weight of the language in this mix, on any scale. */
+  /** Share of the language in this mix, rounded: they sum to about 1. */
   readonly weight: number;
-  /** Predicted damage: mean over tensors of tr(ΔW H ΔWᵀ) / tr(W H Wᵀ) with H of this language. */
-  readonly damage: number;
+  /** Predicted rise of the loss, in nats a token. */
+  readonly loss: number;
+  /** Lower end of its 95% interval over windows of text. */
+  readonly low: number;
+  readonly high: number;
 }
 
 /** A piece of a file. Pieces of one file follow each other in order of offset. */

@@ -149,13 +149,14 @@ export const artifactKinds = {
     ),
   },
   mixes: {
-    version: 2,
+    version: 3,
     fields: fields(
       { name: "mix", type: "utf8" },
-      { name: "round", type: "int32" },
       { name: "language", type: "utf8" },
       { name: "weight", type: "float64" },
-      { name: "damage", type: "float64" },
+      { name: "loss", type: "float64" },
+      { name: "low", type: "float64" },
+      { name: "high", type: "float64" },
     ),
   },
   files: {

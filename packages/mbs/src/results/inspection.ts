@@ -209,8 +209,8 @@ async function inspectDamage(stream: ArtifactStream): Promise<Inspection> {
 
 async function inspectMixes(stream: ArtifactStream): Promise<Inspection> {
   const rows: InspectionRow[] = [];
-  for await (const { mix, round, language, weight, damage } of readMixes(stream))
-    rows.push({ mix, round, language, weight: short(weight), damage: short(damage) });
+  for await (const { mix, language, weight, loss, low, high } of readMixes(stream))
+    rows.push({ mix, language, weight: short(weight), loss: short(loss), low: short(low), high: short(high) });
   return { rows };
 }
 

@@ -103,22 +103,20 @@ test("predicted damage as table and as JSON", async () => {
 
 const mixes = () =>
   encodeMixes(
-    ["en", "mr"].map((language) => ({ mix: "equal", round: 0, language, weight: 0.5, damage: 0.02 })),
+    ["en", "mr"].map((language) => ({ mix: "worst", language, weight: 0.5, loss: 0.02, low: 0.01, high: 0.03 })),
     {
-      model: "",
-      solver: "rtn",
-      options: {},
-      strategy: "equal",
-      recommended: "equal",
-      ended: "none",
-      tensors: 1,
-      importance: undefined,
-      shares: undefined,
+      model: "small",
+      dense: "M",
+      measured: { en: 0.5, mr: 0.5 },
+      exponent: 0.15,
+      recommended: "worst",
+      within: 0.02,
+      importance: { en: 1, mr: 1 },
     },
   );
 
 test("mixes as table and as JSON", async () => {
-  assert.match(await presenterOf("mixes").table(mixes(), {}), /recommended by equal\nmbs factor --mix en=0\.5,mr=0\.5\n/);
+  assert.match(await presenterOf("mixes").table(mixes(), {}), /recommended\nmbs sample --mix weights:en=0\.5,mr=0\.5\n/);
   const json = (await presenterOf("mixes").json(mixes())) as { recommended: { mix: string } };
   assert.is(json.recommended.mix, "en=0.5,mr=0.5");
 });

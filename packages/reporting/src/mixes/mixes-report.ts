@@ -1,76 +1,66 @@
-import { weightedDamage } from "@mbs/artifacts";
-import type { DamageByLanguage, MixRecord, MixesMetadata, NumbersByName } from "@mbs/artifacts";
+import type { MixRecord, MixesMetadata, NumbersByName } from "@mbs/artifacts";
 import { BadDataError, formatLanguageMix } from "@mbs/contracts";
 import { groupBy } from "@mbs/contracts";
 import type { Group } from "@mbs/contracts";
-import { byTrainingShare } from "../language-order.ts";
+import type { Interval } from "@mbs/evaluation";
+import { byTrainingShare, numberOf } from "../language-order.ts";
+
+/** What a language is predicted to lose with a mix, in nats a token. */
+export interface PredictedLoss {
+  readonly language: string;
+  /** Its share of the text. */
+  readonly weight: number;
+  readonly loss: number;
+  /** 95%, over windows of text. */
+  readonly interval: Interval;
+}
 
 /** One mix and what it is predicted to do. */
 export interface ReportedMix {
   readonly name: string;
-  /** Round of the search that found it, 0 for mixes compared from the start. */
-  readonly round: number;
-  /** As `mbs factor --mix` takes it. */
+  /** As `mbs sample --mix weights:` takes it. */
   readonly mix: string;
-  readonly languages: readonly { readonly language: string; readonly weight: number; readonly damage: number }[];
-  /** Mean damage, every language counting the same. */
+  readonly languages: readonly PredictedLoss[];
+  /** Mean loss, every language counting the same. */
   readonly unweighted: number;
-  /** Mean damage, languages counting as in the training mixture; absent where it is not known. */
-  readonly weighted?: number;
-  readonly worst: { readonly language: string; readonly damage: number };
-  /** Mean damage under the importances that were given. */
-  readonly important?: number;
+  /** Mean loss, languages counting by their importance. */
+  readonly weighted: number;
+  readonly worst: { readonly language: string; readonly loss: number };
 }
 
-/** What `mbs mix --json` prints, beside the cost. */
+/** What `mbs mix --json` prints. */
 export interface MixesReport {
-  readonly strategy: string;
-  readonly solver: string;
-  /** Of factor and compress. */
-  readonly options: Readonly<Record<string, unknown>>;
-  readonly tensors: number;
+  /** The compressed model that was measured. */
+  readonly model: string;
+  /** Shares of its calibration text. */
+  readonly measured: NumbersByName;
   readonly recommended: ReportedMix;
-  /** All that were tried, in order; one under two names stands twice. */
   readonly mixes: readonly ReportedMix[];
   /** What the numbers mean and do not mean. */
   readonly notes: readonly string[];
 }
 
-/** What is said of how the search ended; nothing where there was none. */
-const endings: ReadonlyMap<string, string> = new Map([
-  [
-    "converged",
-    "The search has converged: the mean under the mix is within 1% of the worst, or importances leave nothing to search.",
-  ],
-  ["block", "The search ended where smaller blocks did not help."],
-  ["rounds", "The search used up its rounds; more --rounds may find a better mix."],
-]);
-
-/** The mean damage under weights that some of the languages have. */
-function damageUnder(weights: NumbersByName | undefined, damages: DamageByLanguage): number | undefined {
-  const known = new Map(Object.entries(weights ?? {}));
-  return [...damages.keys()].some((language) => (known.get(language) ?? 0) > 0) ? weightedDamage(damages, known) : undefined;
+/** Σ wₗ·lossₗ / Σ wₗ */
+function meanOf(languages: readonly PredictedLoss[], weightOf: (language: string) => number): number {
+  const sum = languages.reduce((total, { language }) => total + weightOf(language), 0);
+  return languages.reduce((total, { language, loss }) => total + weightOf(language) * loss, 0) / sum;
 }
 
-function reportedMix(
-  records: Group<MixRecord>,
-  shares: NumbersByName | undefined,
-  importance: NumbersByName | undefined,
-): ReportedMix {
-  const [{ mix: name, round }] = records;
-  const languages = records.map(({ language, weight, damage }) => ({ language, weight, damage }));
-  const damages = new Map(languages.map(({ language, damage }) => [language, damage]));
-  const [weighted, important] = [damageUnder(shares, damages), damageUnder(importance, damages)];
-  const worst = languages.reduce((most, next) => (next.damage > most.damage ? next : most));
+function reportedMix(records: Group<MixRecord>, importance: NumbersByName): ReportedMix {
+  const languages = records.map(({ language, weight, loss, low, high }): PredictedLoss => ({
+    language,
+    weight,
+    loss,
+    interval: [low, high],
+  }));
+  const worst = languages.reduce((most, next) => (next.loss > most.loss ? next : most));
   return {
-    name,
-    round,
+    name: records[0].mix,
     mix: formatLanguageMix(new Map(languages.map(({ language, weight }) => [language, weight]))),
-    languages: byTrainingShare(languages, ({ language }) => language, shares),
-    unweighted: weightedDamage(damages, new Map(languages.map(({ language }) => [language, 1]))),
-    ...(weighted !== undefined && { weighted }),
-    worst: { language: worst.language, damage: worst.damage },
-    ...(important !== undefined && { important }),
+    languages: byTrainingShare(languages, ({ language }) => language, importance),
+    unweighted: meanOf(languages, () => 1),
+    weighted: meanOf(languages, (language) => numberOf(importance, language)),
+    worst: { language: worst.language, loss: worst.loss },
   };
 }
 
@@ -86,23 +76,28 @@ function requireWhole(records: readonly MixRecord[], mixes: ReadonlyMap<string, 
 }
 
 /**
- * Sums up the mixes that were tried.
+ * Sums up mixes and what they are predicted to do.
  *
- * @throws {BadDataError} where the recommended one is not among them, or one has not every language once
+ * @throws {BadDataError} where the recommended one is not among them, one has not every language once, or no language counts
  */
 export function mixesReport(records: readonly MixRecord[], metadata: MixesMetadata): MixesReport {
-  const { strategy, solver, options, tensors, recommended: name, ended, shares, importance } = metadata;
+  const { model, dense, measured, exponent, recommended: name, within, importance } = metadata;
   const byMix = groupBy(records, ({ mix }) => mix);
+  if (records.every(({ language }) => numberOf(importance, language) === 0))
+    throw new BadDataError("mixes: importance names none of the languages; make them again");
   requireWhole(records, byMix);
-  const mixes = [...byMix.values()].map((own) => reportedMix(own, shares, importance));
+  const mixes = [...byMix.values()].map((own) => reportedMix(own, importance));
   const recommended = mixes.find((mix) => mix.name === name);
   if (!recommended)
     throw new BadDataError(`mixes: the recommended ${name} is not among ${[...byMix.keys()].join(", ")}; make them again`);
-  const tried = new Set(mixes.map(({ mix }) => mix)).size;
+  const aim =
+    name === "mean"
+      ? "mean: the least mean loss by importance."
+      : `${name}: the least loss of the language that loses most, among mixes whose mean by importance is at most ${within} above that of text in proportion to importance.`;
   const notes = [
-    `Damage is the mean over ${tensors} tensors of the error of their outputs, against the outputs themselves, in each language: it ranks mixes, and is no rise of perplexity.`,
-    ...[endings.get(ended)].filter((text) => text !== undefined),
-    `${tried} mixes were tried, each as much work as one compression and one prediction, from one capture.`,
+    aim,
+    `Predicted from what ${model} lost above ${dense}: the loss of a language goes as its share of the calibration text to the power of −${exponent}, the amount of text in all staying the same.`,
+    "Intervals are over windows of the scored text; another draw of calibration text adds about as much again. Before you keep a mix, compress with it and evaluate on texts that it was not chosen by.",
   ];
-  return { strategy, solver, options, tensors, recommended, mixes, notes };
+  return { model, measured, recommended, mixes, notes };
 }

@@ -1,98 +1,47 @@
 import { at } from "@mbs/contracts";
 import { colours, noteText } from "../terminal/terminal-text.ts";
-import type { MixesReport, ReportedMix } from "./mixes-report.ts";
+import type { MixesReport } from "./mixes-report.ts";
 import { formatTable, headings } from "../terminal/table.ts";
 import type { TextTable } from "../terminal/table.ts";
 
-/** 0.02036 → "2.04%": mixes differ by little. */
-const damageCell = (damage: number): string => `${(100 * damage).toPrecision(3)}%`;
+/** 0.4271 → "0.427" */
+const natsCell = (nats: number): string => nats.toFixed(3);
 
-/** The mixes compared from the start and the recommended one. */
-export const shownMixes = ({ mixes, recommended }: MixesReport): ReportedMix[] => [
-  ...mixes.filter((mix) => mix.round === 0 && mix !== recommended),
-  recommended,
-];
-
-/** One row per language: its weight in the recommended mix and its damage under each mix, that mix last. */
-export function damageByMixTable(report: MixesReport): TextTable {
-  const shown = shownMixes(report);
+/** One row per language: its share of the text in the recommended mix, and what it loses with each mix, that one last. */
+export function lossByMixTable({ mixes, recommended }: MixesReport): TextTable {
   return {
-    columns: headings(["language"], ["weight", ...shown.map(({ name }) => name)]),
+    columns: headings(["language"], ["share", ...mixes.map(({ name }) => name), "95%"]),
     // Every mix has the same languages in the same order.
-    rows: report.recommended.languages.map(({ language, weight }, index) => [
+    rows: recommended.languages.map(({ language, weight, interval: [low, high] }, index) => [
       language,
       String(weight),
-      ...shown.map(({ languages }) => damageCell(at(languages, index).damage)),
+      ...mixes.map(({ languages }) => natsCell(at(languages, index).loss)),
+      `${natsCell(low)} to ${natsCell(high)}`,
     ]),
   };
 }
 
-/** 0.0096 → "+0.96". */
-const pointsCell = (difference: number): string => `${difference < 0 ? "−" : "+"}${(100 * Math.abs(difference)).toPrecision(3)}`;
+/** One row per mix; the recommended one has an arrow. */
+export const mixAveragesTable = ({ mixes, recommended }: MixesReport): TextTable => ({
+  columns: headings(["", "mix"], ["unweighted mean", "mean by importance", "worst language"]),
+  rows: mixes.map((mix) => [
+    mix === recommended ? "→" : "",
+    mix.name,
+    natsCell(mix.unweighted),
+    natsCell(mix.weighted),
+    `${mix.worst.language} ${natsCell(mix.worst.loss)}`,
+  ]),
+});
 
-/** Every two of the shown mixes by language, one column per pair: how much more damage the first does, in percentage points. */
-export function mixPairsTable(report: MixesReport): TextTable {
-  const shown = shownMixes(report);
-  const pairs = shown.flatMap((against, index) => shown.slice(index + 1).map((mix) => ({ mix, against })));
-  const difference = ({ mix, against }: (typeof pairs)[number], damageOf: (mix: ReportedMix) => number): string =>
-    pointsCell(damageOf(mix) - damageOf(against));
-  return {
-    columns: headings(
-      ["language"],
-      pairs.map(({ mix, against }) => `${mix.name} against ${against.name}`),
-    ),
-    rows: [
-      ["unweighted mean", ...pairs.map((pair) => difference(pair, ({ unweighted }) => unweighted))],
-      ...report.recommended.languages.map(({ language }, index) => [
-        language,
-        ...pairs.map((pair) => difference(pair, ({ languages }) => at(languages, index).damage)),
-      ]),
-    ],
-  };
-}
+/** How to draw text in the recommended shares. */
+export const mixUse = ({ recommended: { mix } }: MixesReport): string => `mbs sample --mix weights:${mix}`;
 
-/** One row per mix, in the order in which they were tried; the recommended one has an arrow. */
-export function mixAveragesTable({ mixes, recommended }: MixesReport): TextTable {
-  const weighted = recommended.weighted !== undefined;
-  const important = recommended.important !== undefined;
-  return {
-    columns: headings(
-      ["", "mix"],
-      [
-        "unweighted mean",
-        ...(weighted ? ["weighted by training mixture"] : []),
-        "worst language",
-        ...(important ? ["by importance"] : []),
-      ],
-    ),
-    rows: mixes.map((mix) => [
-      mix === recommended ? "→" : "",
-      mix.name,
-      damageCell(mix.unweighted),
-      ...(weighted ? [damageCell(mix.weighted ?? NaN)] : []),
-      `${mix.worst.language} ${damageCell(mix.worst.damage)}`,
-      ...(important ? [damageCell(mix.important ?? NaN)] : []),
-    ]),
-  };
-}
-
-/** How to use the recommended weights, on the command line and in a recipe. */
-export const mixUses = ({
-  recommended: { mix },
-}: MixesReport): readonly { readonly title: string; readonly command: string }[] => [
-  { title: "With the statistics that are there", command: `mbs factor --mix ${mix}` },
-  { title: "For a fresh sample", command: `mbs sample --mix weights:${mix}` },
-];
-
-/** What was tried and what is recommended, for a terminal. */
-export function mixesTable(report: MixesReport, remarks: readonly string[] = []): string {
-  const { strategy, solver, notes } = report;
+/** What is predicted and what is recommended, for a terminal. */
+export function mixesTable(report: MixesReport): string {
   return [
-    `${colours.bold(`predicted damage by language, ${solver}`)}\n${formatTable(damageByMixTable(report))}`,
-    `${colours.bold("predicted damage, three averages")}\n${formatTable(mixAveragesTable(report))}`,
-    `${[...notes, ...remarks].map(noteText).join("\n")}\n`,
-    `${colours.bold(`recommended by ${strategy}`)}\n${mixUses(report)
-      .map(({ command }) => command)
-      .join("\n")}\n`,
+    `${colours.bold("predicted loss, nats a token")}\n${formatTable(lossByMixTable(report))}`,
+    `${colours.bold("three averages")}\n${formatTable(mixAveragesTable(report))}`,
+    `${report.notes.map(noteText).join("\n")}\n`,
+    `${colours.bold("recommended")}\n${mixUse(report)}\n`,
   ].join("\n");
 }

@@ -151,11 +151,11 @@ function evidenceOf({ language, rises, mixShare, tokens, angle, withMoreText }: 
   ];
 }
 
-const remedyOf = (causes: readonly Cause[], method: string, model: string): Remedy =>
+const remedyOf = (causes: readonly Cause[], model: string): Remedy =>
   causes.includes("tokens") || causes.includes("both")
     ? {
-        text: "Give the rare languages more text: a mix nearer to equal, more segments, or the weights that mbs mix finds for the worst language (statistics of a sample of --mix equal).",
-        command: `mbs mix --model M --solver ${method.split(" ", 1)[0]} < statistics.arrow`,
+        text: "Give the rare languages more text: a mix nearer to equal, more segments, or the shares that mbs mix finds for the worst language from these scores.",
+        command: `mbs mix --label "${model}" < scores.arrow`,
       }
     : {
         text: "See which sites hurt them, and weigh the languages nearest to them more.",
@@ -197,7 +197,7 @@ export const rareLanguageFalls = defineRule({
       models,
       languages: names,
       evidence: [...riseEvidence("unweighted mean, above dense", rises.unweighted, false), ...falling.flatMap(evidenceOf)],
-      remedy: remedyOf(causes, method, at(models, 0)),
+      remedy: remedyOf(causes, at(models, 0)),
     };
   },
 });

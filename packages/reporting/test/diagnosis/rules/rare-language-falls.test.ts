@@ -37,7 +37,7 @@ test("fires for a rare language whose interval lies above that of the mean", () 
     finding?.texts[1] ?? "",
     /^te rises \+20\.0% \(\+19\.0 … \+21\.0%\): few tokens in the mix, its distance to the mix is not known; 4\.0% of the training, 4\.0% of the calibration \(1024 tokens\)\.$/,
   );
-  assert.match(finding?.remedy.command ?? "", /^mbs mix --model M --solver /);
+  assert.match(finding?.remedy.command ?? "", /^mbs mix --label "/);
 });
 
 test("shares are of the whole training; what an equal share is compared with is named where it differs", () => {

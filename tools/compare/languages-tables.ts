@@ -1,0 +1,174 @@
+import { at } from "@mbs/contracts";
+import { mean, spearman } from "@mbs/numbers";
+import { markdownTable } from "../pages/blocks.ts";
+import { toSvg } from "../pages/plot.ts";
+import { figureDifference, meanOfLanguages, ofLanguage, overDraws, weightedBy, worstOfLanguages } from "./draws.ts";
+import type { DrawnRow, WindowRises } from "./draws.ts";
+import { twelveLanguages } from "./languages.ts";
+import { allMethods, allMixes } from "./rows.ts";
+import { mixTitle, natsText } from "./tables.ts";
+
+const total = twelveLanguages.reduce((sum, { share }) => sum + share, 0);
+/** Assumed shares of the training mixture, sum 1. */
+const shares: Readonly<Record<string, number>> = Object.fromEntries(
+  twelveLanguages.map(({ tag, share }) => [tag, share / total]),
+);
+
+const titleOf = (method: string): string => allMethods[method]?.title ?? method;
+
+/** Draws of one method and mix, in order. */
+const drawsOf = (rows: readonly DrawnRow[], method: string, mix: string): readonly DrawnRow[] =>
+  rows.filter((row) => row.method === method && row.mix === mix).sort((a, b) => a.draw - b.draw);
+
+const methodsIn = (rows: readonly DrawnRow[]): readonly string[] =>
+  Object.keys(allMethods).filter((method) => rows.some((row) => row.method === method));
+const mixesIn = (rows: readonly DrawnRow[], method: string): readonly string[] =>
+  Object.keys(allMixes).filter((mix) => drawsOf(rows, method, mix).length > 0);
+
+const natsCell = (nats: number): string => nats.toFixed(3).replace("-", "−");
+
+/** A line a method and mix: three averages, over the draws that there are. */
+export function mixesTable(rows: readonly DrawnRow[]): string {
+  const lines = methodsIn(rows).flatMap((method) =>
+    mixesIn(rows, method).map((mix) => {
+      const draws = drawsOf(rows, method, mix).map(({ rises }) => rises);
+      const worst = twelveLanguages
+        .map(({ tag }) => ({ tag, value: mean(draws.map(ofLanguage(tag))) }))
+        .reduce((most, next) => (next.value > most.value ? next : most));
+      return [
+        titleOf(method),
+        mixTitle(mix),
+        String(draws.length),
+        natsText(overDraws(draws)),
+        natsText(overDraws(draws, weightedBy(shares))),
+        natsText(overDraws(draws, worstOfLanguages)),
+        worst.tag,
+      ];
+    }),
+  );
+  const head = ["method", "mix", "draws", "mean of languages", "weighted by share", "language that loses most"];
+  return markdownTable([...head, "mostly"], lines, 2);
+}
+
+/** Rows of two mixes on the draws that both have. */
+function pairOf(
+  rows: readonly DrawnRow[],
+  method: string,
+  first: string,
+  second: string,
+): readonly [readonly WindowRises[], readonly WindowRises[]] {
+  const others = drawsOf(rows, method, second);
+  const both = drawsOf(rows, method, first).flatMap(({ draw, rises }) => {
+    const other = others.find((row) => row.draw === draw);
+    return other === undefined ? [] : [{ rises, other: other.rises }];
+  });
+  return [both.map(({ rises }) => rises), both.map(({ other }) => other)];
+}
+
+/** The found mix against each other one: the loss of the worst language, which was named before the run, and two means. */
+export function outcomeTable(rows: readonly DrawnRow[]): string {
+  const lines = methodsIn(rows).flatMap((method) =>
+    mixesIn(rows, method).flatMap((mix) => {
+      if (mix === "found") return [];
+      const [found, other] = pairOf(rows, method, "found", mix);
+      if (found.length === 0) return [];
+      const against = (figure: (rises: WindowRises) => number): string => natsText(figureDifference(found, other, figure));
+      return [
+        [
+          titleOf(method),
+          mixTitle(mix),
+          String(found.length),
+          against(worstOfLanguages),
+          against(meanOfLanguages),
+          against(weightedBy(shares)),
+        ],
+      ];
+    }),
+  );
+  return markdownTable(["method", "against", "draws", "worst language", "mean of languages", "weighted by share"], lines, 2);
+}
+
+/** A line a language: its share and what it loses with each mix, the mean over draws. */
+export function languagesOfMixes(rows: readonly DrawnRow[], method: string): string {
+  const mixes = mixesIn(rows, method);
+  const lines = twelveLanguages.map(({ tag, script }) => [
+    tag,
+    script,
+    `${(100 * (shares[tag] ?? 0)).toFixed(1)}%`,
+    ...mixes.map((mix) => natsCell(mean(drawsOf(rows, method, mix).map(({ rises }) => ofLanguage(tag)(rises))))),
+  ]);
+  return markdownTable(["language", "script", "share", ...mixes.map(mixTitle)], lines, 2);
+}
+
+/** Σ first · second */
+const moment = (first: readonly number[], second: readonly number[]): number =>
+  first.reduce((sum, value, index) => sum + value * at(second, index), 0);
+
+/**
+ * How a language's loss changes between two mixes with its share of the text: the exponent e of loss ∝ share^−e by least squares
+ * over languages, and the rank correlation of the two logarithms.
+ */
+export function lawTable(rows: readonly DrawnRow[]): string {
+  const lines = methodsIn(rows).flatMap((method) => {
+    const [equal, proportional] = pairOf(rows, method, "equal", "proportional");
+    if (equal.length === 0) return [];
+    const points = twelveLanguages.map(({ tag }) => {
+      const lossOf = (draws: readonly WindowRises[]): number => mean(draws.map(ofLanguage(tag)));
+      return {
+        text: Math.log((shares[tag] ?? NaN) * twelveLanguages.length),
+        loss: Math.log(lossOf(proportional) / lossOf(equal)),
+      };
+    });
+    const [text, loss] = [points.map((point) => point.text), points.map((point) => point.loss)];
+    const [middleText, middleLoss] = [mean(text), mean(loss)];
+    const [centredText, centredLoss] = [text.map((value) => value - middleText), loss.map((value) => value - middleLoss)];
+    const exponent = -moment(centredText, centredLoss) / moment(centredText, centredText);
+    const rank = spearman(text, loss);
+    return [[titleOf(method), String(equal.length), exponent.toFixed(2), rank.toFixed(2).replace("-", "−")]];
+  });
+  return markdownTable(["method", "draws", "e", "rank correlation"], lines);
+}
+
+/** Losses by language, a mark a mix; languages in the order of their shares. */
+export function plotLanguages(rows: readonly DrawnRow[], method: string): Promise<string> {
+  const mixes = mixesIn(rows, method);
+  const names = new Intl.DisplayNames("en", { type: "language" });
+  const values = mixes.flatMap((mix) =>
+    twelveLanguages.map(({ tag }) => ({
+      mix: mixTitle(mix),
+      language: names.of(tag) ?? tag,
+      value: mean(drawsOf(rows, method, mix).map(({ rises }) => ofLanguage(tag)(rises))),
+    })),
+  );
+  return toSvg({
+    title: {
+      text: `Gemma 3 270m, ${titleOf(method)}: what each language loses`,
+      anchor: "start",
+      fontWeight: "normal",
+      fontSize: 13,
+    },
+    data: { values },
+    width: 520,
+    height: { step: 20 },
+    mark: { type: "point", filled: true, size: 60, opacity: 0.9 },
+    encoding: {
+      y: {
+        field: "language",
+        type: "nominal",
+        title: null,
+        sort: twelveLanguages.map(({ tag }) => names.of(tag) ?? tag),
+        axis: { labelFontSize: 12, grid: true },
+      },
+      x: { field: "value", type: "quantitative", title: "rise of the loss, nats a token (logarithmic)", scale: { type: "log" } },
+      color: {
+        field: "mix",
+        type: "nominal",
+        sort: mixes.map(mixTitle),
+        title: null,
+        scale: { range: ["#777777", "#3b82c4", "#e08214", "#8c6bb1", "#1b9e77", "#d95f5f"] },
+      },
+      shape: { field: "mix", type: "nominal", sort: mixes.map(mixTitle), title: null },
+    },
+    config: { background: "white", font: "sans-serif", legend: { labelLimit: 0, orient: "bottom" } },
+  });
+}
