@@ -1,6 +1,6 @@
 import { basename, resolve } from "node:path";
 import { decodeFlight } from "@mbs/artifacts";
-import { BadDataError, InterruptedError, UsageError, firstOutput } from "@mbs/contracts";
+import { BadDataError, DeniedError, InterruptedError, UsageError, firstOutput } from "@mbs/contracts";
 import type {
   ArtifactStream,
   Batch,
@@ -17,13 +17,14 @@ import { messages } from "../protocol/messages.ts";
 import type { FlightData, StageResult, Value } from "../protocol/messages.ts";
 import { receive, withoutDescriptors } from "../protocol/messages-in-order.ts";
 import { toValue } from "../protocol/option-values.ts";
-import { fromStatus } from "../protocol/status.ts";
+import { fromStatus, isUnreachable } from "../protocol/status.ts";
 import { FlightClient, sendArtifact } from "./flight-client.ts";
 import type { ExchangeCall } from "./flight-client.ts";
+import { openPlace } from "./server-place.ts";
+import type { OpenPlace, ServerPlace } from "./server-place.ts";
+import { tlsFault } from "./tls-fault.ts";
 
-export interface RemoteCall {
-  /** "grpc://127.0.0.1:8815" */
-  readonly via: string;
+export interface RemoteCall extends ServerPlace {
   readonly stage: Stage;
   readonly inputs: StageInputs;
   /** Parsed options; resources are paths of this machine. */
@@ -68,6 +69,13 @@ async function* takingResult(call: ExchangeCall, keep: (result: StageResult) => 
   }
 }
 
+/** A failed call as an error that says what, where and the remedy. */
+async function failure(error: unknown, place: OpenPlace, signal: AbortSignal): Promise<unknown> {
+  if (signal.aborted) return new InterruptedError("interrupted", {}, { cause: error });
+  const fault = isUnreachable(error) ? await tlsFault(place) : undefined;
+  return fault === undefined ? fromStatus(error, place.via) : new DeniedError(`${place.via}: ${fault}`, {}, { cause: error });
+}
+
 /**
  * Runs a stage on a server: its first input streams there while its first output streams back.
  *
@@ -77,9 +85,8 @@ export async function runRemote(remote: RemoteCall): Promise<StageOutputs> {
   const { via, stage, inputs, context } = remote;
   if (Object.keys(stage.outputs).length > 1)
     throw new UsageError(`${stage.name} has several outputs, and --via returns one; run it here`);
-  const client = new FlightClient(via, context.signal, remote.keepalive ?? defaultKeepalive);
-  const failed = (error: unknown): unknown =>
-    context.signal.aborted ? new InterruptedError("interrupted", {}, { cause: error }) : fromStatus(error, via);
+  const place = await openPlace(remote, context.warn);
+  const client = new FlightClient(place, context.signal, remote.keepalive ?? defaultKeepalive);
   try {
     const [first, ...others] = Object.entries(inputs);
     const [streamed, ...more] = first?.[1] ?? [];
@@ -134,7 +141,7 @@ export async function runRemote(remote: RemoteCall): Promise<StageOutputs> {
         }
         for (const warning of result.warnings) context.warn(warning);
       } catch (error) {
-        throw sendFailure instanceof BadDataError ? sendFailure : failed(error);
+        throw sendFailure instanceof BadDataError ? sendFailure : await failure(error, place, context.signal);
       } finally {
         client.close();
       }
@@ -142,6 +149,6 @@ export async function runRemote(remote: RemoteCall): Promise<StageOutputs> {
     return { [firstOutput(stage).name]: { schema: stream.schema, batches: batches() } };
   } catch (error) {
     client.close();
-    throw failed(error);
+    throw await failure(error, place, context.signal);
   }
 }

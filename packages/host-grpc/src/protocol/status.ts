@@ -76,11 +76,14 @@ const tagByStatus: Partial<Readonly<Record<status, ErrorTag>>> = {
 const isServiceError = (thrown: unknown): thrown is ServiceError =>
   thrown instanceof Error && "code" in thrown && typeof thrown.code === "number" && "details" in thrown;
 
+/** Whether no connection to the server came about, or it broke. */
+export const isUnreachable = (thrown: unknown): boolean =>
+  isServiceError(thrown) && thrown.code === status.UNAVAILABLE && thrown.metadata.get(ownStatus).length === 0;
+
 /** A failed call as an MbsError, for the host of the client. */
 export function fromStatus(thrown: unknown, via: string): unknown {
   if (!isServiceError(thrown)) return thrown;
-  const unreachable = thrown.code === status.UNAVAILABLE && thrown.metadata.get(ownStatus).length === 0;
-  const remedy = unreachable ? "; is the server running there?" : "";
+  const remedy = isUnreachable(thrown) ? "; is the server running there?" : "";
   // The library appends a note on name resolution to its messages, which is empty for an address.
   const details = thrown.details.replace(/\.? Resolution note:.*$/s, "");
   return errorOfTag(tagByStatus[thrown.code] ?? "internal", `${via}: ${details}${remedy}`);

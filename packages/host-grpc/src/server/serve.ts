@@ -80,6 +80,8 @@ export interface ServeOptions {
 
 export interface RunningServer {
   readonly port: number;
+  /** As clients give it: "grpcs://0.0.0.0:8815". */
+  readonly address: string;
   /** Ends all calls at once (UNAVAILABLE) and waits for their children, at most two seconds. */
   close(): Promise<void>;
 }
@@ -254,6 +256,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   });
   return {
     port,
+    address: `${tls === undefined ? "grpc" : "grpcs"}://${host}:${port}`,
     async close() {
       const reason = new TryAgainError("the server is shutting down; call again later");
       closing.abort(reason);
