@@ -53,9 +53,8 @@ export function admit(path: string, metadata: Metadata, tokens: Tokens | undefin
   const need = needs.get(path) ?? "any token";
   if (need === "no token") return { name: "", scopes: new Set() };
   if (tokens === undefined) return anyone;
-  const [header, ...more] = metadata.get("authorization").map(String);
-  const [, token] = /^bearer ([^\s]+)$/i.exec(header ?? "") ?? [];
-  if (token === undefined || more.length > 0) {
+  const [, token] = /^bearer (\S+)$/i.exec(String(metadata.get("authorization")[0])) ?? [];
+  if (token === undefined) {
     throw new UnauthenticatedError("the call has no token; send the header authorization: Bearer TOKEN (mbs: --token-file FILE)");
   }
   const caller = tokens.find(token);
