@@ -95,9 +95,9 @@ interface ReflectionAnswer {
 }
 
 function reflect(port: number, sent?: string): ClientDuplexStream<object, ReflectionAnswer> {
-  const package_ = dirname(createRequire(import.meta.url).resolve("@grpc/reflection/package.json"));
+  const installed = dirname(createRequire(import.meta.url).resolve("@grpc/reflection/package.json"));
   const options = { keepCase: true, oneofs: true };
-  const definition = loadSync(join(package_, "build/proto/grpc/reflection/v1/reflection.proto"), options);
+  const definition = loadSync(join(installed, "build/proto/grpc/reflection/v1/reflection.proto"), options);
   const { grpc } = loadPackageDefinition(definition) as unknown as {
     grpc: { reflection: { v1: { ServerReflection: ServiceClientConstructor } } };
   };

@@ -21,7 +21,7 @@ interface Context {
   otherCa: string;
   server: { cert: string; key: string };
   client: { cert: string; key: string };
-  stranger: { cert: string; key: string };
+  foreign: { cert: string; key: string };
   tls: FakeServer;
   mutual: FakeServer;
 }
@@ -43,7 +43,7 @@ test.before(async (context) => {
   context.otherCa = await write("other-ca.pem", context.other.cert);
   context.server = await writePair(context.folder, "server", await makeCertificate(context.authority));
   context.client = await writePair(context.folder, "client", await makeCertificate(context.authority, { name: "client" }));
-  context.stranger = await writePair(context.folder, "stranger", await makeCertificate(context.other, { name: "client" }));
+  context.foreign = await writePair(context.folder, "foreign", await makeCertificate(context.other, { name: "client" }));
   context.tls = await startServer(() => ({ tls: context.server }));
   context.mutual = await startServer(() => ({ tls: { ...context.server, clientCa: context.ca } }));
 });
@@ -88,7 +88,10 @@ test("an expired certificate is refused, and the server's log says it", async ({
       await failure(makeVia({ via: viaOf(fake), ca })),
       `denied: ${viaOf(fake)}: its certificate has expired; renew it on the server`,
     );
-    assert.match(fake.log.join("\n"), /the certificate in .*expired\.pem expired on \S+Z, so that clients refuse it; make another/);
+    assert.match(
+      fake.log.join("\n"),
+      /the certificate in .*expired\.pem expired on \S+Z, so that clients refuse it; make another/,
+    );
   });
 });
 
@@ -98,14 +101,20 @@ test("a certificate of another name is refused", async ({ folder, authority, ca 
     for (const host of ["127.0.0.1", "localhost"]) {
       const via = viaOf(fake, host);
       const message = await failure(makeVia({ via, ca }));
-      assert.match(message, /^denied: grpcs:\S+ its certificate is for another name \(.*\); call it by a name of its certificate$/);
+      assert.match(
+        message,
+        /^denied: grpcs:\S+ its certificate is for another name \(.*\); call it by a name of its certificate$/,
+      );
     }
   });
 });
 
 test("plaintext to a server with TLS, and TLS to one without, name the right address", async ({ tls, ca }) => {
   const plain = viaOf(tls).replace("grpcs", "grpc");
-  assert.is(await failure(makeVia({ via: plain })), `denied: ${plain}: it takes calls with TLS alone; give --via as ${viaOf(tls)}, and --ca`);
+  assert.is(
+    await failure(makeVia({ via: plain })),
+    `denied: ${plain}: it takes calls with TLS alone; give --via as ${viaOf(tls)}, and --ca`,
+  );
   await withServer({}, async (fake) => {
     assert.is(
       await failure(makeVia({ via: viaOf(fake), ca })),
@@ -123,21 +132,24 @@ test("mutual TLS: a client with a certificate of the authority may call", async 
 });
 
 test("mutual TLS: a client without a certificate, or with one of another authority, is refused", async (context) => {
-  const { mutual, ca, stranger } = context;
+  const { mutual, ca, foreign } = context;
   const via = viaOf(mutual);
   assert.is(
     await failure(makeVia({ via, ca })),
     `denied: ${via}: it asks for a certificate of the client; give --cert and --key`,
   );
   assert.is(
-    await failure(makeVia({ via, ca, ...stranger })),
+    await failure(makeVia({ via, ca, ...foreign })),
     `denied: ${via}: it refuses the certificate of --cert; ask for one that its --client-ca has signed`,
   );
 });
 
 test("an expired certificate of a client is refused before anything is sent", async ({ folder, authority, mutual, ca }) => {
   const pair = await writePair(folder, "old-client", await makeCertificate(authority, { from: -20, to: -10 }));
-  assert.match(await failure(makeVia({ via: viaOf(mutual), ca, ...pair })), /^denied: the certificate in .* expired on \S+Z, so that/);
+  assert.match(
+    await failure(makeVia({ via: viaOf(mutual), ca, ...pair })),
+    /^denied: the certificate in .* expired on \S+Z, so that/,
+  );
 });
 
 test("files that are wrong are refused, by server and client", async ({ tls, folder, ca, server, client }) => {
@@ -147,12 +159,18 @@ test("files that are wrong are refused, by server and client", async ({ tls, fol
   for (const [work, pattern] of [
     [() => makeVia({ via, ca: missing }), /^input-output: cannot read \(--ca\) .*none\.pem: no such file/],
     [() => makeVia({ via, ca: server.key }), /^usage: --ca .*server\.key has no certificate; give a PEM file/],
-    [() => makeVia({ via, ca, ...mixed }), /^usage: --cert \S+ and --key \S+ do not go together .*; give a certificate and its own key/],
+    [
+      () => makeVia({ via, ca, ...mixed }),
+      /^usage: --cert \S+ and --key \S+ do not go together .*; give a certificate and its own key/,
+    ],
     [() => makeVia({ via, ca, cert: client.cert }), /^usage: --cert and --key go together/],
     [() => makeVia({ via: via.replace("grpcs", "grpc"), ca }), /^usage: --ca is for TLS; give --via as grpcs:/],
     [() => withServer({ tls: mixed }, async () => undefined), /^usage: --cert \S+ and --key \S+ do not go together/],
     [() => withServer({ tls: { ...server, cert: missing } }, async () => undefined), /^input-output: cannot read \(--cert\)/],
-    [() => withServer({ tls: { ...server, clientCa: server.key } }, async () => undefined), /^usage: --client-ca .* has no certificate/],
+    [
+      () => withServer({ tls: { ...server, clientCa: server.key } }, async () => undefined),
+      /^usage: --client-ca .* has no certificate/,
+    ],
   ] as const) {
     assert.match(await failure(work()), pattern);
   }
@@ -176,7 +194,7 @@ test("certificates are read again when they change; half a change and a wrong fi
   });
 });
 
-test("the authority of clients is read again too", async ({ folder, authority, other, ca, server, client, stranger }) => {
+test("the authority of clients is read again too", async ({ folder, authority, other, ca, server, client, foreign }) => {
   const clientCa = join(folder, "changing-ca.pem");
   await writeFile(clientCa, authority.cert);
   await withServer({ tls: { ...server, clientCa }, reloadMs }, async (fake) => {
@@ -185,20 +203,25 @@ test("the authority of clients is read again too", async ({ folder, authority, o
     await writeFile(clientCa, other.cert);
     while (!fake.log.some((line) => line.startsWith("read "))) await delay(reloadMs);
     assert.match(await failure(makeVia({ via, ca, ...client })), /it refuses the certificate of --cert/);
-    assert.ok((await makeVia({ via, ca, ...stranger })) > 0);
+    assert.ok((await makeVia({ via, ca, ...foreign })) > 0);
   });
 });
 
+/** How a server is refused that listens everywhere. */
+const refused = (options: Parameters<typeof withServer>[0]): Promise<string> =>
+  failure(withServer({ listen: "0.0.0.0:0", ...options }, async () => undefined));
+
 test("off loopback a server wants TLS and known clients, or --insecure", async ({ server, ca }) => {
-  const refused = async (options: Parameters<typeof withServer>[0]): Promise<string> =>
-    failure(withServer({ listen: "0.0.0.0:0", ...options }, async () => undefined));
   assert.is(
     await refused({}),
     "denied: will not listen at 0.0.0.0 without TLS; give --cert and --key, listen at 127.0.0.1, or accept plaintext by --insecure",
   );
   assert.match(await refused({ tls: server }), /for everyone who reaches the port; give --tokens or --client-ca, or accept/);
   assert.match(await refused({ listen: "grpcs://127.0.0.1:0" }), /^usage: .* is with TLS; give --cert and --key too$/);
-  assert.match(await refused({ listen: "grpc://127.0.0.1:0", tls: server }), /^usage: .* is without TLS; with --cert it is grpcs:/);
+  assert.match(
+    await refused({ listen: "grpc://127.0.0.1:0", tls: server }),
+    /^usage: .* is without TLS; with --cert it is grpcs:/,
+  );
   await withServer({ listen: "0.0.0.0:0", insecure: true }, async (fake) => {
     assert.ok((await makeVia({ via: `grpc://127.0.0.1:${fake.server.port}` })) > 0);
   });

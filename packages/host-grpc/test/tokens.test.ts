@@ -139,7 +139,10 @@ test("--via sends the token of a file, and says what is wrong with it", async ({
   assert.ok((await makeVia({ via, tokenFile }, (line) => void warnings.push(line))) > 0);
   assert.match(warnings.join(), /can be read by other users of this machine; take their right to read it: chmod 600/);
 
-  assert.is(await failure(tokenOf("nobody")), `denied: ${via}: the server does not know the token of the call; check it, or ask for one`);
+  assert.is(
+    await failure(tokenOf("nobody")),
+    `denied: ${via}: the server does not know the token of the call; check it, or ask for one`,
+  );
   assert.match(await failure(tokenOf("read")), /^denied: .* the token of read has no scope "run", which DoExchange takes; /);
   assert.match(await failure(""), /^usage: .*mine begins with an empty line; its first line is the token$/);
   const odd = await failure("two words");

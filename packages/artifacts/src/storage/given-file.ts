@@ -30,12 +30,7 @@ export async function warnIfOpen(path: string, warn: (message: string) => void):
  * @param what is in the file, for messages: "the queue's password"
  * @throws {UsageError} where the first line is empty
  */
-export async function readFirstLine(
-  path: string,
-  flag: string,
-  what: string,
-  warn: (message: string) => void,
-): Promise<string> {
+export async function readFirstLine(path: string, flag: string, what: string, warn: (message: string) => void): Promise<string> {
   const [line = ""] = (await readGiven(path, flag)).toString().split(/\r?\n/);
   if (line === "") throw new UsageError(`${path} begins with an empty line; its first line is ${what}`);
   await warnIfOpen(path, warn);

@@ -18,10 +18,7 @@ import type { CliHost } from "./cli-host.ts";
 import { commandOutput, standardStream } from "../process/standard-streams.ts";
 
 /** Flags of the host, the same for every stage. */
-const hostFlags = [
-  ...["output", "force", "json", "quiet", "threads", "offline", "debug", "help"],
-  ...Object.keys(remoteOptions),
-] as const;
+const hostFlags = ["output", "force", "json", "quiet", "threads", "offline", "debug", "help"].concat(Object.keys(remoteOptions));
 
 const outputNames = (stage: Stage): readonly string[] => Object.keys(stage.outputs).slice(1);
 

@@ -55,7 +55,8 @@ async function openIdentity({ cert, key }: ServerPlace, warn: (message: string) 
   if (cert === undefined || key === undefined) throw new UsageError("--cert and --key go together; give both, or none");
   const identity = { certificate: await readGiven(cert, "--cert"), privateKey: await readGiven(key, "--key") };
   const fault = whyInvalid(parseCertificate(identity.certificate, `--cert ${cert}`));
-  if (fault !== undefined) throw new DeniedError(`the certificate in ${cert} ${fault}, so that the server refuses it; ask for another`);
+  if (fault !== undefined)
+    throw new DeniedError(`the certificate in ${cert} ${fault}, so that the server refuses it; ask for another`);
   requirePair(identity, `--cert ${cert} and --key ${key}`);
   await warnIfOpen(key, warn);
   return identity;

@@ -24,8 +24,7 @@ const schemes: ReadonlyMap<string, boolean> = new Map([
  * @throws {UsageError} on anything else
  */
 export function parseAddress(text: string): ServerAddress {
-  const [, scheme, host, digits] =
-    /^(?:([a-z+]+):\/\/)?(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):(\d{1,5})\/?$/.exec(text) ?? [];
+  const [, scheme, host, digits] = /^(?:([a-z+]+):\/\/)?(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):(\d{1,5})\/?$/.exec(text) ?? [];
   const port = Number(digits);
   const isKnown = scheme === undefined || schemes.has(scheme);
   if (host === undefined || port > 65_535 || !isKnown) {

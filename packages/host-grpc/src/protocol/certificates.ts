@@ -34,13 +34,18 @@ export function requirePair({ certificate, privateKey }: Identity, files: string
   try {
     createSecureContext({ cert: certificate, key: privateKey });
   } catch (cause) {
-    throw new UsageError(`${files} do not go together (${reasonOf(cause)}); give a certificate and its own key, PEM`, {}, { cause });
+    throw new UsageError(
+      `${files} do not go together (${reasonOf(cause)}); give a certificate and its own key, PEM`,
+      {},
+      { cause },
+    );
   }
 }
 
-/** Why a certificate is not valid now, "it expired on 2026-01-01T00:00:00Z", or undefined where it is. */
+const date = (text: string): string => new Date(text).toISOString().replace(/\.\d+Z$/, "Z");
+
+/** Why a certificate is not valid now, "expired on 2026-01-01T00:00:00Z", or undefined where it is. */
 export function whyInvalid({ validFrom, validTo }: X509Certificate): string | undefined {
-  const date = (text: string): string => new Date(text).toISOString().replace(/\.\d+Z$/, "Z");
   if (Date.parse(validTo) <= Date.now()) return `expired on ${date(validTo)}`;
   if (Date.parse(validFrom) > Date.now()) return `is not valid before ${date(validFrom)}`;
   return undefined;

@@ -30,7 +30,7 @@ export type ActionName = keyof typeof actionNeeds;
 /** Whether a call takes no token. */
 export const isOpenToAll = (path: string): boolean => needs.get(path) === "no token";
 
-/** The caller of a server without tokens: whoever reaches the port may do everything. */
+/** The caller of a server without tokens: anyone who reaches the port may do everything. */
 const anyone: Caller = { name: "", scopes: new Set(scopes) };
 
 /** @throws {DeniedError} naming the scope that is missing */

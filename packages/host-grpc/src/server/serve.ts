@@ -2,14 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { logVerbosity, Server, setLogVerbosity, status as codes } from "@grpc/grpc-js";
 import type { Metadata, StatusObject } from "@grpc/grpc-js";
 import { ArtifactStore, removeTemporaryFolders, warnIfOpen } from "@mbs/artifacts";
-import {
-  availableProcessors,
-  InputOutputError,
-  quoted,
-  resourceKinds,
-  TryAgainError,
-  UsageError,
-} from "@mbs/contracts";
+import { availableProcessors, InputOutputError, quoted, resourceKinds, TryAgainError, UsageError } from "@mbs/contracts";
 import type { ResourceKind, Stage } from "@mbs/contracts";
 import { CallWatch } from "./call-watch.ts";
 import { actionNeeds, admit, requireScope } from "./access.ts";

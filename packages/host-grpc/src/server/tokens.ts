@@ -70,7 +70,8 @@ export class Tokens {
     });
     if (tokens.length === 0) throw new UsageError(`--tokens ${path} has no token; add a line: ci run,read TOKEN`);
     const twice = tokens.find(({ name }, index) => tokens.findIndex((other) => other.name === name) !== index);
-    if (twice !== undefined) throw new UsageError(`--tokens ${path} has two tokens of ${quoted(twice.name)}; give each its own name`);
+    if (twice !== undefined)
+      throw new UsageError(`--tokens ${path} has two tokens of ${quoted(twice.name)}; give each its own name`);
     return new Tokens(tokens);
   }
 

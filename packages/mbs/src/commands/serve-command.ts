@@ -17,7 +17,12 @@ const options = {
     description: "address; port 0 takes a free one; off loopback with TLS, for known clients alone",
     default: "127.0.0.1:8815",
   },
-  cert: { kind: "text", placeholder: "FILE", description: "certificate for TLS (PEM); read again when it changes", optional: true },
+  cert: {
+    kind: "text",
+    placeholder: "FILE",
+    description: "certificate for TLS (PEM); read again when it changes",
+    optional: true,
+  },
   key: { kind: "text", placeholder: "FILE", description: "key of --cert (PEM)", optional: true },
   clientCa: {
     kind: "text",

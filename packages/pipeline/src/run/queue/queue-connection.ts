@@ -81,7 +81,10 @@ async function optionsOf(
   const url = parseUrl(text);
   const isTls = url.protocol === "rediss:";
   if (caFile !== undefined && !isTls) throw new UsageError("--queue-ca is for a queue with TLS; give --queue as rediss://");
-  const password = passwordFile === undefined ? undefined : await readFirstLine(passwordFile, "--queue-password-file", "the queue's password", warn);
+  const password =
+    passwordFile === undefined
+      ? undefined
+      : await readFirstLine(passwordFile, "--queue-password-file", "the queue's password", warn);
   const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
   const port = url.port === "" ? 6379 : Number(url.port);
   const options: RedisOptions = {
