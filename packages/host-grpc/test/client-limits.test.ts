@@ -1,11 +1,12 @@
 import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { status } from "@grpc/grpc-js";
+import { credentials, status } from "@grpc/grpc-js";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { send } from "../src/protocol/messages-in-order.ts";
 import { ChildSlots } from "../src/server/child-slots.ts";
+import { makeAuthority, makeCertificate, writePair } from "./fixtures/certificates.ts";
 import { childrenGone, untilChildren } from "./fixtures/child-processes.ts";
 import { callMake, segmentMessages, withServer } from "./fixtures/fake-server.ts";
 import { FlightClient, all, callOf, errorOf } from "./fixtures/flight-client.ts";
@@ -63,6 +64,29 @@ test("clients without tokens are told apart by their machine", () =>
     await childrenGone();
     other.close();
   }));
+
+test("clients with certificates are told apart by these", async ({ folder }) => {
+  const authority = await makeAuthority("test");
+  const clientCa = join(folder, "ca.pem");
+  await writeFile(clientCa, authority.cert);
+  const tls = { ...(await writePair(folder, "server", await makeCertificate(authority))), clientCa };
+  const channelOf = async (name: string) => {
+    const { cert, private: key } = await makeCertificate(authority, { name });
+    return credentials.createSsl(Buffer.from(authority.cert), Buffer.from(key), Buffer.from(cert));
+  };
+  await withServer({ tls, callsPerClient: 1, children: 2 }, async ({ server }) => {
+    const one = new FlightClient(server.port, undefined, await channelOf("one"));
+    const two = new FlightClient(server.port, undefined, await channelOf("two"));
+    const call = await longCall(one);
+    await untilChildren(1);
+    assert.is((await errorOf(one.list())).code, status.UNAVAILABLE);
+    assert.equal(await two.list(), []);
+    call.cancel();
+    await childrenGone();
+    one.close();
+    two.close();
+  });
+});
 
 test("calls beyond a client's threads wait while another client goes on", (context) =>
   withServer({ tokens: context.tokens, threadsPerClient: 1, children: 4 }, async ({ server }) => {

@@ -1,4 +1,5 @@
-import { mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+import { createPrivateKey } from "node:crypto";
+import { mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -153,6 +154,9 @@ test("an expired certificate of a client is refused before anything is sent", as
 });
 
 test("files that are wrong are refused, by server and client", async ({ tls, folder, ca, server, client }) => {
+  const locked = join(folder, "locked.key");
+  const cipher = { type: "pkcs8", format: "pem", cipher: "aes-256-cbc", passphrase: "secret" } as const;
+  await writeFile(locked, createPrivateKey(await readFile(client.key)).export(cipher), { mode: 0o600 });
   const missing = join(folder, "none.pem");
   const via = viaOf(tls);
   const mixed = { cert: server.cert, key: client.key };
@@ -163,6 +167,7 @@ test("files that are wrong are refused, by server and client", async ({ tls, fol
       () => makeVia({ via, ca, ...mixed }),
       /^usage: --cert \S+ and --key \S+ do not go together .*; give a certificate and its own key/,
     ],
+    [() => makeVia({ via, ca, cert: client.cert, key: locked }), /^usage: .*the key has a passphrase, .*; take it off/],
     [() => makeVia({ via, ca, cert: client.cert }), /^usage: --cert and --key go together/],
     [() => makeVia({ via: via.replace("grpcs", "grpc"), ca }), /^usage: --ca is for TLS; give --via as grpcs:/],
     [() => withServer({ tls: mixed }, async () => undefined), /^usage: --cert \S+ and --key \S+ do not go together/],
@@ -224,6 +229,7 @@ test("off loopback a server wants TLS and known clients, or --insecure", async (
   );
   await withServer({ listen: "0.0.0.0:0", insecure: true }, async (fake) => {
     assert.ok((await makeVia({ via: `grpc://127.0.0.1:${fake.server.port}` })) > 0);
+    assert.match(fake.log.join("\n"), /^calls to 0\.0\.0\.0 are not encrypted; .*\nanyone who reaches 0\.0\.0\.0:0 may call; /);
   });
   await withServer({ listen: "0.0.0.0:0", tls: { ...server, clientCa: ca } }, async () => undefined);
 });

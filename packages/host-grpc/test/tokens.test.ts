@@ -1,4 +1,5 @@
 import { chmod, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+import { connect } from "node:http2";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -8,6 +9,7 @@ import * as assert from "uvu/assert";
 import { send } from "../src/protocol/messages-in-order.ts";
 import { flightService } from "../src/protocol/flight-service.ts";
 import type { FlightData } from "../src/protocol/messages.ts";
+import { streamLimit } from "../src/server/serve.ts";
 import { Tokens } from "../src/server/tokens.ts";
 import { callMake, segmentMessages, startServer, withServer } from "./fixtures/fake-server.ts";
 import type { FakeServer } from "./fixtures/fake-server.ts";
@@ -227,6 +229,23 @@ test("other schemes of authorization are no token", async ({ fake }) => {
   const call = client.client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, {}, basic);
   assert.is((await errorOf(all<FlightData>(call))).code, status.UNAUTHENTICATED);
   client.close();
+});
+
+test("a client without a token that keeps refused calls open and sends on holds up nobody", async (context) => {
+  const session = connect(`http://127.0.0.1:${context.fake.server.port}`);
+  await new Promise((resolve) => session.once("remoteSettings", resolve));
+  assert.is(session.remoteSettings.maxConcurrentStreams, streamLimit);
+  const headers = { ":method": "POST", ":path": flightService.doPut.path, "content-type": "application/grpc", te: "trailers" };
+  const answers = Array.from({ length: streamLimit }, async () => {
+    const stream = session.request(headers, { endStream: false });
+    stream.on("error", () => undefined).resume();
+    stream.write(Buffer.alloc(10_000));
+    const answer = await new Promise<Record<string, unknown>>((resolve) => void stream.once("response", resolve));
+    return Number(answer["grpc-status"]);
+  });
+  assert.ok((await Promise.all(answers)).every((code) => code === status.UNAUTHENTICATED));
+  assert.ok((await callMake(clientOf(context, "run"))).length > 1);
+  session.destroy();
 });
 
 test.run();

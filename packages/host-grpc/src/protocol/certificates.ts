@@ -31,6 +31,11 @@ export function parseCertificate(pem: Buffer, file: string): X509Certificate {
  * @throws {UsageError} where they do not, or the key is none
  */
 export function requirePair({ certificate, privateKey }: Identity, files: string): void {
+  if (/^(-----BEGIN ENCRYPTED|Proc-Type: 4,ENCRYPTED)/m.test(privateKey.toString("latin1"))) {
+    throw new UsageError(
+      `${files}: the key has a passphrase, which nobody is asked for; take it off: openssl pkey -in KEY -out KEY2`,
+    );
+  }
   try {
     createSecureContext({ cert: certificate, key: privateKey });
   } catch (cause) {

@@ -10,6 +10,7 @@ import type { ActionName } from "./access.ts";
 import { deleteArtifact, doGet, doPut, getFlightInfo, getSchema, listFlights } from "./artifact-calls.ts";
 import { exchange } from "./exchange.ts";
 import type { ExchangeServer } from "./exchange.ts";
+import { isLoopback } from "../protocol/address.ts";
 import { parseListenAddress } from "./listen-address.ts";
 import { send } from "../protocol/messages-in-order.ts";
 import { OpenCalls } from "./open-calls.ts";
@@ -30,6 +31,9 @@ import type { Keepalive } from "../protocol/channel.ts";
 
 /** Most calls that are open at one time, those that wait for a free slot included: each may hold a window of data in memory. */
 export const callLimit = 100;
+
+/** Most calls on one connection: also refused ones count here, for as long as their client keeps its side open. */
+export const streamLimit = 200;
 
 export interface ServeOptions {
   /** "127.0.0.1:8815"; port 0 takes a free one. */
@@ -214,6 +218,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     ...channelOptions,
     ...keepaliveOptions(options.keepalive ?? defaultKeepalive),
     "grpc.max_connection_idle_ms": idleConnectionMs,
+    "grpc.max_concurrent_streams": streamLimit,
     interceptors: [openCalls.intercept],
   });
   server.addService(flightService, {
@@ -240,6 +245,9 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   const { addStandardServices } = await import("./standard-services.ts");
   addStandardServices(server);
   const opened = tls === undefined ? plaintext : await openTls(tls, reloadMs, log);
+  if (!isLoopback(host) && tls === undefined)
+    log(`calls to ${host} are not encrypted; give --cert and --key in place of --insecure`);
+  if (!isLoopback(host) && !knowsClients) log(`anyone who reaches ${host}:${wanted} may call; give --tokens or --client-ca`);
 
   const port = await new Promise<number>((resolve, reject) => {
     server.bindAsync(`${host}:${wanted}`, opened.credentials, (error, bound) => {
