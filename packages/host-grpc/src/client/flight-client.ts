@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Writable } from "node:stream";
 import { Client } from "@grpc/grpc-js";
-import type { ClientDuplexStream } from "@grpc/grpc-js";
+import type { ClientDuplexStream, ClientReadableStream } from "@grpc/grpc-js";
 import { encodeFlight } from "@mbs/artifacts";
 import type { FlightMessage } from "@mbs/artifacts";
 import { InternalError } from "@mbs/contracts";
@@ -85,7 +85,7 @@ export class FlightClient {
     return call;
   }
 
-  #guard(call: ExchangeCall | ClientDuplexStream<FlightData, unknown>): void {
+  #guard(call: ExchangeCall | ClientDuplexStream<FlightData, unknown> | ClientReadableStream<FlightData>): void {
     const cancel = (): void => call.cancel();
     this.#signal.addEventListener("abort", cancel, { once: true });
     call.on("error", () => undefined);
@@ -94,6 +94,15 @@ export class FlightClient {
 
   exchange(): ExchangeCall {
     return this.#duplex<FlightData>(flightService.doExchange);
+  }
+
+  /** An artifact of the server's store. */
+  get(address: string): ClientReadableStream<FlightData> {
+    const { path, requestSerialize, responseDeserialize } = flightService.doGet;
+    const request = { ticket: Buffer.from(address) };
+    const call = this.#client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, request, this.#place.metadata);
+    this.#guard(call);
+    return call;
   }
 
   /** Stores an artifact on the server and returns its address. */
