@@ -19,8 +19,10 @@ export async function readGiven(path: string, flag: string): Promise<Buffer> {
 
 /** @param warn called where other users of this machine can read the file, which has a password, key or token in it */
 export async function warnIfOpen(path: string, warn: (message: string) => void): Promise<void> {
+  // where it is missing, reading it says so
+  const mode = (await stat(path).catch(() => undefined))?.mode ?? 0;
   // Windows has no such bits; a group is shared on purpose, as by a container and what starts it
-  const isOpen = process.platform !== "win32" && ((await stat(path)).mode & 0o004) !== 0;
+  const isOpen = process.platform !== "win32" && (mode & 0o004) !== 0;
   if (isOpen) warn(`${path} can be read by other users of this machine; take their right to read it: chmod 600 ${path}`);
 }
 

@@ -109,9 +109,27 @@ const isAction = (type: string): type is ActionName => Object.hasOwn(actionNeeds
 
 async function openTokens(path: string, reloadMs: number, log: (line: string) => void): Promise<ReloadedFiles<Tokens>> {
   const parse = ([bytes]: readonly Buffer[]): Tokens => Tokens.parse(bytes?.toString() ?? "", path);
-  const opened = await ReloadedFiles.open({ "--tokens": path }, parse, reloadMs, log);
   await warnIfOpen(path, log);
-  return opened;
+  return ReloadedFiles.open({ "--tokens": path }, parse, reloadMs, log);
+}
+
+/** Files that are looked at as long as the server runs. */
+async function openFiles({ tls, tokens: path, reloadMs = defaultReloadMs, log = () => undefined }: ServeOptions) {
+  const { credentials, close } = tls === undefined ? plaintext : await openTls(tls, reloadMs, log);
+  try {
+    const tokens = path === undefined ? undefined : await openTokens(path, reloadMs, log);
+    return {
+      credentials,
+      tokens,
+      close: () => {
+        tokens?.close();
+        close();
+      },
+    };
+  } catch (error) {
+    close();
+    throw error;
+  }
 }
 
 /**
@@ -122,8 +140,8 @@ async function openTokens(path: string, reloadMs: number, log: (line: string) =>
  * @throws {InputOutputError} where the port is taken
  */
 export async function serve(options: ServeOptions): Promise<RunningServer> {
-  const { tls, tokens: tokensFile, insecure = false, reloadMs = defaultReloadMs } = options;
-  const knowsClients = tokensFile !== undefined || tls?.clientCa !== undefined;
+  const { tls, insecure = false } = options;
+  const knowsClients = options.tokens !== undefined || tls?.clientCa !== undefined;
   const { host, port: wanted } = parseListenAddress(options.listen, { isTls: tls !== undefined, knowsClients, insecure });
   const { stages, log = () => undefined } = options;
   // An absolute path: it is cut out of messages, and a folder called "store" would cut out that word.
@@ -161,9 +179,9 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   };
 
   const { idleMs = defaultIdleMs } = options;
-  const tokens = tokensFile === undefined ? undefined : await openTokens(tokensFile, reloadMs, log);
+  const files = await openFiles(options);
   const openCalls = new OpenCalls({ calls: callLimit, callsPerClient, idleMs }, (path, metadata) =>
-    admit(path, metadata, tokens?.current),
+    admit(path, metadata, files.tokens?.current),
   );
   const running = new Set<Promise<void>>();
 
@@ -244,15 +262,15 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   // Loaded here: clients, which import this file too, need neither.
   const { addStandardServices } = await import("./standard-services.ts");
   addStandardServices(server);
-  const opened = tls === undefined ? plaintext : await openTls(tls, reloadMs, log);
   if (!isLoopback(host) && tls === undefined)
     log(`calls to ${host} are not encrypted; give --cert and --key in place of --insecure`);
   if (!isLoopback(host) && !knowsClients) log(`anyone who reaches ${host}:${wanted} may call; give --tokens or --client-ca`);
 
   const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(`${host}:${wanted}`, opened.credentials, (error, bound) => {
-      if (error) reject(new InputOutputError(`cannot listen at ${options.listen}; is the port taken?`, {}, { cause: error }));
-      else resolve(bound);
+    server.bindAsync(`${host}:${wanted}`, files.credentials, (error, bound) => {
+      if (!error) return resolve(bound);
+      files.close();
+      reject(new InputOutputError(`cannot listen at ${options.listen}; is the port taken?`, {}, { cause: error }));
     });
   });
   return {
@@ -262,8 +280,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
       const reason = new TryAgainError("the server is shutting down; call again later");
       closing.abort(reason);
       openCalls.endForeign(toStatus(reason));
-      tokens?.close();
-      opened.close();
+      files.close();
       const shut = new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
       const done = new AbortController();
       const late = delay(closeMs, undefined, { signal: done.signal }).catch(() => undefined);

@@ -62,7 +62,7 @@ class CertificateProvider implements experimental.CertificateProvider {
 
 export interface OpenCredentials {
   readonly credentials: ServerCredentials;
-  close(): void;
+  readonly close: () => void;
 }
 
 /**
