@@ -54,6 +54,15 @@ test("a client with as many open calls as it may have is refused, another is not
     two.close();
   }));
 
+test("calls that send nothing give their places back", () =>
+  withServer({ idleMs: 500, callsPerClient: 2 }, async ({ client }) => {
+    const silent = [client.exchange(), client.put()];
+    const ends = silent.map((call) => errorOf(all(call)));
+    for (const { code, details } of await Promise.all(ends)) assert.is(code, status.DEADLINE_EXCEEDED, details);
+    const places = [client.list(), client.list()];
+    assert.equal(await Promise.all(places), [[], []]);
+  }));
+
 test("clients without tokens are told apart by their machine", () =>
   withServer({ callsPerClient: 1 }, async ({ server, client }) => {
     const call = await longCall(client);
