@@ -86,6 +86,26 @@ served("an artifact goes in, is listed, and comes out the same", async ({ client
   assert.is((await contentAddress(await decodeFlight(withoutDescriptors(received())))).address, address);
 });
 
+served(
+  "an artifact is deleted by its address; one that is not there is INVALID_ARGUMENT",
+  async ({ client, segments, address }) => {
+    await put(client, segments);
+    assert.equal(await client.act("delete-artifact", Buffer.from(address)), []);
+    assert.equal(await client.list(), []);
+    for (const [body, pattern] of [
+      [address, /no artifact .* in the server's store/],
+      ["../../secret", /is no address/],
+      ["", /is no address/],
+    ] as const) {
+      const error = await errorOf(client.act("delete-artifact", Buffer.from(body)));
+      assert.is(error.code, status.INVALID_ARGUMENT, body);
+      assert.match(error.details, pattern);
+    }
+    const unknown = await errorOf(client.act("no-such"));
+    assert.is(unknown.details, 'no action "no-such"; this server has list-stages, delete-artifact');
+  },
+);
+
 served("the stages are listed with their options", async ({ client }) => {
   const { stages: list } = await client.listStages();
   assert.equal(

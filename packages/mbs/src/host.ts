@@ -7,8 +7,8 @@ export const host: CliHost = {
   program: "mbs",
   presenters,
   folder: folderPresenter,
-  async remote(via, stage, inputs, options, context) {
+  async remote(place, stage, inputs, options, context) {
     const [{ runRemote }, { remoteName }] = await Promise.all([import("@mbs/host-grpc"), import("@mbs/pipeline")]);
-    return runRemote({ via, stage, inputs, options, context, nameResource: remoteName });
+    return runRemote({ ...place, stage, inputs, options, context, nameResource: remoteName });
   },
 };

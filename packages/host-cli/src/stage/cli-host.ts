@@ -23,9 +23,18 @@ export interface FolderPresenter {
   json(folder: string): Promise<unknown>;
 }
 
+/** A server, and the files that its client needs: values of `--via`, `--ca`, `--cert`, `--key` and `--token-file`. */
+export interface RemotePlace {
+  readonly via: string;
+  readonly ca?: string | undefined;
+  readonly cert?: string | undefined;
+  readonly key?: string | undefined;
+  readonly tokenFile?: string | undefined;
+}
+
 /** Runs a stage on another machine; same meaning as `stage.run`. */
 export type RemoteRunner = (
-  via: string,
+  place: RemotePlace,
   stage: Stage,
   inputs: StageInputs,
   options: Readonly<Record<string, unknown>>,

@@ -202,6 +202,39 @@ export const memoryOption = {
   check: parseMemory,
 } as const satisfies Option;
 
+/** `--via`, with the files that a call of a server takes. */
+export const remoteOptions = {
+  via: {
+    group: general,
+    kind: "text",
+    placeholder: "ADDRESS",
+    description: "run on a server, e.g. grpc://127.0.0.1:8815, or grpcs://HOST:8815 with TLS",
+    optional: true,
+  },
+  ca: {
+    group: general,
+    kind: "text",
+    placeholder: "FILE",
+    description: "authority of the certificate of a server with TLS (PEM); default: those that Node knows",
+    optional: true,
+  },
+  cert: {
+    group: general,
+    kind: "text",
+    placeholder: "FILE",
+    description: "your certificate, for a server that asks for one (PEM)",
+    optional: true,
+  },
+  key: { group: general, kind: "text", placeholder: "FILE", description: "key of --cert (PEM)", optional: true },
+  tokenFile: {
+    group: general,
+    kind: "text",
+    placeholder: "FILE",
+    description: "file whose first line is your token, for a server that asks for one",
+    optional: true,
+  },
+} as const satisfies OptionTable;
+
 /** `--offline`, the same for every command that opens a model or texts. */
 export const offlineOption = {
   group: general,

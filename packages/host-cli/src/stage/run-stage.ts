@@ -1,10 +1,10 @@
 import { requireNotRead } from "@mbs/artifacts";
-import { createObjectPool, firstOutput, parseOptions, UsageError } from "@mbs/contracts";
+import { createObjectPool, firstOutput, optionFlag, parseOptions, UsageError } from "@mbs/contracts";
 import type { OptionTable, Stage } from "@mbs/contracts";
 import { findDevice, noteDevice } from "./device.ts";
-import { deviceOption, forbidNetwork, givenOptions, threadsOption } from "./flags.ts";
+import { deviceOption, forbidNetwork, givenOptions, remoteOptions, threadsOption } from "./flags.ts";
 import { commandOf, firstPresenter } from "./cli-host.ts";
-import type { CliHost, FolderPresenter } from "./cli-host.ts";
+import type { CliHost, FolderPresenter, RemotePlace } from "./cli-host.ts";
 import { tellParent } from "../process/parent-process.ts";
 import { createReporter, progressStyle } from "../process/progress.ts";
 import { openInputs, planInputs } from "./stage-inputs.ts";
@@ -15,6 +15,15 @@ import { lockingOutputs, outputPaths, planOutputs, writeOutputs } from "./stage-
 function machineOf({ threads, device }: Readonly<Record<string, unknown>>) {
   const given = { ...(threads !== undefined && { threads }), ...(device !== undefined && { device }) };
   return parseOptions({ threads: threadsOption, device: deviceOption }, given, "host");
+}
+
+/** The server that a stage runs on; undefined where it runs here. */
+function remotePlace(given: Readonly<Record<string, unknown>>): RemotePlace | undefined {
+  const { via, ...files } = parseOptions(remoteOptions, givenOptions(given, remoteOptions), "host");
+  if (via !== undefined) return { via, ...files };
+  const [name] = Object.entries(files).find(([, path]) => path !== undefined) ?? [];
+  if (name !== undefined) throw new UsageError(`${optionFlag(name)} is for a call of a server; give --via too`);
+  return undefined;
 }
 
 const folderText = async (presenter: FolderPresenter, folder: string, json: boolean): Promise<string> =>
@@ -43,8 +52,8 @@ export async function runStage(
   const shown = givenOptions(given, presenter?.options ?? {});
   parseOptions(presenter?.options ?? {}, shown, stage.name);
   const { threads, device: choice } = machineOf(given);
-  const via = given["via"] as string | undefined;
-  if (via !== undefined && choice !== "cpu") {
+  const place = remotePlace(given);
+  if (place !== undefined && choice !== "cpu") {
     throw new UsageError("--device does not go with --via: a server computes on its processors", { option: "--device" });
   }
   const inputPlan = planInputs(stage, given as Readonly<Record<string, readonly string[]>>, options, fromPipe);
@@ -76,8 +85,8 @@ export async function runStage(
       const device = await findDevice(choice, threads, reporter.note);
       const context = { signal, threads, device, pool, progress: reporter.progress, warn, note: reporter.note };
       const outputs =
-        via !== undefined && host.remote
-          ? await host.remote(via, stage, inputs, parseOptions(table, options, stage.name), context)
+        place !== undefined && host.remote
+          ? await host.remote(place, stage, inputs, parseOptions(table, options, stage.name), context)
           : await stage.run(inputs, options, context);
       await writeOutputs(outputs, outputPlan, { force, signal }, (cause) => controller.abort(cause));
       const folder = given["output"] as string | undefined;

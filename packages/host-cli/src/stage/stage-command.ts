@@ -3,9 +3,9 @@ import type { OptionTable, Stage } from "@mbs/contracts";
 import { Argument, Command, CommanderError, Option } from "commander";
 import {
   commonFlags,
-  generalFlag,
   givenOptions,
   offlineOption,
+  remoteOptions,
   optionToFlags,
   optionsToFlags,
   repeatableFlag,
@@ -18,7 +18,7 @@ import type { CliHost } from "./cli-host.ts";
 import { commandOutput, standardStream } from "../process/standard-streams.ts";
 
 /** Flags of the host, the same for every stage. */
-const hostFlags = ["output", "force", "json", "quiet", "threads", "via", "offline", "debug", "help"] as const;
+const hostFlags = ["output", "force", "json", "quiet", "threads", "offline", "debug", "help"].concat(Object.keys(remoteOptions));
 
 const outputNames = (stage: Stage): readonly string[] => Object.keys(stage.outputs).slice(1);
 
@@ -91,7 +91,7 @@ function addFlags(command: Command, stage: Stage, table: OptionTable, host: CliH
       : []),
     ...optionToFlags("threads", threadsOption),
     ...(stage.runsModel ? optionToFlags("device", deviceOption) : []),
-    ...(host.remote ? [generalFlag("--via <ADDRESS>", "run on a server, e.g. grpc://127.0.0.1:8815")] : []),
+    ...(host.remote ? optionsToFlags(remoteOptions) : []),
     ...(readsHub(table) ? optionToFlags("offline", offlineOption) : []),
     ...commonFlags(),
   ];

@@ -1,18 +1,18 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Writable } from "node:stream";
-import { Client, credentials } from "@grpc/grpc-js";
-import type { ClientDuplexStream } from "@grpc/grpc-js";
+import { Client } from "@grpc/grpc-js";
+import type { ClientDuplexStream, ClientReadableStream } from "@grpc/grpc-js";
 import { encodeFlight } from "@mbs/artifacts";
 import type { FlightMessage } from "@mbs/artifacts";
 import { InternalError } from "@mbs/contracts";
 import type { ArtifactStream } from "@mbs/contracts";
-import { parseAddress } from "../protocol/address.ts";
 import { channelOptions, keepaliveOptions, heartbeatMs } from "../protocol/channel.ts";
 import type { Keepalive } from "../protocol/channel.ts";
 import { flightService } from "../protocol/flight-service.ts";
 import { descriptorTypes } from "../protocol/messages.ts";
 import type { FlightData } from "../protocol/messages.ts";
 import { receive, send } from "../protocol/messages-in-order.ts";
+import type { OpenPlace } from "./server-place.ts";
 
 export type ExchangeCall = ClientDuplexStream<FlightData, FlightData>;
 
@@ -58,16 +58,17 @@ export async function sendArtifact(
 /** Calls of one server. They end when the signal fires. */
 export class FlightClient {
   readonly #client: Client;
-  readonly #via: string;
+  readonly #place: OpenPlace;
   readonly #signal: AbortSignal;
 
-  constructor(via: string, signal: AbortSignal, keepalive: Keepalive) {
-    const { host, port } = parseAddress(via);
-    this.#via = via;
+  constructor(place: OpenPlace, signal: AbortSignal, keepalive: Keepalive) {
+    const { host, port } = place.address;
+    this.#place = place;
     this.#signal = signal;
-    this.#client = new Client(`${host}:${port}`, credentials.createInsecure(), {
+    this.#client = new Client(`${host}:${port}`, place.credentials, {
       ...channelOptions,
       ...keepaliveOptions(keepalive),
+      ...place.channelOptions,
     });
   }
 
@@ -78,12 +79,13 @@ export class FlightClient {
       method.path,
       method.requestSerialize,
       method.responseDeserialize as (bytes: Buffer) => Response,
+      this.#place.metadata,
     );
     this.#guard(call);
     return call;
   }
 
-  #guard(call: ExchangeCall | ClientDuplexStream<FlightData, unknown>): void {
+  #guard(call: ExchangeCall | ClientDuplexStream<FlightData, unknown> | ClientReadableStream<FlightData>): void {
     const cancel = (): void => call.cancel();
     this.#signal.addEventListener("abort", cancel, { once: true });
     call.on("error", () => undefined);
@@ -92,6 +94,15 @@ export class FlightClient {
 
   exchange(): ExchangeCall {
     return this.#duplex<FlightData>(flightService.doExchange);
+  }
+
+  /** An artifact of the server's store. */
+  get(address: string): ClientReadableStream<FlightData> {
+    const { path, requestSerialize, responseDeserialize } = flightService.doGet;
+    const request = { ticket: Buffer.from(address) };
+    const call = this.#client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, request, this.#place.metadata);
+    this.#guard(call);
+    return call;
   }
 
   /** Stores an artifact on the server and returns its address. */
@@ -103,7 +114,7 @@ export class FlightClient {
     let address = "";
     for await (const { appMetadata } of answers) address = Buffer.from(appMetadata).toString("latin1");
     await sent;
-    if (address === "") throw new InternalError(`${this.#via} stored an artifact without telling its address`);
+    if (address === "") throw new InternalError(`${this.#place.via} stored an artifact without telling its address`);
     return address;
   }
 

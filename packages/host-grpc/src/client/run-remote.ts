@@ -1,6 +1,7 @@
 import { basename, resolve } from "node:path";
-import { decodeFlight } from "@mbs/artifacts";
-import { BadDataError, InterruptedError, UsageError, firstOutput } from "@mbs/contracts";
+import { decodeFlight, ScratchArtifact } from "@mbs/artifacts";
+import type { DecodedStream } from "@mbs/artifacts";
+import { BadDataError, DeniedError, InterruptedError } from "@mbs/contracts";
 import type {
   ArtifactStream,
   Batch,
@@ -17,13 +18,14 @@ import { messages } from "../protocol/messages.ts";
 import type { FlightData, StageResult, Value } from "../protocol/messages.ts";
 import { receive, withoutDescriptors } from "../protocol/messages-in-order.ts";
 import { toValue } from "../protocol/option-values.ts";
-import { fromStatus } from "../protocol/status.ts";
+import { fromStatus, isUnreachable } from "../protocol/status.ts";
 import { FlightClient, sendArtifact } from "./flight-client.ts";
 import type { ExchangeCall } from "./flight-client.ts";
+import { openPlace } from "./server-place.ts";
+import type { OpenPlace, ServerPlace } from "./server-place.ts";
+import { tlsFault } from "./tls-fault.ts";
 
-export interface RemoteCall {
-  /** "grpc://127.0.0.1:8815" */
-  readonly via: string;
+export interface RemoteCall extends ServerPlace {
   readonly stage: Stage;
   readonly inputs: StageInputs;
   /** Parsed options; resources are paths of this machine. */
@@ -68,46 +70,89 @@ async function* takingResult(call: ExchangeCall, keep: (result: StageResult) => 
   }
 }
 
+/** A failed call as an error that says what, where and the remedy. */
+async function failure(error: unknown, place: OpenPlace, signal: AbortSignal): Promise<unknown> {
+  if (signal.aborted) return new InterruptedError("interrupted", {}, { cause: error });
+  const fault = isUnreachable(error) ? await tlsFault(place) : undefined;
+  return fault === undefined ? fromStatus(error, place.via) : new DeniedError(`${place.via}: ${fault}`, {}, { cause: error });
+}
+
+/** What a call needs of its inputs: the artifact that streams in, and the addresses of those that were stored before. */
+interface SentInputs {
+  readonly streamed: ArtifactStream | undefined;
+  readonly stored: Readonly<Record<string, { readonly items: readonly string[] }>>;
+}
+
+async function storeInputs(client: FlightClient, { stage, inputs, context }: RemoteCall): Promise<SentInputs> {
+  const [first, ...others] = Object.entries(inputs);
+  const [streamed, ...more] = first?.[1] ?? [];
+  if (more.length > 0 || others.length > 0) context.progress({ activity: "sending inputs", done: 0, unit: "artifacts" });
+  const stored: Record<string, { items: string[] }> = {};
+  const store = async (name: string, streams: readonly ArtifactStream[]): Promise<void> => {
+    const items: string[] = [];
+    for (const stream of streams) items.push(await client.put(stream));
+    if (items.length > 0) stored[name] = { items };
+  };
+  for (const [name, streams] of others) await store(name, streams);
+  // The child reads one artifact from its pipe; where there are several, it reads all of them from the store.
+  if (first && streamed && (more.length > 0 || stage.inputs[first[0]]?.optional === true)) {
+    await store(...first);
+    return { streamed: undefined, stored };
+  }
+  return { streamed, stored };
+}
+
+/** The batches of what arrived, which must be what was sent: `sent` says its address at the end. */
+async function* checked(stream: DecodedStream, sent: () => string | undefined, via: string): AsyncGenerator<Batch> {
+  yield* stream.batches;
+  const { address } = await stream.receipt;
+  if (sent() === address) return;
+  throw new BadDataError(`${via}: what arrived is not what was sent (${address}, ${sent() ?? "no result"}); call again`);
+}
+
+/** An output that the server has stored. */
+async function openStored(client: FlightClient, name: string, address: string | undefined, via: string): Promise<ArtifactStream> {
+  if (address === undefined) throw new BadDataError(`${via} sent no address of the output ${name}; compare the versions of both`);
+  const stream = await decodeFlight(withoutDescriptors(receive<FlightData>(client.get(address))));
+  return { schema: stream.schema, batches: checked(stream, () => address, via) };
+}
+
+/** The same artifact in a temporary file, which goes when it has been read: outputs are written side by side, but arrive in turn. */
+async function keep(stream: ArtifactStream): Promise<ArtifactStream> {
+  const kept = await ScratchArtifact.from(stream);
+  const { schema, batches } = await kept.open();
+  async function* all(): AsyncGenerator<Batch> {
+    try {
+      yield* batches;
+    } finally {
+      kept.close();
+    }
+  }
+  return { schema, batches: all() };
+}
+
 /**
- * Runs a stage on a server: its first input streams there while its first output streams back.
+ * Runs a stage on a server: its first input streams there while its first output streams back. Further outputs are fetched from
+ * the server's store when the stage is done.
  *
  * @returns the outputs, as `stage.run` would give them
  */
 export async function runRemote(remote: RemoteCall): Promise<StageOutputs> {
-  const { via, stage, inputs, context } = remote;
-  if (Object.keys(stage.outputs).length > 1)
-    throw new UsageError(`${stage.name} has several outputs, and --via returns one; run it here`);
-  const client = new FlightClient(via, context.signal, remote.keepalive ?? defaultKeepalive);
-  const failed = (error: unknown): unknown =>
-    context.signal.aborted ? new InterruptedError("interrupted", {}, { cause: error }) : fromStatus(error, via);
+  const { via, stage, context } = remote;
+  const place = await openPlace(remote, context.warn);
+  const client = new FlightClient(place, context.signal, remote.keepalive ?? defaultKeepalive);
   try {
-    const [first, ...others] = Object.entries(inputs);
-    const [streamed, ...more] = first?.[1] ?? [];
-    if (more.length > 0 || others.length > 0) context.progress({ activity: "sending inputs", done: 0, unit: "artifacts" });
-    const addresses: Record<string, { items: string[] }> = {};
-    for (const [name, streams] of others) {
-      const items: string[] = [];
-      for (const stream of streams) items.push(await client.put(stream));
-      if (items.length > 0) addresses[name] = { items };
-    }
-    // The child reads one artifact from its pipe; where there are several, it reads all of them from the store.
-    let sending: ArtifactStream | undefined = streamed;
-    if (first && streamed && (more.length > 0 || stage.inputs[first[0]]?.optional === true)) {
-      const items = [];
-      for (const stream of first[1]) items.push(await client.put(stream));
-      addresses[first[0]] = { items };
-      sending = undefined;
-    }
+    const { streamed, stored } = await storeInputs(client, remote);
     const command = messages.StageCall.encode({
       stage: stage.name,
       options: await toValues(remote),
-      inputs: addresses,
+      inputs: stored,
       output: "",
       threads: context.threads,
     });
     const call = client.exchange();
     let sendFailure: unknown;
-    void sendArtifact(call, sending, command).catch((error: unknown) => {
+    void sendArtifact(call, streamed, command).catch((error: unknown) => {
       sendFailure = error;
       call.cancel();
     });
@@ -118,30 +163,29 @@ export async function runRemote(remote: RemoteCall): Promise<StageOutputs> {
       },
     );
 
-    async function* batches(): AsyncGenerator<Batch> {
+    async function* batches(close: () => void): AsyncGenerator<Batch> {
       let done = 0;
       try {
-        for await (const batch of stream.batches) {
+        for await (const batch of checked(stream, () => result?.address, via)) {
           yield batch;
           done += 1;
           context.progress({ activity: `${stage.name} via ${via}`, done, unit: "batches" });
         }
-        const { address } = await stream.receipt;
-        if (result?.address !== address) {
-          throw new BadDataError(
-            `${via}: what arrived is not what was sent (${address}, ${result?.address ?? "no result"}); call again`,
-          );
-        }
-        for (const warning of result.warnings) context.warn(warning);
+        for (const warning of result?.warnings ?? []) context.warn(warning);
       } catch (error) {
-        throw sendFailure instanceof BadDataError ? sendFailure : failed(error);
+        throw sendFailure instanceof BadDataError ? sendFailure : await failure(error, place, context.signal);
       } finally {
-        client.close();
+        close();
       }
     }
-    return { [firstOutput(stage).name]: { schema: stream.schema, batches: batches() } };
+    const [first = "", ...others] = Object.keys(stage.outputs);
+    if (others.length === 0) return { [first]: { schema: stream.schema, batches: batches(() => client.close()) } };
+    const outputs = { [first]: await keep({ schema: stream.schema, batches: batches(() => undefined) }) };
+    for (const name of others) outputs[name] = await keep(await openStored(client, name, result?.outputs[name], via));
+    client.close();
+    return outputs;
   } catch (error) {
     client.close();
-    throw failed(error);
+    throw await failure(error, place, context.signal);
   }
 }

@@ -1,36 +1,45 @@
 import { isIP } from "node:net";
-import { DeniedError, UsageError } from "@mbs/contracts";
+import { UsageError } from "@mbs/contracts";
 
 /** A host and a port, as grpc-js takes them. */
-export interface ListenAddress {
+export interface ServerAddress {
+  /** A name, an IPv4 address, or an IPv6 address in brackets. */
   readonly host: string;
   readonly port: number;
+  /** Whether calls are encrypted; undefined where no scheme says it. */
+  readonly isTls: boolean | undefined;
 }
 
-/** @throws {UsageError} on anything but host:port, with grpc:// in front or not */
-export function parseAddress(text: string): ListenAddress {
-  const found = /^(?:grpc:\/\/|grpc\+tcp:\/\/)?(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):(\d{1,5})\/?$/.exec(text);
-  const port = Number(found?.[2]);
-  if (!found?.[1] || port > 65_535)
-    throw new UsageError(`${text} is no address; give one such as grpc://127.0.0.1:8815`, { address: text });
-  return { host: found[1], port };
-}
-
-const isLoopback = (host: string): boolean => {
-  const bare = host.replace(/^\[|\]$/g, "");
-  return bare === "localhost" || bare === "::1" || (isIP(bare) === 4 && bare.startsWith("127."));
-};
+/** Whether a scheme means TLS. The longer ones are those of Arrow Flight's own clients. */
+const schemes: ReadonlyMap<string, boolean> = new Map([
+  ["grpc", false],
+  ["grpc+tcp", false],
+  ["grpcs", true],
+  ["grpc+tls", true],
+]);
 
 /**
- * The address to listen at.
+ * The one grammar of addresses: [SCHEME://]HOST:PORT[/].
  *
- * @throws {DeniedError} on an address that is not loopback: without encryption and tokens, anyone who reaches the port may call
+ * @throws {UsageError} on anything else
  */
-export function parseListenAddress(text: string): ListenAddress {
-  const address = parseAddress(text);
-  if (isLoopback(address.host)) return address;
-  throw new DeniedError(
-    `will not listen at ${address.host}: calls are neither encrypted nor authenticated yet; listen at 127.0.0.1 and tunnel, e.g. with ssh -L`,
-    { host: address.host },
-  );
+export function parseAddress(text: string): ServerAddress {
+  const [, scheme, host, digits] = /^(?:([a-z+]+):\/\/)?(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):(\d{1,5})\/?$/.exec(text) ?? [];
+  const port = Number(digits);
+  const isKnown = scheme === undefined || schemes.has(scheme);
+  if (host === undefined || port > 65_535 || !isKnown) {
+    throw new UsageError(`${text} is no address; give one such as grpc://127.0.0.1:8815, or grpcs://HOST:8815 with TLS`, {
+      address: text,
+    });
+  }
+  return { host, port, isTls: scheme === undefined ? undefined : schemes.get(scheme) };
+}
+
+/** A host without the brackets of IPv6. */
+export const bareHost = (host: string): string => host.replace(/^\[|\]$/g, "");
+
+/** Whether what is sent to a host stays on this machine. */
+export function isLoopback(host: string): boolean {
+  const bare = bareHost(host);
+  return bare === "localhost" || bare === "::1" || (isIP(bare) === 4 && bare.startsWith("127."));
 }

@@ -2,6 +2,11 @@ import type { MethodDefinition } from "@grpc/grpc-js";
 import { messages } from "./messages.ts";
 import type { MessageCodec } from "./messages.ts";
 
+const servicePath = "/arrow.flight.protocol.FlightService/";
+
+/** Whether the path of a method is one of Flight. */
+export const isFlight = (path: string): boolean => path.startsWith(servicePath);
+
 function method<Request, Response>(
   name: string,
   request: MessageCodec<Request>,
@@ -9,7 +14,7 @@ function method<Request, Response>(
   streams: { readonly request?: boolean; readonly response?: boolean },
 ): MethodDefinition<Request, Response> {
   return {
-    path: `/arrow.flight.protocol.FlightService/${name}`,
+    path: `${servicePath}${name}`,
     requestStream: streams.request ?? false,
     responseStream: streams.response ?? false,
     requestSerialize: (message) => request.encode(message),

@@ -1,6 +1,6 @@
 import { Metadata, status } from "@grpc/grpc-js";
 import type { ServiceError, StatusObject } from "@grpc/grpc-js";
-import { MbsError, TryAgainError, errorOfTag, shortened } from "@mbs/contracts";
+import { DeniedError, MbsError, TryAgainError, errorOfTag, shortened } from "@mbs/contracts";
 import type { ErrorTag } from "@mbs/contracts";
 
 const statusByTag: Readonly<Record<ErrorTag, status>> = {
@@ -18,6 +18,16 @@ const statusByTag: Readonly<Record<ErrorTag, status>> = {
 
 /** A client that kept a call waiting longer than the idle limit. */
 export class IdleError extends TryAgainError {}
+
+/** A call without a token that the server knows. */
+export class UnauthenticatedError extends DeniedError {}
+
+/** The code of an error, which is that of its tag but for two classes. */
+function codeOf(error: MbsError): status {
+  if (error instanceof IdleError) return status.DEADLINE_EXCEEDED;
+  if (error instanceof UnauthenticatedError) return status.UNAUTHENTICATED;
+  return statusByTag[error.tag];
+}
 
 /** A lone surrogate, from a cut or from a client, cannot be sent: the library would end the process. */
 const wellFormed = (text: string): string => text.replaceAll(/\p{Surrogate}/gu, "\uFFFD");
@@ -48,8 +58,7 @@ export function toStatus(thrown: unknown, hidden: Readonly<Record<string, string
   for (const [name, folder] of Object.entries(hidden)) if (folder !== "") details = details.replaceAll(folder, name);
   details = shortened(details);
   if (details.length > detailsLimit) details = `${details.slice(0, detailsLimit)}…`;
-  const code = thrown instanceof IdleError ? status.DEADLINE_EXCEEDED : statusByTag[thrown.tag];
-  return statusOfTag(code, thrown.tag, wellFormed(details));
+  return statusOfTag(codeOf(thrown), thrown.tag, wellFormed(details));
 }
 
 const tagByStatus: Partial<Readonly<Record<status, ErrorTag>>> = {
@@ -57,6 +66,7 @@ const tagByStatus: Partial<Readonly<Record<status, ErrorTag>>> = {
   [status.NOT_FOUND]: "bad-data",
   [status.FAILED_PRECONDITION]: "failed-precondition",
   [status.PERMISSION_DENIED]: "denied",
+  [status.UNAUTHENTICATED]: "denied",
   [status.UNAVAILABLE]: "try-again",
   [status.RESOURCE_EXHAUSTED]: "input-output",
   [status.CANCELLED]: "interrupted",
@@ -66,11 +76,14 @@ const tagByStatus: Partial<Readonly<Record<status, ErrorTag>>> = {
 const isServiceError = (thrown: unknown): thrown is ServiceError =>
   thrown instanceof Error && "code" in thrown && typeof thrown.code === "number" && "details" in thrown;
 
+/** Whether no connection to the server came about, or it broke. */
+export const isUnreachable = (thrown: unknown): boolean =>
+  isServiceError(thrown) && thrown.code === status.UNAVAILABLE && thrown.metadata.get(ownStatus).length === 0;
+
 /** A failed call as an MbsError, for the host of the client. */
 export function fromStatus(thrown: unknown, via: string): unknown {
   if (!isServiceError(thrown)) return thrown;
-  const unreachable = thrown.code === status.UNAVAILABLE && thrown.metadata.get(ownStatus).length === 0;
-  const remedy = unreachable ? "; is the server running there?" : "";
+  const remedy = isUnreachable(thrown) ? "; is the server running there?" : "";
   // The library appends a note on name resolution to its messages, which is empty for an address.
   const details = thrown.details.replace(/\.? Resolution note:.*$/s, "");
   return errorOfTag(tagByStatus[thrown.code] ?? "internal", `${via}: ${details}${remedy}`);

@@ -1,7 +1,9 @@
+import { unlink } from "node:fs/promises";
 import type { ServerDuplexStream, ServerWritableStream } from "@grpc/grpc-js";
-import { decodeFlight, encodeFlight, encodeSchemaMessage } from "@mbs/artifacts";
+import { decodeFlight, encodeFlight, encodeSchemaMessage, systemError } from "@mbs/artifacts";
 import type { ArtifactStore, StoredArtifact } from "@mbs/artifacts";
 import { BadDataError, UsageError } from "@mbs/contracts";
+import { withinBytes } from "./call-bytes.ts";
 import type { CallWatch } from "./call-watch.ts";
 import { receive, send, withoutDescriptors } from "../protocol/messages-in-order.ts";
 import { descriptorTypes } from "../protocol/messages.ts";
@@ -10,11 +12,14 @@ import { requireAddress } from "./served-resources.ts";
 
 const text = (value: string): Buffer => Buffer.from(value, "utf8");
 
+async function requireStored(store: ArtifactStore, address: string): Promise<void> {
+  if (await store.has(requireAddress(address))) return;
+  throw new BadDataError(`no artifact ${address} in the server's store; put it there with DoPut`, { address });
+}
+
 /** Opens an artifact of the store. */
 async function openStored(store: ArtifactStore, address: string): ReturnType<ArtifactStore["open"]> {
-  if (!(await store.has(requireAddress(address)))) {
-    throw new BadDataError(`no artifact ${address} in the server's store; put it there with DoPut`, { address });
-  }
+  await requireStored(store, address);
   return store.open(address);
 }
 
@@ -73,13 +78,29 @@ export async function doGet(
   for await (const { header, body } of encodeFlight(stream)) await send(call, { dataHeader: header, dataBody: body }, watch);
 }
 
-/** DoPut: stores an artifact; the app_metadata of the answer is its address. */
+/**
+ * DoPut: stores an artifact; the app_metadata of the answer is its address.
+ *
+ * @param callBytes most bytes that the call may send
+ */
 export async function doPut(
   store: ArtifactStore,
   call: ServerDuplexStream<FlightData, { appMetadata: Uint8Array }>,
   watch: CallWatch,
+  callBytes: number,
 ): Promise<void> {
-  const stream = await decodeFlight(withoutDescriptors(receive<FlightData>(call, watch)));
+  const incoming = withinBytes(receive<FlightData>(call, watch), callBytes);
+  const stream = await decodeFlight(withoutDescriptors(incoming));
   const { address } = await store.put(stream, { signal: watch.signal });
   await send(call, { appMetadata: text(address) }, watch);
+}
+
+/** DoAction delete-artifact: removes the artifact whose address is the body. Calls that read it now go on where the system lets them. */
+export async function deleteArtifact(store: ArtifactStore, body: Uint8Array | undefined): Promise<void> {
+  const address = Buffer.from(body ?? []).toString("latin1");
+  await requireStored(store, address);
+  // not `store.remove`, which works behind and lets later calls fail where it could not
+  await unlink(store.path(address)).catch((cause: unknown) => {
+    throw systemError(cause, "remove", store.path(address));
+  });
 }

@@ -1,12 +1,25 @@
 import { InterruptedError } from "@mbs/contracts";
 
-/** Bounds how many child processes run at one time; further calls wait in order of arrival. */
-export class ChildSlots {
-  #free: number;
-  readonly #waiting: (() => void)[] = [];
+/** What a call asks for. */
+export interface SlotRequest {
+  /** Whose threads are counted together. */
+  readonly client: string;
+  readonly threads: number;
+}
 
-  constructor(slots: number) {
+/**
+ * Bounds how many child processes run at one time, and the threads of those of one client; further calls wait in order of
+ * arrival, and one whose client has no threads left lets others go first.
+ */
+export class ChildSlots {
+  readonly #threadsPerClient: number;
+  #free: number;
+  readonly #threads = new Map<string, number>();
+  readonly #waiting: { readonly request: SlotRequest; readonly enter: () => void }[] = [];
+
+  constructor(slots: number, threadsPerClient = Infinity) {
     this.#free = slots;
+    this.#threadsPerClient = threadsPerClient;
   }
 
   /** Calls that wait now. */
@@ -15,21 +28,43 @@ export class ChildSlots {
   }
 
   /** Runs the work once a slot is free. */
-  async run<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-    await this.#enter(signal);
+  async run<T>(request: SlotRequest, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    await this.#enter(request, signal);
     try {
       return await work();
     } finally {
-      const next = this.#waiting.shift();
-      if (next) next();
-      else this.#free += 1;
+      this.#leave(request);
     }
   }
 
-  async #enter(signal: AbortSignal): Promise<void> {
+  #fits({ client, threads }: SlotRequest): boolean {
+    return this.#free > 0 && (this.#threads.get(client) ?? 0) + threads <= this.#threadsPerClient;
+  }
+
+  #take({ client, threads }: SlotRequest): void {
+    this.#free -= 1;
+    this.#threads.set(client, (this.#threads.get(client) ?? 0) + threads);
+  }
+
+  #leave({ client, threads }: SlotRequest): void {
+    this.#free += 1;
+    const left = (this.#threads.get(client) ?? 0) - threads;
+    if (left > 0) this.#threads.set(client, left);
+    else this.#threads.delete(client);
+    // threads of a client may let several of its calls in
+    for (;;) {
+      const index = this.#waiting.findIndex(({ request }) => this.#fits(request));
+      const [next] = index < 0 ? [] : this.#waiting.splice(index, 1);
+      if (next === undefined) return;
+      this.#take(next.request);
+      next.enter();
+    }
+  }
+
+  async #enter(request: SlotRequest, signal: AbortSignal): Promise<void> {
     if (signal.aborted) throw new InterruptedError("stopped before it began");
-    if (this.#free > 0) {
-      this.#free -= 1;
+    if (this.#fits(request)) {
+      this.#take(request);
       return;
     }
     await new Promise<void>((resolve, reject) => {
@@ -37,12 +72,13 @@ export class ChildSlots {
         signal.removeEventListener("abort", leave);
         resolve();
       };
+      const waiting = { request, enter };
       const leave = (): void => {
-        this.#waiting.splice(this.#waiting.indexOf(enter), 1);
+        this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
         reject(new InterruptedError("stopped while waiting for a free slot"));
       };
       signal.addEventListener("abort", leave, { once: true });
-      this.#waiting.push(enter);
+      this.#waiting.push(waiting);
     });
   }
 }

@@ -6,11 +6,13 @@ import { decodeFlight, decodeStream, encodeFlight, encodeStream, makeTemporaryFo
 import type { ArtifactStore } from "@mbs/artifacts";
 import { BadDataError, MbsError, UsageError, firstOutput, isOptional, quoted } from "@mbs/contracts";
 import type { Stage } from "@mbs/contracts";
+import { withinBytes } from "./call-bytes.ts";
 import type { CallWatch } from "./call-watch.ts";
 import { receive, send, withoutDescriptors } from "../protocol/messages-in-order.ts";
 import type { ChildSlots } from "./child-slots.ts";
 import { messages } from "../protocol/messages.ts";
 import type { FlightData, StageCall, StageResult } from "../protocol/messages.ts";
+import type { OpenCall } from "./open-calls.ts";
 import { requireAddress } from "./served-resources.ts";
 import type { ResourceRoots } from "./served-resources.ts";
 import { givenOptions, resolveOptions } from "./stage-call.ts";
@@ -26,6 +28,8 @@ export interface ExchangeServer {
   readonly slots: ChildSlots;
   /** Threads of a child; a client may ask for fewer. */
   readonly threads: number;
+  /** Most bytes that a call may send. */
+  readonly callBytes: number;
   /** Children that run now. */
   readonly children: Set<ChildProcess>;
 }
@@ -155,9 +159,16 @@ async function runBetween(
 
 /**
  * DoExchange: the first message's descriptor names the stage, its first input streams in, its first output streams out.
+ *
+ * @param client whose threads are counted together
  */
-export async function exchange(server: ExchangeServer, call: ExchangeCall, watch: CallWatch): Promise<void> {
-  const incoming = receive<FlightData>(call, watch);
+export async function exchange(
+  server: ExchangeServer,
+  call: ExchangeCall,
+  watch: CallWatch,
+  { client }: Pick<OpenCall, "client">,
+): Promise<void> {
+  const incoming = withinBytes(receive<FlightData>(call, watch), server.callBytes);
   const { value: first } = await incoming.next();
   const request = parseCall(first as FlightData | undefined);
   const stage = findStage(server.stages, request.stage);
@@ -174,7 +185,7 @@ export async function exchange(server: ExchangeServer, call: ExchangeCall, watch
     const readsInput = declared !== undefined && !isStored && !isOptional(declared, options);
     const threads = request.threads === 0 ? server.threads : Math.min(request.threads, server.threads);
     const run: ChildRun = { command: server.command, stage: stage.name, options, threads, readsInput, inputs, outputs };
-    const result = await server.slots.run(watch.signal, () =>
+    const result = await server.slots.run({ client, threads }, watch.signal, () =>
       runBetween(call, startingWith(first as FlightData, incoming), run, watch, server.children),
     );
     const stored: Record<string, string> = {};

@@ -1,44 +1,79 @@
 import { ServerInterceptingCall, ServerListenerBuilder } from "@grpc/grpc-js";
 import type { Metadata, ServerInterceptor, StatusObject } from "@grpc/grpc-js";
 import { TryAgainError } from "@mbs/contracts";
+import { isFlight } from "../protocol/flight-service.ts";
 import { IdleError, toStatus } from "../protocol/status.ts";
+import { isOpenToAll } from "./access.ts";
+import type { Caller } from "./tokens.ts";
 
 type TransportCall = Parameters<ServerInterceptor>[1];
 
+/** Most calls without a token (health) that are open at one time: counted apart, so that they take nobody's place. */
+const openToAllLimit = 20;
+
+export interface CallLimits {
+  /** Calls at one time. */
+  readonly calls: number;
+  /** Calls of one client at one time. */
+  readonly callsPerClient: number;
+  /** Milliseconds until a request of one message has come, and between two messages of a call that no CallWatch observes. */
+  readonly idleMs: number;
+}
+
+/** A call that is open, for its handler. */
+export interface OpenCall {
+  readonly caller: Caller;
+  /** Whose calls are counted together: those of one token, of one certificate, or else of one machine. */
+  readonly client: string;
+}
+
+const clientOf = (call: TransportCall, { name }: Caller): string =>
+  name || call.getAuthContext().sslPeerCertificate?.fingerprint256 || call.getPeer().replace(/:\d+$/, "");
+
 /**
- * Limits the number of open calls on a server, and the time until the one message of a unary request has arrived: the library
- * calls no handler before that.
+ * Admits calls on a server: knows who calls, limits the number of open calls, and the time until the one message of a unary
+ * request has arrived, since the library calls no handler before that.
  */
 export class OpenCalls {
-  readonly #most: number;
-  readonly #limitMs: number;
+  readonly #limits: CallLimits;
+  readonly #admit: (path: string, metadata: Metadata) => Caller;
   /** By metadata: the one object that the library gives both to an interceptor and to a handler. */
-  readonly #calls = new WeakMap<Metadata, TransportCall>();
+  readonly #calls = new WeakMap<Metadata, OpenCall & { readonly transport: TransportCall }>();
+  readonly #perClient = new Map<string, number>();
+  /** Calls that have no handler of ours, of health and reflection. */
+  readonly #foreign = new Set<TransportCall>();
   #open = 0;
+  #openToAll = 0;
 
-  /**
-   * @param most calls at one time
-   * @param limitMs milliseconds for a request of one message
-   */
-  constructor(most: number, limitMs: number) {
-    this.#most = most;
-    this.#limitMs = limitMs;
+  /** @param admit who calls; throws where the call is not allowed */
+  constructor(limits: CallLimits, admit: (path: string, metadata: Metadata) => Caller) {
+    this.#limits = limits;
+    this.#admit = admit;
   }
 
   readonly intercept: ServerInterceptor = (method, call) => {
-    let counted = false;
+    const { path, requestStream } = method;
+    const isWatched = isFlight(path) && requestStream;
+    let leave: (() => void) | undefined;
     let timer: NodeJS.Timeout | undefined;
     const listener = new ServerListenerBuilder()
       .withOnReceiveMetadata((metadata, deliver) => {
-        if (this.#open >= this.#most) {
-          call.sendStatus(this.#tooMany);
+        try {
+          const caller = this.#admit(path, metadata);
+          const client = clientOf(call, caller);
+          leave = isOpenToAll(path) ? this.#enterOpenToAll() : this.#enter(client);
+          this.#calls.set(metadata, { caller, client, transport: call });
+        } catch (error) {
+          call.sendStatus(toStatus(error));
           return;
         }
-        this.#open += 1;
-        counted = true;
-        if (!method.requestStream) timer = setTimeout(() => call.sendStatus(this.#tooLate), this.#limitMs);
-        this.#calls.set(metadata, call);
+        if (!isFlight(path)) this.#foreign.add(call);
+        if (!isWatched) timer = setTimeout(() => call.sendStatus(this.#tooLate), this.#limits.idleMs);
         deliver(metadata);
+      })
+      .withOnReceiveMessage((message, deliver) => {
+        timer?.refresh();
+        deliver(message);
       })
       .withOnReceiveHalfClose((deliver) => {
         clearTimeout(timer);
@@ -47,23 +82,60 @@ export class OpenCalls {
       // Called at the end of every call, however it ends.
       .withOnCancel(() => {
         clearTimeout(timer);
-        if (counted) this.#open -= 1;
+        this.#foreign.delete(call);
+        leave?.();
       })
       .build();
     return new ServerInterceptingCall(call, { start: (next) => next(listener) });
   };
 
-  /** Ends a call at once, also where its client has not read all messages. */
-  end(metadata: Metadata, ending: StatusObject): void {
-    this.#calls.get(metadata)?.sendStatus(ending);
+  /** What is known of a call whose handler runs. */
+  of(metadata: Metadata): OpenCall {
+    const found = this.#calls.get(metadata);
+    if (!found) throw new Error("a call was not admitted");
+    return found;
   }
 
-  get #tooMany(): StatusObject {
-    const details = `${this.#most} calls are open, as many as this server takes; call again later`;
-    return toStatus(new TryAgainError(details));
+  /** Ends a call at once, also where its client has not read all messages. */
+  end(metadata: Metadata, ending: StatusObject): void {
+    this.#calls.get(metadata)?.transport.sendStatus(ending);
+  }
+
+  /** Ends the calls of health and reflection, which would stay open for as long as their clients like. */
+  endForeign(ending: StatusObject): void {
+    for (const call of this.#foreign) call.sendStatus(ending);
+  }
+
+  #enter(client: string): () => void {
+    const { calls, callsPerClient } = this.#limits;
+    if (this.#open >= calls) {
+      throw new TryAgainError(`${calls} calls are open, as many as this server takes; call again later`);
+    }
+    const mine = this.#perClient.get(client) ?? 0;
+    if (mine >= callsPerClient) {
+      throw new TryAgainError(`${mine} calls of yours are open, as many as this server takes of one client; call again later`);
+    }
+    this.#open += 1;
+    this.#perClient.set(client, mine + 1);
+    return () => {
+      this.#open -= 1;
+      const left = (this.#perClient.get(client) ?? 1) - 1;
+      if (left > 0) this.#perClient.set(client, left);
+      else this.#perClient.delete(client);
+    };
+  }
+
+  #enterOpenToAll(): () => void {
+    if (this.#openToAll >= openToAllLimit) {
+      throw new TryAgainError(`${openToAllLimit} calls without a token are open, as many as this server takes; call again later`);
+    }
+    this.#openToAll += 1;
+    return () => {
+      this.#openToAll -= 1;
+    };
   }
 
   get #tooLate(): StatusObject {
-    return toStatus(new IdleError(`no request came for ${this.#limitMs / 1000} s; call again`));
+    return toStatus(new IdleError(`no request came for ${this.#limits.idleMs / 1000} s; call again`));
   }
 }

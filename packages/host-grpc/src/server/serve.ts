@@ -1,16 +1,24 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { logVerbosity, Server, ServerCredentials, setLogVerbosity, status as codes } from "@grpc/grpc-js";
+import { logVerbosity, Server, setLogVerbosity, status as codes } from "@grpc/grpc-js";
 import type { Metadata, StatusObject } from "@grpc/grpc-js";
-import { ArtifactStore, removeTemporaryFolders } from "@mbs/artifacts";
-import { availableProcessors, InputOutputError, resourceKinds, TryAgainError, UsageError } from "@mbs/contracts";
+import { ArtifactStore, removeTemporaryFolders, warnIfOpen } from "@mbs/artifacts";
+import { availableProcessors, InputOutputError, quoted, resourceKinds, TryAgainError, UsageError } from "@mbs/contracts";
 import type { ResourceKind, Stage } from "@mbs/contracts";
 import { CallWatch } from "./call-watch.ts";
-import { doGet, doPut, getFlightInfo, getSchema, listFlights } from "./artifact-calls.ts";
+import { actionNeeds, admit, requireScope } from "./access.ts";
+import type { ActionName } from "./access.ts";
+import { deleteArtifact, doGet, doPut, getFlightInfo, getSchema, listFlights } from "./artifact-calls.ts";
 import { exchange } from "./exchange.ts";
 import type { ExchangeServer } from "./exchange.ts";
-import { parseListenAddress } from "../protocol/address.ts";
+import { isLoopback } from "../protocol/address.ts";
+import { parseListenAddress } from "./listen-address.ts";
 import { send } from "../protocol/messages-in-order.ts";
 import { OpenCalls } from "./open-calls.ts";
+import type { OpenCall } from "./open-calls.ts";
+import { defaultReloadMs, ReloadedFiles } from "./reloaded-files.ts";
+import { openTls, plaintext } from "./server-tls.ts";
+import type { TlsFiles } from "./server-tls.ts";
+import { Tokens } from "./tokens.ts";
 import { ChildSlots } from "./child-slots.ts";
 import { flightService } from "../protocol/flight-service.ts";
 import { messages } from "../protocol/messages.ts";
@@ -23,6 +31,9 @@ import type { Keepalive } from "../protocol/channel.ts";
 
 /** Most calls that are open at one time, those that wait for a free slot included: each may hold a window of data in memory. */
 export const callLimit = 100;
+
+/** Most calls on one connection: also refused ones count here, for as long as their client keeps its side open. */
+export const streamLimit = 200;
 
 export interface ServeOptions {
   /** "127.0.0.1:8815"; port 0 takes a free one. */
@@ -46,20 +57,36 @@ export interface ServeOptions {
   /** Milliseconds that a call waits for a client which neither sends nor reads. */
   readonly idleMs?: number | undefined;
   readonly keepalive?: Keepalive | undefined;
-  /** Called with the stack of internal errors, which clients do not see. */
+  /** Certificate and key; without them calls are not encrypted. */
+  readonly tls?: TlsFiles | undefined;
+  /** File of the tokens that clients must have; without one no token is asked for. */
+  readonly tokens?: string | undefined;
+  /** Listens off loopback without TLS, or without knowing its clients. */
+  readonly insecure?: boolean | undefined;
+  /** Milliseconds between two looks at the files of certificates and tokens. */
+  readonly reloadMs?: number | undefined;
+  /** Most calls that one client has open at one time. Default: as many as of all. */
+  readonly callsPerClient?: number | undefined;
+  /** Most threads of the stages that one client runs at one time; further calls wait. Default: any number. */
+  readonly threadsPerClient?: number | undefined;
+  /** Most bytes that a call may send. Default: any number. */
+  readonly callBytes?: number | undefined;
+  /** Called with warnings, and with the stack of internal errors, which clients do not see. */
   readonly log?: (line: string) => void;
 }
 
 export interface RunningServer {
   readonly port: number;
+  /** As clients give it: "grpcs://0.0.0.0:8815". */
+  readonly address: string;
   /** Ends all calls at once (UNAVAILABLE) and waits for their children, at most two seconds. */
   close(): Promise<void>;
 }
 
-const listStages = "list-stages";
-
 /** Milliseconds in which a server that is closed ends its calls and their children. */
 const closeMs = 2000;
+
+type ActionCall = Parameters<typeof send>[0] & StreamingCall & { request: { type: string; body?: Uint8Array } };
 
 interface StreamingCall {
   readonly metadata: Metadata;
@@ -71,15 +98,51 @@ interface StreamingCall {
 
 const causeOf = (error: unknown): string => (error instanceof Error ? (error.stack ?? error.message) : String(error));
 
+/** An action of DoAction. */
+interface Action {
+  readonly description: string;
+  /** @returns the body of its one result, if it has one */
+  readonly run: (body: Uint8Array | undefined) => Promise<Uint8Array | void>;
+}
+
+const isAction = (type: string): type is ActionName => Object.hasOwn(actionNeeds, type);
+
+async function openTokens(path: string, reloadMs: number, log: (line: string) => void): Promise<ReloadedFiles<Tokens>> {
+  const parse = ([bytes]: readonly Buffer[]): Tokens => Tokens.parse(bytes?.toString() ?? "", path);
+  await warnIfOpen(path, log);
+  return ReloadedFiles.open({ "--tokens": path }, parse, reloadMs, log);
+}
+
+/** Files that are looked at as long as the server runs. */
+async function openFiles({ tls, tokens: path, reloadMs = defaultReloadMs, log = () => undefined }: ServeOptions) {
+  const { credentials, close } = tls === undefined ? plaintext : await openTls(tls, reloadMs, log);
+  try {
+    const tokens = path === undefined ? undefined : await openTokens(path, reloadMs, log);
+    return {
+      credentials,
+      tokens,
+      close: () => {
+        tokens?.close();
+        close();
+      },
+    };
+  } catch (error) {
+    close();
+    throw error;
+  }
+}
+
 /**
  * Starts a server of Arrow Flight for stages and artifacts.
  *
- * @throws {UsageError} on an address that is none, or a root that is no folder
- * @throws {DeniedError} off loopback, or where the store is no folder to write to
+ * @throws {UsageError} on an address that is none, a root that is no folder, or a file of certificates or tokens that is wrong
+ * @throws {DeniedError} off loopback where that is not safe, or where the store is no folder to write to
  * @throws {InputOutputError} where the port is taken
  */
 export async function serve(options: ServeOptions): Promise<RunningServer> {
-  const { host, port: wanted } = parseListenAddress(options.listen);
+  const { tls, insecure = false } = options;
+  const knowsClients = options.tokens !== undefined || tls?.clientCa !== undefined;
+  const { host, port: wanted } = parseListenAddress(options.listen, { isTls: tls !== undefined, knowsClients, insecure });
   const { stages, log = () => undefined } = options;
   // An absolute path: it is cut out of messages, and a folder called "store" would cut out that word.
   const store = new ArtifactStore(await prepareStore(options.store));
@@ -89,13 +152,15 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     const root = await requireRoot(kind, options.roots?.[kind]);
     if (root !== undefined) roots.set(kind, root);
   }
+  const { threadsPerClient = Infinity, callBytes = Infinity, callsPerClient = callLimit } = options;
   const exchanges: ExchangeServer = {
     stages,
     store,
     resources: { roots: Object.fromEntries(roots), builtIn: options.builtIn ?? {}, addressOf: options.addressOf },
     command: options.command,
-    slots: new ChildSlots(options.children ?? availableProcessors()),
-    threads: options.threads ?? availableProcessors(),
+    slots: new ChildSlots(options.children ?? availableProcessors(), threadsPerClient),
+    threads: Math.min(options.threads ?? availableProcessors(), threadsPerClient),
+    callBytes,
     children: new Set(),
   };
   const hidden = Object.fromEntries(
@@ -114,17 +179,20 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   };
 
   const { idleMs = defaultIdleMs } = options;
-  const openCalls = new OpenCalls(callLimit, idleMs);
+  const files = await openFiles(options);
+  const openCalls = new OpenCalls({ calls: callLimit, callsPerClient, idleMs }, (path, metadata) =>
+    admit(path, metadata, files.tokens?.current),
+  );
   const running = new Set<Promise<void>>();
 
   /** Catches all that a handler throws: an uncaught error would end the process. */
   const streaming =
-    <Call extends StreamingCall>(handler: (call: Call, watch: CallWatch) => Promise<void>) =>
+    <Call extends StreamingCall>(handler: (call: Call, watch: CallWatch, open: OpenCall) => Promise<void>) =>
     (call: Call): void => {
       const watch = new CallWatch(idleMs, closing.signal);
       call.on("cancelled", () => watch.cancelled());
       call.on("error", () => watch.cancelled());
-      const done = handler(call, watch)
+      const done = handler(call, watch, openCalls.of(call.metadata))
         .then(
           () => void call.end(),
           (error: unknown) => {
@@ -153,10 +221,22 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   const killChildren = (): void => exchanges.children.forEach((child) => child.kill("SIGKILL"));
   process.once("exit", killChildren);
 
+  const actions: Readonly<Record<ActionName, Action>> = {
+    "list-stages": {
+      description: "All stages: one result, a StageList of protos/mbs/v1/stage.proto",
+      run: async () => messages.StageList.encode(describeStages(stages)),
+    },
+    "delete-artifact": {
+      description: "Removes the artifact whose address is the body; no result",
+      run: async (body) => deleteArtifact(store, body),
+    },
+  };
+
   const server = new Server({
     ...channelOptions,
     ...keepaliveOptions(options.keepalive ?? defaultKeepalive),
     "grpc.max_connection_idle_ms": idleConnectionMs,
+    "grpc.max_concurrent_streams": streamLimit,
     interceptors: [openCalls.intercept],
   });
   server.addService(flightService, {
@@ -164,27 +244,43 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     getFlightInfo: unary((descriptor: Parameters<typeof getFlightInfo>[1]) => getFlightInfo(store, descriptor)),
     getSchema: unary((descriptor: Parameters<typeof getSchema>[1]) => getSchema(store, descriptor)),
     doGet: streaming((call: Parameters<typeof doGet>[1], watch) => doGet(store, call, watch)),
-    doPut: streaming((call: Parameters<typeof doPut>[1], watch) => doPut(store, call, watch)),
-    doExchange: streaming((call: Parameters<typeof exchange>[1], watch) => exchange(exchanges, call, watch)),
-    doAction: streaming(async (call: Parameters<typeof send>[0] & StreamingCall & { request: { type: string } }) => {
-      if (call.request.type !== listStages) throw new UsageError(`no such action; this server has ${listStages}`);
-      await send(call, { body: messages.StageList.encode(describeStages(stages)) });
+    doPut: streaming((call: Parameters<typeof doPut>[1], watch) => doPut(store, call, watch, callBytes)),
+    doExchange: streaming((call: Parameters<typeof exchange>[1], watch, open) => exchange(exchanges, call, watch, open)),
+    doAction: streaming(async (call: ActionCall, _watch, { caller }) => {
+      const { type, body } = call.request;
+      if (!isAction(type)) {
+        throw new UsageError(`no action ${quoted(type)}; this server has ${Object.keys(actions).join(", ")}`);
+      }
+      requireScope(caller, actionNeeds[type], type);
+      const result = await actions[type].run(body);
+      if (result !== undefined) await send(call, { body: result });
     }),
     listActions: streaming(async (call: Parameters<typeof send>[0] & StreamingCall) => {
-      await send(call, { type: listStages, description: "All stages: one result, a StageList of protos/mbs/v1/stage.proto" });
+      for (const [type, { description }] of Object.entries(actions)) await send(call, { type, description });
     }),
   });
+  // Loaded here: clients, which import this file too, need neither.
+  const { addStandardServices } = await import("./standard-services.ts");
+  addStandardServices(server);
+  if (!isLoopback(host) && tls === undefined)
+    log(`calls to ${host} are not encrypted; give --cert and --key in place of --insecure`);
+  if (!isLoopback(host) && !knowsClients) log(`anyone who reaches ${host}:${wanted} may call; give --tokens or --client-ca`);
 
   const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(`${host}:${wanted}`, ServerCredentials.createInsecure(), (error, bound) => {
-      if (error) reject(new InputOutputError(`cannot listen at ${options.listen}; is the port taken?`, {}, { cause: error }));
-      else resolve(bound);
+    server.bindAsync(`${host}:${wanted}`, files.credentials, (error, bound) => {
+      if (!error) return resolve(bound);
+      files.close();
+      reject(new InputOutputError(`cannot listen at ${options.listen}; is the port taken?`, {}, { cause: error }));
     });
   });
   return {
     port,
+    address: `${tls === undefined ? "grpc" : "grpcs"}://${host}:${port}`,
     async close() {
-      closing.abort(new TryAgainError("the server is shutting down; call again later"));
+      const reason = new TryAgainError("the server is shutting down; call again later");
+      closing.abort(reason);
+      openCalls.endForeign(toStatus(reason));
+      files.close();
       const shut = new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
       const done = new AbortController();
       const late = delay(closeMs, undefined, { signal: done.signal }).catch(() => undefined);

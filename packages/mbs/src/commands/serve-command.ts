@@ -1,8 +1,9 @@
 import { once } from "node:events";
-import { parseOptions } from "@mbs/contracts";
-import type { OptionTable } from "@mbs/contracts";
+import { parseBytes, parseOptions, UsageError } from "@mbs/contracts";
+import type { OptionTable, OptionValues } from "@mbs/contracts";
 import { optionsToFlags } from "@mbs/host-cli";
 import { serve } from "@mbs/host-grpc";
+import type { TlsFiles } from "@mbs/host-grpc";
 import { builtInResources, findResource } from "@mbs/pipeline";
 import type { Command } from "commander";
 import { plainCommand } from "./plain-command.ts";
@@ -13,9 +14,29 @@ const options = {
   listen: {
     kind: "text",
     placeholder: "HOST:PORT",
-    description: "loopback address; port 0 takes a free one",
+    description: "address; port 0 takes a free one; off loopback with TLS, for known clients alone",
     default: "127.0.0.1:8815",
   },
+  cert: {
+    kind: "text",
+    placeholder: "FILE",
+    description: "certificate for TLS (PEM); read again when it changes",
+    optional: true,
+  },
+  key: { kind: "text", placeholder: "FILE", description: "key of --cert (PEM)", optional: true },
+  clientCa: {
+    kind: "text",
+    placeholder: "FILE",
+    description: "take only clients with a certificate that this authority has signed (PEM)",
+    optional: true,
+  },
+  tokens: {
+    kind: "text",
+    placeholder: "FILE",
+    description: "take only calls with a token of this file; each line: name, scopes (run,read,write,delete), token",
+    optional: true,
+  },
+  insecure: { kind: "flag", description: "listen off loopback without TLS, or for everyone who reaches the port" },
   store: { kind: "text", placeholder: "FOLDER", description: "folder for artifacts", default: "mbs-store" },
   modelRoot: { kind: "text", placeholder: "FOLDER", description: "folder whose model folders clients may name", optional: true },
   corpusRoot: { kind: "text", placeholder: "FOLDER", description: "folder whose corpora clients may name", optional: true },
@@ -45,6 +66,20 @@ const options = {
   },
   children: { kind: "integer", description: "stages at one time; further calls wait (one a core)", minimum: 1, optional: true },
   threads: { kind: "integer", description: "threads of each stage (one a core)", minimum: 1, optional: true },
+  clientCalls: { kind: "integer", description: "open calls of one client (100)", minimum: 1, optional: true },
+  clientThreads: {
+    kind: "integer",
+    description: "threads of the stages that one client runs at one time; its further calls wait (any number)",
+    minimum: 1,
+    optional: true,
+  },
+  callBytes: {
+    kind: "text",
+    placeholder: "SIZE",
+    description: "bytes that a call may send, e.g. 50GiB (any number)",
+    optional: true,
+    check: (text: string) => parseBytes(text, "--call-bytes"),
+  },
   idleTimeout: {
     kind: "integer",
     description: "seconds that a call waits for a client which neither sends nor reads",
@@ -54,10 +89,19 @@ const options = {
   },
 } as const satisfies OptionTable;
 
+/** The files of TLS; undefined without. */
+function tlsFiles({ cert, key, clientCa }: OptionValues<typeof options>): TlsFiles | undefined {
+  if (cert !== undefined && key !== undefined) return { cert, key, clientCa };
+  if (cert !== undefined || key !== undefined) throw new UsageError("--cert and --key go together; give both, or none");
+  if (clientCa !== undefined) throw new UsageError("--client-ca is for TLS; give --cert and --key too");
+  return undefined;
+}
+
 /** `mbs serve`: runs until it is stopped. */
 export function serveCommand({ signal }: CommandContext): Command {
-  const command = plainCommand("serve", "Offer the stages and a store of artifacts over Arrow Flight (gRPC), on loopback.", [
+  const command = plainCommand("serve", "Offer the stages and a store of artifacts over Arrow Flight (gRPC).", [
     "mbs serve --listen 127.0.0.1:8815 --store store/ --model-root models/ --corpus-root corpora/",
+    "mbs serve --listen 0.0.0.0:8815 --cert server.pem --key server.key --tokens tokens --store store/",
     "mbs capture --model models/M --via grpc://127.0.0.1:8815 < segments.arrow > statistics.arrow",
   ]);
   for (const flag of optionsToFlags(options)) command.addOption(flag);
@@ -67,8 +111,14 @@ export function serveCommand({ signal }: CommandContext): Command {
     const say = (line: string): void => {
       if (!quiet) process.stderr.write(`mbs serve: ${line}\n`);
     };
+    const tls = tlsFiles(values);
+    const { callBytes } = values;
     const server = await serve({
       ...values,
+      tls,
+      callsPerClient: values.clientCalls,
+      threadsPerClient: values.clientThreads,
+      callBytes: callBytes === undefined ? undefined : parseBytes(callBytes, "--call-bytes"),
       roots: {
         model: values.modelRoot,
         corpus: values.corpusRoot,
@@ -84,7 +134,7 @@ export function serveCommand({ signal }: CommandContext): Command {
       command: [process.execPath, ...process.execArgv, process.argv[1] ?? ""],
       log: say,
     });
-    say(`listening at grpc://${values.listen.replace(/:\d+$/, `:${server.port}`)}`);
+    say(`listening at ${server.address}`);
     try {
       if (!signal.aborted) await once(signal, "abort");
     } finally {

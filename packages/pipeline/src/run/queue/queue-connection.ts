@@ -1,6 +1,5 @@
-import { readFile, stat } from "node:fs/promises";
 import { isIP } from "node:net";
-import { systemError } from "@mbs/artifacts";
+import { readFirstLine, readGiven } from "@mbs/artifacts";
 import { DeniedError, FailedPreconditionError, InterruptedError, TryAgainError, UsageError } from "@mbs/contracts";
 import type { MbsError } from "@mbs/contracts";
 import type { Redis, RedisOptions } from "ioredis";
@@ -50,14 +49,6 @@ function parseUrl(text: string): URL {
   throw new UsageError(`--queue takes the address of a Redis server: ${usage}`);
 }
 
-async function readGiven(path: string, flag: string): Promise<string> {
-  try {
-    return await readFile(path, "utf8");
-  } catch (cause) {
-    throw systemError(cause, `read (${flag})`, path);
-  }
-}
-
 /** Rejects as soon as the signal fires, whatever the promise does: a server that is away answers nothing. */
 export async function orStopped<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   promise.catch(() => undefined);
@@ -83,16 +74,6 @@ export async function* scanKeys(redis: Redis, pattern: string): AsyncGenerator<r
   } while (cursor !== "0");
 }
 
-/** @param warn called where other users of this machine can read the file */
-async function readPassword(path: string, warn: (message: string) => void): Promise<string> {
-  const [line = ""] = (await readGiven(path, "--queue-password-file")).split(/\r?\n/);
-  if (line === "") throw new UsageError(`${path} begins with an empty line; its first line is the queue's password`);
-  // Windows has no such bits; a group is shared on purpose, as by a container and what starts it
-  const isOpen = process.platform !== "win32" && ((await stat(path)).mode & 0o004) !== 0;
-  if (isOpen) warn(`${path} can be read by other users of this machine; take their right to read it: chmod 600 ${path}`);
-  return line;
-}
-
 async function optionsOf(
   { url: text, passwordFile, caFile }: QueuePlace,
   warn: (message: string) => void,
@@ -100,7 +81,10 @@ async function optionsOf(
   const url = parseUrl(text);
   const isTls = url.protocol === "rediss:";
   if (caFile !== undefined && !isTls) throw new UsageError("--queue-ca is for a queue with TLS; give --queue as rediss://");
-  const password = passwordFile === undefined ? undefined : await readPassword(passwordFile, warn);
+  const password =
+    passwordFile === undefined
+      ? undefined
+      : await readFirstLine(passwordFile, "--queue-password-file", "the queue's password", warn);
   const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
   const port = url.port === "" ? 6379 : Number(url.port);
   const options: RedisOptions = {

@@ -1,0 +1,100 @@
+import { readGiven } from "@mbs/artifacts";
+
+/** Milliseconds between two looks at the files of a server. */
+export const defaultReloadMs = 5000;
+
+/** Files by the flag that named them. */
+export type GivenFiles = Readonly<Record<string, string>>;
+
+const isSame = (some: readonly Buffer[], others: readonly Buffer[]): boolean =>
+  some.every((bytes, index) => others[index]?.equals(bytes) === true);
+
+/**
+ * What some small files hold together, read again when one of them changes. Files that are wrong or half replaced change nothing:
+ * the last good content stays in use, and the log says why.
+ */
+export class ReloadedFiles<T> {
+  readonly #files: GivenFiles;
+  readonly #parse: (contents: readonly Buffer[]) => T;
+  readonly #log: (line: string) => void;
+  readonly #listeners = new Set<(value: T) => void>();
+  #seen: readonly Buffer[] = [];
+  #fault = "";
+  #current: T;
+  #timer: NodeJS.Timeout | undefined;
+
+  private constructor(
+    files: GivenFiles,
+    parse: (contents: readonly Buffer[]) => T,
+    log: (line: string) => void,
+    seen: readonly Buffer[],
+  ) {
+    this.#files = files;
+    this.#parse = parse;
+    this.#log = log;
+    this.#seen = seen;
+    this.#current = parse(seen);
+  }
+
+  static #read(files: GivenFiles): Promise<Buffer[]> {
+    return Promise.all(Object.entries(files).map(([flag, path]) => readGiven(path, flag)));
+  }
+
+  /**
+   * @param parse contents in the order of the files; throws where they are wrong
+   * @param everyMs milliseconds between two looks
+   * @throws what the first reading or parsing throws
+   */
+  static async open<T>(
+    files: GivenFiles,
+    parse: (contents: readonly Buffer[]) => T,
+    everyMs: number,
+    log: (line: string) => void,
+  ): Promise<ReloadedFiles<T>> {
+    const opened = new ReloadedFiles(files, parse, log, await ReloadedFiles.#read(files));
+    opened.#lookIn(everyMs);
+    return opened;
+  }
+
+  get current(): T {
+    return this.#current;
+  }
+
+  /** @param listener called with every new content */
+  onChange(listener: (value: T) => void): void {
+    this.#listeners.add(listener);
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#listeners.clear();
+  }
+
+  #lookIn(ms: number): void {
+    this.#timer = setTimeout(() => {
+      const mine = this.#timer;
+      void this.#look().finally(() => {
+        if (this.#timer === mine) this.#lookIn(ms);
+      });
+    }, ms).unref();
+  }
+
+  async #look(): Promise<void> {
+    const flags = Object.keys(this.#files).join(", ");
+    try {
+      const contents = await ReloadedFiles.#read(this.#files);
+      const changed = !isSame(contents, this.#seen);
+      if (changed) this.#current = this.#parse(contents);
+      this.#seen = contents;
+      this.#fault = "";
+      if (!changed) return;
+      for (const listener of this.#listeners) listener(this.#current);
+      this.#log(`read ${flags} again`);
+    } catch (error) {
+      const fault = error instanceof Error ? error.message : String(error);
+      if (fault !== this.#fault) this.#log(`${fault}; what ${flags} had before stays in use`);
+      this.#fault = fault;
+    }
+  }
+}

@@ -1,0 +1,144 @@
+import { createRequire } from "node:module";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { loadPackageDefinition, makeClientConstructor, credentials, Metadata, status } from "@grpc/grpc-js";
+import type { ClientDuplexStream, ClientReadableStream, ServiceClientConstructor, ServiceError } from "@grpc/grpc-js";
+import { loadSync } from "@grpc/proto-loader";
+import { service } from "grpc-health-check";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { callMake, inTime, startServer, withServer } from "./fixtures/fake-server.ts";
+import type { FakeServer } from "./fixtures/fake-server.ts";
+import { FlightClient, all, errorOf } from "./fixtures/flight-client.ts";
+
+interface Context {
+  fake: FakeServer;
+  folder: string;
+  tokens: string;
+}
+
+const test = suite<Context>("standard services");
+
+const token = "t".repeat(32);
+
+test.before(async (context) => {
+  context.folder = await mkdtemp(join(tmpdir(), "host-grpc-standard-"));
+  context.tokens = join(context.folder, "tokens");
+  await writeFile(context.tokens, `all run,read,write,delete ${token}\n`, { mode: 0o600 });
+  context.fake = await startServer(() => ({ tokens: context.tokens }));
+});
+test.after(async ({ fake, folder }) => {
+  await fake.stop();
+  await rm(folder, { recursive: true });
+});
+
+type Answer = (error: ServiceError | null, value?: { status: string }) => void;
+
+interface HealthClient {
+  check(request: { service: string }, answer: Answer): unknown;
+  watch(request: { service: string }): ClientReadableStream<{ status: string }>;
+  close(): void;
+}
+
+const HealthClient = makeClientConstructor(service, "Health");
+
+const healthOf = (port: number): HealthClient =>
+  new HealthClient(`127.0.0.1:${port}`, credentials.createInsecure()) as unknown as HealthClient;
+
+const check = (client: HealthClient, name: string): Promise<string | undefined> =>
+  new Promise((resolve, reject) => {
+    client.check({ service: name }, (error, value) => (error ? reject(error) : resolve(value?.status)));
+  });
+
+test("health needs no token, of the server and of its service; an unknown service is NOT_FOUND", async ({ fake }) => {
+  const client = healthOf(fake.server.port);
+  for (const name of ["", "arrow.flight.protocol.FlightService"]) assert.is(await check(client, name), "SERVING", name);
+  assert.is((await errorOf(check(client, "none"))).code, status.NOT_FOUND);
+  client.close();
+});
+
+test("calls of health take no places of others, and are limited themselves", async ({ fake }) => {
+  const client = healthOf(fake.server.port);
+  const watches = Array.from({ length: 21 }, () => client.watch({ service: "" }));
+  const ends = watches.map((watch) => new Promise<ServiceError>((resolve) => watch.once("error", resolve)));
+  for (const watch of watches.slice(0, 20)) await new Promise((resolve) => watch.once("data", resolve));
+  const error = await inTime(Promise.race(ends));
+  assert.is(error.code, status.UNAVAILABLE);
+  assert.match(error.details, /^20 calls without a token are open, as many as this server takes; call again later$/);
+  const flight = new FlightClient(fake.server.port, token);
+  assert.ok((await callMake(flight)).length > 1);
+  for (const watch of watches) watch.cancel();
+  await Promise.all(ends);
+  assert.is(await check(client, ""), "SERVING");
+  client.close();
+  flight.close();
+});
+
+test("a watch of health ends when the server stops, at once", async () => {
+  const fake = await startServer();
+  const client = healthOf(fake.server.port);
+  const watch = client.watch({ service: "" });
+  const ended = new Promise<ServiceError>((resolve) => watch.once("error", resolve));
+  assert.equal(await new Promise((resolve) => watch.once("data", resolve)), { status: "SERVING" });
+  const stopped = fake.stop();
+  const error = await ended;
+  assert.is(error.code, status.UNAVAILABLE);
+  assert.match(error.details, /the server is shutting down; call again later/);
+  client.close();
+  await stopped;
+});
+
+interface ReflectionAnswer {
+  readonly list_services_response?: { readonly service: readonly { readonly name: string }[] };
+  readonly file_descriptor_response?: { readonly file_descriptor_proto: readonly Buffer[] };
+}
+
+function reflect(port: number, sent?: string): ClientDuplexStream<object, ReflectionAnswer> {
+  const installed = dirname(createRequire(import.meta.url).resolve("@grpc/reflection/package.json"));
+  const options = { keepCase: true, oneofs: true };
+  const definition = loadSync(join(installed, "build/proto/grpc/reflection/v1/reflection.proto"), options);
+  const { grpc } = loadPackageDefinition(definition) as unknown as {
+    grpc: { reflection: { v1: { ServerReflection: ServiceClientConstructor } } };
+  };
+  const client = new grpc.reflection.v1.ServerReflection(`127.0.0.1:${port}`, credentials.createInsecure());
+  const metadata = new Metadata();
+  if (sent !== undefined) metadata.set("authorization", `Bearer ${sent}`);
+  const call = (client["ServerReflectionInfo"] as (given: Metadata) => ClientDuplexStream<object, ReflectionAnswer>).call(
+    client,
+    metadata,
+  );
+  call.on("error", () => undefined).on("close", () => client.close());
+  return call;
+}
+
+test("reflection names the services and describes the messages of a stage's call; it takes a token", async ({ fake }) => {
+  const call = reflect(fake.server.port, token);
+  const answers = all<ReflectionAnswer>(call);
+  call.write({ list_services: "" });
+  call.write({ file_containing_symbol: "mbs.v1.StageCall" });
+  call.write({ file_containing_symbol: "arrow.flight.protocol.FlightService" });
+  call.end();
+  const [list, stage, flight] = await answers;
+  const names = list?.list_services_response?.service.map(({ name }) => name) ?? [];
+  assert.equal(names.toSorted(), ["arrow.flight.protocol.FlightService", "grpc.health.v1.Health"]);
+  for (const [answer, text] of [
+    [stage, "StageCall"],
+    [flight, "DoExchange"],
+  ] as const) {
+    const files = answer?.file_descriptor_response?.file_descriptor_proto ?? [];
+    assert.ok(Buffer.concat([...files]).includes(text), text);
+  }
+  assert.is((await errorOf(all(reflect(fake.server.port)))).code, status.UNAUTHENTICATED);
+});
+
+test("a call of reflection that sends nothing ends, and gives its place back", () =>
+  withServer({ idleMs: 500, callsPerClient: 1 }, async ({ server, client }) => {
+    const call = reflect(server.port);
+    const error = await errorOf(all(call));
+    assert.is(error.code, status.DEADLINE_EXCEEDED);
+    assert.is(error.details, "no request came for 0.5 s; call again");
+    assert.ok((await callMake(client)).length > 1);
+  }));
+
+test.run();

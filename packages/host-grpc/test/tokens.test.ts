@@ -1,0 +1,251 @@
+import { chmod, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+import { connect } from "node:http2";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { Metadata, status } from "@grpc/grpc-js";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { send } from "../src/protocol/messages-in-order.ts";
+import { flightService } from "../src/protocol/flight-service.ts";
+import type { FlightData } from "../src/protocol/messages.ts";
+import { streamLimit } from "../src/server/serve.ts";
+import { Tokens } from "../src/server/tokens.ts";
+import { callMake, segmentMessages, startServer, withServer } from "./fixtures/fake-server.ts";
+import type { FakeServer } from "./fixtures/fake-server.ts";
+import { FlightClient, all, errorOf } from "./fixtures/flight-client.ts";
+import { makeVia } from "./fixtures/remote-make.ts";
+
+interface Context {
+  fake: FakeServer;
+  folder: string;
+  /** A client for each token. */
+  clients: Map<string, FlightClient>;
+}
+
+const test = suite<Context>("tokens");
+
+const tokenOf = (name: string): string => `${name}-`.padEnd(40, "0123456789");
+
+/** A token with each scope alone, and one with all. */
+const lines = ["run", "read", "write", "delete", "run,read,write,delete"].map(
+  (scopes) => `${scopes.replaceAll(",", "")} ${scopes} ${tokenOf(scopes.replaceAll(",", ""))}`,
+);
+const everything = "runreadwritedelete";
+
+test.before(async (context) => {
+  context.folder = await mkdtemp(join(tmpdir(), "host-grpc-tokens-"));
+  const tokens = join(context.folder, "tokens");
+  await writeFile(tokens, `# who may call\n\n${lines.join("\n")}\n`, { mode: 0o600 });
+  context.fake = await startServer(() => ({ tokens }));
+  const names = ["run", "read", "write", "delete", everything];
+  context.clients = new Map(names.map((name) => [name, new FlightClient(context.fake.server.port, tokenOf(name))]));
+});
+test.after(async ({ fake, folder, clients }) => {
+  for (const client of clients.values()) client.close();
+  await fake.stop();
+  await rm(folder, { recursive: true });
+});
+
+const clientOf = ({ clients }: Context, name: string): FlightClient => {
+  const client = clients.get(name);
+  if (!client) throw new Error(`no client ${name}`);
+  return client;
+};
+
+async function put(client: FlightClient): Promise<string> {
+  const call = client.put();
+  const answers = all<{ appMetadata: Uint8Array }>(call);
+  for await (const { header, body } of segmentMessages(2)) {
+    await send(call, { dataHeader: header, dataBody: body }).catch(() => undefined);
+  }
+  call.end();
+  return Buffer.from((await answers)[0]?.appMetadata ?? []).toString();
+}
+
+/** Every call that a server offers, with the scope that it takes. */
+const calls: readonly [string, string | undefined, (client: FlightClient, address: string) => Promise<unknown>][] = [
+  ["DoExchange", "run", (client) => callMake(client)],
+  ["ListFlights", "read", (client) => client.list()],
+  ["GetFlightInfo", "read", (client, address) => client.info(address)],
+  ["GetSchema", "read", (client, address) => schemaOf(client, address)],
+  ["DoGet", "read", (client, address) => all(client.get(address))],
+  ["DoPut", "write", (client) => put(client)],
+  ["list-stages", undefined, (client) => client.listStages()],
+  ["delete-artifact", "delete", (client, address) => client.act("delete-artifact", Buffer.from(address))],
+];
+
+function schemaOf({ client, metadata }: FlightClient, address: string): Promise<unknown> {
+  const { path, requestSerialize, responseDeserialize } = flightService.getSchema;
+  const request = { type: 1, cmd: new Uint8Array(0), path: [address] };
+  return new Promise((resolve, reject) => {
+    client.makeUnaryRequest(path, requestSerialize, responseDeserialize, request, metadata, (error, value) =>
+      value ? resolve(value) : reject(error ?? new Error("no answer")),
+    );
+  });
+}
+
+test("a call takes the scope of its method: with it alone it goes well, with all others it is PERMISSION_DENIED", async (context) => {
+  for (const [name, scope, call] of calls) {
+    const address = await put(clientOf(context, everything));
+    for (const token of ["run", "read", "write", "delete"]) {
+      const client = clientOf(context, token);
+      if (scope === undefined || scope === token) await call(client, address);
+      else {
+        const error = await errorOf(call(client, address));
+        assert.is(error.code, status.PERMISSION_DENIED, `${name} with ${token}: ${error.details}`);
+        assert.is(
+          error.details,
+          `the token of ${token} has no scope "${scope}", which ${name} takes; use a token with it, or ask for it in the server's file of tokens`,
+        );
+      }
+    }
+  }
+});
+
+test("a call without a token, or with a wrong one, is UNAUTHENTICATED, whatever it calls", async (context) => {
+  const { port } = context.fake.server;
+  const address = await put(clientOf(context, everything));
+  const right = tokenOf(everything);
+  for (const [token, pattern] of [
+    [undefined, /^the call has no token; send the header authorization: Bearer TOKEN/],
+    ["", /^the call has no token/],
+    [right.slice(0, -1), /^the server does not know the token of the call; check it, or ask for one$/],
+    [`${right}0`, /does not know/],
+    [right.toUpperCase(), /does not know/],
+    [`${right} ${right}`, /has no token/],
+  ] as const) {
+    const client = new FlightClient(port, token);
+    for (const [name, , call] of calls) {
+      const error = await errorOf(call(client, address));
+      assert.is(error.code, status.UNAUTHENTICATED, `${name} with ${token}: ${error.details}`);
+      assert.match(error.details, pattern);
+    }
+    client.close();
+  }
+});
+
+test("--via sends the token of a file, and says what is wrong with it", async ({ fake, folder }) => {
+  const via = `grpc://127.0.0.1:${fake.server.port}`;
+  const tokenFile = join(folder, "mine");
+  const failure = async (text: string, place = via): Promise<string> => {
+    await writeFile(tokenFile, text, { mode: 0o600 });
+    const { tag, message } = (await errorOf(makeVia({ via: place, tokenFile }))) as unknown as { tag: string; message: string };
+    return `${tag}: ${message}`;
+  };
+  await writeFile(tokenFile, `${tokenOf("run")}\n`, { mode: 0o600 });
+  const warnings: string[] = [];
+  assert.ok((await makeVia({ via, tokenFile }, (line) => void warnings.push(line))) > 0);
+  assert.equal(warnings, []);
+  await chmod(tokenFile, 0o644);
+  assert.ok((await makeVia({ via, tokenFile }, (line) => void warnings.push(line))) > 0);
+  assert.match(warnings.join(), /can be read by other users of this machine; take their right to read it: chmod 600/);
+
+  assert.is(
+    await failure(tokenOf("nobody")),
+    `denied: ${via}: the server does not know the token of the call; check it, or ask for one`,
+  );
+  assert.match(await failure(tokenOf("read")), /^denied: .* the token of read has no scope "run", which DoExchange takes; /);
+  assert.match(await failure(""), /^usage: .*mine begins with an empty line; its first line is the token$/);
+  const odd = await failure("two words");
+  assert.match(odd, /^usage: the first line of .*mine is no token; it may have no spaces$/);
+  assert.match(
+    await failure(tokenOf("run"), "grpc://example.org:8815"),
+    /^denied: will not send a token to grpc:\/\/example.org:8815 without TLS/,
+  );
+  const { message } = (await errorOf(makeVia({ via }))) as Error;
+  assert.match(message, /the call has no token; .*--token-file FILE/);
+});
+
+test("tokens are read again when they change; a wrong file changes nothing; the log never has a token", async ({ folder }) => {
+  const tokens = join(folder, "changing");
+  const replace = async (text: string): Promise<void> => {
+    await writeFile(`${tokens}.new`, text, { mode: 0o600 });
+    await rename(`${tokens}.new`, tokens);
+  };
+  await replace(`first run,read ${tokenOf("first")}\n`);
+  const reloadMs = 50;
+  await withServer({ tokens, reloadMs }, async ({ server, log }) => {
+    const [first, second] = ["first", "second"].map((name) => new FlightClient(server.port, tokenOf(name)));
+    if (!first || !second) throw new Error("no clients");
+    await first.list();
+    assert.is((await errorOf(second.list())).code, status.UNAUTHENTICATED);
+    await replace(`${tokenOf("second")} second run,read\n`);
+    while (log.length === 0) await delay(reloadMs);
+    assert.match(log.join("\n"), /line 1: a name has at most|line 1: the second word takes scopes/);
+    await first.list();
+    await replace(`second read ${tokenOf("second")}\n`);
+    while (!log.includes("read --tokens again")) await delay(reloadMs);
+    await second.list();
+    assert.is((await errorOf(first.list())).code, status.UNAUTHENTICATED);
+    assert.not.match(log.join("\n"), /0123456789/);
+    first.close();
+    second.close();
+  });
+});
+
+test("a file of tokens that others can read is warned of, without its content", async ({ folder }) => {
+  const tokens = join(folder, "open");
+  await writeFile(tokens, lines.join("\n"), { mode: 0o644 });
+  await withServer({ tokens }, async ({ log }) => {
+    assert.is(log.length, 1);
+    assert.match(log[0] ?? "", /open can be read by other users of this machine; .*chmod 600/);
+  });
+});
+
+test("what is wrong in a file of tokens is named by its line, never quoted", () => {
+  const good = tokenOf("good");
+  for (const [text, pattern] of [
+    ["", /--tokens f has no token; add a line: ci run,read TOKEN/],
+    ["# nothing\n", /has no token/],
+    [`ok run ${good}\nci ${good}`, /f, line 2 takes a name, scopes and a token/],
+    [`ci run ${good} more`, /f, line 1 takes a name, scopes and a token/],
+    [`ci run,rule ${good}`, /line 1: the second word takes scopes with commas between them: run,read,write,delete/],
+    [`ci ${good} run`, /line 1: the second word takes scopes/],
+    [`a/b run ${good}`, /line 1: a name has at most 64/],
+    ["ci run 0123456789", /the token of "ci" must have 32 characters or more/],
+    [`ci run ${good}ü`, /the token of "ci" must have/],
+    [`ci run ${good}\nci read ${good}`, /has two tokens of "ci"; give each its own name/],
+  ] as const) {
+    assert.throws(
+      () => Tokens.parse(text, "f"),
+      ({ message }: Error) => pattern.test(message) && !message.includes("0123456789"),
+      text,
+    );
+  }
+});
+
+test("a token is found whichever line it has", () => {
+  const tokens = Tokens.parse(lines.join("\r\n"), "f");
+  for (const name of ["run", "read", "write", "delete", everything]) assert.is(tokens.find(tokenOf(name))?.name, name);
+  assert.is(tokens.find(""), undefined);
+});
+
+test("other schemes of authorization are no token", async ({ fake }) => {
+  const client = new FlightClient(fake.server.port);
+  const basic = new Metadata();
+  basic.set("authorization", `Basic ${tokenOf(everything)}`);
+  const { path, requestSerialize, responseDeserialize } = flightService.listFlights;
+  const call = client.client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, {}, basic);
+  assert.is((await errorOf(all<FlightData>(call))).code, status.UNAUTHENTICATED);
+  client.close();
+});
+
+test("a client without a token that keeps refused calls open and sends on holds up nobody", async (context) => {
+  const session = connect(`http://127.0.0.1:${context.fake.server.port}`);
+  await new Promise((resolve) => session.once("remoteSettings", resolve));
+  assert.is(session.remoteSettings.maxConcurrentStreams, streamLimit);
+  const headers = { ":method": "POST", ":path": flightService.doPut.path, "content-type": "application/grpc", te: "trailers" };
+  const answers = Array.from({ length: streamLimit }, async () => {
+    const stream = session.request(headers, { endStream: false });
+    stream.on("error", () => undefined).resume();
+    stream.write(Buffer.alloc(10_000));
+    const answer = await new Promise<Record<string, unknown>>((resolve) => void stream.once("response", resolve));
+    return Number(answer["grpc-status"]);
+  });
+  assert.equal([...new Set(await Promise.all(answers))], [status.UNAUTHENTICATED]);
+  assert.ok((await callMake(clientOf(context, "run"))).length > 1);
+  session.destroy();
+});
+
+test.run();
