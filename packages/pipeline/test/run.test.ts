@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { mkdir, readFile, readdir, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { withLock } from "@mbs/artifacts";
+import { artifactKinds, withLock } from "@mbs/artifacts";
 import {
   BadDataError,
   DeniedError,
@@ -134,6 +134,24 @@ test("resumes after SIGKILL before, in and after every node with the same bytes"
       }
       assert.equal(Object.keys(resumed), Object.keys(whole), `${when} ${count}`);
     }
+  }
+});
+
+test("what a program of another version has made is made again", async ({ recipe }) => {
+  await go(recipe());
+  const started = async (): Promise<readonly string[]> => {
+    const names: string[] = [];
+    await go(recipe(), { stages: fakeStages((name) => names.push(name)) });
+    return names;
+  };
+  assert.equal(await started(), []);
+  const layers: { version: number } = artifactKinds.layers;
+  layers.version += 1;
+  try {
+    const names = await started();
+    assert.ok(names.includes("compress") && !names.includes("sample"), names.join());
+  } finally {
+    layers.version -= 1;
   }
 });
 

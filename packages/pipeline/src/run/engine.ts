@@ -1,5 +1,5 @@
 import { performance } from "node:perf_hooks";
-import { manifestKey } from "@mbs/artifacts";
+import { artifactKinds, manifestKey } from "@mbs/artifacts";
 import type { ArtifactStore, RunManifest, WriteTime } from "@mbs/artifacts";
 import { BadDataError, InternalError, InterruptedError, firstOutput } from "@mbs/contracts";
 import type { Device, MbsError, Progress, Stage, StageContext, StageOptions } from "@mbs/contracts";
@@ -365,9 +365,18 @@ export class Engine {
     const options: StageOptions = await resources.resolve(await optionTable(this.#stage(node), node.options), node.options);
     const processors = this.#options.processorClass?.(node);
     const device = deviceOf(this.#stage(node), context);
+    // what a program of other versions has made is made again: this one could not read it
+    const outputs = Object.values(this.#stage(node).outputs);
+    const versions = outputs.map(({ kind }) => Object.entries(artifactKinds).find(([name]) => name === kind)?.[1].version);
     return manifestKey(
       await resources.code(node.stage),
-      { ...options, threads: context.threads, ...(device && { device }), ...(processors !== undefined && { processors }) },
+      {
+        ...options,
+        threads: context.threads,
+        versions,
+        ...(device && { device }),
+        ...(processors !== undefined && { processors }),
+      },
       this.#inputAddresses(node),
     );
   }

@@ -25,7 +25,7 @@ export interface JobWork {
   readonly processors: string;
 }
 
-/** The key of a job: that of its node in the manifest of a run. Equal work has equal keys. */
+/** The key of a job: equal work has equal keys. */
 export const jobKey = ({ stage, options, inputs, threads, processors }: JobWork): string =>
   manifestKey(stage, { ...options, threads, processors }, inputs);
 
