@@ -1,7 +1,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { at } from "@mbs/contracts";
-import { deviceTransfers, listSplitGraphs } from "@mbs/onnx";
+import { deviceReport } from "@mbs/onnx";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { hasWebgpu } from "../../../tools/test/webgpu.ts";
@@ -35,7 +35,7 @@ function check(name: string): void {
     const golden = JSON.parse(await readFile(`${fixtures}${name}/golden.json`, "utf8")) as Golden;
     const model = await openModel(`${fixtures}${name}`);
     const forward = await model.forward({ threads: 1, device: "webgpu" });
-    const before = deviceTransfers().uploads;
+    const before = deviceReport().uploads;
     const tokens = Int32Array.from(golden.tokens);
     const { source } = golden;
     const inputs = new Map([...(source ? [["encoder", Int32Array.from(source)] as const] : []), ["hidden", tokens] as const]);
@@ -54,13 +54,13 @@ function check(name: string): void {
       const off = Math.abs(expected - at(losses, index));
       assert.ok(off < rounding, `loss ${index} is off by ${off}`);
     }
-    assert.ok(deviceTransfers().uploads > before, "nothing went to the graphics processor");
+    assert.ok(deviceReport().uploads > before, "nothing went to the graphics processor");
   });
 }
 
 names.filter((_, index) => !choosing[index]).forEach(check);
 webgpu("every graph ran as a whole there", () => {
-  assert.equal(listSplitGraphs(), []);
+  assert.equal(deviceReport().splitGraphs, []);
 });
 // which tokens go where is found on the processor
 names.filter((_, index) => choosing[index]).forEach(check);

@@ -67,6 +67,8 @@ export interface BlockCut {
   readonly live: ReadonlyMap<string, Tensor>;
   /** Tensors of the checkpoint, or given instead of them, that have been used. */
   readonly used: ReadonlySet<string>;
+  /** Segments of each piece, where a graphics processor had no space for all at once: names of values then begin with its place. */
+  readonly pieces?: readonly number[];
 }
 
 /** Keys and values of the tokens of a tree that have been read, of every block: opaque, and of one forward pass. */

@@ -1,30 +1,38 @@
+import { noDeviceReport } from "@mbs/contracts";
+import type { DeviceReport } from "@mbs/contracts";
 import { GraphBuilder } from "../graph-builder.ts";
 import type { Tensor } from "../tensor.ts";
-import { engineError, openOrtSession, OrtTensor } from "./runtime.ts";
+import { DeviceFullError, engineError, listSplitGraphs, openOrtSession, OrtTensor } from "./runtime.ts";
 import type { OrtSession } from "./runtime.ts";
 
 /** Copies of constants in the memory of the graphics processor; those used longest ago make way for others. */
 const constantBytes = 2 * 1024 ** 3;
 
-/** What has gone to the graphics processor and come back in this process. */
-export interface DeviceTransfers {
-  readonly uploads: number;
-  readonly uploadedBytes: number;
-  readonly downloads: number;
-  readonly downloadedBytes: number;
+/** Numbers of the report of this process. */
+const counts = { uploads: 0, uploadedBytes: 0, downloads: 0, downloadedBytes: 0, halvings: 0 };
+
+/** What this process has done on a graphics processor. @param since a report of before, whose numbers are left out */
+export const deviceReport = (since: DeviceReport = noDeviceReport): DeviceReport => ({
+  uploads: counts.uploads - since.uploads,
+  uploadedBytes: counts.uploadedBytes - since.uploadedBytes,
+  downloads: counts.downloads - since.downloads,
+  downloadedBytes: counts.downloadedBytes - since.downloadedBytes,
+  halvings: counts.halvings - since.halvings,
+  splitGraphs: listSplitGraphs(),
+});
+
+/** Counts that a graphics processor was full, and half as much is tried. */
+export function countHalving(): void {
+  counts.halvings += 1;
 }
-
-const transfers = { uploads: 0, uploadedBytes: 0, downloads: 0, downloadedBytes: 0 };
-
-export const deviceTransfers = (): DeviceTransfers => ({ ...transfers });
 
 /** Counts nothing of some work, such as a probe. */
 export async function uncounted<Made>(work: () => Promise<Made>): Promise<Made> {
-  const before = { ...transfers };
+  const before = { ...counts };
   try {
     return await work();
   } finally {
-    Object.assign(transfers, before);
+    Object.assign(counts, before);
   }
 }
 
@@ -37,12 +45,12 @@ const bytesOf = (tensors: Readonly<Record<string, OrtTensor>>): readonly number[
 /** Counts what a session that runs on a graphics processor is fed from memory, and gives back to it. */
 function countTransfers(feeds: Readonly<Record<string, OrtTensor>>, outputs: Readonly<Record<string, OrtTensor>>): void {
   for (const bytes of bytesOf(feeds)) {
-    transfers.uploads += 1;
-    transfers.uploadedBytes += bytes;
+    counts.uploads += 1;
+    counts.uploadedBytes += bytes;
   }
   for (const bytes of bytesOf(outputs)) {
-    transfers.downloads += 1;
-    transfers.downloadedBytes += bytes;
+    counts.downloads += 1;
+    counts.downloadedBytes += bytes;
   }
 }
 
@@ -145,6 +153,23 @@ function evict(): void {
   }
 }
 
+/** Frees the copies that no run reads now. @returns whether there were any */
+function freeConstants(): boolean {
+  const idle = [...constants.keys()].filter((id) => !inUse.has(id));
+  idle.forEach(free);
+  return idle.length > 0;
+}
+
+/** Does work on the graphics processor; where that is full, once more without the copies that were kept for later runs. */
+export async function withSpace<Made>(work: () => Promise<Made>): Promise<Made> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof DeviceFullError) || !freeConstants()) throw error;
+    return work();
+  }
+}
+
 /** The copy of an array, made at first use. */
 async function constantOf(values: Float32Array, dims: readonly number[]): Promise<HeldTensor> {
   const shapes = known.get(values) ?? new Map<string, number>();
@@ -203,7 +228,7 @@ export function runWithConstants(
       late.forEach(free);
     }
   };
-  const own = turn.then(run);
+  const own = turn.then(() => withSpace(run));
   turn = own.catch(() => undefined);
   return own;
 }

@@ -4,6 +4,8 @@ import { integerTensor } from "../tensor.ts";
 import { deviceSession, download, runOnDevice, upload } from "./device-memory.ts";
 import type { HeldTensor } from "./device-memory.ts";
 import type { Panel } from "./gram-panels.ts";
+import { addInHalves } from "./halves.ts";
+import type { Range } from "./halves.ts";
 import type { ProductEngine, ProductSum } from "./product-engine.ts";
 import { OrtTensor } from "./runtime.ts";
 
@@ -29,6 +31,10 @@ const partNumbers = 32 * 1024 ** 2;
 
 const integer = (value: number): OrtTensor => new OrtTensor("int64", BigInt64Array.of(BigInt(value)), [1]);
 
+/** Copies rows of a matrix of so many columns. */
+const uploadRows = (values: Float32Array, columns: number, { first, last }: Range): Promise<HeldTensor> =>
+  upload(values.subarray(first * columns, last * columns), [last - first, columns]);
+
 /** Some rows of a sum, and where they are in it. */
 interface HeldPart {
   readonly tensor: HeldTensor;
@@ -39,33 +45,41 @@ interface HeldPart {
 export class DeviceProducts implements ProductEngine {
   readonly #held = new Map<ProductSum, HeldPart[]>();
 
-  async addGram({ rows, columns, values }: Matrix, panels: readonly Panel[]): Promise<void> {
-    const x = await upload(values, [rows, columns]);
-    try {
-      const width = integer(columns);
-      for (const panel of panels) {
-        const { first, last } = panel;
-        await this.#add("gram", { a: x, first: integer(first), last: integer(last), width }, { sum: panel, part: 0 });
+  addGram({ rows, columns, values }: Matrix, panels: readonly Panel[]): Promise<void> {
+    const width = integer(columns);
+    return addInHalves({ first: 0, last: rows }, panels, async (tokens, open) => {
+      const x = await uploadRows(values, columns, tokens);
+      try {
+        for (const panel of open) {
+          const { first, last } = panel;
+          await this.#add("gram", { a: x, first: integer(first), last: integer(last), width }, { sum: panel, part: 0 });
+          open.delete(panel);
+        }
+      } finally {
+        x.dispose();
       }
-    } finally {
-      x.dispose();
-    }
+    });
   }
 
-  async addCross(a: Matrix, b: Matrix, sum: ProductSum): Promise<void> {
+  addCross(a: Matrix, b: Matrix, sum: ProductSum): Promise<void> {
     const width = a.columns;
     const rows = Math.max(1, Math.floor(partNumbers / width));
-    const uploaded: HeldTensor[] = [];
-    try {
-      for (const { values, rows: tokens } of [a, b]) uploaded.push(await upload(values, [tokens, width]));
-      const [heldA, heldB] = uploaded as [HeldTensor, HeldTensor];
-      for (let [part, first] = [0, 0]; first < width; part += 1, first += rows) {
-        const feeds = { a: heldA, b: heldB, first: integer(first), last: integer(Math.min(width, first + rows)) };
-        await this.#add("cross", feeds, { sum, part, first: first * width });
+    const parts = Array.from({ length: Math.ceil(width / rows) }, (_, part) => part);
+    return addInHalves({ first: 0, last: a.rows }, parts, async (tokens, open) => {
+      const uploaded: HeldTensor[] = [];
+      try {
+        for (const { values } of [a, b]) uploaded.push(await uploadRows(values, width, tokens));
+        const [heldA, heldB] = uploaded as [HeldTensor, HeldTensor];
+        for (const part of open) {
+          const first = part * rows;
+          const feeds = { a: heldA, b: heldB, first: integer(first), last: integer(Math.min(width, first + rows)) };
+          await this.#add("cross", feeds, { sum, part, first: first * width });
+          open.delete(part);
+        }
+      } finally {
+        for (const tensor of uploaded) tensor.dispose();
       }
-    } finally {
-      for (const tensor of uploaded) tensor.dispose();
-    }
+    });
   }
 
   async #add(
