@@ -1,6 +1,6 @@
 import type { Device, Matrix } from "@mbs/contracts";
 import type { WeightDtype } from "@mbs/numbers";
-import type { GraphFile, Tensor } from "@mbs/onnx";
+import type { GraphFile, PlacedMatrix, Tensor } from "@mbs/onnx";
 import type { Layout, Block } from "../architectures/layout.ts";
 import type { Embeddings } from "../architectures/architecture.ts";
 import type { RotationRecord } from "../config/rotation-record.ts";
@@ -8,7 +8,7 @@ import type { TrimmingRecord } from "../config/trimming-record.ts";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import type { WeightReader } from "../checkpoint/weight-reader.ts";
 import type { Passages } from "../forward/passages.ts";
-import type { StreamStates } from "../forward/streams.ts";
+import type { PlacedStates, StreamStates } from "../forward/streams.ts";
 import type { TokenTree } from "../forward/token-tree.ts";
 import type { GraphOutline } from "../onnx-model/graph-outline.ts";
 import type { FileOffset } from "../onnx-model/graph-tensors.ts";
@@ -22,6 +22,11 @@ export interface BlockInputs {
   readonly batch?: number;
   /** States of the other streams that the block reads, [batch · their length, hidden]; default none. */
   readonly reads?: StreamStates;
+}
+
+/** The same, wherever their values are. */
+export interface PlacedInputs extends Pick<BlockInputs, "batch"> {
+  readonly reads?: PlacedStates;
 }
 
 export interface ForwardOptions {
@@ -166,6 +171,11 @@ export interface Forward {
    * @returns the states after the block, [batch · T, stateWidth]
    */
   block(index: number, states: Matrix, options?: BlockOptions): Promise<Matrix>;
+  /**
+   * Runs block `index` at once on states that are where it runs, and leaves those that it makes there. They are freed by
+   * `freeMatrix`. Absent where that is the processor.
+   */
+  keptBlock?(index: number, states: PlacedMatrix, inputs: PlacedInputs): Promise<PlacedMatrix>;
   /** Begins to run block `index` site by site. @param states [batch · T, stateWidth] */
   beginBlock(index: number, states: Matrix, inputs?: BlockInputs): Promise<BlockCut>;
   /**

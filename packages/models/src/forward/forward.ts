@@ -92,7 +92,7 @@ export function createForward(
     const results = await graph.run(feeds, weights);
     return { rows: tokens.length, columns: stateWidth, values: floatValues(results, "states") };
   };
-  const walks = createBlockForward(layout, checkpoint, { graphs, packedGraphs, cache, tokenInputOf });
+  const walks = createBlockForward(layout, checkpoint, { device: machine.device, graphs, packedGraphs, cache, tokenInputOf });
 
   const embedSegments = (tokens: Int32Array, batch: number, options: EmbedOptions): Promise<Matrix> => {
     const length = tokens.length / batch;
@@ -115,7 +115,8 @@ export function createForward(
 
   return {
     embed: (tokens, batch = 1, stream = hiddenStream) => embedSegments(tokens, batch, { stream }),
-    ...(machine.device === "webgpu" ? withHalvedBatches(walks) : walks),
+    ...walks,
+    ...(machine.device === "webgpu" && withHalvedBatches(walks)),
 
     ...(layout.encoder === undefined ? predictions : noPredictions),
     ...(layout.sourceTarget === undefined &&

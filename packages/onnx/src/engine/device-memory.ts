@@ -1,6 +1,9 @@
 import { noDeviceReport } from "@mbs/contracts";
-import type { DeviceReport } from "@mbs/contracts";
+import type { DeviceReport, Matrix } from "@mbs/contracts";
+import { isOnDevice } from "../device-tensor.ts";
+import type { PlacedMatrix, PlacedTensor } from "../device-tensor.ts";
 import { GraphBuilder } from "../graph-builder.ts";
+import { floatTensor } from "../tensor.ts";
 import type { Tensor } from "../tensor.ts";
 import { DeviceFullError, engineError, listSplitGraphs, openOrtSession, OrtTensor } from "./runtime.ts";
 import type { OrtSession } from "./runtime.ts";
@@ -115,6 +118,28 @@ export async function download(held: HeldTensor, into: Float32Array): Promise<vo
   await runOnDevice(session, { from: held }, { to: new OrtTensor("float32", into, held.dims) });
 }
 
+/** A tensor with its values in memory; one that is on the graphics processor is copied back and freed there. */
+export async function bringTensor(tensor: PlacedTensor): Promise<Tensor> {
+  if (!isOnDevice(tensor)) return tensor;
+  const { dims } = tensor;
+  const data = new Float32Array(dims.reduce((product, size) => product * size, 1));
+  try {
+    await download(tensor.held, data);
+    return floatTensor(data, dims);
+  } finally {
+    tensor.free();
+  }
+}
+
+/** The same of a matrix, which is not freed where it is. */
+export async function readMatrix(matrix: PlacedMatrix): Promise<Matrix> {
+  if (!("tensor" in matrix)) return matrix;
+  const { rows, columns, tensor } = matrix;
+  const values = new Float32Array(rows * columns);
+  await download(tensor.held, values);
+  return { rows, columns, values };
+}
+
 interface Constant {
   readonly held: HeldTensor;
   readonly bytes: number;
@@ -193,9 +218,13 @@ async function constantOf(values: Float32Array, dims: readonly number[]): Promis
   return held;
 }
 
-async function feedsOf(feeds: Readonly<Record<string, Tensor>>): Promise<Record<string, OrtTensor>> {
+async function feedsOf(feeds: Readonly<Record<string, PlacedTensor>>): Promise<Record<string, OrtTensor>> {
   const made: Record<string, OrtTensor> = {};
   for (const [input, tensor] of Object.entries(feeds)) {
+    if (isOnDevice(tensor)) {
+      made[input] = tensor.held;
+      continue;
+    }
     const { type, data, dims } = tensor;
     const isHeld = tensor.isConstant === true && type === "float32" && data.length > 0;
     made[input] = isHeld ? await constantOf(data, dims) : new OrtTensor(type, data, dims);
@@ -213,7 +242,7 @@ let turn: Promise<unknown> = Promise.resolve();
  */
 export function runWithConstants(
   session: OrtSession,
-  feeds: Readonly<Record<string, Tensor>>,
+  feeds: Readonly<Record<string, PlacedTensor>>,
   fetches: Readonly<Record<string, OrtTensor | null>>,
 ): Promise<Record<string, OrtTensor>> {
   const run = async (): Promise<Record<string, OrtTensor>> => {

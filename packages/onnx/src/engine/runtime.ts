@@ -56,7 +56,7 @@ export interface OrtSessionOptions {
   readonly threads: number;
   readonly keepsMemory: boolean;
   readonly device: Device;
-  /** Whether what it makes stays in the memory of the graphics processor. */
+  /** Whether what it makes stays in the memory of the graphics processor, where all of the graph runs there. */
   readonly keepsOutputs: boolean;
 }
 
@@ -142,7 +142,8 @@ export async function openOrtSession(model: Uint8Array | string, options: OrtSes
   if (device !== "cpu") requireProvider(device);
   const given = (fallsBack: boolean): import("onnxruntime-node").InferenceSession.SessionOptions => ({
     executionProviders: [device],
-    ...(keepsOutputs && { preferredOutputLocation: "gpu-buffer" }),
+    // what the processor makes is most often no float32, and goes on there
+    ...(keepsOutputs && !fallsBack && { preferredOutputLocation: "gpu-buffer" }),
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
     executionMode: "sequential",
