@@ -62,6 +62,7 @@ export { checkTokens } from "./forward/forward-checks.ts";
 export { generate, weightsForWriting } from "./forward/generation.ts";
 export { logitsAtATime, logitsOfTile, rowsAt, spreadStride } from "./forward/head.ts";
 export type { PairLanguages, Passage, Passages } from "./forward/passages.ts";
+export { freeCut } from "./forward/block-walk.ts";
 export { advance, advanceKept, embedStreams, runBlocks } from "./forward/run-blocks.ts";
 export {
   encoderStream,

@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { at } from "@mbs/contracts";
 import type { Matrix } from "@mbs/contracts";
-import { DeviceFullError, deviceReport } from "@mbs/onnx";
+import { DeviceFullError, deviceReport, readMatrix } from "@mbs/onnx";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { embedStreams, openModel, statesOf } from "../src/index.ts";
@@ -46,8 +46,8 @@ async function walk(
   while (cut.passed.size < sites.length) {
     const next = await forward.nextSites(between(cut));
     ({ cut } = next);
-    for (const [name, input] of next.inputs) found.set(name, input);
-    for (const [name, residual] of next.residuals) residuals.set(name, residual);
+    for (const [name, input] of next.inputs) found.set(name, await readMatrix(input));
+    for (const [name, residual] of next.residuals) residuals.set(name, await readMatrix(residual));
   }
   return { cut, sites: found, residuals, end: await forward.endBlock(between(cut)) };
 }

@@ -1,11 +1,13 @@
 import { readdir, readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { at } from "@mbs/contracts";
-import { deviceReport } from "@mbs/onnx";
+import type { Matrix } from "@mbs/contracts";
+import { deviceReport, freeMatrix, readMatrix } from "@mbs/onnx";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { hasWebgpu } from "../../../tools/test/webgpu.ts";
-import { openModel, runBlocks } from "../src/index.ts";
+import { embedStreams, openModel, runBlocks, statesOf } from "../src/index.ts";
+import { walkBlock } from "../src/testing.ts";
 
 interface Golden {
   source?: number[];
@@ -64,5 +66,57 @@ webgpu("every graph ran as a whole there", () => {
 });
 // which tokens go where is found on the processor
 names.filter((_, index) => choosing[index]).forEach(check);
+
+/** Within the rounding of the largest value. */
+function requireNear(found: Matrix, wanted: Matrix, name: string): void {
+  assert.equal([found.rows, found.columns], [wanted.rows, wanted.columns], name);
+  const [most, worst] = wanted.values.reduce<readonly [number, number]>(
+    ([largest, off], value, index) => [
+      Math.max(largest, Math.abs(value)),
+      Math.max(off, Math.abs(value - at(found.values, index))),
+    ],
+    [0, 0],
+  );
+  assert.ok(worst <= rounding * most, `${name} is off by ${worst} of ${most}`);
+}
+
+// experts take the way over the processor
+for (const name of ["llama-grouped-f32", "gpt-neox-parallel-f32", "t5-relu-tied-f32", "mixtral-f32"]) {
+  webgpu(
+    `what is between the parts of a block of ${name}, and between its blocks, stays there, with the same values`,
+    async () => {
+      const model = await openModel(`${fixtures}${name}`);
+      const [cpu, device] = [await model.forward({ threads: 1 }), await model.forward({ threads: 1, device: "webgpu" })];
+      const batch = 2;
+      const segments = Array.from(
+        { length: batch },
+        (_, segment) =>
+          new Map(model.streams.map((stream) => [stream, Int32Array.from({ length: 6 }, (_, token) => 3 + segment + token)])),
+      );
+      const states = await embedStreams(cpu, ...segments);
+      const index = model.blocks.length - 1;
+      const { stream, sites } = at(model.blocks, index);
+      const own = statesOf(states, stream);
+      const wanted = await walkBlock(model, cpu, index, own, { batch, reads: states });
+      const found = await walkBlock(model, device, index, own, { batch, reads: states });
+      for (const [site, input] of wanted.sites) requireNear(statesOf(found.sites, site), input, site);
+      requireNear(found.states, wanted.states, "the states after it");
+      const before = deviceReport();
+      let cut = await device.beginBlock(index, own, { batch, reads: states });
+      while (cut.passed.size < sites.length) ({ cut } = await device.nextSites(cut));
+      const end = await device.endBlock(cut);
+      requireNear(end, wanted.states, "the states after it, without a look at its sites");
+      const { downloads, downloadedBytes } = deviceReport(before);
+      if (!name.startsWith("mixtral")) assert.equal([downloads, downloadedBytes], [1, end.values.byteLength]);
+      const kept = await device.keptBlock?.(index, own, { batch, reads: states });
+      assert.ok(kept);
+      assert.is("tensor" in kept, !name.startsWith("mixtral"));
+      requireNear(await readMatrix(kept), wanted.states, "the states that stay");
+      freeMatrix(kept);
+      for (const forward of [cpu, device]) await forward.close();
+      await model.close();
+    },
+  );
+}
 
 test.run();

@@ -20,6 +20,11 @@ export class DeviceTensor {
     forgotten.register(this, held, this);
   }
 
+  /** How many values there are. */
+  get size(): number {
+    return this.dims.reduce((product, size) => product * size, 1);
+  }
+
   /** @throws {InternalError} where it was freed */
   get held(): OrtTensor {
     if (this.#held === undefined) throw new InternalError("a tensor was freed on the graphics processor before it was read");
@@ -51,6 +56,13 @@ export interface DeviceMatrix {
   readonly columns: number;
   readonly tensor: DeviceTensor;
 }
+
+/** A tensor on a graphics processor as rows of so many columns. */
+export const deviceMatrix = (tensor: DeviceTensor, columns: number): DeviceMatrix => ({
+  rows: tensor.size / columns,
+  columns,
+  tensor,
+});
 
 /** A matrix of float32, wherever its values are. */
 export type PlacedMatrix = Matrix | DeviceMatrix;

@@ -1,6 +1,6 @@
 import type { Device, Matrix } from "@mbs/contracts";
 import type { WeightDtype } from "@mbs/numbers";
-import type { GraphFile, PlacedMatrix, Tensor } from "@mbs/onnx";
+import type { GraphFile, PlacedMatrix, PlacedTensor } from "@mbs/onnx";
 import type { Layout, Block } from "../architectures/layout.ts";
 import type { Embeddings } from "../architectures/architecture.ts";
 import type { RotationRecord } from "../config/rotation-record.ts";
@@ -56,7 +56,7 @@ export interface BlockOptions extends BlockInputs {
 
 /**
  * A block that has been computed up to some of its sites, and no further: weights that read the last of them have not been used.
- * Plain values, which any forward pass of the same model can go on from.
+ * Values that any forward pass of the same model can go on from; where a graphics processor holds them, once.
  */
 export interface BlockCut {
   /** Index of the block. */
@@ -68,8 +68,8 @@ export interface BlockCut {
   readonly batch: number;
   /** Tokens in a segment, of the block's own stream and of the others that it reads. */
   readonly lengths: readonly number[];
-  /** What the rest of the block reads. */
-  readonly live: ReadonlyMap<string, Tensor>;
+  /** What the rest of the block reads. Values on a graphics processor are freed when the walk goes on, or by `freeCut`. */
+  readonly live: ReadonlyMap<string, PlacedTensor>;
   /** Tensors of the checkpoint, or given instead of them, that have been used. */
   readonly used: ReadonlySet<string>;
   /** Segments of each piece, where a graphics processor had no space for all at once: names of values then begin with its place. */
@@ -183,15 +183,15 @@ export interface Forward {
    * weights or without those that read them.
    *
    * @returns the input of each site, [batch · T, width], T of its stream; an expert has fewer rows. Of sites that add to states,
-   * those states, [batch · T, hidden]
+   * those states, [batch · T, hidden]. On a graphics processor they are there until the walk goes on
    */
   nextSites(
     cut: BlockCut,
     weights?: GivenWeights,
   ): Promise<{
     readonly cut: BlockCut;
-    readonly inputs: ReadonlyMap<string, Matrix>;
-    readonly residuals: ReadonlyMap<string, Matrix>;
+    readonly inputs: ReadonlyMap<string, PlacedMatrix>;
+    readonly residuals: ReadonlyMap<string, PlacedMatrix>;
   }>;
   /**
    * Goes on from the block's last sites to its end.

@@ -1,6 +1,6 @@
 import { at, InternalError } from "@mbs/contracts";
 import type { Device, Matrix } from "@mbs/contracts";
-import { floatValues, GraphBuilder, isOnDevice, matrixTensor, placedTensor } from "@mbs/onnx";
+import { deviceMatrix, floatValues, GraphBuilder, isOnDevice, matrixTensor, placedTensor } from "@mbs/onnx";
 import type { PlacedMatrix, Tensor } from "@mbs/onnx";
 import type { Layout, BlockGraphValues } from "../architectures/layout.ts";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
@@ -175,7 +175,7 @@ export function createBlockForward(
         async run(part, given) {
           const graph = await graphOf(round, live);
           const feeds = part.reads.map((value) => [value, liveValue(live, value)] as const);
-          const made = await graph.run(Object.fromEntries(feeds), await weightsOf(index, given));
+          const made = await graph.runKept(Object.fromEntries(feeds), await weightsOf(index, given));
           const roles = layout.blockRoles(index);
           return { made, used: [...graph.roles.keys()].flatMap((role) => roles.get(role) ?? []) };
         },
@@ -189,9 +189,7 @@ export function createBlockForward(
     const feeds = { [ownStates]: placedTensor(states), ...Object.fromEntries(others) };
     const { states: tensor } = await (await graphOf(shape)).runKept(feeds, await weightsOf(index, undefined));
     if (tensor === undefined) throw new InternalError(`block ${index} made no states`);
-    return isOnDevice(tensor)
-      ? { rows: states.rows, columns: stateWidth, tensor }
-      : rowsOf({ states: tensor }, "states", stateWidth);
+    return isOnDevice(tensor) ? deviceMatrix(tensor, stateWidth) : rowsOf({ states: tensor }, "states", stateWidth);
   };
 
   return {

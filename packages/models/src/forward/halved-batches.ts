@@ -1,8 +1,10 @@
-import { at } from "@mbs/contracts";
+import { at, InternalError } from "@mbs/contracts";
 import type { Matrix } from "@mbs/contracts";
-import { halvesAfter } from "@mbs/onnx";
-import type { Range, Tensor } from "@mbs/onnx";
+import { halvesAfter, isOnDevice, readMatrix } from "@mbs/onnx";
+import type { PlacedMatrix, PlacedTensor, Range, Tensor } from "@mbs/onnx";
 import type { BlockCut, BlockOptions, Forward, GivenWeights } from "../folder/model.ts";
+import { freeCut } from "./block-walk.ts";
+import { statesOf } from "./streams.ts";
 import type { StreamStates } from "./streams.ts";
 
 type Walks = Pick<Forward, "block" | "beginBlock" | "nextSites" | "endBlock">;
@@ -19,7 +21,8 @@ function segmentsOf({ rows, columns, values }: Matrix, batch: number, { first, l
 }
 
 /** The same of a tensor whose first axis has the segments, or all their tokens. */
-function segmentsOfTensor(tensor: Tensor, batch: number, range: Range): Tensor {
+function segmentsOfTensor(tensor: PlacedTensor, batch: number, range: Range): Tensor {
+  if (isOnDevice(tensor)) throw new InternalError("what a block was given is on a graphics processor");
   const [rows = 0, ...others] = tensor.dims;
   const size = tensor.data.length / batch;
   const dims = [(rows / batch) * sizeOf(range), ...others];
@@ -28,7 +31,7 @@ function segmentsOfTensor(tensor: Tensor, batch: number, range: Range): Tensor {
 }
 
 /** The rows of matrices under each other. */
-function stack(parts: readonly Matrix[]): Matrix {
+function stackRows(parts: readonly Matrix[]): Matrix {
   const first = at(parts, 0);
   if (parts.length === 1) return first;
   const { columns } = first;
@@ -42,15 +45,25 @@ function stack(parts: readonly Matrix[]): Matrix {
   return { rows, columns, values };
 }
 
-const stackByName = (parts: readonly ReadonlyMap<string, Matrix>[]): Map<string, Matrix> =>
-  new Map([...at(parts, 0).keys()].map((name) => [name, stack(parts.flatMap((part) => part.get(name) ?? []))]));
+/** The same by name: of several pieces in memory, of one wherever it is. */
+async function stackByName(parts: readonly ReadonlyMap<string, PlacedMatrix>[]): Promise<ReadonlyMap<string, PlacedMatrix>> {
+  const first = at(parts, 0);
+  if (parts.length === 1) return first;
+  const stacked = new Map<string, Matrix>();
+  for (const name of first.keys()) {
+    const own: Matrix[] = [];
+    for (const part of parts) own.push(await readMatrix(statesOf(part, name)));
+    stacked.set(name, stackRows(own));
+  }
+  return stacked;
+}
 
 /** What a cut's block was given, by its own names. */
-const givenOf = ({ live }: BlockCut): readonly (readonly [string, Tensor])[] =>
+const givenOf = ({ live }: BlockCut): readonly (readonly [string, PlacedTensor])[] =>
   [...live].flatMap(([name, tensor]) => (name.startsWith(givenMark) ? [[name.slice(givenMark.length), tensor] as const] : []));
 
 /** A cut that keeps what its block was given, if it can be halved. */
-function keepGiven(cut: BlockCut, given: Iterable<readonly [string, Tensor]>): BlockCut {
+function keepGiven(cut: BlockCut, given: Iterable<readonly [string, PlacedTensor]>): BlockCut {
   if (cut.batch === 1) return cut;
   return { ...cut, live: new Map([...cut.live, ...[...given].map(([name, tensor]) => [givenMark + name, tensor] as const)]) };
 }
@@ -122,7 +135,10 @@ export function withHalvedBatches(forward: Walks): Walks {
     for (const piece of piecesOf(cut)) {
       const segments = { first: 0, last: piece.batch };
       const some = await inPieces(segments, Math.max(...piece.lengths), async (range) => {
-        let own = sizeOf(range) === piece.batch ? piece : startOver(piece, range);
+        const isWhole = sizeOf(range) === piece.batch;
+        // what it has on a graphics processor is made again, of fewer segments
+        if (!isWhole) freeCut(piece);
+        let own = isWhole ? piece : startOver(piece, range);
         while (own.round < piece.round) ({ cut: own } = await nextCut(own, weights));
         return work(own);
       });
@@ -139,7 +155,7 @@ export function withHalvedBatches(forward: Walks): Walks {
         const own: StreamStates = new Map([...reads].map(([name, read]) => [name, segmentsOf(read, batch, range)]));
         return forward.block(index, segmentsOf(states, batch, range), { ...options, batch: sizeOf(range), reads: own });
       });
-      return stack(made);
+      return stackRows(made);
     },
     async beginBlock(index, states, inputs) {
       const cut = await forward.beginBlock(index, states, inputs);
@@ -149,10 +165,10 @@ export function withHalvedBatches(forward: Walks): Walks {
       const made = await goOn(cut, weights, (piece) => nextCut(piece, weights));
       return {
         cut: joinCuts(made.map((piece) => piece.cut)),
-        inputs: stackByName(made.map(({ inputs }) => inputs)),
-        residuals: stackByName(made.map(({ residuals }) => residuals)),
+        inputs: await stackByName(made.map(({ inputs }) => inputs)),
+        residuals: await stackByName(made.map(({ residuals }) => residuals)),
       };
     },
-    endBlock: async (cut, weights) => stack(await goOn(cut, weights, (piece) => forward.endBlock(piece, weights))),
+    endBlock: async (cut, weights) => stackRows(await goOn(cut, weights, (piece) => forward.endBlock(piece, weights))),
   };
 }

@@ -114,7 +114,7 @@ export function createGraphForward(
     }
   };
 
-  const runAfter = (request: PartRequest): Promise<PartValues> => within(request.batch.length, runner.after(request));
+  const runAfter = (request: PartRequest): Promise<PartValues<Tensor>> => within(request.batch.length, runner.after(request));
 
   const logitsOf = async (states: Matrix): Promise<Float32Array> => {
     const batch = { batch: 1, length: states.rows };

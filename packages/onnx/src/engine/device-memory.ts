@@ -122,7 +122,7 @@ export async function download(held: HeldTensor, into: Float32Array): Promise<vo
 export async function bringTensor(tensor: PlacedTensor): Promise<Tensor> {
   if (!isOnDevice(tensor)) return tensor;
   const { dims } = tensor;
-  const data = new Float32Array(dims.reduce((product, size) => product * size, 1));
+  const data = new Float32Array(tensor.size);
   try {
     await download(tensor.held, data);
     return floatTensor(data, dims);
