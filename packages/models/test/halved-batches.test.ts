@@ -2,6 +2,7 @@ import { fileURLToPath } from "node:url";
 import { at } from "@mbs/contracts";
 import type { Matrix } from "@mbs/contracts";
 import { DeviceFullError, deviceReport, readMatrix } from "@mbs/onnx";
+import type { PlacedTensor } from "@mbs/onnx";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { embedStreams, openModel, statesOf } from "../src/index.ts";
@@ -30,6 +31,9 @@ interface Walked {
 }
 
 type Walks = Pick<Forward, "block" | "beginBlock" | "nextSites" | "endBlock">;
+
+/** There is no graphics processor here. */
+const inMemory = async (tensor: PlacedTensor): Promise<PlacedTensor> => tensor;
 
 /** Walks the last block. @param between what happens to a cut between two rounds */
 async function walk(
@@ -102,7 +106,7 @@ for (const name of ["llama-grouped-f32", "mixtral-f32", "lfm2-f32", "gemma4-per-
       [4, whole.cut.round],
     ] as const) {
       const { halvings } = deviceReport();
-      const halved = withHalvedBatches(limited(forward, most, from));
+      const halved = withHalvedBatches(limited(forward, most, from), inMemory);
       // plain values between two rounds: they may wait in a file
       const found = await walk(model, halved, states, batch, (cut) => ({ ...cut, live: new Map(cut.live) }));
       assert.is(deviceReport().halvings > halvings, from !== Infinity);
@@ -126,7 +130,7 @@ test("a graphics processor that has no space for one segment is an error, and wh
   const forward = await model.forward({ threads: 1 });
   const tokens = Int32Array.from({ length: 24 }, (_, token) => 3 + (token % 9));
   const states = await forward.embed(tokens, 4);
-  const none = withHalvedBatches(limited(forward, 0, 0));
+  const none = withHalvedBatches(limited(forward, 0, 0), inMemory);
   for (const work of [
     () => none.block(0, states, { batch: 4 }),
     async () => none.nextSites(await none.beginBlock(0, states, { batch: 4 })),

@@ -1,6 +1,6 @@
 import { at, InternalError } from "@mbs/contracts";
 import type { Matrix } from "@mbs/contracts";
-import { halvesAfter, isOnDevice, readMatrix } from "@mbs/onnx";
+import { halvesAfter, holdTensor, isOnDevice, readMatrix } from "@mbs/onnx";
 import type { PlacedMatrix, PlacedTensor, Range, Tensor } from "@mbs/onnx";
 import type { BlockCut, BlockOptions, Forward, GivenWeights } from "../folder/model.ts";
 import { freeCut } from "./block-walk.ts";
@@ -100,8 +100,10 @@ function piecesOf({ pieces, ...cut }: BlockCut): readonly BlockCut[] {
 /**
  * Runs blocks on fewer segments at a time where a graphics processor is full, down to one. Values are those of whole batches,
  * except for rounding. What was too large once is not tried again.
+ *
+ * @param hold copies what a block is given there, which several of its parts read
  */
-export function withHalvedBatches(forward: Walks): Walks {
+export function withHalvedBatches(forward: Walks, hold: (tensor: PlacedTensor) => Promise<PlacedTensor> = holdTensor): Walks {
   /** Tokens at a time, as far as it is known that more are too many. */
   let most = Infinity;
 
@@ -159,7 +161,9 @@ export function withHalvedBatches(forward: Walks): Walks {
     },
     async beginBlock(index, states, inputs) {
       const cut = await forward.beginBlock(index, states, inputs);
-      return keepGiven(cut, cut.live);
+      const live = new Map<string, PlacedTensor>();
+      for (const [name, tensor] of cut.live) live.set(name, await hold(tensor));
+      return keepGiven({ ...cut, live }, cut.live);
     },
     async nextSites(cut, weights) {
       const made = await goOn(cut, weights, (piece) => nextCut(piece, weights));

@@ -1,6 +1,6 @@
 import { noDeviceReport } from "@mbs/contracts";
 import type { DeviceReport, Matrix } from "@mbs/contracts";
-import { isOnDevice } from "../device-tensor.ts";
+import { DeviceTensor, isOnDevice } from "../device-tensor.ts";
 import type { PlacedMatrix, PlacedTensor } from "../device-tensor.ts";
 import { GraphBuilder } from "../graph-builder.ts";
 import { floatTensor } from "../tensor.ts";
@@ -116,6 +116,17 @@ export async function upload(values: Float32Array, dims: readonly number[]): Pro
 export async function download(held: HeldTensor, into: Float32Array): Promise<void> {
   const session = await copier(false, held.dims.length);
   await runOnDevice(session, { from: held }, { to: new OrtTensor("float32", into, held.dims) });
+}
+
+/** A tensor of float32 on the graphics processor, if there is space, for several runs that read it; others stay where they are. */
+export async function holdTensor(tensor: PlacedTensor): Promise<PlacedTensor> {
+  if (isOnDevice(tensor) || tensor.type !== "float32" || tensor.data.length === 0) return tensor;
+  try {
+    return new DeviceTensor(await withSpace(() => upload(tensor.data, tensor.dims)));
+  } catch (error) {
+    if (error instanceof DeviceFullError) return tensor;
+    throw error;
+  }
 }
 
 /** A tensor with its values in memory; one that is on the graphics processor is copied back and freed there. */
