@@ -5,7 +5,7 @@ import type { Matrix } from "@mbs/contracts";
 import { freeCut, requireFiniteRows, statesOf } from "@mbs/models";
 import type { Forward, GivenWeights, Block, BlockCut, Model, StreamStates } from "@mbs/models";
 import { findNonfinite } from "@mbs/numbers";
-import { readMatrix } from "@mbs/onnx";
+import { freeMatrix, readMatrix } from "@mbs/onnx";
 import type { CapturePlan } from "./capture-plan.ts";
 import type { CaptureWalks } from "./capture-walks.ts";
 import { LanguageStatistics, PooledGrams } from "./language-statistics.ts";
@@ -161,6 +161,7 @@ async function captureBatch(
       const aimed = original && (await denseInputs.of(own, next, original));
       const dense = aimed && { input: aimed, weight: weightAt(site) };
       await statistics.add(site, { input, tokens, residual: next.residuals.get(site), dense });
+      if (aimed !== undefined && aimed !== original?.inputs.get(site)) freeMatrix(aimed);
     }
   }
   const leave = async (owner: StatesOwner, walked: BlockCut): Promise<void> => {

@@ -46,10 +46,13 @@ async function createResidualAim(
   const inverse = await pseudoInverse(blas, weight);
   return async (input, { own, dense }) => {
     const difference = await tokenRows.difference(dense, own, new Float32Array(own.rows).fill(1 / factor));
-    const lacking = await readMatrix(difference);
-    freeMatrix(difference);
-    if (lacking.values.every((value) => value === 0)) return input;
-    return blas.gemm(lacking, inverse, { add: await readMatrix(input) });
+    try {
+      if ("tensor" in difference) return await tokenRows.addProduct(difference, inverse, input);
+      if (difference.values.every((value) => value === 0)) return input;
+      return await blas.gemm(difference, inverse, { add: await readMatrix(input) });
+    } finally {
+      freeMatrix(difference);
+    }
   };
 }
 
@@ -79,7 +82,7 @@ export class DenseInputs {
    * Of one site.
    *
    * @param own of the compressed model: residuals are [tokens, hidden]
-   * @returns [tokens, width], not to be changed; undefined where the dense model was not walked to that site
+   * @returns [tokens, width], not to be changed, and to be freed where it is not the dense model's input; undefined where the dense model was not walked to that site
    */
   async of({ site: name, normalised }: SitePlan, own: SiteValues, dense: SiteValues): Promise<PlacedMatrix | undefined> {
     const input = dense.inputs.get(name);

@@ -1,6 +1,7 @@
 import { InternalError } from "@mbs/contracts";
 import type { Matrix } from "@mbs/contracts";
 import {
+  constantTensor,
   DeviceFullError,
   deviceMatrix,
   floatTensor,
@@ -13,7 +14,7 @@ import {
   readMatrix,
   takeSessions,
 } from "@mbs/onnx";
-import type { BlasOptions, PlacedMatrix, Sessions } from "@mbs/onnx";
+import type { BlasOptions, DeviceMatrix, PlacedMatrix, PlacedTensor, Sessions } from "@mbs/onnx";
 
 /** 1 / √(mean square) of each row, 0 for a row of zeros or next to it. */
 function inverseSizesGraph(): Uint8Array {
@@ -38,6 +39,22 @@ function scaleGraph(others: boolean): Uint8Array {
   const from = others ? graph.node("Sub", [rows, graph.input("others", "float32", ["T", "W"])]) : rows;
   graph.output("scaled", graph.node("Mul", [from, graph.input("factors", "float32", ["T", 1])]), "float32", ["T", "W"]);
   return graph.build();
+}
+
+/** Rows times a matrix, and others added. */
+function aimGraph(): Uint8Array {
+  const graph = new GraphBuilder("aim", { device: "webgpu" });
+  const [rows, matrix] = [graph.input("rows", "float32", ["T", "H"]), graph.input("matrix", "float32", ["H", "W"])];
+  const others = graph.input("others", "float32", ["T", "W"]);
+  graph.output("aimed", graph.node("Add", [graph.node("MatMul", [rows, matrix]), others]), "float32", ["T", "W"]);
+  return graph.build();
+}
+
+/** What a graph made, wherever it is, in the shape of a matrix. */
+function matrixOf(made: Readonly<Record<string, PlacedTensor>>, name: string, { rows, columns }: PlacedMatrix): PlacedMatrix {
+  const tensor = made[name];
+  if (tensor === undefined) throw new InternalError(`a graph made no ${name} rows`);
+  return isOnDevice(tensor) ? deviceMatrix(tensor, columns) : { rows, columns, values: floatValues({ [name]: tensor }, name) };
 }
 
 /** What is made on a graphics processor; undefined where that is full. */
@@ -92,6 +109,19 @@ export class TokenRows {
     return scaled;
   }
 
+  /**
+   * Rows times a matrix that stays the same, added to others, where the rows are: on a graphics processor.
+   *
+   * @param matrix [columns of the rows, columns of the others]
+   * @returns to be freed
+   */
+  async addProduct(rows: DeviceMatrix, { values, ...shape }: Matrix, others: PlacedMatrix): Promise<PlacedMatrix> {
+    const session = await this.#deviceSessions.get("aim", aimGraph);
+    const matrix = constantTensor(values, [shape.rows, shape.columns]);
+    const made = await session.runKept({ rows: rows.tensor, matrix, others: placedTensor(others) });
+    return matrixOf(made, "aimed", others);
+  }
+
   async #runOnDevice(
     name: string,
     [rows, others]: readonly [PlacedMatrix, PlacedMatrix?],
@@ -101,11 +131,7 @@ export class TokenRows {
     const feeds = { rows: placedTensor(rows), ...(others && { others: placedTensor(others) }) };
     const made = await unlessFull(session.runKept({ ...feeds, factors: floatTensor(factors, [rows.rows, 1]) }));
     if (made === undefined) return this.#run(name, [await readMatrix(rows), others && (await readMatrix(others))], factors);
-    const { scaled } = made;
-    if (scaled === undefined) throw new InternalError(`the graph "${name}" made nothing`);
-    const { columns } = rows;
-    if (isOnDevice(scaled)) return deviceMatrix(scaled, columns);
-    return { rows: rows.rows, columns, values: floatValues({ scaled }, "scaled") };
+    return matrixOf(made, "scaled", rows);
   }
 
   /** Frees its sessions, or leaves them in the pool. */

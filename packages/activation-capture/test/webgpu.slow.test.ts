@@ -22,8 +22,9 @@ async function statisticsOf(
   return collect(readStatistics(statistics));
 }
 
+const nameOf = ({ site, language, kind }: Statistic): string => `${site} ${language} ${kind}`;
+
 function requireNear(found: readonly Statistic[], wanted: readonly Statistic[]): void {
-  const nameOf = ({ site, language, kind }: Statistic): string => `${site} ${language} ${kind}`;
   assert.equal(found.map(nameOf), wanted.map(nameOf));
   for (const [index, statistic] of wanted.entries()) {
     const off = relativeDistance(at(found, index).values, statistic.values);
