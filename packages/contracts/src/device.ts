@@ -17,8 +17,8 @@ export interface DeviceReport {
   /** Copies back. */
   readonly downloads: number;
   readonly downloadedBytes: number;
-  /** How often it was full, and half as much was tried. */
-  readonly halvings: number;
+  /** How often it was full, and less was tried. */
+  readonly lacksOfSpace: number;
   /** Graphs some of whose nodes run on the processor, since WebGPU has no such operator; sorted. */
   readonly splitGraphs: readonly string[];
 }
@@ -28,7 +28,7 @@ export const noDeviceReport: DeviceReport = {
   uploadedBytes: 0,
   downloads: 0,
   downloadedBytes: 0,
-  halvings: 0,
+  lacksOfSpace: 0,
   splitGraphs: [],
 };
 
@@ -37,6 +37,6 @@ export const addDeviceReports = (one: DeviceReport, other: DeviceReport): Device
   uploadedBytes: one.uploadedBytes + other.uploadedBytes,
   downloads: one.downloads + other.downloads,
   downloadedBytes: one.downloadedBytes + other.downloadedBytes,
-  halvings: one.halvings + other.halvings,
+  lacksOfSpace: one.lacksOfSpace + other.lacksOfSpace,
   splitGraphs: [...new Set([...one.splitGraphs, ...other.splitGraphs])].sort(),
 });

@@ -1,6 +1,6 @@
 import { InterruptedError, at, type Matrix } from "@mbs/contracts";
 import { findNonfinite } from "@mbs/numbers";
-import { DeviceFullError, freeMatrix, readMatrix } from "@mbs/onnx";
+import { countLackOfSpace, DeviceFullError, freeMatrix, readMatrix } from "@mbs/onnx";
 import {
   advance,
   advanceKept,
@@ -130,6 +130,9 @@ async function forEachBlock(
   }
 }
 
+/** What ran blocks where there was no space for the states of all windows beside them. It is not tried again. */
+const withoutSpace = new WeakSet<NonNullable<Forward["keptBlock"]>>();
+
 /**
  * Runs all blocks over windows whose states stay on a graphics processor from block to block.
  *
@@ -155,8 +158,10 @@ async function runKept(
     }
     return ended;
   } catch (error) {
-    if (error instanceof DeviceFullError) return undefined;
-    throw error;
+    if (!(error instanceof DeviceFullError)) throw error;
+    countLackOfSpace();
+    if (forward.keptBlock !== undefined) withoutSpace.add(forward.keptBlock);
+    return undefined;
   } finally {
     for (const states of kept) for (const matrix of states.values()) freeMatrix(matrix);
   }
@@ -180,7 +185,7 @@ export async function runChunk(
     requireFiniteStreams(`${label}, embedding`, embedded, windows.map(nameWindow));
     running.push({ windows, states: embedded });
   }
-  if (forward.keptBlock !== undefined && activations === "float32") {
+  if (forward.keptBlock !== undefined && activations === "float32" && !withoutSpace.has(forward.keptBlock)) {
     const ended = await runKept(forward, scored, running, run);
     if (ended !== undefined) return ended;
   }

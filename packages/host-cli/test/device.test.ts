@@ -22,9 +22,9 @@ test("what several nodes did on a graphics processor is added up and said in a l
     "WebGPU: 3.00 MB to the graphics processor in 7 copies, 1.50 kB back in 3",
     "WebGPU has not all operators of a and 1 more: these run on the processor",
   ]);
-  total.add({ ...noDeviceReport, halvings: 1 });
+  total.add({ ...noDeviceReport, lacksOfSpace: 1 });
   total.note((line) => lines.push(line));
-  assert.match(lines[1] ?? "", /too little space once; from then on half as much went there at a time/);
+  assert.match(lines[1] ?? "", /too little space once; from then on less went there at a time/);
 });
 
 test.run();

@@ -30,7 +30,7 @@ test("where a graphics processor is full in the middle of a sum, each part gets 
   const [tokens, parts] = [11, ["a", "b", "c"]];
   const seen = new Map(parts.map((part) => [part, [] as number[]]));
   let products = 0;
-  const { halvings } = deviceReport();
+  const { lacksOfSpace } = deviceReport();
   await addInHalves({ first: 0, last: tokens }, parts, async ({ first, last }, open) => {
     for (const part of open) {
       products += 1;
@@ -47,7 +47,7 @@ test("where a graphics processor is full in the middle of a sum, each part gets 
     );
   }
   // 11 tokens, then 6 and 5
-  assert.is(deviceReport().halvings - halvings, 3);
+  assert.is(deviceReport().lacksOfSpace - lacksOfSpace, 3);
 });
 
 test("one token for which there is no space is an error, and so is anything else that goes wrong", async () => {

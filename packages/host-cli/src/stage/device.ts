@@ -17,15 +17,15 @@ export async function findDevice(choice: DeviceChoice, threads: number, note: (l
 
 /** Says what went to the graphics processor and back, whether it was full, and which graphs it could not run as a whole. */
 function noteDevice(report: DeviceReport, note: (line: string) => void): void {
-  const { uploads, uploadedBytes, downloads, downloadedBytes, halvings, splitGraphs } = report;
+  const { uploads, uploadedBytes, downloads, downloadedBytes, lacksOfSpace, splitGraphs } = report;
   // an embedding alone, say
   if (uploads === 0) return;
   note(
     `WebGPU: ${formatBytes(uploadedBytes)} to the graphics processor in ${uploads} copies, ${formatBytes(downloadedBytes)} back in ${downloads}`,
   );
-  if (halvings > 0) {
+  if (lacksOfSpace > 0) {
     note(
-      `WebGPU: the graphics processor had too little space ${halvings === 1 ? "once" : `${halvings} times`}; from then on half as much went there at a time`,
+      `WebGPU: the graphics processor had too little space ${lacksOfSpace === 1 ? "once" : `${lacksOfSpace} times`}; from then on less went there at a time`,
     );
   }
   const [first] = splitGraphs;

@@ -175,7 +175,7 @@ export interface Forward {
    * Runs block `index` at once on states that are where it runs, and leaves those that it makes there. They are freed by
    * `freeMatrix`. Absent where that is the processor.
    */
-  keptBlock?(index: number, states: PlacedMatrix, inputs: PlacedInputs): Promise<PlacedMatrix>;
+  readonly keptBlock?: (index: number, states: PlacedMatrix, inputs: PlacedInputs) => Promise<PlacedMatrix>;
   /** Begins to run block `index` site by site. @param states [batch · T, stateWidth] */
   beginBlock(index: number, states: Matrix, inputs?: BlockInputs): Promise<BlockCut>;
   /**

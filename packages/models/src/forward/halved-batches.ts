@@ -141,8 +141,13 @@ export function withHalvedBatches(forward: Walks, hold: (tensor: PlacedTensor) =
         // what it has on a graphics processor is made again, of fewer segments
         if (!isWhole) freeCut(piece);
         let own = isWhole ? piece : startOver(piece, range);
-        while (own.round < piece.round) ({ cut: own } = await nextCut(own, weights));
-        return work(own);
+        try {
+          while (own.round < piece.round) ({ cut: own } = await nextCut(own, weights));
+          return await work(own);
+        } catch (error) {
+          if (!isWhole) freeCut(own);
+          throw error;
+        }
       });
       made.push(...some);
     }

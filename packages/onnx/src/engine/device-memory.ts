@@ -12,7 +12,7 @@ import type { OrtSession } from "./runtime.ts";
 const constantBytes = 2 * 1024 ** 3;
 
 /** Numbers of the report of this process. */
-const counts = { uploads: 0, uploadedBytes: 0, downloads: 0, downloadedBytes: 0, halvings: 0 };
+const counts = { uploads: 0, uploadedBytes: 0, downloads: 0, downloadedBytes: 0, lacksOfSpace: 0 };
 
 /** What this process has done on a graphics processor. @param since a report of before, whose numbers are left out */
 export const deviceReport = (since: DeviceReport = noDeviceReport): DeviceReport => ({
@@ -20,13 +20,13 @@ export const deviceReport = (since: DeviceReport = noDeviceReport): DeviceReport
   uploadedBytes: counts.uploadedBytes - since.uploadedBytes,
   downloads: counts.downloads - since.downloads,
   downloadedBytes: counts.downloadedBytes - since.downloadedBytes,
-  halvings: counts.halvings - since.halvings,
+  lacksOfSpace: counts.lacksOfSpace - since.lacksOfSpace,
   splitGraphs: listSplitGraphs(),
 });
 
-/** Counts that a graphics processor was full, and half as much is tried. */
-export function countHalving(): void {
-  counts.halvings += 1;
+/** Counts that a graphics processor was full, and that less is tried. */
+export function countLackOfSpace(): void {
+  counts.lacksOfSpace += 1;
 }
 
 /** Counts nothing of some work, such as a probe. */

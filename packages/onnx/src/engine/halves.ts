@@ -1,4 +1,4 @@
-import { countHalving, withSpace } from "./device-memory.ts";
+import { countLackOfSpace, withSpace } from "./device-memory.ts";
 import { DeviceFullError } from "./runtime.ts";
 
 /** Items first … last-1, such as tokens or segments. */
@@ -14,7 +14,7 @@ export interface Range {
  */
 export function halvesAfter(error: unknown, { first, last }: Range): readonly [Range, Range] {
   if (!(error instanceof DeviceFullError) || last - first < 2) throw error;
-  countHalving();
+  countLackOfSpace();
   const middle = first + Math.ceil((last - first) / 2);
   return [
     { first, last: middle },
