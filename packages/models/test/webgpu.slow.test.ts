@@ -60,14 +60,7 @@ function check(name: string): void {
   });
 }
 
-names.filter((_, index) => !choosing[index]).forEach(check);
-webgpu("every graph ran as a whole there", () => {
-  assert.equal(deviceReport().splitGraphs, []);
-});
-// which tokens go where is found on the processor
-names.filter((_, index) => choosing[index]).forEach(check);
-
-/** Within the rounding of the largest value. */
+/** Within single precision, of the largest value: sums of a few products of 64 terms. */
 function requireNear(found: Matrix, wanted: Matrix, name: string): void {
   assert.equal([found.rows, found.columns], [wanted.rows, wanted.columns], name);
   const [most, worst] = wanted.values.reduce<readonly [number, number]>(
@@ -77,11 +70,11 @@ function requireNear(found: Matrix, wanted: Matrix, name: string): void {
     ],
     [0, 0],
   );
-  assert.ok(worst <= rounding * most, `${name} is off by ${worst} of ${most}`);
+  assert.ok(worst <= 1e-5 * most, `${name} is off by ${worst} of ${most}`);
 }
 
-// experts take the way over the processor
-for (const name of ["llama-grouped-f32", "gpt-neox-parallel-f32", "t5-relu-tied-f32", "mixtral-f32"]) {
+/** @param isWhole whether all of its graphs run there: those that choose experts do not */
+function checkWalk(name: string, isWhole: boolean): void {
   webgpu(
     `what is between the parts of a block of ${name}, and between its blocks, stays there, with the same values`,
     async () => {
@@ -101,22 +94,39 @@ for (const name of ["llama-grouped-f32", "gpt-neox-parallel-f32", "t5-relu-tied-
       const found = await walkBlock(model, device, index, own, { batch, reads: states });
       for (const [site, input] of wanted.sites) requireNear(statesOf(found.sites, site), input, site);
       requireNear(found.states, wanted.states, "the states after it");
-      const before = deviceReport();
       let cut = await device.beginBlock(index, own, { batch, reads: states });
+      const before = deviceReport();
       while (cut.passed.size < sites.length) ({ cut } = await device.nextSites(cut));
       const end = await device.endBlock(cut);
       requireNear(end, wanted.states, "the states after it, without a look at its sites");
       const { downloads, downloadedBytes } = deviceReport(before);
-      if (!name.startsWith("mixtral")) assert.equal([downloads, downloadedBytes], [1, end.values.byteLength]);
+      if (isWhole) assert.equal([downloads, downloadedBytes], [1, end.values.byteLength]);
       const kept = await device.keptBlock?.(index, own, { batch, reads: states });
-      assert.ok(kept);
-      assert.is("tensor" in kept, !name.startsWith("mixtral"));
-      requireNear(await readMatrix(kept), wanted.states, "the states that stay");
-      freeMatrix(kept);
+      // absent where a block reads more of each token than its states
+      if (kept !== undefined) {
+        assert.is("tensor" in kept, isWhole);
+        requireNear(await readMatrix(kept), wanted.states, "the states that stay");
+        freeMatrix(kept);
+      }
       for (const forward of [cpu, device]) await forward.close();
       await model.close();
     },
   );
+}
+
+for (const [index, name] of names.entries()) {
+  if (choosing[index]) continue;
+  check(name);
+  checkWalk(name, true);
+}
+webgpu("every graph ran as a whole there", () => {
+  assert.equal(deviceReport().splitGraphs, []);
+});
+// which tokens go where is found on the processor
+for (const [index, name] of names.entries()) {
+  if (!choosing[index]) continue;
+  check(name);
+  checkWalk(name, false);
 }
 
 test.run();
