@@ -2,9 +2,10 @@ import { allLanguages, expertOf, expertsSite, inputSite } from "@mbs/artifacts";
 import type { ScratchFile, ScratchSlot, Statistic } from "@mbs/artifacts";
 import { at, BadDataError, InternalError, InterruptedError } from "@mbs/contracts";
 import type { Matrix } from "@mbs/contracts";
-import { requireFiniteRows, statesOf } from "@mbs/models";
+import { freeCut, requireFiniteRows, statesOf } from "@mbs/models";
 import type { Forward, GivenWeights, Block, BlockCut, Model, StreamStates } from "@mbs/models";
 import { findNonfinite } from "@mbs/numbers";
+import { freeMatrix, readMatrix } from "@mbs/onnx";
 import type { CapturePlan } from "./capture-plan.ts";
 import type { CaptureWalks } from "./capture-walks.ts";
 import { LanguageStatistics, PooledGrams } from "./language-statistics.ts";
@@ -104,9 +105,13 @@ async function requireFiniteInputs(capture: BlockCapture, batch: SegmentBatch, {
         ({ cut } = next);
         for (const [site, input] of next.inputs) {
           const made = `${block.name} ${site}${owner === "own" ? "" : " of the dense model"}`;
-          requireFiniteRows({ made, segments: [nameSegment(segment)], tokens: tokensOf(block, site, cut) }, input);
+          requireFiniteRows(
+            { made, segments: [nameSegment(segment)], tokens: tokensOf(block, site, cut) },
+            await readMatrix(input),
+          );
         }
       }
+      freeCut(cut);
     }
   }
 }
@@ -140,6 +145,7 @@ async function captureBatch(
   let dense = compares ? await open("dense") : undefined;
   if (dense !== undefined && dense.round !== cut.round) {
     // there was no space for one of them
+    for (const walked of [cut, dense]) freeCut(walked);
     cut = await beginBlock(forward, capture, "own", batch);
     dense = await beginBlock(forward, capture, "dense", batch);
   }
@@ -155,11 +161,16 @@ async function captureBatch(
       const aimed = original && (await denseInputs.of(own, next, original));
       const dense = aimed && { input: aimed, weight: weightAt(site) };
       await statistics.add(site, { input, tokens, residual: next.residuals.get(site), dense });
+      if (aimed !== undefined && aimed !== original?.inputs.get(site)) freeMatrix(aimed);
     }
   }
-  walks?.of("own")?.put(batch, cut);
-  if (dense !== undefined) walks?.of("dense")?.put(batch, dense);
-  if (!advance) return;
+  const leave = async (owner: StatesOwner, walked: BlockCut): Promise<void> => {
+    const walk = walks?.of(owner);
+    if (walk !== undefined) await walk.put(batch, walked);
+    else freeCut(walked);
+  };
+  if (dense !== undefined) await leave("dense", dense);
+  if (!advance) return leave("own", cut);
   const after = await forward.endBlock(cut, weights);
   if (findNonfinite(after.values) >= 0) await requireFiniteInputs(capture, batch, tools);
   requireFiniteRows({ made: `${block.name}, stream ${block.stream}`, segments: batch.segments.map(nameSegment) }, after);

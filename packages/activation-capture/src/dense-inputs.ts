@@ -2,6 +2,8 @@ import { at } from "@mbs/contracts";
 import type { Blas, Matrix } from "@mbs/contracts";
 import type { Block, Model, Site } from "@mbs/models";
 import { inverseFactor } from "@mbs/numbers";
+import { freeMatrix, readMatrix } from "@mbs/onnx";
+import type { PlacedMatrix } from "@mbs/onnx";
 import type { SitePlan, SumTools } from "./language-statistics.ts";
 
 /** Added to the squared singular values of a weight, as a share of their mean: outputs that it hardly makes are not aimed at. */
@@ -23,12 +25,15 @@ async function pseudoInverse(blas: Blas, { rows, columns, values }: Matrix): Pro
 
 /** The inputs of some sites, and the states that their outputs are added to, by site. */
 export interface SiteValues {
-  readonly inputs: ReadonlyMap<string, Matrix>;
-  readonly residuals: ReadonlyMap<string, Matrix>;
+  readonly inputs: ReadonlyMap<string, PlacedMatrix>;
+  readonly residuals: ReadonlyMap<string, PlacedMatrix>;
 }
 
 /** How a site's weight is to make up for what compression did to the states that its output is added to. */
-type ResidualAim = (input: Matrix, residuals: { readonly own: Matrix; readonly dense: Matrix }) => Promise<Matrix>;
+type ResidualAim = (
+  input: PlacedMatrix,
+  residuals: { readonly own: PlacedMatrix; readonly dense: PlacedMatrix },
+) => Promise<PlacedMatrix>;
 
 async function createResidualAim(
   model: Pick<Model, "readWeight">,
@@ -40,9 +45,14 @@ async function createResidualAim(
   const weight = { rows, columns: width, values: await model.readWeight(tensor) };
   const inverse = await pseudoInverse(blas, weight);
   return async (input, { own, dense }) => {
-    const lacking = await tokenRows.difference(dense, own, new Float32Array(own.rows).fill(1 / factor));
-    if (lacking.values.every((value) => value === 0)) return input;
-    return blas.gemm(lacking, inverse, { add: input });
+    const difference = await tokenRows.difference(dense, own, new Float32Array(own.rows).fill(1 / factor));
+    try {
+      if ("tensor" in difference) return await tokenRows.addProduct(difference, inverse, input);
+      if (difference.values.every((value) => value === 0)) return input;
+      return await blas.gemm(difference, inverse, { add: await readMatrix(input) });
+    } finally {
+      freeMatrix(difference);
+    }
   };
 }
 
@@ -72,9 +82,9 @@ export class DenseInputs {
    * Of one site.
    *
    * @param own of the compressed model: residuals are [tokens, hidden]
-   * @returns [tokens, width], not to be changed; undefined where the dense model was not walked to that site
+   * @returns [tokens, width], not to be changed, and to be freed where it is not the dense model's input; undefined where the dense model was not walked to that site
    */
-  async of({ site: name, normalised }: SitePlan, own: SiteValues, dense: SiteValues): Promise<Matrix | undefined> {
+  async of({ site: name, normalised }: SitePlan, own: SiteValues, dense: SiteValues): Promise<PlacedMatrix | undefined> {
     const input = dense.inputs.get(name);
     const [ownResidual, denseResidual] = [own.residuals.get(name), dense.residuals.get(name)];
     const site = this.#block.sites.find((known) => known.name === name);

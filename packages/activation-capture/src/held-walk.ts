@@ -3,9 +3,10 @@ import type { ScratchSlot } from "@mbs/artifacts";
 import { InternalError } from "@mbs/contracts";
 import type { Device } from "@mbs/contracts";
 import type { ObjectPool, Poolable } from "@mbs/contracts";
+import { freeCut } from "@mbs/models";
 import type { BlockCut } from "@mbs/models";
-import { tensorOfBytes } from "@mbs/onnx";
-import type { Tensor } from "@mbs/onnx";
+import { bringTensor, isOnDevice, tensorOfBytes } from "@mbs/onnx";
+import type { PlacedTensor, Tensor } from "@mbs/onnx";
 import type { SegmentBatch } from "./segment-batches.ts";
 import type { StatesOwner } from "./scratch-states.ts";
 import type { BlockLayers } from "./block-layers.ts";
@@ -20,10 +21,32 @@ interface KeptCut {
   readonly cut: BlockCut;
   /** In memory. */
   readonly bytes: number;
+  /** On a graphics processor. */
+  readonly deviceBytes: number;
   readonly spilled: ReadonlyMap<string, SpilledTensor>;
 }
 
-const bytesOf = (values: Iterable<Tensor>): number => [...values].reduce((sum, { data }) => sum + data.byteLength, 0);
+const bytesOf = (tensor: PlacedTensor): number => (isOnDevice(tensor) ? 4 * tensor.size : tensor.data.byteLength);
+
+/** In memory, or on a graphics processor. */
+const sumOf = (values: Iterable<PlacedTensor>, onDevice: boolean): number =>
+  [...values].reduce((sum, tensor) => sum + (isOnDevice(tensor) === onDevice ? bytesOf(tensor) : 0), 0);
+
+/** Bytes of a graphics processor that one walk may take. Beyond it values come to memory. */
+const deviceBytes = 256 * 1024 ** 2;
+
+/** The values of a cut in memory; on a graphics processor they are freed. */
+async function bringAll({ live }: BlockCut): Promise<Map<string, Tensor>> {
+  // a value may have two names
+  const brought = new Map<PlacedTensor, Tensor>();
+  for (const tensor of live.values()) if (!brought.has(tensor)) brought.set(tensor, await bringTensor(tensor));
+  return new Map(
+    [...live].flatMap(([name, tensor]) => {
+      const own = brought.get(tensor);
+      return own === undefined ? [] : [[name, own] as const];
+    }),
+  );
+}
 
 /** Bytes that a walk may take. */
 export interface WalkLimits {
@@ -47,6 +70,7 @@ export class HeldWalk implements Poolable {
   readonly #layers = new Set<string>();
   readonly #given = new Set<string>();
   #bytes = 0;
+  #deviceBytes = 0;
   /** Values are read from one file and written to the other. */
   #from: ScratchFile | undefined;
   #to: ScratchFile | undefined;
@@ -87,6 +111,7 @@ export class HeldWalk implements Poolable {
     if (kept === undefined) return undefined;
     this.#kept.delete(first);
     this.#bytes -= kept.bytes;
+    this.#deviceBytes -= kept.deviceBytes;
     const read = [...kept.spilled].map(([name, { type, dims, slot }]) => {
       if (this.#from === undefined) throw new InternalError("the values of a block were not kept for its next part");
       return [name, tensorOfBytes(type, dims, this.#from.read(slot).buffer)] as const;
@@ -94,18 +119,27 @@ export class HeldWalk implements Poolable {
     return read.length === 0 ? kept.cut : { ...kept.cut, live: new Map(read) };
   }
 
-  /** Holds a batch at its cut, if there is space. */
-  put({ first }: SegmentBatch, cut: BlockCut): void {
-    const bytes = bytesOf(cut.live.values());
+  /** Holds a batch at its cut, if there is space: where its values are, in memory, or in a file. */
+  async put({ first }: SegmentBatch, given: BlockCut): Promise<void> {
+    const onDevice = sumOf(given.live.values(), true);
+    const staysThere = this.#deviceBytes + onDevice <= deviceBytes;
+    const own = sumOf(given.live.values(), false);
+    if (staysThere && this.#bytes + own <= this.#limits.memory) {
+      this.#keep(first, { cut: given, bytes: own, deviceBytes: onDevice, spilled: new Map() });
+      return;
+    }
+    const live = await bringAll(given);
+    const cut = { ...given, live };
+    const bytes = own + onDevice;
     if (this.#bytes + bytes <= this.#limits.memory) {
-      this.#keep(first, { cut, bytes, spilled: new Map() });
+      this.#keep(first, { cut, bytes, deviceBytes: 0, spilled: new Map() });
       return;
     }
     if (this.#spilledBytes + bytes > this.#limits.disk) return;
     this.#spilledBytes += bytes;
     const file = (this.#to ??= new ScratchFile());
-    const spilled = [...cut.live].map(([name, { type, dims, data }]) => [name, { type, dims, slot: file.append(data) }] as const);
-    this.#keep(first, { cut: { ...cut, live: new Map() }, bytes: 0, spilled: new Map(spilled) });
+    const spilled = [...live].map(([name, { type, dims, data }]) => [name, { type, dims, slot: file.append(data) }] as const);
+    this.#keep(first, { cut: { ...cut, live: new Map() }, bytes: 0, deviceBytes: 0, spilled: new Map(spilled) });
   }
 
   /** Ends a stage's part of the walk. @param given the layers that it used */
@@ -119,6 +153,7 @@ export class HeldWalk implements Poolable {
   }
 
   async close(): Promise<void> {
+    for (const { cut } of this.#kept.values()) freeCut(cut);
     this.#kept.clear();
     this.#from?.close();
     this.#to?.close();
@@ -129,6 +164,7 @@ export class HeldWalk implements Poolable {
   #keep(first: number, kept: KeptCut): void {
     this.#kept.set(first, kept);
     this.#bytes += kept.bytes;
+    this.#deviceBytes += kept.deviceBytes;
   }
 }
 

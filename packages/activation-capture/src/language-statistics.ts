@@ -1,6 +1,7 @@
 import { FailedPreconditionError } from "@mbs/contracts";
-import type { Blas, Matrix } from "@mbs/contracts";
-import type { CrossSum, GramSum, MomentKernel } from "@mbs/onnx";
+import type { Blas } from "@mbs/contracts";
+import { freeMatrix, readMatrix } from "@mbs/onnx";
+import type { CrossSum, GramSum, MomentKernel, PlacedMatrix } from "@mbs/onnx";
 import { findNonfinite, packedLength } from "@mbs/numbers";
 import { ColumnSquares } from "./running-sums.ts";
 import type { TokenRows } from "./token-rows.ts";
@@ -59,7 +60,7 @@ export interface SumTools {
 /** The dense model's inputs of the same tokens in the same order. */
 export interface DenseTokens {
   /** [rows, width] */
-  readonly input: Matrix;
+  readonly input: PlacedMatrix;
   /** What each counts in the cross-moment: one over the language's tokens, times its share where it is one of all languages. */
   readonly weight: number;
 }
@@ -67,11 +68,11 @@ export interface DenseTokens {
 /** What a site sees of a batch. */
 export interface SeenTokens {
   /** [rows, width] */
-  readonly input: Matrix;
+  readonly input: PlacedMatrix;
   /** How many there are; an expert has fewer rows, and the other tokens count as 0. */
   readonly tokens: number;
   /** The states that the site's output is added to, [rows, hidden], where it is. */
-  readonly residual?: Matrix | undefined;
+  readonly residual?: PlacedMatrix | undefined;
   /** Where they are compared. */
   readonly dense?: DenseTokens | undefined;
 }
@@ -119,11 +120,24 @@ export class LanguageStatistics {
     // an error counts by the size of the states that it is added to
     const sizes = plan.normalised && input.rows > 0 ? await this.#rows.inverseSizes(residual) : undefined;
     const rows = sizes === undefined ? input : await this.#rows.scale(input, sizes);
-    await gram?.add(rows);
-    squares?.add(rows);
-    found.tokens += tokens;
-    found.seen += input.rows;
-    if (cross === undefined || dense === undefined) return;
+    try {
+      await gram?.add(rows);
+      if (squares !== undefined) squares.add(await readMatrix(rows));
+      found.tokens += tokens;
+      found.seen += input.rows;
+      if (cross !== undefined && dense !== undefined) await this.#addCross(cross, { site, input, tokens, dense }, rows, sizes);
+    } finally {
+      if (rows !== input) freeMatrix(rows);
+    }
+  }
+
+  /** @param rows of the input, by their sizes where those are given */
+  async #addCross(
+    cross: CrossSum,
+    { site, input, tokens, dense }: Pick<SeenTokens, "input" | "tokens"> & { readonly site: string; readonly dense: DenseTokens },
+    rows: PlacedMatrix,
+    sizes: Float32Array | undefined,
+  ): Promise<void> {
     if (dense.input.rows !== tokens || input.rows !== tokens) {
       throw new FailedPreconditionError(
         `site ${site} reads some of the tokens only, and the dense model sends it others; capture without dense states, and compress with a solver that does without them (gptq with qep 0)`,
@@ -133,7 +147,12 @@ export class LanguageStatistics {
     // both by the compressed model's sizes: their difference is what a weight on its input can make up for
     const factors = sizes?.map((size) => size * dense.weight) ?? new Float32Array(tokens).fill(dense.weight);
     // of the difference, since that of two products would drown in their rounding
-    await cross.add(await this.#rows.difference(dense.input, input, factors), rows);
+    const difference = await this.#rows.difference(dense.input, input, factors);
+    try {
+      await cross.add(difference, rows);
+    } finally {
+      freeMatrix(difference);
+    }
   }
 
   /**

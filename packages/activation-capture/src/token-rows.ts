@@ -1,6 +1,20 @@
+import { InternalError } from "@mbs/contracts";
 import type { Matrix } from "@mbs/contracts";
-import { floatTensor, floatValues, GraphBuilder, integerTensor, matrixTensor, takeSessions } from "@mbs/onnx";
-import type { BlasOptions, Sessions } from "@mbs/onnx";
+import {
+  constantTensor,
+  DeviceFullError,
+  deviceMatrix,
+  floatTensor,
+  floatValues,
+  GraphBuilder,
+  integerTensor,
+  isOnDevice,
+  matrixTensor,
+  placedTensor,
+  readMatrix,
+  takeSessions,
+} from "@mbs/onnx";
+import type { BlasOptions, DeviceMatrix, PlacedMatrix, PlacedTensor, Sessions } from "@mbs/onnx";
 
 /** 1 / √(mean square) of each row, 0 for a row of zeros or next to it. */
 function inverseSizesGraph(): Uint8Array {
@@ -27,35 +41,63 @@ function scaleGraph(others: boolean): Uint8Array {
   return graph.build();
 }
 
+/** Rows times a matrix, and others added. */
+function aimGraph(): Uint8Array {
+  const graph = new GraphBuilder("aim", { device: "webgpu" });
+  const [rows, matrix] = [graph.input("rows", "float32", ["T", "H"]), graph.input("matrix", "float32", ["H", "W"])];
+  const others = graph.input("others", "float32", ["T", "W"]);
+  graph.output("aimed", graph.node("Add", [graph.node("MatMul", [rows, matrix]), others]), "float32", ["T", "W"]);
+  return graph.build();
+}
+
+/** What a graph made, wherever it is, in the shape of a matrix. */
+function matrixOf(made: Readonly<Record<string, PlacedTensor>>, name: string, { rows, columns }: PlacedMatrix): PlacedMatrix {
+  const tensor = made[name];
+  if (tensor === undefined) throw new InternalError(`a graph made no ${name} rows`);
+  return isOnDevice(tensor) ? deviceMatrix(tensor, columns) : { rows, columns, values: floatValues({ [name]: tensor }, name) };
+}
+
+/** What is made on a graphics processor; undefined where that is full. */
+const unlessFull = <Made>(made: Promise<Made>): Promise<Made | undefined> =>
+  made.catch((error: unknown) => {
+    if (error instanceof DeviceFullError) return undefined;
+    throw error;
+  });
+
 /**
  * Scales tokens, a row each. By {@link TokenRows.inverseSizes} of their own, each counts alike in a Gram, however large its
  * activations are: the first token of a text can have a thousand times those of others.
  */
 export class TokenRows {
   readonly #sessions: Sessions;
+  /** For states that are on a graphics processor. */
+  readonly #deviceSessions: Sessions;
   readonly #buffers = new Map<string, Float32Array>();
 
   constructor({ threads, pool }: BlasOptions) {
     this.#sessions = takeSessions("token rows", threads, pool);
+    this.#deviceSessions = takeSessions("token rows", threads, pool, "webgpu");
   }
 
   /** For each row one over its root mean square, 0 for a row of zeros or next to it (1e-37). */
-  async inverseSizes(states: Matrix): Promise<Float32Array> {
-    const session = await this.#sessions.get("inverse sizes", inverseSizesGraph);
-    return floatValues(await session.run({ rows: matrixTensor(states) }), "inverse sizes");
+  async inverseSizes(states: PlacedMatrix): Promise<Float32Array> {
+    const sessions = "tensor" in states ? this.#deviceSessions : this.#sessions;
+    const session = await sessions.get("inverse sizes", inverseSizesGraph);
+    return floatValues(await session.run({ rows: placedTensor(states) }), "inverse sizes");
   }
 
-  /** Rows times a number each. @returns in memory that the next call uses again */
-  scale(rows: Matrix, factors: Float32Array): Promise<Matrix> {
-    return this.#run("scaled", rows, factors);
+  /** Rows times a number each. @returns in memory that the next call uses again, or where the rows are, to be freed */
+  scale(rows: PlacedMatrix, factors: Float32Array): Promise<PlacedMatrix> {
+    return "tensor" in rows ? this.#runOnDevice("scaled", [rows], factors) : this.#run("scaled", [rows], factors);
   }
 
-  /** The difference of rows, times a number each. @returns in memory that the next call uses again */
-  difference(rows: Matrix, others: Matrix, factors: Float32Array): Promise<Matrix> {
-    return this.#run("difference", rows, factors, others);
+  /** The difference of rows, times a number each. @returns as `scale` */
+  async difference(rows: PlacedMatrix, others: PlacedMatrix, factors: Float32Array): Promise<PlacedMatrix> {
+    if ("tensor" in rows || "tensor" in others) return this.#runOnDevice("difference", [rows, others], factors);
+    return this.#run("difference", [rows, others], factors);
   }
 
-  async #run(name: string, rows: Matrix, factors: Float32Array, others?: Matrix): Promise<Matrix> {
+  async #run(name: string, [rows, others]: readonly [Matrix, Matrix?], factors: Float32Array): Promise<Matrix> {
     const session = await this.#sessions.get(name, () => scaleGraph(others !== undefined));
     const { length } = rows.values;
     let buffer = this.#buffers.get(name);
@@ -67,9 +109,35 @@ export class TokenRows {
     return scaled;
   }
 
+  /**
+   * Rows times a matrix that stays the same, added to others, where the rows are: on a graphics processor.
+   *
+   * @param matrix [columns of the rows, columns of the others]
+   * @returns to be freed
+   */
+  async addProduct(rows: DeviceMatrix, { values, ...shape }: Matrix, others: PlacedMatrix): Promise<PlacedMatrix> {
+    const session = await this.#deviceSessions.get("aim", aimGraph);
+    const matrix = constantTensor(values, [shape.rows, shape.columns]);
+    const made = await session.runKept({ rows: rows.tensor, matrix, others: placedTensor(others) });
+    return matrixOf(made, "aimed", others);
+  }
+
+  async #runOnDevice(
+    name: string,
+    [rows, others]: readonly [PlacedMatrix, PlacedMatrix?],
+    factors: Float32Array,
+  ): Promise<PlacedMatrix> {
+    const session = await this.#deviceSessions.get(name, () => scaleGraph(others !== undefined));
+    const feeds = { rows: placedTensor(rows), ...(others && { others: placedTensor(others) }) };
+    const made = await unlessFull(session.runKept({ ...feeds, factors: floatTensor(factors, [rows.rows, 1]) }));
+    if (made === undefined) return this.#run(name, [await readMatrix(rows), others && (await readMatrix(others))], factors);
+    return matrixOf(made, "scaled", rows);
+  }
+
   /** Frees its sessions, or leaves them in the pool. */
   async release(): Promise<void> {
     this.#buffers.clear();
     await this.#sessions.release();
+    await this.#deviceSessions.release();
   }
 }

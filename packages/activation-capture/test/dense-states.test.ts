@@ -1,14 +1,14 @@
-import { encodeLayers } from "@mbs/artifacts";
 import { at, BadDataError, UsageError } from "@mbs/contracts";
 import type { ArtifactStream, Matrix } from "@mbs/contracts";
 import type { Model } from "@mbs/models";
 import { walkBlock } from "@mbs/models/testing";
-import { encodeWeights } from "@mbs/numbers";
+import { readMatrix } from "@mbs/onnx";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import {
+  bothStates,
+  changedLayer,
   collectStates,
-  keep,
   makeSegments,
   relativeDistance,
   rounding,
@@ -19,34 +19,6 @@ import {
 } from "./stage-run.ts";
 
 const site = "mlp-up";
-
-/** The first block's attention output, changed. */
-async function changedLayer(model: Model): Promise<ArtifactStream> {
-  const { name, sites } = at(model.blocks, 0);
-  const { width, weights, name: own } = at(sites, 1);
-  const { tensor, rows } = at(weights, 0);
-  const values = (await model.readWeight(tensor)).map((value, index) => value * (1 + 0.3 * Math.sin(index)));
-  const dtype = model.checkpoint.info(tensor).dtype ?? model.dtype;
-  const summary = { solver: "test", error: 0, damage: 0, sparsity: 0 };
-  const record = {
-    block: name,
-    site: own,
-    tensor,
-    summary,
-    values: { dtype, rows, columns: width, data: encodeWeights(dtype, values) },
-  };
-  return keep(encodeLayers([record], { model: model.address, solver: "test", options: {}, order: "natural", weights: {} }));
-}
-
-/** States before the second block: through the changed first one, and dense. */
-async function bothStates(folder: string, model: Model) {
-  const start = await runPropagate(segmentStream(makeSegments(), model.tokenizerAddress), { model: folder });
-  return {
-    start,
-    compressed: await runPropagate(start, { model: folder }, [await changedLayer(model)]),
-    dense: await runPropagate(start, { model: folder }),
-  };
-}
 
 /** What a site of the second block reads, [tokens of the language, width] in order. */
 async function siteInputs(model: Model, states: ArtifactStream, language: string): Promise<number[][]> {
@@ -107,8 +79,8 @@ async function lastSite(
     while (!next.inputs.has("mlp-down")) next = await forward.nextSites(next.cut);
     const [input, residual] = [next.inputs.get("mlp-down"), next.residuals.get("mlp-down")];
     assert.ok(input && residual);
-    found.x.push(...rowsOf(input));
-    found.residual.push(...rowsOf(residual));
+    found.x.push(...rowsOf(await readMatrix(input)));
+    found.residual.push(...rowsOf(await readMatrix(residual)));
   }
   await forward.close();
   return found;

@@ -226,7 +226,7 @@ test("what fits neither memory nor disk is not held", async () => {
   const [a, b, c] = [at(batches, 0), at(batches, 1), at(batches, 2)];
   // each cut has 16 bytes
   const walk = new HeldWalk(batches, { memory: 16, disk: 16 });
-  for (const batch of batches) walk.put(batch, cutOf(batch.first, 2));
+  for (const batch of batches) await walk.put(batch, cutOf(batch.first, 2));
   assert.equal([walk.bytes, walk.isWhole], [16, false]);
   walk.turn({ byAddress: new Map(), weights: new Map() });
   assert.equal([walk.take(a), walk.take(b), walk.take(c)], [cutOf(0, 2), cutOf(1, 2), undefined]);

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { collect, encodeSegments, readStates, readStatistics } from "@mbs/artifacts";
+import { collect, encodeLayers, encodeSegments, readStates, readStatistics } from "@mbs/artifacts";
 import type { Segment, StateRecord, Statistic } from "@mbs/artifacts";
 import { at } from "@mbs/contracts";
 import type { ArtifactStream } from "@mbs/contracts";
@@ -9,6 +9,7 @@ import { testContext } from "@mbs/contracts/testing";
 import { openModel } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { writeTinyModel } from "@mbs/models/testing";
+import { encodeWeights } from "@mbs/numbers";
 import { capture, propagate } from "../src/index.ts";
 
 export const warnings: string[] = [];
@@ -90,6 +91,34 @@ export async function runPropagate(
   const { states } = await propagate.run({ source: [source], layers }, options, context);
   if (states === undefined) throw new Error("propagate gave no states");
   return keep(states);
+}
+
+/** The first block's attention output, changed. */
+export async function changedLayer(model: Model): Promise<ArtifactStream> {
+  const { name, sites } = at(model.blocks, 0);
+  const { width, weights, name: own } = at(sites, 1);
+  const { tensor, rows } = at(weights, 0);
+  const values = (await model.readWeight(tensor)).map((value, index) => value * (1 + 0.3 * Math.sin(index)));
+  const dtype = model.checkpoint.info(tensor).dtype ?? model.dtype;
+  const summary = { solver: "test", error: 0, damage: 0, sparsity: 0 };
+  const record = {
+    block: name,
+    site: own,
+    tensor,
+    summary,
+    values: { dtype, rows, columns: width, data: encodeWeights(dtype, values) },
+  };
+  return keep(encodeLayers([record], { model: model.address, solver: "test", options: {}, order: "natural", weights: {} }));
+}
+
+/** States before the second block: through the changed first one, and dense. */
+export async function bothStates(folder: string, model: Model) {
+  const start = await runPropagate(segmentStream(makeSegments(), model.tokenizerAddress), { model: folder });
+  return {
+    start,
+    compressed: await runPropagate(start, { model: folder }, [await changedLayer(model)]),
+    dense: await runPropagate(start, { model: folder }),
+  };
 }
 
 export const collectStates = (stream: ArtifactStream): Promise<StateRecord[]> => collect(readStates(stream));

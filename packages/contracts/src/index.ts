@@ -20,8 +20,8 @@ export {
   isErrorTag,
 } from "./errors.ts";
 export type { ErrorFacts, ErrorTag } from "./errors.ts";
-export { deviceChoices } from "./device.ts";
-export type { Device, DeviceChoice } from "./device.ts";
+export { addDeviceReports, deviceChoices, noDeviceReport } from "./device.ts";
+export type { Device, DeviceChoice, DeviceReport } from "./device.ts";
 export { didYouMean } from "./did-you-mean.ts";
 export { bitsAWeight, formatBytes, isSmaller, parseBytes, sizeAgainst } from "./byte-sizes.ts";
 export type { ModelSize } from "./byte-sizes.ts";

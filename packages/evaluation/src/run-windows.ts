@@ -1,6 +1,9 @@
 import { InterruptedError, at, type Matrix } from "@mbs/contracts";
+import { findNonfinite } from "@mbs/numbers";
+import { countLackOfSpace, DeviceFullError, freeMatrix, readMatrix } from "@mbs/onnx";
 import {
   advance,
+  advanceKept,
   embedStreams,
   headStates,
   requireFiniteRows,
@@ -9,6 +12,7 @@ import {
   type Activations,
   type Forward,
   type Model,
+  type PlacedStates,
   type StreamStates,
 } from "@mbs/models";
 import type { PassageWindow } from "./passage-windows.ts";
@@ -104,6 +108,65 @@ interface ChunkRun {
   readonly report: (share: number) => void;
 }
 
+/** A batch that has been embedded. */
+interface EmbeddedBatch {
+  readonly windows: WindowBatch;
+  readonly states: StreamStates;
+}
+
+/** Calls for each block, and within it for each batch, so that a block's weights are read once. */
+async function forEachBlock(
+  { model, label }: ScoredBy,
+  batches: number,
+  { signal, report }: ChunkRun,
+  work: (block: number, batch: number) => Promise<void>,
+): Promise<void> {
+  for (const block of model.blocks.keys()) {
+    for (let batch = 0; batch < batches; batch++) {
+      if (signal.aborted) throw new InterruptedError(`${label}: stopped`);
+      await work(block, batch);
+      report((block * batches + batch + 1) / (model.blocks.length * batches));
+    }
+  }
+}
+
+/** What ran blocks where there was no space for the states of all windows beside them. It is not tried again. */
+const withoutSpace = new WeakSet<NonNullable<Forward["keptBlock"]>>();
+
+/**
+ * Runs all blocks over windows whose states stay on a graphics processor from block to block.
+ *
+ * @returns undefined where that has no space for them, or where states are not finite, which is looked at in the end only
+ */
+async function runKept(
+  forward: Forward,
+  scored: ScoredBy,
+  embedded: readonly EmbeddedBatch[],
+  run: ChunkRun,
+): Promise<readonly EndedBatch[] | undefined> {
+  const { blocks } = scored.model;
+  const kept: PlacedStates[] = embedded.map(({ states }) => states);
+  try {
+    await forEachBlock(scored, kept.length, run, async (block, batch) => {
+      kept[batch] = await advanceKept(forward, blocks, block, at(kept, batch), at(embedded, batch).windows.length);
+    });
+    const ended: EndedBatch[] = [];
+    for (const [batch, { windows }] of embedded.entries()) {
+      const states = await readMatrix(headStates(at(kept, batch)));
+      if (findNonfinite(states.values) >= 0) return undefined;
+      ended.push({ windows, states: predictingStates(windows, states) });
+    }
+    return ended;
+  } catch (error) {
+    if (!(error instanceof DeviceFullError)) throw error;
+    countLackOfSpace();
+    if (forward.keptBlock !== undefined) withoutSpace.add(forward.keptBlock);
+    return undefined;
+  } finally {
+    for (const states of kept) for (const matrix of states.values()) freeMatrix(matrix);
+  }
+}
+
 /**
  * Runs all blocks over some windows: blocks outside, windows inside, so that a block's weights are read once.
  *
@@ -111,26 +174,29 @@ interface ChunkRun {
  */
 export async function runChunk(
   forward: Forward,
-  { model, label, activations }: ScoredBy,
+  scored: ScoredBy,
   batches: readonly WindowBatch[],
-  { signal, report }: ChunkRun,
+  run: ChunkRun,
 ): Promise<readonly EndedBatch[]> {
+  const { model, label, activations } = scored;
   const running: { readonly windows: WindowBatch; states: StreamStates }[] = [];
   for (const windows of batches) {
     const embedded = await embedStreams(forward, ...windows.map(({ passage }) => passage.inputs));
     requireFiniteStreams(`${label}, embedding`, embedded, windows.map(nameWindow));
     running.push({ windows, states: embedded });
   }
-  for (const [block, { name, stream }] of model.blocks.entries()) {
-    for (const [index, batch] of running.entries()) {
-      if (signal.aborted) throw new InterruptedError(`${label}: stopped`);
-      const { windows } = batch;
-      batch.states = await advance(forward, model.blocks, block, batch.states, { batch: windows.length, activations });
-      const made = `${label}, ${name}, stream ${stream}`;
-      requireFiniteRows({ made, segments: windows.map(nameWindow) }, statesOf(batch.states, stream));
-      report((block * batches.length + index + 1) / (model.blocks.length * batches.length));
-    }
+  if (forward.keptBlock !== undefined && activations === "float32" && !withoutSpace.has(forward.keptBlock)) {
+    const ended = await runKept(forward, scored, running, run);
+    if (ended !== undefined) return ended;
   }
+  await forEachBlock(scored, running.length, run, async (block, index) => {
+    const batch = at(running, index);
+    const { windows } = batch;
+    batch.states = await advance(forward, model.blocks, block, batch.states, { batch: windows.length, activations });
+    const { name, stream } = at(model.blocks, block);
+    const made = `${label}, ${name}, stream ${stream}`;
+    requireFiniteRows({ made, segments: windows.map(nameWindow) }, statesOf(batch.states, stream));
+  });
   const ended: EndedBatch[] = [];
   // taken out one after the other, so that the states of all tokens are not held beside those of the predicted ones
   for (let batch = running.shift(); batch !== undefined; batch = running.shift()) {

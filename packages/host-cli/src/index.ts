@@ -14,7 +14,7 @@ export {
   withOrderedHelp,
 } from "./stage/flags.ts";
 export type { CliHost, FolderPresenter, Presenter, RemotePlace, RemoteRunner } from "./stage/cli-host.ts";
-export { findDevice, noteDevice } from "./stage/device.ts";
+export { DeviceTotal, findDevice, noteOwnDevice } from "./stage/device.ts";
 export { letHeapGrow } from "./process/heap-growth.ts";
 export { allArguments } from "./process/parent-process.ts";
 export { runProgram } from "./process/program.ts";

@@ -62,7 +62,8 @@ export { checkTokens } from "./forward/forward-checks.ts";
 export { generate, weightsForWriting } from "./forward/generation.ts";
 export { logitsAtATime, logitsOfTile, rowsAt, spreadStride } from "./forward/head.ts";
 export type { PairLanguages, Passage, Passages } from "./forward/passages.ts";
-export { advance, embedStreams, runBlocks } from "./forward/run-blocks.ts";
+export { freeCut } from "./forward/block-walk.ts";
+export { advance, advanceKept, embedStreams, runBlocks } from "./forward/run-blocks.ts";
 export {
   encoderStream,
   headStates,
@@ -72,7 +73,7 @@ export {
   statesOf,
   tokensOf,
 } from "./forward/streams.ts";
-export type { StreamStates } from "./forward/streams.ts";
+export type { PlacedStates, StreamStates } from "./forward/streams.ts";
 export { defaultLength, requirePositions } from "./forward/text-length.ts";
 export { commonPrefix, plantTree } from "./forward/token-tree.ts";
 export type { TokenTree } from "./forward/token-tree.ts";

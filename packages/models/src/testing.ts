@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { at, InternalError } from "@mbs/contracts";
 import type { Matrix } from "@mbs/contracts";
 import { bytesOfDtype, encodeWeights } from "@mbs/numbers";
+import { readMatrix } from "@mbs/onnx";
 import type { WeightDtype } from "@mbs/numbers";
 import { bloom } from "./architectures/model-types/bloom.ts";
 import type { TensorInfo } from "./checkpoint/checkpoint.ts";
@@ -160,7 +161,7 @@ export async function walkBlock(
   while (sites.size < at(blocks, index).sites.length) {
     const { cut: after, inputs: found } = await forward.nextSites(cut, weights);
     cut = after;
-    for (const [name, input] of found) sites.set(name, input);
+    for (const [name, input] of found) sites.set(name, await readMatrix(input));
   }
   return { sites, states: await forward.endBlock(cut, weights) };
 }

@@ -2,6 +2,7 @@ import { cp, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { readMatrix } from "@mbs/onnx";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { at } from "@mbs/contracts";
@@ -275,8 +276,8 @@ for (const [folder, fixture] of (await Promise.all(folders)).flat()) {
       while (cut.passed.size < sites.length) {
         const next = await forward.nextSites(cut);
         ({ cut } = next);
-        for (const [site, input] of next.inputs) inputs.set(site, input);
-        for (const [site, residual] of next.residuals) residuals.set(site, residual);
+        for (const [site, input] of next.inputs) inputs.set(site, await readMatrix(input));
+        for (const [site, residual] of next.residuals) residuals.set(site, await readMatrix(residual));
       }
       const end = await forward.endBlock(cut);
       const adding = sites.filter(({ adds }) => adds !== undefined);

@@ -11,9 +11,12 @@ export { takeSessions } from "./engine/pooled-sessions.ts";
 export type { Sessions } from "./engine/pooled-sessions.ts";
 export { createSession } from "./engine/session.ts";
 export type { Session, SessionOptions } from "./engine/session.ts";
-export { listSplitGraphs, runtimeVersion, turnTelemetryOff } from "./engine/runtime.ts";
-export { deviceTransfers } from "./engine/device-memory.ts";
-export type { DeviceTransfers } from "./engine/device-memory.ts";
+export { DeviceFullError, runtimeVersion, turnTelemetryOff } from "./engine/runtime.ts";
+export { bringTensor, countLackOfSpace, deviceReport, holdTensor, readMatrix } from "./engine/device-memory.ts";
+export { deviceMatrix, freeMatrix, freeTensor, isOnDevice, placedTensor } from "./device-tensor.ts";
+export type { DeviceMatrix, DeviceTensor, PlacedMatrix, PlacedTensor } from "./device-tensor.ts";
+export { halvesAfter } from "./engine/halves.ts";
+export type { Range } from "./engine/halves.ts";
 export { withFlagsOff } from "./rewrite/merged-graph.ts";
 export {
   constantTensor,

@@ -3,7 +3,8 @@ import {
   constantTensor,
   createMomentKernel,
   createSession,
-  deviceTransfers,
+  DeviceFullError,
+  deviceReport,
   floatTensor,
   floatValues,
   GraphBuilder,
@@ -46,11 +47,11 @@ webgpu("a product is that of the processor, and a constant is copied once", asyn
     const session = await createSession(build(), { threads: 1, device });
     results.push(floatValues(await session.run(feeds), "y"));
     if (device === "webgpu") {
-      const before = deviceTransfers();
+      const before = deviceReport();
       const into = new Float32Array(m * n);
       await session.run(feeds, { y: floatTensor(into, [m, n]) });
       assert.equal(into, results[1]);
-      const after = deviceTransfers();
+      const after = deviceReport();
       assert.is(after.uploadedBytes - before.uploadedBytes, 4 * m * k);
       assert.is(after.downloadedBytes - before.downloadedBytes, 4 * m * n);
     }
@@ -67,9 +68,9 @@ webgpu("runs that begin together do not take each other's constants", async () =
   const session = await createSession(graph.build(), { threads: 1, device: "webgpu" });
   const x = floatTensor(matrix(2, k, 1).values, [2, k]);
   const w = constantTensor(matrix(k, n, 2).values, [k, n]);
-  const before = deviceTransfers().uploadedBytes;
+  const before = deviceReport().uploadedBytes;
   const made = await Promise.all([1, 2, 3].map(() => session.run({ x, w })));
-  assert.is(deviceTransfers().uploadedBytes - before, 4 * (k * n + 3 * 2 * k), "the constant once");
+  assert.is(deviceReport().uploadedBytes - before, 4 * (k * n + 3 * 2 * k), "the constant once");
   for (const each of made) assert.equal(floatValues(each, "y"), floatValues(at(made, 0), "y"));
   await session.release();
 });
@@ -139,8 +140,27 @@ webgpu("what a graphics processor cannot run is reported, and run all the same",
   const made = await session.run({ x: floatTensor(Float32Array.of(2, 1, 1, 3), [2, 2]) });
   assert.equal(floatValues(made, "y"), Float32Array.of(5));
   await session.release();
-  const { listSplitGraphs } = await import("@mbs/onnx");
-  assert.ok(listSplitGraphs().includes("odd one"));
+  assert.ok(deviceReport().splitGraphs.includes("odd one"));
+});
+
+const ones = (length: number): Float32Array => new Float32Array(length).fill(1);
+
+webgpu("a graphics processor without the space says so, and goes on with less", async () => {
+  const graph = new GraphBuilder("outer product", { device: "webgpu" });
+  const inputs = [graph.input("x", "float32", ["M", 1]), graph.input("w", "float32", [1, "N"])];
+  graph.output("y", graph.node("ReduceSum", [graph.node("MatMul", inputs)], { attributes: { keepdims: 0 } }), "float32", []);
+  const session = await createSession(graph.build(), { threads: 1, device: "webgpu" });
+  const run = (m: number, n: number) => session.run({ x: floatTensor(ones(m), [m, 1]), w: constantTensor(ones(n), [1, n]) });
+  const small = await run(8, 8);
+  // 40 GB are more than any buffer may have
+  try {
+    await run(100_000, 100_000);
+    assert.unreachable("there was space");
+  } catch (error) {
+    assert.instance(error, DeviceFullError);
+  }
+  assert.equal(floatValues(await run(8, 8), "y"), floatValues(small, "y"));
+  await session.release();
 });
 
 test.run();

@@ -2,7 +2,8 @@ import { spawn } from "node:child_process";
 import { text } from "node:stream/consumers";
 import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { InputOutputError } from "@mbs/contracts";
+import { InputOutputError, noDeviceReport } from "@mbs/contracts";
+import type { DeviceReport } from "@mbs/contracts";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { buildProgram } from "../../../tools/test/built-program.ts";
@@ -53,6 +54,26 @@ test("the end of a process that has nothing to do is reported once, since what i
     assert.match(String(error), /worker 1 \(process \d+\) was ended with code 0 by code that it ran; look for process\.exit/);
   }
   await worker.run(task, context());
+  await worker.close();
+});
+
+test("what a node did on a graphics processor arrives before its end, also where it fails", async () => {
+  const report = { ...noDeviceReport, uploads: 2, uploadedBytes: 8, splitGraphs: ["odd one"] };
+  const ends = [
+    { kind: "done", address: "a" },
+    { kind: "failed", of: "run", failure: { tag: "bad-data", message: "broken" } },
+  ];
+  const source = `const ends = ${JSON.stringify(ends)};
+    process.on("message", ({ kind }) => {
+      if (kind === "end") process.exit(0);
+      if (kind === "run") for (const message of [{ kind: "device", report: ${JSON.stringify(report)} }, ends.shift()]) process.send(message);
+    })`;
+  const worker = new ChildWorker({ name: "worker 1", command: [process.execPath, "-e", source], setting });
+  const reports: DeviceReport[] = [];
+  const counting = { ...context(), onDevice: (made: DeviceReport) => void reports.push(made) };
+  await worker.run(task, counting);
+  assert.match(String(await failure(worker.run(task, counting))), /broken/);
+  assert.equal(reports, [report, report]);
   await worker.close();
 });
 

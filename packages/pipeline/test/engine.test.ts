@@ -193,6 +193,7 @@ async function looksAtPlan(length: number, shape: "chain" | "fan", count: number
       onNode: ignore,
       onProgress: ignore,
       onStart: ignore,
+      onDevice: ignore,
       onRetry: ignore,
     },
   );

@@ -1,5 +1,5 @@
-import { formatBytes } from "@mbs/contracts";
-import type { Device, DeviceChoice } from "@mbs/contracts";
+import { addDeviceReports, formatBytes, noDeviceReport } from "@mbs/contracts";
+import type { Device, DeviceChoice, DeviceReport } from "@mbs/contracts";
 
 /**
  * The device that was asked for. ONNX Runtime is loaded only where that is not the processor.
@@ -15,18 +15,41 @@ export async function findDevice(choice: DeviceChoice, threads: number, note: (l
   return device;
 }
 
-/** Says what went to the graphics processor and back, and which graphs it could not run as a whole. */
-export async function noteDevice(note: (line: string) => void): Promise<void> {
-  const { deviceTransfers, listSplitGraphs } = await import("@mbs/onnx");
-  const { uploads, uploadedBytes, downloads, downloadedBytes } = deviceTransfers();
+/** Says what went to the graphics processor and back, whether it was full, and which graphs it could not run as a whole. */
+function noteDevice(report: DeviceReport, note: (line: string) => void): void {
+  const { uploads, uploadedBytes, downloads, downloadedBytes, lacksOfSpace, splitGraphs } = report;
   // an embedding alone, say
   if (uploads === 0) return;
   note(
     `WebGPU: ${formatBytes(uploadedBytes)} to the graphics processor in ${uploads} copies, ${formatBytes(downloadedBytes)} back in ${downloads}`,
   );
-  const split = listSplitGraphs();
-  const [first] = split;
+  if (lacksOfSpace > 0) {
+    note(
+      `WebGPU: the graphics processor had too little space ${lacksOfSpace === 1 ? "once" : `${lacksOfSpace} times`}; from then on less went there at a time`,
+    );
+  }
+  const [first] = splitGraphs;
   if (first === undefined) return;
-  const others = split.length === 1 ? "" : ` and ${split.length - 1} more`;
+  const others = splitGraphs.length === 1 ? "" : ` and ${splitGraphs.length - 1} more`;
   note(`WebGPU has not all operators of ${first}${others}: these run on the processor`);
+}
+
+/** The same of all that this process has done. */
+export async function noteOwnDevice(note: (line: string) => void): Promise<void> {
+  const { deviceReport } = await import("@mbs/onnx");
+  noteDevice(deviceReport(), note);
+}
+
+/** Adds up what several nodes or processes have done on graphics processors. */
+export class DeviceTotal {
+  #sum = noDeviceReport;
+
+  readonly add = (report: DeviceReport): void => {
+    this.#sum = addDeviceReports(this.#sum, report);
+  };
+
+  /** As noteDevice. */
+  note(note: (line: string) => void): void {
+    noteDevice(this.#sum, note);
+  }
 }

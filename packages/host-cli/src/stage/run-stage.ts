@@ -1,7 +1,7 @@
 import { requireNotRead } from "@mbs/artifacts";
 import { createObjectPool, firstOutput, optionFlag, parseOptions, UsageError } from "@mbs/contracts";
 import type { OptionTable, Stage } from "@mbs/contracts";
-import { findDevice, noteDevice } from "./device.ts";
+import { findDevice, noteOwnDevice } from "./device.ts";
 import { deviceOption, forbidNetwork, givenOptions, remoteOptions, threadsOption } from "./flags.ts";
 import { commandOf, firstPresenter } from "./cli-host.ts";
 import type { CliHost, FolderPresenter, RemotePlace } from "./cli-host.ts";
@@ -90,7 +90,7 @@ export async function runStage(
           : await stage.run(inputs, options, context);
       await writeOutputs(outputs, outputPlan, { force, signal }, (cause) => controller.abort(cause));
       const folder = given["output"] as string | undefined;
-      if (device !== "cpu") await noteDevice(reporter.note);
+      if (device !== "cpu") await noteOwnDevice(reporter.note);
       if (host.folder && firstOutput(stage).folder && folder !== undefined && folder !== standardStream) {
         await printText(await folderText(host.folder, folder, given["json"] === true));
       }

@@ -5,7 +5,7 @@ import {
   deviceOption,
   findDevice,
   forbidNetwork,
-  noteDevice,
+  noteOwnDevice,
   offlineOption,
   optionsToFlags,
   printText,
@@ -65,7 +65,7 @@ export function generateCommand({ signal }: CommandContext): Command {
         signal,
         ...(languages && { languages }),
       });
-      if (device !== "cpu") await noteDevice(reporter.note);
+      if (device !== "cpu") await noteOwnDevice(reporter.note);
       for (const line of readAsZero(model)) reporter.warn(line);
       await printText(`${languages === undefined ? text : ""}${made}\n`);
     } finally {

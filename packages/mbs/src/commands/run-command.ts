@@ -4,6 +4,7 @@ import type { OptionTable } from "@mbs/contracts";
 import { checkGate, parseGate, readScoresReport } from "@mbs/evaluation";
 import {
   createReporter,
+  DeviceTotal,
   forbidNetwork,
   formatSeconds,
   memoryOption,
@@ -117,6 +118,7 @@ export function runCommand({ signal }: CommandContext): Command {
     if (offline) forbidNetwork();
     const reporter = createReporter("mbs run", progressStyle(quiet));
     let printed = Promise.resolve();
+    const deviceTotal = new DeviceTotal();
     try {
       const recipe = await readRecipe(path);
       const limits = recipe.gate === undefined ? undefined : parseGate(recipe.gate, "gate");
@@ -139,6 +141,7 @@ export function runCommand({ signal }: CommandContext): Command {
         verbose,
         warn: reporter.warn,
         note: reporter.note,
+        onDevice: deviceTotal.add,
         describe: ({ model, ...made }) => writeRunCard(model, made, reporter.note),
         onNode(report) {
           const { command: replay, seconds, address } = report;
@@ -149,6 +152,7 @@ export function runCommand({ signal }: CommandContext): Command {
         },
       });
       await printed;
+      deviceTotal.note(reporter.note);
       reporter.stop();
       if (json && result.quality !== undefined) await printText(`${JSON.stringify({ quality: result.quality })}\n`);
       if (!json) await printText(quiet ? `${result.folder.model}\n` : await runResult(recipe, result));

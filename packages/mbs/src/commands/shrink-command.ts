@@ -11,6 +11,7 @@ import { checkGate, gateOptions, parseGate, readScoresReport } from "@mbs/evalua
 import { roundsNothing, typeMixes } from "@mbs/gguf";
 import {
   createReporter,
+  DeviceTotal,
   forbidNetwork,
   formatSeconds,
   memoryOption,
@@ -286,6 +287,7 @@ export function shrinkCommand({ signal }: CommandContext): Command {
         return;
       }
       if (!json && !quiet) await printText(`${plan}\n`);
+      const deviceTotal = new DeviceTotal();
       const said = new Set<string>();
       const running = {
         stages,
@@ -297,6 +299,7 @@ export function shrinkCommand({ signal }: CommandContext): Command {
         signal,
         force,
         progress,
+        onDevice: deviceTotal.add,
         // both runs warn of the same things
         warn: (line: string) => {
           if (!said.has(line)) warn(line);
@@ -313,6 +316,7 @@ export function shrinkCommand({ signal }: CommandContext): Command {
         ...running,
         describe: ({ model, ...made }) => writeRunCard(model, made, note),
       });
+      deviceTotal.note(note);
       reporter.stop();
       const scores = await readScoresReport(await openArtifact(folder.scores));
       const [after, rounded] = [await sizeReport(folder.model), await sizeReport(usualModel(output))];

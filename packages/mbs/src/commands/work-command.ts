@@ -2,6 +2,7 @@ import { availableProcessors, parseBytes, parseOptions } from "@mbs/contracts";
 import type { OptionTable } from "@mbs/contracts";
 import {
   createReporter,
+  DeviceTotal,
   deviceOption,
   findDevice,
   memoryOption,
@@ -90,6 +91,7 @@ export function workCommand({ signal }: CommandContext): Command {
     const { queue: url, queuePasswordFile, queueCa, label = [], cacheLimit, memory, nodeLimit, idleExit, grace } = values;
     const reporter = createReporter("mbs work", progressStyle(quiet));
     try {
+      const deviceTotal = new DeviceTotal();
       await work({
         url,
         passwordFile: queuePasswordFile,
@@ -113,7 +115,9 @@ export function workCommand({ signal }: CommandContext): Command {
         say: reporter.note,
         warn: reporter.warn,
         progress: reporter.progress,
+        onDevice: deviceTotal.add,
       });
+      deviceTotal.note(reporter.note);
     } finally {
       reporter.stop();
     }

@@ -1,6 +1,6 @@
 import type { Device, Matrix } from "@mbs/contracts";
 import type { WeightDtype } from "@mbs/numbers";
-import type { GraphFile, Tensor } from "@mbs/onnx";
+import type { GraphFile, PlacedMatrix, PlacedTensor } from "@mbs/onnx";
 import type { Layout, Block } from "../architectures/layout.ts";
 import type { Embeddings } from "../architectures/architecture.ts";
 import type { RotationRecord } from "../config/rotation-record.ts";
@@ -8,7 +8,7 @@ import type { TrimmingRecord } from "../config/trimming-record.ts";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import type { WeightReader } from "../checkpoint/weight-reader.ts";
 import type { Passages } from "../forward/passages.ts";
-import type { StreamStates } from "../forward/streams.ts";
+import type { PlacedStates, StreamStates } from "../forward/streams.ts";
 import type { TokenTree } from "../forward/token-tree.ts";
 import type { GraphOutline } from "../onnx-model/graph-outline.ts";
 import type { FileOffset } from "../onnx-model/graph-tensors.ts";
@@ -22,6 +22,11 @@ export interface BlockInputs {
   readonly batch?: number;
   /** States of the other streams that the block reads, [batch · their length, hidden]; default none. */
   readonly reads?: StreamStates;
+}
+
+/** The same, wherever their values are. */
+export interface PlacedInputs extends Pick<BlockInputs, "batch"> {
+  readonly reads?: PlacedStates;
 }
 
 export interface ForwardOptions {
@@ -51,7 +56,7 @@ export interface BlockOptions extends BlockInputs {
 
 /**
  * A block that has been computed up to some of its sites, and no further: weights that read the last of them have not been used.
- * Plain values, which any forward pass of the same model can go on from.
+ * Values that any forward pass of the same model can go on from; where a graphics processor holds them, once.
  */
 export interface BlockCut {
   /** Index of the block. */
@@ -63,10 +68,12 @@ export interface BlockCut {
   readonly batch: number;
   /** Tokens in a segment, of the block's own stream and of the others that it reads. */
   readonly lengths: readonly number[];
-  /** What the rest of the block reads. */
-  readonly live: ReadonlyMap<string, Tensor>;
+  /** What the rest of the block reads. Values on a graphics processor are freed when the walk goes on, or by `freeCut`. */
+  readonly live: ReadonlyMap<string, PlacedTensor>;
   /** Tensors of the checkpoint, or given instead of them, that have been used. */
   readonly used: ReadonlySet<string>;
+  /** Segments of each piece, where a graphics processor had no space for all at once: names of values then begin with its place. */
+  readonly pieces?: readonly number[];
 }
 
 /** Keys and values of the tokens of a tree that have been read, of every block: opaque, and of one forward pass. */
@@ -164,6 +171,11 @@ export interface Forward {
    * @returns the states after the block, [batch · T, stateWidth]
    */
   block(index: number, states: Matrix, options?: BlockOptions): Promise<Matrix>;
+  /**
+   * Runs block `index` at once on states that are where it runs, and leaves those that it makes there. They are freed by
+   * `freeMatrix`. Absent where that is the processor.
+   */
+  readonly keptBlock?: (index: number, states: PlacedMatrix, inputs: PlacedInputs) => Promise<PlacedMatrix>;
   /** Begins to run block `index` site by site. @param states [batch · T, stateWidth] */
   beginBlock(index: number, states: Matrix, inputs?: BlockInputs): Promise<BlockCut>;
   /**
@@ -171,15 +183,15 @@ export interface Forward {
    * weights or without those that read them.
    *
    * @returns the input of each site, [batch · T, width], T of its stream; an expert has fewer rows. Of sites that add to states,
-   * those states, [batch · T, hidden]
+   * those states, [batch · T, hidden]. On a graphics processor they are there until the walk goes on
    */
   nextSites(
     cut: BlockCut,
     weights?: GivenWeights,
   ): Promise<{
     readonly cut: BlockCut;
-    readonly inputs: ReadonlyMap<string, Matrix>;
-    readonly residuals: ReadonlyMap<string, Matrix>;
+    readonly inputs: ReadonlyMap<string, PlacedMatrix>;
+    readonly residuals: ReadonlyMap<string, PlacedMatrix>;
   }>;
   /**
    * Goes on from the block's last sites to its end.

@@ -1,18 +1,18 @@
 import { at, InternalError } from "@mbs/contracts";
-import type { Matrix } from "@mbs/contracts";
-import { floatValues, GraphBuilder, matrixTensor } from "@mbs/onnx";
-import type { Tensor } from "@mbs/onnx";
+import type { Device, Matrix } from "@mbs/contracts";
+import { deviceMatrix, floatValues, GraphBuilder, isOnDevice, matrixTensor, placedTensor } from "@mbs/onnx";
+import type { PlacedMatrix, Tensor } from "@mbs/onnx";
 import type { Layout, BlockGraphValues } from "../architectures/layout.ts";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { blockedWeight } from "../checkpoint/quantised/blocked-weight.ts";
 import type { BlockedWeight } from "../checkpoint/quantised/blocked-weight.ts";
-import type { Forward, GivenWeights, BlockCut, BlockInputs, BlockOptions } from "../folder/model.ts";
+import type { Forward, GivenWeights, BlockCut, BlockInputs, BlockOptions, PlacedInputs } from "../folder/model.ts";
 import { withPackedLinears } from "../graph/packed-linear.ts";
 import { tokenInputName } from "../graph/sequence-graph.ts";
 import type { WeightInput } from "../graph/sequence-graph.ts";
 import { createStackedSequence } from "../graph/stacked-sequence.ts";
 import { requireBlock } from "./forward-checks.ts";
-import type { GraphCache } from "./graph-cache.ts";
+import type { GraphCache, WeightedGraph } from "./graph-cache.ts";
 import { liveValue, siteRounds } from "./block-parts.ts";
 import type { BlockGraph } from "./block-parts.ts";
 import { createBlockWalk } from "./block-walk.ts";
@@ -105,6 +105,7 @@ export function layoutRounds(layout: Layout, index: number): readonly (readonly 
 
 /** What a forward pass over whole texts shares with the rest. */
 interface BlockForwardParts {
+  readonly device: Device | undefined;
   readonly graphs: GraphCache;
   readonly packedGraphs: GraphCache;
   readonly cache: WeightCache;
@@ -115,11 +116,11 @@ interface BlockForwardParts {
 export function createBlockForward(
   layout: Layout,
   checkpoint: Checkpoint,
-  { graphs, packedGraphs, cache, tokenInputOf }: BlockForwardParts,
-): Pick<Forward, "block" | "beginBlock" | "nextSites" | "endBlock"> {
+  { device, graphs, packedGraphs, cache, tokenInputOf }: BlockForwardParts,
+): Pick<Forward, "keptBlock" | "block" | "beginBlock" | "nextSites" | "endBlock"> {
   const { blocks, hiddenSize, stateWidth = hiddenSize } = layout;
   const packedOf = packedReader(layout, checkpoint);
-  const shapeOf = (index: number, states: Matrix, { batch = 1, reads = new Map() }: BlockInputs): BlockShape => {
+  const shapeOf = (index: number, states: PlacedMatrix, { batch = 1, reads = new Map() }: PlacedInputs): BlockShape => {
     const block = requireBlock(blocks, index, states, batch);
     const others = block.reads.map((stream) => statesOf(reads, stream));
     return { block: index, batch, lengths: [states, ...others].map(({ rows }) => rows / batch) };
@@ -127,6 +128,12 @@ export function createBlockForward(
   /** Blocks of the same key have the same graph. */
   const keyOf = ({ block, batch, lengths }: BlockShape): string => [layout.blockKind(block), batch, ...lengths].join(" ");
 
+  const graphOf = (shape: BlockShape): Promise<WeightedGraph> =>
+    graphs.get(
+      `block ${keyOf(shape)}`,
+      (builder, weight) => builder.output("states", buildBlock(layout, shape, builder, weight).states, "float32"),
+      { keepsOutputs: true },
+    );
   const feedsOf = async (index: number, states: Matrix, reads: StreamStates = new Map()): Promise<Map<string, Tensor>> => {
     const others = at(blocks, index).reads.map((stream) => [streamInput(stream), matrixTensor(statesOf(reads, stream))] as const);
     return new Map([[ownStates, matrixTensor(states)], ...others, ...Object.entries(await tokenInputOf(index, states))]);
@@ -168,13 +175,22 @@ export function createBlockForward(
         async run(part, given) {
           const graph = await graphOf(round, live);
           const feeds = part.reads.map((value) => [value, liveValue(live, value)] as const);
-          const made = await graph.run(Object.fromEntries(feeds), await weightsOf(index, given));
+          const made = await graph.runKept(Object.fromEntries(feeds), await weightsOf(index, given));
           const roles = layout.blockRoles(index);
           return { made, used: [...graph.roles.keys()].flatMap((role) => roles.get(role) ?? []) };
         },
       };
     },
   });
+
+  const keptBlock: Forward["keptBlock"] = async (index, states, { batch = 1, reads = new Map<string, PlacedMatrix>() }) => {
+    const shape = shapeOf(index, states, { batch, reads });
+    const others = at(blocks, index).reads.map((stream) => [streamInput(stream), placedTensor(statesOf(reads, stream))] as const);
+    const feeds = { [ownStates]: placedTensor(states), ...Object.fromEntries(others) };
+    const { states: tensor } = await (await graphOf(shape)).runKept(feeds, await weightsOf(index, undefined));
+    if (tensor === undefined) throw new InternalError(`block ${index} made no states`);
+    return isOnDevice(tensor) ? deviceMatrix(tensor, stateWidth) : rowsOf({ states: tensor }, "states", stateWidth);
+  };
 
   return {
     ...walk,
@@ -185,11 +201,11 @@ export function createBlockForward(
         if (options.weights !== undefined) throw new InternalError("a block was given weights, and activations in int8");
         return runPacked(shape, feeds);
       }
-      const graph = await graphs.get(`block ${keyOf(shape)}`, (builder, weight) =>
-        builder.output("states", buildBlock(layout, shape, builder, weight).states, "float32"),
-      );
+      const graph = await graphOf(shape);
       return rowsOf(await graph.run(feeds, await weightsOf(index, options.weights)), "states", stateWidth);
     },
+    // what a block reads of each token is found from the states here
+    ...(device === "webgpu" && layout.tokenInput === undefined && { keptBlock }),
     async beginBlock(index, states, inputs: BlockInputs = {}) {
       const shape = shapeOf(index, states, inputs);
       const live = await feedsOf(index, states, inputs.reads);

@@ -1,5 +1,5 @@
 import { InternalError } from "@mbs/contracts";
-import type { GraphNode, Tensor } from "@mbs/onnx";
+import type { GraphNode, PlacedTensor } from "@mbs/onnx";
 import { readsShape } from "../onnx-model/data-flow.ts";
 
 /** A node, as far as cutting a graph goes. */
@@ -171,7 +171,7 @@ export function cutAtSites(graph: BlockGraph): readonly BlockPart[] {
 }
 
 /** A value that a block keeps between two parts. @throws {InternalError} where it does not */
-export function liveValue(live: ReadonlyMap<string, Tensor>, name: string): Tensor {
+export function liveValue<Kind extends PlacedTensor>(live: ReadonlyMap<string, Kind>, name: string): Kind {
   const tensor = live.get(name);
   if (tensor === undefined)
     throw new InternalError(`the value ${name} of a block was not kept for its next part`, { value: name });

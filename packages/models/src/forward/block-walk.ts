@@ -1,14 +1,15 @@
 import { at, InternalError } from "@mbs/contracts";
 import type { Matrix } from "@mbs/contracts";
-import type { Tensor } from "@mbs/onnx";
+import { bringTensor, deviceMatrix, freeTensor, isOnDevice } from "@mbs/onnx";
+import type { PlacedMatrix, PlacedTensor, Tensor } from "@mbs/onnx";
 import type { Site } from "../architectures/layout.ts";
 import type { Forward, GivenWeights, BlockCut } from "../folder/model.ts";
 import { liveValue } from "./block-parts.ts";
 import type { BlockPart } from "./block-parts.ts";
 
 /** What a part made. */
-export interface PartValues {
-  readonly made: Readonly<Record<string, Tensor>>;
+export interface PartValues<Made extends PlacedTensor = PlacedTensor> {
+  readonly made: Readonly<Record<string, Made>>;
   /** Tensors of the checkpoint that it used, or was given instead. */
   readonly used: readonly string[];
 }
@@ -29,8 +30,8 @@ interface WalkedModel {
   readonly hiddenSize: number;
   /** The parts of the block of a cut, in the shapes of the cut. */
   readonly partsOf: (cut: BlockCut) => RunnableParts | Promise<RunnableParts>;
-  /** A value as rows of so many columns; @param rows how many there must be, where it is known */
-  readonly rowsOf: (made: PartValues["made"], name: string, columns: number, rows?: number) => Matrix;
+  /** A value in memory as rows of so many columns; @param rows how many there must be, where it is known */
+  readonly rowsOf: (made: Readonly<Record<string, Tensor>>, name: string, columns: number, rows?: number) => Matrix;
 }
 
 const noWeights: GivenWeights = new Map();
@@ -39,6 +40,12 @@ const noWeights: GivenWeights = new Map();
 async function runPart(cut: BlockCut, { run }: RunnableParts, part: BlockPart, weights: GivenWeights) {
   const { made, used }: PartValues = part.makes.length === 0 ? { made: {}, used: [] } : await run(part, weights);
   return { values: new Map([...cut.live, ...Object.entries(made)]), used };
+}
+
+/** Frees what a graphics processor holds of a cut that no walk goes on from. @param kept values that are still read */
+export function freeCut({ live }: Pick<BlockCut, "live">, kept: Iterable<PlacedTensor> = []): void {
+  const others = new Set(kept);
+  for (const tensor of live.values()) if (!others.has(tensor)) freeTensor(tensor);
 }
 
 /** Runs blocks of a model part by part. */
@@ -63,8 +70,13 @@ export function createBlockWalk({
         live: new Map(part.keeps.map((name) => [name, liveValue(values, name)])),
         used: new Set([...cut.used, ...used]),
       };
-      const rows = (value: string, width: number): Matrix => rowsOf({ [value]: liveValue(values, value) }, value, width);
-      const inputs = sites.flatMap(({ name, width }): [string, Matrix][] => {
+      const shown = [...part.sites.values(), ...part.residuals.values()].map((value) => liveValue(values, value));
+      freeCut({ live: values }, [...after.live.values(), ...shown]);
+      const rows = (value: string, width: number): PlacedMatrix => {
+        const tensor = liveValue(values, value);
+        return isOnDevice(tensor) ? deviceMatrix(tensor, width) : rowsOf({ [value]: tensor }, value, width);
+      };
+      const inputs = sites.flatMap(({ name, width }): [string, PlacedMatrix][] => {
         const value = part.sites.get(name);
         return value === undefined ? [] : [[name, rows(value, width)]];
       });
@@ -79,7 +91,9 @@ export function createBlockWalk({
         throw new InternalError(`block ${block} cannot end after ${cut.passed.size} of ${sites.length} sites`, { block });
       }
       const { values } = await runPart(cut, parts, part, weights);
-      return rowsOf({ [parts.end]: liveValue(values, parts.end) }, parts.end, stateWidth, at(cut.lengths, 0) * cut.batch);
+      const end = await bringTensor(liveValue(values, parts.end));
+      freeCut({ live: values });
+      return rowsOf({ [parts.end]: end }, parts.end, stateWidth, at(cut.lengths, 0) * cut.batch);
     },
   };
 }

@@ -3,7 +3,12 @@ import type { Matrix } from "@mbs/contracts";
 import type { Forward } from "../folder/model.ts";
 
 /** @throws {InternalError} where there is no such block, or it cannot be run on so many rows */
-export function requireBlock<Block>(blocks: readonly Block[], index: number, { rows }: Matrix, batch: number): Block {
+export function requireBlock<Block>(
+  blocks: readonly Block[],
+  index: number,
+  { rows }: Pick<Matrix, "rows">,
+  batch: number,
+): Block {
   const block = blocks[index];
   if (block === undefined || rows % batch !== 0) {
     throw new InternalError(`block ${index} of ${blocks.length} cannot run on ${rows} rows in ${batch} segments`);

@@ -10,6 +10,7 @@ import { distinctTokens } from "./distinct-tokens.ts";
 import { checkTokens, noPredictions } from "./forward-checks.ts";
 import type { Predictions } from "./forward-checks.ts";
 import { GraphCache } from "./graph-cache.ts";
+import { withHalvedBatches } from "./halved-batches.ts";
 import { createHead, predictingRows } from "./head.ts";
 import { createBlockForward, packedReader } from "./block-forward.ts";
 import { WeightCache } from "./block-weights.ts";
@@ -91,7 +92,7 @@ export function createForward(
     const results = await graph.run(feeds, weights);
     return { rows: tokens.length, columns: stateWidth, values: floatValues(results, "states") };
   };
-  const blockForward = createBlockForward(layout, checkpoint, { graphs, packedGraphs, cache, tokenInputOf });
+  const walks = createBlockForward(layout, checkpoint, { device: machine.device, graphs, packedGraphs, cache, tokenInputOf });
 
   const embedSegments = (tokens: Int32Array, batch: number, options: EmbedOptions): Promise<Matrix> => {
     const length = tokens.length / batch;
@@ -114,7 +115,8 @@ export function createForward(
 
   return {
     embed: (tokens, batch = 1, stream = hiddenStream) => embedSegments(tokens, batch, { stream }),
-    ...blockForward,
+    ...walks,
+    ...(machine.device === "webgpu" && withHalvedBatches(walks)),
 
     ...(layout.encoder === undefined ? predictions : noPredictions),
     ...(layout.sourceTarget === undefined &&

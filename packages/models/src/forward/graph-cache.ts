@@ -1,7 +1,7 @@
 import { at } from "@mbs/contracts";
 import type { Device } from "@mbs/contracts";
 import { constantTensor, createSession, GraphBuilder } from "@mbs/onnx";
-import type { Session, Tensor } from "@mbs/onnx";
+import type { PlacedTensor, Session, SessionOptions, Tensor } from "@mbs/onnx";
 import type { ForwardOptions } from "../folder/model.ts";
 import type { WeightInput } from "../graph/sequence-graph.ts";
 import { use } from "./recently-used.ts";
@@ -16,10 +16,12 @@ export interface WeightedGraph {
   readonly roles: ReadonlyMap<string, readonly number[]>;
   /** @param into tensors that take outputs by name, written in place */
   run(
-    feeds: Readonly<Record<string, Tensor>>,
+    feeds: Readonly<Record<string, PlacedTensor>>,
     weights: RoleWeights,
     into?: Readonly<Record<string, Tensor>>,
   ): Promise<Record<string, Tensor>>;
+  /** The same; what it makes stays where it runs, if the graph was made with `keepsOutputs`. */
+  runKept(feeds: Readonly<Record<string, PlacedTensor>>, weights: RoleWeights): Promise<Record<string, PlacedTensor>>;
 }
 
 /** A block's graph, cut at its sites. */
@@ -28,7 +30,7 @@ export interface PartedGraph {
   /** The states after the block. */
   readonly end: string;
   /** The graph of a part, which is fed what the part reads. @param live these values among others: they tell the types */
-  readonly part: (position: number, live: ReadonlyMap<string, Tensor>) => Promise<WeightedGraph>;
+  readonly part: (position: number, live: ReadonlyMap<string, PlacedTensor>) => Promise<WeightedGraph>;
 }
 
 /** Adds inputs, nodes and outputs to a graph; `weight` declares a weight by its role. */
@@ -49,13 +51,17 @@ async function buildGraph<Made>(key: string, device: Device, build: Build<Made>)
   return { builder, roles, made };
 }
 
-const withWeights = (session: Session, roles: WeightedGraph["roles"]): WeightedGraph => ({
-  roles,
-  run: (feeds, weights, into) => {
+function withWeights(session: Session, roles: WeightedGraph["roles"]): WeightedGraph {
+  const withInputs = (feeds: Readonly<Record<string, PlacedTensor>>, weights: RoleWeights): Record<string, PlacedTensor> => {
     const inputs = [...roles].map(([role, shape]) => [role, constantTensor(weightOf(weights, role), shape)] as const);
-    return session.run({ ...feeds, ...Object.fromEntries(inputs) }, into);
-  },
-});
+    return { ...feeds, ...Object.fromEntries(inputs) };
+  };
+  return {
+    roles,
+    run: (feeds, weights, into) => session.run(withInputs(feeds, weights), into),
+    runKept: (feeds, weights) => session.runKept(withInputs(feeds, weights)),
+  };
+}
 
 async function dropOldest<Graph>(kept: Map<string, Kept<Graph>>): Promise<void> {
   for (const [key, { release }] of kept) {
@@ -80,13 +86,20 @@ export class GraphCache {
     this.#limit = limit;
   }
 
-  /** @param key tells apart what `build` makes */
-  async get(key: string, build: Build<void>): Promise<WeightedGraph> {
+  /**
+   * @param key tells apart what `build` makes
+   * @param options as of a session
+   */
+  async get(
+    key: string,
+    build: Build<void>,
+    { keepsOutputs = false }: Pick<SessionOptions, "keepsOutputs"> = {},
+  ): Promise<WeightedGraph> {
     const kept = use(this.#whole, key);
     if (kept !== undefined) return kept.graph;
     if (this.#whole.size >= this.#limit) await dropOldest(this.#whole);
     const { builder, roles } = await buildGraph(key, this.#device, build);
-    const session = await this.#open(key, builder.build());
+    const session = await this.#open(key, builder.build(), keepsOutputs);
     const graph = withWeights(session, roles);
     this.#whole.set(key, { graph, release: () => session.release() });
     return graph;
@@ -109,7 +122,7 @@ export class GraphCache {
       const { reads, makes } = at(parts, position);
       const types = new Map(reads.map((name) => [name, liveValue(live, name).type]));
       const { model, inputs } = builder.part(makes, types);
-      const session = await this.#open(`${key}, part ${position + 1}`, model);
+      const session = await this.#open(`${key}, part ${position + 1}`, model, true);
       const graph = withWeights(session, new Map([...roles].filter(([role]) => inputs.includes(role))));
       open.set(position, { graph, session });
       return graph;
@@ -122,8 +135,8 @@ export class GraphCache {
     return graph;
   }
 
-  #open(name: string, model: Uint8Array): Promise<Session> {
-    return createSession(model, { threads: this.#threads, device: this.#device, name });
+  #open(name: string, model: Uint8Array, keepsOutputs: boolean): Promise<Session> {
+    return createSession(model, { threads: this.#threads, device: this.#device, name, keepsOutputs });
   }
 
   async close(): Promise<void> {

@@ -1,7 +1,7 @@
-import { at } from "@mbs/contracts";
+import { at, InternalError } from "@mbs/contracts";
 import type { Matrix } from "@mbs/contracts";
-import { constantTensor, floatTensor, floatValues, integerTensor } from "@mbs/onnx";
-import type { GraphBuilder, Tensor } from "@mbs/onnx";
+import { constantTensor, floatTensor, floatValues, freeTensor, integerTensor } from "@mbs/onnx";
+import type { GraphBuilder, PlacedTensor, Tensor } from "@mbs/onnx";
 import type { Layout } from "../architectures/layout.ts";
 import type { WeightReader } from "../checkpoint/weight-reader.ts";
 import type { Forward, EmbeddingsForward, TokenRange } from "../folder/model.ts";
@@ -129,10 +129,14 @@ export function createHead(
   };
 
   const inputGraph = () =>
-    graphs.get("head input", (builder, weight) => {
-      const input = builder.input("states", "float32", ["T", stateWidth]);
-      builder.output("normed", layout.buildHeadInput(createRowGraph(builder, weight), input), "float32");
-    });
+    graphs.get(
+      "head input",
+      (builder, weight) => {
+        const input = builder.input("states", "float32", ["T", stateWidth]);
+        builder.output("normed", layout.buildHeadInput(createRowGraph(builder, weight), input), "float32");
+      },
+      { keepsOutputs: true },
+    );
 
   const headInput = async ({ rows, values }: Matrix): Promise<Matrix> => {
     const graph = await inputGraph();
@@ -211,13 +215,16 @@ export function createHead(
       for (let first = 0; first < states.rows; first += tile.rows) {
         const count = Math.min(tile.rows, states.rows - first);
         const values = states.values.subarray(first * stateWidth, (first + count) * stateWidth);
-        const normed = await headInput({ rows: count, columns: stateWidth, values });
-        losses.push(...(await lossesOf(floatTensor(normed.values, [count, hiddenSize]), next.slice(first, first + count))));
+        const graph = await inputGraph();
+        const { normed } = await graph.runKept({ states: floatTensor(values, [count, stateWidth]) }, await readNorm());
+        if (normed === undefined) throw new InternalError("the norm before the head made nothing");
+        losses.push(...(await lossesOf(normed, next.slice(first, first + count))));
+        freeTensor(normed);
       }
       return Float64Array.from(losses);
 
       /** Of the rows of one tile. */
-      async function lossesOf(input: Tensor, own: readonly (readonly number[])[]): Promise<Float64Array> {
+      async function lossesOf(input: PlacedTensor, own: readonly (readonly number[])[]): Promise<Float64Array> {
         const sums = new RunningLogSum(own.length);
         const logits = new Float64Array(own.reduce((sum, { length }) => sum + length, 0));
         for (let start = 0; start < vocabularySize; start += tile.tokens) {

@@ -1,9 +1,10 @@
-import { at } from "@mbs/contracts";
+import { at, InternalError } from "@mbs/contracts";
 import type { Matrix } from "@mbs/contracts";
+import { freeMatrix } from "@mbs/onnx";
 import type { Block } from "../architectures/layout.ts";
 import type { Forward, Model, BlockOptions } from "../folder/model.ts";
 import { headStates, requireFiniteRows, requireFiniteStreams, statesOf, tokensOf } from "./streams.ts";
-import type { StreamStates } from "./streams.ts";
+import type { PlacedStates, StreamStates } from "./streams.ts";
 
 /** The states before the first block. @param segments stream → token ids, of each segment; equally long */
 export async function embedStreams(
@@ -29,6 +30,27 @@ export async function advance(
   const { stream, reads } = at(blocks, index);
   const others = new Map(reads.map((name) => [name, statesOf(states, name)]));
   return new Map([...states, [stream, await forward.block(index, statesOf(states, stream), { ...options, reads: others })]]);
+}
+
+/**
+ * The same of states that are where the blocks run: those that the block has replaced are freed there.
+ *
+ * @param forward with a `keptBlock`
+ */
+export async function advanceKept(
+  { keptBlock }: Pick<Forward, "keptBlock">,
+  blocks: readonly Block[],
+  index: number,
+  states: PlacedStates,
+  batch: number,
+): Promise<PlacedStates> {
+  const { stream, reads } = at(blocks, index);
+  if (keptBlock === undefined) throw new InternalError("states are kept where no graphics processor runs the blocks");
+  const others = new Map(reads.map((name) => [name, statesOf(states, name)]));
+  const before = statesOf(states, stream);
+  const made = await keptBlock(index, before, { batch, reads: others });
+  freeMatrix(before);
+  return new Map([...states, [stream, made]]);
 }
 
 /**

@@ -1,6 +1,7 @@
 import { at, BadDataError, InternalError } from "@mbs/contracts";
 import type { Matrix } from "@mbs/contracts";
 import { findNonfinite } from "@mbs/numbers";
+import type { PlacedMatrix } from "@mbs/onnx";
 
 /** The stream of a decoder, which the head reads. */
 export const hiddenStream = "hidden";
@@ -11,8 +12,11 @@ export const encoderStream = "encoder";
 /** States of equally long segments stacked in the rows, by stream. */
 export type StreamStates = ReadonlyMap<string, Matrix>;
 
+/** The same, wherever the values are. */
+export type PlacedStates = ReadonlyMap<string, PlacedMatrix>;
+
 /** The states of one stream. @throws {InternalError} where there are none */
-export function statesOf(states: StreamStates, stream: string): Matrix {
+export function statesOf<Kind extends PlacedMatrix>(states: ReadonlyMap<string, Kind>, stream: string): Kind {
   const found = states.get(stream);
   if (found === undefined) throw new InternalError(`there are no states of stream ${stream}`, { stream });
   return found;
@@ -26,7 +30,7 @@ export function tokensOf(inputs: ReadonlyMap<string, Int32Array>, stream: string
 }
 
 /** The states that the head reads. */
-export const headStates = (states: StreamStates): Matrix => statesOf(states, hiddenStream);
+export const headStates = <Kind extends PlacedMatrix>(states: ReadonlyMap<string, Kind>): Kind => statesOf(states, hiddenStream);
 
 /** Where states were computed, and of which segments. */
 export interface StatesOrigin {

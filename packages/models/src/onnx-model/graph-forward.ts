@@ -11,6 +11,7 @@ import { cutAtSites, liveValue, siteRounds } from "../forward/block-parts.ts";
 import type { BlockGraph, BlockPart } from "../forward/block-parts.ts";
 import { createBlockWalk } from "../forward/block-walk.ts";
 import type { PartValues } from "../forward/block-walk.ts";
+import { withHalvedBatches } from "../forward/halved-batches.ts";
 import type { GraphOutline } from "./graph-outline.ts";
 import { createGraphRunner } from "./graph-runner.ts";
 import type { GraphShape, PartRequest } from "./graph-runner.ts";
@@ -113,7 +114,7 @@ export function createGraphForward(
     }
   };
 
-  const runAfter = (request: PartRequest): Promise<PartValues> => within(request.batch.length, runner.after(request));
+  const runAfter = (request: PartRequest): Promise<PartValues<Tensor>> => within(request.batch.length, runner.after(request));
 
   const logitsOf = async (states: Matrix): Promise<Float32Array> => {
     const batch = { batch: 1, length: states.rows };
@@ -176,14 +177,7 @@ export function createGraphForward(
     },
   };
 
-  return {
-    async embed(tokens, batch = 1) {
-      checkTokens(tokens, vocabularySize);
-      const length = tokens.length / batch;
-      const states = await within(length, runner.embed(tokens, { batch, length }));
-      return rowsOf({ [start]: states }, start, hiddenSize, tokens.length);
-    },
-
+  const walks: Pick<Forward, "block" | "beginBlock" | "nextSites" | "endBlock"> = {
     async block(index, states, { batch = 1, weights }: BlockOptions = {}) {
       const { start: before, end: after } = requireBlock(blocks, index, states, batch);
       const length = states.rows / batch;
@@ -207,6 +201,17 @@ export function createGraphForward(
     },
 
     ...walk,
+  };
+
+  return {
+    async embed(tokens, batch = 1) {
+      checkTokens(tokens, vocabularySize);
+      const length = tokens.length / batch;
+      const states = await within(length, runner.embed(tokens, { batch, length }));
+      return rowsOf({ [start]: states }, start, hiddenSize, tokens.length);
+    },
+
+    ...(options.device === "webgpu" ? withHalvedBatches(walks) : walks),
 
     ...(outline.isEncoder ? noPredictions : predictions),
     heldBytes: () => runner.heldBytes(),

@@ -1,6 +1,6 @@
 import { at, FailedPreconditionError, InternalError, splitKept } from "@mbs/contracts";
 import { floatTensor } from "@mbs/onnx";
-import type { GraphFile, GraphTensor, SubgraphRequest, Tensor, TensorType } from "@mbs/onnx";
+import type { GraphFile, PlacedTensor, GraphTensor, SubgraphRequest, Tensor, TensorType } from "@mbs/onnx";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { transpose } from "../checkpoint/weight-reader.ts";
 import type { ForwardOptions, GivenWeights } from "../folder/model.ts";
@@ -32,7 +32,7 @@ export interface PartRequest {
   /** Name of the states. */
   readonly states: string;
   /** The states, or values after them, by name. */
-  readonly given: ReadonlyMap<string, Tensor>;
+  readonly given: ReadonlyMap<string, PlacedTensor>;
   readonly batch: TokenBatch;
   readonly outputs: readonly string[];
   /** Values to use instead of the graph's, by tensor, [rows, width]. */
@@ -45,7 +45,8 @@ export interface GraphRunner {
   embed(tokens: Int32Array, batch: TokenBatch): Promise<Tensor>;
   /** States in the dimensions in which the graph has them. @param values [batch · length, hidden] */
   asStates(values: Float32Array, batch: TokenBatch): Promise<Tensor>;
-  after(request: PartRequest): Promise<PartValues>;
+  /** All values that it makes come to memory. */
+  after(request: PartRequest): Promise<PartValues<Tensor>>;
   /** Memory of the weights that it keeps, in bytes. */
   heldBytes(): number;
   close(): Promise<void>;

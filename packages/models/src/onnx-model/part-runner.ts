@@ -1,6 +1,6 @@
 import { BadDataError, FailedPreconditionError, InternalError } from "@mbs/contracts";
 import { constantTensor, createSession, cutSubgraph } from "@mbs/onnx";
-import type { GraphFile, GraphTensor, Session, Subgraph, SubgraphRequest, Tensor } from "@mbs/onnx";
+import type { GraphFile, GraphTensor, PlacedTensor, Session, Subgraph, SubgraphRequest, Tensor } from "@mbs/onnx";
 import { use } from "../forward/recently-used.ts";
 import { weightOf } from "../forward/block-weights.ts";
 import type { ForwardOptions } from "../folder/model.ts";
@@ -12,7 +12,7 @@ export interface GraphPart extends Omit<Subgraph, "model"> {
    * @param feeds by value, weights by tensor in the shape in which they are stored
    * @throws {BadDataError} naming file and node, where the engine fails on the way
    */
-  run(feeds: ReadonlyMap<string, Tensor>, weights: RoleWeights): Promise<Record<string, Tensor>>;
+  run(feeds: ReadonlyMap<string, PlacedTensor>, weights: RoleWeights): Promise<Record<string, Tensor>>;
 }
 
 /** What runs a graph. */

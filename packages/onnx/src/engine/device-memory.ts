@@ -1,30 +1,41 @@
+import { noDeviceReport } from "@mbs/contracts";
+import type { DeviceReport, Matrix } from "@mbs/contracts";
+import { DeviceTensor, isOnDevice } from "../device-tensor.ts";
+import type { PlacedMatrix, PlacedTensor } from "../device-tensor.ts";
 import { GraphBuilder } from "../graph-builder.ts";
+import { floatTensor } from "../tensor.ts";
 import type { Tensor } from "../tensor.ts";
-import { engineError, openOrtSession, OrtTensor } from "./runtime.ts";
+import { DeviceFullError, engineError, listSplitGraphs, openOrtSession, OrtTensor } from "./runtime.ts";
 import type { OrtSession } from "./runtime.ts";
 
 /** Copies of constants in the memory of the graphics processor; those used longest ago make way for others. */
 const constantBytes = 2 * 1024 ** 3;
 
-/** What has gone to the graphics processor and come back in this process. */
-export interface DeviceTransfers {
-  readonly uploads: number;
-  readonly uploadedBytes: number;
-  readonly downloads: number;
-  readonly downloadedBytes: number;
+/** Numbers of the report of this process. */
+const counts = { uploads: 0, uploadedBytes: 0, downloads: 0, downloadedBytes: 0, lacksOfSpace: 0 };
+
+/** What this process has done on a graphics processor. @param since a report of before, whose numbers are left out */
+export const deviceReport = (since: DeviceReport = noDeviceReport): DeviceReport => ({
+  uploads: counts.uploads - since.uploads,
+  uploadedBytes: counts.uploadedBytes - since.uploadedBytes,
+  downloads: counts.downloads - since.downloads,
+  downloadedBytes: counts.downloadedBytes - since.downloadedBytes,
+  lacksOfSpace: counts.lacksOfSpace - since.lacksOfSpace,
+  splitGraphs: listSplitGraphs(),
+});
+
+/** Counts that a graphics processor was full, and that less is tried. */
+export function countLackOfSpace(): void {
+  counts.lacksOfSpace += 1;
 }
-
-const transfers = { uploads: 0, uploadedBytes: 0, downloads: 0, downloadedBytes: 0 };
-
-export const deviceTransfers = (): DeviceTransfers => ({ ...transfers });
 
 /** Counts nothing of some work, such as a probe. */
 export async function uncounted<Made>(work: () => Promise<Made>): Promise<Made> {
-  const before = { ...transfers };
+  const before = { ...counts };
   try {
     return await work();
   } finally {
-    Object.assign(transfers, before);
+    Object.assign(counts, before);
   }
 }
 
@@ -37,12 +48,12 @@ const bytesOf = (tensors: Readonly<Record<string, OrtTensor>>): readonly number[
 /** Counts what a session that runs on a graphics processor is fed from memory, and gives back to it. */
 function countTransfers(feeds: Readonly<Record<string, OrtTensor>>, outputs: Readonly<Record<string, OrtTensor>>): void {
   for (const bytes of bytesOf(feeds)) {
-    transfers.uploads += 1;
-    transfers.uploadedBytes += bytes;
+    counts.uploads += 1;
+    counts.uploadedBytes += bytes;
   }
   for (const bytes of bytesOf(outputs)) {
-    transfers.downloads += 1;
-    transfers.downloadedBytes += bytes;
+    counts.downloads += 1;
+    counts.downloadedBytes += bytes;
   }
 }
 
@@ -107,6 +118,39 @@ export async function download(held: HeldTensor, into: Float32Array): Promise<vo
   await runOnDevice(session, { from: held }, { to: new OrtTensor("float32", into, held.dims) });
 }
 
+/** A tensor of float32 on the graphics processor, if there is space, for several runs that read it; others stay where they are. */
+export async function holdTensor(tensor: PlacedTensor): Promise<PlacedTensor> {
+  if (isOnDevice(tensor) || tensor.type !== "float32" || tensor.data.length === 0) return tensor;
+  try {
+    return new DeviceTensor(await withSpace(() => upload(tensor.data, tensor.dims)));
+  } catch (error) {
+    if (error instanceof DeviceFullError) return tensor;
+    throw error;
+  }
+}
+
+/** A tensor with its values in memory; one that is on the graphics processor is copied back and freed there. */
+export async function bringTensor(tensor: PlacedTensor): Promise<Tensor> {
+  if (!isOnDevice(tensor)) return tensor;
+  const { dims } = tensor;
+  const data = new Float32Array(tensor.size);
+  try {
+    await download(tensor.held, data);
+    return floatTensor(data, dims);
+  } finally {
+    tensor.free();
+  }
+}
+
+/** The same of a matrix, which is not freed where it is. */
+export async function readMatrix(matrix: PlacedMatrix): Promise<Matrix> {
+  if (!("tensor" in matrix)) return matrix;
+  const { rows, columns, tensor } = matrix;
+  const values = new Float32Array(rows * columns);
+  await download(tensor.held, values);
+  return { rows, columns, values };
+}
+
 interface Constant {
   readonly held: HeldTensor;
   readonly bytes: number;
@@ -145,6 +189,23 @@ function evict(): void {
   }
 }
 
+/** Frees the copies that no run reads now. @returns whether there were any */
+function freeConstants(): boolean {
+  const idle = [...constants.keys()].filter((id) => !inUse.has(id));
+  idle.forEach(free);
+  return idle.length > 0;
+}
+
+/** Does work on the graphics processor; where that is full, once more without the copies that were kept for later runs. */
+export async function withSpace<Made>(work: () => Promise<Made>): Promise<Made> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof DeviceFullError) || !freeConstants()) throw error;
+    return work();
+  }
+}
+
 /** The copy of an array, made at first use. */
 async function constantOf(values: Float32Array, dims: readonly number[]): Promise<HeldTensor> {
   const shapes = known.get(values) ?? new Map<string, number>();
@@ -168,9 +229,13 @@ async function constantOf(values: Float32Array, dims: readonly number[]): Promis
   return held;
 }
 
-async function feedsOf(feeds: Readonly<Record<string, Tensor>>): Promise<Record<string, OrtTensor>> {
+async function feedsOf(feeds: Readonly<Record<string, PlacedTensor>>): Promise<Record<string, OrtTensor>> {
   const made: Record<string, OrtTensor> = {};
   for (const [input, tensor] of Object.entries(feeds)) {
+    if (isOnDevice(tensor)) {
+      made[input] = tensor.held;
+      continue;
+    }
     const { type, data, dims } = tensor;
     const isHeld = tensor.isConstant === true && type === "float32" && data.length > 0;
     made[input] = isHeld ? await constantOf(data, dims) : new OrtTensor(type, data, dims);
@@ -188,7 +253,7 @@ let turn: Promise<unknown> = Promise.resolve();
  */
 export function runWithConstants(
   session: OrtSession,
-  feeds: Readonly<Record<string, Tensor>>,
+  feeds: Readonly<Record<string, PlacedTensor>>,
   fetches: Readonly<Record<string, OrtTensor | null>>,
 ): Promise<Record<string, OrtTensor>> {
   const run = async (): Promise<Record<string, OrtTensor>> => {
@@ -203,7 +268,7 @@ export function runWithConstants(
       late.forEach(free);
     }
   };
-  const own = turn.then(run);
+  const own = turn.then(() => withSpace(run));
   turn = own.catch(() => undefined);
   return own;
 }

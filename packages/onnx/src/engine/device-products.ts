@@ -1,9 +1,11 @@
-import type { Matrix } from "@mbs/contracts";
+import type { PlacedMatrix } from "../device-tensor.ts";
 import { GraphBuilder } from "../graph-builder.ts";
 import { integerTensor } from "../tensor.ts";
-import { deviceSession, download, runOnDevice, upload } from "./device-memory.ts";
+import { deviceSession, download, readMatrix, runOnDevice, upload } from "./device-memory.ts";
 import type { HeldTensor } from "./device-memory.ts";
 import type { Panel } from "./gram-panels.ts";
+import { addInHalves } from "./halves.ts";
+import type { Range } from "./halves.ts";
 import type { ProductEngine, ProductSum } from "./product-engine.ts";
 import { OrtTensor } from "./runtime.ts";
 
@@ -29,6 +31,21 @@ const partNumbers = 32 * 1024 ** 2;
 
 const integer = (value: number): OrtTensor => new OrtTensor("int64", BigInt64Array.of(BigInt(value)), [1]);
 
+/** Some tokens of states on the graphics processor, which `free` frees if they were copied there for this. */
+interface HeldRows {
+  readonly tensor: HeldTensor;
+  readonly free: () => void;
+}
+
+/** Copies some tokens there, if they are not there already. */
+async function holdRows(states: PlacedMatrix, { first, last }: Range): Promise<HeldRows> {
+  const { rows, columns } = states;
+  if ("tensor" in states && last - first === rows) return { tensor: states.tensor.held, free: () => undefined };
+  const { values } = await readMatrix(states);
+  const tensor = await upload(values.subarray(first * columns, last * columns), [last - first, columns]);
+  return { tensor, free: () => tensor.dispose() };
+}
+
 /** Some rows of a sum, and where they are in it. */
 interface HeldPart {
   readonly tensor: HeldTensor;
@@ -39,33 +56,42 @@ interface HeldPart {
 export class DeviceProducts implements ProductEngine {
   readonly #held = new Map<ProductSum, HeldPart[]>();
 
-  async addGram({ rows, columns, values }: Matrix, panels: readonly Panel[]): Promise<void> {
-    const x = await upload(values, [rows, columns]);
-    try {
-      const width = integer(columns);
-      for (const panel of panels) {
-        const { first, last } = panel;
-        await this.#add("gram", { a: x, first: integer(first), last: integer(last), width }, { sum: panel, part: 0 });
+  addGram(states: PlacedMatrix, panels: readonly Panel[]): Promise<void> {
+    const { rows, columns } = states;
+    const width = integer(columns);
+    return addInHalves({ first: 0, last: rows }, panels, async (tokens, open) => {
+      const { tensor: a, free } = await holdRows(states, tokens);
+      try {
+        for (const panel of open) {
+          const { first, last } = panel;
+          await this.#add("gram", { a, first: integer(first), last: integer(last), width }, { sum: panel, part: 0 });
+          open.delete(panel);
+        }
+      } finally {
+        free();
       }
-    } finally {
-      x.dispose();
-    }
+    });
   }
 
-  async addCross(a: Matrix, b: Matrix, sum: ProductSum): Promise<void> {
+  addCross(a: PlacedMatrix, b: PlacedMatrix, sum: ProductSum): Promise<void> {
     const width = a.columns;
     const rows = Math.max(1, Math.floor(partNumbers / width));
-    const uploaded: HeldTensor[] = [];
-    try {
-      for (const { values, rows: tokens } of [a, b]) uploaded.push(await upload(values, [tokens, width]));
-      const [heldA, heldB] = uploaded as [HeldTensor, HeldTensor];
-      for (let [part, first] = [0, 0]; first < width; part += 1, first += rows) {
-        const feeds = { a: heldA, b: heldB, first: integer(first), last: integer(Math.min(width, first + rows)) };
-        await this.#add("cross", feeds, { sum, part, first: first * width });
+    const parts = Array.from({ length: Math.ceil(width / rows) }, (_, part) => part);
+    return addInHalves({ first: 0, last: a.rows }, parts, async (tokens, open) => {
+      const held: HeldRows[] = [];
+      try {
+        for (const states of [a, b]) held.push(await holdRows(states, tokens));
+        const [heldA, heldB] = held as [HeldRows, HeldRows];
+        for (const part of open) {
+          const first = part * rows;
+          const columns = { first: integer(first), last: integer(Math.min(width, first + rows)) };
+          await this.#add("cross", { a: heldA.tensor, b: heldB.tensor, ...columns }, { sum, part, first: first * width });
+          open.delete(part);
+        }
+      } finally {
+        for (const { free } of held) free();
       }
-    } finally {
-      for (const tensor of uploaded) tensor.dispose();
-    }
+    });
   }
 
   async #add(

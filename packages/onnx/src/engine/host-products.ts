@@ -1,7 +1,9 @@
-import type { Matrix } from "@mbs/contracts";
+import { placedTensor } from "../device-tensor.ts";
+import type { PlacedMatrix } from "../device-tensor.ts";
 import { GraphBuilder } from "../graph-builder.ts";
-import { floatTensor, matrixTensor } from "../tensor.ts";
+import { floatTensor } from "../tensor.ts";
 import { gemmGraph } from "./blas.ts";
+import { readMatrix } from "./device-memory.ts";
 import type { Panel } from "./gram-panels.ts";
 import type { Sessions } from "./pooled-sessions.ts";
 import type { ProductEngine, ProductSum } from "./product-engine.ts";
@@ -27,7 +29,8 @@ export class HostProducts implements ProductEngine {
   }
 
   /** Parts of Xᵀ are views, and a panel is read and written in place: nothing else is copied. */
-  async addGram({ rows, columns, values }: Matrix, panels: readonly Panel[]): Promise<void> {
+  async addGram(states: PlacedMatrix, panels: readonly Panel[]): Promise<void> {
+    const { rows, columns, values } = await readMatrix(states);
     const transpose = await this.#sessions.get("transpose", transposeGraph);
     const product = await this.#sessions.get("panel", () => sumGraph("b"));
     if (this.#buffer.length < values.length) this.#buffer = new Float32Array(values.length);
@@ -41,11 +44,11 @@ export class HostProducts implements ProductEngine {
     }
   }
 
-  async addCross(difference: Matrix, states: Matrix, { values }: ProductSum): Promise<void> {
+  async addCross(difference: PlacedMatrix, states: PlacedMatrix, { values }: ProductSum): Promise<void> {
     const product = await this.#sessions.get("cross", () => sumGraph("a"));
     const { columns } = states;
     const sum = floatTensor(values, [columns, columns]);
-    await product.run({ a: matrixTensor(difference), b: matrixTensor(states), c: sum }, { y: sum });
+    await product.run({ a: placedTensor(difference), b: placedTensor(states), c: sum }, { y: sum });
   }
 
   settle(): Promise<void> {

@@ -1,5 +1,6 @@
 import { at, InternalError } from "@mbs/contracts";
-import type { Device, Matrix } from "@mbs/contracts";
+import type { Device } from "@mbs/contracts";
+import type { PlacedMatrix } from "../device-tensor.ts";
 import type { BlasOptions } from "./blas.ts";
 import { DeviceProducts } from "./device-products.ts";
 import { addMean, panelDiagonal, panelsOf, writeMean } from "./gram-panels.ts";
@@ -13,7 +14,7 @@ export interface GramSum {
   /** Tokens seen so far. */
   readonly tokens: number;
   /** Adds XᵀX of X, shape [tokens, width]. */
-  add(states: Matrix): Promise<void>;
+  add(states: PlacedMatrix): Promise<void>;
   /** Brings what was added to memory: what follows knows of nothing that was added later. */
   settle(): Promise<void>;
   /** The sum divided by a number: upper half packed, row i holds columns i … width-1. */
@@ -29,7 +30,7 @@ export interface GramSum {
 /** A running sum of a bᵀ over tokens. */
 export interface CrossSum {
   /** Adds AᵀB, both of shape [tokens, width]. */
-  add(a: Matrix, b: Matrix): Promise<void>;
+  add(a: PlacedMatrix, b: PlacedMatrix): Promise<void>;
   /** Whether no channel's sum with itself is NaN or Inf, as far as the sum is in memory: NaN in a state shows there. */
   readonly finiteDiagonal: boolean;
   /** The sum, [width, width], which begins again in other memory. */
@@ -44,8 +45,10 @@ export interface MomentKernel {
   release(): Promise<void>;
 }
 
-function requireShape(width: number, { rows, columns, values }: Matrix): void {
-  if (columns === width && values.length === rows * width) return;
+function requireShape(width: number, states: PlacedMatrix): void {
+  const { rows, columns } = states;
+  const size = "tensor" in states ? states.tensor.size : states.values.length;
+  if (columns === width && size === rows * width) return;
   throw new InternalError(`a sum of width ${width} was given states of shape ${rows}×${columns}`, { width });
 }
 

@@ -1,6 +1,6 @@
-import type { ObjectPool, Poolable } from "@mbs/contracts";
+import type { Device, ObjectPool, Poolable } from "@mbs/contracts";
 import { createSession } from "./session.ts";
-import type { Session } from "./session.ts";
+import type { Session, SessionOptions } from "./session.ts";
 
 /** What a session of one small graph holds without an arena, about, in bytes. */
 const sessionBytes = 64 * 1024;
@@ -8,13 +8,13 @@ const sessionBytes = 64 * 1024;
 /** Sessions by the name of their graph, each made at first use. One user at a time. */
 export class Sessions implements Poolable {
   readonly #key: string;
-  readonly #threads: number;
+  readonly #options: SessionOptions;
   readonly #pool: ObjectPool | undefined;
   readonly #made = new Map<string, Promise<Session>>();
 
-  constructor(key: string, threads: number, pool: ObjectPool | undefined) {
+  constructor(key: string, options: SessionOptions, pool: ObjectPool | undefined) {
     this.#key = key;
-    this.#threads = threads;
+    this.#options = options;
     this.#pool = pool;
   }
 
@@ -23,7 +23,7 @@ export class Sessions implements Poolable {
   }
 
   get(name: string, graph: () => Uint8Array): Promise<Session> {
-    const session = this.#made.get(name) ?? createSession(graph(), { threads: this.#threads });
+    const session = this.#made.get(name) ?? createSession(graph(), { ...this.#options, name });
     this.#made.set(name, session);
     return session;
   }
@@ -40,9 +40,13 @@ export class Sessions implements Poolable {
   }
 }
 
-/** Those that an earlier user of this kind has left in the pool, or new ones. */
-export function takeSessions(kind: string, threads: number, pool: ObjectPool | undefined): Sessions {
-  const key = `sessions of ${kind}, ${threads} threads`;
+/**
+ * Those that an earlier user of this kind has left in the pool, or new ones.
+ *
+ * @param device where they run; what they make on a graphics processor stays there
+ */
+export function takeSessions(kind: string, threads: number, pool: ObjectPool | undefined, device: Device = "cpu"): Sessions {
+  const key = `sessions of ${kind}, ${threads} threads${device === "cpu" ? "" : `, ${device}`}`;
   const kept = pool?.take(key);
-  return kept instanceof Sessions ? kept : new Sessions(key, threads, pool);
+  return kept instanceof Sessions ? kept : new Sessions(key, { threads, device, keepsOutputs: true }, pool);
 }

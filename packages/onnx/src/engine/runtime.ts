@@ -56,16 +56,21 @@ export interface OrtSessionOptions {
   readonly threads: number;
   readonly keepsMemory: boolean;
   readonly device: Device;
-  /** Whether what it makes stays in the memory of the graphics processor. */
+  /** Whether what it makes stays in the memory of the graphics processor, where all of the graph runs there. */
   readonly keepsOutputs: boolean;
 }
 
 /** Most characters of the engine's message that are quoted. */
 const mostCharacters = 600;
 
-/** What the engine says where a graphics processor has no space, or has gone. */
-const deviceFault =
-  /device (is |was )?lost|out.of.(device.)?memory|invalid buffer|webgpu validation|maxStorageBuffer|maxBufferSize/i;
+/** A graphics processor has no space for something, or not for so much of it. Less may go. */
+export class DeviceFullError extends FailedPreconditionError {}
+
+/** What the engine says where it has gone. */
+const deviceGone = /device (is |was )?lost/i;
+
+/** What it says where it has no space: a buffer that Dawn could not make is an error only where it is used. */
+const deviceFull = /out.of.(device.)?memory|invalid buffer|webgpu validation|maxStorageBuffer|maxBufferSize/i;
 
 /** Some of its messages list every type that there is, on many lines. */
 const oneLine = (message: string): string => message.replaceAll(/\s+/g, " ").trim().slice(0, mostCharacters);
@@ -97,8 +102,9 @@ export function engineError(
         { cause },
       );
     }
-    if (deviceFault.test(message)) {
-      return new FailedPreconditionError(
+    const isGone = deviceGone.test(message);
+    if (isGone || deviceFull.test(message)) {
+      return new (isGone ? FailedPreconditionError : DeviceFullError)(
         `--device webgpu: the graphics processor could not ${activity}${at}: ${oneLine(message)}; leave out --device, or take a shorter --length and a smaller --budget of capture`,
         facts,
         { cause },
@@ -120,7 +126,7 @@ function requireProvider(device: Device): void {
 /** Graphs some of whose nodes run on the processor, since the graphics processor has no such operator. */
 const splitGraphs = new Set<string>();
 
-/** Names of graphs that were opened for a graphics processor, and have nodes that run on the processor all the same. */
+/** As in DeviceReport. */
 export const listSplitGraphs = (): readonly string[] => [...splitGraphs].sort();
 
 /**
@@ -136,7 +142,8 @@ export async function openOrtSession(model: Uint8Array | string, options: OrtSes
   if (device !== "cpu") requireProvider(device);
   const given = (fallsBack: boolean): import("onnxruntime-node").InferenceSession.SessionOptions => ({
     executionProviders: [device],
-    ...(keepsOutputs && { preferredOutputLocation: "gpu-buffer" }),
+    // what the processor makes is most often no float32, and goes on there
+    ...(keepsOutputs && !fallsBack && { preferredOutputLocation: "gpu-buffer" }),
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
     executionMode: "sequential",

@@ -1,6 +1,8 @@
 import { MbsError } from "@mbs/contracts";
 import type { Device } from "@mbs/contracts";
-import { runWithConstants } from "./device-memory.ts";
+import { DeviceTensor, isOnDevice } from "../device-tensor.ts";
+import type { PlacedTensor } from "../device-tensor.ts";
+import { bringTensor, runWithConstants } from "./device-memory.ts";
 import { engineError, openOrtSession, OrtTensor } from "./runtime.ts";
 import type { Tensor } from "../tensor.ts";
 
@@ -11,6 +13,8 @@ export interface SessionOptions {
   readonly keepsMemory?: boolean;
   /** What it runs on. Default "cpu". */
   readonly device?: Device | undefined;
+  /** Whether `runKept` leaves outputs on a graphics processor. Default false. */
+  readonly keepsOutputs?: boolean;
   /** What the graph is called where it is said which of them a device cannot run as a whole. */
   readonly name?: string;
 }
@@ -27,22 +31,30 @@ export interface Session {
    * @param into tensors that take outputs by name, written in place
    * @throws {InternalError} with the node that failed
    * @throws {BadDataError} where it asks for more memory than there is
-   * @throws {FailedPreconditionError} where a graphics processor has no space for it, or is gone
+   * @throws {DeviceFullError} where a graphics processor has no space for it
+   * @throws {FailedPreconditionError} where that is gone
    */
-  run(feeds: Readonly<Record<string, Tensor>>, into?: Readonly<Record<string, Tensor>>): Promise<Record<string, Tensor>>;
+  run(feeds: Readonly<Record<string, PlacedTensor>>, into?: Readonly<Record<string, Tensor>>): Promise<Record<string, Tensor>>;
+  /** The same, without copying back what a session that keeps its outputs has made on a graphics processor. */
+  runKept(feeds: Readonly<Record<string, PlacedTensor>>): Promise<Record<string, PlacedTensor>>;
   /** Frees the native memory; the session cannot run afterwards. */
   release(): Promise<void>;
 }
 
-const toOrt = ({ type, data, dims }: Tensor): OrtTensor => new OrtTensor(type, data, dims);
+const toOrt = (tensor: PlacedTensor): OrtTensor =>
+  isOnDevice(tensor) ? tensor.held : new OrtTensor(tensor.type, tensor.data, tensor.dims);
 
-const toOrtRecord = (tensors: Readonly<Record<string, Tensor>>): Record<string, OrtTensor> =>
+const toOrtRecord = (tensors: Readonly<Record<string, PlacedTensor>>): Record<string, OrtTensor> =>
   Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, toOrt(tensor)]));
 
-function fromOrt(tensor: OrtTensor): Tensor {
+function fromOrt(tensor: OrtTensor): PlacedTensor {
+  if (tensor.location === "gpu-buffer") return new DeviceTensor(tensor);
   // the binding types its data as a union of all arrays; type and data belong together by its own contract
   return { type: tensor.type, dims: tensor.dims, data: tensor.data } as Tensor;
 }
+
+const fromOrtRecord = (tensors: Readonly<Record<string, OrtTensor>>): Record<string, PlacedTensor> =>
+  Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, fromOrt(tensor)]));
 
 /**
  * Loads a model into ONNX Runtime.
@@ -53,23 +65,35 @@ function fromOrt(tensor: OrtTensor): Tensor {
  */
 export async function createSession(
   model: Uint8Array | string,
-  { threads, keepsMemory = false, device = "cpu", name }: SessionOptions,
+  { threads, keepsMemory = false, keepsOutputs = false, device = "cpu", name }: SessionOptions,
 ): Promise<Session> {
-  const session = await openOrtSession(model, { threads, keepsMemory, device, keepsOutputs: false }, name);
+  const keeps = keepsOutputs && device !== "cpu";
+  const session = await openOrtSession(model, { threads, keepsMemory, device, keepsOutputs: keeps }, name);
+
+  const runKept = async (
+    feeds: Readonly<Record<string, PlacedTensor>>,
+    into: Readonly<Record<string, Tensor>> = {},
+  ): Promise<Record<string, PlacedTensor>> => {
+    try {
+      const fetches = Object.fromEntries(session.outputNames.map((name) => [name, into[name] ? toOrt(into[name]) : null]));
+      const outputs = await (device === "cpu"
+        ? session.run(toOrtRecord(feeds), fetches)
+        : runWithConstants(session, feeds, fetches));
+      return fromOrtRecord(outputs);
+    } catch (error) {
+      throw error instanceof MbsError ? error : engineError("run", device, error);
+    }
+  };
+
   return {
     inputNames: session.inputNames,
     outputNames: session.outputNames,
-    async run(feeds, into = {}) {
-      try {
-        const fetches = Object.fromEntries(session.outputNames.map((name) => [name, into[name] ? toOrt(into[name]) : null]));
-        const outputs = await (device === "cpu"
-          ? session.run(toOrtRecord(feeds), fetches)
-          : runWithConstants(session, feeds, fetches));
-        return Object.fromEntries(Object.entries(outputs).map(([name, tensor]) => [name, fromOrt(tensor)]));
-      } catch (error) {
-        throw error instanceof MbsError ? error : engineError("run", device, error);
-      }
+    async run(feeds, into) {
+      const made: Record<string, Tensor> = {};
+      for (const [name, tensor] of Object.entries(await runKept(feeds, into))) made[name] = await bringTensor(tensor);
+      return made;
     },
+    runKept: (feeds) => runKept(feeds),
     release: () => session.release(),
   };
 }

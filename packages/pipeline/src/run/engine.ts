@@ -2,7 +2,7 @@ import { performance } from "node:perf_hooks";
 import { artifactKinds, manifestKey } from "@mbs/artifacts";
 import type { ArtifactStore, RunManifest, WriteTime } from "@mbs/artifacts";
 import { BadDataError, InternalError, InterruptedError, firstOutput } from "@mbs/contracts";
-import type { Device, MbsError, Progress, Stage, StageContext, StageOptions } from "@mbs/contracts";
+import type { Device, DeviceReport, MbsError, Progress, Stage, StageContext, StageOptions } from "@mbs/contracts";
 import { isWholeModel } from "./model-files.ts";
 import { NeededArtifacts } from "./needed-artifacts.ts";
 import { InputLostError, WorkerLostError } from "./node-worker.ts";
@@ -66,6 +66,8 @@ export interface EngineOptions {
    */
   readonly onProgress: (node: PlanNode, progress: Progress, isFirst: boolean, others: number) => void;
   readonly onStart: (node: PlanNode, worker: string) => void;
+  /** Called with what a node did on a graphics processor of this machine. */
+  readonly onDevice: (report: DeviceReport) => void;
   /** Called for a node that did not end, or whose output is lost, and that will run again. */
   readonly onRetry: (node: PlanNode) => void;
 }
@@ -265,6 +267,7 @@ export class Engine {
           },
           warn: (message) => context.warn(`${node.id}: ${message}`),
           note: (message) => context.note?.(`${node.id}: ${message}`),
+          onDevice: (report) => this.#options.onDevice(report),
         },
       );
       return end(done);

@@ -1,7 +1,8 @@
 import { RunManifest, unpackFiles } from "@mbs/artifacts";
 import type { ArtifactStore, WriteTime } from "@mbs/artifacts";
 import { InputOutputError, InternalError, firstOutput } from "@mbs/contracts";
-import type { ArtifactStream, Device, ObjectPool, Progress, Stage, StageOptions } from "@mbs/contracts";
+import type { ArtifactStream, Device, DeviceReport, ObjectPool, Progress, Stage, StageOptions } from "@mbs/contracts";
+import { deviceReport } from "@mbs/onnx";
 import { recordModelFiles } from "./model-files.ts";
 import { requireOwnModel } from "./own-files.ts";
 import type { PlanNode } from "../plan/nodes/plan-node.ts";
@@ -37,6 +38,8 @@ export interface TaskContext {
   readonly warn: (message: string) => void;
   /** Absent where a worker on another machine runs it. */
   readonly note?: (message: string) => void;
+  /** Called with what the node did on a graphics processor, however it ended. */
+  readonly onDevice?: (report: DeviceReport) => void;
 }
 
 /** Runs nodes, one at a time, and keeps open what the next of them may need: models, sessions, values within a node. */
@@ -96,6 +99,15 @@ export class OwnWorker implements NodeWorker {
   }
 
   async run(task: NodeTask, context: TaskContext): Promise<NodeDone> {
+    const before = deviceReport();
+    try {
+      return await this.#run(task, context);
+    } finally {
+      if (this.#tools.device !== undefined && this.#tools.device !== "cpu") context.onDevice?.(deviceReport(before));
+    }
+  }
+
+  async #run(task: NodeTask, context: TaskContext): Promise<NodeDone> {
     const { folder, store, threads, device, pool } = this.#tools;
     const { signal } = context;
     const stage = await this.#tools.stage(task.stage);
@@ -105,7 +117,8 @@ export class OwnWorker implements NodeWorker {
     for (const [name, addresses] of Object.entries(task.inputs)) {
       inputs[name] = await Promise.all(addresses.map((address) => store.open(address, { shared: isOurs })));
     }
-    const outputs = await stage.run(inputs, task.options, { ...context, threads, device, pool });
+    const { progress, warn, note } = context;
+    const outputs = await stage.run(inputs, task.options, { signal, progress, warn, note, threads, device, pool });
     const { name, folder: isFolder = false } = firstOutput(stage);
     const output = outputs[name];
     if (output === undefined) throw new InternalError(`stage ${stage.name} made no output ${name}`, { stage: stage.name });

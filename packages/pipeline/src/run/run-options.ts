@@ -1,4 +1,4 @@
-import type { DeviceChoice, Progress } from "@mbs/contracts";
+import type { DeviceChoice, DeviceReport, Progress } from "@mbs/contracts";
 import type { Stages } from "../plan/known-stages.ts";
 import type { Judge } from "../quality/choose-best.ts";
 import type { NodeReport } from "./engine.ts";
@@ -32,6 +32,8 @@ export interface RunOptions {
    * whose output is lost with a worker is made, and reported, once more.
    */
   readonly onNode?: (report: NodeReport) => void;
+  /** Called with what each node did on a graphics processor of this machine. */
+  readonly onDevice?: (report: DeviceReport) => void;
   /**
    * Writes the model's card at the end of the run, from paths; not called where the recipe has `assemble: { card: false }`.
    *

@@ -75,6 +75,7 @@ export async function runPlan(
         show(status.whole(`${node.id}${beside}: ${done}${total === undefined ? "" : ` of ${total}`} ${unit}`));
       }
     },
+    onDevice: options.onDevice ?? (() => {}),
     onStart: (node, worker) => status.started(node, worker),
     onRetry: (node) => status.waits(node),
   });

@@ -222,6 +222,8 @@ export class ChildWorker implements NodeWorker {
         return this.#node?.context.warn(message.message);
       case "note":
         return this.#node?.context.note?.(message.message);
+      case "device":
+        return this.#node?.context.onDevice?.(message.report);
       case "done":
         return this.#node?.resolve(message.address);
       case "flushed":

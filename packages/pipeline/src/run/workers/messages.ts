@@ -1,4 +1,4 @@
-import type { Device, ErrorTag, Progress } from "@mbs/contracts";
+import type { Device, DeviceReport, ErrorTag, Progress } from "@mbs/contracts";
 import type { Revisions } from "@mbs/hub";
 import type { NodeTask } from "../node-worker.ts";
 
@@ -44,4 +44,5 @@ export type FromWorker =
   | { readonly kind: "alive" }
   | { readonly kind: "flushed" }
   | { readonly kind: "progress"; readonly progress: Progress }
-  | { readonly kind: "warn" | "note"; readonly message: string };
+  | { readonly kind: "warn" | "note"; readonly message: string }
+  | { readonly kind: "device"; readonly report: DeviceReport };

@@ -83,6 +83,7 @@ export async function serveWorker(options: ServeOptions): Promise<void> {
     },
     warn: (message) => tell({ kind: "warn", message }),
     note: (message) => tell({ kind: "note", message }),
+    onDevice: (report) => tell({ kind: "device", report }),
   });
   const run = async (task: NodeTask): Promise<void> => {
     stopping = new AbortController();

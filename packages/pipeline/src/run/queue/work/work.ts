@@ -4,7 +4,7 @@ import { rm } from "node:fs/promises";
 import { hostname } from "node:os";
 import { makeTemporaryFolder, withLock } from "@mbs/artifacts";
 import { BadDataError, InterruptedError, UsageError, availableProcessors } from "@mbs/contracts";
-import type { Device, MbsError, Progress, Stage } from "@mbs/contracts";
+import type { Device, DeviceReport, MbsError, Progress, Stage } from "@mbs/contracts";
 import { openSharedStore } from "@mbs/shared-store";
 import type { SharedStore } from "@mbs/shared-store";
 import { InputLostError, WorkerLostError } from "../../node-worker.ts";
@@ -58,6 +58,8 @@ export interface WorkOptions extends QueuePlace {
   readonly say: (line: string) => void;
   readonly warn: (line: string) => void;
   readonly progress: (progress: Progress) => void;
+  /** Called with what each job did on a graphics processor. */
+  readonly onDevice?: (report: DeviceReport) => void;
   readonly timings?: Partial<QueueTimings>;
 }
 
@@ -194,6 +196,7 @@ class QueueWorker {
     return {
       signal,
       warn: (message) => void warnings.push(message),
+      onDevice: (report) => this.#options.onDevice?.(report),
       progress: (progress) => {
         this.#options.progress(progress);
         if (performance.now() - told < progressMs) return;
