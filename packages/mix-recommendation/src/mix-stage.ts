@@ -123,7 +123,7 @@ export const mix = defineStage({
   summary: "Recommend how much calibration text each language gets, from what one compressed model lost in each.",
   examples: [
     "mbs evaluate --model M --model out/model --corpus validation.yaml | mbs mix",
-    "mbs mix --within 0.1 < scores.arrow",
+    "mbs mix --within 0.2 < scores.arrow",
     "mbs mix --goal mean --importance hi=3,en=1 --json < scores.arrow",
   ],
   inputs: {
@@ -152,10 +152,10 @@ export const mix = defineStage({
     },
     within: {
       kind: "number",
-      default: 0.02,
+      default: 0.05,
       minimum: 0,
       description:
-        "with --goal worst: how many nats a token the mean loss by importance may lie above that of a mix in proportion to importance",
+        "with --goal worst: by what part the mean loss by importance may lie above that of a mix in proportion to importance; 0.05 is 5%",
     },
     importance: {
       kind: "text",
@@ -212,7 +212,7 @@ export const mix = defineStage({
       // what a language without text would lose does not follow
       if (languages.every((language) => (shares.get(language) ?? 0) > 0)) mixes.set(name, rounded(shares));
     }
-    const limit = meanLoss(predictLosses(losses, normalised(importance), exponent), importance) + within;
+    const limit = meanLoss(predictLosses(losses, normalised(importance), exponent), importance) * (1 + within);
     const best =
       goal === "mean"
         ? bestMix(losses, { importance, evenness: 1 }, exponent)

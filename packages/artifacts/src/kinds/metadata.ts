@@ -116,7 +116,7 @@ const metadataTypes = {
     exponent: "amount",
     // "worst" or "mean", which is the name of the mix too.
     recommended: "text",
-    // How many nats a token the mean by importance may lie above that of text in proportion to importance.
+    // By what part the mean by importance may lie above that of text in proportion to importance.
     within: "amount",
     importance: "weights",
   },

@@ -3,6 +3,7 @@ import { BadDataError, formatLanguageMix } from "@mbs/contracts";
 import { groupBy } from "@mbs/contracts";
 import type { Group } from "@mbs/contracts";
 import type { Interval } from "@mbs/evaluation";
+import { formatShare } from "../numbers.ts";
 import { byTrainingShare, numberOf } from "../language-order.ts";
 
 /** What a language is predicted to lose with a mix, in nats a token. */
@@ -93,7 +94,7 @@ export function mixesReport(records: readonly MixRecord[], metadata: MixesMetada
   const aim =
     name === "mean"
       ? "mean: the least mean loss by importance."
-      : `${name}: the least loss of the language that loses most, among mixes whose mean by importance is at most ${within} above that of text in proportion to importance.`;
+      : `${name}: the least loss of the language that loses most, among mixes whose mean by importance is at most ${formatShare(within)} above that of text in proportion to importance.`;
   const notes = [
     aim,
     `Predicted from what ${model} lost above ${dense}: the loss of a language goes as its share of the calibration text to the power of −${exponent}, the amount of text in all staying the same.`,
