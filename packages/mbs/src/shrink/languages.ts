@@ -8,8 +8,6 @@ export interface ProtectedLanguages {
   readonly weights: ReadonlyMap<string, number>;
   /** Of each tag the name that the texts have for it. */
   readonly names: ReadonlyMap<string, string>;
-  /** Where the weights come from, for the plan: "equal", or the name of a mixture. */
-  readonly origin: string;
 }
 
 /** What languages are chosen from. */
@@ -96,12 +94,9 @@ export function chooseLanguages(
   if (lost !== undefined) {
     throw new UsageError(`--favour ${lost} is none of the protected languages; add it to --languages`, { option: "--favour" });
   }
-  // a language that the mixture lacks would have no weight
-  const areKnown = tags.every((tag) => shares.has(tag));
-  const weightOf = (tag: string): number => (areKnown ? (shares.get(tag) ?? 0) : 1) * (more.includes(tag) ? favourWeight : 1);
   return {
-    weights: new Map(tags.map((tag) => [tag, weightOf(tag)])),
+    // alike, whatever their shares in training: languages lose less in the mean so, and the smallest far less (docs/languages.md)
+    weights: new Map(tags.map((tag) => [tag, more.includes(tag) ? favourWeight : 1])),
     names: new Map(tags.map((tag) => [tag, offered.get(tag) ?? tag])),
-    origin: areKnown && mixture !== undefined ? mixture.name : "equal",
   };
 }

@@ -58,11 +58,10 @@ export function planText(plan: ShrinkPlan): string {
   const { source, languages, target, estimate, recipe } = plan;
   const quantised =
     source.quantisedBits === undefined ? "" : "; quantised already, so losses are against this file, not its 16-bit original";
-  const mixture = languages.origin === "equal" ? "equal shares" : `shares of ${languages.origin}`;
   const others = plan.leftOut === undefined ? "the others stay in the model" : "no others are kept";
   const rows: readonly (readonly [string, string])[] = [
     ["model", `${source.name}${quantised}`],
-    ["languages", `${sharesText(languages.weights)} (${mixture}); ${others}`],
+    ["languages", `${sharesText(languages.weights)} of the text; ${others}`],
     ["texts", textsText(plan)],
     ["method", `gptq to ${target.stored}`],
     ["size", sizeText(plan)],
