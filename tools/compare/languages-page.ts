@@ -1,8 +1,9 @@
 /**
  * Writes the tables and plots of mixes over twelve languages into docs/languages.md, and its numbers into docs/measured/languages.json.
  *
- * usage: node --conditions=mbs-source --import tsx tools/compare/languages-page.ts --output FOLDER
+ * usage: node --conditions=mbs-source --import tsx tools/compare/languages-page.ts --output FOLDER [--found MIX]
  *   --output  what tools/compare/run.ts --size twelve has made; rows that are not there stay as they are committed
+ *   --found   the mix of rows of "found", as run.ts was given it; what is committed where it is not given
  */
 import { existsSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
@@ -11,15 +12,16 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { collect, openArtifact, readScores } from "@mbs/artifacts";
 import type { Score } from "@mbs/artifacts";
+import { parseLanguageMix } from "@mbs/contracts";
 import { replaceBlocks } from "../pages/blocks.ts";
 import { risesOf } from "./draws.ts";
 import type { DrawnRow } from "./draws.ts";
 import { lawTable, languagesOfMixes, mixesTable, outcomeTable, plotLanguages } from "./languages-tables.ts";
 import { allMethods, allMixes, mostDraws, rowsOf, scoresFile } from "./rows.ts";
 
-const { values } = parseArgs({ options: { output: { type: "string" } } });
+const { values } = parseArgs({ options: { output: { type: "string" }, found: { type: "string" } } });
 const { output: folder } = values;
-if (folder === undefined) throw new Error("usage: languages-page.ts --output FOLDER");
+if (folder === undefined) throw new Error("usage: languages-page.ts --output FOLDER [--found MIX]");
 const docs = fileURLToPath(new URL("../../docs/", import.meta.url));
 const numbersPath = join(docs, "measured/languages.json");
 
@@ -31,18 +33,31 @@ const made: DrawnRow[] = [];
 for (const { name, method, mix, draw } of rowsOf(Object.keys(allMethods), Object.keys(allMixes), mostDraws)) {
   if (existsSync(join(folder, scoresFile(name)))) made.push({ method, mix, draw, rises: risesOf(dense, await scoresOf(name)) });
 }
-const committed = existsSync(numbersPath) ? (JSON.parse(await readFile(numbersPath, "utf8")) as readonly DrawnRow[]) : [];
+interface Numbers {
+  /** The mix of rows of "found": language → share. */
+  readonly found: Readonly<Record<string, number>>;
+  readonly rows: readonly DrawnRow[];
+}
+
+const committed: Numbers = existsSync(numbersPath)
+  ? (JSON.parse(await readFile(numbersPath, "utf8")) as Numbers)
+  : { found: {}, rows: [] };
+const found =
+  values.found === undefined ? committed.found : Object.fromEntries(parseLanguageMix(values.found.replace(/^weights:/, "")));
 const isMade = (row: DrawnRow): boolean =>
   made.some(({ method, mix, draw }) => method === row.method && mix === row.mix && draw === row.draw);
-const rows = [...committed.filter((row) => !isMade(row)), ...made];
-await writeFile(numbersPath, `[\n${rows.map((row) => JSON.stringify(row)).join(",\n")}\n]\n`);
+const rows = [...committed.rows.filter((row) => !isMade(row)), ...made];
+await writeFile(
+  numbersPath,
+  `{"found":${JSON.stringify(found)},"rows":[\n${rows.map((row) => JSON.stringify(row)).join(",\n")}\n]}\n`,
+);
 
 const page = join(docs, "languages.md");
 const blocks = {
   mixes: mixesTable(rows),
   outcome: outcomeTable(rows),
   "by-language": languagesOfMixes(rows, "gptq-3"),
-  law: lawTable(rows),
+  law: lawTable(rows, found),
 };
 await writeFile(page, replaceBlocks(await readFile(page, "utf8"), "languages", blocks));
 await mkdir(join(docs, "languages"), { recursive: true });

@@ -1,4 +1,5 @@
 import { at } from "@mbs/contracts";
+import { lossAt } from "@mbs/mix-recommendation";
 import { mean, spearman } from "@mbs/numbers";
 import { markdownTable } from "../pages/blocks.ts";
 import { toSvg } from "../pages/plot.ts";
@@ -100,33 +101,94 @@ export function languagesOfMixes(rows: readonly DrawnRow[], method: string): str
   return markdownTable(["language", "script", "share", ...mixes.map(mixTitle)], lines, 2);
 }
 
+const equalShare = 1 / twelveLanguages.length;
+
 /** Σ first · second */
 const moment = (first: readonly number[], second: readonly number[]): number =>
   first.reduce((sum, value, index) => sum + value * at(second, index), 0);
 
-/**
- * How a language's loss changes between two mixes with its share of the text: the exponent e of loss ∝ share^−e by least squares
- * over languages, and the rank correlation of the two logarithms.
- */
-export function lawTable(rows: readonly DrawnRow[]): string {
-  const lines = methodsIn(rows).flatMap((method) => {
-    const [equal, proportional] = pairOf(rows, method, "equal", "proportional");
-    if (equal.length === 0) return [];
-    const points = twelveLanguages.map(({ tag }) => {
-      const lossOf = (draws: readonly WindowRises[]): number => mean(draws.map(ofLanguage(tag)));
-      return {
-        text: Math.log((shares[tag] ?? NaN) * twelveLanguages.length),
-        loss: Math.log(lossOf(proportional) / lossOf(equal)),
-      };
-    });
-    const [text, loss] = [points.map((point) => point.text), points.map((point) => point.loss)];
-    const [middleText, middleLoss] = [mean(text), mean(loss)];
-    const [centredText, centredLoss] = [text.map((value) => value - middleText), loss.map((value) => value - middleLoss)];
-    const exponent = -moment(centredText, centredLoss) / moment(centredText, centredText);
-    const rank = spearman(text, loss);
-    return [[titleOf(method), String(equal.length), exponent.toFixed(2), rank.toFixed(2).replace("-", "−")]];
+const centred = (values: readonly number[]): number[] => values.map((value) => value - mean(values));
+
+/** Shares of the text of a mix, sum about 1; undefined where the law says nothing, or text is more or less in all. */
+function textOf(mix: string, found: Readonly<Record<string, number>>): Readonly<Record<string, number>> | undefined {
+  if (mix === "proportional") return shares;
+  if (mix === "found") return found;
+  if (mix !== "temperature-0.3") return undefined;
+  const powers = twelveLanguages.map(({ tag }) => [tag, (shares[tag] ?? 0) ** 0.3] as const);
+  const sum = powers.reduce((all, [, power]) => all + power, 0);
+  return Object.fromEntries(powers.map(([tag, power]) => [tag, power / sum]));
+}
+
+/** A language under a mix, beside the equal one on the same draws. */
+interface LawPoint {
+  readonly language: string;
+  /** ln of its share over that in the equal mix. */
+  readonly text: number;
+  /** ln of its loss over that with the equal mix. */
+  readonly loss: number;
+  /** What the law predicts from the equal mix, less what it lost, in nats. */
+  readonly error: number;
+}
+
+function lawPoints(
+  rows: readonly DrawnRow[],
+  method: string,
+  mix: string,
+  found: Readonly<Record<string, number>>,
+): readonly LawPoint[] {
+  const text = textOf(mix, found);
+  const [equal, other] = pairOf(rows, method, "equal", mix);
+  if (text === undefined || equal.length === 0) return [];
+  return twelveLanguages.map(({ tag }): LawPoint => {
+    const [before = NaN, after = NaN] = [equal, other].map((draws) => mean(draws.map(ofLanguage(tag))));
+    const share = text[tag] ?? NaN;
+    return {
+      language: tag,
+      text: Math.log(share / equalShare),
+      loss: Math.log(after / before),
+      error: lossAt(before, { share: equalShare }, share) - after,
+    };
   });
-  return markdownTable(["method", "draws", "e", "rank correlation"], lines);
+}
+
+/**
+ * How losses go with a language's share of the text, from the equal mix to the others: the exponent e of loss ∝ share^−e by least
+ * squares, the rank correlation of the two logarithms over all of them and within a language, and how far off is what the law
+ * predicts from the equal mix.
+ */
+export function lawTable(rows: readonly DrawnRow[], found: Readonly<Record<string, number>>): string {
+  const lines = methodsIn(rows).flatMap((method) => {
+    const mixes = mixesIn(rows, method);
+    const points = mixes.flatMap((mix) => lawPoints(rows, method, mix, found));
+    if (points.length === 0) return [];
+    const [text, loss] = [points.map((point) => point.text), points.map((point) => point.loss)];
+    const exponent = -moment(centred(text), centred(loss)) / moment(centred(text), centred(text));
+    const within = twelveLanguages.map(({ tag }) => {
+      const own = [{ text: 0, loss: 0 }, ...points.filter(({ language }) => language === tag)];
+      return spearman(
+        own.map((point) => point.text),
+        own.map((point) => point.loss),
+      );
+    });
+    const errors = points.map(({ error }) => Math.abs(error));
+    const shown = (value: number): string => value.toFixed(2).replace("-", "−");
+    return [
+      [
+        titleOf(method),
+        mixes
+          .filter((mix) => textOf(mix, found) !== undefined)
+          .map(mixTitle)
+          .join(", "),
+        shown(exponent),
+        shown(spearman(text, loss)),
+        shown(mean(within)),
+        natsCell(mean(errors)),
+        natsCell(Math.max(...errors)),
+      ],
+    ];
+  });
+  const head = ["method", "mixes", "e", "rank correlation", "within a language", "error, mean", "largest"];
+  return markdownTable(head, lines, 2);
 }
 
 /** Losses by language, a mark a mix; languages in the order of their shares. */

@@ -325,7 +325,7 @@ const metadata = {
     measured: { en: 0.25, मराठी: 0.75 },
     exponent: 0.15,
     recommended: "equal",
-    within: 0.02,
+    power: 4,
     importance: { en: 3 },
   },
   files: { model: "m" },

@@ -1,10 +1,10 @@
 import { encodeMixes, groupScores, parseMetadata, collectScores } from "@mbs/artifacts";
 import type { MixRecord, NumbersByName, Score } from "@mbs/artifacts";
-import { UsageError, at, defineStage, parseLanguageMix } from "@mbs/contracts";
+import { areProportional, at, defineStage, parseLanguageMix, UsageError } from "@mbs/contracts";
 import type { LanguageMix } from "@mbs/contracts";
 import { parseDistribution, parseMix, sharesOf } from "@mbs/corpora";
 import { comparePairs, readScoredModels } from "@mbs/evaluation";
-import { bestMix, evenMixWithin, lossAt, meanLoss, predictLosses, usualExponent } from "./loss-law.ts";
+import { bestMix, lossAt, lossExponent } from "./loss-law.ts";
 import type { MeasuredLoss, MeasuredLosses } from "./loss-law.ts";
 
 /** Shares to this power are compared where a training mixture is known: how XLM-R and mT5 sample. */
@@ -76,7 +76,8 @@ function comparedModels(
  * What the compressed model lost in each language that both models were scored in.
  *
  * @param shares of its calibration text
- * @throws {UsageError} where it was not calibrated with text of one, or a language has too few windows for an interval
+ * @throws {UsageError} where it was calibrated with a language that was not scored, or the other way round, a language has too few
+ * windows for an interval, or nothing was lost
  */
 function measuredLosses(
   scores: readonly Score[],
@@ -84,6 +85,14 @@ function measuredLosses(
   shares: LanguageMix,
 ): MeasuredLosses {
   const pairs = comparePairs(scores, dense).pairs.filter((pair) => pair.model === model);
+  const unscored = [...shares].filter(([language, share]) => share > 0 && pairs.every((pair) => pair.language !== language));
+  if (unscored.length > 0) {
+    const names = unscored.map(([language]) => language).join(", ");
+    throw new UsageError(
+      `mix: ${model} was calibrated with text of ${names}, in which both models were not scored; evaluate with texts of all its languages, since a mix would leave these out`,
+      { languages: names },
+    );
+  }
   const losses = pairs.map(({ language, rise, interval: [low, high] }): readonly [string, MeasuredLoss] => {
     const share = shares.get(language) ?? 0;
     if (share === 0) {
@@ -99,23 +108,45 @@ function measuredLosses(
     return [language, { share, loss: Math.log1p(rise), interval: [Math.log1p(low), Math.log1p(high)] }];
   });
   if (losses.length < 2) throw new UsageError("mix: it takes scores of two languages or more, of both models on the same texts");
+  if (losses.every(([, { interval }]) => interval[0] <= 0)) {
+    throw new UsageError(
+      `mix: ${model} lost nothing that stands out from chance in any language, so no mix is better than its own; evaluate with more windows to tell more`,
+    );
+  }
   const all = normalised(new Map(losses.map(([language, { share }]) => [language, share])));
   return new Map(losses.map(([language, loss]) => [language, { ...loss, share: all.get(language) ?? 0 }]));
 }
 
 /** How much each language counts: as asked, or by the training mixture, or all alike. */
-function importanceOf(asked: string | undefined, training: NumbersByName | undefined, languages: readonly string[]): LanguageMix {
-  const given = asked === undefined ? new Map(Object.entries(training ?? {})) : parseLanguageMix(asked, "--importance");
-  const unknown = asked === undefined ? [] : [...given.keys()].filter((language) => !languages.includes(language));
-  if (unknown.length > 0) {
-    throw new UsageError(`--importance names ${unknown.join(", ")}; the scores have ${languages.join(", ")}`, {
-      option: "--importance",
-    });
+function importanceOf(
+  asked: string | undefined,
+  training: NumbersByName | undefined,
+  languages: readonly string[],
+  warn: (message: string) => void,
+): LanguageMix {
+  const alike = new Map(languages.map((language) => [language, 1]));
+  if (asked !== undefined) {
+    const given = parseLanguageMix(asked, "--importance");
+    const unknown = [...given.keys()].filter((language) => !languages.includes(language));
+    if (unknown.length > 0) {
+      throw new UsageError(`--importance names ${unknown.join(", ")}; the scores have ${languages.join(", ")}`, {
+        option: "--importance",
+      });
+    }
+    return new Map([...alike, ...given]);
   }
-  const rest = asked === undefined && training !== undefined ? 0 : 1;
-  const importance = new Map(languages.map((language) => [language, given.get(language) ?? rest]));
-  return [...importance.values()].some((weight) => weight > 0) ? importance : new Map(languages.map((language) => [language, 1]));
+  if (training === undefined) return alike;
+  const known = new Map(Object.entries(training).filter(([language, share]) => share > 0 && alike.has(language)));
+  const missing = languages.filter((language) => !known.has(language));
+  if (missing.length === 0) return new Map(languages.map((language) => [language, known.get(language) ?? 0]));
+  warn(
+    `the training mixture has no share of ${missing.join(", ")}, so all languages count alike; say otherwise with --importance`,
+  );
+  return alike;
 }
+
+/** Solvers that choose what to drop or round and correct no other weight for it. */
+const uncorrecting = ["rtn", "magnitude", "wanda", "m-wanda"];
 
 /** Stage `mix`: recommends a mix of calibration text from what one compressed model lost. */
 export const mix = defineStage({
@@ -123,8 +154,8 @@ export const mix = defineStage({
   summary: "Recommend how much calibration text each language gets, from what one compressed model lost in each.",
   examples: [
     "mbs evaluate --model M --model out/model --corpus validation.yaml | mbs mix",
-    "mbs mix --within 0.2 < scores.arrow",
-    "mbs mix --goal mean --importance hi=3,en=1 --json < scores.arrow",
+    "mbs mix --power 8 < scores.arrow",
+    "mbs mix --importance hi=3,en=1 --json < scores.arrow",
   ],
   inputs: {
     scores: {
@@ -144,25 +175,21 @@ export const mix = defineStage({
         "the mix that the compressed model was calibrated with, as mbs sample takes it; default: that of its mbs.json, which the scores know",
       check: parseMix,
     },
-    goal: {
-      kind: "choice",
-      choices: ["worst", "mean"],
-      default: "worst",
-      description: "what is made small: the loss of the language that loses most, or the mean loss by importance",
-    },
-    within: {
+    power: {
       kind: "number",
-      default: 0.05,
-      minimum: 0,
+      default: 4,
+      minimum: 1,
+      maximum: 100,
       description:
-        "with --goal worst: by what part the mean loss by importance may lie above that of a mix in proportion to importance; 0.05 is 5%",
+        "what is made small is the mean of losses to this power: 1 for the mean, more to help the languages that lose most",
     },
     importance: {
       kind: "text",
       optional: true,
       placeholder: "LANG=NUMBER,…",
       description:
-        "how much each language counts in the mean, 1 for those not named; default: its share of the training mixture that the scores know, else all alike",
+        "how much each language counts, 1 for those not named; default: its share of the training mixture that the scores know, else all alike",
+      check: (text: string) => parseLanguageMix(text, "--importance"),
     },
     label: {
       kind: "text",
@@ -170,26 +197,22 @@ export const mix = defineStage({
       placeholder: "NAME",
       description: "which compressed model of the scores; needed where there are several",
     },
-    exponent: {
-      kind: "number",
-      default: usualExponent,
-      minimum: 0.01,
-      maximum: 1,
-      description: "how fast more text of a language lowers its loss: the loss goes as its share to the power of minus this",
-    },
   },
   async run({ scores }, options, { warn }) {
     const stream = at(scores, 0);
-    const { goal, within, exponent } = options;
     const { shares: training, models: described } = parseMetadata("scores", stream.schema);
     const { windows } = await collectScores(stream);
     const models = comparedModels(windows, options.label);
-    const made = readScoredModels(described).get(models.model)?.made?.mix;
+    const made = readScoredModels(described).get(models.model)?.made;
     if (options.mix === undefined && made === undefined) {
       throw new UsageError(
         `mix: the scores do not know the mix that ${models.model} was calibrated with, since its folder has no mbs.json; say it with --mix`,
         { option: "--mix" },
       );
+    }
+    const solvers = made?.methods.map(({ solver }) => solver) ?? [];
+    if (solvers.length > 0 && solvers.every((solver) => uncorrecting.includes(solver))) {
+      warn(`${models.model} was made by ${solvers.join(", ")}, where mixes change far less than is predicted here`);
     }
     const scored = [
       ...(groupScores(windows)
@@ -197,50 +220,45 @@ export const mix = defineStage({
         ?.languages.keys() ?? []),
     ];
     const shares =
-      options.mix === undefined ? new Map(Object.entries(made ?? {})) : await sharesOfMix(options.mix, scored, training, warn);
+      options.mix === undefined
+        ? new Map(Object.entries(made?.mix ?? {}))
+        : await sharesOfMix(options.mix, scored, training, warn);
     const losses = measuredLosses(windows, models, shares);
     const languages = [...losses.keys()];
-    const importance = importanceOf(options.importance, training, languages);
-    for (const [language, { loss }] of losses) {
-      if (loss <= 0) warn(`${language} lost nothing; it gets as little text as the law allows, a sixth of its measured share`);
-    }
+    const importance = importanceOf(options.importance, training, languages, warn);
 
-    const others = ["equal", ...(training === undefined ? [] : ["proportional", usualTemperature])];
+    const measured = new Map([...losses].map(([language, { share }]) => [language, share]));
     const mixes = new Map<string, LanguageMix>();
-    for (const name of others) {
-      const shares = await sharesOfMix(name, languages, training, () => undefined);
+    for (const name of ["equal", ...(training === undefined ? [] : ["proportional", usualTemperature])]) {
+      const own = await sharesOfMix(name, languages, training, () => undefined);
       // what a language without text would lose does not follow
-      if (languages.every((language) => (shares.get(language) ?? 0) > 0)) mixes.set(name, rounded(shares));
+      if (languages.every((language) => (own.get(language) ?? 0) > 0)) mixes.set(name, own);
     }
-    const limit = meanLoss(predictLosses(losses, normalised(importance), exponent), importance) * (1 + within);
-    const best =
-      goal === "mean"
-        ? bestMix(losses, { importance, evenness: 1 }, exponent)
-        : evenMixWithin(losses, importance, limit, exponent);
-    if (best === undefined) {
-      throw new UsageError(
-        `--within ${within}: no mix keeps the mean so low with shares from a sixth of the measured ones to six times them; allow more, or measure with a mix nearer to importance`,
-        { option: "--within" },
-      );
-    }
-    mixes.set(goal, rounded(best));
+    if (![...mixes.values()].some((own) => areProportional(own, measured))) mixes.set("measured", measured);
+    mixes.set("recommended", bestMix(losses, { importance, power: options.power }));
 
-    const records = [...mixes].flatMap(([name, shares]) =>
-      [...losses].map(([language, measured]): MixRecord => {
-        const weight = shares.get(language) ?? 0;
-        const at = (nats: number): number => lossAt(nats, measured, weight, exponent);
-        const [low, high] = measured.interval;
-        return { mix: name, language, weight, loss: at(measured.loss), low: at(low), high: at(high) };
-      }),
-    );
+    const records = [...mixes].flatMap(([name, own]) => {
+      const shown = rounded(own);
+      return [...losses].map(([language, loss]): MixRecord => {
+        const weight = shown.get(language) ?? 0;
+        const [low, high] = loss.interval;
+        return {
+          mix: name,
+          language,
+          weight,
+          loss: lossAt(loss.loss, loss, weight),
+          low: lossAt(low, loss, weight),
+          high: lossAt(high, loss, weight),
+        };
+      });
+    });
     const metadata = {
       model: models.model,
       dense: models.dense,
-      measured: Object.fromEntries([...losses].map(([language, { share }]) => [language, share])),
-      exponent,
-      goal,
-      recommended: goal,
-      within: goal === "mean" ? 0 : within,
+      measured: Object.fromEntries(measured),
+      exponent: lossExponent,
+      power: options.power,
+      recommended: "recommended",
       importance: Object.fromEntries(importance),
     };
     return { mixes: encodeMixes(records, metadata) };

@@ -61,7 +61,7 @@ export const mixesMetadata: MixesMetadata = {
   measured: { en: 0.5, mr: 0.5 },
   exponent: 0.15,
   recommended: "worst",
-  within: 0.02,
+  power: 4,
   importance: { en: 0.9, mr: 0.1 },
 };
 

@@ -114,10 +114,9 @@ const metadataTypes = {
     // Shares of the text that the model was calibrated with.
     measured: "weights",
     exponent: "amount",
-    // "worst" or "mean", which is the name of the mix too.
+    // What was made small: the mean by importance of losses to this power.
+    power: "amount",
     recommended: "text",
-    // By what part the mean by importance may lie above that of text in proportion to importance.
-    within: "amount",
     importance: "weights",
   },
   files: { model: "text" },

@@ -110,7 +110,7 @@ const mixes = () =>
       measured: { en: 0.5, mr: 0.5 },
       exponent: 0.15,
       recommended: "worst",
-      within: 0.02,
+      power: 4,
       importance: { en: 1, mr: 1 },
     },
   );

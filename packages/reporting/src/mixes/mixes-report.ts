@@ -3,7 +3,6 @@ import { BadDataError, formatLanguageMix } from "@mbs/contracts";
 import { groupBy } from "@mbs/contracts";
 import type { Group } from "@mbs/contracts";
 import type { Interval } from "@mbs/evaluation";
-import { formatShare } from "../numbers.ts";
 import { byTrainingShare, numberOf } from "../language-order.ts";
 
 /** What a language is predicted to lose with a mix, in nats a token. */
@@ -82,7 +81,7 @@ function requireWhole(records: readonly MixRecord[], mixes: ReadonlyMap<string, 
  * @throws {BadDataError} where the recommended one is not among them, one has not every language once, or no language counts
  */
 export function mixesReport(records: readonly MixRecord[], metadata: MixesMetadata): MixesReport {
-  const { model, dense, measured, exponent, recommended: name, within, importance } = metadata;
+  const { model, dense, measured, exponent, power, recommended: name, importance } = metadata;
   const byMix = groupBy(records, ({ mix }) => mix);
   if (records.every(({ language }) => numberOf(importance, language) === 0))
     throw new BadDataError("mixes: importance names none of the languages; make them again");
@@ -91,14 +90,10 @@ export function mixesReport(records: readonly MixRecord[], metadata: MixesMetada
   const recommended = mixes.find((mix) => mix.name === name);
   if (!recommended)
     throw new BadDataError(`mixes: the recommended ${name} is not among ${[...byMix.keys()].join(", ")}; make them again`);
-  const aim =
-    name === "mean"
-      ? "mean: the least mean loss by importance."
-      : `${name}: the least loss of the language that loses most, among mixes whose mean by importance is at most ${formatShare(within)} above that of text in proportion to importance.`;
   const notes = [
-    aim,
+    `The recommended mix has the least mean, by importance, of losses to the power of ${power}${power > 1 ? ", in which large losses count more" : ""}.`,
     `Predicted from what ${model} lost above ${dense}: the loss of a language goes as its share of the calibration text to the power of −${exponent}, the amount of text in all staying the same.`,
-    "Intervals are over windows of the scored text; another draw of calibration text adds about as much again. Before you keep a mix, compress with it and evaluate on texts that it was not chosen by.",
+    "Intervals are over windows of the scored text; another draw of calibration text can change a language by more. Before you keep a mix, compress with it and evaluate on texts that it was not chosen by.",
   ];
   return { model, measured, recommended, mixes, notes };
 }

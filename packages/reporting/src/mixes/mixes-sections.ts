@@ -11,7 +11,7 @@ export function mixesSections({ records, metadata }: CollectedOf<"mixes">, names
     {
       id: names.id("mixes"),
       title: names.title(`Calibration mixes, from ${model}`),
-      texts: [...notes, `Recommended: ${recommended.name}.`],
+      texts: notes,
       parts: [{ title: "Text in these shares", texts: [], command: mixUse(report) }],
       tables: [{ caption: "Predicted loss in nats a token, three averages", table: mixAveragesTable(report), open: true }],
       data: mixes.map(({ name, mix, unweighted, weighted, worst }) => ({
