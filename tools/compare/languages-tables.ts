@@ -107,6 +107,8 @@ const equalShare = 1 / twelveLanguages.length;
 const moment = (first: readonly number[], second: readonly number[]): number =>
   first.reduce((sum, value, index) => sum + value * at(second, index), 0);
 
+const hundredths = (value: number): string => value.toFixed(2).replace("-", "−");
+
 const centred = (values: readonly number[]): number[] => values.map((value) => value - mean(values));
 
 /** Shares of the text of a mix, sum about 1; undefined where the law says nothing, or text is more or less in all. */
@@ -171,7 +173,6 @@ export function lawTable(rows: readonly DrawnRow[], found: Readonly<Record<strin
       );
     });
     const errors = points.map(({ error }) => Math.abs(error));
-    const shown = (value: number): string => value.toFixed(2).replace("-", "−");
     return [
       [
         titleOf(method),
@@ -179,9 +180,9 @@ export function lawTable(rows: readonly DrawnRow[], found: Readonly<Record<strin
           .filter((mix) => textOf(mix, found) !== undefined)
           .map(mixTitle)
           .join(", "),
-        shown(exponent),
-        shown(spearman(text, loss)),
-        shown(mean(within)),
+        hundredths(exponent),
+        hundredths(spearman(text, loss)),
+        hundredths(mean(within)),
         natsCell(mean(errors)),
         natsCell(Math.max(...errors)),
       ],

@@ -5,7 +5,7 @@ import type { Device } from "@mbs/contracts";
 import type { ObjectPool, Poolable } from "@mbs/contracts";
 import { freeCut } from "@mbs/models";
 import type { BlockCut } from "@mbs/models";
-import { bringTensor, isOnDevice, tensorOfBytes } from "@mbs/onnx";
+import { bringTensor, DeviceFullError, isOnDevice, tensorOfBytes } from "@mbs/onnx";
 import type { PlacedTensor, Tensor } from "@mbs/onnx";
 import type { SegmentBatch } from "./segment-batches.ts";
 import type { StatesOwner } from "./scratch-states.ts";
@@ -35,11 +35,16 @@ const sumOf = (values: Iterable<PlacedTensor>, onDevice: boolean): number =>
 /** Bytes of a graphics processor that one walk may take. Beyond it values come to memory. */
 const deviceBytes = 256 * 1024 ** 2;
 
-/** The values of a cut in memory; on a graphics processor they are freed. */
-async function bringAll({ live }: BlockCut): Promise<Map<string, Tensor>> {
+/** The values of a cut in memory; on a graphics processor they are freed. @returns undefined where that has no space for the copies */
+async function bringAll({ live }: BlockCut): Promise<Map<string, Tensor> | undefined> {
   // a value may have two names
   const brought = new Map<PlacedTensor, Tensor>();
-  for (const tensor of live.values()) if (!brought.has(tensor)) brought.set(tensor, await bringTensor(tensor));
+  try {
+    for (const tensor of live.values()) if (!brought.has(tensor)) brought.set(tensor, await bringTensor(tensor));
+  } catch (error) {
+    if (error instanceof DeviceFullError) return undefined;
+    throw error;
+  }
   return new Map(
     [...live].flatMap(([name, tensor]) => {
       const own = brought.get(tensor);
@@ -128,14 +133,18 @@ export class HeldWalk implements Poolable {
       this.#keep(first, { cut: given, bytes: own, deviceBytes: onDevice, spilled: new Map() });
       return;
     }
-    const live = await bringAll(given);
-    const cut = { ...given, live };
     const bytes = own + onDevice;
-    if (this.#bytes + bytes <= this.#limits.memory) {
+    const staysInMemory = this.#bytes + bytes <= this.#limits.memory;
+    const live = staysInMemory || this.#spilledBytes + bytes <= this.#limits.disk ? await bringAll(given) : undefined;
+    if (live === undefined) {
+      freeCut(given);
+      return;
+    }
+    const cut = { ...given, live };
+    if (staysInMemory) {
       this.#keep(first, { cut, bytes, deviceBytes: 0, spilled: new Map() });
       return;
     }
-    if (this.#spilledBytes + bytes > this.#limits.disk) return;
     this.#spilledBytes += bytes;
     const file = (this.#to ??= new ScratchFile());
     const spilled = [...live].map(([name, { type, dims, data }]) => [name, { type, dims, slot: file.append(data) }] as const);

@@ -1,5 +1,5 @@
 import { InternalError } from "@mbs/contracts";
-import type { Matrix } from "@mbs/contracts";
+import type { Device, Matrix } from "@mbs/contracts";
 import {
   constantTensor,
   DeviceFullError,
@@ -42,8 +42,8 @@ function scaleGraph(others: boolean): Uint8Array {
 }
 
 /** Rows times a matrix, and others added. */
-function aimGraph(): Uint8Array {
-  const graph = new GraphBuilder("aim", { device: "webgpu" });
+function aimGraph(device: Device): Uint8Array {
+  const graph = new GraphBuilder("aim", { device });
   const [rows, matrix] = [graph.input("rows", "float32", ["T", "H"]), graph.input("matrix", "float32", ["H", "W"])];
   const others = graph.input("others", "float32", ["T", "W"]);
   graph.output("aimed", graph.node("Add", [graph.node("MatMul", [rows, matrix]), others]), "float32", ["T", "W"]);
@@ -81,9 +81,12 @@ export class TokenRows {
 
   /** For each row one over its root mean square, 0 for a row of zeros or next to it (1e-37). */
   async inverseSizes(states: PlacedMatrix): Promise<Float32Array> {
-    const sessions = "tensor" in states ? this.#deviceSessions : this.#sessions;
-    const session = await sessions.get("inverse sizes", inverseSizesGraph);
-    return floatValues(await session.run({ rows: placedTensor(states) }), "inverse sizes");
+    const measure = async (sessions: Sessions, rows: PlacedTensor): Promise<Float32Array> => {
+      const session = await sessions.get("inverse sizes", inverseSizesGraph);
+      return floatValues(await session.run({ rows }), "inverse sizes");
+    };
+    const there = "tensor" in states ? await unlessFull(measure(this.#deviceSessions, states.tensor)) : undefined;
+    return there ?? measure(this.#sessions, matrixTensor(await readMatrix(states)));
   }
 
   /** Rows times a number each. @returns in memory that the next call uses again, or where the rows are, to be freed */
@@ -116,10 +119,13 @@ export class TokenRows {
    * @returns to be freed
    */
   async addProduct(rows: DeviceMatrix, { values, ...shape }: Matrix, others: PlacedMatrix): Promise<PlacedMatrix> {
-    const session = await this.#deviceSessions.get("aim", aimGraph);
     const matrix = constantTensor(values, [shape.rows, shape.columns]);
-    const made = await session.runKept({ rows: rows.tensor, matrix, others: placedTensor(others) });
-    return matrixOf(made, "aimed", others);
+    const session = await this.#deviceSessions.get("aim", () => aimGraph("webgpu"));
+    const made = await unlessFull(session.runKept({ rows: rows.tensor, matrix, others: placedTensor(others) }));
+    if (made !== undefined) return matrixOf(made, "aimed", others);
+    const here = await this.#sessions.get("aim", () => aimGraph("cpu"));
+    const feeds = { rows: matrixTensor(await readMatrix(rows)), matrix, others: matrixTensor(await readMatrix(others)) };
+    return matrixOf(await here.run(feeds), "aimed", others);
   }
 
   async #runOnDevice(

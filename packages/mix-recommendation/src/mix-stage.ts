@@ -146,7 +146,7 @@ function importanceOf(
 }
 
 /** Solvers that choose what to drop or round and correct no other weight for it. */
-const uncorrecting = ["rtn", "magnitude", "wanda", "m-wanda"];
+const uncorrecting: ReadonlySet<string> = new Set(["rtn", "magnitude", "wanda", "m-wanda"]);
 
 /** Stage `mix`: recommends a mix of calibration text from what one compressed model lost. */
 export const mix = defineStage({
@@ -211,7 +211,7 @@ export const mix = defineStage({
       );
     }
     const solvers = made?.methods.map(({ solver }) => solver) ?? [];
-    if (solvers.length > 0 && solvers.every((solver) => uncorrecting.includes(solver))) {
+    if (solvers.length > 0 && solvers.every((solver) => uncorrecting.has(solver))) {
       warn(`${models.model} was made by ${solvers.join(", ")}, where mixes change far less than is predicted here`);
     }
     const scored = [

@@ -218,8 +218,11 @@ export function createHead(
         const graph = await inputGraph();
         const { normed } = await graph.runKept({ states: floatTensor(values, [count, stateWidth]) }, await readNorm());
         if (normed === undefined) throw new InternalError("the norm before the head made nothing");
-        losses.push(...(await lossesOf(normed, next.slice(first, first + count))));
-        freeTensor(normed);
+        try {
+          losses.push(...(await lossesOf(normed, next.slice(first, first + count))));
+        } finally {
+          freeTensor(normed);
+        }
       }
       return Float64Array.from(losses);
 

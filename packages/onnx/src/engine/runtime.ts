@@ -70,7 +70,7 @@ export class DeviceFullError extends FailedPreconditionError {}
 const deviceGone = /device (is |was )?lost/i;
 
 /** What it says where it has no space: a buffer that Dawn could not make is an error only where it is used. */
-const deviceFull = /out.of.(device.)?memory|invalid buffer|webgpu validation|maxStorageBuffer|maxBufferSize/i;
+const deviceFull = /out.of.(device.)?memory|invalid buffer|webgpu validation[^]*buffer|maxStorageBuffer|maxBufferSize/i;
 
 /** Some of its messages list every type that there is, on many lines. */
 const oneLine = (message: string): string => message.replaceAll(/\s+/g, " ").trim().slice(0, mostCharacters);
