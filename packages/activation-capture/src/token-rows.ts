@@ -32,6 +32,11 @@ function inverseSizesGraph(): Uint8Array {
   return graph.build();
 }
 
+async function sizesOf(sessions: Sessions, rows: PlacedTensor): Promise<Float32Array> {
+  const session = await sessions.get("inverse sizes", inverseSizesGraph);
+  return floatValues(await session.run({ rows }), "inverse sizes");
+}
+
 /** Rows, or the difference of two matrices' rows, times a number each. */
 function scaleGraph(others: boolean): Uint8Array {
   const graph = new GraphBuilder("scale");
@@ -81,12 +86,8 @@ export class TokenRows {
 
   /** For each row one over its root mean square, 0 for a row of zeros or next to it (1e-37). */
   async inverseSizes(states: PlacedMatrix): Promise<Float32Array> {
-    const measure = async (sessions: Sessions, rows: PlacedTensor): Promise<Float32Array> => {
-      const session = await sessions.get("inverse sizes", inverseSizesGraph);
-      return floatValues(await session.run({ rows }), "inverse sizes");
-    };
-    const there = "tensor" in states ? await unlessFull(measure(this.#deviceSessions, states.tensor)) : undefined;
-    return there ?? measure(this.#sessions, matrixTensor(await readMatrix(states)));
+    const there = "tensor" in states ? await unlessFull(sizesOf(this.#deviceSessions, states.tensor)) : undefined;
+    return there ?? sizesOf(this.#sessions, matrixTensor(await readMatrix(states)));
   }
 
   /** Rows times a number each. @returns in memory that the next call uses again, or where the rows are, to be freed */
