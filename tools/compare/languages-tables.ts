@@ -222,7 +222,12 @@ export function plotLanguages(rows: readonly DrawnRow[], method: string): Promis
         sort: twelveLanguages.map(({ tag }) => names.of(tag) ?? tag),
         axis: { labelFontSize: 12, grid: true },
       },
-      x: { field: "value", type: "quantitative", title: "rise of the loss, nats a token (logarithmic)", scale: { type: "log" } },
+      x: {
+        field: "value",
+        type: "quantitative",
+        title: "rise of the loss, nats a token (logarithmic)",
+        scale: { type: "log", domain: [0.2, 4], nice: false },
+      },
       color: {
         field: "mix",
         type: "nominal",
