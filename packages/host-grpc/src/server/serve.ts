@@ -107,10 +107,12 @@ interface Action {
 
 const isAction = (type: string): type is ActionName => Object.hasOwn(actionNeeds, type);
 
+const rightTokens = (contents: readonly Buffer[] | undefined): Tokens => Tokens.ofRightLines(contents?.[0]?.toString() ?? "");
+
 async function openTokens(path: string, reloadMs: number, log: (line: string) => void): Promise<ReloadedFiles<Tokens>> {
   const parse = ([bytes]: readonly Buffer[]): Tokens => Tokens.parse(bytes?.toString() ?? "", path);
   await warnIfOpen(path, log);
-  return ReloadedFiles.open({ "--tokens": path }, parse, reloadMs, log);
+  return ReloadedFiles.open({ "--tokens": path }, parse, reloadMs, log, rightTokens);
 }
 
 /** Files that are looked at as long as the server runs. */
