@@ -10,7 +10,7 @@ import * as assert from "uvu/assert";
 import { send } from "../src/protocol/messages-in-order.ts";
 import type { Value } from "../src/protocol/messages.ts";
 import { fromValue } from "../src/protocol/option-values.ts";
-import { resolveOptions } from "../src/server/stage-call.ts";
+import { requireOptions, resolveOptions } from "../src/server/stage-call.ts";
 import { childArguments } from "../src/server/stage-child.ts";
 import { segmentMessages, withServer } from "./fixtures/fake-server.ts";
 import { all, callOf, errorOf } from "./fixtures/flight-client.ts";
@@ -46,14 +46,16 @@ const resources = { roots: {}, builtIn: { distribution: ["one", "other"] }, addr
 
 /** The values that the child's command reads for an option, and words that it cannot read. */
 async function readByChild(name: keyof typeof table, value: Value) {
-  const options = await resolveOptions(ofAllKinds, { [name]: fromValue(name, value) }, resources);
+  const given = { [name]: fromValue(name, value) };
+  const { signal } = new AbortController();
+  const options = await resolveOptions(await requireOptions(ofAllKinds, given), given, resources, signal);
   const outputs = { output: "-" };
   const words = childArguments({ command: [], stage: "all", options, threads: 3, readsInput: false, inputs: {}, outputs });
   const host = { program: "fake", presenters: {} };
-  const command = await stageCommand(ofAllKinds, host, words, new AbortController().signal);
+  const command = await stageCommand(ofAllKinds, host, words, signal);
   const { operands, unknown } = command.parseOptions(words);
   assert.equal([...operands, ...unknown], [], words.join(" "));
-  const { output, threads, ...read } = command.opts() as Record<string, unknown>;
+  const { output, threads, ...read } = command.opts<Record<string, unknown>>();
   assert.equal({ output, threads }, { output: "-", threads: "3" });
   return read;
 }
@@ -112,7 +114,7 @@ test("a value of another kind than its option is refused, and the option named",
 
 test("options that depend on another are checked too", async () => {
   const stage: Stage = { ...ofAllKinds, options: {}, moreOptions: async () => table };
-  const error: unknown = await errorOf(resolveOptions(stage, { yes: "--output=/elsewhere" }, resources));
+  const error: unknown = await errorOf(requireOptions(stage, { yes: "--output=/elsewhere" }));
   assert.is((error as UsageError).message, "--yes takes a value as flag, not as text");
 });
 

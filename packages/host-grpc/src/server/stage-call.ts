@@ -73,37 +73,47 @@ function requireBuiltIn(table: OptionTable, given: Readonly<Record<string, Optio
 }
 
 /**
- * The options of a call, with resources as paths of this machine.
+ * The table of the options of a call, which all of them fit.
  *
  * @throws {UsageError} on code of the client's own, on a value of another kind than its option, and on an option that the stage
  *   does not have: the call becomes a command line, and its other flags (where the output goes, which server is asked in turn)
  *   are not the client's to choose
  */
-export async function resolveOptions(
-  stage: Stage,
-  given: Readonly<Record<string, OptionValue>>,
-  resources: ResourceRoots,
-): Promise<Readonly<Record<string, OptionValue>>> {
+export async function requireOptions(stage: Stage, given: Readonly<Record<string, OptionValue>>): Promise<OptionTable> {
   // the stage's own options first: finding those that depend on them would load that code
   requireKinds(stage.options, given);
   requireBuiltIn(stage.options, given);
   const table: OptionTable = { ...stage.options, ...(await stage.moreOptions?.(given)) };
   requireKinds(table, given);
   requireBuiltIn(table, given);
+  const unknown = Object.keys(given).find((name) => !Object.hasOwn(table, name));
+  if (unknown !== undefined) throw new UsageError(`stage ${stage.name} has no option ${quoted(unknown)}`, { option: unknown });
+  return table;
+}
+
+/**
+ * The options of a call, with resources as paths of this machine. Finding one by its address reads all of its kind.
+ *
+ * @param table what `requireOptions` returned for them
+ * @param signal ends it, between two resources
+ */
+export async function resolveOptions(
+  table: OptionTable,
+  given: Readonly<Record<string, OptionValue>>,
+  resources: ResourceRoots,
+  signal: AbortSignal,
+): Promise<Readonly<Record<string, OptionValue>>> {
   const options: Record<string, OptionValue> = {};
   for (const [name, raw] of Object.entries(given)) {
-    const option = Object.hasOwn(table, name) ? table[name] : undefined;
-    if (option === undefined) {
-      throw new UsageError(`stage ${stage.name} has no option ${quoted(name)}`, { option: name });
-    }
-    if (option.kind !== "resource") options[name] = typeof raw === "object" ? raw.join(",") : raw;
+    const option = table[name];
+    if (option?.kind !== "resource") options[name] = typeof raw === "object" ? raw.join(",") : raw;
     else {
       const names = typeof raw === "object" ? raw : [String(raw)];
       if (names.length === 0 || (names.length > 1 && option.many !== true)) {
         throw new UsageError(`${optionFlag(name)} names ${names.length} resources`, { option: name });
       }
       const paths: string[] = [];
-      for (const text of names) paths.push(await resolveResource(resources, option.resource, text));
+      for (const text of names) paths.push(await resolveResource(resources, option.resource, text, signal));
       options[name] = paths;
     }
   }
