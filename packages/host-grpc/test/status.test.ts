@@ -20,7 +20,7 @@ test("a lone surrogate, which the library could not send, becomes U+FFFD", () =>
 });
 
 test("silence, shutdown and cancellation have each a status of its own", () => {
-  assert.is(toStatus(new IdleError("silent")).code, status.DEADLINE_EXCEEDED);
+  assert.is(toStatus(new IdleError("silent", 1000)).code, status.DEADLINE_EXCEEDED);
   assert.is(toStatus(new TryAgainError("later")).code, status.UNAVAILABLE);
   assert.is(toStatus(new InterruptedError("cancelled")).code, status.CANCELLED);
 });

@@ -157,7 +157,7 @@ test("--via sends the token of a file, and says what is wrong with it", async ({
   assert.match(message, /the call has no token; .*--token-file FILE/);
 });
 
-test("tokens are read again when they change; a wrong file changes nothing; the log never has a token", async ({ folder }) => {
+test("tokens are read again when they change; the log never has a token", async ({ folder }) => {
   const tokens = join(folder, "changing");
   const replace = async (text: string): Promise<void> => {
     await writeFile(`${tokens}.new`, text, { mode: 0o600 });
@@ -170,10 +170,6 @@ test("tokens are read again when they change; a wrong file changes nothing; the 
     if (!first || !second) throw new Error("no clients");
     await first.list();
     assert.is((await errorOf(second.list())).code, status.UNAUTHENTICATED);
-    await replace(`${tokenOf("second")} second run,read\n`);
-    while (log.length === 0) await delay(reloadMs);
-    assert.match(log.join("\n"), /line 1: a name has at most|line 1: the second word takes scopes/);
-    await first.list();
     await replace(`second read ${tokenOf("second")}\n`);
     while (!log.includes("read --tokens again")) await delay(reloadMs);
     await second.list();
@@ -181,6 +177,60 @@ test("tokens are read again when they change; a wrong file changes nothing; the 
     assert.not.match(log.join("\n"), /0123456789/);
     first.close();
     second.close();
+  });
+});
+
+test("a token that is no longer in its file is refused, also where the file is wrong, empty or gone", async ({ folder }) => {
+  const tokens = join(folder, "shrinking");
+  const replace = async (text: string): Promise<void> => {
+    await writeFile(`${tokens}.new`, text, { mode: 0o600 });
+    await rename(`${tokens}.new`, tokens);
+  };
+  const both = ["first", "second"].map((name) => `${name} read ${tokenOf(name)}\n`).join("");
+  await replace(both);
+  const reloadMs = 50;
+  await withServer({ tokens, reloadMs }, async ({ server, log }) => {
+    const clients = ["first", "second"].map((name) => new FlightClient(server.port, tokenOf(name)));
+    const known = async (): Promise<string> => {
+      const each = clients.map((client) =>
+        client.list().then(
+          () => "known",
+          ({ code }: { code: number }) => status[code],
+        ),
+      );
+      return (await Promise.all(each)).join();
+    };
+    /** Waits until the log has said it twice. */
+    const repeated = async (pattern: RegExp): Promise<void> => {
+      log.length = 0;
+      while (log.filter((line) => pattern.test(line)).length < 2) await delay(reloadMs);
+    };
+    const goodAgain = async (): Promise<void> => {
+      await replace(both);
+      while (!log.includes("read --tokens again")) await delay(reloadMs);
+      assert.is(await known(), "known,known");
+    };
+    assert.is(await known(), "known,known");
+
+    await replace(`${tokenOf("first")} first read\nsecond read ${tokenOf("second")}\n`);
+    await repeated(/^--tokens .*shrinking, line 1: a name has at most 31 .*; only what is right in --tokens is in use$/);
+    assert.is(await known(), "UNAUTHENTICATED,known");
+    await goodAgain();
+
+    await replace("");
+    await repeated(
+      /^--tokens .*shrinking has no token; add a line: ci run,read TOKEN; only what is right in --tokens is in use$/,
+    );
+    assert.is(await known(), "UNAUTHENTICATED,UNAUTHENTICATED");
+    await goodAgain();
+
+    await rm(tokens);
+    await repeated(/--tokens.*; only what is right in --tokens is in use$/);
+    assert.is(await known(), "UNAUTHENTICATED,UNAUTHENTICATED");
+    await goodAgain();
+
+    assert.not.match(log.join("\n"), /0123456789/);
+    for (const client of clients) client.close();
   });
 });
 
@@ -202,10 +252,14 @@ test("what is wrong in a file of tokens is named by its line, never quoted", () 
     [`ci run ${good} more`, /f, line 1 takes a name, scopes and a token/],
     [`ci run,rule ${good}`, /line 1: the second word takes scopes with commas between them: run,read,write,delete/],
     [`ci ${good} run`, /line 1: the second word takes scopes/],
-    [`a/b run ${good}`, /line 1: a name has at most 64/],
-    ["ci run 0123456789", /the token of "ci" must have 32 characters or more/],
-    [`ci run ${good}ü`, /the token of "ci" must have/],
-    [`ci run ${good}\nci read ${good}`, /has two tokens of "ci"; give each its own name/],
+    [`a/b run ${good}`, /line 1: a name has at most 31/],
+    [`${good} run ci`, /line 1: a name has at most 31/],
+    [`${good.slice(0, 32)} run ${tokenOf("other")}`, /line 1: a name has at most 31/],
+    ["ci run 0123456789", /line 1: the token must have 32 characters or more/],
+    ["0123456789 run ci", /line 1: the token must have 32 characters or more/],
+    [`ci run ${good}ü`, /line 1: the token must have/],
+    [`ci run ${good}\nci read ${tokenOf("other")}`, /line 2 has the name of line 1; give each line its own/],
+    [`ci run ${good}\n\nyou read ${good}`, /line 3 has the token of line 1; give each line its own/],
   ] as const) {
     assert.throws(
       () => Tokens.parse(text, "f"),
@@ -213,6 +267,11 @@ test("what is wrong in a file of tokens is named by its line, never quoted", () 
       text,
     );
   }
+});
+
+test("a name of 31 characters is one", () => {
+  const name = "n".repeat(31);
+  assert.is(Tokens.parse(`${name} run ${tokenOf("one")}`, "f").find(tokenOf("one"))?.name, name);
 });
 
 test("a token is found whichever line it has", () => {

@@ -27,7 +27,7 @@ export interface OpenPlace {
   readonly via: string;
   readonly address: ServerAddress;
   readonly credentials: ChannelCredentials;
-  readonly channelOptions: Readonly<Record<string, string>>;
+  readonly channelOptions: Readonly<Record<string, string | number>>;
   /** Goes with every call. */
   readonly metadata: Metadata;
   /** Of a connection with TLS; undefined without. */
@@ -78,7 +78,9 @@ export async function openPlace(place: ServerPlace, warn: (message: string) => v
   if (address.isTls !== true) {
     const flag = (["ca", "cert", "key"] as const).find((name) => place[name] !== undefined);
     if (flag !== undefined) throw new UsageError(`--${flag} is for TLS; give --via as grpcs://${address.host}:${address.port}`);
-    return { via, address, credentials: credentials.createInsecure(), channelOptions: {}, metadata, tls: undefined };
+    // the library would send all, the token too, through the proxy of http_proxy or grpc_proxy, which could read it
+    const channelOptions = { "grpc.enable_http_proxy": 0 };
+    return { via, address, credentials: credentials.createInsecure(), channelOptions, metadata, tls: undefined };
   }
   const authority = ca === undefined ? undefined : await readGiven(ca, "--ca");
   if (authority !== undefined) parseCertificate(authority, `--ca ${ca}`);

@@ -3,16 +3,13 @@ import type { FlightMessage } from "@mbs/artifacts";
 import { InterruptedError } from "@mbs/contracts";
 import type { FlightData } from "./messages.ts";
 
-/** What a call waits for its client to do. */
-export type ClientTask = "send" | "read";
-
 /** Observes a call on the server, and says when it is to stop. */
 export interface CallObserver {
   readonly signal: AbortSignal;
   /** A message passed. */
   moved(): void;
-  /** Starts to wait for the client; the function that it returns ends the wait. */
-  waitFor(task: ClientTask): () => void;
+  /** Starts to wait for a message of the client; the function that it returns ends the wait. */
+  waitForMessage(): () => void;
 }
 
 const noOp = (): void => {};
@@ -54,7 +51,7 @@ export async function* receive<T>(call: Readable, watch?: CallObserver): AsyncGe
       else if (finished) return;
       else {
         const woken = new Promise<void>((resolve) => (wake = resolve));
-        const endWait = watch?.waitFor("send");
+        const endWait = watch?.waitForMessage();
         call.resume();
         await woken;
         endWait?.();
@@ -70,19 +67,17 @@ export async function* receive<T>(call: Readable, watch?: CallObserver): AsyncGe
 /**
  * Sends one message and waits until the transport wants more.
  *
- * @param watch of a call on the server: ends the wait for a client that takes nothing
+ * @param watch of a call on the server: ends the wait when the call is to stop
  * @throws {InterruptedError} when the other side is gone
  */
 export async function send(call: Writable, message: object, watch?: CallObserver): Promise<void> {
   watch?.signal.throwIfAborted();
   if (call.destroyed || call.writableEnded) throw new InterruptedError("the call has ended");
   if (call.write(message, () => watch?.moved())) return;
-  const endWait = watch?.waitFor("read");
   await new Promise<void>((resolve, reject) => {
     const done = (error?: unknown): void => {
       call.off("drain", onDrain).off("error", done).off("close", onGone);
       watch?.signal.removeEventListener("abort", onStop);
-      endWait?.();
       if (error === undefined) resolve();
       else reject(error);
     };

@@ -17,7 +17,12 @@ const statusByTag: Readonly<Record<ErrorTag, status>> = {
 };
 
 /** A client that kept a call waiting longer than the idle limit. */
-export class IdleError extends TryAgainError {}
+export class IdleError extends TryAgainError {
+  /** @param what the client did not do: "the client sent nothing" */
+  constructor(what: string, limitMs: number) {
+    super(`${what} for ${Number((limitMs / 1000).toPrecision(3))} s; call again, and send and read at the same time`);
+  }
+}
 
 /** A call without a token that the server knows. */
 export class UnauthenticatedError extends DeniedError {}

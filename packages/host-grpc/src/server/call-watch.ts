@@ -1,20 +1,13 @@
 import { performance } from "node:perf_hooks";
 import { InterruptedError } from "@mbs/contracts";
 import type { MbsError } from "@mbs/contracts";
-import type { CallObserver, ClientTask } from "../protocol/messages-in-order.ts";
+import type { CallObserver } from "../protocol/messages-in-order.ts";
 import { IdleError } from "../protocol/status.ts";
-
-const seconds = (milliseconds: number): string => `${Number((milliseconds / 1000).toPrecision(3))} s`;
-
-const silence: Readonly<Record<ClientTask, string>> = {
-  send: "the client sent nothing for",
-  read: "the client read none of the output for",
-};
 
 /**
  * Decides when a call on the server stops, and why: when its client goes away, when the server shuts down, or when the client
- * is idle for too long, that is, it sends nothing although the stage waits for input, or reads nothing although output is
- * there. A stage may compute without a limit.
+ * sends nothing for too long although the stage waits for input. A stage may compute without a limit. Whether clients take what is
+ * there is OpenCalls' to see.
  */
 export class CallWatch implements CallObserver {
   /** Fires when the call is to stop; its reason is the error that is sent to the client. */
@@ -53,18 +46,18 @@ export class CallWatch implements CallObserver {
   }
 
   /**
-   * Starts to wait for the client.
+   * Starts to wait for a message of the client.
    *
    * @returns ends the wait
    */
-  waitFor(task: ClientTask): () => void {
+  waitForMessage(): () => void {
     this.moved();
     let timer: NodeJS.Timeout;
     const check = (): void => {
-      if (task === "send" && !this.#stageWaits) this.moved();
+      if (!this.#stageWaits) this.moved();
       const left = this.#moved + this.#limitMs - performance.now();
       if (left > 0) timer = setTimeout(check, left);
-      else this.stop(new IdleError(`${silence[task]} ${seconds(this.#limitMs)}; call again, and send and read at the same time`));
+      else this.stop(new IdleError("the client sent nothing", this.#limitMs));
     };
     timer = setTimeout(check, this.#limitMs);
     return () => {

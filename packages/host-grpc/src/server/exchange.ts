@@ -15,7 +15,7 @@ import type { FlightData, StageCall, StageResult } from "../protocol/messages.ts
 import type { OpenCall } from "./open-calls.ts";
 import { requireAddress } from "./served-resources.ts";
 import type { ResourceRoots } from "./served-resources.ts";
-import { givenOptions, resolveOptions } from "./stage-call.ts";
+import { givenOptions, requireOptions, resolveOptions } from "./stage-call.ts";
 import { feed, startChild } from "./stage-child.ts";
 import type { ChildRun, StageChild } from "./stage-child.ts";
 
@@ -173,7 +173,7 @@ export async function exchange(
   const request = parseCall(first as FlightData | undefined);
   const stage = findStage(server.stages, request.stage);
   const given = givenOptions(request);
-  const options = await resolveOptions(stage, given, server.resources);
+  const table = await requireOptions(stage, given);
   const inputs = await storedInputs(stage, request, server.store);
   let folder: string | undefined;
   try {
@@ -182,12 +182,14 @@ export async function exchange(
     const [streamed] = Object.keys(stage.inputs);
     const declared = streamed === undefined ? undefined : stage.inputs[streamed];
     const isStored = streamed !== undefined && inputs[streamed] !== undefined;
-    const readsInput = declared !== undefined && !isStored && !isOptional(declared, options);
     const threads = request.threads === 0 ? server.threads : Math.min(request.threads, server.threads);
-    const run: ChildRun = { command: server.command, stage: stage.name, options, threads, readsInput, inputs, outputs };
-    const result = await server.slots.run({ client, threads }, watch.signal, () =>
-      runBetween(call, startingWith(first as FlightData, incoming), run, watch, server.children),
-    );
+    const result = await server.slots.run({ client, threads }, watch.signal, async () => {
+      // in the slot: a model that is named by its address is found by reading models
+      const options = await resolveOptions(table, given, server.resources, watch.signal);
+      const readsInput = declared !== undefined && !isStored && !isOptional(declared, options);
+      const run: ChildRun = { command: server.command, stage: stage.name, options, threads, readsInput, inputs, outputs };
+      return runBetween(call, startingWith(first as FlightData, incoming), run, watch, server.children);
+    });
     const stored: Record<string, string> = {};
     for (const [flag, path] of Object.entries(outputs)) {
       if (path === "-") continue;

@@ -8,6 +8,29 @@ import type { Caller } from "./tokens.ts";
 
 type TransportCall = Parameters<ServerInterceptor>[1];
 
+/** A call that says how long its client has not taken a message: the library has no other place that knows. */
+class SendingCall extends ServerInterceptingCall {
+  readonly #waitForClient: () => () => void;
+
+  /** @param waitForClient called when a message is handed to the transport; what it returns, when the client has taken it */
+  constructor(
+    call: TransportCall,
+    start: ConstructorParameters<typeof ServerInterceptingCall>[1],
+    waitForClient: () => () => void,
+  ) {
+    super(call, start);
+    this.#waitForClient = waitForClient;
+  }
+
+  override sendMessage(message: unknown, callback: () => void): void {
+    const endWait = this.#waitForClient();
+    super.sendMessage(message, () => {
+      endWait();
+      callback();
+    });
+  }
+}
+
 /** Most calls without a token (health) that are open at one time: counted apart, so that they take nobody's place. */
 const openToAllLimit = 20;
 
@@ -16,7 +39,10 @@ export interface CallLimits {
   readonly calls: number;
   /** Calls of one client at one time. */
   readonly callsPerClient: number;
-  /** Milliseconds until a request of one message has come, and between two messages of a call that no CallWatch observes. */
+  /**
+   * Milliseconds until a request of one message has come, between two messages of a call that no CallWatch observes, and until a
+   * message of any call is taken.
+   */
   readonly idleMs: number;
 }
 
@@ -31,8 +57,9 @@ const clientOf = (call: TransportCall, { name }: Caller): string =>
   name || call.getAuthContext().sslPeerCertificate?.fingerprint256 || call.getPeer().replace(/:\d+$/, "");
 
 /**
- * Admits calls on a server: knows who calls, limits the number of open calls, and the time until the one message of a unary
- * request has arrived, since the library calls no handler before that.
+ * Admits calls on a server: knows who calls, limits the number of open calls, the time until the one message of a unary request
+ * has arrived, since the library calls no handler before that, and the time that a client may leave a message untaken, also when
+ * the handler has ended.
  */
 export class OpenCalls {
   readonly #limits: CallLimits;
@@ -55,7 +82,14 @@ export class OpenCalls {
     const { path, requestStream } = method;
     const isWatched = isFlight(path) && requestStream;
     let leave: (() => void) | undefined;
-    let timer: NodeJS.Timeout | undefined;
+    let request: NodeJS.Timeout | undefined;
+    let answer: NodeJS.Timeout | undefined;
+    let ended = false;
+    const waitForClient = (): (() => void) => {
+      // the library never says that a message of an ended call was taken
+      if (!ended) answer = setTimeout(() => this.#giveUp(call), this.#limits.idleMs);
+      return () => clearTimeout(answer);
+    };
     const listener = new ServerListenerBuilder()
       .withOnReceiveMetadata((metadata, deliver) => {
         try {
@@ -68,25 +102,28 @@ export class OpenCalls {
           return;
         }
         if (!isFlight(path)) this.#foreign.add(call);
-        if (!isWatched) timer = setTimeout(() => call.sendStatus(this.#tooLate), this.#limits.idleMs);
+        if (!isWatched) request = setTimeout(() => call.sendStatus(this.#tooLate), this.#limits.idleMs);
         deliver(metadata);
       })
       .withOnReceiveMessage((message, deliver) => {
-        timer?.refresh();
+        request?.refresh();
+        answer?.refresh();
         deliver(message);
       })
       .withOnReceiveHalfClose((deliver) => {
-        clearTimeout(timer);
+        clearTimeout(request);
         deliver();
       })
       // Called at the end of every call, however it ends.
       .withOnCancel(() => {
-        clearTimeout(timer);
+        ended = true;
+        clearTimeout(request);
+        clearTimeout(answer);
         this.#foreign.delete(call);
         leave?.();
       })
       .build();
-    return new ServerInterceptingCall(call, { start: (next) => next(listener) });
+    return new SendingCall(call, { start: (next) => next(listener) }, waitForClient);
   };
 
   /** What is known of a call whose handler runs. */
@@ -136,6 +173,14 @@ export class OpenCalls {
   }
 
   get #tooLate(): StatusObject {
-    return toStatus(new IdleError(`no request came for ${this.#limits.idleMs / 1000} s; call again`));
+    return toStatus(new IdleError("no request came", this.#limits.idleMs));
+  }
+
+  /** Ends a call whose client takes nothing: it gets the status when it reads on, its place is free at once. */
+  #giveUp(call: TransportCall): void {
+    const ending = toStatus(new IdleError("the client read none of the output", this.#limits.idleMs));
+    call.sendStatus(ending);
+    // the first waits behind the messages; a second ends the call on this side
+    call.sendStatus(ending);
   }
 }

@@ -10,13 +10,21 @@ const isSame = (some: readonly Buffer[], others: readonly Buffer[]): boolean =>
   some.every((bytes, index) => others[index]?.equals(bytes) === true);
 
 /**
- * What some small files hold together, read again when one of them changes. Files that are wrong or half replaced change nothing:
- * the last good content stays in use, and the log says why.
+ * What is in use while files are wrong, or cannot be read.
+ *
+ * @param contents in the order of the files; undefined where one cannot be read
+ */
+export type Salvage<T> = (contents: readonly Buffer[] | undefined) => T;
+
+/**
+ * What some small files hold together, read again when one of them changes. Where they are wrong or half replaced, the log says
+ * why, and the last good content stays in use, or what is salvaged of the new one.
  */
 export class ReloadedFiles<T> {
   readonly #files: GivenFiles;
   readonly #parse: (contents: readonly Buffer[]) => T;
   readonly #log: (line: string) => void;
+  readonly #salvage: Salvage<T> | undefined;
   readonly #listeners = new Set<(value: T) => void>();
   #seen: readonly Buffer[] = [];
   #fault = "";
@@ -28,10 +36,12 @@ export class ReloadedFiles<T> {
     parse: (contents: readonly Buffer[]) => T,
     log: (line: string) => void,
     seen: readonly Buffer[],
+    salvage: Salvage<T> | undefined,
   ) {
     this.#files = files;
     this.#parse = parse;
     this.#log = log;
+    this.#salvage = salvage;
     this.#seen = seen;
     this.#current = parse(seen);
   }
@@ -43,6 +53,8 @@ export class ReloadedFiles<T> {
   /**
    * @param parse contents in the order of the files; throws where they are wrong
    * @param everyMs milliseconds between two looks
+   * @param salvage of files that grant something: what they no longer hold ends at once, also where the rest is wrong. The log then
+   *   says at each look what is wrong. Without it the last good content stays in use
    * @throws what the first reading or parsing throws
    */
   static async open<T>(
@@ -50,8 +62,9 @@ export class ReloadedFiles<T> {
     parse: (contents: readonly Buffer[]) => T,
     everyMs: number,
     log: (line: string) => void,
+    salvage?: Salvage<T>,
   ): Promise<ReloadedFiles<T>> {
-    const opened = new ReloadedFiles(files, parse, log, await ReloadedFiles.#read(files));
+    const opened = new ReloadedFiles(files, parse, log, await ReloadedFiles.#read(files), salvage);
     opened.#lookIn(everyMs);
     return opened;
   }
@@ -82,8 +95,9 @@ export class ReloadedFiles<T> {
 
   async #look(): Promise<void> {
     const flags = Object.keys(this.#files).join(", ");
+    let contents: readonly Buffer[] | undefined;
     try {
-      const contents = await ReloadedFiles.#read(this.#files);
+      contents = await ReloadedFiles.#read(this.#files);
       const changed = !isSame(contents, this.#seen);
       if (changed) this.#current = this.#parse(contents);
       this.#seen = contents;
@@ -93,7 +107,12 @@ export class ReloadedFiles<T> {
       this.#log(`read ${flags} again`);
     } catch (error) {
       const fault = error instanceof Error ? error.message : String(error);
-      if (fault !== this.#fault) this.#log(`${fault}; what ${flags} had before stays in use`);
+      if (this.#salvage !== undefined) {
+        this.#current = this.#salvage(contents);
+        // equal to nothing: they are parsed again when they are right
+        this.#seen = [];
+        this.#log(`${fault}; only what is right in ${flags} is in use`);
+      } else if (fault !== this.#fault) this.#log(`${fault}; what ${flags} had before stays in use`);
       this.#fault = fault;
     }
   }

@@ -107,10 +107,12 @@ interface Action {
 
 const isAction = (type: string): type is ActionName => Object.hasOwn(actionNeeds, type);
 
+const rightTokens = (contents: readonly Buffer[] | undefined): Tokens => Tokens.ofRightLines(contents?.[0]?.toString() ?? "");
+
 async function openTokens(path: string, reloadMs: number, log: (line: string) => void): Promise<ReloadedFiles<Tokens>> {
   const parse = ([bytes]: readonly Buffer[]): Tokens => Tokens.parse(bytes?.toString() ?? "", path);
   await warnIfOpen(path, log);
-  return ReloadedFiles.open({ "--tokens": path }, parse, reloadMs, log);
+  return ReloadedFiles.open({ "--tokens": path }, parse, reloadMs, log, rightTokens);
 }
 
 /** Files that are looked at as long as the server runs. */
@@ -246,17 +248,17 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     doGet: streaming((call: Parameters<typeof doGet>[1], watch) => doGet(store, call, watch)),
     doPut: streaming((call: Parameters<typeof doPut>[1], watch) => doPut(store, call, watch, callBytes)),
     doExchange: streaming((call: Parameters<typeof exchange>[1], watch, open) => exchange(exchanges, call, watch, open)),
-    doAction: streaming(async (call: ActionCall, _watch, { caller }) => {
+    doAction: streaming(async (call: ActionCall, watch, { caller }) => {
       const { type, body } = call.request;
       if (!isAction(type)) {
         throw new UsageError(`no action ${quoted(type)}; this server has ${Object.keys(actions).join(", ")}`);
       }
       requireScope(caller, actionNeeds[type], type);
       const result = await actions[type].run(body);
-      if (result !== undefined) await send(call, { body: result });
+      if (result !== undefined) await send(call, { body: result }, watch);
     }),
-    listActions: streaming(async (call: Parameters<typeof send>[0] & StreamingCall) => {
-      for (const [type, { description }] of Object.entries(actions)) await send(call, { type, description });
+    listActions: streaming(async (call: Parameters<typeof send>[0] & StreamingCall, watch) => {
+      for (const [type, { description }] of Object.entries(actions)) await send(call, { type, description }, watch);
     }),
   });
   // Loaded here: clients, which import this file too, need neither.

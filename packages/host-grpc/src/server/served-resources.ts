@@ -23,9 +23,16 @@ export interface ResourceRoots {
   readonly addressOf: (kind: ResourceKind, path: string) => Promise<string | undefined>;
 }
 
-async function findByAddress({ addressOf }: ResourceRoots, kind: ResourceKind, root: string, wanted: string): Promise<string> {
+async function findByAddress(
+  { addressOf }: ResourceRoots,
+  kind: ResourceKind,
+  root: string,
+  wanted: string,
+  signal: AbortSignal,
+): Promise<string> {
   for (const name of (await readdir(root)).sort()) {
     if (!plainName.test(name)) continue;
+    signal.throwIfAborted();
     const path = join(root, name);
     if ((await addressOf(kind, path).catch(() => undefined)) === wanted) return path;
   }
@@ -35,17 +42,23 @@ async function findByAddress({ addressOf }: ResourceRoots, kind: ResourceKind, r
 /**
  * The path of what a client named, always directly under the root of its kind.
  *
+ * @param signal ends a search by address, before the next entry of the root is read
  * @throws {UsageError} on a path
  * @throws {BadDataError} where there is nothing of that name or address
  */
-export async function resolveResource(resources: ResourceRoots, kind: ResourceKind, name: string): Promise<string> {
+export async function resolveResource(
+  resources: ResourceRoots,
+  kind: ResourceKind,
+  name: string,
+  signal: AbortSignal,
+): Promise<string> {
   if (resources.builtIn[kind]?.includes(name)) return name;
   if (!plainName.test(name)) {
     throw new UsageError(`${kind} ${quoted(name)}: a server takes an address or a plain name, never a path`, { kind });
   }
   const root = resources.roots[kind];
   if (root === undefined) throw new BadDataError(`this server offers no ${kind}; start it with --${kind}-root`, { kind });
-  if (isAddress(name)) return findByAddress(resources, kind, root, name);
+  if (isAddress(name)) return findByAddress(resources, kind, root, name, signal);
   if (!(await readdir(root)).includes(name)) {
     throw new BadDataError(`no ${kind} named ${name} under the server's --${kind}-root`, { kind });
   }

@@ -41,11 +41,12 @@ export interface StageChild {
   readonly ended: Promise<void>;
 }
 
+/** A flag and its value are one word: as a word of its own, a value could be read as another flag. */
 function optionWords(name: string, value: OptionValue): string[] {
   const flag = optionFlag(name);
   if (typeof value === "boolean") return [value ? flag : flag.replace(/^--/, "--no-")];
-  if (typeof value === "string" || typeof value === "number") return [flag, String(value)];
-  return value.flatMap((item) => [flag, item]);
+  const values = typeof value === "object" ? value : [value];
+  return values.map((each) => `${flag}=${each}`);
 }
 
 const fileWords = (paths: Readonly<Record<string, readonly string[]>>): string[] =>
@@ -57,8 +58,7 @@ export function childArguments({ options, threads, readsInput, inputs, outputs }
     ...Object.entries(options).flatMap(([name, value]) => optionWords(name, value)),
     ...fileWords(inputs),
     ...Object.entries(outputs).flatMap(([name, path]) => optionWords(name, path)),
-    "--threads",
-    String(threads),
+    ...optionWords("threads", threads),
     ...(readsInput ? ["-"] : []),
   ];
 }

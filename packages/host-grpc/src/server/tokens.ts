@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from "node:crypto";
-import { UsageError, quoted } from "@mbs/contracts";
+import { UsageError } from "@mbs/contracts";
 
 /** What a token allows. */
 export const scopes = ["run", "read", "write", "delete"] as const;
@@ -20,6 +20,9 @@ interface Token extends Caller {
 /** Fewest characters of a token: 128 bits as digits 0-9a-f. */
 const tokenLength = 32;
 
+/** A name, which messages quote; too short for a token that stands in its place. */
+const nameForm = /^[A-Za-z0-9_.@-]{1,31}$/;
+
 /** The characters of RFC 6750. */
 const tokenForm = /^[A-Za-z0-9._~+/-]+=*$/;
 
@@ -27,27 +30,53 @@ const hashOf = (token: string): Buffer => createHash("sha256").update(token).dig
 
 const isScope = (text: string): text is Scope => (scopes as readonly string[]).includes(text);
 
-/** @param at file and line, for messages, which never quote the token */
+/** @param at file and line, for messages, which quote nothing of the line: where its words are in another order, any may be the token */
 function parseLine(line: string, at: string): Token {
   const [name = "", list = "", token, ...more] = line.trim().split(/\s+/);
   if (token === undefined || more.length > 0) {
     throw new UsageError(`${at} takes a name, scopes and a token: ci run,read TOKEN`);
   }
-  if (!/^[A-Za-z0-9_.@-]{1,64}$/.test(name)) {
-    throw new UsageError(`${at}: a name has at most 64 of the characters A-Z a-z 0-9 _ . @ -`);
+  if (!nameForm.test(name)) {
+    throw new UsageError(`${at}: a name has at most 31 of the characters A-Z a-z 0-9 _ . @ -`);
   }
   const given = list.split(",");
-  const unknown = given.find((scope) => !isScope(scope));
-  // not quoted: where the order of the words is wrong, this one is the token
-  if (unknown !== undefined) {
+  if (!given.every(isScope)) {
     throw new UsageError(`${at}: the second word takes scopes with commas between them: ${scopes.join(",")}`);
   }
   if (token.length < tokenLength || !tokenForm.test(token)) {
     throw new UsageError(
-      `${at}: the token of ${quoted(name)} must have ${tokenLength} characters or more, of A-Z a-z 0-9 . _ ~ + / -; make one by openssl rand -hex 32`,
+      `${at}: the token must have ${tokenLength} characters or more, of A-Z a-z 0-9 . _ ~ + / -; make one by openssl rand -hex 32`,
     );
   }
-  return { name, scopes: new Set(given.filter(isScope)), hash: hashOf(token) };
+  return { name, scopes: new Set(given), hash: hashOf(token) };
+}
+
+/** The tokens of all lines that are right, and what is wrong with the first that is not. */
+function readLines(text: string, path: string): { readonly tokens: readonly Token[]; readonly fault: unknown } {
+  const tokens: Token[] = [];
+  /** Line of each name and each hash. */
+  const lineOf = new Map<string, number>();
+  let fault: unknown;
+  for (const [index, line] of text.split(/\r?\n/).entries()) {
+    if (/^\s*(#|$)/.test(line)) continue;
+    const at = `--tokens ${path}, line ${index + 1}`;
+    try {
+      const token = parseLine(line, at);
+      for (const [what, key] of [
+        ["name", token.name],
+        ["token", token.hash.toString("hex")],
+      ] as const) {
+        const other = lineOf.get(`${what} ${key}`);
+        if (other !== undefined) throw new UsageError(`${at} has the ${what} of line ${other}; give each line its own`);
+      }
+      lineOf.set(`name ${token.name}`, index + 1).set(`token ${token.hash.toString("hex")}`, index + 1);
+      tokens.push(token);
+    } catch (error) {
+      fault ??= error;
+    }
+  }
+  if (tokens.length === 0) fault ??= new UsageError(`--tokens ${path} has no token; add a line: ci run,read TOKEN`);
+  return { tokens, fault };
 }
 
 /** The tokens that a server knows. */
@@ -64,15 +93,14 @@ export class Tokens {
    * @throws {UsageError} naming the line that is wrong
    */
   static parse(text: string, path: string): Tokens {
-    const tokens = text.split(/\r?\n/).flatMap((line, index) => {
-      const isNone = /^\s*(#|$)/.test(line);
-      return isNone ? [] : [parseLine(line, `--tokens ${path}, line ${index + 1}`)];
-    });
-    if (tokens.length === 0) throw new UsageError(`--tokens ${path} has no token; add a line: ci run,read TOKEN`);
-    const twice = tokens.find(({ name }, index) => tokens.findIndex((other) => other.name === name) !== index);
-    if (twice !== undefined)
-      throw new UsageError(`--tokens ${path} has two tokens of ${quoted(twice.name)}; give each its own name`);
+    const { tokens, fault } = readLines(text, path);
+    if (fault !== undefined) throw fault;
     return new Tokens(tokens);
+  }
+
+  /** The tokens of the lines that are right; of those with the same name or token, the first. */
+  static ofRightLines(text: string): Tokens {
+    return new Tokens(readLines(text, "").tokens);
   }
 
   /** Whose token it is; undefined where it is nobody's. Takes the same time for every wrong token. */
