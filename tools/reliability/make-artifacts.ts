@@ -44,6 +44,16 @@ export async function writeCorpus(folder: string): Promise<string> {
   return join(folder, "texts.yaml");
 }
 
+/** @param loss in nats a token */
+const predicted = (language: string, loss: number): MixRecord => ({
+  mix: "recommended",
+  language,
+  weight: 0.5,
+  loss,
+  low: 0,
+  high: 1,
+});
+
 /**
  * Makes an artifact of every kind from the tiny model with the command.
  *
@@ -82,16 +92,8 @@ export async function makeArtifacts(folder: string): Promise<ReadonlyMap<string,
   await make("damage", "statistics", "predict", ...ofModel, "--layers", made.get("layers") ?? "");
   await make("scores", undefined, "evaluate", ...ofModel, "--corpus", corpus, "--windows", "2", "--length", "16");
   // a model of random weights loses nothing that a mix could follow from
-  const mix = (language: string, loss: number): MixRecord => ({
-    mix: "recommended",
-    language,
-    weight: 0.5,
-    loss,
-    low: 0,
-    high: 1,
-  });
   const about = { model: "small", dense: "M", measured: { en: 0.5, fr: 0.5 }, exponent: 0.15, power: 4 };
-  const mixes = encodeMixes([mix("en", 0.1), mix("fr", 0.2)], {
+  const mixes = encodeMixes([predicted("en", 0.1), predicted("fr", 0.2)], {
     ...about,
     recommended: "recommended",
     importance: { en: 1, fr: 1 },
