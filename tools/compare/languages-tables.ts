@@ -51,6 +51,8 @@ export function mixesTable(rows: readonly DrawnRow[]): string {
   return markdownTable([...head, "mostly"], lines, 2);
 }
 
+const isOtherAmount = (mix: string): boolean => allMixes[mix]?.times !== undefined;
+
 /** Rows of two mixes on the draws that both have. */
 function pairOf(
   rows: readonly DrawnRow[],
@@ -70,7 +72,7 @@ function pairOf(
 export function outcomeTable(rows: readonly DrawnRow[]): string {
   const lines = methodsIn(rows).flatMap((method) =>
     mixesIn(rows, method).flatMap((mix) => {
-      if (mix === "found") return [];
+      if (mix === "found" || isOtherAmount(mix)) return [];
       const [found, other] = pairOf(rows, method, "found", mix);
       if (found.length === 0) return [];
       const against = (figure: (rises: WindowRises) => number): string => natsText(figureDifference(found, other, figure));
@@ -91,7 +93,7 @@ export function outcomeTable(rows: readonly DrawnRow[]): string {
 
 /** A line a language: its share and what it loses with each mix, the mean over draws. */
 export function languagesOfMixes(rows: readonly DrawnRow[], method: string): string {
-  const mixes = mixesIn(rows, method);
+  const mixes = mixesIn(rows, method).filter((mix) => !isOtherAmount(mix));
   const lines = twelveLanguages.map(({ tag, script }) => [
     tag,
     script,
@@ -194,7 +196,7 @@ export function lawTable(rows: readonly DrawnRow[], found: Readonly<Record<strin
 
 /** Losses by language, a mark a mix; languages in the order of their shares. */
 export function plotLanguages(rows: readonly DrawnRow[], method: string): Promise<string> {
-  const mixes = mixesIn(rows, method);
+  const mixes = mixesIn(rows, method).filter((mix) => !isOtherAmount(mix));
   const names = new Intl.DisplayNames("en", { type: "language" });
   const values = mixes.flatMap((mix) =>
     twelveLanguages.map(({ tag }) => ({

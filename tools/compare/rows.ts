@@ -2,6 +2,8 @@ import type { StageOptions } from "@mbs/contracts";
 
 /** A mix of calibration text. */
 export interface Mix {
+  /** As tables and plots call it, where its name is not that. */
+  readonly title?: string;
   /** How much text of which language is drawn, as `mbs sample --mix` takes it. */
   readonly text: string;
   /** How much each language counts in the statistics, where that is not its share of the text: alike, or by its share in training. */
@@ -12,21 +14,21 @@ export interface Mix {
 
 /** Mixes whose languages count by their text. */
 export const mixes: Readonly<Record<string, Mix>> = {
-  english: { text: "only:en" },
+  english: { title: "English-only", text: "only:en" },
   equal: { text: "equal" },
   proportional: { text: "proportional" },
 };
 
 /** Mixes between equal and proportional: by a temperature, and one found by losses on validation text (`run.ts --found`). */
 const foundMixes: Readonly<Record<string, Mix>> = {
-  "temperature-0.3": { text: "temperature:0.3" },
+  "temperature-0.3": { title: "temperature 0.3", text: "temperature:0.3" },
   found: { text: "found" },
 };
 
 /** An equal mix of less and of more text. */
 const amounts: Readonly<Record<string, Mix>> = {
-  "equal-third": { text: "equal", times: 1 / 3 },
-  "equal-4-times": { text: "equal", times: 4 },
+  "equal-third": { title: "equal, a third of the text", text: "equal", times: 1 / 3 },
+  "equal-4-times": { title: "equal, four times the text", text: "equal", times: 4 },
 };
 
 /** Mixes that tell apart what a language's weight does and what its amount of text does. */

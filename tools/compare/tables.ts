@@ -7,10 +7,21 @@ import type { ComparedRow, Losses, Nats } from "./comparison.ts";
 import { combineRises, differenceOverDraws, lossesOverDraws, meanOfLanguages, ofLanguage, overDraws } from "./draws.ts";
 import type { DrawnRow, WindowRises } from "./draws.ts";
 import { languages } from "./languages.ts";
-import { allMethods, comparedTypes, gptqOptions, methodGroups, methods, mixes, mostDraws, peers, settings } from "./rows.ts";
+import {
+  allMethods,
+  allMixes,
+  comparedTypes,
+  gptqOptions,
+  methodGroups,
+  methods,
+  mixes,
+  mostDraws,
+  peers,
+  settings,
+} from "./rows.ts";
 
 /** A mix as tables name it. */
-export const mixTitle = (mix: string): string => (mix === "english" ? "English-only" : mix);
+export const mixTitle = (mix: string): string => allMixes[mix]?.title ?? mix;
 
 const number = (value: number): string => (Math.abs(value) < 9.995 ? value.toFixed(2) : value.toFixed(1));
 
