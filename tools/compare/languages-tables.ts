@@ -3,11 +3,19 @@ import { lossAt } from "@mbs/mix-recommendation";
 import { mean, spearman } from "@mbs/numbers";
 import { markdownTable } from "../pages/blocks.ts";
 import { toSvg } from "../pages/plot.ts";
-import { figureDifference, meanOfLanguages, ofLanguage, overDraws, weightedBy, worstOfLanguages } from "./draws.ts";
+import {
+  figureDifference,
+  lossesOverDraws,
+  meanOfLanguages,
+  ofLanguage,
+  overDraws,
+  weightedBy,
+  worstOfLanguages,
+} from "./draws.ts";
 import type { DrawnRow, WindowRises } from "./draws.ts";
 import { twelveLanguages } from "./languages.ts";
 import { allMethods, allMixes } from "./rows.ts";
-import { mixTitle, natsText } from "./tables.ts";
+import { mixTitle, natsText, pairsOf, thousandths } from "./tables.ts";
 
 const total = twelveLanguages.reduce((sum, { share }) => sum + share, 0);
 /** Assumed shares of the training mixture, sum 1. */
@@ -26,24 +34,20 @@ const methodsIn = (rows: readonly DrawnRow[]): readonly string[] =>
 const mixesIn = (rows: readonly DrawnRow[], method: string): readonly string[] =>
   Object.keys(allMixes).filter((mix) => drawsOf(rows, method, mix).length > 0);
 
-const natsCell = (nats: number): string => nats.toFixed(3).replace("-", "−");
-
 /** A line a method and mix: three averages, over the draws that there are. */
 export function mixesTable(rows: readonly DrawnRow[]): string {
   const lines = methodsIn(rows).flatMap((method) =>
     mixesIn(rows, method).map((mix) => {
       const draws = drawsOf(rows, method, mix).map(({ rises }) => rises);
-      const worst = twelveLanguages
-        .map(({ tag }) => ({ tag, value: mean(draws.map(ofLanguage(tag))) }))
-        .reduce((most, next) => (next.value > most.value ? next : most));
+      const { mean: ofAll, worst } = lossesOverDraws(draws);
       return [
         titleOf(method),
         mixTitle(mix),
         String(draws.length),
-        natsText(overDraws(draws)),
+        natsText(ofAll),
         natsText(overDraws(draws, weightedBy(shares))),
         natsText(overDraws(draws, worstOfLanguages)),
-        worst.tag,
+        worst.language,
       ];
     }),
   );
@@ -60,12 +64,8 @@ function pairOf(
   first: string,
   second: string,
 ): readonly [readonly WindowRises[], readonly WindowRises[]] {
-  const others = drawsOf(rows, method, second);
-  const both = drawsOf(rows, method, first).flatMap(({ draw, rises }) => {
-    const other = others.find((row) => row.draw === draw);
-    return other === undefined ? [] : [{ rises, other: other.rises }];
-  });
-  return [both.map(({ rises }) => rises), both.map(({ other }) => other)];
+  const pairs = pairsOf(drawsOf(rows, method, first), drawsOf(rows, method, second));
+  return [pairs.map(({ row }) => row.rises), pairs.map(({ other }) => other.rises)];
 }
 
 /** The found mix against each other one: the loss of the worst language, which was named before the run, and two means. */
@@ -98,7 +98,7 @@ export function languagesOfMixes(rows: readonly DrawnRow[], method: string): str
     tag,
     script,
     `${(100 * (shares[tag] ?? 0)).toFixed(1)}%`,
-    ...mixes.map((mix) => natsCell(mean(drawsOf(rows, method, mix).map(({ rises }) => ofLanguage(tag)(rises))))),
+    ...mixes.map((mix) => thousandths(mean(drawsOf(rows, method, mix).map(({ rises }) => ofLanguage(tag)(rises))))),
   ]);
   return markdownTable(["language", "script", "share", ...mixes.map(mixTitle)], lines, 2);
 }
@@ -185,8 +185,8 @@ export function lawTable(rows: readonly DrawnRow[], found: Readonly<Record<strin
         hundredths(exponent),
         hundredths(spearman(text, loss)),
         hundredths(mean(within)),
-        natsCell(mean(errors)),
-        natsCell(Math.max(...errors)),
+        thousandths(mean(errors)),
+        thousandths(Math.max(...errors)),
       ],
     ];
   });

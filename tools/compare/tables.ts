@@ -101,7 +101,7 @@ export interface Spent {
   readonly fileBytes?: number;
 }
 
-const thousandths = (value: number): string => value.toFixed(3);
+export const thousandths = (value: number): string => value.toFixed(3).replace("-", "−");
 
 const spentCells = (spent: Spent | undefined): readonly string[] =>
   spent === undefined
@@ -134,7 +134,7 @@ const spread = ({ value, interval: [low, high] }: Nats): string =>
   `${thousandths(value)} (${thousandths(low)} to ${thousandths(high)})`;
 
 /** The draws that two methods have both. */
-const pairsOf = (own: readonly DrawnRow[], peer: readonly DrawnRow[]) =>
+export const pairsOf = (own: readonly DrawnRow[], peer: readonly DrawnRow[]) =>
   own.flatMap((row) => {
     const other = peer.find(({ draw }) => draw === row.draw);
     return other === undefined ? [] : [{ row, other }];

@@ -5,7 +5,7 @@ import type { Device } from "@mbs/contracts";
 import type { ObjectPool, Poolable } from "@mbs/contracts";
 import { freeCut } from "@mbs/models";
 import type { BlockCut } from "@mbs/models";
-import { bringTensor, DeviceFullError, isOnDevice, tensorOfBytes } from "@mbs/onnx";
+import { bringTensor, isOnDevice, tensorOfBytes, unlessFull } from "@mbs/onnx";
 import type { PlacedTensor, Tensor } from "@mbs/onnx";
 import type { SegmentBatch } from "./segment-batches.ts";
 import type { StatesOwner } from "./scratch-states.ts";
@@ -35,16 +35,11 @@ const sumOf = (values: Iterable<PlacedTensor>, onDevice: boolean): number =>
 /** Bytes of a graphics processor that one walk may take. Beyond it values come to memory. */
 const deviceBytes = 256 * 1024 ** 2;
 
-/** The values of a cut in memory; on a graphics processor they are freed. @returns undefined where that has no space for the copies */
-async function bringAll({ live }: BlockCut): Promise<Map<string, Tensor> | undefined> {
+/** The values of a cut in memory; on a graphics processor they are freed. */
+async function bringAll({ live }: BlockCut): Promise<Map<string, Tensor>> {
   // a value may have two names
   const brought = new Map<PlacedTensor, Tensor>();
-  try {
-    for (const tensor of live.values()) if (!brought.has(tensor)) brought.set(tensor, await bringTensor(tensor));
-  } catch (error) {
-    if (error instanceof DeviceFullError) return undefined;
-    throw error;
-  }
+  for (const tensor of live.values()) if (!brought.has(tensor)) brought.set(tensor, await bringTensor(tensor));
   return new Map(
     [...live].flatMap(([name, tensor]) => {
       const own = brought.get(tensor);
@@ -135,7 +130,9 @@ export class HeldWalk implements Poolable {
     }
     const bytes = own + onDevice;
     const staysInMemory = this.#bytes + bytes <= this.#limits.memory;
-    const live = staysInMemory || this.#spilledBytes + bytes <= this.#limits.disk ? await bringAll(given) : undefined;
+    const fits = staysInMemory || this.#spilledBytes + bytes <= this.#limits.disk;
+    // copies that a full graphics processor cannot give are not kept either
+    const live = fits ? await unlessFull(bringAll(given)) : undefined;
     if (live === undefined) {
       freeCut(given);
       return;

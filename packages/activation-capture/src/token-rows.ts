@@ -2,7 +2,6 @@ import { InternalError } from "@mbs/contracts";
 import type { Device, Matrix } from "@mbs/contracts";
 import {
   constantTensor,
-  DeviceFullError,
   deviceMatrix,
   floatTensor,
   floatValues,
@@ -13,6 +12,7 @@ import {
   placedTensor,
   readMatrix,
   takeSessions,
+  unlessFull,
 } from "@mbs/onnx";
 import type { BlasOptions, DeviceMatrix, PlacedMatrix, PlacedTensor, Sessions } from "@mbs/onnx";
 
@@ -61,13 +61,6 @@ function matrixOf(made: Readonly<Record<string, PlacedTensor>>, name: string, { 
   if (tensor === undefined) throw new InternalError(`a graph made no ${name} rows`);
   return isOnDevice(tensor) ? deviceMatrix(tensor, columns) : { rows, columns, values: floatValues({ [name]: tensor }, name) };
 }
-
-/** What is made on a graphics processor; undefined where that is full. */
-const unlessFull = <Made>(made: Promise<Made>): Promise<Made | undefined> =>
-  made.catch((error: unknown) => {
-    if (error instanceof DeviceFullError) return undefined;
-    throw error;
-  });
 
 /**
  * Scales tokens, a row each. By {@link TokenRows.inverseSizes} of their own, each counts alike in a Gram, however large its

@@ -45,6 +45,7 @@ export type { CodeKind } from "./load-code.ts";
 export { loadStage, stageFault } from "./load-stage.ts";
 export type { BlockGrid, Grid, GroupGrid, HeldBlocks, HeldGrids, HeldGroups, NoGrid, ZeroPoints } from "./grid.ts";
 export { defineSolver, nameMethod } from "./solver.ts";
+export type { ServerPlace } from "./server-place.ts";
 export { nameShards, parseShard, rangeOfShards, shardOption } from "./shards.ts";
 export type { Shards } from "./shards.ts";
 export { defineStage, firstOutput, isOptional } from "./stage.ts";

@@ -13,7 +13,7 @@ export {
   threadsOption,
   withOrderedHelp,
 } from "./stage/flags.ts";
-export type { CliHost, FolderPresenter, Presenter, RemotePlace, RemoteRunner } from "./stage/cli-host.ts";
+export type { CliHost, FolderPresenter, Presenter, RemoteRunner } from "./stage/cli-host.ts";
 export { DeviceTotal, findDevice, noteOwnDevice } from "./stage/device.ts";
 export { letHeapGrow } from "./process/heap-growth.ts";
 export { allArguments } from "./process/parent-process.ts";

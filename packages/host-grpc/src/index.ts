@@ -1,6 +1,5 @@
 export { runRemote } from "./client/run-remote.ts";
 export type { RemoteCall } from "./client/run-remote.ts";
-export type { ServerPlace } from "./client/server-place.ts";
 export { messageLimit } from "./protocol/channel.ts";
 export type { Keepalive } from "./protocol/channel.ts";
 export type { ResourceRoots } from "./server/served-resources.ts";

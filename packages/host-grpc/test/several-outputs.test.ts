@@ -5,7 +5,7 @@ import { contentAddress } from "@mbs/artifacts";
 import type { StageOutputs } from "@mbs/contracts";
 import { testContext } from "@mbs/contracts/testing";
 import { runRemote } from "@mbs/host-grpc";
-import type { ServerPlace } from "@mbs/host-grpc";
+import type { ServerPlace } from "@mbs/contracts";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { split } from "../../host-cli/test/fixtures/stages.ts";

@@ -54,34 +54,39 @@ async function sharesOfMix(
   return normalised(mix.kind === "counts" ? mix.counts : await sharesOf(mix, sources));
 }
 
-/** Names of the model that was compressed and of the dense one, which stands first. */
-function comparedModels(
-  scores: readonly Score[],
-  wanted: string | undefined,
-): { readonly model: string; readonly dense: string } {
-  const names = groupScores(scores).map(({ model }) => model);
-  const [dense, ...compressed] = names;
+/** A compressed model, the dense one, which stands first, and the languages that the compressed one was scored in. */
+interface ComparedModels {
+  readonly model: string;
+  readonly dense: string;
+  readonly languages: readonly string[];
+}
+
+function comparedModels(scores: readonly Score[], wanted: string | undefined): ComparedModels {
+  const [dense, ...compressed] = groupScores(scores);
   if (dense === undefined || compressed.length === 0) {
     throw new UsageError(
       "mix: the scores have one model; evaluate the dense model and a compressed one together, the dense one first",
     );
   }
-  const model = wanted ?? (compressed.length === 1 ? compressed[0] : undefined);
-  if (model !== undefined && compressed.includes(model)) return { model, dense };
+  const found =
+    wanted === undefined && compressed.length === 1 ? compressed[0] : compressed.find(({ model }) => model === wanted);
+  if (found) return { model: found.model, dense: dense.model, languages: [...found.languages.keys()] };
   const what = wanted === undefined ? "say with --label which one was calibrated with --mix" : `no compressed model ${wanted}`;
-  throw new UsageError(`mix: ${what}; the scores have ${compressed.join(", ")}`, { option: "--label" });
+  throw new UsageError(`mix: ${what}; the scores have ${compressed.map(({ model }) => model).join(", ")}`, {
+    option: "--label",
+  });
 }
 
 /**
  * What the compressed model lost in each language that both models were scored in.
  *
- * @param shares of its calibration text
+ * @param shares of its calibration text, sum 1
  * @throws {UsageError} where it was calibrated with a language that was not scored, or the other way round, a language has too few
  * windows for an interval, or nothing was lost
  */
 function measuredLosses(
   scores: readonly Score[],
-  { model, dense }: { readonly model: string; readonly dense: string },
+  { model, dense }: Pick<ComparedModels, "model" | "dense">,
   shares: LanguageMix,
 ): MeasuredLosses {
   const pairs = comparePairs(scores, dense).pairs.filter((pair) => pair.model === model);
@@ -113,8 +118,7 @@ function measuredLosses(
       `mix: ${model} lost nothing that stands out from chance in any language, so no mix is better than its own; evaluate with more windows to tell more`,
     );
   }
-  const all = normalised(new Map(losses.map(([language, { share }]) => [language, share])));
-  return new Map(losses.map(([language, loss]) => [language, { ...loss, share: all.get(language) ?? 0 }]));
+  return new Map(losses);
 }
 
 /** How much each language counts: as asked, or by the training mixture, or all alike. */
@@ -214,15 +218,10 @@ export const mix = defineStage({
     if (solvers.length > 0 && solvers.every((solver) => uncorrecting.has(solver))) {
       warn(`${models.model} was made by ${solvers.join(", ")}, where mixes change far less than is predicted here`);
     }
-    const scored = [
-      ...(groupScores(windows)
-        .find(({ model }) => model === models.model)
-        ?.languages.keys() ?? []),
-    ];
     const shares =
       options.mix === undefined
-        ? new Map(Object.entries(made?.mix ?? {}))
-        : await sharesOfMix(options.mix, scored, training, warn);
+        ? normalised(new Map(Object.entries(made?.mix ?? {})))
+        : await sharesOfMix(options.mix, models.languages, training, warn);
     const losses = measuredLosses(windows, models, shares);
     const languages = [...losses.keys()];
     const importance = importanceOf(options.importance, training, languages, warn);

@@ -12,10 +12,10 @@ export type { Sessions } from "./engine/pooled-sessions.ts";
 export { createSession } from "./engine/session.ts";
 export type { Session, SessionOptions } from "./engine/session.ts";
 export { DeviceFullError, runtimeVersion, turnTelemetryOff } from "./engine/runtime.ts";
-export { bringTensor, countLackOfSpace, deviceReport, holdTensor, readMatrix } from "./engine/device-memory.ts";
+export { bringTensor, countLackOfSpace, deviceReport, holdTensor, readMatrix, unlessFull } from "./engine/device-memory.ts";
 export { deviceMatrix, freeMatrix, freeTensor, isOnDevice, placedTensor } from "./device-tensor.ts";
 export type { DeviceMatrix, DeviceTensor, PlacedMatrix, PlacedTensor } from "./device-tensor.ts";
-export { halvesAfter } from "./engine/halves.ts";
+export { halvesAfter, halvesOf } from "./engine/halves.ts";
 export type { Range } from "./engine/halves.ts";
 export { withFlagsOff } from "./rewrite/merged-graph.ts";
 export {

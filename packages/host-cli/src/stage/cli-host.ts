@@ -1,5 +1,5 @@
 import { firstOutput } from "@mbs/contracts";
-import type { ArtifactStream, OptionTable, Stage, StageContext, StageInputs, StageOutputs } from "@mbs/contracts";
+import type { ArtifactStream, OptionTable, ServerPlace, Stage, StageContext, StageInputs, StageOutputs } from "@mbs/contracts";
 
 /** How an artifact of a kind with results (scores, similarity) is shown to people and programs. */
 export interface Presenter {
@@ -23,18 +23,9 @@ export interface FolderPresenter {
   json(folder: string): Promise<unknown>;
 }
 
-/** A server, and the files that its client needs: values of `--via`, `--ca`, `--cert`, `--key` and `--token-file`. */
-export interface RemotePlace {
-  readonly via: string;
-  readonly ca?: string | undefined;
-  readonly cert?: string | undefined;
-  readonly key?: string | undefined;
-  readonly tokenFile?: string | undefined;
-}
-
 /** Runs a stage on another machine; same meaning as `stage.run`. */
 export type RemoteRunner = (
-  place: RemotePlace,
+  place: ServerPlace,
   stage: Stage,
   inputs: StageInputs,
   options: Readonly<Record<string, unknown>>,

@@ -1,10 +1,10 @@
 import { requireNotRead } from "@mbs/artifacts";
 import { createObjectPool, firstOutput, optionFlag, parseOptions, UsageError } from "@mbs/contracts";
-import type { OptionTable, Stage } from "@mbs/contracts";
+import type { OptionTable, ServerPlace, Stage } from "@mbs/contracts";
 import { findDevice, noteOwnDevice } from "./device.ts";
 import { deviceOption, forbidNetwork, givenOptions, remoteOptions, threadsOption } from "./flags.ts";
 import { commandOf, firstPresenter } from "./cli-host.ts";
-import type { CliHost, FolderPresenter, RemotePlace } from "./cli-host.ts";
+import type { CliHost, FolderPresenter } from "./cli-host.ts";
 import { tellParent } from "../process/parent-process.ts";
 import { createReporter, progressStyle } from "../process/progress.ts";
 import { openInputs, planInputs } from "./stage-inputs.ts";
@@ -18,7 +18,7 @@ function machineOf({ threads, device }: Readonly<Record<string, unknown>>) {
 }
 
 /** The server that a stage runs on; undefined where it runs here. */
-function remotePlace(given: Readonly<Record<string, unknown>>): RemotePlace | undefined {
+function remotePlace(given: Readonly<Record<string, unknown>>): ServerPlace | undefined {
   const { via, ...files } = parseOptions(remoteOptions, givenOptions(given, remoteOptions), "host");
   if (via !== undefined) return { via, ...files };
   const [name] = Object.entries(files).find(([, path]) => path !== undefined) ?? [];

@@ -6,6 +6,7 @@ import type {
   ArtifactStream,
   Batch,
   ResourceKind,
+  ServerPlace,
   Stage,
   StageContext,
   StageInputs,
@@ -22,7 +23,7 @@ import { fromStatus, isUnreachable } from "../protocol/status.ts";
 import { FlightClient, sendArtifact } from "./flight-client.ts";
 import type { ExchangeCall } from "./flight-client.ts";
 import { openPlace } from "./server-place.ts";
-import type { OpenPlace, ServerPlace } from "./server-place.ts";
+import type { OpenPlace } from "./server-place.ts";
 import { tlsFault } from "./tls-fault.ts";
 
 export interface RemoteCall extends ServerPlace {

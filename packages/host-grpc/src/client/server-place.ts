@@ -5,22 +5,10 @@ import { credentials, Metadata } from "@grpc/grpc-js";
 import type { ChannelCredentials } from "@grpc/grpc-js";
 import { readFirstLine, readGiven, warnIfOpen } from "@mbs/artifacts";
 import { DeniedError, UsageError } from "@mbs/contracts";
+import type { ServerPlace } from "@mbs/contracts";
 import { bareHost, isLoopback, parseAddress } from "../protocol/address.ts";
 import type { ServerAddress } from "../protocol/address.ts";
 import { parseCertificate, requirePair, whyInvalid } from "../protocol/certificates.ts";
-
-/** A server, and the files that a client needs to call it. */
-export interface ServerPlace {
-  /** "grpc://127.0.0.1:8815", or "grpcs://host:8815" with TLS */
-  readonly via: string;
-  /** PEM file with the authority that signed the server's certificate. Default: those that Node knows. */
-  readonly ca?: string | undefined;
-  /** PEM files with the client's own certificate and key, for a server that asks for them. */
-  readonly cert?: string | undefined;
-  readonly key?: string | undefined;
-  /** File whose first line is the token. */
-  readonly tokenFile?: string | undefined;
-}
 
 /** What grpc-js takes to call a server. */
 export interface OpenPlace {

@@ -1,6 +1,6 @@
 import { at, InternalError } from "@mbs/contracts";
 import type { Matrix } from "@mbs/contracts";
-import { halvesAfter, holdTensor, isOnDevice, readMatrix } from "@mbs/onnx";
+import { halvesAfter, halvesOf, holdTensor, isOnDevice, readMatrix } from "@mbs/onnx";
 import type { PlacedMatrix, PlacedTensor, Range, Tensor } from "@mbs/onnx";
 import type { BlockCut, BlockOptions, Forward, GivenWeights } from "../folder/model.ts";
 import { freeCut } from "./block-walk.ts";
@@ -110,20 +110,18 @@ export function withHalvedBatches(forward: Walks, hold: (tensor: PlacedTensor) =
   /** @param length tokens of a segment */
   const inPieces = async <Made>(segments: Range, length: number, work: (segments: Range) => Promise<Made>): Promise<Made[]> => {
     const count = sizeOf(segments);
-    if (count === 1 || count * length <= most) {
+    let halves: readonly [Range, Range];
+    if (count > 1 && count * length > most) halves = halvesOf(segments);
+    else {
       try {
         return [await work(segments)];
       } catch (error) {
-        const [half, other] = halvesAfter(error, segments);
-        most = Math.min(most, sizeOf(half) * length);
-        return [...(await inPieces(half, length, work)), ...(await inPieces(other, length, work))];
+        halves = halvesAfter(error, segments);
+        most = Math.min(most, sizeOf(halves[0]) * length);
       }
     }
-    const middle = segments.first + Math.ceil(count / 2);
-    return [
-      ...(await inPieces({ ...segments, last: middle }, length, work)),
-      ...(await inPieces({ ...segments, first: middle }, length, work)),
-    ];
+    const [half, other] = halves;
+    return [...(await inPieces(half, length, work)), ...(await inPieces(other, length, work))];
   };
 
   const nextCut = async (cut: BlockCut, weights: GivenWeights | undefined) => {

@@ -121,12 +121,8 @@ export async function download(held: HeldTensor, into: Float32Array): Promise<vo
 /** A tensor of float32 on the graphics processor, if there is space, for several runs that read it; others stay where they are. */
 export async function holdTensor(tensor: PlacedTensor): Promise<PlacedTensor> {
   if (isOnDevice(tensor) || tensor.type !== "float32" || tensor.data.length === 0) return tensor;
-  try {
-    return new DeviceTensor(await withSpace(() => upload(tensor.data, tensor.dims)));
-  } catch (error) {
-    if (error instanceof DeviceFullError) return tensor;
-    throw error;
-  }
+  const held = await unlessFull(withSpace(() => upload(tensor.data, tensor.dims)));
+  return held === undefined ? tensor : new DeviceTensor(held);
 }
 
 /** A tensor with its values in memory; one that is on the graphics processor is copied back and freed there. */
@@ -195,6 +191,13 @@ function freeConstants(): boolean {
   idle.forEach(free);
   return idle.length > 0;
 }
+
+/** What is made on a graphics processor; undefined where that is full. */
+export const unlessFull = <Made>(made: Promise<Made>): Promise<Made | undefined> =>
+  made.catch((error: unknown) => {
+    if (error instanceof DeviceFullError) return undefined;
+    throw error;
+  });
 
 /** Does work on the graphics processor; where that is full, once more without the copies that were kept for later runs. */
 export async function withSpace<Made>(work: () => Promise<Made>): Promise<Made> {

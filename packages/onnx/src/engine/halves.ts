@@ -7,6 +7,15 @@ export interface Range {
   readonly last: number;
 }
 
+/** @param range of two items or more */
+export function halvesOf({ first, last }: Range): readonly [Range, Range] {
+  const middle = first + Math.ceil((last - first) / 2);
+  return [
+    { first, last: middle },
+    { first: middle, last },
+  ];
+}
+
 /**
  * What to try after an error: the halves of what was tried.
  *
@@ -15,11 +24,7 @@ export interface Range {
 export function halvesAfter(error: unknown, { first, last }: Range): readonly [Range, Range] {
   if (!(error instanceof DeviceFullError) || last - first < 2) throw error;
   countLackOfSpace();
-  const middle = first + Math.ceil((last - first) / 2);
-  return [
-    { first, last: middle },
-    { first: middle, last },
-  ];
+  return halvesOf({ first, last });
 }
 
 /**

@@ -369,8 +369,8 @@ export class Engine {
     const processors = this.#options.processorClass?.(node);
     const device = deviceOf(this.#stage(node), context);
     // what a program of other versions has made is made again: this one could not read it
-    const outputs = Object.values(this.#stage(node).outputs);
-    const versions = outputs.map(({ kind }) => Object.entries(artifactKinds).find(([name]) => name === kind)?.[1].version);
+    const kinds: Readonly<Record<string, { readonly version: number } | undefined>> = artifactKinds;
+    const versions = Object.values(this.#stage(node).outputs).map(({ kind }) => kinds[kind]?.version);
     return manifestKey(
       await resources.code(node.stage),
       {
