@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { combineRises, differenceOverDraws, lossesOverDraws, overDraws, risesOf } from "./draws.ts";
+import { chanceOf, combineRises, differenceOverDraws, holdTogether, lossesOverDraws, overDraws, risesOf } from "./draws.ts";
 import type { DrawnRow, WindowRises } from "./draws.ts";
 import { rowsOf } from "./rows.ts";
 import { readSpent } from "./spent.ts";
@@ -52,6 +52,32 @@ test("windows that differ make an interval of draws that do not, and of one draw
   // variance of a mean of six windows, two languages drawn apart: Σ (0.1 (w - 2.5))² / 6 / 6 / 2
   const error = Math.sqrt((0.01 * 17.5) / 6 / 6 / 2);
   close(one[1] - 0.25, 1.96 * error, 0.2 * error);
+});
+
+test("the chance of a difference is Student's, two-sided", () => {
+  // quantiles of tables: 5% and 1%
+  for (const [freedom, t, chance] of [
+    [1, 12.706, 0.05],
+    [2, 4.303, 0.05],
+    [3, 5.841, 0.01],
+    [4, 2.776, 0.05],
+    [9, 3.25, 0.01],
+    [1000, 1.962, 0.05],
+  ] as const) {
+    close(chanceOf(t, freedom), chance, 2e-4);
+    close(chanceOf(-t, freedom), chance, 2e-4);
+  }
+  assert.is(chanceOf(0, 4), 1);
+});
+
+test("Holm's correction keeps what holds together, and stops at the first that does not", () => {
+  // 0.02 is compared with 0.05 / 2 and holds; 0.06 against 0.05
+  assert.equal(holdTogether([0.06, 0.001, 0.02]), [false, true, true]);
+  // 0.03 is above 0.05 / 2, so that 0.04 is not looked at
+  assert.equal(holdTogether([0.03, 0.001, 0.04]), [false, true, false]);
+  assert.equal(holdTogether([0.01, 0.02, 0.04]), [true, true, true]);
+  assert.equal(holdTogether([0.04, 0.001]), [true, true]);
+  assert.equal(holdTogether([]), []);
 });
 
 test("range and worst language are those over draws", () => {

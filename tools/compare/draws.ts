@@ -38,6 +38,44 @@ export function risesOf(dense: readonly Score[], own: readonly Score[]): WindowR
   return rises;
 }
 
+/** A difference, and how probable one as large or larger, above zero or below, is by chance alone. */
+export interface Difference extends Nats {
+  readonly chance: number;
+}
+
+/**
+ * The probability that |t| is as large as this or larger: Student's distribution with a whole number of degrees of freedom.
+ *
+ * @see Abramowitz and Stegun, 26.7.3 and 26.7.4
+ */
+export function chanceOf(t: number, freedom: number): number {
+  const angle = Math.atan(t / Math.sqrt(freedom));
+  const [sine, cosine] = [Math.sin(angle), Math.cos(angle)];
+  const isOdd = freedom % 2 === 1;
+  let term = isOdd ? cosine : 1;
+  let sum = freedom > 1 ? term : 0;
+  for (let power = isOdd ? 3 : 2; power < freedom; power += 2) {
+    term *= ((power - 1) / power) * cosine ** 2;
+    sum += term;
+  }
+  const within = isOdd ? (2 / Math.PI) * (angle + sine * sum) : sine * sum;
+  return 1 - Math.abs(within);
+}
+
+/** Which of some chances hold together at 5%, by Holm's step-down correction. */
+export function holdTogether(chances: readonly number[]): boolean[] {
+  const holds = chances.map(() => false);
+  const order = chances.map((_, index) => index).sort((a, b) => at(chances, a) - at(chances, b));
+  for (const [rank, index] of order.entries()) {
+    if (at(chances, index) > 0.05 / (chances.length - rank)) break;
+    holds[index] = true;
+  }
+  return holds;
+}
+
+/** Degrees of freedom of one draw, whose interval is over windows: so many that Student's distribution is the normal one. */
+const manyDegrees = 1000;
+
 /** 97.5% quantiles of Student's t with 1, 2, … degrees of freedom; beyond these the normal one is off by less than a tenth. */
 const quantiles: readonly number[] = [12.71, 4.3, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26];
 
@@ -89,13 +127,14 @@ function* resampled(draws: readonly WindowRises[]): Generator<readonly WindowRis
  *
  * @param own the value of each draw, @param redrawn means over draws, of windows drawn again
  */
-function meanOfDraws(own: readonly number[], redrawn: readonly number[]): Nats {
+function meanOfDraws(own: readonly number[], redrawn: readonly number[]): Difference {
   const value = mean(own);
   const ofWindows = varianceOf(redrawn);
   const count = own.length;
   const error = Math.sqrt((count > 1 ? varianceOf(own) / count : 0) + ofWindows);
   const t = count > 1 ? (quantiles[count - 2] ?? 1.96) : 1.96;
-  return { value, interval: [value - t * error, value + t * error] };
+  const chance = error === 0 ? Number(value === 0) : chanceOf(value / error, count > 1 ? count - 1 : manyDegrees);
+  return { value, interval: [value - t * error, value + t * error], chance };
 }
 
 /** Mean of a figure over draws, with its interval over draws and windows. */
@@ -106,7 +145,7 @@ export const overDraws = (draws: readonly WindowRises[], figure: Figure = meanOf
   );
 
 /** How much larger a figure is in the first rows than in the second, on the same draws and windows. */
-export function figureDifference(first: readonly WindowRises[], second: readonly WindowRises[], figure: Figure): Nats {
+export function figureDifference(first: readonly WindowRises[], second: readonly WindowRises[], figure: Figure): Difference {
   const differences = (one: readonly WindowRises[], other: readonly WindowRises[]): number[] =>
     one.map((rises, draw) => figure(rises) - figure(at(other, draw)));
   // the same windows are drawn for both: they follow from language and count

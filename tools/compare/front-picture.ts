@@ -1,36 +1,32 @@
 /**
- * The picture of the README: what English-only calibration costs each language of Gemma 3 270m, and what a mix of its languages
- * does, from the numbers of docs/measured/real-models/comparison.json.
+ * The picture of the README: what English-only calibration costs each language of Gemma 3 270m, and what as much text of every
+ * language does, from the numbers of docs/measured/languages.json.
  *
  * usage: node --conditions=mbs-source --import tsx tools/compare/front-picture.ts
  */
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { toSvg } from "../pages/plot.ts";
-import { languages } from "./languages.ts";
+import { ofLanguage } from "./draws.ts";
+import type { DrawnRow } from "./draws.ts";
+import { twelveLanguages } from "./languages.ts";
 
 const root = join(import.meta.dirname, "../..");
 
-interface Numbers {
-  readonly rows: readonly {
-    readonly name: string;
-    readonly languages: Readonly<Record<string, { readonly value: number }>>;
-  }[];
-}
+const bars = { english: "English-only calibration", equal: "as much text of every language" } as const;
 
-const bars = new Map([
-  ["gptq-3 english", "English-only calibration"],
-  ["gptq-3 proportional", "text of all languages, by their shares"],
-]);
-
-const { rows } = JSON.parse(await readFile(join(root, "docs/measured/real-models/comparison.json"), "utf8")) as Numbers;
+const { rows } = JSON.parse(await readFile(join(root, "docs/measured/languages.json"), "utf8")) as { readonly rows: DrawnRow[] };
 const names = new Intl.DisplayNames("en", { type: "language" });
-const values = rows.flatMap(({ name, languages: own }) => {
-  const series = bars.get(name);
-  if (series === undefined) return [];
-  return Object.entries(own).map(([tag, { value }]) => ({ language: names.of(tag) ?? tag, series, times: Math.exp(value) }));
+const order = twelveLanguages.map(({ tag }) => names.of(tag) ?? tag);
+const values = Object.entries(bars).flatMap(([mix, series]) => {
+  const row = rows.find((one) => one.method === "gptq-3" && one.mix === mix && one.draw === 0);
+  if (row === undefined) throw new Error(`languages.json lacks the row of ${mix}`);
+  return twelveLanguages.map(({ tag }, place) => ({
+    language: order[place],
+    series,
+    times: Math.exp(ofLanguage(tag)(row.rises)),
+  }));
 });
-if (values.length !== bars.size * languages.length) throw new Error("comparison.json lacks a row of the picture");
 
 const svg = await toSvg({
   title: {
@@ -46,11 +42,11 @@ const svg = await toSvg({
     y: {
       field: "language",
       type: "nominal",
-      sort: languages.map(({ tag }) => names.of(tag) ?? tag),
+      sort: order,
       title: null,
       axis: { labelFontSize: 13, ticks: false, domain: false },
     },
-    yOffset: { field: "series", type: "nominal", sort: [...bars.values()] },
+    yOffset: { field: "series", type: "nominal", sort: Object.values(bars) },
   },
   layer: [
     {
@@ -59,7 +55,7 @@ const svg = await toSvg({
         x: {
           field: "times",
           type: "quantitative",
-          scale: { type: "log", domainMin: 1 },
+          scale: { type: "log", domainMin: 1, nice: false },
           title: null,
           axis: { values: [1, 2, 5, 10, 20, 50, 100], format: "~s", labelExpr: "datum.label + '×'" },
         },
@@ -67,7 +63,7 @@ const svg = await toSvg({
         color: {
           field: "series",
           type: "nominal",
-          sort: [...bars.values()],
+          sort: Object.values(bars),
           title: null,
           scale: { range: ["#9a9a9a", "#3b82c4"] },
         },

@@ -16,7 +16,16 @@ import { parseLanguageMix } from "@mbs/contracts";
 import { replaceBlocks } from "../pages/blocks.ts";
 import { risesOf } from "./draws.ts";
 import type { DrawnRow } from "./draws.ts";
-import { lawTable, languagesOfMixes, mixesTable, outcomeTable, plotLanguages } from "./languages-tables.ts";
+import {
+  lawTable,
+  languagesOfMixes,
+  mixesTable,
+  onsetTable,
+  outcomeTable,
+  plotAmounts,
+  plotLanguages,
+  plotOnset,
+} from "./languages-tables.ts";
 import { allMethods, allMixes, mostDraws, rowsOf, scoresFile } from "./rows.ts";
 
 const { values } = parseArgs({ options: { output: { type: "string" }, found: { type: "string" } } });
@@ -57,9 +66,11 @@ const blocks = {
   mixes: mixesTable(rows),
   outcome: outcomeTable(rows),
   "by-language": languagesOfMixes(rows, "gptq-3"),
+  onset: onsetTable(rows),
   law: lawTable(rows, found),
 };
 await writeFile(page, replaceBlocks(await readFile(page, "utf8"), "languages", blocks));
 await mkdir(join(docs, "languages"), { recursive: true });
-await writeFile(join(docs, "languages/mixes.svg"), await plotLanguages(rows, "gptq-3"));
+const plots = { mixes: plotLanguages(rows, "gptq-3"), onset: plotOnset(rows), amounts: plotAmounts(rows, "gptq-3") };
+for (const [name, svg] of Object.entries(plots)) await writeFile(join(docs, `languages/${name}.svg`), await svg);
 process.stderr.write(`compare: ${made.length} rows of twelve languages\n`);

@@ -5,6 +5,7 @@ import { markdownTable } from "../pages/blocks.ts";
 import { toSvg } from "../pages/plot.ts";
 import {
   figureDifference,
+  holdTogether,
   lossesOverDraws,
   meanOfLanguages,
   ofLanguage,
@@ -12,7 +13,7 @@ import {
   weightedBy,
   worstOfLanguages,
 } from "./draws.ts";
-import type { DrawnRow, WindowRises } from "./draws.ts";
+import type { Difference, DrawnRow, WindowRises } from "./draws.ts";
 import { twelveLanguages } from "./languages.ts";
 import { allMethods, allMixes } from "./rows.ts";
 import { mixTitle, natsText, pairsOf, thousandths } from "./tables.ts";
@@ -68,26 +69,58 @@ function pairOf(
   return [pairs.map(({ row }) => row.rises), pairs.map(({ other }) => other.rises)];
 }
 
-/** The found mix against each other one: the loss of the worst language, which was named before the run, and two means. */
-export function outcomeTable(rows: readonly DrawnRow[]): string {
-  const lines = methodsIn(rows).flatMap((method) =>
+/** The method whose worst language was the one outcome that was named before the run. */
+const namedMethod = "gptq-3";
+
+const outcomes = { worst: worstOfLanguages, mean: meanOfLanguages, shares: weightedBy(shares) };
+
+/** A comparison of the found mix with another. */
+interface Outcome {
+  readonly method: string;
+  readonly mix: string;
+  readonly draws: number;
+  readonly figures: Readonly<Record<keyof typeof outcomes, Difference>>;
+}
+
+function outcomesOf(rows: readonly DrawnRow[]): readonly Outcome[] {
+  return methodsIn(rows).flatMap((method) =>
     mixesIn(rows, method).flatMap((mix) => {
       if (mix === "found" || isOtherAmount(mix)) return [];
       const [found, other] = pairOf(rows, method, "found", mix);
       if (found.length === 0) return [];
-      const against = (figure: (rises: WindowRises) => number): string => natsText(figureDifference(found, other, figure));
-      return [
-        [
-          titleOf(method),
-          mixTitle(mix),
-          String(found.length),
-          against(worstOfLanguages),
-          against(meanOfLanguages),
-          against(weightedBy(shares)),
-        ],
-      ];
+      const against = (figure: keyof typeof outcomes): Difference => figureDifference(found, other, outcomes[figure]);
+      const figures = { worst: against("worst"), mean: against("mean"), shares: against("shares") };
+      return [{ method, mix, draws: found.length, figures }];
     }),
   );
+}
+
+/**
+ * The found mix against each other one: the loss of the worst language, which was named before the run for one method, and two
+ * means. All but those that were named are corrected together by Holm; a star marks what holds.
+ */
+export function outcomeTable(rows: readonly DrawnRow[]): string {
+  const found = outcomesOf(rows);
+  const cells = found.flatMap((outcome) =>
+    (Object.keys(outcomes) as (keyof typeof outcomes)[]).map((figure) => ({
+      figure,
+      difference: outcome.figures[figure],
+      isNamed: outcome.method === namedMethod && figure === "worst",
+    })),
+  );
+  const others = cells.filter(({ isNamed }) => !isNamed);
+  const holds = holdTogether(others.map(({ difference }) => difference.chance));
+  const texts = cells.map(({ difference, isNamed }, place) => {
+    const star = !isNamed && holds[others.indexOf(at(cells, place))] ? " \\*" : "";
+    return `${natsText(difference)}${star}`;
+  });
+  const width = Object.keys(outcomes).length;
+  const lines = found.map(({ method, mix, draws }, place) => [
+    titleOf(method),
+    mixTitle(mix),
+    String(draws),
+    ...texts.slice(place * width, (place + 1) * width),
+  ]);
   return markdownTable(["method", "against", "draws", "worst language", "mean of languages", "weighted by share"], lines, 2);
 }
 
@@ -194,6 +227,153 @@ export function lawTable(rows: readonly DrawnRow[], found: Readonly<Record<strin
   return markdownTable(head, lines, 2);
 }
 
+const others = twelveLanguages.map(({ tag }) => tag).filter((tag) => tag !== "en");
+
+const meanOfOthers = (rises: WindowRises): number => mean(others.map((tag) => ofLanguage(tag)(rises)));
+
+/** What English-only calibration costs the other languages of a method, beside an equal mix. */
+interface Onset {
+  readonly title: string;
+  readonly equal: { readonly english: number; readonly others: number };
+  readonly only: { readonly english: number; readonly others: number };
+  readonly cost: Difference;
+}
+
+/** Methods that have both rows, those that lose least with an equal mix first. */
+function onsets(rows: readonly DrawnRow[]): readonly Onset[] {
+  return methodsIn(rows)
+    .flatMap((method) => {
+      const [only, equal] = pairOf(rows, method, "english", "equal");
+      if (only.length === 0) return [];
+      const lossesOf = (draws: readonly WindowRises[]) => ({
+        english: mean(draws.map(ofLanguage("en"))),
+        others: mean(draws.map(meanOfOthers)),
+      });
+      const cost = figureDifference(only, equal, meanOfOthers);
+      return [{ title: titleOf(method), equal: lossesOf(equal), only: lossesOf(only), cost }];
+    })
+    .sort((a, b) => a.equal.others - b.equal.others);
+}
+
+/** At which widths and sparsities calibration text counts. */
+export function onsetTable(rows: readonly DrawnRow[]): string {
+  const lines = onsets(rows).map(({ title, equal, only, cost }) => [
+    title,
+    thousandths(equal.english),
+    thousandths(only.english),
+    thousandths(equal.others),
+    thousandths(only.others),
+    natsText(cost),
+  ]);
+  const head = ["method", "English, equal mix", "English, English-only", "others, equal mix", "others, English-only"];
+  return markdownTable([...head, "what it costs the others"], lines, 1);
+}
+
+const font = { background: "white", font: "sans-serif", legend: { labelLimit: 0, orient: "bottom" } } as const;
+
+/** The losses of English and of the other languages, by method, with an equal mix and with English alone. */
+export function plotOnset(rows: readonly DrawnRow[]): Promise<string> {
+  const found = onsets(rows);
+  const series = ["other languages, English-only", "other languages, equal mix", "English, English-only", "English, equal mix"];
+  const values = found.flatMap(({ title, equal, only }) =>
+    [only.others, equal.others, only.english, equal.english].map((value, place) => ({
+      title,
+      // a logarithmic axis has no place for what gains
+      value: Math.max(value, 0.001),
+      series: at(series, place),
+    })),
+  );
+  return toSvg({
+    title: { text: "Gemma 3 270m: where calibration text begins to count", anchor: "start", fontWeight: "normal", fontSize: 13 },
+    data: { values },
+    width: 480,
+    height: { step: 24 },
+    mark: { type: "point", filled: true, size: 65, opacity: 0.9 },
+    encoding: {
+      y: {
+        field: "title",
+        type: "nominal",
+        title: null,
+        sort: found.map(({ title }) => title),
+        axis: { labelFontSize: 12, grid: true },
+      },
+      x: {
+        field: "value",
+        type: "quantitative",
+        title: "rise of the loss, nats a token (logarithmic)",
+        scale: { type: "log", nice: false },
+      },
+      color: {
+        field: "series",
+        type: "nominal",
+        sort: series,
+        title: null,
+        scale: { range: ["#d95f5f", "#3b82c4", "#e6a9a9", "#a9c7e6"] },
+      },
+    },
+    config: { ...font, legend: { ...font.legend, columns: 2 } },
+  });
+}
+
+/** Tokens of each language at the usual amount of text: 36 segments of 512 for twelve. */
+const usualTokens = 1536;
+
+const amountMixes = Object.entries(allMixes)
+  .filter(([mix, { text }]) => mix === "equal" || (text === "equal" && isOtherAmount(mix)))
+  .map(([mix, { times = 1 }]) => ({ mix, tokens: Math.round(usualTokens * times) }))
+  .sort((a, b) => a.tokens - b.tokens);
+
+/** Losses of each language by how much of its text there is, all languages alike. */
+export function plotAmounts(rows: readonly DrawnRow[], method: string): Promise<string> {
+  const found = amountMixes.flatMap(({ mix, tokens }) => {
+    const draws = drawsOf(rows, method, mix).filter(({ draw }) => draw === 0);
+    return draws.map(({ rises }) => ({ tokens, rises }));
+  });
+  const names = new Intl.DisplayNames("en", { type: "language" });
+  const values = found.flatMap(({ tokens, rises }) => [
+    ...twelveLanguages.map(({ tag }) => ({ tokens, language: names.of(tag) ?? tag, value: ofLanguage(tag)(rises), all: false })),
+    { tokens, language: "mean of languages", value: meanOfLanguages(rises), all: true },
+  ]);
+  const x = {
+    field: "tokens",
+    type: "quantitative",
+    title: "calibration tokens of each language (logarithmic)",
+    scale: { type: "log", base: 2, nice: false },
+    axis: { values: amountMixes.map(({ tokens }) => tokens) },
+  } as const;
+  const y = { field: "value", type: "quantitative", title: "rise of the loss, nats a token", scale: { zero: true } } as const;
+  const last = Math.max(...found.map(({ tokens }) => tokens));
+  return toSvg({
+    title: {
+      text: `Gemma 3 270m, ${titleOf(method)}, equal mix: how much text is enough`,
+      anchor: "start",
+      fontWeight: "normal",
+      fontSize: 13,
+    },
+    data: { values },
+    width: 420,
+    height: 300,
+    layer: [
+      {
+        mark: { type: "line", point: true },
+        encoding: {
+          x,
+          y,
+          detail: { field: "language", type: "nominal" },
+          color: { condition: { test: "datum.all", value: "#222222" }, value: "#a9c7e6" },
+          size: { condition: { test: "datum.all", value: 3 }, value: 1.2 },
+        },
+      },
+      {
+        transform: [{ filter: `datum.tokens === ${last}` }],
+        mark: { type: "text", align: "left", dx: 6, fontSize: 10 },
+        encoding: { x, y, text: { field: "language", type: "nominal" } },
+      },
+    ],
+    config: font,
+  });
+}
+
 /** Losses by language, a mark a mix; languages in the order of their shares. */
 export function plotLanguages(rows: readonly DrawnRow[], method: string): Promise<string> {
   const mixes = mixesIn(rows, method).filter((mix) => !isOtherAmount(mix));
@@ -239,6 +419,6 @@ export function plotLanguages(rows: readonly DrawnRow[], method: string): Promis
       },
       shape: { field: "mix", type: "nominal", sort: mixes.map(mixTitle), title: null },
     },
-    config: { background: "white", font: "sans-serif", legend: { labelLimit: 0, orient: "bottom" } },
+    config: font,
   });
 }
