@@ -25,6 +25,7 @@ import {
   plotAmounts,
   plotLanguages,
   plotOnset,
+  standInsTable,
 } from "./languages-tables.ts";
 import { allMethods, allMixes, mostDraws, rowsOf, scoresFile } from "./rows.ts";
 
@@ -67,6 +68,7 @@ const blocks = {
   outcome: outcomeTable(rows),
   "by-language": languagesOfMixes(rows, "gptq-3"),
   onset: onsetTable(rows),
+  "stand-ins": standInsTable(rows, "gptq-3"),
   law: lawTable(rows, found),
 };
 await writeFile(page, replaceBlocks(await readFile(page, "utf8"), "languages", blocks));

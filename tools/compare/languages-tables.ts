@@ -32,8 +32,9 @@ const drawsOf = (rows: readonly DrawnRow[], method: string, mix: string): readon
 
 const methodsIn = (rows: readonly DrawnRow[]): readonly string[] =>
   Object.keys(allMethods).filter((method) => rows.some((row) => row.method === method));
+/** Mixes of several languages, and English alone, that have rows. */
 const mixesIn = (rows: readonly DrawnRow[], method: string): readonly string[] =>
-  Object.keys(allMixes).filter((mix) => drawsOf(rows, method, mix).length > 0);
+  Object.keys(allMixes).filter((mix) => allMixes[mix]?.alone === undefined && drawsOf(rows, method, mix).length > 0);
 
 /** A line a method and mix: three averages, over the draws that there are. */
 export function mixesTable(rows: readonly DrawnRow[]): string {
@@ -267,6 +268,24 @@ export function onsetTable(rows: readonly DrawnRow[]): string {
   ]);
   const head = ["method", "English, equal mix", "English, English-only", "others, equal mix", "others, English-only"];
   return markdownTable([...head, "what it costs the others"], lines, 1);
+}
+
+/**
+ * What each language loses more after calibration on another alone than after as many tokens of all of them; a line a language of
+ * the text, in bold where both have one script.
+ */
+export function standInsTable(rows: readonly DrawnRow[], method: string): string {
+  const scripts = new Map(twelveLanguages.map(({ tag, script }) => [tag, script]));
+  const lines = Object.entries(allMixes).flatMap(([mix, { alone }]) => {
+    const [own, equal] = pairOf(rows, method, mix, "equal-third");
+    if (alone === undefined || own.length === 0) return [];
+    const cells = twelveLanguages.map(({ tag, script }) => {
+      const text = thousandths(figureDifference(own, equal, ofLanguage(tag)).value);
+      return tag !== alone && script === scripts.get(alone) ? `**${text}**` : text;
+    });
+    return [[alone, ...cells]];
+  });
+  return markdownTable(["text", ...twelveLanguages.map(({ tag }) => tag)], lines, 1);
 }
 
 const font = { background: "white", font: "sans-serif", legend: { labelLimit: 0, orient: "bottom" } } as const;

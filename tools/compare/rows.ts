@@ -10,6 +10,8 @@ export interface Mix {
   readonly weights?: "equal" | "shares";
   /** How many times the usual amount of text, where it is not that. */
   readonly times?: number;
+  /** The one language that has text. */
+  readonly alone?: string;
 }
 
 /** Mixes whose languages count by their text. */
@@ -37,7 +39,15 @@ const weightedMixes: Readonly<Record<string, Mix>> = {
   "equal-weights": { text: "proportional", weights: "equal" },
 };
 
-export const allMixes: Readonly<Record<string, Mix>> = { ...mixes, ...foundMixes, ...amounts, ...weightedMixes };
+/** One language alone, with as many tokens in all as `equal-third`: how well it stands in for others. */
+const aloneMixes: Readonly<Record<string, Mix>> = Object.fromEntries(
+  ["en", "de", "ru", "zh", "hi", "km", "el", "id"].map((alone) => [
+    `only-${alone}`,
+    { title: `${alone} alone, a third of the text`, text: `only:${alone}`, times: 1 / 3, alone },
+  ]),
+);
+
+export const allMixes: Readonly<Record<string, Mix>> = { ...mixes, ...foundMixes, ...amounts, ...weightedMixes, ...aloneMixes };
 
 /** A method of this project. */
 export interface Method {
