@@ -58,7 +58,7 @@ const options = {
   languages: languagesOption,
   mix: {
     kind: "text",
-    default: "proportional",
+    default: "equal",
     description:
       "proportional, equal, only:LANG, temperature:ALPHA, weights:LANG=WEIGHT,…, or counts such as en=87,zh=47, which fix the number of segments",
     check: (text: string) => parseMix(text),
@@ -282,7 +282,11 @@ async function makePlan(values: SampleOptions, context: StageContext) {
       distribution: async () => (distribution = await distributionOf(values)),
       tokensPerByte: (language: string) => poolOf(pools, language).tokensPerByte(),
     };
-    const sorted = [...(await countsOf(values, sources))]
+    const counts = await countsOf(values, sources);
+    if (values.distribution !== undefined && distribution === undefined) {
+      warn(`--mix ${values.mix} does not weigh languages by the distribution; --mix proportional does`);
+    }
+    const sorted = [...counts]
       .filter(([, count]) => count > 0)
       .sort(([a, first], [b, second]) => second - first || (a < b ? -1 : 1));
     const metadata = {
@@ -361,9 +365,9 @@ async function cover(
  */
 export const sample: Stage = {
   name: "sample",
-  summary: "Draw segments of text, each language in its share of the training mixture.",
+  summary: "Draw segments of text of each language, as many as a mix says.",
   examples: [
-    "mbs sample --model M --corpus C --mix proportional --segments 256 --length 2048 --seed 0 > segments.arrow",
+    "mbs sample --model M --corpus C --segments 256 --length 2048 --seed 0 > segments.arrow",
     "mbs sample --model M --corpus C --mix proportional --distribution bloom > segments.arrow",
     "mbs sample --model M --corpus C --mix weights:en=0.5,hi=0.3,mr=0.2 --segments 256 > segments.arrow",
     "mbs sample --model M --corpus C --mix en=87,zh=47,fr=37 > segments.arrow",

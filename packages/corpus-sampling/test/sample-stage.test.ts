@@ -26,7 +26,7 @@ async function run(options: Record<string, unknown>, threads = 1) {
     warn: (message: string) => warnings.push(message),
     threads,
   };
-  const { segments } = await sample.run({}, { model, corpus, length: 16, ...options }, context);
+  const { segments } = await sample.run({}, { model, corpus, length: 16, mix: "proportional", ...options }, context);
   assert.ok(segments);
   return segments;
 }
@@ -68,6 +68,16 @@ test.after(async () => rm(folder, { recursive: true, force: true }));
 
 test.before.each(() => {
   warnings.length = 0;
+});
+
+test("every language gets the same amount of text where no mix is said", () => {
+  assert.is(sample.options["mix"]?.kind === "text" && sample.options["mix"].default, "equal");
+});
+
+test("a distribution that the mix does not weigh by is said in a line", async () => {
+  const distribution = join(model, "distribution.json");
+  await drawn({ segments: 3, mix: "equal", distribution });
+  assert.equal(warnings, ["--mix equal does not weigh languages by the distribution; --mix proportional does"]);
 });
 
 test("proportional by the model's own distribution, with everything recorded", async () => {
@@ -212,7 +222,7 @@ test("what would be refused is refused by names alone, before a run", async () =
     [{ mix: "en=2,zh=2" }, /corpus has no texts of zh/, "--mix"],
     [{ mix: "en=2", segments: 3 }, /--mix asks for 2 segments/, "--mix"],
     [
-      { model: join(folder, "other") },
+      { model: join(folder, "other"), mix: "proportional" },
       /^--mix proportional weighs languages by .* has no distribution\.json; .*--mix equal/,
       "--mix",
     ],
@@ -223,7 +233,7 @@ test("what would be refused is refused by names alone, before a run", async () =
     assert.match((error as UsageError).message, message);
     assert.is((error as UsageError).facts["option"], option);
   }
-  assert.instance(await check({ distribution: join(folder, "nowhere.json") }), InputOutputError);
+  assert.instance(await check({ mix: "proportional", distribution: join(folder, "nowhere.json") }), InputOutputError);
   for (const mix of ["proportional", "equal", "temperature:0.5", "only:mr", "en=5"]) assert.is(await check({ mix }), undefined);
   assert.equal(warnings, []);
 });

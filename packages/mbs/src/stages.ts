@@ -26,7 +26,7 @@ export const stages: ReadonlyMap<string, { readonly summary: string; readonly lo
   [
     "sample",
     {
-      summary: "Draw segments of text, each language in its share of the training mixture.",
+      summary: "Draw segments of text of each language, as many as a mix says.",
       load: async () => (await import("@mbs/corpus-sampling")).sample,
     },
   ],

@@ -99,7 +99,9 @@ test("estimate and run refuse the same: formats that cannot hold the layers, and
 test("estimate warns of what run warns of: languages without a share, segments beyond the context", async ({ root }) => {
   const shares = join(root, "shares.json");
   await writeFile(shares, JSON.stringify({ unit: "tokens", source: "test", shares: { en: 1 } }));
-  const [estimated, ran] = await both(root, { sample: `{ distribution: ${shares}, segments: 2, length: 33 }` });
+  const [estimated, ran] = await both(root, {
+    sample: `{ mix: proportional, distribution: ${shares}, segments: 2, length: 33 }`,
+  });
   for (const { code, stderr } of [estimated, ran]) {
     assert.is(code, 0, stderr);
     assert.match(stderr, /warning: .*has no share for .*; left out\n/);

@@ -63,7 +63,7 @@ const textOr = (value: unknown, fallback: string): string => (typeof value === "
 
 /** An upper bound of the size of a sample before it is drawn. */
 function boundedSize({ sample }: Recipe, { contextLength }: ModelShape): SampleSize {
-  const mix = parseMix(textOr(sample["mix"], "proportional"));
+  const mix = parseMix(textOr(sample["mix"], "equal"));
   const counts = mix.kind === "counts" ? [...mix.counts.values()] : undefined;
   const segments = counts ? counts.reduce((sum, count) => sum + count, 0) : Number(sample["segments"] ?? 256);
   const chosen = sample["languages"] === undefined ? mostLanguages : listOf(sample["languages"]).length;
