@@ -100,18 +100,21 @@ async function requireFiniteInputs(capture: BlockCapture, batch: SegmentBatch, {
     const alone = { ...batch, first: batch.first + place, segments: [segment] };
     for (const owner of compares ? (["own", "dense"] as const) : (["own"] as const)) {
       let cut = await beginBlock(forward, capture, owner, alone);
-      while (!isPast(plan, cut)) {
-        const next = await forward.nextSites(cut, owner === "own" ? weights : undefined);
-        ({ cut } = next);
-        for (const [site, input] of next.inputs) {
-          const made = `${block.name} ${site}${owner === "own" ? "" : " of the dense model"}`;
-          requireFiniteRows(
-            { made, segments: [nameSegment(segment)], tokens: tokensOf(block, site, cut) },
-            await readMatrix(input),
-          );
+      try {
+        while (!isPast(plan, cut)) {
+          const next = await forward.nextSites(cut, owner === "own" ? weights : undefined);
+          ({ cut } = next);
+          for (const [site, input] of next.inputs) {
+            const made = `${block.name} ${site}${owner === "own" ? "" : " of the dense model"}`;
+            requireFiniteRows(
+              { made, segments: [nameSegment(segment)], tokens: tokensOf(block, site, cut) },
+              await readMatrix(input),
+            );
+          }
         }
+      } finally {
+        freeCut(cut);
       }
-      freeCut(cut);
     }
   }
 }
@@ -124,12 +127,27 @@ interface BlockSums {
   readonly weightAt: (site: string) => number;
 }
 
+/** The cuts of a batch, which are freed where something fails. */
+type WalkedCuts = Map<StatesOwner, BlockCut>;
+
 /** Adds the inputs of a block's sites to the sums of a language, and takes the states on where they are wanted. */
-async function captureBatch(
+async function captureBatch(capture: BlockCapture, batch: SegmentBatch, sums: BlockSums, tools: CaptureTools): Promise<void> {
+  const walked: WalkedCuts = new Map();
+  try {
+    await walkBatch(capture, batch, sums, tools, walked);
+  } catch (error) {
+    for (const cut of walked.values()) freeCut(cut);
+    throw error;
+  }
+}
+
+/** @param walked takes the cuts that it is at */
+async function walkBatch(
   capture: BlockCapture,
   batch: SegmentBatch,
   { statistics, denseInputs, weightAt }: BlockSums,
   tools: CaptureTools,
+  walked: WalkedCuts,
 ): Promise<void> {
   const { block, plan, states, advance, weights, walks, compares } = capture;
   const { forward } = tools;
@@ -139,35 +157,45 @@ async function captureBatch(
     await statistics.add(inputSite, { input: own, tokens: own.rows });
   }
   if (!advance && plan.sites.every(({ site }) => site === inputSite)) return;
-  const open = async (owner: StatesOwner): Promise<BlockCut> =>
-    walks?.of(owner)?.take(batch) ?? (await beginBlock(forward, capture, owner, batch));
+  const reach = (owner: StatesOwner, cut: BlockCut): BlockCut => {
+    walked.set(owner, cut);
+    return cut;
+  };
+  const begin = async (owner: StatesOwner): Promise<BlockCut> => reach(owner, await beginBlock(forward, capture, owner, batch));
+  const open = async (owner: StatesOwner): Promise<BlockCut> => {
+    const held = walks?.of(owner)?.take(batch);
+    return held === undefined ? begin(owner) : reach(owner, held);
+  };
   let cut = await open("own");
   let dense = compares ? await open("dense") : undefined;
   if (dense !== undefined && dense.round !== cut.round) {
     // there was no space for one of them
-    for (const walked of [cut, dense]) freeCut(walked);
-    cut = await beginBlock(forward, capture, "own", batch);
-    dense = await beginBlock(forward, capture, "dense", batch);
+    for (const own of walked.values()) freeCut(own);
+    cut = await begin("own");
+    dense = await begin("dense");
   }
   while (advance ? cut.passed.size < block.sites.length : !isPast(plan, cut)) {
     const next = await forward.nextSites(cut, weights);
-    ({ cut } = next);
+    cut = reach("own", next.cut);
     const original = dense && (await forward.nextSites(dense));
-    dense = original?.cut;
+    dense = original && reach("dense", original.cut);
     for (const [site, input] of next.inputs) {
       const own = plan.sites.find((one) => one.site === site);
       if (own === undefined) continue;
       const tokens = tokensOf(block, site, cut);
       const aimed = original && (await denseInputs.of(own, next, original));
       const dense = aimed && { input: aimed, weight: weightAt(site) };
-      await statistics.add(site, { input, tokens, residual: next.residuals.get(site), dense });
-      if (aimed !== undefined && aimed !== original?.inputs.get(site)) freeMatrix(aimed);
+      try {
+        await statistics.add(site, { input, tokens, residual: next.residuals.get(site), dense });
+      } finally {
+        if (aimed !== undefined && aimed !== original?.inputs.get(site)) freeMatrix(aimed);
+      }
     }
   }
-  const leave = async (owner: StatesOwner, walked: BlockCut): Promise<void> => {
+  const leave = async (owner: StatesOwner, at: BlockCut): Promise<void> => {
     const walk = walks?.of(owner);
-    if (walk !== undefined) await walk.put(batch, walked);
-    else freeCut(walked);
+    if (walk !== undefined) await walk.put(batch, at);
+    else freeCut(at);
   };
   if (dense !== undefined) await leave("dense", dense);
   if (!advance) return leave("own", cut);

@@ -36,12 +36,17 @@ const sumOf = (values: Iterable<PlacedTensor>, onDevice: boolean): number =>
 const deviceBytes = 256 * 1024 ** 2;
 
 /** The values of a cut in memory; on a graphics processor they are freed. */
-async function bringAll({ live }: BlockCut): Promise<Map<string, Tensor>> {
+async function bringAll(cut: BlockCut): Promise<Map<string, Tensor>> {
   // a value may have two names
   const brought = new Map<PlacedTensor, Tensor>();
-  for (const tensor of live.values()) if (!brought.has(tensor)) brought.set(tensor, await bringTensor(tensor));
+  try {
+    for (const tensor of cut.live.values()) if (!brought.has(tensor)) brought.set(tensor, await bringTensor(tensor));
+  } finally {
+    // those behind one that could not be brought
+    freeCut(cut);
+  }
   return new Map(
-    [...live].flatMap(([name, tensor]) => {
+    [...cut.live].flatMap(([name, tensor]) => {
       const own = brought.get(tensor);
       return own === undefined ? [] : [[name, own] as const];
     }),

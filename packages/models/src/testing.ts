@@ -11,6 +11,7 @@ import type { TensorInfo } from "./checkpoint/checkpoint.ts";
 import { writeSafetensors } from "./checkpoint/safetensors-writer.ts";
 import { indexFile, shardNumber, singleFile } from "./checkpoint/weight-files.ts";
 import type { Forward, Model, BlockOptions } from "./folder/model.ts";
+import { freeCut } from "./forward/block-walk.ts";
 import { tinyTokenizer, tinyVocabulary } from "./tokenizer/tiny-tokenizer.ts";
 import { supportedTypes } from "./architectures/architectures.ts";
 
@@ -158,10 +159,14 @@ export async function walkBlock(
 ): Promise<{ readonly sites: ReadonlyMap<string, Matrix>; readonly states: Matrix }> {
   const sites = new Map<string, Matrix>();
   let cut = await forward.beginBlock(index, states, inputs);
-  while (sites.size < at(blocks, index).sites.length) {
-    const { cut: after, inputs: found } = await forward.nextSites(cut, weights);
-    cut = after;
-    for (const [name, input] of found) sites.set(name, await readMatrix(input));
+  try {
+    while (sites.size < at(blocks, index).sites.length) {
+      const { cut: after, inputs: found } = await forward.nextSites(cut, weights);
+      cut = after;
+      for (const [name, input] of found) sites.set(name, await readMatrix(input));
+    }
+    return { sites, states: await forward.endBlock(cut, weights) };
+  } finally {
+    freeCut(cut);
   }
-  return { sites, states: await forward.endBlock(cut, weights) };
 }

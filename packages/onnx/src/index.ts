@@ -15,8 +15,8 @@ export { DeviceFullError, runtimeVersion, turnTelemetryOff } from "./engine/runt
 export { bringTensor, countLackOfSpace, deviceReport, holdTensor, readMatrix, unlessFull } from "./engine/device-memory.ts";
 export { deviceMatrix, freeMatrix, freeTensor, isOnDevice, placedTensor } from "./device-tensor.ts";
 export type { DeviceMatrix, DeviceTensor, PlacedMatrix, PlacedTensor } from "./device-tensor.ts";
-export { halvesAfter, halvesOf } from "./engine/halves.ts";
-export type { Range } from "./engine/halves.ts";
+export { SizeLimits } from "./engine/halves.ts";
+export type { Portion, Range } from "./engine/halves.ts";
 export { withFlagsOff } from "./rewrite/merged-graph.ts";
 export {
   constantTensor,

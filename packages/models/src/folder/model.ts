@@ -183,7 +183,8 @@ export interface Forward {
    * weights or without those that read them.
    *
    * @returns the input of each site, [batch · T, width], T of its stream; an expert has fewer rows. Of sites that add to states,
-   * those states, [batch · T, hidden]. On a graphics processor they are there until the walk goes on
+   * those states, [batch · T, hidden]. On a graphics processor they are there until the walk goes on; where it fails, nothing is
+   * left there of the cut
    */
   nextSites(
     cut: BlockCut,

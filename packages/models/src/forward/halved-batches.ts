@@ -1,9 +1,10 @@
 import { at, InternalError } from "@mbs/contracts";
 import type { Matrix } from "@mbs/contracts";
-import { halvesAfter, halvesOf, holdTensor, isOnDevice, readMatrix } from "@mbs/onnx";
+import { holdTensor, isOnDevice, readMatrix, SizeLimits } from "@mbs/onnx";
 import type { PlacedMatrix, PlacedTensor, Range, Tensor } from "@mbs/onnx";
 import type { BlockCut, BlockOptions, Forward, GivenWeights } from "../folder/model.ts";
 import { freeCut } from "./block-walk.ts";
+import { stackRows } from "./stack-rows.ts";
 import { statesOf } from "./streams.ts";
 import type { StreamStates } from "./streams.ts";
 
@@ -30,22 +31,7 @@ function segmentsOfTensor(tensor: PlacedTensor, batch: number, range: Range): Te
   return { ...tensor, dims, data: tensor.data.subarray(range.first * size, range.last * size) } as Tensor;
 }
 
-/** The rows of matrices under each other. */
-function stackRows(parts: readonly Matrix[]): Matrix {
-  const first = at(parts, 0);
-  if (parts.length === 1) return first;
-  const { columns } = first;
-  const rows = parts.reduce((sum, part) => sum + part.rows, 0);
-  const values = new Float32Array(rows * columns);
-  let row = 0;
-  for (const part of parts) {
-    values.set(part.values, row * columns);
-    row += part.rows;
-  }
-  return { rows, columns, values };
-}
-
-/** The same by name: of several pieces in memory, of one wherever it is. */
+/** Rows under each other, by name: of several pieces in memory, of one wherever it is. */
 async function stackByName(parts: readonly ReadonlyMap<string, PlacedMatrix>[]): Promise<ReadonlyMap<string, PlacedMatrix>> {
   const first = at(parts, 0);
   if (parts.length === 1) return first;
@@ -97,6 +83,17 @@ function piecesOf({ pieces, ...cut }: BlockCut): readonly BlockCut[] {
   });
 }
 
+/** Does work on a cut. Where that fails in the end, nothing is left of the cut, and of those that took its place. */
+const orFree = async <Made>(cut: BlockCut, work: (begun: BlockCut[]) => Promise<Made>): Promise<Made> => {
+  const begun: BlockCut[] = [];
+  try {
+    return await work(begun);
+  } catch (error) {
+    for (const own of [cut, ...begun]) freeCut(own);
+    throw error;
+  }
+};
+
 /**
  * Runs blocks on fewer segments at a time where a graphics processor is full, down to one. Values are those of whole batches,
  * except for rounding. What was too large once is not tried again.
@@ -104,43 +101,35 @@ function piecesOf({ pieces, ...cut }: BlockCut): readonly BlockCut[] {
  * @param hold copies what a block is given there, which several of its parts read
  */
 export function withHalvedBatches(forward: Walks, hold: (tensor: PlacedTensor) => Promise<PlacedTensor> = holdTensor): Walks {
-  /** Tokens at a time, as far as it is known that more are too many. */
-  let most = Infinity;
+  const limits = new SizeLimits();
 
-  /** @param length tokens of a segment */
-  const inPieces = async <Made>(segments: Range, length: number, work: (segments: Range) => Promise<Made>): Promise<Made[]> => {
-    const count = sizeOf(segments);
-    let halves: readonly [Range, Range];
-    if (count > 1 && count * length > most) halves = halvesOf(segments);
-    else {
-      try {
-        return [await work(segments)];
-      } catch (error) {
-        halves = halvesAfter(error, segments);
-        most = Math.min(most, sizeOf(halves[0]) * length);
-      }
-    }
-    const [half, other] = halves;
-    return [...(await inPieces(half, length, work)), ...(await inPieces(other, length, work))];
-  };
+  /** @param length tokens of a segment: blocks have one limit, in tokens */
+  const inPieces = <Made>(batch: number, length: number, work: (segments: Range) => Promise<Made>): Promise<Made[]> =>
+    limits.inPieces({ first: 0, last: batch, shape: "block", weight: length }, work);
 
-  const nextCut = async (cut: BlockCut, weights: GivenWeights | undefined) => {
+  /** @param begun takes the cut after it */
+  const nextCut = async (cut: BlockCut, weights: GivenWeights | undefined, begun: BlockCut[]) => {
     const next = await forward.nextSites(cut, weights);
+    begun.push(next.cut);
     return { ...next, cut: keepGiven(next.cut, givenOf(cut)) };
   };
 
   /** Goes on from a cut. Halves start over at the beginning of the block. */
-  const goOn = async <Made>(cut: BlockCut, weights: GivenWeights | undefined, work: (cut: BlockCut) => Promise<Made>) => {
+  const goOn = async <Made>(
+    cut: BlockCut,
+    weights: GivenWeights | undefined,
+    begun: BlockCut[],
+    work: (cut: BlockCut) => Promise<Made>,
+  ): Promise<Made[]> => {
     const made: Made[] = [];
     for (const piece of piecesOf(cut)) {
-      const segments = { first: 0, last: piece.batch };
-      const some = await inPieces(segments, Math.max(...piece.lengths), async (range) => {
+      const some = await inPieces(piece.batch, Math.max(...piece.lengths), async (range) => {
         const isWhole = sizeOf(range) === piece.batch;
         // what it has on a graphics processor is made again, of fewer segments
         if (!isWhole) freeCut(piece);
         let own = isWhole ? piece : startOver(piece, range);
         try {
-          while (own.round < piece.round) ({ cut: own } = await nextCut(own, weights));
+          while (own.round < piece.round) ({ cut: own } = await nextCut(own, weights, begun));
           return await work(own);
         } catch (error) {
           if (!isWhole) freeCut(own);
@@ -155,7 +144,7 @@ export function withHalvedBatches(forward: Walks, hold: (tensor: PlacedTensor) =
   return {
     async block(index, states, options: BlockOptions = {}) {
       const { batch = 1, reads = new Map<string, Matrix>() } = options;
-      const made = await inPieces({ first: 0, last: batch }, states.rows / batch, (range) => {
+      const made = await inPieces(batch, states.rows / batch, (range) => {
         if (sizeOf(range) === batch) return forward.block(index, states, options);
         const own: StreamStates = new Map([...reads].map(([name, read]) => [name, segmentsOf(read, batch, range)]));
         return forward.block(index, segmentsOf(states, batch, range), { ...options, batch: sizeOf(range), reads: own });
@@ -165,17 +154,21 @@ export function withHalvedBatches(forward: Walks, hold: (tensor: PlacedTensor) =
     async beginBlock(index, states, inputs) {
       const cut = await forward.beginBlock(index, states, inputs);
       const live = new Map<string, PlacedTensor>();
-      for (const [name, tensor] of cut.live) live.set(name, await hold(tensor));
-      return keepGiven({ ...cut, live }, cut.live);
+      return orFree({ ...cut, live }, async () => {
+        for (const [name, tensor] of cut.live) live.set(name, await hold(tensor));
+        return keepGiven({ ...cut, live }, cut.live);
+      });
     },
-    async nextSites(cut, weights) {
-      const made = await goOn(cut, weights, (piece) => nextCut(piece, weights));
-      return {
-        cut: joinCuts(made.map((piece) => piece.cut)),
-        inputs: await stackByName(made.map(({ inputs }) => inputs)),
-        residuals: await stackByName(made.map(({ residuals }) => residuals)),
-      };
-    },
-    endBlock: async (cut, weights) => stackRows(await goOn(cut, weights, (piece) => forward.endBlock(piece, weights))),
+    nextSites: (cut, weights) =>
+      orFree(cut, async (begun) => {
+        const made = await goOn(cut, weights, begun, (piece) => nextCut(piece, weights, begun));
+        return {
+          cut: joinCuts(made.map((piece) => piece.cut)),
+          inputs: await stackByName(made.map(({ inputs }) => inputs)),
+          residuals: await stackByName(made.map(({ residuals }) => residuals)),
+        };
+      }),
+    endBlock: (cut, weights) =>
+      orFree(cut, async (begun) => stackRows(await goOn(cut, weights, begun, (piece) => forward.endBlock(piece, weights)))),
   };
 }

@@ -1,6 +1,6 @@
 import { at, InternalError } from "@mbs/contracts";
 import type { Matrix } from "@mbs/contracts";
-import { constantTensor, floatTensor, floatValues, freeTensor, integerTensor } from "@mbs/onnx";
+import { constantTensor, floatTensor, floatValues, freeTensor, integerTensor, SizeLimits } from "@mbs/onnx";
 import type { GraphBuilder, PlacedTensor, Tensor } from "@mbs/onnx";
 import type { Layout } from "../architectures/layout.ts";
 import type { WeightReader } from "../checkpoint/weight-reader.ts";
@@ -121,11 +121,28 @@ export function createHead(
     parts.set(key, part);
     return part;
   };
-  const rowsOf = function* (states: Matrix): Generator<{ first: number; count: number; values: Float32Array }> {
-    for (let first = 0; first < states.rows; first += rowsAtATime) {
-      const count = Math.min(rowsAtATime, states.rows - first);
-      yield { first, count, values: states.values.subarray(first * stateWidth, (first + count) * stateWidth) };
+  const limits = new SizeLimits();
+  /**
+   * Does work on so many rows of states at a time, or fewer where a graphics processor is full.
+   *
+   * @param shape tells apart what takes other space
+   */
+  const byRows = async <Made>(
+    { rows, values }: Matrix,
+    atATime: number,
+    shape: string,
+    work: (states: Tensor, first: number, count: number) => Promise<Made>,
+  ): Promise<Made[]> => {
+    const made: Made[] = [];
+    for (let start = 0; start < rows; start += atATime) {
+      const portion = { first: start, last: Math.min(rows, start + atATime), shape };
+      const some = await limits.inPieces(portion, ({ first, last }) => {
+        const own = values.subarray(first * stateWidth, last * stateWidth);
+        return work(floatTensor(own, [last - first, stateWidth]), first, last - first);
+      });
+      made.push(...some);
     }
+    return made;
   };
 
   const inputGraph = () =>
@@ -138,10 +155,13 @@ export function createHead(
       { keepsOutputs: true },
     );
 
-  const headInput = async ({ rows, values }: Matrix): Promise<Matrix> => {
-    const graph = await inputGraph();
-    const made = await graph.run({ states: floatTensor(values, [rows, stateWidth]) }, await readNorm());
-    return { rows, columns: hiddenSize, values: floatValues(made, "normed") };
+  const headInput = async (states: Matrix): Promise<Matrix> => {
+    const [graph, norm] = [await inputGraph(), await readNorm()];
+    const values = new Float32Array(states.rows * hiddenSize);
+    await byRows(states, states.rows, "norm", async (rows, first) => {
+      values.set(floatValues(await graph.run({ states: rows }, norm), "normed"), first * hiddenSize);
+    });
+    return { rows: states.rows, columns: hiddenSize, values };
   };
 
   return {
@@ -164,10 +184,10 @@ export function createHead(
       });
       const weights = await readWeights();
       const sums = new Float64Array(vocabularySize);
-      for (const { count, values } of rowsOf(states)) {
-        const results = await graph.run({ states: floatTensor(values, [count, stateWidth]) }, weights);
+      await byRows(states, rowsAtATime, "spread", async (rows) => {
+        const results = await graph.run({ states: rows }, weights);
         for (const [token, sum] of floatValues(results, "sum").entries()) sums[token] = at(sums, token) + sum;
-      }
+      });
       return sums;
     },
 
@@ -177,10 +197,10 @@ export function createHead(
       );
       const weights = await readWeights();
       const all = new Float32Array(states.rows * vocabularySize);
-      for (const { first, count, values } of rowsOf(states)) {
-        const results = await graph.run({ states: floatTensor(values, [count, stateWidth]) }, weights);
+      await byRows(states, rowsAtATime, "logits", async (rows, first) => {
+        const results = await graph.run({ states: rows }, weights);
         all.set(floatValues(results, "logits"), first * vocabularySize);
-      }
+      });
       return { rows: states.rows, columns: vocabularySize, values: all };
     },
 
@@ -192,14 +212,25 @@ export function createHead(
         builder.output("logits", buildPart(builder, weight, isTurned), "float32"),
       );
       const weights = await readWeights();
-      const normed = floatTensor(values, [rows, columns]);
-      return async (tokens, into) => {
-        const { count } = tokens;
-        const part = partOf(weightOf(weights, "head"), tokens);
-        const fetched = into && { logits: floatTensor(into, isTurned ? [count, rows] : [rows, count]) };
-        const made = await graph.run({ normed, part }, weights, fetched);
-        const logits = into ?? floatValues(made, "logits");
-        return turned ? { rows: count, columns: rows, values: logits } : { rows, columns: count, values: logits };
+      // pieces of the result that lie together
+      const byTokens = isTurned || rows === 1;
+      return async (tokens, into = new Float32Array(rows * tokens.count)) => {
+        const { first: start, count } = tokens;
+        const portion = byTokens
+          ? { first: start, last: start + count, shape: "logits by tokens" }
+          : { first: 0, last: rows, shape: "logits by rows" };
+        await limits.inPieces(portion, async ({ first, last }) => {
+          const own = last - first;
+          const [of, to] = byTokens ? [rows, first - start] : [count, first];
+          const normed = byTokens
+            ? floatTensor(values, [rows, columns])
+            : floatTensor(values.subarray(first * columns, last * columns), [own, columns]);
+          const part = partOf(weightOf(weights, "head"), byTokens ? { first, count: own } : tokens);
+          const piece = into.subarray(to * of, (to + own) * of);
+          const dims = byTokens && !isTurned ? [of, own] : [own, of];
+          await graph.run({ normed, part }, weights, { logits: floatTensor(piece, dims) });
+        });
+        return turned ? { rows: count, columns: rows, values: into } : { rows, columns: count, values: into };
       };
     },
 
@@ -211,20 +242,17 @@ export function createHead(
       });
       const weights = await readWeights();
       const head = weightOf(weights, "head");
-      const losses: number[] = [];
-      for (let first = 0; first < states.rows; first += tile.rows) {
-        const count = Math.min(tile.rows, states.rows - first);
-        const values = states.values.subarray(first * stateWidth, (first + count) * stateWidth);
+      const losses = await byRows(states, tile.rows, "losses", async (rows, first, count) => {
         const graph = await inputGraph();
-        const { normed } = await graph.runKept({ states: floatTensor(values, [count, stateWidth]) }, await readNorm());
+        const { normed } = await graph.runKept({ states: rows }, await readNorm());
         if (normed === undefined) throw new InternalError("the norm before the head made nothing");
         try {
-          losses.push(...(await lossesOf(normed, next.slice(first, first + count))));
+          return await lossesOf(normed, next.slice(first, first + count));
         } finally {
           freeTensor(normed);
         }
-      }
-      return Float64Array.from(losses);
+      });
+      return Float64Array.from(losses.flatMap((own) => [...own]));
 
       /** Of the rows of one tile. */
       async function lossesOf(input: PlacedTensor, own: readonly (readonly number[])[]): Promise<Float64Array> {

@@ -1,6 +1,6 @@
 import { InternalError } from "@mbs/contracts";
 import type { Matrix } from "@mbs/contracts";
-import { floatTensor, floatValues, integerTensor } from "@mbs/onnx";
+import { floatTensor, floatValues, integerTensor, SizeLimits } from "@mbs/onnx";
 import type { GraphBuilder, Tensor } from "@mbs/onnx";
 import type { Layout } from "../architectures/layout.ts";
 import type { BlockedWeight } from "../checkpoint/quantised/blocked-weight.ts";
@@ -20,6 +20,7 @@ import {
 } from "../graph/tree-sequence.ts";
 import type { TreeInputs, TreeShape } from "../graph/tree-sequence.ts";
 import { checkTokens, requireBlock } from "./forward-checks.ts";
+import { stackRows } from "./stack-rows.ts";
 import type { GraphCache } from "./graph-cache.ts";
 import type { WeightCache } from "./block-weights.ts";
 import type { TokenInputReader } from "./token-input.ts";
@@ -79,6 +80,8 @@ interface OwnCache extends TreeCache {
   readonly blocks: Map<number, Past>;
   readonly spare: SpareMemory;
 }
+
+const newCache = (): OwnCache => ({ length: 0, long: false, blocks: new Map(), spare: new SpareMemory() });
 
 /** What a forward pass over trees shares with the one over whole texts. */
 export interface TreeForwardParts {
@@ -205,6 +208,21 @@ export function createTreeForward(
     return { rows: states.rows, columns: stateWidth, values: after };
   };
 
+  const limits = new SizeLimits();
+  /** The same, on fewer tokens at a time where a graphics processor is full: each piece reads on from those before it. */
+  const runInPieces: typeof runBlock = async (index, states, tree, range, isPacked, given) => {
+    const { first: start, end } = range;
+    const { columns, values } = states;
+    let cached = given;
+    const made = await limits.inPieces({ first: start, last: end, shape: "tree" }, ({ first, last }) => {
+      // a whole tree needs no keys and values of others
+      if (last - first < end - start) cached ??= newCache();
+      const own = values.subarray((first - start) * columns, (last - start) * columns);
+      return runBlock(index, { rows: last - first, columns, values: own }, tree, { first, end: last }, isPacked, cached);
+    });
+    return stackRows(made);
+  };
+
   return {
     ...(longTexts !== undefined && { longTexts }),
     async embed(tree) {
@@ -214,9 +232,9 @@ export function createTreeForward(
     async block(index, states, tree, { activations } = {}) {
       const end = tree.tokens.length;
       if (states.rows !== end) throw new InternalError(`${states.rows} states given for a tree of ${end} tokens`);
-      return runBlock(index, states, tree, { first: 0, end }, activations === "int8");
+      return runInPieces(index, states, tree, { first: 0, end }, activations === "int8");
     },
-    startCache: () => ({ length: 0, long: false, blocks: new Map(), spare: new SpareMemory() }) as OwnCache,
+    startCache: newCache,
     async readOn(given, tree, { activations } = {}) {
       const own = given as OwnCache;
       checkTree(tree);
@@ -232,7 +250,7 @@ export function createTreeForward(
         const [first, end] = [own.length, Math.min(tree.tokens.length, own.length + readAtOnce)];
         let states = await embed(tree.tokens.subarray(first, end), tree.positions.subarray(first, end), longest);
         for (const index of blocks.keys()) {
-          states = await runBlock(index, states, tree, { first, end }, activations === "int8", own);
+          states = await runInPieces(index, states, tree, { first, end }, activations === "int8", own);
         }
         read.set(states.values, row * stateWidth);
         row += end - first;

@@ -115,7 +115,8 @@ export async function upload(values: Float32Array, dims: readonly number[]): Pro
 /** Copies values back, which stay where they are too. Nothing else may read them: `getData` ends the process. */
 export async function download(held: HeldTensor, into: Float32Array): Promise<void> {
   const session = await copier(false, held.dims.length);
-  await runOnDevice(session, { from: held }, { to: new OrtTensor("float32", into, held.dims) });
+  // what is copied back takes space there too
+  await withSpace(() => runOnDevice(session, { from: held }, { to: new OrtTensor("float32", into, held.dims) }));
 }
 
 /** A tensor of float32 on the graphics processor, if there is space, for several runs that read it; others stay where they are. */
@@ -186,7 +187,7 @@ function evict(): void {
 }
 
 /** Frees the copies that no run reads now. @returns whether there were any */
-function freeConstants(): boolean {
+export function freeConstants(): boolean {
   const idle = [...constants.keys()].filter((id) => !inUse.has(id));
   idle.forEach(free);
   return idle.length > 0;

@@ -59,7 +59,7 @@ export class DeviceProducts implements ProductEngine {
   addGram(states: PlacedMatrix, panels: readonly Panel[]): Promise<void> {
     const { rows, columns } = states;
     const width = integer(columns);
-    return addInHalves({ first: 0, last: rows }, panels, async (tokens, open) => {
+    return addInHalves({ first: 0, last: rows, shape: `gram ${columns}` }, panels, async (tokens, open) => {
       const { tensor: a, free } = await holdRows(states, tokens);
       try {
         for (const panel of open) {
@@ -77,7 +77,7 @@ export class DeviceProducts implements ProductEngine {
     const width = a.columns;
     const rows = Math.max(1, Math.floor(partNumbers / width));
     const parts = Array.from({ length: Math.ceil(width / rows) }, (_, part) => part);
-    return addInHalves({ first: 0, last: a.rows }, parts, async (tokens, open) => {
+    return addInHalves({ first: 0, last: a.rows, shape: `cross ${width}` }, parts, async (tokens, open) => {
       const held: HeldRows[] = [];
       try {
         for (const states of [a, b]) held.push(await holdRows(states, tokens));

@@ -66,11 +66,28 @@ const mostCharacters = 600;
 /** A graphics processor has no space for something, or not for so much of it. Less may go. */
 export class DeviceFullError extends FailedPreconditionError {}
 
-/** What the engine says where it has gone. */
-const deviceGone = /device (is |was )?lost/i;
+/** What the engine says where it has gone: ONNX Runtime of a device, Dawn of "[Device] is lost" and of what a driver returns. */
+const deviceGone = /device\W{0,2} ?(is |was )?(lost|destroyed)|device_lost|DXGI_ERROR_DEVICE_/i;
 
-/** What it says where it has no space: a buffer that Dawn could not make is an error only where it is used. */
-const deviceFull = /out.of.(device.)?memory|invalid buffer|webgpu validation[^]*buffer|maxStorageBuffer|maxBufferSize/i;
+/**
+ * What it says where it has no space, in texts of ONNX Runtime 1.30 and of its Dawn. A buffer that Dawn could not make is an error
+ * only where it is used, then of all that is made of it.
+ */
+const deviceFull = new RegExp(
+  [
+    // Vulkan's host, device and pool memory, Direct3D's E_OUTOFMEMORY, Dawn's own
+    "out.?of.?((host|device|pool).?)?memory|VK_ERROR_(MEMORY_MAP_FAILED|FRAGMENTED_POOL|TOO_MANY_OBJECTS)",
+    "allocation (size |is )?too large|buffer size is huge|(failed|unable) to (allocate|create GPU) buffer",
+    "invalid (buffer|bindgroup|commandbuffer)\\b|failed to create bind group|failed to download data from buffer",
+    // limits on a buffer, and on what is bound of it and in how many parts
+    "webgpu validation[^]*buffer|maxBufferSize|max buffer size|maximum storage buffer binding size",
+    "maxStorageBuffer|too many storage buffers|maxBindingsPerBindGroup|number of bind group entries|number of storage buffers",
+    // groups of a program, and numbers of 32 bits
+    "dispatch group size exceeds|dispatch workgroup count|exceed(s|ing) uint32_t|narrowing_error",
+    "exceeds( the)? (WebGPU )?supported maximum|exceeds WebGPU supported maximum",
+  ].join("|"),
+  "i",
+);
 
 /** Some of its messages list every type that there is, on many lines. */
 const oneLine = (message: string): string => message.replaceAll(/\s+/g, " ").trim().slice(0, mostCharacters);

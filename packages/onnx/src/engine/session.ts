@@ -1,6 +1,6 @@
 import { MbsError } from "@mbs/contracts";
 import type { Device } from "@mbs/contracts";
-import { DeviceTensor, isOnDevice } from "../device-tensor.ts";
+import { DeviceTensor, freeTensor, isOnDevice } from "../device-tensor.ts";
 import type { PlacedTensor } from "../device-tensor.ts";
 import { bringTensor, runWithConstants } from "./device-memory.ts";
 import { engineError, openOrtSession, OrtTensor } from "./runtime.ts";
@@ -89,9 +89,15 @@ export async function createSession(
     inputNames: session.inputNames,
     outputNames: session.outputNames,
     async run(feeds, into) {
+      const outputs = Object.entries(await runKept(feeds, into));
       const made: Record<string, Tensor> = {};
-      for (const [name, tensor] of Object.entries(await runKept(feeds, into))) made[name] = await bringTensor(tensor);
-      return made;
+      try {
+        for (const [name, tensor] of outputs) made[name] = await bringTensor(tensor);
+        return made;
+      } finally {
+        // those behind one that could not be brought
+        for (const [, tensor] of outputs) freeTensor(tensor);
+      }
     },
     runKept: (feeds) => runKept(feeds),
     release: () => session.release(),
