@@ -71,7 +71,7 @@ for (const normaliseTokens of [false, true]) {
         const lost = await withFaults("lost", () => run(there), check);
         // the last one had no fault
         assert.is(lost.done, 1);
-        assert.ok(lost.failed > 10);
+        assert.ok(lost.failed > 3);
       });
     },
   );

@@ -1,4 +1,6 @@
 import { spawnSync } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { test } from "uvu";
@@ -26,6 +28,29 @@ const evaluation = ["evaluate", "--model", model, "--corpus", join(datasets, "co
           : /--device webgpu: ONNX Runtime .* has no WebGPU for linux arm64, .*; leave out --device/;
       assert.match(text, wanted);
     }
+  },
+);
+
+(process.platform === "linux" ? test : (name: string) => test.skip(name))(
+  "without a graphics processor an estimate computes with a published rate, and says so",
+  async () => {
+    const folder = await mkdtemp(join(tmpdir(), "device-test-"));
+    const recipe = join(folder, "recipe.yaml");
+    const texts = join(datasets, "controlled-texts/calibration.yaml");
+    const sample = { mix: "only:en", segments: 2, length: 32 };
+    const given = { model, corpus: texts, sample, compress: { solver: "gptq", bits: 3 }, output: join(folder, "out") };
+    // YAML reads JSON
+    await writeFile(recipe, JSON.stringify(given));
+    const env = { ...process.env, VK_ICD_FILENAMES: "/nowhere", VK_DRIVER_FILES: "/nowhere" };
+    const estimate = (...flags: string[]) =>
+      spawnSync(process.execPath, [program, "estimate", recipe, ...flags], { env, encoding: "utf8" });
+    const { stdout, stderr } = estimate("--device", "webgpu");
+    assert.match(stdout, /graphics {2}there is none here; computed with 2600 GFLOPS in products, .* Apple's M2\n/, stderr);
+    assert.match(stdout, /MB of its memory; .* copied there and .* back\n/);
+    assert.match(stdout, /time: copies/);
+    // what a run would take
+    assert.not.match(estimate("--device", "auto").stdout, /graphics|copies/);
+    await rm(folder, { recursive: true });
   },
 );
 

@@ -5,7 +5,7 @@ export type { ExportedPlan, ExportedNode, ExportOptions } from "./export/export-
 export { snakefile } from "./export/snakefile.ts";
 export type { DiskNeed } from "./estimate/disk.ts";
 export { estimate } from "./estimate/estimate.ts";
-export type { Estimate, EstimateOptions } from "./estimate/estimate.ts";
+export type { Estimate, EstimatedGraphics, EstimateOptions } from "./estimate/estimate.ts";
 export type { Judge, QualityResult, TriedCandidate } from "./quality/choose-best.ts";
 export type { CandidateFigures } from "./quality/quality-record.ts";
 export { parseRecipe, readRecipe, recipeFrom } from "./recipe/parse-recipe.ts";

@@ -10,11 +10,12 @@ import {
   parseMemory,
   printText,
   progressStyle,
+  runDeviceOption,
   runThreadsOption,
   runWorkersOption,
 } from "@mbs/host-cli";
 import { estimate, readRecipe } from "@mbs/pipeline";
-import type { Estimate } from "@mbs/pipeline";
+import type { Estimate, EstimatedGraphics } from "@mbs/pipeline";
 import { formatTable } from "@mbs/reporting";
 import { Argument } from "commander";
 import type { Command } from "commander";
@@ -24,6 +25,7 @@ import { loadStages } from "../stages.ts";
 
 const options = {
   threads: runThreadsOption,
+  device: runDeviceOption,
   memory: memoryOption,
   workers: runWorkersOption,
   json: { kind: "flag", description: "print the estimate as JSON" },
@@ -32,8 +34,22 @@ const options = {
 
 const count = (tokens: number): string => tokens.toLocaleString("en");
 
+/** What models run on, and what is copied. */
+function graphicsText({ operations, bytes, isMeasured, uploaded, downloaded, memory }: EstimatedGraphics): string[] {
+  const rate = operations / 1e9;
+  const rates = `${rate.toFixed(rate < 10 ? 1 : 0)} GFLOPS in products, ${formatBytes(bytes)} a second in copies`;
+  const origin = isMeasured
+    ? `measured: ${rates}`
+    : `there is none here; computed with ${rates}, published of WebGPU programs on Apple's M2`;
+  return [
+    `graphics  ${origin}`,
+    `          ${formatBytes(memory)} of its memory; ${formatBytes(uploaded)} copied there and ${formatBytes(downloaded)} back`,
+  ];
+}
+
 function estimateText(found: Estimate): string {
-  const { calibrationTokens, evaluationTokens, operations, gemmRate, parts, seconds, notCounted, memory, disk, size } = found;
+  const { calibrationTokens, evaluationTokens, operations, gemmRate, parts, seconds, notCounted, memory, disk, size, graphics } =
+    found;
   const { peak, ...purposes } = disk;
   const columns = [{ title: "" }, { title: "", numeric: true }];
   return [
@@ -42,6 +58,7 @@ function estimateText(found: Estimate): string {
     `time    ${formatSeconds(seconds)}`,
     `memory  ${formatBytes(memory)}`,
     `disk    ${formatBytes(peak)} at most`,
+    ...(graphics === undefined ? [] : graphicsText(graphics)),
     ...(size === undefined ? [] : [`size    about ${formatBytes(size.bytes)} from ${formatBytes(size.sourceBytes)}`]),
     ...(notCounted.length === 0 ? [] : [`stages  not counted: ${notCounted.join(", ")}`]),
     "",
@@ -63,15 +80,22 @@ export function estimateCommand({ signal }: CommandContext): Command {
   for (const flag of optionsToFlags(options)) command.addOption(flag);
   return command.action(async (path: string) => {
     const { quiet = false, debug: _debug, ...given } = command.opts<{ quiet?: boolean; debug?: boolean }>();
-    const { threads, memory: limit, workers, json, offline } = parseOptions(options, given, "estimate");
+    const { threads, device, memory: limit, workers, json, offline } = parseOptions(options, given, "estimate");
     if (offline) forbidNetwork();
     const reporter = createReporter("mbs estimate", progressStyle(quiet));
     const { progress, warn } = reporter;
     const stages = await loadStages();
     const memory = limit === undefined ? undefined : parseMemory(limit);
-    const found = await estimate(await readRecipe(path), { stages, threads, memory, workers, signal, progress, warn }).finally(
-      reporter.stop,
-    );
+    const found = await estimate(await readRecipe(path), {
+      stages,
+      threads,
+      device,
+      memory,
+      workers,
+      signal,
+      progress,
+      warn,
+    }).finally(reporter.stop);
     await printText(json ? `${JSON.stringify(found, null, 2)}\n` : estimateText(found));
   });
 }

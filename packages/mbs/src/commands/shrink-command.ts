@@ -227,11 +227,12 @@ async function planShrink(given: string, parsed: Options, reporter: Reporter, si
       shares: source.mixture?.name,
       gate: gateOf(parsed),
     };
-    const { dryRun, threads, memory } = parsed;
+    const { dryRun, threads, device, memory } = parsed;
     const estimateOf = (recipe: string): Promise<Estimate> =>
       estimate(parseRecipe(recipe, "shrink.yaml"), {
         stages,
         threads,
+        device,
         memory: memory === undefined ? undefined : parseMemory(memory),
         signal,
         progress,

@@ -1,7 +1,7 @@
 import { mkdir, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { availableProcessors, createObjectPool, defaultKept, splitKept } from "@mbs/contracts";
-import type { AllocationWork, ObjectPool, PlannedSize, StageContext } from "@mbs/contracts";
+import type { AllocationWork, DeviceChoice, ObjectPool, PlannedSize, StageContext } from "@mbs/contracts";
 import { defaultLength, openModel, spreadStride } from "@mbs/models";
 import type { Model, Site } from "@mbs/models";
 import { windowShards } from "../plan/nodes/evaluation-nodes.ts";
@@ -22,6 +22,8 @@ import { computedStatistics, packedBytes } from "./computed-statistics.ts";
 import { diskNeedFirst } from "./disk.ts";
 import type { DiskNeed } from "./disk.ts";
 import { drawSample } from "./drawn-sample.ts";
+import { findGraphics, graphicsNeed, withGraphics } from "./graphics.ts";
+import type { Graphics, GraphicsNeed } from "./graphics.ts";
 import { sum } from "./sum.ts";
 import { memoryNeed } from "./memory.ts";
 import { measureRates } from "./rates.ts";
@@ -29,6 +31,9 @@ import { weightsOf } from "./probes/forward-probe.ts";
 import type { Rates } from "./rates.ts";
 import { measureTexts } from "./text-size.ts";
 import type { TextSize } from "./text-size.ts";
+
+/** A graphics processor, and what a run needs of it: bytes that are copied, and of its memory at the peak. */
+export interface EstimatedGraphics extends Graphics, GraphicsNeed {}
 
 /** What a run will take, before anything runs. */
 export interface Estimate {
@@ -42,6 +47,8 @@ export interface Estimate {
   /** Seconds by what they are spent on. */
   readonly parts: readonly { readonly name: string; readonly seconds: number }[];
   readonly seconds: number;
+  /** What models run on, where that is a graphics processor; absent where it is the processor. */
+  readonly graphics?: EstimatedGraphics | undefined;
   /** Names of the entries of `stages`, and tasks, which are in none of these numbers. */
   readonly notCounted: readonly string[];
   /** Peak of resident memory, bytes. */
@@ -177,6 +184,8 @@ export interface EstimateOptions {
   readonly stages: Stages;
   /** Absent: what the run would take, the number that it began with or the processors that are available. */
   readonly threads?: number | undefined;
+  /** What is to run models, as of a run. Absent: what the run began with, else the processor. */
+  readonly device?: DeviceChoice | undefined;
   /** Processes that run blocks, as of a run; 0: one process runs all. */
   readonly workers?: number | undefined;
   /** Bytes for what later stages need, as of a run. Absent: by the memory of the machine. */
@@ -186,7 +195,8 @@ export interface EstimateOptions {
   readonly warn?: StageContext["warn"];
 }
 
-interface KnownOptions extends EstimateOptions {
+interface KnownOptions extends Omit<EstimateOptions, "device"> {
+  readonly device: DeviceChoice;
   readonly machine: RunMachine;
 }
 
@@ -201,6 +211,7 @@ async function estimatePrepared(
   {
     stages,
     machine,
+    device,
     workers,
     memory = defaultKept(),
     signal = new AbortController().signal,
@@ -211,8 +222,11 @@ async function estimatePrepared(
 ): Promise<Estimate> {
   const { threads } = machine;
   for (const warning of warnings) warn(warning);
-  const atOnce = Math.min(machine.workers, recipe.shards);
-  const evaluatedAtOnce = Math.min(machine.workers, windowShards(recipe));
+  const processes = Math.min(machine.workers, recipe.shards);
+  const graphics = await findGraphics(device, threads);
+  // workers share the graphics processor
+  const atOnce = graphics === undefined ? processes : 1;
+  const evaluatedAtOnce = graphics === undefined ? Math.min(machine.workers, windowShards(recipe)) : 1;
   const sample = await drawSample(plan, stages, { signal, threads, pool, progress, warn });
   const { length } = sample;
   const tokens = sample.segments * length;
@@ -231,7 +245,10 @@ async function estimatePrepared(
   await mkdir(folder, { recursive: true });
   const chosen = plan.nodes.find(({ stage }) => stages.get(stage)?.allocationWork !== undefined);
   const allocation = chosen && (await stageOf(stages, chosen.stage).allocationWork?.(chosen.options));
-  const rates = await measureRates(model, { recipe, length, work: allocation, threads }, folder, { progress, warn });
+  const own = await measureRates(model, { recipe, length, work: allocation, threads }, folder, { progress, warn });
+  const rates = graphics === undefined ? own : withGraphics(own, graphics);
+  const needed =
+    graphics && graphicsNeed({ recipe, model, sample, heldOutTokens: heldOutOfModel, scoredModels, workers: machine.workers });
   const disk = diskNeedFirst(recipe, model, sample);
   const parts = [
     { name: "sampling", seconds: sample.seconds },
@@ -247,24 +264,26 @@ async function estimatePrepared(
             scoredModels * model.blocks.length * rates.weights +
             (scored * (model.blocks.length * rates.block + rates.head)) / evaluatedAtOnce,
     },
+    ...(graphics && needed ? [{ name: "copies", seconds: (needed.uploaded + needed.downloaded) / graphics.bytes }] : []),
   ];
   const perToken = 2 * sum(model.blocks, weightsOf);
   const { gram } = computedStatistics(recipe);
   const sites = model.blocks.flatMap((block) => block.sites);
   const grams = gram ? sum(sites, ({ width }) => width * width) : 0;
   const head = 2 * model.hiddenSize * model.vocabularySize;
-  const own = { ...sample, segments: Math.ceil(sample.segments / atOnce) };
+  const ofOne = { ...sample, segments: Math.ceil(sample.segments / processes) };
   const ofWorker = await memoryNeed(
-    { recipe, model, sample: own, disk, heldOutTokens, threads, kept: splitKept(Math.floor(memory / machine.workers)) },
+    { recipe, model, sample: ofOne, disk, heldOutTokens, threads, kept: splitKept(Math.floor(memory / machine.workers)) },
     process.memoryUsage().rss,
   );
   return {
     calibrationTokens: tokens,
     evaluationTokens: scored,
     operations: tokens * (perToken * walksOf(recipe) + grams) + scored * (perToken + head),
-    gemmRate: rates.gemm,
+    gemmRate: own.gemm,
     parts,
     seconds: sum(parts, ({ seconds }) => seconds),
+    ...(graphics && needed && { graphics: { ...graphics, ...needed } }),
     notCounted: [
       ...firstKeys.filter((key) => recipe[key] !== undefined),
       ...recipe.stages.keys(),
@@ -328,7 +347,8 @@ export async function estimate(given: Recipe, options: EstimateOptions): Promise
     const prepared = await prepareRun(recipe, options.stages, { revisions, pool, progress: options.progress });
     const model = await openModel(prepared.recipe.model, { pool, progress: options.progress });
     try {
-      return await estimatePrepared(prepared, model, { ...options, machine }, pool);
+      const device = options.device ?? known?.device ?? "cpu";
+      return await estimatePrepared(prepared, model, { ...options, machine, device }, pool);
     } finally {
       await model.close();
     }
