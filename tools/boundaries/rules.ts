@@ -46,6 +46,10 @@ const soleImporters: Readonly<Record<string, string>> = {
   "@aws-sdk/client-s3": "@mbs/shared-store",
   bullmq: "@mbs/pipeline",
   ioredis: "@mbs/pipeline",
+  "@opentelemetry/api": "mbs",
+  "@opentelemetry/exporter-prometheus": "mbs",
+  "@opentelemetry/sdk-metrics": "mbs",
+  "@opentelemetry/sdk-node": "mbs",
 };
 
 /** Files of the same folder that must not import each other, no solver a solver: those that the map of solvers names. */

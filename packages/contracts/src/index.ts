@@ -36,6 +36,8 @@ export type { ObjectPool, Poolable } from "./object-pool.ts";
 export { isCodePath, optionFlag, parseOptions, renamedTo, resourceKinds, splitOptions } from "./options.ts";
 export type { Option, OptionTable, OptionValues, ResourceKind } from "./options.ts";
 
+export { noObserver, observed } from "./observer.ts";
+export type { CallEnding, CallWork, EndStage, ObservedCall, Observer, Outcome, StageEnding, StageWork } from "./observer.ts";
 export { importOptional } from "./optional-package.ts";
 export type { OptionalPackage } from "./optional-package.ts";
 export { printable, quoted, shortened } from "./printable.ts";

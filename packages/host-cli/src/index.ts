@@ -17,6 +17,8 @@ export type { CliHost, FolderPresenter, Presenter, RemoteRunner } from "./stage/
 export { DeviceTotal, findDevice, noteOwnDevice } from "./stage/device.ts";
 export { letHeapGrow } from "./process/heap-growth.ts";
 export { allArguments } from "./process/parent-process.ts";
+export { isLogJson, withoutQuoted, writeLogLine } from "./process/log-line.ts";
+export type { LogLine } from "./process/log-line.ts";
 export { runProgram } from "./process/program.ts";
 export { createReporter, formatSeconds, progressStyle } from "./process/progress.ts";
 export type { ProgressStyle, Reporter } from "./process/progress.ts";

@@ -1,5 +1,5 @@
 import { UsageError, isCodePath, loadStage } from "@mbs/contracts";
-import { allArguments, commandOutput, runProgram } from "@mbs/host-cli";
+import { allArguments, commandOutput, isLogJson, runProgram } from "@mbs/host-cli";
 import { Command, CommanderError } from "commander";
 import { commands } from "./commands.ts";
 import { workerCommand } from "./commands/worker-command.ts";
@@ -98,5 +98,7 @@ export async function main(given: readonly string[]): Promise<void> {
   const argv = await allArguments(given);
   const [name = "", ...rest] = argv;
   if (name === workerCommand) return (await import("./commands/run-worker.ts")).runWorker(rest);
-  await runProgram(commandName(argv), { debug: argv.includes("--debug") }, (signal, watched) => run(argv, { signal, watched }));
+  await runProgram(commandName(argv), { debug: argv.includes("--debug"), logJson: isLogJson(argv) }, (signal, watched) =>
+    run(argv, { signal, watched }),
+  );
 }

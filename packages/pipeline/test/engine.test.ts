@@ -2,7 +2,7 @@ import { cpSync, existsSync, rmSync } from "node:fs";
 import { readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { RunManifest } from "@mbs/artifacts";
-import { BadDataError, InterruptedError } from "@mbs/contracts";
+import { BadDataError, InterruptedError, noObserver } from "@mbs/contracts";
 import * as assert from "uvu/assert";
 import type { PlanNode } from "../src/plan/nodes/plan-node.ts";
 import type { Resources } from "../src/resources/resources.ts";
@@ -194,6 +194,7 @@ async function looksAtPlan(length: number, shape: "chain" | "fan", count: number
       onProgress: ignore,
       onStart: ignore,
       onDevice: ignore,
+      observer: noObserver,
       onRetry: ignore,
     },
   );

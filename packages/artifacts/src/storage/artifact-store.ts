@@ -51,6 +51,14 @@ export interface StoreOptions {
  */
 export type WriteTime = "now" | "behind" | "late";
 
+export interface PutOptions {
+  readonly signal?: AbortSignal;
+  /** Default `now`. */
+  readonly when?: WriteTime;
+  /** Called with the number of bytes before they are written `now`: what it throws ends the put, and nothing is left of it. */
+  readonly counted?: (bytes: number) => void;
+}
+
 /** Share of the memory for artifacts that have a file too. */
 const filedShare = 0.25;
 
@@ -58,6 +66,13 @@ const filedShare = 0.25;
 interface Held extends HeldArtifact {
   /** Its file, or the work on it; undefined where it has not begun. */
   written: Promise<void> | undefined;
+}
+
+async function* countedBytes(bytes: AsyncIterable<Uint8Array>, counted: (bytes: number) => void): AsyncGenerator<Uint8Array> {
+  for await (const chunk of bytes) {
+    counted(chunk.length);
+    yield chunk;
+  }
 }
 
 /** Artifacts in a folder, each a file named by its content address. */
@@ -91,14 +106,11 @@ export class ArtifactStore {
    *
    * @throws as writeArtifact, also for what was to be written or removed behind
    */
-  async put(
-    stream: ArtifactStream,
-    { signal, when = "now" }: { readonly signal?: AbortSignal; readonly when?: WriteTime } = {},
-  ): Promise<Receipt> {
+  async put(stream: ArtifactStream, { signal, when = "now", counted }: PutOptions = {}): Promise<Receipt> {
     // one at a time is behind: a killed process loses no more than that
     await this.#queue;
     this.#throwFailure();
-    if (when === "now") return this.#write(stream, signal);
+    if (when === "now") return this.#write(stream, signal, counted);
     const { schema } = stream;
     const gathered = await gatherBatches(stream, this.#memory);
     const source = { schema, batches: gatheredBatches(gathered) };
@@ -128,13 +140,14 @@ export class ArtifactStore {
     if (this.#failure !== undefined) throw this.#failure.cause;
   }
 
-  async #write(stream: ArtifactStream, signal?: AbortSignal): Promise<Receipt> {
+  async #write(stream: ArtifactStream, signal?: AbortSignal, counted?: (bytes: number) => void): Promise<Receipt> {
     // its own folder alone: those around it are gone where someone has deleted them since
     await mkdir(this.root).catch((cause: NodeJS.ErrnoException) => {
       if (cause.code !== "EEXIST") throw systemError(cause, "make", this.root);
     });
     const { bytes, receipt } = encodeStream(stream);
-    const temporary = await writeTemporary(join(this.root, unnamedArtifact), bytes, signal);
+    const content = counted === undefined ? bytes : countedBytes(bytes, counted);
+    const temporary = await writeTemporary(join(this.root, unnamedArtifact), content, signal);
     const done = await receipt;
     // also over a file that is there: that one may be damaged since it was written
     await commitTemporary(temporary, this.path(done.address), true);

@@ -1,8 +1,10 @@
 import { InternalError, InterruptedError } from "@mbs/contracts";
+import type { MbsError } from "@mbs/contracts";
 import { CommanderError } from "commander";
 import { exitCodes, oneLine, toMbsError } from "./failure.ts";
 import { letHeapGrow } from "./heap-growth.ts";
 import { watchInterrupts } from "./interrupt-watch.ts";
+import { logText } from "./log-line.ts";
 import { tellParent } from "./parent-process.ts";
 
 const signalCodes = { SIGINT: 130, SIGTERM: 143 } as const;
@@ -40,7 +42,7 @@ const fileGraceMs = 100;
  */
 export async function runProgram(
   name: string,
-  options: { readonly debug: boolean },
+  options: { readonly debug: boolean; readonly logJson?: boolean },
   action: (signal: AbortSignal, watched: Promise<void>) => Promise<void>,
 ): Promise<void> {
   letHeapGrow();
@@ -48,6 +50,12 @@ export async function runProgram(
   let stoppedBy: keyof typeof signalCodes | undefined;
   let ended = false;
 
+  const endText = (error: MbsError): string => {
+    if (options.logJson !== true) return oneLine(name, error);
+    const { tag, message } = error;
+    const level = tag === "interrupted" ? "info" : "error";
+    return logText(name, { level, event: "ended", tag, code: exitCodes[tag], message });
+  };
   const fail = (thrown: unknown): void => {
     ended = true;
     if (thrown instanceof CommanderError && thrown.exitCode === 0) process.exit(0);
@@ -56,7 +64,7 @@ export async function runProgram(
     const error =
       stoppedBy && !goesOn ? new InterruptedError(`stopped by ${stoppedBy}`, {}, { cause: thrown }) : toMbsError(thrown);
     // A reader that closes the pipe early is no error: head and less do it all the time.
-    if (error.tag !== "broken-pipe") process.stderr.write(oneLine(name, error));
+    if (error.tag !== "broken-pipe") process.stderr.write(endText(error));
     if (options.debug) process.stderr.write(`${causes(thrown)}\n`);
     tellParent({ tag: error.tag, message: error.message }, () => {
       if (stoppedBy === undefined) process.exit(exitCodes[error.tag]);
@@ -64,7 +72,9 @@ export async function runProgram(
     });
   };
 
-  const again = `${name}: interrupted again, stopping at once; no output is half written, run the command again\n`;
+  const words = "interrupted again, stopping at once; no output is half written, run the command again";
+  const again =
+    options.logJson === true ? logText(name, { level: "warn", event: "interrupted", message: words }) : `${name}: ${words}\n`;
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     process.on(signal, () => {
       if (stoppedBy) {

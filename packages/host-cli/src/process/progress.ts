@@ -4,6 +4,7 @@ import { performance } from "node:perf_hooks";
 import { printable } from "@mbs/contracts";
 import type { Progress, TimeLeft } from "@mbs/contracts";
 import type { SingleBar } from "cli-progress";
+import { logText } from "./log-line.ts";
 
 // Loaded when the first bar is drawn: help answers sooner without it.
 const loadBars = (): typeof import("cli-progress") =>
@@ -19,7 +20,8 @@ export interface Reporter {
   readonly stop: () => void;
 }
 
-export type ProgressStyle = "bar" | "lines" | "none";
+/** `json`: warnings and notes as lines of a structured log, which has events in the place of progress. */
+export type ProgressStyle = "bar" | "lines" | "json" | "none";
 
 /** Milliseconds between two plain lines. */
 export const lineInterval = 5000;
@@ -98,6 +100,15 @@ function lineReporter(name: string, write: (text: string) => void, interval: num
   };
 }
 
+function jsonReporter(name: string, write: (text: string) => void): Reporter {
+  return {
+    progress: () => undefined,
+    warn: (message) => write(logText(name, { level: "warn", event: "warning", message })),
+    note: (message) => write(logText(name, { level: "info", event: "note", message })),
+    stop: () => undefined,
+  };
+}
+
 function barReporter(name: string, write: (text: string) => void): Reporter {
   let bar: SingleBar | undefined;
   let line = "";
@@ -154,5 +165,6 @@ export function createReporter(
   interval: number = lineInterval,
 ): Reporter {
   if (style === "none") return { progress: () => undefined, warn: () => undefined, note: () => undefined, stop: () => undefined };
+  if (style === "json") return jsonReporter(name, write);
   return style === "bar" ? barReporter(name, write) : lineReporter(name, write, interval);
 }

@@ -1,6 +1,5 @@
-import { unlink } from "node:fs/promises";
 import type { ServerDuplexStream, ServerWritableStream } from "@grpc/grpc-js";
-import { decodeFlight, encodeFlight, encodeSchemaMessage, systemError } from "@mbs/artifacts";
+import { decodeFlight, encodeFlight, encodeSchemaMessage } from "@mbs/artifacts";
 import type { ArtifactStore, StoredArtifact } from "@mbs/artifacts";
 import { BadDataError, UsageError } from "@mbs/contracts";
 import { withinBytes } from "./call-bytes.ts";
@@ -9,6 +8,7 @@ import { receive, send, withoutDescriptors } from "../protocol/messages-in-order
 import { descriptorTypes } from "../protocol/messages.ts";
 import type { FlightData, FlightDescriptor, FlightInfo, Ticket } from "../protocol/messages.ts";
 import { requireAddress } from "./served-resources.ts";
+import type { ServedStore } from "./served-store.ts";
 
 const text = (value: string): Buffer => Buffer.from(value, "utf8");
 
@@ -69,13 +69,12 @@ export async function getSchema(store: ArtifactStore, descriptor: FlightDescript
 }
 
 /** DoGet: an artifact whose ticket is its address. */
-export async function doGet(
-  store: ArtifactStore,
-  call: ServerWritableStream<Ticket, FlightData>,
-  watch: CallWatch,
-): Promise<void> {
-  const stream = await openStored(store, Buffer.from(call.request.ticket).toString("latin1"));
-  for await (const { header, body } of encodeFlight(stream)) await send(call, { dataHeader: header, dataBody: body }, watch);
+export async function doGet(store: ServedStore, call: ServerWritableStream<Ticket, FlightData>, watch: CallWatch): Promise<void> {
+  const address = requireAddress(Buffer.from(call.request.ticket).toString("latin1"));
+  await store.using([address], async () => {
+    const stream = await openStored(store.artifacts, address);
+    for await (const { header, body } of encodeFlight(stream)) await send(call, { dataHeader: header, dataBody: body }, watch);
+  });
 }
 
 /**
@@ -84,23 +83,20 @@ export async function doGet(
  * @param callBytes most bytes that the call may send
  */
 export async function doPut(
-  store: ArtifactStore,
+  store: ServedStore,
   call: ServerDuplexStream<FlightData, { appMetadata: Uint8Array }>,
   watch: CallWatch,
   callBytes: number,
 ): Promise<void> {
   const incoming = withinBytes(receive<FlightData>(call, watch), callBytes);
   const stream = await decodeFlight(withoutDescriptors(incoming));
-  const { address } = await store.put(stream, { signal: watch.signal });
+  const { address } = await store.put(stream, watch.signal);
   await send(call, { appMetadata: text(address) }, watch);
 }
 
-/** DoAction delete-artifact: removes the artifact whose address is the body. Calls that read it now go on where the system lets them. */
-export async function deleteArtifact(store: ArtifactStore, body: Uint8Array | undefined): Promise<void> {
+/** DoAction delete-artifact: removes the artifact whose address is the body. */
+export async function deleteArtifact(store: ServedStore, body: Uint8Array | undefined): Promise<void> {
   const address = Buffer.from(body ?? []).toString("latin1");
-  await requireStored(store, address);
-  // not `store.remove`, which works behind and lets later calls fail where it could not
-  await unlink(store.path(address)).catch((cause: unknown) => {
-    throw systemError(cause, "remove", store.path(address));
-  });
+  await requireStored(store.artifacts, address);
+  await store.remove(address);
 }

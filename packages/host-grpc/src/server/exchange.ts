@@ -1,11 +1,11 @@
 import type { ChildProcess } from "node:child_process";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
+import { performance } from "node:perf_hooks";
 import type { ServerDuplexStream } from "@grpc/grpc-js";
 import { decodeFlight, decodeStream, encodeFlight, encodeStream, makeTemporaryFolder, openArtifact } from "@mbs/artifacts";
-import type { ArtifactStore } from "@mbs/artifacts";
-import { BadDataError, MbsError, UsageError, firstOutput, isOptional, quoted } from "@mbs/contracts";
-import type { Stage } from "@mbs/contracts";
+import { BadDataError, MbsError, UsageError, firstOutput, isOptional, observed, quoted } from "@mbs/contracts";
+import type { OptionTable, Stage } from "@mbs/contracts";
 import { withinBytes } from "./call-bytes.ts";
 import type { CallWatch } from "./call-watch.ts";
 import { receive, send, withoutDescriptors } from "../protocol/messages-in-order.ts";
@@ -14,6 +14,7 @@ import { messages } from "../protocol/messages.ts";
 import type { FlightData, StageCall, StageResult } from "../protocol/messages.ts";
 import type { OpenCall } from "./open-calls.ts";
 import { requireAddress } from "./served-resources.ts";
+import type { ServedStore } from "./served-store.ts";
 import type { ResourceRoots } from "./served-resources.ts";
 import { givenOptions, requireOptions, resolveOptions } from "./stage-call.ts";
 import { feed, startChild } from "./stage-child.ts";
@@ -22,7 +23,7 @@ import type { ChildRun, StageChild } from "./stage-child.ts";
 /** What all calls of stages have in common. */
 export interface ExchangeServer {
   readonly stages: readonly Stage[];
-  readonly store: ArtifactStore;
+  readonly store: ServedStore;
   readonly resources: ResourceRoots;
   readonly command: readonly string[];
   readonly slots: ChildSlots;
@@ -54,18 +55,30 @@ function findStage(stages: readonly Stage[], name: string): Stage {
   throw new UsageError(`no stage ${quoted(name)}; this server has ${stages.map((each) => each.name).join(", ")}`);
 }
 
-async function storedInputs(stage: Stage, call: StageCall, store: ArtifactStore): Promise<Record<string, readonly string[]>> {
-  const paths: Record<string, readonly string[]> = {};
+/** Addresses of the inputs by name that do not travel in the call. */
+function namedInputs(stage: Stage, call: StageCall): Readonly<Record<string, readonly string[]>> {
+  const addresses: Record<string, readonly string[]> = {};
   for (const [name, { items }] of Object.entries(call.inputs)) {
     if (!Object.hasOwn(stage.inputs, name)) {
       throw new UsageError(`${stage.name} has no input ${quoted(name)}; it has ${Object.keys(stage.inputs).join(", ")}`);
     }
-    for (const address of items) {
-      if (!(await store.has(requireAddress(address)))) {
+    addresses[name] = items.map(requireAddress);
+  }
+  return addresses;
+}
+
+async function storedInputs(
+  named: Readonly<Record<string, readonly string[]>>,
+  { artifacts }: ServedStore,
+): Promise<Record<string, readonly string[]>> {
+  const paths: Record<string, readonly string[]> = {};
+  for (const [name, addresses] of Object.entries(named)) {
+    for (const address of addresses) {
+      if (!(await artifacts.has(address))) {
         throw new BadDataError(`no artifact ${address} in the server's store; put it there with DoPut`, { input: name });
       }
     }
-    paths[name] = items.map((address) => store.path(address));
+    paths[name] = addresses.map((address) => artifacts.path(address));
   }
   return paths;
 }
@@ -157,16 +170,69 @@ async function runBetween(
   return { address: await output, warnings: child.warnings };
 }
 
+/** A call whose stage, options and inputs are known. */
+interface ReadCall {
+  readonly request: StageCall;
+  readonly stage: Stage;
+  readonly given: ReturnType<typeof givenOptions>;
+  readonly table: OptionTable;
+  /** Paths of the inputs that do not travel in the call. */
+  readonly inputs: Readonly<Record<string, readonly string[]>>;
+  /** All messages. */
+  readonly incoming: AsyncIterable<FlightData>;
+}
+
+/** Runs the stage of a call, once it is its turn, and sends what it makes. */
+async function runStage(
+  server: ExchangeServer,
+  call: ExchangeCall,
+  watch: CallWatch,
+  { client, told }: Pick<OpenCall, "client" | "told">,
+  { request, stage, given, table, inputs, incoming }: ReadCall,
+): Promise<void> {
+  let folder: string | undefined;
+  try {
+    const outputs = await outputPaths(stage, request.output, async () => (folder ??= await makeTemporaryFolder()));
+    // said before it computes for hours
+    if (Object.values(outputs).some((path) => path !== "-")) server.store.requireSpace();
+    // the first input travels in the call's stream
+    const [streamed] = Object.keys(stage.inputs);
+    const declared = streamed === undefined ? undefined : stage.inputs[streamed];
+    const isStored = streamed !== undefined && inputs[streamed] !== undefined;
+    const threads = request.threads === 0 ? server.threads : Math.min(request.threads, server.threads);
+    const came = performance.now();
+    const result = await server.slots.run({ client, threads }, watch.signal, async () => {
+      const waited = (performance.now() - came) / 1000;
+      return observed(told.stage({ stage: stage.name, waited }), async () => {
+        // in the slot: a model that is named by its address is found by reading models
+        const options = await resolveOptions(table, given, server.resources, watch.signal);
+        const readsInput = declared !== undefined && !isStored && !isOptional(declared, options);
+        const run: ChildRun = { command: server.command, stage: stage.name, options, threads, readsInput, inputs, outputs };
+        return runBetween(call, incoming, run, watch, server.children);
+      });
+    });
+    const stored: Record<string, string> = {};
+    for (const [flag, path] of Object.entries(outputs)) {
+      if (path === "-") continue;
+      const name = flag === "output" ? firstOutput(stage).name : flag;
+      stored[name] = (await server.store.put(await openArtifact(path), watch.signal)).address;
+    }
+    await send(call, { appMetadata: messages.StageResult.encode({ ...result, outputs: stored }) }, watch);
+  } finally {
+    if (folder !== undefined) await rm(folder, { recursive: true, force: true });
+  }
+}
+
 /**
  * DoExchange: the first message's descriptor names the stage, its first input streams in, its first output streams out.
  *
- * @param client whose threads are counted together
+ * @param open whose threads are counted together, and where it is reported
  */
 export async function exchange(
   server: ExchangeServer,
   call: ExchangeCall,
   watch: CallWatch,
-  { client }: Pick<OpenCall, "client">,
+  open: Pick<OpenCall, "client" | "told">,
 ): Promise<void> {
   const incoming = withinBytes(receive<FlightData>(call, watch), server.callBytes);
   const { value: first } = await incoming.next();
@@ -174,30 +240,11 @@ export async function exchange(
   const stage = findStage(server.stages, request.stage);
   const given = givenOptions(request);
   const table = await requireOptions(stage, given);
-  const inputs = await storedInputs(stage, request, server.store);
-  let folder: string | undefined;
-  try {
-    const outputs = await outputPaths(stage, request.output, async () => (folder ??= await makeTemporaryFolder()));
-    // the first input travels in the call's stream
-    const [streamed] = Object.keys(stage.inputs);
-    const declared = streamed === undefined ? undefined : stage.inputs[streamed];
-    const isStored = streamed !== undefined && inputs[streamed] !== undefined;
-    const threads = request.threads === 0 ? server.threads : Math.min(request.threads, server.threads);
-    const result = await server.slots.run({ client, threads }, watch.signal, async () => {
-      // in the slot: a model that is named by its address is found by reading models
-      const options = await resolveOptions(table, given, server.resources, watch.signal);
-      const readsInput = declared !== undefined && !isStored && !isOptional(declared, options);
-      const run: ChildRun = { command: server.command, stage: stage.name, options, threads, readsInput, inputs, outputs };
-      return runBetween(call, startingWith(first as FlightData, incoming), run, watch, server.children);
-    });
-    const stored: Record<string, string> = {};
-    for (const [flag, path] of Object.entries(outputs)) {
-      if (path === "-") continue;
-      const name = flag === "output" ? firstOutput(stage).name : flag;
-      stored[name] = (await server.store.put(await openArtifact(path), { signal: watch.signal })).address;
-    }
-    await send(call, { appMetadata: messages.StageResult.encode({ ...result, outputs: stored }) }, watch);
-  } finally {
-    if (folder !== undefined) await rm(folder, { recursive: true, force: true });
-  }
+  const named = namedInputs(stage, request);
+  const { store } = server;
+  await store.using(Object.values(named).flat(), async () => {
+    const inputs = await storedInputs(named, store);
+    const whole = startingWith(first as FlightData, incoming);
+    await runStage(server, call, watch, open, { request, stage, given, table, incoming: whole, inputs });
+  });
 }

@@ -1,35 +1,87 @@
-import { ServerInterceptingCall, ServerListenerBuilder } from "@grpc/grpc-js";
+import { ServerInterceptingCall, ServerListenerBuilder, status as codes } from "@grpc/grpc-js";
 import type { Metadata, ServerInterceptor, StatusObject } from "@grpc/grpc-js";
 import { TryAgainError } from "@mbs/contracts";
+import type { ObservedCall, Observer } from "@mbs/contracts";
 import { isFlight } from "../protocol/flight-service.ts";
+import type { FlightData } from "../protocol/messages.ts";
 import { IdleError, toStatus } from "../protocol/status.ts";
 import { isOpenToAll } from "./access.ts";
 import type { Caller } from "./tokens.ts";
 
 type TransportCall = Parameters<ServerInterceptor>[1];
+type PartialStatus = Parameters<TransportCall["sendStatus"]>[0];
+
+/** What a call that sends reports. */
+interface Sending {
+  /** A message is handed to the transport; what it returns is called when the client has taken it. */
+  readonly message: (message: unknown) => () => void;
+  readonly status: (status: PartialStatus) => void;
+}
 
 /** A call that says how long its client has not taken a message: the library has no other place that knows. */
 class SendingCall extends ServerInterceptingCall {
-  readonly #waitForClient: () => () => void;
+  readonly #sending: Sending;
 
-  /** @param waitForClient called when a message is handed to the transport; what it returns, when the client has taken it */
-  constructor(
-    call: TransportCall,
-    start: ConstructorParameters<typeof ServerInterceptingCall>[1],
-    waitForClient: () => () => void,
-  ) {
+  constructor(call: TransportCall, start: ConstructorParameters<typeof ServerInterceptingCall>[1], sending: Sending) {
     super(call, start);
-    this.#waitForClient = waitForClient;
+    this.#sending = sending;
   }
 
   override sendMessage(message: unknown, callback: () => void): void {
-    const endWait = this.#waitForClient();
+    const endWait = this.#sending.message(message);
     super.sendMessage(message, () => {
       endWait();
       callback();
     });
   }
+
+  override sendStatus(ending: PartialStatus): void {
+    this.#sending.status(ending);
+    super.sendStatus(ending);
+  }
 }
+
+/** Bytes of what a message of Flight carries; 0 of one that is no data. */
+function bytesOf(message: Partial<FlightData>): number {
+  const { dataHeader, dataBody, appMetadata } = message;
+  return (dataHeader?.length ?? 0) + (dataBody?.length ?? 0) + (appMetadata?.length ?? 0);
+}
+
+/** What is known of a call while it is open. */
+class CallRecord {
+  readonly told: ObservedCall;
+  #received = 0;
+  #sent = 0;
+  #status: codes = codes.CANCELLED;
+  #isEnded = false;
+
+  constructor(told: ObservedCall) {
+    this.told = told;
+  }
+
+  received(message: unknown): void {
+    this.#received += bytesOf(message as Partial<FlightData>);
+  }
+
+  sent(message: unknown): void {
+    this.#sent += bytesOf(message as Partial<FlightData>);
+  }
+
+  /** The status that its client is to get; the first counts. */
+  ends(status: codes): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    this.#status = status;
+  }
+
+  /** It is over: cancelled, if nothing was sent before. */
+  over(): void {
+    this.told.end({ status: codes[this.#status], received: this.#received, sent: this.#sent });
+  }
+}
+
+/** A caller that is not known. */
+const nobody: Caller = { name: "", scopes: new Set() };
 
 /** Most calls without a token (health) that are open at one time: counted apart, so that they take nobody's place. */
 const openToAllLimit = 20;
@@ -51,10 +103,15 @@ export interface OpenCall {
   readonly caller: Caller;
   /** Whose calls are counted together: those of one token, of one certificate, or else of one machine. */
   readonly client: string;
+  /** Gets reports of what becomes of it. */
+  readonly told: ObservedCall;
 }
 
 const clientOf = (call: TransportCall, { name }: Caller): string =>
   name || call.getAuthContext().sslPeerCertificate?.fingerprint256 || call.getPeer().replace(/:\d+$/, "");
+
+/** "DoGet" of "/arrow.flight.protocol.FlightService/DoGet". */
+const methodOf = (path: string): string => path.slice(path.lastIndexOf("/") + 1);
 
 /**
  * Admits calls on a server: knows who calls, limits the number of open calls, the time until the one message of a unary request
@@ -64,18 +121,20 @@ const clientOf = (call: TransportCall, { name }: Caller): string =>
 export class OpenCalls {
   readonly #limits: CallLimits;
   readonly #admit: (path: string, metadata: Metadata) => Caller;
+  readonly #observer: Observer;
   /** By metadata: the one object that the library gives both to an interceptor and to a handler. */
-  readonly #calls = new WeakMap<Metadata, OpenCall & { readonly transport: TransportCall }>();
+  readonly #calls = new WeakMap<Metadata, OpenCall & { readonly end: (ending: StatusObject) => void }>();
   readonly #perClient = new Map<string, number>();
   /** Calls that have no handler of ours, of health and reflection. */
-  readonly #foreign = new Set<TransportCall>();
+  readonly #foreign = new Set<(ending: StatusObject) => void>();
   #open = 0;
   #openToAll = 0;
 
   /** @param admit who calls; throws where the call is not allowed */
-  constructor(limits: CallLimits, admit: (path: string, metadata: Metadata) => Caller) {
+  constructor(limits: CallLimits, admit: (path: string, metadata: Metadata) => Caller, observer: Observer) {
     this.#limits = limits;
     this.#admit = admit;
+    this.#observer = observer;
   }
 
   readonly intercept: ServerInterceptor = (method, call) => {
@@ -85,27 +144,44 @@ export class OpenCalls {
     let request: NodeJS.Timeout | undefined;
     let answer: NodeJS.Timeout | undefined;
     let ended = false;
-    const waitForClient = (): (() => void) => {
-      // the library never says that a message of an ended call was taken
-      if (!ended) answer = setTimeout(() => this.#giveUp(call), this.#limits.idleMs);
-      return () => clearTimeout(answer);
+    let record: CallRecord | undefined;
+    const end = (ending: StatusObject): void => {
+      record?.ends(ending.code);
+      call.sendStatus(ending);
+    };
+    const sending: Sending = {
+      message: (message) => {
+        record?.sent(message);
+        // the library never says that a message of an ended call was taken
+        if (!ended) answer = setTimeout(() => this.#giveUp(end), this.#limits.idleMs);
+        return () => clearTimeout(answer);
+      },
+      status: ({ code }) => record?.ends(code ?? codes.OK),
     };
     const listener = new ServerListenerBuilder()
       .withOnReceiveMetadata((metadata, deliver) => {
+        let client = clientOf(call, nobody);
+        let refusal: StatusObject | undefined;
+        let caller = nobody;
         try {
-          const caller = this.#admit(path, metadata);
-          const client = clientOf(call, caller);
+          caller = this.#admit(path, metadata);
+          client = clientOf(call, caller);
           leave = isOpenToAll(path) ? this.#enterOpenToAll() : this.#enter(client);
-          this.#calls.set(metadata, { caller, client, transport: call });
         } catch (error) {
-          call.sendStatus(toStatus(error));
+          refusal = toStatus(error);
+        }
+        record = new CallRecord(this.#observer.call({ method: methodOf(path), peer: client }));
+        if (refusal !== undefined) {
+          end(refusal);
           return;
         }
-        if (!isFlight(path)) this.#foreign.add(call);
-        if (!isWatched) request = setTimeout(() => call.sendStatus(this.#tooLate), this.#limits.idleMs);
+        this.#calls.set(metadata, { caller, client, told: record.told, end });
+        if (!isFlight(path)) this.#foreign.add(end);
+        if (!isWatched) request = setTimeout(() => end(this.#tooLate), this.#limits.idleMs);
         deliver(metadata);
       })
       .withOnReceiveMessage((message, deliver) => {
+        record?.received(message);
         request?.refresh();
         answer?.refresh();
         deliver(message);
@@ -119,11 +195,12 @@ export class OpenCalls {
         ended = true;
         clearTimeout(request);
         clearTimeout(answer);
-        this.#foreign.delete(call);
+        this.#foreign.delete(end);
         leave?.();
+        record?.over();
       })
       .build();
-    return new SendingCall(call, { start: (next) => next(listener) }, waitForClient);
+    return new SendingCall(call, { start: (next) => next(listener) }, sending);
   };
 
   /** What is known of a call whose handler runs. */
@@ -135,12 +212,12 @@ export class OpenCalls {
 
   /** Ends a call at once, also where its client has not read all messages. */
   end(metadata: Metadata, ending: StatusObject): void {
-    this.#calls.get(metadata)?.transport.sendStatus(ending);
+    this.#calls.get(metadata)?.end(ending);
   }
 
   /** Ends the calls of health and reflection, which would stay open for as long as their clients like. */
   endForeign(ending: StatusObject): void {
-    for (const call of this.#foreign) call.sendStatus(ending);
+    for (const end of this.#foreign) end(ending);
   }
 
   #enter(client: string): () => void {
@@ -177,10 +254,10 @@ export class OpenCalls {
   }
 
   /** Ends a call whose client takes nothing: it gets the status when it reads on, its place is free at once. */
-  #giveUp(call: TransportCall): void {
+  #giveUp(end: (ending: StatusObject) => void): void {
     const ending = toStatus(new IdleError("the client read none of the output", this.#limits.idleMs));
-    call.sendStatus(ending);
+    end(ending);
     // the first waits behind the messages; a second ends the call on this side
-    call.sendStatus(ending);
+    end(ending);
   }
 }

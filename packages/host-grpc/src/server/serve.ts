@@ -1,9 +1,17 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { logVerbosity, Server, setLogVerbosity, status as codes } from "@grpc/grpc-js";
 import type { Metadata, StatusObject } from "@grpc/grpc-js";
-import { ArtifactStore, removeTemporaryFolders, warnIfOpen } from "@mbs/artifacts";
-import { availableProcessors, InputOutputError, quoted, resourceKinds, TryAgainError, UsageError } from "@mbs/contracts";
-import type { ResourceKind, Stage } from "@mbs/contracts";
+import { removeTemporaryFolders, warnIfOpen } from "@mbs/artifacts";
+import {
+  availableProcessors,
+  InputOutputError,
+  noObserver,
+  quoted,
+  resourceKinds,
+  TryAgainError,
+  UsageError,
+} from "@mbs/contracts";
+import type { Observer, ResourceKind, Stage } from "@mbs/contracts";
 import { CallWatch } from "./call-watch.ts";
 import { actionNeeds, admit, requireScope } from "./access.ts";
 import type { ActionName } from "./access.ts";
@@ -24,6 +32,7 @@ import { flightService } from "../protocol/flight-service.ts";
 import { messages } from "../protocol/messages.ts";
 import type { ResourceRoots } from "./served-resources.ts";
 import { prepareStore, requireRoot } from "./served-folders.ts";
+import type { StoreLimits } from "./served-store.ts";
 import { describeStages } from "./stage-call.ts";
 import { toStatus } from "../protocol/status.ts";
 import { channelOptions, defaultIdleMs, defaultKeepalive, idleConnectionMs, keepaliveOptions } from "../protocol/channel.ts";
@@ -71,6 +80,10 @@ export interface ServeOptions {
   readonly threadsPerClient?: number | undefined;
   /** Most bytes that a call may send. Default: any number. */
   readonly callBytes?: number | undefined;
+  /** Bytes that the store may have, and how long it keeps what no call uses. */
+  readonly storeLimits?: StoreLimits | undefined;
+  /** Gets reports of every call and stage. */
+  readonly observer?: Observer | undefined;
   /** Called with warnings, and with the stack of internal errors, which clients do not see. */
   readonly log?: (line: string) => void;
 }
@@ -79,6 +92,10 @@ export interface RunningServer {
   readonly port: number;
   /** As clients give it: "grpcs://0.0.0.0:8815". */
   readonly address: string;
+  /** Bytes of all artifacts. */
+  readonly storeBytes: number;
+  /** Calls whose stage waits for its turn. */
+  readonly waitingCalls: number;
   /** Ends all calls at once (UNAVAILABLE) and waits for their children, at most two seconds. */
   close(): Promise<void>;
 }
@@ -147,13 +164,16 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   const { host, port: wanted } = parseListenAddress(options.listen, { isTls: tls !== undefined, knowsClients, insecure });
   const { stages, log = () => undefined } = options;
   // An absolute path: it is cut out of messages, and a folder called "store" would cut out that word.
-  const store = new ArtifactStore(await prepareStore(options.store));
-  await Promise.all([store.removeLeftovers(), removeTemporaryFolders()]);
+  const folder = await prepareStore(options.store);
+  await removeTemporaryFolders();
   const roots = new Map<string, string>();
   for (const kind of resourceKinds) {
     const root = await requireRoot(kind, options.roots?.[kind]);
     if (root !== undefined) roots.set(kind, root);
   }
+  // loaded here: clients, which import this file too, need none
+  const { ServedStore } = await import("./served-store.ts");
+  const store = await ServedStore.open(folder, options.storeLimits ?? {}, log);
   const { threadsPerClient = Infinity, callBytes = Infinity, callsPerClient = callLimit } = options;
   const exchanges: ExchangeServer = {
     stages,
@@ -166,9 +186,10 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     children: new Set(),
   };
   const hidden = Object.fromEntries(
-    [["the store", store.root], ...[...roots].map(([kind, folder]) => [`the server's --${kind}-root`, folder])].map(
-      ([name, folder]) => [name, folder ?? ""],
-    ),
+    [["the store", folder], ...[...roots].map(([kind, root]) => [`the server's --${kind}-root`, root])].map(([name, path]) => [
+      name,
+      path ?? "",
+    ]),
   );
   // The library logs to standard error; all of it also reaches us as errors.
   setLogVerbosity(logVerbosity.NONE);
@@ -182,8 +203,10 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
 
   const { idleMs = defaultIdleMs } = options;
   const files = await openFiles(options);
-  const openCalls = new OpenCalls({ calls: callLimit, callsPerClient, idleMs }, (path, metadata) =>
-    admit(path, metadata, files.tokens?.current),
+  const openCalls = new OpenCalls(
+    { calls: callLimit, callsPerClient, idleMs },
+    (path, metadata) => admit(path, metadata, files.tokens?.current),
+    options.observer ?? noObserver,
   );
   const running = new Set<Promise<void>>();
 
@@ -242,9 +265,9 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     interceptors: [openCalls.intercept],
   });
   server.addService(flightService, {
-    listFlights: streaming((call: Parameters<typeof listFlights>[1], watch) => listFlights(store, call, watch)),
-    getFlightInfo: unary((descriptor: Parameters<typeof getFlightInfo>[1]) => getFlightInfo(store, descriptor)),
-    getSchema: unary((descriptor: Parameters<typeof getSchema>[1]) => getSchema(store, descriptor)),
+    listFlights: streaming((call: Parameters<typeof listFlights>[1], watch) => listFlights(store.artifacts, call, watch)),
+    getFlightInfo: unary((descriptor: Parameters<typeof getFlightInfo>[1]) => getFlightInfo(store.artifacts, descriptor)),
+    getSchema: unary((descriptor: Parameters<typeof getSchema>[1]) => getSchema(store.artifacts, descriptor)),
     doGet: streaming((call: Parameters<typeof doGet>[1], watch) => doGet(store, call, watch)),
     doPut: streaming((call: Parameters<typeof doPut>[1], watch) => doPut(store, call, watch, callBytes)),
     doExchange: streaming((call: Parameters<typeof exchange>[1], watch, open) => exchange(exchanges, call, watch, open)),
@@ -275,10 +298,18 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
       reject(new InputOutputError(`cannot listen at ${options.listen}; is the port taken?`, {}, { cause: error }));
     });
   });
+  store.watch();
   return {
     port,
     address: `${tls === undefined ? "grpc" : "grpcs"}://${host}:${port}`,
+    get storeBytes() {
+      return store.bytes;
+    },
+    get waitingCalls() {
+      return exchanges.slots.waiting;
+    },
     async close() {
+      store.close();
       const reason = new TryAgainError("the server is shutting down; call again later");
       closing.abort(reason);
       openCalls.endForeign(toStatus(reason));

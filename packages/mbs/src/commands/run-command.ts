@@ -3,7 +3,6 @@ import { parseOptions, UsageError } from "@mbs/contracts";
 import type { OptionTable } from "@mbs/contracts";
 import { checkGate, parseGate, readScoresReport } from "@mbs/evaluation";
 import {
-  createReporter,
   DeviceTotal,
   forbidNetwork,
   formatSeconds,
@@ -12,7 +11,6 @@ import {
   optionsToFlags,
   parseMemory,
   printText,
-  progressStyle,
   runDeviceOption,
   runThreadsOption,
   runWorkersOption,
@@ -27,6 +25,7 @@ import type { CommandContext } from "./plain-command.ts";
 import { queueChoice, queueRunOptions } from "./queue-options.ts";
 import { exportOptions, exportRun, readExportOptions } from "./run-export.ts";
 import { workerProgram } from "./worker-command.ts";
+import { commandReporter, observeOptions, openObserver } from "../observe/open-observer.ts";
 import { judgeCandidate } from "../results/quality-result.ts";
 import { gateText, ofRun, requireLimits } from "../results/gate-result.ts";
 import { runResult } from "../results/run-result.ts";
@@ -65,6 +64,7 @@ const options = {
   json: { kind: "flag", description: "print each node as a line of JSON" },
   verbose: { kind: "flag", description: "show the progress of each node on a line of its own, in place of one line for the run" },
   offline: offlineOption,
+  ...observeOptions,
   ...exportOptions,
 } as const satisfies OptionTable;
 
@@ -116,7 +116,8 @@ export function runCommand({ signal }: CommandContext): Command {
     }
     const queue = queueChoice(parsed, workers, [...known.keys()]);
     if (offline) forbidNetwork();
-    const reporter = createReporter("mbs run", progressStyle(quiet));
+    const reporter = commandReporter("mbs run", quiet, parsed.log);
+    const observing = await openObserver(parsed, { name: "mbs run", ...reporter }, true);
     let printed = Promise.resolve();
     const deviceTotal = new DeviceTotal();
     try {
@@ -142,6 +143,7 @@ export function runCommand({ signal }: CommandContext): Command {
         warn: reporter.warn,
         note: reporter.note,
         onDevice: deviceTotal.add,
+        observer: observing.observer,
         describe: ({ model, ...made }) => writeRunCard(model, made, reporter.note),
         onNode(report) {
           const { command: replay, seconds, address } = report;
@@ -164,6 +166,7 @@ export function runCommand({ signal }: CommandContext): Command {
       }
     } finally {
       reporter.stop();
+      await observing.close();
     }
   });
 }

@@ -1,14 +1,28 @@
 import { once } from "node:events";
 import { parseBytes, parseOptions, UsageError } from "@mbs/contracts";
 import type { OptionTable, OptionValues } from "@mbs/contracts";
-import { optionsToFlags } from "@mbs/host-cli";
+import { optionsToFlags, writeLogLine } from "@mbs/host-cli";
+import type { LogLine } from "@mbs/host-cli";
 import { serve } from "@mbs/host-grpc";
 import type { TlsFiles } from "@mbs/host-grpc";
 import { builtInResources, findResource } from "@mbs/pipeline";
 import type { Command } from "commander";
 import { plainCommand } from "./plain-command.ts";
 import type { CommandContext } from "./plain-command.ts";
+import { observeOptions, openObserver } from "../observe/open-observer.ts";
 import { loadStages } from "../stages.ts";
+import { parseAge } from "../store/ages.ts";
+
+/** Milliseconds: a client may put inputs, and call the stage that reads them only when all are there. */
+const leastExpiry = 3_600_000;
+
+/** Milliseconds. @throws {UsageError} on what is no age, or too short a one */
+function parseExpiry(text: string): number {
+  const age = parseAge(text);
+  if (age < leastExpiry)
+    throw new UsageError(`--expire ${text} is too short for what clients put before they call; give 1h or more`);
+  return age;
+}
 
 const options = {
   listen: {
@@ -38,6 +52,20 @@ const options = {
   },
   insecure: { kind: "flag", description: "listen off loopback without TLS, or for everyone who reaches the port" },
   store: { kind: "text", placeholder: "FOLDER", description: "folder for artifacts", default: "mbs-store" },
+  storeLimit: {
+    kind: "text",
+    placeholder: "SIZE",
+    description: "bytes that the store may have, e.g. 500GiB; what would go beyond it is refused (any number)",
+    optional: true,
+    check: (text: string) => parseBytes(text, "--store-limit"),
+  },
+  expire: {
+    kind: "text",
+    placeholder: "AGE",
+    description: "remove artifacts that no call has put or read for so long, from 1h on: a number with s, min, h, d or w (never)",
+    optional: true,
+    check: parseExpiry,
+  },
   modelRoot: { kind: "text", placeholder: "FOLDER", description: "folder whose model folders clients may name", optional: true },
   corpusRoot: { kind: "text", placeholder: "FOLDER", description: "folder whose corpora clients may name", optional: true },
   distributionRoot: {
@@ -87,6 +115,7 @@ const options = {
     maximum: 86_400,
     default: 600,
   },
+  ...observeOptions,
 } as const satisfies OptionTable;
 
 /** The files of TLS; undefined without. */
@@ -108,11 +137,16 @@ export function serveCommand({ signal }: CommandContext): Command {
   return command.action(async () => {
     const { quiet = false, debug: _debug, ...given } = command.opts<{ quiet?: boolean; debug?: boolean }>();
     const values = parseOptions(options, given, "serve");
-    const say = (line: string): void => {
-      if (!quiet) process.stderr.write(`mbs serve: ${line}\n`);
+    const say = (message: string, level: LogLine["level"], event: string): void => {
+      if (quiet) return;
+      if (values.log === "json") writeLogLine("mbs serve", { level, event, message });
+      else process.stderr.write(`mbs serve: ${message}\n`);
     };
+    const note = (line: string): void => say(line, "info", "note");
+    const warn = (line: string): void => say(line, "warn", "warning");
     const tls = tlsFiles(values);
-    const { callBytes } = values;
+    const { callBytes, storeLimit, expire } = values;
+    const observing = await openObserver(values, { name: "mbs serve", note, warn }, false);
     const server = await serve({
       ...values,
       tls,
@@ -127,18 +161,25 @@ export function serveCommand({ signal }: CommandContext): Command {
         tasks: values.tasksRoot,
         rows: values.rowsRoot,
       },
+      storeLimits: {
+        bytes: storeLimit === undefined ? undefined : parseBytes(storeLimit, "--store-limit"),
+        expireMs: expire === undefined ? undefined : parseExpiry(expire),
+      },
+      observer: observing.observer,
       idleMs: values.idleTimeout * 1000,
       stages: [...(await loadStages()).values()],
       builtIn: builtInResources,
       addressOf: async (kind, path) => (await findResource(kind, path)).address,
       command: [process.execPath, ...process.execArgv, process.argv[1] ?? ""],
-      log: say,
+      log: warn,
     });
-    say(`listening at ${server.address}`);
+    observing.watch(server);
+    note(`listening at ${server.address}`);
     try {
       if (!signal.aborted) await once(signal, "abort");
     } finally {
       await server.close();
+      await observing.close();
     }
     signal.throwIfAborted();
   });

@@ -1,22 +1,13 @@
 import { availableProcessors, parseBytes, parseOptions } from "@mbs/contracts";
 import type { OptionTable } from "@mbs/contracts";
-import {
-  createReporter,
-  DeviceTotal,
-  deviceOption,
-  findDevice,
-  memoryOption,
-  optionsToFlags,
-  parseMemory,
-  progressStyle,
-  toMbsError,
-} from "@mbs/host-cli";
+import { DeviceTotal, deviceOption, findDevice, memoryOption, optionsToFlags, parseMemory, toMbsError } from "@mbs/host-cli";
 import { work } from "@mbs/pipeline";
 import type { Command } from "commander";
 import { plainCommand } from "./plain-command.ts";
 import type { CommandContext } from "./plain-command.ts";
 import { placeOptions } from "./queue-options.ts";
 import { workerProgram } from "./worker-command.ts";
+import { commandReporter, observeOptions, openObserver } from "../observe/open-observer.ts";
 import { stages } from "../stages.ts";
 
 const { queue, store, ...place } = placeOptions;
@@ -73,6 +64,7 @@ const options = {
     description: "seconds that the node at work has after SIGTERM or SIGINT; then it is given back to the queue",
     default: 30,
   },
+  ...observeOptions,
 } as const satisfies OptionTable;
 
 const seconds = (value: number | undefined): number | undefined => (value === undefined ? undefined : value * 1000);
@@ -89,7 +81,8 @@ export function workCommand({ signal }: CommandContext): Command {
     const { quiet = false, debug: _debug, ...given } = command.opts<{ quiet?: boolean; debug?: boolean }>();
     const values = parseOptions(options, given, "work");
     const { queue: url, queuePasswordFile, queueCa, label = [], cacheLimit, memory, nodeLimit, idleExit, grace } = values;
-    const reporter = createReporter("mbs work", progressStyle(quiet));
+    const reporter = commandReporter("mbs work", quiet, values.log);
+    const observing = await openObserver(values, { name: "mbs work", ...reporter }, false);
     try {
       const deviceTotal = new DeviceTotal();
       await work({
@@ -116,10 +109,12 @@ export function workCommand({ signal }: CommandContext): Command {
         warn: reporter.warn,
         progress: reporter.progress,
         onDevice: deviceTotal.add,
+        observer: observing.observer,
       });
       deviceTotal.note(reporter.note);
     } finally {
       reporter.stop();
+      await observing.close();
     }
   });
 }

@@ -1,12 +1,12 @@
 import { performance } from "node:perf_hooks";
 import { artifactKinds, manifestKey } from "@mbs/artifacts";
 import type { ArtifactStore, RunManifest, WriteTime } from "@mbs/artifacts";
-import { BadDataError, InternalError, InterruptedError, firstOutput } from "@mbs/contracts";
-import type { Device, DeviceReport, MbsError, Progress, Stage, StageContext, StageOptions } from "@mbs/contracts";
+import { BadDataError, InternalError, InterruptedError, firstOutput, observed } from "@mbs/contracts";
+import type { Device, DeviceReport, MbsError, Observer, Progress, Stage, StageContext, StageOptions } from "@mbs/contracts";
 import { isWholeModel } from "./model-files.ts";
 import { NeededArtifacts } from "./needed-artifacts.ts";
 import { InputLostError, WorkerLostError } from "./node-worker.ts";
-import type { NodeDone, NodeWorker } from "./node-worker.ts";
+import type { NodeDone, NodeTask, NodeWorker, TaskContext } from "./node-worker.ts";
 import { outputsOf } from "./node-outputs.ts";
 import type { NodeOutputs } from "./node-outputs.ts";
 import type { Plan, PlanNode } from "../plan/nodes/plan-node.ts";
@@ -68,6 +68,8 @@ export interface EngineOptions {
   readonly onStart: (node: PlanNode, worker: string) => void;
   /** Called with what a node did on a graphics processor of this machine. */
   readonly onDevice: (report: DeviceReport) => void;
+  /** Gets reports of every node that runs. */
+  readonly observer: Observer;
   /** Called for a node that did not end, or whose output is lost, and that will run again. */
   readonly onRetry: (node: PlanNode) => void;
 }
@@ -240,7 +242,7 @@ export class Engine {
     running: ReadonlyMap<string, Running>,
     signal: AbortSignal,
   ): Promise<Ended> {
-    const { context } = this.#options;
+    const { context, observer } = this.#options;
     const started = performance.now();
     const end = (outcome: Ended["outcome"]): Ended => ({
       node,
@@ -250,27 +252,26 @@ export class Engine {
     });
     try {
       const { id, stage, options, affinity } = node;
-      const done = await worker.run(
-        {
-          id,
-          stage,
-          options,
-          inputs: this.#inputAddresses(node),
-          when: this.#whenWritten(node, worker),
-          height,
-          ...(affinity !== undefined && { affinity }),
+      const task: NodeTask = {
+        id,
+        stage,
+        options,
+        inputs: this.#inputAddresses(node),
+        when: this.#whenWritten(node, worker),
+        height,
+        ...(affinity !== undefined && { affinity }),
+      };
+      const taskContext: TaskContext = {
+        signal,
+        progress: (progress) => {
+          this.#options.onProgress(node, progress, running.keys().next().value === id, running.size - 1);
         },
-        {
-          signal,
-          progress: (progress) => {
-            this.#options.onProgress(node, progress, running.keys().next().value === id, running.size - 1);
-          },
-          warn: (message) => context.warn(`${node.id}: ${message}`),
-          note: (message) => context.note?.(`${node.id}: ${message}`),
-          onDevice: (report) => this.#options.onDevice(report),
-        },
-      );
-      return end(done);
+        warn: (message) => context.warn(`${node.id}: ${message}`),
+        note: (message) => context.note?.(`${node.id}: ${message}`),
+        onDevice: (report) => this.#options.onDevice(report),
+      };
+      const endStage = observer.stage({ stage, name: id, peer: worker.name });
+      return end(await observed(endStage, () => worker.run(task, taskContext)));
     } catch (error) {
       return end({ error });
     }

@@ -1,4 +1,4 @@
-import type { DeviceChoice, DeviceReport, Progress } from "@mbs/contracts";
+import type { DeviceChoice, DeviceReport, Observer, Progress } from "@mbs/contracts";
 import type { Stages } from "../plan/known-stages.ts";
 import type { Judge } from "../quality/choose-best.ts";
 import type { NodeReport } from "./engine.ts";
@@ -34,6 +34,8 @@ export interface RunOptions {
   readonly onNode?: (report: NodeReport) => void;
   /** Called with what each node did on a graphics processor of this machine. */
   readonly onDevice?: (report: DeviceReport) => void;
+  /** Gets reports of every node that runs. */
+  readonly observer?: Observer | undefined;
   /**
    * Writes the model's card at the end of the run, from paths; not called where the recipe has `assemble: { card: false }`.
    *

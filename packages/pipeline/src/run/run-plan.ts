@@ -1,5 +1,6 @@
 import { RunManifest } from "@mbs/artifacts";
 import type { ArtifactStore } from "@mbs/artifacts";
+import { noObserver } from "@mbs/contracts";
 import type { Revisions } from "@mbs/hub";
 import type { PlanNode } from "../plan/nodes/plan-node.ts";
 import type { PreparedRun } from "../plan/prepared-run.ts";
@@ -76,6 +77,7 @@ export async function runPlan(
       }
     },
     onDevice: options.onDevice ?? (() => {}),
+    observer: options.observer ?? noObserver,
     onStart: (node, worker) => status.started(node, worker),
     onRetry: (node) => status.waits(node),
   });

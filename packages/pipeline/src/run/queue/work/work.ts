@@ -3,8 +3,8 @@ import { once } from "node:events";
 import { rm } from "node:fs/promises";
 import { hostname } from "node:os";
 import { makeTemporaryFolder, withLock } from "@mbs/artifacts";
-import { BadDataError, InterruptedError, UsageError, availableProcessors } from "@mbs/contracts";
-import type { Device, DeviceReport, MbsError, Progress, Stage } from "@mbs/contracts";
+import { BadDataError, InterruptedError, UsageError, availableProcessors, noObserver, observed } from "@mbs/contracts";
+import type { Device, DeviceReport, MbsError, Observer, Progress, Stage } from "@mbs/contracts";
 import { openSharedStore } from "@mbs/shared-store";
 import type { SharedStore } from "@mbs/shared-store";
 import { InputLostError, WorkerLostError } from "../../node-worker.ts";
@@ -60,6 +60,8 @@ export interface WorkOptions extends QueuePlace {
   readonly progress: (progress: Progress) => void;
   /** Called with what each job did on a graphics processor. */
   readonly onDevice?: (report: DeviceReport) => void;
+  /** Gets reports of every job that runs. */
+  readonly observer?: Observer | undefined;
   readonly timings?: Partial<QueueTimings>;
 }
 
@@ -173,7 +175,7 @@ class QueueWorker {
 
   /** What a job has made: now, or at any time before. */
   async #result({ job, unreadable }: TakenJob, signal: AbortSignal): Promise<{ key: string; result: JobResult }> {
-    const { say } = this.#options;
+    const { say, observer = noObserver } = this.#options;
     if (unreadable !== undefined) {
       throw new BadDataError(`the job was refused: what the server has of it is no job (${unreadable})`);
     }
@@ -186,7 +188,14 @@ class QueueWorker {
     const started = performance.now();
     say(`${checked.work.stage} ${key.slice(0, 12)}: begun`);
     const warnings: string[] = [];
-    const { address, traffic } = await this.#runner.run(checked, this.#context(String(job.id), signal, warnings));
+    // by the clock of the machine that has asked for it
+    const waited = Math.max(0, (Date.now() - job.timestamp) / 1000);
+    const endStage = observer.stage({ stage: checked.work.stage, name: key.slice(0, 12), peer: this.#card.name, waited });
+    const { address, traffic } = await observed(
+      endStage,
+      () => this.#runner.run(checked, this.#context(String(job.id), signal, warnings)),
+      ({ traffic: { fetched, put } }) => ({ received: fetched, sent: put }),
+    );
     say(`${checked.work.stage} ${key.slice(0, 12)}: done in ${((performance.now() - started) / 1000).toFixed(1)} s`);
     return { key, result: { address, by: this.#card.id, worker: this.#card.name, warnings, traffic } };
   }

@@ -1,0 +1,206 @@
+import { access, stat, unlink, utimes } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { ArtifactStore, systemError } from "@mbs/artifacts";
+import type { Receipt } from "@mbs/artifacts";
+import { DeniedError, formatBytes, InputOutputError } from "@mbs/contracts";
+import type { ArtifactStream } from "@mbs/contracts";
+import { openSharedStore } from "@mbs/shared-store";
+import type { KeptArtifact, SharedStore } from "@mbs/shared-store";
+
+/** Milliseconds between two looks at the folder. */
+const defaultLookMs = 60_000;
+
+/** Artifacts that are removed between two readings of what runs need. */
+const together = 16;
+
+export interface StoreLimits {
+  /** Most bytes of all artifacts, those that are being put included. Default: any number. */
+  readonly bytes?: number | undefined;
+  /** Milliseconds after which an artifact is removed that no call has put or read. Default: none is. */
+  readonly expireMs?: number | undefined;
+  /** Milliseconds between two looks at what others have put or removed, and at what has expired. */
+  readonly lookMs?: number | undefined;
+}
+
+/**
+ * The artifacts of a server: no more bytes than it may keep, and nothing that nobody uses any more. What a call at work reads, or
+ * the record of a run in the same folder names, is not removed.
+ */
+export class ServedStore {
+  readonly artifacts: ArtifactStore;
+  readonly #kept: SharedStore;
+  readonly #limit: number;
+  readonly #expireMs: number | undefined;
+  readonly #lookMs: number;
+  readonly #log: (line: string) => void;
+  /** Bytes by address. */
+  #sizes = new Map<string, number>();
+  /** Their sum. */
+  #stored = 0;
+  /** What was put or removed while the folder is being listed: undefined for what was removed. */
+  #changes = new Map<string, number | undefined>();
+  #arriving = 0;
+  /** Calls at work that read an artifact. */
+  readonly #uses = new Map<string, number>();
+  readonly #removals = new Map<string, Promise<void>>();
+  #timer: NodeJS.Timeout | undefined;
+
+  private constructor(artifacts: ArtifactStore, kept: SharedStore, limits: StoreLimits, log: (line: string) => void) {
+    this.artifacts = artifacts;
+    this.#kept = kept;
+    this.#limit = limits.bytes ?? Infinity;
+    this.#expireMs = limits.expireMs;
+    this.#lookMs = limits.lookMs ?? defaultLookMs;
+    this.#log = log;
+  }
+
+  /**
+   * @param folder is there
+   * @param log called with a line where a look at the folder fails
+   * @throws {DeniedError} where artifacts of a run would expire
+   */
+  static async open(folder: string, limits: StoreLimits, log: (line: string) => void): Promise<ServedStore> {
+    if (limits.expireMs !== undefined) await requireNoRun(folder);
+    const store = new ServedStore(new ArtifactStore(folder), await openSharedStore(folder), limits, log);
+    await store.artifacts.removeLeftovers();
+    await store.look();
+    return store;
+  }
+
+  /** Looks at the folder from time to time, until it is closed. */
+  watch(): void {
+    this.#lookIn(this.#lookMs);
+  }
+
+  /** Bytes of all artifacts, those that are being put included. */
+  get bytes(): number {
+    return this.#stored + this.#arriving;
+  }
+
+  /** @throws {InputOutputError} where there is no space for another byte */
+  requireSpace(): void {
+    if (this.bytes >= this.#limit) throw this.#full();
+  }
+
+  /**
+   * Stores an artifact: all of it, or nothing.
+   *
+   * @throws {InputOutputError} where the store would have more bytes than it may
+   * @throws as ArtifactStore.put
+   */
+  async put(stream: ArtifactStream, signal: AbortSignal): Promise<Receipt> {
+    let mine = 0;
+    const counted = (bytes: number): void => {
+      mine += bytes;
+      this.#arriving += bytes;
+      if (this.bytes > this.#limit) throw this.#full();
+    };
+    try {
+      const receipt = await this.artifacts.put(stream, { signal, counted });
+      this.#set(receipt.address, mine);
+      return receipt;
+    } finally {
+      this.#arriving -= mine;
+    }
+  }
+
+  /** Does work that reads artifacts, which stay meanwhile, and count as used now. */
+  async using<T>(addresses: readonly string[], work: () => Promise<T>): Promise<T> {
+    for (const address of addresses) this.#uses.set(address, (this.#uses.get(address) ?? 0) + 1);
+    try {
+      for (const address of addresses) await this.#removals.get(address);
+      const now = new Date();
+      // of a file of another user the time stays
+      for (const address of addresses) await utimes(this.artifacts.path(address), now, now).catch(() => undefined);
+      return await work();
+    } finally {
+      for (const address of addresses) {
+        const left = (this.#uses.get(address) ?? 1) - 1;
+        if (left > 0) this.#uses.set(address, left);
+        else this.#uses.delete(address);
+      }
+    }
+  }
+
+  /** Removes an artifact because a client wants it. Calls that read it now go on where the system lets them. */
+  async remove(address: string): Promise<void> {
+    const path = this.artifacts.path(address);
+    // not `ArtifactStore.remove`, which works behind and lets later calls fail where it could not
+    await unlink(path).catch((cause: unknown) => {
+      throw systemError(cause, "remove", path);
+    });
+    this.#set(address, undefined);
+  }
+
+  /** Learns what others have put or removed, and removes what has expired. */
+  async look(): Promise<void> {
+    this.#changes = new Map();
+    const found: KeptArtifact[] = [];
+    for await (const artifact of this.#kept.list()) found.push(artifact);
+    this.#sizes = new Map(found.map(({ address, bytes }) => [address, bytes]));
+    this.#stored = found.reduce((sum, { bytes }) => sum + bytes, 0);
+    for (const [address, bytes] of this.#changes) this.#set(address, bytes);
+    if (this.#expireMs === undefined) return;
+    const before = Date.now() - this.#expireMs;
+    const old = found.filter(({ modified }) => modified.getTime() < before);
+    for (let start = 0; start < old.length; start += together) {
+      const needed = new Set((await this.#kept.readNeeds()).flatMap(({ addresses }) => addresses));
+      const free = old.slice(start, start + together).filter(({ address }) => !needed.has(address));
+      await Promise.all(free.map(({ address }) => this.#expire(address, before)));
+    }
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #full(): InputOutputError {
+    const [used, limit] = [this.#stored, this.#limit];
+    return new InputOutputError(
+      `the store has ${formatBytes(used)} of at most ${formatBytes(limit)}, which leaves too little for this; delete artifacts that are not needed any more (delete-artifact), or raise --store-limit there`,
+      { used, limit },
+    );
+  }
+
+  #set(address: string, bytes: number | undefined): void {
+    this.#changes.set(address, bytes);
+    this.#stored += (bytes ?? 0) - (this.#sizes.get(address) ?? 0);
+    if (bytes === undefined) this.#sizes.delete(address);
+    else this.#sizes.set(address, bytes);
+  }
+
+  /** Removes an artifact unless a call uses it, or has used it since the folder was listed. */
+  async #expire(address: string, before: number): Promise<void> {
+    const found = await stat(this.artifacts.path(address)).catch(() => undefined);
+    // from here to the removal nothing is awaited: a call that comes now waits for it
+    if (found === undefined || found.mtimeMs >= before || this.#uses.has(address)) return;
+    const removal = this.remove(address).finally(() => this.#removals.delete(address));
+    this.#removals.set(
+      address,
+      removal.catch(() => undefined),
+    );
+    await removal;
+  }
+
+  #lookIn(ms: number): void {
+    this.#timer = setTimeout(() => {
+      const mine = this.#timer;
+      void this.look()
+        .catch((error: unknown) => this.#log(`the store: ${error instanceof Error ? error.message : String(error)}`))
+        .finally(() => {
+          if (this.#timer === mine) this.#lookIn(ms);
+        });
+    }, ms).unref();
+  }
+}
+
+/** @throws {DeniedError} where a run works in the folder: it removes by itself what it does not need */
+async function requireNoRun(folder: string): Promise<void> {
+  const isRun = await access(join(dirname(folder), "manifest.json")).then(
+    () => true,
+    () => false,
+  );
+  if (!isRun) return;
+  throw new DeniedError(`--store ${folder} has the artifacts of a run, which must not expire; leave --expire out`, { folder });
+}
