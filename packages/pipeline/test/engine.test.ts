@@ -3,6 +3,7 @@ import { readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { RunManifest } from "@mbs/artifacts";
 import { BadDataError, InterruptedError, noObserver } from "@mbs/contracts";
+import type { Observer } from "@mbs/contracts";
 import * as assert from "uvu/assert";
 import type { PlanNode } from "../src/plan/nodes/plan-node.ts";
 import type { Resources } from "../src/resources/resources.ts";
@@ -142,6 +143,39 @@ test("a signal that ends the workers of a run, too, stops it, and nothing is tri
   assert.equal(warnings, []);
   await go(recipe());
   assert.ok(existsSync(join(root, "out", "scores.arrow")));
+});
+
+test("every node that runs is reported with its stage and how it ends, and one that was done before is not", async ({
+  recipe,
+}) => {
+  const begun: string[] = [];
+  const ended: string[] = [];
+  const observer: Observer = {
+    ...noObserver,
+    stage({ stage, name, peer }) {
+      begun.push(`${stage} ${name} ${typeof peer}`);
+      return ({ outcome, tag }) => ended.push(`${stage} ${outcome} ${tag}`);
+    },
+  };
+  const failing = fakeStages((stage) => {
+    if (stage === "compress") throw new BadDataError("it cannot be compressed");
+  });
+  await failure(go(recipe(), { observer, stages: failing }));
+  assert.is(ended.at(-1), "compress failed bad-data");
+  assert.ok(begun.includes("sample sample string"));
+  const before = begun.splice(0).length;
+  ended.length = 0;
+  const { nodes } = await go(recipe(), { observer });
+  assert.is(begun.length, nodes.length - (before - 1));
+  assert.ok(ended.every((line) => line.endsWith(" finished undefined")));
+  const controller = new AbortController();
+  const stopping = fakeStages((stage) => {
+    if (stage !== "factor") return;
+    controller.abort();
+    throw new InterruptedError("stopped");
+  });
+  await failure(go(recipe(), { observer, force: true, stages: stopping, signal: controller.signal }));
+  assert.is(ended.at(-1), "factor stopped undefined");
 });
 
 const addressOf = (id: string): string => id.padStart(64, "0");

@@ -80,7 +80,8 @@ export async function openTraces(around: string | undefined, warn: (line: string
     async close() {
       top?.end();
       const done = new AbortController();
-      const late = delay(closeMs, undefined, { signal: done.signal }).catch(ignore);
+      // the library tries again for longer than people want to wait
+      const late = delay(closeMs, undefined, { signal: done.signal }).then(error, ignore);
       await Promise.race([sdk.shutdown().catch(error), late]);
       done.abort();
     },
