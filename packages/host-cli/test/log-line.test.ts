@@ -34,10 +34,10 @@ test("a reporter of the style json writes warnings and notes as objects, and no 
   const parsed = lines.map((line) => JSON.parse(line) as Record<string, string>);
   for (const { time = "" } of parsed) assert.is(new Date(time).toISOString(), time);
   assert.equal(
-    parsed.map(({ time: _, ...rest }) => rest),
+    parsed.map(({ command, level, event, message }) => [command, level, event, message]),
     [
-      { command: "mbs run", level: "warn", event: "warning", message: 'no "…"' },
-      { command: "mbs run", level: "info", event: "note", message: "two\nlines" },
+      ["mbs run", "warn", "warning", 'no "…"'],
+      ["mbs run", "info", "note", "two\nlines"],
     ],
   );
   assert.ok(lines.every((line) => line.indexOf("\n") === line.length - 1));

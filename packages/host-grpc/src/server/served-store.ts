@@ -2,7 +2,7 @@ import { access, stat, unlink, utimes } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { ArtifactStore, systemError } from "@mbs/artifacts";
 import type { Receipt } from "@mbs/artifacts";
-import { DeniedError, formatBytes, InputOutputError } from "@mbs/contracts";
+import { DeniedError, formatBytes, InputOutputError, TryAgainError } from "@mbs/contracts";
 import type { ArtifactStream } from "@mbs/contracts";
 import { openSharedStore } from "@mbs/shared-store";
 import type { KeptArtifact, SharedStore } from "@mbs/shared-store";
@@ -63,7 +63,7 @@ export class ServedStore {
     if (limits.expireMs !== undefined) await requireNoRun(folder);
     const store = new ServedStore(new ArtifactStore(folder), await openSharedStore(folder), limits, log);
     await store.artifacts.removeLeftovers();
-    await store.look();
+    await store.#list();
     return store;
   }
 
@@ -86,6 +86,7 @@ export class ServedStore {
    * Stores an artifact: all of it, or nothing.
    *
    * @throws {InputOutputError} where the store would have more bytes than it may
+   * @throws {TryAgainError} where it expired in the same moment
    * @throws as ArtifactStore.put
    */
   async put(stream: ArtifactStream, signal: AbortSignal): Promise<Receipt> {
@@ -97,8 +98,12 @@ export class ServedStore {
     };
     try {
       const receipt = await this.artifacts.put(stream, { signal, counted });
-      this.#set(receipt.address, mine);
-      return receipt;
+      const { address } = receipt;
+      this.#set(address, mine);
+      // an old file of the same content may have expired in the same moment, and this one in its place
+      await this.#removals.get(address);
+      if (await this.artifacts.has(address)) return receipt;
+      throw new TryAgainError("the artifact has expired while it was put; put it again", { address });
     } finally {
       this.#arriving -= mine;
     }
@@ -134,12 +139,7 @@ export class ServedStore {
 
   /** Learns what others have put or removed, and removes what has expired. */
   async look(): Promise<void> {
-    this.#changes = new Map();
-    const found: KeptArtifact[] = [];
-    for await (const artifact of this.#kept.list()) found.push(artifact);
-    this.#sizes = new Map(found.map(({ address, bytes }) => [address, bytes]));
-    this.#stored = found.reduce((sum, { bytes }) => sum + bytes, 0);
-    for (const [address, bytes] of this.#changes) this.#set(address, bytes);
+    const found = await this.#list();
     if (this.#expireMs === undefined) return;
     const before = Date.now() - this.#expireMs;
     const old = found.filter(({ modified }) => modified.getTime() < before);
@@ -153,6 +153,17 @@ export class ServedStore {
   close(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
+  }
+
+  /** All artifacts, whose sizes are known then. */
+  async #list(): Promise<readonly KeptArtifact[]> {
+    this.#changes = new Map();
+    const found: KeptArtifact[] = [];
+    for await (const artifact of this.#kept.list()) found.push(artifact);
+    this.#sizes = new Map(found.map(({ address, bytes }) => [address, bytes]));
+    this.#stored = found.reduce((sum, { bytes }) => sum + bytes, 0);
+    for (const [address, bytes] of this.#changes) this.#set(address, bytes);
+    return found;
   }
 
   #full(): InputOutputError {

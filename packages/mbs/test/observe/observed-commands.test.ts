@@ -68,6 +68,9 @@ interface Context {
 
 const test = suite<Context>("observed commands");
 
+const withRedis = (name: string, run: (context: Context) => Promise<void>): void =>
+  hasRedis ? test(name, run) : test.skip(name, run);
+
 test.before.each(async (context) => {
   context.root = await mkdtemp(join(tmpdir(), "mbs-observed-"));
   context.collector = await startCollector();
@@ -249,29 +252,26 @@ test("a server: metrics, a span for each call with one for its stage, and a log 
   requireDiscreet(context, [token, wrong]);
 });
 
-(hasRedis ? test : test.skip)(
-  "a worker: metrics, a span for each job, and a log of objects without the queue's place",
-  async (context) => {
-    const { root, children, collector } = context;
-    const { server, url } = await startRedis(root);
-    children.push(server);
-    const place = ["--queue", url, "--store", join(root, "shared")];
-    const flags = ["--model-root", join(root, "models"), "--metrics", "0", "--traces", "--log", "json"];
-    const worker = start(context, ["work", ...place, ...flags]);
-    const run = start(context, ["run", await writeRecipe(context), "--threads", "1", "--engine", "queue", ...place]);
-    assert.is(await run.ended, 0, run.said.log);
-    const text = await (await fetch(/http:[^"]+/.exec(worker.said.log)?.[0] ?? "")).text();
-    assert.match(text, /^mbs_stages_total\{stage="compress",outcome="finished"\} [1-9]/m);
-    assert.match(text, /^mbs_stage_wait_seconds_count\{stage="compress"\} [1-9]/m);
-    assert.match(text, /^mbs_sent_bytes_total [1-9]/m);
-    worker.child.kill("SIGTERM");
-    assert.is(await worker.ended, 143, worker.said.log);
-    const done = linesOf(worker.said.log).filter(({ event, stage }) => event === "stage-finished" && stage === "compress");
-    assert.ok(done.length > 0);
-    assert.is(spansOf(collector).filter(({ name }) => name === "compress").length, done.length);
-    assert.not.match(worker.said.log, word);
-    requireDiscreet(context);
-  },
-);
+withRedis("a worker: metrics, a span for each job, and a log of objects without the queue's place", async (context) => {
+  const { root, children, collector } = context;
+  const { server, url } = await startRedis(root);
+  children.push(server);
+  const place = ["--queue", url, "--store", join(root, "shared")];
+  const flags = ["--model-root", join(root, "models"), "--metrics", "0", "--traces", "--log", "json"];
+  const worker = start(context, ["work", ...place, ...flags]);
+  const run = start(context, ["run", await writeRecipe(context), "--threads", "1", "--engine", "queue", ...place]);
+  assert.is(await run.ended, 0, run.said.log);
+  const text = await (await fetch(/http:[^"]+/.exec(worker.said.log)?.[0] ?? "")).text();
+  assert.match(text, /^mbs_stages_total\{stage="compress",outcome="finished"\} [1-9]/m);
+  assert.match(text, /^mbs_stage_wait_seconds_count\{stage="compress"\} [1-9]/m);
+  assert.match(text, /^mbs_sent_bytes_total [1-9]/m);
+  worker.child.kill("SIGTERM");
+  assert.is(await worker.ended, 143, worker.said.log);
+  const done = linesOf(worker.said.log).filter(({ event, stage }) => event === "stage-finished" && stage === "compress");
+  assert.ok(done.length > 0);
+  assert.is(spansOf(collector).filter(({ name }) => name === "compress").length, done.length);
+  assert.not.match(worker.said.log, word);
+  requireDiscreet(context);
+});
 
 test.run();
