@@ -58,6 +58,22 @@ test("artifacts go in, are listed and come out by address", () =>
     assert.equal(await collect(readScores(await store.open(address))), scores);
   }));
 
+test("the bytes of a put are counted as they are written, and who counts them may end it: then nothing is left", () =>
+  inFolder(async (folder) => {
+    const store = new ArtifactStore(join(folder, "store"));
+    let counted = 0;
+    const { address } = await store.put(samples.scores.encode(), { counted: (bytes) => (counted += bytes) });
+    assert.is(counted, (await stat(store.path(address))).size);
+    store.remove(address);
+    await store.flush();
+    const full = new UsageError("too much");
+    const refuse = (): void => {
+      throw full;
+    };
+    assert.is(await errorOf(() => store.put(samples.scores.encode(), { counted: refuse })), full);
+    assert.equal(await readdir(store.root), []);
+  }));
+
 test("the same content again, split otherwise, is one file", () =>
   inFolder(async (folder) => {
     const store = new ArtifactStore(folder);
