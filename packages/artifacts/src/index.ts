@@ -87,7 +87,7 @@ export type { LossSums, ModelScores } from "./language-losses.ts";
 export { SiteLanguages } from "./site-languages.ts";
 export { describeArtifact, openArtifact, openNamed, writeArtifact } from "./storage/artifact-file.ts";
 export type { StoredArtifact } from "./storage/artifact-file.ts";
-export { parseJson, requireUniqueKeys } from "./json.ts";
+export { isDeep, parseJson, requirePlainJson } from "./json.ts";
 export { ArtifactStore, isStoreName, requireAddress, unnamedArtifact } from "./storage/artifact-store.ts";
 export type { WriteTime } from "./storage/artifact-store.ts";
 export { commitTemporary, plainAt, writeAtomically, writeTemporary } from "./storage/atomic-file.ts";

@@ -20,7 +20,7 @@ const kinds: Readonly<Record<FieldKind, { readonly name: string; readonly fits: 
 
 /** What is wrong with the first field of `value` that is not of its shape; undefined where all are. */
 export function shapeFault(shape: Readonly<Record<string, FieldShape>>, value: unknown): string | undefined {
-  if (!isObject(value)) return "the summary is no JSON object";
+  if (!isObject(value)) return `the summary is no JSON object of at most ${mostLevels} levels`;
   for (const [field, wanted] of Object.entries(shape)) {
     const found = Object.hasOwn(value, field) ? value[field] : undefined;
     if (wanted.endsWith("?") && found === undefined) continue;
@@ -31,10 +31,20 @@ export function shapeFault(shape: Readonly<Record<string, FieldShape>>, value: u
   return undefined;
 }
 
-/** JSON.parse with undefined for what is no JSON. */
+/** Deepest nesting of lists and objects that is read from others: what quotes, compares or writes deeper values recurses. */
+const mostLevels = 100;
+
+/** Whether lists and objects are nested deeper than any that is read. */
+export const isDeep = (value: unknown, levels = mostLevels): boolean =>
+  typeof value === "object" &&
+  value !== null &&
+  (levels === 0 || Object.values(value).some((inner) => isDeep(inner, levels - 1)));
+
+/** JSON.parse with undefined for what is no JSON, or nested deeper than 100 levels. */
 export function parseJson(text: string): unknown {
   try {
-    return JSON.parse(text) as unknown;
+    const value = JSON.parse(text) as unknown;
+    return isDeep(value) ? undefined : value;
   } catch {
     return undefined;
   }
@@ -47,23 +57,27 @@ export function canonicalJson(value: unknown): string {
   );
 }
 
+/** What JSON.parse takes without a word. */
+export type JsonFault =
+  | { readonly kind: "key"; readonly key: string; readonly offset: number }
+  | { readonly kind: "levels"; readonly offset: number };
+
 /**
- * The first key that is repeated in one object of a JSON text. JSON.parse silently keeps the last one.
+ * The first key that is repeated in one object of a JSON text, of which JSON.parse silently keeps the last one, or the first
+ * place that is nested too deep.
  *
  * @param text JSON that JSON.parse accepts
- * @returns the key and the offset at which it is repeated, or undefined
+ * @returns the fault and its offset, or undefined
  */
-export function findDuplicateKey(text: string): { key: string; offset: number } | undefined {
+export function findJsonFault(text: string): JsonFault | undefined {
   const seen: (Set<string> | undefined)[] = [];
   let expectsKey = false;
   for (let at = 0; at < text.length; at++) {
     const character = text[at];
-    if (character === "{") {
-      seen.push(new Set());
-      expectsKey = true;
-    } else if (character === "[") {
-      seen.push(undefined);
-      expectsKey = false;
+    if (character === "{" || character === "[") {
+      expectsKey = character === "{";
+      seen.push(expectsKey ? new Set() : undefined);
+      if (seen.length > mostLevels) return { kind: "levels", offset: at };
     } else if (character === "}" || character === "]") {
       seen.pop();
       expectsKey = false;
@@ -77,7 +91,7 @@ export function findDuplicateKey(text: string): { key: string; offset: number } 
         const inner = text.slice(start + 1, at);
         // Parsed, so that "\u0061" and "a" count as one key.
         const key = inner.includes("\\") ? (JSON.parse(`"${inner}"`) as string) : inner;
-        if (keys.has(key)) return { key, offset: start };
+        if (keys.has(key)) return { kind: "key", key, offset: start };
         keys.add(key);
         expectsKey = false;
       }
@@ -89,14 +103,20 @@ export function findDuplicateKey(text: string): { key: string; offset: number } 
 /**
  * @param text JSON that JSON.parse accepts
  * @param what for the message: "header of model.safetensors"
- * @throws {BadDataError} on a key that is repeated in one object
+ * @throws {BadDataError} on a key that is repeated in one object, and on nesting deeper than 100 levels
  */
-export function requireUniqueKeys(text: string, what: string, facts: Readonly<Record<string, string>>): void {
-  const duplicate = findDuplicateKey(text);
-  if (duplicate === undefined) return;
-  const { key, offset } = duplicate;
+export function requirePlainJson(text: string, what: string, facts: Readonly<Record<string, string>>): void {
+  const fault = findJsonFault(text);
+  if (fault === undefined) return;
+  const { offset } = fault;
+  if (fault.kind === "levels") {
+    throw new BadDataError(`${what} is nested deeper than ${mostLevels} levels at character ${offset}; make it flatter`, {
+      ...facts,
+      offset,
+    });
+  }
   throw new BadDataError(
-    `${what} has the key ${JSON.stringify(key)} twice, the second time at character ${offset}; remove one of them`,
-    { ...facts, name: key, offset },
+    `${what} has the key ${JSON.stringify(fault.key)} twice, the second time at character ${offset}; remove one of them`,
+    { ...facts, name: fault.key, offset },
   );
 }

@@ -219,7 +219,7 @@ test("factors: an invalid summary is refused with its field", async () => {
   const batch = at(await collect(batches), 0);
   const info = batch.columns["info"] as string[];
   const says = async (change: object): Promise<string> => {
-    const first = JSON.stringify({ ...factor.summary, ...change });
+    const first = JSON.stringify({ ...factor.summary, ...change }).replace('"nested"', "[".repeat(9000) + "]".repeat(9000));
     const columns = { ...batch.columns, info: [first, ...info.slice(1)] };
     return readingSays("factors", {
       schema,
@@ -235,6 +235,8 @@ test("factors: an invalid summary is refused with its field", async () => {
     [{ retries: 1.5 }, /retries of the summary is 1\.5,/],
     [{ dead: [-1] }, /dead of the summary is \[-1\],/],
     [{ factorised: undefined }, /factorised of the summary is missing,/],
+    [{ dead: "nested" }, /the summary is no JSON object of at most 100 levels; factor again$/],
+    [{ unknown: "nested" }, /the summary is no JSON object of at most 100 levels;/],
   ] as const)
     assert.match(await says(change), message);
 });

@@ -279,6 +279,11 @@ const configFaults: [string, (text: string) => string, RegExp][] = [
     /has shape \[260, 32\] where config\.json asks for \[261, 32\]/,
   ],
   ["a key twice", (text) => text.replace("{", '{ "n_head": 4,'), /has the key "n_head" twice/],
+  [
+    "lists in lists",
+    (text) => text.replace("{", `{ "n_head": ${"[".repeat(9000)}${"]".repeat(9000)},`),
+    /config\.json is nested deeper than 100 levels at character 11\d; make it flatter/,
+  ],
   ["no JSON", () => "bloom", /is not JSON/],
 ];
 for (const [name, change, message] of configFaults) {

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { requireUniqueKeys } from "@mbs/artifacts";
+import { requirePlainJson } from "@mbs/artifacts";
 import { BadDataError, InputOutputError, isObject } from "@mbs/contracts";
 import { presets } from "../generated/presets.ts";
 
@@ -97,6 +97,6 @@ export async function readDistribution(nameOrPath: string): Promise<Distribution
       { cause: error },
     );
   }
-  requireUniqueKeys(text, `distribution ${nameOrPath}`, { distribution: nameOrPath });
+  requirePlainJson(text, `distribution ${nameOrPath}`, { distribution: nameOrPath });
   return parseDistribution(value, basename(nameOrPath));
 }

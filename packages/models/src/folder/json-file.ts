@@ -1,12 +1,12 @@
 import { readFile, stat } from "node:fs/promises";
-import { requireUniqueKeys } from "@mbs/artifacts";
+import { requirePlainJson } from "@mbs/artifacts";
 import { BadDataError } from "@mbs/contracts";
 
 /** An object read from JSON. Look keys up with `Object.hasOwn` or take its entries: it may have any key. */
 export type JsonObject = Readonly<Record<string, unknown>>;
 
 /**
- * Parses the JSON object in `bytes`, refusing bad UTF-8 and duplicate keys.
+ * Parses the JSON object in `bytes`, refusing bad UTF-8, duplicate keys and nesting without end.
  *
  * @param what for messages: "header of model.safetensors"
  * @throws {BadDataError}
@@ -28,7 +28,7 @@ export function parseJsonObject(bytes: Uint8Array, what: string, file: string): 
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new BadDataError(`${what} is not a JSON object; write the file again from its source`, { file });
   }
-  requireUniqueKeys(text, what, { file });
+  requirePlainJson(text, what, { file });
   return value as JsonObject;
 }
 

@@ -1,4 +1,4 @@
-import { manifestKey } from "@mbs/artifacts";
+import { isDeep, manifestKey } from "@mbs/artifacts";
 import { BadDataError, UsageError, firstOutput, isObject, mostThreads, parseOptions, quoted } from "@mbs/contracts";
 import type { OptionTable, Stage, StageOptions } from "@mbs/contracts";
 import { optionTable } from "../../plan/known-stages.ts";
@@ -93,7 +93,9 @@ export async function checkJob(
   id: string | undefined,
   stages: ReadonlyMap<string, () => Promise<Stage>>,
 ): Promise<{ readonly work: JobWork; readonly stage: Stage; readonly table: OptionTable }> {
-  if (!isObject(data) || JSON.stringify(data).length > longestJob) return refuse("it is no job, or a very long one");
+  if (!isObject(data) || isDeep(data) || JSON.stringify(data).length > longestJob) {
+    return refuse("it is no job, or a very long or deeply nested one");
+  }
   if (data["version"] !== version) {
     return refuse(
       `it is of version ${quoted(data["version"])} and this worker knows ${version}; take one version of mbs everywhere`,
