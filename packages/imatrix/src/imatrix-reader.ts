@@ -21,7 +21,7 @@ export interface ImatrixReader {
    * What one matrix of a weight has read.
    *
    * @param index of the expert, 0 for a weight without experts
-   * @throws {BadDataError} on sums or counts that are negative or not finite
+   * @throws {BadDataError} on sums or counts that are negative or not finite, and on counts beyond 2⁵³
    */
   read(entry: ImatrixEntry, index: number): ReadSums;
   close(): void;
@@ -123,8 +123,9 @@ export async function openImatrix(path: string, entries: readonly ImatrixEntry[]
         const sums = values(`${name}.in_sum2`, index * width, width);
         const count = at(counts.get(name) ?? [], index);
         const own = Math.round(sites.length > 1 ? tokens : count);
-        if (own < 1) {
-          throw new BadDataError(`${path}: ${name}.counts is ${count}, a mean over no tokens; ${remedy}`, {
+        if (own < 1 || !Number.isSafeInteger(own)) {
+          const what = own < 1 ? `${count}, a mean over no tokens` : `${own}, more tokens than can be counted`;
+          throw new BadDataError(`${path}: ${name}.counts is ${what}; ${remedy}`, {
             file: path,
             tensor: name,
           });

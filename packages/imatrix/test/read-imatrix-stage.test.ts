@@ -137,6 +137,11 @@ test("files that do not fit the model or contradict themselves are refused with 
     ["negative", (tensors) => tensors.get(`${up}.in_sum2`)?.values.fill(-1, 7, 8), /ffn_up\.weight\.in_sum2 has -1 at index 7/],
     ["nan", (tensors) => tensors.get(`${up}.counts`)?.values.fill(NaN), /ffn_up\.weight\.counts has NaN at index 0/],
     ["none", (tensors) => tensors.get(`${up}.counts`)?.values.fill(0), /ffn_up\.weight\.counts is 0, a mean over no tokens/],
+    [
+      "beyond",
+      (tensors) => tensors.get(`${up}.counts`)?.values.fill(2 ** 60),
+      /counts is 11529\d+, more tokens than can be counted/,
+    ],
   ];
   for (const [name, change, reason] of cases) {
     const path = await changed(`${name}.gguf`, change);
