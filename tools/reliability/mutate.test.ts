@@ -9,8 +9,8 @@ import { runMutations } from "./mutations/run-mutations.ts";
 const test = suite("mutations");
 
 /**
- * Mutations of each reader in every run of the tests: 10,000, and fewer where one takes a millisecond or more, so that all of
- * them together take 20 s of a processor. tools/reliability/mutate.ts takes any number.
+ * Mutations of each reader in every run of the tests: 10,000, and fewer where one takes 0.3 ms or more, so that all of
+ * them together take about 25 s of a processor, loading included. tools/reliability/mutate.ts takes any number.
  */
 const counts: Readonly<Record<string, number>> = {
   arrow: 10_000,
