@@ -59,6 +59,7 @@ async function measure(name: string, options: Partial<RunOptions>): Promise<void
 const redis = await RedisServer.start(join(root, "redis"));
 const given: FakeWorkerOptions = {
   url: redis.url,
+  version: "overhead",
   store: join(root, "store"),
   modelRoot: root,
   command: workers.command,
@@ -67,7 +68,7 @@ const [command = "", ...words] = program("fake-queue-worker.ts", JSON.stringify(
 const worker = spawn(command, words, { stdio: ["ignore", "ignore", "inherit"] });
 try {
   await measure("local", {});
-  await measure("queue", { queue: { url: redis.url, store: given.store } });
+  await measure("queue", { queue: { url: redis.url, version: given.version, store: given.store } });
 } finally {
   worker.kill("SIGTERM");
   await once(worker, "exit");

@@ -29,7 +29,7 @@ async function isWaitedFor(): Promise<void> {
     const address = proxy.address();
     const port = typeof address === "object" ? address?.port : undefined;
     const said: string[] = [];
-    const connection = await connectQueue({ url: `redis://127.0.0.1:${port}` }, (line) => void said.push(line));
+    const connection = await connectQueue({ url: `redis://127.0.0.1:${port}`, version: "1.2.3" }, (line) => void said.push(line));
     count = 1;
     const heard = new Promise<string>(
       (resolve) => void connection.subscribe("channel", resolve).then(() => connection.redis.publish("channel", "news")),

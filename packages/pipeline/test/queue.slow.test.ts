@@ -1,13 +1,14 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, copyFile, mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
-import { BadDataError, DeniedError, InterruptedError, TryAgainError } from "@mbs/contracts";
+import { BadDataError, DeniedError, InterruptedError, TryAgainError, UsageError } from "@mbs/contracts";
 import { Queue } from "bullmq";
 import type { Job } from "bullmq";
 import * as assert from "uvu/assert";
 import { buildProgram } from "../../../tools/test/built-program.ts";
+import { until } from "../../../tools/test/until.ts";
 import type { QueueChoice } from "../src/run/queue/queue-executor.ts";
 import { processorClass } from "../src/run/processor-class.ts";
 import { parseResult } from "../src/run/queue/messages.ts";
@@ -16,6 +17,7 @@ import {
   childCommand,
   clusterSuite,
   expectedOf,
+  noSeal,
   results,
   withCluster,
   withoutWaiting,
@@ -77,8 +79,12 @@ test("a worker fetches nothing that it has made, and a run counts what was moved
       return (await stat(join(root, "out", "run", "artifacts", `${address}.arrow`))).size;
     };
     const fetched = await cluster.redis.use(async (client) => {
-      const results = await client.mget(await client.keys(keys.result("*")));
-      return results.reduce((sum, text) => sum + (parseResult(text)?.traffic.fetched ?? Number.NaN), 0);
+      const names = await client.keys(keys.result("*"));
+      const results = await client.mget(names);
+      return results.reduce((sum, text, index) => {
+        const key = names[index]?.slice(keys.result("").length) ?? "";
+        return sum + (parseResult(key, text, noSeal)?.traffic.fetched ?? Number.NaN);
+      }, 0);
     });
     assert.is(fetched, await sizeOf("sample"), "the segments alone, once");
     assert.match(notes.join("\n"), /[\d.]+ \w+ were put into the store and [\d.]+ \w+ fetched from it/);
@@ -386,10 +392,60 @@ testTls("TLS takes the authority that is given, and refuses another", async ({ r
         assert.match(String(error), /rediss:\S+: TLS failed \([A-Z_]+\); give the certificate of its authority by --queue-ca/);
         assert.not.match(String(error), /horse|\n/);
       }
+      const noCertificate = await start({ caFile: passwordFile });
+      assert.instance(noCertificate, UsageError);
+      assert.match(String(noCertificate), /--queue-ca \S+password has no certificate; give a PEM file with -----BEGIN CERT/);
+      assert.match(String(await start({ caFile: join(root, "missing.pem") })), /\(--queue-ca\)/);
+      const named = await start({ url: cluster.redis.url.replace("127.0.0.1", "localhost") });
+      assert.instance(named, DeniedError);
+      assert.match(String(named), /rediss:\S+: TLS failed \(ERR_TLS_CERT_ALTNAME_INVALID\); the certificate is for another name/);
       const plain = await start({ url: cluster.redis.url.replace("rediss", "redis"), caFile: undefined });
       assert.match(String(plain), /and take rediss:\/\/ where it speaks TLS/);
     },
     { password, tls: ours },
+  );
+});
+
+testTls("TLS to a server without it gives one line with the remedy", async ({ root, recipe }) => {
+  const { ca } = makeCertificates(root, "ours");
+  await withCluster(root, async (cluster) => {
+    const url = cluster.redis.url.replace("redis:", "rediss:");
+    for (const caFile of [ca, undefined]) {
+      const error = await failure(go(recipe(), { workers, queue: cluster.choice({ url, caFile }) }));
+      assert.instance(error, TryAgainError);
+      assert.match(String(error), /no Redis answers at rediss:\S+ \(.*, and take redis:\/\/ where the server has no TLS$/);
+    }
+  });
+});
+
+testTls("a server whose certificate is exchanged for another's is not talked to again", async ({ root, recipe }) => {
+  const ours = makeCertificates(root, "ours");
+  const other = makeCertificates(root, "other");
+  await withCluster(
+    root,
+    async (cluster) => {
+      const stopping = new AbortController();
+      const warnings: string[] = [];
+      const waiting = failure(
+        go(recipe(), {
+          workers,
+          queue: cluster.choice({ caFile: ours.ca }),
+          signal: stopping.signal,
+          warn: (line) => warnings.push(line),
+        }),
+      );
+      await until(() => warnings.some((line) => line.startsWith("waiting: no worker")), "the run waits for a worker");
+      await cluster.redis.kill();
+      for (const end of ["cert", "key", "ca"] as const) await copyFile(other[end], ours[end]);
+      await cluster.redis.restart();
+      await until(
+        () => /rediss:\S+: TLS failed \([A-Z_]+\); give .*; waiting for it/.test(warnings.join("\n")),
+        "the run says why",
+      );
+      stopping.abort();
+      assert.instance(await waiting, InterruptedError);
+    },
+    { tls: ours },
   );
 });
 

@@ -10,7 +10,7 @@ await runProgram("queue-run", { debug: true }, async (signal) => {
   await run(await readRecipe(recipe), {
     stages: new Map(await Promise.all([...stages].map(async ([name, { load }]) => [name, await load()] as const))),
     workers: { command: childCommand },
-    queue: { url, store, timings },
+    queue: { url, version: "chaos", store, timings },
     signal,
     warn: (line) => void process.stderr.write(`${line}\n`),
     onNode: ({ id, seconds }) => void process.stdout.write(`${JSON.stringify({ id, seconds })}\n`),

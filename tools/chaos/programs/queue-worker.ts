@@ -9,6 +9,7 @@ const say = (line: string): void => void process.stderr.write(`${line}\n`);
 await runProgram("queue-worker", { debug: false }, async (signal) => {
   await work({
     url,
+    version: "chaos",
     store,
     modelRoot,
     cache,

@@ -3,12 +3,12 @@ import { checkServerIdentity } from "node:tls";
 import type { ConnectionOptions } from "node:tls";
 import { credentials, Metadata } from "@grpc/grpc-js";
 import type { ChannelCredentials } from "@grpc/grpc-js";
-import { readFirstLine, readGiven, warnIfOpen } from "@mbs/artifacts";
+import { parseCertificate, readFirstLine, readGiven, warnIfOpen } from "@mbs/artifacts";
 import { DeniedError, UsageError } from "@mbs/contracts";
 import type { ServerPlace } from "@mbs/contracts";
 import { bareHost, isLoopback, parseAddress } from "../protocol/address.ts";
 import type { ServerAddress } from "../protocol/address.ts";
-import { parseCertificate, requirePair, whyInvalid } from "../protocol/certificates.ts";
+import { requirePair, whyInvalid } from "../protocol/certificates.ts";
 
 /** What grpc-js takes to call a server. */
 export interface OpenPlace {

@@ -1,4 +1,4 @@
-import { X509Certificate } from "node:crypto";
+import type { X509Certificate } from "node:crypto";
 import { createSecureContext } from "node:tls";
 import { UsageError } from "@mbs/contracts";
 
@@ -9,20 +9,6 @@ export interface Identity {
 }
 
 const reasonOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause)).replace(/^error:/, "");
-
-/**
- * The first certificate of a PEM file.
- *
- * @param file flag and path, for messages: "--cert server.pem"
- * @throws {UsageError} where there is none
- */
-export function parseCertificate(pem: Buffer, file: string): X509Certificate {
-  try {
-    return new X509Certificate(pem);
-  } catch (cause) {
-    throw new UsageError(`${file} has no certificate; give a PEM file with -----BEGIN CERTIFICATE-----`, {}, { cause });
-  }
-}
 
 /**
  * Checks that a certificate and a key belong together.

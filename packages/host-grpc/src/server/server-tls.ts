@@ -1,6 +1,6 @@
 import { experimental, ServerCredentials } from "@grpc/grpc-js";
-import { warnIfOpen } from "@mbs/artifacts";
-import { parseCertificate, requirePair, whyInvalid } from "../protocol/certificates.ts";
+import { parseCertificate, warnIfOpen } from "@mbs/artifacts";
+import { requirePair, whyInvalid } from "../protocol/certificates.ts";
 import type { Identity } from "../protocol/certificates.ts";
 import { ReloadedFiles } from "./reloaded-files.ts";
 

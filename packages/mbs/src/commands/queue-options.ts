@@ -1,6 +1,7 @@
 import { UsageError } from "@mbs/contracts";
 import type { OptionTable } from "@mbs/contracts";
 import type { QueueChoice } from "@mbs/pipeline";
+import { version } from "../version.ts";
 
 /** Where a queue is, of every command that uses one. */
 export const placeOptions = {
@@ -14,6 +15,13 @@ export const placeOptions = {
     kind: "text",
     placeholder: "FILE",
     description: "file whose first line is the queue's password",
+    optional: true,
+  },
+  queueKeyFile: {
+    kind: "text",
+    placeholder: "FILE",
+    description:
+      "file whose first line is a key, 32 characters or more, that run and workers share: they sign jobs and answers with it, and take no others",
     optional: true,
   },
   queueCa: {
@@ -72,6 +80,7 @@ interface Given {
   readonly engine: "local" | "queue";
   readonly queue: string | undefined;
   readonly queuePasswordFile: string | undefined;
+  readonly queueKeyFile: string | undefined;
   readonly queueCa: string | undefined;
   readonly store: string | undefined;
   readonly slots: number | undefined;
@@ -101,6 +110,7 @@ export function queueChoice(given: Given, workers: number | undefined, stages: r
     engine,
     queue: url,
     queuePasswordFile,
+    queueKeyFile,
     queueCa,
     store,
     slots,
@@ -110,7 +120,17 @@ export function queueChoice(given: Given, workers: number | undefined, stages: r
     publishModel,
   } = given;
   const flags = { mixed: mixed || undefined, publishModel: publishModel || undefined };
-  const others = { queue: url, queuePasswordFile, queueCa, store, slots, class: processors, workerLabels, ...flags };
+  const others = {
+    queue: url,
+    queuePasswordFile,
+    queueKeyFile,
+    queueCa,
+    store,
+    slots,
+    class: processors,
+    workerLabels,
+    ...flags,
+  };
   if (engine === "local") {
     const lone = Object.entries(others).find(([, value]) => value !== undefined)?.[0];
     if (lone !== undefined)
@@ -127,7 +147,9 @@ export function queueChoice(given: Given, workers: number | undefined, stages: r
   return {
     url,
     passwordFile: queuePasswordFile,
+    keyFile: queueKeyFile,
     caFile: queueCa,
+    version,
     store,
     slots,
     processors,

@@ -9,6 +9,7 @@ import { placeOptions } from "./queue-options.ts";
 import { workerProgram } from "./worker-command.ts";
 import { commandReporter, observeOptions, openObserver } from "../observe/open-observer.ts";
 import { stages } from "../stages.ts";
+import { version } from "../version.ts";
 
 const { queue, store, ...place } = placeOptions;
 
@@ -73,14 +74,25 @@ const seconds = (value: number | undefined): number | undefined => (value === un
 export function workCommand({ signal }: CommandContext): Command {
   const command = plainCommand("work", "Run nodes for mbs run --engine queue, on this machine, until it is stopped.", [
     "mbs work --queue redis://head:6379 --store /mnt/shared/store --model-root /models",
-    "mbs work --queue rediss://head:6380 --queue-password-file password --queue-ca ca.pem --store s3://bucket/prefix --model-root /models",
+    "mbs work --queue rediss://head:6380 --queue-password-file password --queue-ca ca.pem --queue-key-file queue-key --store s3://bucket/prefix --model-root /models",
     "mbs work --queue redis://head:6379 --store /mnt/shared/store --model-root /models --label large --idle-exit 600",
   ]);
   for (const flag of optionsToFlags(options)) command.addOption(flag);
   return command.action(async () => {
     const { quiet = false, debug: _debug, ...given } = command.opts<{ quiet?: boolean; debug?: boolean }>();
     const values = parseOptions(options, given, "work");
-    const { queue: url, queuePasswordFile, queueCa, label = [], cacheLimit, memory, nodeLimit, idleExit, grace } = values;
+    const {
+      queue: url,
+      queuePasswordFile,
+      queueKeyFile,
+      queueCa,
+      label = [],
+      cacheLimit,
+      memory,
+      nodeLimit,
+      idleExit,
+      grace,
+    } = values;
     const reporter = commandReporter("mbs work", quiet, values.log);
     const observing = await openObserver(values, { name: "mbs work", ...reporter }, false);
     try {
@@ -88,7 +100,9 @@ export function workCommand({ signal }: CommandContext): Command {
       await work({
         url,
         passwordFile: queuePasswordFile,
+        keyFile: queueKeyFile,
         caFile: queueCa,
+        version,
         store: values.store,
         modelRoot: values.modelRoot,
         labels: label,

@@ -1,22 +1,26 @@
 import { setTimeout as wait } from "node:timers/promises";
 import type { Job, Queue } from "bullmq";
-import { InternalError, errorOfTag } from "@mbs/contracts";
+import { errorOfTag } from "@mbs/contracts";
 import { InputLostError } from "../node-worker.ts";
 import type { TaskContext } from "../node-worker.ts";
 import { addTraffic, noTraffic } from "../store-traffic.ts";
 import type { Traffic } from "../store-traffic.ts";
-import { jobData, jobId, jobKey } from "./job.ts";
+import { jobData, jobId, jobKey, jobLife, jobTimeLeft } from "./job.ts";
 import type { JobWork } from "./job.ts";
-import { parseCard, parseFailure, parseNews, parseResult } from "./messages.ts";
-import type { JobResult, News, Order, WorkerCard } from "./messages.ts";
-import { orStopped, refusalOf, scanKeys } from "./queue-connection.ts";
+import { parseFailure, parseNews, parseResult, purposes, sealText } from "./messages.ts";
+import type { JobFailure, JobResult, News, Order } from "./messages.ts";
+import { orStopped, refusalOf } from "./queue-connection.ts";
 import type { QueueConnection } from "./queue-connection.ts";
 import { bullPrefix, channels, keys, mostAttempts, queueNames, unreadableName } from "./queue-names.ts";
 import type { QueueTimings } from "./queue-names.ts";
 import { loadBullmq } from "./queue-packages.ts";
+import { signatureOf } from "./queue-seal.ts";
+import { patienceMs } from "./worker-watch.ts";
+import type { WorkerWatch } from "./worker-watch.ts";
 
 export interface BoardOptions {
   readonly connection: QueueConnection;
+  readonly watch: WorkerWatch;
   /** Name of the run. */
   readonly run: string;
   /** The class of processors that its jobs are for. */
@@ -26,7 +30,6 @@ export interface BoardOptions {
   /** Models that the run has put into the store → their files there, as an artifact. */
   readonly published: ReadonlyMap<string, string>;
   readonly timings: QueueTimings;
-  readonly warn: (message: string) => void;
 }
 
 /** A job, and how the queue treats it. */
@@ -48,48 +51,8 @@ const keepModels = 7 * 24 * 3600;
 /** BullMQ takes 1 to 2^21, the smallest first. */
 const leastUrgent = 2 ** 21 - 1;
 
-/** Milliseconds between two looks for workers. */
-const lookMs = 500;
-/** Milliseconds that jobs wait before a warning that no worker is there. */
-const patienceMs = 10_000;
 /** Milliseconds for taking jobs back at the end. */
 const takeBackMs = 3000;
-
-/** The workers that say that they are there. */
-export async function presentWorkers({ redis }: QueueConnection): Promise<WorkerCard[]> {
-  const found: WorkerCard[] = [];
-  for await (const names of scanKeys(redis, keys.anyWorker)) {
-    const cards = names.length === 0 ? [] : await redis.mget(...names);
-    found.push(...cards.flatMap((card) => parseCard(card) ?? []));
-  }
-  return found.toSorted((one, other) => (one.id < other.id ? -1 : 1));
-}
-
-/** Waits for a worker; of a class where one is given. */
-export async function firstWorker(
-  connection: QueueConnection,
-  { processors, signal, warn }: { processors?: string | undefined; signal: AbortSignal; warn: (message: string) => void },
-): Promise<WorkerCard> {
-  const started = performance.now();
-  let isTold = false;
-  for (;;) {
-    const workers = await orStopped(presentWorkers(connection), signal);
-    const found = workers.find((worker) => processors === undefined || worker.processors === processors);
-    if (found !== undefined) return found;
-    if (!isTold && performance.now() - started > patienceMs) {
-      isTold = true;
-      warn(noWorker(connection.place, processors, workers));
-    }
-    await orStopped(wait(lookMs), signal);
-  }
-}
-
-function noWorker(place: string, processors: string | undefined, others: readonly WorkerCard[]): string {
-  const classes = [...new Set(others.map((other) => other.processors))];
-  const found = classes.length === 0 ? "" : `; those that are there are ${classes.join(", ")}`;
-  const wanted = processors === undefined ? "worker" : `worker of class ${processors}`;
-  return `waiting: no ${wanted} is at ${place}${found}; start one with mbs work --queue ${place}`;
-}
 
 /** Where a job is: in which queue, since when. */
 interface Home {
@@ -129,7 +92,7 @@ export class JobBoard {
       return queue;
     });
     await connection.subscribe(channels.news, (text) => {
-      const news = parseNews(text);
+      const news = parseNews(text, connection.seal);
       if (news !== undefined) for (const listener of board.#listeners.get(news.id) ?? []) listener(news);
     });
     return board;
@@ -151,10 +114,11 @@ export class JobBoard {
   /**
    * Has a job done by any worker: finds its result, or puts it into a queue and looks at it until it has ended.
    *
-   * @throws the error of the stage; {InputLostError} where an input was not in the store; {InternalError} where it was tried too often
+   * @throws the error of the stage; {InputLostError} where an input was not in the store; {InternalError} where its workers were lost
+   *   too often
    */
   async ask(asked: Asked, context: TaskContext): Promise<JobResult> {
-    const { redis } = this.#options.connection;
+    const { redis, seal } = this.#options.connection;
     const key = jobKey(asked.work);
     const id = jobId(key);
     const { signal } = context;
@@ -174,7 +138,7 @@ export class JobBoard {
       await orStopped(redis.multi().sadd(keys.askers(id), this.#options.run).expire(keys.askers(id), keepAskers).exec(), signal);
       let home = await orStopped(this.#homeOf(asked), signal);
       for (let round = 0; ; round++) {
-        const result = parseResult(await orStopped(redis.get(keys.result(key)), signal));
+        const result = parseResult(key, await orStopped(redis.get(keys.result(key)), signal), seal);
         if (result !== undefined && (await asked.isThere(result.address))) {
           isDone = true;
           this.#ranBy.set(asked.node, result.by);
@@ -204,15 +168,16 @@ export class JobBoard {
 
   /** The queue that a job goes to: of its label, of the worker that ran the node before it, or of all. */
   async #homeOf({ work, affinity }: Asked): Promise<Home> {
-    const { processors, labels } = this.#options;
+    const { processors, labels, connection } = this.#options;
+    const { circle } = connection;
     const since = performance.now();
     const label = Object.hasOwn(labels, work.stage) ? labels[work.stage] : undefined;
-    if (label !== undefined) return { queue: queueNames.ofLabel(label, processors), since };
+    if (label !== undefined) return { queue: queueNames.ofLabel(label, processors, circle), since };
     const before = affinity === undefined ? undefined : this.#ranBy.get(affinity);
     const isThere = before !== undefined && (await this.#isPresent(before));
     return isThere
       ? { queue: queueNames.ofWorker(before), worker: before, since }
-      : { queue: queueNames.ofClass(processors), since };
+      : { queue: queueNames.ofClass(processors, circle), since };
   }
 
   async #isPresent(worker: string): Promise<boolean> {
@@ -236,14 +201,17 @@ export class JobBoard {
       await this.#add(queue, id, asked);
       return { ...home, since: performance.now() };
     }
-    const isStale = isFirst || job.name === unreadableName || parseFailure(job.failedReason)?.tag === "interrupted";
+    const failure = state === "failed" ? this.#failureOf(job, id) : undefined;
+    // one without a failure of a worker was written by others
+    const isStale = isFirst || job.name === unreadableName || failure === undefined || failure.tag === "interrupted";
     if (state === "completed" || (state === "failed" && isStale)) {
       // what it has made is gone, another run's try failed or was stopped, or it could not be read: a job whose id still exists
       // would not be added
       await job.remove().catch(() => undefined);
       return this.#look(id, home, asked, false);
     }
-    if (state === "failed") return this.#fail(job);
+    if (failure !== undefined) return this.#fail(job, failure);
+    await this.#renew(job, id, asked);
     if (home.worker === undefined) return home;
     const isGone = !(await this.#isPresent(home.worker));
     const isLate = state !== "active" && performance.now() - home.since > timings.follow;
@@ -269,11 +237,27 @@ export class JobBoard {
     }
   }
 
+  /** Why a job failed, as a worker has said of this very job. */
+  #failureOf({ data, failedReason }: Job, id: string): JobFailure | undefined {
+    const { seal } = this.#options.connection;
+    if (seal.keyName !== undefined && jobTimeLeft(data, id, seal) === 0) return undefined;
+    return parseFailure(purposes.failure(id, signatureOf(data) ?? ""), failedReason, seal);
+  }
+
+  /** Signs a job again that has waited for so long that its signature would end. */
+  async #renew(job: Job, id: string, { work }: Asked): Promise<void> {
+    const { connection, run } = this.#options;
+    const { seal } = connection;
+    if (seal.keyName === undefined || jobTimeLeft(job.data, id, seal) > jobLife / 2) return;
+    // one that has just ended has no data to change
+    await job.updateData(jobData(work, run, seal)).catch(() => undefined);
+  }
+
   async #add(queue: Queue, id: string, { work, height }: Asked): Promise<void> {
-    const { timings, published, connection } = this.#options;
+    const { timings, published, connection, run } = this.#options;
     // with each job: the server may have lost all it had
     for (const [model, artifact] of published) await connection.redis.set(keys.model(model), artifact, "EX", keepModels);
-    await queue.add(work.stage, jobData(work), {
+    await queue.add(work.stage, jobData(work, run, connection.seal), {
       jobId: id,
       priority: Math.max(1, leastUrgent - height),
       attempts: mostAttempts,
@@ -285,18 +269,13 @@ export class JobBoard {
   }
 
   async #order(order: Order): Promise<void> {
-    await this.#options.connection.redis.publish(channels.orders, JSON.stringify(order));
+    const { redis, seal } = this.#options.connection;
+    await redis.publish(channels.orders, sealText(seal, purposes.orders, order));
   }
 
-  async #fail(job: Job): Promise<never> {
-    const failure = parseFailure(job.failedReason);
+  async #fail(job: Job, { tag, message, worker, lost }: JobFailure): Promise<never> {
     // a later run must not meet it
     await job.remove().catch(() => undefined);
-    if (failure === undefined) {
-      const by = job.processedBy === undefined ? "" : `; the last one was ${job.processedBy}`;
-      throw new InternalError(`its workers were lost ${mostAttempts} times (${job.failedReason})${by}`);
-    }
-    const { tag, message, worker, lost } = failure;
     const said = `${message} (on ${worker})`;
     if (lost.length > 0) throw new InputLostError(said, lost);
     throw errorOfTag(tag, said);
@@ -316,11 +295,7 @@ export class JobBoard {
   }
 
   async #lookForWorkers(): Promise<void> {
-    const { connection, processors, warn } = this.#options;
-    if (this.#waiting === 0) return;
-    const workers = await presentWorkers(connection);
-    const isNone = !workers.some((worker) => processors === "mixed" || worker.processors === processors);
-    if (isNone && !this.#isToldOfNone) warn(noWorker(connection.place, processors, workers));
-    this.#isToldOfNone = isNone;
+    const { watch, processors } = this.#options;
+    if (this.#waiting > 0) this.#isToldOfNone = await watch.warnOfNone(processors, this.#isToldOfNone);
   }
 }

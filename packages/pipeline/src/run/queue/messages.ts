@@ -3,7 +3,9 @@ import { isErrorTag, isObject, mostThreads } from "@mbs/contracts";
 import type { ErrorTag, Progress } from "@mbs/contracts";
 import { noTraffic } from "../store-traffic.ts";
 import type { Traffic } from "../store-traffic.ts";
-import { namePattern } from "./queue-names.ts";
+import { keys, namePattern } from "./queue-names.ts";
+import { unverified } from "./queue-seal.ts";
+import type { QueueSeal } from "./queue-seal.ts";
 
 /** What a worker says of itself. */
 export interface WorkerCard {
@@ -13,6 +15,8 @@ export interface WorkerCard {
   readonly processors: string;
   /** Threads that its machine has for a job. */
   readonly threads: number;
+  /** Version of its program. */
+  readonly mbs: string;
 }
 
 /** What a job has made, or who has failed at it. */
@@ -43,7 +47,11 @@ export type News =
   | { readonly kind: "again"; readonly id: string; readonly message: string };
 
 /** From runs to workers. */
-export type Order = { readonly kind: "look"; readonly queue: string } | { readonly kind: "cancel"; readonly id: string };
+export type Order =
+  | { readonly kind: "look"; readonly queue: string }
+  | { readonly kind: "cancel"; readonly id: string }
+  /** A run of this version of the program looks for workers. */
+  | { readonly kind: "here"; readonly mbs: string };
 
 const isText = (value: unknown): value is string => typeof value === "string";
 const isCount = (value: unknown): value is number => typeof value === "number" && Number.isFinite(value);
@@ -54,12 +62,36 @@ export function parseAddress(text: unknown): string | undefined {
   return isText(text) && /^[0-9a-f]{64}$/.test(text) ? text : undefined;
 }
 
-export function parseCard(text: string | null): WorkerCard | undefined {
-  const value = text === null ? undefined : parseJson(text);
+/** Signs a message for those who share the key. @param purpose see below */
+export const sealText = (seal: QueueSeal, purpose: string, value: object): string => JSON.stringify(seal.seal(purpose, value));
+
+/** What messages are for. One of another purpose, or of another key, result or job, is none. */
+export const purposes = {
+  card: (id: string): string => `worker ${id}`,
+  result: (key: string): string => `result ${key}`,
+  /** @param signature of the job that failed, so that the failure of an earlier one does not count; "" where jobs have none */
+  failure: (id: string, signature: string): string => `failure ${id} ${signature}`,
+  news: "news",
+  orders: "orders",
+};
+
+const openText = (seal: QueueSeal, purpose: string, text: string): unknown => seal.open(purpose, parseJson(text));
+
+/** A worker that is there, or one whose card has another key than ours: `stranger` is what it calls itself. */
+export type FoundCard = WorkerCard | { readonly stranger: string };
+
+export function parseCard(key: string, text: string | null, seal: QueueSeal): FoundCard | undefined {
+  const sent = text === null ? undefined : parseJson(text);
+  const value = seal.open(purposes.card(key.slice(keys.worker("").length)), sent);
+  if (value === undefined) {
+    const stranger = unverified(sent);
+    return isObject(stranger) && isText(stranger["name"]) ? { stranger: stranger["name"] } : undefined;
+  }
   if (!isObject(value)) return undefined;
-  const { id, name, processors, threads } = value;
+  const { id, name, processors, threads, mbs } = value;
   const areThreads = isCount(threads) && Number.isSafeInteger(threads) && threads >= 1 && threads <= mostThreads;
-  return isName(id) && isText(name) && isName(processors) && areThreads ? { id, name, processors, threads } : undefined;
+  if (!isName(id) || !isText(name) || !isName(processors) || !areThreads || !isText(mbs)) return undefined;
+  return { id, name, processors, threads, mbs };
 }
 
 function parseTraffic(value: unknown): Traffic {
@@ -67,8 +99,9 @@ function parseTraffic(value: unknown): Traffic {
   return isCount(fetched) && isCount(put) ? { fetched, put } : noTraffic;
 }
 
-export function parseResult(text: string | null): JobResult | undefined {
-  const value = text === null ? undefined : parseJson(text);
+/** @param key of the job that has made it */
+export function parseResult(key: string, text: string | null, seal: QueueSeal): JobResult | undefined {
+  const value = text === null ? undefined : openText(seal, purposes.result(key), text);
   if (!isObject(value)) return undefined;
   const { by, worker, warnings } = value;
   const address = parseAddress(value["address"]);
@@ -82,8 +115,9 @@ export function parseResult(text: string | null): JobResult | undefined {
   };
 }
 
-export function parseFailure(text: string | undefined): JobFailure | undefined {
-  const value = text === undefined ? undefined : parseJson(text);
+/** @param purpose that of the job which failed */
+export function parseFailure(purpose: string, text: string | undefined, seal: QueueSeal): JobFailure | undefined {
+  const value = text === undefined ? undefined : openText(seal, purpose, text);
   if (!isObject(value)) return undefined;
   const { tag, message, worker, lost } = value;
   if (!isErrorTag(tag) || !isText(message) || !isText(worker)) return undefined;
@@ -97,8 +131,8 @@ function parseProgress(value: unknown): Progress | undefined {
   return { activity, done, unit, ...(isCount(total) && { total }) };
 }
 
-export function parseNews(text: string): News | undefined {
-  const value = parseJson(text);
+export function parseNews(text: string, seal: QueueSeal): News | undefined {
+  const value = openText(seal, purposes.news, text);
   if (!isObject(value) || !isName(value["id"])) return undefined;
   const { kind, id, message } = value;
   if (kind === "changed") return { kind, id };
@@ -107,10 +141,13 @@ export function parseNews(text: string): News | undefined {
   return kind === "progress" && progress !== undefined ? { kind, id, progress } : undefined;
 }
 
-export function parseOrder(text: string): Order | undefined {
-  const value = parseJson(text);
-  if (!isObject(value)) return undefined;
-  const { kind, queue, id } = value;
+/** @returns "stranger" for one of those who have another key */
+export function parseOrder(text: string, seal: QueueSeal): Order | "stranger" | undefined {
+  const sent = parseJson(text);
+  const value = seal.open(purposes.orders, sent);
+  if (!isObject(value)) return value === undefined && isObject(sent) ? "stranger" : undefined;
+  const { kind, queue, id, mbs } = value;
   if (kind === "look" && isText(queue)) return { kind, queue };
+  if (kind === "here" && isText(mbs)) return { kind, mbs };
   return kind === "cancel" && isText(id) ? { kind, id } : undefined;
 }

@@ -1,9 +1,11 @@
 import { isIP } from "node:net";
-import { readFirstLine, readGiven } from "@mbs/artifacts";
+import { parseCertificate, readFirstLine, readGiven } from "@mbs/artifacts";
 import { DeniedError, FailedPreconditionError, InterruptedError, TryAgainError, UsageError } from "@mbs/contracts";
 import type { MbsError } from "@mbs/contracts";
 import type { Redis, RedisOptions } from "ioredis";
+import { circleOf } from "./queue-names.ts";
 import { loadIoredis } from "./queue-packages.ts";
+import { QueueSeal } from "./queue-seal.ts";
 
 /** Where a queue is, as a user gives it. */
 export interface QueuePlace {
@@ -13,6 +15,10 @@ export interface QueuePlace {
   readonly passwordFile?: string | undefined;
   /** File with the certificate of your own authority, PEM. */
   readonly caFile?: string | undefined;
+  /** File whose first line is a key that run and workers share: they sign what they say with it. Absent: they take what anyone says. */
+  readonly keyFile?: string | undefined;
+  /** Of the program: run and workers must have the same one. */
+  readonly version: string;
 }
 
 /** A connection that comes back by itself when the server does. */
@@ -20,6 +26,12 @@ export interface QueueConnection {
   /** For messages: "redis://host:6379". */
   readonly place: string;
   readonly redis: Redis;
+  /** Signs what is said here, and checks it. */
+  readonly seal: QueueSeal;
+  /** Version of the program. */
+  readonly version: string;
+  /** Part of the names of queues: that of the version and of the key. */
+  readonly circle: string;
   /** Calls with every message of a channel; what is sent while the server is away is missed. */
   subscribe(channel: string, onMessage: (message: string) => void): Promise<void>;
   close(): void;
@@ -85,6 +97,9 @@ async function optionsOf(
     passwordFile === undefined
       ? undefined
       : await readFirstLine(passwordFile, "--queue-password-file", "the queue's password", warn);
+  const authority = caFile === undefined ? undefined : await readGiven(caFile, "--queue-ca");
+  // Node takes a file without one for no authority at all
+  if (authority !== undefined) parseCertificate(authority, `--queue-ca ${caFile}`);
   const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
   const port = url.port === "" ? 6379 : Number(url.port);
   const options: RedisOptions = {
@@ -96,7 +111,7 @@ async function optionsOf(
     ...(isTls && {
       tls: {
         ...(isIP(host) === 0 && { servername: host }),
-        ...(caFile !== undefined && { ca: await readGiven(caFile, "--queue-ca") }),
+        ...(authority !== undefined && { ca: authority }),
       },
     }),
     connectTimeout: connectMs,
@@ -125,12 +140,18 @@ function connectionError(place: string, cause: Error, isTls: boolean): MbsError 
       `${place}: the user may not do what a queue needs (${message}); give them all keys, channels and commands`,
     );
   if (message.includes("DB index")) return new UsageError(`${place} has no database of that number; correct --queue`);
+  if (code === "ERR_TLS_CERT_ALTNAME_INVALID") {
+    return new DeniedError(
+      `${place}: TLS failed (${code}); the certificate is for another name, so give --queue the name that is in it, or the server one for this name`,
+    );
+  }
   if (isTlsFault(code, message)) {
     return new DeniedError(
       `${place}: TLS failed (${code || message}); give the certificate of its authority by --queue-ca, or redis:// where the server has no TLS`,
     );
   }
-  const hint = isTls ? "" : ", and take rediss:// where it speaks TLS";
+  // one without TLS waits for the end of a command that never comes
+  const hint = isTls ? ", and take redis:// where the server has no TLS" : ", and take rediss:// where it speaks TLS";
   return new TryAgainError(`no Redis answers at ${place} (${code || message}); start it, or correct --queue${hint}`);
 }
 
@@ -196,7 +217,9 @@ const begin = (client: Redis): Promise<void> => client.connect().catch(() => und
  * @throws {FailedPreconditionError} on an old server
  */
 export async function connectQueue(place: QueuePlace, warn: (message: string) => void): Promise<QueueConnection> {
+  const { version, keyFile } = place;
   const { place: name, options } = await optionsOf(place, warn);
+  const seal = await QueueSeal.open(keyFile, warn);
   const { Redis: Client } = await loadIoredis();
   checkServer(await probe(Client, name, options), name, warn);
   const lasting: RedisOptions = { ...options, retryStrategy: (times) => Math.min(100 * times, 2000), socketTimeout: answerMs };
@@ -207,7 +230,12 @@ export async function connectQueue(place: QueuePlace, warn: (message: string) =>
     // who only listens may hear nothing for long
     const client = new Client(isWatched ? { ...quiet, socketTimeout } : quiet);
     let why = "the connection was closed";
-    client.on("error", (error: Error) => (why = connectionError(name, error, options.tls !== undefined).message));
+    client.on("error", (cause: Error) => {
+      const error = connectionError(name, cause, options.tls !== undefined);
+      // a server that is back, and refuses this client now
+      if (isWatched && isAway && error instanceof DeniedError && error.message !== why) warn(`${error.message}; waiting for it`);
+      why = error.message;
+    });
     client.on("reconnecting", () => {
       if (!isWatched || isAway) return;
       isAway = true;
@@ -225,6 +253,9 @@ export async function connectQueue(place: QueuePlace, warn: (message: string) =>
   return {
     place: name,
     redis,
+    seal,
+    version,
+    circle: circleOf(version, seal.keyName),
     async subscribe(channel, onMessage) {
       const listener = open(false);
       listener.on("message", (_channel, message) => onMessage(message));

@@ -14,7 +14,7 @@ import { readMachine, recordMachine } from "../run-machine.ts";
 import type { RunMachine } from "../run-machine.ts";
 import { addTraffic, noTraffic } from "../store-traffic.ts";
 import type { Traffic, WorkerTraffic } from "../store-traffic.ts";
-import { JobBoard, firstWorker } from "./job-board.ts";
+import { JobBoard } from "./job-board.ts";
 import { parseAddress } from "./messages.ts";
 import { publishModel } from "./publish-model.ts";
 import { connectQueue } from "./queue-connection.ts";
@@ -23,6 +23,7 @@ import { keys, mixedClass, namePattern, usualTimings } from "./queue-names.ts";
 import type { QueueTimings } from "./queue-names.ts";
 import { HomeWorker, QueueSlot, thisMachine } from "./queue-slot.ts";
 import { SharedArtifacts } from "./shared-artifacts.ts";
+import { WorkerWatch } from "./worker-watch.ts";
 
 /** How a run uses workers on other machines. */
 export interface QueueChoice extends QueuePlace {
@@ -57,6 +58,7 @@ export class QueueExecutor implements Executor {
   readonly #home: LocalExecutor;
   readonly #connection: QueueConnection;
   readonly #store: SharedStore;
+  readonly #watch: WorkerWatch;
   #begun: { readonly run: ExecutorRun; readonly artifacts: SharedArtifacts; readonly board: JobBoard } | undefined;
 
   private constructor(
@@ -69,6 +71,7 @@ export class QueueExecutor implements Executor {
     this.#home = home;
     this.#connection = connection;
     this.#store = store;
+    this.#watch = new WorkerWatch(connection, options.warn);
   }
 
   /**
@@ -104,7 +107,7 @@ export class QueueExecutor implements Executor {
     const { mixed = false, processors = known } = this.#choice;
     if (mixed) return { processors: mixedClass };
     if (known !== undefined && processors !== undefined) return { processors };
-    const first = await firstWorker(this.#connection, { processors, ...this.#options });
+    const first = await this.#watch.first(processors, this.#options.signal);
     return { processors: first.processors, threads: first.threads };
   }
 
@@ -121,15 +124,16 @@ export class QueueExecutor implements Executor {
     const published = isPublished ? await this.#publishModels(run, travels, { local, artifacts }) : new Map<string, string>();
     const board = await JobBoard.open({
       connection: this.#connection,
+      watch: this.#watch,
       run: name,
       processors,
       labels,
       published,
       timings: { ...usualTimings, ...timings },
-      warn,
     });
     this.#begun = { run, artifacts, board };
-    const tools = { board, artifacts, stages, resources, threads, processors, takes: travels };
+    const { version } = this.#connection;
+    const tools = { board, artifacts, stages, resources, threads, processors, version, takes: travels };
     const workers = [
       ...homeWorkers.map((worker) => new HomeWorker(worker, artifacts, (node) => !travels(node))),
       ...Array.from({ length: slots }, () => new QueueSlot(tools)),

@@ -10,10 +10,18 @@ export const namePattern = /^[A-Za-z0-9][A-Za-z0-9.-]{0,99}$/;
 /** The class of a run that takes workers of any. */
 export const mixedClass = "mixed";
 
-/** Names of queues. Only workers of a class take its jobs. */
+/**
+ * Who can work together, as a part of a queue's name: those of one version of the program that have the same key, or none.
+ *
+ * @param keyName as QueueSeal has it
+ */
+export const circleOf = (version: string, keyName: string | undefined): string =>
+  `mbs-${version.replaceAll(/[^A-Za-z0-9.-]/g, "-")}${keyName === undefined ? "" : `.key-${keyName}`}`;
+
+/** Names of queues. Only workers of a class and a circle take its jobs. */
 export const queueNames = {
-  ofClass: (processors: string): string => `class.${processors}`,
-  ofLabel: (label: string, processors: string): string => `label.${label}.${processors}`,
+  ofClass: (processors: string, circle: string): string => `class.${processors}.${circle}`,
+  ofLabel: (label: string, processors: string, circle: string): string => `label.${label}.${processors}.${circle}`,
   ofWorker: (id: string): string => `worker.${id}`,
 };
 

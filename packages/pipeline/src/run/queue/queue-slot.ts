@@ -21,6 +21,8 @@ export interface SlotTools {
   readonly resources: Resources;
   readonly threads: number;
   readonly processors: string;
+  /** Of the program. */
+  readonly version: string;
   readonly takes: (node: PlanNode) => boolean;
 }
 
@@ -38,13 +40,13 @@ export class QueueSlot implements NodeWorker {
   }
 
   async run(task: NodeTask, context: TaskContext): Promise<NodeDone> {
-    const { board, artifacts, stages, resources, threads, processors } = this.#tools;
+    const { board, artifacts, stages, resources, threads, processors, version: mbs } = this.#tools;
     const { id, inputs, affinity, height } = task;
     const { signal } = context;
     await artifacts.publish(inputsOf(task), signal);
     const stage: Stage = stageOf(stages, task.stage);
     const options = await resources.resolve(await optionTable(stage, task.options), task.options);
-    const work = { stage: stage.name, options, inputs, threads, processors };
+    const work = { stage: stage.name, options, inputs, threads, processors, mbs };
     const isThere = (made: string): Promise<boolean> => artifacts.isShared(made, signal);
     try {
       const { address, worker } = await board.ask({ work, node: id, affinity, height, isThere }, context);

@@ -1,6 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import type { Device, OptionTable, Stage, StageOptions } from "@mbs/contracts";
+import type { Device, OptionTable, StageOptions } from "@mbs/contracts";
 import { BadDataError, defaultKept } from "@mbs/contracts";
 import type { SharedStore } from "@mbs/shared-store";
 import type { NodeTask, TaskContext } from "../../node-worker.ts";
@@ -8,7 +8,7 @@ import { runFolder } from "../../run-folder.ts";
 import type { Traffic } from "../../store-traffic.ts";
 import { ChildWorker } from "../../workers/child-worker.ts";
 import { checkJob, jobKey } from "../job.ts";
-import type { JobWork } from "../job.ts";
+import type { JobRules, JobWork } from "../job.ts";
 import { ArtifactCache } from "./artifact-cache.ts";
 import { DiskBudget } from "./disk-budget.ts";
 import { ModelFinder } from "./model-finder.ts";
@@ -20,7 +20,7 @@ export class ModelMissingError extends BadDataError {}
 export interface JobRunnerOptions {
   /** For messages. */
   readonly name: string;
-  readonly stages: ReadonlyMap<string, () => Promise<Stage>>;
+  readonly rules: JobRules;
   readonly store: SharedStore;
   /** Folder whose folders, or theirs, are models; absent: all models come from the store. */
   readonly modelRoot: string | undefined;
@@ -88,7 +88,7 @@ export class JobRunner {
 
   /** @throws {BadDataError} as checkJob */
   async check(data: unknown, id: string | undefined): Promise<CheckedJob> {
-    const { work, table } = await checkJob(data, id, this.#options.stages);
+    const { work, table } = await checkJob(data, id, this.#options.rules);
     return { key: jobKey(work), work, table };
   }
 

@@ -1,10 +1,12 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { randomUUID } from "node:crypto";
+import { quoted } from "@mbs/contracts";
 import type { Job, Worker } from "bullmq";
 import { channels, bullPrefix, mostAttempts, unreadableName } from "../queue-names.ts";
 import type { QueueTimings } from "../queue-names.ts";
 import { loadBullmq } from "../queue-packages.ts";
 import { parseOrder } from "../messages.ts";
+import type { Order } from "../messages.ts";
 import type { QueueConnection } from "../queue-connection.ts";
 import type { Redis } from "ioredis";
 
@@ -71,6 +73,23 @@ export interface TakenJob {
   readonly unreadable?: string;
 }
 
+interface SourceOptions {
+  readonly timings: QueueTimings;
+  /** Called once for each other version and key of runs. */
+  readonly warn: (message: string) => void;
+  /** After which it takes no more. */
+  readonly signal: AbortSignal;
+}
+
+/** A line on a run whose nodes this worker does not get; undefined where it can get them. */
+function strangerOf(order: Order | "stranger", { place, version }: QueueConnection): string | undefined {
+  if (order === "stranger") {
+    return `a run at ${place} has another key than this worker, or one of them has none, so none of its nodes comes here; give both the same file by --queue-key-file`;
+  }
+  if (order.kind !== "here" || order.mbs === version) return undefined;
+  return `a run at ${place} has mbs ${quoted(order.mbs)} and this worker ${version}, so none of its nodes comes here; install the same version on both`;
+}
+
 /** The queues of a worker: one job at a time, from the first of them that has one. */
 export class JobSource {
   readonly #connection: QueueConnection;
@@ -78,6 +97,7 @@ export class JobSource {
   /** Queues where something went wrong since they were last looked at. */
   readonly #hadError = new Set<Worker>();
   readonly #timings: QueueTimings;
+  readonly #told = new Set<string>();
   readonly #names: ReadonlySet<string>;
   readonly #signal: AbortSignal;
   readonly #stopped: Promise<undefined>;
@@ -99,14 +119,12 @@ export class JobSource {
   /**
    * @param names of the queues, the most urgent first
    * @param worker its name, which the server's board shows
-   * @param signal after which it takes no more
    */
   static async open(
     connection: QueueConnection,
     names: readonly string[],
     worker: string,
-    timings: QueueTimings,
-    signal: AbortSignal,
+    { timings, warn, signal }: SourceOptions,
   ): Promise<JobSource> {
     const { Worker: BullWorker } = await loadBullmq();
     const queues = names.map((name) => {
@@ -125,9 +143,16 @@ export class JobSource {
     const source = new JobSource(connection, queues, timings, signal);
     for (const queue of queues) void queue.startStalledCheckTimer();
     await connection.subscribe(channels.orders, (text) => {
-      const order = parseOrder(text);
-      if (order?.kind === "cancel") source.#onCancel?.(order.id);
-      if (order?.kind !== "look" || !source.#names.has(order.queue)) return;
+      const order = parseOrder(text, connection.seal);
+      if (order === undefined) return;
+      const stranger = strangerOf(order, connection);
+      if (stranger !== undefined && !source.#told.has(stranger)) {
+        source.#told.add(stranger);
+        warn(stranger);
+      }
+      if (order === "stranger") return;
+      if (order.kind === "cancel") source.#onCancel?.(order.id);
+      if (order.kind !== "look" || !source.#names.has(order.queue)) return;
       source.#isToldToLook = true;
       source.#wake();
     });

@@ -3,21 +3,22 @@ import { once } from "node:events";
 import { rm } from "node:fs/promises";
 import { hostname } from "node:os";
 import { makeTemporaryFolder, withLock } from "@mbs/artifacts";
-import { BadDataError, InterruptedError, UsageError, availableProcessors, noObserver, observed } from "@mbs/contracts";
+import { BadDataError, InternalError, InterruptedError, UsageError, availableProcessors, noObserver, observed } from "@mbs/contracts";
 import type { Device, DeviceReport, MbsError, Observer, Progress, Stage } from "@mbs/contracts";
 import { openSharedStore } from "@mbs/shared-store";
 import type { SharedStore } from "@mbs/shared-store";
 import { InputLostError, WorkerLostError } from "../../node-worker.ts";
 import type { TaskContext } from "../../node-worker.ts";
 import { noTraffic } from "../../store-traffic.ts";
-import { parseAddress, parseResult } from "../messages.ts";
+import { parseAddress, parseResult, purposes, sealText } from "../messages.ts";
 import type { JobFailure, JobResult, News, WorkerCard } from "../messages.ts";
 import { processorClass } from "../../processor-class.ts";
 import { connectQueue, orStopped } from "../queue-connection.ts";
 import type { QueueConnection, QueuePlace } from "../queue-connection.ts";
-import { channels, keys, mixedClass, mostAttempts, namePattern, queueNames, usualTimings } from "../queue-names.ts";
+import { bullPrefix, channels, keys, mixedClass, mostAttempts, namePattern, queueNames, usualTimings } from "../queue-names.ts";
 import type { QueueTimings } from "../queue-names.ts";
 import { loadBullmq } from "../queue-packages.ts";
+import { signatureOf } from "../queue-seal.ts";
 import { removeLeftQueues } from "../left-queues.ts";
 import { JobRunner, ModelMissingError } from "./job-runner.ts";
 import { JobSource } from "./job-source.ts";
@@ -107,12 +108,12 @@ class QueueWorker {
   /** Says that it is there, until it is closed. */
   startPresence(): NodeJS.Timeout {
     const { presence } = this.#timings;
+    const { redis, seal } = this.#connection;
+    const { id } = this.#card;
     const tell = (): void => {
       // what waits in the line while the server is away is enough
-      if (this.#connection.redis.status !== "ready") return;
-      void this.#connection.redis
-        .set(keys.worker(this.#card.id), JSON.stringify(this.#card), "PX", presence)
-        .catch(() => undefined);
+      if (redis.status !== "ready") return;
+      void redis.set(keys.worker(id), sealText(seal, purposes.card(id), this.#card), "PX", presence).catch(() => undefined);
     };
     tell();
     return setInterval(tell, presence / 3);
@@ -154,11 +155,8 @@ class QueueWorker {
     };
     try {
       const held = this.#source.holding(taken, cancel, async () => {
-        const { deferredFailure } = taken.job;
         try {
-          // its workers ended as often as a job is begun
-          if (deferredFailure !== undefined) await this.#fail(taken, deferredFailure);
-          else await this.#finish(taken, await this.#result(taken, stopping.signal));
+          await this.#finish(taken, await this.#result(taken, stopping.signal));
         } catch (thrown) {
           await this.#giveBack(taken, thrown, isCancelled);
         }
@@ -180,9 +178,11 @@ class QueueWorker {
       throw new BadDataError(`the job was refused: what the server has of it is no job (${unreadable})`);
     }
     const checked = await this.#runner.check(job.data, job.id);
+    // its workers ended as often as a job is begun
+    if (job.deferredFailure !== undefined) throw new InternalError(`its workers were lost ${mostAttempts} times; it is given up`);
     const { key } = checked;
-    const { redis } = this.#connection;
-    const before = parseResult(await redis.get(keys.result(key)));
+    const { redis, seal } = this.#connection;
+    const before = parseResult(key, await redis.get(keys.result(key)), seal);
     if (before !== undefined && (await this.#store.has(before.address, { signal })))
       return { key, result: { ...before, traffic: noTraffic } };
     const started = performance.now();
@@ -216,13 +216,15 @@ class QueueWorker {
   }
 
   async #tell(news: News): Promise<void> {
-    if (this.#connection.redis.status !== "ready") return;
-    await this.#connection.redis.publish(channels.news, JSON.stringify(news)).catch(() => 0);
+    const { redis, seal } = this.#connection;
+    if (redis.status !== "ready") return;
+    await redis.publish(channels.news, sealText(seal, purposes.news, news)).catch(() => 0);
   }
 
   async #finish({ job, token }: TakenJob, { key, result }: { key: string; result: JobResult }): Promise<void> {
     // before the job is done: who finds the one finds the other, and a run looks for this alone
-    await this.#connection.redis.set(keys.result(key), JSON.stringify(result), "EX", keepResults);
+    const { redis, seal } = this.#connection;
+    await redis.set(keys.result(key), sealText(seal, purposes.result(key), result), "EX", keepResults);
     try {
       await job.moveToCompleted(result.address, token, false);
     } finally {
@@ -257,7 +259,7 @@ class QueueWorker {
     };
     warn(`${name}: ${isCancelled ? "taken back by its run" : error.message}`);
     const isLast = !isRepeatable || isCancelled || job.attemptsMade + 1 >= mostAttempts;
-    const text = JSON.stringify(failure);
+    const text = sealText(this.#connection.seal, purposes.failure(id, signatureOf(job.data) ?? ""), failure);
     if (isLast) {
       await this.#fail(taken, text);
       if (isCancelled) await job.remove();
@@ -307,7 +309,8 @@ export async function work(options: WorkOptions): Promise<number> {
   const timings = { ...usualTimings, ...options.timings };
   const processors = processorClass(options.device);
   const id = newId();
-  const card: WorkerCard = { id, name: `${hostname()} (process ${process.pid})`, processors, threads: availableProcessors() };
+  const name = `${hostname()} (process ${process.pid})`;
+  const card: WorkerCard = { id, name, processors, threads: availableProcessors(), mbs: options.version };
   return withFolder(options.cache, async (folder) => {
     const store = await openSharedStore(place, { create: true });
     let connection: QueueConnection | undefined;
@@ -317,12 +320,11 @@ export async function work(options: WorkOptions): Promise<number> {
     try {
       connection = await unlessStopped(connectQueue(options, warn), options.signal);
       if (connection === undefined) return 0;
-      const { redis } = connection;
+      const { redis, seal, version, circle } = connection;
       const artifactOf = async (model: string): Promise<string | undefined> => parseAddress(await redis.get(keys.model(model)));
-      const name = `worker ${card.name}`;
       runner = await JobRunner.open({
-        name,
-        stages,
+        name: `worker ${name}`,
+        rules: { seal, version, stages },
         store,
         modelRoot,
         artifactOf,
@@ -337,17 +339,20 @@ export async function work(options: WorkOptions): Promise<number> {
       const own = [
         queueNames.ofWorker(id),
         ...[processors, mixedClass].flatMap((each) => [
-          ...labels.map((label) => queueNames.ofLabel(label, each)),
-          queueNames.ofClass(each),
+          ...labels.map((label) => queueNames.ofLabel(label, each, circle)),
+          queueNames.ofClass(each, circle),
         ]),
       ];
-      source = await unlessStopped(JobSource.open(connection, own, id, timings, options.signal), options.signal);
+      source = await unlessStopped(
+        JobSource.open(connection, own, id, { timings, warn, signal: options.signal }),
+        options.signal,
+      );
       if (source === undefined) return 0;
       const worker = new QueueWorker(options, timings, { connection, store, source, runner, card });
       presence = worker.startPresence();
       // only what nobody needs any more stays where this fails
       void removeLeftQueues(connection).catch(() => undefined);
-      say(`takes jobs for ${processors} from ${connection.place}`);
+      say(`takes jobs for ${processors} from ${connection.place}, queue ${bullPrefix}:${queueNames.ofClass(processors, circle)}`);
       const done = await worker.runJobs();
       await worker.leave();
       return done;

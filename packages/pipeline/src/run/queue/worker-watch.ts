@@ -1,0 +1,90 @@
+import { setTimeout as wait } from "node:timers/promises";
+import { quoted } from "@mbs/contracts";
+import { parseCard, purposes, sealText } from "./messages.ts";
+import type { Order, WorkerCard } from "./messages.ts";
+import { orStopped, scanKeys } from "./queue-connection.ts";
+import type { QueueConnection } from "./queue-connection.ts";
+import { channels, keys, mixedClass } from "./queue-names.ts";
+
+/** Milliseconds between two looks for a first worker. */
+const lookMs = 500;
+/** Milliseconds that a run waits before a warning that no worker is there. */
+export const patienceMs = 10_000;
+
+/** Looks for the workers that a run can have, and names once each one that is there and that it cannot have. */
+export class WorkerWatch {
+  readonly #connection: QueueConnection;
+  readonly #warn: (message: string) => void;
+  readonly #told = new Set<string>();
+
+  constructor(connection: QueueConnection, warn: (message: string) => void) {
+    this.#connection = connection;
+    this.#warn = warn;
+  }
+
+  #tell(id: string, message: string): void {
+    if (this.#told.has(id)) return;
+    this.#told.add(id);
+    this.#warn(message);
+  }
+
+  /** The workers of this version and key. Those of others hear that a run is here, and say the same on their side. */
+  async present(): Promise<WorkerCard[]> {
+    const { redis, seal, version } = this.#connection;
+    const here: Order = { kind: "here", mbs: version };
+    await redis.publish(channels.orders, sealText(seal, purposes.orders, here));
+    const found: WorkerCard[] = [];
+    for await (const names of scanKeys(redis, keys.anyWorker)) {
+      const cards = names.length === 0 ? [] : await redis.mget(...names);
+      for (const [index, name] of names.entries()) {
+        const card = parseCard(name, cards[index] ?? null, seal);
+        if (card === undefined) continue;
+        if ("stranger" in card) {
+          this.#tell(
+            name,
+            `worker ${quoted(card.stranger)} has another key than this run, or one of them has none, so it gets none of its nodes; give both the same file by --queue-key-file`,
+          );
+        } else if (card.mbs === version) found.push(card);
+        else {
+          this.#tell(
+            name,
+            `worker ${quoted(card.name)} has mbs ${quoted(card.mbs)} and this run ${version}, so it gets none of its nodes; install the same version on both`,
+          );
+        }
+      }
+    }
+    return found.toSorted((one, other) => (one.id < other.id ? -1 : 1));
+  }
+
+  /** Waits for a worker; of a class where one is given. */
+  async first(processors: string | undefined, signal: AbortSignal): Promise<WorkerCard> {
+    const started = performance.now();
+    let isTold = false;
+    for (;;) {
+      const workers = await orStopped(this.present(), signal);
+      const found = workers.find((worker) => processors === undefined || worker.processors === processors);
+      if (found !== undefined) return found;
+      if (!isTold && performance.now() - started > patienceMs) {
+        isTold = true;
+        this.#warn(this.#noWorker(processors, workers));
+      }
+      await orStopped(wait(lookMs), signal);
+    }
+  }
+
+  /** Warns where no worker of a class is there. @param isTold whether it has warned already @returns whether none is there */
+  async warnOfNone(processors: string, isTold: boolean): Promise<boolean> {
+    const workers = await this.present();
+    const isNone = !workers.some((worker) => processors === mixedClass || worker.processors === processors);
+    if (isNone && !isTold) this.#warn(this.#noWorker(processors, workers));
+    return isNone;
+  }
+
+  #noWorker(processors: string | undefined, others: readonly WorkerCard[]): string {
+    const { place } = this.#connection;
+    const classes = [...new Set(others.map((other) => other.processors))];
+    const found = classes.length === 0 ? "" : `; those that are there are ${classes.join(", ")}`;
+    const wanted = processors === undefined ? "worker" : `worker of class ${processors}`;
+    return `waiting: no ${wanted} is at ${place}${found}; start one with mbs work --queue ${place}`;
+  }
+}
