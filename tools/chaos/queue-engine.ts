@@ -118,7 +118,7 @@ export class QueueEngine implements ChaosEngine {
     this.#store = store;
     this.#workers = [1, 2].map((number) => {
       const cache = join(folder, `cache-${number}`);
-      const words = [...tsx, program("queue-worker.ts"), this.#url, store.place, dirname(model), cache];
+      const words = [...tsx, program("queue-worker.ts"), this.#queue, store.place, dirname(model), cache];
       const launch = (processors: Processors): Marked =>
         start(nodeOn(processors, words), {
           environment: store.environment,
@@ -139,8 +139,8 @@ export class QueueEngine implements ChaosEngine {
     return new QueueEngine(folder, await redisServer(join(folder, "redis")), await openStore(store, join(folder, store)), log);
   }
 
-  get #url(): string {
-    return `redis://127.0.0.1:${this.#redis.port}`;
+  get #queue(): string {
+    return JSON.stringify({ url: `redis://127.0.0.1:${this.#redis.port}` });
   }
 
   async prepare(onNode: OnNode): Promise<void> {
@@ -158,7 +158,7 @@ export class QueueEngine implements ChaosEngine {
 
   startRun(recipe: string, random: Random): Marked {
     const { place, environment } = this.#store;
-    const words = [...tsx, program("queue-run.ts"), recipe, this.#url, place];
+    const words = [...tsx, program("queue-run.ts"), recipe, this.#queue, place];
     return start(nodeOn(choose(random, processorCounts), words), { environment });
   }
 

@@ -1,12 +1,15 @@
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { connect, createServer } from "node:net";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DeniedError } from "@mbs/contracts";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { connectQueue } from "../src/run/queue/queue-connection.ts";
 import { hasRedis, RedisServer } from "./fixtures/redis-server.ts";
+import { failure } from "./fixtures/run-fakes.ts";
 
 const queue = suite("queue connection");
 
@@ -43,6 +46,33 @@ async function isWaitedFor(): Promise<void> {
     await rm(folder, { recursive: true });
   }
 }
+
+/** What connecting to a server says that does something with each connection and ends it. */
+async function refusedBy(answer: string): Promise<unknown> {
+  const server = createServer((socket) => {
+    socket.on("error", () => undefined);
+    socket.end(answer);
+  }).listen(0, "127.0.0.1");
+  try {
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    return await failure(connectQueue({ url: `redis://127.0.0.1:${port}`, version: "1.2.3" }, () => undefined));
+  } finally {
+    server.close();
+  }
+}
+
+queue("a server that closes each connection, or is in protected mode, is told with the remedy", async () => {
+  const said = await refusedBy("-DENIED Redis is running in protected mode because protected mode is enabled\r\n");
+  assert.instance(said, DeniedError);
+  assert.match(
+    String(said),
+    /closes the connection(, since it is in protected mode)?: Redis takes other machines only with a password; set requirepass/,
+  );
+  const silent = await refusedBy("");
+  assert.instance(silent, DeniedError);
+  assert.match(String(silent), /redis:\S+ closes the connection: .* by --queue-password-file$/);
+});
 
 const name = "a server that goes away just after it has answered is waited for";
 if (hasRedis) queue(name, isWaitedFor);

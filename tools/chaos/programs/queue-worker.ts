@@ -1,15 +1,14 @@
-// A worker at a queue as `mbs work` is one, with short times: argv = address of the queue, store, folder of models, cache.
+// A worker at a queue as `mbs work` is one, with short times: argv = place of the queue as JSON, store, folder of models, cache.
 import { runProgram, toMbsError } from "@mbs/host-cli";
 import { work } from "@mbs/pipeline";
 import { stages } from "mbs";
-import { childCommand, timings } from "./settings.ts";
+import { childCommand, queuePlace, timings } from "./settings.ts";
 
-const [url = "", store = "", modelRoot = "", cache = ""] = process.argv.slice(2);
+const [place = "", store = "", modelRoot = "", cache = ""] = process.argv.slice(2);
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 await runProgram("queue-worker", { debug: false }, async (signal) => {
   await work({
-    url,
-    version: "chaos",
+    ...queuePlace(place),
     store,
     modelRoot,
     cache,

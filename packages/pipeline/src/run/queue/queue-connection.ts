@@ -42,6 +42,9 @@ const connectMs = 10_000;
 /** Milliseconds after which a command without an answer breaks the connection, which is then made again. */
 const answerMs = 30_000;
 
+/** The message of an error where a server ends a connection without a word, as Redis does in protected mode with TLS. */
+const closed = "the server closed the connection";
+
 const usage = "a queue is redis://HOST[:PORT][/DATABASE], or rediss:// for TLS";
 
 function parseUrl(text: string): URL {
@@ -135,6 +138,11 @@ function connectionError(place: string, cause: Error, isTls: boolean): MbsError 
   }
   if (message.startsWith("NOAUTH"))
     return new DeniedError(`${place} asks for a password; give the file that has it by --queue-password-file`);
+  if (message.startsWith("DENIED") || message === closed) {
+    return new DeniedError(
+      `${place} closes the connection${message === closed ? "" : ", since it is in protected mode"}: Redis takes other machines only with a password; set requirepass there, and give the file that has it by --queue-password-file`,
+    );
+  }
   if (message.startsWith("NOPERM"))
     return new DeniedError(
       `${place}: the user may not do what a queue needs (${message}); give them all keys, channels and commands`,
@@ -175,7 +183,10 @@ export function refusalOf(place: string, cause: unknown): unknown {
 async function probe(Client: typeof Redis, place: string, options: RedisOptions): Promise<string> {
   const redis = new Client({ ...options, retryStrategy: () => null, maxRetriesPerRequest: 0 });
   // what fails first says why; connect() says only that it failed, or waits on
-  const failed = new Promise<never>((_, reject) => redis.on("error", reject));
+  const failed = new Promise<never>((_, reject) => {
+    redis.on("error", reject);
+    redis.on("end", () => reject(new Error(closed)));
+  });
   const ask = async (): Promise<string> => {
     // rejects after the error itself
     await Promise.race([redis.connect().catch(() => failed), failed]);

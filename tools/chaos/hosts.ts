@@ -1,0 +1,372 @@
+import { spawnSync } from "node:child_process";
+import { mkdir, rm, statfs, writeFile } from "node:fs/promises";
+import { randomBytes } from "node:crypto";
+import { dirname, join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { makeCertificates } from "../../packages/pipeline/test/fixtures/redis-server.ts";
+import { s3Environment } from "../../packages/shared-store/test/s3-environment.ts";
+import { mbs, writeCorpus } from "../reliability/make-artifacts.ts";
+import { addresses, HostsNetwork } from "./hosts-network.ts";
+import type { HostName } from "./hosts-network.ts";
+import { kill, orphansOf, processesOf, start } from "./processes.ts";
+import type { Marked } from "./processes.ts";
+import { model, resultsOf, threadsOf, writeRecipe } from "./recipe.ts";
+
+const program = (name: string): string => fileURLToPath(new URL(`programs/${name}`, import.meta.url));
+const bucket = "artifacts";
+/** Milliseconds: more than the lock of a job and the look for stalled ones (programs/settings.ts), so that others take its node. */
+const longAway = 8000;
+const hour = 3_600_000;
+/** Milliseconds after which a run must have ended. */
+const longestRun = 240_000;
+/** Bytes of the disk that becomes full. */
+const smallDisk = 16 * 1024 * 1024;
+
+type Host = Exclude<HostName, "head">;
+
+/** A worker on a host, or the run. */
+interface Started extends Marked {
+  readonly lines: string[];
+}
+
+/** What a scenario does while a run is at work. */
+export interface Scene {
+  readonly network: HostsNetwork;
+  /** Waits until a host's worker begins a node. */
+  begins(host: Host): Promise<void>;
+  /** The worker of a host. */
+  worker(host: Host): Started;
+  /** The run on host "a". */
+  run(): Started;
+  /** Starts a worker of a host again. */
+  startWorker(host: Host): void;
+  /** Fills the disk of host "b", or makes room on it. */
+  setDisk(state: "full" | "free"): Promise<void>;
+}
+
+interface Scenario {
+  readonly what: string;
+  /** Host → milliseconds that its clock is ahead. */
+  readonly clocks?: Partial<Record<Host, number>>;
+  readonly act: (scene: Scene) => Promise<void>;
+}
+
+const frozen = async ({ pid, mark }: Marked): Promise<void> => {
+  const all = [pid, ...(await processesOf(mark))];
+  for (const each of all) kill(each, "SIGSTOP");
+  await wait(longAway);
+  for (const each of all) kill(each, "SIGCONT");
+};
+
+/** What is done to two hosts: "a" has the run and a worker, "b" a worker. */
+export const scenarios = {
+  nothing: { what: "nothing is done", act: async () => undefined },
+  "worker-partition": {
+    what: "the host of a worker is cut off for 8 s, more than a job's lease",
+    act: async ({ network, begins }) => {
+      await begins("b");
+      network.setLink("b", "down");
+      await wait(longAway);
+      network.setLink("b", "up");
+    },
+  },
+  "run-partition": {
+    what: "the host of the run and of a worker is cut off for 8 s",
+    act: async ({ network, begins }) => {
+      await begins("b");
+      network.setLink("a", "down");
+      await wait(longAway);
+      network.setLink("a", "up");
+    },
+  },
+  "redis-lost": {
+    what: "a worker's host loses Redis alone for 8 s",
+    act: async ({ network, begins }) => {
+      await begins("b");
+      network.setReach("b", "redis", "lost");
+      await wait(longAway);
+      network.setReach("b", "redis", "there");
+    },
+  },
+  "store-lost": {
+    what: "a worker's host loses the store alone for the rest of the run",
+    act: async ({ network, begins }) => {
+      await begins("b");
+      network.setReach("b", "s3", "lost");
+    },
+  },
+  "full-disk": {
+    what: "a worker's disk is full for the rest of the run",
+    act: async ({ begins, setDisk }) => {
+      await begins("b");
+      await setDisk("full");
+    },
+  },
+  "clock-ahead": { what: "a worker's clock is an hour ahead", clocks: { b: hour }, act: async () => undefined },
+  "clock-behind": {
+    what: "the clock of the run and of a worker is an hour behind",
+    clocks: { a: -hour },
+    act: async () => undefined,
+  },
+  "frozen-worker": {
+    what: "a worker is stopped (SIGSTOP) at a node and goes on after its lease has ended",
+    act: async ({ begins, worker }) => {
+      await begins("b");
+      await frozen(worker("b"));
+    },
+  },
+  "frozen-run": {
+    what: "the run is stopped (SIGSTOP) for 8 s and goes on",
+    act: async ({ begins, run }) => {
+      await begins("b");
+      await frozen(run());
+    },
+  },
+  "killed-worker": {
+    what: "a worker is killed at a node and comes back",
+    act: async ({ begins, worker, startWorker }) => {
+      await begins("b");
+      kill(worker("b").pid);
+      await worker("b").ended;
+      startWorker("b");
+    },
+  },
+  "killed-run": {
+    what: "the run is killed and started again",
+    act: async ({ begins, run }) => {
+      await begins("b");
+      kill(run().pid);
+    },
+  },
+} as const satisfies Record<string, Scenario>;
+
+export type ScenarioName = keyof typeof scenarios;
+
+/** What came of a scenario. */
+export interface Outcome {
+  readonly name: string;
+  readonly what: string;
+  /** Whether the run ended with the bytes of one on a single machine. */
+  readonly isSame: boolean;
+  /** Nodes that workers did, and those that they did more than once. */
+  readonly nodes: number;
+  readonly repeated: number;
+  /** How often the run was started again. */
+  readonly restarts: number;
+  readonly orphans: number;
+  readonly seconds: number;
+  /** Why the run did not end well. */
+  readonly fault?: string;
+}
+
+/** Two hosts and a head with Redis and S3, both with TLS; jobs are signed. */
+export class Hosts {
+  readonly #folder: string;
+  readonly #network: HostsNetwork;
+  readonly #environment: NodeJS.ProcessEnv;
+  readonly #place: string;
+  readonly #corpus: string;
+  readonly #log: (line: string) => void;
+  readonly #servers: Marked[] = [];
+  readonly #expected = new Map<number, ReadonlyMap<string, string>>();
+
+  private constructor(
+    folder: string,
+    network: HostsNetwork,
+    parts: { environment: NodeJS.ProcessEnv; place: string; corpus: string; log: (line: string) => void },
+  ) {
+    this.#folder = folder;
+    this.#network = network;
+    this.#environment = parts.environment;
+    this.#place = parts.place;
+    this.#corpus = parts.corpus;
+    this.#log = parts.log;
+  }
+
+  /** @param folder an empty one @param log called with what workers and runs say @throws as HostsNetwork.open */
+  static async open(folder: string, log: (line: string) => void): Promise<Hosts> {
+    const network = HostsNetwork.open();
+    const servers: Marked[] = [];
+    try {
+      for (const name of ["redis", "s3", "disk"]) await mkdir(join(folder, name), { recursive: true });
+      const { ca, cert, key } = makeCertificates(folder, "queue", Object.values(addresses));
+      const keyFile = join(folder, "queue-key");
+      await writeFile(keyFile, `${randomBytes(32).toString("hex")}\n`, { mode: 0o600 });
+      const password = randomBytes(32).toString("hex");
+      const passwordFile = join(folder, "password");
+      await writeFile(passwordFile, `${password}\n`, { mode: 0o600 });
+      const tls = ["--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file", ca, "--tls-auth-clients", "no"];
+      const kept = ["--dir", join(folder, "redis"), "--appendonly", "yes", "--save", ""];
+      const redis = [
+        "redis-server",
+        "--port",
+        "0",
+        "--tls-port",
+        "6379",
+        "--bind",
+        addresses.redis,
+        "--requirepass",
+        password,
+        ...tls,
+        ...kept,
+      ];
+      servers.push(start([...network.on("head"), ...redis]));
+      const script = fileURLToPath(new URL("../../packages/shared-store/test/s3-server-child.ts", import.meta.url));
+      const s3 = [process.execPath, "--import", "tsx", script, join(folder, "s3"), bucket, addresses.s3, "9000", cert, key];
+      await new Promise<void>((up) => {
+        servers.push(start([...network.on("head"), ...s3], { onLine: () => up() }));
+      });
+      const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", `size=${smallDisk}`, "tmpfs", join(folder, "disk")]);
+      if (mounted.status !== 0) throw new Error(`mount: ${mounted.stderr.toString()}`);
+      const hosts = new Hosts(folder, network, {
+        environment: {
+          ...s3Environment(`https://${addresses.s3}:9000`),
+          NODE_EXTRA_CA_CERTS: ca,
+          // one that is away is noticed within seconds
+          AWS_MAX_ATTEMPTS: "2",
+        },
+        place: JSON.stringify({ url: `rediss://${addresses.redis}:6379`, caFile: ca, passwordFile, keyFile }),
+        corpus: await writeCorpus(folder),
+        log,
+      });
+      hosts.#servers.push(...servers);
+      return hosts;
+    } catch (error) {
+      for (const { pid } of servers) kill(pid);
+      spawnSync("umount", [join(folder, "disk")], { stdio: "ignore" });
+      network.close();
+      throw error;
+    }
+  }
+
+  /** Starts a program on a host. @param ahead milliseconds that its clock is ahead */
+  #start(host: Host, words: readonly string[], ahead: number, name: string): Started {
+    const clock = ahead === 0 ? {} : { MBS_CHAOS_CLOCK: String(ahead), NODE_OPTIONS: `--import ${program("clock.mjs")}` };
+    const lines: string[] = [];
+    const started = start([...this.#network.on(host), process.execPath, "--import", "tsx", ...words], {
+      environment: { ...this.#environment, ...clock },
+      onLine: (line) => {
+        lines.push(line);
+        this.#log(`${name}: ${line}`);
+      },
+    });
+    return { ...started, lines };
+  }
+
+  async #setDisk(state: "full" | "free"): Promise<void> {
+    const disk = join(this.#folder, "disk");
+    const filler = join(disk, "filler");
+    if (state === "free") return rm(filler, { force: true });
+    const { bavail, bsize } = await statfs(disk);
+    await writeFile(filler, Buffer.alloc(bavail * bsize)).catch(() => undefined);
+  }
+
+  /** The results of a run on this machine alone. */
+  async #expectedOf(threads: number): Promise<ReadonlyMap<string, string>> {
+    const known = this.#expected.get(threads);
+    if (known !== undefined) return known;
+    const { recipe, output } = await writeRecipe(this.#folder, `alone-${threads}`, this.#corpus);
+    await mbs(["run", recipe, "--quiet", "--workers", "1", "--threads", String(threads)]);
+    const found = await resultsOf(output);
+    this.#expected.set(threads, found);
+    return found;
+  }
+
+  /** Runs a recipe while something is done to the hosts. Each scenario has workers, a prefix of the store and an output of its own. */
+  async play(name: ScenarioName): Promise<Outcome> {
+    const scenario: Scenario = scenarios[name];
+    const { clocks = {}, what } = scenario;
+    const began = performance.now();
+    const { recipe, output } = await writeRecipe(this.#folder, `hosts-${name}`, this.#corpus);
+    const store = `s3://${bucket}/${name}`;
+    const all: Started[] = [];
+    const workers = new Map<Host, Started>();
+    const startWorker = (host: Host): void => {
+      const cache = host === "b" ? join(this.#folder, "disk", name) : join(this.#folder, `cache-${name}`);
+      const words = [program("queue-worker.ts"), this.#place, store, dirname(model), cache];
+      const worker = this.#start(host, words, clocks[host] ?? 0, `worker ${host}`);
+      workers.set(host, worker);
+      all.push(worker);
+    };
+    const worker = (host: Host): Started => {
+      const found = workers.get(host);
+      if (found === undefined) throw new Error(`host ${host} has no worker`);
+      return found;
+    };
+    let run: Started | undefined;
+    const startRun = (): Started => {
+      run = this.#start("a", [program("queue-run.ts"), recipe, this.#place, store], clocks.a ?? 0, "run");
+      all.push(run);
+      return run;
+    };
+    const heard = async (host: Host, line: RegExp): Promise<void> => {
+      while (!worker(host).lines.some((said) => line.test(said))) {
+        if (worker(host).child.exitCode !== null) throw new Error(`the worker of ${host} ended: ${worker(host).said()}`);
+        await wait(5);
+      }
+    };
+    let restarts = 0;
+    let fault: string | undefined;
+    try {
+      for (const host of ["a", "b"] as const) startWorker(host);
+      await Promise.all([heard("a", /^takes jobs/), heard("b", /^takes jobs/)]);
+      const acting = startRun();
+      const acted = scenario.act({
+        network: this.#network,
+        begins: (host) => heard(host, /: begun$/),
+        worker,
+        run: () => run ?? acting,
+        startWorker,
+        setDisk: (state) => this.#setDisk(state),
+      });
+      for (;;) {
+        const current = run ?? acting;
+        const code = await Promise.race([current.ended, wait(longestRun, "late" as const, { ref: false })]);
+        if (code === 0) break;
+        if (code === "late" || code !== null || restarts > 3) {
+          fault = code === "late" ? "it did not end" : `exit ${String(code)}: ${current.said().trim().split("\n").at(-1)}`;
+          break;
+        }
+        restarts += 1;
+        startRun();
+      }
+      await Promise.race([acted, wait(longestRun, undefined, { ref: false })]);
+    } finally {
+      for (const host of ["a", "b"] as const) this.#network.setLink(host, "up");
+      for (const { pid } of all) kill(pid);
+      await this.#setDisk("free");
+    }
+    let orphans = 0;
+    for (const each of all) orphans += await orphansOf(each);
+    await rm(join(this.#folder, "disk", name), { recursive: true, force: true });
+    const done = all.flatMap(({ lines }) => lines.flatMap((line) => /^(\S+ [0-9a-f]{12}): done in/.exec(line)?.[1] ?? []));
+    const isSame = fault === undefined && (await this.#isSame(output));
+    return {
+      name,
+      what,
+      isSame,
+      nodes: done.length,
+      repeated: done.length - new Set(done).size,
+      restarts,
+      orphans,
+      seconds: Math.round((performance.now() - began) / 1000),
+      ...(fault !== undefined && { fault }),
+    };
+  }
+
+  async #isSame(output: string): Promise<boolean> {
+    const found = await resultsOf(output);
+    const expected = await this.#expectedOf(await threadsOf(output));
+    return expected.size === found.size && [...expected].every(([name, hash]) => found.get(name) === hash);
+  }
+
+  async close(): Promise<void> {
+    for (const server of this.#servers) {
+      kill(server.pid);
+      await server.ended;
+    }
+    spawnSync("umount", [join(this.#folder, "disk")], { stdio: "ignore" });
+    this.#network.close();
+  }
+}
