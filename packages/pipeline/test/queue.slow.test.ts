@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { chmod, copyFile, mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
-import { BadDataError, DeniedError, InterruptedError, TryAgainError, UsageError } from "@mbs/contracts";
+import { BadDataError, DeniedError, InputOutputError, InterruptedError, TryAgainError, UsageError } from "@mbs/contracts";
 import { Queue } from "bullmq";
 import type { Job } from "bullmq";
 import * as assert from "uvu/assert";
@@ -155,6 +155,28 @@ test("a job that two workers have, one of them late, is done once as far as anyo
     });
     await Promise.all(late);
     assert.equal(await results(join(root, "out")), expected);
+  });
+});
+
+test("a worker whose disk is full leaves its node to others, and ends the run where there is none", async (workspace) => {
+  const { root, recipe } = workspace;
+  const expected = await expectedOf(workspace);
+  await withCluster(root, async (cluster) => {
+    const starts = join(root, "starts");
+    await mkdir(starts);
+    const full = cluster.add({ command: childCommand({ what: "full", stage: "*", at: 2, folder: starts }) });
+    const begun = cluster.waitFor(full, /the disk is full; takes no other node for 3 s/).then(() => cluster.add());
+    const warnings: string[] = [];
+    await go(recipe({ shards: 2 }), { workers, queue: cluster.choice(), warn: (message) => warnings.push(message) });
+    assert.equal(await results(join(root, "out")), expected);
+    assert.match(warnings.join("\n"), /the disk is full \(on .* \(process \d+\)\); it is tried again/);
+    (await begun).kill("SIGKILL");
+    await rm(join(root, "out"), { recursive: true });
+    await cluster.redis.empty();
+    await rm(cluster.store, { recursive: true });
+    const error = await failure(go(recipe({ shards: 1 }), { workers, queue: cluster.choice() }));
+    assert.instance(error, InputOutputError);
+    assert.match(String(error), /the disk is full \(on .* \(process \d+\)\)$/);
   });
 });
 

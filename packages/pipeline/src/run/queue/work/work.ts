@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { rm } from "node:fs/promises";
 import { hostname } from "node:os";
+import { setTimeout as wait } from "node:timers/promises";
 import { makeTemporaryFolder, withLock } from "@mbs/artifacts";
 import { BadDataError, InternalError, InterruptedError, UsageError, availableProcessors, noObserver, observed } from "@mbs/contracts";
 import type { Device, DeviceReport, MbsError, Observer, Progress, Stage } from "@mbs/contracts";
@@ -90,6 +91,8 @@ class QueueWorker {
   readonly #source: JobSource;
   readonly #runner: JobRunner;
   readonly #card: WorkerCard;
+  /** Whether the last job failed by this machine: by its disk, or its way to the store. */
+  #hasTrouble = false;
 
   constructor(
     options: WorkOptions,
@@ -132,8 +135,15 @@ class QueueWorker {
       await this.#do(taken);
       done += 1;
       if (isOnce) break;
+      if (this.#hasTrouble) await this.#pause();
     }
     return done;
+  }
+
+  /** Leaves what waits to workers whose machine is well. */
+  async #pause(): Promise<void> {
+    this.#hasTrouble = false;
+    await wait(this.#timings.follow, undefined, { signal: this.#options.signal }).catch(() => undefined);
   }
 
   async #do(taken: TakenJob): Promise<void> {
@@ -250,14 +260,17 @@ class QueueWorker {
       await job.moveToWait(token);
       return;
     }
-    const isRepeatable = thrown instanceof WorkerLostError || thrown instanceof ModelMissingError;
+    const isTrouble = !(thrown instanceof InputLostError) && (error.tag === "input-output" || error.tag === "try-again");
+    this.#hasTrouble = isTrouble;
+    const isRepeatable = isTrouble || thrown instanceof WorkerLostError || thrown instanceof ModelMissingError;
     const failure: JobFailure = {
       tag: error.tag,
       message: error.message,
       worker: this.#card.name,
       lost: thrown instanceof InputLostError ? thrown.addresses : [],
     };
-    warn(`${name}: ${isCancelled ? "taken back by its run" : error.message}`);
+    const pause = isTrouble ? `; takes no other node for ${this.#timings.follow / 1000} s` : "";
+    warn(`${name}: ${isCancelled ? "taken back by its run" : `${error.message}${pause}`}`);
     const isLast = !isRepeatable || isCancelled || job.attemptsMade + 1 >= mostAttempts;
     const text = sealText(this.#connection.seal, purposes.failure(id, signatureOf(job.data) ?? ""), failure);
     if (isLast) {
