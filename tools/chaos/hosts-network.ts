@@ -70,6 +70,14 @@ export class HostsNetwork {
     ip("-n", this.#name(host), "route", reach === "lost" ? "add" : "del", ...route);
   }
 
+  /** All hosts reach all servers again. */
+  heal(): void {
+    for (const host of hostNames.slice(1)) {
+      ip("-n", this.#name("head"), "link", "set", `to-${host}`, "up");
+      ip("-n", this.#name(host), "route", "flush", "type", "blackhole");
+    }
+  }
+
   close(): void {
     // one that was not made is no error
     for (const host of hostNames) spawnSync("ip", ["netns", "del", this.#name(host)], { stdio: "ignore" });

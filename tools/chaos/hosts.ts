@@ -34,15 +34,15 @@ interface Started extends Marked {
 export interface Scene {
   readonly network: HostsNetwork;
   /** Waits until a host's worker begins a node. */
-  begins(host: Host): Promise<void>;
+  readonly begins: (host: Host) => Promise<void>;
   /** The worker of a host. */
-  worker(host: Host): Started;
+  readonly worker: (host: Host) => Started;
   /** The run on host "a". */
-  run(): Started;
+  readonly run: () => Started;
   /** Starts a worker of a host again. */
-  startWorker(host: Host): void;
+  readonly startWorker: (host: Host) => void;
   /** Fills the disk of host "b", or makes room on it. */
-  setDisk(state: "full" | "free"): Promise<void>;
+  readonly setDisk: (state: "full" | "free") => Promise<void>;
 }
 
 interface Scenario {
@@ -325,7 +325,13 @@ export class Hosts {
         const code = await Promise.race([current.ended, wait(longestRun, "late" as const, { ref: false })]);
         if (code === 0) break;
         if (code === "late" || code !== null || restarts > 3) {
-          fault = code === "late" ? "it did not end" : `exit ${String(code)}: ${current.said().trim().split("\n").at(-1)}`;
+          fault =
+            code === "late"
+              ? "it did not end"
+              : `exit ${String(code)}: ${current
+                  .said()
+                  .split("\n")
+                  .find((line) => line.startsWith("queue-run: "))}`;
           break;
         }
         restarts += 1;
@@ -333,7 +339,7 @@ export class Hosts {
       }
       await Promise.race([acted, wait(longestRun, undefined, { ref: false })]);
     } finally {
-      for (const host of ["a", "b"] as const) this.#network.setLink(host, "up");
+      this.#network.heal();
       for (const { pid } of all) kill(pid);
       await this.#setDisk("free");
     }

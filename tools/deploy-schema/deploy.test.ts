@@ -37,7 +37,7 @@ function schemaOf({ apiVersion, kind }: Named): ValidateFunction {
     ? keda.get(kind)
     : kubernetes.getSchema(`${schemas.kubernetes.$id}#/$defs/io.k8s.api.${group}.${kind}`);
   if (found === undefined) throw new Error(`no schema of ${apiVersion} ${kind}; add it to collect.py`);
-  return found as ValidateFunction;
+  return found;
 }
 
 const faultsOf = (validate: ValidateFunction, value: unknown): string[] =>
@@ -132,10 +132,11 @@ test("containers are killed only after a worker's grace and the time to give its
   assert.ok(terminationGracePeriodSeconds > graceOf(containers[0]?.args ?? []) + giveBack);
 });
 
+const flagsOf = (command: { readonly options: readonly { readonly long?: string | undefined }[] }): (string | undefined)[] =>
+  command.options.map(({ long }) => long);
+
 test("every option in them is one of the command, and every file of a secret is mounted", async () => {
   const context = { argv: [], signal: new AbortController().signal };
-  const flagsOf = (command: { readonly options: readonly { readonly long?: string | undefined }[] }): (string | undefined)[] =>
-    command.options.map(({ long }) => long);
   const work = flagsOf(workCommand(context));
   const run = flagsOf(runCommand(context));
   const { worker, run: runService } = await composeServices();

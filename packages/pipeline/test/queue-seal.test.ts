@@ -156,7 +156,7 @@ queue("answers are taken from those who have the key, each for what it is for", 
 });
 
 queue("a card is that of one worker, and names those with another key", ({ ours, none }) => {
-  const card = { id: "w1", name: "host (process 1)", processors: "linux", threads: 2, mbs: version };
+  const card = { id: "w1", name: "host (process 1)", processors: "linux", threads: 2, mbs: version, hasTrouble: false };
   const text = sealText(ours, purposes.card("w1"), card);
   assert.equal(parseCard(keys.worker("w1"), text, ours), card);
   assert.equal(parseCard(keys.worker("w2"), text, ours), { stranger: "host (process 1)" });

@@ -89,7 +89,7 @@ test("forged jobs and answers change nothing: they are refused, and nodes are as
         queue.on("error", () => undefined);
         while (!stop.signal.aborted) {
           // one that is there: a run that took it would go on with it
-          const [found] = (await readdir(cluster.store).catch(() => [])).filter((name) => name.endsWith(".arrow"));
+          const found = (await readdir(cluster.store).catch(() => [])).find((name) => name.endsWith(".arrow"));
           const address = found?.slice(0, 64) ?? "0".repeat(64);
           for (const job of await queue.getJobs(["prioritized", "waiting", "active"])) {
             if (job?.id === undefined || job.data === null) continue;

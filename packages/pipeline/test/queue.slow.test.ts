@@ -180,6 +180,28 @@ test("a worker whose disk is full leaves its node to others, and ends the run wh
   });
 });
 
+test("a worker whose disk is full gives its node back as often as others are busy", async (workspace) => {
+  const { root, recipe } = workspace;
+  const expected = await expectedOf(workspace);
+  await withCluster(root, async (cluster) => {
+    const [busy, starts] = [join(root, "busy"), join(root, "starts")];
+    for (const folder of [busy, starts]) await mkdir(folder);
+    const well = cluster.add({ command: childCommand({ what: "pauses", stage: "propagate", at: 1, folder: busy }) });
+    const begun = cluster.waitFor(well, /propagate \S+: begun/);
+    const done = go(recipe({ shards: 2 }), { workers, queue: cluster.choice() });
+    await begun;
+    cluster.add({ command: childCommand({ what: "full", stage: "*", at: 1, folder: starts }) });
+    // more often than a node is tried
+    await until(
+      () => (cluster.log.join("").match(/the disk is full; takes no other node/g) ?? []).length > 3,
+      "the other worker has tried four times",
+    );
+    await writeFile(join(busy, "go"), "");
+    await done;
+    assert.equal(await results(join(root, "out")), expected);
+  });
+});
+
 test("a worker that leaves gives its node back, and a stage with a label waits for workers that have it", async (workspace) => {
   const { root, recipe } = workspace;
   const expected = await expectedOf(workspace);

@@ -17,6 +17,8 @@ export interface WorkerCard {
   readonly threads: number;
   /** Version of its program. */
   readonly mbs: string;
+  /** Whether its last node failed by its own disk, or its way to the store. */
+  readonly hasTrouble: boolean;
 }
 
 /** What a job has made, or who has failed at it. */
@@ -88,10 +90,10 @@ export function parseCard(key: string, text: string | null, seal: QueueSeal): Fo
     return isObject(stranger) && isText(stranger["name"]) ? { stranger: stranger["name"] } : undefined;
   }
   if (!isObject(value)) return undefined;
-  const { id, name, processors, threads, mbs } = value;
+  const { id, name, processors, threads, mbs, hasTrouble = false } = value;
   const areThreads = isCount(threads) && Number.isSafeInteger(threads) && threads >= 1 && threads <= mostThreads;
   if (!isName(id) || !isText(name) || !isName(processors) || !areThreads || !isText(mbs)) return undefined;
-  return { id, name, processors, threads, mbs };
+  return { id, name, processors, threads, mbs, hasTrouble: hasTrouble === true };
 }
 
 function parseTraffic(value: unknown): Traffic {

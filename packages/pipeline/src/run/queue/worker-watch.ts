@@ -1,7 +1,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { quoted } from "@mbs/contracts";
 import { parseCard, purposes, sealText } from "./messages.ts";
-import type { Order, WorkerCard } from "./messages.ts";
+import type { FoundCard, Order, WorkerCard } from "./messages.ts";
 import { orStopped, scanKeys } from "./queue-connection.ts";
 import type { QueueConnection } from "./queue-connection.ts";
 import { channels, keys, mixedClass } from "./queue-names.ts";
@@ -10,6 +10,17 @@ import { channels, keys, mixedClass } from "./queue-names.ts";
 const lookMs = 500;
 /** Milliseconds that a run waits before a warning that no worker is there. */
 export const patienceMs = 10_000;
+
+/** The cards of the workers that say that they are there, with their keys. */
+export async function* presentCards({ redis, seal }: QueueConnection): AsyncGenerator<readonly [key: string, card: FoundCard]> {
+  for await (const names of scanKeys(redis, keys.anyWorker)) {
+    const texts = names.length === 0 ? [] : await redis.mget(...names);
+    for (const [index, name] of names.entries()) {
+      const card = parseCard(name, texts[index] ?? null, seal);
+      if (card !== undefined) yield [name, card];
+    }
+  }
+}
 
 /** Looks for the workers that a run can have, and names once each one that is there and that it cannot have. */
 export class WorkerWatch {
@@ -34,23 +45,18 @@ export class WorkerWatch {
     const here: Order = { kind: "here", mbs: version };
     await redis.publish(channels.orders, sealText(seal, purposes.orders, here));
     const found: WorkerCard[] = [];
-    for await (const names of scanKeys(redis, keys.anyWorker)) {
-      const cards = names.length === 0 ? [] : await redis.mget(...names);
-      for (const [index, name] of names.entries()) {
-        const card = parseCard(name, cards[index] ?? null, seal);
-        if (card === undefined) continue;
-        if ("stranger" in card) {
-          this.#tell(
-            name,
-            `worker ${quoted(card.stranger)} has another key than this run, or one of them has none, so it gets none of its nodes; give both the same file by --queue-key-file`,
-          );
-        } else if (card.mbs === version) found.push(card);
-        else {
-          this.#tell(
-            name,
-            `worker ${quoted(card.name)} has mbs ${quoted(card.mbs)} and this run ${version}, so it gets none of its nodes; install the same version on both`,
-          );
-        }
+    for await (const [name, card] of presentCards(this.#connection)) {
+      if ("stranger" in card) {
+        this.#tell(
+          name,
+          `worker ${quoted(card.stranger)} has another key than this run, or one of them has none, so it gets none of its nodes; give both the same file by --queue-key-file`,
+        );
+      } else if (card.mbs === version) found.push(card);
+      else {
+        this.#tell(
+          name,
+          `worker ${quoted(card.name)} has mbs ${quoted(card.mbs)} and this run ${version}, so it gets none of its nodes; install the same version on both`,
+        );
       }
     }
     return found.toSorted((one, other) => (one.id < other.id ? -1 : 1));

@@ -21,6 +21,7 @@ import type { QueueTimings } from "../queue-names.ts";
 import { loadBullmq } from "../queue-packages.ts";
 import { signatureOf } from "../queue-seal.ts";
 import { removeLeftQueues } from "../left-queues.ts";
+import { presentCards } from "../worker-watch.ts";
 import { JobRunner, ModelMissingError } from "./job-runner.ts";
 import { JobSource } from "./job-source.ts";
 import type { TakenJob } from "./job-source.ts";
@@ -90,9 +91,7 @@ class QueueWorker {
   readonly #store: SharedStore;
   readonly #source: JobSource;
   readonly #runner: JobRunner;
-  readonly #card: WorkerCard;
-  /** Whether the last job failed by this machine: by its disk, or its way to the store. */
-  #hasTrouble = false;
+  #card: WorkerCard;
 
   constructor(
     options: WorkOptions,
@@ -110,16 +109,17 @@ class QueueWorker {
 
   /** Says that it is there, until it is closed. */
   startPresence(): NodeJS.Timeout {
-    const { presence } = this.#timings;
+    const tell = (): void => void this.#tellPresence().catch(() => undefined);
+    tell();
+    return setInterval(tell, this.#timings.presence / 3);
+  }
+
+  async #tellPresence(): Promise<void> {
     const { redis, seal } = this.#connection;
     const { id } = this.#card;
-    const tell = (): void => {
-      // what waits in the line while the server is away is enough
-      if (redis.status !== "ready") return;
-      void redis.set(keys.worker(id), sealText(seal, purposes.card(id), this.#card), "PX", presence).catch(() => undefined);
-    };
-    tell();
-    return setInterval(tell, presence / 3);
+    // what waits in the line while the server is away is enough
+    if (redis.status !== "ready") return;
+    await redis.set(keys.worker(id), sealText(seal, purposes.card(id), this.#card), "PX", this.#timings.presence);
   }
 
   /** Runs jobs until it is to leave. @returns how many */
@@ -135,14 +135,13 @@ class QueueWorker {
       await this.#do(taken);
       done += 1;
       if (isOnce) break;
-      if (this.#hasTrouble) await this.#pause();
+      if (this.#card.hasTrouble) await this.#pause();
     }
     return done;
   }
 
   /** Leaves what waits to workers whose machine is well. */
   async #pause(): Promise<void> {
-    this.#hasTrouble = false;
     await wait(this.#timings.follow, undefined, { signal: this.#options.signal }).catch(() => undefined);
   }
 
@@ -206,6 +205,7 @@ class QueueWorker {
       () => this.#runner.run(checked, this.#context(String(job.id), signal, warnings)),
       ({ traffic: { fetched, put } }) => ({ received: fetched, sent: put }),
     );
+    this.#card = { ...this.#card, hasTrouble: false };
     say(`${checked.work.stage} ${key.slice(0, 12)}: done in ${((performance.now() - started) / 1000).toFixed(1)} s`);
     return { key, result: { address, by: this.#card.id, worker: this.#card.name, warnings, traffic } };
   }
@@ -261,7 +261,7 @@ class QueueWorker {
       return;
     }
     const isTrouble = !(thrown instanceof InputLostError) && (error.tag === "input-output" || error.tag === "try-again");
-    this.#hasTrouble = isTrouble;
+    this.#card = { ...this.#card, hasTrouble: isTrouble };
     const isRepeatable = isTrouble || thrown instanceof WorkerLostError || thrown instanceof ModelMissingError;
     const failure: JobFailure = {
       tag: error.tag,
@@ -271,6 +271,12 @@ class QueueWorker {
     };
     const pause = isTrouble ? `; takes no other node for ${this.#timings.follow / 1000} s` : "";
     warn(`${name}: ${isCancelled ? "taken back by its run" : `${error.message}${pause}`}`);
+    const again: News = { kind: "again", id, message: `${error.message} (on ${this.#card.name}); it is tried again` };
+    if (isTrouble && !isCancelled && (await this.#canOthers(job.queueName))) {
+      await job.moveToWait(token);
+      await this.#tell(again);
+      return;
+    }
     const isLast = !isRepeatable || isCancelled || job.attemptsMade + 1 >= mostAttempts;
     const text = sealText(this.#connection.seal, purposes.failure(id, signatureOf(job.data) ?? ""), failure);
     if (isLast) {
@@ -279,7 +285,20 @@ class QueueWorker {
       return;
     }
     await job.moveToFailed(new Error(text), token);
-    await this.#tell({ kind: "again", id, message: `${error.message} (on ${this.#card.name}); it is tried again` });
+    await this.#tell(again);
+  }
+
+  /** Whether a worker without trouble of its own is there, busy or not, that takes nodes of a queue, too. */
+  async #canOthers(queue: string): Promise<boolean> {
+    await this.#tellPresence();
+    const { id, processors, mbs } = this.#card;
+    // who has a label is not known
+    if (queue.startsWith("label.")) return false;
+    for await (const [, card] of presentCards(this.#connection)) {
+      if ("stranger" in card || card.hasTrouble || card.mbs !== mbs) continue;
+      if (card.id !== id && (card.processors === processors || queue.startsWith(`class.${mixedClass}.`))) return true;
+    }
+    return false;
   }
 
   async leave(): Promise<void> {
@@ -323,7 +342,7 @@ export async function work(options: WorkOptions): Promise<number> {
   const processors = processorClass(options.device);
   const id = newId();
   const name = `${hostname()} (process ${process.pid})`;
-  const card: WorkerCard = { id, name, processors, threads: availableProcessors(), mbs: options.version };
+  const card: WorkerCard = { id, name, processors, threads: availableProcessors(), mbs: options.version, hasTrouble: false };
   return withFolder(options.cache, async (folder) => {
     const store = await openSharedStore(place, { create: true });
     let connection: QueueConnection | undefined;
