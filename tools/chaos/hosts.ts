@@ -41,7 +41,7 @@ export interface Scene {
   readonly run: () => Started;
   /** Starts a worker of a host again. */
   readonly startWorker: (host: Host) => void;
-  /** Fills the disk of host "b", or makes room on it. */
+  /** Fills the disk of host "b", or frees it. */
   readonly setDisk: (state: "full" | "free") => Promise<void>;
 }
 
@@ -143,7 +143,7 @@ export const scenarios = {
 
 export type ScenarioName = keyof typeof scenarios;
 
-/** What came of a scenario. */
+/** What a scenario has shown. */
 export interface Outcome {
   readonly name: string;
   readonly what: string;

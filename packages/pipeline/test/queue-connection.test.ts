@@ -62,7 +62,7 @@ async function refusedBy(answer: string): Promise<unknown> {
   }
 }
 
-queue("a server that closes each connection, or is in protected mode, is told with the remedy", async () => {
+queue("a server that closes each connection, or is in protected mode, gives one line with the remedy", async () => {
   const said = await refusedBy("-DENIED Redis is running in protected mode because protected mode is enabled\r\n");
   assert.instance(said, DeniedError);
   assert.match(

@@ -150,8 +150,8 @@ queue("answers are taken from those who have the key, each for what it is for", 
   assert.is(parseNews(JSON.stringify(news), ours), undefined);
   const order = { kind: "cancel", id: "node-1" };
   assert.equal(parseOrder(sealText(ours, purposes.orders, order), ours), order);
-  assert.is(parseOrder(JSON.stringify(order), ours), "stranger");
-  assert.is(parseOrder(sealText(ours, purposes.news, order), ours), "stranger");
+  assert.is(parseOrder(JSON.stringify(order), ours), "foreign");
+  assert.is(parseOrder(sealText(ours, purposes.news, order), ours), "foreign");
   assert.is(parseOrder("no JSON", ours), undefined);
 });
 
@@ -159,9 +159,9 @@ queue("a card is that of one worker, and names those with another key", ({ ours,
   const card = { id: "w1", name: "host (process 1)", processors: "linux", threads: 2, mbs: version, hasTrouble: false };
   const text = sealText(ours, purposes.card("w1"), card);
   assert.equal(parseCard(keys.worker("w1"), text, ours), card);
-  assert.equal(parseCard(keys.worker("w2"), text, ours), { stranger: "host (process 1)" });
-  assert.equal(parseCard(keys.worker("w1"), text, none), { stranger: "host (process 1)" });
-  assert.equal(parseCard(keys.worker("w1"), JSON.stringify(card), ours), { stranger: "host (process 1)" });
+  assert.equal(parseCard(keys.worker("w2"), text, ours), { foreign: "host (process 1)" });
+  assert.equal(parseCard(keys.worker("w1"), text, none), { foreign: "host (process 1)" });
+  assert.equal(parseCard(keys.worker("w1"), JSON.stringify(card), ours), { foreign: "host (process 1)" });
   assert.is(parseCard(keys.worker("w1"), "5", ours), undefined);
 });
 
@@ -173,7 +173,7 @@ queue("the key is in nothing that is sent or shown, and its name differs by key"
   assert.is(circleOf("1.2.3", none.keyName), "mbs-1.2.3");
 });
 
-queue("a key file that is missing, empty, short or open to others is told with the remedy", async ({ root }) => {
+queue("a key file that is missing, empty, short or open to others gives a line with the remedy", async ({ root }) => {
   const file = join(root, "key");
   const told = (): Promise<unknown> => failure(QueueSeal.open(file, ignore));
   assert.match(String(await told()), /could not read \(--queue-key-file\) .*key|--queue-key-file/);

@@ -79,15 +79,15 @@ export const purposes = {
 
 const openText = (seal: QueueSeal, purpose: string, text: string): unknown => seal.open(purpose, parseJson(text));
 
-/** A worker that is there, or one whose card has another key than ours: `stranger` is what it calls itself. */
-export type FoundCard = WorkerCard | { readonly stranger: string };
+/** A worker that is there, or one whose card has another key than ours: `foreign` is what it calls itself. */
+export type FoundCard = WorkerCard | { readonly foreign: string };
 
 export function parseCard(key: string, text: string | null, seal: QueueSeal): FoundCard | undefined {
   const sent = text === null ? undefined : parseJson(text);
   const value = seal.open(purposes.card(key.slice(keys.worker("").length)), sent);
   if (value === undefined) {
-    const stranger = unverified(sent);
-    return isObject(stranger) && isText(stranger["name"]) ? { stranger: stranger["name"] } : undefined;
+    const foreign = unverified(sent);
+    return isObject(foreign) && isText(foreign["name"]) ? { foreign: foreign["name"] } : undefined;
   }
   if (!isObject(value)) return undefined;
   const { id, name, processors, threads, mbs, hasTrouble = false } = value;
@@ -143,11 +143,11 @@ export function parseNews(text: string, seal: QueueSeal): News | undefined {
   return kind === "progress" && progress !== undefined ? { kind, id, progress } : undefined;
 }
 
-/** @returns "stranger" for one of those who have another key */
-export function parseOrder(text: string, seal: QueueSeal): Order | "stranger" | undefined {
+/** @returns "foreign" for one of those who have another key */
+export function parseOrder(text: string, seal: QueueSeal): Order | "foreign" | undefined {
   const sent = parseJson(text);
   const value = seal.open(purposes.orders, sent);
-  if (!isObject(value)) return value === undefined && isObject(sent) ? "stranger" : undefined;
+  if (!isObject(value)) return value === undefined && isObject(sent) ? "foreign" : undefined;
   const { kind, queue, id, mbs } = value;
   if (kind === "look" && isText(queue)) return { kind, queue };
   if (kind === "here" && isText(mbs)) return { kind, mbs };

@@ -158,7 +158,7 @@ function connectionError(place: string, cause: Error, isTls: boolean): MbsError 
       `${place}: TLS failed (${code || message}); give the certificate of its authority by --queue-ca, or redis:// where the server has no TLS`,
     );
   }
-  // one without TLS waits for the end of a command that never comes
+  // one without TLS waits for the rest of a command
   const hint = isTls ? ", and take redis:// where the server has no TLS" : ", and take rediss:// where it speaks TLS";
   return new TryAgainError(`no Redis answers at ${place} (${code || message}); start it, or correct --queue${hint}`);
 }

@@ -25,7 +25,7 @@ function sealedOf(value: unknown): Sealed | undefined {
 /** The signature of a value that came from a queue, whether it is right or not; undefined where it has none. */
 export const signatureOf = (value: unknown): string | undefined => sealedOf(value)?.signature;
 
-/** A value that came from a queue, whoever has written it; for messages alone. */
+/** A value that came from a queue, written by anyone; for messages alone. */
 export function unverified(value: unknown): unknown {
   const sealed = sealedOf(value);
   return sealed === undefined ? value : parseJson(sealed.signed);

@@ -46,10 +46,10 @@ export class WorkerWatch {
     await redis.publish(channels.orders, sealText(seal, purposes.orders, here));
     const found: WorkerCard[] = [];
     for await (const [name, card] of presentCards(this.#connection)) {
-      if ("stranger" in card) {
+      if ("foreign" in card) {
         this.#tell(
           name,
-          `worker ${quoted(card.stranger)} has another key than this run, or one of them has none, so it gets none of its nodes; give both the same file by --queue-key-file`,
+          `worker ${quoted(card.foreign)} has another key than this run, or one of them has none, so it gets none of its nodes; give both the same file by --queue-key-file`,
         );
       } else if (card.mbs === version) found.push(card);
       else {

@@ -82,8 +82,8 @@ interface SourceOptions {
 }
 
 /** A line on a run whose nodes this worker does not get; undefined where it can get them. */
-function strangerOf(order: Order | "stranger", { place, version }: QueueConnection): string | undefined {
-  if (order === "stranger") {
+function foreignLine(order: Order | "foreign", { place, version }: QueueConnection): string | undefined {
+  if (order === "foreign") {
     return `a run at ${place} has another key than this worker, or one of them has none, so none of its nodes comes here; give both the same file by --queue-key-file`;
   }
   if (order.kind !== "here" || order.mbs === version) return undefined;
@@ -145,12 +145,12 @@ export class JobSource {
     await connection.subscribe(channels.orders, (text) => {
       const order = parseOrder(text, connection.seal);
       if (order === undefined) return;
-      const stranger = strangerOf(order, connection);
-      if (stranger !== undefined && !source.#told.has(stranger)) {
-        source.#told.add(stranger);
-        warn(stranger);
+      const foreign = foreignLine(order, connection);
+      if (foreign !== undefined && !source.#told.has(foreign)) {
+        source.#told.add(foreign);
+        warn(foreign);
       }
-      if (order === "stranger") return;
+      if (order === "foreign") return;
       if (order.kind === "cancel") source.#onCancel?.(order.id);
       if (order.kind !== "look" || !source.#names.has(order.queue)) return;
       source.#isToldToLook = true;

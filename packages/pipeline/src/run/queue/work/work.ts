@@ -295,7 +295,7 @@ class QueueWorker {
     // who has a label is not known
     if (queue.startsWith("label.")) return false;
     for await (const [, card] of presentCards(this.#connection)) {
-      if ("stranger" in card || card.hasTrouble || card.mbs !== mbs) continue;
+      if ("foreign" in card || card.hasTrouble || card.mbs !== mbs) continue;
       if (card.id !== id && (card.processors === processors || queue.startsWith(`class.${mixedClass}.`))) return true;
     }
     return false;
