@@ -90,7 +90,9 @@ test("a model that the worker fetches gives the bytes of a local run, and a work
   const expected = await contents(join(root, "out"));
   await rm(join(root, "out"), { recursive: true });
 
-  const place = ["--queue", url, "--store", join(root, "store")];
+  const key = join(root, "key");
+  await writeFile(key, `${"5ec2e7".repeat(8)}\n`, { mode: 0o600 });
+  const place = ["--queue", url, "--queue-key-file", key, "--store", join(root, "store")];
   // without a time to leave after: on a loaded machine the run's first job may come later than that, and then waits without end
   const worker = startMbs(["work", ...place, "--quiet"]);
   children.push(worker);
@@ -115,6 +117,7 @@ test("options of a queue that do not go together are refused", async ({ root, ur
   for (const [words, message] of [
     [["--engine", "queue"], /--engine queue needs --queue redis:\/\/HOST and --store PLACE/],
     [["--queue", url], /--queue is for --engine queue; give that too/],
+    [["--queue-key-file", "key"], /--queue-key-file is for --engine queue; give that too/],
     [["--publish-model"], /--publish-model is for --engine queue; give that too/],
     [["--engine", "queue", "--queue", url, "--store", root, "--workers", "2"], /--workers is for --engine local/],
     [["--engine", "queue", "--queue", url, "--store", root, "--mixed", "--class", "a"], /--mixed takes any class/],
