@@ -69,6 +69,15 @@ queue("a worker takes a job that is signed with its key, and no other", async ({
   assert.match((await refusal(plain, ours)) ?? "", /not signed with this worker's key/);
 });
 
+queue("a job that is nested without end is refused, signed or not, and is no fault of the worker", async ({ ours, none }) => {
+  const nestedBy = (levels: number): unknown => JSON.parse(`${"[".repeat(levels)}${"]".repeat(levels)}`);
+  const job = jobData(work, "run-1", none);
+  const plain = { ...job, options: { nested: nestedBy(9000) } };
+  assert.is(await refusal(plain, none), "the job was refused: it is no job, or a very long or deeply nested one");
+  const signed = ours.seal(`job ${id}`, { ...job, options: { nested: nestedBy(500) } });
+  assert.match((await refusal(signed, ours)) ?? "", /^the job was refused: /);
+});
+
 queue("a signature is that of one job: not a byte of it may change, nor its name", async ({ ours }) => {
   const data = jobData(work, "run-1", ours) as { signed: string; signature: string };
   const { signed, signature } = data;

@@ -4,7 +4,7 @@ import { descriptorTypes, messages } from "../../../packages/host-grpc/src/proto
 import type { MessageCodec } from "../../../packages/host-grpc/src/protocol/messages.ts";
 import { givenOptions, requireOptions, resolveOptions } from "../../../packages/host-grpc/src/server/stage-call.ts";
 import { stages } from "../../../packages/mbs/src/stages.ts";
-import { checkJob, jobData, jobId, jobKey } from "../../../packages/pipeline/src/run/queue/job.ts";
+import { checkJob, jobId, jobKey } from "../../../packages/pipeline/src/run/queue/job.ts";
 import type { JobWork } from "../../../packages/pipeline/src/run/queue/job.ts";
 import {
   parseCard,
@@ -13,6 +13,8 @@ import {
   parseOrder,
   parseResult,
 } from "../../../packages/pipeline/src/run/queue/messages.ts";
+import { keys } from "../../../packages/pipeline/src/run/queue/queue-names.ts";
+import { QueueSeal } from "../../../packages/pipeline/src/run/queue/queue-seal.ts";
 import { demand, demandSame, toBytes, toText } from "./input.ts";
 import type { Input, Reader } from "./input.ts";
 
@@ -135,42 +137,60 @@ function idOf(data: unknown): string | undefined {
   }
 }
 
+const mbs = "0.1.0";
+/** Without a key: with one, nothing of what is changed is read at all. */
+const seal = await QueueSeal.open(undefined, () => undefined);
+
 const jobs: readonly JobWork[] = [
-  { stage: "add", options: {}, inputs: { statistics: [address, address] }, threads: 1, processors: "x64-avx2" },
+  { mbs, stage: "add", options: {}, inputs: { statistics: [address, address] }, threads: 1, processors: "x64-avx2" },
   {
+    mbs,
     stage: "compress",
     options: { model: address, solver: "gptq", bits: 4, groupSize: 64 },
     inputs: { factors: [address] },
     threads: 2,
     processors: "x64-avx2",
   },
-  { stage: "capture", options: { model: address }, inputs: { source: [address] }, threads: 1, processors: "x64-avx2" },
+  { mbs, stage: "capture", options: { model: address }, inputs: { source: [address] }, threads: 1, processors: "x64-avx2" },
 ];
 
 const isAddress = (value: unknown): boolean => typeof value === "string" && /^[0-9a-f]{64}$/.test(value);
 
 /** Parsers that say undefined to what is none of theirs. */
 const letters: readonly (readonly [name: string, parser: (text: string) => unknown, sample: object])[] = [
-  ["card", parseCard, { id: "w1", name: "host (process 1)", processors: "x64", threads: 2 }],
-  ["result", parseResult, { address, by: "w1", worker: "host", warnings: ["w"], traffic: { fetched: 1, put: 2 } }],
-  ["failure", parseFailure, { tag: "bad-data", message: "m", worker: "host", lost: [address] }],
-  ["progress", parseNews, { kind: "progress", id: "node-1", progress: { activity: "a", done: 1, total: 2, unit: "rows" } }],
-  ["again", parseNews, { kind: "again", id: "node-1", message: "m" }],
-  ["look", parseOrder, { kind: "look", queue: "class.x64" }],
-  ["cancel", parseOrder, { kind: "cancel", id: "node-1" }],
+  [
+    "card",
+    (text) => parseCard(keys.worker("w1"), text, seal),
+    { id: "w1", name: "host (process 1)", processors: "x64", threads: 2, mbs, hasTrouble: false },
+  ],
+  [
+    "result",
+    (text) => parseResult("key", text, seal),
+    { address, by: "w1", worker: "host", warnings: ["w"], traffic: { fetched: 1, put: 2 } },
+  ],
+  ["failure", (text) => parseFailure("failure", text, seal), { tag: "bad-data", message: "m", worker: "host", lost: [address] }],
+  [
+    "progress",
+    (text) => parseNews(text, seal),
+    { kind: "progress", id: "node-1", progress: { activity: "a", done: 1, total: 2, unit: "rows" } },
+  ],
+  ["again", (text) => parseNews(text, seal), { kind: "again", id: "node-1", message: "m" }],
+  ["look", (text) => parseOrder(text, seal), { kind: "look", queue: "class.x64" }],
+  ["here", (text) => parseOrder(text, seal), { kind: "here", mbs }],
+  ["cancel", (text) => parseOrder(text, seal), { kind: "cancel", id: "node-1" }],
 ];
 
 /** Jobs of the queue, named by their content, and what workers and runs tell each other. */
 export const queue: Reader = async () => {
-  const known = new Map([...stages].map(([name, { load }]) => [name, load]));
+  const rules = { seal, version: mbs, stages: new Map([...stages].map(([name, { load }]) => [name, load])) };
   return [
     ...jobs.map((work): Input => ({
       name: `job ${work.stage}`,
-      bytes: toBytes(jobData(work)),
+      bytes: toBytes({ ...work, run: "run-1", ends: 4e12 }),
       form: "text",
       async read(bytes) {
         const data = jsonOf(bytes);
-        const { work: checked } = await checkJob(data, idOf(data), known);
+        const { work: checked } = await checkJob(data, idOf(data), rules);
         demand(Object.values(checked.inputs).flat().every(isAddress), "a job has an input that is no address");
         demand(
           [checked.options["model"] ?? []].flat().every(isAddress),

@@ -4,7 +4,15 @@ import { rm } from "node:fs/promises";
 import { hostname } from "node:os";
 import { setTimeout as wait } from "node:timers/promises";
 import { makeTemporaryFolder, withLock } from "@mbs/artifacts";
-import { BadDataError, InternalError, InterruptedError, UsageError, availableProcessors, noObserver, observed } from "@mbs/contracts";
+import {
+  BadDataError,
+  InternalError,
+  InterruptedError,
+  UsageError,
+  availableProcessors,
+  noObserver,
+  observed,
+} from "@mbs/contracts";
 import type { Device, DeviceReport, MbsError, Observer, Progress, Stage } from "@mbs/contracts";
 import { openSharedStore } from "@mbs/shared-store";
 import type { SharedStore } from "@mbs/shared-store";
