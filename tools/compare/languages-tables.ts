@@ -362,6 +362,9 @@ export function plotAmounts(rows: readonly DrawnRow[], method: string): Promise<
   } as const;
   const y = { field: "value", type: "quantitative", title: "rise of the loss, nats a token", scale: { zero: true } } as const;
   const last = Math.max(...found.map(({ tokens }) => tokens));
+  // names of all would lie on each other
+  const ends = values.filter(({ tokens, all }) => tokens === last && !all).sort((a, b) => a.value - b.value);
+  const named = ["mean of languages", ends[0]?.language, ends.at(-1)?.language];
   return toSvg({
     title: {
       text: `Gemma 3 270m, ${titleOf(method)}, equal mix: how much text is enough`,
@@ -384,7 +387,7 @@ export function plotAmounts(rows: readonly DrawnRow[], method: string): Promise<
         },
       },
       {
-        transform: [{ filter: `datum.tokens === ${last}` }],
+        transform: [{ filter: `datum.tokens === ${last}` }, { filter: { field: "language", oneOf: named.map(String) } }],
         mark: { type: "text", align: "left", dx: 6, fontSize: 10 },
         encoding: { x, y, text: { field: "language", type: "nominal" } },
       },
