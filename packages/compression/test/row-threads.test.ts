@@ -153,6 +153,10 @@ test("a worker whose work never settles is found out", async () => {
   await blas.release();
 });
 
+test("no worker begins after an abort: one that hangs would not end", async () => {
+  assert.instance(await failureWith(workerOf("for (;;);"), AbortSignal.abort()), InterruptedError);
+});
+
 test("an abort ends a worker that hangs, and one at work", async () => {
   const hanging = new AbortController();
   setTimeout(() => hanging.abort(), 300);

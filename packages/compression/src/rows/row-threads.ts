@@ -1,4 +1,5 @@
 import {
+  InterruptedError,
   type ObjectPool,
   type Poolable,
   type SiteWeight,
@@ -84,6 +85,8 @@ export class RowThreads implements Poolable {
    * @throws what the solver throws on any of the threads
    */
   async solve(task: SiteTask, { signal, warn }: Omit<SolverContext, "blas">): Promise<Solution> {
+    // a signal that has fired does not fire again
+    if (signal.aborted) throw new InterruptedError("stopped before solving rows of a site");
     const { solver, statistics, options } = task;
     const [first, ...others] = splitRows(task.weight, this.#threads);
     const weightOf = (range: RowRange | undefined): SiteWeight => (range ? rowsOf(task.weight, range) : task.weight);
