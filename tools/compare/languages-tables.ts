@@ -54,7 +54,7 @@ export function mixesTable(rows: readonly DrawnRow[]): string {
     }),
   );
   const head = ["method", "mix", "draws", "mean of languages", "weighted by share", "language that loses most"];
-  return markdownTable([...head, "mostly"], lines, 2);
+  return markdownTable([...head, "in the mean of draws"], lines, 2);
 }
 
 const isOtherAmount = (mix: string): boolean => allMixes[mix]?.times !== undefined;
@@ -98,7 +98,7 @@ function outcomesOf(rows: readonly DrawnRow[]): readonly Outcome[] {
 
 /**
  * The found mix against each other one: the loss of the worst language, which was named before the run for one method, and two
- * means. All but those that were named are corrected together by Holm; a star marks what holds.
+ * means. Of cells over several draws all but those that were named are corrected together by Holm; a star marks what holds.
  */
 export function outcomeTable(rows: readonly DrawnRow[]): string {
   const found = outcomesOf(rows);
@@ -106,13 +106,13 @@ export function outcomeTable(rows: readonly DrawnRow[]): string {
     (Object.keys(outcomes) as (keyof typeof outcomes)[]).map((figure) => ({
       figure,
       difference: outcome.figures[figure],
-      isNamed: outcome.method === namedMethod && figure === "worst",
+      isCorrected: outcome.draws > 1 && (outcome.method !== namedMethod || figure !== "worst"),
     })),
   );
-  const others = cells.filter(({ isNamed }) => !isNamed);
+  const others = cells.filter(({ isCorrected }) => isCorrected);
   const holds = holdTogether(others.map(({ difference }) => difference.chance));
-  const texts = cells.map(({ difference, isNamed }, place) => {
-    const star = !isNamed && holds[others.indexOf(at(cells, place))] ? " \\*" : "";
+  const texts = cells.map(({ difference }, place) => {
+    const star = holds[others.indexOf(at(cells, place))] === true ? " \\*" : "";
     return `${natsText(difference)}${star}`;
   });
   const width = Object.keys(outcomes).length;
@@ -166,6 +166,8 @@ interface LawPoint {
   readonly loss: number;
   /** What the law predicts from the equal mix, less what it lost, in nats. */
   readonly error: number;
+  /** What it lost with the equal mix, less what it lost: the error of predicting no change. */
+  readonly change: number;
 }
 
 function lawPoints(
@@ -185,6 +187,7 @@ function lawPoints(
       text: Math.log(share / equalShare),
       loss: Math.log(after / before),
       error: lossAt(before, { share: equalShare }, share) - after,
+      change: before - after,
     };
   });
 }
@@ -220,11 +223,21 @@ export function lawTable(rows: readonly DrawnRow[], found: Readonly<Record<strin
         hundredths(spearman(text, loss)),
         hundredths(mean(within)),
         thousandths(mean(errors)),
+        thousandths(mean(points.map(({ change }) => Math.abs(change)))),
         thousandths(Math.max(...errors)),
       ],
     ];
   });
-  const head = ["method", "mixes", "e", "rank correlation", "within a language", "error, mean", "largest"];
+  const head = [
+    "method",
+    "mixes",
+    "e",
+    "rank correlation",
+    "within a language",
+    "error, mean",
+    "without the law",
+    "largest error",
+  ];
   return markdownTable(head, lines, 2);
 }
 
