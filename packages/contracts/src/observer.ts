@@ -64,11 +64,15 @@ export const noObserver: Observer = {
  * Does the work of a stage, and reports how it ends.
  *
  * @param moved bytes that were moved for a result
+ * @param signal what fails after it was stopped on purpose
  */
 export async function observed<T>(
   end: EndStage,
   work: () => Promise<T>,
-  moved: (result: T) => Pick<StageEnding, "received" | "sent"> = () => ({}),
+  {
+    moved = () => ({}),
+    signal,
+  }: { readonly moved?: (result: T) => Pick<StageEnding, "received" | "sent">; readonly signal?: AbortSignal } = {},
 ): Promise<T> {
   try {
     const result = await work();
@@ -76,7 +80,8 @@ export async function observed<T>(
     return result;
   } catch (error) {
     const tag = error instanceof MbsError ? error.tag : "internal";
-    end(tag === "interrupted" ? { outcome: "stopped" } : { outcome: "failed", tag });
+    const isStopped = tag === "interrupted" || signal?.aborted === true;
+    end(isStopped ? { outcome: "stopped" } : { outcome: "failed", tag });
     throw error;
   }
 }

@@ -131,6 +131,8 @@ test("what a call at work reads stays, however old", async ({ folder }) => {
     await store.look();
     assert.ok(await store.artifacts.has(address));
   });
+  await store.look();
+  assert.ok(await store.artifacts.has(address), "it counts as used when the call ends");
   await age(store, address);
   await store.look();
   assert.not(await store.artifacts.has(address));

@@ -6,9 +6,19 @@ import { BadDataError, UsageError } from "@mbs/contracts";
 import type { Stage } from "@mbs/contracts";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { checkJob, jobData, jobId, jobKey, jobLife, jobTimeLeft } from "../src/run/queue/job.ts";
+import { checkJob, isSealed, jobData, jobId, jobKey, jobLife, jobTimeLeft } from "../src/run/queue/job.ts";
 import type { JobWork } from "../src/run/queue/job.ts";
-import { parseCard, parseFailure, parseNews, parseOrder, parseResult, purposes, sealText } from "../src/run/queue/messages.ts";
+import {
+  parseCard,
+  parseFailure,
+  parseNews,
+  parseOrder,
+  parsePublished,
+  parseResult,
+  purposes,
+  sealPublished,
+  sealText,
+} from "../src/run/queue/messages.ts";
 import { circleOf, keys } from "../src/run/queue/queue-names.ts";
 import { QueueSeal, signatureOf } from "../src/run/queue/queue-seal.ts";
 import { fakeStages } from "./fixtures/fake-stages.ts";
@@ -69,13 +79,32 @@ queue("a worker takes a job that is signed with its key, and no other", async ({
   assert.match((await refusal(plain, ours)) ?? "", /not signed with this worker's key/);
 });
 
+const nestedBy = (levels: number): unknown => JSON.parse(`${"[".repeat(levels)}${"]".repeat(levels)}`);
+
 queue("a job that is nested without end is refused, signed or not, and is no fault of the worker", async ({ ours, none }) => {
-  const nestedBy = (levels: number): unknown => JSON.parse(`${"[".repeat(levels)}${"]".repeat(levels)}`);
   const job = jobData(work, "run-1", none);
   const plain = { ...job, options: { nested: nestedBy(9000) } };
   assert.is(await refusal(plain, none), "the job was refused: it is no job, or a very long or deeply nested one");
   const signed = ours.seal(`job ${id}`, { ...job, options: { nested: nestedBy(500) } });
   assert.match((await refusal(signed, ours)) ?? "", /^the job was refused: /);
+});
+
+queue("where a model is in the store is what someone with the key has said of this model", ({ ours, other, none }) => {
+  const [model, artifact] = ["b".repeat(64), address];
+  const text = sealPublished(ours, model, artifact);
+  assert.is(parsePublished(model, text, ours), artifact);
+  assert.is(parsePublished("c".repeat(64), text, ours), undefined);
+  assert.is(parsePublished(model, text, other), undefined);
+  assert.is(parsePublished(model, sealPublished(none, model, artifact), ours), undefined);
+  assert.is(parsePublished(model, sealPublished(none, model, artifact), none), artifact);
+});
+
+queue("a job that was signed long ago is still known as the run's, though no worker takes it", async ({ ours, other }) => {
+  const old = ours.seal(`job ${id}`, { ...work, run: "run-1", ends: Date.now() - 1 });
+  assert.is(jobTimeLeft(old, id, ours), 0);
+  assert.ok(isSealed(old, id, ours));
+  assert.not(isSealed(old, id, other));
+  assert.match((await refusal(old, ours)) ?? "", /its signature ended at/);
 });
 
 queue("a signature is that of one job: not a byte of it may change, nor its name", async ({ ours }) => {

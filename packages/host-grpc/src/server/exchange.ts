@@ -203,13 +203,14 @@ async function runStage(
     const came = performance.now();
     const result = await server.slots.run({ client, threads }, watch.signal, async () => {
       const waited = (performance.now() - came) / 1000;
-      return observed(told.stage({ stage: stage.name, waited }), async () => {
+      const work = async () => {
         // in the slot: a model that is named by its address is found by reading models
         const options = await resolveOptions(table, given, server.resources, watch.signal);
         const readsInput = declared !== undefined && !isStored && !isOptional(declared, options);
         const run: ChildRun = { command: server.command, stage: stage.name, options, threads, readsInput, inputs, outputs };
         return runBetween(call, incoming, run, watch, server.children);
-      });
+      };
+      return observed(told.stage({ stage: stage.name, waited }), work, { signal: watch.signal });
     });
     const stored: Record<string, string> = {};
     for (const [flag, path] of Object.entries(outputs)) {

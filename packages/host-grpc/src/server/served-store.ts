@@ -100,6 +100,8 @@ export class ServedStore {
       const receipt = await this.artifacts.put(stream, { signal, counted });
       const { address } = receipt;
       this.#set(address, mine);
+      this.#arriving -= mine;
+      mine = 0;
       // an old file of the same content may have expired in the same moment, and this one in its place
       await this.#removals.get(address);
       if (await this.artifacts.has(address)) return receipt;
@@ -114,17 +116,23 @@ export class ServedStore {
     for (const address of addresses) this.#uses.set(address, (this.#uses.get(address) ?? 0) + 1);
     try {
       for (const address of addresses) await this.#removals.get(address);
-      const now = new Date();
-      // of a file of another user the time stays
-      for (const address of addresses) await utimes(this.artifacts.path(address), now, now).catch(() => undefined);
+      await this.#touch(addresses);
       return await work();
     } finally {
+      // from its end on, however long it took
+      await this.#touch(addresses);
       for (const address of addresses) {
         const left = (this.#uses.get(address) ?? 1) - 1;
         if (left > 0) this.#uses.set(address, left);
         else this.#uses.delete(address);
       }
     }
+  }
+
+  async #touch(addresses: readonly string[]): Promise<void> {
+    const now = new Date();
+    // of a file of another user the time stays
+    for (const address of addresses) await utimes(this.artifacts.path(address), now, now).catch(() => undefined);
   }
 
   /** Removes an artifact because a client wants it. Calls that read it now go on where the system lets them. */

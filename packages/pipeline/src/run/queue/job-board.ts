@@ -5,9 +5,9 @@ import { InputLostError } from "../node-worker.ts";
 import type { TaskContext } from "../node-worker.ts";
 import { addTraffic, noTraffic } from "../store-traffic.ts";
 import type { Traffic } from "../store-traffic.ts";
-import { jobData, jobId, jobKey, jobLife, jobTimeLeft } from "./job.ts";
+import { isSealed, jobData, jobId, jobKey, jobLife, jobTimeLeft } from "./job.ts";
 import type { JobWork } from "./job.ts";
-import { parseFailure, parseNews, parseResult, purposes, sealText } from "./messages.ts";
+import { parseFailure, parseNews, parseResult, purposes, sealPublished, sealText } from "./messages.ts";
 import type { JobFailure, JobResult, News, Order } from "./messages.ts";
 import { orStopped, refusalOf } from "./queue-connection.ts";
 import type { QueueConnection } from "./queue-connection.ts";
@@ -211,7 +211,8 @@ export class JobBoard {
       return this.#look(id, home, asked, false);
     }
     if (failure !== undefined) return this.#fail(job, failure);
-    await this.#renew(job, id, asked);
+    // what is at work is known by the signature that its worker has read
+    if (state !== "active") await this.#renew(job, id, asked);
     if (home.worker === undefined) return home;
     const isGone = !(await this.#isPresent(home.worker));
     const isLate = state !== "active" && performance.now() - home.since > timings.follow;
@@ -240,7 +241,7 @@ export class JobBoard {
   /** Why a job failed, as a worker has said of this very job. */
   #failureOf({ data, failedReason }: Job, id: string): JobFailure | undefined {
     const { seal } = this.#options.connection;
-    if (seal.keyName !== undefined && jobTimeLeft(data, id, seal) === 0) return undefined;
+    if (!isSealed(data, id, seal)) return undefined;
     return parseFailure(purposes.failure(id, signatureOf(data) ?? ""), failedReason, seal);
   }
 
@@ -256,7 +257,9 @@ export class JobBoard {
   async #add(queue: Queue, id: string, { work, height }: Asked): Promise<void> {
     const { timings, published, connection, run } = this.#options;
     // with each job: the server may have lost all it had
-    for (const [model, artifact] of published) await connection.redis.set(keys.model(model), artifact, "EX", keepModels);
+    for (const [model, artifact] of published) {
+      await connection.redis.set(keys.model(model), sealPublished(connection.seal, model, artifact), "EX", keepModels);
+    }
     await queue.add(work.stage, jobData(work, run, connection.seal), {
       jobId: id,
       priority: Math.max(1, leastUrgent - height),

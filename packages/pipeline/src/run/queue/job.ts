@@ -45,6 +45,9 @@ const purposeOf = (id: string): string => `job ${id}`;
 export const jobData = (work: JobWork, run: string, seal: QueueSeal): object =>
   seal.seal(purposeOf(jobId(jobKey(work))), { ...work, run, ends: Date.now() + jobLife });
 
+/** Whether a job in a queue is as a run with this key has sent it, however long ago. */
+export const isSealed = (data: unknown, id: string, seal: QueueSeal): boolean => seal.open(purposeOf(id), data) !== undefined;
+
 /** Milliseconds that a job in a queue still counts, 0 where it is none that was signed with this key. */
 export function jobTimeLeft(data: unknown, id: string, seal: QueueSeal): number {
   const job = seal.open(purposeOf(id), data);

@@ -73,6 +73,7 @@ export const purposes = {
   result: (key: string): string => `result ${key}`,
   /** @param signature of the job that failed, so that the failure of an earlier one does not count; "" where jobs have none */
   failure: (id: string, signature: string): string => `failure ${id} ${signature}`,
+  model: (address: string): string => `model ${address}`,
   news: "news",
   orders: "orders",
 };
@@ -99,6 +100,15 @@ export function parseCard(key: string, text: string | null, seal: QueueSeal): Fo
 function parseTraffic(value: unknown): Traffic {
   const { fetched, put } = isObject(value) ? value : {};
   return isCount(fetched) && isCount(put) ? { fetched, put } : noTraffic;
+}
+
+/** Where the store has a model: the address of its artifact. @param model address of the model */
+export const sealPublished = (seal: QueueSeal, model: string, artifact: string): string =>
+  sealText(seal, purposes.model(model), { artifact });
+
+export function parsePublished(model: string, text: string | null, seal: QueueSeal): string | undefined {
+  const value = text === null ? undefined : openText(seal, purposes.model(model), text);
+  return isObject(value) ? parseAddress(value["artifact"]) : undefined;
 }
 
 /** @param key of the job that has made it */

@@ -15,7 +15,7 @@ import type { RunMachine } from "../run-machine.ts";
 import { addTraffic, noTraffic } from "../store-traffic.ts";
 import type { Traffic, WorkerTraffic } from "../store-traffic.ts";
 import { JobBoard } from "./job-board.ts";
-import { parseAddress } from "./messages.ts";
+import { parsePublished } from "./messages.ts";
 import { publishModel } from "./publish-model.ts";
 import { connectQueue } from "./queue-connection.ts";
 import type { QueueConnection, QueuePlace } from "./queue-connection.ts";
@@ -158,7 +158,8 @@ export class QueueExecutor implements Executor {
     const published = new Map<string, string>();
     for (const path of paths) {
       const model = await resources.address("model", path);
-      const known = parseAddress(await this.#connection.redis.get(keys.model(model)));
+      const { redis, seal } = this.#connection;
+      const known = parsePublished(model, await redis.get(keys.model(model)), seal);
       note(`publishes ${path} to ${this.#store.place}`);
       published.set(model, await publishModel(path, known, { ...places, signal }));
     }

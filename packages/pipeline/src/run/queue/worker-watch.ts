@@ -22,6 +22,9 @@ export async function* presentCards({ redis, seal }: QueueConnection): AsyncGene
   }
 }
 
+/** Workers at most that are named as those that a run cannot have. */
+const mostTold = 20;
+
 /** Looks for the workers that a run can have, and names once each one that is there and that it cannot have. */
 export class WorkerWatch {
   readonly #connection: QueueConnection;
@@ -34,7 +37,8 @@ export class WorkerWatch {
   }
 
   #tell(id: string, message: string): void {
-    if (this.#told.has(id)) return;
+    // anyone who may write to the server can make up workers
+    if (this.#told.has(id) || this.#told.size >= mostTold) return;
     this.#told.add(id);
     this.#warn(message);
   }

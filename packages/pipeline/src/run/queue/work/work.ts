@@ -19,7 +19,7 @@ import type { SharedStore } from "@mbs/shared-store";
 import { InputLostError, WorkerLostError } from "../../node-worker.ts";
 import type { TaskContext } from "../../node-worker.ts";
 import { noTraffic } from "../../store-traffic.ts";
-import { parseAddress, parseResult, purposes, sealText } from "../messages.ts";
+import { parsePublished, parseResult, purposes, sealText } from "../messages.ts";
 import type { JobFailure, JobResult, News, WorkerCard } from "../messages.ts";
 import { processorClass } from "../../processor-class.ts";
 import { connectQueue, orStopped } from "../queue-connection.ts";
@@ -200,8 +200,10 @@ class QueueWorker {
     const { key } = checked;
     const { redis, seal } = this.#connection;
     const before = parseResult(key, await redis.get(keys.result(key)), seal);
-    if (before !== undefined && (await this.#store.has(before.address, { signal })))
+    if (before !== undefined && (await this.#store.has(before.address, { signal }))) {
+      this.#card = { ...this.#card, hasTrouble: false };
       return { key, result: { ...before, traffic: noTraffic } };
+    }
     const started = performance.now();
     say(`${checked.work.stage} ${key.slice(0, 12)}: begun`);
     const warnings: string[] = [];
@@ -211,7 +213,7 @@ class QueueWorker {
     const { address, traffic } = await observed(
       endStage,
       () => this.#runner.run(checked, this.#context(String(job.id), signal, warnings)),
-      ({ traffic: { fetched, put } }) => ({ received: fetched, sent: put }),
+      { moved: ({ traffic: { fetched, put } }) => ({ received: fetched, sent: put }) },
     );
     this.#card = { ...this.#card, hasTrouble: false };
     say(`${checked.work.stage} ${key.slice(0, 12)}: done in ${((performance.now() - started) / 1000).toFixed(1)} s`);
@@ -361,7 +363,8 @@ export async function work(options: WorkOptions): Promise<number> {
       connection = await unlessStopped(connectQueue(options, warn), options.signal);
       if (connection === undefined) return 0;
       const { redis, seal, version, circle } = connection;
-      const artifactOf = async (model: string): Promise<string | undefined> => parseAddress(await redis.get(keys.model(model)));
+      const artifactOf = async (model: string): Promise<string | undefined> =>
+        parsePublished(model, await redis.get(keys.model(model)), seal);
       runner = await JobRunner.open({
         name: `worker ${name}`,
         rules: { seal, version, stages },
