@@ -112,7 +112,7 @@ export function outcomeTable(rows: readonly DrawnRow[]): string {
   const others = cells.filter(({ isCorrected }) => isCorrected);
   const holds = holdTogether(others.map(({ difference }) => difference.chance));
   const texts = cells.map(({ difference }, place) => {
-    const star = holds[others.indexOf(at(cells, place))] === true ? " \\*" : "";
+    const star = holds[others.indexOf(at(cells, place))] ? " \\*" : "";
     return `${natsText(difference)}${star}`;
   });
   const width = Object.keys(outcomes).length;
