@@ -19,14 +19,14 @@ const counts: Readonly<Record<string, number>> = {
   queue: 10_000,
   imatrix: 3000,
   safetensors: 3000,
-  "arrow-content": 1000,
-  config: 1000,
-  tokenizer: 500,
-  gguf: 250,
-  recipe: 250,
-  onnx: 200,
-  task: 150,
-  "onnx-run": 100,
+  "arrow-content": 400,
+  config: 500,
+  tokenizer: 250,
+  gguf: 120,
+  recipe: 120,
+  onnx: 100,
+  task: 75,
+  "onnx-run": 50,
 };
 
 test("no mutation of an input crashes or stops a reader, is a fault of the program, or is read as something else", async () => {

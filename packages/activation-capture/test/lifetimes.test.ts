@@ -24,7 +24,7 @@ async function statisticsOf(
 }
 
 /** Every so many runs are tried with a fault: a capture has hundreds. */
-const stride = 19;
+const stride = 41;
 
 /**
  * Runs work with a fault in some of its runs, one after the other.

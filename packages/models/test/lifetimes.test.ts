@@ -28,7 +28,7 @@ function requireNear(found: Values, wanted: Values, name: string): void {
 type Work = (forward: Forward, model: Model) => Promise<readonly Values[]>;
 
 /** Every so many runs are tried with a fault. */
-const stride = 2;
+const stride = 5;
 
 /** Does work with a fault in some of its runs in turn, each time in a new forward pass: it remembers what did not fit. */
 async function withFaults(
