@@ -109,10 +109,10 @@ export function outcomeTable(rows: readonly DrawnRow[]): string {
       isCorrected: outcome.draws > 1 && (outcome.method !== namedMethod || figure !== "worst"),
     })),
   );
-  const others = cells.filter(({ isCorrected }) => isCorrected);
-  const holds = holdTogether(others.map(({ difference }) => difference.chance));
+  const corrected = cells.filter(({ isCorrected }) => isCorrected);
+  const holds = holdTogether(corrected.map(({ difference }) => difference.chance));
   const texts = cells.map(({ difference }, place) => {
-    const star = holds[others.indexOf(at(cells, place))] ? " \\*" : "";
+    const star = holds[corrected.indexOf(at(cells, place))] ? " \\*" : "";
     return `${natsText(difference)}${star}`;
   });
   const width = Object.keys(outcomes).length;

@@ -3,6 +3,8 @@
  * once, and must not be read afterwards. It can be full, and lost.
  */
 import { createRequire } from "node:module";
+import { MbsError } from "@mbs/contracts";
+import * as assert from "uvu/assert";
 import { freeConstants } from "../../packages/onnx/src/engine/device-memory.ts";
 
 const require = createRequire(new URL("../../packages/onnx/src/engine/runtime.ts", import.meta.url));
@@ -85,6 +87,36 @@ export class CountingDevice {
   get left(): number {
     freeConstants();
     return this.held.size;
+  }
+
+  /**
+   * Does work with a fault in one of its runs, then in a later one, until there is none left that could fail: each time it ends
+   * or fails with an error of ours, and leaves nothing there.
+   *
+   * @param every 1: each run is tried; a capture has hundreds
+   * @returns what it made each time, undefined where it failed; the last time had no fault
+   */
+  async withFaults<Made extends object>(
+    fault: keyof typeof faults,
+    every: number,
+    work: () => Promise<Made>,
+  ): Promise<readonly (Made | undefined)[]> {
+    const found: (Made | undefined)[] = [];
+    for (let failed = 1; ; failed += every) {
+      const before = this.runs;
+      this.faultAt = (run) => (run === before + failed ? fault : undefined);
+      try {
+        found.push(await work());
+      } catch (error) {
+        assert.instance(error, MbsError);
+        found.push(undefined);
+      } finally {
+        this.faultAt = () => undefined;
+      }
+      assert.equal(this.mistakes, []);
+      assert.is(this.left, 0, `${fault} in run ${failed}`);
+      if (this.runs < before + failed) return found;
+    }
   }
 
   #session(session: OrtSession, keepsOutputs: boolean): OrtSession {

@@ -1,5 +1,5 @@
 import { collect, readStatistics } from "@mbs/artifacts";
-import { at, createObjectPool, MbsError } from "@mbs/contracts";
+import { at, createObjectPool } from "@mbs/contracts";
 import type { ArtifactStream, StageContext } from "@mbs/contracts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -23,34 +23,23 @@ async function statisticsOf(
   return collect(readStatistics(statistics));
 }
 
-/** Every so many runs are tried with a fault: a capture has hundreds. */
-const stride = 41;
-
-/**
- * Runs work with a fault in some of its runs, one after the other.
- *
- * @param check looks at what it made where it went on
- * @returns how often it did, and how often it did not
- */
-async function withFaults<Made>(fault: "full" | "lost", work: () => Promise<Made>, check: (made: Made) => void) {
-  const times = { done: 0, failed: 0 };
-  for (let at = 1; ; at += stride) {
-    const before = device.runs;
-    device.faultAt = (run) => (run === before + at ? fault : undefined);
-    try {
-      check(await work());
-      times.done += 1;
-    } catch (error) {
-      assert.instance(error, MbsError);
-      times.failed += 1;
-    } finally {
-      device.faultAt = () => undefined;
-    }
-    assert.equal(device.mistakes, []);
-    assert.is(device.left, 0, `${fault} in run ${at}`);
-    if (device.runs < before + at) return times;
-  }
+/** How often work went on, and how often not, with a fault in every 41st of its runs: a capture has hundreds. */
+async function withFaults(fault: "full" | "lost", work: () => Promise<object>): Promise<{ done: number; failed: number }> {
+  const made = await device.withFaults(fault, 41, work);
+  const done = made.filter((one) => one !== undefined).length;
+  return { done, failed: made.length - done };
 }
+
+/** Does work, and compares what it makes with what is wanted. */
+const checked =
+  (work: () => Promise<readonly { readonly values: Float32Array }[]>, wanted: readonly { readonly values: Float32Array }[]) =>
+  async (): Promise<object> => {
+    const found = await work();
+    for (const [index, { values }] of wanted.entries()) {
+      assert.ok(relativeDistance(at(found, index).values, values) < rounding);
+    }
+    return found;
+  };
 
 for (const normaliseTokens of [false, true]) {
   counted(
@@ -61,14 +50,10 @@ for (const normaliseTokens of [false, true]) {
         const options = { model: folder, normaliseTokens };
         const run = (given: StageContext) => statisticsOf(compressed, options, given, [dense]);
         const wanted = await run(context);
-        const check = (found: typeof wanted): void => {
-          for (const [index, { values }] of wanted.entries()) {
-            assert.ok(relativeDistance(at(found, index).values, values) < rounding);
-          }
-        };
-        const whole = await withFaults("full", () => run(there), check);
+        const work = checked(() => run(there), wanted);
+        const whole = await withFaults("full", work);
         assert.ok(whole.done > whole.failed, `${whole.done} of ${whole.done + whole.failed} times`);
-        const lost = await withFaults("lost", () => run(there), check);
+        const lost = await withFaults("lost", work);
         // the last one had no fault
         assert.is(lost.done, 1);
         assert.ok(lost.failed > 3);
@@ -102,14 +87,10 @@ counted("a walk that waits for the next stage frees each tensor once, whichever 
     };
     const wanted = await walk();
     assert.is(device.left, 0);
-    const check = (found: typeof wanted): void => {
-      for (const [index, { values }] of wanted.entries()) {
-        assert.ok(relativeDistance(at(found, index).values, values) < rounding);
-      }
-    };
-    const whole = await withFaults("full", walk, check);
+    const work = checked(walk, wanted);
+    const whole = await withFaults("full", work);
     assert.ok(whole.done > whole.failed, `${whole.done} of ${whole.done + whole.failed} times`);
-    assert.is((await withFaults("lost", walk, check)).done, 1);
+    assert.is((await withFaults("lost", work)).done, 1);
   });
 });
 

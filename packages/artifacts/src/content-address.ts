@@ -12,6 +12,13 @@ export interface Receipt {
   readonly batches: number;
 }
 
+/** Whether a value has the form of a content address: a SHA-256, 64 digits 0-9a-f. */
+export function isAddress(text: string): boolean;
+export function isAddress(value: unknown): value is string;
+export function isAddress(value: unknown): boolean {
+  return typeof value === "string" && /^[0-9a-f]{64}$/.test(value);
+}
+
 /** Builds a content address. Batches are added in order; how rows are divided into batches does not matter. */
 interface AddressBuilder {
   add(rows: number, columns: readonly ColumnBytes[]): void;

@@ -14,7 +14,7 @@ export { encodeSimilarities, readSimilarities } from "./codecs/similarities.ts";
 export { encodeStates, readStates } from "./codecs/states.ts";
 export { encodeStatistics, readStatistics } from "./codecs/statistics.ts";
 export { collect } from "./collect.ts";
-export { addressOnTheWay, contentAddress } from "./content-address.ts";
+export { addressOnTheWay, contentAddress, isAddress } from "./content-address.ts";
 export type { AddressedStream, Receipt } from "./content-address.ts";
 export { layerShape, layerValues, rowRanges } from "./written-values.ts";
 export type { LayerSource } from "./written-values.ts";

@@ -1,6 +1,6 @@
 export { runRemote } from "./client/run-remote.ts";
 export type { RemoteCall } from "./client/run-remote.ts";
-export { isLoopback } from "./protocol/address.ts";
+export { bareHost, isLoopback } from "./protocol/address.ts";
 export { messageLimit } from "./protocol/channel.ts";
 export type { Keepalive } from "./protocol/channel.ts";
 export type { ResourceRoots } from "./server/served-resources.ts";

@@ -13,7 +13,16 @@ export type { Sessions } from "./engine/pooled-sessions.ts";
 export { createSession } from "./engine/session.ts";
 export type { Session, SessionOptions } from "./engine/session.ts";
 export { DeviceFullError, runtimeVersion, turnTelemetryOff } from "./engine/runtime.ts";
-export { bringTensor, countLackOfSpace, deviceReport, holdTensor, readMatrix, unlessFull } from "./engine/device-memory.ts";
+export { panelCount } from "./engine/gram-panels.ts";
+export {
+  bringTensor,
+  constantBytes,
+  countLackOfSpace,
+  deviceReport,
+  holdTensor,
+  readMatrix,
+  unlessFull,
+} from "./engine/device-memory.ts";
 export { deviceMatrix, freeMatrix, freeTensor, isOnDevice, placedTensor } from "./device-tensor.ts";
 export type { DeviceMatrix, DeviceTensor, PlacedMatrix, PlacedTensor } from "./device-tensor.ts";
 export { SizeLimits } from "./engine/halves.ts";

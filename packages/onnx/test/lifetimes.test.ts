@@ -1,4 +1,4 @@
-import { at, MbsError } from "@mbs/contracts";
+import { at } from "@mbs/contracts";
 import type { Device } from "@mbs/contracts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -20,25 +20,9 @@ const device = new CountingDevice();
 
 const values = (length: number): Float32Array => Float32Array.from({ length }, (_, index) => (index % 7) - 3);
 
-/** Runs work with a fault in each of its runs in turn. @returns what it made, in the order of the runs that failed */
-async function withEachFault<Made>(fault: "full" | "lost", work: () => Promise<Made>): Promise<readonly (Made | undefined)[]> {
-  const found: (Made | undefined)[] = [];
-  for (let failed = 1; ; failed += 1) {
-    const before = device.runs;
-    device.faultAt = (run) => (run === before + failed ? fault : undefined);
-    let made: Made | undefined;
-    try {
-      made = await work();
-    } catch (error) {
-      assert.instance(error, MbsError);
-    }
-    device.faultAt = () => undefined;
-    assert.equal(device.mistakes, []);
-    assert.is(device.left, 0, `after a fault in run ${failed}`);
-    if (device.runs < before + failed) return found;
-    found.push(made);
-  }
-}
+/** What work makes with a fault in each of its runs in turn. */
+const withEachFault = async <Made extends object>(fault: "full" | "lost", work: () => Promise<Made>) =>
+  (await device.withFaults(fault, 1, work)).slice(0, -1);
 
 /** Sums of states that are there, and of some that are not. */
 async function sums(width: number, on: Device = "webgpu"): Promise<readonly [Float32Array, Float32Array]> {

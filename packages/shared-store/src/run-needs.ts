@@ -1,9 +1,8 @@
-import { parseJson } from "@mbs/artifacts";
+import { isAddress, parseJson } from "@mbs/artifacts";
 import { BadDataError, UsageError, isObject, quoted } from "@mbs/contracts";
 import type { KeptNeeds, RunNeeds } from "./shared-store.ts";
 
 const runPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
-const addressPattern = /^[0-9a-f]{64}$/;
 /** Of the record's form. */
 const version = 1;
 
@@ -27,8 +26,7 @@ export function needsText({ run, addresses, note }: RunNeeds): string {
   return `${JSON.stringify({ version, run, ...(note !== undefined && { note }), addresses: [...new Set(addresses)] })}\n`;
 }
 
-const areAddresses = (value: unknown): value is string[] =>
-  Array.isArray(value) && value.every((entry) => typeof entry === "string" && addressPattern.test(entry));
+const areAddresses = (value: unknown): value is string[] => Array.isArray(value) && value.every(isAddress);
 
 /**
  * Reads a record of a run's needs.

@@ -1,3 +1,4 @@
+import { isAddress } from "@mbs/artifacts";
 import { BadDataError, isObject } from "@mbs/contracts";
 import type { Stage } from "@mbs/contracts";
 import { descriptorTypes, messages } from "../../../packages/host-grpc/src/protocol/messages.ts";
@@ -153,8 +154,6 @@ const jobs: readonly JobWork[] = [
   },
   { mbs, stage: "capture", options: { model: address }, inputs: { source: [address] }, threads: 1, processors: "x64-avx2" },
 ];
-
-const isAddress = (value: unknown): boolean => typeof value === "string" && /^[0-9a-f]{64}$/.test(value);
 
 /** Parsers that say undefined to what is none of theirs. */
 const letters: readonly (readonly [name: string, parser: (text: string) => unknown, sample: object])[] = [

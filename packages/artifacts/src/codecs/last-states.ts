@@ -1,4 +1,5 @@
 import { BadDataError, type ArtifactStream } from "@mbs/contracts";
+import { isAddress } from "../content-address.ts";
 import type { LastStatesMetadata } from "../kinds/metadata.ts";
 import type { LastStates } from "../kinds/records.ts";
 import { cutPanels, denseLayout, joinPanels } from "../rows/panels.ts";
@@ -23,7 +24,7 @@ async function toRecord(cursor: RowCursor<"last-states">): Promise<LastStates> {
   const { language, source, window, tokens, rows, width } = first;
   const what = nameOf(first);
   requireShape(what, rows, width);
-  if (window < 0 || !/^[0-9a-f]{64}$/.test(tokens)) {
+  if (window < 0 || !isAddress(tokens)) {
     throw new BadDataError(`${what}: its number is below 0, or its tokens are no SHA-256; ${remedy}`, { language, window });
   }
   const layout = denseLayout(rows, width);

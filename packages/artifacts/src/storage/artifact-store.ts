@@ -1,7 +1,7 @@
 import { mkdir, readdir, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { BadDataError, InternalError, UsageError, type ArtifactStream, type Batch } from "@mbs/contracts";
-import { contentAddress } from "../content-address.ts";
+import { contentAddress, isAddress } from "../content-address.ts";
 import type { Receipt } from "../content-address.ts";
 import type { DecodedStream } from "../ipc/decode-stream.ts";
 import { encodeStream } from "../ipc/encode-stream.ts";
@@ -27,11 +27,9 @@ export const isStoreName = (name: string): boolean => storedName.test(name) || i
 
 /** @throws {UsageError} on what is no address; such a text must not become a part of a path */
 export function requireAddress(address: string): void {
-  if (!/^[0-9a-f]{64}$/.test(address)) {
-    throw new UsageError(`${JSON.stringify(address.slice(0, 80))} is no address: 64 digits 0-9a-f are`, {
-      address: address.slice(0, 80),
-    });
-  }
+  if (isAddress(address)) return;
+  const beginning = address.slice(0, 80);
+  throw new UsageError(`${JSON.stringify(beginning)} is no address: 64 digits 0-9a-f are`, { address: beginning });
 }
 
 export interface StoreOptions {

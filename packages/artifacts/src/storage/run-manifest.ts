@@ -3,6 +3,7 @@ import { constants } from "node:fs";
 import { open, readFile } from "node:fs/promises";
 import { isDeepStrictEqual } from "node:util";
 import { BadDataError, isObject } from "@mbs/contracts";
+import { isAddress } from "../content-address.ts";
 import { canonicalJson, parseJson } from "../json.ts";
 import { writeAtomically } from "./atomic-file.ts";
 import { isMissing, systemError } from "./system-error.ts";
@@ -15,8 +16,7 @@ export function manifestKey(stage: string, options: unknown, inputs: Readonly<Re
   return createHash("sha256").update(canonicalJson({ stage, options, inputs })).digest("hex");
 }
 
-const isOutputs = (value: unknown): value is NodeOutputs =>
-  isObject(value) && Object.values(value).every((address) => typeof address === "string" && /^[0-9a-f]{64}$/.test(address));
+const isOutputs = (value: unknown): value is NodeOutputs => isObject(value) && Object.values(value).every(isAddress);
 
 const encodeNodes = (nodes: Iterable<readonly [string, NodeOutputs]>): string =>
   Array.from(nodes, (node) => `${JSON.stringify(Object.fromEntries([node]))}\n`).join("");

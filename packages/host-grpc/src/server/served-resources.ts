@@ -1,12 +1,10 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { isAddress } from "@mbs/artifacts";
 import { BadDataError, UsageError, quoted } from "@mbs/contracts";
 import type { ResourceKind } from "@mbs/contracts";
 
-const address = /^[0-9a-f]{64}$/;
 const plainName = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,199}$/;
-
-export const isAddress = (text: string): boolean => address.test(text);
 
 /** @throws {UsageError} on anything but 64 lower-case hex digits */
 export function requireAddress(text: string): string {

@@ -1,5 +1,5 @@
-import { UsageError } from "@mbs/contracts";
-import type { OptionTable } from "@mbs/contracts";
+import { optionFlag, UsageError } from "@mbs/contracts";
+import type { OptionTable, OptionValues } from "@mbs/contracts";
 import type { QueueChoice } from "@mbs/pipeline";
 import { version } from "../version.ts";
 
@@ -76,19 +76,7 @@ export const queueRunOptions = {
   },
 } as const satisfies OptionTable;
 
-interface Given {
-  readonly engine: "local" | "queue";
-  readonly queue: string | undefined;
-  readonly queuePasswordFile: string | undefined;
-  readonly queueKeyFile: string | undefined;
-  readonly queueCa: string | undefined;
-  readonly store: string | undefined;
-  readonly slots: number | undefined;
-  readonly class: string | undefined;
-  readonly mixed: boolean;
-  readonly workerLabels: readonly string[] | undefined;
-  readonly publishModel: boolean;
-}
+type Given = OptionValues<typeof queueRunOptions>;
 
 function parseLabels(given: readonly string[], known: readonly string[]): Readonly<Record<string, string>> {
   const entries = given.map((entry): [string, string] => {
@@ -119,24 +107,11 @@ export function queueChoice(given: Given, workers: number | undefined, stages: r
     workerLabels,
     publishModel,
   } = given;
-  const flags = { mixed: mixed || undefined, publishModel: publishModel || undefined };
-  const others = {
-    queue: url,
-    queuePasswordFile,
-    queueKeyFile,
-    queueCa,
-    store,
-    slots,
-    class: processors,
-    workerLabels,
-    ...flags,
-  };
   if (engine === "local") {
-    const lone = Object.entries(others).find(([, value]) => value !== undefined)?.[0];
-    if (lone !== undefined)
-      throw new UsageError(
-        `--${lone.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)} is for --engine queue; give that too`,
-      );
+    const lone = (Object.keys(queueRunOptions) as (keyof Given)[])
+      .filter((name) => name !== "engine")
+      .find((name) => given[name] !== undefined && given[name] !== false);
+    if (lone !== undefined) throw new UsageError(`${optionFlag(lone)} is for --engine queue; give that too`);
     return undefined;
   }
   if (url === undefined || store === undefined) {

@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import { performance } from "node:perf_hooks";
 import { InputOutputError, UsageError, quoted } from "@mbs/contracts";
 import type { Observer, StageWork } from "@mbs/contracts";
-import { isLoopback } from "@mbs/host-grpc";
+import { bareHost, isLoopback } from "@mbs/host-grpc";
 import { loadMetrics } from "./observe-packages.ts";
 
 /** Seconds; stages take from less than one to hours. */
@@ -104,7 +104,7 @@ export async function openMetrics(place: string): Promise<Metrics> {
         new InputOutputError(`cannot listen at ${host}:${port} for --metrics; is the port taken?`, { host, port }, { cause }),
       );
     });
-    server.listen(port, host.replace(/^\[|\]$/g, ""), resolve);
+    server.listen(port, bareHost(host), resolve);
   });
   // it keeps no process alive
   server.unref();

@@ -8,7 +8,7 @@ import { writeTinyModel } from "@mbs/models/testing";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { hasRedis, startRedis } from "../fixtures/redis-server.ts";
-import { runMbs, startMbs } from "../fixtures/run-mbs.ts";
+import { endChildren, runMbs, startMbs } from "../fixtures/run-mbs.ts";
 import { writeTexts } from "../fixtures/texts.ts";
 
 interface Context {
@@ -32,11 +32,7 @@ queue.before.each(async (context) => {
   context.url = url;
 });
 queue.after.each(async ({ root, children }) => {
-  for (const child of children) {
-    if (child.exitCode !== null || child.signalCode !== null) continue;
-    child.kill("SIGKILL");
-    await once(child, "exit");
-  }
+  await endChildren(children);
   await rm(root, { recursive: true, force: true });
 });
 

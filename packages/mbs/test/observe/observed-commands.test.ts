@@ -13,7 +13,7 @@ import * as assert from "uvu/assert";
 import { until } from "../../../../tools/test/until.ts";
 import { installedProgram } from "../fixtures/program.ts";
 import { hasRedis, startRedis } from "../fixtures/redis-server.ts";
-import { runMbs } from "../fixtures/run-mbs.ts";
+import { endChildren, runMbs } from "../fixtures/run-mbs.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -82,11 +82,7 @@ test.before.each(async (context) => {
 });
 test.after.each(async ({ root, collector, children }) => {
   collector.close();
-  for (const child of children) {
-    if (child.exitCode !== null || child.signalCode !== null) continue;
-    child.kill("SIGKILL");
-    await once(child, "exit");
-  }
+  await endChildren(children);
   await rm(root, { recursive: true, force: true });
 });
 

@@ -1,3 +1,4 @@
+import { isAddress } from "@mbs/artifacts";
 import { BadDataError, isObject } from "@mbs/contracts";
 import { isWeightDtype, type WeightDtype } from "@mbs/numbers";
 import type { JsonObject } from "../folder/json-file.ts";
@@ -28,8 +29,6 @@ export const ggufTrimmingKey = "mbs.trimming";
 
 /** Ids of tokens are 32-bit integers in llama.cpp and in most graphs, so no model has more rows. */
 const mostRows = 2 ** 31;
-
-const isAddress = (value: unknown): value is string => typeof value === "string" && /^[0-9a-f]{64}$/.test(value);
 
 const isTexts = (value: unknown): value is readonly string[] =>
   Array.isArray(value) && value.every((text) => typeof text === "string");

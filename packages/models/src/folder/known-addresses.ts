@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { mkdir, readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { writeAtomically } from "@mbs/artifacts";
+import { isAddress, writeAtomically } from "@mbs/artifacts";
 
 /** Where addresses are kept between processes. */
 const cacheFolder = (): string => join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "mbs", "model-addresses");
@@ -18,7 +18,7 @@ const fileOf = (key: string): string => join(cacheFolder(), createHash("sha256")
 export async function knownAddress(key: string): Promise<string | undefined> {
   try {
     const address = await readFile(fileOf(key), "utf8");
-    return /^[0-9a-f]{64}$/.test(address) ? address : undefined;
+    return isAddress(address) ? address : undefined;
   } catch {
     return undefined;
   }

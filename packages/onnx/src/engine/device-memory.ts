@@ -9,7 +9,7 @@ import { DeviceFullError, engineError, listSplitGraphs, openOrtSession, OrtTenso
 import type { OrtSession } from "./runtime.ts";
 
 /** Copies of constants in the memory of the graphics processor; those used longest ago make way for others. */
-const constantBytes = 2 * 1024 ** 3;
+export const constantBytes = 2 * 1024 ** 3;
 
 /** Numbers of the report of this process. */
 const counts = { uploads: 0, uploadedBytes: 0, downloads: 0, downloadedBytes: 0, lacksOfSpace: 0 };

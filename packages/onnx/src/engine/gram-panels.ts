@@ -11,8 +11,10 @@ export interface Panel {
   readonly values: Float32Array;
 }
 
+export const panelCount = (width: number, device: Device): number => Math.max(1, Math.round(width / panelColumns[device]));
+
 export function panelsOf(width: number, device: Device): Panel[] {
-  const count = Math.max(1, Math.round(width / panelColumns[device]));
+  const count = panelCount(width, device);
   return Array.from({ length: count }, (_, index) => {
     const first = Math.round((index * width) / count);
     const last = Math.round(((index + 1) * width) / count);

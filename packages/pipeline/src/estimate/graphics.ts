@@ -1,7 +1,7 @@
 import { FailedPreconditionError, once } from "@mbs/contracts";
 import type { DeviceChoice } from "@mbs/contracts";
 import type { Block, Site } from "@mbs/models";
-import { chooseDevice, measureGraphics } from "@mbs/onnx";
+import { chooseDevice, constantBytes, measureGraphics, panelCount } from "@mbs/onnx";
 import type { GraphicsSpeed } from "@mbs/onnx";
 import { capturesBeforehand } from "../recipe/recipe.ts";
 import type { Recipe } from "../recipe/recipe.ts";
@@ -82,23 +82,17 @@ export interface GraphicsNeed {
   readonly memory: number;
 }
 
-/** Copies of weights that stay there, in each worker. */
-const keptWeights = 2 * 1024 ** 3;
-
 /** States that are in memory together, of which each weight is copied once; and values of a walk that waits there. */
 const statesTogether = 256 * 1024 ** 2;
 
 /** Weights of a forward pass that stay in memory: a larger model is read, and copied, again for other states. */
 const cachedWeights = 64 * 1024 ** 2;
 
-/** Columns of a part of a Gram's sum. */
-const panelColumns = 1024;
-
 const floats = (numbers: number): number => 4 * numbers;
 
 /** The upper half of a Gram's sum, in whole squares on the diagonal. */
 function gramBytes(width: number): number {
-  const parts = Math.max(1, Math.round(width / panelColumns));
+  const parts = panelCount(width, "webgpu");
   return floats((width * (width + width / parts)) / 2);
 }
 
@@ -158,7 +152,7 @@ function whileCompressing({ recipe, model, sample, workers }: CopiedRun): Graphi
   );
   const walks = isHeld ? owners * Math.min(statesTogether, floats((tokens / atOnce) * (stateWidth + stateWidth))) : 0;
   const memory =
-    Math.min(keptWeights, kinds * sum(blocks, weightBytes)) + Math.max(...sums) + owners * Math.max(...values) + walks;
+    Math.min(constantBytes, kinds * sum(blocks, weightBytes)) + Math.max(...sums) + owners * Math.max(...values) + walks;
   return {
     uploaded: weights + states * blocks.length * begins + held,
     downloaded: states * blocks.length * ends + held + moments,
@@ -178,7 +172,7 @@ function whileEvaluating({ recipe, model, heldOutTokens, scoredModels }: CopiedR
   return {
     uploaded: heads + scoredModels * (times * weights + head + 2 * states),
     downloaded: scoredModels * states,
-    memory: Math.min(keptWeights, weights + head) + Math.min(statesTogether, states),
+    memory: Math.min(constantBytes, weights + head) + Math.min(statesTogether, states),
   };
 }
 

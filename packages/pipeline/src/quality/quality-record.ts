@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { parseJson, writeAtomically } from "@mbs/artifacts";
+import { isAddress, parseJson, writeAtomically } from "@mbs/artifacts";
 import { BadDataError, isObject } from "@mbs/contracts";
 import { exists } from "../run/own-files.ts";
 
@@ -37,7 +37,7 @@ const isEntry = (value: unknown): boolean =>
   isFinite(value["compressSeconds"]) &&
   isFinite(value["scoreSeconds"]) &&
   Array.isArray(value["addresses"]) &&
-  value["addresses"].every((address) => typeof address === "string" && /^[0-9a-f]{64}$/.test(address)) &&
+  value["addresses"].every(isAddress) &&
   (value["figures"] === undefined ||
     (isObject(value["figures"]) &&
       isRise(value["figures"]["unweighted"]) &&

@@ -1,4 +1,4 @@
-import { isDeep, manifestKey } from "@mbs/artifacts";
+import { isAddress, isDeep, manifestKey } from "@mbs/artifacts";
 import { BadDataError, UsageError, firstOutput, isObject, mostThreads, parseOptions, quoted } from "@mbs/contracts";
 import type { OptionTable, Stage, StageOptions } from "@mbs/contracts";
 import { optionTable } from "../../plan/known-stages.ts";
@@ -7,8 +7,6 @@ import type { QueueSeal } from "./queue-seal.ts";
 
 /** Longest job that is looked at, in characters of JSON. */
 const longestJob = 4 * 1024 * 1024;
-
-const addressPattern = /^[0-9a-f]{64}$/;
 
 /** What a worker is asked to do: names and addresses alone, no path and no code. */
 export interface JobWork {
@@ -85,7 +83,7 @@ function checkResources(table: OptionTable, options: StageOptions): void {
       continue;
     }
     if (option.resource !== "model") refuse(`${name} is read from files that no worker has`);
-    const isAddressed = [value].flat().every((entry) => typeof entry === "string" && addressPattern.test(entry));
+    const isAddressed = [value].flat().every(isAddress);
     if (!isAddressed) refuse(`${name} is no address`);
   }
 }
@@ -94,7 +92,7 @@ function checkInputs(stage: Stage, inputs: unknown): Readonly<Record<string, rea
   if (!isObject(inputs)) return refuse("it has no inputs");
   for (const [name, addresses] of Object.entries(inputs)) {
     if (!Object.hasOwn(stage.inputs, name)) refuse(`${stage.name} has no input ${quoted(name)}`);
-    if (!Array.isArray(addresses) || !addresses.every((entry) => typeof entry === "string" && addressPattern.test(entry))) {
+    if (!Array.isArray(addresses) || !addresses.every(isAddress)) {
       refuse(`an input of ${stage.name} is no address`);
     }
   }

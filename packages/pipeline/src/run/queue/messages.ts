@@ -1,4 +1,4 @@
-import { parseJson } from "@mbs/artifacts";
+import { isAddress, parseJson } from "@mbs/artifacts";
 import { isErrorTag, isObject, mostThreads } from "@mbs/contracts";
 import type { ErrorTag, Progress } from "@mbs/contracts";
 import { noTraffic } from "../store-traffic.ts";
@@ -61,7 +61,7 @@ const isName = (value: unknown): value is string => isText(value) && namePattern
 
 /** Each of these returns undefined for what is none: others may write to the same server. */
 export function parseAddress(text: unknown): string | undefined {
-  return isText(text) && /^[0-9a-f]{64}$/.test(text) ? text : undefined;
+  return isAddress(text) ? text : undefined;
 }
 
 /** Signs a message for those who share the key. @param purpose see below */
