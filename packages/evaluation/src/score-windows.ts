@@ -36,7 +36,7 @@ export async function* scoreWindows(
   const [first, others] = [at(models, 0), models.slice(1)];
   // beside the states of one model those of the first are kept
   const width = (others.length === 0 ? 0 : first.model.stateWidth) + Math.max(...models.map(({ model }) => model.stateWidth));
-  const comparison = createLogitComparison(first.model.vocabularySize, threads);
+  const comparison = createLogitComparison(first.model.vocabularySize);
   const forward = await first.model.forward({ threads, device });
   try {
     // the logits of another model are compared with those of the first, which are made again for it
@@ -83,7 +83,6 @@ export async function* scoreWindows(
     }
     await stored?.end(signal);
   } finally {
-    await comparison.close();
     await forward.close();
   }
 }

@@ -12,6 +12,7 @@ const sources = [
   "point-kernel.ts",
   "nearest-kernel.ts",
   "rescale-kernel.ts",
+  "logits-kernel.ts",
 ];
 
 /** The text of src/wasm/kernels-binary.ts: the kernels of this folder compiled. */

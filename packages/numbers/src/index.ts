@@ -49,6 +49,8 @@ export {
 export { packedDiagonal, packedLength, packedRowStart, packUpper, unpackUpper } from "./hessian/packing.ts";
 export { hadamard, hasHadamard } from "./rotations/hadamard.ts";
 export { keepingMean, randomHadamard, randomOrthogonal } from "./rotations/rotation.ts";
+export { createLogitSums } from "./statistics/logit-sums.ts";
+export type { LogitSums, LogitTerms } from "./statistics/logit-sums.ts";
 export { mean } from "./statistics/mean.ts";
 export { percentileInterval } from "./statistics/percentile-interval.ts";
 export type { Interval } from "./statistics/percentile-interval.ts";

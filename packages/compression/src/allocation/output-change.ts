@@ -162,28 +162,24 @@ async function lossOfChange(
   { vocabularySize }: Model,
   forward: Forward,
   { columns, dense, trials, changed }: LastStates,
-  { threads, signal }: StageContext,
+  { signal }: StageContext,
 ): Promise<number> {
   const all = dense.length / columns;
   const perTrial = Math.max(1, Math.floor(comparedPositions / trials));
-  const comparison = createLogitComparison(vocabularySize, threads);
+  const comparison = createLogitComparison(vocabularySize);
   let [loss, change] = [0, 0];
-  try {
-    for (let trial = 0; trial < trials; trial += 1) {
-      if (signal.aborted) throw new InterruptedError("allocate: stopped");
-      const shift = (trial + 0.5) / trials;
-      const positions = Array.from({ length: perTrial }, (_, index) => Math.floor(((index + shift) * all) / perTrial));
-      const pick = (values: Float32Array) => rowsAt({ rows: all, columns, values }, positions);
-      const [before, after] = [pick(dense), pick(changed(trial))];
-      const { kl } = await comparison.of({ forward, states: before }, { forward, states: after });
-      loss += kl.reduce((sum, own) => sum + own, 0);
-      const [read, readAfter] = [await compared(forward, before), await compared(forward, after)];
-      for (let row = 0; row < perTrial; row += 1) {
-        change += rowChange(read.values, readAfter.values, row * read.columns, read.columns);
-      }
+  for (let trial = 0; trial < trials; trial += 1) {
+    if (signal.aborted) throw new InterruptedError("allocate: stopped");
+    const shift = (trial + 0.5) / trials;
+    const positions = Array.from({ length: perTrial }, (_, index) => Math.floor(((index + shift) * all) / perTrial));
+    const pick = (values: Float32Array) => rowsAt({ rows: all, columns, values }, positions);
+    const [before, after] = [pick(dense), pick(changed(trial))];
+    const { kl } = await comparison.of({ forward, states: before }, { forward, states: after });
+    loss += kl.reduce((sum, own) => sum + own, 0);
+    const [read, readAfter] = [await compared(forward, before), await compared(forward, after)];
+    for (let row = 0; row < perTrial; row += 1) {
+      change += rowChange(read.values, readAfter.values, row * read.columns, read.columns);
     }
-  } finally {
-    await comparison.close();
   }
   return change > 0 ? loss / change : 0;
 }

@@ -1,15 +1,15 @@
 import { at } from "@mbs/contracts";
 import type { Matrix } from "@mbs/contracts";
-import { createSession, floatTensor, floatValues, GraphBuilder, integerTensor, matrixTensor } from "@mbs/onnx";
-import type { Session, Tensor } from "@mbs/onnx";
+import { createLogitSums } from "@mbs/numbers";
+import type { LogitSums } from "@mbs/numbers";
 import type { Forward, TokenRange } from "../folder/model.ts";
-import { logitsAtATime, RunningLogSum } from "./head.ts";
+import { logitsAtATime } from "./head.ts";
 
-/** A tile of the logits that are compared: products of this size run at their peak, and what is made of them stays in the caches. */
+/** A tile of the logits that are compared: products of this size run at their peak. */
 const tile = { rows: 512, tokens: 1024 } as const;
 
-/** Bytes of the logits of both models and of what is computed from them. */
-export const comparisonBytes = 12 * tile.rows * tile.tokens * 4;
+/** Bytes of the logits of both models. */
+export const comparisonBytes = 2 * tile.rows * tile.tokens * 4;
 
 /** States after the last block, each row of which predicts a token, and the model that they are of. */
 export interface LogitSource {
@@ -38,92 +38,92 @@ export interface LogitComparison {
   of(first: LogitSource, second: LogitSource): Promise<TokenDistances>;
   /**
    * Scores both by the logits that are compared, so that each head multiplies once. Losses are those of `Forward.score`, but for
-   * the rounding of logits and of tiles' sums to float32.
+   * the rounding of logits, which come from products of other sizes.
    *
    * @param next the token that each row is to predict
    */
   scored(first: LogitSource, second: LogitSource, next: Int32Array): Promise<ScoredDistances>;
-  close(): Promise<void>;
 }
 
-/**
- * Compares the distributions of two models within a tile, by row. KL(p ‖ q) is Σ q - p + p·ln(p/q): Σ q - p is 0 but for
- * rounding; with it no term is below 0, and what rounding does to the normaliser of either distribution cancels instead of
- * standing in the result.
- */
-function comparisonGraph(): Uint8Array {
-  const graph = new GraphBuilder("comparison");
-  const next = graph.input("next", "int64", ["T", 1]);
-  const lastAxis = graph.constant(integerTensor([1], [1]));
-  const [logP, logQ] = (["first", "second"] as const).map((side) => {
-    const logits = graph.input(side, "float32", ["T", "V"]);
-    const logs = graph.node("LogSoftmax", [logits], { attributes: { axis: -1 } });
-    const mostOf = (values: string): string => graph.node("ReduceMax", [values, lastAxis], { attributes: { keepdims: 0 } });
-    graph.output(`${side} wanted`, graph.node("GatherElements", [logits, next], { attributes: { axis: 1 } }), "float32");
-    // a tenth of what ArgMax takes: where a row's largest is above that of earlier tiles its place is looked up
-    const most = mostOf(logits);
-    graph.output(`${side} most`, most, "float32");
-    // at the largest, whose share has a small logarithm, so that nothing is lost in the difference
-    graph.output(`${side} sum`, graph.node("Sub", [most, mostOf(logs)]), "float32");
-    return logs;
-  }) as [string, string];
-  // exponentials below are no normal numbers of float32, with which the processor takes ten times as long
-  const least = graph.constant(floatTensor(Float32Array.of(-87), [1]));
-  const boundedP = graph.node("Max", [logP, least]);
-  const [p, q] = [graph.node("Exp", [boundedP]), graph.node("Exp", [graph.node("Max", [logQ, least])])];
-  const weighted = graph.node("Mul", [p, graph.node("Sub", [boundedP, logQ])]);
-  const terms = graph.node("Add", [graph.node("Sub", [q, p]), weighted]);
-  graph.output("kl", graph.node("ReduceSum", [terms, lastAxis], { attributes: { keepdims: 0 } }), "float32");
-  return graph.build();
-}
+type Side = "first" | "second";
 
 /** What is known of one model's distributions after some tiles, by row. */
 class RunningDistribution {
-  readonly #side: string;
-  readonly #all: RunningLogSum;
-  /** ln Σ exp of every tile. */
-  readonly #sums: Float32Array[] = [];
-  readonly #wanted: Float32Array;
-  readonly #most: Float32Array;
-  readonly #top: Int32Array;
+  /** The largest logit. */
+  readonly most: Float32Array;
+  /** Its token, the first of equals. */
+  readonly top: Int32Array;
+  /** Σ exp of the logits less the largest. */
+  readonly sum: Float64Array;
+  /** The logit of the token that the row is to predict. */
+  readonly wanted: Float32Array;
 
-  /** @param side its name in the graph */
-  constructor(side: string, rows: number) {
-    this.#side = side;
-    this.#all = new RunningLogSum(rows);
-    this.#wanted = new Float32Array(rows);
-    this.#most = new Float32Array(rows).fill(-Infinity);
-    this.#top = new Int32Array(rows);
+  constructor(rows: number) {
+    this.most = new Float32Array(rows).fill(-Infinity);
+    this.top = new Int32Array(rows);
+    this.sum = new Float64Array(rows);
+    this.wanted = new Float32Array(rows);
   }
 
-  /** @param next the token that each row is to predict */
-  add(made: Readonly<Record<string, Tensor>>, logits: Matrix, first: number, next: Int32Array): void {
-    const read = (name: string): Float32Array => floatValues(made, `${this.#side} ${name}`);
-    const [sums, wanted, most] = [read("sum"), read("wanted"), read("most")];
-    const { columns: count } = logits;
-    this.#all.add(sums);
-    this.#sums.push(sums);
-    for (let row = 0; row < next.length; row += 1) {
-      const column = at(next, row) - first;
-      if (column >= 0 && column < count) this.#wanted[row] = at(wanted, row);
-      if (at(most, row) <= at(this.#most, row)) continue;
-      this.#most[row] = at(most, row);
-      this.#top[row] = first + rowsOf(logits, row, 1).values.indexOf(at(most, row));
-    }
+  /** Takes a larger logit as the one that others are less. @returns by how much it is larger; 0 where there was none */
+  raise(row: number, most: number, token: number): number {
+    const rise = at(this.sum, row) === 0 ? 0 : most - at(this.most, row);
+    this.sum[row] = at(this.sum, row) * Math.exp(-rise);
+    this.most[row] = most;
+    this.top[row] = token;
+    return rise;
   }
 
   /** Loss of the token that a row is to predict, nats. */
   loss(row: number): number {
-    return this.#all.at(row) - at(this.#wanted, row);
+    return at(this.most, row) + Math.log(at(this.sum, row)) - at(this.wanted, row);
+  }
+}
+
+/** Distributions of two models after some tiles of their logits. */
+class RunningPair {
+  readonly first: RunningDistribution;
+  readonly second: RunningDistribution;
+  /** Σ exp(x)·(x - y) by row, x and y being the logits less the largest of their model. */
+  readonly #difference: Float64Array;
+
+  constructor(rows: number) {
+    this.first = new RunningDistribution(rows);
+    this.second = new RunningDistribution(rows);
+    this.#difference = new Float64Array(rows);
   }
 
-  /** ln of the share that a tile has. */
-  logShare(row: number, tile: number): number {
-    return at(at(this.#sums, tile), row) - this.#all.at(row);
+  /** Adds a tile of the logits of every row. @param next the token that each row is to predict */
+  add(logits: LogitSums, { first: start, count }: TokenRange, next: Int32Array): void {
+    for (const [row, token] of next.entries()) {
+      const [from, to] = [row * count, (row + 1) * count];
+      for (const side of ["first", "second"] as const) {
+        this.#raise(side, row, logits, { from, to, start });
+        if (token >= start && token < start + count) this[side].wanted[row] = at(logits[side], from + token - start);
+      }
+      const terms = logits.sums(from, to, at(this.first.most, row), at(this.second.most, row));
+      this.first.sum[row] = at(this.first.sum, row) + terms.first;
+      this.second.sum[row] = at(this.second.sum, row) + terms.second;
+      this.#difference[row] = at(this.#difference, row) + terms.difference;
+    }
   }
 
-  top(row: number): number {
-    return at(this.#top, row);
+  /** Sees whether a tile has a larger logit than those before it, NaN too. */
+  #raise(side: Side, row: number, logits: LogitSums, { from, to, start }: { from: number; to: number; start: number }): void {
+    const [own, most] = [this[side], logits.largest(side, from, to)];
+    if (most <= at(own.most, row)) return;
+    const before = at(this.first.sum, row);
+    const rise = own.raise(row, most, start + logits[side].subarray(from, to).indexOf(most));
+    const difference = at(this.#difference, row);
+    // every x - y falls by as much, or rises
+    this.#difference[row] = side === "first" ? (difference - before * rise) * Math.exp(-rise) : difference + before * rise;
+  }
+
+  /** KL(first ‖ second) of a row, nats. */
+  divergence(row: number): number {
+    const [p, q] = [at(this.first.sum, row), at(this.second.sum, row)];
+    // rounding may leave it a little below 0
+    return Math.max(0, at(this.#difference, row) / p - Math.log(p) + Math.log(q));
   }
 }
 
@@ -133,62 +133,46 @@ const rowsOf = ({ columns, values }: Matrix, first: number, count: number): Matr
   values: values.subarray(first * columns, (first + count) * columns),
 });
 
-/** Logits of the rows of a tile, some tokens at a time, in memory that the next ones use again. */
-async function logitsOf({ forward, states }: LogitSource): Promise<(tokens: TokenRange) => Promise<Matrix>> {
+/** Writes logits of some tokens into an array, [rows, tokens.count]. */
+type LogitsInto = (tokens: TokenRange, into: Float32Array) => Promise<void>;
+
+async function logitsOf({ forward, states }: LogitSource): Promise<LogitsInto> {
   const { rows } = states;
-  const buffer = new Float32Array(rows * tile.tokens);
   const own = await forward.logitsByTokens?.(states);
-  if (own !== undefined) return (tokens) => own(tokens, buffer.subarray(0, rows * tokens.count));
+  if (own !== undefined) return async (tokens, into) => void (await own(tokens, into));
   const all = await forward.logits(states);
-  return ({ first, count }) => {
-    const values = buffer.subarray(0, rows * count);
+  return ({ first, count }, into) => {
     for (let row = 0; row < rows; row += 1) {
-      values.set(rowsOf(all, row, 1).values.subarray(first, first + count), row * count);
+      into.set(rowsOf(all, row, 1).values.subarray(first, first + count), row * count);
     }
-    return Promise.resolve({ rows, columns: count, values });
+    return Promise.resolve();
   };
 }
 
 /**
- * Compares models token by token, a tile of logits at a time. The divergence is that of the tiles' shares, and that within
- * each tile by its share: KL(p ‖ q) = Σₜ Qₜ - Pₜ + Pₜ·(ln Pₜ/Qₜ + KLₜ), where no term is below 0 either.
+ * Compares models token by token, a tile of logits at a time. With x and y their logits less the largest, P = Σ exp(x) and
+ * Q = Σ exp(y), KL(p ‖ q) = Σ exp(x)·(x - y) / P - ln P + ln Q.
  *
- * Logits, and what is computed from those of one tile, are float32; sums over tiles are float64.
+ * Logits and terms are float32, sums float64: of the terms' roundings, which are independent, about 2^-25 nats are left.
  *
  * @param vocabulary tokens of both models
  */
-export function createLogitComparison(vocabulary: number, threads: number): LogitComparison {
-  let session: Promise<Session> | undefined;
+export function createLogitComparison(vocabulary: number): LogitComparison {
+  let sums: LogitSums | undefined;
 
-  /** Distributions of the rows of one tile, and the divergence of each. */
-  async function compareRows(first: LogitSource, second: LogitSource, next: Int32Array) {
-    session ??= createSession(comparisonGraph(), { threads, keepsMemory: true });
-    const compare = await session;
+  /** Distributions of the rows of one tile. */
+  async function compareRows(first: LogitSource, second: LogitSource, next: Int32Array): Promise<RunningPair> {
     const { rows } = first.states;
-    const [p, q] = [new RunningDistribution("first", rows), new RunningDistribution("second", rows)];
+    const logits = (sums ??= createLogitSums(tile.rows * tile.tokens));
     const [ofFirst, ofSecond] = [await logitsOf(first), await logitsOf(second)];
-    const within: Float32Array[] = [];
+    const pair = new RunningPair(rows);
     for (let start = 0; start < vocabulary; start += tile.tokens) {
-      const range = { first: start, count: Math.min(tile.tokens, vocabulary - start) };
-      const [firsts, seconds] = [await ofFirst(range), await ofSecond(range)];
-      const columns = next.map((token) => (token >= start && token < start + range.count ? token - start : 0));
-      const made = await compare.run({
-        first: matrixTensor(firsts),
-        second: matrixTensor(seconds),
-        next: integerTensor(columns, [rows, 1]),
-      });
-      p.add(made, firsts, start, next);
-      q.add(made, seconds, start, next);
-      within.push(floatValues(made, "kl"));
+      const tokens = { first: start, count: Math.min(tile.tokens, vocabulary - start) };
+      await ofFirst(tokens, logits.first.subarray(0, rows * tokens.count));
+      await ofSecond(tokens, logits.second.subarray(0, rows * tokens.count));
+      pair.add(logits, tokens, next);
     }
-    const divergence = (row: number): number =>
-      within.reduce((sum, own, index) => {
-        const [logP, logQ] = [p.logShare(row, index), q.logShare(row, index)];
-        const share = Math.exp(logP);
-        // rounding may leave either a little below 0
-        return sum + Math.max(0, Math.exp(logQ) - share + share * (logP - logQ)) + share * Math.max(0, at(own, row));
-      }, 0);
-    return { p, q, divergence };
+    return pair;
   }
 
   const own: LogitComparison = {
@@ -204,19 +188,15 @@ export function createLogitComparison(vocabulary: number, threads: number): Logi
       for (let start = 0; start < rows; start += atATime) {
         const count = Math.min(atATime, rows - start);
         const part = ({ forward, states }: LogitSource): LogitSource => ({ forward, states: rowsOf(states, start, count) });
-        const { p, q, divergence } = await compareRows(part(first), part(second), next.subarray(start, start + count));
+        const pair = await compareRows(part(first), part(second), next.subarray(start, start + count));
         for (let row = 0; row < count; row += 1) {
-          kl[start + row] = divergence(row);
-          agrees[start + row] = Number(p.top(row) === q.top(row));
-          firstLosses[start + row] = p.loss(row);
-          secondLosses[start + row] = q.loss(row);
+          kl[start + row] = pair.divergence(row);
+          agrees[start + row] = Number(at(pair.first.top, row) === at(pair.second.top, row));
+          firstLosses[start + row] = pair.first.loss(row);
+          secondLosses[start + row] = pair.second.loss(row);
         }
       }
       return { kl, agrees, firstLosses, secondLosses };
-    },
-    async close() {
-      await (await session)?.release();
-      session = undefined;
     },
   };
   return own;

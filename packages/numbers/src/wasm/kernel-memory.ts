@@ -136,6 +136,8 @@ export interface Kernels {
   sumProducts(V: number, G: number, P: number, Q: number, C: number, R: number, columns: number): void;
   addScaledRows(G: number, P: number, F: number, R: number, columns: number): void;
   writeValues(V: number, K: number, S: number, Z: number, R: number, columns: number): void;
+  largest(P: number, n: number): number;
+  sumLogits(P: number, Q: number, n: number, p: number, q: number, O: number): void;
   roundPoints(
     X: number,
     U: number,
