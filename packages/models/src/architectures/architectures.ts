@@ -1,4 +1,4 @@
-import { FailedPreconditionError } from "@mbs/contracts";
+import { FailedPreconditionError, once } from "@mbs/contracts";
 import type { GgufForm } from "../gguf/form/gguf-form.ts";
 import type { Architecture } from "./architecture.ts";
 
@@ -210,10 +210,13 @@ export const supportedTypes: readonly string[] = [...modelTypes].flatMap(([name,
   load === undefined ? [] : [name],
 );
 
+/** By model type. A repeated `import()` gives the same module, and asks all loaders of the process before. */
+const loaded = new Map<string, Promise<Architecture>>();
+
 /** @throws {FailedPreconditionError} naming the supported ones when `modelType` is another */
 export async function loadArchitecture(modelType: unknown, file: string): Promise<Architecture> {
   const load = typeof modelType === "string" ? modelTypes.get(modelType)?.load : undefined;
-  if (load === undefined) {
+  if (typeof modelType !== "string" || load === undefined) {
     const supported = supportedTypes.join(", ");
     throw new FailedPreconditionError(
       `${file}: model_type ${JSON.stringify(modelType) ?? "absent"} is not supported; supported: ${supported}`,
@@ -223,7 +226,7 @@ export async function loadArchitecture(modelType: unknown, file: string): Promis
       },
     );
   }
-  return load();
+  return once(loaded, modelType, load);
 }
 
 /** Whether transformers.js has a class for a model type. */
