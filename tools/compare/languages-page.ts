@@ -26,7 +26,10 @@ import {
   plotLanguages,
   plotOnset,
   standInsTable,
+  writtenTable,
 } from "./languages-tables.ts";
+import { isWritten, readWritten } from "./written-rows.ts";
+import type { WrittenRow } from "./written-rows.ts";
 import { allMethods, allMixes, mostDraws, rowsOf, scoresFile } from "./rows.ts";
 
 const { values } = parseArgs({ options: { output: { type: "string" }, found: { type: "string" } } });
@@ -40,27 +43,32 @@ const scoresOf = async (name: string): Promise<Score[]> =>
 
 const dense = await scoresOf("dense");
 const made: DrawnRow[] = [];
+const madeWritten: WrittenRow[] = [];
 for (const { name, method, mix, draw } of rowsOf(Object.keys(allMethods), Object.keys(allMixes), mostDraws)) {
   if (existsSync(join(folder, scoresFile(name)))) made.push({ method, mix, draw, rises: risesOf(dense, await scoresOf(name)) });
+  if (isWritten(folder, name)) madeWritten.push({ method, mix, ...(await readWritten(folder, name)) });
 }
 interface Numbers {
   /** The mix of rows of "found": language → share. */
   readonly found: Readonly<Record<string, number>>;
   readonly rows: readonly DrawnRow[];
+  /** What some of them write: tools/compare/written.ts. */
+  readonly written: readonly WrittenRow[];
 }
 
 const committed: Numbers = existsSync(numbersPath)
   ? (JSON.parse(await readFile(numbersPath, "utf8")) as Numbers)
-  : { found: {}, rows: [] };
+  : { found: {}, rows: [], written: [] };
 const found =
   values.found === undefined ? committed.found : Object.fromEntries(parseLanguageMix(values.found.replace(/^weights:/, "")));
 const isMade = (row: DrawnRow): boolean =>
   made.some(({ method, mix, draw }) => method === row.method && mix === row.mix && draw === row.draw);
 const rows = [...committed.rows.filter((row) => !isMade(row)), ...made];
-await writeFile(
-  numbersPath,
-  `{"found":${JSON.stringify(found)},"rows":[\n${rows.map((row) => JSON.stringify(row)).join(",\n")}\n]}\n`,
-);
+const isMadeWritten = (row: WrittenRow): boolean =>
+  madeWritten.some(({ method, mix }) => method === row.method && mix === row.mix);
+const written = [...committed.written.filter((row) => !isMadeWritten(row)), ...madeWritten];
+const lines = (list: readonly object[]): string => `[\n${list.map((row) => JSON.stringify(row)).join(",\n")}\n]`;
+await writeFile(numbersPath, `{"found":${JSON.stringify(found)},"rows":${lines(rows)},"written":${lines(written)}}\n`);
 
 const page = join(docs, "languages.md");
 const blocks = {
@@ -70,6 +78,7 @@ const blocks = {
   onset: onsetTable(rows),
   "stand-ins": standInsTable(rows, "gptq-3"),
   law: lawTable(rows, found),
+  written: writtenTable(written),
 };
 await writeFile(page, replaceBlocks(await readFile(page, "utf8"), "languages", blocks));
 await mkdir(join(docs, "languages"), { recursive: true });

@@ -17,6 +17,7 @@ import type { Difference, DrawnRow, WindowRises } from "./draws.ts";
 import { twelveLanguages } from "./languages.ts";
 import { allMethods, allMixes } from "./rows.ts";
 import { mixTitle, natsText, pairsOf, thousandths } from "./tables.ts";
+import type { WrittenLanguage, WrittenRow } from "./written-rows.ts";
 
 const total = twelveLanguages.reduce((sum, { share }) => sum + share, 0);
 /** Assumed shares of the training mixture, sum 1. */
@@ -299,6 +300,40 @@ export function standInsTable(rows: readonly DrawnRow[], method: string): string
     return [[alone, ...cells]];
   });
   return markdownTable(["text", ...twelveLanguages.map(({ tag }) => tag)], lines, 1);
+}
+
+const percent = (value: number): string => `${(100 * value).toFixed(0)}%`;
+
+const meanWritten = (row: WrittenRow, key: keyof WrittenLanguage): number =>
+  mean(Object.values(row.languages).map((own) => own[key]));
+
+/**
+ * Means over languages of what models write: how far their distributions are from the dense model's, and greedy continuations, whose
+ * language is that of their beginning or not.
+ */
+export function writtenTable(rows: readonly WrittenRow[]): string {
+  const lines = rows.map((row) => {
+    const [language, { kept }] = at(
+      Object.entries(row.languages).sort(([, a], [, b]) => a.kept - b.kept),
+      0,
+    );
+    return [
+      titleOf(row.method),
+      mixTitle(row.mix),
+      meanWritten(row, "kl").toFixed(2),
+      percent(meanWritten(row, "same")),
+      percent(meanWritten(row, "agrees")),
+      percent(meanWritten(row, "kept")),
+      `${language} ${percent(kept)}`,
+      percent(meanWritten(row, "repeated")),
+    ];
+  });
+  const [first] = rows;
+  const kept = first === undefined ? "" : percent(meanWritten(first, "keptByDense"));
+  const repeated = first === undefined ? "" : percent(meanWritten(first, "repeatedByDense"));
+  const dense = ["dense model", "", "0", "100%", "100%", kept, "", repeated];
+  const head = ["method", "mix", "KL", "same token", "agrees", "own language", "least", "repeated"];
+  return markdownTable(head, [dense, ...lines], 2);
 }
 
 const font = { background: "white", font: "sans-serif", legend: { labelLimit: 0, orient: "bottom" } } as const;

@@ -18,7 +18,6 @@
  *
  * Every row is an ordinary `mbs run` and `mbs evaluate`, so a stopped comparison goes on where it ended.
  */
-import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { appendFile, mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
@@ -40,6 +39,7 @@ import {
   spentFile,
 } from "./rows.ts";
 import type { Peer, Row } from "./rows.ts";
+import { program, start } from "./start.ts";
 import type { Spent } from "./tables.ts";
 
 const { values } = parseArgs({
@@ -88,21 +88,6 @@ const lacking = wanted.flatMap((name): readonly string[] => {
   return script.endsWith(".py") && python === undefined ? [`${name} needs --python`] : [];
 });
 if (lacking.length > 0) throw new Error(`${lacking.join(", ")}; see the usage of run.ts`);
-
-const program = fileURLToPath(new URL("../../packages/mbs/bin/mbs.js", import.meta.url));
-
-function start(command: string, args: readonly string[], env: NodeJS.ProcessEnv = process.env): string {
-  process.stderr.write(`compare: ${[command === process.execPath ? "node" : command, ...args].join(" ")}\n`);
-  const { status, stdout } = spawnSync(command, args, {
-    stdio: ["ignore", "pipe", "inherit"],
-    encoding: "utf8",
-    env,
-    // GPTQModel writes megabytes of progress there
-    maxBuffer: 2 ** 30,
-  });
-  if (status !== 0) throw new Error(`${args[0] ?? ""} ended with ${status ?? "a signal"}; run again to go on`);
-  return stdout;
-}
 
 const mbs = (args: readonly string[]): string => start(process.execPath, [program, ...args, "--threads", values.threads]);
 

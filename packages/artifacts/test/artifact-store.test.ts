@@ -1,4 +1,4 @@
-import { mkdir, readFile, readdir, rename, rm, stat, truncate, writeFile } from "node:fs/promises";
+import { mkdir, readFile, readdir, rename, rm, stat, symlink, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import {
@@ -56,6 +56,25 @@ test("artifacts go in, are listed and come out by address", () =>
     assert.is((await store.list()).length, 4);
     const { address } = await contentAddress(samples.scores.encode());
     assert.equal(await collect(readScores(await store.open(address))), scores);
+  }));
+
+test("what others remove while a store is listed is left out; what cannot be read is not", () =>
+  inFolder(async (folder) => {
+    const store = new ArtifactStore(folder);
+    const { address } = await store.put(samples.scores.encode());
+    // listed by name, and nothing is behind it any more
+    await symlink("gone", join(folder, `${"0".repeat(64)}.arrow`));
+    assert.equal(
+      (await store.list()).map((found) => found.address),
+      [address],
+    );
+    const failing = (): Promise<never> => Promise.reject(new BadDataError("unreadable"));
+    assert.is((await errorOf(() => store.unlessGone(address, failing))).message, "unreadable");
+    const removed = await store.unlessGone(address, async () => {
+      await rm(store.path(address));
+      return failing();
+    });
+    assert.is(removed, undefined);
   }));
 
 test("the bytes of a put are counted as they are written, and who counts them may end it: then nothing is left", () =>

@@ -318,9 +318,25 @@ export class ArtifactStore {
     const addresses = names.filter((name) => storedName.test(name)).map((name) => name.slice(0, 64));
     const listed: StoredArtifact[] = [];
     for (const address of addresses.toSorted()) {
-      const { kind, rows, bytes } = await describeArtifact(this.path(address));
-      listed.push({ address, kind, rows, bytes });
+      const found = await this.unlessGone(address, () => this.describe(address));
+      if (found !== undefined) listed.push(found);
     }
     return listed;
+  }
+
+  /** One artifact that has a file. @throws where it has none, or cannot be read */
+  async describe(address: string): Promise<StoredArtifact> {
+    const { kind, rows, bytes } = await describeArtifact(this.path(address));
+    return { address, kind, rows, bytes };
+  }
+
+  /** What work makes of an artifact that others may remove at any time; undefined where they have. */
+  async unlessGone<Made>(address: string, work: () => Promise<Made>): Promise<Made | undefined> {
+    try {
+      return await work();
+    } catch (error) {
+      if (await this.has(address)) throw error;
+      return undefined;
+    }
   }
 }

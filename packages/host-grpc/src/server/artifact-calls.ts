@@ -12,9 +12,11 @@ import type { ServedStore } from "./served-store.ts";
 
 const text = (value: string): Buffer => Buffer.from(value, "utf8");
 
+const notStored = (address: string): BadDataError =>
+  new BadDataError(`no artifact ${address} in the server's store; put it there with DoPut`, { address });
+
 async function requireStored(store: ArtifactStore, address: string): Promise<void> {
-  if (await store.has(requireAddress(address))) return;
-  throw new BadDataError(`no artifact ${address} in the server's store; put it there with DoPut`, { address });
+  if (!(await store.has(requireAddress(address)))) throw notStored(address);
 }
 
 /** Opens an artifact of the store. */
@@ -44,21 +46,24 @@ function addressOf({ path }: FlightDescriptor): string {
   return requireAddress(address);
 }
 
-/** ListFlights: every artifact of the store. */
+/** ListFlights: every artifact of the store, but for those that are removed meanwhile. None counts as used. */
 export async function listFlights(
   store: ArtifactStore,
   call: ServerWritableStream<object, FlightInfo>,
   watch: CallWatch,
 ): Promise<void> {
-  for (const stored of await store.list()) await send(call, await describe(store, stored), watch);
+  for (const stored of await store.list()) {
+    const found = await store.unlessGone(stored.address, () => describe(store, stored));
+    if (found !== undefined) await send(call, found, watch);
+  }
 }
 
 /** GetFlightInfo: one artifact by its address. */
 export async function getFlightInfo(store: ArtifactStore, descriptor: FlightDescriptor): Promise<FlightInfo> {
   const address = addressOf(descriptor);
-  const stored = (await store.list()).find((each) => each.address === address);
-  if (!stored) throw new BadDataError(`no artifact ${address} in the server's store; put it there with DoPut`, { address });
-  return describe(store, stored);
+  const found = await store.unlessGone(address, async () => describe(store, await store.describe(address)));
+  if (found === undefined) throw notStored(address);
+  return found;
 }
 
 /** GetSchema: of one artifact by its address. */

@@ -1,0 +1,79 @@
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { collect, openArtifact, readScores } from "@mbs/artifacts";
+import { scoresFile } from "./rows.ts";
+import type { Row } from "./rows.ts";
+
+/** What a model writes in a language, beside the dense model: shares from 0 to 1, but for `kl`. */
+export interface WrittenLanguage {
+  /** KL(dense ‖ model), nats a token. */
+  readonly kl: number;
+  /** Tokens whose most likely successor is the dense model's. */
+  readonly same: number;
+  /** Continuations in the language of their beginning, and those of the dense model. */
+  readonly kept: number;
+  readonly keptByDense: number;
+  /** 4-grams of tokens that stood in the same continuation before, and those of the dense model. */
+  readonly repeated: number;
+  readonly repeatedByDense: number;
+  /** Tokens before the first one that the dense model writes otherwise. */
+  readonly agrees: number;
+}
+
+/** What one compressed model writes, by language. */
+export interface WrittenRow extends Pick<Row, "method" | "mix"> {
+  readonly languages: Readonly<Record<string, WrittenLanguage>>;
+}
+
+/** A line that peers/generation.py prints. */
+interface GenerationLine extends Record<"kept" | "repeated" | "agrees", number> {
+  readonly model: string;
+  readonly language: string;
+}
+
+const linesFile = (folder: string, name: string): string => join(folder, "written", `${name.replaceAll(" ", "-")}.jsonl`);
+
+/** Whether written.ts has looked at a row. */
+export const isWritten = (folder: string, name: string): boolean => existsSync(linesFile(folder, name));
+
+const rounded = (value: number): number => Number(value.toFixed(4));
+
+/** KL and the share of equal tokens, by language. */
+async function readDistances(path: string): Promise<ReadonlyMap<string, { readonly kl: number; readonly same: number }>> {
+  const sums = new Map<string, { kl: number; agreed: number; tokens: number }>();
+  for (const { language, distance, tokens } of await collect(readScores(await openArtifact(path)))) {
+    if (distance === undefined) continue;
+    const sum = sums.get(language) ?? { kl: 0, agreed: 0, tokens: 0 };
+    for (const own of distance.kl) sum.kl += own;
+    sum.agreed += distance.agreed;
+    sum.tokens += tokens;
+    sums.set(language, sum);
+  }
+  return new Map([...sums].map(([language, { kl, agreed, tokens }]) => [language, { kl: kl / tokens, same: agreed / tokens }]));
+}
+
+/** What written.ts has found of a row of `folder`. @param name "gptq-3 equal" */
+export async function readWritten(folder: string, name: string): Promise<Pick<WrittenRow, "languages">> {
+  const distances = await readDistances(join(folder, "written", scoresFile(name)));
+  const lines = (await readFile(linesFile(folder, name), "utf8"))
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line) as GenerationLine);
+  const languages: Record<string, WrittenLanguage> = {};
+  for (const [language, { kl, same }] of distances) {
+    const own = lines.find((line) => line.language === language && line.model !== "dense");
+    const dense = lines.find((line) => line.language === language && line.model === "dense");
+    if (own === undefined || dense === undefined) throw new Error(`${linesFile(folder, name)} has no ${language}`);
+    languages[language] = {
+      kl: rounded(kl),
+      same: rounded(same),
+      kept: rounded(own.kept),
+      keptByDense: rounded(dense.kept),
+      repeated: rounded(own.repeated),
+      repeatedByDense: rounded(dense.repeated),
+      agrees: rounded(own.agrees),
+    };
+  }
+  return { languages };
+}

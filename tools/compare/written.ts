@@ -1,0 +1,60 @@
+/**
+ * What compressed models of a comparison write, and how far their distributions are from the dense model's: for rows that
+ * tools/compare/run.ts has made, whose models are written again from their layers.
+ *
+ * usage: node --conditions=mbs-source --import tsx tools/compare/written.ts --model M --texts FOLDER --output FOLDER
+ *          --python PYTHON --rows "gptq-3 equal,gptq-3 english" [--threads N]
+ *   --model, --texts, --output   as run.ts was given them, with --size twelve
+ *   --python   with tools/compare/peers/requirements.txt installed
+ *
+ * Writes FOLDER/written/ROW.scores.arrow, FOLDER/written/ROW.jsonl (what peers/generation.py prints) and the texts themselves; what
+ * is there is not made again.
+ */
+import { existsSync } from "node:fs";
+import { mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { scoresFile, sizes } from "./rows.ts";
+import { program, start } from "./start.ts";
+
+const { values } = parseArgs({
+  options: {
+    model: { type: "string" },
+    texts: { type: "string" },
+    output: { type: "string" },
+    python: { type: "string" },
+    rows: { type: "string" },
+    threads: { type: "string", default: "1" },
+  },
+});
+const { model, texts, output, python, rows, threads } = values;
+if (model === undefined || texts === undefined || output === undefined || python === undefined || rows === undefined) {
+  throw new Error("usage: written.ts --model M --texts FOLDER --output FOLDER --python PYTHON --rows ROW,… [--threads N]");
+}
+const dense = resolve(model);
+const heldOut = resolve(texts, "heldout.yaml");
+const folder = resolve(output, "written");
+const { windows, windowLength } = sizes.twelve;
+await mkdir(folder, { recursive: true });
+
+const mbs = (...args: readonly string[]): string => start(process.execPath, [program, ...args, "--quiet", "--threads", threads]);
+
+for (const row of rows.split(",")) {
+  const name = row.replaceAll(" ", "-");
+  const [scores, lines] = [join(folder, scoresFile(row)), join(folder, `${name}.jsonl`)];
+  if (existsSync(scores) && existsSync(lines)) continue;
+  const made = resolve(output, name, "model");
+  if (!existsSync(made)) mbs("run", resolve(output, `${name}.yaml`), "--workers", "0");
+  if (!existsSync(scores)) {
+    const limits = ["--length", String(windowLength), "--windows", String(windows)];
+    const models = ["--model", dense, "--model", made, "--labels", `dense,${row}`];
+    mbs("evaluate", ...models, "--corpus", heldOut, ...limits, "--output", scores);
+  }
+  const script = fileURLToPath(new URL("peers/generation.py", import.meta.url));
+  const kept = ["--output", join(folder, `${name}.texts.json`), "--threads", threads];
+  await writeFile(`${lines}.part`, start(python, [script, heldOut, dense, `${row}=${made}`, ...kept]));
+  await rename(`${lines}.part`, lines);
+  // it can be written again from its layers
+  await rm(made, { recursive: true, force: true });
+}
