@@ -4,15 +4,16 @@ import { CommanderError } from "commander";
 import { exitCodes, oneLine, toMbsError } from "./failure.ts";
 import { letHeapGrow } from "./heap-growth.ts";
 import { watchInterrupts } from "./interrupt-watch.ts";
-import { logText } from "./log-line.ts";
+import { logText, withoutQuoted } from "./log-line.ts";
 import { tellParent } from "./parent-process.ts";
 
 const signalCodes = { SIGINT: 130, SIGTERM: 143 } as const;
 
-function causes(error: unknown): string {
+function causes(error: unknown, wordsOf: (message: string) => string = String): string {
   if (!(error instanceof Error)) return "";
-  const stack = error.stack ?? error.message;
-  return error.cause === undefined ? stack : `${stack}\ncaused by: ${causes(error.cause)}`;
+  const { message, cause } = error;
+  const stack = (error.stack ?? message).replace(message, () => wordsOf(message));
+  return cause === undefined ? stack : `${stack}\ncaused by: ${causes(cause, wordsOf)}`;
 }
 
 /** Whether a thread of the pool is at work on a file. */
@@ -50,11 +51,12 @@ export async function runProgram(
   let stoppedBy: keyof typeof signalCodes | undefined;
   let ended = false;
 
-  const endText = (error: MbsError): string => {
+  const endText = (error: MbsError, thrown: unknown): string => {
     if (options.logJson !== true) return oneLine(name, error);
     const { tag, message } = error;
     const level = tag === "interrupted" ? "info" : "error";
-    return logText(name, { level, event: "ended", tag, code: exitCodes[tag], message });
+    const stack = options.debug ? causes(thrown, withoutQuoted) : undefined;
+    return logText(name, { level, event: "ended", tag, code: exitCodes[tag], message, stack });
   };
   const fail = (thrown: unknown): void => {
     ended = true;
@@ -64,8 +66,8 @@ export async function runProgram(
     const error =
       stoppedBy && !goesOn ? new InterruptedError(`stopped by ${stoppedBy}`, {}, { cause: thrown }) : toMbsError(thrown);
     // A reader that closes the pipe early is no error: head and less do it all the time.
-    if (error.tag !== "broken-pipe") process.stderr.write(endText(error));
-    if (options.debug) process.stderr.write(`${causes(thrown)}\n`);
+    if (error.tag !== "broken-pipe") process.stderr.write(endText(error, thrown));
+    if (options.debug && options.logJson !== true) process.stderr.write(`${causes(thrown)}\n`);
     tellParent({ tag: error.tag, message: error.message }, () => {
       if (stoppedBy === undefined) process.exit(exitCodes[error.tag]);
       setTimeout(endNow, usesFiles() ? fileGraceMs : 0, stoppedBy);
@@ -100,8 +102,9 @@ export async function runProgram(
   // Third-party code may call process.exit(0): that is no success.
   process.on("exit", (code) => {
     if (ended || code !== 0) return;
+    const message = "ended by code that it ran, without a result; look for process.exit in your own solver or stage";
     process.stderr.write(
-      `${name}: ended by code that it ran, without a result; look for process.exit in your own solver or stage\n`,
+      options.logJson === true ? logText(name, { level: "error", event: "ended", message }) : `${name}: ${message}\n`,
     );
     process.exitCode = exitCodes.internal;
   });

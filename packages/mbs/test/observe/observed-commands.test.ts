@@ -178,10 +178,13 @@ test("a run: a trace with a span for each node, a log of objects, and no word of
 
 test("a run that is refused ends its log with the reason, an object too", async (context) => {
   const path = await writeRecipe(context, "nonsense: true");
-  const { said, ended } = start(context, ["run", path, "--log=json"]);
-  assert.is(await ended, 2);
-  const last = linesOf(said.log).at(-1);
-  assert.equal([last?.["level"], last?.["event"], last?.["tag"], last?.["code"]], ["error", "ended", "usage", 2]);
+  for (const debug of [false, true]) {
+    const { said, ended } = start(context, ["run", path, "--log=json", ...(debug ? ["--debug"] : [])]);
+    assert.is(await ended, 2);
+    const last = linesOf(said.log).at(-1);
+    assert.equal([last?.["level"], last?.["event"], last?.["tag"], last?.["code"]], ["error", "ended", "usage", 2]);
+    assert.is(/\n {4}at /.test(String(last?.["stack"])), debug);
+  }
 });
 
 test("a collector that is away fails nothing, and is warned of once", async (context) => {
