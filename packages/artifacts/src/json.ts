@@ -1,12 +1,9 @@
-import { BadDataError, isObject } from "@mbs/contracts";
+import { BadDataError, isAmount, isCount, isObject } from "@mbs/contracts";
 
 type FieldKind = "amount" | "share" | "count" | "text" | "flag" | "weights" | "list";
 
 /** What a field of a JSON object holds; "?" where it may be absent. */
 export type FieldShape = FieldKind | `${FieldKind}?`;
-
-const isAmount = (value: unknown): value is number => typeof value === "number" && Number.isFinite(value) && value >= 0;
-const isCount = (value: unknown): boolean => isAmount(value) && Number.isSafeInteger(value);
 
 const kinds: Readonly<Record<FieldKind, { readonly name: string; readonly fits: (value: unknown) => boolean }>> = {
   amount: { name: "a number of at least 0", fits: isAmount },

@@ -58,6 +58,8 @@ test("artifacts go in, are listed and come out by address", () =>
     assert.equal(await collect(readScores(await store.open(address))), scores);
   }));
 
+const failing = (): Promise<never> => Promise.reject(new BadDataError("unreadable"));
+
 test("what others remove while a store is listed is left out; what cannot be read is not", () =>
   inFolder(async (folder) => {
     const store = new ArtifactStore(folder);
@@ -68,7 +70,6 @@ test("what others remove while a store is listed is left out; what cannot be rea
       (await store.list()).map((found) => found.address),
       [address],
     );
-    const failing = (): Promise<never> => Promise.reject(new BadDataError("unreadable"));
     assert.is((await errorOf(() => store.unlessGone(address, failing))).message, "unreadable");
     const removed = await store.unlessGone(address, async () => {
       await rm(store.path(address));

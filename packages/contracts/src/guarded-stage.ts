@@ -2,7 +2,7 @@ import { inspect } from "node:util";
 import type { ArtifactStream, Batch, ColumnType, Field, Schema } from "./batch.ts";
 import { InternalError, InterruptedError, MbsError, errorOfTag, isErrorTag } from "./errors.ts";
 import type { ErrorTag } from "./errors.ts";
-import { isObject } from "./is-object.ts";
+import { isObject } from "./value-checks.ts";
 import { isTexts, optionsFault, settled } from "./load-code.ts";
 import type { OptionTable } from "./options.ts";
 import { quoted } from "./printable.ts";

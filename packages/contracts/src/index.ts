@@ -25,7 +25,7 @@ export type { Device, DeviceChoice, DeviceReport } from "./device.ts";
 export { didYouMean } from "./did-you-mean.ts";
 export { bitsAWeight, formatBytes, isSmaller, parseBytes, sizeAgainst } from "./byte-sizes.ts";
 export type { ModelSize } from "./byte-sizes.ts";
-export { isObject } from "./is-object.ts";
+export { isAmount, isCount, isObject } from "./value-checks.ts";
 export { languageTag } from "./language-tag.ts";
 export { areProportional, formatLanguageMix, languageWeights, mostWeight, parseLanguageMix } from "./language-mix.ts";
 export type { LanguageMix } from "./language-mix.ts";

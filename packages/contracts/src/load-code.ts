@@ -5,7 +5,7 @@ import { resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { inspect } from "node:util";
 import { UsageError } from "./errors.ts";
-import { isObject } from "./is-object.ts";
+import { isObject } from "./value-checks.ts";
 import { isCodePath, parseOptions, resourceKinds } from "./options.ts";
 import type { Option } from "./options.ts";
 import { quoted } from "./printable.ts";

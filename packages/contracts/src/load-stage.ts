@@ -1,5 +1,5 @@
 import { guardedStage } from "./guarded-stage.ts";
-import { isObject } from "./is-object.ts";
+import { isObject } from "./value-checks.ts";
 import { isTexts, loadCode, optionsFault } from "./load-code.ts";
 import type { Schema } from "./batch.ts";
 import type { Stage } from "./stage.ts";

@@ -1,4 +1,4 @@
-import { BadDataError, InternalError, isObject, mostWeight, type Schema, type Shards } from "@mbs/contracts";
+import { BadDataError, InternalError, isAmount, isCount, isObject, mostWeight, type Schema, type Shards } from "@mbs/contracts";
 import { canonicalJson, parseJson } from "../json.ts";
 import type { ArtifactKind } from "./schemas.ts";
 
@@ -165,13 +165,11 @@ const areShares = (shares: readonly number[]): boolean => {
   return shares.every((share) => share >= 0) && sum > 0 && Number.isFinite(sum);
 };
 
-const isAmount = (value: unknown): value is number => typeof value === "number" && Number.isFinite(value) && value >= 0;
-const isCount = (value: unknown): boolean => isAmount(value) && Number.isSafeInteger(value);
 const areShards = (value: unknown): boolean => {
   if (!isObject(value)) return false;
   const { first, count, of, ...others } = value;
   const areCounts = isCount(first) && isCount(count) && isCount(of) && Object.keys(others).length === 0;
-  return areCounts && Number(count) > 0 && Number(first) + Number(count) <= Number(of);
+  return areCounts && count > 0 && first + count <= of;
 };
 const absentTypes: readonly MetadataType[] = [
   "shards",

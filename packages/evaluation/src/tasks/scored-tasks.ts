@@ -1,4 +1,4 @@
-import { BadDataError, isObject } from "@mbs/contracts";
+import { BadDataError, isCount, isObject } from "@mbs/contracts";
 import { taskMetrics, type TaskMetric } from "@mbs/tasks";
 
 /** What scores keep of a task. */
@@ -21,7 +21,6 @@ export interface ScoredGroup {
 }
 
 const isText = (value: unknown): value is string => typeof value === "string";
-const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && Number(value) >= 0;
 const areMetrics = (value: unknown): boolean =>
   Array.isArray(value) && value.length > 0 && value.every((metric) => taskMetrics.some((known) => known === metric));
 

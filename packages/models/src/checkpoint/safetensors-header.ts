@@ -1,4 +1,4 @@
-import { BadDataError } from "@mbs/contracts";
+import { BadDataError, isCount } from "@mbs/contracts";
 import { parseJsonObject } from "../folder/json-file.ts";
 import type { JsonObject } from "../folder/json-file.ts";
 
@@ -134,8 +134,6 @@ function parseMetadata(value: unknown, file: string): Record<string, string> {
   }
   return value as Record<string, string>;
 }
-
-const isCount = (value: unknown): value is number => typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
 
 function parseEntry(name: string, value: unknown, file: string): HeaderEntry {
   const refuse = (problem: string): never => {

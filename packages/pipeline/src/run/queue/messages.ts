@@ -56,7 +56,7 @@ export type Order =
   | { readonly kind: "here"; readonly mbs: string };
 
 const isText = (value: unknown): value is string => typeof value === "string";
-const isCount = (value: unknown): value is number => typeof value === "number" && Number.isFinite(value);
+const isNumber = (value: unknown): value is number => typeof value === "number" && Number.isFinite(value);
 const isName = (value: unknown): value is string => isText(value) && namePattern.test(value);
 
 /** Each of these returns undefined for what is none: others may write to the same server. */
@@ -92,14 +92,14 @@ export function parseCard(key: string, text: string | null, seal: QueueSeal): Fo
   }
   if (!isObject(value)) return undefined;
   const { id, name, processors, threads, mbs, hasTrouble = false } = value;
-  const areThreads = isCount(threads) && Number.isSafeInteger(threads) && threads >= 1 && threads <= mostThreads;
+  const areThreads = isNumber(threads) && Number.isSafeInteger(threads) && threads >= 1 && threads <= mostThreads;
   if (!isName(id) || !isText(name) || !isName(processors) || !areThreads || !isText(mbs)) return undefined;
   return { id, name, processors, threads, mbs, hasTrouble: hasTrouble === true };
 }
 
 function parseTraffic(value: unknown): Traffic {
   const { fetched, put } = isObject(value) ? value : {};
-  return isCount(fetched) && isCount(put) ? { fetched, put } : noTraffic;
+  return isNumber(fetched) && isNumber(put) ? { fetched, put } : noTraffic;
 }
 
 /** Where the store has a model: the address of its artifact. @param model address of the model */
@@ -139,8 +139,8 @@ export function parseFailure(purpose: string, text: string | undefined, seal: Qu
 function parseProgress(value: unknown): Progress | undefined {
   if (!isObject(value)) return undefined;
   const { activity, done, total, unit } = value;
-  if (!isText(activity) || !isCount(done) || !isText(unit)) return undefined;
-  return { activity, done, unit, ...(isCount(total) && { total }) };
+  if (!isText(activity) || !isNumber(done) || !isText(unit)) return undefined;
+  return { activity, done, unit, ...(isNumber(total) && { total }) };
 }
 
 export function parseNews(text: string, seal: QueueSeal): News | undefined {
