@@ -1,11 +1,12 @@
 /**
  * The picture of the README: what English-only calibration costs each language of Gemma 3 270m, and what as much text of every
- * language does, from the numbers of docs/measured/languages.json.
+ * language does: means over the draws in docs/measured/languages.json.
  *
  * usage: node --conditions=mbs-source --import tsx tools/compare/front-picture.ts
  */
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { mean } from "@mbs/numbers";
 import { toSvg } from "../pages/plot.ts";
 import { ofLanguage } from "./draws.ts";
 import type { DrawnRow } from "./draws.ts";
@@ -19,12 +20,12 @@ const { rows } = JSON.parse(await readFile(join(root, "docs/measured/languages.j
 const names = new Intl.DisplayNames("en", { type: "language" });
 const order = twelveLanguages.map(({ tag }) => names.of(tag) ?? tag);
 const values = Object.entries(bars).flatMap(([mix, series]) => {
-  const row = rows.find((one) => one.method === "gptq-3" && one.mix === mix && one.draw === 0);
-  if (row === undefined) throw new Error(`languages.json lacks the row of ${mix}`);
+  const draws = rows.filter((row) => row.method === "gptq-3" && row.mix === mix);
+  if (draws.length === 0) throw new Error(`languages.json lacks the rows of ${mix}`);
   return twelveLanguages.map(({ tag }, place) => ({
     language: order[place],
     series,
-    times: Math.exp(ofLanguage(tag)(row.rises)),
+    times: Math.exp(mean(draws.map(({ rises }) => ofLanguage(tag)(rises)))),
   }));
 });
 

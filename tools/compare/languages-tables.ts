@@ -76,30 +76,36 @@ const namedMethod = "gptq-3";
 
 const outcomes = { worst: worstOfLanguages, mean: meanOfLanguages, shares: weightedBy(shares) };
 
-/** A comparison of the found mix with another. */
+/** A comparison of two mixes. */
 interface Outcome {
   readonly method: string;
   readonly mix: string;
+  readonly against: string;
   readonly draws: number;
   readonly figures: Readonly<Record<keyof typeof outcomes, Difference>>;
 }
 
+/** The mixes whose losses are set beside those of each other one. */
+const compared = ["found", "equal"] as const;
+
 function outcomesOf(rows: readonly DrawnRow[]): readonly Outcome[] {
   return methodsIn(rows).flatMap((method) =>
-    mixesIn(rows, method).flatMap((mix) => {
-      if (mix === "found" || isOtherAmount(mix)) return [];
-      const [found, other] = pairOf(rows, method, "found", mix);
-      if (found.length === 0) return [];
-      const against = (figure: keyof typeof outcomes): Difference => figureDifference(found, other, outcomes[figure]);
-      const figures = { worst: against("worst"), mean: against("mean"), shares: against("shares") };
-      return [{ method, mix, draws: found.length, figures }];
-    }),
+    compared.flatMap((mix, place) =>
+      mixesIn(rows, method).flatMap((against) => {
+        if (against === mix || compared.slice(0, place).some((before) => before === against) || isOtherAmount(against)) return [];
+        const [own, other] = pairOf(rows, method, mix, against);
+        if (own.length === 0) return [];
+        const differenceOf = (figure: keyof typeof outcomes): Difference => figureDifference(own, other, outcomes[figure]);
+        const figures = { worst: differenceOf("worst"), mean: differenceOf("mean"), shares: differenceOf("shares") };
+        return [{ method, mix, against, draws: own.length, figures }];
+      }),
+    ),
   );
 }
 
 /**
- * The found mix against each other one: the loss of the worst language, which was named before the run for one method, and two
- * means. Of cells over several draws all but those that were named are corrected together by Holm; a star marks what holds.
+ * The found and the equal mix against each other one: the loss of the worst language, which was named before the run for the found
+ * mix and one method, and two means. Of cells over several draws all but those that were named are corrected together by Holm; a star marks what holds.
  */
 export function outcomeTable(rows: readonly DrawnRow[]): string {
   const found = outcomesOf(rows);
@@ -107,7 +113,7 @@ export function outcomeTable(rows: readonly DrawnRow[]): string {
     (Object.keys(outcomes) as (keyof typeof outcomes)[]).map((figure) => ({
       figure,
       difference: outcome.figures[figure],
-      isCorrected: outcome.draws > 1 && (outcome.method !== namedMethod || figure !== "worst"),
+      isCorrected: outcome.draws > 1 && (outcome.method !== namedMethod || outcome.mix !== "found" || figure !== "worst"),
     })),
   );
   const corrected = cells.filter(({ isCorrected }) => isCorrected);
@@ -117,13 +123,15 @@ export function outcomeTable(rows: readonly DrawnRow[]): string {
     return `${natsText(difference)}${star}`;
   });
   const width = Object.keys(outcomes).length;
-  const lines = found.map(({ method, mix, draws }, place) => [
+  const lines = found.map(({ method, mix, against, draws }, place) => [
     titleOf(method),
     mixTitle(mix),
+    mixTitle(against),
     String(draws),
     ...texts.slice(place * width, (place + 1) * width),
   ]);
-  return markdownTable(["method", "against", "draws", "worst language", "mean of languages", "weighted by share"], lines, 2);
+  const head = ["method", "mix", "against", "draws", "worst language", "mean of languages", "weighted by share"];
+  return markdownTable(head, lines, 3);
 }
 
 /** A line a language: its share and what it loses with each mix, the mean over draws. */

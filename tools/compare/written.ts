@@ -52,8 +52,8 @@ for (const row of rows.split(",")) {
     mbs("evaluate", ...models, "--corpus", heldOut, ...limits, "--output", scores);
   }
   const script = fileURLToPath(new URL("peers/generation.py", import.meta.url));
-  const kept = ["--output", join(folder, `${name}.texts.json`), "--threads", threads];
-  await writeFile(`${lines}.part`, start(python, [script, heldOut, dense, `${row}=${made}`, ...kept]));
+  const files = ["--output", join(folder, `${name}.texts.json`), "--dense-tokens", join(folder, "dense.json")];
+  await writeFile(`${lines}.part`, start(python, [script, heldOut, dense, `${row}=${made}`, ...files, "--threads", threads]));
   await rename(`${lines}.part`, lines);
   // it can be written again from its layers
   await rm(made, { recursive: true, force: true });

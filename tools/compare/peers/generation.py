@@ -1,8 +1,11 @@
 """What models write: greedy continuations of held-out texts in each language, beside those of the dense model.
 
 usage: generation.py TEXTS.yaml DENSE LABEL=FOLDER… [--prompts 8] [--prompt-tokens 64] [--tokens 64] [--threads 1] [--output texts.json]
+                     [--dense-tokens FILE.json]
   TEXTS.yaml  heldout.yaml of tools/compare/texts.ts
   DENSE       the model before compression; each FOLDER one after it, as dense folders that transformers loads
+
+What the dense model writes is kept in the file of --dense-tokens, and taken from there if it is there.
 
 Prints a line of JSON a model and language: `kept`, the share of continuations that py3langid takes for the language (of the
 languages of the texts, as it does of the held-out text itself: `heldout`); `repeated`, the share of 4-grams of tokens that stood in
@@ -25,6 +28,7 @@ parser.add_argument("--prompt-tokens", type=int, default=64)
 parser.add_argument("--tokens", type=int, default=64)
 parser.add_argument("--threads", type=int, default=1)
 parser.add_argument("--output", type=Path)
+parser.add_argument("--dense-tokens", type=Path)
 options = parser.parse_args()
 os.environ["OMP_NUM_THREADS"] = str(options.threads)
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -83,14 +87,16 @@ def is_language(tokenizer, tokens, language):
     return py3langid.classify(tokenizer.decode(tokens, skip_special_tokens=True))[0] == language
 
 
+known = options.dense_tokens and options.dense_tokens.exists() and json.loads(options.dense_tokens.read_text())
 dense = {}
 written = {}
 for label, folder in [("dense", options.dense), *(entry.split("=", 1) for entry in options.models)]:
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    is_known = label == "dense" and known
+    model = None if is_known else AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
     for language, path in paths.items():
         prompts = prompts_of(tokenizer, path)
-        made = continuations(model, tokenizer, prompts)
+        made = known[language] if is_known else continuations(model, tokenizer, prompts)
         dense.setdefault(language, made)
         written.setdefault(label, {})[language] = [tokenizer.decode(tokens) for tokens in made]
         line = {
@@ -105,3 +111,5 @@ for label, folder in [("dense", options.dense), *(entry.split("=", 1) for entry 
     print(f"{label} written", file=sys.stderr)
 if options.output:
     options.output.write_text(json.dumps(written, ensure_ascii=False, indent=1))
+if options.dense_tokens and not known:
+    options.dense_tokens.write_text(json.dumps(dense))
