@@ -17,7 +17,6 @@ import { findShards } from "./dataset-shards.ts";
 import { fetchWhole, hubFiles, notCached, openDataset } from "./hub-dataset.ts";
 import type { FoundDataset } from "./hub-dataset.ts";
 import { writeLinesExcerpt } from "./lines-excerpt.ts";
-import { writeParquetExcerpt } from "./parquet-excerpt.ts";
 
 /** Texts of one language in a dataset of the Hub. */
 export interface DatasetTexts {
@@ -131,8 +130,10 @@ async function excerptOf(
     const source = await openShard(texts, shard, context);
     await mkdir(dirname(path), { recursive: true });
     const unfinished = `${path}.incomplete`;
-    if (isParquet) await writeParquetExcerpt(source, wanted, beside, rows, unfinished);
-    else await writeLinesExcerpt(source, shard.path.endsWith(".gz"), rows, unfinished);
+    if (isParquet) {
+      const { writeParquetExcerpt } = await import("./parquet-excerpt.ts");
+      await writeParquetExcerpt(source, wanted, beside, rows, unfinished);
+    } else await writeLinesExcerpt(source, shard.path.endsWith(".gz"), rows, unfinished);
     await rename(unfinished, path);
   });
   return path;

@@ -1,6 +1,5 @@
 import { BadDataError, InterruptedError } from "@mbs/contracts";
 import { readJsonRows } from "./json-rows.ts";
-import { readParquetRows } from "./parquet-rows.ts";
 import type { ReadRowsOptions, Row, RowFile } from "./row.ts";
 
 /** A split is held as a whole: more than this is no evaluation task's. */
@@ -20,7 +19,8 @@ async function readFileRows(file: RowFile, left: number, { warn = () => {}, sign
   const rows: Row[] = [];
   const columns = new Set<string>();
   let size = 0;
-  for await (const { row, size: own } of file.format === "parquet" ? readParquetRows(file) : readJsonRows(file, warn)) {
+  const read = file.format === "parquet" ? (await import("./parquet-rows.ts")).readParquetRows : readJsonRows;
+  for await (const { row, size: own } of read(file, warn)) {
     if (signal?.aborted) throw new InterruptedError(`${file.path}: stopped`);
     rows.push(row);
     for (const column of Object.keys(row)) columns.add(column);
