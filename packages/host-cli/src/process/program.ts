@@ -12,8 +12,10 @@ const signalCodes = { SIGINT: 130, SIGTERM: 143 } as const;
 function causes(error: unknown, wordsOf: (message: string) => string = String): string {
   if (!(error instanceof Error)) return "";
   const { message, cause } = error;
-  const stack = (error.stack ?? message).replace(message, () => wordsOf(message));
-  return cause === undefined ? stack : `${stack}\ncaused by: ${causes(cause, wordsOf)}`;
+  const { stack = "" } = error;
+  const frames = stack.indexOf("\n    at ");
+  const shown = `${error.name}: ${wordsOf(message)}${frames < 0 ? "" : stack.slice(frames)}`;
+  return cause === undefined ? shown : `${shown}\ncaused by: ${causes(cause, wordsOf)}`;
 }
 
 /** Whether a thread of the pool is at work on a file. */
@@ -104,7 +106,9 @@ export async function runProgram(
     if (ended || code !== 0) return;
     const message = "ended by code that it ran, without a result; look for process.exit in your own solver or stage";
     process.stderr.write(
-      options.logJson === true ? logText(name, { level: "error", event: "ended", message }) : `${name}: ${message}\n`,
+      options.logJson === true
+        ? logText(name, { level: "error", event: "ended", tag: "internal", code: exitCodes.internal, message })
+        : `${name}: ${message}\n`,
     );
     process.exitCode = exitCodes.internal;
   });

@@ -32,7 +32,7 @@ export interface ScoredDistances extends TokenDistances {
   readonly secondLosses: Float64Array;
 }
 
-/** Compares the distributions of two models. */
+/** Compares the distributions of two models: one call at a time, since all write to the same memory. */
 export interface LogitComparison {
   /** @param first of as many rows as `second`, and of the same vocabulary */
   of(first: LogitSource, second: LogitSource): Promise<TokenDistances>;
@@ -47,6 +47,9 @@ export interface LogitComparison {
 
 type Side = "first" | "second";
 
+/** The lowest finite number of float32: what a tile that is ruled out as a whole leaves as the largest logit. */
+const lowest = -3.4028234663852886e38;
+
 /** What is known of one model's distributions after some tiles, by row. */
 class RunningDistribution {
   /** The largest logit. */
@@ -59,7 +62,7 @@ class RunningDistribution {
   readonly wanted: Float32Array;
 
   constructor(rows: number) {
-    this.most = new Float32Array(rows).fill(-Infinity);
+    this.most = new Float32Array(rows).fill(lowest);
     this.top = new Int32Array(rows);
     this.sum = new Float64Array(rows);
     this.wanted = new Float32Array(rows);
@@ -108,7 +111,7 @@ class RunningPair {
     }
   }
 
-  /** Sees whether a tile has a larger logit than those before it, NaN too. */
+  /** Sees whether a tile has a larger logit than those before it. */
   #raise(side: Side, row: number, logits: LogitSums, { from, to, start }: { from: number; to: number; start: number }): void {
     const [own, most] = [this[side], logits.largest(side, from, to)];
     if (most <= at(own.most, row)) return;
@@ -153,7 +156,8 @@ async function logitsOf({ forward, states }: LogitSource): Promise<LogitsInto> {
  * Compares models token by token, a tile of logits at a time. With x and y their logits less the largest, P = Σ exp(x) and
  * Q = Σ exp(y), KL(p ‖ q) = Σ exp(x)·(x - y) / P - ln P + ln Q.
  *
- * Logits and terms are float32, sums float64: of the terms' roundings, which are independent, about 2^-25 nats are left.
+ * Logits and terms are float32, sums float64. Where a few tokens have nearly all of a distribution, the roundings of their terms
+ * leave some 1e-7 nats; they are independent from token to token, so that means over many tokens are far closer.
  *
  * @param vocabulary tokens of both models
  */

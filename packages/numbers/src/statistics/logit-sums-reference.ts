@@ -5,7 +5,7 @@ const { fround } = Math;
 /** Columns whose terms are added in float32, every fourth to the same sum, before float64 takes them. */
 const block = 32;
 
-/** Below it exp is no normal number of float32. */
+/** A little above what exp makes no normal number of float32 of. */
 const least = -86;
 const perLn2 = fround(1.44269504);
 /** Adding 1.5·2^23 rounds to a whole number, ties to even. */
