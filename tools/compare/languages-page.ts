@@ -46,7 +46,7 @@ const made: DrawnRow[] = [];
 const madeWritten: WrittenRow[] = [];
 for (const { name, method, mix, draw } of rowsOf(Object.keys(allMethods), Object.keys(allMixes), mostDraws)) {
   if (existsSync(join(folder, scoresFile(name)))) made.push({ method, mix, draw, rises: risesOf(dense, await scoresOf(name)) });
-  if (isWritten(folder, name)) madeWritten.push({ method, mix, ...(await readWritten(folder, name)) });
+  if (isWritten(folder, name)) madeWritten.push({ method, mix, draw, ...(await readWritten(folder, name)) });
 }
 interface Numbers {
   /** The mix of rows of "found": language → share. */
@@ -65,7 +65,7 @@ const isMade = (row: DrawnRow): boolean =>
   made.some(({ method, mix, draw }) => method === row.method && mix === row.mix && draw === row.draw);
 const rows = [...committed.rows.filter((row) => !isMade(row)), ...made];
 const isMadeWritten = (row: WrittenRow): boolean =>
-  madeWritten.some(({ method, mix }) => method === row.method && mix === row.mix);
+  madeWritten.some(({ method, mix, draw }) => method === row.method && mix === row.mix && draw === row.draw);
 const written = [...committed.written.filter((row) => !isMadeWritten(row)), ...madeWritten];
 const lines = (list: readonly object[]): string => `[\n${list.map((row) => JSON.stringify(row)).join(",\n")}\n]`;
 await writeFile(numbersPath, `{"found":${JSON.stringify(found)},"rows":${lines(rows)},"written":${lines(written)}}\n`);

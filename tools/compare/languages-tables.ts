@@ -71,8 +71,9 @@ function pairOf(
   return [pairs.map(({ row }) => row.rises), pairs.map(({ other }) => other.rises)];
 }
 
-/** The method whose worst language was the one outcome that was named before the run. */
-const namedMethod = "gptq-3";
+/** Whether this is the one outcome that was named before the run: the worst language of the found mix against the best other one. */
+const isNamed = ({ method, mix, against }: Outcome, figure: keyof typeof outcomes): boolean =>
+  method === "gptq-3" && mix === "found" && against === "equal" && figure === "worst";
 
 const outcomes = { worst: worstOfLanguages, mean: meanOfLanguages, shares: weightedBy(shares) };
 
@@ -104,8 +105,8 @@ function outcomesOf(rows: readonly DrawnRow[]): readonly Outcome[] {
 }
 
 /**
- * The found and the equal mix against each other one: the loss of the worst language, which was named before the run for the found
- * mix and one method, and two means. Of cells over several draws all but those that were named are corrected together by Holm; a star marks what holds.
+ * The found and the equal mix against each other one: the loss of the worst language and two means. Of cells over several draws all
+ * but the named one are corrected together by Holm; a star marks what holds.
  */
 export function outcomeTable(rows: readonly DrawnRow[]): string {
   const found = outcomesOf(rows);
@@ -113,7 +114,7 @@ export function outcomeTable(rows: readonly DrawnRow[]): string {
     (Object.keys(outcomes) as (keyof typeof outcomes)[]).map((figure) => ({
       figure,
       difference: outcome.figures[figure],
-      isCorrected: outcome.draws > 1 && (outcome.method !== namedMethod || outcome.mix !== "found" || figure !== "worst"),
+      isCorrected: outcome.draws > 1 && !isNamed(outcome, figure),
     })),
   );
   const corrected = cells.filter(({ isCorrected }) => isCorrected);

@@ -22,7 +22,7 @@ export interface WrittenLanguage {
 }
 
 /** What one compressed model writes, by language. */
-export interface WrittenRow extends Pick<Row, "method" | "mix"> {
+export interface WrittenRow extends Pick<Row, "method" | "mix" | "draw"> {
   readonly languages: Readonly<Record<string, WrittenLanguage>>;
 }
 

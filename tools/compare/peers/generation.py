@@ -5,7 +5,7 @@ usage: generation.py TEXTS.yaml DENSE LABEL=FOLDER… [--prompts 8] [--prompt-to
   TEXTS.yaml  heldout.yaml of tools/compare/texts.ts
   DENSE       the model before compression; each FOLDER one after it, as dense folders that transformers loads
 
-What the dense model writes is kept in the file of --dense-tokens, and taken from there if it is there.
+What the dense model writes is kept in the file of --dense-tokens, and taken from there for the same texts and model.
 
 Prints a line of JSON a model and language: `kept`, the share of continuations that py3langid takes for the language (of the
 languages of the texts, as it does of the held-out text itself: `heldout`); `repeated`, the share of 4-grams of tokens that stood in
@@ -87,7 +87,9 @@ def is_language(tokenizer, tokens, language):
     return py3langid.classify(tokenizer.decode(tokens, skip_special_tokens=True))[0] == language
 
 
-known = options.dense_tokens and options.dense_tokens.exists() and json.loads(options.dense_tokens.read_text())
+asked = [str(options.dense), str(options.texts), options.prompts, options.prompt_tokens, options.tokens]
+kept = json.loads(options.dense_tokens.read_text()) if options.dense_tokens and options.dense_tokens.exists() else {}
+known = kept["languages"] if kept.get("asked") == asked else None
 dense = {}
 written = {}
 for label, folder in [("dense", options.dense), *(entry.split("=", 1) for entry in options.models)]:
@@ -112,4 +114,6 @@ for label, folder in [("dense", options.dense), *(entry.split("=", 1) for entry 
 if options.output:
     options.output.write_text(json.dumps(written, ensure_ascii=False, indent=1))
 if options.dense_tokens and not known:
-    options.dense_tokens.write_text(json.dumps(dense))
+    part = options.dense_tokens.with_suffix(".part")
+    part.write_text(json.dumps({"asked": asked, "languages": dense}))
+    part.rename(options.dense_tokens)

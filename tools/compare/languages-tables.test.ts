@@ -1,0 +1,59 @@
+import { at } from "@mbs/contracts";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import type { DrawnRow } from "./draws.ts";
+import { twelveLanguages } from "./languages.ts";
+import { outcomeTable, writtenTable } from "./languages-tables.ts";
+import type { WrittenLanguage, WrittenRow } from "./written-rows.ts";
+
+/** Rises of two windows of each language about a loss, that of the first language higher by `worst`. */
+function row(mix: string, draw: number, loss: number, worst: number): DrawnRow {
+  const rises = Object.fromEntries(
+    twelveLanguages.map(({ tag }, place) => {
+      const own = loss + 0.001 * draw + (place === 0 ? worst : 0);
+      return [tag, [own - 0.001, own + 0.001]];
+    }),
+  );
+  return { method: "gptq-3", mix, draw, rises };
+}
+
+const linesOf = (table: string): readonly (readonly string[])[] =>
+  table
+    .split("\n")
+    .slice(2)
+    .map((line) => line.split("|").map((cell) => cell.trim()));
+
+test("what differs in every draw has a star, but for what was named before the run", () => {
+  const rows = [0, 1, 2, 3, 4].flatMap((draw) => [
+    row("found", draw, 0.4, 0.1),
+    row("equal", draw, 0.45, 0.2),
+    row("proportional", draw, 0.6, 0.3),
+  ]);
+  const lines = linesOf(outcomeTable(rows));
+  assert.equal(
+    lines.map(([, , mix, against, draws]) => [mix, against, draws]),
+    [
+      ["found", "equal", "5"],
+      ["found", "proportional", "5"],
+      ["equal", "proportional", "5"],
+    ],
+  );
+  const [named, others, equal] = lines.map(([, , , , , worst = "", mean = ""]) => ({ worst, mean }));
+  assert.match(named?.worst ?? "", /^−0\.15 [^*]*$/);
+  for (const text of [named?.mean, others?.worst, others?.mean, equal?.worst, equal?.mean]) assert.match(text ?? "", /\*$/);
+});
+
+test("what models write is a mean over languages, with the one that keeps its language least", () => {
+  const usual: WrittenLanguage = { kl: 1, same: 0.5, kept: 1, keptByDense: 1, repeated: 0.25, repeatedByDense: 0.5, agrees: 0.1 };
+  const made: WrittenRow = {
+    method: "gptq-3",
+    mix: "equal",
+    draw: 0,
+    languages: { de: usual, km: { ...usual, kl: 3, kept: 0.5 } },
+  };
+  const lines = linesOf(writtenTable([made]));
+  assert.equal(at(lines, 0).slice(1, -1), ["dense model", "", "0", "100%", "100%", "100%", "", "50%"]);
+  assert.equal(at(lines, 1).slice(1, -1), ["GPTQ 3 bits", "equal", "2.00", "50%", "10%", "75%", "km 50%", "25%"]);
+});
+
+test.run();
