@@ -29,6 +29,7 @@ import {
   allMixes,
   allPeers,
   drawName,
+  fileStem,
   methodGroups,
   methods,
   mixes,
@@ -127,7 +128,7 @@ function evaluate(path: string, label: string): void {
 }
 
 async function compressRow({ name, method, mix, draw }: Row): Promise<void> {
-  const folder = join(folders.output, name.replaceAll(" ", "-"));
+  const folder = join(folders.output, fileStem(name));
   const distribution = distributionOf(mix);
   const weights = await weightsOf(mix);
   const stages = allMethods[method]?.stages;
@@ -175,7 +176,7 @@ async function recordSpent(name: string, spent: Spent, folder: string): Promise<
 
 /** The tokens that a recipe with this mix draws, for programs that take no recipe. */
 function sampleTokens({ mix, draw }: Pick<Row, "mix" | "draw">): string {
-  const path = join(folders.output, `segments-${drawName({ mix, draw }).replaceAll(" ", "-")}.arrow`);
+  const path = join(folders.output, `segments-${fileStem(drawName({ mix, draw }))}.arrow`);
   if (existsSync(path)) return path;
   const amount = ["--segments", String(segmentsOf(mix)), "--length", String(length), "--seed", String(draw)];
   const drawn = [...amount, "--mix", textOf(mix)];
@@ -187,7 +188,7 @@ function sampleTokens({ mix, draw }: Pick<Row, "mix" | "draw">): string {
 
 async function runPeer({ script, args, source }: Peer, { name, mix, draw }: Row): Promise<void> {
   const clone = source === undefined ? undefined : values[source];
-  const folder = join(folders.output, name.replaceAll(" ", "-"));
+  const folder = join(folders.output, fileStem(name));
   if (!existsSync(folder)) {
     const path = fileURLToPath(new URL(`peers/${script}`, import.meta.url));
     const isOurs = script.endsWith(".ts");

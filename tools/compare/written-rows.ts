@@ -2,7 +2,8 @@ import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { collect, openArtifact, readScores } from "@mbs/artifacts";
-import { scoresFile } from "./rows.ts";
+import { summariseDistances } from "@mbs/evaluation";
+import { fileStem, scoresFile } from "./rows.ts";
 import type { Row } from "./rows.ts";
 
 /** What a model writes in a language, beside the dense model: shares from 0 to 1, but for `kl`. */
@@ -32,42 +33,28 @@ interface GenerationLine extends Record<"kept" | "repeated" | "agrees", number> 
   readonly language: string;
 }
 
-const linesFile = (folder: string, name: string): string => join(folder, "written", `${name.replaceAll(" ", "-")}.jsonl`);
+const linesFile = (folder: string, name: string): string => join(folder, "written", `${fileStem(name)}.jsonl`);
 
 /** Whether written.ts has looked at a row. */
 export const isWritten = (folder: string, name: string): boolean => existsSync(linesFile(folder, name));
 
 const rounded = (value: number): number => Number(value.toFixed(4));
 
-/** KL and the share of equal tokens, by language. */
-async function readDistances(path: string): Promise<ReadonlyMap<string, { readonly kl: number; readonly same: number }>> {
-  const sums = new Map<string, { kl: number; agreed: number; tokens: number }>();
-  for (const { language, distance, tokens } of await collect(readScores(await openArtifact(path)))) {
-    if (distance === undefined) continue;
-    const sum = sums.get(language) ?? { kl: 0, agreed: 0, tokens: 0 };
-    for (const own of distance.kl) sum.kl += own;
-    sum.agreed += distance.agreed;
-    sum.tokens += tokens;
-    sums.set(language, sum);
-  }
-  return new Map([...sums].map(([language, { kl, agreed, tokens }]) => [language, { kl: kl / tokens, same: agreed / tokens }]));
-}
-
 /** What written.ts has found of a row of `folder`. @param name "gptq-3 equal" */
 export async function readWritten(folder: string, name: string): Promise<Pick<WrittenRow, "languages">> {
-  const distances = await readDistances(join(folder, "written", scoresFile(name)));
+  const scores = await collect(readScores(await openArtifact(join(folder, "written", scoresFile(name)))));
   const lines = (await readFile(linesFile(folder, name), "utf8"))
     .trimEnd()
     .split("\n")
     .map((line) => JSON.parse(line) as GenerationLine);
   const languages: Record<string, WrittenLanguage> = {};
-  for (const [language, { kl, same }] of distances) {
+  for (const { language, kl, agreement } of summariseDistances(scores)) {
     const own = lines.find((line) => line.language === language && line.model !== "dense");
     const dense = lines.find((line) => line.language === language && line.model === "dense");
     if (own === undefined || dense === undefined) throw new Error(`${linesFile(folder, name)} has no ${language}`);
     languages[language] = {
       kl: rounded(kl),
-      same: rounded(same),
+      same: rounded(agreement),
       kept: rounded(own.kept),
       keptByDense: rounded(dense.kept),
       repeated: rounded(own.repeated),

@@ -15,7 +15,7 @@ import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { scoresFile, sizes } from "./rows.ts";
+import { fileStem, scoresFile, sizes } from "./rows.ts";
 import { program, start } from "./start.ts";
 
 const { values } = parseArgs({
@@ -41,7 +41,7 @@ await mkdir(folder, { recursive: true });
 const mbs = (...args: readonly string[]): string => start(process.execPath, [program, ...args, "--quiet", "--threads", threads]);
 
 for (const row of rows.split(",")) {
-  const name = row.replaceAll(" ", "-");
+  const name = fileStem(row);
   const [scores, lines] = [join(folder, scoresFile(row)), join(folder, `${name}.jsonl`)];
   if (existsSync(scores) && existsSync(lines)) continue;
   const made = resolve(output, name, "model");

@@ -9,13 +9,18 @@ import { tellParent } from "./parent-process.ts";
 
 const signalCodes = { SIGINT: 130, SIGTERM: 143 } as const;
 
-function causes(error: unknown, wordsOf: (message: string) => string = String): string {
-  if (!(error instanceof Error)) return "";
-  const { message, cause } = error;
-  const { stack = "" } = error;
+const wholeStack = ({ stack, message }: Error): string => stack ?? message;
+
+/** Without what the message quotes. */
+function discreetStack({ name, message, stack = "" }: Error): string {
   const frames = stack.indexOf("\n    at ");
-  const shown = `${error.name}: ${wordsOf(message)}${frames < 0 ? "" : stack.slice(frames)}`;
-  return cause === undefined ? shown : `${shown}\ncaused by: ${causes(cause, wordsOf)}`;
+  return `${name}: ${withoutQuoted(message)}${frames < 0 ? "" : stack.slice(frames)}`;
+}
+
+function causes(error: unknown, stackOf: (error: Error) => string): string {
+  if (!(error instanceof Error)) return "";
+  const stack = stackOf(error);
+  return error.cause === undefined ? stack : `${stack}\ncaused by: ${causes(error.cause, stackOf)}`;
 }
 
 /** Whether a thread of the pool is at work on a file. */
@@ -53,11 +58,11 @@ export async function runProgram(
   let stoppedBy: keyof typeof signalCodes | undefined;
   let ended = false;
 
-  const endText = (error: MbsError, thrown: unknown): string => {
+  const endText = (error: MbsError, thrown?: unknown): string => {
     if (options.logJson !== true) return oneLine(name, error);
     const { tag, message } = error;
     const level = tag === "interrupted" ? "info" : "error";
-    const stack = options.debug ? causes(thrown, withoutQuoted) : undefined;
+    const stack = options.debug && thrown !== undefined ? causes(thrown, discreetStack) : undefined;
     return logText(name, { level, event: "ended", tag, code: exitCodes[tag], message, stack });
   };
   const fail = (thrown: unknown): void => {
@@ -69,7 +74,7 @@ export async function runProgram(
       stoppedBy && !goesOn ? new InterruptedError(`stopped by ${stoppedBy}`, {}, { cause: thrown }) : toMbsError(thrown);
     // A reader that closes the pipe early is no error: head and less do it all the time.
     if (error.tag !== "broken-pipe") process.stderr.write(endText(error, thrown));
-    if (options.debug && options.logJson !== true) process.stderr.write(`${causes(thrown)}\n`);
+    if (options.debug && options.logJson !== true) process.stderr.write(`${causes(thrown, wholeStack)}\n`);
     tellParent({ tag: error.tag, message: error.message }, () => {
       if (stoppedBy === undefined) process.exit(exitCodes[error.tag]);
       setTimeout(endNow, usesFiles() ? fileGraceMs : 0, stoppedBy);
@@ -105,11 +110,7 @@ export async function runProgram(
   process.on("exit", (code) => {
     if (ended || code !== 0) return;
     const message = "ended by code that it ran, without a result; look for process.exit in your own solver or stage";
-    process.stderr.write(
-      options.logJson === true
-        ? logText(name, { level: "error", event: "ended", tag: "internal", code: exitCodes.internal, message })
-        : `${name}: ${message}\n`,
-    );
+    process.stderr.write(endText(new InternalError(message)));
     process.exitCode = exitCodes.internal;
   });
   // Where standard error is closed, nobody can be told.

@@ -1,22 +1,19 @@
 import type { ServerDuplexStream, ServerWritableStream } from "@grpc/grpc-js";
 import { decodeFlight, encodeFlight, encodeSchemaMessage } from "@mbs/artifacts";
 import type { ArtifactStore, StoredArtifact } from "@mbs/artifacts";
-import { BadDataError, UsageError } from "@mbs/contracts";
+import { UsageError } from "@mbs/contracts";
 import { withinBytes } from "./call-bytes.ts";
 import type { CallWatch } from "./call-watch.ts";
 import { receive, send, withoutDescriptors } from "../protocol/messages-in-order.ts";
 import { descriptorTypes } from "../protocol/messages.ts";
 import type { FlightData, FlightDescriptor, FlightInfo, Ticket } from "../protocol/messages.ts";
-import { requireAddress } from "./served-resources.ts";
+import { notStored, requireAddress } from "./served-resources.ts";
 import type { ServedStore } from "./served-store.ts";
 
 const text = (value: string): Buffer => Buffer.from(value, "utf8");
 
-const notStored = (address: string): BadDataError =>
-  new BadDataError(`no artifact ${address} in the server's store; put it there with DoPut`, { address });
-
 async function requireStored(store: ArtifactStore, address: string): Promise<void> {
-  if (!(await store.has(requireAddress(address)))) throw notStored(address);
+  if (!(await store.has(requireAddress(address)))) throw notStored(address, { address });
 }
 
 /** Opens an artifact of the store. */
@@ -62,7 +59,7 @@ export async function listFlights(
 export async function getFlightInfo(store: ArtifactStore, descriptor: FlightDescriptor): Promise<FlightInfo> {
   const address = addressOf(descriptor);
   const found = await store.unlessGone(address, async () => describe(store, await store.describe(address)));
-  if (found === undefined) throw notStored(address);
+  if (found === undefined) throw notStored(address, { address });
   return found;
 }
 

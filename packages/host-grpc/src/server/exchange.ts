@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import type { ServerDuplexStream } from "@grpc/grpc-js";
 import { decodeFlight, decodeStream, encodeFlight, encodeStream, makeTemporaryFolder, openArtifact } from "@mbs/artifacts";
-import { BadDataError, MbsError, UsageError, firstOutput, isOptional, observed, quoted } from "@mbs/contracts";
+import { MbsError, UsageError, firstOutput, isOptional, observed, quoted } from "@mbs/contracts";
 import type { OptionTable, Stage } from "@mbs/contracts";
 import { withinBytes } from "./call-bytes.ts";
 import type { CallWatch } from "./call-watch.ts";
@@ -13,7 +13,7 @@ import type { ChildSlots } from "./child-slots.ts";
 import { messages } from "../protocol/messages.ts";
 import type { FlightData, StageCall, StageResult } from "../protocol/messages.ts";
 import type { OpenCall } from "./open-calls.ts";
-import { requireAddress } from "./served-resources.ts";
+import { notStored, requireAddress } from "./served-resources.ts";
 import type { ServedStore } from "./served-store.ts";
 import type { ResourceRoots } from "./served-resources.ts";
 import { givenOptions, requireOptions, resolveOptions } from "./stage-call.ts";
@@ -74,9 +74,7 @@ async function storedInputs(
   const paths: Record<string, readonly string[]> = {};
   for (const [name, addresses] of Object.entries(named)) {
     for (const address of addresses) {
-      if (!(await artifacts.has(address))) {
-        throw new BadDataError(`no artifact ${address} in the server's store; put it there with DoPut`, { input: name });
-      }
+      if (!(await artifacts.has(address))) throw notStored(address, { input: name });
     }
     paths[name] = addresses.map((address) => artifacts.path(address));
   }

@@ -2,7 +2,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { isAddress } from "@mbs/artifacts";
 import { BadDataError, UsageError, quoted } from "@mbs/contracts";
-import type { ResourceKind } from "@mbs/contracts";
+import type { ErrorFacts, ResourceKind } from "@mbs/contracts";
 
 const plainName = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,199}$/;
 
@@ -11,6 +11,10 @@ export function requireAddress(text: string): string {
   if (!isAddress(text)) throw new UsageError(`${quoted(text)} is no address; an address is 64 digits 0-9a-f`);
   return text;
 }
+
+/** The error of a call that names an artifact which is not there. */
+export const notStored = (address: string, facts: ErrorFacts): BadDataError =>
+  new BadDataError(`no artifact ${address} in the server's store; put it there with DoPut`, facts);
 
 export interface ResourceRoots {
   /** Root folder of each kind; clients can name no resource of a kind without one. */
