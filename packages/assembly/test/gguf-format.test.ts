@@ -9,6 +9,7 @@ import type { ArtifactStream, PlannedLayers } from "@mbs/contracts";
 import { testContext } from "@mbs/contracts/testing";
 import { quantisationTypeNamed, encodeValues } from "@mbs/gguf";
 import { openGgufFile, openModel } from "@mbs/models";
+import { writeTinyModel } from "@mbs/models/testing";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { assemble, formatSize, sizeReport } from "../src/index.ts";
@@ -248,6 +249,16 @@ test("refuses an unknown type, and a model type that is not written, with those 
   const planned = await refusal(assemble.checkPlan?.(options, { solver: "rtn", codes: "none" }) ?? Promise.resolve());
   assert.instance(planned, FailedPreconditionError);
   assert.match(String(planned), /encoder-decoder/);
+});
+
+test("a tokenizer that llama.cpp has no name for is refused before a run, not behind it", async () => {
+  const model = join(root, String(count++));
+  await writeTinyModel(model, { blocks: 1 });
+  const planned = await refusal(
+    assemble.checkPlan?.({ model, format: "gguf" }, { solver: "rtn", codes: "none" }) ?? Promise.resolve(),
+  );
+  assert.instance(planned, FailedPreconditionError);
+  assert.match(String(planned), /tokenizer\.json splits texts in a way that llama\.cpp has no name for/);
 });
 
 test.run();

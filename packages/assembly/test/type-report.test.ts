@@ -4,7 +4,7 @@ import { quantisationTypeNamed, chooseTypes, fittingType, typeMixes } from "@mbs
 import type { TypeMixFacts } from "@mbs/gguf";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { bitsAWeight, typeLine } from "../src/gguf/type-report.ts";
+import { bitsAWeight, blindLine, typeLine } from "../src/gguf/type-report.ts";
 
 interface Golden {
   readonly facts: TypeMixFacts;
@@ -34,6 +34,15 @@ test("every quantised type mix is among the golden ones", () => {
   const quantised = [...typeMixes.values()].filter(({ base }) => quantisationTypeNamed(base).plain === undefined);
   for (const { types } of Object.values(golden))
     assert.equal(Object.keys(types).sort(), quantised.map(({ name }) => name).sort());
+});
+
+test("says how many matrices get about 2 bits by rounding alone", () => {
+  const shapes = ["attn_q", "attn_k", "attn_v"].map((name) => ({ name: `blk.0.${name}.weight`, shape: [256, 256] }));
+  const typesOf = (...names: readonly string[]) =>
+    new Map(names.map((name, place) => [shapes[place]?.name ?? "", quantisationTypeNamed(name)]));
+  assert.match(blindLine(shapes, typesOf("IQ2_XS", "IQ2_S", "Q4_K")) ?? "", /^2 matrices of about 2 bits/);
+  assert.is(blindLine(shapes, typesOf("IQ3_S", "Q2_K", "F16")), undefined);
+  assert.is(blindLine([], typesOf("IQ2_XS")), undefined);
 });
 
 test("rows that are no whole blocks take another type", () => {

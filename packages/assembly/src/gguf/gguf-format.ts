@@ -21,7 +21,7 @@ import type { Format, PlannedGrids } from "../format.ts";
 import type { ScratchLayers } from "../layers/scratch-layers.ts";
 import { siteWeights } from "../layers/site-weights.ts";
 import { tensorBytes } from "./tensor-rows.ts";
-import { fallbackLine, groupsByType, typeLine } from "./type-report.ts";
+import { blindLine, fallbackLine, groupsByType, typeLine } from "./type-report.ts";
 
 const options = {
   type: {
@@ -204,6 +204,9 @@ export const ggufFormat: Format = {
         `${again} matrices have codes of other grids and are rounded again to these types; compress with --type-mix ${typeMix.name} instead of bits, which a recipe does by itself, to round once`,
       );
     }
+    const untouched = plan.tensors.filter(({ sources }) => !sources.some((source) => layers.summaries.has(source)));
+    const blind = blindLine(untouched, types);
+    if (blind !== undefined) warn(blind);
     const planned = new Map(plan.tensors.map((tensor) => [tensor.name, tensor]));
     const written = plan.tensors.map(({ name, shape }) => {
       const type = typeOf(name);

@@ -79,3 +79,14 @@ export function fallbackLine(
   });
   return `${fallen.length} of ${tensors.filter((tensor) => !staysInFloat32(tensor)).length} matrices have rows of ${columns} columns, no whole blocks of ${base}; as in llama.cpp they take ${taken.join(", ")}`;
 }
+
+/**
+ * How many matrices get about 2 bits by rounding alone, which llama-quantize refuses, in one line; undefined where none does.
+ *
+ * @param tensors that no solver has rounded
+ */
+export function blindLine(tensors: readonly TypedShape[], types: ReadonlyMap<string, QuantisationType>): string | undefined {
+  const count = tensors.filter(({ name }) => types.get(name)?.name.startsWith("IQ2_") === true).length;
+  if (count === 0) return undefined;
+  return `${count} matrices of about 2 bits are rounded without a look at what they read, which leaves most models useless; compress them with gptq first, as mbs shrink and recipes do`;
+}

@@ -15,7 +15,7 @@ import { metadataOrder } from "../form/metadata-fields.ts";
 import { ModelSettings } from "../form/model-settings.ts";
 import { ggufTensorName, namesOfLayers, splitKind } from "../gguf-names.ts";
 import { putPooling } from "../pooling-metadata.ts";
-import { tokenizerFields } from "./tokenizer-fields.ts";
+import { findWay, tokenizerFields } from "./tokenizer-fields.ts";
 
 /** A tensor of a GGUF file that is to be written. */
 export interface PlannedGgufTensor {
@@ -157,15 +157,17 @@ function ordered({ architecture, fields }: ModelSettings, { firstMetadata = [] }
   return [...fields].sort(([a], [b]) => placeOf(a) - placeOf(b));
 }
 
+/** A file of a model's folder; empty where there is none. */
+async function jsonOf(files: ArchitectureModel["files"], name: string): Promise<JsonObject> {
+  return (await files.list()).includes(name) ? (JSON.parse(await files.text(name)) as JsonObject) : {};
+}
+
 async function readTokenizer(model: ArchitectureModel) {
   const { files, path, settings, vocabularySize: rows } = model;
-  const names = new Set(await files.list());
-  const json = async (name: string): Promise<JsonObject> =>
-    names.has(name) ? (JSON.parse(await files.text(name)) as JsonObject) : {};
   return tokenizerFields({
     path,
-    tokenizer: await json("tokenizer.json"),
-    config: await json("tokenizer_config.json"),
+    tokenizer: await jsonOf(files, "tokenizer.json"),
+    config: await jsonOf(files, "tokenizer_config.json"),
     chatTemplate: (await readChatTemplates(model)).byName.get("default"),
     settings,
     rows,
@@ -199,12 +201,14 @@ async function writeSettings(model: ArchitectureModel) {
 }
 
 /**
- * Checks that a file can say what a model is; neither its tokenizer nor its tensors are looked at.
+ * Checks that a file can say what a model is and how it takes texts apart; neither its tokens nor its tensors are looked at.
  *
  * @throws as {@link planGguf}
  */
 export async function checkGguf(model: ArchitectureModel): Promise<void> {
   await writeSettings(model);
+  const { path, files } = model;
+  findWay({ path, tokenizer: await jsonOf(files, "tokenizer.json") });
 }
 
 /**

@@ -100,16 +100,8 @@ interface Kind {
 const pairsOf = (merges: unknown): readonly (readonly [string, string])[] =>
   (Array.isArray(merges) ? (merges as readonly (string | readonly [string, string])[]) : []).map(pairOf);
 
-function byteLevel({ path, tokenizer, rows }: TokenizerFiles, model: JsonObject): Kind {
-  const { vocab, merges, ignore_merges: ignores } = model;
-  const pre = findByteLevelName(tokenizer["pre_tokenizer"], tokenizer["normalizer"], ignores === true);
-  if (pre === undefined) {
-    return refuse(
-      path,
-      "splits texts in a way that llama.cpp has no name for",
-      `known: ${preTokenizerNames.join(", ")}; ${otherFormat}`,
-    );
-  }
+function byteLevel({ tokenizer, rows }: TokenizerFiles, model: JsonObject, pre: string): Kind {
+  const { vocab, merges } = model;
   const table = new TokenTable(rows);
   for (const [text, id] of Object.entries(part(vocab))) {
     if (typeof id === "number") table.put(id, { text, type: tokenType.normal, score: 0 });
@@ -167,8 +159,6 @@ function requireAllMerges(
 function sentencePiece(files: TokenizerFiles, model: JsonObject): Kind {
   const { path, tokenizer, rows } = files;
   const { vocab, merges, byte_fallback: hasBytes, unk_token: unknown } = model;
-  const changes = partsOf(tokenizer["normalizer"], "normalizers").find(({ type }) => type !== "Prepend" && type !== "Replace");
-  if (changes !== undefined) refuse(path, `changes texts by ${String(changes["type"])} before it takes them apart`, otherFormat);
   const pairs = pairsOf(merges);
   const scores = scoresOf(pairs);
   const table = new TokenTable(rows);
@@ -225,15 +215,37 @@ function unigram(files: TokenizerFiles, model: JsonObject): Kind {
   return { name: "t5", pre: "default", table, scored: true, unknown: unk, fields };
 }
 
-/** Which kind of tokenizer a tokenizer.json describes. */
-function readKind(files: TokenizerFiles): Kind {
-  const { path, tokenizer } = files;
+/** Which way of taking texts apart a tokenizer.json describes, as llama.cpp calls it. */
+type Way = { readonly name: "t5" | "llama" } | { readonly name: "gpt2"; readonly pre: string };
+
+/**
+ * Looks at how texts are taken apart, not at the tokens.
+ *
+ * @throws {FailedPreconditionError} where llama.cpp has no such way
+ */
+export function findWay({ path, tokenizer }: Pick<TokenizerFiles, "path" | "tokenizer">): Way {
   const model = part(tokenizer["model"]);
   const type = model["type"] ?? (Array.isArray(model["vocab"]) ? "Unigram" : "BPE");
-  if (type === "Unigram") return unigram(files, model);
+  if (type === "Unigram") return { name: "t5" };
   if (type !== "BPE") return refuse(path, `has a model of type ${JSON.stringify(type)}`, otherFormat);
-  const isBytes = partsOf(tokenizer["pre_tokenizer"], "pretokenizers").some(({ type: own }) => own === "ByteLevel");
-  return isBytes ? byteLevel(files, model) : sentencePiece(files, model);
+  const { pre_tokenizer: splits, normalizer } = tokenizer;
+  if (partsOf(splits, "pretokenizers").some(({ type: own }) => own === "ByteLevel")) {
+    const pre = findByteLevelName(splits, normalizer, model["ignore_merges"] === true);
+    const known = `known: ${preTokenizerNames.join(", ")}; ${otherFormat}`;
+    return pre === undefined
+      ? refuse(path, "splits texts in a way that llama.cpp has no name for", known)
+      : { name: "gpt2", pre };
+  }
+  const changes = partsOf(normalizer, "normalizers").find(({ type: own }) => own !== "Prepend" && own !== "Replace");
+  if (changes !== undefined) refuse(path, `changes texts by ${String(changes["type"])} before it takes them apart`, otherFormat);
+  return { name: "llama" };
+}
+
+function readKind(files: TokenizerFiles): Kind {
+  const way = findWay(files);
+  const model = part(files.tokenizer["model"]);
+  if (way.name === "t5") return unigram(files, model);
+  return way.name === "gpt2" ? byteLevel(files, model, way.pre) : sentencePiece(files, model);
 }
 
 function special(entry: JsonObject | undefined): string | undefined {
