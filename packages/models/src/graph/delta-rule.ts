@@ -10,12 +10,26 @@ import { scoreFloor } from "./softmax-attention.ts";
  */
 const chunkLength = 32;
 
-/** A lower triangle of ones in [size, size], with or without its diagonal. */
-const triangle = (size: number, withDiagonal: boolean): Float32Array =>
-  Float32Array.from({ length: size * size }, (_, index) => {
-    const [row, column] = [Math.floor(index / size), index % size];
-    return row > column || (withDiagonal && row === column) ? 1 : 0;
-  });
+/** A square of a chunk's rows and columns, 1 where a condition holds and 0 elsewhere. */
+const squareWhere = (holds: (row: number, column: number) => boolean): Float32Array =>
+  Float32Array.from({ length: chunkLength ** 2 }, (_, index) =>
+    holds(Math.floor(index / chunkLength), index % chunkLength) ? 1 : 0,
+  );
+
+const lowerTriangle = squareWhere((row, column) => row >= column);
+const belowDiagonal = squareWhere((row, column) => row > column);
+const identity = squareWhere((row, column) => row === column);
+
+/** Whether two numbers are in the same run of so many. */
+const isSame = (run: number, one: number, other: number): boolean => Math.floor(one / run) === Math.floor(other / run);
+
+/** By size 1, 2, 4, …: what stands in the same block of 2 · size rows of the diagonal, and not in the same of size. */
+const betweenBlocks: readonly Float32Array[] = Array.from({ length: Math.log2(chunkLength) }, (_, power) =>
+  squareWhere((row, column) => isSame(2 ** (power + 1), row, column) && !isSame(2 ** power, row, column)),
+);
+
+const square = (graph: GraphBuilder, values: Float32Array): string =>
+  graph.constant(floatTensor(values, [chunkLength, chunkLength]));
 
 /**
  * (1 + L)⁻¹ of strictly lower triangles L, [..., chunkLength, chunkLength]: blocks of 1, 2, 4, … rows of the diagonal are inverted,
@@ -23,23 +37,12 @@ const triangle = (size: number, withDiagonal: boolean): Float32Array =>
  * beyond their sum where keys are alike.
  */
 function inverseOfUnitLower(graph: GraphBuilder, lower: string): string {
-  const square = (values: Float32Array): string => graph.constant(floatTensor(values, [chunkLength, chunkLength]));
   const times = (one: string, other: string): string => graph.node("MatMul", [one, other]);
-  /** Of L, what stands in the same block of 2 · size rows and not in the same of size. */
-  const between = (size: number): string => {
-    const mask = Float32Array.from({ length: chunkLength ** 2 }, (_, index) => {
-      const [row, column] = [Math.floor(index / chunkLength), index % chunkLength];
-      const isSame = (rows: number): boolean => Math.floor(row / rows) === Math.floor(column / rows);
-      return isSame(2 * size) && !isSame(size) ? 1 : 0;
-    });
-    return graph.node("Mul", [lower, square(mask)]);
-  };
-  const one = square(Float32Array.from({ length: chunkLength ** 2 }, (_, index) => (index % (chunkLength + 1) === 0 ? 1 : 0)));
-  let inverse = graph.node("Sub", [one, between(1)]);
-  for (let size = 2; size < chunkLength; size *= 2) {
-    inverse = graph.node("Sub", [inverse, times(times(inverse, between(size)), inverse)]);
-  }
-  return inverse;
+  const [first = "", ...others] = betweenBlocks.map((mask) => graph.node("Mul", [lower, square(graph, mask)]));
+  return others.reduce(
+    (inverse, between) => graph.node("Sub", [inverse, times(times(inverse, between), inverse)]),
+    graph.node("Sub", [square(graph, identity), first]),
+  );
 }
 
 /**
@@ -61,7 +64,6 @@ export function deltaRule(
   const product = (one: string, other: string): string => graph.node("MatMul", [one, other]);
   const subtract = (one: string, other: string): string => graph.node("Sub", [one, other]);
   const turned = (name: string): string => graph.node("Transpose", [name], { attributes: { perm: [0, 1, 2, 4, 3] } });
-  const square = (values: Float32Array): string => graph.constant(floatTensor(values, [chunkLength, chunkLength]));
   /** What is left after a decay. Next to 1, float32 loses what is smaller than this, and denormal numbers are slow. */
   const floor = graph.constant(floatTensor(Float32Array.of(scoreFloor), []));
   const left = (logarithm: string): string => graph.node("Exp", [graph.node("Max", [logarithm, floor])]);
@@ -74,7 +76,7 @@ export function deltaRule(
   const [queries, keys] = [inChunks(query, keySize), inChunks(key, keySize)];
   const shares = inChunks(share, 1);
   // a chunk's decays from its beginning to each token
-  const sums = product(square(triangle(chunkLength, true)), inChunks(decay, 1));
+  const sums = product(square(graph, lowerTriangle), inChunks(decay, 1));
   const last = graph.node("Slice", [sums, integers(chunkLength - 1), integers(chunkLength), integers(3)]);
   const fromStart = left(sums);
   const zero = graph.constant(floatTensor(Float32Array.of(0), []));
@@ -82,12 +84,12 @@ export function deltaRule(
   const pairs = left(graph.node("Min", [subtract(sums, turned(sums)), zero]));
   const turnedKeys = turned(keys);
   const shared = times(keys, shares);
-  const ofPairs = (rows: string, withDiagonal: boolean): string =>
-    times(times(product(rows, turnedKeys), pairs), square(triangle(chunkLength, withDiagonal)));
-  const solved = inverseOfUnitLower(graph, ofPairs(shared, false));
+  const ofPairs = (rows: string, mask: Float32Array): string =>
+    times(times(product(rows, turnedKeys), pairs), square(graph, mask));
+  const solved = inverseOfUnitLower(graph, ofPairs(shared, belowDiagonal));
   const written = product(solved, times(inChunks(value, valueSize), shares));
   const known = product(solved, times(shared, fromStart));
-  const attended = ofPairs(queries, true);
+  const attended = ofPairs(queries, lowerTriangle);
   const reading = times(queries, fromStart);
   const writing = turned(times(keys, left(subtract(last, sums))));
   const kept = left(last);
