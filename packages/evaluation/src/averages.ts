@@ -2,7 +2,7 @@ import { bitsPerByte, groupScores, logPerplexity, sumLosses } from "@mbs/artifac
 import type { LossSums, ModelScores, Score } from "@mbs/artifacts";
 import { InternalError, at } from "@mbs/contracts";
 import type { Interval } from "@mbs/numbers";
-import { bootstrapInterval, resampleSums, resamples } from "./bootstrap.ts";
+import { bootstrapInterval, resampleLosses, resamples } from "./bootstrap.ts";
 import { comparableLanguages, excludesZero, referenceOf } from "./pairs.ts";
 
 /** A mean over languages. */
@@ -58,11 +58,11 @@ function weightedMean(weights: Weights, valueOf: (language: string) => number): 
   return [...weights].reduce((sum, [language, weight]) => sum + weight * valueOf(language), 0);
 }
 
-/** A model in one language: the sums over its windows, and over each of their draws. */
+/** A model in one language: the sums over its windows, and what it loses in each of their draws, nats a token. */
 interface MeasuredLanguage {
   readonly windows: number;
   readonly sums: LossSums;
-  readonly draws: readonly LossSums[];
+  readonly draws: Float64Array;
 }
 
 type Measured = ReadonlyMap<string, MeasuredLanguage>;
@@ -72,7 +72,7 @@ const measure = ({ languages }: ModelScores, seed: number): Measured =>
   new Map(
     [...languages].map(([language, windows]) => [
       language,
-      { windows: windows.length, sums: sumLosses(windows), draws: resampleSums(windows, language, seed) },
+      { windows: windows.length, sums: sumLosses(windows), draws: resampleLosses(windows, language, seed) },
     ]),
   );
 
@@ -83,31 +83,41 @@ function measuredIn(measured: Measured, language: string): MeasuredLanguage {
 }
 
 const logOf = (measured: Measured, language: string): number => logPerplexity(measuredIn(measured, language).sums);
-const logOfDraw = (measured: Measured, language: string, draw: number): number =>
-  logPerplexity(at(measuredIn(measured, language).draws, draw));
+const drawsOf = (measured: Measured, language: string): Float64Array => measuredIn(measured, language).draws;
 
 /** The interval over all draws of a figure of some languages. */
-function intervalOf(measured: Measured, languages: readonly string[], valueOf: (draw: number) => number): Interval {
+function intervalOf(measured: Measured, languages: readonly string[], draws: Float64Array): Interval {
   const fewest = Math.min(...languages.map((language) => measuredIn(measured, language).windows));
-  return bootstrapInterval(
-    Array.from({ length: resamples }, (_, draw) => valueOf(draw)),
-    fewest,
-  );
+  return bootstrapInterval(draws, fewest);
 }
+
+/** The weighted mean over languages in each draw. @param drawsOf the values of a language */
+function meanOfDraws(weights: Weights, drawsOf: (language: string) => Float64Array): Float64Array {
+  const sums = new Float64Array(resamples);
+  for (const [language, weight] of weights) {
+    for (const [draw, value] of drawsOf(language).entries()) sums[draw] = at(sums, draw) + weight * value;
+  }
+  return sums;
+}
+
+/** By how much a language loses more than in the reference, nats a token, in each draw. */
+const risesOf = (own: Measured, reference: Measured, language: string): Float64Array => {
+  const other = drawsOf(reference, language);
+  return drawsOf(own, language).map((loss, draw) => loss - at(other, draw));
+};
 
 function averageOf(weights: Weights, own: Measured, reference: Measured | undefined): Average {
   const languages = [...weights.keys()];
-  const mean = (draw: number): number => weightedMean(weights, (language) => logOfDraw(own, language, draw));
+  const means = meanOfDraws(weights, (language) => drawsOf(own, language));
   const average = {
     perplexity: Math.exp(weightedMean(weights, (language) => logOf(own, language))),
-    interval: intervalOf(own, languages, (draw) => Math.exp(mean(draw))),
+    interval: intervalOf(own, languages, means.map(Math.exp)),
     bitsPerByte: weightedMean(weights, (language) => bitsPerByte(measuredIn(own, language).sums)),
   };
   if (!reference) return average;
   const rise = Math.expm1(weightedMean(weights, (language) => logOf(own, language) - logOf(reference, language)));
-  const riseInterval = intervalOf(own, languages, (draw) =>
-    Math.expm1(weightedMean(weights, (language) => logOfDraw(own, language, draw) - logOfDraw(reference, language, draw))),
-  );
+  const rises = meanOfDraws(weights, (language) => risesOf(own, reference, language));
+  const riseInterval = intervalOf(own, languages, rises.map(Math.expm1));
   return { ...average, rise, riseInterval, excludesZero: excludesZero(riseInterval) };
 }
 
@@ -119,9 +129,7 @@ function largest(languages: readonly string[], valueOf: (language: string) => nu
 
 function worstRiseOf(languages: readonly string[], own: Measured, reference: Measured): WorstRise {
   const { language, value } = largest(languages, (name) => Math.expm1(logOf(own, name) - logOf(reference, name)));
-  const interval = intervalOf(own, [language], (draw) =>
-    Math.expm1(logOfDraw(own, language, draw) - logOfDraw(reference, language, draw)),
-  );
+  const interval = intervalOf(own, [language], risesOf(own, reference, language).map(Math.expm1));
   return { language, rise: value, interval };
 }
 

@@ -1,7 +1,7 @@
 import { groupScores, logPerplexity, sameWindows, sumLosses, type ModelScores, type Score } from "@mbs/artifacts";
 import { UsageError, at } from "@mbs/contracts";
 import type { Interval } from "@mbs/numbers";
-import { bootstrapInterval, resampleSums } from "./bootstrap.ts";
+import { bootstrapInterval, resampleLosses } from "./bootstrap.ts";
 
 /** A model against the reference in one language, on the same windows. */
 export interface PairedDifference {
@@ -52,10 +52,8 @@ const commonWindows = (model: ModelScores, reference: ModelScores): readonly Com
   });
 
 function pairOf(model: string, reference: string, { language, own, other }: CommonWindows, seed: number): PairedDifference {
-  const draws = resampleSums(own, language, seed);
-  const rises = resampleSums(other, language, seed).map((draw, index) =>
-    Math.expm1(logPerplexity(at(draws, index)) - logPerplexity(draw)),
-  );
+  const draws = resampleLosses(own, language, seed);
+  const rises = resampleLosses(other, language, seed).map((loss, index) => Math.expm1(at(draws, index) - loss));
   const interval = bootstrapInterval(rises, own.length);
   return {
     model,

@@ -1,6 +1,6 @@
 import { bitsPerByte, groupScores, logPerplexity, sumLosses, type Score } from "@mbs/artifacts";
 import type { Interval } from "@mbs/numbers";
-import { bootstrapInterval, resampleSums } from "./bootstrap.ts";
+import { bootstrapInterval, resampleLosses } from "./bootstrap.ts";
 
 /** One model in one language. */
 export interface LanguageResult {
@@ -26,7 +26,7 @@ export interface SourceResult extends LanguageResult {
 
 function resultOf(model: string, language: string, windows: readonly Score[], seed: number): LanguageResult {
   const sums = sumLosses(windows);
-  const draws = resampleSums(windows, language, seed).map((draw) => Math.exp(logPerplexity(draw)));
+  const draws = resampleLosses(windows, language, seed).map(Math.exp);
   return {
     model,
     language,

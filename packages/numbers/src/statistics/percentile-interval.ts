@@ -4,7 +4,7 @@ import { at } from "@mbs/contracts";
 export type Interval = readonly [number, number];
 
 /** The 2.5th and 97.5th percentile, between neighbours in proportion. */
-export function percentileInterval(values: readonly number[]): Interval {
+export function percentileInterval(values: readonly number[] | Float64Array): Interval {
   const sorted = Float64Array.from(values).sort();
   const quantile = (fraction: number): number => {
     const position = fraction * (sorted.length - 1);
