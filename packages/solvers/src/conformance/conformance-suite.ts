@@ -84,6 +84,9 @@ const named = ({ name, run }: ConformanceCheck): ConformanceCheck => ({
     }),
 });
 
+/** Sites by shape and order, for all solvers that are checked with a Blas: to make one takes longer than most checks. */
+const samplesOf = new WeakMap<Blas, Map<string, Promise<SampleSite>>>();
+
 /**
  * What every solver must do, as checks for any test framework.
  *
@@ -94,7 +97,8 @@ export function conformanceSuite(solver: Solver, settings: ConformanceSettings =
   const { options: optionSets = [{}], order: asked, beats, independentParts = true, blas = plainBlas } = settings;
   const context = { blas, signal: new AbortController().signal, warn: () => {} };
 
-  const samples = new Map<string, Promise<SampleSite>>();
+  const samples = samplesOf.get(blas) ?? new Map<string, Promise<SampleSite>>();
+  samplesOf.set(blas, samples);
   /** A copy of its own for each check. */
   async function sampleFor(raw: Readonly<Record<string, unknown>>, shape: SampleShape): Promise<SampleSite> {
     const options = parseOptions(solverOptions(solver), raw, solver.name);
