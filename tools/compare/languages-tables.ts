@@ -1,4 +1,4 @@
-import { at } from "@mbs/contracts";
+import { at, parseLanguageMix } from "@mbs/contracts";
 import { lossAt } from "@mbs/mix-recommendation";
 import { mean, spearman } from "@mbs/numbers";
 import { markdownTable } from "../pages/blocks.ts";
@@ -87,7 +87,7 @@ interface Outcome {
 }
 
 /** The mixes whose losses are set beside those of each other one. */
-const compared = ["found", "equal"] as const;
+const compared = ["found", "found-alike", "equal"] as const;
 
 function outcomesOf(rows: readonly DrawnRow[]): readonly Outcome[] {
   return methodsIn(rows).flatMap((method) =>
@@ -105,7 +105,7 @@ function outcomesOf(rows: readonly DrawnRow[]): readonly Outcome[] {
 }
 
 /**
- * The found and the equal mix against each other one: the loss of the worst language and two means. Of cells over several draws all
+ * The found mixes and the equal one against each other one: the loss of the worst language and two means. Of cells over several draws all
  * but the named one are corrected together by Holm; a star marks what holds.
  */
 export function outcomeTable(rows: readonly DrawnRow[]): string {
@@ -161,6 +161,8 @@ const centred = (values: readonly number[]): number[] => values.map((value) => v
 function textOf(mix: string, found: Readonly<Record<string, number>>): Readonly<Record<string, number>> | undefined {
   if (mix === "proportional") return shares;
   if (mix === "found") return found;
+  const text = allMixes[mix]?.text ?? mix;
+  if (text.startsWith("weights:")) return Object.fromEntries(parseLanguageMix(text.replace(/^weights:/, "")));
   if (mix !== "temperature-0.3") return undefined;
   const powers = twelveLanguages.map(({ tag }) => [tag, (shares[tag] ?? 0) ** 0.3] as const);
   const sum = powers.reduce((all, [, power]) => all + power, 0);

@@ -21,10 +21,17 @@ export const mixes: Readonly<Record<string, Mix>> = {
   proportional: { text: "proportional" },
 };
 
-/** Mixes between equal and proportional: by a temperature, and one found by losses on validation text (`run.ts --found`). */
+/**
+ * Mixes between equal and proportional: by a temperature, one found by losses on validation text (`run.ts --found`), and what
+ * `mbs mix` finds for Gemma 3 from the same losses where every language has the same importance.
+ */
 const foundMixes: Readonly<Record<string, Mix>> = {
   "temperature-0.3": { title: "temperature 0.3", text: "temperature:0.3" },
   found: { text: "found" },
+  "found-alike": {
+    title: "found, languages alike",
+    text: "weights:en=0.0298,de=0.125,ru=0.0612,zh=0.0359,ko=0.0419,id=0.0632,hi=0.0369,km=0.129,ja=0.0342,vi=0.0384,el=0.306,eu=0.0989",
+  },
 };
 
 /** An equal mix of less and of more text. */
