@@ -1,9 +1,17 @@
-import { stat } from "node:fs/promises";
-import { join } from "node:path";
-import { openArtifact, writeAtomically } from "@mbs/artifacts";
+import { mkdir, readdir } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { openArtifact, withLock, writeAtomically } from "@mbs/artifacts";
 import { calibrationCorpora } from "@mbs/calibration-texts";
 import { parseSize } from "@mbs/compression";
-import { DeniedError, formatBytes, InterruptedError, parseOptions, UsageError } from "@mbs/contracts";
+import {
+  createObjectPool,
+  DeniedError,
+  formatBytes,
+  InterruptedError,
+  parseOptions,
+  splitKept,
+  UsageError,
+} from "@mbs/contracts";
 import type { OptionTable, StageContext } from "@mbs/contracts";
 import { isDatasetName, openCorpus } from "@mbs/corpora";
 import type { Corpus } from "@mbs/corpora";
@@ -13,7 +21,6 @@ import {
   createReporter,
   DeviceTotal,
   forbidNetwork,
-  formatSeconds,
   memoryOption,
   offlineOption,
   optionsToFlags,
@@ -27,7 +34,7 @@ import type { Reporter } from "@mbs/host-cli";
 import { chatOf, openModel, requireDense } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { estimate, parseRecipe, run } from "@mbs/pipeline";
-import type { Estimate } from "@mbs/pipeline";
+import type { Estimate, Stages } from "@mbs/pipeline";
 import { buildReport, formatPage } from "@mbs/reporting";
 import { reportVocabulary, trimmingOptions } from "@mbs/trimming";
 import { Argument } from "commander";
@@ -38,12 +45,23 @@ import { gateText, ofRun, requireLimits } from "../results/gate-result.ts";
 import { fewestSegments, segmentLength, segmentsFor, shrinkFormats, windowLength } from "../shrink/defaults.ts";
 import type { ShrinkBits } from "../shrink/defaults.ts";
 import { parseDuration } from "../shrink/duration.ts";
+import { fitSegments } from "../shrink/fit-segments.ts";
+import type { SegmentsEstimate } from "../shrink/fit-segments.ts";
 import { chooseLanguages } from "../shrink/languages.ts";
 import { planText } from "../shrink/plan-text.ts";
 import { resultText } from "../shrink/result-text.ts";
-import { shrinkRecipe, usualLabel, usualModel, usualRecipe } from "../shrink/shrink-recipe.ts";
+import {
+  begunSegments,
+  recipePath,
+  shrinkRecipe,
+  usualLabel,
+  usualModel,
+  usualPath,
+  usualRecipe,
+} from "../shrink/shrink-recipe.ts";
 import type { ShrinkChoices } from "../shrink/shrink-recipe.ts";
 import { readSource, requireMayRequantise, requireTextLosses } from "../shrink/shrink-source.ts";
+import type { ShrinkSource } from "../shrink/shrink-source.ts";
 import { planTarget } from "../shrink/target.ts";
 import { calibrationCorpus, divideCorpus, writeDividedTexts } from "../shrink/texts.ts";
 import type { TextSources } from "../shrink/texts.ts";
@@ -124,39 +142,20 @@ function gateOf({ maxWorstRise, maxKl, by }: Options): Readonly<Record<string, u
 const defaultOutput = (name: string, { size, bits, type, to }: Options): string =>
   `${name}-${[...(to === "gguf" ? [] : [to]), size ?? type ?? `${bits ?? "4"}bit`].join("-")}`;
 
-/**
- * A recipe with as many segments as the time allows, and what it is estimated to take.
- *
- * @param usualSeconds what the model that it is compared with takes
- */
-async function fitSegments(
-  choices: ShrinkChoices,
-  seconds: number | undefined,
-  usualSeconds: number,
-  estimateOf: (recipe: string) => Promise<Estimate>,
-): Promise<{ readonly choices: ShrinkChoices; readonly estimate: Estimate }> {
-  // what it is compared with is not made yet: a third model to score
-  const alone = await estimateOf(shrinkRecipe(choices, false));
-  const scoring = alone.parts.find(({ name }) => name === "evaluation")?.seconds ?? 0;
-  const found = { ...alone, seconds: alone.seconds + scoring / 2 + usualSeconds };
-  if (seconds === undefined || found.seconds <= seconds) return { choices, estimate: found };
-  const fewer = Math.floor(choices.segments / 2);
-  if (fewer < fewestSegments) {
-    throw new UsageError(
-      `--within is too short: with ${choices.segments} segments of text it takes about ${formatSeconds(found.seconds)}; allow more, or take fewer languages`,
-      { option: "--within" },
-    );
+/** @throws {DeniedError} where the output is a file, or a folder with none of what this command writes */
+async function requireOutput(output: string): Promise<void> {
+  const elsewhere = "name another folder with --output";
+  const found = await readdir(output).catch((error: NodeJS.ErrnoException): readonly string[] => {
+    if (error.code === "ENOTDIR") throw new DeniedError(`${output} is a file; ${elsewhere}`, { path: output });
+    return [];
+  });
+  const [other] = found;
+  if (other !== undefined && !found.includes(basename(textsFolder(output)))) {
+    throw new DeniedError(`${output} holds files of others, such as ${other}; ${elsewhere}`, { path: output });
   }
-  return fitSegments({ ...choices, segments: fewer }, seconds, usualSeconds, estimateOf);
 }
 
-/** @throws {DeniedError} where the folder is a file */
-async function requireOutput(output: string): Promise<void> {
-  const found = await stat(output).catch(() => undefined);
-  if (found !== undefined && !found.isDirectory()) {
-    throw new DeniedError(`${output} is a file; name another folder with --output`, { path: output });
-  }
-}
+const textsFolder = (output: string): string => join(output, "texts");
 
 /** The name of texts, with the languages that are asked for where it is that of a dataset without. */
 const withLanguages = (name: string, languages: readonly string[] | undefined): string =>
@@ -183,10 +182,58 @@ async function shareLeftOut(model: Model, corpus: Corpus, context: Pick<StageCon
   return trimmed === undefined ? 0 : 1 - trimmed.rows / rows;
 }
 
-/** All that is chosen before anything runs. */
-async function planShrink(given: string, parsed: Options, reporter: Reporter, signal: AbortSignal) {
-  const { languages: asked, favour = [], onlyLanguages, size, bits, type, to, texts: path, requantize, within } = parsed;
-  const { progress, warn } = reporter;
+/** How much text there is time for, and what all that is run takes. */
+async function fitPlan(
+  choices: ShrinkChoices,
+  { within, size, threads, device, memory: limit }: Options,
+  stages: Stages,
+  { progress }: Reporter,
+  signal: AbortSignal,
+): Promise<Partial<SegmentsEstimate> & Pick<SegmentsEstimate, "segments">> {
+  const memory = limit === undefined ? undefined : parseMemory(limit);
+  const pool = createObjectPool(splitKept(memory).pool);
+  const estimateOf = (recipe: string): Promise<Estimate> =>
+    estimate(parseRecipe(recipe, "shrink.yaml"), {
+      stages,
+      threads,
+      device,
+      memory,
+      pool,
+      signal,
+      progress: (of) => progress({ ...of, activity: `plan: ${of.activity}` }),
+      // the run says it again
+      warn: () => undefined,
+    });
+  try {
+    const usual = await estimateOf(usualRecipe(choices));
+    const limits = {
+      most: choices.segments,
+      fewest: Math.min(choices.segments, Math.max(fewestSegments, choices.weights.size)),
+      seconds: within === undefined ? undefined : parseDuration(within),
+      remedy: `or take fewer languages${size === undefined ? "" : ", or --bits in place of --size, which compares many types"}`,
+    };
+    return await fitSegments(limits, async (segments) => {
+      const alone = await estimateOf(shrinkRecipe({ ...choices, segments }, false));
+      // what it is compared with is not made yet: a third model to score
+      const scoring = alone.parts.find(({ name }) => name === "evaluation")?.seconds ?? 0;
+      return { ...alone, seconds: alone.seconds + scoring / 2 + usual.seconds };
+    });
+  } finally {
+    await pool.close();
+  }
+}
+
+/** A model that may be made smaller, which is open, and where to. */
+interface OpenSource {
+  readonly given: string;
+  readonly model: Model;
+  readonly source: ShrinkSource;
+  readonly output: string;
+}
+
+/** Opens the model, and refuses at once what can be told without reading texts. */
+async function openSource(given: string, parsed: Options, { progress }: Reporter): Promise<OpenSource> {
+  const { size, bits, type, requantize } = parsed;
   const model = await openModel(given, { progress });
   try {
     requireTextLosses(model);
@@ -200,65 +247,67 @@ async function planShrink(given: string, parsed: Options, reporter: Reporter, si
     requireMayRequantise(source, size !== undefined || bits !== undefined || type !== undefined, requantize);
     const output = parsed.output ?? defaultOutput(source.name, parsed);
     await requireOutput(output);
-    const textSources = await openTexts(path, asked, warn);
-    const sources = { offered: textSources.corpus.languages, mixture: source.mixture?.distribution, ofCard: source.languages };
-    const languages = chooseLanguages(sources, asked, favour);
-    const divided = await divideCorpus({ ...textSources, chat: chatOf(model) }, languages.names, signal);
-    const leftOut = onlyLanguages ? await shareLeftOut(model, calibrationCorpus(divided), { signal, progress }) : undefined;
-    const target = await planTarget(model, to, {
-      bytes: size === undefined ? undefined : parseSize(size),
-      bits: bits === undefined ? undefined : (Number(bits) as ShrinkBits),
-      typeMix: type,
-      leftOut: leftOut ?? 0,
-    });
-    if (signal.aborted) throw new InterruptedError("shrink: stopped");
-    const texts = await writeDividedTexts(divided, join(output, "texts"));
-    const stages = await loadStages();
-    const first: ShrinkChoices = {
-      model: given,
-      output,
-      target,
-      texts,
-      weights: languages.weights,
-      segments: segmentsFor(languages.weights.size),
-      segmentLength: Math.min(segmentLength, model.contextLength ?? Infinity),
-      windowLength: Math.min(windowLength, model.contextLength ?? Infinity),
-      onlyLanguages,
-      shares: source.mixture?.name,
-      gate: gateOf(parsed),
-    };
-    const { dryRun, threads, device, memory } = parsed;
-    const estimateOf = (recipe: string): Promise<Estimate> =>
-      estimate(parseRecipe(recipe, "shrink.yaml"), {
-        stages,
-        threads,
-        device,
-        memory: memory === undefined ? undefined : parseMemory(memory),
-        signal,
-        progress,
-        // the run says it again
-        warn: () => undefined,
-      });
-    const { seconds: usualSeconds } = await estimateOf(usualRecipe(first));
-    const time = within === undefined ? undefined : parseDuration(within);
-    const { choices, estimate: found } = await fitSegments(first, time, usualSeconds, estimateOf);
-    const plan = planText({
-      leftOut,
-      source,
-      languages,
-      texts,
-      textsFrom: path ?? "texts that come with mbs",
-      target,
-      // what the texts allow
-      segments: Math.round(found.calibrationTokens / choices.segmentLength),
-      segmentLength: choices.segmentLength,
-      estimate: found,
-      recipe: dryRun ? `below; a run writes it as ${join(output, "shrink.yaml")}` : join(output, "shrink.yaml"),
-    });
-    return { source, vocabulary: model.vocabularySize, choices, plan, stages };
-  } finally {
+    return { given, model, source, output };
+  } catch (error) {
     await model.close();
+    throw error;
   }
+}
+
+/** All that is chosen before anything runs. */
+async function planShrink(
+  { given, model, source, output }: OpenSource,
+  parsed: Options,
+  reporter: Reporter,
+  signal: AbortSignal,
+): Promise<{ readonly choices: ShrinkChoices; readonly plan: string; readonly stages: Stages }> {
+  const { languages: asked, favour = [], onlyLanguages, size, bits, type, to, texts: path, dryRun } = parsed;
+  const { progress, warn } = reporter;
+  const textSources = await openTexts(path, asked, warn);
+  const sources = { offered: textSources.corpus.languages, mixture: source.mixture?.distribution, ofCard: source.languages };
+  const languages = chooseLanguages(sources, asked, favour);
+  const divided = await divideCorpus({ ...textSources, chat: chatOf(model) }, languages.names, signal);
+  const leftOut = onlyLanguages ? await shareLeftOut(model, calibrationCorpus(divided), { signal, progress }) : undefined;
+  const target = await planTarget(model, to, {
+    bytes: size === undefined ? undefined : parseSize(size),
+    bits: bits === undefined ? undefined : (Number(bits) as ShrinkBits),
+    typeMix: type,
+    leftOut: leftOut ?? 0,
+  });
+  if (signal.aborted) throw new InterruptedError("shrink: stopped");
+  const texts = await writeDividedTexts(divided, textsFolder(output));
+  const stages = await loadStages();
+  const first: ShrinkChoices = {
+    model: given,
+    output,
+    target,
+    texts,
+    weights: languages.weights,
+    segments: segmentsFor(languages.weights.size),
+    segmentLength: Math.min(segmentLength, model.contextLength ?? Infinity),
+    windowLength: Math.min(windowLength, model.contextLength ?? Infinity),
+    onlyLanguages,
+    shares: source.mixture?.name,
+    gate: gateOf(parsed),
+  };
+  const begun = parsed.force ? undefined : await begunSegments(first);
+  const { segments, estimate: found } =
+    begun === undefined ? await fitPlan(first, parsed, stages, reporter, signal) : { segments: begun, estimate: undefined };
+  const choices = { ...first, segments };
+  const plan = planText({
+    leftOut,
+    source,
+    languages,
+    texts,
+    textsFrom: path ?? "texts that come with mbs",
+    target,
+    // what the texts allow, where it is known
+    segments: found === undefined ? segments : Math.round(found.calibrationTokens / choices.segmentLength),
+    segmentLength: choices.segmentLength,
+    estimate: found,
+    recipe: dryRun ? `below; a run writes it as ${recipePath(output)}` : recipePath(output),
+  });
+  return { choices, plan, stages };
 }
 
 /** `mbs shrink`: a model, languages and a size to a model of that size. */
@@ -278,73 +327,86 @@ export function shrinkCommand({ signal }: CommandContext): Command {
     const reporter = createReporter("mbs shrink", progressStyle(quiet));
     const { progress, warn, note } = reporter;
     try {
-      const { source, vocabulary, choices, plan, stages } = await planShrink(given, parsed, reporter, signal);
-      const { output } = choices;
-      const [recipe, usual] = [shrinkRecipe(choices), usualRecipe(choices)];
-      reporter.stop();
-      if (dryRun) {
-        if (!quiet) process.stderr.write(`${plan}\n`);
-        await printText(recipe);
-        return;
-      }
-      if (!json && !quiet) await printText(`${plan}\n`);
-      const deviceTotal = new DeviceTotal();
-      const said = new Set<string>();
-      const running = {
-        stages,
-        threads,
-        device,
-        memory: memory === undefined ? undefined : parseMemory(memory),
-        workers: { command: workerProgram(offline), count: undefined, nodeLimit: undefined },
-        queue: undefined,
-        signal,
-        force,
-        progress,
-        onDevice: deviceTotal.add,
-        // both runs warn of the same things
-        warn: (line: string) => {
-          if (!said.has(line)) warn(line);
-          said.add(line);
-        },
-      };
-      await run(parseRecipe(usual, join(output, "usual.yaml")), {
-        ...running,
-        progress: (of) => progress({ ...of, activity: `for comparison: ${of.activity}` }),
+      const open = await openSource(given, parsed, reporter);
+      await mkdir(dirname(open.output), { recursive: true }).catch(() => undefined);
+      // from here on, so that a second one does not wait for its plan to hear of the first
+      await withLock(open.output, async () => {
+        const { choices, plan, stages } = await planShrink(open, parsed, reporter, signal)
+          .catch((error: unknown) => {
+            if (!signal.aborted) throw error;
+            throw new InterruptedError("stopped while planning: nothing was made yet; run the command again", { done: 0 });
+          })
+          .finally(() => open.model.close());
+        const { source, output } = open;
+        const [recipe, usual] = [shrinkRecipe(choices), usualRecipe(choices)];
+        reporter.stop();
+        if (dryRun) {
+          if (!quiet) process.stderr.write(`${plan}\n`);
+          await printText(recipe);
+          return;
+        }
+        if (!json && !quiet) await printText(`${plan}\n`);
+        const deviceTotal = new DeviceTotal();
+        const said = new Set<string>();
+        const running = {
+          stages,
+          threads,
+          device,
+          memory: memory === undefined ? undefined : parseMemory(memory),
+          workers: { command: workerProgram(offline), count: undefined, nodeLimit: undefined },
+          queue: undefined,
+          signal,
+          force,
+          progress,
+          onDevice: deviceTotal.add,
+          // both runs warn of the same things
+          warn: (line: string) => {
+            if (!said.has(line)) warn(line);
+            said.add(line);
+          },
+        };
+        await writeAtomically(usualPath(output), [Buffer.from(usual)], { force: true });
+        await writeAtomically(recipePath(output), [Buffer.from(recipe)], { force: true });
+        await run(parseRecipe(usual, usualPath(output)), {
+          ...running,
+          progress: (of) => progress({ ...of, activity: `for comparison: ${of.activity}` }),
+        });
+        const { folder } = await run(parseRecipe(recipe, recipePath(output)), {
+          ...running,
+          describe: ({ model, ...made }) => writeRunCard(model, made, note),
+        });
+        deviceTotal.note(note);
+        reporter.stop();
+        const scores = await readScoresReport(await openArtifact(folder.scores));
+        const [after, rounded] = [await sizeReport(folder.model), await sizeReport(usualModel(output))];
+        const report = join(output, "report.html");
+        const title = `${source.name}: ${formatBytes(source.bytes)} → ${formatBytes(after.bytesOnDisk)}, and what each language lost`;
+        const page = formatPage(await buildReport([{ name: "scores", stream: await openArtifact(folder.scores) }], { title }));
+        await writeAtomically(report, [Buffer.from(page)], { force: true });
+        const facts = {
+          model: folder.model,
+          report,
+          before: source.bytes,
+          after: after.bytesOnDisk,
+          usual: { name: choices.target.usual.name, bytes: rounded.bytesOnDisk },
+        };
+        const limit = parsed.size === undefined ? undefined : parseSize(parsed.size);
+        if (limit !== undefined && after.bytesOnDisk > limit) {
+          warn(
+            `the result, ${formatBytes(after.bytesOnDisk)}, is larger than --size ${parsed.size ?? ""}: sizes of ${to} are estimates; give a smaller one`,
+          );
+        }
+        if (json) await printText(`${JSON.stringify({ ...facts, scores }, null, 2)}\n`);
+        else
+          await printText(
+            quiet ? `${folder.model}\n` : resultText({ ...facts, scores, vocabulary: open.model.vocabularySize, format: to }),
+          );
+        if (choices.gate !== undefined) {
+          const checks = ofRun(checkGate(scores, parseGate(choices.gate, "gate")), [usualLabel]);
+          if (!json) await printText(gateText(checks));
+          requireLimits(checks);
+        }
       });
-      await writeAtomically(join(output, "usual.yaml"), [Buffer.from(usual)], { force: true });
-      await writeAtomically(join(output, "shrink.yaml"), [Buffer.from(recipe)], { force: true });
-      const { folder } = await run(parseRecipe(recipe, join(output, "shrink.yaml")), {
-        ...running,
-        describe: ({ model, ...made }) => writeRunCard(model, made, note),
-      });
-      deviceTotal.note(note);
-      reporter.stop();
-      const scores = await readScoresReport(await openArtifact(folder.scores));
-      const [after, rounded] = [await sizeReport(folder.model), await sizeReport(usualModel(output))];
-      const report = join(output, "report.html");
-      const title = `${source.name}: ${formatBytes(source.bytes)} → ${formatBytes(after.bytesOnDisk)}, and what each language lost`;
-      const page = formatPage(await buildReport([{ name: "scores", stream: await openArtifact(folder.scores) }], { title }));
-      await writeAtomically(report, [Buffer.from(page)], { force: true });
-      const facts = {
-        model: folder.model,
-        report,
-        before: source.bytes,
-        after: after.bytesOnDisk,
-        usual: { name: choices.target.usual.name, bytes: rounded.bytesOnDisk },
-      };
-      const limit = parsed.size === undefined ? undefined : parseSize(parsed.size);
-      if (limit !== undefined && after.bytesOnDisk > limit) {
-        warn(
-          `the result, ${formatBytes(after.bytesOnDisk)}, is larger than --size ${parsed.size ?? ""}: sizes of ${to} are estimates; give a smaller one`,
-        );
-      }
-      if (json) await printText(`${JSON.stringify({ ...facts, scores }, null, 2)}\n`);
-      else await printText(quiet ? `${folder.model}\n` : resultText({ ...facts, scores, vocabulary, format: to }));
-      if (choices.gate !== undefined) {
-        const checks = ofRun(checkGate(scores, parseGate(choices.gate, "gate")), [usualLabel]);
-        if (!json) await printText(gateText(checks));
-        requireLimits(checks);
-      }
     } finally {
       reporter.stop();
     }

@@ -20,7 +20,8 @@ export interface ShrinkPlan {
   readonly segmentLength: number;
   /** Share of the tokens that is left out, those of other languages alone; absent where all stay. */
   readonly leftOut?: number | undefined;
-  readonly estimate: Estimate;
+  /** Absent where it was begun before: it goes on. */
+  readonly estimate?: Estimate | undefined;
   readonly recipe: string;
 }
 
@@ -41,16 +42,36 @@ function textsText({ texts: { bytes }, textsFrom, segments, segmentLength }: Shr
   return `${textsFrom}: ${segments} segments of ${segmentLength} tokens${fewest}; ${formatBytes(heldOut)} held out to score on${lacking}`;
 }
 
+/** What else would make the file smaller, where its embedding decides. */
+const tablesText = ({ tables }: PlannedTarget): string =>
+  tables === undefined
+    ? ""
+    : `; ${formatBytes(Math.round(tables.bytes))} of it are embedding and head, which --size makes smaller too, to about ${formatBytes(Math.round(tables.smallest))} in all`;
+
 /** The size in one line, and why the result is not smaller where it is not. */
 function sizeText({ source, target, estimate, leftOut }: ShrinkPlan): string {
   const before = sizeOf(source);
-  const planned = leftOut === undefined ? estimate.size : undefined;
+  const planned = leftOut === undefined ? estimate?.size : undefined;
   if (planned?.notSmaller !== undefined) return `${before}; ${planned.notSmaller}`;
   const bytes = planned?.bytes ?? target.bytes;
   if (bytes === undefined) return `${before}; values stay in 16 bits, so that only what is left out makes it smaller`;
-  if (leftOut === undefined) return `${before} → about ${sizeOf({ bytes: Math.round(bytes), parameters: source.parameters })}`;
+  if (leftOut === undefined) {
+    return `${before} → about ${sizeOf({ bytes: Math.round(bytes), parameters: source.parameters })}${tablesText(target)}`;
+  }
   const saved = `${formatShare(leftOut)} of the tokens are left out, which saves ${formatBytes(Math.round(target.savedBytes))}`;
   return `${before} → about ${formatBytes(Math.round(bytes))}; ${saved}`;
+}
+
+type PlanRow = readonly [name: string, text: string];
+
+function timeRows(estimate: Estimate | undefined): readonly PlanRow[] {
+  if (estimate === undefined)
+    return [["time", "it was begun before, and goes on where it ended: mbs status shows how far it is"]];
+  const { seconds, memory, disk } = estimate;
+  return [
+    ["time", `about ${formatSeconds(seconds)}`],
+    ["needs", `${formatBytes(memory)} of memory, ${formatBytes(disk.peak)} of disk`],
+  ];
 }
 
 /** The plan of a run, a line for each thing; at most 80 columns wide. */
@@ -59,14 +80,13 @@ export function planText(plan: ShrinkPlan): string {
   const quantised =
     source.quantisedBits === undefined ? "" : "; quantised already, so losses are against this file, not its 16-bit original";
   const others = plan.leftOut === undefined ? "the others stay in the model" : "no others are kept";
-  const rows: readonly (readonly [string, string])[] = [
+  const rows: readonly PlanRow[] = [
     ["model", `${source.name}${quantised}`],
     ["languages", `${sharesText(languages.weights)} of the text; ${others}`],
     ["texts", textsText(plan)],
     ["method", `gptq to ${target.stored}`],
     ["size", sizeText(plan)],
-    ["time", `about ${formatSeconds(estimate.seconds)}`],
-    ["needs", `${formatBytes(estimate.memory)} of memory, ${formatBytes(estimate.disk.peak)} of disk`],
+    ...timeRows(estimate),
     ["beside", `rounding to nearest, ${target.usual.name}, as the usual tools do, scored on the same texts`],
     ["recipe", recipe],
   ];

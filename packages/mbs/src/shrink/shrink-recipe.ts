@@ -1,5 +1,6 @@
-import { stat } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { DeniedError } from "@mbs/contracts";
 import { stringify } from "yaml";
 import { windowsOf } from "./defaults.ts";
 import type { PlannedTarget } from "./target.ts";
@@ -34,14 +35,20 @@ export const usualLabel = "usual";
 /** The folder that the recipe writes into, beside the texts: a run takes a folder of its own. */
 export const shrunkFolder = (output: string): string => join(output, "shrunk");
 
-/** The folder of a run: of what `mbs shrink` wrote the one in it. */
-export async function runOf(output: string): Promise<string> {
-  const own = shrunkFolder(output);
-  return (await stat(join(own, "run")).catch(() => undefined)) === undefined ? output : own;
-}
-
 /** The folder of the recipe that rounds to nearest. */
 const usualFolder = (output: string): string => join(output, "usual");
+
+/** The folder of a run: of what `mbs shrink` wrote the one in it that was begun last. */
+export async function runOf(output: string): Promise<string> {
+  for (const own of [shrunkFolder(output), usualFolder(output)]) {
+    if ((await stat(join(own, "run")).catch(() => undefined)) !== undefined) return own;
+  }
+  return output;
+}
+
+/** The files of the two recipes. */
+export const recipePath = (output: string): string => join(output, "shrink.yaml");
+export const usualPath = (output: string): string => join(output, "usual.yaml");
 
 /** Path of the model that rounds to nearest. */
 export const usualModel = (output: string): string => join(usualFolder(output), "model");
@@ -82,6 +89,23 @@ export function shrinkRecipe(choices: ShrinkChoices, isBeside = true): string {
     output: shrunkFolder(output),
   };
   return `# Written by mbs shrink; mbs run repeats it.\n${stringify(recipe)}`;
+}
+
+/**
+ * How much text an earlier `mbs shrink` of the same choices has begun with; undefined where there was none.
+ *
+ * @throws {DeniedError} where it was one of other choices, whose results would be replaced
+ */
+export async function begunSegments(choices: ShrinkChoices): Promise<number | undefined> {
+  const { output } = choices;
+  const text = await readFile(recipePath(output), "utf8").catch(() => undefined);
+  if (text === undefined) return undefined;
+  const segments = Number(/^ {2}segments: (\d+)$/m.exec(text)?.[1]);
+  if (shrinkRecipe({ ...choices, segments }) === text) return segments;
+  throw new DeniedError(
+    `${output} holds what mbs shrink made with other options or texts; name another folder with --output, or start over with --force`,
+    { path: output },
+  );
 }
 
 /** The recipe of the same model rounded to nearest, which is scored beside it. */

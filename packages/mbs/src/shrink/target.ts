@@ -35,6 +35,8 @@ export interface PlannedTarget {
   readonly bytes: number | undefined;
   /** Bytes of embedding and head that are left out, and not among them. */
   readonly savedBytes: number;
+  /** Where embedding and head are a large part: their bytes, and those of the smallest file that `--size` can ask for. */
+  readonly tables?: { readonly bytes: number; readonly smallest: number };
 }
 
 const rtn = { solver: "rtn" };
@@ -64,15 +66,20 @@ const usualMix = (name: string): PlannedTarget["usual"] => ({
   assemble: { format: "gguf", type: name },
 });
 
+/** Bytes of the smallest file that an allocation can make, and what its parts take in 4-bit types. */
+async function smallestParts(model: Model, leftOut: number) {
+  const { beside, least, weights } = await predictGgufParts(model, typeMixOf[4], allocatedTypes);
+  const kept = weights.blocks + (1 - leftOut) * weights.embeddings;
+  return { beside, weights, kept, smallest: beside + (least * kept) / (weights.blocks + weights.embeddings) };
+}
+
 /**
  * A type for each tensor, embedding and head among them, by what each of them costs.
  *
  * @throws {UsageError} where even the smallest types take more
  */
 async function planGgufSize(model: Model, bytes: number, leftOut: number): Promise<PlannedTarget> {
-  const { beside, least, weights } = await predictGgufParts(model, typeMixOf[4], allocatedTypes);
-  const kept = weights.blocks + (1 - leftOut) * weights.embeddings;
-  const smallest = beside + (least * kept) / (weights.blocks + weights.embeddings);
+  const { beside, weights, kept, smallest } = await smallestParts(model, leftOut);
   if (smallest > bytes) {
     throw new UsageError(
       `--size is smaller than types from Q2_K on make this model: about ${formatBytes(smallest)}; give a larger size, leave out the tokens of other languages with --only-languages, or take --type IQ2_XXS, which is smaller and loses more`,
@@ -93,10 +100,15 @@ async function planGgufSize(model: Model, bytes: number, leftOut: number): Promi
   };
 }
 
+/** Share of a file from which on its embedding and head decide its size. */
+const largeShare = 0.4;
+
 async function planGgufMix(model: Model, typeMix: string, leftOut: number): Promise<PlannedTarget> {
   const predicted = await predictGgufBytes(model, typeMix);
   const savedBytes = leftOut * predicted.embeddings;
   const bytes = predicted.bytes - savedBytes;
+  const inTables = predicted.embeddings - savedBytes;
+  const isLarge = inTables > largeShare * bytes;
   return {
     ours: {
       compress: { solver: "gptq", embeddings: "on" },
@@ -106,6 +118,7 @@ async function planGgufMix(model: Model, typeMix: string, leftOut: number): Prom
     stored: typeMix,
     bytes,
     savedBytes,
+    ...(isLarge && { tables: { bytes: inTables, smallest: (await smallestParts(model, leftOut)).smallest } }),
   };
 }
 

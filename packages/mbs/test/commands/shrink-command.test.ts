@@ -1,7 +1,8 @@
 import { existsSync } from "node:fs";
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { withLock } from "@mbs/artifacts";
 import { writeTinyModel } from "@mbs/models/testing";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -60,6 +61,11 @@ test("a model is made smaller, with a plan first, the usual way beside it, and h
   const again = await shrink(root, ...flags, "--quiet");
   assert.is(again.code, 0, again.stderr);
   assert.is(again.stdout.toString().split("\n")[0], join(root, "out/shrunk/model"));
+  const plan = (await shrink(root, ...flags)).stdout.toString();
+  assert.match(plan, /\ntime {7}it was begun before, and goes on where it ended/);
+  const other = await shrink(root, ...flags, "--favour", "mr");
+  assert.is(other.code, 77);
+  assert.match(other.stderr, /out holds what mbs shrink made with other options or texts; name another folder/);
   const status = await runMbs(["status", join(root, "out")]);
   assert.is(status.code, 0, status.stderr);
   assert.match(status.stdout.toString(), /what was begun is done/);
@@ -67,6 +73,22 @@ test("a model is made smaller, with a plan first, the usual way beside it, and h
   const ran = await runMbs(["run", join(root, "out/shrink.yaml"), "--threads", "1", "--quiet"]);
   assert.is(ran.code, 0, ran.stderr);
   assert.equal(await readFile(join(root, "out/shrunk/model/model.safetensors")), before);
+});
+
+test("a second command on a folder, and one on files of others, are refused before they plan", async ({ root }) => {
+  const flags = ["--languages", "en", "--bits", "4", "--to", "gptq", "--dry-run"];
+  await withLock(join(root, "out"), async () => {
+    const { code, stderr } = await shrink(root, ...flags);
+    assert.is(code, 75);
+    assert.match(stderr, /out is in use by process \d+; try again when it is done/);
+    assert.not(existsSync(join(root, "out")));
+  });
+  await mkdir(join(root, "out"));
+  await writeFile(join(root, "out/notes.txt"), "mine");
+  const { code, stderr } = await shrink(root, ...flags);
+  assert.is(code, 77);
+  assert.match(stderr, /out holds files of others, such as notes\.txt; name another folder with --output/);
+  assert.equal(await readdir(join(root, "out")), ["notes.txt"]);
 });
 
 test("a limit that is exceeded keeps the result and ends with 1", async ({ root }) => {

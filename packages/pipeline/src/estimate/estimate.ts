@@ -190,6 +190,8 @@ export interface EstimateOptions {
   readonly workers?: number | undefined;
   /** Bytes for what later stages need, as of a run. Absent: by the memory of the machine. */
   readonly memory?: number | undefined;
+  /** Keeps the model open for another estimate of it; its owner closes it. Absent: one of its own. */
+  readonly pool?: ObjectPool | undefined;
   readonly signal?: AbortSignal;
   readonly progress?: StageContext["progress"];
   readonly warn?: StageContext["warn"];
@@ -333,7 +335,7 @@ async function withFoundModels(recipe: Recipe, warn: StageContext["warn"] = () =
  * @throws as run, for a recipe or a model that cannot be used
  */
 export async function estimate(given: Recipe, options: EstimateOptions): Promise<Estimate> {
-  const pool = createObjectPool(splitKept(options.memory).pool);
+  const pool = options.pool ?? createObjectPool(splitKept(options.memory).pool);
   try {
     // as the run would: an unfinished one goes on with the commits and threads that it began with
     const folder = runFolder(given.output);
@@ -353,6 +355,6 @@ export async function estimate(given: Recipe, options: EstimateOptions): Promise
       await model.close();
     }
   } finally {
-    await pool.close();
+    if (options.pool === undefined) await pool.close();
   }
 }

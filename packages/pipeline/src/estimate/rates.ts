@@ -4,6 +4,7 @@ import type { Model } from "@mbs/models";
 import { createBlas } from "@mbs/onnx";
 import type { OnnxBlas } from "@mbs/onnx";
 import { hasSeparableRows, loadSolver, splitRows } from "@mbs/solvers";
+import { middleOf } from "../plan/allocated-grids.ts";
 import { computedStatistics } from "./computed-statistics.ts";
 import { measureForward } from "./probes/forward-probe.ts";
 import type { ForwardRates } from "./probes/forward-probe.ts";
@@ -49,6 +50,12 @@ async function measureArtifacts(folder: string): Promise<ArtifactRates> {
 /** What was measured of this machine is the same for every estimate of a process. */
 const knownDisks = new Map<string, Promise<ArtifactRates>>();
 const knownProducts = new Map<string, Promise<number>>();
+const knownForwards = new Map<string, Promise<ForwardRates>>();
+const knownSites = new Map<string, Promise<SiteRates>>();
+
+/** All that what a site takes depends on, but for the machine. */
+const siteKey = (width: number, { recipe, length, work, threads }: Probe): string =>
+  JSON.stringify([width, recipe.compress, middleOf(recipe.grids ?? []), computedStatistics(recipe), length, work, threads]);
 
 /** Artifacts on the disk that a folder is on. */
 const measureDisk = async (folder: string): Promise<ArtifactRates> =>
@@ -154,10 +161,13 @@ export async function measureRates(
     progress({ activity: "measure this machine", done, total: 1 + widths.size, unit: "rates" });
   measured(0);
   const gemm = await once(knownProducts, String(threads), () => measureGemm(blas));
-  const forward = await measureForward(model, length, gemm, recipe.evaluate !== undefined, threads);
+  const scores = recipe.evaluate !== undefined;
+  const forward = await once(knownForwards, JSON.stringify([model.address, length, scores, threads]), () =>
+    measureForward(model, length, gemm, scores, threads),
+  );
   for (const width of widths) {
     measured(1 + sites.size);
-    sites.set(width, await measureSite(blas, width, probe));
+    sites.set(width, await once(knownSites, siteKey(width, probe), () => measureSite(blas, width, probe)));
   }
   const { gram } = computedStatistics(recipe);
   const separable = await hasSeparableRows(await loadSolver(String(recipe.compress["solver"])));

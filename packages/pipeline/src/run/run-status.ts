@@ -268,7 +268,13 @@ const isStatus = (value: unknown): value is RunStatus =>
  */
 export async function readStatus(output: string): Promise<RunStatus | undefined> {
   const { work, status, recipe } = runFolder(output);
-  if (!(await exists(work))) throw new UsageError(`${output} holds no run; name the output folder of a recipe`, { output });
+  if (!(await exists(work)))
+    throw new UsageError(
+      `${output} holds no run; name the output folder of a recipe, or of mbs shrink, which runs nothing while it plans`,
+      {
+        output,
+      },
+    );
   if (!(await exists(status))) {
     if (await exists(recipe)) return undefined;
     throw new FailedPreconditionError(

@@ -162,9 +162,14 @@ async function jsonOf(files: ArchitectureModel["files"], name: string): Promise<
   return (await files.list()).includes(name) ? (JSON.parse(await files.text(name)) as JsonObject) : {};
 }
 
-async function readTokenizer(model: ArchitectureModel) {
+/** Of models that are open: a plan asks several times, and a large vocabulary takes seconds. */
+const knownFields = new WeakMap<ArchitectureModel["files"], ReadonlyMap<string, GgufField>>();
+
+async function readTokenizer(model: ArchitectureModel): Promise<ReadonlyMap<string, GgufField>> {
   const { files, path, settings, vocabularySize: rows } = model;
-  return tokenizerFields({
+  const known = knownFields.get(files);
+  if (known !== undefined) return known;
+  const fields = tokenizerFields({
     path,
     tokenizer: await jsonOf(files, "tokenizer.json"),
     config: await jsonOf(files, "tokenizer_config.json"),
@@ -172,6 +177,8 @@ async function readTokenizer(model: ArchitectureModel) {
     settings,
     rows,
   });
+  knownFields.set(files, fields);
+  return fields;
 }
 
 /** What stands beside the language model is not in the file. */
@@ -200,6 +207,9 @@ async function writeSettings(model: ArchitectureModel) {
   return { architecture, form, settings };
 }
 
+/** Files of models that are open, whose way of taking texts apart a file can say. */
+const checkedFiles = new WeakSet<ArchitectureModel["files"]>();
+
 /**
  * Checks that a file can say what a model is and how it takes texts apart; neither its tokens nor its tensors are looked at.
  *
@@ -208,7 +218,9 @@ async function writeSettings(model: ArchitectureModel) {
 export async function checkGguf(model: ArchitectureModel): Promise<void> {
   await writeSettings(model);
   const { path, files } = model;
+  if (checkedFiles.has(files)) return;
   findWay({ path, tokenizer: await jsonOf(files, "tokenizer.json") });
+  checkedFiles.add(files);
 }
 
 /**

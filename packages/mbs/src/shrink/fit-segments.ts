@@ -1,0 +1,43 @@
+import { UsageError } from "@mbs/contracts";
+import { formatSeconds } from "@mbs/host-cli";
+import type { Estimate } from "@mbs/pipeline";
+
+/** What runs take with so much text. */
+export interface SegmentsEstimate {
+  readonly segments: number;
+  /** Its seconds are those of all that is run. */
+  readonly estimate: Estimate;
+}
+
+/** How many segments there may be, and the time that all may take, seconds. */
+interface SegmentLimits {
+  readonly most: number;
+  readonly fewest: number;
+  /** Undefined for any time. */
+  readonly seconds: number | undefined;
+  /** What makes it take less time, beside more of it. */
+  readonly remedy: string;
+}
+
+/**
+ * As many segments as the time allows: time grows by a line with them, of which two estimates say all.
+ *
+ * @throws {UsageError} where the fewest take longer, naming their time
+ */
+export async function fitSegments(
+  { most, fewest, seconds, remedy }: SegmentLimits,
+  estimateOf: (segments: number) => Promise<Estimate>,
+): Promise<SegmentsEstimate> {
+  const all = await estimateOf(most);
+  if (seconds === undefined || all.seconds <= seconds) return { segments: most, estimate: all };
+  const least = fewest < most ? await estimateOf(fewest) : all;
+  if (least.seconds > seconds) {
+    throw new UsageError(
+      `--within is too short: with ${Math.min(fewest, most)} segments of text, the fewest, it takes about ${formatSeconds(least.seconds)}; allow that, ${remedy}`,
+      { option: "--within" },
+    );
+  }
+  const ofOne = (all.seconds - least.seconds) / (most - fewest);
+  const segments = Math.min(most - 1, fewest + Math.floor((seconds - least.seconds) / ofOne));
+  return { segments, estimate: segments === fewest ? least : await estimateOf(segments) };
+}

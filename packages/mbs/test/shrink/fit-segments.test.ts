@@ -1,0 +1,56 @@
+import type { Estimate } from "@mbs/pipeline";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { fitSegments } from "../../src/shrink/fit-segments.ts";
+
+/** Runs that take a minute, and ten seconds a segment. */
+function machine() {
+  const asked: number[] = [];
+  const estimateOf = async (segments: number): Promise<Estimate> => {
+    asked.push(segments);
+    return { seconds: 60 + 10 * segments } as Estimate;
+  };
+  return { asked, estimateOf };
+}
+const limits = { most: 32, fewest: 8, remedy: "or take fewer languages" };
+
+test("without a limit, and with one that is kept, all segments are taken and estimated once", async () => {
+  for (const seconds of [undefined, 380, 500]) {
+    const { asked, estimateOf } = machine();
+    const found = await fitSegments({ ...limits, seconds }, estimateOf);
+    assert.equal([found.segments, found.estimate.seconds, asked], [32, 380, [32]]);
+  }
+});
+
+test("as many segments are taken as the time allows, with three estimates", async () => {
+  const { asked, estimateOf } = machine();
+  const found = await fitSegments({ ...limits, seconds: 265 }, estimateOf);
+  assert.equal([found.segments, found.estimate.seconds, asked], [20, 260, [32, 8, 20]]);
+  const fewest = machine();
+  assert.is((await fitSegments({ ...limits, seconds: 140 }, fewest.estimateOf)).segments, 8);
+  assert.equal(fewest.asked, [32, 8]);
+});
+
+test("a time that the fewest segments exceed is refused, and theirs is named", async () => {
+  const { asked, estimateOf } = machine();
+  try {
+    await fitSegments({ ...limits, seconds: 100 }, estimateOf);
+    assert.unreachable();
+  } catch (error) {
+    assert.match((error as Error).message, /with 8 segments of text, the fewest, it takes about 2 min 20 s; allow that, or take/);
+  }
+  assert.equal(asked, [32, 8]);
+});
+
+test("where there is nothing to leave out, one estimate is enough", async () => {
+  const { asked, estimateOf } = machine();
+  try {
+    await fitSegments({ ...limits, most: 8, seconds: 100 }, estimateOf);
+    assert.unreachable();
+  } catch (error) {
+    assert.match((error as Error).message, /--within is too short/);
+  }
+  assert.equal(asked, [8]);
+});
+
+test.run();
