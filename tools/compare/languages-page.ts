@@ -10,9 +10,9 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { collect, openArtifact, readScores } from "@mbs/artifacts";
+import { collect, logPerplexity, openArtifact, readScores, sumLosses } from "@mbs/artifacts";
 import type { Score } from "@mbs/artifacts";
-import { parseLanguageMix } from "@mbs/contracts";
+import { groupBy, parseLanguageMix } from "@mbs/contracts";
 import { replaceBlocks } from "../pages/blocks.ts";
 import { risesOf } from "./draws.ts";
 import type { DrawnRow } from "./draws.ts";
@@ -26,8 +26,10 @@ import {
   plotLanguages,
   plotOnset,
   standInsTable,
+  unitsTable,
   writtenTable,
 } from "./languages-tables.ts";
+import type { DenseLanguage } from "./languages-tables.ts";
 import { isWritten, readWritten } from "./written-rows.ts";
 import type { WrittenRow } from "./written-rows.ts";
 import { allMethods, allMixes, mostDraws, rowsOf, scoresFile } from "./rows.ts";
@@ -54,11 +56,13 @@ interface Numbers {
   readonly rows: readonly DrawnRow[];
   /** What some of them write: tools/compare/written.ts. */
   readonly written: readonly WrittenRow[];
+  /** The dense model on the same windows. */
+  readonly dense: Readonly<Record<string, DenseLanguage>>;
 }
 
 const committed: Numbers = existsSync(numbersPath)
   ? (JSON.parse(await readFile(numbersPath, "utf8")) as Numbers)
-  : { found: {}, rows: [], written: [] };
+  : { found: {}, rows: [], written: [], dense: {} };
 const found =
   values.found === undefined ? committed.found : Object.fromEntries(parseLanguageMix(values.found.replace(/^weights:/, "")));
 const isMade = (row: DrawnRow): boolean =>
@@ -68,13 +72,24 @@ const isMadeWritten = (row: WrittenRow): boolean =>
   madeWritten.some(({ method, mix, draw }) => method === row.method && mix === row.mix && draw === row.draw);
 const written = [...committed.written.filter((row) => !isMadeWritten(row)), ...madeWritten];
 const lines = (list: readonly object[]): string => `[\n${list.map((row) => JSON.stringify(row)).join(",\n")}\n]`;
-await writeFile(numbersPath, `{"found":${JSON.stringify(found)},"rows":${lines(rows)},"written":${lines(written)}}\n`);
+const languages = Object.fromEntries(
+  [...groupBy(dense, ({ language }) => language)].map(([language, windows]) => {
+    const sums = sumLosses(windows);
+    const rounded = (value: number): number => Number(value.toPrecision(5));
+    return [language, { bytes: rounded(sums.bytes / sums.tokens), nats: rounded(logPerplexity(sums)) }];
+  }),
+);
+await writeFile(
+  numbersPath,
+  `{"found":${JSON.stringify(found)},"dense":${JSON.stringify(languages)},"rows":${lines(rows)},"written":${lines(written)}}\n`,
+);
 
 const page = join(docs, "languages.md");
 const blocks = {
   mixes: mixesTable(rows),
   outcome: outcomeTable(rows),
   "by-language": languagesOfMixes(rows, "gptq-3"),
+  units: unitsTable(rows, "gptq-3", languages),
   onset: onsetTable(rows),
   "stand-ins": standInsTable(rows, "gptq-3"),
   law: lawTable(rows, found),

@@ -3,7 +3,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { DrawnRow } from "./draws.ts";
 import { twelveLanguages } from "./languages.ts";
-import { outcomeTable, writtenTable } from "./languages-tables.ts";
+import { outcomeTable, unitsTable, writtenTable } from "./languages-tables.ts";
 import type { WrittenLanguage, WrittenRow } from "./written-rows.ts";
 
 /** Rises of two windows of each language about a loss, that of the first language higher by `worst`. */
@@ -22,6 +22,22 @@ const linesOf = (table: string): readonly (readonly string[])[] =>
     .split("\n")
     .slice(2)
     .map((line) => line.split("|").map((cell) => cell.trim()));
+
+test("losses in other units, by which another language may lose most", () => {
+  // the first loses most by tokens; its tokens have ten times the bytes, and it has little to lose
+  const dense = Object.fromEntries(
+    twelveLanguages.map(({ tag }, place) => [tag, place === 0 ? { bytes: 20, nats: 10 } : { bytes: 2, nats: 4 }]),
+  );
+  const [first = ""] = twelveLanguages.map(({ tag }) => tag);
+  const [line = []] = linesOf(unitsTable([row("equal", 0, 0.4, 0.4)], "gptq-3", dense));
+  const [, mix, draws, ...cells] = line;
+  assert.equal([mix, draws], ["equal", "1"]);
+  const bits = 0.4 / 2 / Math.LN2;
+  const meanBits = (11 * bits + 0.8 / 20 / Math.LN2) / 12;
+  assert.equal(cells.slice(0, 3), [((0.8 + 11 * 0.4) / 12).toFixed(2), meanBits.toFixed(3), "10%"]);
+  const second = twelveLanguages[1]?.tag;
+  assert.equal(cells.slice(3, 6), [`0.80 ${first}`, `${bits.toFixed(3)} ${second}`, `10% ${second}`]);
+});
 
 test("what differs in every draw has a star, but for what was named before the run", () => {
   const rows = [0, 1, 2, 3, 4].flatMap((draw) => [

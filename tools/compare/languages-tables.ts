@@ -58,6 +58,42 @@ export function mixesTable(rows: readonly DrawnRow[]): string {
   return markdownTable([...head, "in the mean of draws"], lines, 2);
 }
 
+/** What a language is for the dense model, by which its losses have other units. */
+export interface DenseLanguage {
+  /** UTF-8 bytes of a held-out token. */
+  readonly bytes: number;
+  /** Its loss, nats a token. */
+  readonly nats: number;
+}
+
+/** Units of losses: from nats a token, with how they are shown. */
+const units: readonly {
+  readonly of: (nats: number, dense: DenseLanguage) => number;
+  readonly text: (value: number) => string;
+}[] = [
+  { of: (nats) => nats, text: (value) => value.toFixed(2) },
+  { of: (nats, { bytes }) => nats / bytes / Math.LN2, text: thousandths },
+  { of: (nats, dense) => nats / dense.nats, text: (value) => `${(100 * value).toFixed(0)}%` },
+];
+
+/** The mean of languages and the language that loses most with each mix, in several units, means over draws. */
+export function unitsTable(rows: readonly DrawnRow[], method: string, dense: Readonly<Record<string, DenseLanguage>>): string {
+  const languages = Object.entries(dense);
+  const lines = mixesIn(rows, method).flatMap((mix) => {
+    const draws = drawsOf(rows, method, mix);
+    if (isOtherAmount(mix)) return [];
+    const cells = units.map(({ of, text }) => {
+      const own = draws.map(({ rises }) => languages.map(([name, language]) => of(ofLanguage(name)(rises), language)));
+      const means = languages.map((_, place) => mean(own.map((losses) => at(losses, place))));
+      const [worst] = at(languages, means.indexOf(Math.max(...means)));
+      return { mean: text(mean(means)), worst: `${text(mean(own.map((losses) => Math.max(...losses))))} ${worst}` };
+    });
+    return [[mixTitle(mix), String(draws.length), ...cells.map((cell) => cell.mean), ...cells.map((cell) => cell.worst)]];
+  });
+  const named = (what: string): string[] => [`${what}, nats a token`, "bits a byte", "of its loss"];
+  return markdownTable(["mix", "draws", ...named("mean"), ...named("loses most")], lines, 1);
+}
+
 const isOtherAmount = (mix: string): boolean => allMixes[mix]?.times !== undefined;
 
 /** Rows of two mixes on the draws that both have. */
