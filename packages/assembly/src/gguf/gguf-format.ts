@@ -156,8 +156,8 @@ export const ggufFormat: Format = {
   parts: [],
   async checkPlan(model, planned, raw) {
     const { name } = chosenTypeMix(raw);
-    if (model.kind === "architecture") await checkGguf(model);
     requireRoundedOnce(planned, name);
+    if (model.kind === "architecture") await checkGguf(model);
   },
   async plannedBytes(model, { type }, raw) {
     const typeMix = chosenTypeMix(raw);
