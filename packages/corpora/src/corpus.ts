@@ -35,13 +35,16 @@ export interface CorpusRow extends Pick<CorpusDocument, "target" | "source"> {
   readonly where: string;
 }
 
-/** The fields of texts with the option that names each. */
+/** For messages: not every command that reads texts has the option. */
+export const namesField = "by field: in a manifest, or by --field where the command has it";
+
+/** The fields of texts with what names each, for messages. */
 export const wantedFields = ({
   text,
   target,
-}: Pick<CorpusFields, "text" | "target">): readonly { readonly field: string; readonly option: string }[] => [
-  { field: text, option: "--field" },
-  ...(target === undefined ? [] : [{ field: target, option: "--target-field" }]),
+}: Pick<CorpusFields, "text" | "target">): readonly { readonly field: string; readonly named: string }[] => [
+  { field: text, named: namesField },
+  ...(target === undefined ? [] : [{ field: target, named: "by --target-field" }]),
 ];
 
 /** Where a document comes from is in this field, unless that is the text's own. */

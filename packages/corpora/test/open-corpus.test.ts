@@ -100,11 +100,11 @@ test("a target field that is missing, or cannot be, is named with its option", a
     const warnings: string[] = [];
     const corpus = await openCorpus(folder, { targetField: "target", warn: (line) => warnings.push(line) });
     for (const [language, message] of [
-      ["en", /en\.jsonl has no field "target"; its first line has: source, goal; name one with --target-field/],
-      ["fr", /fr\.csv has no column "target"; it has: source, goal; name one with --target-field/],
+      ["en", /en\.jsonl has no field "target"; its first line has: source, goal; give one this name, or say which by --target-field/],
+      ["fr", /fr\.csv has no column "target"; it has: source, goal; give one this name, or say which by --target-field/],
       ["mr", /mr\.txt is plain text and has no targets/],
       ["ta", /1 of 2 documents are broken \(1 no target; first: .*ta\.jsonl, row 2\)/],
-      ["te", /column "target" holds INT_32, not text; name another with --target-field/],
+      ["te", /column "target" holds INT_32, not text; name another by --target-field/],
     ] as const) {
       const error = await failure(() => documentsOf(corpus, language));
       assert.instance(error, BadDataError);
@@ -112,6 +112,18 @@ test("a target field that is missing, or cannot be, is named with its option", a
     }
     assert.is((await documentsOf(corpus, "hi")).length, 200);
     assert.match(warnings.join(), /hi: 1 of 201 documents are broken \(1 no target/);
+  });
+});
+
+test("a file without the field of texts says how every command can name one", async () => {
+  const remedy = "give one this name, or say which by field: in a manifest, or by --field where the command has it";
+  const files = { "vi.csv": "id,content\n1,a\n", "hi.jsonl": '{"content":"a"}\n' };
+  await withFolder(files, async (folder) => {
+    const corpus = await openCorpus(folder);
+    const column = `${join(folder, "vi.csv")} has no column "text"; it has: id, content; ${remedy}`;
+    assert.is((await failure(() => documentsOf(corpus, "vi"))).message, column);
+    const field = `${join(folder, "hi.jsonl")} has no field "text"; its first line has: content; ${remedy}`;
+    assert.is((await failure(() => documentsOf(corpus, "hi"))).message, field);
   });
 });
 

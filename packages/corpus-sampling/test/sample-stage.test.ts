@@ -441,7 +441,7 @@ test("targets are refused where they cannot be read", async () => {
     [
       { model: forwardFixture("mt5-f32"), corpus: pairs, sourceTarget: true, mix: "equal" },
       BadDataError,
-      /no field "target"; its first line has: source, goal; name one with --target-field/,
+      /no field "target"; its first line has: source, goal; give one this name, or say which by --target-field/,
     ],
   ] as const) {
     const error = await failure(options);

@@ -40,7 +40,7 @@ export async function writeParquetExcerpt(
   const found = needed.find((name) => parquet.columns.has(name));
   if (found === undefined) {
     throw new BadDataError(
-      `${source.name} has no column ${needed.map((name) => JSON.stringify(name)).join(" or ")}; it has: ${[...parquet.columns.keys()].join(", ").slice(0, 200)}; name one with --field or field=`,
+      `${source.name} has no column ${needed.map((name) => JSON.stringify(name)).join(" or ")}; it has: ${[...parquet.columns.keys()].join(", ").slice(0, 200)}; name one by field= in the dataset's name`,
       { file: source.name, field: needed.join() },
     );
   }

@@ -114,9 +114,9 @@ export async function* readCsv(
 export function requireColumns(file: Pick<CorpusFile, "path">, columns: readonly string[], fields: CorpusFields): void {
   const missing = wantedFields(fields).find(({ field }) => !columns.includes(field));
   if (missing === undefined) return;
-  const { field, option } = missing;
+  const { field, named } = missing;
   throw new BadDataError(
-    `${file.path} has no column ${JSON.stringify(field)}; it has: ${columns.join(", ").slice(0, 200)}; name one with ${option}`,
+    `${file.path} has no column ${JSON.stringify(field)}; it has: ${columns.join(", ").slice(0, 200)}; give one this name, or say which ${named}`,
     { file: file.path, field },
   );
 }

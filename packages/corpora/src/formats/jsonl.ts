@@ -47,10 +47,10 @@ function requireFields(file: CorpusFile, first: JsonRow, fields: CorpusFields): 
   if (fields.messages !== undefined && Object.hasOwn(first, fields.messages)) return;
   const missing = wantedFields(fields).find(({ field }) => !Object.hasOwn(first, field));
   if (missing === undefined) return;
-  const { field, option } = missing;
+  const { field, named } = missing;
   const known = Object.keys(first).join(", ");
   throw new BadDataError(
-    `${file.path} has no field ${JSON.stringify(field)}; its first line has: ${known}; name one with ${option}`,
+    `${file.path} has no field ${JSON.stringify(field)}; its first line has: ${known}; give one this name, or say which ${named}`,
     {
       file: file.path,
       field,

@@ -6,7 +6,7 @@ import { makeTemporaryFolder } from "@mbs/artifacts";
 import { BadDataError } from "@mbs/contracts";
 import { readBytes, type CorpusFile } from "../files/corpus-file.ts";
 import { parseConversation } from "../conversations/parse-conversation.ts";
-import { originField, toolsField, wantedFields } from "../corpus.ts";
+import { namesField, originField, toolsField, wantedFields } from "../corpus.ts";
 import type { CorpusFields, CorpusRow } from "../corpus.ts";
 import { requireColumns } from "./csv.ts";
 import type { FaultCount } from "./fault-count.ts";
@@ -29,11 +29,11 @@ async function* readUnpacked(
 }
 
 /** @throws {BadDataError} where a column holds no text */
-function requireText(name: string, { columns }: ParquetFile, column: string, option: string): void {
+function requireText(name: string, { columns }: ParquetFile, column: string, named: string): void {
   const kind = columns.get(column);
   if (kind === undefined || kind === "text") return;
   const held = kind === "conversation" ? "conversations" : kind.type;
-  throw new BadDataError(`${name}: column ${JSON.stringify(column)} holds ${held}, not text; name another with ${option}`, {
+  throw new BadDataError(`${name}: column ${JSON.stringify(column)} holds ${held}, not text; name another ${named}`, {
     file: name,
     column,
   });
@@ -42,7 +42,7 @@ function requireText(name: string, { columns }: ParquetFile, column: string, opt
 /** The column of where a row comes from, where there is one. */
 function originOf(path: string, parquet: ParquetFile, { text }: CorpusFields): readonly string[] {
   if (text === originField || !parquet.columns.has(originField)) return [];
-  requireText(path, parquet, originField, "--field");
+  requireText(path, parquet, originField, namesField);
   return [originField];
 }
 
@@ -54,7 +54,7 @@ async function* readTexts(
 ): AsyncGenerator<CorpusRow, void, undefined> {
   requireColumns({ path }, [...parquet.columns.keys()], fields);
   const wanted = wantedFields(fields);
-  for (const { field, option } of wanted) requireText(path, parquet, field, option);
+  for (const { field, named } of wanted) requireText(path, parquet, field, named);
   const names = [...wanted.map(({ field }) => field), ...originOf(path, parquet, fields)];
   let row = 0;
   for await (const cells of parquet.rows(names)) {

@@ -235,7 +235,7 @@ hub("a manifest mixes files and datasets, with a field of their own", async ({ s
   const error = await failure(async () => textsOf(await openCorpus(`${name}?languages=hi&path=*.parquet`), "hi"));
   assert.match(
     error.message,
-    /train\.parquet has no column "text" or "messages"; it has: article, summary; name one with --field or field=/,
+    /train\.parquet has no column "text" or "messages"; it has: article, summary; name one by field= in the dataset's name/,
   );
 });
 
