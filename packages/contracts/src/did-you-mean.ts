@@ -20,13 +20,19 @@ function edits(from: string, to: string): number {
   return last[to.length] ?? 0;
 }
 
-/** "did you mean corpus? ", where one of the words that are known is near; else "". */
-export function didYouMean(word: string, known: readonly string[]): string {
-  // as commander does for flags: most of the word must be right
+/** The word that is nearest to one, where most of it is right; the first of several. */
+export function nearestWord(word: string, known: readonly string[]): string | undefined {
+  // as commander does for flags
   const most = Math.min(3, Math.floor(word.length * 0.4));
   const [nearest] = known
     .map((other) => ({ other, count: edits(word, other) }))
     .filter(({ count }) => count <= most)
     .sort((a, b) => a.count - b.count);
-  return nearest === undefined ? "" : `did you mean ${nearest.other}? `;
+  return nearest?.other;
+}
+
+/** "did you mean corpus? ", where one of the words that are known is near; else "". */
+export function didYouMean(word: string, known: readonly string[]): string {
+  const nearest = nearestWord(word, known);
+  return nearest === undefined ? "" : `did you mean ${nearest}? `;
 }

@@ -100,7 +100,10 @@ test("a target field that is missing, or cannot be, is named with its option", a
     const warnings: string[] = [];
     const corpus = await openCorpus(folder, { targetField: "target", warn: (line) => warnings.push(line) });
     for (const [language, message] of [
-      ["en", /en\.jsonl has no field "target"; its first line has: source, goal; give one this name, or say which by --target-field/],
+      [
+        "en",
+        /en\.jsonl has no field "target"; its first line has: source, goal; give one this name, or say which by --target-field/,
+      ],
       ["fr", /fr\.csv has no column "target"; it has: source, goal; give one this name, or say which by --target-field/],
       ["mr", /mr\.txt is plain text and has no targets/],
       ["ta", /1 of 2 documents are broken \(1 no target; first: .*ta\.jsonl, row 2\)/],

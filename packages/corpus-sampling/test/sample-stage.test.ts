@@ -120,6 +120,8 @@ test("some languages alone are drawn in their shares; others of the distribution
   assert.equal((await drawn({ segments: 4, languages: ["fr", "en"], mix: "equal" })).metadata.counts, { en: 2, fr: 2 });
   const outside = await failure({ languages: "en", mix: "fr=2" });
   assert.match(outside.message, /^--mix fr: --languages takes no texts of fr, but of en; name some of these$/);
+  const slip = await failure({ languages: "en,fra" });
+  assert.match(slip.message, /no texts of fra, but of en, fr, mr; did you mean fr \(French\)\? name some of these$/);
   const unknown = await failure({ languages: "en,zz" });
   assert.instance(unknown, UsageError);
   assert.match(unknown.message, /^--languages en,zz: corpus corpus has no texts of zz, but of en, fr, mr; name some of these$/);

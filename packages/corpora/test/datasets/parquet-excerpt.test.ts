@@ -106,7 +106,10 @@ async function outcome(bytes: Buffer): Promise<Error | undefined> {
 test("a missing column is named with those that there are", async () => {
   const error = await outcome(await parquetBytes("SELECT 1 AS id, 'x' AS content"));
   assert.instance(error, BadDataError);
-  assert.match(error?.message ?? "", 'memory has no column "text"; it has: id, content; name one by field= in the dataset\'s name');
+  assert.match(
+    error?.message ?? "",
+    'memory has no column "text"; it has: id, content; name one by field= in the dataset\'s name',
+  );
 });
 
 test("a compression that is not read is named, with others that are", async () => {

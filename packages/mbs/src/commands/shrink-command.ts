@@ -264,7 +264,8 @@ async function planShrink(
   const { languages: asked, favour = [], onlyLanguages, size, bits, type, to, texts: path, dryRun } = parsed;
   const { progress, warn } = reporter;
   const textSources = await openTexts(path, asked, warn);
-  const sources = { offered: textSources.corpus.languages, mixture: source.mixture?.distribution, ofCard: source.languages };
+  const { languages: offered, files } = textSources.corpus;
+  const sources = { offered, files, mixture: source.mixture?.distribution, ofCard: source.languages };
   const languages = chooseLanguages(sources, asked, favour);
   const divided = await divideCorpus({ ...textSources, chat: chatOf(model) }, languages.names, signal);
   const leftOut = onlyLanguages ? await shareLeftOut(model, calibrationCorpus(divided), { signal, progress }) : undefined;

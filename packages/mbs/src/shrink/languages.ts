@@ -1,4 +1,5 @@
-import { languageTag, UsageError } from "@mbs/contracts";
+import { basename } from "node:path";
+import { didYouMeanLanguage, languageName, languageTag, nearestLanguage, UsageError } from "@mbs/contracts";
 import type { Distribution } from "@mbs/corpora";
 import { favour as favourWeight, mostLanguages } from "./defaults.ts";
 
@@ -14,6 +15,8 @@ export interface ProtectedLanguages {
 export interface LanguageSources {
   /** Names of languages that there are texts of. */
   readonly offered: readonly string[];
+  /** Of the texts. */
+  readonly files: readonly string[];
   /** The model's training mixture, where one is known. */
   readonly mixture: Distribution | undefined;
   /** Languages that the model's card names. */
@@ -23,23 +26,42 @@ export interface LanguageSources {
 /** Most languages that a message names. */
 const mostNamed = 20;
 
+/** "rename hindi.txt to hi.txt; ", where there are texts of a language by a name that is no tag; else "". */
+function renamings(missing: readonly string[], { offered, files }: LanguageSources): string {
+  const untagged = offered.filter((name) => languageName(name) === undefined);
+  const found = missing.flatMap((tag) => {
+    const name = nearestLanguage(tag, untagged);
+    if (name === undefined) return [];
+    const file = files.map((path) => basename(path)).find((base) => base.startsWith(`${name}.`));
+    const [from, to] = file === undefined ? [name, tag] : [file, `${tag}${file.slice(name.length)}`];
+    return [`rename ${from} to ${to}; `];
+  });
+  return found.join("");
+}
+
 /** @throws {UsageError} for languages without texts, or that are no language tags */
 function requireTags(
   tags: readonly string[],
   offered: ReadonlyMap<string, string>,
-  { offered: names }: LanguageSources,
+  sources: LanguageSources,
   option: string,
 ): string[] {
+  const names = sources.offered;
   const named = tags.map((tag) => ({ tag, known: languageTag(tag) }));
   const unknown = named.filter(({ known }) => known === undefined).map(({ tag }) => tag);
   if (unknown.length > 0) {
-    throw new UsageError(`${option} takes language tags such as hi or zh-Hans, not ${unknown.join(", ")}`, { option });
+    const near = didYouMeanLanguage(unknown, [...offered.keys()]);
+    throw new UsageError(
+      `${option} takes language tags such as hi or zh-Hans, not ${unknown.join(", ")}${near === "" ? "" : `; ${near.trimEnd()}`}`,
+      { option },
+    );
   }
   const missing = named.filter(({ known = "" }) => !offered.has(known)).map(({ tag }) => tag);
   if (missing.length > 0) {
     const few = names.length <= mostNamed ? `, but of ${names.join(", ")}` : "";
+    const remedy = renamings(missing, sources) || didYouMeanLanguage(missing, [...offered.keys()]);
     throw new UsageError(
-      `no texts of ${missing.join(", ")}${few}; give texts of your own with --texts, a folder of files such as ${missing[0] ?? "hi"}.txt`,
+      `no texts of ${missing.join(", ")}${few}; ${remedy}give texts of your own with --texts, a folder of files such as ${missing[0] ?? "hi"}.txt`,
       { option, languages: missing.join(",") },
     );
   }

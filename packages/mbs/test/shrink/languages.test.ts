@@ -16,7 +16,7 @@ const refused = (work: () => unknown, pattern: RegExp): void => {
   assert.unreachable("it was taken");
 };
 
-const sources = { offered: ["en", "hi", "zh-Hans", "km"], mixture: undefined, ofCard: [] };
+const sources = { offered: ["en", "hi", "zh-Hans", "km"], files: [], mixture: undefined, ofCard: [] };
 const mixture = parseDistribution({ unit: "tokens", source: "made up", shares: { en: 6, hin_Deva: 3, zh: 1, fr: 5 } }, "made up");
 
 test("languages weigh the same, and favoured ones double", () => {
@@ -44,8 +44,18 @@ test("without names those of the mixture that have texts are taken, the largest 
   );
 });
 
+test("texts under a name that is no tag are to be renamed", () => {
+  const own = { ...sources, offered: ["english", "hindi", "kh"], files: ["a/english.txt", "a/hindi.news.jsonl.gz"] };
+  refused(
+    () => chooseLanguages(own, ["en", "hi", "km"], []),
+    /of english, hindi, kh; rename english.txt to en.txt; rename hindi.news.jsonl.gz to hi.news.jsonl.gz; rename kh to km; give texts/,
+  );
+});
+
 test("what cannot be protected is refused with what can", () => {
   refused(() => chooseLanguages(sources, ["fr"], []), /no texts of fr, but of .*; give texts of your own with --texts/);
+  refused(() => chooseLanguages(sources, ["kh", "hin"], []), /no texts of kh, but of .*; did you mean km \(Khmer\)\? give texts/);
+  refused(() => chooseLanguages(sources, ["hindi"], []), /such as hi or zh-Hans, not hindi; did you mean hi \(Hindi\)\?$/);
   refused(() => chooseLanguages(sources, ["../x"], []), /language tags such as hi or zh-Hans, not \.\.\/x/);
   refused(() => chooseLanguages(sources, ["hi"], ["en"]), /--favour en is none of the protected languages/);
   refused(() => chooseLanguages(sources, undefined, []), /--languages hi,en,km; the others stay in the model/);
