@@ -130,6 +130,28 @@ test("a file without the field of texts says how every command can name one", as
   });
 });
 
+test("a folder with a folder for each language is refused with the manifest that would name them", async () => {
+  await withFolder({}, async (folder) => {
+    for (const [language, name] of [
+      ["en", "1.txt"],
+      ["hi", "news.jsonl.gz"],
+      ["km", "README.md"],
+    ] as const) {
+      await mkdir(join(folder, language));
+      await writeFile(join(folder, language, name), "a");
+    }
+    const manifest = join(folder, "texts.yaml");
+    const refused = await failure(() => openCorpus(folder));
+    const entries = "{en: en/*.txt, hi: hi/*.jsonl.gz}";
+    assert.match(
+      refused.message,
+      `but folders of them; name these in a manifest, ${manifest}, such as languages: ${entries}, and give`,
+    );
+    await writeFile(manifest, `languages: ${entries}\n`);
+    assert.equal((await openCorpus(manifest)).languages, ["en", "hi"]);
+  });
+});
+
 test("a manifest names files, globs and lists, and a field", async () => {
   const files = {
     "manifest.yaml": "name: mine\nlicense: CC0-1.0\nfield: content\nlanguages:\n  en: [a.jsonl, 'b*.jsonl']\n  no: b1.jsonl\n",

@@ -81,6 +81,23 @@ async function findLayout(path: string): Promise<CorpusLayout> {
   return isFolder ? folderLayout(path) : manifestLayout(path);
 }
 
+/** Most languages of an example. */
+const mostShown = 3;
+
+/** For a folder that has its texts in a folder for each language: the manifest that names them; else "". */
+async function manifestRemedy(folder: string): Promise<string> {
+  const entries: string[] = [];
+  const found = await readdir(folder, { withFileTypes: true });
+  for (const entry of found.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    if (entries.length >= mostShown || !entry.isDirectory() || !languagePattern.test(entry.name)) continue;
+    const files = await readdir(join(folder, entry.name));
+    const ending = files.flatMap((name) => /\.(?:jsonl|csv|parquet|txt)(?:\.gz)?$/.exec(name) ?? [])[0];
+    if (ending !== undefined) entries.push(`${entry.name}: ${entry.name}/*${ending}`);
+  }
+  if (entries.length === 0) return "";
+  return `, but folders of them; name these in a manifest, ${join(folder, "texts.yaml")}, such as languages: {${entries.join(", ")}}, and give that in place of the folder`;
+}
+
 async function folderLayout(folder: string): Promise<CorpusLayout> {
   const languages = new Map<string, CorpusFile[]>();
   for (const name of (await readdir(folder)).sort()) {
@@ -89,7 +106,10 @@ async function folderLayout(folder: string): Promise<CorpusLayout> {
     if (file && languagePattern.test(language)) languages.set(language, [...(languages.get(language) ?? []), file]);
   }
   if (languages.size === 0) {
-    throw new BadDataError(`${folder} holds no LANG.jsonl, LANG.txt, LANG.csv or LANG.parquet (each also .gz)`, { folder });
+    const remedy = await manifestRemedy(folder);
+    throw new BadDataError(`${folder} holds no LANG.jsonl, LANG.txt, LANG.csv or LANG.parquet (each also .gz)${remedy}`, {
+      folder,
+    });
   }
   return { name: basename(resolve(folder)), license: undefined, field: undefined, languages };
 }
