@@ -18,7 +18,10 @@ export interface OpenCorpusOptions {
   readonly field?: string | undefined;
   /** Field or column that holds a target for each text, whose own field is then "source" by default; default: none is read. */
   readonly targetField?: string | undefined;
-  /** Called once for each language with documents that were left out or with byte-order marks. Default: no warnings. */
+  /**
+   * Called once for each language with documents that were left out or with byte-order marks, and for each plain text that is one
+   * document of many lines. Default: no warnings.
+   */
   readonly warn?: (message: string) => void;
   /** Called while files of a dataset on the Hub are fetched. */
   readonly progress?: (progress: Progress) => void;
@@ -30,7 +33,7 @@ async function* readSource(
   file: CorpusSource,
   fields: CorpusFields,
   faults: FaultCount,
-  context: ReadingContext,
+  context: ReadingContext & { readonly warn: (line: string) => void },
 ): AsyncGenerator<CorpusRow, void, undefined> {
   switch (file.format) {
     case "dataset":
@@ -51,7 +54,7 @@ async function* readSource(
           },
         );
       }
-      for await (const content of readPlainText(file, faults)) yield { content, source: "", where: file.path };
+      for await (const content of readPlainText(file, faults, context.warn)) yield { content, source: "", where: file.path };
   }
 }
 
@@ -102,6 +105,11 @@ export async function openCorpus(path: string, options: OpenCorpusOptions = {}):
   };
   const { signal, progress = () => {} } = options;
   const warned = new Set<string>();
+  /** Reading twice must not warn twice. */
+  const warn = (line: string): void => {
+    if (!warned.has(line)) options.warn?.(line);
+    warned.add(line);
+  };
   const sources = [...layout.languages.values()].flat();
   let address: Promise<string> | undefined;
 
@@ -117,7 +125,7 @@ export async function openCorpus(path: string, options: OpenCorpusOptions = {}):
     const conversations = new ConversationTexts(language, chat);
     try {
       for (const file of files) {
-        for await (const { content, where, ...others } of readSource(file, fieldsOf(file), faults, { signal, progress })) {
+        for await (const { content, where, ...others } of readSource(file, fieldsOf(file), faults, { signal, progress, warn })) {
           if (signal?.aborted) throw new InterruptedError(`corpus ${layout.name}: stopped`);
           const document = typeof content === "string" ? { text: content } : await conversationOf(content, where);
           if (document === undefined || document.text.trim() === "" || others.target?.trim() === "") continue;
@@ -125,11 +133,7 @@ export async function openCorpus(path: string, options: OpenCorpusOptions = {}):
           yield { ...document, ...others };
         }
       }
-      for (const line of [...faults.finish(), ...conversations.finish()]) {
-        // Reading twice must not warn twice.
-        if (!warned.has(line)) options.warn?.(line);
-        warned.add(line);
-      }
+      for (const line of [...faults.finish(), ...conversations.finish()]) warn(line);
     } finally {
       await conversations.close();
     }

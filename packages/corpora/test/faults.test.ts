@@ -99,6 +99,20 @@ for (const [what, name, content, summary] of [
   });
 }
 
+test("plain text of many lines without a blank one is said to be one document, and fewer or divided lines are not", async () => {
+  const message = (lines: number) =>
+    `/en.txt has ${lines} lines and no blank one between them, so it is one document; put a blank line between documents, or write each as a line of .jsonl`;
+  const pages = "a page\n";
+  for (const [content, warnings] of [
+    [pages.repeat(50), [message(50)]],
+    [`\n${pages.repeat(60)}\n\n`, [message(60)]],
+    [pages.repeat(49), []],
+    [`${pages.repeat(60)}\n${pages}`, []],
+  ] as const) {
+    assert.equal((await read("en.txt", content)).warnings, warnings);
+  }
+});
+
 for (const [what, name, piece, message] of [
   [
     "plain text without a line end",
