@@ -4,6 +4,7 @@ import { createRequire } from "node:module";
 import { resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { inspect } from "node:util";
+import { didYouMean } from "./did-you-mean.ts";
 import { UsageError } from "./errors.ts";
 import { isObject } from "./value-checks.ts";
 import { isCodePath, parseOptions, resourceKinds } from "./options.ts";
@@ -158,7 +159,7 @@ export async function loadCode(
     path = await moduleFile(nameOrPath, folder);
   } catch (cause) {
     throw new UsageError(
-      `no ${noun} ${quoted(nameOrPath)}: ${messageOf(cause)}; take ${[...known, "a path such as ./mine.js"].join(", ")}, or an installed package`,
+      `no ${noun} ${quoted(nameOrPath)}: ${messageOf(cause)}; ${didYouMean(nameOrPath, known)}take ${[...known, "a path such as ./mine.js"].join(", ")}, or an installed package`,
       { [noun]: nameOrPath },
       { cause },
     );

@@ -172,7 +172,11 @@ function parseOption(flag: string, option: Option, raw: unknown): unknown {
     case "choice": {
       const value = parseText(flag, typeof raw === "number" ? String(raw) : raw);
       if (!option.choices.includes(value)) {
-        throw new UsageError(`${flag} takes one of ${option.choices.join(", ")}, not ${quoted(value)}`, { option: flag });
+        const near = didYouMean(value, option.choices);
+        const remedy = near === "" ? "" : `; ${near.trimEnd()}`;
+        throw new UsageError(`${flag} takes one of ${option.choices.join(", ")}, not ${quoted(value)}${remedy}`, {
+          option: flag,
+        });
       }
       return value;
     }

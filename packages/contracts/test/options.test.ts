@@ -46,6 +46,7 @@ test("what does not fit is refused with the option's name", () => {
   refuses({ model: "m", damping: 0 }, /--damping must be above 0/);
   refuses({ model: "m", damping: Number.NaN }, /--damping takes a number/);
   refuses({ model: "m", order: "random" }, /--order takes one of natural, activation/);
+  refuses({ model: "m", order: "naturl" }, /takes one of natural, activation, not "naturl"; did you mean natural\?$/);
   refuses({ model: "m", sites: [] }, /--sites takes a list/);
   refuses({ model: "m", bist: 1 }, /unknown option --bist; did you mean --bits\? it takes --bits/);
   refuses({ model: "m", colour: 1 }, /unknown option --colour; it takes --bits/);

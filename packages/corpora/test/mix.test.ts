@@ -52,6 +52,16 @@ for (const text of [
     ));
 }
 
+test("a misspelt mix is refused with the one that was likely meant", () => {
+  for (const [text, meant] of [
+    ["equall", "equal"],
+    ["porportional", "proportional"],
+    ["temprature:0.3", "temperature"],
+  ]) {
+    assert.throws(() => parseMix(text ?? ""), new RegExp(`unknown mix; did you mean ${meant}\\? it takes proportional`));
+  }
+});
+
 function sources(unit: string, shares: Record<string, number>, languages: string[]): ShareSources & { warnings: string[] } {
   const warnings: string[] = [];
   return {

@@ -78,7 +78,12 @@ loading("what is no solver is refused with what is wrong", async ({ folder }) =>
   write("taken.js", `export default { ${valid}, grids: ["groups"], options: { bits: { kind: "integer", description: "d" } } };`);
   write("groups.js", `export default { ${valid}, grids: ["groups"], groupOptions: ["slow"], options: { ${named} } };`);
   write("stuck.js", `await new Promise(() => {}); export default { ${valid} };`);
-  await refuses(folder, "gtpq", /no solver "gtpq": no package of this name is installed; take rtn, .*, a path/);
+  await refuses(
+    folder,
+    "gtpq",
+    /no solver "gtpq": no package of this name is installed; did you mean gptq\? take rtn, .*, a path/,
+  );
+  await refuses(folder, "sparsegtp", /did you mean sparsegpt\? take rtn/);
   await refuses(folder, "./absent.js", /no solver "\.\/absent\.js": there is no such file; take rtn, /);
   await refuses(
     folder,

@@ -1,4 +1,4 @@
-import { UsageError, parseLanguageMix } from "@mbs/contracts";
+import { didYouMean, parseLanguageMix, UsageError } from "@mbs/contracts";
 import type { LanguageMix } from "@mbs/contracts";
 
 /** How many segments each language gets, as asked for. */
@@ -14,8 +14,11 @@ export type Mix =
 
 const forms = "proportional, equal, only:LANG, temperature:ALPHA, weights:LANG=WEIGHT,…, or counts such as en=87,zh=47";
 
-function fail(text: string, what: string): never {
-  throw new UsageError(`--mix ${JSON.stringify(text)}: ${what}; it takes ${forms}`, { mix: text });
+/** The words that a mix begins with. */
+const names = ["proportional", "equal", "only", "temperature", "weights"];
+
+function fail(text: string, what: string, near = ""): never {
+  throw new UsageError(`--mix ${JSON.stringify(text)}: ${what}; ${near}it takes ${forms}`, { mix: text });
 }
 
 function parseCounts(text: string): ReadonlyMap<string, number> {
@@ -54,7 +57,9 @@ export function parseMix(text: string): Mix {
     return alpha === undefined ? fail(text, `ALPHA must be ${alphaBounds}`) : { kind: "temperature", alpha };
   }
   if (name === "weights" && value) return { kind: "weights", weights: parseLanguageMix(value) };
-  return text.includes("=") ? { kind: "counts", counts: parseCounts(text) } : fail(text, "unknown mix");
+  return text.includes("=")
+    ? { kind: "counts", counts: parseCounts(text) }
+    : fail(text, "unknown mix", didYouMean(name ?? "", names));
 }
 
 /** Whether a mix says by itself which languages it takes. */
