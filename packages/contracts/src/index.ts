@@ -42,6 +42,7 @@ export type { CallEnding, CallWork, EndStage, ObservedCall, Observer, Outcome, S
 export { importOptional } from "./optional-package.ts";
 export type { OptionalPackage } from "./optional-package.ts";
 export { printable, quoted, shortened } from "./printable.ts";
+export { progressCount } from "./progress-count.ts";
 export { availableProcessors, mostThreads } from "./processors.ts";
 export { loadCode, optionsFault, settled } from "./load-code.ts";
 export type { CodeKind } from "./load-code.ts";

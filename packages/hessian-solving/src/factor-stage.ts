@@ -110,9 +110,8 @@ async function factorSite(
   const unseen = living.dead.length === width;
   if (unseen) warn(`${block} ${site}: no token reached this site; its weights are rounded or pruned by magnitude alone`);
   else if (living.dead.length > 0) {
-    const [subject, verb] = living.dead.length === 1 ? ["1 channel", "is"] : [`${living.dead.length} channels`, "are"];
     warn(
-      `${block} ${site}: ${subject} of ${width} ${verb} zero in every token, so nothing is known of the weights that read it, and pruning removes them; where other texts use it, calibrate with more text or more languages`,
+      `${block} ${site}: zero in every token: ${living.dead.length} of ${width} channels, so nothing is known of the weights that read them, and solvers with statistics make these zero; where other texts use them, calibrate with more text or more languages`,
     );
   }
   const arranged = ofTokens ? Int32Array.from(diagonal.keys()) : order.arrange(diagonal);

@@ -153,7 +153,7 @@ test("each site has its summary, order, Gram, diagonal and factor", async () => 
   assert.is(diagonal[7], 0);
   assert.match(
     warnings.join("\n"),
-    /h\.0 qkv: 1 channel of 12 is zero in every token, .*; where other texts use it, calibrate with more text/,
+    /h\.0 qkv: zero in every token: 1 of 12 channels, .*make these zero; where other texts use them, calibrate with more text/,
   );
 });
 

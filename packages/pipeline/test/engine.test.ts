@@ -213,7 +213,7 @@ async function looksAtPlan(length: number, shape: "chain" | "fan", count: number
   const manifest = { get: () => undefined, set: async () => undefined };
   const resources = { resolve: async (_: unknown, options: object) => options, code: async (stage: string) => stage };
   const engine = new Engine(
-    { nodes, modelFolder: "" },
+    { nodes, modelFolder: "", blocks: [] },
     {
       stages: fakeStages(),
       folder: runFolder(""),
@@ -226,6 +226,7 @@ async function looksAtPlan(length: number, shape: "chain" | "fan", count: number
       gather: async () => undefined,
       onNode: ignore,
       onProgress: ignore,
+      onWarn: ignore,
       onStart: ignore,
       onDevice: ignore,
       observer: noObserver,

@@ -60,7 +60,7 @@ test("a node that comes once, as those at the end of every run, hides no time le
   assert.equal(estimateLeft(nodes, statusOf(first, second, evaluating), 1, 30_000), { seconds: 90, isLeast: false });
 });
 
-test("a run has one line of progress with its nodes and its time left, or with verbose a line for each node", async ({
+test("a run has one line of progress with its nodes and its time left, and each warning once, or with verbose a line for each node", async ({
   root,
   recipe,
 }) => {
@@ -71,15 +71,19 @@ test("a run has one line of progress with its nodes and its time left, or with v
         ...stage,
         run: (inputs: StageInputs, options: unknown, context: StageContext) => {
           context.progress({ activity: name, done: 1, total: 4, unit: "sites" });
+          context.warn(`${name}: 1 of 4 channels are zero`);
           return stage.run(inputs, options, context);
         },
       },
     ]),
   );
+  let warnings: string[] = [];
   const seen = async (verbose: boolean): Promise<readonly Progress[]> => {
     const all: Progress[] = [];
+    warnings = [];
+    const warn = (line: string): void => void warnings.push(line);
     const progress = (one: Progress): void => void all.push(one);
-    await go(recipe({ output: join(root, `verbose-${verbose}`) }), { stages, progress, verbose });
+    await go(recipe({ output: join(root, `verbose-${verbose}`) }), { stages, progress, warn, verbose });
     return all.filter(({ unit }) => unit === (verbose ? "sites" : "nodes"));
   };
   const lines = await seen(false);
@@ -95,7 +99,12 @@ test("a run has one line of progress with its nodes and its time left, or with v
     lines.map(({ done }) => done),
     lines.map((_, index) => index),
   );
+  assert.match(lines.map(({ activity }) => activity).join("\n"), /^capture\.\S+ \(block 1 of \d+\): 1 of 4 sites$/m);
+  assert.is(warnings[0], "sample: sample: 1 of 4 channels are zero");
+  assert.match(warnings[1] ?? "", /^the warning of sample holds for \d+ more: /);
+  assert.is(warnings.length, 2);
   const verbose = await seen(true);
+  assert.is(warnings.length, lines.length);
   assert.is(verbose.length, lines.length);
   assert.match(verbose[0]?.activity ?? "", /^sample \(1 of \d+\): sample$/);
   assert.is(new Set(verbose.map(({ activity }) => activity)).size, lines.length);

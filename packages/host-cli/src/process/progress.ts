@@ -1,7 +1,7 @@
 import { fstatSync } from "node:fs";
 import { createRequire } from "node:module";
 import { performance } from "node:perf_hooks";
-import { printable } from "@mbs/contracts";
+import { printable, progressCount } from "@mbs/contracts";
 import type { Progress, TimeLeft } from "@mbs/contracts";
 import type { SingleBar } from "cli-progress";
 import { logText } from "./log-line.ts";
@@ -70,13 +70,14 @@ const leftText = ({ seconds, isLeast }: TimeLeft): string =>
 const lineOf = ({ activity, whole }: Progress): string => whole?.name ?? activity;
 
 /** "3 of 16 sites, 12 s left", with no more than is known: of the first moment no time. */
-function amountText({ done, total, unit, whole }: Progress, elapsedMs: number): string {
-  // all units are plurals that end with s
-  if (total === undefined) return `${done} ${done === 1 ? unit.replace(/s$/, "") : unit}`;
+function amountText(progress: Progress, elapsedMs: number): string {
+  const { done, total, whole } = progress;
+  const amount = progressCount(progress);
+  if (total === undefined) return amount;
   const seconds = done > 0 && elapsedMs >= leastElapsed ? (elapsedMs / 1000 / done) * (total - done) : 0;
   const known = whole === undefined ? { seconds, isLeast: false } : whole.left;
   const left = known === undefined ? "" : leftText(known);
-  return `${done} of ${total} ${unit}${left === "" ? "" : `, ${left}`}`;
+  return `${amount}${left === "" ? "" : `, ${left}`}`;
 }
 
 function lineReporter(name: string, write: (text: string) => void, interval: number): Reporter {

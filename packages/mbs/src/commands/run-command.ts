@@ -62,7 +62,10 @@ const options = {
     description: "print each node as the command that replays it; its inputs exist only with keep: true in the recipe",
   },
   json: { kind: "flag", description: "print each node as a line of JSON" },
-  verbose: { kind: "flag", description: "show the progress of each node on a line of its own, in place of one line for the run" },
+  verbose: {
+    kind: "flag",
+    description: "show the progress of each node on a line of its own, in place of one line for the run, and every warning",
+  },
   offline: offlineOption,
   ...observeOptions,
   ...exportOptions,
@@ -139,7 +142,8 @@ export function runCommand({ signal }: CommandContext): Command {
         force,
         ...(quality === "best" && { judge: judgeCandidate }),
         progress: reporter.progress,
-        verbose,
+        // a log has every warning, and no progress
+        verbose: verbose || parsed.log === "json",
         warn: reporter.warn,
         note: reporter.note,
         onDevice: deviceTotal.add,

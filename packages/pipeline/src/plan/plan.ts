@@ -173,7 +173,7 @@ export function planWithFaults(recipe: Recipe, outline: ModelOutline, modelFolde
     const section = ["stages", name, "options"];
     add({ id: name, stage, section, options, inputs: Object.fromEntries(read), after: [assembled], result: `${name}.arrow` });
   }
-  return { plan: { nodes, modelFolder }, faults };
+  return { plan: { nodes, modelFolder, blocks: outline.blocks.map(({ name }) => name) }, faults };
 }
 
 /**

@@ -274,24 +274,24 @@ export async function prepareRun(given: Recipe, known: Stages, { revisions, prog
   // given back before the stages check, which open it too
   const model = await openModel(allocated.model, { progress, pool });
   let recipe: Recipe;
-  let nodes: readonly PlanNode[];
+  let planned: Plan;
   let modelPaths: readonly string[];
   const { model: modelFolder } = runFolder(allocated.output);
   try {
     const kept = await withKeptLanguages(allocated, stages, model);
     recipe = await completeRecipe(kept, stages, model);
-    ({ nodes } = planRun(recipe, model, modelFolder));
+    planned = planRun(recipe, model, modelFolder);
     const found = await foundModel(recipe.model, model);
     resources.set("model", recipe.model, found);
     modelPaths = found.paths;
   } finally {
     await model.close();
   }
-  const completed = nodes.map(async (node) => ({
+  const completed = planned.nodes.map(async (node) => ({
     ...node,
     options: await withoutOwnGrid(recipe, node, await completeOptions(stageOf(stages, node.stage), node.options)),
   }));
-  const plan = { nodes: await Promise.all(completed), modelFolder };
+  const plan = { ...planned, nodes: await Promise.all(completed) };
   checkInputCounts(recipe, plan, stages);
   await checkStages(recipe, plan, stages, pool);
   // the model's own paths first: the message should name it if it is at the path of the output

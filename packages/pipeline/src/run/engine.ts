@@ -65,6 +65,8 @@ export interface EngineOptions {
    * @param others nodes at work beside it
    */
   readonly onProgress: (node: PlanNode, progress: Progress, isFirst: boolean, others: number) => void;
+  /** Called with a line that the user of the run should see. */
+  readonly onWarn: (node: PlanNode, message: string) => void;
   readonly onStart: (node: PlanNode, worker: string) => void;
   /** Called with what a node did on a graphics processor of this machine. */
   readonly onDevice: (report: DeviceReport) => void;
@@ -266,7 +268,7 @@ export class Engine {
         progress: (progress) => {
           this.#options.onProgress(node, progress, running.keys().next().value === id, running.size - 1);
         },
-        warn: (message) => context.warn(`${node.id}: ${message}`),
+        warn: (message) => this.#options.onWarn(node, message),
         note: (message) => context.note?.(`${node.id}: ${message}`),
         onDevice: (report) => this.#options.onDevice(report),
       };

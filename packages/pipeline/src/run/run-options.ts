@@ -22,7 +22,7 @@ export interface RunOptions {
   readonly queue?: QueueChoice | undefined;
   readonly signal: AbortSignal;
   readonly progress?: (progress: Progress) => void;
-  /** Progress of each node by itself, in place of that of the whole run. */
+  /** Progress and warnings of each node by themselves, in place of the whole run's and of the first of each kind with a count. */
   readonly verbose?: boolean;
   readonly warn?: (message: string) => void;
   /** Called with a line on values that the recipe leaves to the solver and the format, or on what comes out. */

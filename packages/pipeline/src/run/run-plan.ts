@@ -1,6 +1,6 @@
 import { RunManifest } from "@mbs/artifacts";
 import type { ArtifactStore } from "@mbs/artifacts";
-import { noObserver } from "@mbs/contracts";
+import { noObserver, progressCount } from "@mbs/contracts";
 import type { Revisions } from "@mbs/hub";
 import type { PlanNode } from "../plan/nodes/plan-node.ts";
 import type { PreparedRun } from "../plan/prepared-run.ts";
@@ -11,6 +11,7 @@ import type { RunFolder } from "./run-folder.ts";
 import type { RunMachine } from "./run-machine.ts";
 import type { RunOptions } from "./run-options.ts";
 import type { StatusRecord } from "./run-status.ts";
+import { WarningGroups } from "./warning-groups.ts";
 
 /** What all plans of one run are run with. */
 export interface Execution extends RunOptions {
@@ -31,6 +32,12 @@ export interface DonePlan {
   readonly local: ArtifactStore;
 }
 
+/** " (block 3 of 18)" of a node of one block; "" of any other. */
+function blockOf({ id }: PlanNode, blocks: readonly string[]): string {
+  const index = blocks.findIndex((name) => `${id}.`.includes(`.${name}.`));
+  return index < 0 ? "" : ` (block ${index + 1} of ${blocks.length})`;
+}
+
 /** Runs all nodes of a plan. @param keeps whether a node's output stays although nothing reads it any more */
 export async function runPlan(
   { plan, stages, resources }: PreparedRun,
@@ -41,6 +48,8 @@ export async function runPlan(
   const { threads, device } = machine;
   const reports = new Map<string, NodeReport>();
   const manifest = await RunManifest.open(folder.manifest);
+  const { warn = () => {} } = options;
+  const warnings = new WarningGroups(warn);
   const { local, artifacts, ...hands } = await executor.begin({ stages, plan, folder, resources, machine, revisions });
   const engine = new Engine(plan, {
     ...hands,
@@ -53,7 +62,7 @@ export async function runPlan(
       signal,
       threads,
       device,
-      warn: options.warn ?? (() => {}),
+      warn,
       note: options.note,
     },
     keeps,
@@ -67,21 +76,25 @@ export async function runPlan(
       status.progressed(node, progress);
       // of nodes that run beside each other the oldest one speaks: a line for each would jump to and fro
       if (!isFirst) return;
-      const { activity, done, total, unit } = progress;
+      const { activity } = progress;
       const beside = others > 0 ? ` and ${others} more` : "";
       if (verbose) {
         const place = `${plan.nodes.indexOf(node) + 1} of ${plan.nodes.length}`;
         show({ ...progress, activity: `${node.id} (${place})${beside}: ${activity}` });
       } else {
-        show(status.whole(`${node.id}${beside}: ${done}${total === undefined ? "" : ` of ${total}`} ${unit}`));
+        show(status.whole(`${node.id}${blockOf(node, plan.blocks)}${beside}: ${progressCount(progress)}`));
       }
+    },
+    onWarn: ({ id }, message) => {
+      if (verbose) warn(`${id}: ${message}`);
+      else warnings.add(id, message);
     },
     onDevice: options.onDevice ?? (() => {}),
     observer: options.observer ?? noObserver,
     onStart: (node, worker) => status.started(node, worker),
     onRetry: (node) => status.waits(node),
   });
-  const addresses = await engine.run();
+  const addresses = await engine.run().finally(() => warnings.finish());
   await executor.finish();
   // in the order of the plan, whichever was done first
   return { addresses, nodes: plan.nodes.flatMap(({ id }) => reports.get(id) ?? []), manifest, local };

@@ -47,6 +47,8 @@ export interface Plan {
   readonly nodes: readonly PlanNode[];
   /** Folder of the compressed model. */
   readonly modelFolder: string;
+  /** Names of the model's blocks, in their order; ids of nodes of a block have its name in them. */
+  readonly blocks: readonly string[];
 }
 
 /** A node before defaults: most have their options under the name of their stage, and need not wait for another node. */
