@@ -58,16 +58,39 @@ const annotation = (check: GateCheck): string =>
 /** Whether the measured value is beyond the limit, which by intervals is not enough. */
 const isBeyond = ({ figure, value, limit }: GateCheck): boolean => (figure === "task" ? value < limit : value > limit);
 
-/** A line for each figure beyond its limit. */
-export function gateText(checks: readonly GateCheck[], github = false): string {
-  const exceeding = checks.filter(({ exceeds }) => exceeds);
-  if (exceeding.length === 0) {
-    const beyond = checks.filter(isBeyond);
-    if (beyond.length === 0) return `all ${checks.length} figures are within their limits\n`;
-    return `no interval of ${checks.length} figures is beyond its limit, but ${beyond.length} measured values are:\n${beyond.map(lineOf).join("\n")}\n`;
-  }
-  return `${exceeding.map(github ? annotation : lineOf).join("\n")}\n`;
+/** "languages", "tasks" or both, whatever the checks are of. */
+function subjectsOf(checks: readonly GateCheck[]): string {
+  const ofTasks = checks.filter(({ task }) => task !== undefined).length;
+  if (ofTasks === 0) return "languages";
+  return ofTasks === checks.length ? "tasks" : "languages and tasks";
 }
+
+/** "wanda: failed in 2 of 8 languages" of each model, where there are several. */
+function modelLines(checks: readonly GateCheck[]): readonly string[] {
+  const models = [...new Set(checks.map(({ model }) => model))];
+  if (models.length < 2) return [];
+  return models.map((model) => {
+    const own = checks.filter((check) => check.model === model);
+    const subjects = new Set(own.map(subjectOf));
+    const failed = new Set(own.filter(({ exceeds }) => exceeds).map(subjectOf));
+    return `${model}: ${failed.size === 0 ? "passed" : `failed in ${failed.size} of ${subjects.size} ${subjectsOf(own)}`}`;
+  });
+}
+
+function figureLines(checks: readonly GateCheck[], github: boolean): readonly string[] {
+  const exceeding = checks.filter(({ exceeds }) => exceeds);
+  if (exceeding.length > 0) return exceeding.map(github ? annotation : lineOf);
+  const beyond = checks.filter(isBeyond);
+  if (beyond.length === 0) return [`all ${checks.length} figures are within their limits`];
+  return [
+    `no interval of ${checks.length} figures is beyond its limit, but ${beyond.length} measured values are:`,
+    ...beyond.map(lineOf),
+  ];
+}
+
+/** A line for each figure beyond its limit, and of several models one for each. */
+export const gateText = (checks: readonly GateCheck[], github = false): string =>
+  [...figureLines(checks, github), ...modelLines(checks)].map((line) => `${line}\n`).join("");
 
 /** @throws {LimitExceededError} where a figure is beyond its limit */
 export function requireLimits(checks: readonly GateCheck[]): void {

@@ -9,13 +9,21 @@ import { runMbs } from "../fixtures/run-mbs.ts";
 // written before scores had distances
 const scores = fileURLToPath(new URL("../../../reporting/test/fixtures/controlled-scores.arrow", import.meta.url));
 
-test("a limit that is exceeded ends with 1, a line for each language, JUnit and annotations", async () => {
+test("a limit that is exceeded ends with 1, a line for each language and for each model, JUnit and annotations", async () => {
   const folder = await mkdtemp(join(tmpdir(), "mbs-gate-"));
   try {
     const junit = join(folder, "gate.xml");
     const failed = await runMbs(["gate", scores, "--max-worst-rise", "5%", "--junit", junit, "--github"]);
     assert.is(failed.code, 1);
-    const lines = failed.stdout.toString().trim().split("\n");
+    const printed = failed.stdout.toString().trim().split("\n");
+    const lines = printed.filter((line) => line.startsWith("::"));
+    const models = printed.slice(lines.length);
+    assert.is(models.length, 7);
+    for (const line of models) {
+      const [model = "", words] = line.split(": ");
+      const own = lines.filter((each) => each.includes(`::${model}, `)).length;
+      assert.is(words, own === 0 ? "passed" : `failed in ${own} of 16 languages`);
+    }
     for (const line of lines)
       assert.match(line, /^::error title=mbs gate::\S+, \S+: perplexity \+\d+(\.\d)?%25 \(.*\), limit \+5\.0%25$/);
     assert.match(failed.stderr, new RegExp(`^mbs gate: ${lines.length} of \\d+ figures exceed their limits\n$`));
@@ -33,7 +41,7 @@ test("a limit that is exceeded ends with 1, a line for each language, JUnit and 
 test("within the limits it ends with 0; what it cannot check or read is refused", async () => {
   const within = await runMbs(["gate", "-", "--max-worst-rise", "1000000%"], await readFile(scores));
   assert.is(within.code, 0, within.stderr);
-  assert.match(within.stdout.toString(), /^all \d+ figures are within their limits\n$/);
+  assert.match(within.stdout.toString(), /^all \d+ figures are within their limits\n(?:\S+: passed\n){7}$/);
   for (const [options, code, message] of [
     [[], 2, "nothing to check"],
     [["--max-worst-rise", "five"], 2, "takes 5% or 0.05"],
