@@ -110,6 +110,22 @@ test("a run has one line of progress with its nodes and its time left, and each 
   assert.is(new Set(verbose.map(({ activity }) => activity)).size, lines.length);
 });
 
+test("a result that will not be smaller is said, unless the run may have any size", async ({ root, recipe }) => {
+  const size = { bytes: 2, sourceBytes: 1, notSmaller: "it will not be smaller" };
+  const stages = new Map(
+    [...fakeStages()].map(([name, stage]) => [name, name === "assemble" ? { ...stage, plannedSize: async () => size } : stage]),
+  );
+  for (const [anySize, expected] of [
+    [false, ["it will not be smaller"]],
+    [true, []],
+  ] as const) {
+    const warnings: string[] = [];
+    const output = join(root, `any-size-${anySize}`);
+    await go(recipe({ output }), { stages, anySize, warn: (line) => warnings.push(line) });
+    assert.equal(warnings, expected);
+  }
+});
+
 test("a run writes down how far it is, removes that at its end, and says how it stopped", async ({ root, recipe }) => {
   const out = join(root, "out");
   assert.instance(await failure(readStatus(out)), UsageError);

@@ -91,7 +91,8 @@ async function compressAll(options: DemoOptions): Promise<{ models: Compressed[]
         similarity: mix.mix === "equal",
         output: join(output, "runs", `${method.name}-${mix.mix.replace(":", "-")}-${seed}`),
       },
-      { ...options, progress: (progress) => options.progress({ ...progress, activity: title }) },
+      // dense folders, which are compared and then deleted
+      { ...options, anySize: true, progress: (progress) => options.progress({ ...progress, activity: title }) },
     );
     const segments = await new ArtifactStore(folder.artifacts).open(at(nodes, 0).address);
     models.push({

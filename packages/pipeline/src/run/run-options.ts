@@ -25,6 +25,8 @@ export interface RunOptions {
   /** Progress and warnings of each node by themselves, in place of the whole run's and of the first of each kind with a count. */
   readonly verbose?: boolean;
   readonly warn?: (message: string) => void;
+  /** Whether the result may be as large as its source without a warning: it is not made for its size. */
+  readonly anySize?: boolean;
   /** Called with a line on values that the recipe leaves to the solver and the format, or on what comes out. */
   readonly note?: (message: string) => void;
   /**

@@ -146,7 +146,8 @@ export async function run(recipe: Recipe, options: RunOptions): Promise<RunResul
         for (const note of [await noteChosen(recipe, ordered), noteKept(recipe, ordered)]) {
           if (note !== undefined) options.note?.(note);
         }
-        for (const warning of prepared.warnings) warn(warning);
+        const unsaid = options.anySize === true ? prepared.size?.notSmaller : undefined;
+        for (const warning of prepared.warnings) if (warning !== unsaid) warn(warning);
         const execution = { ...options, folder, machine, revisions: found, executor };
         const best = judge === undefined || searched === undefined ? undefined : await search(searched, judge, execution);
         const final = best === undefined ? prepared : await prepare(best.best.recipe);
