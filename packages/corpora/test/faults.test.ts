@@ -99,13 +99,14 @@ for (const [what, name, content, summary] of [
   });
 }
 
+const oneDocument = (lines: number): string =>
+  `/en.txt has ${lines} lines and no blank one between them, so it is one document; put a blank line between documents, or write each as a line of .jsonl`;
+
 test("plain text of many lines without a blank one is said to be one document, and fewer or divided lines are not", async () => {
-  const message = (lines: number) =>
-    `/en.txt has ${lines} lines and no blank one between them, so it is one document; put a blank line between documents, or write each as a line of .jsonl`;
   const pages = "a page\n";
   for (const [content, warnings] of [
-    [pages.repeat(50), [message(50)]],
-    [`\n${pages.repeat(60)}\n\n`, [message(60)]],
+    [pages.repeat(50), [oneDocument(50)]],
+    [`\n${pages.repeat(60)}\n\n`, [oneDocument(60)]],
     [pages.repeat(49), []],
     [`${pages.repeat(60)}\n${pages}`, []],
   ] as const) {
