@@ -72,10 +72,10 @@ const isMadeWritten = (row: WrittenRow): boolean =>
   madeWritten.some(({ method, mix, draw }) => method === row.method && mix === row.mix && draw === row.draw);
 const written = [...committed.written.filter((row) => !isMadeWritten(row)), ...madeWritten];
 const lines = (list: readonly object[]): string => `[\n${list.map((row) => JSON.stringify(row)).join(",\n")}\n]`;
+const rounded = (value: number): number => Number(value.toPrecision(5));
 const languages = Object.fromEntries(
   [...groupBy(dense, ({ language }) => language)].map(([language, windows]) => {
     const sums = sumLosses(windows);
-    const rounded = (value: number): number => Number(value.toPrecision(5));
     return [language, { bytes: rounded(sums.bytes / sums.tokens), nats: rounded(logPerplexity(sums)) }];
   }),
 );

@@ -90,8 +90,8 @@ export function unitsTable(rows: readonly DrawnRow[], method: string, dense: Rea
     });
     return [[mixTitle(mix), String(draws.length), ...cells.map((cell) => cell.mean), ...cells.map((cell) => cell.worst)]];
   });
-  const named = (what: string): string[] => [`${what}, nats a token`, "bits a byte", "of its loss"];
-  return markdownTable(["mix", "draws", ...named("mean"), ...named("loses most")], lines, 1);
+  const head = ["mean", "loses most"].flatMap((what) => [`${what}, nats a token`, "bits a byte", "of its loss"]);
+  return markdownTable(["mix", "draws", ...head], lines, 1);
 }
 
 const isOtherAmount = (mix: string): boolean => allMixes[mix]?.times !== undefined;
