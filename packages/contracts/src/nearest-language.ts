@@ -52,6 +52,8 @@ export function nearestLanguage(asked: string, known: readonly string[]): string
     const found = known.find((name) => isSlip(asked, name));
     if (found !== undefined) return found;
   }
+  // a code or name of another language is not misspelt, and codes are too short to tell
+  if (languageName(asked) !== undefined || asked.length <= 3) return undefined;
   const names = new Map(known.flatMap((name) => [[name, name] as const, [(languageName(name) ?? name).toLowerCase(), name]]));
   const nearest = nearestWord(asked.toLowerCase(), [...names.keys()]);
   return nearest === undefined ? undefined : names.get(nearest);

@@ -142,15 +142,18 @@ function gateOf({ maxWorstRise, maxKl, by }: Options): Readonly<Record<string, u
 const defaultOutput = (name: string, { size, bits, type, to }: Options): string =>
   `${name}-${[...(to === "gguf" ? [] : [to]), size ?? type ?? `${bits ?? "4"}bit`].join("-")}`;
 
-/** @throws {DeniedError} where the output is a file, or a folder with none of what this command writes */
+/** What this command writes into its folder. */
+const ownNames: ReadonlySet<string> = new Set(["texts", "shrunk", "usual", "shrink.yaml", "usual.yaml", "report.html"]);
+
+/** @throws {DeniedError} where the output is a file, or a folder with other things than this command writes */
 async function requireOutput(output: string): Promise<void> {
   const elsewhere = "name another folder with --output";
   const found = await readdir(output).catch((error: NodeJS.ErrnoException): readonly string[] => {
     if (error.code === "ENOTDIR") throw new DeniedError(`${output} is a file; ${elsewhere}`, { path: output });
     return [];
   });
-  const [other] = found;
-  if (other !== undefined && !found.includes(basename(textsFolder(output)))) {
+  const other = found.find((name) => !ownNames.has(name) && !name.startsWith("."));
+  if (other !== undefined && !found.includes(basename(recipePath(output)))) {
     throw new DeniedError(`${output} holds files of others, such as ${other}; ${elsewhere}`, { path: output });
   }
 }
@@ -209,8 +212,9 @@ async function fitPlan(
     const limits = {
       most: choices.segments,
       fewest: Math.min(choices.segments, Math.max(fewestSegments, choices.weights.size)),
+      length: choices.segmentLength,
       seconds: within === undefined ? undefined : parseDuration(within),
-      remedy: `or take fewer languages${size === undefined ? "" : ", or --bits in place of --size, which compares many types"}`,
+      remedy: `${choices.weights.size > 1 ? "take fewer languages" : "take a smaller model"}${size === undefined ? "" : ", or give --bits in place of --size, which compares many types"}`,
     };
     return await fitSegments(limits, async (segments) => {
       const alone = await estimateOf(shrinkRecipe({ ...choices, segments }, false));
@@ -229,6 +233,8 @@ interface OpenSource {
   readonly model: Model;
   readonly source: ShrinkSource;
   readonly output: string;
+  /** Closes the model; may be called again. */
+  readonly close: () => Promise<void>;
 }
 
 /** Opens the model, and refuses at once what can be told without reading texts. */
@@ -247,7 +253,12 @@ async function openSource(given: string, parsed: Options, { progress }: Reporter
     requireMayRequantise(source, size !== undefined || bits !== undefined || type !== undefined, requantize);
     const output = parsed.output ?? defaultOutput(source.name, parsed);
     await requireOutput(output);
-    return { given, model, source, output };
+    let isOpen = true;
+    const close = async (): Promise<void> => {
+      if (isOpen) await model.close();
+      isOpen = false;
+    };
+    return { given, model, source, output, close };
   } catch (error) {
     await model.close();
     throw error;
@@ -260,8 +271,8 @@ async function planShrink(
   parsed: Options,
   reporter: Reporter,
   signal: AbortSignal,
-): Promise<{ readonly choices: ShrinkChoices; readonly plan: string; readonly stages: Stages }> {
-  const { languages: asked, favour = [], onlyLanguages, size, bits, type, to, texts: path, dryRun } = parsed;
+): Promise<{ readonly choices: ShrinkChoices; readonly plan: string; readonly stages: Stages; readonly isBegun: boolean }> {
+  const { languages: asked, favour = [], onlyLanguages, size, bits, type, to, texts: path, dryRun, within } = parsed;
   const { progress, warn } = reporter;
   const textSources = await openTexts(path, asked, warn);
   const { languages: offered, files } = textSources.corpus;
@@ -291,7 +302,10 @@ async function planShrink(
     shares: source.mixture?.name,
     gate: gateOf(parsed),
   };
-  const begun = parsed.force ? undefined : await begunSegments(first);
+  const begun = parsed.force || dryRun ? undefined : await begunSegments(output);
+  if (begun !== undefined && within !== undefined) {
+    warn(`--within is not looked at: the run was begun with ${begun} segments of text; start over with --force for another time`);
+  }
   const { segments, estimate: found } =
     begun === undefined ? await fitPlan(first, parsed, stages, reporter, signal) : { segments: begun, estimate: undefined };
   const choices = { ...first, segments };
@@ -306,9 +320,10 @@ async function planShrink(
     segments: found === undefined ? segments : Math.round(found.calibrationTokens / choices.segmentLength),
     segmentLength: choices.segmentLength,
     estimate: found,
+    output,
     recipe: dryRun ? `below; a run writes it as ${recipePath(output)}` : recipePath(output),
   });
-  return { choices, plan, stages };
+  return { choices, plan, stages, isBegun: begun !== undefined };
 }
 
 /** `mbs shrink`: a model, languages and a size to a model of that size. */
@@ -330,14 +345,13 @@ export function shrinkCommand({ signal }: CommandContext): Command {
     try {
       const open = await openSource(given, parsed, reporter);
       await mkdir(dirname(open.output), { recursive: true }).catch(() => undefined);
-      // from here on, so that a second one does not wait for its plan to hear of the first
-      await withLock(open.output, async () => {
-        const { choices, plan, stages } = await planShrink(open, parsed, reporter, signal)
+      const shrink = async (): Promise<void> => {
+        const { choices, plan, stages, isBegun } = await planShrink(open, parsed, reporter, signal)
           .catch((error: unknown) => {
             if (!signal.aborted) throw error;
-            throw new InterruptedError("stopped while planning: nothing was made yet; run the command again", { done: 0 });
+            throw new InterruptedError("stopped while planning; run the same command again", { done: 0 });
           })
-          .finally(() => open.model.close());
+          .finally(open.close);
         const { source, output } = open;
         const [recipe, usual] = [shrinkRecipe(choices), usualRecipe(choices)];
         reporter.stop();
@@ -366,12 +380,17 @@ export function shrinkCommand({ signal }: CommandContext): Command {
             said.add(line);
           },
         };
-        await writeAtomically(usualPath(output), [Buffer.from(usual)], { force: true });
-        await writeAtomically(recipePath(output), [Buffer.from(recipe)], { force: true });
+        const writeRecipes = async (): Promise<void> => {
+          await writeAtomically(usualPath(output), [Buffer.from(usual)], { force: true });
+          await writeAtomically(recipePath(output), [Buffer.from(recipe)], { force: true });
+        };
+        // so that what is stopped goes on without a plan; those of an earlier one stay until its run is known to be the same
+        if (!isBegun) await writeRecipes();
         await run(parseRecipe(usual, usualPath(output)), {
           ...running,
           progress: (of) => progress({ ...of, activity: `for comparison: ${of.activity}` }),
         });
+        await writeRecipes();
         const { folder } = await run(parseRecipe(recipe, recipePath(output)), {
           ...running,
           describe: ({ model, ...made }) => writeRunCard(model, made, note),
@@ -407,7 +426,9 @@ export function shrinkCommand({ signal }: CommandContext): Command {
           if (!json) await printText(gateText(checks));
           requireLimits(checks);
         }
-      });
+      };
+      // from here on, so that a second one does not wait for its plan to hear of the first
+      await (dryRun ? shrink() : withLock(open.output, shrink)).finally(open.close);
     } finally {
       reporter.stop();
     }

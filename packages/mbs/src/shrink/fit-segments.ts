@@ -15,7 +15,9 @@ interface SegmentLimits {
   readonly fewest: number;
   /** Undefined for any time. */
   readonly seconds: number | undefined;
-  /** What makes it take less time, beside more of it. */
+  /** Tokens of a segment. */
+  readonly length: number;
+  /** What makes it take less time. */
   readonly remedy: string;
 }
 
@@ -25,7 +27,7 @@ interface SegmentLimits {
  * @throws {UsageError} where the fewest take longer, naming their time
  */
 export async function fitSegments(
-  { most, fewest, seconds, remedy }: SegmentLimits,
+  { most, fewest, seconds, length, remedy }: SegmentLimits,
   estimateOf: (segments: number) => Promise<Estimate>,
 ): Promise<SegmentsEstimate> {
   const all = await estimateOf(most);
@@ -33,11 +35,15 @@ export async function fitSegments(
   const least = fewest < most ? await estimateOf(fewest) : all;
   if (least.seconds > seconds) {
     throw new UsageError(
-      `--within is too short: with ${Math.min(fewest, most)} segments of text, the fewest, it takes about ${formatSeconds(least.seconds)}; allow that, ${remedy}`,
+      `--within is too short: with ${Math.min(fewest, most)} segments of text, the fewest, it takes about ${formatSeconds(least.seconds)}; allow some more than that, ${remedy}`,
       { option: "--within" },
     );
   }
-  const ofOne = (all.seconds - least.seconds) / (most - fewest);
-  const segments = Math.min(most - 1, fewest + Math.floor((seconds - least.seconds) / ofOne));
-  return { segments, estimate: segments === fewest ? least : await estimateOf(segments) };
+  // texts may have no more
+  const there = Math.max(fewest + 1, Math.min(most, Math.ceil(all.calibrationTokens / length)));
+  const ofOne = (all.seconds - least.seconds) / (there - fewest);
+  const segments = Math.min(there - 1, fewest + Math.floor((seconds - least.seconds) / ofOne));
+  if (segments === fewest) return { segments, estimate: least };
+  const found = await estimateOf(segments);
+  return found.seconds <= seconds ? { segments, estimate: found } : { segments: fewest, estimate: least };
 }

@@ -26,17 +26,18 @@ export interface LanguageSources {
 /** Most languages that a message names. */
 const mostNamed = 20;
 
-/** "rename hindi.txt to hi.txt; ", where there are texts of a language by a name that is no tag; else "". */
-function renamings(missing: readonly string[], { offered, files }: LanguageSources): string {
-  const untagged = offered.filter((name) => languageName(name) === undefined);
-  const found = missing.flatMap((tag) => {
+/** "rename hindi.txt to hi.txt; " by language, where there are texts of it by a name that is no tag. */
+function renamings(missing: readonly string[], { offered, files }: LanguageSources): ReadonlyMap<string, string> {
+  // codes of three letters are right also where a small language has no name
+  const untagged = offered.filter((name) => name.length !== 3 && languageName(name) === undefined);
+  const found = missing.flatMap((tag): [string, string][] => {
     const name = nearestLanguage(tag, untagged);
     if (name === undefined) return [];
     const file = files.map((path) => basename(path)).find((base) => base.startsWith(`${name}.`));
     const [from, to] = file === undefined ? [name, tag] : [file, `${tag}${file.slice(name.length)}`];
-    return [`rename ${from} to ${to}; `];
+    return [[tag, `rename ${from} to ${to}; `]];
   });
-  return found.join("");
+  return new Map(found);
 }
 
 /** @throws {UsageError} for languages without texts, or that are no language tags */
@@ -59,7 +60,9 @@ function requireTags(
   const missing = named.filter(({ known = "" }) => !offered.has(known)).map(({ tag }) => tag);
   if (missing.length > 0) {
     const few = names.length <= mostNamed ? `, but of ${names.join(", ")}` : "";
-    const remedy = renamings(missing, sources) || didYouMeanLanguage(missing, [...offered.keys()]);
+    const renamed = renamings(missing, sources);
+    const others = missing.filter((tag) => !renamed.has(tag));
+    const remedy = `${[...renamed.values()].join("")}${didYouMeanLanguage(others, [...offered.keys()])}`;
     throw new UsageError(
       `no texts of ${missing.join(", ")}${few}; ${remedy}give texts of your own with --texts, a folder of files such as ${missing[0] ?? "hi"}.txt`,
       { option, languages: missing.join(",") },

@@ -22,6 +22,7 @@ export interface ShrinkPlan {
   readonly leftOut?: number | undefined;
   /** Absent where it was begun before: it goes on. */
   readonly estimate?: Estimate | undefined;
+  readonly output: string;
   readonly recipe: string;
 }
 
@@ -64,9 +65,10 @@ function sizeText({ source, target, estimate, leftOut }: ShrinkPlan): string {
 
 type PlanRow = readonly [name: string, text: string];
 
-function timeRows(estimate: Estimate | undefined): readonly PlanRow[] {
-  if (estimate === undefined)
-    return [["time", "it was begun before, and goes on where it ended: mbs status shows how far it is"]];
+function timeRows({ estimate, output }: ShrinkPlan): readonly PlanRow[] {
+  if (estimate === undefined) {
+    return [["time", `it was begun before, and what is done is not done again: mbs status ${output} says how far it is`]];
+  }
   const { seconds, memory, disk } = estimate;
   return [
     ["time", `about ${formatSeconds(seconds)}`],
@@ -76,7 +78,7 @@ function timeRows(estimate: Estimate | undefined): readonly PlanRow[] {
 
 /** The plan of a run, a line for each thing; at most 80 columns wide. */
 export function planText(plan: ShrinkPlan): string {
-  const { source, languages, target, estimate, recipe } = plan;
+  const { source, languages, target, recipe } = plan;
   const quantised =
     source.quantisedBits === undefined ? "" : "; quantised already, so losses are against this file, not its 16-bit original";
   const others = plan.leftOut === undefined ? "the others stay in the model" : "no others are kept";
@@ -86,7 +88,7 @@ export function planText(plan: ShrinkPlan): string {
     ["texts", textsText(plan)],
     ["method", `gptq to ${target.stored}`],
     ["size", sizeText(plan)],
-    ...timeRows(estimate),
+    ...timeRows(plan),
     ["beside", `rounding to nearest, ${target.usual.name}, as the usual tools do, scored on the same texts`],
     ["recipe", recipe],
   ];

@@ -1,6 +1,5 @@
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { DeniedError } from "@mbs/contracts";
 import { stringify } from "yaml";
 import { windowsOf } from "./defaults.ts";
 import type { PlannedTarget } from "./target.ts";
@@ -40,10 +39,15 @@ const usualFolder = (output: string): string => join(output, "usual");
 
 /** The folder of a run: of what `mbs shrink` wrote the one in it that was begun last. */
 export async function runOf(output: string): Promise<string> {
-  for (const own of [shrunkFolder(output), usualFolder(output)]) {
-    if ((await stat(join(own, "run")).catch(() => undefined)) !== undefined) return own;
-  }
-  return output;
+  const found = await Promise.all(
+    [shrunkFolder(output), usualFolder(output)].map(async (folder) => {
+      const begun = await stat(join(folder, "run")).catch(() => undefined);
+      const status = await stat(join(folder, "run", "status.json")).catch(() => undefined);
+      return begun === undefined ? [] : [{ folder, at: status?.mtimeMs ?? 0 }];
+    }),
+  );
+  const [newest] = found.flat().sort((one, other) => other.at - one.at);
+  return newest?.folder ?? output;
 }
 
 /** The files of the two recipes. */
@@ -91,21 +95,11 @@ export function shrinkRecipe(choices: ShrinkChoices, isBeside = true): string {
   return `# Written by mbs shrink; mbs run repeats it.\n${stringify(recipe)}`;
 }
 
-/**
- * How much text an earlier `mbs shrink` of the same choices has begun with; undefined where there was none.
- *
- * @throws {DeniedError} where it was one of other choices, whose results would be replaced
- */
-export async function begunSegments(choices: ShrinkChoices): Promise<number | undefined> {
-  const { output } = choices;
-  const text = await readFile(recipePath(output), "utf8").catch(() => undefined);
-  if (text === undefined) return undefined;
-  const segments = Number(/^ {2}segments: (\d+)$/m.exec(text)?.[1]);
-  if (shrinkRecipe({ ...choices, segments }) === text) return segments;
-  throw new DeniedError(
-    `${output} holds what mbs shrink made with other options or texts; name another folder with --output, or start over with --force`,
-    { path: output },
-  );
+/** How much text an earlier `mbs shrink` has begun with; undefined where there was none. The run refuses what else differs. */
+export async function begunSegments(output: string): Promise<number | undefined> {
+  const text = await readFile(recipePath(output), "utf8").catch(() => "");
+  const segments = /^ {2}segments: (\d+)$/m.exec(text)?.[1];
+  return segments === undefined ? undefined : Number(segments);
 }
 
 /** The recipe of the same model rounded to nearest, which is scored beside it. */

@@ -62,10 +62,14 @@ test("a model is made smaller, with a plan first, the usual way beside it, and h
   assert.is(again.code, 0, again.stderr);
   assert.is(again.stdout.toString().split("\n")[0], join(root, "out/shrunk/model"));
   const plan = (await shrink(root, ...flags)).stdout.toString();
-  assert.match(plan, /\ntime {7}it was begun before, and goes on where it ended/);
+  assert.match(plan, /\ntime {7}it was begun before, and what is done is not done again/);
   const other = await shrink(root, ...flags, "--favour", "mr");
   assert.is(other.code, 77);
-  assert.match(other.stderr, /out holds what mbs shrink made with other options or texts; name another folder/);
+  assert.match(other.stderr, /holds a run of another recipe or of changed inputs/);
+  // limits change nothing that is made
+  const limited = await shrink(root, ...flags.slice(0, -2), "--max-worst-rise", "2000%", "--within", "1s");
+  assert.is(limited.code, 0, limited.stderr);
+  assert.match(limited.stderr, /--within is not looked at: the run was begun with \d+ segments of text/);
   const status = await runMbs(["status", join(root, "out")]);
   assert.is(status.code, 0, status.stderr);
   assert.match(status.stdout.toString(), /what was begun is done/);
@@ -76,12 +80,14 @@ test("a model is made smaller, with a plan first, the usual way beside it, and h
 });
 
 test("a second command on a folder, and one on files of others, are refused before they plan", async ({ root }) => {
-  const flags = ["--languages", "en", "--bits", "4", "--to", "gptq", "--dry-run"];
+  const flags = ["--languages", "en", "--bits", "4", "--to", "gptq"];
   await withLock(join(root, "out"), async () => {
     const { code, stderr } = await shrink(root, ...flags);
     assert.is(code, 75);
     assert.match(stderr, /out is in use by process \d+; try again when it is done/);
     assert.not(existsSync(join(root, "out")));
+    assert.is((await shrink(root, ...flags, "--dry-run")).code, 0);
+    await rm(join(root, "out"), { recursive: true });
   });
   await mkdir(join(root, "out"));
   await writeFile(join(root, "out/notes.txt"), "mine");
