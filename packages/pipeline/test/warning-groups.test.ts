@@ -18,16 +18,23 @@ test("of warnings that differ in place and numbers the first is shown, and the o
   assert.equal(lines, shown);
   groups.finish();
   groups.finish();
-  const count = "the warning of h.0 mlp-up holds for 6 more: h.2 mlp-up, h.3 mlp-up, h.5 mlp-up, h.6 mlp-up and 2 others";
+  const count =
+    '"1 of 640 channels are zero", as of h.0 mlp-up and with numbers of their own, was said of 6 more: h.2 mlp-up, h.3 mlp-up, h.5 mlp-up, h.6 mlp-up and 2 others; mbs run --verbose shows each';
   assert.equal(lines, [...shown, count]);
 });
 
-test("a warning that names no place is known by its node", () => {
+test("a warning that names no place, and a second one of a place, are always shown", () => {
   const lines: string[] = [];
   const groups = new WarningGroups((line) => lines.push(line));
   for (const node of ["one", "two"]) groups.add(node, "it took 3 attempts");
+  for (const tensor of [1, 2]) groups.add("one", `h.0: tensor ${tensor} has NaN`);
   groups.finish();
-  assert.equal(lines, ["one: it took 3 attempts", "the warning of one holds for 1 more: two"]);
+  assert.equal(lines, [
+    "one: it took 3 attempts",
+    "two: it took 3 attempts",
+    "one: h.0: tensor 1 has NaN",
+    "one: h.0: tensor 2 has NaN",
+  ]);
 });
 
 test.run();

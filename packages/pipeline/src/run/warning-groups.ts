@@ -1,20 +1,25 @@
-/** Most places that a line names. */
-const mostNamed = 4;
+/** Most places that a line names, and most characters of what is said of them. */
+const [mostNamed, mostSaid] = [4, 60];
 
-/** What a warning says, without where and how many: of "h.0 mlp-up: 3 of 640 channels …" all but the place and the numbers. */
-function splitWarning(message: string): { readonly place: string | undefined; readonly kind: string } {
-  const [, place, what = message] = /^([^:]+): (.+)$/s.exec(message) ?? [];
-  return { place, kind: what.replaceAll(/\d+/g, "#") };
+/** A warning of a place: "h.0 mlp-up: 3 of 640 channels …". */
+interface PlacedWarning {
+  readonly place: string;
+  readonly what: string;
+}
+
+function placeOf(message: string): PlacedWarning | undefined {
+  const [, place, what] = /^([^:]+): (.+)$/s.exec(message) ?? [];
+  return place === undefined || what === undefined ? undefined : { place, what };
 }
 
 /**
- * Warnings that the nodes of a run have in common: the first of a kind is shown at once, and of all others, at the end, how many
- * there were and where the first of them.
+ * Warnings that sites of a run have in common, but for numbers: the first of a kind is shown at once, and at the end how many
+ * others there were, and where the first of them. What names no site is always shown.
  */
 export class WarningGroups {
   readonly #warn: (line: string) => void;
-  /** Of each kind the places of those that were not shown. */
-  readonly #groups = new Map<string, { readonly first: string; readonly others: string[] }>();
+  /** By what is said, without its numbers: the first one, and the places of those that were not shown. */
+  readonly #groups = new Map<string, { readonly first: PlacedWarning; readonly others: string[] }>();
 
   constructor(warn: (line: string) => void) {
     this.#warn = warn;
@@ -22,13 +27,14 @@ export class WarningGroups {
 
   /** @param node that warns */
   add(node: string, message: string): void {
-    const { place, kind } = splitWarning(message);
-    const known = this.#groups.get(kind);
-    if (known !== undefined) {
-      known.others.push(place ?? node);
+    const placed = placeOf(message);
+    const kind = placed?.what.replaceAll(/\d+/g, "#");
+    const known = kind === undefined ? undefined : this.#groups.get(kind);
+    if (placed !== undefined && known !== undefined && known.first.place !== placed.place) {
+      known.others.push(placed.place);
       return;
     }
-    this.#groups.set(kind, { first: place ?? node, others: [] });
+    if (placed !== undefined && kind !== undefined && known === undefined) this.#groups.set(kind, { first: placed, others: [] });
     this.#warn(`${node}: ${message}`);
   }
 
@@ -36,9 +42,12 @@ export class WarningGroups {
   finish(): void {
     for (const { first, others } of this.#groups.values()) {
       if (others.length === 0) continue;
+      const said = first.what.length > mostSaid ? `${first.what.slice(0, mostSaid)}…` : first.what;
       const named = others.slice(0, mostNamed).join(", ");
       const rest = others.length - mostNamed;
-      this.#warn(`the warning of ${first} holds for ${others.length} more: ${named}${rest > 0 ? ` and ${rest} others` : ""}`);
+      this.#warn(
+        `"${said}", as of ${first.place} and with numbers of their own, was said of ${others.length} more: ${named}${rest > 0 ? ` and ${rest} others` : ""}; mbs run --verbose shows each`,
+      );
     }
     this.#groups.clear();
   }
