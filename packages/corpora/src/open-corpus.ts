@@ -33,7 +33,7 @@ async function* readSource(
   file: CorpusSource,
   fields: CorpusFields,
   faults: FaultCount,
-  context: ReadingContext & { readonly warn: (line: string) => void },
+  context: ReadingContext & { readonly warnOfLines: (line: string) => void },
 ): AsyncGenerator<CorpusRow, void, undefined> {
   switch (file.format) {
     case "dataset":
@@ -54,7 +54,8 @@ async function* readSource(
           },
         );
       }
-      for await (const content of readPlainText(file, faults, context.warn)) yield { content, source: "", where: file.path };
+      for await (const content of readPlainText(file, faults, context.warnOfLines))
+        yield { content, source: "", where: file.path };
   }
 }
 
@@ -123,9 +124,15 @@ export async function openCorpus(path: string, options: OpenCorpusOptions = {}):
     }
     const faults = new FaultCount(language);
     const conversations = new ConversationTexts(language, chat);
+    // several files are documents of their own
+    const warnOfLines = files.length === 1 ? warn : (): void => {};
     try {
       for (const file of files) {
-        for await (const { content, where, ...others } of readSource(file, fieldsOf(file), faults, { signal, progress, warn })) {
+        for await (const { content, where, ...others } of readSource(file, fieldsOf(file), faults, {
+          signal,
+          progress,
+          warnOfLines,
+        })) {
           if (signal?.aborted) throw new InterruptedError(`corpus ${layout.name}: stopped`);
           const document = typeof content === "string" ? { text: content } : await conversationOf(content, where);
           if (document === undefined || document.text.trim() === "" || others.target?.trim() === "") continue;

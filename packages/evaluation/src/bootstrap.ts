@@ -47,7 +47,7 @@ export function resampleLosses(windows: readonly Score[], language: string, seed
   if (found !== undefined) return found.losses;
   const draws = Array.from(drawWindows(windows.length, language, seed), (picks) => logPerplexity(sumLosses(windows, picks)));
   const losses = Float64Array.from(draws);
-  if (first !== undefined) drawn.set(first, [...before, { windows, language, seed, losses }]);
+  if (first !== undefined) drawn.set(first, [...before, { windows: [...windows], language, seed, losses }]);
   return losses;
 }
 

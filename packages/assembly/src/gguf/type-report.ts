@@ -88,5 +88,5 @@ export function fallbackLine(
 export function blindLine(tensors: readonly TypedShape[], types: ReadonlyMap<string, QuantisationType>): string | undefined {
   const count = tensors.filter(({ name }) => types.get(name)?.name.startsWith("IQ2_") === true).length;
   if (count === 0) return undefined;
-  return `${count} matrices of about 2 bits are rounded without a look at what they read, which leaves most models useless; compress them with gptq first, as mbs shrink and recipes do`;
+  return `${count} matrices of about 2 bits are rounded without a look at what they read, which leaves most models useless; compress them with gptq first, as mbs shrink does`;
 }

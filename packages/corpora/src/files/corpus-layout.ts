@@ -90,7 +90,8 @@ async function manifestRemedy(folder: string): Promise<string> {
   const found = await readdir(folder, { withFileTypes: true });
   for (const entry of found.sort((a, b) => (a.name < b.name ? -1 : 1))) {
     if (entries.length >= mostShown || !entry.isDirectory() || !languagePattern.test(entry.name)) continue;
-    const files = await readdir(join(folder, entry.name));
+    // one that may not be read is no hint
+    const files = await readdir(join(folder, entry.name)).catch(() => []);
     const ending = files.flatMap((name) => /\.(?:jsonl|csv|parquet|txt)(?:\.gz)?$/.exec(name) ?? [])[0];
     if (ending !== undefined) entries.push(`${entry.name}: ${entry.name}/*${ending}`);
   }

@@ -59,7 +59,9 @@ export function parseMix(text: string): Mix {
   if (name === "weights" && value) return { kind: "weights", weights: parseLanguageMix(value) };
   return text.includes("=")
     ? { kind: "counts", counts: parseCounts(text) }
-    : fail(text, "unknown mix", didYouMean(name ?? "", names));
+    : names.includes(name ?? "")
+      ? fail(text, `${name} takes something behind a colon`)
+      : fail(text, "unknown mix", didYouMean(name ?? "", names));
 }
 
 /** Whether a mix says by itself which languages it takes. */

@@ -3,6 +3,7 @@ import type { GgufField, GgufTensor } from "@mbs/gguf";
 import { quantisationTypeNamed } from "@mbs/gguf";
 import { invertOrder } from "@mbs/numbers";
 import { ggufTrimmingKey } from "../../config/trimming-record.ts";
+import { parseJsonObject } from "../../folder/json-file.ts";
 import type { JsonObject } from "../../folder/json-file.ts";
 import { readChatTemplates } from "../../chat/chat-templates.ts";
 import { isCarried } from "../../checkpoint/tensor-names.ts";
@@ -158,26 +159,28 @@ function ordered({ architecture, fields }: ModelSettings, { firstMetadata = [] }
 }
 
 /** A file of a model's folder; empty where there is none. */
-async function jsonOf(files: ArchitectureModel["files"], name: string): Promise<JsonObject> {
-  return (await files.list()).includes(name) ? (JSON.parse(await files.text(name)) as JsonObject) : {};
+async function jsonOf({ files, path }: ArchitectureModel, name: string): Promise<JsonObject> {
+  if (!(await files.list()).includes(name)) return {};
+  return parseJsonObject(Buffer.from(await files.text(name)), `${path}/${name}`, name);
 }
 
 /** Of models that are open: a plan asks several times, and a large vocabulary takes seconds. */
-const knownFields = new WeakMap<ArchitectureModel["files"], ReadonlyMap<string, GgufField>>();
+const knownFields = new WeakMap<ArchitectureModel["layout"], ReadonlyMap<string, GgufField>>();
 
 async function readTokenizer(model: ArchitectureModel): Promise<ReadonlyMap<string, GgufField>> {
-  const { files, path, settings, vocabularySize: rows } = model;
-  const known = knownFields.get(files);
+  const { path, settings, layout, vocabularySize: rows } = model;
+  // a model of fewer rows has a layout of its own
+  const known = knownFields.get(layout);
   if (known !== undefined) return known;
   const fields = tokenizerFields({
     path,
-    tokenizer: await jsonOf(files, "tokenizer.json"),
-    config: await jsonOf(files, "tokenizer_config.json"),
+    tokenizer: await jsonOf(model, "tokenizer.json"),
+    config: await jsonOf(model, "tokenizer_config.json"),
     chatTemplate: (await readChatTemplates(model)).byName.get("default"),
     settings,
     rows,
   });
-  knownFields.set(files, fields);
+  knownFields.set(layout, fields);
   return fields;
 }
 
@@ -219,7 +222,7 @@ export async function checkGguf(model: ArchitectureModel): Promise<void> {
   await writeSettings(model);
   const { path, files } = model;
   if (checkedFiles.has(files)) return;
-  findWay({ path, tokenizer: await jsonOf(files, "tokenizer.json") });
+  findWay({ path, tokenizer: await jsonOf(model, "tokenizer.json") });
   checkedFiles.add(files);
 }
 
