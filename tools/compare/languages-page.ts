@@ -32,7 +32,7 @@ import {
 import type { DenseLanguage } from "./languages-tables.ts";
 import { isWritten, readWritten } from "./written-rows.ts";
 import type { WrittenRow } from "./written-rows.ts";
-import { allMethods, allMixes, mostDraws, rowsOf, scoresFile } from "./rows.ts";
+import { allMethods, allMixes, rowsOf, scoresFile } from "./rows.ts";
 
 const { values } = parseArgs({ options: { output: { type: "string" }, found: { type: "string" } } });
 const { output: folder } = values;
@@ -43,10 +43,14 @@ const numbersPath = join(docs, "measured/languages.json");
 const scoresOf = async (name: string): Promise<Score[]> =>
   collect(readScores(await openArtifact(join(folder, scoresFile(name)))));
 
+/** Draws from 0 on, and the one of the model that mixes were found from, which is compared with none. */
+const [drawsHere, drawOfFound] = [11, 5];
+
 const dense = await scoresOf("dense");
 const made: DrawnRow[] = [];
 const madeWritten: WrittenRow[] = [];
-for (const { name, method, mix, draw } of rowsOf(Object.keys(allMethods), Object.keys(allMixes), mostDraws)) {
+for (const { name, method, mix, draw } of rowsOf(Object.keys(allMethods), Object.keys(allMixes), drawsHere)) {
+  if (draw === drawOfFound) continue;
   if (existsSync(join(folder, scoresFile(name)))) made.push({ method, mix, draw, rises: risesOf(dense, await scoresOf(name)) });
   if (isWritten(folder, name)) madeWritten.push({ method, mix, draw, ...(await readWritten(folder, name)) });
 }

@@ -121,32 +121,41 @@ function measuredLosses(
   return new Map(losses);
 }
 
-/** How much each language counts: as asked, or by the training mixture, or all alike. */
-function importanceOf(
-  asked: string | undefined,
-  training: NumbersByName | undefined,
-  languages: readonly string[],
-  warn: (message: string) => void,
-): LanguageMix {
-  const alike = new Map(languages.map((language) => [language, 1]));
-  if (asked !== undefined) {
-    const given = parseLanguageMix(asked, "--importance");
-    const unknown = [...given.keys()].filter((language) => !languages.includes(language));
-    if (unknown.length > 0) {
-      throw new UsageError(`--importance names ${unknown.join(", ")}; the scores have ${languages.join(", ")}`, {
-        option: "--importance",
-      });
-    }
-    return new Map([...alike, ...given]);
+/** Word for languages that count as in the training mixture. */
+const byShares = "shares";
+
+/**
+ * How much each language counts: all alike, as asked, or by the training mixture.
+ *
+ * @throws {UsageError} where a language is named that was not scored, or the training mixture does not have all languages
+ */
+function importanceOf(asked: string | undefined, training: NumbersByName | undefined, languages: readonly string[]): LanguageMix {
+  if (asked === byShares) return sharesAsImportance(training, languages);
+  const named = asked === undefined ? new Map<string, number>() : parseLanguageMix(asked, "--importance");
+  const unknown = [...named.keys()].filter((language) => !languages.includes(language));
+  if (unknown.length > 0) {
+    throw new UsageError(`--importance names ${unknown.join(", ")}; the scores have ${languages.join(", ")}`, {
+      option: "--importance",
+    });
   }
-  if (training === undefined) return alike;
-  const known = new Map(Object.entries(training).filter(([language, share]) => share > 0 && alike.has(language)));
+  return new Map(languages.map((language) => [language, named.get(language) ?? 1]));
+}
+
+function sharesAsImportance(training: NumbersByName | undefined, languages: readonly string[]): LanguageMix {
+  if (training === undefined) {
+    throw new UsageError("--importance shares needs the training mixture, which the scores do not know; evaluate with --shares", {
+      option: "--importance",
+    });
+  }
+  const known = new Map(Object.entries(training).filter(([, share]) => share > 0));
   const missing = languages.filter((language) => !known.has(language));
-  if (missing.length === 0) return new Map(languages.map((language) => [language, known.get(language) ?? 0]));
-  warn(
-    `the training mixture has no share of ${missing.join(", ")}, so all languages count alike; say otherwise with --importance`,
-  );
-  return alike;
+  if (missing.length > 0) {
+    throw new UsageError(
+      `--importance shares: the training mixture has no ${missing.join(", ")}; give numbers, such as ${missing[0] ?? "en"}=1`,
+      { option: "--importance" },
+    );
+  }
+  return new Map(languages.map((language) => [language, known.get(language) ?? 0]));
 }
 
 /** Solvers that choose what to drop or round and correct no other weight for it. */
@@ -190,10 +199,10 @@ export const mix = defineStage({
     importance: {
       kind: "text",
       optional: true,
-      placeholder: "LANG=NUMBER,…",
+      placeholder: "LANG=NUMBER,…|shares",
       description:
-        "how much each language counts, 1 for those not named; default: its share of the training mixture that the scores know, else all alike",
-      check: (text: string) => parseLanguageMix(text, "--importance"),
+        "how much each language counts, 1 for those not named, or its share of the training mixture that the scores know; default: all alike",
+      check: (text: string) => text === byShares || parseLanguageMix(text, "--importance"),
     },
     label: {
       kind: "text",
@@ -224,7 +233,7 @@ export const mix = defineStage({
         : await sharesOfMix(options.mix, models.languages, training, warn);
     const losses = measuredLosses(windows, models, shares);
     const languages = [...losses.keys()];
-    const importance = importanceOf(options.importance, training, languages, warn);
+    const importance = importanceOf(options.importance, training, languages);
 
     const measured = new Map([...losses].map(([language, { share }]) => [language, share]));
     const mixes = new Map<string, LanguageMix>();

@@ -91,17 +91,14 @@ test("the mix that the model's record has is taken and shown, and every --mix th
   }
 });
 
-test("importance is the training mixture that the scores know, or as given, or the same for all", async () => {
+test("languages count alike, or as given, or by the training mixture that the scores know", async () => {
   const shares = { en: 0.8, hi: 0.15, km: 0.05 };
-  assert.equal((await recommend({ mix: "equal" })).metadata.importance, { en: 1, hi: 1, km: 1 });
-  const known = await recommend({ mix: "equal", power: 1 }, { shares });
+  assert.equal((await recommend({ mix: "equal" }, { shares })).metadata.importance, { en: 1, hi: 1, km: 1 });
+  const known = await recommend({ mix: "equal", power: 1, importance: "shares" }, { shares });
   assert.equal(known.metadata.importance, shares);
   assert.ok((known.of("recommended")["en"]?.weight ?? 0) > 0.6);
   const given = await recommend({ mix: "equal", importance: "km=3" }, { shares });
   assert.equal(given.metadata.importance, { en: 1, hi: 1, km: 3 });
-  const partly = await recommend({ mix: "equal" }, { shares: { en: 0.8, hi: 0.2 } });
-  assert.equal(partly.metadata.importance, { en: 1, hi: 1, km: 1 });
-  assert.match(partly.warnings.join(), /no share of km, so all languages count alike/);
 });
 
 test("of a method that corrects no weight it is said that mixes change little", async () => {
@@ -129,6 +126,12 @@ test("what cannot be told is refused with its remedy", async () => {
   assert.match(await refusal({ mix: "equal" }, { windows: 4 }), /fewer than 5 windows/);
   assert.match(await refusal({ mix: "proportional" }), /needs the training mixture; evaluate with --shares/);
   assert.match(await refusal({ mix: "equal", importance: "te=1" }), /--importance names te; the scores have en, hi, km$/);
+  const byShares = { mix: "equal", importance: "shares" };
+  assert.match(await refusal(byShares), /--importance shares needs the training mixture, .* evaluate with --shares$/);
+  assert.match(
+    await refusal(byShares, { shares: { en: 0.8, hi: 0.2 } }),
+    /the training mixture has no km; give numbers, such as km=1$/,
+  );
   const gained = makeScores(["M", "small"]).map((score) => (score.model === "M" ? { ...score, nll: score.nll + 10 } : score));
   assert.match(await refusal({ mix: "equal" }, { scores: gained }), /lost nothing that stands out from chance/);
 });
