@@ -101,7 +101,10 @@ test("a run has one line of progress with its nodes and its time left, and each 
   );
   assert.match(lines.map(({ activity }) => activity).join("\n"), /^capture\.\S+ \(block 1 of \d+\): 1 of 4 sites$/m);
   assert.is(warnings[0], "sample: sample: 1 of 4 channels are zero");
-  assert.match(warnings[1] ?? "", /^the warning of sample holds for \d+ more: /);
+  assert.match(
+    warnings[1] ?? "",
+    /^"1 of 4 channels are zero", as of sample and with numbers of their own, was said of \d+ more: /,
+  );
   assert.is(warnings.length, 2);
   const verbose = await seen(true);
   assert.is(warnings.length, lines.length);
