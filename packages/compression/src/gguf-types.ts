@@ -1,9 +1,6 @@
 import { FailedPreconditionError } from "@mbs/contracts";
 import { planGguf, planGgufTensors, type ArchitectureModel, type GgufPlan, type Model } from "@mbs/models";
 
-/** Plans of open models with their tokenizers: of a large vocabulary one takes seconds, and sizes of many type mixes are asked for. */
-const plans = new WeakMap<Model, Promise<GgufPlan>>();
-
 function requireNoGraph(model: Model, remedy: string): asserts model is ArchitectureModel {
   if (model.kind === "architecture") return;
   throw new FailedPreconditionError(`${model.path} is an ONNX model, of which no GGUF file is made; ${remedy}`);
@@ -17,9 +14,7 @@ function requireNoGraph(model: Model, remedy: string): asserts model is Architec
  */
 export async function ggufPlanOf(model: Model, remedy: string): Promise<GgufPlan> {
   requireNoGraph(model, remedy);
-  const planned = plans.get(model) ?? planGguf(model, new Map());
-  plans.set(model, planned);
-  return planned;
+  return planGguf(model, new Map());
 }
 
 /** The same without the tokenizer. */

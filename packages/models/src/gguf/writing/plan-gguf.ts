@@ -164,15 +164,9 @@ async function jsonOf({ files, path }: ArchitectureModel, name: string): Promise
   return parseJsonObject(Buffer.from(await files.text(name)), `${path}/${name}`, name);
 }
 
-/** Of models that are open: a plan asks several times, and a large vocabulary takes seconds. */
-const knownFields = new WeakMap<ArchitectureModel["layout"], ReadonlyMap<string, GgufField>>();
-
 async function readTokenizer(model: ArchitectureModel): Promise<ReadonlyMap<string, GgufField>> {
-  const { path, settings, layout, vocabularySize: rows } = model;
-  // a model of fewer rows has a layout of its own
-  const known = knownFields.get(layout);
-  if (known !== undefined) return known;
-  const fields = tokenizerFields({
+  const { path, settings, vocabularySize: rows } = model;
+  return tokenizerFields({
     path,
     tokenizer: await jsonOf(model, "tokenizer.json"),
     config: await jsonOf(model, "tokenizer_config.json"),
@@ -180,8 +174,6 @@ async function readTokenizer(model: ArchitectureModel): Promise<ReadonlyMap<stri
     settings,
     rows,
   });
-  knownFields.set(layout, fields);
-  return fields;
 }
 
 /** What stands beside the language model is not in the file. */
@@ -250,6 +242,17 @@ export async function planGgufTensors(model: ArchitectureModel): Promise<GgufPla
 }
 
 /**
+ * Plans of open models with their tokenizers: of a large vocabulary one takes seconds, and sizes of many type mixes are asked for.
+ * A model of fewer rows, or with a head of its own, has a layout of its own.
+ */
+const plans = new WeakMap<ArchitectureModel["layout"], Promise<GgufPlan>>();
+
+async function withTokenizer(model: ArchitectureModel): Promise<GgufPlan> {
+  const plan = await planGgufTensors(model);
+  return { ...plan, metadata: new Map([...plan.metadata, ...(await readTokenizer(model))]) };
+}
+
+/**
  * A model's metadata and tensors as a GGUF file has them: the inverse of `openGguf`.
  *
  * @param general further metadata by their names after "general.": "name", "license"
@@ -257,7 +260,9 @@ export async function planGgufTensors(model: ArchitectureModel): Promise<GgufPla
  * tokenizer
  */
 export async function planGguf(model: ArchitectureModel, general: ReadonlyMap<string, GgufField>): Promise<GgufPlan> {
-  const plan = await planGgufTensors(model);
+  const planned = plans.get(model.layout) ?? withTokenizer(model);
+  plans.set(model.layout, planned);
+  const plan = await planned;
   return {
     ...plan,
     metadata: new Map<string, GgufField>([
@@ -265,7 +270,6 @@ export async function planGguf(model: ArchitectureModel, general: ReadonlyMap<st
       ["general.type", { type: "string", value: "model" }],
       ...[...general].map(([name, field]) => [`general.${name}`, field] as const),
       ...plan.metadata,
-      ...(await readTokenizer(model)),
       ...(model.trimming === undefined
         ? []
         : [[ggufTrimmingKey, { type: "string", value: JSON.stringify(model.trimming) }] as const]),
