@@ -94,8 +94,13 @@ export async function runPlan(
     onStart: (node, worker) => status.started(node, worker),
     onRetry: (node) => status.waits(node),
   });
-  const addresses = await engine.run().finally(() => warnings.finish());
-  await executor.finish();
-  // in the order of the plan, whichever was done first
-  return { addresses, nodes: plan.nodes.flatMap(({ id }) => reports.get(id) ?? []), manifest, local };
+  try {
+    const addresses = await engine.run();
+    await executor.finish();
+    // in the order of the plan, whichever was done first
+    return { addresses, nodes: plan.nodes.flatMap(({ id }) => reports.get(id) ?? []), manifest, local };
+  } finally {
+    // workers may warn until they have ended
+    warnings.finish();
+  }
 }

@@ -28,14 +28,17 @@ export class WarningGroups {
   /** @param node that warns */
   add(node: string, message: string): void {
     const placed = placeOf(message);
-    const kind = placed?.what.replaceAll(/\d+/g, "#");
-    const known = kind === undefined ? undefined : this.#groups.get(kind);
-    if (placed !== undefined && known !== undefined && known.first.place !== placed.place) {
-      known.others.push(placed.place);
-      return;
-    }
-    if (placed !== undefined && kind !== undefined && known === undefined) this.#groups.set(kind, { first: placed, others: [] });
-    this.#warn(`${node}: ${message}`);
+    if (placed === undefined || !this.#isCounted(placed)) this.#warn(`${node}: ${message}`);
+  }
+
+  /** Whether another place has been shown to say the same, with which this one is counted. */
+  #isCounted(placed: PlacedWarning): boolean {
+    const kind = placed.what.replaceAll(/\d+/g, "#");
+    const known = this.#groups.get(kind);
+    if (known === undefined) this.#groups.set(kind, { first: placed, others: [] });
+    if (known === undefined || known.first.place === placed.place) return false;
+    known.others.push(placed.place);
+    return true;
   }
 
   /** Says what was not shown. */
