@@ -141,8 +141,8 @@ function outcomesOf(rows: readonly DrawnRow[]): readonly Outcome[] {
 }
 
 /**
- * The found mixes and the equal one against each other one: the loss of the worst language and two means. Of cells over several draws all
- * but the named one are corrected together by Holm; a star marks what holds.
+ * The found mixes and the equal one against each other one: the loss of the worst language and two means. Of cells over several
+ * draws all but the named one are corrected together by Holm; a star marks what holds.
  */
 export function outcomeTable(rows: readonly DrawnRow[]): string {
   const found = outcomesOf(rows);

@@ -91,11 +91,11 @@ function intervalOf(measured: Measured, languages: readonly string[], draws: Flo
   return bootstrapInterval(draws, fewest);
 }
 
-/** The weighted mean over languages in each draw. @param drawsOf the values of a language */
-function meanOfDraws(weights: Weights, drawsOf: (language: string) => Float64Array): Float64Array {
+/** The weighted mean over languages in each draw. @param valuesOf those of a language */
+function meanOfDraws(weights: Weights, valuesOf: (language: string) => Float64Array): Float64Array {
   const sums = new Float64Array(resamples);
   for (const [language, weight] of weights) {
-    for (const [draw, value] of drawsOf(language).entries()) sums[draw] = at(sums, draw) + weight * value;
+    for (const [draw, value] of valuesOf(language).entries()) sums[draw] = at(sums, draw) + weight * value;
   }
   return sums;
 }

@@ -92,8 +92,8 @@ async function manifestRemedy(folder: string): Promise<string> {
     if (entries.length >= mostShown || !entry.isDirectory() || !languagePattern.test(entry.name)) continue;
     // one that may not be read is no hint
     const files = await readdir(join(folder, entry.name)).catch(() => []);
-    const ending = files.flatMap((name) => /\.(?:jsonl|csv|parquet|txt)(?:\.gz)?$/.exec(name) ?? [])[0];
-    if (ending !== undefined) entries.push(`${entry.name}: ${entry.name}/*${ending}`);
+    const [file] = files.flatMap((name) => corpusFile(name) ?? []);
+    if (file !== undefined) entries.push(`${entry.name}: ${entry.name}/*.${file.format}${file.gzip ? ".gz" : ""}`);
   }
   if (entries.length === 0) return "";
   return `, but folders of them; name these in a manifest, ${join(folder, "texts.yaml")}, such as languages: {${entries.join(", ")}}, and give that in place of the folder`;

@@ -50,18 +50,16 @@ export function parseAlpha(text: string): number | undefined {
  */
 export function parseMix(text: string): Mix {
   if (text === "proportional" || text === "equal") return { kind: text };
-  const [name, value] = text.split(":", 2);
+  const [name = "", value] = text.split(":", 2);
   if (name === "only" && value) return { kind: "only", language: value };
   if (name === "temperature") {
     const alpha = parseAlpha(value ?? "");
     return alpha === undefined ? fail(text, `ALPHA must be ${alphaBounds}`) : { kind: "temperature", alpha };
   }
   if (name === "weights" && value) return { kind: "weights", weights: parseLanguageMix(value) };
-  return text.includes("=")
-    ? { kind: "counts", counts: parseCounts(text) }
-    : names.includes(name ?? "")
-      ? fail(text, `${name} takes something behind a colon`)
-      : fail(text, "unknown mix", didYouMean(name ?? "", names));
+  if (text.includes("=")) return { kind: "counts", counts: parseCounts(text) };
+  if (names.includes(name)) return fail(text, `${name} takes something behind a colon`);
+  return fail(text, "unknown mix", didYouMean(name, names));
 }
 
 /** Whether a mix says by itself which languages it takes. */

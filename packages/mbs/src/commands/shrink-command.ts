@@ -1,5 +1,5 @@
 import { mkdir, readdir } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname } from "node:path";
 import { openArtifact, withLock, writeAtomically } from "@mbs/artifacts";
 import { calibrationCorpora } from "@mbs/calibration-texts";
 import { parseSize } from "@mbs/compression";
@@ -52,8 +52,11 @@ import { planText } from "../shrink/plan-text.ts";
 import { resultText } from "../shrink/result-text.ts";
 import {
   begunSegments,
+  ownNames,
   recipePath,
+  reportPath,
   shrinkRecipe,
+  textsFolder,
   usualLabel,
   usualModel,
   usualPath,
@@ -142,9 +145,6 @@ function gateOf({ maxWorstRise, maxKl, by }: Options): Readonly<Record<string, u
 const defaultOutput = (name: string, { size, bits, type, to }: Options): string =>
   `${name}-${[...(to === "gguf" ? [] : [to]), size ?? type ?? `${bits ?? "4"}bit`].join("-")}`;
 
-/** What this command writes into its folder. */
-const ownNames: ReadonlySet<string> = new Set(["texts", "shrunk", "usual", "shrink.yaml", "usual.yaml", "report.html"]);
-
 /** @throws {DeniedError} where the output is a file, or a folder with other things than this command writes */
 async function requireOutput(output: string): Promise<void> {
   const elsewhere = "name another folder with --output";
@@ -157,8 +157,6 @@ async function requireOutput(output: string): Promise<void> {
     throw new DeniedError(`${output} holds files of others, such as ${other}; ${elsewhere}`, { path: output });
   }
 }
-
-const textsFolder = (output: string): string => join(output, "texts");
 
 /** The name of texts, with the languages that are asked for where it is that of a dataset without. */
 const withLanguages = (name: string, languages: readonly string[] | undefined): string =>
@@ -192,7 +190,7 @@ async function fitPlan(
   stages: Stages,
   { progress }: Reporter,
   signal: AbortSignal,
-): Promise<Partial<SegmentsEstimate> & Pick<SegmentsEstimate, "segments">> {
+): Promise<SegmentsEstimate> {
   const memory = limit === undefined ? undefined : parseMemory(limit);
   const pool = createObjectPool(splitKept(memory).pool);
   const estimateOf = (recipe: string): Promise<Estimate> =>
@@ -384,13 +382,13 @@ export function shrinkCommand({ signal }: CommandContext): Command {
           await writeAtomically(usualPath(output), [Buffer.from(usual)], { force: true });
           await writeAtomically(recipePath(output), [Buffer.from(recipe)], { force: true });
         };
-        // so that what is stopped goes on without a plan; those of an earlier one stay until its run is known to be the same
+        // at once, so that what is stopped goes on without a plan; those of an earlier one stay until its run is known to be the same
         if (!isBegun) await writeRecipes();
         await run(parseRecipe(usual, usualPath(output)), {
           ...running,
           progress: (of) => progress({ ...of, activity: `for comparison: ${of.activity}` }),
         });
-        await writeRecipes();
+        if (isBegun) await writeRecipes();
         const { folder } = await run(parseRecipe(recipe, recipePath(output)), {
           ...running,
           describe: ({ model, ...made }) => writeRunCard(model, made, note),
@@ -399,7 +397,7 @@ export function shrinkCommand({ signal }: CommandContext): Command {
         reporter.stop();
         const scores = await readScoresReport(await openArtifact(folder.scores));
         const [after, rounded] = [await sizeReport(folder.model), await sizeReport(usualModel(output))];
-        const report = join(output, "report.html");
+        const report = reportPath(output);
         const title = `${source.name}: ${formatBytes(source.bytes)} → ${formatBytes(after.bytesOnDisk)}, and what each language lost`;
         const page = formatPage(await buildReport([{ name: "scores", stream: await openArtifact(folder.scores) }], { title }));
         await writeAtomically(report, [Buffer.from(page)], { force: true });

@@ -12,6 +12,7 @@ export interface SegmentsEstimate {
 /** How many segments there may be, and the time that all may take, seconds. */
 interface SegmentLimits {
   readonly most: number;
+  /** At most `most`. */
   readonly fewest: number;
   /** Undefined for any time. */
   readonly seconds: number | undefined;
@@ -35,7 +36,7 @@ export async function fitSegments(
   const least = fewest < most ? await estimateOf(fewest) : all;
   if (least.seconds > seconds) {
     throw new UsageError(
-      `--within is too short: with ${Math.min(fewest, most)} segments of text, the fewest, it takes about ${formatSeconds(least.seconds)}; allow some more than that, ${remedy}`,
+      `--within is too short: with ${fewest} segments of text, the fewest, it takes about ${formatSeconds(least.seconds)}; allow some more than that, ${remedy}`,
       { option: "--within" },
     );
   }

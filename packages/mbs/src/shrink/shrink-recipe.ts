@@ -31,6 +31,9 @@ export const sourceLabel = "source";
 export const ownLabel = "shrunk";
 export const usualLabel = "usual";
 
+/** The folder of texts, a part of them held out. */
+export const textsFolder = (output: string): string => join(output, "texts");
+
 /** The folder that the recipe writes into, beside the texts: a run takes a folder of its own. */
 export const shrunkFolder = (output: string): string => join(output, "shrunk");
 
@@ -53,6 +56,14 @@ export async function runOf(output: string): Promise<string> {
 /** The files of the two recipes. */
 export const recipePath = (output: string): string => join(output, "shrink.yaml");
 export const usualPath = (output: string): string => join(output, "usual.yaml");
+
+/** The page of the results. */
+export const reportPath = (output: string): string => join(output, "report.html");
+
+/** Names of all that is written into an output folder. */
+export const ownNames: ReadonlySet<string> = new Set(
+  [textsFolder, shrunkFolder, usualFolder, recipePath, usualPath, reportPath].map((pathIn) => pathIn("")),
+);
 
 /** Path of the model that rounds to nearest. */
 export const usualModel = (output: string): string => join(usualFolder(output), "model");
