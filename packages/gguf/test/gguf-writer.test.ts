@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { InternalError } from "@mbs/contracts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { writeGguf } from "../src/index.ts";
+import { ggufBytes, writeGguf } from "../src/index.ts";
 import type { GgufField, GgufWrittenTensor } from "../src/index.ts";
 
 const golden = (name: string): Promise<Buffer> => readFile(fileURLToPath(new URL(`./fixtures/${name}`, import.meta.url)));
@@ -18,7 +18,9 @@ async function written(
   for await (const piece of writeGguf(metadata, infos, ({ name }) => [contents.get(name) ?? new Uint8Array()])) {
     pieces.push(piece);
   }
-  return Buffer.concat(pieces);
+  const file = Buffer.concat(pieces);
+  assert.is(ggufBytes(metadata, infos), file.length);
+  return file;
 }
 
 const counting = (length: number, change: (value: number) => number): number[] =>

@@ -101,6 +101,22 @@ test("a model tells what it is", async () => {
   await model.close();
 });
 
+test("a tokenizer in use is shared by all that open its folder, as long as its files are the same", async () => {
+  const folder = await tiny();
+  const [first, second] = [await openModel(folder), await openModel(folder)];
+  const tokenizer = await first.tokenizer();
+  assert.is(await second.tokenizer(), tokenizer);
+  const other = freshFolder();
+  await cp(folder, other, { recursive: true });
+  const copy = await openModel(other);
+  assert.is.not(await copy.tokenizer(), tokenizer, "a copy, whose messages name its own file");
+  await writeFile(join(folder, "tokenizer_config.json"), JSON.stringify({ bos_token: "a" }));
+  const changed = await second.tokenizer();
+  assert.is.not(changed, tokenizer);
+  assert.is(changed.prefix?.text, "a");
+  for (const model of [first, second, copy]) await model.close();
+});
+
 test("the address depends on every value, the configuration and the tokenizer, not on shards", async () => {
   const address = await addressOf(await tiny({ seed: 5 }));
   assert.match(address, /^[0-9a-f]{64}$/);

@@ -51,17 +51,17 @@ const alignment = 32;
 
 const padded = (length: number): number => Math.ceil(length / alignment) * alignment;
 
-const numberWriters: Readonly<Record<NumberType | BigType, (view: DataView, value: number | bigint) => void>> = {
-  u8: (view, value) => view.setUint8(0, Number(value)),
-  i8: (view, value) => view.setInt8(0, Number(value)),
-  u16: (view, value) => view.setUint16(0, Number(value), true),
-  i16: (view, value) => view.setInt16(0, Number(value), true),
-  u32: (view, value) => view.setUint32(0, Number(value), true),
-  i32: (view, value) => view.setInt32(0, Number(value), true),
-  f32: (view, value) => view.setFloat32(0, Number(value), true),
-  f64: (view, value) => view.setFloat64(0, Number(value), true),
-  u64: (view, value) => view.setBigUint64(0, BigInt(value), true),
-  i64: (view, value) => view.setBigInt64(0, BigInt(value), true),
+const numberWriters: Readonly<Record<NumberType | BigType, (view: DataView, offset: number, value: number | bigint) => void>> = {
+  u8: (view, at, value) => view.setUint8(at, Number(value)),
+  i8: (view, at, value) => view.setInt8(at, Number(value)),
+  u16: (view, at, value) => view.setUint16(at, Number(value), true),
+  i16: (view, at, value) => view.setInt16(at, Number(value), true),
+  u32: (view, at, value) => view.setUint32(at, Number(value), true),
+  i32: (view, at, value) => view.setInt32(at, Number(value), true),
+  f32: (view, at, value) => view.setFloat32(at, Number(value), true),
+  f64: (view, at, value) => view.setFloat64(at, Number(value), true),
+  u64: (view, at, value) => view.setBigUint64(at, BigInt(value), true),
+  i64: (view, at, value) => view.setBigInt64(at, BigInt(value), true),
 };
 
 const sizes: Readonly<Record<NumberType | BigType, number>> = {
@@ -79,7 +79,7 @@ const sizes: Readonly<Record<NumberType | BigType, number>> = {
 
 function numberBytes(type: NumberType | BigType, value: number | bigint): Uint8Array {
   const bytes = new Uint8Array(sizes[type]);
-  numberWriters[type](new DataView(bytes.buffer), value);
+  numberWriters[type](new DataView(bytes.buffer), 0, value);
   return bytes;
 }
 
@@ -97,7 +97,8 @@ function textBytes(texts: readonly string[]): Uint8Array {
 
 function arrayBytes(of: NumberType, values: readonly number[]): Uint8Array {
   const bytes = new Uint8Array(values.length * sizes[of]);
-  for (const [index, value] of values.entries()) numberWriters[of](new DataView(bytes.buffer, index * sizes[of]), value);
+  const view = new DataView(bytes.buffer);
+  for (const [index, value] of values.entries()) numberWriters[of](view, index * sizes[of], value);
   return bytes;
 }
 
@@ -155,14 +156,22 @@ export function encodeGgufHeader(metadata: ReadonlyMap<string, GgufField>, tenso
   return whole;
 }
 
-/** Of metadata whose bytes were counted: a vocabulary is large, and files of many types are asked for. */
-const metadataLengths = new WeakMap<ReadonlyMap<string, GgufField>, number>();
+const textLength = (text: string): number => sizes.u64 + Buffer.byteLength(text);
+
+/** Bytes of a field without its key, none of which is made: a vocabulary is large, and files of many types are asked for. */
+function fieldLength(field: GgufField): number {
+  if (field.type !== "array") return sizes.u32 + scalarBytes(field.type, field.value).length;
+  const values =
+    field.of === "string"
+      ? field.value.reduce((sum, text) => sum + textLength(text), 0)
+      : field.value.length * (field.of === "bool" ? 1 : sizes[field.of]);
+  return 2 * sizes.u32 + sizes.u64 + values;
+}
 
 /** Bytes of a GGUF file. */
 export function ggufBytes(metadata: ReadonlyMap<string, GgufField>, tensors: readonly GgufWrittenTensor[]): number {
-  const length = metadataLengths.get(metadata) ?? metadataBytes(metadata).length;
-  metadataLengths.set(metadata, length);
-  const begin = padded(fixedBytes + length + infosBytes(tensors).length);
+  const lengths = [...metadata].map(([key, field]) => textLength(key) + fieldLength(field));
+  const begin = padded(lengths.reduce((sum, length) => sum + length, fixedBytes) + infosBytes(tensors).length);
   return tensors.reduce((total, { bytes }) => total + padded(bytes), begin);
 }
 

@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import { BadDataError } from "@mbs/contracts";
-import { loadTokenizer, makeTokenizer, tokenizerLimit } from "../tokenizer/tokenizer.ts";
+import { makeTokenizer, sharedTokenizer, tokenizerLimit } from "../tokenizer/tokenizer.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { convertFolderTokenizer } from "./folder-tokenizer.ts";
-import { isFile, readJsonFile, readLimited } from "./json-file.ts";
+import { isFile, parseJsonObject, readJsonFile, readLimited } from "./json-file.ts";
 import type { JsonObject } from "./json-file.ts";
 import { addressOf } from "./model-address.ts";
 import type { ModelParts } from "./model-address.ts";
@@ -42,8 +42,9 @@ async function readTokenizer(folder: string, path: string): Promise<TokenizerDes
     tokenizerAddress,
     // read again: it is large, and a model may stay open for long
     async tokenizer() {
-      const read = await readJsonFile(path, tokenizerLimit);
-      if (addressOf(read.bytes) === tokenizerAddress) return loadTokenizer(folder, read.value);
+      const read = await readLimited(path, tokenizerLimit);
+      if (addressOf(read) === tokenizerAddress)
+        return sharedTokenizer(folder, tokenizerAddress, () => parseJsonObject(read, path, path));
       throw new BadDataError(`${path} has changed since the model was opened; run again`, { file: path });
     },
   };

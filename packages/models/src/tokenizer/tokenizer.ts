@@ -154,6 +154,26 @@ export function makeHubTokenizer(file: string, json: JsonObject, config: JsonObj
 export const loadTokenizer = async (folder: string, json: JsonObject): Promise<Tokenizer> =>
   makeTokenizer(join(folder, "tokenizer.json"), json, await readTokenizerConfig(folder));
 
+/** Tokenizers that are still in use, or not collected yet, by what they are made of: one of a large vocabulary takes seconds. */
+const alive = new Map<string, WeakRef<Tokenizer>>();
+
+/**
+ * The tokenizer of a model folder, which all that open the folder in one process share.
+ *
+ * @param address of tokenizer.json
+ * @param parse gives the parsed file where it is needed
+ * @throws as {@link loadTokenizer}
+ */
+export async function sharedTokenizer(folder: string, address: string, parse: () => JsonObject): Promise<Tokenizer> {
+  const config = await readTokenizerConfig(folder);
+  const key = JSON.stringify([folder, address, config]);
+  const known = alive.get(key)?.deref();
+  if (known !== undefined) return known;
+  const made = makeTokenizer(join(folder, "tokenizer.json"), parse(), config);
+  alive.set(key, new WeakRef(made));
+  return made;
+}
+
 /**
  * Makes a tokenizer.
  *

@@ -164,16 +164,22 @@ async function jsonOf({ files, path }: ArchitectureModel, name: string): Promise
   return parseJsonObject(Buffer.from(await files.text(name)), `${path}/${name}`, name);
 }
 
+/**
+ * The fields of the tokenizer that was asked for last, by all that they are made of: of a large vocabulary they take seconds, and
+ * a plan opens its model several times.
+ */
+let lastTokenizer: { readonly key: string; readonly fields: ReadonlyMap<string, GgufField> } | undefined;
+
 async function readTokenizer(model: ArchitectureModel): Promise<ReadonlyMap<string, GgufField>> {
-  const { path, settings, vocabularySize: rows } = model;
-  return tokenizerFields({
-    path,
-    tokenizer: await jsonOf(model, "tokenizer.json"),
-    config: await jsonOf(model, "tokenizer_config.json"),
-    chatTemplate: (await readChatTemplates(model)).byName.get("default"),
-    settings,
-    rows,
-  });
+  const { path, settings, vocabularySize: rows, tokenizerAddress } = model;
+  const config = await jsonOf(model, "tokenizer_config.json");
+  const chatTemplate = (await readChatTemplates(model)).byName.get("default");
+  const key = JSON.stringify([tokenizerAddress, config, chatTemplate, settings, rows]);
+  if (lastTokenizer?.key !== key) {
+    const tokenizer = await jsonOf(model, "tokenizer.json");
+    lastTokenizer = { key, fields: tokenizerFields({ path, tokenizer, config, chatTemplate, settings, rows }) };
+  }
+  return lastTokenizer.fields;
 }
 
 /** What stands beside the language model is not in the file. */
@@ -202,8 +208,8 @@ async function writeSettings(model: ArchitectureModel) {
   return { architecture, form, settings };
 }
 
-/** Files of models that are open, whose way of taking texts apart a file can say. */
-const checkedFiles = new WeakSet<ArchitectureModel["files"]>();
+/** Addresses of tokenizers whose way of taking texts apart a file can say. */
+const checkedTokenizers = new Set<string>();
 
 /**
  * Checks that a file can say what a model is and how it takes texts apart; neither its tokens nor its tensors are looked at.
@@ -212,10 +218,10 @@ const checkedFiles = new WeakSet<ArchitectureModel["files"]>();
  */
 export async function checkGguf(model: ArchitectureModel): Promise<void> {
   await writeSettings(model);
-  const { path, files } = model;
-  if (checkedFiles.has(files)) return;
+  const { path, tokenizerAddress } = model;
+  if (checkedTokenizers.has(tokenizerAddress)) return;
   findWay({ path, tokenizer: await jsonOf(model, "tokenizer.json") });
-  checkedFiles.add(files);
+  checkedTokenizers.add(tokenizerAddress);
 }
 
 /**
@@ -241,10 +247,7 @@ export async function planGgufTensors(model: ArchitectureModel): Promise<GgufPla
   };
 }
 
-/**
- * Plans of open models with their tokenizers: of a large vocabulary one takes seconds, and sizes of many type mixes are asked for.
- * A model of fewer rows, or with a head of its own, has a layout of its own.
- */
+/** Plans of open models: sizes of many type mixes are asked for. One of fewer rows, or with a head of its own, has its own layout. */
 const plans = new WeakMap<ArchitectureModel["layout"], Promise<GgufPlan>>();
 
 async function withTokenizer(model: ArchitectureModel): Promise<GgufPlan> {
