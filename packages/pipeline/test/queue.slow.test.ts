@@ -253,6 +253,28 @@ test("a worker without the model says so, and fetches one that the run publishes
   });
 });
 
+test("a worker without the model leaves its nodes to one that has it, however busy that is", async (workspace) => {
+  const { root, recipe } = workspace;
+  const expected = await expectedOf(workspace);
+  await withCluster(root, async (cluster) => {
+    const busy = join(root, "busy");
+    await mkdir(busy);
+    const well = cluster.add({ command: childCommand({ what: "pauses", stage: "propagate", at: 1, folder: busy }) });
+    const begun = cluster.waitFor(well, /propagate \S+: begun/);
+    const done = go(recipe({ shards: 2 }), { workers, queue: cluster.choice() });
+    await begun;
+    cluster.add({ modelRoot: join(root, "corpus") });
+    // more often than a node is tried
+    await until(
+      () => (cluster.log.join("").match(/no model with address .*; takes no other node/g) ?? []).length > 3,
+      "the other worker has tried four times",
+    );
+    await writeFile(join(busy, "go"), "");
+    await done;
+    assert.equal(await results(join(root, "out")), expected);
+  });
+});
+
 test("a node that fails while its run looks at the job fails with its own reason", async ({ root, recipe }) => {
   const getJob = Reflect.get(Queue.prototype, "getJob") as (this: Queue, id: string) => Promise<Job | undefined>;
   await withCluster(root, async (cluster) => {

@@ -270,19 +270,23 @@ class QueueWorker {
       await job.moveToWait(token);
       return;
     }
-    const isTrouble = !(thrown instanceof InputLostError) && (error.tag === "input-output" || error.tag === "try-again");
+    const isOfMachine = !(thrown instanceof InputLostError) && (error.tag === "input-output" || error.tag === "try-again");
+    const isTrouble = isOfMachine || thrown instanceof ModelMissingError;
     this.#card = { ...this.#card, hasTrouble: isTrouble };
-    const isRepeatable = isTrouble || thrown instanceof WorkerLostError || thrown instanceof ModelMissingError;
+    const isLeft = isTrouble && !isCancelled && (await this.#canOthers(job.queueName));
+    // a model that no other worker has either is said at once
+    if (!isOfMachine && !isLeft) this.#card = { ...this.#card, hasTrouble: false };
+    const isRepeatable = isTrouble || thrown instanceof WorkerLostError;
     const failure: JobFailure = {
       tag: error.tag,
       message: error.message,
       worker: this.#card.name,
       lost: thrown instanceof InputLostError ? thrown.addresses : [],
     };
-    const pause = isTrouble ? `; takes no other node for ${this.#timings.follow / 1000} s` : "";
+    const pause = this.#card.hasTrouble ? `; takes no other node for ${this.#timings.follow / 1000} s` : "";
     warn(`${name}: ${isCancelled ? "taken back by its run" : `${error.message}${pause}`}`);
     const again: News = { kind: "again", id, message: `${error.message} (on ${this.#card.name}); it is tried again` };
-    if (isTrouble && !isCancelled && (await this.#canOthers(job.queueName))) {
+    if (isLeft) {
       await job.moveToWait(token);
       await this.#tell(again);
       return;
