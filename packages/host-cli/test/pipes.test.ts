@@ -24,6 +24,13 @@ pipes("faults 27: the reader goes away: quiet, 141", async () => {
   assert.is(stderr, "");
 });
 
+pipes("what third-party code warns of on the console is a warning of the command, said once", async () => {
+  const { code, stderr } = await runProgram(["make", "--console"]);
+  assert.is(code, 0);
+  assert.is(stderr, "fake make: warning: IMPORTANT! here is full\nfake make: warning: IMPORTANT! there is full\n");
+  assert.is((await runProgram(["make", "--console", "--quiet"])).stderr, "");
+});
+
 pipes("faults 28: the writer dies in the middle: 65, nothing at the final path", async ({ folder, segments }) => {
   const path = join(folder, "cut.arrow");
   const child = startProgram(["pass", "--output", path]);

@@ -98,7 +98,9 @@ export async function main(given: readonly string[]): Promise<void> {
   const argv = await allArguments(given);
   const [name = "", ...rest] = argv;
   if (name === workerCommand) return (await import("./commands/run-worker.ts")).runWorker(rest);
-  await runProgram(commandName(argv), { debug: argv.includes("--debug"), logJson: isLogJson(argv) }, (signal, watched) =>
-    run(argv, { signal, watched }),
+  await runProgram(
+    commandName(argv),
+    { debug: argv.includes("--debug"), logJson: isLogJson(argv), quiet: argv.includes("--quiet") },
+    (signal, watched) => run(argv, { signal, watched }),
   );
 }

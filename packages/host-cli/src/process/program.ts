@@ -1,3 +1,4 @@
+import { format } from "node:util";
 import { InternalError, InterruptedError } from "@mbs/contracts";
 import type { MbsError } from "@mbs/contracts";
 import { CommanderError } from "commander";
@@ -36,6 +37,29 @@ function endNow(signal: keyof typeof signalCodes): void {
   process.kill(process.pid, signal);
 }
 
+/** Gives what third-party code warns of on the console the form of our own warnings; what it repeats is said once. */
+function formConsoleWarnings(name: string, { logJson, quiet }: ProgramOptions): void {
+  const said = new Set<string>();
+  console.warn = (...parts: unknown[]): void => {
+    const message = format(...parts).trim();
+    if (quiet === true || said.has(message)) return;
+    said.add(message);
+    const line =
+      logJson === true ? logText(name, { level: "warn", event: "warning", message }) : `${name}: warning: ${message}\n`;
+    process.stderr.write(line);
+  };
+}
+
+/** What a command was asked for, as far as its process must know. */
+export interface ProgramOptions {
+  /** Whether stacks are shown. */
+  readonly debug: boolean;
+  /** Whether standard error is a structured log. */
+  readonly logJson?: boolean;
+  /** Whether warnings are left out. */
+  readonly quiet?: boolean;
+}
+
 /** Milliseconds for reads and writes that have begun when a signal ends the process. */
 const fileGraceMs = 100;
 
@@ -50,10 +74,11 @@ const fileGraceMs = 100;
  */
 export async function runProgram(
   name: string,
-  options: { readonly debug: boolean; readonly logJson?: boolean },
+  options: ProgramOptions,
   action: (signal: AbortSignal, watched: Promise<void>) => Promise<void>,
 ): Promise<void> {
   letHeapGrow();
+  formConsoleWarnings(name, options);
   const controller = new AbortController();
   let stoppedBy: keyof typeof signalCodes | undefined;
   let ended = false;
@@ -63,7 +88,8 @@ export async function runProgram(
     const { tag, message } = error;
     const level = tag === "interrupted" ? "info" : "error";
     const stack = options.debug && thrown !== undefined ? causes(thrown, discreetStack) : undefined;
-    return logText(name, { level, event: "ended", tag, code: exitCodes[tag], message, stack });
+    const code = stoppedBy === undefined ? exitCodes[tag] : signalCodes[stoppedBy];
+    return logText(name, { level, event: "ended", tag, code, message, stack });
   };
   const fail = (thrown: unknown): void => {
     ended = true;
@@ -125,5 +151,8 @@ export async function runProgram(
     fail(error);
     return;
   }
-  process.exit(stoppedBy ? signalCodes[stoppedBy] : 0);
+  if (stoppedBy === undefined) process.exit(0);
+  // what finishes its work when it is told to leave, as a worker does
+  process.stderr.write(endText(new InterruptedError(`stopped by ${stoppedBy}`)));
+  process.exit(signalCodes[stoppedBy]);
 }

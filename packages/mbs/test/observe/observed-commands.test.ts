@@ -266,6 +266,8 @@ withRedis("a worker: metrics, a span for each job, and a log of objects without 
   assert.match(text, /^mbs_sent_bytes_total [1-9]/m);
   worker.child.kill("SIGTERM");
   assert.is(await worker.ended, 143, worker.said.log);
+  const last = linesOf(worker.said.log).at(-1);
+  assert.equal([last?.["level"], last?.["event"], last?.["tag"], last?.["code"]], ["info", "ended", "interrupted", 143]);
   const done = linesOf(worker.said.log).filter(({ event, stage }) => event === "stage-finished" && stage === "compress");
   assert.ok(done.length > 0);
   assert.is(spansOf(collector).filter(({ name }) => name === "compress").length, done.length);
