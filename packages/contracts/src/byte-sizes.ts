@@ -18,7 +18,8 @@ const units: ReadonlyMap<string, number> = new Map([
 export function parseBytes(text: string, option: string): number {
   const [, digits = "", unit = "?"] = /^(\d+(?:\.\d+)?)\s*(|KiB|MiB|GiB|TiB)$/.exec(text) ?? [];
   const bytes = Number(digits) * (units.get(unit) ?? NaN);
-  if (!Number.isFinite(bytes)) throw new UsageError(`${option} takes a size such as 4GiB, not ${quoted(text)}`, { option });
+  if (!Number.isFinite(bytes))
+    throw new UsageError(`${option} takes a size such as 4GiB (KiB, MiB and TiB too), not ${quoted(text)}`, { option });
   return bytes;
 }
 

@@ -156,6 +156,13 @@ test("a wrong user, none, and no region are named, and no secret is", async () =
     assert.instance(error, UsageError);
     assert.match(error.message, /no region is set; set AWS_REGION/);
   });
+  for (const endpoint of ["127.0.0.1:9000", `user:${secret}@host`, "ftp://127.0.0.1"]) {
+    await withEnvironment({ AWS_ENDPOINT_URL: endpoint }, async () => {
+      const error = await errorOf(() => openSharedStore(place));
+      assert.instance(error, UsageError);
+      assert.match(error.message, /^AWS_ENDPOINT_URL takes an address such as http:/);
+    });
+  }
 });
 
 test("a server that is not there, or says nothing, is try-again", async () => {

@@ -131,6 +131,7 @@ export function runCommand({ signal }: CommandContext): Command {
         await exportRun(recipe, { engine, options: exported, stages, threads, device, force, quiet, signal, reporter });
         return;
       }
+      const started = performance.now();
       const result = await run(recipe, {
         stages,
         threads,
@@ -161,7 +162,10 @@ export function runCommand({ signal }: CommandContext): Command {
       deviceTotal.note(reporter.note);
       reporter.stop();
       if (json && result.quality !== undefined) await printText(`${JSON.stringify({ quality: result.quality })}\n`);
-      if (!json) await printText(quiet ? `${result.folder.model}\n` : await runResult(recipe, result));
+      if (!json)
+        await printText(
+          quiet ? `${result.folder.model}\n` : await runResult(recipe, result, (performance.now() - started) / 1000),
+        );
       if (limits !== undefined) {
         const scores = await readScoresReport(await openArtifact(result.folder.scores));
         const checks = ofRun(checkGate(scores, limits), Object.keys(recipe.beside ?? {}));

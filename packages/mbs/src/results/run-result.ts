@@ -29,12 +29,14 @@ function nextCommand({ model, evaluate, similarity }: Recipe, { folder }: RunRes
   return `next: mbs ${words.map(shellWord).join(" ")}\n`;
 }
 
-/** "40 nodes in 3 min 2 s, 12 of them done before". */
-function workText({ nodes }: RunResult): string {
+/** "40 nodes in 3 min 2 s (5 min 10 s of work), 12 of them done before". @param took seconds by the clock */
+function workText({ nodes }: RunResult, took: number): string {
   const now = nodes.flatMap(({ seconds }) => seconds ?? []);
   const before = nodes.length - now.length;
-  const took = formatSeconds(now.reduce((sum, seconds) => sum + seconds, 0));
-  return `${nodes.length} nodes in ${took}${before === 0 ? "" : `, ${before} of them done before`}\n`;
+  const work = now.reduce((sum, seconds) => sum + seconds, 0);
+  // several workers do more than the clock shows
+  const all = work > took ? ` (${formatSeconds(work)} of work)` : "";
+  return `${nodes.length} nodes in ${formatSeconds(took)}${all}${before === 0 ? "" : `, ${before} of them done before`}\n`;
 }
 
 /** What the run's working folder takes, and that it may go; "" where another process has removed it. */
@@ -47,8 +49,12 @@ async function workFolderText({ folder: { work } }: RunResult): Promise<string> 
   return `${work} (${bytes}) is what another run of this recipe goes on from; it may be deleted\n`;
 }
 
-/** The text at the end of a run: scores by language, size, the model, what the recipe's own stages made, and the next command. */
-export async function runResult(recipe: Recipe, result: RunResult): Promise<string> {
+/**
+ * The text at the end of a run: scores by language, size, the model, what the recipe's own stages made, and the next command.
+ *
+ * @param took seconds of the run by the clock
+ */
+export async function runResult(recipe: Recipe, result: RunResult, took: number): Promise<string> {
   const { folder } = result;
   const table =
     recipe.evaluate === undefined ? "" : `${(await presenters["scores"]?.table(await openArtifact(folder.scores), {})) ?? ""}\n`;
@@ -57,5 +63,5 @@ export async function runResult(recipe: Recipe, result: RunResult): Promise<stri
   const sparsity = await sparsityText(folder.model);
   const tried = result.quality === undefined ? "" : `${qualityTable(result.quality)}\n`;
   const made = [folder.model, ...[...recipe.stages.keys()].map((name) => join(folder.root, `${name}.arrow`))];
-  return `${tried}${table}${size}${sparsity}${workText(result)}${await workFolderText(result)}${made.join("\n")}\n${nextCommand(recipe, result, report.isEncoder)}`;
+  return `${tried}${table}${size}${sparsity}${workText(result, took)}${await workFolderText(result)}${made.join("\n")}\n${nextCommand(recipe, result, report.isEncoder)}`;
 }

@@ -1,5 +1,5 @@
 import type { S3Client } from "@aws-sdk/client-s3";
-import { importOptional } from "@mbs/contracts";
+import { importOptional, UsageError } from "@mbs/contracts";
 import type { StoreCall } from "../shared-store.ts";
 import { s3Error } from "./s3-errors.ts";
 import type { S3Target } from "./s3-errors.ts";
@@ -26,17 +26,18 @@ export interface S3Connection {
   readonly limits: S3Limits;
 }
 
-/** The endpoint that the environment names; AWS's own without one. */
-const endpointOf = (environment: NodeJS.ProcessEnv): string | undefined =>
-  environment["AWS_ENDPOINT_URL_S3"] ?? environment["AWS_ENDPOINT_URL"];
-
-/** An address without what may be secret in it. */
-function shownEndpoint(endpoint: string): string {
-  try {
-    return new URL(endpoint).origin;
-  } catch {
-    return "AWS_ENDPOINT_URL";
-  }
+/**
+ * The endpoint that the environment names; AWS's own without one.
+ *
+ * @throws {UsageError} where it is no address, without quoting it: it may have something secret in it
+ */
+function endpointOf(environment: NodeJS.ProcessEnv): URL | undefined {
+  const name = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"].find((each) => Boolean(environment[each]));
+  const text = name === undefined ? undefined : environment[name];
+  if (name === undefined || text === undefined) return undefined;
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url !== undefined && /^https?:$/.test(url.protocol)) return url;
+  throw new UsageError(`${name} takes an address such as http://127.0.0.1:9000 or https://s3.example.org; correct it`);
 }
 
 /** What S3 needs beside this program: folders do without. */
@@ -64,7 +65,7 @@ export async function connect(bucket: string, limits: S3Limits): Promise<S3Conne
       throwOnRequestTimeout: true,
     },
   });
-  return { sdk, client, limits, target: { bucket, at: endpoint === undefined ? "" : `at ${shownEndpoint(endpoint)}` } };
+  return { sdk, client, limits, target: { bucket, at: endpoint === undefined ? "" : `at ${endpoint.origin}` } };
 }
 
 /**

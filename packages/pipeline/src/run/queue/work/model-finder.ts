@@ -1,7 +1,7 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { parseJson, writeAtomically } from "@mbs/artifacts";
-import { isObject } from "@mbs/contracts";
+import { isObject, UsageError } from "@mbs/contracts";
 import { findResource } from "../../../resources/resource-readers.ts";
 
 interface Known {
@@ -40,8 +40,16 @@ export class ModelFinder {
     this.#known = known;
   }
 
-  /** @param record file that remembers addresses */
+  /**
+   * @param record file that remembers addresses
+   * @throws {UsageError} where the root is no folder
+   */
   static async open(root: string, record: string): Promise<ModelFinder> {
+    const isFolder = await stat(root).then(
+      (found) => found.isDirectory(),
+      () => false,
+    );
+    if (!isFolder) throw new UsageError(`--model-root ${root} is no folder; check the path`, { path: root });
     // what is damaged is computed again
     const found = parseJson(await readFile(record, "utf8").catch(() => ""));
     const known = Object.entries(isObject(found) ? found : {}).flatMap(([path, entry]): [string, Known][] =>
