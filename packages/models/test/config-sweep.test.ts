@@ -3,6 +3,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { isObject } from "@mbs/contracts";
 import { loadArchitecture, supportedTypes } from "../src/architectures/architectures.ts";
+import type { TensorFile } from "../src/checkpoint/checkpoint.ts";
 import { predictingTypes } from "../src/testing.ts";
 import { edited, readBase, readGolden, weightFile } from "./config-sweep/bases.ts";
 import type { Edit, SweepBase, Verdict } from "./config-sweep/bases.ts";
@@ -50,13 +51,58 @@ for (const type of supportedTypes) {
   });
 }
 
+/** Edits in lists of which none has two of one key. */
+function byRound(edits: readonly Edit[]): readonly (readonly Edit[])[] {
+  const rounds: Edit[][] = [];
+  const counts = new Map<string, number>();
+  for (const edit of edits) {
+    const [key = ""] = keysOf(edit);
+    const round = counts.get(key) ?? 0;
+    counts.set(key, round + 1);
+    (rounds[round] ??= []).push(edit);
+  }
+  return rounds;
+}
+
+/**
+ * Edits that are read as the base is, here and there, of keys that nothing reads: those that no table declares, and those whose
+ * value does not count. One such key cannot hide another, so an edit of many shows what each of them does. Where that is not the
+ * base's model, half of them are tried; one that is left alone is read with the others.
+ */
+async function findIdle(base: SweepBase, file: TensorFile): Promise<ReadonlySet<Edit>> {
+  const { keys } = await loadArchitecture(base.config.model_type, "config.json");
+  const isIdle = (key: string): boolean => unread.has(key) || !Object.hasOwn(keys, key);
+  const candidates = base.cases.flatMap(([edit, verdict]) => {
+    const edits = typeof edit === "string" ? [edit] : Object.keys(edit);
+    const isAlike = Math.abs(Number(verdict) / base.perplexity - 1) < agreement;
+    return isAlike && edits.length === 1 && edits.every(isIdle) ? [edit] : [];
+  });
+  const printOf = async (edits: readonly Edit[]): Promise<string | undefined> => {
+    const read = await readCase(file, edits.reduce(edited, base.config));
+    return typeof read === "string" ? undefined : fingerprint(read, base);
+  };
+  const print = await printOf([]);
+  if (print === undefined) return new Set();
+  const findIn = async (edits: readonly Edit[]): Promise<readonly Edit[]> => {
+    if ((await printOf(edits)) === print) return edits;
+    if (edits.length < 2) return [];
+    const middle = Math.floor(edits.length / 2);
+    return [...(await findIn(edits.slice(0, middle))), ...(await findIn(edits.slice(middle)))];
+  };
+  const idle: Edit[] = [];
+  for (const round of byRound(candidates)) idle.push(...(await findIn(round)));
+  return new Set(idle);
+}
+
 for (const [name, base] of Object.entries(bases)) {
   test(`${name}: each edit of config.json is read as transformers reads it, or refused`, async () => {
     const file = await weightFile(base);
+    const idle = await findIdle(base, file);
     const refused: Edit[] = [];
     // Models of one fingerprint compute the same: a key that counts in transformers and not here is found without running any.
     const perplexities = new Map<string, { edit: Edit; perplexity: number }>();
     for (const [edit, verdict] of [[{}, base.perplexity] as const, ...base.cases]) {
+      if (idle.has(edit)) continue;
       const read = await readCase(file, edited(base.config, edit));
       const shown = JSON.stringify(edit);
       if (typeof read === "string") {
@@ -188,9 +234,12 @@ for (const [name, base] of Object.entries(bases)) {
   test(`${name}: perplexities are those of transformers`, async () => {
     const file = await weightFile(base);
     const seen = new Set<string>();
+    // the test above says how many there are; the search for another would read all edits again
+    const wanted = Math.min(5, results.bases[name]?.models ?? 5);
     for (const [edit, verdict] of [[{}, base.perplexity] as const, ...base.cases]) {
+      if (seen.size === wanted) break;
       const read = await readCase(file, edited(base.config, edit));
-      if (typeof read === "string" || seen.size >= 5) continue;
+      if (typeof read === "string") continue;
       const print = fingerprint(read, base);
       if (seen.has(print)) continue;
       seen.add(print);
