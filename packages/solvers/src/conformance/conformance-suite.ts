@@ -41,11 +41,10 @@ const shapes: Readonly<Record<string, SampleShape>> = {
   "weights near the smallest scale of f16": { parts: [12], columns: 40, negative: 4e-7, scaleDtype: "f16" },
 };
 
-/** A shape with the grid that options ask for, whose rows are whole blocks where that is a quantisation type of GGUF. */
-function shapeFor(solver: Solver, values: GridValues, shape: SampleShape): SampleShape {
+/** A shape whose rows are whole blocks where options ask for a quantisation type of GGUF. */
+function shapeFor(values: GridValues, shape: SampleShape): SampleShape {
   const { values: block } = quantisationTypeNamed(values.grid ?? "F32");
-  const columns = Math.ceil(shape.columns / block) * block;
-  return { ...shape, columns, grid: askedGrid(solver, values) };
+  return { ...shape, columns: Math.ceil(shape.columns / block) * block };
 }
 
 /** The statistics alone that it declares, or says that it reads with these options; reading another one fails. */
@@ -84,7 +83,7 @@ const named = ({ name, run }: ConformanceCheck): ConformanceCheck => ({
     }),
 });
 
-/** Sites by shape and order, for all solvers that are checked with a Blas: to make one takes longer than most checks. */
+/** Sites by shape and order, for all solvers and grids that are checked with a Blas: to make one takes longer than most checks. */
 const samplesOf = new WeakMap<Blas, Map<string, Promise<SampleSite>>>();
 
 /**
@@ -102,12 +101,14 @@ export function conformanceSuite(solver: Solver, settings: ConformanceSettings =
   /** A copy of its own for each check. */
   async function sampleFor(raw: Readonly<Record<string, unknown>>, shape: SampleShape): Promise<SampleSite> {
     const options = parseOptions(solverOptions(solver), raw, solver.name);
-    const order = asked ?? preferredOrderOf(solver, options, askedGrid(solver, options)) ?? "natural";
-    const own = shapeFor(solver, options, shape);
+    const grid = askedGrid(solver, options);
+    const order = asked ?? preferredOrderOf(solver, options, grid) ?? "natural";
+    const own = shapeFor(options, shape);
     const key = JSON.stringify([own, order]);
     const sample = samples.get(key) ?? makeSampleSite(blas, own, order);
     samples.set(key, sample);
-    return structuredClone(await sample);
+    const { weight, statistics } = structuredClone(await sample);
+    return { weight: { ...weight, parts: weight.parts.map((part) => ({ ...part, grid })) }, statistics };
   }
   async function solve(
     by: Solver,

@@ -1,4 +1,4 @@
-import type { Blas, Factor, Grid, LanguageDiagonal, SiteWeight, SolverStatistics } from "@mbs/contracts";
+import type { Blas, Factor, LanguageDiagonal, SiteWeight, SolverStatistics } from "@mbs/contracts";
 import { damp, findDead, inverseFactor, parseOrder, permuteSymmetric } from "@mbs/numbers";
 
 /** A made-up site: weights, and the statistics of correlated inputs of unequal size. */
@@ -16,8 +16,6 @@ export interface SampleShape {
   readonly zeroRows?: readonly number[];
   /** Weights are negative, up to this size times the number of their row; default of both signs, up to 1. */
   readonly negative?: number;
-  /** What all parts are rounded to; default nothing. */
-  readonly grid?: Grid;
   /** Default bf16. */
   readonly scaleDtype?: SiteWeight["scaleDtype"];
 }
@@ -78,9 +76,9 @@ async function makeFactor(blas: Blas, gram: Float32Array, diagonal: Float32Array
   return { order, orderName, dead: living.dead, damping, upper };
 }
 
-/** Makes a site; the same shape and order give the same site. */
+/** Makes a site whose parts are rounded to nothing; the same shape and order give the same site. */
 export async function makeSampleSite(blas: Blas, shape: SampleShape, orderName: string): Promise<SampleSite> {
-  const { parts: partRows, columns, dead = [], zeroRows = [], negative, scaleDtype = "bf16", grid = { kind: "none" } } = shape;
+  const { parts: partRows, columns, dead = [], zeroRows = [], negative, scaleDtype = "bf16" } = shape;
   const next = uniform();
   const { gram, crossMoment } = makeMoments(next, columns, dead);
   const diagonal = Float32Array.from({ length: columns }, (_, column) => gram[column * (columns + 1)]!);
@@ -96,7 +94,7 @@ export async function makeSampleSite(blas: Blas, shape: SampleShape, orderName: 
     tensor: `part-${index}`,
     firstRow: partRows.slice(0, index).reduce((sum, before) => sum + before, 0),
     rows: count,
-    grid,
+    grid: { kind: "none" } as const,
   }));
   const factor = await makeFactor(blas, gram, diagonal, orderName);
   const weight = { rows, columns, values, parts, scalable: true, scaleDtype };
