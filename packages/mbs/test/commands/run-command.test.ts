@@ -39,15 +39,23 @@ async function writeRecipe(root: string, changes: Readonly<Record<string, string
   return path;
 }
 
+/** A command on a recipe. */
+async function start(
+  command: "estimate" | "run",
+  root: string,
+  changes: Readonly<Record<string, string>>,
+  flags: readonly string[] = [],
+): Promise<Ended> {
+  return runMbs([command, await writeRecipe(root, changes), "--threads", "1", ...flags]);
+}
+
 /** Both commands on one recipe. */
 async function both(
   root: string,
   changes: Readonly<Record<string, string>>,
   flags: readonly string[] = [],
 ): Promise<readonly [estimated: Ended, ran: Ended]> {
-  const path = await writeRecipe(root, changes);
-  const start = (command: string): Promise<Ended> => runMbs([command, path, "--threads", "1", ...flags]);
-  return [await start("estimate"), await start("run")];
+  return [await start("estimate", root, changes, flags), await start("run", root, changes, flags)];
 }
 
 test("estimate and run refuse the same: formats that cannot hold the layers, and too little text, and what stages do not take", async ({
@@ -140,7 +148,7 @@ test("estimate and run warn of held-out texts that the calibration has too: by c
   const other = join(root, "other");
   await mkdir(other);
   await writeFile(join(other, "en.txt"), "Some other text of another kind.\n\n".repeat(40));
-  const [estimated] = await both(root, { evaluate: `{ corpus: ${other}, windows: 1 }` });
+  const estimated = await start("estimate", root, { evaluate: `{ corpus: ${other}, windows: 1 }` });
   assert.not.match(estimated.stderr, /as the calibration/);
 });
 
@@ -222,12 +230,12 @@ test("--memory is a size, and not above what the machine has", async ({ root }) 
 test("a run of alps says that it spreads sparsity by damage, and one with uniform does not", async ({ root }) => {
   await writeTinyModel(join(root, "model"), { hiddenSize: 64, heads: 4, contextLength: 32 });
   const compress = "{ solver: alps, sparsity: 0.5, schedule: short, qep: 0.5 }";
-  const [, byDamage] = await both(root, { compress });
+  const byDamage = await start("run", root, { compress });
   assert.is(byDamage.code, 0, byDamage.stderr);
   assert.match(byDamage.stderr, /^mbs run: allocate takes method: pruning-damage, which the recipe leaves to solver alps$/m);
   assert.match(await readFile(join(root, "out", "recipe.yaml"), "utf8"), /\nallocate:\n {2}method: pruning-damage\n/);
   await rm(join(root, "out"), { recursive: true });
-  const [, uniform] = await both(root, { compress, allocate: "{ method: uniform }" });
+  const uniform = await start("run", root, { compress, allocate: "{ method: uniform }" });
   assert.is(uniform.code, 0, uniform.stderr);
   assert.not.match(uniform.stderr, /allocate/);
   assert.not.match(await readFile(join(root, "out", "recipe.yaml"), "utf8"), /\nallocate:/);
@@ -236,7 +244,7 @@ test("a run of alps says that it spreads sparsity by damage, and one with unifor
 test("at 3 bits a run for GPTQ's first version takes zero points from 1, and says so", async ({ root }) => {
   await writeTinyModel(join(root, "model"), { hiddenSize: 64, heads: 4, contextLength: 32 });
   const changes = { compress: "{ solver: rtn, bits: 3, group-size: 16 }", assemble: "{ format: gptq }" };
-  const [, { code, stderr }] = await both(root, changes);
+  const { code, stderr } = await start("run", root, changes);
   assert.is(code, 0, stderr);
   const line =
     "mbs run: compress takes search: none, symmetric: false, min-zero-point: 1, which the recipe leaves to solver rtn and format gptq\n";
@@ -261,7 +269,7 @@ test("at 3 bits a run for GPTQ's first version takes zero points from 1, and say
 
 test("run ends with the scores, the size and the next command; the nodes' commands are asked for", async ({ root }) => {
   const evaluate = `{ corpus: ${join(root, "texts")}, windows: 1 }`;
-  const [, { code, stdout, stderr }] = await both(root, { evaluate, similarity: "true" });
+  const { code, stdout, stderr } = await start("run", root, { evaluate, similarity: "true" });
   assert.is(code, 0, stderr);
   const text = stdout.toString();
   assert.match(text, /^dense\nlanguage +windows +perplexity/);
@@ -287,7 +295,7 @@ test("run ends with the scores, the size and the next command; the nodes' comman
 
 test("a run whose evaluation rounds activations ends with a card without scores, and says so", async ({ root }) => {
   await writeTinyModel(join(root, "model"), { hiddenSize: 64, heads: 4, contextLength: 32 });
-  const [, { code, stderr }] = await both(root, {
+  const { code, stderr } = await start("run", root, {
     compress: "{ solver: rtn, bits: 4, group-size: 16 }",
     assemble: "{ format: gptq }",
     evaluate: `{ corpus: ${join(root, "texts")}, windows: 1, activations: int8 }`,
