@@ -1,9 +1,10 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { performance } from "node:perf_hooks";
-import { InputOutputError, UsageError, quoted } from "@mbs/contracts";
+import { InputOutputError } from "@mbs/contracts";
 import type { Observer, StageWork } from "@mbs/contracts";
 import { bareHost, isLoopback } from "@mbs/host-grpc";
+import { parseMetricsAddress } from "./metrics-address.ts";
 import { loadMetrics } from "./observe-packages.ts";
 
 /** Seconds; stages take from less than one to hours. */
@@ -27,18 +28,6 @@ export interface Metrics {
   /** Adds the metrics of a server. */
   readonly watch: (state: HostState) => void;
   readonly close: () => Promise<void>;
-}
-
-/** @throws {UsageError} on what is no address */
-export function parseMetricsAddress(text: string): { readonly host: string; readonly port: number } {
-  const [, host = "127.0.0.1", digits] = /^(?:(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):)?(\d{1,5})$/.exec(text) ?? [];
-  const port = Number(digits);
-  if (digits === undefined || port > 65_535) {
-    throw new UsageError(
-      `--metrics takes a port, which is on loopback, or HOST:PORT, such as 127.0.0.1:9464, not ${quoted(text)}`,
-    );
-  }
-  return { host, port };
 }
 
 /**

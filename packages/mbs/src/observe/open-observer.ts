@@ -2,7 +2,7 @@ import type { Observer, OptionTable, OptionValues } from "@mbs/contracts";
 import { createReporter, progressStyle, writeLogLine } from "@mbs/host-cli";
 import type { Reporter } from "@mbs/host-cli";
 import { eventLog } from "./event-log.ts";
-import { openMetrics, parseMetricsAddress } from "./metrics.ts";
+import { parseMetricsAddress } from "./metrics-address.ts";
 import type { HostState } from "./metrics.ts";
 import { openTraces } from "./traces.ts";
 
@@ -70,7 +70,8 @@ export async function openObserver(
   { name, note, warn }: Speaker,
   isOne: boolean,
 ): Promise<OpenObserver> {
-  const metrics = place === undefined ? undefined : await openMetrics(place);
+  // it loads the server of gRPC for its addresses
+  const metrics = place === undefined ? undefined : await (await import("./metrics.ts")).openMetrics(place);
   if (metrics !== undefined) note(`metrics at ${metrics.address}`);
   if (metrics?.isOpen === true) warn(`anyone who reaches ${metrics.address} may read the metrics`);
   const traces = wantsTraces ? await openTraces(isOne ? name : undefined, warn) : undefined;

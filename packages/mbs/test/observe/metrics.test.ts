@@ -3,7 +3,8 @@ import { InputOutputError, UsageError } from "@mbs/contracts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { metricsPackages, tracesPackages } from "../../src/observe/observe-packages.ts";
-import { openMetrics, parseMetricsAddress } from "../../src/observe/metrics.ts";
+import { parseMetricsAddress } from "../../src/observe/metrics-address.ts";
+import { openMetrics } from "../../src/observe/metrics.ts";
 
 const read = async (address: string): Promise<string> => (await fetch(address)).text();
 
