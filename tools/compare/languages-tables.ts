@@ -81,7 +81,7 @@ export function unitsTable(rows: readonly DrawnRow[], method: string, dense: Rea
   const languages = Object.entries(dense);
   const lines = mixesIn(rows, method).flatMap((mix) => {
     const draws = drawsOf(rows, method, mix);
-    if (isOtherAmount(mix)) return [];
+    if (!isUsual(mix)) return [];
     const cells = units.map(({ of, text }) => {
       const own = draws.map(({ rises }) => languages.map(([name, language]) => of(ofLanguage(name)(rises), language)));
       const means = languages.map((_, place) => mean(own.map((losses) => at(losses, place))));
@@ -95,6 +95,9 @@ export function unitsTable(rows: readonly DrawnRow[], method: string, dense: Rea
 }
 
 const isOtherAmount = (mix: string): boolean => allMixes[mix]?.times !== undefined;
+
+/** Whether its languages count by their text, of the usual amount. */
+const isUsual = (mix: string): boolean => !isOtherAmount(mix) && allMixes[mix]?.weights === undefined;
 
 /** Rows of two mixes on the draws that both have. */
 function pairOf(
@@ -173,7 +176,7 @@ export function outcomeTable(rows: readonly DrawnRow[]): string {
 
 /** A line a language: its share and what it loses with each mix, the mean over draws. */
 export function languagesOfMixes(rows: readonly DrawnRow[], method: string): string {
-  const mixes = mixesIn(rows, method).filter((mix) => !isOtherAmount(mix));
+  const mixes = mixesIn(rows, method).filter(isUsual);
   const lines = twelveLanguages.map(({ tag, script }) => [
     tag,
     script,
@@ -493,7 +496,7 @@ export function plotAmounts(rows: readonly DrawnRow[], method: string): Promise<
 
 /** Losses by language, a mark a mix; languages in the order of their shares. */
 export function plotLanguages(rows: readonly DrawnRow[], method: string): Promise<string> {
-  const mixes = mixesIn(rows, method).filter((mix) => !isOtherAmount(mix));
+  const mixes = mixesIn(rows, method).filter(isUsual);
   const names = new Intl.DisplayNames("en", { type: "language" });
   const values = mixes.flatMap((mix) =>
     twelveLanguages.map(({ tag }) => ({

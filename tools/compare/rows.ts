@@ -6,8 +6,11 @@ export interface Mix {
   readonly title?: string;
   /** How much text of which language is drawn, as `mbs sample --mix` takes it. */
   readonly text: string;
-  /** How much each language counts in the statistics, where that is not its share of the text: alike, or by its share in training. */
-  readonly weights?: "equal" | "shares";
+  /**
+   * How much each language counts in the statistics, where that is not its share of the text: alike, by its share in training, or
+   * as `mbs capture --mix` takes it.
+   */
+  readonly weights?: string;
   /** How many times the usual amount of text, where it is not that. */
   readonly times?: number;
   /** The one language that has text. */
@@ -21,17 +24,18 @@ export const mixes: Readonly<Record<string, Mix>> = {
   proportional: { text: "proportional" },
 };
 
+/** What `mbs mix` finds for Gemma 3 where every language has the same importance. */
+const foundAlike =
+  "en=0.0298,de=0.125,ru=0.0612,zh=0.0359,ko=0.0419,id=0.0632,hi=0.0369,km=0.129,ja=0.0342,vi=0.0384,el=0.306,eu=0.0989";
+
 /**
- * Mixes between equal and proportional: by a temperature, one found by losses on validation text (`run.ts --found`), and what
- * `mbs mix` finds for Gemma 3 from the same losses where every language has the same importance.
+ * Mixes between equal and proportional: by a temperature, one found by losses on validation text (`run.ts --found`), and one
+ * found from the same losses where every language has the same importance.
  */
 const foundMixes: Readonly<Record<string, Mix>> = {
   "temperature-0.3": { title: "temperature 0.3", text: "temperature:0.3" },
   found: { text: "found" },
-  "found-alike": {
-    title: "found, languages alike",
-    text: "weights:en=0.0298,de=0.125,ru=0.0612,zh=0.0359,ko=0.0419,id=0.0632,hi=0.0369,km=0.129,ja=0.0342,vi=0.0384,el=0.306,eu=0.0989",
-  },
+  "found-alike": { title: "found, languages alike", text: `weights:${foundAlike}` },
 };
 
 /** An equal mix of less and of more text. */
@@ -40,10 +44,17 @@ const amounts: Readonly<Record<string, Mix>> = {
   "equal-4-times": { title: "equal, four times the text", text: "equal", times: 4 },
 };
 
-/** Mixes that tell apart what a language's weight does and what its amount of text does. */
+/** Mixes whose languages do not count by their text alone: they tell apart what weight does and what the amount of text does. */
 const weightedMixes: Readonly<Record<string, Mix>> = {
   "equal-text": { text: "equal", weights: "shares" },
   "equal-weights": { text: "proportional", weights: "equal" },
+  // by how far the states after the third block of a model of 3 bits, calibrated with equal text, are from the dense model's
+  "early-weights": {
+    title: "equal text, weighted by early errors",
+    text: "equal",
+    weights: "el=0.27,km=0.19,eu=0.14,vi=0.13,hi=0.12,id=0.12,de=0.1,ru=0.1,ja=0.09,ko=0.09,en=0.06,zh=0.06",
+  },
+  "alike-weights": { title: "equal text, weighted as found alike", text: "equal", weights: foundAlike },
 };
 
 /** One language alone, with as many tokens in all as `equal-third`: how well it stands in for others. */

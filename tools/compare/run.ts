@@ -111,7 +111,7 @@ const distributionOf = (mix: string): string | undefined =>
 /** Weights of languages apart from their text, as `mbs capture --mix` takes them; undefined where the mix has none. */
 async function weightsOf(mix: string): Promise<string | undefined> {
   const weights = allMixes[mix]?.weights;
-  if (weights === undefined) return undefined;
+  if (weights !== "equal" && weights !== "shares") return weights;
   const { shares } = JSON.parse(await readFile(sharesPath, "utf8")) as { shares: Readonly<Record<string, number>> };
   return Object.entries(shares)
     .map(([language, share]) => `${language}=${weights === "equal" ? 1 : share}`)
