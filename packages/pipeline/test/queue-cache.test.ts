@@ -182,7 +182,7 @@ test("all inputs that are lost are named at once, and damaged ones are gone from
   assert.equal((error as InputLostError).addresses, [damaged, missing]);
   assert.is(
     String(error),
-    `InputLostError: ${store.where(damaged)} was damaged and is removed, ${store.where(missing)} is not there any more`,
+    `InputLostError: ${store.where(damaged)} was damaged and is removed, ${store.where(missing)} is not there`,
   );
   assert.equal([await store.has(damaged), await store.has(whole)], [false, true]);
 });

@@ -41,7 +41,7 @@ export class Retries {
     const counts = addresses.map((address) => add(this.#losses, address));
     if (Math.max(...counts) >= mostLosses) {
       throw new InputOutputError(
-        `${reader}: ${message}, and it was made again ${mostLosses - 1} times; check the disk or server that it is kept on, then run again`,
+        `${reader}: ${message}, and it was made again ${mostLosses - 1} times; check the disk or server that it is kept on, at a queue also that run and workers name the same store; then run again`,
       );
     }
     this.#warn(`${reader}: ${message}; the run in ${this.#root} makes it again`);

@@ -47,7 +47,7 @@ export class FetchedArtifacts {
         if (!isGone && !(error instanceof BadDataError)) throw error;
         // who makes it again would otherwise find this one there
         if (!isGone) await shared.remove(address, { signal });
-        lost.set(address, `${shared.where(address)} ${isGone ? "is not there any more" : "was damaged and is removed"}`);
+        lost.set(address, `${shared.where(address)} ${isGone ? "is not there" : "was damaged and is removed"}`);
         cause ??= error;
       }
     }
