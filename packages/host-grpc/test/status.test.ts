@@ -36,6 +36,9 @@ test("the message asks whether the server runs only where the status is not from
   const none = received({ code: status.UNAVAILABLE, details: "No connection established", metadata: new Metadata() });
   assert.is(none.tag, "try-again");
   assert.is(none.message, "grpc://here:1: No connection established; is the server running there?");
+  const details = "Name resolution failed for target dns:here:1";
+  const unknown = received({ code: status.UNAVAILABLE, details, metadata: new Metadata() });
+  assert.is(unknown.message, `grpc://here:1: ${details}; check the name of the host`);
 });
 
 test.run();

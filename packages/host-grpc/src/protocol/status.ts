@@ -88,7 +88,8 @@ export const isUnreachable = (thrown: unknown): boolean =>
 /** A failed call as an MbsError, for the host of the client. */
 export function fromStatus(thrown: unknown, via: string): unknown {
   if (!isServiceError(thrown)) return thrown;
-  const remedy = isUnreachable(thrown) ? "; is the server running there?" : "";
+  const isUnknown = thrown.details.startsWith("Name resolution failed");
+  const remedy = isUnknown ? "; check the name of the host" : isUnreachable(thrown) ? "; is the server running there?" : "";
   // The library appends a note on name resolution to its messages, which is empty for an address.
   const details = thrown.details.replace(/\.? Resolution note:.*$/s, "");
   return errorOfTag(tagByStatus[thrown.code] ?? "internal", `${via}: ${details}${remedy}`);

@@ -163,14 +163,14 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   const knowsClients = options.tokens !== undefined || tls?.clientCa !== undefined;
   const { host, port: wanted } = parseListenAddress(options.listen, { isTls: tls !== undefined, knowsClients, insecure });
   const { stages, log = () => undefined } = options;
-  // An absolute path: it is cut out of messages, and a folder called "store" would cut out that word.
-  const folder = await prepareStore(options.store);
-  await removeTemporaryFolders();
   const roots = new Map<string, string>();
   for (const kind of resourceKinds) {
     const root = await requireRoot(kind, options.roots?.[kind]);
     if (root !== undefined) roots.set(kind, root);
   }
+  // An absolute path: it is cut out of messages, and a folder called "store" would cut out that word.
+  const folder = await prepareStore(options.store);
+  await removeTemporaryFolders();
   // loaded here: clients, which import this file too, need none
   const { ServedStore } = await import("./served-store.ts");
   const store = await ServedStore.open(folder, options.storeLimits ?? {}, log);
