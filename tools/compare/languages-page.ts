@@ -27,6 +27,7 @@ import {
   plotOnset,
   standInsTable,
   unitsTable,
+  weightsTable,
   writtenTable,
 } from "./languages-tables.ts";
 import type { DenseLanguage } from "./languages-tables.ts";
@@ -94,6 +95,7 @@ const blocks = {
   outcome: outcomeTable(rows),
   "by-language": languagesOfMixes(rows, "gptq-3"),
   units: unitsTable(rows, "gptq-3", languages),
+  weights: weightsTable(rows, "gptq-3"),
   onset: onsetTable(rows),
   "stand-ins": standInsTable(rows, "gptq-3"),
   law: lawTable(rows, found),

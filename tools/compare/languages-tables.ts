@@ -132,15 +132,35 @@ function outcomesOf(rows: readonly DrawnRow[]): readonly Outcome[] {
   return methodsIn(rows).flatMap((method) =>
     compared.flatMap((mix, place) =>
       mixesIn(rows, method).flatMap((against) => {
-        if (against === mix || compared.slice(0, place).some((before) => before === against) || isOtherAmount(against)) return [];
-        const [own, other] = pairOf(rows, method, mix, against);
-        if (own.length === 0) return [];
-        const differenceOf = (figure: keyof typeof outcomes): Difference => figureDifference(own, other, outcomes[figure]);
-        const figures = { worst: differenceOf("worst"), mean: differenceOf("mean"), shares: differenceOf("shares") };
-        return [{ method, mix, against, draws: own.length, figures }];
+        if (against === mix || compared.slice(0, place).some((before) => before === against) || !isUsual(against)) return [];
+        return outcomeOf(rows, method, mix, against);
       }),
     ),
   );
+}
+
+/** One mix against another one; none without draws that both have. */
+function outcomeOf(rows: readonly DrawnRow[], method: string, mix: string, against: string): readonly Outcome[] {
+  const [own, other] = pairOf(rows, method, mix, against);
+  if (own.length === 0) return [];
+  const differenceOf = (figure: keyof typeof outcomes): Difference => figureDifference(own, other, outcomes[figure]);
+  const figures = { worst: differenceOf("worst"), mean: differenceOf("mean"), shares: differenceOf("shares") };
+  return [{ method, mix, against, draws: own.length, figures }];
+}
+
+/** Equal text whose languages weigh otherwise, against the equal mix, by its draws alone: none was named before, so nothing is corrected. */
+export function weightsTable(rows: readonly DrawnRow[], method: string): string {
+  const weighted = mixesIn(rows, method).filter((mix) => allMixes[mix]?.weights !== undefined);
+  const lines = [...weighted, "found-alike"].flatMap((mix) =>
+    outcomeOf(rows, method, mix, "equal").map(({ draws, figures: { worst, mean: ofAll, shares: byShare } }) => [
+      mixTitle(mix),
+      String(draws),
+      natsText(worst),
+      natsText(ofAll),
+      natsText(byShare),
+    ]),
+  );
+  return markdownTable(["mix", "draws", "worst language", "mean of languages", "weighted by share"], lines, 1);
 }
 
 /**
