@@ -66,7 +66,7 @@ function requireProcessors(root: string, { processors: known }: RunMachine, give
   const remedy = known?.endsWith("-webgpu")
     ? `give --engine queue and --class ${known}`
     : known === undefined
-      ? "run it without --engine queue to resume"
+      ? "run it without --engine queue"
       : `give --engine queue and --class ${known}, or go on on a machine of that class`;
   throw new DeniedError(
     `${root} holds a run that began ${began}; elsewhere everything would be made again, since results may differ in the last bits. To resume, ${remedy}; or choose another output, or start over with --force`,

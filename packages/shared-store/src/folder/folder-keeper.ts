@@ -189,7 +189,7 @@ export class FolderKeeper implements Keeper {
   async requirePrunable(): Promise<void> {
     if ((await stat(this.where(runs)).catch(() => undefined))?.isDirectory() === true) return;
     throw new UsageError(
-      `${this.place} has no folder ${runs}, so it is no shared store; a run removes by itself what it does not need of its own artifacts`,
+      `${this.place} has no folder ${runs}, so it is no shared store; a run removes by itself what it does not need of its own artifacts, and mbs serve what --expire says`,
       { place: this.place },
     );
   }
