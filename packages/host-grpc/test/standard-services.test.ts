@@ -6,6 +6,7 @@ import { loadPackageDefinition, makeClientConstructor, credentials, Metadata, st
 import type { ClientDuplexStream, ClientReadableStream, ServiceClientConstructor, ServiceError } from "@grpc/grpc-js";
 import { loadSync } from "@grpc/proto-loader";
 import { service } from "grpc-health-check";
+import descriptor from "protobufjs/ext/descriptor.js";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { callMake, inTime, startServer, withServer } from "./fixtures/fake-server.ts";
@@ -130,6 +131,30 @@ test("reflection names the services and describes the messages of a stage's call
     assert.ok(Buffer.concat([...files]).includes(text), text);
   }
   assert.is((await errorOf(all(reflect(fake.server.port)))).code, status.UNAUTHENTICATED);
+});
+
+test("reflection names the entries of maps as protoc does, which clients in Go check", async ({ fake }) => {
+  const call = reflect(fake.server.port, token);
+  const answers = all<ReflectionAnswer>(call);
+  for (const symbol of ["mbs.v1.StageCall", "grpc.health.v1.Health"]) call.write({ file_containing_symbol: symbol });
+  call.end();
+  const entries = (await answers).map(({ file_descriptor_response: found }) =>
+    (found?.file_descriptor_proto ?? []).flatMap((bytes) =>
+      (descriptor.FileDescriptorProto.decode(bytes) as descriptor.IFileDescriptorProto).messageType?.flatMap(
+        ({ field, nestedType }) =>
+          (nestedType ?? [])
+            .filter(({ options }) => options?.mapEntry === true)
+            .map(({ name }) => [name, field?.find(({ typeName }) => typeName === name)?.name]),
+      ),
+    ),
+  );
+  const [stage = [], health = []] = entries;
+  assert.ok(stage.length > 0);
+  assert.equal(health, [["StatusesEntry", "statuses"]]);
+  for (const [name, field] of stage as [string, string][]) {
+    assert.is(name.toLowerCase(), `${field.replaceAll("_", "")}entry`);
+    assert.match(name, /^[A-Z]\w*Entry$/);
+  }
 });
 
 test("a call of reflection that sends nothing ends, and gives its place back", () =>
