@@ -29,9 +29,10 @@ export function parseS3Place(place: string): S3Place {
   const isBucket = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(bucket);
   const arePlain = folders.every((folder) => /^[\w!.*'() -]+$/.test(folder) && folder !== "." && folder !== "..");
   if (!place.startsWith(scheme) || !isBucket || !arePlain) {
-    throw new UsageError(`${quoted(place)} is no place in S3: s3://BUCKET or s3://BUCKET/PREFIX is, where a bucket has 3 to 63 small letters, digits, dots and hyphens`, {
-      place: place.slice(0, 80),
-    });
+    throw new UsageError(
+      `${quoted(place)} is no place in S3: s3://BUCKET or s3://BUCKET/PREFIX is, where a bucket has 3 to 63 small letters, digits, dots and hyphens`,
+      { place: place.slice(0, 80) },
+    );
   }
   const prefix = folders.map((folder) => `${folder}/`).join("");
   return { text: [scheme + bucket, ...folders].join("/"), bucket, prefix };
