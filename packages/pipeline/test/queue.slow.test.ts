@@ -23,8 +23,10 @@ import {
   withoutWaiting,
   workers,
 } from "./fixtures/queue-cluster.ts";
+import type { FakeWorkerOptions } from "./fixtures/fake-queue-worker.ts";
 import { makeCertificates } from "./fixtures/redis-server.ts";
 import { failure, go } from "./fixtures/run-fakes.ts";
+import type { Workspace } from "./fixtures/workspace.ts";
 
 const { test, testTls, run } = clusterSuite("queue");
 
@@ -180,26 +182,36 @@ test("a worker whose disk is full leaves its node to others, and ends the run wh
   });
 });
 
-test("a worker whose disk is full gives its node back as often as others are busy", async (workspace) => {
+/** A run while one worker is busy and the other one cannot do its nodes. @param said what that one says each time */
+async function runBesideBusy(workspace: Workspace, other: Partial<FakeWorkerOptions>, said: RegExp): Promise<void> {
   const { root, recipe } = workspace;
   const expected = await expectedOf(workspace);
   await withCluster(root, async (cluster) => {
-    const [busy, starts] = [join(root, "busy"), join(root, "starts")];
-    for (const folder of [busy, starts]) await mkdir(folder);
+    const busy = join(root, "busy");
+    await mkdir(busy);
     const well = cluster.add({ command: childCommand({ what: "pauses", stage: "propagate", at: 1, folder: busy }) });
     const begun = cluster.waitFor(well, /propagate \S+: begun/);
     const done = go(recipe({ shards: 2 }), { workers, queue: cluster.choice() });
     await begun;
-    cluster.add({ command: childCommand({ what: "full", stage: "*", at: 1, folder: starts }) });
+    cluster.add(other);
     // more often than a node is tried
-    await until(
-      () => (cluster.log.join("").match(/the disk is full; takes no other node/g) ?? []).length > 3,
-      "the other worker has tried four times",
-    );
+    await until(() => (cluster.log.join("").match(said) ?? []).length > 3, "the other worker has tried four times");
     await writeFile(join(busy, "go"), "");
     await done;
     assert.equal(await results(join(root, "out")), expected);
   });
+}
+
+test("a worker whose disk is full gives its node back as often as others are busy", async (workspace) => {
+  const starts = join(workspace.root, "starts");
+  await mkdir(starts);
+  const command = childCommand({ what: "full", stage: "*", at: 1, folder: starts });
+  await runBesideBusy(workspace, { command }, /the disk is full; takes no other node/g);
+});
+
+test("a worker without the model leaves its nodes to one that has it, however busy that is", async (workspace) => {
+  const modelRoot = join(workspace.root, "corpus");
+  await runBesideBusy(workspace, { modelRoot }, /no model with address .*; takes no other node/g);
 });
 
 test("a worker that leaves gives its node back, and a stage with a label waits for workers that have it", async (workspace) => {
@@ -250,28 +262,6 @@ test("a worker without the model says so, and fetches one that the run publishes
     });
     assert.equal(await results(join(root, "out")), expected);
     assert.equal(await readdir(join(cluster.store, "runs")), []);
-  });
-});
-
-test("a worker without the model leaves its nodes to one that has it, however busy that is", async (workspace) => {
-  const { root, recipe } = workspace;
-  const expected = await expectedOf(workspace);
-  await withCluster(root, async (cluster) => {
-    const busy = join(root, "busy");
-    await mkdir(busy);
-    const well = cluster.add({ command: childCommand({ what: "pauses", stage: "propagate", at: 1, folder: busy }) });
-    const begun = cluster.waitFor(well, /propagate \S+: begun/);
-    const done = go(recipe({ shards: 2 }), { workers, queue: cluster.choice() });
-    await begun;
-    cluster.add({ modelRoot: join(root, "corpus") });
-    // more often than a node is tried
-    await until(
-      () => (cluster.log.join("").match(/no model with address .*; takes no other node/g) ?? []).length > 3,
-      "the other worker has tried four times",
-    );
-    await writeFile(join(busy, "go"), "");
-    await done;
-    assert.equal(await results(join(root, "out")), expected);
   });
 });
 

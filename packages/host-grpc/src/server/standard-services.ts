@@ -19,29 +19,36 @@ const entryName = (field: string): string =>
 function nameEntries({ field: fields, nestedType: nested }: Message): void {
   for (const entry of nested ?? []) {
     nameEntries(entry);
-    if (entry.options?.mapEntry !== true) continue;
-    for (const field of fields ?? []) {
-      if (field.typeName !== entry.name || typeof field.name !== "string") continue;
-      field.typeName = entryName(field.name);
-      entry.name = field.typeName;
-      break;
-    }
+    const field = entry.options?.mapEntry === true ? fields?.find(({ typeName }) => typeName === entry.name) : undefined;
+    if (typeof field?.name !== "string") continue;
+    field.typeName = entryName(field.name);
+    entry.name = field.typeName;
   }
 }
 
-/** A definition whose files describe maps as protoc does. */
-const withEntryNames = (definition: PackageDefinition): PackageDefinition =>
-  Object.fromEntries(
-    Object.entries(definition).map(([name, own]) => {
-      if (!("fileDescriptorProtos" in own) || !Array.isArray(own.fileDescriptorProtos)) return [name, own];
-      const fileDescriptorProtos = own.fileDescriptorProtos.map((bytes) => {
-        const file = descriptor.FileDescriptorProto.decode(bytes) as descriptor.IFileDescriptorProto & object;
-        for (const message of file.messageType ?? []) nameEntries(message);
-        return Buffer.from(descriptor.FileDescriptorProto.encode(file).finish());
-      });
-      return [name, { ...own, fileDescriptorProtos }];
-    }),
+/** A serialised file that describes maps as protoc does. */
+function withEntryNames(bytes: Buffer): Buffer {
+  const file = descriptor.FileDescriptorProto.decode(bytes) as descriptor.IFileDescriptorProto & object;
+  for (const message of file.messageType ?? []) nameEntries(message);
+  return Buffer.from(descriptor.FileDescriptorProto.encode(file).finish());
+}
+
+/** A definition of such files. Each of its messages has all of them, so that each is made once. */
+function withEntryNamesInFiles(definition: PackageDefinition): PackageDefinition {
+  const known = new Map<Buffer, Buffer>();
+  const named = (bytes: Buffer): Buffer => {
+    const made = known.get(bytes) ?? withEntryNames(bytes);
+    known.set(bytes, made);
+    return made;
+  };
+  return Object.fromEntries(
+    Object.entries(definition).map(([name, own]) =>
+      "fileDescriptorProtos" in own && Array.isArray(own.fileDescriptorProtos)
+        ? [name, { ...own, fileDescriptorProtos: own.fileDescriptorProtos.map(named) }]
+        : [name, own],
+    ),
   );
+}
 
 /**
  * Adds gRPC's standard services: health (`grpc.health.v1`), of the server as a whole and of Flight, and reflection
@@ -51,5 +58,5 @@ export function addStandardServices(server: Server): void {
   new HealthImplementation({ "": "SERVING", [flightName]: "SERVING" }).addToServer(server);
   // its declaration takes no namespace within another
   const flight = fromJSON(descriptors as unknown as Parameters<typeof fromJSON>[0]);
-  new ReflectionService(withEntryNames({ ...flight, ...loadSync(protoPath) })).addToServer(server);
+  new ReflectionService(withEntryNamesInFiles({ ...flight, ...loadSync(protoPath) })).addToServer(server);
 }

@@ -32,12 +32,14 @@ export interface S3Connection {
  * @throws {UsageError} where it is no address, without quoting it: it may have something secret in it
  */
 function endpointOf(environment: NodeJS.ProcessEnv): URL | undefined {
-  const name = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"].find((each) => Boolean(environment[each]));
-  const text = name === undefined ? undefined : environment[name];
-  if (name === undefined || text === undefined) return undefined;
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url !== undefined && /^https?:$/.test(url.protocol)) return url;
-  throw new UsageError(`${name} takes an address such as http://127.0.0.1:9000 or https://s3.example.org; correct it`);
+  for (const name of ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"]) {
+    const text = environment[name] ?? "";
+    if (text === "") continue;
+    const url = URL.canParse(text) ? new URL(text) : undefined;
+    if (url !== undefined && /^https?:$/.test(url.protocol)) return url;
+    throw new UsageError(`${name} takes an address such as http://127.0.0.1:9000 or https://s3.example.org; correct it`);
+  }
+  return undefined;
 }
 
 /** What S3 needs beside this program: folders do without. */

@@ -16,6 +16,8 @@ const deepest = 2;
 
 const isModelFile = (name: string): boolean => /\.(gguf|onnx)$/i.test(name);
 
+const isFolder = async (path: string): Promise<boolean> => (await stat(path).catch(() => undefined))?.isDirectory() === true;
+
 /** Names, sizes and times of the files of a folder, or of a file. */
 async function stampOf(path: string): Promise<string> {
   const found = await stat(path);
@@ -45,11 +47,7 @@ export class ModelFinder {
    * @throws {UsageError} where the root is no folder
    */
   static async open(root: string, record: string): Promise<ModelFinder> {
-    const isFolder = await stat(root).then(
-      (found) => found.isDirectory(),
-      () => false,
-    );
-    if (!isFolder) throw new UsageError(`--model-root ${root} is no folder; check the path`, { path: root });
+    if (!(await isFolder(root))) throw new UsageError(`--model-root ${root} is no folder; check the path`, { path: root });
     // what is damaged is computed again
     const found = parseJson(await readFile(record, "utf8").catch(() => ""));
     const known = Object.entries(isObject(found) ? found : {}).flatMap(([path, entry]): [string, Known][] =>
@@ -92,7 +90,7 @@ export class ModelFinder {
     for (const name of names) {
       const path = join(folder, name);
       if (isModelFile(name)) places.push(path);
-      else if (depth < deepest && (await stat(path).catch(() => undefined))?.isDirectory() === true) {
+      else if (depth < deepest && (await isFolder(path))) {
         places.push(...(await this.#places(path, depth + 1)));
       }
     }
