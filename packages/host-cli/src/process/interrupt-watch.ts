@@ -14,13 +14,14 @@ const watch = `
   const cell = new Int32Array(new SharedArrayBuffer(4));
   globalThis.pause = (milliseconds) => Atomics.wait(cell, 0, 0, milliseconds);
   globalThis.tell = (message) => parentPort.postMessage(message);
-  const untilInterrupt = new Script("tell('ready'); pause()");
-  for (let times = 0; times < 2; times++) {
+  const untilInterrupt = new Script("tell(news); pause()");
+  // the script tells of the first SIGINT, so that who hears of it and sends the second finds it caught
+  for (globalThis.news of ["ready", "SIGINT"]) {
     try {
       untilInterrupt.runInThisContext({ breakOnSigint: true });
     } catch {}
-    tell("SIGINT");
   }
+  tell("SIGINT");
   pause(workerData.graceMs);
   try {
     writeSync(2, workerData.message);
