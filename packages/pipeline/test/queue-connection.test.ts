@@ -4,7 +4,7 @@ import { connect, createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { DeniedError } from "@mbs/contracts";
+import { DeniedError, TryAgainError } from "@mbs/contracts";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { connectQueue } from "../src/run/queue/queue-connection.ts";
@@ -47,11 +47,12 @@ async function isWaitedFor(): Promise<void> {
   }
 }
 
-/** What connecting to a server says that does something with each connection and ends it. */
-async function refusedBy(answer: string): Promise<unknown> {
+/** What connecting to a server says that answers each connection and ends it. @param isLast whether it is gone after the first */
+async function refusedBy(answer: string, isLast = false): Promise<unknown> {
   const server = createServer((socket) => {
     socket.on("error", () => undefined);
     socket.end(answer);
+    if (isLast) server.close();
   }).listen(0, "127.0.0.1");
   try {
     await once(server, "listening");
@@ -72,6 +73,9 @@ queue("a server that closes each connection, or is in protected mode, gives one 
   const silent = await refusedBy("");
   assert.instance(silent, DeniedError);
   assert.match(String(silent), /redis:\S+ closes the connection: .* by --queue-password-file$/);
+  const ending = await refusedBy("", true);
+  assert.instance(ending, TryAgainError, "a server that ends while it is asked");
+  assert.match(String(ending), /^TryAgainError: no Redis answers at /);
 });
 
 const name = "a server that goes away just after it has answered is waited for";

@@ -186,6 +186,15 @@ test("a server that is not there, or says nothing, is try-again", async () => {
   server.close();
 });
 
+test("a server that is away for seconds, as when it restarts, is waited for", async (context) => {
+  const store = await context.s3.open({ attempts: 10 });
+  const { address, path } = context.small;
+  context.s3.proxy.fault = first(7, isPut, "cut-request");
+  await store.put(address, path);
+  await store.close();
+  await checkHealed(context, context.small);
+});
+
 /** What the server answers → the class of the error. */
 const answers: readonly (readonly [number, string, new (message: string) => MbsError])[] = [
   [403, "AccessDenied", DeniedError],

@@ -10,6 +10,9 @@ import { uploadFile } from "./s3-upload.ts";
 /** How the SDK takes the signal. */
 const sending = ({ signal }: StoreCall): { abortSignal?: AbortSignal } => (signal ? { abortSignal: signal } : {});
 
+/** How often the first request is sent, at most: a wrong endpoint is told after a second. A server that restarts later is waited for. */
+const firstAttempts = 6;
+
 /** The object is there already: 412, or 304 of some servers. */
 const isThere = (status: number | undefined): boolean => status === 412 || status === 304;
 
@@ -29,17 +32,19 @@ export class S3Keeper implements Keeper {
 
   /** @throws {UsageError} where the bucket is not there */
   static async open(s3: S3Place, limits: S3Limits): Promise<S3Keeper> {
-    const connection = await connect(s3.bucket, limits);
-    const { sdk, client, target } = connection;
+    const { sdk, client, target } = await connect(s3.bucket, { ...limits, attempts: Math.min(firstAttempts, limits.attempts) });
     try {
       await client.send(new sdk.HeadBucketCommand({ Bucket: s3.bucket }));
     } catch (cause) {
-      client.destroy();
       // an answer to HEAD has no body that would name the reason
       const named = isMissingKey(cause) ? Object.assign(new Error("no such bucket"), { Code: "NoSuchBucket" }) : cause;
       throw s3Error(named, "open", s3.text, target);
+    } finally {
+      client.destroy();
     }
-    return new S3Keeper(s3, connection);
+    const lasting = await connect(s3.bucket, limits);
+    lasting.client.config.systemClockOffset = client.config.systemClockOffset;
+    return new S3Keeper(s3, lasting);
   }
 
   where(name: string): string {

@@ -1,4 +1,5 @@
 import { isIP } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
 import { parseCertificate, readFirstLine, readGiven } from "@mbs/artifacts";
 import { DeniedError, FailedPreconditionError, InterruptedError, TryAgainError, UsageError } from "@mbs/contracts";
 import type { MbsError } from "@mbs/contracts";
@@ -44,6 +45,8 @@ const answerMs = 30_000;
 
 /** The message of an error where a server ends a connection without a word, as Redis does in protected mode with TLS. */
 const closed = "the server closed the connection";
+/** Milliseconds until a server is asked again that has closed its connection without a word. */
+const closedMs = 1000;
 
 const usage = "a queue is redis://HOST[:PORT][/DATABASE], or rediss:// for TLS";
 
@@ -179,8 +182,8 @@ export function refusalOf(place: string, cause: unknown): unknown {
   return new TryAgainError(`${place} refuses a command of the queue: ${message}; look at the server, then run again`);
 }
 
-/** Connects once, so that what is wrong shows at once. @returns what the server says of itself, "" where the user may not ask */
-async function probe(Client: typeof Redis, place: string, options: RedisOptions): Promise<string> {
+/** Connects once. @returns what the server says of itself, "" where the user may not ask */
+async function askServer(Client: typeof Redis, options: RedisOptions): Promise<string> {
   const redis = new Client({ ...options, retryStrategy: () => null, maxRetriesPerRequest: 0 });
   // what fails first says why; connect() says only that it failed, or waits on
   const failed = new Promise<never>((_, reject) => {
@@ -195,10 +198,23 @@ async function probe(Client: typeof Redis, place: string, options: RedisOptions)
   };
   try {
     return await Promise.race([ask(), failed]);
-  } catch (cause) {
-    throw connectionError(place, cause as Error, options.tls !== undefined);
   } finally {
     redis.disconnect();
+  }
+}
+
+/** Asks a server, so that what is wrong shows at once. @returns what it says of itself */
+async function probe(Client: typeof Redis, place: string, options: RedisOptions): Promise<string> {
+  // one that ends closes its connections as one in protected mode does behind TLS: a second later it is gone, or back
+  const askAgain = async (cause: Error): Promise<string> => {
+    if (cause.message !== closed) throw cause;
+    await delay(closedMs);
+    return askServer(Client, options);
+  };
+  try {
+    return await askServer(Client, options).catch(askAgain);
+  } catch (cause) {
+    throw connectionError(place, cause as Error, options.tls !== undefined);
   }
 }
 
