@@ -15,7 +15,7 @@ const watch = `
   globalThis.pause = (milliseconds) => Atomics.wait(cell, 0, 0, milliseconds);
   globalThis.tell = (message) => parentPort.postMessage(message);
   const untilInterrupt = new Script("tell(news); pause()");
-  // the script tells of the first SIGINT, so that who hears of it and sends the second finds it caught
+  // the script reports the first SIGINT: who sends the second as soon as that is known finds it caught
   for (globalThis.news of ["ready", "SIGINT"]) {
     try {
       untilInterrupt.runInThisContext({ breakOnSigint: true });

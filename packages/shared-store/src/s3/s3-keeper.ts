@@ -10,7 +10,7 @@ import { uploadFile } from "./s3-upload.ts";
 /** How the SDK takes the signal. */
 const sending = ({ signal }: StoreCall): { abortSignal?: AbortSignal } => (signal ? { abortSignal: signal } : {});
 
-/** How often the first request is sent, at most: a wrong endpoint is told after a second. A server that restarts later is waited for. */
+/** How often the first request is sent, at most: a wrong endpoint is reported after a second. A server that restarts later is waited for. */
 const firstAttempts = 6;
 
 /** The object is there already: 412, or 304 of some servers. */
