@@ -87,7 +87,7 @@ function measure(name: string, segments: number): ReadonlyMap<string, number> {
 const order = [...rules.map(([name]) => name), other];
 const columns = names.flatMap((name) =>
   sizes.map((segments) => {
-    const settings = name.endsWith("defaults") ? "defaults" : "plain";
+    const settings = cases.find((each) => each.name === name)?.defaults ? "defaults" : "plain";
     return { title: `${settings}, ${segments} segments`, seconds: measure(name, segments) };
   }),
 );

@@ -33,7 +33,8 @@ const peakOf = (threads: number): number =>
 const thousandMillions = (operations: number): string => (operations / 1e9).toFixed(0);
 const counted = summaries.flatMap(({ case: name, threads, ours }) => {
   const found = cases.find((each) => each.name === name);
-  if (found === undefined || found.source !== "gptq") return [];
+  // the defaults have products that are not counted here
+  if (found === undefined || found.source !== "gptq" || found.defaults) return [];
   const [needed, usual] = [neededOperations(found.size), usualOperations(found.size)];
   const share = total(needed) / (ours.processorSeconds.median * peakOf(threads));
   return [
