@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { stringify } from "yaml";
 import { model } from "../reliability/make-artifacts.ts";
 
@@ -29,9 +29,10 @@ export async function threadsOf(output: string): Promise<number> {
   return threads;
 }
 
-/** Path → hash of the files of the model and of the scores that a run has written. */
+/** Path → hash of all files of the model and of the scores that a run has written. */
 export async function resultsOf(output: string): Promise<ReadonlyMap<string, string>> {
-  const names = (await readdir(output, { recursive: true })).filter((name) => /\.(safetensors|json|arrow)$/.test(name));
+  const entries = await readdir(output, { recursive: true, withFileTypes: true });
+  const names = entries.filter((entry) => entry.isFile()).map(({ parentPath, name }) => relative(output, join(parentPath, name)));
   const kept = names.filter((name) => name.startsWith("model/") || name === "scores.arrow").toSorted();
   const hash = async (name: string): Promise<[string, string]> => [
     name,
