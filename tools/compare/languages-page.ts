@@ -1,5 +1,5 @@
 /**
- * Writes the tables and plots of mixes over twelve languages into docs/languages.md, and its numbers into docs/measured/languages.json.
+ * Writes the tables and plots of mixes over twelve languages into docs/measured/languages.md, with plots in docs/languages, and its numbers into docs/measured/languages.json.
  *
  * usage: node --conditions=mbs-source --import tsx tools/compare/languages-page.ts --output FOLDER [--found MIX]
  *   --output  what tools/compare/run.ts --size twelve has made; rows that are not there stay as they are committed
@@ -89,7 +89,7 @@ await writeFile(
   `{"found":${JSON.stringify(found)},"dense":${JSON.stringify(languages)},"rows":${lines(rows)},"written":${lines(written)}}\n`,
 );
 
-const page = join(docs, "languages.md");
+const page = join(docs, "measured/languages.md");
 const blocks = {
   mixes: mixesTable(rows),
   outcome: outcomeTable(rows),

@@ -14,7 +14,7 @@ export interface MeasuredLoss {
 /** By language. */
 export type MeasuredLosses = ReadonlyMap<string, MeasuredLoss>;
 
-/** By how much more text of a language lowers its loss: the loss goes as share^−0.15 (docs/languages.md, Does the law hold). */
+/** By how much more text of a language lowers its loss: the loss goes as share^−0.15 (docs/measured/languages.md, Does the law hold). */
 export const lossExponent = 0.15;
 
 /** Shares up to about six times larger and smaller than the measured one were seen to follow the law. */
