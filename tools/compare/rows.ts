@@ -13,6 +13,8 @@ export interface Mix {
   readonly weights?: string;
   /** How many times the usual amount of text, where it is not that. */
   readonly times?: number;
+  /** Which pages of the calibration texts are drawn from, as choose-texts.ts chose them; all where not given. */
+  readonly pages?: string;
   /** The one language that has text. */
   readonly alone?: string;
 }
@@ -44,6 +46,16 @@ const amounts: Readonly<Record<string, Mix>> = {
   "equal-4-times": { title: "equal, four times the text", text: "equal", times: 4 },
 };
 
+/** An equal mix of pages that were chosen in some way, and of all. */
+const chosenPages: Readonly<Record<string, Mix>> = Object.fromEntries(
+  Object.entries({
+    short: "the shortest pages",
+    long: "the longest pages",
+    diverse: "pages with the most different tokens",
+    uncovered: "pages that those before cover least",
+  }).map(([pages, title]) => [`equal-${pages}`, { title: `equal, ${title}`, text: "equal", pages }]),
+);
+
 /** Mixes whose languages do not count by their text alone: they tell apart what weight does and what the amount of text does. */
 const weightedMixes: Readonly<Record<string, Mix>> = {
   "equal-text": { text: "equal", weights: "shares" },
@@ -65,7 +77,14 @@ const aloneMixes: Readonly<Record<string, Mix>> = Object.fromEntries(
   ]),
 );
 
-export const allMixes: Readonly<Record<string, Mix>> = { ...mixes, ...foundMixes, ...amounts, ...weightedMixes, ...aloneMixes };
+export const allMixes: Readonly<Record<string, Mix>> = {
+  ...mixes,
+  ...foundMixes,
+  ...amounts,
+  ...chosenPages,
+  ...weightedMixes,
+  ...aloneMixes,
+};
 
 /** A method of this project. */
 export interface Method {

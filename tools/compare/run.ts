@@ -95,7 +95,11 @@ const mbs = (args: readonly string[]): string => start(process.execPath, [progra
 const folders = { model: resolve(model), texts: resolve(texts), output: resolve(output) };
 const { length, windows, windowLength } = size;
 const segmentsOf = (mix: string): number => Math.round(size.segments * (allMixes[mix]?.times ?? 1));
-const corpus = join(folders.texts, "calibration.yaml");
+/** The texts that a mix is drawn from. */
+function corpusOf(mix: string): string {
+  const pages = allMixes[mix]?.pages;
+  return join(folders.texts, pages === undefined ? "calibration.yaml" : `chosen-${pages}.yaml`);
+}
 const sharesPath = join(folders.texts, "shares.json");
 /** How much text of which language a mix draws, as `mbs sample --mix` takes it. */
 function textOf(mix: string): string {
@@ -134,7 +138,7 @@ async function compressRow({ name, method, mix, draw }: Row): Promise<void> {
   const stages = allMethods[method]?.stages;
   const recipe = {
     model: folders.model,
-    corpus,
+    corpus: corpusOf(mix),
     sample: {
       mix: textOf(mix),
       segments: segmentsOf(mix),
@@ -182,7 +186,7 @@ function sampleTokens({ mix, draw }: Pick<Row, "mix" | "draw">): string {
   const drawn = [...amount, "--mix", textOf(mix)];
   const distribution = distributionOf(mix);
   const shares = distribution === undefined ? [] : ["--distribution", distribution];
-  mbs(["sample", "--model", folders.model, "--corpus", corpus, ...drawn, ...shares, "--output", path, "--quiet"]);
+  mbs(["sample", "--model", folders.model, "--corpus", corpusOf(mix), ...drawn, ...shares, "--output", path, "--quiet"]);
   return path;
 }
 
