@@ -96,8 +96,11 @@ export function unitsTable(rows: readonly DrawnRow[], method: string, dense: Rea
 
 const isOtherAmount = (mix: string): boolean => allMixes[mix]?.times !== undefined;
 
+/** Whether one language, or several, count more than others to see what that does. */
+const favoursSome = (mix: string): boolean => allMixes[mix]?.weights !== undefined || allMixes[mix]?.favours !== undefined;
+
 /** Whether its languages count by their text, of the usual amount. */
-const isUsual = (mix: string): boolean => !isOtherAmount(mix) && allMixes[mix]?.weights === undefined;
+const isUsual = (mix: string): boolean => !isOtherAmount(mix) && !favoursSome(mix);
 
 /** Rows of two mixes on the draws that both have. */
 function pairOf(
@@ -150,7 +153,7 @@ function outcomeOf(rows: readonly DrawnRow[], method: string, mix: string, again
 
 /** Equal text whose languages weigh otherwise, against the equal mix, by its draws alone: none was named before, so nothing is corrected. */
 export function weightsTable(rows: readonly DrawnRow[], method: string): string {
-  const weighted = mixesIn(rows, method).filter((mix) => allMixes[mix]?.weights !== undefined);
+  const weighted = mixesIn(rows, method).filter(favoursSome);
   const lines = [...weighted, "found-alike"].flatMap((mix) =>
     outcomeOf(rows, method, mix, "equal").map(({ draws, figures: { worst, mean: ofAll, shares: byShare } }) => [
       mixTitle(mix),
@@ -270,7 +273,7 @@ function lawPoints(
  */
 export function lawTable(rows: readonly DrawnRow[], found: Readonly<Record<string, number>>): string {
   const lines = methodsIn(rows).flatMap((method) => {
-    const mixes = mixesIn(rows, method);
+    const mixes = mixesIn(rows, method).filter(isUsual);
     const points = mixes.flatMap((mix) => lawPoints(rows, method, mix, found));
     if (points.length === 0) return [];
     const [text, loss] = [points.map((point) => point.text), points.map((point) => point.loss)];

@@ -15,6 +15,8 @@ export interface Mix {
   readonly times?: number;
   /** Which pages of the calibration texts are drawn from, as choose-texts.ts chose them; all where not given. */
   readonly pages?: string;
+  /** The language that has more text than others, to see beside more weight what that does. */
+  readonly favours?: string;
   /** The one language that has text. */
   readonly alone?: string;
 }
@@ -29,6 +31,13 @@ export const mixes: Readonly<Record<string, Mix>> = {
 /** What `mbs mix` finds for Gemma 3 where every language has the same importance. */
 const foundAlike =
   "en=0.0298,de=0.125,ru=0.0612,zh=0.0359,ko=0.0419,id=0.0632,hi=0.0369,km=0.129,ja=0.0342,vi=0.0384,el=0.306,eu=0.0989";
+
+/** The same losses made small in the square, not to the power of 4: `mbs mix --power 2`. */
+const milder =
+  "en=0.0475,de=0.115,ru=0.0739,zh=0.0532,ko=0.0586,id=0.0754,hi=0.0541,km=0.117,ja=0.0517,vi=0.0555,el=0.199,eu=0.0993";
+
+/** The language that loses most with equal text counts double. */
+const greekDouble = "en=1,de=1,ru=1,zh=1,ko=1,id=1,hi=1,km=1,ja=1,vi=1,el=2,eu=1";
 
 /**
  * Mixes between equal and proportional: by a temperature, one found by losses on validation text (`run.ts --found`), and one
@@ -66,6 +75,9 @@ const weightedMixes: Readonly<Record<string, Mix>> = {
     text: "equal",
     weights: "el=0.27,km=0.19,eu=0.14,vi=0.13,hi=0.12,id=0.12,de=0.1,ru=0.1,ja=0.09,ko=0.09,en=0.06,zh=0.06",
   },
+  "loss-weights": { title: "equal text, weighted by losses", text: "equal", weights: milder },
+  "favour-text": { title: "twice as much Greek text", text: `weights:${greekDouble}`, favours: "el" },
+  "favour-weight": { title: "equal text, Greek weighs twice as much", text: "equal", weights: greekDouble },
   "alike-weights": { title: "equal text, weighted as found alike", text: "equal", weights: foundAlike },
 };
 

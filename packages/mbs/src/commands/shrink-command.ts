@@ -417,7 +417,9 @@ export function shrinkCommand({ signal }: CommandContext): Command {
         if (json) await printText(`${JSON.stringify({ ...facts, scores }, null, 2)}\n`);
         else
           await printText(
-            quiet ? `${folder.model}\n` : resultText({ ...facts, scores, vocabulary: open.model.vocabularySize, format: to }),
+            quiet
+              ? `${folder.model}\n`
+              : resultText({ ...facts, scores, weights: choices.weights, vocabulary: open.model.vocabularySize, format: to }),
           );
         if (choices.gate !== undefined) {
           const checks = ofRun(checkGate(scores, parseGate(choices.gate, "gate")), [usualLabel]);

@@ -3,6 +3,7 @@ import type { ModelSize } from "@mbs/contracts";
 import { formatSeconds } from "@mbs/host-cli";
 import type { Estimate } from "@mbs/pipeline";
 import { formatShare, wrapLines } from "@mbs/reporting";
+import { favour } from "./defaults.ts";
 import type { ProtectedLanguages } from "./languages.ts";
 import type { ShrinkSource } from "./shrink-source.ts";
 import type { PlannedTarget } from "./target.ts";
@@ -28,10 +29,11 @@ export interface ShrinkPlan {
 
 const sizeOf = (size: ModelSize): string => `${formatBytes(size.bytes)} (${bitsAWeight(size).toFixed(1)} bits a weight)`;
 
-/** "hi 50%, en 33%, km 17%". */
-function sharesText(weights: ReadonlyMap<string, number>): string {
-  const sum = [...weights.values()].reduce((all, weight) => all + weight, 0);
-  return [...weights].map(([language, weight]) => `${language} ${formatShare(weight / sum)}`).join(", ");
+/** "hi, en, km, as much text of each; km counts double". */
+function languagesText(weights: ReadonlyMap<string, number>): string {
+  const double = [...weights].filter(([, weight]) => weight === favour).map(([language]) => language);
+  const counts = double.length === 0 ? "" : `; ${double.join(", ")} ${double.length === 1 ? "counts" : "count"} double`;
+  return `${[...weights.keys()].join(", ")}${weights.size === 1 ? "" : ", as much text of each"}${counts}`;
 }
 
 function textsText({ texts: { bytes }, textsFrom, segments, segmentLength }: ShrinkPlan): string {
@@ -84,7 +86,7 @@ export function planText(plan: ShrinkPlan): string {
   const others = plan.leftOut === undefined ? "the others stay in the model" : "no others are kept";
   const rows: readonly PlanRow[] = [
     ["model", `${source.name}${quantised}`],
-    ["languages", `${sharesText(languages.weights)} of the text; ${others}`],
+    ["languages", `${languagesText(languages.weights)}; ${others}`],
     ["texts", textsText(plan)],
     ["method", `gptq to ${target.stored}`],
     ["size", sizeText(plan)],

@@ -12,7 +12,7 @@ export interface ShrinkChoices {
   readonly output: string;
   readonly target: PlannedTarget;
   readonly texts: Pick<ShrinkTexts, "calibration" | "heldOut">;
-  /** Languages with weights on any scale. */
+  /** What each language counts, on any scale; the text is the same of each. */
   readonly weights: ReadonlyMap<string, number>;
   readonly segments: number;
   /** Tokens of a segment, and of a held-out window. */
@@ -68,12 +68,15 @@ export const ownNames: ReadonlySet<string> = new Set(
 /** Path of the model that rounds to nearest. */
 export const usualModel = (output: string): string => join(usualFolder(output), "model");
 
-/** Shares that sum to 1, in four digits, as `--mix weights:` takes them. */
-function mixOf(weights: ReadonlyMap<string, number>): string {
-  const sum = [...weights.values()].reduce((all, weight) => all + weight, 0);
-  const shares = [...weights].map(([language, weight]) => `${language}=${Number((weight / sum).toPrecision(4))}`);
-  return `weights:${shares.join(",")}`;
-}
+/** As much text of each language, in four digits, as `--mix weights:` takes it. */
+const equalMix = (weights: ReadonlyMap<string, number>): string =>
+  `weights:${[...weights.keys()].map((language) => `${language}=${Number((1 / weights.size).toPrecision(4))}`).join(",")}`;
+
+/** What languages count in the statistics, where that is not the same. */
+const captureKeys = (weights: ReadonlyMap<string, number>): Readonly<Record<string, unknown>> =>
+  new Set(weights.values()).size === 1
+    ? {}
+    : { capture: { mix: [...weights].map(([language, weight]) => `${language}=${weight}`).join(",") } };
 
 const keys = ({ model, texts, weights, onlyLanguages }: ShrinkChoices): Readonly<Record<string, unknown>> => ({
   model,
@@ -90,7 +93,8 @@ export function shrinkRecipe(choices: ShrinkChoices, isBeside = true): string {
   const { output, target, texts, weights, segments, segmentLength, windowLength, shares, gate } = choices;
   const recipe = {
     ...keys(choices),
-    sample: { mix: mixOf(weights), segments, length: segmentLength, allowShort: true },
+    sample: { mix: equalMix(weights), segments, length: segmentLength, allowShort: true },
+    ...captureKeys(weights),
     ...target.ours,
     evaluate: {
       corpus: texts.heldOut,
@@ -118,7 +122,7 @@ export function usualRecipe(choices: ShrinkChoices): string {
   const { compress, assemble } = choices.target.usual;
   const recipe = {
     ...keys(choices),
-    sample: { mix: mixOf(choices.weights), segments: 1, length: choices.segmentLength, floor: 0, allowShort: true },
+    sample: { mix: equalMix(choices.weights), segments: 1, length: choices.segmentLength, floor: 0, allowShort: true },
     compress,
     assemble: { ...assemble, card: false },
     output: usualFolder(choices.output),

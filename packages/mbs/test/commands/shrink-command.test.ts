@@ -36,7 +36,7 @@ test("a model is made smaller, with a plan first, the usual way beside it, and h
   const { code, stdout, stderr } = await shrink(root, ...flags);
   assert.is(code, 0, stderr);
   const text = stdout.toString();
-  assert.match(text, /^model {6}model\nlanguages {2}es 50%, mr 50% of the text; the others stay/);
+  assert.match(text, /^model {6}model\nlanguages {2}es, mr, as much text of each; the others stay/);
   assert.match(text, /\nmethod {5}gptq to 3 bits in groups of 64\n/);
   assert.match(text, /\nsize .* → about [\d.]+ kB \([\d.]+ bits a\s+weight\)/);
   assert.match(text, /\nlanguage +perplexity +95% interval +usual\nes .*\nmr .*\nmean .*\n/);
@@ -120,7 +120,8 @@ test("--dry-run prints the recipe that would be run", async ({ root }) => {
   assert.is(code, 0);
   const text = stdout.toString();
   assert.match(text, /^# Written by mbs shrink; mbs run repeats it\.\nmodel: /);
-  assert.match(text, /mix: weights:en=0\.\d+,es=0\.\d+\n/);
+  assert.match(text, /\nsample:\n {2}mix: weights:en=0\.5,es=0\.5\n/);
+  assert.match(text, /\ncapture:\n {2}mix: en=1,es=2\n/);
   assert.equal(await readdir(join(root, "out")), ["texts"]);
 });
 
