@@ -60,11 +60,11 @@ function measure(name: string, segments: number): ReadonlyMap<string, number> {
     const sample = { mix: "equal", segments, length: each.size.length, reuse: true };
     const recipe = { model: resolve(model ?? ""), corpus: resolve(corpus ?? ""), sample, ...each.recipe, output: made };
     writeFileSync(`${made}.yaml`, stringify(recipe));
-    const run = spawnSync(
-      process.execPath,
-      ["--cpu-prof", `--cpu-prof-dir=${into}`, join(root, "packages/mbs/bin/mbs.js"), "run", `${made}.yaml`, "--threads", "1"],
-      { stdio: ["ignore", "ignore", "inherit"] },
-    );
+    // in the process that is profiled
+    const words = [join(root, "packages/mbs/bin/mbs.js"), "run", `${made}.yaml`, "--threads", "1", "--workers", "0"];
+    const run = spawnSync(process.execPath, ["--cpu-prof", `--cpu-prof-dir=${into}`, ...words], {
+      stdio: ["ignore", "ignore", "inherit"],
+    });
     if (run.status !== 0) throw new Error(`mbs run ${made}.yaml failed`);
     rmSync(made, { recursive: true, force: true });
   }
