@@ -86,7 +86,7 @@ test("shrink asks a dataset for the languages that it protects", async ({ root }
     output,
   ]);
   assert.is(code, 0, stderr);
-  assert.match(stderr, /\nlanguages {2}en [\d.]+%, mr [\d.]+%/);
+  assert.match(stderr, /\nlanguages {2}en, mr, as much text of each;/);
   const folder = /^corpus: (.*)$/m.exec(stdout.toString())?.[1] ?? "";
   assert.match(await readFile(join(folder, "mr.jsonl"), "utf8"), /खिडकी/);
 });
