@@ -17,9 +17,7 @@ import { createHash } from "node:crypto";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { at } from "@mbs/contracts";
-import type { Matrix } from "@mbs/contracts";
-import { advance, embedStreams, openModel } from "@mbs/models";
+import { advance, embedStreams, openModel, statesOf } from "@mbs/models";
 import type { Forward, Model } from "@mbs/models";
 import { stringify } from "yaml";
 import { twelveLanguages } from "./languages.ts";
@@ -58,18 +56,17 @@ function diverse(pages: readonly Page[]): readonly Page[] {
   return pages.filter(({ tokens }) => tokens.length >= first.diverse).sort((a, b) => different(b) - different(a));
 }
 
-/** States of a page in the middle of the model, each token by its root mean square. */
-async function statesOf(page: Page, model: Model, forward: Forward): Promise<Matrix> {
+/** States of the tokens of a page in the middle of the model, each by its root mean square. */
+async function tokenStates(page: Page, model: Model, forward: Forward): Promise<readonly Float32Array[]> {
   const tokens = page.tokens.subarray(0, first.uncovered);
   let states = await embedStreams(forward, new Map([["hidden", tokens]]));
   for (let block = 0; block < model.blocks.length / 2; block += 1) states = await advance(forward, model.blocks, block, states);
-  const { rows, columns, values: all } = at([...states.values()], 0);
-  for (let row = 0; row < rows; row += 1) {
+  const { rows, columns, values: all } = statesOf(states, "hidden");
+  return Array.from({ length: rows }, (_, row) => {
     const own = all.subarray(row * columns, (row + 1) * columns);
     const size = Math.sqrt(own.reduce((sum, value) => sum + value * value, 0) / columns);
-    for (const [index, value] of own.entries()) own[index] = value / size;
-  }
-  return { rows, columns, values: all };
+    return own.map((value) => value / size);
+  });
 }
 
 /** (I + Σ yyᵀ)⁻¹ of the rows that it has seen. */
@@ -114,9 +111,6 @@ class Covered {
   }
 }
 
-const rowsOf = ({ rows, columns, values: all }: Matrix): Float32Array[] =>
-  Array.from({ length: rows }, (_, row) => all.subarray(row * columns, (row + 1) * columns));
-
 /** Every eighth row says enough of how far a page is covered. */
 const leverageOf = (rows: readonly Float32Array[], covered: Covered): number =>
   rows.filter((_, index) => index % 8 === 0).reduce((sum, row) => sum + covered.leverage(row), 0);
@@ -126,13 +120,11 @@ async function* uncovered(pages: readonly Page[], model: Model, forward: Forward
   const decided = pages.filter(({ tokens }) => tokens.length >= first.uncovered && tokens.length < 2 * first.uncovered);
   const drawn = decided.sort((a, b) => (address(a) < address(b) ? -1 : 1)).slice(0, uncoveredOf);
   const left = new Map<Page, readonly Float32Array[]>();
-  for (const page of drawn) left.set(page, rowsOf(await statesOf(page, model, forward)));
+  for (const page of drawn) left.set(page, await tokenStates(page, model, forward));
   const covered = new Covered(model.stateWidth);
   while (left.size > 0) {
-    const [[page, rows]] = [...left]
-      .map((entry) => ({ entry, leverage: leverageOf(entry[1], covered) }))
-      .sort((a, b) => b.leverage - a.leverage)
-      .map(({ entry }) => entry) as [[Page, readonly Float32Array[]]];
+    const ranked = [...left].map(([page, rows]) => ({ page, rows, leverage: leverageOf(rows, covered) }));
+    const { page, rows } = ranked.reduce((most, other) => (other.leverage > most.leverage ? other : most));
     left.delete(page);
     for (const row of rows) covered.add(row);
     yield page;

@@ -1,5 +1,6 @@
 /**
- * Writes the tables and plots of mixes over twelve languages into docs/measured/languages.md, with plots in docs/languages, and its numbers into docs/measured/languages.json.
+ * Writes the tables of mixes over twelve languages into docs/measured/languages.md, their plots into docs/languages, and the
+ * numbers into docs/measured/languages.json.
  *
  * usage: node --conditions=mbs-source --import tsx tools/compare/languages-page.ts --output FOLDER [--found MIX]
  *   --output  what tools/compare/run.ts --size twelve has made; rows that are not there stay as they are committed

@@ -99,8 +99,8 @@ const isOtherAmount = (mix: string): boolean => allMixes[mix]?.times !== undefin
 /** Whether one language, or several, count more than others to see what that does. */
 const favoursSome = (mix: string): boolean => allMixes[mix]?.weights !== undefined || allMixes[mix]?.favours !== undefined;
 
-/** Whether its languages count by their text, of the usual amount. */
-const isUsual = (mix: string): boolean => !isOtherAmount(mix) && !favoursSome(mix);
+/** Whether its languages count by their text, of the usual amount and of all pages. */
+const isUsual = (mix: string): boolean => !isOtherAmount(mix) && !favoursSome(mix) && allMixes[mix]?.pages === undefined;
 
 /** Rows of two mixes on the draws that both have. */
 function pairOf(

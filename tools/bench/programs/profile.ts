@@ -17,6 +17,7 @@ import { stringify } from "yaml";
 import { markdownTable, replaceBlocks } from "../../pages/blocks.ts";
 import { toSvg } from "../../pages/plot.ts";
 import { cases } from "./cases.ts";
+import type { BenchCase } from "./cases.ts";
 
 interface Profile {
   readonly nodes: readonly { readonly id: number; readonly callFrame: { readonly functionName: string; readonly url: string } }[];
@@ -46,19 +47,17 @@ if (output === undefined || model === undefined || corpus === undefined) {
 const folder = resolve(output);
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 const sizes = [8, 32] as const;
-const names = ["gemma3-gptq", "gemma3-gptq-defaults"] as const;
+const profiled = cases.filter(({ name }) => name === "gemma3-gptq" || name === "gemma3-gptq-defaults");
 
 /** Seconds of each part of a profiled run, which is made where it is not there yet. */
-function measure(name: string, segments: number): ReadonlyMap<string, number> {
-  const each = cases.find((known) => known.name === name);
-  if (each === undefined) throw new Error(`no case ${name}`);
+function measure({ name, size: { length }, recipe: own }: BenchCase, segments: number): ReadonlyMap<string, number> {
   const into = join(folder, `profile-${name}-${segments}`);
   if (!existsSync(into)) {
     const made = join(folder, "profiled");
     rmSync(made, { recursive: true, force: true });
     mkdirSync(folder, { recursive: true });
-    const sample = { mix: "equal", segments, length: each.size.length, reuse: true };
-    const recipe = { model: resolve(model ?? ""), corpus: resolve(corpus ?? ""), sample, ...each.recipe, output: made };
+    const sample = { mix: "equal", segments, length, reuse: true };
+    const recipe = { model: resolve(model ?? ""), corpus: resolve(corpus ?? ""), sample, ...own, output: made };
     writeFileSync(`${made}.yaml`, stringify(recipe));
     // in the process that is profiled
     const words = [join(root, "packages/mbs/bin/mbs.js"), "run", `${made}.yaml`, "--threads", "1", "--workers", "0"];
@@ -85,10 +84,10 @@ function measure(name: string, segments: number): ReadonlyMap<string, number> {
 }
 
 const order = [...rules.map(([name]) => name), other];
-const columns = names.flatMap((name) =>
+const columns = profiled.flatMap((each) =>
   sizes.map((segments) => {
-    const settings = cases.find((each) => each.name === name)?.defaults ? "defaults" : "plain";
-    return { title: `${settings}, ${segments} segments`, seconds: measure(name, segments) };
+    const settings = each.defaults ? "defaults" : "plain";
+    return { title: `${settings}, ${segments} segments`, seconds: measure(each, segments) };
   }),
 );
 const whole = (seconds: ReadonlyMap<string, number>): number => [...seconds.values()].reduce((sum, value) => sum + value, 0);

@@ -9,8 +9,13 @@ import { ownLabel, sourceLabel, usualLabel } from "./shrink-recipe.ts";
 
 const barWidth = 12;
 
+/** The mean over languages of what a model lost; undefined where it has no mean. */
+const meanRise = ({ averages }: Pick<ScoresReport, "averages">, model: string): number | undefined =>
+  averages.find((average) => average.model === model)?.unweighted.rise;
+
 /** Loss of each language, with that of rounding to nearest beside it. */
-export function lossTable({ pairs, averages }: ScoresReport): string {
+export function lossTable(scores: ScoresReport): string {
+  const { pairs } = scores;
   const of = (model: string) => new Map(pairs.filter((pair) => pair.model === model).map((pair) => [pair.language, pair]));
   const [ours, usual] = [of(ownLabel), of(usualLabel)];
   const most = Math.max(0, ...pairs.map(({ rise }) => rise));
@@ -25,7 +30,7 @@ export function lossTable({ pairs, averages }: ScoresReport): string {
     ];
   });
   const meanOf = (model: string): string => {
-    const rise = averages.find((average) => average.model === model)?.unweighted.rise;
+    const rise = meanRise(scores, model);
     return rise === undefined ? "–" : formatRise(rise);
   };
   rows.push(["mean", meanOf(ownLabel), "", "", meanOf(usualLabel)]);
@@ -71,9 +76,9 @@ function unknownLine(scores: ScoresReport, vocabulary: number): readonly string[
 }
 
 /** A line on the language that certainly loses more than the mean, and can be favoured; none where there is no such one. */
-function favourLine({ pairs, averages }: ScoresReport, weights: ReadonlyMap<string, number>): readonly string[] {
-  const mean = averages.find(({ model }) => model === ownLabel)?.unweighted.rise ?? Infinity;
-  const own = pairs.filter(({ model }) => model === ownLabel);
+function favourLine(scores: ScoresReport, weights: ReadonlyMap<string, number>): readonly string[] {
+  const mean = meanRise(scores, ownLabel) ?? Infinity;
+  const own = scores.pairs.filter(({ model }) => model === ownLabel);
   const [worst] = own.toSorted((one, other) => other.rise - one.rise);
   if (worst === undefined || worst.interval[0] <= mean || weights.get(worst.language) === favour) return [];
   return [`${worst.language} loses most; --favour ${worst.language} lets it count double: run again with another --output`];
