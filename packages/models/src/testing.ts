@@ -6,14 +6,13 @@ import type { Matrix } from "@mbs/contracts";
 import { bytesOfDtype, encodeWeights } from "@mbs/numbers";
 import { readMatrix } from "@mbs/onnx";
 import type { WeightDtype } from "@mbs/numbers";
-import { bloom } from "./architectures/model-types/bloom.ts";
 import type { TensorInfo } from "./checkpoint/checkpoint.ts";
 import { writeSafetensors } from "./checkpoint/safetensors-writer.ts";
 import { indexFile, shardNumber, singleFile } from "./checkpoint/weight-files.ts";
 import type { Forward, Model, BlockOptions } from "./folder/model.ts";
 import { freeCut } from "./forward/block-walk.ts";
 import { tinyTokenizer, tinyVocabulary } from "./tokenizer/tiny-tokenizer.ts";
-import { supportedTypes } from "./architectures/architectures.ts";
+import { loadArchitecture, supportedTypes } from "./architectures/architectures.ts";
 
 /** `model_type`s of encoders, which predict no tokens. */
 export const encoderTypes: readonly string[] = ["bert", "xlm-roberta"];
@@ -53,29 +52,23 @@ function uniform(seed: number): () => number {
   };
 }
 
+/** What a folder of random weights is written with. */
+type RandomModelOptions = Pick<TinyModelOptions, "seed" | "dtype" | "shards" | "prefix">;
+
 /**
- * Writes a random BLOOM model folder for tests: config.json, model.safetensors, tokenizer.json, tokenizer_config.json.
- * Its tokenizer is byte-level without merges, plus "<unk>", "<s>", "</s>" and "<pad>": id = 4 + byte, 260 entries, so
- * any text encodes to one token a byte.
+ * Writes a random model folder of any architecture for tests: config.json, model.safetensors, tokenizer.json,
+ * tokenizer_config.json. Its tokenizer is byte-level without merges, plus "<unk>", "<s>", "</s>" and "<pad>": id = 4 + byte,
+ * 260 entries, so any text encodes to one token a byte.
+ *
+ * @param config of transformers; its vocabulary has at least 260 rows
  */
-export async function writeTinyModel(folder: string, options: TinyModelOptions = {}): Promise<void> {
-  const { seed = 0, hiddenSize = 32, heads = 4, blocks = 2, dtype = "f16", shards = 1, prefix = true } = options;
-  const config = {
-    architectures: ["BloomForCausalLM"],
-    model_type: "bloom",
-    hidden_size: hiddenSize,
-    n_layer: blocks,
-    n_head: heads,
-    vocab_size: options.vocabularySize ?? tinyVocabulary,
-    seq_length: options.contextLength ?? 128,
-    layer_norm_epsilon: 1e-5,
-    tie_word_embeddings: true,
-    bos_token_id: 1,
-    eos_token_id: 2,
-    pad_token_id: 3,
-    torch_dtype: { f32: "float32", f16: "float16", bf16: "bfloat16" }[dtype],
-  };
-  const tensors = bloom
+export async function writeRandomModel(
+  folder: string,
+  config: Readonly<Record<string, unknown>>,
+  { seed = 0, dtype = "f16", shards = 1, prefix = false }: RandomModelOptions = {},
+): Promise<void> {
+  const architecture = await loadArchitecture(config["model_type"], "config.json");
+  const tensors = architecture
     .read(config, "config.json")
     .layout.tensors.filter(({ required }) => required)
     .map(({ name, shape }): TensorInfo => ({
@@ -114,6 +107,27 @@ export async function writeTinyModel(folder: string, options: TinyModelOptions =
     const total = tensors.reduce((sum, { bytes }) => sum + bytes, 0);
     await writeJson(indexFile, { metadata: { total_size: total }, weight_map: Object.fromEntries(weightMap) });
   }
+}
+
+/** Writes a random BLOOM model folder for tests, as `writeRandomModel`. */
+export async function writeTinyModel(folder: string, options: TinyModelOptions = {}): Promise<void> {
+  const { hiddenSize = 32, heads = 4, blocks = 2, dtype = "f16", prefix = true } = options;
+  const config = {
+    architectures: ["BloomForCausalLM"],
+    model_type: "bloom",
+    hidden_size: hiddenSize,
+    n_layer: blocks,
+    n_head: heads,
+    vocab_size: options.vocabularySize ?? tinyVocabulary,
+    seq_length: options.contextLength ?? 128,
+    layer_norm_epsilon: 1e-5,
+    tie_word_embeddings: true,
+    bos_token_id: 1,
+    eos_token_id: 2,
+    pad_token_id: 3,
+    torch_dtype: { f32: "float32", f16: "float16", bf16: "bfloat16" }[dtype],
+  };
+  await writeRandomModel(folder, config, { ...options, dtype, prefix });
 }
 
 /**
