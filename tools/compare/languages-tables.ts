@@ -33,9 +33,12 @@ const drawsOf = (rows: readonly DrawnRow[], method: string, mix: string): readon
 
 const methodsIn = (rows: readonly DrawnRow[]): readonly string[] =>
   Object.keys(allMethods).filter((method) => rows.some((row) => row.method === method));
-/** Mixes of several languages, and English alone, that have rows. */
+/** Mixes of all languages, and English alone, that have rows. */
 const mixesIn = (rows: readonly DrawnRow[], method: string): readonly string[] =>
-  Object.keys(allMixes).filter((mix) => allMixes[mix]?.alone === undefined && drawsOf(rows, method, mix).length > 0);
+  Object.entries(allMixes)
+    .filter(([, { alone, without }]) => alone === undefined && without === undefined)
+    .map(([mix]) => mix)
+    .filter((mix) => drawsOf(rows, method, mix).length > 0);
 
 /** A line a method and mix: three averages, over the draws that there are. */
 export function mixesTable(rows: readonly DrawnRow[]): string {

@@ -1,4 +1,5 @@
 import type { StageOptions } from "@mbs/contracts";
+import { twelveLanguages } from "./languages.ts";
 
 /** A mix of calibration text. */
 export interface Mix {
@@ -19,6 +20,8 @@ export interface Mix {
   readonly favours?: string;
   /** The one language that has text. */
   readonly alone?: string;
+  /** The one language that has none. */
+  readonly without?: string;
 }
 
 /** Mixes whose languages count by their text. */
@@ -89,6 +92,15 @@ const aloneMixes: Readonly<Record<string, Mix>> = Object.fromEntries(
   ]),
 );
 
+/** All languages but one, with as many tokens in all: whether many stand in for it better than one. */
+const withoutMixes: Readonly<Record<string, Mix>> = Object.fromEntries(
+  ["km", "el", "eu", "hi"].map((without) => {
+    const others = twelveLanguages.filter(({ tag }) => tag !== without).map(({ tag }) => `${tag}=1`);
+    const title = `all but ${without}, a third of the text`;
+    return [`without-${without}`, { title, text: `weights:${others.join(",")}`, times: 1 / 3, without }];
+  }),
+);
+
 export const allMixes: Readonly<Record<string, Mix>> = {
   ...mixes,
   ...foundMixes,
@@ -96,6 +108,7 @@ export const allMixes: Readonly<Record<string, Mix>> = {
   ...chosenPages,
   ...weightedMixes,
   ...aloneMixes,
+  ...withoutMixes,
 };
 
 /** A method of this project. */
