@@ -76,7 +76,7 @@ test("every language gets the same amount of text where no mix is said", () => {
 
 test("a distribution that the mix does not weigh by is said in a line", async () => {
   const distribution = join(model, "distribution.json");
-  await drawn({ segments: 3, mix: "equal", distribution });
+  await drawn({ segments: 6, mix: "equal", distribution });
   assert.equal(warnings, ["--mix equal does not weigh languages by the distribution; --mix proportional does"]);
 });
 
@@ -112,6 +112,16 @@ test("a mix that the floor makes nearly equal says so, and how many segments kee
   await drawn({ segments: 3, mix: "equal" });
   await drawn({ segments: 3, floor: 0 });
   assert.not(warnings.some((line) => line.startsWith("mix ")));
+});
+
+test("languages with little text are named, the least of it first", async () => {
+  await drawn({ mix: "en=2,fr=2,mr=1", segments: 5 });
+  assert.equal(warnings, [
+    "little text: mr 16 tokens; with fewer than 32 a language loses clearly more; raise --segments or --length, or take fewer languages",
+  ]);
+  warnings.length = 0;
+  await drawn({ mix: "en=2,fr=2,mr=2", segments: 6, length: 15 });
+  assert.match(warnings.join(), /^little text: mr 30 tokens, fr 30 tokens, en 30 tokens; with fewer than 32 /);
 });
 
 test("some languages alone are drawn in their shares; others of the distribution go unsaid", async () => {
