@@ -7,7 +7,8 @@
  * FOLDER gets, for each way, chosen/WAY/LANG.jsonl and chosen-WAY.yaml with pages of 3072 tokens or a little more a language, twice
  * what a row draws of it:
  *
- *   short, long  the pages of the fewest and of the most tokens
+ *   short        the pages of the fewest tokens
+ *   long         any pages of at least 512 tokens, as many as a segment has
  *   diverse      those with the most different tokens among their first 200
  *   uncovered    one page after the other, each the one that those before it cover least: by the leverage of its states in the
  *                middle of the model, Σ xᵀ(I + Σ yyᵀ)⁻¹x over the first 256 tokens, y of the pages before; of 48
@@ -28,7 +29,7 @@ const texts = resolve(values.texts);
 
 /** Tokens of a language, in pages of at least `least`; `first` are those that decide. */
 const [wanted, least] = [3072, 40];
-const first = { diverse: 200, uncovered: 256 };
+const first = { diverse: 200, uncovered: 256, long: 512 };
 const uncoveredOf = 48;
 
 interface Page {
@@ -49,7 +50,11 @@ async function enough(pages: Iterable<Page> | AsyncIterable<Page>): Promise<read
   return taken;
 }
 
-const byTokens = (pages: readonly Page[]): readonly Page[] => [...pages].sort((a, b) => a.tokens.length - b.tokens.length);
+/** In an order that has nothing to do with what they say. */
+function shuffled(pages: readonly Page[]): readonly Page[] {
+  const address = ({ line }: Page): string => createHash("sha256").update(line).digest("hex");
+  return [...pages].sort((a, b) => (address(a) < address(b) ? -1 : 1));
+}
 
 function diverse(pages: readonly Page[]): readonly Page[] {
   const different = (page: Page): number => new Set(page.tokens.subarray(0, first.diverse)).size;
@@ -116,9 +121,8 @@ const leverageOf = (rows: readonly Float32Array[], covered: Covered): number =>
   rows.filter((_, index) => index % 8 === 0).reduce((sum, row) => sum + covered.leverage(row), 0);
 
 async function* uncovered(pages: readonly Page[], model: Model, forward: Forward): AsyncGenerator<Page> {
-  const address = ({ line }: Page): string => createHash("sha256").update(line).digest("hex");
   const decided = pages.filter(({ tokens }) => tokens.length >= first.uncovered && tokens.length < 2 * first.uncovered);
-  const drawn = decided.sort((a, b) => (address(a) < address(b) ? -1 : 1)).slice(0, uncoveredOf);
+  const drawn = shuffled(decided).slice(0, uncoveredOf);
   const left = new Map<Page, readonly Float32Array[]>();
   for (const page of drawn) left.set(page, await tokenStates(page, model, forward));
   const covered = new Covered(model.stateWidth);
@@ -141,8 +145,8 @@ for (const { tag } of twelveLanguages) {
     .map((line): Page => ({ line, tokens: tokenizer.encode((JSON.parse(line) as { readonly text: string }).text, tag) }))
     .filter(({ tokens }) => tokens.length >= least);
   const ways = {
-    short: await enough(byTokens(pages)),
-    long: await enough(byTokens(pages).toReversed()),
+    short: await enough([...pages].sort((a, b) => a.tokens.length - b.tokens.length)),
+    long: await enough(shuffled(pages.filter(({ tokens }) => tokens.length >= first.long))),
     diverse: await enough(diverse(pages)),
     uncovered: await enough(uncovered(pages, model, forward)),
   };

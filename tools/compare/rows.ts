@@ -62,7 +62,7 @@ const amounts: Readonly<Record<string, Mix>> = {
 const chosenPages: Readonly<Record<string, Mix>> = Object.fromEntries(
   Object.entries({
     short: "the shortest pages",
-    long: "the longest pages",
+    long: "pages of a segment and longer",
     diverse: "pages with the most different tokens",
     uncovered: "pages that those before cover least",
   }).map(([pages, title]) => [`equal-${pages}`, { title: `equal, ${title}`, text: "equal", pages }]),
