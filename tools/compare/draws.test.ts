@@ -3,7 +3,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { chanceOf, combineRises, differenceOverDraws, holdTogether, lossesOverDraws, overDraws, risesOf } from "./draws.ts";
+import {
+  bootstrapDifference,
+  chanceOf,
+  combineRises,
+  differenceOverDraws,
+  holdTogether,
+  lossesOverDraws,
+  meanOfLanguages,
+  overDraws,
+  risesOf,
+} from "./draws.ts";
 import type { DrawnRow, WindowRises } from "./draws.ts";
 import { rowsOf } from "./rows.ts";
 import { readSpent } from "./spent.ts";
@@ -99,6 +109,22 @@ test("a difference is paired by draw and window, so that what both have in commo
   close(mean.interval[1], -0.1);
   assert.equal([ahead, behind], [2, 0]);
   assert.equal(differenceOverDraws(second, first).behind, 2);
+});
+
+test("a bootstrap draws draws and windows again, those of both rows together", () => {
+  // windows and draws cancel
+  const draws = [rises(0.1, 0.5), rises(0.9, 0.5)];
+  const shifted = [rises(0.2, 0.5), rises(1, 0.5)];
+  const same = bootstrapDifference(draws, shifted, meanOfLanguages);
+  for (const value of [same.value, ...same.interval]) close(value, -0.1);
+  // draws that differ by 0 and by 0.4: both alike in a quarter of the resamples each
+  const { value, interval } = bootstrapDifference(draws, [rises(0.1, 0.5), rises(1.3, 0.5)], meanOfLanguages);
+  close(value, -0.2);
+  close(interval[0], -0.4);
+  close(interval[1], 0);
+  // the same windows in every language: the mean of two is as uncertain as one
+  const [low, high] = bootstrapDifference([rises(0, 1)], [rises(0, 0)], meanOfLanguages).interval;
+  close(high - low, 2 * 1.96 * Math.sqrt(17.5 / 6 / 6), 0.3);
 });
 
 const row = (method: string, draw: number, shift: number): DrawnRow => ({

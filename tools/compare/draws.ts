@@ -2,7 +2,7 @@
 import type { Score } from "@mbs/artifacts";
 import { at, InternalError } from "@mbs/contracts";
 import { drawWindows } from "@mbs/evaluation";
-import { mean } from "@mbs/numbers";
+import { mean, percentileInterval } from "@mbs/numbers";
 import type { Nats } from "./comparison.ts";
 import type { Row } from "./rows.ts";
 import type { Spent } from "./tables.ts";
@@ -152,6 +152,29 @@ export function figureDifference(first: readonly WindowRises[], second: readonly
   const others = resampled(second);
   const redrawn = Array.from(resampled(first), (one) => mean(differences(one, others.next().value ?? [])));
   return meanOfDraws(differences(first, second), redrawn);
+}
+
+/**
+ * The same difference by a bootstrap over draws, then windows: the same windows in every language, whose pages are the same. It is
+ * never wider than the draws that there are, so that of few draws it is too narrow.
+ */
+export function bootstrapDifference(first: readonly WindowRises[], second: readonly WindowRises[], figure: Figure): Nats {
+  const differenceAt = (draw: number, windows: Int32Array): number => {
+    const [own, other] = [at(first, draw), at(second, draw)].map((rises) =>
+      Object.fromEntries(
+        Object.entries(rises).map(([language, all]) => [language, Array.from(windows, (window) => at(all, window))]),
+      ),
+    );
+    return figure(own ?? {}) - figure(other ?? {});
+  };
+  const windows = Math.min(...first.flatMap((rises) => Object.values(rises).map(({ length }) => length)));
+  const picks = drawWindows(windows, "windows", 0);
+  const redrawn = Array.from(drawWindows(first.length, "draws", 0), (draws) => {
+    const { value: own = new Int32Array() } = picks.next() as IteratorResult<Int32Array, undefined>;
+    return mean(Array.from(draws, (draw) => differenceAt(draw, own)));
+  });
+  const every = Int32Array.from({ length: windows }, (_, window) => window);
+  return { value: mean(first.map((_, draw) => differenceAt(draw, every))), interval: percentileInterval(redrawn) };
 }
 
 /** What a method loses. */

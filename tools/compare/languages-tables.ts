@@ -4,6 +4,7 @@ import { mean, spearman } from "@mbs/numbers";
 import { markdownTable } from "../pages/blocks.ts";
 import { toSvg } from "../pages/plot.ts";
 import {
+  bootstrapDifference,
   figureDifference,
   holdTogether,
   lossesOverDraws,
@@ -152,6 +153,25 @@ function outcomeOf(rows: readonly DrawnRow[], method: string, mix: string, again
   const differenceOf = (figure: keyof typeof outcomes): Difference => figureDifference(own, other, outcomes[figure]);
   const figures = { worst: differenceOf("worst"), mean: differenceOf("mean"), shares: differenceOf("shares") };
   return [{ method, mix, against, draws: own.length, figures }];
+}
+
+/** The two outcomes that were named before their draws were made: which mix, against the equal one, in which draws. */
+const namedOutcomes = [
+  { mix: "found", draws: [0, 1, 2, 3, 4] },
+  { mix: "found-alike", draws: [6, 7, 8, 9, 10] },
+] as const;
+
+/** What was named before the run, by Student's distribution and by a bootstrap. */
+export function namedTable(rows: readonly DrawnRow[], method: string): string {
+  const lines = namedOutcomes.flatMap(({ mix, draws }) => {
+    const named = rows.filter(({ draw }) => draws.some((own) => own === draw));
+    const [own, other] = pairOf(named, method, mix, "equal");
+    if (own.length === 0) return [];
+    const byStudent = figureDifference(own, other, worstOfLanguages);
+    const byBootstrap = bootstrapDifference(own, other, worstOfLanguages);
+    return [[mixTitle(mix), `${at(draws, 0)} to ${at(draws, draws.length - 1)}`, natsText(byStudent), natsText(byBootstrap)]];
+  });
+  return markdownTable(["mix, against equal", "draws", "Student's t", "bootstrap"], lines, 1);
 }
 
 /** Equal text whose languages weigh otherwise, against the equal mix, by its draws alone: none was named before, so nothing is corrected. */
@@ -361,21 +381,30 @@ export function onsetTable(rows: readonly DrawnRow[]): string {
 }
 
 /**
- * What each language loses more after calibration on another alone than after as many tokens of all of them; a line a language of
- * the text, in bold where both have one script.
+ * What each language loses with text of one language alone, of all of them, and of all but itself, at as many tokens in all; a line a
+ * text, in bold where language and text have one script.
  */
 export function standInsTable(rows: readonly DrawnRow[], method: string): string {
   const scripts = new Map(twelveLanguages.map(({ tag, script }) => [tag, script]));
+  const lossesWith = (mix: string) => drawsOf(rows, method, mix).slice(0, 1);
   const lines = Object.entries(allMixes).flatMap(([mix, { alone }]) => {
-    const [own, equal] = pairOf(rows, method, mix, "equal-third");
-    if (alone === undefined || own.length === 0) return [];
+    const [own] = lossesWith(mix);
+    if (own === undefined || (alone === undefined && mix !== "equal-third")) return [];
     const cells = twelveLanguages.map(({ tag, script }) => {
-      const text = thousandths(figureDifference(own, equal, ofLanguage(tag)).value);
-      return tag !== alone && script === scripts.get(alone) ? `**${text}**` : text;
+      const text = ofLanguage(tag)(own.rises).toFixed(2);
+      return tag !== alone && script === scripts.get(alone ?? "") ? `**${text}**` : text;
     });
-    return [[alone, ...cells]];
+    return [[alone ?? "all twelve", ...cells, meanOfLanguages(own.rises).toFixed(2)]];
   });
-  return markdownTable(["text", ...twelveLanguages.map(({ tag }) => tag)], lines, 1);
+  const left = twelveLanguages.map(({ tag }) => {
+    const [own] = lossesWith(`without-${tag}`);
+    return own === undefined ? "" : ofLanguage(tag)(own.rises).toFixed(2);
+  });
+  return markdownTable(
+    ["text", ...twelveLanguages.map(({ tag }) => tag), "mean"],
+    [...lines, ["all but this one", ...left, ""]],
+    1,
+  );
 }
 
 const percent = (value: number): string => `${(100 * value).toFixed(0)}%`;
