@@ -209,10 +209,10 @@ async function fitPlan(
     const usual = await estimateOf(usualRecipe(choices));
     const limits = {
       most: choices.segments,
-      fewest: Math.min(choices.segments, Math.max(fewestSegments, choices.weights.size)),
+      fewest: Math.min(choices.segments, Math.max(fewestSegments, choices.languages.tags.length)),
       length: choices.segmentLength,
       seconds: within === undefined ? undefined : parseDuration(within),
-      remedy: `${choices.weights.size > 1 ? "take fewer languages" : "take a smaller model"}${size === undefined ? "" : ", or give --bits in place of --size, which compares many types"}`,
+      remedy: `${choices.languages.tags.length > 1 ? "take fewer languages" : "take a smaller model"}${size === undefined ? "" : ", or give --bits in place of --size, which compares many types"}`,
     };
     return await fitSegments(limits, async (segments) => {
       const alone = await estimateOf(shrinkRecipe({ ...choices, segments }, false));
@@ -292,8 +292,8 @@ async function planShrink(
     output,
     target,
     texts,
-    weights: languages.weights,
-    segments: segmentsFor(languages.weights.size),
+    languages,
+    segments: segmentsFor(languages.tags.length),
     segmentLength: Math.min(segmentLength, model.contextLength ?? Infinity),
     windowLength: Math.min(windowLength, model.contextLength ?? Infinity),
     onlyLanguages,
@@ -419,7 +419,13 @@ export function shrinkCommand({ signal }: CommandContext): Command {
           await printText(
             quiet
               ? `${folder.model}\n`
-              : resultText({ ...facts, scores, weights: choices.weights, vocabulary: open.model.vocabularySize, format: to }),
+              : resultText({
+                  ...facts,
+                  scores,
+                  favoured: choices.languages.favoured,
+                  vocabulary: open.model.vocabularySize,
+                  format: to,
+                }),
           );
         if (choices.gate !== undefined) {
           const checks = ofRun(checkGate(scores, parseGate(choices.gate, "gate")), [usualLabel]);

@@ -1,12 +1,13 @@
 import { basename } from "node:path";
 import { didYouMeanLanguage, languageName, languageTag, nearestLanguage, UsageError } from "@mbs/contracts";
 import type { Distribution } from "@mbs/corpora";
-import { favour as favourWeight, mostLanguages } from "./defaults.ts";
+import { mostLanguages } from "./defaults.ts";
 
-/** Languages that are protected, and how much each weighs. */
+/** Languages that are protected: each has as much text. */
 export interface ProtectedLanguages {
-  /** By their tags, on any scale. */
-  readonly weights: ReadonlyMap<string, number>;
+  readonly tags: readonly string[];
+  /** Those of them that count double. */
+  readonly favoured: readonly string[];
   /** Of each tag the name that the texts have for it. */
   readonly names: ReadonlyMap<string, string>;
 }
@@ -86,7 +87,7 @@ function refuseUnnamed({ ofCard, offered }: LanguageSources): never {
  * The languages that calibration and evaluation are about.
  *
  * @param asked of --languages, as they were written; undefined where none were named
- * @param favoured of --favour: each weighs `favour` times as much
+ * @param favoured of --favour
  * @throws {UsageError} where there are no texts of one, or none is named and the model's mixture is not known
  */
 export function chooseLanguages(
@@ -114,14 +115,15 @@ export function chooseLanguages(
   const largest = [...shares].sort(([, one], [, other]) => other - one).slice(0, mostLanguages);
   const tags = asked === undefined ? largest.map(([tag]) => tag) : requireTags(asked, offered, sources, "--languages");
   if (tags.length === 0) return refuseUnnamed(sources);
-  const more = requireTags(favoured, offered, sources, "--favour");
-  const lost = more.find((tag) => !tags.includes(tag));
+  const double = requireTags(favoured, offered, sources, "--favour");
+  const lost = double.find((tag) => !tags.includes(tag));
   if (lost !== undefined) {
     throw new UsageError(`--favour ${lost} is none of the protected languages; add it to --languages`, { option: "--favour" });
   }
   return {
     // alike, whatever their shares in training: languages lose less in the mean so, and the smallest far less (docs/languages.md)
-    weights: new Map(tags.map((tag) => [tag, more.includes(tag) ? favourWeight : 1])),
+    tags,
+    favoured: double,
     names: new Map(tags.map((tag) => [tag, offered.get(tag) ?? tag])),
   };
 }

@@ -3,7 +3,6 @@ import type { ModelSize } from "@mbs/contracts";
 import { formatSeconds } from "@mbs/host-cli";
 import type { Estimate } from "@mbs/pipeline";
 import { formatShare, wrapLines } from "@mbs/reporting";
-import { favour } from "./defaults.ts";
 import type { ProtectedLanguages } from "./languages.ts";
 import type { ShrinkSource } from "./shrink-source.ts";
 import type { PlannedTarget } from "./target.ts";
@@ -30,10 +29,9 @@ export interface ShrinkPlan {
 const sizeOf = (size: ModelSize): string => `${formatBytes(size.bytes)} (${bitsAWeight(size).toFixed(1)} bits a weight)`;
 
 /** "hi, en, km, as much text of each; km counts double". */
-function languagesText(weights: ReadonlyMap<string, number>): string {
-  const double = [...weights].filter(([, weight]) => weight === favour).map(([language]) => language);
-  const counts = double.length === 0 ? "" : `; ${double.join(", ")} ${double.length === 1 ? "counts" : "count"} double`;
-  return `${[...weights.keys()].join(", ")}${weights.size === 1 ? "" : ", as much text of each"}${counts}`;
+function languagesText({ tags, favoured }: ProtectedLanguages): string {
+  const counts = favoured.length === 0 ? "" : `; ${favoured.join(", ")} ${favoured.length === 1 ? "counts" : "count"} double`;
+  return `${tags.join(", ")}${tags.length === 1 ? "" : ", as much text of each"}${counts}`;
 }
 
 function textsText({ texts: { bytes }, textsFrom, segments, segmentLength }: ShrinkPlan): string {
@@ -86,7 +84,7 @@ export function planText(plan: ShrinkPlan): string {
   const others = plan.leftOut === undefined ? "the others stay in the model" : "no others are kept";
   const rows: readonly PlanRow[] = [
     ["model", `${source.name}${quantised}`],
-    ["languages", `${languagesText(languages.weights)}; ${others}`],
+    ["languages", `${languagesText(languages)}; ${others}`],
     ["texts", textsText(plan)],
     ["method", `gptq to ${target.stored}`],
     ["size", sizeText(plan)],

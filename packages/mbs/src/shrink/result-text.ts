@@ -3,7 +3,6 @@ import { formatBytes, sizeAgainst } from "@mbs/contracts";
 import type { ScoresReport } from "@mbs/evaluation";
 import { shellWord } from "@mbs/pipeline";
 import { formatInterval, formatRise, formatTable, headings, textBar } from "@mbs/reporting";
-import { favour } from "./defaults.ts";
 import type { ShrinkFormat } from "./defaults.ts";
 import { ownLabel, sourceLabel, usualLabel } from "./shrink-recipe.ts";
 
@@ -76,19 +75,19 @@ function unknownLine(scores: ScoresReport, vocabulary: number): readonly string[
 }
 
 /** A line on the language that certainly loses more than the mean, and can be favoured; none where there is no such one. */
-function favourLine(scores: ScoresReport, weights: ReadonlyMap<string, number>): readonly string[] {
+function favourLine(scores: ScoresReport, favoured: readonly string[]): readonly string[] {
   const mean = meanRise(scores, ownLabel) ?? Infinity;
   const own = scores.pairs.filter(({ model }) => model === ownLabel);
   const [worst] = own.toSorted((one, other) => other.rise - one.rise);
-  if (worst === undefined || worst.interval[0] <= mean || weights.get(worst.language) === favour) return [];
+  if (worst === undefined || worst.interval[0] <= mean || favoured.includes(worst.language)) return [];
   return [`${worst.language} loses most; --favour ${worst.language} lets it count double: run again with another --output`];
 }
 
 /** What is known at the end. */
 export interface ShrinkResult {
   readonly scores: ScoresReport;
-  /** What each language counted. */
-  readonly weights: ReadonlyMap<string, number>;
+  /** Languages that counted double. */
+  readonly favoured: readonly string[];
   /** Tokens of the source. */
   readonly vocabulary: number;
   readonly format: ShrinkFormat;
@@ -101,12 +100,12 @@ export interface ShrinkResult {
 }
 
 /** The text at the end of a run. */
-export function resultText({ scores, weights, vocabulary, format, model, report, before, after, usual }: ShrinkResult): string {
+export function resultText({ scores, favoured, vocabulary, format, model, report, before, after, usual }: ShrinkResult): string {
   return [
     "rise of perplexity over the source, on texts that were not calibrated with",
     lossTable(scores).trimEnd(),
     ...unknownLine(scores, vocabulary),
-    ...favourLine(scores, weights),
+    ...favourLine(scores, favoured),
     `usual: rounding to nearest, ${usual.name}, ${formatBytes(usual.bytes)} (${sizeAgainst(usual.bytes, after)})`,
     `size: ${formatBytes(before)} → ${formatBytes(after)}, ${sizeAgainst(after, before)}`,
     `model: ${model}`,

@@ -1,7 +1,8 @@
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { stringify } from "yaml";
-import { windowsOf } from "./defaults.ts";
+import { favour, windowsOf } from "./defaults.ts";
+import type { ProtectedLanguages } from "./languages.ts";
 import type { PlannedTarget } from "./target.ts";
 import type { ShrinkTexts } from "./texts.ts";
 
@@ -12,8 +13,7 @@ export interface ShrinkChoices {
   readonly output: string;
   readonly target: PlannedTarget;
   readonly texts: Pick<ShrinkTexts, "calibration" | "heldOut">;
-  /** What each language counts, on any scale; the text is the same of each. */
-  readonly weights: ReadonlyMap<string, number>;
+  readonly languages: Pick<ProtectedLanguages, "tags" | "favoured">;
   readonly segments: number;
   /** Tokens of a segment, and of a held-out window. */
   readonly segmentLength: number;
@@ -69,18 +69,18 @@ export const ownNames: ReadonlySet<string> = new Set(
 export const usualModel = (output: string): string => join(usualFolder(output), "model");
 
 /** As much text of each language, in four digits, as `--mix weights:` takes it. */
-const equalMix = (weights: ReadonlyMap<string, number>): string =>
-  `weights:${[...weights.keys()].map((language) => `${language}=${Number((1 / weights.size).toPrecision(4))}`).join(",")}`;
+const equalMix = ({ languages: { tags } }: ShrinkChoices): string =>
+  `weights:${tags.map((tag) => `${tag}=${Number((1 / tags.length).toPrecision(4))}`).join(",")}`;
 
 /** What languages count in the statistics, where that is not the same. */
-const captureKeys = (weights: ReadonlyMap<string, number>): Readonly<Record<string, unknown>> =>
-  new Set(weights.values()).size === 1
+const captureKeys = ({ languages: { tags, favoured } }: ShrinkChoices): Readonly<Record<string, unknown>> =>
+  favoured.length === 0 || favoured.length === tags.length
     ? {}
-    : { capture: { mix: [...weights].map(([language, weight]) => `${language}=${weight}`).join(",") } };
+    : { capture: { mix: tags.map((tag) => `${tag}=${favoured.includes(tag) ? favour : 1}`).join(",") } };
 
-const keys = ({ model, texts, weights, onlyLanguages }: ShrinkChoices): Readonly<Record<string, unknown>> => ({
+const keys = ({ model, texts, languages, onlyLanguages }: ShrinkChoices): Readonly<Record<string, unknown>> => ({
   model,
-  ...(onlyLanguages && { trim: { keep: [...weights.keys()] } }),
+  ...(onlyLanguages && { trim: { keep: languages.tags } }),
   corpus: texts.calibration,
 });
 
@@ -90,11 +90,11 @@ const keys = ({ model, texts, weights, onlyLanguages }: ShrinkChoices): Readonly
  * @param isBeside whether the model that is rounded to nearest is scored beside it, which must be there then
  */
 export function shrinkRecipe(choices: ShrinkChoices, isBeside = true): string {
-  const { output, target, texts, weights, segments, segmentLength, windowLength, shares, gate } = choices;
+  const { output, target, texts, segments, segmentLength, windowLength, shares, gate } = choices;
   const recipe = {
     ...keys(choices),
-    sample: { mix: equalMix(weights), segments, length: segmentLength, allowShort: true },
-    ...captureKeys(weights),
+    sample: { mix: equalMix(choices), segments, length: segmentLength, allowShort: true },
+    ...captureKeys(choices),
     ...target.ours,
     evaluate: {
       corpus: texts.heldOut,
@@ -122,7 +122,7 @@ export function usualRecipe(choices: ShrinkChoices): string {
   const { compress, assemble } = choices.target.usual;
   const recipe = {
     ...keys(choices),
-    sample: { mix: equalMix(choices.weights), segments: 1, length: choices.segmentLength, floor: 0, allowShort: true },
+    sample: { mix: equalMix(choices), segments: 1, length: choices.segmentLength, floor: 0, allowShort: true },
     compress,
     assemble: { ...assemble, card: false },
     output: usualFolder(choices.output),

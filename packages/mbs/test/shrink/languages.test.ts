@@ -19,29 +19,16 @@ const refused = (work: () => unknown, pattern: RegExp): void => {
 const sources = { offered: ["en", "hi", "zh-Hans", "km"], files: [], mixture: undefined, ofCard: [] };
 const mixture = parseDistribution({ unit: "tokens", source: "made up", shares: { en: 6, hin_Deva: 3, zh: 1, fr: 5 } }, "made up");
 
-test("languages weigh the same, and favoured ones double", () => {
+test("languages are taken by their tags, and favoured ones named", () => {
   for (const known of [undefined, mixture]) {
-    const { weights } = chooseLanguages({ ...sources, mixture: known }, ["hin_Deva", "km"], ["khm"]);
-    assert.equal(
-      [...weights],
-      [
-        ["hi", 1],
-        ["km", 2],
-      ],
-    );
+    const { tags, favoured } = chooseLanguages({ ...sources, mixture: known }, ["hin_Deva", "km"], ["khm"]);
+    assert.equal([tags, favoured], [["hi", "km"], ["km"]]);
   }
 });
 
 test("without names those of the mixture that have texts are taken, the largest first", () => {
-  const { weights } = chooseLanguages({ ...sources, mixture }, undefined, []);
-  assert.equal(
-    [...weights],
-    [
-      ["en", 1],
-      ["hi", 1],
-      ["zh-Hans", 1],
-    ],
-  );
+  const { tags, favoured } = chooseLanguages({ ...sources, mixture }, undefined, []);
+  assert.equal([tags, favoured], [["en", "hi", "zh-Hans"], []]);
 });
 
 test("texts under a name that is no tag are to be renamed", () => {
