@@ -29,6 +29,14 @@ export async function threadsOf(output: string): Promise<number> {
   return threads;
 }
 
+/** In the card of a run at a queue, which holds its workers to one class of processors; a run on one machine has no such line. */
+const processorClass = /^ {2}processors: .*\n/m;
+
+async function contentOf(path: string): Promise<Uint8Array | string> {
+  if (!path.endsWith("README.md")) return readFile(path);
+  return (await readFile(path, "utf8")).replace(processorClass, "");
+}
+
 /** Path → hash of all files of the model and of the scores that a run has written. */
 export async function resultsOf(output: string): Promise<ReadonlyMap<string, string>> {
   const entries = await readdir(output, { recursive: true, withFileTypes: true });
@@ -37,7 +45,7 @@ export async function resultsOf(output: string): Promise<ReadonlyMap<string, str
   const hash = async (name: string): Promise<[string, string]> => [
     name,
     createHash("sha256")
-      .update(await readFile(join(output, name)))
+      .update(await contentOf(join(output, name)))
       .digest("hex"),
   ];
   return new Map(await Promise.all(kept.map(hash)));

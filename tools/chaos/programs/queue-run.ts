@@ -3,6 +3,7 @@
 import { runProgram } from "@mbs/host-cli";
 import { readRecipe, run } from "@mbs/pipeline";
 import { stages } from "mbs";
+import { writeRunCard } from "../../../packages/mbs/src/results/card-writer.ts";
 import { childCommand, queuePlace, timings } from "./settings.ts";
 
 const [recipe = "", place = "", store = ""] = process.argv.slice(2);
@@ -13,6 +14,7 @@ await runProgram("queue-run", { debug: true }, async (signal) => {
     queue: { ...queuePlace(place), store, timings },
     signal,
     warn: (line) => void process.stderr.write(`${line}\n`),
+    describe: ({ model, ...made }) => writeRunCard(model, made, () => undefined),
     onNode: ({ id, seconds }) => void process.stdout.write(`${JSON.stringify({ id, seconds })}\n`),
   });
 });
