@@ -52,10 +52,11 @@ const foundMixes: Readonly<Record<string, Mix>> = {
   "found-alike": { title: "found, languages alike", text: `weights:${foundAlike}` },
 };
 
-/** An equal mix of less and of more text. */
+/** Mixes of less and of more text: every language has at least one segment, which makes a proportional mix of few nearly equal. */
 const amounts: Readonly<Record<string, Mix>> = {
   "equal-third": { title: "equal, a third of the text", text: "equal", times: 1 / 3 },
   "equal-4-times": { title: "equal, four times the text", text: "equal", times: 4 },
+  "proportional-4-times": { title: "proportional, four times the text", text: "proportional", times: 4 },
 };
 
 /** An equal mix of pages that were chosen in some way, and of all. */
