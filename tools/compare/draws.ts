@@ -2,7 +2,7 @@
 import type { Score } from "@mbs/artifacts";
 import { at, InternalError } from "@mbs/contracts";
 import { drawWindows } from "@mbs/evaluation";
-import { mean, percentileInterval } from "@mbs/numbers";
+import { mean } from "@mbs/numbers";
 import type { Nats } from "./comparison.ts";
 import type { Row } from "./rows.ts";
 import type { Spent } from "./tables.ts";
@@ -73,11 +73,16 @@ export function holdTogether(chances: readonly number[]): boolean[] {
   return holds;
 }
 
-/** Degrees of freedom of one draw, whose interval is over windows: so many that Student's distribution is the normal one. */
-const manyDegrees = 1000;
-
-/** 97.5% quantiles of Student's t with 1, 2, … degrees of freedom; beyond these the normal one is off by less than a tenth. */
-const quantiles: readonly number[] = [12.71, 4.3, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26];
+/** The |t| that chance alone exceeds in 5% of all cases. */
+function quantileOf(freedom: number): number {
+  let [low, high] = [1, 100];
+  while (high - low > 1e-9) {
+    const middle = (low + high) / 2;
+    if (chanceOf(middle, freedom) > 0.05) low = middle;
+    else high = middle;
+  }
+  return low;
+}
 
 /** Σ (value - mean)² / (n - 1) */
 function varianceOf(values: readonly number[]): number {
@@ -104,36 +109,36 @@ export const weightedBy =
     return known.reduce((sum, [share, rise]) => sum + share * rise, 0) / known.reduce((sum, [share]) => sum + share, 0);
   };
 
-/** The same windows of every draw, as often as they are drawn with replacement. */
+/** How many windows each language has. */
+const windowsOf = (draws: readonly WindowRises[]): number =>
+  Math.min(...draws.flatMap((rises) => Object.values(rises).map(({ length }) => length)));
+
+/** Some windows of every language. */
+const windowsAt = (rises: WindowRises, windows: Int32Array): WindowRises =>
+  Object.fromEntries(
+    Object.entries(rises).map(([language, all]) => [language, Array.from(windows, (window) => at(all, window))]),
+  );
+
+/** Windows drawn with replacement, the same ones of every draw and language: all languages have the same pages. */
 function* resampled(draws: readonly WindowRises[]): Generator<readonly WindowRises[]> {
-  const languages = Object.entries(at(draws, 0)).map(([language, windows]) => ({
-    language,
-    picks: drawWindows(windows.length, language, 0),
-  }));
-  for (;;) {
-    const picked = languages.map(({ language, picks }) => ({ language, own: picks.next().value }));
-    if (picked.some(({ own }) => own === undefined)) return;
-    yield draws.map((rises) =>
-      Object.fromEntries(
-        picked.map(({ language, own }) => [language, Array.from(own ?? [], (window) => at(rises[language] ?? [], window))]),
-      ),
-    );
-  }
+  for (const windows of drawWindows(windowsOf(draws), "windows", 0)) yield draws.map((rises) => windowsAt(rises, windows));
 }
 
 /**
  * Mean over draws with its 95% interval: t · √(s²/n + v), s² the variance between the n draws, t Student's with n - 1 degrees of
- * freedom, v the variance of the mean when the windows, which all draws share, are drawn again. Of one draw v alone, by t of many.
+ * freedom, v the variance of the mean when the windows, which all draws share, are drawn again. Of one draw v alone, by as many
+ * degrees of freedom as there are windows but one.
  *
  * @param own the value of each draw, @param redrawn means over draws, of windows drawn again
  */
-function meanOfDraws(own: readonly number[], redrawn: readonly number[]): Difference {
+function meanOfDraws(own: readonly number[], redrawn: readonly number[], windows: number): Difference {
   const value = mean(own);
   const ofWindows = varianceOf(redrawn);
   const count = own.length;
   const error = Math.sqrt((count > 1 ? varianceOf(own) / count : 0) + ofWindows);
-  const t = count > 1 ? (quantiles[count - 2] ?? 1.96) : 1.96;
-  const chance = error === 0 ? Number(value === 0) : chanceOf(value / error, count > 1 ? count - 1 : manyDegrees);
+  const freedom = (count > 1 ? count : windows) - 1;
+  const t = quantileOf(freedom);
+  const chance = error === 0 ? Number(value === 0) : chanceOf(value / error, freedom);
   return { value, interval: [value - t * error, value + t * error], chance };
 }
 
@@ -142,39 +147,17 @@ export const overDraws = (draws: readonly WindowRises[], figure: Figure = meanOf
   meanOfDraws(
     draws.map(figure),
     Array.from(resampled(draws), (redrawn) => mean(redrawn.map(figure))),
+    windowsOf(draws),
   );
 
 /** How much larger a figure is in the first rows than in the second, on the same draws and windows. */
 export function figureDifference(first: readonly WindowRises[], second: readonly WindowRises[], figure: Figure): Difference {
   const differences = (one: readonly WindowRises[], other: readonly WindowRises[]): number[] =>
     one.map((rises, draw) => figure(rises) - figure(at(other, draw)));
-  // the same windows are drawn for both: they follow from language and count
+  // the same windows are drawn for both
   const others = resampled(second);
   const redrawn = Array.from(resampled(first), (one) => mean(differences(one, others.next().value ?? [])));
-  return meanOfDraws(differences(first, second), redrawn);
-}
-
-/**
- * The same difference by a bootstrap over draws, then windows: the same windows in every language, whose pages are the same. It is
- * never wider than the draws that there are, so that of few draws it is too narrow.
- */
-export function bootstrapDifference(first: readonly WindowRises[], second: readonly WindowRises[], figure: Figure): Nats {
-  const differenceAt = (draw: number, windows: Int32Array): number => {
-    const [own, other] = [at(first, draw), at(second, draw)].map((rises) =>
-      Object.fromEntries(
-        Object.entries(rises).map(([language, all]) => [language, Array.from(windows, (window) => at(all, window))]),
-      ),
-    );
-    return figure(own ?? {}) - figure(other ?? {});
-  };
-  const windows = Math.min(...first.flatMap((rises) => Object.values(rises).map(({ length }) => length)));
-  const picks = drawWindows(windows, "windows", 0);
-  const redrawn = Array.from(drawWindows(first.length, "draws", 0), (draws) => {
-    const { value: own = new Int32Array() } = picks.next() as IteratorResult<Int32Array, undefined>;
-    return mean(Array.from(draws, (draw) => differenceAt(draw, own)));
-  });
-  const every = Int32Array.from({ length: windows }, (_, window) => window);
-  return { value: mean(first.map((_, draw) => differenceAt(draw, every))), interval: percentileInterval(redrawn) };
+  return meanOfDraws(differences(first, second), redrawn, windowsOf(first));
 }
 
 /** What a method loses. */

@@ -95,7 +95,7 @@ const page = join(docs, "measured/languages.md");
 const blocks = {
   mixes: mixesTable(rows),
   outcome: outcomeTable(rows),
-  named: namedTable(rows, "gptq-3"),
+  named: namedTable(rows, "gptq-3", languages),
   "by-language": languagesOfMixes(rows, "gptq-3"),
   units: unitsTable(rows, "gptq-3", languages),
   weights: weightsTable(rows, "gptq-3"),

@@ -1,10 +1,10 @@
 import { at, parseLanguageMix } from "@mbs/contracts";
+import { countSegments } from "@mbs/corpus-sampling";
 import { lossAt } from "@mbs/mix-recommendation";
 import { mean, spearman } from "@mbs/numbers";
 import { markdownTable } from "../pages/blocks.ts";
 import { toSvg } from "../pages/plot.ts";
 import {
-  bootstrapDifference,
   figureDifference,
   holdTogether,
   lossesOverDraws,
@@ -70,14 +70,27 @@ export interface DenseLanguage {
   readonly nats: number;
 }
 
-/** Units of losses: from nats a token, with how they are shown. */
+/** A difference with its interval, times a number. */
+const scaledText =
+  (scale: number, digits: number) =>
+  ({ value, interval: [low, high] }: Difference): string => {
+    const [own, from, to] = [value, low, high].map((each) => (scale * each).toFixed(digits));
+    return `${value < 0 ? "" : "+"}${own} (${from} to ${to})`.replaceAll("-", "−");
+  };
+
+/** Units of losses: from nats a token, with how losses and differences of them are shown. */
 const units: readonly {
   readonly of: (nats: number, dense: DenseLanguage) => number;
   readonly text: (value: number) => string;
+  readonly difference: (difference: Difference) => string;
 }[] = [
-  { of: (nats) => nats, text: (value) => value.toFixed(2) },
-  { of: (nats, { bytes }) => nats / bytes / Math.LN2, text: thousandths },
-  { of: (nats, dense) => nats / dense.nats, text: (value) => `${(100 * value).toFixed(0)}%` },
+  { of: (nats) => nats, text: (value) => value.toFixed(2), difference: scaledText(1, 2) },
+  { of: (nats, { bytes }) => nats / bytes / Math.LN2, text: thousandths, difference: scaledText(1, 3) },
+  {
+    of: (nats, dense) => nats / dense.nats,
+    text: (value) => `${(100 * value).toFixed(0)}%`,
+    difference: scaledText(100, 1),
+  },
 ];
 
 /** The mean of languages and the language that loses most with each mix, in several units, means over draws. */
@@ -117,9 +130,9 @@ function pairOf(
   return [pairs.map(({ row }) => row.rises), pairs.map(({ other }) => other.rises)];
 }
 
-/** Whether this is the one outcome that was named before the run: the worst language of the found mix against the best other one. */
+/** Whether this is what namedTable has, the worst language of a found mix against the equal one, which has no star here. */
 const isNamed = ({ method, mix, against }: Outcome, figure: keyof typeof outcomes): boolean =>
-  method === "gptq-3" && mix === "found" && against === "equal" && figure === "worst";
+  method === "gptq-3" && against === "equal" && figure === "worst" && namedOutcomes.some((named) => named.mix === mix);
 
 const outcomes = { worst: worstOfLanguages, mean: meanOfLanguages, shares: weightedBy(shares) };
 
@@ -161,17 +174,25 @@ const namedOutcomes = [
   { mix: "found-alike", draws: [6, 7, 8, 9, 10] },
 ] as const;
 
-/** What was named before the run, by Student's distribution and by a bootstrap. */
-export function namedTable(rows: readonly DrawnRow[], method: string): string {
+/** What was named before its draws were made, with the chance of as much by draws alone, and what it is in other units. */
+export function namedTable(rows: readonly DrawnRow[], method: string, dense: Readonly<Record<string, DenseLanguage>>): string {
+  const languages = Object.entries(dense);
   const lines = namedOutcomes.flatMap(({ mix, draws }) => {
     const named = rows.filter(({ draw }) => draws.some((own) => own === draw));
     const [own, other] = pairOf(named, method, mix, "equal");
     if (own.length === 0) return [];
-    const byStudent = figureDifference(own, other, worstOfLanguages);
-    const byBootstrap = bootstrapDifference(own, other, worstOfLanguages);
-    return [[mixTitle(mix), `${at(draws, 0)} to ${at(draws, draws.length - 1)}`, natsText(byStudent), natsText(byBootstrap)]];
+    const cells = units.map(({ of, difference }) =>
+      difference(
+        figureDifference(own, other, (rises) =>
+          Math.max(...languages.map(([name, language]) => of(ofLanguage(name)(rises), language))),
+        ),
+      ),
+    );
+    const { chance } = figureDifference(own, other, worstOfLanguages);
+    const [nats = "", ...others] = cells;
+    return [[mixTitle(mix), `${at(draws, 0)} to ${at(draws, draws.length - 1)}`, nats, chance.toFixed(3), ...others]];
   });
-  return markdownTable(["mix, against equal", "draws", "Student's t", "bootstrap"], lines, 1);
+  return markdownTable(["mix, against equal", "draws", "nats a token", "chance", "bits a byte", "% of its loss"], lines, 1);
 }
 
 /** Equal text whose languages weigh otherwise, against the equal mix, by its draws alone: none was named before, so nothing is corrected. */
@@ -242,16 +263,23 @@ const hundredths = (value: number): string => value.toFixed(2).replace("-", "−
 
 const centred = (values: readonly number[]): number[] => values.map((value) => value - mean(values));
 
-/** Shares of the text of a mix, sum about 1; undefined where the law says nothing, or text is more or less in all. */
+/** Segments of a row, of which every language gets at least one. */
+const segmentsOfRow = 36;
+
+/** Shares of the text that is drawn of a mix; undefined where the law says nothing, or text is more or less in all. */
 function textOf(mix: string, found: Readonly<Record<string, number>>): Readonly<Record<string, number>> | undefined {
-  if (mix === "proportional") return shares;
-  if (mix === "found") return found;
-  const text = allMixes[mix]?.text ?? mix;
+  const asked = mix === "found" ? found : sharesOfMix(allMixes[mix]?.text ?? mix);
+  if (asked === undefined) return undefined;
+  const counts = countSegments(new Map(Object.entries(asked)), segmentsOfRow, 1);
+  return Object.fromEntries([...counts].map(([tag, count]) => [tag, count / segmentsOfRow]));
+}
+
+/** Shares that a mix asks for; undefined of those that give all languages alike, or one alone. */
+function sharesOfMix(text: string): Readonly<Record<string, number>> | undefined {
+  if (text === "proportional") return shares;
   if (text.startsWith("weights:")) return Object.fromEntries(parseLanguageMix(text.replace(/^weights:/, "")));
-  if (mix !== "temperature-0.3") return undefined;
-  const powers = twelveLanguages.map(({ tag }) => [tag, (shares[tag] ?? 0) ** 0.3] as const);
-  const sum = powers.reduce((all, [, power]) => all + power, 0);
-  return Object.fromEntries(powers.map(([tag, power]) => [tag, power / sum]));
+  if (text !== "temperature:0.3") return undefined;
+  return Object.fromEntries(twelveLanguages.map(({ tag }) => [tag, (shares[tag] ?? 0) ** 0.3]));
 }
 
 /** A language under a mix, beside the equal one on the same draws. */
