@@ -545,10 +545,16 @@ export function plotAmounts(rows: readonly DrawnRow[], method: string): Promise<
   const last = Math.max(...found.map(({ tokens }) => tokens));
   // names of all would lie on each other
   const ends = values.filter(({ tokens, all }) => tokens === last && !all).sort((a, b) => a.value - b.value);
+  const usual = values.filter(({ tokens, all }) => tokens === usualTokens && !all).sort((a, b) => b.value - a.value);
   const named = ["mean of languages", ends[0]?.language, ends.at(-1)?.language];
+  const most = usual.slice(0, 1);
+  // what draws alone do to the language that loses most with the most text
+  const [varying] = twelveLanguages.filter(({ tag }) => names.of(tag) === ends.at(-1)?.language);
+  const ofDraws = drawsOf(rows, method, "equal").map(({ rises }) => ofLanguage(varying?.tag ?? "")(rises));
+  const range = [{ tokens: usualTokens, least: Math.min(...ofDraws), most: Math.max(...ofDraws) }];
   return toSvg({
     title: {
-      text: `Gemma 3 270m, ${titleOf(method)}, equal mix: how much text is enough`,
+      text: `Gemma 3 270m, ${titleOf(method)}, more text of every language`,
       anchor: "start",
       fontWeight: "normal",
       fontSize: 13,
@@ -568,6 +574,25 @@ export function plotAmounts(rows: readonly DrawnRow[], method: string): Promise<
         },
       },
       {
+        data: { values: range },
+        mark: { type: "rule", strokeWidth: 5, opacity: 0.35, color: "#d95f5f" },
+        encoding: { x, y: { ...y, field: "least" }, y2: { field: "most" } },
+      },
+      {
+        data: { values: range },
+        mark: { type: "text", align: "left", dx: 8, fontSize: 10, color: "#d95f5f" },
+        encoding: {
+          x,
+          y: { ...y, field: "most" },
+          text: { value: `${ends.at(-1)?.language ?? ""} in ${ofDraws.length} draws` },
+        },
+      },
+      {
+        data: { values: most },
+        mark: { type: "text", align: "left", dx: 6, dy: -6, fontSize: 10 },
+        encoding: { x, y, text: { field: "language", type: "nominal" } },
+      },
+      {
         transform: [{ filter: `datum.tokens === ${last}` }, { filter: { field: "language", oneOf: named.map(String) } }],
         mark: { type: "text", align: "left", dx: 6, fontSize: 10 },
         encoding: { x, y, text: { field: "language", type: "nominal" } },
@@ -577,13 +602,19 @@ export function plotAmounts(rows: readonly DrawnRow[], method: string): Promise<
   });
 }
 
+/** The mixes of the guide. */
+const plottedMixes = ["english", "equal", "proportional", "found-alike"] as const;
+
 /** Losses by language, a mark a mix; languages in the order of their shares. */
 export function plotLanguages(rows: readonly DrawnRow[], method: string): Promise<string> {
-  const mixes = mixesIn(rows, method).filter(isUsual);
+  const seriesOf = (mix: string): string => {
+    const draws = drawsOf(rows, method, mix).length;
+    return `${mix === "found-alike" ? "mbs mix" : mixTitle(mix)} (${draws} ${draws === 1 ? "draw" : "draws"})`;
+  };
   const names = new Intl.DisplayNames("en", { type: "language" });
-  const values = mixes.flatMap((mix) =>
+  const values = plottedMixes.flatMap((mix) =>
     twelveLanguages.map(({ tag }) => ({
-      mix: mixTitle(mix),
+      mix: seriesOf(mix),
       language: names.of(tag) ?? tag,
       value: mean(drawsOf(rows, method, mix).map(({ rises }) => ofLanguage(tag)(rises))),
     })),
@@ -616,12 +647,12 @@ export function plotLanguages(rows: readonly DrawnRow[], method: string): Promis
       color: {
         field: "mix",
         type: "nominal",
-        sort: mixes.map(mixTitle),
+        sort: plottedMixes.map(seriesOf),
         title: null,
-        scale: { range: ["#777777", "#3b82c4", "#e08214", "#8c6bb1", "#1b9e77", "#d95f5f"] },
+        scale: { range: ["#777777", "#3b82c4", "#e08214", "#1b9e77"] },
       },
-      shape: { field: "mix", type: "nominal", sort: mixes.map(mixTitle), title: null },
+      shape: { field: "mix", type: "nominal", sort: plottedMixes.map(seriesOf), title: null },
     },
-    config: font,
+    config: { ...font, legend: { ...font.legend, columns: 2 } },
   });
 }
