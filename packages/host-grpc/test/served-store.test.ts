@@ -67,7 +67,7 @@ test("what goes beyond the limit is refused with what is used, the limit and the
   const { message } = await errorOf(store.put(made(3), signal));
   assert.match(
     message,
-    /^the store has \d[\d.]* kB of at most \d[\d.]* kB, which leaves too little for this; delete artifacts .*\(delete-artifact\), or raise --store-limit there$/,
+    /^the store has \d[\d.]* kB of at most \d[\d.]* kB, which leaves too little for this; delete artifacts .*\(their files in its --store, or action delete-artifact\), or raise --store-limit there$/,
   );
   assert.equal(await files(folder), kept.map((address) => `${address}.arrow`).toSorted());
   assert.is(store.bytes, 2 * one);

@@ -146,9 +146,9 @@ test("--via sends the token of a file, and says what is wrong with it", async ({
     `denied: ${via}: the server does not know the token of the call; check it, or ask for one`,
   );
   assert.match(await failure(tokenOf("read")), /^denied: .* the token of read has no scope "run", which DoExchange takes; /);
-  assert.match(await failure(""), /^usage: .*mine begins with an empty line; its first line is the token$/);
+  assert.match(await failure(""), /^usage: .*mine is empty; its first line is the token$/);
   const odd = await failure("two words");
-  assert.match(odd, /^usage: the first line of .*mine is no token; it may have no spaces$/);
+  assert.match(odd, /^usage: the first line of .*mine is no token; give it alone, without a name, scopes or Bearer$/);
   assert.match(
     await failure(tokenOf("run"), "grpc://example.org:8815"),
     /^denied: will not send a token to grpc:\/\/example.org:8815 without TLS/,
@@ -225,7 +225,7 @@ test("a token that is no longer in its file is refused, also where the file is w
     await goodAgain();
 
     await rm(tokens);
-    await repeated(/--tokens.*; only what is right in --tokens is in use$/);
+    await repeated(/--tokens.*; nothing of --tokens is in use$/);
     assert.is(await known(), "UNAUTHENTICATED,UNAUTHENTICATED");
     await goodAgain();
 
@@ -237,9 +237,15 @@ test("a token that is no longer in its file is refused, also where the file is w
 test("a file of tokens that others can read is warned of, without its content", async ({ folder }) => {
   const tokens = join(folder, "open");
   await writeFile(tokens, lines.join("\n"), { mode: 0o644 });
-  await withServer({ tokens }, async ({ log }) => {
+  const reloadMs = 50;
+  await withServer({ tokens, reloadMs }, async ({ log }) => {
     assert.is(log.length, 1);
     assert.match(log[0] ?? "", /open can be read by other users of this machine; .*chmod 600/);
+    // again after each change
+    await writeFile(tokens, lines.toReversed().join("\n"));
+    while (log.length < 3) await delay(reloadMs);
+    assert.is(log[1], "read --tokens again");
+    assert.is(log[2], log[0]);
   });
 });
 

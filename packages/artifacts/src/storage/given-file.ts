@@ -34,8 +34,10 @@ export async function warnIfOpen(path: string, warn: (message: string) => void):
  * @throws {UsageError} where the first line is empty
  */
 export async function readFirstLine(path: string, flag: string, what: string, warn: (message: string) => void): Promise<string> {
-  const [line = ""] = (await readGiven(path, flag)).toString().split(/\r?\n/);
-  if (line === "") throw new UsageError(`${path} begins with an empty line; its first line is ${what}`);
+  const text = (await readGiven(path, flag)).toString();
+  const [line = ""] = text.split(/\r?\n/);
+  if (line === "")
+    throw new UsageError(`${path} ${text === "" ? "is empty" : "begins with an empty line"}; its first line is ${what}`);
   await warnIfOpen(path, warn);
   return line;
 }

@@ -33,7 +33,8 @@ async function openToken({ via, tokenFile }: ServerPlace, address: ServerAddress
   }
   const token = await readFirstLine(tokenFile, "--token-file", "the token", warn);
   // checked here: the library's own message would quote it
-  if (!tokenForm.test(token)) throw new UsageError(`the first line of ${tokenFile} is no token; it may have no spaces`);
+  if (!tokenForm.test(token))
+    throw new UsageError(`the first line of ${tokenFile} is no token; give it alone, without a name, scopes or Bearer`);
   metadata.set("authorization", `Bearer ${token}`);
   return metadata;
 }

@@ -1,4 +1,4 @@
-import { readGiven } from "@mbs/artifacts";
+import { readGiven, warnIfOpen } from "@mbs/artifacts";
 
 /** Milliseconds between two looks at the files of a server. */
 export const defaultReloadMs = 5000;
@@ -23,6 +23,7 @@ export type Salvage<T> = (contents: readonly Buffer[] | undefined) => T;
 export class ReloadedFiles<T> {
   readonly #files: GivenFiles;
   readonly #parse: (contents: readonly Buffer[]) => T;
+  readonly #secret: string;
   readonly #log: (line: string) => void;
   readonly #salvage: Salvage<T> | undefined;
   readonly #listeners = new Set<(value: T) => void>();
@@ -34,12 +35,14 @@ export class ReloadedFiles<T> {
   private constructor(
     files: GivenFiles,
     parse: (contents: readonly Buffer[]) => T,
+    secret: string,
     log: (line: string) => void,
     seen: readonly Buffer[],
     salvage: Salvage<T> | undefined,
   ) {
     this.#files = files;
     this.#parse = parse;
+    this.#secret = secret;
     this.#log = log;
     this.#salvage = salvage;
     this.#seen = seen;
@@ -52,6 +55,7 @@ export class ReloadedFiles<T> {
 
   /**
    * @param parse contents in the order of the files; throws where they are wrong
+   * @param secret the flag of the file that others may not read, of which the log warns
    * @param everyMs milliseconds between two looks
    * @param salvage of files that grant something: what they no longer hold ends at once, also where the rest is wrong. The log then
    *   says at each look what is wrong. Without it the last good content stays in use
@@ -60,13 +64,19 @@ export class ReloadedFiles<T> {
   static async open<T>(
     files: GivenFiles,
     parse: (contents: readonly Buffer[]) => T,
+    secret: string,
     everyMs: number,
     log: (line: string) => void,
     salvage?: Salvage<T>,
   ): Promise<ReloadedFiles<T>> {
-    const opened = new ReloadedFiles(files, parse, log, await ReloadedFiles.#read(files), salvage);
+    const opened = new ReloadedFiles(files, parse, secret, log, await ReloadedFiles.#read(files), salvage);
+    await opened.#warnIfOpen();
     opened.#lookIn(everyMs);
     return opened;
+  }
+
+  #warnIfOpen(): Promise<void> {
+    return warnIfOpen(this.#files[this.#secret] ?? "", this.#log);
   }
 
   get current(): T {
@@ -105,13 +115,14 @@ export class ReloadedFiles<T> {
       if (!changed) return;
       for (const listener of this.#listeners) listener(this.#current);
       this.#log(`read ${flags} again`);
+      await this.#warnIfOpen();
     } catch (error) {
       const fault = error instanceof Error ? error.message : String(error);
       if (this.#salvage !== undefined) {
         this.#current = this.#salvage(contents);
         // equal to nothing: they are parsed again when they are right
         this.#seen = [];
-        this.#log(`${fault}; only what is right in ${flags} is in use`);
+        this.#log(`${fault}; ${contents === undefined ? "nothing of" : "only what is right in"} ${flags} is in use`);
       } else if (fault !== this.#fault) this.#log(`${fault}; what ${flags} had before stays in use`);
       this.#fault = fault;
     }

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { logVerbosity, Server, setLogVerbosity, status as codes } from "@grpc/grpc-js";
 import type { Metadata, StatusObject } from "@grpc/grpc-js";
-import { removeTemporaryFolders, warnIfOpen } from "@mbs/artifacts";
+import { removeTemporaryFolders } from "@mbs/artifacts";
 import {
   availableProcessors,
   InputOutputError,
@@ -128,8 +128,7 @@ const rightTokens = (contents: readonly Buffer[] | undefined): Tokens => Tokens.
 
 async function openTokens(path: string, reloadMs: number, log: (line: string) => void): Promise<ReloadedFiles<Tokens>> {
   const parse = ([bytes]: readonly Buffer[]): Tokens => Tokens.parse(bytes?.toString() ?? "", path);
-  await warnIfOpen(path, log);
-  return ReloadedFiles.open({ "--tokens": path }, parse, reloadMs, log, rightTokens);
+  return ReloadedFiles.open({ "--tokens": path }, parse, "--tokens", reloadMs, log, rightTokens);
 }
 
 /** Files that are looked at as long as the server runs. */
@@ -295,7 +294,13 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     server.bindAsync(`${host}:${wanted}`, files.credentials, (error, bound) => {
       if (!error) return resolve(bound);
       files.close();
-      reject(new InputOutputError(`cannot listen at ${options.listen}; is the port taken?`, {}, { cause: error }));
+      reject(
+        new InputOutputError(
+          `cannot listen at ${options.listen}; if another program has the port, end it or give another --listen`,
+          {},
+          { cause: error },
+        ),
+      );
     });
   });
   store.watch();

@@ -56,13 +56,19 @@ export async function resolveResource(
 ): Promise<string> {
   if (resources.builtIn[kind]?.includes(name)) return name;
   if (!plainName.test(name)) {
-    throw new UsageError(`${kind} ${quoted(name)}: a server takes an address or a plain name, never a path`, { kind });
+    throw new UsageError(
+      `${kind} ${quoted(name)}: a server takes an address or a plain name, never a path; what is to be sent from here must be there, so check the path`,
+      { kind },
+    );
   }
   const root = resources.roots[kind];
   if (root === undefined) throw new BadDataError(`this server offers no ${kind}; start it with --${kind}-root`, { kind });
   if (isAddress(name)) return findByAddress(resources, kind, root, name, signal);
   if (!(await readdir(root)).includes(name)) {
-    throw new BadDataError(`no ${kind} named ${name} under the server's --${kind}-root`, { kind });
+    throw new BadDataError(
+      `no ${kind} named ${name} under the server's --${kind}-root; check the name, or give the path of one of your own`,
+      { kind },
+    );
   }
   return join(root, name);
 }

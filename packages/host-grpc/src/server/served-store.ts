@@ -176,7 +176,10 @@ export class ServedStore {
 
   #full(): InputOutputError {
     const [used, limit] = [this.#stored, this.#limit];
-    const remedy = used === 0 ? "raise" : "delete artifacts that are not needed any more (delete-artifact), or raise";
+    const remedy =
+      used === 0
+        ? "raise"
+        : "delete artifacts that are not needed any more (their files in its --store, or action delete-artifact), or raise";
     return new InputOutputError(
       `the store has ${formatBytes(used)} of at most ${formatBytes(limit)}, which leaves too little for this; ${remedy} --store-limit there`,
       { used, limit },

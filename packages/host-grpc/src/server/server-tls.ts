@@ -1,5 +1,5 @@
 import { experimental, ServerCredentials } from "@grpc/grpc-js";
-import { parseCertificate, warnIfOpen } from "@mbs/artifacts";
+import { parseCertificate } from "@mbs/artifacts";
 import { requirePair, whyInvalid } from "../protocol/certificates.ts";
 import type { Identity } from "../protocol/certificates.ts";
 import { ReloadedFiles } from "./reloaded-files.ts";
@@ -87,8 +87,7 @@ export async function openTls(
     return { ...pair, caCertificate };
   };
   const given = { "--cert": cert, "--key": key, ...(clientCa !== undefined && { "--client-ca": clientCa }) };
-  const files = await ReloadedFiles.open<Certificates>(given, parse, reloadMs, log);
-  await warnIfOpen(key, log);
+  const files = await ReloadedFiles.open<Certificates>(given, parse, "--key", reloadMs, log);
   const provider = new CertificateProvider(files);
   // the library's declaration names its first two parameters the wrong way round
   const credentials = experimental.createCertificateProviderServerCredentials(

@@ -90,7 +90,11 @@ export async function openMetrics(place: string): Promise<Metrics> {
   await new Promise<void>((resolve, reject) => {
     server.once("error", (cause) => {
       reject(
-        new InputOutputError(`cannot listen at ${host}:${port} for --metrics; is the port taken?`, { host, port }, { cause }),
+        new InputOutputError(
+          `cannot listen at ${host}:${port} for --metrics; if another program has the port, end it or give another one`,
+          { host, port },
+          { cause },
+        ),
       );
     });
     server.listen(port, bareHost(host), resolve);

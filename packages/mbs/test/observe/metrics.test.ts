@@ -127,7 +127,10 @@ test("metrics off loopback are said to be open, and a port that is taken is refu
     assert.unreachable();
   } catch (error) {
     assert.instance(error, InputOutputError);
-    assert.is((error as Error).message, `cannot listen at 127.0.0.1:${port} for --metrics; is the port taken?`);
+    assert.is(
+      (error as Error).message,
+      `cannot listen at 127.0.0.1:${port} for --metrics; if another program has the port, end it or give another one`,
+    );
   }
   await open.close();
 });

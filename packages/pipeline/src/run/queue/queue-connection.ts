@@ -156,6 +156,13 @@ function connectionError(place: string, cause: Error, isTls: boolean): MbsError 
       `${place}: TLS failed (${code}); the certificate is for another name, so give --queue the name that is in it, or the server one for this name`,
     );
   }
+  if (code === "CERT_HAS_EXPIRED")
+    return new DeniedError(`${place}: TLS failed (${code}); renew the certificate on the server (tls-cert-file)`);
+  if (/SELF_SIGNED|DEPTH_ZERO|UNABLE_TO_/.test(code)) {
+    return new DeniedError(
+      `${place}: TLS failed (${code}); its certificate is signed by no authority that is known here; give the certificate of its authority by --queue-ca`,
+    );
+  }
   if (isTlsFault(code, message)) {
     return new DeniedError(
       `${place}: TLS failed (${code || message}); give the certificate of its authority by --queue-ca, or redis:// where the server has no TLS`,

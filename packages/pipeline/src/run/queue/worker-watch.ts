@@ -95,6 +95,6 @@ export class WorkerWatch {
     const classes = [...new Set(others.map((other) => other.processors))];
     const found = classes.length === 0 ? "" : `; those that are there are ${classes.join(", ")}`;
     const wanted = processors === undefined ? "worker" : `worker of class ${processors}`;
-    return `waiting: no ${wanted} is at ${place}${found}; start one with mbs work --queue ${place}`;
+    return `waiting: no ${wanted} that this run takes is at ${place}${found}; start one with mbs work, the --queue options and the --store of this run, and --model-root`;
   }
 }
