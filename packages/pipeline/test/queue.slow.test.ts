@@ -498,7 +498,7 @@ testTls("a server whose certificate is exchanged for another's is not talked to 
       for (const end of ["cert", "key", "ca"] as const) await copyFile(other[end], ours[end]);
       await cluster.redis.restart();
       await until(
-        () => /rediss:\S+: TLS failed \([A-Z_]+\); give .*; waiting for it/.test(warnings.join("\n")),
+        () => /rediss:\S+: TLS failed \([A-Z_]+\); its certificate .*; waiting for it/.test(warnings.join("\n")),
         "the run says why",
       );
       stopping.abort();
