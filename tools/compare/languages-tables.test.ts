@@ -3,7 +3,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { DrawnRow } from "./draws.ts";
 import { twelveLanguages } from "./languages.ts";
-import { outcomeTable, unitsTable, writtenTable } from "./languages-tables.ts";
+import { namedTable, outcomeTable, unitsTable, writtenTable } from "./languages-tables.ts";
 import type { WrittenLanguage, WrittenRow } from "./written-rows.ts";
 
 /** Rises of two windows of each language about a loss, that of the first language higher by `worst`. */
@@ -57,6 +57,24 @@ test("what differs in every draw has a star, but for what was named before the r
   const [named, others, equal] = lines.map(([, , , , , worst = "", mean = ""]) => ({ worst, mean }));
   assert.match(named?.worst ?? "", /^−0\.15 [^*]*$/);
   for (const text of [named?.mean, others?.worst, others?.mean, equal?.worst, equal?.mean]) assert.match(text ?? "", /\*$/);
+});
+
+test("what was named has its own draws, and a language that loses most in one unit may not in another", () => {
+  const [first = ""] = twelveLanguages.map(({ tag }) => tag);
+  // the first language loses most in nats a token, and least in bits a byte; a mix that helps it gains nothing there
+  const dense = Object.fromEntries(twelveLanguages.map(({ tag }) => [tag, { bytes: tag === first ? 20 : 2, nats: 4 }]));
+  const rows = [0, 1, 2, 3, 4].flatMap((draw) => [
+    row("found", draw, 0.4, 0.2),
+    row("equal", draw, 0.4, 0.4),
+    row("found-alike", draw, 9, 9),
+  ]);
+  const lines = linesOf(namedTable(rows, "gptq-3", dense));
+  assert.is(lines.length, 1);
+  const [, mix, draws, nats, chance, bits, share] = at(lines, 0);
+  assert.equal([mix, draws, chance], ["found", "0 to 4", "0.000"]);
+  assert.match(nats ?? "", /^−0\.20 /);
+  assert.match(bits ?? "", /^\+?−?0\.000 /);
+  assert.match(share ?? "", /^−5\.0 /);
 });
 
 test("what models write is a mean over languages, with the one that keeps its language least", () => {
