@@ -4,7 +4,7 @@
  *
  * usage: node --conditions=mbs-source --import tsx tools/compare/choose-texts.ts --model M --texts FOLDER
  *
- * FOLDER gets, for each way, chosen/WAY/LANG.jsonl and chosen-WAY.yaml with pages of 3072 tokens or a little more a language, twice
+ * FOLDER gets, for each way, chosen/WAY/LANG.jsonl and chosen-WAY.yaml with six pages and 3072 tokens a language at least, twice
  * what a row draws of it:
  *
  *   short        the pages of the fewest tokens
@@ -27,8 +27,8 @@ const { values } = parseArgs({ options: { model: { type: "string" }, texts: { ty
 if (values.model === undefined || values.texts === undefined) throw new Error("usage: choose-texts.ts --model M --texts FOLDER");
 const texts = resolve(values.texts);
 
-/** Tokens of a language, in pages of at least `least`; `first` are those that decide. */
-const [wanted, least] = [3072, 40];
+/** Tokens of a language, in so many pages, as each segment begins with one, of at least `least`; `first` are those that decide. */
+const [wanted, pagesWanted, least] = [3072, 6, 40];
 const first = { diverse: 200, uncovered: 256, long: 512 };
 const uncoveredOf = 48;
 
@@ -38,14 +38,14 @@ interface Page {
   readonly tokens: Int32Array;
 }
 
-/** Pages from the first on, until there are enough tokens. */
+/** Pages from the first on, until there are enough of them and of tokens. */
 async function enough(pages: Iterable<Page> | AsyncIterable<Page>): Promise<readonly Page[]> {
   const taken: Page[] = [];
   let tokens = 0;
   for await (const page of pages) {
     taken.push(page);
     tokens += page.tokens.length;
-    if (tokens >= wanted) break;
+    if (tokens >= wanted && taken.length >= pagesWanted) break;
   }
   return taken;
 }
