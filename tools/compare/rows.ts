@@ -80,7 +80,7 @@ const weightedMixes: Readonly<Record<string, Mix>> = {
     weights: "el=0.27,km=0.19,eu=0.14,vi=0.13,hi=0.12,id=0.12,de=0.1,ru=0.1,ja=0.09,ko=0.09,en=0.06,zh=0.06",
   },
   "loss-weights": { title: "equal text, weighted by losses", text: "equal", weights: milder },
-  "favour-text": { title: "twice as much Greek text", text: `weights:${greekDouble}`, favours: "el" },
+  "favour-text": { title: "more Greek text, 5 of 36 segments", text: `weights:${greekDouble}`, favours: "el" },
   "favour-weight": { title: "equal text, Greek weighs twice as much", text: "equal", weights: greekDouble },
   "alike-weights": { title: "equal text, weighted as found alike", text: "equal", weights: foundAlike },
 };

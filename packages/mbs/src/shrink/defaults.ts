@@ -36,6 +36,6 @@ export const mostLanguages = 16;
 
 /**
  * How much a language of `--favour` counts against another, with as much text. docs/measured/languages.md, Weights in place of
- * text: twice the weight takes as much off what it loses as twice the text, and takes no text from the others.
+ * text: twice the weight takes about as much off what it loses as more of its text does, and takes no text from the others.
  */
 export const favour = 2;
