@@ -549,7 +549,7 @@ export function plotAmounts(rows: readonly DrawnRow[], method: string): Promise<
   const named = ["mean of languages", ends[0]?.language, ends.at(-1)?.language];
   const most = usual.slice(0, 1);
   // what draws alone do to the language that loses most with the most text
-  const [varying] = twelveLanguages.filter(({ tag }) => names.of(tag) === ends.at(-1)?.language);
+  const varying = twelveLanguages.find(({ tag }) => names.of(tag) === ends.at(-1)?.language);
   const ofDraws = drawsOf(rows, method, "equal").map(({ rises }) => ofLanguage(varying?.tag ?? "")(rises));
   const range = [{ tokens: usualTokens, least: Math.min(...ofDraws), most: Math.max(...ofDraws) }];
   return toSvg({
