@@ -16,9 +16,11 @@ import {
 } from "./draws.ts";
 import type { Difference, DrawnRow, WindowRises } from "./draws.ts";
 import { twelveLanguages } from "./languages.ts";
-import { allMethods, allMixes } from "./rows.ts";
-import { mixTitle, natsText, pairsOf, thousandths } from "./tables.ts";
+import { allMethods, allMixes, sizes } from "./rows.ts";
+import { mixTitle, natsText, pairsOf, thousandths, withInterval } from "./tables.ts";
 import type { WrittenLanguage, WrittenRow } from "./written-rows.ts";
+
+const { twelve } = sizes;
 
 const total = twelveLanguages.reduce((sum, { share }) => sum + share, 0);
 /** Assumed shares of the training mixture, sum 1. */
@@ -70,26 +72,18 @@ export interface DenseLanguage {
   readonly nats: number;
 }
 
-/** A difference with its interval, times a number. */
-const scaledText =
-  (scale: number, digits: number) =>
-  ({ value, interval: [low, high] }: Difference): string => {
-    const [own, from, to] = [value, low, high].map((each) => (scale * each).toFixed(digits));
-    return `${value < 0 ? "" : "+"}${own} (${from} to ${to})`.replaceAll("-", "−");
-  };
-
 /** Units of losses: from nats a token, with how losses and differences of them are shown. */
 const units: readonly {
   readonly of: (nats: number, dense: DenseLanguage) => number;
   readonly text: (value: number) => string;
   readonly difference: (difference: Difference) => string;
 }[] = [
-  { of: (nats) => nats, text: (value) => value.toFixed(2), difference: scaledText(1, 2) },
-  { of: (nats, { bytes }) => nats / bytes / Math.LN2, text: thousandths, difference: scaledText(1, 3) },
+  { of: (nats) => nats, text: (value) => value.toFixed(2), difference: natsText },
+  { of: (nats, { bytes }) => nats / bytes / Math.LN2, text: thousandths, difference: withInterval(thousandths) },
   {
     of: (nats, dense) => nats / dense.nats,
     text: (value) => `${(100 * value).toFixed(0)}%`,
-    difference: scaledText(100, 1),
+    difference: withInterval((value) => (100 * value).toFixed(1)),
   },
 ];
 
@@ -181,15 +175,13 @@ export function namedTable(rows: readonly DrawnRow[], method: string, dense: Rea
     const named = rows.filter(({ draw }) => draws.some((own) => own === draw));
     const [own, other] = pairOf(named, method, mix, "equal");
     if (own.length === 0) return [];
-    const cells = units.map(({ of, difference }) =>
-      difference(
-        figureDifference(own, other, (rises) =>
-          Math.max(...languages.map(([name, language]) => of(ofLanguage(name)(rises), language))),
-        ),
+    const worst = units.map(({ of }) =>
+      figureDifference(own, other, (rises) =>
+        Math.max(...languages.map(([name, language]) => of(ofLanguage(name)(rises), language))),
       ),
     );
-    const { chance } = figureDifference(own, other, worstOfLanguages);
-    const [nats = "", ...others] = cells;
+    const [nats = "", ...others] = units.map(({ difference }, place) => difference(at(worst, place)));
+    const { chance } = at(worst, 0);
     return [[mixTitle(mix), `${at(draws, 0)} to ${at(draws, draws.length - 1)}`, nats, chance.toFixed(3), ...others]];
   });
   return markdownTable(["mix, against equal", "draws", "nats a token", "chance", "bits a byte", "% of its loss"], lines, 1);
@@ -263,15 +255,13 @@ const hundredths = (value: number): string => value.toFixed(2).replace("-", "−
 
 const centred = (values: readonly number[]): number[] => values.map((value) => value - mean(values));
 
-/** Segments of a row, of which every language gets at least one. */
-const segmentsOfRow = 36;
-
 /** Shares of the text that is drawn of a mix; undefined where the law says nothing, or text is more or less in all. */
 function textOf(mix: string, found: Readonly<Record<string, number>>): Readonly<Record<string, number>> | undefined {
   const asked = mix === "found" ? found : sharesOfMix(allMixes[mix]?.text ?? mix);
   if (asked === undefined) return undefined;
-  const counts = countSegments(new Map(Object.entries(asked)), segmentsOfRow, 1);
-  return Object.fromEntries([...counts].map(([tag, count]) => [tag, count / segmentsOfRow]));
+  // every language gets one segment at least
+  const counts = countSegments(new Map(Object.entries(asked)), twelve.segments, 1);
+  return Object.fromEntries([...counts].map(([tag, count]) => [tag, count / twelve.segments]));
 }
 
 /** Shares that a mix asks for; undefined of those that give all languages alike, or one alone. */
@@ -515,8 +505,8 @@ export function plotOnset(rows: readonly DrawnRow[]): Promise<string> {
   });
 }
 
-/** Tokens of each language at the usual amount of text: 36 segments of 512 for twelve. */
-const usualTokens = 1536;
+/** Tokens of each language at the usual amount of text. */
+const usualTokens = (twelve.segments * twelve.length) / twelveLanguages.length;
 
 const amountMixes = Object.entries(allMixes)
   .filter(([mix, { text }]) => mix === "equal" || (text === "equal" && isOtherAmount(mix)))

@@ -25,9 +25,14 @@ export const mixTitle = (mix: string): string => allMixes[mix]?.title ?? mix;
 
 const number = (value: number): string => (Math.abs(value) < 9.995 ? value.toFixed(2) : value.toFixed(1));
 
+/** A figure with its interval, each as `text` writes it. */
+export const withInterval =
+  (text: (value: number) => string) =>
+  ({ value, interval: [low, high] }: Nats): string =>
+    `${value < 0 ? "−" : "+"}${text(Math.abs(value))} (${text(low)} to ${text(high)})`.replaceAll("-", "−");
+
 /** "+0.91 (0.88 to 0.94)" */
-export const natsText = ({ value, interval: [low, high] }: Nats): string =>
-  `${value < 0 ? "−" : "+"}${number(Math.abs(value))} (${number(low)} to ${number(high)})`.replaceAll("-", "−");
+export const natsText: (nats: Nats) => string = withInterval(number);
 
 const rowsOfMethod = <Row extends { readonly method: string }>(rows: readonly Row[], method: string): readonly Row[] =>
   rows.filter((row) => row.method === method);

@@ -55,7 +55,7 @@ export class ReloadedFiles<T> {
 
   /**
    * @param parse contents in the order of the files; throws where they are wrong
-   * @param secret the flag of the file that others may not read, of which the log warns
+   * @param secret path of the file that others should not read: the log warns where they can
    * @param everyMs milliseconds between two looks
    * @param salvage of files that grant something: what they no longer hold ends at once, also where the rest is wrong. The log then
    *   says at each look what is wrong. Without it the last good content stays in use
@@ -70,13 +70,9 @@ export class ReloadedFiles<T> {
     salvage?: Salvage<T>,
   ): Promise<ReloadedFiles<T>> {
     const opened = new ReloadedFiles(files, parse, secret, log, await ReloadedFiles.#read(files), salvage);
-    await opened.#warnIfOpen();
+    await warnIfOpen(secret, log);
     opened.#lookIn(everyMs);
     return opened;
-  }
-
-  #warnIfOpen(): Promise<void> {
-    return warnIfOpen(this.#files[this.#secret] ?? "", this.#log);
   }
 
   get current(): T {
@@ -115,7 +111,7 @@ export class ReloadedFiles<T> {
       if (!changed) return;
       for (const listener of this.#listeners) listener(this.#current);
       this.#log(`read ${flags} again`);
-      await this.#warnIfOpen();
+      await warnIfOpen(this.#secret, this.#log);
     } catch (error) {
       const fault = error instanceof Error ? error.message : String(error);
       if (this.#salvage !== undefined) {

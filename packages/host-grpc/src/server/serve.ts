@@ -128,7 +128,7 @@ const rightTokens = (contents: readonly Buffer[] | undefined): Tokens => Tokens.
 
 async function openTokens(path: string, reloadMs: number, log: (line: string) => void): Promise<ReloadedFiles<Tokens>> {
   const parse = ([bytes]: readonly Buffer[]): Tokens => Tokens.parse(bytes?.toString() ?? "", path);
-  return ReloadedFiles.open({ "--tokens": path }, parse, "--tokens", reloadMs, log, rightTokens);
+  return ReloadedFiles.open({ "--tokens": path }, parse, path, reloadMs, log, rightTokens);
 }
 
 /** Files that are looked at as long as the server runs. */

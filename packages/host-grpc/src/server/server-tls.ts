@@ -87,7 +87,7 @@ export async function openTls(
     return { ...pair, caCertificate };
   };
   const given = { "--cert": cert, "--key": key, ...(clientCa !== undefined && { "--client-ca": clientCa }) };
-  const files = await ReloadedFiles.open<Certificates>(given, parse, "--key", reloadMs, log);
+  const files = await ReloadedFiles.open<Certificates>(given, parse, key, reloadMs, log);
   const provider = new CertificateProvider(files);
   // the library's declaration names its first two parameters the wrong way round
   const credentials = experimental.createCertificateProviderServerCredentials(
