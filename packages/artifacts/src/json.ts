@@ -57,11 +57,14 @@ export function canonicalJson(value: unknown): string {
 /** What JSON.parse takes without a word. */
 export type JsonFault =
   | { readonly kind: "key"; readonly key: string; readonly offset: number }
-  | { readonly kind: "levels"; readonly offset: number };
+  | { readonly kind: "levels"; readonly offset: number }
+  | { readonly kind: "number"; readonly text: string; readonly offset: number };
+
+const numberAt = /-?\d[\d.eE+-]*/y;
 
 /**
- * The first key that is repeated in one object of a JSON text, of which JSON.parse silently keeps the last one, or the first
- * place that is nested too deep.
+ * The first key that is repeated in one object of a JSON text, of which JSON.parse silently keeps the last one, the first number
+ * beyond the range of float64, of which it makes infinity, or the first place that is nested too deep.
  *
  * @param text JSON that JSON.parse accepts
  * @returns the fault and its offset, or undefined
@@ -92,6 +95,11 @@ export function findJsonFault(text: string): JsonFault | undefined {
         keys.add(key);
         expectsKey = false;
       }
+    } else if (character === "-" || (character !== undefined && character >= "0" && character <= "9")) {
+      numberAt.lastIndex = at;
+      const number = numberAt.exec(text)?.[0] ?? character;
+      if (!Number.isFinite(Number(number))) return { kind: "number", text: number, offset: at };
+      at += number.length - 1;
     }
   }
   return undefined;
@@ -100,7 +108,8 @@ export function findJsonFault(text: string): JsonFault | undefined {
 /**
  * @param text JSON that JSON.parse accepts
  * @param what for the message: "header of model.safetensors"
- * @throws {BadDataError} on a key that is repeated in one object, and on nesting deeper than 100 levels
+ * @throws {BadDataError} on a key that is repeated in one object, a number beyond the range of float64, and nesting deeper than
+ * 100 levels
  */
 export function requirePlainJson(text: string, what: string, facts: Readonly<Record<string, string>>): void {
   const fault = findJsonFault(text);
@@ -111,6 +120,12 @@ export function requirePlainJson(text: string, what: string, facts: Readonly<Rec
       ...facts,
       offset,
     });
+  }
+  if (fault.kind === "number") {
+    throw new BadDataError(
+      `${what} has the number ${fault.text.slice(0, 40)} at character ${offset}, which is beyond the range of float64; correct it`,
+      { ...facts, offset },
+    );
   }
   throw new BadDataError(
     `${what} has the key ${JSON.stringify(fault.key)} twice, the second time at character ${offset}; remove one of them`,

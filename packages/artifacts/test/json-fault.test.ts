@@ -11,6 +11,13 @@ test("names of different objects, and values, are no duplicates", () => {
   assert.is(findJsonFault('{"a":{"a":"a"},"b":["a","a",{"a":1},{"a":1}],"c":"\\"a\\":{"}'), undefined);
 });
 
+test("numbers beyond float64 are found, and those within are none", () => {
+  assert.is(findJsonFault('{"a":[1e308,-1.5E+300,0,-0.0,1e-999],"b":"1e999","c":true}'), undefined);
+  assert.equal(findJsonFault('{"a":[1,-1e999]}'), { kind: "number", text: "-1e999", offset: 8 });
+  const long = "9".repeat(309);
+  assert.equal(findJsonFault(`{"a":${long}}`), { kind: "number", text: long, offset: 5 });
+});
+
 const nested = (levels: number): string => `{"a":${"[".repeat(levels - 1)}${"]".repeat(levels - 1)}}`;
 
 test("100 levels are read, and one more is found", () => {

@@ -296,6 +296,11 @@ const configFaults: [string, (text: string) => string, RegExp][] = [
   ],
   ["a key twice", (text) => text.replace("{", '{ "n_head": 4,'), /has the key "n_head" twice/],
   [
+    "a number beyond float64, also where nothing reads it",
+    (text) => text.replace("{", '{ "vision_config": { "hidden_size": 1e999 },'),
+    /config\.json has the number 1e999 at character 36, which is beyond the range of float64; correct it/,
+  ],
+  [
     "lists in lists",
     (text) => text.replace("{", `{ "n_head": ${"[".repeat(9000)}${"]".repeat(9000)},`),
     /config\.json is nested deeper than 100 levels at character 11\d; make it flatter/,
