@@ -18,6 +18,7 @@ import { replaceBlocks } from "../pages/blocks.ts";
 import { risesOf } from "./draws.ts";
 import type { DrawnRow } from "./draws.ts";
 import {
+  intervalsTable,
   lawTable,
   languagesOfMixes,
   mixesTable,
@@ -102,6 +103,7 @@ const blocks = {
   onset: onsetTable(rows),
   "stand-ins": standInsTable(rows, "gptq-3"),
   law: lawTable(rows, found),
+  intervals: intervalsTable(rows, found),
   written: writtenTable(written),
 };
 await writeFile(page, replaceBlocks(await readFile(page, "utf8"), "languages", blocks));

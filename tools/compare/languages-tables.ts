@@ -1,6 +1,6 @@
 import { at, parseLanguageMix } from "@mbs/contracts";
 import { countSegments } from "@mbs/corpus-sampling";
-import { lossAt } from "@mbs/mix-recommendation";
+import { lawError, lossAt } from "@mbs/mix-recommendation";
 import { mean, spearman } from "@mbs/numbers";
 import { markdownTable } from "../pages/blocks.ts";
 import { toSvg } from "../pages/plot.ts";
@@ -305,6 +305,42 @@ function lawPoints(
       change: before - after,
     };
   });
+}
+
+/** ln of what a language lost over what the law predicts for it from another draw, of the equal mix: as a user has them. */
+function errorsOfDraws(rows: readonly DrawnRow[], method: string, found: Readonly<Record<string, number>>): readonly number[] {
+  return drawsOf(rows, method, "equal").flatMap((equal) =>
+    mixesIn(rows, method)
+      .filter(isUsual)
+      .flatMap((mix) => {
+        const text = textOf(mix, found);
+        if (text === undefined) return [];
+        const others = drawsOf(rows, method, mix).filter(({ draw }) => draw !== equal.draw);
+        return others.flatMap(({ rises }) =>
+          twelveLanguages.map(({ tag }) => {
+            const [before, after] = [equal.rises, rises].map(ofLanguage(tag)) as [number, number];
+            return Math.log(after / lossAt(before, { share: equalShare }, text[tag] ?? NaN));
+          }),
+        );
+      }),
+  );
+}
+
+const rootMeanSquare = (values: readonly number[]): number => Math.sqrt(moment(values, values) / values.length);
+
+/** From one draw to another: how far the law is off, and how many languages lose what it says, by its error with other methods. */
+export function intervalsTable(rows: readonly DrawnRow[], found: Readonly<Record<string, number>>): string {
+  const byMethod = methodsIn(rows)
+    .map((method) => ({ method, errors: errorsOfDraws(rows, method, found) }))
+    .filter(({ errors }) => errors.length > 0);
+  const lines = byMethod.map(({ method, errors }) => {
+    const others = byMethod.filter((own) => own.method !== method).map((own) => rootMeanSquare(own.errors));
+    const within = (error: number): string =>
+      `${((100 * errors.filter((value) => Math.abs(value) <= 1.96 * error).length) / errors.length).toFixed(0)}%`;
+    return [titleOf(method), String(errors.length), hundredths(rootMeanSquare(errors)), within(mean(others)), within(lawError)];
+  });
+  const head = ["method", "pairs", "error of the logarithm", "in 95% by the other methods", "in 95% by 0.15"];
+  return markdownTable(head, lines, 1);
 }
 
 /**

@@ -7,7 +7,7 @@ export interface MeasuredLoss {
   readonly share: number;
   /** Nats a token above the dense model, on text that was not calibrated on. */
   readonly loss: number;
-  /** 95% interval of the loss, over windows of text. */
+  /** 95% interval of the loss of the model that was measured, over windows of text. */
   readonly interval: Interval;
 }
 
@@ -31,6 +31,28 @@ const leastLoss = 1e-3;
  */
 export const lossAt = (nats: number, { share: measured }: Pick<MeasuredLoss, "share">, share: number): number =>
   nats <= 0 ? nats : nats * (share / measured) ** -lossExponent;
+
+/**
+ * Standard deviation of the logarithm of what a language loses over what the law predicts, from one draw of calibration text to
+ * another mix and draw. Measured 0.15 with GPTQ at 3 bits, 0.12 at 2 bits and 0.13 with SparseGPT, where draws of the same mix
+ * differ by 0.14, 0.08 and 0.12 (docs/measured/languages.md, Does the law hold).
+ */
+export const lawError = 0.15;
+
+/**
+ * 95% interval of what a language loses when the model is compressed again with another share of its text: over the windows that it
+ * was measured on, draws of calibration text and the error of the law, taken as independent.
+ */
+export function intervalAt(measured: MeasuredLoss, share: number): Interval {
+  const predicted = lossAt(measured.loss, measured, share);
+  const [low, high] = measured.interval.map((nats) => lossAt(nats, measured, share)) as [number, number];
+  const factor = Math.exp(1.96 * lawError);
+  const lost = Math.max(predicted, 0);
+  return [
+    predicted - Math.hypot(predicted - low, lost - lost / factor),
+    predicted + Math.hypot(high - predicted, lost * factor - lost),
+  ];
+}
 
 /** What is made small: Σ importance · loss^power. */
 export interface Goal {

@@ -4,7 +4,7 @@ import { areProportional, at, defineStage, parseLanguageMix, UsageError } from "
 import type { LanguageMix } from "@mbs/contracts";
 import { parseDistribution, parseMix, sharesOf } from "@mbs/corpora";
 import { comparePairs, readScoredModels } from "@mbs/evaluation";
-import { bestMix, lossAt, lossExponent } from "./loss-law.ts";
+import { bestMix, intervalAt, lossAt, lossExponent } from "./loss-law.ts";
 import type { MeasuredLoss, MeasuredLosses } from "./loss-law.ts";
 
 /** Shares to this power are compared where a training mixture is known: how XLM-R and mT5 sample. */
@@ -247,17 +247,12 @@ export const mix = defineStage({
 
     const records = [...mixes].flatMap(([name, own]) => {
       const shown = rounded(own);
+      const isMeasured = areProportional(own, measured);
       return [...losses].map(([language, loss]): MixRecord => {
         const weight = shown.get(language) ?? 0;
-        const [low, high] = loss.interval;
-        return {
-          mix: name,
-          language,
-          weight,
-          loss: lossAt(loss.loss, loss, weight),
-          low: lossAt(low, loss, weight),
-          high: lossAt(high, loss, weight),
-        };
+        // of the mix that was measured nothing is predicted
+        const [low, high] = isMeasured ? loss.interval : intervalAt(loss, weight);
+        return { mix: name, language, weight, loss: isMeasured ? loss.loss : lossAt(loss.loss, loss, weight), low, high };
       });
     });
     const metadata = {

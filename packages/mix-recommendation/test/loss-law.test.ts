@@ -1,6 +1,6 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { bestMix, lossAt } from "../src/loss-law.ts";
+import { bestMix, intervalAt, lossAt } from "../src/loss-law.ts";
 import type { MeasuredLosses } from "../src/loss-law.ts";
 
 const measure = (own: Readonly<Record<string, readonly [share: number, loss: number]>>): MeasuredLosses =>
@@ -33,6 +33,19 @@ test("a loss falls by the power of the share: 64 times the text leaves 64^-0.15 
   // a gain is nothing that text lowers
   assert.is(lossAt(-0.01, measured, 0.001), -0.01);
   assert.is(lossAt(0, measured, 0.001), 0);
+});
+
+test("an interval holds the windows and the error of the law, independent of each other", () => {
+  const [loss, factor] = [0.4, Math.exp(1.96 * 0.15)];
+  const measured = { share: 0.1, loss, interval: [loss, loss] as const };
+  const [low, high] = intervalAt(measured, 0.1);
+  assert.ok(Math.abs(low - loss / factor) < 1e-12 && Math.abs(high - loss * factor) < 1e-12);
+  // legs of 3 and 4 make 5
+  const leg = 0.75 * (loss * factor - loss);
+  const wider = intervalAt({ ...measured, interval: [loss, loss + leg] }, 0.1);
+  assert.ok(Math.abs(wider[1] - loss - 1.25 * (loss * factor - loss)) < 1e-12);
+  // of a gain the law says nothing: windows alone
+  assert.equal(intervalAt({ share: 0.1, loss: -0.01, interval: [-0.02, 0] }, 0.2), [-0.02, 0]);
 });
 
 test("no mix on a fine grid has a smaller mean of losses to the power", () => {
