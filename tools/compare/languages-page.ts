@@ -17,26 +17,17 @@ import { groupBy, parseLanguageMix } from "@mbs/contracts";
 import { replaceBlocks } from "../pages/blocks.ts";
 import { risesOf } from "./draws.ts";
 import type { DrawnRow } from "./draws.ts";
-import {
-  intervalsTable,
-  lawTable,
-  languagesOfMixes,
-  mixesTable,
-  namedTable,
-  onsetTable,
-  outcomeTable,
-  plotAmounts,
-  plotLanguages,
-  plotOnset,
-  standInsTable,
-  unitsTable,
-  weightsTable,
-  writtenTable,
-} from "./languages-tables.ts";
-import type { DenseLanguage } from "./languages-tables.ts";
-import { isWritten, readWritten } from "./written-rows.ts";
-import type { WrittenRow } from "./written-rows.ts";
+import { intervalsTable, lawTable } from "./languages-law.ts";
+import { onsetTable, plotOnset } from "./languages-onset.ts";
+import { namedTable, outcomeTable, pagesTable, unitsTable, weightsTable } from "./languages-outcomes.ts";
+import { plotAmounts, plotLanguages } from "./languages-plots.ts";
+import type { DenseLanguage } from "./languages-rows.ts";
+import { frontierTable, languagesOfMixes, mixesTable, standInsTable } from "./languages-tables.ts";
+import { isWritten, readAnswers, readWritten } from "./written-rows.ts";
+import type { AnswersRow, RightAnswers, WrittenRow } from "./written-rows.ts";
+import { answersTable, writtenTable } from "./written-tables.ts";
 import { allMethods, allMixes, rowsOf, scoresFile } from "./rows.ts";
+import type { Row } from "./rows.ts";
 
 const { values } = parseArgs({ options: { output: { type: "string" }, found: { type: "string" } } });
 const { output: folder } = values;
@@ -53,10 +44,13 @@ const [drawsHere, drawOfFound] = [11, 5];
 const dense = await scoresOf("dense");
 const made: DrawnRow[] = [];
 const madeWritten: WrittenRow[] = [];
+const madeAnswers: AnswersRow[] = [];
 for (const { name, method, mix, draw } of rowsOf(Object.keys(allMethods), Object.keys(allMixes), drawsHere)) {
   if (draw === drawOfFound) continue;
   if (existsSync(join(folder, scoresFile(name)))) made.push({ method, mix, draw, rises: risesOf(dense, await scoresOf(name)) });
   if (isWritten(folder, name)) madeWritten.push({ method, mix, draw, ...(await readWritten(folder, name)) });
+  const right = await readAnswers(folder, name);
+  if (right !== undefined) madeAnswers.push({ method, mix, draw, right });
 }
 interface Numbers {
   /** The mix of rows of "found": language → share. */
@@ -64,21 +58,29 @@ interface Numbers {
   readonly rows: readonly DrawnRow[];
   /** What some of them write: tools/compare/written.ts. */
   readonly written: readonly WrittenRow[];
+  /** What some of them answer, and the dense model: tools/compare/answers.ts. */
+  readonly answers: { readonly dense: RightAnswers; readonly rows: readonly AnswersRow[] };
   /** The dense model on the same windows. */
   readonly dense: Readonly<Record<string, DenseLanguage>>;
 }
 
 const committed: Numbers = existsSync(numbersPath)
   ? (JSON.parse(await readFile(numbersPath, "utf8")) as Numbers)
-  : { found: {}, rows: [], written: [], dense: {} };
+  : { found: {}, rows: [], written: [], answers: { dense: {}, rows: [] }, dense: {} };
 const found =
   values.found === undefined ? committed.found : Object.fromEntries(parseLanguageMix(values.found.replace(/^weights:/, "")));
-const isMade = (row: DrawnRow): boolean =>
-  made.some(({ method, mix, draw }) => method === row.method && mix === row.mix && draw === row.draw);
-const rows = [...committed.rows.filter((row) => !isMade(row)), ...made];
-const isMadeWritten = (row: WrittenRow): boolean =>
-  madeWritten.some(({ method, mix, draw }) => method === row.method && mix === row.mix && draw === row.draw);
-const written = [...committed.written.filter((row) => !isMadeWritten(row)), ...madeWritten];
+/** Rows with those of the same names replaced, which were made again. */
+function renewed<R extends Pick<Row, "method" | "mix" | "draw">>(old: readonly R[], renewal: readonly R[]): readonly R[] {
+  const isRenewed = (row: R): boolean =>
+    renewal.some(({ method, mix, draw }) => method === row.method && mix === row.mix && draw === row.draw);
+  return [...old.filter((row) => !isRenewed(row)), ...renewal];
+}
+const rows = renewed(committed.rows, made);
+const written = renewed(committed.written, madeWritten);
+const answers = {
+  dense: (await readAnswers(folder, "dense")) ?? committed.answers.dense,
+  rows: renewed(committed.answers.rows, madeAnswers),
+};
 const lines = (list: readonly object[]): string => `[\n${list.map((row) => JSON.stringify(row)).join(",\n")}\n]`;
 const rounded = (value: number): number => Number(value.toPrecision(5));
 const languages = Object.fromEntries(
@@ -89,7 +91,7 @@ const languages = Object.fromEntries(
 );
 await writeFile(
   numbersPath,
-  `{"found":${JSON.stringify(found)},"dense":${JSON.stringify(languages)},"rows":${lines(rows)},"written":${lines(written)}}\n`,
+  `{"found":${JSON.stringify(found)},"dense":${JSON.stringify(languages)},"rows":${lines(rows)},"written":${lines(written)},"answers":{"dense":${JSON.stringify(answers.dense)},"rows":${lines(answers.rows)}}}\n`,
 );
 
 const page = join(docs, "measured/languages.md");
@@ -100,11 +102,14 @@ const blocks = {
   "by-language": languagesOfMixes(rows, "gptq-3"),
   units: unitsTable(rows, "gptq-3", languages),
   weights: weightsTable(rows, "gptq-3"),
+  pages: pagesTable(rows, "gptq-3"),
+  frontier: frontierTable(rows, "gptq-3"),
   onset: onsetTable(rows),
   "stand-ins": standInsTable(rows, "gptq-3"),
   law: lawTable(rows, found),
   intervals: intervalsTable(rows, found),
   written: writtenTable(written),
+  answers: answersTable(answers.rows, answers.dense),
 };
 await writeFile(page, replaceBlocks(await readFile(page, "utf8"), "languages", blocks));
 await mkdir(join(docs, "languages"), { recursive: true });

@@ -1,4 +1,4 @@
-import { toSvg } from "../pages/plot.ts";
+import { plotConfig, toSvg } from "../pages/plot.ts";
 import type { ComparedRow } from "./comparison.ts";
 import { languages } from "./languages.ts";
 import { methods } from "./rows.ts";
@@ -61,6 +61,6 @@ export function plotRows(rows: readonly ComparedRow[]): Promise<string> {
         },
       ],
     },
-    config: { background: "white", font: "sans-serif", legend: { labelLimit: 0, orient: "bottom" } },
+    config: plotConfig,
   });
 }

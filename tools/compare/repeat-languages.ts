@@ -33,10 +33,11 @@ if (model === undefined || output === undefined) {
 const texts = resolve(output, "texts");
 const numbers = fileURLToPath(new URL("../../docs/measured/languages.json", import.meta.url));
 type RowChoice = Pick<Row, "method" | "mix" | "draw">;
-const { found, rows, written } = JSON.parse(await readFile(numbers, "utf8")) as {
+const { found, rows, written, answers } = JSON.parse(await readFile(numbers, "utf8")) as {
   readonly found: Readonly<Record<string, number>>;
   readonly rows: readonly RowChoice[];
   readonly written: readonly RowChoice[];
+  readonly answers: { readonly rows: readonly RowChoice[] };
 };
 const nameOf = (row: RowChoice): string => `${row.method} ${drawName(row)}`;
 
@@ -70,6 +71,7 @@ for (const [index, row] of rows.entries()) {
     ...draws,
   ]);
 }
+script("answers.ts", [...options, "--rows", answers.rows.map(nameOf).join(",")]);
 if (python !== undefined) script("written.ts", [...options, "--python", python, "--rows", written.map(nameOf).join(",")]);
 script("languages-page.ts", ["--output", resolve(output)]);
 script("front-picture.ts", []);

@@ -1,4 +1,5 @@
 import type { StageOptions } from "@mbs/contracts";
+import { lossExponent } from "@mbs/mix-recommendation";
 import { twelveLanguages } from "./languages.ts";
 
 /** A mix of calibration text. */
@@ -16,6 +17,8 @@ export interface Mix {
   readonly times?: number;
   /** Which pages of the calibration texts are drawn from, as choose-texts.ts chose them; all where not given. */
   readonly pages?: string;
+  /** To which powers shares in training and losses count in it, where it is one of many between other mixes. */
+  readonly frontier?: { readonly shares: number; readonly power: number };
   /** The language that has more text than others, to see beside more weight what that does. */
   readonly favours?: string;
   /** The one language that has text. */
@@ -51,6 +54,38 @@ const foundMixes: Readonly<Record<string, Mix>> = {
   found: { text: "found" },
   "found-alike": { title: "found, languages alike", text: `weights:${foundAlike}` },
 };
+
+/** Languages by the numbers of a mix, "en=0.03,de=0.125". */
+const numbersOf = (mix: string): readonly (readonly [language: string, value: number])[] =>
+  mix.split(",").map((part) => {
+    const [language = "", value] = part.split("=");
+    return [language, Number(value)];
+  });
+
+/** The equal mix, temperature 0.3, proportional, and the two found ones. */
+const namedElsewhere: ReadonlySet<string> = new Set(["0-0", "0.3-0", "1-0", "0-4", "1-4"]);
+
+/**
+ * Mixes between the equal one, the proportional one and those that `mbs mix` finds, from the losses that `foundAlike` was found from:
+ * languages count by their share in training to the power of `shares`, and losses to the power of `power`. With a power of 0 it is
+ * a temperature.
+ */
+const frontierMixes: Readonly<Record<string, Mix>> = Object.fromEntries(
+  [0, 0.15, 0.3, 0.5, 0.75, 1].flatMap((shares) =>
+    [0, 1, 2, 4].flatMap((power): [string, Mix][] => {
+      if (namedElsewhere.has(`${shares}-${power}`)) return [];
+      const text = numbersOf(foundAlike).map(([language, found]) => {
+        const share = twelveLanguages.find(({ tag }) => tag === language)?.share ?? NaN;
+        // found in proportion to loss^(4 / (1 + 4e)), as loss-law.ts has it
+        const loss = found ** ((1 + 4 * lossExponent) / 4);
+        const weight = (share ** shares * loss ** power) ** (1 / (1 + power * lossExponent));
+        return `${language}=${weight.toPrecision(3)}`;
+      });
+      const title = `shares to the power of ${shares}, losses of ${power}`;
+      return [[`frontier-${shares}-${power}`, { title, text: `weights:${text.join(",")}`, frontier: { shares, power } }]];
+    }),
+  ),
+);
 
 /** Mixes of less and of more text: every language has at least one segment, which makes a proportional mix of few nearly equal. */
 const amounts: Readonly<Record<string, Mix>> = {
@@ -105,6 +140,7 @@ const withoutMixes: Readonly<Record<string, Mix>> = Object.fromEntries(
 export const allMixes: Readonly<Record<string, Mix>> = {
   ...mixes,
   ...foundMixes,
+  ...frontierMixes,
   ...amounts,
   ...chosenPages,
   ...weightedMixes,

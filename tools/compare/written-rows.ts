@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { collect, openArtifact, readScores } from "@mbs/artifacts";
-import { summariseDistances } from "@mbs/evaluation";
+import { collect, collectScores, openArtifact, readScores } from "@mbs/artifacts";
+import { collectAnswers, summariseDistances } from "@mbs/evaluation";
 import { fileStem, scoresFile } from "./rows.ts";
 import type { Row } from "./rows.ts";
 
@@ -35,6 +35,12 @@ interface GenerationLine extends Record<"kept" | "repeated" | "agrees", number> 
 
 const linesFile = (folder: string, name: string): string => join(folder, "written", `${fileStem(name)}.jsonl`);
 
+/** The folder of what answers.ts has found, in that of the comparison. */
+export const answersFolder = "answers";
+
+/** The file there with a model's answers. @param name "gptq-3 equal", or "dense" */
+export const answersFile = (name: string): string => join(answersFolder, scoresFile(name));
+
 /** Whether written.ts has looked at a row. */
 export const isWritten = (folder: string, name: string): boolean => existsSync(linesFile(folder, name));
 
@@ -63,4 +69,21 @@ export async function readWritten(folder: string, name: string): Promise<Pick<Wr
     };
   }
   return { languages };
+}
+
+/** What one compressed model, or the dense one, answers in each language: 1 for each right answer and 0 for each wrong one. */
+export type RightAnswers = Readonly<Record<string, string>>;
+
+/** What one compressed model answers. */
+export interface AnswersRow extends Pick<Row, "method" | "mix" | "draw"> {
+  readonly right: RightAnswers;
+}
+
+/** The answers of a model that answers.ts has asked; undefined where it has not. @param name "gptq-3 equal", or "dense" */
+export async function readAnswers(folder: string, name: string): Promise<RightAnswers | undefined> {
+  const path = join(folder, answersFile(name));
+  if (!existsSync(path)) return undefined;
+  const { tasks } = await collectScores(await openArtifact(path));
+  const answers = collectAnswers(tasks, () => ["acc"]);
+  return Object.fromEntries(answers.map(({ language, byMetric }) => [language, (byMetric.get("acc")?.right ?? []).join("")]));
 }

@@ -11,7 +11,7 @@ export interface PredictedLoss {
   /** Its share of the text. */
   readonly weight: number;
   readonly loss: number;
-  /** 95%: of a prediction also over draws of calibration text. */
+  /** 95%: of the measured mix over windows, of others also over draws of calibration text and the error of the law. */
   readonly interval: Interval;
 }
 
@@ -93,7 +93,7 @@ export function mixesReport(records: readonly MixRecord[], metadata: MixesMetada
   const notes = [
     `The recommended mix has the least mean, by importance, of losses to the power of ${power}${power > 1 ? ", in which large losses count more" : ""}.`,
     `Predicted from what ${model} lost above ${dense}: the loss of a language goes as its share of the calibration text to the power of −${exponent}, the amount of text in all staying the same.`,
-    "Intervals (95%) of a predicted loss hold windows of the scored text, draws of calibration text and the error of the law, as measured on one real model; those of the measured mix hold windows alone. Before you keep a mix, compress with it and evaluate on texts that it was not chosen by.",
+    "Intervals (95%) are of compressing again with the mix: they count the windows that were scored, another draw of calibration text, and how far off the law was on one real model. Before you keep a mix, compress with it and evaluate on texts that it was not chosen by.",
   ];
   return { model, measured, recommended, mixes, notes };
 }

@@ -3,8 +3,9 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { DrawnRow } from "./draws.ts";
 import { twelveLanguages } from "./languages.ts";
-import { namedTable, outcomeTable, unitsTable, writtenTable } from "./languages-tables.ts";
+import { namedTable, outcomeTable, unitsTable } from "./languages-outcomes.ts";
 import type { WrittenLanguage, WrittenRow } from "./written-rows.ts";
+import { writtenTable } from "./written-tables.ts";
 
 /** Rises of two windows of each language about a loss, that of the first language higher by `worst`. */
 function row(mix: string, draw: number, loss: number, worst: number): DrawnRow {

@@ -1,0 +1,57 @@
+/**
+ * Right answers of compressed models of a comparison: for rows that tools/compare/run.ts has made, whose models are written again
+ * from their layers. A question is a sentence and the same with two words swapped, of the held-out texts; chance is a half.
+ *
+ * usage: node --conditions=mbs-source --import tsx tools/compare/answers.ts --model M --texts FOLDER --output FOLDER
+ *          --rows "gptq-3 equal,gptq-3 english" [--threads N]
+ *   --model, --texts, --output   as run.ts was given them, with --size twelve
+ *
+ * Writes FOLDER/answers/dense.scores.arrow and FOLDER/answers/ROW.scores.arrow; what is there is not made again.
+ */
+import { existsSync } from "node:fs";
+import { mkdir, rm } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { fileStem } from "./rows.ts";
+import { program, start } from "./start.ts";
+import { answersFile, answersFolder } from "./written-rows.ts";
+
+const { values } = parseArgs({
+  options: {
+    model: { type: "string" },
+    texts: { type: "string" },
+    output: { type: "string" },
+    rows: { type: "string" },
+    threads: { type: "string", default: "1" },
+  },
+});
+const { model, texts, output, rows, threads } = values;
+if (model === undefined || texts === undefined || output === undefined || rows === undefined) {
+  throw new Error("usage: answers.ts --model M --texts FOLDER --output FOLDER --rows ROW,… [--threads N]");
+}
+const tasks = resolve(output, "tasks");
+if (!existsSync(tasks)) {
+  const generate = fileURLToPath(new URL("../controlled-tasks/generate.ts", import.meta.url));
+  const given = ["--manifest", resolve(texts, "heldout.yaml"), "--name", "help", "--output", tasks];
+  start(process.execPath, [...process.execArgv, generate, ...given]);
+}
+await mkdir(join(output, answersFolder), { recursive: true });
+
+const mbs = (...args: readonly string[]): string => start(process.execPath, [program, ...args, "--quiet", "--threads", threads]);
+
+function evaluate(path: string, label: string): void {
+  const asked = ["--tasks", "help_pairs", "--task-path", tasks];
+  mbs("evaluate", "--model", path, "--labels", label, ...asked, "--output", join(output ?? "", answersFile(label)));
+}
+
+if (!existsSync(join(output, answersFile("dense")))) evaluate(resolve(model), "dense");
+for (const row of rows.split(",")) {
+  if (existsSync(join(output, answersFile(row)))) continue;
+  const folder = resolve(output, fileStem(row));
+  const made = join(folder, "model");
+  if (!existsSync(made)) mbs("run", `${folder}.yaml`, "--workers", "0");
+  evaluate(made, row);
+  // it can be written again from its layers
+  await rm(made, { recursive: true, force: true });
+}

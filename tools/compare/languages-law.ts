@@ -1,0 +1,167 @@
+import { parseLanguageMix } from "@mbs/contracts";
+import { countSegments } from "@mbs/corpus-sampling";
+import { lawError, lossAt } from "@mbs/mix-recommendation";
+import { mean, spearman } from "@mbs/numbers";
+import { markdownTable } from "../pages/blocks.ts";
+import { ofLanguage } from "./draws.ts";
+import type { DrawnRow } from "./draws.ts";
+import {
+  centred,
+  drawsOf,
+  hundredths,
+  isUsual,
+  methodsIn,
+  mixesWhere,
+  moment,
+  pairOf,
+  shares,
+  titleOf,
+  twelve,
+} from "./languages-rows.ts";
+import { twelveLanguages } from "./languages.ts";
+import { allMixes } from "./rows.ts";
+import { mixTitle, thousandths } from "./tables.ts";
+
+const equalShare = 1 / twelveLanguages.length;
+
+/** Shares of the text that is drawn of a mix; undefined where the law says nothing, or text is more or less in all. */
+function textOf(mix: string, found: Readonly<Record<string, number>>): Readonly<Record<string, number>> | undefined {
+  const asked = mix === "found" ? found : sharesOfMix(allMixes[mix]?.text ?? mix);
+  if (asked === undefined) return undefined;
+  // every language gets one segment at least
+  const counts = countSegments(new Map(Object.entries(asked)), twelve.segments, 1);
+  return Object.fromEntries([...counts].map(([tag, count]) => [tag, count / twelve.segments]));
+}
+
+/** Shares that a mix asks for; undefined of those that give all languages alike, or one alone. */
+function sharesOfMix(text: string): Readonly<Record<string, number>> | undefined {
+  if (text === "proportional") return shares;
+  if (text.startsWith("weights:")) return Object.fromEntries(parseLanguageMix(text.replace(/^weights:/, "")));
+  if (text !== "temperature:0.3") return undefined;
+  return Object.fromEntries(twelveLanguages.map(({ tag }) => [tag, (shares[tag] ?? 0) ** 0.3]));
+}
+
+/** A language under a mix, beside the equal one on the same draws. */
+interface LawPoint {
+  readonly language: string;
+  /** ln of its share over that in the equal mix. */
+  readonly text: number;
+  /** ln of its loss over that with the equal mix. */
+  readonly loss: number;
+  /** What the law predicts from the equal mix, less what it lost, in nats. */
+  readonly error: number;
+  /** What it lost with the equal mix, less what it lost: the error of predicting no change. */
+  readonly change: number;
+}
+
+function lawPoints(
+  rows: readonly DrawnRow[],
+  method: string,
+  mix: string,
+  found: Readonly<Record<string, number>>,
+): readonly LawPoint[] {
+  const text = textOf(mix, found);
+  const [equal, other] = pairOf(rows, method, "equal", mix);
+  if (text === undefined || equal.length === 0) return [];
+  return twelveLanguages.map(({ tag }): LawPoint => {
+    const [before = NaN, after = NaN] = [equal, other].map((draws) => mean(draws.map(ofLanguage(tag))));
+    const share = text[tag] ?? NaN;
+    return {
+      language: tag,
+      text: Math.log(share / equalShare),
+      loss: Math.log(after / before),
+      error: lossAt(before, { share: equalShare }, share) - after,
+      change: before - after,
+    };
+  });
+}
+
+/** Mixes that the law says something about, those between the named ones too. */
+const mixesOfLaw = (rows: readonly DrawnRow[], method: string, found: Readonly<Record<string, number>>): readonly string[] =>
+  mixesWhere(rows, method, ({ pages }) => pages === undefined).filter((mix) => isUsual(mix) && textOf(mix, found) !== undefined);
+
+/** ln of what a language lost over what the law predicts for it from another draw, of the equal mix: as a user has them. */
+function errorsOfDraws(rows: readonly DrawnRow[], method: string, found: Readonly<Record<string, number>>): readonly number[] {
+  return drawsOf(rows, method, "equal").flatMap((equal) =>
+    mixesOfLaw(rows, method, found).flatMap((mix) => {
+      const text = textOf(mix, found) ?? {};
+      const others = drawsOf(rows, method, mix).filter(({ draw }) => draw !== equal.draw);
+      return others.flatMap(({ rises }) =>
+        twelveLanguages.map(({ tag }) => {
+          const [before, after] = [equal.rises, rises].map(ofLanguage(tag)) as [number, number];
+          return Math.log(after / lossAt(before, { share: equalShare }, text[tag] ?? NaN));
+        }),
+      );
+    }),
+  );
+}
+
+const rootMeanSquare = (values: readonly number[]): number => Math.sqrt(moment(values, values) / values.length);
+
+/** From one draw to another: how far the law is off, and how many languages lose what it says, by its error with other methods. */
+export function intervalsTable(rows: readonly DrawnRow[], found: Readonly<Record<string, number>>): string {
+  const byMethod = methodsIn(rows)
+    .map((method) => ({ method, errors: errorsOfDraws(rows, method, found) }))
+    .filter(({ errors }) => errors.length > 0);
+  const lines = byMethod.map(({ method, errors }) => {
+    const others = byMethod.filter((own) => own.method !== method).map((own) => rootMeanSquare(own.errors));
+    const within = (error: number): string =>
+      `${((100 * errors.filter((value) => Math.abs(value) <= 1.96 * error).length) / errors.length).toFixed(0)}%`;
+    return [titleOf(method), String(errors.length), hundredths(rootMeanSquare(errors)), within(mean(others)), within(lawError)];
+  });
+  const head = ["method", "pairs", "error of the logarithm", "in 95% by the other methods", "in 95% by 0.15"];
+  return markdownTable(head, lines, 1);
+}
+
+/** Titles, and how many there are between the named ones. */
+function namesOfMixes(mixes: readonly string[]): string {
+  const between = mixes.filter((mix) => allMixes[mix]?.frontier !== undefined);
+  const named = mixes.filter((mix) => !between.includes(mix)).map(mixTitle);
+  return [...named, ...(between.length === 0 ? [] : [`${between.length} between these`])].join(", ");
+}
+
+/**
+ * How losses go with a language's share of the text, from the equal mix to the others: the exponent e of loss ∝ share^−e by least
+ * squares, the rank correlation of the two logarithms over all of them and within a language, and how far off is what the law
+ * predicts from the equal mix.
+ */
+export function lawTable(rows: readonly DrawnRow[], found: Readonly<Record<string, number>>): string {
+  const lines = methodsIn(rows).flatMap((method) => {
+    const mixes = mixesOfLaw(rows, method, found);
+    const points = mixes.flatMap((mix) => lawPoints(rows, method, mix, found));
+    if (points.length === 0) return [];
+    const [text, loss] = [points.map((point) => point.text), points.map((point) => point.loss)];
+    const exponent = -moment(centred(text), centred(loss)) / moment(centred(text), centred(text));
+    const within = twelveLanguages.map(({ tag }) => {
+      const own = [{ text: 0, loss: 0 }, ...points.filter(({ language }) => language === tag)];
+      return spearman(
+        own.map((point) => point.text),
+        own.map((point) => point.loss),
+      );
+    });
+    const errors = points.map(({ error }) => Math.abs(error));
+    return [
+      [
+        titleOf(method),
+        namesOfMixes(mixes),
+        hundredths(exponent),
+        hundredths(spearman(text, loss)),
+        hundredths(mean(within)),
+        thousandths(mean(errors)),
+        thousandths(mean(points.map(({ change }) => Math.abs(change)))),
+        thousandths(Math.max(...errors)),
+      ],
+    ];
+  });
+  const head = [
+    "method",
+    "mixes",
+    "e",
+    "rank correlation",
+    "within a language",
+    "error, mean",
+    "without the law",
+    "largest error",
+  ];
+  return markdownTable(head, lines, 2);
+}

@@ -1,0 +1,161 @@
+import { at } from "@mbs/contracts";
+import { mean } from "@mbs/numbers";
+import { markdownTable } from "../pages/blocks.ts";
+import { figureDifference, holdTogether, meanOfLanguages, ofLanguage, weightedBy, worstOfLanguages } from "./draws.ts";
+import type { Difference, DrawnRow } from "./draws.ts";
+import { drawsOf, favoursSome, isUsual, methodsIn, mixesIn, mixesWhere, pairOf, shares, titleOf } from "./languages-rows.ts";
+import type { DenseLanguage } from "./languages-rows.ts";
+import { mixTitle, natsText, thousandths, withInterval } from "./tables.ts";
+
+/** Units of losses: from nats a token, with how losses and differences of them are shown. */
+const units: readonly {
+  readonly of: (nats: number, dense: DenseLanguage) => number;
+  readonly text: (value: number) => string;
+  readonly difference: (difference: Difference) => string;
+}[] = [
+  { of: (nats) => nats, text: (value) => value.toFixed(2), difference: natsText },
+  { of: (nats, { bytes }) => nats / bytes / Math.LN2, text: thousandths, difference: withInterval(thousandths) },
+  {
+    of: (nats, dense) => nats / dense.nats,
+    text: (value) => `${(100 * value).toFixed(0)}%`,
+    difference: withInterval((value) => (100 * value).toFixed(1)),
+  },
+];
+
+/** The mean of languages and the language that loses most with each mix, in several units, means over draws. */
+export function unitsTable(rows: readonly DrawnRow[], method: string, dense: Readonly<Record<string, DenseLanguage>>): string {
+  const languages = Object.entries(dense);
+  const lines = mixesIn(rows, method).flatMap((mix) => {
+    const draws = drawsOf(rows, method, mix);
+    if (!isUsual(mix)) return [];
+    const cells = units.map(({ of, text }) => {
+      const own = draws.map(({ rises }) => languages.map(([name, language]) => of(ofLanguage(name)(rises), language)));
+      const means = languages.map((_, place) => mean(own.map((losses) => at(losses, place))));
+      const [worst] = at(languages, means.indexOf(Math.max(...means)));
+      return { mean: text(mean(means)), worst: `${text(mean(own.map((losses) => Math.max(...losses))))} ${worst}` };
+    });
+    return [[mixTitle(mix), String(draws.length), ...cells.map((cell) => cell.mean), ...cells.map((cell) => cell.worst)]];
+  });
+  const head = ["mean", "loses most"].flatMap((what) => [`${what}, nats a token`, "bits a byte", "of its loss"]);
+  return markdownTable(["mix", "draws", ...head], lines, 1);
+}
+
+/** Whether this is what namedTable has, the worst language of a found mix against the equal one, which has no star here. */
+const isNamed = ({ method, mix, against }: Outcome, figure: keyof typeof outcomes): boolean =>
+  method === "gptq-3" && against === "equal" && figure === "worst" && namedOutcomes.some((named) => named.mix === mix);
+
+const outcomes = { worst: worstOfLanguages, mean: meanOfLanguages, shares: weightedBy(shares) };
+
+/** A comparison of two mixes. */
+interface Outcome {
+  readonly method: string;
+  readonly mix: string;
+  readonly against: string;
+  readonly draws: number;
+  readonly figures: Readonly<Record<keyof typeof outcomes, Difference>>;
+}
+
+/** The mixes whose losses are set beside those of each other one. */
+const compared = ["found", "found-alike", "equal"] as const;
+
+function outcomesOf(rows: readonly DrawnRow[]): readonly Outcome[] {
+  return methodsIn(rows).flatMap((method) =>
+    compared.flatMap((mix, place) =>
+      mixesIn(rows, method).flatMap((against) => {
+        if (against === mix || compared.slice(0, place).some((before) => before === against) || !isUsual(against)) return [];
+        return outcomeOf(rows, method, mix, against);
+      }),
+    ),
+  );
+}
+
+/** One mix against another one; none without draws that both have. */
+function outcomeOf(rows: readonly DrawnRow[], method: string, mix: string, against: string): readonly Outcome[] {
+  const [own, other] = pairOf(rows, method, mix, against);
+  if (own.length === 0) return [];
+  const differenceOf = (figure: keyof typeof outcomes): Difference => figureDifference(own, other, outcomes[figure]);
+  const figures = { worst: differenceOf("worst"), mean: differenceOf("mean"), shares: differenceOf("shares") };
+  return [{ method, mix, against, draws: own.length, figures }];
+}
+
+/** The two outcomes that were named before their draws were made: which mix, against the equal one, in which draws. */
+const namedOutcomes = [
+  { mix: "found", draws: [0, 1, 2, 3, 4] },
+  { mix: "found-alike", draws: [6, 7, 8, 9, 10] },
+] as const;
+
+/** What was named before its draws were made, with the chance of as much by draws alone, and what it is in other units. */
+export function namedTable(rows: readonly DrawnRow[], method: string, dense: Readonly<Record<string, DenseLanguage>>): string {
+  const languages = Object.entries(dense);
+  const lines = namedOutcomes.flatMap(({ mix, draws }) => {
+    const named = rows.filter(({ draw }) => draws.some((own) => own === draw));
+    const [own, other] = pairOf(named, method, mix, "equal");
+    if (own.length === 0) return [];
+    const worst = units.map(({ of }) =>
+      figureDifference(own, other, (rises) =>
+        Math.max(...languages.map(([name, language]) => of(ofLanguage(name)(rises), language))),
+      ),
+    );
+    const [nats = "", ...others] = units.map(({ difference }, place) => difference(at(worst, place)));
+    const { chance } = at(worst, 0);
+    return [[mixTitle(mix), `${at(draws, 0)} to ${at(draws, draws.length - 1)}`, nats, chance.toFixed(3), ...others]];
+  });
+  return markdownTable(["mix, against equal", "draws", "nats a token", "chance", "bits a byte", "% of its loss"], lines, 1);
+}
+
+/** Mixes against the equal one, on the same draws; intervals are not corrected. */
+function againstEqual(rows: readonly DrawnRow[], method: string, mixes: readonly string[]): string {
+  const lines = mixes.flatMap((mix) =>
+    outcomeOf(rows, method, mix, "equal").map(({ draws, figures: { worst, mean: ofAll, shares: byShare } }) => [
+      mixTitle(mix),
+      String(draws),
+      natsText(worst),
+      natsText(ofAll),
+      natsText(byShare),
+    ]),
+  );
+  return markdownTable(["mix", "draws", "worst language", "mean of languages", "weighted by share"], lines, 1);
+}
+
+/** Equal text whose languages weigh otherwise, against the equal mix. */
+export const weightsTable = (rows: readonly DrawnRow[], method: string): string =>
+  againstEqual(rows, method, [...mixesIn(rows, method).filter(favoursSome), "found-alike"]);
+
+/** Equal text of pages that were chosen in some way, against that of all. */
+export const pagesTable = (rows: readonly DrawnRow[], method: string): string =>
+  againstEqual(
+    rows,
+    method,
+    mixesWhere(rows, method, ({ pages }) => pages !== undefined),
+  );
+
+/**
+ * The found mixes and the equal one against each other one: the loss of the worst language and two means. Of cells over several
+ * draws all but the named one are corrected together by Holm; a star marks what holds.
+ */
+export function outcomeTable(rows: readonly DrawnRow[]): string {
+  const found = outcomesOf(rows);
+  const cells = found.flatMap((outcome) =>
+    (Object.keys(outcomes) as (keyof typeof outcomes)[]).map((figure) => ({
+      figure,
+      difference: outcome.figures[figure],
+      isCorrected: outcome.draws > 1 && !isNamed(outcome, figure),
+    })),
+  );
+  const corrected = cells.filter(({ isCorrected }) => isCorrected);
+  const holds = holdTogether(corrected.map(({ difference }) => difference.chance));
+  const texts = cells.map(({ difference }, place) => {
+    const star = holds[corrected.indexOf(at(cells, place))] ? " \\*" : "";
+    return `${natsText(difference)}${star}`;
+  });
+  const width = Object.keys(outcomes).length;
+  const lines = found.map(({ method, mix, against, draws }, place) => [
+    titleOf(method),
+    mixTitle(mix),
+    mixTitle(against),
+    String(draws),
+    ...texts.slice(place * width, (place + 1) * width),
+  ]);
+  const head = ["method", "mix", "against", "draws", "worst language", "mean of languages", "weighted by share"];
+  return markdownTable(head, lines, 3);
+}
