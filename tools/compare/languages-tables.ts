@@ -40,7 +40,7 @@ const ownPowers: Readonly<Record<string, { readonly shares: number; readonly pow
 /** The first draw of each mix between equal, proportional and found ones. */
 const frontierOf = (rows: readonly DrawnRow[], method: string) =>
   Object.entries(allMixes).flatMap(([mix, { frontier = ownPowers[mix] }]) => {
-    const [first] = drawsOf(rows, method, mix).filter(({ draw }) => draw === 0);
+    const first = drawsOf(rows, method, mix).find(({ draw }) => draw === 0);
     if (frontier === undefined || first === undefined) return [];
     const { worst } = lossesOverDraws([first.rises]);
     return [{ mix, ...frontier, rises: first.rises, worst: worst.value, language: worst.language }];

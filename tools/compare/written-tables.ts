@@ -38,7 +38,10 @@ export function writtenTable(rows: readonly WrittenRow[]): string {
 }
 
 /** Each right answer 1 and each wrong one 0. */
-const answersOf = (right: string): number[] => [...right].map(Number);
+const answersOf = (right: string): number[] => Array.from(right, Number);
+
+/** The mean over languages of the share of right answers. */
+const shareOf = (right: RightAnswers): number => mean(Object.values(right).map((own) => mean(answersOf(own))));
 
 /** The mean over languages of paired differences, and its 95% interval over questions, in points. */
 function pointsText(own: RightAnswers, other: RightAnswers): string {
@@ -54,7 +57,6 @@ function pointsText(own: RightAnswers, other: RightAnswers): string {
 
 /** How many of 100 questions a model answers right, the mean over languages, beside the dense model and English-only text. */
 export function answersTable(rows: readonly AnswersRow[], dense: RightAnswers): string {
-  const share = (right: RightAnswers): number => mean(Object.values(right).map((own) => mean(answersOf(own))));
   const lines = rows.map(({ method, mix, right }) => {
     const english = rows.find((row) => row.method === method && row.mix === "english");
     const [language, own] = at(
@@ -64,20 +66,20 @@ export function answersTable(rows: readonly AnswersRow[], dense: RightAnswers): 
     const flips = mean(
       Object.entries(right).map(([tag, answers]) => {
         const before = dense[tag] ?? "";
-        return mean([...answers].map((answer, index) => Number(answer !== before[index])));
+        return mean(Array.from(answers, (answer, index) => Number(answer !== before[index])));
       }),
     );
     return [
       titleOf(method),
       mixTitle(mix),
-      percent(share(right)),
+      percent(shareOf(right)),
       pointsText(right, dense),
       english === undefined || mix === "english" ? "" : pointsText(right, english.right),
       percent(flips),
       `${language} ${percent(mean(answersOf(own)))}`,
     ];
   });
-  const denseLine = ["dense model", "", percent(share(dense)), "", "", "", ""];
+  const denseLine = ["dense model", "", percent(shareOf(dense)), "", "", "", ""];
   const head = ["method", "mix", "right", "against dense, points", "against English-only", "flips", "least"];
   return markdownTable(head, [denseLine, ...lines], 2);
 }
