@@ -5,7 +5,8 @@ import type { ArtifactStream } from "@mbs/contracts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { add, capture } from "../src/index.ts";
-import { context, keep, makeSegments, relativeDistance, rounding, runPropagate, segmentStream, withModel } from "./stage-run.ts";
+import { context, keep, makeSegments, rounding, runPropagate, segmentStream, withModel } from "./stage-run.ts";
+import { relativeDifference } from "../../../tools/test/relative-difference.ts";
 
 async function captureShard(source: ArtifactStream, options: object): Promise<ArtifactStream> {
   const { statistics } = await capture.run({ source: [source] }, options, context);
@@ -26,7 +27,7 @@ function assertClose(found: readonly Statistic[], expected: readonly Statistic[]
   assert.equal(found.map(nameOf), expected.map(nameOf));
   for (const [index, { values }] of found.entries()) {
     const other = expected[index];
-    const distance = relativeDistance(values, other?.values ?? []);
+    const distance = relativeDifference(values, other?.values ?? []);
     assert.ok(distance < rounding, `${other && nameOf(other)} differs by ${distance}`);
   }
 }

@@ -13,7 +13,6 @@ import {
   context,
   keep,
   makeSegments,
-  relativeDistance,
   rounding,
   runCapture,
   runPropagate,
@@ -21,6 +20,7 @@ import {
   warnings,
   withModel,
 } from "./stage-run.ts";
+import { relativeDifference } from "../../../tools/test/relative-difference.ts";
 
 /** E[x xᵀ] packed by rows and E[x²], in float64, over the inputs of one site, segment by segment. */
 async function reference(
@@ -70,7 +70,7 @@ test("dense capture gives every block, site and language in order, as plain sums
       assert.is(tokens, { en: 41, mr: 32, te: 32 }[language]);
       if (block === "h.1") continue;
       const expected = await reference(model, language, Number(block.slice(2)), site);
-      const distance = relativeDistance(values, kind === "gram" ? expected.gram : expected.diagonal);
+      const distance = relativeDifference(values, kind === "gram" ? expected.gram : expected.diagonal);
       assert.ok(distance < rounding, `${block} ${site} ${language} differs by ${distance}`);
     }
   });
@@ -88,7 +88,7 @@ test("capture from states is the dense capture's block", async () => {
       const { values, ...head } = at(expected, position);
       const { values: own, ...ownHead } = statistic;
       assert.equal(ownHead, head);
-      assert.ok(relativeDistance(own, values) < rounding);
+      assert.ok(relativeDifference(own, values) < rounding);
     }
   });
 });
@@ -111,7 +111,7 @@ test("the whole is the weighted sum of its parts", async () => {
           tokens,
       );
       assert.is(at(first, position).tokens + at(rest, position).tokens, tokens);
-      assert.ok(relativeDistance(joined, values) < rounding);
+      assert.ok(relativeDifference(joined, values) < rounding);
     }
   });
 });
@@ -133,7 +133,7 @@ test("--statistics diagonal keeps the diagonal of the Gram", async () => {
     assert.is(diagonal.kind, "diagonal");
     const width = 32;
     const expected = Array.from({ length: width }, (_, row) => at(gram.values, row * width - (row * (row - 1)) / 2));
-    assert.ok(relativeDistance(diagonal.values, expected) < rounding);
+    assert.ok(relativeDifference(diagonal.values, expected) < rounding);
   });
 });
 
@@ -156,7 +156,7 @@ test("beyond the budget one Gram of the mix and all diagonals remain", async () 
     const mixed = at(all, 0).values.map((_, index) =>
       all.reduce((sum, { tokens, values }) => sum + (tokens / 105) * at(values, index), 0),
     );
-    assert.ok(relativeDistance(at(pooled, 0).values, mixed) < rounding);
+    assert.ok(relativeDifference(at(pooled, 0).values, mixed) < rounding);
     const asked = await runCapture(states, { model: folder, site: ["mlp-up"], grams: "pooled" });
     assert.equal(asked, pooled);
     assert.is(warnings.length, 1, "what was asked for is no surprise");
@@ -176,7 +176,7 @@ test("beyond the budget --mix weighs the languages", async () => {
     const mixed = at(all, 0).values.map((_, index) =>
       all.reduce((sum, { language, values }) => sum + (weights.get(language) ?? NaN) * at(values, index), 0),
     );
-    assert.ok(relativeDistance(pooled.values, mixed) < rounding);
+    assert.ok(relativeDifference(pooled.values, mixed) < rounding);
   });
 });
 
@@ -304,7 +304,7 @@ for (const [name, sites] of [
     const own = found.filter(({ block }) => block === `layers.${seen.block}`);
     assert.equal(Object.keys(seen.sites), sites);
     for (const [site, { gram }] of Object.entries(seen.sites)) {
-      const distance = relativeDistance(own.find((statistic) => statistic.site === site)?.values ?? [], gram);
+      const distance = relativeDifference(own.find((statistic) => statistic.site === site)?.values ?? [], gram);
       assert.ok(distance < rounding, `${site} differs by ${distance}`);
     }
     const shares = own.find(({ site }) => site === expertsSite)?.values ?? [];
@@ -331,7 +331,7 @@ for (const name of ["bert-f32", "xlm-roberta-f32", "xlm-roberta-types-bf16"]) {
     assert.equal(Object.keys(sites), ["attention-qkv", "attention-output", "mlp-up", "mlp-down"]);
     for (const [site, gram] of Object.entries(sites)) {
       const statistic = own.find((one) => one.site === site);
-      const distance = relativeDistance(statistic?.values ?? [], gram);
+      const distance = relativeDifference(statistic?.values ?? [], gram);
       assert.ok(distance < rounding, `${site} differs by ${distance}`);
       assert.is(statistic?.tokens, golden.tokens.length);
     }

@@ -10,13 +10,13 @@ import {
   changedLayer,
   collectStates,
   makeSegments,
-  relativeDistance,
   rounding,
   runCapture,
   runPropagate,
   segmentStream,
   withModel,
 } from "./stage-run.ts";
+import { relativeDifference } from "../../../tools/test/relative-difference.ts";
 
 const site = "mlp-up";
 
@@ -57,7 +57,7 @@ test("cross-moments are E[(x̃ - x) xᵀ] of each language, beside the same Gram
           (__, j) => x.reduce((sum, own, token) => sum + (at(at(other, token), i) - at(own, i)) * at(own, j), 0) / tokens,
         ),
       );
-      assert.ok(relativeDistance(values, expected) < rounding, language);
+      assert.ok(relativeDifference(values, expected) < rounding, language);
     }
   });
 });
@@ -118,7 +118,7 @@ test("with normalised tokens a weight times the cross-moment also makes up for w
       }
       // the least squared singular value of such a matrix, four times as wide as high, is about a quarter of their mean: the
       // ridge of a thousandth takes at most 0.4% of what it is to make up for
-      assert.ok(relativeDistance(made, expected) < 0.01, `${language} ${relativeDistance(made, expected)}`);
+      assert.ok(relativeDifference(made, expected) < 0.01, `${language} ${relativeDifference(made, expected)}`);
     }
   });
 });
@@ -140,7 +140,7 @@ test("beyond the budget one cross-moment of the mix remains, the mean of the lan
     };
     const [en, te] = [of("en"), of("te")];
     const expected = en.map((value, index) => 0.25 * value + 0.75 * at(te, index));
-    assert.ok(relativeDistance(at(pooled, 1).values, expected) < rounding);
+    assert.ok(relativeDifference(at(pooled, 1).values, expected) < rounding);
   });
 });
 

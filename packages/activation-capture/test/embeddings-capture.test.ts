@@ -8,17 +8,8 @@ import type { Model } from "@mbs/models";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { capture } from "../src/index.ts";
-import {
-  context,
-  keep,
-  makeSegments,
-  relativeDistance,
-  rounding,
-  runCapture,
-  runPropagate,
-  segmentStream,
-  withModel,
-} from "./stage-run.ts";
+import { context, keep, makeSegments, rounding, runCapture, runPropagate, segmentStream, withModel } from "./stage-run.ts";
+import { relativeDifference } from "../../../tools/test/relative-difference.ts";
 
 const languages = ["en", "mr", "te"];
 
@@ -60,7 +51,7 @@ test("embedding and head are captured behind the blocks, from segments as from t
       const { values, ...same } = at(found, index);
       const { values: others, ...head } = statistic;
       assert.equal(head, same);
-      assert.ok(relativeDistance(others, values) < rounding, `${same.site} ${same.language}`);
+      assert.ok(relativeDifference(others, values) < rounding, `${same.site} ${same.language}`);
     }
     const plain = await runCapture(segments(), { model: folder });
     assert.equal(
@@ -116,7 +107,7 @@ test("reads are shares of tokens, and spread is the mean of p(1 - p) over every 
     await forward.close();
     // both segments of mr have a length that four divides or are the only batch of theirs, so the positions are the same
     assert.ok(
-      relativeDistance(
+      relativeDifference(
         valuesOf(tokenSites.spread),
         spread.map((sum) => sum / positions),
       ) < rounding,

@@ -5,7 +5,8 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { canCount, CountingDevice } from "../../../tools/test/counting-device.ts";
 import { capture, propagate } from "../src/index.ts";
-import { bothStates, changedLayer, collectStates, context, relativeDistance, rounding, withModel } from "./stage-run.ts";
+import { bothStates, changedLayer, collectStates, context, rounding, withModel } from "./stage-run.ts";
+import { relativeDifference } from "../../../tools/test/relative-difference.ts";
 
 const counted = canCount ? test : (name: string): void => test.skip(name);
 const device = new CountingDevice();
@@ -36,7 +37,7 @@ const checked =
   async (): Promise<object> => {
     const found = await work();
     for (const [index, { values }] of wanted.entries()) {
-      assert.ok(relativeDistance(at(found, index).values, values) < rounding);
+      assert.ok(relativeDifference(at(found, index).values, values) < rounding);
     }
     return found;
   };

@@ -7,17 +7,8 @@ import type { Model } from "@mbs/models";
 import { decodeHalf, encodeHalf } from "@mbs/numbers";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import {
-  collectStates,
-  keep,
-  makeSegments,
-  relativeDistance,
-  rounding,
-  runCapture,
-  runPropagate,
-  segmentStream,
-  withModel,
-} from "./stage-run.ts";
+import { collectStates, keep, makeSegments, rounding, runCapture, runPropagate, segmentStream, withModel } from "./stage-run.ts";
+import { relativeDifference } from "../../../tools/test/relative-difference.ts";
 
 type ValuesLayer = LayerRecord & { readonly values: TensorData };
 
@@ -60,7 +51,7 @@ test("segments become the embedded states, states go through one block", async (
       // looked up and normed token by token: no sum depends on the batch
       assert.equal(at(embedded, position).values, states.values);
       const expected = await forward.block(0, states);
-      assert.ok(relativeDistance(at(after, position).values, expected.values) < rounding);
+      assert.ok(relativeDifference(at(after, position).values, expected.values) < rounding);
     }
     await forward.close();
   });
@@ -80,9 +71,9 @@ test("layers are used exactly as they will be written, and their addresses are r
     });
     await forward.close();
     const first = at(await collectStates(next), 0);
-    assert.ok(relativeDistance(first.values, states.values) < rounding);
+    assert.ok(relativeDifference(first.values, states.values) < rounding);
     const dense = at(await collectStates(await runPropagate(start, { model: folder })), 0);
-    assert.ok(relativeDistance(dense.values, states.values) > 1e-2);
+    assert.ok(relativeDifference(dense.values, states.values) > 1e-2);
   });
 });
 
@@ -119,7 +110,7 @@ test("capture sees earlier sites of its block compressed", async () => {
     const [input, , , output] = await runCapture(start, options, [layers]);
     assert.equal(input, denseInput);
     assert.ok(output && denseOutput);
-    assert.ok(relativeDistance(output.values, denseOutput.values) > 1e-2);
+    assert.ok(relativeDifference(output.values, denseOutput.values) > 1e-2);
   });
 });
 

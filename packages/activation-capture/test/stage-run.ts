@@ -129,15 +129,3 @@ export const collectStates = (stream: ArtifactStream): Promise<StateRecord[]> =>
  * of four products with sums of at most 128 terms, within √(4 · 128) · 2⁻²⁴ = 1e-6 as a rule.
  */
 export const rounding = 1e-5;
-
-/** Largest difference of two lists, as a fraction of the largest value of the second. */
-export function relativeDistance(found: ArrayLike<number>, expected: ArrayLike<number>): number {
-  if (found.length !== expected.length) return Infinity;
-  let furthest = 0;
-  let largest = 0;
-  for (let index = 0; index < expected.length; index++) {
-    furthest = Math.max(furthest, Math.abs(at(found, index) - at(expected, index)));
-    largest = Math.max(largest, Math.abs(at(expected, index)));
-  }
-  return furthest / largest;
-}

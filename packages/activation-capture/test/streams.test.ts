@@ -5,16 +5,8 @@ import type { ArtifactStream } from "@mbs/contracts";
 import { advance, embedStreams, openModel } from "@mbs/models";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import {
-  collectStates,
-  keep,
-  relativeDistance,
-  rounding,
-  runCapture,
-  runPropagate,
-  segmentStream,
-  warnings,
-} from "./stage-run.ts";
+import { collectStates, keep, rounding, runCapture, runPropagate, segmentStream, warnings } from "./stage-run.ts";
+import { relativeDifference } from "../../../tools/test/relative-difference.ts";
 
 const folder = fileURLToPath(new URL("../../models/test/fixtures/forward/mt5-f32", import.meta.url));
 const model = await openModel(folder);
@@ -53,7 +45,7 @@ test("states hold both streams of every segment, and a block changes its own", a
     );
     for (const { segment, stream, values } of records) {
       assert.ok(
-        relativeDistance(values, at(expected, segment).get(stream)?.values ?? []) < rounding,
+        relativeDifference(values, at(expected, segment).get(stream)?.values ?? []) < rounding,
         `${block} ${segment} ${stream}`,
       );
     }
@@ -73,7 +65,7 @@ test("statistics of states are those of the dense pass, each a mean over the tok
     assert.is(found.length, own.length);
     for (const [index, { site, language, tokens, values }] of found.entries()) {
       assert.equal([site, language, tokens], [at(own, index).site, at(own, index).language, at(own, index).tokens]);
-      assert.ok(relativeDistance(values, at(own, index).values) < rounding, `${name} ${site}`);
+      assert.ok(relativeDifference(values, at(own, index).values) < rounding, `${name} ${site}`);
       const isEncoder = name.startsWith("encoder") || site === "cross-attention-kv";
       const expected = language === "en" ? (isEncoder ? 38 : 10) : isEncoder ? 56 : 14;
       assert.is(tokens, expected, `${name} ${site} ${language}`);
@@ -117,7 +109,7 @@ test("a block's diagonal is that of its states by hand", async () => {
     for (let row = 0; row < rows; row++) sum += at(values, row * columns + column) ** 2;
     return sum / rows;
   });
-  assert.ok(relativeDistance(kv?.values ?? [], means) < rounding);
+  assert.ok(relativeDifference(kv?.values ?? [], means) < rounding);
 });
 
 test("beyond the budget one Gram of the mix is kept, over the tokens of the site's stream", async () => {
@@ -136,7 +128,7 @@ test("beyond the budget one Gram of the mix is kept, over the tokens of the site
     assert.ok(en && mr);
     assert.is(mixed?.tokens, tokens);
     assert.ok(
-      relativeDistance(
+      relativeDifference(
         mixed?.values ?? [],
         en.map((value, position) => 0.25 * value + 0.75 * at(mr, position)),
       ) < rounding,

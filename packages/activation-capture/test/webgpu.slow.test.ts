@@ -7,7 +7,8 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { hasWebgpu } from "../../../tools/test/webgpu.ts";
 import { capture, propagate } from "../src/index.ts";
-import { bothStates, changedLayer, collectStates, context, keep, relativeDistance, rounding, withModel } from "./stage-run.ts";
+import { bothStates, changedLayer, collectStates, context, keep, rounding, withModel } from "./stage-run.ts";
+import { relativeDifference } from "../../../tools/test/relative-difference.ts";
 
 const webgpu = hasWebgpu ? test : (name: string): void => test.skip(name);
 
@@ -27,7 +28,7 @@ const nameOf = ({ site, language, kind }: Statistic): string => `${site} ${langu
 function requireNear(found: readonly Statistic[], wanted: readonly Statistic[]): void {
   assert.equal(found.map(nameOf), wanted.map(nameOf));
   for (const [index, statistic] of wanted.entries()) {
-    const off = relativeDistance(at(found, index).values, statistic.values);
+    const off = relativeDifference(at(found, index).values, statistic.values);
     assert.ok(off < rounding, `${nameOf(statistic)} is off by ${off}`);
   }
 }
@@ -77,7 +78,7 @@ webgpu("a block that is walked site by site waits on the graphics processor", as
     );
     const [wanted, found] = after as [(typeof after)[0], (typeof after)[0]];
     assert.is(found.length, wanted.length);
-    for (const [index, { values }] of wanted.entries()) assert.ok(relativeDistance(at(found, index).values, values) < rounding);
+    for (const [index, { values }] of wanted.entries()) assert.ok(relativeDifference(at(found, index).values, values) < rounding);
     await pool.close();
   });
 });

@@ -12,6 +12,7 @@ import type { Block, Forward, GivenWeights, Model, BlockCut, Site, StreamStates 
 import { cutAtSites, siteRounds } from "../src/forward/block-parts.ts";
 import type { PartNode, PartSite, BlockPart } from "../src/forward/block-parts.ts";
 import { walkBlock } from "../src/testing.ts";
+import { relativeDifference } from "../../../tools/test/relative-difference.ts";
 
 /**
  * How far a block in parts may be from the whole one, as a fraction of the largest value: the engine may fuse nodes of the one
@@ -118,13 +119,6 @@ for (const [fixture, index, rounds] of [
   });
 }
 
-/** Largest difference, as a fraction of the largest value. */
-const apart = (a: Float32Array, b: Float32Array): number => {
-  assert.is(a.length, b.length);
-  const largest = b.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-  return a.reduce((most, value, index) => Math.max(most, Math.abs(value - at(b, index))), 0) / largest;
-};
-
 /** The states before the first block of two equally long texts. */
 async function embedTwo(model: Model, forward: Forward): Promise<StreamStates> {
   const { ofSegment, ofWholePair } = await model.passages();
@@ -169,7 +163,7 @@ async function checkBlocks(model: Model): Promise<void> {
     );
     const walked = await walkBlock(model, forward, index, own, { ...inputs, weights: all });
     const whole = await forward.block(index, own, { ...inputs, weights: all });
-    const distance = apart(walked.states.values, whole.values);
+    const distance = relativeDifference(walked.states.values, whole.values);
     furthest = Math.max(furthest, distance);
     assert.ok(distance < rounding, `${name} in parts differs by ${distance}`);
 
@@ -296,7 +290,10 @@ for (const [folder, fixture] of (await Promise.all(folders)).flat()) {
         const added = await addedBy(model, site, input);
         const sum = before.values.map((value, place) => value + at(added, place));
         // sums of at most 96 products in another order, as above
-        assert.ok(apart(sum, after.values) < rounding, `${fixture} ${name} ${site.name}: ${apart(sum, after.values)}`);
+        assert.ok(
+          relativeDifference(sum, after.values) < rounding,
+          `${fixture} ${name} ${site.name}: ${relativeDifference(sum, after.values)}`,
+        );
       }
       states = new Map([...states, [stream, end]]);
     }

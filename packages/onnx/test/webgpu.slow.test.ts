@@ -11,6 +11,7 @@ import {
 } from "@mbs/onnx";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { relativeDifference } from "../../../tools/test/relative-difference.ts";
 import { hasWebgpu } from "../../../tools/test/webgpu.ts";
 
 const webgpu = hasWebgpu ? test : (name: string): void => test.skip(name);
@@ -25,11 +26,8 @@ const matrix = (rows: number, columns: number, seed: number) => ({
 const rounding = (terms: number): number => 2 * terms * 2 ** -24;
 
 function requireNear(found: ArrayLike<number>, wanted: ArrayLike<number>, terms: number): void {
-  assert.is(found.length, wanted.length);
-  const values = Array.from(wanted);
-  const largest = values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-  const worst = values.reduce((most, value, index) => Math.max(most, Math.abs(value - at(found, index))), 0);
-  assert.ok(worst <= rounding(terms) * largest, `off by ${worst} of ${largest}`);
+  const off = relativeDifference(found, wanted);
+  assert.ok(off <= rounding(terms), `off by ${off} of the largest`);
 }
 
 webgpu("a product is that of the processor, and a constant is copied once", async () => {

@@ -5,17 +5,9 @@ import * as assert from "uvu/assert";
 import { BadDataError, FailedPreconditionError, UsageError } from "@mbs/contracts";
 import { openModel, rotationKey } from "@mbs/models";
 import type { ArchitectureModel } from "@mbs/models";
-import {
-  context,
-  controlled,
-  fixture,
-  logitsOf,
-  relativeDifference,
-  rotateInto,
-  temporaryFolder,
-  withValues,
-} from "./rotated-model.ts";
+import { context, controlled, fixture, logitsOf, rotateInto, temporaryFolder, withValues } from "./rotated-model.ts";
 import { rotate } from "../src/index.ts";
+import { relativeDifference } from "../../../tools/test/relative-difference.ts";
 
 const { root, remove } = await temporaryFolder();
 test.after(remove);
@@ -31,7 +23,7 @@ async function differenceOf(model: string, options: Record<string, unknown>): Pr
   const { folder } = await rotateInto(root, model, options);
   const [before, after] = [await logitsOf(model), await logitsOf(folder)];
   assert.ok(before.values.some((value) => value !== 0));
-  return relativeDifference(before.values, after.values);
+  return relativeDifference(after.values, before.values);
 }
 
 const exact: readonly (readonly [string, Record<string, unknown>])[] = [
@@ -200,7 +192,7 @@ test("a norm weight near zero beside a bias is refused by name, and without one 
     (values) => void (values[3] = 0),
   );
   const { folder } = await rotateInto(root, llama);
-  assert.ok(relativeDifference((await logitsOf(llama)).values, (await logitsOf(folder)).values) < tolerance);
+  assert.ok(relativeDifference((await logitsOf(folder)).values, (await logitsOf(llama)).values) < tolerance);
 });
 
 test("NaN in a weight, a malformed record of a rotation and an abort end it", async () => {

@@ -3,7 +3,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { unpackFiles } from "@mbs/artifacts";
-import { at } from "@mbs/contracts";
 import type { Matrix, StageContext } from "@mbs/contracts";
 import { testContext } from "@mbs/contracts/testing";
 import { openModel, writeSafetensors } from "@mbs/models";
@@ -54,13 +53,6 @@ export async function logitsOf(folder: string, length = 24): Promise<Matrix> {
     await forward.close();
     await model.close();
   }
-}
-
-/** Largest difference of two matrices, as a share of the largest value of the first. */
-export function relativeDifference(first: Float32Array, second: Float32Array): number {
-  if (first.length !== second.length) throw new Error(`${first.length} values and ${second.length}`);
-  const most = first.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
-  return first.reduce((largest, value, index) => Math.max(largest, Math.abs(value - at(second, index))), 0) / most;
 }
 
 /** A copy of a fixture in which some values of a tensor are others. */

@@ -24,6 +24,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { present } from "../fixtures/present.ts";
 import { runStage } from "../fixtures/stage-runs.ts";
+import { relativeDifference } from "../../../../tools/test/relative-difference.ts";
 
 const fixtures = fileURLToPath(new URL("../../../models/test/fixtures/forward/", import.meta.url));
 const root = await mkdtemp(join(tmpdir(), "mbs-scaled-"));
@@ -90,12 +91,6 @@ async function statesAfter(model: Model): Promise<Float32Array> {
   return states.values;
 }
 
-/** Largest difference, as a fraction of the largest value. */
-function furthest(found: Float32Array, expected: Float32Array): number {
-  const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-  return found.reduce((most, value, index) => Math.max(most, Math.abs(value - at(expected, index))), 0) / largest;
-}
-
 const scaledTensors = (records: readonly LayerRecord[]): readonly string[] =>
   records.filter(({ inputScale }) => inputScale !== undefined).map(({ tensor }) => tensor);
 
@@ -128,7 +123,7 @@ for (const fixture of decoders) {
     // Some 10 products, with sums of at most 96 terms in float32: √(10 · 96) · 2⁻²⁴ = 2e-6 as a rule.
     // Gemma and Qwen 3.5 store a norm's weight less one, which its dtype rounds again
     const rounded = /^(gemma|qwen3-5)/.test(fixture) ? { f32: 1e-5, f16: 0.01, bf16: 0.05 }[model.dtype] : 1e-5;
-    const off = furthest(await statesAfter(written), await statesAfter(model));
+    const off = relativeDifference(await statesAfter(written), await statesAfter(model));
     assert.ok(off < rounded, `${off}`);
     await written.close();
     await model.close();
@@ -158,7 +153,7 @@ for (const [name, source, packedFormats] of [
     const expected = await statesAfter(dense);
     for (const format of packedFormats) {
       const packed = await folder(format);
-      assert.ok(furthest(await statesAfter(packed), expected) < 0.02, format);
+      assert.ok(relativeDifference(await statesAfter(packed), expected) < 0.02, format);
       await packed.close();
     }
 
@@ -172,7 +167,7 @@ for (const [name, source, packedFormats] of [
     const { rows, width, values } = segment;
     const states = await forward.block(0, { rows, columns: width, values });
     // one block: four products with sums of at most 256 terms, √(4 · 256) · 2⁻²⁴ = 2e-6 as a rule
-    assert.ok(furthest(state.values, states.values) < 1e-5);
+    assert.ok(relativeDifference(state.values, states.values) < 1e-5);
     await forward.close();
     await dense.close();
 
