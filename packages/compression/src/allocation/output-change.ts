@@ -30,7 +30,7 @@ export interface LoneTensor {
   readonly values: Float32Array;
 }
 
-/** Makes other values of a weight. */
+/** Makes other values of a weight; of the embedding, of the rows that the texts read. */
 export type Perturbation = (weight: LoneTensor) => Promise<Float32Array>;
 
 /** Weights that are changed at once. */
@@ -145,6 +145,15 @@ async function embedChanged(
 /** Positions whose predictions are compared, of all trials together: of a vocabulary of 250,000 about a second each hundred. */
 const comparedPositions = 1024;
 
+/**
+ * Positions that are compared of a trial, evenly spaced. The first goes by the golden ratio from trial to trial: positions, and with
+ * them languages, must not go with the depth of a trial.
+ */
+export function positionsOf(trial: number, count: number, all: number): number[] {
+  const shift = (trial * 0.618_033_988_749_894_9) % 1;
+  return Array.from({ length: count }, (_, index) => Math.floor(((index + shift) * all) / count));
+}
+
 /** States after the last block. */
 interface LastStates {
   readonly columns: number;
@@ -154,34 +163,59 @@ interface LastStates {
   readonly changed: (trial: number) => Float32Array;
 }
 
+/** Adds to what is known of a language. */
+const addTo = (sums: Map<string, number>, language: string, value: number): void => {
+  sums.set(language, (sums.get(language) ?? 0) + value);
+};
+
 /**
- * What a relative change of what the head multiplies costs: the KL divergence of the predictions, nats a token, over the
- * change, at some positions of every trial.
+ * What a relative change of what the head multiplies costs in each language: the KL divergence of the predictions, nats a token,
+ * over the change, both summed over some positions of every trial.
  */
 async function lossOfChange(
   { vocabularySize }: Model,
   forward: Forward,
+  { languages, length }: ShortTexts,
   { columns, dense, trials, changed }: LastStates,
   { signal }: StageContext,
-): Promise<number> {
+): Promise<ReadonlyMap<string, number>> {
   const all = dense.length / columns;
   const perTrial = Math.max(1, Math.floor(comparedPositions / trials));
   const comparison = createLogitComparison(vocabularySize);
-  let [loss, change] = [0, 0];
+  const [losses, changes] = [new Map<string, number>(), new Map<string, number>()];
   for (let trial = 0; trial < trials; trial += 1) {
     if (signal.aborted) throw new InterruptedError("allocate: stopped");
-    const shift = (trial + 0.5) / trials;
-    const positions = Array.from({ length: perTrial }, (_, index) => Math.floor(((index + shift) * all) / perTrial));
+    const positions = positionsOf(trial, perTrial, all);
     const pick = (values: Float32Array) => rowsAt({ rows: all, columns, values }, positions);
     const [before, after] = [pick(dense), pick(changed(trial))];
     const { kl } = await comparison.of({ forward, states: before }, { forward, states: after });
-    loss += kl.reduce((sum, own) => sum + own, 0);
     const [read, readAfter] = [await compared(forward, before), await compared(forward, after)];
-    for (let row = 0; row < perTrial; row += 1) {
-      change += rowChange(read.values, readAfter.values, row * read.columns, read.columns);
+    for (const [row, position] of positions.entries()) {
+      const language = at(languages, Math.floor(position / length));
+      addTo(losses, language, at(kl, row));
+      addTo(changes, language, rowChange(read.values, readAfter.values, row * read.columns, read.columns));
     }
   }
-  return change > 0 ? loss / change : 0;
+  return ratios(losses, changes);
+}
+
+/**
+ * Of each language one sum over the other; that over all languages where the other is zero, and zero where nothing has any.
+ *
+ * @param over of the same languages
+ */
+function ratios(sums: ReadonlyMap<string, number>, over: ReadonlyMap<string, number>): Map<string, number> {
+  const [all, overAll] = [sums, over].map((own) => [...own.values()].reduce((total, value) => total + value, 0)) as [
+    number,
+    number,
+  ];
+  const common = overAll > 0 ? all / overAll : 0;
+  return new Map(
+    [...sums].map(([language, own]) => {
+      const other = over.get(language) ?? 0;
+      return [language, other > 0 ? own / other : common];
+    }),
+  );
 }
 
 /** Runs all trials through the model side by side, so that each block's weights are read once. */
@@ -190,7 +224,7 @@ async function runTrials(
   forward: Forward,
   texts: ShortTexts,
   trials: readonly Trial[],
-  { perturb, withLoss }: ChangeMeasure,
+  perturb: Perturbation,
   context: StageContext,
 ): Promise<OutputChanges> {
   const { signal, progress } = context;
@@ -230,12 +264,13 @@ async function runTrials(
     const changes = new Map<string, ReadonlyMap<string, number>>();
     for (const { trial, slot } of begun) {
       const change = relativeChange(output, await compared(forward, { rows, columns, values: read(slot) }), texts);
-      for (const tensor of trial.tensors) changes.set(tensor, change);
+      // all experts of a block were changed at once: each has its part of what that did
+      const part = new Map([...change].map(([language, value]) => [language, value / trial.tensors.length]));
+      for (const tensor of trial.tensors) changes.set(tensor, part);
     }
-    if (!withLoss) return { changes };
     const changed = (trial: number): Float32Array => read(at(begun, trial).slot);
     const last = { columns, dense: dense.values, trials: begun.length, changed };
-    return { changes, loss: await lossOfChange(model, forward, last, context) };
+    return { changes, losses: await lossOfChange(model, forward, texts, last, context) };
   } finally {
     scratch.close();
   }
@@ -243,18 +278,10 @@ async function runTrials(
 
 /** How much the model's output changes with some tensors. */
 export interface OutputChanges {
-  /** Tensor → language → relative change of what the head multiplies, dimensionless. */
+  /** Tensor → language → relative change of what the head multiplies, dimensionless; of experts an equal part of what all of them do. */
   readonly changes: ReadonlyMap<string, ReadonlyMap<string, number>>;
-  /** What a change of 1 costs, nats a token, where that was asked for: the mean over all trials. */
-  readonly loss?: number;
-}
-
-/** What is measured. */
-export interface ChangeMeasure {
-  /** How a tensor is changed; of the embedding the rows that the texts read. */
-  readonly perturb: Perturbation;
-  /** Whether changes are brought to nats. */
-  readonly withLoss?: boolean;
+  /** Language → what a change of 1 costs, nats a token, over all trials. */
+  readonly losses: ReadonlyMap<string, number>;
 }
 
 /**
@@ -272,31 +299,60 @@ export async function measureOutputChange(
   model: Model,
   segments: ArtifactStream,
   wanted: ReadonlySet<string>,
-  measure: ChangeMeasure,
+  perturb: Perturbation,
   context: StageContext,
 ): Promise<OutputChanges> {
   const trials = trialsOf(model, wanted);
   const texts = await readShortTexts(segments, model, trials);
   const forward = await model.forward({ threads: context.threads, device: context.device });
   try {
-    return await runTrials(model, forward, texts, trials, measure, context);
+    return await runTrials(model, forward, texts, trials, perturb, context);
   } finally {
     await forward.close();
   }
 }
 
+/** Relative errors in the own outputs of tensors that made the changes: tensor → language → error. */
+export type CausedErrors = ReadonlyMap<string, ReadonlyMap<string, number>>;
+
+/** What a unit of a tensor's own relative output error costs in a language, nats a token. */
+export type Prices = (tensor: string, language: string) => number;
+
 /**
- * What a unit of a tensor's own relative output error costs the model: the change of its output for each unit.
+ * What errors of tensors cost, from trials of each alone: nats a token for each unit of relative output error.
  *
- * @param caused relative error in the tensor's own output that made this change, of each language
- * @returns 0 where the trial changed nothing
- * @throws {InternalError} where the tensor had no trial
+ * A price is the tensor's, the change that it made for each unit of error as means over languages, times the language's: by how much
+ * more all tensors together change its output than that, and what such a change costs it. One trial of one tensor says little of one
+ * language. Of a language without trials, such as that of a mix, the common price is taken.
+ *
+ * @param caused in the trials, of each tensor that had one
+ * @returns prices of these tensors; 0 where a trial changed nothing
  */
-export function priceOf({ changes }: OutputChanges, tensor: string, caused: readonly number[]): number {
-  const change = changes.get(tensor);
-  if (change === undefined || caused.length === 0) {
-    throw new InternalError(`${tensor}: its change of the model's output was not measured`, { tensor });
+export function pricesOf({ changes, losses }: OutputChanges, caused: CausedErrors): Prices {
+  const ofTensor = new Map(
+    [...caused].flatMap(([tensor, errors]) => {
+      const own = changes.get(tensor);
+      if (own === undefined || errors.size === 0) return [];
+      const error = mean([...errors.values()]);
+      return [[tensor, error > 0 ? mean([...own.values()]) / error : 0] as const];
+    }),
+  );
+  const [measured, expected] = [new Map<string, number>(), new Map<string, number>()];
+  for (const [tensor, errors] of caused) {
+    for (const [language, error] of errors) {
+      const change = changes.get(tensor)?.get(language);
+      if (change === undefined) continue;
+      addTo(measured, language, change);
+      addTo(expected, language, error * (ofTensor.get(tensor) ?? 0));
+    }
   }
-  const own = mean(caused);
-  return own > 0 ? mean([...change.values()]) / own : 0;
+  const factors = ratios(measured, expected);
+  const common = mean([...losses.values()]);
+  return (tensor, language) => {
+    const price = ofTensor.get(tensor);
+    if (price === undefined) {
+      throw new InternalError(`${tensor}: its change of the model's output was not measured`, { tensor });
+    }
+    return price * (factors.get(language) ?? 1) * (losses.get(language) ?? common);
+  };
 }

@@ -8,7 +8,7 @@ import { readSite } from "../../site/site-weight.ts";
 import { lacksSite, requireFactors } from "../allocation-method.ts";
 import { mixed, requireLanguages } from "../language-costs.ts";
 import { solveAlone } from "../lone-tensor.ts";
-import { measureOutputChange, priceOf, type OutputChanges, type Perturbation } from "../output-change.ts";
+import { measureOutputChange, pricesOf, type OutputChanges, type Perturbation } from "../output-change.ts";
 import type { BitRequest } from "./bit-method.ts";
 import { measureSite, type TensorDamage } from "./choice-damage.ts";
 import { measureEmbeddings, type EmbeddingsDamage, type EmbeddingsMoments } from "./embeddings-damage.ts";
@@ -22,9 +22,8 @@ const trialName = "trial";
 export interface MeasuredDamage {
   readonly languages: readonly string[];
   /**
-   * tr(ΔW·H·ΔWᵀ) / tr(W·H·Wᵀ) of a choice for a tensor, with H of the language; with segments this times the change of the
-   * model's output for each unit of it, the relative squared change of what the head multiplies. Where embedding and head
-   * are chosen for, this times what such a change costs, so that all are nats a token.
+   * tr(ΔW·H·ΔWᵀ) / tr(W·H·Wᵀ) of a choice for a tensor, with H of the language; with segments this times what a unit of it costs
+   * the language, so that all are nats a token.
    *
    * @throws {BadDataError} where the factors lack the tensor's site
    */
@@ -85,7 +84,6 @@ function quickOptions({ name, options }: Solver): Readonly<Record<string, unknow
 /** How the model's output changes with each tensor where that is rounded alone. */
 function measureRounding(
   { model, tensors, trial, context }: BitRequest,
-  withLoss: boolean,
   segments: ArtifactStream,
   solver: Solver,
   blas: Blas,
@@ -93,13 +91,7 @@ function measureRounding(
   const task = { solver, statistics: {}, options: quickOptions(solver), grid: trial };
   const { signal, warn } = context;
   const round: Perturbation = (weight) => solveAlone(task, weight, { blas, signal, warn });
-  return measureOutputChange(
-    model,
-    segments,
-    new Set(tensors.map(({ tensor }) => tensor)),
-    { perturb: round, withLoss },
-    context,
-  );
+  return measureOutputChange(model, segments, new Set(tensors.map(({ tensor }) => tensor)), round, context);
 }
 
 /** A tensor of embedding or head, with what its choices and its trial do. */
@@ -179,13 +171,18 @@ export async function measureDamage(request: BitRequest, mostRows: number): Prom
         .value?.keys() ?? []),
     ];
     const tables = await measureTables(request, sources, rows, [gptq, rtn], blas);
-    const changes = inputs.segments && (await measureRounding(request, tables.size > 0, inputs.segments, rtn, blas));
-    const ofTable = ({ damage, trial }: MeasuredEmbeddings, tensor: string, name: string, language: string): number => {
+    const changes = inputs.segments && (await measureRounding(request, inputs.segments, rtn, blas));
+    const caused = new Map(
+      [
+        ...[...trials].map(([tensor, { damage }]) => [tensor, damage.get(trialName)] as const),
+        ...[...tables].map(([tensor, { trial }]) => [tensor, trial.asEmbedding?.get(trialName)] as const),
+      ].flatMap(([tensor, errors]) => (errors === undefined ? [] : [[tensor, errors] as const])),
+    );
+    const prices = changes && pricesOf(changes, caused);
+    const ofTable = ({ damage }: MeasuredEmbeddings, tensor: string, name: string, language: string): number => {
       const asHead = damage.asHead?.get(name)?.get(language) ?? 0;
       const error = damage.asEmbedding?.get(name)?.get(language);
-      if (error === undefined || changes === undefined) return asHead;
-      const caused = [...(trial.asEmbedding?.get(trialName)?.values() ?? [])];
-      return asHead + error * priceOf(changes, tensor, caused) * (changes.loss ?? 1);
+      return error === undefined || prices === undefined ? asHead : asHead + error * prices(tensor, language);
     };
     return {
       languages,
@@ -194,9 +191,7 @@ export async function measureDamage(request: BitRequest, mostRows: number): Prom
         if (table !== undefined) return ofTable(table, tensor, name, language);
         const damage = choices.get(tensor)?.damage.get(name)?.get(language);
         if (damage === undefined) throw lacksSite(tensor);
-        if (changes === undefined) return damage;
-        const caused = trials.get(tensor)?.damage.get(trialName);
-        return damage * priceOf(changes, tensor, [...(caused?.values() ?? [])]) * (changes.loss ?? 1);
+        return prices === undefined ? damage : damage * prices(tensor, language);
       },
     };
   } finally {

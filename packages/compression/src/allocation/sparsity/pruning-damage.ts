@@ -17,7 +17,7 @@ import { lacksSite, requireFactors, type AllocationInputs, type AllocationMethod
 import { chooseLeast } from "../choice-program.ts";
 import { averageOption, languageCosts, mixed, requireAverage } from "../language-costs.ts";
 import { solveAlone } from "../lone-tensor.ts";
-import { measureOutputChange, passes, priceOf, type OutputChanges, type Perturbation } from "../output-change.ts";
+import { measureOutputChange, passes, pricesOf, type OutputChanges, type Perturbation, type Prices } from "../output-change.ts";
 import { sparsityOption } from "./sparsity-method.ts";
 
 /** Sparsities to choose from are so far apart: damage changes little between two of them. */
@@ -105,7 +105,7 @@ async function measurePruning(
       warn,
     });
   try {
-    return await measureOutputChange(model, segments, new Set(diagonals.keys()), { perturb: prune }, context);
+    return await measureOutputChange(model, segments, new Set(diagonals.keys()), prune, context);
   } finally {
     await blas.release();
   }
@@ -119,7 +119,7 @@ function requireAll({ blocks, checkpoint }: Model, tensors: readonly MeasuredTen
   if (missing !== undefined) throw lacksSite(missing.tensor);
 }
 
-/** What a unit of relative output error of each tensor costs the model; the same of all where no texts were given. */
+/** What a unit of relative output error of each tensor costs each language; the same of all where no texts were given. */
 async function measurePrices(
   model: Model,
   segments: AllocationInputs["segments"],
@@ -127,16 +127,15 @@ async function measurePrices(
   choices: readonly number[],
   target: number,
   context: StageContext,
-): Promise<(tensor: MeasuredTensor) => number> {
+): Promise<Prices> {
   if (segments === undefined) return () => 1;
   const changes = await measurePruning(model, segments, tensors, target, context);
   const place = choices.indexOf(target);
-  return ({ tensor, errors }) =>
-    priceOf(
-      changes,
-      tensor,
-      [...errors.values()].map((own) => at(own, place)),
-    );
+  const caused = tensors.map(({ tensor, errors }) => {
+    const own = [...errors].map(([language, values]) => [language, at(values, place)] as const);
+    return [tensor, new Map(own)] as const;
+  });
+  return pricesOf(changes, new Map(caused));
 }
 
 /** Sparsities whose mean over all weights is exactly the target: all are lowered alike, but to no less than 0. */
@@ -167,9 +166,8 @@ async function allocateTensors(
   const tensors = await measureTensors(model, inputs, choices, context);
   const { weights } = parseMetadata("factors", requireFactors(inputs).schema);
   for (const { errors } of tensors) requireAverage(average, [...errors.keys()], weights, "factor with --language-diagonals");
-  const priceOf = await measurePrices(model, inputs.segments, tensors, choices, target, context);
+  const prices = await measurePrices(model, inputs.segments, tensors, choices, target, context);
   const units = tensors.map((tensor) => {
-    const price = priceOf(tensor);
     const languages = [...tensor.errors.keys()];
     return {
       choices: choices.map((sparsity, place) => ({
@@ -179,7 +177,7 @@ async function allocateTensors(
           average,
           languages,
           weights,
-          [...tensor.errors.values()].map((own) => price * at(own, place)),
+          [...tensor.errors].map(([language, own]) => prices(tensor.tensor, language) * at(own, place)),
         ),
       })),
     };
