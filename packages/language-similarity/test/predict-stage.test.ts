@@ -1,9 +1,19 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { collect, contentAddress, encodeLayers, encodeScores, encodeStatistics, parseMetadata, readDamage } from "@mbs/artifacts";
+import {
+  collect,
+  contentAddress,
+  encodeDamage,
+  encodeLayers,
+  encodeScores,
+  encodeStatistics,
+  parseMetadata,
+  readDamage,
+} from "@mbs/artifacts";
 import type { DamageRecord, LayerRecord, Score, Statistic } from "@mbs/artifacts";
 import { BadDataError, UsageError, at } from "@mbs/contracts";
+import type { ArtifactStream } from "@mbs/contracts";
 import { testContext } from "@mbs/contracts/testing";
 import { encodeValues, quantisationTypeNamed } from "@mbs/gguf";
 import { openModel } from "@mbs/models";
@@ -101,13 +111,15 @@ interface Given {
   readonly models?: Readonly<Record<string, unknown>>;
   readonly options?: object;
   readonly warnings?: string[];
+  /** Damage of another model. */
+  readonly measured?: ArtifactStream;
 }
 
 const layersArtifact = (address: string, layers: readonly LayerRecord[]) =>
   encodeLayers(layers, { model: address, solver: "rtn", options: {}, order: "natural", weights: {} });
 
 async function run({ folder, address, layers: all }: Fixture, given: Given) {
-  const { statistics = [statisticsOf("gram")], layers = all, scores, models, options = {}, warnings = [] } = given;
+  const { statistics = [statisticsOf("gram")], layers = all, scores, models, options = {}, warnings = [], measured } = given;
   const outputs = await predict.run(
     {
       statistics: statistics.map((items) =>
@@ -115,6 +127,7 @@ async function run({ folder, address, layers: all }: Fixture, given: Given) {
       ),
       layers: [layersArtifact(address, layers)],
       scores: scores ? [encodeScores(scores, { corpus: "", length: 11, bos: "auto", shares: undefined, models })] : [],
+      ...(measured && { measured: [measured] }),
     },
     { model: folder, ...options },
     testContext({ warn: (line) => void warnings.push(line) }),
@@ -209,6 +222,32 @@ test("scores give the actual rises in nats a token", async (context) => {
   for (const broken of [scores.slice(2), scores.slice(1), otherWindows]) {
     assert.instance(await run(context, { scores: broken }).catch((error: unknown) => error), BadDataError);
   }
+});
+
+test("what another model lost is kept with its mean damage by language", async (context) => {
+  const rows = ["a", "b"].flatMap((tensor, place) =>
+    ["en", "mr"].map((language, index): DamageRecord => {
+      const error = 1 + place + index;
+      return { block: "h.0", site: "mlp-up", tensor, language, moment: "gram", error, output: 10, damage: error / 10 };
+    }),
+  );
+  const about = { model: context.address, solver: "rtn", scored: "before", lossRises: { en: 0.5, mr: 0.7 } };
+  const warnings: string[] = [];
+  const { metadata } = await run(context, { measured: encodeDamage(rows, about), warnings });
+  const { damages = {}, ...others } = metadata.measured ?? {};
+  assert.equal(others, { model: "before", losses: { en: 0.5, mr: 0.7 } });
+  assert.ok(Math.abs((damages["en"] ?? NaN) - 0.15) < 1e-12 && Math.abs((damages["mr"] ?? NaN) - 0.25) < 1e-12);
+  assert.equal(warnings, []);
+  await run(context, { measured: encodeDamage(rows, { ...about, solver: "gptq" }), warnings });
+  assert.match(at(warnings, 0), /^before was made by gptq, these layers by rtn/);
+  const refused = (broken: Partial<typeof about>) =>
+    run(context, { measured: encodeDamage(rows, { ...about, ...broken }) }).catch((error: unknown) => error);
+  assert.match(String(await refused({ model: "d".repeat(64) })), /the measured damages are of model d+, .* predict them again$/);
+  const unscored = await run(context, { measured: encodeDamage(rows, { ...about, lossRises: undefined }) }).catch(
+    (error: unknown) => error,
+  );
+  assert.instance(unscored, UsageError);
+  assert.match(String(unscored), /make it by mbs predict --scores/);
 });
 
 test("layers that did not make the scored model are refused, with the model that they made", async (context) => {

@@ -210,13 +210,13 @@ test("predicted damage: heat map by block and language, table behind it, scatter
   assert.is(page.match(/<svg role="img" aria-label="/g)?.length, 2);
   assert.is(page.match(/<table>/g)?.length, 4, "three of damage, one of artifacts");
   assert.match(page, /heat map of the predicted damage by block and language/);
-  assert.match(page, /Spearman 1\.00/);
+  assert.match(page, /Spearman\) 1\.00/);
   assert.not.match(page, /NaN|undefined|Infinity/);
   const bare = await render([
     { name: "damage", stream: encodeDamage(makeDamage(), { ...metadata, scored: "", lossRises: undefined }) },
   ]);
   assert.is(bare.match(/<svg role="img" aria-label="/g)?.length, 1);
-  assert.match(bare, /No scores were given/);
+  assert.match(bare, /No losses are predicted/);
 });
 
 test("similarities of all sites: the first input, and the mean over all by each measure", async () => {

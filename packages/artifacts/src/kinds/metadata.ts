@@ -42,11 +42,23 @@ interface MetadataTypes {
   tasks: Readonly<Record<string, unknown>>;
   /** A number above 0; absent from an allocation of sparsity. */
   bitsPerWeight: number;
+  /** JSON object; absent from damage that nothing is predicted from. */
+  measured: MeasuredDamage;
+}
+
+/** What another compressed model did to each language, and what it lost. */
+export interface MeasuredDamage {
+  /** Its name in the scores. */
+  readonly model: string;
+  /** Language → mean damage of its tensors. */
+  readonly damages: NumbersByName;
+  /** Language → rise of the loss above the dense model's, nats a token. */
+  readonly losses: NumbersByName;
 }
 
 type MetadataType = keyof MetadataTypes;
 /** What not every artifact of a kind has. */
-type AbsentType = "shards" | "wholeTokens" | "ofMix" | "coverage" | "tasks" | "bitsPerWeight";
+type AbsentType = "shards" | "wholeTokens" | "ofMix" | "coverage" | "tasks" | "bitsPerWeight" | "measured";
 
 /** The metadata of every kind, in the order of docs/artifacts.md. */
 const metadataTypes = {
@@ -106,7 +118,7 @@ const metadataTypes = {
   },
   similarity: { model: "text" },
   // Rises of the loss, in nats a token, not of perplexity.
-  damage: { model: "text", solver: "text", scored: "text", lossRises: "numbers?" },
+  damage: { model: "text", solver: "text", scored: "text", lossRises: "numbers?", measured: "measured" },
   mixes: {
     // Names of the models in the scores.
     model: "text",
@@ -178,9 +190,18 @@ const absentTypes: readonly MetadataType[] = [
   "coverage",
   "tasks",
   "bitsPerWeight",
+  "measured",
 ] satisfies readonly AbsentType[];
-const mayBeAbsent = (type: MetadataType): boolean => absentTypes.includes(type);
 const areAll = (value: unknown, is: (item: unknown) => boolean): boolean => isObject(value) && Object.values(value).every(is);
+
+const isMeasuredDamage = (value: unknown): boolean => {
+  if (!isObject(value)) return false;
+  const { model, damages, losses, ...others } = value;
+  return (
+    typeof model === "string" && areAll(damages, isAmount) && areAll(losses, Number.isFinite) && Object.keys(others).length === 0
+  );
+};
+const mayBeAbsent = (type: MetadataType): boolean => absentTypes.includes(type);
 
 const fits: { readonly [T in MetadataType]: (value: unknown) => boolean } = {
   text: (value) => typeof value === "string",
@@ -204,6 +225,7 @@ const fits: { readonly [T in MetadataType]: (value: unknown) => boolean } = {
   coverage: isObject,
   tasks: isObject,
   bitsPerWeight: (value) => isAmount(value) && value > 0,
+  measured: isMeasuredDamage,
 };
 
 function formatValue(value: unknown): string {

@@ -1,9 +1,10 @@
-import { SiteLanguages, ScratchFile, addressOnTheWay, encodeDamage, parseMetadata } from "@mbs/artifacts";
-import type { DamageRecord, OwnStatistic } from "@mbs/artifacts";
-import { BadDataError, InterruptedError, UsageError, parseOptions } from "@mbs/contracts";
+import { SiteLanguages, ScratchFile, addressOnTheWay, collect, encodeDamage, parseMetadata, readDamage } from "@mbs/artifacts";
+import type { DamageRecord, MeasuredDamage, OwnStatistic } from "@mbs/artifacts";
+import { BadDataError, InterruptedError, UsageError, groupBy, parseOptions } from "@mbs/contracts";
 import type { ArtifactStream, OptionTable, Stage, StageContext } from "@mbs/contracts";
 import { openModel, requireSameModel } from "@mbs/models";
 import type { Model } from "@mbs/models";
+import { mean } from "@mbs/numbers";
 import { createBlas } from "@mbs/onnx";
 import { readRises, requireLayersOf } from "./actual-rises.ts";
 import type { ActualRises } from "./actual-rises.ts";
@@ -57,6 +58,37 @@ class FinishedSites {
     this.#done.add(JSON.stringify([block, site]));
     if (diagonal) this.diagonals += 1;
   }
+}
+
+/**
+ * What another model did to each language and lost, which losses are predicted from.
+ *
+ * @param solvers of the layers: losses of another method do not scale with the damage of this one
+ * @throws {BadDataError} where it is of another dense model
+ * @throws {UsageError} where that model was not scored
+ */
+async function readMeasured(
+  stream: ArtifactStream,
+  model: Model,
+  solvers: readonly string[],
+  warn: (message: string) => void,
+): Promise<MeasuredDamage> {
+  const { model: address, solver, scored, lossRises } = parseMetadata("damage", stream.schema);
+  requireSameModel("the measured damages", address, model, "predict them again");
+  if (lossRises === undefined) {
+    throw new UsageError(
+      "predict: --measured does not know what its model lost; make it by mbs predict --scores, with scores of that model",
+      { option: "--measured" },
+    );
+  }
+  if (solver !== solvers.join(", ")) {
+    warn(
+      `${scored} was made by ${solver}, these layers by ${solvers.join(", ")}: damage of two methods is no measure of what languages lose`,
+    );
+  }
+  const byLanguage = groupBy(await collect(readDamage(stream)), ({ language }) => language);
+  const damages = [...byLanguage].map(([language, own]) => [language, mean(own.map(({ damage }) => damage))] as const);
+  return { model: scored, damages: Object.fromEntries(damages), losses: lossRises };
 }
 
 /** Layers for the prediction; those that the scored model was not made of are refused. */
@@ -132,7 +164,8 @@ export const predict: Stage = {
   summary: "Predict from statistics and layers what compression does to each language, without evaluating.",
   examples: [
     "mbs predict --model M --layers layers.arrow < statistics.arrow > damage.arrow",
-    "mbs predict --model M --layers layers.arrow --scores scores.arrow < statistics.arrow",
+    "mbs predict --model M --layers layers.arrow --scores scores.arrow < statistics.arrow > measured.arrow",
+    "mbs predict --model M --layers other.arrow --measured measured.arrow < statistics.arrow",
   ],
   inputs: {
     statistics: { kinds: ["statistics"], many: true, description: "statistics of each language, of one block or of all" },
@@ -140,14 +173,20 @@ export const predict: Stage = {
     scores: {
       kinds: ["scores"],
       optional: true,
-      description: "scores of the dense and the compressed model, to calibrate the prediction and to see how good it is",
+      description: "scores of the dense model and the one that the layers made: what languages lost beside their damage",
+    },
+    measured: {
+      kinds: ["damage"],
+      optional: true,
+      description:
+        "what predict --scores wrote for another model that the same method made: losses are predicted from what that one lost",
     },
   },
   outputs: { damage: { kind: "damage", description: "damage to the output of each site, tensor and language" } },
   options,
   async run(inputs, raw, context) {
     const { model: folder, compressed } = parseOptions(options, raw, "predict");
-    const { statistics = [], layers = [], scores = [] } = inputs;
+    const { statistics = [], layers = [], scores = [], measured = [] } = inputs;
     if (statistics.length === 0 || layers.length === 0) throw new UsageError("predict: give it statistics and layers");
     if (compressed !== undefined && scores.length === 0) {
       throw new UsageError("--compressed goes with --scores", { option: "--compressed" });
@@ -156,12 +195,14 @@ export const predict: Stage = {
     const model = await openModel(folder, context);
     try {
       const actual = scores[0] ? await readRises(scores[0], model.address, compressed) : undefined;
+      const before = measured[0] && (await readMeasured(measured[0], model, solvers, context.warn));
       return {
         damage: encodeDamage(predictAll(statistics, layers, model, actual, context), {
           model: model.address,
           solver: solvers.join(", "),
           scored: actual?.scored ?? "",
           lossRises: actual?.lossRises,
+          measured: before,
         }),
       };
     } catch (error) {

@@ -1,10 +1,9 @@
 import type { DamageMetadata, DamageRecord } from "@mbs/artifacts";
-import { at } from "@mbs/contracts";
+import { groupBy, valueAt } from "@mbs/contracts";
 import { mean, testCorrelation } from "@mbs/numbers";
 import type { TestedCorrelation } from "@mbs/numbers";
-import { calibrate } from "./calibration.ts";
-import type { Calibration } from "./calibration.ts";
-import { groupBy, valueAt } from "@mbs/contracts";
+import { damageExponent, predictLoss } from "./damage-law.ts";
+import type { PredictedLoss } from "./damage-law.ts";
 
 /** What one site does to one language: its tensors together. */
 export interface SiteDamage {
@@ -16,37 +15,43 @@ export interface SiteDamage {
   readonly againstOthers: number;
 }
 
-export interface PredictedLanguage {
+export interface LanguageDamage {
   readonly language: string;
-  /** Σ of the damage of all tensors: the predictor. */
-  readonly sum: number;
-  /** The same as a mean over tensors. */
+  /** Mean over tensors. */
   readonly damage: number;
   /** Largest damage first. */
   readonly sites: readonly SiteDamage[];
-  /** Rise of perplexity that was measured, as a fraction; only with scores. */
-  readonly rise?: number;
-  /** Rise of perplexity predicted by a fit on the other languages; only with scores. */
-  readonly predicted?: number;
+  /** Rise of the loss above the dense model's that was measured, nats a token; only with scores. */
+  readonly loss?: number;
+  /** The same as predicted from another model that was measured; only where one is given. */
+  readonly predicted?: PredictedLoss;
 }
 
-/** How prediction and measurement compare. */
-export interface PredictionQuality extends Pick<Calibration, "factor" | "error" | "errorOfMean"> {
-  /** The compressed model that was scored. */
-  readonly scored: string;
+/** How prediction and measurement compare, over languages of which both are known. */
+export interface PredictionQuality {
   readonly languages: number;
-  readonly pearson: TestedCorrelation;
-  readonly spearman: TestedCorrelation;
+  /** Mean distance of the predictions from what was measured, nats a token. */
+  readonly error: number;
+  /** The same where it is predicted that nothing changes. */
+  readonly errorOfNoChange: number;
+  /** Languages that lose what their interval says. */
+  readonly within: number;
 }
 
 /** What `mbs predict --json` prints. */
 export interface DamageReport {
   readonly solver: string;
   readonly tensors: number;
-  /** Largest predicted damage first. */
-  readonly languages: readonly PredictedLanguage[];
+  /** The compressed model that was scored; only with scores. */
+  readonly scored?: string;
+  /** The model that losses are predicted from; only where one is given. */
+  readonly measured?: string;
+  /** Largest damage first. */
+  readonly languages: readonly LanguageDamage[];
   /** Mean damage of the tensors of each block, block by block in the order of the model. */
   readonly blocks: readonly { readonly block: string; readonly language: string; readonly damage: number }[];
+  /** Whether languages with more damage lost more, over three languages and more. */
+  readonly spearman?: TestedCorrelation;
   readonly quality?: PredictionQuality;
   /** What the numbers mean and do not mean. */
   readonly notes: readonly string[];
@@ -82,75 +87,70 @@ function blockDamage(records: readonly DamageRecord[]): DamageReport["blocks"] {
   );
 }
 
-interface Fit {
-  readonly quality: PredictionQuality;
-  /** Language → rise of the loss, nats per token. */
-  readonly predicted: ReadonlyMap<string, number>;
-}
-
-function fit(sums: ReadonlyMap<string, number>, { scored, lossRises = {} }: DamageMetadata): Fit | undefined {
-  const measured = new Map(Object.entries(lossRises));
-  const points = [...sums].flatMap(([language, predictor]) => {
-    const rise = measured.get(language);
-    return rise === undefined ? [] : [{ language, predictor, rise }];
+function qualityOf(languages: readonly LanguageDamage[], { measured }: DamageMetadata): PredictionQuality | undefined {
+  const known = languages.flatMap(({ language, loss, predicted }) => {
+    const before = measured?.losses[language];
+    return loss === undefined || predicted === undefined || before === undefined ? [] : [{ loss, predicted, before }];
   });
-  const calibration = calibrate(points);
-  if (!calibration) return undefined;
-  const [predictors, actual] = [points.map(({ predictor }) => predictor), points.map(({ rise }) => rise)];
-  const { factor, error, errorOfMean, predicted } = calibration;
+  if (known.length === 0) return undefined;
   return {
-    quality: {
-      scored,
-      languages: points.length,
-      factor,
-      error,
-      errorOfMean,
-      pearson: testCorrelation("pearson", predictors, actual),
-      spearman: testCorrelation("spearman", predictors, actual),
-    },
-    predicted: new Map(points.map(({ language }, index) => [language, at(predicted, index)])),
+    languages: known.length,
+    error: mean(known.map(({ loss, predicted }) => Math.abs(predicted.loss - loss))),
+    errorOfNoChange: mean(known.map(({ loss, before }) => Math.abs(before - loss))),
+    within: known.filter(({ loss, predicted: { interval } }) => loss >= interval[0] && loss <= interval[1]).length,
   };
 }
 
-function notesOf(records: readonly DamageRecord[], metadata: DamageMetadata, fitted: Fit | undefined): string[] {
+function notesOf(records: readonly DamageRecord[], { measured }: DamageMetadata): string[] {
   const diagonals = records.filter(({ moment }) => moment === "diagonal").length;
   const share = `${diagonals} of ${records.length} numbers are from diagonals alone, which take channels as uncorrelated.`;
-  const meaning =
-    "Damage is the error of each layer's output, against the output itself: it ranks languages, and is no rise of perplexity.";
-  const calibration = fitted
-    ? "Predicted rises are exp(factor · Σ of damage) - 1, a rise of perplexity, with a factor fitted on the other languages of these scores: another model, method or strength needs its own."
-    : metadata.lossRises
-      ? "The scores share fewer than three languages with the statistics, or fewer than two of these have damage above zero: no rise is predicted."
-      : "No scores were given, so no rise is predicted: --scores calibrates it.";
-  return [meaning, calibration, ...(diagonals > 0 ? [share] : [])];
+  return [
+    "Damage is the error of each layer's output, against the output itself. It orders ways to compress within a language; equal damage is no equal loss in two languages.",
+    measured === undefined
+      ? "No losses are predicted: --measured takes the damage of a model that was scored."
+      : `Losses are predicted from what ${measured.model} lost: within a language they go as its damage to the power of ${damageExponent}, with one method and its options. Intervals (95%) count other draws of calibration text, and how far off that was on one real model.`,
+    ...(diagonals > 0 ? [share] : []),
+  ];
 }
 
-/** Sums up what layers do to each language, and compares it with what was measured where that is known. */
+/** Sums up what layers do to each language, predicts what it loses, and compares that with what was measured, where these are known. */
 export function damageReport(records: readonly DamageRecord[], metadata: DamageMetadata): DamageReport {
-  const byLanguage = groupBy(records, ({ language }) => language);
-  const sums = new Map([...byLanguage].map(([language, own]) => [language, own.reduce((sum, { damage }) => sum + damage, 0)]));
   const sites = siteDamage(records);
-  const fitted = fit(sums, metadata);
-  const lossRises = new Map(Object.entries(metadata.lossRises ?? {}));
-  const languages = [...byLanguage].map(([language, own]): PredictedLanguage => {
-    const sum = valueAt(sums, language);
-    const lossRise = lossRises.get(language);
-    const predictedLossRise = fitted?.predicted.get(language);
-    return {
-      language,
-      sum,
-      damage: sum / own.length,
-      sites: valueAt(sites, language),
-      ...(lossRise === undefined ? {} : { rise: Math.expm1(lossRise) }),
-      ...(predictedLossRise === undefined ? {} : { predicted: Math.expm1(predictedLossRise) }),
-    };
-  });
+  const { scored, lossRises = {}, measured } = metadata;
+  const [lost, damages, losses] = [lossRises, measured?.damages ?? {}, measured?.losses ?? {}].map(
+    (own) => new Map(Object.entries(own)),
+  ) as [Map<string, number>, Map<string, number>, Map<string, number>];
+  const languages = [...groupBy(records, ({ language }) => language)]
+    .map(([language, own]): LanguageDamage => {
+      const damage = mean(own.map((record) => record.damage));
+      const before = { damage: damages.get(language) ?? NaN, loss: losses.get(language) ?? NaN };
+      const [loss, predicted] = [lost.get(language), predictLoss(before, damage)];
+      return {
+        language,
+        damage,
+        sites: valueAt(sites, language),
+        ...(loss !== undefined && { loss }),
+        ...(predicted !== undefined && { predicted }),
+      };
+    })
+    .sort((a, b) => b.damage - a.damage);
+  const scoredLanguages = languages.filter(({ loss }) => loss !== undefined);
+  const quality = qualityOf(languages, metadata);
   return {
     solver: metadata.solver,
     tensors: new Set(records.map(({ tensor }) => tensor)).size,
-    languages: languages.sort((a, b) => b.sum - a.sum),
+    ...(scored !== "" && { scored }),
+    ...(measured !== undefined && { measured: measured.model }),
+    languages,
     blocks: blockDamage(records),
-    ...(fitted ? { quality: fitted.quality } : {}),
-    notes: notesOf(records, metadata, fitted),
+    ...(scoredLanguages.length > 2 && {
+      spearman: testCorrelation(
+        "spearman",
+        scoredLanguages.map(({ damage }) => damage),
+        scoredLanguages.map(({ loss = NaN }) => loss),
+      ),
+    }),
+    ...(quality !== undefined && { quality }),
+    notes: notesOf(records, metadata),
   };
 }

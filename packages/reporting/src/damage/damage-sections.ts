@@ -66,22 +66,23 @@ export async function damageSections(
 ): Promise<Section[]> {
   const report = damageReport(records, metadata);
   const tabled = { ...report, languages: byTrainingShare(report.languages, ({ language }) => language, shares) };
-  const points = report.languages.flatMap(({ language, sum, rise }) =>
-    rise === undefined ? [] : [{ language, series: report.solver, predicted: sum, rise }],
+  const points = report.languages.flatMap(({ language, damage, loss }) =>
+    loss === undefined ? [] : [{ language, series: report.solver, predicted: damage, rise: Math.expm1(loss) }],
   );
   return [
     {
       id: names.id("predicted"),
       title: names.title(`Predicted damage of each language, ${report.solver}`),
-      texts: [...qualityTexts(report), ...report.notes, ...(report.quality ? [unnamedText] : [])],
-      ...(report.quality ? { plots: await plotPredictions(points, "Σ of damage", "predicted damage against actual rise") } : {}),
+      texts: [...qualityTexts(report), ...report.notes, ...(points.length > 2 ? [unnamedText] : [])],
+      ...(points.length > 2 && { plots: await plotPredictions(points, "damage", "damage against actual rise") }),
       tables: [{ caption: "Predicted damage by language", table: predictedTable(tabled), open: true }],
-      data: report.languages.map(({ language, sum, damage, predicted, rise }) => ({
+      data: report.languages.map(({ language, damage, predicted, loss }) => ({
         language,
-        sum,
         damage,
-        predicted: predicted ?? "",
-        rise: rise ?? "",
+        predicted: predicted?.loss ?? "",
+        low: predicted?.interval[0] ?? "",
+        high: predicted?.interval[1] ?? "",
+        loss: loss ?? "",
       })),
     },
     {

@@ -1,32 +1,40 @@
 import { colours, noteText, wrapLines } from "../terminal/terminal-text.ts";
 import { at } from "@mbs/contracts";
-import type { DamageReport, PredictedLanguage, SiteDamage } from "./damage-report.ts";
-import { formatCorrelation, formatError, formatRise } from "../numbers.ts";
+import type { PredictedLoss } from "./damage-law.ts";
+import type { DamageReport, LanguageDamage, SiteDamage } from "./damage-report.ts";
+import { formatCorrelation, formatError } from "../numbers.ts";
 import { formatTable, headings } from "../terminal/table.ts";
 import type { TextTable } from "../terminal/table.ts";
 
-const riseCell = (rise: number | undefined): string => (rise === undefined ? "–" : formatRise(rise));
+const natsCell = (nats: number | undefined): string => (nats === undefined ? "–" : nats.toFixed(3));
 
-/** One row per language: its damage, and rises where scores were given. */
-export function predictedTable({ languages, quality }: DamageReport): TextTable {
+/** One row per language: its damage, what it is predicted to lose, and what it lost. */
+export function predictedTable({ languages, measured, scored }: DamageReport): TextTable {
+  const predicts = measured !== undefined;
   return {
-    columns: headings(["language"], ["damage", "Σ over tensors", ...(quality ? ["predicted rise", "actual rise"] : [])]),
-    rows: languages.map(({ language, damage, sum, predicted, rise }) => [
+    columns: headings(
+      ["language"],
+      ["damage", ...(predicts ? ["predicted loss", "95%"] : []), ...(scored === undefined ? [] : ["loss"])],
+    ),
+    rows: languages.map(({ language, damage, predicted, loss }) => [
       language,
       formatError(damage),
-      sum.toPrecision(3),
-      ...(quality ? [riseCell(predicted), riseCell(rise)] : []),
+      ...(predicts ? [natsCell(predicted?.loss), intervalCell(predicted)] : []),
+      ...(scored === undefined ? [] : [natsCell(loss)]),
     ]),
   };
 }
 
+const intervalCell = (predicted: PredictedLoss | undefined): string =>
+  predicted === undefined ? "–" : predicted.interval.map((nats) => nats.toFixed(3)).join(" to ");
+
 export const siteName = ({ block, site }: SiteDamage): string => `${block}/${site}`;
 
 /** The site that hurts a language most beyond the mean of all languages. */
-export const siteBeyondOthers = ({ sites }: PredictedLanguage): SiteDamage =>
+export const siteBeyondOthers = ({ sites }: LanguageDamage): SiteDamage =>
   sites.reduce((most, next) => (next.againstOthers > most.againstOthers ? next : most));
 
-function worstSitesRow(predicted: PredictedLanguage): string[] {
+function worstSitesRow(predicted: LanguageDamage): string[] {
   const { language, sites } = predicted;
   const worst = at(sites, 0);
   const beyond = siteBeyondOthers(predicted);
@@ -39,24 +47,26 @@ export const worstSitesTable = ({ languages }: DamageReport): TextTable => ({
   rows: languages.map(worstSitesRow),
 });
 
-/** How good the prediction was; nothing without scores. */
-export function qualityTexts({ quality }: DamageReport): string[] {
-  if (!quality) return [];
-  const { scored, languages, factor, error, errorOfMean, pearson, spearman } = quality;
+/** What scores say of damage and prediction; nothing without scores. */
+export function qualityTexts({ scored, measured, spearman, quality }: DamageReport): string[] {
   return [
-    `Predicted damage and actual rise of the loss of ${scored} over ${languages} languages: Pearson ${formatCorrelation(pearson)}, Spearman ${formatCorrelation(spearman)}; p-values by 10,000 permutations, two-sided.`,
-    `Factor ${factor.toPrecision(3)} nats; predictions miss by ${error.toPrecision(2)} nats on average, the mean of the other languages by ${errorOfMean.toPrecision(2)}.`,
-    ...(error < errorOfMean
+    ...(scored === undefined || spearman === undefined
       ? []
       : [
-          "The prediction was wrong: the mean of the other languages predicts better. Do not use it to compare languages of this model.",
+          `Over the languages, damage and loss of ${scored} have the rank correlation (Spearman) ${formatCorrelation(spearman)}; its p-value is by 10,000 permutations, two-sided.`,
+        ]),
+    ...(quality === undefined
+      ? []
+      : [
+          `Predictions miss by ${quality.error.toPrecision(2)} nats on average, what ${measured ?? ""} lost by ${quality.errorOfNoChange.toPrecision(2)}; ${quality.within} of ${quality.languages} languages lie within their interval.`,
         ]),
   ];
 }
 
 /** Predicted damage for a terminal. */
 export function damageTable(report: DamageReport): string {
-  const title = colours.bold(`damage of each language's outputs, ${report.tensors} tensors by ${report.solver}`);
+  const losses = report.measured === undefined && report.scored === undefined ? "" : ", losses in nats a token";
+  const title = colours.bold(`damage of each language's outputs, ${report.tensors} tensors by ${report.solver}${losses}`);
   const texts = [...qualityTexts(report).map((text) => wrapLines(text).join("\n")), ...report.notes.map(noteText)];
   return [
     `${title}\n${formatTable(predictedTable(report))}`,

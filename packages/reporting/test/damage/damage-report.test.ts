@@ -18,7 +18,7 @@ test("sums damage by language, and finds the sites that hurt", () => {
   const te = at(report.languages, 0);
   const en = at(report.languages, 3);
   // of the tensors q, v and up in two blocks: (1 + 1 + 2)·(1 + 2) parts, te four of them more in its own site
-  assert.ok(Math.abs(en.sum - 0.12) < 1e-12 && Math.abs(en.damage - 0.02) < 1e-12);
+  assert.ok(Math.abs(en.damage - 0.02) < 1e-12);
   const worst = at(at(report.languages, 1).sites, 0);
   assert.equal([worst.block, worst.site], ["h.1", "mlp-up"]);
   const beyond = at(
@@ -30,7 +30,7 @@ test("sums damage by language, and finds the sites that hurt", () => {
   assert.ok(Math.abs(beyond.damage - 0.36) < 1e-12);
   assert.ok(Math.abs(beyond.againstOthers - 0.36 / ((0.01 + 0.02 + 0.03 + 0.36) / 4)) < 1e-9);
   assert.is(report.quality, undefined);
-  assert.match(report.notes.join(" "), /No scores were given/);
+  assert.match(report.notes.join(" "), /No losses are predicted: --measured/);
 });
 
 test("blocks hold the mean over their tensors", () => {
@@ -48,34 +48,42 @@ test("blocks hold the mean over their tensors", () => {
   );
 });
 
-test("scores calibrate: rises in proportion to the damage are predicted exactly", () => {
-  const { languages: predicted } = damageReport(makeDamage(), metadata);
-  const lossRises = Object.fromEntries(predicted.map(({ language, sum }) => [language, 0.5 * sum]));
-  const report = damageReport(makeDamage(), { ...metadata, scored: "small", lossRises });
-  for (const { sum, rise, predicted: found } of report.languages) {
-    assert.ok(Math.abs((rise ?? 0) - Math.expm1(0.5 * sum)) < 1e-12);
-    assert.ok(Math.abs((found ?? 0) - Math.expm1(0.5 * sum)) < 1e-9);
+const damagesOf = (factor: number): Record<string, number> =>
+  Object.fromEntries(damageReport(makeDamage(), metadata).languages.map(({ language, damage }) => [language, factor * damage]));
+
+test("a loss goes as the damage of the language to the power of 1.6, from what another model lost", () => {
+  // that model did half the damage
+  const measured = { model: "before", damages: damagesOf(0.5), losses: { en: 0.1, fr: 0.2, mr: 0.3, te: -0.01 } };
+  const lossRises = { en: 0.1 * 2 ** 1.6, fr: 0.2 * 2 ** 1.6 * 3, mr: 0.9 };
+  const report = damageReport(makeDamage(), { ...metadata, scored: "small", lossRises, measured });
+  const of = new Map(report.languages.map((own) => [own.language, own]));
+  for (const [language, before] of [
+    ["en", 0.1],
+    ["fr", 0.2],
+    ["mr", 0.3],
+  ] as const) {
+    const { loss = NaN, interval: [low, high] = [NaN, NaN] } = of.get(language)?.predicted ?? {};
+    assert.ok(Math.abs(loss - before * 2 ** 1.6) < 1e-12);
+    const factor = Math.exp(1.96 * Math.hypot(0.15, 0.5 * Math.LN2));
+    assert.ok(Math.abs(high / loss - factor) < 1e-12 && Math.abs(loss / low - factor) < 1e-12);
   }
+  // where nothing was lost there is nothing to scale
+  assert.is(of.get("te")?.predicted, undefined);
   const { quality } = report;
-  assert.ok(Math.abs((quality?.factor ?? NaN) - 0.5) < 1e-12);
-  assert.ok(Math.abs((quality?.pearson.value ?? NaN) - 1) < 1e-9);
-  assert.ok(Math.abs((quality?.spearman.p ?? NaN) - 2 / 24) < 0.009);
-  assert.ok((quality?.error ?? NaN) < 1e-9 && (quality?.errorOfMean ?? NaN) > 0.01);
-  assert.is(quality?.languages, 4);
+  assert.equal([quality?.languages, quality?.within], [3, 2]);
+  const errors = [0, 0.4 * 2 ** 1.6, 0.9 - 0.3 * 2 ** 1.6].map(Math.abs);
+  assert.ok(Math.abs((quality?.error ?? NaN) - errors.reduce((sum, error) => sum + error, 0) / 3) < 1e-12);
+  assert.match(qualityTexts(report).join(" "), /2 of 3 languages lie within their interval/);
+  assert.match(report.notes.join(" "), /predicted from what before lost/);
 });
 
-test("two languages in the scores are too few to calibrate", () => {
-  const report = damageReport(makeDamage(), { ...metadata, scored: "small", lossRises: { en: 0.1, mr: 0.2 } });
+test("scores alone show what was lost, and whether languages of more damage lost more", () => {
+  const report = damageReport(makeDamage(), { ...metadata, scored: "small", lossRises: damagesOf(5) });
+  assert.ok(Math.abs((report.spearman?.value ?? NaN) - 1) < 1e-9);
+  assert.ok(Math.abs((report.spearman?.p ?? NaN) - 2 / 24) < 0.009);
   assert.is(report.quality, undefined);
-  assert.match(report.notes.join(" "), /fewer than three languages/);
-});
-
-test("one language with damage above zero is too few to calibrate", () => {
-  const records = makeDamage().map((record) => (record.language === "te" ? record : { ...record, error: 0, damage: 0 }));
-  const report = damageReport(records, { ...metadata, scored: "small", lossRises: { en: 0.1, fr: 0.1, mr: 0.2, te: 0.4 } });
-  assert.is(report.quality, undefined);
-  assert.ok(report.languages.every(({ predicted }) => predicted === undefined));
-  assert.match(report.notes.join(" "), /or fewer than two of these have damage above zero/);
+  assert.ok(report.languages.every(({ loss, damage }) => Math.abs((loss ?? NaN) - 5 * damage) < 1e-12));
+  assert.is(damageReport(makeDamage(), { ...metadata, scored: "small", lossRises: { en: 1, te: 2 } }).spearman, undefined);
 });
 
 test("diagonals are said to be diagonals", () => {
@@ -83,24 +91,19 @@ test("diagonals are said to be diagonals", () => {
   assert.match(damageReport(records, metadata).notes.join(" "), /24 of 24 numbers are from diagonals alone/);
 });
 
-test("tables fit 80 columns, with scores and without", () => {
+test("tables fit 80 columns, with scores, with a measured model and without", () => {
+  const measured = { model: "before", damages: damagesOf(0.5), losses: { en: 0.1, fr: 0.2, te: 0.3 } };
   for (const lossRises of [undefined, { en: 0.01, mr: 0.5, te: 2, fr: -0.001 }]) {
-    const text = damageTable(damageReport(makeDamage(), { ...metadata, scored: lossRises ? "small" : "", lossRises }));
-    for (const line of text.split("\n")) assert.ok(line.length <= 80, `${line.length}: ${line}`);
-    assert.is(text.includes("actual rise"), lossRises !== undefined);
-    if (lossRises) assert.match(text, /te .*\+639%/);
-    assert.not.match(text, /NaN|undefined/);
+    for (const before of [undefined, measured]) {
+      const about = { ...metadata, scored: lossRises ? "small" : "", lossRises, measured: before };
+      const text = damageTable(damageReport(makeDamage(), about));
+      for (const line of text.split("\n")) assert.ok(line.length <= 80, `${line.length}: ${line}`);
+      assert.is(/ loss\n/.test(text), lossRises !== undefined);
+      assert.is(text.includes("predicted loss"), before !== undefined);
+      if (lossRises) assert.match(text, /te .* 2\.000\n/);
+      assert.not.match(text, /NaN|undefined/);
+    }
   }
-});
-
-test("a prediction that is worse than the mean of the other languages is called that", () => {
-  const told = (lossRises: Record<string, number>): string =>
-    qualityTexts(damageReport(makeDamage(), { ...metadata, scored: "small", lossRises })).join(" ");
-  const sums = new Map(damageReport(makeDamage(), metadata).languages.map(({ language, sum }) => [language, sum]));
-  const along = Object.fromEntries([...sums].map(([language, sum]) => [language, 0.5 * sum]));
-  const against = Object.fromEntries([...sums].map(([language, sum]) => [language, 1 / sum]));
-  assert.not.match(told(along), /prediction was wrong/);
-  assert.match(told(against), /prediction was wrong/);
 });
 
 test.run();
