@@ -9,12 +9,12 @@
  * Writes FOLDER/answers/dense.scores.arrow and FOLDER/answers/ROW.scores.arrow; what is there is not made again.
  */
 import { existsSync } from "node:fs";
-import { mkdir, rm } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { fileStem } from "./rows.ts";
-import { program, start } from "./start.ts";
+import { start, startMbs, withModel } from "./start.ts";
 import { answersFile, answersFolder } from "./written-rows.ts";
 
 const { values } = parseArgs({
@@ -38,20 +38,14 @@ if (!existsSync(tasks)) {
 }
 await mkdir(join(output, answersFolder), { recursive: true });
 
-const mbs = (...args: readonly string[]): string => start(process.execPath, [program, ...args, "--quiet", "--threads", threads]);
+const fileOf = (label: string): string => join(output, answersFile(label));
 
 function evaluate(path: string, label: string): void {
   const asked = ["--tasks", "help_pairs", "--task-path", tasks];
-  mbs("evaluate", "--model", path, "--labels", label, ...asked, "--output", join(output ?? "", answersFile(label)));
+  startMbs(["evaluate", "--model", path, "--labels", label, ...asked, "--output", fileOf(label), "--quiet"], threads);
 }
 
-if (!existsSync(join(output, answersFile("dense")))) evaluate(resolve(model), "dense");
+if (!existsSync(fileOf("dense"))) evaluate(resolve(model), "dense");
 for (const row of rows.split(",")) {
-  if (existsSync(join(output, answersFile(row)))) continue;
-  const folder = resolve(output, fileStem(row));
-  const made = join(folder, "model");
-  if (!existsSync(made)) mbs("run", `${folder}.yaml`, "--workers", "0");
-  evaluate(made, row);
-  // it can be written again from its layers
-  await rm(made, { recursive: true, force: true });
+  if (!existsSync(fileOf(row))) await withModel(resolve(output, fileStem(row)), threads, (path) => evaluate(path, row));
 }

@@ -85,7 +85,7 @@ function quantileOf(freedom: number): number {
 }
 
 /** Σ (value - mean)² / (n - 1) */
-function varianceOf(values: readonly number[]): number {
+export function varianceOf(values: readonly number[]): number {
   const middle = mean(values);
   return values.reduce((sum, value) => sum + (value - middle) ** 2, 0) / (values.length - 1);
 }
@@ -126,14 +126,14 @@ function* resampled(draws: readonly WindowRises[]): Generator<readonly WindowRis
 
 /**
  * Mean over draws with its 95% interval: t · √(s²/n + v), s² the variance between the n draws, t Student's with n - 1 degrees of
- * freedom, v the variance of the mean when the windows, which all draws share, are drawn again. Of one draw v alone, by as many
- * degrees of freedom as there are windows but one.
+ * freedom, v the variance of the mean when the windows, which all draws share, are drawn again, times m / (m - 1), since m windows drawn
+ * from themselves vary by less. Of one draw v alone, by as many degrees of freedom as there are windows but one.
  *
  * @param own the value of each draw, @param redrawn means over draws, of windows drawn again
  */
 function meanOfDraws(own: readonly number[], redrawn: readonly number[], windows: number): Difference {
   const value = mean(own);
-  const ofWindows = varianceOf(redrawn);
+  const ofWindows = (varianceOf(redrawn) * windows) / (windows - 1);
   const count = own.length;
   const error = Math.sqrt((count > 1 ? varianceOf(own) / count : 0) + ofWindows);
   const freedom = (count > 1 ? count : windows) - 1;

@@ -4,19 +4,19 @@
  *
  * usage: node --conditions=mbs-source --import tsx tools/compare/front-picture.ts
  */
-import { readFile, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { mean } from "@mbs/numbers";
 import { toSvg } from "../pages/plot.ts";
 import { ofLanguage } from "./draws.ts";
-import type { DrawnRow } from "./draws.ts";
+import { readLanguagesNumbers } from "./languages-numbers.ts";
 import { twelveLanguages } from "./languages.ts";
 
 const root = join(import.meta.dirname, "../..");
 
 const bars = { english: "English-only calibration", equal: "as much text of every language" } as const;
 
-const { rows } = JSON.parse(await readFile(join(root, "docs/measured/languages.json"), "utf8")) as { readonly rows: DrawnRow[] };
+const { rows } = await readLanguagesNumbers();
 const names = new Intl.DisplayNames("en", { type: "language" });
 const order = twelveLanguages.map(({ tag }) => names.of(tag) ?? tag);
 const values = Object.entries(bars).flatMap(([mix, series]) => {

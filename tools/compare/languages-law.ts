@@ -11,9 +11,11 @@ import {
   hundredths,
   isUsual,
   methodsIn,
+  mixesIn,
   mixesWhere,
   moment,
   pairOf,
+  percent,
   shares,
   titleOf,
   twelve,
@@ -25,8 +27,8 @@ import { mixTitle, thousandths } from "./tables.ts";
 const equalShare = 1 / twelveLanguages.length;
 
 /** Shares of the text that is drawn of a mix; undefined where the law says nothing, or text is more or less in all. */
-function textOf(mix: string, found: Readonly<Record<string, number>>): Readonly<Record<string, number>> | undefined {
-  const asked = mix === "found" ? found : sharesOfMix(allMixes[mix]?.text ?? mix);
+function drawnShares(mix: string, found: Readonly<Record<string, number>>): Readonly<Record<string, number>> | undefined {
+  const asked = mix === "found" ? found : askedShares(allMixes[mix]?.text ?? mix);
   if (asked === undefined) return undefined;
   // every language gets one segment at least
   const counts = countSegments(new Map(Object.entries(asked)), twelve.segments, 1);
@@ -34,11 +36,12 @@ function textOf(mix: string, found: Readonly<Record<string, number>>): Readonly<
 }
 
 /** Shares that a mix asks for; undefined of those that give all languages alike, or one alone. */
-function sharesOfMix(text: string): Readonly<Record<string, number>> | undefined {
+function askedShares(text: string): Readonly<Record<string, number>> | undefined {
   if (text === "proportional") return shares;
   if (text.startsWith("weights:")) return Object.fromEntries(parseLanguageMix(text.replace(/^weights:/, "")));
-  if (text !== "temperature:0.3") return undefined;
-  return Object.fromEntries(twelveLanguages.map(({ tag }) => [tag, (shares[tag] ?? 0) ** 0.3]));
+  const [, power] = /^temperature:(.+)$/.exec(text) ?? [];
+  if (power === undefined) return undefined;
+  return Object.fromEntries(twelveLanguages.map(({ tag }) => [tag, (shares[tag] ?? 0) ** Number(power)]));
 }
 
 /** A language under a mix, beside the equal one on the same draws. */
@@ -60,39 +63,44 @@ function lawPoints(
   mix: string,
   found: Readonly<Record<string, number>>,
 ): readonly LawPoint[] {
-  const text = textOf(mix, found);
+  const text = drawnShares(mix, found);
   const [equal, other] = pairOf(rows, method, "equal", mix);
   if (text === undefined || equal.length === 0) return [];
-  return twelveLanguages.map(({ tag }): LawPoint => {
+  return twelveLanguages.flatMap(({ tag }): LawPoint[] => {
     const [before = NaN, after = NaN] = [equal, other].map((draws) => mean(draws.map(ofLanguage(tag))));
+    if (before <= 0 || after <= 0) return [];
     const share = text[tag] ?? NaN;
-    return {
-      language: tag,
-      text: Math.log(share / equalShare),
-      loss: Math.log(after / before),
-      error: lossAt(before, { share: equalShare }, share) - after,
-      change: before - after,
-    };
+    const error = lossAt(before, { share: equalShare }, share) - after;
+    return [{ language: tag, text: Math.log(share / equalShare), loss: Math.log(after / before), error, change: before - after }];
   });
 }
 
 /** Mixes that the law says something about, those between the named ones too. */
 const mixesOfLaw = (rows: readonly DrawnRow[], method: string, found: Readonly<Record<string, number>>): readonly string[] =>
-  mixesWhere(rows, method, ({ pages }) => pages === undefined).filter((mix) => isUsual(mix) && textOf(mix, found) !== undefined);
+  mixesWhere(rows, method, ({ pages }) => pages === undefined).filter(
+    (mix) => isUsual(mix) && drawnShares(mix, found) !== undefined,
+  );
 
-/** ln of what a language lost over what the law predicts for it from another draw, of the equal mix: as a user has them. */
+/**
+ * ln of what a language lost over what the law predicts for it from another draw, of the equal mix: as a user has them. Of the named
+ * mixes alone, which have several draws; where nothing was lost there is no logarithm.
+ */
 function errorsOfDraws(rows: readonly DrawnRow[], method: string, found: Readonly<Record<string, number>>): readonly number[] {
   return drawsOf(rows, method, "equal").flatMap((equal) =>
-    mixesOfLaw(rows, method, found).flatMap((mix) => {
-      const text = textOf(mix, found) ?? {};
-      const others = drawsOf(rows, method, mix).filter(({ draw }) => draw !== equal.draw);
-      return others.flatMap(({ rises }) =>
-        twelveLanguages.map(({ tag }) => {
-          const [before, after] = [equal.rises, rises].map(ofLanguage(tag)) as [number, number];
-          return Math.log(after / lossAt(before, { share: equalShare }, text[tag] ?? NaN));
-        }),
-      );
-    }),
+    mixesIn(rows, method)
+      .filter(isUsual)
+      .flatMap((mix) => {
+        const text = drawnShares(mix, found);
+        if (text === undefined) return [];
+        const others = drawsOf(rows, method, mix).filter(({ draw }) => draw !== equal.draw);
+        return others.flatMap(({ rises }) =>
+          twelveLanguages.flatMap(({ tag }) => {
+            const [before, after] = [equal.rises, rises].map(ofLanguage(tag)) as [number, number];
+            if (before <= 0 || after <= 0) return [];
+            return [Math.log(after / lossAt(before, { share: equalShare }, text[tag] ?? NaN))];
+          }),
+        );
+      }),
   );
 }
 
@@ -106,10 +114,16 @@ export function intervalsTable(rows: readonly DrawnRow[], found: Readonly<Record
   const lines = byMethod.map(({ method, errors }) => {
     const others = byMethod.filter((own) => own.method !== method).map((own) => rootMeanSquare(own.errors));
     const within = (error: number): string =>
-      `${((100 * errors.filter((value) => Math.abs(value) <= 1.96 * error).length) / errors.length).toFixed(0)}%`;
-    return [titleOf(method), String(errors.length), hundredths(rootMeanSquare(errors)), within(mean(others)), within(lawError)];
+      percent(errors.filter((value) => Math.abs(value) <= 1.96 * error).length / errors.length);
+    return [
+      titleOf(method),
+      String(errors.length),
+      hundredths(rootMeanSquare(errors)),
+      others.length === 0 ? "" : within(mean(others)),
+      within(lawError),
+    ];
   });
-  const head = ["method", "pairs", "error of the logarithm", "in 95% by the other methods", "in 95% by 0.15"];
+  const head = ["method", "pairs", "error of the logarithm", "in 95% by the other methods", `in 95% by ${lawError}`];
   return markdownTable(head, lines, 1);
 }
 

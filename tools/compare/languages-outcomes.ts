@@ -3,8 +3,19 @@ import { mean } from "@mbs/numbers";
 import { markdownTable } from "../pages/blocks.ts";
 import { figureDifference, holdTogether, meanOfLanguages, ofLanguage, weightedBy, worstOfLanguages } from "./draws.ts";
 import type { Difference, DrawnRow } from "./draws.ts";
-import { drawsOf, favoursSome, isUsual, methodsIn, mixesIn, mixesWhere, pairOf, shares, titleOf } from "./languages-rows.ts";
-import type { DenseLanguage } from "./languages-rows.ts";
+import {
+  drawsOf,
+  favoursSome,
+  isUsual,
+  methodsIn,
+  mixesIn,
+  mixesWhere,
+  pairOf,
+  percent,
+  shares,
+  titleOf,
+} from "./languages-rows.ts";
+import type { DenseLanguage } from "./languages-numbers.ts";
 import { mixTitle, natsText, thousandths, withInterval } from "./tables.ts";
 
 /** Units of losses: from nats a token, with how losses and differences of them are shown. */
@@ -17,7 +28,7 @@ const units: readonly {
   { of: (nats, { bytes }) => nats / bytes / Math.LN2, text: thousandths, difference: withInterval(thousandths) },
   {
     of: (nats, dense) => nats / dense.nats,
-    text: (value) => `${(100 * value).toFixed(0)}%`,
+    text: percent,
     difference: withInterval((value) => (100 * value).toFixed(1)),
   },
 ];
@@ -40,19 +51,22 @@ export function unitsTable(rows: readonly DrawnRow[], method: string, dense: Rea
   return markdownTable(["mix", "draws", ...head], lines, 1);
 }
 
-/** Whether this is what namedTable has, the worst language of a found mix against the equal one, which has no star here. */
-const isNamed = ({ method, mix, against }: Outcome, figure: keyof typeof outcomes): boolean =>
-  method === "gptq-3" && against === "equal" && figure === "worst" && namedOutcomes.some((named) => named.mix === mix);
+/** Whether this is what namedTable has: the worst language of a found mix against the equal one, in the draws that were named. */
+const isNamed = ({ method, mix, against, draws }: Outcome, figure: keyof typeof figures): boolean =>
+  method === "gptq-3" &&
+  against === "equal" &&
+  figure === "worst" &&
+  namedOutcomes.some((named) => named.mix === mix && named.draws.join() === draws.join());
 
-const outcomes = { worst: worstOfLanguages, mean: meanOfLanguages, shares: weightedBy(shares) };
+const figures = { worst: worstOfLanguages, mean: meanOfLanguages, shares: weightedBy(shares) };
 
 /** A comparison of two mixes. */
 interface Outcome {
   readonly method: string;
   readonly mix: string;
   readonly against: string;
-  readonly draws: number;
-  readonly figures: Readonly<Record<keyof typeof outcomes, Difference>>;
+  readonly draws: readonly number[];
+  readonly differences: Readonly<Record<keyof typeof figures, Difference>>;
 }
 
 /** The mixes whose losses are set beside those of each other one. */
@@ -73,9 +87,11 @@ function outcomesOf(rows: readonly DrawnRow[]): readonly Outcome[] {
 function outcomeOf(rows: readonly DrawnRow[], method: string, mix: string, against: string): readonly Outcome[] {
   const [own, other] = pairOf(rows, method, mix, against);
   if (own.length === 0) return [];
-  const differenceOf = (figure: keyof typeof outcomes): Difference => figureDifference(own, other, outcomes[figure]);
-  const figures = { worst: differenceOf("worst"), mean: differenceOf("mean"), shares: differenceOf("shares") };
-  return [{ method, mix, against, draws: own.length, figures }];
+  const differenceOf = (figure: keyof typeof figures): Difference => figureDifference(own, other, figures[figure]);
+  const differences = { worst: differenceOf("worst"), mean: differenceOf("mean"), shares: differenceOf("shares") };
+  const others = new Set(drawsOf(rows, method, against).map(({ draw }) => draw));
+  const draws = drawsOf(rows, method, mix).flatMap(({ draw }) => (others.has(draw) ? [draw] : []));
+  return [{ method, mix, against, draws, differences }];
 }
 
 /** The two outcomes that were named before their draws were made: which mix, against the equal one, in which draws. */
@@ -106,9 +122,9 @@ export function namedTable(rows: readonly DrawnRow[], method: string, dense: Rea
 /** Mixes against the equal one, on the same draws; intervals are not corrected. */
 function againstEqual(rows: readonly DrawnRow[], method: string, mixes: readonly string[]): string {
   const lines = mixes.flatMap((mix) =>
-    outcomeOf(rows, method, mix, "equal").map(({ draws, figures: { worst, mean: ofAll, shares: byShare } }) => [
+    outcomeOf(rows, method, mix, "equal").map(({ draws, differences: { worst, mean: ofAll, shares: byShare } }) => [
       mixTitle(mix),
-      String(draws),
+      String(draws.length),
       natsText(worst),
       natsText(ofAll),
       natsText(byShare),
@@ -117,8 +133,8 @@ function againstEqual(rows: readonly DrawnRow[], method: string, mixes: readonly
   return markdownTable(["mix", "draws", "worst language", "mean of languages", "weighted by share"], lines, 1);
 }
 
-/** Equal text whose languages weigh otherwise, against the equal mix. */
-export const weightsTable = (rows: readonly DrawnRow[], method: string): string =>
+/** Mixes that favour some languages, by weight or by text, against the equal mix. */
+export const favoursTable = (rows: readonly DrawnRow[], method: string): string =>
   againstEqual(rows, method, [...mixesIn(rows, method).filter(favoursSome), "found-alike"]);
 
 /** Equal text of pages that were chosen in some way, against that of all. */
@@ -131,15 +147,15 @@ export const pagesTable = (rows: readonly DrawnRow[], method: string): string =>
 
 /**
  * The found mixes and the equal one against each other one: the loss of the worst language and two means. Of cells over several
- * draws all but the named one are corrected together by Holm; a star marks what holds.
+ * draws all but the named ones are corrected together by Holm; a star marks what holds.
  */
 export function outcomeTable(rows: readonly DrawnRow[]): string {
   const found = outcomesOf(rows);
   const cells = found.flatMap((outcome) =>
-    (Object.keys(outcomes) as (keyof typeof outcomes)[]).map((figure) => ({
+    (Object.keys(figures) as (keyof typeof figures)[]).map((figure) => ({
       figure,
-      difference: outcome.figures[figure],
-      isCorrected: outcome.draws > 1 && !isNamed(outcome, figure),
+      difference: outcome.differences[figure],
+      isCorrected: outcome.draws.length > 1 && !isNamed(outcome, figure),
     })),
   );
   const corrected = cells.filter(({ isCorrected }) => isCorrected);
@@ -148,12 +164,12 @@ export function outcomeTable(rows: readonly DrawnRow[]): string {
     const star = holds[corrected.indexOf(at(cells, place))] ? " \\*" : "";
     return `${natsText(difference)}${star}`;
   });
-  const width = Object.keys(outcomes).length;
+  const width = Object.keys(figures).length;
   const lines = found.map(({ method, mix, against, draws }, place) => [
     titleOf(method),
     mixTitle(mix),
     mixTitle(against),
-    String(draws),
+    String(draws.length),
     ...texts.slice(place * width, (place + 1) * width),
   ]);
   const head = ["method", "mix", "against", "draws", "worst language", "mean of languages", "weighted by share"];

@@ -64,11 +64,3 @@ export const moment = (first: readonly number[], second: readonly number[]): num
   first.reduce((sum, value, index) => sum + value * at(second, index), 0);
 
 export const centred = (values: readonly number[]): number[] => values.map((value) => value - mean(values));
-
-/** What a language is for the dense model, by which its losses have other units. */
-export interface DenseLanguage {
-  /** UTF-8 bytes of a held-out token. */
-  readonly bytes: number;
-  /** Its loss, nats a token. */
-  readonly nats: number;
-}

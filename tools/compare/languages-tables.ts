@@ -4,7 +4,7 @@ import { lossesOverDraws, meanOfLanguages, ofLanguage, overDraws, weightedBy, wo
 import type { DrawnRow } from "./draws.ts";
 import { drawsOf, isUsual, methodsIn, mixesIn, shares, titleOf } from "./languages-rows.ts";
 import { twelveLanguages } from "./languages.ts";
-import { allMixes } from "./rows.ts";
+import { allMixes, namedPowers } from "./rows.ts";
 import { mixTitle, natsText, thousandths } from "./tables.ts";
 
 /** A line a method and mix: three averages, over the draws that there are. */
@@ -28,22 +28,14 @@ export function mixesTable(rows: readonly DrawnRow[]): string {
   return markdownTable([...head, "in the mean of draws"], lines, 2);
 }
 
-/** Which powers of shares in training and of losses the mixes have that are not named by them. */
-const ownPowers: Readonly<Record<string, { readonly shares: number; readonly power: number }>> = {
-  equal: { shares: 0, power: 0 },
-  "temperature-0.3": { shares: 0.3, power: 0 },
-  proportional: { shares: 1, power: 0 },
-  "found-alike": { shares: 0, power: 4 },
-  found: { shares: 1, power: 4 },
-};
-
 /** The first draw of each mix between equal, proportional and found ones. */
 const frontierOf = (rows: readonly DrawnRow[], method: string) =>
-  Object.entries(allMixes).flatMap(([mix, { frontier = ownPowers[mix] }]) => {
+  Object.entries(allMixes).flatMap(([mix, { frontier = namedPowers[mix] }]) => {
     const first = drawsOf(rows, method, mix).find(({ draw }) => draw === 0);
     if (frontier === undefined || first === undefined) return [];
-    const { worst } = lossesOverDraws([first.rises]);
-    return [{ mix, ...frontier, rises: first.rises, worst: worst.value, language: worst.language }];
+    const losses = Object.keys(first.rises).map((language) => ({ language, loss: ofLanguage(language)(first.rises) }));
+    const worst = losses.reduce((most, next) => (next.loss > most.loss ? next : most));
+    return [{ mix, ...frontier, rises: first.rises, worst: worst.loss, language: worst.language }];
   });
 
 /** What each of many mixes loses in one draw, the one first whose worst language loses least. */
@@ -53,7 +45,7 @@ export function frontierTable(rows: readonly DrawnRow[], method: string): string
     .map(({ mix, shares: exponent, power, rises, worst, language }) => [
       String(exponent),
       String(power),
-      mix in ownPowers ? mixTitle(mix) : "",
+      mix in namedPowers ? mixTitle(mix) : "",
       `${worst.toFixed(2)} ${language}`,
       thousandths(meanOfLanguages(rises)),
       thousandths(weightedBy(shares)(rises)),

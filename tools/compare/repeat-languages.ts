@@ -7,15 +7,15 @@
  *   --output  a folder for texts, and one for each row; what is there and finished is not made again
  *   --python  makes the rows of "What they write" too, with tools/compare/peers/requirements.txt installed
  *
- * It takes some eight minutes of a processor a row; docs/measured/languages.md has how many rows there are.
+ * It needs `npm run build`, and some eight minutes of a processor a row. The mixes of "found" are those of the page: the model and
+ * the scores that they were found from are not made again.
  */
 import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { allMixes, drawName, scoresFile } from "./rows.ts";
-import type { Row } from "./rows.ts";
+import { readLanguagesNumbers } from "./languages-numbers.ts";
+import { allMixes, rowName, scoresFile } from "./rows.ts";
 import { start } from "./start.ts";
 
 const { values } = parseArgs({
@@ -31,15 +31,7 @@ if (model === undefined || output === undefined) {
   throw new Error("usage: repeat-languages.ts --model M --output FOLDER [--python PYTHON] [--threads N]");
 }
 const texts = resolve(output, "texts");
-const numbers = fileURLToPath(new URL("../../docs/measured/languages.json", import.meta.url));
-type RowChoice = Pick<Row, "method" | "mix" | "draw">;
-const { found, rows, written, answers } = JSON.parse(await readFile(numbers, "utf8")) as {
-  readonly found: Readonly<Record<string, number>>;
-  readonly rows: readonly RowChoice[];
-  readonly written: readonly RowChoice[];
-  readonly answers: { readonly rows: readonly RowChoice[] };
-};
-const nameOf = (row: RowChoice): string => `${row.method} ${drawName(row)}`;
+const { found, rows, damage, written, answers } = await readLanguagesNumbers();
 
 /** Runs another script of this folder. */
 const script = (name: string, args: readonly string[]): string =>
@@ -55,8 +47,8 @@ const mixOfFound = `weights:${Object.entries(found)
   .map(([language, share]) => `${language}=${share}`)
   .join(",")}`;
 for (const [index, row] of rows.entries()) {
-  if (existsSync(join(output, scoresFile(nameOf(row))))) continue;
-  process.stderr.write(`compare: row ${index + 1} of ${rows.length}, ${nameOf(row)}\n`);
+  if (existsSync(join(output, scoresFile(rowName(row))))) continue;
+  process.stderr.write(`compare: row ${index + 1} of ${rows.length}, ${rowName(row)}\n`);
   const draws = ["--first-draw", String(row.draw), "--draws", String(row.draw + 1)];
   script("run.ts", [
     ...options,
@@ -71,7 +63,9 @@ for (const [index, row] of rows.entries()) {
     ...draws,
   ]);
 }
-script("answers.ts", [...options, "--rows", answers.rows.map(nameOf).join(",")]);
-if (python !== undefined) script("written.ts", [...options, "--python", python, "--rows", written.map(nameOf).join(",")]);
+if (damage.length > 0) script("damage.ts", [...options, "--rows", damage.map(rowName).join(",")]);
+if (answers.rows.length > 0) script("answers.ts", [...options, "--rows", answers.rows.map(rowName).join(",")]);
+if (python !== undefined && written.length > 0)
+  script("written.ts", [...options, "--python", python, "--rows", written.map(rowName).join(",")]);
 script("languages-page.ts", ["--output", resolve(output)]);
 script("front-picture.ts", []);

@@ -17,8 +17,8 @@ export interface Mix {
   readonly times?: number;
   /** Which pages of the calibration texts are drawn from, as choose-texts.ts chose them; all where not given. */
   readonly pages?: string;
-  /** To which powers shares in training and losses count in it, where it is one of many between other mixes. */
-  readonly frontier?: { readonly shares: number; readonly power: number };
+  /** Its powers, where it is one of many between the named mixes. */
+  readonly frontier?: Powers;
   /** The language that has more text than others, to see beside more weight what that does. */
   readonly favours?: string;
   /** The one language that has text. */
@@ -62,8 +62,20 @@ const numbersOf = (mix: string): readonly (readonly [language: string, value: nu
     return [language, Number(value)];
   });
 
-/** The equal mix, temperature 0.3, proportional, and the two found ones. */
-const namedElsewhere: ReadonlySet<string> = new Set(["0-0", "0.3-0", "1-0", "0-4", "1-4"]);
+/** To which powers shares in training and losses count in a mix. */
+export interface Powers {
+  readonly shares: number;
+  readonly power: number;
+}
+
+/** Those of mixes with a name. */
+export const namedPowers: Readonly<Record<string, Powers>> = {
+  equal: { shares: 0, power: 0 },
+  "temperature-0.3": { shares: 0.3, power: 0 },
+  proportional: { shares: 1, power: 0 },
+  "found-alike": { shares: 0, power: 4 },
+  found: { shares: 1, power: 4 },
+};
 
 /**
  * Mixes between the equal one, the proportional one and those that `mbs mix` finds, from the losses that `foundAlike` was found from:
@@ -73,10 +85,12 @@ const namedElsewhere: ReadonlySet<string> = new Set(["0-0", "0.3-0", "1-0", "0-4
 const frontierMixes: Readonly<Record<string, Mix>> = Object.fromEntries(
   [0, 0.15, 0.3, 0.5, 0.75, 1].flatMap((shares) =>
     [0, 1, 2, 4].flatMap((power): [string, Mix][] => {
-      if (namedElsewhere.has(`${shares}-${power}`)) return [];
+      // 0.15 and 2 draw the same segments as 0 and 2
+      if (shares === 0.15 && power === 2) return [];
+      if (Object.values(namedPowers).some((named) => named.shares === shares && named.power === power)) return [];
       const text = numbersOf(foundAlike).map(([language, found]) => {
         const share = twelveLanguages.find(({ tag }) => tag === language)?.share ?? NaN;
-        // found in proportion to loss^(4 / (1 + 4e)), as loss-law.ts has it
+        // found in proportion to loss^(4 / (1 + 4e)), as loss-law.ts has it; no share of these mixes meets its bounds
         const loss = found ** ((1 + 4 * lossExponent) / 4);
         const weight = (share ** shares * loss ** power) ** (1 / (1 + power * lossExponent));
         return `${language}=${weight.toPrecision(3)}`;
@@ -416,13 +430,17 @@ export interface Row {
 /** Name of a mix and a draw of it, of which the first goes without its number. */
 export const drawName = ({ mix, draw }: Pick<Row, "mix" | "draw">): string => (draw === 0 ? mix : `${mix} draw ${draw}`);
 
+/** Name of a row. */
+export const rowName = ({ method, mix, draw }: Pick<Row, "method" | "mix" | "draw">): string =>
+  allMethods[method]?.withoutText === true ? method : `${method} ${drawName({ mix, draw })}`;
+
 /** All rows of the methods and peers that are asked for, with each of some mixes; draw by draw, so that all have the first ones. */
 export const rowsOf = (wanted: readonly string[], chosen: readonly string[] = Object.keys(mixes), draws = 1): readonly Row[] =>
   Array.from({ length: draws }, (_, draw) => draw).flatMap((draw) =>
     wanted.flatMap((method): Row[] => {
-      if (allMethods[method]?.withoutText !== true)
-        return chosen.map((mix) => ({ name: `${method} ${drawName({ mix, draw })}`, method, mix, draw }));
-      return draw === 0 ? [{ name: method, method, mix: "proportional", draw }] : [];
+      const isOnce = allMethods[method]?.withoutText === true;
+      const mixes = isOnce ? (draw === 0 ? ["proportional"] : []) : chosen;
+      return mixes.map((mix) => ({ name: rowName({ method, mix, draw }), method, mix, draw }));
     }),
   );
 

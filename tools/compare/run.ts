@@ -40,7 +40,7 @@ import {
   spentFile,
 } from "./rows.ts";
 import type { Peer, Row } from "./rows.ts";
-import { program, start } from "./start.ts";
+import { program, start, startMbs } from "./start.ts";
 import type { Spent } from "./tables.ts";
 
 const { values } = parseArgs({
@@ -90,7 +90,7 @@ const lacking = wanted.flatMap((name): readonly string[] => {
 });
 if (lacking.length > 0) throw new Error(`${lacking.join(", ")}; see the usage of run.ts`);
 
-const mbs = (args: readonly string[]): string => start(process.execPath, [program, ...args, "--threads", values.threads]);
+const mbs = (args: readonly string[]): string => startMbs(args, values.threads);
 
 const folders = { model: resolve(model), texts: resolve(texts), output: resolve(output) };
 const { length, windows, windowLength } = size;

@@ -87,3 +87,22 @@ export async function readAnswers(folder: string, name: string): Promise<RightAn
   const answers = collectAnswers(tasks, () => ["acc"]);
   return Object.fromEntries(answers.map(({ language, byMetric }) => [language, (byMetric.get("acc")?.right ?? []).join("")]));
 }
+
+/** The folder of what damage.ts has found, in that of the comparison. */
+export const damageFolder = "damage";
+
+/** The file there with a model's damage. @param name "gptq-3 equal" */
+export const damageFile = (name: string): string => join(damageFolder, `${fileStem(name)}.json`);
+
+/** What one compressed model does to each language: the mean damage of its tensors. */
+export interface DamageRow extends Pick<Row, "method" | "mix" | "draw"> {
+  readonly damage: Readonly<Record<string, number>>;
+}
+
+/** The damage of a model that damage.ts has looked at; undefined where it has not. @param name "gptq-3 equal" */
+export async function readDamageOf(folder: string, name: string): Promise<DamageRow["damage"] | undefined> {
+  const path = join(folder, damageFile(name));
+  if (!existsSync(path)) return undefined;
+  const means = JSON.parse(await readFile(path, "utf8")) as Readonly<Record<string, number>>;
+  return Object.fromEntries(Object.entries(means).map(([language, value]) => [language, rounded(value)]));
+}

@@ -1,7 +1,8 @@
 import { at } from "@mbs/contracts";
 import { mean } from "@mbs/numbers";
 import { markdownTable } from "../pages/blocks.ts";
-import { centred, moment, percent, titleOf } from "./languages-rows.ts";
+import { varianceOf } from "./draws.ts";
+import { percent, titleOf } from "./languages-rows.ts";
 import { mixTitle, withInterval } from "./tables.ts";
 import type { AnswersRow, RightAnswers, WrittenLanguage, WrittenRow } from "./written-rows.ts";
 
@@ -48,7 +49,7 @@ function pointsText(own: RightAnswers, other: RightAnswers): string {
   const languages = Object.entries(own).map(([language, right]) => {
     const before = answersOf(other[language] ?? "");
     const differences = answersOf(right).map((value, index) => value - at(before, index));
-    return { mean: mean(differences), variance: moment(centred(differences), centred(differences)) / differences.length ** 2 };
+    return { mean: mean(differences), variance: varianceOf(differences) / differences.length };
   });
   const value = mean(languages.map((language) => language.mean));
   const error = Math.sqrt(languages.reduce((sum, { variance }) => sum + variance, 0)) / languages.length;
@@ -57,8 +58,9 @@ function pointsText(own: RightAnswers, other: RightAnswers): string {
 
 /** How many of 100 questions a model answers right, the mean over languages, beside the dense model and English-only text. */
 export function answersTable(rows: readonly AnswersRow[], dense: RightAnswers): string {
-  const lines = rows.map(({ method, mix, right }) => {
-    const english = rows.find((row) => row.method === method && row.mix === "english");
+  if (rows.length === 0) return "";
+  const lines = rows.map(({ method, mix, draw, right }) => {
+    const english = rows.find((row) => row.method === method && row.mix === "english" && row.draw === draw);
     const [language, own] = at(
       Object.entries(right).sort(([, a], [, b]) => mean(answersOf(a)) - mean(answersOf(b))),
       0,

@@ -11,12 +11,12 @@
  * is there is not made again.
  */
 import { existsSync } from "node:fs";
-import { mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, rename, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { fileStem, scoresFile, sizes } from "./rows.ts";
-import { program, start } from "./start.ts";
+import { start, startMbs, withModel } from "./start.ts";
 
 const { values } = parseArgs({
   options: {
@@ -38,23 +38,19 @@ const folder = resolve(output, "written");
 const { windows, windowLength } = sizes.twelve;
 await mkdir(folder, { recursive: true });
 
-const mbs = (...args: readonly string[]): string => start(process.execPath, [program, ...args, "--quiet", "--threads", threads]);
-
 for (const row of rows.split(",")) {
   const name = fileStem(row);
   const [scores, lines] = [join(folder, scoresFile(row)), join(folder, `${name}.jsonl`)];
   if (existsSync(scores) && existsSync(lines)) continue;
-  const made = resolve(output, name, "model");
-  if (!existsSync(made)) mbs("run", resolve(output, `${name}.yaml`), "--workers", "0");
-  if (!existsSync(scores)) {
-    const limits = ["--length", String(windowLength), "--windows", String(windows)];
-    const models = ["--model", dense, "--model", made, "--labels", `dense,${row}`];
-    mbs("evaluate", ...models, "--corpus", heldOut, ...limits, "--output", scores);
-  }
-  const script = fileURLToPath(new URL("peers/generation.py", import.meta.url));
-  const files = ["--output", join(folder, `${name}.texts.json`), "--dense-tokens", join(folder, "dense.json")];
-  await writeFile(`${lines}.part`, start(python, [script, heldOut, dense, `${row}=${made}`, ...files, "--threads", threads]));
-  await rename(`${lines}.part`, lines);
-  // it can be written again from its layers
-  await rm(made, { recursive: true, force: true });
+  await withModel(resolve(output, name), threads, async (made) => {
+    if (!existsSync(scores)) {
+      const limits = ["--length", String(windowLength), "--windows", String(windows)];
+      const models = ["--model", dense, "--model", made, "--labels", `dense,${row}`];
+      startMbs(["evaluate", ...models, "--corpus", heldOut, ...limits, "--output", scores, "--quiet"], threads);
+    }
+    const script = fileURLToPath(new URL("peers/generation.py", import.meta.url));
+    const files = ["--output", join(folder, `${name}.texts.json`), "--dense-tokens", join(folder, "dense.json")];
+    await writeFile(`${lines}.part`, start(python, [script, heldOut, dense, `${row}=${made}`, ...files, "--threads", threads]));
+    await rename(`${lines}.part`, lines);
+  });
 }

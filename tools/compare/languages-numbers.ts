@@ -1,0 +1,62 @@
+/** The committed numbers of mixes over twelve languages: docs/measured/languages.json. */
+import { readFile, writeFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import type { DrawnRow } from "./draws.ts";
+import { allMethods, allMixes } from "./rows.ts";
+import type { Row } from "./rows.ts";
+import type { AnswersRow, DamageRow, RightAnswers, WrittenRow } from "./written-rows.ts";
+
+/** What a language is for the dense model, by which its losses have other units. */
+export interface DenseLanguage {
+  /** UTF-8 bytes of a held-out token. */
+  readonly bytes: number;
+  /** Its loss, nats a token. */
+  readonly nats: number;
+}
+
+export interface LanguagesNumbers {
+  /** The mix of rows of "found": language → share. */
+  readonly found: Readonly<Record<string, number>>;
+  /** The dense model on the same windows. */
+  readonly dense: Readonly<Record<string, DenseLanguage>>;
+  readonly rows: readonly DrawnRow[];
+  /** What some of them do to the dense model's outputs: tools/compare/damage.ts. */
+  readonly damage: readonly DamageRow[];
+  /** What some of them write: tools/compare/written.ts. */
+  readonly written: readonly WrittenRow[];
+  /** What some of them answer, and the dense model: tools/compare/answers.ts. */
+  readonly answers: { readonly dense: RightAnswers; readonly rows: readonly AnswersRow[] };
+}
+
+const path = fileURLToPath(new URL("../../docs/measured/languages.json", import.meta.url));
+
+export const readLanguagesNumbers = async (): Promise<LanguagesNumbers> =>
+  JSON.parse(await readFile(path, "utf8")) as LanguagesNumbers;
+
+type Named = Pick<Row, "method" | "mix" | "draw">;
+
+/** Rows with those of the same names replaced, which were made again; in the order of methods, mixes and draws. */
+export function renewed<R extends Named>(old: readonly R[], renewal: readonly R[]): readonly R[] {
+  const isSame = (one: Named, other: Named): boolean =>
+    one.method === other.method && one.mix === other.mix && one.draw === other.draw;
+  const [methods, mixes] = [Object.keys(allMethods), Object.keys(allMixes)];
+  return [...old.filter((row) => !renewal.some((own) => isSame(row, own))), ...renewal].sort(
+    (a, b) =>
+      methods.indexOf(a.method) - methods.indexOf(b.method) || mixes.indexOf(a.mix) - mixes.indexOf(b.mix) || a.draw - b.draw,
+  );
+}
+
+const lines = (list: readonly object[]): string => `[\n${list.map((row) => JSON.stringify(row)).join(",\n")}\n]`;
+
+/** A line a row, so that rows are compared by version control. */
+export async function writeLanguagesNumbers({ found, dense, rows, damage, written, answers }: LanguagesNumbers): Promise<void> {
+  const parts = [
+    `"found":${JSON.stringify(found)}`,
+    `"dense":${JSON.stringify(dense)}`,
+    `"rows":${lines(rows)}`,
+    `"damage":${lines(damage)}`,
+    `"written":${lines(written)}`,
+    `"answers":{"dense":${JSON.stringify(answers.dense)},"rows":${lines(answers.rows)}}`,
+  ];
+  await writeFile(path, `{${parts.join(",")}}\n`);
+}
