@@ -60,8 +60,9 @@ export function damageLawTable(rows: readonly DrawnRow[], damages: readonly Dama
       ),
     );
     const predictions = languages.flatMap(pairsIn).flatMap(([from, to]) => {
-      const predicted = predictLoss(from, to.damage);
-      return predicted === undefined ? [] : [{ from, to, predicted }];
+      // all models were scored on the same windows
+      const predicted = predictLoss({ ...from, interval: [from.loss, from.loss] }, to.damage);
+      return typeof predicted === "string" ? [] : [{ from, to, predicted }];
     });
     const within95 = predictions.filter(({ to, predicted: { interval } }) => to.loss >= interval[0] && to.loss <= interval[1]);
     return [

@@ -29,6 +29,7 @@ export type {
   AllocationMetadata,
   ArtifactMetadata,
   DamageMetadata,
+  IntervalsByName,
   MeasuredDamage,
   FactorsMetadata,
   FilesMetadata,

@@ -225,29 +225,39 @@ test("scores give the actual rises in nats a token", async (context) => {
 });
 
 test("what another model lost is kept with its mean damage by language", async (context) => {
-  const rows = ["a", "b"].flatMap((tensor, place) =>
-    ["en", "mr"].map((language, index): DamageRecord => {
-      const error = 1 + place + index;
-      return { block: "h.0", site: "mlp-up", tensor, language, moment: "gram", error, output: 10, damage: error / 10 };
-    }),
-  );
-  const about = { model: context.address, solver: "rtn", scored: "before", lossRises: { en: 0.5, mr: 0.7 } };
-  const warnings: string[] = [];
-  const { metadata } = await run(context, { measured: encodeDamage(rows, about), warnings });
+  const { records } = await run(context, {});
+  const about = {
+    model: context.address,
+    solver: "rtn",
+    scored: "before",
+    lossRises: { en: 0.5, mr: 0.7 },
+    lossIntervals: { en: [0.4, 0.6] as const },
+  };
+  const measured = (rows: readonly DamageRecord[] = records, others: Partial<typeof about> = {}) =>
+    encodeDamage(rows, { ...about, ...others });
+  const { metadata } = await run(context, { measured: measured() });
   const { damages = {}, ...others } = metadata.measured ?? {};
-  assert.equal(others, { model: "before", losses: { en: 0.5, mr: 0.7 } });
-  assert.ok(Math.abs((damages["en"] ?? NaN) - 0.15) < 1e-12 && Math.abs((damages["mr"] ?? NaN) - 0.25) < 1e-12);
-  assert.equal(warnings, []);
-  await run(context, { measured: encodeDamage(rows, { ...about, solver: "gptq" }), warnings });
-  assert.match(at(warnings, 0), /^before was made by gptq, these layers by rtn/);
-  const refused = (broken: Partial<typeof about>) =>
-    run(context, { measured: encodeDamage(rows, { ...about, ...broken }) }).catch((error: unknown) => error);
-  assert.match(String(await refused({ model: "d".repeat(64) })), /the measured damages are of model d+, .* predict them again$/);
-  const unscored = await run(context, { measured: encodeDamage(rows, { ...about, lossRises: undefined }) }).catch(
-    (error: unknown) => error,
+  assert.equal(others, { model: "before", solver: "rtn", losses: about.lossRises, intervals: about.lossIntervals });
+  for (const language of ["en", "mr"]) {
+    const own = records.filter((record) => record.language === language).map(({ damage }) => damage);
+    const mean = own.reduce((sum, damage) => sum + damage, 0) / own.length;
+    assert.ok(Math.abs((damages[language] ?? NaN) - mean) < 1e-12);
+  }
+  const refusal = (stream: ArtifactStream) => run(context, { measured: stream }).catch((error: unknown) => error);
+  assert.match(
+    String(await refusal(measured(records, { model: "d".repeat(64) }))),
+    /another dense model than .* \(scored: before\)/,
   );
+  const unscored = await refusal(encodeDamage(records, { ...about, lossRises: undefined }));
   assert.instance(unscored, UsageError);
   assert.match(String(unscored), /make it by mbs predict --scores/);
+  const diagonals = records.map((record) => ({ ...record, moment: "diagonal" as const }));
+  assert.match(String(await refusal(measured(diagonals))), /is from its diagonal, these statistics have its gram; predict both/);
+  const [first] = records;
+  const without = records.filter(({ tensor }) => tensor !== first?.tensor);
+  assert.match(String(await refusal(measured(without))), /has no tensor .*, which these layers change; predict both/);
+  const more = [...records, ...records.map((record) => ({ ...record, tensor: "other" }))];
+  assert.match(String(await refusal(measured(more))), /has tensor other, which these layers do not change/);
 });
 
 test("layers that did not make the scored model are refused, with the model that they made", async (context) => {

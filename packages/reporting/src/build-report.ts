@@ -39,7 +39,7 @@ const headings: readonly { readonly kind: Collected["kind"]; readonly title: str
   {
     kind: "damage",
     title: "Which languages compression is predicted to hurt",
-    lead: "What the compressed layers change in each language's outputs: the larger the damage, the more the language is expected to lose.",
+    lead: "What the compressed layers change in each language's outputs: within a language, more damage means more loss.",
   },
   {
     kind: "similarity",

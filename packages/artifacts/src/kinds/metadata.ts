@@ -44,21 +44,30 @@ interface MetadataTypes {
   bitsPerWeight: number;
   /** JSON object; absent from damage that nothing is predicted from. */
   measured: MeasuredDamage;
+  /** JSON object of pairs of numbers; absent without scores. */
+  intervals: IntervalsByName;
 }
 
 /** What another compressed model did to each language, and what it lost. */
 export interface MeasuredDamage {
   /** Its name in the scores. */
   readonly model: string;
+  /** Names of its solvers, as of the damage artifact. */
+  readonly solver: string;
   /** Language → mean damage of its tensors. */
   readonly damages: NumbersByName;
   /** Language → rise of the loss above the dense model's, nats a token. */
   readonly losses: NumbersByName;
+  /** Language → 95% interval of that, over windows; without languages of too few windows. */
+  readonly intervals: IntervalsByName;
 }
+
+/** Name → low and high. */
+export type IntervalsByName = Readonly<Record<string, readonly [number, number]>>;
 
 type MetadataType = keyof MetadataTypes;
 /** What not every artifact of a kind has. */
-type AbsentType = "shards" | "wholeTokens" | "ofMix" | "coverage" | "tasks" | "bitsPerWeight" | "measured";
+type AbsentType = "shards" | "wholeTokens" | "ofMix" | "coverage" | "tasks" | "bitsPerWeight" | "measured" | "intervals";
 
 /** The metadata of every kind, in the order of docs/artifacts.md. */
 const metadataTypes = {
@@ -118,7 +127,14 @@ const metadataTypes = {
   },
   similarity: { model: "text" },
   // Rises of the loss, in nats a token, not of perplexity.
-  damage: { model: "text", solver: "text", scored: "text", lossRises: "numbers?", measured: "measured" },
+  damage: {
+    model: "text",
+    solver: "text",
+    scored: "text",
+    lossRises: "numbers?",
+    lossIntervals: "intervals",
+    measured: "measured",
+  },
   mixes: {
     // Names of the models in the scores.
     model: "text",
@@ -191,15 +207,18 @@ const absentTypes: readonly MetadataType[] = [
   "tasks",
   "bitsPerWeight",
   "measured",
+  "intervals",
 ] satisfies readonly AbsentType[];
 const areAll = (value: unknown, is: (item: unknown) => boolean): boolean => isObject(value) && Object.values(value).every(is);
 
+const isInterval = (value: unknown): boolean => Array.isArray(value) && value.length === 2 && value.every(Number.isFinite);
+
 const isMeasuredDamage = (value: unknown): boolean => {
   if (!isObject(value)) return false;
-  const { model, damages, losses, ...others } = value;
-  return (
-    typeof model === "string" && areAll(damages, isAmount) && areAll(losses, Number.isFinite) && Object.keys(others).length === 0
-  );
+  const { model, solver, damages, losses, intervals, ...others } = value;
+  const areTexts = typeof model === "string" && typeof solver === "string";
+  const areNumbers = areAll(damages, isAmount) && areAll(losses, Number.isFinite) && areAll(intervals, isInterval);
+  return areTexts && areNumbers && Object.keys(others).length === 0;
 };
 const mayBeAbsent = (type: MetadataType): boolean => absentTypes.includes(type);
 
@@ -226,6 +245,7 @@ const fits: { readonly [T in MetadataType]: (value: unknown) => boolean } = {
   tasks: isObject,
   bitsPerWeight: (value) => isAmount(value) && value > 0,
   measured: isMeasuredDamage,
+  intervals: (value) => areAll(value, isInterval),
 };
 
 function formatValue(value: unknown): string {

@@ -1,7 +1,8 @@
 import { collect, groupScores, logPerplexity, parseMetadata, readScores, sameWindows, sumLosses } from "@mbs/artifacts";
-import type { ModelScores } from "@mbs/artifacts";
+import type { IntervalsByName, ModelScores } from "@mbs/artifacts";
 import { BadDataError, UsageError, isObject } from "@mbs/contracts";
 import type { ArtifactStream } from "@mbs/contracts";
+import { comparePairs } from "@mbs/evaluation";
 
 /** What compression did to a model, measured. */
 export interface ActualRises {
@@ -9,6 +10,8 @@ export interface ActualRises {
   readonly scored: string;
   /** Language → rise of the loss above the dense model's, nats per token: the logarithm of the ratio of perplexities. */
   readonly lossRises: Readonly<Record<string, number>>;
+  /** Language → 95% interval of that over windows, paired; without languages of too few windows. */
+  readonly lossIntervals: IntervalsByName;
   /** Model in the scores → content addresses of the layers that made it; without the models of which this is not known. */
   readonly layers: ReadonlyMap<string, readonly string[]>;
 }
@@ -67,7 +70,8 @@ function chooseCompressed(models: readonly ModelScores[], wanted: string | undef
  */
 export async function readRises(scores: ArtifactStream, dense: string, wanted: string | undefined): Promise<ActualRises> {
   const layers = readLayerAddresses(scores);
-  const models = groupScores(await collect(readScores(scores)));
+  const windows = await collect(readScores(scores));
+  const models = groupScores(windows);
   const reference = models.find(({ address }) => address === dense);
   if (reference === undefined) {
     throw new BadDataError(`the scores have none of the dense model ${dense}; evaluate it together with the compressed one`, {
@@ -88,5 +92,13 @@ export async function readRises(scores: ArtifactStream, dense: string, wanted: s
     }
     return [language, logPerplexity(sumLosses(own)) - logPerplexity(sumLosses(other))];
   });
-  return { scored: compressed.model, lossRises: Object.fromEntries(lossRises), layers };
+  const lossIntervals = comparePairs(windows, reference.model).pairs.flatMap(({ model, language, interval: [low, high] }) =>
+    model === compressed.model && !Number.isNaN(low) ? [[language, [Math.log1p(low), Math.log1p(high)]] as const] : [],
+  );
+  return {
+    scored: compressed.model,
+    lossRises: Object.fromEntries(lossRises),
+    lossIntervals: Object.fromEntries(lossIntervals),
+    layers,
+  };
 }

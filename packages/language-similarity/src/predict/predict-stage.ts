@@ -1,16 +1,17 @@
-import { SiteLanguages, ScratchFile, addressOnTheWay, collect, encodeDamage, parseMetadata, readDamage } from "@mbs/artifacts";
-import type { DamageRecord, MeasuredDamage, OwnStatistic } from "@mbs/artifacts";
-import { BadDataError, InterruptedError, UsageError, groupBy, parseOptions } from "@mbs/contracts";
+import { SiteLanguages, ScratchFile, addressOnTheWay, encodeDamage, parseMetadata } from "@mbs/artifacts";
+import type { DamageRecord, OwnStatistic } from "@mbs/artifacts";
+import { BadDataError, InterruptedError, UsageError, parseOptions } from "@mbs/contracts";
 import type { ArtifactStream, OptionTable, Stage, StageContext } from "@mbs/contracts";
 import { openModel, requireSameModel } from "@mbs/models";
 import type { Model } from "@mbs/models";
-import { mean } from "@mbs/numbers";
 import { createBlas } from "@mbs/onnx";
 import { readRises, requireLayersOf } from "./actual-rises.ts";
 import type { ActualRises } from "./actual-rises.ts";
 import { languageDamage } from "./language-damage.ts";
 import { readOwnStatistics } from "../own-statistics.ts";
 import { EmbeddingsCosts } from "./embeddings-costs.ts";
+import { readMeasured } from "./measured-model.ts";
+import type { MeasuredModel } from "./measured-model.ts";
 import { ScratchLayers } from "./scratch-layers.ts";
 import type { WeightChange } from "./weight-change.ts";
 
@@ -60,37 +61,6 @@ class FinishedSites {
   }
 }
 
-/**
- * What another model did to each language and lost, which losses are predicted from.
- *
- * @param solvers of the layers: losses of another method do not scale with the damage of this one
- * @throws {BadDataError} where it is of another dense model
- * @throws {UsageError} where that model was not scored
- */
-async function readMeasured(
-  stream: ArtifactStream,
-  model: Model,
-  solvers: readonly string[],
-  warn: (message: string) => void,
-): Promise<MeasuredDamage> {
-  const { model: address, solver, scored, lossRises } = parseMetadata("damage", stream.schema);
-  requireSameModel("the measured damages", address, model, "predict them again");
-  if (lossRises === undefined) {
-    throw new UsageError(
-      "predict: --measured does not know what its model lost; make it by mbs predict --scores, with scores of that model",
-      { option: "--measured" },
-    );
-  }
-  if (solver !== solvers.join(", ")) {
-    warn(
-      `${scored} was made by ${solver}, these layers by ${solvers.join(", ")}: damage of two methods is no measure of what languages lose`,
-    );
-  }
-  const byLanguage = groupBy(await collect(readDamage(stream)), ({ language }) => language);
-  const damages = [...byLanguage].map(([language, own]) => [language, mean(own.map(({ damage }) => damage))] as const);
-  return { model: scored, damages: Object.fromEntries(damages), losses: lossRises };
-}
-
 /** Layers for the prediction; those that the scored model was not made of are refused. */
 async function addChecked(scratch: ScratchLayers, stream: ArtifactStream, actual: ActualRises | undefined): Promise<void> {
   if (actual === undefined) return scratch.add(stream);
@@ -99,11 +69,17 @@ async function addChecked(scratch: ScratchLayers, stream: ArtifactStream, actual
   requireLayersOf(actual, addressed.receipt().address);
 }
 
+/** What is known of the model that the layers make, and of another one. */
+interface Known {
+  readonly actual: ActualRises | undefined;
+  readonly before: MeasuredModel | undefined;
+}
+
 async function* predictAll(
   statistics: readonly ArtifactStream[],
   layers: readonly ArtifactStream[],
   model: Model,
-  actual: ActualRises | undefined,
+  { actual, before }: Known,
   { signal, warn, progress, threads }: StageContext,
 ): AsyncGenerator<DamageRecord> {
   const blas = createBlas({ threads });
@@ -135,7 +111,10 @@ async function* predictAll(
       }
       if (!current.take(statistic)) continue;
       progress({ activity: `predict ${block}`, done: finished.count, total, unit: "sites" });
-      yield* await languageDamage(blas, changes, statistic, embeddings.of(statistic));
+      for (const record of await languageDamage(blas, changes, statistic, embeddings.of(statistic))) {
+        before?.requireAlike(record);
+        yield record;
+      }
     }
     if (current) finished.add(current);
     const missing = written.sites.find(([block, site]) => !finished.has(block, site));
@@ -146,6 +125,7 @@ async function* predictAll(
         site,
       });
     }
+    before?.requireAll();
     if (finished.diagonals > 0) {
       warn(
         `${finished.diagonals} of ${finished.count} sites know only the diagonal of each language; their damage takes channels as uncorrelated`,
@@ -179,7 +159,7 @@ export const predict: Stage = {
       kinds: ["damage"],
       optional: true,
       description:
-        "what predict --scores wrote for another model that the same method made: losses are predicted from what that one lost",
+        "what predict --scores wrote for another compression of the same model by the same method: losses are predicted from what that one lost",
     },
   },
   outputs: { damage: { kind: "damage", description: "damage to the output of each site, tensor and language" } },
@@ -195,14 +175,15 @@ export const predict: Stage = {
     const model = await openModel(folder, context);
     try {
       const actual = scores[0] ? await readRises(scores[0], model.address, compressed) : undefined;
-      const before = measured[0] && (await readMeasured(measured[0], model, solvers, context.warn));
+      const before = measured[0] && (await readMeasured(measured[0], model));
       return {
-        damage: encodeDamage(predictAll(statistics, layers, model, actual, context), {
+        damage: encodeDamage(predictAll(statistics, layers, model, { actual, before }, context), {
           model: model.address,
           solver: solvers.join(", "),
           scored: actual?.scored ?? "",
           lossRises: actual?.lossRises,
-          measured: before,
+          lossIntervals: actual?.lossIntervals,
+          measured: before?.about,
         }),
       };
     } catch (error) {

@@ -6,13 +6,15 @@ export interface MeasuredLanguage {
   readonly damage: number;
   /** Nats a token above the dense model. */
   readonly loss: number;
+  /** 95% interval of that, over windows; absent where these are too few. */
+  readonly interval?: Interval;
 }
 
 /** A loss that is predicted. */
 export interface PredictedLoss {
   /** Nats a token above the dense model. */
   readonly loss: number;
-  /** 95%, over draws of calibration text and the error of the law. */
+  /** 95%, over windows, draws of calibration text and the error of the law. */
   readonly interval: Interval;
 }
 
@@ -27,16 +29,33 @@ export const damageExponent = 1.6;
  */
 const errors = { equal: 0.15, distance: 0.5 } as const;
 
+/** Damages up to about six times larger and smaller than the measured one were seen to follow the law. */
+export const mostRatio = 6;
+
+/** Why no loss is predicted of a language. */
+export type Unpredicted = "not measured" | "nothing lost" | "too far";
+
 /**
  * What a language loses with another compression of the same model by the same method: L = L₀ · (d / d₀)^1.6, d the mean damage of
  * the tensors, 0 what was measured.
  *
- * @returns undefined where the measured model has no damage in the language, or lost nothing: there is nothing to scale
+ * @returns or why not: nothing to scale where the loss does not stand out from chance, and no law beyond the ratios that were seen
  */
-export function predictLoss(measured: MeasuredLanguage, damage: number): PredictedLoss | undefined {
-  if (!(measured.damage > 0 && measured.loss > 0 && damage > 0)) return undefined;
+export function predictLoss(measured: MeasuredLanguage | undefined, damage: number): PredictedLoss | Unpredicted {
+  if (measured === undefined || measured.interval === undefined) return "not measured";
+  const [low, high] = measured.interval;
+  if (low <= 0 || measured.loss <= 0) return "nothing lost";
   const distance = Math.log(damage / measured.damage);
-  const loss = measured.loss * Math.exp(damageExponent * distance);
+  if (!(Math.abs(distance) <= Math.log(mostRatio))) return "too far";
+  const scale = Math.exp(damageExponent * distance);
+  const loss = measured.loss * scale;
   const factor = Math.exp(1.96 * Math.hypot(errors.equal, errors.distance * distance));
-  return { loss, interval: [loss / factor, loss * factor] };
+  // windows and the law are taken as independent
+  return {
+    loss,
+    interval: [
+      loss - Math.hypot((measured.loss - low) * scale, loss - loss / factor),
+      loss + Math.hypot((high - measured.loss) * scale, loss * factor - loss),
+    ],
+  };
 }

@@ -2,8 +2,8 @@ import type { DamageMetadata, DamageRecord } from "@mbs/artifacts";
 import { groupBy, valueAt } from "@mbs/contracts";
 import { mean, testCorrelation } from "@mbs/numbers";
 import type { TestedCorrelation } from "@mbs/numbers";
-import { damageExponent, predictLoss } from "./damage-law.ts";
-import type { PredictedLoss } from "./damage-law.ts";
+import { damageExponent, mostRatio, predictLoss } from "./damage-law.ts";
+import type { MeasuredLanguage, PredictedLoss, Unpredicted } from "./damage-law.ts";
 
 /** What one site does to one language: its tensors together. */
 export interface SiteDamage {
@@ -23,8 +23,10 @@ export interface LanguageDamage {
   readonly sites: readonly SiteDamage[];
   /** Rise of the loss above the dense model's that was measured, nats a token; only with scores. */
   readonly loss?: number;
-  /** The same as predicted from another model that was measured; only where one is given. */
+  /** The same as predicted from another model that was measured; only where one is given and says something of the language. */
   readonly predicted?: PredictedLoss;
+  /** Why it is not predicted; only where a measured model is given. */
+  readonly unpredicted?: Unpredicted;
 }
 
 /** How prediction and measurement compare, over languages of which both are known. */
@@ -46,7 +48,7 @@ export interface DamageReport {
   readonly scored?: string;
   /** The model that losses are predicted from; only where one is given. */
   readonly measured?: string;
-  /** Largest damage first. */
+  /** Largest predicted loss first, or largest damage where nothing is predicted. */
   readonly languages: readonly LanguageDamage[];
   /** Mean damage of the tensors of each block, block by block in the order of the model. */
   readonly blocks: readonly { readonly block: string; readonly language: string; readonly damage: number }[];
@@ -87,12 +89,13 @@ function blockDamage(records: readonly DamageRecord[]): DamageReport["blocks"] {
   );
 }
 
+/** @returns undefined also where the measured model is the scored one itself: its losses prove nothing */
 function qualityOf(languages: readonly LanguageDamage[], { measured }: DamageMetadata): PredictionQuality | undefined {
   const known = languages.flatMap(({ language, loss, predicted }) => {
     const before = measured?.losses[language];
     return loss === undefined || predicted === undefined || before === undefined ? [] : [{ loss, predicted, before }];
   });
-  if (known.length === 0) return undefined;
+  if (known.every(({ loss, before }) => loss === before)) return undefined;
   return {
     languages: known.length,
     error: mean(known.map(({ loss, predicted }) => Math.abs(predicted.loss - loss))),
@@ -101,39 +104,82 @@ function qualityOf(languages: readonly LanguageDamage[], { measured }: DamageMet
   };
 }
 
-function notesOf(records: readonly DamageRecord[], { measured }: DamageMetadata): string[] {
+const namesOf = (languages: readonly LanguageDamage[], reason: Unpredicted): string =>
+  languages.flatMap(({ language, unpredicted }) => (unpredicted === reason ? [language] : [])).join(", ");
+
+const sortedNames = (solvers: string): string => solvers.split(", ").sort().join(", ");
+
+/** What predictions rest on, and of which languages there are none. */
+function predictionNotes(languages: readonly LanguageDamage[], { solver, measured }: DamageMetadata): string[] {
+  if (measured === undefined)
+    return ["No losses are predicted: --measured takes the damage of another compression that was scored."];
+  const [unmeasured, lossless, far] = (["not measured", "nothing lost", "too far"] as const).map((reason) =>
+    namesOf(languages, reason),
+  );
+  return [
+    `Losses are predicted from what ${measured.model} lost: within a language they go as its damage to the power of ${damageExponent}, with one method and the same strength of it. Intervals (95%) count the windows that it was scored on, other draws of calibration text, and how far off the law was on one real model.`,
+    ...(sortedNames(solver) === sortedNames(measured.solver)
+      ? []
+      : [
+          `${measured.model} was made by ${measured.solver}, these layers by ${solver}: the law was not measured between two methods, so do not rely on these losses.`,
+        ]),
+    ...(unmeasured
+      ? [`No loss is predicted of ${unmeasured}: ${measured.model} was not scored there, or on fewer than 5 windows.`]
+      : []),
+    ...(lossless
+      ? [`No loss is predicted of ${lossless}: ${measured.model} lost nothing there that stands out from chance.`]
+      : []),
+    ...(far
+      ? [
+          `No loss is predicted of ${far}: the damage is more than ${mostRatio} times larger or smaller than that of ${measured.model}.`,
+        ]
+      : []),
+  ];
+}
+
+function notesOf(records: readonly DamageRecord[], languages: readonly LanguageDamage[], metadata: DamageMetadata): string[] {
   const diagonals = records.filter(({ moment }) => moment === "diagonal").length;
   const share = `${diagonals} of ${records.length} numbers are from diagonals alone, which take channels as uncorrelated.`;
   return [
     "Damage is the error of each layer's output, against the output itself. It orders ways to compress within a language; equal damage is no equal loss in two languages.",
-    measured === undefined
-      ? "No losses are predicted: --measured takes the damage of a model that was scored."
-      : `Losses are predicted from what ${measured.model} lost: within a language they go as its damage to the power of ${damageExponent}, with one method and its options. Intervals (95%) count other draws of calibration text, and how far off that was on one real model.`,
+    ...predictionNotes(languages, metadata),
     ...(diagonals > 0 ? [share] : []),
   ];
+}
+
+/** What is known of each language of a measured model. */
+function measuredLanguages({ measured }: DamageMetadata): ReadonlyMap<string, MeasuredLanguage> {
+  if (measured === undefined) return new Map();
+  const [losses, intervals] = [new Map(Object.entries(measured.losses)), new Map(Object.entries(measured.intervals))];
+  return new Map(
+    Object.entries(measured.damages).flatMap(([language, damage]) => {
+      const [loss, interval] = [losses.get(language), intervals.get(language)];
+      return loss === undefined ? [] : [[language, { damage, loss, ...(interval && { interval }) }] as const];
+    }),
+  );
 }
 
 /** Sums up what layers do to each language, predicts what it loses, and compares that with what was measured, where these are known. */
 export function damageReport(records: readonly DamageRecord[], metadata: DamageMetadata): DamageReport {
   const sites = siteDamage(records);
   const { scored, lossRises = {}, measured } = metadata;
-  const [lost, damages, losses] = [lossRises, measured?.damages ?? {}, measured?.losses ?? {}].map(
-    (own) => new Map(Object.entries(own)),
-  ) as [Map<string, number>, Map<string, number>, Map<string, number>];
+  const lost = new Map(Object.entries(lossRises));
+  const before = measuredLanguages(metadata);
   const languages = [...groupBy(records, ({ language }) => language)]
     .map(([language, own]): LanguageDamage => {
       const damage = mean(own.map((record) => record.damage));
-      const before = { damage: damages.get(language) ?? NaN, loss: losses.get(language) ?? NaN };
-      const [loss, predicted] = [lost.get(language), predictLoss(before, damage)];
+      const [loss, predicted] = [lost.get(language), predictLoss(before.get(language), damage)];
+      const isPredicted = typeof predicted !== "string";
       return {
         language,
         damage,
         sites: valueAt(sites, language),
         ...(loss !== undefined && { loss }),
-        ...(predicted !== undefined && { predicted }),
+        ...(isPredicted && { predicted }),
+        ...(!isPredicted && measured !== undefined && { unpredicted: predicted }),
       };
     })
-    .sort((a, b) => b.damage - a.damage);
+    .sort((a, b) => (b.predicted?.loss ?? -Infinity) - (a.predicted?.loss ?? -Infinity) || b.damage - a.damage);
   const scoredLanguages = languages.filter(({ loss }) => loss !== undefined);
   const quality = qualityOf(languages, metadata);
   return {
@@ -151,6 +197,6 @@ export function damageReport(records: readonly DamageRecord[], metadata: DamageM
       ),
     }),
     ...(quality !== undefined && { quality }),
-    notes: notesOf(records, metadata),
+    notes: notesOf(records, languages, metadata),
   };
 }

@@ -41,6 +41,9 @@ function plotDamage(report: DamageReport, label: string): Promise<Plot> {
   return renderPlot(spec, rows, `${label}: most ${formatError(most.damage)}, ${most.language} in ${most.block}`);
 }
 
+const captionOf = ({ measured, scored }: DamageReport): string =>
+  measured === undefined && scored === undefined ? "Damage" : "Damage, and losses in nats a token";
+
 /** The numbers behind the heat map: one row per block, one column per language. */
 export function blocksTable(report: DamageReport): TextTable {
   const names = report.languages.map(({ language }) => language);
@@ -75,7 +78,7 @@ export async function damageSections(
       title: names.title(`Predicted damage of each language, ${report.solver}`),
       texts: [...qualityTexts(report), ...report.notes, ...(points.length > 2 ? [unnamedText] : [])],
       ...(points.length > 2 && { plots: await plotPredictions(points, "damage", "damage against actual rise") }),
-      tables: [{ caption: "Predicted damage by language", table: predictedTable(tabled), open: true }],
+      tables: [{ caption: `${captionOf(report)} by language`, table: predictedTable(tabled), open: true }],
       data: report.languages.map(({ language, damage, predicted, loss }) => ({
         language,
         damage,
@@ -88,7 +91,7 @@ export async function damageSections(
     {
       id: names.id("predicted-blocks"),
       title: names.title(`Predicted damage by block and language, ${report.solver}`),
-      texts: ["Mean damage of the outputs of each block's layers, the languages that lose most to the left."],
+      texts: ["Mean damage of the outputs of each block's layers, languages in the order of the table above."],
       plots: [await plotDamage(report, "heat map of the predicted damage by block and language")],
       tables: [{ caption: "Predicted damage by block and language", table: blocksTable(tabled), open: false }],
     },

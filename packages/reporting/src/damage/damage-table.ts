@@ -1,5 +1,6 @@
 import { colours, noteText, wrapLines } from "../terminal/terminal-text.ts";
 import { at } from "@mbs/contracts";
+import { mean } from "@mbs/numbers";
 import type { PredictedLoss } from "./damage-law.ts";
 import type { DamageReport, LanguageDamage, SiteDamage } from "./damage-report.ts";
 import { formatCorrelation, formatError } from "../numbers.ts";
@@ -47,18 +48,32 @@ export const worstSitesTable = ({ languages }: DamageReport): TextTable => ({
   rows: languages.map(worstSitesRow),
 });
 
-/** What scores say of damage and prediction; nothing without scores. */
-export function qualityTexts({ scored, measured, spearman, quality }: DamageReport): string[] {
+/** The mean of what is predicted, and the worst of it; nothing where nothing is. */
+function predictedAverages(languages: readonly LanguageDamage[]): string[] {
+  const losses = languages.flatMap(({ language, predicted }) =>
+    predicted === undefined ? [] : [{ language, loss: predicted.loss }],
+  );
+  const [worst] = losses;
+  if (worst === undefined) return [];
+  const average = mean(losses.map(({ loss }) => loss));
+  return [
+    `Predicted: ${average.toFixed(3)} nats a token in the mean of ${losses.length} languages, ${worst.loss.toFixed(3)} in the worst, ${worst.language}.`,
+  ];
+}
+
+/** What scores and a measured model say of damage; nothing without either. */
+export function qualityTexts({ scored, measured, languages, spearman, quality }: DamageReport): string[] {
   return [
     ...(scored === undefined || spearman === undefined
       ? []
       : [
           `Over the languages, damage and loss of ${scored} have the rank correlation (Spearman) ${formatCorrelation(spearman)}; its p-value is by 10,000 permutations, two-sided.`,
         ]),
+    ...predictedAverages(languages),
     ...(quality === undefined
       ? []
       : [
-          `Predictions miss by ${quality.error.toPrecision(2)} nats on average, what ${measured ?? ""} lost by ${quality.errorOfNoChange.toPrecision(2)}; ${quality.within} of ${quality.languages} languages lie within their interval.`,
+          `Predictions are off by ${quality.error.toPrecision(2)} nats on average; taking what ${measured ?? ""} lost unchanged, by ${quality.errorOfNoChange.toPrecision(2)}. ${quality.within} of ${quality.languages} languages lie within their interval.`,
         ]),
   ];
 }

@@ -26,6 +26,8 @@ export interface ReportedMix {
   /** Mean loss, languages counting by their importance. */
   readonly weighted: number;
   readonly worst: { readonly language: string; readonly loss: number };
+  /** Whether the compressed model was calibrated with it, so that its losses are measured and not predicted. */
+  readonly isMeasured: boolean;
 }
 
 /** What `mbs mix --json` prints. */
@@ -46,7 +48,7 @@ function meanOf(languages: readonly PredictedLoss[], weightOf: (language: string
   return languages.reduce((total, { language, loss }) => total + weightOf(language) * loss, 0) / sum;
 }
 
-function reportedMix(records: Group<MixRecord>, importance: NumbersByName): ReportedMix {
+function reportedMix(records: Group<MixRecord>, { importance, measured }: MixesMetadata): ReportedMix {
   const languages = records.map(({ language, weight, loss, low, high }): PredictedLoss => ({
     language,
     weight,
@@ -61,6 +63,8 @@ function reportedMix(records: Group<MixRecord>, importance: NumbersByName): Repo
     unweighted: meanOf(languages, () => 1),
     weighted: meanOf(languages, (language) => numberOf(importance, language)),
     worst: { language: worst.language, loss: worst.loss },
+    // weights have three digits
+    isMeasured: languages.every(({ language, weight }) => Math.abs(weight - numberOf(measured, language)) < 0.01 * weight),
   };
 }
 
@@ -86,14 +90,14 @@ export function mixesReport(records: readonly MixRecord[], metadata: MixesMetada
   if (records.every(({ language }) => numberOf(importance, language) === 0))
     throw new BadDataError("mixes: importance names none of the languages; make them again");
   requireWhole(records, byMix);
-  const mixes = [...byMix.values()].map((own) => reportedMix(own, importance));
+  const mixes = [...byMix.values()].map((own) => reportedMix(own, metadata));
   const recommended = mixes.find((mix) => mix.name === name);
   if (!recommended)
     throw new BadDataError(`mixes: the recommended ${name} is not among ${[...byMix.keys()].join(", ")}; make them again`);
   const notes = [
     `The recommended mix has the least mean, by importance, of losses to the power of ${power}${power > 1 ? ", in which large losses count more" : ""}.`,
     `Predicted from what ${model} lost above ${dense}: the loss of a language goes as its share of the calibration text to the power of −${exponent}, the amount of text in all staying the same.`,
-    "Intervals (95%) are of compressing again with the mix: they count the windows that were scored, another draw of calibration text, and how far off the law was on one real model. Before you keep a mix, compress with it and evaluate on texts that it was not chosen by.",
+    "Intervals (95%) are of compressing again with the recommended mix: they count the windows that were scored, another draw of calibration text, and how far off the law was on one real model. Before you keep a mix, compress with it and evaluate on texts that it was not chosen by.",
   ];
   return { model, measured, recommended, mixes, notes };
 }

@@ -51,30 +51,70 @@ test("blocks hold the mean over their tensors", () => {
 const damagesOf = (factor: number): Record<string, number> =>
   Object.fromEntries(damageReport(makeDamage(), metadata).languages.map(({ language, damage }) => [language, factor * damage]));
 
+/** A model that did a part of the damage, and the losses of it with intervals of 0.01 either way. */
+function measuredModel(part: number, losses: Record<string, number>) {
+  const intervals = Object.fromEntries(
+    Object.entries(losses).map(([language, loss]) => [language, [loss - 0.01, loss + 0.01]] as const),
+  );
+  return { model: "before", solver: "gptq", damages: damagesOf(part), losses, intervals };
+}
+
 test("a loss goes as the damage of the language to the power of 1.6, from what another model lost", () => {
-  // that model did half the damage
-  const measured = { model: "before", damages: damagesOf(0.5), losses: { en: 0.1, fr: 0.2, mr: 0.3, te: -0.01 } };
-  const lossRises = { en: 0.1 * 2 ** 1.6, fr: 0.2 * 2 ** 1.6 * 3, mr: 0.9 };
+  const measured = measuredModel(0.5, { en: 0.1, fr: 0.2, mr: 0.3, te: 0.005 });
+  const scale = 2 ** 1.6;
+  const lossRises = { en: 0.1 * scale, fr: 0.2 * scale * 3, mr: 0.9 };
   const report = damageReport(makeDamage(), { ...metadata, scored: "small", lossRises, measured });
   const of = new Map(report.languages.map((own) => [own.language, own]));
+  const factor = Math.exp(1.96 * Math.hypot(0.15, 0.5 * Math.LN2));
   for (const [language, before] of [
     ["en", 0.1],
     ["fr", 0.2],
     ["mr", 0.3],
   ] as const) {
     const { loss = NaN, interval: [low, high] = [NaN, NaN] } = of.get(language)?.predicted ?? {};
-    assert.ok(Math.abs(loss - before * 2 ** 1.6) < 1e-12);
-    const factor = Math.exp(1.96 * Math.hypot(0.15, 0.5 * Math.LN2));
-    assert.ok(Math.abs(high / loss - factor) < 1e-12 && Math.abs(loss / low - factor) < 1e-12);
+    assert.ok(Math.abs(loss - before * scale) < 1e-12);
+    assert.ok(Math.abs(high - loss - Math.hypot(0.01 * scale, loss * factor - loss)) < 1e-12);
+    assert.ok(Math.abs(loss - low - Math.hypot(0.01 * scale, loss - loss / factor)) < 1e-12);
   }
-  // where nothing was lost there is nothing to scale
-  assert.is(of.get("te")?.predicted, undefined);
+  // the largest predicted loss first, and what is not predicted last
+  assert.equal(
+    report.languages.map(({ language }) => language),
+    ["mr", "fr", "en", "te"],
+  );
   const { quality } = report;
   assert.equal([quality?.languages, quality?.within], [3, 2]);
-  const errors = [0, 0.4 * 2 ** 1.6, 0.9 - 0.3 * 2 ** 1.6].map(Math.abs);
+  const errors = [0, 0.4 * scale, 0.9 - 0.3 * scale].map(Math.abs);
   assert.ok(Math.abs((quality?.error ?? NaN) - errors.reduce((sum, error) => sum + error, 0) / 3) < 1e-12);
-  assert.match(qualityTexts(report).join(" "), /2 of 3 languages lie within their interval/);
+  const texts = qualityTexts(report).join(" ");
+  assert.match(texts, /2 of 3 languages lie within their interval/);
+  assert.match(texts, /nats a token in the mean of 3 languages, 0\.909 in the worst, mr\./);
   assert.match(report.notes.join(" "), /predicted from what before lost/);
+  // te's interval reaches below zero
+  assert.match(report.notes.join(" "), /No loss is predicted of te: before lost nothing there/);
+});
+
+test("nothing is predicted where the measured model says nothing, and the reason is named", () => {
+  const notesWith = (measured: ReturnType<typeof measuredModel>) =>
+    damageReport(makeDamage(), { ...metadata, measured }).notes.join(" ");
+  assert.match(notesWith(measuredModel(0.5, { en: 0.1, fr: 0.2, te: 0.3 })), /of mr: before was not scored there/);
+  const lost = { en: 0.1, fr: 0.2, mr: 0.3, te: 0.4 };
+  assert.match(notesWith(measuredModel(0.1, lost)), /of [a-z, ]+: the damage is more than 6 times larger or smaller/);
+  assert.match(
+    notesWith({ ...measuredModel(0.5, lost), solver: "rtn" }),
+    /before was made by rtn, these layers by gptq: .* do not rely/,
+  );
+  // the order in which layers were given says nothing
+  assert.not.match(
+    damageReport(makeDamage(), {
+      ...metadata,
+      solver: "rtn, gptq",
+      measured: { ...measuredModel(0.5, lost), solver: "gptq, rtn" },
+    }).notes.join(" "),
+    /do not rely/,
+  );
+  // of the measured model itself predictions prove nothing
+  const own = { ...metadata, scored: "before", lossRises: lost, measured: measuredModel(1, lost) };
+  assert.is(damageReport(makeDamage(), own).quality, undefined);
 });
 
 test("scores alone show what was lost, and whether languages of more damage lost more", () => {
@@ -92,7 +132,7 @@ test("diagonals are said to be diagonals", () => {
 });
 
 test("tables fit 80 columns, with scores, with a measured model and without", () => {
-  const measured = { model: "before", damages: damagesOf(0.5), losses: { en: 0.1, fr: 0.2, te: 0.3 } };
+  const measured = measuredModel(0.5, { en: 0.1, fr: 0.2, te: 0.3 });
   for (const lossRises of [undefined, { en: 0.01, mr: 0.5, te: 2, fr: -0.001 }]) {
     for (const before of [undefined, measured]) {
       const about = { ...metadata, scored: lossRises ? "small" : "", lossRises, measured: before };

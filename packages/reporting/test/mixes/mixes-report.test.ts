@@ -27,9 +27,9 @@ test("the table shows losses with the interval of the recommended mix, averages,
   const text = mixesTable(mixesReport(makeMixes(), mixesMetadata));
   assert.match(
     text,
-    /language +share +equal +worst +95%\n[^]*en +0\.75 +0\.040 +0\.030 +0\.025 to 0\.035\n[^]*mr +0\.25 +0\.010 +0\.020/,
+    /language +share +equal, measured +worst +95% of it\n[^]*en +0\.75 +0\.040 +0\.030 +0\.025 to 0\.035\n[^]*mr +0\.25 +0\.010 +0\.020/,
   );
-  assert.match(text, /equal +0\.025 +0\.037 +en 0\.040/);
+  assert.match(text, /equal, measured +0\.025 +0\.037 +en 0\.040/);
   assert.match(text, /→ +worst +0\.025 +0\.029 +en 0\.030/);
   assert.match(text, /gptq\s+lost\s+above\s+M[^]*power\s+of\s+−0\.15/);
   assert.match(text, /mbs sample --mix weights:en=0\.75,mr=0\.25\n/);
