@@ -111,6 +111,7 @@ const amounts: Readonly<Record<string, Mix>> = {
 /** An equal mix of pages that were chosen in some way, and of all. */
 const chosenPages: Readonly<Record<string, Mix>> = Object.fromEntries(
   Object.entries({
+    beginnings: "the first 64 tokens of pages",
     short: "the shortest pages",
     long: "pages of a segment and longer",
     diverse: "pages with the most different tokens",

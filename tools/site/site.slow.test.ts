@@ -21,7 +21,7 @@ const npm = (...words: string[]): { status: number | null; output: string } => {
 };
 
 /** Pages of a set that cover what differs: the front page, wide tables, long lines of code, the library. */
-const looked = ["index", "documentation", "model-formats", "recipes", "studies/tasks", "api/index", "api/models"];
+const looked = ["index", "documentation", "model-formats", "recipes", "studies/pairs", "api/index", "api/models"];
 
 /** Pages that are wider than the window: what is too wide has to scroll by itself. */
 async function tooWide(page: Page, address: string): Promise<string[]> {
