@@ -62,6 +62,8 @@ export function tokensPerByte(texts: readonly DrawnText[], encode: (text: string
 
 export interface PoolOptions extends DrawingOptions {
   readonly length: number;
+  /** Most tokens of a document, its first ones; all of them where it is absent. Conversations stay whole. */
+  readonly documentTokens?: number;
 }
 
 /** The texts of one language, drawn at random without replacement. */
@@ -110,18 +112,32 @@ export class LanguagePool implements Pool {
           const missing = (count - made) * length - this.#encode(joinTexts(texts)).length;
           return { made, tokens: tokensRead, cut, missing };
         }
-        texts.push(next.value);
-        const { text } = next.value;
-        const part = this.#encode(text);
+        const drawn = next.value.conversation ? next.value : { ...next.value, text: this.#beginningOf(next.value.text) };
+        texts.push(drawn);
+        const part = this.#encode(drawn.text);
         tokensRead += part.length;
         // a pair that was cut through leaves one less
-        if (text.length >= this.#sizeLimit - 1) cut = true;
+        if (next.value.text.length >= this.#sizeLimit - 1 || drawn.text.length < next.value.text.length) cut = true;
         parts += blankLine + part.length;
         if (parts >= length) tokens = texts.length === 1 ? part : this.#encode(joinTexts(texts));
       }
       yield { tokens: tokens.slice(0, length), documents: texts.length };
     }
     return undefined;
+  }
+
+  /** As much of a document as may be taken: the longest beginning of so many tokens, or nearly so where tokens join at its end. */
+  #beginningOf(text: string): string {
+    const { documentTokens = Infinity } = this.#options;
+    if (text.length <= documentTokens || this.#encode(text).length <= documentTokens) return text;
+    let [fits, most] = [1, text.length];
+    while (most - fits > 1) {
+      const middle = Math.floor((fits + most) / 2);
+      if (this.#encode(text.slice(0, middle)).length <= documentTokens) fits = middle;
+      else most = middle;
+    }
+    // never cut through a surrogate pair
+    return text.slice(0, fits).replace(/[\uD800-\uDBFF]$/, "");
   }
 
   #encode(text: string): Int32Array {

@@ -37,7 +37,7 @@ function corpusOf(texts: readonly string[]): Corpus & { passes: number } {
 async function draw(
   corpus: Corpus,
   count: number,
-  options: { length: number; seed?: number; reuse?: boolean },
+  options: { length: number; documentTokens?: number; seed?: number; reuse?: boolean },
 ): Promise<{ texts: string[]; missing: number; shortage: Shortage | undefined; segments: SegmentText[] }> {
   const pool = new LanguagePool(corpus, "en", tokenizer, { seed: 0, reuse: false, ...options });
   const segments: SegmentText[] = [];
@@ -63,6 +63,22 @@ test("documents are joined by a blank line until long enough, then cut", async (
   assert.is(missing, 0);
   for (const text of texts) assert.match(text, /^d\d{3}\n\nd\d{3}\n\nd$/);
   assert.ok(segments.every(({ documents, tokens }) => (documents === 3 + 0 || documents === 4 ? tokens.length === 13 : false)));
+});
+
+test("of documents their beginnings are taken, where so many tokens are asked for", async () => {
+  // two characters of each and blank lines between: eleven tokens hold three beginnings
+  const { texts, segments } = await draw(corpusOf(numbered), 10, { length: 10, documentTokens: 2 });
+  for (const text of texts) assert.match(text, /^d\d\n\nd\d\n\nd\d$/);
+  assert.ok(segments.every(({ documents }) => documents === 3));
+  // a beginning that is longer than the document, and one within a surrogate pair
+  assert.match((await draw(corpusOf(numbered), 1, { length: 10, documentTokens: 9 })).texts.join(), /^d\d{3}\n\nd\d{3}$/);
+  const { shortage } = await draw(corpusOf(["x".repeat(100)]), 2, { length: 10, documentTokens: 4 });
+  assert.equal(shortage, { made: 0, tokens: 4, cut: true, missing: 16 });
+  const pairs = await draw(corpusOf(Array.from({ length: 20 }, () => "a\u{1F600}\u{1F600}")), 3, {
+    length: 4,
+    documentTokens: 1,
+  });
+  assert.ok(pairs.texts.every((text) => text === "a\n\na"));
 });
 
 test("no document is drawn twice, and the order is random and given by the seed", async () => {
