@@ -12,7 +12,6 @@ import {
   isUsual,
   methodsIn,
   mixesIn,
-  mixesWhere,
   moment,
   pairOf,
   percent,
@@ -75,11 +74,9 @@ function lawPoints(
   });
 }
 
-/** Mixes that the law says something about, those between the named ones too. */
+/** Mixes that the law says something about. Those between the named ones have one draw, which says more of the draw than of the mix. */
 const mixesOfLaw = (rows: readonly DrawnRow[], method: string, found: Readonly<Record<string, number>>): readonly string[] =>
-  mixesWhere(rows, method, ({ pages }) => pages === undefined).filter(
-    (mix) => isUsual(mix) && drawnShares(mix, found) !== undefined,
-  );
+  mixesIn(rows, method).filter((mix) => isUsual(mix) && drawnShares(mix, found) !== undefined);
 
 /**
  * ln of what a language lost over what the law predicts for it from another draw, of the equal mix: as a user has them. Of the named
@@ -87,20 +84,17 @@ const mixesOfLaw = (rows: readonly DrawnRow[], method: string, found: Readonly<R
  */
 function errorsOfDraws(rows: readonly DrawnRow[], method: string, found: Readonly<Record<string, number>>): readonly number[] {
   return drawsOf(rows, method, "equal").flatMap((equal) =>
-    mixesIn(rows, method)
-      .filter(isUsual)
-      .flatMap((mix) => {
-        const text = drawnShares(mix, found);
-        if (text === undefined) return [];
-        const others = drawsOf(rows, method, mix).filter(({ draw }) => draw !== equal.draw);
-        return others.flatMap(({ rises }) =>
-          twelveLanguages.flatMap(({ tag }) => {
-            const [before, after] = [equal.rises, rises].map(ofLanguage(tag)) as [number, number];
-            if (before <= 0 || after <= 0) return [];
-            return [Math.log(after / lossAt(before, { share: equalShare }, text[tag] ?? NaN))];
-          }),
-        );
-      }),
+    mixesOfLaw(rows, method, found).flatMap((mix) => {
+      const text = drawnShares(mix, found) ?? {};
+      const others = drawsOf(rows, method, mix).filter(({ draw }) => draw !== equal.draw);
+      return others.flatMap(({ rises }) =>
+        twelveLanguages.flatMap(({ tag }) => {
+          const [before, after] = [equal.rises, rises].map(ofLanguage(tag)) as [number, number];
+          if (before <= 0 || after <= 0) return [];
+          return [Math.log(after / lossAt(before, { share: equalShare }, text[tag] ?? NaN))];
+        }),
+      );
+    }),
   );
 }
 
@@ -127,13 +121,6 @@ export function intervalsTable(rows: readonly DrawnRow[], found: Readonly<Record
   return markdownTable(head, lines, 1);
 }
 
-/** Titles, and how many there are between the named ones. */
-function namesOfMixes(mixes: readonly string[]): string {
-  const between = mixes.filter((mix) => allMixes[mix]?.frontier !== undefined);
-  const named = mixes.filter((mix) => !between.includes(mix)).map(mixTitle);
-  return [...named, ...(between.length === 0 ? [] : [`${between.length} between these`])].join(", ");
-}
-
 /**
  * How losses go with a language's share of the text, from the equal mix to the others: the exponent e of loss ∝ share^−e by least
  * squares, the rank correlation of the two logarithms over all of them and within a language, and how far off is what the law
@@ -157,7 +144,7 @@ export function lawTable(rows: readonly DrawnRow[], found: Readonly<Record<strin
     return [
       [
         titleOf(method),
-        namesOfMixes(mixes),
+        mixes.map(mixTitle).join(", "),
         hundredths(exponent),
         hundredths(spearman(text, loss)),
         hundredths(mean(within)),
