@@ -10,30 +10,18 @@
  */
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+import { madeRows } from "./made-rows.ts";
 import { fileStem } from "./rows.ts";
 import { start, startMbs, withModel } from "./start.ts";
 import { answersFile, answersFolder } from "./written-rows.ts";
 
-const { values } = parseArgs({
-  options: {
-    model: { type: "string" },
-    texts: { type: "string" },
-    output: { type: "string" },
-    rows: { type: "string" },
-    threads: { type: "string", default: "1" },
-  },
-});
-const { model, texts, output, rows, threads } = values;
-if (model === undefined || texts === undefined || output === undefined || rows === undefined) {
-  throw new Error("usage: answers.ts --model M --texts FOLDER --output FOLDER --rows ROW,… [--threads N]");
-}
-const tasks = resolve(output, "tasks");
+const { model, texts, output, rows, threads } = madeRows("answers.ts");
+const tasks = join(output, "tasks");
 if (!existsSync(tasks)) {
   const generate = fileURLToPath(new URL("../controlled-tasks/generate.ts", import.meta.url));
-  const given = ["--manifest", resolve(texts, "heldout.yaml"), "--name", "help", "--output", tasks];
+  const given = ["--manifest", join(texts, "heldout.yaml"), "--name", "help", "--output", tasks];
   start(process.execPath, [...process.execArgv, generate, ...given]);
 }
 await mkdir(join(output, answersFolder), { recursive: true });
@@ -45,7 +33,7 @@ function evaluate(path: string, label: string): void {
   startMbs(["evaluate", "--model", path, "--labels", label, ...asked, "--output", fileOf(label), "--quiet"], threads);
 }
 
-if (!existsSync(fileOf("dense"))) evaluate(resolve(model), "dense");
-for (const row of rows.split(",")) {
-  if (!existsSync(fileOf(row))) await withModel(resolve(output, fileStem(row)), threads, (path) => evaluate(path, row));
+if (!existsSync(fileOf("dense"))) evaluate(model, "dense");
+for (const row of rows) {
+  if (!existsSync(fileOf(row))) await withModel(join(output, fileStem(row)), threads, (path) => evaluate(path, row));
 }

@@ -11,44 +11,30 @@
  */
 import { existsSync } from "node:fs";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
-import { join, resolve } from "node:path";
-import { parseArgs } from "node:util";
-import { collect, openArtifact, readDamage } from "@mbs/artifacts";
-import { groupBy } from "@mbs/contracts";
-import { mean } from "@mbs/numbers";
+import { join } from "node:path";
+import { collect, meanDamages, openArtifact, readDamage } from "@mbs/artifacts";
+import { madeRows } from "./made-rows.ts";
 import { fileStem, sizes } from "./rows.ts";
 import { startMbs } from "./start.ts";
 import { damageFile, damageFolder } from "./written-rows.ts";
 
-const { values } = parseArgs({
-  options: {
-    model: { type: "string" },
-    texts: { type: "string" },
-    output: { type: "string" },
-    rows: { type: "string" },
-    threads: { type: "string", default: "1" },
-  },
-});
-const { model, texts, output, rows, threads } = values;
-if (model === undefined || texts === undefined || output === undefined || rows === undefined) {
-  throw new Error("usage: damage.ts --model M --texts FOLDER --output FOLDER --rows ROW,… [--threads N]");
-}
-const folder = resolve(output, damageFolder);
+const { model, texts, output, rows, threads } = madeRows("damage.ts");
+const folder = join(output, damageFolder);
 const [segments, statistics] = [join(folder, "segments.arrow"), join(folder, "statistics.arrow")];
-const dense = ["--model", resolve(model)];
+const dense = ["--model", model];
 await mkdir(folder, { recursive: true });
 if (!existsSync(segments)) {
   const amount = ["--mix", "equal", "--segments", String(sizes.twelve.segments), "--length", String(sizes.twelve.length)];
-  const corpus = ["--corpus", resolve(texts, "validation.yaml")];
+  const corpus = ["--corpus", join(texts, "validation.yaml")];
   startMbs(["sample", ...dense, ...corpus, ...amount, "--output", segments, "--quiet"], threads);
 }
 if (!existsSync(statistics)) {
   startMbs(["capture", ...dense, "--normalise-tokens", "--source", segments, "--output", statistics, "--quiet"], threads);
 }
-for (const row of rows.split(",")) {
+for (const row of rows) {
   const path = join(output, damageFile(row));
   if (existsSync(path)) continue;
-  const run = resolve(output, fileStem(row), "run");
+  const run = join(output, fileStem(row), "run");
   // a line a node: its outputs by their address
   const made = (await readFile(join(run, "manifest.json"), "utf8")).trimEnd().split("\n");
   const addresses = made.flatMap((line) => {
@@ -58,8 +44,7 @@ for (const row of rows.split(",")) {
   const layers = addresses.flatMap((address) => ["--layers", join(run, "artifacts", `${address}.arrow`)]);
   const damage = join(folder, "damage.arrow");
   startMbs(["predict", ...dense, "--statistics", statistics, ...layers, "--output", damage, "--force", "--quiet"], threads);
-  const byLanguage = groupBy(await collect(readDamage(await openArtifact(damage))), ({ language }) => language);
-  const means = [...byLanguage].map(([language, own]) => [language, mean(own.map((record) => record.damage))]);
+  const means = meanDamages(await collect(readDamage(await openArtifact(damage))));
   await writeFile(path, JSON.stringify(Object.fromEntries(means)));
   await rm(damage);
 }

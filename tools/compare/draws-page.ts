@@ -15,7 +15,7 @@ import type { Score } from "@mbs/artifacts";
 import { replaceBlocks } from "../pages/blocks.ts";
 import { risesOf } from "./draws.ts";
 import type { DrawnRow } from "./draws.ts";
-import { methodGroups, methods, mostDraws, peers, rowsOf, scoresFile } from "./rows.ts";
+import { methodGroups, methods, mostDraws, peers, replaceRows, rowsOf, scoresFile } from "./rows.ts";
 import { readSpent } from "./spent.ts";
 import { drawsTable, filesTable, floatsTable, weightsTable } from "./tables.ts";
 
@@ -44,9 +44,7 @@ for (const { name, method, mix, draw } of drawn) {
 const committed = existsSync(numbersPath)
   ? (JSON.parse(await readFile(numbersPath, "utf8")) as Readonly<Record<string, readonly DrawnRow[]>>)
   : {};
-const isMade = (row: DrawnRow): boolean =>
-  made.some(({ method, mix, draw }) => method === row.method && mix === row.mix && draw === row.draw);
-const all = { ...committed, [model]: [...(committed[model] ?? []).filter((row) => !isMade(row)), ...made] };
+const all = { ...committed, [model]: replaceRows(committed[model] ?? [], made) };
 const lines = Object.entries(all).map(
   ([name, rows]) => `${JSON.stringify(name)}: [\n${rows.map((row) => JSON.stringify(row)).join(",\n")}\n]`,
 );

@@ -43,6 +43,21 @@ function askedShares(text: string): Readonly<Record<string, number>> | undefined
   return Object.fromEntries(twelveLanguages.map(({ tag }) => [tag, (shares[tag] ?? 0) ** Number(power)]));
 }
 
+/** A mix that the law says something about, with the shares of the text that is drawn of it. */
+interface MixOfLaw {
+  readonly mix: string;
+  readonly text: Readonly<Record<string, number>>;
+}
+
+/** Those that have rows; mixes between the named ones have one draw, which says more of the draw than of the mix. */
+const mixesOfLaw = (rows: readonly DrawnRow[], method: string, found: Readonly<Record<string, number>>): readonly MixOfLaw[] =>
+  mixesIn(rows, method)
+    .filter(isUsual)
+    .flatMap((mix) => {
+      const text = drawnShares(mix, found);
+      return text === undefined ? [] : [{ mix, text }];
+    });
+
 /** A language under a mix, beside the equal one on the same draws. */
 interface LawPoint {
   readonly language: string;
@@ -56,15 +71,9 @@ interface LawPoint {
   readonly change: number;
 }
 
-function lawPoints(
-  rows: readonly DrawnRow[],
-  method: string,
-  mix: string,
-  found: Readonly<Record<string, number>>,
-): readonly LawPoint[] {
-  const text = drawnShares(mix, found);
+function lawPoints(rows: readonly DrawnRow[], method: string, { mix, text }: MixOfLaw): readonly LawPoint[] {
   const [equal, other] = pairOf(rows, method, "equal", mix);
-  if (text === undefined || equal.length === 0) return [];
+  if (equal.length === 0) return [];
   return twelveLanguages.flatMap(({ tag }): LawPoint[] => {
     const [before = NaN, after = NaN] = [equal, other].map((draws) => mean(draws.map(ofLanguage(tag))));
     if (before <= 0 || after <= 0) return [];
@@ -74,18 +83,13 @@ function lawPoints(
   });
 }
 
-/** Mixes that the law says something about. Those between the named ones have one draw, which says more of the draw than of the mix. */
-const mixesOfLaw = (rows: readonly DrawnRow[], method: string, found: Readonly<Record<string, number>>): readonly string[] =>
-  mixesIn(rows, method).filter((mix) => isUsual(mix) && drawnShares(mix, found) !== undefined);
-
 /**
  * ln of what a language lost over what the law predicts for it from another draw, of the equal mix: as a user has them. Of the named
  * mixes alone, which have several draws; where nothing was lost there is no logarithm.
  */
 function errorsOfDraws(rows: readonly DrawnRow[], method: string, found: Readonly<Record<string, number>>): readonly number[] {
   return drawsOf(rows, method, "equal").flatMap((equal) =>
-    mixesOfLaw(rows, method, found).flatMap((mix) => {
-      const text = drawnShares(mix, found) ?? {};
+    mixesOfLaw(rows, method, found).flatMap(({ mix, text }) => {
       const others = drawsOf(rows, method, mix).filter(({ draw }) => draw !== equal.draw);
       return others.flatMap(({ rises }) =>
         twelveLanguages.flatMap(({ tag }) => {
@@ -129,7 +133,7 @@ export function intervalsTable(rows: readonly DrawnRow[], found: Readonly<Record
 export function lawTable(rows: readonly DrawnRow[], found: Readonly<Record<string, number>>): string {
   const lines = methodsIn(rows).flatMap((method) => {
     const mixes = mixesOfLaw(rows, method, found);
-    const points = mixes.flatMap((mix) => lawPoints(rows, method, mix, found));
+    const points = mixes.flatMap((mix) => lawPoints(rows, method, mix));
     if (points.length === 0) return [];
     const [text, loss] = [points.map((point) => point.text), points.map((point) => point.loss)];
     const exponent = -moment(centred(text), centred(loss)) / moment(centred(text), centred(text));
@@ -144,7 +148,7 @@ export function lawTable(rows: readonly DrawnRow[], found: Readonly<Record<strin
     return [
       [
         titleOf(method),
-        mixes.map(mixTitle).join(", "),
+        mixes.map(({ mix }) => mixTitle(mix)).join(", "),
         hundredths(exponent),
         hundredths(spearman(text, loss)),
         hundredths(mean(within)),

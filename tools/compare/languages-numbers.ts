@@ -2,8 +2,8 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import type { DrawnRow } from "./draws.ts";
-import { allMethods, allMixes } from "./rows.ts";
-import type { Row } from "./rows.ts";
+import { allMethods, allMixes, replaceRows } from "./rows.ts";
+import type { RowKey } from "./rows.ts";
 import type { AnswersRow, DamageRow, RightAnswers, WrittenRow } from "./written-rows.ts";
 
 /** What a language is for the dense model, by which its losses have other units. */
@@ -33,14 +33,10 @@ const path = fileURLToPath(new URL("../../docs/measured/languages.json", import.
 export const readLanguagesNumbers = async (): Promise<LanguagesNumbers> =>
   JSON.parse(await readFile(path, "utf8")) as LanguagesNumbers;
 
-type Named = Pick<Row, "method" | "mix" | "draw">;
-
-/** Rows with those of the same names replaced, which were made again; in the order of methods, mixes and draws. */
-export function renewed<R extends Named>(old: readonly R[], renewal: readonly R[]): readonly R[] {
-  const isSame = (one: Named, other: Named): boolean =>
-    one.method === other.method && one.mix === other.mix && one.draw === other.draw;
+/** Rows with those that were made again; in the order of methods, mixes and draws. */
+export function renewed<R extends RowKey>(old: readonly R[], made: readonly R[]): readonly R[] {
   const [methods, mixes] = [Object.keys(allMethods), Object.keys(allMixes)];
-  return [...old.filter((row) => !renewal.some((own) => isSame(row, own))), ...renewal].sort(
+  return [...replaceRows(old, made)].sort(
     (a, b) =>
       methods.indexOf(a.method) - methods.indexOf(b.method) || mixes.indexOf(a.mix) - mixes.indexOf(b.mix) || a.draw - b.draw,
   );

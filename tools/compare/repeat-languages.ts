@@ -14,6 +14,7 @@ import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { formatLanguageMix } from "@mbs/contracts";
 import { readLanguagesNumbers } from "./languages-numbers.ts";
 import { allMixes, rowName, scoresFile } from "./rows.ts";
 import { start } from "./start.ts";
@@ -43,9 +44,7 @@ const choosesPages = rows.some(({ mix }) => allMixes[mix]?.pages !== undefined);
 if (choosesPages && !existsSync(join(texts, "chosen-uncovered.yaml"))) {
   script("choose-texts.ts", ["--model", resolve(model), "--texts", texts]);
 }
-const mixOfFound = `weights:${Object.entries(found)
-  .map(([language, share]) => `${language}=${share}`)
-  .join(",")}`;
+const mixOfFound = `weights:${formatLanguageMix(new Map(Object.entries(found)))}`;
 for (const [index, row] of rows.entries()) {
   if (existsSync(join(output, scoresFile(rowName(row))))) continue;
   process.stderr.write(`compare: row ${index + 1} of ${rows.length}, ${rowName(row)}\n`);

@@ -1,3 +1,4 @@
+import { formatLanguageMix, parseLanguageMix } from "@mbs/contracts";
 import type { StageOptions } from "@mbs/contracts";
 import { lossExponent } from "@mbs/mix-recommendation";
 import { twelveLanguages } from "./languages.ts";
@@ -55,13 +56,6 @@ const foundMixes: Readonly<Record<string, Mix>> = {
   "found-alike": { title: "found, languages alike", text: `weights:${foundAlike}` },
 };
 
-/** Languages by the numbers of a mix, "en=0.03,de=0.125". */
-const numbersOf = (mix: string): readonly (readonly [language: string, value: number])[] =>
-  mix.split(",").map((part) => {
-    const [language = "", value] = part.split("=");
-    return [language, Number(value)];
-  });
-
 /** To which powers shares in training and losses count in a mix. */
 export interface Powers {
   readonly shares: number;
@@ -88,15 +82,16 @@ const frontierMixes: Readonly<Record<string, Mix>> = Object.fromEntries(
       // 0.15 and 2 draw the same segments as 0 and 2
       if (shares === 0.15 && power === 2) return [];
       if (Object.values(namedPowers).some((named) => named.shares === shares && named.power === power)) return [];
-      const text = numbersOf(foundAlike).map(([language, found]) => {
+      const weights = [...parseLanguageMix(foundAlike)].map(([language, found]) => {
         const share = twelveLanguages.find(({ tag }) => tag === language)?.share ?? NaN;
         // found in proportion to loss^(4 / (1 + 4e)), as loss-law.ts has it; no share of these mixes meets its bounds
         const loss = found ** ((1 + 4 * lossExponent) / 4);
         const weight = (share ** shares * loss ** power) ** (1 / (1 + power * lossExponent));
-        return `${language}=${weight.toPrecision(3)}`;
+        return [language, Number(weight.toPrecision(3))] as const;
       });
       const title = `shares to the power of ${shares}, losses of ${power}`;
-      return [[`frontier-${shares}-${power}`, { title, text: `weights:${text.join(",")}`, frontier: { shares, power } }]];
+      const text = `weights:${formatLanguageMix(new Map(weights))}`;
+      return [[`frontier-${shares}-${power}`, { title, text, frontier: { shares, power } }]];
     }),
   ),
 );
@@ -431,9 +426,19 @@ export interface Row {
 /** Name of a mix and a draw of it, of which the first goes without its number. */
 export const drawName = ({ mix, draw }: Pick<Row, "mix" | "draw">): string => (draw === 0 ? mix : `${mix} draw ${draw}`);
 
+/** What a row is told apart by. */
+export type RowKey = Pick<Row, "method" | "mix" | "draw">;
+
 /** Name of a row. */
-export const rowName = ({ method, mix, draw }: Pick<Row, "method" | "mix" | "draw">): string =>
+export const rowName = ({ method, mix, draw }: RowKey): string =>
   allMethods[method]?.withoutText === true ? method : `${method} ${drawName({ mix, draw })}`;
+
+/** Rows with those of the same method, mix and draw replaced, which were made again and come last. */
+export function replaceRows<R extends RowKey>(old: readonly R[], made: readonly R[]): readonly R[] {
+  const isMade = (row: R): boolean =>
+    made.some(({ method, mix, draw }) => method === row.method && mix === row.mix && draw === row.draw);
+  return [...old.filter((row) => !isMade(row)), ...made];
+}
 
 /** All rows of the methods and peers that are asked for, with each of some mixes; draw by draw, so that all have the first ones. */
 export const rowsOf = (wanted: readonly string[], chosen: readonly string[] = Object.keys(mixes), draws = 1): readonly Row[] =>

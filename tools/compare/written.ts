@@ -12,37 +12,23 @@
  */
 import { existsSync } from "node:fs";
 import { mkdir, rename, writeFile } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+import { madeRows } from "./made-rows.ts";
 import { fileStem, scoresFile, sizes } from "./rows.ts";
 import { start, startMbs, withModel } from "./start.ts";
 
-const { values } = parseArgs({
-  options: {
-    model: { type: "string" },
-    texts: { type: "string" },
-    output: { type: "string" },
-    python: { type: "string" },
-    rows: { type: "string" },
-    threads: { type: "string", default: "1" },
-  },
-});
-const { model, texts, output, python, rows, threads } = values;
-if (model === undefined || texts === undefined || output === undefined || python === undefined || rows === undefined) {
-  throw new Error("usage: written.ts --model M --texts FOLDER --output FOLDER --python PYTHON --rows ROW,… [--threads N]");
-}
-const dense = resolve(model);
-const heldOut = resolve(texts, "heldout.yaml");
-const folder = resolve(output, "written");
+const { model: dense, texts, output, python, rows, threads } = madeRows("written.ts", "python");
+const heldOut = join(texts, "heldout.yaml");
+const folder = join(output, "written");
 const { windows, windowLength } = sizes.twelve;
 await mkdir(folder, { recursive: true });
 
-for (const row of rows.split(",")) {
+for (const row of rows) {
   const name = fileStem(row);
   const [scores, lines] = [join(folder, scoresFile(row)), join(folder, `${name}.jsonl`)];
   if (existsSync(scores) && existsSync(lines)) continue;
-  await withModel(resolve(output, name), threads, async (made) => {
+  await withModel(join(output, name), threads, async (made) => {
     if (!existsSync(scores)) {
       const limits = ["--length", String(windowLength), "--windows", String(windows)];
       const models = ["--model", dense, "--model", made, "--labels", `dense,${row}`];

@@ -1,5 +1,5 @@
 export { encodeAllocation, encodeBitAllocation, readAllocation, readBitAllocation } from "./codecs/allocation.ts";
-export { encodeDamage, readDamage } from "./codecs/damage.ts";
+export { encodeDamage, meanDamages, readDamage } from "./codecs/damage.ts";
 export { encodeFactors, readFactors } from "./codecs/factors.ts";
 export { encodeFiles, readFiles } from "./codecs/files.ts";
 export { encodeLastStates, readLastStates } from "./codecs/last-states.ts";

@@ -1,4 +1,5 @@
 import type { LanguageMix } from "@mbs/contracts";
+import { withRelativeError } from "@mbs/numbers";
 import type { Interval } from "@mbs/numbers";
 
 /** What one compressed model lost in a language, and how much of its calibration text was of that language. */
@@ -44,14 +45,9 @@ export const lawError = 0.15;
  * was measured on, draws of calibration text and the error of the law, taken as independent.
  */
 export function intervalAt(measured: MeasuredLoss, share: number): Interval {
-  const predicted = lossAt(measured.loss, measured, share);
-  const [low, high] = measured.interval.map((nats) => lossAt(nats, measured, share)) as [number, number];
-  const factor = Math.exp(1.96 * lawError);
-  const lost = Math.max(predicted, 0);
-  return [
-    predicted - Math.hypot(predicted - low, lost - lost / factor),
-    predicted + Math.hypot(high - predicted, lost * factor - lost),
-  ];
+  const [low, high] = measured.interval;
+  const at = (nats: number): number => lossAt(nats, measured, share);
+  return withRelativeError(at(measured.loss), [at(low), at(high)], lawError);
 }
 
 /** What is made small: Σ importance · loss^power. */

@@ -53,6 +53,7 @@ export { createLogitSums } from "./statistics/logit-sums.ts";
 export type { LogitSums, LogitTerms } from "./statistics/logit-sums.ts";
 export { mean } from "./statistics/mean.ts";
 export { percentileInterval } from "./statistics/percentile-interval.ts";
+export { withRelativeError } from "./statistics/relative-error.ts";
 export type { Interval } from "./statistics/percentile-interval.ts";
 export { bytesOfDtype, decodeWeights, encodeWeights, isWeightDtype, roundHalfEven, roundTo } from "./dtypes/rounding.ts";
 export type { WeightDtype } from "./dtypes/rounding.ts";

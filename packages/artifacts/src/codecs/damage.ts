@@ -1,4 +1,5 @@
-import { BadDataError, type ArtifactStream } from "@mbs/contracts";
+import { BadDataError, groupBy, type ArtifactStream } from "@mbs/contracts";
+import { mean } from "@mbs/numbers";
 import type { DamageMetadata } from "../kinds/metadata.ts";
 import type { DamageRecord } from "../kinds/records.ts";
 import { encodeRows, readRows, type Items, type Row } from "../rows/rows.ts";
@@ -45,4 +46,10 @@ export const readDamage = (stream: ArtifactStream): AsyncIterable<DamageRecord> 
       name: ({ tensor, language }) => `damage: ${language} in ${tensor}`,
       remedy: "predict again",
     }),
+  );
+
+/** Language → the damage of the model: the mean over its tensors. */
+export const meanDamages = (records: readonly DamageRecord[]): ReadonlyMap<string, number> =>
+  new Map(
+    [...groupBy(records, ({ language }) => language)].map(([language, own]) => [language, mean(own.map(({ damage }) => damage))]),
   );

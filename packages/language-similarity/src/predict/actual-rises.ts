@@ -92,8 +92,9 @@ export async function readRises(scores: ArtifactStream, dense: string, wanted: s
     }
     return [language, logPerplexity(sumLosses(own)) - logPerplexity(sumLosses(other))];
   });
-  const lossIntervals = comparePairs(windows, reference.model).pairs.flatMap(({ model, language, interval: [low, high] }) =>
-    model === compressed.model && !Number.isNaN(low) ? [[language, [Math.log1p(low), Math.log1p(high)]] as const] : [],
+  const ofBoth = windows.filter(({ model }) => model === compressed.model || model === reference.model);
+  const lossIntervals = comparePairs(ofBoth, reference.model).pairs.flatMap(({ language, interval: [low, high] }) =>
+    Number.isNaN(low) ? [] : [[language, [Math.log1p(low), Math.log1p(high)]] as const],
   );
   return {
     scored: compressed.model,

@@ -1,9 +1,8 @@
-import { collect, parseMetadata, readDamage } from "@mbs/artifacts";
+import { collect, meanDamages, parseMetadata, readDamage } from "@mbs/artifacts";
 import type { DamageRecord, MeasuredDamage } from "@mbs/artifacts";
-import { BadDataError, UsageError, groupBy } from "@mbs/contracts";
+import { BadDataError, UsageError } from "@mbs/contracts";
 import type { ArtifactStream } from "@mbs/contracts";
 import type { Model } from "@mbs/models";
-import { mean } from "@mbs/numbers";
 
 /** Another compression of the model, of which damage and losses are known: what losses are predicted from. */
 export class MeasuredModel {
@@ -61,8 +60,7 @@ export async function readMeasured(stream: ArtifactStream, { address, path }: Mo
     );
   }
   const records = await collect(readDamage(stream));
-  const byLanguage = groupBy(records, ({ language }) => language);
-  const damages = [...byLanguage].map(([language, own]) => [language, mean(own.map(({ damage }) => damage))] as const);
-  const about = { model: scored, solver, damages: Object.fromEntries(damages), losses: lossRises, intervals: lossIntervals };
+  const damages = Object.fromEntries(meanDamages(records));
+  const about = { model: scored, solver, damages, losses: lossRises, intervals: lossIntervals };
   return new MeasuredModel(about, records);
 }

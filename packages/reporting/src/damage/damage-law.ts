@@ -1,4 +1,5 @@
-import type { Interval } from "@mbs/evaluation";
+import { withRelativeError } from "@mbs/numbers";
+import type { Interval } from "@mbs/numbers";
 
 /** What a compressed model did to a language, and what it lost. */
 export interface MeasuredLanguage {
@@ -49,13 +50,6 @@ export function predictLoss(measured: MeasuredLanguage | undefined, damage: numb
   if (!(Math.abs(distance) <= Math.log(mostRatio))) return "too far";
   const scale = Math.exp(damageExponent * distance);
   const loss = measured.loss * scale;
-  const factor = Math.exp(1.96 * Math.hypot(errors.equal, errors.distance * distance));
-  // windows and the law are taken as independent
-  return {
-    loss,
-    interval: [
-      loss - Math.hypot((measured.loss - low) * scale, loss - loss / factor),
-      loss + Math.hypot((high - measured.loss) * scale, loss * factor - loss),
-    ],
-  };
+  const error = Math.hypot(errors.equal, errors.distance * distance);
+  return { loss, interval: withRelativeError(loss, [low * scale, high * scale], error) };
 }

@@ -1,3 +1,4 @@
+import { meanDamages } from "@mbs/artifacts";
 import type { DamageMetadata, DamageRecord } from "@mbs/artifacts";
 import { groupBy, valueAt } from "@mbs/contracts";
 import { mean, testCorrelation } from "@mbs/numbers";
@@ -165,9 +166,8 @@ export function damageReport(records: readonly DamageRecord[], metadata: DamageM
   const { scored, lossRises = {}, measured } = metadata;
   const lost = new Map(Object.entries(lossRises));
   const before = measuredLanguages(metadata);
-  const languages = [...groupBy(records, ({ language }) => language)]
-    .map(([language, own]): LanguageDamage => {
-      const damage = mean(own.map((record) => record.damage));
+  const languages = [...meanDamages(records)]
+    .map(([language, damage]): LanguageDamage => {
       const [loss, predicted] = [lost.get(language), predictLoss(before.get(language), damage)];
       const isPredicted = typeof predicted !== "string";
       return {
