@@ -7,7 +7,6 @@
  * FOLDER gets, for each way, chosen/WAY/LANG.jsonl and chosen-WAY.yaml with six pages and 3072 tokens a language at least, twice
  * what a row draws of it:
  *
- *   beginnings   the first 64 tokens of every page: all of them, so that each draw has other pages
  *   short        the pages of the fewest tokens
  *   long         any pages of at least 512 tokens, as many as a segment has
  *   diverse      those with the most different tokens among their first 200
@@ -30,7 +29,7 @@ const texts = resolve(values.texts);
 
 /** Tokens of a language, in so many pages, as each segment begins with one, of at least `least`; `first` are those that decide. */
 const [wanted, pagesWanted, least] = [3072, 6, 40];
-const first = { beginnings: 64, diverse: 200, uncovered: 256, long: 512 };
+const first = { diverse: 200, uncovered: 256, long: 512 };
 const uncoveredOf = 48;
 
 interface Page {
@@ -49,18 +48,6 @@ async function enough(pages: Iterable<Page> | AsyncIterable<Page>): Promise<read
     if (tokens >= wanted && taken.length >= pagesWanted) break;
   }
   return taken;
-}
-
-/** The first tokens of a page. */
-function beginningOf({ line, tokens }: Page, encode: (text: string) => Int32Array): Page {
-  const { text, ...others } = JSON.parse(line) as { readonly text: string };
-  let length = Math.ceil((text.length * first.beginnings) / tokens.length);
-  for (;;) {
-    const part = text.slice(0, length);
-    const own = encode(part);
-    if (own.length <= first.beginnings || length <= 1) return { line: JSON.stringify({ ...others, text: part }), tokens: own };
-    length = Math.floor(length * 0.9);
-  }
 }
 
 /** In an order that has nothing to do with what they say. */
@@ -154,12 +141,10 @@ const tokenizer = await model.tokenizer();
 const chosen = new Map<string, Map<string, readonly Page[]>>();
 for (const { tag } of twelveLanguages) {
   const lines = (await readFile(join(texts, "calibration", `${tag}.jsonl`), "utf8")).split("\n").filter((line) => line !== "");
-  const encode = (text: string): Int32Array => tokenizer.encode(text, tag);
   const pages = lines
-    .map((line): Page => ({ line, tokens: encode((JSON.parse(line) as { readonly text: string }).text) }))
+    .map((line): Page => ({ line, tokens: tokenizer.encode((JSON.parse(line) as { readonly text: string }).text, tag) }))
     .filter(({ tokens }) => tokens.length >= least);
   const ways: Readonly<Record<string, readonly Page[]>> = {
-    beginnings: pages.map((page) => beginningOf(page, encode)),
     short: await enough([...pages].sort((a, b) => a.tokens.length - b.tokens.length)),
     long: await enough(shuffled(pages.filter(({ tokens }) => tokens.length >= first.long))),
     diverse: await enough(diverse(pages)),

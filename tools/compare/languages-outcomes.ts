@@ -142,7 +142,7 @@ export const pagesTable = (rows: readonly DrawnRow[], method: string): string =>
   againstEqual(
     rows,
     method,
-    mixesWhere(rows, method, ({ pages }) => pages !== undefined),
+    mixesWhere(rows, method, ({ pages, documentTokens }) => pages !== undefined || documentTokens !== undefined),
   );
 
 /**

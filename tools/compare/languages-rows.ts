@@ -32,8 +32,8 @@ export const mixesWhere = (rows: readonly DrawnRow[], method: string, isWanted: 
 
 /** Mixes of all languages, and English alone, that have rows; those that have a table of their own are not among them. */
 export const mixesIn = (rows: readonly DrawnRow[], method: string): readonly string[] =>
-  mixesWhere(rows, method, ({ alone, without, pages, frontier }) =>
-    [alone, without, pages, frontier].every((own) => own === undefined),
+  mixesWhere(rows, method, ({ alone, without, pages, documentTokens, amountOf, frontier }) =>
+    [alone, without, pages, documentTokens, amountOf, frontier].every((own) => own === undefined),
   );
 
 export const isOtherAmount = (mix: string): boolean => allMixes[mix]?.times !== undefined;

@@ -16,12 +16,16 @@ export interface Mix {
   readonly weights?: string;
   /** How many times the usual amount of text, where it is not that. */
   readonly times?: number;
-  /** Which pages of the calibration texts are drawn from, as choose-texts.ts chose them; all where not given. */
+  /** Which pages are drawn from, as choose-texts.ts chose them or peers/own_texts.py wrote them; all calibration texts where not given. */
   readonly pages?: string;
+  /** Tokens of a page at most, its first ones. */
+  readonly documentTokens?: number;
   /** Its powers, where it is one of many between the named mixes. */
   readonly frontier?: Powers;
   /** The language that has more text than others, to see beside more weight what that does. */
   readonly favours?: string;
+  /** The one language whose amount of text differs, and how many segments it has. */
+  readonly amountOf?: { readonly language: string; readonly segments: number };
   /** The one language that has text. */
   readonly alone?: string;
   /** The one language that has none. */
@@ -103,16 +107,38 @@ const amounts: Readonly<Record<string, Mix>> = {
   "proportional-4-times": { title: "proportional, four times the text", text: "proportional", times: 4 },
 };
 
-/** An equal mix of pages that were chosen in some way, and of all. */
-const chosenPages: Readonly<Record<string, Mix>> = Object.fromEntries(
-  Object.entries({
-    beginnings: "the first 64 tokens of pages",
-    short: "the shortest pages",
-    long: "pages of a segment and longer",
-    diverse: "pages with the most different tokens",
-    uncovered: "pages that those before cover least",
-  }).map(([pages, title]) => [`equal-${pages}`, { title: `equal, ${title}`, text: "equal", pages }]),
+/** Segments of every language in an equal mix. */
+const usualSegments = 3;
+
+/** One language with less and more text than the others, which have the usual amount. */
+const amountsOfOne: Readonly<Record<string, Mix>> = Object.fromEntries(
+  ["km", "el"].flatMap((language) =>
+    [0, 1, 16, 64].map((segments): [string, Mix] => {
+      const others = twelveLanguages.flatMap(({ tag }) => (tag === language ? [] : [`${tag}=${usualSegments}`]));
+      const own = segments === 0 ? [] : [`${language}=${segments}`];
+      const times = (segments + usualSegments * others.length) / (usualSegments * twelveLanguages.length);
+      const title = `equal, but ${segments} segments of ${language}`;
+      return [
+        `${language}-${segments}`,
+        { title, text: `weights:${[...others, ...own].join(",")}`, times, amountOf: { language, segments } },
+      ];
+    }),
+  ),
 );
+
+/** An equal mix of the beginnings of pages, and of pages that were chosen in some way. */
+const chosenPages: Readonly<Record<string, Mix>> = {
+  "equal-beginnings": { title: "equal, the first 64 tokens of pages", text: "equal", documentTokens: 64 },
+  ...Object.fromEntries(
+    Object.entries({
+      short: "the shortest pages",
+      long: "pages of a segment and longer",
+      diverse: "pages with the most different tokens",
+      uncovered: "pages that those before cover least",
+      own: "what the model writes itself",
+    }).map(([pages, title]) => [`equal-${pages}`, { title: `equal, ${title}`, text: "equal", pages }]),
+  ),
+};
 
 /** Mixes whose languages do not count by their text alone: they tell apart what weight does and what the amount of text does. */
 const weightedMixes: Readonly<Record<string, Mix>> = {
@@ -152,6 +178,7 @@ export const allMixes: Readonly<Record<string, Mix>> = {
   ...foundMixes,
   ...frontierMixes,
   ...amounts,
+  ...amountsOfOne,
   ...chosenPages,
   ...weightedMixes,
   ...aloneMixes,

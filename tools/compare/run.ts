@@ -24,6 +24,7 @@ import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { stringify } from "yaml";
+import type { StageOptions } from "@mbs/contracts";
 import {
   allMethods,
   allMixes,
@@ -108,6 +109,19 @@ function textOf(mix: string): string {
   if (values.found === undefined) throw new Error("--mixes found needs --found MIX, such as weights:en=1,km=2");
   return values.found;
 }
+/** Options of `mbs sample` for a draw of a mix. */
+function sampleOf({ mix, draw }: Pick<Row, "mix" | "draw">): StageOptions {
+  const distribution = distributionOf(mix);
+  const documentTokens = allMixes[mix]?.documentTokens;
+  return {
+    mix: textOf(mix),
+    segments: segmentsOf(mix),
+    length,
+    seed: draw,
+    ...(documentTokens !== undefined && { "document-tokens": documentTokens }),
+    ...(distribution !== undefined && { distribution }),
+  };
+}
 /** The shares that a mix follows, where it follows any; without the file they are those that the model's folder states. */
 const distributionOf = (mix: string): string | undefined =>
   /^(proportional|temperature:)/.test(textOf(mix)) && existsSync(sharesPath) ? sharesPath : undefined;
@@ -133,19 +147,12 @@ function evaluate(path: string, label: string): void {
 
 async function compressRow({ name, method, mix, draw }: Row): Promise<void> {
   const folder = join(folders.output, fileStem(name));
-  const distribution = distributionOf(mix);
   const weights = await weightsOf(mix);
   const stages = allMethods[method]?.stages;
   const recipe = {
     model: folders.model,
     corpus: corpusOf(mix),
-    sample: {
-      mix: textOf(mix),
-      segments: segmentsOf(mix),
-      length,
-      seed: draw,
-      ...(distribution !== undefined && { distribution }),
-    },
+    sample: sampleOf({ mix, draw }),
     // stated, so that rows of two versions with other defaults can be compared
     propagation: "true-sequential",
     // the same for a GGUF file, whose folders are bf16 by default: what is dense is scored as it is read
@@ -182,11 +189,8 @@ async function recordSpent(name: string, spent: Spent, folder: string): Promise<
 function sampleTokens({ mix, draw }: Pick<Row, "mix" | "draw">): string {
   const path = join(folders.output, `segments-${fileStem(drawName({ mix, draw }))}.arrow`);
   if (existsSync(path)) return path;
-  const amount = ["--segments", String(segmentsOf(mix)), "--length", String(length), "--seed", String(draw)];
-  const drawn = [...amount, "--mix", textOf(mix)];
-  const distribution = distributionOf(mix);
-  const shares = distribution === undefined ? [] : ["--distribution", distribution];
-  mbs(["sample", "--model", folders.model, "--corpus", corpusOf(mix), ...drawn, ...shares, "--output", path, "--quiet"]);
+  const drawn = Object.entries(sampleOf({ mix, draw })).flatMap(([option, value]) => [`--${option}`, String(value)]);
+  mbs(["sample", "--model", folders.model, "--corpus", corpusOf(mix), ...drawn, "--output", path, "--quiet"]);
   return path;
 }
 
