@@ -1,4 +1,5 @@
-import { rm } from "node:fs/promises";
+import { randomBytes } from "node:crypto";
+import { rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -102,20 +103,23 @@ async function openStore(kind: "s3" | "folder", folder: string): Promise<Store> 
 
 /**
  * `mbs run --engine queue` with two workers, a Redis server and a store: all of them are killed, servers also stall, Redis loses
- * what it has, and artifacts are damaged in the store and in caches. What is started again may have other processors.
+ * what it has, and artifacts are damaged in the store and in caches. What is started again may have other processors. Jobs are signed.
  */
 export class QueueEngine implements ChaosEngine {
   readonly #redis: Redis;
   readonly #store: Store;
+  /** Where runs and workers meet, and the key that signs jobs: what programs/ are given. */
+  readonly #queue: string;
   readonly #workers: readonly KeptWorker[];
   /** Servers that are down or stalled, until they are there again. */
   readonly #away = new Map<Server, Promise<void>>();
   #isUp = false;
   #onNode: OnNode = () => undefined;
 
-  private constructor(folder: string, redis: Redis, store: Store, log: (line: string) => void) {
+  private constructor(folder: string, redis: Redis, store: Store, keyFile: string, log: (line: string) => void) {
     this.#redis = redis;
     this.#store = store;
+    this.#queue = JSON.stringify({ ...redis.place, keyFile });
     this.#workers = [1, 2].map((number) => {
       const cache = join(folder, `cache-${number}`);
       const words = [...tsx, program("queue-worker.ts"), this.#queue, store.place, dirname(model), cache];
@@ -136,11 +140,10 @@ export class QueueEngine implements ChaosEngine {
 
   /** @param log called with what workers and runs say */
   static async open(folder: string, store: "s3" | "folder", log: (line: string) => void): Promise<QueueEngine> {
-    return new QueueEngine(folder, await redisServer(join(folder, "redis")), await openStore(store, join(folder, store)), log);
-  }
-
-  get #queue(): string {
-    return JSON.stringify({ url: `redis://127.0.0.1:${this.#redis.port}` });
+    const keyFile = join(folder, "key");
+    await writeFile(keyFile, randomBytes(32).toString("hex"), { mode: 0o600 });
+    const redis = await redisServer(join(folder, "redis"));
+    return new QueueEngine(folder, redis, await openStore(store, join(folder, store)), keyFile, log);
   }
 
   async prepare(onNode: OnNode): Promise<void> {

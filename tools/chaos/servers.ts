@@ -1,9 +1,11 @@
 import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { connect } from "node:net";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { freePort } from "../../packages/pipeline/test/fixtures/free-port.ts";
+import { hasTls, makeCertificates } from "../../packages/pipeline/test/fixtures/redis-server.ts";
+import type { Certificates } from "../../packages/pipeline/test/fixtures/redis-server.ts";
 import { s3Environment } from "../../packages/shared-store/test/s3-environment.ts";
 import { kill, start } from "./processes.ts";
 import type { Marked } from "./processes.ts";
@@ -81,9 +83,33 @@ export abstract class Server {
   }
 }
 
+/** Where a Redis server takes TLS. */
+interface TlsPlace {
+  readonly port: number;
+  readonly certificates: Certificates;
+}
+
 class Redis extends Server {
+  readonly #tls: TlsPlace | undefined;
+
+  constructor(folder: string, port: number, tls?: TlsPlace) {
+    super(folder, port);
+    this.#tls = tls;
+  }
+
+  /** Where runs and workers meet: with TLS if it has that. `port` is without, for what is asked here. */
+  get place(): { readonly url: string; readonly caFile?: string } {
+    if (this.#tls === undefined) return { url: `redis://127.0.0.1:${this.port}` };
+    return { url: `rediss://127.0.0.1:${this.#tls.port}`, caFile: this.#tls.certificates.ca };
+  }
+
   protected launch(): Marked {
     const words = ["--port", String(this.port), "--bind", "127.0.0.1", "--dir", this.folder, "--appendonly", "yes", "--save", ""];
+    if (this.#tls !== undefined) {
+      const { cert, key, ca } = this.#tls.certificates;
+      words.push("--tls-port", String(this.#tls.port), "--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file", ca);
+      words.push("--tls-auth-clients", "no");
+    }
     return start(["redis-server", ...words]);
   }
 
@@ -131,10 +157,11 @@ class S3 extends Server {
 
 export type { Redis, S3 };
 
-/** A Redis server that writes down every command. */
+/** A Redis server that writes down every command, with TLS where this machine's speaks it; certificates are made beside its folder. */
 export async function redisServer(folder: string): Promise<Redis> {
   await mkdir(folder, { recursive: true });
-  return new Redis(folder, await freePort());
+  const tls = hasTls ? { port: await freePort(), certificates: makeCertificates(dirname(folder), "redis") } : undefined;
+  return new Redis(folder, await freePort(), tls);
 }
 
 /** An S3 server on a folder; `place` is a store on it, and `environment` has what the SDK needs. */
