@@ -16,7 +16,7 @@ const root = join(import.meta.dirname, "../..");
 
 const bars = { english: "English-only calibration", equal: "as much text of every language" } as const;
 
-const { rows } = await readLanguagesNumbers();
+const { rows } = await readLanguagesNumbers("gemma");
 const names = new Intl.DisplayNames("en", { type: "language" });
 const order = twelveLanguages.map(({ tag }) => names.of(tag) ?? tag);
 const values = Object.entries(bars).flatMap(([mix, series]) => {

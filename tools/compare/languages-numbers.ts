@@ -1,4 +1,4 @@
-/** The committed numbers of mixes over twelve languages: docs/measured/languages.json. */
+/** The committed numbers of mixes over twelve languages, a file a model: docs/measured/languages.json and languages-smollm2.json. */
 import { readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import type { DrawnRow } from "./draws.ts";
@@ -28,10 +28,22 @@ export interface LanguagesNumbers {
   readonly answers: { readonly dense: RightAnswers; readonly rows: readonly AnswersRow[] };
 }
 
-const path = fileURLToPath(new URL("../../docs/measured/languages.json", import.meta.url));
+/** The files in docs/measured of the models that mixes were measured on. */
+const files = { gemma: "languages.json", smollm2: "languages-smollm2.json" } as const;
 
-export const readLanguagesNumbers = async (): Promise<LanguagesNumbers> =>
-  JSON.parse(await readFile(path, "utf8")) as LanguagesNumbers;
+/** A model with numbers. */
+export type MeasuredModel = keyof typeof files;
+
+export const measuredModels = Object.keys(files) as readonly MeasuredModel[];
+
+const pathOf = (model: MeasuredModel): string => fileURLToPath(new URL(`../../docs/measured/${files[model]}`, import.meta.url));
+
+export const readLanguagesNumbers = async (model: MeasuredModel): Promise<LanguagesNumbers> =>
+  JSON.parse(await readFile(pathOf(model), "utf8")) as LanguagesNumbers;
+
+/** Whether two dense models are one, on the same texts: processors differ in the last digits. */
+export const isSameDense = (own: LanguagesNumbers["dense"], other: LanguagesNumbers["dense"]): boolean =>
+  Object.entries(other).every(([language, { nats }]) => Math.abs((own[language]?.nats ?? NaN) / nats - 1) < 1e-3);
 
 /** Rows with those that were made again; in the order of methods, mixes and draws. */
 export function renewed<R extends RowKey>(old: readonly R[], made: readonly R[]): readonly R[] {
@@ -42,10 +54,12 @@ export function renewed<R extends RowKey>(old: readonly R[], made: readonly R[])
   );
 }
 
-const lines = (list: readonly object[]): string => `[\n${list.map((row) => JSON.stringify(row)).join(",\n")}\n]`;
+const lines = (list: readonly object[]): string =>
+  list.length === 0 ? "[]" : `[\n${list.map((row) => JSON.stringify(row)).join(",\n")}\n]`;
 
 /** A line a row, so that rows are compared by version control. */
-export async function writeLanguagesNumbers({ found, dense, rows, damage, written, answers }: LanguagesNumbers): Promise<void> {
+export async function writeLanguagesNumbers(model: MeasuredModel, numbers: LanguagesNumbers): Promise<void> {
+  const { found, dense, rows, damage, written, answers } = numbers;
   const parts = [
     `"found":${JSON.stringify(found)}`,
     `"dense":${JSON.stringify(dense)}`,
@@ -54,5 +68,5 @@ export async function writeLanguagesNumbers({ found, dense, rows, damage, writte
     `"written":${lines(written)}`,
     `"answers":{"dense":${JSON.stringify(answers.dense)},"rows":${lines(answers.rows)}}`,
   ];
-  await writeFile(path, `{${parts.join(",")}}\n`);
+  await writeFile(pathOf(model), `{${parts.join(",")}}\n`);
 }

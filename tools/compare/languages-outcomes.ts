@@ -16,6 +16,7 @@ import {
   titleOf,
 } from "./languages-rows.ts";
 import type { DenseLanguage } from "./languages-numbers.ts";
+import type { Mix } from "./rows.ts";
 import { mixTitle, natsText, thousandths, withInterval } from "./tables.ts";
 
 /** Units of losses: from nats a token, with how losses and differences of them are shown. */
@@ -119,31 +120,41 @@ export function namedTable(rows: readonly DrawnRow[], method: string, dense: Rea
   return markdownTable(["mix, against equal", "draws", "nats a token", "chance", "bits a byte", "% of its loss"], lines, 1);
 }
 
-/** Mixes against the equal one, on the same draws; intervals are not corrected. */
-function againstEqual(rows: readonly DrawnRow[], method: string, mixes: readonly string[]): string {
-  const lines = mixes.flatMap((mix) =>
-    outcomeOf(rows, method, mix, "equal").map(({ draws, differences: { worst, mean: ofAll, shares: byShare } }) => [
-      mixTitle(mix),
-      String(draws.length),
-      natsText(worst),
-      natsText(ofAll),
-      natsText(byShare),
-    ]),
-  );
-  return markdownTable(["mix", "draws", "worst language", "mean of languages", "weighted by share"], lines, 1);
-}
+/** A mix against the equal one, on the same draws, whose intervals are not corrected: the cells of a table. */
+const againstEqual = (rows: readonly DrawnRow[], method: string, mix: string): readonly (readonly string[])[] =>
+  outcomeOf(rows, method, mix, "equal").map(({ draws, differences: { worst, mean: ofAll, shares: byShare } }) => [
+    mixTitle(mix),
+    String(draws.length),
+    natsText(worst),
+    natsText(ofAll),
+    natsText(byShare),
+  ]);
+
+const againstHead = ["mix", "draws", "worst language", "mean of languages", "weighted by share"];
 
 /** Mixes that favour some languages, by weight or by text, against the equal mix. */
-export const favoursTable = (rows: readonly DrawnRow[], method: string): string =>
-  againstEqual(rows, method, [...mixesIn(rows, method).filter(favoursSome), "found-alike"]);
-
-/** Equal text of pages that were chosen in some way, against that of all. */
-export const pagesTable = (rows: readonly DrawnRow[], method: string): string =>
-  againstEqual(
-    rows,
-    method,
-    mixesWhere(rows, method, ({ pages, documentTokens }) => pages !== undefined || documentTokens !== undefined),
+export function favoursTable(rows: readonly DrawnRow[], method: string): string {
+  const mixes = [...mixesIn(rows, method).filter(favoursSome), "found-alike"];
+  return markdownTable(
+    againstHead,
+    mixes.flatMap((mix) => againstEqual(rows, method, mix)),
+    1,
   );
+}
+
+const isChosen = ({ pages, documentTokens }: Mix): boolean => pages !== undefined || documentTokens !== undefined;
+
+/** Equal text of pages that were chosen in some way, or of their beginnings, against that of all, by title of a model. */
+export function pagesTable(models: Readonly<Record<string, readonly DrawnRow[]>>): string {
+  const lines = Object.entries(models).flatMap(([model, rows]) =>
+    methodsIn(rows).flatMap((method) =>
+      mixesWhere(rows, method, isChosen).flatMap((mix) =>
+        againstEqual(rows, method, mix).map((cells) => [model, titleOf(method), ...cells]),
+      ),
+    ),
+  );
+  return markdownTable(["model", "method", ...againstHead], lines, 3);
+}
 
 /**
  * The found mixes and the equal one against each other one: the loss of the worst language and two means. Of cells over several

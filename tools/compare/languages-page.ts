@@ -1,6 +1,6 @@
 /**
  * Writes the tables of mixes over twelve languages into docs/measured/languages.md, their plots into docs/languages, and the
- * numbers into docs/measured/languages.json.
+ * numbers into docs/measured/languages.json, or of SmolLM2 into languages-smollm2.json.
  *
  * usage: node --conditions=mbs-source --import tsx tools/compare/languages-page.ts --output FOLDER [--found MIX]
  *   --output  what tools/compare/run.ts --size twelve has made; rows that are not there stay as they are committed
@@ -19,13 +19,14 @@ import { risesOf } from "./draws.ts";
 import type { DrawnRow } from "./draws.ts";
 import { damageLawTable } from "./damage-law.ts";
 import { intervalsTable, lawTable } from "./languages-law.ts";
-import { readLanguagesNumbers, renewed, writeLanguagesNumbers } from "./languages-numbers.ts";
+import { isSameDense, measuredModels, readLanguagesNumbers, renewed, writeLanguagesNumbers } from "./languages-numbers.ts";
 import { onsetTable, plotOnset } from "./languages-onset.ts";
 import { favoursTable, namedTable, outcomeTable, pagesTable, unitsTable } from "./languages-outcomes.ts";
 import { plotAmounts, plotLanguages } from "./languages-plots.ts";
 import { frontierTable, languagesOfMixes, mixesTable, standInsTable } from "./languages-tables.ts";
 import { isWritten, readAnswers, readDamageOf, readWritten } from "./written-rows.ts";
 import type { AnswersRow, DamageRow, WrittenRow } from "./written-rows.ts";
+import type { MeasuredModel } from "./languages-numbers.ts";
 import { answersTable, writtenTable } from "./written-tables.ts";
 import { allMethods, allMixes, rowsOf, scoresFile } from "./rows.ts";
 
@@ -56,16 +57,6 @@ for (const { name, method, mix, draw } of rowsOf(Object.keys(allMethods), Object
   const damageOf = await readDamageOf(folder, name);
   if (damageOf !== undefined) madeDamage.push({ method, mix, draw, damage: damageOf });
 }
-const committed = await readLanguagesNumbers();
-const found =
-  values.found === undefined ? committed.found : Object.fromEntries(parseLanguageMix(values.found.replace(/^weights:/, "")));
-const rows = renewed(committed.rows, made);
-const written = renewed(committed.written, madeWritten);
-const damage = renewed(committed.damage, madeDamage);
-const answers = {
-  dense: (await readAnswers(folder, "dense")) ?? committed.answers.dense,
-  rows: renewed(committed.answers.rows, madeAnswers),
-};
 const rounded = (value: number): number => Number(value.toPrecision(5));
 const languages = Object.fromEntries(
   [...groupBy(dense, ({ language }) => language)].map(([language, windows]) => {
@@ -73,33 +64,49 @@ const languages = Object.fromEntries(
     return [language, { bytes: rounded(sums.bytes / sums.tokens), nats: rounded(logPerplexity(sums)) }];
   }),
 );
-for (const [language, { nats }] of Object.entries(committed.dense)) {
-  const own = languages[language]?.nats ?? NaN;
-  // processors differ in the last digits
-  if (Math.abs(own / nats - 1) < 1e-3) continue;
-  throw new Error(
-    `${folder}: the dense model loses ${own} in ${language}, ${nats} in languages.json: other texts or another model, so rows cannot be added`,
-  );
+/** The model whose rows the folder has, by what it loses before compression. */
+async function modelOfFolder(): Promise<MeasuredModel> {
+  for (const model of measuredModels) {
+    if (isSameDense(languages, (await readLanguagesNumbers(model)).dense)) return model;
+  }
+  throw new Error(`${folder}: the dense model loses what none in docs/measured does: other texts or another model`);
 }
-await writeLanguagesNumbers({ found, dense: languages, rows, damage, written, answers });
+const model = await modelOfFolder();
+const committed = await readLanguagesNumbers(model);
+const found =
+  values.found === undefined ? committed.found : Object.fromEntries(parseLanguageMix(values.found.replace(/^weights:/, "")));
+await writeLanguagesNumbers(model, {
+  found,
+  dense: languages,
+  rows: renewed(committed.rows, made),
+  damage: renewed(committed.damage, madeDamage),
+  written: renewed(committed.written, madeWritten),
+  answers: {
+    dense: (await readAnswers(folder, "dense")) ?? committed.answers.dense,
+    rows: renewed(committed.answers.rows, madeAnswers),
+  },
+});
 
+const [gemma, smollm2] = [await readLanguagesNumbers("gemma"), await readLanguagesNumbers("smollm2")];
+const { rows } = gemma;
 const page = join(docs, "measured/languages.md");
 const blocks = {
   mixes: mixesTable(rows),
   outcome: outcomeTable(rows),
-  named: namedTable(rows, "gptq-3", languages),
+  named: namedTable(rows, "gptq-3", gemma.dense),
   "by-language": languagesOfMixes(rows, "gptq-3"),
-  units: unitsTable(rows, "gptq-3", languages),
+  units: unitsTable(rows, "gptq-3", gemma.dense),
   weights: favoursTable(rows, "gptq-3"),
-  pages: pagesTable(rows, "gptq-3"),
+  pages: pagesTable({ "Gemma 3 270m": rows, "SmolLM2 135M": smollm2.rows }),
   frontier: frontierTable(rows, "gptq-3"),
   onset: onsetTable(rows),
+  smollm2: onsetTable(smollm2.rows),
   "stand-ins": standInsTable(rows, "gptq-3"),
-  law: lawTable(rows, found),
-  intervals: intervalsTable(rows, found),
-  damage: damageLawTable(rows, damage),
-  written: writtenTable(written),
-  answers: answersTable(answers.rows, answers.dense),
+  law: lawTable(rows, gemma.found),
+  intervals: intervalsTable(rows, gemma.found),
+  damage: damageLawTable(rows, gemma.damage),
+  written: writtenTable(gemma.written),
+  answers: answersTable(gemma.answers.rows, gemma.answers.dense),
 };
 const text = await readFile(page, "utf8");
 const unmarked = Object.keys(blocks).filter((name) => !text.includes(`<!-- languages ${name} -->`));
@@ -108,4 +115,4 @@ await writeFile(page, replaceBlocks(text, "languages", blocks));
 await mkdir(join(docs, "languages"), { recursive: true });
 const plots = { mixes: plotLanguages(rows, "gptq-3"), onset: plotOnset(rows), amounts: plotAmounts(rows, "gptq-3") };
 for (const [name, svg] of Object.entries(plots)) await writeFile(join(docs, `languages/${name}.svg`), await svg);
-process.stderr.write(`compare: ${made.length} rows of twelve languages\n`);
+process.stderr.write(`compare: ${made.length} rows of twelve languages of ${model}\n`);

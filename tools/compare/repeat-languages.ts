@@ -3,9 +3,10 @@
  * goes on where it was stopped.
  *
  * usage: node --conditions=mbs-source --import tsx tools/compare/repeat-languages.ts --model gemma3-270m --output FOLDER
- *          [--python PYTHON] [--threads N]
+ *          [--smollm2 MODEL.gguf] [--python PYTHON] [--threads N]
  *   --output  a folder for texts, and one for each row; what is there and finished is not made again
- *   --python  makes the rows of "What they write" too, with tools/compare/peers/requirements.txt installed
+ *   --smollm2  makes the rows of SmolLM2 too, in the folder smollm2 of the output: tools/real-models/fetch.ts smollm2-135m
+ *   --python  makes the rows of "What they write" and of the model's own text too, with tools/compare/peers/requirements.txt installed
  *
  * It needs `npm run build`, and some eight minutes of a processor a row. The mixes of "found" are those of the page: the model and
  * the scores that they were found from are not made again.
@@ -16,55 +17,76 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { formatLanguageMix } from "@mbs/contracts";
 import { readLanguagesNumbers } from "./languages-numbers.ts";
+import type { LanguagesNumbers } from "./languages-numbers.ts";
 import { allMixes, rowName, scoresFile } from "./rows.ts";
 import { start } from "./start.ts";
 
 const { values } = parseArgs({
   options: {
     model: { type: "string" },
+    smollm2: { type: "string" },
     output: { type: "string" },
     python: { type: "string" },
     threads: { type: "string", default: "1" },
   },
 });
-const { model, output, python, threads } = values;
+const { model, smollm2, output, python, threads } = values;
 if (model === undefined || output === undefined) {
-  throw new Error("usage: repeat-languages.ts --model M --output FOLDER [--python PYTHON] [--threads N]");
+  throw new Error("usage: repeat-languages.ts --model M --output FOLDER [--smollm2 MODEL] [--python PYTHON] [--threads N]");
 }
 const texts = resolve(output, "texts");
-const { found, rows, damage, written, answers } = await readLanguagesNumbers();
 
 /** Runs another script of this folder. */
 const script = (name: string, args: readonly string[]): string =>
   start(process.execPath, [...process.execArgv, fileURLToPath(new URL(name, import.meta.url)), ...args]);
-const options = ["--model", resolve(model), "--texts", texts, "--output", resolve(output), "--threads", threads];
 
+/** Options of the scripts that make rows of a model in a folder. */
+const optionsOf = (path: string, folder: string): readonly string[] => [
+  "--model",
+  resolve(path),
+  "--texts",
+  texts,
+  "--output",
+  resolve(folder),
+  "--threads",
+  threads,
+];
+
+/** Makes the rows of a model that are not there yet. */
+function makeRows(options: readonly string[], folder: string, { found, rows }: LanguagesNumbers): void {
+  const mixOfFound = `weights:${formatLanguageMix(new Map(Object.entries(found)))}`;
+  for (const [index, row] of rows.entries()) {
+    if (existsSync(join(folder, scoresFile(rowName(row))))) continue;
+    const pages = allMixes[row.mix]?.pages;
+    if (pages !== undefined && !existsSync(join(texts, `chosen-${pages}.yaml`))) {
+      process.stderr.write(`compare: ${rowName(row)} needs pages that are written with --python\n`);
+      continue;
+    }
+    process.stderr.write(`compare: row ${index + 1} of ${rows.length}, ${rowName(row)}\n`);
+    const draws = ["--first-draw", String(row.draw), "--draws", String(row.draw + 1)];
+    const chosen = ["--size", "twelve", "--methods", row.method, "--mixes", row.mix, "--found", mixOfFound];
+    script("run.ts", [...options, ...chosen, ...draws]);
+  }
+}
+
+const numbers = await readLanguagesNumbers("gemma");
+const options = optionsOf(model, output);
 if (!existsSync(join(texts, "shares.json"))) script("texts.ts", ["--output", texts, "--languages", "12"]);
-const choosesPages = rows.some(({ mix }) => allMixes[mix]?.pages !== undefined);
-if (choosesPages && !existsSync(join(texts, "chosen-uncovered.yaml"))) {
-  script("choose-texts.ts", ["--model", resolve(model), "--texts", texts]);
+if (!existsSync(join(texts, "chosen-uncovered.yaml"))) script("choose-texts.ts", ["--model", resolve(model), "--texts", texts]);
+if (python !== undefined && !existsSync(join(texts, "chosen-own.yaml"))) {
+  start(python, [fileURLToPath(new URL("peers/own_texts.py", import.meta.url)), texts, resolve(model), "--threads", threads]);
 }
-const mixOfFound = `weights:${formatLanguageMix(new Map(Object.entries(found)))}`;
-for (const [index, row] of rows.entries()) {
-  if (existsSync(join(output, scoresFile(rowName(row))))) continue;
-  process.stderr.write(`compare: row ${index + 1} of ${rows.length}, ${rowName(row)}\n`);
-  const draws = ["--first-draw", String(row.draw), "--draws", String(row.draw + 1)];
-  script("run.ts", [
-    ...options,
-    "--size",
-    "twelve",
-    "--methods",
-    row.method,
-    "--mixes",
-    row.mix,
-    "--found",
-    mixOfFound,
-    ...draws,
-  ]);
-}
+makeRows(options, output, numbers);
+const { damage, written, answers } = numbers;
 if (damage.length > 0) script("damage.ts", [...options, "--rows", damage.map(rowName).join(",")]);
 if (answers.rows.length > 0) script("answers.ts", [...options, "--rows", answers.rows.map(rowName).join(",")]);
-if (python !== undefined && written.length > 0)
+if (python !== undefined && written.length > 0) {
   script("written.ts", [...options, "--python", python, "--rows", written.map(rowName).join(",")]);
+}
 script("languages-page.ts", ["--output", resolve(output)]);
+if (smollm2 !== undefined) {
+  const folder = join(output, "smollm2");
+  makeRows(optionsOf(smollm2, folder), folder, await readLanguagesNumbers("smollm2"));
+  script("languages-page.ts", ["--output", resolve(folder)]);
+}
 script("front-picture.ts", []);
