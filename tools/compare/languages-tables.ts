@@ -1,10 +1,18 @@
 import { mean } from "@mbs/numbers";
 import { markdownTable } from "../pages/blocks.ts";
-import { lossesOverDraws, meanOfLanguages, ofLanguage, overDraws, weightedBy, worstOfLanguages } from "./draws.ts";
+import {
+  figureDifference,
+  lossesOverDraws,
+  meanOfLanguages,
+  ofLanguage,
+  overDraws,
+  weightedBy,
+  worstOfLanguages,
+} from "./draws.ts";
 import type { DrawnRow } from "./draws.ts";
-import { drawsOf, isUsual, methodsIn, mixesIn, shares, titleOf } from "./languages-rows.ts";
+import { drawsOf, isUsual, methodsIn, mixesIn, pairOf, shares, titleOf, twelve } from "./languages-rows.ts";
 import { twelveLanguages } from "./languages.ts";
-import { allMixes, namedPowers } from "./rows.ts";
+import { allMixes, namedPowers, usualSegments } from "./rows.ts";
 import { mixTitle, natsText, thousandths } from "./tables.ts";
 
 /** A line a method and mix: three averages, over the draws that there are. */
@@ -28,7 +36,7 @@ export function mixesTable(rows: readonly DrawnRow[]): string {
   return markdownTable([...head, "in the mean of draws"], lines, 2);
 }
 
-/** The first draw of each mix between equal, proportional and found ones. */
+/** Mixes between equal, proportional and found ones that have a first draw. */
 const frontierOf = (rows: readonly DrawnRow[], method: string) =>
   Object.entries(allMixes).flatMap(([mix, { frontier = namedPowers[mix] }]) => {
     const first = drawsOf(rows, method, mix).find(({ draw }) => draw === 0);
@@ -38,20 +46,57 @@ const frontierOf = (rows: readonly DrawnRow[], method: string) =>
     return [{ mix, ...frontier, rises: first.rises, worst: worst.loss, language: worst.language }];
   });
 
-/** What each of many mixes loses in one draw, the one first whose worst language loses least. */
+/**
+ * What each of many mixes loses in one draw, the one first whose worst language loses least; and against the equal mix in all
+ * draws, where there are several.
+ */
 export function frontierTable(rows: readonly DrawnRow[], method: string): string {
   const lines = [...frontierOf(rows, method)]
     .sort((a, b) => a.worst - b.worst)
-    .map(({ mix, shares: exponent, power, rises, worst, language }) => [
-      String(exponent),
-      String(power),
-      mix in namedPowers ? mixTitle(mix) : "",
-      `${worst.toFixed(2)} ${language}`,
-      thousandths(meanOfLanguages(rises)),
-      thousandths(weightedBy(shares)(rises)),
-    ]);
+    .map(({ mix, shares: exponent, power, rises, worst, language }) => {
+      const [own, equal] = pairOf(rows, method, mix, "equal");
+      const isCompared = mix !== "equal" && own.length > 1;
+      const differences = [worstOfLanguages, meanOfLanguages].map((figure) => natsText(figureDifference(own, equal, figure)));
+      return [
+        String(exponent),
+        String(power),
+        mix in namedPowers ? mixTitle(mix) : "",
+        `${worst.toFixed(2)} ${language}`,
+        thousandths(meanOfLanguages(rises)),
+        thousandths(weightedBy(shares)(rises)),
+        ...(isCompared ? [String(own.length), ...differences] : ["", "", ""]),
+      ];
+    });
   const head = ["power of shares", "power of losses", "name", "worst language", "mean of languages", "weighted by share"];
-  return markdownTable(head, lines, 2);
+  return markdownTable([...head, "draws", "worst against equal", "mean against equal"], lines, 3);
+}
+
+/** What one language loses with less and with more text of its own, the others having the usual amount; first draws. */
+export function amountsOfOneTable(rows: readonly DrawnRow[], method: string): string {
+  const amounts = Object.entries(allMixes).flatMap(([mix, { amountOf }]) =>
+    amountOf === undefined ? [] : [{ mix, ...amountOf }],
+  );
+  const languages = [...new Set(amounts.map(({ language }) => language))];
+  const lines = languages.flatMap((language) =>
+    [...amounts.filter((own) => own.language === language), { mix: "equal", segments: usualSegments }]
+      .sort((a, b) => a.segments - b.segments)
+      .flatMap(({ mix, segments }) => {
+        const first = drawsOf(rows, method, mix).find(({ draw }) => draw === 0);
+        if (first === undefined) return [];
+        const others = twelveLanguages.filter(({ tag }) => tag !== language);
+        const lossesOfOthers = others.map(({ tag }) => ofLanguage(tag)(first.rises));
+        return [
+          [
+            language,
+            String(segments),
+            String(segments * twelve.length),
+            thousandths(ofLanguage(language)(first.rises)),
+            thousandths(mean(lossesOfOthers)),
+          ],
+        ];
+      }),
+  );
+  return markdownTable(["language", "segments", "tokens", "its loss", "mean of the eleven others"], lines, 1);
 }
 
 /** A line a language: its share and what it loses with each mix, the mean over draws. */

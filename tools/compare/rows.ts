@@ -108,7 +108,7 @@ const amounts: Readonly<Record<string, Mix>> = {
 };
 
 /** Segments of every language in an equal mix. */
-const usualSegments = 3;
+export const usualSegments = 3;
 
 /** One language with less and more text than the others, which have the usual amount. */
 const amountsOfOne: Readonly<Record<string, Mix>> = Object.fromEntries(
