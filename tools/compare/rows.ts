@@ -131,6 +131,7 @@ const chosenPages: Readonly<Record<string, Mix>> = {
   "equal-beginnings": { title: "equal, the first 64 tokens of pages", text: "equal", documentTokens: 64 },
   ...Object.fromEntries(
     Object.entries({
+      pieces: "pieces of 64 tokens from all pages",
       short: "the shortest pages",
       long: "pages of a segment and longer",
       diverse: "pages with the most different tokens",
