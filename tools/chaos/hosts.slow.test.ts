@@ -13,7 +13,7 @@ const missing = hasTls ? whyNoNetwork() : "no redis-server with TLS, or no opens
 if (missing !== undefined) console.log(`two hosts: ${missing}`);
 
 /** Those that ended runs before they were repaired, or in which two workers have one node. */
-const names: readonly ScenarioName[] = ["full-disk", "store-lost", "frozen-worker", "clock-ahead"];
+const names: readonly ScenarioName[] = ["worker-partition", "full-disk", "store-lost", "frozen-worker", "clock-ahead"];
 
 async function survive(): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), "mbs-hosts-test-"));
