@@ -70,13 +70,6 @@ export async function drawDocuments(
   return { texts: kept.map(({ drawn }) => drawn), complete };
 }
 
-/** How a language's documents are drawn. */
-export interface DrawingOptions {
-  readonly seed: number;
-  /** Draw documents again, in a new random order, once all were drawn. */
-  readonly reuse: boolean;
-}
-
 /**
  * The documents of a language in random order; more of them are read from the files as they are asked for.
  *
@@ -86,22 +79,64 @@ export interface DrawingOptions {
 export async function* drawnOneByOne(
   draw: (wanted: number) => Promise<Drawing>,
   wanted: number,
-  language: string,
-  { seed, reuse }: DrawingOptions,
 ): AsyncGenerator<DrawnText, void, undefined> {
   let given = 0;
   for (let characters = wanted; ; characters *= 4) {
     const { texts, complete } = await draw(characters);
-    for (const text of texts.slice(given)) yield text;
+    yield* texts.slice(given);
     given = texts.length;
-    if (!complete) continue;
-    if (!reuse || texts.length === 0) return;
-    for (let round = 1; ; round++) yield* shuffled(texts, seededGenerator(seed, language, round));
+    if (complete) return;
   }
 }
 
+/**
+ * The first part of each document, then the second one of each that has one, and so on.
+ *
+ * @param firstPart the beginning of a text, not empty
+ */
+export async function* inParts(
+  documents: AsyncIterable<DrawnText>,
+  firstPart: (drawn: DrawnText) => string,
+): AsyncGenerator<DrawnText, void, undefined> {
+  let left: DrawnText[] = [];
+  for await (const drawn of documents) yield* partOf(drawn, left);
+  while (left.length > 0) {
+    const round = left;
+    left = [];
+    for (const drawn of round) yield* partOf(drawn, left);
+  }
+
+  function* partOf(drawn: DrawnText, rests: DrawnText[]): Generator<DrawnText> {
+    const text = firstPart(drawn);
+    const rest = drawn.text.slice(text.length).trimStart();
+    if (rest !== "") rests.push({ ...drawn, text: rest });
+    yield { ...drawn, text };
+  }
+}
+
+/** How a language's documents are drawn. */
+export interface DrawingOptions {
+  readonly seed: number;
+  /** Draw documents again, in a new random order, once all were drawn. */
+  readonly reuse: boolean;
+}
+
+/** Texts, and where they may be used again all of them in new random orders, without end. */
+export async function* reused(
+  texts: AsyncIterable<DrawnText>,
+  language: string,
+  { seed, reuse }: DrawingOptions,
+): AsyncGenerator<DrawnText, void, undefined> {
+  const given: DrawnText[] = [];
+  for await (const text of texts) {
+    if (reuse) given.push(text);
+    yield text;
+  }
+  for (let round = 1; given.length > 0; round++) yield* shuffled(given, seededGenerator(seed, language, round));
+}
+
 /** A new random order of the same texts (Fisher–Yates). */
-export function shuffled(texts: readonly DrawnText[], generator: ReturnType<typeof seededGenerator>): DrawnText[] {
+function shuffled(texts: readonly DrawnText[], generator: ReturnType<typeof seededGenerator>): DrawnText[] {
   const order = [...texts];
   for (let last = order.length - 1; last > 0; last--) {
     const other = uniformInt(generator, 0, last);

@@ -1,7 +1,7 @@
 import { joinTexts, type Corpus } from "@mbs/corpora";
 import type { Tokenizer } from "@mbs/models";
 import { seededGenerator } from "@mbs/numbers";
-import { drawDocuments, drawnOneByOne, type Drawing, type DrawingOptions, type DrawnText } from "./drawing.ts";
+import { drawDocuments, drawnOneByOne, inParts, reused, type Drawing, type DrawingOptions, type DrawnText } from "./drawing.ts";
 
 /** More characters than a token has on average in any script; a wrong guess costs another pass, nothing else. */
 const charactersAToken = 8;
@@ -62,7 +62,10 @@ export function tokensPerByte(texts: readonly DrawnText[], encode: (text: string
 
 export interface PoolOptions extends DrawingOptions {
   readonly length: number;
-  /** Most tokens of a document, its first ones; all of them where it is absent. Conversations stay whole. */
+  /**
+   * Most tokens of a document that come one after another: the first ones of each, and when all were drawn the next ones of each. Any
+   * number where it is absent. Conversations stay whole.
+   */
   readonly documentTokens?: number;
 }
 
@@ -97,27 +100,32 @@ export class LanguagePool implements Pool {
   async *segments(count: number, more = 0): AsyncGenerator<SegmentText, Shortage | undefined, undefined> {
     const { length } = this.#options;
     const wanted = 2 * count * length * charactersAToken;
-    const documents = drawnOneByOne((characters) => this.#draw(characters), wanted, this.#language, this.#options);
-    const blankLine = this.#encode("\n\n").length;
     let [tokensRead, cut] = [0, false];
+    const draw = async (characters: number): Promise<Drawing> => {
+      const drawing = await this.#draw(characters);
+      // a pair that was cut through leaves one less
+      cut = drawing.texts.some(({ text }) => text.length >= this.#sizeLimit - 1);
+      return drawing;
+    };
+    const documents = drawnOneByOne(draw, wanted);
+    const parts = this.#options.documentTokens === undefined ? documents : inParts(documents, (drawn) => this.#firstPart(drawn));
+    const drawn = reused(parts, this.#language, this.#options);
+    const blankLine = this.#encode("\n\n").length;
     for (let made = 0; made < count + more; made++) {
       const texts: DrawnText[] = [];
       // The parts are counted one by one, as if all were plain; only when they may be enough is the joined text encoded.
       let parts = -blankLine;
       let tokens: Int32Array = new Int32Array(0);
       while (tokens.length < length) {
-        const next = await documents.next();
+        const next = await drawn.next();
         if (next.done && made >= count) return undefined;
         if (next.done) {
           const missing = (count - made) * length - this.#encode(joinTexts(texts)).length;
           return { made, tokens: tokensRead, cut, missing };
         }
-        const drawn = next.value.conversation ? next.value : { ...next.value, text: this.#beginningOf(next.value.text) };
-        texts.push(drawn);
-        const part = this.#encode(drawn.text);
+        texts.push(next.value);
+        const part = this.#encode(next.value.text);
         tokensRead += part.length;
-        // a pair that was cut through leaves one less
-        if (next.value.text.length >= this.#sizeLimit - 1 || drawn.text.length < next.value.text.length) cut = true;
         parts += blankLine + part.length;
         if (parts >= length) tokens = texts.length === 1 ? part : this.#encode(joinTexts(texts));
       }
@@ -126,18 +134,19 @@ export class LanguagePool implements Pool {
     return undefined;
   }
 
-  /** As much of a document as may be taken: the longest beginning of so many tokens, or nearly so where tokens join at its end. */
-  #beginningOf(text: string): string {
+  /** As much of a document as may be taken at once: the longest beginning of so many tokens, or nearly so where tokens join at its end. */
+  #firstPart({ text, conversation }: DrawnText): string {
     const { documentTokens = Infinity } = this.#options;
-    if (text.length <= documentTokens || this.#encode(text).length <= documentTokens) return text;
+    if (conversation || text.length <= documentTokens || this.#encode(text).length <= documentTokens) return text;
     let [fits, most] = [1, text.length];
     while (most - fits > 1) {
       const middle = Math.floor((fits + most) / 2);
       if (this.#encode(text.slice(0, middle)).length <= documentTokens) fits = middle;
       else most = middle;
     }
-    // never cut through a surrogate pair
-    return text.slice(0, fits).replace(/[\uD800-\uDBFF]$/, "");
+    // never cut through a surrogate pair, not even where a half is all that fits
+    const isCut = /[\uD800-\uDBFF]$/.test(text.slice(0, fits));
+    return text.slice(0, isCut ? Math.max(fits - 1, 2) : fits);
   }
 
   #encode(text: string): Int32Array {

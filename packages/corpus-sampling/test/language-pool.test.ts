@@ -72,13 +72,30 @@ test("of documents their beginnings are taken, where so many tokens are asked fo
   assert.ok(segments.every(({ documents }) => documents === 3));
   // a beginning that is longer than the document, and one within a surrogate pair
   assert.match((await draw(corpusOf(numbered), 1, { length: 10, documentTokens: 9 })).texts.join(), /^d\d{3}\n\nd\d{3}$/);
-  const { shortage } = await draw(corpusOf(["x".repeat(100)]), 2, { length: 10, documentTokens: 4 });
-  assert.equal(shortage, { made: 0, tokens: 4, cut: true, missing: 16 });
   const pairs = await draw(corpusOf(Array.from({ length: 20 }, () => "a\u{1F600}\u{1F600}")), 3, {
     length: 4,
     documentTokens: 1,
   });
   assert.ok(pairs.texts.every((text) => text === "a\n\na"));
+});
+
+test("when all documents were drawn, the next part of each follows", async () => {
+  const documents = ["aaaabbb", "cccc dddde", "ff"];
+  const parts = await draw(corpusOf(documents), 5, { length: 1, documentTokens: 4 });
+  assert.equal(parts.texts.slice(0, 3).toSorted(), ["a", "c", "f"]);
+  // the second parts come in the order of the first ones, and a third one last
+  const long = parts.texts.slice(0, 3).filter((text) => text !== "f");
+  assert.equal(
+    parts.texts.slice(3),
+    long.map((text) => (text === "a" ? "b" : "d")),
+  );
+  const { shortage, texts } = await draw(corpusOf(documents), 9, { length: 1, documentTokens: 4 });
+  assert.equal([texts.length, texts.at(-1)], [6, "e"]);
+  assert.equal(shortage, { made: 6, tokens: 18, cut: false, missing: 3 });
+  assert.is((await draw(corpusOf(["x".repeat(100)]), 20, { length: 2, documentTokens: 1 })).shortage?.cut, true);
+  // all parts again where texts may be used again
+  const again = await draw(corpusOf(documents), 12, { length: 1, documentTokens: 4, reuse: true });
+  assert.equal(again.texts.slice(6).toSorted(), [...texts].toSorted());
 });
 
 test("no document is drawn twice, and the order is random and given by the seed", async () => {
