@@ -4,7 +4,7 @@ usage: own_texts.py TEXTS MODEL [--pages 8] [--prompt-tokens 8] [--tokens 256] [
   TEXTS  the folder of tools/compare/texts.ts, whose calibration pages begin the pages
   MODEL  a dense folder that transformers loads
 
-Writes TEXTS/chosen/own/LANG.jsonl and, when all are there, TEXTS/chosen-own.yaml. A page holds its prompt and what follows it; the
+Writes TEXTS/chosen/own/LANG.jsonl, where it is not there yet, and then TEXTS/chosen-own.yaml. A page holds its prompt and what follows it; the
 end-of-text token is never taken, so that every page has its tokens.
 """
 import argparse
@@ -31,7 +31,6 @@ import torch  # noqa: E402
 from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: E402
 
 torch.set_num_threads(options.threads)
-torch.manual_seed(options.seed)
 tokenizer = AutoTokenizer.from_pretrained(options.model)
 model = AutoModelForCausalLM.from_pretrained(options.model, dtype=torch.float32).eval()
 paths = dict(re.findall(r"^  (\S+): (\S+)$", (options.texts / "calibration.yaml").read_text(), re.MULTILINE))
@@ -39,7 +38,12 @@ folder = options.texts / "chosen" / "own"
 folder.mkdir(parents=True, exist_ok=True)
 
 for language, path in paths.items():
-    pages = [json.loads(line)["text"] for line in (options.texts / path).read_text().splitlines()]
+    written = folder / f"{language}.jsonl"
+    if written.exists():
+        continue
+    torch.manual_seed(options.seed)
+    # a line ends with a line feed alone: texts hold other separators
+    pages = [json.loads(line)["text"] for line in (options.texts / path).read_text().rstrip("\n").split("\n")]
     encoded = [tokenizer(text)["input_ids"][: options.prompt_tokens] for text in pages]
     long_enough = [tokens for tokens in encoded if len(tokens) == options.prompt_tokens]
     inputs = torch.tensor(random.Random(options.seed).sample(long_enough, options.pages))
@@ -55,6 +59,6 @@ for language, path in paths.items():
             top_p=1.0,
         )
     lines = [json.dumps({"text": tokenizer.decode(row, skip_special_tokens=True)}, ensure_ascii=False) for row in made]
-    (folder / f"{language}.jsonl").write_text("".join(f"{line}\n" for line in lines))
+    written.write_text("".join(f"{line}\n" for line in lines))
     print(f"own_texts: {language}, {len(lines)} pages", file=sys.stderr, flush=True)
 (options.texts / "chosen-own.yaml").write_text("languages:\n" + "".join(f"  {tag}: chosen/own/{tag}.jsonl\n" for tag in paths))
