@@ -126,9 +126,14 @@ const amountsOfOne: Readonly<Record<string, Mix>> = Object.fromEntries(
   ),
 );
 
-/** An equal mix of the beginnings of pages, and of pages that were chosen in some way. */
+/** An equal mix of pages that were chosen in some way, and of the beginnings of all. */
 const chosenPages: Readonly<Record<string, Mix>> = {
-  "equal-beginnings": { title: "equal, the first 64 tokens of pages", text: "equal", documentTokens: 64 },
+  ...Object.fromEntries(
+    [32, 64, 128].map((documentTokens) => [
+      `equal-first-${documentTokens}`,
+      { title: `equal, the first ${documentTokens} tokens of pages`, text: "equal", documentTokens },
+    ]),
+  ),
   ...Object.fromEntries(
     Object.entries({
       pieces: "pieces of 64 tokens from all pages",
