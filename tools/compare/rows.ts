@@ -134,6 +134,17 @@ const chosenPages: Readonly<Record<string, Mix>> = {
       { title: `equal, the first ${documentTokens} tokens of pages`, text: "equal", documentTokens },
     ]),
   ),
+  "equal-4-times-first-64": {
+    title: "equal, four times the text, the first 64 tokens of pages",
+    text: "equal",
+    times: 4,
+    documentTokens: 64,
+  },
+  "found-alike-first-64": {
+    title: "found, languages alike, the first 64 tokens of pages",
+    text: `weights:${foundAlike}`,
+    documentTokens: 64,
+  },
   ...Object.fromEntries(
     Object.entries({
       pieces: "pieces of 64 tokens from all pages",
