@@ -140,6 +140,12 @@ const chosenPages: Readonly<Record<string, Mix>> = {
     times: 4,
     documentTokens: 64,
   },
+  "equal-own": {
+    title: "equal, what the model writes itself, 128 tokens of a page at a time",
+    text: "equal",
+    pages: "own",
+    documentTokens: 128,
+  },
   "found-alike-first-64": {
     title: "found, languages alike, the first 64 tokens of pages",
     text: `weights:${foundAlike}`,
@@ -152,7 +158,6 @@ const chosenPages: Readonly<Record<string, Mix>> = {
       long: "pages of a segment and longer",
       diverse: "pages with the most different tokens",
       uncovered: "pages that those before cover least",
-      own: "what the model writes itself",
     }).map(([pages, title]) => [`equal-${pages}`, { title: `equal, ${title}`, text: "equal", pages }]),
   ),
 };

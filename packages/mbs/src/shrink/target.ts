@@ -41,9 +41,9 @@ export interface PlannedTarget {
 
 const rtn = { solver: "rtn" };
 
-/** The type mixes that round, from the smallest file on. */
+/** The type mixes that rounding to nearest takes, from the smallest file on: llama-quantize makes many of the others with a matrix alone. */
 async function mixesBySize(model: Model, leftOut: number): Promise<readonly { readonly name: string; readonly bytes: number }[]> {
-  const names = [...typeMixes.keys()].filter((name) => !roundsNothing(name));
+  const names = [...typeMixes.keys()].filter((name) => !roundsNothing(name) && !name.startsWith("IQ"));
   const sized = await Promise.all(
     names.map(async (name) => {
       const { bytes, embeddings } = await predictGgufBytes(model, name);
