@@ -1,6 +1,6 @@
 /**
  * What the pack's texts are worth on a domain that they do not have: loss on the held-out pages of one domain, calibrated with
- * the pack's other domains, with the first 64 tokens of each of their documents, with calibration pages of that domain, with the
+ * the pack's other domains, with these in pieces of 64 tokens, with calibration pages of that domain, with the
  * other domains' English alone, and with nothing.
  *
  * usage: node --conditions=mbs-source --import tsx tools/calibration-texts/measure.ts --model M --output FOLDER
@@ -80,7 +80,7 @@ const models = new Map([
   ["dense", model],
   ["in-domain", compress("in-domain", manifest("domain", languages, isOfPart("calibration", true)), languages, gptq)],
   ["pack", compress("pack", others, languages, gptq)],
-  ["beginnings", compress("beginnings", others, languages, gptq, { "document-tokens": 64 })],
+  ["pieces", compress("pieces", others, languages, gptq, { "document-tokens": 64 })],
   ["english", compress("english", others, ["en"], gptq)],
   ["nothing", compress("nothing", others, languages, { solver: "rtn" })],
 ]);

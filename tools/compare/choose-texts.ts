@@ -7,7 +7,6 @@
  * FOLDER gets, for each way, chosen/WAY/LANG.jsonl and chosen-WAY.yaml with six pages and 3072 tokens a language at least, twice
  * what a row draws of it:
  *
- *   pieces       all pages, cut into pieces of about 64 tokens, of which each is a page then
  *   short        the pages of the fewest tokens
  *   long         any pages of at least 512 tokens, as many as a segment has
  *   diverse      those with the most different tokens among their first 200
@@ -30,7 +29,7 @@ const texts = resolve(values.texts);
 
 /** Tokens of a language, in so many pages, as each segment begins with one, of at least `least`; `first` are those that decide. */
 const [wanted, pagesWanted, least] = [3072, 6, 40];
-const first = { pieces: 64, diverse: 200, uncovered: 256, long: 512 };
+const first = { diverse: 200, uncovered: 256, long: 512 };
 const uncoveredOf = 48;
 
 interface Page {
@@ -49,17 +48,6 @@ async function enough(pages: Iterable<Page> | AsyncIterable<Page>): Promise<read
     if (tokens >= wanted && taken.length >= pagesWanted) break;
   }
   return taken;
-}
-
-/** A page in pieces that have as many tokens, if they are as long; what is left at the end is left out. */
-function* piecesOf({ line, tokens }: Page): Generator<Page> {
-  const { text, ...others } = JSON.parse(line) as { readonly text: string };
-  const characters = Array.from(text);
-  const size = Math.ceil((characters.length * first.pieces) / tokens.length);
-  for (let from = 0; from + size <= characters.length; from += size) {
-    const piece = characters.slice(from, from + size).join("");
-    yield { line: JSON.stringify({ ...others, text: piece }), tokens: tokens.subarray(0, first.pieces) };
-  }
 }
 
 /** In an order that has nothing to do with what they say. */
@@ -157,7 +145,6 @@ for (const { tag } of twelveLanguages) {
     .map((line): Page => ({ line, tokens: tokenizer.encode((JSON.parse(line) as { readonly text: string }).text, tag) }))
     .filter(({ tokens }) => tokens.length >= least);
   const ways: Readonly<Record<string, readonly Page[]>> = {
-    pieces: pages.flatMap((page) => [...piecesOf(page)]),
     short: await enough([...pages].sort((a, b) => a.tokens.length - b.tokens.length)),
     long: await enough(shuffled(pages.filter(({ tokens }) => tokens.length >= first.long))),
     diverse: await enough(diverse(pages)),

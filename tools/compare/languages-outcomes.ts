@@ -6,6 +6,7 @@ import type { Difference, DrawnRow } from "./draws.ts";
 import {
   drawsOf,
   favoursSome,
+  isChosen,
   isUsual,
   methodsIn,
   mixesIn,
@@ -16,7 +17,6 @@ import {
   titleOf,
 } from "./languages-rows.ts";
 import type { DenseLanguage } from "./languages-numbers.ts";
-import type { Mix } from "./rows.ts";
 import { mixTitle, natsText, thousandths, withInterval } from "./tables.ts";
 
 /** Units of losses: from nats a token, with how losses and differences of them are shown. */
@@ -141,8 +141,6 @@ export function favoursTable(rows: readonly DrawnRow[], method: string): string 
     1,
   );
 }
-
-const isChosen = ({ pages, documentTokens }: Mix): boolean => pages !== undefined || documentTokens !== undefined;
 
 /** Equal text of pages that were chosen in some way, or of their beginnings, against that of all, by title of a model. */
 export function pagesTable(models: Readonly<Record<string, readonly DrawnRow[]>>): string {

@@ -11,10 +11,7 @@ import { mixTitle } from "./tables.ts";
 const usualTokens = (twelve.segments * twelve.length) / twelveLanguages.length;
 
 const amountMixes = Object.entries(allMixes)
-  .filter(
-    ([mix, { text, documentTokens }]) =>
-      mix === "equal" || (text === "equal" && isOtherAmount(mix) && documentTokens === undefined),
-  )
+  .filter(([mix, { text }]) => mix === "equal" || (text === "equal" && isOtherAmount(mix)))
   .map(([mix, { times = 1 }]) => ({ mix, tokens: Math.round(usualTokens * times) }))
   .sort((a, b) => a.tokens - b.tokens);
 

@@ -32,9 +32,15 @@ export const mixesWhere = (rows: readonly DrawnRow[], method: string, isWanted: 
 
 /** Mixes of all languages, and English alone, that have rows; those that have a table of their own are not among them. */
 export const mixesIn = (rows: readonly DrawnRow[], method: string): readonly string[] =>
-  mixesWhere(rows, method, ({ alone, without, pages, documentTokens, amountOf, frontier }) =>
-    [alone, without, pages, documentTokens, amountOf, frontier].every((own) => own === undefined),
+  mixesWhere(
+    rows,
+    method,
+    (mix) => !isChosen(mix) && [mix.alone, mix.without, mix.amountOf, mix.frontier].every((own) => own === undefined),
   );
+
+/** Whether not all text of its languages is drawn from, or not in whole pages. */
+export const isChosen = ({ pages, documentTokens, first }: Mix): boolean =>
+  [pages, documentTokens, first].some((own) => own !== undefined);
 
 export const isOtherAmount = (mix: string): boolean => allMixes[mix]?.times !== undefined;
 

@@ -18,8 +18,10 @@ export interface Mix {
   readonly times?: number;
   /** Which pages are drawn from, as choose-texts.ts chose them or peers/own_texts.py wrote them; all calibration texts where not given. */
   readonly pages?: string;
-  /** Tokens of a page at most, its first ones. */
+  /** Into pieces of how many tokens pages are cut. */
   readonly documentTokens?: number;
+  /** Tokens of a page at most, its first ones: rows that were drawn before pages were cut into pieces, and are not made again. */
+  readonly first?: number;
   /** Its powers, where it is one of many between the named mixes. */
   readonly frontier?: Powers;
   /** The language that has more text than others, to see beside more weight what that does. */
@@ -108,7 +110,7 @@ const amounts: Readonly<Record<string, Mix>> = {
 };
 
 /** Segments of every language in an equal mix. */
-export const usualSegments = 3;
+const usualSegments = 3;
 
 /** One language with less and more text than the others, which have the usual amount. */
 const amountsOfOne: Readonly<Record<string, Mix>> = Object.fromEntries(
@@ -129,19 +131,14 @@ const amountsOfOne: Readonly<Record<string, Mix>> = Object.fromEntries(
 /** An equal mix of pages that were chosen in some way, and of the beginnings of all. */
 const chosenPages: Readonly<Record<string, Mix>> = {
   ...Object.fromEntries(
-    [32, 64, 128].map((documentTokens) => [
-      `equal-first-${documentTokens}`,
-      { title: `equal, the first ${documentTokens} tokens of pages`, text: "equal", documentTokens },
+    [32, 64, 128].map((first) => [
+      `equal-first-${first}`,
+      { title: `equal, the first ${first} tokens of pages`, text: "equal", first },
     ]),
   ),
-  "equal-4-times-first-64": {
-    title: "equal, four times the text, the first 64 tokens of pages",
-    text: "equal",
-    times: 4,
-    documentTokens: 64,
-  },
+  "equal-pieces": { title: "equal, pages in pieces of 64 tokens", text: "equal", documentTokens: 64 },
   "equal-own": {
-    title: "equal, what the model writes itself, 128 tokens of a page at a time",
+    title: "equal, what the model writes itself, in pieces of 128 tokens",
     text: "equal",
     pages: "own",
     documentTokens: 128,
@@ -149,11 +146,10 @@ const chosenPages: Readonly<Record<string, Mix>> = {
   "found-alike-first-64": {
     title: "found, languages alike, the first 64 tokens of pages",
     text: `weights:${foundAlike}`,
-    documentTokens: 64,
+    first: 64,
   },
   ...Object.fromEntries(
     Object.entries({
-      pieces: "pieces of 64 tokens from all pages",
       short: "the shortest pages",
       long: "pages of a segment and longer",
       diverse: "pages with the most different tokens",

@@ -60,7 +60,8 @@ export async function drawDocuments(
       continue;
     }
     // Never cut through a surrogate pair.
-    const cut = text.length > sizeLimit ? text.slice(0, sizeLimit).replace(/[\uD800-\uDBFF]$/, "") : text;
+    const most = text.slice(0, sizeLimit);
+    const cut = text.length > sizeLimit && isHalf(most) ? most.slice(0, -1) : most;
     const drawn: DrawnText = { text: cut, ...(conversation && { conversation: true }), ...(target !== undefined && { target }) };
     kept.push({ key, drawn });
     weight += cut.length;
@@ -90,29 +91,35 @@ export async function* drawnOneByOne(
 }
 
 /**
- * The first part of each document, then the second one of each that has one, and so on.
- *
- * @param firstPart the beginning of a text, not empty
+ * Documents in pieces of about as many characters, each a document of its own; conversations, and sources with a target, stay whole. A
+ * piece ends behind a blank where there is one in its last quarter, and never within a surrogate pair.
  */
-export async function* inParts(
-  documents: AsyncIterable<DrawnText>,
-  firstPart: (drawn: DrawnText) => string,
-): AsyncGenerator<DrawnText, void, undefined> {
-  let left: DrawnText[] = [];
-  for await (const drawn of documents) yield* partOf(drawn, left);
-  while (left.length > 0) {
-    const round = left;
-    left = [];
-    for (const drawn of round) yield* partOf(drawn, left);
-  }
-
-  function* partOf(drawn: DrawnText, rests: DrawnText[]): Generator<DrawnText> {
-    const text = firstPart(drawn);
-    const rest = drawn.text.slice(text.length).trimStart();
-    if (rest !== "") rests.push({ ...drawn, text: rest });
-    yield { ...drawn, text };
+export async function* inPieces(
+  documents: AsyncIterable<CorpusDocument>,
+  characters: number,
+): AsyncGenerator<CorpusDocument, void, undefined> {
+  for await (const document of documents) {
+    const { text, conversation, target } = document;
+    if (conversation || target !== undefined) yield document;
+    else for (const piece of piecesOf(text, characters)) yield { ...document, text: piece };
   }
 }
+
+function* piecesOf(text: string, characters: number): Generator<string> {
+  // as many as there are of that length, so that none is much shorter
+  for (let left = text, count = Math.max(1, Math.round(text.length / characters)); count > 0; count -= 1) {
+    const size = Math.ceil(left.length / count);
+    const first = left.slice(0, size);
+    const blank = count === 1 ? -1 : first.search(/\s\S*$/u) + 1;
+    const end = blank > 0.75 * size ? blank : size - (isHalf(first) ? 1 : 0);
+    const piece = left.slice(0, end).trim();
+    if (piece !== "") yield piece;
+    left = left.slice(end);
+  }
+}
+
+/** Whether a text ends within a surrogate pair. */
+const isHalf = (text: string): boolean => /[\uD800-\uDBFF]$/.test(text);
 
 /** How a language's documents are drawn. */
 export interface DrawingOptions {

@@ -1,7 +1,7 @@
-import { joinTexts, type Corpus } from "@mbs/corpora";
+import { joinTexts, type Corpus, type CorpusDocument } from "@mbs/corpora";
 import type { Tokenizer } from "@mbs/models";
 import { seededGenerator } from "@mbs/numbers";
-import { drawDocuments, drawnOneByOne, inParts, reused, type Drawing, type DrawingOptions, type DrawnText } from "./drawing.ts";
+import { drawDocuments, drawnOneByOne, inPieces, reused, type Drawing, type DrawingOptions, type DrawnText } from "./drawing.ts";
 
 /** More characters than a token has on average in any script; a wrong guess costs another pass, nothing else. */
 const charactersAToken = 8;
@@ -62,10 +62,7 @@ export function tokensPerByte(texts: readonly DrawnText[], encode: (text: string
 
 export interface PoolOptions extends DrawingOptions {
   readonly length: number;
-  /**
-   * Most tokens of a document that come one after another: the first ones of each, and when all were drawn the next ones of each. Any
-   * number where it is absent. Conversations stay whole.
-   */
+  /** About how many tokens of a document come one after another: documents are cut into such pieces. Whole where it is absent. */
   readonly documentTokens?: number;
 }
 
@@ -75,6 +72,7 @@ export class LanguagePool implements Pool {
   readonly #language: string;
   readonly #tokenizer: Tokenizer;
   readonly #options: PoolOptions;
+  #measured: Promise<number> | undefined;
 
   constructor(corpus: Pick<Corpus, "documents">, language: string, tokenizer: Tokenizer, options: PoolOptions) {
     this.#corpus = corpus;
@@ -108,8 +106,7 @@ export class LanguagePool implements Pool {
       return drawing;
     };
     const documents = drawnOneByOne(draw, wanted);
-    const parts = this.#options.documentTokens === undefined ? documents : inParts(documents, (drawn) => this.#firstPart(drawn));
-    const drawn = reused(parts, this.#language, this.#options);
+    const drawn = reused(documents, this.#language, this.#options);
     const blankLine = this.#encode("\n\n").length;
     for (let made = 0; made < count + more; made++) {
       const texts: DrawnText[] = [];
@@ -134,27 +131,33 @@ export class LanguagePool implements Pool {
     return undefined;
   }
 
-  /** As much of a document as may be taken at once: the longest beginning of so many tokens, or nearly so where tokens join at its end. */
-  #firstPart({ text, conversation }: DrawnText): string {
-    const { documentTokens = Infinity } = this.#options;
-    if (conversation || text.length <= documentTokens || this.#encode(text).length <= documentTokens) return text;
-    let [fits, most] = [1, text.length];
-    while (most - fits > 1) {
-      const middle = Math.floor((fits + most) / 2);
-      if (this.#encode(text.slice(0, middle)).length <= documentTokens) fits = middle;
-      else most = middle;
-    }
-    // never cut through a surrogate pair, not even where a half is all that fits
-    const isCut = /[\uD800-\uDBFF]$/.test(text.slice(0, fits));
-    return text.slice(0, isCut ? Math.max(fits - 1, 2) : fits);
-  }
-
   #encode(text: string): Int32Array {
     return this.#tokenizer.encode(text, this.#language);
   }
 
   async #draw(wanted: number): Promise<Drawing> {
     const generator = seededGenerator(this.#options.seed, this.#language);
-    return drawDocuments(this.#corpus.documents(this.#language), generator, this.#sizeLimit, wanted);
+    return drawDocuments(await this.#documents(), generator, this.#sizeLimit, wanted);
+  }
+
+  /** The language's documents, in pieces where that is asked for. */
+  async #documents(): Promise<AsyncIterable<CorpusDocument>> {
+    const { documentTokens } = this.#options;
+    const documents = this.#corpus.documents(this.#language);
+    return documentTokens === undefined
+      ? documents
+      : inPieces(documents, documentTokens * (await (this.#measured ??= this.#charactersOfToken())));
+  }
+
+  /** How many characters a token has, over the first documents in the order of the files. */
+  async #charactersOfToken(): Promise<number> {
+    let [characters, tokens] = [0, 0];
+    for await (const { text } of this.#corpus.documents(this.#language)) {
+      const part = text.slice(0, measuredCharacters);
+      characters += part.length;
+      tokens += this.#encode(part).length;
+      if (characters >= measuredCharacters) break;
+    }
+    return tokens === 0 ? 1 : characters / tokens;
   }
 }

@@ -83,7 +83,7 @@ const options = {
     minimum: 1,
     maximum: 1 << 19,
     description:
-      "tokens of a document at a time, so that as much text holds more documents: the first ones, and when all were drawn the next ones (all at once); conversations stay whole",
+      "cut documents into pieces of about so many tokens, so that a segment holds parts of many (documents whole); conversations stay whole",
   },
   seed: { kind: "integer", default: 0, description: "seed of the random order of documents" },
   floor: { kind: "integer", default: 1, minimum: 0, description: "minimum number of segments of a language; 0 for none" },

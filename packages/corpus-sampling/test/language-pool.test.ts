@@ -65,37 +65,31 @@ test("documents are joined by a blank line until long enough, then cut", async (
   assert.ok(segments.every(({ documents, tokens }) => (documents === 3 + 0 || documents === 4 ? tokens.length === 13 : false)));
 });
 
-test("of documents their beginnings are taken, where so many tokens are asked for", async () => {
-  // two characters of each and blank lines between: eleven tokens hold three beginnings
-  const { texts, segments } = await draw(corpusOf(numbered), 10, { length: 10, documentTokens: 2 });
-  for (const text of texts) assert.match(text, /^d\d\n\nd\d\n\nd\d$/);
-  assert.ok(segments.every(({ documents }) => documents === 3));
-  // a beginning that is longer than the document, and one within a surrogate pair
-  assert.match((await draw(corpusOf(numbered), 1, { length: 10, documentTokens: 9 })).texts.join(), /^d\d{3}\n\nd\d{3}$/);
-  const pairs = await draw(corpusOf(Array.from({ length: 20 }, () => "a\u{1F600}\u{1F600}")), 3, {
-    length: 4,
-    documentTokens: 1,
-  });
-  assert.ok(pairs.texts.every((text) => text === "a\n\na"));
+test("documents are cut into pieces of so many tokens, where that is asked for, and none of their text is lost", async () => {
+  // a token of this tokenizer is a character
+  const documents = ["aaaabbbbcccc", "dddd", "eeeeff"];
+  const pieces = ["aaaa", "bbbb", "cccc", "dddd", "eee", "eff"];
+  const { texts, shortage } = await draw(corpusOf(documents), 9, { length: 2, documentTokens: 4 });
+  // of each the first two tokens, since no segment begins within a piece
+  assert.equal(texts.toSorted(), pieces.map((piece) => piece.slice(0, 2)).toSorted());
+  assert.is(shortage?.made, 6);
+  // other pieces of a document may come first, and pieces of several lie in one segment
+  const orders = await Promise.all(
+    [0, 1, 2, 3].map((seed) => draw(corpusOf(documents), 2, { length: 10, documentTokens: 4, seed })),
+  );
+  assert.is(new Set(orders.map((order) => order.texts.join())).size, 4);
+  assert.ok(orders.every(({ segments }) => segments.every((segment) => segment.documents > 1)));
+  // longer than any document: all stay whole
+  const whole = await draw(corpusOf(documents), 3, { length: 2, documentTokens: 100 });
+  assert.equal(whole.texts.toSorted(), documents.map((text) => text.slice(0, 2)).toSorted());
 });
 
-test("when all documents were drawn, the next part of each follows", async () => {
-  const documents = ["aaaabbb", "cccc dddde", "ff"];
-  const parts = await draw(corpusOf(documents), 5, { length: 1, documentTokens: 4 });
-  assert.equal(parts.texts.slice(0, 3).toSorted(), ["a", "c", "f"]);
-  // the second parts come in the order of the first ones, and a third one last
-  const long = parts.texts.slice(0, 3).filter((text) => text !== "f");
-  assert.equal(
-    parts.texts.slice(3),
-    long.map((text) => (text === "a" ? "b" : "d")),
-  );
-  const { shortage, texts } = await draw(corpusOf(documents), 9, { length: 1, documentTokens: 4 });
-  assert.equal([texts.length, texts.at(-1)], [6, "e"]);
-  assert.equal(shortage, { made: 6, tokens: 18, cut: false, missing: 3 });
-  assert.is((await draw(corpusOf(["x".repeat(100)]), 20, { length: 2, documentTokens: 1 })).shortage?.cut, true);
-  // all parts again where texts may be used again
-  const again = await draw(corpusOf(documents), 12, { length: 1, documentTokens: 4, reuse: true });
-  assert.equal(again.texts.slice(6).toSorted(), [...texts].toSorted());
+test("a piece ends behind a blank where one is near, and never within a surrogate pair", async () => {
+  const faces = await draw(corpusOf(["a\u{1F600}\u{1F600}\u{1F600}"]), 4, { length: 1, documentTokens: 2 });
+  assert.ok(faces.texts.every((text) => text === "a" || text === "\u{1F600}"));
+  assert.is(faces.shortage?.made, 2);
+  const { texts } = await draw(corpusOf(["one two three four five six"]), 3, { length: 4, documentTokens: 9 });
+  assert.equal(texts.toSorted(), ["five", "one ", "thre"]);
 });
 
 test("no document is drawn twice, and the order is random and given by the seed", async () => {
