@@ -24,12 +24,6 @@ export const onnxEmbeddingsOf: Readonly<Record<ShrinkBits, number>> = { 4: 8, 3:
 export const segmentLength = 512;
 export const segmentsFor = (languages: number): number => Math.max(32, 4 * languages);
 
-/**
- * Tokens of a document at a time: many documents in place of whole ones. docs/measured/languages.md, Which pages: the mean of twelve
- * languages of Gemma 3 270m loses less with the same amount of text.
- */
-export const documentTokens = 64;
-
 /** Fewest segments that `--within` goes down to. */
 export const fewestSegments = 8;
 

@@ -1,7 +1,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { stringify } from "yaml";
-import { documentTokens, favour, windowsOf } from "./defaults.ts";
+import { favour, windowsOf } from "./defaults.ts";
 import type { ProtectedLanguages } from "./languages.ts";
 import type { PlannedTarget } from "./target.ts";
 import type { ShrinkTexts } from "./texts.ts";
@@ -93,7 +93,7 @@ export function shrinkRecipe(choices: ShrinkChoices, isBeside = true): string {
   const { output, target, texts, segments, segmentLength, windowLength, shares, gate } = choices;
   const recipe = {
     ...keys(choices),
-    sample: { mix: equalMix(choices), segments, length: segmentLength, documentTokens, allowShort: true },
+    sample: { mix: equalMix(choices), segments, length: segmentLength, allowShort: true },
     ...captureKeys(choices),
     ...target.ours,
     evaluate: {
