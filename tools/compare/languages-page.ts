@@ -64,18 +64,18 @@ const languages = Object.fromEntries(
     return [language, { bytes: rounded(sums.bytes / sums.tokens), nats: rounded(logPerplexity(sums)) }];
   }),
 );
+const numbers = { gemma: await readLanguagesNumbers("gemma"), smollm2: await readLanguagesNumbers("smollm2") };
 /** The model whose rows the folder has, by what it loses before compression. */
-async function modelOfFolder(): Promise<MeasuredModel> {
-  for (const model of measuredModels) {
-    if (isSameDense(languages, (await readLanguagesNumbers(model)).dense)) return model;
-  }
+function modelOfFolder(): MeasuredModel {
+  const model = measuredModels.find((name) => isSameDense(languages, numbers[name].dense));
+  if (model !== undefined) return model;
   throw new Error(`${folder}: the dense model loses what none in docs/measured does: other texts or another model`);
 }
-const model = await modelOfFolder();
-const committed = await readLanguagesNumbers(model);
+const model = modelOfFolder();
+const committed = numbers[model];
 const found =
   values.found === undefined ? committed.found : Object.fromEntries(parseLanguageMix(values.found.replace(/^weights:/, "")));
-await writeLanguagesNumbers(model, {
+numbers[model] = {
   found,
   dense: languages,
   rows: renewed(committed.rows, made),
@@ -85,9 +85,10 @@ await writeLanguagesNumbers(model, {
     dense: (await readAnswers(folder, "dense")) ?? committed.answers.dense,
     rows: renewed(committed.answers.rows, madeAnswers),
   },
-});
+};
+await writeLanguagesNumbers(model, numbers[model]);
 
-const [gemma, smollm2] = [await readLanguagesNumbers("gemma"), await readLanguagesNumbers("smollm2")];
+const { gemma, smollm2 } = numbers;
 const { rows } = gemma;
 const page = join(docs, "measured/languages.md");
 const blocks = {

@@ -26,8 +26,8 @@ export interface Mix {
   readonly frontier?: Powers;
   /** The language that has more text than others, to see beside more weight what that does. */
   readonly favours?: string;
-  /** The one language whose amount of text differs, and how many segments it has. */
-  readonly amountOf?: { readonly language: string; readonly segments: number };
+  /** The one language whose amount of text differs. */
+  readonly amountOf?: string;
   /** The one language that has text. */
   readonly alone?: string;
   /** The one language that has none. */
@@ -120,10 +120,7 @@ const amountsOfOne: Readonly<Record<string, Mix>> = Object.fromEntries(
       const own = segments === 0 ? [] : [`${language}=${segments}`];
       const times = (segments + usualSegments * others.length) / (usualSegments * twelveLanguages.length);
       const title = `equal, but ${segments} segments of ${language}`;
-      return [
-        `${language}-${segments}`,
-        { title, text: `weights:${[...others, ...own].join(",")}`, times, amountOf: { language, segments } },
-      ];
+      return [`${language}-${segments}`, { title, text: `weights:${[...others, ...own].join(",")}`, times, amountOf: language }];
     }),
   ),
 );

@@ -59,9 +59,7 @@ export async function drawDocuments(
       complete = false;
       continue;
     }
-    // Never cut through a surrogate pair.
-    const most = text.slice(0, sizeLimit);
-    const cut = text.length > sizeLimit && isHalf(most) ? most.slice(0, -1) : most;
+    const cut = text.length > sizeLimit ? withoutHalf(text.slice(0, sizeLimit)) : text;
     const drawn: DrawnText = { text: cut, ...(conversation && { conversation: true }), ...(target !== undefined && { target }) };
     kept.push({ key, drawn });
     weight += cut.length;
@@ -111,15 +109,15 @@ function* piecesOf(text: string, characters: number): Generator<string> {
     const size = Math.ceil(left.length / count);
     const first = left.slice(0, size);
     const blank = count === 1 ? -1 : first.search(/\s\S*$/u) + 1;
-    const end = blank > 0.75 * size ? blank : size - (isHalf(first) ? 1 : 0);
+    const end = blank > 0.75 * size ? blank : withoutHalf(first).length;
     const piece = left.slice(0, end).trim();
     if (piece !== "") yield piece;
     left = left.slice(end);
   }
 }
 
-/** Whether a text ends within a surrogate pair. */
-const isHalf = (text: string): boolean => /[\uD800-\uDBFF]$/.test(text);
+/** A text that was cut, without the half of a surrogate pair at its end. */
+const withoutHalf = (text: string): string => text.replace(/[\uD800-\uDBFF]$/, "");
 
 /** How a language's documents are drawn. */
 export interface DrawingOptions {
