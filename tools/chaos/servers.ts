@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { freePort } from "../../packages/pipeline/test/fixtures/free-port.ts";
-import { hasTls, makeCertificates } from "../../packages/pipeline/test/fixtures/redis-server.ts";
+import { hasTls, makeCertificates, tlsFlags } from "../../packages/pipeline/test/fixtures/redis-server.ts";
 import type { Certificates } from "../../packages/pipeline/test/fixtures/redis-server.ts";
 import { s3Environment } from "../../packages/shared-store/test/s3-environment.ts";
 import { kill, start } from "./processes.ts";
@@ -105,12 +105,8 @@ class Redis extends Server {
 
   protected launch(): Marked {
     const words = ["--port", String(this.port), "--bind", "127.0.0.1", "--dir", this.folder, "--appendonly", "yes", "--save", ""];
-    if (this.#tls !== undefined) {
-      const { cert, key, ca } = this.#tls.certificates;
-      words.push("--tls-port", String(this.#tls.port), "--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file", ca);
-      words.push("--tls-auth-clients", "no");
-    }
-    return start(["redis-server", ...words]);
+    const tls = this.#tls === undefined ? [] : tlsFlags(this.#tls.port, this.#tls.certificates);
+    return start(["redis-server", ...words, ...tls]);
   }
 
   protected async answers(): Promise<boolean> {
