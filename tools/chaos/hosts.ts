@@ -1,10 +1,9 @@
 import { spawnSync } from "node:child_process";
 import { mkdir, rm, statfs, writeFile } from "node:fs/promises";
-import { randomBytes } from "node:crypto";
 import { dirname, join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { makeCertificates } from "../../packages/pipeline/test/fixtures/redis-server.ts";
+import { makeCertificates, tlsFlags } from "../../packages/pipeline/test/fixtures/redis-server.ts";
 import { s3Environment } from "../../packages/shared-store/test/s3-environment.ts";
 import { mbs, writeCorpus } from "../reliability/make-artifacts.ts";
 import { addresses, HostsNetwork } from "./hosts-network.ts";
@@ -12,6 +11,7 @@ import type { HostName } from "./hosts-network.ts";
 import { kill, orphansOf, processesOf, start } from "./processes.ts";
 import type { Marked } from "./processes.ts";
 import { model, resultsOf, threadsOf, writeRecipe } from "./recipe.ts";
+import { writeSecret } from "./servers.ts";
 
 const program = (name: string): string => fileURLToPath(new URL(`programs/${name}`, import.meta.url));
 const bucket = "artifacts";
@@ -168,13 +168,15 @@ export class Hosts {
   readonly #place: string;
   readonly #corpus: string;
   readonly #log: (line: string) => void;
+  /** Removes the network and the disk; nothing where they are gone. */
+  readonly #release: () => void;
   readonly #servers: Marked[] = [];
   readonly #expected = new Map<number, ReadonlyMap<string, string>>();
 
   private constructor(
     folder: string,
     network: HostsNetwork,
-    parts: { environment: NodeJS.ProcessEnv; place: string; corpus: string; log: (line: string) => void },
+    parts: { environment: NodeJS.ProcessEnv; place: string; corpus: string; log: (line: string) => void; release: () => void },
   ) {
     this.#folder = folder;
     this.#network = network;
@@ -182,35 +184,31 @@ export class Hosts {
     this.#place = parts.place;
     this.#corpus = parts.corpus;
     this.#log = parts.log;
+    this.#release = parts.release;
   }
 
   /** @param folder an empty one @param log called with what workers and runs say @throws as HostsNetwork.open */
   static async open(folder: string, log: (line: string) => void): Promise<Hosts> {
     const network = HostsNetwork.open();
+    const release = (): void => {
+      // of processes that have just been killed it is busy for a moment
+      spawnSync("umount", ["--lazy", join(folder, "disk")], { stdio: "ignore" });
+      network.close();
+    };
+    // SIGINT ends this process without close()
+    process.once("exit", release);
     const servers: Marked[] = [];
     try {
       for (const name of ["redis", "s3", "disk"]) await mkdir(join(folder, name), { recursive: true });
-      const { ca, cert, key } = makeCertificates(folder, "queue", Object.values(addresses));
+      const certificates = makeCertificates(folder, "queue", Object.values(addresses));
+      const { ca, cert, key } = certificates;
       const keyFile = join(folder, "queue-key");
-      await writeFile(keyFile, `${randomBytes(32).toString("hex")}\n`, { mode: 0o600 });
-      const password = randomBytes(32).toString("hex");
+      await writeSecret(keyFile);
       const passwordFile = join(folder, "password");
-      await writeFile(passwordFile, `${password}\n`, { mode: 0o600 });
-      const tls = ["--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file", ca, "--tls-auth-clients", "no"];
+      const password = await writeSecret(passwordFile);
       const kept = ["--dir", join(folder, "redis"), "--appendonly", "yes", "--save", ""];
-      const redis = [
-        "redis-server",
-        "--port",
-        "0",
-        "--tls-port",
-        "6379",
-        "--bind",
-        addresses.redis,
-        "--requirepass",
-        password,
-        ...tls,
-        ...kept,
-      ];
+      const ports = ["--bind", addresses.redis, "--port", "0", ...tlsFlags(6379, certificates)];
+      const redis = ["redis-server", ...ports, "--requirepass", password, ...kept];
       servers.push(start([...network.on("head"), ...redis]));
       const script = fileURLToPath(new URL("../../packages/shared-store/test/s3-server-child.ts", import.meta.url));
       const s3 = [process.execPath, "--import", "tsx", script, join(folder, "s3"), bucket, addresses.s3, "9000", cert, key];
@@ -229,13 +227,13 @@ export class Hosts {
         place: JSON.stringify({ url: `rediss://${addresses.redis}:6379`, caFile: ca, passwordFile, keyFile }),
         corpus: await writeCorpus(folder),
         log,
+        release,
       });
       hosts.#servers.push(...servers);
       return hosts;
     } catch (error) {
       for (const { pid } of servers) kill(pid);
-      spawnSync("umount", [join(folder, "disk")], { stdio: "ignore" });
-      network.close();
+      release();
       throw error;
     }
   }
@@ -372,7 +370,6 @@ export class Hosts {
       kill(server.pid);
       await server.ended;
     }
-    spawnSync("umount", [join(this.#folder, "disk")], { stdio: "ignore" });
-    this.#network.close();
+    this.#release();
   }
 }

@@ -1,5 +1,4 @@
-import { randomBytes } from "node:crypto";
-import { rm, writeFile } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -9,7 +8,7 @@ import type { ChaosEngine, OnNode, Random, Strike } from "./engine.ts";
 import { kill, nodeOn, orphansOf, processesOf, start } from "./processes.ts";
 import type { Marked } from "./processes.ts";
 import { model } from "./recipe.ts";
-import { emptyFolder, redisServer, s3Server } from "./servers.ts";
+import { emptyFolder, redisServer, s3Server, writeSecret } from "./servers.ts";
 import type { Redis, S3, Server } from "./servers.ts";
 
 const program = (name: string): string => fileURLToPath(new URL(`programs/${name}`, import.meta.url));
@@ -141,7 +140,7 @@ export class QueueEngine implements ChaosEngine {
   /** @param log called with what workers and runs say */
   static async open(folder: string, store: "s3" | "folder", log: (line: string) => void): Promise<QueueEngine> {
     const keyFile = join(folder, "key");
-    await writeFile(keyFile, randomBytes(32).toString("hex"), { mode: 0o600 });
+    await writeSecret(keyFile);
     const redis = await redisServer(join(folder, "redis"));
     return new QueueEngine(folder, redis, await openStore(store, join(folder, store)), keyFile, log);
   }

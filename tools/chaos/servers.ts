@@ -1,4 +1,5 @@
-import { mkdir, readdir, readFile, rm } from "node:fs/promises";
+import { randomBytes } from "node:crypto";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { dirname, join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
@@ -19,6 +20,13 @@ function isJson(text: string): boolean {
   } catch {
     return false;
   }
+}
+
+/** Writes a new secret, such as a queue's key, to a file that no other user reads. @returns the secret */
+export async function writeSecret(path: string): Promise<string> {
+  const secret = randomBytes(32).toString("hex");
+  await writeFile(path, `${secret}\n`, { mode: 0o600 });
+  return secret;
 }
 
 /** Removes what is in a folder, which may not be there. */
