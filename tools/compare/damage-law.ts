@@ -68,7 +68,8 @@ export function damageLawTable(rows: readonly DrawnRow[], damages: readonly Dama
     return [
       titleOf(method),
       String(at(languages, 0).length),
-      hundredths(mean(within)),
+      // two models have an order, and no correlation
+      at(languages, 0).length > 2 ? hundredths(mean(within)) : "–",
       hundredths(exponentOf(languages)),
       others.length === 0 ? "" : hundredths(mean(others)),
       thousandths(mean(predictions.map(({ to, predicted }) => Math.abs(predicted.loss - to.loss)))),

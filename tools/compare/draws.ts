@@ -38,9 +38,12 @@ export function risesOf(dense: readonly Score[], own: readonly Score[]): WindowR
   return rises;
 }
 
-/** A difference, and how probable one as large or larger, above zero or below, is by chance alone. */
-export interface Difference extends Nats {
+/** The mean of a figure over draws. */
+export interface DrawnFigure extends Nats {
+  /** How probable one as far from zero or farther is by chance alone. */
   readonly chance: number;
+  /** The figure of each draw. */
+  readonly draws: readonly number[];
 }
 
 /**
@@ -131,7 +134,7 @@ function* resampled(draws: readonly WindowRises[]): Generator<readonly WindowRis
  *
  * @param own the value of each draw, @param redrawn means over draws, of windows drawn again
  */
-function meanOfDraws(own: readonly number[], redrawn: readonly number[], windows: number): Difference {
+function meanOfDraws(own: readonly number[], redrawn: readonly number[], windows: number): DrawnFigure {
   const value = mean(own);
   const ofWindows = (varianceOf(redrawn) * windows) / (windows - 1);
   const count = own.length;
@@ -139,11 +142,11 @@ function meanOfDraws(own: readonly number[], redrawn: readonly number[], windows
   const freedom = (count > 1 ? count : windows) - 1;
   const t = quantileOf(freedom);
   const chance = error === 0 ? Number(value === 0) : chanceOf(value / error, freedom);
-  return { value, interval: [value - t * error, value + t * error], chance };
+  return { value, interval: [value - t * error, value + t * error], chance, draws: own };
 }
 
 /** Mean of a figure over draws, with its interval over draws and windows. */
-export const overDraws = (draws: readonly WindowRises[], figure: Figure = meanOfLanguages): Nats =>
+export const overDraws = (draws: readonly WindowRises[], figure: Figure = meanOfLanguages): DrawnFigure =>
   meanOfDraws(
     draws.map(figure),
     Array.from(resampled(draws), (redrawn) => mean(redrawn.map(figure))),
@@ -151,7 +154,7 @@ export const overDraws = (draws: readonly WindowRises[], figure: Figure = meanOf
   );
 
 /** How much larger a figure is in the first rows than in the second, on the same draws and windows. */
-export function figureDifference(first: readonly WindowRises[], second: readonly WindowRises[], figure: Figure): Difference {
+export function figureDifference(first: readonly WindowRises[], second: readonly WindowRises[], figure: Figure): DrawnFigure {
   const differences = (one: readonly WindowRises[], other: readonly WindowRises[]): number[] =>
     one.map((rises, draw) => figure(rises) - figure(at(other, draw)));
   // the same windows are drawn for both
@@ -162,7 +165,7 @@ export function figureDifference(first: readonly WindowRises[], second: readonly
 
 /** What a method loses. */
 export interface DrawnLosses {
-  readonly mean: Nats;
+  readonly mean: DrawnFigure;
   /** Least and largest mean of a draw. */
   readonly range: readonly [number, number];
   /** The language that loses most in the mean over draws. */

@@ -1,6 +1,6 @@
 /**
- * The picture of the README: what English-only calibration costs each language of Gemma 3 270m, and what as much text of every
- * language does: means over the draws in docs/measured/languages.json.
+ * The picture of the README: what English-only calibration costs each language of Gemma 3 270m, and what the same amount of text
+ * divided among them does: means over the draws in docs/measured/languages.json.
  *
  * usage: node --conditions=mbs-source --import tsx tools/compare/front-picture.ts
  */
@@ -14,7 +14,7 @@ import { twelveLanguages } from "./languages.ts";
 
 const root = join(import.meta.dirname, "../..");
 
-const bars = { english: "English-only calibration", equal: "as much text of every language" } as const;
+const bars = { english: "English-only calibration", equal: "the same amount, divided among the twelve" } as const;
 
 const { rows } = await readLanguagesNumbers("gemma");
 const names = new Intl.DisplayNames("en", { type: "language" });

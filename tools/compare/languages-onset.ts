@@ -3,10 +3,10 @@ import { mean } from "@mbs/numbers";
 import { markdownTable } from "../pages/blocks.ts";
 import { plotConfig, toSvg } from "../pages/plot.ts";
 import { figureDifference, ofLanguage } from "./draws.ts";
-import type { Difference, DrawnRow, WindowRises } from "./draws.ts";
+import type { DrawnFigure, DrawnRow, WindowRises } from "./draws.ts";
 import { methodsIn, pairOf, titleOf } from "./languages-rows.ts";
 import { twelveLanguages } from "./languages.ts";
-import { natsText, thousandths } from "./tables.ts";
+import { drawnText, thousandths } from "./tables.ts";
 
 const others = twelveLanguages.map(({ tag }) => tag).filter((tag) => tag !== "en");
 
@@ -17,7 +17,7 @@ interface Onset {
   readonly title: string;
   readonly equal: { readonly english: number; readonly others: number };
   readonly only: { readonly english: number; readonly others: number };
-  readonly cost: Difference;
+  readonly cost: DrawnFigure;
 }
 
 /** Methods that have both rows, those that lose least with an equal mix first. */
@@ -44,7 +44,7 @@ export function onsetTable(rows: readonly DrawnRow[]): string {
     thousandths(only.english),
     thousandths(equal.others),
     thousandths(only.others),
-    natsText(cost),
+    drawnText(cost),
   ]);
   const head = ["method", "English, equal mix", "English, English-only", "others, equal mix", "others, English-only"];
   return markdownTable([...head, "what it costs the others"], lines, 1);
@@ -57,8 +57,8 @@ export function plotOnset(rows: readonly DrawnRow[]): Promise<string> {
   const values = found.flatMap(({ title, equal, only }) =>
     [only.others, equal.others, only.english, equal.english].map((value, place) => ({
       title,
-      // a logarithmic axis has no place for what gains
-      value: Math.max(value, 0.001),
+      // what gains a ten-thousandth, which a root does not show
+      value: Math.max(value, 0),
       series: at(series, place),
     })),
   );
@@ -79,8 +79,10 @@ export function plotOnset(rows: readonly DrawnRow[]): Promise<string> {
       x: {
         field: "value",
         type: "quantitative",
-        title: "rise of the loss, nats a token (logarithmic)",
-        scale: { type: "log", nice: false },
+        title: "rise of the loss, nats a token (axis by its square root)",
+        // zero is on it, and what is small is told apart
+        scale: { type: "sqrt", nice: false },
+        axis: { values: [0, 0.1, 0.5, 1, 2, 3, 4, 5, 6], format: ".1~f" },
       },
       color: {
         field: "series",

@@ -2,7 +2,7 @@ import { at } from "@mbs/contracts";
 import { mean } from "@mbs/numbers";
 import { markdownTable } from "../pages/blocks.ts";
 import { figureDifference, holdTogether, meanOfLanguages, ofLanguage, weightedBy, worstOfLanguages } from "./draws.ts";
-import type { Difference, DrawnRow } from "./draws.ts";
+import type { DrawnFigure, DrawnRow } from "./draws.ts";
 import {
   drawsOf,
   favoursSome,
@@ -17,13 +17,13 @@ import {
   titleOf,
 } from "./languages-rows.ts";
 import type { DenseLanguage } from "./languages-numbers.ts";
-import { mixTitle, natsText, thousandths, withInterval } from "./tables.ts";
+import { drawnText, mixTitle, natsText, thousandths, withInterval } from "./tables.ts";
 
 /** Units of losses: from nats a token, with how losses and differences of them are shown. */
 const units: readonly {
   readonly of: (nats: number, dense: DenseLanguage) => number;
   readonly text: (value: number) => string;
-  readonly difference: (difference: Difference) => string;
+  readonly difference: (difference: DrawnFigure) => string;
 }[] = [
   { of: (nats) => nats, text: (value) => value.toFixed(2), difference: natsText },
   { of: (nats, { bytes }) => nats / bytes / Math.LN2, text: thousandths, difference: withInterval(thousandths) },
@@ -52,12 +52,9 @@ export function unitsTable(rows: readonly DrawnRow[], method: string, dense: Rea
   return markdownTable(["mix", "draws", ...head], lines, 1);
 }
 
-/** Whether this is what namedTable has: the worst language of a found mix against the equal one, in the draws that were named. */
-const isNamed = ({ method, mix, against, draws }: Outcome, figure: keyof typeof figures): boolean =>
-  method === "gptq-3" &&
-  against === "equal" &&
-  figure === "worst" &&
-  namedOutcomes.some((named) => named.mix === mix && named.draws.join() === draws.join());
+/** Whether namedTable has this, of some draws: the worst language of a found mix against the equal one. */
+const isNamed = ({ method, mix, against }: Outcome, figure: keyof typeof figures): boolean =>
+  method === "gptq-3" && against === "equal" && figure === "worst" && namedOutcomes.some((named) => named.mix === mix);
 
 const figures = { worst: worstOfLanguages, mean: meanOfLanguages, shares: weightedBy(shares) };
 
@@ -67,7 +64,7 @@ interface Outcome {
   readonly mix: string;
   readonly against: string;
   readonly draws: readonly number[];
-  readonly differences: Readonly<Record<keyof typeof figures, Difference>>;
+  readonly differences: Readonly<Record<keyof typeof figures, DrawnFigure>>;
 }
 
 /** The mixes whose losses are set beside those of each other one. */
@@ -88,7 +85,7 @@ function outcomesOf(rows: readonly DrawnRow[]): readonly Outcome[] {
 function outcomeOf(rows: readonly DrawnRow[], method: string, mix: string, against: string): readonly Outcome[] {
   const [own, other] = pairOf(rows, method, mix, against);
   if (own.length === 0) return [];
-  const differenceOf = (figure: keyof typeof figures): Difference => figureDifference(own, other, figures[figure]);
+  const differenceOf = (figure: keyof typeof figures): DrawnFigure => figureDifference(own, other, figures[figure]);
   const differences = { worst: differenceOf("worst"), mean: differenceOf("mean"), shares: differenceOf("shares") };
   const others = new Set(drawsOf(rows, method, against).map(({ draw }) => draw));
   const draws = drawsOf(rows, method, mix).flatMap(({ draw }) => (others.has(draw) ? [draw] : []));
@@ -125,9 +122,9 @@ const againstEqual = (rows: readonly DrawnRow[], method: string, mix: string): r
   outcomeOf(rows, method, mix, "equal").map(({ draws, differences: { worst, mean: ofAll, shares: byShare } }) => [
     mixTitle(mix),
     String(draws.length),
-    natsText(worst),
-    natsText(ofAll),
-    natsText(byShare),
+    drawnText(worst),
+    drawnText(ofAll),
+    drawnText(byShare),
   ]);
 
 const againstHead = ["mix", "draws", "worst language", "mean of languages", "weighted by share"];
@@ -171,7 +168,7 @@ export function outcomeTable(rows: readonly DrawnRow[]): string {
   const holds = holdTogether(corrected.map(({ difference }) => difference.chance));
   const texts = cells.map(({ difference }, place) => {
     const star = holds[corrected.indexOf(at(cells, place))] ? " \\*" : "";
-    return `${natsText(difference)}${star}`;
+    return `${drawnText(difference)}${star}`;
   });
   const width = Object.keys(figures).length;
   const lines = found.map(({ method, mix, against, draws }, place) => [

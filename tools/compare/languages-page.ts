@@ -23,7 +23,7 @@ import { isSameDense, measuredModels, readLanguagesNumbers, renewed, writeLangua
 import { onsetTable, plotOnset } from "./languages-onset.ts";
 import { favoursTable, namedTable, outcomeTable, pagesTable, unitsTable } from "./languages-outcomes.ts";
 import { plotAmounts, plotLanguages } from "./languages-plots.ts";
-import { frontierTable, languagesOfMixes, mixesTable, standInsTable } from "./languages-tables.ts";
+import { amountsOfOneTable, frontierTable, languagesOfMixes, mixesTable, standInsTable } from "./languages-tables.ts";
 import { isWritten, readAnswers, readDamageOf, readWritten } from "./written-rows.ts";
 import type { AnswersRow, DamageRow, WrittenRow } from "./written-rows.ts";
 import type { MeasuredModel } from "./languages-numbers.ts";
@@ -99,6 +99,7 @@ const blocks = {
   units: unitsTable(rows, "gptq-3", gemma.dense),
   weights: favoursTable(rows, "gptq-3"),
   pages: pagesTable({ "Gemma 3 270m": rows, "SmolLM2 135M": smollm2.rows }),
+  "amounts-of-one": amountsOfOneTable(rows, "gptq-3"),
   frontier: frontierTable(rows, "gptq-3"),
   onset: onsetTable(rows),
   smollm2: onsetTable(smollm2.rows),

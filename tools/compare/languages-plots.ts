@@ -46,7 +46,7 @@ export function plotAmounts(rows: readonly DrawnRow[], method: string): Promise<
   const range = [{ tokens: usualTokens, least: Math.min(...ofDraws), most: Math.max(...ofDraws) }];
   return toSvg({
     title: {
-      text: `Gemma 3 270m, ${titleOf(method)}, more text of every language`,
+      text: `Gemma 3 270m, ${titleOf(method)}, more text of every language, one draw`,
       anchor: "start",
       fontWeight: "normal",
       fontSize: 13,
@@ -101,16 +101,23 @@ const plottedMixes = ["english", "equal", "proportional", "found-alike"] as cons
 export function plotLanguages(rows: readonly DrawnRow[], method: string): Promise<string> {
   const seriesOf = (mix: string): string => {
     const draws = drawsOf(rows, method, mix).length;
-    return `${mix === "found-alike" ? "mbs mix" : mixTitle(mix)} (${draws} ${draws === 1 ? "draw" : "draws"})`;
+    const title = mix === "proportional" ? "by assumed shares" : mixTitle(mix).replaceAll("`", "");
+    return `${title} (${draws} draws)`;
   };
   const names = new Intl.DisplayNames("en", { type: "language" });
   const values = plottedMixes.flatMap((mix) =>
-    twelveLanguages.map(({ tag }) => ({
-      mix: seriesOf(mix),
-      language: names.of(tag) ?? tag,
-      value: mean(drawsOf(rows, method, mix).map(({ rises }) => ofLanguage(tag)(rises))),
-    })),
+    twelveLanguages.map(({ tag }) => {
+      const ofDraws = drawsOf(rows, method, mix).map(({ rises }) => ofLanguage(tag)(rises));
+      const [least, most] = [Math.min(...ofDraws), Math.max(...ofDraws)];
+      return { mix: seriesOf(mix), language: names.of(tag) ?? tag, value: mean(ofDraws), least, most };
+    }),
   );
+  const series = plottedMixes.map(seriesOf);
+  const x = {
+    type: "quantitative" as const,
+    title: "rise of the loss, nats a token (logarithmic): mean, least and most of draws",
+    scale: { type: "log" as const, domain: [0.2, 6], nice: false },
+  };
   return toSvg({
     title: {
       text: `Gemma 3 270m, ${titleOf(method)}: what each language loses`,
@@ -120,8 +127,7 @@ export function plotLanguages(rows: readonly DrawnRow[], method: string): Promis
     },
     data: { values },
     width: 520,
-    height: { step: 20 },
-    mark: { type: "point", filled: true, size: 60, opacity: 0.9 },
+    height: { step: 26, for: "position" },
     encoding: {
       y: {
         field: "language",
@@ -130,21 +136,26 @@ export function plotLanguages(rows: readonly DrawnRow[], method: string): Promis
         sort: twelveLanguages.map(({ tag }) => names.of(tag) ?? tag),
         axis: { labelFontSize: 12, grid: true },
       },
-      x: {
-        field: "value",
-        type: "quantitative",
-        title: "rise of the loss, nats a token (logarithmic)",
-        scale: { type: "log", domain: [0.2, 4], nice: false },
-      },
+      yOffset: { field: "mix", type: "nominal", sort: series },
       color: {
         field: "mix",
         type: "nominal",
-        sort: plottedMixes.map(seriesOf),
+        sort: series,
         title: null,
         scale: { range: ["#777777", "#3b82c4", "#e08214", "#1b9e77"] },
       },
-      shape: { field: "mix", type: "nominal", sort: plottedMixes.map(seriesOf), title: null },
     },
+    layer: [
+      // from the least to the most of draws
+      {
+        mark: { type: "rule", strokeWidth: 2, opacity: 0.45 },
+        encoding: { x: { ...x, field: "least" }, x2: { field: "most" } },
+      },
+      {
+        mark: { type: "point", filled: true, size: 45, opacity: 0.95 },
+        encoding: { x: { ...x, field: "value" }, shape: { field: "mix", type: "nominal", sort: series, title: null } },
+      },
+    ],
     config: { ...plotConfig, legend: { ...plotConfig.legend, columns: 2 } },
   });
 }

@@ -39,8 +39,7 @@ export const mixesIn = (rows: readonly DrawnRow[], method: string): readonly str
   );
 
 /** Whether not all text of its languages is drawn from, or not in whole pages. */
-export const isChosen = ({ pages, documentTokens, first }: Mix): boolean =>
-  [pages, documentTokens, first].some((own) => own !== undefined);
+export const isChosen = ({ pages, documentTokens }: Mix): boolean => pages !== undefined || documentTokens !== undefined;
 
 export const isOtherAmount = (mix: string): boolean => allMixes[mix]?.times !== undefined;
 

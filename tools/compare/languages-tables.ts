@@ -10,10 +10,10 @@ import {
   worstOfLanguages,
 } from "./draws.ts";
 import type { DrawnRow } from "./draws.ts";
-import { drawsOf, isUsual, methodsIn, mixesIn, pairOf, shares, titleOf } from "./languages-rows.ts";
+import { drawsOf, isUsual, methodsIn, mixesIn, pairOf, shares, titleOf, twelve } from "./languages-rows.ts";
 import { twelveLanguages } from "./languages.ts";
-import { allMixes, namedPowers } from "./rows.ts";
-import { mixTitle, natsText, thousandths } from "./tables.ts";
+import { allMixes, namedPowers, usualSegments } from "./rows.ts";
+import { drawnText, mixTitle, thousandths } from "./tables.ts";
 
 /** A line a method and mix: three averages, over the draws that there are. */
 export function mixesTable(rows: readonly DrawnRow[]): string {
@@ -25,9 +25,9 @@ export function mixesTable(rows: readonly DrawnRow[]): string {
         titleOf(method),
         mixTitle(mix),
         String(draws.length),
-        natsText(ofAll),
-        natsText(overDraws(draws, weightedBy(shares))),
-        natsText(overDraws(draws, worstOfLanguages)),
+        drawnText(ofAll),
+        drawnText(overDraws(draws, weightedBy(shares))),
+        drawnText(overDraws(draws, worstOfLanguages)),
         worst.language,
       ];
     }),
@@ -56,7 +56,7 @@ export function frontierTable(rows: readonly DrawnRow[], method: string): string
     .map(({ mix, shares: exponent, power, rises, worst, language }) => {
       const [own, equal] = pairOf(rows, method, mix, "equal");
       const isCompared = mix !== "equal" && own.length > 1;
-      const differences = [worstOfLanguages, meanOfLanguages].map((figure) => natsText(figureDifference(own, equal, figure)));
+      const differences = [worstOfLanguages, meanOfLanguages].map((figure) => drawnText(figureDifference(own, equal, figure)));
       return [
         String(exponent),
         String(power),
@@ -69,6 +69,34 @@ export function frontierTable(rows: readonly DrawnRow[], method: string): string
     });
   const head = ["power of shares", "power of losses", "name", "worst language", "mean of languages", "weighted by share"];
   return markdownTable([...head, "draws", "worst against equal", "mean against equal"], lines, 3);
+}
+
+/** What one language loses with less and with more text of its own, the others having the usual amount; first draws. */
+export function amountsOfOneTable(rows: readonly DrawnRow[], method: string): string {
+  const amounts = Object.entries(allMixes).flatMap(([mix, { amountOf }]) =>
+    amountOf === undefined ? [] : [{ mix, ...amountOf }],
+  );
+  const languages = [...new Set(amounts.map(({ language }) => language))];
+  const lines = languages.flatMap((language) =>
+    [...amounts.filter((own) => own.language === language), { mix: "equal", segments: usualSegments }]
+      .sort((a, b) => a.segments - b.segments)
+      .flatMap(({ mix, segments }) => {
+        const first = drawsOf(rows, method, mix).find(({ draw }) => draw === 0);
+        if (first === undefined) return [];
+        const others = twelveLanguages.filter(({ tag }) => tag !== language);
+        const lossesOfOthers = others.map(({ tag }) => ofLanguage(tag)(first.rises));
+        return [
+          [
+            language,
+            String(segments),
+            String(segments * twelve.length),
+            thousandths(ofLanguage(language)(first.rises)),
+            thousandths(mean(lossesOfOthers)),
+          ],
+        ];
+      }),
+  );
+  return markdownTable(["language", "segments", "tokens", "its loss", "mean of the eleven others"], lines, 1);
 }
 
 /** A line a language: its share and what it loses with each mix, the mean over draws. */

@@ -57,8 +57,7 @@ function makeRows(options: readonly string[], folder: string, { found, rows }: L
   const mixOfFound = `weights:${formatLanguageMix(new Map(Object.entries(found)))}`;
   for (const [index, row] of rows.entries()) {
     if (existsSync(join(folder, scoresFile(rowName(row))))) continue;
-    const { pages, first } = allMixes[row.mix] ?? {};
-    if (first !== undefined) continue;
+    const pages = allMixes[row.mix]?.pages;
     if (pages !== undefined && !existsSync(join(texts, `chosen-${pages}.yaml`))) {
       process.stderr.write(`compare: ${rowName(row)} needs pages that are written with --python\n`);
       continue;

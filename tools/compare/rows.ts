@@ -20,14 +20,12 @@ export interface Mix {
   readonly pages?: string;
   /** Into pieces of how many tokens pages are cut. */
   readonly documentTokens?: number;
-  /** Tokens of a page at most, its first ones: rows that were drawn before pages were cut into pieces, and are not made again. */
-  readonly first?: number;
   /** Its powers, where it is one of many between the named mixes. */
   readonly frontier?: Powers;
   /** The language that has more text than others, to see beside more weight what that does. */
   readonly favours?: string;
-  /** The one language whose amount of text differs. */
-  readonly amountOf?: string;
+  /** The one language whose amount of text differs, and its segments. */
+  readonly amountOf?: { readonly language: string; readonly segments: number };
   /** The one language that has text. */
   readonly alone?: string;
   /** The one language that has none. */
@@ -58,8 +56,8 @@ const greekDouble = "en=1,de=1,ru=1,zh=1,ko=1,id=1,hi=1,km=1,ja=1,vi=1,el=2,eu=1
  */
 const foundMixes: Readonly<Record<string, Mix>> = {
   "temperature-0.3": { title: "temperature 0.3", text: "temperature:0.3" },
-  found: { text: "found" },
-  "found-alike": { title: "found, languages alike", text: `weights:${foundAlike}` },
+  found: { title: "`mbs mix --importance shares`", text: "found" },
+  "found-alike": { title: "`mbs mix`", text: `weights:${foundAlike}` },
 };
 
 /** To which powers shares in training and losses count in a mix. */
@@ -110,7 +108,7 @@ const amounts: Readonly<Record<string, Mix>> = {
 };
 
 /** Segments of every language in an equal mix. */
-const usualSegments = 3;
+export const usualSegments = 3;
 
 /** One language with less and more text than the others, which have the usual amount. */
 const amountsOfOne: Readonly<Record<string, Mix>> = Object.fromEntries(
@@ -120,30 +118,20 @@ const amountsOfOne: Readonly<Record<string, Mix>> = Object.fromEntries(
       const own = segments === 0 ? [] : [`${language}=${segments}`];
       const times = (segments + usualSegments * others.length) / (usualSegments * twelveLanguages.length);
       const title = `equal, but ${segments} segments of ${language}`;
-      return [`${language}-${segments}`, { title, text: `weights:${[...others, ...own].join(",")}`, times, amountOf: language }];
+      const text = `weights:${[...others, ...own].join(",")}`;
+      return [`${language}-${segments}`, { title, text, times, amountOf: { language, segments } }];
     }),
   ),
 );
 
-/** An equal mix of pages that were chosen in some way, and of the beginnings of all. */
+/** An equal mix of pages in pieces, of what the model writes itself, and of pages that were chosen in some way. */
 const chosenPages: Readonly<Record<string, Mix>> = {
-  ...Object.fromEntries(
-    [32, 64, 128].map((first) => [
-      `equal-first-${first}`,
-      { title: `equal, the first ${first} tokens of pages`, text: "equal", first },
-    ]),
-  ),
   "equal-pieces": { title: "equal, pages in pieces of 64 tokens", text: "equal", documentTokens: 64 },
   "equal-own": {
     title: "equal, what the model writes itself, in pieces of 128 tokens",
     text: "equal",
     pages: "own",
     documentTokens: 128,
-  },
-  "found-alike-first-64": {
-    title: "found, languages alike, the first 64 tokens of pages",
-    text: `weights:${foundAlike}`,
-    first: 64,
   },
   ...Object.fromEntries(
     Object.entries({
@@ -165,10 +153,10 @@ const weightedMixes: Readonly<Record<string, Mix>> = {
     text: "equal",
     weights: "el=0.27,km=0.19,eu=0.14,vi=0.13,hi=0.12,id=0.12,de=0.1,ru=0.1,ja=0.09,ko=0.09,en=0.06,zh=0.06",
   },
-  "loss-weights": { title: "equal text, weighted by losses", text: "equal", weights: milder },
+  "loss-weights": { title: "equal text, weighted by `mbs mix --power 2`", text: "equal", weights: milder },
   "favour-text": { title: "more Greek text, 5 of 36 segments", text: `weights:${greekDouble}`, favours: "el" },
   "favour-weight": { title: "equal text, Greek weighs twice as much", text: "equal", weights: greekDouble },
-  "alike-weights": { title: "equal text, weighted as found alike", text: "equal", weights: foundAlike },
+  "alike-weights": { title: "equal text, weighted by `mbs mix`", text: "equal", weights: foundAlike },
 };
 
 /** One language alone, with as many tokens in all as `equal-third`: how well it stands in for others. */

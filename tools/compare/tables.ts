@@ -5,7 +5,7 @@ import { markdownTable } from "../pages/blocks.ts";
 import { tendenciesOf } from "./comparison.ts";
 import type { ComparedRow, Losses, Nats } from "./comparison.ts";
 import { combineRises, differenceOverDraws, lossesOverDraws, meanOfLanguages, ofLanguage, overDraws } from "./draws.ts";
-import type { DrawnRow, WindowRises } from "./draws.ts";
+import type { DrawnFigure, DrawnRow, WindowRises } from "./draws.ts";
 import { languages } from "./languages.ts";
 import {
   allMethods,
@@ -25,6 +25,8 @@ export const mixTitle = (mix: string): string => allMixes[mix]?.title ?? mix;
 
 const number = (value: number): string => (Math.abs(value) < 9.995 ? value.toFixed(2) : value.toFixed(1));
 
+const signed = (value: number): string => `${value < 0 ? "−" : "+"}${number(Math.abs(value))}`;
+
 /** A figure with its interval, each as `text` writes it. */
 export const withInterval =
   (text: (value: number) => string) =>
@@ -33,6 +35,10 @@ export const withInterval =
 
 /** "+0.91 (0.88 to 0.94)" */
 export const natsText: (nats: Nats) => string = withInterval(number);
+
+/** A figure over three draws or more as `natsText` has it; of fewer, whose interval would say nothing of draws, that of each. */
+export const drawnText = (figure: DrawnFigure): string =>
+  figure.draws.length > 2 ? natsText(figure) : figure.draws.map(signed).join(" and ");
 
 const rowsOfMethod = <Row extends { readonly method: string }>(rows: readonly Row[], method: string): readonly Row[] =>
   rows.filter((row) => row.method === method);
