@@ -1,13 +1,13 @@
 import { mkdir, rm } from "node:fs/promises";
 import { setTimeout as wait } from "node:timers/promises";
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
-import { mbs, writeCorpus } from "../reliability/make-artifacts.ts";
+import { writeCorpus } from "../reliability/make-artifacts.ts";
 import type { ChaosEngine, Random } from "./engine.ts";
 import { LocalEngine } from "./local-engine.ts";
 import { kill, orphansOf } from "./processes.ts";
 import type { Marked } from "./processes.ts";
 import { QueueEngine } from "./queue-engine.ts";
-import { resultsOf, threadsOf, writeRecipe } from "./recipe.ts";
+import { RunsAlone, resultsOf, threadsOf, writeRecipe } from "./recipe.ts";
 
 export interface ChaosOptions {
   readonly engine: "local" | "queue";
@@ -67,7 +67,6 @@ class Chaos {
   readonly #random: Random;
   readonly #begun = performance.now();
   /** Threads → path → hash. */
-  readonly #whole = new Map<number, ReadonlyMap<string, string>>();
   /** Milliseconds that a run takes which is left alone, or took that was struck if that is less; undefined until there was one. */
   #duration: number | undefined;
 
@@ -83,6 +82,7 @@ class Chaos {
   async runAll(): Promise<void> {
     const { folder, kills, say } = this.#options;
     const corpus = await writeCorpus(folder);
+    const alone = new RunsAlone(folder, corpus);
     while (this.#duration === undefined || this.tally.kills < kills) {
       const { recipe, output } = await writeRecipe(folder, `killed-${this.tally.runs}`, corpus);
       const isAlone = this.#duration === undefined;
@@ -96,7 +96,7 @@ class Chaos {
         continue; // what it has left is kept, to look at
       }
       const found = await resultsOf(output);
-      const expected = await this.#expected(corpus, await threadsOf(output));
+      const expected = await alone.resultsWith(await threadsOf(output));
       const lacks = [...expected.keys()].filter((name) => !found.has(name));
       const differs = [...found].filter(([name, hash]) => expected.get(name) !== hash).map(([name]) => name);
       if (lacks.length > 0) {
@@ -112,17 +112,6 @@ class Chaos {
 
   get #longestRun(): number {
     return Math.max(longestRun.least, longestRun.multiple * (this.#duration ?? 0));
-  }
-
-  /** The results of a run that is left alone, with as many threads as another one took when it began. */
-  async #expected(corpus: string, threads: number): Promise<ReadonlyMap<string, string>> {
-    const known = this.#whole.get(threads);
-    if (known !== undefined) return known;
-    const { recipe, output } = await writeRecipe(this.#options.folder, `whole-${threads}`, corpus);
-    await mbs(["run", recipe, "--quiet", "--workers", "1", "--threads", String(threads)]);
-    const found = await resultsOf(output);
-    this.#whole.set(threads, found);
-    return found;
   }
 
   #sayProgress(): void {

@@ -5,15 +5,15 @@ import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { makeCertificates, tlsFlags } from "../../packages/pipeline/test/fixtures/redis-server.ts";
 import { s3Environment } from "../../packages/shared-store/test/s3-environment.ts";
-import { mbs, writeCorpus } from "../reliability/make-artifacts.ts";
+import { writeCorpus } from "../reliability/make-artifacts.ts";
 import { addresses, HostsNetwork } from "./hosts-network.ts";
 import type { HostName } from "./hosts-network.ts";
 import { kill, orphansOf, processesOf, start } from "./processes.ts";
 import type { Marked } from "./processes.ts";
-import { model, resultsOf, threadsOf, writeRecipe } from "./recipe.ts";
+import { doneNode, program } from "./programs.ts";
+import { model, resultsOf, RunsAlone, threadsOf, writeRecipe } from "./recipe.ts";
 import { writeSecret } from "./servers.ts";
 
-const program = (name: string): string => fileURLToPath(new URL(`programs/${name}`, import.meta.url));
 const bucket = "artifacts";
 /** Milliseconds: more than the lock of a job and the look for stalled ones (programs/settings.ts), so that others take its node. */
 const longAway = 8000;
@@ -171,7 +171,7 @@ export class Hosts {
   /** Removes the network and the disk; nothing where they are gone. */
   readonly #release: () => void;
   readonly #servers: Marked[] = [];
-  readonly #expected = new Map<number, ReadonlyMap<string, string>>();
+  readonly #alone: RunsAlone;
 
   private constructor(
     folder: string,
@@ -183,6 +183,7 @@ export class Hosts {
     this.#environment = parts.environment;
     this.#place = parts.place;
     this.#corpus = parts.corpus;
+    this.#alone = new RunsAlone(folder, parts.corpus);
     this.#log = parts.log;
     this.#release = parts.release;
   }
@@ -212,8 +213,10 @@ export class Hosts {
       servers.push(start([...network.on("head"), ...redis]));
       const script = fileURLToPath(new URL("../../packages/shared-store/test/s3-server-child.ts", import.meta.url));
       const s3 = [process.execPath, "--import", "tsx", script, join(folder, "s3"), bucket, addresses.s3, "9000", cert, key];
-      await new Promise<void>((up) => {
-        servers.push(start([...network.on("head"), ...s3], { onLine: () => up() }));
+      await new Promise<void>((up, fail) => {
+        const server = start([...network.on("head"), ...s3], { onLine: (line) => /^\d+$/.test(line) && up() });
+        servers.push(server);
+        void server.ended.then(() => fail(new Error(`the S3 server ended: ${server.said()}`)));
       });
       const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", `size=${smallDisk}`, "tmpfs", join(folder, "disk")]);
       if (mounted.status !== 0) throw new Error(`mount: ${mounted.stderr.toString()}`);
@@ -260,17 +263,6 @@ export class Hosts {
     await writeFile(filler, Buffer.alloc(bavail * bsize)).catch(() => undefined);
   }
 
-  /** The results of a run on this machine alone. */
-  async #expectedOf(threads: number): Promise<ReadonlyMap<string, string>> {
-    const known = this.#expected.get(threads);
-    if (known !== undefined) return known;
-    const { recipe, output } = await writeRecipe(this.#folder, `alone-${threads}`, this.#corpus);
-    await mbs(["run", recipe, "--quiet", "--workers", "1", "--threads", String(threads)]);
-    const found = await resultsOf(output);
-    this.#expected.set(threads, found);
-    return found;
-  }
-
   /** Runs a recipe while something is done to the hosts. Each scenario has workers, a prefix of the store and an output of its own. */
   async play(name: ScenarioName): Promise<Outcome> {
     const scenario: Scenario = scenarios[name];
@@ -300,7 +292,8 @@ export class Hosts {
     };
     const heard = async (host: Host, line: RegExp): Promise<void> => {
       while (!worker(host).lines.some((said) => line.test(said))) {
-        if (worker(host).child.exitCode !== null) throw new Error(`the worker of ${host} ended: ${worker(host).said()}`);
+        const { child, said } = worker(host);
+        if (child.exitCode !== null || child.signalCode !== null) throw new Error(`the worker of ${host} ended: ${said()}`);
         await wait(5);
       }
     };
@@ -318,6 +311,8 @@ export class Hosts {
         startWorker,
         setDisk: (state) => this.#setDisk(state),
       });
+      // awaited below, when the run has ended
+      acted.catch(() => undefined);
       for (;;) {
         const current = run ?? acting;
         const code = await Promise.race([current.ended, wait(longestRun, "late" as const, { ref: false })]);
@@ -344,7 +339,7 @@ export class Hosts {
     let orphans = 0;
     for (const each of all) orphans += await orphansOf(each);
     await rm(join(this.#folder, "disk", name), { recursive: true, force: true });
-    const done = all.flatMap(({ lines }) => lines.flatMap((line) => /^(\S+ [0-9a-f]{12}): done in/.exec(line)?.[1] ?? []));
+    const done = all.flatMap(({ lines }) => lines.flatMap((line) => doneNode(line) ?? []));
     const isSame = fault === undefined && (await this.#isSame(output));
     return {
       name,
@@ -361,7 +356,7 @@ export class Hosts {
 
   async #isSame(output: string): Promise<boolean> {
     const found = await resultsOf(output);
-    const expected = await this.#expectedOf(await threadsOf(output));
+    const expected = await this.#alone.resultsWith(await threadsOf(output));
     return expected.size === found.size && [...expected].every(([name, hash]) => found.get(name) === hash);
   }
 

@@ -1,17 +1,16 @@
 import { rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { artifactFiles, damageOne } from "./damage.ts";
 import { choose, processorCounts } from "./engine.ts";
 import type { ChaosEngine, OnNode, Random, Strike } from "./engine.ts";
 import { kill, nodeOn, orphansOf, processesOf, start } from "./processes.ts";
 import type { Marked } from "./processes.ts";
+import { doneNode, program } from "./programs.ts";
 import { model } from "./recipe.ts";
 import { emptyFolder, redisServer, s3Server, writeSecret } from "./servers.ts";
 import type { Redis, S3, Server } from "./servers.ts";
 
-const program = (name: string): string => fileURLToPath(new URL(`programs/${name}`, import.meta.url));
 const tsx = ["--import", "tsx"];
 
 /** Longest pause before something that was killed is there again, in milliseconds. */
@@ -128,7 +127,7 @@ export class QueueEngine implements ChaosEngine {
           onLine: (line) => {
             log(`worker ${number}: ${line}`);
             if (line.startsWith("takes jobs")) worker.isReady();
-            const [, node] = /^(\S+ [0-9a-f]{12}): done in/.exec(line) ?? [];
+            const node = doneNode(line);
             if (node !== undefined) this.#onNode(node);
           },
         });

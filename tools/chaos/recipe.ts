@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { stringify } from "yaml";
-import { model } from "../reliability/make-artifacts.ts";
+import { mbs, model } from "../reliability/make-artifacts.ts";
 
 export { model };
 
@@ -49,4 +49,26 @@ export async function resultsOf(output: string): Promise<ReadonlyMap<string, str
       .digest("hex"),
   ];
   return new Map(await Promise.all(kept.map(hash)));
+}
+
+/** Results of the recipe's run on this machine alone, which nothing disturbs, by the threads that a disturbed one took. */
+export class RunsAlone {
+  readonly #folder: string;
+  readonly #corpus: string;
+  readonly #results = new Map<number, ReadonlyMap<string, string>>();
+
+  constructor(folder: string, corpus: string) {
+    this.#folder = folder;
+    this.#corpus = corpus;
+  }
+
+  async resultsWith(threads: number): Promise<ReadonlyMap<string, string>> {
+    const known = this.#results.get(threads);
+    if (known !== undefined) return known;
+    const { recipe, output } = await writeRecipe(this.#folder, `alone-${threads}`, this.#corpus);
+    await mbs(["run", recipe, "--quiet", "--workers", "1", "--threads", String(threads)]);
+    const found = await resultsOf(output);
+    this.#results.set(threads, found);
+    return found;
+  }
 }

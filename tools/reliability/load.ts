@@ -70,6 +70,7 @@ const flags = ["--listen", "127.0.0.1:0", "--store", join(folder, "store"), "--t
 /** What docs/grpc.md advises where clients may be hostile: one has a thread of stages at a time, and few calls. */
 const limits = ["--threads", "1", "--client-threads", "1", "--client-calls", "20"];
 const server = spawn(process.execPath, [program, "serve", ...flags, ...limits], { stdio: ["ignore", "ignore", "pipe"] });
+process.on("exit", () => server.kill("SIGKILL"));
 const port = await new Promise<number>((done, fail) => {
   server.stderr.on("data", (text: Buffer) => {
     const address = /grpc:\/\/127\.0\.0\.1:(\d+)/.exec(text.toString());
