@@ -10,9 +10,9 @@
  * it take 5 GB.
  */
 import { existsSync } from "node:fs";
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { collect, meanDamages, openArtifact, readDamage } from "@mbs/artifacts";
+import { collect, meanDamages, openArtifact, readDamage, RunManifest } from "@mbs/artifacts";
 import { madeRows } from "./made-rows.ts";
 import { fileStem, sizes } from "./rows.ts";
 import { startMbs } from "./start.ts";
@@ -35,13 +35,8 @@ for (const row of rows) {
   const path = join(output, damageFile(row));
   if (existsSync(path)) continue;
   const run = join(output, fileStem(row), "run");
-  // a line a node: its outputs by their address
-  const made = (await readFile(join(run, "manifest.json"), "utf8")).trimEnd().split("\n");
-  const addresses = made.flatMap((line) => {
-    const [outputs] = Object.values(JSON.parse(line) as Readonly<Record<string, { readonly layers?: string }>>);
-    return outputs?.layers === undefined ? [] : [outputs.layers];
-  });
-  const layers = addresses.flatMap((address) => ["--layers", join(run, "artifacts", `${address}.arrow`)]);
+  const manifest = await RunManifest.open(join(run, "manifest.json"));
+  const layers = manifest.addressesOf("layers").flatMap((address) => ["--layers", join(run, "artifacts", `${address}.arrow`)]);
   const damage = join(folder, "damage.arrow");
   startMbs(["predict", ...dense, "--statistics", statistics, ...layers, "--output", damage, "--force", "--quiet"], threads);
   const means = meanDamages(await collect(readDamage(await openArtifact(damage))));

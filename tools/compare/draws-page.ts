@@ -10,12 +10,11 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { collect, openArtifact, readScores } from "@mbs/artifacts";
-import type { Score } from "@mbs/artifacts";
 import { replaceBlocks } from "../pages/blocks.ts";
 import { risesOf } from "./draws.ts";
 import type { DrawnRow } from "./draws.ts";
-import { methodGroups, methods, mostDraws, peers, replaceRows, rowsOf, scoresFile } from "./rows.ts";
+import { crossedMixes, methodGroups, methods, mostDraws, peers, replaceRows, rowsOf, scoresFile } from "./rows.ts";
+import { readRowScores } from "./row-scores.ts";
 import { readSpent } from "./spent.ts";
 import { drawsTable, filesTable, floatsTable, weightsTable } from "./tables.ts";
 
@@ -25,21 +24,23 @@ if (folder === undefined || model === undefined) throw new Error("usage: draws-p
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const numbersPath = join(root, "docs/measured/real-models/draws.json");
 
-const scoresOf = async (name: string): Promise<Score[]> =>
-  collect(readScores(await openArtifact(join(folder, scoresFile(name)))));
-
-const dense = await scoresOf("dense");
+const dense = await readRowScores(folder, "dense");
 const spent = await readSpent(folder);
 const { gguf = [], floats = [] } = methodGroups;
 const shown = [...Object.keys(methods), ...Object.keys(peers), ...gguf, ...floats];
-/** With the proportional one, those of which text and weights are told apart. */
-const crossedMixes = ["equal-text", "equal-weights", "equal"];
 const made: DrawnRow[] = [];
-const drawn = [...rowsOf(shown, ["proportional"], mostDraws), ...rowsOf(Object.keys(methods), crossedMixes, mostDraws)];
+const others = crossedMixes.filter((mix) => mix !== "proportional");
+const drawn = [...rowsOf(shown, ["proportional"], mostDraws), ...rowsOf(Object.keys(methods), others, mostDraws)];
 for (const { name, method, mix, draw } of drawn) {
   if (!existsSync(join(folder, scoresFile(name)))) continue;
   const took = spent.get(name);
-  made.push({ method, mix, draw, rises: risesOf(dense, await scoresOf(name)), ...(took !== undefined && { spent: took }) });
+  made.push({
+    method,
+    mix,
+    draw,
+    rises: risesOf(dense, await readRowScores(folder, name)),
+    ...(took !== undefined && { spent: took }),
+  });
 }
 const committed = existsSync(numbersPath)
   ? (JSON.parse(await readFile(numbersPath, "utf8")) as Readonly<Record<string, readonly DrawnRow[]>>)

@@ -11,8 +11,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { collect, logPerplexity, openArtifact, readScores, sumLosses } from "@mbs/artifacts";
-import type { Score } from "@mbs/artifacts";
+import { logPerplexity, sumLosses } from "@mbs/artifacts";
 import { groupBy, parseLanguageMix } from "@mbs/contracts";
 import { replaceBlocks } from "../pages/blocks.ts";
 import { risesOf } from "./draws.ts";
@@ -28,6 +27,7 @@ import { isWritten, readAnswers, readDamageOf, readWritten } from "./written-row
 import type { AnswersRow, DamageRow, WrittenRow } from "./written-rows.ts";
 import type { MeasuredModel } from "./languages-numbers.ts";
 import { answersTable, writtenTable } from "./written-tables.ts";
+import { readRowScores } from "./row-scores.ts";
 import { allMethods, allMixes, rowsOf, scoresFile } from "./rows.ts";
 
 const { values } = parseArgs({ options: { output: { type: "string" }, found: { type: "string" } } });
@@ -35,22 +35,20 @@ const { output: folder } = values;
 if (folder === undefined) throw new Error("usage: languages-page.ts --output FOLDER [--found MIX]");
 const docs = fileURLToPath(new URL("../../docs/", import.meta.url));
 
-const scoresOf = async (name: string): Promise<Score[]> =>
-  collect(readScores(await openArtifact(join(folder, scoresFile(name)))));
-
-/** Draws that are looked for, from 0 on. */
-const mostDraws = 11;
+/** From 0 on. */
+const drawsLookedFor = 11;
 /** The draw of the model that mixes were found from, which is compared with none. */
 const drawOfFound = 5;
 
-const dense = await scoresOf("dense");
+const dense = await readRowScores(folder, "dense");
 const made: DrawnRow[] = [];
 const madeWritten: WrittenRow[] = [];
 const madeAnswers: AnswersRow[] = [];
 const madeDamage: DamageRow[] = [];
-for (const { name, method, mix, draw } of rowsOf(Object.keys(allMethods), Object.keys(allMixes), mostDraws)) {
+for (const { name, method, mix, draw } of rowsOf(Object.keys(allMethods), Object.keys(allMixes), drawsLookedFor)) {
   if (draw === drawOfFound) continue;
-  if (existsSync(join(folder, scoresFile(name)))) made.push({ method, mix, draw, rises: risesOf(dense, await scoresOf(name)) });
+  if (existsSync(join(folder, scoresFile(name))))
+    made.push({ method, mix, draw, rises: risesOf(dense, await readRowScores(folder, name)) });
   if (isWritten(folder, name)) madeWritten.push({ method, mix, draw, ...(await readWritten(folder, name)) });
   const right = await readAnswers(folder, name);
   if (right !== undefined) madeAnswers.push({ method, mix, draw, right });

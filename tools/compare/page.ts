@@ -16,8 +16,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { collect, openArtifact, readScores, readSimilarities } from "@mbs/artifacts";
-import type { Score } from "@mbs/artifacts";
+import { collect, openArtifact, readSimilarities } from "@mbs/artifacts";
 import { summarise } from "@mbs/evaluation";
 import { parseSite, similarityMatrix } from "@mbs/reporting";
 import type { SimilarityMatrix } from "@mbs/reporting";
@@ -27,6 +26,7 @@ import type { ComparedRow, Shares } from "./comparison.ts";
 import { formatNumbers, parseNumbers, sameNumbers } from "./numbers.ts";
 import { plotRows } from "./plot.ts";
 import { gptqOptions, methods, optionTables, peers, rowsOf, scoresFile } from "./rows.ts";
+import { readRowScores } from "./row-scores.ts";
 import {
   averagesTable,
   duelsTable,
@@ -52,8 +52,6 @@ if (values.output === undefined) throw new Error("usage: page.ts --output FOLDER
 const { output: folder, name: modelName, add = false } = values;
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
-const readRow = async (name: string): Promise<Score[]> => collect(readScores(await openArtifact(join(folder, scoresFile(name)))));
-
 const shares =
   values.shares === undefined
     ? assumedShares
@@ -62,8 +60,8 @@ const numbersFile = modelName === undefined ? "comparison.json" : `comparison-${
 const numbersPath = join(root, "docs/measured/real-models", numbersFile);
 const everyRow = rowsOf([...Object.keys(methods), ...Object.keys(gptqOptions), ...Object.keys(peers)]);
 const rows = everyRow.filter(({ name }) => existsSync(join(folder, scoresFile(name))));
-const denseScores = await readRow("dense");
-const scores = [...denseScores, ...(await Promise.all(rows.map(({ name }) => readRow(name)))).flat()];
+const denseScores = await readRowScores(folder, "dense");
+const scores = [...denseScores, ...(await Promise.all(rows.map(({ name }) => readRowScores(folder, name)))).flat()];
 const measured = new Map(summarise(denseScores).map(({ language, perplexity }) => [language, perplexity]));
 const committed = add ? parseNumbers(await readFile(numbersPath, "utf8")) : undefined;
 if (committed !== undefined && !sameNumbers(committed.dense, measured))

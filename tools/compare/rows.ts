@@ -159,6 +159,9 @@ const weightedMixes: Readonly<Record<string, Mix>> = {
   "alike-weights": { title: "equal text, weighted by `mbs mix`", text: "equal", weights: foundAlike },
 };
 
+/** The four mixes that tell weight and text apart: equal or proportional text, equal or proportional weights. */
+export const crossedMixes = ["proportional", "equal-text", "equal-weights", "equal"] as const;
+
 /** One language alone, with as many tokens in all as `equal-third`: how well it stands in for others. */
 const aloneMixes: Readonly<Record<string, Mix>> = Object.fromEntries(
   ["en", "de", "ru", "zh", "hi", "km", "el", "id"].map((alone) => [

@@ -11,6 +11,7 @@ import {
   allMethods,
   allMixes,
   comparedTypes,
+  crossedMixes,
   gptqOptions,
   methodGroups,
   methods,
@@ -213,9 +214,6 @@ export function drawsTable(models: Readonly<Record<string, readonly DrawnRow[]>>
   return markdownTable([...head, "languages against the best peer", "processor time", "memory"], lines, 3);
 }
 
-/** The four mixes that tell weight and text apart: equal or proportional text, equal or proportional weights. */
-const crossed = ["proportional", "equal-text", "equal-weights", "equal"] as const;
-
 /**
  * A line a language, model and method: what it loses with each of the four mixes, and what equal text and equal weights change,
  * each over both settings of the other, on the draws that all four have.
@@ -225,10 +223,10 @@ export function weightsTable(models: Readonly<Record<string, readonly DrawnRow[]
     Object.entries(methods).flatMap(([method, { title }]) => {
       const own = rowsOfMethod(rows, method);
       const quads = Array.from({ length: mostDraws }, (_, draw) =>
-        crossed.flatMap((mix): readonly WindowRises[] =>
+        crossedMixes.flatMap((mix): readonly WindowRises[] =>
           own.filter((row) => row.mix === mix && row.draw === draw).map(({ rises }) => rises),
         ),
-      ).filter(({ length }) => length === crossed.length);
+      ).filter(({ length }) => length === crossedMixes.length);
       const [first] = quads;
       if (first === undefined || quads.length < fewestDraws) return [];
       const effect = (...signs: readonly [number, number, number, number]): readonly WindowRises[] =>
@@ -239,7 +237,7 @@ export function weightsTable(models: Readonly<Record<string, readonly DrawnRow[]
         title,
         String(quads.length),
         name,
-        ...crossed.map((_, place) => thousandths(mean(quads.map((quad) => figure(at(quad, place)))))),
+        ...crossedMixes.map((_, place) => thousandths(mean(quads.map((quad) => figure(at(quad, place)))))),
         natsText(overDraws(text, figure)),
         natsText(overDraws(weights, figure)),
       ];

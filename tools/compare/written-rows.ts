@@ -1,8 +1,9 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { collect, collectScores, openArtifact, readScores } from "@mbs/artifacts";
+import { collectScores, openArtifact } from "@mbs/artifacts";
 import { collectAnswers, summariseDistances } from "@mbs/evaluation";
+import { readRowScores } from "./row-scores.ts";
 import { fileStem, scoresFile } from "./rows.ts";
 import type { Row } from "./rows.ts";
 
@@ -48,7 +49,7 @@ const rounded = (value: number): number => Number(value.toFixed(4));
 
 /** What written.ts has found of a row of `folder`. @param name "gptq-3 equal" */
 export async function readWritten(folder: string, name: string): Promise<Pick<WrittenRow, "languages">> {
-  const scores = await collect(readScores(await openArtifact(join(folder, "written", scoresFile(name)))));
+  const scores = await readRowScores(join(folder, "written"), name);
   const lines = (await readFile(linesFile(folder, name), "utf8"))
     .trimEnd()
     .split("\n")

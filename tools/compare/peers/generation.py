@@ -15,7 +15,6 @@ the end-of-text token.
 import argparse
 import json
 import os
-import re
 import sys
 from pathlib import Path
 
@@ -35,17 +34,18 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import torch  # noqa: E402
 import py3langid  # noqa: E402
+from corpus_texts import paths_of, texts_of  # noqa: E402
 from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: E402
 
 torch.set_num_threads(options.threads)
-paths = dict(re.findall(r"^  (\S+): (\S+)$", options.texts.read_text(), re.MULTILINE))
+paths = paths_of(options.texts)
 py3langid.set_languages(sorted(paths))
 
 
 def prompts_of(tokenizer, path):
     """Beginnings of the longest texts, and what follows each."""
-    lines = [json.loads(line)["text"] for line in (options.texts.parent / path).read_text().splitlines()]
-    begun = [tokenizer(text, add_special_tokens=True)["input_ids"] for text in sorted(lines, key=len, reverse=True)[: options.prompts]]
+    longest = sorted(texts_of(options.texts.parent / path), key=len, reverse=True)[: options.prompts]
+    begun = [tokenizer(text, add_special_tokens=True)["input_ids"] for text in longest]
     length = options.prompt_tokens
     return [(tokens[:length], tokens[length : length + options.tokens]) for tokens in begun]
 

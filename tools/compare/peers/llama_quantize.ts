@@ -8,12 +8,11 @@
  *
  * File and matrix are kept beside OUTPUT for other types of the same tokens. The last line is what quantising took, without them.
  */
-import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdir, rename } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { startMbs } from "../start.ts";
 import { llamaFileTypes, loadNative } from "../../imatrix-check/ggml.ts";
 
 const { values, positionals } = parseArgs({
@@ -26,14 +25,7 @@ const fileType = llamaFileTypes.get(type);
 if (model === undefined || segments === undefined || output === undefined || source === undefined || fileType === undefined)
   throw new Error(`llama_quantize.ts MODEL SEGMENTS OUTPUT --source LLAMA --type ${[...llamaFileTypes.keys()].join("|")}`);
 
-const program = fileURLToPath(new URL("../../../packages/mbs/bin/mbs.js", import.meta.url));
-
-function mbs(args: readonly string[]): void {
-  const { status } = spawnSync(process.execPath, [program, ...args, "--threads", threads, "--force", "--quiet"], {
-    stdio: ["ignore", "ignore", "inherit"],
-  });
-  if (status !== 0) throw new Error(`mbs ${args[0] ?? ""} ended with ${status ?? "a signal"}`);
-}
+const mbs = (args: readonly string[]): string => startMbs([...args, "--force", "--quiet"], threads);
 
 const made = join(dirname(output), "llama-quantize");
 await mkdir(made, { recursive: true });

@@ -11,7 +11,6 @@ import argparse
 import json
 import os
 import random
-import re
 import sys
 from pathlib import Path
 
@@ -28,12 +27,13 @@ os.environ["OMP_NUM_THREADS"] = str(options.threads)
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import torch  # noqa: E402
+from corpus_texts import paths_of, texts_of  # noqa: E402
 from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: E402
 
 torch.set_num_threads(options.threads)
 tokenizer = AutoTokenizer.from_pretrained(options.model)
 model = AutoModelForCausalLM.from_pretrained(options.model, dtype=torch.float32).eval()
-paths = dict(re.findall(r"^  (\S+): (\S+)$", (options.texts / "calibration.yaml").read_text(), re.MULTILINE))
+paths = paths_of(options.texts / "calibration.yaml")
 folder = options.texts / "chosen" / "own"
 folder.mkdir(parents=True, exist_ok=True)
 
@@ -42,9 +42,7 @@ for language, path in paths.items():
     if written.exists():
         continue
     torch.manual_seed(options.seed)
-    # a line ends with a line feed alone: texts hold other separators
-    pages = [json.loads(line)["text"] for line in (options.texts / path).read_text().rstrip("\n").split("\n")]
-    encoded = [tokenizer(text)["input_ids"][: options.prompt_tokens] for text in pages]
+    encoded = [tokenizer(text)["input_ids"][: options.prompt_tokens] for text in texts_of(options.texts / path)]
     long_enough = [tokens for tokens in encoded if len(tokens) == options.prompt_tokens]
     inputs = torch.tensor(random.Random(options.seed).sample(long_enough, options.pages))
     with torch.no_grad():

@@ -122,6 +122,11 @@ export class RunManifest {
     return [...this.#nodes.values()].some((outputs) => Object.values(outputs).includes(address));
   }
 
+  /** Addresses of the outputs of this name, such as "layers", of all nodes in the order in which they ended. */
+  addressesOf(output: string): readonly string[] {
+    return [...this.#nodes.values()].flatMap((outputs) => outputs[output] ?? []);
+  }
+
   /**
    * Records a node; it is on the disk when this resolves, and the write takes along what is set in the meantime. One process at
    * a time writes a manifest (`withLock`).
