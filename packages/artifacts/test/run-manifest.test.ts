@@ -35,6 +35,8 @@ test("what was set is there when it is opened again, also when many are set at o
     assert.ok(again.made(addressOf("a")));
     assert.not(again.made("a"));
     assert.equal(again.get("__proto__"), { factors: addressOf("__proto__") });
+    assert.equal(again.addressesOf("factors"), ["a", "b", "__proto__"].map(addressOf));
+    assert.equal(again.addressesOf("layers"), []);
     assert.equal(await readdir(folder), ["manifest.json"]);
   }));
 
