@@ -97,10 +97,10 @@ test("a process that cannot be started is an error with its cause", async () => 
   const worker = new ChildWorker({ name: "worker 1", command: ["/none/there"], setting });
   const error = await failure(worker.run(task, context()));
   assert.instance(error, InputOutputError);
-  assert.match(String(error), /worker 1 could not be started: spawn \/none\/there ENOENT; the program is not there/);
+  assert.match(String(error), /worker 1 could not be started \(ENOENT\); the program is not there/);
   await worker.close();
   const text = new ChildWorker({ name: "worker 1", command: [fileURLToPath(import.meta.url)], setting });
-  assert.match(String(await failure(text.run(task, context()))), /EACCES; give the program the permission to be executed$/);
+  assert.match(String(await failure(text.run(task, context()))), /\(EACCES\); give the program the permission to be executed$/);
 });
 
 test("a process that ends before its first node is reported as such", async () => {
@@ -169,7 +169,7 @@ test("without a file left a worker is an error, too, and the processes around ar
     stdio: ["ignore", "pipe", "inherit"],
   });
   const stdout = await text(shell.stdout);
-  assert.match(stdout, /^begun\nInputOutputError: worker 1 could not be started: spawn .* EMFILE; raise the limit of open files/);
+  assert.match(stdout, /^begun\nInputOutputError: worker 1 could not be started \(EMFILE\); raise the limit of open files/);
   assert.match(stdout, /the shell goes on\n$/);
 });
 

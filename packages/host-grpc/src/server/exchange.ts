@@ -148,7 +148,7 @@ async function runBetween(
   children: Set<ChildProcess>,
 ): Promise<Pick<StageResult, "address" | "warnings">> {
   watch.stageWaits(false);
-  const child = startChild(run, watch.signal, (waits) => watch.stageWaits(waits));
+  const child = await startChild(run, watch.signal, (waits) => watch.stageWaits(waits));
   children.add(child.process);
   let inputFailure: unknown;
   // Not awaited: a stage may end before it has read all input.

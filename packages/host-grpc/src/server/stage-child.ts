@@ -1,4 +1,3 @@
-import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import type { Readable, Writable } from "node:stream";
 import {
@@ -9,6 +8,7 @@ import {
   optionFlag,
   errorOfTag,
   isErrorTag,
+  startProcess,
 } from "@mbs/contracts";
 import type { ChildArguments, ChildReport, MbsError } from "@mbs/contracts";
 import type { OptionValue } from "../protocol/option-values.ts";
@@ -78,17 +78,21 @@ function failure(code: number | null, signal: string | null, report: MbsError | 
  *
  * @param signal ends the child: SIGTERM, and SIGKILL a second later
  * @param onWait called with true when the stage begins to wait for its input, with false when it goes on
+ * @throws {InputOutputError} where the system starts no process
  */
-export function startChild(run: ChildRun, signal: AbortSignal, onWait: (waits: boolean) => void): StageChild {
-  const [program = process.execPath, ...before] = run.command;
-  const child = spawn(program, [...before, run.stage, argumentsFromParent], { stdio: ["pipe", "pipe", "pipe", "ipc"] });
+export async function startChild(run: ChildRun, signal: AbortSignal, onWait: (waits: boolean) => void): Promise<StageChild> {
+  const what = `the server's process of stage ${run.stage}`;
+  const command = [...run.command, run.stage, argumentsFromParent];
+  const child = await startProcess(what, command, ["pipe", "pipe", "pipe", "ipc"], "give mbs serve fewer --children");
   const { stdin, stdout, stderr } = child;
   if (!stdin || !stdout || !stderr) throw new InternalError("a child process was started without pipes");
   const warnings: string[] = [];
   let report: MbsError | undefined;
   let log = "";
-  // Fails where the child has ended or never started: `ended` reports that.
+  // Fails where the child has ended: `ended` reports that.
   child.send({ arguments: childArguments(run) } satisfies ChildArguments, () => undefined);
+  // what does not reach a child that has gone: `ended` says how it went
+  child.on("error", () => undefined);
   child.on("message", (message: ChildReport) => {
     if (isErrorTag(message.tag)) report = errorOfTag(message.tag, String(message.message));
     if (typeof message.warning === "string" && warnings.length < 1000) warnings.push(message.warning);
@@ -103,7 +107,6 @@ export function startChild(run: ChildRun, signal: AbortSignal, onWait: (waits: b
     setTimeout(() => child.kill("SIGKILL"), graceMs).unref();
   };
   const ended = new Promise<void>((resolve, reject) => {
-    child.on("error", (cause) => reject(new InternalError("the stage's process could not be started", {}, { cause })));
     child.on("close", (code, by) => {
       signal.removeEventListener("abort", stop);
       if (code === 0) resolve();

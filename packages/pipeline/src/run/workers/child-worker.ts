@@ -1,7 +1,6 @@
-import { spawn } from "node:child_process";
-import type { ChildProcess } from "node:child_process";
-import { once, setMaxListeners } from "node:events";
-import { errorOfTag, InputOutputError, InternalError, InterruptedError } from "@mbs/contracts";
+import type { ChildProcess, StdioOptions } from "node:child_process";
+import { setMaxListeners } from "node:events";
+import { errorOfTag, InternalError, InterruptedError, startProcess } from "@mbs/contracts";
 import type { NodeDone, NodeTask, NodeWorker, TaskContext } from "../node-worker.ts";
 import { WorkerLostError } from "../node-worker.ts";
 import type { FromWorker, ToWorker, WorkerSetting } from "./messages.ts";
@@ -19,18 +18,6 @@ export interface ChildWorkerOptions {
   /** Milliseconds without a sign of life after which it is given up while it writes what it holds; default 60 000. */
   readonly silence?: number;
 }
-
-const fewerWorkers = "or run fewer workers on this machine";
-
-/** What helps where the system starts no process, by the code of its error. */
-const startRemedies: Readonly<Record<string, string>> = {
-  EAGAIN: `raise the limit of processes (ulimit -u), ${fewerWorkers}`,
-  EMFILE: `raise the limit of open files (ulimit -n), ${fewerWorkers}`,
-  ENFILE: `the system has no open files left: end other programs, ${fewerWorkers}`,
-  ENOMEM: `memory is short: end other programs, ${fewerWorkers}`,
-  ENOENT: "the program is not there: if it was replaced since the run began, run again",
-  EACCES: "give the program the permission to be executed",
-};
 
 interface Waiting<T> {
   readonly resolve: (value: T) => void;
@@ -163,14 +150,9 @@ export class ChildWorker implements NodeWorker {
 
   /** @throws {InputOutputError} where the system starts no process */
   async #start(): Promise<ChildProcess> {
-    const [program = "", ...words] = this.#options.command;
     // what a stage of others prints is for people: standard output is the run's
-    const child = spawn(program, words, { stdio: ["ignore", 2, "inherit", "ipc"] });
-    if (child.pid === undefined) {
-      const [cause] = (await once(child, "error")) as [NodeJS.ErrnoException];
-      const remedy = startRemedies[cause.code ?? ""] ?? `run again, ${fewerWorkers}`;
-      throw new InputOutputError(`${this.name} could not be started: ${cause.message}; ${remedy}`, {}, { cause });
-    }
+    const stdio: StdioOptions = ["ignore", 2, "inherit", "ipc"];
+    const child = await startProcess(this.name, this.#options.command, stdio, "run fewer workers on this machine");
     this.#process = child;
     this.#hasSpoken = false;
     this.#endedFor = undefined;
