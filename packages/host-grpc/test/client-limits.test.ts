@@ -2,8 +2,11 @@ import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { credentials, status } from "@grpc/grpc-js";
+import { noObserver } from "@mbs/contracts";
+import type { CallEnding, Observer } from "@mbs/contracts";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { until } from "../../../tools/test/until.ts";
 import { send } from "../src/protocol/messages-in-order.ts";
 import { ChildSlots } from "../src/server/child-slots.ts";
 import { makeAuthority, makeCertificate, writePair } from "./fixtures/certificates.ts";
@@ -134,6 +137,34 @@ test("a call that sends more bytes than it may is RESOURCE_EXHAUSTED, nothing is
     assert.equal(await readdir(join(folder, "store")), []);
     assert.ok((await callMake(client)).length > 1);
   }));
+
+test("messages that only carry metadata or descriptors count for the bytes of a call, in its report too", async () => {
+  const endings: CallEnding[] = [];
+  const observer: Observer = {
+    ...noObserver,
+    call: () => ({ ...noObserver.call({ method: "", peer: "" }), end: (ending) => endings.push(ending) }),
+  };
+  await withServer({ callBytes: 100_000, observer }, async ({ client }) => {
+    const bytes = Buffer.alloc(60_000);
+    for (const message of [
+      { appMetadata: bytes },
+      { flightDescriptor: { type: 2, cmd: bytes, path: [] } },
+      { flightDescriptor: { type: 1, cmd: Buffer.alloc(0), path: ["é".repeat(30_000)] } },
+    ]) {
+      const call = client.put();
+      const end = errorOf(all(call));
+      for (const _ of [1, 2]) await send(call, message).catch(() => undefined);
+      call.end();
+      const { code, details } = await end;
+      assert.is(code, status.RESOURCE_EXHAUSTED, details);
+    }
+    await until(() => endings.length === 3, "all calls have ended");
+  });
+  assert.equal(
+    endings.map(({ received }) => received),
+    [120_000, 120_000, 120_000],
+  );
+});
 
 test("slots: in order of arrival, and past those whose client has no threads left", async () => {
   const slots = new ChildSlots(2, 3);

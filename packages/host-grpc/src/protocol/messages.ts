@@ -24,6 +24,13 @@ export interface FlightData {
   readonly dataBody?: Uint8Array;
 }
 
+/** Bytes of all that a message of Flight carries; 0 of one that is no data. */
+export function bytesOf({ flightDescriptor, dataHeader, appMetadata, dataBody }: Partial<FlightData>): number {
+  const { cmd, path = [] } = flightDescriptor ?? {};
+  const own = [cmd, dataHeader, appMetadata, dataBody].reduce((sum, bytes) => sum + (bytes?.length ?? 0), 0);
+  return path.reduce((sum, part) => sum + Buffer.byteLength(part), own);
+}
+
 export interface Ticket {
   readonly ticket: Uint8Array;
 }

@@ -1,4 +1,5 @@
 import { formatBytes, InputOutputError } from "@mbs/contracts";
+import { bytesOf } from "../protocol/messages.ts";
 import type { FlightData } from "../protocol/messages.ts";
 
 /**
@@ -9,7 +10,7 @@ import type { FlightData } from "../protocol/messages.ts";
 export async function* withinBytes(incoming: AsyncIterable<FlightData>, limit: number): AsyncGenerator<FlightData> {
   let bytes = 0;
   for await (const message of incoming) {
-    bytes += (message.dataHeader?.length ?? 0) + (message.dataBody?.length ?? 0);
+    bytes += bytesOf(message);
     if (bytes > limit) {
       throw new InputOutputError(
         `the call has sent more than ${formatBytes(limit)}, the most that this server takes; send less, or raise --call-bytes there`,

@@ -3,6 +3,7 @@ import type { Metadata, ServerInterceptor, StatusObject } from "@grpc/grpc-js";
 import { TryAgainError } from "@mbs/contracts";
 import type { ObservedCall, Observer } from "@mbs/contracts";
 import { isFlight } from "../protocol/flight-service.ts";
+import { bytesOf } from "../protocol/messages.ts";
 import type { FlightData } from "../protocol/messages.ts";
 import { IdleError, toStatus } from "../protocol/status.ts";
 import { isOpenToAll } from "./access.ts";
@@ -39,12 +40,6 @@ class SendingCall extends ServerInterceptingCall {
     this.#sending.status(ending);
     super.sendStatus(ending);
   }
-}
-
-/** Bytes of what a message of Flight carries; 0 of one that is no data. */
-function bytesOf(message: Partial<FlightData>): number {
-  const { dataHeader, dataBody, appMetadata } = message;
-  return (dataHeader?.length ?? 0) + (dataBody?.length ?? 0) + (appMetadata?.length ?? 0);
 }
 
 /** What is known of a call while it is open. */
