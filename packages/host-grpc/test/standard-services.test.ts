@@ -9,6 +9,7 @@ import { service } from "grpc-health-check";
 import descriptor from "protobufjs/ext/descriptor.js";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { makeAuthority, makeCertificate, writePair } from "./fixtures/certificates.ts";
 import { callMake, inTime, startServer, withServer } from "./fixtures/fake-server.ts";
 import type { FakeServer } from "./fixtures/fake-server.ts";
 import { FlightClient, all, errorOf } from "./fixtures/flight-client.ts";
@@ -44,8 +45,8 @@ interface HealthClient {
 
 const HealthClient = makeClientConstructor(service, "Health");
 
-const healthOf = (port: number): HealthClient =>
-  new HealthClient(`127.0.0.1:${port}`, credentials.createInsecure()) as unknown as HealthClient;
+const healthOf = (port: number, channel = credentials.createInsecure()): HealthClient =>
+  new HealthClient(`127.0.0.1:${port}`, channel) as unknown as HealthClient;
 
 const check = (client: HealthClient, name: string): Promise<string | undefined> =>
   new Promise((resolve, reject) => {
@@ -59,21 +60,54 @@ test("health needs no token, of the server and of its service; an unknown servic
   client.close();
 });
 
-test("calls of health take no places of others, and are limited themselves", async ({ fake }) => {
-  const client = healthOf(fake.server.port);
-  const watches = Array.from({ length: 21 }, () => client.watch({ service: "" }));
+/** Opens watches, of which all but the last are answered. @returns the error of the last, and what ends all */
+async function watchesOf(client: HealthClient, count: number) {
+  const watches = Array.from({ length: count }, () => client.watch({ service: "" }));
   const ends = watches.map((watch) => new Promise<ServiceError>((resolve) => watch.once("error", resolve)));
-  for (const watch of watches.slice(0, 20)) await new Promise((resolve) => watch.once("data", resolve));
+  for (const watch of watches.slice(0, -1)) await new Promise((resolve) => watch.once("data", resolve));
   const error = await inTime(Promise.race(ends));
+  const cancel = async (): Promise<void> => {
+    for (const watch of watches) watch.cancel();
+    await Promise.all(ends);
+  };
+  return { error, cancel };
+}
+
+test("calls of health take no places of others, and those of one client are limited themselves", async ({ fake }) => {
+  const client = healthOf(fake.server.port);
+  const { error, cancel } = await watchesOf(client, 6);
   assert.is(error.code, status.UNAVAILABLE);
-  assert.match(error.details, /^20 calls without a token are open, as many as this server takes; call again later$/);
+  assert.match(
+    error.details,
+    /^5 calls without a token of yours are open, as many as this server takes of one client; call again later$/,
+  );
   const flight = new FlightClient(fake.server.port, token);
   assert.ok((await callMake(flight)).length > 1);
-  for (const watch of watches) watch.cancel();
-  await Promise.all(ends);
+  await cancel();
   assert.is(await check(client, ""), "SERVING");
   client.close();
   flight.close();
+});
+
+test("a client that holds its places of health leaves some for others", async ({ folder }) => {
+  const authority = await makeAuthority("test");
+  const clientCa = join(folder, "ca.pem");
+  await writeFile(clientCa, authority.cert);
+  const tls = { ...(await writePair(folder, "server", await makeCertificate(authority))), clientCa };
+  await withServer({ tls }, async ({ server }) => {
+    const clients = await Promise.all(
+      ["one", "two"].map(async (name) => {
+        const { cert, private: key } = await makeCertificate(authority, { name });
+        return healthOf(server.port, credentials.createSsl(Buffer.from(authority.cert), Buffer.from(key), Buffer.from(cert)));
+      }),
+    );
+    const [one, two] = clients;
+    if (!one || !two) throw new Error("no clients");
+    const { cancel } = await watchesOf(one, 6);
+    assert.is(await check(two, ""), "SERVING");
+    await cancel();
+    for (const client of clients) client.close();
+  });
 });
 
 test("a watch of health ends when the server stops, at once", async () => {

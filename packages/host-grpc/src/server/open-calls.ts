@@ -1,12 +1,12 @@
 import { ServerInterceptingCall, ServerListenerBuilder, status as codes } from "@grpc/grpc-js";
 import type { Metadata, ServerInterceptor, StatusObject } from "@grpc/grpc-js";
-import { TryAgainError } from "@mbs/contracts";
 import type { ObservedCall, Observer } from "@mbs/contracts";
 import { isFlight } from "../protocol/flight-service.ts";
 import { bytesOf } from "../protocol/messages.ts";
 import type { FlightData } from "../protocol/messages.ts";
 import { IdleError, toStatus } from "../protocol/status.ts";
 import { isOpenToAll } from "./access.ts";
+import { Places } from "./places.ts";
 import type { Caller } from "./tokens.ts";
 
 type TransportCall = Parameters<ServerInterceptor>[1];
@@ -78,8 +78,10 @@ class CallRecord {
 /** A caller that is not known. */
 const nobody: Caller = { name: "", scopes: new Set() };
 
-/** Most calls without a token (health) that are open at one time: counted apart, so that they take nobody's place. */
-const openToAllLimit = 20;
+/** Places for calls without a token (health): counted apart, so that they take nobody's. A watch of health stays for any time. */
+const openToAllPlaces = 20;
+/** Of these, the places of one client: checks of others find one beside a client that holds all it may. */
+const openToAllPlacesPerClient = 5;
 
 export interface CallLimits {
   /** Calls at one time. */
@@ -119,15 +121,15 @@ export class OpenCalls {
   readonly #observer: Observer;
   /** By metadata: the one object that the library gives both to an interceptor and to a handler. */
   readonly #calls = new WeakMap<Metadata, OpenCall & { readonly end: (ending: StatusObject) => void }>();
-  readonly #perClient = new Map<string, number>();
+  readonly #places: Places;
+  readonly #placesOpenToAll = new Places("calls without a token", openToAllPlaces, openToAllPlacesPerClient);
   /** Calls that have no handler of ours, of health and reflection. */
   readonly #foreign = new Set<(ending: StatusObject) => void>();
-  #open = 0;
-  #openToAll = 0;
 
   /** @param admit who calls; throws where the call is not allowed */
   constructor(limits: CallLimits, admit: (path: string, metadata: Metadata) => Caller, observer: Observer) {
     this.#limits = limits;
+    this.#places = new Places("calls", limits.calls, limits.callsPerClient);
     this.#admit = admit;
     this.#observer = observer;
   }
@@ -161,7 +163,7 @@ export class OpenCalls {
         try {
           caller = this.#admit(path, metadata);
           client = clientOf(call, caller);
-          leave = isOpenToAll(path) ? this.#enterOpenToAll() : this.#enter(client);
+          leave = (isOpenToAll(path) ? this.#placesOpenToAll : this.#places).take(client);
         } catch (error) {
           refusal = toStatus(error);
         }
@@ -213,35 +215,6 @@ export class OpenCalls {
   /** Ends the calls of health and reflection, which would stay open for as long as their clients like. */
   endForeign(ending: StatusObject): void {
     for (const end of this.#foreign) end(ending);
-  }
-
-  #enter(client: string): () => void {
-    const { calls, callsPerClient } = this.#limits;
-    if (this.#open >= calls) {
-      throw new TryAgainError(`${calls} calls are open, as many as this server takes; call again later`);
-    }
-    const mine = this.#perClient.get(client) ?? 0;
-    if (mine >= callsPerClient) {
-      throw new TryAgainError(`${mine} calls of yours are open, as many as this server takes of one client; call again later`);
-    }
-    this.#open += 1;
-    this.#perClient.set(client, mine + 1);
-    return () => {
-      this.#open -= 1;
-      const left = (this.#perClient.get(client) ?? 1) - 1;
-      if (left > 0) this.#perClient.set(client, left);
-      else this.#perClient.delete(client);
-    };
-  }
-
-  #enterOpenToAll(): () => void {
-    if (this.#openToAll >= openToAllLimit) {
-      throw new TryAgainError(`${openToAllLimit} calls without a token are open, as many as this server takes; call again later`);
-    }
-    this.#openToAll += 1;
-    return () => {
-      this.#openToAll -= 1;
-    };
   }
 
   get #tooLate(): StatusObject {
