@@ -1,18 +1,12 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { logVerbosity, Server, setLogVerbosity, status as codes } from "@grpc/grpc-js";
-import type { Metadata, StatusObject } from "@grpc/grpc-js";
+import type { StatusObject } from "@grpc/grpc-js";
 import { removeTemporaryFolders } from "@mbs/artifacts";
-import {
-  availableProcessors,
-  InputOutputError,
-  noObserver,
-  quoted,
-  resourceKinds,
-  TryAgainError,
-  UsageError,
-} from "@mbs/contracts";
+import { availableProcessors, noObserver, quoted, resourceKinds, TryAgainError, UsageError } from "@mbs/contracts";
 import type { Observer, ResourceKind, Stage } from "@mbs/contracts";
-import { CallWatch } from "./call-watch.ts";
+import { bindServer } from "./bind-server.ts";
+import { CallHandlers } from "./call-handlers.ts";
+import type { StreamingCall } from "./call-handlers.ts";
 import { actionNeeds, admit, requireScope } from "./access.ts";
 import type { ActionName } from "./access.ts";
 import { deleteArtifact, doGet, doPut, getFlightInfo, getSchema, listFlights } from "./artifact-calls.ts";
@@ -22,7 +16,6 @@ import { isLoopback } from "../protocol/address.ts";
 import { parseListenAddress } from "./listen-address.ts";
 import { send } from "../protocol/messages-in-order.ts";
 import { OpenCalls } from "./open-calls.ts";
-import type { OpenCall } from "./open-calls.ts";
 import { defaultReloadMs, ReloadedFiles } from "./reloaded-files.ts";
 import { openTls, plaintext } from "./server-tls.ts";
 import type { TlsFiles } from "./server-tls.ts";
@@ -105,14 +98,6 @@ const closeMs = 2000;
 
 type ActionCall = Parameters<typeof send>[0] & StreamingCall & { request: { type: string; body?: Uint8Array } };
 
-interface StreamingCall {
-  readonly metadata: Metadata;
-  on(event: "cancelled" | "error", listener: (error?: unknown) => void): unknown;
-  emit(event: "error", error: Partial<StatusObject>): boolean;
-  end(): unknown;
-  destroy(): unknown;
-}
-
 const causeOf = (error: unknown): string => (error instanceof Error ? (error.stack ?? error.message) : String(error));
 
 /** An action of DoAction. */
@@ -154,8 +139,8 @@ async function openFiles({ tls, tokens: path, reloadMs = defaultReloadMs, log = 
  * Starts a server of Arrow Flight for stages and artifacts.
  *
  * @throws {UsageError} on an address that is none, a root that is no folder, or a file of certificates or tokens that is wrong
- * @throws {DeniedError} off loopback where that is not safe, or where the store is no folder to write to
- * @throws {InputOutputError} where the port is taken
+ * @throws {DeniedError} off loopback where that is not safe, where the store is no folder to write to, or on a port of others
+ * @throws {InputOutputError} where the port is taken, or the address is none of this machine
  */
 export async function serve(options: ServeOptions): Promise<RunningServer> {
   const { tls, insecure = false } = options;
@@ -170,8 +155,9 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   // An absolute path: it is cut out of messages, and a folder called "store" would cut out that word.
   const folder = await prepareStore(options.store);
   await removeTemporaryFolders();
-  // loaded here: clients, which import this file too, need none
+  // loaded here: clients, which import this file too, need neither
   const { ServedStore } = await import("./served-store.ts");
+  const { addStandardServices } = await import("./standard-services.ts");
   const store = await ServedStore.open(folder, options.storeLimits ?? {}, log);
   const { threadsPerClient = Infinity, callBytes = Infinity, callsPerClient = callLimit } = options;
   const exchanges: ExchangeServer = {
@@ -201,49 +187,12 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   };
 
   const { idleMs = defaultIdleMs } = options;
-  const files = await openFiles(options);
   const openCalls = new OpenCalls(
     { calls: callLimit, callsPerClient, idleMs },
     (path, metadata) => admit(path, metadata, files.tokens?.current),
     options.observer ?? noObserver,
   );
-  const running = new Set<Promise<void>>();
-
-  /** Catches all that a handler throws: an uncaught error would end the process. */
-  const streaming =
-    <Call extends StreamingCall>(handler: (call: Call, watch: CallWatch, open: OpenCall) => Promise<void>) =>
-    (call: Call): void => {
-      const watch = new CallWatch(idleMs, closing.signal);
-      call.on("cancelled", () => watch.cancelled());
-      call.on("error", () => watch.cancelled());
-      const done = handler(call, watch, openCalls.of(call.metadata))
-        .then(
-          () => void call.end(),
-          (error: unknown) => {
-            if (!watch.signal.aborted) call.emit("error", statusOf(error));
-            else {
-              // Messages that the client has not read would stay in memory and delay the status.
-              call.destroy();
-              openCalls.end(call.metadata, statusOf(watch.signal.reason));
-            }
-          },
-        )
-        .finally(() => running.delete(done));
-      running.add(done);
-    };
-
-  const unary =
-    <Request, Response>(handler: (request: Request) => Promise<Response>) =>
-    (call: { request: Request }, callback: (error: StatusObject | null, value?: Response) => void): void => {
-      handler(call.request).then(
-        (value) => callback(null, value),
-        (error: unknown) => callback(statusOf(error)),
-      );
-    };
-
-  // No child may go on computing when this process exits at once.
-  const killChildren = (): void => exchanges.children.forEach((child) => child.kill("SIGKILL"));
-  process.once("exit", killChildren);
+  const handlers = new CallHandlers({ openCalls, idleMs, closing: closing.signal, statusOf });
 
   const actions: Readonly<Record<ActionName, Action>> = {
     "list-stages": {
@@ -264,13 +213,17 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     interceptors: [openCalls.intercept],
   });
   server.addService(flightService, {
-    listFlights: streaming((call: Parameters<typeof listFlights>[1], watch) => listFlights(store.artifacts, call, watch)),
-    getFlightInfo: unary((descriptor: Parameters<typeof getFlightInfo>[1]) => getFlightInfo(store.artifacts, descriptor)),
-    getSchema: unary((descriptor: Parameters<typeof getSchema>[1]) => getSchema(store.artifacts, descriptor)),
-    doGet: streaming((call: Parameters<typeof doGet>[1], watch) => doGet(store, call, watch)),
-    doPut: streaming((call: Parameters<typeof doPut>[1], watch) => doPut(store, call, watch, callBytes)),
-    doExchange: streaming((call: Parameters<typeof exchange>[1], watch, open) => exchange(exchanges, call, watch, open)),
-    doAction: streaming(async (call: ActionCall, watch, { caller }) => {
+    listFlights: handlers.streaming((call: Parameters<typeof listFlights>[1], watch) =>
+      listFlights(store.artifacts, call, watch),
+    ),
+    getFlightInfo: handlers.unary((descriptor: Parameters<typeof getFlightInfo>[1]) =>
+      getFlightInfo(store.artifacts, descriptor),
+    ),
+    getSchema: handlers.unary((descriptor: Parameters<typeof getSchema>[1]) => getSchema(store.artifacts, descriptor)),
+    doGet: handlers.streaming((call: Parameters<typeof doGet>[1], watch) => doGet(store, call, watch)),
+    doPut: handlers.streaming((call: Parameters<typeof doPut>[1], watch) => doPut(store, call, watch, callBytes)),
+    doExchange: handlers.streaming((call: Parameters<typeof exchange>[1], watch, open) => exchange(exchanges, call, watch, open)),
+    doAction: handlers.streaming(async (call: ActionCall, watch, { caller }) => {
       const { type, body } = call.request;
       if (!isAction(type)) {
         throw new UsageError(`no action ${quoted(type)}; this server has ${Object.keys(actions).join(", ")}`);
@@ -279,30 +232,24 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
       const result = await actions[type].run(body);
       if (result !== undefined) await send(call, { body: result }, watch);
     }),
-    listActions: streaming(async (call: Parameters<typeof send>[0] & StreamingCall, watch) => {
+    listActions: handlers.streaming(async (call: Parameters<typeof send>[0] & StreamingCall, watch) => {
       for (const [type, { description }] of Object.entries(actions)) await send(call, { type, description }, watch);
     }),
   });
-  // Loaded here: clients, which import this file too, need neither.
-  const { addStandardServices } = await import("./standard-services.ts");
   addStandardServices(server);
+  // behind all that may fail: from here on they are looked at
+  const files = await openFiles(options);
   if (!isLoopback(host) && tls === undefined)
     log(`calls to ${host} are not encrypted; give --cert and --key in place of --insecure`);
   if (!isLoopback(host) && !knowsClients) log(`anyone who reaches ${host}:${wanted} may call; give --tokens or --client-ca`);
 
-  const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(`${host}:${wanted}`, files.credentials, (error, bound) => {
-      if (!error) return resolve(bound);
-      files.close();
-      reject(
-        new InputOutputError(
-          `cannot listen at ${options.listen}; if another program has the port, end it or give another --listen`,
-          {},
-          { cause: error },
-        ),
-      );
-    });
+  const port = await bindServer(server, `${host}:${wanted}`, files.credentials, options.listen).catch((error: unknown) => {
+    files.close();
+    throw error;
   });
+  // No child may go on computing when this process exits at once.
+  const killChildren = (): void => exchanges.children.forEach((child) => child.kill("SIGKILL"));
+  process.once("exit", killChildren);
   store.watch();
   return {
     port,
@@ -322,7 +269,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
       const shut = new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
       const done = new AbortController();
       const late = delay(closeMs, undefined, { signal: done.signal }).catch(() => undefined);
-      await Promise.race([Promise.all([...running, shut]), late]);
+      await Promise.race([Promise.all([handlers.ended(), shut]), late]);
       done.abort();
       server.forceShutdown();
       killChildren();
