@@ -49,12 +49,24 @@ export interface Pruned {
   readonly released: readonly string[];
 }
 
-/** Artifacts that are removed at a time. */
+/** Artifacts that are removed between two readings of what runs need. */
 const together = 16;
 
 /**
- * Removes artifacts that are old and that no run needs. What runs need is read again before each few
- * removals, so that a run that starts meanwhile keeps what it names.
+ * Artifacts to remove, a few at a time, with what runs need as it is read just before: a run that starts meanwhile keeps what
+ * it names.
+ */
+export async function* removalBatches(
+  artifacts: readonly KeptArtifact[],
+  readNeeds: () => Promise<readonly KeptNeeds[]>,
+): AsyncGenerator<{ readonly batch: readonly KeptArtifact[]; readonly needs: readonly KeptNeeds[] }> {
+  for (let start = 0; start < artifacts.length; start += together) {
+    yield { batch: artifacts.slice(start, start + together), needs: await readNeeds() };
+  }
+}
+
+/**
+ * Removes artifacts that are old and that no run needs.
  *
  * @throws {UsageError} on a run to release that the store does not know, or in a folder that is no shared store
  * @throws {BadDataError} where the record of a run cannot be read: then nothing is removed
@@ -78,14 +90,14 @@ export async function pruneStore(store: SharedStore, options: PruneOptions): Pro
   const candidates = artifacts.filter(({ address, modified }) => !known.has(address) && modified < before);
   const removed: KeptArtifact[] = [];
   if (!dryRun) for (const run of release) await store.removeNeeds(run, { signal });
-  for (let start = 0; start < candidates.length; start += together) {
-    const some = candidates.slice(start, start + together);
-    const still = dryRun ? known : remaining(await store.readNeeds({ signal }));
-    needed.push(...some.filter(({ address }) => still.has(address)));
-    const free = some.filter(({ address }) => !still.has(address));
+  const batches = dryRun ? [{ batch: candidates, needs }] : removalBatches(candidates, () => store.readNeeds({ signal }));
+  for await (const { batch, needs: latest } of batches) {
+    const still = remaining(latest);
+    needed.push(...batch.filter(({ address }) => still.has(address)));
+    const free = batch.filter(({ address }) => !still.has(address));
     if (!dryRun) await Promise.all(free.map(({ address }) => store.remove(address, { signal })));
     removed.push(...free);
-    onRemoved(removed.length, candidates.length);
+    if (!dryRun) onRemoved(removed.length, candidates.length);
   }
   const unfinished = await store.removeUnfinished(before, { dryRun, signal }).catch((cause: unknown) => {
     if (cause instanceof DeniedError) return undefined;

@@ -1,4 +1,5 @@
 import { readGiven, warnIfOpen } from "@mbs/artifacts";
+import { repeat } from "./repeat.ts";
 
 /** Milliseconds between two looks at the files of a server. */
 export const defaultReloadMs = 5000;
@@ -30,7 +31,7 @@ export class ReloadedFiles<T> {
   #seen: readonly Buffer[] = [];
   #fault = "";
   #current: T;
-  #timer: NodeJS.Timeout | undefined;
+  #stop = (): void => undefined;
 
   private constructor(
     files: GivenFiles,
@@ -71,7 +72,7 @@ export class ReloadedFiles<T> {
   ): Promise<ReloadedFiles<T>> {
     const opened = new ReloadedFiles(files, parse, secret, log, await ReloadedFiles.#read(files), salvage);
     await warnIfOpen(secret, log);
-    opened.#lookIn(everyMs);
+    opened.#stop = repeat(everyMs, () => opened.#look());
     return opened;
   }
 
@@ -85,18 +86,8 @@ export class ReloadedFiles<T> {
   }
 
   close(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+    this.#stop();
     this.#listeners.clear();
-  }
-
-  #lookIn(ms: number): void {
-    this.#timer = setTimeout(() => {
-      const mine = this.#timer;
-      void this.#look().finally(() => {
-        if (this.#timer === mine) this.#lookIn(ms);
-      });
-    }, ms).unref();
   }
 
   async #look(): Promise<void> {

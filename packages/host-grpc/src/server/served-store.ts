@@ -4,14 +4,12 @@ import { ArtifactStore, systemError } from "@mbs/artifacts";
 import type { Receipt } from "@mbs/artifacts";
 import { DeniedError, formatBytes, InputOutputError, TryAgainError } from "@mbs/contracts";
 import type { ArtifactStream } from "@mbs/contracts";
-import { openSharedStore } from "@mbs/shared-store";
+import { openSharedStore, removalBatches } from "@mbs/shared-store";
 import type { KeptArtifact, SharedStore } from "@mbs/shared-store";
+import { repeat } from "./repeat.ts";
 
 /** Milliseconds between two looks at the folder. */
 const defaultLookMs = 60_000;
-
-/** Artifacts that are removed between two readings of what runs need. */
-const together = 16;
 
 export interface StoreLimits {
   /** Most bytes of all artifacts, those that are being put included. Default: any number. */
@@ -43,7 +41,7 @@ export class ServedStore {
   /** Calls at work that read an artifact. */
   readonly #uses = new Map<string, number>();
   readonly #removals = new Map<string, Promise<void>>();
-  #timer: NodeJS.Timeout | undefined;
+  #stop = (): void => undefined;
 
   private constructor(artifacts: ArtifactStore, kept: SharedStore, limits: StoreLimits, log: (line: string) => void) {
     this.artifacts = artifacts;
@@ -69,7 +67,9 @@ export class ServedStore {
 
   /** Looks at the folder from time to time, until it is closed. */
   watch(): void {
-    this.#lookIn(this.#lookMs);
+    this.#stop = repeat(this.#lookMs, () =>
+      this.look().catch((error: unknown) => this.#log(`the store: ${error instanceof Error ? error.message : String(error)}`)),
+    );
   }
 
   /** Bytes of all artifacts, those that are being put included. */
@@ -151,16 +151,15 @@ export class ServedStore {
     if (this.#expireMs === undefined) return;
     const before = Date.now() - this.#expireMs;
     const old = found.filter(({ modified }) => modified.getTime() < before);
-    for (let start = 0; start < old.length; start += together) {
-      const needed = new Set((await this.#kept.readNeeds()).flatMap(({ addresses }) => addresses));
-      const free = old.slice(start, start + together).filter(({ address }) => !needed.has(address));
+    for await (const { batch, needs } of removalBatches(old, () => this.#kept.readNeeds())) {
+      const needed = new Set(needs.flatMap(({ addresses }) => addresses));
+      const free = batch.filter(({ address }) => !needed.has(address));
       await Promise.all(free.map(({ address }) => this.#expire(address, before)));
     }
   }
 
   close(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+    this.#stop();
   }
 
   /** All artifacts, whose sizes are known then. */
@@ -204,17 +203,6 @@ export class ServedStore {
       removal.catch(() => undefined),
     );
     await removal;
-  }
-
-  #lookIn(ms: number): void {
-    this.#timer = setTimeout(() => {
-      const mine = this.#timer;
-      void this.look()
-        .catch((error: unknown) => this.#log(`the store: ${error instanceof Error ? error.message : String(error)}`))
-        .finally(() => {
-          if (this.#timer === mine) this.#lookIn(ms);
-        });
-    }, ms).unref();
   }
 }
 
