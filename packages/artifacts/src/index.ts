@@ -94,7 +94,9 @@ export { ArtifactStore, isStoreName, requireAddress, unnamedArtifact } from "./s
 export type { WriteTime } from "./storage/artifact-store.ts";
 export { commitTemporary, plainAt, writeAtomically, writeTemporary } from "./storage/atomic-file.ts";
 export type { WriteOptions } from "./storage/atomic-file.ts";
-export { parseCertificate, readFirstLine, readGiven, warnIfOpen } from "./storage/given-file.ts";
+export { certificateFault, parseCertificate } from "./storage/certificate.ts";
+export type { CertificateFault } from "./storage/certificate.ts";
+export { readFirstLine, readGiven, warnIfOpen } from "./storage/given-file.ts";
 export { withLock } from "./storage/lock/lock.ts";
 export { followLinks, requireNotRead } from "./storage/output-path.ts";
 export { manifestKey, RunManifest } from "./storage/run-manifest.ts";

@@ -9,7 +9,7 @@ import * as assert from "uvu/assert";
 import { until } from "../../../tools/test/until.ts";
 import { send } from "../src/protocol/messages-in-order.ts";
 import { ChildSlots } from "../src/server/child-slots.ts";
-import { makeAuthority, makeCertificate, writePair } from "./fixtures/certificates.ts";
+import { makeAuthority, makeCertificate, writePair } from "../../../tools/test/certificates.ts";
 import { childrenGone, untilChildren } from "./fixtures/child-processes.ts";
 import { callMake, segmentMessages, withServer } from "./fixtures/fake-server.ts";
 import { FlightClient, all, callOf, errorOf } from "./fixtures/flight-client.ts";

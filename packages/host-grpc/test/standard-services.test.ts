@@ -9,7 +9,7 @@ import { service } from "grpc-health-check";
 import descriptor from "protobufjs/ext/descriptor.js";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { makeAuthority, makeCertificate, writePair } from "./fixtures/certificates.ts";
+import { makeAuthority, makeCertificate, writePair } from "../../../tools/test/certificates.ts";
 import { callMake, inTime, startServer, withServer } from "./fixtures/fake-server.ts";
 import type { FakeServer } from "./fixtures/fake-server.ts";
 import { FlightClient, all, errorOf } from "./fixtures/flight-client.ts";

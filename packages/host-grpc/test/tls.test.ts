@@ -7,7 +7,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { GenerateResult } from "selfsigned";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { makeAuthority, makeCertificate, writePair } from "./fixtures/certificates.ts";
+import { makeAuthority, makeCertificate, writePair } from "../../../tools/test/certificates.ts";
 import { startServer, withServer } from "./fixtures/fake-server.ts";
 import type { FakeServer } from "./fixtures/fake-server.ts";
 import { errorOf } from "./fixtures/flight-client.ts";
@@ -92,6 +92,16 @@ test("an expired certificate is refused, and the server's log says it", async ({
     assert.match(
       fake.log.join("\n"),
       /the certificate in .*expired\.pem expired on \S+Z, so that clients refuse it; make another/,
+    );
+  });
+});
+
+test("a certificate that is not valid yet is refused, and the clocks are named", async ({ folder, authority, ca }) => {
+  const pair = await writePair(folder, "early", await makeCertificate(authority, { from: 10, to: 20 }));
+  await withServer({ tls: pair }, async (fake) => {
+    assert.is(
+      await failure(makeVia({ via: viaOf(fake), ca })),
+      `denied: ${viaOf(fake)}: its certificate is not valid yet; compare the clocks of the two machines`,
     );
   });
 });

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { writeTinyModel } from "@mbs/models/testing";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { makeAuthority, makeCertificate, writePair } from "../../host-grpc/test/fixtures/certificates.ts";
+import { makeAuthority, makeCertificate, writePair } from "../../../tools/test/certificates.ts";
 import { runMbs, startMbs } from "./fixtures/run-mbs.ts";
 
 interface Context {

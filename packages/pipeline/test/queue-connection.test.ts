@@ -1,12 +1,14 @@
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { connect, createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createServer as createTlsServer } from "node:tls";
 import { DeniedError, TryAgainError } from "@mbs/contracts";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { makeAuthority, makeCertificate } from "../../../tools/test/certificates.ts";
 import { connectQueue } from "../src/run/queue/queue-connection.ts";
 import { hasRedis, RedisServer } from "./fixtures/redis-server.ts";
 import { failure } from "./fixtures/run-fakes.ts";
@@ -76,6 +78,34 @@ queue("a server that closes each connection, or is in protected mode, gives one 
   const ending = await refusedBy("", true);
   assert.instance(ending, TryAgainError, "a server that ends while it is asked");
   assert.match(String(ending), /^TryAgainError: no Redis answers at /);
+});
+
+queue("a certificate that is not to be trusted gives the remedy for its fault", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "mbs-queue-connection-"));
+  const authority = await makeAuthority("test");
+  const caFile = join(folder, "ca.pem");
+  await writeFile(caFile, authority.cert);
+  try {
+    for (const [certificate, file, said] of [
+      [{}, undefined, /its certificate is signed by no authority .*; give the certificate of its authority by --queue-ca$/],
+      [{ from: -20, to: -10 }, caFile, /its certificate has expired; renew it on the server \(tls-cert-file\)$/],
+      [{ from: 10, to: 20 }, caFile, /its certificate is not valid yet; compare the clocks of the two machines$/],
+      [{ ip: "192.0.2.1" }, caFile, /its certificate is for another name; give --queue the name that is in it/],
+    ] as const) {
+      const { cert, private: key } = await makeCertificate(authority, certificate);
+      const server = createTlsServer({ cert, key }).on("tlsClientError", () => undefined);
+      server.listen(0, "127.0.0.1");
+      await once(server, "listening");
+      const { port } = server.address() as AddressInfo;
+      const place = { url: `rediss://127.0.0.1:${port}`, caFile: file, version: "1.2.3" };
+      const error = await failure(connectQueue(place, () => undefined));
+      server.close();
+      assert.instance(error, DeniedError);
+      assert.match(String(error), said);
+    }
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 });
 
 const name = "a server that goes away just after it has answered is waited for";

@@ -457,7 +457,7 @@ testTls("TLS takes the authority that is given, and refuses another", async ({ r
       assert.match(String(await start({ caFile: join(root, "missing.pem") })), /\(--queue-ca\)/);
       const named = await start({ url: cluster.redis.url.replace("127.0.0.1", "localhost") });
       assert.instance(named, DeniedError);
-      assert.match(String(named), /rediss:\S+: TLS failed \(ERR_TLS_CERT_ALTNAME_INVALID\); the certificate is for another name/);
+      assert.match(String(named), /rediss:\S+: TLS failed \(ERR_TLS_CERT_ALTNAME_INVALID\); its certificate is for another name/);
       const plain = await start({ url: cluster.redis.url.replace("rediss", "redis"), caFile: undefined });
       assert.match(String(plain), /and take rediss:\/\/ where it speaks TLS/);
     },

@@ -1,4 +1,3 @@
-import { X509Certificate } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
 import { UsageError } from "@mbs/contracts";
 import { systemError } from "./system-error.ts";
@@ -40,18 +39,4 @@ export async function readFirstLine(path: string, flag: string, what: string, wa
     throw new UsageError(`${path} ${text === "" ? "is empty" : "begins with an empty line"}; its first line is ${what}`);
   await warnIfOpen(path, warn);
   return line;
-}
-
-/**
- * The first certificate of a PEM file.
- *
- * @param file flag and path, for messages: "--cert server.pem"
- * @throws {UsageError} where there is none
- */
-export function parseCertificate(pem: Buffer, file: string): X509Certificate {
-  try {
-    return new X509Certificate(pem);
-  } catch (cause) {
-    throw new UsageError(`${file} has no certificate; give a PEM file with -----BEGIN CERTIFICATE-----`, {}, { cause });
-  }
 }

@@ -1,5 +1,7 @@
 import { connect } from "node:tls";
 import type { ConnectionOptions } from "node:tls";
+import { certificateFault } from "@mbs/artifacts";
+import type { CertificateFault } from "@mbs/artifacts";
 import { bareHost } from "../protocol/address.ts";
 import type { OpenPlace } from "./server-place.ts";
 
@@ -30,28 +32,27 @@ async function probe(options: ConnectionOptions): Promise<Probe> {
 
 const codeOf = (error: Error): string => ("code" in error ? String(error.code) : "");
 
-const unknownAuthority = new Set([
-  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
-  "UNABLE_TO_GET_ISSUER_CERT",
-  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
-  "SELF_SIGNED_CERT_IN_CHAIN",
-  "DEPTH_ZERO_SELF_SIGNED_CERT",
-  "CERT_SIGNATURE_FAILURE",
-]);
-
 const refusal = "it refuses the certificate of --cert; ask for one that its --client-ca has signed";
+
+/** What and the remedy, for a fault of the server's certificate. */
+function explainCertificate(fault: CertificateFault, { message }: Error): string {
+  switch (fault) {
+    case "unknown authority":
+      return "its certificate is signed by none of the authorities known here; give the right one by --ca";
+    case "expired":
+      return "its certificate has expired; renew it on the server";
+    case "not yet valid":
+      return "its certificate is not valid yet; compare the clocks of the two machines";
+    case "another name":
+      return `its certificate is for another name (${message.replace(/^.*?altnames?: /i, "")}); call it by a name of its certificate`;
+  }
+}
 
 /** What and the remedy, for the errors of a connection with TLS; undefined for those that are of the network. */
 function explain(error: Error): string | undefined {
   const code = codeOf(error);
-  if (unknownAuthority.has(code)) {
-    return "its certificate is signed by none of the authorities known here; give the right one by --ca";
-  }
-  if (code === "CERT_HAS_EXPIRED") return "its certificate has expired; renew it on the server";
-  if (code === "CERT_NOT_YET_VALID") return "its certificate is not valid yet; compare the clocks of the two machines";
-  if (code === "ERR_TLS_CERT_ALTNAME_INVALID") {
-    return `its certificate is for another name (${error.message.replace(/^.*?altnames?: /i, "")}); call it by a name of its certificate`;
-  }
+  const fault = certificateFault(error);
+  if (fault !== undefined) return explainCertificate(fault, error);
   if (code === "ERR_SSL_WRONG_VERSION_NUMBER" || code === "ERR_SSL_PACKET_LENGTH_TOO_LONG") {
     return "it takes calls without TLS; give --via as grpc://, or start it with --cert and --key";
   }

@@ -1,3 +1,5 @@
+import { certificateFault } from "@mbs/artifacts";
+import type { CertificateFault } from "@mbs/artifacts";
 import { DeniedError, InputOutputError, InterruptedError, MbsError, TryAgainError, UsageError } from "@mbs/contracts";
 
 /** What a failed request says of itself, whether the server or the SDK has refused it. */
@@ -56,7 +58,15 @@ const busy: ReadonlySet<string> = new Set([
   "IncompleteBody",
 ]);
 
-const untrusted = /^(?:CERT_|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT|UNABLE_TO_|ERR_TLS_)/;
+const certificateFaults: Readonly<Record<CertificateFault, readonly [what: string, remedy: string]>> = {
+  "unknown authority": ["is signed by no authority that is known here", "give a file with its authority by NODE_EXTRA_CA_CERTS"],
+  expired: ["has expired", "renew it on the server"],
+  "not yet valid": ["is not valid yet", "compare the clocks of the two machines"],
+  "another name": ["is for another name", "give AWS_ENDPOINT_URL a name that is in it, or the server one for this name"],
+};
+
+/** Other faults of a certificate. */
+const untrusted = /^(?:CERT_|UNABLE_TO_|ERR_TLS_)/;
 
 const wrongUser: ReadonlySet<string> = new Set(["ExpiredToken", "InvalidToken", "TokenRefreshRequired", "InvalidAccessKeyId"]);
 
@@ -108,11 +118,13 @@ export function s3Error(cause: unknown, doing: string, where: string, { bucket, 
       facts,
     );
   }
+  const fault = certificateFault(cause);
+  if (fault !== undefined) {
+    const [said, remedy] = certificateFaults[fault];
+    return new DeniedError(`${what}: the certificate${server} ${said} (${name}); ${remedy}`, facts);
+  }
   if (untrusted.test(name)) {
-    return new DeniedError(
-      `${what}: the certificate${server} is not trusted (${name}); NODE_EXTRA_CA_CERTS names a file of others`,
-      facts,
-    );
+    return new DeniedError(`${what}: the certificate${server} is not trusted (${name}); look at it on the server`, facts);
   }
   if (unreachable.has(name)) {
     const reason = name === "TimeoutError" ? "it does not answer" : name;

@@ -1,6 +1,7 @@
 import { isIP } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
-import { parseCertificate, readFirstLine, readGiven } from "@mbs/artifacts";
+import { certificateFault, parseCertificate, readFirstLine, readGiven } from "@mbs/artifacts";
+import type { CertificateFault } from "@mbs/artifacts";
 import { DeniedError, FailedPreconditionError, InterruptedError, TryAgainError, UsageError } from "@mbs/contracts";
 import type { MbsError } from "@mbs/contracts";
 import type { Redis, RedisOptions } from "ioredis";
@@ -132,6 +133,14 @@ const isTlsFault = (code: string, message: string): boolean =>
   /^(ERR_TLS|ERR_SSL|CERT_|SELF_SIGNED|DEPTH_ZERO|UNABLE_TO_|HOSTNAME_MISMATCH|EPROTO)/.test(code) ||
   /certificate|SSL|TLS/.test(message);
 
+const certificateRemedies: Readonly<Record<CertificateFault, string>> = {
+  "unknown authority":
+    "its certificate is signed by no authority that is known here; give the certificate of its authority by --queue-ca",
+  expired: "its certificate has expired; renew it on the server (tls-cert-file)",
+  "not yet valid": "its certificate is not valid yet; compare the clocks of the two machines",
+  "another name": "its certificate is for another name; give --queue the name that is in it, or the server one for this name",
+};
+
 /** Why a server could not be used, in one line; its own messages never have the password in them. */
 function connectionError(place: string, cause: Error, isTls: boolean): MbsError {
   const code = "code" in cause && typeof cause.code === "string" ? cause.code : "";
@@ -151,21 +160,11 @@ function connectionError(place: string, cause: Error, isTls: boolean): MbsError 
       `${place}: the user may not do what a queue needs (${message}); give them all keys, channels and commands`,
     );
   if (message.includes("DB index")) return new UsageError(`${place} has no database of that number; correct --queue`);
-  if (code === "ERR_TLS_CERT_ALTNAME_INVALID") {
-    return new DeniedError(
-      `${place}: TLS failed (${code}); the certificate is for another name, so give --queue the name that is in it, or the server one for this name`,
-    );
-  }
-  if (code === "CERT_HAS_EXPIRED")
-    return new DeniedError(`${place}: TLS failed (${code}); renew the certificate on the server (tls-cert-file)`);
-  if (/SELF_SIGNED|DEPTH_ZERO|UNABLE_TO_/.test(code)) {
-    return new DeniedError(
-      `${place}: TLS failed (${code}); its certificate is signed by no authority that is known here; give the certificate of its authority by --queue-ca`,
-    );
-  }
+  const fault = certificateFault(cause);
+  if (fault !== undefined) return new DeniedError(`${place}: TLS failed (${code}); ${certificateRemedies[fault]}`);
   if (isTlsFault(code, message)) {
     return new DeniedError(
-      `${place}: TLS failed (${code || message}); give the certificate of its authority by --queue-ca, or redis:// where the server has no TLS`,
+      `${place}: TLS failed (${code || message}); look at the certificate on the server (tls-cert-file), or give redis:// where it has no TLS`,
     );
   }
   // one without TLS waits for the rest of a command
