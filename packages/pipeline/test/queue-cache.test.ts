@@ -14,10 +14,13 @@ import { InputLostError } from "../src/run/node-worker.ts";
 import type { TaskContext } from "../src/run/node-worker.ts";
 import { FetchedArtifacts } from "../src/run/queue/fetched-artifacts.ts";
 import { publishModel } from "../src/run/queue/publish-model.ts";
+import { QueueSeal } from "../src/run/queue/queue-seal.ts";
 import { SharedArtifacts } from "../src/run/queue/shared-artifacts.ts";
 import { ArtifactCache } from "../src/run/queue/work/artifact-cache.ts";
 import { DiskBudget } from "../src/run/queue/work/disk-budget.ts";
+import { JobRunner } from "../src/run/queue/work/job-runner.ts";
 import { PublishedModels } from "../src/run/queue/work/published-models.ts";
+import { runFolder } from "../src/run/run-folder.ts";
 import { flipBit } from "./fixtures/flip-bit.ts";
 import { failure } from "./fixtures/run-fakes.ts";
 
@@ -169,6 +172,27 @@ test("what was used the longest ago goes first, and the model at work stays", as
   await ArtifactCache.open(folder, { store, budget: next, warn: ignore });
   await next.trim(new Set());
   assert.is((await kept()).length, 1);
+});
+
+test("a cache is trimmed after a node that fails, also of the inputs that came before one that is lost", async (context) => {
+  const { root, store } = context;
+  const here = await putFiles(context, { file: "a" });
+  const runner = await JobRunner.open({
+    name: "worker",
+    rules: { seal: await QueueSeal.open(undefined, ignore), version: "1.2.3", stages: new Map() },
+    store,
+    modelRoot: undefined,
+    artifactOf: async () => undefined,
+    folder: join(root, "worker"),
+    cacheLimit: 0,
+    command: ["never started"],
+    warn: ignore,
+  });
+  const inputs = { statistics: [here, "0".repeat(64)] };
+  const work = { stage: "add", options: {}, inputs, threads: 1, processors: "linux", mbs: "1.2.3" };
+  const error = await failure(runner.run({ key: "1".repeat(64), work, table: {} }, task));
+  assert.equal((error as InputLostError).addresses, ["0".repeat(64)]);
+  assert.equal(await readdir(runFolder(join(root, "worker")).artifacts), []);
 });
 
 test("all inputs that are lost are named at once, and damaged ones are gone from the store", async (context) => {

@@ -9,6 +9,8 @@ export interface FetchedOptions {
   readonly shared: SharedStore;
   /** A line on what was damaged here, and what is done about it. */
   readonly warn: (line: string) => void;
+  /** Called with each artifact that is needed as soon as it is here. */
+  readonly onHere?: (address: string) => Promise<void>;
 }
 
 /** How often a node is run whose inputs are damaged here while it reads them. */
@@ -34,14 +36,16 @@ export class FetchedArtifacts {
 
   /** Fetches what is not here. @throws {InputLostError} with all that the store does not have, or not whole: that is removed */
   async bring(addresses: readonly string[], signal?: AbortSignal): Promise<void> {
-    const { local, shared } = this.#options;
+    const { local, shared, onHere } = this.#options;
     const lost = new Map<string, string>();
     let cause: unknown;
     for (const address of addresses) {
-      if (await local.has(address)) continue;
-      await mkdir(local.root, { recursive: true });
       try {
-        this.#fetched += await shared.get(address, local.path(address), { signal });
+        if (!(await local.has(address))) {
+          await mkdir(local.root, { recursive: true });
+          this.#fetched += await shared.get(address, local.path(address), { signal });
+        }
+        await onHere?.(address);
       } catch (error) {
         const isGone = error instanceof UsageError && error.facts["missing"] === true;
         if (!isGone && !(error instanceof BadDataError)) throw error;

@@ -23,7 +23,9 @@ export class ArtifactCache {
     this.#local = new ArtifactStore(folder);
     this.#store = store;
     this.#budget = budget;
-    this.#copies = new FetchedArtifacts({ local: this.#local, shared: store, warn });
+    // noted one by one: those that came before one that does not come stay here, too
+    const onHere = (address: string): Promise<void> => this.#noteUse(address);
+    this.#copies = new FetchedArtifacts({ local: this.#local, shared: store, warn, onHere });
   }
 
   static async open(folder: string, options: CacheOptions): Promise<ArtifactCache> {
@@ -48,10 +50,7 @@ export class ArtifactCache {
 
   /** Runs a node on artifacts that are here then. @throws as FetchedArtifacts.reading */
   reading<T>(addresses: readonly string[], signal: AbortSignal, node: () => Promise<T>): Promise<T> {
-    return this.#copies.reading(addresses, signal, async () => {
-      for (const address of addresses) await this.#noteUse(address);
-      return node();
-    });
+    return this.#copies.reading(addresses, signal, node);
   }
 
   async #noteUse(address: string): Promise<void> {

@@ -109,22 +109,26 @@ export class JobRunner {
     const fetchedBefore = fetched();
     /** Folders of fetched models that this job reads. */
     const inUse = new Set<string>();
-    const options = await this.#withPaths(table, work.options, async (model) => {
-      const own = await this.#own?.find(model);
-      if (own !== undefined) return own;
-      const found = await this.#published.find(model, context);
-      if (found === undefined) throw this.#modelMissing(model);
-      inUse.add(found.folder);
-      return found.path;
-    });
-    const worker = await this.#childFor(threads);
-    const task: NodeTask = { id: `${stage} ${key.slice(0, 12)}`, stage, options, inputs, when: "now", height: 1 };
-    const { address } = await this.#cache.reading([...new Set(Object.values(inputs).flat())], signal, () =>
-      worker.run(task, context),
-    );
-    const put = await this.#cache.publish(address, signal);
-    await this.#budget.trim(inUse);
-    return { address, traffic: { fetched: fetched() - fetchedBefore, put } };
+    try {
+      const options = await this.#withPaths(table, work.options, async (model) => {
+        const own = await this.#own?.find(model);
+        if (own !== undefined) return own;
+        const found = await this.#published.find(model, context);
+        if (found === undefined) throw this.#modelMissing(model);
+        inUse.add(found.folder);
+        return found.path;
+      });
+      const worker = await this.#childFor(threads);
+      const task: NodeTask = { id: `${stage} ${key.slice(0, 12)}`, stage, options, inputs, when: "now", height: 1 };
+      const { address } = await this.#cache.reading([...new Set(Object.values(inputs).flat())], signal, () =>
+        worker.run(task, context),
+      );
+      const put = await this.#cache.publish(address, signal);
+      return { address, traffic: { fetched: fetched() - fetchedBefore, put } };
+    } finally {
+      // also where the disk was too full for the job
+      await this.#budget.trim(inUse);
+    }
   }
 
   #modelMissing(model: string): ModelMissingError {
