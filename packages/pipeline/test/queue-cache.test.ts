@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ArtifactStore, encodeFiles } from "@mbs/artifacts";
 import type { FilePiece } from "@mbs/artifacts";
-import { BadDataError } from "@mbs/contracts";
+import { BadDataError, InputOutputError } from "@mbs/contracts";
 import { openModel } from "@mbs/models";
 import { writeTinyModel } from "@mbs/models/testing";
 import { openSharedStore, pruneStore } from "@mbs/shared-store";
@@ -209,6 +209,29 @@ test("all inputs that are lost are named at once, and damaged ones are gone from
     `InputLostError: ${store.where(damaged)} was damaged and is removed, ${store.where(missing)} is not there`,
   );
   assert.equal([await store.has(damaged), await store.has(whole)], [false, true]);
+});
+
+test("an artifact that the disk of this machine damages stays in the store", async (context) => {
+  const { root, store } = context;
+  const address = await putFiles(context, { file: "a" });
+  const onBadDisk: SharedStore["get"] = async (wanted, path) => {
+    await writeFile(path, "other bytes");
+    throw new BadDataError(`${store.where(wanted)} is damaged`);
+  };
+  const shared = new Proxy(store, {
+    get(target, name) {
+      const value: unknown = name === "get" ? onBadDisk : Reflect.get(target, name);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+  const local = new ArtifactStore(join(root, "copies"));
+  const error = await failure(new FetchedArtifacts({ local, shared, warn: ignore }).bring([address]));
+  assert.instance(error, InputOutputError);
+  assert.is(
+    (error as Error).message,
+    `${store.where(address)} is whole, and its copy at ${local.path(address)} was damaged; check the disk of this machine`,
+  );
+  assert.ok(await store.has(address));
 });
 
 test("a node is run again where an input was damaged, not where it fails by itself, nor for ever", async (context) => {

@@ -64,7 +64,8 @@ export interface SharedStore {
    *
    * @returns its bytes
    * @throws {UsageError} where the store does not have it; its facts have `missing: true`
-   * @throws {BadDataError} where it is damaged. Who can make it again removes it, makes it and puts it
+   * @throws {BadDataError} where it is damaged in the store, or by the disk of the path; `verifyArtifact` tells which. Who can make
+   *   one that is damaged in the store again removes it, makes it and puts it
    */
   get(address: string, path: string, call?: StoreCall): Promise<number>;
   /**

@@ -1,6 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import type { ArtifactStore } from "@mbs/artifacts";
-import { BadDataError, UsageError } from "@mbs/contracts";
+import { BadDataError, InputOutputError, UsageError } from "@mbs/contracts";
+import { verifyArtifact } from "@mbs/shared-store";
 import type { SharedStore } from "@mbs/shared-store";
 import { InputLostError } from "../node-worker.ts";
 
@@ -12,6 +13,8 @@ export interface FetchedOptions {
   /** Called with each artifact that is needed as soon as it is here. */
   readonly onHere?: (address: string) => Promise<void>;
 }
+
+const isMissing = (error: unknown): boolean => error instanceof UsageError && error.facts["missing"] === true;
 
 /** How often a node is run whose inputs are damaged here while it reads them. */
 const mostTries = 3;
@@ -34,7 +37,12 @@ export class FetchedArtifacts {
     return this.#fetched;
   }
 
-  /** Fetches what is not here. @throws {InputLostError} with all that the store does not have, or not whole: that is removed */
+  /**
+   * Fetches what is not here.
+   *
+   * @throws {InputLostError} with all that the store does not have, or not whole: that is removed
+   * @throws {InputOutputError} where an artifact is whole in the store and not on this machine's disk
+   */
   async bring(addresses: readonly string[], signal?: AbortSignal): Promise<void> {
     const { local, shared, onHere } = this.#options;
     const lost = new Map<string, string>();
@@ -47,15 +55,34 @@ export class FetchedArtifacts {
         }
         await onHere?.(address);
       } catch (error) {
-        const isGone = error instanceof UsageError && error.facts["missing"] === true;
+        const isGone = isMissing(error);
         if (!isGone && !(error instanceof BadDataError)) throw error;
-        // who makes it again would otherwise find this one there
-        if (!isGone) await shared.remove(address, { signal });
+        if (!isGone) await this.#removeLost(address, signal);
         lost.set(address, `${shared.where(address)} ${isGone ? "is not there" : "was damaged and is removed"}`);
         cause ??= error;
       }
     }
     if (lost.size > 0) throw new InputLostError([...lost.values()].join(", "), [...lost.keys()], { cause });
+  }
+
+  /** Removes from the store what arrived damaged: who makes it again would otherwise find this one there. */
+  async #removeLost(address: string, signal: AbortSignal | undefined): Promise<void> {
+    const { local, shared } = this.#options;
+    // what arrived was read from the disk here, which may be what damages it
+    const cause = await verifyArtifact(shared, address, { signal }).then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    if (cause === undefined) {
+      throw new InputOutputError(
+        `${shared.where(address)} is whole, and its copy at ${local.path(address)} was damaged; check the disk of this machine`,
+        { address },
+      );
+    }
+    // another reader has removed it meanwhile
+    if (isMissing(cause)) return;
+    if (!(cause instanceof BadDataError)) throw cause;
+    await shared.remove(address, { signal });
   }
 
   /** Removes those that are damaged here. @returns their addresses */
