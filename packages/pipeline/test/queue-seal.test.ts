@@ -194,13 +194,24 @@ queue("answers are taken from those who have the key, each for what it is for", 
 });
 
 queue("a card is that of one worker, and names those with another key", ({ ours, none }) => {
-  const card = { id: "w1", name: "host (process 1)", processors: "linux", threads: 2, mbs: version, hasTrouble: false };
+  const card = {
+    id: "w1",
+    name: "host (process 1)",
+    processors: "linux",
+    labels: ["large"],
+    threads: 2,
+    mbs: version,
+    hasTrouble: false,
+  };
   const text = sealText(ours, purposes.card("w1"), card);
   assert.equal(parseCard(keys.worker("w1"), text, ours), card);
   assert.equal(parseCard(keys.worker("w2"), text, ours), { foreign: "host (process 1)" });
   assert.equal(parseCard(keys.worker("w1"), text, none), { foreign: "host (process 1)" });
   assert.equal(parseCard(keys.worker("w1"), JSON.stringify(card), ours), { foreign: "host (process 1)" });
   assert.is(parseCard(keys.worker("w1"), "5", ours), undefined);
+  for (const labels of ["large", [7], ["a b"], null]) {
+    assert.is(parseCard(keys.worker("w1"), sealText(ours, purposes.card("w1"), { ...card, labels }), ours), undefined);
+  }
 });
 
 queue("the key is in nothing that is sent or shown, and its name differs by key", ({ ours, other, none }) => {

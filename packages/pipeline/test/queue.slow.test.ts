@@ -182,18 +182,29 @@ test("a worker whose disk is full leaves its node to others, and ends the run wh
   });
 });
 
-/** A run while one worker is busy and the other one cannot do its nodes. @param said what that one says each time */
-async function runBesideBusy(workspace: Workspace, other: Partial<FakeWorkerOptions>, said: RegExp): Promise<void> {
+/**
+ * A run while one worker is busy and the other one cannot do its nodes.
+ *
+ * @param said what that one says each time
+ * @param labels of both, and of the stages that ask for one
+ */
+async function runBesideBusy(
+  workspace: Workspace,
+  other: Partial<FakeWorkerOptions>,
+  said: RegExp,
+  labels: Readonly<Record<string, string>> = {},
+): Promise<void> {
   const { root, recipe } = workspace;
   const expected = await expectedOf(workspace);
   await withCluster(root, async (cluster) => {
     const busy = join(root, "busy");
     await mkdir(busy);
-    const well = cluster.add({ command: childCommand({ what: "pauses", stage: "propagate", at: 1, folder: busy }) });
+    const both = { labels: Object.values(labels) };
+    const well = cluster.add({ ...both, command: childCommand({ what: "pauses", stage: "propagate", at: 1, folder: busy }) });
     const begun = cluster.waitFor(well, /propagate \S+: begun/);
-    const done = go(recipe({ shards: 2 }), { workers, queue: cluster.choice() });
+    const done = go(recipe({ shards: 2 }), { workers, queue: cluster.choice({ labels }) });
     await begun;
-    cluster.add(other);
+    cluster.add({ ...both, ...other });
     // more often than a node is tried
     await until(() => (cluster.log.join("").match(said) ?? []).length > 3, "the other worker has tried four times");
     await writeFile(join(busy, "go"), "");
@@ -207,6 +218,13 @@ test("a worker whose disk is full gives its node back as often as others are bus
   await mkdir(starts);
   const command = childCommand({ what: "full", stage: "*", at: 1, folder: starts });
   await runBesideBusy(workspace, { command }, /the disk is full; takes no other node/g);
+});
+
+test("a worker whose disk is full gives back a node with a label where another one has the label", async (workspace) => {
+  const starts = join(workspace.root, "starts");
+  await mkdir(starts);
+  const command = childCommand({ what: "full", stage: "*", at: 1, folder: starts });
+  await runBesideBusy(workspace, { command }, /the disk is full; takes no other node/g, { propagate: "large" });
 });
 
 test("a worker without the model leaves its nodes to one that has it, however busy that is", async (workspace) => {

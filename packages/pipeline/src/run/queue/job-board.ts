@@ -72,8 +72,10 @@ export class JobBoard {
   readonly #ranBy = new Map<string, string>();
   readonly #traffic = new Map<string, Traffic>();
   readonly #watch: NodeJS.Timeout;
-  #waiting = 0;
-  #isToldOfNone = false;
+  /** Jobs that have not ended. */
+  readonly #waiting = new Set<Asked>();
+  /** Labels that no worker had when it last looked, as in WorkerWatch.warnOfNone. */
+  #toldOfNone: ReadonlySet<string | undefined> = new Set();
 
   private constructor(options: BoardOptions, open: (name: string) => Queue) {
     this.#options = options;
@@ -132,7 +134,7 @@ export class JobBoard {
     };
     const listeners = this.#listeners.get(id) ?? new Set();
     this.#listeners.set(id, listeners.add(listener));
-    this.#waiting += 1;
+    this.#waiting.add(asked);
     let isDone = false;
     try {
       await orStopped(redis.multi().sadd(keys.askers(id), this.#options.run).expire(keys.askers(id), keepAskers).exec(), signal);
@@ -159,19 +161,25 @@ export class JobBoard {
     } catch (cause) {
       throw refusalOf(this.#options.connection.place, cause);
     } finally {
-      this.#waiting -= 1;
+      this.#waiting.delete(asked);
       listeners.delete(listener);
       if (listeners.size === 0) this.#listeners.delete(id);
       await this.#leave(id, isDone);
     }
   }
 
+  #labelOf({ work: { stage } }: Asked): string | undefined {
+    const { labels } = this.#options;
+    return Object.hasOwn(labels, stage) ? labels[stage] : undefined;
+  }
+
   /** The queue that a job goes to: of its label, of the worker that ran the node before it, or of all. */
-  async #homeOf({ work, affinity }: Asked): Promise<Home> {
-    const { processors, labels, connection } = this.#options;
+  async #homeOf(asked: Asked): Promise<Home> {
+    const { processors, connection } = this.#options;
     const { circle } = connection;
+    const { affinity } = asked;
     const since = performance.now();
-    const label = Object.hasOwn(labels, work.stage) ? labels[work.stage] : undefined;
+    const label = this.#labelOf(asked);
     if (label !== undefined) return { queue: queueNames.ofLabel(label, processors, circle), since };
     const before = affinity === undefined ? undefined : this.#ranBy.get(affinity);
     const isThere = before !== undefined && (await this.#isPresent(before));
@@ -299,6 +307,8 @@ export class JobBoard {
 
   async #lookForWorkers(): Promise<void> {
     const { watch, processors } = this.#options;
-    if (this.#waiting > 0) this.#isToldOfNone = await watch.warnOfNone(processors, this.#isToldOfNone);
+    if (this.#waiting.size === 0) return;
+    const labels = new Set([...this.#waiting].map((asked) => this.#labelOf(asked)));
+    this.#toldOfNone = await watch.warnOfNone(processors, labels, this.#toldOfNone);
   }
 }

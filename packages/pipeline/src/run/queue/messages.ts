@@ -13,6 +13,8 @@ export interface WorkerCard {
   /** For messages: "host-3 (process 812)". */
   readonly name: string;
   readonly processors: string;
+  /** It also takes jobs of these. */
+  readonly labels: readonly string[];
   /** Threads that its machine has for a job. */
   readonly threads: number;
   /** Version of its program. */
@@ -91,10 +93,12 @@ export function parseCard(key: string, text: string | null, seal: QueueSeal): Fo
     return isObject(foreign) && isText(foreign["name"]) ? { foreign: foreign["name"] } : undefined;
   }
   if (!isObject(value)) return undefined;
-  const { id, name, processors, threads, mbs, hasTrouble = false } = value;
+  // those of other versions may have fewer fields, and are named by what they have
+  const { id, name, processors, labels = [], threads, mbs, hasTrouble = false } = value;
   const areThreads = isNumber(threads) && Number.isSafeInteger(threads) && threads >= 1 && threads <= mostThreads;
-  if (!isName(id) || !isText(name) || !isName(processors) || !areThreads || !isText(mbs)) return undefined;
-  return { id, name, processors, threads, mbs, hasTrouble: hasTrouble === true };
+  const areLabels = Array.isArray(labels) && labels.every(isName);
+  if (!isName(id) || !isText(name) || !isName(processors) || !areLabels || !areThreads || !isText(mbs)) return undefined;
+  return { id, name, processors, labels, threads, mbs, hasTrouble: hasTrouble === true };
 }
 
 function parseTraffic(value: unknown): Traffic {

@@ -25,6 +25,18 @@ export const queueNames = {
   ofWorker: (id: string): string => `worker.${id}`,
 };
 
+/** The queues that a worker takes jobs from, the most urgent first. */
+export const queuesOf = (
+  { id, processors, labels }: { readonly id: string; readonly processors: string; readonly labels: readonly string[] },
+  circle: string,
+): readonly string[] => [
+  queueNames.ofWorker(id),
+  ...[processors, mixedClass].flatMap((each) => [
+    ...labels.map((label) => queueNames.ofLabel(label, each, circle)),
+    queueNames.ofClass(each, circle),
+  ]),
+];
+
 /** Whether a queue can be one of these. */
 export const isQueueName = (name: string): boolean => /^(?:class|label|worker)\.[A-Za-z0-9.-]+$/.test(name);
 

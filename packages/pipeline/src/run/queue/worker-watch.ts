@@ -82,19 +82,43 @@ export class WorkerWatch {
     }
   }
 
-  /** Warns where no worker of a class is there. @param isTold whether it has warned already @returns whether none is there */
-  async warnOfNone(processors: string, isTold: boolean): Promise<boolean> {
+  /**
+   * Warns where no worker of a class is there that jobs wait for.
+   *
+   * @param labels of these jobs; undefined for one that any worker of the class takes
+   * @param told those that it has warned of already
+   * @returns those that no worker of the class takes
+   */
+  async warnOfNone(
+    processors: string,
+    labels: ReadonlySet<string | undefined>,
+    told: ReadonlySet<string | undefined>,
+  ): Promise<ReadonlySet<string | undefined>> {
     const workers = await this.present();
-    const isNone = !workers.some((worker) => processors === mixedClass || worker.processors === processors);
-    if (isNone && !isTold) this.#warn(this.#noWorker(processors, workers));
-    return isNone;
+    const ofClass = workers.filter((worker) => processors === mixedClass || worker.processors === processors);
+    const isTaken = (label: string | undefined): boolean =>
+      ofClass.some((worker) => label === undefined || worker.labels.includes(label));
+    const untaken = [...labels].filter((label) => !isTaken(label));
+    for (const label of untaken) {
+      if (told.has(label)) continue;
+      const isOfLabel = label !== undefined && ofClass.length > 0;
+      this.#warn(isOfLabel ? this.#noLabel(label, ofClass) : this.#noWorker(processors, workers, label));
+    }
+    return new Set(untaken);
   }
 
-  #noWorker(processors: string | undefined, others: readonly WorkerCard[]): string {
+  #noWorker(processors: string | undefined, others: readonly WorkerCard[], label?: string): string {
     const { place } = this.#connection;
     const classes = [...new Set(others.map((other) => other.processors))];
     const found = classes.length === 0 ? "" : `; those that are there are ${classes.join(", ")}`;
     const wanted = processors === undefined ? "worker" : `worker of class ${processors}`;
-    return `waiting: no ${wanted} that this run takes is at ${place}${found}; start one with mbs work, the --queue options and the --store of this run, and --model-root`;
+    const flag = label === undefined ? "" : ` --label ${label},`;
+    return `waiting: no ${wanted} that this run takes is at ${place}${found}; start one with mbs work,${flag} the --queue options and the --store of this run, and --model-root`;
+  }
+
+  #noLabel(label: string, others: readonly WorkerCard[]): string {
+    const labels = [...new Set(others.flatMap((other) => other.labels))];
+    const found = labels.length === 0 ? "have none" : `have ${labels.join(", ")}`;
+    return `waiting: no worker with the label ${label} is at ${this.#connection.place}; those that are there ${found}; start one with --label ${label}, or correct --worker-labels`;
   }
 }

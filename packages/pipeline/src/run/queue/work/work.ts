@@ -24,7 +24,7 @@ import type { JobFailure, JobResult, News, WorkerCard } from "../messages.ts";
 import { processorClass } from "../../processor-class.ts";
 import { connectQueue, orStopped } from "../queue-connection.ts";
 import type { QueueConnection, QueuePlace } from "../queue-connection.ts";
-import { bullPrefix, channels, keys, mixedClass, mostAttempts, namePattern, queueNames, usualTimings } from "../queue-names.ts";
+import { bullPrefix, channels, keys, mostAttempts, namePattern, queueNames, queuesOf, usualTimings } from "../queue-names.ts";
 import type { QueueTimings } from "../queue-names.ts";
 import { loadBullmq } from "../queue-packages.ts";
 import { signatureOf } from "../queue-seal.ts";
@@ -305,12 +305,13 @@ class QueueWorker {
   /** Whether a worker without trouble of its own is there, busy or not, that takes nodes of a queue, too. */
   async #canOthers(queue: string): Promise<boolean> {
     await this.#tellPresence();
+    const { circle } = this.#connection;
     const { id, processors, mbs } = this.#card;
-    // who has a label is not known
-    if (queue.startsWith("label.")) return false;
+    // its run takes what waits in this worker's own queue to that of the class
+    const taken = queue === queueNames.ofWorker(id) ? queueNames.ofClass(processors, circle) : queue;
     for await (const [, card] of presentCards(this.#connection)) {
-      if ("foreign" in card || card.hasTrouble || card.mbs !== mbs) continue;
-      if (card.id !== id && (card.processors === processors || queue.startsWith(`class.${mixedClass}.`))) return true;
+      if ("foreign" in card || card.hasTrouble || card.mbs !== mbs || card.id === id) continue;
+      if (queuesOf(card, circle).includes(taken)) return true;
     }
     return false;
   }
@@ -356,7 +357,8 @@ export async function work(options: WorkOptions): Promise<number> {
   const processors = processorClass(options.device);
   const id = newId();
   const name = `${hostname()} (process ${process.pid})`;
-  const card: WorkerCard = { id, name, processors, threads: availableProcessors(), mbs: options.version, hasTrouble: false };
+  const { version: mbs } = options;
+  const card: WorkerCard = { id, name, processors, labels, threads: availableProcessors(), mbs, hasTrouble: false };
   return withFolder(options.cache, async (folder) => {
     const store = await openSharedStore(place, { create: true });
     let connection: QueueConnection | undefined;
@@ -383,13 +385,7 @@ export async function work(options: WorkOptions): Promise<number> {
         warn,
         jobLimit,
       });
-      const own = [
-        queueNames.ofWorker(id),
-        ...[processors, mixedClass].flatMap((each) => [
-          ...labels.map((label) => queueNames.ofLabel(label, each, circle)),
-          queueNames.ofClass(each, circle),
-        ]),
-      ];
+      const own = queuesOf(card, circle);
       source = await unlessStopped(
         JobSource.open(connection, own, id, { timings, warn, signal: options.signal }),
         options.signal,
