@@ -9,7 +9,7 @@ import { isSealed, jobData, jobId, jobKey, jobLife, jobTimeLeft } from "./job.ts
 import type { JobWork } from "./job.ts";
 import { parseFailure, parseNews, parseResult, purposes, sealPublished, sealText } from "./messages.ts";
 import type { JobFailure, JobResult, News, Order } from "./messages.ts";
-import { orStopped, refusalOf } from "./queue-connection.ts";
+import { isRefusal, orStopped, refusalOf } from "./queue-connection.ts";
 import type { QueueConnection } from "./queue-connection.ts";
 import { bullPrefix, channels, keys, mostAttempts, queueNames, unreadableName } from "./queue-names.ts";
 import type { QueueTimings } from "./queue-names.ts";
@@ -60,6 +60,19 @@ interface Home {
   /** The worker whose own queue it is. */
   readonly worker?: string;
   readonly since: number;
+  /** Not yet looked at: a job that has ended there ended before the run asked. */
+  readonly isNew: boolean;
+}
+
+/** Removes a job. @returns whether it is gone: a worker that is at it keeps it @throws what the server refuses */
+async function removeJob(job: Job): Promise<boolean> {
+  try {
+    await job.remove();
+    return true;
+  } catch (cause) {
+    if (isRefusal(cause)) throw cause;
+    return false;
+  }
 }
 
 /** What a run asks for, and waits for, on a queue. What is in the queue may be lost at any time; then it is asked for again. */
@@ -149,7 +162,7 @@ export class JobBoard {
           for (const warning of result.warnings) context.warn(warning);
           return result;
         }
-        home = await orStopped(this.#look(id, home, asked, round === 0), signal);
+        home = await orStopped(this.#look(id, home, asked), signal);
         const polled = new AbortController();
         await new Promise<void>((resolve, reject) => {
           wake = resolve;
@@ -179,13 +192,14 @@ export class JobBoard {
     const { circle } = connection;
     const { affinity } = asked;
     const since = performance.now();
+    const isNew = true;
     const label = this.#labelOf(asked);
-    if (label !== undefined) return { queue: queueNames.ofLabel(label, processors, circle), since };
+    if (label !== undefined) return { queue: queueNames.ofLabel(label, processors, circle), since, isNew };
     const before = affinity === undefined ? undefined : this.#ranBy.get(affinity);
     const isThere = before !== undefined && (await this.#isPresent(before));
     return isThere
-      ? { queue: queueNames.ofWorker(before), worker: before, since }
-      : { queue: queueNames.ofClass(processors, circle), since };
+      ? { queue: queueNames.ofWorker(before), worker: before, since, isNew }
+      : { queue: queueNames.ofClass(processors, circle), since, isNew };
   }
 
   async #isPresent(worker: string): Promise<boolean> {
@@ -199,7 +213,7 @@ export class JobBoard {
   }
 
   /** Looks at a job and does what it needs. @returns where it is now */
-  async #look(id: string, home: Home, asked: Asked, isFirst: boolean): Promise<Home> {
+  async #look(id: string, home: Home, asked: Asked): Promise<Home> {
     const { timings } = this.#options;
     const queue = this.#queue(home.queue);
     // first: a job that fails between the two has its reason
@@ -207,32 +221,28 @@ export class JobBoard {
     const job = state === "unknown" ? undefined : await this.#find(queue, id);
     if (job === undefined) {
       await this.#add(queue, id, asked);
-      return { ...home, since: performance.now() };
+      return { ...home, since: performance.now(), isNew: false };
     }
     const failure = state === "failed" ? this.#failureOf(job, id) : undefined;
     // one without a failure of a worker was written by others
-    const isStale = isFirst || job.name === unreadableName || failure === undefined || failure.tag === "interrupted";
+    const isStale = home.isNew || job.name === unreadableName || failure === undefined || failure.tag === "interrupted";
     if (state === "completed" || (state === "failed" && isStale)) {
       // what it has made is gone, another run's try failed or was stopped, or it could not be read: a job whose id still exists
       // would not be added
-      await job.remove().catch(() => undefined);
-      return this.#look(id, home, asked, false);
+      return (await removeJob(job)) ? this.#look(id, { ...home, isNew: false }, asked) : home;
     }
+    const seen: Home = { ...home, isNew: false };
     if (failure !== undefined) return this.#fail(job, failure);
     // what is at work is known by the signature that its worker has read
     if (state !== "active") await this.#renew(job, id, asked);
-    if (home.worker === undefined) return home;
+    if (home.worker === undefined) return seen;
     const isGone = !(await this.#isPresent(home.worker));
     const isLate = state !== "active" && performance.now() - home.since > timings.follow;
-    if (!isGone && !isLate) return home;
-    const isRemoved = await job.remove().then(
-      () => true,
-      () => false,
-    );
+    if (!isGone && !isLate) return seen;
     // one that has just begun stays, if its worker is there
-    if (!isRemoved && !isGone) return home;
+    if (!(await removeJob(job)) && !isGone) return seen;
     if (asked.affinity !== undefined) this.#ranBy.delete(asked.affinity);
-    return this.#look(id, await this.#homeOf(asked), asked, true);
+    return this.#look(id, await this.#homeOf(asked), asked);
   }
 
   /** A job of a queue. One that cannot be read, since someone else has written it, is removed and counts as none. */

@@ -172,13 +172,16 @@ function connectionError(place: string, cause: Error, isTls: boolean): MbsError 
   return new TryAgainError(`no Redis answers at ${place} (${code || message}); start it, or correct --queue${hint}`);
 }
 
+/** Whether a server that is there has refused a command. */
+export const isRefusal = (cause: unknown): cause is Error => cause instanceof Error && cause.name === "ReplyError";
+
 /**
  * What a server that is there refuses: it is full, cannot write to its disk, or has values of others under the keys of a queue.
  *
  * @returns any other error as it is
  */
 export function refusalOf(place: string, cause: unknown): unknown {
-  if (!(cause instanceof Error) || cause.name !== "ReplyError") return cause;
+  if (!isRefusal(cause)) return cause;
   const { message } = cause;
   if (message.includes("WRONGTYPE")) {
     return new FailedPreconditionError(
