@@ -3,13 +3,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ArtifactStore, encodeFiles } from "@mbs/artifacts";
 import type { FilePiece } from "@mbs/artifacts";
-import { BadDataError, InputOutputError } from "@mbs/contracts";
+import { at, BadDataError, InputOutputError } from "@mbs/contracts";
 import { openModel } from "@mbs/models";
 import { writeTinyModel } from "@mbs/models/testing";
 import { openSharedStore, pruneStore } from "@mbs/shared-store";
-import type { SharedStore } from "@mbs/shared-store";
+import type { RunNeeds, SharedStore } from "@mbs/shared-store";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { until } from "../../../tools/test/until.ts";
 import { InputLostError } from "../src/run/node-worker.ts";
 import type { TaskContext } from "../src/run/node-worker.ts";
 import { FetchedArtifacts } from "../src/run/queue/fetched-artifacts.ts";
@@ -119,6 +120,39 @@ test("a run whose own record is damaged in the store writes it again; another ru
   assert.instance(error, BadDataError);
   assert.match((error as Error).message, /run-2\.json: .*; if the run is over, remove the file/);
   assert.ok(await store.has(second), "run-2 may need it");
+});
+
+test("nobody relies on what is in the store before it is recorded that the run needs it", async ({ local }) => {
+  const written: { readonly addresses: readonly string[]; readonly end: (error?: Error) => void }[] = [];
+  const shared = {
+    has: async () => true,
+    writeNeeds: ({ addresses }: RunNeeds) =>
+      new Promise<void>((resolve, reject) => {
+        written.push({ addresses, end: (error) => (error === undefined ? resolve() : reject(error)) });
+      }),
+  } as unknown as SharedStore;
+  const artifacts = new SharedArtifacts({ local, shared, run: "run-1", note: "test", warn: ignore });
+  const address = "1".repeat(64);
+  const relied: number[] = [];
+  const rely = async (who: number): Promise<void> => {
+    if (await artifacts.isShared(address)) relied.push(who);
+  };
+  const round = async (index: number): Promise<(typeof written)[number]> => {
+    await until(() => written.length > index, "a record is being written");
+    return at(written, index);
+  };
+  const first = [failure(rely(1)), failure(rely(2))];
+  (await round(0)).end(new Error("away"));
+  assert.equal((await Promise.all(first)).map(String), ["Error: away", "Error: away"]);
+  const second = [rely(3), rely(4)];
+  const { addresses, end } = await round(1);
+  assert.equal(relied, []);
+  assert.equal(addresses, [address]);
+  end();
+  await Promise.all(second);
+  assert.equal(relied.toSorted(), [3, 4]);
+  await rely(5);
+  assert.is(written.length, 2, "it is written once");
 });
 
 test("files that leave the folder, another model and a damaged one are refused, and leave nothing", async (context) => {

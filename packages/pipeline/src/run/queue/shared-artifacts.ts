@@ -47,8 +47,8 @@ class Rounds {
  */
 export class SharedArtifacts implements RunArtifacts {
   readonly #options: SharedArtifactsOptions;
-  /** What the run needs of the store. */
-  readonly #needed = new Set<string>();
+  /** What the run needs of the store → its record there, which may be on the way. */
+  readonly #needed = new Map<string, Promise<void>>();
   readonly #removed: { readonly address: string; readonly after: Promise<unknown> }[] = [];
   readonly #needs: Rounds;
   readonly #removals: Rounds;
@@ -81,15 +81,21 @@ export class SharedArtifacts implements RunArtifacts {
     return this.#options.shared.has(address, { signal });
   }
 
-  async #need(address: string): Promise<void> {
-    if (this.#needed.has(address)) return;
-    this.#needed.add(address);
-    await this.#needs.request();
+  #need(address: string): Promise<void> {
+    const known = this.#needed.get(address);
+    if (known !== undefined) return known;
+    // a round writes what is in the map when it begins
+    const written = Promise.resolve().then(() => this.#needs.request());
+    this.#needed.set(address, written);
+    written.catch(() => {
+      if (this.#needed.get(address) === written) this.#needed.delete(address);
+    });
+    return written;
   }
 
   async #writeNeeds(): Promise<void> {
     const { shared, run, note } = this.#options;
-    await shared.writeNeeds({ run, note, addresses: [...this.#needed] });
+    await shared.writeNeeds({ run, note, addresses: [...this.#needed.keys()] });
   }
 
   /** Puts artifacts of this machine into the store. @throws {InputLostError} on one that is in neither */
