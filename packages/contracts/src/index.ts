@@ -54,6 +54,7 @@ export { nameShards, parseShard, rangeOfShards, shardOption } from "./shards.ts"
 export type { Shards } from "./shards.ts";
 export { startProcess } from "./start-process.ts";
 export { defineStage, firstOutput, isOptional } from "./stage.ts";
+export { optionTable, thirdPartyCode } from "./stage-options.ts";
 export type {
   Factor,
   LanguageDiagonal,

@@ -1,4 +1,4 @@
-import { UsageError, optionFlag, quoted } from "@mbs/contracts";
+import { UsageError, optionFlag, optionTable, quoted, thirdPartyCode } from "@mbs/contracts";
 import type { Option, OptionTable, Stage } from "@mbs/contracts";
 import { fromValue } from "../protocol/option-values.ts";
 import type { OptionValue } from "../protocol/option-values.ts";
@@ -65,11 +65,10 @@ function requireKinds(table: OptionTable, given: Readonly<Record<string, OptionV
  * @throws {UsageError} naming what is built in
  */
 function requireBuiltIn(table: OptionTable, given: Readonly<Record<string, OptionValue>>): void {
-  for (const [name, option] of Object.entries(table)) {
-    const value = given[name];
-    if (option.kind !== "code" || value === undefined || option.builtIn.includes(String(value))) continue;
-    throw new UsageError(`a server runs its own ${name}s only: ${option.builtIn.join(", ")}`, { option: optionFlag(name) });
-  }
+  const code = thirdPartyCode(table, given);
+  if (code === undefined) return;
+  const { name, option } = code;
+  throw new UsageError(`a server runs its own ${name}s only: ${option.builtIn.join(", ")}`, { option: optionFlag(name) });
 }
 
 /**
@@ -83,7 +82,7 @@ export async function requireOptions(stage: Stage, given: Readonly<Record<string
   // the stage's own options first: finding those that depend on them would load that code
   requireKinds(stage.options, given);
   requireBuiltIn(stage.options, given);
-  const table: OptionTable = { ...stage.options, ...(await stage.moreOptions?.(given)) };
+  const table = await optionTable(stage, given);
   requireKinds(table, given);
   requireBuiltIn(table, given);
   const unknown = Object.keys(given).find((name) => !Object.hasOwn(table, name));

@@ -1,7 +1,15 @@
 import { join, resolve } from "node:path";
-import { availableProcessors, createObjectPool, firstOutput, isCodePath, splitKept, UsageError } from "@mbs/contracts";
+import {
+  availableProcessors,
+  createObjectPool,
+  firstOutput,
+  isCodePath,
+  optionTable,
+  splitKept,
+  UsageError,
+} from "@mbs/contracts";
 import type { DeviceChoice, Progress, StageOptions } from "@mbs/contracts";
-import { optionTable, stageOf } from "../plan/known-stages.ts";
+import { stageOf } from "../plan/known-stages.ts";
 import type { Stages } from "../plan/known-stages.ts";
 import { isIntermediate } from "../plan/nodes/plan-node.ts";
 import type { PlanNode } from "../plan/nodes/plan-node.ts";

@@ -1,5 +1,5 @@
-import { UsageError, parseOptions } from "@mbs/contracts";
-import type { OptionTable, Stage, StageOptions } from "@mbs/contracts";
+import { UsageError, optionTable, parseOptions } from "@mbs/contracts";
+import type { Stage, StageOptions } from "@mbs/contracts";
 
 /** The stages by name, as the program that runs the recipe provides them. */
 export type Stages = ReadonlyMap<string, Stage>;
@@ -9,11 +9,6 @@ export function stageOf(stages: Stages, name: string): Stage {
   const stage = stages.get(name);
   if (stage === undefined) throw new UsageError(`this program has no stage ${name}`, { stage: name });
   return stage;
-}
-
-/** All options that a stage takes for the ones given: its own and, for example, its solver's. */
-export async function optionTable(stage: Stage, options: StageOptions): Promise<OptionTable> {
-  return { ...stage.options, ...(await stage.moreOptions?.(options)) };
 }
 
 /** The options of a node with all defaults filled in. @throws {UsageError} as the stage would */

@@ -1,8 +1,7 @@
-import { UsageError, parseOptions } from "@mbs/contracts";
+import { UsageError, optionTable, parseOptions } from "@mbs/contracts";
 import type { OptionTable, Stage, StageOptions } from "@mbs/contracts";
 import { optionName } from "../recipe/recipe-keys.ts";
 import type { Recipe } from "../recipe/recipe.ts";
-import { optionTable } from "./known-stages.ts";
 
 /** The option that an error is about, by its names in recipe and library: "group-size", "groupSize". */
 function optionNames({ facts }: UsageError): readonly [string, string] {

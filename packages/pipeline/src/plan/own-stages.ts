@@ -1,9 +1,8 @@
 import { requireKnownColumns } from "@mbs/artifacts";
-import { UsageError, loadStage } from "@mbs/contracts";
+import { UsageError, loadStage, optionTable } from "@mbs/contracts";
 import type { Stage, StageOptions } from "@mbs/contracts";
 import type { Recipe, StageEntry } from "../recipe/recipe.ts";
 import { located } from "./option-faults.ts";
-import { optionTable } from "./known-stages.ts";
 import type { Stages } from "./known-stages.ts";
 
 /** Options of an entry with the recipe's model and corpus filled in where its stage requires them and they are not given. */

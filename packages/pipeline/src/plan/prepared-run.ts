@@ -1,6 +1,6 @@
 import { embeddingsBlock } from "@mbs/artifacts";
 import { isDeepStrictEqual } from "node:util";
-import { FailedPreconditionError, UsageError, firstOutput, isOptional } from "@mbs/contracts";
+import { FailedPreconditionError, UsageError, firstOutput, isOptional, optionTable } from "@mbs/contracts";
 import type { Grid, ObjectPool, PlannedLayers, PlannedSize, Progress, Stage, StageOptions } from "@mbs/contracts";
 import { pinRevisions } from "@mbs/hub";
 import type { Revisions } from "@mbs/hub";
@@ -26,7 +26,7 @@ import { sharedTexts } from "./shared-texts.ts";
 import { plannedLayers, completeRecipe } from "./solver-needs.ts";
 import { planRun, planWithFaults } from "./plan.ts";
 import type { ModelOutline, Plan, PlanNode } from "./nodes/plan-node.ts";
-import { completeOptions, optionTable, stageOf } from "./known-stages.ts";
+import { completeOptions, stageOf } from "./known-stages.ts";
 import type { Stages } from "./known-stages.ts";
 
 /** A recipe after all checks that are possible before the run. */

@@ -1,7 +1,7 @@
 import { performance } from "node:perf_hooks";
 import { artifactKinds, manifestKey } from "@mbs/artifacts";
 import type { ArtifactStore, RunManifest, WriteTime } from "@mbs/artifacts";
-import { BadDataError, InternalError, InterruptedError, firstOutput, observed } from "@mbs/contracts";
+import { BadDataError, InternalError, InterruptedError, firstOutput, observed, optionTable } from "@mbs/contracts";
 import type { Device, DeviceReport, MbsError, Observer, Progress, Stage, StageContext, StageOptions } from "@mbs/contracts";
 import { isWholeModel } from "./model-files.ts";
 import { NeededArtifacts } from "./needed-artifacts.ts";
@@ -16,7 +16,7 @@ import { Retries } from "./retries.ts";
 import type { RunFolder } from "./run-folder.ts";
 import { Schedule } from "./schedule.ts";
 import type { WorkerRules } from "./schedule.ts";
-import { optionTable, stageOf } from "../plan/known-stages.ts";
+import { stageOf } from "../plan/known-stages.ts";
 import type { Stages } from "../plan/known-stages.ts";
 
 /** One node that is done. */

@@ -1,7 +1,16 @@
 import { isAddress, isDeep, manifestKey } from "@mbs/artifacts";
-import { BadDataError, UsageError, firstOutput, isObject, mostThreads, parseOptions, quoted } from "@mbs/contracts";
+import {
+  BadDataError,
+  UsageError,
+  firstOutput,
+  isObject,
+  mostThreads,
+  optionTable,
+  parseOptions,
+  quoted,
+  thirdPartyCode,
+} from "@mbs/contracts";
 import type { OptionTable, Stage, StageOptions } from "@mbs/contracts";
-import { optionTable } from "../../plan/known-stages.ts";
 import { namePattern } from "./queue-names.ts";
 import type { QueueSeal } from "./queue-seal.ts";
 
@@ -61,11 +70,12 @@ export function jobTimeLeft(data: unknown, id: string, seal: QueueSeal): number 
  */
 export function canTravel(stage: Stage, options: StageOptions, made?: string): boolean {
   if (stage.loadedFrom !== undefined || firstOutput(stage).folder === true) return false;
+  if (thirdPartyCode(stage.options, options) !== undefined) return false;
   return Object.entries(stage.options).every(([name, option]) => {
+    if (option.kind !== "resource") return true;
     const value = options[name];
-    if (value === undefined) return option.kind !== "resource" || option.optional === true;
-    if (option.kind === "code") return typeof value === "string" && option.builtIn.includes(value);
-    return option.kind !== "resource" || (option.resource === "model" && [value].flat().every((path) => path !== made));
+    if (value === undefined) return option.optional === true;
+    return option.resource === "model" && [value].flat().every((path) => path !== made);
   });
 }
 
@@ -77,11 +87,7 @@ const refuse = (why: string): never => {
 function checkResources(table: OptionTable, options: StageOptions): void {
   for (const [name, option] of Object.entries(table)) {
     const value = options[name];
-    if (value === undefined || (option.kind !== "resource" && option.kind !== "code")) continue;
-    if (option.kind === "code") {
-      if (typeof value !== "string" || !option.builtIn.includes(value)) refuse(`${name} is no code of this program`);
-      continue;
-    }
+    if (value === undefined || option.kind !== "resource") continue;
     if (option.resource !== "model") refuse(`${name} is read from files that no worker has`);
     const isAddressed = [value].flat().every(isAddress);
     if (!isAddressed) refuse(`${name} is no address`);
@@ -141,7 +147,7 @@ export async function checkJob(
   data: unknown,
   id: string | undefined,
   rules: JobRules,
-): Promise<{ readonly work: JobWork; readonly stage: Stage; readonly table: OptionTable }> {
+): Promise<{ readonly work: JobWork; readonly table: OptionTable }> {
   if (!isObject(data) || id === undefined || isDeep(data) || JSON.stringify(data).length > longestJob) {
     return refuse("it is no job, or a very long or deeply nested one");
   }
@@ -155,11 +161,12 @@ export async function checkJob(
   if (typeof processors !== "string" || !namePattern.test(processors)) return refuse("it names no class of processors");
   const stage = await load();
   if (!canTravel(stage, options)) return refuse(`${name} with these options runs where the run was started`);
-  checkResources(stage.options, options);
   const work = { stage: name, options, inputs: checkInputs(stage, inputs), threads, processors, mbs: rules.version };
   if (jobId(jobKey(work)) !== id) return refuse("its name is not that of its content");
   // only now: the further options of a stage may be those of code that it names
   const table = await optionTable(stage, options);
+  const code = thirdPartyCode(table, options);
+  if (code !== undefined) refuse(`${code.name} is no code of this program`);
   checkResources(table, options);
   try {
     parseOptions(table, options, name);
@@ -167,5 +174,5 @@ export async function checkJob(
     if (cause instanceof UsageError) refuse(cause.message);
     throw cause;
   }
-  return { work, stage, table };
+  return { work, table };
 }

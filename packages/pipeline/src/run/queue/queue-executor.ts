@@ -1,9 +1,9 @@
 import { hostname } from "node:os";
-import { InternalError, UsageError, availableProcessors, firstOutput, formatBytes } from "@mbs/contracts";
+import { InternalError, UsageError, availableProcessors, firstOutput, formatBytes, optionTable } from "@mbs/contracts";
 import { openSharedStore } from "@mbs/shared-store";
 import type { SharedStore } from "@mbs/shared-store";
 import type { ArtifactStore } from "@mbs/artifacts";
-import { optionTable, stageOf } from "../../plan/known-stages.ts";
+import { stageOf } from "../../plan/known-stages.ts";
 import { isIntermediate } from "../../plan/nodes/plan-node.ts";
 import type { PlanNode } from "../../plan/nodes/plan-node.ts";
 import type { Executor, OpenExecutor, ExecutorOptions, ExecutorRun } from "../executor.ts";

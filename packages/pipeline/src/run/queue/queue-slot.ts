@@ -1,5 +1,6 @@
+import { optionTable } from "@mbs/contracts";
 import type { Stage } from "@mbs/contracts";
-import { optionTable, stageOf } from "../../plan/known-stages.ts";
+import { stageOf } from "../../plan/known-stages.ts";
 import type { Stages } from "../../plan/known-stages.ts";
 import type { PlanNode } from "../../plan/nodes/plan-node.ts";
 import type { Resources } from "../../resources/resources.ts";
