@@ -6,6 +6,8 @@ import {
   ArtifactStore,
   contentAddress,
   encodeLayers,
+  addressOfName,
+  artifactName,
   isStoreName,
   readLayers,
   readScores,
@@ -134,7 +136,11 @@ test("a store knows the names that it gives", () => {
   const address = "a".repeat(64);
   const own = [`${address}.arrow`, ".artifact.some.host.12.00aa11bb.tmp"];
   const foreign = ["mine.arrow", `${address}.txt`, `old/${address}.arrow`, `${address}.arrow.bak`, ".artifact.tmp", "artifact"];
+  assert.is(artifactName(address), `${address}.arrow`);
+  assert.is(addressOfName(artifactName(address)), address);
+  assert.throws(() => artifactName(`../${address}`), /is no address/);
   for (const name of own) assert.ok(isStoreName(name), name);
+  assert.is(addressOfName(".artifact.some.host.12.00aa11bb.tmp"), undefined);
   for (const name of foreign) assert.not(isStoreName(name), name);
 });
 

@@ -1,6 +1,14 @@
 import { rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { commitTemporary, describeArtifact, requireAddress, unnamedArtifact, writeTemporary } from "@mbs/artifacts";
+import {
+  addressOfName,
+  artifactName,
+  commitTemporary,
+  describeArtifact,
+  requireAddress,
+  unnamedArtifact,
+  writeTemporary,
+} from "@mbs/artifacts";
 import { BadDataError, TryAgainError, UsageError } from "@mbs/contracts";
 import { fileBytes, gather, requireContent, throwIfStopped } from "./artifact-check.ts";
 import { needsName, needsText, parseNeeds, requireRun, runOfName } from "./run-needs.ts";
@@ -8,12 +16,6 @@ import type { Keeper, KeptArtifact, KeptNeeds, RunNeeds, SharedStore, StoreCall 
 
 /** Longest record of a run's needs that is read, in bytes: about a million addresses. */
 const longestNeeds = 64 * 1024 * 1024;
-
-/** The name of an artifact's file. @throws {UsageError} on what is no address */
-function artifactName(address: string): string {
-  requireAddress(address);
-  return `${address}.arrow`;
-}
 
 /** A shared store over any place that keeps files: names, checks of content and records of runs. */
 export class KeptStore implements SharedStore {
@@ -89,7 +91,7 @@ export class KeptStore implements SharedStore {
 
   async *list(call: StoreCall = {}): AsyncGenerator<KeptArtifact> {
     for await (const { name, bytes, modified } of this.#keeper.list("", call)) {
-      const [, address] = /^([0-9a-f]{64})\.arrow$/.exec(name) ?? [];
+      const address = addressOfName(name);
       if (address !== undefined) yield { address, bytes, modified };
     }
   }

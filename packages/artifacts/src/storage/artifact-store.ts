@@ -1,36 +1,19 @@
 import { mkdir, readdir, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { BadDataError, InternalError, UsageError, type ArtifactStream, type Batch } from "@mbs/contracts";
-import { contentAddress, isAddress } from "../content-address.ts";
+import { contentAddress } from "../content-address.ts";
 import type { Receipt } from "../content-address.ts";
 import type { DecodedStream } from "../ipc/decode-stream.ts";
 import { encodeStream } from "../ipc/encode-stream.ts";
 import { describeArtifact, openArtifact } from "./artifact-file.ts";
 import type { StoredArtifact } from "./artifact-file.ts";
+import { addressOfName, artifactName, unnamedArtifact } from "./artifact-name.ts";
 import { commitTemporary, writeTemporary } from "./atomic-file.ts";
 import { gatherBatches, gatheredBatches, heldBatches } from "./held-artifacts.ts";
 import type { HeldArtifact } from "./held-artifacts.ts";
 import { areBatchesChecked, markBatchChecked } from "../rows/panels.ts";
 import { isMissing, systemError } from "./system-error.ts";
-import { isTemporaryOf, removeLeftovers } from "./temporary/temporary-name.ts";
-
-const extension = ".arrow";
-/**
- * What a temporary file in a store's folder is named after: what is being written has no address yet. So a store knows the files
- * that killed processes left there.
- */
-export const unnamedArtifact = "artifact";
-const storedName = /^[0-9a-f]{64}\.arrow$/;
-
-/** Whether a store gives such names to its files; files of other names are not its own. */
-export const isStoreName = (name: string): boolean => storedName.test(name) || isTemporaryOf(unnamedArtifact, name);
-
-/** @throws {UsageError} on what is no address; such a text must not become a part of a path */
-export function requireAddress(address: string): void {
-  if (isAddress(address)) return;
-  const beginning = address.slice(0, 80);
-  throw new UsageError(`${JSON.stringify(beginning)} is no address: 64 digits 0-9a-f are`, { address: beginning });
-}
+import { removeLeftovers } from "./temporary/temporary-name.ts";
 
 export interface StoreOptions {
   /** What a message tells the user to do about a damaged artifact. */
@@ -94,8 +77,7 @@ export class ArtifactStore {
 
   /** The path of an artifact, whether it exists or not. */
   path(address: string): string {
-    requireAddress(address);
-    return join(this.root, address + extension);
+    return join(this.root, artifactName(address));
   }
 
   /**
@@ -315,7 +297,7 @@ export class ArtifactStore {
       if (isMissing(cause)) return [];
       throw systemError(cause, "list", this.root);
     });
-    const addresses = names.filter((name) => storedName.test(name)).map((name) => name.slice(0, 64));
+    const addresses = names.flatMap((name) => addressOfName(name) ?? []);
     const listed: StoredArtifact[] = [];
     for (const address of addresses.toSorted()) {
       const found = await this.unlessGone(address, () => this.describe(address));

@@ -1,6 +1,6 @@
 import { readdir, stat } from "node:fs/promises";
 import { basename, dirname, join, relative, sep } from "node:path";
-import { contentAddress, isStoreName, isTemporaryOf, openArtifact } from "@mbs/artifacts";
+import { artifactName, contentAddress, isAddress, isStoreName, isTemporaryOf, openArtifact } from "@mbs/artifacts";
 import type { RunManifest } from "@mbs/artifacts";
 import { DeniedError } from "@mbs/contracts";
 import { readModelRecord } from "@mbs/models";
@@ -65,8 +65,7 @@ export async function requireUnclaimed(folder: RunFolder): Promise<void> {
 
 /** Whether the run has made an artifact: it is in the manifest, or, if that was lost, among the artifacts. */
 const hasMade = async ({ artifacts }: RunFolder, manifest: RunManifest, address: string): Promise<boolean> => {
-  const name = `${address}.arrow`;
-  return manifest.made(address) || (isStoreName(name) && (await exists(join(artifacts, name))));
+  return manifest.made(address) || (isAddress(address) && (await exists(join(artifacts, artifactName(address)))));
 };
 
 /**

@@ -1,4 +1,5 @@
 import type { HeadObjectCommandOutput } from "@aws-sdk/client-s3";
+import { addressOfName } from "@mbs/artifacts";
 import type { Keeper, KeptFile, PutOptions, StoreCall } from "../shared-store.ts";
 import { asked, connect } from "./s3-connection.ts";
 import type { S3Connection, S3Limits } from "./s3-connection.ts";
@@ -146,7 +147,7 @@ export class S3Keeper implements Keeper {
       });
       const page = await asked(this.#connection, listing, "list", this.place, call);
       for (const { Key, UploadId, Initiated } of page?.Uploads ?? []) {
-        const isOurs = /^[0-9a-f]{64}\.arrow$/.test(Key?.slice(Prefix.length) ?? "");
+        const isOurs = addressOfName(Key?.slice(Prefix.length) ?? "") !== undefined;
         if (!isOurs || Initiated === undefined || Initiated >= before) continue;
         count += 1;
         if (dryRun) continue;

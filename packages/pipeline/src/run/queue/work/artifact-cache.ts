@@ -1,6 +1,6 @@
 import { mkdir, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { ArtifactStore, isStoreName } from "@mbs/artifacts";
+import { addressOfName, ArtifactStore, isStoreName } from "@mbs/artifacts";
 import type { SharedStore } from "@mbs/shared-store";
 import { FetchedArtifacts } from "../fetched-artifacts.ts";
 import type { DiskBudget } from "./disk-budget.ts";
@@ -35,7 +35,7 @@ export class ArtifactCache {
       if (!isStoreName(name)) continue;
       const path = join(folder, name);
       const { size: bytes, mtimeMs: used } = await stat(path);
-      if (/^[0-9a-f]{64}\.arrow$/.test(name)) found.push({ path, bytes, used });
+      if (addressOfName(name) !== undefined) found.push({ path, bytes, used });
       // of a process that was killed: this folder has one owner
       else await rm(path, { force: true });
     }
