@@ -1,4 +1,4 @@
-import { UsageError } from "@mbs/contracts";
+import { quoted, UsageError } from "@mbs/contracts";
 import { FolderKeeper } from "./folder/folder-keeper.ts";
 import { KeptStore } from "./kept-store.ts";
 import { isS3Place, parseS3Place } from "./s3/s3-place.ts";
@@ -10,10 +10,20 @@ export interface OpenStoreOptions {
   /** Milliseconds without a byte before a request to a server counts as stalled; default half a minute. */
   readonly stall?: number;
   /**
-   * How often a request to a server is sent before its failure is an error; default 11, which takes 25 seconds in the mean, or
-   * AWS_MAX_ATTEMPTS. The first request is sent six times at most.
+   * How often a request to a server is sent before its failure is an error; default AWS_MAX_ATTEMPTS, or 11, which takes 25
+   * seconds in the mean. The first request is sent six times at most.
    */
   readonly attempts?: number;
+}
+
+/** How often a request is sent where nobody says so: 25 seconds in the mean. */
+const usualAttempts = 11;
+
+/** @throws {UsageError} where the environment has no number */
+function attemptsOf({ AWS_MAX_ATTEMPTS: text = "" }: NodeJS.ProcessEnv): number {
+  if (text === "") return usualAttempts;
+  if (/^[1-9]\d{0,3}$/.test(text)) return Number(text);
+  throw new UsageError(`AWS_MAX_ATTEMPTS takes a whole number from 1 to 9999, not ${quoted(text)}`);
 }
 
 /**
@@ -26,8 +36,9 @@ export interface OpenStoreOptions {
  * @throws {TryAgainError} where its server cannot be reached
  */
 export async function openSharedStore(place: string, options: OpenStoreOptions = {}): Promise<SharedStore> {
-  const { create = false, stall = 30_000, attempts = 11 } = options;
+  const { create = false, stall = 30_000 } = options;
   if (isS3Place(place)) {
+    const { attempts = attemptsOf(process.env) } = options;
     const { S3Keeper } = await import("./s3/s3-keeper.ts");
     return new KeptStore(await S3Keeper.open(parseS3Place(place), { stall, attempts }));
   }

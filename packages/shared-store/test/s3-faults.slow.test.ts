@@ -323,6 +323,38 @@ for (const fault of ["cut-answer", "stall-answer"] as const) {
   });
 }
 
+test("AWS_MAX_ATTEMPTS holds for requests and for what is left of a download, unless the caller says another number", async (context) => {
+  const { s3, store, folder, small } = context;
+  await store.put(small.address, small.path);
+  const target = join(folder, "got");
+  /** How often an artifact is asked for whose first answer is cut. */
+  const asked = async (attempts?: number): Promise<number> => {
+    const own = await openSharedStore(store.place, { ...(attempts !== undefined && { attempts }) });
+    s3.proxy.fault = first(1, isGet, "cut-answer");
+    s3.proxy.seen.length = 0;
+    await own.get(small.address, target).catch((error: unknown) => assert.instance(error, TryAgainError));
+    await own.close();
+    return s3.proxy.seen.filter(isGet).length;
+  };
+  await withEnvironment({ AWS_MAX_ATTEMPTS: "1" }, async () => {
+    assert.is(await asked(), 1);
+    assert.is(await asked(2), 2);
+    const own = await openSharedStore(store.place, { attempts: 2 });
+    s3.proxy.fault = first(1, isGet, { status: 503, code: "SlowDown" });
+    await own.get(small.address, target);
+    await own.close();
+  });
+  await withEnvironment({ AWS_MAX_ATTEMPTS: "" }, async () => assert.is(await asked(), 2));
+  for (const text of ["0", "-1", "three", "1.5"]) {
+    await withEnvironment({ AWS_MAX_ATTEMPTS: text }, async () => {
+      const error = await errorOf(() => openSharedStore(store.place));
+      assert.instance(error, UsageError);
+      assert.match(error.message, `AWS_MAX_ATTEMPTS takes a whole number from 1 to 9999, not "${text}"`);
+      await openSharedStore(folder);
+    });
+  }
+});
+
 test("a server that does not know ranges is read from there all the same", async ({ s3, store, folder, large }) => {
   await store.put(large.address, large.path);
   s3.proxy.fault = (request) => {

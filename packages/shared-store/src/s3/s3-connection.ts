@@ -54,7 +54,7 @@ export async function connect(bucket: string, limits: S3Limits): Promise<S3Conne
   const client = new sdk.S3Client({
     // other servers seldom have a host name for each bucket
     ...(endpoint !== undefined && { forcePathStyle: true }),
-    ...(process.env["AWS_MAX_ATTEMPTS"] === undefined && { maxAttempts: limits.attempts }),
+    maxAttempts: limits.attempts,
     followRegionRedirects: true,
     // content is checked by its address, and the SDK's check of a body that is cut never ends
     responseChecksumValidation: "WHEN_REQUIRED",
