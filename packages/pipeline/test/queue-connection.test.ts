@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createServer as createTlsServer } from "node:tls";
-import { DeniedError, TryAgainError } from "@mbs/contracts";
+import { DeniedError, TryAgainError, UsageError } from "@mbs/contracts";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { makeAuthority, makeCertificate } from "../../../tools/test/certificates.ts";
@@ -106,6 +106,12 @@ queue("a certificate that is not to be trusted gives the remedy for its fault", 
   } finally {
     await rm(folder, { recursive: true });
   }
+});
+
+queue("a user in --queue that is no escaped text is refused without being quoted", async () => {
+  const said = await failure(connectQueue({ url: "redis://50%off@127.0.0.1", version: "1.2.3" }, () => undefined));
+  assert.instance(said, UsageError);
+  assert.is((said as Error).message, "--queue has a user with a % that begins no escape; write %25 for it");
 });
 
 const name = "a server that goes away just after it has answered is waited for";

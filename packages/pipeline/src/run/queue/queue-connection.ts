@@ -68,6 +68,15 @@ function parseUrl(text: string): URL {
   throw new UsageError(`--queue takes the address of a Redis server: ${usage}`);
 }
 
+/** @throws {UsageError} that does not quote the user: it may be a password in the wrong place */
+function userOf({ username }: URL): string {
+  try {
+    return decodeURIComponent(username);
+  } catch {
+    throw new UsageError("--queue has a user with a % that begins no escape; write %25 for it");
+  }
+}
+
 /** Rejects as soon as the signal fires, whatever the promise does: a server that is away answers nothing. */
 export async function orStopped<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   promise.catch(() => undefined);
@@ -113,7 +122,7 @@ async function optionsOf(
     host,
     port,
     db: Number(url.pathname.slice(1) || 0),
-    ...(url.username !== "" && { username: decodeURIComponent(url.username) }),
+    ...(url.username !== "" && { username: userOf(url) }),
     ...(password !== undefined && { password }),
     ...(isTls && {
       tls: {
