@@ -9,7 +9,7 @@ import { isSealed, jobData, jobId, jobKey, jobLife, jobTimeLeft } from "./job.ts
 import type { JobWork } from "./job.ts";
 import { parseFailure, parseNews, parseResult, purposes, sealPublished, sealText } from "./messages.ts";
 import type { JobFailure, JobResult, News, Order } from "./messages.ts";
-import { isRefusal, orStopped, refusalOf } from "./queue-connection.ts";
+import { atMost, isRefusal, orStopped, refusalOf } from "./queue-connection.ts";
 import type { QueueConnection } from "./queue-connection.ts";
 import { bullPrefix, channels, keys, mostAttempts, queueNames, unreadableName } from "./queue-names.ts";
 import type { QueueTimings } from "./queue-names.ts";
@@ -84,7 +84,8 @@ export class JobBoard {
   /** Node → the worker that ran it. */
   readonly #ranBy = new Map<string, string>();
   readonly #traffic = new Map<string, Traffic>();
-  readonly #watch: NodeJS.Timeout;
+  /** Looks for workers now and then. */
+  readonly #looks: NodeJS.Timeout;
   /** Jobs that have not ended. */
   readonly #waiting = new Set<Asked>();
   /** Labels that no worker had when it last looked, as in WorkerWatch.warnOfNone. */
@@ -93,8 +94,8 @@ export class JobBoard {
   private constructor(options: BoardOptions, open: (name: string) => Queue) {
     this.#options = options;
     this.#open = open;
-    this.#watch = setInterval(() => void this.#lookForWorkers().catch(() => undefined), patienceMs);
-    this.#watch.unref();
+    this.#looks = setInterval(() => void this.#lookForWorkers().catch(() => undefined), patienceMs);
+    this.#looks.unref();
   }
 
   static async open(options: BoardOptions): Promise<JobBoard> {
@@ -123,7 +124,7 @@ export class JobBoard {
   }
 
   close(): void {
-    clearInterval(this.#watch);
+    clearInterval(this.#looks);
   }
 
   /**
@@ -312,7 +313,10 @@ export class JobBoard {
       await this.#order({ kind: "cancel", id });
     };
     // a server that is away has nothing to take back
-    await Promise.race([take().catch(() => undefined), wait(takeBackMs, undefined, { ref: false })]);
+    await atMost(
+      take().catch(() => undefined),
+      takeBackMs,
+    );
   }
 
   async #lookForWorkers(): Promise<void> {

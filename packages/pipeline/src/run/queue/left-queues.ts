@@ -4,8 +4,8 @@ import { loadBullmq } from "./queue-packages.ts";
 import type { QueueConnection } from "./queue-connection.ts";
 
 /**
- * Removes the queues of workers that were killed: one that leaves takes its own along. A job in them is asked for again by its
- * run, as when the server loses it; so it does no harm where a worker only was away.
+ * Removes the queues of workers that are gone, whether they left or were killed. A job in them is asked for again by its run, as
+ * when the server loses it; so it does no harm where a worker only was away.
  */
 export async function removeLeftQueues({ redis }: QueueConnection): Promise<void> {
   const { Queue } = await loadBullmq();
@@ -16,7 +16,11 @@ export async function removeLeftQueues({ redis }: QueueConnection): Promise<void
       const queue = new Queue(queueNames.ofWorker(id), { connection: redis, prefix: bullPrefix, skipMetasUpdate: true });
       // the connection itself tells what is wrong
       queue.on("error", () => undefined);
-      await queue.obliterate({ force: true });
+      try {
+        await queue.obliterate({ force: true });
+      } finally {
+        await queue.close();
+      }
     }
   }
 }

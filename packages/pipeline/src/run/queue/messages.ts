@@ -23,7 +23,7 @@ export interface WorkerCard {
   readonly hasTrouble: boolean;
 }
 
-/** What a job has made, or who has failed at it. */
+/** What a job has made, and who has run it. */
 export interface JobResult {
   readonly address: string;
   /** Id of the worker that ran it. */

@@ -92,6 +92,10 @@ export async function orStopped<T>(promise: Promise<T>, signal: AbortSignal): Pr
   }
 }
 
+/** Waits for what is said to a server that may be away, but not longer. */
+export const atMost = (promise: Promise<unknown>, milliseconds: number): Promise<unknown> =>
+  Promise.race([promise, delay(milliseconds, undefined, { ref: false })]);
+
 /** The keys of a pattern, as the server finds them: some of them at a time, perhaps none. */
 export async function* scanKeys(redis: Redis, pattern: string): AsyncGenerator<readonly string[]> {
   let cursor = "0";

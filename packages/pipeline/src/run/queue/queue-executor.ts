@@ -1,5 +1,5 @@
 import { hostname } from "node:os";
-import { InternalError, UsageError, availableProcessors, firstOutput, formatBytes, optionTable } from "@mbs/contracts";
+import { InternalError, availableProcessors, firstOutput, formatBytes, optionTable } from "@mbs/contracts";
 import { openSharedStore } from "@mbs/shared-store";
 import type { SharedStore } from "@mbs/shared-store";
 import type { ArtifactStore } from "@mbs/artifacts";
@@ -19,7 +19,7 @@ import { parsePublished } from "./messages.ts";
 import { publishModel } from "./publish-model.ts";
 import { connectQueue } from "./queue-connection.ts";
 import type { QueueConnection, QueuePlace } from "./queue-connection.ts";
-import { keys, mixedClass, namePattern, usualTimings } from "./queue-names.ts";
+import { keys, mixedClass, requireName, usualTimings } from "./queue-names.ts";
 import type { QueueTimings } from "./queue-names.ts";
 import { HomeWorker, QueueSlot, thisMachine } from "./queue-slot.ts";
 import { SharedArtifacts } from "./shared-artifacts.ts";
@@ -79,10 +79,8 @@ export class QueueExecutor implements Executor {
    * @throws as connectQueue and openSharedStore
    */
   static async open(choice: QueueChoice, options: ExecutorOptions, home: LocalExecutor): Promise<QueueExecutor> {
-    for (const name of [choice.processors ?? mixedClass, ...Object.values(choice.labels ?? {})]) {
-      if (!namePattern.test(name))
-        throw new UsageError(`"${name}" is no name of a class or label: letters, digits, "." and "-" are`);
-    }
+    if (choice.processors !== undefined) requireName(choice.processors, "a class");
+    for (const label of Object.values(choice.labels ?? {})) requireName(label, "a label");
     const store = await openSharedStore(choice.store, { create: true });
     try {
       const connection = await connectQueue(choice, options.warn);

@@ -1,3 +1,5 @@
+import { quoted, UsageError } from "@mbs/contracts";
+
 /** In front of BullMQ's keys. */
 export const bullPrefix = "mbs";
 
@@ -6,6 +8,11 @@ const own = "mbs-run";
 
 /** What a class of processors, a label or a worker may be called: a part of a queue's name. */
 export const namePattern = /^[A-Za-z0-9][A-Za-z0-9.-]{0,99}$/;
+
+/** @param what "a label" @throws {UsageError} on a name that cannot be a part of a queue's */
+export function requireName(name: string, what: string): void {
+  if (!namePattern.test(name)) throw new UsageError(`${quoted(name)} is no name of ${what}: letters, digits, "." and "-" are`);
+}
 
 /** The class of a run that takes workers of any. */
 export const mixedClass = "mixed";

@@ -40,8 +40,6 @@ export interface JobRunnerOptions {
   readonly jobLimit?: number | undefined;
   /** What runs models. Default "cpu". */
   readonly device?: Device | undefined;
-  /** Milliseconds that a job has to stop by itself. */
-  readonly stopGrace?: number | undefined;
 }
 
 /** A job that has been checked. */
@@ -161,13 +159,12 @@ export class JobRunner {
   async #childFor(threads: number): Promise<ChildWorker> {
     if (this.#child?.threads === threads) return this.#child.worker;
     await this.close();
-    const { name, folder, device, memory = defaultKept(), command, jobLimit, stopGrace } = this.#options;
+    const { name, folder, device, memory = defaultKept(), command, jobLimit } = this.#options;
     const worker = new ChildWorker({
       name,
       command,
       setting: { root: folder, results: [], threads, device, memory, revisions: {} },
       nodeLimit: jobLimit,
-      ...(stopGrace !== undefined && { stopGrace }),
     });
     this.#child = { worker, threads };
     return worker;

@@ -4,15 +4,7 @@ import { rm } from "node:fs/promises";
 import { hostname } from "node:os";
 import { setTimeout as wait } from "node:timers/promises";
 import { makeTemporaryFolder, withLock } from "@mbs/artifacts";
-import {
-  BadDataError,
-  InternalError,
-  InterruptedError,
-  UsageError,
-  availableProcessors,
-  noObserver,
-  observed,
-} from "@mbs/contracts";
+import { BadDataError, InternalError, InterruptedError, availableProcessors, noObserver, observed } from "@mbs/contracts";
 import type { Device, DeviceReport, MbsError, Observer, Progress, Stage } from "@mbs/contracts";
 import { openSharedStore } from "@mbs/shared-store";
 import type { SharedStore } from "@mbs/shared-store";
@@ -22,9 +14,9 @@ import { noTraffic } from "../../store-traffic.ts";
 import { parsePublished, parseResult, purposes, sealText } from "../messages.ts";
 import type { JobFailure, JobResult, News, WorkerCard } from "../messages.ts";
 import { processorClass } from "../../processor-class.ts";
-import { connectQueue, orStopped } from "../queue-connection.ts";
+import { atMost, connectQueue, orStopped } from "../queue-connection.ts";
 import type { QueueConnection, QueuePlace } from "../queue-connection.ts";
-import { bullPrefix, channels, keys, mostAttempts, namePattern, queueNames, queuesOf, usualTimings } from "../queue-names.ts";
+import { bullPrefix, channels, keys, mostAttempts, queueNames, queuesOf, requireName, usualTimings } from "../queue-names.ts";
 import type { QueueTimings } from "../queue-names.ts";
 import { loadBullmq } from "../queue-packages.ts";
 import { signatureOf } from "../queue-seal.ts";
@@ -317,9 +309,10 @@ class QueueWorker {
   }
 
   async leave(): Promise<void> {
-    const goodbye =
-      this.#connection.redis.status === "ready" ? this.#connection.redis.del(keys.worker(this.#card.id)) : undefined;
-    await Promise.race([goodbye?.catch(() => 0), new Promise((resolve) => setTimeout(resolve, goodbyeMs).unref())]);
+    const { redis } = this.#connection;
+    if (redis.status !== "ready") return;
+    const goodbye = redis.del(keys.worker(this.#card.id)).catch(() => 0);
+    await atMost(goodbye, goodbyeMs);
   }
 }
 
@@ -350,9 +343,7 @@ async function withFolder<T>(given: string | undefined, work: (folder: string) =
  */
 export async function work(options: WorkOptions): Promise<number> {
   const { labels = [], store: place, warn, say, stages, modelRoot, cacheLimit, memory, command, jobLimit } = options;
-  for (const label of labels) {
-    if (!namePattern.test(label)) throw new UsageError(`"${label}" is no name of a label: letters, digits, "." and "-" are`);
-  }
+  for (const label of labels) requireName(label, "a label");
   const timings = { ...usualTimings, ...options.timings };
   const processors = processorClass(options.device);
   const id = newId();
@@ -402,7 +393,7 @@ export async function work(options: WorkOptions): Promise<number> {
     } finally {
       clearInterval(presence);
       await runner?.close();
-      await Promise.race([source?.close(), new Promise((resolve) => setTimeout(resolve, goodbyeMs).unref())]);
+      if (source !== undefined) await atMost(source.close(), goodbyeMs);
       connection?.close();
       await store.close();
     }
