@@ -161,6 +161,8 @@ export async function checkJob(
   if (typeof processors !== "string" || !namePattern.test(processors)) return refuse("it names no class of processors");
   const stage = await load();
   if (!canTravel(stage, options)) return refuse(`${name} with these options runs where the run was started`);
+  // before the code that these options name is asked for further ones
+  checkResources(stage.options, options);
   const work = { stage: name, options, inputs: checkInputs(stage, inputs), threads, processors, mbs: rules.version };
   if (jobId(jobKey(work)) !== id) return refuse("its name is not that of its content");
   // only now: the further options of a stage may be those of code that it names
