@@ -1,7 +1,6 @@
 /**
  * What the pack's texts are worth on a domain that they do not have: loss on the held-out pages of one domain, calibrated with
- * the pack's other domains, with these in pieces of 64 tokens, with calibration pages of that domain, with the
- * other domains' English alone, and with nothing.
+ * the pack's other domains, with calibration pages of that domain, with the other domains' English alone, and with nothing.
  *
  * usage: node --conditions=mbs-source --import tsx tools/calibration-texts/measure.ts --model M --output FOLDER
  *   [--languages en,de] [--domain office] [--bits 3] [--segments 16] [--length 512] [--windows 24]   (resumes; needs a build)
@@ -53,13 +52,13 @@ const isOfPart =
   (file: CalibrationFile): boolean =>
     file.part === part && (file.source.domain === domain) === isDomain;
 
-function compress(name: string, corpus: string, tags: readonly string[], compression: object, drawn: object = {}): string {
+function compress(name: string, corpus: string, tags: readonly string[], compression: object): string {
   const folder = join(output ?? "", name);
   const all = (segments ?? 0) * languages.length;
   const recipe = {
     model,
     corpus,
-    sample: { mix: "equal", languages: tags, segments: all, length, seed: 0, reuse: true, ...drawn },
+    sample: { mix: "equal", languages: tags, segments: all, length, seed: 0, reuse: true },
     compress: { bits, groupSize: 64, ...compression },
     output: folder,
   };
@@ -80,7 +79,6 @@ const models = new Map([
   ["dense", model],
   ["in-domain", compress("in-domain", manifest("domain", languages, isOfPart("calibration", true)), languages, gptq)],
   ["pack", compress("pack", others, languages, gptq)],
-  ["pieces", compress("pieces", others, languages, gptq, { "document-tokens": 64 })],
   ["english", compress("english", others, ["en"], gptq)],
   ["nothing", compress("nothing", others, languages, { solver: "rtn" })],
 ]);

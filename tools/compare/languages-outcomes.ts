@@ -139,16 +139,14 @@ export function favoursTable(rows: readonly DrawnRow[], method: string): string 
   );
 }
 
-/** Equal text of pages that were chosen in some way, or of their beginnings, against that of all, by title of a model. */
-export function pagesTable(models: Readonly<Record<string, readonly DrawnRow[]>>): string {
-  const lines = Object.entries(models).flatMap(([model, rows]) =>
-    methodsIn(rows).flatMap((method) =>
-      mixesWhere(rows, method, isChosen).flatMap((mix) =>
-        againstEqual(rows, method, mix).map((cells) => [model, titleOf(method), ...cells]),
-      ),
-    ),
+/** Equal text of pages that were chosen in some way against that of all. */
+export function pagesTable(rows: readonly DrawnRow[], method: string): string {
+  const mixes = mixesWhere(rows, method, isChosen);
+  return markdownTable(
+    againstHead,
+    mixes.flatMap((mix) => againstEqual(rows, method, mix)),
+    1,
   );
-  return markdownTable(["model", "method", ...againstHead], lines, 3);
 }
 
 /**

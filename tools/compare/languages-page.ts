@@ -96,7 +96,7 @@ const blocks = {
   "by-language": languagesOfMixes(rows, "gptq-3"),
   units: unitsTable(rows, "gptq-3", gemma.dense),
   weights: favoursTable(rows, "gptq-3"),
-  pages: pagesTable({ "Gemma 3 270m": rows, "SmolLM2 135M": smollm2.rows }),
+  pages: pagesTable(rows, "gptq-3"),
   "amounts-of-one": amountsOfOneTable(rows, "gptq-3"),
   frontier: frontierTable(rows, "gptq-3"),
   onset: onsetTable(rows),

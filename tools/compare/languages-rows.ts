@@ -38,8 +38,8 @@ export const mixesIn = (rows: readonly DrawnRow[], method: string): readonly str
     (mix) => !isChosen(mix) && [mix.alone, mix.without, mix.amountOf, mix.frontier].every((own) => own === undefined),
   );
 
-/** Whether not all text of its languages is drawn from, or not in whole pages. */
-export const isChosen = ({ pages, documentTokens }: Mix): boolean => pages !== undefined || documentTokens !== undefined;
+/** Whether not all pages of its languages are drawn from. */
+export const isChosen = ({ pages }: Mix): boolean => pages !== undefined;
 
 export const isOtherAmount = (mix: string): boolean => allMixes[mix]?.times !== undefined;
 

@@ -18,8 +18,6 @@ export interface Mix {
   readonly times?: number;
   /** Which pages are drawn from, as choose-texts.ts chose them or peers/own_texts.py wrote them; all calibration texts where not given. */
   readonly pages?: string;
-  /** Into pieces of how many tokens pages are cut. */
-  readonly documentTokens?: number;
   /** Its powers, where it is one of many between the named mixes. */
   readonly frontier?: Powers;
   /** The language that has more text than others, to see beside more weight what that does. */
@@ -124,17 +122,11 @@ const amountsOfOne: Readonly<Record<string, Mix>> = Object.fromEntries(
   ),
 );
 
-/** An equal mix of pages in pieces, of what the model writes itself, and of pages that were chosen in some way. */
+/** An equal mix of what the model writes itself, and of pages that were chosen in some way. */
 const chosenPages: Readonly<Record<string, Mix>> = {
-  "equal-pieces": { title: "equal, pages in pieces of 64 tokens", text: "equal", documentTokens: 64 },
-  "equal-own": {
-    title: "equal, what the model writes itself, in pieces of 128 tokens",
-    text: "equal",
-    pages: "own",
-    documentTokens: 128,
-  },
   ...Object.fromEntries(
     Object.entries({
+      own: "what the model writes itself",
       short: "the shortest pages",
       long: "pages of a segment and longer",
       diverse: "pages with the most different tokens",

@@ -112,13 +112,11 @@ function textOf(mix: string): string {
 /** Options of `mbs sample` for a draw of a mix. */
 function sampleOf({ mix, draw }: Pick<Row, "mix" | "draw">): StageOptions {
   const distribution = distributionOf(mix);
-  const documentTokens = allMixes[mix]?.documentTokens;
   return {
     mix: textOf(mix),
     segments: segmentsOf(mix),
     length,
     seed: draw,
-    ...(documentTokens !== undefined && { "document-tokens": documentTokens }),
     ...(distribution !== undefined && { distribution }),
   };
 }

@@ -59,7 +59,8 @@ export async function drawDocuments(
       complete = false;
       continue;
     }
-    const cut = text.length > sizeLimit ? withoutHalf(text.slice(0, sizeLimit)) : text;
+    // Never cut through a surrogate pair.
+    const cut = text.length > sizeLimit ? text.slice(0, sizeLimit).replace(/[\uD800-\uDBFF]$/, "") : text;
     const drawn: DrawnText = { text: cut, ...(conversation && { conversation: true }), ...(target !== undefined && { target }) };
     kept.push({ key, drawn });
     weight += cut.length;
@@ -67,6 +68,13 @@ export async function drawDocuments(
   }
   shrink();
   return { texts: kept.map(({ drawn }) => drawn), complete };
+}
+
+/** How a language's documents are drawn. */
+export interface DrawingOptions {
+  readonly seed: number;
+  /** Draw documents again, in a new random order, once all were drawn. */
+  readonly reuse: boolean;
 }
 
 /**
@@ -78,66 +86,18 @@ export async function drawDocuments(
 export async function* drawnOneByOne(
   draw: (wanted: number) => Promise<Drawing>,
   wanted: number,
+  language: string,
+  { seed, reuse }: DrawingOptions,
 ): AsyncGenerator<DrawnText, void, undefined> {
   let given = 0;
   for (let characters = wanted; ; characters *= 4) {
     const { texts, complete } = await draw(characters);
-    yield* texts.slice(given);
+    for (const text of texts.slice(given)) yield text;
     given = texts.length;
-    if (complete) return;
+    if (!complete) continue;
+    if (!reuse || texts.length === 0) return;
+    for (let round = 1; ; round++) yield* shuffled(texts, seededGenerator(seed, language, round));
   }
-}
-
-/**
- * Documents in pieces of about as many characters, each a document of its own; conversations, and sources with a target, stay whole. A
- * piece ends behind a blank where there is one in its last quarter, and never within a surrogate pair.
- */
-export async function* inPieces(
-  documents: AsyncIterable<CorpusDocument>,
-  characters: number,
-): AsyncGenerator<CorpusDocument, void, undefined> {
-  for await (const document of documents) {
-    const { text, conversation, target } = document;
-    if (conversation || target !== undefined) yield document;
-    else for (const piece of piecesOf(text, characters)) yield { ...document, text: piece };
-  }
-}
-
-function* piecesOf(text: string, characters: number): Generator<string> {
-  // as many as there are of that length, so that none is much shorter
-  for (let left = text, count = Math.max(1, Math.round(text.length / characters)); count > 0; count -= 1) {
-    const size = Math.ceil(left.length / count);
-    const first = left.slice(0, size);
-    const blank = count === 1 ? -1 : first.search(/\s\S*$/u) + 1;
-    const end = blank > 0.75 * size ? blank : withoutHalf(first).length;
-    const piece = left.slice(0, end).trim();
-    if (piece !== "") yield piece;
-    left = left.slice(end);
-  }
-}
-
-/** A text that was cut, without the half of a surrogate pair at its end. */
-const withoutHalf = (text: string): string => text.replace(/[\uD800-\uDBFF]$/, "");
-
-/** How a language's documents are drawn. */
-export interface DrawingOptions {
-  readonly seed: number;
-  /** Draw documents again, in a new random order, once all were drawn. */
-  readonly reuse: boolean;
-}
-
-/** Texts, and where they may be used again all of them in new random orders, without end. */
-export async function* reused(
-  texts: AsyncIterable<DrawnText>,
-  language: string,
-  { seed, reuse }: DrawingOptions,
-): AsyncGenerator<DrawnText, void, undefined> {
-  const given: DrawnText[] = [];
-  for await (const text of texts) {
-    if (reuse) given.push(text);
-    yield text;
-  }
-  for (let round = 1; given.length > 0; round++) yield* shuffled(given, seededGenerator(seed, language, round));
 }
 
 /** A new random order of the same texts (Fisher–Yates). */

@@ -1,7 +1,7 @@
-import { joinTexts, type Corpus, type CorpusDocument } from "@mbs/corpora";
+import { joinTexts, type Corpus } from "@mbs/corpora";
 import type { Tokenizer } from "@mbs/models";
 import { seededGenerator } from "@mbs/numbers";
-import { drawDocuments, drawnOneByOne, inPieces, reused, type Drawing, type DrawingOptions, type DrawnText } from "./drawing.ts";
+import { drawDocuments, drawnOneByOne, type Drawing, type DrawingOptions, type DrawnText } from "./drawing.ts";
 
 /** More characters than a token has on average in any script; a wrong guess costs another pass, nothing else. */
 const charactersAToken = 8;
@@ -62,8 +62,6 @@ export function tokensPerByte(texts: readonly DrawnText[], encode: (text: string
 
 export interface PoolOptions extends DrawingOptions {
   readonly length: number;
-  /** About how many tokens of a document come one after another: documents are cut into such pieces. Whole where it is absent. */
-  readonly documentTokens?: number;
 }
 
 /** The texts of one language, drawn at random without replacement. */
@@ -72,7 +70,6 @@ export class LanguagePool implements Pool {
   readonly #language: string;
   readonly #tokenizer: Tokenizer;
   readonly #options: PoolOptions;
-  #measured: Promise<number> | undefined;
 
   constructor(corpus: Pick<Corpus, "documents">, language: string, tokenizer: Tokenizer, options: PoolOptions) {
     this.#corpus = corpus;
@@ -98,31 +95,27 @@ export class LanguagePool implements Pool {
   async *segments(count: number, more = 0): AsyncGenerator<SegmentText, Shortage | undefined, undefined> {
     const { length } = this.#options;
     const wanted = 2 * count * length * charactersAToken;
-    let [tokensRead, cut] = [0, false];
-    const draw = async (characters: number): Promise<Drawing> => {
-      const drawing = await this.#draw(characters);
-      // a pair that was cut through leaves one less
-      cut = drawing.texts.some(({ text }) => text.length >= this.#sizeLimit - 1);
-      return drawing;
-    };
-    const documents = drawnOneByOne(draw, wanted);
-    const drawn = reused(documents, this.#language, this.#options);
+    const documents = drawnOneByOne((characters) => this.#draw(characters), wanted, this.#language, this.#options);
     const blankLine = this.#encode("\n\n").length;
+    let [tokensRead, cut] = [0, false];
     for (let made = 0; made < count + more; made++) {
       const texts: DrawnText[] = [];
       // The parts are counted one by one, as if all were plain; only when they may be enough is the joined text encoded.
       let parts = -blankLine;
       let tokens: Int32Array = new Int32Array(0);
       while (tokens.length < length) {
-        const next = await drawn.next();
+        const next = await documents.next();
         if (next.done && made >= count) return undefined;
         if (next.done) {
           const missing = (count - made) * length - this.#encode(joinTexts(texts)).length;
           return { made, tokens: tokensRead, cut, missing };
         }
         texts.push(next.value);
-        const part = this.#encode(next.value.text);
+        const { text } = next.value;
+        const part = this.#encode(text);
         tokensRead += part.length;
+        // a pair that was cut through leaves one less
+        if (text.length >= this.#sizeLimit - 1) cut = true;
         parts += blankLine + part.length;
         if (parts >= length) tokens = texts.length === 1 ? part : this.#encode(joinTexts(texts));
       }
@@ -137,27 +130,6 @@ export class LanguagePool implements Pool {
 
   async #draw(wanted: number): Promise<Drawing> {
     const generator = seededGenerator(this.#options.seed, this.#language);
-    return drawDocuments(await this.#documents(), generator, this.#sizeLimit, wanted);
-  }
-
-  /** The language's documents, in pieces where that is asked for. */
-  async #documents(): Promise<AsyncIterable<CorpusDocument>> {
-    const { documentTokens } = this.#options;
-    const documents = this.#corpus.documents(this.#language);
-    return documentTokens === undefined
-      ? documents
-      : inPieces(documents, documentTokens * (await (this.#measured ??= this.#charactersOfToken())));
-  }
-
-  /** How many characters a token has, over the first documents in the order of the files. */
-  async #charactersOfToken(): Promise<number> {
-    let [characters, tokens] = [0, 0];
-    for await (const { text } of this.#corpus.documents(this.#language)) {
-      const part = text.slice(0, measuredCharacters);
-      characters += part.length;
-      tokens += this.#encode(part).length;
-      if (characters >= measuredCharacters) break;
-    }
-    return tokens === 0 ? 1 : characters / tokens;
+    return drawDocuments(this.#corpus.documents(this.#language), generator, this.#sizeLimit, wanted);
   }
 }

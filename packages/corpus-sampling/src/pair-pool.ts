@@ -3,7 +3,7 @@ import type { Corpus } from "@mbs/corpora";
 import type { PairLanguages, Passages, Tokenizer } from "@mbs/models";
 import { encoderStream, tokensOf } from "@mbs/models";
 import { seededGenerator } from "@mbs/numbers";
-import { drawDocuments, drawnOneByOne, reused, type Drawing, type DrawnText } from "./drawing.ts";
+import { drawDocuments, drawnOneByOne, type Drawing, type DrawnText } from "./drawing.ts";
 import { tokensPerByte } from "./language-pool.ts";
 import type { Pool, PoolOptions, SegmentText, Shortage } from "./language-pool.ts";
 
@@ -45,8 +45,7 @@ export class PairPool implements Pool {
   async *segments(count: number, more = 0): AsyncGenerator<SegmentText, Shortage | undefined, undefined> {
     const { source: language } = this.#reader.languages;
     const { length, warn } = this.#options;
-    const documents = drawnOneByOne((wanted) => this.#draw(wanted), count * charactersASource);
-    const drawn = reused(documents, language, this.#options);
+    const drawn = drawnOneByOne((wanted) => this.#draw(wanted), count * charactersASource, language, this.#options);
     const made: (SegmentText & { readonly target: Int32Array })[] = [];
     let [tokens, tooLong] = [0, 0];
     for await (const pair of drawn) {

@@ -77,14 +77,6 @@ const options = {
     maximum: 1 << 19,
     description: "tokens a segment (the model's context, at most 2048)",
   },
-  documentTokens: {
-    kind: "integer",
-    optional: true,
-    minimum: 1,
-    maximum: 1 << 19,
-    description:
-      "cut documents into pieces of about so many tokens, so that a segment holds parts of many (documents whole); conversations stay whole",
-  },
   seed: { kind: "integer", default: 0, description: "seed of the random order of documents" },
   floor: { kind: "integer", default: 1, minimum: 0, description: "minimum number of segments of a language; 0 for none" },
   coverExperts: {
@@ -304,12 +296,7 @@ async function makePlan(values: SampleOptions, context: StageContext) {
     if (values.coverExperts !== undefined) requireExperts(model);
     warnBeyondContext(length, model.contextLength, context);
     const taken = chooseLanguages(opened, model, values, warn);
-    const makePool = await poolMaker(
-      model,
-      corpus,
-      { length, documentTokens: values.documentTokens, seed: values.seed, reuse: values.reuse, warn },
-      values,
-    );
+    const makePool = await poolMaker(model, corpus, { length, seed: values.seed, reuse: values.reuse, warn }, values);
     const pools = new Map(taken.languages.map((language) => [language, makePool(language)]));
     let distribution: Distribution | undefined;
     const sources = {
@@ -345,11 +332,6 @@ function parseSampleOptions(raw: unknown) {
   targetFieldOf(values);
   if (values.coverSegments !== undefined && values.coverExperts === undefined) {
     throw new UsageError("sample: --cover-segments goes with --cover-experts", { option: "--cover-segments" });
-  }
-  if (values.sourceTarget && values.documentTokens !== undefined) {
-    throw new UsageError("sample: a source stays whole with its target; leave out --document-tokens", {
-      option: "--document-tokens",
-    });
   }
   if (values.segments === undefined) return values;
   const mix = parseMix(values.mix);

@@ -37,7 +37,7 @@ function corpusOf(texts: readonly string[]): Corpus & { passes: number } {
 async function draw(
   corpus: Corpus,
   count: number,
-  options: { length: number; documentTokens?: number; seed?: number; reuse?: boolean },
+  options: { length: number; seed?: number; reuse?: boolean },
 ): Promise<{ texts: string[]; missing: number; shortage: Shortage | undefined; segments: SegmentText[] }> {
   const pool = new LanguagePool(corpus, "en", tokenizer, { seed: 0, reuse: false, ...options });
   const segments: SegmentText[] = [];
@@ -63,33 +63,6 @@ test("documents are joined by a blank line until long enough, then cut", async (
   assert.is(missing, 0);
   for (const text of texts) assert.match(text, /^d\d{3}\n\nd\d{3}\n\nd$/);
   assert.ok(segments.every(({ documents, tokens }) => (documents === 3 + 0 || documents === 4 ? tokens.length === 13 : false)));
-});
-
-test("documents are cut into pieces of so many tokens, where that is asked for, and none of their text is lost", async () => {
-  // a token of this tokenizer is a character
-  const documents = ["aaaabbbbcccc", "dddd", "eeeeff"];
-  const pieces = ["aaaa", "bbbb", "cccc", "dddd", "eee", "eff"];
-  const { texts, shortage } = await draw(corpusOf(documents), 9, { length: 2, documentTokens: 4 });
-  // of each the first two tokens, since no segment begins within a piece
-  assert.equal(texts.toSorted(), pieces.map((piece) => piece.slice(0, 2)).toSorted());
-  assert.is(shortage?.made, 6);
-  // other pieces of a document may come first, and pieces of several lie in one segment
-  const orders = await Promise.all(
-    [0, 1, 2, 3].map((seed) => draw(corpusOf(documents), 2, { length: 10, documentTokens: 4, seed })),
-  );
-  assert.is(new Set(orders.map((order) => order.texts.join())).size, 4);
-  assert.ok(orders.every(({ segments }) => segments.every((segment) => segment.documents > 1)));
-  // longer than any document: all stay whole
-  const whole = await draw(corpusOf(documents), 3, { length: 2, documentTokens: 100 });
-  assert.equal(whole.texts.toSorted(), documents.map((text) => text.slice(0, 2)).toSorted());
-});
-
-test("a piece ends behind a blank where one is near, and never within a surrogate pair", async () => {
-  const faces = await draw(corpusOf(["a\u{1F600}\u{1F600}\u{1F600}"]), 4, { length: 1, documentTokens: 2 });
-  assert.ok(faces.texts.every((text) => text === "a" || text === "\u{1F600}"));
-  assert.is(faces.shortage?.made, 2);
-  const { texts } = await draw(corpusOf(["one two three four five six"]), 3, { length: 4, documentTokens: 9 });
-  assert.equal(texts.toSorted(), ["five", "one ", "thre"]);
 });
 
 test("no document is drawn twice, and the order is random and given by the seed", async () => {

@@ -348,7 +348,6 @@ test("covering ends where nothing more may be drawn, and where there is no text"
   assert.is((all.metadata.coverage as { covered: number }).covered, 0);
   assert.match((await failure({ coverExperts: 5 })).message, /^--cover-experts: \S+ is no mixture of experts; leave it out$/);
   assert.match((await failure({ coverSegments: 5 })).message, /--cover-segments goes with --cover-experts/);
-  assert.match((await failure({ documentTokens: 5, sourceTarget: true })).message, /a source stays whole with its target/);
 });
 
 const forwardFixture = (name: string): string =>

@@ -160,7 +160,7 @@ const letters: readonly (readonly [name: string, parser: (text: string) => unkno
   [
     "card",
     (text) => parseCard(keys.worker("w1"), text, seal),
-    { id: "w1", name: "host (process 1)", processors: "x64", threads: 2, mbs, hasTrouble: false },
+    { id: "w1", name: "host (process 1)", processors: "x64", labels: ["large"], threads: 2, mbs, hasTrouble: false },
   ],
   [
     "result",
