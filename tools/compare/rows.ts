@@ -123,17 +123,15 @@ const amountsOfOne: Readonly<Record<string, Mix>> = Object.fromEntries(
 );
 
 /** An equal mix of what the model writes itself, and of pages that were chosen in some way. */
-const chosenPages: Readonly<Record<string, Mix>> = {
-  ...Object.fromEntries(
-    Object.entries({
-      own: "what the model writes itself",
-      short: "the shortest pages",
-      long: "pages of a segment and longer",
-      diverse: "pages with the most different tokens",
-      uncovered: "pages that those before cover least",
-    }).map(([pages, title]) => [`equal-${pages}`, { title: `equal, ${title}`, text: "equal", pages }]),
-  ),
-};
+const chosenPages: Readonly<Record<string, Mix>> = Object.fromEntries(
+  Object.entries({
+    own: "what the model writes itself",
+    short: "the shortest pages",
+    long: "pages of a segment and longer",
+    diverse: "pages with the most different tokens",
+    uncovered: "pages that those before cover least",
+  }).map(([pages, title]) => [`equal-${pages}`, { title: `equal, ${title}`, text: "equal", pages }]),
+);
 
 /** Mixes whose languages do not count by their text alone: they tell apart what weight does and what the amount of text does. */
 const weightedMixes: Readonly<Record<string, Mix>> = {
