@@ -1,6 +1,6 @@
 """Pages that a model writes itself, in each language, as calibration text: sampled at temperature 1 after the first tokens of a page.
 
-usage: own_texts.py TEXTS MODEL [--pages 8] [--prompt-tokens 8] [--tokens 256] [--seed 0] [--threads 1]
+usage: own_texts.py TEXTS MODEL [--pages 16] [--prompt-tokens 8] [--tokens 128] [--seed 0] [--threads 1]
   TEXTS  the folder of tools/compare/texts.ts, whose calibration pages begin the pages
   MODEL  a dense folder that transformers loads
 
@@ -17,9 +17,9 @@ from pathlib import Path
 parser = argparse.ArgumentParser()
 parser.add_argument("texts", type=Path)
 parser.add_argument("model")
-parser.add_argument("--pages", type=int, default=8)
+parser.add_argument("--pages", type=int, default=16)
 parser.add_argument("--prompt-tokens", type=int, default=8)
-parser.add_argument("--tokens", type=int, default=256)
+parser.add_argument("--tokens", type=int, default=128)
 parser.add_argument("--seed", type=int, default=0)
 parser.add_argument("--threads", type=int, default=1)
 options = parser.parse_args()
