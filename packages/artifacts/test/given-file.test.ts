@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -43,6 +44,24 @@ test("a missing file and an empty first line are named, with the flag or what be
   );
 });
 
+test("more than a small file holds is refused, and a pipe where it is read again later, which is not waited for", async (context) => {
+  const { folder, path } = context;
+  if (process.platform !== "win32") {
+    assert.match(await messageOf(readGiven("/dev/zero", "--flag")), /^\/dev\/zero \(--flag\) has more than 4 MiB; /);
+    const pipe = join(folder, "pipe");
+    execFileSync("mkfifo", [pipe]);
+    assert.is(
+      await messageOf(readGiven(pipe, "--flag", true)),
+      `${pipe} (--flag) is no file, and it is read again later; give a file`,
+    );
+    // written to, it is read once
+    const [read] = await Promise.all([readGiven(pipe, "--flag"), writeFile(pipe, "first")]);
+    assert.is(read.toString(), "first");
+  }
+  assert.match(await messageOf(readGiven(folder, "--flag", true)), /is no file, and it is read again later/);
+  assert.is((await readGiven(path, "--flag", true)).toString(), "first\r\nsecond\n");
+});
+
 test("a file that all users can read is warned of, one for a group is not, nor one that is missing", async ({ folder, path }) => {
   const warnings: string[] = [];
   const warn = (line: string): void => void warnings.push(line);
@@ -52,7 +71,21 @@ test("a file that all users can read is warned of, one for a group is not, nor o
   assert.equal(warnings, []);
   await chmod(path, 0o644);
   await warnIfOpen(path, warn);
-  assert.equal(warnings, [`${path} can be read by other users of this machine; take their right to read it: chmod 600 ${path}`]);
+  await chmod(path, 0o622);
+  await warnIfOpen(path, warn);
+  await chmod(path, 0o606);
+  await warnIfOpen(path, warn);
+  assert.equal(
+    warnings,
+    [
+      ["read", "read"],
+      ["changed", "change"],
+      ["read and changed", "read and change"],
+    ].map(
+      ([can, right]) =>
+        `${path} can be ${can} by other users of this machine; take their right to ${right} it: chmod 600 ${path}`,
+    ),
+  );
 });
 
 test.run();

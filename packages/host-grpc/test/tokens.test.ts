@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { chmod, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { connect } from "node:http2";
 import { tmpdir } from "node:os";
@@ -149,6 +150,8 @@ test("--via sends the token of a file, and says what is wrong with it", async ({
   assert.match(await failure(""), /^usage: .*mine is empty; its first line is the token$/);
   const odd = await failure("two words");
   assert.match(odd, /^usage: the first line of .*mine is no token; give it alone, without a name, scopes or Bearer$/);
+  assert.match(await failure(`\ufeff${tokenOf("run")}`), /is no token \(it begins with a byte order mark\); give it alone/);
+  assert.match(await failure(`${tokenOf("run")} \n`), /is no token \(it ends with a blank\); give it alone/);
   assert.match(
     await failure(tokenOf("run"), "grpc://example.org:8815"),
     /^denied: will not send a token to grpc:\/\/example.org:8815 without TLS/,
@@ -228,6 +231,17 @@ test("a token that is no longer in its file is refused, also where the file is w
     await repeated(/--tokens.*; nothing of --tokens is in use$/);
     assert.is(await known(), "UNAUTHENTICATED,UNAUTHENTICATED");
     await goodAgain();
+
+    if (process.platform !== "win32") {
+      // one that nobody writes to, which a look would wait for
+      execFileSync("mkfifo", [`${tokens}.new`]);
+      await rename(`${tokens}.new`, tokens);
+      await repeated(
+        /shrinking \(--tokens\) is no file, and it is read again later; give a file; nothing of --tokens is in use$/,
+      );
+      assert.is(await known(), "UNAUTHENTICATED,UNAUTHENTICATED");
+      await goodAgain();
+    }
 
     assert.not.match(log.join("\n"), /0123456789/);
     for (const client of clients) client.close();

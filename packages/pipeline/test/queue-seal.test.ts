@@ -233,6 +233,11 @@ queue("a key file that is missing, empty, short or open to others gives a line w
   assert.instance(short, UsageError);
   assert.match(String(short), /has fewer than 32 characters.*openssl rand -hex 32/);
   assert.not.match(String(short), /hunter2/);
+  // two of these would be one key, since neither is text
+  await writeFile(file, Buffer.alloc(40, 0xfa));
+  assert.match(String(await told()), /has blanks, or other characters than those of ASCII; make one: .*openssl rand -hex 32/);
+  await writeFile(file, `${secret} \n`);
+  assert.match(String(await told()), /has blanks, or other characters/);
   await writeFile(file, `${secret}\n`);
   const warnings: string[] = [];
   await QueueSeal.open(file, (line) => warnings.push(line));

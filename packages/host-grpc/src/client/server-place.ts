@@ -33,8 +33,11 @@ async function openToken({ via, tokenFile }: ServerPlace, address: ServerAddress
   }
   const token = await readFirstLine(tokenFile, "--token-file", "the token", warn);
   // checked here: the library's own message would quote it
-  if (!tokenForm.test(token))
-    throw new UsageError(`the first line of ${tokenFile} is no token; give it alone, without a name, scopes or Bearer`);
+  if (!tokenForm.test(token)) {
+    const mark = token.startsWith("\ufeff") ? " (it begins with a byte order mark)" : "";
+    const hidden = /\s$/.test(token) ? " (it ends with a blank)" : mark;
+    throw new UsageError(`the first line of ${tokenFile} is no token${hidden}; give it alone, without a name, scopes or Bearer`);
+  }
   metadata.set("authorization", `Bearer ${token}`);
   return metadata;
 }

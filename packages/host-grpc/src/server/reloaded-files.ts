@@ -51,7 +51,7 @@ export class ReloadedFiles<T> {
   }
 
   static #read(files: GivenFiles): Promise<Buffer[]> {
-    return Promise.all(Object.entries(files).map(([flag, path]) => readGiven(path, flag)));
+    return Promise.all(Object.entries(files).map(([flag, path]) => readGiven(path, flag, true)));
   }
 
   /**

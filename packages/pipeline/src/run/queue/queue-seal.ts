@@ -47,15 +47,18 @@ export class QueueSeal {
 
   /**
    * @param file its first line is the key; absent: nothing is signed
-   * @throws {UsageError} on a short key
+   * @throws {UsageError} on a short key, or one that is no text of ASCII without blanks
    */
   static async open(file: string | undefined, warn: (message: string) => void): Promise<QueueSeal> {
     if (file === undefined) return new QueueSeal(undefined);
     const key = await readFirstLine(file, "--queue-key-file", "the queue's key", warn);
+    const make = `make one: (umask 077 && openssl rand -hex 32 > ${file}), for run and workers alike`;
+    // bytes that are no text would be read as one and the same character
+    if (!/^[\x21-\x7e]+$/.test(key)) {
+      throw new UsageError(`the key in ${file} has blanks, or other characters than those of ASCII; ${make}`);
+    }
     if (key.length >= shortestKey) return new QueueSeal(key);
-    throw new UsageError(
-      `the key in ${file} has fewer than ${shortestKey} characters, so that others could guess it; make one: (umask 077 && openssl rand -hex 32 > ${file}), for run and workers alike`,
-    );
+    throw new UsageError(`the key in ${file} has fewer than ${shortestKey} characters, so that others could guess it; ${make}`);
   }
 
   #sign(purpose: string, text: string): string {
