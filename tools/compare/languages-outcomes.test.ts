@@ -40,6 +40,18 @@ test("losses in other units, by which another language may lose most", () => {
   assert.equal(cells.slice(3, 6), [`0.80 ${first}`, `${bits.toFixed(3)} ${second}`, `10% ${second}`]);
 });
 
+const byShares = "`mbs mix --importance shares`";
+
+test("of one draw there is the value alone and of two both, without an interval or a star", () => {
+  const cellOf = (draws: readonly number[]): string | undefined => {
+    const rows = draws.flatMap((draw) => [row("equal", draw, 0.4, 0.3 + draw / 10), row("proportional", draw, 0.6, 0.3)]);
+    return linesOf(outcomeTable(rows)).map(([, , , , , worst = ""]) => worst.trim())[0];
+  };
+  assert.is(cellOf([0]), "−0.20");
+  assert.is(cellOf([0, 1]), "−0.20 and −0.10");
+  assert.match(cellOf([0, 1, 2]) ?? "", /^−0\.10 \(/);
+});
+
 test("what differs in every draw has a star, but for what was named before the run", () => {
   const rows = [0, 1, 2, 3, 4].flatMap((draw) => [
     row("found", draw, 0.4, 0.1),
@@ -50,8 +62,8 @@ test("what differs in every draw has a star, but for what was named before the r
   assert.equal(
     lines.map(([, , mix, against, draws]) => [mix, against, draws]),
     [
-      ["found", "equal", "5"],
-      ["found", "proportional", "5"],
+      [byShares, "equal", "5"],
+      [byShares, "proportional", "5"],
       ["equal", "proportional", "5"],
     ],
   );
@@ -72,7 +84,7 @@ test("what was named has its own draws, and a language that loses most in one un
   const lines = linesOf(namedTable(rows, "gptq-3", dense));
   assert.is(lines.length, 1);
   const [, mix, draws, nats, chance, bits, share] = at(lines, 0);
-  assert.equal([mix, draws, chance], ["found", "0 to 4", "0.000"]);
+  assert.equal([mix, draws, chance], [byShares, "0 to 4", "0.000"]);
   assert.match(nats ?? "", /^−0\.20 /);
   assert.match(bits ?? "", /^\+?−?0\.000 /);
   assert.match(share ?? "", /^−5\.0 /);
