@@ -90,7 +90,7 @@ export class KeptStore implements SharedStore {
   }
 
   async *list(call: StoreCall = {}): AsyncGenerator<KeptArtifact> {
-    for await (const { name, bytes, modified } of this.#keeper.list("", call)) {
+    for await (const { name, bytes, modified } of this.#keeper.list("", (each) => addressOfName(each) !== undefined, call)) {
       const address = addressOfName(name);
       if (address !== undefined) yield { address, bytes, modified };
     }
@@ -108,9 +108,10 @@ export class KeptStore implements SharedStore {
 
   async readNeeds({ except, ...call }: StoreCall & { readonly except?: string } = {}): Promise<readonly KeptNeeds[]> {
     const all: KeptNeeds[] = [];
-    for await (const { name, bytes, modified } of this.#keeper.list("runs/", call)) {
+    const isRead = (name: string): boolean => ![undefined, except].includes(runOfName(name));
+    for await (const { name, bytes, modified } of this.#keeper.list("runs/", isRead, call)) {
       const run = runOfName(name);
-      if (run === undefined || run === except) continue;
+      if (run === undefined) continue;
       const where = this.#keeper.where(name);
       if (bytes > longestNeeds) throw new BadDataError(`${where} has ${bytes} bytes; no run needs so much: remove it`, { run });
       const content = await this.#keeper.read(name, call);

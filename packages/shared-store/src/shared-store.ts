@@ -138,8 +138,12 @@ export interface Keeper {
   ): Promise<AsyncIterable<Uint8Array> | undefined>;
   /** A new link to a file under a temporary name beside a path; undefined where a copy is needed. */
   link?(name: string, path: string): Promise<string | undefined>;
-  /** Files in a folder of the store, not in those below. */
-  list(folder: "" | "runs/", call: StoreCall): AsyncIterable<KeptFile>;
+  /**
+   * Files in a folder of the store, not in those below.
+   *
+   * @param isOurs whether a name is one of the store's own; nothing is asked about other files, which may be anyone's
+   */
+  list(folder: "" | "runs/", isOurs: (name: string) => boolean, call: StoreCall): AsyncIterable<KeptFile>;
   remove(name: string, call: StoreCall): Promise<void>;
   requirePrunable(call: StoreCall): Promise<void>;
   removeUnfinished(before: Date, options: StoreCall & { readonly dryRun: boolean }): Promise<number>;

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { InputOutputError, UsageError } from "@mbs/contracts";
-import { openSharedStore, pruneStore, verifyArtifact } from "@mbs/shared-store";
+import { openSharedStore, pruneStore, readOverview, verifyArtifact } from "@mbs/shared-store";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { errorOf, largeFile, smallFile } from "./artifact-files.ts";
@@ -93,6 +93,17 @@ test("the folder that a run works in is read, verified and not pruned", () =>
     assert.equal(await store.readNeeds(), []);
     assert.match((await errorOf(() => pruneStore(store, { olderThan: 0 }))).message, /no shared store; a run removes by itself/);
     assert.equal(await readdir(store.place), [`${address}.arrow`]);
+  }));
+
+test("other files in the folder are not looked at, even where they cannot be", () =>
+  inFolder(async (folder) => {
+    const store = await openSharedStore(join(folder, "store"), { create: true });
+    const { address, path } = await smallFile(folder);
+    await store.put(address, path);
+    await store.writeNeeds({ run: "demo", addresses: [address] });
+    for (const name of ["loop", join("runs", "loop")]) await symlink("loop", join(store.place, name));
+    const { artifacts, needs } = await readOverview(store);
+    assert.equal([artifacts.map((kept) => kept.address), needs.map(({ run }) => run)], [[address], ["demo"]]);
   }));
 
 test("what killed processes of any machine left of putting goes with prune, by its own age", () =>

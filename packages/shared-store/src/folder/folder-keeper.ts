@@ -165,18 +165,18 @@ export class FolderKeeper implements Keeper {
     return linkTemporary(this.where(name), path);
   }
 
-  async *list(folder: "" | "runs/"): AsyncGenerator<KeptFile> {
+  async *list(folder: "" | "runs/", isOurs: (name: string) => boolean): AsyncGenerator<KeptFile> {
     const names = await readdir(this.where(folder)).catch((cause: unknown) => {
       if (isMissing(cause)) return [];
       throw systemError(cause, "list", this.where(folder));
     });
-    for (const name of names) {
-      const found = await stat(this.where(folder + name)).catch((cause: unknown) => {
+    for (const name of names.map((each) => folder + each).filter(isOurs)) {
+      const found = await stat(this.where(name)).catch((cause: unknown) => {
         // removed since
         if (isMissing(cause)) return undefined;
-        throw systemError(cause, "look at", this.where(folder + name));
+        throw systemError(cause, "look at", this.where(name));
       });
-      if (found?.isFile() === true) yield { name: folder + name, bytes: found.size, modified: found.mtime };
+      if (found?.isFile() === true) yield { name, bytes: found.size, modified: found.mtime };
     }
   }
 

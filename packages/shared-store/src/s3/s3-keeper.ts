@@ -109,14 +109,15 @@ export class S3Keeper implements Keeper {
     return asked(this.#connection, reading, "read", where, { signal });
   }
 
-  async *list(folder: "" | "runs/", call: StoreCall): AsyncGenerator<KeptFile> {
+  async *list(folder: "" | "runs/", isOurs: (name: string) => boolean, call: StoreCall): AsyncGenerator<KeptFile> {
     const { sdk, client } = this.#connection;
     const { bucket: Bucket, prefix } = this.#s3;
     for (let token: string | undefined, more = true; more;) {
       const command = new sdk.ListObjectsV2Command({ Bucket, Prefix: prefix + folder, Delimiter: "/", ContinuationToken: token });
       const page = await asked(this.#connection, client.send(command, sending(call)), "list", this.place, call);
       for (const { Key, Size = 0, LastModified = new Date(0) } of page.Contents ?? []) {
-        if (Key !== undefined) yield { name: Key.slice(prefix.length), bytes: Size, modified: LastModified };
+        const name = Key?.slice(prefix.length);
+        if (name !== undefined && isOurs(name)) yield { name, bytes: Size, modified: LastModified };
       }
       token = page.NextContinuationToken;
       more = page.IsTruncated === true && token !== undefined;
