@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { mkdir, mkdtemp, readdir, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -202,6 +203,23 @@ test("a full server answers RESOURCE_EXHAUSTED to a put", () =>
     assert.is(server.storeBytes, before);
     await client.act("delete-artifact", Buffer.from(address));
     assert.is(server.storeBytes, 0);
+  }));
+
+test("what is no file is no artifact, also where nobody writes to it", () =>
+  withServer({}, async ({ client, folder }) => {
+    const address = await put(client, 10);
+    // as many as there are threads for files, all of which would wait
+    const pipes = ["0", "1", "2", "3"].map((digit) => digit.repeat(64));
+    execFileSync(
+      "mkfifo",
+      pipes.map((name) => join(folder, "store", `${name}.arrow`)),
+    );
+    const listed = await client.list();
+    assert.equal(
+      listed.map(({ flightDescriptor }) => flightDescriptor.path),
+      [[address]],
+    );
+    for (const name of pipes) assert.match((await errorOf(client.info(name))).details, /^no artifact 0*1*2*3* in /);
   }));
 
 test("a stage with several outputs is refused before it computes where the store is full", () =>

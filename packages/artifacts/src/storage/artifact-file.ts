@@ -1,6 +1,6 @@
-import { createReadStream } from "node:fs";
+import { constants, createReadStream } from "node:fs";
 import { open } from "node:fs/promises";
-import { MbsError, type ArtifactStream, type Batch } from "@mbs/contracts";
+import { InputOutputError, MbsError, type ArtifactStream, type Batch } from "@mbs/contracts";
 import type { Receipt } from "../content-address.ts";
 import { once } from "../ipc/byte-reader.ts";
 import { decodeEnd, endSearchSize } from "../ipc/decode-end.ts";
@@ -104,9 +104,12 @@ export const openArtifact = (path: string): Promise<DecodedStream> => openNamed(
  */
 export async function describeArtifact(path: string): Promise<StoredArtifact> {
   try {
-    const file = await open(path, "r");
+    // a FIFO without a writer would be waited for
+    const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
-      const { size: bytes } = await file.stat();
+      const found = await file.stat();
+      if (!found.isFile()) throw new InputOutputError(`cannot read ${path}: it is no file; check the path`, { path });
+      const bytes = found.size;
       const read = async (position: number, length: number): Promise<Buffer> => {
         const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, position);
         return buffer.subarray(0, bytesRead);
