@@ -42,36 +42,35 @@ async function bytesOf(kind: ArtifactKind): Promise<number> {
   return values.reduce((sum, value) => sum + (typeof value === "string" ? value.length : value.byteLength), 0);
 }
 
-test("artifacts go in, are listed and come out by address", () =>
+test("artifacts go in, are listed and described, and come out by address", () =>
   inFolder(async (folder) => {
     const store = new ArtifactStore(join(folder, "store"));
-    assert.equal(await store.list(), []);
+    assert.equal(await store.addresses(), []);
     const kinds: readonly ArtifactKind[] = ["segments", "statistics", "scores", "files"];
     for (const kind of kinds) {
       const { address, rows } = await store.put(samples[kind].encode());
       assert.is(address, (await contentAddress(samples[kind].encode())).address);
-      const listed = (await store.list()).find((found) => found.address === address);
+      assert.ok((await store.addresses()).includes(address));
       const { size } = await stat(join(store.root, `${address}.arrow`));
-      assert.equal(listed, { address, kind, rows, bytes: size });
+      assert.equal(await store.describe(address), { address, kind, rows, bytes: size });
       assert.ok(await store.has(address));
     }
-    assert.is((await store.list()).length, 4);
+    assert.is((await store.addresses()).length, 4);
     const { address } = await contentAddress(samples.scores.encode());
     assert.equal(await collect(readScores(await store.open(address))), scores);
   }));
 
 const failing = (): Promise<never> => Promise.reject(new BadDataError("unreadable"));
 
-test("what others remove while a store is listed is left out; what cannot be read is not", () =>
+test("what others have removed since is gone; what cannot be read is not", () =>
   inFolder(async (folder) => {
     const store = new ArtifactStore(folder);
     const { address } = await store.put(samples.scores.encode());
     // listed by name, and nothing is behind it any more
-    await symlink("gone", join(folder, `${"0".repeat(64)}.arrow`));
-    assert.equal(
-      (await store.list()).map((found) => found.address),
-      [address],
-    );
+    await symlink("gone", store.path("0".repeat(64)));
+    const gone = "0".repeat(64);
+    assert.equal(await store.addresses(), [gone, address]);
+    assert.is(await store.unlessGone(gone, () => store.describe(gone)), undefined);
     assert.is((await errorOf(() => store.unlessGone(address, failing))).message, "unreadable");
     const removed = await store.unlessGone(address, async () => {
       await rm(store.path(address));
@@ -165,10 +164,10 @@ test("a file with another content than its name, or cut short, is refused", () =
     assert.instance(error, BadDataError);
     assert.match(error.message, new RegExp(`has the address ${address}`));
     await truncate(join(folder, `${other}.arrow`), 1500);
-    assert.instance(await errorOf(() => store.list()), BadDataError);
+    assert.instance(await errorOf(() => store.describe(other)), BadDataError);
     await rm(join(folder, `${other}.arrow`));
     await writeFile(join(folder, "notes.txt"), "mine");
-    assert.equal(await store.list(), []);
+    assert.equal(await store.addresses(), []);
   }));
 
 test("a damaged file is reported with the remedy of its store, at its start or at the fault", () =>

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdir, mkdtemp, readdir, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { status } from "@grpc/grpc-js";
@@ -220,6 +220,26 @@ test("what is no file is no artifact, also where nobody writes to it", () =>
       [[address]],
     );
     for (const name of pipes) assert.match((await errorOf(client.info(name))).details, /^no artifact 0*1*2*3* in /);
+  }));
+
+test("a damaged artifact is left out of the list, and logged once", () =>
+  withServer({}, async ({ client, folder, log }) => {
+    const address = await put(client, 10);
+    const [junk, cut] = ["0".repeat(64), "f".repeat(64)];
+    await writeFile(join(folder, "store", `${junk}.arrow`), "junk");
+    const whole = await readFile(join(folder, "store", `${address}.arrow`));
+    await writeFile(join(folder, "store", `${cut}.arrow`), whole.subarray(0, -100));
+    for (let time = 0; time < 2; time++) {
+      const listed = await client.list();
+      assert.equal(
+        listed.map(({ flightDescriptor }) => flightDescriptor.path),
+        [[address]],
+      );
+    }
+    assert.is(log.length, 2, log.join("\n"));
+    assert.match(log[0] ?? "", new RegExp(`^the store: .*${junk}.arrow: .*; it is left out of lists$`));
+    assert.match(log[1] ?? "", cut);
+    assert.is((await errorOf(client.info(junk))).code, status.INVALID_ARGUMENT);
   }));
 
 test("a stage with several outputs is refused before it computes where the store is full", () =>

@@ -291,22 +291,20 @@ export class ArtifactStore {
     await removeLeftovers(join(this.root, unnamedArtifact));
   }
 
-  /** All artifacts by address. Of each file only the schema and the end are read. */
-  async list(): Promise<readonly StoredArtifact[]> {
+  /** Addresses of all artifacts that have a file, in their order. */
+  async addresses(): Promise<readonly string[]> {
     const names = await readdir(this.root).catch((cause: unknown) => {
       if (isMissing(cause)) return [];
       throw systemError(cause, "list", this.root);
     });
-    const addresses = names.flatMap((name) => addressOfName(name) ?? []);
-    const listed: StoredArtifact[] = [];
-    for (const address of addresses.toSorted()) {
-      const found = await this.unlessGone(address, () => this.describe(address));
-      if (found !== undefined) listed.push(found);
-    }
-    return listed;
+    return names.flatMap((name) => addressOfName(name) ?? []).toSorted();
   }
 
-  /** One artifact that has a file. @throws where it has none, or cannot be read */
+  /**
+   * One artifact that has a file. Of that only the schema and the end are read.
+   *
+   * @throws where it has none, or cannot be read
+   */
   async describe(address: string): Promise<StoredArtifact> {
     const { kind, rows, bytes } = await describeArtifact(this.path(address));
     return { address, kind, rows, bytes };

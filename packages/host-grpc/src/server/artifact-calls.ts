@@ -1,7 +1,7 @@
 import type { ServerDuplexStream, ServerWritableStream } from "@grpc/grpc-js";
 import { decodeFlight, encodeFlight, encodeSchemaMessage } from "@mbs/artifacts";
-import type { ArtifactStore, StoredArtifact } from "@mbs/artifacts";
-import { UsageError } from "@mbs/contracts";
+import type { ArtifactStore } from "@mbs/artifacts";
+import { MbsError, UsageError } from "@mbs/contracts";
 import { withinBytes } from "./call-bytes.ts";
 import type { CallWatch } from "./call-watch.ts";
 import { receive, send, withoutDescriptors } from "../protocol/messages-in-order.ts";
@@ -22,7 +22,8 @@ async function openStored(store: ArtifactStore, address: string): ReturnType<Art
   return store.open(address);
 }
 
-async function describe(store: ArtifactStore, { address, kind, rows, bytes }: StoredArtifact): Promise<FlightInfo> {
+async function describe(store: ArtifactStore, address: string): Promise<FlightInfo> {
+  const { kind, rows, bytes } = await store.describe(address);
   const stream = await store.open(address);
   await stream.batches[Symbol.asyncIterator]().return?.();
   return {
@@ -43,14 +44,25 @@ function addressOf({ path }: FlightDescriptor): string {
   return requireAddress(address);
 }
 
-/** ListFlights: every artifact of the store, but for those that are removed meanwhile. None counts as used. */
+/** Whether an artifact cannot be read for what its file is: others can. */
+const isOfFile = (error: unknown): error is MbsError =>
+  error instanceof MbsError && ["bad-data", "failed-precondition", "denied"].includes(error.tag);
+
+/** ListFlights: every artifact of the store, but for those that are removed meanwhile or damaged. None counts as used. */
 export async function listFlights(
-  store: ArtifactStore,
+  store: ServedStore,
   call: ServerWritableStream<object, FlightInfo>,
   watch: CallWatch,
 ): Promise<void> {
-  for (const stored of await store.list()) {
-    const found = await store.unlessGone(stored.address, () => describe(store, stored));
+  const { artifacts } = store;
+  for (const address of await artifacts.addresses()) {
+    const found = await artifacts
+      .unlessGone(address, () => describe(artifacts, address))
+      .catch((error: unknown) => {
+        if (!isOfFile(error)) throw error;
+        store.leaveOut(address, error);
+        return undefined;
+      });
     if (found !== undefined) await send(call, found, watch);
   }
 }
@@ -58,7 +70,7 @@ export async function listFlights(
 /** GetFlightInfo: one artifact by its address. */
 export async function getFlightInfo(store: ArtifactStore, descriptor: FlightDescriptor): Promise<FlightInfo> {
   const address = addressOf(descriptor);
-  const found = await store.unlessGone(address, async () => describe(store, await store.describe(address)));
+  const found = await store.unlessGone(address, () => describe(store, address));
   if (found === undefined) throw notStored(address, { address });
   return found;
 }

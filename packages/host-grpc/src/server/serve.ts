@@ -213,9 +213,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     interceptors: [openCalls.intercept],
   });
   server.addService(flightService, {
-    listFlights: handlers.streaming((call: Parameters<typeof listFlights>[1], watch) =>
-      listFlights(store.artifacts, call, watch),
-    ),
+    listFlights: handlers.streaming((call: Parameters<typeof listFlights>[1], watch) => listFlights(store, call, watch)),
     getFlightInfo: handlers.unary((descriptor: Parameters<typeof getFlightInfo>[1]) =>
       getFlightInfo(store.artifacts, descriptor),
     ),

@@ -40,6 +40,8 @@ export class ServedStore {
   #arriving = 0;
   /** Calls at work that read an artifact. */
   readonly #uses = new Map<string, number>();
+  /** Artifacts that cannot be read, which the log has named. */
+  readonly #leftOut = new Set<string>();
   readonly #removals = new Map<string, Promise<void>>();
   #stop = (): void => undefined;
 
@@ -145,6 +147,13 @@ export class ServedStore {
     this.#set(address, undefined);
   }
 
+  /** Says once of an artifact that lists leave it out, and why. */
+  leaveOut(address: string, { message }: Error): void {
+    if (this.#leftOut.has(address)) return;
+    this.#leftOut.add(address);
+    this.#log(`the store: ${message}; it is left out of lists`);
+  }
+
   /** Learns what others have put or removed, and removes what has expired. */
   async look(): Promise<void> {
     const found = await this.#list();
@@ -187,6 +196,7 @@ export class ServedStore {
 
   #set(address: string, bytes: number | undefined): void {
     this.#changes.set(address, bytes);
+    this.#leftOut.delete(address);
     this.#stored += (bytes ?? 0) - (this.#sizes.get(address) ?? 0);
     if (bytes === undefined) this.#sizes.delete(address);
     else this.#sizes.set(address, bytes);
