@@ -6,7 +6,7 @@ import { status } from "@grpc/grpc-js";
 import { encodeSegments } from "@mbs/artifacts";
 import type { Segment } from "@mbs/artifacts";
 import { DeniedError, formatBytes } from "@mbs/contracts";
-import type { ArtifactStream } from "@mbs/contracts";
+import type { ArtifactStream, Batch } from "@mbs/contracts";
 import { openSharedStore } from "@mbs/shared-store";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -84,6 +84,29 @@ test("puts at the same time have no more bytes together than the limit", async (
   assert.ok(ends.filter(({ status: end }) => end === "fulfilled").length <= 2);
   assert.is(store.bytes, (await files(folder)).length * one);
   assert.ok(store.bytes <= 2 * one);
+});
+
+test("a put without space beside others that are at work says to try again", async ({ folder }) => {
+  const one = await bytesOfOne(folder);
+  const store = await open(folder, { bytes: 1.5 * one });
+  const { schema, batches } = made(1);
+  let go = (): void => undefined;
+  const going = new Promise<void>((resolve) => (go = resolve));
+  async function* slow(): AsyncGenerator<Batch> {
+    for await (const batch of batches) {
+      yield batch;
+      await going;
+    }
+  }
+  const first = store.put({ schema, batches: slow() }, signal);
+  await until(() => store.bytes > one / 2, "most of the first is there");
+  const { message } = await errorOf(store.put(made(2), signal));
+  go();
+  await first;
+  assert.match(
+    message,
+    /^the store has 0 bytes of at most \d[\d.]* kB and other calls are putting \d[\d.]* kB, which leaves too little for this; try again when they have ended, or raise --store-limit there$/,
+  );
 });
 
 test("an artifact that is there already counts once", async ({ folder }) => {

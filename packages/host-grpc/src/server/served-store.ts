@@ -81,7 +81,7 @@ export class ServedStore {
 
   /** @throws {InputOutputError} where there is no space for another byte */
   requireSpace(): void {
-    if (this.bytes >= this.#limit) throw this.#full();
+    if (this.bytes >= this.#limit) throw this.#full(0);
   }
 
   /**
@@ -96,7 +96,7 @@ export class ServedStore {
     const counted = (bytes: number): void => {
       mine += bytes;
       this.#arriving += bytes;
-      if (this.bytes > this.#limit) throw this.#full();
+      if (this.bytes > this.#limit) throw this.#full(mine);
     };
     try {
       const receipt = await this.artifacts.put(stream, { signal, counted });
@@ -182,16 +182,21 @@ export class ServedStore {
     return found;
   }
 
-  #full(): InputOutputError {
-    const [used, limit] = [this.#stored, this.#limit];
-    const remedy =
-      used === 0
+  /** @param mine bytes that the call itself has put so far */
+  #full(mine: number): InputOutputError {
+    const [used, limit, others] = [this.#stored, this.#limit, this.#arriving - mine];
+    const has = `the store has ${formatBytes(used)} of at most ${formatBytes(limit)}`;
+    const isFullOfOthers = others > 0 && used + mine < limit;
+    const putting = isFullOfOthers ? ` and other calls are putting ${formatBytes(others)}` : "";
+    const remedy = isFullOfOthers
+      ? "try again when they have ended, or raise"
+      : used === 0
         ? "raise"
         : "delete artifacts that are not needed any more (their files in its --store, or action delete-artifact), or raise";
-    return new InputOutputError(
-      `the store has ${formatBytes(used)} of at most ${formatBytes(limit)}, which leaves too little for this; ${remedy} --store-limit there`,
-      { used, limit },
-    );
+    return new InputOutputError(`${has}${putting}, which leaves too little for this; ${remedy} --store-limit there`, {
+      used,
+      limit,
+    });
   }
 
   #set(address: string, bytes: number | undefined): void {
