@@ -107,8 +107,10 @@ test("options of serve that do not go together are refused before it listens", a
     [["--cert", ca], 2, /--cert and --key go together/],
     [["--client-ca", ca], 2, /--client-ca is for TLS; give --cert and --key too/],
     [["--call-bytes", "much"], 2, /--call-bytes takes a size such as 4GiB/],
+    [["--threads", "1025"], 2, /--threads must be at least 1 and at most 1024, not 1025/],
+    [["--children", "1025"], 2, /--children must be at least 1 and at most 1024, not 1025/],
   ] as const) {
-    const ended = await runMbs(["serve", ...store, ...flags]);
+    const ended = await runMbs(["serve", "--listen", "127.0.0.1:0", ...store, ...flags]);
     assert.is(ended.code, code, ended.stderr);
     assert.match(ended.stderr, pattern);
   }

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { parseBytes, parseOptions, UsageError } from "@mbs/contracts";
+import { mostThreads, parseBytes, parseOptions, UsageError } from "@mbs/contracts";
 import type { OptionTable, OptionValues } from "@mbs/contracts";
 import { optionsToFlags, writeLogLine } from "@mbs/host-cli";
 import type { LogLine } from "@mbs/host-cli";
@@ -92,8 +92,20 @@ const options = {
     description: "folder whose folders of tasks' rows clients may name",
     optional: true,
   },
-  children: { kind: "integer", description: "stages at one time; further calls wait (one a core)", minimum: 1, optional: true },
-  threads: { kind: "integer", description: "threads of each stage (one a core)", minimum: 1, optional: true },
+  children: {
+    kind: "integer",
+    description: "stages at one time; further calls wait (one a core)",
+    minimum: 1,
+    maximum: mostThreads,
+    optional: true,
+  },
+  threads: {
+    kind: "integer",
+    description: "threads of each stage (one a core)",
+    minimum: 1,
+    maximum: mostThreads,
+    optional: true,
+  },
   clientCalls: { kind: "integer", description: "open calls of one client (100)", minimum: 1, optional: true },
   clientThreads: {
     kind: "integer",
