@@ -133,6 +133,7 @@ test("what is wrong on the command line is one line and 2", async ({ place }) =>
     [["list", "--store", join(place, "no")], /the store \S+ is not there/],
     [["list", "--store", "ftp://host"], /a store is a folder, or s3:\/\/BUCKET\/PREFIX/],
     [["prune", "--store", place, "--older-than", "soon"], /an age is a number with s, min, h, d or w/],
+    [["prune", "--store", place, "--older-than", "99999999999999999d"], /an age is at most 36500d, not "99999999999999999d"/],
     [["prune", "--store", place, "--release", "unknown"], /knows no run unknown/],
     [["verify", "../x", "--store", place], /is no address/],
   ];
