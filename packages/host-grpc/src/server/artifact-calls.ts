@@ -12,8 +12,8 @@ import type { ServedStore } from "./served-store.ts";
 
 const text = (value: string): Buffer => Buffer.from(value, "utf8");
 
-async function requireStored(store: ArtifactStore, address: string): Promise<void> {
-  if (!(await store.has(requireAddress(address)))) throw notStored(address, { address });
+async function requireStored(store: ArtifactStore, address: string, remedy?: string): Promise<void> {
+  if (!(await store.has(requireAddress(address)))) throw notStored(address, { address }, remedy);
 }
 
 /** Opens an artifact of the store. */
@@ -111,6 +111,6 @@ export async function doPut(
 /** DoAction delete-artifact: removes the artifact whose address is the body. */
 export async function deleteArtifact(store: ServedStore, body: Uint8Array | undefined): Promise<void> {
   const address = Buffer.from(body ?? []).toString("latin1");
-  await requireStored(store.artifacts, address);
+  await requireStored(store.artifacts, address, "it has been removed already, or the address is wrong");
   await store.remove(address);
 }

@@ -13,8 +13,8 @@ export function requireAddress(text: string): string {
 }
 
 /** The error of a call that names an artifact which is not there. */
-export const notStored = (address: string, facts: ErrorFacts): BadDataError =>
-  new BadDataError(`no artifact ${address} in the server's store; put it there with DoPut`, facts);
+export const notStored = (address: string, facts: ErrorFacts, remedy = "put it there with DoPut"): BadDataError =>
+  new BadDataError(`no artifact ${address} in the server's store; ${remedy}`, facts);
 
 export interface ResourceRoots {
   /** Root folder of each kind; clients can name no resource of a kind without one. */
