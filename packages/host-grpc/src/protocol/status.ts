@@ -53,15 +53,13 @@ const statusOfTag = (code: status, tag: ErrorTag, details: string): StatusObject
  * The status of a failure: the message of an MbsError, without the server's folders; of any other error nothing but that it
  * happened.
  *
- * @param hidden folders of the server, replaced by their names here
+ * @param hide takes the server's folders out of a text
  */
-export function toStatus(thrown: unknown, hidden: Readonly<Record<string, string>> = {}): StatusObject {
+export function toStatus(thrown: unknown, hide: (text: string) => string = (text) => text): StatusObject {
   if (!(thrown instanceof MbsError) || thrown.tag === "internal") {
     return statusOfTag(status.INTERNAL, "internal", "the call failed inside the server; its log says why");
   }
-  let details = thrown.message;
-  for (const [name, folder] of Object.entries(hidden)) if (folder !== "") details = details.replaceAll(folder, name);
-  details = shortened(details);
+  let details = shortened(hide(thrown.message));
   if (details.length > detailsLimit) details = `${details.slice(0, detailsLimit)}…`;
   return statusOfTag(codeOf(thrown), thrown.tag, wellFormed(details));
 }

@@ -31,6 +31,8 @@ export interface ExchangeServer {
   readonly threads: number;
   /** Most bytes that a call may send. */
   readonly callBytes: number;
+  /** Takes the server's folders out of a text. */
+  readonly hide: (text: string) => string;
   /** Children that run now. */
   readonly children: Set<ChildProcess>;
 }
@@ -216,7 +218,9 @@ async function runStage(
       const name = flag === "output" ? firstOutput(stage).name : flag;
       stored[name] = (await server.store.put(await openArtifact(path), watch.signal)).address;
     }
-    await send(call, { appMetadata: messages.StageResult.encode({ ...result, outputs: stored }) }, watch);
+    const { address } = result;
+    const warnings = result.warnings.map(server.hide);
+    await send(call, { appMetadata: messages.StageResult.encode({ address, warnings, outputs: stored }) }, watch);
   } finally {
     if (folder !== undefined) await rm(folder, { recursive: true, force: true });
   }

@@ -1,3 +1,4 @@
+import { tmpdir } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import { logVerbosity, Server, setLogVerbosity, status as codes } from "@grpc/grpc-js";
 import type { StatusObject } from "@grpc/grpc-js";
@@ -12,6 +13,7 @@ import type { ActionName } from "./access.ts";
 import { deleteArtifact, doGet, doPut, getFlightInfo, getSchema, listFlights } from "./artifact-calls.ts";
 import { exchange } from "./exchange.ts";
 import type { ExchangeServer } from "./exchange.ts";
+import { hideFolders } from "./hidden-folders.ts";
 import { isLoopback } from "../protocol/address.ts";
 import { parseListenAddress } from "./listen-address.ts";
 import { send } from "../protocol/messages-in-order.ts";
@@ -152,7 +154,6 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     const root = await requireRoot(kind, options.roots?.[kind]);
     if (root !== undefined) roots.set(kind, root);
   }
-  // An absolute path: it is cut out of messages, and a folder called "store" would cut out that word.
   const folder = await prepareStore(options.store);
   await removeTemporaryFolders();
   // loaded here: clients, which import this file too, need neither
@@ -160,6 +161,13 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   const { addStandardServices } = await import("./standard-services.ts");
   const store = await ServedStore.open(folder, options.storeLimits ?? {}, log);
   const { threadsPerClient = Infinity, callBytes = Infinity, callsPerClient = callLimit } = options;
+  const hide = hideFolders(
+    new Map([
+      [tmpdir(), "the server's temporary folder"],
+      ...[...roots].map(([kind, root]) => [root, `the server's --${kind}-root`] as const),
+      [folder, "the store"],
+    ]),
+  );
   const exchanges: ExchangeServer = {
     stages,
     store,
@@ -168,20 +176,15 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     slots: new ChildSlots(options.children ?? availableProcessors(), threadsPerClient),
     threads: Math.min(options.threads ?? availableProcessors(), threadsPerClient),
     callBytes,
+    hide,
     children: new Set(),
   };
-  const hidden = Object.fromEntries(
-    [["the store", folder], ...[...roots].map(([kind, root]) => [`the server's --${kind}-root`, root])].map(([name, path]) => [
-      name,
-      path ?? "",
-    ]),
-  );
   // The library logs to standard error; all of it also reaches us as errors.
   setLogVerbosity(logVerbosity.NONE);
   const closing = new AbortController();
 
   const statusOf = (error: unknown): StatusObject => {
-    const status = toStatus(error, hidden);
+    const status = toStatus(error, hide);
     if (status.code === codes.INTERNAL) log(causeOf(error));
     return status;
   };
