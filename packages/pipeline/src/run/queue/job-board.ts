@@ -9,12 +9,13 @@ import { isSealed, jobData, jobId, jobKey, jobLife, jobTimeLeft } from "./job.ts
 import type { JobWork } from "./job.ts";
 import { parseFailure, parseNews, parseResult, purposes, sealPublished, sealText } from "./messages.ts";
 import type { JobFailure, JobResult, News, Order } from "./messages.ts";
-import { atMost, isRefusal, orStopped, refusalOf } from "./queue-connection.ts";
+import { atMost, orStopped } from "./queue-connection.ts";
 import type { QueueConnection } from "./queue-connection.ts";
 import { bullPrefix, channels, keys, mostAttempts, queueNames, unreadableName } from "./queue-names.ts";
 import type { QueueTimings } from "./queue-names.ts";
 import { loadBullmq } from "./queue-packages.ts";
 import { signatureOf } from "./queue-seal.ts";
+import { isRefusal, refusalOf } from "./server-faults.ts";
 import { patienceMs } from "./worker-watch.ts";
 import type { WorkerWatch } from "./worker-watch.ts";
 

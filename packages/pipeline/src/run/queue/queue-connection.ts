@@ -1,13 +1,12 @@
 import { isIP } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
-import { certificateFault, parseCertificate, readFirstLine, readGiven } from "@mbs/artifacts";
-import type { CertificateFault } from "@mbs/artifacts";
-import { DeniedError, FailedPreconditionError, InterruptedError, TryAgainError, UsageError } from "@mbs/contracts";
-import type { MbsError } from "@mbs/contracts";
+import { parseCertificate, readFirstLine, readGiven } from "@mbs/artifacts";
+import { DeniedError, FailedPreconditionError, InterruptedError, UsageError } from "@mbs/contracts";
 import type { Redis, RedisOptions } from "ioredis";
 import { circleOf } from "./queue-names.ts";
 import { loadIoredis } from "./queue-packages.ts";
 import { QueueSeal } from "./queue-seal.ts";
+import { closed, connectionError } from "./server-faults.ts";
 
 /** Where a queue is, as a user gives it. */
 export interface QueuePlace {
@@ -44,8 +43,6 @@ const connectMs = 10_000;
 /** Milliseconds after which a command without an answer breaks the connection, which is then made again. */
 const answerMs = 30_000;
 
-/** The message of an error where a server ends a connection without a word, as Redis does in protected mode with TLS. */
-const closed = "the server closed the connection";
 /** Milliseconds until a server is asked again that has closed its connection without a word. */
 const closedMs = 1000;
 
@@ -140,68 +137,6 @@ async function optionsOf(
     maxRetriesPerRequest: null,
   };
   return { place: `${url.protocol}//${url.host}`, options };
-}
-
-const isTlsFault = (code: string, message: string): boolean =>
-  /^(ERR_TLS|ERR_SSL|CERT_|SELF_SIGNED|DEPTH_ZERO|UNABLE_TO_|HOSTNAME_MISMATCH|EPROTO)/.test(code) ||
-  /certificate|SSL|TLS/.test(message);
-
-const certificateRemedies: Readonly<Record<CertificateFault, string>> = {
-  "unknown authority":
-    "its certificate is signed by no authority that is known here; give the certificate of its authority by --queue-ca",
-  expired: "its certificate has expired; renew it on the server (tls-cert-file)",
-  "not yet valid": "its certificate is not valid yet; compare the clocks of the two machines",
-  "another name": "its certificate is for another name; give --queue the name that is in it, or the server one for this name",
-};
-
-/** Why a server could not be used, in one line; its own messages never have the password in them. */
-function connectionError(place: string, cause: Error, isTls: boolean): MbsError {
-  const code = "code" in cause && typeof cause.code === "string" ? cause.code : "";
-  const { message } = cause;
-  if (/WRONGPASS|invalid password|invalid username/i.test(message)) {
-    return new DeniedError(`${place} refuses the user or password; check --queue-password-file and the user in --queue`);
-  }
-  if (message.startsWith("NOAUTH"))
-    return new DeniedError(`${place} asks for a password; give the file that has it by --queue-password-file`);
-  if (message.startsWith("DENIED") || message === closed) {
-    return new DeniedError(
-      `${place} closes the connection${message === closed ? "" : ", since it is in protected mode"}: Redis takes other machines only with a password; set requirepass there, and give the file that has it by --queue-password-file`,
-    );
-  }
-  if (message.startsWith("NOPERM"))
-    return new DeniedError(
-      `${place}: the user may not do what a queue needs (${message}); give them all keys, channels and commands`,
-    );
-  if (message.includes("DB index")) return new UsageError(`${place} has no database of that number; correct --queue`);
-  const fault = certificateFault(cause);
-  if (fault !== undefined) return new DeniedError(`${place}: TLS failed (${code}); ${certificateRemedies[fault]}`);
-  if (isTlsFault(code, message)) {
-    return new DeniedError(
-      `${place}: TLS failed (${code || message}); look at the certificate on the server (tls-cert-file), or give redis:// where it has no TLS`,
-    );
-  }
-  // one without TLS waits for the rest of a command
-  const hint = isTls ? ", and take redis:// where the server has no TLS" : ", and take rediss:// where it speaks TLS";
-  return new TryAgainError(`no Redis answers at ${place} (${code || message}); start it, or correct --queue${hint}`);
-}
-
-/** Whether a server that is there has refused a command. */
-export const isRefusal = (cause: unknown): cause is Error => cause instanceof Error && cause.name === "ReplyError";
-
-/**
- * What a server that is there refuses: it is full, cannot write to its disk, or has values of others under the keys of a queue.
- *
- * @returns any other error as it is
- */
-export function refusalOf(place: string, cause: unknown): unknown {
-  if (!isRefusal(cause)) return cause;
-  const { message } = cause;
-  if (message.includes("WRONGTYPE")) {
-    return new FailedPreconditionError(
-      `${place} has values of another program under the keys of the queue; take another database of it, such as ${place}/1, for run and workers`,
-    );
-  }
-  return new TryAgainError(`${place} refuses a command of the queue: ${message}; look at the server, then run again`);
 }
 
 /** Connects once. @returns what the server says of itself, "" where the user may not ask */
