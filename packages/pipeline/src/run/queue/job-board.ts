@@ -9,7 +9,7 @@ import { isSealed, jobData, jobId, jobKey, jobLife, jobTimeLeft } from "./job.ts
 import type { JobWork } from "./job.ts";
 import { parseFailure, parseNews, parseResult, purposes, sealPublished, sealText } from "./messages.ts";
 import type { JobFailure, JobResult, News, Order } from "./messages.ts";
-import { atMost, orStopped } from "./queue-connection.ts";
+import { atMost, orStopped, tryWrite } from "./queue-connection.ts";
 import type { QueueConnection } from "./queue-connection.ts";
 import { bullPrefix, channels, keys, mostAttempts, queueNames, unreadableName } from "./queue-names.ts";
 import type { QueueTimings } from "./queue-names.ts";
@@ -135,7 +135,8 @@ export class JobBoard {
    *   too often
    */
   async ask(asked: Asked, context: TaskContext): Promise<JobResult> {
-    const { redis, seal } = this.#options.connection;
+    const { connection, run } = this.#options;
+    const { redis, seal } = connection;
     const key = jobKey(asked.work);
     const id = jobId(key);
     const { signal } = context;
@@ -152,9 +153,11 @@ export class JobBoard {
     this.#waiting.add(asked);
     let isDone = false;
     try {
-      await orStopped(redis.multi().sadd(keys.askers(id), this.#options.run).expire(keys.askers(id), keepAskers).exec(), signal);
+      await orStopped(redis.multi().sadd(keys.askers(id), run).expire(keys.askers(id), keepAskers).exec(), signal);
       let home = await orStopped(this.#homeOf(asked), signal);
       for (let round = 0; ; round++) {
+        // the rest of a round may only read, and a server that takes nothing from workers answers that
+        await orStopped(tryWrite(redis), signal);
         const result = parseResult(key, await orStopped(redis.get(keys.result(key)), signal), seal);
         if (result !== undefined && (await asked.isThere(result.address))) {
           isDone = true;
@@ -174,7 +177,7 @@ export class JobBoard {
         isNews = false;
       }
     } catch (cause) {
-      throw refusalOf(this.#options.connection.place, cause);
+      throw refusalOf(connection.place, cause);
     } finally {
       this.#waiting.delete(asked);
       listeners.delete(listener);

@@ -3,10 +3,10 @@ import { setTimeout as delay } from "node:timers/promises";
 import { parseCertificate, readFirstLine, readGiven } from "@mbs/artifacts";
 import { DeniedError, FailedPreconditionError, InterruptedError, UsageError } from "@mbs/contracts";
 import type { Redis, RedisOptions } from "ioredis";
-import { circleOf } from "./queue-names.ts";
+import { circleOf, keys } from "./queue-names.ts";
 import { loadIoredis } from "./queue-packages.ts";
 import { QueueSeal } from "./queue-seal.ts";
-import { closed, connectionError } from "./server-faults.ts";
+import { closed, connectionError, orRefusal } from "./server-faults.ts";
 
 /** Where a queue is, as a user gives it. */
 export interface QueuePlace {
@@ -92,6 +92,9 @@ export async function orStopped<T>(promise: Promise<T>, signal: AbortSignal): Pr
 /** Waits for what is said to a server that may be away, but not longer. */
 export const atMost = (promise: Promise<unknown>, milliseconds: number): Promise<unknown> =>
   Promise.race([promise, delay(milliseconds, undefined, { ref: false })]);
+
+/** Writes what expires at once, as workers write what they have made. A server that is full or may only be read refuses it. */
+export const tryWrite = (redis: Redis): Promise<unknown> => redis.set(keys.written, "", "PX", 1);
 
 /** The keys of a pattern, as the server finds them: some of them at a time, perhaps none. */
 export async function* scanKeys(redis: Redis, pattern: string): AsyncGenerator<readonly string[]> {
@@ -244,7 +247,7 @@ export async function connectQueue(place: QueuePlace, warn: (message: string) =>
       const listener = open(false);
       listener.on("message", (_channel, message) => onMessage(message));
       await begin(listener);
-      await listener.subscribe(channel);
+      await orRefusal(name, listener.subscribe(channel));
     },
     close() {
       for (const client of clients) client.disconnect();

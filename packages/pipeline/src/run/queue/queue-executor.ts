@@ -17,11 +17,12 @@ import type { Traffic, WorkerTraffic } from "../store-traffic.ts";
 import { JobBoard } from "./job-board.ts";
 import { parsePublished } from "./messages.ts";
 import { publishModel } from "./publish-model.ts";
-import { connectQueue } from "./queue-connection.ts";
+import { connectQueue, orStopped } from "./queue-connection.ts";
 import type { QueueConnection, QueuePlace } from "./queue-connection.ts";
 import { keys, mixedClass, requireName, usualTimings } from "./queue-names.ts";
 import type { QueueTimings } from "./queue-names.ts";
 import { HomeWorker, QueueSlot, thisMachine } from "./queue-slot.ts";
+import { orRefusal } from "./server-faults.ts";
 import { SharedArtifacts } from "./shared-artifacts.ts";
 import { WorkerWatch } from "./worker-watch.ts";
 
@@ -105,7 +106,7 @@ export class QueueExecutor implements Executor {
     const { mixed = false, processors = known } = this.#choice;
     if (mixed) return { processors: mixedClass };
     if (known !== undefined && processors !== undefined) return { processors };
-    const first = await this.#watch.first(processors, this.#options.signal);
+    const first = await orRefusal(this.#connection.place, this.#watch.first(processors, this.#options.signal));
     return { processors: first.processors, threads: first.threads };
   }
 
@@ -156,8 +157,8 @@ export class QueueExecutor implements Executor {
     const published = new Map<string, string>();
     for (const path of paths) {
       const model = await resources.address("model", path);
-      const { redis, seal } = this.#connection;
-      const known = parsePublished(model, await redis.get(keys.model(model)), seal);
+      const { place, redis, seal } = this.#connection;
+      const known = parsePublished(model, await orRefusal(place, orStopped(redis.get(keys.model(model)), signal)), seal);
       note(`publishes ${path} to ${this.#store.place}`);
       published.set(model, await publishModel(path, known, { ...places, signal }));
     }

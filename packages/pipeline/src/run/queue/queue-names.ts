@@ -58,6 +58,8 @@ export const keys = {
   model: (address: string): string => `${own}:model:${address}`,
   /** The runs that wait for a job. */
   askers: (id: string): string => `${own}:askers:${id}`,
+  /** Written to find out whether the server takes it. */
+  written: `${own}:written`,
 };
 
 /** Channels: what workers tell the runs, and the other way round. What is missed there is found out by looking again. */

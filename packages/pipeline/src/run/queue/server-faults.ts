@@ -49,21 +49,44 @@ export function connectionError(place: string, cause: Error, isTls: boolean): Mb
   return new TryAgainError(`no Redis answers at ${place} (${code || message}); start it, or correct --queue${hint}`);
 }
 
-/** Whether a server that is there has refused a command. */
-export const isRefusal = (cause: unknown): cause is Error => cause instanceof Error && cause.name === "ReplyError";
+/** Whether a server that is there has refused a command. A client that is refused when it comes back fails its commands with the second. */
+export const isRefusal = (cause: unknown): cause is Error =>
+  cause instanceof Error && (cause.name === "ReplyError" || cause.message.startsWith("Ready check failed: "));
+
+/** What a server has said, without the name of the script that it refused. */
+function reasonOf(cause: Error): string {
+  // a transaction says only that it was given up
+  const [first = cause]: readonly unknown[] =
+    "previousErrors" in cause && Array.isArray(cause.previousErrors) ? cause.previousErrors : [];
+  const { message } = first instanceof Error ? first : cause;
+  return message.replace(/\.? script: .*$/s, "").replace(/\.$/, "");
+}
+
+/** One line on what a server refuses. */
+export const refusalLine = (place: string, cause: Error): string =>
+  `${place} refuses a command of the queue: ${reasonOf(cause)}; look at the server`;
 
 /**
- * What a server that is there refuses: it is full, cannot write to its disk, or has values of others under the keys of a queue.
+ * What a server that is there refuses: it is full, cannot write to its disk, takes no writes, no longer takes the user, or has values
+ * of others under the keys of a queue.
  *
  * @returns any other error as it is
  */
 export function refusalOf(place: string, cause: unknown): unknown {
   if (!isRefusal(cause)) return cause;
-  const { message } = cause;
-  if (message.includes("WRONGTYPE")) {
+  if (cause.message.includes("WRONGTYPE")) {
     return new FailedPreconditionError(
       `${place} has values of another program under the keys of the queue; take another database of it, such as ${place}/1, for run and workers`,
     );
   }
-  return new TryAgainError(`${place} refuses a command of the queue: ${message}; look at the server, then run again`);
+  return new TryAgainError(`${refusalLine(place, cause)}, then run again`);
+}
+
+/** Waits for what a server answers. @throws as refusalOf says */
+export async function orRefusal<T>(place: string, answer: Promise<T>): Promise<T> {
+  try {
+    return await answer;
+  } catch (cause) {
+    throw refusalOf(place, cause);
+  }
 }

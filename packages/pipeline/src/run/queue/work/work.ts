@@ -20,6 +20,7 @@ import { bullPrefix, channels, keys, mostAttempts, queueNames, queuesOf, require
 import type { QueueTimings } from "../queue-names.ts";
 import { loadBullmq } from "../queue-packages.ts";
 import { signatureOf } from "../queue-seal.ts";
+import { isRefusal, refusalLine, refusalOf } from "../server-faults.ts";
 import { removeLeftQueues } from "../left-queues.ts";
 import { presentCards } from "../worker-watch.ts";
 import { JobRunner, ModelMissingError } from "./job-runner.ts";
@@ -92,6 +93,8 @@ class QueueWorker {
   readonly #source: JobSource;
   readonly #runner: JobRunner;
   #card: WorkerCard;
+  /** Whether it has warned of what the server refuses. */
+  #isRefused = false;
 
   constructor(
     options: WorkOptions,
@@ -109,9 +112,16 @@ class QueueWorker {
 
   /** Says that it is there, until it is closed. */
   startPresence(): NodeJS.Timeout {
-    const tell = (): void => void this.#tellPresence().catch(() => undefined);
+    const tell = (): void => void this.#tellPresence().catch((cause: unknown) => this.#warnOfRefusal(cause));
     tell();
     return setInterval(tell, this.#timings.presence / 3);
+  }
+
+  /** Names what the server refuses, once until it takes what this worker says of itself again. */
+  #warnOfRefusal(cause: unknown): void {
+    if (!isRefusal(cause) || this.#isRefused) return;
+    this.#isRefused = true;
+    this.#options.warn(`${refusalLine(this.#connection.place, cause)}; this worker waits for it`);
   }
 
   async #tellPresence(): Promise<void> {
@@ -120,6 +130,7 @@ class QueueWorker {
     // what waits in the line while the server is away is enough
     if (redis.status !== "ready") return;
     await redis.set(keys.worker(id), sealText(seal, purposes.card(id), this.#card), "PX", this.#timings.presence);
+    this.#isRefused = false;
   }
 
   /** Runs jobs until it is to leave. @returns how many */
@@ -172,8 +183,10 @@ class QueueWorker {
       });
       await Promise.race([held, once(givenUp.signal, "abort")]);
     } catch (error) {
+      // its lock ends by itself, and another worker begins it again
+      if (isRefusal(error)) this.#warnOfRefusal(error);
       // the lock was lost or the job is gone: another worker has it, or the run asks again
-      this.#options.warn(`a job is not this worker's any more: ${error instanceof Error ? error.message : String(error)}`);
+      else this.#options.warn(`a job is not this worker's any more: ${error instanceof Error ? error.message : String(error)}`);
     } finally {
       signal.removeEventListener("abort", leave);
       for (const timer of timers) clearTimeout(timer);
@@ -255,7 +268,7 @@ class QueueWorker {
     const { job, token } = taken;
     const { warn, toError, signal } = this.#options;
     const id = String(job.id);
-    const error = toError(thrown);
+    const error = toError(refusalOf(this.#connection.place, thrown));
     const name = `${job.name} ${id.slice(5, 17)}`;
     if (thrown instanceof InterruptedError && signal.aborted && !isCancelled) {
       warn(`${name}: given back`);
@@ -265,7 +278,8 @@ class QueueWorker {
     const isOfMachine = !(thrown instanceof InputLostError) && (error.tag === "input-output" || error.tag === "try-again");
     const isTrouble = isOfMachine || thrown instanceof ModelMissingError;
     this.#card = { ...this.#card, hasTrouble: isTrouble };
-    const isLeft = isTrouble && !isCancelled && (await this.#canOthers(job.queueName));
+    // what a server refuses this worker it refuses others
+    const isLeft = isTrouble && !isCancelled && !isRefusal(thrown) && (await this.#canOthers(job.queueName));
     // a model that no other worker has either is said at once
     if (!isOfMachine && !isLeft) this.#card = { ...this.#card, hasTrouble: false };
     const isRepeatable = isTrouble || thrown instanceof WorkerLostError;
