@@ -49,6 +49,35 @@ async function isWaitedFor(): Promise<void> {
   }
 }
 
+async function isNotTaken(): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), "mbs-queue-connection-"));
+  const redis = await RedisServer.start(folder);
+  const takes = (): Promise<unknown> =>
+    failure(connectQueue({ url: redis.url, version: "1.2.3" }, () => undefined).then((connection) => connection.close()));
+  try {
+    assert.is(await takes(), undefined);
+    for (const [code, words, end] of [
+      ["OOM", ["config", "set", "maxmemory", "1"], ["config", "set", "maxmemory", "0"]],
+      ["NOREPLICAS", ["config", "set", "min-replicas-to-write", "1"], ["config", "set", "min-replicas-to-write", "0"]],
+      ["READONLY", ["replicaof", "127.0.0.1", "1"], ["replicaof", "no", "one"]],
+    ] as const) {
+      const call = ([command, ...more]: readonly [string, ...string[]]): Promise<unknown> =>
+        redis.use((admin) => admin.call(command, ...more));
+      await call(words);
+      const said = await takes();
+      assert.instance(said, TryAgainError);
+      assert.match(
+        String(said),
+        new RegExp(`redis:\\S+ refuses a command of the queue: ${code} .*[^.]; look at the server, then run again$`),
+      );
+      await call(end);
+    }
+  } finally {
+    await redis.kill();
+    await rm(folder, { recursive: true });
+  }
+}
+
 /** What connecting to a server says that answers each connection and ends it. @param isLast whether it is gone after the first */
 async function refusedBy(answer: string, isLast = false): Promise<unknown> {
   const server = createServer((socket) => {
@@ -114,8 +143,13 @@ queue("a user in --queue that is no escaped text is refused without being quoted
   assert.is((said as Error).message, "--queue has a user with a % that begins no escape; write %25 for it");
 });
 
-const name = "a server that goes away just after it has answered is waited for";
-if (hasRedis) queue(name, isWaitedFor);
-else queue.skip(name, isWaitedFor);
+const tests = {
+  "a server that goes away just after it has answered is waited for": isWaitedFor,
+  "a server that refuses what is written is not taken, and its reason is said": isNotTaken,
+};
+for (const [name, run] of Object.entries(tests)) {
+  if (hasRedis) queue(name, run);
+  else queue.skip(name, run);
+}
 
 queue.run();

@@ -153,7 +153,7 @@ async function askServer(Client: typeof Redis, options: RedisOptions): Promise<s
   const ask = async (): Promise<string> => {
     // rejects after the error itself
     await Promise.race([redis.connect().catch(() => failed), failed]);
-    await redis.ping();
+    await tryWrite(redis);
     return redis.info().catch(() => "");
   };
   try {
@@ -199,7 +199,7 @@ const begin = (client: Redis): Promise<void> => client.connect().catch(() => und
  *
  * @param warn also called when the server goes away and when it is back
  * @throws {UsageError} on an address of another form
- * @throws {TryAgainError} where nothing answers
+ * @throws {TryAgainError} where nothing answers, or the server refuses what is written
  * @throws {DeniedError} on a wrong password or a certificate that is not trusted
  * @throws {FailedPreconditionError} on an old server
  */

@@ -18,37 +18,6 @@ const certificateRemedies: Readonly<Record<CertificateFault, string>> = {
   "another name": "its certificate is for another name; give --queue the name that is in it, or the server one for this name",
 };
 
-/** Why a server could not be used, in one line; its own messages never have the password in them. */
-export function connectionError(place: string, cause: Error, isTls: boolean): MbsError {
-  const code = "code" in cause && typeof cause.code === "string" ? cause.code : "";
-  const { message } = cause;
-  if (/WRONGPASS|invalid password|invalid username/i.test(message)) {
-    return new DeniedError(`${place} refuses the user or password; check --queue-password-file and the user in --queue`);
-  }
-  if (message.startsWith("NOAUTH"))
-    return new DeniedError(`${place} asks for a password; give the file that has it by --queue-password-file`);
-  if (message.startsWith("DENIED") || message === closed) {
-    return new DeniedError(
-      `${place} closes the connection${message === closed ? "" : ", since it is in protected mode"}: Redis takes other machines only with a password; set requirepass there, and give the file that has it by --queue-password-file`,
-    );
-  }
-  if (message.startsWith("NOPERM"))
-    return new DeniedError(
-      `${place}: the user may not do what a queue needs (${message}); give them all keys, channels and commands`,
-    );
-  if (message.includes("DB index")) return new UsageError(`${place} has no database of that number; correct --queue`);
-  const fault = certificateFault(cause);
-  if (fault !== undefined) return new DeniedError(`${place}: TLS failed (${code}); ${certificateRemedies[fault]}`);
-  if (isTlsFault(code, message)) {
-    return new DeniedError(
-      `${place}: TLS failed (${code || message}); look at the certificate on the server (tls-cert-file), or give redis:// where it has no TLS`,
-    );
-  }
-  // one without TLS waits for the rest of a command
-  const hint = isTls ? ", and take redis:// where the server has no TLS" : ", and take rediss:// where it speaks TLS";
-  return new TryAgainError(`no Redis answers at ${place} (${code || message}); start it, or correct --queue${hint}`);
-}
-
 /** Whether a server that is there has refused a command. A client that is refused when it comes back fails its commands with the second. */
 export const isRefusal = (cause: unknown): cause is Error =>
   cause instanceof Error && (cause.name === "ReplyError" || cause.message.startsWith("Ready check failed: "));
@@ -69,11 +38,8 @@ export const refusalLine = (place: string, cause: Error): string =>
 /**
  * What a server that is there refuses: it is full, cannot write to its disk, takes no writes, no longer takes the user, or has values
  * of others under the keys of a queue.
- *
- * @returns any other error as it is
  */
-export function refusalOf(place: string, cause: unknown): unknown {
-  if (!isRefusal(cause)) return cause;
+function refusalError(place: string, cause: Error): MbsError {
   if (cause.message.includes("WRONGTYPE")) {
     return new FailedPreconditionError(
       `${place} has values of another program under the keys of the queue; take another database of it, such as ${place}/1, for run and workers`,
@@ -82,6 +48,9 @@ export function refusalOf(place: string, cause: unknown): unknown {
   return new TryAgainError(`${refusalLine(place, cause)}, then run again`);
 }
 
+/** What a server refuses, as an error with a tag; any other error as it is. */
+export const refusalOf = (place: string, cause: unknown): unknown => (isRefusal(cause) ? refusalError(place, cause) : cause);
+
 /** Waits for what a server answers. @throws as refusalOf says */
 export async function orRefusal<T>(place: string, answer: Promise<T>): Promise<T> {
   try {
@@ -89,4 +58,36 @@ export async function orRefusal<T>(place: string, answer: Promise<T>): Promise<T
   } catch (cause) {
     throw refusalOf(place, cause);
   }
+}
+
+/** Why a server could not be used, in one line; its own messages never have the password in them. */
+export function connectionError(place: string, cause: Error, isTls: boolean): MbsError {
+  const code = "code" in cause && typeof cause.code === "string" ? cause.code : "";
+  const { message } = cause;
+  if (/WRONGPASS|invalid password|invalid username/i.test(message)) {
+    return new DeniedError(`${place} refuses the user or password; check --queue-password-file and the user in --queue`);
+  }
+  if (message.startsWith("NOAUTH"))
+    return new DeniedError(`${place} asks for a password; give the file that has it by --queue-password-file`);
+  if (message.startsWith("DENIED") || message === closed) {
+    return new DeniedError(
+      `${place} closes the connection${message === closed ? "" : ", since it is in protected mode"}: Redis takes other machines only with a password; set requirepass there, and give the file that has it by --queue-password-file`,
+    );
+  }
+  if (message.startsWith("NOPERM"))
+    return new DeniedError(
+      `${place}: the user may not do what a queue needs (${message}); give them all keys, channels and commands`,
+    );
+  if (message.includes("DB index")) return new UsageError(`${place} has no database of that number; correct --queue`);
+  if (isRefusal(cause)) return refusalError(place, cause);
+  const fault = certificateFault(cause);
+  if (fault !== undefined) return new DeniedError(`${place}: TLS failed (${code}); ${certificateRemedies[fault]}`);
+  if (isTlsFault(code, message)) {
+    return new DeniedError(
+      `${place}: TLS failed (${code || message}); look at the certificate on the server (tls-cert-file), or give redis:// where it has no TLS`,
+    );
+  }
+  // one without TLS waits for the rest of a command
+  const hint = isTls ? ", and take redis:// where the server has no TLS" : ", and take rediss:// where it speaks TLS";
+  return new TryAgainError(`no Redis answers at ${place} (${code || message}); start it, or correct --queue${hint}`);
 }

@@ -2,7 +2,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { quoted } from "@mbs/contracts";
 import { parseCard, purposes, sealText } from "./messages.ts";
 import type { FoundCard, Order, WorkerCard } from "./messages.ts";
-import { orStopped, scanKeys } from "./queue-connection.ts";
+import { orStopped, scanKeys, tryWrite } from "./queue-connection.ts";
 import type { QueueConnection } from "./queue-connection.ts";
 import { channels, keys, mixedClass } from "./queue-names.ts";
 
@@ -43,9 +43,14 @@ export class WorkerWatch {
     this.#warn(message);
   }
 
-  /** The workers of this version and key. Those of others hear that a run is here, and say the same on their side. */
+  /**
+   * The workers of this version and key. Those of others hear that a run is here, and say the same on their side.
+   *
+   * @throws what the server refuses: then workers cannot say that they are there
+   */
   async present(): Promise<WorkerCard[]> {
     const { redis, seal, version } = this.#connection;
+    await tryWrite(redis);
     const here: Order = { kind: "here", mbs: version };
     await redis.publish(channels.orders, sealText(seal, purposes.orders, here));
     const found: WorkerCard[] = [];
