@@ -39,7 +39,7 @@ const work: JobWork = {
 async function askAgain(refusal: Error, most: number): Promise<{ error: unknown; tries: readonly number[] }> {
   const folder = await mkdtemp(join(tmpdir(), "mbs-job-board-"));
   const redis = await RedisServer.start(folder);
-  const connection = await connectQueue({ url: redis.url, version }, warn);
+  const connection = await connectQueue({ url: redis.url, version }, warn, new AbortController().signal);
   const names = { connection: { host: "127.0.0.1", port: redis.port }, prefix: bullPrefix };
   const queue = new Queue(queueNames.ofClass(processors, connection.circle), names);
   const worker = new Worker(queue.name, null, names);
@@ -56,7 +56,7 @@ async function askAgain(refusal: Error, most: number): Promise<{ error: unknown;
       throw refusal;
     };
     const options = { connection, watch: new WorkerWatch(connection, warn), run: "run-1", processors, labels: {} };
-    const open = await JobBoard.open({ ...options, published: new Map(), timings: { ...usualTimings, poll } });
+    const open = await JobBoard.open({ ...options, published: new Map(), timings: { ...usualTimings, poll } }, stopping.signal);
     const asked = { work, node: "add", height: 1, isThere: async () => true };
     const error = await failure(open.ask(asked, { signal: stopping.signal, progress: warn, warn }));
     open.close();

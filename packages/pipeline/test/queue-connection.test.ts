@@ -1,19 +1,26 @@
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { connect, createServer } from "node:net";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createServer as createTlsServer } from "node:tls";
-import { DeniedError, TryAgainError, UsageError } from "@mbs/contracts";
+import { DeniedError, InterruptedError, TryAgainError, UsageError } from "@mbs/contracts";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { makeAuthority, makeCertificate } from "../../../tools/test/certificates.ts";
 import { connectQueue } from "../src/run/queue/queue-connection.ts";
+import type { QueueConnection, QueuePlace } from "../src/run/queue/queue-connection.ts";
 import { hasRedis, RedisServer } from "./fixtures/redis-server.ts";
 import { failure } from "./fixtures/run-fakes.ts";
 
 const queue = suite("queue connection");
+
+/** Connects, and is stopped by nothing else where a test gives no signal. */
+const open = (
+  place: Partial<QueuePlace> & Pick<QueuePlace, "url">,
+  { warn = () => undefined, signal = new AbortController().signal }: { warn?: (line: string) => void; signal?: AbortSignal } = {},
+): Promise<QueueConnection> => connectQueue({ version: "1.2.3", ...place }, warn, signal);
 
 async function isWaitedFor(): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), "mbs-queue-connection-"));
@@ -34,7 +41,7 @@ async function isWaitedFor(): Promise<void> {
     const address = proxy.address();
     const port = typeof address === "object" ? address?.port : undefined;
     const said: string[] = [];
-    const connection = await connectQueue({ url: `redis://127.0.0.1:${port}`, version: "1.2.3" }, (line) => void said.push(line));
+    const connection = await open({ url: `redis://127.0.0.1:${port}` }, { warn: (line) => void said.push(line) });
     count = 1;
     const heard = new Promise<string>(
       (resolve) => void connection.subscribe("channel", resolve).then(() => connection.redis.publish("channel", "news")),
@@ -52,8 +59,7 @@ async function isWaitedFor(): Promise<void> {
 async function isNotTaken(): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), "mbs-queue-connection-"));
   const redis = await RedisServer.start(folder);
-  const takes = (): Promise<unknown> =>
-    failure(connectQueue({ url: redis.url, version: "1.2.3" }, () => undefined).then((connection) => connection.close()));
+  const takes = (): Promise<unknown> => failure(open({ url: redis.url }).then((connection) => connection.close()));
   try {
     assert.is(await takes(), undefined);
     for (const [code, words, end] of [
@@ -88,7 +94,7 @@ async function refusedBy(answer: string, isLast = false): Promise<unknown> {
   try {
     await once(server, "listening");
     const { port } = server.address() as AddressInfo;
-    return await failure(connectQueue({ url: `redis://127.0.0.1:${port}`, version: "1.2.3" }, () => undefined));
+    return await failure(open({ url: `redis://127.0.0.1:${port}` }));
   } finally {
     server.close();
   }
@@ -109,6 +115,29 @@ queue("a server that closes each connection, or is in protected mode, gives one 
   assert.match(String(ending), /^TryAgainError: no Redis answers at /);
 });
 
+queue("a server that takes connections and says nothing ends with one line, and is not waited for once stopped", async () => {
+  const taken: Socket[] = [];
+  const server = createServer((socket) => void taken.push(socket)).listen(0, "127.0.0.1");
+  try {
+    await once(server, "listening");
+    const url = `redis://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const stopping = new AbortController();
+    const stopped = failure(open({ url }, { signal: stopping.signal }));
+    await once(server, "connection");
+    stopping.abort();
+    assert.instance(await stopped, InterruptedError);
+    const said = await failure(open({ url }));
+    assert.instance(said, TryAgainError);
+    assert.match(
+      String(said),
+      /no Redis answers at redis:\S+ \(connected, but without an answer for 10 s\); start it, or correct/,
+    );
+  } finally {
+    for (const socket of taken) socket.destroy();
+    server.close();
+  }
+});
+
 queue("a certificate that is not to be trusted gives the remedy for its fault", async () => {
   const folder = await mkdtemp(join(tmpdir(), "mbs-queue-connection-"));
   const authority = await makeAuthority("test");
@@ -126,8 +155,7 @@ queue("a certificate that is not to be trusted gives the remedy for its fault", 
       server.listen(0, "127.0.0.1");
       await once(server, "listening");
       const { port } = server.address() as AddressInfo;
-      const place = { url: `rediss://127.0.0.1:${port}`, caFile: file, version: "1.2.3" };
-      const error = await failure(connectQueue(place, () => undefined));
+      const error = await failure(open({ url: `rediss://127.0.0.1:${port}`, caFile: file }));
       server.close();
       assert.instance(error, DeniedError);
       assert.match(String(error), said);
@@ -138,7 +166,7 @@ queue("a certificate that is not to be trusted gives the remedy for its fault", 
 });
 
 queue("a user in --queue that is no escaped text is refused without being quoted", async () => {
-  const said = await failure(connectQueue({ url: "redis://50%off@127.0.0.1", version: "1.2.3" }, () => undefined));
+  const said = await failure(open({ url: "redis://50%off@127.0.0.1" }));
   assert.instance(said, UsageError);
   assert.is((said as Error).message, "--queue has a user with a % that begins no escape; write %25 for it");
 });

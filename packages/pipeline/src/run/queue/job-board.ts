@@ -86,7 +86,7 @@ export class JobBoard {
   readonly #ranBy = new Map<string, string>();
   readonly #traffic = new Map<string, Traffic>();
   /** Looks for workers now and then. */
-  readonly #looks: NodeJS.Timeout;
+  #looks: NodeJS.Timeout | undefined;
   /** Jobs that have not ended. */
   readonly #waiting = new Set<Asked>();
   /** Labels that no worker had when it last looked, as in WorkerWatch.warnOfNone. */
@@ -95,11 +95,10 @@ export class JobBoard {
   private constructor(options: BoardOptions, open: (name: string) => Queue) {
     this.#options = options;
     this.#open = open;
-    this.#looks = setInterval(() => void this.#lookForWorkers().catch(() => undefined), patienceMs);
-    this.#looks.unref();
   }
 
-  static async open(options: BoardOptions): Promise<JobBoard> {
+  /** @throws {InterruptedError} when the signal fires before it is open */
+  static async open(options: BoardOptions, signal: AbortSignal): Promise<JobBoard> {
     const { Queue: BullQueue } = await loadBullmq();
     const { connection } = options;
     const board = new JobBoard(options, (name) => {
@@ -108,10 +107,12 @@ export class JobBoard {
       queue.on("error", () => undefined);
       return queue;
     });
-    await connection.subscribe(channels.news, (text) => {
+    const subscribed = connection.subscribe(channels.news, (text) => {
       const news = parseNews(text, connection.seal);
       if (news !== undefined) for (const listener of board.#listeners.get(news.id) ?? []) listener(news);
     });
+    await orStopped(subscribed, signal);
+    board.#looks = setInterval(() => void board.#lookForWorkers().catch(() => undefined), patienceMs).unref();
     return board;
   }
 

@@ -38,7 +38,7 @@ export interface QueueConnection {
   close(): void;
 }
 
-/** Milliseconds until a server must have answered at first. */
+/** Milliseconds until a server must be connected, and until it must have answered at first. */
 const connectMs = 10_000;
 /** Milliseconds after which a command without an answer breaks the connection, which is then made again. */
 const answerMs = 30_000;
@@ -143,12 +143,18 @@ async function optionsOf(
 }
 
 /** Connects once. @returns what the server says of itself, "" where the user may not ask */
-async function askServer(Client: typeof Redis, options: RedisOptions): Promise<string> {
+async function askServer(Client: typeof Redis, options: RedisOptions, signal: AbortSignal): Promise<string> {
   const redis = new Client({ ...options, retryStrategy: () => null, maxRetriesPerRequest: 0 });
+  const over = new AbortController();
   // what fails first says why; connect() says only that it failed, or waits on
   const failed = new Promise<never>((_, reject) => {
     redis.on("error", reject);
     redis.on("end", () => reject(new Error(closed)));
+    // the system takes connections for a process that answers nothing
+    delay(connectMs, undefined, { signal: over.signal }).then(
+      () => reject(new Error(`connected, but without an answer for ${connectMs / 1000} s`)),
+      () => undefined,
+    );
   });
   const ask = async (): Promise<string> => {
     // rejects after the error itself
@@ -157,23 +163,25 @@ async function askServer(Client: typeof Redis, options: RedisOptions): Promise<s
     return redis.info().catch(() => "");
   };
   try {
-    return await Promise.race([ask(), failed]);
+    return await orStopped(Promise.race([ask(), failed]), signal);
   } finally {
+    over.abort();
     redis.disconnect();
   }
 }
 
 /** Asks a server, so that what is wrong shows at once. @returns what it says of itself */
-async function probe(Client: typeof Redis, place: string, options: RedisOptions): Promise<string> {
+async function probe(Client: typeof Redis, place: string, options: RedisOptions, signal: AbortSignal): Promise<string> {
   // one that ends closes its connections as one in protected mode does behind TLS: a second later it is gone, or back
   const askAgain = async (cause: Error): Promise<string> => {
     if (cause.message !== closed) throw cause;
-    await delay(closedMs);
-    return askServer(Client, options);
+    await orStopped(delay(closedMs), signal);
+    return askServer(Client, options, signal);
   };
   try {
-    return await askServer(Client, options).catch(askAgain);
+    return await askServer(Client, options, signal).catch(askAgain);
   } catch (cause) {
+    if (cause instanceof InterruptedError) throw cause;
     throw connectionError(place, cause as Error, options.tls !== undefined);
   }
 }
@@ -198,17 +206,23 @@ const begin = (client: Redis): Promise<void> => client.connect().catch(() => und
  * Connects to a queue's server.
  *
  * @param warn also called when the server goes away and when it is back
+ * @param signal ends the wait for the server to answer at first
+ * @throws {InterruptedError} when the signal fires
  * @throws {UsageError} on an address of another form
  * @throws {TryAgainError} where nothing answers, or the server refuses what is written
  * @throws {DeniedError} on a wrong password or a certificate that is not trusted
  * @throws {FailedPreconditionError} on an old server
  */
-export async function connectQueue(place: QueuePlace, warn: (message: string) => void): Promise<QueueConnection> {
+export async function connectQueue(
+  place: QueuePlace,
+  warn: (message: string) => void,
+  signal: AbortSignal,
+): Promise<QueueConnection> {
   const { version, keyFile } = place;
   const { place: name, options } = await optionsOf(place, warn);
   const seal = await QueueSeal.open(keyFile, warn);
   const { Redis: Client } = await loadIoredis();
-  checkServer(await probe(Client, name, options), name, warn);
+  checkServer(await probe(Client, name, options, signal), name, warn);
   const lasting: RedisOptions = { ...options, retryStrategy: (times) => Math.min(100 * times, 2000), socketTimeout: answerMs };
   const clients: Redis[] = [];
   let isAway = false;
@@ -235,8 +249,16 @@ export async function connectQueue(place: QueuePlace, warn: (message: string) =>
     clients.push(client);
     return client;
   };
+  const close = (): void => {
+    for (const client of clients) client.disconnect();
+  };
   const redis = open(true);
-  await begin(redis);
+  try {
+    await orStopped(begin(redis), signal);
+  } catch (cause) {
+    close();
+    throw cause;
+  }
   return {
     place: name,
     redis,
@@ -249,8 +271,6 @@ export async function connectQueue(place: QueuePlace, warn: (message: string) =>
       await begin(listener);
       await orRefusal(name, listener.subscribe(channel));
     },
-    close() {
-      for (const client of clients) client.disconnect();
-    },
+    close,
   };
 }

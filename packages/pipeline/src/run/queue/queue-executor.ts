@@ -84,7 +84,7 @@ export class QueueExecutor implements Executor {
     for (const label of Object.values(choice.labels ?? {})) requireName(label, "a label");
     const store = await openSharedStore(choice.store, { create: true });
     try {
-      const connection = await connectQueue(choice, options.warn);
+      const connection = await connectQueue(choice, options.warn, options.signal);
       return new QueueExecutor(choice, options, { home, connection, store });
     } catch (cause) {
       await store.close();
@@ -114,22 +114,25 @@ export class QueueExecutor implements Executor {
     const { stages, plan, resources, folder, machine } = run;
     const { threads, processors, name } = machine;
     const { slots = defaultSlots, labels = {}, publishModel: isPublished = false, timings } = this.#choice;
-    const { warn } = this.#options;
+    const { warn, signal } = this.#options;
     if (processors === undefined || name === undefined) throw new InternalError("a run on a queue was not recorded");
     const { local, workers: homeWorkers } = await this.#home.begin(run);
     const note = `${folder.root} on ${hostname()}`;
     const artifacts = new SharedArtifacts({ local, shared: this.#store, run: name, note, warn });
     const { travels, processorClass } = nodeClasses(plan, stages, processors);
     const published = isPublished ? await this.#publishModels(run, travels, { local, artifacts }) : new Map<string, string>();
-    const board = await JobBoard.open({
-      connection: this.#connection,
-      watch: this.#watch,
-      run: name,
-      processors,
-      labels,
-      published,
-      timings: { ...usualTimings, ...timings },
-    });
+    const board = await JobBoard.open(
+      {
+        connection: this.#connection,
+        watch: this.#watch,
+        run: name,
+        processors,
+        labels,
+        published,
+        timings: { ...usualTimings, ...timings },
+      },
+      signal,
+    );
     this.#begun = { run, artifacts, board };
     const { version } = this.#connection;
     const tools = { board, artifacts, stages, resources, threads, processors, version, takes: travels };

@@ -371,7 +371,7 @@ export async function work(options: WorkOptions): Promise<number> {
     let runner: JobRunner | undefined;
     let presence: NodeJS.Timeout | undefined;
     try {
-      connection = await unlessStopped(connectQueue(options, warn), options.signal);
+      connection = await unlessStopped(connectQueue(options, warn, options.signal), options.signal);
       if (connection === undefined) return 0;
       const { redis, seal, version, circle } = connection;
       const artifactOf = async (model: string): Promise<string | undefined> =>
