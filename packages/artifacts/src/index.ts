@@ -97,7 +97,7 @@ export { commitTemporary, plainAt, writeAtomically, writeTemporary } from "./sto
 export type { WriteOptions } from "./storage/atomic-file.ts";
 export { certificateFault, parseCertificate } from "./storage/certificate.ts";
 export type { CertificateFault } from "./storage/certificate.ts";
-export { readFirstLine, readGiven, warnIfOpen } from "./storage/given-file.ts";
+export { isPlainSecret, readFirstLine, readGiven, warnIfOpen } from "./storage/given-file.ts";
 export { withLock } from "./storage/lock/lock.ts";
 export { followLinks, requireNotRead } from "./storage/output-path.ts";
 export { manifestKey, RunManifest } from "./storage/run-manifest.ts";

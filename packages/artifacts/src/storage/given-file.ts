@@ -28,7 +28,7 @@ export async function readGiven(path: string, flag: string, isReadAgain = false)
     throw systemError(cause, `read (${flag})`, path);
   };
   // a pipe that nobody writes to would hold up the opening for ever; Windows has no such flag
-  const flags = isReadAgain ? constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) : constants.O_RDONLY;
+  const flags = isReadAgain ? constants.O_RDONLY | constants.O_NONBLOCK : constants.O_RDONLY;
   const file = await open(path, flags).catch(failed);
   try {
     if (isReadAgain && !(await file.stat()).isFile()) {
@@ -55,6 +55,9 @@ export async function warnIfOpen(path: string, warn: (message: string) => void):
     `${path} can be ${what.replace("change", "changed")} by other users of this machine; take their right to ${what} it: chmod 600 ${path}`,
   );
 }
+
+/** Whether a key or token is characters of ASCII without blanks: what headers take, and what all programs read as the same. */
+export const isPlainSecret = (text: string): boolean => /^[\x21-\x7e]+$/.test(text);
 
 /**
  * The first line of a file that keeps a password or token.

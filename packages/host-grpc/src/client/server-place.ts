@@ -3,7 +3,7 @@ import { checkServerIdentity } from "node:tls";
 import type { ConnectionOptions } from "node:tls";
 import { credentials, Metadata } from "@grpc/grpc-js";
 import type { ChannelCredentials } from "@grpc/grpc-js";
-import { parseCertificate, readFirstLine, readGiven, warnIfOpen } from "@mbs/artifacts";
+import { isPlainSecret, parseCertificate, readFirstLine, readGiven, warnIfOpen } from "@mbs/artifacts";
 import { DeniedError, UsageError } from "@mbs/contracts";
 import type { ServerPlace } from "@mbs/contracts";
 import { bareHost, isLoopback, parseAddress } from "../protocol/address.ts";
@@ -22,9 +22,6 @@ export interface OpenPlace {
   readonly tls: ConnectionOptions | undefined;
 }
 
-/** What Node allows to be sent as a header. */
-const tokenForm = /^[\x21-\x7e]+$/;
-
 async function openToken({ via, tokenFile }: ServerPlace, address: ServerAddress, warn: (message: string) => void) {
   const metadata = new Metadata();
   if (tokenFile === undefined) return metadata;
@@ -33,7 +30,7 @@ async function openToken({ via, tokenFile }: ServerPlace, address: ServerAddress
   }
   const token = await readFirstLine(tokenFile, "--token-file", "the token", warn);
   // checked here: the library's own message would quote it
-  if (!tokenForm.test(token)) {
+  if (!isPlainSecret(token)) {
     const mark = token.startsWith("\ufeff") ? " (it begins with a byte order mark)" : "";
     const hidden = /\s$/.test(token) ? " (it ends with a blank)" : mark;
     throw new UsageError(`the first line of ${tokenFile} is no token${hidden}; give it alone, without a name, scopes or Bearer`);

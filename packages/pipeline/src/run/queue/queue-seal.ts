@@ -1,6 +1,6 @@
 import { createHmac, createSecretKey, timingSafeEqual } from "node:crypto";
 import type { KeyObject } from "node:crypto";
-import { parseJson, readFirstLine } from "@mbs/artifacts";
+import { isPlainSecret, parseJson, readFirstLine } from "@mbs/artifacts";
 import { UsageError, isObject } from "@mbs/contracts";
 
 /** Fewest characters of a key: as many as 16 random bytes have in hexadecimal digits. */
@@ -54,7 +54,7 @@ export class QueueSeal {
     const key = await readFirstLine(file, "--queue-key-file", "the queue's key", warn);
     const make = `make one: (umask 077 && openssl rand -hex 32 > ${file}), for run and workers alike`;
     // bytes that are no text would be read as one and the same character
-    if (!/^[\x21-\x7e]+$/.test(key)) {
+    if (!isPlainSecret(key)) {
       throw new UsageError(`the key in ${file} has blanks, or other characters than those of ASCII; ${make}`);
     }
     if (key.length >= shortestKey) return new QueueSeal(key);
