@@ -66,7 +66,6 @@ class Chaos {
   readonly #engine: ChaosEngine;
   readonly #random: Random;
   readonly #begun = performance.now();
-  /** Threads → path → hash. */
   /** Milliseconds that a run takes which is left alone, or took that was struck if that is less; undefined until there was one. */
   #duration: number | undefined;
 

@@ -12,7 +12,7 @@
 import { existsSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { collect, meanDamages, openArtifact, readDamage, RunManifest } from "@mbs/artifacts";
+import { artifactName, collect, meanDamages, openArtifact, readDamage, RunManifest } from "@mbs/artifacts";
 import { madeRows } from "./made-rows.ts";
 import { fileStem, sizes } from "./rows.ts";
 import { startMbs } from "./start.ts";
@@ -36,7 +36,7 @@ for (const row of rows) {
   if (existsSync(path)) continue;
   const run = join(output, fileStem(row), "run");
   const manifest = await RunManifest.open(join(run, "manifest.json"));
-  const layers = manifest.addressesOf("layers").flatMap((address) => ["--layers", join(run, "artifacts", `${address}.arrow`)]);
+  const layers = manifest.addressesOf("layers").flatMap((address) => ["--layers", join(run, "artifacts", artifactName(address))]);
   const damage = join(folder, "damage.arrow");
   startMbs(["predict", ...dense, "--statistics", statistics, ...layers, "--output", damage, "--force", "--quiet"], threads);
   const means = meanDamages(await collect(readDamage(await openArtifact(damage))));

@@ -129,25 +129,21 @@ const againstEqual = (rows: readonly DrawnRow[], method: string, mix: string): r
 
 const againstHead = ["mix", "draws", "worst language", "mean of languages", "weighted by share"];
 
-/** Mixes that favour some languages, by weight or by text, against the equal mix. */
-export function favoursTable(rows: readonly DrawnRow[], method: string): string {
-  const mixes = [...mixesIn(rows, method).filter(favoursSome), "found-alike"];
-  return markdownTable(
+/** A line a mix: against the equal one. */
+const againstTable = (rows: readonly DrawnRow[], method: string, mixes: readonly string[]): string =>
+  markdownTable(
     againstHead,
     mixes.flatMap((mix) => againstEqual(rows, method, mix)),
     1,
   );
-}
+
+/** Mixes that favour some languages, by weight or by text, against the equal mix. */
+export const favoursTable = (rows: readonly DrawnRow[], method: string): string =>
+  againstTable(rows, method, [...mixesIn(rows, method).filter(favoursSome), "found-alike"]);
 
 /** Equal text of pages that were chosen in some way against that of all. */
-export function pagesTable(rows: readonly DrawnRow[], method: string): string {
-  const mixes = mixesWhere(rows, method, isChosen);
-  return markdownTable(
-    againstHead,
-    mixes.flatMap((mix) => againstEqual(rows, method, mix)),
-    1,
-  );
-}
+export const pagesTable = (rows: readonly DrawnRow[], method: string): string =>
+  againstTable(rows, method, mixesWhere(rows, method, isChosen));
 
 /**
  * The found mixes and the equal one against each other one: the loss of the worst language and two means. Of cells over several
