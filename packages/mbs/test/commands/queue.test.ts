@@ -108,6 +108,16 @@ test("a model that the worker fetches gives the bytes of a local run, and a work
   assert.equal(await once(idle, "exit"), [0, null]);
 });
 
+test("a --cache of a worker that is a file, or lies in one, is refused by its name", async ({ root, url }) => {
+  const file = join(root, "file");
+  await writeFile(file, "");
+  for (const cache of [file, join(file, "cache")]) {
+    const { code, stderr } = await runMbs(["work", "--queue", url, "--store", join(root, "store"), "--cache", cache]);
+    assert.is(code, 2, stderr);
+    assert.is(stderr.trim(), `mbs work: --cache ${cache} is no folder; check the path`);
+  }
+});
+
 test("options of a queue that do not go together are refused", async ({ root, url }) => {
   const recipe = join(root, "recipe.yaml");
   for (const [words, message] of [
