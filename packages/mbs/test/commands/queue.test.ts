@@ -118,6 +118,30 @@ test("a --cache of a worker that is a file, or lies in one, is refused by its na
   }
 });
 
+test("a label of a stage that no worker runs is refused, with those that workers run", async ({ root }) => {
+  const recipe = join(root, "recipe.yaml");
+  const lines = [
+    `model: ${join(root, "models", "tiny")}`,
+    `corpus: ${join(root, "texts")}`,
+    "compress: { solver: wanda, sparsity: 0.5 }",
+  ];
+  await writeFile(recipe, `${[...lines, `output: ${join(root, "out")}`].join("\n")}\n`);
+  // no server answers there: it is not asked
+  const place = ["--engine", "queue", "--queue", "redis://127.0.0.1:1", "--store", join(root, "store")];
+  for (const stage of ["assemble", "sample"]) {
+    const { code, stderr } = await runMbs(["run", recipe, ...place, "--worker-labels", `capture=large,${stage}=large`]);
+    assert.is(code, 2, stderr);
+    assert.match(
+      stderr,
+      new RegExp(
+        `--worker-labels: ${stage} runs where the run was started; of the stages of this run, workers run .*capture.*compress`,
+      ),
+    );
+  }
+  const absent = await runMbs(["run", recipe, ...place, "--worker-labels", "capture=large,factor=large"]);
+  assert.is(absent.code, 75, absent.stderr);
+});
+
 test("options of a queue that do not go together are refused", async ({ root, url }) => {
   const recipe = join(root, "recipe.yaml");
   for (const [words, message] of [

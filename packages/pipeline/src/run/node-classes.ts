@@ -12,8 +12,8 @@ export interface NodeClasses {
   readonly processorClass: (node: PlanNode) => string;
 }
 
-/** Which nodes run elsewhere, and the class of processors that each is known by. @param processors class of the workers */
-export function nodeClasses({ nodes, modelFolder }: Plan, stages: Stages, processors: string): NodeClasses {
+/** Which nodes of a plan any worker may run. */
+export function travellingNodes({ nodes, modelFolder }: Plan, stages: Stages): (node: PlanNode) => boolean {
   const travelling = new Set<string>();
   const staying = new Set<string>();
   for (const { id, stage, options, inputs, isPart = false } of nodes) {
@@ -24,7 +24,12 @@ export function nodeClasses({ nodes, modelFolder }: Plan, stages: Stages, proces
     if (isTravelling) travelling.add(id);
     else if (isPart) staying.add(id);
   }
+  return ({ id }) => travelling.has(id);
+}
+
+/** Which nodes run elsewhere, and the class of processors that each is known by. @param processors class of the workers */
+export function nodeClasses(plan: Plan, stages: Stages, processors: string): NodeClasses {
   const here = processorClass();
-  const travels = ({ id }: PlanNode): boolean => travelling.has(id);
+  const travels = travellingNodes(plan, stages);
   return { travels, processorClass: (node) => (travels(node) ? processors : here) };
 }

@@ -6,6 +6,7 @@ import type { ObjectPool } from "@mbs/contracts";
 import { excludedByBlocks, loadSolver, solverOptions } from "@mbs/solvers";
 import { checkDisk, diskNeed } from "../estimate/disk.ts";
 import { noteKept } from "../plan/kept-languages.ts";
+import type { Plan } from "../plan/nodes/plan-node.ts";
 import { prepareRun } from "../plan/prepared-run.ts";
 import type { PreparedRun } from "../plan/prepared-run.ts";
 import type { QualityResult } from "../quality/choose-best.ts";
@@ -86,7 +87,8 @@ async function execute(prepared: PreparedRun, options: Execution & { readonly st
 
 /** Who runs the nodes. */
 async function openExecutor(
-  { queue, workers, threads, device, memory, signal, warn = () => {}, note = () => {} }: RunOptions,
+  { stages, queue, workers, threads, device, memory, signal, warn = () => {}, note = () => {} }: RunOptions,
+  plan: Plan,
   pool: ObjectPool,
 ): Promise<Executor> {
   const options: ExecutorOptions = { threads, device, memory, pool, signal, warn, note };
@@ -94,7 +96,7 @@ async function openExecutor(
   if (queue === undefined) return local;
   // its libraries are loaded where they are used alone
   const { QueueExecutor } = await import("./queue/queue-executor.ts");
-  return QueueExecutor.open(queue, options, local);
+  return QueueExecutor.open(queue, options, local, { plan, stages });
 }
 
 /**
@@ -137,7 +139,7 @@ export async function run(recipe: Recipe, options: RunOptions): Promise<RunResul
       });
       const found = { ...revisions, ...(await given.resources.revisions()), ...(await resources.revisions()) };
       await recordRevisions(folder, found);
-      const executor = await openExecutor(options, pool);
+      const executor = await openExecutor(options, plan, pool);
       try {
         const machine = await executor.machineOf(folder, ordered.shards);
         const need = diskNeed(ordered, shape);

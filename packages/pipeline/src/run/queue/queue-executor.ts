@@ -1,5 +1,5 @@
 import { hostname } from "node:os";
-import { InternalError, availableProcessors, firstOutput, formatBytes, optionTable } from "@mbs/contracts";
+import { InternalError, UsageError, availableProcessors, firstOutput, formatBytes, optionTable } from "@mbs/contracts";
 import { openSharedStore } from "@mbs/shared-store";
 import type { SharedStore } from "@mbs/shared-store";
 import type { ArtifactStore } from "@mbs/artifacts";
@@ -8,7 +8,7 @@ import { isIntermediate } from "../../plan/nodes/plan-node.ts";
 import type { PlanNode } from "../../plan/nodes/plan-node.ts";
 import type { Executor, OpenExecutor, ExecutorOptions, ExecutorRun } from "../executor.ts";
 import type { LocalExecutor } from "../local-executor.ts";
-import { nodeClasses } from "../node-classes.ts";
+import { nodeClasses, travellingNodes } from "../node-classes.ts";
 import type { RunFolder } from "../run-folder.ts";
 import { readMachine, recordMachine } from "../run-machine.ts";
 import type { RunMachine } from "../run-machine.ts";
@@ -52,6 +52,17 @@ interface QueueMachine {
 
 const defaultSlots = 64;
 
+/** @throws {UsageError} where a stage with a label has nodes in a plan, and none of them goes to a worker */
+function requireTravelling(labelled: readonly string[], { plan, stages }: Pick<ExecutorRun, "plan" | "stages">): void {
+  const travelling = new Set(plan.nodes.filter(travellingNodes(plan, stages)).map(({ stage }) => stage));
+  const planned = new Set(plan.nodes.map(({ stage }) => stage));
+  const staying = labelled.find((stage) => planned.has(stage) && !travelling.has(stage));
+  if (staying === undefined) return;
+  throw new UsageError(
+    `--worker-labels: ${staying} runs where the run was started; of the stages of this run, workers run ${[...travelling].join(", ")}`,
+  );
+}
+
 /** Has nodes run by workers at a queue, which meet the run at a store; what they cannot run, a worker of this machine does. */
 export class QueueExecutor implements Executor {
   readonly #choice: QueueChoice;
@@ -77,11 +88,18 @@ export class QueueExecutor implements Executor {
 
   /**
    * @param home runs what others cannot run
+   * @throws {UsageError} on a label of a stage that no worker runs
    * @throws as connectQueue and openSharedStore
    */
-  static async open(choice: QueueChoice, options: ExecutorOptions, home: LocalExecutor): Promise<QueueExecutor> {
+  static async open(
+    choice: QueueChoice,
+    options: ExecutorOptions,
+    home: LocalExecutor,
+    planned: Pick<ExecutorRun, "plan" | "stages">,
+  ): Promise<QueueExecutor> {
     if (choice.processors !== undefined) requireName(choice.processors, "a class");
     for (const label of Object.values(choice.labels ?? {})) requireName(label, "a label");
+    requireTravelling(Object.keys(choice.labels ?? {}), planned);
     const store = await openSharedStore(choice.store, { create: true });
     try {
       const connection = await connectQueue(choice, options.warn, options.signal);
