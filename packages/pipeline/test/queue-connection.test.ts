@@ -84,6 +84,25 @@ async function isNotTaken(): Promise<void> {
   }
 }
 
+async function isFull(): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), "mbs-queue-connection-"));
+  const redis = await RedisServer.start(folder);
+  try {
+    await redis.use(async (admin) => {
+      await admin.config("SET", "maxclients", "1");
+      const said = await failure(open({ url: redis.url }));
+      assert.instance(said, TryAgainError);
+      assert.match(
+        String(said),
+        /redis:\S+ has as many clients as it takes; raise maxclients there, or end some of them, then run again$/,
+      );
+    });
+  } finally {
+    await redis.kill();
+    await rm(folder, { recursive: true });
+  }
+}
+
 /** What connecting to a server says that answers each connection and ends it. @param isLast whether it is gone after the first */
 async function refusedBy(answer: string, isLast = false): Promise<unknown> {
   const server = createServer((socket) => {
@@ -174,6 +193,7 @@ queue("a user in --queue that is no escaped text is refused without being quoted
 const tests = {
   "a server that goes away just after it has answered is waited for": isWaitedFor,
   "a server that refuses what is written is not taken, and its reason is said": isNotTaken,
+  "a server that has as many clients as it takes says so": isFull,
 };
 for (const [name, run] of Object.entries(tests)) {
   if (hasRedis) queue(name, run);

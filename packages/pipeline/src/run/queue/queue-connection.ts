@@ -1,4 +1,4 @@
-import { isIP } from "node:net";
+import { connect, isIP } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { parseCertificate, readFirstLine, readGiven } from "@mbs/artifacts";
 import { DeniedError, FailedPreconditionError, InterruptedError, UsageError } from "@mbs/contracts";
@@ -170,11 +170,35 @@ async function askServer(Client: typeof Redis, options: RedisOptions, signal: Ab
   }
 }
 
+/** What a server says at once, without being asked; "" where it says nothing. */
+async function firstWord({ host, port }: RedisOptions, signal: AbortSignal): Promise<string> {
+  const socket = connect({ host, port: Number(port) });
+  socket.setEncoding("utf8");
+  const said = new Promise<string>((resolve) => {
+    socket.once("data", (data) => resolve(String(data)));
+    socket.once("error", () => resolve(""));
+    socket.once("close", () => resolve(""));
+    socket.setTimeout(closedMs, () => resolve(""));
+  });
+  try {
+    return await orStopped(said, signal);
+  } finally {
+    socket.destroy();
+  }
+}
+
+/** Whether a server broke a connection, so that what it said is lost with what was sent to it. */
+const isBroken = (cause: Error): boolean =>
+  cause.message === closed || ("code" in cause && (cause.code === "EPIPE" || cause.code === "ECONNRESET"));
+
 /** Asks a server, so that what is wrong shows at once. @returns what it says of itself */
 async function probe(Client: typeof Redis, place: string, options: RedisOptions, signal: AbortSignal): Promise<string> {
-  // one that ends closes its connections as one in protected mode does behind TLS: a second later it is gone, or back
   const askAgain = async (cause: Error): Promise<string> => {
+    // one that refuses a connection says why, and ends it before it reads anything
+    const [, why] = isBroken(cause) && options.tls === undefined ? (/^-(.*)/.exec(await firstWord(options, signal)) ?? []) : [];
+    if (why !== undefined) throw new Error(why);
     if (cause.message !== closed) throw cause;
+    // one that ends closes its connections as one in protected mode does behind TLS: a second later it is gone, or back
     await orStopped(delay(closedMs), signal);
     return askServer(Client, options, signal);
   };

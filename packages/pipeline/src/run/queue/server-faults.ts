@@ -79,6 +79,11 @@ export function connectionError(place: string, cause: Error, isTls: boolean): Mb
       `${place}: the user may not do what a queue needs (${message}); give them all keys, channels and commands`,
     );
   if (message.includes("DB index")) return new UsageError(`${place} has no database of that number; correct --queue`);
+  if (message.includes("max number of clients")) {
+    return new TryAgainError(
+      `${place} has as many clients as it takes; raise maxclients there, or end some of them, then run again`,
+    );
+  }
   if (isRefusal(cause)) return refusalError(place, cause);
   const fault = certificateFault(cause);
   if (fault !== undefined) return new DeniedError(`${place}: TLS failed (${code}); ${certificateRemedies[fault]}`);
