@@ -82,7 +82,7 @@ export async function decodeFlight(messages: AsyncIterable<FlightMessage>): Prom
   try {
     for (;;) {
       const next = await iterator.next();
-      if (next.done) throw new BadDataError("empty: expected an artifact, the client sent no schema");
+      if (next.done) throw new BadDataError("empty: expected an artifact, got no schema");
       if (next.value.header.length === 0) continue;
       const schema = decodeSchemaHeader(next.value.header, 0);
       const { items, receipt } = splitReceipt(decodeBatches(iterator, schema));

@@ -4,7 +4,7 @@ import { Client } from "@grpc/grpc-js";
 import type { ClientDuplexStream, ClientReadableStream } from "@grpc/grpc-js";
 import { encodeFlight } from "@mbs/artifacts";
 import type { FlightMessage } from "@mbs/artifacts";
-import { InternalError } from "@mbs/contracts";
+import { FailedPreconditionError } from "@mbs/contracts";
 import type { ArtifactStream } from "@mbs/contracts";
 import { channelOptions, keepaliveOptions, heartbeatMs } from "../protocol/channel.ts";
 import type { Keepalive } from "../protocol/channel.ts";
@@ -12,6 +12,7 @@ import { flightService } from "../protocol/flight-service.ts";
 import { descriptorTypes } from "../protocol/messages.ts";
 import type { FlightData } from "../protocol/messages.ts";
 import { receive, send } from "../protocol/messages-in-order.ts";
+import { foreignServer } from "../protocol/status.ts";
 import type { OpenPlace } from "./server-place.ts";
 
 export type ExchangeCall = ClientDuplexStream<FlightData, FlightData>;
@@ -114,7 +115,9 @@ export class FlightClient {
     let address = "";
     for await (const { appMetadata } of answers) address = Buffer.from(appMetadata).toString("latin1");
     await sent;
-    if (address === "") throw new InternalError(`${this.#place.via} stored an artifact without telling its address`);
+    if (address === "") {
+      throw new FailedPreconditionError(`${this.#place.via} took an artifact and told no address: ${foreignServer}`);
+    }
     return address;
   }
 

@@ -62,12 +62,41 @@ async function toValues({ stage, options, nameResource }: RemoteCall): Promise<R
   return values;
 }
 
+function parseResult(bytes: Uint8Array): StageResult {
+  try {
+    return messages.StageResult.decode(bytes);
+  } catch (cause) {
+    throw new BadDataError("metadata that are no StageResult", {}, { cause });
+  }
+}
+
 /** The messages that come back, without the last one, whose metadata is the result. */
 async function* takingResult(call: ExchangeCall, keep: (result: StageResult) => void): AsyncGenerator<FlightData> {
   for await (const message of receive<FlightData>(call)) {
     const { appMetadata, dataHeader } = message;
-    if (appMetadata && appMetadata.length > 0 && (dataHeader?.length ?? 0) === 0) keep(messages.StageResult.decode(appMetadata));
+    if (appMetadata && appMetadata.length > 0 && (dataHeader?.length ?? 0) === 0) keep(parseResult(appMetadata));
     else yield message;
+  }
+}
+
+/** An artifact that a server sends. @throws {BadDataError} here or while its batches are read, naming the server */
+async function receiveArtifact(incoming: AsyncIterable<FlightData>, via: string): Promise<DecodedStream> {
+  const named = (cause: unknown): unknown =>
+    cause instanceof BadDataError
+      ? new BadDataError(`${via}: what came is no whole artifact (${cause.message}); call again, or check --via`, {}, { cause })
+      : cause;
+  async function* batches(stream: DecodedStream): AsyncGenerator<Batch> {
+    try {
+      yield* stream.batches;
+    } catch (cause) {
+      throw named(cause);
+    }
+  }
+  try {
+    const stream = await decodeFlight(withoutDescriptors(incoming));
+    return { ...stream, batches: batches(stream) };
+  } catch (cause) {
+    throw named(cause);
   }
 }
 
@@ -114,7 +143,7 @@ async function* checked(stream: DecodedStream, sent: () => string | undefined, v
 /** An output that the server has stored. */
 async function openStored(client: FlightClient, name: string, address: string | undefined, via: string): Promise<ArtifactStream> {
   if (address === undefined) throw new BadDataError(`${via} sent no address of the output ${name}; compare the versions of both`);
-  const stream = await decodeFlight(withoutDescriptors(receive<FlightData>(client.get(address))));
+  const stream = await receiveArtifact(receive<FlightData>(client.get(address)), via);
   return { schema: stream.schema, batches: checked(stream, () => address, via) };
 }
 
@@ -158,11 +187,12 @@ export async function runRemote(remote: RemoteCall): Promise<StageOutputs> {
       call.cancel();
     });
     let result: StageResult | undefined;
-    const stream = await decodeFlight(withoutDescriptors(takingResult(call, (found) => (result = found)))).catch(
-      (error: unknown) => {
-        throw sendFailure instanceof BadDataError ? sendFailure : error;
-      },
-    );
+    const stream = await receiveArtifact(
+      takingResult(call, (found) => (result = found)),
+      via,
+    ).catch((error: unknown) => {
+      throw sendFailure instanceof BadDataError ? sendFailure : error;
+    });
 
     async function* batches(close: () => void): AsyncGenerator<Batch> {
       let done = 0;

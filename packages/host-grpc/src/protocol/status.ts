@@ -1,6 +1,6 @@
 import { Metadata, status } from "@grpc/grpc-js";
 import type { ServiceError, StatusObject } from "@grpc/grpc-js";
-import { DeniedError, MbsError, TryAgainError, errorOfTag, shortened } from "@mbs/contracts";
+import { DeniedError, FailedPreconditionError, MbsError, TryAgainError, errorOfTag, shortened } from "@mbs/contracts";
 import type { ErrorTag } from "@mbs/contracts";
 
 const statusByTag: Readonly<Record<ErrorTag, status>> = {
@@ -83,12 +83,22 @@ const isServiceError = (thrown: unknown): thrown is ServiceError =>
 export const isUnreachable = (thrown: unknown): boolean =>
   isServiceError(thrown) && thrown.code === status.UNAVAILABLE && thrown.metadata.get(ownStatus).length === 0;
 
+/** Of a server that answers as `mbs serve` does not. */
+export const foreignServer = "this is no server of mbs, or one of another version; check --via";
+
+/** What the library says where this side has failed, or where no server answers for it: a proxy may have ended the call. */
+const noAnswer = /^(?:Request message serialization failure|Received RST_STREAM)/;
+
 /** A failed call as an MbsError, for the host of the client. */
 export function fromStatus(thrown: unknown, via: string): unknown {
   if (!isServiceError(thrown)) return thrown;
+  const tag = tagByStatus[thrown.code];
+  if (tag === undefined && thrown.metadata.get(ownStatus).length === 0 && !noAnswer.test(thrown.details)) {
+    return new FailedPreconditionError(`${via}: ${thrown.details}: ${foreignServer}`, {}, { cause: thrown });
+  }
   const isUnknown = thrown.details.startsWith("Name resolution failed");
   const remedy = isUnknown ? "; check the name of the host" : isUnreachable(thrown) ? "; is the server running there?" : "";
   // The library appends a note on name resolution to its messages, which is empty for an address.
   const details = thrown.details.replace(/\.? Resolution note:.*$/s, "");
-  return errorOfTag(tagByStatus[thrown.code] ?? "internal", `${via}: ${details}${remedy}`);
+  return errorOfTag(tag ?? "internal", `${via}: ${details}${remedy}`);
 }
