@@ -1,10 +1,13 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Writable } from "node:stream";
+import { status } from "@grpc/grpc-js";
 import type { CallEnding, Observer, StageEnding } from "@mbs/contracts";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { until } from "../../../tools/test/until.ts";
+import { flightService } from "../src/protocol/flight-service.ts";
 import { send } from "../src/protocol/messages-in-order.ts";
 import { untilChildren } from "./fixtures/child-processes.ts";
 import { callMake, withServer } from "./fixtures/fake-server.ts";
@@ -69,6 +72,36 @@ test("a call is reported with its method, its machine, its stage, its status and
   assert.equal(made?.stages[0]?.ending, { outcome: "finished" });
   assert.equal([listed?.method, listed?.ending?.status], ["ListFlights", "OK"]);
   assert.equal([info?.method, info?.ending?.status], ["GetFlightInfo", "INVALID_ARGUMENT"]);
+});
+
+/** A request of one field whose bytes do not come. */
+const unreadable = (): Buffer => Buffer.from([0x0a, 9]);
+
+test("a request that is no message of its call is INVALID_ARGUMENT, for the client and in the report", async () => {
+  const { observer, seen } = watching();
+  await withServer({ observer }, async ({ client }) => {
+    const { getFlightInfo, doGet, doPut } = flightService;
+    const calls = [
+      client.client.makeServerStreamRequest(doGet.path, unreadable, doGet.responseDeserialize, {}, client.metadata),
+      client.client.makeBidiStreamRequest(doPut.path, unreadable, doPut.responseDeserialize, client.metadata),
+    ];
+    const ends = calls.map((call) => errorOf(all(call)));
+    await send(calls[1] as Writable, {});
+    const unary = new Promise((_, reject) => {
+      const { path, responseDeserialize } = getFlightInfo;
+      client.client.makeUnaryRequest(path, unreadable, responseDeserialize, {}, client.metadata, (error) => reject(error));
+    });
+    for (const { code, details } of await Promise.all([...ends, errorOf(unary)])) {
+      assert.is(code, status.INVALID_ARGUMENT, details);
+      assert.match(details, /^a message of (DoGet|DoPut|GetFlightInfo) cannot be decoded; send what protos\/ says$/);
+    }
+    await ended(seen, 3);
+    assert.ok((await callMake(client)).length > 1);
+  });
+  assert.equal(
+    seen.slice(0, 3).map(({ ending }) => ending?.status),
+    ["INVALID_ARGUMENT", "INVALID_ARGUMENT", "INVALID_ARGUMENT"],
+  );
 });
 
 test("a stage that fails, one that its client stops, and one that waited are told apart", async () => {

@@ -1,5 +1,6 @@
 import { ServerInterceptingCall, ServerListenerBuilder, status as codes } from "@grpc/grpc-js";
 import type { Metadata, ServerInterceptor, StatusObject } from "@grpc/grpc-js";
+import { BadDataError } from "@mbs/contracts";
 import type { ObservedCall, Observer } from "@mbs/contracts";
 import { isFlight } from "../protocol/flight-service.ts";
 import { bytesOf } from "../protocol/messages.ts";
@@ -7,6 +8,7 @@ import type { FlightData } from "../protocol/messages.ts";
 import { IdleError, toStatus } from "../protocol/status.ts";
 import { isOpenToAll } from "./access.ts";
 import { Places } from "./places.ts";
+import { isUnreadable } from "./unreadable-requests.ts";
 import type { Caller } from "./tokens.ts";
 
 type TransportCall = Parameters<ServerInterceptor>[1];
@@ -178,6 +180,10 @@ export class OpenCalls {
         deliver(metadata);
       })
       .withOnReceiveMessage((message, deliver) => {
+        if (isUnreadable(message)) {
+          end(toStatus(new BadDataError(`a message of ${methodOf(path)} cannot be decoded; send what protos/ says`)));
+          return;
+        }
         record?.received(message);
         request?.refresh();
         answer?.refresh();

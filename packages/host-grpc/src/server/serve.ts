@@ -18,6 +18,7 @@ import { isLoopback } from "../protocol/address.ts";
 import { parseListenAddress } from "./listen-address.ts";
 import { send } from "../protocol/messages-in-order.ts";
 import { OpenCalls } from "./open-calls.ts";
+import { withUnreadable } from "./unreadable-requests.ts";
 import { defaultReloadMs, ReloadedFiles } from "./reloaded-files.ts";
 import { openTls, plaintext } from "./server-tls.ts";
 import type { TlsFiles } from "./server-tls.ts";
@@ -215,7 +216,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     "grpc.max_concurrent_streams": streamLimit,
     interceptors: [openCalls.intercept],
   });
-  server.addService(flightService, {
+  server.addService(withUnreadable(flightService), {
     listFlights: handlers.streaming((call: Parameters<typeof listFlights>[1], watch) => listFlights(store, call, watch)),
     getFlightInfo: handlers.unary((descriptor: Parameters<typeof getFlightInfo>[1]) =>
       getFlightInfo(store.artifacts, descriptor),
