@@ -136,10 +136,10 @@ test("--via sends the token of a file, and says what is wrong with it", async ({
   };
   await writeFile(tokenFile, `${tokenOf("run")}\n`, { mode: 0o600 });
   const warnings: string[] = [];
-  assert.ok((await makeVia({ via, tokenFile }, (line) => void warnings.push(line))) > 0);
+  assert.ok((await makeVia({ via, tokenFile }, { warn: (line) => void warnings.push(line) })) > 0);
   assert.equal(warnings, []);
   await chmod(tokenFile, 0o644);
-  assert.ok((await makeVia({ via, tokenFile }, (line) => void warnings.push(line))) > 0);
+  assert.ok((await makeVia({ via, tokenFile }, { warn: (line) => void warnings.push(line) })) > 0);
   assert.match(warnings.join(), /can be read by other users of this machine; take their right to read it: chmod 600/);
 
   assert.is(

@@ -1,10 +1,10 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Writable } from "node:stream";
-import { Client } from "@grpc/grpc-js";
+import { Client, connectivityState } from "@grpc/grpc-js";
 import type { ClientDuplexStream, ClientReadableStream } from "@grpc/grpc-js";
 import { encodeFlight } from "@mbs/artifacts";
 import type { FlightMessage } from "@mbs/artifacts";
-import { FailedPreconditionError } from "@mbs/contracts";
+import { FailedPreconditionError, TryAgainError } from "@mbs/contracts";
 import type { ArtifactStream } from "@mbs/contracts";
 import { channelOptions, keepaliveOptions, heartbeatMs } from "../protocol/channel.ts";
 import type { Keepalive } from "../protocol/channel.ts";
@@ -56,14 +56,23 @@ export async function sendArtifact(
   call.end();
 }
 
+/** How long a client waits for its connection, and how soon it notices that it is dead. */
+export interface Patience {
+  readonly connectMs: number;
+  readonly keepalive: Keepalive;
+}
+
 /** Calls of one server. They end when the signal fires. */
 export class FlightClient {
   readonly #client: Client;
   readonly #place: OpenPlace;
   readonly #signal: AbortSignal;
 
-  constructor(place: OpenPlace, signal: AbortSignal, keepalive: Keepalive) {
+  readonly #connectMs: number;
+
+  constructor(place: OpenPlace, signal: AbortSignal, { connectMs, keepalive }: Patience) {
     const { host, port } = place.address;
+    this.#connectMs = connectMs;
     this.#place = place;
     this.#signal = signal;
     this.#client = new Client(`${host}:${port}`, place.credentials, {
@@ -73,9 +82,42 @@ export class FlightClient {
     });
   }
 
-  #duplex<Response>(
+  /**
+   * Waits for the connection to come about or to fail, which the call says then: the library itself would wait without end for a
+   * server that takes it and says nothing.
+   *
+   * @throws {TryAgainError} where the server is silent
+   */
+  async #connected(): Promise<void> {
+    const channel = this.#client.getChannel();
+    const deadline = Date.now() + this.#connectMs;
+    for (;;) {
+      this.#signal.throwIfAborted();
+      const state = channel.getConnectivityState(true);
+      if (state !== connectivityState.IDLE && state !== connectivityState.CONNECTING) return;
+      await new Promise<void>((resolve, reject) => {
+        const onAbort = (): void => reject(this.#signal.reason);
+        this.#signal.addEventListener("abort", onAbort, { once: true });
+        channel.watchConnectivityState(state, deadline, (late) => {
+          this.#signal.removeEventListener("abort", onAbort);
+          if (late === undefined) resolve();
+          else reject(this.#silent());
+        });
+      });
+    }
+  }
+
+  #silent(): TryAgainError {
+    const seconds = Number((this.#connectMs / 1000).toPrecision(3));
+    return new TryAgainError(
+      `${this.#place.via}: no answer within ${seconds} s; check --via, or try again when the server there answers`,
+    );
+  }
+
+  async #duplex<Response>(
     method: typeof flightService.doExchange | typeof flightService.doPut,
-  ): ClientDuplexStream<FlightData, Response> {
+  ): Promise<ClientDuplexStream<FlightData, Response>> {
+    await this.#connected();
     const call = this.#client.makeBidiStreamRequest(
       method.path,
       method.requestSerialize,
@@ -93,12 +135,13 @@ export class FlightClient {
     call.on("close", () => this.#signal.removeEventListener("abort", cancel));
   }
 
-  exchange(): ExchangeCall {
+  exchange(): Promise<ExchangeCall> {
     return this.#duplex<FlightData>(flightService.doExchange);
   }
 
   /** An artifact of the server's store. */
-  get(address: string): ClientReadableStream<FlightData> {
+  async get(address: string): Promise<ClientReadableStream<FlightData>> {
+    await this.#connected();
     const { path, requestSerialize, responseDeserialize } = flightService.doGet;
     const request = { ticket: Buffer.from(address) };
     const call = this.#client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, request, this.#place.metadata);
@@ -108,7 +151,7 @@ export class FlightClient {
 
   /** Stores an artifact on the server and returns its address. */
   async put(stream: ArtifactStream): Promise<string> {
-    const call = this.#duplex<{ appMetadata: Uint8Array }>(flightService.doPut);
+    const call = await this.#duplex<{ appMetadata: Uint8Array }>(flightService.doPut);
     const answers = receive<{ appMetadata: Uint8Array }>(call);
     const sent = sendArtifact(call, stream, undefined);
     sent.catch(() => call.cancel());

@@ -13,7 +13,7 @@ import type {
   StageOptions,
   StageOutputs,
 } from "@mbs/contracts";
-import { defaultKeepalive } from "../protocol/channel.ts";
+import { defaultConnectMs, defaultKeepalive } from "../protocol/channel.ts";
 import type { Keepalive } from "../protocol/channel.ts";
 import { messages } from "../protocol/messages.ts";
 import type { FlightData, StageResult, Value } from "../protocol/messages.ts";
@@ -34,6 +34,8 @@ export interface RemoteCall extends ServerPlace {
   readonly context: StageContext;
   /** The name of a local resource for the server: its address, or a built-in name. */
   readonly nameResource: (kind: ResourceKind, path: string) => Promise<string>;
+  /** Milliseconds that the server may take to answer the connection. */
+  readonly connectMs?: number;
   readonly keepalive?: Keepalive;
 }
 
@@ -143,7 +145,7 @@ async function* checked(stream: DecodedStream, sent: () => string | undefined, v
 /** An output that the server has stored. */
 async function openStored(client: FlightClient, name: string, address: string | undefined, via: string): Promise<ArtifactStream> {
   if (address === undefined) throw new BadDataError(`${via} sent no address of the output ${name}; compare the versions of both`);
-  const stream = await receiveArtifact(receive<FlightData>(client.get(address)), via);
+  const stream = await receiveArtifact(receive<FlightData>(await client.get(address)), via);
   return { schema: stream.schema, batches: checked(stream, () => address, via) };
 }
 
@@ -170,7 +172,8 @@ async function keep(stream: ArtifactStream): Promise<ArtifactStream> {
 export async function runRemote(remote: RemoteCall): Promise<StageOutputs> {
   const { via, stage, context } = remote;
   const place = await openPlace(remote, context.warn);
-  const client = new FlightClient(place, context.signal, remote.keepalive ?? defaultKeepalive);
+  const { connectMs = defaultConnectMs, keepalive = defaultKeepalive } = remote;
+  const client = new FlightClient(place, context.signal, { connectMs, keepalive });
   try {
     const { streamed, stored } = await storeInputs(client, remote);
     const command = messages.StageCall.encode({
@@ -180,7 +183,7 @@ export async function runRemote(remote: RemoteCall): Promise<StageOutputs> {
       output: "",
       threads: context.threads,
     });
-    const call = client.exchange();
+    const call = await client.exchange();
     let sendFailure: unknown;
     void sendArtifact(call, streamed, command).catch((error: unknown) => {
       sendFailure = error;

@@ -19,6 +19,9 @@ export interface Keepalive {
 /** A slow line that carries a full window of 4 MiB in two minutes still counts as alive. */
 export const defaultKeepalive: Keepalive = { timeMs: 60_000, timeoutMs: 120_000 };
 
+/** Milliseconds that a client waits for a connection: for its TLS, and for the first that a server says. */
+export const defaultConnectMs = 20_000;
+
 /** Milliseconds that a call waits for a client which neither sends nor reads. */
 export const defaultIdleMs = 600_000;
 
