@@ -55,7 +55,7 @@ async function askAgain(refusal: Error, most: number): Promise<{ error: unknown;
       if (tries.length === most) stopping.abort();
       throw refusal;
     };
-    const options = { connection, watch: new WorkerWatch(connection, warn), run: "run-1", processors, labels: {} };
+    const options = { connection, store: folder, watch: new WorkerWatch(connection, warn), run: "run-1", processors, labels: {} };
     const open = await JobBoard.open({ ...options, published: new Map(), timings: { ...usualTimings, poll } }, stopping.signal);
     const asked = { work, node: "add", height: 1, isThere: async () => true };
     const error = await failure(open.ask(asked, { signal: stopping.signal, progress: warn, warn }));

@@ -283,6 +283,29 @@ test("a worker without the model says so, and fetches one that the run publishes
   });
 });
 
+test("a worker at another store, which has a former result there, ends the run by name", async (workspace) => {
+  const { root, recipe } = workspace;
+  const expected = await expectedOf(workspace, { shards: 1 });
+  const out = join(root, "out");
+  await withCluster(root, async (cluster) => {
+    const other = join(root, "other");
+    const worker = cluster.add({ store: other });
+    await go(recipe({ shards: 1 }), { workers, queue: cluster.choice({ store: other }) });
+    await rm(out, { recursive: true });
+    const error = await failure(go(recipe({ shards: 1 }), { workers, queue: cluster.choice() }));
+    assert.instance(error, InputOutputError);
+    assert.match(
+      String(error),
+      /: .* \(process \d+\) has made \S+, and it is not in \S+store; check that the worker has the same --store \(the artifact is [0-9a-f]{64}\)$/,
+    );
+    worker.kill("SIGTERM");
+    await once(worker, "exit");
+    cluster.add();
+    await go(recipe({ shards: 1 }), { workers, queue: cluster.choice() });
+    assert.equal(await results(out), expected);
+  });
+});
+
 test("a node that fails while its run looks at the job fails with its own reason", async ({ root, recipe }) => {
   const getJob = Reflect.get(Queue.prototype, "getJob") as (this: Queue, id: string) => Promise<Job | undefined>;
   await withCluster(root, async (cluster) => {

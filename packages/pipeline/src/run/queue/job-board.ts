@@ -1,6 +1,6 @@
 import { setTimeout as wait } from "node:timers/promises";
 import type { Job, Queue } from "bullmq";
-import { errorOfTag } from "@mbs/contracts";
+import { InputOutputError, errorOfTag } from "@mbs/contracts";
 import { InputLostError } from "../node-worker.ts";
 import type { TaskContext } from "../node-worker.ts";
 import { addTraffic, noTraffic } from "../store-traffic.ts";
@@ -21,6 +21,8 @@ import type { WorkerWatch } from "./worker-watch.ts";
 
 export interface BoardOptions {
   readonly connection: QueueConnection;
+  /** The store where the run looks for results, as messages name it. */
+  readonly store: string;
   readonly watch: WorkerWatch;
   /** Name of the run. */
   readonly run: string;
@@ -55,6 +57,9 @@ const leastUrgent = 2 ** 21 - 1;
 /** Milliseconds for taking jobs back at the end. */
 const takeBackMs = 3000;
 
+/** How often a job may end without a result that the run finds. The first may have been written between two looks. */
+const mostMisses = 3;
+
 /** Where a job is: in which queue, since when. */
 interface Home {
   readonly queue: string;
@@ -63,6 +68,8 @@ interface Home {
   readonly since: number;
   /** Not yet looked at: a job that has ended there ended before the run asked. */
   readonly isNew: boolean;
+  /** How often it has ended since, and the run did not find what it made. */
+  readonly misses: number;
 }
 
 /** Removes a job. @returns whether it is gone: a worker that is at it keeps it @throws what the server refuses */
@@ -133,7 +140,7 @@ export class JobBoard {
    * Has a job done by any worker: finds its result, or puts it into a queue and looks at it until it has ended.
    *
    * @throws the error of the stage; {InputLostError} where an input was not in the store; {InternalError} where its workers were lost
-   *   too often
+   *   too often; {InputOutputError} where workers make results that are not in the store
    */
   async ask(asked: Asked, context: TaskContext): Promise<JobResult> {
     const { connection, run } = this.#options;
@@ -168,11 +175,15 @@ export class JobBoard {
           for (const warning of result.warnings) context.warn(warning);
           return result;
         }
+        const { misses } = home;
         home = await orStopped(this.#look(id, home, asked), signal);
+        if (home.misses === mostMisses) throw this.#missing(asked, result);
+        // a worker that has the result elsewhere answers at once, again and again
+        const isHasty = misses > 0 && home.misses > misses;
         const polled = new AbortController();
         await new Promise<void>((resolve, reject) => {
-          wake = resolve;
-          if (isNews) resolve();
+          wake = isHasty ? undefined : resolve;
+          if (isNews && !isHasty) resolve();
           orStopped(wait(this.#options.timings.poll, undefined, { signal: polled.signal }), signal).then(resolve, reject);
         }).finally(() => polled.abort());
         isNews = false;
@@ -187,6 +198,16 @@ export class JobBoard {
     }
   }
 
+  /** Why a job that ends again and again has no result for the run. */
+  #missing({ node }: Asked, result: JobResult | undefined): InputOutputError {
+    const { connection, store } = this.#options;
+    return new InputOutputError(
+      result === undefined
+        ? `${connection.place} has lost what a worker made of ${node}, ${mostMisses} times; give it more memory, or set its maxmemory-policy to noeviction`
+        : `${result.worker} has made ${node}, and it is not in ${store}; check that the worker has the same --store (the artifact is ${result.address})`,
+    );
+  }
+
   #labelOf({ work: { stage } }: Asked): string | undefined {
     const { labels } = this.#options;
     return Object.hasOwn(labels, stage) ? labels[stage] : undefined;
@@ -197,15 +218,14 @@ export class JobBoard {
     const { processors, connection } = this.#options;
     const { circle } = connection;
     const { affinity } = asked;
-    const since = performance.now();
-    const isNew = true;
+    const start = { since: performance.now(), isNew: true, misses: 0 };
     const label = this.#labelOf(asked);
-    if (label !== undefined) return { queue: queueNames.ofLabel(label, processors, circle), since, isNew };
+    if (label !== undefined) return { queue: queueNames.ofLabel(label, processors, circle), ...start };
     const before = affinity === undefined ? undefined : this.#ranBy.get(affinity);
     const isThere = before !== undefined && (await this.#isPresent(before));
     return isThere
-      ? { queue: queueNames.ofWorker(before), worker: before, since, isNew }
-      : { queue: queueNames.ofClass(processors, circle), since, isNew };
+      ? { queue: queueNames.ofWorker(before), worker: before, ...start }
+      : { queue: queueNames.ofClass(processors, circle), ...start };
   }
 
   async #isPresent(worker: string): Promise<boolean> {
@@ -235,7 +255,9 @@ export class JobBoard {
     if (state === "completed" || (state === "failed" && isStale)) {
       // what it has made is gone, another run's try failed or was stopped, or it could not be read: a job whose id still exists
       // would not be added
-      return (await removeJob(job)) ? this.#look(id, { ...home, isNew: false }, asked) : home;
+      if (!(await removeJob(job))) return home;
+      const misses = home.misses + (state === "completed" && !home.isNew ? 1 : 0);
+      return this.#look(id, { ...home, isNew: false, misses }, asked);
     }
     const seen: Home = { ...home, isNew: false };
     if (failure !== undefined) return this.#fail(job, failure);
@@ -248,7 +270,7 @@ export class JobBoard {
     // one that has just begun stays, if its worker is there
     if (!(await removeJob(job)) && !isGone) return seen;
     if (asked.affinity !== undefined) this.#ranBy.delete(asked.affinity);
-    return this.#look(id, await this.#homeOf(asked), asked);
+    return this.#look(id, { ...(await this.#homeOf(asked)), misses: home.misses }, asked);
   }
 
   /** A job of a queue. One that cannot be read, since someone else has written it, is removed and counts as none. */

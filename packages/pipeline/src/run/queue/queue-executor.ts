@@ -142,6 +142,7 @@ export class QueueExecutor implements Executor {
     const board = await JobBoard.open(
       {
         connection: this.#connection,
+        store: this.#store.place,
         watch: this.#watch,
         run: name,
         processors,
