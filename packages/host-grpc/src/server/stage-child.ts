@@ -1,4 +1,5 @@
 import type { ChildProcess } from "node:child_process";
+import { constants, setPriority } from "node:os";
 import type { Readable, Writable } from "node:stream";
 import {
   BrokenPipeError,
@@ -63,6 +64,15 @@ export function childArguments({ options, threads, readsInput, inputs, outputs }
   ];
 }
 
+/** Lets the server answer other calls first: they take milliseconds, and stages seconds. */
+function yieldToServer({ pid }: ChildProcess): void {
+  try {
+    if (pid !== undefined) setPriority(pid, constants.priority.PRIORITY_BELOW_NORMAL);
+  } catch {
+    // it has ended already, or the system does not allow it
+  }
+}
+
 function failure(code: number | null, signal: string | null, report: MbsError | undefined, log: string): MbsError {
   if (report) return report;
   return new InternalError(
@@ -84,6 +94,7 @@ export async function startChild(run: ChildRun, signal: AbortSignal, onWait: (wa
   const what = `the server's process of stage ${run.stage}`;
   const command = [...run.command, run.stage, argumentsFromParent];
   const child = await startProcess(what, command, ["pipe", "pipe", "pipe", "ipc"], "give mbs serve fewer --children");
+  yieldToServer(child);
   const { stdin, stdout, stderr } = child;
   if (!stdin || !stdout || !stderr) throw new InternalError("a child process was started without pipes");
   const warnings: string[] = [];
