@@ -37,8 +37,9 @@ function made(seed: number): ArtifactStream {
   return encodeSegments(items(), { ...addresses, length: 1000, seed, mix: "equal", counts: {}, shortfall: {} });
 }
 
-const open = (folder: string, limits: StoreLimits): Promise<ServedStore> =>
-  ServedStore.open(folder, limits, (line) => assert.unreachable(line));
+/** @param said gets the lines of its log; without it there must be none */
+const open = (folder: string, limits: StoreLimits, said?: string[]): Promise<ServedStore> =>
+  ServedStore.open(folder, limits, (line) => (said === undefined ? assert.unreachable(line) : void said.push(line)));
 
 /** Bytes of the file of an artifact of `made`. */
 async function bytesOfOne(folder: string): Promise<number> {
@@ -130,13 +131,27 @@ test("what is there when it opens counts, and what others put or remove does at 
 });
 
 test("what no call has put or read for long is removed, what was read since is not", async ({ folder }) => {
-  const store = await open(folder, { expireMs: 60_000 });
+  const said: string[] = [];
+  const store = await open(folder, { expireMs: 60_000 }, said);
   const [old, read, young] = [1, 2, 3].map((seed) => store.put(made(seed), signal));
   const [gone, used, kept] = [(await old)?.address ?? "", (await read)?.address ?? "", (await young)?.address ?? ""];
   for (const address of [gone, used]) await age(store, address);
   await store.using([used], async () => undefined);
   await store.look();
   assert.equal(await files(folder), [`${used}.arrow`, `${kept}.arrow`].toSorted());
+  await store.look();
+  assert.is(said.length, 1);
+  assert.match(said.join(), /^the store: 1 artifact expired, \S+ \S+$/);
+});
+
+test("a store that is full when it opens says so, with the remedy", async ({ folder }) => {
+  const one = await bytesOfOne(folder);
+  await (await open(folder, {})).put(made(1), signal);
+  await open(folder, { bytes: one + 1 });
+  const said: string[] = [];
+  await open(folder, { bytes: one }, said);
+  assert.is(said.length, 1);
+  assert.match(said.join(), /^the store has \S+ \S+ of at most .* raise --store-limit there; until then nothing can be put$/);
 });
 
 test("without an expiry nothing is removed", async ({ folder }) => {
@@ -148,7 +163,7 @@ test("without an expiry nothing is removed", async ({ folder }) => {
 });
 
 test("what a call at work reads stays, however old", async ({ folder }) => {
-  const store = await open(folder, { expireMs: 60_000 });
+  const store = await open(folder, { expireMs: 60_000 }, []);
   const { address } = await store.put(made(1), signal);
   await store.using([address], async () => {
     await age(store, address);
@@ -163,7 +178,7 @@ test("what a call at work reads stays, however old", async ({ folder }) => {
 });
 
 test("a call that comes while an artifact is being removed waits, and then finds nothing", async ({ folder }) => {
-  const store = await open(folder, { expireMs: 60_000 });
+  const store = await open(folder, { expireMs: 60_000 }, []);
   const { address } = await store.put(made(1), signal);
   await age(store, address);
   const looked = store.look();
@@ -179,7 +194,7 @@ test("a call that comes while an artifact is being removed waits, and then finds
 });
 
 test("what the record of a run names stays; where a record is damaged, everything does", async ({ folder }) => {
-  const store = await open(folder, { expireMs: 60_000 });
+  const store = await open(folder, { expireMs: 60_000 }, []);
   const [needed, other] = [await store.put(made(1), signal), await store.put(made(2), signal)];
   const shared = await openSharedStore(folder);
   await shared.writeNeeds({ run: "demo-1", addresses: [needed.address] });

@@ -56,7 +56,7 @@ export class ServedStore {
 
   /**
    * @param folder is there
-   * @param log called with a line where a look at the folder fails
+   * @param log called with a line where the store is full, where a look at the folder fails, and where artifacts expire
    * @throws {DeniedError} where artifacts of a run would expire
    */
   static async open(folder: string, limits: StoreLimits, log: (line: string) => void): Promise<ServedStore> {
@@ -64,6 +64,7 @@ export class ServedStore {
     const store = new ServedStore(new ArtifactStore(folder), await openSharedStore(folder), limits, log);
     await store.artifacts.removeLeftovers();
     await store.#list();
+    if (store.bytes >= store.#limit) log(`${store.#full(0).message}; until then nothing can be put`);
     return store;
   }
 
@@ -159,12 +160,20 @@ export class ServedStore {
     const found = await this.#list();
     if (this.#expireMs === undefined) return;
     const before = Date.now() - this.#expireMs;
+    const expired: number[] = [];
     const old = found.filter(({ modified }) => modified.getTime() < before);
     for await (const { batch, needs } of removalBatches(old, () => this.#kept.readNeeds())) {
       const needed = new Set(needs.flatMap(({ addresses }) => addresses));
       const free = batch.filter(({ address }) => !needed.has(address));
-      await Promise.all(free.map(({ address }) => this.#expire(address, before)));
+      await Promise.all(
+        free.map(async ({ address, bytes }) => {
+          if (await this.#expire(address, before)) expired.push(bytes);
+        }),
+      );
     }
+    if (expired.length === 0) return;
+    const [count, bytes] = [expired.length, expired.reduce((sum, each) => sum + each, 0)];
+    this.#log(`the store: ${count} ${count === 1 ? "artifact" : "artifacts"} expired, ${formatBytes(bytes)}`);
   }
 
   close(): void {
@@ -207,17 +216,18 @@ export class ServedStore {
     else this.#sizes.set(address, bytes);
   }
 
-  /** Removes an artifact unless a call uses it, or has used it since the folder was listed. */
-  async #expire(address: string, before: number): Promise<void> {
+  /** Removes an artifact unless a call uses it, or has used it since the folder was listed. @returns whether it did */
+  async #expire(address: string, before: number): Promise<boolean> {
     const found = await stat(this.artifacts.path(address)).catch(() => undefined);
     // from here to the removal nothing is awaited: a call that comes now waits for it
-    if (found === undefined || found.mtimeMs >= before || this.#uses.has(address)) return;
+    if (found === undefined || found.mtimeMs >= before || this.#uses.has(address)) return false;
     const removal = this.remove(address).finally(() => this.#removals.delete(address));
     this.#removals.set(
       address,
       removal.catch(() => undefined),
     );
     await removal;
+    return true;
   }
 }
 
