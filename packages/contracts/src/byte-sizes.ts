@@ -52,3 +52,6 @@ export interface ModelSize {
 
 /** Bits of a weight, with what its files have beside the weights. */
 export const bitsAWeight = ({ bytes, parameters }: ModelSize): number => (bytes * 8) / parameters;
+
+/** The sum of sizes, in bytes. */
+export const totalBytes = (all: readonly { readonly bytes: number }[]): number => all.reduce((sum, { bytes }) => sum + bytes, 0);

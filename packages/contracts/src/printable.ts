@@ -20,3 +20,6 @@ export function quoted(value: unknown): string {
 /** A message in which every name of more than 300 characters is cut to its two ends. */
 export const shortened = (text: string): string =>
   text.replaceAll(/\S{301,}/gu, (name) => `${startOf(name, 150)}…${name.slice(-150).replace(/^[\uDC00-\uDFFF]/, "")}`);
+
+/** "1 artifact", "3 artifacts" */
+export const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;

@@ -67,7 +67,6 @@ export class FlightClient {
   readonly #client: Client;
   readonly #place: OpenPlace;
   readonly #signal: AbortSignal;
-
   readonly #connectMs: number;
 
   constructor(place: OpenPlace, signal: AbortSignal, { connectMs, keepalive }: Patience) {

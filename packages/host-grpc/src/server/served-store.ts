@@ -2,7 +2,7 @@ import { access, stat, unlink, utimes } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { ArtifactStore, systemError } from "@mbs/artifacts";
 import type { Receipt } from "@mbs/artifacts";
-import { DeniedError, formatBytes, InputOutputError, TryAgainError } from "@mbs/contracts";
+import { counted, DeniedError, formatBytes, InputOutputError, totalBytes, TryAgainError } from "@mbs/contracts";
 import type { ArtifactStream } from "@mbs/contracts";
 import { openSharedStore, removalBatches } from "@mbs/shared-store";
 import type { KeptArtifact, SharedStore } from "@mbs/shared-store";
@@ -94,13 +94,13 @@ export class ServedStore {
    */
   async put(stream: ArtifactStream, signal: AbortSignal): Promise<Receipt> {
     let mine = 0;
-    const counted = (bytes: number): void => {
+    const admit = (bytes: number): void => {
       mine += bytes;
       this.#arriving += bytes;
       if (this.bytes > this.#limit) throw this.#full(mine);
     };
     try {
-      const receipt = await this.artifacts.put(stream, { signal, counted });
+      const receipt = await this.artifacts.put(stream, { signal, counted: admit });
       const { address } = receipt;
       this.#set(address, mine);
       this.#arriving -= mine;
@@ -160,20 +160,19 @@ export class ServedStore {
     const found = await this.#list();
     if (this.#expireMs === undefined) return;
     const before = Date.now() - this.#expireMs;
-    const expired: number[] = [];
+    const expired: KeptArtifact[] = [];
     const old = found.filter(({ modified }) => modified.getTime() < before);
     for await (const { batch, needs } of removalBatches(old, () => this.#kept.readNeeds())) {
       const needed = new Set(needs.flatMap(({ addresses }) => addresses));
       const free = batch.filter(({ address }) => !needed.has(address));
       await Promise.all(
-        free.map(async ({ address, bytes }) => {
-          if (await this.#expire(address, before)) expired.push(bytes);
+        free.map(async (artifact) => {
+          if (await this.#expire(artifact.address, before)) expired.push(artifact);
         }),
       );
     }
     if (expired.length === 0) return;
-    const [count, bytes] = [expired.length, expired.reduce((sum, each) => sum + each, 0)];
-    this.#log(`the store: ${count} ${count === 1 ? "artifact" : "artifacts"} expired, ${formatBytes(bytes)}`);
+    this.#log(`the store: ${counted(expired.length, "artifact")} expired, ${formatBytes(totalBytes(expired))}`);
   }
 
   close(): void {
@@ -186,7 +185,7 @@ export class ServedStore {
     const found: KeptArtifact[] = [];
     for await (const artifact of this.#kept.list()) found.push(artifact);
     this.#sizes = new Map(found.map(({ address, bytes }) => [address, bytes]));
-    this.#stored = found.reduce((sum, { bytes }) => sum + bytes, 0);
+    this.#stored = totalBytes(found);
     for (const [address, bytes] of this.#changes) this.#set(address, bytes);
     return found;
   }

@@ -1,6 +1,6 @@
 import { hostname } from "node:os";
 import { setTimeout as wait } from "node:timers/promises";
-import { formatBytes, parseOptions, printable } from "@mbs/contracts";
+import { counted, formatBytes, parseOptions, printable } from "@mbs/contracts";
 import type { OptionTable } from "@mbs/contracts";
 import { formatSeconds, optionsToFlags, printText } from "@mbs/host-cli";
 import { readStatus } from "@mbs/pipeline";
@@ -58,8 +58,8 @@ export function statusText(status: RunStatus, now: number): string {
   const [done, running] = [of("done"), isOn ? of("running") : []];
   const waiting = nodes.length - done.length - running.length;
   const counts = `${done.length} of ${nodes.length} nodes done, ${running.length} running, ${waiting} waiting`;
-  const workersNamed = processors === undefined ? `${workers} ${workers === 1 ? "worker" : "workers"}` : "workers of a queue";
-  const machine = `${workersNamed} with ${threads} ${threads === 1 ? "thread" : "threads"}${processors === undefined ? "" : " each"}`;
+  const workersNamed = processors === undefined ? counted(workers, "worker") : "workers of a queue";
+  const machine = `${workersNamed} with ${counted(threads, "thread")}${processors === undefined ? "" : " each"}`;
   const left =
     secondsLeft === undefined
       ? ""

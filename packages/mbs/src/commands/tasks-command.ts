@@ -1,4 +1,4 @@
-import { parseOptions, printable } from "@mbs/contracts";
+import { counted, parseOptions, printable } from "@mbs/contracts";
 import type { OptionTable } from "@mbs/contracts";
 import { createReporter, optionsToFlags, printText, progressStyle } from "@mbs/host-cli";
 import { formatTable, headings, wrapLines } from "@mbs/reporting";
@@ -16,8 +16,7 @@ const mostNames = 40;
 
 function namesText(names: readonly TaskName[]): string {
   const counts = (["task", "group", "tag"] as const).map((kind) => {
-    const count = names.filter((name) => name.kind === kind).length;
-    return `${count} ${kind}${count === 1 ? "" : "s"}`;
+    return counted(names.filter((name) => name.kind === kind).length, kind);
   });
   const shown = names.slice(0, mostNames);
   const table = formatTable({

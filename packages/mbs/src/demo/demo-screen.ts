@@ -1,4 +1,4 @@
-import { at } from "@mbs/contracts";
+import { at, counted } from "@mbs/contracts";
 import { formatRise, formatShare, formatNumber, textBar, wrapLines } from "@mbs/reporting";
 import type { DemoResults, MixResult, Rise } from "./demo-results.ts";
 import { taskFindings } from "./demo-tasks.ts";
@@ -42,7 +42,7 @@ export function settingsLines({ plan, languages }: DemoResults): string[] {
   const [least, most] = [Math.min(...counts), Math.max(...counts)];
   return [
     `${languages.length} languages, ${least === most ? least : `${least} to ${most}`} held-out windows a language of ${plan.length} tokens; ` +
-      `calibration ${plan.segments} segments of ${plan.length} tokens for every mix, ${plan.seeds.length} seed${plan.seeds.length === 1 ? "" : "s"}; ` +
+      `calibration ${plan.segments} segments of ${plan.length} tokens for every mix, ${counted(plan.seeds.length, "seed")}; ` +
       `sequential propagation (GPTQ: true-sequential, groups of 64 columns).`,
   ];
 }

@@ -1,5 +1,13 @@
 import { assemble, formatNames } from "@mbs/assembly";
-import { bitsAWeight, createObjectPool, FailedPreconditionError, formatBytes, UsageError } from "@mbs/contracts";
+import {
+  bitsAWeight,
+  counted,
+  createObjectPool,
+  FailedPreconditionError,
+  formatBytes,
+  totalBytes,
+  UsageError,
+} from "@mbs/contracts";
 import type { Progress } from "@mbs/contracts";
 import { modelSize, openModel, requireDense } from "@mbs/models";
 import type { Model } from "@mbs/models";
@@ -59,7 +67,7 @@ function partsOf({ blocks, embeddings, checkpoint }: Model): ModelPart[] {
   const part = (name: string, isIn: (tensor: string) => boolean): ModelPart => {
     const own = all.filter((tensor) => isIn(tensor.name));
     const parameters = own.reduce((sum, { shape }) => sum + shape.reduce((product, side) => product * side, 1), 0);
-    return { name, tensors: own.length, parameters, bytes: own.reduce((sum, { bytes }) => sum + bytes, 0) };
+    return { name, tensors: own.length, parameters, bytes: totalBytes(own) };
   };
   return [
     part("weights of blocks, which solvers change", (name) => ofBlocks.has(name)),
@@ -167,7 +175,7 @@ export function modelText(found: ModelInspection): string {
     ],
     [
       "shape",
-      `${blocks} ${blocks === 1 ? "block" : "blocks"} of width ${width}; ${vocabulary} tokens; ${context === undefined ? "no limit of positions" : `up to ${context} positions`}`,
+      `${counted(blocks, "block")} of width ${width}; ${vocabulary} tokens; ${context === undefined ? "no limit of positions" : `up to ${context} positions`}`,
     ],
     ["languages", known],
     ["device", "cpu"],

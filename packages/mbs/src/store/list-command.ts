@@ -1,4 +1,4 @@
-import { formatBytes, parseOptions, printable } from "@mbs/contracts";
+import { counted, formatBytes, parseOptions, printable, totalBytes } from "@mbs/contracts";
 import type { OptionTable } from "@mbs/contracts";
 import { createReporter, optionsToFlags, printText, progressStyle } from "@mbs/host-cli";
 import { formatTable } from "@mbs/reporting";
@@ -8,7 +8,7 @@ import type { Command } from "commander";
 import { innerCommand } from "../commands/plain-command.ts";
 import type { CommandContext } from "../commands/plain-command.ts";
 import { formatAge } from "./ages.ts";
-import { counted, storeOptions, totalBytes, withStore } from "./store-options.ts";
+import { storeOptions, withStore } from "./store-options.ts";
 
 const options = {
   ...storeOptions,

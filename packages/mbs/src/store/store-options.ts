@@ -21,10 +21,3 @@ export async function withStore<T>(place: string, work: (store: SharedStore) => 
     await store.close();
   }
 }
-
-/** "1 artifact", "3 artifacts" */
-export const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;
-
-/** The sum of the sizes of artifacts, in bytes. */
-export const totalBytes = (artifacts: readonly { readonly bytes: number }[]): number =>
-  artifacts.reduce((sum, { bytes }) => sum + bytes, 0);

@@ -1,4 +1,4 @@
-import { BadDataError, parseOptions } from "@mbs/contracts";
+import { BadDataError, counted, parseOptions } from "@mbs/contracts";
 import type { OptionTable } from "@mbs/contracts";
 import { createReporter, optionsToFlags, printText, progressStyle } from "@mbs/host-cli";
 import type { Reporter } from "@mbs/host-cli";
@@ -8,7 +8,7 @@ import { Argument } from "commander";
 import type { Command } from "commander";
 import { innerCommand } from "../commands/plain-command.ts";
 import type { CommandContext } from "../commands/plain-command.ts";
-import { counted, storeOptions, withStore } from "./store-options.ts";
+import { storeOptions, withStore } from "./store-options.ts";
 
 const options = {
   ...storeOptions,
