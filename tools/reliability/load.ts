@@ -1,11 +1,11 @@
 /**
- * Measures what hostile clients do to others: `mbs serve` answers good clients alone, then with hostile ones beside them, each
- * for half of the time. Latencies are those of the good ones.
+ * Measures what hostile clients do to others: `mbs serve` answers good clients alone and with hostile ones beside them, in turns
+ * of at most about five minutes, so that other work on the machine meets both alike. Latencies are those of the good ones.
  *
  * usage: node --conditions=mbs-source --import tsx tools/reliability/load.ts [--seconds N] [--seed S] [--output FILE]
- *   --seconds  of both halves together (default 900)
+ *   --seconds  of all turns together, half of them with hostile clients (default 900)
  *   --seed     of mutated messages (default 0)
- *   --output   file for the result as JSON (default: standard output)
+ *   --output   file for the result as JSON, written after each pair of turns (default: standard output, at the end)
  *
  * Needs a build (`npm run build`) and Linux. Exits with 1 where a call of a good client failed.
  */
@@ -31,6 +31,8 @@ const { values } = parseArgs({
   },
 });
 const [seconds, seed] = [Number(values.seconds), Number(values.seed)];
+const pairs = Math.ceil(seconds / 600);
+const turnMs = (seconds / pairs / 2) * 1000;
 const tokens = { good: "good".padEnd(32, "-"), hostile: "hostile".padEnd(32, "-") };
 
 /** Milliseconds of the calls of one kind, and how often they failed. */
@@ -115,8 +117,8 @@ async function goodClient(phase: Phase, end: number): Promise<void> {
 }
 
 /** Starts hostile clients in a process of their own: in this one they would delay the good ones. @returns how often each did what */
-async function attack(milliseconds: number): Promise<Readonly<Record<string, number>>> {
-  const child = fork(attackers, [String(port), tokens.hostile, String(milliseconds), String(seed)]);
+async function attack(ownSeed: number): Promise<Readonly<Record<string, number>>> {
+  const child = fork(attackers, [String(port), tokens.hostile, String(turnMs), String(ownSeed)]);
   // on machines of their own they would take nothing from the server's processors
   if (child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_LOW);
   const [counts] = (await once(child, "message")) as [Readonly<Record<string, number>>];
@@ -124,8 +126,8 @@ async function attack(milliseconds: number): Promise<Readonly<Record<string, num
   return counts;
 }
 
+const begun = performance.now();
 async function watchMemory(phase: Phase, end: number): Promise<void> {
-  const begun = performance.now();
   while (performance.now() < end) {
     const [, kilobytes] = /^VmRSS:\s+(\d+) kB$/m.exec(await readFile(`/proc/${server.pid}/status`, "utf8")) ?? [];
     memory.push({ phase, second: Math.round((performance.now() - begun) / 1000), bytes: Number(kilobytes) * 1024 });
@@ -133,26 +135,33 @@ async function watchMemory(phase: Phase, end: number): Promise<void> {
   }
 }
 
-let attacks: Readonly<Record<string, number>> = {};
-for (const phase of phases) {
-  const end = performance.now() + (seconds / 2) * 1000;
-  const good = [goodClient(phase, end), goodClient(phase, end), watchMemory(phase, end)];
-  if (phase === "beside") attacks = await attack((seconds / 2) * 1000);
-  await Promise.all(good);
+const attacks: Record<string, number> = {};
+const quantile = (sorted: readonly number[], part: number): number =>
+  Math.round(10 * (sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))] ?? NaN)) / 10;
+
+/** What was measured so far. */
+function result(): object {
+  const calls = [...found].map(([kind, { milliseconds, failed }]) => {
+    const sorted = milliseconds.toSorted((a, b) => a - b);
+    return { kind, calls: sorted.length, failed, p50: quantile(sorted, 0.5), p99: quantile(sorted, 0.99) };
+  });
+  return { seconds: Math.round((performance.now() - begun) / 1000), seed, calls, attacks, memory };
+}
+const textOf = (value: object): string => `${JSON.stringify(value, undefined, 2)}\n`;
+
+for (let pair = 0; pair < pairs; pair++) {
+  for (const phase of phases) {
+    const end = performance.now() + turnMs;
+    const good = [goodClient(phase, end), goodClient(phase, end), watchMemory(phase, end)];
+    const counts = phase === "beside" ? await attack(seed + pair) : {};
+    for (const [name, count] of Object.entries(counts)) attacks[name] = (attacks[name] ?? 0) + count;
+    await Promise.all(good);
+  }
+  if (values.output !== undefined) await writeFile(values.output, textOf(result()));
 }
 server.removeAllListeners("close");
 server.kill("SIGINT");
 await once(server, "close");
 await rm(folder, { recursive: true });
-
-const quantile = (sorted: readonly number[], part: number): number =>
-  Math.round(10 * (sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))] ?? NaN)) / 10;
-const calls = [...found].map(([kind, { milliseconds, failed }]) => {
-  const sorted = milliseconds.toSorted((a, b) => a - b);
-  return { kind, calls: sorted.length, failed, p50: quantile(sorted, 0.5), p99: quantile(sorted, 0.99) };
-});
-const result = { seconds, seed, calls, attacks, memory };
-const text = `${JSON.stringify(result, undefined, 2)}\n`;
-if (values.output === undefined) process.stdout.write(text);
-else await writeFile(values.output, text);
-if (calls.some(({ failed }) => failed > 0)) process.exitCode = 1;
+if (values.output === undefined) process.stdout.write(textOf(result()));
+if ([...found.values()].some(({ failed }) => failed > 0)) process.exitCode = 1;
