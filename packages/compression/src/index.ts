@@ -3,5 +3,4 @@ export { compress } from "./compress-stage.ts";
 export { joinLayers } from "./join-layers-stage.ts";
 export { solveSite } from "./site/solve-site.ts";
 export type { SolverChoice } from "./site/solve-site.ts";
-export { parseSize } from "./allocation/bits/bit-budget.ts";
 export { predictGgufBytes, predictGgufParts } from "./predicted-bytes.ts";

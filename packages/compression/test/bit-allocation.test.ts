@@ -17,7 +17,7 @@ import { openModel, type Model } from "@mbs/models";
 import { putValue } from "@mbs/models/testing";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { parseSize, storedBits } from "../src/allocation/bits/bit-budget.ts";
+import { storedBits } from "../src/allocation/bits/bit-budget.ts";
 import { chooseLeast, type ChoiceUnit } from "../src/allocation/choice-program.ts";
 import { allocate, compress } from "../src/index.ts";
 import { rejects } from "./rejects.ts";
@@ -72,11 +72,6 @@ test("sizes count scales, and zero points of asymmetric grids; sizes of files ar
   assert.is(
     storedBits({ rows: 4, columns: 100 }, { kind: "groups", bits: 4, groupSize: 0, zeroPoints: "middle" }),
     4 * (400 + 16),
-  );
-  assert.is(parseSize("180MB"), 180e6);
-  assert.throws(
-    () => parseSize("180MiB"),
-    /--size takes a size such as 180MB \(1 MB is a million bytes; kB, GB and TB too\), not "180MiB"/,
   );
 });
 

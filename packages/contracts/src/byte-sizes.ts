@@ -2,7 +2,10 @@ import { UsageError } from "./errors.ts";
 import { quoted } from "./printable.ts";
 
 const units: ReadonlyMap<string, number> = new Map([
-  ["", 1],
+  ["kB", 1e3],
+  ["MB", 1e6],
+  ["GB", 1e9],
+  ["TB", 1e12],
   ["KiB", 2 ** 10],
   ["MiB", 2 ** 20],
   ["GiB", 2 ** 30],
@@ -10,17 +13,19 @@ const units: ReadonlyMap<string, number> = new Map([
 ]);
 
 /**
- * Bytes of a text such as "4GiB".
+ * Bytes of a text such as "4GiB" or "180MB", or "0": a number alone is refused, since nobody means ten bytes by "10".
  *
  * @param option that it was given to, "--budget"
  * @throws {UsageError} on anything else
  */
 export function parseBytes(text: string, option: string): number {
-  const [, digits = "", unit = "?"] = /^(\d+(?:\.\d+)?)\s*(|KiB|MiB|GiB|TiB)$/.exec(text) ?? [];
+  if (text === "0") return 0;
+  const [, digits = "", unit = ""] = /^(\d+(?:\.\d+)?)\s*([a-z]+)$/i.exec(text) ?? [];
   const bytes = Number(digits) * (units.get(unit) ?? NaN);
-  if (!Number.isFinite(bytes))
-    throw new UsageError(`${option} takes a size such as 4GiB (KiB, MiB and TiB too), not ${quoted(text)}`, { option });
-  return bytes;
+  if (Number.isFinite(bytes)) return bytes;
+  throw new UsageError(`${option} takes a size such as 4GiB or 180MB (${[...units.keys()].join(", ")}), not ${quoted(text)}`, {
+    option,
+  });
 }
 
 /** Bytes as people read them, in powers of 1000: 8417280 → "8.42 MB". */

@@ -2,7 +2,6 @@ import { mkdir, readdir } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import { openArtifact, withLock, writeAtomically } from "@mbs/artifacts";
 import { calibrationCorpora } from "@mbs/calibration-texts";
-import { parseSize } from "@mbs/compression";
 import {
   createObjectPool,
   DeniedError,
@@ -11,6 +10,7 @@ import {
   parseOptions,
   splitKept,
   UsageError,
+  parseBytes,
 } from "@mbs/contracts";
 import type { OptionTable, StageContext } from "@mbs/contracts";
 import { isDatasetName, openCorpus } from "@mbs/corpora";
@@ -89,7 +89,7 @@ const options = {
     kind: "text",
     placeholder: "SIZE",
     optional: true,
-    check: parseSize,
+    check: (text: string) => parseBytes(text, "--size"),
     excludes: ["bits", "type"],
     description: "size of the file at most, such as 160MB",
   },
@@ -243,7 +243,7 @@ async function openSource(given: string, parsed: Options, { progress }: Reporter
     requireTextLosses(model);
     await requireDense(model);
     const source = await readSource(model, given);
-    if (size !== undefined && parseSize(size) >= source.bytes) {
+    if (size !== undefined && parseBytes(size, "--size") >= source.bytes) {
       throw new UsageError(`--size ${size} is no less than the model has, ${formatBytes(source.bytes)}; give a smaller one`, {
         option: "--size",
       });
@@ -279,7 +279,7 @@ async function planShrink(
   const divided = await divideCorpus({ ...textSources, chat: chatOf(model) }, languages.names, signal);
   const leftOut = onlyLanguages ? await shareLeftOut(model, calibrationCorpus(divided), { signal, progress }) : undefined;
   const target = await planTarget(model, to, {
-    bytes: size === undefined ? undefined : parseSize(size),
+    bytes: size === undefined ? undefined : parseBytes(size, "--size"),
     bits: bits === undefined ? undefined : (Number(bits) as ShrinkBits),
     typeMix: type,
     leftOut: leftOut ?? 0,
@@ -408,7 +408,7 @@ export function shrinkCommand({ signal }: CommandContext): Command {
           after: after.bytesOnDisk,
           usual: { name: choices.target.usual.name, bytes: rounded.bytesOnDisk },
         };
-        const limit = parsed.size === undefined ? undefined : parseSize(parsed.size);
+        const limit = parsed.size === undefined ? undefined : parseBytes(parsed.size, "--size");
         if (limit !== undefined && after.bytesOnDisk > limit) {
           warn(
             `the result, ${formatBytes(after.bytesOnDisk)}, is larger than --size ${parsed.size ?? ""}: sizes of ${to} are estimates; give a smaller one`,

@@ -215,9 +215,9 @@ test("every --memory gives the same nodes, addresses and files, and leaves nothi
 
 test("--memory is a size, and not above what the machine has", async ({ root }) => {
   for (const [size, message] of [
-    ["2GB", /: --memory takes a size such as 4GiB \(KiB, MiB and TiB too\), not "2GB"\n$/],
-    ["-1", /: --memory takes a size such as 4GiB \(KiB, MiB and TiB too\), not "-1"\n$/],
-    [`${"9".repeat(400)}TiB`, /: --memory takes a size such as 4GiB \(KiB, MiB and TiB too\), not "9+/],
+    ["2", /: --memory takes a size such as 4GiB or 180MB \(kB, .*, TiB\), not "2"\n$/],
+    ["-1", /: --memory takes a size such as 4GiB or 180MB \(kB, .*, TiB\), not "-1"\n$/],
+    [`${"9".repeat(400)}TiB`, /: --memory takes a size such as 4GiB or 180MB \(.*\), not "9+/],
     ["4096TiB", /: --memory 4\.50 PB is more than the .* of memory here; leave some of that for the work itself\n$/],
   ] as const) {
     for (const { code, stderr } of await both(root, {}, ["--memory", size])) {

@@ -8,6 +8,7 @@ import {
   UsageError,
   type AllocationWork,
   type StageContext,
+  parseBytes,
 } from "@mbs/contracts";
 import { bytesIn, fittingType, ggufBytes, ggufGrids, typeMixNamed } from "@mbs/gguf";
 import {
@@ -21,7 +22,7 @@ import {
 import type { Block, Model } from "@mbs/models";
 import { defaultTypeMix } from "@mbs/solvers";
 import { ofAllExperts, type AllocationMethod } from "../allocation-method.ts";
-import { denseBytes, parseSize } from "./bit-budget.ts";
+import { denseBytes } from "./bit-budget.ts";
 import type { BitMethod, SizedTensor } from "./bit-method.ts";
 import {
   bitOptions,
@@ -184,7 +185,7 @@ async function limitOf(
   const weights = tensors.reduce((sum, { rows, columns }) => sum + rows * columns, 0);
   const beside =
     size === undefined || isTrimmedLater ? 0 : await bytesBeside(options, model, new Set(tensors.map(({ tensor }) => tensor)));
-  const limit = size === undefined ? (bitsPerWeight ?? 0) * weights : (parseSize(size) - beside) * 8;
+  const limit = size === undefined ? (bitsPerWeight ?? 0) * weights : (parseBytes(size, "--size") - beside) * 8;
   const least = tensors.reduce((sum, { choices }) => sum + at(choices, 0).size, 0);
   if (limit >= least) return limit;
   const besides = isTrimmedLater

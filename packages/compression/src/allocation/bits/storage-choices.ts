@@ -8,6 +8,7 @@ import {
   type GroupGrid,
   type OptionTable,
   type OptionValues,
+  parseBytes,
 } from "@mbs/contracts";
 import {
   bitsIn,
@@ -20,7 +21,7 @@ import {
 } from "@mbs/gguf";
 import { bitLimits, codeBits } from "@mbs/numbers";
 import { groupGrid, type GroupValues, sharedGroupOptions } from "@mbs/solvers";
-import { storedBits, parseSize } from "./bit-budget.ts";
+import { storedBits } from "./bit-budget.ts";
 
 /** Options that all ways to choose bits or types have. */
 export const bitOptions = {
@@ -38,7 +39,7 @@ export const bitOptions = {
       "size of all weights instead, such as 180MB (1 MB is a million bytes): compressed ones with scales and zero points, and those that stay as they are; with --types of the whole GGUF file",
     optional: true,
     excludes: ["bitsPerWeight"],
-    check: parseSize,
+    check: (text: string) => parseBytes(text, "--size"),
   },
   bits: {
     kind: "list",
