@@ -108,6 +108,7 @@ export { keepLayer, keepMatrix, readLayer, readMatrix } from "./storage/temporar
 export type { ScratchLayer, ScratchMatrix } from "./storage/temporary/scratch-layer.ts";
 export { ScratchArtifact } from "./storage/temporary/scratch-artifact.ts";
 export { makeTemporaryFolder, removeTemporaryFolders } from "./storage/temporary/temporary-folder.ts";
+export { makeFolder } from "./storage/make-folder.ts";
 export { isMissing, systemError } from "./storage/system-error.ts";
 export { isTemporaryOf, temporaryName } from "./storage/temporary/temporary-name.ts";
 export { findChanged, requireReplaceable, unpackFiles } from "./storage/unpack-files.ts";

@@ -36,7 +36,7 @@ test("a store that is a file, or lies in one, is refused at the start", async ({
   for (const store of [join(folder, "file"), join(folder, "file", "store")]) {
     const error = await start(store);
     assert.is(error?.tag, "denied");
-    assert.match(error?.message ?? "", /^--store .*: a file is there; name a folder$/);
+    assert.match(error?.message ?? "", /^cannot make --store .*: a file is there; choose another path$/);
   }
 });
 

@@ -16,6 +16,7 @@ import {
 import { contentAddress, type Receipt } from "../content-address.ts";
 import { requireKind } from "../kinds/schemas.ts";
 import type { WriteOptions } from "./atomic-file.ts";
+import { makeFolder } from "./make-folder.ts";
 import { isMissing, systemError } from "./system-error.ts";
 import { removeLeftovers, temporaryName } from "./temporary/temporary-name.ts";
 
@@ -81,7 +82,7 @@ class FolderWriter {
       const hash = createHash("sha256");
       this.#written.set(path, hash);
       const target = join(this.#folder, path);
-      await mkdir(dirname(target), { recursive: true });
+      await makeFolder(dirname(target));
       this.#file = { path, handle: await open(target, "wx"), hash, length: 0 };
     }
     const file = this.#file;
@@ -173,7 +174,7 @@ export async function unpackFiles(stream: ArtifactStream, folder: string, option
   const replaced = temporaryName(target, "old");
   const writer = new FolderWriter(partial);
   try {
-    await mkdir(dirname(target), { recursive: true });
+    await makeFolder(dirname(target));
     await removeLeftovers(target);
     await mkdir(partial);
     const batches = writing(stream.batches, writer, options.signal);

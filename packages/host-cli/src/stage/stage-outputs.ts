@@ -1,6 +1,6 @@
-import { mkdir, readdir, stat } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { encodeStream, plainAt, requireReplaceable, unpackFiles, withLock, writeArtifact } from "@mbs/artifacts";
+import { encodeStream, makeFolder, plainAt, requireReplaceable, unpackFiles, withLock, writeArtifact } from "@mbs/artifacts";
 import { DeniedError, InternalError, UsageError, optionFlag } from "@mbs/contracts";
 import type { ArtifactStream, Batch, Stage, StageOutput, StageOutputs } from "@mbs/contracts";
 import type { Presenter } from "./cli-host.ts";
@@ -114,7 +114,7 @@ export async function lockingOutputs(
     const inner = whole;
     // refuses a device before a lock file would be made beside it
     if (!folder) await plainAt(path);
-    await mkdir(dirname(resolve(path)), { recursive: true });
+    await makeFolder(dirname(resolve(path)));
     whole = () => withLock(path, inner);
   }
   await whole();

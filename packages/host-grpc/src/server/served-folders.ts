@@ -1,7 +1,8 @@
 import { constants } from "node:fs";
-import { access, mkdir, stat } from "node:fs/promises";
+import { access, stat } from "node:fs/promises";
 import { resolve } from "node:path";
-import { DeniedError, InputOutputError, UsageError } from "@mbs/contracts";
+import { makeFolder, systemError } from "@mbs/artifacts";
+import { UsageError } from "@mbs/contracts";
 import type { ResourceKind } from "@mbs/contracts";
 
 /**
@@ -9,25 +10,15 @@ import type { ResourceKind } from "@mbs/contracts";
  * call.
  *
  * @returns its absolute path
- * @throws {DeniedError} where a file is there or nothing may be written
- * @throws {InputOutputError} where it cannot be made
+ * @throws as makeFolder
+ * @throws {DeniedError} where nothing may be written
  */
 export async function prepareStore(folder: string): Promise<string> {
   const path = resolve(folder);
-  try {
-    await mkdir(path, { recursive: true });
-    await access(path, constants.W_OK);
-  } catch (cause) {
-    const { code = "" } = cause as NodeJS.ErrnoException;
-    const facts = { path, code };
-    if (code === "EEXIST" || code === "ENOTDIR") {
-      throw new DeniedError(`--store ${folder}: a file is there; name a folder`, facts, { cause });
-    }
-    if (code === "EACCES" || code === "EPERM" || code === "EROFS") {
-      throw new DeniedError(`--store ${folder} may not be written; choose another folder`, facts, { cause });
-    }
-    throw new InputOutputError(`--store ${folder} cannot be made (${code}); choose another folder`, facts, { cause });
-  }
+  await makeFolder(path, "make --store");
+  await access(path, constants.W_OK).catch((cause: unknown) => {
+    throw systemError(cause, "write to --store", path);
+  });
   return path;
 }
 

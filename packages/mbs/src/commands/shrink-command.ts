@@ -1,6 +1,6 @@
-import { mkdir, readdir } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { basename, dirname } from "node:path";
-import { openArtifact, withLock, writeAtomically } from "@mbs/artifacts";
+import { makeFolder, openArtifact, withLock, writeAtomically } from "@mbs/artifacts";
 import { calibrationCorpora } from "@mbs/calibration-texts";
 import {
   createObjectPool,
@@ -342,7 +342,7 @@ export function shrinkCommand({ signal }: CommandContext): Command {
     const { progress, warn, note } = reporter;
     try {
       const open = await openSource(given, parsed, reporter);
-      await mkdir(dirname(open.output), { recursive: true }).catch(() => undefined);
+      await makeFolder(dirname(open.output)).catch(() => undefined);
       const shrink = async (): Promise<void> => {
         const { choices, plan, stages, isBegun } = await planShrink(open, parsed, reporter, signal)
           .catch((error: unknown) => {

@@ -1,6 +1,6 @@
-import { mkdir, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { plainAt, followLinks, requireNotRead, writeAtomically } from "@mbs/artifacts";
+import { followLinks, makeFolder, plainAt, requireNotRead, writeAtomically } from "@mbs/artifacts";
 import { DeniedError, UsageError } from "@mbs/contracts";
 
 const missing = (): undefined => undefined;
@@ -51,6 +51,6 @@ export async function requireTargets(targets: readonly string[], read: readonly 
 
 /** Writes a file, and makes its folder. */
 export async function writeTarget(path: string, content: string, force: boolean): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
+  await makeFolder(dirname(path));
   await writeAtomically(path, [Buffer.from(content)], { force });
 }

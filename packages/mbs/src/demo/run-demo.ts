@@ -1,14 +1,15 @@
-import { mkdir, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import {
+  ArtifactStore,
   collect,
+  makeFolder,
   openArtifact,
   parseMetadata,
   readScores,
   readSimilarities,
   writeArtifact,
   writeAtomically,
-  ArtifactStore,
 } from "@mbs/artifacts";
 import type { SimilarityRecord } from "@mbs/artifacts";
 import { DeniedError, InternalError, at } from "@mbs/contracts";
@@ -157,7 +158,7 @@ async function completeSentences({ plan, root, threads }: DemoOptions, folder: s
 /** Compresses the controlled model with every method and calibration mix, scores all, and writes page and results. */
 export async function runDemo(options: DemoOptions): Promise<DemoOutcome> {
   const { plan, root, output } = options;
-  await mkdir(output, { recursive: true });
+  await makeFolder(output);
   const { models, base } = await compressAll(options);
   const { evaluation, length, windows, tasks } = plan;
   const corpus = join(root, evaluation);

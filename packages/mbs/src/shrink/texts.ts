@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
-import { mkdir, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { writeAtomically } from "@mbs/artifacts";
+import { makeFolder, writeAtomically } from "@mbs/artifacts";
 import { BadDataError, InterruptedError } from "@mbs/contracts";
 import type { OpenChat } from "@mbs/contracts";
 import type { Corpus, CorpusDocument } from "@mbs/corpora";
@@ -97,7 +97,7 @@ const linesOf = (texts: readonly SharedText[]): string =>
 /** Writes a file that is not there yet: its folder is named after the content. */
 async function writeTexts(path: string, texts: readonly SharedText[]): Promise<void> {
   if ((await stat(path).catch(() => undefined)) !== undefined) return;
-  await mkdir(dirname(path), { recursive: true });
+  await makeFolder(dirname(path));
   await writeAtomically(path, [Buffer.from(linesOf(texts))]);
 }
 

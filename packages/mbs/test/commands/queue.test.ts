@@ -113,8 +113,8 @@ test("a --cache of a worker that is a file, or lies in one, is refused by its na
   await writeFile(file, "");
   for (const cache of [file, join(file, "cache")]) {
     const { code, stderr } = await runMbs(["work", "--queue", url, "--store", join(root, "store"), "--cache", cache]);
-    assert.is(code, 2, stderr);
-    assert.is(stderr.trim(), `mbs work: --cache ${cache} is no folder; check the path`);
+    assert.is(code, 77, stderr);
+    assert.is(stderr.trim(), `mbs work: cannot make --cache ${file}: a file is there; choose another path`);
   }
 });
 

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
-import { mkdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { isAddress, writeAtomically } from "@mbs/artifacts";
+import { isAddress, makeFolder, writeAtomically } from "@mbs/artifacts";
 
 /** Where addresses are kept between processes. */
 const cacheFolder = (): string => join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "mbs", "model-addresses");
@@ -27,7 +27,7 @@ export async function knownAddress(key: string): Promise<string | undefined> {
 /** Keeps an address for later processes, where a file can be written. */
 export async function keepAddress(key: string, address: string): Promise<void> {
   try {
-    await mkdir(cacheFolder(), { recursive: true });
+    await makeFolder(cacheFolder());
     await writeAtomically(fileOf(key), [Buffer.from(address)], { force: true });
   } catch {
     // the next process reads the model again

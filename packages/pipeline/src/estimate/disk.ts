@@ -1,5 +1,6 @@
 import { bytesOfDtype } from "@mbs/numbers";
-import { mkdir, statfs } from "node:fs/promises";
+import { statfs } from "node:fs/promises";
+import { makeFolder } from "@mbs/artifacts";
 import { formatBytes, InputOutputError, parseBytes } from "@mbs/contracts";
 import { parseMix } from "@mbs/corpora";
 import { defaultLength } from "@mbs/models";
@@ -180,7 +181,7 @@ export function diskNeedFirst(recipe: Recipe, model: ModelShape, size?: SampleSi
 
 /** @throws {InputOutputError} when the disk under a folder has less space than a run needs */
 export async function checkDisk(folder: string, need: DiskNeed): Promise<void> {
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const { bavail, bsize } = await statfs(folder);
   const free = bavail * bsize;
   if (free >= need.peak) return;

@@ -1,5 +1,6 @@
-import { mkdir, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
+import { makeFolder } from "@mbs/artifacts";
 import { availableProcessors, createObjectPool, defaultKept, splitKept } from "@mbs/contracts";
 import type { AllocationWork, DeviceChoice, ObjectPool, PlannedSize, StageContext } from "@mbs/contracts";
 import { defaultLength, openModel, spreadStride } from "@mbs/models";
@@ -244,7 +245,7 @@ async function estimatePrepared(
   const heldOutOfModel = sum(heldOutTokens, (count) => count);
   const scored = heldOutOfModel * scoredModels;
   const folder = dirname(resolve(recipe.output));
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const chosen = plan.nodes.find(({ stage }) => stages.get(stage)?.allocationWork !== undefined);
   const allocation = chosen && (await stageOf(stages, chosen.stage).allocationWork?.(chosen.options));
   const own = await measureRates(model, { recipe, length, work: allocation, threads }, folder, { progress, warn });

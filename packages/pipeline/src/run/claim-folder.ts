@@ -1,6 +1,6 @@
-import { mkdir, readFile, readdir, rm } from "node:fs/promises";
+import { readFile, readdir, rm } from "node:fs/promises";
 import { basename } from "node:path";
-import { followLinks, RunManifest, writeAtomically } from "@mbs/artifacts";
+import { RunManifest, followLinks, makeFolder, writeAtomically } from "@mbs/artifacts";
 import { DeniedError } from "@mbs/contracts";
 import { exists, requireOnlyOwnFiles, requireOwnResults, requireUnclaimed } from "./own-files.ts";
 import type { RunFolder } from "./run-folder.ts";
@@ -135,7 +135,7 @@ export async function claimFolder(folder: RunFolder, identity: RunIdentity, clai
     }
   }
   // through a link to a folder that is not there, nothing could be made
-  await mkdir(await followLinks(root), { recursive: true });
-  await mkdir(folder.artifacts, { recursive: true });
+  await makeFolder(await followLinks(root));
+  await makeFolder(folder.artifacts);
   await writeAtomically(folder.identity, [Buffer.from(identityText(identity))], { force: true });
 }

@@ -1,6 +1,6 @@
-import { mkdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { dirname } from "node:path";
-import { followLinks, parseJson, unpackFiles, withLock, writeAtomically } from "@mbs/artifacts";
+import { followLinks, makeFolder, parseJson, unpackFiles, withLock, writeAtomically } from "@mbs/artifacts";
 import { availableProcessors, DeniedError, InternalError, isObject } from "@mbs/contracts";
 import type { ObjectPool, StageContext } from "@mbs/contracts";
 import { openModel } from "@mbs/models";
@@ -65,13 +65,13 @@ async function makeFirst(recipe: Recipe, key: FirstKey, run: FirstRun): Promise<
   const stage = stageOf(stages, recipeKeys[key].stage);
   const given = await completeOptions(stage, { ...firstOptions(recipe, key), model: recipe.model });
   const options = textAddress(JSON.stringify(await new Resources(pool).resolve(stage.options, given)));
-  await mkdir(dirname(await followLinks(recipe.output)), { recursive: true });
+  await makeFolder(dirname(await followLinks(recipe.output)));
   await withLock(recipe.output, async () => {
     if (await isMade(first, folder.root, options, run)) return;
     const context = { signal, progress, warn, note, pool, threads: threads ?? availableProcessors() };
     const [files] = Object.values(await stage.run({}, given, context));
     if (files === undefined) throw new InternalError(`stage ${stage.name} made no files`);
-    await mkdir(folder.work, { recursive: true });
+    await makeFolder(folder.work);
     await unpackFiles(files, first.model, { force, signal });
     const madeOf: MadeOf = { options, model: await addressOf(first.model, pool) };
     await writeAtomically(first.madeOf, [Buffer.from(`${JSON.stringify(madeOf)}\n`)], { force: true });

@@ -1,6 +1,5 @@
-import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { followLinks, requireNotRead, withLock, writeArtifact, writeAtomically } from "@mbs/artifacts";
+import { followLinks, makeFolder, requireNotRead, withLock, writeArtifact, writeAtomically } from "@mbs/artifacts";
 import { createObjectPool, optionFlag, splitKept } from "@mbs/contracts";
 import type { ObjectPool } from "@mbs/contracts";
 import { excludedByBlocks, loadSolver, solverOptions } from "@mbs/solvers";
@@ -128,7 +127,7 @@ export async function run(recipe: Recipe, options: RunOptions): Promise<RunResul
     );
     const [candidate] = searched?.candidates ?? [];
     await requireNotRead(writtenPaths(folder), [...reads, ...(candidate?.trial.reads ?? [])]);
-    await mkdir(dirname(await followLinks(ordered.output)), { recursive: true });
+    await makeFolder(dirname(await followLinks(ordered.output)));
     return await withLock(ordered.output, async () => {
       const identity = await identifyRun(prepared);
       await claimFolder(folder, searched === undefined ? identity : withSearch(identity, searched), {

@@ -1,4 +1,4 @@
-import { mkdir } from "node:fs/promises";
+import { makeFolder } from "@mbs/artifacts";
 import type { ArtifactStore } from "@mbs/artifacts";
 import { BadDataError, InputOutputError, UsageError } from "@mbs/contracts";
 import { verifyArtifact } from "@mbs/shared-store";
@@ -50,7 +50,7 @@ export class FetchedArtifacts {
     for (const address of addresses) {
       try {
         if (!(await local.has(address))) {
-          await mkdir(local.root, { recursive: true });
+          await makeFolder(local.root);
           this.#fetched += await shared.get(address, local.path(address), { signal });
         }
         await onHere?.(address);

@@ -1,6 +1,6 @@
-import { mkdir, readdir, rm, stat } from "node:fs/promises";
+import { readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { addressOfName, ArtifactStore, isStoreName } from "@mbs/artifacts";
+import { ArtifactStore, addressOfName, isStoreName, makeFolder } from "@mbs/artifacts";
 import type { SharedStore } from "@mbs/shared-store";
 import { FetchedArtifacts } from "../fetched-artifacts.ts";
 import type { DiskBudget } from "./disk-budget.ts";
@@ -29,7 +29,7 @@ export class ArtifactCache {
   }
 
   static async open(folder: string, options: CacheOptions): Promise<ArtifactCache> {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     const found: { readonly path: string; readonly bytes: number; readonly used: number }[] = [];
     for (const name of await readdir(folder)) {
       if (!isStoreName(name)) continue;

@@ -1,5 +1,5 @@
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { makeFolder } from "@mbs/artifacts";
 import type { Device, OptionTable, StageOptions } from "@mbs/contracts";
 import { BadDataError, defaultKept } from "@mbs/contracts";
 import type { SharedStore } from "@mbs/shared-store";
@@ -73,7 +73,7 @@ export class JobRunner {
   static async open(options: JobRunnerOptions): Promise<JobRunner> {
     const { folder, cacheLimit, store, modelRoot, artifactOf, warn } = options;
     const { artifacts } = runFolder(folder);
-    await mkdir(artifacts, { recursive: true });
+    await makeFolder(artifacts);
     const budget = new DiskBudget(cacheLimit);
     const fetched = { store, budget, artifactOf };
     return new JobRunner(options, {

@@ -1,6 +1,6 @@
-import { mkdir, readdir, rename, rm, stat } from "node:fs/promises";
+import { readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { openNamed, unpackFiles } from "@mbs/artifacts";
+import { makeFolder, openNamed, unpackFiles } from "@mbs/artifacts";
 import { BadDataError } from "@mbs/contracts";
 import type { SharedStore } from "@mbs/shared-store";
 import type { TaskContext } from "../../node-worker.ts";
@@ -40,7 +40,7 @@ export class PublishedModels {
 
   /** @param record file that remembers which folders have been checked */
   static async open(root: string, record: string, options: PublishedOptions): Promise<PublishedModels> {
-    await mkdir(root, { recursive: true });
+    await makeFolder(root);
     // of a process that was killed
     await rm(join(root, unfinished), { recursive: true, force: true });
     for (const name of await readdir(root)) options.budget.use(join(root, name), await sizeOf(join(root, name)));

@@ -1,18 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { mkdir, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { hostname } from "node:os";
 import { setTimeout as wait } from "node:timers/promises";
-import { makeTemporaryFolder, systemError, withLock } from "@mbs/artifacts";
-import {
-  BadDataError,
-  InternalError,
-  InterruptedError,
-  UsageError,
-  availableProcessors,
-  noObserver,
-  observed,
-} from "@mbs/contracts";
+import { makeFolder, makeTemporaryFolder, withLock } from "@mbs/artifacts";
+import { BadDataError, InternalError, InterruptedError, availableProcessors, noObserver, observed } from "@mbs/contracts";
 import type { Device, DeviceReport, MbsError, Observer, Progress, Stage } from "@mbs/contracts";
 import { openSharedStore } from "@mbs/shared-store";
 import type { SharedStore } from "@mbs/shared-store";
@@ -345,23 +337,10 @@ const unlessStopped = <T>(answer: Promise<T>, signal: AbortSignal): Promise<T | 
     throw thrown;
   });
 
-/** @throws {UsageError} where it is no folder */
-async function makeCache(folder: string): Promise<void> {
-  try {
-    await mkdir(folder, { recursive: true });
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    if (code === "EEXIST" || code === "ENOTDIR") {
-      throw new UsageError(`--cache ${folder} is no folder; check the path`, { path: folder });
-    }
-    throw systemError(cause, "make --cache", folder);
-  }
-}
-
 /** Calls with a folder that no other worker has. */
 async function withFolder<T>(given: string | undefined, work: (folder: string) => Promise<T>): Promise<T> {
   if (given !== undefined) {
-    await makeCache(given);
+    await makeFolder(given, "make --cache");
     return withLock(given, () => work(given));
   }
   const folder = await makeTemporaryFolder();
