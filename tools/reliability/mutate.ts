@@ -2,9 +2,10 @@
  * Counts what docs/reliability.md states of mutated inputs: bytes, numbers, parts and keys of sound inputs are changed at
  * random, and every reader must refuse the result, or read it as another sound input.
  *
- * usage: node --conditions=mbs-source --import tsx tools/reliability/mutate.ts [--reader NAME,…|all] [--count N] [--seed S] [--only NUMBER] [--json]
+ * usage: node --conditions=mbs-source --import tsx tools/reliability/mutate.ts [--reader NAME,…|all] [--count N] [--first N] [--seed S] [--only NUMBER] [--json]
  *   --reader  default all: see mutations/readers.ts
  *   --count   mutations of each reader (default 10000)
+ *   --first   number of the first, so that many can be made in parts (default 0)
  *   --seed    of all that is random (default 0)
  *   --only    one mutation, in this process, which shows where it fails
  *   --json    print the counts as JSON
@@ -26,17 +27,24 @@ const { values } = parseArgs({
   options: {
     reader: { type: "string", default: "all" },
     count: { type: "string", default: "10000" },
+    first: { type: "string", default: "0" },
     seed: { type: "string", default: "0" },
     only: { type: "string" },
     json: { type: "boolean", default: false },
   },
 });
 const names = values.reader === "all" ? [...readers.keys()] : values.reader.split(",");
-const [count, seed] = [Number(values.count), Number(values.seed)];
+const [count, first, seed] = [Number(values.count), Number(values.first), Number(values.seed)];
 const unknown = names.find((name) => !readers.has(name));
-if (unknown !== undefined || !Number.isSafeInteger(count) || count < 1 || !Number.isSafeInteger(seed)) {
+if (
+  unknown !== undefined ||
+  !Number.isSafeInteger(count) ||
+  count < 1 ||
+  !Number.isSafeInteger(first) ||
+  !Number.isSafeInteger(seed)
+) {
   console.error(
-    `usage: tools/reliability/mutate.ts [--reader ${[...readers.keys()].join("|")}|all] [--count N] [--seed S] [--only NUMBER]`,
+    `usage: tools/reliability/mutate.ts [--reader ${[...readers.keys()].join("|")}|all] [--count N] [--first N] [--seed S] [--only NUMBER]`,
   );
   process.exit(2);
 }
@@ -61,10 +69,10 @@ async function readOne(name: string, number: number): Promise<void> {
 if (values.only !== undefined) {
   await readOne(at(names, 0), Number(values.only));
 } else {
-  const parts = names.map((reader) => ({ reader, first: 0, count }));
+  const parts = names.map((reader) => ({ reader, first, count }));
   const counts = await runMutations({ seed, parts, note: (line) => console.error(line) });
   for (const { reader, mutations, read, seconds, faults } of counts) {
-    if (values.json) console.log(JSON.stringify({ reader, seed, mutations, read, seconds, faults: faults.length }));
+    if (values.json) console.log(JSON.stringify({ reader, seed, first, mutations, read, seconds, faults: faults.length }));
     else
       console.log(
         `${reader}: ${mutations} mutations, ${read} read, ${faults.length} faults, ${seconds.toFixed(1)} s of processor`,

@@ -103,11 +103,13 @@ const gather = (parts: {
   readonly constant?: readonly number[];
   readonly input?: readonly number[];
   readonly attribute?: NodeMessage["attribute"];
+  /** A node of the graph that the choice has. */
+  readonly inside?: NodeMessage;
 }): ByteSource => {
   const dim = (parts.input ?? [1]).map((dimValue) => ({ dimValue }));
   const inner = {
     name: "inner",
-    node: [],
+    node: parts.inside ? [parts.inside] : [],
     initializer: [whole("deep", parts.constant ?? [1])],
     input: [],
     output: [{ name: "deep" }],
@@ -166,6 +168,22 @@ test("shapes that no values can have are refused, naming tensor, node or input",
       assert.match((error as Error).message, message);
     }
   }
+});
+
+test("an input that may not be left out has a name", () => {
+  for (const opType of ["Einsum", "Max", "Mean", "Min", "Sum"]) {
+    const inside = { name: "inside", opType, domain: "", input: ["deep", ""], output: ["made"], attribute: [] };
+    assert.throws(
+      () => readGraphFile(gather({ inside })),
+      (error: unknown) =>
+        error instanceof BadDataError &&
+        error.message.includes("node choice (If) has an input without a name; export the model again"),
+      opType,
+    );
+  }
+  // Clip may leave out its least value
+  const inside = { name: "inside", opType: "Clip", domain: "", input: ["deep", "", "deep"], output: ["made"], attribute: [] };
+  assert.is(readGraphFile(gather({ inside })).nodes.length, 2);
 });
 
 test("a node without a name is named after its output where the engine refuses it", async () => {

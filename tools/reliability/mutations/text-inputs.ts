@@ -192,6 +192,10 @@ export const recipe: Reader = async () => {
 
 type Rows = Readonly<Record<string, Readonly<Record<string, readonly TaskRow[]>>>>;
 
+/** A value of the object's own: a mutation may ask for "toString". */
+const own = <T>(from: Readonly<Record<string, T>>, key: string): T | undefined =>
+  Object.hasOwn(from, key) ? from[key] : undefined;
+
 /** Task files, with the prompts that they make of some rows. */
 export const task: Reader = async (folder) => {
   const { rows } = JSON.parse(readFileSync(fixture("tasks/test/fixtures/prompts.json"), "utf8")) as { rows: Rows };
@@ -204,7 +208,8 @@ export const task: Reader = async (folder) => {
     return async (bytes: Uint8Array): Promise<void> => {
       writeFileSync(join(tasks, "task.yaml"), bytes);
       for (const each of (await openTasks([asked], { paths: [tasks] })).tasks) {
-        const documents = await each.documents(async ({ path, split }) => (rows[path]?.[split] ?? []).slice(0, 4), 2);
+        const rowsOf = (path: string, split: string): readonly TaskRow[] => own(own(rows, path) ?? {}, split) ?? [];
+        const documents = await each.documents(async ({ path, split }) => rowsOf(path, split).slice(0, 4), 2);
         for (const document of documents) {
           if (document.kind === "generation") demand(each.judge(document, "The answer is 42.") <= 1, "a judgement above 1");
           else demand(document.choices.length > 1, "a document with one choice");

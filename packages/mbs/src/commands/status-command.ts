@@ -14,7 +14,7 @@ import type { CommandContext } from "./plain-command.ts";
 
 const options = {
   watch: { kind: "flag", description: "print again every two seconds, until the run ends" },
-  json: { kind: "flag", description: "print JSON, with every node" },
+  json: { kind: "flag", description: "print JSON, with every node; null where no run goes on" },
 } as const satisfies OptionTable;
 
 const watchMs = 2000;

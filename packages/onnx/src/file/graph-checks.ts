@@ -60,11 +60,15 @@ function shapeProblem(dims: readonly Integer[]): string | undefined {
 /** Attributes that name a dimension. ONNX Runtime exits without a message on some that are out of range. */
 const dimensionAttributes: ReadonlySet<string> = new Set(["axis", "batch_dims"]);
 
+/** Operators of any number of inputs, none of which may be left out. With one that has no name they crash ONNX Runtime. */
+const variadicOperators: ReadonlySet<string> = new Set(["Einsum", "Max", "Mean", "Min", "Sum"]);
+
 const constantProblems = (list: readonly TensorMessage[]): string[] =>
   list.flatMap(({ dims }) => shapeProblem(dims) ?? []).map((problem) => `a constant with ${problem}`);
 
-/** What is wrong with the constants and attributes of a node, and of the graphs inside it. */
+/** What is wrong with the inputs, constants and attributes of a node, and of the graphs inside it. */
 function* nodeProblems(message: NodeMessage): Generator<string> {
+  if (variadicOperators.has(message.opType) && message.input.includes("")) yield "an input without a name";
   for (const { name, i = 0, t, tensors = [] } of message.attribute) {
     yield* constantProblems(t ? [t, ...tensors] : tensors);
     if (dimensionAttributes.has(name) && Math.abs(Number(i)) > mostDimensions) yield `${name} ${Number(i)}, out of range`;
@@ -75,8 +79,8 @@ function* nodeProblems(message: NodeMessage): Generator<string> {
   }
 }
 
-/** @throws {BadDataError} naming a tensor, node or input with an invalid shape, or an attribute out of range */
-export function checkShapes({ path, tensors, nodes, inputs }: Omit<GraphFile, "source">): void {
+/** @throws {BadDataError} naming a tensor, node or input with what ends a process in ONNX Runtime: shapes, attributes, inputs left out */
+export function checkCrashes({ path, tensors, nodes, inputs }: Omit<GraphFile, "source">): void {
   const refuse = (what: string, problem: string): never => {
     throw new BadDataError(`${path}: ${what} has ${problem}; export the model again`, { file: path });
   };
