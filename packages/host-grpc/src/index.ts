@@ -4,6 +4,7 @@ export { bareHost, isLoopback } from "./protocol/address.ts";
 export { messageLimit } from "./protocol/channel.ts";
 export type { Keepalive } from "./protocol/channel.ts";
 export type { ResourceRoots } from "./server/served-resources.ts";
+export { listenError } from "./server/bind-server.ts";
 export { serve } from "./server/serve.ts";
 export type { RunningServer, ServeOptions } from "./server/serve.ts";
 export type { StoreLimits } from "./server/served-store.ts";

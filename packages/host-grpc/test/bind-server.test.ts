@@ -32,15 +32,15 @@ test("a port that is taken and an address of another machine are told apart, and
 test("a port of others and a host that is not known have their own remedies; any other error is quoted", () => {
   // as grpc-js words them
   const none = "No address added out of total 1 resolved errors:";
-  const denied = listenError("h:80", new Error(`${none} [listen EACCES: permission denied 127.0.0.1:80]`));
+  const denied = listenError("h:80", "--listen", new Error(`${none} [listen EACCES: permission denied 127.0.0.1:80]`));
   assert.instance(denied, DeniedError);
   assert.is(denied.message, "cannot listen at h:80: this user may not take the port; give --listen one from 1024 on");
   assert.is(
-    listenError("nosuch.invalid:80", new Error("Name resolution failed for target dns:nosuch.invalid:80")).message,
+    listenError("nosuch.invalid:80", "--listen", new Error("Name resolution failed for target dns:nosuch.invalid:80")).message,
     "cannot listen at nosuch.invalid:80: the host is not known; check its name, or give its address",
   );
   assert.is(
-    listenError("h:80", new Error(`${none} [listen EFAULT: bad address]`)).message,
+    listenError("h:80", "--listen", new Error(`${none} [listen EFAULT: bad address]`)).message,
     `cannot listen at h:80 (${none} [listen EFAULT: bad address]); give another --listen`,
   );
 });

@@ -1,9 +1,8 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { performance } from "node:perf_hooks";
-import { InputOutputError } from "@mbs/contracts";
 import type { Observer, StageWork } from "@mbs/contracts";
-import { bareHost, isLoopback } from "@mbs/host-grpc";
+import { bareHost, isLoopback, listenError } from "@mbs/host-grpc";
 import { parseMetricsAddress } from "./metrics-address.ts";
 import { loadMetrics } from "./observe-packages.ts";
 
@@ -36,7 +35,8 @@ export interface Metrics {
  * @param place "HOST:PORT", or a port on loopback; port 0 takes a free one
  * @throws {UsageError} on what is no address
  * @throws {FailedPreconditionError} where OpenTelemetry is not installed
- * @throws {InputOutputError} where the port is taken
+ * @throws {DeniedError} where the user may not take the port
+ * @throws {InputOutputError} where the port is taken, or the address is none of this machine
  */
 export async function openMetrics(place: string): Promise<Metrics> {
   const { host, port } = parseMetricsAddress(place);
@@ -88,15 +88,7 @@ export async function openMetrics(place: string): Promise<Metrics> {
   });
   server.maxConnections = connectionLimit;
   await new Promise<void>((resolve, reject) => {
-    server.once("error", (cause) => {
-      reject(
-        new InputOutputError(
-          `cannot listen at ${host}:${port} for --metrics; if another program has the port, end it or give another one`,
-          { host, port },
-          { cause },
-        ),
-      );
-    });
+    server.once("error", (cause) => reject(listenError(`${host}:${port}`, "--metrics", cause)));
     server.listen(port, bareHost(host), resolve);
   });
   // it keeps no process alive

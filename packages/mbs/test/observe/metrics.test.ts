@@ -129,7 +129,7 @@ test("metrics off loopback are said to be open, and a port that is taken is refu
     assert.instance(error, InputOutputError);
     assert.is(
       (error as Error).message,
-      `cannot listen at 127.0.0.1:${port} for --metrics; if another program has the port, end it or give another one`,
+      `cannot listen at 127.0.0.1:${port}: the port is taken; end the program that has it, or give another --metrics`,
     );
   }
   await open.close();
