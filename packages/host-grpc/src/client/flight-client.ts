@@ -4,7 +4,7 @@ import { Client, connectivityState } from "@grpc/grpc-js";
 import type { ClientDuplexStream, ClientReadableStream } from "@grpc/grpc-js";
 import { encodeFlight } from "@mbs/artifacts";
 import type { FlightMessage } from "@mbs/artifacts";
-import { FailedPreconditionError, TryAgainError } from "@mbs/contracts";
+import { FailedPreconditionError, InterruptedError, MbsError, TryAgainError } from "@mbs/contracts";
 import type { ArtifactStream } from "@mbs/contracts";
 import { channelOptions, keepaliveOptions, heartbeatMs } from "../protocol/channel.ts";
 import type { Keepalive } from "../protocol/channel.ts";
@@ -55,6 +55,10 @@ export async function sendArtifact(
   if (stream) for await (const message of withHeartbeats(encodeFlight(stream), heartbeatMs)) await send(call, message);
   call.end();
 }
+
+/** Why an artifact was not sent: what is wrong with it on this side; undefined where the call ended. */
+export const inputFault = (failure: unknown): MbsError | undefined =>
+  failure instanceof MbsError && !(failure instanceof InterruptedError) ? failure : undefined;
 
 /** How long a client waits for its connection, and how soon it notices that it is dead. */
 export interface Patience {
@@ -152,11 +156,20 @@ export class FlightClient {
   async put(stream: ArtifactStream): Promise<string> {
     const call = await this.#duplex<{ appMetadata: Uint8Array }>(flightService.doPut);
     const answers = receive<{ appMetadata: Uint8Array }>(call);
-    const sent = sendArtifact(call, stream, undefined);
-    sent.catch(() => call.cancel());
+    let sendFailure: unknown;
+    const sent = sendArtifact(call, stream, undefined).catch((error: unknown) => {
+      sendFailure = error;
+      call.cancel();
+    });
     let address = "";
-    for await (const { appMetadata } of answers) address = Buffer.from(appMetadata).toString("latin1");
-    await sent;
+    try {
+      for await (const { appMetadata } of answers) address = Buffer.from(appMetadata).toString("latin1");
+      await sent;
+      if (sendFailure !== undefined) throw sendFailure;
+    } catch (error) {
+      // what is wrong with the artifact cancelled the call, which says no more than that
+      throw inputFault(sendFailure) ?? error;
+    }
     if (address === "") {
       throw new FailedPreconditionError(`${this.#place.via} took an artifact and told no address: ${foreignServer}`);
     }

@@ -20,7 +20,7 @@ import type { FlightData, StageResult, Value } from "../protocol/messages.ts";
 import { receive, withoutDescriptors } from "../protocol/messages-in-order.ts";
 import { toValue } from "../protocol/option-values.ts";
 import { fromStatus, isUnreachable } from "../protocol/status.ts";
-import { FlightClient, sendArtifact } from "./flight-client.ts";
+import { FlightClient, inputFault, sendArtifact } from "./flight-client.ts";
 import type { ExchangeCall } from "./flight-client.ts";
 import { openPlace } from "./server-place.ts";
 import type { OpenPlace } from "./server-place.ts";
@@ -194,7 +194,7 @@ export async function runRemote(remote: RemoteCall): Promise<StageOutputs> {
       takingResult(call, (found) => (result = found)),
       via,
     ).catch((error: unknown) => {
-      throw sendFailure instanceof BadDataError ? sendFailure : error;
+      throw inputFault(sendFailure) ?? error;
     });
 
     async function* batches(close: () => void): AsyncGenerator<Batch> {
@@ -207,7 +207,7 @@ export async function runRemote(remote: RemoteCall): Promise<StageOutputs> {
         }
         for (const warning of result?.warnings ?? []) context.warn(warning);
       } catch (error) {
-        throw sendFailure instanceof BadDataError ? sendFailure : await failure(error, place, context.signal);
+        throw inputFault(sendFailure) ?? (await failure(error, place, context.signal));
       } finally {
         close();
       }
