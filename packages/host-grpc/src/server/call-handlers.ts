@@ -1,4 +1,5 @@
 import type { Metadata, StatusObject } from "@grpc/grpc-js";
+import type { MbsError } from "@mbs/contracts";
 import { CallWatch } from "./call-watch.ts";
 import type { OpenCall, OpenCalls } from "./open-calls.ts";
 
@@ -16,7 +17,7 @@ export interface CallSetting {
   readonly openCalls: OpenCalls;
   /** Milliseconds that a call waits for its client. */
   readonly idleMs: number;
-  /** Fires with the reason when the server shuts down. */
+  /** Fires with the reason, an MbsError, when the server shuts down. */
   readonly closing: AbortSignal;
   /** The status of what a handler throws. */
   readonly statusOf: (error: unknown) => StatusObject;
@@ -25,16 +26,22 @@ export interface CallSetting {
 /** Makes handlers of gRPC from functions. They catch all that these throw: an uncaught error would end the process. */
 export class CallHandlers {
   readonly #setting: CallSetting;
-  readonly #running = new Set<Promise<void>>();
+  readonly #running = new Map<CallWatch, Promise<void>>();
 
   constructor(setting: CallSetting) {
     this.#setting = setting;
+    // one listener for all calls: AbortSignal.any of Node.js 20 keeps something of each call for as long as the server runs
+    const { closing } = setting;
+    closing.addEventListener("abort", () => {
+      for (const watch of this.#running.keys()) watch.stop(closing.reason as MbsError);
+    });
   }
 
   streaming<Call extends StreamingCall>(handler: (call: Call, watch: CallWatch, open: OpenCall) => Promise<void>) {
     const { openCalls, idleMs, closing, statusOf } = this.#setting;
     return (call: Call): void => {
-      const watch = new CallWatch(idleMs, closing);
+      const watch = new CallWatch(idleMs);
+      if (closing.aborted) watch.stop(closing.reason as MbsError);
       call.on("cancelled", () => watch.cancelled());
       call.on("error", () => watch.cancelled());
       const done = handler(call, watch, openCalls.of(call.metadata))
@@ -49,8 +56,8 @@ export class CallHandlers {
             }
           },
         )
-        .finally(() => this.#running.delete(done));
-      this.#running.add(done);
+        .finally(() => this.#running.delete(watch));
+      this.#running.set(watch, done);
     };
   }
 
@@ -65,6 +72,6 @@ export class CallHandlers {
 
   /** Waits for the streaming calls that run now. */
   async ended(): Promise<void> {
-    await Promise.all(this.#running);
+    await Promise.all(this.#running.values());
   }
 }

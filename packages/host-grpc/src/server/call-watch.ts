@@ -5,25 +5,24 @@ import type { CallObserver } from "../protocol/messages-in-order.ts";
 import { IdleError } from "../protocol/status.ts";
 
 /**
- * Decides when a call on the server stops, and why: when its client goes away, when the server shuts down, or when the client
- * sends nothing for too long although the stage waits for input. A stage may compute without a limit. Whether clients take what is
- * there is OpenCalls' to see.
+ * Decides when a call on the server stops, and why: when its client goes away, when it is told to (the server shuts down), or when
+ * the client sends nothing for too long although the stage waits for input. A stage may compute without a limit. Whether clients
+ * take what is there is OpenCalls' to see.
  */
 export class CallWatch implements CallObserver {
-  /** Fires when the call is to stop; its reason is the error that is sent to the client. */
-  readonly signal: AbortSignal;
-  readonly #own = new AbortController();
+  readonly #stopping = new AbortController();
   readonly #limitMs: number;
   #moved = performance.now();
   #stageWaits = true;
 
-  /**
-   * @param limitMs idle limit in milliseconds
-   * @param closing fires with the reason when the server shuts down
-   */
-  constructor(limitMs: number, closing: AbortSignal) {
+  /** @param limitMs idle limit in milliseconds */
+  constructor(limitMs: number) {
     this.#limitMs = limitMs;
-    this.signal = AbortSignal.any([this.#own.signal, closing]);
+  }
+
+  /** Fires when the call is to stop; its reason is the error that is sent to the client. */
+  get signal(): AbortSignal {
+    return this.#stopping.signal;
   }
 
   cancelled(): void {
@@ -31,7 +30,7 @@ export class CallWatch implements CallObserver {
   }
 
   stop(reason: MbsError): void {
-    this.#own.abort(reason);
+    this.#stopping.abort(reason);
   }
 
   /** A message passed, in either direction: the client is active. */

@@ -89,6 +89,13 @@ export async function orStopped<T>(promise: Promise<T>, signal: AbortSignal): Pr
   }
 }
 
+/** What a server answers; undefined where the signal fires before. */
+export const unlessStopped = <T>(answer: Promise<T>, signal: AbortSignal): Promise<T | undefined> =>
+  orStopped(answer, signal).catch((thrown: unknown) => {
+    if (signal.aborted && thrown instanceof InterruptedError) return undefined;
+    throw thrown;
+  });
+
 /** Waits for what is said to a server that may be away, but not longer. */
 export const atMost = (promise: Promise<unknown>, milliseconds: number): Promise<unknown> =>
   Promise.race([promise, delay(milliseconds, undefined, { ref: false })]);

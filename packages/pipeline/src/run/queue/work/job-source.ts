@@ -7,6 +7,7 @@ import type { QueueTimings } from "../queue-names.ts";
 import { loadBullmq } from "../queue-packages.ts";
 import { parseOrder } from "../messages.ts";
 import type { Order } from "../messages.ts";
+import { unlessStopped } from "../queue-connection.ts";
 import type { QueueConnection } from "../queue-connection.ts";
 import type { Redis } from "ioredis";
 
@@ -100,7 +101,6 @@ export class JobSource {
   readonly #told = new Set<string>();
   readonly #names: ReadonlySet<string>;
   readonly #signal: AbortSignal;
-  readonly #stopped: Promise<undefined>;
   #onCancel: ((id: string) => void) | undefined;
   #wake = (): void => undefined;
   #isToldToLook = false;
@@ -112,7 +112,7 @@ export class JobSource {
     for (const queue of queues) queue.on("error", () => void this.#hadError.add(queue));
     this.#timings = timings;
     this.#signal = signal;
-    this.#stopped = new Promise((resolve) => signal.addEventListener("abort", () => resolve(undefined), { once: true }));
+    signal.addEventListener("abort", () => this.#wake(), { once: true });
     this.#names = new Set(queues.map(({ name }) => name));
   }
 
@@ -170,17 +170,15 @@ export class JobSource {
       this.#isToldToLook = false;
       for (const queue of this.#queues) {
         // a server that is away answers nothing
-        const taken = await Promise.race([this.#take(queue), this.#stopped]);
+        const taken = await unlessStopped(this.#take(queue), this.#signal);
         if (taken !== undefined) return taken;
       }
       const left = until - performance.now();
       if (left <= 0) return undefined;
       const pause = new AbortController();
-      const waiting = wait(Math.min(left, this.#timings.poll), undefined, {
-        signal: AbortSignal.any([this.#signal, pause.signal]),
-      });
+      const waiting = wait(Math.min(left, this.#timings.poll), undefined, { signal: pause.signal });
       this.#wake = () => pause.abort();
-      if (this.#isToldToLook) this.#wake();
+      if (this.#isToldToLook || this.#signal.aborted) this.#wake();
       await waiting.catch(() => undefined);
     }
     return undefined;

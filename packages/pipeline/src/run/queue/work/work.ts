@@ -2,12 +2,12 @@ import { randomBytes } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { hostname } from "node:os";
 import { makeFolder, makeTemporaryFolder, withLock } from "@mbs/artifacts";
-import { InterruptedError, availableProcessors } from "@mbs/contracts";
+import { availableProcessors } from "@mbs/contracts";
 import { openSharedStore } from "@mbs/shared-store";
 import { parsePublished } from "../messages.ts";
 import type { WorkerCard } from "../messages.ts";
 import { processorClass } from "../../processor-class.ts";
-import { atMost, connectQueue, orStopped } from "../queue-connection.ts";
+import { atMost, connectQueue, unlessStopped } from "../queue-connection.ts";
 import type { QueueConnection } from "../queue-connection.ts";
 import { bullPrefix, keys, queueNames, queuesOf, requireName, usualTimings } from "../queue-names.ts";
 import { removeLeftQueues } from "../left-queues.ts";
@@ -21,13 +21,6 @@ const newId = (): string =>
   `${hostname()
     .replaceAll(/[^A-Za-z0-9]+/g, "-")
     .slice(0, 40)}-${process.pid}-${randomBytes(3).toString("hex")}`.replace(/^-+/, "");
-
-/** What a server answers; undefined where the worker is to leave before. */
-const unlessStopped = <T>(answer: Promise<T>, signal: AbortSignal): Promise<T | undefined> =>
-  orStopped(answer, signal).catch((thrown: unknown) => {
-    if (signal.aborted && thrown instanceof InterruptedError) return undefined;
-    throw thrown;
-  });
 
 /** Calls with a folder that no other worker has. */
 async function withFolder<T>(given: string | undefined, work: (folder: string) => Promise<T>): Promise<T> {
