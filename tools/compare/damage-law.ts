@@ -7,7 +7,7 @@ import { ofLanguage } from "./draws.ts";
 import type { DrawnRow } from "./draws.ts";
 import { hundredths, moment, percent, titleOf } from "./languages-rows.ts";
 import { twelveLanguages } from "./languages.ts";
-import { allMethods } from "./rows.ts";
+import { allMethods, allMixes } from "./rows.ts";
 import { thousandths } from "./tables.ts";
 import type { DamageRow } from "./written-rows.ts";
 
@@ -35,6 +35,25 @@ function measuredBy(rows: readonly DrawnRow[], damages: readonly DamageRow[], me
 const pairsIn = (models: readonly Measured[]): readonly (readonly [from: Measured, to: Measured])[] =>
   models.flatMap((from) => models.flatMap((to) => (from === to ? [] : [[from, to] as const])));
 
+/** Whether a mix has text of all languages. */
+const hasAll = (mix: string): boolean =>
+  mix !== "english" && allMixes[mix]?.alone === undefined && allMixes[mix]?.without === undefined;
+
+/** How well damage orders the models of a language, the mean of languages; two have an order, and no correlation. */
+const orderWithin = (languages: readonly (readonly Measured[])[]): string =>
+  at(languages, 0).length > 2
+    ? hundredths(
+        mean(
+          languages.map((models) =>
+            spearman(
+              models.map(({ damage }) => damage),
+              models.map(({ loss }) => loss),
+            ),
+          ),
+        ),
+      )
+    : "–";
+
 /** By which power losses go with damage, by least squares over pairs of models in each language. */
 function exponentOf(languages: readonly (readonly Measured[])[]): number {
   const pairs = languages.flatMap(pairsIn);
@@ -53,11 +72,10 @@ export function damageLawTable(rows: readonly DrawnRow[], damages: readonly Dama
     .filter(({ languages }) => languages.every((models) => models.length > 1));
   const lines = byMethod.map(({ method, languages }) => {
     const others = byMethod.filter((own) => own.method !== method).map((own) => exponentOf(own.languages));
-    const within = languages.map((models) =>
-      spearman(
-        models.map(({ damage }) => damage),
-        models.map(({ loss }) => loss),
-      ),
+    const ofMixes = measuredBy(
+      rows,
+      damages.filter(({ mix }) => hasAll(mix)),
+      method,
     );
     const predictions = languages.flatMap(pairsIn).flatMap(([from, to]) => {
       // all models were scored on the same windows
@@ -68,8 +86,9 @@ export function damageLawTable(rows: readonly DrawnRow[], damages: readonly Dama
     return [
       titleOf(method),
       String(at(languages, 0).length),
-      // two models have an order, and no correlation
-      at(languages, 0).length > 2 ? hundredths(mean(within)) : "–",
+      orderWithin(languages),
+      String(at(ofMixes, 0).length),
+      orderWithin(ofMixes),
       hundredths(exponentOf(languages)),
       others.length === 0 ? "" : hundredths(mean(others)),
       thousandths(mean(predictions.map(({ to, predicted }) => Math.abs(predicted.loss - to.loss)))),
@@ -77,6 +96,10 @@ export function damageLawTable(rows: readonly DrawnRow[], damages: readonly Dama
       percent(within95.length / predictions.length),
     ];
   });
-  const head = ["method", "models", "rank correlation within a language", "power", "of the other methods", "error, nats"];
-  return markdownTable([...head, "where nothing changes", "in the 95% interval"], lines, 1);
+  const head = ["method", "models", "rank correlation within a language", "with text of all", "their correlation", "power"];
+  return markdownTable(
+    [...head, "of the other methods", "error, nats", "where nothing changes", "in the 95% interval"],
+    lines,
+    1,
+  );
 }

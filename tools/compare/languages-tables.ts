@@ -71,32 +71,32 @@ export function frontierTable(rows: readonly DrawnRow[], method: string): string
   return markdownTable([...head, "draws", "worst against equal", "mean against equal"], lines, 3);
 }
 
-/** What one language loses with less and with more text of its own, the others having the usual amount; first draws. */
+/** What one language loses with less and with more text of its own, the others having the usual amount; a line a draw. */
 export function amountsOfOneTable(rows: readonly DrawnRow[], method: string): string {
   const amounts = Object.entries(allMixes).flatMap(([mix, { amountOf }]) =>
     amountOf === undefined ? [] : [{ mix, ...amountOf }],
   );
   const languages = [...new Set(amounts.map(({ language }) => language))];
-  const lines = languages.flatMap((language) =>
-    [...amounts.filter((own) => own.language === language), { mix: "equal", segments: usualSegments }]
+  const lines = languages.flatMap((language) => {
+    const own = amounts.filter((amount) => amount.language === language);
+    const draws = new Set(own.flatMap(({ mix }) => drawsOf(rows, method, mix).map(({ draw }) => draw)));
+    const others = twelveLanguages.filter(({ tag }) => tag !== language);
+    return [...own, { mix: "equal", segments: usualSegments }]
       .sort((a, b) => a.segments - b.segments)
-      .flatMap(({ mix, segments }) => {
-        const first = drawsOf(rows, method, mix).find(({ draw }) => draw === 0);
-        if (first === undefined) return [];
-        const others = twelveLanguages.filter(({ tag }) => tag !== language);
-        const lossesOfOthers = others.map(({ tag }) => ofLanguage(tag)(first.rises));
-        return [
-          [
+      .flatMap(({ mix, segments }) =>
+        drawsOf(rows, method, mix)
+          .filter(({ draw }) => draws.has(draw))
+          .map(({ draw, rises }) => [
             language,
             String(segments),
             String(segments * twelve.length),
-            thousandths(ofLanguage(language)(first.rises)),
-            thousandths(mean(lossesOfOthers)),
-          ],
-        ];
-      }),
-  );
-  return markdownTable(["language", "segments", "tokens", "its loss", "mean of the eleven others"], lines, 1);
+            String(draw),
+            thousandths(ofLanguage(language)(rises)),
+            thousandths(mean(others.map(({ tag }) => ofLanguage(tag)(rises)))),
+          ]),
+      );
+  });
+  return markdownTable(["language", "segments", "tokens", "draw", "its loss", "mean of the eleven others"], lines, 1);
 }
 
 /** A line a language: its share and what it loses with each mix, the mean over draws. */
