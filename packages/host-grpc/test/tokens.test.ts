@@ -260,6 +260,12 @@ test("a file of tokens that others can read is warned of, without its content", 
     while (log.length < 3) await delay(reloadMs);
     assert.is(log[1], "read --tokens again");
     assert.is(log[2], log[0]);
+    // and where a line is wrong, since the others are in use
+    await writeFile(`${tokens}.new`, ["wrong", ...lines].join("\n"), { mode: 0o644 });
+    await rename(`${tokens}.new`, tokens);
+    while (log.length < 5) await delay(reloadMs);
+    assert.match(log[3] ?? "", /open, line 1 takes .*; only what is right in --tokens is in use$/);
+    assert.is(log[4], log[0]);
   });
 });
 

@@ -110,6 +110,8 @@ export class ReloadedFiles<T> {
         // equal to nothing: they are parsed again when they are right
         this.#seen = [];
         this.#log(`${fault}; ${contents === undefined ? "nothing of" : "only what is right in"} ${flags} is in use`);
+        // what is right in it is a secret too
+        if (contents !== undefined) await warnIfOpen(this.#secret, this.#log);
       } else if (fault !== this.#fault) this.#log(`${fault}; what ${flags} had before stays in use`);
       this.#fault = fault;
     }
