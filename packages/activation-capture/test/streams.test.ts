@@ -82,7 +82,7 @@ test("the first block whose Grams are pooled is named, be it one of the decoder'
     4 * all.filter((found) => found.block === block && found.kind === "gram").reduce((sum, { values }) => sum + values.length, 0);
   const [encoder, decoder] = [bytesOf("encoder.block.1"), bytesOf("decoder.block.0")];
   assert.ok(encoder < decoder, "a decoder's block has more sites");
-  await runCapture(source(), { model: folder, budget: String(encoder) });
+  await runCapture(source(), { model: folder, budget: `${encoder / 1024}KiB` });
   assert.is(warnings.length, 1);
   assert.match(at(warnings, 0), /^decoder\.block\.0: the Grams of 2 languages need more than --budget/);
 });

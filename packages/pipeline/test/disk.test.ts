@@ -95,7 +95,7 @@ test("languages that the sample names bound their number", () => {
 });
 
 test("Grams of many languages stay within capture's budget: one of all is kept instead", () => {
-  const capture = { budget: `${5 * packed}` };
+  const capture = { budget: `${(5 * packed) / 1024}KiB` };
   const need = (languages: number): number =>
     diskNeed(recipe({ capture }), model(512), { segments: 256, length: 64, languages }).statistics;
   assert.is(need(5), 5 * packed + 2 * packed);
