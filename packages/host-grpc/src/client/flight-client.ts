@@ -45,20 +45,36 @@ export async function* withHeartbeats(messages: AsyncIterable<FlightMessage>, ev
 }
 
 /** Sends an artifact, the descriptor with its first message, and closes this direction. */
-export async function sendArtifact(
-  call: Writable,
-  stream: ArtifactStream | undefined,
-  command: Uint8Array | undefined,
-): Promise<void> {
+async function sendArtifact(call: Writable, stream: ArtifactStream | undefined, command: Uint8Array | undefined): Promise<void> {
   const flightDescriptor = { type: descriptorTypes.command, cmd: command ?? new Uint8Array(0), path: [] };
   await send(call, { flightDescriptor });
   if (stream) for await (const message of withHeartbeats(encodeFlight(stream), heartbeatMs)) await send(call, message);
   call.end();
 }
 
-/** Why an artifact was not sent: what is wrong with it on this side; undefined where the call ended. */
-export const inputFault = (failure: unknown): MbsError | undefined =>
-  failure instanceof MbsError && !(failure instanceof InterruptedError) ? failure : undefined;
+/** An artifact on its way to the server. What is wrong with it on this side cancels the call, which then says no more than that. */
+export class SentArtifact {
+  /** Rejects where it was not sent to its end. */
+  readonly done: Promise<void>;
+  #failure: unknown;
+
+  constructor(
+    call: ClientDuplexStream<FlightData, unknown>,
+    stream: ArtifactStream | undefined,
+    command: Uint8Array | undefined,
+  ) {
+    this.done = sendArtifact(call, stream, command);
+    this.done.catch((error: unknown) => {
+      this.#failure = error;
+      call.cancel();
+    });
+  }
+
+  /** What is wrong with it on this side; undefined where nothing is known to be, or the call ended. */
+  get fault(): MbsError | undefined {
+    return this.#failure instanceof MbsError && !(this.#failure instanceof InterruptedError) ? this.#failure : undefined;
+  }
+}
 
 /** How long a client waits for its connection, and how soon it notices that it is dead. */
 export interface Patience {
@@ -156,19 +172,13 @@ export class FlightClient {
   async put(stream: ArtifactStream): Promise<string> {
     const call = await this.#duplex<{ appMetadata: Uint8Array }>(flightService.doPut);
     const answers = receive<{ appMetadata: Uint8Array }>(call);
-    let sendFailure: unknown;
-    const sent = sendArtifact(call, stream, undefined).catch((error: unknown) => {
-      sendFailure = error;
-      call.cancel();
-    });
+    const sent = new SentArtifact(call, stream, undefined);
     let address = "";
     try {
       for await (const { appMetadata } of answers) address = Buffer.from(appMetadata).toString("latin1");
-      await sent;
-      if (sendFailure !== undefined) throw sendFailure;
+      await sent.done;
     } catch (error) {
-      // what is wrong with the artifact cancelled the call, which says no more than that
-      throw inputFault(sendFailure) ?? error;
+      throw sent.fault ?? error;
     }
     if (address === "") {
       throw new FailedPreconditionError(`${this.#place.via} took an artifact and told no address: ${foreignServer}`);

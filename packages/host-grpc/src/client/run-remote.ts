@@ -20,7 +20,7 @@ import type { FlightData, StageResult, Value } from "../protocol/messages.ts";
 import { receive, withoutDescriptors } from "../protocol/messages-in-order.ts";
 import { toValue } from "../protocol/option-values.ts";
 import { fromStatus, isUnreachable } from "../protocol/status.ts";
-import { FlightClient, inputFault, sendArtifact } from "./flight-client.ts";
+import { FlightClient, SentArtifact } from "./flight-client.ts";
 import type { ExchangeCall } from "./flight-client.ts";
 import { openPlace } from "./server-place.ts";
 import type { OpenPlace } from "./server-place.ts";
@@ -184,17 +184,13 @@ export async function runRemote(remote: RemoteCall): Promise<StageOutputs> {
       threads: context.threads,
     });
     const call = await client.exchange();
-    let sendFailure: unknown;
-    void sendArtifact(call, streamed, command).catch((error: unknown) => {
-      sendFailure = error;
-      call.cancel();
-    });
+    const sent = new SentArtifact(call, streamed, command);
     let result: StageResult | undefined;
     const stream = await receiveArtifact(
       takingResult(call, (found) => (result = found)),
       via,
     ).catch((error: unknown) => {
-      throw inputFault(sendFailure) ?? error;
+      throw sent.fault ?? error;
     });
 
     async function* batches(close: () => void): AsyncGenerator<Batch> {
@@ -207,7 +203,7 @@ export async function runRemote(remote: RemoteCall): Promise<StageOutputs> {
         }
         for (const warning of result?.warnings ?? []) context.warn(warning);
       } catch (error) {
-        throw inputFault(sendFailure) ?? (await failure(error, place, context.signal));
+        throw sent.fault ?? (await failure(error, place, context.signal));
       } finally {
         close();
       }

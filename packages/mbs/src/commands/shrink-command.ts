@@ -7,10 +7,10 @@ import {
   DeniedError,
   formatBytes,
   InterruptedError,
+  parseBytes,
   parseOptions,
   splitKept,
   UsageError,
-  parseBytes,
 } from "@mbs/contracts";
 import type { OptionTable, StageContext } from "@mbs/contracts";
 import { isDatasetName, openCorpus } from "@mbs/corpora";

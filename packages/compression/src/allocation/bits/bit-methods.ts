@@ -4,11 +4,11 @@ import {
   BadDataError,
   InternalError,
   InterruptedError,
+  parseBytes,
   parseOptions,
   UsageError,
   type AllocationWork,
   type StageContext,
-  parseBytes,
 } from "@mbs/contracts";
 import { bytesIn, fittingType, ggufBytes, ggufGrids, typeMixNamed } from "@mbs/gguf";
 import {

@@ -3,12 +3,12 @@ import {
   at,
   InternalError,
   optionFlag,
+  parseBytes,
   quoted,
   UsageError,
   type GroupGrid,
   type OptionTable,
   type OptionValues,
-  parseBytes,
 } from "@mbs/contracts";
 import {
   bitsIn,
