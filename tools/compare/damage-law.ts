@@ -36,8 +36,10 @@ const pairsIn = (models: readonly Measured[]): readonly (readonly [from: Measure
   models.flatMap((from) => models.flatMap((to) => (from === to ? [] : [[from, to] as const])));
 
 /** Whether a mix has text of all languages. */
-const hasAll = (mix: string): boolean =>
-  mix !== "english" && allMixes[mix]?.alone === undefined && allMixes[mix]?.without === undefined;
+function hasAll(mix: string): boolean {
+  const { text, without, amountOf } = allMixes[mix] ?? {};
+  return !text?.startsWith("only:") && without === undefined && amountOf?.segments !== 0;
+}
 
 /** How well damage orders the models of a language, the mean of languages; two have an order, and no correlation. */
 const orderWithin = (languages: readonly (readonly Measured[])[]): string =>
