@@ -1,33 +1,67 @@
 /**
- * Copies texts of the comparison with the held-out pages in another order, the same in all languages: rows are scored on the first
- * windows, which are then of other pages, and of more of them.
+ * Copies texts of the comparison with other held-out pages: of each page its first paragraphs, until they have the tokens of a window, in
+ * an order that has nothing to do with what pages are about. So rows are scored on as many pages as windows, or nearly.
  *
- * usage: node --conditions=mbs-source --import tsx tools/compare/other-pages.ts --texts FOLDER --output FOLDER
+ * usage: node --conditions=mbs-source --import tsx tools/compare/other-pages.ts --model M --texts FOLDER --output FOLDER
  *   --texts   what tools/compare/texts.ts has made
- *   --output  for --texts of tools/compare/run.ts; must not be there
+ *   --output  for --texts of tools/compare/run.ts with --size pages; must not be there
  */
 import { createHash } from "node:crypto";
-import { cp, readdir, readFile, writeFile } from "node:fs/promises";
+import { cp, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { openModel } from "@mbs/models";
+import { twelveLanguages } from "./languages.ts";
+import { sizes } from "./rows.ts";
 
-const { values } = parseArgs({ options: { texts: { type: "string" }, output: { type: "string" } } });
-const { texts, output } = values;
-if (texts === undefined || output === undefined) {
-  console.error("usage: tools/compare/other-pages.ts --texts FOLDER --output FOLDER");
+const { values } = parseArgs({
+  options: { model: { type: "string" }, texts: { type: "string" }, output: { type: "string" } },
+});
+if (values.model === undefined || values.texts === undefined || values.output === undefined) {
+  console.error("usage: tools/compare/other-pages.ts --model M --texts FOLDER --output FOLDER");
   process.exit(2);
 }
+const { texts, output } = values;
+const { windows, windowLength } = sizes.pages;
 
-/** By the page's path alone, which is the same in every language. */
-const placeOf = (line: string): string => {
-  const { source } = JSON.parse(line) as { source: string };
-  return createHash("sha256").update(`order ${source}`).digest("hex");
-};
+interface Page {
+  /** Path within the help, the same in every language. */
+  readonly source: string;
+  readonly text: string;
+}
+
+/** Where a page stands, the same in every language. */
+const placeOf = ({ source }: Page): string => createHash("sha256").update(`order ${source}`).digest("hex");
+
+const model = await openModel(values.model);
+const tokenizer = await model.tokenizer();
+
+/** The first paragraphs of a page, until they have the tokens of a window. */
+function beginningOf(text: string, language: string): { readonly text: string; readonly tokens: number } {
+  const kept: string[] = [];
+  let tokens = 0;
+  for (const paragraph of text.split("\n")) {
+    if (tokens >= windowLength) break;
+    kept.push(paragraph);
+    tokens += tokenizer.encode(paragraph, language).length;
+  }
+  return { text: kept.join("\n"), tokens };
+}
 
 await cp(texts, output, { recursive: true, errorOnExist: true, force: false });
-for (const file of await readdir(join(output, "heldout"))) {
-  const path = join(output, "heldout", file);
-  const pages = (await readFile(path, "utf8")).split("\n").filter((line) => line !== "");
-  const placed = pages.map((line) => [placeOf(line), line] as const).sort(([a], [b]) => (a < b ? -1 : 1));
-  await writeFile(path, placed.map(([, line]) => `${line}\n`).join(""));
+for (const { tag } of twelveLanguages) {
+  const path = join(output, "heldout", `${tag}.jsonl`);
+  const lines = (await readFile(path, "utf8")).split("\n").filter((line) => line !== "");
+  const pages = lines.map((line) => JSON.parse(line) as Page).sort((a, b) => (placeOf(a) < placeOf(b) ? -1 : 1));
+  const taken: string[] = [];
+  let tokens = 0;
+  for (const page of pages) {
+    if (tokens > (windows + 1) * windowLength) break;
+    const beginning = beginningOf(page.text, tag);
+    tokens += beginning.tokens;
+    taken.push(`${JSON.stringify({ ...page, text: beginning.text })}\n`);
+  }
+  await writeFile(path, taken.join(""));
+  process.stderr.write(`other-pages: ${tag}: ${taken.length} pages, ${tokens} tokens\n`);
 }
+await model.close();

@@ -431,6 +431,7 @@ export const sizes = {
   controlled: { segments: 64, length: 256, windows: 12, windowLength: 256 },
   short: { segments: 32, length: 512, windows: 6, windowLength: 256 },
   twelve: { segments: 36, length: 512, windows: 6, windowLength: 256 },
+  pages: { segments: 36, length: 512, windows: 12, windowLength: 256 },
   quick: { segments: 32, length: 512, windows: 8, windowLength: 512 },
   full: { segments: 128, length: 1024, windows: 64, windowLength: 512 },
 } as const;

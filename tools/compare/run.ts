@@ -2,7 +2,7 @@
  * Compresses a real model by every method and mix of the comparison, and scores each in every language.
  *
  * usage: node --conditions=mbs-source --import tsx tools/compare/run.ts --model M --texts FOLDER --output FOLDER
- *          [--size controlled|short|twelve|quick|full] [--methods gptq-3,sparsegpt-50,…] [--mixes proportional,…] [--found MIX] [--draws N [--first-draw D]] [--threads N]
+ *          [--size controlled|short|twelve|pages|quick|full] [--methods gptq-3,sparsegpt-50,…] [--mixes proportional,…] [--found MIX] [--draws N [--first-draw D]] [--threads N]
  *          [--python PYTHON --peer-model FOLDER --gptq CLONE --sparsegpt CLONE --llama FOLDER]
  *   --texts       what tools/compare/texts.ts has made, or datasets/controlled-texts with --size controlled
  *   --methods     without it all but options of GPTQ, GGUF files and blocks of floats: "options-3" are all options at 3 bits,
