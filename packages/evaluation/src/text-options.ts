@@ -40,7 +40,7 @@ export const textOptions = {
     kind: "integer",
     optional: true,
     minimum: 1,
-    description: "maximum number of windows of a language, from its sources in turn (all)",
+    description: "maximum number of windows of a language, the first ones, from its sources in turn (all)",
   },
   shard: shardOption(
     "--shard",

@@ -15,6 +15,9 @@ const mostBytes = 4_000_000;
 /** Characters of a piece where a language has fewer documents than that. */
 const pieceLength = 2000;
 
+/** UTF-8 bytes of a piece of held-out text: about a window of most tokenizers in most scripts. */
+const heldOutBytes = 1000;
+
 /** A text, or a conversation with the text that the model reads. */
 export type SharedText = Pick<CorpusDocument, "text" | "conversation">;
 
@@ -25,16 +28,17 @@ export interface DividedTexts {
 }
 
 /**
- * Cuts a text into pieces of about the same length: where a sentence or word ends, or, in a script without spaces, anywhere. A
+ * Cuts a text into pieces of so many characters, or fewer: where a sentence or word ends, or, in a script without spaces, anywhere. A
  * conversation stays whole.
  */
-function piecesOf({ text, conversation }: SharedText): SharedText[] {
+function piecesOf({ text, conversation }: SharedText, length: number): SharedText[] {
   if (conversation !== undefined) return [{ text, conversation }];
   const pieces: SharedText[] = [];
   let rest = text;
-  while (rest.length > pieceLength) {
-    const found = rest.slice(pieceLength / 2, pieceLength).search(/[\s。！？।។](?=[^\s。！？।។]*$)/);
-    const end = found < 0 ? pieceLength : pieceLength / 2 + found + 1;
+  const half = Math.floor(length / 2);
+  while (rest.length > length) {
+    const found = rest.slice(half, length).search(/[\s。！？।。](?=[^\s。！？।。]*$)/);
+    const end = found < 0 ? length : half + found + 1;
     // not between the two halves of a character
     const cut = /[\uD800-\uDBFF]$/.test(rest.slice(0, end)) ? end - 1 : end;
     pieces.push({ text: rest.slice(0, cut) });
@@ -44,11 +48,26 @@ function piecesOf({ text, conversation }: SharedText): SharedText[] {
 }
 
 /**
+ * Held-out texts as they are scored, which the first of them are: in pieces, the beginnings of all documents before what follows in
+ * them, in an order that has nothing to do with where they stand. So scores are of many documents, not of the first long ones.
+ */
+function spreadOut(documents: readonly SharedText[]): readonly SharedText[] {
+  const place = (index: number): string => createHash("sha256").update(String(index)).digest("hex");
+  return documents
+    .flatMap((document, index) => {
+      const length = Math.ceil((heldOutBytes * document.text.length) / Math.max(1, Buffer.byteLength(document.text)));
+      return piecesOf(document, length).map((piece, part) => ({ piece, part, place: place(index) }));
+    })
+    .sort((a, b) => a.part - b.part || (a.place < b.place ? -1 : 1))
+    .map(({ piece }) => piece);
+}
+
+/**
  * Divides documents by their number, so that translations that stand at the same place go to the same part. Of documents that
  * come twice the first counts.
  */
 export function divideTexts(documents: readonly SharedText[]): DividedTexts {
-  const pieces = documents.length >= heldOutEvery ? documents : documents.flatMap(piecesOf);
+  const pieces = documents.length >= heldOutEvery ? documents : documents.flatMap((document) => piecesOf(document, pieceLength));
   const seen = new Set<string>();
   const divided = { calibration: new Array<SharedText>(), heldOut: new Array<SharedText>() };
   for (const [index, piece] of pieces.entries()) {
@@ -59,7 +78,7 @@ export function divideTexts(documents: readonly SharedText[]): DividedTexts {
     const part = index % heldOutEvery === heldOutEvery - 1 ? divided.heldOut : divided.calibration;
     part.push(piece);
   }
-  return divided;
+  return { ...divided, heldOut: spreadOut(divided.heldOut) };
 }
 
 /** Documents of a language, up to so many bytes. */
@@ -129,7 +148,10 @@ export async function divideCorpus(
       divided.set(tag, divideTexts(documents));
     } else {
       const isThere = heldOut.languages.includes(name);
-      divided.set(tag, { calibration: documents, heldOut: isThere ? await readDocuments(heldOut, name, chat, signal) : [] });
+      divided.set(tag, {
+        calibration: documents,
+        heldOut: isThere ? spreadOut(await readDocuments(heldOut, name, chat, signal)) : [],
+      });
     }
   }
   const short = [...divided].find(

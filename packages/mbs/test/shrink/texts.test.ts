@@ -24,7 +24,7 @@ const conversationOf = (index: number) => ({ messages: [{ role: "user", content:
 
 test("every fourth document is held out, and none is in both parts", () => {
   const { calibration, heldOut } = divided(numbered(9));
-  assert.equal(heldOut, ["text 3", "text 7"]);
+  assert.equal([...heldOut].sort(), ["text 3", "text 7"]);
   assert.is(calibration.length, 7);
   assert.is(new Set([...calibration, ...heldOut]).size, 9);
 });
@@ -52,6 +52,20 @@ test("one long document is cut into pieces where words end", () => {
   assert.equal(words.length, 2000);
   assert.ok(words.every((word) => /^word\d+$/.test(word)));
 });
+
+for (const [script, word] of [
+  ["Latin", "word"],
+  ["Devanagari", "शब्द"],
+] as const) {
+  test(`what is scored is of all held-out documents, their beginnings first, in ${script} script`, () => {
+    const document = (index: number): string => Array.from({ length: 400 }, (_, at) => `${word}-${index}-${at}`).join(" ");
+    const { heldOut } = divided(Array.from({ length: 32 }, (_, index) => document(index)));
+    assert.ok(heldOut.every((piece) => Buffer.byteLength(piece) <= 1100));
+    const first = heldOut.slice(0, 8).map((piece) => piece.split("-", 2).join("-"));
+    assert.equal([...first].sort(), [3, 7, 11, 15, 19, 23, 27, 31].map((index) => `${word}-${index}`).sort());
+    assert.is(heldOut.flatMap((piece) => piece.trim().split(" ")).length, 8 * 400);
+  });
+}
 
 test("conversations stay whole, and are written as conversations", async () => {
   const documents = Array.from({ length: 3 }, (_, index) => ({ text: `text ${index}`, conversation: conversationOf(index) }));
