@@ -47,16 +47,18 @@ function piecesOf({ text, conversation }: SharedText, length: number): SharedTex
   return rest === "" ? pieces : [...pieces, { text: rest }];
 }
 
+/** Where the document of a number stands among those that are scored. */
+const placeOf = (index: number): string => createHash("sha256").update(String(index)).digest("hex");
+
 /**
  * Held-out texts as they are scored, which the first of them are: in pieces, the beginnings of all documents before what follows in
  * them, in an order that has nothing to do with where they stand. So scores are of many documents, not of the first long ones.
  */
 function spreadOut(documents: readonly SharedText[]): readonly SharedText[] {
-  const place = (index: number): string => createHash("sha256").update(String(index)).digest("hex");
   return documents
     .flatMap((document, index) => {
       const length = Math.ceil((heldOutBytes * document.text.length) / Math.max(1, Buffer.byteLength(document.text)));
-      return piecesOf(document, length).map((piece, part) => ({ piece, part, place: place(index) }));
+      return piecesOf(document, length).map((piece, part) => ({ piece, part, place: placeOf(index) }));
     })
     .sort((a, b) => a.part - b.part || (a.place < b.place ? -1 : 1))
     .map(({ piece }) => piece);

@@ -58,8 +58,8 @@ for (const [script, word] of [
   ["Devanagari", "शब्द"],
 ] as const) {
   test(`what is scored is of all held-out documents, their beginnings first, in ${script} script`, () => {
-    const document = (index: number): string => Array.from({ length: 400 }, (_, at) => `${word}-${index}-${at}`).join(" ");
-    const { heldOut } = divided(Array.from({ length: 32 }, (_, index) => document(index)));
+    const documents = numbered(32).map((_, index) => numbered(400).map((_word, at) => `${word}-${index}-${at}`));
+    const { heldOut } = divided(documents.map((words) => words.join(" ")));
     assert.ok(heldOut.every((piece) => Buffer.byteLength(piece) <= 1100));
     const first = heldOut.slice(0, 8).map((piece) => piece.split("-", 2).join("-"));
     assert.equal([...first].sort(), [3, 7, 11, 15, 19, 23, 27, 31].map((index) => `${word}-${index}`).sort());
