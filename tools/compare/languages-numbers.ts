@@ -1,4 +1,7 @@
-/** The committed numbers of mixes over twelve languages, a file a model: docs/measured/languages.json and languages-smollm2.json. */
+/**
+ * The committed numbers of mixes over twelve languages: docs/measured/languages.json of Gemma, languages-pages.json of Gemma on other
+ * pages (other-pages.ts), languages-smollm2.json.
+ */
 import { readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import type { DrawnRow } from "./draws.ts";
@@ -28,18 +31,18 @@ export interface LanguagesNumbers {
   readonly answers: { readonly dense: RightAnswers; readonly rows: readonly AnswersRow[] };
 }
 
-/** The files in docs/measured of the models that mixes were measured on. */
-const files = { gemma: "languages.json", smollm2: "languages-smollm2.json" } as const;
+/** The files in docs/measured of what mixes were measured on. */
+const files = { gemma: "languages.json", "gemma-pages": "languages-pages.json", smollm2: "languages-smollm2.json" } as const;
 
-/** A model with numbers. */
-export type MeasuredModel = keyof typeof files;
+/** A model and held-out pages with numbers. */
+export type Measured = keyof typeof files;
 
-export const measuredModels = Object.keys(files) as readonly MeasuredModel[];
+export const allMeasured = Object.keys(files) as readonly Measured[];
 
-const pathOf = (model: MeasuredModel): string => fileURLToPath(new URL(`../../docs/measured/${files[model]}`, import.meta.url));
+const pathOf = (measured: Measured): string => fileURLToPath(new URL(`../../docs/measured/${files[measured]}`, import.meta.url));
 
-export const readLanguagesNumbers = async (model: MeasuredModel): Promise<LanguagesNumbers> =>
-  JSON.parse(await readFile(pathOf(model), "utf8")) as LanguagesNumbers;
+export const readLanguagesNumbers = async (measured: Measured): Promise<LanguagesNumbers> =>
+  JSON.parse(await readFile(pathOf(measured), "utf8")) as LanguagesNumbers;
 
 /** Whether two dense models are one, on the same texts: processors differ in the last digits. */
 export const isSameDense = (own: LanguagesNumbers["dense"], other: LanguagesNumbers["dense"]): boolean =>
@@ -58,7 +61,7 @@ const lines = (list: readonly object[]): string =>
   list.length === 0 ? "[]" : `[\n${list.map((row) => JSON.stringify(row)).join(",\n")}\n]`;
 
 /** A line a row, so that rows are compared by version control. */
-export async function writeLanguagesNumbers(model: MeasuredModel, numbers: LanguagesNumbers): Promise<void> {
+export async function writeLanguagesNumbers(measured: Measured, numbers: LanguagesNumbers): Promise<void> {
   const { found, dense, rows, damage, written, answers } = numbers;
   const parts = [
     `"found":${JSON.stringify(found)}`,
@@ -68,5 +71,5 @@ export async function writeLanguagesNumbers(model: MeasuredModel, numbers: Langu
     `"written":${lines(written)}`,
     `"answers":{"dense":${JSON.stringify(answers.dense)},"rows":${lines(answers.rows)}}`,
   ];
-  await writeFile(pathOf(model), `{${parts.join(",")}}\n`);
+  await writeFile(pathOf(measured), `{${parts.join(",")}}\n`);
 }

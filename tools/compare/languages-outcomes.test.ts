@@ -3,7 +3,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { DrawnRow } from "./draws.ts";
 import { twelveLanguages } from "./languages.ts";
-import { namedTable, outcomeTable, unitsTable } from "./languages-outcomes.ts";
+import { namedOutcomes, namedTable, outcomeTable, unitsTable } from "./languages-outcomes.ts";
 import type { WrittenLanguage, WrittenRow } from "./written-rows.ts";
 import { writtenTable } from "./written-tables.ts";
 
@@ -83,7 +83,7 @@ test("what was named has its own draws, and a language that loses most in one un
     row("equal", draw, 0.4, 0.4),
     row("found-alike", draw, 9, 9),
   ]);
-  const lines = linesOf(namedTable(rows, "gptq-3", dense));
+  const lines = linesOf(namedTable(rows, "gptq-3", dense, namedOutcomes));
   assert.is(lines.length, 1);
   const [, mix, draws, nats, chance, bits, share] = at(lines, 0);
   assert.equal([mix, draws, chance], [byShares, "0 to 4", "0.000"]);

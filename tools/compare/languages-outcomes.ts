@@ -93,15 +93,27 @@ function outcomeOf(rows: readonly DrawnRow[], method: string, mix: string, again
 }
 
 /** The two outcomes that were named before their draws were made: which mix, against the equal one, in which draws. */
-const namedOutcomes = [
+export const namedOutcomes = [
   { mix: "found", draws: [0, 1, 2, 3, 4] },
   { mix: "found-alike", draws: [6, 7, 8, 9, 10] },
 ] as const;
 
-/** What was named before its draws were made, with the chance of as much by draws alone, and what it is in other units. */
-export function namedTable(rows: readonly DrawnRow[], method: string, dense: Readonly<Record<string, DenseLanguage>>): string {
+/** What was named before models of these draws were scored on other pages. */
+export const namedOnOtherPages = [{ mix: "found-alike", draws: [0, 1, 2, 3, 4] }] as const;
+
+/**
+ * What was named before its draws were made, with the chance of as much by draws alone, and what it is in other units.
+ *
+ * @param outcomes which mix, against the equal one, in which draws
+ */
+export function namedTable(
+  rows: readonly DrawnRow[],
+  method: string,
+  dense: Readonly<Record<string, DenseLanguage>>,
+  outcomes: readonly { readonly mix: string; readonly draws: readonly number[] }[],
+): string {
   const languages = Object.entries(dense);
-  const lines = namedOutcomes.flatMap(({ mix, draws }) => {
+  const lines = outcomes.flatMap(({ mix, draws }) => {
     const named = rows.filter(({ draw }) => draws.some((own) => own === draw));
     const [own, other] = pairOf(named, method, mix, "equal");
     if (own.length === 0) return [];

@@ -1,9 +1,9 @@
 /**
  * Writes the tables of mixes over twelve languages into docs/measured/languages.md, their plots into docs/languages, and the
- * numbers into docs/measured/languages.json, or of SmolLM2 into languages-smollm2.json.
+ * numbers into docs/measured/languages.json, or of other pages into languages-pages.json and of SmolLM2 into languages-smollm2.json.
  *
  * usage: node --conditions=mbs-source --import tsx tools/compare/languages-page.ts --output FOLDER [--found MIX]
- *   --output  what tools/compare/run.ts --size twelve has made; rows that are not there stay as they are committed
+ *   --output  what tools/compare/run.ts --size twelve or pages has made; rows that are not there stay as they are committed
  *   --found   the mix of rows of "found", as run.ts was given it; what is committed where it is not given
  */
 import { existsSync } from "node:fs";
@@ -18,14 +18,22 @@ import { risesOf } from "./draws.ts";
 import type { DrawnRow } from "./draws.ts";
 import { damageLawTable } from "./damage-law.ts";
 import { intervalsTable, lawTable } from "./languages-law.ts";
-import { isSameDense, measuredModels, readLanguagesNumbers, renewed, writeLanguagesNumbers } from "./languages-numbers.ts";
+import { allMeasured, isSameDense, readLanguagesNumbers, renewed, writeLanguagesNumbers } from "./languages-numbers.ts";
 import { onsetTable, plotOnset } from "./languages-onset.ts";
-import { favoursTable, namedTable, outcomeTable, pagesTable, unitsTable } from "./languages-outcomes.ts";
+import {
+  favoursTable,
+  namedOnOtherPages,
+  namedOutcomes,
+  namedTable,
+  outcomeTable,
+  pagesTable,
+  unitsTable,
+} from "./languages-outcomes.ts";
 import { plotAmounts, plotLanguages } from "./languages-plots.ts";
 import { amountsOfOneTable, frontierTable, languagesOfMixes, mixesTable, standInsTable } from "./languages-tables.ts";
 import { isWritten, readAnswers, readDamageOf, readWritten } from "./written-rows.ts";
 import type { AnswersRow, DamageRow, WrittenRow } from "./written-rows.ts";
-import type { MeasuredModel } from "./languages-numbers.ts";
+import type { Measured } from "./languages-numbers.ts";
 import { answersTable, writtenTable } from "./written-tables.ts";
 import { readRowScores } from "./row-scores.ts";
 import { allMethods, allMixes, rowsOf, scoresFile } from "./rows.ts";
@@ -62,18 +70,22 @@ const languages = Object.fromEntries(
     return [language, { bytes: rounded(sums.bytes / sums.tokens), nats: rounded(logPerplexity(sums)) }];
   }),
 );
-const numbers = { gemma: await readLanguagesNumbers("gemma"), smollm2: await readLanguagesNumbers("smollm2") };
-/** The model whose rows the folder has, by what it loses before compression. */
-function modelOfFolder(): MeasuredModel {
-  const model = measuredModels.find((name) => isSameDense(languages, numbers[name].dense));
-  if (model !== undefined) return model;
+const numbers = {
+  gemma: await readLanguagesNumbers("gemma"),
+  "gemma-pages": await readLanguagesNumbers("gemma-pages"),
+  smollm2: await readLanguagesNumbers("smollm2"),
+};
+/** What the rows of the folder are of, by what the dense model loses. */
+function measuredInFolder(): Measured {
+  const measured = allMeasured.find((name) => isSameDense(languages, numbers[name].dense));
+  if (measured !== undefined) return measured;
   throw new Error(`${folder}: the dense model loses what none in docs/measured does: other texts or another model`);
 }
-const model = modelOfFolder();
-const committed = numbers[model];
+const measured = measuredInFolder();
+const committed = numbers[measured];
 const found =
   values.found === undefined ? committed.found : Object.fromEntries(parseLanguageMix(values.found.replace(/^weights:/, "")));
-numbers[model] = {
+numbers[measured] = {
   found,
   dense: languages,
   rows: renewed(committed.rows, made),
@@ -84,19 +96,23 @@ numbers[model] = {
     rows: renewed(committed.answers.rows, madeAnswers),
   },
 };
-await writeLanguagesNumbers(model, numbers[model]);
+await writeLanguagesNumbers(measured, numbers[measured]);
 
-const { gemma, smollm2 } = numbers;
+const { gemma, smollm2, "gemma-pages": pages } = numbers;
 const { rows } = gemma;
 const page = join(docs, "measured/languages.md");
 const blocks = {
   mixes: mixesTable(rows),
   outcome: outcomeTable(rows),
-  named: namedTable(rows, "gptq-3", gemma.dense),
+  named: namedTable(rows, "gptq-3", gemma.dense, namedOutcomes),
   "by-language": languagesOfMixes(rows, "gptq-3"),
   units: unitsTable(rows, "gptq-3", gemma.dense),
   weights: favoursTable(rows, "gptq-3"),
   pages: pagesTable(rows, "gptq-3"),
+  "other-pages": mixesTable(pages.rows),
+  "other-pages-named": namedTable(pages.rows, "gptq-3", pages.dense, namedOnOtherPages),
+  "other-pages-outcome": outcomeTable(pages.rows),
+  "other-pages-by-language": languagesOfMixes(pages.rows, "gptq-3"),
   "amounts-of-one": amountsOfOneTable(rows, "gptq-3"),
   frontier: frontierTable(rows, "gptq-3"),
   onset: onsetTable(rows),
@@ -115,4 +131,4 @@ await writeFile(page, replaceBlocks(text, "languages", blocks));
 await mkdir(join(docs, "languages"), { recursive: true });
 const plots = { mixes: plotLanguages(rows, "gptq-3"), onset: plotOnset(rows), amounts: plotAmounts(rows, "gptq-3") };
 for (const [name, svg] of Object.entries(plots)) await writeFile(join(docs, `languages/${name}.svg`), await svg);
-process.stderr.write(`compare: ${made.length} rows of twelve languages of ${model}\n`);
+process.stderr.write(`compare: ${made.length} rows of twelve languages of ${measured}\n`);

@@ -1,6 +1,6 @@
 /**
- * Makes every row of docs/measured/languages.json again, and then its page, plots and the README's picture: one command, which
- * goes on where it was stopped.
+ * Makes every row of docs/measured/languages.json and languages-pages.json again, and then their page, plots and the README's picture:
+ * one command, which goes on where it was stopped.
  *
  * usage: node --conditions=mbs-source --import tsx tools/compare/repeat-languages.ts --model gemma3-270m --output FOLDER
  *          [--smollm2 MODEL.gguf] [--python PYTHON] [--threads N]
@@ -41,11 +41,11 @@ const script = (name: string, args: readonly string[]): string =>
   start(process.execPath, [...process.execArgv, fileURLToPath(new URL(name, import.meta.url)), ...args]);
 
 /** Options of the scripts that make rows of a model in a folder. */
-const optionsOf = (path: string, folder: string): readonly string[] => [
+const optionsOf = (path: string, folder: string, from = texts): readonly string[] => [
   "--model",
   resolve(path),
   "--texts",
-  texts,
+  from,
   "--output",
   resolve(folder),
   "--threads",
@@ -53,7 +53,7 @@ const optionsOf = (path: string, folder: string): readonly string[] => [
 ];
 
 /** Makes the rows of a model that are not there yet. */
-function makeRows(options: readonly string[], folder: string, { found, rows }: LanguagesNumbers): void {
+function makeRows(options: readonly string[], folder: string, { found, rows }: LanguagesNumbers, size = "twelve"): void {
   const mixOfFound = `weights:${formatLanguageMix(new Map(Object.entries(found)))}`;
   for (const [index, row] of rows.entries()) {
     if (existsSync(join(folder, scoresFile(rowName(row))))) continue;
@@ -64,7 +64,7 @@ function makeRows(options: readonly string[], folder: string, { found, rows }: L
     }
     process.stderr.write(`compare: row ${index + 1} of ${rows.length}, ${rowName(row)}\n`);
     const draws = ["--first-draw", String(row.draw), "--draws", String(row.draw + 1)];
-    const chosen = ["--size", "twelve", "--methods", row.method, "--mixes", row.mix, "--found", mixOfFound];
+    const chosen = ["--size", size, "--methods", row.method, "--mixes", row.mix, "--found", mixOfFound];
     script("run.ts", [...options, ...chosen, ...draws]);
   }
 }
@@ -84,6 +84,10 @@ if (python !== undefined && written.length > 0) {
   script("written.ts", [...options, "--python", python, "--rows", written.map(rowName).join(",")]);
 }
 script("languages-page.ts", ["--output", resolve(output)]);
+const [pages, otherTexts] = [join(output, "pages"), resolve(output, "other-texts")];
+if (!existsSync(otherTexts)) script("other-pages.ts", ["--model", resolve(model), "--texts", texts, "--output", otherTexts]);
+makeRows(optionsOf(model, pages, otherTexts), pages, await readLanguagesNumbers("gemma-pages"), "pages");
+script("languages-page.ts", ["--output", resolve(pages)]);
 if (smollm2 !== undefined) {
   const folder = join(output, "smollm2");
   makeRows(optionsOf(smollm2, folder), folder, await readLanguagesNumbers("smollm2"));
