@@ -84,6 +84,37 @@ pipes("faults 29: SIGINT twice ends at once, 130", async () => {
   assert.match(stderr, /\nfake make: interrupted again, stopping at once; [^\n]*run the command again\n$/);
 });
 
+pipes(
+  "SIGTERM to a process and its group, as timeout sends it, is one: what was begun is cleaned up, 143",
+  async ({ folder }) => {
+    const path = join(folder, "ended.arrow");
+    // two signals that a process has not seen yet are one, so that both are handed on in the process
+    const both = `process.on("SIGUSR2", () => { for (let time = 0; time < 2; time += 1) process.emit("SIGTERM", "SIGTERM"); });`;
+    const child = startProgram(["make", "--segments", "100000", "--pause", "20", "--warn", "--output", path], undefined, [
+      `--import=data:text/javascript,${encodeURIComponent(both)}`,
+    ]);
+    const ended = ending(child);
+    await saying(child, "something to know");
+    child.kill("SIGUSR2");
+    const { code, stderr } = await ended;
+    assert.is(code, 143);
+    assert.match(stderr, /\nfake make: stopped by SIGTERM\n$/);
+    assert.equal(await readdir(folder), []);
+  },
+);
+
+pipes("SIGTERM again, later, ends at once, 143", async () => {
+  const child = startProgram(["make", "--segments", "1", "--pause", "60000", "--warn"]);
+  const ended = ending(child);
+  await saying(child, "something to know");
+  child.kill("SIGTERM");
+  await delay(500);
+  child.kill("SIGTERM");
+  const { code, stderr } = await ended;
+  assert.is(code, 143);
+  assert.match(stderr, /\nfake make: interrupted again, stopping at once; [^\n]*run the command again\n$/);
+});
+
 pipes("faults 29: SIGINT twice ends what never returns to the event loop, by the signal and with a line", async () => {
   const child = startProgram(["make", "--warn", "--hang"]);
   const ended = ending(child);

@@ -60,13 +60,17 @@ export interface ProgramOptions {
   readonly quiet?: boolean;
 }
 
+/** Milliseconds in which SIGTERM comes twice where one is meant: `timeout` and batch systems signal the process and then its group. */
+const oneSignalMs = 100;
+
 /** Milliseconds for reads and writes that have begun when a signal ends the process. */
 const fileGraceMs = 100;
 
 /**
  * Runs a command as a process: signals, the one line on standard error and the exit code.
  *
- * The first SIGINT or SIGTERM fires the signal and leaves the command time to clean up, the second ends at once.
+ * The first SIGINT or SIGTERM fires the signal and leaves the command time to clean up, the second ends at once; a
+ * second SIGTERM that comes with the first is the same one.
  *
  * @param name how the command calls itself, "mbs capture"
  * @param action what it does. Once `watched` resolves, which takes as long as loading some modules, a second SIGINT ends the
@@ -81,6 +85,7 @@ export async function runProgram(
   formConsoleWarnings(name, options);
   const controller = new AbortController();
   let stoppedBy: keyof typeof signalCodes | undefined;
+  let stoppedAt = 0;
   let ended = false;
 
   const endText = (error: MbsError, thrown?: unknown): string => {
@@ -113,10 +118,12 @@ export async function runProgram(
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     process.on(signal, () => {
       if (stoppedBy) {
+        if (signal === "SIGTERM" && performance.now() - stoppedAt < oneSignalMs) return;
         process.stderr.write(again);
         endNow(signal);
       }
       stoppedBy = signal;
+      stoppedAt = performance.now();
       controller.abort(new InterruptedError(`stopped by ${signal}`));
     });
   }
