@@ -122,7 +122,7 @@ const windowsAt = (rises: WindowRises, windows: Int32Array): WindowRises =>
     Object.entries(rises).map(([language, all]) => [language, Array.from(windows, (window) => at(all, window))]),
   );
 
-/** Windows drawn with replacement, the same ones of every draw and language: all languages have the same pages. */
+/** Windows drawn with replacement, of the same numbers in every draw and language: pages have one order, in languages that have them. */
 function* resampled(draws: readonly WindowRises[]): Generator<readonly WindowRises[]> {
   for (const windows of drawWindows(windowsOf(draws), "windows", 0)) yield draws.map((rises) => windowsAt(rises, windows));
 }

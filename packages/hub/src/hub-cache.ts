@@ -72,11 +72,15 @@ export async function fetchFile(
   return link;
 }
 
-/** Lets one process at a time fetch into a repository's folder; the others of a pipe wait for it. */
+/**
+ * Lets one process at a time fetch into a repository's folder, which is made; the others of a pipe wait for it.
+ *
+ * @throws as makeFolder, and as `work`
+ */
 export async function fetchAlone<Result>(storage: string, work: () => Promise<Result>): Promise<Result> {
-  await mkdir(storage, { recursive: true });
   // imported late: it loads all of @mbs/artifacts, which a model in a folder does not need
-  const { withLock } = await import("@mbs/artifacts");
+  const { makeFolder, withLock } = await import("@mbs/artifacts");
+  await makeFolder(storage, "make the cache");
   for (;;) {
     try {
       return await withLock(join(storage, "mbs-fetch"), work);
