@@ -269,6 +269,20 @@ test("a file of tokens that others can read is warned of, without its content", 
   });
 });
 
+test("a file of tokens whose rights alone change is warned of once", async ({ folder }) => {
+  const tokens = join(folder, "opened");
+  await writeFile(tokens, lines.join("\n"), { mode: 0o600 });
+  const reloadMs = 50;
+  await withServer({ tokens, reloadMs }, async ({ log }) => {
+    assert.equal(log, []);
+    await chmod(tokens, 0o644);
+    while (log.length < 1) await delay(reloadMs);
+    assert.match(log[0] ?? "", /opened can be read by other users of this machine; .*chmod 600/);
+    await delay(4 * reloadMs);
+    assert.is(log.length, 1);
+  });
+});
+
 test("what is wrong in a file of tokens is named by its line, never quoted", () => {
   const good = tokenOf("good");
   for (const [text, pattern] of [

@@ -30,6 +30,8 @@ export class ReloadedFiles<T> {
   readonly #listeners = new Set<(value: T) => void>();
   #seen: readonly Buffer[] = [];
   #fault = "";
+  /** How others can reach the secret, as it was last said of what is in use. */
+  #openness = "";
   #current: T;
   #stop = (): void => undefined;
 
@@ -71,7 +73,7 @@ export class ReloadedFiles<T> {
     salvage?: Salvage<T>,
   ): Promise<ReloadedFiles<T>> {
     const opened = new ReloadedFiles(files, parse, secret, log, await ReloadedFiles.#read(files), salvage);
-    await warnIfOpen(secret, log);
+    await opened.#warnIfOpen();
     opened.#stop = repeat(everyMs, () => opened.#look());
     return opened;
   }
@@ -90,7 +92,22 @@ export class ReloadedFiles<T> {
     this.#listeners.clear();
   }
 
+  /** Also where the content is the same, since rights change without it, or is wrong: what is right in it is a secret too. */
+  async #warnIfOpen(): Promise<void> {
+    let openness = "";
+    await warnIfOpen(this.#secret, (message) => {
+      openness = message;
+    });
+    if (openness !== "" && openness !== this.#openness) this.#log(openness);
+    this.#openness = openness;
+  }
+
   async #look(): Promise<void> {
+    await this.#readAgain();
+    await this.#warnIfOpen();
+  }
+
+  async #readAgain(): Promise<void> {
     const flags = Object.keys(this.#files).join(", ");
     let contents: readonly Buffer[] | undefined;
     try {
@@ -102,16 +119,15 @@ export class ReloadedFiles<T> {
       if (!changed) return;
       for (const listener of this.#listeners) listener(this.#current);
       this.#log(`read ${flags} again`);
-      await warnIfOpen(this.#secret, this.#log);
+      this.#openness = "";
     } catch (error) {
       const fault = error instanceof Error ? error.message : String(error);
       if (this.#salvage !== undefined) {
         this.#current = this.#salvage(contents);
         // equal to nothing: they are parsed again when they are right
         this.#seen = [];
+        this.#openness = "";
         this.#log(`${fault}; ${contents === undefined ? "nothing of" : "only what is right in"} ${flags} is in use`);
-        // what is right in it is a secret too
-        if (contents !== undefined) await warnIfOpen(this.#secret, this.#log);
       } else if (fault !== this.#fault) this.#log(`${fault}; what ${flags} had before stays in use`);
       this.#fault = fault;
     }
