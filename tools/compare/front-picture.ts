@@ -1,6 +1,6 @@
 /**
  * The picture of the README: what English-only calibration costs each language of Gemma 3 270m, and what the same amount of text
- * divided among them does: means over the draws in docs/measured/languages.json.
+ * divided among them does: means over the draws in docs/measured/languages-pages.json, whose windows are of many pages.
  *
  * usage: node --conditions=mbs-source --import tsx tools/compare/front-picture.ts
  */
@@ -16,12 +16,12 @@ const root = join(import.meta.dirname, "../..");
 
 const bars = { english: "English-only calibration", equal: "the same amount, divided among the twelve" } as const;
 
-const { rows } = await readLanguagesNumbers("gemma");
+const { rows } = await readLanguagesNumbers("gemma-pages");
 const names = new Intl.DisplayNames("en", { type: "language" });
 const order = twelveLanguages.map(({ tag }) => names.of(tag) ?? tag);
 const values = Object.entries(bars).flatMap(([mix, series]) => {
   const draws = rows.filter((row) => row.method === "gptq-3" && row.mix === mix);
-  if (draws.length === 0) throw new Error(`languages.json lacks the rows of ${mix}`);
+  if (draws.length === 0) throw new Error(`languages-pages.json lacks the rows of ${mix}`);
   return twelveLanguages.map(({ tag }, place) => ({
     language: order[place],
     series,
