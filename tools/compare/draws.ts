@@ -122,7 +122,7 @@ const windowsAt = (rises: WindowRises, windows: Int32Array): WindowRises =>
     Object.entries(rises).map(([language, all]) => [language, Array.from(windows, (window) => at(all, window))]),
   );
 
-/** Windows drawn with replacement, of the same numbers in every draw and language: pages have one order, in languages that have them. */
+/** Windows drawn with replacement, of the same numbers in every draw and language: languages that have the same pages have them at the same windows. */
 function* resampled(draws: readonly WindowRises[]): Generator<readonly WindowRises[]> {
   for (const windows of drawWindows(windowsOf(draws), "windows", 0)) yield draws.map((rises) => windowsAt(rises, windows));
 }

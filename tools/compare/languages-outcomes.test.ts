@@ -45,7 +45,7 @@ const byShares = "`mbs mix --importance shares`";
 /** The first cell of the worst language, of equal against proportional text in some draws. */
 const cellOf = (draws: readonly number[]): string | undefined => {
   const rows = draws.flatMap((draw) => [row("equal", draw, 0.4, 0.3 + draw / 10), row("proportional", draw, 0.6, 0.3)]);
-  return linesOf(outcomeTable(rows)).map(([, , , , , worst = ""]) => worst.trim())[0];
+  return linesOf(outcomeTable(rows, namedOutcomes)).map(([, , , , , worst = ""]) => worst.trim())[0];
 };
 
 test("of one draw there is the value alone and of two both, without an interval or a star", () => {
@@ -60,7 +60,7 @@ test("what differs in every draw has a star, but for what was named before the r
     row("equal", draw, 0.45, 0.2),
     row("proportional", draw, 0.6, 0.3),
   ]);
-  const lines = linesOf(outcomeTable(rows));
+  const lines = linesOf(outcomeTable(rows, namedOutcomes));
   assert.equal(
     lines.map(([, , mix, against, draws]) => [mix, against, draws]),
     [

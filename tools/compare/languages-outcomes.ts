@@ -52,9 +52,15 @@ export function unitsTable(rows: readonly DrawnRow[], method: string, dense: Rea
   return markdownTable(["mix", "draws", ...head], lines, 1);
 }
 
-/** Whether namedTable has this, of some draws: the worst language of a found mix against the equal one. */
-const isNamed = ({ method, mix, against }: Outcome, figure: keyof typeof figures): boolean =>
-  method === "gptq-3" && against === "equal" && figure === "worst" && namedOutcomes.some((named) => named.mix === mix);
+/** What was named before its rows were made: the worst language of a mix at GPTQ 3 bits, against the equal one, in these draws. */
+interface NamedOutcome {
+  readonly mix: string;
+  readonly draws: readonly number[];
+}
+
+/** Whether an outcome is one of those that were named, of some draws. */
+const isNamed = ({ method, mix, against }: Outcome, figure: keyof typeof figures, outcomes: readonly NamedOutcome[]): boolean =>
+  method === "gptq-3" && against === "equal" && figure === "worst" && outcomes.some((named) => named.mix === mix);
 
 const figures = { worst: worstOfLanguages, mean: meanOfLanguages, shares: weightedBy(shares) };
 
@@ -93,13 +99,13 @@ function outcomeOf(rows: readonly DrawnRow[], method: string, mix: string, again
 }
 
 /** The two outcomes that were named before their draws were made: which mix, against the equal one, in which draws. */
-export const namedOutcomes = [
+export const namedOutcomes: readonly NamedOutcome[] = [
   { mix: "found", draws: [0, 1, 2, 3, 4] },
   { mix: "found-alike", draws: [6, 7, 8, 9, 10] },
-] as const;
+];
 
 /** What was named before models of these draws were scored on other pages. */
-export const namedOnOtherPages = [{ mix: "found-alike", draws: [0, 1, 2, 3, 4] }] as const;
+export const namedOnOtherPages: readonly NamedOutcome[] = [{ mix: "found-alike", draws: [0, 1, 2, 3, 4] }];
 
 /**
  * What was named before its draws were made, with the chance of as much by draws alone, and what it is in other units.
@@ -110,7 +116,7 @@ export function namedTable(
   rows: readonly DrawnRow[],
   method: string,
   dense: Readonly<Record<string, DenseLanguage>>,
-  outcomes: readonly { readonly mix: string; readonly draws: readonly number[] }[],
+  outcomes: readonly NamedOutcome[],
 ): string {
   const languages = Object.entries(dense);
   const lines = outcomes.flatMap(({ mix, draws }) => {
@@ -161,13 +167,13 @@ export const pagesTable = (rows: readonly DrawnRow[], method: string): string =>
  * The found mixes and the equal one against each other one: the loss of the worst language and two means. Of cells over several
  * draws all but the named ones are corrected together by Holm; a star marks what holds.
  */
-export function outcomeTable(rows: readonly DrawnRow[]): string {
+export function outcomeTable(rows: readonly DrawnRow[], named: readonly NamedOutcome[]): string {
   const found = outcomesOf(rows);
   const cells = found.flatMap((outcome) =>
     (Object.keys(figures) as (keyof typeof figures)[]).map((figure) => ({
       figure,
       difference: outcome.differences[figure],
-      isCorrected: outcome.draws.length > 1 && !isNamed(outcome, figure),
+      isCorrected: outcome.draws.length > 1 && !isNamed(outcome, figure, named),
     })),
   );
   const corrected = cells.filter(({ isCorrected }) => isCorrected);

@@ -103,7 +103,7 @@ const { rows } = gemma;
 const page = join(docs, "measured/languages.md");
 const blocks = {
   mixes: mixesTable(rows),
-  outcome: outcomeTable(rows),
+  outcome: outcomeTable(rows, namedOutcomes),
   named: namedTable(rows, "gptq-3", gemma.dense, namedOutcomes),
   "by-language": languagesOfMixes(rows, "gptq-3"),
   units: unitsTable(rows, "gptq-3", gemma.dense),
@@ -111,7 +111,7 @@ const blocks = {
   pages: pagesTable(rows, "gptq-3"),
   "other-pages": mixesTable(pages.rows),
   "other-pages-named": namedTable(pages.rows, "gptq-3", pages.dense, namedOnOtherPages),
-  "other-pages-outcome": outcomeTable(pages.rows),
+  "other-pages-outcome": outcomeTable(pages.rows, namedOnOtherPages),
   "other-pages-by-language": languagesOfMixes(pages.rows, "gptq-3"),
   "amounts-of-one": amountsOfOneTable(rows, "gptq-3"),
   frontier: frontierTable(rows, "gptq-3"),

@@ -7,7 +7,7 @@
  *   --output  for --texts of tools/compare/run.ts with --size pages; must not be there
  */
 import { createHash } from "node:crypto";
-import { cp, readFile, writeFile } from "node:fs/promises";
+import { cp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { openModel } from "@mbs/models";
@@ -30,8 +30,8 @@ interface Page {
   readonly text: string;
 }
 
-/** Where a page stands, the same in every language. */
-const placeOf = ({ source }: Page): string => createHash("sha256").update(`order ${source}`).digest("hex");
+/** Where a page stands: shuffled without a seed, the same in every language. */
+const shuffledPlace = ({ source }: Page): string => createHash("sha256").update(`order ${source}`).digest("hex");
 
 const model = await openModel(values.model);
 const tokenizer = await model.tokenizer();
@@ -48,11 +48,14 @@ function beginningOf(text: string, language: string): { readonly text: string; r
   return { text: kept.join("\n"), tokens };
 }
 
-await cp(texts, output, { recursive: true, errorOnExist: true, force: false });
+// whole, or not there: a stopped one would be taken for texts whose held-out pages are the first ones
+const unfinished = `${output}.unfinished`;
+await rm(unfinished, { recursive: true, force: true });
+await cp(texts, unfinished, { recursive: true });
 for (const { tag } of twelveLanguages) {
-  const path = join(output, "heldout", `${tag}.jsonl`);
+  const path = join(unfinished, "heldout", `${tag}.jsonl`);
   const lines = (await readFile(path, "utf8")).split("\n").filter((line) => line !== "");
-  const pages = lines.map((line) => JSON.parse(line) as Page).sort((a, b) => (placeOf(a) < placeOf(b) ? -1 : 1));
+  const pages = lines.map((line) => JSON.parse(line) as Page).sort((a, b) => (shuffledPlace(a) < shuffledPlace(b) ? -1 : 1));
   const taken: string[] = [];
   let tokens = 0;
   for (const page of pages) {
@@ -65,3 +68,4 @@ for (const { tag } of twelveLanguages) {
   process.stderr.write(`other-pages: ${tag}: ${taken.length} pages, ${tokens} tokens\n`);
 }
 await model.close();
+await rename(unfinished, output);

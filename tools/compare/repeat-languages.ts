@@ -4,7 +4,7 @@
  *
  * usage: node --conditions=mbs-source --import tsx tools/compare/repeat-languages.ts --model gemma3-270m --output FOLDER
  *          [--smollm2 MODEL.gguf] [--python PYTHON] [--threads N]
- *   --output  a folder for texts, and one for each row; what is there and finished is not made again
+ *   --output  a folder for texts and other-texts, one for each row, and pages, with the rows on other pages; what is there and finished is not made again
  *   --smollm2  makes the rows of SmolLM2 too, in the folder smollm2 of the output: tools/real-models/fetch.ts smollm2-135m
  *   --python  makes the rows of "What they write" and of the model's own text too, with tools/compare/peers/requirements.txt installed
  *

@@ -118,7 +118,7 @@ export async function runProgram(
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     process.on(signal, () => {
       if (stoppedBy) {
-        if (signal === "SIGTERM" && performance.now() - stoppedAt < oneSignalMs) return;
+        if (signal === "SIGTERM" && stoppedBy === "SIGTERM" && performance.now() - stoppedAt < oneSignalMs) return;
         process.stderr.write(again);
         endNow(signal);
       }

@@ -30,7 +30,7 @@ export class ReloadedFiles<T> {
   readonly #listeners = new Set<(value: T) => void>();
   #seen: readonly Buffer[] = [];
   #fault = "";
-  /** How others can reach the secret, as it was last said of what is in use. */
+  /** The last warning of rights, which is not repeated at each look; "" for one that is to be given again. */
   #openness = "";
   #current: T;
   #stop = (): void => undefined;
@@ -92,7 +92,7 @@ export class ReloadedFiles<T> {
     this.#listeners.clear();
   }
 
-  /** Also where the content is the same, since rights change without it, or is wrong: what is right in it is a secret too. */
+  /** Also where the content is the same, since rights change without it. */
   async #warnIfOpen(): Promise<void> {
     let openness = "";
     await warnIfOpen(this.#secret, (message) => {
@@ -126,6 +126,7 @@ export class ReloadedFiles<T> {
         this.#current = this.#salvage(contents);
         // equal to nothing: they are parsed again when they are right
         this.#seen = [];
+        // what is right in it is a secret too, and the fault is said at each look
         this.#openness = "";
         this.#log(`${fault}; ${contents === undefined ? "nothing of" : "only what is right in"} ${flags} is in use`);
       } else if (fault !== this.#fault) this.#log(`${fault}; what ${flags} had before stays in use`);

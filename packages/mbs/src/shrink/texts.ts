@@ -16,7 +16,7 @@ const mostBytes = 4_000_000;
 const pieceLength = 2000;
 
 /** UTF-8 bytes of a piece of held-out text: about a window of most tokenizers in most scripts. */
-const heldOutBytes = 1000;
+const heldOutPieceBytes = 1000;
 
 /** A text, or a conversation with the text that the model reads. */
 export type SharedText = Pick<CorpusDocument, "text" | "conversation">;
@@ -28,7 +28,7 @@ export interface DividedTexts {
 }
 
 /**
- * Cuts a text into pieces of so many characters, or fewer: where a sentence or word ends, or, in a script without spaces, anywhere. A
+ * Cuts a text into pieces of so many UTF-16 units, or fewer: where a sentence or word ends, or, in a script without spaces, anywhere. A
  * conversation stays whole.
  */
 function piecesOf({ text, conversation }: SharedText, length: number): SharedText[] {
@@ -47,21 +47,31 @@ function piecesOf({ text, conversation }: SharedText, length: number): SharedTex
   return rest === "" ? pieces : [...pieces, { text: rest }];
 }
 
-/** Where the document of a number stands among those that are scored. */
-const placeOf = (index: number): string => createHash("sha256").update(String(index)).digest("hex");
+/** Where the document of a number stands among those that are scored: shuffled, without a seed. */
+const shuffledPlace = (index: number): string => createHash("sha256").update(String(index)).digest("hex");
 
 /**
- * Held-out texts as they are scored, which the first of them are: in pieces, the beginnings of all documents before what follows in
- * them, in an order that has nothing to do with where they stand. So scores are of many documents, not of the first long ones.
+ * Cuts held-out documents into pieces and orders them: the first pieces of all before all second ones, documents shuffled in the same
+ * way in every language. The first windows are scored, which are so of many documents. A piece that comes twice counts once, such as
+ * a head that all pages have.
+ *
+ * @param documents by their number in the corpus
  */
-function spreadOut(documents: readonly SharedText[]): readonly SharedText[] {
-  return documents
-    .flatMap((document, index) => {
-      const length = Math.ceil((heldOutBytes * document.text.length) / Math.max(1, Buffer.byteLength(document.text)));
-      return piecesOf(document, length).map((piece, part) => ({ piece, part, place: placeOf(index) }));
+function spreadOut(documents: ReadonlyMap<number, SharedText>): readonly SharedText[] {
+  const seen = new Set<string>();
+  return [...documents]
+    .flatMap(([index, document]) => {
+      const place = shuffledPlace(index);
+      const length = Math.ceil((heldOutPieceBytes * document.text.length) / Math.max(1, Buffer.byteLength(document.text)));
+      return piecesOf(document, length).map((piece, part) => ({ piece, part, place }));
     })
-    .sort((a, b) => a.part - b.part || (a.place < b.place ? -1 : 1))
-    .map(({ piece }) => piece);
+    .sort((one, other) => one.part - other.part || (one.place < other.place ? -1 : 1))
+    .flatMap(({ piece }) => {
+      const text = piece.text.trim();
+      if (seen.has(text)) return [];
+      seen.add(text);
+      return [piece];
+    });
 }
 
 /**
@@ -71,14 +81,14 @@ function spreadOut(documents: readonly SharedText[]): readonly SharedText[] {
 export function divideTexts(documents: readonly SharedText[]): DividedTexts {
   const pieces = documents.length >= heldOutEvery ? documents : documents.flatMap((document) => piecesOf(document, pieceLength));
   const seen = new Set<string>();
-  const divided = { calibration: new Array<SharedText>(), heldOut: new Array<SharedText>() };
+  const divided = { calibration: new Array<SharedText>(), heldOut: new Map<number, SharedText>() };
   for (const [index, piece] of pieces.entries()) {
     const { text } = piece;
     const digest = createHash("sha256").update(text.trim()).digest("base64");
     if (text.trim() === "" || seen.has(digest)) continue;
     seen.add(digest);
-    const part = index % heldOutEvery === heldOutEvery - 1 ? divided.heldOut : divided.calibration;
-    part.push(piece);
+    if (index % heldOutEvery === heldOutEvery - 1) divided.heldOut.set(index, piece);
+    else divided.calibration.push(piece);
   }
   return { ...divided, heldOut: spreadOut(divided.heldOut) };
 }
@@ -152,7 +162,7 @@ export async function divideCorpus(
       const isThere = heldOut.languages.includes(name);
       divided.set(tag, {
         calibration: documents,
-        heldOut: isThere ? spreadOut(await readDocuments(heldOut, name, chat, signal)) : [],
+        heldOut: isThere ? spreadOut(new Map((await readDocuments(heldOut, name, chat, signal)).entries())) : [],
       });
     }
   }
