@@ -105,7 +105,10 @@ export const namedOutcomes: readonly NamedOutcome[] = [
 ];
 
 /** What was named before models of these draws were scored on other pages. */
-export const namedOnOtherPages: readonly NamedOutcome[] = [{ mix: "found-alike", draws: [0, 1, 2, 3, 4] }];
+export const namedOnOtherPages: readonly NamedOutcome[] = [
+  { mix: "found-alike", draws: [0, 1, 2, 3, 4] },
+  { mix: "found-alike", draws: [6, 7, 8, 9, 10] },
+];
 
 /**
  * What was named before its draws were made, with the chance of as much by draws alone, and what it is in other units.
