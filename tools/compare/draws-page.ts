@@ -1,5 +1,5 @@
 /**
- * Writes the tables of several draws, of mixes, of GGUF files and of blocks of floats into docs/measured/real-models.md, and its numbers into docs/measured/real-models/draws.json.
+ * Writes the tables of several draws, of GGUF files and of blocks of floats into docs/measured/real-models.md, and its numbers into docs/measured/real-models/draws.json.
  *
  * usage: node --conditions=mbs-source --import tsx tools/compare/draws-page.ts --output FOLDER --model NAME
  *   --output  what tools/compare/run.ts --draws N has made; rows that are not there stay as they are committed
@@ -13,10 +13,10 @@ import { parseArgs } from "node:util";
 import { replaceBlocks } from "../pages/blocks.ts";
 import { risesOf } from "./draws.ts";
 import type { DrawnRow } from "./draws.ts";
-import { crossedMixes, methodGroups, methods, mostDraws, peers, replaceRows, rowsOf, scoresFile } from "./rows.ts";
+import { methodGroups, methods, mostDraws, peers, replaceRows, rowsOf, scoresFile } from "./rows.ts";
 import { readRowScores } from "./row-scores.ts";
 import { readSpent } from "./spent.ts";
-import { drawsTable, filesTable, floatsTable, weightsTable } from "./tables.ts";
+import { drawsTable, filesTable, floatsTable } from "./tables.ts";
 
 const { values } = parseArgs({ options: { output: { type: "string" }, model: { type: "string" } } });
 const { output: folder, model } = values;
@@ -29,9 +29,7 @@ const spent = await readSpent(folder);
 const { gguf = [], floats = [] } = methodGroups;
 const shown = [...Object.keys(methods), ...Object.keys(peers), ...gguf, ...floats];
 const made: DrawnRow[] = [];
-const others = crossedMixes.filter((mix) => mix !== "proportional");
-const drawn = [...rowsOf(shown, ["proportional"], mostDraws), ...rowsOf(Object.keys(methods), others, mostDraws)];
-for (const { name, method, mix, draw } of drawn) {
+for (const { name, method, mix, draw } of rowsOf(shown, ["proportional"], mostDraws)) {
   if (!existsSync(join(folder, scoresFile(name)))) continue;
   const took = spent.get(name);
   made.push({
@@ -51,6 +49,6 @@ const lines = Object.entries(all).map(
 );
 await writeFile(numbersPath, `{\n${lines.join(",\n")}\n}\n`);
 const page = join(root, "docs/measured/real-models.md");
-const blocks = { draws: drawsTable(all), files: filesTable(all), floats: floatsTable(all), weights: weightsTable(all) };
+const blocks = { draws: drawsTable(all), files: filesTable(all), floats: floatsTable(all) };
 await writeFile(page, replaceBlocks(await readFile(page, "utf8"), "compare", blocks));
 process.stderr.write(`compare: ${made.length} rows of ${model}\n`);

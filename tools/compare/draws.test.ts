@@ -3,11 +3,20 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { chanceOf, combineRises, differenceOverDraws, holdTogether, lossesOverDraws, overDraws, risesOf } from "./draws.ts";
+import {
+  chanceOf,
+  differenceOverDraws,
+  figuresCombined,
+  holdTogether,
+  lossesOverDraws,
+  overDraws,
+  risesOf,
+  worstOfLanguages,
+} from "./draws.ts";
 import type { DrawnRow, WindowRises } from "./draws.ts";
 import { rowsOf } from "./rows.ts";
 import { readSpent } from "./spent.ts";
-import { drawsTable, filesTable, floatsTable, weightsTable } from "./tables.ts";
+import { drawsTable, filesTable, floatsTable } from "./tables.ts";
 
 const test = suite("draws");
 
@@ -127,25 +136,21 @@ test("the table has a line for what has several draws, and compares with the bes
   );
 });
 
-test("rises are combined window by window", () => {
-  const combined = combineRises([
-    [1, { en: [1, 2] }],
-    [-0.5, { en: [2, 6] }],
-  ]);
-  assert.equal(combined, { en: [0, -1] });
-});
-
-test("text and weights are told apart where all four mixes have several draws", () => {
-  const cells = { proportional: 1, "equal-text": 0.5, "equal-weights": 0.8, equal: 0.4 };
-  const mixed = (draw: number) =>
-    Object.entries(cells).map(([mix, shift]) => ({ ...row("gptq-3", draw, shift + 0.01 * draw), mix }));
-  const lines = weightsTable({ gemma: [0, 1, 2].flatMap(mixed) })
-    .split("\n")
-    .slice(2);
-  assert.is(lines.length, 3, "the mean and two languages");
-  // text: the mean of -0.5 and -0.4, weights: of -0.2 and -0.1
-  assert.match(lines[1] ?? "", /GPTQ 3 bits \| 3 \| en \| 1\.010 \| 0\.510 \| 0\.810 \| 0\.410 \| −0\.45 \(.*\) \| −0\.15 \(/);
-  assert.is(weightsTable({ gemma: [0, 1].flatMap(mixed) }).split("\n").length, 2);
+test("figures are combined draw by draw", () => {
+  const [one, other] = [
+    { en: [1, 2], km: [5, 6] },
+    { en: [2, 6], km: [3, 1] },
+  ];
+  const { value, draws } = figuresCombined(
+    [
+      [1, [one, one]],
+      [-0.5, [other, one]],
+    ],
+    worstOfLanguages,
+  );
+  // the worst is 5.5 in the one and 4 in the other
+  assert.equal(draws, [5.5 - 2, 5.5 - 2.75]);
+  assert.is(value, 3.125);
 });
 
 test("files are set beside llama-quantize on the draws that both have", () => {

@@ -94,7 +94,7 @@ export function varianceOf(values: readonly number[]): number {
 }
 
 /** A figure of each draw by languages: rises of windows in, nats out. */
-type Figure = (rises: WindowRises) => number;
+export type Figure = (rises: WindowRises) => number;
 
 export const meanOfLanguages: Figure = (rises) => mean(Object.values(rises).map(mean));
 export const ofLanguage =
@@ -122,11 +122,6 @@ const windowsAt = (rises: WindowRises, windows: Int32Array): WindowRises =>
     Object.entries(rises).map(([language, all]) => [language, Array.from(windows, (window) => at(all, window))]),
   );
 
-/** Windows drawn with replacement, of the same numbers in every draw and language: languages that have the same pages have them at the same windows. */
-function* resampled(draws: readonly WindowRises[]): Generator<readonly WindowRises[]> {
-  for (const windows of drawWindows(windowsOf(draws), "windows", 0)) yield draws.map((rises) => windowsAt(rises, windows));
-}
-
 /**
  * Mean over draws with its 95% interval: t · √(s²/n + v), s² the variance between the n draws, t Student's with n - 1 degrees of
  * freedom, v the variance of the mean when the windows, which all draws share, are drawn again, times m / (m - 1), since m windows drawn
@@ -145,23 +140,42 @@ function meanOfDraws(own: readonly number[], redrawn: readonly number[], windows
   return { value, interval: [value - t * error, value + t * error], chance, draws: own };
 }
 
-/** Mean of a figure over draws, with its interval over draws and windows. */
-export const overDraws = (draws: readonly WindowRises[], figure: Figure = meanOfLanguages): DrawnFigure =>
-  meanOfDraws(
-    draws.map(figure),
-    Array.from(resampled(draws), (redrawn) => mean(redrawn.map(figure))),
-    windowsOf(draws),
+/**
+ * Figures of several rows of the same draws, each times a number and added up: the mean over draws, with its interval over draws and
+ * windows. Windows are drawn again with replacement, of the same numbers in every row, draw and language: languages that have the
+ * same pages have them at the same windows.
+ *
+ * @param terms a number, and a row's rises in each draw
+ */
+export function figuresCombined(
+  terms: readonly (readonly [factor: number, draws: readonly WindowRises[]])[],
+  figure: Figure,
+): DrawnFigure {
+  const [, first] = at(terms, 0);
+  const ofDraws = (seen: (rises: WindowRises) => WindowRises): number[] =>
+    first.map((_, draw) => terms.reduce((sum, [factor, draws]) => sum + factor * figure(seen(at(draws, draw))), 0));
+  const windows = windowsOf(first);
+  const redrawn = Array.from(drawWindows(windows, "windows", 0), (drawn) => mean(ofDraws((rises) => windowsAt(rises, drawn))));
+  return meanOfDraws(
+    ofDraws((rises) => rises),
+    redrawn,
+    windows,
   );
+}
+
+/** Mean of a figure over draws, with its interval. */
+export const overDraws = (draws: readonly WindowRises[], figure: Figure = meanOfLanguages): DrawnFigure =>
+  figuresCombined([[1, draws]], figure);
 
 /** How much larger a figure is in the first rows than in the second, on the same draws and windows. */
-export function figureDifference(first: readonly WindowRises[], second: readonly WindowRises[], figure: Figure): DrawnFigure {
-  const differences = (one: readonly WindowRises[], other: readonly WindowRises[]): number[] =>
-    one.map((rises, draw) => figure(rises) - figure(at(other, draw)));
-  // the same windows are drawn for both
-  const others = resampled(second);
-  const redrawn = Array.from(resampled(first), (one) => mean(differences(one, others.next().value ?? [])));
-  return meanOfDraws(differences(first, second), redrawn, windowsOf(first));
-}
+export const figureDifference = (first: readonly WindowRises[], second: readonly WindowRises[], figure: Figure): DrawnFigure =>
+  figuresCombined(
+    [
+      [1, first],
+      [-1, second],
+    ],
+    figure,
+  );
 
 /** What a method loses. */
 export interface DrawnLosses {
@@ -182,17 +196,6 @@ export function lossesOverDraws(draws: readonly WindowRises[]): DrawnLosses {
   };
 }
 
-/** Rises of several rows on the same windows, each times a number and added up. */
-export function combineRises(terms: readonly (readonly [factor: number, rises: WindowRises])[]): WindowRises {
-  const [, first] = at(terms, 0);
-  return Object.fromEntries(
-    Object.entries(first).map(([language, windows]) => [
-      language,
-      windows.map((_, window) => terms.reduce((sum, [factor, rises]) => sum + factor * at(rises[language] ?? [], window), 0)),
-    ]),
-  );
-}
-
 /** How two methods compare on the draws that both have: negative where the first loses less. */
 export interface DrawnDifference {
   readonly mean: Nats;
@@ -204,15 +207,9 @@ export interface DrawnDifference {
 
 /** @param first, second the same draws in the same order */
 export function differenceOverDraws(first: readonly WindowRises[], second: readonly WindowRises[]): DrawnDifference {
-  const differences = first.map((rises, draw) =>
-    combineRises([
-      [1, rises],
-      [-1, at(second, draw)],
-    ]),
-  );
-  const languages = Object.keys(at(first, 0)).map((language) => overDraws(differences, ofLanguage(language)).interval);
+  const languages = Object.keys(at(first, 0)).map((language) => figureDifference(first, second, ofLanguage(language)).interval);
   return {
-    mean: overDraws(differences),
+    mean: figureDifference(first, second, meanOfLanguages),
     ahead: languages.filter(([, high]) => high < 0).length,
     behind: languages.filter(([low]) => low > 0).length,
   };

@@ -30,7 +30,14 @@ import {
   unitsTable,
 } from "./languages-outcomes.ts";
 import { plotAmounts, plotLanguages } from "./languages-plots.ts";
-import { amountsOfOneTable, frontierTable, languagesOfMixes, mixesTable, standInsTable } from "./languages-tables.ts";
+import {
+  amountsOfOneTable,
+  frontierTable,
+  languagesOfMixes,
+  mixesTable,
+  standInsTable,
+  weightOrAmountTable,
+} from "./languages-tables.ts";
 import { isWritten, readAnswers, readDamageOf, readWritten } from "./written-rows.ts";
 import type { AnswersRow, DamageRow, WrittenRow } from "./written-rows.ts";
 import type { Measured } from "./languages-numbers.ts";
@@ -108,6 +115,7 @@ const blocks = {
   "by-language": languagesOfMixes(rows, "gptq-3"),
   units: unitsTable(rows, "gptq-3", gemma.dense),
   weights: favoursTable(rows, "gptq-3"),
+  "weight-or-amount": weightOrAmountTable({ "other pages": pages.rows, "first pages": rows }),
   pages: pagesTable(rows, "gptq-3"),
   "other-pages": mixesTable(pages.rows),
   "other-pages-named": namedTable(pages.rows, "gptq-3", pages.dense, namedOnOtherPages),

@@ -1,7 +1,9 @@
+import { at } from "@mbs/contracts";
 import { mean } from "@mbs/numbers";
 import { markdownTable } from "../pages/blocks.ts";
 import {
   figureDifference,
+  figuresCombined,
   lossesOverDraws,
   meanOfLanguages,
   ofLanguage,
@@ -9,10 +11,10 @@ import {
   weightedBy,
   worstOfLanguages,
 } from "./draws.ts";
-import type { DrawnRow } from "./draws.ts";
+import type { DrawnRow, Figure } from "./draws.ts";
 import { drawsOf, isUsual, methodsIn, mixesIn, pairOf, shares, titleOf, twelve } from "./languages-rows.ts";
 import { twelveLanguages } from "./languages.ts";
-import { allMixes, namedPowers, usualSegments } from "./rows.ts";
+import { allMixes, crossedMixes, namedPowers, usualSegments } from "./rows.ts";
 import { drawnText, mixTitle, thousandths } from "./tables.ts";
 
 /** A line a method and mix: three averages, over the draws that there are. */
@@ -109,6 +111,52 @@ export function languagesOfMixes(rows: readonly DrawnRow[], method: string): str
     ...mixes.map((mix) => thousandths(mean(drawsOf(rows, method, mix).map(({ rises }) => ofLanguage(tag)(rises))))),
   ]);
   return markdownTable(["language", "script", "share", ...mixes.map(mixTitle)], lines, 2);
+}
+
+/** What is shown of mixes that tell text and weight apart: averages, the language with most text and the one that was named. */
+const crossedFigures: Readonly<Record<string, Figure>> = {
+  "mean of languages": meanOfLanguages,
+  "weighted by share": weightedBy(shares),
+  "worst language": worstOfLanguages,
+  en: ofLanguage("en"),
+  km: ofLanguage("km"),
+};
+
+/**
+ * What methods lose with text in equal or proportional amounts and weights alike or by share, and what equal text and equal weights
+ * change, each in the mean of both settings of the other; on the draws that all four mixes have.
+ *
+ * @param sets rows by the windows that they are scored on
+ */
+export function weightOrAmountTable(sets: Readonly<Record<string, readonly DrawnRow[]>>): string {
+  const lines = Object.entries(sets).flatMap(([windows, rows]) =>
+    methodsIn(rows).flatMap((method) => {
+      const ofMixes = crossedMixes.map((mix) => drawsOf(rows, method, mix));
+      const draws = at(ofMixes, 0).filter(({ draw }) => ofMixes.every((own) => own.some((row) => row.draw === draw)));
+      if (draws.length === 0) return [];
+      const rises = ofMixes.map((own) =>
+        draws.map(
+          ({ draw }) =>
+            at(
+              own.filter((row) => row.draw === draw),
+              0,
+            ).rises,
+        ),
+      );
+      const terms = (...halves: readonly number[]) => rises.map((own, place) => [at(halves, place), own] as const);
+      return Object.entries(crossedFigures).map(([name, figure]) => [
+        titleOf(method),
+        windows,
+        String(draws.length),
+        name,
+        ...rises.map((own) => thousandths(mean(own.map(figure)))),
+        drawnText(figuresCombined(terms(-0.5, 0.5, -0.5, 0.5), figure)),
+        drawnText(figuresCombined(terms(-0.5, -0.5, 0.5, 0.5), figure)),
+      ]);
+    }),
+  );
+  const head = ["method", "windows", "draws", "loss", "both proportional", "equal text", "equal weights", "both equal"];
+  return markdownTable([...head, "equal text changes", "equal weights change"], lines, 4);
 }
 
 /**

@@ -135,8 +135,8 @@ const chosenPages: Readonly<Record<string, Mix>> = Object.fromEntries(
 
 /** Mixes whose languages do not count by their text alone: they tell apart what weight does and what the amount of text does. */
 const weightedMixes: Readonly<Record<string, Mix>> = {
-  "equal-text": { text: "equal", weights: "shares" },
-  "equal-weights": { text: "proportional", weights: "equal" },
+  "equal-text": { title: "equal text, weighted by share", text: "equal", weights: "shares" },
+  "equal-weights": { title: "proportional text, equal weights", text: "proportional", weights: "equal" },
   // by how far the states after the third block of a model of 3 bits, calibrated with equal text, are from the dense model's
   "early-weights": {
     title: "equal text, weighted by early errors",

@@ -4,22 +4,10 @@ import type { SimilarityMatrix } from "@mbs/reporting";
 import { markdownTable } from "../pages/blocks.ts";
 import { tendenciesOf } from "./comparison.ts";
 import type { ComparedRow, Losses, Nats } from "./comparison.ts";
-import { combineRises, differenceOverDraws, lossesOverDraws, meanOfLanguages, ofLanguage, overDraws } from "./draws.ts";
+import { differenceOverDraws, lossesOverDraws, overDraws } from "./draws.ts";
 import type { DrawnFigure, DrawnRow, WindowRises } from "./draws.ts";
 import { languages } from "./languages.ts";
-import {
-  allMethods,
-  allMixes,
-  comparedTypes,
-  crossedMixes,
-  gptqOptions,
-  methodGroups,
-  methods,
-  mixes,
-  mostDraws,
-  peers,
-  settings,
-} from "./rows.ts";
+import { allMethods, allMixes, comparedTypes, gptqOptions, methodGroups, methods, mixes, peers, settings } from "./rows.ts";
 
 /** A mix as tables name it. */
 export const mixTitle = (mix: string): string => allMixes[mix]?.title ?? mix;
@@ -212,52 +200,6 @@ export function drawsTable(models: Readonly<Record<string, readonly DrawnRow[]>>
   });
   const head = ["model", "setting", "program", "draws", "mean of languages", "of single draws", "worst language"];
   return markdownTable([...head, "languages against the best peer", "processor time", "memory"], lines, 3);
-}
-
-/**
- * A line a language, model and method: what it loses with each of the four mixes, and what equal text and equal weights change,
- * each over both settings of the other, on the draws that all four have.
- */
-export function weightsTable(models: Readonly<Record<string, readonly DrawnRow[]>>): string {
-  const lines = Object.entries(models).flatMap(([model, rows]) =>
-    Object.entries(methods).flatMap(([method, { title }]) => {
-      const own = rowsOfMethod(rows, method);
-      const quads = Array.from({ length: mostDraws }, (_, draw) =>
-        crossedMixes.flatMap((mix): readonly WindowRises[] =>
-          own.filter((row) => row.mix === mix && row.draw === draw).map(({ rises }) => rises),
-        ),
-      ).filter(({ length }) => length === crossedMixes.length);
-      const [first] = quads;
-      if (first === undefined || quads.length < fewestDraws) return [];
-      const effect = (...signs: readonly [number, number, number, number]): readonly WindowRises[] =>
-        quads.map((quad) => combineRises(quad.map((rises, place) => [at(signs, place) / 2, rises] as const)));
-      const [text, weights] = [effect(-1, 1, -1, 1), effect(-1, -1, 1, 1)];
-      const line = (name: string, figure: (rises: WindowRises) => number): readonly string[] => [
-        model,
-        title,
-        String(quads.length),
-        name,
-        ...crossedMixes.map((_, place) => thousandths(mean(quads.map((quad) => figure(at(quad, place)))))),
-        natsText(overDraws(text, figure)),
-        natsText(overDraws(weights, figure)),
-      ];
-      return [
-        line("mean", meanOfLanguages),
-        ...Object.keys(at(first, 0)).map((language) => line(language, ofLanguage(language))),
-      ];
-    }),
-  );
-  const head = [
-    "model",
-    "method",
-    "draws",
-    "language",
-    "text and weights proportional",
-    "equal text",
-    "equal weights",
-    "both equal",
-  ];
-  return markdownTable([...head, "equal text changes", "equal weights change"], lines, 4);
 }
 
 const megabytes = (bytes: number | undefined): string => (bytes === undefined ? "" : `${(bytes / 1e6).toFixed(1)} MB`);
