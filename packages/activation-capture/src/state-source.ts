@@ -52,7 +52,7 @@ export function checkStates(
   return { blocks, layers };
 }
 
-/** The segments of each language in the mix that was asked for, where others were added to cover experts. */
+/** The segments of each language in the mix that was asked for, where others were added to cover experts, or some are missing. */
 export function mixOfSource(stream: ArtifactStream, kind: "segments" | "states"): { readonly ofMix?: NumbersByName } {
   const { ofMix } = parseMetadata(kind, stream.schema);
   return ofMix === undefined ? {} : { ofMix };

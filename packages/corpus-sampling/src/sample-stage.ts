@@ -95,7 +95,10 @@ const options = {
     description: "with --cover-experts: segments that are drawn for it at most; default as many as without it",
   },
   reuse: { kind: "flag", description: "draw a language's documents again once all have been drawn" },
-  allowShort: { kind: "flag", description: "continue if a language has too little text, and record what is missing" },
+  allowShort: {
+    kind: "flag",
+    description: "continue if a language has too little text; what it has counts as much as all of it would",
+  },
 } as const satisfies OptionTable;
 
 /** Documents between two reports. */
@@ -173,7 +176,7 @@ function reportShortage(
 ): void {
   const what = describeShortage(language, count, length, shortage);
   if (allowShort) {
-    context.warn(`${what}; going on with ${shortage.made}`);
+    context.warn(`${what}; going on ${shortage.made === 0 ? "without it" : `with ${shortage.made}, which count as ${count}`}`);
     return;
   }
   throw new BadDataError(`${what}; add text, lower --segments or --length, or pass --reuse or --allow-short`, {
@@ -416,23 +419,25 @@ export const sample: Stage = {
     const shortfall = new Map<string, number>();
     const most = values.coverExperts === undefined ? 0 : (values.coverSegments ?? countOf(plan));
     const texts = openTexts(plan, most);
-    const drawn = drawSegments(plan, texts, shortfall, values.allowShort, context);
+    const made = drawSegments(plan, texts, shortfall, values.allowShort, context);
     if (!values.allowShort && values.coverExperts === undefined) {
-      return { segments: encodeSegments(drawn, { ...metadata, counts: Object.fromEntries(plan.counts), shortfall: {} }) };
+      return { segments: encodeSegments(made, { ...metadata, counts: Object.fromEntries(plan.counts), shortfall: {} }) };
     }
     // The artifact's header says what is missing or added, so everything is drawn before the header is written.
     const segments: Segment[] = [];
-    for await (const segment of drawn) segments.push(segment);
+    for await (const segment of made) segments.push(segment);
     if (segments.length === 0) throw new BadDataError("no language has text for a single segment; lower --length or add text");
-    const ofMix = countLanguages(plan, segments);
     const { added, ...more } = await cover(segments, texts, most, values, context);
     const all = [...segments, ...added];
+    // what was added to cover experts makes no language weigh more, and what is missing none less
+    const drawn = new Set(segments.map(({ language }) => language));
+    const ofMix = Object.fromEntries(plan.counts.filter(([language]) => drawn.has(language)));
     return {
       segments: encodeSegments(all, {
         ...metadata,
         counts: countLanguages(plan, all),
         shortfall: Object.fromEntries(shortfall),
-        ...(added.length > 0 && { ofMix }),
+        ...((added.length > 0 || shortfall.size > 0) && { ofMix }),
         ...more,
       }),
     };

@@ -192,6 +192,7 @@ test("too little text names the language and the deficit; allowShort records it"
   const { segments, metadata } = await drawn({ mix: "mr=9,en=1", allowShort: true });
   const made = segments.filter(({ language }) => language === "mr").length;
   assert.equal(metadata.counts, { mr: made, en: 1 });
+  assert.equal(metadata.ofMix, { mr: 9, en: 1 }, "it counts as much as it was to");
   assert.ok(made > 0 && made < 9);
   assert.is((error as BadDataError).facts["missing"], metadata.shortfall["mr"]);
   assert.equal(Object.keys(metadata.shortfall), ["mr"]);
