@@ -4,7 +4,6 @@ import type { DrawnRow, WindowRises } from "./draws.ts";
 import { twelveLanguages } from "./languages.ts";
 import { allMethods, allMixes, sizes } from "./rows.ts";
 import type { Mix } from "./rows.ts";
-import { pairsOf } from "./tables.ts";
 
 export const { twelve } = sizes;
 
@@ -49,6 +48,17 @@ export const favoursSome = (mix: string): boolean => allMixes[mix]?.weights !== 
 /** Whether its languages count by their text, of the usual amount. */
 export const isUsual = (mix: string): boolean => !isOtherAmount(mix) && !favoursSome(mix);
 
+/** What each of some mixes loses on the draws that all of them have: by mix, then by draw. */
+export function onSharedDraws(
+  rows: readonly DrawnRow[],
+  method: string,
+  mixes: readonly string[],
+): readonly (readonly WindowRises[])[] {
+  const ofMixes = mixes.map((mix) => drawsOf(rows, method, mix));
+  const isShared = ({ draw }: DrawnRow): boolean => ofMixes.every((own) => own.some((row) => row.draw === draw));
+  return ofMixes.map((own) => own.filter(isShared).map(({ rises }) => rises));
+}
+
 /** Rows of two mixes on the draws that both have. */
 export function pairOf(
   rows: readonly DrawnRow[],
@@ -56,8 +66,8 @@ export function pairOf(
   first: string,
   second: string,
 ): readonly [readonly WindowRises[], readonly WindowRises[]] {
-  const pairs = pairsOf(drawsOf(rows, method, first), drawsOf(rows, method, second));
-  return [pairs.map(({ row }) => row.rises), pairs.map(({ other }) => other.rises)];
+  const [own = [], other = []] = onSharedDraws(rows, method, [first, second]);
+  return [own, other];
 }
 
 export const hundredths = (value: number): string => value.toFixed(2).replace("-", "−");

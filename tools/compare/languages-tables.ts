@@ -12,7 +12,7 @@ import {
   worstOfLanguages,
 } from "./draws.ts";
 import type { DrawnRow, Figure } from "./draws.ts";
-import { drawsOf, isUsual, methodsIn, mixesIn, pairOf, shares, titleOf, twelve } from "./languages-rows.ts";
+import { drawsOf, isUsual, methodsIn, mixesIn, onSharedDraws, pairOf, shares, titleOf, twelve } from "./languages-rows.ts";
 import { twelveLanguages } from "./languages.ts";
 import { allMixes, crossedMixes, namedPowers, usualSegments } from "./rows.ts";
 import { drawnText, mixTitle, thousandths } from "./tables.ts";
@@ -131,23 +131,14 @@ const crossedFigures: Readonly<Record<string, Figure>> = {
 export function weightOrAmountTable(sets: Readonly<Record<string, readonly DrawnRow[]>>): string {
   const lines = Object.entries(sets).flatMap(([windows, rows]) =>
     methodsIn(rows).flatMap((method) => {
-      const ofMixes = crossedMixes.map((mix) => drawsOf(rows, method, mix));
-      const draws = at(ofMixes, 0).filter(({ draw }) => ofMixes.every((own) => own.some((row) => row.draw === draw)));
-      if (draws.length === 0) return [];
-      const rises = ofMixes.map((own) =>
-        draws.map(
-          ({ draw }) =>
-            at(
-              own.filter((row) => row.draw === draw),
-              0,
-            ).rises,
-        ),
-      );
+      const rises = onSharedDraws(rows, method, crossedMixes);
+      const { length: draws } = at(rises, 0);
+      if (draws === 0) return [];
       const terms = (...halves: readonly number[]) => rises.map((own, place) => [at(halves, place), own] as const);
       return Object.entries(crossedFigures).map(([name, figure]) => [
         titleOf(method),
         windows,
-        String(draws.length),
+        String(draws),
         name,
         ...rises.map((own) => thousandths(mean(own.map(figure)))),
         drawnText(figuresCombined(terms(-0.5, 0.5, -0.5, 0.5), figure)),

@@ -134,7 +134,7 @@ const spread = ({ value, interval: [low, high] }: Nats): string =>
   `${thousandths(value)} (${thousandths(low)} to ${thousandths(high)})`;
 
 /** The draws that two methods have both. */
-export const pairsOf = (own: readonly DrawnRow[], peer: readonly DrawnRow[]) =>
+const pairsOf = (own: readonly DrawnRow[], peer: readonly DrawnRow[]) =>
   own.flatMap((row) => {
     const other = peer.find(({ draw }) => draw === row.draw);
     return other === undefined ? [] : [{ row, other }];

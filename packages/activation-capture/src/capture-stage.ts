@@ -267,7 +267,7 @@ export const capture: Stage = {
     const source = inputs["source"]?.[0];
     if (source === undefined) throw new UsageError("capture: give it segments or states");
     const kind = requireKind(source, ["segments", "states"]);
-    // text that was added to cover experts says more of its language, and does not make it weigh more; what is missing, less
+    // neither text that was added to cover experts nor text that is missing changes what its language weighs
     const { ofMix } = mixOfSource(source, kind);
     const drawn = ofMix && new Map(Object.entries(ofMix));
     const mix = values.mix === undefined ? drawn : parseLanguageMix(values.mix);

@@ -419,23 +419,23 @@ export const sample: Stage = {
     const shortfall = new Map<string, number>();
     const most = values.coverExperts === undefined ? 0 : (values.coverSegments ?? countOf(plan));
     const texts = openTexts(plan, most);
-    const made = drawSegments(plan, texts, shortfall, values.allowShort, context);
+    const drawn = drawSegments(plan, texts, shortfall, values.allowShort, context);
     if (!values.allowShort && values.coverExperts === undefined) {
-      return { segments: encodeSegments(made, { ...metadata, counts: Object.fromEntries(plan.counts), shortfall: {} }) };
+      return { segments: encodeSegments(drawn, { ...metadata, counts: Object.fromEntries(plan.counts), shortfall: {} }) };
     }
     // The artifact's header says what is missing or added, so everything is drawn before the header is written.
     const segments: Segment[] = [];
-    for await (const segment of made) segments.push(segment);
+    for await (const segment of drawn) segments.push(segment);
     if (segments.length === 0) throw new BadDataError("no language has text for a single segment; lower --length or add text");
     const { added, ...more } = await cover(segments, texts, most, values, context);
     const all = [...segments, ...added];
+    const counts = countLanguages(plan, all);
     // what was added to cover experts makes no language weigh more, and what is missing none less
-    const drawn = new Set(segments.map(({ language }) => language));
-    const ofMix = Object.fromEntries(plan.counts.filter(([language]) => drawn.has(language)));
+    const ofMix = Object.fromEntries(plan.counts.filter(([language]) => counts[language] !== 0));
     return {
       segments: encodeSegments(all, {
         ...metadata,
-        counts: countLanguages(plan, all),
+        counts,
         shortfall: Object.fromEntries(shortfall),
         ...((added.length > 0 || shortfall.size > 0) && { ofMix }),
         ...more,
