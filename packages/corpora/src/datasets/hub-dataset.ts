@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import { mkdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { readFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { BadDataError, InputOutputError, once } from "@mbs/contracts";
 import type { Progress } from "@mbs/contracts";
 import {
@@ -81,8 +81,8 @@ async function listFolder({ address, commit, storage }: FoundDataset, folder: st
       folder,
     });
   });
-  const { writeAtomically } = await import("@mbs/artifacts");
-  await mkdir(join(storage, "mbs-listings", commit), { recursive: true });
+  const { makeFolder, writeAtomically } = await import("@mbs/artifacts");
+  await makeFolder(dirname(path), "make the cache");
   await writeAtomically(path, [Buffer.from(JSON.stringify(files))], { force: true });
   return files;
 }

@@ -382,4 +382,14 @@ for (const [repository, query, files] of [
   });
 }
 
+hub("a cache where no folder can be made is an error, not a wait without end, also at a commit", async ({ stub, name }) => {
+  if (process.platform !== "linux") return;
+  stub.files.set("hi/train.jsonl", Buffer.from('{"text":"text 0"}\n'));
+  process.env["HF_HOME"] = "/proc/mbs";
+  for (const revision of ["main", stubCommit]) {
+    const error = await failure(() => read(`${name}@${revision}?languages=hi`));
+    assert.match(error.message, /^cannot make the cache \/proc\/mbs: /, revision);
+  }
+});
+
 hub.run();
