@@ -357,6 +357,20 @@ function countLanguages({ counts }: Plan, segments: readonly Segment[]): Record<
   return Object.fromEntries(made);
 }
 
+/**
+ * Tokens of each language in all segments that the mix asks for, as long in the mean as those that were drawn; without languages
+ * that have none.
+ */
+function askedTokens({ counts }: Plan, drawn: readonly Segment[]): Record<string, number> {
+  const asked: Record<string, number> = {};
+  for (const [language, wanted] of counts) {
+    const own = drawn.filter((segment) => segment.language === language);
+    const tokens = own.reduce((sum, segment) => sum + segment.tokens.length, 0);
+    if (own.length > 0) asked[language] = Math.round((tokens * wanted) / own.length);
+  }
+  return asked;
+}
+
 /** What is added to cover experts, where that is asked for. */
 async function cover(
   drawn: readonly Segment[],
@@ -429,13 +443,12 @@ export const sample: Stage = {
     if (segments.length === 0) throw new BadDataError("no language has text for a single segment; lower --length or add text");
     const { added, ...more } = await cover(segments, texts, most, values, context);
     const all = [...segments, ...added];
-    const counts = countLanguages(plan, all);
     // what was added to cover experts makes no language weigh more, and what is missing none less
-    const ofMix = Object.fromEntries(plan.counts.filter(([language]) => counts[language] !== 0));
+    const ofMix = askedTokens(plan, segments);
     return {
       segments: encodeSegments(all, {
         ...metadata,
-        counts,
+        counts: countLanguages(plan, all),
         shortfall: Object.fromEntries(shortfall),
         ...((added.length > 0 || shortfall.size > 0) && { ofMix }),
         ...more,

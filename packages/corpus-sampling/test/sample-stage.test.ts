@@ -192,7 +192,7 @@ test("too little text names the language and the deficit; allowShort records it"
   const { segments, metadata } = await drawn({ mix: "mr=9,en=1", allowShort: true });
   const made = segments.filter(({ language }) => language === "mr").length;
   assert.equal(metadata.counts, { mr: made, en: 1 });
-  assert.equal(metadata.ofMix, { mr: 9, en: 1 }, "it counts as much as it was to");
+  assert.equal(metadata.ofMix, { mr: 9 * 16, en: 16 }, "it counts as much as it was to");
   assert.ok(made > 0 && made < 9);
   assert.is((error as BadDataError).facts["missing"], metadata.shortfall["mr"]);
   assert.equal(Object.keys(metadata.shortfall), ["mr"]);
@@ -326,7 +326,7 @@ test("text is added until each expert has seen enough, and neither the mix nor w
   warnings.length = 0;
   const covered = await drawn({ ...options, coverExperts: 60, coverSegments: 40 });
   assert.equal(covered.segments.slice(0, 4), plain.segments);
-  assert.equal(covered.metadata.ofMix, { en: 3, fr: 1 });
+  assert.equal(covered.metadata.ofMix, { en: 3 * 32, fr: 32 });
   const { added, ...coverage } = covered.metadata.coverage as { added: Record<string, number>; least: number; tokens: number };
   const more = Object.values(added).reduce((sum, count) => sum + count, 0);
   assert.ok(more > 0);
@@ -396,6 +396,17 @@ test("a source and its target are a segment, with all tokens that the model read
   );
   assert.not.equal((await drawn({ ...options, targetLanguage: "mr", seed: 1 })).segments, segments);
   assert.equal((await drawn({ ...options, targetLanguage: "mr" })).segments, segments);
+});
+
+test("a language that lacks a pair counts by the lengths of its pairs, as one that lacks none", async () => {
+  const nllb = forwardFixture("m2m-100-nllb-sharded-bf16");
+  const pairs = await writePairs("twelve-pairs", { en: 30, te: 12 });
+  const options = { model: nllb, corpus: pairs, sourceTarget: true, targetField: "goal", targetLanguage: "mr" };
+  const tokens = { en: 0, te: 0 };
+  const { segments, metadata } = await drawn({ ...options, mix: "en=9,te=16", allowShort: true });
+  for (const { language, tokens: own } of segments) tokens[language as "en" | "te"] += own.length;
+  assert.equal(metadata.counts, { en: 9, te: 12 });
+  assert.equal(metadata.ofMix, { en: tokens.en, te: Math.round((tokens.te * 16) / 12) });
 });
 
 test("each language of a corpus may have targets in a language of its own", async () => {

@@ -34,7 +34,7 @@ interface MetadataTypes {
   shards: Shards;
   /** JSON object of the tokens of each language in all segments; absent too. */
   wholeTokens: NumbersByName;
-  /** JSON object of the segments of each language in the mix that was asked for; absent where they are those that there are. */
+  /** JSON object of the tokens of each language in the mix that was asked for; absent where they are those that there are. */
   ofMix: NumbersByName;
   /** JSON object, absent where nothing was added to cover experts. */
   coverage: Readonly<Record<string, unknown>>;
