@@ -142,8 +142,8 @@ function meanOfDraws(own: readonly number[], redrawn: readonly number[], windows
 
 /**
  * Figures of several rows of the same draws, each times a number and added up: the mean over draws, with its interval over draws and
- * windows. Windows are drawn again with replacement, of the same numbers in every row, draw and language: languages that have the
- * same pages have them at the same windows.
+ * windows. Windows are drawn again with replacement, of the same numbers in every row, draw and language: the first windows of
+ * languages together, the second ones together, whether they have the same page or not.
  *
  * @param terms a number, and a row's rises in each draw
  */

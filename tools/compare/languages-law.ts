@@ -26,8 +26,8 @@ import { mixTitle, thousandths } from "./tables.ts";
 const equalShare = 1 / twelveLanguages.length;
 
 /** Shares of the text that is drawn of a mix; undefined where the law says nothing, or text is more or less in all. */
-function drawnShares(mix: string, found: Readonly<Record<string, number>>): Readonly<Record<string, number>> | undefined {
-  const asked = mix === "found" ? found : askedShares(allMixes[mix]?.text ?? mix);
+function drawnShares(mix: string): Readonly<Record<string, number>> | undefined {
+  const asked = askedShares(allMixes[mix]?.text ?? mix);
   if (asked === undefined) return undefined;
   // every language gets one segment at least
   const counts = countSegments(new Map(Object.entries(asked)), twelve.segments, 1);
@@ -50,11 +50,11 @@ interface MixOfLaw {
 }
 
 /** Those that have rows; mixes between the named ones have one draw, which says more of the draw than of the mix. */
-const mixesOfLaw = (rows: readonly DrawnRow[], method: string, found: Readonly<Record<string, number>>): readonly MixOfLaw[] =>
+const mixesOfLaw = (rows: readonly DrawnRow[], method: string): readonly MixOfLaw[] =>
   mixesIn(rows, method)
     .filter(isUsual)
     .flatMap((mix) => {
-      const text = drawnShares(mix, found);
+      const text = drawnShares(mix);
       return text === undefined ? [] : [{ mix, text }];
     });
 
@@ -87,9 +87,9 @@ function lawPoints(rows: readonly DrawnRow[], method: string, { mix, text }: Mix
  * ln of what a language lost over what the law predicts for it from another draw, of the equal mix: as a user has them. Of the named
  * mixes alone, which have several draws; where nothing was lost there is no logarithm.
  */
-function errorsOfDraws(rows: readonly DrawnRow[], method: string, found: Readonly<Record<string, number>>): readonly number[] {
+function errorsOfDraws(rows: readonly DrawnRow[], method: string): readonly number[] {
   return drawsOf(rows, method, "equal").flatMap((equal) =>
-    mixesOfLaw(rows, method, found).flatMap(({ mix, text }) => {
+    mixesOfLaw(rows, method).flatMap(({ mix, text }) => {
       const others = drawsOf(rows, method, mix).filter(({ draw }) => draw !== equal.draw);
       return others.flatMap(({ rises }) =>
         twelveLanguages.flatMap(({ tag }) => {
@@ -105,9 +105,9 @@ function errorsOfDraws(rows: readonly DrawnRow[], method: string, found: Readonl
 const rootMeanSquare = (values: readonly number[]): number => Math.sqrt(moment(values, values) / values.length);
 
 /** From one draw to another: how far the law is off, and how many languages lose what it says, by its error with other methods. */
-export function intervalsTable(rows: readonly DrawnRow[], found: Readonly<Record<string, number>>): string {
+export function intervalsTable(rows: readonly DrawnRow[]): string {
   const byMethod = methodsIn(rows)
-    .map((method) => ({ method, errors: errorsOfDraws(rows, method, found) }))
+    .map((method) => ({ method, errors: errorsOfDraws(rows, method) }))
     .filter(({ errors }) => errors.length > 0);
   const lines = byMethod.map(({ method, errors }) => {
     const others = byMethod.filter((own) => own.method !== method).map((own) => rootMeanSquare(own.errors));
@@ -130,9 +130,9 @@ export function intervalsTable(rows: readonly DrawnRow[], found: Readonly<Record
  * squares, the rank correlation of the two logarithms over all of them and within a language, and how far off is what the law
  * predicts from the equal mix.
  */
-export function lawTable(rows: readonly DrawnRow[], found: Readonly<Record<string, number>>): string {
+export function lawTable(rows: readonly DrawnRow[]): string {
   const lines = methodsIn(rows).flatMap((method) => {
-    const mixes = mixesOfLaw(rows, method, found);
+    const mixes = mixesOfLaw(rows, method);
     const points = mixes.flatMap((mix) => lawPoints(rows, method, mix));
     if (points.length === 0) return [];
     const [text, loss] = [points.map((point) => point.text), points.map((point) => point.loss)];

@@ -18,8 +18,6 @@ export interface DenseLanguage {
 }
 
 export interface LanguagesNumbers {
-  /** The mix of rows of "found": language → share. */
-  readonly found: Readonly<Record<string, number>>;
   /** The dense model on the same windows. */
   readonly dense: Readonly<Record<string, DenseLanguage>>;
   readonly rows: readonly DrawnRow[];
@@ -62,9 +60,8 @@ const lines = (list: readonly object[]): string =>
 
 /** A line a row, so that rows are compared by version control. */
 export async function writeLanguagesNumbers(measured: Measured, numbers: LanguagesNumbers): Promise<void> {
-  const { found, dense, rows, damage, written, answers } = numbers;
+  const { dense, rows, damage, written, answers } = numbers;
   const parts = [
-    `"found":${JSON.stringify(found)}`,
     `"dense":${JSON.stringify(dense)}`,
     `"rows":${lines(rows)}`,
     `"damage":${lines(damage)}`,

@@ -43,14 +43,15 @@ test("losses in other units, by which another language may lose most", () => {
 const byShares = "`mbs mix --importance shares`";
 
 /** The first cell of the worst language, of equal against proportional text in some draws. */
-const cellOf = (draws: readonly number[]): string | undefined => {
-  const rows = draws.flatMap((draw) => [row("equal", draw, 0.4, 0.3 + draw / 10), row("proportional", draw, 0.6, 0.3)]);
+const cellOf = (draws: readonly number[], step = 0.1): string | undefined => {
+  const rows = draws.flatMap((draw) => [row("equal", draw, 0.4, 0.3 + draw * step), row("proportional", draw, 0.6, 0.3)]);
   return linesOf(outcomeTable(rows, namedOutcomes)).map(([, , , , , worst = ""]) => worst.trim())[0];
 };
 
 test("of one draw there is the value alone and of two both, without an interval or a star", () => {
   assert.is(cellOf([0]), "−0.20");
   assert.is(cellOf([0, 1]), "−0.20 and −0.10");
+  assert.is(cellOf([0, 1], 0), "−0.20 and −0.20", "also where both are the same");
   assert.match(cellOf([0, 1, 2]) ?? "", /^−0\.10 \(/);
 });
 

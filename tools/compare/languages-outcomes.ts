@@ -17,7 +17,7 @@ import {
   titleOf,
 } from "./languages-rows.ts";
 import type { DenseLanguage } from "./languages-numbers.ts";
-import { drawnText, mixTitle, natsText, thousandths, withInterval } from "./tables.ts";
+import { drawnText, fewestDraws, mixTitle, natsText, thousandths, withInterval } from "./tables.ts";
 
 /** Units of losses: from nats a token, with how losses and differences of them are shown. */
 const units: readonly {
@@ -58,8 +58,8 @@ interface NamedOutcome {
   readonly draws: readonly number[];
 }
 
-/** Whether an outcome is one of those that were named, of some draws. */
-const isNamed = ({ method, mix, against }: Outcome, figure: keyof typeof figures, outcomes: readonly NamedOutcome[]): boolean =>
+/** Whether an outcome is left out of the correction, in all draws: some of them are named, and have a table of their own. */
+const isExempt = ({ method, mix, against }: Outcome, figure: keyof typeof figures, outcomes: readonly NamedOutcome[]): boolean =>
   method === "gptq-3" && against === "equal" && figure === "worst" && outcomes.some((named) => named.mix === mix);
 
 const figures = { worst: worstOfLanguages, mean: meanOfLanguages, shares: weightedBy(shares) };
@@ -167,8 +167,8 @@ export const pagesTable = (rows: readonly DrawnRow[], method: string): string =>
   againstTable(rows, method, mixesWhere(rows, method, isChosen));
 
 /**
- * The found mixes and the equal one against each other one: the loss of the worst language and two means. Of cells over several
- * draws all but the named ones are corrected together by Holm; a star marks what holds.
+ * The found mixes and the equal one against each other one: the loss of the worst language and two means. Of cells over three draws
+ * and more all but those of named mixes are corrected together by Holm; a star marks what holds.
  */
 export function outcomeTable(rows: readonly DrawnRow[], named: readonly NamedOutcome[]): string {
   const found = outcomesOf(rows);
@@ -176,7 +176,7 @@ export function outcomeTable(rows: readonly DrawnRow[], named: readonly NamedOut
     (Object.keys(figures) as (keyof typeof figures)[]).map((figure) => ({
       figure,
       difference: outcome.differences[figure],
-      isCorrected: outcome.draws.length > 1 && !isNamed(outcome, figure, named),
+      isCorrected: outcome.draws.length >= fewestDraws && !isExempt(outcome, figure, named),
     })),
   );
   const corrected = cells.filter(({ isCorrected }) => isCorrected);

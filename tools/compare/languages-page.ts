@@ -2,17 +2,16 @@
  * Writes the tables of mixes over twelve languages into docs/measured/languages.md, their plots into docs/languages, and the
  * numbers into docs/measured/languages.json, or of other pages into languages-pages.json and of SmolLM2 into languages-smollm2.json.
  *
- * usage: node --conditions=mbs-source --import tsx tools/compare/languages-page.ts --output FOLDER [--found MIX]
+ * usage: node --conditions=mbs-source --import tsx tools/compare/languages-page.ts --output FOLDER
  *   --output  what tools/compare/run.ts --size twelve or pages has made; rows that are not there stay as they are committed
- *   --found   the mix of rows of "found", as run.ts was given it; what is committed where it is not given
  */
 import { existsSync } from "node:fs";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { logPerplexity, sumLosses } from "@mbs/artifacts";
-import { groupBy, parseLanguageMix } from "@mbs/contracts";
+import { groupBy } from "@mbs/contracts";
 import { replaceBlocks } from "../pages/blocks.ts";
 import { risesOf } from "./draws.ts";
 import type { DrawnRow } from "./draws.ts";
@@ -45,13 +44,13 @@ import { answersTable, writtenTable } from "./written-tables.ts";
 import { readRowScores } from "./row-scores.ts";
 import { allMethods, allMixes, rowsOf, scoresFile } from "./rows.ts";
 
-const { values } = parseArgs({ options: { output: { type: "string" }, found: { type: "string" } } });
+const { values } = parseArgs({ options: { output: { type: "string" } } });
 const { output: folder } = values;
-if (folder === undefined) throw new Error("usage: languages-page.ts --output FOLDER [--found MIX]");
+if (folder === undefined) throw new Error("usage: languages-page.ts --output FOLDER");
 const docs = fileURLToPath(new URL("../../docs/", import.meta.url));
 
 /** From 0 on. */
-const drawsLookedFor = 11;
+const drawsOnPage = 11;
 /** The draw of the model that mixes were found from, which is compared with none. */
 const drawOfFound = 5;
 
@@ -60,7 +59,11 @@ const made: DrawnRow[] = [];
 const madeWritten: WrittenRow[] = [];
 const madeAnswers: AnswersRow[] = [];
 const madeDamage: DamageRow[] = [];
-for (const { name, method, mix, draw } of rowsOf(Object.keys(allMethods), Object.keys(allMixes), drawsLookedFor)) {
+const rowsOnPage = rowsOf(Object.keys(allMethods), Object.keys(allMixes), drawsOnPage);
+const known = new Set(["dense", ...rowsOnPage.map(({ name }) => name)].map(scoresFile));
+const others = (await readdir(folder)).filter((name) => name.endsWith(scoresFile("")) && !known.has(name));
+if (others.length > 0) throw new Error(`${folder} has rows that are none of the page's: ${others.join(", ")}`);
+for (const { name, method, mix, draw } of rowsOnPage) {
   if (draw === drawOfFound) continue;
   if (existsSync(join(folder, scoresFile(name))))
     made.push({ method, mix, draw, rises: risesOf(dense, await readRowScores(folder, name)) });
@@ -90,10 +93,7 @@ function measuredInFolder(): Measured {
 }
 const measured = measuredInFolder();
 const committed = numbers[measured];
-const found =
-  values.found === undefined ? committed.found : Object.fromEntries(parseLanguageMix(values.found.replace(/^weights:/, "")));
 numbers[measured] = {
-  found,
   dense: languages,
   rows: renewed(committed.rows, made),
   damage: renewed(committed.damage, madeDamage),
@@ -126,8 +126,8 @@ const blocks = {
   onset: onsetTable(rows),
   smollm2: onsetTable(smollm2.rows),
   "stand-ins": standInsTable(rows, "gptq-3"),
-  law: lawTable(rows, gemma.found),
-  intervals: intervalsTable(rows, gemma.found),
+  law: lawTable(rows),
+  intervals: intervalsTable(rows),
   damage: damageLawTable(rows, gemma.damage),
   written: writtenTable(gemma.written),
   answers: answersTable(gemma.answers.rows, gemma.answers.dense),

@@ -124,7 +124,7 @@ const crossedFigures: Readonly<Record<string, Figure>> = {
 
 /**
  * What methods lose with text in equal or proportional amounts and weights alike or by share, and what equal text and equal weights
- * change, each in the mean of both settings of the other; on the draws that all four mixes have.
+ * change, each in the mean of both settings of the other, and by how much weights change more; on the draws that all four mixes have.
  *
  * @param sets rows by the windows that they are scored on
  */
@@ -143,11 +143,12 @@ export function weightOrAmountTable(sets: Readonly<Record<string, readonly Drawn
         ...rises.map((own) => thousandths(mean(own.map(figure)))),
         drawnText(figuresCombined(terms(-0.5, 0.5, -0.5, 0.5), figure)),
         drawnText(figuresCombined(terms(-0.5, -0.5, 0.5, 0.5), figure)),
+        drawnText(figuresCombined(terms(0, -1, 1, 0), figure)),
       ]);
     }),
   );
   const head = ["method", "windows", "draws", "loss", "both proportional", "equal text", "equal weights", "both equal"];
-  return markdownTable([...head, "equal text changes", "equal weights change"], lines, 4);
+  return markdownTable([...head, "equal text changes", "equal weights change", "their difference"], lines, 4);
 }
 
 /**

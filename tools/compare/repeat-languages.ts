@@ -8,17 +8,17 @@
  *   --smollm2  makes the rows of SmolLM2 too, in the folder smollm2 of the output: tools/real-models/fetch.ts smollm2-135m
  *   --python  makes the rows of "What they write" and of the model's own text too, with tools/compare/peers/requirements.txt installed
  *
- * It needs `npm run build`, and some eight minutes of a processor a row. The mixes of "found" are those of the page: the model and
- * the scores that they were found from are not made again.
+ * It needs `npm run build`, and some eight minutes of a processor a row. The mixes that `mbs mix` found are those of the page: the
+ * model and the scores that they were found from are not made again.
  */
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { formatLanguageMix } from "@mbs/contracts";
 import { readLanguagesNumbers } from "./languages-numbers.ts";
 import type { LanguagesNumbers } from "./languages-numbers.ts";
 import { allMixes, rowName, scoresFile } from "./rows.ts";
+import type { RowKey } from "./rows.ts";
 import { start } from "./start.ts";
 
 const { values } = parseArgs({
@@ -34,7 +34,8 @@ const { model, smollm2, output, python, threads } = values;
 if (model === undefined || output === undefined) {
   throw new Error("usage: repeat-languages.ts --model M --output FOLDER [--smollm2 MODEL] [--python PYTHON] [--threads N]");
 }
-const texts = resolve(output, "texts");
+const folder = resolve(output);
+const texts = join(folder, "texts");
 
 /** Runs another script of this folder. */
 const script = (name: string, args: readonly string[]): string =>
@@ -53,8 +54,7 @@ const optionsOf = (path: string, folder: string, from = texts): readonly string[
 ];
 
 /** Makes the rows of a model that are not there yet. */
-function makeRows(options: readonly string[], folder: string, { found, rows }: LanguagesNumbers, size = "twelve"): void {
-  const mixOfFound = `weights:${formatLanguageMix(new Map(Object.entries(found)))}`;
+function makeRows(options: readonly string[], folder: string, { rows }: LanguagesNumbers, size = "twelve"): void {
   for (const [index, row] of rows.entries()) {
     if (existsSync(join(folder, scoresFile(rowName(row))))) continue;
     const pages = allMixes[row.mix]?.pages;
@@ -64,7 +64,7 @@ function makeRows(options: readonly string[], folder: string, { found, rows }: L
     }
     process.stderr.write(`compare: row ${index + 1} of ${rows.length}, ${rowName(row)}\n`);
     const draws = ["--first-draw", String(row.draw), "--draws", String(row.draw + 1)];
-    const chosen = ["--size", size, "--methods", row.method, "--mixes", row.mix, "--found", mixOfFound];
+    const chosen = ["--size", size, "--methods", row.method, "--mixes", row.mix];
     script("run.ts", [...options, ...chosen, ...draws]);
   }
 }
@@ -77,12 +77,14 @@ if (python !== undefined && !existsSync(join(texts, "chosen-own.yaml"))) {
   start(python, [fileURLToPath(new URL("peers/own_texts.py", import.meta.url)), texts, resolve(model), "--threads", threads]);
 }
 makeRows(options, output, numbers);
-const { damage, written, answers } = numbers;
-if (damage.length > 0) script("damage.ts", [...options, "--rows", damage.map(rowName).join(",")]);
-if (answers.rows.length > 0) script("answers.ts", [...options, "--rows", answers.rows.map(rowName).join(",")]);
-if (python !== undefined && written.length > 0) {
-  script("written.ts", [...options, "--python", python, "--rows", written.map(rowName).join(",")]);
+/** Looks at rows that were made with a script. */
+function lookAt(name: string, looked: readonly RowKey[], more: readonly string[] = []): void {
+  const made = looked.map(rowName).filter((row) => existsSync(join(folder, scoresFile(row))));
+  if (made.length > 0) script(name, [...options, ...more, "--rows", made.join(",")]);
 }
+lookAt("damage.ts", numbers.damage);
+lookAt("answers.ts", numbers.answers.rows);
+if (python !== undefined) lookAt("written.ts", numbers.written, ["--python", python]);
 script("languages-page.ts", ["--output", resolve(output)]);
 const [pages, otherTexts] = [join(output, "pages"), resolve(output, "other-texts")];
 if (!existsSync(otherTexts)) script("other-pages.ts", ["--model", resolve(model), "--texts", texts, "--output", otherTexts]);

@@ -9,10 +9,7 @@ export interface Mix {
   readonly title?: string;
   /** How much text of which language is drawn, as `mbs sample --mix` takes it. */
   readonly text: string;
-  /**
-   * How much each language counts in the statistics, where that is not its share of the text: alike, by its share in training, or
-   * as `mbs capture --mix` takes it.
-   */
+  /** How much each language counts in the statistics, where that is not its share of the text, as `mbs capture --mix` takes it. */
   readonly weights?: string;
   /** How many times the usual amount of text, where it is not that. */
   readonly times?: number;
@@ -37,7 +34,11 @@ export const mixes: Readonly<Record<string, Mix>> = {
   proportional: { text: "proportional" },
 };
 
-/** What `mbs mix` finds for Gemma 3 where every language has the same importance. */
+/** What `mbs mix` finds for Gemma 3 where languages count by their shares in training. */
+const foundByShares =
+  "en=0.16,de=0.21,ru=0.103,zh=0.0438,ko=0.0331,id=0.05,hi=0.0226,km=0.0791,ja=0.0417,vi=0.0304,el=0.188,eu=0.0394";
+
+/** The same where every language has the same importance. */
 const foundAlike =
   "en=0.0298,de=0.125,ru=0.0612,zh=0.0359,ko=0.0419,id=0.0632,hi=0.0369,km=0.129,ja=0.0342,vi=0.0384,el=0.306,eu=0.0989";
 
@@ -48,13 +49,10 @@ const milder =
 /** The language that loses most with equal text counts double. */
 const greekDouble = "en=1,de=1,ru=1,zh=1,ko=1,id=1,hi=1,km=1,ja=1,vi=1,el=2,eu=1";
 
-/**
- * Mixes between equal and proportional: by a temperature, one found by losses on validation text (`run.ts --found`), and one
- * found from the same losses where every language has the same importance.
- */
+/** Mixes between equal and proportional: by a temperature, and two found from losses on validation text. */
 const foundMixes: Readonly<Record<string, Mix>> = {
   "temperature-0.3": { title: "temperature 0.3", text: "temperature:0.3" },
-  found: { title: "`mbs mix --importance shares`", text: "found" },
+  found: { title: "`mbs mix --importance shares`", text: `weights:${foundByShares}` },
   "found-alike": { title: "`mbs mix`", text: `weights:${foundAlike}` },
 };
 
@@ -79,11 +77,8 @@ export const namedPowers: Readonly<Record<string, Powers>> = {
  * a temperature.
  */
 const frontierMixes: Readonly<Record<string, Mix>> = Object.fromEntries(
-  [0, 0.15, 0.3, 0.5, 0.75, 1].flatMap((shares) =>
-    [0, 1, 2, 4].flatMap((power): [string, Mix][] => {
-      // 0.15 and 2 draw the same segments as 0 and 2
-      if (shares === 0.15 && power === 2) return [];
-      if (Object.values(namedPowers).some((named) => named.shares === shares && named.power === power)) return [];
+  [0, 0.3, 0.5].flatMap((shares) =>
+    [1, 2].map((power): [string, Mix] => {
       const weights = [...parseLanguageMix(foundAlike)].map(([language, found]) => {
         const share = twelveLanguages.find(({ tag }) => tag === language)?.share ?? NaN;
         // found in proportion to loss^(4 / (1 + 4e)), as loss-law.ts has it; no share of these mixes meets its bounds
@@ -93,13 +88,14 @@ const frontierMixes: Readonly<Record<string, Mix>> = Object.fromEntries(
       });
       const title = `shares to the power of ${shares}, losses of ${power}`;
       const text = `weights:${formatLanguageMix(new Map(weights))}`;
-      return [[`frontier-${shares}-${power}`, { title, text, frontier: { shares, power } }]];
+      return [`frontier-${shares}-${power}`, { title, text, frontier: { shares, power } }];
     }),
   ),
 );
 
 /** Mixes of less and of more text: every language has at least one segment, which makes a proportional mix of few nearly equal. */
 const amounts: Readonly<Record<string, Mix>> = {
+  "english-4-times": { title: "English-only, four times the text", text: "only:en", times: 4 },
   "equal-third": { title: "equal, a third of the text", text: "equal", times: 1 / 3 },
   "equal-4-times": { title: "equal, four times the text", text: "equal", times: 4 },
   "proportional-4-times": { title: "proportional, four times the text", text: "proportional", times: 4 },
@@ -133,10 +129,15 @@ const chosenPages: Readonly<Record<string, Mix>> = Object.fromEntries(
   }).map(([pages, title]) => [`equal-${pages}`, { title: `equal, ${title}`, text: "equal", pages }]),
 );
 
+/** Segments of each language in proportional text: the weights that it has. */
+const drawnProportional = "en=19,de=3,ru=3,zh=2,ko=1,id=1,hi=1,km=1,ja=2,vi=1,el=1,eu=1";
+
+const alike = twelveLanguages.map(({ tag }) => `${tag}=1`).join(",");
+
 /** Mixes whose languages do not count by their text alone: they tell apart what weight does and what the amount of text does. */
 const weightedMixes: Readonly<Record<string, Mix>> = {
-  "equal-text": { title: "equal text, weighted by share", text: "equal", weights: "shares" },
-  "equal-weights": { title: "proportional text, equal weights", text: "proportional", weights: "equal" },
+  "equal-text": { title: "equal text, weighted as proportional text", text: "equal", weights: drawnProportional },
+  "equal-weights": { title: "proportional text, equal weights", text: "proportional", weights: alike },
   // by how far the states after the third block of a model of 3 bits, calibrated with equal text, are from the dense model's
   "early-weights": {
     title: "equal text, weighted by early errors",
@@ -162,7 +163,7 @@ const aloneMixes: Readonly<Record<string, Mix>> = Object.fromEntries(
 
 /** All languages but one, with as many tokens in all: whether many stand in for it better than one. */
 const withoutMixes: Readonly<Record<string, Mix>> = Object.fromEntries(
-  ["km", "el", "eu", "hi"].map((without) => {
+  ["km", "el", "eu"].map((without) => {
     const others = twelveLanguages.filter(({ tag }) => tag !== without).map(({ tag }) => `${tag}=1`);
     const title = `all but ${without}, a third of the text`;
     return [`without-${without}`, { title, text: `weights:${others.join(",")}`, times: 1 / 3, without }];

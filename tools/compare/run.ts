@@ -2,14 +2,13 @@
  * Compresses a real model by every method and mix of the comparison, and scores each in every language.
  *
  * usage: node --conditions=mbs-source --import tsx tools/compare/run.ts --model M --texts FOLDER --output FOLDER
- *          [--size controlled|short|twelve|pages|quick|full] [--methods gptq-3,sparsegpt-50,…] [--mixes proportional,…] [--found MIX] [--draws N [--first-draw D]] [--threads N]
+ *          [--size controlled|short|twelve|pages|quick|full] [--methods gptq-3,sparsegpt-50,…] [--mixes proportional,…] [--draws N [--first-draw D]] [--threads N]
  *          [--python PYTHON --peer-model FOLDER --gptq CLONE --sparsegpt CLONE --llama FOLDER]
  *   --texts       what tools/compare/texts.ts has made, or datasets/controlled-texts with --size controlled
  *   --methods     without it all but options of GPTQ, GGUF files and blocks of floats: "options-3" are all options at 3 bits,
  *                 "rotations-3" the defaults on a rotated model, "gguf" all files and those of llama-quantize
  *   --draws       how many draws of calibration text each row is made with (default 1)
  *   --first-draw  which of them is the first that is made here (default 0): those before it may be on the page already
- *   --found       the mix that rows of "found" draw, as mbs sample --mix takes it
  *   --output      a folder a row (recipe, run, scores); what is there and finished is not made again
  *   --python      runs the peers too, with tools/compare/peers/requirements.txt installed
  *   --peer-model  the model as a Hugging Face folder, where --model is a GGUF file
@@ -52,7 +51,6 @@ const { values } = parseArgs({
     size: { type: "string", default: "quick" },
     methods: { type: "string" },
     mixes: { type: "string" },
-    found: { type: "string" },
     draws: { type: "string", default: "1" },
     "first-draw": { type: "string", default: "0" },
     threads: { type: "string", default: "1" },
@@ -76,7 +74,7 @@ const unknown = [
 const areDraws = Number.isInteger(firstDraw) && firstDraw >= 0 && Number.isInteger(draws) && draws > firstDraw;
 if (model === undefined || texts === undefined || output === undefined || size === undefined || unknown.length > 0 || !areDraws) {
   throw new Error(
-    `usage: run.ts --model M --texts FOLDER --output FOLDER [--size ${Object.keys(sizes).join("|")}] [--methods ${[...known, ...Object.keys(methodGroups)].join(",")}] [--mixes ${Object.keys(allMixes).join(",")}] [--found MIX] [--draws N [--first-draw D]] [--threads N] [--python PYTHON --peer-model FOLDER --gptq CLONE --sparsegpt CLONE --llama FOLDER]`,
+    `usage: run.ts --model M --texts FOLDER --output FOLDER [--size ${Object.keys(sizes).join("|")}] [--methods ${[...known, ...Object.keys(methodGroups)].join(",")}] [--mixes ${Object.keys(allMixes).join(",")}] [--draws N [--first-draw D]] [--threads N] [--python PYTHON --peer-model FOLDER --gptq CLONE --sparsegpt CLONE --llama FOLDER]`,
   );
 }
 
@@ -103,12 +101,7 @@ function corpusOf(mix: string): string {
 }
 const sharesPath = join(folders.texts, "shares.json");
 /** How much text of which language a mix draws, as `mbs sample --mix` takes it. */
-function textOf(mix: string): string {
-  const text = allMixes[mix]?.text ?? mix;
-  if (text !== "found") return text;
-  if (values.found === undefined) throw new Error("--mixes found needs --found MIX, such as weights:en=1,km=2");
-  return values.found;
-}
+const textOf = (mix: string): string => allMixes[mix]?.text ?? mix;
 /** Options of `mbs sample` for a draw of a mix. */
 function sampleOf({ mix, draw }: Pick<Row, "mix" | "draw">): StageOptions {
   const distribution = distributionOf(mix);
@@ -124,16 +117,6 @@ function sampleOf({ mix, draw }: Pick<Row, "mix" | "draw">): StageOptions {
 const distributionOf = (mix: string): string | undefined =>
   /^(proportional|temperature:)/.test(textOf(mix)) && existsSync(sharesPath) ? sharesPath : undefined;
 
-/** Weights of languages apart from their text, as `mbs capture --mix` takes them; undefined where the mix has none. */
-async function weightsOf(mix: string): Promise<string | undefined> {
-  const weights = allMixes[mix]?.weights;
-  if (weights !== "equal" && weights !== "shares") return weights;
-  const { shares } = JSON.parse(await readFile(sharesPath, "utf8")) as { shares: Readonly<Record<string, number>> };
-  return Object.entries(shares)
-    .map(([language, share]) => `${language}=${weights === "equal" ? 1 : share}`)
-    .join(",");
-}
-
 /** Scores a model in every language on the held-out windows. */
 function evaluate(path: string, label: string): void {
   const scores = join(folders.output, scoresFile(label));
@@ -145,7 +128,8 @@ function evaluate(path: string, label: string): void {
 
 async function compressRow({ name, method, mix, draw }: Row): Promise<void> {
   const folder = join(folders.output, fileStem(name));
-  const weights = await weightsOf(mix);
+  const wasBegun = existsSync(folder);
+  const weights = allMixes[mix]?.weights;
   const stages = allMethods[method]?.stages;
   const recipe = {
     model: folders.model,
@@ -167,16 +151,14 @@ async function compressRow({ name, method, mix, draw }: Row): Promise<void> {
   const words = [...measured, program, "run", `${folder}.yaml`, "--workers", "0", "--quiet", "--threads", values.threads];
   start(process.execPath, words, { ...process.env, SPENT_FILE: spent });
   const model = join(folder, "model");
-  await recordSpent(name, JSON.parse(await readFile(spent, "utf8")) as Spent, model);
+  // what a row took before it was stopped is not known
+  if (!wasBegun) await recordSpent(name, JSON.parse(await readFile(spent, "utf8")) as Spent, model);
   evaluate(model, name);
   // the layers and the recorded recipe stay; the model can be written again from them
   await rm(model, { recursive: true, force: true });
 }
 
-/**
- * Adds what a row took, and the size of its GGUF file if it is one, to the comparison's record; of a row that was stopped and went
- * on, there are several lines.
- */
+/** Adds what a row took, and the size of its GGUF file if it is one, to the comparison's record. */
 async function recordSpent(name: string, spent: Spent, folder: string): Promise<void> {
   const file = join(folder, "model.gguf");
   const size = existsSync(file) ? { fileBytes: (await stat(file)).size } : {};

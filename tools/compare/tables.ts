@@ -25,9 +25,12 @@ export const withInterval =
 /** "+0.91 (0.88 to 0.94)" */
 export const natsText: (nats: Nats) => string = withInterval(number);
 
+/** Fewer draws give no interval: Student's t of two is 12.7. */
+export const fewestDraws = 3;
+
 /** A figure over three draws or more as `natsText` has it; of fewer, whose interval would say nothing of draws, that of each. */
 export const drawnText = (figure: DrawnFigure): string =>
-  figure.draws.length > 2 ? natsText(figure) : figure.draws.map(signed).join(" and ");
+  figure.draws.length >= fewestDraws ? natsText(figure) : figure.draws.map(signed).join(" and ");
 
 const rowsOfMethod = <Row extends { readonly method: string }>(rows: readonly Row[], method: string): readonly Row[] =>
   rows.filter((row) => row.method === method);
@@ -126,9 +129,6 @@ export function settingsTable(rows: readonly ComparedRow[], mix: string, spent: 
   const head = ["setting", "program", "mean of languages", "of the plain", "weighted by share", "worst language"];
   return markdownTable([...head, "processor time", "memory"], lines, 2);
 }
-
-/** Fewer draws give no interval: Student's t of two is 12.7. */
-const fewestDraws = 3;
 
 const spread = ({ value, interval: [low, high] }: Nats): string =>
   `${thousandths(value)} (${thousandths(low)} to ${thousandths(high)})`;
