@@ -12,12 +12,12 @@ import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { madeRows } from "./made-rows.ts";
+import { parseRowOptions } from "./row-options.ts";
 import { fileStem } from "./rows.ts";
 import { start, startMbs, withModel } from "./start.ts";
-import { answersFile, answersFolder } from "./written-rows.ts";
+import { answersFile, answersFolder } from "./row-files.ts";
 
-const { model, texts, output, rows, threads } = madeRows("answers.ts");
+const { model, texts, output, rows, threads } = parseRowOptions("answers.ts");
 const tasks = join(output, "tasks");
 if (!existsSync(tasks)) {
   const generate = fileURLToPath(new URL("../controlled-tasks/generate.ts", import.meta.url));

@@ -9,7 +9,7 @@ import { hundredths, moment, percent, titleOf } from "./languages-rows.ts";
 import { twelveLanguages } from "./languages.ts";
 import { allMethods, allMixes } from "./rows.ts";
 import { thousandths } from "./tables.ts";
-import type { DamageRow } from "./written-rows.ts";
+import type { DamageRow } from "./row-files.ts";
 
 /** What one compressed model did to a language, and what that lost. */
 interface Measured {

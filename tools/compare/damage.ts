@@ -13,12 +13,12 @@ import { existsSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { artifactName, collect, meanDamages, openArtifact, readDamage, RunManifest } from "@mbs/artifacts";
-import { madeRows } from "./made-rows.ts";
+import { parseRowOptions } from "./row-options.ts";
 import { fileStem, sizes } from "./rows.ts";
 import { startMbs } from "./start.ts";
-import { damageFile, damageFolder } from "./written-rows.ts";
+import { damageFile, damageFolder } from "./row-files.ts";
 
-const { model, texts, output, rows, threads } = madeRows("damage.ts");
+const { model, texts, output, rows, threads } = parseRowOptions("damage.ts");
 const folder = join(output, damageFolder);
 const [segments, statistics] = [join(folder, "segments.arrow"), join(folder, "statistics.arrow")];
 const dense = ["--model", model];

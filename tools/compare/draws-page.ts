@@ -13,9 +13,8 @@ import { parseArgs } from "node:util";
 import { replaceBlocks } from "../pages/blocks.ts";
 import { risesOf } from "./draws.ts";
 import type { DrawnRow } from "./draws.ts";
-import { methodGroups, methods, mostDraws, peers, replaceRows, rowsOf, scoresFile } from "./rows.ts";
-import { readRowScores } from "./row-scores.ts";
-import { readSpent } from "./spent.ts";
+import { readRowScores, readSpent, scoresFile } from "./row-files.ts";
+import { methodGroups, methods, mostDraws, peers, replaceRows, rowsOf } from "./rows.ts";
 import { drawsTable, filesTable, floatsTable } from "./tables.ts";
 
 const { values } = parseArgs({ options: { output: { type: "string" }, model: { type: "string" } } });

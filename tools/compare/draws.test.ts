@@ -15,7 +15,7 @@ import {
 } from "./draws.ts";
 import type { DrawnRow, WindowRises } from "./draws.ts";
 import { rowsOf } from "./rows.ts";
-import { readSpent } from "./spent.ts";
+import { readSpent, spentFile } from "./row-files.ts";
 import { drawsTable, filesTable, floatsTable } from "./tables.ts";
 
 const test = suite("draws");
@@ -171,19 +171,14 @@ test("files are set beside llama-quantize on the draws that both have", () => {
   assert.match(lines[1] ?? "", /IQ2_XS .* 0 ahead, 2 behind/);
 });
 
-/** A line of the record of what rows took. */
-const line = (spent: object): string => `${JSON.stringify({ name: "gguf-IQ3_S proportional", spent })}\n`;
-
-test("what a row took is the sum of its lines, with the last size of its file", async () => {
+test("what rows took is read from a line each, and of none from no file", async () => {
   const folder = await mkdtemp(join(tmpdir(), "spent-"));
-  await writeFile(
-    join(folder, "spent.jsonl"),
-    line({ seconds: 1, processorSeconds: 2, peakBytes: 30 }) +
-      line({ seconds: 1, processorSeconds: 1, peakBytes: 20, fileBytes: 9 }),
-  );
-  const spent = await readSpent(folder);
+  assert.is((await readSpent(folder)).size, 0);
+  const spent = { seconds: 2, processorSeconds: 3, peakBytes: 30, fileBytes: 9 };
+  await writeFile(join(folder, spentFile), `${JSON.stringify({ name: "gguf-IQ3_S proportional", spent })}\n`);
+  const read = await readSpent(folder);
   await rm(folder, { recursive: true });
-  assert.equal(spent.get("gguf-IQ3_S proportional"), { seconds: 2, processorSeconds: 3, peakBytes: 30, fileBytes: 9 });
+  assert.equal([...read], [["gguf-IQ3_S proportional", spent]]);
 });
 
 test("blocks of floats are a line a solver, on the first draw", () => {

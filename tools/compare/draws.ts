@@ -4,14 +4,14 @@ import { at, InternalError } from "@mbs/contracts";
 import { drawWindows } from "@mbs/evaluation";
 import { mean } from "@mbs/numbers";
 import type { Nats } from "./comparison.ts";
-import type { Row } from "./rows.ts";
-import type { Spent } from "./tables.ts";
+import type { RowKey } from "./rows.ts";
+import type { Spent } from "./row-files.ts";
 
 /** Nats a token above the dense model in each held-out window, by language. */
 export type WindowRises = Readonly<Record<string, readonly number[]>>;
 
 /** One draw of one method. */
-export interface DrawnRow extends Pick<Row, "method" | "mix" | "draw"> {
+export interface DrawnRow extends RowKey {
   readonly rises: WindowRises;
   readonly spent?: Spent;
 }

@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import type { DrawnRow } from "./draws.ts";
 import { allMethods, allMixes, replaceRows } from "./rows.ts";
 import type { RowKey } from "./rows.ts";
-import type { AnswersRow, DamageRow, RightAnswers, WrittenRow } from "./written-rows.ts";
+import type { AnswersRow, DamageRow, RightAnswers, WrittenRow } from "./row-files.ts";
 
 /** What a language is for the dense model, by which its losses have other units. */
 export interface DenseLanguage {

@@ -4,7 +4,7 @@ import * as assert from "uvu/assert";
 import type { DrawnRow } from "./draws.ts";
 import { twelveLanguages } from "./languages.ts";
 import { namedOutcomes, namedTable, outcomeTable, unitsTable } from "./languages-outcomes.ts";
-import type { WrittenLanguage, WrittenRow } from "./written-rows.ts";
+import type { WrittenLanguage, WrittenRow } from "./row-files.ts";
 import { writtenTable } from "./written-tables.ts";
 
 /** Rises of two windows of each language about a loss, that of the first language higher by `worst`. */

@@ -37,12 +37,11 @@ import {
   standInsTable,
   weightOrAmountTable,
 } from "./languages-tables.ts";
-import { isWritten, readAnswers, readDamageOf, readWritten } from "./written-rows.ts";
-import type { AnswersRow, DamageRow, WrittenRow } from "./written-rows.ts";
+import { isWritten, readAnswers, readDamageOf, readRowScores, readWritten, scoresFile } from "./row-files.ts";
+import type { AnswersRow, DamageRow, WrittenRow } from "./row-files.ts";
 import type { Measured } from "./languages-numbers.ts";
 import { answersTable, writtenTable } from "./written-tables.ts";
-import { readRowScores } from "./row-scores.ts";
-import { allMethods, allMixes, rowsOf, scoresFile } from "./rows.ts";
+import { allMethods, allMixes, rowsOf } from "./rows.ts";
 
 const { values } = parseArgs({ options: { output: { type: "string" } } });
 const { output: folder } = values;

@@ -1,6 +1,6 @@
 /** The committed numbers of a comparison: docs/measured/real-models/comparison*.json. */
 import type { ComparedRow, Losses, Nats } from "./comparison.ts";
-import type { Spent } from "./tables.ts";
+import type { Spent } from "./row-files.ts";
 
 /** What is known of a row besides its name. */
 export type RowNumbers = Pick<ComparedRow, "losses" | "perplexity">;

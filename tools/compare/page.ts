@@ -25,8 +25,8 @@ import { assumedShares, compareRows, lossesAgainst } from "./comparison.ts";
 import type { ComparedRow, Shares } from "./comparison.ts";
 import { formatNumbers, parseNumbers, sameNumbers } from "./numbers.ts";
 import { plotRows } from "./plot.ts";
-import { gptqOptions, methods, optionTables, peers, rowsOf, scoresFile } from "./rows.ts";
-import { readRowScores } from "./row-scores.ts";
+import { readRowScores, readSpent, scoresFile } from "./row-files.ts";
+import { gptqOptions, methods, optionTables, peers, rowsOf } from "./rows.ts";
 import {
   averagesTable,
   duelsTable,
@@ -37,7 +37,6 @@ import {
   summaryTable,
   tendenciesTable,
 } from "./tables.ts";
-import { readSpent } from "./spent.ts";
 import type { Duel } from "./tables.ts";
 
 const { values } = parseArgs({

@@ -17,7 +17,8 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { readLanguagesNumbers } from "./languages-numbers.ts";
 import type { LanguagesNumbers } from "./languages-numbers.ts";
-import { allMixes, rowName, scoresFile } from "./rows.ts";
+import { scoresFile } from "./row-files.ts";
+import { allMixes, rowName } from "./rows.ts";
 import type { RowKey } from "./rows.ts";
 import { start } from "./start.ts";
 

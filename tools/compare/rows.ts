@@ -480,9 +480,3 @@ export const mostDraws = 5;
 
 /** What files and folders of a row, or of a draw, are called: its name without blanks. */
 export const fileStem = (row: string): string => row.replaceAll(" ", "-");
-
-/** The file name of a row's scores in the folder of the comparison. */
-export const scoresFile = (row: string): string => `${fileStem(row)}.scores.arrow`;
-
-/** The file in that folder with what each row took: a line of JSON a row, `name` and `spent`. */
-export const spentFile = "spent.jsonl";

@@ -35,13 +35,12 @@ import {
   mixes,
   peers,
   rowsOf,
-  scoresFile,
   sizes,
-  spentFile,
 } from "./rows.ts";
 import type { Peer, Row } from "./rows.ts";
 import { program, start, startMbs } from "./start.ts";
-import type { Spent } from "./tables.ts";
+import { scoresFile, spentFile } from "./row-files.ts";
+import type { Spent } from "./row-files.ts";
 
 const { values } = parseArgs({
   options: {

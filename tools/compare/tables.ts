@@ -7,6 +7,7 @@ import type { ComparedRow, Losses, Nats } from "./comparison.ts";
 import { differenceOverDraws, lossesOverDraws, overDraws } from "./draws.ts";
 import type { DrawnFigure, DrawnRow, WindowRises } from "./draws.ts";
 import { languages } from "./languages.ts";
+import type { Spent } from "./row-files.ts";
 import { allMethods, allMixes, comparedTypes, gptqOptions, methodGroups, methods, mixes, peers, settings } from "./rows.ts";
 
 /** A mix as tables name it. */
@@ -92,16 +93,6 @@ export function languagesTable(rows: readonly ComparedRow[], method: string, den
     [...lines, ...averages],
     2,
   );
-}
-
-/** What a row took on the machine of the comparison. */
-export interface Spent {
-  readonly seconds: number;
-  /** Of all threads, which other programs on the machine change less. */
-  readonly processorSeconds: number;
-  readonly peakBytes: number;
-  /** Bytes of the GGUF file that was written, where it is one. */
-  readonly fileBytes?: number;
 }
 
 export const thousandths = (value: number): string => value.toFixed(3).replace("-", "−");

@@ -4,7 +4,7 @@ import { markdownTable } from "../pages/blocks.ts";
 import { varianceOf } from "./draws.ts";
 import { percent, titleOf } from "./languages-rows.ts";
 import { mixTitle, withInterval } from "./tables.ts";
-import type { AnswersRow, RightAnswers, WrittenLanguage, WrittenRow } from "./written-rows.ts";
+import type { AnswersRow, RightAnswers, WrittenLanguage, WrittenRow } from "./row-files.ts";
 
 const meanWritten = (row: WrittenRow, key: keyof WrittenLanguage): number =>
   mean(Object.values(row.languages).map((own) => own[key]));

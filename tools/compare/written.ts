@@ -14,19 +14,20 @@ import { existsSync } from "node:fs";
 import { mkdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { madeRows } from "./made-rows.ts";
-import { fileStem, scoresFile, sizes } from "./rows.ts";
+import { parseRowOptions } from "./row-options.ts";
+import { continuationsFile, scoresFile, writtenFolder } from "./row-files.ts";
+import { fileStem, sizes } from "./rows.ts";
 import { start, startMbs, withModel } from "./start.ts";
 
-const { model: dense, texts, output, python, rows, threads } = madeRows("written.ts", "python");
+const { model: dense, texts, output, python, rows, threads } = parseRowOptions("written.ts", "python");
 const heldOut = join(texts, "heldout.yaml");
-const folder = join(output, "written");
+const folder = join(output, writtenFolder);
 const { windows, windowLength } = sizes.twelve;
 await mkdir(folder, { recursive: true });
 
 for (const row of rows) {
   const name = fileStem(row);
-  const [scores, lines] = [join(folder, scoresFile(row)), join(folder, `${name}.jsonl`)];
+  const [scores, lines] = [join(folder, scoresFile(row)), join(output, continuationsFile(row))];
   if (existsSync(scores) && existsSync(lines)) continue;
   await withModel(join(output, name), threads, async (made) => {
     if (!existsSync(scores)) {

@@ -1,8 +1,8 @@
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 
-/** What a script is given that looks at rows which tools/compare/run.ts has made. */
-export interface MadeRows {
+/** Options of a script that looks at rows which tools/compare/run.ts has made. */
+export interface RowOptions {
   /** Folders and the dense model, as run.ts was given them, as absolute paths. */
   readonly model: string;
   readonly texts: string;
@@ -18,10 +18,10 @@ export interface MadeRows {
  * @param script its name, for the usage
  * @param others options of its own, each a text that it needs
  */
-export function madeRows<Own extends string = never>(
+export function parseRowOptions<Own extends string = never>(
   script: string,
   ...others: readonly Own[]
-): MadeRows & Readonly<Record<Own, string>> {
+): RowOptions & Readonly<Record<Own, string>> {
   const needed = ["model", "texts", "output", ...others, "rows"];
   const options = Object.fromEntries(needed.map((name) => [name, { type: "string" as const }]));
   const { values } = parseArgs({ options: { ...options, threads: { type: "string", default: "1" } } });

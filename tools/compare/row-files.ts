@@ -1,11 +1,44 @@
+/** What tools/compare/run.ts, and the scripts that look at its rows, leave in the folder of a comparison. */
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { collectScores, openArtifact } from "@mbs/artifacts";
+import { collect, collectScores, openArtifact, readScores } from "@mbs/artifacts";
+import type { Score } from "@mbs/artifacts";
 import { collectAnswers, summariseDistances } from "@mbs/evaluation";
-import { readRowScores } from "./row-scores.ts";
-import { fileStem, scoresFile } from "./rows.ts";
-import type { Row } from "./rows.ts";
+import { fileStem } from "./rows.ts";
+import type { RowKey } from "./rows.ts";
+
+/** The file name of a row's scores. @param name "gptq-3 equal", or "dense" */
+export const scoresFile = (name: string): string => `${fileStem(name)}.scores.arrow`;
+
+export const readRowScores = async (folder: string, name: string): Promise<Score[]> =>
+  collect(readScores(await openArtifact(join(folder, scoresFile(name)))));
+
+/** What a row took on the machine of the comparison. */
+export interface Spent {
+  readonly seconds: number;
+  /** Of all threads, which other programs on the machine change less. */
+  readonly processorSeconds: number;
+  readonly peakBytes: number;
+  /** Bytes of the GGUF file that was written, where it is one. */
+  readonly fileBytes?: number;
+}
+
+/** The file with what each row took, of those that were never stopped: a line of JSON a row, `name` and `spent`. */
+export const spentFile = "spent.jsonl";
+
+/** What each row took. */
+export async function readSpent(folder: string): Promise<ReadonlyMap<string, Spent>> {
+  const path = join(folder, spentFile);
+  if (!existsSync(path)) return new Map();
+  const lines = (await readFile(path, "utf8")).split("\n").filter((text) => text !== "");
+  return new Map(
+    lines.map((line) => {
+      const { name, spent } = JSON.parse(line) as { readonly name: string; readonly spent: Spent };
+      return [name, spent];
+    }),
+  );
+}
 
 /** What a model writes in a language, beside the dense model: shares from 0 to 1, but for `kl`. */
 export interface WrittenLanguage {
@@ -24,7 +57,7 @@ export interface WrittenLanguage {
 }
 
 /** What one compressed model writes, by language. */
-export interface WrittenRow extends Pick<Row, "method" | "mix" | "draw"> {
+export interface WrittenRow extends RowKey {
   readonly languages: Readonly<Record<string, WrittenLanguage>>;
 }
 
@@ -34,7 +67,11 @@ interface GenerationLine extends Record<"kept" | "repeated" | "agrees", number> 
   readonly language: string;
 }
 
-const linesFile = (folder: string, name: string): string => join(folder, "written", `${fileStem(name)}.jsonl`);
+/** The folder of what written.ts has found, in that of the comparison. */
+export const writtenFolder = "written";
+
+/** The file there with how a model's continuations are. @param name "gptq-3 equal" */
+export const continuationsFile = (name: string): string => join(writtenFolder, `${fileStem(name)}.jsonl`);
 
 /** The folder of what answers.ts has found, in that of the comparison. */
 export const answersFolder = "answers";
@@ -43,14 +80,14 @@ export const answersFolder = "answers";
 export const answersFile = (name: string): string => join(answersFolder, scoresFile(name));
 
 /** Whether written.ts has looked at a row. */
-export const isWritten = (folder: string, name: string): boolean => existsSync(linesFile(folder, name));
+export const isWritten = (folder: string, name: string): boolean => existsSync(join(folder, continuationsFile(name)));
 
 const rounded = (value: number): number => Number(value.toFixed(4));
 
 /** What written.ts has found of a row of `folder`. @param name "gptq-3 equal" */
 export async function readWritten(folder: string, name: string): Promise<Pick<WrittenRow, "languages">> {
-  const scores = await readRowScores(join(folder, "written"), name);
-  const lines = (await readFile(linesFile(folder, name), "utf8"))
+  const scores = await readRowScores(join(folder, writtenFolder), name);
+  const lines = (await readFile(join(folder, continuationsFile(name)), "utf8"))
     .trimEnd()
     .split("\n")
     .map((line) => JSON.parse(line) as GenerationLine);
@@ -58,7 +95,7 @@ export async function readWritten(folder: string, name: string): Promise<Pick<Wr
   for (const { language, kl, agreement } of summariseDistances(scores)) {
     const own = lines.find((line) => line.language === language && line.model !== "dense");
     const dense = lines.find((line) => line.language === language && line.model === "dense");
-    if (own === undefined || dense === undefined) throw new Error(`${linesFile(folder, name)} has no ${language}`);
+    if (own === undefined || dense === undefined) throw new Error(`${continuationsFile(name)} has no ${language}`);
     languages[language] = {
       kl: rounded(kl),
       same: rounded(agreement),
@@ -76,7 +113,7 @@ export async function readWritten(folder: string, name: string): Promise<Pick<Wr
 export type RightAnswers = Readonly<Record<string, string>>;
 
 /** What one compressed model answers. */
-export interface AnswersRow extends Pick<Row, "method" | "mix" | "draw"> {
+export interface AnswersRow extends RowKey {
   readonly right: RightAnswers;
 }
 
@@ -96,7 +133,7 @@ export const damageFolder = "damage";
 export const damageFile = (name: string): string => join(damageFolder, `${fileStem(name)}.json`);
 
 /** What one compressed model does to each language: the mean damage of its tensors. */
-export interface DamageRow extends Pick<Row, "method" | "mix" | "draw"> {
+export interface DamageRow extends RowKey {
   readonly damage: Readonly<Record<string, number>>;
 }
 
