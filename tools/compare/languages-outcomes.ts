@@ -69,7 +69,8 @@ interface Outcome {
   readonly method: string;
   readonly mix: string;
   readonly against: string;
-  readonly draws: readonly number[];
+  /** How many draws both have. */
+  readonly draws: number;
   readonly differences: Readonly<Record<keyof typeof figures, DrawnFigure>>;
 }
 
@@ -93,9 +94,7 @@ function outcomeOf(rows: readonly DrawnRow[], method: string, mix: string, again
   if (own.length === 0) return [];
   const differenceOf = (figure: keyof typeof figures): DrawnFigure => figureDifference(own, other, figures[figure]);
   const differences = { worst: differenceOf("worst"), mean: differenceOf("mean"), shares: differenceOf("shares") };
-  const others = new Set(drawsOf(rows, method, against).map(({ draw }) => draw));
-  const draws = drawsOf(rows, method, mix).flatMap(({ draw }) => (others.has(draw) ? [draw] : []));
-  return [{ method, mix, against, draws, differences }];
+  return [{ method, mix, against, draws: own.length, differences }];
 }
 
 /** The two outcomes that were named before their draws were made: which mix, against the equal one, in which draws. */
@@ -142,7 +141,7 @@ export function namedTable(
 const againstEqual = (rows: readonly DrawnRow[], method: string, mix: string): readonly (readonly string[])[] =>
   outcomeOf(rows, method, mix, "equal").map(({ draws, differences: { worst, mean: ofAll, shares: byShare } }) => [
     mixTitle(mix),
-    String(draws.length),
+    String(draws),
     drawnText(worst),
     drawnText(ofAll),
     drawnText(byShare),
@@ -176,7 +175,7 @@ export function outcomeTable(rows: readonly DrawnRow[], named: readonly NamedOut
     (Object.keys(figures) as (keyof typeof figures)[]).map((figure) => ({
       figure,
       difference: outcome.differences[figure],
-      isCorrected: outcome.draws.length >= fewestDraws && !isExempt(outcome, figure, named),
+      isCorrected: outcome.draws >= fewestDraws && !isExempt(outcome, figure, named),
     })),
   );
   const corrected = cells.filter(({ isCorrected }) => isCorrected);
@@ -190,7 +189,7 @@ export function outcomeTable(rows: readonly DrawnRow[], named: readonly NamedOut
     titleOf(method),
     mixTitle(mix),
     mixTitle(against),
-    String(draws.length),
+    String(draws),
     ...texts.slice(place * width, (place + 1) * width),
   ]);
   const head = ["method", "mix", "against", "draws", "worst language", "mean of languages", "weighted by share"];

@@ -123,8 +123,9 @@ const crossedFigures: Readonly<Record<string, Figure>> = {
 };
 
 /**
- * What methods lose with text in equal or proportional amounts and weights alike or by share, and what equal text and equal weights
- * change, each in the mean of both settings of the other, and by how much weights change more; on the draws that all four mixes have.
+ * What methods lose with text in equal or proportional amounts and weights alike or as proportional text has them, on the draws that
+ * all four mixes have; what equal text and what equal weights change, each in the mean of both settings of the other; and the second
+ * change less the first, below zero where weights take off more.
  *
  * @param sets rows by the windows that they are scored on
  */
