@@ -11,7 +11,7 @@ import type { HostName } from "./hosts-network.ts";
 import { kill, orphansOf, processesOf, start } from "./processes.ts";
 import type { Marked } from "./processes.ts";
 import { doneNode, program } from "./programs.ts";
-import { model, resultsOf, RunsAlone, threadsOf, writeRecipe } from "./recipe.ts";
+import { model, RunsAlone, writeRecipe } from "./recipe.ts";
 import { writeSecret } from "./servers.ts";
 
 const bucket = "artifacts";
@@ -147,8 +147,6 @@ export type ScenarioName = keyof typeof scenarios;
 export interface Outcome {
   readonly name: string;
   readonly what: string;
-  /** Whether the run ended with the bytes of one on a single machine. */
-  readonly isSame: boolean;
   /** Nodes that workers did, and those that they did more than once. */
   readonly nodes: number;
   readonly repeated: number;
@@ -156,7 +154,7 @@ export interface Outcome {
   readonly restarts: number;
   readonly orphans: number;
   readonly seconds: number;
-  /** Why the run did not end well. */
+  /** Why the run did not end with the bytes of one on a single machine. */
   readonly fault?: string;
 }
 
@@ -340,11 +338,10 @@ export class Hosts {
     for (const each of all) orphans += await orphansOf(each);
     await rm(join(this.#folder, "disk", name), { recursive: true, force: true });
     const done = all.flatMap(({ lines }) => lines.flatMap((line) => doneNode(line) ?? []));
-    const isSame = fault === undefined && (await this.#isSame(output));
+    fault ??= (await this.#alone.differenceOf(output))?.what;
     return {
       name,
       what,
-      isSame,
       nodes: done.length,
       repeated: done.length - new Set(done).size,
       restarts,
@@ -352,12 +349,6 @@ export class Hosts {
       seconds: Math.round((performance.now() - began) / 1000),
       ...(fault !== undefined && { fault }),
     };
-  }
-
-  async #isSame(output: string): Promise<boolean> {
-    const found = await resultsOf(output);
-    const expected = await this.#alone.resultsWith(await threadsOf(output));
-    return expected.size === found.size && [...expected].every(([name, hash]) => found.get(name) === hash);
   }
 
   async close(): Promise<void> {

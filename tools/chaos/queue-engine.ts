@@ -147,7 +147,7 @@ export class QueueEngine implements ChaosEngine {
   async prepare(onNode: OnNode): Promise<void> {
     this.#onNode = onNode;
     if (this.#isUp) {
-      await this.#redis.flush();
+      if (!(await this.#redis.flush())) throw new Error("Redis was not emptied");
       await this.#store.empty();
       return;
     }
@@ -189,8 +189,7 @@ export class QueueEngine implements ChaosEngine {
       case "store":
         return s3 && this.#killServer(at, s3, random() * longestPause, false);
       case "flushed Redis":
-        await this.#redis.flush();
-        return { at, isKill: false };
+        return (await this.#redis.flush()) ? { at, isKill: false } : undefined;
       case "damaged store":
         return (await damageOne(await artifactFiles(folder), random)) ? { at, isKill: false } : undefined;
       case "damaged cache":

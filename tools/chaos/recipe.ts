@@ -24,7 +24,7 @@ export async function writeRecipe(folder: string, name: string, corpus: string):
 }
 
 /** The threads of a worker, which a run took when it began, and on which results depend. */
-export async function threadsOf(output: string): Promise<number> {
+async function threadsOf(output: string): Promise<number> {
   const { threads } = JSON.parse(await readFile(join(output, "run", "machine.json"), "utf8")) as { threads: number };
   return threads;
 }
@@ -38,7 +38,7 @@ async function contentOf(path: string): Promise<Uint8Array | string> {
 }
 
 /** Path → hash of all files of the model and of the scores that a run has written. */
-export async function resultsOf(output: string): Promise<ReadonlyMap<string, string>> {
+async function resultsOf(output: string): Promise<ReadonlyMap<string, string>> {
   const entries = await readdir(output, { recursive: true, withFileTypes: true });
   const names = entries.filter((entry) => entry.isFile()).map(({ parentPath, name }) => relative(output, join(parentPath, name)));
   const kept = names.filter((name) => name.startsWith("model/") || name === "scores.arrow").toSorted();
@@ -49,6 +49,13 @@ export async function resultsOf(output: string): Promise<ReadonlyMap<string, str
       .digest("hex"),
   ];
   return new Map(await Promise.all(kept.map(hash)));
+}
+
+/** How the result of a run is not that of one left alone. */
+export interface Difference {
+  /** Files are lacking; otherwise they have other bytes. */
+  readonly isLost: boolean;
+  readonly what: string;
 }
 
 /** Results of the recipe's run on this machine alone, which nothing disturbs, by the threads that a disturbed one took. */
@@ -62,7 +69,17 @@ export class RunsAlone {
     this.#corpus = corpus;
   }
 
-  async resultsWith(threads: number): Promise<ReadonlyMap<string, string>> {
+  /** What a run wrote other than the one left alone, undefined where all is the same. */
+  async differenceOf(output: string): Promise<Difference | undefined> {
+    const found = await resultsOf(output);
+    const expected = await this.#resultsWith(await threadsOf(output));
+    const lacks = [...expected.keys()].filter((name) => !found.has(name));
+    if (lacks.length > 0) return { isLost: true, what: `${output} lacks ${lacks.join(", ")}` };
+    const differs = [...found].filter(([name, hash]) => expected.get(name) !== hash).map(([name]) => name);
+    return differs.length > 0 ? { isLost: false, what: `${output}: other bytes in ${differs.join(", ")}` } : undefined;
+  }
+
+  async #resultsWith(threads: number): Promise<ReadonlyMap<string, string>> {
     const known = this.#results.get(threads);
     if (known !== undefined) return known;
     const { recipe, output } = await writeRecipe(this.#folder, `alone-${threads}`, this.#corpus);

@@ -69,7 +69,8 @@ export abstract class Server {
     const server = this.launch();
     this.#process = server;
     for (let isUp = false; !isUp; isUp = await this.answers()) {
-      if (server.child.exitCode !== null) throw new Error(`a server ended by itself: ${server.said()}`);
+      if (server.child.exitCode !== null || server.child.signalCode !== null)
+        throw new Error(`a server ended by itself: ${server.said()}`);
       await wait(20);
     }
   }
@@ -125,9 +126,9 @@ class Redis extends Server {
     await emptyFolder(this.folder);
   }
 
-  /** Loses all it has while it goes on. */
-  async flush(): Promise<void> {
-    await ask(this.port, "FLUSHALL\r\n");
+  /** Loses all it has while it goes on. @returns whether it did */
+  async flush(): Promise<boolean> {
+    return (await ask(this.port, "FLUSHALL\r\n"))?.startsWith("+OK") === true;
   }
 }
 

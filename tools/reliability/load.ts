@@ -31,6 +31,10 @@ const { values } = parseArgs({
   },
 });
 const [seconds, seed] = [Number(values.seconds), Number(values.seed)];
+if (!(seconds > 0) || !Number.isSafeInteger(seed)) {
+  console.error("usage: tools/reliability/load.ts [--seconds N] [--seed S] [--output FILE]");
+  process.exit(2);
+}
 const pairs = Math.ceil(seconds / 600);
 const turnMs = (seconds / pairs / 2) * 1000;
 const tokens = { good: "good".padEnd(32, "-"), hostile: "hostile".padEnd(32, "-") };
@@ -73,13 +77,16 @@ const flags = ["--listen", "127.0.0.1:0", "--store", join(folder, "store"), "--t
 const limits = ["--threads", "1", "--client-threads", "1", "--client-calls", "20"];
 const server = spawn(process.execPath, [program, "serve", ...flags, ...limits], { stdio: ["ignore", "ignore", "pipe"] });
 process.on("exit", () => server.kill("SIGKILL"));
-const port = await new Promise<number>((done, fail) => {
+const whenClosed = once(server, "close").then(() => {
+  throw new Error("the server ended");
+});
+const listening = new Promise<number>((done) => {
   server.stderr.on("data", (text: Buffer) => {
     const address = /grpc:\/\/127\.0\.0\.1:(\d+)/.exec(text.toString());
     if (address) done(Number(address[1]));
   });
-  server.on("close", () => fail(new Error("the server ended")));
 });
+const port = await Promise.race([listening, whenClosed]);
 
 const data = await smallArtifact();
 
@@ -121,8 +128,13 @@ async function attack(ownSeed: number): Promise<Readonly<Record<string, number>>
   const child = fork(attackers, [String(port), tokens.hostile, String(turnMs), String(ownSeed)]);
   // on machines of their own they would take nothing from the server's processors
   if (child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_LOW);
-  const [counts] = (await once(child, "message")) as [Readonly<Record<string, number>>];
-  await once(child, "close");
+  const closed = once(child, "close");
+  const early = closed.then(() => {
+    throw new Error("the process of hostile clients ended without its counts");
+  });
+  const [counts] = (await Promise.race([once(child, "message"), early])) as [Readonly<Record<string, number>>];
+  early.catch(() => undefined);
+  await closed;
   return counts;
 }
 
@@ -153,15 +165,14 @@ for (let pair = 0; pair < pairs; pair++) {
   for (const phase of phases) {
     const end = performance.now() + turnMs;
     const good = [goodClient(phase, end), goodClient(phase, end), watchMemory(phase, end)];
-    const counts = phase === "beside" ? await attack(seed + pair) : {};
+    const hostile: Promise<Readonly<Record<string, number>>> = phase === "beside" ? attack(seed + pair) : Promise.resolve({});
+    const [counts] = await Promise.race([Promise.all([hostile, ...good]), whenClosed]);
     for (const [name, count] of Object.entries(counts)) attacks[name] = (attacks[name] ?? 0) + count;
-    await Promise.all(good);
   }
   if (values.output !== undefined) await writeFile(values.output, textOf(result()));
 }
-server.removeAllListeners("close");
 server.kill("SIGINT");
-await once(server, "close");
+await whenClosed.catch(() => undefined);
 await rm(folder, { recursive: true });
 if (values.output === undefined) process.stdout.write(textOf(result()));
 if ([...found.values()].some(({ failed }) => failed > 0)) process.exitCode = 1;

@@ -7,7 +7,7 @@
  *   --count   mutations of each reader (default 10000)
  *   --first   number of the first, so that many can be made in parts (default 0)
  *   --seed    of all that is random (default 0)
- *   --only    one mutation, in this process, which shows where it fails
+ *   --only    one mutation of one reader, in this process and without limits, which shows where it fails
  *   --json    print the counts as JSON
  *
  * Exits with 1 where a mutation crashed or stopped its process, took too much memory, failed with an error that is none of bad
@@ -19,7 +19,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { at } from "@mbs/contracts";
 import { drawOf } from "./mutations/draw.ts";
-import { mutated } from "./mutations/input.ts";
+import { mutated, refusalOf } from "./mutations/input.ts";
 import { readers } from "./mutations/readers.ts";
 import { runMutations } from "./mutations/run-mutations.ts";
 
@@ -35,16 +35,16 @@ const { values } = parseArgs({
 });
 const names = values.reader === "all" ? [...readers.keys()] : values.reader.split(",");
 const [count, first, seed] = [Number(values.count), Number(values.first), Number(values.seed)];
-const unknown = names.find((name) => !readers.has(name));
+const only = values.only === undefined ? undefined : Number(values.only);
+const isNumber = (value: number): boolean => Number.isSafeInteger(value) && value >= 0;
 if (
-  unknown !== undefined ||
-  !Number.isSafeInteger(count) ||
-  count < 1 ||
-  !Number.isSafeInteger(first) ||
-  !Number.isSafeInteger(seed)
+  !names.every((name) => readers.has(name)) ||
+  ![count - 1, first, only ?? 0].every(isNumber) ||
+  !Number.isSafeInteger(seed) ||
+  (only !== undefined && names.length > 1)
 ) {
   console.error(
-    `usage: tools/reliability/mutate.ts [--reader ${[...readers.keys()].join("|")}|all] [--count N] [--first N] [--seed S] [--only NUMBER]`,
+    `usage: tools/reliability/mutate.ts [--reader ${[...readers.keys()].join("|")}|all] [--count N] [--first N] [--seed S] [--only NUMBER of one reader]`,
   );
   process.exit(2);
 }
@@ -59,15 +59,15 @@ async function readOne(name: string, number: number): Promise<void> {
     const path = join(tmpdir(), `${name}-${seed}-${number}`);
     await writeFile(path, bytes);
     console.log(`${input.name}: ${bytes.length} bytes in ${path}`);
-    await input.read(bytes);
-    console.log("read");
+    const refusal = await refusalOf(input, bytes);
+    console.log(refusal === undefined ? "read" : `refused: ${refusal}`);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 }
 
-if (values.only !== undefined) {
-  await readOne(at(names, 0), Number(values.only));
+if (only !== undefined) {
+  await readOne(at(names, 0), only);
 } else {
   const parts = names.map((reader) => ({ reader, first, count }));
   const counts = await runMutations({ seed, parts, note: (line) => console.error(line) });

@@ -18,6 +18,16 @@ test("a program that is not there ends each call with the remedy, and no path of
     }
   }));
 
+test("what a process said before it crashed is in the server's log, and not in the answer", () => {
+  const program = `console.error("no memory is left in /secret"); process.kill(process.pid, "SIGABRT"); setInterval(() => {}, 1000)`;
+  return withServer({ command: [process.execPath, "-e", program, "--"] }, async ({ client, log }) => {
+    const { code, details } = await errorOf(callMake(client));
+    assert.is(code, status.INTERNAL);
+    assert.is(details, "the call failed inside the server; its log says why");
+    assert.match(log.join("\n"), /ended by SIGABRT[^]*the process had said:\nno memory is left in \/secret/);
+  });
+});
+
 test("without a file left a call fails with the remedy, and the server goes on", async () => {
   const fixture = fileURLToPath(new URL("fixtures/server-without-files.ts", import.meta.url));
   const words = `'${process.execPath}' --conditions=mbs-source --import tsx '${fixture}'`;

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { MbsError } from "@mbs/contracts";
 import type { Draw } from "./draw.ts";
 import { mutateBytes } from "./mutate-bytes.ts";
 import { mutateJson } from "./mutate-json.ts";
@@ -36,6 +37,24 @@ const json = (value: unknown): string =>
 export function demandSame(found: unknown, expected: unknown, what: string): void {
   const [one, other] = [json(found), json(expected)];
   demand(one === other, `${what}: ${one.slice(0, 200)} is not ${other.slice(0, 200)}`);
+}
+
+/** What an input may be refused with: exit codes 65 and 2. */
+const refusals: ReadonlySet<string> = new Set(["bad-data", "failed-precondition", "usage"]);
+
+/**
+ * Why an input refuses bytes; undefined where it reads them.
+ *
+ * @throws what is neither: a fault
+ */
+export async function refusalOf(input: Input, bytes: Uint8Array): Promise<string | undefined> {
+  try {
+    await input.read(bytes);
+    return undefined;
+  } catch (error) {
+    if (error instanceof MbsError && refusals.has(error.tag)) return error.message;
+    throw error;
+  }
 }
 
 /** A mutation of an input, which never is what it was. */

@@ -9,10 +9,10 @@
 import { mkdirSync, openSync, writeSync } from "node:fs";
 import { mkdtemp } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { at, MbsError } from "@mbs/contracts";
+import { at } from "@mbs/contracts";
 import { drawOf } from "./draw.ts";
-import { mutated } from "./input.ts";
-import type { Input, Reader } from "./input.ts";
+import { mutated, refusalOf } from "./input.ts";
+import type { Reader } from "./input.ts";
 import { noMutation } from "./run-mutations.ts";
 import type { MutationReport, MutationRequest, ReaderRequest } from "./run-mutations.ts";
 
@@ -30,20 +30,6 @@ function markPlace(part: number, number: number): void {
   mark.writeUInt32LE(part, 0);
   mark.writeUInt32LE(number, 4);
   writeSync(file, mark, 0, 8, 0);
-}
-
-/** What an input may be refused with: exit codes 65 and 2. */
-const refusals: ReadonlySet<string> = new Set(["bad-data", "failed-precondition", "usage"]);
-
-/** Whether it was read; otherwise it was refused. */
-async function isRead(input: Input, bytes: Uint8Array): Promise<boolean> {
-  try {
-    await input.read(bytes);
-    return true;
-  } catch (error) {
-    if (error instanceof MbsError && refusals.has(error.tag)) return false;
-    throw error;
-  }
 }
 
 const described = (error: unknown): string =>
@@ -64,19 +50,20 @@ async function readPart({ reader, first, count }: ReaderRequest, part: number, f
     const input = at(inputs, number % inputs.length);
     const bytes = mutated(input, drawOf(seed, reader, number));
     try {
-      if (await isRead(input, bytes)) read++;
+      if ((await refusalOf(input, bytes)) === undefined) read++;
       if (memory > 0 && mostMemory() > memory) throw new Error(`the process has used ${Math.round(mostMemory() / 2 ** 20)} MiB`);
     } catch (error) {
       faults++;
       await say({ kind: "fault", reader, number, input: input.name, what: described(error) });
-      // its largest memory never becomes less
-      if (mostMemory() > memory && memory > 0) process.exit(1);
     }
-    if ((number + 1) % 1000 === 0 || number + 1 === first + count) {
+    // its largest memory never becomes less
+    const isFull = memory > 0 && mostMemory() > memory;
+    if ((number + 1) % 1000 === 0 || number + 1 === first + count || isFull) {
       const { user } = process.cpuUsage();
       await say({ kind: "done", reader, next: number + 1, read, seconds: (user - begun) / 1e6 });
       [read, begun] = [0, user];
     }
+    if (isFull) process.exit(1);
   }
 }
 

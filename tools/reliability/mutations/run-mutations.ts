@@ -43,7 +43,7 @@ export type MutationReport =
 export interface MutationCount {
   readonly reader: string;
   mutations: number;
-  /** Those that were read as another sound input; the others were refused. */
+  /** Those that were read as another sound input; the others were refused. Where a mutation ends its process, up to 999 are lost. */
   read: number;
   /** Processor time. */
   seconds: number;

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { readGiven, warnIfOpen } from "@mbs/artifacts";
 import { repeat } from "./repeat.ts";
 
@@ -7,8 +8,7 @@ export const defaultReloadMs = 5000;
 /** Files by the flag that named them. */
 export type GivenFiles = Readonly<Record<string, string>>;
 
-const isSame = (some: readonly Buffer[], others: readonly Buffer[]): boolean =>
-  some.every((bytes, index) => others[index]?.equals(bytes) === true);
+const sha256 = (bytes: Buffer): string => createHash("sha256").update(bytes).digest("hex");
 
 /**
  * What is in use while files are wrong, or cannot be read.
@@ -16,6 +16,9 @@ const isSame = (some: readonly Buffer[], others: readonly Buffer[]): boolean =>
  * @param contents in the order of the files; undefined where one cannot be read
  */
 export type Salvage<T> = (contents: readonly Buffer[] | undefined) => T;
+
+/** What the log says of content that is right, such as that its time is over; undefined for nothing. */
+export type Warning<T> = (value: T) => string | undefined;
 
 /**
  * What some small files hold together, read again when one of them changes. Where they are wrong or half replaced, the log says
@@ -27,11 +30,13 @@ export class ReloadedFiles<T> {
   readonly #secret: string;
   readonly #log: (line: string) => void;
   readonly #salvage: Salvage<T> | undefined;
+  readonly #warning: Warning<T> | undefined;
   readonly #listeners = new Set<(value: T) => void>();
-  #seen: readonly Buffer[] = [];
+  /** SHA-256 of what was read last: the contents may be secret, and need not stay in memory to be compared. */
+  #seen: readonly string[] = [];
   #fault = "";
-  /** The last warning of rights, which is not repeated at each look; "" for one that is to be given again. */
-  #openness = "";
+  /** Warnings of the last look, which are not repeated. */
+  #warned: ReadonlySet<string> = new Set();
   #current: T;
   #stop = (): void => undefined;
 
@@ -40,16 +45,18 @@ export class ReloadedFiles<T> {
     parse: (contents: readonly Buffer[]) => T,
     secret: string,
     log: (line: string) => void,
-    seen: readonly Buffer[],
+    contents: readonly Buffer[],
     salvage: Salvage<T> | undefined,
+    warning: Warning<T> | undefined,
   ) {
     this.#files = files;
     this.#parse = parse;
     this.#secret = secret;
     this.#log = log;
     this.#salvage = salvage;
-    this.#seen = seen;
-    this.#current = parse(seen);
+    this.#warning = warning;
+    this.#seen = contents.map(sha256);
+    this.#current = parse(contents);
   }
 
   static #read(files: GivenFiles): Promise<Buffer[]> {
@@ -62,6 +69,7 @@ export class ReloadedFiles<T> {
    * @param everyMs milliseconds between two looks
    * @param salvage of files that grant something: what they no longer hold ends at once, also where the rest is wrong. The log then
    *   says at each look what is wrong. Without it the last good content stays in use
+   * @param warning asked at each look
    * @throws what the first reading or parsing throws
    */
   static async open<T>(
@@ -70,10 +78,10 @@ export class ReloadedFiles<T> {
     secret: string,
     everyMs: number,
     log: (line: string) => void,
-    salvage?: Salvage<T>,
+    { salvage, warning }: { readonly salvage?: Salvage<T>; readonly warning?: Warning<T> } = {},
   ): Promise<ReloadedFiles<T>> {
-    const opened = new ReloadedFiles(files, parse, secret, log, await ReloadedFiles.#read(files), salvage);
-    await opened.#warnIfOpen();
+    const opened = new ReloadedFiles(files, parse, secret, log, await ReloadedFiles.#read(files), salvage, warning);
+    await opened.#warn();
     opened.#stop = repeat(everyMs, () => opened.#look());
     return opened;
   }
@@ -92,19 +100,19 @@ export class ReloadedFiles<T> {
     this.#listeners.clear();
   }
 
-  /** Also where the content is the same, since rights change without it. */
-  async #warnIfOpen(): Promise<void> {
-    let openness = "";
-    await warnIfOpen(this.#secret, (message) => {
-      openness = message;
-    });
-    if (openness !== "" && openness !== this.#openness) this.#log(openness);
-    this.#openness = openness;
+  /** Also where the content is the same: rights change without it, and time passes. */
+  async #warn(): Promise<void> {
+    const warnings = new Set<string>();
+    await warnIfOpen(this.#secret, (message) => warnings.add(message));
+    const ofContent = this.#warning?.(this.#current);
+    if (ofContent !== undefined) warnings.add(ofContent);
+    for (const warning of warnings) if (!this.#warned.has(warning)) this.#log(warning);
+    this.#warned = warnings;
   }
 
   async #look(): Promise<void> {
     await this.#readAgain();
-    await this.#warnIfOpen();
+    await this.#warn();
   }
 
   async #readAgain(): Promise<void> {
@@ -112,14 +120,15 @@ export class ReloadedFiles<T> {
     let contents: readonly Buffer[] | undefined;
     try {
       contents = await ReloadedFiles.#read(this.#files);
-      const changed = !isSame(contents, this.#seen);
+      const hashes = contents.map(sha256);
+      const changed = hashes.some((hash, index) => hash !== this.#seen[index]);
       if (changed) this.#current = this.#parse(contents);
-      this.#seen = contents;
+      this.#seen = hashes;
       this.#fault = "";
       if (!changed) return;
       for (const listener of this.#listeners) listener(this.#current);
       this.#log(`read ${flags} again`);
-      this.#openness = "";
+      this.#warned = new Set();
     } catch (error) {
       const fault = error instanceof Error ? error.message : String(error);
       if (this.#salvage !== undefined) {
@@ -127,7 +136,7 @@ export class ReloadedFiles<T> {
         // equal to nothing: they are parsed again when they are right
         this.#seen = [];
         // what is right in it is a secret too, and the fault is said at each look
-        this.#openness = "";
+        this.#warned = new Set();
         this.#log(`${fault}; ${contents === undefined ? "nothing of" : "only what is right in"} ${flags} is in use`);
       } else if (fault !== this.#fault) this.#log(`${fault}; what ${flags} had before stays in use`);
       this.#fault = fault;

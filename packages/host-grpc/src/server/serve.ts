@@ -3,7 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { logVerbosity, Server, setLogVerbosity, status as codes } from "@grpc/grpc-js";
 import type { StatusObject } from "@grpc/grpc-js";
 import { removeTemporaryFolders } from "@mbs/artifacts";
-import { availableProcessors, noObserver, quoted, resourceKinds, TryAgainError, UsageError } from "@mbs/contracts";
+import { availableProcessors, MbsError, noObserver, quoted, resourceKinds, TryAgainError, UsageError } from "@mbs/contracts";
 import type { Observer, ResourceKind, Stage } from "@mbs/contracts";
 import { bindServer } from "./bind-server.ts";
 import { CallHandlers } from "./call-handlers.ts";
@@ -101,7 +101,12 @@ const closeMs = 2000;
 
 type ActionCall = Parameters<typeof send>[0] & StreamingCall & { request: { type: string; body?: Uint8Array } };
 
-const causeOf = (error: unknown): string => (error instanceof Error ? (error.stack ?? error.message) : String(error));
+/** The stack of an error, and what the process of a stage had said before it failed. */
+function causeOf(error: unknown): string {
+  const said = error instanceof MbsError ? String(error.facts["said"] ?? "").trim() : "";
+  const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return said === "" ? stack : `${stack}\nthe process had said:\n${said}`;
+}
 
 /** An action of DoAction. */
 interface Action {
@@ -116,7 +121,7 @@ const rightTokens = (contents: readonly Buffer[] | undefined): Tokens => Tokens.
 
 async function openTokens(path: string, reloadMs: number, log: (line: string) => void): Promise<ReloadedFiles<Tokens>> {
   const parse = ([bytes]: readonly Buffer[]): Tokens => Tokens.parse(bytes?.toString() ?? "", path);
-  return ReloadedFiles.open({ "--tokens": path }, parse, path, reloadMs, log, rightTokens);
+  return ReloadedFiles.open({ "--tokens": path }, parse, path, reloadMs, log, { salvage: rightTokens });
 }
 
 /** Files that are looked at as long as the server runs. */

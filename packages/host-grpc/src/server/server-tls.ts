@@ -80,14 +80,17 @@ export async function openTls(
 ): Promise<OpenCredentials> {
   const parse = ([certificate, privateKey, caCertificate]: readonly Buffer[]): Certificates => {
     const pair = { certificate: certificate ?? Buffer.alloc(0), privateKey: privateKey ?? Buffer.alloc(0) };
-    const fault = whyInvalid(parseCertificate(pair.certificate, `--cert ${cert}`));
+    parseCertificate(pair.certificate, `--cert ${cert}`);
     requirePair(pair, `--cert ${cert} and --key ${key}`);
     if (caCertificate !== undefined) parseCertificate(caCertificate, `--client-ca ${clientCa}`);
-    if (fault !== undefined) log(`the certificate in ${cert} ${fault}, so that clients refuse it; make another`);
     return { ...pair, caCertificate };
   };
+  const warning = ({ certificate }: Certificates): string | undefined => {
+    const fault = whyInvalid(parseCertificate(certificate, `--cert ${cert}`));
+    return fault === undefined ? undefined : `the certificate in ${cert} ${fault}, so that clients refuse it; make another`;
+  };
   const given = { "--cert": cert, "--key": key, ...(clientCa !== undefined && { "--client-ca": clientCa }) };
-  const files = await ReloadedFiles.open<Certificates>(given, parse, key, reloadMs, log);
+  const files = await ReloadedFiles.open<Certificates>(given, parse, key, reloadMs, log, { warning });
   const provider = new CertificateProvider(files);
   // the library's declaration names its first two parameters the wrong way round
   const credentials = experimental.createCertificateProviderServerCredentials(

@@ -73,14 +73,11 @@ function yieldToServer({ pid }: ChildProcess): void {
   }
 }
 
-function failure(code: number | null, signal: string | null, report: MbsError | undefined, log: string): MbsError {
-  if (report) return report;
-  return new InternalError(
-    signal ? `the stage's process was ended by ${signal}` : `the stage's process ended with code ${code}`,
-    {
-      log: log.slice(-2000),
-    },
-  );
+/** @param said the end of what the process wrote to standard error: of a bug or crash the server's log has it */
+function failure(code: number | null, signal: string | null, report: MbsError | undefined, said: string): MbsError {
+  if (report !== undefined && !(report instanceof InternalError)) return report;
+  const how = signal ? `was ended by ${signal}` : `ended with code ${code}`;
+  return new InternalError(report?.message ?? `the stage's process ${how}`, { said: said.slice(-2000) });
 }
 
 /**
