@@ -48,6 +48,11 @@ const templates: readonly (readonly [string, string, RegExp])[] = [
   ["an escape beyond Unicode", '{{ "\\UFFFFFFFF"|abs }}', /str has no absolute value/],
   ["names of JavaScript", "{{ q.constructor }}", /str has no 'constructor'/],
   ["a prototype", "{{ __proto__ }}", /'__proto__' is undefined/],
+  [
+    "a filter that is indexed",
+    "{{ q|first('_')[0] }}",
+    /what follows \| is no filter; of the result of one, write \(x \| name\)\[0\]/,
+  ],
   ["a filter of JavaScript", "{{ q|constructor }}", /the filter constructor is not supported/],
 ];
 

@@ -232,7 +232,9 @@ export class Interpreter {
     const operand = this.#value(node.operand, scopes);
     const { filter } = node;
     if (filter.type === "Identifier") return applyFilter(filter.value, operand, [], new Map());
-    if (filter.callee.type !== "Identifier") throw new BadDataError("the template has a filter without a name");
+    if (filter.type !== "CallExpression" || filter.callee.type !== "Identifier") {
+      throw new BadDataError("what follows | is no filter; of the result of one, write (x | name)[0]");
+    }
     return applyFilter(filter.callee.value, operand, ...this.#arguments(filter, scopes));
   }
 

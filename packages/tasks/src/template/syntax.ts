@@ -48,7 +48,7 @@ export type Node =
   | { readonly type: "ArrayLiteral"; readonly value: readonly Node[] }
   | { readonly type: "ObjectLiteral"; readonly value: ReadonlyMap<Node, Node> }
   | { readonly type: "BinaryExpression"; readonly operator: Token; readonly left: Node; readonly right: Node }
-  | { readonly type: "FilterExpression"; readonly operand: Node; readonly filter: Identifier | Call }
+  | { readonly type: "FilterExpression"; readonly operand: Node; readonly filter: Node }
   | { readonly type: "SelectExpression"; readonly lhs: Node; readonly test: Node }
   | { readonly type: "TestExpression"; readonly operand: Node; readonly negate: boolean; readonly test: Identifier }
   | { readonly type: "UnaryExpression"; readonly operator: Token; readonly argument: Node }
