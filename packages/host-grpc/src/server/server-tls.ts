@@ -1,3 +1,4 @@
+import type { X509Certificate } from "node:crypto";
 import { experimental, ServerCredentials } from "@grpc/grpc-js";
 import { parseCertificate } from "@mbs/artifacts";
 import { requirePair, whyInvalid } from "../protocol/certificates.ts";
@@ -13,6 +14,8 @@ export interface TlsFiles {
 }
 
 interface Certificates extends Identity {
+  /** What `certificate` says. */
+  readonly parsed: X509Certificate;
   readonly caCertificate: Buffer | undefined;
 }
 
@@ -80,13 +83,13 @@ export async function openTls(
 ): Promise<OpenCredentials> {
   const parse = ([certificate, privateKey, caCertificate]: readonly Buffer[]): Certificates => {
     const pair = { certificate: certificate ?? Buffer.alloc(0), privateKey: privateKey ?? Buffer.alloc(0) };
-    parseCertificate(pair.certificate, `--cert ${cert}`);
+    const parsed = parseCertificate(pair.certificate, `--cert ${cert}`);
     requirePair(pair, `--cert ${cert} and --key ${key}`);
     if (caCertificate !== undefined) parseCertificate(caCertificate, `--client-ca ${clientCa}`);
-    return { ...pair, caCertificate };
+    return { ...pair, parsed, caCertificate };
   };
-  const warning = ({ certificate }: Certificates): string | undefined => {
-    const fault = whyInvalid(parseCertificate(certificate, `--cert ${cert}`));
+  const warning = ({ parsed }: Certificates): string | undefined => {
+    const fault = whyInvalid(parsed);
     return fault === undefined ? undefined : `the certificate in ${cert} ${fault}, so that clients refuse it; make another`;
   };
   const given = { "--cert": cert, "--key": key, ...(clientCa !== undefined && { "--client-ca": clientCa }) };
