@@ -88,7 +88,7 @@ function quantileOf(freedom: number): number {
 }
 
 /** Σ (value - mean)² / (n - 1) */
-export function varianceOf(values: readonly number[]): number {
+function varianceOf(values: readonly number[]): number {
   const middle = mean(values);
   return values.reduce((sum, value) => sum + (value - middle) ** 2, 0) / (values.length - 1);
 }
@@ -104,13 +104,6 @@ export const ofLanguage =
 
 /** The largest loss of a language. */
 export const worstOfLanguages: Figure = (rises) => Math.max(...Object.values(rises).map(mean));
-/** The mean of languages by their shares. */
-export const weightedBy =
-  (shares: Readonly<Record<string, number>>): Figure =>
-  (rises) => {
-    const known = Object.entries(rises).map(([language, windows]) => [shares[language] ?? 0, mean(windows)] as const);
-    return known.reduce((sum, [share, rise]) => sum + share * rise, 0) / known.reduce((sum, [share]) => sum + share, 0);
-  };
 
 /** How many windows each language has. */
 const windowsOf = (draws: readonly WindowRises[]): number =>

@@ -4,19 +4,21 @@
  *
  * usage: node --conditions=mbs-source --import tsx tools/compare/front-picture.ts
  */
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { mean } from "@mbs/numbers";
 import { toSvg } from "../pages/plot.ts";
 import { ofLanguage } from "./draws.ts";
-import { readLanguagesNumbers } from "./languages-numbers.ts";
+import type { DrawnRow } from "./draws.ts";
 import { twelveLanguages } from "./languages.ts";
 
 const root = join(import.meta.dirname, "../..");
 
 const bars = { english: "English-only calibration", equal: "the same amount, divided among the twelve" } as const;
 
-const { rows } = await readLanguagesNumbers("gemma-pages");
+const { rows } = JSON.parse(await readFile(join(root, "docs/measured/languages-pages.json"), "utf8")) as {
+  readonly rows: readonly DrawnRow[];
+};
 const names = new Intl.DisplayNames("en", { type: "language" });
 const order = twelveLanguages.map(({ tag }) => names.of(tag) ?? tag);
 const values = Object.entries(bars).flatMap(([mix, series]) => {

@@ -1,7 +1,4 @@
-import { formatLanguageMix, parseLanguageMix } from "@mbs/contracts";
 import type { StageOptions } from "@mbs/contracts";
-import { lossExponent } from "@mbs/mix-recommendation";
-import { twelveLanguages } from "./languages.ts";
 
 /** A mix of calibration text. */
 export interface Mix {
@@ -9,177 +6,13 @@ export interface Mix {
   readonly title?: string;
   /** How much text of which language is drawn, as `mbs sample --mix` takes it. */
   readonly text: string;
-  /** How much each language counts in the statistics, where that is not its share of the text, as `mbs capture --mix` takes it. */
-  readonly weights?: string;
-  /** How many times the usual amount of text, where it is not that. */
-  readonly times?: number;
-  /** Which pages are drawn from, as choose-texts.ts chose them or peers/own_texts.py wrote them; all calibration texts where not given. */
-  readonly pages?: string;
-  /** Its powers, where it is one of many between the named mixes. */
-  readonly frontier?: Powers;
-  /** The language that has more text than others, to see beside more weight what that does. */
-  readonly favours?: string;
-  /** The one language whose amount of text differs, and its segments. */
-  readonly amountOf?: { readonly language: string; readonly segments: number };
-  /** The one language that has text. */
-  readonly alone?: string;
-  /** The one language that has none. */
-  readonly without?: string;
 }
 
-/** Mixes whose languages count by their text. */
+/** Mixes by name. */
 export const mixes: Readonly<Record<string, Mix>> = {
   english: { title: "English-only", text: "only:en" },
   equal: { text: "equal" },
   proportional: { text: "proportional" },
-};
-
-/** What `mbs mix` finds for Gemma 3 where languages count by their shares in training. */
-const foundByShares =
-  "en=0.16,de=0.21,ru=0.103,zh=0.0438,ko=0.0331,id=0.05,hi=0.0226,km=0.0791,ja=0.0417,vi=0.0304,el=0.188,eu=0.0394";
-
-/** The same where every language has the same importance. */
-const foundAlike =
-  "en=0.0298,de=0.125,ru=0.0612,zh=0.0359,ko=0.0419,id=0.0632,hi=0.0369,km=0.129,ja=0.0342,vi=0.0384,el=0.306,eu=0.0989";
-
-/** The same losses made small in the square, not to the power of 4: `mbs mix --power 2`. */
-const milder =
-  "en=0.0475,de=0.115,ru=0.0739,zh=0.0532,ko=0.0586,id=0.0754,hi=0.0541,km=0.117,ja=0.0517,vi=0.0555,el=0.199,eu=0.0993";
-
-/** The language that loses most with equal text counts double. */
-const greekDouble = "en=1,de=1,ru=1,zh=1,ko=1,id=1,hi=1,km=1,ja=1,vi=1,el=2,eu=1";
-
-/** Mixes between equal and proportional: by a temperature, and two found from losses on validation text. */
-const foundMixes: Readonly<Record<string, Mix>> = {
-  "temperature-0.3": { title: "temperature 0.3", text: "temperature:0.3" },
-  found: { title: "`mbs mix --importance shares`", text: `weights:${foundByShares}` },
-  "found-alike": { title: "`mbs mix`", text: `weights:${foundAlike}` },
-};
-
-/** To which powers shares in training and losses count in a mix. */
-export interface Powers {
-  readonly shares: number;
-  readonly power: number;
-}
-
-/** Those of mixes with a name. */
-export const namedPowers: Readonly<Record<string, Powers>> = {
-  equal: { shares: 0, power: 0 },
-  "temperature-0.3": { shares: 0.3, power: 0 },
-  proportional: { shares: 1, power: 0 },
-  "found-alike": { shares: 0, power: 4 },
-  found: { shares: 1, power: 4 },
-};
-
-/**
- * Mixes between the equal one, the proportional one and those that `mbs mix` finds, from the losses that `foundAlike` was found from:
- * languages count by their share in training to the power of `shares`, and losses to the power of `power`. With a power of 0 it is
- * a temperature.
- */
-const frontierMixes: Readonly<Record<string, Mix>> = Object.fromEntries(
-  [0, 0.3, 0.5].flatMap((shares) =>
-    [1, 2].map((power): [string, Mix] => {
-      const weights = [...parseLanguageMix(foundAlike)].map(([language, found]) => {
-        const share = twelveLanguages.find(({ tag }) => tag === language)?.share ?? NaN;
-        // found in proportion to loss^(4 / (1 + 4e)), as loss-law.ts has it; no share of these mixes meets its bounds
-        const loss = found ** ((1 + 4 * lossExponent) / 4);
-        const weight = (share ** shares * loss ** power) ** (1 / (1 + power * lossExponent));
-        return [language, Number(weight.toPrecision(3))] as const;
-      });
-      const title = `shares to the power of ${shares}, losses of ${power}`;
-      const text = `weights:${formatLanguageMix(new Map(weights))}`;
-      return [`frontier-${shares}-${power}`, { title, text, frontier: { shares, power } }];
-    }),
-  ),
-);
-
-/** Mixes of less and of more text: every language has at least one segment, which makes a proportional mix of few nearly equal. */
-const amounts: Readonly<Record<string, Mix>> = {
-  "english-4-times": { title: "English-only, four times the text", text: "only:en", times: 4 },
-  "equal-third": { title: "equal, a third of the text", text: "equal", times: 1 / 3 },
-  "equal-4-times": { title: "equal, four times the text", text: "equal", times: 4 },
-  "proportional-4-times": { title: "proportional, four times the text", text: "proportional", times: 4 },
-};
-
-/** Segments of every language in an equal mix. */
-export const usualSegments = 3;
-
-/** One language with less and more text than the others, which have the usual amount. */
-const amountsOfOne: Readonly<Record<string, Mix>> = Object.fromEntries(
-  ["km", "el"].flatMap((language) =>
-    [0, 1, 16, 64].map((segments): [string, Mix] => {
-      const others = twelveLanguages.flatMap(({ tag }) => (tag === language ? [] : [`${tag}=${usualSegments}`]));
-      const own = segments === 0 ? [] : [`${language}=${segments}`];
-      const times = (segments + usualSegments * others.length) / (usualSegments * twelveLanguages.length);
-      const title = `equal, but ${segments} segments of ${language}`;
-      const text = `weights:${[...others, ...own].join(",")}`;
-      return [`${language}-${segments}`, { title, text, times, amountOf: { language, segments } }];
-    }),
-  ),
-);
-
-/** An equal mix of what the model writes itself, and of pages that were chosen in some way. */
-const chosenPages: Readonly<Record<string, Mix>> = Object.fromEntries(
-  Object.entries({
-    own: "what the model writes itself",
-    short: "the shortest pages",
-    long: "pages of a segment and longer",
-    diverse: "pages with the most different tokens",
-    uncovered: "pages that those before cover least",
-  }).map(([pages, title]) => [`equal-${pages}`, { title: `equal, ${title}`, text: "equal", pages }]),
-);
-
-/** Segments of each language in proportional text: the weights that it has. */
-const drawnProportional = "en=19,de=3,ru=3,zh=2,ko=1,id=1,hi=1,km=1,ja=2,vi=1,el=1,eu=1";
-
-const alike = twelveLanguages.map(({ tag }) => `${tag}=1`).join(",");
-
-/** Mixes whose languages do not count by their text alone: they tell apart what weight does and what the amount of text does. */
-const weightedMixes: Readonly<Record<string, Mix>> = {
-  "equal-text": { title: "equal text, weighted as proportional text", text: "equal", weights: drawnProportional },
-  "equal-weights": { title: "proportional text, equal weights", text: "proportional", weights: alike },
-  // by how far the states after the third block of a model of 3 bits, calibrated with equal text, are from the dense model's
-  "early-weights": {
-    title: "equal text, weighted by early errors",
-    text: "equal",
-    weights: "el=0.27,km=0.19,eu=0.14,vi=0.13,hi=0.12,id=0.12,de=0.1,ru=0.1,ja=0.09,ko=0.09,en=0.06,zh=0.06",
-  },
-  "loss-weights": { title: "equal text, weighted by `mbs mix --power 2`", text: "equal", weights: milder },
-  "favour-text": { title: "more Greek text, 5 of 36 segments", text: `weights:${greekDouble}`, favours: "el" },
-  "favour-weight": { title: "equal text, Greek weighs twice as much", text: "equal", weights: greekDouble },
-  "alike-weights": { title: "equal text, weighted by `mbs mix`", text: "equal", weights: foundAlike },
-};
-
-/** The four mixes that tell weight and text apart: equal or proportional text, equal or proportional weights. */
-export const crossedMixes = ["proportional", "equal-text", "equal-weights", "equal"] as const;
-
-/** One language alone, with as many tokens in all as `equal-third`: how well it stands in for others. */
-const aloneMixes: Readonly<Record<string, Mix>> = Object.fromEntries(
-  ["en", "de", "ru", "zh", "hi", "km", "el", "id"].map((alone) => [
-    `only-${alone}`,
-    { title: `${alone} alone, a third of the text`, text: `only:${alone}`, times: 1 / 3, alone },
-  ]),
-);
-
-/** All languages but one, with as many tokens in all: whether many stand in for it better than one. */
-const withoutMixes: Readonly<Record<string, Mix>> = Object.fromEntries(
-  ["km", "el", "eu"].map((without) => {
-    const others = twelveLanguages.filter(({ tag }) => tag !== without).map(({ tag }) => `${tag}=1`);
-    const title = `all but ${without}, a third of the text`;
-    return [`without-${without}`, { title, text: `weights:${others.join(",")}`, times: 1 / 3, without }];
-  }),
-);
-
-export const allMixes: Readonly<Record<string, Mix>> = {
-  ...mixes,
-  ...foundMixes,
-  ...frontierMixes,
-  ...amounts,
-  ...amountsOfOne,
-  ...chosenPages,
-  ...weightedMixes,
-  ...aloneMixes,
-  ...withoutMixes,
 };
 
 /** A method of this project. */
@@ -301,18 +134,9 @@ const floatMethods: Readonly<Record<string, Method>> = Object.fromEntries(
   ),
 );
 
-/** Settings that show at which width and sparsity the mix begins to matter. */
-const onsetMethods: Readonly<Record<string, Method>> = {
-  "gptq-8": { title: "GPTQ 8 bits", compress: quantised("gptq", 8) },
-  "awq-3": { title: "AWQ 3 bits", compress: quantised("awq", 3) },
-  "sparsegpt-30": { title: "SparseGPT 30%", compress: { solver: "sparsegpt", sparsity: 0.3 } },
-  "sparsegpt-70": { title: "SparseGPT 70%", compress: { solver: "sparsegpt", sparsity: 0.7 } },
-};
-
 /** All methods by name; those that are not among `methods` are run where they are asked for. */
 export const allMethods: Readonly<Record<string, Method>> = {
   ...methods,
-  ...onsetMethods,
   ...gptqOptions,
   ...ggufMethods,
   ...floatMethods,
@@ -431,8 +255,6 @@ export const settings: readonly Setting[] = [
 export const sizes = {
   controlled: { segments: 64, length: 256, windows: 12, windowLength: 256 },
   short: { segments: 32, length: 512, windows: 6, windowLength: 256 },
-  twelve: { segments: 36, length: 512, windows: 6, windowLength: 256 },
-  pages: { segments: 36, length: 512, windows: 12, windowLength: 256 },
   quick: { segments: 32, length: 512, windows: 8, windowLength: 512 },
   full: { segments: 128, length: 1024, windows: 64, windowLength: 512 },
 } as const;

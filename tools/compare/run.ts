@@ -2,7 +2,7 @@
  * Compresses a real model by every method and mix of the comparison, and scores each in every language.
  *
  * usage: node --conditions=mbs-source --import tsx tools/compare/run.ts --model M --texts FOLDER --output FOLDER
- *          [--size controlled|short|twelve|pages|quick|full] [--methods gptq-3,sparsegpt-50,…] [--mixes proportional,…] [--draws N [--first-draw D]] [--threads N]
+ *          [--size controlled|short|quick|full] [--methods gptq-3,sparsegpt-50,…] [--mixes proportional,…] [--draws N [--first-draw D]] [--threads N]
  *          [--python PYTHON --peer-model FOLDER --gptq CLONE --sparsegpt CLONE --llama FOLDER]
  *   --texts       what tools/compare/texts.ts has made, or datasets/controlled-texts with --size controlled
  *   --methods     without it all but options of GPTQ, GGUF files and blocks of floats: "options-3" are all options at 3 bits,
@@ -24,19 +24,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { stringify } from "yaml";
 import type { StageOptions } from "@mbs/contracts";
-import {
-  allMethods,
-  allMixes,
-  allPeers,
-  drawName,
-  fileStem,
-  methodGroups,
-  methods,
-  mixes,
-  peers,
-  rowsOf,
-  sizes,
-} from "./rows.ts";
+import { allMethods, allPeers, drawName, fileStem, methodGroups, methods, mixes, peers, rowsOf, sizes } from "./rows.ts";
 import type { Peer, Row } from "./rows.ts";
 import { program, start, startMbs } from "./start.ts";
 import { scoresFile, spentFile } from "./row-files.ts";
@@ -68,12 +56,12 @@ const wanted = values.methods?.split(",").flatMap((name) => methodGroups[name] ?
 const chosenMixes = values.mixes?.split(",") ?? Object.keys(mixes);
 const unknown = [
   ...wanted.filter((name) => allMethods[name] === undefined && allPeers[name] === undefined),
-  ...chosenMixes.filter((name) => allMixes[name] === undefined),
+  ...chosenMixes.filter((name) => mixes[name] === undefined),
 ];
 const areDraws = Number.isInteger(firstDraw) && firstDraw >= 0 && Number.isInteger(draws) && draws > firstDraw;
 if (model === undefined || texts === undefined || output === undefined || size === undefined || unknown.length > 0 || !areDraws) {
   throw new Error(
-    `usage: run.ts --model M --texts FOLDER --output FOLDER [--size ${Object.keys(sizes).join("|")}] [--methods ${[...known, ...Object.keys(methodGroups)].join(",")}] [--mixes ${Object.keys(allMixes).join(",")}] [--draws N [--first-draw D]] [--threads N] [--python PYTHON --peer-model FOLDER --gptq CLONE --sparsegpt CLONE --llama FOLDER]`,
+    `usage: run.ts --model M --texts FOLDER --output FOLDER [--size ${Object.keys(sizes).join("|")}] [--methods ${[...known, ...Object.keys(methodGroups)].join(",")}] [--mixes ${Object.keys(mixes).join(",")}] [--draws N [--first-draw D]] [--threads N] [--python PYTHON --peer-model FOLDER --gptq CLONE --sparsegpt CLONE --llama FOLDER]`,
   );
 }
 
@@ -81,8 +69,6 @@ const lacking = wanted.flatMap((name): readonly string[] => {
   const peer = allPeers[name];
   if (peer === undefined) return [];
   const { script, source } = peer;
-  const weighted = chosenMixes.find((mix) => allMixes[mix]?.weights !== undefined);
-  if (weighted !== undefined) return [`${name} cannot weigh languages apart from their text, as --mixes ${weighted} does`];
   if (source !== undefined && values[source] === undefined) return [`${name} needs --${source}`];
   return script.endsWith(".py") && python === undefined ? [`${name} needs --python`] : [];
 });
@@ -91,22 +77,17 @@ if (lacking.length > 0) throw new Error(`${lacking.join(", ")}; see the usage of
 const mbs = (args: readonly string[]): string => startMbs(args, values.threads);
 
 const folders = { model: resolve(model), texts: resolve(texts), output: resolve(output) };
-const { length, windows, windowLength } = size;
-const segmentsOf = (mix: string): number => Math.round(size.segments * (allMixes[mix]?.times ?? 1));
-/** The texts that a mix is drawn from. */
-function corpusOf(mix: string): string {
-  const pages = allMixes[mix]?.pages;
-  return join(folders.texts, pages === undefined ? "calibration.yaml" : `chosen-${pages}.yaml`);
-}
+const { segments, length, windows, windowLength } = size;
+const corpus = join(folders.texts, "calibration.yaml");
 const sharesPath = join(folders.texts, "shares.json");
 /** How much text of which language a mix draws, as `mbs sample --mix` takes it. */
-const textOf = (mix: string): string => allMixes[mix]?.text ?? mix;
+const textOf = (mix: string): string => mixes[mix]?.text ?? mix;
 /** Options of `mbs sample` for a draw of a mix. */
 function sampleOf({ mix, draw }: Pick<Row, "mix" | "draw">): StageOptions {
   const distribution = distributionOf(mix);
   return {
     mix: textOf(mix),
-    segments: segmentsOf(mix),
+    segments,
     length,
     seed: draw,
     ...(distribution !== undefined && { distribution }),
@@ -128,18 +109,16 @@ function evaluate(path: string, label: string): void {
 async function compressRow({ name, method, mix, draw }: Row): Promise<void> {
   const folder = join(folders.output, fileStem(name));
   const wasBegun = existsSync(folder);
-  const weights = allMixes[mix]?.weights;
   const stages = allMethods[method]?.stages;
   const recipe = {
     model: folders.model,
-    corpus: corpusOf(mix),
+    corpus,
     sample: sampleOf({ mix, draw }),
     // stated, so that rows of two versions with other defaults can be compared
     propagation: "true-sequential",
     // the same for a GGUF file, whose folders are bf16 by default: what is dense is scored as it is read
     ...(folders.model.toLowerCase().endsWith(".gguf") && { assemble: { dtype: "f32" } }),
     ...stages,
-    ...(weights !== undefined && { capture: { ...stages?.capture, mix: weights } }),
     compress: allMethods[method]?.compress,
     output: folder,
   };
@@ -169,7 +148,7 @@ function sampleTokens({ mix, draw }: Pick<Row, "mix" | "draw">): string {
   const path = join(folders.output, `segments-${fileStem(drawName({ mix, draw }))}.arrow`);
   if (existsSync(path)) return path;
   const drawn = Object.entries(sampleOf({ mix, draw })).flatMap(([option, value]) => [`--${option}`, String(value)]);
-  mbs(["sample", "--model", folders.model, "--corpus", corpusOf(mix), ...drawn, "--output", path, "--quiet"]);
+  mbs(["sample", "--model", folders.model, "--corpus", corpus, ...drawn, "--output", path, "--quiet"]);
   return path;
 }
 

@@ -1,7 +1,4 @@
 import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
-import { rm } from "node:fs/promises";
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** The command line of this checkout, as `npm run build` has made it. */
@@ -10,18 +7,6 @@ export const program = fileURLToPath(new URL("../../packages/mbs/bin/mbs.js", im
 /** Runs the command line. @returns what it printed @throws where it fails */
 export const startMbs = (args: readonly string[], threads: string): string =>
   start(process.execPath, [program, ...args, "--threads", threads]);
-
-/**
- * Hands the model of a row to `use`: written again from its layers where it is not there, and deleted afterwards.
- *
- * @param folder of the row, which tools/compare/run.ts has made
- */
-export async function withModel(folder: string, threads: string, use: (model: string) => Promise<void> | void): Promise<void> {
-  const model = join(folder, "model");
-  if (!existsSync(model)) startMbs(["run", `${folder}.yaml`, "--workers", "0", "--quiet"], threads);
-  await use(model);
-  await rm(model, { recursive: true, force: true });
-}
 
 /** Runs a program to its end, and says which. @returns what it printed @throws where it fails */
 export function start(command: string, args: readonly string[], env: NodeJS.ProcessEnv = process.env): string {

@@ -5,17 +5,15 @@ import { markdownTable } from "../pages/blocks.ts";
 import { tendenciesOf } from "./comparison.ts";
 import type { ComparedRow, Losses, Nats } from "./comparison.ts";
 import { differenceOverDraws, lossesOverDraws, overDraws } from "./draws.ts";
-import type { DrawnFigure, DrawnRow, WindowRises } from "./draws.ts";
+import type { DrawnRow, WindowRises } from "./draws.ts";
 import { languages } from "./languages.ts";
 import type { Spent } from "./row-files.ts";
-import { allMethods, allMixes, comparedTypes, gptqOptions, methodGroups, methods, mixes, peers, settings } from "./rows.ts";
+import { allMethods, comparedTypes, gptqOptions, methodGroups, methods, mixes, peers, settings } from "./rows.ts";
 
 /** A mix as tables name it. */
-export const mixTitle = (mix: string): string => allMixes[mix]?.title ?? mix;
+export const mixTitle = (mix: string): string => mixes[mix]?.title ?? mix;
 
 const number = (value: number): string => (Math.abs(value) < 9.995 ? value.toFixed(2) : value.toFixed(1));
-
-const signed = (value: number): string => `${value < 0 ? "−" : "+"}${number(Math.abs(value))}`;
 
 /** A figure with its interval, each as `text` writes it. */
 export const withInterval =
@@ -28,10 +26,6 @@ export const natsText: (nats: Nats) => string = withInterval(number);
 
 /** Fewer draws give no interval: Student's t of two is 12.7. */
 export const fewestDraws = 3;
-
-/** A figure over three draws or more as `natsText` has it; of fewer, whose interval would say nothing of draws, that of each. */
-export const drawnText = (figure: DrawnFigure): string =>
-  figure.draws.length >= fewestDraws ? natsText(figure) : figure.draws.map(signed).join(" and ");
 
 const rowsOfMethod = <Row extends { readonly method: string }>(rows: readonly Row[], method: string): readonly Row[] =>
   rows.filter((row) => row.method === method);

@@ -14,7 +14,7 @@ export const blockSizeOption = {
 
 /** How GPTQ rounds to groups, and all that rounds column by column; beside blocks `search` and `gridRule` are absent. */
 export const columnRoundingOptions = {
-  // the best of the variants that tools/variants tables, chosen on the validation texts; so is the preferred order
+  // the best of the variants in docs/gptq-variants.md, chosen on the validation texts; so is the preferred order
   search: {
     kind: "choice",
     description:
