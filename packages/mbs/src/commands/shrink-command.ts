@@ -1,6 +1,6 @@
-import { readdir } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import { basename, dirname } from "node:path";
-import { makeFolder, openArtifact, withLock, writeAtomically } from "@mbs/artifacts";
+import { makeFolder, makeTemporaryFolder, openArtifact, withLock, writeAtomically } from "@mbs/artifacts";
 import { calibrationCorpora } from "@mbs/calibration-texts";
 import {
   createObjectPool,
@@ -66,8 +66,8 @@ import type { ShrinkChoices } from "../shrink/shrink-recipe.ts";
 import { readSource, requireMayRequantise, requireTextLosses } from "../shrink/shrink-source.ts";
 import type { ShrinkSource } from "../shrink/shrink-source.ts";
 import { planTarget } from "../shrink/target.ts";
-import { calibrationCorpus, divideCorpus, writeDividedTexts } from "../shrink/texts.ts";
-import type { TextSources } from "../shrink/texts.ts";
+import { calibrationCorpus, divideCorpus, textsIn, writeDividedTexts } from "../shrink/texts.ts";
+import type { DividedTexts, TextSources } from "../shrink/texts.ts";
 import { loadStages } from "../stages.ts";
 import { plainCommand } from "./plain-command.ts";
 import type { CommandContext } from "./plain-command.ts";
@@ -125,7 +125,7 @@ const options = {
   },
   ...limits,
   output: { kind: "text", optional: true, placeholder: "FOLDER", description: "folder of all results; default: NAME-TARGET" },
-  dryRun: { kind: "flag", description: "print the recipe, and run nothing; the texts that it names are written" },
+  dryRun: { kind: "flag", description: "show the plan and print the recipe; run nothing, and write nothing" },
   threads: runThreadsOption,
   device: runDeviceOption,
   memory: memoryOption,
@@ -225,6 +225,22 @@ async function fitPlan(
   }
 }
 
+/** The plan without a trace in the output folder: it reads texts in a temporary folder, which is removed. */
+async function fitDryPlan(
+  choices: ShrinkChoices,
+  divided: ReadonlyMap<string, DividedTexts>,
+  fit: (choices: ShrinkChoices) => Promise<SegmentsEstimate>,
+): Promise<SegmentsEstimate> {
+  const folder = await makeTemporaryFolder();
+  try {
+    const texts = textsIn(divided, folder);
+    await writeDividedTexts(divided, texts);
+    return await fit({ ...choices, texts });
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
 /** A model that may be made smaller, which is open, and where to. */
 interface OpenSource {
   readonly given: string;
@@ -285,7 +301,8 @@ async function planShrink(
     leftOut: leftOut ?? 0,
   });
   if (signal.aborted) throw new InterruptedError("shrink: stopped");
-  const texts = await writeDividedTexts(divided, textsFolder(output));
+  const texts = textsIn(divided, textsFolder(output));
+  if (!dryRun) await writeDividedTexts(divided, texts);
   const stages = await loadStages();
   const first: ShrinkChoices = {
     model: given,
@@ -304,8 +321,11 @@ async function planShrink(
   if (begun !== undefined && within !== undefined) {
     warn(`--within is not looked at: the run was begun with ${begun} segments of text; start over with --force for another time`);
   }
+  const fit = (planned: ShrinkChoices): Promise<SegmentsEstimate> => fitPlan(planned, parsed, stages, reporter, signal);
   const { segments, estimate: found } =
-    begun === undefined ? await fitPlan(first, parsed, stages, reporter, signal) : { segments: begun, estimate: undefined };
+    begun !== undefined
+      ? { segments: begun, estimate: undefined }
+      : await (dryRun ? fitDryPlan(first, divided, fit) : fit(first));
   const choices = { ...first, segments };
   const plan = planText({
     leftOut,
@@ -319,7 +339,7 @@ async function planShrink(
     segmentLength: choices.segmentLength,
     estimate: found,
     output,
-    recipe: dryRun ? `below; a run writes it as ${recipePath(output)}` : recipePath(output),
+    recipe: dryRun ? `below; nothing is written: a run writes it, with its texts, as ${recipePath(output)}` : recipePath(output),
   });
   return { choices, plan, stages, isBegun: begun !== undefined };
 }
@@ -342,7 +362,7 @@ export function shrinkCommand({ signal }: CommandContext): Command {
     const { progress, warn, note } = reporter;
     try {
       const open = await openSource(given, parsed, reporter);
-      await makeFolder(dirname(open.output)).catch(() => undefined);
+      if (!dryRun) await makeFolder(dirname(open.output)).catch(() => undefined);
       const shrink = async (): Promise<void> => {
         const { choices, plan, stages, isBegun } = await planShrink(open, parsed, reporter, signal)
           .catch((error: unknown) => {

@@ -205,22 +205,28 @@ function contentName(divided: ReadonlyMap<string, DividedTexts>): string {
 }
 
 /**
- * Writes both parts, in a folder that is named after their content: what another run reads stays as it is.
+ * Where both parts of texts stand, in a folder that is named after their content: what another run reads stays as it is.
  *
- * @param folder in which that folder is made
+ * @param folder that holds that folder
  */
-export async function writeDividedTexts(divided: ReadonlyMap<string, DividedTexts>, folder: string): Promise<ShrinkTexts> {
+export function textsIn(divided: ReadonlyMap<string, DividedTexts>, folder: string): ShrinkTexts {
   const own = join(folder, contentName(divided));
-  const [calibration, heldOut] = [join(own, "calibration"), join(own, "held-out")];
-  for (const [language, texts] of divided) {
-    await writeTexts(join(calibration, `${language}.jsonl`), texts.calibration);
-    if (texts.heldOut.length > 0) await writeTexts(join(heldOut, `${language}.jsonl`), texts.heldOut);
-  }
   const bytes = new Map(
     [...divided].map(([language, texts]) => [
       language,
       { calibration: sizeOf(texts.calibration), heldOut: sizeOf(texts.heldOut) },
     ]),
   );
-  return { calibration, heldOut, bytes };
+  return { calibration: join(own, "calibration"), heldOut: join(own, "held-out"), bytes };
+}
+
+/** Writes both parts where they are to stand. */
+export async function writeDividedTexts(
+  divided: ReadonlyMap<string, DividedTexts>,
+  { calibration, heldOut }: ShrinkTexts,
+): Promise<void> {
+  for (const [language, texts] of divided) {
+    await writeTexts(join(calibration, `${language}.jsonl`), texts.calibration);
+    if (texts.heldOut.length > 0) await writeTexts(join(heldOut, `${language}.jsonl`), texts.heldOut);
+  }
 }

@@ -6,7 +6,7 @@ import * as assert from "uvu/assert";
 import { calibrationCorpora } from "@mbs/calibration-texts";
 import { BadDataError } from "@mbs/contracts";
 import { openCorpus } from "@mbs/corpora";
-import { divideCorpus, divideTexts, writeDividedTexts } from "../../src/shrink/texts.ts";
+import { divideCorpus, divideTexts, textsIn, writeDividedTexts } from "../../src/shrink/texts.ts";
 
 const numbered = (count: number): string[] => Array.from({ length: count }, (_, index) => `text ${index}`);
 
@@ -88,12 +88,16 @@ test("conversations stay whole, and are written as conversations", async () => {
   const folder = await mkdtemp(join(tmpdir(), "mbs-divided-"));
   try {
     const all = [...documents, { text: "text 3", conversation: conversationOf(3) }];
-    const { calibration } = await writeDividedTexts(new Map([["en", divideTexts(all)]]), folder);
+    const written = new Map([["en", divideTexts(all)]]);
+    const { calibration } = textsIn(written, folder);
+    await writeDividedTexts(written, textsIn(written, folder));
     const lines = (await readFile(join(calibration, "en.jsonl"), "utf8")).trim().split("\n");
     assert.equal(
       lines.map((line) => JSON.parse(line) as unknown),
       [0, 1, 2].map(conversationOf),
     );
+    // what another run reads stays as it is
+    assert.is.not(textsIn(new Map([["en", divideTexts(all.slice(1))]]), folder).calibration, calibration);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

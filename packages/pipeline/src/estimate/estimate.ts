@@ -1,6 +1,6 @@
+import { existsSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { makeFolder } from "@mbs/artifacts";
 import { availableProcessors, createObjectPool, defaultKept, splitKept } from "@mbs/contracts";
 import type { AllocationWork, DeviceChoice, ObjectPool, PlannedSize, StageContext } from "@mbs/contracts";
 import { defaultLength, openModel, spreadStride } from "@mbs/models";
@@ -208,6 +208,9 @@ const evaluationKey: RecipeKeyName = "evaluate";
 /** Resident bytes of a process that plans and watches others. */
 const plannerBytes = 160e6;
 
+/** The folder that a new one would be made in: an estimate makes none. */
+const existingFolder = (path: string): string => (existsSync(dirname(path)) ? dirname(path) : existingFolder(dirname(path)));
+
 async function estimatePrepared(
   { recipe, plan, size, warnings }: PreparedRun,
   model: Model,
@@ -244,8 +247,7 @@ async function estimatePrepared(
   const scoredModels = 2 + Object.keys(recipe.beside ?? {}).length;
   const heldOutOfModel = sum(heldOutTokens, (count) => count);
   const scored = heldOutOfModel * scoredModels;
-  const folder = dirname(resolve(recipe.output));
-  await makeFolder(folder);
+  const folder = existingFolder(resolve(recipe.output));
   const chosen = plan.nodes.find(({ stage }) => stages.get(stage)?.allocationWork !== undefined);
   const allocation = chosen && (await stageOf(stages, chosen.stage).allocationWork?.(chosen.options));
   const own = await measureRates(model, { recipe, length, work: allocation, threads }, folder, { progress, warn });
