@@ -41,7 +41,7 @@ export { noObserver, observed } from "./observer.ts";
 export type { CallEnding, CallWork, EndStage, ObservedCall, Observer, Outcome, StageEnding, StageWork } from "./observer.ts";
 export { importOptional } from "./optional-package.ts";
 export type { OptionalPackage } from "./optional-package.ts";
-export { counted, printable, quoted, shortened } from "./printable.ts";
+export { counted, printable, printableLines, quoted, shortened } from "./printable.ts";
 export { progressCount } from "./progress-count.ts";
 export { availableProcessors, mostThreads } from "./processors.ts";
 export { loadCode, optionsFault, settled } from "./load-code.ts";

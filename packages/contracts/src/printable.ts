@@ -5,6 +5,13 @@ const unprintable = /[\p{Cc}\u2028\u2029\u202A-\u202E\u2066-\u2069]/gu;
 export const printable = (text: string): string =>
   text.replaceAll(unprintable, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
 
+/** What `printable` escapes, but for ends of lines, tabs, and the colours and weights that our own tables have. */
+const unsafe = new RegExp(String.raw`\n|\t|\u001B\[(?:[0-4]|2[1-4]|[349]\d)m|(${unprintable.source})`, "gu");
+
+/** Lines of a result, safe to show on a terminal: names in them come from files of others. */
+export const printableLines = (text: string): string =>
+  text.replaceAll(unsafe, (found, character: string | undefined) => (character === undefined ? found : printable(character)));
+
 /** Most characters of a user's value that a message repeats. */
 const quotedLength = 80;
 

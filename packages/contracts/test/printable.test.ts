@@ -1,4 +1,4 @@
-import { parseOptions, quoted, shortened } from "@mbs/contracts";
+import { parseOptions, printableLines, quoted, shortened } from "@mbs/contracts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 
@@ -8,6 +8,13 @@ test("a short value is repeated whole, of a long one the start and its length", 
   assert.is(quoted({ a: 1 }), '{"a":1}');
   const long = quoted("x".repeat(100_000));
   assert.is(long, `"${"x".repeat(79)}… (100002 characters)`);
+});
+
+test("names in a result cannot command a terminal; lines, columns and our colours stay", () => {
+  const own = "\u001B[1ma\u001B[22m\t\u001B[33mb\u001B[39m\n";
+  assert.is(printableLines(own), own);
+  for (const hostile of ["\u001B[2J", "\u001B[8m", "\u001B]0;title\u0007", "\u009B2J", "\r", "\u202E"])
+    assert.not.match(printableLines(`km${hostile}`), /[\p{Cc}\u202E]/u);
 });
 
 test("no cut leaves half a character", () => {

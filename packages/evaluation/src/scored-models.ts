@@ -78,6 +78,13 @@ const isMethod = (value: unknown): boolean =>
   isObject(value) && typeof value["solver"] === "string" && isObject(value["options"]);
 
 const isWeight = (value: unknown): value is number => typeof value === "number" && Number.isFinite(value) && value >= 0;
+/** Shares of languages; none where no layer was compressed. */
+function isMix(value: unknown): boolean {
+  if (!isObject(value)) return false;
+  const shares = Object.values(value);
+  const sum = shares.filter(isWeight).reduce((total, share) => total + share, 0);
+  return shares.every(isWeight) && Number.isFinite(sum) && (sum > 0 || shares.length === 0);
+}
 const isSize = (value: unknown): boolean => isWeight(value) && Number.isSafeInteger(value) && value > 0;
 
 function isVocabulary(value: unknown): boolean {
@@ -94,7 +101,7 @@ function isScoredModel(value: unknown): value is ScoredModel {
   if (vocabulary !== undefined && !isVocabulary(vocabulary)) return false;
   if (activations !== undefined && activations !== "int8") return false;
   if (made === undefined) return true;
-  if (!isObject(made) || !isObject(made["mix"]) || !Object.values(made["mix"]).every(isWeight)) return false;
+  if (!isObject(made) || !isMix(made["mix"])) return false;
   const { source, format, methods, layers } = made;
   if (layers !== undefined && !areTexts(layers)) return false;
   return typeof source === "string" && typeof format === "string" && Array.isArray(methods) && methods.every(isMethod);

@@ -53,7 +53,10 @@ test("nothing is known without metadata, and what is malformed is refused", () =
   assert.is(readScoredModels().size, 0);
   const made = { source: "m", format: "dense", methods: [], mix: { en: 1 } };
   const layers = { bytes: 1, made: { ...made, layers: [1] } };
-  const mixes = [{ en: "all" }, { en: -1, de: 0 }].map((mix) => ({ bytes: 1, made: { ...made, mix } }));
+  const mixes = [{ en: "all" }, { en: -1, de: 0 }, { en: 0 }, { en: 1e308, de: 1e308 }].map((mix) => ({
+    bytes: 1,
+    made: { ...made, mix },
+  }));
   for (const broken of [1, {}, { bytes: -0.5 }, { bytes: -5 }, { bytes: 0 }, { bytes: 1, made: 1 }, layers, ...mixes]) {
     assert.throws(
       () => readScoredModels({ small: broken }),

@@ -1,9 +1,10 @@
 import { encodeMixes, groupScores, parseMetadata, collectScores } from "@mbs/artifacts";
 import type { MixRecord, NumbersByName, Score } from "@mbs/artifacts";
-import { areProportional, at, defineStage, parseLanguageMix, UsageError } from "@mbs/contracts";
+import { areProportional, at, BadDataError, defineStage, parseLanguageMix, UsageError } from "@mbs/contracts";
 import type { LanguageMix } from "@mbs/contracts";
 import { parseDistribution, parseMix, sharesOf } from "@mbs/corpora";
 import { comparePairs, readScoredModels } from "@mbs/evaluation";
+import type { ScoredModel } from "@mbs/evaluation";
 import { bestMix, intervalAt, lossAt, lossExponent } from "./loss-law.ts";
 import type { MeasuredLoss, MeasuredLosses } from "./loss-law.ts";
 
@@ -77,12 +78,22 @@ function comparedModels(scores: readonly Score[], wanted: string | undefined): C
   });
 }
 
+/** @throws {UsageError} where the first model was compressed too, and is not what the other one was made from */
+function requireDense(scores: readonly Score[], { model, dense }: ComparedModels, known: ReadonlyMap<string, ScoredModel>): void {
+  const isCompressed = (known.get(dense)?.made?.methods.length ?? 0) > 0;
+  if (!isCompressed || known.get(model)?.made?.source === scores[0]?.address) return;
+  throw new UsageError(
+    `mix: ${dense}, the first of the scores, is a compressed model; evaluate first the model that ${model} was made from`,
+  );
+}
+
 /**
  * What the compressed model lost in each language that both models were scored in.
  *
  * @param shares of its calibration text, sum 1
  * @throws {UsageError} where it was calibrated with a language that was not scored, or the other way round, a language has too few
  * windows for an interval, or nothing was lost
+ * @throws {BadDataError} where the dense model is so bad that its perplexity leaves nothing to compare
  */
 function measuredLosses(
   scores: readonly Score[],
@@ -94,7 +105,7 @@ function measuredLosses(
   if (unscored.length > 0) {
     const names = unscored.map(([language]) => language).join(", ");
     throw new UsageError(
-      `mix: ${model} was calibrated with text of ${names}, in which both models were not scored; evaluate with texts of all its languages, since a mix would leave these out`,
+      `mix: ${model} was calibrated with text of ${names}, in which both models were not scored on the same windows; evaluate both with the same texts of all its languages, since a mix would leave these out`,
       { languages: names },
     );
   }
@@ -110,6 +121,14 @@ function measuredLosses(
       throw new UsageError(`mix: ${language} has fewer than 5 windows, too few to tell what it lost; evaluate with more`, {
         language,
       });
+    if (!(rise > -1)) {
+      throw new BadDataError(
+        `mix: ${dense} is no model of ${language}: ${model} loses almost nothing beside it; evaluate again`,
+        {
+          language,
+        },
+      );
+    }
     return [language, { share, loss: Math.log1p(rise), interval: [Math.log1p(low), Math.log1p(high)] }];
   });
   if (losses.length < 2) throw new UsageError("mix: it takes scores of two languages or more, of both models on the same texts");
@@ -216,10 +235,13 @@ export const mix = defineStage({
     const { shares: training, models: described } = parseMetadata("scores", stream.schema);
     const { windows } = await collectScores(stream);
     const models = comparedModels(windows, options.label);
-    const made = readScoredModels(described).get(models.model)?.made;
-    if (options.mix === undefined && made === undefined) {
+    const known = readScoredModels(described);
+    requireDense(windows, models, known);
+    const made = known.get(models.model)?.made;
+    const calibrated = Object.entries(made?.mix ?? {});
+    if (options.mix === undefined && calibrated.length === 0) {
       throw new UsageError(
-        `mix: the scores do not know the mix that ${models.model} was calibrated with, since its folder has no mbs.json; say it with --mix`,
+        `mix: the scores do not know the mix that ${models.model} was calibrated with, since its folder has no mbs.json with one; say it with --mix`,
         { option: "--mix" },
       );
     }
@@ -229,7 +251,7 @@ export const mix = defineStage({
     }
     const shares =
       options.mix === undefined
-        ? normalised(new Map(Object.entries(made?.mix ?? {})))
+        ? normalised(new Map(calibrated))
         : await sharesOfMix(options.mix, models.languages, training, warn);
     const losses = measuredLosses(windows, models, shares);
     const languages = [...losses.keys()];

@@ -1,6 +1,6 @@
 import { collect, encodeScores, parseMetadata, readMixes } from "@mbs/artifacts";
 import type { Score } from "@mbs/artifacts";
-import { UsageError } from "@mbs/contracts";
+import { BadDataError, UsageError } from "@mbs/contracts";
 import { testContext } from "@mbs/contracts/testing";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -32,14 +32,17 @@ interface Given {
   readonly mix?: Readonly<Record<string, number>>;
   readonly shares?: Readonly<Record<string, number>>;
   readonly solver?: string;
+  /** The first model was compressed too. */
+  readonly isCompressed?: boolean;
   readonly scores?: readonly Score[];
 }
 
 async function recommend(options: Readonly<Record<string, unknown>>, given: Given = {}) {
-  const { labels = ["M", "small"], windows, mix: calibrated, shares, solver } = given;
+  const { labels = ["M", "small"], windows, mix: calibrated, shares, solver, isCompressed } = given;
   const methods = solver === undefined ? [] : [{ solver, options: {} }];
   const made = { source: "M", format: "dense", methods, mix: calibrated };
-  const models = { M: { bytes: 8 }, small: { bytes: 8, ...(calibrated && { made }) } };
+  const gptq = { source: "other", format: "dense", methods: [{ solver: "gptq", options: {} }], mix: {} };
+  const models = { M: { bytes: 8, ...(isCompressed && { made: gptq }) }, small: { bytes: 8, ...(calibrated && { made }) } };
   const windowsOf = given.scores ?? makeScores(labels, windows);
   const scores = encodeScores(windowsOf, { corpus: "c", length: 11, bos: "auto", shares, models });
   const warnings: string[] = [];
@@ -54,7 +57,8 @@ async function recommend(options: Readonly<Record<string, unknown>>, given: Give
 
 async function refusal(options: Readonly<Record<string, unknown>>, given: Given = {}): Promise<string> {
   const error = await recommend(options, given).catch((caught: unknown) => caught);
-  if (!(error instanceof UsageError)) throw error instanceof Error ? error : new Error("nothing was refused");
+  if (!(error instanceof UsageError || error instanceof BadDataError))
+    throw error instanceof Error ? error : new Error("nothing was refused");
   return error.message;
 }
 
@@ -111,7 +115,7 @@ test("of a method that corrects no weight it is said that mixes change little", 
 });
 
 test("what cannot be told is refused with its remedy", async () => {
-  assert.match(await refusal({}), /no mbs\.json; say it with --mix$/);
+  assert.match(await refusal({}), /no mbs\.json with one; say it with --mix$/);
   assert.match(await refusal({ mix: "equal" }, { labels: ["M"] }), /evaluate the dense model and a compressed one together/);
   assert.match(await refusal({ mix: "equal" }, { labels: ["M", "a", "b"] }), /say with --label .*; the scores have a, b$/);
   assert.match(
@@ -121,7 +125,7 @@ test("what cannot be told is refused with its remedy", async () => {
   assert.match(await refusal({ mix: "only:en" }), /calibrated without text of hi/);
   assert.match(
     await refusal({}, { mix: { en: 1, hi: 1, km: 1, te: 1 } }),
-    /calibrated with text of te, in which both models were not scored/,
+    /calibrated with text of te, in which both models were not scored on the same windows/,
   );
   assert.match(await refusal({ mix: "equal" }, { windows: 4 }), /fewer than 5 windows/);
   assert.match(await refusal({ mix: "proportional" }), /needs the training mixture; evaluate with --shares/);
@@ -132,8 +136,14 @@ test("what cannot be told is refused with its remedy", async () => {
     await refusal(byShares, { shares: { en: 0.8, hi: 0.2 } }),
     /the training mixture has no km; give numbers, such as km=1$/,
   );
+  assert.match(
+    await refusal({ mix: "equal" }, { isCompressed: true }),
+    /M, the first of the scores, is a compressed model; evaluate first/,
+  );
   const gained = makeScores(["M", "small"]).map((score) => (score.model === "M" ? { ...score, nll: score.nll + 10 } : score));
   assert.match(await refusal({ mix: "equal" }, { scores: gained }), /lost nothing that stands out from chance/);
+  const absurd = makeScores(["M", "small"]).map((score) => (score.model === "M" ? { ...score, nll: 5000 } : score));
+  assert.match(await refusal({ mix: "equal" }, { scores: absurd }), /M is no model of en: small loses almost nothing beside it/);
 });
 
 test.run();

@@ -1,8 +1,9 @@
 import { write, writeSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
+import { isatty } from "node:tty";
 import { promisify } from "node:util";
 import type { DecodedStream } from "@mbs/artifacts";
-import { BadDataError, BrokenPipeError, InterruptedError, UsageError } from "@mbs/contracts";
+import { BadDataError, BrokenPipeError, InterruptedError, printableLines, UsageError } from "@mbs/contracts";
 import { waitForInput } from "./parent-process.ts";
 
 /** The name of standard input and output where a file may be named. */
@@ -125,8 +126,11 @@ export async function writeStandardOutput(bytes: AsyncIterable<Uint8Array> | Ite
   }
 }
 
-/** Writes a text to standard output in the same way. */
-export const printText = (text: string): Promise<void> => writeStandardOutput([new TextEncoder().encode(text)]);
+/** Writes a text to standard output in the same way; on a terminal, without what could command it. */
+export function printText(text: string): Promise<void> {
+  const shown = isatty(standardOutput.descriptor) ? printableLines(text) : text;
+  return writeStandardOutput([new TextEncoder().encode(shown)]);
+}
 
 /** Writes a text to standard output synchronously: commander awaits nothing, and Node's own stream would lose errors. */
 function printNow(text: string): void {
