@@ -4,7 +4,7 @@ export { parseDistribution, presetNames, readDistribution } from "./mixes/distri
 export type { Distribution, DistributionUnit } from "./mixes/distribution.ts";
 export { publishedLanguages } from "./mixes/known-mixtures.ts";
 export type { PublishedLanguages } from "./mixes/known-mixtures.ts";
-export { alphaBounds, namesLanguages, parseAlpha, parseMix } from "./mixes/mix.ts";
+export { alphaBounds, mixForms, namesLanguages, parseAlpha, parseMix, segmentsOfMix } from "./mixes/mix.ts";
 export type { Mix } from "./mixes/mix.ts";
 export { pairLanguages, sourceTargetOptions, targetFieldOf } from "./source-target-options.ts";
 export { languagesForModels, languagesOf, languagesOption, requireLanguages, takenLanguages } from "./named-languages.ts";
@@ -12,7 +12,7 @@ export type { OfferedLanguages } from "./named-languages.ts";
 export { isDatasetName } from "./datasets/dataset-name.ts";
 export { openCorpus } from "./open-corpus.ts";
 export type { OpenCorpusOptions } from "./open-corpus.ts";
-export { requireCounts, sharesOf } from "./mixes/shares.ts";
+export { sharesOf } from "./mixes/shares.ts";
 export type { ShareSources } from "./mixes/shares.ts";
 export { readDatasetRows } from "./rows/dataset-rows.ts";
 export type { ReadRowsOptions, Row, RowsDataset } from "./rows/row.ts";

@@ -1,5 +1,5 @@
 import { at, UsageError } from "@mbs/contracts";
-import { parseDistribution, parseMix, sharesOf, type ShareSources } from "@mbs/corpora";
+import { parseDistribution, parseMix, segmentsOfMix, sharesOf, type ShareSources } from "@mbs/corpora";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 
@@ -8,20 +8,15 @@ test("the forms of a mix", () => {
   assert.equal(parseMix("equal"), { kind: "equal" });
   assert.equal(parseMix("only:zh-Hans"), { kind: "only", language: "zh-Hans" });
   assert.equal(parseMix("temperature:0.3"), { kind: "temperature", alpha: 0.3 });
-  assert.equal(parseMix("weights:en=0.4,hi=0"), {
+  assert.equal(parseMix("en=0.4, hi=0"), {
     kind: "weights",
     weights: new Map([
       ["en", 0.4],
       ["hi", 0],
     ]),
   });
-  assert.equal(parseMix("en=87, zh=0,fr=1"), {
-    kind: "counts",
-    counts: new Map([
-      ["en", 87],
-      ["fr", 1],
-    ]),
-  });
+  assert.is(segmentsOfMix(parseMix("en=87,zh=0,fr=1")), 88);
+  assert.is(segmentsOfMix(parseMix("en=8.5,fr=1")), undefined);
 });
 
 for (const text of [
@@ -35,12 +30,8 @@ for (const text of [
   "temperature:-1",
   "temperature:1e9",
   "en=1,en=2",
-  "en=1.5",
-  "weights",
-  "weights:",
-  "weights:en",
-  "weights:en=0",
-  "weights:en=-1",
+  "weights:en=1,fr",
+  "en",
   "en=-1",
   "en=0",
   "en=1,,fr=1",

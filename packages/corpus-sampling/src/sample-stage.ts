@@ -14,13 +14,14 @@ import {
 import {
   languagesForModels,
   languagesOption,
+  mixForms,
   namesLanguages,
   openCorpus,
   pairLanguages,
   parseMix,
   presetNames,
   readDistribution,
-  requireCounts,
+  segmentsOfMix,
   sharesOf,
   sourceTargetOptions,
   takenLanguages,
@@ -59,8 +60,7 @@ const options = {
   mix: {
     kind: "text",
     default: "equal",
-    description:
-      "proportional, equal, only:LANG, temperature:ALPHA, weights:LANG=WEIGHT,…, or counts such as en=87,zh=47, which fix the number of segments",
+    description: `how the segments are divided among languages: ${mixForms}`,
     check: (text: string) => parseMix(text),
   },
   distribution: {
@@ -69,7 +69,13 @@ const options = {
     optional: true,
     description: "training mixture: a JSON file or the name of a preset",
   },
-  segments: { kind: "integer", optional: true, minimum: 1, maximum: 1e6, description: `segments in all (${defaultSegments})` },
+  segments: {
+    kind: "integer",
+    optional: true,
+    minimum: 1,
+    maximum: 1e6,
+    description: `segments in all (where --mix has whole weights their sum, otherwise ${defaultSegments})`,
+  },
   length: {
     kind: "integer",
     optional: true,
@@ -232,9 +238,8 @@ type SampleOptions = ReturnType<typeof parseSampleOptions>;
  */
 async function countsOf(values: SampleOptions, sources: ShareSources): Promise<ReadonlyMap<string, number>> {
   const mix = parseMix(values.mix);
-  if (mix.kind === "counts") return requireCounts(mix.counts, sources);
   const shares = await sharesOf(mix, sources);
-  const segments = values.segments ?? defaultSegments;
+  const segments = values.segments ?? segmentsOfMix(mix) ?? defaultSegments;
   const counts = countSegments(shares, segments, values.floor);
   const shift = floorShift(shares, segments, values.floor);
   if (shift !== undefined) sources.warn(describeShift(values, segments, shift));
@@ -336,15 +341,6 @@ function parseSampleOptions(raw: unknown) {
   if (values.coverSegments !== undefined && values.coverExperts === undefined) {
     throw new UsageError("sample: --cover-segments goes with --cover-experts", { option: "--cover-segments" });
   }
-  if (values.segments === undefined) return values;
-  const mix = parseMix(values.mix);
-  const total = mix.kind === "counts" ? [...mix.counts.values()].reduce((sum, count) => sum + count, 0) : values.segments;
-  if (total !== values.segments) {
-    throw new UsageError(`--mix asks for ${total} segments and --segments for ${values.segments}; leave --segments out`, {
-      option: "--mix",
-      mix: values.mix,
-    });
-  }
   return values;
 }
 
@@ -410,7 +406,7 @@ export const sample: Stage = {
   examples: [
     "mbs sample --model M --corpus C --segments 256 --length 2048 --seed 0 > segments.arrow",
     "mbs sample --model M --corpus C --mix proportional --distribution bloom > segments.arrow",
-    "mbs sample --model M --corpus C --mix weights:en=0.5,hi=0.3,mr=0.2 --segments 256 > segments.arrow",
+    "mbs sample --model M --corpus C --mix en=0.5,hi=0.3,mr=0.2 --segments 256 > segments.arrow",
     "mbs sample --model M --corpus C --mix en=87,zh=47,fr=37 > segments.arrow",
     "mbs sample --model M --corpus C --segments 256 --cover-experts 2048 > segments.arrow",
     "mbs sample --model nllb/ --corpus translations/ --source-target --target-language de --segments 4096 --mix equal > segments.arrow",

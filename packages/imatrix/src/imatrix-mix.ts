@@ -1,28 +1,12 @@
-import { languageWeights, parseLanguageMix } from "@mbs/contracts";
+import { languageWeights } from "@mbs/contracts";
 import type { LanguageMix } from "@mbs/contracts";
 import { parseMix, readDistribution, sharesOf } from "@mbs/corpora";
-import type { Mix } from "@mbs/corpora";
 
 /** A mix by name, for `imatrix.datasets`. */
 export interface NamedMix {
   readonly name: string;
   /** Absent where each language weighs as many tokens as were seen of it. */
   readonly weights: LanguageMix | undefined;
-}
-
-export const mixForms = "proportional, equal, temperature:ALPHA, only:LANG or LANG=WEIGHT,…";
-
-type SharesMix = Exclude<Mix, { kind: "counts" }>;
-
-/**
- * A mix as `mbs factor` takes it (LANG=WEIGHT,…) or by a name as `mbs sample` takes it.
- *
- * @throws {UsageError} on any other form
- */
-export function parseImatrixMix(text: string): SharesMix {
-  if (/^[^:]*=/.test(text)) return { kind: "weights", weights: parseLanguageMix(text) };
-  const mix = parseMix(text);
-  return mix.kind === "counts" ? { kind: "weights", weights: mix.counts } : mix;
 }
 
 /** What turns a mix into weights. */
@@ -46,7 +30,7 @@ export async function findMix(asked: string | undefined, sources: MixSources): P
   if (asked === undefined) {
     return captured === undefined ? { name: "by tokens", weights: undefined } : { name: "mix of capture", weights: captured };
   }
-  const mix = parseImatrixMix(asked);
+  const mix = parseMix(asked);
   const weights = await sharesOf(mix, {
     languages,
     origin: "the statistics saw",

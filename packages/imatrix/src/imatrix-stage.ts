@@ -1,13 +1,14 @@
 import { encodeFiles } from "@mbs/artifacts";
 import type { FilePiece } from "@mbs/artifacts";
 import { defineStage } from "@mbs/contracts";
+import { mixForms, parseMix } from "@mbs/corpora";
 import type { ArtifactStream, OptionTable, OptionValues, StageContext } from "@mbs/contracts";
 import { filePieces, openModel } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { imatrixEntries } from "./imatrix-entries.ts";
 import type { ImatrixEntry } from "./imatrix-entries.ts";
 import { imatrixFile } from "./imatrix-file.ts";
-import { findMix, mixForms, parseImatrixMix } from "./imatrix-mix.ts";
+import { findMix } from "./imatrix-mix.ts";
 import type { NamedMix } from "./imatrix-mix.ts";
 import { ScratchDiagonals } from "./scratch-diagonals.ts";
 
@@ -18,7 +19,7 @@ const options = {
     optional: true,
     placeholder: "MIX",
     description: `weight of each language: ${mixForms}; default: the mix given to capture, else the tokens seen of it`,
-    check: (text: string) => parseImatrixMix(text),
+    check: (text: string) => parseMix(text),
   },
   distribution: {
     kind: "resource",

@@ -33,16 +33,12 @@ async function sharesOfMix(
   training: NumbersByName | undefined,
   warn: (message: string) => void,
 ): Promise<LanguageMix> {
-  const mix = parseMix(text);
   const distribution = () => {
     const about = { unit: "tokens", source: "the scores", shares: training };
     if (training !== undefined) return Promise.resolve(parseDistribution(about, "training mixture"));
-    throw new UsageError(
-      `--mix ${text} needs the training mixture; evaluate with --shares, or say the mix as weights:LANG=WEIGHT,…`,
-      {
-        option: "--mix",
-      },
-    );
+    throw new UsageError(`--mix ${text} needs the training mixture; evaluate with --shares, or say the mix as LANG=WEIGHT,…`, {
+      option: "--mix",
+    });
   };
   const sources = {
     languages,
@@ -52,7 +48,7 @@ async function sharesOfMix(
     tokensPerByte: () => Promise.resolve(1),
     warn,
   };
-  return normalised(mix.kind === "counts" ? mix.counts : await sharesOf(mix, sources));
+  return normalised(await sharesOf(parseMix(text), sources));
 }
 
 /** A compressed model, the dense one, which stands first, and the languages that the compressed one was scored in. */

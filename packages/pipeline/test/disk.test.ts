@@ -81,7 +81,7 @@ test("a rotated model lies in float32 beside what is made of it, with a head of 
 
 test("weights name languages, not segments", () => {
   const statistics = (mix: string): number => diskNeed(recipe({ sample: { mix, length: 64 } }), model(512)).statistics;
-  assert.is(statistics("weights:en=0.5,fr=0.5"), statistics("en=8,fr=8"));
+  assert.is(statistics("en=0.5,fr=0.5"), statistics("en=8,fr=8"));
   assert.is(statistics("only:en"), packed + 2 * packed);
   assert.is(diskNeed(recipe({ sample: { mix: "en=8,fr=4", length: 64 } }), model(512)).segments, 12 * 64 * 4);
 });
@@ -89,7 +89,7 @@ test("weights name languages, not segments", () => {
 const statistics = (sample: object): number => diskNeed(recipe({ sample: { length: 64, ...sample } }), model(512)).statistics;
 
 test("languages that the sample names bound their number", () => {
-  assert.is(statistics({ languages: ["en", "fr"] }), statistics({ mix: "weights:en=0.5,fr=0.5" }));
+  assert.is(statistics({ languages: ["en", "fr"] }), statistics({ mix: "en=0.5,fr=0.5" }));
   assert.is(statistics({ languages: "en,fr" }), statistics({ languages: ["en", "fr"] }));
   assert.ok(statistics({}) > statistics({ languages: ["en", "fr"] }));
 });

@@ -259,7 +259,7 @@ test("mixes: three averages and the loss by language, with the mix to use", asyn
   assert.equal(unclosed(html), []);
   assert.match(html, /<tr><td>→<\/td><th scope="row">worst<\/th>/);
   assert.not.match(html, /<th scope="row"><\/th>/);
-  assert.match(html, /mbs sample --mix weights:en=0\.75,mr=0\.25/);
+  assert.match(html, /mbs sample --mix en=0\.75,mr=0\.25/);
   assert.not.match(html, /NaN|undefined|Infinity/);
   const files = csvFiles(page.sections).map(({ content }) => csvParse(content));
   const [averages, languages] = [at(files, 0), at(files, 1)];

@@ -1,7 +1,7 @@
 import { didYouMean, parseLanguageMix, UsageError } from "@mbs/contracts";
 import type { LanguageMix } from "@mbs/contracts";
 
-/** How many segments each language gets, as asked for. */
+/** How much each language counts, as asked for. */
 export type Mix =
   | { readonly kind: "proportional" }
   | { readonly kind: "equal" }
@@ -9,27 +9,16 @@ export type Mix =
   /** Shares to the power α: 1 is proportional, 0 equal over the languages of the distribution. */
   | { readonly kind: "temperature"; readonly alpha: number }
   /** Shares as given, on any scale: what `mbs mix` recommends. */
-  | { readonly kind: "weights"; readonly weights: LanguageMix }
-  | { readonly kind: "counts"; readonly counts: ReadonlyMap<string, number> };
+  | { readonly kind: "weights"; readonly weights: LanguageMix };
 
-const forms = "proportional, equal, only:LANG, temperature:ALPHA, weights:LANG=WEIGHT,…, or counts such as en=87,zh=47";
+/** What `--mix` takes, in words. */
+export const mixForms = "proportional, equal, only:LANG, temperature:ALPHA, or weights LANG=WEIGHT,…";
 
 /** The words that a mix begins with. */
-const names = ["proportional", "equal", "only", "temperature", "weights"];
+const names = ["proportional", "equal", "only", "temperature"];
 
 function fail(text: string, what: string, near = ""): never {
-  throw new UsageError(`--mix ${JSON.stringify(text)}: ${what}; ${near}it takes ${forms}`, { mix: text });
-}
-
-function parseCounts(text: string): ReadonlyMap<string, number> {
-  const counts = new Map<string, number>();
-  for (const entry of text.split(",")) {
-    const [, language, count] = /^\s*([^=\s]+)=(\d{1,9})\s*$/.exec(entry) ?? [];
-    if (language === undefined) fail(text, `${JSON.stringify(entry)} is no LANG=COUNT`);
-    if (counts.has(language)) fail(text, `it names ${language} twice`);
-    if (Number(count) > 0) counts.set(language, Number(count));
-  }
-  return counts.size > 0 ? counts : fail(text, "no language has a segment");
+  throw new UsageError(`--mix ${JSON.stringify(text)}: ${what}; ${near}it takes ${mixForms}`, { mix: text });
 }
 
 /** With a larger one the shares of all languages would be 0 in double precision. */
@@ -56,11 +45,17 @@ export function parseMix(text: string): Mix {
     const alpha = parseAlpha(value ?? "");
     return alpha === undefined ? fail(text, `ALPHA must be ${alphaBounds}`) : { kind: "temperature", alpha };
   }
-  if (name === "weights" && value) return { kind: "weights", weights: parseLanguageMix(value) };
-  if (text.includes("=")) return { kind: "counts", counts: parseCounts(text) };
+  if (text.includes("=")) return { kind: "weights", weights: parseLanguageMix(text) };
   if (names.includes(name)) return fail(text, `${name} takes something behind a colon`);
   return fail(text, "unknown mix", didYouMean(name, names));
 }
 
+/** How many segments a mix asks for by itself: whole weights are segments of each language. @returns undefined where it does not say */
+export function segmentsOfMix(mix: Mix): number | undefined {
+  if (mix.kind !== "weights") return undefined;
+  const weights = [...mix.weights.values()];
+  return weights.every(Number.isInteger) ? weights.reduce((sum, weight) => sum + weight, 0) : undefined;
+}
+
 /** Whether a mix says by itself which languages it takes. */
-export const namesLanguages = ({ kind }: Mix): boolean => ["only", "weights", "counts"].includes(kind);
+export const namesLanguages = ({ kind }: Mix): boolean => ["only", "weights"].includes(kind);

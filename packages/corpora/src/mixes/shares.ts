@@ -44,11 +44,8 @@ async function commonShares(sources: ShareSources): Promise<ReadonlyMap<string, 
   return shares;
 }
 
-/** Shares of tokens that a mix other than explicit counts asks for, on any scale. */
-export async function sharesOf(
-  mix: Exclude<Mix, { kind: "counts" }>,
-  sources: ShareSources,
-): Promise<ReadonlyMap<string, number>> {
+/** Shares of tokens that a mix asks for, on any scale. */
+export async function sharesOf(mix: Mix, sources: ShareSources): Promise<ReadonlyMap<string, number>> {
   switch (mix.kind) {
     case "weights":
       requireLanguages([...mix.weights.keys()], sources, "--mix");
@@ -66,10 +63,4 @@ export async function sharesOf(
       return new Map([...shares].map(([language, share]) => [language, (share / sum) ** mix.alpha]));
     }
   }
-}
-
-/** Checks explicit counts against the languages that are offered. */
-export function requireCounts(counts: ReadonlyMap<string, number>, offered: OfferedLanguages): ReadonlyMap<string, number> {
-  requireLanguages([...counts.keys()], offered, "--mix");
-  return counts;
 }

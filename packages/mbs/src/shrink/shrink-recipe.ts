@@ -68,9 +68,9 @@ export const ownNames: ReadonlySet<string> = new Set(
 /** Path of the model that rounds to nearest. */
 export const usualModel = (output: string): string => join(usualFolder(output), "model");
 
-/** As much text of each language, in four digits, as `--mix weights:` takes it. */
+/** As much text of each language, in four digits, as `--mix` takes it. */
 const equalMix = ({ languages: { tags } }: ShrinkChoices): string =>
-  `weights:${tags.map((tag) => `${tag}=${Number((1 / tags.length).toPrecision(4))}`).join(",")}`;
+  tags.map((tag) => `${tag}=${Number((1 / tags.length).toPrecision(4))}`).join(",");
 
 /** What languages count in the statistics, where that is not the same. */
 const captureKeys = ({ languages: { tags, favoured } }: ShrinkChoices): Readonly<Record<string, unknown>> =>

@@ -119,7 +119,7 @@ test("--dry-run prints the recipe that would be run, and writes nothing", async 
   assert.is(code, 0);
   const text = stdout.toString();
   assert.match(text, /^# Written by mbs shrink; mbs run repeats it\.\nmodel: /);
-  assert.match(text, /\nsample:\n {2}mix: weights:en=0\.5,es=0\.5\n/);
+  assert.match(text, /\nsample:\n {2}mix: en=0\.5,es=0\.5\n/);
   assert.match(text, /\ncapture:\n {2}mix: en=1,es=2\n/);
   assert.equal((await readdir(root)).sort(), ["model", "texts"]);
 });
@@ -129,14 +129,14 @@ test("without texts those that come with the program are taken", async ({ root }
   const flags = ["--languages", "hin_Deva,khm", "--bits", "4", "--to", "gptq", "--dry-run", "--output", out];
   const { code, stdout, stderr } = await runMbs(["shrink", join(root, "model"), "--threads", "1", ...flags]);
   assert.is(code, 0, stderr);
-  assert.match(stdout.toString(), /mix: weights:hi=0\.5,km=0\.5\n/);
+  assert.match(stdout.toString(), /mix: hi=0\.5,km=0\.5\n/);
   assert.match(stderr, /held\s+out\s+to\s+score\s+on\n/);
 });
 
 test("without languages those of the model's published mixture are taken, the same text of each", async ({ root }) => {
   const { code, stdout, stderr } = await shrink(root, "--bits", "4", "--to", "gptq", "--dry-run");
   assert.is(code, 0, stderr);
-  assert.match(stdout.toString(), /mix: weights:en=0\.3333,es=0\.3333,mr=0\.3333\n/);
+  assert.match(stdout.toString(), /mix: en=0\.3333,es=0\.3333,mr=0\.3333\n/);
   assert.match(stdout.toString(), /shares: bloom\n/);
 });
 

@@ -116,7 +116,7 @@ const mixes = () =>
   );
 
 test("mixes as table and as JSON", async () => {
-  assert.match(await presenterOf("mixes").table(mixes(), {}), /recommended\nmbs sample --mix weights:en=0\.5,mr=0\.5\n/);
+  assert.match(await presenterOf("mixes").table(mixes(), {}), /recommended\nmbs sample --mix en=0\.5,mr=0\.5\n/);
   const json = (await presenterOf("mixes").json(mixes())) as { recommended: { mix: string } };
   assert.is(json.recommended.mix, "en=0.5,mr=0.5");
 });

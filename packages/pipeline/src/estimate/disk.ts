@@ -2,7 +2,7 @@ import { bytesOfDtype } from "@mbs/numbers";
 import { statfs } from "node:fs/promises";
 import { makeFolder } from "@mbs/artifacts";
 import { formatBytes, InputOutputError, parseBytes } from "@mbs/contracts";
-import { parseMix } from "@mbs/corpora";
+import { parseMix, segmentsOfMix } from "@mbs/corpora";
 import { defaultLength } from "@mbs/models";
 import type { Block, Embeddings, WeightDtype } from "@mbs/models";
 import { listOf } from "../plan/allocated-grids.ts";
@@ -65,10 +65,9 @@ const textOr = (value: unknown, fallback: string): string => (typeof value === "
 /** An upper bound of the size of a sample before it is drawn. */
 function boundedSize({ sample }: Recipe, { contextLength }: ModelShape): SampleSize {
   const mix = parseMix(textOr(sample["mix"], "equal"));
-  const counts = mix.kind === "counts" ? [...mix.counts.values()] : undefined;
-  const segments = counts ? counts.reduce((sum, count) => sum + count, 0) : Number(sample["segments"] ?? 256);
+  const segments = Number(sample["segments"] ?? segmentsOfMix(mix) ?? 256);
   const chosen = sample["languages"] === undefined ? mostLanguages : listOf(sample["languages"]).length;
-  const named = mix.kind === "only" ? 1 : mix.kind === "weights" ? mix.weights.size : (counts?.length ?? chosen);
+  const named = mix.kind === "only" ? 1 : mix.kind === "weights" ? mix.weights.size : chosen;
   return { segments, length: Number(sample["length"] ?? defaultLength(contextLength)), languages: Math.min(segments, named) };
 }
 

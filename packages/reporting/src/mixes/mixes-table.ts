@@ -36,7 +36,7 @@ export const mixAveragesTable = ({ mixes, recommended }: MixesReport): TextTable
 });
 
 /** How to draw text in the recommended shares. */
-export const mixUse = ({ recommended: { mix } }: MixesReport): string => `mbs sample --mix weights:${mix}`;
+export const mixUse = ({ recommended: { mix } }: MixesReport): string => `mbs sample --mix ${mix}`;
 
 /** What is predicted and what is recommended, for a terminal. */
 export function mixesTable(report: MixesReport): string {

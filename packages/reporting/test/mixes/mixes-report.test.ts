@@ -32,7 +32,7 @@ test("the table shows losses with the interval of the recommended mix, averages,
   assert.match(text, /equal, measured +0\.025 +0\.037 +en 0\.040/);
   assert.match(text, /→ +worst +0\.025 +0\.029 +en 0\.030/);
   assert.match(text, /gptq\s+lost\s+above\s+M[^]*power\s+of\s+−0\.15/);
-  assert.match(text, /mbs sample --mix weights:en=0\.75,mr=0\.25\n/);
+  assert.match(text, /mbs sample --mix en=0\.75,mr=0\.25\n/);
 });
 
 test("a recommended mix that is not there is refused", () => {
