@@ -111,5 +111,6 @@ export { makeTemporaryFolder, removeTemporaryFolders } from "./storage/temporary
 export { makeFolder } from "./storage/make-folder.ts";
 export { isMissing, systemError } from "./storage/system-error.ts";
 export { isTemporaryOf, temporaryName } from "./storage/temporary/temporary-name.ts";
+export { keepCached, readCached } from "./storage/user-cache.ts";
 export { findChanged, requireReplaceable, unpackFiles } from "./storage/unpack-files.ts";
 export type { FileHashes, Unpacked } from "./storage/unpack-files.ts";

@@ -20,7 +20,7 @@ export { allArguments } from "./process/parent-process.ts";
 export { isLogJson, withoutQuoted, writeLogLine } from "./process/log-line.ts";
 export type { LogLine } from "./process/log-line.ts";
 export { runProgram } from "./process/program.ts";
-export { createReporter, formatSeconds, progressStyle } from "./process/progress.ts";
+export { createReporter, formatAbout, formatSeconds, progressStyle } from "./process/progress.ts";
 export type { ProgressStyle, Reporter } from "./process/progress.ts";
 export {
   commandOutput,

@@ -4,7 +4,7 @@ import * as assert from "uvu/assert";
 import { withoutProgress } from "../../../tools/test/without-progress.ts";
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { createReporter, formatSeconds, progressStyle } from "@mbs/host-cli";
+import { createReporter, formatAbout, formatSeconds, progressStyle } from "@mbs/host-cli";
 
 test("a bar only where the command has the terminal to itself", () => {
   assert.is(progressStyle(false, true, false), "bar");
@@ -17,6 +17,7 @@ test("times read well", () => {
   assert.is(formatSeconds(12.4), "12 s");
   assert.is(formatSeconds(75), "1 min 15 s");
   assert.is(formatSeconds(4000), "1 h 6 min");
+  assert.equal([52, 204, 1045, 7130, 8000].map(formatAbout), ["52 s", "3 min 30 s", "17 min", "2 h", "2 h 10 min"]);
 });
 
 test("plain lines carry the command's name, come at intervals and tell the time left", () => {

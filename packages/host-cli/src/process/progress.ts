@@ -62,6 +62,12 @@ export function formatSeconds(seconds: number): string {
   return minutes > 0 ? `${minutes} min ${whole % 60} s` : `${whole} s`;
 }
 
+/** The same as people say it, in the unit below the largest at most: 52 → "52 s", 1045 → "17 min", 8000 → "2 h 10 min". */
+export function formatAbout(seconds: number): string {
+  const step = seconds < 60 ? 1 : seconds < 600 ? 30 : seconds < 3600 ? 60 : 600;
+  return formatSeconds(Math.round(seconds / step) * step).replace(/ 0 (s|min)$/, "");
+}
+
 /** "12 s left", "at least 3 min 5 s left"; "" of less than a second. */
 const leftText = ({ seconds, isLeast }: TimeLeft): string =>
   seconds < 1 ? "" : `${isLeast ? "at least " : ""}${formatSeconds(seconds)} left`;

@@ -3,7 +3,6 @@ import type { OptionTable } from "@mbs/contracts";
 import {
   createReporter,
   forbidNetwork,
-  formatSeconds,
   memoryOption,
   offlineOption,
   optionsToFlags,
@@ -21,6 +20,7 @@ import { Argument } from "commander";
 import type { Command } from "commander";
 import { plainCommand } from "./plain-command.ts";
 import type { CommandContext } from "./plain-command.ts";
+import { timeText } from "../results/time-text.ts";
 import { loadStages } from "../stages.ts";
 
 const options = {
@@ -48,14 +48,13 @@ function graphicsText({ operations, bytes, isMeasured, uploaded, downloaded, mem
 }
 
 function estimateText(found: Estimate): string {
-  const { calibrationTokens, evaluationTokens, operations, gemmRate, parts, seconds, notCounted, memory, disk, size, graphics } =
-    found;
+  const { calibrationTokens, evaluationTokens, operations, gemmRate, parts, notCounted, memory, disk, size, graphics } = found;
   const { peak, ...purposes } = disk;
   const columns = [{ title: "" }, { title: "", numeric: true }];
   return [
     `tokens  ${count(calibrationTokens)} for calibration, ${count(evaluationTokens)} for evaluation (all models)`,
     `work    ${(operations / 1e12).toFixed(2)} TFLOP in matrix products; measured peak ${(gemmRate / 1e9).toFixed(0)} GFLOPS`,
-    `time    ${formatSeconds(seconds)}`,
+    `time    ${timeText(found)}`,
     `memory  ${formatBytes(memory)}`,
     `disk    ${formatBytes(peak)} at most`,
     ...(graphics === undefined ? [] : graphicsText(graphics)),

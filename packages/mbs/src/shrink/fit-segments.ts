@@ -1,6 +1,7 @@
 import { UsageError } from "@mbs/contracts";
-import { formatSeconds } from "@mbs/host-cli";
+import { formatAbout } from "@mbs/host-cli";
 import type { Estimate } from "@mbs/pipeline";
+import { durationFrom } from "./duration.ts";
 
 /** What runs take with so much text. */
 export interface SegmentsEstimate {
@@ -23,9 +24,9 @@ interface SegmentLimits {
 }
 
 /**
- * As many segments as the time allows: time grows by a line with them, of which two estimates say all.
+ * As many segments as the time allows on a machine where no other program is at work.
  *
- * @throws {UsageError} where the fewest take longer, naming their time
+ * @throws {UsageError} where the fewest take longer, with a time that is enough
  */
 export async function fitSegments(
   { most, fewest, seconds, length, remedy }: SegmentLimits,
@@ -33,18 +34,15 @@ export async function fitSegments(
 ): Promise<SegmentsEstimate> {
   const all = await estimateOf(most);
   if (seconds === undefined || all.seconds <= seconds) return { segments: most, estimate: all };
-  const least = fewest < most ? await estimateOf(fewest) : all;
-  if (least.seconds > seconds) {
+  // texts may have no more
+  const there = Math.max(fewest, Math.min(most, Math.ceil(all.calibrationTokens / length)));
+  const least = all.seconds - (there - fewest) * all.secondsOfSegment;
+  if (least > seconds) {
     throw new UsageError(
-      `--within is too short: with ${fewest} segments of text, the fewest, it takes about ${formatSeconds(least.seconds)}; allow some more than that, ${remedy}`,
+      `--within is too short: with ${fewest} segments of text, the fewest, it takes about ${formatAbout(least)} on a machine that nothing else uses; say --within ${durationFrom(least)}, ${remedy}`,
       { option: "--within" },
     );
   }
-  // texts may have no more
-  const there = Math.max(fewest + 1, Math.min(most, Math.ceil(all.calibrationTokens / length)));
-  const ofOne = (all.seconds - least.seconds) / (there - fewest);
-  const segments = Math.min(there - 1, fewest + Math.floor((seconds - least.seconds) / ofOne));
-  if (segments === fewest) return { segments, estimate: least };
-  const found = await estimateOf(segments);
-  return found.seconds <= seconds ? { segments, estimate: found } : { segments: fewest, estimate: least };
+  const segments = fewest + Math.floor((seconds - least) / all.secondsOfSegment);
+  return { segments, estimate: await estimateOf(segments) };
 }

@@ -1,12 +1,12 @@
 import { bitsAWeight, formatBytes } from "@mbs/contracts";
 import type { ModelSize } from "@mbs/contracts";
-import { formatSeconds } from "@mbs/host-cli";
 import type { Estimate } from "@mbs/pipeline";
 import { formatShare, wrapLines } from "@mbs/reporting";
 import type { ProtectedLanguages } from "./languages.ts";
 import type { ShrinkSource } from "./shrink-source.ts";
 import type { PlannedTarget } from "./target.ts";
 import type { ShrinkTexts } from "./texts.ts";
+import { timeText } from "../results/time-text.ts";
 
 /** All that the plan says. */
 export interface ShrinkPlan {
@@ -69,9 +69,9 @@ function timeRows({ estimate, output }: ShrinkPlan): readonly PlanRow[] {
   if (estimate === undefined) {
     return [["time", `it was begun before, and what is done is not done again: mbs status ${output} says how far it is`]];
   }
-  const { seconds, memory, disk } = estimate;
+  const { memory, disk } = estimate;
   return [
-    ["time", `about ${formatSeconds(seconds)}`],
+    ["time", timeText(estimate)],
     ["needs", `${formatBytes(memory)} of memory, ${formatBytes(disk.peak)} of disk`],
   ];
 }

@@ -1,13 +1,6 @@
-import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
-import { homedir } from "node:os";
-import { join } from "node:path";
-import { isAddress, makeFolder, writeAtomically } from "@mbs/artifacts";
+import { isAddress, keepCached, readCached } from "@mbs/artifacts";
 
-/** Where addresses are kept between processes. */
-const cacheFolder = (): string => join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "mbs", "model-addresses");
-
-const fileOf = (key: string): string => join(cacheFolder(), createHash("sha256").update(key).digest("hex"));
+const kind = "model-addresses";
 
 /**
  * The address that was found for a key by an earlier process.
@@ -16,20 +9,9 @@ const fileOf = (key: string): string => join(cacheFolder(), createHash("sha256")
  * @returns undefined where there is none, or it cannot be read
  */
 export async function knownAddress(key: string): Promise<string | undefined> {
-  try {
-    const address = await readFile(fileOf(key), "utf8");
-    return isAddress(address) ? address : undefined;
-  } catch {
-    return undefined;
-  }
+  const address = await readCached(kind, key);
+  return address !== undefined && isAddress(address) ? address : undefined;
 }
 
-/** Keeps an address for later processes, where a file can be written. */
-export async function keepAddress(key: string, address: string): Promise<void> {
-  try {
-    await makeFolder(cacheFolder());
-    await writeAtomically(fileOf(key), [Buffer.from(address)], { force: true });
-  } catch {
-    // the next process reads the model again
-  }
-}
+/** Keeps an address for later processes: without it they read the model again. */
+export const keepAddress = (key: string, address: string): Promise<void> => keepCached(kind, key, address);

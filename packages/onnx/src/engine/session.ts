@@ -41,6 +41,14 @@ export interface Session {
   release(): Promise<void>;
 }
 
+let engineMicroseconds = 0;
+
+/**
+ * Seconds of processor time that graphs have taken in this process so far, of all threads together. A run blocks the event loop,
+ * so nothing else of this thread is among them.
+ */
+export const engineSeconds = (): number => engineMicroseconds / 1e6;
+
 const toOrt = (tensor: PlacedTensor): OrtTensor =>
   isOnDevice(tensor) ? tensor.held : new OrtTensor(tensor.type, tensor.data, tensor.dims);
 
@@ -74,6 +82,7 @@ export async function createSession(
     feeds: Readonly<Record<string, PlacedTensor>>,
     into: Readonly<Record<string, Tensor>> = {},
   ): Promise<Record<string, PlacedTensor>> => {
+    const before = process.cpuUsage();
     try {
       const fetches = Object.fromEntries(session.outputNames.map((name) => [name, into[name] ? toOrt(into[name]) : null]));
       const outputs = await (device === "cpu"
@@ -82,6 +91,9 @@ export async function createSession(
       return fromOrtRecord(outputs);
     } catch (error) {
       throw error instanceof MbsError ? error : engineError("run", device, error);
+    } finally {
+      const { user, system } = process.cpuUsage(before);
+      engineMicroseconds += user + system;
     }
   };
 

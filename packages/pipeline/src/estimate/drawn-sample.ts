@@ -1,16 +1,16 @@
-import { performance } from "node:perf_hooks";
 import { parseMetadata } from "@mbs/artifacts";
 import { InternalError } from "@mbs/contracts";
 import type { StageContext } from "@mbs/contracts";
 import type { Plan } from "../plan/nodes/plan-node.ts";
 import type { SampleSize } from "./disk.ts";
+import { processorSeconds } from "./probes/timing.ts";
 import { sum } from "./sum.ts";
 import { stageOf } from "../plan/known-stages.ts";
 import type { Stages } from "../plan/known-stages.ts";
 
 /** A sample that was drawn. */
 export interface DrawnSample extends SampleSize {
-  /** Duration of drawing it. */
+  /** Processor time of drawing it. */
   readonly seconds: number;
 }
 
@@ -24,7 +24,7 @@ export async function drawSample(plan: Plan, stages: Stages, context: StageConte
   // every plan begins with the stage that draws segments
   const [node] = plan.nodes;
   if (node === undefined) throw new InternalError("a plan without nodes");
-  const started = performance.now();
+  const before = processorSeconds();
   const { segments } = await stageOf(stages, node.stage).run({}, node.options, context);
   if (segments === undefined) throw new InternalError(`stage ${node.stage} made no segments`);
   for await (const _ of segments.batches) continue;
@@ -34,6 +34,6 @@ export async function drawSample(plan: Plan, stages: Stages, context: StageConte
     segments: sum(drawn, (count) => count),
     length,
     languages: drawn.length,
-    seconds: (performance.now() - started) / 1000,
+    seconds: processorSeconds() - before,
   };
 }

@@ -21,8 +21,9 @@ import type { Stages } from "../plan/known-stages.ts";
 import { compressedBlocks, compressedEmbeddings } from "./compressed-blocks.ts";
 import { computedStatistics, packedBytes } from "./computed-statistics.ts";
 import { diskNeedFirst } from "./disk.ts";
-import type { DiskNeed } from "./disk.ts";
+import type { DiskNeed, SampleSize } from "./disk.ts";
 import { drawSample } from "./drawn-sample.ts";
+import type { DrawnSample } from "./drawn-sample.ts";
 import { findGraphics, graphicsNeed, withGraphics } from "./graphics.ts";
 import type { Graphics, GraphicsNeed } from "./graphics.ts";
 import { sum } from "./sum.ts";
@@ -45,9 +46,13 @@ export interface Estimate {
   readonly operations: number;
   /** Measured rate of a large matrix product, operations a second. */
   readonly gemmRate: number;
-  /** Seconds by what they are spent on. */
+  /** Seconds by what they are spent on, where no other program is at work. */
   readonly parts: readonly { readonly name: string; readonly seconds: number }[];
   readonly seconds: number;
+  /** What each segment of text adds to that: time grows with them by a line. */
+  readonly secondsOfSegment: number;
+  /** How many times as long it takes while the programs that are at work now go on; 1 where there are none to speak of. */
+  readonly slowdown: number;
   /** What models run on, where that is a graphics processor; absent where it is the processor. */
   readonly graphics?: EstimatedGraphics | undefined;
   /** Names of the entries of `stages`, and tasks, which are in none of these numbers. */
@@ -133,7 +138,7 @@ function allocationSeconds({ recipe, model, rates, tokens, languages, allocation
   // statistics of each language, Gram and factor of their mix, which lie on disk where it has its own
   const bytes = sumsBeforehand(recipe) ? sum(sites, ({ width }) => (languages + 2) * packedBytes(width)) : 0;
   const passes = recipe.allocation?.segments === true ? allocation.passes * tokens * model.blocks.length * rates.block : 0;
-  return roundings + passes + bytes / rates.write + (2 * bytes) / rates.read;
+  return roundings + passes + bytes * rates.write + 2 * bytes * rates.read;
 }
 
 /** Seconds of capture, factor, compress and propagate over all blocks. */
@@ -175,13 +180,15 @@ function compressParts(work: Work): { name: string; seconds: number }[] {
         ),
       ),
     },
-    { name: "artifacts", seconds: written / rates.write + read / rates.read },
+    { name: "artifacts", seconds: written * rates.write + read * rates.read },
     // A run keeps the model open, and its weights from capture to propagate.
     { name: "opening the model", seconds: rates.open + (forward > 0 ? blocks * rates.weights : 0) },
   ];
 }
 
-export interface EstimateOptions {
+type Context = Pick<StageContext, "signal" | "progress" | "warn">;
+
+export interface EstimateOptions extends Partial<Context> {
   readonly stages: Stages;
   /** Absent: what the run would take, the number that it began with or the processors that are available. */
   readonly threads?: number | undefined;
@@ -193,12 +200,9 @@ export interface EstimateOptions {
   readonly memory?: number | undefined;
   /** Keeps the model open for another estimate of it; its owner closes it. Absent: one of its own. */
   readonly pool?: ObjectPool | undefined;
-  readonly signal?: AbortSignal;
-  readonly progress?: StageContext["progress"];
-  readonly warn?: StageContext["warn"];
 }
 
-interface KnownOptions extends Omit<EstimateOptions, "device"> {
+interface KnownOptions extends Pick<EstimateOptions, "stages" | "workers" | "memory">, Context {
   readonly device: DeviceChoice;
   readonly machine: RunMachine;
 }
@@ -212,28 +216,17 @@ const plannerBytes = 160e6;
 const existingFolder = (path: string): string => (existsSync(dirname(path)) ? dirname(path) : existingFolder(dirname(path)));
 
 async function estimatePrepared(
-  { recipe, plan, size, warnings }: PreparedRun,
+  { recipe, plan, size }: PreparedRun,
   model: Model,
-  {
-    stages,
-    machine,
-    device,
-    workers,
-    memory = defaultKept(),
-    signal = new AbortController().signal,
-    progress = () => {},
-    warn = () => {},
-  }: KnownOptions,
-  pool: ObjectPool,
+  sample: DrawnSample,
+  { stages, machine, device, workers, memory = defaultKept(), signal, progress, warn }: KnownOptions,
 ): Promise<Estimate> {
   const { threads } = machine;
-  for (const warning of warnings) warn(warning);
   const processes = Math.min(machine.workers, recipe.shards);
   const graphics = await findGraphics(device, threads);
   // workers share the graphics processor
   const atOnce = graphics === undefined ? processes : 1;
   const evaluatedAtOnce = graphics === undefined ? Math.min(machine.workers, windowShards(recipe)) : 1;
-  const sample = await drawSample(plan, stages, { signal, threads, pool, progress, warn });
   const { length } = sample;
   const tokens = sample.segments * length;
   const { corpus, tasks } = recipe.evaluate ?? {};
@@ -252,25 +245,43 @@ async function estimatePrepared(
   const allocation = chosen && (await stageOf(stages, chosen.stage).allocationWork?.(chosen.options));
   const own = await measureRates(model, { recipe, length, work: allocation, threads }, folder, { progress, warn });
   const rates = graphics === undefined ? own : withGraphics(own, graphics);
-  const needed =
-    graphics && graphicsNeed({ recipe, model, sample, heldOutTokens: heldOutOfModel, scoredModels, workers: machine.workers });
   const disk = diskNeedFirst(recipe, model, sample);
-  const parts = [
-    { name: "sampling", seconds: sample.seconds },
-    ...compressParts({ recipe, model, rates, tokens, languages: sample.languages, length, disk, allocation, atOnce }),
-    {
-      name: "evaluation",
-      seconds:
-        heldOut === undefined
-          ? 0
-          : heldOut.readSeconds +
-            heldOutOfModel / heldOut.tokensPerSecond +
-            rates.open +
-            scoredModels * model.blocks.length * rates.weights +
-            (scored * (model.blocks.length * rates.block + rates.head)) / evaluatedAtOnce,
-    },
-    ...(graphics && needed ? [{ name: "copies", seconds: (needed.uploaded + needed.downloaded) / graphics.bytes }] : []),
-  ];
+  const neededBy = (size: SampleSize): GraphicsNeed | undefined =>
+    graphics &&
+    graphicsNeed({ recipe, model, sample: size, heldOutTokens: heldOutOfModel, scoredModels, workers: machine.workers });
+  const partsOf = (size: SampleSize): readonly { readonly name: string; readonly seconds: number }[] => {
+    const copied = neededBy(size);
+    return [
+      { name: "sampling", seconds: sample.seconds },
+      ...compressParts({
+        recipe,
+        model,
+        rates,
+        tokens: size.segments * length,
+        languages: sample.languages,
+        length,
+        disk,
+        allocation,
+        atOnce,
+      }),
+      {
+        name: "evaluation",
+        seconds:
+          heldOut === undefined
+            ? 0
+            : heldOut.readSeconds +
+              heldOutOfModel / heldOut.tokensPerSecond +
+              rates.open +
+              scoredModels * model.blocks.length * rates.weights +
+              (scored * (model.blocks.length * rates.block + rates.head)) / evaluatedAtOnce,
+      },
+      ...(graphics && copied ? [{ name: "copies", seconds: (copied.uploaded + copied.downloaded) / graphics.bytes }] : []),
+    ];
+  };
+  const parts = partsOf(sample);
+  const seconds = sum(parts, (part) => part.seconds);
+  const withoutSegments = sum(partsOf({ ...sample, segments: 0 }), (part) => part.seconds);
+  const needed = neededBy(sample);
   const perToken = 2 * sum(model.blocks, weightsOf);
   const { gram } = computedStatistics(recipe);
   const sites = model.blocks.flatMap((block) => block.sites);
@@ -287,7 +298,9 @@ async function estimatePrepared(
     operations: tokens * (perToken * walksOf(recipe) + grams) + scored * (perToken + head),
     gemmRate: own.gemm,
     parts,
-    seconds: sum(parts, ({ seconds }) => seconds),
+    seconds,
+    secondsOfSegment: (seconds - withoutSegments) / Math.max(1, sample.segments),
+    slowdown: own.slowdown,
     ...(graphics && needed && { graphics: { ...graphics, ...needed } }),
     notCounted: [
       ...firstKeys.filter((key) => recipe[key] !== undefined),
@@ -350,10 +363,15 @@ export async function estimate(given: Recipe, options: EstimateOptions): Promise
     const machine = { workers: chosen.workers, threads: options.threads ?? known?.threads ?? chosen.threads };
     const recipe = await withFoundModels(given, options.warn);
     const prepared = await prepareRun(recipe, options.stages, { revisions, pool, progress: options.progress });
-    const model = await openModel(prepared.recipe.model, { pool, progress: options.progress });
+    const { signal = new AbortController().signal, progress = () => {}, warn = () => {} } = options;
+    for (const warning of prepared.warnings) warn(warning);
+    const { threads } = machine;
+    // before the model is taken from the pool, where the stage finds it open
+    const sample = await drawSample(prepared.plan, options.stages, { signal, threads, pool, progress, warn });
+    const model = await openModel(prepared.recipe.model, { pool, progress });
     try {
       const device = options.device ?? known?.device ?? "cpu";
-      return await estimatePrepared(prepared, model, { ...options, machine, device }, pool);
+      return await estimatePrepared(prepared, model, sample, { ...options, signal, progress, warn, machine, device });
     } finally {
       await model.close();
     }

@@ -6,17 +6,20 @@ import type { OnnxBlas } from "@mbs/onnx";
 import { hasSeparableRows, loadSolver, splitRows } from "@mbs/solvers";
 import { middleOf } from "../plan/allocated-grids.ts";
 import { computedStatistics } from "./computed-statistics.ts";
-import { measureForward } from "./probes/forward-probe.ts";
+import { keptSeconds } from "./kept-rates.ts";
+import { forwardNames, measureForward } from "./probes/forward-probe.ts";
 import type { ForwardRates } from "./probes/forward-probe.ts";
-import { measureSite } from "./probes/site-probe.ts";
+import { measureSite, siteNames } from "./probes/site-probe.ts";
 import type { Probe, SiteRates } from "./probes/site-probe.ts";
-import { noise, seconds, secondsWithGarbage } from "./probes/timing.ts";
+import { measure, noise, secondsWithGarbage } from "./probes/timing.ts";
+import type { Taken } from "./probes/timing.ts";
+import { sum } from "./sum.ts";
 import { mkdtemp, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { encodeStates, openArtifact, readStates, writeArtifact } from "@mbs/artifacts";
 import type { StateRecord } from "@mbs/artifacts";
 
-/** Bytes of artifacts a second. */
+/** Seconds for a byte of artifacts. */
 interface ArtifactRates {
   readonly write: number;
   readonly read: number;
@@ -41,28 +44,30 @@ async function measureArtifacts(folder: string): Promise<ArtifactRates> {
     await writeOnce();
     await readOnce();
     const [write, read] = [await secondsWithGarbage(writeOnce), await secondsWithGarbage(readOnce)];
-    return { write: probeBytes / write, read: probeBytes / read };
+    return { write: write / probeBytes, read: read / probeBytes };
   } finally {
     await rm(temporary, { recursive: true, force: true });
   }
 }
 
-/** What was measured of this machine is the same for every estimate of a process. */
-const knownDisks = new Map<string, Promise<ArtifactRates>>();
-const knownProducts = new Map<string, Promise<number>>();
-const knownForwards = new Map<string, Promise<ForwardRates>>();
-const knownSites = new Map<string, Promise<SiteRates>>();
-
 /** All that what a site takes depends on, but for the machine. */
-const siteKey = (width: number, { recipe, length, work, threads }: Probe): string =>
-  JSON.stringify([width, recipe.compress, middleOf(recipe.grids ?? []), computedStatistics(recipe), length, work, threads]);
+const siteKey = (width: number, { recipe, length, work, threads }: Probe): readonly unknown[] => [
+  "site",
+  width,
+  recipe.compress,
+  middleOf(recipe.grids ?? []),
+  computedStatistics(recipe),
+  length,
+  work,
+  threads,
+];
 
 /** Artifacts on the disk that a folder is on. */
-const measureDisk = async (folder: string): Promise<ArtifactRates> =>
-  once(knownDisks, String((await stat(folder)).dev), () => measureArtifacts(folder));
+const measureDisk = async (folder: string, isQuiet: boolean): Promise<ArtifactRates> =>
+  keptSeconds(["artifacts", String((await stat(folder)).dev)], ["write", "read"], isQuiet, () => measureArtifacts(folder));
 
-/** Bytes a second of a disk that nothing can be written to now. */
-const assumedRates: ArtifactRates = { write: 5e8, read: 1e9 };
+/** A byte of a disk that nothing can be written to now. */
+const assumedRates: ArtifactRates = { write: 1 / 5e8, read: 1 / 1e9 };
 
 const isFull = (error: unknown): boolean => {
   const { code, facts } = error as NodeJS.ErrnoException & { readonly facts?: { readonly code?: unknown } };
@@ -73,7 +78,7 @@ const isFull = (error: unknown): boolean => {
 export async function artifactRates(
   folder: string,
   warn: (message: string) => void,
-  measure: (folder: string) => Promise<ArtifactRates> = measureDisk,
+  measure: (folder: string) => Promise<ArtifactRates>,
 ): Promise<ArtifactRates> {
   try {
     return await measure(folder);
@@ -84,7 +89,7 @@ export async function artifactRates(
   }
 }
 
-/** What this machine does in a second, measured with the kernels that the stages use. */
+/** What this machine takes where no other program is at work, measured with the kernels that the stages use. */
 export interface Rates extends ForwardRates, ArtifactRates {
   /** Floating-point operations a second of a large matrix product. */
   readonly gemm: number;
@@ -95,16 +100,41 @@ export interface Rates extends ForwardRates, ArtifactRates {
   readonly solver: (width: number, rows: number) => number;
   /** The same to round them with each choice of an allocation and to measure the errors of each language; 0 where there is none. */
   readonly allocation: (width: number, rows: number, languages: number) => number;
+  /** How many times as long everything takes now, because of other programs; 1 where that is hardly more. */
+  readonly slowdown: number;
 }
 
 /** Sites wider than this are measured at this width and at half of it, and scaled from there: a probe must stay short. */
 const probeWidth = 2048;
 
-async function measureGemm(blas: OnnxBlas): Promise<number> {
+/** Seconds for which products are made, to learn how much of the processor other programs take. */
+const loadSeconds = 0.7;
+
+/** Waiting for a quarter of the time is no more than a machine does that nobody else uses. */
+const quietSlowdown = 1.25;
+
+interface ProductTime {
+  /** Seconds of a floating-point operation on a quiet machine. */
+  readonly operation: number;
+  /** How many times as long it takes now. */
+  readonly slowdown: number;
+}
+
+/** By threads: other programs are looked for once in a process. */
+const knownProducts = new Map<string, Promise<ProductTime>>();
+
+async function measureProducts(blas: OnnxBlas, threads: number): Promise<ProductTime> {
   const size = 1024;
   const matrix = { rows: size, columns: size, values: noise(size * size) };
   await blas.gemm(matrix, matrix);
-  return (2 * size ** 3) / (await seconds(() => blas.gemm(matrix, matrix)));
+  const taken: Taken<unknown>[] = [];
+  const clock = (): number => sum(taken, (one) => one.clock);
+  while (clock() < loadSeconds) taken.push(await measure(threads, () => blas.gemm(matrix, matrix)));
+  const slowdown = clock() / sum(taken, ({ quiet }) => quiet);
+  return {
+    operation: Math.min(...taken.map(({ quiet }) => quiet)) / (2 * size ** 3),
+    slowdown: slowdown < quietSlowdown ? 1 : slowdown,
+  };
 }
 
 /** Operations of products: so many times the width to a power. */
@@ -142,7 +172,7 @@ function extrapolate(width: number, known: (width: number) => number, power: num
 }
 
 /**
- * Measures for some seconds what a run of a model will need.
+ * What a run of a model will take on this machine: measured for some seconds, where no earlier process has.
  *
  * @param folder where a small file may be written for a moment
  */
@@ -153,22 +183,25 @@ export async function measureRates(
   { progress, warn }: Pick<StageContext, "progress" | "warn">,
 ): Promise<Rates> {
   const { recipe, length, work, threads } = probe;
-  const blas = createBlas({ threads });
   const wanted = model.blocks.flatMap((block) => block.sites.map(({ width }) => width));
   const widths = new Set(wanted.flatMap((width) => (width > probeWidth ? [probeWidth / 2, probeWidth] : [width])));
   const sites = new Map<number, SiteRates>();
   const measured = (done: number): void =>
     progress({ activity: "measure this machine", done, total: 1 + widths.size, unit: "rates" });
   measured(0);
-  const gemm = await once(knownProducts, String(threads), () => measureGemm(blas));
-  const scores = recipe.evaluate !== undefined;
-  const forward = await once(knownForwards, JSON.stringify([model.address, length, scores, threads]), () =>
-    measureForward(model, length, gemm, scores, threads),
-  );
+  const blas = createBlas({ threads });
+  const now = await once(knownProducts, String(threads), () => measureProducts(blas, threads));
+  const isQuiet = now.slowdown === 1;
+  const { operation } = await keptSeconds(["product", threads], ["operation"], isQuiet, async () => now);
+  const gemm = 1 / operation;
+  const forwardKey = ["forward", model.address, length, threads];
+  const forward = await keptSeconds(forwardKey, forwardNames, isQuiet, () => measureForward(model, { length, gemm, threads }));
   for (const width of widths) {
     measured(1 + sites.size);
-    sites.set(width, await once(knownSites, siteKey(width, probe), () => measureSite(blas, width, probe)));
+    const ofSite = await keptSeconds(siteKey(width, probe), siteNames, isQuiet, () => measureSite(blas, width, probe));
+    sites.set(width, ofSite);
   }
+  await blas.release();
   const { gram } = computedStatistics(recipe);
   const separable = await hasSeparableRows(await loadSolver(String(recipe.compress["solver"])));
   const rateAt = (width: number, of: keyof SiteRates, { power, operations }: Products): number => {
@@ -184,7 +217,8 @@ export async function measureRates(
   };
   return {
     ...forward,
-    ...(await artifactRates(folder, warn)),
+    ...(await artifactRates(folder, warn, (on) => measureDisk(on, isQuiet))),
+    slowdown: now.slowdown,
     gemm,
     gram: (width) => rateAt(width, "gram", products.gram),
     factor: (width) => rateAt(width, "factor", products.factor),

@@ -1,17 +1,17 @@
-import { performance } from "node:perf_hooks";
 import type { OpenChat, StageContext } from "@mbs/contracts";
 import { openCorpus, takenLanguages } from "@mbs/corpora";
 import type { Corpus } from "@mbs/corpora";
 import { chatOf } from "@mbs/models";
 import type { Model } from "@mbs/models";
+import { processorSeconds } from "./probes/timing.ts";
 
 /** How much text a corpus holds. */
 export interface TextSize {
   /** Language → tokens, from its bytes and the ratio measured on its first texts. */
   readonly tokens: ReadonlyMap<string, number>;
-  /** Seconds to read all of it. */
+  /** Processor seconds to read all of it. */
   readonly readSeconds: number;
-  /** Tokens that are made of text in a second. */
+  /** Tokens that are made of text in a second of processor time. */
   readonly tokensPerSecond: number;
 }
 
@@ -41,12 +41,12 @@ export async function measureTexts(
   let encodeSeconds = 0;
   let encoded = 0;
   for (const language of takenLanguages(corpus, named).languages) {
-    const started = performance.now();
+    const before = processorSeconds();
     const { bytes, probe } = await measureLanguage(corpus, language, chatOf(model));
-    const read = performance.now();
+    const read = processorSeconds();
     const count = probe === "" ? 0 : tokenizer.encode(probe, language).length;
-    readSeconds += (read - started) / 1000;
-    encodeSeconds += (performance.now() - read) / 1000;
+    readSeconds += read - before;
+    encodeSeconds += processorSeconds() - read;
     encoded += count;
     tokens.set(language, probe === "" ? 0 : (bytes * count) / Buffer.byteLength(probe));
   }

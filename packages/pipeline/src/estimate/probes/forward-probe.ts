@@ -1,24 +1,25 @@
-import { performance } from "node:perf_hooks";
 import { at, BadDataError } from "@mbs/contracts";
 import type { Matrix } from "@mbs/contracts";
 import { openModel } from "@mbs/models";
 import type { Forward, Model, Block, BlockCut } from "@mbs/models";
 import { sum } from "../sum.ts";
-import { seconds } from "./timing.ts";
+import { measure, seconds } from "./timing.ts";
 
-/** Seconds of what the model computes. */
+/** Seconds of what the model computes, where no other program is at work. */
 export interface ForwardRates {
   /** Of a block on average for one token: of its sites, one after the other, of what follows the last, and of all at once. */
   readonly sites: number;
   readonly end: number;
   readonly block: number;
-  /** Of the loss for one token; 0 where the run evaluates nothing. */
+  /** Of the loss for one token. */
   readonly head: number;
   /** To open the model. */
   readonly open: number;
   /** To read the weights of a block and to make its session. */
   readonly weights: number;
 }
+
+export const forwardNames = ["sites", "end", "block", "head", "open", "weights"] as const satisfies (keyof ForwardRates)[];
 
 /** Tokens of a probe at most. */
 export const batchTokens = 2048;
@@ -59,14 +60,14 @@ async function measureHead(
   { hiddenSize, vocabularySize }: Model,
   { columns, values, rows }: Matrix,
   tokens: Int32Array,
-  gemm: number,
+  { gemm, threads }: { readonly gemm: number; readonly threads: number },
 ): Promise<number> {
   const scored = Math.min(rows, probedTokens(headTokens, hiddenSize * vocabularySize, gemm).length);
   const score = (count: number): Promise<Float64Array> =>
     forward.score({ rows: count, columns, values: values.subarray(0, count * columns) }, tokens.subarray(0, count));
   // the first reads the head
   await score(2);
-  return (await seconds(() => score(scored))) / scored;
+  return (await seconds(threads, () => score(scored))) / scored;
 }
 
 /** What a block computes: two of the same sites take the same time, but for their windows. */
@@ -113,21 +114,19 @@ async function measureBlock(
   forward: Forward,
   index: number,
   sites: number,
-  { states, batch }: { readonly states: Matrix; readonly batch: number },
+  { states, batch, threads }: { readonly states: Matrix; readonly batch: number; readonly threads: number },
 ): Promise<BlockSeconds> {
   const toLastSite = async (): Promise<BlockCut> => {
     let cut = await forward.beginBlock(index, states, { batch });
     while (cut.passed.size < sites) ({ cut } = await forward.nextSites(cut));
     return cut;
   };
-  const started = performance.now();
-  const cut = await toLastSite();
-  const first = (performance.now() - started) / 1000;
-  const toSites = await seconds(toLastSite);
+  const { quiet: first, result: cut } = await measure(threads, toLastSite);
+  const toSites = await seconds(threads, toLastSite);
   await forward.endBlock(cut);
-  const end = await seconds(() => forward.endBlock(cut));
+  const end = await seconds(threads, () => forward.endBlock(cut));
   await forward.block(index, states, { batch });
-  const block = await seconds(() => forward.block(index, states, { batch }));
+  const block = await seconds(threads, () => forward.block(index, states, { batch }));
   return { sites: toSites, end, block, weights: Math.max(0, first - toSites) };
 }
 
@@ -135,18 +134,12 @@ async function measureBlock(
  * Times one block of each kind; blocks that read other streams count by their weights.
  *
  * @param gemm operations a second of a large matrix product
- * @param scores whether the run computes losses
  */
 export async function measureForward(
   model: Model,
-  length: number,
-  gemm: number,
-  scores: boolean,
-  threads: number,
+  { length, gemm, threads }: { readonly length: number; readonly gemm: number; readonly threads: number },
 ): Promise<ForwardRates> {
-  const started = performance.now();
-  const again = await openModel(model.path);
-  const opened = performance.now();
+  const { quiet: open, result: again } = await measure(threads, () => openModel(model.path));
   const forward = await again.forward({ threads });
   try {
     const { blocks, hiddenSize, vocabularySize } = model;
@@ -160,7 +153,7 @@ export async function measureForward(
     const total = { sites: 0, end: 0, block: 0 };
     let weights = 0;
     for (const kind of kinds) {
-      const found = await measureBlock(forward, kind.index, at(blocks, kind.index).sites.length, { states, batch });
+      const found = await measureBlock(forward, kind.index, at(blocks, kind.index).sites.length, { states, batch, threads });
       // A token reads half of a segment on average: as many products of its width for scores, and as many for values.
       const width = weightsAt(kind);
       const shortened = (width + length * hiddenSize) / (width + probed * hiddenSize);
@@ -172,8 +165,8 @@ export async function measureForward(
       sites: average(total.sites) / rows,
       end: average(total.end) / rows,
       block: average(total.block) / rows,
-      head: scores ? await measureHead(forward, model, states, tokens, gemm) : 0,
-      open: (opened - started) / 1000,
+      head: await measureHead(forward, model, states, tokens, { gemm, threads }),
+      open,
       weights: average(weights),
     };
   } finally {

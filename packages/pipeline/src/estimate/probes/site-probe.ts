@@ -29,6 +29,15 @@ export interface SiteRates extends RowRates {
   readonly roundingErrors: number;
 }
 
+export const siteNames = [
+  "gram",
+  "factor",
+  "solver",
+  "errors",
+  "rounding",
+  "roundingErrors",
+] as const satisfies (keyof SiteRates)[];
+
 /** Seconds for one row. */
 interface RowRates {
   /** Of the solver: on one thread, where threads share the rows. */
@@ -48,7 +57,9 @@ export interface Probe {
 }
 
 /** Only the solver is measured where no Gram is summed, and it gets no Gram then. */
-export async function measureSite(blas: OnnxBlas, width: number, { length, recipe, work, threads }: Probe): Promise<SiteRates> {
+export async function measureSite(blas: OnnxBlas, width: number, probe: Probe): Promise<SiteRates> {
+  const { length, recipe, work, threads } = probe;
+  const whole = { threads, splits: true };
   const computed = computedStatistics(recipe);
   const none = { gram: 0, factor: 0, rounding: 0, roundingErrors: 0 };
   const isRounded = work !== undefined && work.grids.length > 0;
@@ -56,7 +67,7 @@ export async function measureSite(blas: OnnxBlas, width: number, { length, recip
   const task = { ...(await readSolver(String(recipe.compress["solver"]), recipe.compress)), grid };
   if (!computed.gram && !isRounded) {
     const diagonal = noise(width).map((value) => value * value);
-    return { ...none, ...(await measureSolver(blas, width, { diagonal }, task)) };
+    return { ...none, ...(await measureSolver(blas, width, { diagonal }, task, whole)) };
   }
   const kernel = createMomentKernel({ threads });
   try {
@@ -65,15 +76,15 @@ export async function measureSite(blas: OnnxBlas, width: number, { length, recip
     const rows = Math.min(batchTokens, length);
     const states = { rows, columns: width, values: noise(rows * width) };
     await summed.add(states);
-    const gramTime = await seconds(() => summed.add(states));
+    const gramTime = await seconds(threads, () => summed.add(states));
     const gram = await probeGram(blas, width);
     const diagonal = Float32Array.from({ length: width }, (_, channel) => at(gram, channel * (width + 1)));
     const isFactored = computed.upper || isRounded;
     const upper = isFactored ? await inverseFactor(blas, gram.slice(), width) : undefined;
-    const factor = isFactored ? await seconds(() => inverseFactor(blas, gram.slice(), width)) : 0;
+    const factor = isFactored ? await seconds(threads, () => inverseFactor(blas, gram.slice(), width)) : 0;
     const known = { diagonal, gram, ...(upper && { upper }) };
-    const rowRates = await measureSolver(blas, width, computed.gram ? known : { diagonal }, task);
-    return { ...none, gram: gramTime / rows, factor, ...rowRates, ...(await measureRounding(blas, width, known, work)) };
+    const rowRates = await measureSolver(blas, width, computed.gram ? known : { diagonal }, task, whole);
+    return { ...none, gram: gramTime / rows, factor, ...rowRates, ...(await measureRounding(blas, width, known, probe)) };
   } finally {
     await kernel.release();
   }
@@ -86,24 +97,29 @@ interface ProbeInputs {
   readonly upper?: Float32Array;
 }
 
-async function measureRounding(blas: OnnxBlas, width: number, inputs: ProbeInputs, work: AllocationWork | undefined) {
+async function measureRounding(blas: OnnxBlas, width: number, inputs: ProbeInputs, { work, threads }: Probe) {
   const grid = middleOf(work?.grids ?? []);
   if (work === undefined || grid === undefined) return {};
   const task = { ...(await readSolver(work.solver, work.options)), grid };
-  const { solver, errors } = await measureSolver(blas, width, inputs, task, false);
+  const { solver, errors } = await measureSolver(blas, width, inputs, task, { threads, splits: false });
   return { rounding: solver, roundingErrors: errors };
 }
 
 /** What a probe is solved with. */
 type SolverTask = Awaited<ReturnType<typeof readSolver>>;
 
-/** @param splits whether threads may share the rows */
+/** Of the products; and whether they may share the rows instead. */
+interface ProbeThreads {
+  readonly threads: number;
+  readonly splits: boolean;
+}
+
 async function measureSolver(
   blas: OnnxBlas,
   width: number,
   { diagonal, gram, upper }: ProbeInputs,
   { solver, options, grid: wanted }: SolverTask,
-  splits = true,
+  { threads, splits }: ProbeThreads,
 ): Promise<RowRates> {
   const factor = {
     order: Int32Array.from({ length: width }, (_, column) => column),
@@ -138,7 +154,10 @@ async function measureSolver(
   try {
     await solve();
     await measureErrors();
-    return { solver: (await seconds(solve)) / probeRows, errors: (await seconds(measureErrors)) / probeRows };
+    return {
+      solver: (await seconds(own === undefined ? threads : 1, solve)) / probeRows,
+      errors: (await seconds(threads, measureErrors)) / probeRows,
+    };
   } finally {
     await own?.release();
   }

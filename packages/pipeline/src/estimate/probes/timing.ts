@@ -1,6 +1,7 @@
 import { performance } from "node:perf_hooks";
 import { sum } from "../sum.ts";
 import { at } from "@mbs/contracts";
+import { engineSeconds } from "@mbs/onnx";
 
 /** Repeatable numbers of about the size of states. */
 export function noise(length: number, seed = 1): Float32Array {
@@ -18,28 +19,48 @@ export function bell(length: number): Float32Array {
   return values;
 }
 
+/** Processor time of this process so far, seconds, of all its threads. */
+export function processorSeconds(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
+}
+
+/** How long work takes. */
+export interface Taken<Result> {
+  readonly result: Result;
+  /**
+   * Seconds where no other program is at work: processor time, of which the threads of the engine share theirs. Other programs
+   * make the work wait, and add nothing to it.
+   */
+  readonly quiet: number;
+  /** Seconds that have passed meanwhile. */
+  readonly clock: number;
+}
+
+/** @param threads of the engine, which take as much time each */
+export async function measure<Result>(threads: number, work: () => Promise<Result>): Promise<Taken<Result>> {
+  const [clock, all, engine] = [performance.now(), processorSeconds(), engineSeconds()];
+  const result = await work();
+  const ofEngine = engineSeconds() - engine;
+  const others = Math.max(0, processorSeconds() - all - ofEngine);
+  return { result, quiet: others + ofEngine / threads, clock: (performance.now() - clock) / 1000 };
+}
+
 /** A probe that has run once is measured three times, or less often where that takes longer than this, seconds. */
 const enough = 0.5;
 
-async function measure(work: () => Promise<unknown>): Promise<number> {
-  const started = performance.now();
-  await work();
-  return (performance.now() - started) / 1000;
-}
-
 /** The shortest of three: what disturbs a kernel, as the garbage of the probe before it, only makes it slower. */
-export async function seconds(work: () => Promise<unknown>): Promise<number> {
+export async function seconds(threads: number, work: () => Promise<unknown>): Promise<number> {
   const found: number[] = [];
-  while (found.length < 3 && sum(found, (taken) => taken) < enough) found.push(await measure(work));
+  while (found.length < 3 && sum(found, (taken) => taken) < enough) found.push((await measure(threads, work)).quiet);
   return Math.min(...found);
 }
 
 /** The mean of six: the collection of the buffers that the work leaves behind is a part of it. */
 export async function secondsWithGarbage(work: () => Promise<unknown>): Promise<number> {
   const times = 6;
-  return (
-    (await measure(async () => {
-      for (let time = 0; time < times; time++) await work();
-    })) / times
-  );
+  const { quiet } = await measure(1, async () => {
+    for (let time = 0; time < times; time++) await work();
+  });
+  return quiet / times;
 }
