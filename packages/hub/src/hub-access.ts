@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { BadDataError, InputOutputError, MbsError, UsageError } from "@mbs/contracts";
-import { patientFetch, reasonOf } from "./patient-fetch.ts";
+import { BadDataError, InputOutputError, isObject, MbsError, quoted, UsageError } from "@mbs/contracts";
+import { fetchAnswer, reasonOf } from "./patient-fetch.ts";
 
 /** A model or a dataset on the Hub. */
 export interface HubRepository {
@@ -18,6 +18,8 @@ export interface HubAddress {
   readonly revision: string;
   /** What the user wrote, for messages. */
   readonly text: string;
+  /** Whether it is written to. */
+  readonly isTarget?: true;
 }
 
 const repositoryPattern = /^((?:[A-Za-z0-9][\w.-]*\/)?[A-Za-z0-9][\w.-]*)(?:@([A-Za-z0-9][\w./-]*))?$/;
@@ -69,28 +71,49 @@ export const access = (): { hubUrl: string; fetch: typeof fetch; accessToken?: s
       "the token (HF_TOKEN, or that of hf auth login) is none of the Hub, which starts with hf_; set another, or none",
     );
   }
-  return { hubUrl: endpoint(), fetch: patientFetch, ...(accessToken !== undefined && { accessToken }) };
+  return { hubUrl: endpoint(), fetch: fetchAnswer, ...(accessToken !== undefined && { accessToken }) };
 };
 
+const statusOf = (error: unknown): number | undefined =>
+  error instanceof Error && "statusCode" in error ? Number(error.statusCode) : undefined;
+
+/** Whether a request got no answer; what the client makes of an answer that it cannot read has no cause. */
+const isUnanswered = (error: unknown): boolean =>
+  error instanceof Error && (error.cause !== undefined || error.name === "AbortError");
+
+/** What the Hub says of a refusal: ` ("Invalid metadata in README.md")`. */
+function saidWith(error: unknown): string {
+  const data = error instanceof Error && "data" in error ? error.data : undefined;
+  const said = isObject(data) ? (data["error"] ?? data["message"]) : undefined;
+  return typeof said === "string" && said.trim() !== "" ? ` (${quoted(said.trim())})` : "";
+}
+
 /** Asks the Hub; whatever fails becomes an error of one line. */
-export async function ask<Answer>({ text, repository }: HubAddress, question: () => Promise<Answer>): Promise<Answer> {
+export async function ask<Answer>(address: HubAddress, question: () => Promise<Answer>): Promise<Answer> {
+  const { text, repository, isTarget } = address;
   const { type } = repository;
+  const about = { [type]: text, endpoint: endpoint() };
   try {
     return await question();
   } catch (cause) {
     if (cause instanceof MbsError) throw cause;
-    const status = cause instanceof Error && "statusCode" in cause ? Number(cause.statusCode) : undefined;
-    if (status !== undefined && status >= 400 && status < 500 && status !== 429) {
+    const status = statusOf(cause);
+    if (status === undefined && !isUnanswered(cause)) {
       throw new BadDataError(
-        `${text}: ${endpoint()} answers ${status}; check name and revision, and set HF_TOKEN where the ${type} is private or gated`,
-        { [type]: text, status },
+        `${text}: ${endpoint()} answers as no Hub does (${reasonOf(cause)}); check HF_ENDPOINT, and what stands between`,
+        about,
         { cause },
       );
     }
-    throw new InputOutputError(
-      `${text}: cannot reach ${endpoint()} (${status ?? reasonOf(cause)}); check the network, or use --offline with a ${type} that is in the cache`,
-      { [type]: text, endpoint: endpoint() },
-      { cause },
-    );
+    if (status !== undefined && status >= 400 && status < 500 && status !== 429) {
+      const said = isTarget
+        ? `${saidWith(cause)}; mend what it names, and push again`
+        : `; check name and revision, and set HF_TOKEN where the ${type} is private or gated`;
+      throw new BadDataError(`${text}: ${endpoint()} answers ${status}${said}`, { ...about, status }, { cause });
+    }
+    const remedy = isTarget
+      ? "check the network, or push again later"
+      : `check the network, or use --offline with a ${type} that is in the cache`;
+    throw new InputOutputError(`${text}: cannot reach ${endpoint()} (${status ?? reasonOf(cause)}); ${remedy}`, about, { cause });
   }
 }

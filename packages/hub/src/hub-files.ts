@@ -24,6 +24,9 @@ export async function askForCommit(address: HubAddress): Promise<string> {
   return sha;
 }
 
+/** Of a thousand files each. */
+const mostPages = 1000;
+
 /**
  * The files of a repository at a commit.
  *
@@ -35,7 +38,13 @@ export async function listFiles(address: HubAddress, commit: string, folder?: st
   const files: HubFile[] = [];
   await ask(address, async () => {
     const where = folder === undefined ? {} : { path: folder, recursive: true };
-    for await (const entry of hub.listFiles({ repo: address.repository, revision: commit, ...where, ...access() })) {
+    const { fetch: fetchPage, ...rest } = access();
+    let pages = 0;
+    const fetch: typeof fetchPage = (input, init) => {
+      if (++pages > mostPages) throw new BadDataError(`${address.text}: ${endpoint()} lists files without end; name another Hub`);
+      return fetchPage(input, init);
+    };
+    for await (const entry of hub.listFiles({ repo: address.repository, revision: commit, ...where, ...rest, fetch })) {
       if (entry.type !== "file") continue;
       // it becomes a part of a path here
       if (entry.path.split(/[/\\]/).some((part) => part === ".." || part === "")) {

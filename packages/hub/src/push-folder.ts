@@ -7,7 +7,7 @@ import { isWhole } from "./download-file.ts";
 import { fetchProgress } from "./fetch-progress.ts";
 import { access, ask, endpoint, tokenOf } from "./hub-access.ts";
 import type { HubAddress } from "./hub-access.ts";
-import { askForCommit, listFiles } from "./hub-files.ts";
+import { askForCommit, isCommit, listFiles } from "./hub-files.ts";
 
 /** A file of a folder, beside what the repository has under its name. */
 export interface PushFile {
@@ -53,7 +53,7 @@ async function localFiles(folder: string): Promise<readonly { path: string; size
  */
 export async function planPush(address: HubAddress, folder: string): Promise<PushPlan> {
   requireToken(address);
-  const parent = await askForCommit(address).catch((error: unknown) => {
+  const parent = await askToWrite(address, () => askForCommit(address)).catch((error: unknown) => {
     if (statusOf(error) === 404) return undefined;
     throw error;
   });
@@ -67,7 +67,7 @@ export async function planPush(address: HubAddress, folder: string): Promise<Pus
   return { parent, files };
 }
 
-/** Says for a refused write what to do; `ask` says it for a refused read. */
+/** Says what to do where the Hub refuses the token, or another commit came first; `ask` says it for other refusals. */
 async function askToWrite<Answer>(address: HubAddress, question: () => Promise<Answer>): Promise<Answer> {
   const { text } = address;
   try {
@@ -105,49 +105,98 @@ export async function createRepository(address: HubAddress, visibility: "public"
   return askForCommit(address);
 }
 
-/**
- * Writes the new and changed files of a folder as one commit. Files of the repository that the folder lacks stay.
- *
- * @param parent the commit that they were compared with: where there is a later one, nothing is written
- * @returns the commit
- * @throws {FailedPreconditionError} where there is a later one
- * @throws {DeniedError} where the user may not write
- */
-export async function pushFiles(
+/** The files of a push that a commit lacks, or has with other content. */
+async function lackingFiles(
   address: HubAddress,
   folder: string,
-  { parent, files }: { readonly parent: string; readonly files: readonly PushFile[] },
+  { files }: Pick<PushPlan, "files">,
+  commit: string,
+): Promise<string[]> {
+  const there = new Map((await listFiles(address, commit, "")).map((file) => [file.path, file]));
+  const lacking: string[] = [];
+  for (const { path, size, state } of files) {
+    if (state === "same") continue;
+    const stored = there.get(path);
+    if (stored?.size !== size || !(await isWhole(join(folder, path), stored))) lacking.push(path);
+  }
+  return lacking;
+}
+
+/** What a push needs. */
+interface PushContext {
+  readonly signal: AbortSignal;
+  readonly progress: (progress: Progress) => void;
+}
+
+/** Uploads and commits. @returns the commit that the Hub names */
+async function writeFiles(
+  address: HubAddress,
+  folder: string,
+  { parent, files }: PushPlan & { readonly parent: string },
   title: string,
-  { signal, progress }: { readonly signal: AbortSignal; readonly progress: (progress: Progress) => void },
-): Promise<{ readonly commit: string; readonly url: string }> {
+  { signal, progress }: PushContext,
+): Promise<string> {
   const { commitIter } = await import("@huggingface/hub");
   const accessToken = requireToken(address);
   const sizes = new Map(files.map(({ path, size }) => [path, size]));
   const operations = files
     .filter(({ state }) => state !== "same")
     .map(({ path }) => ({ operation: "addOrUpdate" as const, path, content: pathToFileURL(join(folder, path)) }));
-  return askToWrite(address, async () => {
-    // without Xet: its client is not needed for files that are written once
-    const steps = commitIter({
-      repo: address.repository,
-      title,
-      operations,
-      parentCommit: parent,
-      useXet: false,
-      abortSignal: signal,
-      ...access(),
-      accessToken,
-    });
-    for (;;) {
-      const { done, value } = await steps.next();
-      if (done) {
-        if (value === undefined) throw new BadDataError(`${address.text}: ${endpoint()} names no commit`);
-        return { commit: value.commit.oid, url: value.commit.url };
-      }
-      if (value.event !== "fileProgress") continue;
-      const size = sizes.get(value.path) ?? 0;
-      const what = value.state === "hashing" ? "hash" : "upload";
-      progress({ ...fetchProgress(value.path, value.progress * size, size), activity: `${what} ${value.path}` });
+  // without Xet: its client is not needed for files that are written once
+  const settings = { parentCommit: parent, useXet: false, abortSignal: signal, ...access(), accessToken };
+  const steps = commitIter({ repo: address.repository, title, operations, ...settings });
+  for (;;) {
+    const { done, value } = await steps.next();
+    if (done) {
+      const commit: unknown = value?.commit.oid;
+      if (typeof commit === "string" && isCommit(commit)) return commit;
+      throw new BadDataError(`${address.text}: ${endpoint()} names no commit, so it is not known what it has; push again`);
     }
-  });
+    if (value.event !== "fileProgress") continue;
+    const size = sizes.get(value.path) ?? 0;
+    const what = value.state === "hashing" ? "hash" : "upload";
+    progress({ ...fetchProgress(value.path, value.progress * size, size), activity: `${what} ${value.path}` });
+  }
+}
+
+/** Where an answer was lost after all was written: the newest commit, if it has all files. */
+async function commitWithAll(address: HubAddress, folder: string, plan: PushPlan): Promise<string | undefined> {
+  const newest = await askForCommit(address);
+  if (newest === plan.parent || (await lackingFiles(address, folder, plan, newest)).length > 0) return undefined;
+  return newest;
+}
+
+/**
+ * Writes the new and changed files of a folder as one commit, and asks the Hub whether it has them. Files of the repository that the
+ * folder lacks stay.
+ *
+ * @param plan its parent is the commit that the files were compared with: where there is a later one, nothing is written
+ * @returns the commit
+ * @throws {FailedPreconditionError} where there is a later one
+ * @throws {DeniedError} where the user may not write
+ * @throws {BadDataError} where the commit does not have what was sent
+ */
+export async function pushFiles(
+  address: HubAddress,
+  folder: string,
+  plan: PushPlan & { readonly parent: string },
+  title: string,
+  context: PushContext,
+): Promise<{ readonly commit: string; readonly url: string }> {
+  const urlOf = (commit: string) => ({ commit, url: `${endpoint()}/${address.repository.name}/commit/${commit}` });
+  let commit: string;
+  try {
+    commit = await askToWrite(address, () => writeFiles(address, folder, plan, title, context));
+  } catch (error) {
+    context.signal.throwIfAborted();
+    const found = await commitWithAll(address, folder, plan).catch(() => undefined);
+    if (found === undefined) throw error;
+    return urlOf(found);
+  }
+  const lacking = await lackingFiles(address, folder, plan, commit);
+  if (lacking.length === 0) return urlOf(commit);
+  throw new BadDataError(
+    `${address.text}: its commit ${commit} does not have ${lacking.join(", ")} as the folder has; push again once nothing changes the folder`,
+    { model: address.text },
+  );
 }

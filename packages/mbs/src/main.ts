@@ -84,6 +84,7 @@ export async function run(argv: readonly string[], signals: Signals): Promise<vo
   if (isCodePath(name)) throw new UsageError(`${name} is no command; a stage of your own is run by mbs ${ownStageFlag} ${name}`);
   const entry = commands.get(name);
   if (entry) {
+    (await import("@mbs/hub")).endFetchesAt(signals.signal);
     const command = await (await entry.load())({ argv: rest, signal: signals.signal });
     await signals.watched;
     await command.parseAsync(rest, { from: "user" });

@@ -49,7 +49,7 @@ function parseTarget(text: string): HubAddress {
   if (name === undefined || !name.includes("/") || name.includes("..") || revision !== undefined) {
     throw new UsageError(`${text} is no model on the Hub; write hf:org/name, where org is your own name or an organisation`);
   }
-  return { repository: { type: "model", name }, revision: "main", text };
+  return { repository: { type: "model", name }, revision: "main", text, isTarget: true };
 }
 
 /** @throws {FailedPreconditionError} where the repository is missing, or what it has would be replaced unseen */

@@ -1,3 +1,4 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -96,6 +97,66 @@ test("a commit in between, and one that is no longer the newest, stop it", async
   assert.match(old.stderr, /has changed: its newest commit is 0{39}1, not e{40}; look at it/);
 });
 
+const refuse = async (args: readonly string[], code: number, message: RegExp): Promise<void> => {
+  const ended = await runMbs(["push", ...args]);
+  assert.match(ended.stderr, message);
+  assert.is(ended.code, code);
+};
+
+const commitPath = "/commit/main";
+
+/** Answers a request to a path in place of the Hub. */
+function answerAt(stub: PushStub, part: string, answer: (response: ServerResponse, request: IncomingMessage) => void): void {
+  const inner = stub.answer;
+  stub.answer = (request, response, path) => {
+    if (!path.includes(part)) return inner(request, response, path);
+    request.resume();
+    answer(response, request);
+    return true;
+  };
+}
+
+test("nothing counts as pushed that the Hub does not have, and what it has counts where its answer was lost", async ({
+  folder,
+  stub,
+}) => {
+  const inner = stub.answer;
+  for (const [oid, message] of [
+    [undefined, /names no commit, so it is not known what it has; push again/],
+    ["a".repeat(40), /answers 404 \("Revision not found"\); mend/],
+    [stub.head, /its commit 0{39}1 does not have README\.md, config\.json, model\.safetensors as the folder has/],
+  ] as const) {
+    answerAt(stub, commitPath, (response) => response.end(JSON.stringify({ success: true, commitOid: oid })));
+    await refuse([folder, target], 65, message);
+    stub.answer = inner;
+  }
+  // the commit is made, and asked for again
+  stub.answer = (request, response, path) => {
+    if (path.includes(commitPath) && stub.titles.length === 0) {
+      response.writeHead = () => response;
+      Object.assign(response, { end: () => response.destroy() });
+    }
+    return inner(request, response, path);
+  };
+  const { code, stdout, stderr } = await runMbs(["push", folder, target]);
+  assert.is(code, 0, stderr);
+  assert.match(stdout.toString(), new RegExp(`written to hf:org/small\nhttp:.*/commit/${stub.head}\n$`));
+});
+
+test("a Hub that answers too much, without end, or as none does, is told with one line", async ({ folder, stub }) => {
+  answerAt(stub, "/tree/", (response, { headers, url }) => {
+    response.setHeader("link", `<http://${headers.host}${url}>; rel="next"`);
+    response.end("[]");
+  });
+  await refuse([folder, target], 65, /lists files without end; name another Hub/);
+  answerAt(stub, "/revision/", (response) => response.end(Buffer.alloc(65 * 2 ** 20, " ")));
+  await refuse([folder, target], 65, /answers as no Hub does \(more than 64 MiB\)/);
+  answerAt(stub, "/revision/", (response) => response.end("<html>"));
+  await refuse([folder, target], 65, /answers as no Hub does \(Unexpected token.*; check HF_ENDPOINT/);
+  answerAt(stub, "/revision/", (response) => response.writeHead(401).end());
+  await refuse([folder, target], 77, /the token may not write there \(401\)/);
+});
+
 test("--dry-run lists files and bytes, and sends nothing", async ({ folder, stub }) => {
   stub.exists = false;
   const { code, stdout, stderr } = await runMbs(["push", folder, target, "--create", "--dry-run"]);
@@ -115,12 +176,6 @@ test("the token of hf auth login is taken, and without any nothing is asked", as
   await writeFile(join(root, "token"), `${token}\n`);
   assert.is((await runMbs(["push", folder, target])).code, 0);
 });
-
-const refuse = async (args: readonly string[], code: number, message: RegExp): Promise<void> => {
-  const ended = await runMbs(["push", ...args]);
-  assert.match(ended.stderr, message);
-  assert.is(ended.code, code);
-};
 
 test("what cannot be pushed is refused before anything is written", async ({ root, folder, stub }) => {
   await refuse([root, target], 65, /is no model; name .*\/model, which is in it/);
