@@ -33,7 +33,7 @@ const values = Object.entries(bars).flatMap(([mix, series]) => {
 
 const svg = await toSvg({
   title: {
-    text: "Gemma 3 270m at 3 bits (GPTQ): perplexity on held-out text, times that of the model before",
+    text: ["Gemma 3 270m at 3 bits (GPTQ): perplexity on held-out text,", "times that of the model before"],
     fontSize: 13,
     fontWeight: "normal",
     anchor: "start",
@@ -59,7 +59,7 @@ const svg = await toSvg({
           field: "times",
           type: "quantitative",
           scale: { type: "log", domainMin: 1, nice: false },
-          title: null,
+          title: "logarithmic scale",
           axis: { values: [1, 2, 5, 10, 20, 50, 100], format: "~s", labelExpr: "datum.label + '×'" },
         },
         x2: { datum: 1 },
@@ -83,7 +83,7 @@ const svg = await toSvg({
   config: {
     background: "white",
     font: "sans-serif",
-    legend: { labelLimit: 0, labelFontSize: 12, orient: "top" },
+    legend: { labelLimit: 0, labelFontSize: 12, orient: "top", direction: "vertical" },
     view: { stroke: null },
   },
 });
