@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -12,9 +12,20 @@ const root = join(import.meta.dirname, "../../..");
 const folder = await mkdtemp(join(tmpdir(), "mbs-tutorial-"));
 test.after(() => rm(folder, { recursive: true, force: true }));
 
+/** The blocks of commands of a page. */
+async function commandsOf(page: string): Promise<readonly string[]> {
+  const text = await readFile(join(root, "docs", page), "utf8");
+  return [...text.matchAll(/```sh\n([\s\S]*?)```/g)].map(([, block = ""]) => block);
+}
+
+async function runScript(script: string): Promise<string> {
+  const built = script.replaceAll(/\bnpx mbs\b/g, `${process.execPath} ${program}`);
+  assert.not.match(built, /npx/);
+  return (await promisify(execFile)("bash", ["-euo", "pipefail", "-c", built], { cwd: folder })).stdout;
+}
+
 test("the commands of the tutorial run as they stand, on the controlled model in place of Gemma, and a size for it", async () => {
-  const page = await readFile(join(root, "docs/tutorial.md"), "utf8");
-  const blocks = [...page.matchAll(/```sh\n([\s\S]*?)```/g)].map(([, text = ""]) => text);
+  const blocks = await commandsOf("tutorial.md");
   assert.is(blocks.length, 5);
   const source = join(root, "datasets/controlled-llama");
   const file = join(folder, "model");
@@ -32,15 +43,23 @@ test("the commands of the tutorial run as they stand, on the controlled model in
     "--quiet",
   ]);
   assert.is(written.code, 0, written.stderr);
-  const script = blocks
-    .join("\n")
-    .replace(/^MODEL=\S+/m, `MODEL=${join(file, "model.gguf")}`)
-    .replace("--size 160MB", "--size 2500kB")
-    .replaceAll(/\bnpx mbs\b/g, `${process.execPath} ${program}`);
-  assert.not.match(script, /npx/);
-  const { stdout } = await promisify(execFile)("bash", ["-euo", "pipefail", "-c", script], { cwd: folder });
+  const stdout = await runScript(
+    blocks
+      .join("\n")
+      .replace(/^MODEL=\S+/m, `MODEL=${join(file, "model.gguf")}`)
+      .replace("--size 160MB", "--size 2500kB"),
+  );
   assert.match(stdout, /\nlanguage +perplexity +95% interval +usual\nen .*\nhi .*\nkm /);
   assert.match(stdout, /figures are within their limits/);
+});
+
+test("the first recipe of its page and the stages by hand run as they stand, in a clone", async () => {
+  for (const name of ["datasets", "recipes"]) await symlink(join(root, name), join(folder, name));
+  const [recipe = ""] = await commandsOf("recipes.md");
+  assert.match(await runScript(recipe), /\ngguf: 2\.89 MB from 8\.40 MB/);
+  const [byHand = ""] = await commandsOf("by-hand.md");
+  assert.is(byHand.match(/^npx mbs/gm)?.length, 5);
+  await runScript(`${byHand}npx mbs gate scores.arrow --max-worst-rise 10%`);
 });
 
 test.run();
