@@ -143,7 +143,7 @@ test("nothing counts as pushed that the Hub does not have, and what it has count
   assert.match(stdout.toString(), new RegExp(`written to hf:org/small\nhttp:.*/commit/${stub.head}\n$`));
 });
 
-test("a Hub that answers too much, without end, or as none does, is told with one line", async ({ folder, stub }) => {
+test("a Hub that answers too much, without end, or as none does, gives one line", async ({ folder, stub }) => {
   answerAt(stub, "/tree/", (response, { headers, url }) => {
     response.setHeader("link", `<http://${headers.host}${url}>; rel="next"`);
     response.end("[]");
