@@ -38,28 +38,17 @@ test("counts tokens exactly, names every part, and leaves nothing behind", async
   assert.equal((await readdir(root)).sort(), ["corpus", "evaluation", "model"]);
 });
 
-test("a model beside the run's own that is not made yet is named and left out", async ({ root, recipe }) => {
-  const warnings: string[] = [];
-  const warn = (message: string) => void warnings.push(message);
-  const found = await estimate(
-    recipe({
-      sample: { mix: "only:en", segments: 1, length: 16 },
-      compress: { solver: "gptq", bits: 4 },
-      evaluate: { corpus: join(root, "evaluation"), length: 16, windows: 1, labels: "source,made,usual,again" },
-      beside: { usual: join(root, "usual"), again: join(root, "model") },
-    }),
-    { ...settings, warn },
-  );
-  const alone = await estimate(
-    recipe({
-      sample: { mix: "only:en", segments: 1, length: 16 },
-      compress: { solver: "gptq", bits: 4 },
-      evaluate: { corpus: join(root, "evaluation"), length: 16, windows: 1 },
-    }),
-    settings,
-  );
-  assert.is(found.evaluationTokens, (alone.evaluationTokens / 2) * 3);
-  assert.equal(warnings, [`beside.usual: there is no model at ${join(root, "usual")} yet; its evaluation is not counted`]);
+test("a model beside the run's own is scored too, and refused as by the run where it is not there", async ({ root, recipe }) => {
+  const tokens = async (label: string, path: string): Promise<number> => {
+    const evaluate = { corpus: join(root, "evaluation"), length: 16, windows: 1 };
+    const compress = { solver: "gptq", bits: 4 };
+    const sample = { mix: "only:en", segments: 1, length: 16 };
+    return (await estimate(recipe({ sample, compress, evaluate, beside: { [label]: path } }), settings)).evaluationTokens;
+  };
+  assert.is(await tokens("again", join(root, "model")), 3 * 16);
+  const error = await failure(tokens("usual", join(root, "usual")));
+  assert.instance(error, InputOutputError);
+  assert.match(String(error), /no model at .*usual/);
 });
 
 test("a solver is measured on the GGUF types that it rounds to", async ({ recipe }) => {

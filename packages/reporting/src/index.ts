@@ -46,6 +46,6 @@ export type { SimilarityChoice } from "./similarity/similarity-sections.ts";
 export { matrixTable, similarityTable } from "./similarity/similarity-table.ts";
 export { formatTable, headings } from "./terminal/table.ts";
 export type { TextTable } from "./terminal/table.ts";
-export { textBar, wrapLines } from "./terminal/terminal-text.ts";
+export { riseBar, riseBarText, wrapLines } from "./terminal/terminal-text.ts";
 export { verdict } from "./summary/verdict.ts";
 export type { Contender } from "./summary/verdict.ts";

@@ -1,6 +1,6 @@
 import { readdir, rm } from "node:fs/promises";
 import { basename, dirname } from "node:path";
-import { makeFolder, makeTemporaryFolder, openArtifact, withLock, writeAtomically } from "@mbs/artifacts";
+import { makeFolder, makeTemporaryFolder, withLock } from "@mbs/artifacts";
 import { calibrationCorpora } from "@mbs/calibration-texts";
 import {
   createObjectPool,
@@ -15,7 +15,7 @@ import {
 import type { OptionTable, StageContext } from "@mbs/contracts";
 import { isDatasetName, openCorpus } from "@mbs/corpora";
 import type { Corpus } from "@mbs/corpora";
-import { checkGate, gateOptions, parseGate, readScoresReport } from "@mbs/evaluation";
+import { checkGate, gateOptions, parseGate } from "@mbs/evaluation";
 import { roundsNothing, typeMixes } from "@mbs/gguf";
 import {
   createReporter,
@@ -33,15 +33,13 @@ import {
 import type { Reporter } from "@mbs/host-cli";
 import { chatOf, openModel, requireDense } from "@mbs/models";
 import type { Model } from "@mbs/models";
-import { estimate, parseRecipe, run } from "@mbs/pipeline";
+import { estimate, parseRecipe } from "@mbs/pipeline";
 import type { Estimate, Stages } from "@mbs/pipeline";
-import { buildReport, formatPage } from "@mbs/reporting";
 import { reportVocabulary, trimmingOptions } from "@mbs/trimming";
 import { Argument } from "commander";
 import type { Command } from "commander";
-import { sizeReport } from "@mbs/assembly";
 import { writeRunCard } from "../results/card-writer.ts";
-import { gateText, ofRun, requireLimits } from "../results/gate-result.ts";
+import { gateText, requireLimits } from "../results/gate-result.ts";
 import { fewestSegments, segmentLength, segmentsFor, shrinkFormats, windowLength } from "../shrink/defaults.ts";
 import type { ShrinkBits } from "../shrink/defaults.ts";
 import { parseDuration } from "../shrink/duration.ts";
@@ -49,7 +47,8 @@ import { fitSegments } from "../shrink/fit-segments.ts";
 import type { SegmentsEstimate } from "../shrink/fit-segments.ts";
 import { chooseLanguages } from "../shrink/languages.ts";
 import { planText } from "../shrink/plan-text.ts";
-import { resultText } from "../shrink/result-text.ts";
+import { comparisonText, resultText } from "../shrink/result-text.ts";
+import { runShrink, runUsual } from "../shrink/run-shrink.ts";
 import {
   begunSegments,
   ownNames,
@@ -57,9 +56,6 @@ import {
   reportPath,
   shrinkRecipe,
   textsFolder,
-  usualLabel,
-  usualModel,
-  usualPath,
   usualRecipe,
 } from "../shrink/shrink-recipe.ts";
 import type { ShrinkChoices } from "../shrink/shrink-recipe.ts";
@@ -215,10 +211,8 @@ async function fitPlan(
       remedy: `${choices.languages.tags.length > 1 ? "take fewer languages" : "take a smaller model"}${size === undefined ? "" : ", or give --bits in place of --size, which compares many types"}`,
     };
     return await fitSegments(limits, async (segments) => {
-      const alone = await estimateOf(shrinkRecipe({ ...choices, segments }, false));
-      // what it is compared with is not made yet: a third model to score
-      const scoring = alone.parts.find(({ name }) => name === "evaluation")?.seconds ?? 0;
-      return { ...alone, seconds: alone.seconds + scoring / 2 + usual.seconds };
+      const shrunk = await estimateOf(shrinkRecipe({ ...choices, segments }));
+      return { ...shrunk, seconds: shrunk.seconds + usual.seconds };
     });
   } finally {
     await pool.close();
@@ -344,6 +338,12 @@ async function planShrink(
   return { choices, plan, stages, isBegun: begun !== undefined };
 }
 
+/** Warns where a result is larger than was asked for. */
+function warnOfSize(bytes: number, { size, to }: Options, warn: (line: string) => void): void {
+  if (size === undefined || bytes <= parseBytes(size, "--size")) return;
+  warn(`the result, ${formatBytes(bytes)}, is larger than --size ${size}: sizes of ${to} are estimates; give a smaller one`);
+}
+
 /** `mbs shrink`: a model, languages and a size to a model of that size. */
 export function shrinkCommand({ signal }: CommandContext): Command {
   const command = plainCommand("shrink", "Make a model smaller, and protect some of its languages. Run it again to resume.", [
@@ -370,18 +370,16 @@ export function shrinkCommand({ signal }: CommandContext): Command {
             throw new InterruptedError("stopped while planning; run the same command again", { done: 0 });
           })
           .finally(open.close);
-        const { source, output } = open;
-        const [recipe, usual] = [shrinkRecipe(choices), usualRecipe(choices)];
         reporter.stop();
         if (dryRun) {
           if (!quiet) process.stderr.write(`${plan}\n`);
-          await printText(recipe);
+          await printText(shrinkRecipe(choices));
           return;
         }
         if (!json && !quiet) await printText(`${plan}\n`);
         const deviceTotal = new DeviceTotal();
         const said = new Set<string>();
-        const running = {
+        const runOptions = {
           stages,
           threads,
           device,
@@ -397,61 +395,37 @@ export function shrinkCommand({ signal }: CommandContext): Command {
             if (!said.has(line)) warn(line);
             said.add(line);
           },
+          describe: ({ model, ...made }: { model: string; scores: string | undefined; recipe: string }) =>
+            writeRunCard(model, made, note),
         };
-        const writeRecipes = async (): Promise<void> => {
-          await writeAtomically(usualPath(output), [Buffer.from(usual)], { force: true });
-          await writeAtomically(recipePath(output), [Buffer.from(recipe)], { force: true });
+        const planned = { choices, source: open.source, isBegun };
+        const shrunk = await runShrink(planned, runOptions);
+        reporter.stop();
+        warnOfSize(shrunk.bytes, parsed, warn);
+        const facts = {
+          model: shrunk.model,
+          report: reportPath(open.output),
+          before: open.source.bytes,
+          after: shrunk.bytes,
         };
-        // at once, so that what is stopped goes on without a plan; those of an earlier one stay until its run is known to be the same
-        if (!isBegun) await writeRecipes();
-        await run(parseRecipe(usual, usualPath(output)), {
-          ...running,
+        if (quiet && !json) await printText(`${shrunk.model}\n`);
+        if (!quiet && !json) {
+          const { favoured } = choices.languages;
+          const vocabulary = open.model.vocabularySize;
+          await printText(resultText({ ...facts, scores: shrunk.scores, favoured, vocabulary, format: to }));
+        }
+        const checks = choices.gate === undefined ? [] : checkGate(shrunk.scores, parseGate(choices.gate, "gate"));
+        if (choices.gate !== undefined && !json) await printText(gateText(checks));
+        const { bytes, scores } = await runUsual(planned, shrunk, {
+          ...runOptions,
           progress: (of) => progress({ ...of, activity: `for comparison: ${of.activity}` }),
-        });
-        if (isBegun) await writeRecipes();
-        const { folder } = await run(parseRecipe(recipe, recipePath(output)), {
-          ...running,
-          describe: ({ model, ...made }) => writeRunCard(model, made, note),
         });
         deviceTotal.note(note);
         reporter.stop();
-        const scores = await readScoresReport(await openArtifact(folder.scores));
-        const [after, rounded] = [await sizeReport(folder.model), await sizeReport(usualModel(output))];
-        const report = reportPath(output);
-        const title = `${source.name}: ${formatBytes(source.bytes)} → ${formatBytes(after.bytesOnDisk)}, and what each language lost`;
-        const page = formatPage(await buildReport([{ name: "scores", stream: await openArtifact(folder.scores) }], { title }));
-        await writeAtomically(report, [Buffer.from(page)], { force: true });
-        const facts = {
-          model: folder.model,
-          report,
-          before: source.bytes,
-          after: after.bytesOnDisk,
-          usual: { name: choices.target.usual.name, bytes: rounded.bytesOnDisk },
-        };
-        const limit = parsed.size === undefined ? undefined : parseBytes(parsed.size, "--size");
-        if (limit !== undefined && after.bytesOnDisk > limit) {
-          warn(
-            `the result, ${formatBytes(after.bytesOnDisk)}, is larger than --size ${parsed.size ?? ""}: sizes of ${to} are estimates; give a smaller one`,
-          );
-        }
-        if (json) await printText(`${JSON.stringify({ ...facts, scores }, null, 2)}\n`);
-        else
-          await printText(
-            quiet
-              ? `${folder.model}\n`
-              : resultText({
-                  ...facts,
-                  scores,
-                  favoured: choices.languages.favoured,
-                  vocabulary: open.model.vocabularySize,
-                  format: to,
-                }),
-          );
-        if (choices.gate !== undefined) {
-          const checks = ofRun(checkGate(scores, parseGate(choices.gate, "gate")), [usualLabel]);
-          if (!json) await printText(gateText(checks));
-          requireLimits(checks);
-        }
+        const usual = { name: choices.target.usual.name, bytes };
+        if (json) await printText(`${JSON.stringify({ ...facts, usual, scores }, null, 2)}\n`);
+        else if (!quiet) await printText(`\n${comparisonText(scores, shrunk.bytes, usual)}`);
+        requireLimits(checks);
       };
       // from here on, so that a second one does not wait for its plan to hear of the first
       await (dryRun ? shrink() : withLock(open.output, shrink)).finally(open.close);

@@ -1,5 +1,5 @@
 import { at, counted } from "@mbs/contracts";
-import { formatRise, formatShare, formatNumber, textBar, wrapLines } from "@mbs/reporting";
+import { formatRise, formatShare, formatNumber, riseBar, riseBarText, wrapLines } from "@mbs/reporting";
 import type { DemoResults, MixResult, Rise } from "./demo-results.ts";
 import { taskFindings } from "./demo-tasks.ts";
 import { findings, predictionFinding } from "./findings.ts";
@@ -20,9 +20,9 @@ const cut = (text: string, width: number): string => {
   return letters.length <= width ? plain : `${letters.slice(0, width - 1).join("")}…`;
 };
 
-/** "+12.3%* █████   ": 18 columns. */
-const cell = ({ rise, excludesZero }: Rise, largest: number): string =>
-  ` ${formatRise(rise).padStart(7)}${excludesZero ? "*" : " "} ${textBar(rise / largest, barWidth)}`;
+/** "+12.3%* ▉       ": 18 columns. */
+const cell = ({ rise, excludesZero }: Rise): string =>
+  ` ${formatRise(rise).padStart(7)}${excludesZero ? "*" : " "} ${riseBar(rise, barWidth)}`;
 
 function averageLine(
   name: string,
@@ -50,11 +50,10 @@ export function settingsLines({ plan, languages }: DemoResults): string[] {
 /** One screen: what each mix does to each language with the first method. */
 export function demoScreen(results: DemoResults, completions: readonly Completion[], next: readonly string[]): string {
   const method = at(results.methods, 0);
-  const largest = Math.max(...method.mixes.flatMap(({ languages }) => languages.map(({ rise }) => rise)));
   const head =
     `${"language share dense".padEnd(22)}${method.mixes.map(({ title }) => ` ${title.padEnd(17)}`).join(" ")}`.trimEnd();
   const rows = results.languages.map(({ language, share, perplexity }, index) => {
-    const cells = method.mixes.map(({ languages }) => cell(at(languages, index), largest));
+    const cells = method.mixes.map(({ languages }) => cell(at(languages, index)));
     return `${language.padEnd(8)} ${formatShare(share).padStart(5)} ${formatNumber(perplexity).padStart(6)} ${cells.join(" ")}`.trimEnd();
   });
   return [
@@ -81,7 +80,7 @@ export function demoScreen(results: DemoResults, completions: readonly Completio
       ({ worst }) => worst,
       ({ worst }) => worst.language,
     ),
-    "* the paired 95% interval excludes zero; rises are of perplexity above dense",
+    `* 95% interval excludes zero; rises above dense; ${riseBarText}`,
     ...wrapLines(predictionFinding(method), "", "  "),
     ...taskFindings(results.tasks, method.title).flatMap((line) => wrapLines(line, "", "  ")),
     ...(completions.length === 0 ? [] : [`How the compressed model goes on (in brackets), ${method.title}, proportional mix:`]),

@@ -2,39 +2,40 @@ import { basename, dirname, join } from "node:path";
 import { formatBytes, sizeAgainst } from "@mbs/contracts";
 import type { ScoresReport } from "@mbs/evaluation";
 import { shellWord } from "@mbs/pipeline";
-import { formatInterval, formatRise, formatTable, headings, textBar } from "@mbs/reporting";
+import { formatInterval, formatRise, formatTable, headings, riseBar, riseBarText } from "@mbs/reporting";
 import type { ShrinkFormat } from "./defaults.ts";
 import { ownLabel, sourceLabel, usualLabel } from "./shrink-recipe.ts";
 
-const barWidth = 12;
+const barWidth = 13;
 
-/** The mean over languages of what a model lost; undefined where it has no mean. */
-const meanRise = ({ averages }: Pick<ScoresReport, "averages">, model: string): number | undefined =>
-  averages.find((average) => average.model === model)?.unweighted.rise;
+/** What a model lost in each language, and in the mean over them, where there is one: by the names of the rows that show it. */
+function risesOf({ pairs, averages }: ScoresReport, model: string): ReadonlyMap<string, number> {
+  const mean = averages.find((average) => average.model === model)?.unweighted.rise;
+  const rises = pairs.filter((pair) => pair.model === model).map(({ language, rise }) => [language, rise] as const);
+  return new Map([...rises, ...(mean === undefined ? [] : [["mean", mean] as const])]);
+}
 
-/** Loss of each language, with that of rounding to nearest beside it. */
-export function lossTable(scores: ScoresReport): string {
-  const { pairs } = scores;
-  const of = (model: string) => new Map(pairs.filter((pair) => pair.model === model).map((pair) => [pair.language, pair]));
-  const [ours, usual] = [of(ownLabel), of(usualLabel)];
-  const most = Math.max(0, ...pairs.map(({ rise }) => rise));
-  const rows = [...ours.values()].map(({ language, rise, interval }) => {
-    const other = usual.get(language);
-    return [
-      language,
-      formatRise(rise),
-      formatInterval(interval),
-      textBar(most === 0 ? 0 : rise / most, barWidth),
-      other === undefined ? "–" : formatRise(other.rise),
-    ];
+const riseCells = (rise: number | undefined): readonly [text: string, bar: string] =>
+  rise === undefined ? ["–", ""] : [formatRise(rise), riseBar(rise, barWidth)];
+
+/** What each language lost. */
+function lossTable(scores: ScoresReport): string {
+  const pairs = new Map(scores.pairs.filter(({ model }) => model === ownLabel).map((pair) => [pair.language, pair]));
+  const rows = [...risesOf(scores, ownLabel)].map(([name, rise]) => {
+    const [text, bar] = riseCells(rise);
+    const interval = pairs.get(name)?.interval;
+    return [name, text, interval === undefined ? "" : formatInterval(interval), bar];
   });
-  const meanOf = (model: string): string => {
-    const rise = meanRise(scores, model);
-    return rise === undefined ? "–" : formatRise(rise);
-  };
-  rows.push(["mean", meanOf(ownLabel), "", "", meanOf(usualLabel)]);
-  const columns = [...headings(["language"], ["perplexity", "95% interval"]), { title: "" }, { title: "usual", numeric: true }];
-  return formatTable({ columns, rows });
+  const columns = [...headings(["language"], ["perplexity", "95% interval"]), { title: "" }];
+  return `${formatTable({ columns, rows })}${riseBarText}`;
+}
+
+/** What each language lost in the shrunk model, and in the one that is rounded to nearest. */
+function comparisonTable(scores: ScoresReport): string {
+  const usual = risesOf(scores, usualLabel);
+  const rows = [...risesOf(scores, ownLabel)].map(([name, rise]) => [name, ...riseCells(rise), ...riseCells(usual.get(name))]);
+  const columns = [ownLabel, usualLabel].flatMap((title) => [{ title, numeric: true }, { title: "" }]);
+  return `${formatTable({ columns: [{ title: "language" }, ...columns], rows })}${riseBarText}`;
 }
 
 /** The lines that run the result. @param model its folder */
@@ -76,15 +77,15 @@ function unknownLine(scores: ScoresReport, vocabulary: number): readonly string[
 
 /** A line on the language that certainly loses more than the mean, and can be favoured; none where there is no such one. */
 function favourLine(scores: ScoresReport, favoured: readonly string[]): readonly string[] {
-  const mean = meanRise(scores, ownLabel) ?? Infinity;
+  const mean = risesOf(scores, ownLabel).get("mean") ?? Infinity;
   const own = scores.pairs.filter(({ model }) => model === ownLabel);
   const [worst] = own.toSorted((one, other) => other.rise - one.rise);
   if (worst === undefined || worst.interval[0] <= mean || favoured.includes(worst.language)) return [];
   return [`${worst.language} loses most; --favour ${worst.language} lets it count double: run again with another --output`];
 }
 
-/** What is known at the end. */
-export interface ShrinkResult {
+/** What is known of a result. */
+interface ResultFacts {
   readonly scores: ScoresReport;
   /** Languages that counted double. */
   readonly favoured: readonly string[];
@@ -96,17 +97,15 @@ export interface ShrinkResult {
   /** Bytes of weight files. */
   readonly before: number;
   readonly after: number;
-  readonly usual: { readonly name: string; readonly bytes: number };
 }
 
-/** The text at the end of a run. */
-export function resultText({ scores, favoured, vocabulary, format, model, report, before, after, usual }: ShrinkResult): string {
+/** The text on a result, as soon as it is there. */
+export function resultText({ scores, favoured, vocabulary, format, model, report, before, after }: ResultFacts): string {
   return [
-    "rise of perplexity over the source, on texts that were not calibrated with",
-    lossTable(scores).trimEnd(),
+    `${ownLabel}: rise of perplexity over the ${sourceLabel}, on texts that were not calibrated with`,
+    lossTable(scores),
     ...unknownLine(scores, vocabulary),
     ...favourLine(scores, favoured),
-    `usual: rounding to nearest, ${usual.name}, ${formatBytes(usual.bytes)} (${sizeAgainst(usual.bytes, after)})`,
     `size: ${formatBytes(before)} → ${formatBytes(after)}, ${sizeAgainst(after, before)}`,
     `model: ${model}`,
     `report: ${report}`,
@@ -115,3 +114,20 @@ export function resultText({ scores, favoured, vocabulary, format, model, report
     "",
   ].join("\n");
 }
+
+/**
+ * The text on what a result is compared with.
+ *
+ * @param scores of both, beside the source
+ * @param after bytes of the weight files of the result
+ */
+export const comparisonText = (
+  scores: ScoresReport,
+  after: number,
+  usual: { readonly name: string; readonly bytes: number },
+): string =>
+  [
+    `${usualLabel}: rounding to nearest, ${usual.name}, ${formatBytes(usual.bytes)}; ${ownLabel}: ${formatBytes(after)}`,
+    comparisonTable(scores),
+    "",
+  ].join("\n");

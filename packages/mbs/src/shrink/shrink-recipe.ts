@@ -65,9 +65,6 @@ export const ownNames: ReadonlySet<string> = new Set(
   [textsFolder, shrunkFolder, usualFolder, recipePath, usualPath, reportPath].map((pathIn) => pathIn("")),
 );
 
-/** Path of the model that rounds to nearest. */
-export const usualModel = (output: string): string => join(usualFolder(output), "model");
-
 /** As much text of each language, in four digits, as `--mix` takes it. */
 const equalMix = ({ languages: { tags } }: ShrinkChoices): string =>
   tags.map((tag) => `${tag}=${Number((1 / tags.length).toPrecision(4))}`).join(",");
@@ -84,26 +81,24 @@ const keys = ({ model, texts, languages, onlyLanguages }: ShrinkChoices): Readon
   corpus: texts.calibration,
 });
 
-/**
- * The recipe as text, with a line on top that says where it is from.
- *
- * @param isBeside whether the model that is rounded to nearest is scored beside it, which must be there then
- */
-export function shrinkRecipe(choices: ShrinkChoices, isBeside = true): string {
-  const { output, target, texts, segments, segmentLength, windowLength, shares, gate } = choices;
+/** How a model is scored beside the source. @param label of the model */
+const evaluation = ({ texts, windowLength, shares }: ShrinkChoices, label: string): Readonly<Record<string, unknown>> => ({
+  corpus: texts.heldOut,
+  labels: [sourceLabel, label],
+  length: windowLength,
+  windows: windowsOf,
+  ...(shares !== undefined && { shares }),
+});
+
+/** The recipe as text, with a line on top that says where it is from. */
+export function shrinkRecipe(choices: ShrinkChoices): string {
+  const { output, target, segments, segmentLength, gate } = choices;
   const recipe = {
     ...keys(choices),
     sample: { mix: equalMix(choices), segments, length: segmentLength, allowShort: true },
     ...captureKeys(choices),
     ...target.ours,
-    evaluate: {
-      corpus: texts.heldOut,
-      labels: [sourceLabel, ownLabel, ...(isBeside ? [usualLabel] : [])],
-      length: windowLength,
-      windows: windowsOf,
-      ...(shares !== undefined && { shares }),
-    },
-    ...(isBeside && { beside: { [usualLabel]: usualModel(output) } }),
+    evaluate: evaluation(choices, ownLabel),
     ...(gate !== undefined && { gate }),
     output: shrunkFolder(output),
   };
@@ -117,7 +112,7 @@ export async function begunSegments(output: string): Promise<number | undefined>
   return segments === undefined ? undefined : Number(segments);
 }
 
-/** The recipe of the same model rounded to nearest, which is scored beside it. */
+/** The recipe of the same model rounded to nearest, scored on the same texts. */
 export function usualRecipe(choices: ShrinkChoices): string {
   const { compress, assemble } = choices.target.usual;
   const recipe = {
@@ -125,6 +120,7 @@ export function usualRecipe(choices: ShrinkChoices): string {
     sample: { mix: equalMix(choices), segments: 1, length: choices.segmentLength, floor: 0, allowShort: true },
     compress,
     assemble: { ...assemble, card: false },
+    evaluate: evaluation(choices, usualLabel),
     output: usualFolder(choices.output),
   };
   return `# Written by mbs shrink: rounding to nearest, to compare with.\n${stringify(recipe)}`;

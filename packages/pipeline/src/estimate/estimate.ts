@@ -1,5 +1,4 @@
 import { existsSync } from "node:fs";
-import { stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { availableProcessors, createObjectPool, defaultKept, splitKept } from "@mbs/contracts";
 import type { AllocationWork, DeviceChoice, ObjectPool, PlannedSize, StageContext } from "@mbs/contracts";
@@ -314,37 +313,6 @@ async function estimatePrepared(
 }
 
 /**
- * A recipe without the models beside its own that are not made yet, as of one that `mbs shrink` shows before it runs: their
- * evaluation is not counted.
- */
-async function withFoundModels(recipe: Recipe, warn: StageContext["warn"] = () => undefined): Promise<Recipe> {
-  const beside = Object.entries(recipe.beside ?? {});
-  const found = await Promise.all(
-    beside.map(([, path]) =>
-      stat(path).then(
-        () => true,
-        () => path.startsWith("hf:"),
-      ),
-    ),
-  );
-  if (!found.includes(false)) return recipe;
-  const isFound = (index: number): boolean => found[index] === true;
-  for (const [index, [label, path]] of beside.entries()) {
-    if (!isFound(index)) warn(`beside.${label}: there is no model at ${path} yet; its evaluation is not counted`);
-  }
-  const given = recipe.evaluate?.["labels"];
-  const labels: readonly unknown[] | undefined =
-    typeof given === "string" ? given.split(",") : Array.isArray(given) ? given : undefined;
-  // after those of the run's own two
-  const kept = labels && { labels: labels.filter((_, index) => index < 2 || isFound(index - 2)) };
-  return {
-    ...recipe,
-    beside: Object.fromEntries(beside.filter((_, index) => isFound(index))),
-    ...(recipe.evaluate && { evaluate: { ...recipe.evaluate, ...kept } }),
-  };
-}
-
-/**
  * Estimates a run by drawing its segments, counting the operations of its stages from the model's shapes, and by measuring
  * for some seconds what this machine does with the kernels that they use. Nothing is left behind.
  *
@@ -361,8 +329,7 @@ export async function estimate(given: Recipe, options: EstimateOptions): Promise
     const workers = isOne ? 1 : (options.workers ?? known?.workers);
     const chosen = chooseMachine(availableProcessors(), isOne ? 1 : given.shards, workers);
     const machine = { workers: chosen.workers, threads: options.threads ?? known?.threads ?? chosen.threads };
-    const recipe = await withFoundModels(given, options.warn);
-    const prepared = await prepareRun(recipe, options.stages, { revisions, pool, progress: options.progress });
+    const prepared = await prepareRun(given, options.stages, { revisions, pool, progress: options.progress });
     const { signal = new AbortController().signal, progress = () => {}, warn = () => {} } = options;
     for (const warning of prepared.warnings) warn(warning);
     const { threads } = machine;

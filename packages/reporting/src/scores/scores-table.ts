@@ -1,4 +1,4 @@
-import { colours, noteText, textBar, wrapLines } from "../terminal/terminal-text.ts";
+import { colours, noteText, riseBar, riseBarText, wrapLines } from "../terminal/terminal-text.ts";
 import type { ScoresReport } from "@mbs/evaluation";
 import { formatAgreement, formatInterval, formatNumber, formatNumberInterval, formatRise } from "../numbers.ts";
 import { tasksTable } from "../tasks/tasks-table.ts";
@@ -14,7 +14,6 @@ const models = ({ results }: ScoresReport): string[] => [...new Set(results.map(
 /** One model, one row per language. A star marks a rise whose paired 95% interval excludes zero. */
 export function languagesOf(report: ScoresReport, model: string, bars: boolean): TextTable {
   const pairs = new Map(report.pairs.filter((pair) => pair.model === model).map((pair) => [pair.language, pair]));
-  const largest = Math.max(0, ...report.pairs.map(({ rise }) => rise));
   const plain = headings(["language"], ["windows", "perplexity", "bits/byte"]);
   const rising = [{ title: "rise", numeric: true }, { title: "" }, { title: "95% interval", numeric: true }];
   const rows = report.results
@@ -24,7 +23,7 @@ export function languagesOf(report: ScoresReport, model: string, bars: boolean):
       if (pairs.size === 0) return row;
       const pair = pairs.get(language);
       if (pair === undefined) return [...row, "", "", "", ...(bars ? [""] : [])];
-      const bar = bars ? [textBar(pair.rise / largest, barWidth)] : [];
+      const bar = bars ? [riseBar(pair.rise, barWidth)] : [];
       return [...row, formatRise(pair.rise), pair.excludesZero ? "*" : "", formatInterval(pair.interval), ...bar];
     });
   return { columns: pairs.size === 0 ? plain : [...plain, ...rising, ...(bars ? [{ title: "" }] : [])], rows };
@@ -84,7 +83,8 @@ export function scoresTable(report: ScoresReport): string {
   const blocks = models(report).map((model) => {
     const against = report.pairs.find((pair) => pair.model === model)?.reference;
     const title = against === undefined ? model : `${model}, rise above ${against} (${starText})`;
-    return `${colours.bold(title)}\n${formatTable(languagesOf(report, model, true))}`;
+    const legend = against === undefined ? "" : `${riseBarText}\n`;
+    return `${colours.bold(title)}\n${formatTable(languagesOf(report, model, true))}${legend}`;
   });
   const distant = [...new Map(report.distances.map(({ model, reference: from }) => [model, from]))];
   const distances = distant.map(

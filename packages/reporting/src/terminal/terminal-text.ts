@@ -36,12 +36,16 @@ export const noteText = (note: string): string =>
 const eighths = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
 
 /**
- * A bar of block characters, padded to its full width.
+ * A bar of block characters for a rise of perplexity, padded to its width. Its scale is the same everywhere, so that bars of two
+ * tables compare: it is full where perplexity is twice as high.
  *
- * @param share of the full width, 0 to 1; what lies outside is cut
- * @param width in columns
+ * @param rise as a share, 1 for twice as high; less than 0, and NaN, have no bar
+ * @param width in columns; the last one is kept for the mark of what lies beyond
  */
-export function textBar(share: number, width: number): string {
-  const units = Math.round(Math.min(1, Math.max(0, Number.isFinite(share) ? share : 0)) * width * 8);
-  return ("█".repeat(Math.floor(units / 8)) + eighths[units % 8]).padEnd(width);
+export function riseBar(rise: number, width: number): string {
+  const units = Math.round(Math.min(1, Math.max(0, Number.isNaN(rise) ? 0 : rise)) * (width - 1) * 8);
+  return `${"█".repeat(Math.floor(units / 8))}${eighths[units % 8]}${rise > 1 ? "›" : ""}`.padEnd(width);
 }
+
+/** What the bars of `riseBar` are. */
+export const riseBarText = "bars: full at +100%, › beyond";

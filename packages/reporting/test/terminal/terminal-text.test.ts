@@ -1,15 +1,16 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { formatInterval, formatNumber, formatRise, formatShare } from "../../src/numbers.ts";
-import { textBar } from "../../src/terminal/terminal-text.ts";
+import { riseBar } from "../../src/terminal/terminal-text.ts";
 
-test("bars grow by eighths, keep their width and cut what lies outside", () => {
-  assert.is(textBar(0, 4), "    ");
-  assert.is(textBar(0.5, 4), "██  ");
-  assert.is(textBar(1 / 32, 4), "▏   ");
-  assert.is(textBar(7, 2), "██");
-  assert.is(textBar(-1, 2), "  ");
-  assert.is(textBar(NaN, 2), "  ");
+test("bars grow by eighths on one scale, keep their width and mark what lies beyond", () => {
+  assert.is(riseBar(0, 5), "     ");
+  assert.is(riseBar(0.5, 5), "██   ");
+  assert.is(riseBar(1 / 32, 5), "▏    ");
+  assert.is(riseBar(1, 3), "██ ");
+  assert.is(riseBar(Infinity, 3), "██›");
+  assert.is(riseBar(-1, 3), "   ");
+  assert.is(riseBar(NaN, 3), "   ");
 });
 
 test("numbers read well", () => {
