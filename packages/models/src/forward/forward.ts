@@ -11,7 +11,7 @@ import { checkTokens, noPredictions } from "./forward-checks.ts";
 import type { Predictions } from "./forward-checks.ts";
 import { GraphCache } from "./graph-cache.ts";
 import { withHalvedBatches } from "./halved-batches.ts";
-import { createHead, predictingRows } from "./head.ts";
+import { Head, predictingRows } from "./head.ts";
 import { createBlockForward, packedReader } from "./block-forward.ts";
 import { WeightCache } from "./block-weights.ts";
 import { hiddenStream } from "./streams.ts";
@@ -48,7 +48,7 @@ export function createForward(
   const cache = new WeightCache(readWeight, weights);
   const { hiddenSize, stateWidth = hiddenSize, vocabularySize } = layout;
   const tokenInputOf = createTokenInput(layout, checkpoint, { graphs, cache });
-  const head = createHead(layout, readWeight, graphs, () => cache.read("head", layout.headRoles));
+  const head = new Head(layout, readWeight, graphs, () => cache.read("head", layout.headRoles));
 
   /**
    * @param positions of the tokens in their texts
