@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { optionFlag } from "@mbs/contracts";
 import type { Option, OptionTable, Stage } from "@mbs/contracts";
 import { solvers } from "@mbs/solvers";
-import { optionBounds } from "../../packages/host-cli/src/stage/flags.ts";
+import { optionBounds, optionDefault } from "../../packages/host-cli/src/stage/flags.ts";
 import { loadStages } from "../../packages/mbs/src/stages.ts";
 import { recipeKeys } from "../../packages/pipeline/src/recipe/recipe-keys.ts";
 import type { RecipeKey } from "../../packages/pipeline/src/recipe/recipe-keys.ts";
@@ -15,6 +15,7 @@ const keyOf = (name: string): string => optionFlag(name).slice("--".length);
 const kinds: Readonly<Record<Option["kind"], string>> = {
   integer: "whole number",
   number: "number",
+  share: "share",
   flag: "true or false",
   text: "text",
   choice: "",
@@ -27,7 +28,7 @@ const takes = (option: Option): string => [kinds[option.kind], optionBounds(opti
 
 function defaultOf(option: Option, needed: boolean): string {
   if (needed) return "must be given";
-  if (option.default !== undefined) return `\`${String(option.default)}\``;
+  if (option.default !== undefined) return `\`${optionDefault(option)}\``;
   if (option.optional === true) return "";
   return option.kind === "flag" ? "`false`" : "must be given";
 }

@@ -147,7 +147,7 @@ test("compress gives each tensor the sparsity allocated to it", async () => {
 
 test("what damage of pruning cannot use is refused with the remedy", async () => {
   await withTinyModel({ blocks: 1 }, async (model) => {
-    await rejects(() => allocated(model, { spread: 1 }), UsageError, /--spread must be/);
+    await rejects(() => allocated(model, { spread: 1 }), UsageError, /--spread 1 is unclear; write 1% or 0.01$/);
     await rejects(
       () => allocated(model, { method: "even" }),
       UsageError,

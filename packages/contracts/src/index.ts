@@ -52,6 +52,7 @@ export { defineSolver, nameMethod } from "./solver.ts";
 export type { ServerPlace } from "./server-place.ts";
 export { nameShards, parseShard, rangeOfShards, shardOption } from "./shards.ts";
 export type { Shards } from "./shards.ts";
+export { formatShare, parseShare } from "./shares.ts";
 export { startProcess } from "./start-process.ts";
 export { defineStage, firstOutput, isOptional } from "./stage.ts";
 export { optionTable, thirdPartyCode } from "./stage-options.ts";

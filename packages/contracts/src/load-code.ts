@@ -6,7 +6,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { inspect } from "node:util";
 import { didYouMean } from "./did-you-mean.ts";
 import { UsageError } from "./errors.ts";
-import { isObject } from "./value-checks.ts";
+import { isAmount, isObject } from "./value-checks.ts";
 import { isCodePath, parseOptions, resourceKinds } from "./options.ts";
 import type { Option } from "./options.ts";
 import { quoted } from "./printable.ts";
@@ -44,6 +44,7 @@ const checkFault = ({ check }: Readonly<Record<string, unknown>>): string | unde
 const optionKinds: Readonly<Record<Option["kind"], (option: Readonly<Record<string, unknown>>) => string | undefined>> = {
   integer: () => undefined,
   number: () => undefined,
+  share: ({ maximum }) => (isAmount(maximum) && maximum < 1 ? undefined : "no maximum below 1"),
   flag: () => undefined,
   text: checkFault,
   choice: ({ choices }) => (isTexts(choices) ? undefined : "no list of choices"),

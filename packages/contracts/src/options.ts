@@ -2,6 +2,7 @@ import { didYouMean } from "./did-you-mean.ts";
 import { isAbsolute } from "node:path";
 import { UsageError } from "./errors.ts";
 import { quoted } from "./printable.ts";
+import { parseShare } from "./shares.ts";
 
 interface Described<Kind extends string, Value> {
   readonly kind: Kind;
@@ -24,6 +25,8 @@ interface Described<Kind extends string, Value> {
 export type Option =
   | (Described<"integer", number> & { readonly minimum?: number; readonly maximum?: number })
   | (Described<"number", number> & { readonly minimum?: number; readonly maximum?: number; readonly above?: number })
+  /** A part of a whole, 0 to `maximum`, which is below 1: what was parsed, a number, so parses again. */
+  | (Described<"share", number> & { readonly maximum: number })
   | Described<"flag", boolean>
   | (Described<"text", string> & {
       readonly placeholder?: string;
@@ -61,7 +64,7 @@ export const isCodePath = (name: string): boolean => name.startsWith("./") || na
 /** Options by camelCase name; the command line shows them in kebab-case. */
 export type OptionTable = Readonly<Record<string, Option>>;
 
-type ValueOf<O extends Option> = O extends { kind: "integer" | "number" }
+type ValueOf<O extends Option> = O extends { kind: "integer" | "number" | "share" }
   ? number
   : O extends { kind: "flag" }
     ? boolean
@@ -162,6 +165,8 @@ function parseOption(flag: string, option: Option, raw: unknown): unknown {
     case "integer":
     case "number":
       return parseNumber(flag, option, raw);
+    case "share":
+      return parseShare(raw, flag, option.maximum);
     case "flag":
       return parseFlag(flag, raw);
     case "list": {

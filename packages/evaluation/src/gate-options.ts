@@ -1,19 +1,15 @@
-import { parseOptions, UsageError, type OptionTable } from "@mbs/contracts";
+import { parseOptions, parseShare, UsageError, type OptionTable } from "@mbs/contracts";
 import type { GateLimits } from "./gate.ts";
 
-/** "5%" or "0.05" → 0.05. */
-function parseShare(text: string, option: string): number {
-  const [, digits, percent] = /^(\d+(?:\.\d+)?|\.\d+)(%?)$/.exec(text.trim()) ?? [];
-  if (digits === undefined) throw new UsageError(`${option} takes 5% or 0.05, not ${text}`, { option });
-  return Number(digits) / (percent === "%" ? 100 : 1);
-}
+/** Nobody has more than all answers right. */
+const most = 1;
 
 /** "0.3" → every task; "belebele=30%" → one task or group. */
 function parseLeast(entries: readonly string[]): ReadonlyMap<string, number> {
   const limits = entries.map((entry): [string, number] => {
     const at = entry.lastIndexOf("=");
-    const share = parseShare(entry.slice(at + 1), "--min-task");
-    if (at === 0 || share > 1) {
+    const share = parseShare(entry.slice(at + 1), "--min-task", most);
+    if (at === 0) {
       throw new UsageError(`--min-task takes a share of right answers, NAME=40% or 40% for every task, not ${entry}`, {
         option: "--min-task",
       });
@@ -45,6 +41,7 @@ export const gateOptions = {
     kind: "list",
     optional: true,
     placeholder: "NAME=SHARE,…",
+    check: parseLeast,
     description: "least share of right answers, of a task or a group (belebele=40%), or of every task (40%)",
   },
   maxTaskLoss: {
@@ -52,7 +49,7 @@ export const gateOptions = {
     optional: true,
     placeholder: "SHARE",
     description: "most that the share of right answers of any task may lie below the dense model's: 2% is 2 points",
-    check: (text: string) => parseShare(text, "--max-task-loss"),
+    check: (text: string) => parseShare(text, "--max-task-loss", most),
   },
   by: {
     kind: "choice",
@@ -74,7 +71,7 @@ export function parseGate(raw: unknown, where: string): GateLimits {
     maxWorstRise: maxWorstRise === undefined ? undefined : parseShare(maxWorstRise, "--max-worst-rise"),
     maxKl,
     minTask: minTask === undefined ? undefined : parseLeast(minTask),
-    maxTaskLoss: maxTaskLoss === undefined ? undefined : parseShare(maxTaskLoss, "--max-task-loss"),
+    maxTaskLoss: maxTaskLoss === undefined ? undefined : parseShare(maxTaskLoss, "--max-task-loss", most),
     by,
   };
 }

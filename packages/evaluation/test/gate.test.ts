@@ -91,14 +91,18 @@ test("tasks and groups are checked against a least share and a most loss", () =>
   assert.equal(beyond({ minTask: ["b=90%"], by: "interval" }), ["small b task"]);
   assert.equal(beyond({ maxTaskLoss: "10%" }), ["small b task-loss"]);
   assert.equal(beyond({ maxTaskLoss: "25%" }), []);
-  assert.throws(() => beyond({ minTask: ["c=1"] }), /no task c; they have a, b, both/);
+  assert.throws(() => beyond({ minTask: ["c=100%"] }), /no task c; they have a, b, both/);
   assert.throws(() => beyond({ maxKl: 1 }), /no perplexities to compare/);
   assert.throws(() => checkGate(scoresReport(makeScores(6)), parseGate({ maxTaskLoss: "1%" }, "gate")), /have no tasks/);
   for (const wrong of [
     { minTask: ["a=120%"] },
-    { minTask: ["=1"] },
+    { minTask: ["=50%"] },
     { minTask: ["a"] },
-    { minTask: ["a=1", "a=1"] },
+    { minTask: ["a=40"] },
+    { minTask: ["a=50%", "a=0.5"] },
+    { maxTaskLoss: "2" },
+    { maxTaskLoss: "101%" },
+    { maxWorstRise: 5 },
     { most: 1 },
   ]) {
     assert.throws(

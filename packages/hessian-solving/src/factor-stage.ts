@@ -32,10 +32,10 @@ const options = {
     check: (text: string) => parseLanguageMix(text),
   },
   damping: {
-    kind: "number",
+    kind: "share",
     default: 0.01,
-    minimum: 0,
-    description: "added to the diagonal, as a fraction of its mean without dead channels",
+    maximum: 0.99,
+    description: "added to the diagonal, as a share of its mean without dead channels",
   },
   order: {
     kind: "text",

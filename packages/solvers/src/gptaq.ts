@@ -8,7 +8,7 @@ const options = {
   ...columnRoundingOptions,
   alpha: {
     kind: "number",
-    description: "share of the difference to the dense model's inputs that is compensated; 0 is gptq",
+    description: "how much of the difference to the dense model's inputs is compensated, from none (0, which is gptq) to all (1)",
     default: 0.25,
     minimum: 0,
     maximum: 1,

@@ -2,6 +2,7 @@ import {
   availableProcessors,
   defaultKept,
   deviceChoices,
+  formatShare,
   mostThreads,
   optionFlag,
   parseBytes,
@@ -30,6 +31,8 @@ function placeholder(option: Option): string {
     case "integer":
     case "number":
       return "NUMBER";
+    case "share":
+      return "SHARE";
     case "choice":
       return "CHOICE";
     case "resource":
@@ -48,6 +51,7 @@ function placeholder(option: Option): string {
 /** The values that an option is limited to: "2 to 8", "equal, proportional". */
 export function optionBounds(option: Option): string | undefined {
   if (option.kind === "choice") return option.choices.join(", ");
+  if (option.kind === "share") return `0% to ${formatShare(option.maximum)}`;
   if (option.kind !== "integer" && option.kind !== "number") return undefined;
   const { minimum, maximum } = option;
   const above = option.kind === "number" ? option.above : undefined;
@@ -60,11 +64,17 @@ export function optionBounds(option: Option): string | undefined {
   return parts.length > 0 ? parts.join(", ") : undefined;
 }
 
+/** The default as people write it: "4", "en,fr", "1%". */
+export function optionDefault(option: Option): string {
+  if (option.kind === "share" && option.default !== undefined) return formatShare(option.default);
+  return String(option.default);
+}
+
 function remarks(option: Option): string {
   const list = [optionBounds(option)];
   if (option.kind === "resource" && option.many) list.push("may be repeated");
   if (option.default !== undefined && option.kind !== "flag") {
-    list.push(`default ${Array.isArray(option.default) ? option.default.join(",") : String(option.default)}`);
+    list.push(`default ${optionDefault(option)}`);
   } else if (option.default === undefined && option.optional !== true && option.kind !== "flag") {
     list.push("required");
   }

@@ -31,6 +31,7 @@ const fieldsOf: Readonly<Record<Option["kind"], readonly Field[]>> = {
   flag: ["flag"],
   integer: ["number", "text"],
   number: ["number", "text"],
+  share: ["number", "text"],
   choice: ["text", "number"],
   text: ["text", "number"],
   code: ["text"],

@@ -4,7 +4,7 @@ import { checkGate, gateOptions, parseGate, readScoresReport } from "@mbs/evalua
 import { openInput, optionsToFlags, printText } from "@mbs/host-cli";
 import { Argument } from "commander";
 import type { Command } from "commander";
-import { gateText, junitXml, requireLimits } from "../results/gate-result.ts";
+import { gateJson, gateText, junitXml, requireLimits } from "../results/gate-result.ts";
 import { plainCommand } from "./plain-command.ts";
 import type { CommandContext } from "./plain-command.ts";
 import { requireTargets, writeTarget } from "./target-files.ts";
@@ -36,7 +36,7 @@ export function gateCommand({ signal }: CommandContext): Command {
     if (junit !== undefined) await requireTargets([junit], [file], force);
     const checks = checkGate(await readScoresReport(await openInput(file, { what: "scores" }, signal)), parsed);
     if (junit !== undefined) await writeTarget(junit, junitXml(checks), force);
-    await printText(json ? `${JSON.stringify({ checks }, null, 2)}\n` : gateText(checks, github));
+    await printText(json ? gateJson(checks) : gateText(checks, github));
     requireLimits(checks);
   });
 }

@@ -55,6 +55,13 @@ export function junitXml(checks: readonly GateCheck[]): string {
 const annotation = (check: GateCheck): string =>
   `::error title=mbs gate::${lineOf(check).replaceAll("%", "%25").replaceAll("\r", "%0D").replaceAll("\n", "%0A")}`;
 
+/** What value, interval and limit of a figure count. A share of 0.05 is 5%. */
+const unitOf = ({ figure }: GateCheck): string => (figure === "kl" ? "nats a token" : "share");
+
+/** The checks for a program, each with its unit. */
+export const gateJson = (checks: readonly GateCheck[]): string =>
+  `${JSON.stringify({ checks: checks.map((check) => ({ ...check, unit: unitOf(check) })) }, null, 2)}\n`;
+
 /** Whether the measured value is beyond the limit, which by intervals is not enough. */
 const isBeyond = ({ figure, value, limit }: GateCheck): boolean => (figure === "task" ? value < limit : value > limit);
 

@@ -31,7 +31,8 @@ test("a limit that is exceeded ends with 1, a line for each language and for eac
     assert.match(xml, `failures="${lines.length}"`);
     assert.is(xml.match(/<failure message="/g)?.length, lines.length);
     const json = await runMbs(["gate", scores, "--max-worst-rise", "0.05", "--json"]);
-    const { checks } = JSON.parse(json.stdout.toString()) as { checks: { exceeds: boolean }[] };
+    const { checks } = JSON.parse(json.stdout.toString()) as { checks: { exceeds: boolean; limit: number; unit: string }[] };
+    assert.equal([checks[0]?.limit, checks[0]?.unit], [0.05, "share"]);
     assert.equal([json.code, checks.filter(({ exceeds }) => exceeds).length], [1, lines.length]);
   } finally {
     await rm(folder, { recursive: true, force: true });
@@ -44,7 +45,8 @@ test("within the limits it ends with 0; what it cannot check or read is refused"
   assert.match(within.stdout.toString(), /^all \d+ figures are within their limits\n(?:\S+: passed\n){7}$/);
   for (const [options, code, message] of [
     [[], 2, "nothing to check"],
-    [["--max-worst-rise", "five"], 2, "takes 5% or 0.05"],
+    [["--max-worst-rise", "five"], 2, "takes a share such as 5% or 0.05"],
+    [["--max-worst-rise", "5"], 2, "write 5% or 0.05; 500% for 5 times"],
     [["--max-kl", "0.1"], 65, "has no KL divergence"],
   ] as const) {
     const ended = await runMbs(["gate", scores, ...options]);

@@ -5,7 +5,7 @@ import { restoreOrder, transposeInOrder } from "@mbs/numbers";
 export const qepOption = {
   kind: "number",
   description:
-    "share of the difference to the dense model's outputs that weights are corrected by first; above 0 a run computes the dense states too; if not given: 0.5 in a recipe with sequential propagation, but for a mixture of experts, otherwise 0",
+    "how much of the difference to the dense model's outputs weights are corrected by first, from none (0) to all (1); above 0 a run computes the dense states too; if not given: 0.5 in a recipe with sequential propagation, but for a mixture of experts, otherwise 0",
   minimum: 0,
   maximum: 1,
   optional: true,

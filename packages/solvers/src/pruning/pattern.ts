@@ -10,11 +10,10 @@ export interface Pattern {
 /** The options of every solver that prunes. */
 export const sparsityOptions = {
   sparsity: {
-    kind: "number",
+    kind: "share",
     description: "share of the weights to set to zero",
     default: 0.5,
     optional: true,
-    minimum: 0,
     maximum: largestSparsity,
   },
   pattern: {

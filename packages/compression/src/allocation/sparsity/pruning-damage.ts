@@ -29,10 +29,9 @@ const mostSparse = 0.95;
 const options = {
   average: averageOption,
   spread: {
-    kind: "number",
+    kind: "share",
     description: "how far the sparsity of a tensor may be from that of all",
     default: 0.2,
-    minimum: 0,
     maximum: 0.95,
   },
 } as const satisfies OptionTable;

@@ -35,9 +35,8 @@ export function defineSparsityMethod<const Table extends OptionTable>(method: Sp
 /** What is spread, for every method; an option of the stage, since it says what is allocated. */
 export const sparsityOption = {
   sparsity: {
-    kind: "number",
+    kind: "share",
     description: "share of all weights to be set to zero",
-    minimum: 0,
     maximum: largestSparsity,
   },
 } as const satisfies OptionTable;
@@ -45,10 +44,9 @@ export const sparsityOption = {
 /** λ of OWL, for every method that sets blocks apart. */
 export const spreadOption = {
   spread: {
-    kind: "number",
+    kind: "share",
     description: "half of the difference between the least and the most sparse block (OWL's λ)",
     default: 0.08,
-    minimum: 0,
     maximum: 0.5,
   },
 } as const satisfies OptionTable;
