@@ -12,8 +12,10 @@ const units: ReadonlyMap<string, number> = new Map([
   ["TiB", 2 ** 40],
 ]);
 
+const unitOf = new Map([...units].map(([name, bytes]) => [name.toLowerCase(), bytes]));
+
 /**
- * Bytes of a text such as "4GiB" or "180MB", or "0": a number alone is refused, since nobody means ten bytes by "10".
+ * Bytes of a text such as "4GiB" or "180MB", in any case, or "0": a number alone is refused, since nobody means ten bytes by "10".
  *
  * @param option that it was given to, "--budget"
  * @throws {UsageError} on anything else
@@ -21,7 +23,7 @@ const units: ReadonlyMap<string, number> = new Map([
 export function parseBytes(text: string, option: string): number {
   if (text === "0") return 0;
   const [, digits = "", unit = ""] = /^(\d+(?:\.\d+)?)\s*([a-z]+)$/i.exec(text) ?? [];
-  const bytes = Number(digits) * (units.get(unit) ?? NaN);
+  const bytes = Number(digits) * (unitOf.get(unit.toLowerCase()) ?? NaN);
   if (Number.isFinite(bytes)) return bytes;
   throw new UsageError(`${option} takes a size such as 4GiB or 180MB (${[...units.keys()].join(", ")}), not ${quoted(text)}`, {
     option,

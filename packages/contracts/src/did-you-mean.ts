@@ -20,8 +20,17 @@ function edits(from: string, to: string): number {
   return last[to.length] ?? 0;
 }
 
-/** The word that is nearest to one, where most of it is right; the first of several. */
+/** Fewer letters than these begin or end too many words. */
+const leastPart = 3;
+
+/**
+ * The word that is nearest to one: the shortest that begins or ends with it, "webgpu" of "gpu"; else where most of it is right, the
+ * first of several.
+ */
 export function nearestWord(word: string, known: readonly string[]): string | undefined {
+  const isPart = (other: string): boolean => other.startsWith(word) || other.endsWith(word);
+  const [whole] = known.filter(isPart).sort((a, b) => a.length - b.length);
+  if (whole !== undefined && word.replace(/^-+/, "").length >= leastPart) return whole;
   // as commander does for flags
   const most = Math.min(3, Math.floor(word.length * 0.4));
   const [nearest] = known

@@ -2,16 +2,16 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { UsageError, parseBytes } from "../src/index.ts";
 
-test("sizes have units of 1000 or of 1024; 0 needs none", () => {
-  const sizes = ["0", "1kB", "180MB", "1.5 GB", "2TB", "1KiB", "3MiB", "0.5GiB", "1 TiB"];
+test("sizes have units of 1000 or of 1024, in any case; 0 needs none", () => {
+  const sizes = ["0", "1kB", "180MB", "1.5 GB", "2TB", "1KiB", "3MiB", "0.5GiB", "1 TiB", "1KB", "2mb", "1gib"];
   assert.equal(
     sizes.map((size) => parseBytes(size, "--size")),
-    [0, 1e3, 180e6, 1.5e9, 2e12, 2 ** 10, 3 * 2 ** 20, 2 ** 29, 2 ** 40],
+    [0, 1e3, 180e6, 1.5e9, 2e12, 2 ** 10, 3 * 2 ** 20, 2 ** 29, 2 ** 40, 1e3, 2e6, 2 ** 30],
   );
 });
 
 test("what is no size is refused with the units that there are", () => {
-  for (const text of ["", "10", "-1GB", "1e3MB", "GiB", "4gib", "4G", "4GiB/s", `${"9".repeat(400)}TiB`]) {
+  for (const text of ["", "10", "-1GB", "1e3MB", "GiB", "4G", "4GiB/s", `${"9".repeat(400)}TiB`]) {
     assert.throws(
       () => parseBytes(text, "--size"),
       (error: unknown) => error instanceof UsageError && /^--size takes a size such as .*kB, MB, GB, TB, KiB/.test(error.message),

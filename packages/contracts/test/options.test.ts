@@ -47,6 +47,8 @@ test("what does not fit is refused with the option's name", () => {
   refuses({ model: "m", damping: Number.NaN }, /--damping takes a number/);
   refuses({ model: "m", order: "random" }, /--order takes one of natural, activation/);
   refuses({ model: "m", order: "naturl" }, /takes one of natural, activation, not "naturl"; did you mean natural\?$/);
+  refuses({ model: "m", order: "nat" }, /not "nat"; did you mean natural\?$/);
+  refuses({ model: "m", order: "ural" }, /not "ural"; did you mean natural\?$/);
   refuses({ model: "m", sites: [] }, /--sites takes a list/);
   refuses({ model: "m", bist: 1 }, /unknown option --bist; did you mean --bits\? it takes --bits/);
   refuses({ model: "m", colour: 1 }, /unknown option --colour; it takes --bits/);

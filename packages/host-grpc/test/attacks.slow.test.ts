@@ -59,7 +59,7 @@ test("a thousand silent connections: others are served, and the silent ones are 
   }));
 
 test("more half-open calls than the limit are UNAVAILABLE; those that end free a slot", () =>
-  withServer({}, async ({ server, client }) => {
+  withServer({ callsPerClient: callLimit }, async ({ server, client }) => {
     const session = open(server.port);
     const streams = Array.from({ length: callLimit }, (_, index) => halfOpen(session, index % 2 === 0 ? "DoExchange" : "DoGet"));
     // On the same connection and so after them.

@@ -8,6 +8,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { until } from "../../../tools/test/until.ts";
 import { send } from "../src/protocol/messages-in-order.ts";
+import { callLimit } from "../src/server/serve.ts";
 import { ChildSlots } from "../src/server/child-slots.ts";
 import { makeAuthority, makeCertificate, writePair } from "../../../tools/test/certificates.ts";
 import { childrenGone, untilChildren } from "./fixtures/child-processes.ts";
@@ -53,6 +54,18 @@ test("a client with as many open calls as it may have is refused, another is not
     for (const call of open) call.cancel();
     await childrenGone();
     assert.ok((await callMake(one)).length > 1);
+    one.close();
+    two.close();
+  }));
+
+test("without a limit of calls one client may have half of all, so that another has places", (context) =>
+  withServer({ tokens: context.tokens }, async ({ server }) => {
+    const [one, two] = ["one", "two"].map((name) => new FlightClient(server.port, tokenOf(name)));
+    if (!one || !two) throw new Error("no clients");
+    const open = Array.from({ length: callLimit / 2 }, () => one.exchange().on("error", () => undefined));
+    assert.match((await errorOf(one.list())).details, /^50 calls of yours are open/);
+    assert.equal(await two.list(), []);
+    for (const call of open) call.cancel();
     one.close();
     two.close();
   }));

@@ -1,9 +1,11 @@
-import { mkdir } from "node:fs/promises";
+import { mkdir, mkdtemp, realpath, rm, symlink } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { send } from "../src/protocol/messages-in-order.ts";
+import { resolveResource } from "../src/server/served-resources.ts";
 import { callMake, inTime, startServer } from "./fixtures/fake-server.ts";
 import { callOf } from "./fixtures/flight-client.ts";
 
@@ -55,6 +57,30 @@ test("reading models for an address takes a slot, and stops when its call is can
   } finally {
     for (const end of ends) end();
     await stop();
+  }
+});
+
+test("a link under a root stands for what it leads to, by name and by address", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "host-grpc-links-"));
+  try {
+    const [model, root] = [join(folder, "model"), join(folder, "root")];
+    for (const path of [model, root]) await mkdir(path);
+    const link = join(root, "linked");
+    await symlink(model, link, "junction");
+    const address = "7".repeat(64);
+    const addressOf = async (_kind: string, path: string) =>
+      (await realpath(path)) === (await realpath(model)) ? address : undefined;
+    for (const name of ["linked", address]) {
+      const found = await resolveResource(
+        { roots: { model: root }, builtIn: {}, addressOf },
+        "model",
+        name,
+        new AbortController().signal,
+      );
+      assert.is(found, link);
+    }
+  } finally {
+    await rm(folder, { recursive: true });
   }
 });
 

@@ -79,6 +79,18 @@ test("a misspelt command or option is met with a suggestion and 2", async () => 
   assert.match(none.stderr, /^mbs: which command\?/);
 });
 
+test("an empty argument is refused: it would be the current folder", async () => {
+  for (const args of [
+    ["shrink", "", "--languages", "hi", "--dry-run"],
+    ["push", ".", ""],
+    ["store", "verify", "", "--store", "x"],
+  ]) {
+    const { code, stderr } = await runMbs(args);
+    assert.is(code, 2);
+    assert.match(stderr, /^mbs \w+: the argument (model|target|addresses) is empty; it takes: /);
+  }
+});
+
 test("bits for a solver that only prunes are met with those that round", async () => {
   const { code, stderr } = await runMbs(["compress", "--solver", "wanda", "--bits", "3"]);
   assert.is(code, 2);

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { at, BadDataError, FailedPreconditionError, InputOutputError } from "@mbs/contracts";
+import { at, BadDataError, FailedPreconditionError, InputOutputError, UsageError } from "@mbs/contracts";
 import { generate, openModel } from "../src/index.ts";
 import { putValue, writeTinyModel } from "../src/testing.ts";
 
@@ -20,7 +20,7 @@ async function tiny(options = {}): Promise<string> {
 
 async function refusal(
   folder: string,
-  Category: typeof BadDataError | typeof FailedPreconditionError | typeof InputOutputError = BadDataError,
+  Category: typeof BadDataError | typeof FailedPreconditionError | typeof InputOutputError | typeof UsageError = BadDataError,
 ): Promise<string> {
   try {
     await (await openModel(folder)).close();
@@ -196,6 +196,7 @@ test("a folder without weights, and none, are refused", async () => {
   const missing = await refusal(join(folder, "none"), InputOutputError);
   assert.match(missing, /^no model at .*none; give a folder in the layout of Hugging Face, a GGUF file, or hf:ORG\/NAME .* Hub$/);
   assert.match(await refusal(join(folder, "none.gguf"), InputOutputError), /^no model at .*none\.gguf; give .* a GGUF file/);
+  assert.match(await refusal("", UsageError), /^a model is named by a folder, .* not ""$/, "and not the current folder");
   assert.match(await refusal("google/gemma-3-270m", InputOutputError), /; hf:google\/gemma-3-270m is the model of that name/);
 });
 

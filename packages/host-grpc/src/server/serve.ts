@@ -70,7 +70,7 @@ export interface ServeOptions {
   readonly insecure?: boolean | undefined;
   /** Milliseconds between two looks at the files of certificates and tokens. */
   readonly reloadMs?: number | undefined;
-  /** Most calls that one client has open at one time. Default: as many as of all. */
+  /** Most calls that one client has open at one time. Default: half of all, so that a second client has places too. */
   readonly callsPerClient?: number | undefined;
   /** Most threads of the stages that one client runs at one time; further calls wait. Default: any number. */
   readonly threadsPerClient?: number | undefined;
@@ -166,7 +166,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   const { ServedStore } = await import("./served-store.ts");
   const { addStandardServices } = await import("./standard-services.ts");
   const store = await ServedStore.open(folder, options.storeLimits ?? {}, log);
-  const { threadsPerClient = Infinity, callBytes = Infinity, callsPerClient = callLimit } = options;
+  const { threadsPerClient = Infinity, callBytes = Infinity, callsPerClient = callLimit / 2 } = options;
   const hide = hideFolders(
     new Map([
       [tmpdir(), "the server's temporary folder"],

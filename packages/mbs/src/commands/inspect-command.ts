@@ -92,7 +92,6 @@ export function inspectCommand({ signal }: CommandContext): Command {
   return command.action(async (path: string) => {
     const { quiet = false, debug: _debug, ...given } = command.opts<{ quiet?: boolean; debug?: boolean }>();
     const { json, rows: limit } = parseOptions(options, given, "inspect");
-    if (path === "") throw new UsageError("name an artifact, or - for standard input");
     const inspected = await findInspected(path);
     if (inspected.kind === "model") {
       const { inspectModel, modelText } = await import("../results/model-inspection.ts");

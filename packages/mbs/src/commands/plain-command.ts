@@ -1,3 +1,4 @@
+import { UsageError } from "@mbs/contracts";
 import { commandOutput, commonFlags, withOrderedHelp } from "@mbs/host-cli";
 import { Command } from "commander";
 
@@ -19,12 +20,21 @@ export interface CommandEntry {
   readonly load: () => Promise<(context: CommandContext) => Command | Promise<Command>>;
 }
 
+/** @throws {UsageError} where an argument is "", as of a variable that is not set: joined to a name, it would be the current folder */
+function refuseEmpty({ registeredArguments, args }: Command): void {
+  const empty = args.indexOf("");
+  if (empty < 0) return;
+  const argument = registeredArguments[empty] ?? registeredArguments.at(-1);
+  throw new UsageError(`the argument ${argument?.name() ?? ""} is empty; it takes: ${argument?.description ?? "nothing"}`);
+}
+
 function describe(command: Command, description: string, examples: readonly string[]): Command {
   for (const flag of commonFlags()) command.addOption(flag);
   return withOrderedHelp(command)
     .description(description)
     .exitOverride()
     .configureOutput(commandOutput)
+    .hook("preAction", (_, acting) => refuseEmpty(acting))
     .addHelpText("after", `\nExamples:\n${examples.map((line) => `  ${line}`).join("\n")}`);
 }
 

@@ -106,7 +106,7 @@ const options = {
     maximum: mostThreads,
     optional: true,
   },
-  clientCalls: { kind: "integer", description: "open calls of one client (100)", minimum: 1, optional: true },
+  clientCalls: { kind: "integer", description: "open calls of one client, of 100 in all (50)", minimum: 1, optional: true },
   clientThreads: {
     kind: "integer",
     description: "threads of the stages that one client runs at one time; its further calls wait (any number)",

@@ -1,6 +1,6 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { at, InputOutputError, InternalError } from "@mbs/contracts";
+import { at, InputOutputError, InternalError, UsageError } from "@mbs/contracts";
 import type { ObjectPool, Progress } from "@mbs/contracts";
 import type { Layout } from "../architectures/layout.ts";
 import { readArchitecture } from "../architectures/read-architecture.ts";
@@ -156,10 +156,12 @@ async function requireThere(name: string, root: string): Promise<void> {
  * Headers, names and shapes are checked at once, values when they are read. The tensors are read once for the address,
  * which is kept in the user's cache where the model is large.
  *
+ * @throws {UsageError} where the name is "", which is no folder, and not the current one
  * @throws {InputOutputError} where nothing is at the path
  * @throws {BadDataError} when a file of the model is missing, broken, or contradicts another one, or the model type is not supported
  */
 export async function openModel(name: string, { allowNonfinite, progress, pool }: OpenModelOptions = {}): Promise<Model> {
+  if (name === "") throw new UsageError('a model is named by a folder, a GGUF file or hf:ORG/NAME, not ""');
   const root = await modelFolder(name, progress);
   await requireThere(name, root);
   const open = (): Promise<Model> => openPath(root, { allowNonfinite, progress });
