@@ -1,5 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
 import type { Page } from "playwright-core";
 import { test } from "uvu";
@@ -7,6 +8,7 @@ import * as assert from "uvu/assert";
 import { browserPatience, findChromium, startChromium } from "../browser/chromium.ts";
 import { serveFolder } from "../onnx-demo/static-server.ts";
 import { findFaults } from "./check-links.ts";
+import { searchOptions } from "./search.ts";
 import { sitePage } from "./site-pages.ts";
 
 const root = resolve(import.meta.dirname, "../..");
@@ -14,6 +16,11 @@ const built = join(import.meta.dirname, "dist");
 
 /** What npm's errors are called where no registry answers. */
 const unreachable = /\b(?:EAI_AGAIN|ECONNREFUSED|ECONNRESET|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|ETIMEDOUT|ERR_SOCKET_TIMEOUT)\b/;
+
+/** What is used of the library that the site searches with. */
+interface MiniSearchClass {
+  loadJSON(index: string, options: object): { search(words: string): readonly { readonly id: string }[] };
+}
 
 const npm = (...words: string[]): { status: number | null; output: string } => {
   const { status, stdout, stderr } = spawnSync("npm", words, { cwd: import.meta.dirname, encoding: "utf8" });
@@ -43,6 +50,38 @@ async function search(page: Page, address: string, words: string): Promise<strin
   return page.locator("#localsearch-list").innerText();
 }
 
+/** What somebody may look for, and the page that answers it. */
+const questions = {
+  resume: "shrink",
+  "chat template": "corpora",
+  "recipe example": "recipes",
+  stop: "shrink",
+  install: "install",
+  pruning: "multilingual-pruning",
+  "group size": "recipes",
+  "importance matrix": "imatrix",
+  gguf: "model-formats",
+  s3: "stores",
+  kubernetes: "clusters",
+  webgpu: "graphics",
+  readGgufHeader: "api/gguf",
+};
+
+/** The page that the built index has first for some words, with the options of the generator and ours. */
+async function firstPages(words: readonly string[]): Promise<readonly (string | undefined)[]> {
+  const chunks = join(built, "assets/chunks");
+  const name = readdirSync(chunks).find((file) => file.startsWith("@localSearchIndexroot"));
+  const { default: index } = (await import(join(chunks, name ?? ""))) as { readonly default: string };
+  const library = createRequire(join(import.meta.dirname, "package.json")).resolve("minisearch");
+  const { default: MiniSearch } = (await import(library)) as { readonly default: MiniSearchClass };
+  const fields = { fields: ["title", "titles", "text"], storeFields: ["title", "titles"] };
+  const loaded = MiniSearch.loadJSON(index, {
+    ...fields,
+    searchOptions: { fuzzy: 0.2, prefix: true, boost: { title: 4, text: 2, titles: 1 }, ...searchOptions },
+  });
+  return words.map((question) => /^\/(.*?)(?:\.html)?(?:#|$)/.exec(loaded.search(question)[0]?.id ?? "")?.[1]);
+}
+
 async function lookInBrowser(chromium: string): Promise<void> {
   const { address, server } = await serveFolder(built, 0);
   const browser = await startChromium(chromium);
@@ -59,7 +98,7 @@ async function lookInBrowser(chromium: string): Promise<void> {
       });
       page.on("pageerror", (error) => faults.push(error.message));
       assert.equal(await tooWide(page, address), []);
-      assert.match(await search(page, address, "calibration weights"), /Calibration weights/);
+      assert.match(await search(page, address, "chat template"), /^#\s+Corpora\s+Conversations/);
       assert.match(await search(page, address, "readGgufHeader"), /@mbs\/gguf/);
       assert.equal(faults, []);
       await page.close();
@@ -72,6 +111,7 @@ async function lookInBrowser(chromium: string): Promise<void> {
 
 const titles = [
   "every page of docs/ is built and in the sidebar, and all links and anchors lead somewhere",
+  "the search has first the page that answers",
   "in Chromium, narrow and wide, nothing is too wide, the search finds guides and functions, and nothing comes from elsewhere",
 ] as const;
 
@@ -96,10 +136,14 @@ if (installed.status !== 0 && unreachable.test(installed.output)) {
     );
   });
 
+  test(titles[1], async () => {
+    assert.equal(await firstPages(Object.keys(questions)), Object.values(questions));
+  });
+
   const chromium = findChromium();
   if (chromium === undefined) process.stderr.write("docs site: one test skipped, there is no Chromium; CHROMIUM may name one\n");
-  if (chromium === undefined) test.skip(titles[1]);
-  else test(titles[1], () => lookInBrowser(chromium));
+  if (chromium === undefined) test.skip(titles[2]);
+  else test(titles[2], () => lookInBrowser(chromium));
 }
 
 test.run();

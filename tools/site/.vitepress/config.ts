@@ -3,6 +3,7 @@ import { relative, resolve } from "node:path";
 import { defineConfig } from "vitepress";
 import type { MarkdownRenderer } from "vitepress";
 import { fragmentOf } from "../../boundaries/links.ts";
+import { searchOptions } from "../search.ts";
 import { guides, packages } from "../sidebar.ts";
 import { siteLink, sitePage, webAddress } from "../site-pages.ts";
 
@@ -80,6 +81,7 @@ export default defineConfig({
     search: {
       provider: "local",
       options: {
+        miniSearch: { searchOptions },
         // "Parameters" and "Returns" of every function would be sections of their own
         _render: (source, env, md) => md.render(source, env).replace(/<(\/?)h[4-6]\b[^>]*>/g, "<$1p>"),
       },
