@@ -30,7 +30,7 @@ export {
 } from "./numbers.ts";
 export type { RecipeText } from "./origin-sections.ts";
 export { formatPage } from "./page/page.ts";
-export { plotPredictions, unnamedText } from "./plots/prediction-plot.ts";
+export { plotPredictions } from "./plots/prediction-plot.ts";
 export type { PredictionPoint } from "./plots/prediction-plot.ts";
 export { plotRises } from "./scores/rises-plot.ts";
 export type { RiseBar } from "./scores/rises-plot.ts";

@@ -12,7 +12,6 @@ import {
   plotRises,
   plotSimilarity,
   similarityMatrix,
-  unnamedText,
 } from "@mbs/reporting";
 import type { Section, TextTable } from "@mbs/reporting";
 import type { DemoResults, MethodResult, MixResult, Rise } from "./demo-results.ts";
@@ -71,7 +70,7 @@ async function methodSections(results: DemoResults, method: MethodResult): Promi
     {
       id: `${method.name}-prediction`,
       title: `${method.title}: does similarity predict the rise?`,
-      texts: [predictionFinding(method), unnamedText],
+      texts: [predictionFinding(method)],
       plots: await plotPredictions(points, "angle to the mix (degrees)", `${method.title}: predicted against actual rise`),
       tables: [
         {

@@ -3,7 +3,7 @@ import { damageReport } from "./damage-report.ts";
 import { predictedTable, qualityTexts, worstSitesTable } from "./damage-table.ts";
 import { byTrainingShare } from "../language-order.ts";
 import type { NumbersByName } from "@mbs/artifacts";
-import { plotPredictions, unnamedText } from "../plots/prediction-plot.ts";
+import { plotPredictions } from "../plots/prediction-plot.ts";
 import type { Section, SectionNames, Plot } from "../page/section.ts";
 import type { DamageReport } from "./damage-report.ts";
 import { formatError } from "../numbers.ts";
@@ -76,7 +76,7 @@ export async function damageSections(
     {
       id: names.id("predicted"),
       title: names.title(`Predicted damage of each language, ${report.solver}`),
-      texts: [...qualityTexts(report), ...report.notes, ...(points.length > 2 ? [unnamedText] : [])],
+      texts: [...qualityTexts(report), ...report.notes],
       ...(points.length > 2 && { plots: await plotPredictions(points, "damage", "damage against actual rise") }),
       tables: [{ caption: `${captionOf(report)} by language`, table: predictedTable(tabled), open: true }],
       data: report.languages.map(({ language, damage, predicted, loss }) => ({

@@ -11,9 +11,6 @@ export interface PredictionPoint {
   readonly rise: number;
 }
 
-/** The text above such plots. */
-export const unnamedText = "There is no space for the names of some points: the table has them all.";
-
 /** Predicted against actual rise, one picture per series, one point per language. */
 export function plotPredictions(points: readonly PredictionPoint[], xTitle: string, label: string): Promise<Plot[]> {
   const series = [...groupBy(points, (point) => point.series)];

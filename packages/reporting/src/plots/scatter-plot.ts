@@ -26,7 +26,7 @@ const [width, height] = [260, 210];
 /** Three fit beside each other on a desk. */
 const growth = 1.1;
 
-/** Scatter plots beside each other with the same axes; names are left out where there is no space for them. */
+/** Scatter plots beside each other with the same axes; a name that has no space next to its point is tied to it by a line. */
 export function scatterPlots(panels: readonly ScatterPanel[], xTitle: string): Promise<Plot[]> {
   const all = panels.flatMap(({ points }) => points);
   const xAxis = paddedAxis(
@@ -67,9 +67,19 @@ export function scatterPlots(panels: readonly ScatterPanel[], xTitle: string): P
       { width, height },
       lines,
     );
+    const toValues = (pixels: { readonly x: number; readonly y: number }) => ({
+      x: xAxis.toValue(pixels.x),
+      y: yAxis.toValue(height - pixels.y),
+    });
     const texts = named.flatMap(({ text }, index) => {
       const position = positions[index];
-      return position === undefined ? [] : [{ x: xAxis.toValue(position.x), y: yAxis.toValue(height - position.y), text }];
+      return position === undefined ? [] : [{ ...toValues(position), text }];
+    });
+    const ties = named.flatMap((point, index) => {
+      const end = positions[index]?.line;
+      if (end === undefined) return [];
+      const { x: x2, y: y2 } = toValues(end);
+      return [{ x: point.x, y: point.y, x2, y2 }];
     });
     const values = points.map(({ x, y, text, colour }) => ({ x, y, text, colour }));
     const intervals = points.flatMap(({ interval, x, colour }) =>
@@ -89,6 +99,11 @@ export function scatterPlots(panels: readonly ScatterPanel[], xTitle: string): P
                 encoding: { x, y: { ...y, field: "low" }, y2: { field: "high" }, color },
               },
             ]),
+        {
+          data: { values: ties },
+          mark: { type: "rule", strokeWidth: 0.75, color: "currentColor", opacity: 0.6 },
+          encoding: { x, y, x2: { field: "x2" }, y2: { field: "y2" } },
+        },
         { data: { values }, mark: { type: "point", filled: true, size: 45 }, encoding: { x, y, color } },
         {
           data: { values: texts },

@@ -40,6 +40,23 @@ test("in a crowd no name meets another, a point or the edge; those without space
   }
 });
 
+test("a name without space next to its point moves away, and a line that meets no name ties it to its point", () => {
+  const points = Array.from({ length: 9 }, (_, index) => ({
+    x: 90 + 12 * (index % 3),
+    y: 40 + 12 * Math.floor(index / 3),
+    text: `l${index}`,
+  }));
+  const positions = labelPositions(points, size);
+  assert.ok(positions.every((position) => position !== undefined));
+  const tied = positions.flatMap((position, index) => (position?.line ? [{ from: at(points, index), to: position.line }] : []));
+  assert.ok(tied.length > 0);
+  const boxes = positions.flatMap((position, index) => (position ? [boxOf(position, at(points, index).text)] : []));
+  for (const { from, to } of tied) {
+    const [x, y] = [(from.x + to.x) / 2, (from.y + to.y) / 2];
+    assert.not.ok(boxes.some(({ left, right, top, bottom }) => x > left && x < right && y > top && y < bottom));
+  }
+});
+
 test("names keep off lines", () => {
   const [position] = labelPositions([{ x: 50, y: 50, text: "en" }], size, [{ left: 55, right: 57, top: 0, bottom: 100 }]);
   assert.ok((position?.x ?? 50) < 50);
