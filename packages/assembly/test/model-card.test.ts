@@ -67,7 +67,7 @@ test("the card names base model, licence, languages, method, mix and addresses",
     pipeline_tag: "text-generation",
     tags: ["multilingual-brain-surgeon", "rtn", "4-bit", "gptq"],
   });
-  for (const line of ["# tiny, rtn", "## How to load it", "| en | 100.00% |"])
+  for (const line of ["# tiny, rounding to nearest", "## How to load it", "| en | 100.00% |"])
     assert.ok(card.split("\n").includes(line), `${line}\n${card}`);
   assert.match(card, `Stored as gptq: ${changeText(await sizeReport(folder))}`, "the size that run and assemble print");
   assert.match(card, "with transformers where gptqmodel is installed:\n\n```python\n");
@@ -143,8 +143,9 @@ test("methods of blocks and of embedding and head are told apart, and numbers ar
 
 const address = "c".repeat(64);
 const results: CardResults = {
-  models: ["dense", "small"],
+  models: ["dense", "small", "usual"],
   subject: "small",
+  methods: new Map([["usual", "rounding to nearest Q2_K"]]),
   corpora: [address],
   results: [
     { model: "dense", language: "no", perplexity: 8.166, interval: [8, 8.5] },
@@ -181,19 +182,20 @@ test("a rewritten card has results before and after, what the Hub reads of them,
   ];
   const task = { type: "text-generation" };
   const answers = { task, dataset: { name: "xnli_no", type: "xnli_no" }, metrics: [{ type: "acc", value: 0.4 }] };
-  assert.equal(index, [{ name: "tiny, rtn", results: [{ task, dataset, metrics }, answers] }]);
+  assert.equal(index, [{ name: "tiny, rounding to nearest", results: [{ task, dataset, metrics }, answers] }]);
   assert.not.match(card, /: [&*]a\d/, "written out: not every reader of YAML knows aliases");
   for (const line of [
-    "| language | dense | small | rise of small |",
-    "| no | 8.17 (8.00 to 8.50) | 9.97 (9.50 to 10.25) | +22.14% (+20.00% to +25.00%) |",
-    "| zh-Hans | 4.50 (too few windows) | – | – |",
-    "| mean of languages | 6.00 (5.50 to 6.50) | – | – |",
-    "| worst language | no 8.17 (8.00 to 8.50) | – | – |",
+    "Models: dense, the model that the others are compared with; small, the one in this folder; usual, rounding to nearest Q2_K.",
+    "| language | dense | small | rise of small | usual | rise of usual |",
+    "| no | 8.17 (8.00 to 8.50) | 9.97 (9.50 to 10.25) | +22.14% (+20.00% to +25.00%) | – | – |",
+    "| zh-Hans | 4.50 (too few windows) | – | – | – | – |",
+    "| mean of languages | 6.00 (5.50 to 6.50) | – | – | – | – |",
+    "| worst language | no 8.17 (8.00 to 8.50) | – | – | – | – |",
     `Texts: \`${address}\`.`,
     "| no | 0.0123 (0.0100 to 0.0150) | 95.1% |",
-    "| task | metric | chance | dense | small | against dense | flips |",
-    "| xnli_no | acc | 33.3% | 50.0% (40.0% to 60.0%) | 40.0% (30.0% to 50.0%) | -10.0 (-20.0 to -5.0) | 25.0% |",
-    "| xnli | mean | – | 50.0% (40.0% to 60.0%) | – | – | – |",
+    "| task | metric | chance | dense | small | against dense | flips | usual | against dense | flips |",
+    "| xnli_no | acc | 33.3% | 50.0% (40.0% to 60.0%) | 40.0% (30.0% to 50.0%) | -10.0 (-20.0 to -5.0) | 25.0% | – | – | – |",
+    "| xnli | mean | – | 50.0% (40.0% to 60.0%) | – | – | – | – | – | – |",
     "model: org/tiny",
   ]) {
     assert.ok(card.split("\n").includes(line), `${line}\n${card}`);
@@ -205,7 +207,7 @@ test("a rewritten card has results before and after, what the Hub reads of them,
   await describeModel(folder, { results: { ...results, subject: undefined }, name: "local" });
   const other = await readFile(join(folder, "README.md"), "utf8");
   assert.is(metadataOf(other)["model-index"], undefined);
-  assert.match(other, "# tiny, rtn\n", "the Hub's name before any other");
+  assert.match(other, "# tiny, rounding to nearest\n", "the Hub's name before any other");
   assert.match(other, "None of the models is the one in this folder.");
   try {
     await describeModel(root, {});
@@ -322,9 +324,9 @@ test("the title names the model where the Hub has no name for it, without the fi
   assert.ok(files);
   await unpackFiles(files, join(root, "titled"));
   await model.close();
-  assert.match(await readFile(join(root, "titled", "README.md"), "utf8"), /^# gemma-3-270m, rtn$/m);
+  assert.match(await readFile(join(root, "titled", "README.md"), "utf8"), /^# gemma-3-270m, rounding to nearest$/m);
   await describeModel(join(root, "titled"), { name: "gemma-3-270m-q4_k_m.gguf" });
-  assert.match(await readFile(join(root, "titled", "README.md"), "utf8"), /^# gemma-3-270m, rtn$/m);
+  assert.match(await readFile(join(root, "titled", "README.md"), "utf8"), /^# gemma-3-270m, rounding to nearest$/m);
 });
 
 test("a base model is a name on the Hub", async () => {

@@ -48,7 +48,7 @@ export { loadCode, optionsFault, settled } from "./load-code.ts";
 export type { CodeKind } from "./load-code.ts";
 export { loadStage, stageFault } from "./load-stage.ts";
 export type { BlockGrid, Grid, GroupGrid, HeldBlocks, HeldGrids, HeldGroups, NoGrid, ZeroPoints } from "./grid.ts";
-export { defineSolver, nameMethod } from "./solver.ts";
+export { defineSolver, nameMethods } from "./solver.ts";
 export type { ServerPlace } from "./server-place.ts";
 export { nameShards, parseShard, rangeOfShards, shardOption } from "./shards.ts";
 export type { Shards } from "./shards.ts";

@@ -221,12 +221,19 @@ export function defineSolver<const Needs extends StatisticName, const Table exte
 const plain = (value: unknown): value is string | number => typeof value === "string" || typeof value === "number";
 
 /** A solver with the options that people know it by: "sparsegpt sparsity 0.5", "gptq 3 bits groups of 64". */
-export function nameMethod(
+function nameMethod(
   solver: string,
   { bits, groupSize, sparsity, pattern, grid, typeMix }: Readonly<Record<string, unknown>>,
 ): string {
   const groups = plain(groupSize) && groupSize !== 0 ? [`groups of ${groupSize}`] : [];
   const quantised = plain(bits) ? [`${bits} bits`, ...groups] : [];
   const pruned = plain(pattern) ? [pattern] : plain(sparsity) ? [`sparsity ${sparsity}`] : [];
-  return [solver, ...pruned, ...quantised, ...[grid, typeMix].filter(plain)].join(" ");
+  // the one name that is only an abbreviation
+  const name = solver === "rtn" ? "rounding to nearest" : solver;
+  return [name, ...pruned, ...quantised, ...[grid, typeMix].filter(plain)].join(" ");
 }
+
+/** Solvers by the options that people know them by, each once: embedding and head may have the same as the blocks. */
+export const nameMethods = (
+  methods: readonly { readonly solver: string; readonly options: Readonly<Record<string, unknown>> }[],
+): string => [...new Set(methods.map(({ solver, options }) => nameMethod(solver, options)))].join(" and ");

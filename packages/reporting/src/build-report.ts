@@ -1,4 +1,4 @@
-import { UsageError } from "@mbs/contracts";
+import { at, UsageError } from "@mbs/contracts";
 import { collectArtifacts, ofKind } from "./collected.ts";
 import type { Collected, ReportInput } from "./collected.ts";
 import { diagnoseScored, mergeDiagnoses } from "./diagnosis/diagnose.ts";
@@ -10,15 +10,22 @@ import { calibrationSections, originSections } from "./origin-sections.ts";
 import type { RecipeText } from "./origin-sections.ts";
 import { scoredArtifacts } from "./scores/scored-artifact.ts";
 import type { ScoredArtifact, ScoresView } from "./scores/scored-artifact.ts";
-import { scoresSections } from "./scores/scores-sections.ts";
+import { risesSections, scoresSections } from "./scores/scores-sections.ts";
 import { sectionNames } from "./page/section.ts";
 import type { Page, Section, SectionNames } from "./page/section.ts";
 import { similaritySections } from "./similarity/similarity-sections.ts";
 import type { SimilarityChoice } from "./similarity/similarity-sections.ts";
 import { diagnosisSection, gainsSection } from "./summary/summary-sections.ts";
+import type { RemedyText } from "./summary/summary-sections.ts";
 
 export interface ReportOptions extends ScoresView {
   readonly title?: string;
+  /** In place of the first sentences of the page. */
+  readonly lead?: readonly string[];
+  /** Models that others are compared with: they are shown, and nothing is diagnosed about them. */
+  readonly beside?: readonly string[];
+  /** What the reader can do about languages that lose too much; without it remedies are commands of stages. */
+  readonly remedy?: RemedyText;
   /** The similarities to show; default the first block's input and the means over all sites. */
   readonly similarity?: SimilarityChoice;
   readonly recipe?: RecipeText;
@@ -29,7 +36,7 @@ const headings: readonly { readonly kind: Collected["kind"]; readonly title: str
   {
     kind: "scores",
     title: "What compression did to each language",
-    lead: "Measured as perplexity on held-out text: lower is better, and a rise above the dense model is a loss.",
+    lead: "Measured as perplexity on held-out text: lower is better, and a rise is a loss.",
   },
   {
     kind: "mixes",
@@ -77,7 +84,8 @@ async function sectionsOf(
 }
 
 /**
- * What results say, as a page: in plain words who gains and who loses and what went wrong, then every number.
+ * What results say, as a page: in plain words who gains and who loses, rises by language and what went wrong, then every
+ * other number.
  *
  * @param inputs artifacts of kind scores, similarity, damage, mixes, segments or statistics, in the order of the page
  * @throws {BadDataError} on another kind
@@ -98,16 +106,21 @@ export async function buildReport(inputs: readonly ReportInput[], options: Repor
       ...(await sectionsOf(artifact, names, artifact.kind === "scores" ? scored[index] : undefined, { ...options, shares })),
     );
   }
-  const diagnosed = scored.map((one) => ({ one, diagnosis: diagnoseScored(one, artifacts) }));
-  const gains = diagnosed.flatMap(({ one, diagnosis }, index) =>
-    gainsSection(one, diagnosis.mixes, sectionNames(one.name, index, scored.length)),
+  const { beside = [], remedy } = options;
+  const diagnosed = scored.map((one) =>
+    diagnoseScored({ ...one, compressed: one.compressed.filter(({ name }) => !beside.includes(name)) }, artifacts),
   );
+  const losses: Section[] = [];
+  for (const [index, one] of scored.entries()) {
+    const names = sectionNames(one.name, index, scored.length);
+    losses.push(...gainsSection(one, at(diagnosed, index).mixes, names), ...(await risesSections(one, names)));
+  }
   return {
     title: options.title ?? heading.title,
-    lead: [heading.lead],
+    lead: options.lead ?? [heading.lead],
     sections: [
-      ...gains,
-      ...(gains.length === 0 ? [] : [diagnosisSection(mergeDiagnoses(diagnosed.map(({ diagnosis }) => diagnosis)))]),
+      ...losses,
+      ...(losses.length === 0 ? [] : [diagnosisSection(mergeDiagnoses(diagnosed), remedy)]),
       ...shown,
       ...calibrationSections(artifacts, shares),
       ...originSections(artifacts, options.recipe),

@@ -77,9 +77,7 @@ export function originSections(artifacts: readonly Collected[], recipe: RecipeTe
   const origin: Section = {
     id: "origin",
     title: "How this was made",
-    texts: [
-      "Made by mbs report of Multilingual Brain Surgeon. Content addresses are SHA-256 hashes: the same address means the same content.",
-    ],
+    texts: ["Made by Multilingual Brain Surgeon. Content addresses are SHA-256 hashes: the same address means the same content."],
     tables: [
       {
         caption: "Artifacts that this page shows",

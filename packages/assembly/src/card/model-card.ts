@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { writeAtomically } from "@mbs/artifacts";
-import { bitsAWeight, nameMethod } from "@mbs/contracts";
+import { bitsAWeight, nameMethods } from "@mbs/contracts";
 import { cardFile, meanMix } from "@mbs/models";
 import type { RecordedLayers } from "@mbs/models";
 import { stringify } from "yaml";
@@ -121,8 +121,7 @@ export const modelName = (name: string): string =>
 
 /** "bloom-560m, sparsegpt sparsity 0.5" */
 function title({ record: { source, layers }, name }: CardFacts): string {
-  const named = new Set(layers.map(({ solver, options }) => nameMethod(solver, options)));
-  return `${source.baseModel?.split("/")[1] ?? (name === undefined ? "Model" : modelName(name))}, ${[...named].join(" and ")}`;
+  return `${source.baseModel?.split("/")[1] ?? (name === undefined ? "Model" : modelName(name))}, ${nameMethods(layers)}`;
 }
 
 /** What the Hub calls the programs that load a format, where they are not transformers. */

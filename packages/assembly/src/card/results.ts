@@ -42,6 +42,8 @@ export interface CardResults {
   readonly models: readonly string[];
   /** Which of the models the card is of; undefined where it is none of them. */
   readonly subject: string | undefined;
+  /** How models were compressed, by model, where it is known. */
+  readonly methods: ReadonlyMap<string, string>;
   /** Content addresses of the texts. */
   readonly corpora: readonly string[];
   readonly results: readonly (InLanguage & CardScore)[];
@@ -188,8 +190,22 @@ function answers(results: CardResults): string[] {
   ];
 }
 
+/** What each model is, by its name in the tables: the one compared with, the card's own, and how others were compressed. */
+function roles({ models, subject, methods }: CardResults): string[] {
+  const roleOf = (model: string, index: number): string | undefined => {
+    if (index === 0) return "the model that the others are compared with";
+    return model === subject ? "the one in this folder" : methods.get(model);
+  };
+  const known = models.flatMap((model, index) => {
+    const role = roleOf(model, index);
+    return role === undefined ? [] : [plainText(`${model}, ${role}`)];
+  });
+  return models.length < 2 ? [] : [`Models: ${known.join("; ")}.`];
+}
+
 /** Perplexities, distances and right answers to tasks: paragraphs and tables. */
 export const resultBlocks = (results: CardResults): string[] => [
+  ...roles(results),
   ...perplexities(results),
   ...distances(results),
   ...answers(results),

@@ -398,7 +398,7 @@ export function shrinkCommand({ signal }: CommandContext): Command {
           describe: ({ model, ...made }: { model: string; scores: string | undefined; recipe: string }) =>
             writeRunCard(model, made, note),
         };
-        const planned = { choices, source: open.source, isBegun };
+        const planned = { choices, source: open.source, vocabulary: open.model.vocabularySize, isBegun };
         const shrunk = await runShrink(planned, runOptions);
         reporter.stop();
         warnOfSize(shrunk.bytes, parsed, warn);
@@ -411,8 +411,7 @@ export function shrinkCommand({ signal }: CommandContext): Command {
         if (quiet && !json) await printText(`${shrunk.model}\n`);
         if (!quiet && !json) {
           const { favoured } = choices.languages;
-          const vocabulary = open.model.vocabularySize;
-          await printText(resultText({ ...facts, scores: shrunk.scores, favoured, vocabulary, format: to }));
+          await printText(resultText({ ...facts, scores: shrunk.scores, favoured, vocabulary: planned.vocabulary, format: to }));
         }
         const checks = choices.gate === undefined ? [] : checkGate(shrunk.scores, parseGate(choices.gate, "gate"));
         if (choices.gate !== undefined && !json) await printText(gateText(checks));

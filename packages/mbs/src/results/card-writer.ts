@@ -2,7 +2,7 @@ import { basename, isAbsolute } from "node:path";
 import { collectScores, openArtifact, parseMetadata } from "@mbs/artifacts";
 import { describeModel } from "@mbs/assembly";
 import type { CardResults } from "@mbs/assembly";
-import { FailedPreconditionError, isObject } from "@mbs/contracts";
+import { FailedPreconditionError, isObject, nameMethods } from "@mbs/contracts";
 import type { ArtifactStream } from "@mbs/contracts";
 import { readScoredGroups, readScoredModels, readScoredTasks, scoresReport } from "@mbs/evaluation";
 import { findResource, parseRecipe, readRecipeText } from "@mbs/pipeline";
@@ -43,10 +43,18 @@ async function readCardResults(streams: readonly ArtifactStream[], address: stri
   const shares = all.find(({ metadata }) => metadata.shares)?.metadata.shares;
   const tasks = new Map(all.flatMap(({ metadata }) => [...readScoredTasks(metadata.tasks)]));
   const groups = new Map(all.flatMap(({ metadata }) => [...readScoredGroups(metadata.groups)]));
+  const methods = new Map(
+    all.flatMap(({ metadata }) =>
+      [...readScoredModels(metadata.models)].flatMap(([model, { made }]): [string, string][] =>
+        made === undefined || made.methods.length === 0 ? [] : [[model, nameMethods(made.methods)]],
+      ),
+    ),
+  );
   const report = reportByTrainingShare(scoresReport(windows, { shares, tasks: { scores, tasks, groups } }), shares);
   return {
     ...report,
     models: [...new Set([...report.averages, ...report.tasks.results].map(({ model }) => model))],
+    methods,
     subject: [...windows, ...scores].find((score) => score.address === address)?.model,
     corpora: [...new Set(all.map(({ metadata }) => metadata.corpus))].filter((corpus) => corpus !== ""),
   };

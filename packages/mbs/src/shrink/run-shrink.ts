@@ -1,13 +1,13 @@
 import { openArtifact, writeAtomically } from "@mbs/artifacts";
 import { sizeReport } from "@mbs/assembly";
-import { formatBytes } from "@mbs/contracts";
 import type { ArtifactStream } from "@mbs/contracts";
 import { readScoresReport } from "@mbs/evaluation";
 import type { ScoresReport } from "@mbs/evaluation";
 import { parseRecipe, run } from "@mbs/pipeline";
 import type { RunOptions } from "@mbs/pipeline";
-import { buildReport, formatPage } from "@mbs/reporting";
 import { comparedScores } from "./compared-scores.ts";
+import { resultPage } from "./result-page.ts";
+import { unknownLanguages } from "./result-text.ts";
 import { recipePath, reportPath, shrinkRecipe, usualPath, usualRecipe } from "./shrink-recipe.ts";
 import type { ShrinkChoices } from "./shrink-recipe.ts";
 import type { ShrinkSource } from "./shrink-source.ts";
@@ -16,6 +16,8 @@ import type { ShrinkSource } from "./shrink-source.ts";
 export interface PlannedShrink {
   readonly choices: ShrinkChoices;
   readonly source: ShrinkSource;
+  /** Tokens of the source. */
+  readonly vocabulary: number;
   /** Whether an earlier command has written the recipes. */
   readonly isBegun: boolean;
 }
@@ -42,10 +44,22 @@ async function runRecipe(text: string, path: string, options: RunOptions): Promi
   };
 }
 
-/** Writes the page of the results. */
-async function writeReport({ choices, source }: PlannedShrink, { bytes }: ShrinkResult, stream: ArtifactStream): Promise<void> {
-  const title = `${source.name}: ${formatBytes(source.bytes)} → ${formatBytes(bytes)}, and what each language lost`;
-  const page = formatPage(await buildReport([{ name: "scores", stream }], { title }));
+/** Writes the page of the result. @param usual to what the model is rounded that the scores have beside it; undefined without one */
+async function writeReport(
+  { choices, source, vocabulary }: PlannedShrink,
+  { bytes, scores }: ShrinkResult,
+  stream: ArtifactStream,
+  usual?: string,
+): Promise<void> {
+  const page = await resultPage({
+    name: source.name,
+    before: source.bytes,
+    after: bytes,
+    scores: stream,
+    usual,
+    languages: choices.languages.tags,
+    unknown: unknownLanguages(scores, vocabulary),
+  });
   await writeAtomically(reportPath(choices.output), [Buffer.from(page)], { force: true });
 }
 
@@ -72,6 +86,6 @@ export async function runUsual(planned: PlannedShrink, shrunk: ShrinkResult, opt
   const usual = await runRecipe(usualRecipe(choices), usualPath(choices.output), { ...options, anySize: true });
   const compared = async (): Promise<ArtifactStream> =>
     comparedScores(await openArtifact(shrunk.scoresFile), await openArtifact(usual.scoresFile));
-  await writeReport(planned, shrunk, await compared());
+  await writeReport(planned, shrunk, await compared(), choices.target.usual.name);
   return { ...usual, scores: await readScoresReport(await compared()) };
 }

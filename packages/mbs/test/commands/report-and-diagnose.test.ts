@@ -101,7 +101,7 @@ test("report: page, pictures and numbers in one call; the findings are those of 
   await rm(page);
   const again = await runMbs(args);
   assert.is(again.code, 77);
-  assert.match(again.stderr, /averages\.svg exists; .*--force/);
+  assert.match(again.stderr, /rises\.svg exists; .*--force/);
   assert.not.ok((await readdir(folder)).includes("report.html"), "nothing is written where something is in the way");
   assert.is((await runMbs([...args, "--force"])).code, 0);
 });

@@ -49,6 +49,10 @@ test("a model is made smaller, with a plan first, how to use it, and the usual w
   for (const file of ["shrunk/model/model.safetensors", "usual/model/model.safetensors", "report.html", "shrink.yaml"]) {
     assert.ok((await stat(join(root, "out", file))).size > 0, file);
   }
+  const page = await readFile(join(root, "out/report.html"), "utf8");
+  assert.match(page, /Here source is the model as it was given, shrunk the result, and usual rounding to nearest, 3 bits,/);
+  assert.match(page, /es, mr: source itself predicts these texts worse than guessing/);
+  assert.not.match(page, /mbs (?!shrink)[a-z]+ /, "no command that reads what is not there");
   // calibration and held-out texts have no document in common
   const [content = ""] = await readdir(join(root, "out/texts"));
   const documentsOf = async (part: string): Promise<string[]> =>

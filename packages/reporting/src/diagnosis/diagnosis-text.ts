@@ -5,7 +5,7 @@ import type { Diagnosis } from "./diagnose.ts";
 /** What was looked for, and how much of it was found. */
 export function foundText({ checked, findings }: Diagnosis): string {
   if (checked.length === 0)
-    return "Nothing could be checked: the results compare no model with the dense one, or do not say how it was compressed.";
+    return "Nothing could be checked: the results compare no model with another, or do not say how it was compressed.";
   const what = checked.flatMap((name) => rules.filter(({ signature }) => signature === name)).map(({ looksFor }) => looksFor);
   const found = findings.length === 0 ? "Nothing found that 95% intervals support" : `Found: ${findings.length}`;
   return `Looked for: ${what.join("; ")}. ${found}.`;

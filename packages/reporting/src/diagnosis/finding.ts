@@ -17,7 +17,7 @@ export interface Evidence {
 /** What to do about a finding. */
 export interface Remedy {
   readonly text: string;
-  /** To run; words in capitals stand for the reader's own paths. */
+  /** To run; words in capitals stand for the reader's own paths, and no other file is read. */
   readonly command: string;
 }
 
@@ -63,5 +63,5 @@ export const correlationEvidence = (what: string, { value, p }: TestedCorrelatio
 export function predictCommand(model: string): string {
   // A name that a shell would split is left to the reader.
   const label = /^[\w./:-]+$/.test(model) ? model : "LABEL";
-  return `mbs predict --model M --layers layers.arrow --scores scores.arrow --compressed ${label} < statistics.arrow`;
+  return `mbs predict --model M --layers LAYERS --scores SCORES --compressed ${label} < STATISTICS`;
 }

@@ -36,13 +36,14 @@ article p{margin:.25rem 0}
 figure{margin:0}svg{display:block}
 .scroll{overflow-x:auto;max-width:100%;background:${scrollShadows}}
 :focus-visible{outline:2px solid var(--link);outline-offset:2px}
-table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums;margin:.5rem 0}
+table{border-spacing:0;font-size:.9rem;font-variant-numeric:tabular-nums;margin:.5rem 0}
 caption{text-align:left;color:var(--soft);padding:.25rem 0}
 caption span{display:inline-block;position:sticky;left:0;max-width:calc(100vw - 3rem)}
 th,td{padding:.3rem .5rem;text-align:left;border-bottom:1px solid var(--line);vertical-align:top}
 thead th{border-bottom-width:2px;vertical-align:bottom}
 tbody th{font-weight:600;position:sticky;left:0;background:var(--paper)}
-.n{text-align:right}.wide{min-width:8rem}
+figure+.scroll tbody th{max-width:9rem}
+.n{text-align:right}.wide{min-width:8rem}.address{min-width:12rem;overflow-wrap:anywhere}
 summary{cursor:pointer;color:var(--link);padding:.4rem 0}
 pre,code{font:.85rem/1.45 ui-monospace,monospace}pre{margin:.5rem 0;padding:.75rem;background:var(--tint);white-space:pre-wrap;overflow-wrap:anywhere}
 article pre{padding:.5rem 0;background:none}
@@ -60,6 +61,9 @@ const unbroken = (cell: string): string => cell.replaceAll(/(?<=…) | (?![(+-])
 /** Names of models break where their parts meet. */
 const heading = (text: string): string => escapeHtml(text).replaceAll("/", "/<wbr>");
 
+/** It breaks where there is no space for it. */
+const contentAddress = /[0-9a-f]{64}/;
+
 /** The class of a column's cells. */
 const mark = ({ numeric, wide }: TextTable["columns"][number]): string => (numeric ? ' class="n"' : wide ? ' class="wide"' : "");
 
@@ -73,7 +77,8 @@ function formatHtmlTable(caption: string, { columns, rows }: TextTable): string 
   const cellOf = (cell: string, index: number): string => {
     if (index === naming) return `<th scope="row">${heading(cell)}</th>`;
     const column = at(columns, index);
-    return `<td${mark(column)}>${escapeHtml(column.numeric ? unbroken(cell) : cell)}</td>`;
+    const shape = contentAddress.test(cell) ? ' class="address"' : mark(column);
+    return `<td${shape}>${escapeHtml(column.numeric ? unbroken(cell) : cell)}</td>`;
   };
   const body = rows.map((row) => `<tr>${row.map(cellOf).join("")}</tr>`).join("\n");
   return scrolling(

@@ -1,4 +1,4 @@
-import { at, nameMethod } from "@mbs/contracts";
+import { at, nameMethods } from "@mbs/contracts";
 import type { ScoredModel } from "@mbs/evaluation";
 import { numberOf } from "../language-order.ts";
 import type { NumbersByName } from "@mbs/artifacts";
@@ -86,8 +86,7 @@ export function compressedModels(
       {
         name,
         solvers: made.methods.map(({ solver }) => solver),
-        // embedding and head may have the same method as the blocks
-        method: [...new Set(made.methods.map(({ solver, options }) => nameMethod(solver, options)))].join(" and "),
+        method: nameMethods(made.methods),
         methodKey: JSON.stringify([made.source, made.methods]),
         mix,
         mixName: nameMix(mix, training, named),

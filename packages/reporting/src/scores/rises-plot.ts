@@ -76,6 +76,9 @@ export function plotRises(bars: readonly RiseBar[], label: string, figure = "ris
   return renderPlot(spec, rows, `${label}: ${ranges.join("; ")}`);
 }
 
+/** The models that were compared with the reference, in the order of the scores. */
+export const comparedModels = ({ pairs }: ScoresReport): readonly string[] => [...new Set(pairs.map(({ model }) => model))];
+
 /** The paired rises of some models in a report. */
 export const risesOf = (report: ScoresReport, models: readonly string[]): RiseBar[] =>
   report.pairs

@@ -7,7 +7,7 @@ import { groupBy, valueAt } from "@mbs/contracts";
 import { numberOf } from "../language-order.ts";
 import { formatAgreement, formatNumber, formatRiseWithin, formatShare, tooFewWindows } from "../numbers.ts";
 import type { ScoredArtifact } from "./scored-artifact.ts";
-import { mostSeries, plotRises, risesOf } from "./rises-plot.ts";
+import { comparedModels, mostSeries, plotRises, risesOf } from "./rises-plot.ts";
 import { distanceText, languagesOf, starText } from "./scores-table.ts";
 import type { DataRow, Section, SectionNames } from "../page/section.ts";
 import { onFrontier, plotSizes } from "./size-plot.ts";
@@ -19,11 +19,12 @@ import type { TextTable } from "../terminal/table.ts";
 const withInterval = (value: string, [low, high]: readonly [number, number], format: (value: number) => string): string =>
   `${value} (${Number.isNaN(low) ? tooFewWindows : `${format(low)} to ${format(high)}`})`;
 
-function riseCell(rises: readonly FigureRise[], model: string, figure: string): string {
+/** @param starred whether a mean whose interval excludes zero has a star; the worst language has none, since it was chosen for its rise */
+function riseCell(rises: readonly FigureRise[], model: string, figure: string, starred = false): string {
   const found = rises.find((rise) => rise.model === model && rise.figure === figure);
   if (found === undefined) return "–";
   const { rise, low, high, language } = found;
-  return `${language === "" ? "" : `${language} `}${formatRiseWithin(rise, [low, high])}`;
+  return `${language === "" ? "" : `${language} `}${formatRiseWithin(rise, [low, high], starred && language === "")}`;
 }
 
 /** One row per model: its three figures, each with its 95% interval. */
@@ -87,15 +88,18 @@ async function averagesSection({ report, reference }: ScoredArtifact, names: Sec
   };
 }
 
-/** Models that are shown in one picture: those of one solver, five at most. */
-function pictures(report: ScoresReport, compressed: readonly CompressedModel[]): { title: string; models: string[] }[] {
-  const solverOf = new Map(compressed.map(({ name, solvers }) => [name, solvers.join(" and ")]));
-  const models = [...new Set(report.pairs.map(({ model }) => model))];
+/** Models that are shown in one picture: all, or where they are too many those of one solver, five at most. */
+function pictures(report: ScoresReport, compressed: readonly CompressedModel[]): { title: string; models: readonly string[] }[] {
+  const models = comparedModels(report);
+  if (models.length <= mostSeries) return models.length === 0 ? [] : [{ title: "", models }];
+  const solverOf = new Map(compressed.map(({ name, solvers }) => [name, [...new Set(solvers)].join(" and ")]));
   return [...groupBy(models, (model) => solverOf.get(model) ?? "")].flatMap(([solver, own]) =>
-    Array.from({ length: Math.ceil(own.length / mostSeries) }, (_, index) => ({
-      title: `${solver === "" ? "" : `, ${solver}`}${own.length > mostSeries ? ` (${index + 1})` : ""}`,
-      models: own.slice(index * mostSeries, (index + 1) * mostSeries),
-    })),
+    Array.from({ length: Math.ceil(own.length / mostSeries) }, (_, index) => {
+      const shown = own.slice(index * mostSeries, (index + 1) * mostSeries);
+      const ends = [...new Set([shown[0], shown.at(-1)])].join(" to ");
+      const part = own.length > mostSeries ? `, ${ends}` : "";
+      return { title: `${solver === "" ? "" : `, ${solver}`}${part}`, models: shown };
+    }),
   );
 }
 
@@ -106,21 +110,29 @@ function risesTable(
   shares: Readonly<Record<string, number>> | undefined,
 ): TextTable {
   const own = report.pairs.filter(({ model }) => models.includes(model));
+  const languages = groupBy(own, ({ language }) => language);
+  const rises = figureRises(report.averages);
   const perplexities = new Map(
     report.results.filter(({ model }) => model === reference).map(({ language, perplexity }) => [language, perplexity]),
   );
   const total = Object.values(shares ?? {}).reduce((sum, share) => sum + share, 0);
   return {
-    columns: headings(["language"], [...(shares ? ["share"] : []), reference, ...models]),
-    rows: [...groupBy(own, ({ language }) => language)].map(([language, pairs]) => [
-      language,
-      ...(shares ? [Object.hasOwn(shares, language) ? formatShare(numberOf(shares, language) / total) : "–"] : []),
-      formatNumber(valueAt(perplexities, language)),
-      ...models.map((model) => {
-        const pair = pairs.find((entry) => entry.model === model);
-        return pair ? formatRiseWithin(pair.rise, pair.interval, true) : "–";
-      }),
-    ]),
+    // a phone shows the first columns
+    columns: headings(["language"], [...models, ...(shares ? ["share"] : []), reference]),
+    rows: [
+      ...[...languages].map(([language, pairs]) => [
+        language,
+        ...models.map((model) => {
+          const pair = pairs.find((entry) => entry.model === model);
+          return pair ? formatRiseWithin(pair.rise, pair.interval, true) : "–";
+        }),
+        ...(shares ? [Object.hasOwn(shares, language) ? formatShare(numberOf(shares, language) / total) : "–"] : []),
+        formatNumber(valueAt(perplexities, language)),
+      ]),
+      ...figures
+        .filter((figure) => languages.size > 1 && rises.some((rise) => rise.figure === figure))
+        .map((figure) => [figure, ...models.map((model) => riseCell(rises, model, figure, true)), ...(shares ? ["", ""] : [""])]),
+    ],
   };
 }
 
@@ -128,7 +140,11 @@ function risesTable(
 const captionOf = (text: string, { pairs }: ScoresReport, models: readonly string[]): string =>
   pairs.some(({ model, excludesZero }) => excludesZero && models.includes(model)) ? `${text} (${starText})` : text;
 
-async function risesSections({ report, reference, compressed, shares }: ScoredArtifact, names: SectionNames): Promise<Section[]> {
+/** Rises by language as bars: models beside each other on one scale, as many as have colours of their own. */
+export async function risesSections(
+  { report, reference, compressed, shares }: ScoredArtifact,
+  names: SectionNames,
+): Promise<Section[]> {
   const groups = pictures(report, compressed);
   return Promise.all(
     groups.map(async ({ title, models }, index): Promise<Section> => {
@@ -140,7 +156,7 @@ async function risesSections({ report, reference, compressed, shares }: ScoredAr
         plots: [await plotRises(risesOf(report, models), whole)],
         tables: [
           {
-            caption: captionOf(whole, report, models),
+            caption: captionOf(`${whole}, and perplexity of ${reference}`, report, models),
             table: risesTable(report, models, reference, shares),
             open: true,
           },
@@ -277,14 +293,13 @@ function distancesSections({ report }: ScoredArtifact, names: SectionNames): Sec
 }
 
 /**
- * Averages, rises by language, distances, tasks, sizes, and every model by language.
+ * Averages, distances, tasks, sizes, and every model by language: what follows the rises.
  */
 export async function scoresSections(scored: ScoredArtifact, names: SectionNames): Promise<Section[]> {
-  const tasks = await tasksSections(scored.report.tasks, names);
+  const tasks = await tasksSections(scored.report.tasks, scored.reference, names);
   if (scored.report.results.length === 0) return tasks;
   return [
     await averagesSection(scored, names),
-    ...(await risesSections(scored, names)),
     ...distancesSections(scored, names),
     ...tasks,
     ...(await sizeSections(scored, names)),

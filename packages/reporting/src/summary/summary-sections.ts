@@ -1,12 +1,13 @@
-import { at, groupBy } from "@mbs/contracts";
-import type { ScoresReport } from "@mbs/evaluation";
+import { at, formatBytes, groupBy, sizeAgainst } from "@mbs/contracts";
+import type { PairedDifference, ScoresReport } from "@mbs/evaluation";
 import { figureRises, figures } from "../scores/averages-plot.ts";
+import { mostSeries } from "../scores/rises-plot.ts";
 import type { FigureRise } from "../scores/averages-plot.ts";
 import type { CompressedModel } from "../scores/compressed-models.ts";
 import { foundText } from "../diagnosis/diagnosis-text.ts";
 import type { Diagnosis } from "../diagnosis/diagnose.ts";
 import type { MixAgainstAlone } from "../diagnosis/rules/mix-worse-than-alone.ts";
-import { formatRise } from "../numbers.ts";
+import { formatRise, formatRiseWithin } from "../numbers.ts";
 import type { ScoredArtifact } from "../scores/scored-artifact.ts";
 import type { Section, SectionNames } from "../page/section.ts";
 import type { TextTable } from "../terminal/table.ts";
@@ -25,12 +26,12 @@ function named(languages: readonly string[]): string {
 const mixSentence = ({ method, mix, alone, winners, losers }: MixAgainstAlone): string =>
   `${method}, ${mix} instead of ${alone} alone: ${named(winners)} clearly ${winners.length === 1 ? "loses" : "lose"} less, ${named(losers)} more.`;
 
-/** What each mix gave and took, in the three figures; the worst languages are above dense. */
+/** What each mix gave and took, in the three figures. */
 const againstAloneTable = (mixes: readonly MixAgainstAlone[]): TextTable => ({
   columns: [
     ...headings(
       ["mix", "method", "instead of"],
-      ["unweighted mean", "weighted by training mixture", "worst language above dense", "before"],
+      ["unweighted mean", "weighted by training mixture", "rise of worst language", "before"],
     ),
     ...headings(["lose less", "lose more"], []),
   ],
@@ -59,8 +60,8 @@ interface GainsAndLosses {
   readonly losing: readonly string[];
   readonly gaining: readonly string[];
   readonly unclear: readonly string[];
-  readonly most: { readonly language: string; readonly rise: number };
-  readonly least: { readonly language: string; readonly rise: number };
+  readonly most: PairedDifference;
+  readonly least: PairedDifference;
 }
 
 function gainsAndLosses({ pairs }: ScoresReport): GainsAndLosses[] {
@@ -80,7 +81,7 @@ function gainsAndLosses({ pairs }: ScoresReport): GainsAndLosses[] {
 }
 
 const names = (languages: readonly string[], all: number): string =>
-  languages.length === 0 ? "none" : languages.length === all ? `all ${all}` : languages.join(", ");
+  languages.length === 0 ? "none" : languages.length === all && all > 1 ? `all ${all}` : languages.join(", ");
 
 function gainsTable(rows: readonly GainsAndLosses[], compressed: readonly CompressedModel[]): TextTable {
   const made = new Map(compressed.map((model) => [model.name, model]));
@@ -106,15 +107,58 @@ function gainsTable(rows: readonly GainsAndLosses[], compressed: readonly Compre
   };
 }
 
-function gainsSentence(rows: readonly GainsAndLosses[], reference: string): string {
-  const losers = rows.filter(({ gaining, unclear }) => gaining.length === 0 && unclear.length === 0).length;
-  const everything = losers === 0 ? "" : ` With ${losers} of ${rows.length} models every language clearly loses.`;
+/** "+1.8% (+1.2 … +2.4%)", the mean of languages; undefined where it is not known. */
+function meanText({ averages }: ScoresReport, model: string): string | undefined {
+  const { rise, riseInterval } = averages.find((average) => average.model === model)?.unweighted ?? {};
+  return rise === undefined || riseInterval === undefined ? undefined : formatRiseWithin(rise, riseInterval);
+}
+
+/** Size, mean and languages of one model: "shrunk, gptq Q2_K, equal mix: 8.40 MB → 2.16 MB, 3.90 times smaller. …" */
+function modelSentence(
+  { report, reference, compressed, models }: ScoredArtifact,
+  { model, losing, gaining, unclear, most }: GainsAndLosses,
+): string {
+  const made = compressed.find(({ name }) => name === model);
+  const [source, bytes] = [models.get(reference)?.bytes, models.get(model)?.bytes];
+  const all = losing.length + gaining.length + unclear.length;
+  const size =
+    bytes === undefined
+      ? []
+      : [
+          source === undefined
+            ? `${formatBytes(bytes)}.`
+            : `${formatBytes(source)} → ${formatBytes(bytes)}, ${sizeAgainst(bytes, source)}.`,
+        ];
+  const mean = meanText(report, model);
+  const worst = `${most.language}: ${formatRiseWithin(most.rise, most.interval)}`;
+  return [
+    `${[model, ...(made ? [made.method, made.mixName] : [])].join(", ")}:`,
+    ...size,
+    ...(mean === undefined ? [] : [`Mean of languages ${mean}${all < 2 ? "" : `, most in ${worst}`}.`]),
+    `Clear losses: ${names(losing, all)}; clear gains: ${names(gaining, all)}; unclear: ${names(unclear, all)}.`,
+  ].join(" ");
+}
+
+/** Which of many models lose least and most, and who gains. */
+function gainsSentence(report: ScoresReport, rows: readonly GainsAndLosses[]): string {
+  const means = rows
+    .flatMap(({ model }) => ({ model, rise: report.averages.find((one) => one.model === model)?.unweighted.rise ?? NaN }))
+    .filter(({ rise }) => !Number.isNaN(rise))
+    .sort((a, b) => a.rise - b.rise);
+  const [least, most] = [means[0], means.at(-1)];
+  const mean =
+    least === undefined || most === undefined
+      ? []
+      : [
+          `The mean of languages changes least with ${least.model}, ${meanText(report, least.model)}, and most with ${most.model}, ${meanText(report, most.model)}.`,
+        ];
   const gains = rows
     .filter(({ gaining }) => gaining.length > 0)
     .map(({ model, gaining }) => `${gaining.join(", ")} with ${model}`);
-  const gaining = gains.length === 0 ? " No language clearly gains with any." : ` Clear gains: ${gains.join("; ")}.`;
+  const gaining = gains.length === 0 ? "No language clearly gains with any." : `Clear gains: ${gains.join("; ")}.`;
   const worst = rows.reduce((largest, row) => (row.most.rise > largest.most.rise ? row : largest));
-  return `Against ${reference} on the same windows.${everything}${gaining} The largest loss is ${worst.most.language} with ${worst.model}: ${formatRise(worst.most.rise)}.`;
+  const loss = `The largest loss is ${worst.most.language} with ${worst.model}: ${formatRise(worst.most.rise)}.`;
+  return [...mean, gaining, loss].join(" ");
 }
 
 /** The figures whose intervals can be compared. The worst language's cannot: it was chosen for its large rise. */
@@ -136,32 +180,37 @@ function verdicts(rises: readonly FigureRise[], compressed: readonly CompressedM
   });
 }
 
-/** What scores say in plain words: who gains and who loses, and which mix is best by which figure. */
-export function gainsSection(
-  { report, reference, compressed }: ScoredArtifact,
-  mixes: readonly MixAgainstAlone[],
-  names: SectionNames,
-): Section[] {
+/** What scores say in plain words: of few models each by itself, of many who gains and who loses, and which mix is best. */
+export function gainsSection(scored: ScoredArtifact, mixes: readonly MixAgainstAlone[], names: SectionNames): Section[] {
+  const { report, reference, compressed } = scored;
   const rows = gainsAndLosses(report);
   if (rows.length === 0) return [];
+  const isFew = rows.length <= mostSeries;
+  const compared = [...mixes.map(mixSentence), ...verdicts(figureRises(report.averages), compressed)];
+  const clear = "A loss or gain of a language is clear where the 95% interval of its paired rise excludes zero.";
+  const best = "A mix is clearly best or worst by a mean where its interval overlaps with that of no other.";
   return [
     {
       id: names.id("gains-and-losses"),
-      title: names.title("Who gains and who loses"),
+      title: names.title(isFew ? "Result" : "Who gains and who loses"),
       texts: [
-        gainsSentence(rows, reference),
-        "A language clearly loses or gains where the 95% interval of its paired rise excludes zero. A mix is clearly best or worst by a mean where its interval overlaps with that of no other.",
+        `Rises of perplexity above ${reference}, on the same windows. ${clear}${compared.length === 0 ? "" : ` ${best}`}`,
+        ...(isFew ? [] : [gainsSentence(report, rows)]),
       ],
-      points: [...mixes.map(mixSentence), ...verdicts(figureRises(report.averages), compressed)],
+      points: [...(isFew ? rows.map((row) => modelSentence(scored, row)) : []), ...compared],
       tables: [
         ...(mixes.length === 0
           ? []
           : [{ caption: "Mixes against one language alone", table: againstAloneTable(mixes), open: true }]),
-        {
-          caption: `Languages that clearly lose and gain, against ${reference}`,
-          table: gainsTable(rows, compressed),
-          open: true,
-        },
+        ...(isFew
+          ? []
+          : [
+              {
+                caption: `Languages that clearly lose and gain, against ${reference}`,
+                table: gainsTable(rows, compressed),
+                open: true,
+              },
+            ]),
       ],
       data: rows.map(({ model, losing, gaining, unclear, most, least }) => ({
         model,
@@ -177,17 +226,24 @@ export function gainsSection(
   ];
 }
 
-/** The findings of `mbs diagnose`. */
-export function diagnosisSection(diagnosis: Diagnosis): Section {
+/** What a reader can do about languages that lose too much. */
+export type RemedyText = (languages: readonly string[]) => string;
+
+/**
+ * The findings of `mbs diagnose`.
+ *
+ * @param remedyText in place of the commands of stages; then it is not said either what else could be looked for
+ */
+export function diagnosisSection(diagnosis: Diagnosis, remedyText?: RemedyText): Section {
   const { findings, notes } = diagnosis;
   return {
     id: "findings",
     title: "What went wrong, and what to do",
-    texts: [foundText(diagnosis), ...notes],
-    parts: findings.map(({ title, texts, remedy }) => ({
+    texts: [foundText(diagnosis), ...(remedyText ? [] : notes)],
+    parts: findings.map(({ title, texts, languages, remedy }) => ({
       title,
-      texts: [...texts, `Remedy: ${remedy.text}`],
-      command: remedy.command,
+      texts: [...texts, `Remedy: ${remedyText?.(languages) ?? remedy.text}`],
+      ...(remedyText ? {} : { command: remedy.command }),
     })),
     data: findings.flatMap(({ signature, evidence }, finding) =>
       evidence.map(({ what, unit, value, interval, significant }) => ({

@@ -25,8 +25,8 @@ function differencesOf({ pairs, means }: TasksReport) {
   );
 }
 
-/** Tasks: means, differences from the dense model, and every task of every model; none where nothing was answered. */
-export async function tasksSections(report: TasksReport, names: SectionNames): Promise<Section[]> {
+/** Tasks: means, differences from the reference, and every task of every model; none where nothing was answered. */
+export async function tasksSections(report: TasksReport, reference: string, names: SectionNames): Promise<Section[]> {
   const { results, pairs, notes } = report;
   const models = [...new Set(results.map(({ model }) => model))];
   if (models.length === 0) return [];
@@ -34,7 +34,7 @@ export async function tasksSections(report: TasksReport, names: SectionNames): P
   const averaged = taskMeansOf(report);
   const series = new Set([...new Set(differences.map((one) => one.series))].slice(0, mostSeries));
   const drawn = differences.filter((one) => series.has(one.series));
-  const title = "Right answers, less the dense model's";
+  const title = `Right answers, less those of ${reference}`;
   return [
     {
       id: names.id("tasks"),

@@ -68,4 +68,10 @@ test("languages that are found to fall are rare and above the mean by a plain su
   }
 });
 
+test("what remedies read is the reader's own, in capitals", () => {
+  const commands = diagnosis.findings.map(({ remedy }) => remedy.command);
+  assert.ok(commands.some((command) => command.includes("< ")));
+  for (const command of commands) assert.not.match(command, /(?<!> )\b[a-z-]+\.arrow/);
+});
+
 test.run();

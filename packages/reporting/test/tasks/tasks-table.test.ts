@@ -74,14 +74,14 @@ test("scores of tasks alone are their table", () => {
 });
 
 test("the page has every metric, a plot of the differences, and all numbers", async () => {
-  const [section] = await tasksSections(report, sectionNames("scores", 0, 1));
+  const [section] = await tasksSections(report, "dense", sectionNames("scores", 0, 1));
   assert.is(section?.plots?.length, 1);
   assert.equal(
     section?.tables?.map(({ caption }) => caption),
     ["Means over tasks", "dense", "gptq"],
   );
   assert.is(section?.data?.length, 4);
-  assert.equal(await tasksSections(scoresReport([]).tasks, sectionNames("scores", 0, 1)), []);
+  assert.equal(await tasksSections(scoresReport([]).tasks, "dense", sectionNames("scores", 0, 1)), []);
 });
 
 test.run();

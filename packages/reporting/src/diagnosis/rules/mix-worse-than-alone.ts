@@ -90,7 +90,7 @@ export const mixWorseThanAlone = defineRule({
     return {
       title: `${method}: the ${mix} is worse than ${alone} alone, by the ${claimed.join(", the ")}.`,
       texts: [
-        `Against ${alone} alone: unweighted mean ${riseText(unweighted)}, mean weighted by the training mixture ${riseText(weighted)}; worst language above dense ${worstText(withMix)}, with ${alone} alone ${worstText(withAlone)}.`,
+        `Against ${alone} alone: unweighted mean ${riseText(unweighted)}, mean weighted by the training mixture ${riseText(weighted)}; rise of the worst language ${worstText(withMix)}, with ${alone} alone ${worstText(withAlone)}.`,
         `Languages that lose more with the mix than with ${alone} alone: ${listed(losers)}; less: ${listed(winners)}.`,
         "A mix should cost English a little and give the others more. Where it costs more than it gives, it is far from the training mixture, or the text of its languages is too little or of another kind.",
       ],

@@ -155,7 +155,7 @@ const remedyOf = (causes: readonly Cause[], model: string): Remedy =>
   causes.includes("tokens") || causes.includes("both")
     ? {
         text: "Give the rare languages more text: a mix nearer to equal, more segments, or the shares that mbs mix finds from scores on validation texts, of a model that was calibrated with text of every language.",
-        command: `mbs mix --label "${model}" < validation-scores.arrow`,
+        command: `mbs mix --label "${model}" < VALIDATION_SCORES`,
       }
     : {
         text: "See which sites hurt them, and weigh the languages nearest to them more.",

@@ -96,7 +96,7 @@ export const tasksFallUnseen = defineRule({
       ]),
       remedy: {
         text: "Choose the mix and the method by these tasks too, and check the model against a limit.",
-        command: "mbs gate scores.arrow --max-worst-rise 5% --max-task-loss 2%",
+        command: "mbs gate SCORES --max-worst-rise 5% --max-task-loss 2%",
       },
     };
   },

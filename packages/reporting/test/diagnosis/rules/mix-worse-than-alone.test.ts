@@ -53,7 +53,7 @@ test("worst languages are named and claim nothing: their intervals are of langua
     finding?.evidence.filter(({ what }) => what.startsWith("worst language")).map(({ significant }) => significant),
     [false, false],
   );
-  assert.match(finding?.texts[0] ?? "", /worst language above dense te \+50\.0%/);
+  assert.match(finding?.texts[0] ?? "", /rise of the worst language te \+50\.0%/);
 });
 
 test("does not fire where an interval touches zero", () => {
