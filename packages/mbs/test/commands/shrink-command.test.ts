@@ -71,6 +71,10 @@ test("a model is made smaller, with a plan first, how to use it, and the usual w
   const other = await shrink(root, ...flags, "--favour", "mr");
   assert.is(other.code, 77);
   assert.match(other.stderr, /holds a run of another recipe or of changed inputs/);
+  // nor does a dry run leave a trace beside a finished result
+  const files = await readdir(join(root, "out"), { recursive: true });
+  assert.is((await shrink(root, "--languages", "en", "--bits", "2", "--to", "gptq", "--dry-run")).code, 0);
+  assert.equal(await readdir(join(root, "out"), { recursive: true }), files);
   // limits change nothing that is made
   const limited = await shrink(root, ...flags.slice(0, -2), "--max-worst-rise", "2000%", "--within", "1s");
   assert.is(limited.code, 0, limited.stderr);
