@@ -1,4 +1,4 @@
-import { createPrivateKey } from "node:crypto";
+import { createPrivateKey, generateKeyPairSync } from "node:crypto";
 import { mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
@@ -167,6 +167,9 @@ test("files that are wrong are refused, by server and client", async ({ tls, fol
   const locked = join(folder, "locked.key");
   const cipher = { type: "pkcs8", format: "pem", cipher: "aes-256-cbc", passphrase: "secret" } as const;
   await writeFile(locked, createPrivateKey(await readFile(client.key)).export(cipher), { mode: 0o600 });
+  const rsaKey = join(folder, "rsa.key");
+  const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+  await writeFile(rsaKey, privateKey.export({ type: "pkcs8", format: "pem" }), { mode: 0o600 });
   const missing = join(folder, "none.pem");
   const via = viaOf(tls);
   const mixed = { cert: server.cert, key: client.key };
@@ -181,6 +184,8 @@ test("files that are wrong are refused, by server and client", async ({ tls, fol
     [() => makeVia({ via, ca, cert: client.cert }), /^usage: --cert and --key go together/],
     [() => makeVia({ via: via.replace("grpcs", "grpc"), ca }), /^usage: --ca is for TLS; give --via as grpcs:/],
     [() => withServer({ tls: mixed }, async () => undefined), /^usage: --cert \S+ and --key \S+ do not go together/],
+    // of another algorithm
+    [() => makeVia({ via, ca, cert: client.cert, key: rsaKey }), /^usage: --cert \S+ and --key \S+ do not go together/],
     [() => withServer({ tls: { ...server, cert: missing } }, async () => undefined), /^input-output: cannot read \(--cert\)/],
     [
       () => withServer({ tls: { ...server, clientCa: server.key } }, async () => undefined),

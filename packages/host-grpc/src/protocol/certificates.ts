@@ -1,4 +1,4 @@
-import type { X509Certificate } from "node:crypto";
+import { createPrivateKey, X509Certificate } from "node:crypto";
 import { createSecureContext } from "node:tls";
 import { UsageError } from "@mbs/contracts";
 
@@ -24,6 +24,8 @@ export function requirePair({ certificate, privateKey }: Identity, files: string
   }
   try {
     createSecureContext({ cert: certificate, key: privateKey });
+    // a key of another algorithm would only lie beside the certificate
+    if (!new X509Certificate(certificate).checkPrivateKey(createPrivateKey(privateKey))) throw new Error("key values mismatch");
   } catch (cause) {
     throw new UsageError(
       `${files} do not go together (${reasonOf(cause)}); give a certificate and its own key, PEM`,

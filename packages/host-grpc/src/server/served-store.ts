@@ -95,9 +95,15 @@ export class ServedStore {
   async put(stream: ArtifactStream, signal: AbortSignal): Promise<Receipt> {
     let mine = 0;
     const admit = (bytes: number): void => {
+      if (this.bytes + bytes > this.#limit) {
+        const error = this.#full(mine, bytes);
+        // at once: what this call has put makes place for others that are at work
+        this.#arriving -= mine;
+        mine = 0;
+        throw error;
+      }
       mine += bytes;
       this.#arriving += bytes;
-      if (this.bytes > this.#limit) throw this.#full(mine);
     };
     try {
       const receipt = await this.artifacts.put(stream, { signal, counted: admit });
@@ -190,11 +196,11 @@ export class ServedStore {
     return found;
   }
 
-  /** @param mine bytes that the call itself has put so far */
-  #full(mine: number): InputOutputError {
+  /** @param mine bytes that the call itself has put so far @param more bytes that it would put now */
+  #full(mine: number, more = 0): InputOutputError {
     const [used, limit, others] = [this.#stored, this.#limit, this.#arriving - mine];
     const has = `the store has ${formatBytes(used)} of at most ${formatBytes(limit)}`;
-    const isFullOfOthers = others > 0 && used + mine < limit;
+    const isFullOfOthers = others > 0 && used + mine + more < limit;
     const putting = isFullOfOthers ? ` and other calls are putting ${formatBytes(others)}` : "";
     const remedy = isFullOfOthers
       ? "try again when they have ended, or raise"

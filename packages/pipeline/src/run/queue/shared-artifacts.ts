@@ -130,7 +130,11 @@ export class SharedArtifacts implements RunArtifacts {
     this.#needed.delete(address);
     this.#removed.push({ address, after });
     // what fails is only not removed: mbs store prune does it later
-    this.#removals.request().catch((error: unknown) => this.#options.warn(`not removed from the store: ${String(error)}`));
+    this.#removals
+      .request()
+      .catch((error: unknown) =>
+        this.#options.warn(`not removed from the store: ${error instanceof Error ? error.message : String(error)}`),
+      );
   }
 
   async #removeShared(): Promise<void> {
