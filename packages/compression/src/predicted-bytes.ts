@@ -53,9 +53,11 @@ const countOf = (weights: readonly Shape[]): number => weights.reduce((sum, { ro
  * @throws {FailedPreconditionError} where no GGUF file is made of the model
  */
 export async function predictGgufParts(model: Model, typeMix: string, types: readonly string[]): Promise<GgufParts> {
-  const tables = [...new Map(embeddingWeights(model).map((weight) => [weight.tensor, weight])).values()];
-  const all = [...blockWeights(model), ...tables];
   const choices = typeChoices(types);
+  // the others stay as they are
+  const hasChoices = (shape: Shape): boolean => choices.of(shape).length > 0;
+  const tables = [...new Map(embeddingWeights(model).map((weight) => [weight.tensor, weight])).values()].filter(hasChoices);
+  const all = [...blockWeights(model).filter(hasChoices), ...tables];
   const least = all.reduce((sum, shape) => sum + (choices.of(shape)[0]?.size ?? 0), 0) / 8;
   const weights = { blocks: countOf(all) - countOf(tables), embeddings: countOf(tables) };
   return { beside: await ggufBytesBeside(model, typeMix, named(all)), least, weights };

@@ -27,7 +27,7 @@ export { bitsAWeight, formatBytes, isSmaller, parseBytes, sizeAgainst, totalByte
 export type { ModelSize } from "./byte-sizes.ts";
 export { isAmount, isCount, isObject } from "./value-checks.ts";
 export { languageTag } from "./language-tag.ts";
-export { didYouMeanLanguage, languageName, nearestLanguage } from "./nearest-language.ts";
+export { didYouMeanLanguage, isNoLanguage, languageName, nearestLanguage } from "./nearest-language.ts";
 export { areProportional, formatLanguageMix, languageWeights, mostWeight, parseLanguageMix } from "./language-mix.ts";
 export type { LanguageMix } from "./language-mix.ts";
 export { availableMemory, defaultKept, requireAvailable, splitKept, weightsBeside } from "./memory.ts";

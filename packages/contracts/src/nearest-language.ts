@@ -13,6 +13,15 @@ export function languageName(text: string): string | undefined {
   return tag === undefined ? undefined : englishNames.of(tag);
 }
 
+/**
+ * Whether a text is certainly the code of no language: it is of two letters, and not in ISO 639-1, all of which CLDR names. Codes
+ * of three letters are too many for CLDR.
+ */
+export function isNoLanguage(text: string): boolean {
+  const [language = ""] = languageTag(text)?.split("-") ?? [];
+  return language.length === 2 && englishNames.of(language) === undefined;
+}
+
 /** Whether a word is the English name of a language in any script: "chinese" of zh-Hans. */
 function isNameOf(word: string, text: string): boolean {
   const [language = ""] = languageTag(text)?.split("-") ?? [];

@@ -1,6 +1,6 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { didYouMeanLanguage, nearestLanguage } from "../src/nearest-language.ts";
+import { didYouMeanLanguage, isNoLanguage, nearestLanguage } from "../src/nearest-language.ts";
 
 const known = [
   "cs",
@@ -53,6 +53,11 @@ test("names that are no tags are found by the tag", () => {
   assert.is(nearestLanguage("hi", ["english", "hindi"]), "hindi");
   assert.is(nearestLanguage("km", ["en", "kh"]), "kh");
   assert.is(nearestLanguage("sv", ["en", "se"]), undefined, "se is Northern Sami");
+});
+
+test("a code of two letters that ISO 639-1 does not have is no language", () => {
+  const named = ["zz", "qq", "kh", "zz-Latn", "km", "no", "iw", "sh", "zh-Hant", "khm", "aau", "zzz", "Hindi", "code"];
+  assert.equal(named.filter(isNoLanguage), ["zz", "qq", "kh", "zz-Latn"]);
 });
 
 test("suggestions name the languages, each once", () => {

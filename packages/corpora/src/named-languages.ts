@@ -1,4 +1,4 @@
-import { didYouMeanLanguage, UsageError } from "@mbs/contracts";
+import { didYouMeanLanguage, isNoLanguage, UsageError } from "@mbs/contracts";
 import type { Corpus } from "./corpus.ts";
 
 /** Languages to choose from. */
@@ -28,7 +28,7 @@ export function requireLanguages(
   const missing = named.filter((language) => !languages.includes(language));
   if (named.length === 0 || missing.length > 0) {
     throw new UsageError(
-      `${option} ${named.join(",")}: ${origin} ${missing.length === 0 ? "" : `no texts of ${missing.join(", ")}, but of `}${languages.join(", ")}; ${didYouMeanLanguage(missing, languages)}name some of these`,
+      `${option} ${named.join(",")}: ${origin} ${missing.length === 0 ? "" : `no texts of ${missing.map((own) => (isNoLanguage(own) ? `${own} (no known language)` : own)).join(", ")}, but of `}${languages.join(", ")}; ${didYouMeanLanguage(missing, languages)}name some of these`,
       { option, ...(missing.length > 0 && { languages: missing.join(",") }) },
     );
   }

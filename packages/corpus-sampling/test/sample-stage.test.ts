@@ -134,7 +134,10 @@ test("some languages alone are drawn in their shares; others of the distribution
   assert.match(slip.message, /no texts of fra, but of en, fr, mr; did you mean fr \(French\)\? name some of these$/);
   const unknown = await failure({ languages: "en,zz" });
   assert.instance(unknown, UsageError);
-  assert.match(unknown.message, /^--languages en,zz: corpus corpus has no texts of zz, but of en, fr, mr; name some of these$/);
+  assert.match(
+    unknown.message,
+    /^--languages en,zz: corpus corpus has no texts of zz \(no known language\), but of en, fr, mr; name some of these$/,
+  );
 });
 
 test("of a trimmed model the languages that it keeps are drawn, unless the options name some, and one line says so", async () => {

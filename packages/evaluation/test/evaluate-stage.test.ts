@@ -303,7 +303,10 @@ test("some languages of the corpus alone are scored; one that it does not have i
   ]) {
     const error = await failure(call);
     assert.instance(error, UsageError);
-    assert.match(error.message, /^--languages mr,zz: corpus corpus has no texts of zz, but of en, mr, te; name/);
+    assert.match(
+      error.message,
+      /^--languages mr,zz: corpus corpus has no texts of zz \(no known language\), but of en, mr, te; name/,
+    );
   }
   const tasks = await failure(() => scored({ corpus: undefined, tasks: "xnli", taskPath: "tasks", languages: "mr" }));
   assert.match(tasks.message, /^--languages chooses languages of --corpus; tasks are chosen by their names$/);

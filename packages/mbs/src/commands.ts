@@ -164,7 +164,7 @@ const others: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry>(
   ],
 ]);
 
-/** All commands by name, in the order of `mbs --help`: those for every day first, the stages last. */
+/** All commands by name, in the order of `mbs --help --all`: those for every day first, the stages last. */
 export const commands: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry>([
   ...others,
   ...[...stages].map(([name, { summary, load }]): [string, CommandEntry] => [

@@ -1,6 +1,6 @@
-import { UsageError, isCodePath, loadStage } from "@mbs/contracts";
+import { UsageError, didYouMean, isCodePath, loadStage, quoted } from "@mbs/contracts";
 import { allArguments, commandOutput, isLogJson, runProgram } from "@mbs/host-cli";
-import { Command, CommanderError } from "commander";
+import { Command } from "commander";
 import { commands } from "./commands.ts";
 import { workerCommand } from "./commands/worker-command.ts";
 import { stages } from "./stages.ts";
@@ -17,25 +17,44 @@ const examples = [
   "mbs --stage ./mine.js < statistics.arrow > mine.arrow",
 ];
 
-/** The command that `mbs --help` shows; each command has its own help. */
-function overview(): Command {
+const allFlag = "--all";
+
+/** What users of other programs, and of the documents, type: the command that does it. */
+const otherNames: ReadonlyMap<string, string> = new Map([
+  ...["quantize", "quantise", "prune"].map((name) => [name, "shrink"] as const),
+  ...["corpus", "corpora", "texts", "languages"].map((name) => [name, "sample"] as const),
+  ...["compare", "perplexity", "benchmark"].map((name) => [name, "evaluate"] as const),
+  ["calibrate", "capture"],
+  ["convert", "assemble"],
+  ["info", "inspect"],
+  ["upload", "push"],
+]);
+
+function unknownCommand(name: string): UsageError {
+  const other = otherNames.get(name);
+  const near = other === undefined ? didYouMean(name, [...commands.keys()]) : `did you mean ${other}? `;
+  return new UsageError(`unknown command ${quoted(name)}; ${near}mbs --help ${allFlag} lists all commands`);
+}
+
+/** The command that `mbs --help` shows; each command has its own help. @param isAll with the stages of a run */
+function overview(isAll: boolean): Command {
   const program = new Command("mbs")
     .description("Compress multilingual language models without losing their smaller languages.")
     .version(version)
-    .exitOverride((error) => {
-      // where nothing is similar, commander suggests nothing
-      if (error.code !== "commander.unknownCommand" || error.message.includes("Did you mean")) throw error;
-      throw new CommanderError(error.exitCode, error.code, `${error.message}; mbs --help lists all commands`);
-    })
+    .exitOverride()
     .configureOutput(commandOutput)
     .helpCommand(false)
     .usage("COMMAND [options]")
     .option(`${ownStageFlag} <PATH|PACKAGE>`, "run a stage of your own, which takes the flags that follow")
+    .option(allFlag, "with --help: list the stages of a run too")
     .addHelpText(
       "after",
-      `\nEvery command has --help with examples.\n\nExamples:\n${examples.map((line) => `  ${line}`).join("\n")}`,
+      `\n${isAll ? "" : `The ${stages.size} stages of a run are commands too: mbs --help ${allFlag} lists them.\n`}Every command has --help with examples.\n\nExamples:\n${examples.map((line) => `  ${line}`).join("\n")}`,
     );
-  for (const [name, { group, summary }] of commands) program.command(name).description(summary).helpGroup(`${group}:`);
+  for (const [name, { group, summary }] of commands) {
+    const hidden = !isAll && stages.has(name);
+    program.command(name, { hidden }).description(summary).helpGroup(`${group}:`);
+  }
   return program;
 }
 
@@ -79,7 +98,7 @@ export async function run(argv: readonly string[], signals: Signals): Promise<vo
   if (own) return runOwnStage(own.name, own.argv, signals);
   const [name, ...rest] = argv;
   if (name === "help") return run([...rest.slice(0, 1), "--help"], signals);
-  if (name === undefined) throw new UsageError("which command? mbs --help lists all commands");
+  if (name === undefined) throw new UsageError("which command? mbs --help lists them");
   if (name === "solve") throw new UsageError("mbs solve is called mbs factor now, and its option --factor is --upper");
   if (isCodePath(name)) throw new UsageError(`${name} is no command; a stage of your own is run by mbs ${ownStageFlag} ${name}`);
   const entry = commands.get(name);
@@ -89,8 +108,10 @@ export async function run(argv: readonly string[], signals: Signals): Promise<vo
     await signals.watched;
     await command.parseAsync(rest, { from: "user" });
   } else {
-    // Suggestions for a misspelt command come from commander, unless --help stands behind it.
-    await overview().parseAsync(name.startsWith("-") ? [...argv] : [name], { from: "user" });
+    if (!name.startsWith("-")) throw unknownCommand(name);
+    // --all lists commands by itself too
+    const isAll = argv.includes(allFlag);
+    await overview(isAll).parseAsync(isAll ? [...argv, "--help"] : [...argv], { from: "user" });
   }
 }
 

@@ -25,7 +25,7 @@ test("help answers without loading what a command needs", async () => {
   try {
     // Node's own record of every script that ran.
     const environment = { ...process.env, NODE_V8_COVERAGE: folder };
-    const { stdout } = await promisify(execFile)(process.execPath, [installedProgram, "--help"], { env: environment });
+    const { stdout } = await promisify(execFile)(process.execPath, [installedProgram, "--help", "--all"], { env: environment });
     for (const name of commands.keys()) assert.match(stdout, new RegExp(`^  ${name}\\b`, "m"));
     const [report = ""] = await readdir(folder);
     const { result } = JSON.parse(await readFile(join(folder, report), "utf8")) as { result: { url: string }[] };
@@ -70,7 +70,7 @@ test("descriptions are phrases: no capital, no full stop", async () => {
 test("a misspelt command or option is met with a suggestion and 2", async () => {
   const command = await runMbs(["comprss"]);
   assert.is(command.code, 2);
-  assert.is(command.stderr, "mbs: unknown command 'comprss' (Did you mean compress?)\n");
+  assert.is(command.stderr, 'mbs: unknown command "comprss"; did you mean compress? mbs --help --all lists all commands\n');
   const option = await runMbs(["compress", "--solvr", "gptq"]);
   assert.is(option.code, 2);
   assert.is(option.stderr, "mbs compress: unknown option '--solvr' (Did you mean --solver?)\n");
@@ -117,10 +117,27 @@ test("an unknown command is 2 with a suggestion, also where help is asked for", 
     const { code, stdout, stderr } = await runMbs(args);
     assert.is(code, 2);
     assert.is(stdout.toString(), "");
-    assert.is(stderr, "mbs: unknown command 'nonsense'; mbs --help lists all commands\n");
+    assert.is(stderr, 'mbs: unknown command "nonsense"; mbs --help --all lists all commands\n');
   }
-  assert.is((await runMbs(["help", "comprss"])).stderr, "mbs: unknown command 'comprss' (Did you mean compress?)\n");
+  assert.is(
+    (await runMbs(["help", "comprss"])).stderr,
+    'mbs: unknown command "comprss"; did you mean compress? mbs --help --all lists all commands\n',
+  );
+  for (const [typed, meant] of Object.entries({ corpora: "sample", quantize: "shrink", eval: "evaluate" })) {
+    assert.match((await runMbs([typed])).stderr, `; did you mean ${meant}? mbs --help`);
+  }
   assert.match((await runMbs(["help", "compress"])).stdout.toString(), /^Usage: mbs compress /);
+});
+
+const shown = async (...args: string[]): Promise<string> => (await runMbs(args)).stdout.toString();
+
+test("help lists the stages where all is asked for, and says so", async () => {
+  const [short, all] = [await shown("--help"), await shown("--help", "--all")];
+  assert.match(short, /\n {2}shrink .*\nThe \d+ stages of a run are commands too: mbs --help --all lists them\.\n/s);
+  assert.not.match(short, /\n {2}propagate /);
+  assert.match(all, /\n {2}shrink .*\nStages of a run:\n.*\n {2}propagate /s);
+  assert.not.match(all, /commands too/);
+  for (const args of [["--all"], ["--all", "--help"], ["help", "--all"]]) assert.is(await shown(...args), all);
 });
 
 test("help and version on a full disk are 74", async () => {

@@ -2,21 +2,23 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { requireKind, requireVersion } from "@mbs/artifacts";
 import type { ArtifactKind } from "@mbs/artifacts";
-import { UsageError, parseOptions, printable } from "@mbs/contracts";
+import { BadDataError, counted, FailedPreconditionError, UsageError, parseOptions, printable } from "@mbs/contracts";
 import type { ArtifactStream, OptionTable } from "@mbs/contracts";
 import { createReporter, openInput, optionsToFlags, printText, progressStyle, standardStream } from "@mbs/host-cli";
+import type { Reporter } from "@mbs/host-cli";
 import { formatTable } from "@mbs/reporting";
 import { Argument } from "commander";
 import type { Command } from "commander";
-import { ggufJson, ggufText } from "../results/gguf-inspection.ts";
 import { inspectRows, inspections } from "../results/inspection.ts";
 import type { InspectionRow } from "../results/inspection.ts";
+import type { ShownTensor } from "../results/model-inspection.ts";
 import { plainCommand } from "./plain-command.ts";
 import type { CommandContext } from "./plain-command.ts";
 
 const options = {
   json: { kind: "flag", description: "print JSON" },
-  rows: { kind: "integer", description: "maximum number of rows of the summary; 0 for all", minimum: 0, default: 40 },
+  tensors: { kind: "flag", description: "also list a model's tensors, and the metadata of a GGUF file" },
+  rows: { kind: "integer", description: "maximum number of rows, of tensors too; 0 for all", minimum: 0, default: 40 },
 } as const satisfies OptionTable;
 
 /**
@@ -69,17 +71,70 @@ async function findInspected(path: string): Promise<Inspected> {
   throw folderRefusal(path, names.sort());
 }
 
+interface Shown {
+  readonly json: boolean;
+  /** Each of them, and the metadata of a GGUF file. */
+  readonly tensors: boolean;
+  /** Most rows of a table; 0 for any number. */
+  readonly limit: number;
+}
+
+const tensorTable = (tensors: readonly ShownTensor[], limit: number): string =>
+  table(
+    tensors.map(({ name, type, shape, bytes }) => ({ tensor: name, type, shape: shape.join(" × "), bytes })),
+    limit,
+  );
+
+/** How to see what is left out. */
+const seeTensors = (path: string, what: string): string => `\nmbs inspect ${printable(path)} --tensors lists ${what} too\n`;
+
+async function showModel(path: string, { json, tensors: shown, limit }: Shown, { progress, stop }: Reporter): Promise<void> {
+  const { inspectModel, partsText, summaryText } = await import("../results/model-inspection.ts");
+  const found = await inspectModel(path, progress);
+  stop();
+  const { tensors, ...summary } = found;
+  await printText(
+    json
+      ? `${JSON.stringify(shown ? found : summary, null, 2)}\n`
+      : `${summaryText(found)}\n${partsText(found)}${shown ? `\n${tensorTable(tensors, limit)}` : seeTensors(path, counted(tensors.length, "tensor"))}`,
+  );
+}
+
+async function showGguf(path: string, { json, tensors: shown, limit }: Shown, { progress, stop, warn }: Reporter): Promise<void> {
+  const [{ describeGguf, readModelRecord }, { ggufJson, ggufText, metadataText }, { inspectModel }] = await Promise.all([
+    import("@mbs/models"),
+    import("../results/gguf-inspection.ts"),
+    import("../results/model-inspection.ts"),
+  ]);
+  const description = await describeGguf(path);
+  // statistics, adapters and models of architectures that are not read are shown all the same
+  const model = await inspectModel(path, progress).catch((error: unknown) => {
+    const isOfModel = [BadDataError, FailedPreconditionError, UsageError].some((own) => error instanceof own);
+    if (!isOfModel) throw error;
+    return { problem: (error as Error).message.replace(`${path}: `, "").replace(path, "it") };
+  });
+  stop();
+  const found = { ...description, model, made: await readModelRecord(path, warn) };
+  if (json) {
+    await printText(`${JSON.stringify(ggufJson(found, shown), null, 2)}\n`);
+    return;
+  }
+  const tensors = `\n${metadataText(found)}\n${tensorTable(found.tensors, limit)}`;
+  const rest = shown ? tensors : seeTensors(path, `its metadata and ${counted(found.tensors.length, "tensor")}`);
+  await printText(`${ggufText(found, (rows) => table(rows, 0))}${rest}`);
+}
+
 /** `mbs inspect`: what an artifact or a GGUF file holds, for a person or a program. */
 export function inspectCommand({ signal }: CommandContext): Command {
   const command = plainCommand(
     "inspect",
-    "Show what an artifact holds: kind, content address, metadata and a summary of its rows; of a model what it is and what can be made of it; of a GGUF file its metadata and tensors.",
+    "Show what an artifact holds: kind, content address, metadata and a summary of its rows; of a model, GGUF files too, what it is and what can be made of it.",
     [
       "mbs inspect models/llama",
       "mbs inspect hf:google/gemma-3-270m",
       "mbs inspect segments.arrow",
       "mbs inspect layers.arrow --json",
-      "mbs inspect model.gguf --rows 0",
+      "mbs inspect model.gguf --tensors --rows 0",
       "mbs similarity < statistics.arrow | mbs inspect -",
     ],
   ).addArgument(
@@ -91,31 +146,28 @@ export function inspectCommand({ signal }: CommandContext): Command {
   for (const flag of optionsToFlags(options)) command.addOption(flag);
   return command.action(async (path: string) => {
     const { quiet = false, debug: _debug, ...given } = command.opts<{ quiet?: boolean; debug?: boolean }>();
-    const { json, rows: limit } = parseOptions(options, given, "inspect");
+    const { json, tensors, rows: limit } = parseOptions(options, given, "inspect");
     const inspected = await findInspected(path);
-    if (inspected.kind === "model") {
-      const { inspectModel, modelText } = await import("../results/model-inspection.ts");
+    if (inspected.kind !== "artifact") {
       const reporter = createReporter("mbs inspect", progressStyle(quiet));
-      const found = await inspectModel(inspected.path, reporter.progress);
-      reporter.stop();
-      await printText(json ? `${JSON.stringify(found, null, 2)}\n` : modelText(found));
-      return;
-    }
-    if (inspected.kind === "gguf") {
-      const { path: gguf } = inspected;
-      const { describeGguf, readModelRecord } = await import("@mbs/models");
-      const { warn } = createReporter("mbs inspect", progressStyle(quiet));
-      const found = { ...(await describeGguf(gguf)), made: await readModelRecord(gguf, warn) };
-      await printText(json ? `${JSON.stringify(ggufJson(found), null, 2)}\n` : ggufText(found, (rows) => table(rows, limit)));
+      try {
+        await (inspected.kind === "model" ? showModel : showGguf)(inspected.path, { json, tensors, limit }, reporter);
+      } finally {
+        reporter.stop();
+      }
       return;
     }
     const stream = await openInput(path, { what: "an artifact" }, signal);
     const ours = artifactKindOf(stream);
-    const { rows: summary, tensors = [], experts } = await (ours === undefined ? inspectRows(stream) : inspections[ours](stream));
+    const {
+      rows: summary,
+      tensors: stored = [],
+      experts,
+    } = await (ours === undefined ? inspectRows(stream) : inspections[ours](stream));
     const { address, rows, batches } = await stream.receipt;
     const { kind, version, metadata, fields } = stream.schema;
     const { differingStorage, formatStorage } = await import("@mbs/assembly");
-    const storage = differingStorage(tensors);
+    const storage = differingStorage(stored);
     if (json) {
       const known = {
         kind,

@@ -1,7 +1,9 @@
-import { bitsAWeight, formatBytes, printable, sizeAgainst } from "@mbs/contracts";
+import { bitsAWeight, counted, formatBytes, printable, sizeAgainst } from "@mbs/contracts";
 import type { ModelSize } from "@mbs/contracts";
 import type { GgufDescription, ModelRecord } from "@mbs/models";
 import type { InspectionRow } from "./inspection.ts";
+import { factLines, partsText, summaryText } from "./model-inspection.ts";
+import type { ModelInspection } from "./model-inspection.ts";
 
 /** Items of a list that are shown. */
 const shownItems = 8;
@@ -35,20 +37,18 @@ function typeRows({ tensors }: GgufDescription): readonly InspectionRow[] {
   });
 }
 
-const tensorRows = ({ tensors }: GgufDescription): readonly InspectionRow[] =>
-  tensors.map(({ name, type, shape, bytes }) => ({ tensor: name, type, shape: shape.join(" × "), bytes }));
-
 const architectureOf = ({ metadata }: GgufDescription): string => String(metadata.get("general.architecture") ?? "unknown");
 
-/** A GGUF file, and how it was made where an mbs.json beside it says so. */
+/** A GGUF file, how it was made where an mbs.json beside it says so, and what its model is or why it is not opened. */
 export interface InspectedGguf extends GgufDescription {
   readonly made: ModelRecord | undefined;
+  readonly model: ModelInspection | { readonly problem: string };
 }
 
 function madeText({ model, sourceBytes, layers }: ModelRecord, bytes: number): string {
   const methods = new Set(layers.map(({ solver, options }) => `${solver} ${JSON.stringify(options)}`));
   const from = sourceBytes === undefined ? "" : ` of ${formatBytes(sourceBytes)} (this is ${sizeAgainst(bytes, sourceBytes)})`;
-  return `made of the model ${model}${from}${methods.size === 0 ? ", without layers" : ` by ${[...methods].join(", ")}`} (mbs.json)`;
+  return `of the model ${model}${from}${methods.size === 0 ? ", without layers" : ` by ${[...methods].join(", ")}`} (mbs.json)`;
 }
 
 /** Of the files, not of their tensors: as sizes are everywhere. */
@@ -57,29 +57,56 @@ const sizeOf = ({ files, tensors }: GgufDescription): ModelSize => ({
   parameters: sum(tensors.map(({ values }) => values)),
 });
 
-/** A GGUF file for a program. */
-export const ggufJson = (description: InspectedGguf): object => ({
+/** What is in a model's tensors stands apart. */
+function withoutTensors(model: InspectedGguf["model"]): object {
+  if ("problem" in model) return model;
+  const { tensors: _, ...summary } = model;
+  return summary;
+}
+
+/** A GGUF file for a program. @param hasTensors with its metadata and tensors */
+export const ggufJson = (description: InspectedGguf, hasTensors: boolean): object => ({
   kind: "gguf",
   version: description.version,
   architecture: architectureOf(description),
   files: description.files,
   bitsAWeight: bitsAWeight(sizeOf(description)),
   ...(description.made && { made: description.made }),
-  metadata: Object.fromEntries([...description.metadata].map(([key, value]) => [key, jsonValue(value)])),
+  model: withoutTensors(description.model),
   types: typeRows(description),
-  tensors: description.tensors,
+  ...(hasTensors && {
+    metadata: Object.fromEntries([...description.metadata].map(([key, value]) => [key, jsonValue(value)])),
+    tensors: description.tensors,
+  }),
 });
 
-/** A GGUF file for a person. @param table formats rows, at most as many as were asked for */
-export function ggufText(description: InspectedGguf, table: (rows: readonly InspectionRow[]) => string): string {
-  const { version, metadata, files, tensors, made } = description;
-  const size = sizeOf(description);
+/** What the file is, behind what its model is. */
+function fileLines(description: InspectedGguf): string[] {
+  const { version, files, tensors, made, model } = description;
+  const { bytes, parameters } = sizeOf(description);
+  const bits = `${bitsAWeight({ bytes, parameters }).toFixed(2)} bits a weight`;
   return [
-    `GGUF (version ${version}), architecture ${printable(architectureOf(description))}: ${tensors.length} tensors of ${size.parameters} values in ${formatBytes(size.bytes)}, ${bitsAWeight(size).toFixed(2)} bits a weight\n`,
-    ...files.map((file) => `${printable(file.path)}: ${file.tensors} tensors, ${formatBytes(file.bytes)}\n`),
-    ...(made === undefined ? [] : [`${printable(madeText(made, size.bytes))}\n`]),
-    ...[...metadata].map(([key, value]) => `  ${printable(key)}: ${text(value)}\n`),
+    ...factLines(
+      "file",
+      `GGUF (version ${version}), architecture ${printable(architectureOf(description))}: ${counted(tensors.length, "tensor")} in ${formatBytes(bytes)}, ${bits}`,
+    ),
+    ...(files.length < 2 ? [] : files.flatMap((file) => factLines("", `${printable(file.path)}: ${formatBytes(file.bytes)}`))),
+    ...(made === undefined ? [] : factLines("made", printable(madeText(made, bytes)))),
+    ...("problem" in model ? factLines("model", `none that is opened: ${printable(model.problem)}`) : []),
+  ];
+}
+
+/** Its metadata, a line a key. */
+export const metadataText = ({ metadata }: GgufDescription): string =>
+  [...metadata].map(([key, value]) => `  ${printable(key)}: ${text(value)}\n`).join("");
+
+/** A GGUF file for a person, without metadata and tensors. @param table formats rows */
+export function ggufText(description: InspectedGguf, table: (rows: readonly InspectionRow[]) => string): string {
+  const { model } = description;
+  return [
+    "problem" in model ? "" : summaryText(model),
+    `${fileLines(description).join("\n")}\n`,
+    "problem" in model ? "" : `\n${partsText(model)}`,
     `\n${table(typeRows(description))}`,
-    `\n${table(tensorRows(description))}`,
   ].join("");
 }

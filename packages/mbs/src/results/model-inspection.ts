@@ -5,23 +5,26 @@ import {
   createObjectPool,
   FailedPreconditionError,
   formatBytes,
+  sizeAgainst,
   totalBytes,
   UsageError,
 } from "@mbs/contracts";
 import type { Progress } from "@mbs/contracts";
-import { modelSize, openModel, requireDense } from "@mbs/models";
+import { isGguf, modelSize, openModel, requireDense } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { formatTable, wrapLines } from "@mbs/reporting";
 import { solvers } from "@mbs/solvers";
-import { readSource } from "../shrink/shrink-source.ts";
+import { readSource, requireTextLosses } from "../shrink/shrink-source.ts";
+import { shrinkSizes } from "../shrink/target.ts";
+import type { ShrinkSizes } from "../shrink/target.ts";
 
 /** Tensors of a kind, with what solvers do with them. */
 interface ModelPart {
   readonly name: string;
   readonly tensors: number;
   readonly parameters: number;
-  /** As stored. */
-  readonly bytes: number;
+  /** As stored; absent where values are in blocks, which are counted by tensors of the file. */
+  readonly bytes?: number;
 }
 
 /** Whether something works with a model, and why not. */
@@ -31,7 +34,16 @@ interface Support {
   readonly problem?: string;
 }
 
-/** What is known of a model folder. */
+/** A tensor as it is stored. */
+export interface ShownTensor {
+  readonly name: string;
+  readonly type: string;
+  /** Rows before columns. */
+  readonly shape: readonly number[];
+  readonly bytes: number;
+}
+
+/** What is known of a model. */
 export interface ModelInspection {
   readonly path: string;
   readonly type: string;
@@ -50,8 +62,11 @@ export interface ModelInspection {
   readonly mixture?: string;
   readonly languages: readonly string[];
   readonly parts: readonly ModelPart[];
+  /** What `mbs shrink` makes of it, or why it makes nothing. */
+  readonly shrink: ShrinkSizes | { readonly problem: string };
   readonly formats: readonly Support[];
   readonly solvers: readonly Support[];
+  readonly tensors: readonly ShownTensor[];
 }
 
 const kindOf = ({ kind, stacks }: Model): string =>
@@ -60,14 +75,14 @@ const kindOf = ({ kind, stacks }: Model): string =>
 const namesOf = (sites: Model["blocks"][number]["sites"]): string[] =>
   sites.flatMap(({ weights }) => weights.map(({ tensor }) => tensor));
 
-function partsOf({ blocks, embeddings, checkpoint }: Model): ModelPart[] {
+function partsOf({ path, blocks, embeddings, checkpoint }: Model): ModelPart[] {
   const ofBlocks = new Set(blocks.flatMap(({ sites }) => namesOf(sites)));
   const tables = new Set(namesOf(embeddings?.sites ?? []));
   const all = checkpoint.list();
   const part = (name: string, isIn: (tensor: string) => boolean): ModelPart => {
     const own = all.filter((tensor) => isIn(tensor.name));
     const parameters = own.reduce((sum, { shape }) => sum + shape.reduce((product, side) => product * side, 1), 0);
-    return { name, tensors: own.length, parameters, bytes: totalBytes(own) };
+    return { name, tensors: own.length, parameters, ...(!isGguf(path) && { bytes: totalBytes(own) }) };
   };
   return [
     part("weights of blocks, which solvers change", (name) => ofBlocks.has(name)),
@@ -87,6 +102,18 @@ async function problemOf(path: string, check: () => Promise<unknown>): Promise<s
     }
     throw error;
   }
+}
+
+/** What `mbs shrink` makes of a model. */
+async function shrinkOf(model: Model, packed: string | undefined): Promise<ModelInspection["shrink"]> {
+  let sizes: ShrinkSizes | undefined;
+  const problem =
+    packed ??
+    (await problemOf(model.path, async () => {
+      requireTextLosses(model);
+      sizes = await shrinkSizes(model);
+    }));
+  return sizes ?? { problem: problem ?? "" };
 }
 
 /** Which formats hold the model: as 4-bit codes, or in GGUF's own types. */
@@ -112,7 +139,7 @@ async function formatsOf({ path }: Model): Promise<Support[]> {
 /**
  * Describes a model: what it is, what it consists of, and what can be made of it.
  *
- * @param path of a folder, or `hf:org/name`
+ * @param path of a folder or GGUF file, or `hf:org/name`
  * @param progress called while a large model is read for its address
  * @throws as `openModel`, on what is not read
  */
@@ -137,6 +164,8 @@ export async function inspectModel(path: string, progress: (progress: Progress) 
       parts: partsOf(model),
       formats: packed === undefined ? await formatsOf(model) : formatNames.map((name) => ({ name, problem: packed })),
       solvers: [...solvers.keys()].map((name) => ({ name, ...(packed !== undefined && { problem: packed }) })),
+      shrink: await shrinkOf(model, packed),
+      tensors: model.checkpoint.list().map(({ name, storedDtype: type, shape, bytes }) => ({ name, type, shape, bytes })),
     };
   } finally {
     await model.close();
@@ -160,44 +189,60 @@ function supportLines(title: string, all: readonly Support[]): string[] {
   ];
 }
 
-/** The same for people. */
-export function modelText(found: ModelInspection): string {
+/** A line, or several, of what a name stands for. */
+export const factLines = (name: string, text: string): string[] => wrapLines(text, name.padEnd(11), " ".repeat(11));
+
+/** What `mbs shrink` makes: the smallest first. @param bytes of the model */
+function shrinkLines(shrink: ModelInspection["shrink"], bytes: number): string[] {
+  if ("problem" in shrink) return factLines("shrink", `nothing: ${shrink.problem}`);
+  const { smallest, bits } = shrink;
+  const sizes = bits.map((own) => `--bits ${own.bits} makes ${formatBytes(own.bytes)}, ${sizeAgainst(own.bytes, bytes)}`);
+  return [
+    ...factLines("shrink", `--size ${formatBytes(smallest)} at the least, ${sizeAgainst(smallest, bytes)}`),
+    ...sizes.flatMap((size) => factLines("", size)),
+  ];
+}
+
+/** What a model is and what can be made of it, for people. */
+export function summaryText(found: ModelInspection): string {
   const { type, kind, path, bytes, parameters, dtype, blocks, width, vocabulary, context, mixture, languages } = found;
   const known =
     languages.length === 0
       ? "not published; name yours with --languages"
       : `${languages.join(", ")} (${mixture === undefined ? "of its card or family, without shares" : `shares of ${mixture}`})`;
-  const facts: readonly (readonly [string, string])[] = [
-    ["model", `${path}: ${kind} of type ${type}`],
-    [
-      "size",
-      `${formatBytes(bytes)}, ${millions(parameters)} parameters, ${bitsAWeight({ bytes, parameters }).toFixed(1)} bits each (${dtype})`,
-    ],
-    [
+  const bits = `${bitsAWeight({ bytes, parameters }).toFixed(1)} bits each${isGguf(path) ? "" : ` (${dtype})`}`;
+  const lines = [
+    ...factLines("model", `${path}: ${kind} of type ${type}`),
+    ...factLines("size", `${formatBytes(bytes)}, ${millions(parameters)} parameters, ${bits}`),
+    ...shrinkLines(found.shrink, bytes),
+    ...factLines(
       "shape",
       `${counted(blocks, "block")} of width ${width}; ${vocabulary} tokens; ${context === undefined ? "no limit of positions" : `up to ${context} positions`}`,
-    ],
-    ["languages", known],
-    ["device", "cpu"],
+    ),
+    ...factLines("languages", known),
+    ...factLines("device", "cpu"),
+    ...supportLines("solvers", found.solvers),
+    ...supportLines("formats", found.formats),
   ];
-  const rows = found.parts.map((part) => [
-    part.name,
-    String(part.tensors),
-    millions(part.parameters),
-    formatBytes(part.bytes),
-    `${((100 * part.parameters) / parameters).toFixed(1)}%`,
-  ]);
+  return `${lines.join("\n")}\n`;
+}
+
+/** What a model consists of, as a table. */
+export function partsText({ parts, parameters }: ModelInspection): string {
+  const hasBytes = parts.every(({ bytes }) => bytes !== undefined);
   const columns = [
     { title: "part" },
     { title: "tensors", numeric: true },
     { title: "parameters", numeric: true },
-    { title: "bytes", numeric: true },
+    ...(hasBytes ? [{ title: "bytes", numeric: true }] : []),
     { title: "share", numeric: true },
   ];
-  const lines = [
-    ...facts.flatMap(([name, text]) => wrapLines(text, name.padEnd(11), " ".repeat(11))),
-    ...supportLines("solvers", found.solvers),
-    ...supportLines("formats", found.formats),
-  ];
-  return `${lines.join("\n")}\n\n${formatTable({ columns, rows })}`;
+  const rows = parts.map((part) => [
+    part.name,
+    String(part.tensors),
+    millions(part.parameters),
+    ...(part.bytes === undefined ? [] : [formatBytes(part.bytes)]),
+    `${((100 * part.parameters) / parameters).toFixed(1)}%`,
+  ]);
+  return formatTable({ columns, rows });
 }

@@ -1,5 +1,5 @@
 import { basename } from "node:path";
-import { didYouMeanLanguage, languageName, languageTag, nearestLanguage, UsageError } from "@mbs/contracts";
+import { didYouMeanLanguage, isNoLanguage, languageName, languageTag, nearestLanguage, UsageError } from "@mbs/contracts";
 import type { Distribution } from "@mbs/corpora";
 import { mostLanguages } from "./defaults.ts";
 
@@ -41,7 +41,7 @@ function renamings(missing: readonly string[], { offered, files }: LanguageSourc
   return new Map(found);
 }
 
-/** @throws {UsageError} for languages without texts, or that are no language tags */
+/** @throws {UsageError} for languages without texts, or that are no tags of known ones */
 function requireTags(
   tags: readonly string[],
   offered: ReadonlyMap<string, string>,
@@ -50,11 +50,13 @@ function requireTags(
 ): string[] {
   const names = sources.offered;
   const named = tags.map((tag) => ({ tag, known: languageTag(tag) }));
-  const unknown = named.filter(({ known }) => known === undefined).map(({ tag }) => tag);
+  const isKnown = ({ tag, known }: (typeof named)[number]): boolean =>
+    known !== undefined && (offered.has(known) || !isNoLanguage(tag));
+  const unknown = named.filter((own) => !isKnown(own)).map(({ tag }) => tag);
   if (unknown.length > 0) {
     const near = didYouMeanLanguage(unknown, [...offered.keys()]);
     throw new UsageError(
-      `${option} takes language tags such as hi or zh-Hans, not ${unknown.join(", ")}${near === "" ? "" : `; ${near.trimEnd()}`}`,
+      `${option}: ${unknown.join(", ")} is no tag of a known language (ISO 639), such as hi or zh-Hans${near === "" ? "" : `; ${near.trimEnd()}`}`,
       { option },
     );
   }

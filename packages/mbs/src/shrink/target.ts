@@ -177,6 +177,29 @@ async function planPackedSize(model: Model, format: ShrinkFormat, size: number, 
   );
 }
 
+/** What `mbs shrink` can make of a model. */
+export interface ShrinkSizes {
+  /** Bytes of the weight files by `--bits`, the most first. */
+  readonly bits: readonly { readonly bits: ShrinkBits; readonly stored: string; readonly bytes: number }[];
+  /** Bytes of the smallest file that `--size` can ask for. */
+  readonly smallest: number;
+}
+
+/**
+ * Sizes of all that `mbs shrink` makes of a model where no format is named, without leaving out tokens.
+ *
+ * @throws as planTarget
+ */
+export async function shrinkSizes(model: Model): Promise<ShrinkSizes> {
+  const format = model.kind === "graph" ? "onnx" : "gguf";
+  const planned = await Promise.all(
+    shrinkBits.map(async (bits) => ({ bits, ...(await planTarget(model, format, { bits, leftOut: 0 })) })),
+  );
+  const sizes = planned.map(({ bits, stored, bytes = Infinity }) => ({ bits, stored, bytes }));
+  const least = format === "gguf" ? [(await smallestParts(model, 0)).smallest] : sizes.map(({ bytes }) => bytes);
+  return { bits: sizes, smallest: Math.min(...least) };
+}
+
 /**
  * What a target comes to.
  *

@@ -40,19 +40,25 @@ for (const [name, [make, message]] of Object.entries(faults)) {
 
 test("a file of statistics is no model, and is shown all the same", async () => {
   await refused(["generate", "--model", imatrix, "a"], 65, /holds no model but "imatrix"/);
-  const { stdout } = await done(["inspect", imatrix, "--json"]);
-  const shown = JSON.parse(stdout) as { kind: string; metadata: Record<string, unknown> };
-  assert.is(shown.kind, "gguf");
+  const { stdout } = await done(["inspect", imatrix, "--tensors", "--json"]);
+  const shown = JSON.parse(stdout) as { kind: string; model: object; metadata: Record<string, unknown> };
+  assert.equal([shown.kind, shown.model], ["gguf", { problem: 'it holds no model but "imatrix"; give the model\'s own file' }]);
+  assert.match((await done(["inspect", imatrix])).stdout, /\nmodel +none that is opened: it holds no model but "imatrix"/);
   assert.is(shown.metadata["general.type"], "imatrix");
 });
 
-test("inspect shows files, metadata, types and tensors", async () => {
-  const { stdout: text } = await done(["inspect", llama, "--rows", "3"]);
+test("inspect shows first what the model is and what can be made of it; metadata and tensors where they are asked for", async () => {
+  const { stdout: summary } = await done(["inspect", llama]);
   assert.match(
-    text,
-    /^GGUF \(version 3\), architecture llama: \d+ tensors of \d+ values in 1\d\.\d kB, \d+\.\d\d bits a weight\n/,
+    summary.replaceAll(/\n +/g, " "),
+    /^model +\S+llama\.gguf: a language model of type llama\nsize .*\nshrink .*--bits 2 makes /,
   );
-  assert.match(text, /llama\.gguf: \d+ tensors, /);
+  assert.match(summary.replaceAll(/\n +/g, " "), /\nfile +GGUF \(version 3\), architecture llama: \d+ tensors in 1\d\.\d kB, /);
+  assert.match(summary, /\nmbs inspect \S+llama\.gguf --tensors lists its metadata and \d+ tensors too\n$/);
+  assert.match(summary.replaceAll(/\n +/g, " "), /\nshrink +--size 10\.\d kB at the least, as large/, "no type has rows of 16");
+  assert.not.match(summary, /tokenizer\.ggml|blk\./);
+  const { stdout: text } = await done(["inspect", llama, "--tensors", "--rows", "3"]);
+  assert.ok(text.startsWith(summary.slice(0, summary.lastIndexOf("mbs inspect"))));
   assert.match(text, /tokenizer\.ggml\.tokens: 32 values: !, ", #/);
   assert.match(text, /F16 +\d+ +\d+ +\d+ +16\n/);
   assert.match(text, /\n\S+\.weight +F(16|32) +\d+.*\d+\n/);
@@ -66,7 +72,7 @@ test("inspect says how a file was made where the mbs.json beside it names the fi
   const record = { version: 1, model: "m", format: "gguf", layers, files: ["mbs.json", "model.gguf"] };
   await writeFile(join(folder, "mbs.json"), JSON.stringify(record));
   const { stdout: text } = await done(["inspect", path]);
-  assert.match(text, /\nmade of the model m by gptq \{"typeMix":"Q4_K_M"\} \(mbs\.json\)\n/);
+  assert.match(text, /\nmade +of the model m by gptq \{"typeMix":"Q4_K_M"\} \(mbs\.json\)\n/);
   const { stdout } = await done(["inspect", path, "--json"]);
   assert.equal((JSON.parse(stdout) as { made: unknown }).made, { model: "m", format: "gguf", layers, files: record.files });
   assert.is((await done(["inspect", folder, "--json"])).stdout, stdout);

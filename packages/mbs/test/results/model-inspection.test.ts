@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { inspectModel, modelText } from "../../src/results/model-inspection.ts";
+import { inspectModel, summaryText } from "../../src/results/model-inspection.ts";
 import { runMbs } from "../fixtures/run-mbs.ts";
 
 const pathOf = (path: string): string => fileURLToPath(new URL(`../../../../${path}`, import.meta.url));
@@ -19,7 +19,22 @@ test("a model says what it is, of what it consists, and what can be made of it",
     found.parameters,
   );
   assert.ok(found.formats.every(({ problem }) => problem === undefined) && found.solvers.length >= 9);
-  const text = modelText(found);
+  if ("problem" in found.shrink) throw new Error(found.shrink.problem);
+  const { bits, smallest } = found.shrink;
+  assert.equal(
+    bits.map((own) => [own.bits, own.stored, own.bytes < found.bytes / 2]),
+    [
+      [4, "Q4_K_M", true],
+      [3, "Q3_K_M", true],
+      [2, "Q2_K", true],
+    ],
+  );
+  assert.ok(bits.every(({ bytes }) => bytes > smallest) && smallest > found.parameters / 8);
+  const text = summaryText(found);
+  assert.match(
+    text,
+    /^model .*\nsize +8\.40 MB.*\nshrink +--size [\d.]+ MB at the least, [\d.]+ times smaller\n +--bits 4 makes /s,
+  );
   assert.match(text, /\nformats +dense, compressed-tensors, gptq, gptq-v2, gguf, onnx\n/);
   assert.ok(
     text.split("\n").every((line) => line.length <= 80),
@@ -32,6 +47,19 @@ test("what does not work with a model is named with its reason, once", async () 
   assert.is(code, 0);
   assert.match(stdout.toString(), /\nlanguages +not published; name yours with --languages\n/);
   assert.match(stdout.toString().replaceAll(/\s+/g, " "), / not gptq, gptq-v2: layer .* no multiple of 32/);
+  assert.match(stdout.toString(), /\nmbs inspect \S+ --tensors lists \d+ tensors too\n$/);
+  const listed = await runMbs([
+    "inspect",
+    pathOf("packages/models/test/fixtures/forward/llama-grouped-f32"),
+    "--tensors",
+    "--json",
+  ]);
+  assert.match(
+    JSON.stringify((JSON.parse(listed.stdout.toString()) as { tensors: unknown }).tensors),
+    /"name":"lm_head.weight","type":"F32"/,
+  );
+  const pairs = await runMbs(["inspect", pathOf("packages/models/test/fixtures/forward/m2m-100-f32")]);
+  assert.match(pairs.stdout.toString(), /\nshrink +nothing: it translates, /);
 });
 
 test("a folder that is no model is refused with what is in it", async () => {

@@ -41,9 +41,20 @@ test("texts under a name that is no tag are to be renamed", () => {
 
 test("what cannot be protected is refused with what can", () => {
   refused(() => chooseLanguages(sources, ["fr"], []), /no texts of fr, but of .*; give texts of your own with --texts/);
-  refused(() => chooseLanguages(sources, ["kh", "hin"], []), /no texts of kh, but of .*; did you mean km \(Khmer\)\? give texts/);
-  refused(() => chooseLanguages(sources, ["hindi"], []), /such as hi or zh-Hans, not hindi; did you mean hi \(Hindi\)\?$/);
-  refused(() => chooseLanguages(sources, ["../x"], []), /language tags such as hi or zh-Hans, not \.\.\/x/);
+  refused(() => chooseLanguages(sources, ["khn", "hin"], []), /no texts of khn, but of .*; give texts/);
+  refused(
+    () => chooseLanguages(sources, ["kh", "zz", "fr"], []),
+    /: kh, zz is no tag of a known .*; did you mean km \(Khmer\)\?$/,
+  );
+  refused(
+    () => chooseLanguages(sources, ["hindi"], []),
+    /hindi is no tag .*, such as hi or zh-Hans; did you mean hi \(Hindi\)\?$/,
+  );
+  refused(
+    () => chooseLanguages(sources, ["../x"], []),
+    /\.\.\/x is no tag of a known language \(ISO 639\), such as hi or zh-Hans$/,
+  );
+  assert.equal(chooseLanguages({ ...sources, offered: ["zz"] }, ["zz"], []).tags, ["zz"], "texts may have codes of their own");
   refused(() => chooseLanguages(sources, ["hi"], ["en"]), /--favour en is none of the protected languages/);
   refused(() => chooseLanguages(sources, undefined, []), /--languages hi,en,km; the others stay in the model/);
   refused(
