@@ -258,7 +258,10 @@ export const assemble: Stage = {
       const planned = plannedGridsOf(model, layers);
       const isRounded = planned.grids.length > 0 || planned.type !== undefined;
       const bytes = await format.plannedBytes(model, planned, formatOptions);
-      return await plannedSize(model, bytes, { format: format.name, isRounded });
+      return {
+        ...(await plannedSize(model, bytes, { format: format.name, isRounded })),
+        fallbacks: await format.plannedFallbacks?.(model, planned, formatOptions),
+      };
     } finally {
       await model.close();
     }

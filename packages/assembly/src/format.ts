@@ -95,6 +95,8 @@ export interface Format {
    * @returns undefined where that is not known
    */
   readonly plannedBytes?: (model: ArchitectureModel, planned: PlannedGrids, options: unknown) => Promise<number>;
+  /** Which matrices will get other types than those asked for, because of their rows, in one line; undefined where none does. */
+  readonly plannedFallbacks?: (model: ArchitectureModel, planned: PlannedGrids, options: unknown) => Promise<string | undefined>;
   /** `plan` for a model that is an ONNX graph; absent where the format is not for them. */
   readonly planGraph?: (
     model: GraphModel,

@@ -39,7 +39,7 @@ test("what is planned is what is written, but for the header", async () => {
   }
 });
 
-test("the bytes of a GGUF file are known before it is written", async () => {
+test("the bytes of a GGUF file, and types that rows do not fit, are known before it is written", async () => {
   for (const type of ["Q8_0", "Q4_K_M", "F16"]) {
     const options = { model: quantised, format: "gguf", type };
     const size = await planned(options, type === "F16" ? fourBits : { kind: "blocks", type: type === "Q8_0" ? "Q8_0" : "Q4_K" });
@@ -47,6 +47,10 @@ test("the bytes of a GGUF file are known before it is written", async () => {
     assert.ok(files);
     await unpackFiles(files, join(root, type));
     const { size: written } = await stat(join(root, type, "model.gguf"));
+    assert.is(
+      size?.fallbacks?.startsWith("9 of 9 matrices have rows of 32 columns, no whole blocks of Q4_K;") ?? false,
+      type === "Q4_K_M",
+    );
     // name and licence, which are added to the header
     assert.ok(Math.abs((size?.bytes ?? NaN) - written) < 200, `${type}: ${size?.bytes} ${written}`);
   }

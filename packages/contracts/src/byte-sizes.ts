@@ -37,6 +37,16 @@ export function formatBytes(bytes: number): string {
   return `${power === 0 ? bytes : (bytes / 1000 ** power).toPrecision(3)} ${units[power]}`;
 }
 
+/** The smallest size in three digits that is no less, as options take it: 336154144 → "337MB". */
+export function sizeFrom(bytes: number): string {
+  const names = ["kB", "MB", "GB", "TB"];
+  const power = Math.min(Math.max(1, Math.floor(Math.log10(Math.max(bytes, 1)) / 3)), names.length);
+  const scaled = bytes / 1000 ** power;
+  const factor = 10 ** Math.max(0, 2 - Math.floor(Math.log10(Math.max(scaled, 1))));
+  // a product in floating point can be more than the number by its last bits
+  return `${Math.ceil(Number((scaled * factor).toPrecision(12))) / factor}${names[power - 1]}`;
+}
+
 /** Within this factor two sizes are alike: headers and graphs take some bytes too. */
 const alike = 1.05;
 

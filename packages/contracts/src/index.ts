@@ -23,7 +23,7 @@ export type { ErrorFacts, ErrorTag } from "./errors.ts";
 export { addDeviceReports, deviceChoices, noDeviceReport } from "./device.ts";
 export type { Device, DeviceChoice, DeviceReport } from "./device.ts";
 export { didYouMean } from "./did-you-mean.ts";
-export { bitsAWeight, formatBytes, isSmaller, parseBytes, sizeAgainst, totalBytes } from "./byte-sizes.ts";
+export { bitsAWeight, formatBytes, isSmaller, parseBytes, sizeAgainst, sizeFrom, totalBytes } from "./byte-sizes.ts";
 export type { ModelSize } from "./byte-sizes.ts";
 export { isAmount, isCount, isObject } from "./value-checks.ts";
 export { languageTag } from "./language-tag.ts";

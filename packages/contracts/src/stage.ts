@@ -13,6 +13,8 @@ export interface PlannedSize {
   readonly sourceBytes: number;
   /** Where it is not smaller: a line that says so, why, and what to do. */
   readonly notSmaller?: string;
+  /** Where matrices get other types than those asked for, because of their rows: a line that says so. */
+  readonly fallbacks?: string | undefined;
 }
 
 /** One step of progress. `done` of `total` in `unit`; total is undefined where it cannot be known. */

@@ -1,6 +1,6 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { UsageError, parseBytes } from "../src/index.ts";
+import { UsageError, parseBytes, sizeFrom } from "../src/index.ts";
 
 test("sizes have units of 1000 or of 1024, in any case; 0 needs none", () => {
   const sizes = ["0", "1kB", "180MB", "1.5 GB", "2TB", "1KiB", "3MiB", "0.5GiB", "1 TiB", "1KB", "2mb", "1gib"];
@@ -17,6 +17,21 @@ test("what is no size is refused with the units that there are", () => {
       (error: unknown) => error instanceof UsageError && /^--size takes a size such as .*kB, MB, GB, TB, KiB/.test(error.message),
       text,
     );
+  }
+});
+
+test("the smallest size that a message names is taken as it stands", () => {
+  for (const [bytes, text] of [
+    [336_154_144, "337MB"],
+    [336_000_000, "336MB"],
+    [1_100_000_000, "1.1GB"],
+    [1_130_000_001, "1.14GB"],
+    [999_900_000, "1000MB"],
+    [12_345, "12.4kB"],
+    [5, "0.01kB"],
+  ] as const) {
+    assert.is(sizeFrom(bytes), text);
+    assert.ok(parseBytes(text, "--size") >= bytes, text);
   }
 });
 

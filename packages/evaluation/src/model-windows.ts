@@ -9,6 +9,7 @@ import { sourceTargetWindows, textWindows } from "./passage-windows.ts";
 import type { PassageWindow } from "./passage-windows.ts";
 import type { ScoredBy } from "./run-windows.ts";
 import type { TextChoice } from "./text-options.ts";
+import { cutWindows } from "./windows.ts";
 
 async function beginningToken(model: Model, tokenizer: Tokenizer, choice: TextChoice["bos"]): Promise<number | undefined> {
   if (choice === "off") return undefined;
@@ -58,6 +59,25 @@ async function findWindows(
   }
   if (windows.length > 0) return windows;
   throw new BadDataError(`no language has text for one window of ${length} tokens; lower --length or add text`, { length });
+}
+
+/**
+ * How many windows there are of each language, as a model reads them.
+ *
+ * @param length tokens of a window
+ * @param limit most windows of a language that are looked for
+ */
+export async function countWindows(
+  model: Model,
+  { corpus, languages }: CorpusTexts,
+  { length, limit }: { readonly length: number; readonly limit: number },
+): Promise<ReadonlyMap<string, number>> {
+  const tokenizer = await model.tokenizer();
+  const bos = await beginningToken(model, tokenizer, "auto");
+  const cut = { length, bos, bySource: false, limit, warn: () => undefined, chat: chatOf(model) };
+  const counts = new Map<string, number>();
+  for (const language of languages) counts.set(language, (await cutWindows(corpus, language, tokenizer, cut)).length);
+  return counts;
 }
 
 const sameTokens = (one: Int32Array, other: Int32Array | undefined): boolean =>

@@ -31,7 +31,7 @@ function noteFewWindows(results: readonly LanguageResult[]): string[] {
   const few = new Set(results.filter(({ windows }) => windows < leastWindows).map(({ language }) => language));
   if (few.size === 0) return [];
   return [
-    `fewer than ${leastWindows} windows of ${[...few].join(", ")}: no intervals there, nor of means over languages, so nothing can be claimed of them; give more text, or more --windows`,
+    `fewer than ${leastWindows} windows of ${[...few].join(", ")}: no intervals there, nor of means over languages, so nothing can be claimed of them; give more text of them, or, where it is below ${leastWindows}, a larger --windows`,
   ];
 }
 

@@ -13,7 +13,7 @@ import {
   writeGguf,
 } from "@mbs/gguf";
 import type { QuantisationType, GgufField, TypeMix } from "@mbs/gguf";
-import { checkGguf, ggufFile, ggufTypes, planGguf, readCardSource, requireFiniteWeights } from "@mbs/models";
+import { checkGguf, ggufFile, ggufTypes, planGguf, planGgufTensors, readCardSource, requireFiniteWeights } from "@mbs/models";
 import type { ArchitectureModel, GgufPlan } from "@mbs/models";
 import { codeBits } from "@mbs/numbers";
 import { isRoundedAgain } from "../card/storage-counts.ts";
@@ -104,6 +104,16 @@ async function typesOfNonfinite(
   return types;
 }
 
+/** Whether a tensor is going to hold blocks of a type that is not that of the type mix. */
+function hasOtherType(
+  model: ArchitectureModel,
+  { type }: PlannedGrids,
+  { base }: TypeMix,
+): (tensor: GgufPlan["tensors"][number]) => boolean {
+  const solved = new Set(siteWeights(model).map(({ tensor }) => tensor));
+  return ({ sources }) => type !== undefined && type !== base && sources.some((source) => solved.has(source));
+}
+
 /** Whether an allocation chose the types of layers. */
 const hasAllocatedTypes = ({ origins, summaries }: ScratchLayers): boolean =>
   origins.some(({ options }) => options["allocation"] !== undefined) &&
@@ -159,18 +169,25 @@ export const ggufFormat: Format = {
     requireRoundedOnce(planned, name);
     if (model.kind === "architecture") await checkGguf(model);
   },
-  async plannedBytes(model, { type }, raw) {
+  async plannedBytes(model, planned, raw) {
     const typeMix = chosenTypeMix(raw);
     const plan = await planGguf(model, new Map());
     const ofMix = ggufTypes(plan, typeMix);
-    const solved = new Set(siteWeights(model).map(({ tensor }) => tensor));
-    const written = plan.tensors.map(({ name, shape, sources }) => {
-      const isOther = type !== undefined && type !== typeMix.base && sources.some((source) => solved.has(source));
-      const own = isOther ? fittingType(type, shape.at(-1) ?? 1) : ofMix.get(name);
-      if (own === undefined) throw new InternalError(`GGUF: tensor ${name} has no type`, { tensor: name });
-      return { name, shape, type: numberOf(own), bytes: bytesIn(own, shape) };
+    const isOther = hasOtherType(model, planned, typeMix);
+    const written = plan.tensors.map((tensor) => {
+      const { name, shape } = tensor;
+      const type = isOther(tensor) ? fittingType(planned.type ?? typeMix.base, shape.at(-1) ?? 1) : ofMix.get(name);
+      if (type === undefined) throw new InternalError(`GGUF: tensor ${name} has no type`, { tensor: name });
+      return { name, shape, type: numberOf(type), bytes: bytesIn(type, shape) };
     });
     return ggufBytes(plan.metadata, written);
+  },
+  async plannedFallbacks(model, planned, raw) {
+    const typeMix = chosenTypeMix(raw);
+    const plan = await planGgufTensors(model);
+    const isOther = hasOtherType(model, planned, typeMix);
+    const ruled = plan.tensors.filter((tensor) => !isOther(tensor));
+    return fallbackLine(ruled, ggufTypes(plan, typeMix), typeMix.base);
   },
   async plan(model, layers, raw, { name, warn, note }) {
     const typeMix = chosenTypeMix(raw);

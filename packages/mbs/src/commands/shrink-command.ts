@@ -3,6 +3,7 @@ import { basename, dirname } from "node:path";
 import { makeFolder, makeTemporaryFolder, withLock } from "@mbs/artifacts";
 import { calibrationCorpora } from "@mbs/calibration-texts";
 import {
+  BadDataError,
   createObjectPool,
   DeniedError,
   formatBytes,
@@ -15,7 +16,7 @@ import {
 import type { OptionTable, StageContext } from "@mbs/contracts";
 import { isDatasetName, openCorpus } from "@mbs/corpora";
 import type { Corpus } from "@mbs/corpora";
-import { checkGate, gateOptions, parseGate } from "@mbs/evaluation";
+import { checkGate, countWindows, gateOptions, leastWindows, parseGate } from "@mbs/evaluation";
 import { roundsNothing, typeMixes } from "@mbs/gguf";
 import {
   createReporter,
@@ -46,7 +47,7 @@ import { parseDuration } from "../shrink/duration.ts";
 import { fitSegments } from "../shrink/fit-segments.ts";
 import type { SegmentsEstimate } from "../shrink/fit-segments.ts";
 import { chooseLanguages } from "../shrink/languages.ts";
-import { planText } from "../shrink/plan-text.ts";
+import { effortText, planText } from "../shrink/plan-text.ts";
 import { comparisonText, resultText } from "../shrink/result-text.ts";
 import { runShrink, runUsual } from "../shrink/run-shrink.ts";
 import {
@@ -59,10 +60,10 @@ import {
   usualRecipe,
 } from "../shrink/shrink-recipe.ts";
 import type { ShrinkChoices } from "../shrink/shrink-recipe.ts";
-import { readSource, requireMayRequantise, requireTextLosses } from "../shrink/shrink-source.ts";
+import { readSource, requireSmaller, requireSourceBits, requireTextLosses } from "../shrink/shrink-source.ts";
 import type { ShrinkSource } from "../shrink/shrink-source.ts";
 import { planTarget } from "../shrink/target.ts";
-import { calibrationCorpus, divideCorpus, textsIn, writeDividedTexts } from "../shrink/texts.ts";
+import { dividedCorpus, divideCorpus, textsIn, writeDividedTexts } from "../shrink/texts.ts";
 import type { DividedTexts, TextSources } from "../shrink/texts.ts";
 import { loadStages } from "../stages.ts";
 import { plainCommand } from "./plain-command.ts";
@@ -111,7 +112,6 @@ const options = {
     description:
       "texts by language: a folder of files such as hi.txt, a YAML manifest, or hf:datasets/…; a part is kept to score on; without it texts that come with this program, in 460 languages",
   },
-  requantize: { kind: "flag", description: "round a model that is quantised already a second time" },
   within: {
     kind: "text",
     placeholder: "TIME",
@@ -247,7 +247,7 @@ interface OpenSource {
 
 /** Opens the model, and refuses at once what can be told without reading texts. */
 async function openSource(given: string, parsed: Options, { progress }: Reporter): Promise<OpenSource> {
-  const { size, bits, type, requantize } = parsed;
+  const { size } = parsed;
   const model = await openModel(given, { progress });
   try {
     requireTextLosses(model);
@@ -258,7 +258,7 @@ async function openSource(given: string, parsed: Options, { progress }: Reporter
         option: "--size",
       });
     }
-    requireMayRequantise(source, size !== undefined || bits !== undefined || type !== undefined, requantize);
+    requireSourceBits(source);
     const output = parsed.output ?? defaultOutput(source.name, parsed);
     await requireOutput(output);
     let isOpen = true;
@@ -273,32 +273,39 @@ async function openSource(given: string, parsed: Options, { progress }: Reporter
   }
 }
 
-/** All that is chosen before anything runs. */
-async function planShrink(
+/** What is known before a plan is estimated. */
+interface ChosenPlan {
+  readonly choices: ShrinkChoices;
+  readonly divided: ReadonlyMap<string, DividedTexts>;
+  readonly stages: Stages;
+  /** What is said of it. */
+  readonly plan: string;
+}
+
+/** Chooses languages, texts and types. Nothing is written or measured. */
+async function choosePlan(
   { given, model, source, output }: OpenSource,
   parsed: Options,
-  reporter: Reporter,
+  { progress, warn }: Reporter,
   signal: AbortSignal,
-): Promise<{ readonly choices: ShrinkChoices; readonly plan: string; readonly stages: Stages; readonly isBegun: boolean }> {
-  const { languages: asked, favour = [], onlyLanguages, size, bits, type, to, texts: path, dryRun, within } = parsed;
-  const { progress, warn } = reporter;
+): Promise<ChosenPlan> {
+  const { languages: asked, favour = [], onlyLanguages, size, bits, type, to, texts: path, dryRun } = parsed;
   const textSources = await openTexts(path, asked, warn);
   const { languages: offered, files } = textSources.corpus;
   const sources = { offered, files, mixture: source.mixture?.distribution, ofCard: source.languages };
   const languages = chooseLanguages(sources, asked, favour);
   const divided = await divideCorpus({ ...textSources, chat: chatOf(model) }, languages.names, signal);
-  const leftOut = onlyLanguages ? await shareLeftOut(model, calibrationCorpus(divided), { signal, progress }) : undefined;
+  const corpus = dividedCorpus(divided, "calibration");
+  const leftOut = onlyLanguages ? await shareLeftOut(model, corpus, { signal, progress }) : undefined;
   const target = await planTarget(model, to, {
     bytes: size === undefined ? undefined : parseBytes(size, "--size"),
     bits: bits === undefined ? undefined : (Number(bits) as ShrinkBits),
     typeMix: type,
     leftOut: leftOut ?? 0,
   });
-  if (signal.aborted) throw new InterruptedError("shrink: stopped");
+  requireSmaller(source, target);
   const texts = textsIn(divided, textsFolder(output));
-  if (!dryRun) await writeDividedTexts(divided, texts);
-  const stages = await loadStages();
-  const first: ShrinkChoices = {
+  const choices: ShrinkChoices = {
     model: given,
     output,
     target,
@@ -311,9 +318,50 @@ async function planShrink(
     shares: source.mixture?.name,
     gate: gateOf(parsed),
   };
-  const begun = parsed.force || dryRun ? undefined : await begunSegments(output);
+  const { windowLength: length } = choices;
+  const scored = { corpus: dividedCorpus(divided, "heldOut"), languages: languages.tags };
+  const windows = await countWindows(model, scored, { length, limit: leastWindows });
+  if ([...windows.values()].every((count) => count === 0)) {
+    throw new BadDataError(`the held-out texts have no window of ${length} tokens to score on; give more text with --texts`);
+  }
+  const plan = planText({
+    leftOut,
+    source,
+    languages,
+    texts,
+    textsFrom: path ?? "texts that come with mbs",
+    windows,
+    windowLength: length,
+    target,
+    recipe: dryRun ? `below; nothing is written: a run writes it, with its texts, as ${recipePath(output)}` : recipePath(output),
+  });
+  return { choices, divided, stages: await loadStages(), plan };
+}
+
+/**
+ * Plans all that is run.
+ *
+ * @param print takes what is known at once, and what an estimate adds to it
+ */
+async function planShrink(
+  open: OpenSource,
+  parsed: Options,
+  reporter: Reporter,
+  signal: AbortSignal,
+  print: (text: string) => Promise<void>,
+): Promise<{ readonly choices: ShrinkChoices; readonly stages: Stages; readonly isBegun: boolean }> {
+  const { dryRun, within, force } = parsed;
+  const { output } = open;
+  const { choices: first, divided, stages, plan } = await choosePlan(open, parsed, reporter, signal);
+  if (signal.aborted) throw new InterruptedError("shrink: stopped");
+  reporter.stop();
+  await print(plan);
+  if (!dryRun) await writeDividedTexts(divided, first.texts);
+  const begun = force || dryRun ? undefined : await begunSegments(output);
   if (begun !== undefined && within !== undefined) {
-    warn(`--within is not looked at: the run was begun with ${begun} segments of text; start over with --force for another time`);
+    reporter.warn(
+      `--within is not looked at: the run was begun with ${begun} segments of text; start over with --force for another time`,
+    );
   }
   const fit = (planned: ShrinkChoices): Promise<SegmentsEstimate> => fitPlan(planned, parsed, stages, reporter, signal);
   const { segments, estimate: found } =
@@ -321,21 +369,12 @@ async function planShrink(
       ? { segments: begun, estimate: undefined }
       : await (dryRun ? fitDryPlan(first, divided, fit) : fit(first));
   const choices = { ...first, segments };
-  const plan = planText({
-    leftOut,
-    source,
-    languages,
-    texts,
-    textsFrom: path ?? "texts that come with mbs",
-    target,
-    // what the texts allow, where it is known
-    segments: found === undefined ? segments : Math.round(found.calibrationTokens / choices.segmentLength),
-    segmentLength: choices.segmentLength,
-    estimate: found,
-    output,
-    recipe: dryRun ? `below; nothing is written: a run writes it, with its texts, as ${recipePath(output)}` : recipePath(output),
-  });
-  return { choices, plan, stages, isBegun: begun !== undefined };
+  const { segmentLength: length } = choices;
+  // what the texts allow, where it is known
+  const read = found === undefined ? segments : Math.round(found.calibrationTokens / length);
+  reporter.stop();
+  await print(`${effortText({ segments: read, segmentLength: length, estimate: found, output })}\n`);
+  return { choices, stages, isBegun: begun !== undefined };
 }
 
 /** Warns where a result is larger than was asked for. */
@@ -348,7 +387,7 @@ function warnOfSize(bytes: number, { size, to }: Options, warn: (line: string) =
 export function shrinkCommand({ signal }: CommandContext): Command {
   const command = plainCommand("shrink", "Make a model smaller, and protect some of its languages. Run it again to resume.", [
     "mbs shrink hf:google/gemma-3-270m --languages hi,en,km --bits 3",
-    "mbs shrink gemma.gguf --requantize --languages hi,en,km --size 160MB",
+    "mbs shrink gemma.gguf --languages hi,en,km --size 160MB",
     "mbs shrink hf:Qwen/Qwen3-0.6B --languages hi,bn --favour bn --texts texts/ --to gptq",
     "mbs shrink models/llama --languages de,fr --only-languages --texts texts/ --dry-run",
   ]).addArgument(new Argument("<model>", "a folder, a GGUF file, an ONNX folder, or hf:org/name"));
@@ -364,21 +403,24 @@ export function shrinkCommand({ signal }: CommandContext): Command {
       const open = await openSource(given, parsed, reporter);
       if (!dryRun) await makeFolder(dirname(open.output)).catch(() => undefined);
       const shrink = async (): Promise<void> => {
-        const { choices, plan, stages, isBegun } = await planShrink(open, parsed, reporter, signal)
+        const print = async (text: string): Promise<void> => {
+          if (dryRun && !quiet) process.stderr.write(text);
+          if (!dryRun && !json && !quiet) await printText(text);
+        };
+        const { choices, stages, isBegun } = await planShrink(open, parsed, reporter, signal, print)
           .catch((error: unknown) => {
             if (!signal.aborted) throw error;
             throw new InterruptedError("stopped while planning; run the same command again", { done: 0 });
           })
           .finally(open.close);
-        reporter.stop();
         if (dryRun) {
-          if (!quiet) process.stderr.write(`${plan}\n`);
           await printText(shrinkRecipe(choices));
           return;
         }
-        if (!json && !quiet) await printText(`${plan}\n`);
         const deviceTotal = new DeviceTotal();
-        const said = new Set<string>();
+        const { fallbacks } = choices.target;
+        // the plan has said it
+        const said = new Set(fallbacks === undefined ? [] : [fallbacks, `assemble: ${fallbacks}`]);
         const runOptions = {
           stages,
           threads,
@@ -411,7 +453,8 @@ export function shrinkCommand({ signal }: CommandContext): Command {
         if (quiet && !json) await printText(`${shrunk.model}\n`);
         if (!quiet && !json) {
           const { favoured } = choices.languages;
-          await printText(resultText({ ...facts, scores: shrunk.scores, favoured, vocabulary: planned.vocabulary, format: to }));
+          const { vocabulary } = planned;
+          await printText(resultText({ ...facts, source: open.source, scores: shrunk.scores, favoured, vocabulary, format: to }));
         }
         const checks = choices.gate === undefined ? [] : checkGate(shrunk.scores, parseGate(choices.gate, "gate"));
         if (choices.gate !== undefined && !json) await printText(gateText(checks));

@@ -6,6 +6,7 @@ import {
   FailedPreconditionError,
   formatBytes,
   sizeAgainst,
+  sizeFrom,
   totalBytes,
   UsageError,
 } from "@mbs/contracts";
@@ -198,7 +199,7 @@ function shrinkLines(shrink: ModelInspection["shrink"], bytes: number): string[]
   const { smallest, bits } = shrink;
   const sizes = bits.map((own) => `--bits ${own.bits} makes ${formatBytes(own.bytes)}, ${sizeAgainst(own.bytes, bytes)}`);
   return [
-    ...factLines("shrink", `--size ${formatBytes(smallest)} at the least, ${sizeAgainst(smallest, bytes)}`),
+    ...factLines("shrink", `--size ${sizeFrom(smallest)} at the least, ${sizeAgainst(smallest, bytes)}`),
     ...sizes.flatMap((size) => factLines("", size)),
   ];
 }

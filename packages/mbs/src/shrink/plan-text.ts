@@ -1,29 +1,41 @@
-import { bitsAWeight, formatBytes } from "@mbs/contracts";
+import { bitsAWeight, formatBytes, isSmaller, sizeAgainst } from "@mbs/contracts";
 import type { ModelSize } from "@mbs/contracts";
+import { leastWindows } from "@mbs/evaluation";
 import type { Estimate } from "@mbs/pipeline";
-import { formatShare, wrapLines } from "@mbs/reporting";
+import { formatShare } from "@mbs/reporting";
 import type { ProtectedLanguages } from "./languages.ts";
+import { quantisedText } from "./shrink-source.ts";
 import type { ShrinkSource } from "./shrink-source.ts";
 import type { PlannedTarget } from "./target.ts";
 import type { ShrinkTexts } from "./texts.ts";
+import { factLines } from "../results/model-inspection.ts";
 import { timeText } from "../results/time-text.ts";
 
-/** All that the plan says. */
+/** What is known of a run before its time is estimated. */
 export interface ShrinkPlan {
   readonly source: ShrinkSource;
   readonly languages: ProtectedLanguages;
   readonly texts: ShrinkTexts;
-  /** What the texts are: "calibration pack", or a path. */
+  /** What the texts are: "texts that come with mbs", or a path. */
   readonly textsFrom: string;
+  /** Windows to score by language, as many as an interval needs, or fewer. */
+  readonly windows: ReadonlyMap<string, number>;
+  /** Tokens of a window. */
+  readonly windowLength: number;
   readonly target: PlannedTarget;
-  readonly segments: number;
-  readonly segmentLength: number;
   /** Share of the tokens that is left out, those of other languages alone; absent where all stay. */
   readonly leftOut?: number | undefined;
+  readonly recipe: string;
+}
+
+/** What an estimate adds. */
+interface PlannedEffort {
+  readonly segments: number;
+  /** Tokens of a segment. */
+  readonly segmentLength: number;
   /** Absent where it was begun before: it goes on. */
   readonly estimate?: Estimate | undefined;
   readonly output: string;
-  readonly recipe: string;
 }
 
 const sizeOf = (size: ModelSize): string => `${formatBytes(size.bytes)} (${bitsAWeight(size).toFixed(1)} bits a weight)`;
@@ -34,63 +46,89 @@ function languagesText({ tags, favoured }: ProtectedLanguages): string {
   return `${tags.join(", ")}${tags.length === 1 ? "" : ", as much text of each"}${counts}`;
 }
 
-function textsText({ texts: { bytes }, textsFrom, segments, segmentLength }: ShrinkPlan): string {
+function textsText({ texts: { bytes }, textsFrom }: ShrinkPlan): string {
   const least = [...bytes].sort(([, one], [, other]) => one.calibration - other.calibration)[0];
   const heldOut = [...bytes.values()].reduce((sum, own) => sum + own.heldOut, 0);
-  const unscored = [...bytes].filter(([, own]) => own.heldOut === 0).map(([language]) => language);
-  const lacking = unscored.length === 0 ? "" : `, none of ${unscored.join(", ")}`;
-  const fewest = least === undefined ? "" : `; least of ${least[0]}, ${formatBytes(least[1].calibration)}`;
-  return `${textsFrom}: ${segments} segments of ${segmentLength} tokens${fewest}; ${formatBytes(heldOut)} held out to score on${lacking}`;
+  const fewest = least === undefined ? "" : `least of ${least[0]}, ${formatBytes(least[1].calibration)}; `;
+  return `${textsFrom}: ${fewest}${formatBytes(heldOut)} held out to score on`;
 }
 
-/** What else would make the file smaller, where its embedding decides. */
-const tablesText = ({ tables }: PlannedTarget): string =>
-  tables === undefined
-    ? ""
-    : `; ${formatBytes(Math.round(tables.bytes))} of it are embedding and head, which --size makes smaller too, to about ${formatBytes(Math.round(tables.smallest))} in all`;
+/** What languages have too little held-out text, in words; none where all have enough. */
+function fewWindowsRow({ windows, windowLength }: ShrinkPlan): readonly PlanRow[] {
+  const few = [...windows].filter(([, count]) => count < leastWindows);
+  if (few.length === 0) return [];
+  const counts = few.map(([language, count]) => (count === 0 ? `none of ${language}` : `${count} of ${language}`)).join(", ");
+  return [
+    [
+      "too little",
+      `text to score on: windows of ${windowLength} tokens, ${counts}; of fewer than ${leastWindows} a language has no interval, and the mean has none, so no loss is sure; give more text with --texts`,
+    ],
+  ];
+}
 
-/** The size in one line, and why the result is not smaller where it is not. */
-function sizeText({ source, target, estimate, leftOut }: ShrinkPlan): string {
+/** Within this factor a result is hardly smaller than its source. */
+const hardly = 1.2;
+
+/** The sizes in one line. */
+function sizeText({ source, target, leftOut }: ShrinkPlan): string {
   const before = sizeOf(source);
-  const planned = leftOut === undefined ? estimate?.size : undefined;
-  if (planned?.notSmaller !== undefined) return `${before}; ${planned.notSmaller}`;
-  const bytes = planned?.bytes ?? target.bytes;
-  if (bytes === undefined) return `${before}; values stay in 16 bits, so that only what is left out makes it smaller`;
-  if (leftOut === undefined) {
-    return `${before} → about ${sizeOf({ bytes: Math.round(bytes), parameters: source.parameters })}${tablesText(target)}`;
-  }
-  const saved = `${formatShare(leftOut)} of the tokens are left out, which saves ${formatBytes(Math.round(target.savedBytes))}`;
-  return `${before} → about ${formatBytes(Math.round(bytes))}; ${saved}`;
+  if (target.bytes === undefined) return `${before}; values stay in 16 bits, so that only what is left out makes it smaller`;
+  const bytes = Math.round(target.bytes);
+  const after = leftOut === undefined ? sizeOf({ bytes, parameters: source.parameters }) : formatBytes(bytes);
+  const saved =
+    leftOut === undefined
+      ? ""
+      : `; ${formatShare(leftOut)} of the tokens are left out, which saves ${formatBytes(Math.round(target.savedBytes))}`;
+  const tables = target.tables === undefined ? "" : `; ${formatBytes(Math.round(target.tables))} of it are embedding and head`;
+  return `${before} → about ${after}, ${isSmaller(bytes, source.bytes) && isHardlySmaller(source, bytes) ? "only " : ""}${sizeAgainst(bytes, source.bytes)}${saved}${tables}`;
+}
+
+const isHardlySmaller = (source: ModelSize, bytes: number): boolean => source.bytes < bytes * hardly;
+
+/** Why the file is not as small as its types are called, and what would be smaller. */
+function smallerRows({ source, target: { bytes = 0, fallbacks, smaller, tables } }: ShrinkPlan): readonly PlanRow[] {
+  const isTold = fallbacks !== undefined || tables !== undefined || isHardlySmaller(source, bytes);
+  return [
+    ...(fallbacks === undefined ? [] : [["types", fallbacks] as const]),
+    ...(smaller === undefined || !isTold ? [] : [["smaller", smaller] as const]),
+  ];
 }
 
 type PlanRow = readonly [name: string, text: string];
 
-function timeRows({ estimate, output }: ShrinkPlan): readonly PlanRow[] {
-  if (estimate === undefined) {
-    return [["time", `it was begun before, and what is done is not done again: mbs status ${output} says how far it is`]];
-  }
-  const { memory, disk } = estimate;
-  return [
-    ["time", timeText(estimate)],
-    ["needs", `${formatBytes(memory)} of memory, ${formatBytes(disk.peak)} of disk`],
-  ];
-}
+const rowsText = (rows: readonly PlanRow[]): string =>
+  rows.flatMap(([name, text]) => factLines(name, text).map((line) => `${line}\n`)).join("");
 
-/** The plan of a run, a line for each thing; at most 80 columns wide. */
+/** The plan of a run, a line for each thing; at most 80 columns wide. What is slow to measure comes after it. */
 export function planText(plan: ShrinkPlan): string {
   const { source, languages, target, recipe } = plan;
-  const quantised =
-    source.quantisedBits === undefined ? "" : "; quantised already, so losses are against this file, not its 16-bit original";
   const others = plan.leftOut === undefined ? "the others stay in the model" : "no others are kept";
-  const rows: readonly PlanRow[] = [
-    ["model", `${source.name}${quantised}`],
+  return rowsText([
+    ["source", [source.name, quantisedText(source)].filter((part) => part !== undefined).join("; ")],
     ["languages", `${languagesText(languages)}; ${others}`],
     ["texts", textsText(plan)],
+    ...fewWindowsRow(plan),
     ["method", `gptq to ${target.stored}`],
     ["size", sizeText(plan)],
-    ...timeRows(plan),
-    ["beside", `rounding to nearest, ${target.usual.name}, as the usual tools do, scored on the same texts`],
+    ...smallerRows(plan),
+    ["usual", `rounding to nearest, ${target.usual.name}, as the usual tools do: made last, and scored on the same texts`],
     ["recipe", recipe],
-  ];
-  return `${rows.flatMap(([name, text]) => wrapLines(text, name.padEnd(11), " ".repeat(11))).join("\n")}\n`;
+  ]);
+}
+
+/** The lines of a plan that an estimate is needed for. */
+export function effortText({ segments, segmentLength, estimate, output }: PlannedEffort): string {
+  const read: PlanRow = ["reads", `${segments} segments of ${segmentLength} tokens`];
+  if (estimate === undefined) {
+    return rowsText([
+      read,
+      ["time", `it was begun before, and what is done is not done again: mbs status ${output} says how far it is`],
+    ]);
+  }
+  const { memory, disk } = estimate;
+  return rowsText([
+    read,
+    ["time", timeText(estimate)],
+    ["needs", `${formatBytes(memory)} of memory, ${formatBytes(disk.peak)} of disk`],
+  ]);
 }

@@ -4,6 +4,8 @@ import type { ScoresReport } from "@mbs/evaluation";
 import { shellWord } from "@mbs/pipeline";
 import { formatInterval, formatRise, formatTable, headings, riseBar, riseBarText } from "@mbs/reporting";
 import type { ShrinkFormat } from "./defaults.ts";
+import { quantisedText } from "./shrink-source.ts";
+import type { ShrinkSource } from "./shrink-source.ts";
 import { ownLabel, sourceLabel, usualLabel } from "./shrink-recipe.ts";
 
 const barWidth = 13;
@@ -80,12 +82,14 @@ function favourLine(scores: ScoresReport, favoured: readonly string[]): readonly
   const mean = risesOf(scores, ownLabel).get("mean") ?? Infinity;
   const own = scores.pairs.filter(({ model }) => model === ownLabel);
   const [worst] = own.toSorted((one, other) => other.rise - one.rise);
-  if (worst === undefined || worst.interval[0] <= mean || favoured.includes(worst.language)) return [];
+  // an interval of too few windows is NaN
+  if (worst === undefined || !(worst.interval[0] > mean) || favoured.includes(worst.language)) return [];
   return [`${worst.language} loses most; --favour ${worst.language} lets it count double: run again with another --output`];
 }
 
 /** What is known of a result. */
 interface ResultFacts {
+  readonly source: ShrinkSource;
   readonly scores: ScoresReport;
   /** Languages that counted double. */
   readonly favoured: readonly string[];
@@ -94,19 +98,19 @@ interface ResultFacts {
   readonly format: ShrinkFormat;
   readonly model: string;
   readonly report: string;
-  /** Bytes of weight files. */
-  readonly before: number;
+  /** Bytes of its weight files. */
   readonly after: number;
 }
 
 /** The text on a result, as soon as it is there. */
-export function resultText({ scores, favoured, vocabulary, format, model, report, before, after }: ResultFacts): string {
+export function resultText({ source, scores, favoured, vocabulary, format, model, report, after }: ResultFacts): string {
   return [
     `${ownLabel}: rise of perplexity over the ${sourceLabel}, on texts that were not calibrated with`,
     lossTable(scores),
     ...unknownLine(scores, vocabulary),
     ...favourLine(scores, favoured),
-    `size: ${formatBytes(before)} → ${formatBytes(after)}, ${sizeAgainst(after, before)}`,
+    ...[quantisedText(source)].filter((line) => line !== undefined),
+    `size: ${formatBytes(source.bytes)} → ${formatBytes(after)}, ${sizeAgainst(after, source.bytes)}`,
     `model: ${model}`,
     `report: ${report}`,
     "to use it:",

@@ -52,8 +52,7 @@ async function writeReport(
   usual?: string,
 ): Promise<void> {
   const page = await resultPage({
-    name: source.name,
-    before: source.bytes,
+    source,
     after: bytes,
     scores: stream,
     usual,
@@ -74,7 +73,8 @@ export async function runShrink(planned: PlannedShrink, options: RunOptions): Pr
   };
   // at once, so that what is stopped goes on without a plan; those of an earlier one stay until its run is known to be the same
   if (!isBegun) await writeRecipes();
-  const shrunk = await runRecipe(recipe, recipePath(output), options);
+  // the plan has said how large it will be
+  const shrunk = await runRecipe(recipe, recipePath(output), { ...options, anySize: true });
   if (isBegun) await writeRecipes();
   await writeReport(planned, shrunk, await openArtifact(shrunk.scoresFile));
   return shrunk;

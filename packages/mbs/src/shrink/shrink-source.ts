@@ -1,10 +1,11 @@
 import { basename, extname, resolve } from "node:path";
-import { bitsAWeight, FailedPreconditionError, InputOutputError, UsageError } from "@mbs/contracts";
+import { bitsAWeight, FailedPreconditionError, formatBytes, InputOutputError, isSmaller } from "@mbs/contracts";
 import type { ModelSize } from "@mbs/contracts";
 import { publishedLanguages, readDistribution } from "@mbs/corpora";
 import type { Distribution, PublishedLanguages } from "@mbs/corpora";
 import { cardFile, isGguf, modelSize, readCardSource, type Model } from "@mbs/models";
 import { parse } from "yaml";
+import type { PlannedTarget } from "./target.ts";
 
 /** What is known of the model that is shrunk. */
 export interface ShrinkSource extends ModelSize {
@@ -98,24 +99,39 @@ export function requireTextLosses(model: Model): void {
   });
 }
 
+/** What follows from a source that is quantised already, in a line; undefined where it is not. */
+export const quantisedText = ({ quantisedBits }: ShrinkSource): string | undefined =>
+  quantisedBits === undefined
+    ? undefined
+    : `the source is quantised to ${quantisedBits.toFixed(1)} bits a weight already; losses are against it; its 16-bit original would be a better source`;
+
+/** Fewest bits of a weight that are rounded a second time. */
+const fewestSourceBits = 4;
+
 /**
- * Refuses to round a second time what is rounded already, unless that is asked for with a target.
+ * Refuses a source that has so few bits that little is left to round.
  *
  * @throws {FailedPreconditionError} with the bits that it has
- * @throws {UsageError} for a request without a target
  */
-export function requireMayRequantise({ quantisedBits, name }: ShrinkSource, hasTarget: boolean, requantize: boolean): void {
-  if (quantisedBits === undefined) return;
-  const bits = quantisedBits.toFixed(1);
-  if (!requantize) {
-    throw new FailedPreconditionError(
-      `${name} is quantised already, to ${bits} bits a weight, and would be rounded a second time; take the 16-bit original if there is one, or say --requantize with --size, --bits or --type`,
-      { model: name },
-    );
-  }
-  if (!hasTarget) {
-    throw new UsageError(`${name} has ${bits} bits a weight already; say how small it is to be with --size, --bits or --type`, {
-      option: "--requantize",
-    });
-  }
+export function requireSourceBits({ quantisedBits = Infinity, name }: ShrinkSource): void {
+  if (quantisedBits >= fewestSourceBits) return;
+  throw new FailedPreconditionError(
+    `${name} is quantised to ${quantisedBits.toFixed(1)} bits a weight already; take its 16-bit original, or a file of ${fewestSourceBits} bits and more`,
+    { model: name },
+  );
+}
+
+/**
+ * Refuses to round a second time what does not become smaller by it.
+ *
+ * @param target what is planned of it
+ * @throws {FailedPreconditionError} with the sizes, and what would be smaller
+ */
+export function requireSmaller(source: ShrinkSource, { bytes = Infinity, stored, smaller }: PlannedTarget): void {
+  if (source.quantisedBits === undefined || isSmaller(bytes, source.bytes)) return;
+  const made = Number.isFinite(bytes) ? `about ${formatBytes(Math.round(bytes))}` : "16 bits a weight";
+  throw new FailedPreconditionError(
+    `${source.name} is quantised already (${formatBytes(source.bytes)}, ${source.quantisedBits.toFixed(1)} bits a weight), and ${stored} would not make it smaller (${made}); take its 16-bit original, or what is smaller: ${smaller ?? "another --size"}`,
+    { model: source.name },
+  );
 }

@@ -1,8 +1,9 @@
 import { assemble } from "@mbs/assembly";
 import { predictGgufBytes, predictGgufParts } from "@mbs/compression";
-import { FailedPreconditionError, formatBytes, UsageError } from "@mbs/contracts";
+import { FailedPreconditionError, formatBytes, sizeFrom, UsageError } from "@mbs/contracts";
 import type { PlannedCodes, StageOptions, ZeroPoints } from "@mbs/contracts";
-import { allocatedTypes, roundsNothing, typeMixes } from "@mbs/gguf";
+import { allocatedTypes, quantisationTypeNamed, roundsNothing, typeMixes, typeMixNamed } from "@mbs/gguf";
+import type { TypeMix } from "@mbs/gguf";
 import type { Model } from "@mbs/models";
 import { gridDefaults, groupGrid } from "@mbs/solvers";
 import { groupSizeOf, onnxEmbeddingsOf, shrinkBits, typeMixOf } from "./defaults.ts";
@@ -35,15 +36,23 @@ export interface PlannedTarget {
   readonly bytes: number | undefined;
   /** Bytes of embedding and head that are left out, and not among them. */
   readonly savedBytes: number;
-  /** Where embedding and head are a large part: their bytes, and those of the smallest file that `--size` can ask for. */
-  readonly tables?: { readonly bytes: number; readonly smallest: number };
+  /** Bytes of embedding and head, where they are a large part of the file. */
+  readonly tables?: number | undefined;
+  /** Which matrices get other types than those asked for, because of their rows, in one line. */
+  readonly fallbacks?: string | undefined;
+  /** Options that make it smaller, in words; undefined where a size was asked for. */
+  readonly smaller?: string;
 }
 
 const rtn = { solver: "rtn" };
 
-/** The type mixes that rounding to nearest takes, from the smallest file on: llama-quantize makes many of the others with a matrix alone. */
-async function mixesBySize(model: Model, leftOut: number): Promise<readonly { readonly name: string; readonly bytes: number }[]> {
-  const names = [...typeMixes.keys()].filter((name) => !roundsNothing(name) && !name.startsWith("IQ"));
+/** Type mixes, from the smallest file on. */
+async function mixesBySize(
+  model: Model,
+  leftOut: number,
+  isTaken: (mix: TypeMix) => boolean,
+): Promise<readonly { readonly name: string; readonly bytes: number }[]> {
+  const names = [...typeMixes.values()].filter((mix) => !roundsNothing(mix.name) && isTaken(mix)).map(({ name }) => name);
   const sized = await Promise.all(
     names.map(async (name) => {
       const { bytes, embeddings } = await predictGgufBytes(model, name);
@@ -55,7 +64,8 @@ async function mixesBySize(model: Model, leftOut: number): Promise<readonly { re
 
 /** The usual file of a size: of the largest type mix that is no larger, or of the smallest where all are. */
 async function usualOfSize(model: Model, bytes: number, leftOut: number): Promise<PlannedTarget["usual"]> {
-  const mixes = await mixesBySize(model, leftOut);
+  // llama-quantize makes many of the others with a matrix alone
+  const mixes = await mixesBySize(model, leftOut, ({ name }) => !name.startsWith("IQ"));
   const fitting = mixes.filter((mix) => mix.bytes <= bytes);
   return usualMix((fitting.at(-1) ?? mixes[0])?.name ?? typeMixOf[2]);
 }
@@ -70,7 +80,7 @@ const usualMix = (name: string): PlannedTarget["usual"] => ({
 async function smallestParts(model: Model, leftOut: number) {
   const { beside, least, weights } = await predictGgufParts(model, typeMixOf[4], allocatedTypes);
   const kept = weights.blocks + (1 - leftOut) * weights.embeddings;
-  return { beside, weights, kept, smallest: beside + (least * kept) / (weights.blocks + weights.embeddings) };
+  return { beside, weights, kept, smallest: beside + (least * kept) / Math.max(1, weights.blocks + weights.embeddings) };
 }
 
 /**
@@ -81,8 +91,11 @@ async function smallestParts(model: Model, leftOut: number) {
 async function planGgufSize(model: Model, bytes: number, leftOut: number): Promise<PlannedTarget> {
   const { beside, weights, kept, smallest } = await smallestParts(model, leftOut);
   if (smallest > bytes) {
+    const [tiny] = await mixesBySize(model, leftOut, ({ name }) => name === "IQ2_XXS");
+    const other =
+      tiny !== undefined && tiny.bytes < smallest ? `, or take --type ${tiny.name}, which is smaller and loses more` : "";
     throw new UsageError(
-      `--size is smaller than types from Q2_K on make this model: about ${formatBytes(smallest)}; give a larger size, leave out the tokens of other languages with --only-languages, or take --type IQ2_XXS, which is smaller and loses more`,
+      `--size is smaller than types from Q2_K on make this model; give --size ${sizeFrom(smallest)} or more, leave out the tokens of other languages with --only-languages${other}`,
       { option: "--size" },
     );
   }
@@ -91,7 +104,7 @@ async function planGgufSize(model: Model, bytes: number, leftOut: number): Promi
     ours: {
       compress: { solver: "gptq", ...(model.embeddings && { embeddings: "on" }) },
       assemble: { format: "gguf", type: typeMixOf[4] },
-      allocate: { method: "damage", size: `${Math.floor(bytes / 1000)}kB` },
+      allocate: { method: "damage", size: `${Math.floor(bytes) / 1000}kB` },
     },
     usual: await usualOfSize(model, bytes, leftOut),
     stored: `types by what each costs, for embedding and head too; ${bits.toFixed(1)} bits a weight`,
@@ -103,22 +116,44 @@ async function planGgufSize(model: Model, bytes: number, leftOut: number): Promi
 /** Share of a file from which on its embedding and head decide its size. */
 const largeShare = 0.4;
 
+/** Columns of blocks that the rows of nearly all models are whole blocks of. */
+const smallBlock = 32;
+
+/**
+ * Options that make a smaller file than a type mix does.
+ *
+ * @param bytes that the type mix makes
+ * @param hasFallbacks whether rows are no whole blocks of its types: types of small blocks have more bits by name, and may take less
+ */
+async function smallerGguf(model: Model, bytes: number, leftOut: number, hasFallbacks: boolean): Promise<string> {
+  const { smallest } = await smallestParts(model, leftOut);
+  const sized = hasFallbacks
+    ? await mixesBySize(model, leftOut, ({ base }) => quantisationTypeNamed(base).values === smallBlock)
+    : [];
+  const types = sized
+    .filter((mix) => mix.bytes < bytes)
+    .map(({ name, bytes: own }) => `--type ${name} (${formatBytes(Math.round(own))})`);
+  const choosing = `--size (${sizeFrom(smallest)} or more), which chooses a type for each tensor, embedding and head too`;
+  return [choosing, ...types.slice(0, 2)].join("; ");
+}
+
 async function planGgufMix(model: Model, typeMix: string, leftOut: number): Promise<PlannedTarget> {
   const predicted = await predictGgufBytes(model, typeMix);
   const savedBytes = leftOut * predicted.embeddings;
   const bytes = predicted.bytes - savedBytes;
   const inTables = predicted.embeddings - savedBytes;
-  const isLarge = inTables > largeShare * bytes;
+  const assembled = { format: "gguf", type: typeMix };
+  const codes = { kind: "blocks", type: typeMixNamed(typeMix).base } as const;
+  const fallbacks = (await assemble.plannedSize?.({ model: model.path, ...assembled }, { solver: "gptq", codes }))?.fallbacks;
   return {
-    ours: {
-      compress: { solver: "gptq", embeddings: "on" },
-      assemble: { format: "gguf", type: typeMix },
-    },
+    ours: { compress: { solver: "gptq", embeddings: "on" }, assemble: assembled },
     usual: usualMix(typeMix),
     stored: typeMix,
     bytes,
     savedBytes,
-    ...(isLarge && { tables: { bytes: inTables, smallest: (await smallestParts(model, leftOut)).smallest } }),
+    tables: inTables > largeShare * bytes ? inTables : undefined,
+    fallbacks,
+    smaller: await smallerGguf(model, bytes, leftOut, fallbacks !== undefined),
   };
 }
 
@@ -161,6 +196,10 @@ async function planPacked(model: Model, format: ShrinkFormat, bits: ShrinkBits, 
     stored: `${bits} bits in groups of ${groupSize}${ofEmbeddings === undefined ? "" : `; embedding and head ${ofEmbeddings} bits`}`,
     bytes,
     savedBytes,
+    smaller: [
+      ...(bits > 2 ? ["fewer --bits"] : []),
+      ...(format === "onnx" ? [] : ["--to gguf, which packs embedding and head too"]),
+    ].join("; "),
   };
 }
 
@@ -172,7 +211,7 @@ async function planPackedSize(model: Model, format: ShrinkFormat, size: number, 
   if (fitting !== undefined) return fitting;
   const least = Math.min(...all.map(({ bytes = Infinity }) => bytes));
   throw new UsageError(
-    `--size is smaller than ${format} makes this model: ${shrinkBits.at(-1) ?? 2} bits take about ${formatBytes(least)}; give a larger size, or take --to gguf, which packs the embedding too`,
+    `--size is smaller than ${format} makes this model with ${shrinkBits.at(-1) ?? 2} bits; give --size ${sizeFrom(least)} or more, or take --to gguf, which packs the embedding too`,
     { option: "--size" },
   );
 }
@@ -188,15 +227,18 @@ export interface ShrinkSizes {
 /**
  * Sizes of all that `mbs shrink` makes of a model where no format is named, without leaving out tokens.
  *
- * @throws as planTarget
+ * @throws {FailedPreconditionError} where the format does not hold the model
  */
 export async function shrinkSizes(model: Model): Promise<ShrinkSizes> {
-  const format = model.kind === "graph" ? "onnx" : "gguf";
-  const planned = await Promise.all(
-    shrinkBits.map(async (bits) => ({ bits, ...(await planTarget(model, format, { bits, leftOut: 0 })) })),
+  const isGraph = model.kind === "graph";
+  const sizes = await Promise.all(
+    shrinkBits.map(async (bits) => {
+      if (!isGraph) return { bits, stored: typeMixOf[bits], bytes: (await predictGgufBytes(model, typeMixOf[bits])).bytes };
+      const { stored, bytes = Infinity } = await planPacked(model, "onnx", bits, 0);
+      return { bits, stored, bytes };
+    }),
   );
-  const sizes = planned.map(({ bits, stored, bytes = Infinity }) => ({ bits, stored, bytes }));
-  const least = format === "gguf" ? [(await smallestParts(model, 0)).smallest] : sizes.map(({ bytes }) => bytes);
+  const least = isGraph ? sizes.map(({ bytes }) => bytes) : [(await smallestParts(model, 0)).smallest];
   return { bits: sizes, smallest: Math.min(...least) };
 }
 

@@ -183,15 +183,15 @@ export async function divideCorpus(
   return divided;
 }
 
-/** The calibration texts as a corpus that is not written yet. */
-export const calibrationCorpus = (divided: ReadonlyMap<string, DividedTexts>): Corpus => ({
-  name: "calibration",
+/** One part of the texts as a corpus that is not written yet. */
+export const dividedCorpus = (divided: ReadonlyMap<string, DividedTexts>, part: keyof DividedTexts): Corpus => ({
+  name: part,
   license: undefined,
   languages: [...divided.keys()],
   files: [],
   address: Promise.resolve(""),
   async *documents(language) {
-    for (const document of divided.get(language)?.calibration ?? []) yield { ...document, source: "" };
+    for (const document of divided.get(language)?.[part] ?? []) yield { ...document, source: "" };
   },
 });
 
@@ -223,7 +223,7 @@ export function textsIn(divided: ReadonlyMap<string, DividedTexts>, folder: stri
 /** Writes both parts where they are to stand. */
 export async function writeDividedTexts(
   divided: ReadonlyMap<string, DividedTexts>,
-  { calibration, heldOut }: ShrinkTexts,
+  { calibration, heldOut }: Pick<ShrinkTexts, "calibration" | "heldOut">,
 ): Promise<void> {
   for (const [language, texts] of divided) {
     await writeTexts(join(calibration, `${language}.jsonl`), texts.calibration);

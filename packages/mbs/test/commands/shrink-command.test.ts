@@ -36,7 +36,7 @@ test("a model is made smaller, with a plan first, how to use it, and the usual w
   const { code, stdout, stderr } = await shrink(root, ...flags);
   assert.is(code, 0, stderr);
   const text = stdout.toString();
-  assert.match(text, /^model {6}model\nlanguages {2}es, mr, as much text of each; the others stay/);
+  assert.match(text, /^source {5}model\nlanguages {2}es, mr, as much text of each; the others stay/);
   assert.match(text, /\nmethod {5}gptq to 3 bits in groups of 64\n/);
   assert.match(text, /\nsize .* → about [\d.]+ kB \([\d.]+ bits a\s+weight\)/);
   assert.match(text, /\nlanguage +perplexity +95% interval\nes .*\nmr .*\nmean .*\nbars: /);
@@ -164,7 +164,10 @@ test("what cannot be shrunk is refused before anything runs, with the remedy", a
     [["--languages", "en", "--bits", "3", "--size", "1MB"], /--bits and --size exclude each other|--size and --bits exclude/],
     [["--languages", "en", "--to", "gptq", "--type", "Q4_K_M"], /--type is a type of GGUF, and gptq has none/],
     [["--languages", "en", "--to", "gptq", "--size", "1GB"], /--size 1GB is no less than the model has/],
-    [["--languages", "en", "--to", "gptq", "--size", "1kB"], /--size is smaller than gptq makes this model: 2 bits take about/],
+    [
+      ["--languages", "en", "--to", "gptq", "--size", "1kB"],
+      /--size is smaller than gptq makes this model with 2 bits; give --size [\d.]+kB or more/,
+    ],
     [["--languages", "en", "--within", "soon"], /--within takes a time such as 90s, 20m or 2h, not "soon"/],
     [["--languages", "en", "--size", "180"], /--size takes a size such as 4GiB or 180MB .*, not "180"/],
   ] as const) {
@@ -177,6 +180,47 @@ test("what cannot be shrunk is refused before anything runs, with the remedy", a
   const { code, stderr } = await shrink(root, "--languages", "en", "--to", "gptq");
   assert.is.not(code, 0);
   assert.match(stderr, /out is a file; name another folder with --output/);
+});
+
+test("a quantised source is rounded again to what is smaller, and the plan comes before what is slow", async ({ root }) => {
+  const model = join(import.meta.dirname, "../../../models/test/fixtures/gguf/models/llama-q8.gguf");
+  const shrinkIt = async (...flags: readonly string[]) => {
+    const texts = ["--texts", join(root, "texts"), "--languages", "en", "--output", join(root, "out")];
+    const { code, stdout, stderr } = await runMbs(["shrink", model, ...texts, "--threads", "1", ...flags]);
+    return { code, text: `${stdout.toString()}${stderr}`.replaceAll(/\s+/g, " ") };
+  };
+  const tooShort = await shrinkIt();
+  assert.is(tooShort.code, 65);
+  assert.match(tooShort.text, /the held-out texts have no window of 256 tokens to score on; give more text with --texts/);
+
+  await writeTexts(join(root, "texts"), 400);
+  const larger = await shrinkIt("--type", "Q8_0");
+  assert.is(larger.code, 65);
+  const remedy =
+    /is quantised already \(12\.4 kB, 10\.7 bits a weight\), and Q8_0 would not make it smaller \(about 12\.9 kB\); take its 16-bit original, or what is smaller: --size \((\S+) or more\)/;
+  const [, smallest = ""] = remedy.exec(larger.text) ?? [];
+  const tooSmall = await shrinkIt("--size", "1kB");
+  assert.is(tooSmall.code, 2);
+  assert.match(tooSmall.text, `give --size ${smallest} or more`);
+  const taken = await shrinkIt("--size", smallest, "--dry-run");
+  assert.is(taken.code, 0, taken.text);
+
+  const { code, text } = await shrinkIt("--type", "Q4_K_M", "--within", "0.001s");
+  assert.is(code, 2);
+  assert.match(text, /--within is too short/);
+  assert.match(
+    text,
+    /^source llama-q8; the source is quantised to 10\.7 bits a weight already; losses are against it; its 16-bit orig/,
+  );
+  assert.match(
+    text,
+    / about 10\.6 kB \(9\.1 bits a weight\), only 1\.18 times smaller types 9 of 9 matrices have rows of 32 columns, no/,
+  );
+  assert.match(
+    text,
+    `smaller --size (${smallest} or more), which chooses a type for each tensor, embedding and head too; --type IQ4_NL (`,
+  );
+  assert.match(text, / too little text to score on: windows of 256 tokens, \d of en; of fewer than 5 a language has no interval/);
 });
 
 test("models that texts alone say nothing of are refused, with the commands that there are for them", async ({ root }) => {

@@ -55,7 +55,7 @@ test("inspect shows first what the model is and what can be made of it; metadata
   );
   assert.match(summary.replaceAll(/\n +/g, " "), /\nfile +GGUF \(version 3\), architecture llama: \d+ tensors in 1\d\.\d kB, /);
   assert.match(summary, /\nmbs inspect \S+llama\.gguf --tensors lists its metadata and \d+ tensors too\n$/);
-  assert.match(summary.replaceAll(/\n +/g, " "), /\nshrink +--size 10\.\d kB at the least, as large/, "no type has rows of 16");
+  assert.match(summary.replaceAll(/\n +/g, " "), /\nshrink +--size [\d.]+kB at the least, as large/, "no type has rows of 16");
   assert.not.match(summary, /tokenizer\.ggml|blk\./);
   const { stdout: text } = await done(["inspect", llama, "--tensors", "--rows", "3"]);
   assert.ok(text.startsWith(summary.slice(0, summary.lastIndexOf("mbs inspect"))));

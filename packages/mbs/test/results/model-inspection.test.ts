@@ -33,7 +33,7 @@ test("a model says what it is, of what it consists, and what can be made of it",
   const text = summaryText(found);
   assert.match(
     text,
-    /^model .*\nsize +8\.40 MB.*\nshrink +--size [\d.]+ MB at the least, [\d.]+ times smaller\n +--bits 4 makes /s,
+    /^model .*\nsize +8\.40 MB.*\nshrink +--size [\d.]+MB at the least, [\d.]+ times smaller\n +--bits 4 makes /s,
   );
   assert.match(text, /\nformats +dense, compressed-tensors, gptq, gptq-v2, gguf, onnx\n/);
   assert.ok(

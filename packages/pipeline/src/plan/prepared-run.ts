@@ -298,7 +298,7 @@ export async function prepareRun(given: Recipe, known: Stages, { revisions, prog
   const reads = [...new Set([...modelPaths, ...(await findPaths(plan, stages, resources))])];
   await checkPins(recipe, resources);
   const size = await sizeOf(recipe, plan, stages, pool);
-  const notSmaller = size?.notSmaller;
-  const warnings = [...(notSmaller === undefined ? [] : [notSmaller]), ...(await sharedTexts(recipe, resources))];
+  const ofSize = [size?.notSmaller, size?.fallbacks].filter((line) => line !== undefined);
+  const warnings = [...ofSize, ...(await sharedTexts(recipe, resources))];
   return { recipe, stages, shape: model, plan, resources, size, warnings, reads };
 }
