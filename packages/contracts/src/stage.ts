@@ -99,6 +99,8 @@ export interface AllocationWork {
   readonly rows: number;
   /** Most passes of the model over the segments. */
   readonly passes: number;
+  /** Positions whose predictions are compared with those of the model as it is. */
+  readonly comparisons: number;
 }
 
 /** Inputs by name; a stream is read once. */

@@ -17,7 +17,7 @@ test("times read well", () => {
   assert.is(formatSeconds(12.4), "12 s");
   assert.is(formatSeconds(75), "1 min 15 s");
   assert.is(formatSeconds(4000), "1 h 6 min");
-  assert.equal([52, 204, 1045, 7130, 8000].map(formatAbout), ["52 s", "3 min 30 s", "17 min", "2 h", "2 h 10 min"]);
+  assert.equal([0, 52, 204, 1045, 7130, 8000].map(formatAbout), ["1 s", "52 s", "3 min 30 s", "17 min", "2 h", "2 h 10 min"]);
 });
 
 test("plain lines carry the command's name, come at intervals and tell the time left", () => {

@@ -10,7 +10,7 @@ export type { GraphChange } from "./rewrite/changed-graph.ts";
 export type { Attribute, BuiltNode, BuiltPart, Dimension, ExternalTensor, NodeOptions } from "./graph-builder.ts";
 export { takeSessions } from "./engine/pooled-sessions.ts";
 export type { Sessions } from "./engine/pooled-sessions.ts";
-export { createSession, engineSeconds } from "./engine/session.ts";
+export { createSession, measureEngine } from "./engine/session.ts";
 export type { Session, SessionOptions } from "./engine/session.ts";
 export { DeviceFullError, runtimeVersion, turnTelemetryOff } from "./engine/runtime.ts";
 export { panelCount } from "./engine/gram-panels.ts";

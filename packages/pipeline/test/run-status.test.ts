@@ -4,61 +4,14 @@ import { join } from "node:path";
 import { BadDataError, FailedPreconditionError, InterruptedError, UsageError } from "@mbs/contracts";
 import type { Progress, StageContext, StageInputs } from "@mbs/contracts";
 import * as assert from "uvu/assert";
-import { processorSeconds } from "../../../tools/test/processor-seconds.ts";
 import { until } from "../../../tools/test/until.ts";
-import type { PlanNode } from "../src/plan/nodes/plan-node.ts";
 import { runFolder } from "../src/run/run-folder.ts";
-import { estimateLeft, readStatus } from "../src/run/run-status.ts";
-import type { NodeStatus } from "../src/run/run-status.ts";
+import { readStatus } from "../src/run/run-status.ts";
 import { fakeStages } from "./fixtures/fake-stages.ts";
 import { failure, go } from "./fixtures/run-fakes.ts";
 import { workspaceSuite } from "./fixtures/workspace.ts";
 
 const test = workspaceSuite("status of a run");
-
-const node = (id: string, ...reads: string[]): PlanNode => ({
-  id,
-  stage: id.split(".")[0] ?? "",
-  section: [],
-  options: {},
-  inputs: { source: reads },
-  after: [],
-});
-
-const statusOf = (...nodes: Omit<NodeStatus, "stage">[]): ReadonlyMap<string, NodeStatus> =>
-  new Map(nodes.map((found) => [found.id, { stage: "", ...found }]));
-
-test("time left is that of the longest chain, or of all work on all workers", () => {
-  const chain = [node("capture.1"), node("capture.2", "capture.1"), node("capture.3", "capture.2")];
-  const done = { id: "capture.1", state: "done", seconds: 10 } as const;
-  assert.equal(estimateLeft(chain, statusOf(done), 1, 0), { seconds: 20, isLeast: false });
-  assert.is(estimateLeft(chain, statusOf(done), 2, 0)?.seconds, 20, "one waits for the other");
-  const beside = [node("capture.1"), node("capture.2", "capture.1"), node("capture.3", "capture.1")];
-  assert.is(estimateLeft(beside, statusOf(done), 1, 0)?.seconds, 20);
-  assert.is(estimateLeft(beside, statusOf(done), 2, 0)?.seconds, 10);
-  const running = { id: "capture.2", state: "running", began: 1000 } as const;
-  assert.is(estimateLeft(chain, statusOf(done, running), 1, 5000)?.seconds, 16);
-  // its own progress says more than others of its kind: 4 s for a quarter
-  assert.is(estimateLeft(chain, statusOf(done, { ...running, share: 0.25 }), 1, 5000)?.seconds, 22);
-});
-
-test("the time left of a large plan is found at once", async () => {
-  const nodes = Array.from({ length: 20_000 }, (_, index) => node(`capture.${index}`));
-  const half = nodes.slice(0, 10_000).map(({ id }) => ({ id, state: "done", seconds: 2 }) as const);
-  const seconds = await processorSeconds(() => assert.is(estimateLeft(nodes, statusOf(...half), 10, 0)?.seconds, 2000));
-  assert.ok(seconds < 0.5, `${seconds} s`);
-});
-
-test("a node that comes once, as those at the end of every run, hides no time left: it is that of the others at least", () => {
-  const nodes = [node("capture.1"), node("capture.2", "capture.1"), node("evaluate", "capture.2")];
-  const [first, second] = nodes.map(({ id }) => ({ id, state: "done", seconds: 10 }) as const);
-  assert.ok(first && second);
-  assert.is(estimateLeft(nodes, statusOf(), 1, 0), undefined, "nothing is known");
-  assert.equal(estimateLeft(nodes, statusOf(first), 1, 0), { seconds: 10, isLeast: true });
-  assert.is(estimateLeft(nodes, statusOf(first, second), 1, 0), undefined);
-  const evaluating = { id: "evaluate", state: "running", began: 0, share: 0.25 } as const;
-  assert.equal(estimateLeft(nodes, statusOf(first, second, evaluating), 1, 30_000), { seconds: 90, isLeast: false });
-});
 
 test("a run has one line of progress with its nodes and its time left, and each warning once, or with verbose a line for each node", async ({
   root,

@@ -143,7 +143,7 @@ async function embedChanged(
 }
 
 /** Positions whose predictions are compared, of all trials together: of a vocabulary of 250,000 about a second each hundred. */
-const comparedPositions = 1024;
+export const comparedPositions = 1024;
 
 /**
  * Positions that are compared of a trial, evenly spaced. The first goes by the golden ratio from trial to trial: positions, and with

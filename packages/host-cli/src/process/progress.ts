@@ -65,7 +65,7 @@ export function formatSeconds(seconds: number): string {
 /** The same as people say it, in the unit below the largest at most: 52 → "52 s", 1045 → "17 min", 8000 → "2 h 10 min". */
 export function formatAbout(seconds: number): string {
   const step = seconds < 60 ? 1 : seconds < 600 ? 30 : seconds < 3600 ? 60 : 600;
-  return formatSeconds(Math.round(seconds / step) * step).replace(/ 0 (s|min)$/, "");
+  return formatSeconds(Math.max(1, Math.round(seconds / step) * step)).replace(/ 0 (s|min)$/, "");
 }
 
 /** "12 s left", "at least 3 min 5 s left"; "" of less than a second. */

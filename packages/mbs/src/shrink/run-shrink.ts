@@ -73,8 +73,9 @@ export async function runShrink(planned: PlannedShrink, options: RunOptions): Pr
   };
   // at once, so that what is stopped goes on without a plan; those of an earlier one stay until its run is known to be the same
   if (!isBegun) await writeRecipes();
+  const usual = parseRecipe(usualRecipe(choices), usualPath(output));
   // the plan has said how large it will be
-  const shrunk = await runRecipe(recipe, recipePath(output), { ...options, anySize: true });
+  const shrunk = await runRecipe(recipe, recipePath(output), { ...options, anySize: true, following: [usual] });
   if (isBegun) await writeRecipes();
   await writeReport(planned, shrunk, await openArtifact(shrunk.scoresFile));
   return shrunk;

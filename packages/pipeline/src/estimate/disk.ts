@@ -63,7 +63,7 @@ const mostLanguages = 32;
 const textOr = (value: unknown, fallback: string): string => (typeof value === "string" ? value : fallback);
 
 /** An upper bound of the size of a sample before it is drawn. */
-function boundedSize({ sample }: Recipe, { contextLength }: ModelShape): SampleSize {
+export function boundedSize({ sample }: Recipe, { contextLength }: ModelShape): SampleSize {
   const mix = parseMix(textOr(sample["mix"], "equal"));
   const segments = Number(sample["segments"] ?? segmentsOfMix(mix) ?? 256);
   const chosen = sample["languages"] === undefined ? mostLanguages : listOf(sample["languages"]).length;

@@ -33,6 +33,22 @@ function parseKept<Name extends string>(text: string, names: readonly Name[]): K
 const shorter = <Name extends string>(names: readonly Name[], one: Seconds<Name>, other: Seconds<Name>): Seconds<Name> =>
   Object.fromEntries(names.map((name) => [name, Math.min(one[name], other[name])])) as Seconds<Name>;
 
+const keyText = (key: readonly unknown[]): string => JSON.stringify([...machine(), ...key]);
+
+async function readKept<Name extends string>(
+  key: readonly unknown[],
+  names: readonly Name[],
+): Promise<KeptSeconds<Name> | undefined> {
+  const text = await readCached("rates", keyText(key));
+  return text === undefined ? undefined : parseKept(text, names);
+}
+
+/** What an earlier process measured of this machine, as `keptSeconds`; undefined where none did. */
+export const readSeconds = async <Name extends string>(
+  key: readonly unknown[],
+  names: readonly Name[],
+): Promise<Seconds<Name> | undefined> => (await readKept(key, names))?.seconds;
+
 /** What was asked for in this process. */
 const known = new Map<string, Promise<Seconds<string>>>();
 
@@ -50,13 +66,12 @@ export function keptSeconds<Name extends string>(
   isQuiet: boolean,
   measure: () => Promise<Seconds<Name>>,
 ): Promise<Seconds<Name>> {
-  const text = JSON.stringify([...machine(), ...key]);
-  return once(known as Map<string, Promise<Seconds<Name>>>, text, async () => {
-    const kept = parseKept((await readCached("rates", text)) ?? "", names);
+  return once(known as Map<string, Promise<Seconds<Name>>>, keyText(key), async () => {
+    const kept = await readKept(key, names);
     if (kept !== undefined && (kept.isQuiet || !isQuiet)) return kept.seconds;
     const measured = await measure();
     const seconds = shorter(names, kept?.seconds ?? measured, measured);
-    await keepCached("rates", text, `${JSON.stringify({ seconds, isQuiet })}\n`);
+    await keepCached("rates", keyText(key), `${JSON.stringify({ seconds, isQuiet })}\n`);
     return seconds;
   });
 }

@@ -1,5 +1,6 @@
 import type { DeviceChoice, DeviceReport, Observer, Progress } from "@mbs/contracts";
 import type { Stages } from "../plan/known-stages.ts";
+import type { Recipe } from "../recipe/recipe.ts";
 import type { Judge } from "../quality/choose-best.ts";
 import type { NodeReport } from "./engine.ts";
 import type { WorkerChoice } from "./local-executor.ts";
@@ -49,6 +50,8 @@ export interface RunOptions {
    * absent: that of the recipe as it is given.
    */
   readonly judge?: Judge | undefined;
+  /** What the caller runs next: its time counts to the time left. */
+  readonly following?: readonly Recipe[];
   /** Start over, replacing what an earlier run has left in the output folder. */
   readonly force?: boolean;
 }

@@ -5,26 +5,14 @@ import { BadDataError, FailedPreconditionError, isObject, UsageError } from "@mb
 import type { Progress, TimeLeft } from "@mbs/contracts";
 import type { Plan, PlanNode } from "../plan/nodes/plan-node.ts";
 import type { NodeReport } from "./engine.ts";
+import type { NodeStatus } from "./node-status.ts";
 import { exists, isFile } from "./own-files.ts";
 import { runFolder } from "./run-folder.ts";
 import type { RunFolder } from "./run-folder.ts";
 import type { RunMachine } from "./run-machine.ts";
 import type { WorkerTraffic } from "./store-traffic.ts";
-
-/** Where a node of a run is. */
-export interface NodeStatus {
-  readonly id: string;
-  readonly stage: string;
-  readonly state: "waiting" | "running" | "done";
-  /** The worker that runs it or ran it; absent where an earlier run had done it. */
-  readonly worker?: string;
-  /** Seconds that it took. */
-  readonly seconds?: number;
-  /** When it began, in milliseconds since 1970. */
-  readonly began?: number;
-  /** How much of it is done, 0 to 1, where it runs and says so. */
-  readonly share?: number;
-}
+import { estimateLeft, SteadyLeft } from "./time-left.ts";
+import type { ExpectedTime } from "./time-left.ts";
 
 /** What is known of a run that goes on, or that stopped before its end. */
 export interface RunStatus {
@@ -40,9 +28,9 @@ export interface RunStatus {
   readonly processors?: string;
   /** How it ended, where it ended without a result. */
   readonly failure?: string;
-  /** Estimated from the nodes that are done or at work; undefined as long as these say nothing. */
+  /** Undefined as long as too little is known. */
   readonly secondsLeft?: number;
-  /** Whether that leaves out nodes of which none was run yet, such as the evaluation. */
+  /** Whether that leaves out nodes of which nothing is known, such as those of third-party stages. */
   readonly leftIsLeast?: boolean;
   /** What each worker has moved to and from the store since the run was started last; absent where there is no store. */
   readonly traffic?: readonly WorkerTraffic[];
@@ -52,55 +40,8 @@ export interface RunStatus {
 /** Milliseconds between two writes. */
 const writeMs = 1000;
 
-/** Nodes that do the same on other nodes, shards or sites of the same name: "capture.h.#.mlp-up.shard-#". */
-const kindOf = ({ id }: Pick<NodeStatus, "id">): string => id.replaceAll(/\d+/g, "#");
-
-/**
- * Seconds until a run ends: as long as its workers need for all that is left together, or the longest chain of nodes that wait
- * for each other, whichever is longer.
- *
- * Nodes that come once, such as those that write and evaluate the model, are known by their own progress alone, and left out
- * before that.
- *
- * @param now in milliseconds since 1970
- * @returns undefined while nothing is known
- */
-export function estimateLeft(
-  nodes: readonly PlanNode[],
-  status: ReadonlyMap<string, NodeStatus>,
-  workers: number,
-  now: number,
-): TimeLeft | undefined {
-  const taken = new Map<string, { sum: number; count: number }>();
-  for (const found of status.values()) {
-    if (found.seconds === undefined) continue;
-    const { sum, count } = taken.get(kindOf(found)) ?? { sum: 0, count: 0 };
-    taken.set(kindOf(found), { sum: sum + found.seconds, count: count + 1 });
-  }
-  let sum = 0;
-  let longest = 0;
-  let isLeast = false;
-  const ends = new Map<string, number>();
-  for (const node of nodes) {
-    const { state, began, share = 0 } = status.get(node.id) ?? { state: "waiting" };
-    const before = Math.max(0, ...[...Object.values(node.inputs).flat(), ...node.after].map((id) => ends.get(id) ?? 0));
-    if (state === "done") {
-      ends.set(node.id, 0);
-      continue;
-    }
-    const elapsed = began === undefined ? 0 : (now - began) / 1000;
-    const known = taken.get(kindOf(node));
-    // its own progress says more than others of its kind
-    const whole = share > 0 ? elapsed / share : known && known.sum / known.count;
-    if (whole === undefined) isLeast = true;
-    const left = whole === undefined ? 0 : Math.max(0, whole - elapsed);
-    sum += left;
-    ends.set(node.id, before + left);
-    longest = Math.max(longest, before + left);
-  }
-  const seconds = Math.max(sum / workers, longest);
-  return isLeast && seconds === 0 ? undefined : { seconds, isLeast };
-}
+/** Milliseconds of a run before anyone asks how long it takes: many are over by then. */
+const expectMs = 5000;
 
 /** Writes down how far a run is, at most once a second, for those who look at it from outside. */
 export class StatusRecord {
@@ -110,15 +51,26 @@ export class StatusRecord {
   readonly #traffic: () => readonly WorkerTraffic[];
   readonly #began = Date.now();
   readonly #nodes: Map<string, NodeStatus>;
+  readonly #expect: (() => Promise<ExpectedTime>) | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #expected: ExpectedTime | undefined;
+  readonly #steady = new SteadyLeft();
   /** The time left, and when it was found: a large plan is not gone through for each word of a node. */
   #leftAt: { readonly when: number; readonly left: TimeLeft | undefined } = { when: 0, left: undefined };
   #done = 0;
   #writing: Promise<void> = Promise.resolve();
 
-  constructor({ status }: RunFolder, plan: Plan, machine: RunMachine, traffic: () => readonly WorkerTraffic[] = () => []) {
+  /** @param expect finds how long the run takes; without it no time left is shown */
+  constructor(
+    { status }: RunFolder,
+    plan: Plan,
+    machine: RunMachine,
+    traffic: () => readonly WorkerTraffic[],
+    expect?: () => Promise<ExpectedTime>,
+  ) {
     this.#path = status;
     this.#traffic = traffic;
+    this.#expect = expect;
     this.#plan = plan;
     this.#machine = machine;
     this.#nodes = new Map(plan.nodes.map(({ id, stage }) => [id, { id, stage, state: "waiting" as const }]));
@@ -128,6 +80,7 @@ export class StatusRecord {
 
   /** Does all the work of a run: the record is removed when it is done, or says how it failed. */
   async during<T>(work: () => Promise<T>): Promise<T> {
+    const asking = setTimeout(() => void this.#learn(), expectMs).unref();
     try {
       const result = await work();
       await this.#end();
@@ -135,7 +88,14 @@ export class StatusRecord {
     } catch (error) {
       await this.#end(error instanceof Error ? error.message : String(error));
       throw error;
+    } finally {
+      clearTimeout(asking);
     }
+  }
+
+  /** It never rejects: a run does not fail because nobody knows how long it takes. */
+  async #learn(): Promise<void> {
+    this.#expected = await this.#expect?.().catch(() => undefined);
   }
 
   started({ id, stage }: PlanNode, worker: string): void {
@@ -151,17 +111,19 @@ export class StatusRecord {
 
   /** Progress of the whole run, while a node is at work. */
   whole(activity: string): Progress {
-    const now = Date.now();
-    if (now - this.#leftAt.when >= writeMs) this.#leftAt = { when: now, left: this.#left(now) };
-    const { left } = this.#leftAt;
+    const left = this.#left(Date.now());
     return { activity, done: this.#done, total: this.#nodes.size, unit: "nodes", whole: { name: "run", left } };
   }
 
   #left(now: number): TimeLeft | undefined {
+    if (this.#expected === undefined) return undefined;
+    if (now - this.#leftAt.when < writeMs) return this.#leftAt.left;
     const { workers, processors } = this.#machine;
     // the first one of a queue's is this machine
     const hands = processors === undefined ? workers : Math.max(1, this.#traffic().length - 1);
-    return estimateLeft(this.#plan.nodes, this.#nodes, hands, now);
+    const left = this.#steady.update(estimateLeft(this.#plan.nodes, this.#nodes, this.#expected, hands, now), now);
+    this.#leftAt = { when: now, left };
+    return left;
   }
 
   /** A node whose worker ended, or that is to run again for another reason. */

@@ -4,6 +4,7 @@ import { createObjectPool, optionFlag, splitKept } from "@mbs/contracts";
 import type { ObjectPool } from "@mbs/contracts";
 import { excludedByBlocks, loadSolver, solverOptions } from "@mbs/solvers";
 import { checkDisk, diskNeed } from "../estimate/disk.ts";
+import { expectTime } from "../estimate/expect-time.ts";
 import { noteKept } from "../plan/kept-languages.ts";
 import type { Plan } from "../plan/nodes/plan-node.ts";
 import { prepareRun } from "../plan/prepared-run.ts";
@@ -28,6 +29,7 @@ import type { Execution } from "./run-plan.ts";
 import { recordRun } from "./run-record.ts";
 import { readRevisions, recordRevisions } from "./run-revisions.ts";
 import { StatusRecord } from "./run-status.ts";
+import type { ExpectedTime } from "./time-left.ts";
 
 export interface RunResult {
   readonly folder: RunFolder;
@@ -152,7 +154,8 @@ export async function run(recipe: Recipe, options: RunOptions): Promise<RunResul
         const execution = { ...options, folder, machine, revisions: found, executor };
         const best = judge === undefined || searched === undefined ? undefined : await search(searched, judge, execution);
         const final = best === undefined ? prepared : await prepare(best.best.recipe);
-        const status = new StatusRecord(folder, final.plan, machine, () => executor.traffic());
+        const expect = (): Promise<ExpectedTime> => expectTime(final, options.following ?? [], { stages, machine, signal });
+        const status = new StatusRecord(folder, final.plan, machine, () => executor.traffic(), expect);
         const result = await status.during(() => execute(final, { ...execution, status }));
         return { ...result, ...(best !== undefined && { quality: best.result }) };
       } finally {

@@ -5,7 +5,7 @@ import { averageOption, languageCosts, mixed, requireAverage } from "../language
 import { defineBitMethod, type BitRequest, type Chosen } from "./bit-method.ts";
 import { chooseLeast, type ChoiceUnit } from "../choice-program.ts";
 import { measureDamage, quick } from "./measured-damage.ts";
-import { passes } from "../output-change.ts";
+import { comparedPositions, passes } from "../output-change.ts";
 import { choiceNamed, choosesEmbeddings, namesOf, type BitOptions } from "./storage-choices.ts";
 
 const options = {
@@ -65,6 +65,7 @@ export const damage = defineBitMethod({
     grids,
     rows: rows === 0 ? Infinity : rows,
     passes,
+    comparisons: comparedPositions,
   }),
   async choose(request) {
     const { units, limit } = request;

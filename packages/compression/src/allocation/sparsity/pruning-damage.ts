@@ -17,7 +17,15 @@ import { lacksSite, requireFactors, type AllocationInputs, type AllocationMethod
 import { chooseLeast } from "../choice-program.ts";
 import { averageOption, languageCosts, mixed, requireAverage } from "../language-costs.ts";
 import { solveAlone } from "../lone-tensor.ts";
-import { measureOutputChange, passes, pricesOf, type OutputChanges, type Perturbation, type Prices } from "../output-change.ts";
+import {
+  comparedPositions,
+  measureOutputChange,
+  passes,
+  pricesOf,
+  type OutputChanges,
+  type Perturbation,
+  type Prices,
+} from "../output-change.ts";
 import { sparsityOption } from "./sparsity-method.ts";
 
 /** Sparsities to choose from are so far apart: damage changes little between two of them. */
@@ -200,7 +208,7 @@ export const pruningDamage: AllocationMethod = {
   needs: { chooses: "sparsity", statistics: "diagonal", segments: true },
   options,
   // masks cost little beside passes
-  work: () => ({ solver: "wanda", options: {}, grids: [], rows: 0, passes }),
+  work: () => ({ solver: "wanda", options: {}, grids: [], rows: 0, passes, comparisons: comparedPositions }),
   async allocate(model, inputs, raw, context) {
     try {
       const values = parseOptions(parsed, raw, "allocate --method pruning-damage");

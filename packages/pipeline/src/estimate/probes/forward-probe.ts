@@ -11,21 +11,16 @@ export interface ForwardRates {
   readonly sites: number;
   readonly end: number;
   readonly block: number;
-  /** Of the loss for one token. */
-  readonly head: number;
   /** To open the model. */
   readonly open: number;
   /** To read the weights of a block and to make its session. */
   readonly weights: number;
 }
 
-export const forwardNames = ["sites", "end", "block", "head", "open", "weights"] as const satisfies (keyof ForwardRates)[];
+export const forwardNames = ["sites", "end", "block", "open", "weights"] as const satisfies (keyof ForwardRates)[];
 
 /** Tokens of a probe at most. */
 export const batchTokens = 2048;
-
-/** The loss of a token costs the same from about so many on. */
-const headTokens = 256;
 
 /** Fewer tokens than this say little of many, or of experts that read a part of them each. */
 const leastTokens = 128;
@@ -34,7 +29,7 @@ const leastTokens = 128;
 const passSeconds = 1.5;
 
 /** Multiply-adds of one token in one block, without attention over other tokens. */
-export const weightsOf = ({ sites }: Block): number =>
+export const weightsOf = ({ sites }: Pick<Block, "sites">): number =>
   sum(sites, ({ width, weights }) => width * sum(weights, ({ rows }) => rows));
 
 /** Tokens of a probe: segments of a length that fill a batch, fewer or shorter ones where a pass would take too long. */
@@ -52,22 +47,6 @@ export function probedTokens(length: number, perToken: number, gemm: number): Pr
   const most = Math.max(leastTokens, Math.floor((passSeconds * gemm) / (2 * perToken)));
   const batch = Math.max(1, Math.floor(Math.min(batchTokens, most) / length));
   return { batch, length: Math.min(length, most) };
-}
-
-/** Seconds of the loss for one token. */
-async function measureHead(
-  forward: Forward,
-  { hiddenSize, vocabularySize }: Model,
-  { columns, values, rows }: Matrix,
-  tokens: Int32Array,
-  { gemm, threads }: { readonly gemm: number; readonly threads: number },
-): Promise<number> {
-  const scored = Math.min(rows, probedTokens(headTokens, hiddenSize * vocabularySize, gemm).length);
-  const score = (count: number): Promise<Float64Array> =>
-    forward.score({ rows: count, columns, values: values.subarray(0, count * columns) }, tokens.subarray(0, count));
-  // the first reads the head
-  await score(2);
-  return (await seconds(threads, () => score(scored))) / scored;
 }
 
 /** What a block computes: two of the same sites take the same time, but for their windows. */
@@ -165,7 +144,6 @@ export async function measureForward(
       sites: average(total.sites) / rows,
       end: average(total.end) / rows,
       block: average(total.block) / rows,
-      head: await measureHead(forward, model, states, tokens, { gemm, threads }),
       open,
       weights: average(weights),
     };

@@ -22,7 +22,9 @@ async function probeGram(blas: OnnxBlas, width: number): Promise<Float32Array> {
 }
 
 export interface SiteRates extends RowRates {
+  /** Of a token's Gram, and of the mean when all tokens of a language are there. */
   readonly gram: number;
+  readonly mean: number;
   readonly factor: number;
   /** Seconds for one row to round it with one choice of an allocation, on all threads, and to measure error and output; 0 without one. */
   readonly rounding: number;
@@ -31,6 +33,7 @@ export interface SiteRates extends RowRates {
 
 export const siteNames = [
   "gram",
+  "mean",
   "factor",
   "solver",
   "errors",
@@ -57,26 +60,28 @@ export interface Probe {
 }
 
 /** Only the solver is measured where no Gram is summed, and it gets no Gram then. */
-export async function measureSite(blas: OnnxBlas, width: number, probe: Probe): Promise<SiteRates> {
+export async function measureSite(width: number, probe: Probe): Promise<SiteRates> {
   const { length, recipe, work, threads } = probe;
   const whole = { threads, splits: true };
   const computed = computedStatistics(recipe);
-  const none = { gram: 0, factor: 0, rounding: 0, roundingErrors: 0 };
+  const none = { gram: 0, mean: 0, factor: 0, rounding: 0, roundingErrors: 0 };
   const isRounded = work !== undefined && work.grids.length > 0;
   const grid = middleOf(recipe.grids ?? []) ?? { kind: "none" };
   const task = { ...(await readSolver(String(recipe.compress["solver"]), recipe.compress)), grid };
-  if (!computed.gram && !isRounded) {
-    const diagonal = noise(width).map((value) => value * value);
-    return { ...none, ...(await measureSolver(blas, width, { diagonal }, task, whole)) };
-  }
+  const blas = createBlas({ threads });
   const kernel = createMomentKernel({ threads });
   try {
+    if (!computed.gram && !isRounded) {
+      const diagonal = noise(width).map((value) => value * value);
+      return { ...none, ...(await measureSolver(blas, width, { diagonal }, task, whole)) };
+    }
     const summed = kernel.gram(width);
     // a segment is added at once
     const rows = Math.min(batchTokens, length);
     const states = { rows, columns: width, values: noise(rows * width) };
     await summed.add(states);
     const gramTime = await seconds(threads, () => summed.add(states));
+    const mean = await seconds(threads, async () => summed.mean(rows));
     const gram = await probeGram(blas, width);
     const diagonal = Float32Array.from({ length: width }, (_, channel) => at(gram, channel * (width + 1)));
     const isFactored = computed.upper || isRounded;
@@ -84,9 +89,10 @@ export async function measureSite(blas: OnnxBlas, width: number, probe: Probe): 
     const factor = isFactored ? await seconds(threads, () => inverseFactor(blas, gram.slice(), width)) : 0;
     const known = { diagonal, gram, ...(upper && { upper }) };
     const rowRates = await measureSolver(blas, width, computed.gram ? known : { diagonal }, task, whole);
-    return { ...none, gram: gramTime / rows, factor, ...rowRates, ...(await measureRounding(blas, width, known, probe)) };
+    return { ...none, gram: gramTime / rows, mean, factor, ...rowRates, ...(await measureRounding(blas, width, known, probe)) };
   } finally {
     await kernel.release();
+    await blas.release();
   }
 }
 

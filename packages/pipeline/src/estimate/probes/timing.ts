@@ -1,7 +1,6 @@
 import { performance } from "node:perf_hooks";
-import { sum } from "../sum.ts";
 import { at } from "@mbs/contracts";
-import { engineSeconds } from "@mbs/onnx";
+import { measureEngine } from "@mbs/onnx";
 
 /** Repeatable numbers of about the size of states. */
 export function noise(length: number, seed = 1): Float32Array {
@@ -39,21 +38,20 @@ export interface Taken<Result> {
 
 /** @param threads of the engine, which take as much time each */
 export async function measure<Result>(threads: number, work: () => Promise<Result>): Promise<Taken<Result>> {
-  const [clock, all, engine] = [performance.now(), processorSeconds(), engineSeconds()];
-  const result = await work();
-  const ofEngine = engineSeconds() - engine;
-  const others = Math.max(0, processorSeconds() - all - ofEngine);
-  return { result, quiet: others + ofEngine / threads, clock: (performance.now() - clock) / 1000 };
+  const [clock, before] = [performance.now(), processorSeconds()];
+  const { result, seconds: engine } = await measureEngine(work);
+  const others = Math.max(0, processorSeconds() - before - engine);
+  return { result, quiet: others + engine / threads, clock: (performance.now() - clock) / 1000 };
 }
 
 /** A probe that has run once is measured three times, or less often where that takes longer than this, seconds. */
 const enough = 0.5;
 
-/** The shortest of three: what disturbs a kernel, as the garbage of the probe before it, only makes it slower. */
+/** The mean of three: the collection of what the work leaves behind is a part of it. */
 export async function seconds(threads: number, work: () => Promise<unknown>): Promise<number> {
-  const found: number[] = [];
-  while (found.length < 3 && sum(found, (taken) => taken) < enough) found.push((await measure(threads, work)).quiet);
-  return Math.min(...found);
+  let [sum, count] = [0, 0];
+  for (; count < 3 && sum < enough; count++) sum += (await measure(threads, work)).quiet;
+  return sum / count;
 }
 
 /** The mean of six: the collection of the buffers that the work leaves behind is a part of it. */
