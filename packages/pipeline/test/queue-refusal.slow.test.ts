@@ -6,6 +6,7 @@ import { at, TryAgainError } from "@mbs/contracts";
 import type { Redis } from "ioredis";
 import * as assert from "uvu/assert";
 import { until } from "../../../tools/test/until.ts";
+import { bullPrefix } from "../src/run/queue/queue-names.ts";
 import type { QueueChoice } from "../src/run/queue/queue-executor.ts";
 import { childCommand, clusterSuite, expectedOf, results, timings, withCluster, workers } from "./fixtures/queue-cluster.ts";
 import type { Cluster } from "./fixtures/queue-cluster.ts";
@@ -103,6 +104,38 @@ test("a node whose result the server refuses is tried again", async (workspace) 
     await cluster.redis.use(end);
     assert.is(await ended, undefined);
     assert.equal(await results(join(root, "out")), expected);
+  });
+});
+
+test("a job that someone locks for another is not its worker's any more, which is no bug; the run has its result", async ({
+  root,
+  recipe,
+}) => {
+  await withNodeAtWork(root, async ({ cluster, begun, go: ready }) => {
+    const ended = failure(go(recipe(), { workers, queue: cluster.choice() }));
+    await begun;
+    await cluster.redis.use(async (admin) => {
+      for (const key of await admin.keys(`${bullPrefix}:*:lock`)) await admin.set(key, "another");
+    });
+    await writeFile(ready, "");
+    assert.is(await ended, undefined);
+    assert.match(cluster.log.join(""), /a job is not this worker's any more: Lock mismatch/);
+    assert.not.match(cluster.log.join(""), /a bug/);
+  });
+});
+
+test("a number of the queue that is none ends the run with the remedy", async ({ root, recipe }) => {
+  await withNodeAtWork(root, async ({ cluster, begun, go: ready }) => {
+    const start = (): Promise<unknown> => failure(go(recipe(), { workers, queue: cluster.choice() }));
+    const ended = start();
+    await begun;
+    await cluster.redis.use(async (admin) => {
+      for (const key of await admin.keys(`${bullPrefix}:*:meta`)) await admin.hset(key, "opts.maxLenEvents", "x");
+    });
+    await writeFile(ready, "");
+    assert.match(String(await ended), /has values of another program under the keys of the queue; remove all keys mbs:\* there/);
+    await cluster.redis.use((admin) => admin.flushall());
+    assert.is(await start(), undefined);
   });
 });
 

@@ -35,14 +35,17 @@ function reasonOf(cause: Error): string {
 export const refusalLine = (place: string, cause: Error): string =>
   `${place} refuses a command of the queue: ${reasonOf(cause)}; look at the server`;
 
+/** What Redis says of keys of another type, and of numbers of a queue that are none. */
+const foreignValue = /WRONGTYPE|is not (an integer|a valid float)|MAXLEN argument/;
+
 /**
  * What a server that is there refuses: it is full, cannot write to its disk, takes no writes, no longer takes the user, or has values
  * of others under the keys of a queue.
  */
 function refusalError(place: string, cause: Error): MbsError {
-  if (cause.message.includes("WRONGTYPE")) {
+  if (foreignValue.test(cause.message)) {
     return new FailedPreconditionError(
-      `${place} has values of another program under the keys of the queue; take another database of it, such as ${place}/1, for run and workers`,
+      `${place} has values of another program under the keys of the queue; remove all keys mbs:* there, or take another database of it, such as ${place}/1, for run and workers`,
     );
   }
   return new TryAgainError(`${refusalLine(place, cause)}, then run again`);

@@ -71,6 +71,9 @@ const giveUpMs = 15_000;
 /** Milliseconds for saying good-bye to a server that may be away. */
 export const goodbyeMs = 2000;
 
+/** Whether BullMQ says that a job is not there, or is another worker's: it numbers these errors. */
+const isTakenAway = (thrown: unknown): boolean => thrown instanceof Error && "code" in thrown && typeof thrown.code === "number";
+
 /** A worker at a queue. */
 export class QueueWorker {
   readonly #options: WorkOptions;
@@ -165,6 +168,7 @@ export class QueueWorker {
         try {
           await this.#finish(taken, await this.#result(taken, stopping.signal));
         } catch (thrown) {
+          if (isTakenAway(thrown)) throw thrown;
           await this.#giveBack(taken, thrown, isCancelled);
         }
       });
