@@ -1,4 +1,4 @@
-import { DeniedError } from "@mbs/contracts";
+import { DeniedError, InputOutputError } from "@mbs/contracts";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { s3Error } from "../src/s3/s3-errors.ts";
@@ -23,6 +23,19 @@ test("each fault of a certificate has its own remedy; only that of an unknown au
     const error = s3Error(Object.assign(new Error("refused"), { code }), "put", "s3://b/x", target);
     assert.instance(error, DeniedError);
     assert.is((error as DeniedError).message, `cannot put s3://b/x: the certificate at https://h:9000 ${said}`);
+  }
+});
+
+test("a quota is a full store, whatever status it comes with", () => {
+  for (const [name, status] of [
+    ["QuotaExceeded", 403],
+    ["XMinioAdminBucketQuotaExceeded", 400],
+    ["InsufficientStorage", 507],
+  ] as const) {
+    const cause = Object.assign(new Error("refused"), { name, $metadata: { httpStatusCode: status } });
+    const error = s3Error(cause, "put", "s3://b/x", { bucket: "b", at: "" });
+    assert.instance(error, InputOutputError);
+    assert.match(String(error), `the store is full (${name}); free some space there`);
   }
 });
 

@@ -70,7 +70,13 @@ const untrusted = /^(?:CERT_|UNABLE_TO_|ERR_TLS_)/;
 
 const wrongUser: ReadonlySet<string> = new Set(["ExpiredToken", "InvalidToken", "TokenRefreshRequired", "InvalidAccessKeyId"]);
 
-const full: ReadonlySet<string> = new Set(["QuotaExceeded", "XMinioStorageFull", "StorageFull", "EntityTooLarge"]);
+const full: ReadonlySet<string> = new Set([
+  "QuotaExceeded",
+  "XMinioStorageFull",
+  "XMinioAdminBucketQuotaExceeded",
+  "StorageFull",
+  "EntityTooLarge",
+]);
 
 /** Where the requests go. */
 export interface S3Target {
@@ -112,6 +118,10 @@ export function s3Error(cause: unknown, doing: string, where: string, { bucket, 
       facts,
     );
   }
+  // Ceph's quota comes with 403
+  if (status === 507 || full.has(name)) {
+    return new InputOutputError(`${what}: the store is full (${name}); free some space there and run again`, facts, { cause });
+  }
   if (status === 401 || status === 403 || wrongUser.has(name)) {
     return new DeniedError(
       `${what}: the store refuses this user, ${answer}; check the credentials, the clock, and the rights to list, get, put and delete there`,
@@ -131,9 +141,6 @@ export function s3Error(cause: unknown, doing: string, where: string, { bucket, 
     return new TryAgainError(`${what}: no connection${server} (${reason}); check the network and try again`, facts, { cause });
   }
   if (status === 412) return new TryAgainError(`${what}: it was replaced meanwhile; try again`, facts, { cause });
-  if (status === 507 || full.has(name)) {
-    return new InputOutputError(`${what}: the store is full (${name}); free some space there and run again`, facts, { cause });
-  }
   if (busy.has(name) || status === 429 || (status !== undefined && status >= 500)) {
     return new TryAgainError(`${what}: the store answers ${answer}; try again later`, facts, {
       cause,
