@@ -170,9 +170,10 @@ test("a file with another content than its name, or cut short, is refused", () =
     assert.equal(await store.addresses(), []);
   }));
 
-test("a damaged file is reported with the remedy of its store, at its start or at the fault", () =>
+test("a damaged file is reported with a remedy, at its start or at the fault, and can be removed among whole ones", () =>
   inFolder(async (folder) => {
-    const store = new ArtifactStore(folder, { remedy: "delete it and run again" });
+    const store = new ArtifactStore(folder);
+    const { address: other } = await store.put(samples.scores.encode());
     const { address } = await store.put(samples.segments.encode());
     const path = store.path(address);
     const whole = await readFile(path);
@@ -183,8 +184,10 @@ test("a damaged file is reported with the remedy of its store, at its start or a
       );
       const error = await errorOf(async () => collect((await store.open(address)).batches));
       assert.instance(error, BadDataError);
-      assert.match(error.message, /^\S+\.arrow is damaged at byte \d+; delete it and run again$/);
+      assert.match(error.message, /^\S+\.arrow is damaged at byte \d+; delete the file and make it again$/);
     }
+    assert.equal(await store.removeDamaged([other, address, "0".repeat(64), address]), [address]);
+    assert.equal(await store.addresses(), [other]);
   }));
 
 test("what was written last is read from memory, with the same rows and receipt, until it is removed", () =>

@@ -1,7 +1,6 @@
 import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { manifestKey, RunManifest } from "@mbs/artifacts";
-import { BadDataError } from "@mbs/contracts";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { errorOf } from "./samples.ts";
@@ -93,36 +92,22 @@ test("after a write that failed, the next one takes all along", () =>
     for (const key of ["a", "b", "c"]) assert.equal(again.get(key), { factors: addressOf(key) });
   }));
 
-test("a manifest of an earlier version, one object, is read", () =>
-  inFolder(async (folder) => {
-    const path = join(folder, "manifest.json");
-    const outputs = { factors: addressOf("a") };
-    for (const nodes of [{}, { a: outputs }, { a: outputs, b: outputs }]) {
-      await writeFile(path, `${JSON.stringify(nodes, undefined, 2)}\n`);
-      const manifest = await RunManifest.open(path);
-      for (const key of Object.keys(nodes)) assert.equal(manifest.get(key), outputs);
-    }
-  }));
+const line = (key: string, address = addressOf(key)): string => `${JSON.stringify({ [key]: { factors: address } })}\n`;
 
-test("a broken manifest is refused with its name", () =>
+test("of a damaged manifest the lines that are whole count, and the next write mends it", () =>
   inFolder(async (folder) => {
     const path = join(folder, "manifest.json");
-    for (const text of [
-      "",
-      "[]",
-      '{"a": 1}',
-      '{"a": {"b": 2}}',
-      '{"a": {"b": "../../x"}}',
-      '{"a": {',
-      "{}\n[]\n",
-      '{}\n{"a": 1}\n',
-    ]) {
-      await writeFile(path, text);
-      const error = await errorOf(() => RunManifest.open(path));
-      assert.instance(error, BadDataError, text);
-      assert.match(error.message, /manifest\.json is no run manifest/);
-      const forgetting = await RunManifest.open(path, { forget: true });
-      assert.is(forgetting.get("a"), undefined, "what is about to be deleted need not be whole");
+    for (const damaged of ["null", "", "[]\n", "{}\n", "\u0000\n", '{"a": {\n', line("b", "../../x"), line("b", "0")]) {
+      for (const whole of ["", line("a")]) {
+        await writeFile(path, whole + damaged);
+        const manifest = await RunManifest.open(path);
+        // an end that is cut is no damage, and no line at all is
+        assert.is(manifest.isDamaged, damaged.endsWith("\n") || whole === "", damaged);
+        assert.equal(manifest.get("a"), whole === "" ? undefined : { factors: addressOf("a") });
+        assert.is(manifest.get("b"), undefined);
+        await manifest.set("c", { factors: addressOf("c") });
+        assert.is(await readFile(path, "utf8"), whole + line("c"), damaged);
+      }
     }
   }));
 

@@ -1,4 +1,4 @@
-import { mkdir, readFile, readdir, writeFile } from "node:fs/promises";
+import { mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DeniedError, UsageError } from "@mbs/contracts";
 import { openModel } from "@mbs/models";
@@ -54,21 +54,33 @@ test("the recorded recipe names the model as it was given, and runs again", asyn
   assert.equal(await snapshot(join(root, "again", "model")), await snapshot(join(root, "out", "model")));
 });
 
-test("another rotation in the same folder is refused, and replaced by force; so is a damaged one", async ({ root, recipe }) => {
+test("another rotation in the same folder is refused, and replaced by force; a damaged one is made again", async ({
+  root,
+  recipe,
+}) => {
   await go(recipe({ rotate: {} }));
   const rotated = join(root, "out", "run", "rotated");
   const before = await addressOf(rotated);
   const error = await failure(go(recipe({ rotate: { seed: 1 } })));
   assert.instance(error, DeniedError);
-  assert.match(String(error), /run\/rotated is a model of other settings, of another source, or damaged; .*--force$/);
+  assert.match(String(error), /run\/rotated is a model of other settings or of another source; .*--force$/);
   assert.is(await addressOf(rotated), before);
   await go(recipe({ rotate: { seed: 1 } }), { force: true });
   assert.not.equal(await addressOf(rotated), before);
 
+  const whole = await snapshot(join(root, "out"));
   await writeFile(join(rotated, "config.json"), "{}");
-  assert.instance(await failure(go(recipe({ rotate: { seed: 1 } }))), DeniedError);
-  await go(recipe({ rotate: { seed: 1 } }), { force: true });
-  assert.not.equal(await addressOf(rotated), before);
+  const warnings: string[] = [];
+  await go(recipe({ rotate: { seed: 1 } }), { warn: (line) => warnings.push(line) });
+  assert.equal(warnings, [`${join(rotated, "config.json")} is damaged; ${rotated} is made again`]);
+  assert.equal(await snapshot(join(root, "out")), whole);
+  // what is not known to be of this recipe is not replaced
+  await writeFile(`${rotated}.json`, "null");
+  const unknown = await failure(go(recipe({ rotate: { seed: 1 } })));
+  assert.match(String(unknown), /rotated\.json, which says what .*, is damaged or missing; move \S+rotated away and run again/);
+  await rm(rotated, { recursive: true });
+  await go(recipe({ rotate: { seed: 1 } }));
+  assert.equal(await snapshot(join(root, "out")), whole);
 });
 
 test("a vocabulary is trimmed before a rotation, by the recipe's corpus unless another is named", async ({ root, recipe }) => {

@@ -24,7 +24,7 @@ test("a model with a flipped bit is scored no more; moved away as the message sa
     const error = await failure(go(recipe({ evaluate }), noting));
     assert.instance(error, BadDataError);
     const [, file, model = ""] =
-      /^(\S+) is not as the run wrote it: .*; move (\S+) away and run again to have it written again from the finished layers$/.exec(
+      /^(\S+) is not as the run wrote it: .*; move (\S+) away and run again to have it written again$/.exec(
         (error as Error).message,
       ) ?? [];
     assert.is(file, join(root, "out", "model", "model.bin"));

@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { mkdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { DeniedError, UsageError, at } from "@mbs/contracts";
+import { BadDataError, DeniedError, UsageError, at } from "@mbs/contracts";
 import * as assert from "uvu/assert";
 import type { RunOptions } from "../src/run/run-options.ts";
 import { failure, go } from "./fixtures/run-fakes.ts";
@@ -85,8 +85,8 @@ test("a file of others at the path of a run's identity claims nothing", async ({
     const before = await snapshot(out);
     for (const force of [false, true]) {
       const error = await failure(go(recipe(), { force }));
-      assert.instance(error, DeniedError);
-      assert.match((error as Error).message, /out\/run\/identity is damaged, or was not written by a run/);
+      assert.instance(error, BadDataError);
+      assert.match((error as Error).message, /out\/run\/identity is damaged or missing, or was not written by a run/);
     }
     assert.equal(await snapshot(out), before);
   }
@@ -111,8 +111,8 @@ test("results of others in a run's folder are replaced neither at once nor at th
     const denied = async (options: Partial<RunOptions>): Promise<void> => {
       const before = await snapshot(out);
       const error = await failure(go(recipe(), options));
-      assert.instance(error, DeniedError, why);
-      assert.ok((error as Error).message.startsWith(`${join(out, name)} was not written by this run`), `${why} ${String(error)}`);
+      assert.instance(error, BadDataError, why);
+      assert.match((error as Error).message, `; move ${join(out, name)} away and run again`, why);
       assert.equal(await snapshot(out), before, why);
     };
     // in a folder whose run has only begun
@@ -125,7 +125,7 @@ test("results of others in a run's folder are replaced neither at once nor at th
     if (name !== "model" && name !== "scores.arrow") continue;
     // while the run goes on
     const error = await failure(go(recipe(), { onNode: ({ id }) => id === "capture.h.1.mlp-up" && put() }));
-    assert.instance(error, DeniedError, why);
+    assert.instance(error, BadDataError, why);
     await rm(join(out, name), { recursive: true });
     await go(recipe());
 

@@ -1,6 +1,6 @@
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { availableProcessors, DeniedError, InterruptedError } from "@mbs/contracts";
+import { availableProcessors, BadDataError, DeniedError, InterruptedError } from "@mbs/contracts";
 import * as assert from "uvu/assert";
 import { buildProgram } from "../../../tools/test/built-program.ts";
 import { parseRecipe } from "../src/recipe/parse-recipe.ts";
@@ -129,8 +129,8 @@ for (const content of [
     await go(recipe());
     await writeFile(runFolder(join(root, "out")).machine, content);
     const error = await failure(go(recipe()));
-    assert.instance(error, DeniedError);
-    assert.match((error as Error).message, /machine\.json is damaged, or was not written by a run; remove it/);
+    assert.instance(error, BadDataError);
+    assert.match((error as Error).message, /machine\.json is damaged, or was not written by a run; move it away/);
   });
 }
 
@@ -140,8 +140,8 @@ test("a folder in its place is refused with its remedy", async ({ root, recipe }
   await rm(machine);
   await mkdir(machine);
   const error = await failure(go(recipe()));
-  assert.instance(error, DeniedError);
-  assert.match((error as Error).message, /machine\.json was not written by this run; move it away/);
+  assert.instance(error, BadDataError);
+  assert.match((error as Error).message, /machine\.json is damaged, or was not written by a run; move it away/);
 });
 
 test.run();

@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { DeniedError } from "@mbs/contracts";
+import { BadDataError } from "@mbs/contracts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { runFolder } from "../src/run/run-folder.ts";
@@ -27,8 +27,8 @@ for (const content of ["", "{", "[]", '{"datasets/org/texts@main": "main"}', '{"
       await readRevisions(folder);
       assert.unreachable();
     } catch (error) {
-      assert.instance(error, DeniedError);
-      assert.match((error as Error).message, "revisions.json is damaged, or was not written by a run; remove it");
+      assert.instance(error, BadDataError);
+      assert.match((error as Error).message, "revisions.json is damaged, or was not written by a run; move it away");
     }
   });
 }

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { BadDataError, InternalError, InterruptedError } from "@mbs/contracts";
+import { InternalError, InterruptedError } from "@mbs/contracts";
 import * as assert from "uvu/assert";
 import { buildProgram } from "../../../tools/test/built-program.ts";
 import { until } from "../../../tools/test/until.ts";
@@ -163,11 +163,9 @@ test("an error in a worker comes with its class and message, and a stop keeps wh
   assert.instance(stopped, InterruptedError);
   assert.match(String(stopped), /stopped after \d+ of \d+ nodes; the same command goes on from there/);
   await flipBit(join(root, "out", "run", "artifacts", `${states}.arrow`));
-  const refused = await failure(go(recipe({ shards: 2 }), { workers }));
-  assert.instance(refused, BadDataError);
-  assert.match(String(refused), new RegExp(`${states}\\.arrow is damaged.*; delete it and run again`));
-  await rm(join(root, "out", "run", "artifacts", `${states}.arrow`));
-  await go(recipe({ shards: 2 }), { workers });
+  const warnings: string[] = [];
+  await go(recipe({ shards: 2 }), { workers, warn: (warning) => warnings.push(warning) });
+  assert.match(warnings.join("\n"), `${states}.arrow was damaged and is removed; the run in `);
 });
 
 test("signals that a terminal or a container sends to all processes are left to the run", async ({ root, recipe }) => {

@@ -16,8 +16,6 @@ import { isMissing, systemError } from "./system-error.ts";
 import { removeLeftovers } from "./temporary/temporary-name.ts";
 
 export interface StoreOptions {
-  /** What a message tells the user to do about a damaged artifact. */
-  readonly remedy?: string;
   /**
    * Bytes of artifacts that stay in memory, at most a quarter of it for those that have a file too; the oldest go first. Default
    * none. What is in memory is not read from its file, and not hashed again. Longer artifacts are written at once.
@@ -40,6 +38,9 @@ export interface PutOptions {
   readonly counted?: (bytes: number) => void;
 }
 
+/** What a message tells the user to do about a damaged artifact. */
+const remedy = "delete the file and make it again";
+
 /** Share of the memory for artifacts that have a file too. */
 const filedShare = 0.25;
 
@@ -59,7 +60,6 @@ async function* countedBytes(bytes: AsyncIterable<Uint8Array>, counted: (bytes: 
 /** Artifacts in a folder, each a file named by its content address. */
 export class ArtifactStore {
   readonly root: string;
-  readonly #remedy: string;
   readonly #memory: number;
   readonly #held = new Map<string, Held>();
   #heldBytes = 0;
@@ -69,9 +69,8 @@ export class ArtifactStore {
   #queue: Promise<void> = Promise.resolve();
   #failure: { readonly cause: unknown } | undefined;
 
-  constructor(root: string, { remedy = "delete the file and make it again", memory = 0 }: StoreOptions = {}) {
+  constructor(root: string, { memory = 0 }: StoreOptions = {}) {
     this.root = root;
-    this.#remedy = remedy;
     this.#memory = memory;
   }
 
@@ -223,7 +222,7 @@ export class ArtifactStore {
     }
     const found = (await receipt).address;
     if (found !== address) {
-      throw new BadDataError(`${path}: its content has the address ${found}; ${this.#remedy}`, { path, found });
+      throw new BadDataError(`${path}: its content has the address ${found}; ${remedy}`, { path, found });
     }
   }
 
@@ -232,7 +231,7 @@ export class ArtifactStore {
     if (!(cause instanceof BadDataError)) return cause;
     const { offset } = cause.facts;
     const where = offset === undefined ? "" : ` at byte ${offset}`;
-    return new BadDataError(`${path} is damaged${where}; ${this.#remedy}`, { ...cause.facts, path }, { cause });
+    return new BadDataError(`${path} is damaged${where}; ${remedy}`, { ...cause.facts, path }, { cause });
   }
 
   /** Whether an artifact is here and whole, as far as reading it again can tell. */
@@ -246,6 +245,18 @@ export class ArtifactStore {
       if (cause instanceof BadDataError) return false;
       throw cause;
     }
+  }
+
+  /** Removes those whose file is damaged. @returns their addresses; their files are gone when it resolves */
+  async removeDamaged(addresses: readonly string[]): Promise<readonly string[]> {
+    const damaged: string[] = [];
+    for (const address of new Set(addresses)) {
+      if (!(await this.has(address)) || (await this.isWhole(address))) continue;
+      this.remove(address);
+      damaged.push(address);
+    }
+    if (damaged.length > 0) await this.flush();
+    return damaged;
   }
 
   async has(address: string): Promise<boolean> {

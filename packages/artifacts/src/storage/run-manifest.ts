@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { constants } from "node:fs";
 import { open, readFile } from "node:fs/promises";
 import { isDeepStrictEqual } from "node:util";
-import { BadDataError, isObject } from "@mbs/contracts";
+import { isObject } from "@mbs/contracts";
 import { isAddress } from "../content-address.ts";
 import { canonicalJson, parseJson } from "../json.ts";
 import { writeAtomically } from "./atomic-file.ts";
@@ -21,46 +21,36 @@ const isOutputs = (value: unknown): value is NodeOutputs => isObject(value) && O
 const encodeNodes = (nodes: Iterable<readonly [string, NodeOutputs]>): string =>
   Array.from(nodes, (node) => `${JSON.stringify(Object.fromEntries([node]))}\n`).join("");
 
-/** @returns undefined where the text is something else */
-function decodeNodes(text: string): Map<string, NodeOutputs> | undefined {
-  // earlier versions wrote one object over many lines
-  const isOneObject = isObject(parseJson(text));
-  // a line without an end was being appended when its process was killed: that node is run again
-  const lines = isOneObject ? [text] : text.split("\n").slice(0, -1);
-  const nodes = new Map<string, NodeOutputs>();
-  for (const line of lines) {
-    const value = parseJson(line);
-    if (!isObject(value)) return undefined;
-    for (const [key, outputs] of Object.entries(value)) {
-      if (!isOutputs(outputs)) return undefined;
-      nodes.set(key, outputs);
-    }
-  }
-  return lines.length === 0 ? undefined : nodes;
-}
-
-/** What a file holds, and whether more can be added to its end. */
+/** What a file holds. */
 interface Found {
   readonly nodes: Map<string, NodeOutputs>;
+  /** Whether more can be added to its end: not where it is missing, cut or damaged. */
   readonly isWhole: boolean;
+  readonly isDamaged: boolean;
+}
+
+/** Reads the lines that are whole: what the others named is made again. */
+function decodeNodes(text: string): Found {
+  const nodes = new Map<string, NodeOutputs>();
+  // a line without an end was being appended when its process was killed: that is no damage
+  const lines = text.split("\n").slice(0, -1);
+  let isDamaged = lines.length === 0;
+  for (const line of lines) {
+    const value = parseJson(line);
+    const entries = isObject(value) ? Object.entries(value) : [];
+    for (const [key, outputs] of entries) if (isOutputs(outputs)) nodes.set(key, outputs);
+    isDamaged ||= entries.length === 0 || !entries.every(([, outputs]) => isOutputs(outputs));
+  }
+  return { nodes, isWhole: text === encodeNodes(nodes), isDamaged };
 }
 
 async function readNodes(path: string): Promise<Found> {
-  let text: string;
   try {
-    text = await readFile(path, "utf8");
+    return decodeNodes(await readFile(path, "utf8"));
   } catch (cause) {
-    if (isMissing(cause)) return { nodes: new Map(), isWhole: false };
+    if (isMissing(cause)) return { nodes: new Map(), isWhole: false, isDamaged: false };
     throw systemError(cause, "read", path);
   }
-  const nodes = decodeNodes(text);
-  if (nodes === undefined) {
-    throw new BadDataError(
-      `${path} is no run manifest, or a damaged one; delete it and run again, which computes everything again, or start over with --force`,
-      { path },
-    );
-  }
-  return { nodes, isWhole: text === encodeNodes(nodes) };
 }
 
 /** Adds text to the end of a file that is there, on the disk when it resolves. */
@@ -83,34 +73,28 @@ async function append(path: string, text: string): Promise<void> {
  * added, so that a node costs the same in a plan of any length.
  */
 export class RunManifest {
+  /** Whether the file held something else than nodes when it was opened. */
+  readonly isDamaged: boolean;
   readonly #path: string;
   readonly #nodes: Map<string, NodeOutputs>;
   /** Keys that no write has taken along. */
   readonly #unwritten = new Set<string>();
-  /** Whether the file holds all other nodes, a line each: not where it is new, of an earlier version or cut, nor after a write that failed. */
+  /** Whether the file holds all other nodes, a line each: not where it is new, cut or damaged, nor after a write that failed. */
   #isWhole: boolean;
   #writing: Promise<void> = Promise.resolve();
   /** A write that has not begun, which takes along all that is set until then. */
   #waiting: Promise<void> | undefined;
 
-  private constructor(path: string, { nodes, isWhole }: Found) {
+  private constructor(path: string, { nodes, isWhole, isDamaged }: Found) {
     this.#path = path;
     this.#nodes = nodes;
     this.#isWhole = isWhole;
+    this.isDamaged = isDamaged;
   }
 
-  /**
-   * Reads the manifest; a missing file is an empty one.
-   *
-   * @param forget whether a damaged file is an empty one too
-   * @throws {BadDataError} on a damaged file
-   */
-  static async open(path: string, { forget = false } = {}): Promise<RunManifest> {
-    const found = await readNodes(path).catch((cause: unknown): Found => {
-      if (forget && cause instanceof BadDataError) return { nodes: new Map(), isWhole: false };
-      throw cause;
-    });
-    return new RunManifest(path, found);
+  /** Reads the manifest; a missing file is an empty one, and of a damaged one the lines that are whole count. */
+  static async open(path: string): Promise<RunManifest> {
+    return new RunManifest(path, await readNodes(path));
   }
 
   get(key: string): NodeOutputs | undefined {

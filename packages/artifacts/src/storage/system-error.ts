@@ -7,7 +7,7 @@ const denied: Readonly<Record<string, string>> = {
   EPERM: "operation not permitted; choose another path or change its rights",
   EROFS: "the file system is read-only; choose another path",
   EEXIST: "something is already there; --force replaces it",
-  EISDIR: "a folder is there; choose another name",
+  EISDIR: "a folder is there; move it away, or choose another name",
   ENOTDIR: "a part of the path is a file; choose another path",
 };
 
@@ -39,3 +39,6 @@ export function systemError(cause: unknown, doing: string, path: string): unknow
 
 /** Whether an error says that a file is not there. */
 export const isMissing = (cause: unknown): boolean => codeOf(cause) === "ENOENT";
+
+/** Whether an error says that there is a folder in the place of a file, or a file in that of a folder. */
+export const isOtherKind = (cause: unknown): boolean => ["EISDIR", "ENOTDIR"].includes(codeOf(cause));

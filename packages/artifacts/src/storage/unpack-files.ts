@@ -17,18 +17,18 @@ import { contentAddress, type Receipt } from "../content-address.ts";
 import { requireKind } from "../kinds/schemas.ts";
 import type { WriteOptions } from "./atomic-file.ts";
 import { makeFolder } from "./make-folder.ts";
-import { isMissing, systemError } from "./system-error.ts";
+import { isMissing, isOtherKind, systemError } from "./system-error.ts";
 import { removeLeftovers, temporaryName } from "./temporary/temporary-name.ts";
 
 /** The files of a folder: path in it, with "/" between its parts → SHA-256, 64 lower-case hex digits. */
 export type FileHashes = ReadonlyMap<string, string>;
 
-async function hashFile(path: string, signal: AbortSignal): Promise<string | undefined> {
+async function hashFile(path: string, signal?: AbortSignal): Promise<string | undefined> {
   const hash = createHash("sha256");
   try {
-    await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), hash, { signal });
+    await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), hash, { ...(signal && { signal }) });
   } catch (cause) {
-    if (isMissing(cause)) return undefined;
+    if (isMissing(cause) || isOtherKind(cause)) return undefined;
     throw systemError(cause, "read", path);
   }
   return hash.digest("hex");
@@ -37,16 +37,17 @@ async function hashFile(path: string, signal: AbortSignal): Promise<string | und
 /**
  * Reads the files of a folder whole and compares them with what they held.
  *
- * @returns the path of the first one that is missing or holds something else; undefined where all are as they were
+ * @returns the paths of those that are missing or hold something else, in the order of `files`
  * @throws {InputOutputError} where one cannot be read
  * @throws {InterruptedError} when the signal fires
  */
-export async function findChanged(folder: string, files: FileHashes, signal: AbortSignal): Promise<string | undefined> {
+export async function findChanged(folder: string, files: FileHashes, signal?: AbortSignal): Promise<readonly string[]> {
+  const changed: string[] = [];
   for (const [name, hash] of files) {
     const path = join(folder, name);
-    if ((await hashFile(path, signal)) !== hash) return path;
+    if ((await hashFile(path, signal)) !== hash) changed.push(path);
   }
-  return undefined;
+  return changed;
 }
 
 /** What is known of a folder when all its files are written. */

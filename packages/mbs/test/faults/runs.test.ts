@@ -48,7 +48,7 @@ test("one flipped bit in a finished run's model: another evaluate is 65, and the
   await refused(
     ["run", path("flipped.yaml"), "--quiet"],
     65,
-    new RegExp(`${weights} is not as the run wrote it: .*; move ${output}/model away and run again to have it written again`),
+    new RegExp(`${weights} is not as the run wrote it: .*; move ${output}/model away and run again to have it written again\n$`),
   );
   assert.equal(await readFile(join(output, "scores.arrow")), scores);
 
@@ -59,37 +59,25 @@ test("one flipped bit in a finished run's model: another evaluate is 65, and the
   }
 });
 
-test("damaged layers that a run reads are 65; deleted as the message says, the run makes them again", async ({ path }) => {
+test("damaged layers that a run reads, and what a damaged manifest does not name, are made again with a line", async ({
+  path,
+}) => {
   const output = path("flipped");
-  await rm(join(output, "model"), { recursive: true });
-  const artifacts = join(output, "run", "artifacts");
-  const record = JSON.parse(await readFile(path("away/mbs.json"), "utf8")) as { layers: [{ address: string }] };
-  const damaged = join(artifacts, `${record.layers[0].address}.arrow`);
-  await flipBit(damaged);
-  await refused(
-    ["run", path("flipped.yaml"), "--quiet"],
-    65,
-    new RegExp(`${damaged} is damaged at byte \\d+; delete it and run again\n$`),
-  );
-  await rm(damaged);
-  await done(["run", path("flipped.yaml"), "--quiet"]);
-  for (const name of ["model/model.safetensors", "scores.arrow"]) {
-    assert.equal(await readFile(join(output, name)), await readFile(join(path("whole"), name)), name);
-  }
-});
-
-test("a damaged manifest is 65; deleted as the message says, or with --force, the run makes all again", async ({ path }) => {
-  const manifest = path("flipped/run/manifest.json");
-  for (const flags of [[], ["--force"]]) {
-    await writeFile(manifest, "{");
-    await refused(
-      ["run", path("flipped.yaml"), "--quiet"],
-      65,
-      /manifest\.json is .*; delete it and run again, .*, or start over with --force\n$/,
-    );
-    if (flags.length === 0) await rm(manifest);
-    await done(["run", path("flipped.yaml"), "--quiet", ...flags]);
-    assert.equal(await readFile(path("flipped/scores.arrow")), await readFile(path("whole/scores.arrow")));
+  const { layers } = JSON.parse(await readFile(path("away/mbs.json"), "utf8")) as { layers: [{ address: string }] };
+  const [layer, manifest] = [join(output, "run/artifacts", `${layers[0].address}.arrow`), join(output, "run/manifest.json")];
+  const repairs = [
+    [() => flipBit(layer), `: ${layer} was damaged and is removed; the run in ${output} makes it again\n`],
+    [() => writeFile(manifest, "null"), ` ${manifest} is damaged; what it does not name any more is made again\n`],
+  ] as const;
+  for (const [damage, said] of repairs) {
+    await rm(join(output, "model"), { recursive: true });
+    await damage();
+    const { code, stderr } = await mbs(["run", path("flipped.yaml")]);
+    assert.is(code, 0, stderr);
+    assert.match(stderr, said);
+    for (const name of ["model/model.safetensors", "scores.arrow"]) {
+      assert.equal(await readFile(join(output, name)), await readFile(join(path("whole"), name)), name);
+    }
   }
 });
 

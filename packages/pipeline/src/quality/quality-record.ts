@@ -1,7 +1,6 @@
-import { readFile } from "node:fs/promises";
-import { isAddress, parseJson, writeAtomically } from "@mbs/artifacts";
+import { isAddress, writeAtomically } from "@mbs/artifacts";
 import { BadDataError, isObject } from "@mbs/contracts";
-import { exists } from "../run/own-files.ts";
+import { exists, readRecord } from "../run/file-state.ts";
 
 /** What a candidate's validation texts say: rises above the dense model in nats a token, ln(perplexity / dense perplexity). */
 export interface CandidateFigures {
@@ -58,7 +57,7 @@ export class QualityRecord {
   /** Reads the record; a missing file is an empty one. @throws {BadDataError} on a damaged file */
   static async open(path: string): Promise<QualityRecord> {
     if (!(await exists(path))) return new QualityRecord(path, []);
-    const value = parseJson(await readFile(path, "utf8"));
+    const value = await readRecord(path);
     if (!Array.isArray(value) || !value.every(isEntry)) {
       throw new BadDataError(`${path} is damaged, or was not written by a run; remove it, and all candidates are tried again`, {
         path,

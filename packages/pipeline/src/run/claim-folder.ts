@@ -1,8 +1,10 @@
 import { readFile, readdir, rm } from "node:fs/promises";
 import { basename } from "node:path";
 import { RunManifest, followLinks, makeFolder, writeAtomically } from "@mbs/artifacts";
-import { DeniedError } from "@mbs/contracts";
-import { exists, requireOnlyOwnFiles, requireOwnResults, requireUnclaimed } from "./own-files.ts";
+import { BadDataError, DeniedError } from "@mbs/contracts";
+import { textAddress } from "../resources/resources.ts";
+import { exists } from "./file-state.ts";
+import { requireOnlyOwnFiles, requireOwnResults, requireUnclaimed } from "./own-files.ts";
 import type { RunFolder } from "./run-folder.ts";
 
 /** Hashes of what a run makes its results from. */
@@ -22,21 +24,29 @@ async function clear({ model, modelFiles, results, artifacts, revisions, machine
     await rm(path, { recursive: true, force: true });
 }
 
-const identityText = ({ layers, model, options }: RunIdentity): string =>
-  [layers, model, ...[...options].map(([name, hash]) => `${hash} ${name}`), ""].join("\n");
+/** The identity as a file, with a hash of itself, so that a changed one is not taken for that of another recipe. */
+function identityText({ layers, model, options }: RunIdentity): string {
+  const text = [layers, model, ...[...options].map(([name, hash]) => `${hash} ${name}`), ""].join("\n");
+  return `${text}${textAddress(text)}\n`;
+}
 
 /**
  * The identity that a folder has; undefined where no run has claimed it.
  *
- * @throws {DeniedError} on a file of another form, which no run has written
+ * @throws {BadDataError} where it is damaged, or missing beside what a run has made
  */
-async function readIdentity({ root, identity }: RunFolder): Promise<RunIdentity | undefined> {
-  if (!(await exists(identity))) return undefined;
+async function readIdentity({ root, identity, manifest }: RunFolder): Promise<RunIdentity | undefined> {
+  if (!(await exists(identity)) && !(await exists(manifest))) return undefined;
   const text = await readFile(identity, "utf8").catch(() => "");
-  const [, layers, model, lines] = /^([0-9a-f]{64})\n([0-9a-f]{64})\n((?:[0-9a-f]{64} \S+\n)*)$/.exec(text) ?? [];
-  if (layers === undefined || model === undefined || lines === undefined) {
-    throw new DeniedError(
-      `${identity} is damaged, or was not written by a run; move ${root} away and run again, or choose another output`,
+  const [, layers, model, lines] = /^([0-9a-f]{64})\n([0-9a-f]{64})\n((?:[0-9a-f]{64} \S+\n)*)[0-9a-f]{64}\n$/.exec(text) ?? [];
+  if (
+    layers === undefined ||
+    model === undefined ||
+    lines === undefined ||
+    textAddress(text.slice(0, -65)) !== text.slice(-65, -1)
+  ) {
+    throw new BadDataError(
+      `${identity} is damaged or missing, or was not written by a run: without it no run knows whether the folder is its own; move ${root} away and run again, or choose another output`,
       { path: identity },
     );
   }
@@ -59,11 +69,10 @@ const renamed: ReadonlyMap<string, string> = new Map([
 
 /** What differs between two runs, for a message; empty where the folder does not record it. */
 function differences(known: RunIdentity, now: RunIdentity): string {
-  // which sites a capture reads follows from the propagation; earlier versions did not note that itself
-  const follows = known.options.has("propagation") ? "capture.site" : "propagation";
+  // which sites a capture reads follows from the propagation
   const keys = new Set(
     [...known.options.keys(), ...now.options.keys()]
-      .filter((name) => known.options.get(name) !== now.options.get(name) && name !== follows && !isCopy(name))
+      .filter((name) => known.options.get(name) !== now.options.get(name) && name !== "capture.site" && !isCopy(name))
       .map((name) => renamed.get(name) ?? name),
   );
   if (known.options.size === 0 || keys.size === 0) return "";
@@ -74,6 +83,7 @@ function differences(known: RunIdentity, now: RunIdentity): string {
 export interface Claim {
   /** Replace what an earlier run has left. */
   readonly force: boolean;
+  readonly warn: (message: string) => void;
   /** The identity of the recipe with sequential propagation, the default of earlier versions; absent where it takes another than today's. */
   readonly formerDefault?: () => Promise<RunIdentity>;
 }
@@ -106,6 +116,7 @@ async function requireSame(folder: RunFolder, known: RunIdentity, identity: RunI
  * model has been written.
  *
  * @throws {DeniedError} when the folder holds anything else; nothing is removed then, also with `force`
+ * @throws {BadDataError} when a result is not as the run wrote it, as requireOwnResults, or the folder's identity is damaged
  */
 export async function claimFolder(folder: RunFolder, identity: RunIdentity, claim: Claim): Promise<void> {
   const { root } = folder;
@@ -125,7 +136,9 @@ export async function claimFolder(folder: RunFolder, identity: RunIdentity, clai
     await requireUnclaimed(folder);
   } else {
     if (!force) await requireSame(folder, known, identity, claim);
-    await requireOwnResults(folder, await RunManifest.open(folder.manifest, { forget: force }));
+    const manifest = await RunManifest.open(folder.manifest);
+    await requireOwnResults(folder, manifest);
+    if (manifest.isDamaged && !force) claim.warn(`${folder.manifest} is damaged; what it does not name any more is made again`);
     if (force) {
       await requireOnlyOwnFiles(folder);
       await clear(folder);

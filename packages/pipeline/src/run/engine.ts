@@ -2,7 +2,8 @@ import { performance } from "node:perf_hooks";
 import { artifactKinds, manifestKey } from "@mbs/artifacts";
 import type { ArtifactStore, RunManifest, WriteTime } from "@mbs/artifacts";
 import { BadDataError, InternalError, InterruptedError, firstOutput, observed, optionTable } from "@mbs/contracts";
-import type { Device, DeviceReport, MbsError, Observer, Progress, Stage, StageContext, StageOptions } from "@mbs/contracts";
+import type { Device, DeviceReport, Observer, Progress, Stage, StageContext, StageOptions } from "@mbs/contracts";
+import { lossBehind, requireWhole } from "./damaged-artifacts.ts";
 import { isWholeModel } from "./model-files.ts";
 import { NeededArtifacts } from "./needed-artifacts.ts";
 import { InputLostError, WorkerLostError } from "./node-worker.ts";
@@ -34,7 +35,7 @@ export interface NodeReport {
 }
 
 /** What the engine does with a run's artifacts. */
-export type RunArtifacts = Pick<ArtifactStore, "path" | "has" | "remove" | "flush">;
+export type RunArtifacts = Pick<ArtifactStore, "path" | "has" | "remove" | "removeDamaged" | "flush">;
 
 export interface EngineOptions {
   readonly stages: Stages;
@@ -162,6 +163,8 @@ export class Engine {
     await this.#writeAll();
     try {
       await this.#options.gather(this.#addresses);
+      const results = this.#outputs.results.flatMap((id) => this.#addresses.get(id) ?? []);
+      await requireWhole(this.#options.store, results);
       return true;
     } catch (error) {
       if (!(error instanceof InputLostError)) throw error;
@@ -198,10 +201,10 @@ export class Engine {
           this.#sweep(this.#needed.begin(pending, this.#addresses));
           continue;
         }
-        await this.#finish(node, worker, outcome, seconds);
+        const isChanged = await this.#finish(node, worker, outcome, seconds, pending);
         pending.delete(node.id);
         schedule.done(node.id, worker);
-        this.#sweep(this.#needed.done(node.id, outcome.address));
+        this.#sweep(isChanged ? this.#needed.begin(pending, this.#addresses) : this.#needed.done(node.id, outcome.address));
       } catch (error) {
         failures.push(error);
         stopping.abort(new InterruptedError("another node failed"));
@@ -298,12 +301,20 @@ export class Engine {
     return store.has(address);
   }
 
-  /** @throws {MbsError} where the manifest names another output */
-  async #finish(node: PlanNode, worker: NodeWorker, { address, worker: by }: NodeDone, seconds: number): Promise<void> {
+  /**
+   * @returns whether the manifest named another output, of which nothing is made
+   * @throws {MbsError} where something is made of that one
+   */
+  async #finish(
+    node: PlanNode,
+    worker: NodeWorker,
+    { address, worker: by }: NodeDone,
+    seconds: number,
+    pending: ReadonlySet<string>,
+  ): Promise<boolean> {
     const before = this.#addresses.get(node.id);
-    if (before !== undefined && before !== address) {
-      throw this.#differs(node, address, before);
-    }
+    const isChanged = before !== undefined && before !== address;
+    if (isChanged) this.#requireUnread(node, address, before, pending);
     this.#addresses.set(node.id, address);
     this.#ranBy.set(node.id, worker);
     const isFolder = firstOutput(this.#stage(node)).folder === true;
@@ -312,24 +323,39 @@ export class Engine {
     this.#learn(node, address);
     await this.#record(node, address);
     this.#options.onNode({ ...(await this.#report(node, address)), seconds, worker: by });
+    return isChanged;
   }
 
-  /** An error about a node that did not give what the manifest names: a stage of ours gives the same bytes each time. */
-  #differs(node: PlanNode, address: string, before: string): MbsError {
+  /**
+   * Where a node did not give what the manifest names, but a stage of ours gives the same bytes each time: what the manifest names is
+   * damaged where nothing has been made of it.
+   *
+   * @throws {MbsError} where something has
+   */
+  #requireUnread(node: PlanNode, address: string, before: string, pending: ReadonlySet<string>): void {
+    const path = this.#options.folder.manifest;
+    const isRead = this.#plan.nodes.some(
+      ({ id, inputs, after }) => !pending.has(id) && [...Object.values(inputs).flat(), ...after].includes(node.id),
+    );
+    if (!isRead) {
+      return this.#options.context.warn(
+        `${path} named ${before} for ${node.id}, which gave ${address}: the file was damaged or changed, and what was made after it is made again`,
+      );
+    }
     const { loadedFrom } = this.#stage(node);
     if (loadedFrom !== undefined) {
       const remedy = `the same input must give the same bytes: fix ${loadedFrom}, then start over with --force`;
-      return new InternalError(`${node.id} gave ${address} where an earlier run had ${before}; ${remedy}`, { node: node.id });
+      throw new InternalError(`${node.id} gave ${address} where an earlier run had ${before}; ${remedy}`, { node: node.id });
     }
-    const path = this.#options.folder.manifest;
-    return new BadDataError(
+    throw new BadDataError(
       `${path} names ${before} for ${node.id}, which gave ${address}: the file was changed, or a solver of your own gives other values each time; delete it and run again, which computes everything again, or start over with --force`,
       { path, node: node.id },
     );
   }
 
   /**
-   * Whether a node whose worker ended is to be tried again. What that worker held in memory alone has to be made again, too.
+   * Whether a node whose worker ended, or whose inputs are lost or damaged, is to be tried again. What that worker held in memory
+   * alone has to be made again, too.
    *
    * @param pending gets the nodes whose output is lost
    * @param signal of the run: one signal may end its workers, too, whose nodes are then left to the next run
@@ -337,10 +363,11 @@ export class Engine {
   async #canRetry(
     node: PlanNode,
     worker: NodeWorker,
-    error: unknown,
+    thrown: unknown,
     pending: Set<string>,
     signal: AbortSignal,
   ): Promise<boolean> {
+    const error = await lossBehind(thrown, this.#options.store, Object.values(this.#inputAddresses(node)).flat());
     if (error instanceof WorkerLostError) {
       for (const { id } of this.#plan.nodes) if (this.#ranBy.get(id) === worker) this.#ranBy.delete(id);
       for (const [address, holder] of this.#holders) if (holder === worker) this.#holders.delete(address);

@@ -1,9 +1,8 @@
-import { readFile } from "node:fs/promises";
 import { dirname } from "node:path";
-import { followLinks, makeFolder, parseJson, unpackFiles, withLock, writeAtomically } from "@mbs/artifacts";
-import { availableProcessors, DeniedError, InternalError, isObject } from "@mbs/contracts";
+import { findChanged, followLinks, makeFolder, unpackFiles, withLock, writeAtomically } from "@mbs/artifacts";
+import type { FileHashes } from "@mbs/artifacts";
+import { availableProcessors, BadDataError, DeniedError, InternalError, isObject } from "@mbs/contracts";
 import type { ObjectPool, StageContext } from "@mbs/contracts";
-import { openModel } from "@mbs/models";
 import { completeOptions, stageOf } from "../plan/known-stages.ts";
 import type { Stages } from "../plan/known-stages.ts";
 import { recipeKeys } from "../recipe/recipe-keys.ts";
@@ -11,7 +10,8 @@ import { firstKeys, firstOptions, sharedOptions } from "../recipe/first-options.
 import type { FirstKey } from "../recipe/first-options.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import { Resources, textAddress } from "../resources/resources.ts";
-import { exists, isFile } from "./own-files.ts";
+import { exists, readRecord } from "./file-state.ts";
+import { parseHashes } from "./model-files.ts";
 import { runFolder } from "./run-folder.ts";
 import type { FirstModel } from "./run-folder.ts";
 
@@ -19,34 +19,40 @@ import type { FirstModel } from "./run-folder.ts";
 interface MadeOf {
   /** Hash of the options, with addresses of models and texts in the place of their paths. */
   readonly options: string;
-  /** Address of the model that was made. */
-  readonly model: string;
+  readonly files: FileHashes;
 }
 
-/** What an earlier run has made; undefined where it has not, or the note of it is of another form. */
 async function readMadeOf(path: string): Promise<MadeOf | undefined> {
-  if (!(await exists(path)) || !(await isFile(path))) return undefined;
-  const value = parseJson(await readFile(path, "utf8"));
-  const { options, model } = isObject(value) ? value : {};
-  return typeof options === "string" && typeof model === "string" ? { options, model } : undefined;
+  const record = await readRecord(path);
+  const { options, files: hashes } = isObject(record) ? record : {};
+  const files = parseHashes(hashes);
+  return typeof options === "string" && files !== undefined ? { options, files } : undefined;
 }
 
-async function addressOf(path: string, pool: ObjectPool): Promise<string> {
-  const model = await openModel(path, { pool });
-  await model.close();
-  return model.address;
-}
-
-/** @throws {DeniedError} where there is another model than an earlier run has made of the same */
-async function isMade({ model, madeOf }: FirstModel, root: string, options: string, { pool, force }: FirstRun): Promise<boolean> {
-  if (!(await exists(model))) return false;
+/**
+ * Whether an earlier run has made a model of the same, and it is whole.
+ *
+ * @throws {BadDataError} where it is not known what the model was made of
+ * @throws {DeniedError} where it was made of something else
+ */
+async function isMade({ model, madeOf }: FirstModel, root: string, options: string, run: FirstRun): Promise<boolean> {
+  if (run.force || !(await exists(model))) return false;
   const known = await readMadeOf(madeOf);
-  if (known?.options === options && known.model === (await addressOf(model, pool).catch(() => undefined))) return true;
-  if (force) return false;
-  throw new DeniedError(
-    `${model} is a model of other settings, of another source, or damaged; choose another output than ${root}, or start over with --force`,
-    { path: model },
-  );
+  if (known === undefined) {
+    throw new BadDataError(
+      `${madeOf}, which says what ${model} was made of, is damaged or missing; move ${model} away and run again to have it made again`,
+      { path: madeOf },
+    );
+  }
+  if (known.options !== options) {
+    throw new DeniedError(
+      `${model} is a model of other settings or of another source; choose another output than ${root}, or start over with --force`,
+      { path: model },
+    );
+  }
+  const [changed] = await findChanged(model, known.files, run.signal);
+  if (changed !== undefined) run.warn(`${changed} is damaged; ${model} is made again`);
+  return changed === undefined;
 }
 
 interface FirstRun extends Pick<StageContext, "signal" | "progress" | "warn" | "note"> {
@@ -59,7 +65,7 @@ interface FirstRun extends Pick<StageContext, "signal" | "progress" | "warn" | "
 
 /** The recipe on the model that the stage of one key makes. */
 async function makeFirst(recipe: Recipe, key: FirstKey, run: FirstRun): Promise<Recipe> {
-  const { stages, signal, progress, warn, note, pool, threads, force } = run;
+  const { stages, signal, progress, warn, note, pool, threads } = run;
   const folder = runFolder(recipe.output);
   const first = folder.first[key];
   const stage = stageOf(stages, recipeKeys[key].stage);
@@ -72,9 +78,9 @@ async function makeFirst(recipe: Recipe, key: FirstKey, run: FirstRun): Promise<
     const [files] = Object.values(await stage.run({}, given, context));
     if (files === undefined) throw new InternalError(`stage ${stage.name} made no files`);
     await makeFolder(folder.work);
-    await unpackFiles(files, first.model, { force, signal });
-    const madeOf: MadeOf = { options, model: await addressOf(first.model, pool) };
-    await writeAtomically(first.madeOf, [Buffer.from(`${JSON.stringify(madeOf)}\n`)], { force: true });
+    const unpacked = await unpackFiles(files, first.model, { force: true, signal });
+    const record = { options, files: Object.fromEntries(unpacked.files) };
+    await writeAtomically(first.madeOf, [Buffer.from(`${JSON.stringify(record)}\n`)], { force: true });
   });
   // what the recipe shares stays a key of it, which is recorded with its commit
   const left = new Set(["model", ...Object.keys(sharedOptions(recipe, key))]);
@@ -88,6 +94,7 @@ async function makeFirst(recipe: Recipe, key: FirstKey, run: FirstRun): Promise<
  *
  * @throws as the stages, on a model that cannot be trimmed or rotated
  * @throws {DeniedError} where the folder holds another model, unless `force` replaces it
+ * @throws {BadDataError} where it is not known what the model in the folder was made of
  * @throws {TryAgainError} when another process works on the output
  */
 export async function makeFirstModels(recipe: Recipe, run: FirstRun): Promise<Recipe> {

@@ -74,7 +74,6 @@ export class LocalExecutor implements Executor {
     const { folder, stages, plan, machine } = run;
     const { memory } = this.#options;
     const local = new ArtifactStore(folder.artifacts, {
-      remedy: "delete it and run again",
       memory: this.#choice === undefined ? splitKept(memory).artifacts : 0,
     });
     const workers = await this.#openWorkers(local, run);

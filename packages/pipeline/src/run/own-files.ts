@@ -1,21 +1,13 @@
-import { readdir, stat } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { basename, dirname, join, relative, sep } from "node:path";
 import { artifactName, contentAddress, isAddress, isStoreName, isTemporaryOf, openArtifact } from "@mbs/artifacts";
 import type { RunManifest } from "@mbs/artifacts";
 import { DeniedError } from "@mbs/contracts";
 import { readModelRecord } from "@mbs/models";
 import { readRecipe } from "../recipe/parse-recipe.ts";
+import { exists, isFile } from "./file-state.ts";
+import { changedModelFiles, refuseChanged } from "./model-files.ts";
 import type { RunFolder } from "./run-folder.ts";
-
-/** Whether there is anything at a path. */
-export const exists = (path: string): Promise<boolean> =>
-  stat(path).then(
-    () => true,
-    (error: NodeJS.ErrnoException) => {
-      if (error.code === "ENOENT" || error.code === "ENOTDIR") return false;
-      throw error;
-    },
-  );
 
 /** @throws {DeniedError} on a file of others at a path that a run writes to */
 export function denyForeign(path: string): never {
@@ -68,22 +60,13 @@ const hasMade = async ({ artifacts }: RunFolder, manifest: RunManifest, address:
   return manifest.made(address) || (isAddress(address) && (await exists(join(artifacts, artifactName(address)))));
 };
 
-/**
- * Refuses a model that is not made of layers of this run.
- *
- * @throws {DeniedError} naming it
- */
-export async function requireOwnModel(folder: RunFolder, manifest: RunManifest): Promise<void> {
-  const { model } = folder;
-  if (!(await exists(model))) return;
+/** Whether a model is made of layers of this run. */
+async function isOwnModel(folder: RunFolder, manifest: RunManifest): Promise<boolean> {
   // a record that cannot be read was not written by a run
-  const { layers = [] } = (await readModelRecord(model).catch(() => undefined)) ?? {};
+  const { layers = [] } = (await readModelRecord(folder.model).catch(() => undefined)) ?? {};
   const own = await Promise.all(layers.map(({ address }) => hasMade(folder, manifest, address)));
-  if (own.length === 0 || own.includes(false)) denyForeign(model);
+  return own.length > 0 && !own.includes(false);
 }
-
-/** Opening a FIFO would wait without end. */
-export const isFile = (path: string): Promise<boolean> => stat(path).then((found) => found.isFile());
 
 const isOwnArtifact = async (path: string, folder: RunFolder, manifest: RunManifest): Promise<boolean> => {
   if (!(await isFile(path))) return false;
@@ -104,19 +87,39 @@ const isRecorded = async (recipe: string): Promise<boolean> =>
     () => false,
   ));
 
+/** @throws {BadDataError} with what is none of the run's in its model, and other results that are not */
+async function requireOwn(folder: RunFolder, manifest: RunManifest, others: readonly string[]): Promise<void> {
+  const { model } = folder;
+  const isOwn = !(await exists(model)) || (await isOwnModel(folder, manifest));
+  if (isOwn && others.length === 0) return;
+  // all that is damaged is said at once
+  const changed = (await changedModelFiles(folder)) ?? [];
+  const inModel = changed.length === 0 && !isOwn ? [model] : changed;
+  refuseChanged([...inModel, ...others], [...(inModel.length === 0 ? [] : [model]), ...others]);
+}
+
 /**
- * Refuses results in a claimed folder that no run has written: a run replaces its own.
+ * Refuses a model that is not made of layers of this run.
+ *
+ * @throws {BadDataError} naming its files that are not as the run wrote them, or the model where no run has
+ */
+export const requireOwnModel = (folder: RunFolder, manifest: RunManifest): Promise<void> => requireOwn(folder, manifest, []);
+
+/**
+ * Refuses results in a claimed folder that are not as the run wrote them: a run replaces its own, and what it cannot tell from the
+ * work of others it leaves.
  *
  * @param manifest of what the folder's run has made
- * @throws {DeniedError} naming the first
+ * @throws {BadDataError} naming all of them
  */
 export async function requireOwnResults(folder: RunFolder, manifest: RunManifest): Promise<void> {
   const { results, recipe } = folder;
-  await requireOwnModel(folder, manifest);
+  const others: string[] = [];
   for (const path of results) {
-    if ((await exists(path)) && !(await isOwnArtifact(path, folder, manifest))) denyForeign(path);
+    if ((await exists(path)) && !(await isOwnArtifact(path, folder, manifest))) others.push(path);
   }
-  if ((await exists(recipe)) && !(await isRecorded(recipe))) denyForeign(recipe);
+  if ((await exists(recipe)) && !(await isRecorded(recipe))) others.push(recipe);
+  await requireOwn(folder, manifest, others);
 }
 
 /**

@@ -1,9 +1,8 @@
 import { randomBytes } from "node:crypto";
-import { readFile } from "node:fs/promises";
-import { parseJson, writeAtomically } from "@mbs/artifacts";
-import { DeniedError, deviceChoices, isObject, mostThreads } from "@mbs/contracts";
+import { writeAtomically } from "@mbs/artifacts";
+import { BadDataError, DeniedError, deviceChoices, isObject, mostThreads } from "@mbs/contracts";
 import type { Device } from "@mbs/contracts";
-import { denyForeign, exists, isFile } from "./own-files.ts";
+import { exists, readRecord } from "./file-state.ts";
 import type { RunFolder } from "./run-folder.ts";
 
 /** What a run chose for the machine that it began on. */
@@ -31,12 +30,11 @@ const isTextOrNone = (value: unknown): value is string | undefined => value === 
 /**
  * What a run began with; undefined where nothing is recorded.
  *
- * @throws {DeniedError} on a file of another form, or what is no file
+ * @throws {BadDataError} where it is damaged
  */
-export async function readMachine({ root, machine: path }: RunFolder): Promise<RunMachine | undefined> {
+export async function readMachine({ machine: path }: RunFolder): Promise<RunMachine | undefined> {
   if (!(await exists(path))) return undefined;
-  if (!(await isFile(path))) denyForeign(path);
-  const value = parseJson(await readFile(path, "utf8"));
+  const value = await readRecord(path);
   const { threads, workers = 1, device, processors, name } = isObject(value) ? value : {};
   if (isNumber(threads) && isNumber(workers) && isDeviceOrNone(device) && isTextOrNone(processors) && isTextOrNone(name)) {
     return {
@@ -47,8 +45,8 @@ export async function readMachine({ root, machine: path }: RunFolder): Promise<R
       ...(name !== undefined && { name }),
     };
   }
-  throw new DeniedError(
-    `${path} is damaged, or was not written by a run; remove it to take the threads of this machine, or move ${root} away`,
+  throw new BadDataError(
+    `${path} is damaged, or was not written by a run; move it away to take the threads of this machine, or start over with --force`,
     { path },
   );
 }

@@ -1,28 +1,22 @@
-import { readFile } from "node:fs/promises";
-import { parseJson, writeAtomically } from "@mbs/artifacts";
-import { DeniedError, isObject } from "@mbs/contracts";
+import { writeAtomically } from "@mbs/artifacts";
+import { BadDataError, isObject } from "@mbs/contracts";
 import { isCommit } from "@mbs/hub";
 import type { Revisions } from "@mbs/hub";
+import { exists, readRecord } from "./file-state.ts";
 import type { RunFolder } from "./run-folder.ts";
 
 /**
  * The commits that a run began with; none where nothing is recorded.
  *
- * @throws {DeniedError} on a file of another form
+ * @throws {BadDataError} where they are damaged
  */
-export async function readRevisions({ root, revisions: path }: RunFolder): Promise<Revisions> {
-  let text: string;
-  try {
-    text = await readFile(path, "utf8");
-  } catch {
-    // what is there instead is refused when the folder is claimed
-    return {};
-  }
-  const value = parseJson(text);
+export async function readRevisions({ revisions: path }: RunFolder): Promise<Revisions> {
+  if (!(await exists(path))) return {};
+  const value = await readRecord(path);
   if (isObject(value) && Object.values(value).every((commit) => typeof commit === "string" && isCommit(commit)))
     return value as Revisions;
-  throw new DeniedError(
-    `${path} is damaged, or was not written by a run; remove it to take revisions as they are now, or move ${root} away`,
+  throw new BadDataError(
+    `${path} is damaged, or was not written by a run; move it away to take revisions as they are now, or start over with --force`,
     { path },
   );
 }

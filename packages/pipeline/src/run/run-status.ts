@@ -1,12 +1,12 @@
 import { hostname } from "node:os";
-import { readFile, rm } from "node:fs/promises";
-import { parseJson, writeAtomically } from "@mbs/artifacts";
+import { rm } from "node:fs/promises";
+import { writeAtomically } from "@mbs/artifacts";
 import { BadDataError, FailedPreconditionError, isObject, UsageError } from "@mbs/contracts";
 import type { Progress, TimeLeft } from "@mbs/contracts";
 import type { Plan, PlanNode } from "../plan/nodes/plan-node.ts";
 import type { NodeReport } from "./engine.ts";
 import type { NodeStatus } from "./node-status.ts";
-import { exists, isFile } from "./own-files.ts";
+import { exists, readRecord } from "./file-state.ts";
 import { runFolder } from "./run-folder.ts";
 import type { RunFolder } from "./run-folder.ts";
 import type { RunMachine } from "./run-machine.ts";
@@ -246,7 +246,7 @@ export async function readStatus(output: string): Promise<RunStatus | undefined>
       },
     );
   }
-  const value = (await isFile(status)) ? parseJson(await readFile(status, "utf8")) : undefined;
+  const value = await readRecord(status);
   if (isStatus(value)) return value;
   throw new BadDataError(`${status} is damaged, or was not written by a run; remove it`, { path: status });
 }

@@ -106,6 +106,7 @@ async function openExecutor(
  * @throws as prepareRun, on a recipe that cannot be run
  * @throws {UsageError} when the output would replace something that is read
  * @throws {DeniedError} when the output is occupied, or holds a run with another number of threads than the one given
+ * @throws {BadDataError} when results in it, or what a run notes of itself, are not as a run wrote them
  * @throws {TryAgainError} when another process works on the output
  * @throws {InputOutputError} when the disk is too small
  * @throws {InterruptedError} when the signal fires; all finished nodes are kept
@@ -134,6 +135,7 @@ export async function run(recipe: Recipe, options: RunOptions): Promise<RunResul
       const identity = await identifyRun(prepared);
       await claimFolder(folder, searched === undefined ? identity : withSearch(identity, searched), {
         force,
+        warn,
         ...(recipe.propagation === propagations[0] && {
           formerDefault: async () => identifyRun(await prepare({ ...chosen, propagation: "sequential" })),
         }),

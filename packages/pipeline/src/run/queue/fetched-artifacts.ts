@@ -88,14 +88,8 @@ export class FetchedArtifacts {
   /** Removes those that are damaged here. @returns their addresses */
   async removeDamaged(addresses: readonly string[]): Promise<readonly string[]> {
     const { local, shared, warn } = this.#options;
-    const damaged: string[] = [];
-    for (const address of addresses) {
-      if (!(await local.has(address)) || (await local.isWhole(address))) continue;
-      warn(`${local.path(address)}, a copy of ${shared.where(address)}, was damaged and is removed`);
-      local.remove(address);
-      damaged.push(address);
-    }
-    await local.flush();
+    const damaged = await local.removeDamaged(addresses);
+    for (const address of damaged) warn(`${local.path(address)}, a copy of ${shared.where(address)}, was damaged and is removed`);
     return damaged;
   }
 

@@ -120,8 +120,8 @@ export class SharedArtifacts implements RunArtifacts {
   }
 
   /** Removes what others have lost and is damaged in the run's folder, too, so that it counts as lost. */
-  async removeDamaged(addresses: readonly string[]): Promise<void> {
-    await this.#copies.removeDamaged(addresses);
+  removeDamaged(addresses: readonly string[]): Promise<readonly string[]> {
+    return this.#copies.removeDamaged(addresses);
   }
 
   /** Removes an artifact here, and from the store where no other run needs it. */

@@ -44,7 +44,7 @@ function begin({ root, results, threads, device, memory, revisions }: WorkerSett
   const folder = runFolder(root, results);
   const kept = splitKept(memory);
   const pool = createObjectPool(kept.pool);
-  const store = new ArtifactStore(folder.artifacts, { remedy: "delete it and run again", memory: kept.artifacts });
+  const store = new ArtifactStore(folder.artifacts, { memory: kept.artifacts });
   return { worker: new OwnWorker({ folder, store, stage, threads, device, pool }), pool };
 }
 
