@@ -123,11 +123,15 @@ test("a store tells what is whole, and what is written again takes the place of 
       whole.map((byte, index) => (index === 1000 ? byte ^ 1 : byte)),
       Buffer.alloc(0),
     ]) {
-      await writeFile(path, damaged);
-      assert.not(await store.isWhole(address));
-      await store.put(samples.segments.encode());
-      assert.ok(await store.isWhole(address));
-      assert.equal(await readFile(path), whole);
+      for (const when of ["now", "behind"] as const) {
+        await writeFile(path, damaged);
+        assert.not(await store.isWhole(address));
+        const writing = new ArtifactStore(folder, { memory: 1 << 20 });
+        await writing.put(samples.segments.encode(), { when });
+        await writing.flush();
+        assert.ok(await store.isWhole(address));
+        assert.equal(await readFile(path), whole);
+      }
     }
   }));
 

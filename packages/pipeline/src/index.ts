@@ -21,6 +21,7 @@ export type { QueueChoice } from "./run/queue/queue-executor.ts";
 export type { QueuePlace } from "./run/queue/queue-connection.ts";
 export { work } from "./run/queue/work/work.ts";
 export type { WorkOptions } from "./run/queue/work/queue-worker.ts";
+export { refuseChanged } from "./run/model-files.ts";
 export { run } from "./run/run.ts";
 export type { RunResult } from "./run/run.ts";
 export type { RunOptions } from "./run/run-options.ts";

@@ -80,8 +80,8 @@ export class ArtifactStore {
   }
 
   /**
-   * Stores an artifact. The same content again is one file; written now, it replaces one that has been damaged. Unless it is written
-   * now, its values are handed over: do not modify them afterwards, nor use a batch’s memory for the next one.
+   * Stores an artifact. The same content again is one file, which replaces one that has been damaged. Unless it is written now, its
+   * values are handed over: do not modify them afterwards, nor use a batch’s memory for the next one.
    *
    * @throws as writeArtifact, also for what was to be written or removed behind
    */
@@ -98,6 +98,8 @@ export class ArtifactStore {
     const receipt = await contentAddress(source);
     const { address } = receipt;
     if (this.#held.has(address)) return receipt;
+    // what is there counts as written, and may be damaged since it was
+    await this.removeDamaged([address]);
     const written = (await this.#isFile(address)) ? Promise.resolve() : undefined;
     const held: Held = { schema, receipt, batches, bytes, written };
     this.#held.set(address, held);

@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { openArtifact, writeAtomically } from "@mbs/artifacts";
 import { sizeReport } from "@mbs/assembly";
 import type { ArtifactStream } from "@mbs/contracts";
@@ -67,9 +68,16 @@ export async function runShrink(planned: PlannedShrink, options: RunOptions): Pr
   const { choices, isBegun } = planned;
   const { output } = choices;
   const recipe = shrinkRecipe(choices);
+  const writeRecipe = async (path: string, text: string): Promise<void> => {
+    const found = options.force === true ? undefined : await readFile(path, "utf8").catch(() => undefined);
+    // it may have been edited
+    if (found !== undefined && found !== text)
+      options.warn?.(`${path} differs from the recipe of this command, and is written again`);
+    await writeAtomically(path, [Buffer.from(text)], { force: true });
+  };
   const writeRecipes = async (): Promise<void> => {
-    await writeAtomically(usualPath(output), [Buffer.from(usualRecipe(choices))], { force: true });
-    await writeAtomically(recipePath(output), [Buffer.from(recipe)], { force: true });
+    await writeRecipe(usualPath(output), usualRecipe(choices));
+    await writeRecipe(recipePath(output), recipe);
   };
   // at once, so that what is stopped goes on without a plan; those of an earlier one stay until its run is known to be the same
   if (!isBegun) await writeRecipes();

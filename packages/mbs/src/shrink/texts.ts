@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
-import { stat } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { makeFolder, writeAtomically } from "@mbs/artifacts";
 import { BadDataError, InterruptedError } from "@mbs/contracts";
 import type { OpenChat } from "@mbs/contracts";
 import type { Corpus, CorpusDocument } from "@mbs/corpora";
+import { refuseChanged } from "@mbs/pipeline";
 
 /** Of so many documents, the last is held out. */
 const heldOutEvery = 4;
@@ -125,12 +126,9 @@ const sizeOf = (texts: readonly SharedText[]): number => texts.reduce((sum, { te
 const linesOf = (texts: readonly SharedText[]): string =>
   texts.map(({ text, conversation }) => `${JSON.stringify(conversation ?? { text })}\n`).join("");
 
-/** Writes a file that is not there yet: its folder is named after the content. */
-async function writeTexts(path: string, texts: readonly SharedText[]): Promise<void> {
-  if ((await stat(path).catch(() => undefined)) !== undefined) return;
-  await makeFolder(dirname(path));
-  await writeAtomically(path, [Buffer.from(linesOf(texts))]);
-}
+/** What a file holds; undefined where it is missing, and "" where something else is there. */
+const contentOf = (path: string): Promise<string | undefined> =>
+  readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => (error.code === "ENOENT" ? undefined : ""));
 
 /** Where texts are from. */
 export interface TextSources {
@@ -220,13 +218,26 @@ export function textsIn(divided: ReadonlyMap<string, DividedTexts>, folder: stri
   return { calibration: join(own, "calibration"), heldOut: join(own, "held-out"), bytes };
 }
 
-/** Writes both parts where they are to stand. */
+/**
+ * Writes both parts where they are to stand.
+ *
+ * @throws {BadDataError} naming all files there that hold something else: their folder is named after what they are to hold
+ */
 export async function writeDividedTexts(
   divided: ReadonlyMap<string, DividedTexts>,
   { calibration, heldOut }: Pick<ShrinkTexts, "calibration" | "heldOut">,
 ): Promise<void> {
-  for (const [language, texts] of divided) {
-    await writeTexts(join(calibration, `${language}.jsonl`), texts.calibration);
-    if (texts.heldOut.length > 0) await writeTexts(join(heldOut, `${language}.jsonl`), texts.heldOut);
+  const files = [...divided].flatMap(([language, texts]) => [
+    { path: join(calibration, `${language}.jsonl`), content: linesOf(texts.calibration) },
+    ...(texts.heldOut.length === 0 ? [] : [{ path: join(heldOut, `${language}.jsonl`), content: linesOf(texts.heldOut) }]),
+  ]);
+  const changed: string[] = [];
+  for (const { path, content } of files) {
+    const found = await contentOf(path);
+    if (found !== undefined && found !== content) changed.push(path);
+    if (found !== undefined) continue;
+    await makeFolder(dirname(path));
+    await writeAtomically(path, [Buffer.from(content)]);
   }
+  if (changed.length > 0) refuseChanged(changed, changed);
 }

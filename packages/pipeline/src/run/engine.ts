@@ -168,7 +168,7 @@ export class Engine {
       return true;
     } catch (error) {
       if (!(error instanceof InputLostError)) throw error;
-      this.#retries.countLoss("the end of the run", error);
+      this.#lose("the end of the run", error);
       await this.#addLost(pending);
       this.#sweep(this.#needed.begin(pending, this.#addresses));
       return false;
@@ -372,12 +372,20 @@ export class Engine {
       for (const { id } of this.#plan.nodes) if (this.#ranBy.get(id) === worker) this.#ranBy.delete(id);
       for (const [address, holder] of this.#holders) if (holder === worker) this.#holders.delete(address);
     } else if (!(error instanceof InputLostError)) return false;
+    if (error instanceof InputLostError) this.#lose(node.id, error);
     // also what the lost artifacts were made of, where that has been removed
     await this.#addLost(pending);
-    if (signal.aborted) return true;
-    if (error instanceof WorkerLostError) return this.#retries.canTryAgain(node.id, error);
-    this.#retries.countLoss(node.id, error);
-    return true;
+    if (signal.aborted || error instanceof InputLostError) return true;
+    return this.#retries.canTryAgain(node.id, error);
+  }
+
+  /** Artifacts are lost: also who still has them in memory forgets them, and writes them again. @param reader what needs them */
+  #lose(reader: string, error: InputLostError): void {
+    this.#retries.countLoss(reader, error);
+    for (const address of error.addresses) {
+      this.#holders.get(address)?.remove([address], this.#recorded);
+      this.#holders.delete(address);
+    }
   }
 
   async #record(node: PlanNode, address: string): Promise<void> {
