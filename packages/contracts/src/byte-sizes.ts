@@ -23,7 +23,8 @@ const unitOf = new Map([...units].map(([name, bytes]) => [name.toLowerCase(), by
 export function parseBytes(text: string, option: string): number {
   if (text === "0") return 0;
   const [, digits = "", unit = ""] = /^(\d+(?:\.\d+)?)\s*([a-z]+)$/i.exec(text) ?? [];
-  const bytes = Number(digits) * (unitOf.get(unit.toLowerCase()) ?? NaN);
+  // 2.01 · 10⁶ is 2009999.9999999998
+  const bytes = Math.round(Number(digits) * (unitOf.get(unit.toLowerCase()) ?? NaN));
   if (Number.isFinite(bytes)) return bytes;
   throw new UsageError(`${option} takes a size such as 4GiB or 180MB (${[...units.keys()].join(", ")}), not ${quoted(text)}`, {
     option,

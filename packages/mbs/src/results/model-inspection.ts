@@ -15,7 +15,8 @@ import { isGguf, modelSize, openModel, requireDense } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import { formatTable, wrapLines } from "@mbs/reporting";
 import { solvers } from "@mbs/solvers";
-import { readSource, requireTextLosses } from "../shrink/shrink-source.ts";
+import { readSource, requireSourceBits, requireTextLosses } from "../shrink/shrink-source.ts";
+import type { ShrinkSource } from "../shrink/shrink-source.ts";
 import { shrinkSizes } from "../shrink/target.ts";
 import type { ShrinkSizes } from "../shrink/target.ts";
 
@@ -106,12 +107,13 @@ async function problemOf(path: string, check: () => Promise<unknown>): Promise<s
 }
 
 /** What `mbs shrink` makes of a model. */
-async function shrinkOf(model: Model, packed: string | undefined): Promise<ModelInspection["shrink"]> {
+async function shrinkOf(model: Model, source: ShrinkSource, packed: string | undefined): Promise<ModelInspection["shrink"]> {
   let sizes: ShrinkSizes | undefined;
   const problem =
     packed ??
     (await problemOf(model.path, async () => {
       requireTextLosses(model);
+      requireSourceBits(source);
       sizes = await shrinkSizes(model);
     }));
   return sizes ?? { problem: problem ?? "" };
@@ -147,7 +149,8 @@ async function formatsOf({ path }: Model): Promise<Support[]> {
 export async function inspectModel(path: string, progress: (progress: Progress) => void = () => {}): Promise<ModelInspection> {
   const model = await openModel(path, { progress });
   try {
-    const { mixture, languages } = await readSource(model, path);
+    const source = await readSource(model, path);
+    const { mixture, languages } = source;
     const packed = await problemOf(model.path, async () => requireDense(model));
     return {
       path: model.path,
@@ -165,7 +168,7 @@ export async function inspectModel(path: string, progress: (progress: Progress) 
       parts: partsOf(model),
       formats: packed === undefined ? await formatsOf(model) : formatNames.map((name) => ({ name, problem: packed })),
       solvers: [...solvers.keys()].map((name) => ({ name, ...(packed !== undefined && { problem: packed }) })),
-      shrink: await shrinkOf(model, packed),
+      shrink: await shrinkOf(model, source, packed),
       tensors: model.checkpoint.list().map(({ name, storedDtype: type, shape, bytes }) => ({ name, type, shape, bytes })),
     };
   } finally {
