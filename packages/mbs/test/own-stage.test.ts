@@ -123,7 +123,7 @@ test("help lists what a third-party stage takes", async ({ path }) => {
   assert.is(code, 0);
   const text = stdout.toString();
   assert.match(text, /^Usage: mbs --stage \S+outliers\.js \[options\] \[-\]/);
-  for (const flag of ["--least <NUMBER>", "--statistics <FILE>", "--output <FILE>"]) assert.ok(text.includes(flag), flag);
+  for (const flag of ["--least <SHARE>", "--statistics <FILE>", "--output <FILE>"]) assert.ok(text.includes(flag), flag);
   assert.not.ok(text.includes("--via"), "a server runs its own stages only");
 });
 
