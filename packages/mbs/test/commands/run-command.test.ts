@@ -87,7 +87,11 @@ test("estimate and run refuse the same: formats that cannot hold the layers, and
       { hashes: `{ corpus: "${"0".repeat(64)}" }` },
       /recipe\.yaml:6: corpus has the hash [0-9a-f]{64}, the recipe was made with "0{64}"; remove hashes to use it anyway/,
     ],
-    [{ sample: '{ mix: "only:xx" }' }, /recipe\.yaml:3: --mix xx: corpus \S+ has no texts of xx \(no known language\), but of /, 2],
+    [
+      { sample: '{ mix: "only:xx" }' },
+      /recipe\.yaml:3: --mix xx: corpus \S+ has no texts of xx \(no known language\), but of /,
+      2,
+    ],
     [{ evaluate: `{ corpus: ${join(root, "texts")}, labels: [a, a] }` }, /recipe\.yaml:6: two models have one name \(a, a\)/, 2],
   ] as const) {
     const [estimated, ran] = await both(root, changes);
