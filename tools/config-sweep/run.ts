@@ -1,6 +1,6 @@
 /**
  * Compares what is read here with what transformers reads, for each edit of the golden file, every model run once; writes
- * results.json and the table of types in docs/architectures.md. Ends with 1 where something is read that differs.
+ * results.json and the table in README.md. Ends with 1 where something is read that differs.
  *
  *     node --conditions=mbs-source --import tsx tools/config-sweep/run.ts [TYPE …]
  *
@@ -69,5 +69,5 @@ const lines = found.map(([name, { refusedHere, ...result }]) => {
   return `${JSON.stringify(name)}:{${JSON.stringify(result).slice(1, -1)},"refusedHere":[${edits}]}`;
 });
 await writeFile(file, `{"transformers":${JSON.stringify(golden.transformers)},"bases":{\n${lines.join(",\n")}\n}}\n`);
-const page = new URL("../../docs/architectures.md", import.meta.url);
+const page = new URL("README.md", import.meta.url);
 await writeFile(page, withTypesTable(await readFile(page, "utf8"), results));
