@@ -3,16 +3,21 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { predictingTypes } from "../../packages/models/src/testing.ts";
 import { loadCases, loadFormats } from "./cases.ts";
-import { listLoads, renewTable, tolerance } from "./table.ts";
+import { listLoads, loadTable, renewTable, tolerance, typesTable } from "./table.ts";
 import type { LoadResults } from "./table.ts";
 
 const results = JSON.parse(await readFile(new URL("results.json", import.meta.url), "utf8")) as LoadResults;
 const loads = listLoads(results);
 
-test("docs/model-formats.md has the table of the results", async () => {
-  const page = await readFile(new URL("../../docs/model-formats.md", import.meta.url), "utf8");
-  assert.is(page, renewTable(page, results), "run tools/format-loads/write-table.ts");
-});
+for (const [page, table] of [
+  ["../../docs/model-formats.md", loadTable],
+  ["README.md", typesTable],
+] as const) {
+  test(`${page} has the table of the results`, async () => {
+    const text = await readFile(new URL(page, import.meta.url), "utf8");
+    assert.is(text, renewTable(text, table(results)), "run tools/format-loads/write-table.ts");
+  });
+}
 
 test("every type was written in every format, in every case that concerns it", () => {
   // a type that has models with experts and without is there twice

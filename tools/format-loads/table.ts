@@ -1,3 +1,5 @@
+import { at } from "@mbs/contracts";
+
 /** How a reader came out: the largest difference of logits as a share of their standard deviation, or what it said. */
 type Outcome = number | string;
 
@@ -39,77 +41,145 @@ const unique = <Value>(values: Iterable<Value>): Value[] => [...new Set(values)]
 
 const row = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
 
+const ruled = (heads: readonly string[], rows: readonly (readonly string[])[]): string[] => [
+  row(heads),
+  row(heads.map(() => "---")),
+  ...rows.map(row),
+];
+
+/** Numbers of outcomes: differences of folders that were loaded. */
+const differencesOf = (loads: readonly Load[]): number[] =>
+  loads.map(({ outcome }) => outcome).filter((outcome) => typeof outcome === "number");
+
+const columnOf = ({ format, reader }: Load): string => `${format}: ${reader}`;
+
+const wasTried = ({ reader }: Load): boolean => reader !== "refused";
+
+/** A row for each format and program: cases and types that load, and the largest difference. */
+function programs(loads: readonly Load[]): string[] {
+  const tried = loads.filter(wasTried);
+  const rows = unique(tried.map(columnOf))
+    .sort()
+    .map((column) => {
+      const loaded = tried.filter((load) => columnOf(load) === column && typeof load.outcome === "number");
+      const types = unique(loaded.map(({ type }) => type));
+      return [column, `${types.length}`, `${loaded.length}`, Math.max(...differencesOf(loaded)).toExponential(0)];
+    });
+  return ruled(["format: program", "types", "cases", "largest difference"], rows);
+}
+
 /** The largest difference of all cases that were written and loaded, a row for each model type. */
 function differences(loads: readonly Load[]): string[] {
-  const read = loads.filter(({ reader }) => reader !== "refused");
-  const columns = unique(read.map(({ format, reader }) => `${format}: ${reader}`)).sort();
+  const tried = loads.filter(wasTried);
+  const columns = unique(tried.map(columnOf)).sort();
   const cell = (type: string, column: string): string => {
-    const own = read.filter((load) => load.type === type && `${load.format}: ${load.reader}` === column);
-    const numbers = own.map(({ outcome }) => outcome).filter((outcome) => typeof outcome === "number");
+    const numbers = differencesOf(tried.filter((load) => load.type === type && columnOf(load) === column));
     return numbers.length === 0 ? "–" : `${Math.max(...numbers).toExponential(0)} (${numbers.length})`;
   };
   const types = unique(loads.map(({ type }) => type));
-  return [
-    row(["type", ...columns]),
-    row(["---", ...columns.map(() => "---")]),
-    ...types.map((type) => row([`\`${type}\``, ...columns.map((column) => cell(type, column))])),
-  ];
+  return ruled(
+    ["type", ...columns],
+    types.map((type) => [`\`${type}\``, ...columns.map((column) => cell(type, column))]),
+  );
 }
 
-/** A message without what differs from model to model. */
+/** A message without its remedy and without what differs between models and formats. */
 const reason = (message: string): string =>
   message
-    .replace(/^layer \S+: /, "")
-    .replace(/^models\/\w+ is an encoder-decoder \(\w+\), which/, "an encoder-decoder, which")
-    .replace(/^folders\S+ the tensors do not fit config.json.*/, "the tensors do not fit config.json")
-    .replace(/ in checkpoint '.*/, "")
-    .replace(/index -?\d+ is out of bounds.*/, "index out of bounds")
+    .replace(/^(?:layer|folders)\S+ |^models\/\S+ (?:is )?|^models\/\S+: |^layer \S+ /, "")
+    .replace(/^an encoder-decoder \(\w+\)/, "an encoder-decoder")
+    .replace(/^has \S+(?: and \S+)* beside/, "has other parts beside")
+    .replaceAll(/--format [\w-]+/g, "the format")
+    .replace(/ of model type \w+, which has/, " of a model that has")
+    .replace(/^the tensors do not fit config.json.*/, "the tensors do not fit config.json")
+    .replace(/(?:; (?:take|assemble|compress)|, thus raising an error| in checkpoint ').*/, "")
     .replaceAll("|", "\\|");
 
-/** What was refused, or did not load, or loaded wrong, with the types of which this is so. */
-function exceptions(loads: readonly Load[]): string[] {
-  const rows = new Map<string, { kinds: Set<string>; types: Set<string> }>();
-  for (const { type, kind, format, reader, outcome } of loads) {
-    if (typeof outcome === "number" && outcome <= tolerance) continue;
-    const said = typeof outcome === "number" ? "**wrong**" : reason(outcome);
-    const key = [format, reader === "refused" ? "refused" : `${reader} fails`, said].join("\n");
-    const known = rows.get(key) ?? { kinds: new Set(), types: new Set() };
-    rows.set(key, known);
-    known.kinds.add(kind);
-    known.types.add(type);
-  }
-  const all = unique(loads.map(({ type }) => type)).length;
-  return [
-    row(["format", "what", "cases", "types", "why"]),
-    row(["---", "---", "---", "---", "---"]),
-    ...[...rows].map(([key, { kinds, types }]) => {
-      const [format = "", what = "", said = ""] = key.split("\n");
-      return row([format, what, [...kinds].join("; "), types.size === all ? "all" : [...types].join(", "), said]);
-    }),
-  ];
+interface Exception {
+  readonly formats: readonly string[];
+  readonly what: string;
+  readonly said: string;
+  readonly types: readonly string[];
+  readonly kinds: readonly string[];
 }
 
-/** The section of docs/model-formats.md that says how every format of every model type loads. */
+const failureOf = ({ reader, outcome }: Load): { what: string; said: string } => ({
+  what: reader === "refused" ? "refused" : `${reader} fails`,
+  said: typeof outcome === "number" ? "**wrong**" : reason(outcome),
+});
+
+/** Values by a key, in the order in which keys appear. */
+function groupBy<Value>(values: readonly Value[], keyOf: (value: Value) => string): Value[][] {
+  const groups = new Map<string, Value[]>();
+  for (const value of values) groups.set(keyOf(value), [...(groups.get(keyOf(value)) ?? []), value]);
+  return [...groups.values()];
+}
+
+/** What was refused, or did not load, or loaded wrong, with types and kinds of cases; the same of several formats once. */
+function listExceptions(loads: readonly Load[]): Exception[] {
+  const failures = loads
+    .filter(({ outcome }) => typeof outcome !== "number" || outcome > tolerance)
+    .map((load) => ({ ...load, ...failureOf(load) }));
+  const ofFormats = groupBy(failures, ({ format, what, said }) => JSON.stringify([format, what, said])).map((group) => ({
+    ...at(group, 0),
+    types: unique(group.map(({ type }) => type)),
+    kinds: unique(group.map(({ kind }) => kind)).sort(),
+  }));
+  return groupBy(ofFormats, ({ what, said, types, kinds }) => JSON.stringify([what, said, types, kinds])).map((group) => ({
+    ...at(group, 0),
+    formats: group.map(({ format }) => format),
+  }));
+}
+
+/** Names, or those that are left out where these are fewer. */
+function namesOf(names: readonly string[], all: readonly string[]): string {
+  const others = all.filter((name) => !names.includes(name));
+  if (others.length === 0) return "all";
+  return others.length < names.length ? `all but ${others.join("; ")}` : names.join("; ");
+}
+
+function exceptions(loads: readonly Load[]): string[] {
+  const allTypes = unique(loads.map(({ type }) => type));
+  const rows = listExceptions(loads).map(({ formats, what, said, types, kinds }) => {
+    const allKinds = unique(loads.filter(({ type }) => types.includes(type)).map(({ kind }) => kind));
+    return [formats.join(", "), what, namesOf(kinds, allKinds), namesOf(types, allTypes), said];
+  });
+  return ruled(["format", "what", "cases", "types", "why"], rows);
+}
+
+const readBy = ({ libraries }: LoadResults): string =>
+  Object.entries(libraries)
+    .map(([name, version]) => `${name} ${version}`)
+    .join(", ");
+
+/** The section of docs/model-formats.md that says which programs load which formats, and what does not load. */
 export function loadTable(results: LoadResults): string {
   const loads = listLoads(results);
-  const versions = Object.entries(results.libraries).map(([name, version]) => `${name} ${version}`);
   return [
-    `Read by ${versions.join(", ")}, and by \`mbs\` itself. Each cell: the largest difference of logits to those of the dense folder, as a share of their standard deviation, and in how many cases it loads.`,
+    `Read by ${readBy(results)}, and by \`mbs\`. Differences are those of logits to the dense folder's, as shares of their standard deviation.`,
     "",
-    ...differences(loads),
+    ...programs(loads),
     "",
-    "Refused by us before anything is written, or not loaded by a program:",
+    "Refused before anything is written, or not loaded by a program:",
     "",
     ...exceptions(loads),
   ].join("\n");
 }
 
+/** The section of README.md: how every format of every model type loads. */
+export const typesTable = (results: LoadResults): string =>
+  [
+    "Each cell: the largest difference of logits to those of the dense folder, as a share of their standard deviation, and in how many cases it loads.",
+    "",
+    ...differences(listLoads(results)),
+  ].join("\n");
+
 const [start, end] = ["<!-- made by tools/format-loads -->", "<!-- end -->"];
 
-/** A page with the section renewed. @throws where the page has no place for it */
-export function renewTable(page: string, results: LoadResults): string {
+/** A page with its table renewed. @throws where the page has no place for it */
+export function renewTable(page: string, table: string): string {
   const [before, rest = ""] = page.split(`${start}\n`);
   const after = rest.split(end)[1];
   if (before === undefined || after === undefined) throw new Error("the page has no place for the table");
-  return `${before}${start}\n\n${loadTable(results)}\n\n${end}${after}`;
+  return `${before}${start}\n\n${table}\n\n${end}${after}`;
 }
