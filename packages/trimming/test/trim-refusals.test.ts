@@ -28,7 +28,10 @@ test("what cannot be trimmed is refused with the remedy", async () => {
   const model = controlled("controlled-llama");
   const missing = await refusal(root, { model, corpus, keep: ["en", "xx", "yy"] });
   assert.instance(missing, UsageError);
-  assert.match(missing.message, /^--keep en,xx,yy: corpus \S+ has no texts of xx, yy, but of de, en, ta; name some of these$/);
+  assert.match(
+    missing.message,
+    /^--keep en,xx,yy: corpus \S+ has no texts of xx \(no known language\), yy \(no known language\), but of de, en, ta; name some of these$/,
+  );
   assert.instance(await refusal(root, { model, corpus, keep: [] }), UsageError);
   assert.instance(await refusal(root, { model, corpus, keep: ["en"], multiple: 0 }), UsageError);
 
@@ -96,7 +99,7 @@ test("a recipe's check refuses unknown languages and models that cannot be trimm
   await check({});
   const unknown = await check({ keep: ["en", "xx"] })?.catch((reason: unknown) => reason);
   assert.instance(unknown, UsageError);
-  assert.match(String(unknown), /--keep en,xx: corpus \S+ has no texts of xx, but of de, en, ta; name/);
+  assert.match(String(unknown), /--keep en,xx: corpus \S+ has no texts of xx \(no known language\), but of de, en, ta; name/);
   const { folder } = await trimInto(root, { model, corpus, keep: ["en"] });
   assert.instance(await check({ model: folder })?.catch((reason: unknown) => reason), FailedPreconditionError);
 });
