@@ -22,12 +22,10 @@ test("the page has every key, and the options of stages, solvers and formats", a
     assert.ok(has(start), start);
   }
   for (const start of [
-    "With solver `sparsegpt`:",
-    "| `group-size` |",
-    "With format `onnx`:",
-    "With method `correlation`:",
-    "| `spread` |",
-    "| `three-bit` |",
+    "| `group-size` | rtn, gptq, gptaq, awq, sparsegpt |",
+    "| `spread` | owl, correlation |",
+    "| `spread` | pruning-damage |",
+    "| `three-bit` | onnx |",
     "| `windows` |",
   ]) {
     assert.ok(has(start), start);

@@ -13,10 +13,10 @@ const example = "recipes/gguf-4bit.yaml";
 const keyOf = (name: string): string => optionFlag(name).slice("--".length);
 
 const kinds: Readonly<Record<Option["kind"], string>> = {
-  integer: "whole number",
+  integer: "integer",
   number: "number",
   share: "share",
-  flag: "true or false",
+  flag: "boolean",
   text: "text",
   choice: "",
   list: "list",
@@ -35,47 +35,49 @@ function defaultOf(option: Option, needed: boolean): string {
 
 const cell = (text: string): string => text.replaceAll("|", "\\|");
 
-/** @param key what the recipe does with the options of its section */
-function optionTable(table: OptionTable, { given = [], needs = [], defaults = {} }: Partial<RecipeKey> = {}): string[] {
-  const rows = Object.entries(table)
-    .filter(([name]) => !given.includes(name))
-    .map(
-      ([name, option]) =>
-        `| \`${keyOf(name)}\` | ${takes(option)} | ${defaults[name] ?? defaultOf(option, needs.includes(name))} | ${cell(option.description)} |`,
-    );
-  return rows.length === 0 ? [] : ["| option | takes | default | what |", "|---|---|---|---|", ...rows];
+/** The cells of an option behind its name. @param key what the recipe does with the options of its section */
+function optionCells(name: string, option: Option, { needs = [], defaults = {} }: Partial<RecipeKey>): string {
+  const standard = defaults[name] ?? defaultOf(option, needs.includes(name));
+  return `${takes(option)} | ${standard} | ${cell(option.description)} |`;
 }
 
-/** Options that a stage takes for one value of its own: a solver's, a format's or a method's. */
+/** Cells by option name of the options that a recipe leaves to its section. */
+const tableCells = (table: OptionTable, key: Partial<RecipeKey>): [string, string][] =>
+  Object.entries(table)
+    .filter(([name]) => !key.given?.includes(name))
+    .map(([name, option]) => [name, optionCells(name, option, key)]);
+
+/** Options that a stage takes for single values of its own, solvers, formats or methods: those that are the same in one row. */
 async function furtherOptions(
   stage: Stage,
   option: string,
-  value: string,
-  { title, key = {} }: { readonly title: string; readonly key?: Partial<RecipeKey> },
+  values: readonly string[],
+  key: Partial<RecipeKey> = {},
 ): Promise<string[]> {
-  const rows = optionTable((await stage.moreOptions?.({ [option]: value })) ?? {}, key);
-  return rows.length === 0 ? [] : ["", `${title} \`${value}\`:`, "", ...rows];
+  // by option name, so that those of one name stand together, and by their cells
+  const valuesOf = new Map<string, Map<string, string[]>>();
+  for (const value of values) {
+    const table = (await stage.moreOptions?.({ [option]: value })) ?? {};
+    for (const [name, cells] of tableCells(table, key)) {
+      const byCells = valuesOf.get(name) ?? new Map<string, string[]>();
+      valuesOf.set(name, byCells.set(cells, [...(byCells.get(cells) ?? []), value]));
+    }
+  }
+  const rows = [...valuesOf].flatMap(([name, byCells]) =>
+    [...byCells].map(([cells, takers]) => `| \`${keyOf(name)}\` | ${takers.join(", ")} | ${cells}`),
+  );
+  return rows.length === 0 ? [] : ["", `| option | ${option} | takes | default | what |`, "|---|---|---|---|---|", ...rows];
 }
 
 async function section(name: string, key: RecipeKey): Promise<string[]> {
-  const { description, stage: stageName } = key;
-  const stage = stageName === undefined ? undefined : (await loadStages()).get(stageName);
+  const stage = key.stage === undefined ? undefined : (await loadStages()).get(key.stage);
   if (stage === undefined) return [];
-  const lines = [
-    "",
-    `## ${name}`,
-    "",
-    `${description[0]?.toUpperCase()}${description.slice(1)}. \`mbs ${stage.name} --help\` lists the same options as flags.`,
-  ];
-  lines.push("", ...optionTable(stage.options, key));
-  if (stage.name === "compress") {
-    for (const solver of solvers.keys()) lines.push(...(await furtherOptions(stage, "solver", solver, { title: "With solver" })));
-  }
+  const rows = tableCells(stage.options, key).map(([option, cells]) => `| \`${keyOf(option)}\` | ${cells}`);
+  const lines = ["", `## ${name}`, "", "| option | takes | default | what |", "|---|---|---|---|", ...rows];
+  if (stage.name === "compress") lines.push(...(await furtherOptions(stage, "solver", [...solvers.keys()])));
   for (const name of ["format", "method"]) {
     const option = stage.options[name];
-    if (option?.kind !== "choice") continue;
-    for (const choice of option.choices)
-      lines.push(...(await furtherOptions(stage, name, choice, { title: `With ${name}`, key })));
+    if (option?.kind === "choice") lines.push(...(await furtherOptions(stage, name, option.choices, key)));
   }
   return lines;
 }
@@ -99,32 +101,31 @@ export async function recipeReference(): Promise<string> {
     (await readFile(new URL(`../../${example}`, import.meta.url), "utf8")).trimEnd(),
     "```",
     "",
-    "In a clone it works as it stands. In about a minute it makes a GGUF file of 4 bits, calibrated with 16 languages, and says what each lost:",
+    "It works as it stands in a clone. In about a minute it makes a GGUF file of 4 bits, calibrated with 16 languages, and says what each lost:",
     "",
     "```sh",
     `npx mbs run ${example}`,
     "```",
     "",
-    "`mbs estimate` says before what a run takes. Paths are relative to the working directory. Options may be spelt as on the command line (`group-size`) or as in the library (`groupSize`). The same command again goes on where a run was stopped. More examples are in `recipes/`.",
-    "",
-    "A faulty recipe is refused before anything runs: first all unknown keys and wrong types in one message, then all wrong options, then, one at a time, what only the model or the texts show. The estimate also draws the segments, so it notices a language with too little text.",
-    "",
-    "A run writes `OUTPUT/recipe.yaml`: the recipe with every default and the hashes of all inputs and outputs. That file is a recipe, too.",
-    "",
-    "A recipe that differs from an earlier run's only in `evaluate`, or in `assemble` before a model was written (or after it was moved away), continues from that run's layers, unless the grids depend on the format and would differ.",
-    "",
-    "`mbs run --memory SIZE` limits how much of what later stages need waits in memory; results do not depend on it. `mbs run --commands` prints each block as the command that replays it.",
+    "- Paths are relative to the working directory. Options are spelt as on the command line (`group-size`) or as in the library (`groupSize`). More examples are in `recipes/`.",
+    "- `mbs estimate` says before what a run takes, and draws the segments, so it notices a language with too little text.",
+    "- A faulty recipe is refused before anything runs: first all unknown keys and wrong types in one message, then all wrong options, then, one at a time, what only the model or the texts show.",
+    "- The same command again goes on where a run was stopped. A recipe that differs only in `evaluate`, or in `assemble` before a model was written (or after it was moved away), goes on from the earlier run's layers, unless its format needs other grids.",
+    "- `OUTPUT/recipe.yaml` is the recipe with every default and the hashes of all inputs and outputs. It is a recipe, too.",
+    "- `mbs run --memory SIZE` limits how much waits in memory for later stages; results do not depend on it. `mbs run --commands` prints each block as the command that replays it.",
     "",
     "## Keys",
     "",
     "| key | takes | what |",
     "|---|---|---|",
     ...rows,
+    "",
+    "Each key that takes options has a section below. `mbs STAGE --help` lists the same options as flags.",
     ...sections.flat(),
     "",
     "## Files that a recipe names",
     "",
-    "- **Corpus**: `{ name?, license?, field?, languages: { LANG: FILE or [FILE, …] } }`; files are JSONL, CSV, Parquet or plain text (blank lines between documents), each also as `.gz`, globs allowed. Or a folder of `LANG.jsonl`, `LANG.txt`, … Or a dataset of the Hub, `hf:datasets/org/name?languages=hi,bn`, which an entry of a language may name too: [corpora](corpora.md).",
+    "- **Corpus**: `{ name?, license?, field?, languages: { LANG: FILE or [FILE, …] } }`, a folder of `LANG.jsonl`, `LANG.txt`, …, or a dataset of the Hub. Files are JSONL, CSV, Parquet or plain text, also as `.gz`: [corpora](corpora.md).",
     "- **Distribution**: `{ name?, unit: tokens | bytes | segments, source, shares: { LANG: NUMBER } }` as JSON, the name of a preset, or a model's folder with a `distribution.json`.",
     "- **Your own solver**: a path that begins with `./` or `/`, or the name of an installed package ([adding a solver](adding-a-solver.md)).",
     "",

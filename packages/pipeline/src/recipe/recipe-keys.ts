@@ -1,4 +1,3 @@
-import { allocatedTypes } from "@mbs/gguf";
 import type { Propagation } from "./recipe.ts";
 
 /** The first is the default. */
@@ -41,7 +40,7 @@ export const recipeKeys = {
   trim: {
     takes: "options, `keep` among them",
     description:
-      "languages whose tokens are kept, before everything else: `trim: { keep: [en, hi] }` ([what it is](vocabulary.md#trimming)); the tokens are those of the recipe's corpus, unless it names another one; absent: the vocabulary stays. `sample` and `evaluate` take the texts of these languages alone, unless they name `languages`, or the mix does. The trimmed model stays in `run/trimmed`",
+      "first of all, keep the tokens of these languages alone: `trim: { keep: [en, hi] }` ([what it is](vocabulary.md#trimming)). `sample` and `evaluate` then take their texts alone, unless they name `languages`, or the mix does. The trimmed model stays in `run/trimmed`. Absent: the vocabulary stays",
     stage: "trim",
     isBefore: true,
     given: ["model"],
@@ -52,7 +51,7 @@ export const recipeKeys = {
   rotate: {
     takes: "options",
     description:
-      "how the model is rotated before everything else: `rotate: {}` with the defaults ([what it is](quantisers.md#rotation)); absent: not at all. The rotated model stays in `run/rotated`",
+      "how the model is rotated before it is compressed: `rotate: {}` with the defaults ([what it is](quantisers.md#rotation)). The rotated model stays in `run/rotated`. Absent: not at all",
     stage: "rotate",
     isBefore: true,
     given: ["model"],
@@ -74,9 +73,9 @@ export const recipeKeys = {
       "which model computes the input of a site: one with all earlier sites compressed, also those of the same block (the default), one with the earlier blocks compressed, or the dense one (one pass, any mix afterwards)",
   },
   shards: {
-    takes: "a whole number",
+    takes: "integer",
     description:
-      "parts of the segments that are propagated and captured apart, and of what is large behind them, at once where there are several workers; default 1. The results depend on this number in their last bits, and not on the number of workers",
+      "parts of the segments that several workers propagate and capture at once, and of what is large behind them; default 1. Results depend on this number in their last bits, not on the number of workers",
   },
   capture: {
     takes: "options",
@@ -95,7 +94,7 @@ export const recipeKeys = {
   allocate: {
     takes: "options",
     description:
-      "how the `sparsity` of compress is distributed over the blocks, or with `method: pruning-damage` over the tensors ([pruning](multilingual-pruning.md)); or, with `bits-per-weight` or `size`, which bits or GGUF type each tensor gets ([bits where they count](quantisers.md#bits-where-they-count)). Absent: `pruning-damage` for a decoder pruned by `alps` or `sparsegpt` with QEP, otherwise the same everywhere, as with `method: uniform`",
+      "how the `sparsity` of compress is distributed over blocks or tensors ([pruning](multilingual-pruning.md)); or, with `bits-per-weight` or `size`, which bits or GGUF type each tensor gets ([bits where they count](quantisers.md#bits-where-they-count)). Absent: `pruning-damage` for a decoder pruned by `alps` or `sparsegpt` with QEP, otherwise `uniform`",
     stage: "allocate",
     given: [
       "model",
@@ -108,7 +107,7 @@ export const recipeKeys = {
       "typeMix",
       "embeddings",
     ],
-    defaults: { bits: "those that the format holds", types: `with format gguf ${allocatedTypes.join(", ")}` },
+    defaults: { bits: "those that the format holds" },
   },
   compress: {
     takes: "options, `solver` among them",
@@ -152,7 +151,7 @@ export const recipeKeys = {
     names: ["corpus", "field", "length", "windows", "shares", "average", "budget"],
   },
   similarity: {
-    takes: "true or false",
+    takes: "boolean",
     description: "compare languages by their inputs to the first block; default false",
   },
   stages: {
@@ -161,7 +160,7 @@ export const recipeKeys = {
       "your own stages (`stage: ./mine.js`, or a package), or further runs of built-in stages, after everything else: [adding a stage](adding-a-stage.md). `inputs` says which key's artifacts each input reads (`statistics: capture`), or which earlier entry's; the result is `NAME.arrow` in the output",
   },
   keep: {
-    takes: "true or false",
+    takes: "boolean",
     description: "keep states, statistics and factors after their last use; default false",
   },
   output: {
