@@ -5,21 +5,17 @@ import {
   collect,
   ArtifactStore,
   contentAddress,
-  encodeLayers,
   addressOfName,
   artifactName,
   isStoreName,
-  readLayers,
   readScores,
   type ArtifactKind,
-  type LayersMetadata,
 } from "@mbs/artifacts";
-import { at, BadDataError, UsageError } from "@mbs/contracts";
+import { BadDataError, UsageError } from "@mbs/contracts";
 import type { ArtifactStream, Batch } from "@mbs/contracts";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { gatherBatches } from "../src/storage/held-artifacts.ts";
-import { errorOf, layers, partOf, rebatch, samples, scores } from "./samples.ts";
+import { errorOf, rebatch, samples, scores } from "./samples.ts";
 import { inFolder } from "./temporary-folder.ts";
 
 const test = suite("artifact store");
@@ -343,24 +339,6 @@ test("readers that say so share the values in memory", () =>
       assert.is(a?.[name], b?.[name]);
       assert.equal(a?.[name], c?.[name]);
       assert.is.not(a?.[name], c?.[name]);
-    }
-  }));
-
-test("layers that were checked in memory are not checked again from the file that a store wrote of them", () =>
-  inFolder(async (folder) => {
-    const layer = at(layers, 0);
-    const stored = partOf(layer, "values");
-    const values = { ...stored, data: stored.data.slice().fill(0xff) };
-    const encode = () => encodeLayers([{ ...layer, values }], samples.layers.metadata as LayersMetadata, { checked: true });
-    // it does not stay in memory beside its file
-    const { bytes } = await gatherBatches(encode(), Infinity);
-    const store = new ArtifactStore(folder, { memory: bytes });
-    const { address } = await store.put(encode(), { when: "behind" });
-    await store.flush();
-    const read = async (from: ArtifactStore, shared: boolean) => collect(readLayers(await from.open(address, { shared })));
-    assert.is((await read(store, true)).length, 1);
-    for (const other of [() => read(store, false), () => read(new ArtifactStore(folder), true)]) {
-      assert.instance(await errorOf(other), BadDataError);
     }
   }));
 

@@ -272,15 +272,19 @@ cases<LayerRecord>("layers", layer, toLayers, [
   [withData("scales", asBytes(Float32Array.of(0.5, 0, 2, 1))), /its scales hold 0 at row 0, column 1, not finite and above 0;/],
   [withData("scales", asBytes(Float32Array.of(0.5, 1, -2, 1))), /its scales hold -2 at row 1, column 0/],
   [withData("scales", asBytes(Float32Array.of(0.5, 1, 2, NaN))), /its scales hold NaN at row 1, column 1/],
-  [withData("groups", asBytes(Int32Array.of(0, 1, 0, 2, 0, 1, 0, 1, 0))), /column 3 is in group 2 of 2;/],
-  [withData("groups", asBytes(Int32Array.of(0, 1, 0, -1, 0, 1, 0, 1, 0))), /column 3 is in group -1 of 2;/],
-  [withData("groups", asBytes(Int32Array.of(0, 1, 0, 0, 0, 0, 0, 1, 0))), /column 6 is beyond the size of group 0, 5;/],
+  [withData("groups", asBytes(Int32Array.of(0, 1, 0, 2, 0, 1, 0, 1, 0))), /its groups put column 3 in group 2 of 2;/],
+  [withData("groups", asBytes(Int32Array.of(0, 1, 0, -1, 0, 1, 0, 1, 0))), /its groups put column 3 in group -1 of 2;/],
+  [
+    withData("groups", asBytes(Int32Array.of(0, 1, 0, 0, 0, 0, 0, 1, 0))),
+    /its groups put column 6 beyond the size of group 0, 5;/,
+  ],
   [{ scales: undefined }, /its scales are absent, not f32 \[2, 2\];/],
   [{ codes: { ...part("codes"), rows: 1, data: new Uint8Array(9) } }, /its codes are u8 \[1, 9\], not u8 \[2, 9\];/],
   [layerSummary({ bits: undefined }), /its summary does not say all of bits, groupSize and symmetric;/],
   [layerSummary({ bits: 9 }), /its codes are of 9 bits, not of 1 to 8;/],
   [layerSummary({ bits: 0 }), /its codes are of 0 bits/],
-  [layerSummary({ groupSize: 0 }), /its groups are of 0 columns;/],
+  [layerSummary({ groupSize: 0 }), /its groups are of 0 columns, not of 1 to 9;/],
+  [layerSummary({ groupSize: 10 }), /its groups are of 10 columns, not of 1 to 9;/],
   [layerSummary({ moment: "trace" as "diagonal" }), /its moment "trace" is not diagonal or identity;/],
   [layerSummary({ groupSize: 3 }), /its scales are f32 \[2, 2\], not f32 \[2, 3\];/],
 ]);
@@ -508,15 +512,6 @@ test("metadata: invalid numbers are refused before the first record", async () =
     const said = await readingSays(kind, { schema: { ...schema, metadata: { ...schema.metadata, [name]: text } }, batches });
     assert.match(said, new RegExp(`^${kind} artifact: metadata "${name}" is no .*; write it again$`));
   }
-});
-
-test("layers that their maker has checked are read as they are in its memory, and checked elsewhere", async () => {
-  const layer = at(layers, 0);
-  const stored = partOf(layer, "values");
-  const values = { ...stored, data: stored.data.slice().fill(0xff) };
-  const encode = () => encodeLayers([{ ...layer, values }], samples.layers.metadata as LayersMetadata, { checked: true });
-  assert.is((await collect(readLayers(encode()))).length, 1);
-  assert.match(await readingSays("layers", encode()), /its values hold/);
 });
 
 test.run();

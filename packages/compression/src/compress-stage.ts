@@ -280,8 +280,7 @@ export const compress: Stage = {
       };
       const sites = factors === undefined ? plainSites(model, hasEmbeddings) : factoredSites(factors, model, hasEmbeddings);
       const made = compressAll(sites, model, { solver, options: complete, choiceOf }, rowParts, context);
-      // solveSite checks every solution
-      return { layers: encodeLayers(made, metadata, { checked: true }) };
+      return { layers: encodeLayers(made, metadata) };
     } catch (error) {
       await model.close();
       throw error;

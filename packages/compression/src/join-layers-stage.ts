@@ -46,7 +46,6 @@ export const joinLayers = defineStage({
       return { stream, shards, common };
     });
     const streams = orderAllShards(parts, "the rows");
-    // every part was checked where it was read
-    return { layers: encodeLayers(joinAll(streams, signal), at(parts, 0).common, { checked: true }) };
+    return { layers: encodeLayers(joinAll(streams, signal), at(parts, 0).common) };
   },
 });

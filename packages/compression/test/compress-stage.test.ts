@@ -569,12 +569,17 @@ test("a third-party solver that breaks the contract is refused", async () => {
         /solver mine at h\.0 mlp-down made NaN at row 0, column 0; factor with more --damping/,
       ],
       [quantising("scales: undefined"), /solver mine at h\.0 mlp-down handed back scales that are no Float32Array; it breaks/],
-      [quantising("codes: codes.fill(200)"), /solver mine at h\.0 mlp-down has a code above 15, the largest of 4 bits/],
       [
-        quantising("groupOf: groupOf.fill(1)"),
-        /solver mine at h\.0 mlp-down has 2 groups of 128 columns for a weight of 128 columns/,
+        quantising("codes: codes.fill(200)"),
+        /solver mine at h\.0 mlp-down made codes that hold 200 at row 0, column 0, which 4 bits do not; it breaks/,
       ],
-      [quantising("codes: codes.fill(1)"), /solver mine at h\.0 mlp-down has the value 0 at row 0, column 0, its code says 1/],
+      [quantising("groupOf: groupOf.fill(1)"), /solver mine at h\.0 mlp-down made groups that put column 0 in group 1 of 1; it/],
+      [quantising("groupSize: columns + 1"), /made groups that are of 129 columns, not of 1 to 128; it breaks the contract/],
+      [quantising('bits: "4"'), /made codes that are of 4 bits, not of 1 to 8; it breaks the contract/],
+      [
+        quantising("codes: codes.fill(1)"),
+        /solver mine at h\.0 mlp-down made values that hold 0 at row 0, column 0, its codes say 1; it breaks/,
+      ],
       [quantising("scales: scales.fill(0.1)"), /solver mine at h\.0 mlp-down has the scale 0\.1\d+, which is none of f16/],
       [
         "(weight, { gram }) => gram[0]",

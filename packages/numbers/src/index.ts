@@ -25,6 +25,8 @@ export { columnCodeOf, columnValueOf } from "./grids/column-grids.ts";
 export type { ColumnGrids } from "./grids/column-grids.ts";
 export { bitLimits, codeBits, codeOf, largestSparsity, valueOf } from "./grids/grid.ts";
 export type { Grid, GridRule } from "./grids/grid.ts";
+export { codedGridFault, codedValuesFault, codedWeightFault, placeOf } from "./grids/coded-weight.ts";
+export type { PartFault } from "./grids/coded-weight.ts";
 export { createGridFitter } from "./grids/grid-fitter.ts";
 export { fitGridReference } from "./grids/grid-reference.ts";
 export { pearson, randomOrders, spearman, testCorrelation } from "./statistics/correlation.ts";

@@ -115,7 +115,7 @@ test("the suite catches what a solver must not do", async () => {
     /scales an input that nothing can scale/,
   );
   await refuses(({ values }) => ({ values: values.slice(1) }), /values for a weight of/);
-  await refuses(({ values }) => ({ values, mask: new Uint8Array(values.length) }), /which the mask says is pruned/);
+  await refuses(({ values }) => ({ values, mask: new Uint8Array(values.length) }), /which its mask removes/);
   await refuses(({ values }) => ({ values, mask: new Uint8Array(values.length).fill(2) }), /has a mask of other numbers/);
   let calls = 0;
   await refuses(({ values }) => ({ values: values.fill((calls += 1)) }), /values differ from the first time/);

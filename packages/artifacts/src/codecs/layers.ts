@@ -3,7 +3,7 @@ import { canonicalJson, shapeFault, parseJson } from "../json.ts";
 import { parseMetadata } from "../kinds/metadata.ts";
 import type { LayersMetadata } from "../kinds/metadata.ts";
 import type { LayerRecord, LayerSummary, TensorData, TensorDtype } from "../kinds/records.ts";
-import { cutPanels, denseLayout, isChecked, joinPanels, markChecked, type Layout } from "../rows/panels.ts";
+import { cutPanels, denseLayout, joinPanels, type Layout } from "../rows/panels.ts";
 import { encodeRows, type Items, readRecords, type Row, type RowCursor } from "../rows/rows.ts";
 import { requireLayer } from "./checks/layer-checks.ts";
 import { requireLength, requireShape } from "./checks/matrix-checks.ts";
@@ -52,7 +52,7 @@ const isDtype = (dtype: string): dtype is TensorDtype => Object.hasOwn(bitsOf, d
 const layoutOf = (dtype: TensorDtype, rows: number, columns: number): Layout =>
   denseLayout(rows, Math.ceil((columns * bitsOf[dtype]) / 8));
 
-async function* toRows(items: Items<LayerRecord>, checked: boolean): AsyncGenerator<Row<"layers">> {
+async function* toRows(items: Items<LayerRecord>): AsyncGenerator<Row<"layers">> {
   for await (const layer of items) {
     const { block, site, tensor, summary } = layer;
     const wrong = shapeFault(summaryShape, summary);
@@ -78,7 +78,6 @@ async function* toRows(items: Items<LayerRecord>, checked: boolean): AsyncGenera
       const layout = layoutOf(dtype, rows, columns);
       requireLength(`${part} of layer ${tensor}`, layout, matrix.data);
       for (const { row, values } of cutPanels(layout, matrix.data)) {
-        if (checked) markChecked(values);
         yield { ...head, part, dtype, row, rows, columns, data: values, info: "" };
       }
     }
@@ -141,22 +140,16 @@ async function toRecord(cursor: RowCursor<"layers">): Promise<LayerRecord> {
   const last = (await cursor.peek())?.part === "blocks" ? "blocks" : "values";
   parts[last] = await matrix(last);
   const layer: LayerRecord = { block, site, tensor, summary, ...parts };
-  if (!Object.values(parts).every(({ data }) => isChecked(data))) requireLayer(layer);
+  requireLayer(layer);
   return layer;
 }
 
 /**
  * Layers → artifact: for each its summary, the optional parts, and last the values or blocks, in panels.
  * The bytes are handed over: do not modify them after yielding.
- *
- * @param options checked: whether every code, mask and value was checked; then they are not checked again where they are read in
- *   the memory of this process
  */
-export const encodeLayers = (
-  items: Items<LayerRecord>,
-  metadata: LayersMetadata,
-  { checked = false }: { readonly checked?: boolean } = {},
-): ArtifactStream => encodeRows("layers", metadata, toRows(items, checked));
+export const encodeLayers = (items: Items<LayerRecord>, metadata: LayersMetadata): ArtifactStream =>
+  encodeRows("layers", metadata, toRows(items));
 
 /**
  * The layers of an artifact.

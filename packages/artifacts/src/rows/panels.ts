@@ -1,4 +1,4 @@
-import { BadDataError, type Batch } from "@mbs/contracts";
+import { BadDataError } from "@mbs/contracts";
 import { packedRowStart } from "@mbs/numbers";
 import { batchLimit } from "./rows.ts";
 
@@ -54,26 +54,6 @@ export function rowAndColumn(layout: Layout, element: number): { row: number; co
   return { row, column: layout.firstColumn(row) + element - layout.before(row) };
 }
 
-/** Panels, and matrices of them, whose maker has checked them, as long as they are in the memory of this process. */
-const checked = new WeakSet<Values>();
-
-export const markChecked = (values: Values): unknown => checked.add(values);
-
-export const isChecked = (values: Values): boolean => checked.has(values);
-
-const panelsIn = ({ columns }: Batch): Values[] =>
-  Object.values(columns).flatMap((column) =>
-    (Array.isArray(column) ? (column as unknown[]) : []).filter(
-      (value): value is Values => (value instanceof Uint8Array || value instanceof Float32Array) && value.length > 0,
-    ),
-  );
-
-export const markBatchChecked = (batch: Batch): void => panelsIn(batch).forEach(markChecked);
-
-/** Whether all panels of batches are checked. */
-export const areBatchesChecked = (batches: readonly Batch[]): boolean =>
-  batches.every((batch) => panelsIn(batch).every(isChecked));
-
 /** Cuts a matrix into panels of whole rows that fit one batch each; views, not copies. */
 export function* cutPanels<T extends Values>(layout: Layout, values: T): Generator<Panel<T>> {
   const limit = Math.floor(batchLimit / values.BYTES_PER_ELEMENT);
@@ -87,7 +67,7 @@ export function* cutPanels<T extends Values>(layout: Layout, values: T): Generat
 }
 
 /**
- * Joins the panels of one matrix. A matrix of one panel is not copied. One of checked panels is checked.
+ * Joins the panels of one matrix. A matrix of one panel is not copied.
  *
  * @param what named in errors
  * @param next the following panel of the same matrix, undefined where there is none
@@ -107,7 +87,6 @@ export async function joinPanels<T extends Values>(
     });
   }
   let whole: T | undefined;
-  let areChecked = true;
   let row = 0;
   for (let panel: Panel<T> | undefined = first; ; panel = await next()) {
     const start = layout.before(row);
@@ -119,11 +98,8 @@ export async function joinPanels<T extends Values>(
     }
     whole ??= allocate(what, first.values, length);
     whole.set(panel.values, start);
-    areChecked &&= checked.has(panel.values);
     row = after;
-    if (row < layout.rows) continue;
-    if (areChecked) checked.add(whole);
-    return whole;
+    if (row >= layout.rows) return whole;
   }
 }
 

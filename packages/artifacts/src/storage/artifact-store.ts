@@ -11,7 +11,6 @@ import { addressOfName, artifactName, unnamedArtifact } from "./artifact-name.ts
 import { commitTemporary, writeTemporary } from "./atomic-file.ts";
 import { gatherBatches, gatheredBatches, heldBatches } from "./held-artifacts.ts";
 import type { HeldArtifact } from "./held-artifacts.ts";
-import { areBatchesChecked, markBatchChecked } from "../rows/panels.ts";
 import { isMissing, systemError } from "./system-error.ts";
 import { removeLeftovers } from "./temporary/temporary-name.ts";
 
@@ -63,8 +62,6 @@ export class ArtifactStore {
   readonly #memory: number;
   readonly #held = new Map<string, Held>();
   #heldBytes = 0;
-  /** Artifacts whose panels were checked when they were in memory: those of their files are the same. */
-  readonly #checked = new Set<string>();
   /** Files are written and removed behind one after the other. */
   #queue: Promise<void> = Promise.resolve();
   #failure: { readonly cause: unknown } | undefined;
@@ -103,7 +100,6 @@ export class ArtifactStore {
     const written = (await this.#isFile(address)) ? Promise.resolve() : undefined;
     const held: Held = { schema, receipt, batches, bytes, written };
     this.#held.set(address, held);
-    if (areBatchesChecked(batches)) this.#checked.add(address);
     this.#heldBytes += bytes;
     if (when === "behind") void this.#writeHeld(held);
     await this.#makeSpace();
@@ -202,23 +198,15 @@ export class ArtifactStore {
     }
     try {
       const stream = await openArtifact(path);
-      return { ...stream, address, batches: this.#ofAddress(stream, path, address, shared && this.#checked.has(address)) };
+      return { ...stream, address, batches: this.#ofAddress(stream, path, address) };
     } catch (cause) {
       throw this.#damaged(cause, path);
     }
   }
 
-  async *#ofAddress(
-    { batches, receipt }: DecodedStream,
-    path: string,
-    address: string,
-    areChecked: boolean,
-  ): AsyncGenerator<Batch> {
+  async *#ofAddress({ batches, receipt }: DecodedStream, path: string, address: string): AsyncGenerator<Batch> {
     try {
-      for await (const batch of batches) {
-        if (areChecked) markBatchChecked(batch);
-        yield batch;
-      }
+      yield* batches;
     } catch (cause) {
       throw this.#damaged(cause, path);
     }

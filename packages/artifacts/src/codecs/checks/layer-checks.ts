@@ -1,9 +1,16 @@
-import { at, BadDataError, quoted } from "@mbs/contracts";
+import { at, BadDataError, quoted, type QuantisedWeight } from "@mbs/contracts";
 import { blockGrids, quantisationTypeNamed } from "@mbs/gguf";
-import { findNonfinite, roundTo, type WeightDtype } from "@mbs/numbers";
+import {
+  codedGridFault,
+  codedValuesFault,
+  codedWeightFault,
+  findNonfinite,
+  placeOf,
+  type PartFault,
+  type WeightDtype,
+} from "@mbs/numbers";
 import type { LayerRecord, TensorData, TensorDtype } from "../../kinds/records.ts";
 import { layerShape, layerValues, rowRanges } from "../../written-values.ts";
-import { areOfCodes, clearRemoved, countOnes, dequantise, findAbove, findOther, unpackMask, type Grid } from "./layer-values.ts";
 import { findMisplaced } from "./matrix-checks.ts";
 
 /** What may stand for the Gram in the figures of a summary. */
@@ -12,10 +19,12 @@ const moments = ["diagonal", "identity"];
 /** How far sparsity may be from its mask's: rounding of a float64 quotient. */
 const roundingOfShare = 1e-6;
 
-const rowAndColumn = (index: number, columns: number): string => `row ${Math.floor(index / columns)}, column ${index % columns}`;
-
 function refuse({ tensor }: LayerRecord, fault: string): never {
   throw new BadDataError(`layer ${tensor}: ${fault}; compress again`, { tensor });
+}
+
+function refuseFault(layer: LayerRecord, fault: PartFault | undefined): void {
+  if (fault !== undefined) refuse(layer, `its ${fault.part} ${fault.says}`);
 }
 
 type NamedPart = readonly [name: string, part: TensorData | undefined];
@@ -33,18 +42,11 @@ const readPart = (...args: Parameters<typeof partBytes>): Uint8Array<ArrayBuffer
 
 function requirePositive(layer: LayerRecord, name: string, values: Float32Array, columns: number): void {
   const wrong = values.findIndex((value) => !(Number.isFinite(value) && value > 0));
-  if (wrong >= 0) refuse(layer, `its ${name} hold ${values[wrong]} at ${rowAndColumn(wrong, columns)}, not finite and above 0`);
+  if (wrong >= 0) refuse(layer, `its ${name} hold ${values[wrong]} at ${placeOf(wrong, columns)}, not finite and above 0`);
 }
 
-/** @param bits of each number */
-function requireBits(layer: LayerRecord, name: string, values: Uint8Array, columns: number, bits: number): void {
-  const wrong = findAbove(values, 2 ** bits - 1);
-  if (wrong < 0) return;
-  refuse(layer, `its ${name} hold ${values[wrong]} at ${rowAndColumn(wrong, columns)}, which ${bits} bits do not`);
-}
-
-/** The grid of a layer whose parts fit each other; undefined where it has no codes. */
-function readGrid(layer: LayerRecord): Grid | undefined {
+/** The codes of a layer, whose parts fit each other; undefined where it has none. */
+function readCoded(layer: LayerRecord): QuantisedWeight | undefined {
   const { codes, scales, zeros, groups: groupOf, summary } = layer;
   const { rows, columns } = layerShape(layer);
   const { bits, groupSize, symmetric } = summary;
@@ -56,27 +58,27 @@ function readGrid(layer: LayerRecord): Grid | undefined {
       "it has codes, scales, zeros or groups, and its summary does not say all of bits, groupSize and symmetric",
     );
   }
-  if (bits < 1 || bits > 8) refuse(layer, `its codes are of ${bits} bits, not of 1 to 8`);
-  if (groupSize < 1) refuse(layer, `its groups are of ${groupSize} columns`);
+  // before the parts, whose shapes follow from it
+  refuseFault(layer, codedGridFault({ bits, groupSize }, columns));
   const groups = Math.ceil(columns / groupSize);
-  const grid: Grid = {
+  const coded: QuantisedWeight = {
+    bits,
+    groupSize,
+    symmetric,
     codes: readPart(layer, ["codes", codes], "u8", rows, columns),
     scales: new Float32Array(readPart(layer, ["scales", scales], "f32", rows, groups).buffer),
     zeros: readPart(layer, ["zeros", zeros], "u8", rows, groups),
     groupOf: new Int32Array(readPart(layer, ["groups", groupOf], "i32", 1, columns).buffer),
-    groups,
   };
-  requireBits(layer, "codes", grid.codes, columns, bits);
-  requireBits(layer, "zeros", grid.zeros, groups, bits);
-  requirePositive(layer, "scales", grid.scales, groups);
-  const sizes = new Int32Array(groups);
-  for (const [column, group] of grid.groupOf.entries()) {
-    if (group < 0 || group >= groups) refuse(layer, `column ${column} is in group ${group} of ${groups}`);
-    const size = at(sizes, group) + 1;
-    sizes[group] = size;
-    if (size > groupSize) refuse(layer, `column ${column} is beyond the size of group ${group}, ${groupSize}`);
-  }
-  return grid;
+  refuseFault(layer, codedWeightFault(coded, rows, columns));
+  return coded;
+}
+
+/** How many bits are 1. */
+function countOnes(bytes: Uint8Array): number {
+  let ones = 0;
+  for (const bits of bytes) for (let left = bits; left !== 0; left &= left - 1) ones += 1;
+  return ones;
 }
 
 /** The bits of a mask, [rows, ⌈columns / 8⌉]; undefined where there is none. */
@@ -129,31 +131,33 @@ function cutRows({ dtype, rows, columns, data }: TensorData, first: number, last
   return { dtype, rows: last - first, columns, data: data.subarray(first * stride, last * stride) };
 }
 
+/** Whether a mask keeps each value of the rows from `first` to before `last`, a byte each: 1 where it does. */
+function unpackMask(mask: Uint8Array, columns: number, first: number, last: number): Uint8Array {
+  const stride = Math.ceil(columns / 8);
+  const kept = new Uint8Array((last - first) * columns);
+  for (let row = first, start = 0; row < last; row += 1, start += columns) {
+    for (let column = 0; column < columns; column += 1) {
+      kept[start + column] = (at(mask, row * stride + (column >> 3)) >> (column & 7)) & 1;
+    }
+  }
+  return kept;
+}
+
 /** Refuses values that are not finite, or do not follow from mask and codes. */
-function requireValues(layer: LayerRecord, grid: Grid | undefined, mask: Uint8Array | undefined): void {
+function requireValues(layer: LayerRecord, coded: QuantisedWeight | undefined, mask: Uint8Array | undefined): void {
   const { values: stored, blocks } = layer;
   const { rows, columns, dtype } = layerShape(layer);
-  for (const [first, last] of rowRanges({ rows, columns })) {
-    if (grid !== undefined && mask === undefined && stored?.dtype === "bf16") {
-      const { data } = cutRows(stored, first, last);
-      const bits = data.byteOffset % 2 === 0 ? data : new Uint8Array(data);
-      const words = new Uint16Array(bits.buffer, bits.byteOffset, bits.byteLength / 2);
-      if (areOfCodes(words, grid, first, 2 ** (layer.summary.bits ?? 8))) continue;
-    }
-    const some = stored ? { values: cutRows(stored, first, last) } : blocks && { blocks: cutRows(blocks, first, last) };
+  for (const [firstRow, lastRow] of rowRanges({ rows, columns })) {
+    const some = stored
+      ? { values: cutRows(stored, firstRow, lastRow) }
+      : blocks && { blocks: cutRows(blocks, firstRow, lastRow) };
     const values = layerValues({ ...layer, ...some });
-    const refuseAt = (index: number, fault: string): void =>
-      refuse(layer, `its values hold ${values[index]} at ${rowAndColumn(first * columns + index, columns)}${fault}`);
     const nonfinite = findNonfinite(values);
-    if (nonfinite >= 0) refuseAt(nonfinite, "");
-    if (grid === undefined && mask === undefined) continue;
-    // without codes a kept value is what it is
-    const expected = grid ? roundTo(dtype as WeightDtype, dequantise(grid, first, last)) : values.slice();
-    const kept = mask && unpackMask(mask, columns, first, last);
-    if (kept !== undefined) clearRemoved(expected, kept);
-    const other = findOther(values, expected);
-    if (other < 0) continue;
-    refuseAt(other, kept?.[other] === 0 ? ", which its mask removes" : `, its codes say ${expected[other]}`);
+    if (nonfinite >= 0) {
+      refuse(layer, `its values hold ${values[nonfinite]} at ${placeOf(firstRow * columns + nonfinite, columns)}`);
+    }
+    const kept = mask && unpackMask(mask, columns, firstRow, lastRow);
+    refuseFault(layer, codedValuesFault({ values, columns, firstRow, dtype: dtype as WeightDtype, coded, kept }));
   }
 }
 
@@ -175,5 +179,5 @@ export function requireLayer(layer: LayerRecord): void {
     const scales = readPart(layer, ["input-scale", inputScale], "f32", 1, columns);
     requirePositive(layer, "input-scale", new Float32Array(scales.buffer), columns);
   }
-  requireValues(layer, readGrid(layer), readMask(layer));
+  requireValues(layer, readCoded(layer), readMask(layer));
 }
