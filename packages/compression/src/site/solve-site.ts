@@ -99,6 +99,126 @@ function requireSolution(name: string, where: string, weight: SiteWeight, soluti
   refuse(agreementFault(weight, shaped));
 }
 
+/** What a solver made of a site, and what it was asked for. */
+interface SolvedSite {
+  readonly solution: Solution;
+  /** The solver that took the place of the chosen one. */
+  readonly fallback: SolverChoice | undefined;
+  /** The order of columns that the weight is stored in, where it is another one; the solution is in the weight's. */
+  readonly order: Int32Array | undefined;
+}
+
+/** Has the site's solver, or the one that takes its place, solve it. */
+async function solved(choice: SolverChoice, weight: SiteWeight, input: SiteInput, context: SiteContext): Promise<SolvedSite> {
+  const where = `${input.block} ${input.site}`;
+  const order = context.columnsOf && storedOrder(weight, context.columnsOf);
+  const [ordered, known] = order ? [weightInOrder(weight, order), inputInOrder(input, order)] : [weight, input];
+  const fallback = await fallbackFor(choice, weight, input);
+  const { solver, options } = fallback ?? choice;
+  const threads = (await context.rowThreads?.splits(solver, ordered)) === true ? context.rowThreads : undefined;
+  const needs = solver.reads?.(options as Parameters<typeof solver.solve>[2]) ?? solver.needs;
+  const upper = needs.includes("factor") ? threads?.sharedMatrix(weight.columns ** 2) : undefined;
+  // by the contract a solver reads only the statistics that it declares
+  const statistics = siteStatistics(known, needs, upper) as Parameters<typeof solver.solve>[1];
+  const parsed = options as Parameters<typeof solver.solve>[2];
+  const solve = async (): Promise<unknown> => {
+    try {
+      if (threads) return await threads.solve({ solver, weight: ordered, statistics, options: parsed }, context);
+      const { blas, signal, warn } = context;
+      return await solver.solve({ ...ordered, values: ordered.values.slice() }, statistics, parsed, { blas, signal, warn });
+    } catch (thrown) {
+      if (context.signal.aborted) throw new InterruptedError("compress: stopped", {}, { cause: thrown });
+      throw solverFailure(solver.name, `at ${where}`, thrown);
+    }
+  };
+  const made: unknown = await settled(
+    solve(),
+    () => new InternalError(`solver ${solver.name} never settles its promise at ${where}; fix it`),
+  );
+  requireSolution(solver.name, where, ordered, made);
+  return { solution: order ? solutionFromOrder(made, order) : made, fallback, order };
+}
+
+/** A part of a site as it is written. */
+type WrittenPart = SiteWeight["parts"][number] & {
+  readonly dtype: WeightDtype;
+  /** [rows, columns] */
+  readonly values: Float32Array;
+  readonly blocks: Uint8Array | undefined;
+};
+
+/** The solver's values, rounded to the dtype of their tensor unless they are in blocks of GGUF. */
+function writtenParts({ parts, columns }: SiteWeight, dtypes: readonly WeightDtype[], solution: Solution): WrittenPart[] {
+  let blockStart = 0;
+  return parts.map((part, index) => {
+    const { firstRow, rows, grid } = part;
+    const values = solution.values.subarray(firstRow * columns, (firstRow + rows) * columns);
+    if (grid.kind !== "blocks" || solution.blocks === undefined) {
+      const dtype = at(dtypes, index);
+      return { ...part, dtype, values: roundTo(dtype, values), blocks: undefined };
+    }
+    // what the blocks decode to, which the dtype of the model may not hold
+    const { values: blockValues, bytes } = quantisationTypeNamed(grid.type);
+    const start = blockStart;
+    blockStart += ((rows * columns) / blockValues) * bytes;
+    return { ...part, dtype: "f32" as const, values, blocks: solution.blocks.slice(start, blockStart) };
+  });
+}
+
+/** Squared errors and squares of a site's outputs by row, in a moment of its input. */
+interface RowErrors {
+  readonly moment: ReturnType<typeof siteMoment>["moment"];
+  readonly errors: Float64Array;
+  readonly outputs: Float64Array;
+}
+
+async function rowErrors(
+  weight: SiteWeight,
+  written: readonly WrittenPart[],
+  { inputScale }: Solution,
+  input: SiteInput,
+  { blas, rowCosts }: SiteContext,
+): Promise<RowErrors> {
+  const { rows, columns } = weight;
+  const change = new Float32Array(rows * columns);
+  for (const { firstRow, values } of written) {
+    const start = firstRow * columns;
+    subtractWritten(change.subarray(start), weight.values.subarray(start), values, inputScale);
+  }
+  const { moment, values } = siteMoment(input);
+  const [errors, outputs] = (await outputsByRow(blas, [change, weight.values], rows, values)) as [Float64Array, Float64Array];
+  for (const [row, cost] of rowCosts?.entries() ?? []) {
+    errors[row] = at(errors, row) * cost;
+    outputs[row] = at(outputs, row) * cost;
+  }
+  return { moment, errors, outputs };
+}
+
+/** Some rows of what a solution has for all rows of a site. */
+function rowsOf<Values extends Float32Array | Uint8Array>(whole: Values, part: WrittenPart, rows: number): Values {
+  const stride = whole.length / rows;
+  return whole.slice(part.firstRow * stride, (part.firstRow + part.rows) * stride) as Values;
+}
+
+/** What is stored of a part: its values or blocks, and how they were made. */
+function storedParts(part: WrittenPart, { solution, order }: SolvedSite, siteRows: number) {
+  const { rows, dtype, values, blocks } = part;
+  const { mask, quantised, inputScale } = solution;
+  return {
+    // what blocks decode to, they say themselves
+    ...(blocks ? { blocks: plainData(rows, blocks) } : { values: weightData(dtype, rows, values) }),
+    ...(mask && { mask: maskData(rows, rowsOf(mask, part, siteRows)) }),
+    ...(quantised && {
+      codes: plainData(rows, rowsOf(quantised.codes, part, siteRows)),
+      scales: plainData(rows, rowsOf(quantised.scales, part, siteRows)),
+      zeros: plainData(rows, rowsOf(quantised.zeros, part, siteRows)),
+      groups: plainData(1, quantised.groupOf),
+    }),
+    ...(blocks && order && { blockColumns: plainData(1, order) }),
+    ...(inputScale && { inputScale: plainData(1, inputScale) }),
+  };
+}
+
 /**
  * Compresses the weights of one site.
  *
@@ -119,101 +239,29 @@ export async function solveSite(
   input: SiteInput,
   context: SiteContext,
 ): Promise<LayerRecord[]> {
-  const { rows, columns, parts } = weight;
+  const { columns } = weight;
   const { block, site } = input;
-  const order = context.columnsOf && storedOrder(weight, context.columnsOf);
-  const [asked, known] = order ? [weightInOrder(weight, order), inputInOrder(input, order)] : [weight, input];
-  const fallback = await fallbackFor(choice, weight, input);
-  const { solver, options } = fallback ?? choice;
-  const threads = (await context.rowThreads?.splits(solver, asked)) === true ? context.rowThreads : undefined;
-  const needs = solver.reads?.(options as Parameters<typeof solver.solve>[2]) ?? solver.needs;
-  const upper = needs.includes("factor") ? threads?.sharedMatrix(columns ** 2) : undefined;
-  // by the contract a solver reads only the statistics that it declares
-  const statistics = siteStatistics(known, needs, upper) as Parameters<typeof solver.solve>[1];
-  const parsed = options as Parameters<typeof solver.solve>[2];
-  const solve = async (): Promise<unknown> => {
-    try {
-      if (threads) return await threads.solve({ solver, weight: asked, statistics, options: parsed }, context);
-      const { blas, signal, warn } = context;
-      return await solver.solve({ ...asked, values: asked.values.slice() }, statistics, parsed, { blas, signal, warn });
-    } catch (thrown) {
-      if (context.signal.aborted) throw new InterruptedError("compress: stopped", {}, { cause: thrown });
-      throw solverFailure(solver.name, `at ${block} ${site}`, thrown);
-    }
-  };
-  const made: unknown = await settled(
-    solve(),
-    () => new InternalError(`solver ${solver.name} never settles its promise at ${block} ${site}; fix it`),
-  );
-  requireSolution(solver.name, `${block} ${site}`, asked, made);
-  const solution = order ? solutionFromOrder(made, order) : made;
-
-  let blockStart = 0;
-  const written = parts.map((part, index) => {
-    const { firstRow, rows: count, grid } = part;
-    const values = solution.values.subarray(firstRow * columns, (firstRow + count) * columns);
-    if (grid.kind !== "blocks" || solution.blocks === undefined) {
-      const dtype = at(dtypes, index);
-      return { ...part, dtype, values: roundTo(dtype, values), blocks: undefined };
-    }
-    // what the blocks decode to, which the dtype of the model may not hold
-    const { values: blockValues, bytes } = quantisationTypeNamed(grid.type);
-    const start = blockStart;
-    blockStart += ((count * columns) / blockValues) * bytes;
-    return { ...part, dtype: "f32" as const, values, blocks: solution.blocks.slice(start, blockStart) };
-  });
-  const change = new Float32Array(rows * columns);
-  for (const { firstRow, values } of written) {
-    const start = firstRow * columns;
-    subtractWritten(change.subarray(start), weight.values.subarray(start), values, solution.inputScale);
-  }
-  const { moment, values: inputMoment } = siteMoment(input);
-  const [errors, outputs] = (await outputsByRow(context.blas, [change, weight.values], rows, inputMoment)) as [
-    Float64Array,
-    Float64Array,
-  ];
-  for (const [row, cost] of context.rowCosts?.entries() ?? []) {
-    errors[row] = at(errors, row) * cost;
-    outputs[row] = at(outputs, row) * cost;
-  }
-
-  return written.map(({ tensor, firstRow, rows: count, dtype, values, grid, blocks }, index) => {
-    const part = <Values extends Float32Array | Uint8Array>(whole: Values): Values => {
-      const stride = whole.length / rows;
-      return whole.slice(firstRow * stride, (firstRow + count) * stride) as Values;
-    };
-    const { quantised } = solution;
-    const mask = solution.mask && part(solution.mask);
-    const error = Math.max(sumFrom(errors, firstRow, count), 0);
-    const output = sumFrom(outputs, firstRow, count);
+  const solvedSite = await solved(choice, weight, input, context);
+  const { solution, fallback } = solvedSite;
+  const written = writtenParts(weight, dtypes, solution);
+  const { moment, errors, outputs } = await rowErrors(weight, written, solution, input, context);
+  return written.map((part, index) => {
+    const { tensor, firstRow, rows, grid, blocks } = part;
+    const { mask, quantised } = solution;
+    const error = Math.max(sumFrom(errors, firstRow, rows), 0);
+    const output = sumFrom(outputs, firstRow, rows);
     const summary: LayerSummary = {
       solver: choice.solver.name,
       error,
       damage: output > 0 ? error / output : 0,
       ...(moment !== "gram" && { moment }),
-      sparsity: mask ? 1 - sumFrom(mask, 0, mask.length) / mask.length : 0,
+      sparsity: mask ? 1 - sumFrom(mask, firstRow * columns, rows * columns) / (rows * columns) : 0,
       ...(quantised && { bits: quantised.bits, groupSize: quantised.groupSize, symmetric: quantised.symmetric }),
       ...(blocks && grid.kind === "blocks" && { grid: grid.type }),
       ...(fallback && { fallback: fallback.solver.name }),
       ...(input.factor?.summary.starved === "block" && { standIn: "block" }),
       ...(context.origins && { ...at(context.origins, index), output }),
     };
-    return {
-      block,
-      site,
-      tensor,
-      summary,
-      // what blocks decode to, they say themselves
-      ...(blocks ? { blocks: plainData(count, blocks) } : { values: weightData(dtype, count, values) }),
-      ...(mask && { mask: maskData(count, mask) }),
-      ...(quantised && {
-        codes: plainData(count, part(quantised.codes)),
-        scales: plainData(count, part(quantised.scales)),
-        zeros: plainData(count, part(quantised.zeros)),
-        groups: plainData(1, quantised.groupOf),
-      }),
-      ...(blocks && order && { blockColumns: plainData(1, order) }),
-      ...(solution.inputScale && { inputScale: plainData(1, solution.inputScale) }),
-    };
+    return { block, site, tensor, summary, ...storedParts(part, solvedSite, weight.rows) };
   });
 }
