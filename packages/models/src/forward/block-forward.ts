@@ -16,6 +16,7 @@ import type { GraphCache, WeightedGraph } from "./graph-cache.ts";
 import { liveValue, siteRounds } from "./block-parts.ts";
 import type { BlockGraph } from "./block-parts.ts";
 import { createBlockWalk } from "./block-walk.ts";
+import type { RunnableParts } from "./block-walk.ts";
 import type { RoleWeights, WeightCache } from "./block-weights.ts";
 import { statesOf } from "./streams.ts";
 import type { StreamStates } from "./streams.ts";
@@ -112,82 +113,105 @@ interface BlockForwardParts {
   readonly tokenInputOf: TokenInputReader;
 }
 
+/** The graphs of an architecture's blocks, and what each is given. */
+class BlockRunner {
+  readonly #layout: Layout;
+  readonly #parts: BlockForwardParts;
+  readonly #packedOf: (index: number) => Promise<ReadonlyMap<string, BlockedWeight>>;
+
+  constructor(layout: Layout, checkpoint: Checkpoint, parts: BlockForwardParts) {
+    this.#layout = layout;
+    this.#parts = parts;
+    this.#packedOf = packedReader(layout, checkpoint);
+  }
+
+  get stateWidth(): number {
+    const { hiddenSize, stateWidth = hiddenSize } = this.#layout;
+    return stateWidth;
+  }
+
+  shapeOf(index: number, states: PlacedMatrix, { batch = 1, reads = new Map() }: PlacedInputs): BlockShape {
+    const block = requireBlock(this.#layout.blocks, index, states, batch);
+    const others = block.reads.map((stream) => statesOf(reads, stream));
+    return { block: index, batch, lengths: [states, ...others].map(({ rows }) => rows / batch) };
+  }
+
+  graphOf(shape: BlockShape): Promise<WeightedGraph> {
+    return this.#parts.graphs.get(
+      `block ${this.#keyOf(shape)}`,
+      (builder, weight) => builder.output("states", buildBlock(this.#layout, shape, builder, weight).states, "float32"),
+      { keepsOutputs: true },
+    );
+  }
+
+  async feedsOf(index: number, states: Matrix, reads: StreamStates = new Map()): Promise<Map<string, Tensor>> {
+    const { blocks } = this.#layout;
+    const others = at(blocks, index).reads.map((stream) => [streamInput(stream), matrixTensor(statesOf(reads, stream))] as const);
+    const tokenInput = await this.#parts.tokenInputOf(index, states);
+    return new Map([[ownStates, matrixTensor(states)], ...others, ...Object.entries(tokenInput)]);
+  }
+
+  async weightsOf(index: number, given: GivenWeights | undefined): Promise<RoleWeights> {
+    const roles = this.#layout.blockRoles(index);
+    const stored = await this.#parts.cache.read(at(this.#layout.blocks, index).name, roles);
+    return given === undefined ? stored : override(stored, roles, given);
+  }
+
+  /** A block with its packed weights as constants, which the engine arranges for its products once: a graph for each block. */
+  async runPacked(shape: BlockShape, feeds: Readonly<Record<string, Tensor>>): Promise<Matrix> {
+    const { packedGraphs, cache } = this.#parts;
+    const { block: index } = shape;
+    const graph = await packedGraphs.get(`packed block ${index} ${this.#keyOf(shape)}`, async (builder, weight) => {
+      const { states } = buildBlock(this.#layout, shape, builder, weight, await this.#packedOf(index));
+      builder.output("states", states, "float32");
+    });
+    const dense = new Map([...this.#layout.blockRoles(index)].filter(([role]) => graph.roles.has(role)));
+    const weights = await cache.read(`${at(this.#layout.blocks, index).name}, dense`, dense);
+    return rowsOf(await graph.run(feeds, weights), "states", this.stateWidth);
+  }
+
+  /** The part of a block's graph that a cut has come to. */
+  async partsOf(cut: BlockCut): Promise<RunnableParts> {
+    const { block: index, round, live } = cut;
+    const { parts, end, part } = await this.#parts.graphs.getParts(this.#keyOf(cut), (builder, weight) =>
+      outlineBlock(this.#layout, index, buildBlock(this.#layout, cut, builder, weight)),
+    );
+    return {
+      parts,
+      end,
+      run: async ({ reads }, given) => {
+        const graph = await part(round, live);
+        const feeds = reads.map((value) => [value, liveValue(live, value)] as const);
+        const made = await graph.runKept(Object.fromEntries(feeds), await this.weightsOf(index, given));
+        const roles = this.#layout.blockRoles(index);
+        return { made, used: [...graph.roles.keys()].flatMap((role) => roles.get(role) ?? []) };
+      },
+    };
+  }
+
+  /** Blocks of the same key have the same graph. */
+  #keyOf({ block, batch, lengths }: BlockShape): string {
+    return [this.#layout.blockKind(block), batch, ...lengths].join(" ");
+  }
+}
+
 /** Runs the blocks of an architecture, whole and site by site. */
 export function createBlockForward(
   layout: Layout,
   checkpoint: Checkpoint,
-  { device, graphs, packedGraphs, cache, tokenInputOf }: BlockForwardParts,
+  parts: BlockForwardParts,
 ): Pick<Forward, "keptBlock" | "block" | "beginBlock" | "nextSites" | "endBlock"> {
-  const { blocks, hiddenSize, stateWidth = hiddenSize } = layout;
-  const packedOf = packedReader(layout, checkpoint);
-  const shapeOf = (index: number, states: PlacedMatrix, { batch = 1, reads = new Map() }: PlacedInputs): BlockShape => {
-    const block = requireBlock(blocks, index, states, batch);
-    const others = block.reads.map((stream) => statesOf(reads, stream));
-    return { block: index, batch, lengths: [states, ...others].map(({ rows }) => rows / batch) };
-  };
-  /** Blocks of the same key have the same graph. */
-  const keyOf = ({ block, batch, lengths }: BlockShape): string => [layout.blockKind(block), batch, ...lengths].join(" ");
-
-  const graphOf = (shape: BlockShape): Promise<WeightedGraph> =>
-    graphs.get(
-      `block ${keyOf(shape)}`,
-      (builder, weight) => builder.output("states", buildBlock(layout, shape, builder, weight).states, "float32"),
-      { keepsOutputs: true },
-    );
-  const feedsOf = async (index: number, states: Matrix, reads: StreamStates = new Map()): Promise<Map<string, Tensor>> => {
-    const others = at(blocks, index).reads.map((stream) => [streamInput(stream), matrixTensor(statesOf(reads, stream))] as const);
-    return new Map([[ownStates, matrixTensor(states)], ...others, ...Object.entries(await tokenInputOf(index, states))]);
-  };
-  const weightsOf = async (index: number, given: GivenWeights | undefined): Promise<RoleWeights> => {
-    const roles = layout.blockRoles(index);
-    const stored = await cache.read(at(blocks, index).name, roles);
-    return given === undefined ? stored : override(stored, roles, given);
-  };
-
-  /** A block with its packed weights as constants, which the engine arranges for its products once: a graph for each block. */
-  const runPacked = async (shape: BlockShape, feeds: Readonly<Record<string, Tensor>>): Promise<Matrix> => {
-    const { block: index } = shape;
-    const graph = await packedGraphs.get(`packed block ${index} ${keyOf(shape)}`, async (builder, weight) =>
-      builder.output("states", buildBlock(layout, shape, builder, weight, await packedOf(index)).states, "float32"),
-    );
-    const dense = new Map([...layout.blockRoles(index)].filter(([role]) => graph.roles.has(role)));
-    const weights = await cache.read(`${at(blocks, index).name}, dense`, dense);
-    return rowsOf(await graph.run(feeds, weights), "states", stateWidth);
-  };
-
-  const walk = createBlockWalk({
-    blocks,
-    stateWidth,
-    hiddenSize,
-    rowsOf,
-    async partsOf(cut) {
-      const { block: index, round, live } = cut;
-      const {
-        parts,
-        end,
-        part: graphOf,
-      } = await graphs.getParts(keyOf(cut), (builder, weight) =>
-        outlineBlock(layout, index, buildBlock(layout, cut, builder, weight)),
-      );
-      return {
-        parts,
-        end,
-        async run(part, given) {
-          const graph = await graphOf(round, live);
-          const feeds = part.reads.map((value) => [value, liveValue(live, value)] as const);
-          const made = await graph.runKept(Object.fromEntries(feeds), await weightsOf(index, given));
-          const roles = layout.blockRoles(index);
-          return { made, used: [...graph.roles.keys()].flatMap((role) => roles.get(role) ?? []) };
-        },
-      };
-    },
-  });
+  const { blocks, hiddenSize } = layout;
+  const runner = new BlockRunner(layout, checkpoint, parts);
+  const { stateWidth } = runner;
+  const walk = createBlockWalk({ blocks, stateWidth, hiddenSize, rowsOf, partsOf: (cut) => runner.partsOf(cut) });
 
   const keptBlock: Forward["keptBlock"] = async (index, states, { batch = 1, reads = new Map<string, PlacedMatrix>() }) => {
-    const shape = shapeOf(index, states, { batch, reads });
+    const shape = runner.shapeOf(index, states, { batch, reads });
     const others = at(blocks, index).reads.map((stream) => [streamInput(stream), placedTensor(statesOf(reads, stream))] as const);
     const feeds = { [ownStates]: placedTensor(states), ...Object.fromEntries(others) };
-    const { states: tensor } = await (await graphOf(shape)).runKept(feeds, await weightsOf(index, undefined));
+    const graph = await runner.graphOf(shape);
+    const { states: tensor } = await graph.runKept(feeds, await runner.weightsOf(index, undefined));
     if (tensor === undefined) throw new InternalError(`block ${index} made no states`);
     return isOnDevice(tensor) ? deviceMatrix(tensor, stateWidth) : rowsOf({ states: tensor }, "states", stateWidth);
   };
@@ -195,20 +219,20 @@ export function createBlockForward(
   return {
     ...walk,
     async block(index, states, options: BlockOptions = {}) {
-      const shape = shapeOf(index, states, options);
-      const feeds = Object.fromEntries(await feedsOf(index, states, options.reads));
+      const shape = runner.shapeOf(index, states, options);
+      const feeds = Object.fromEntries(await runner.feedsOf(index, states, options.reads));
       if (options.activations === "int8") {
         if (options.weights !== undefined) throw new InternalError("a block was given weights, and activations in int8");
-        return runPacked(shape, feeds);
+        return runner.runPacked(shape, feeds);
       }
-      const graph = await graphOf(shape);
-      return rowsOf(await graph.run(feeds, await weightsOf(index, options.weights)), "states", stateWidth);
+      const graph = await runner.graphOf(shape);
+      return rowsOf(await graph.run(feeds, await runner.weightsOf(index, options.weights)), "states", stateWidth);
     },
     // what a block reads of each token is found from the states here
-    ...(device === "webgpu" && layout.tokenInput === undefined && { keptBlock }),
+    ...(parts.device === "webgpu" && layout.tokenInput === undefined && { keptBlock }),
     async beginBlock(index, states, inputs: BlockInputs = {}) {
-      const shape = shapeOf(index, states, inputs);
-      const live = await feedsOf(index, states, inputs.reads);
+      const shape = runner.shapeOf(index, states, inputs);
+      const live = await runner.feedsOf(index, states, inputs.reads);
       return { ...shape, round: 0, passed: new Set<string>(), live, used: new Set<string>() };
     },
   };
