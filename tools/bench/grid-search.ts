@@ -9,7 +9,8 @@ import { fastest, runPeer } from "./torch-peer.ts";
 
 const size = 1024;
 const groupSize = 64;
-const rule = { bits: 3, symmetric: false, search: "error" } as const;
+const grid = { kind: "groups", bits: 3, groupSize, zeroPoints: "any" } as const;
+const rule = { grid, search: "error", scaleDtype: "f32" } as const;
 const weight = randomValues(size * size, 5);
 const transposed = transposeInOrder(weight, size, size, naturalOrder(size));
 const fit = createGridFitter(groupSize, size, rule);

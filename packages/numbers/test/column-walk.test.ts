@@ -1,6 +1,6 @@
 import { at, InternalError } from "@mbs/contracts";
 import { createReferenceKernel, inverseFactorReference, roundHalfEven, walkColumns } from "@mbs/numbers";
-import type { Grid } from "@mbs/numbers";
+import type { FittedGrid } from "@mbs/numbers";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { plainBlas } from "./plain-blas.ts";
@@ -21,7 +21,7 @@ const hessian = Float64Array.from({ length: columns * columns }, (_, index) => {
 });
 const upper = Float32Array.from(inverseFactorReference(hessian, columns));
 const start = Float32Array.from({ length: columns * rows }, () => next() - 0.5);
-const grid: Grid = { scales: new Float32Array(rows).fill(0.1), zeros: new Float32Array(rows).fill(4), maximum: 7 };
+const grid: FittedGrid = { scales: new Float32Array(rows).fill(0.1), zeros: new Float32Array(rows).fill(4), maximum: 7 };
 
 const weightsOf = (values: Float32Array) => ({ rows: columns, columns: rows, values });
 

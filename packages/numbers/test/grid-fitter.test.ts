@@ -1,10 +1,11 @@
 import { createGridFitter, fitGridReference } from "@mbs/numbers";
-import type { Grid, GridRule } from "@mbs/numbers";
+import type { FittedGrid, GridRule } from "@mbs/numbers";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { at } from "@mbs/contracts";
 import { searchNorm } from "../src/grids/grid-reference.ts";
 import { KernelLayout } from "../src/wasm/kernel-memory.ts";
+import { gridRule } from "./grid-rule.ts";
 import { randomNumbers } from "./random-numbers.ts";
 import { bellOf, weightKinds } from "./weight-kinds.ts";
 
@@ -17,14 +18,14 @@ const kinds: ReturnType<typeof weightKinds> = {
 };
 
 /** As lists, whose NaN are equal. */
-const listed = ({ scales, zeros, maximum }: Grid) => ({ scales: [...scales], zeros: [...zeros], maximum });
+const listed = ({ scales, zeros, maximum }: FittedGrid) => ({ scales: [...scales], zeros: [...zeros], maximum });
 
 const rules = (["none", "error", "hessian"] as const).flatMap((search): readonly GridRule[] => [
-  { bits: 4, symmetric: true, search },
-  { bits: 3, symmetric: false, search, scaleDtype: "bf16" },
-  { bits: 2, symmetric: false, search, scaleDtype: "f16", minZeroPoint: 1 },
-  { bits: 8, symmetric: false, search, scaleDtype: "f16" },
-  { bits: 8, symmetric: true, search, scaleDtype: "bf16" },
+  gridRule(4, "middle", search),
+  gridRule(3, "any", search, "bf16"),
+  gridRule(2, "from-one", search, "f16"),
+  gridRule(8, "any", search, "f16"),
+  gridRule(8, "middle", search, "bf16"),
 ]);
 
 /** From 1e-6 to 1 of the largest, on any scale. */
@@ -53,14 +54,14 @@ test("of many rows, those too whose two best grids are closer than the kernel's 
   const weights = Float32Array.from({ length: rows * columns }, bell);
   const importances = importancesOf(columns);
   for (const search of ["error", "hessian"] as const) {
-    const rule = { bits: 2, symmetric: false, search };
+    const rule = gridRule(2, "any", search);
     assert.equal(createGridFitter(columns, rows, rule)(weights, importances), fitGridReference(weights, rows, rule, importances));
   }
 });
 
 test("importances decide: the range keeps what an important column holds, and gives up what another does", () => {
   const weights = Float32Array.from([...Array.from({ length: 15 }, (_, column) => (column - 7) / 70), 1]);
-  const rule = { bits: 3, symmetric: false, search: "hessian" } as const;
+  const rule = gridRule(3, "any", "hessian");
   const scaleOf = (last: number): number => {
     const importances = Float32Array.from(weights, (_, column) => (column === 15 ? last : 1));
     return at(createGridFitter(16, 1, rule)(weights, importances).scales, 0);
@@ -71,7 +72,7 @@ test("importances decide: the range keeps what an important column holds, and gi
 
 test("a group that does not fit into the kernel's memory at once, and a shorter one after it", () => {
   const [rows, columns] = [20, 9000];
-  const rule = { bits: 4, symmetric: false, search: "error" } as const;
+  const rule = gridRule(4, "any", "error");
   const fit = createGridFitter(columns, rows, rule);
   for (const width of [columns, 20]) {
     const weights = Float32Array.from({ length: rows * width }, bell);

@@ -1,19 +1,20 @@
 import { codeOf, createGridFitter, fitGridReference, valueOf } from "@mbs/numbers";
-import type { Grid, GridRule } from "@mbs/numbers";
+import type { FittedGrid, GridRule } from "@mbs/numbers";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { at } from "@mbs/contracts";
 import { searchNorm } from "../src/grids/grid-reference.ts";
+import { gridRule } from "./grid-rule.ts";
 
 /** Of both forms, which must agree. */
-function fitGrid(weights: Float32Array, rows: number, rule: GridRule): Grid {
+function fitGrid(weights: Float32Array, rows: number, rule: GridRule): FittedGrid {
   const grid = fitGridReference(weights, rows, rule);
   assert.equal(createGridFitter(weights.length / rows, rows, rule)(weights), grid);
   return grid;
 }
 
 test("grids round half to even, hold zero exactly and never divide by zero", () => {
-  const { scales, zeros, maximum } = fitGrid(Float32Array.of(-8, 0, 7), 1, { bits: 4, symmetric: false, search: "none" });
+  const { scales, zeros, maximum } = fitGrid(Float32Array.of(-8, 0, 7), 1, gridRule(4, "any", "none"));
   assert.is(scales[0], 1);
   assert.is(zeros[0], 8);
   assert.equal(
@@ -22,8 +23,8 @@ test("grids round half to even, hold zero exactly and never divide by zero", () 
   );
   assert.is(valueOf(codeOf(0, at(scales, 0), at(zeros, 0), maximum), at(scales, 0), at(zeros, 0)), 0);
   for (const weights of [Float32Array.of(0, 0), Float32Array.of(1e-45, 0)]) {
-    for (const symmetric of [true, false]) {
-      const grid = fitGrid(weights, 1, { bits: 8, symmetric, search: "error" });
+    for (const zeroPoints of ["middle", "any"] as const) {
+      const grid = fitGrid(weights, 1, gridRule(8, zeroPoints, "error"));
       assert.ok(at(grid.scales, 0) > 0 && Number.isFinite(grid.zeros[0]));
     }
   }
@@ -39,7 +40,7 @@ test("a scale that its dtype rounds far down neither moves zero off the codes no
     for (const bits of [4, 8]) {
       for (const search of ["none", "error"] as const) {
         const weights = Float32Array.of(least, least / 2, 0);
-        const { scales, zeros, maximum } = fitGrid(weights, 1, { bits, symmetric: false, search, scaleDtype });
+        const { scales, zeros, maximum } = fitGrid(weights, 1, gridRule(bits, "any", search, scaleDtype));
         assert.ok(at(zeros, 0) >= 0 && at(zeros, 0) <= maximum, `${scaleDtype}, ${bits} bits: zero ${zeros[0]}`);
         const value = valueOf(codeOf(at(weights, 0), at(scales, 0), at(zeros, 0), maximum), at(scales, 0), at(zeros, 0));
         assert.ok(
@@ -53,18 +54,13 @@ test("a scale that its dtype rounds far down neither moves zero off the codes no
 
 test("zero stays among the codes where bf16 rounds an ordinary scale down", () => {
   // 255 steps of 1 do not span 255.9, and 255.9 steps are 256
-  const { scales, zeros } = fitGrid(Float32Array.of(-255.9, 0), 1, {
-    bits: 8,
-    symmetric: false,
-    search: "none",
-    scaleDtype: "bf16",
-  });
+  const { scales, zeros } = fitGrid(Float32Array.of(-255.9, 0), 1, gridRule(8, "any", "none", "bf16"));
   assert.equal([scales[0], zeros[0]], [1, 255]);
 });
 
 test("a symmetric grid covers rows of one sign", () => {
   const weights = Float32Array.of(0.25, 0.5, 1);
-  const { scales, zeros, maximum } = fitGrid(weights, 1, { bits: 4, symmetric: true, search: "none" });
+  const { scales, zeros, maximum } = fitGrid(weights, 1, gridRule(4, "middle", "none"));
   const values = [...weights].map((value) =>
     valueOf(codeOf(value, at(scales, 0), at(zeros, 0), maximum), at(scales, 0), at(zeros, 0)),
   );
@@ -81,10 +77,9 @@ test("zero points from one on stay there, and no weight errs by more than half a
   for (const bits of [2, 3, 4, 8]) {
     for (const weights of [ofOneSign(1), ofOneSign(-1), ...[0.01, 0.05, 0.1, 0.3, 1, 3].map(lopsided), new Float32Array(8)]) {
       for (const search of ["none", "error"] as const) {
-        const rule = { bits, symmetric: false, search };
-        const { scales, zeros, maximum } = fitGrid(weights, 1, { ...rule, minZeroPoint: 1 });
+        const { scales, zeros, maximum } = fitGrid(weights, 1, gridRule(bits, "from-one", search));
         assert.ok(at(zeros, 0) >= 1 && at(zeros, 0) <= maximum, `${bits} bits: zero point ${zeros[0]}`);
-        const free = fitGrid(weights, 1, rule);
+        const free = fitGrid(weights, 1, gridRule(bits, "any", search));
         if (at(free.zeros, 0) > 0) assert.equal([scales, zeros], [free.scales, free.zeros], "where nothing is in the way");
         if (search === "error") continue;
         for (const value of weights) {
@@ -111,7 +106,7 @@ test("the grid search beats the full range in its own norm where few weights are
     (_, index) => Math.sin(index) + Math.sin(index * 1.7) + Math.sin(index * 2.9),
   );
   const loss = (search: "none" | "error") => {
-    const { scales, zeros, maximum } = fitGrid(weights, 1, { bits: 3, symmetric: true, search });
+    const { scales, zeros, maximum } = fitGrid(weights, 1, gridRule(3, "middle", search));
     return weights.reduce(
       (sum, value) =>
         sum + Math.abs(valueOf(codeOf(value, at(scales, 0), at(zeros, 0), maximum), at(scales, 0), at(zeros, 0)) - value) ** 2.4,

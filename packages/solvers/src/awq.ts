@@ -46,11 +46,10 @@ export const awq = defineSolver({
   },
   plannedCodes: (_options, _order, grid: GroupGrid) => neighbouringCodes(grid),
   async solve(weight, { gram }, { clip }, context) {
-    const { rows, columns, values, scalable = false, scaleDtype } = weight;
+    const { rows, columns, values, scalable = false } = weight;
     const grid = requireGroups(weight);
-    const rule = { ...gridRuleOf(grid), scaleDtype };
-    const shared = { rows, columns, ...rule, groupSize: grid.groupSize };
-    const fitter = createGridFitter(groupWidth(columns, grid.groupSize), rows, rule);
+    const shared = { rows, columns, grid };
+    const fitter = createGridFitter(groupWidth(columns, grid.groupSize), rows, gridRuleOf(weight, grid));
     const fit = (panel: Float32Array) => fitter(panel);
     const round = (weights: Float32Array): Promise<Solution> => roundToNearest({ ...shared, values: weights, fit });
     const scales = scalable ? await searchScales(values, gram, round, context) : undefined;

@@ -2,7 +2,6 @@ import { defineSolver, type Blas, type Factor } from "@mbs/contracts";
 import { permuteSymmetric } from "@mbs/numbers";
 import { columnRounding, columnRoundingOptions, roundingCodes, roundingOrder } from "./feedback/column-rounding.ts";
 import { fixColumns } from "./feedback/error-feedback.ts";
-import { requireGroups } from "./grids/site-grid.ts";
 
 const options = {
   ...columnRoundingOptions,
@@ -43,7 +42,7 @@ export const gptaq = defineSolver({
   plannedCodes: roundingCodes,
   async solve(weight, { factor, crossMoment }, { alpha, blockSize, ...options }, context) {
     const asymmetry = await asymmetryOf(context.blas, crossMoment, factor, alpha);
-    const feedback = { blockSize, rounding: columnRounding(factor, requireGroups(weight), options), asymmetry };
+    const feedback = { blockSize, rounding: columnRounding(weight, factor, options), asymmetry };
     return fixColumns(weight, factor, feedback, context);
   },
 });

@@ -3,7 +3,7 @@ import { fixBlocks } from "./blocks/block-feedback.ts";
 import { columnRounding, columnRoundingOptions, roundingCodes, roundingOrder } from "./feedback/column-rounding.ts";
 import { fixColumns } from "./feedback/error-feedback.ts";
 import { propagateError, qepDamping, qepDefault, qepOption, readsOfQep } from "./feedback/error-propagation.ts";
-import { gridOfSite, requireGroups } from "./grids/site-grid.ts";
+import { gridOfSite } from "./grids/site-grid.ts";
 
 /** GPTQ: rounds column by column and spreads each column's error over those not yet rounded. */
 export const gptq = defineSolver({
@@ -38,7 +38,7 @@ export const gptq = defineSolver({
     const descent = sweeps === 0 ? undefined : { sweeps, gram: statistics.gram };
     const grid = gridOfSite(weight);
     if (grid.kind === "blocks") return fixBlocks(corrected, factor, { type: grid.type, blockSize, descent }, context);
-    const rounding = columnRounding(factor, requireGroups(weight), options);
+    const rounding = columnRounding(weight, factor, options);
     return fixColumns(corrected, factor, { blockSize, rounding, descent }, context);
   },
 });

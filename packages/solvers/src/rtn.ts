@@ -17,7 +17,7 @@ export const rtn = defineSolver({
   rowsAreIndependent: true,
   plannedCodes: (_options, _order, grid: GroupGrid) => neighbouringCodes(grid),
   solve(weight, _statistics, { search }) {
-    const { rows, columns, values, scaleDtype } = weight;
+    const { rows, columns, values } = weight;
     const asked = gridOfSite(weight);
     if (asked.kind === "blocks") {
       const type = quantisationTypeNamed(asked.type);
@@ -27,9 +27,8 @@ export const rtn = defineSolver({
       return { values: rounded, blocks };
     }
     const grid = requireGroups(weight);
-    const rule = { ...gridRuleOf(grid, search), scaleDtype };
-    const fitter = createGridFitter(groupWidth(columns, grid.groupSize), rows, rule);
+    const fitter = createGridFitter(groupWidth(columns, grid.groupSize), rows, gridRuleOf(weight, grid, search));
     const fit = (panel: Float32Array) => fitter(panel);
-    return roundToNearest({ values, rows, columns, ...rule, groupSize: grid.groupSize, fit });
+    return roundToNearest({ values, rows, columns, grid, fit });
   },
 });

@@ -1,4 +1,4 @@
-import { defineSolver, UsageError, type Factor, type GroupGrid, type WeightPart } from "@mbs/contracts";
+import { defineSolver, UsageError, type Factor, type GroupGrid, type SiteWeight, type WeightPart } from "@mbs/contracts";
 import type { GridRule } from "@mbs/numbers";
 import { layOutGroups } from "./grids/column-groups.ts";
 import { fixColumns, type Pruning, type Rounding } from "./feedback/error-feedback.ts";
@@ -49,9 +49,9 @@ function requireNatural(order: string): void {
 }
 
 /** How what is left is rounded. */
-function roundingTo(grid: GroupGrid, factor: Factor, search: GridRule["search"]): Rounding {
+function roundingTo(weight: SiteWeight, grid: GroupGrid, factor: Factor, search: GridRule["search"]): Rounding {
   const groups = layOutGroups(factor.order, grid.groupSize, "position");
-  return { rule: gridRuleOf(grid, search), groups, fit: groups.groups === 1 ? "beforehand" : "reference" };
+  return { rule: gridRuleOf(weight, grid, search), groups, fit: groups.groups === 1 ? "beforehand" : "reference" };
 }
 
 /** SparseGPT: removes the weights that cost least and lets later columns compensate for them. */
@@ -88,7 +88,7 @@ export const sparsegpt = defineSolver({
     // no group of N:M is cut by the end of a block
     const blockSize = pattern ? Math.max(Math.floor(wanted / pattern.of), 1) * pattern.of : wanted;
     const grid = gridOfSite(weight);
-    const rounding = grid.kind === "groups" ? roundingTo(grid, factor, search) : undefined;
+    const rounding = grid.kind === "groups" ? roundingTo(weight, grid, factor, search) : undefined;
     const pruning = pattern ? structured(pattern) : unstructured(weight.parts, sparsity, blockSize);
     const values = await propagateError(context.blas, weight, statistics, qep);
     return fixColumns({ ...weight, values }, factor, { blockSize, rounding, pruning }, context);

@@ -154,7 +154,11 @@ test("a sweep gives the codes of a plain descent, scales first, then one code af
     size,
     Int32Array.from({ length: size }, (_, column) => column),
   );
-  const grid = createGridFitter(size, count, { bits: 2, symmetric: false, search: "none" })(target);
+  const grid = createGridFitter(size, count, {
+    grid: { kind: "groups", bits: 2, groupSize: 0, zeroPoints: "any" },
+    search: "none",
+    scaleDtype: "f32",
+  })(target);
   const begunCodes = Uint8Array.from(target, (value, index) => {
     const row = index % count;
     return Math.min(Math.max(Math.round((1.3 * value) / at(grid.scales, row)) + at(grid.zeros, row), 0), 3);

@@ -1,9 +1,9 @@
-import type { Grid } from "../grids/grid.ts";
+import type { FittedGrid } from "../grids/grid.ts";
 import type { ColumnGrids } from "../grids/column-grids.ts";
 
 /** What is decided for a range of columns. With neither grid nor mask the weights stay as they are. */
 export interface Choice {
-  readonly grid?: Grid;
+  readonly grid?: FittedGrid;
   /** Grids of their own for each of the columns, of a kernel made for `columnGrids`. */
   readonly columnGrids?: ColumnGrids;
   /** One byte a weight, 1 where it is kept, [last - first, rows]; applied before the grid. */

@@ -1,4 +1,4 @@
-import { valueOf, type Grid } from "../grids/grid.ts";
+import { valueOf, type FittedGrid } from "../grids/grid.ts";
 import { KernelLayout } from "../wasm/kernel-memory.ts";
 
 /** What a change of a group's scales costs, by row: with a scale times 1 + c the loss changes by c · (2·slope + c·curvature). */
@@ -29,7 +29,7 @@ export interface GroupRescaler {
    * @param codes [last - first, rows]
    * @param grid with the new scales
    */
-  rescale(first: number, last: number, changes: Float32Array, codes: Uint8Array, grid: Grid): void;
+  rescale(first: number, last: number, changes: Float32Array, codes: Uint8Array, grid: FittedGrid): void;
 }
 
 /** The plain form: every operation rounded to float32. */

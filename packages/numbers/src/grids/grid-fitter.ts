@@ -1,6 +1,6 @@
 import type { WeightDtype } from "../dtypes/rounding.ts";
 import { KernelLayout } from "../wasm/kernel-memory.ts";
-import { codesOf, type Grid, type GridRule } from "./grid.ts";
+import { limitsOfGrid, type FittedGrid, type GridRule } from "./grid.ts";
 import { fitRow, relativeImportances, rowOf, shareLeft, shrinkSteps } from "./grid-reference.ts";
 
 /** Rows that the kernel treats at a time. */
@@ -33,9 +33,9 @@ export function createGridFitter(
   columns: number,
   rows: number,
   rule: GridRule,
-): (weights: Float32Array, importances?: Float32Array) => Grid {
-  const { maximum, midpoint } = codesOf(rule);
-  const { minZeroPoint = 0, search, scaleDtype = "f32" } = rule;
+): (weights: Float32Array, importances?: Float32Array) => FittedGrid {
+  const { search, scaleDtype } = rule;
+  const { maximum, leastZero, mostZero } = limitsOfGrid(rule.grid);
   const steps = search === "none" ? 1 : shrinkSteps;
   const fitting = Math.floor(mostBytes / (4 * columns * strip)) * strip;
   const part = Math.min(Math.max(fitting, strip), Math.ceil(rows / strip) * strip);
@@ -66,29 +66,8 @@ export function createGridFitter(
         panel.set(weights.subarray(start, start + count), column * part);
       }
       const whole = Math.ceil(count / strip) * strip;
-      const zero = midpoint ?? -1;
-      kernels.fit(
-        W,
-        T,
-        weighted,
-        L,
-        H,
-        A,
-        B,
-        S,
-        Z,
-        F,
-        G,
-        part,
-        whole,
-        width,
-        maximum,
-        zero,
-        minZeroPoint,
-        dtype,
-        steps,
-        closeness,
-      );
+      const zero = leastZero === mostZero ? leastZero : -1;
+      kernels.fit(W, T, weighted, L, H, A, B, S, Z, F, G, part, whole, width, maximum, zero, leastZero, dtype, steps, closeness);
       scales.set(floats(S, count), from);
       zeros.set(floats(Z, count), from);
       for (let row = 0; row < count; row += 1) {

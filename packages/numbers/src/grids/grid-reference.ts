@@ -1,6 +1,6 @@
 import { InternalError } from "@mbs/contracts";
 import { roundHalfEven, roundTo, type WeightDtype } from "../dtypes/rounding.ts";
-import { codeOf, codesOf, valueOf, type Grid, type GridRule } from "./grid.ts";
+import { codeOf, limitsOfGrid, valueOf, type FittedGrid, type GridRule } from "./grid.ts";
 
 /** Entries for the mantissa: between them the line is off by less than 1e-8. */
 const mantissaBits = 11;
@@ -57,7 +57,7 @@ export interface RowGrid {
  * A zero point of 1 at least takes half a step below zero, so that it is rounded to 1 and no weight errs by more than half
  * a step.
  */
-function rangeOf(values: Float32Array, { bits, symmetric, minZeroPoint }: GridRule): Range {
+function rangeOf(values: Float32Array, { grid: { bits, zeroPoints } }: GridRule): Range {
   const halfSteps = 2 * (2 ** bits - 1);
   let least = 0;
   let most = 0;
@@ -65,10 +65,10 @@ function rangeOf(values: Float32Array, { bits, symmetric, minZeroPoint }: GridRu
     if (value < least) least = value;
     if (value > most) most = value;
   }
-  if (symmetric) {
+  if (zeroPoints === "middle") {
     most = Math.max(most, -least);
     least = -most;
-  } else if (minZeroPoint === 1) {
+  } else if (zeroPoints === "from-one") {
     least = Math.min(least, fround(-most / (halfSteps - 1)));
   }
   return least === most ? { least: -1, most: 1 } : { least, most };
@@ -131,7 +131,7 @@ const subnormals: Readonly<Record<WeightDtype, { readonly normal: number; readon
 };
 
 /** Width of a step of a range. A subnormal scale that the range would overrun by half a step is the next larger one. */
-function scaleOf({ least, most }: Range, maximum: number, dtype: WeightDtype = "f32"): number {
+function scaleOf({ least, most }: Range, maximum: number, dtype: WeightDtype): number {
   const width = fround(most - least);
   const scale = roundTo(dtype, Float32Array.of(width / maximum))[0]!;
   const { normal, gap } = subnormals[dtype];
@@ -140,12 +140,11 @@ function scaleOf({ least, most }: Range, maximum: number, dtype: WeightDtype = "
 }
 
 /** The grid of a range. A scale that was rounded down would put the code of zero past the last one where no value is positive. */
-function gridOf(range: Range, rule: GridRule): RowGrid {
-  const { maximum, midpoint } = codesOf(rule);
-  const { minZeroPoint = 0, scaleDtype } = rule;
+function gridOf(range: Range, { grid, scaleDtype }: GridRule): RowGrid {
+  const { maximum, leastZero, mostZero } = limitsOfGrid(grid);
   const scale = scaleOf(range, maximum, scaleDtype);
-  const zero = Math.min(Math.max(roundHalfEven(fround(-range.least / scale)), minZeroPoint), maximum);
-  return { scale, zero: midpoint ?? zero };
+  if (leastZero === mostZero) return { scale, zero: leastZero };
+  return { scale, zero: Math.min(Math.max(roundHalfEven(fround(-range.least / scale)), leastZero), mostZero) };
 }
 
 /**
@@ -159,7 +158,7 @@ function gridOf(range: Range, rule: GridRule): RowGrid {
 export function fitRow(values: Float32Array, rule: GridRule, importances?: Float32Array, first = 0, end = shrinkSteps): RowGrid {
   const range = rangeOf(values, rule);
   if (rule.search === "none") return gridOf(range, rule);
-  const { maximum } = codesOf(rule);
+  const { maximum } = limitsOfGrid(rule.grid);
   let best: RowGrid = { scale: 1, zero: 0 };
   let least = Infinity;
   for (let step = first; step < end; step += 1) {
@@ -192,7 +191,7 @@ export function rowOf(weights: Float32Array, rows: number, row: number): Float32
  * @returns scales and zeros, one a row
  * @see arXiv:2210.17323
  */
-export function fitGridReference(weights: Float32Array, rows: number, rule: GridRule, importances?: Float32Array): Grid {
+export function fitGridReference(weights: Float32Array, rows: number, rule: GridRule, importances?: Float32Array): FittedGrid {
   const scales = new Float32Array(rows);
   const zeros = new Float32Array(rows);
   const relative = relativeImportances(rule, weights.length / rows, importances);
@@ -201,5 +200,5 @@ export function fitGridReference(weights: Float32Array, rows: number, rule: Grid
     scales[row] = scale;
     zeros[row] = zero;
   }
-  return { scales, zeros, maximum: codesOf(rule).maximum };
+  return { scales, zeros, maximum: limitsOfGrid(rule.grid).maximum };
 }

@@ -1,7 +1,8 @@
+import type { GroupGrid } from "@mbs/contracts";
 import { roundHalfEven, type WeightDtype } from "../dtypes/rounding.ts";
 
 /** How one weight a row is rounded: code = clamp(round(w / scale) + zero, 0, maximum), value = (code - zero)·scale. */
-export interface Grid {
+export interface FittedGrid {
   /** Above zero, one a row of W. */
   readonly scales: Float32Array;
   /** Whole numbers from 0 to maximum, one a row of W. */
@@ -22,20 +23,16 @@ export const codeBits: readonly number[] = Array.from(
 /** The largest share of weights that is set to zero: with all of them a weight is gone. */
 export const largestSparsity = 0.999;
 
-/** How grids are laid over weights. */
+/** How a group's grid is fitted to its weights. */
 export interface GridRule {
-  /** One of `codeBits`. */
-  readonly bits: number;
-  readonly symmetric: boolean;
-  /** The least zero point of an asymmetric grid, 0 or 1; default 0. */
-  readonly minZeroPoint?: number | undefined;
+  readonly grid: GroupGrid;
   /**
    * How the range is found: all of it; the one with the least Σ |error|^2.4, as the reference program of GPTQ searches; or the
    * one with the least squared error weighted by importances of the columns, given beside the weights.
    */
   readonly search: "none" | "error" | "hessian";
-  /** What scales are rounded to; default f32. */
-  readonly scaleDtype?: WeightDtype | undefined;
+  /** What scales are rounded to. */
+  readonly scaleDtype: WeightDtype;
 }
 
 const { fround } = Math;
@@ -49,7 +46,16 @@ export function codeOf(value: number, scale: number, zero: number, maximum: numb
 /** Value of a code in float32. */
 export const valueOf = (code: number, scale: number, zero: number): number => fround(fround(code - zero) * scale);
 
-/** The largest code of a rule's grids, and the zero point of symmetric ones. */
-export function codesOf({ bits, symmetric }: GridRule): { readonly maximum: number; readonly midpoint: number | undefined } {
-  return { maximum: 2 ** bits - 1, midpoint: symmetric ? 2 ** (bits - 1) : undefined };
+/** Which codes and zero points a grid has. */
+export interface GridLimits {
+  /** Largest code. */
+  readonly maximum: number;
+  readonly leastZero: number;
+  readonly mostZero: number;
+}
+
+export function limitsOfGrid({ bits, zeroPoints }: GroupGrid): GridLimits {
+  const [maximum, middle] = [2 ** bits - 1, 2 ** (bits - 1)];
+  if (zeroPoints === "middle") return { maximum, leastZero: middle, mostZero: middle };
+  return { maximum, leastZero: zeroPoints === "from-one" ? 1 : 0, mostZero: maximum };
 }

@@ -1,6 +1,14 @@
-import { UsageError, type Factor, type GroupGrid, type OptionTable, type OptionValues, type PlannedCodes } from "@mbs/contracts";
+import {
+  UsageError,
+  type Factor,
+  type GroupGrid,
+  type OptionTable,
+  type OptionValues,
+  type PlannedCodes,
+  type SiteWeight,
+} from "@mbs/contracts";
 import { layOutGroups, type ColumnGroups } from "../grids/column-groups.ts";
-import { gridRuleOf } from "../grids/site-grid.ts";
+import { gridRuleOf, requireGroups } from "../grids/site-grid.ts";
 import type { Rounding } from "./error-feedback.ts";
 
 /** Option `blockSize` of the methods with error feedback. */
@@ -59,17 +67,18 @@ function groupsOf(factor: Factor, groupSize: number, staticGroups: boolean): Col
 
 const { search: searchOption, gridRule: ruleOption } = columnRoundingOptions;
 
-/** How columns are rounded to a grid, by the options and the factor's order. */
+/** How columns are rounded to the grid of a weight, by the options and the factor's order. */
 export function columnRounding(
+  weight: SiteWeight,
   factor: Factor,
-  grid: GroupGrid,
   options: Omit<OptionValues<typeof columnRoundingOptions>, "blockSize">,
 ): Rounding {
   const { search = searchOption.default, staticGroups, gridRule = ruleOption.default } = options;
+  const grid = requireGroups(weight);
   const groups = groupsOf(factor, grid.groupSize, staticGroups);
   // one grid a row is fitted at the start by definition, on the weights that the first block begins with
   const beforehand = staticGroups || (groups.groups === 1 && gridRule === "reference");
-  return { rule: gridRuleOf(grid, search), groups, fit: beforehand ? "beforehand" : gridRule };
+  return { rule: gridRuleOf(weight, grid, search), groups, fit: beforehand ? "beforehand" : gridRule };
 }
 
 /** The column order that keeps groups together and takes the largest inputs first. */

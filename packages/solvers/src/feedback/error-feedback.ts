@@ -13,7 +13,7 @@ import {
   transposeInOrder,
   walkColumns,
   type ColumnBlock,
-  type Grid,
+  type FittedGrid,
   type GridRule,
 } from "@mbs/numbers";
 import { descendCodes } from "./coordinate-descent.ts";
@@ -80,7 +80,7 @@ async function weightsOfGroup(block: ColumnBlock, from: number, to: number, fit:
 /** [groups, rows] → [rows, groups]. */
 const byRow = <Values extends Float32Array | Uint8Array>(
   target: Values,
-  grids: readonly Grid[],
+  grids: readonly FittedGrid[],
   key: "scales" | "zeros",
 ): Values => {
   for (const [group, grid] of grids.entries()) {
@@ -102,13 +102,13 @@ export async function fixColumns(
   { blockSize, rounding, pruning, asymmetry, descent }: ErrorFeedback,
   { blas, signal }: SolverContext,
 ): Promise<Solution> {
-  const { rows, columns, scaleDtype } = weight;
+  const { rows, columns } = weight;
   const { order } = factor;
-  const fit = rounding && createGridFitter(rounding.groups.groupSize, rows, { ...rounding.rule, scaleDtype });
+  const fit = rounding && createGridFitter(rounding.groups.groupSize, rows, rounding.rule);
   const importances = (positions: readonly number[]): Float32Array | undefined =>
     rounding?.rule.search === "hessian" ? importancesAt(factor, positions) : undefined;
   const transposed = transposeInOrder(weight.values, rows, columns, order);
-  const grids: Grid[] = [];
+  const grids: FittedGrid[] = [];
   const fitAll = () => {
     if (rounding?.fit !== "beforehand" || fit === undefined) return;
     for (let group = 0; group < rounding.groups.groups; group += 1) {
@@ -163,13 +163,13 @@ export async function fixColumns(
     const { groupAt } = rounding.groups;
     const { sweeps } = descent;
     const hessian = permuteSymmetric(dampedGram(descent.gram, factor), order);
-    const swept = sweptGroups(blas, { codes, hessian, grids, groupAt, scaleDtype: scaleDtype ?? "f32" });
+    const swept = sweptGroups(blas, { codes, hessian, grids, groupAt, scaleDtype: rounding.rule.scaleDtype });
     await descendCodes(blas, { target, values: transposed, hessian, grids: swept, sweeps, blockSize }, signal);
   }
 
   const quantised: QuantisedWeight | undefined = rounding && {
-    bits: rounding.rule.bits,
-    symmetric: rounding.rule.symmetric,
+    bits: rounding.rule.grid.bits,
+    symmetric: rounding.rule.grid.zeroPoints === "middle",
     groupSize: rounding.groups.groupSize,
     groupOf: rounding.groups.groupOf,
     codes: restoreOrder(codes, rows, columns, order),

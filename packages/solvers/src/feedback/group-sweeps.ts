@@ -1,5 +1,12 @@
 import { at, type Blas } from "@mbs/contracts";
-import { createGroupRescaler, roundTo, type Grid, type GroupRescaler, type ScaleSums, type WeightDtype } from "@mbs/numbers";
+import {
+  createGroupRescaler,
+  roundTo,
+  type FittedGrid,
+  type GroupRescaler,
+  type ScaleSums,
+  type WeightDtype,
+} from "@mbs/numbers";
 import { endOfGroup } from "../grids/column-groups.ts";
 import type { SweptBlock, SweptGrids } from "./coordinate-descent.ts";
 import type { Matrix } from "@mbs/contracts";
@@ -47,7 +54,7 @@ export interface GroupCodes {
   /** H, [columns, columns]. */
   readonly hessian: Float32Array;
   /** The grid of each group; where scales change, the grid is replaced. */
-  readonly grids: Grid[];
+  readonly grids: FittedGrid[];
   /** Group of each position. */
   readonly groupAt: Int32Array;
   /** What scales are rounded to. */

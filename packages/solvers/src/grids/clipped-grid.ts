@@ -1,5 +1,5 @@
 import type { Blas } from "@mbs/contracts";
-import { codeOf, valueOf, type Grid } from "@mbs/numbers";
+import { codeOf, valueOf, type FittedGrid } from "@mbs/numbers";
 import { outputByRow } from "../output-error.ts";
 
 /** Ranges that are tried: whole, then a twentieth less each time, down to 11/20; the reference program's. */
@@ -14,7 +14,7 @@ export interface ClippedGroup {
   /** E[x xᵀ] of all columns, [columns, columns]. */
   readonly gram: Float32Array;
   /** The grid of a panel on its whole range. */
-  readonly fit: (panel: Float32Array) => Grid;
+  readonly fit: (panel: Float32Array) => FittedGrid;
 }
 
 /** E[x xᵀ] of `size` columns from `first`, [size, size]. */
@@ -38,7 +38,11 @@ function diagonalBlock(gram: Float32Array, first: number, size: number): Float32
  * @param panel Wᵀ of the group, [columns of the group, rows]
  * @see arXiv:2306.00978; the clipping is described with its reference program
  */
-export async function clippedGrid(blas: Blas, panel: Float32Array, { rows, first, gram, fit }: ClippedGroup): Promise<Grid> {
+export async function clippedGrid(
+  blas: Blas,
+  panel: Float32Array,
+  { rows, first, gram, fit }: ClippedGroup,
+): Promise<FittedGrid> {
   const size = panel.length / rows;
   const moment = { gram: diagonalBlock(gram, first, size) };
   const largest = new Float32Array(rows);

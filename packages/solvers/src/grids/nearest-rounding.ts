@@ -1,5 +1,5 @@
-import type { Solution } from "@mbs/contracts";
-import { codeOf, naturalOrder, restoreOrder, transposeInOrder, valueOf, type Grid } from "@mbs/numbers";
+import type { GroupGrid, Solution } from "@mbs/contracts";
+import { codeOf, naturalOrder, restoreOrder, transposeInOrder, valueOf, type FittedGrid } from "@mbs/numbers";
 import { layOutGroups } from "./column-groups.ts";
 
 /** What is rounded, and to which grids. */
@@ -8,24 +8,21 @@ export interface NearestRounding {
   readonly values: Float32Array;
   readonly rows: number;
   readonly columns: number;
-  readonly bits: number;
-  readonly symmetric: boolean;
-  /** Columns a group; 0 for one group. */
-  readonly groupSize: number;
+  readonly grid: GroupGrid;
   /**
-   * The grid of a group.
+   * The fitted grid of a group.
    *
    * @param panel Wᵀ of the group, [columns of the group, rows]
    * @param first its first column
    */
-  fit(panel: Float32Array, first: number): Grid | Promise<Grid>;
+  fit(panel: Float32Array, first: number): FittedGrid | Promise<FittedGrid>;
 }
 
 /** Rounds every weight for itself, groups being neighbouring columns. */
 export async function roundToNearest(rounding: NearestRounding): Promise<Solution> {
-  const { values, rows, columns, bits, symmetric } = rounding;
+  const { values, rows, columns, grid } = rounding;
   const order = naturalOrder(columns);
-  const { groups, groupSize, groupOf } = layOutGroups(order, rounding.groupSize, "column");
+  const { groups, groupSize, groupOf } = layOutGroups(order, grid.groupSize, "column");
   const transposed = transposeInOrder(values, rows, columns, order);
   const codes = new Uint8Array(transposed.length);
   const scales = new Float32Array(rows * groups);
@@ -33,21 +30,29 @@ export async function roundToNearest(rounding: NearestRounding): Promise<Solutio
   for (let group = 0; group < groups; group += 1) {
     const start = group * groupSize * rows;
     const panel = transposed.subarray(start, start + groupSize * rows);
-    const grid = await rounding.fit(panel, group * groupSize);
+    const fitted = await rounding.fit(panel, group * groupSize);
     for (let column = 0; column < panel.length; column += rows) {
       for (let row = 0; row < rows; row += 1) {
-        const code = codeOf(panel[column + row]!, grid.scales[row]!, grid.zeros[row]!, grid.maximum);
+        const code = codeOf(panel[column + row]!, fitted.scales[row]!, fitted.zeros[row]!, fitted.maximum);
         codes[start + column + row] = code;
-        panel[column + row] = valueOf(code, grid.scales[row]!, grid.zeros[row]!);
+        panel[column + row] = valueOf(code, fitted.scales[row]!, fitted.zeros[row]!);
       }
     }
     for (let row = 0; row < rows; row += 1) {
-      scales[row * groups + group] = grid.scales[row]!;
-      zeros[row * groups + group] = grid.zeros[row]!;
+      scales[row * groups + group] = fitted.scales[row]!;
+      zeros[row * groups + group] = fitted.zeros[row]!;
     }
   }
   return {
     values: restoreOrder(transposed, rows, columns, order),
-    quantised: { bits, symmetric, groupSize, groupOf, codes: restoreOrder(codes, rows, columns, order), scales, zeros },
+    quantised: {
+      bits: grid.bits,
+      symmetric: grid.zeroPoints === "middle",
+      groupSize,
+      groupOf,
+      codes: restoreOrder(codes, rows, columns, order),
+      scales,
+      zeros,
+    },
   };
 }

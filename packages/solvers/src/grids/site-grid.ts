@@ -18,16 +18,12 @@ export function requireGroups(weight: SiteWeight): GroupGrid {
   throw new InternalError(`a site is rounded to ${grid.kind}, and not to groups`);
 }
 
-/** How grids are fitted. @param search as for `GridRule` */
+/** How the grids of a weight are fitted. @param search as for `GridRule` */
 export const gridRuleOf = (
-  { bits, zeroPoints }: Pick<GroupGrid, "bits" | "zeroPoints">,
+  { scaleDtype = "f32" }: Pick<SiteWeight, "scaleDtype">,
+  grid: GroupGrid,
   search: GridRule["search"] = "none",
-): GridRule => ({
-  bits,
-  symmetric: zeroPoints === "middle",
-  minZeroPoint: zeroPoints === "from-one" ? 1 : 0,
-  search,
-});
+): GridRule => ({ grid, search, scaleDtype });
 
 /** The codes of a method whose groups are neighbours in the weight. */
 export const neighbouringCodes = ({ bits, groupSize, zeroPoints }: GroupGrid): PlannedCodes => ({
