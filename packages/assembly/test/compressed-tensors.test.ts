@@ -13,6 +13,7 @@ import { checkPackedLayer } from "../src/compressed-tensors/packed-tensors.ts";
 import { checkGptqLayer } from "../src/gptq/gptq-tensors.ts";
 import { assemble } from "../src/index.ts";
 import type { QuantisedLayer } from "../src/layers/quantised-layer.ts";
+import { plannedCodes } from "./fixtures/planned-codes.ts";
 import { caseLayers, quietContext } from "./fixtures/quantised-model.ts";
 import type { Rounding } from "./fixtures/quantised-model.ts";
 
@@ -253,7 +254,7 @@ test("experts that transformers would read wrong are refused", async () => {
     (error: Error) => assert.match(error.message, dense),
   );
   const zeros = "transformers reads no zero points of experts in compressed-tensors; compress with --symmetric";
-  const asymmetric = { solver: "rtn", codes: { bits: 4, groupSize: 8, scattered: false, zeroPoints: "any" } } as const;
+  const asymmetric = { solver: "rtn", codes: plannedCodes({ groupSize: 8, zeroPoints: "any" }) } as const;
   await assemble.checkPlan({ model: mixtral, format: "compressed-tensors" }, asymmetric).then(
     () => assert.unreachable("experts on asymmetric grids"),
     (error: Error) => assert.match(error.message, zeros),

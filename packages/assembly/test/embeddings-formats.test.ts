@@ -13,6 +13,7 @@ import { floatValues } from "@mbs/onnx";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { assemble } from "../src/index.ts";
+import { plannedCodes } from "./fixtures/planned-codes.ts";
 import { layerRecord, randomLayer } from "./fixtures/random-layer.ts";
 import { openDecoder, ownLogits, randomLayers, writeDecoder } from "./fixtures/written-decoder.ts";
 
@@ -142,7 +143,7 @@ const blockLayers = (model: Model): LayerRecord[] =>
     ),
   );
 
-const codes = { bits: 4, groupSize: 32, scattered: false };
+const codes = plannedCodes();
 
 /** What a plan of GPTQ with embedding and head fails with. */
 async function planFailure(

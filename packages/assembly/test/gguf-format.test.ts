@@ -13,6 +13,7 @@ import { writeTinyModel } from "@mbs/models/testing";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { assemble, formatSize, sizeReport } from "../src/index.ts";
+import { plannedCodes } from "./fixtures/planned-codes.ts";
 import { caseLayers, formatCases } from "./fixtures/quantised-model.ts";
 
 /** Tiny models of every architecture, written by llama.cpp's converter. */
@@ -191,7 +192,7 @@ test("formats of groups alone refuse layers in blocks, before a run and after it
 
 test("a plan of codes is refused, since they would be rounded again, unless the file's types round nothing", async () => {
   const model = join(fixtures, "llama.gguf");
-  const codes = { bits: 3, groupSize: 32, scattered: false };
+  const codes = plannedCodes({ bits: 3 });
   const blocks = { kind: "blocks", type: "Q4_K" } as const;
   const check = async (type: string, planned: Pick<PlannedLayers, "codes" | "embeddings">) =>
     assemble.checkPlan?.({ model, format: "gguf", type }, { solver: "gptq", ...planned });
@@ -202,8 +203,8 @@ test("a plan of codes is refused, since they would be rounded again, unless the 
       /weights rounded to 3 bits .* types of Q4_K_M.*leave out bits and .* type: Q3_K_M }.*or take format gptq/,
     ],
     // larger types lose little, but gain nothing either
-    ["Q8_0", { codes: { ...codes, bits: 8 } }, /weights rounded to 8 bits .* types of Q8_0.*leave out bits/],
-    ["Q2_K", { codes: blocks, embeddings: { ...codes, bits: 4 } }, /^embedding and head rounded to 4 bits .*embeddings: 4 and /],
+    ["Q8_0", { codes: plannedCodes({ bits: 8 }) }, /weights rounded to 8 bits .* types of Q8_0.*leave out bits/],
+    ["Q2_K", { codes: blocks, embeddings: plannedCodes() }, /^embedding and head rounded to 4 bits .*embeddings: 4 and /],
   ] as const) {
     const refused = await refusal(check(type, planned));
     assert.instance(refused, FailedPreconditionError);

@@ -11,6 +11,7 @@ import * as assert from "uvu/assert";
 import { assemble } from "../src/index.ts";
 import { siteWeights } from "../src/layers/site-weights.ts";
 import { denseLinears } from "../src/safetensors/module-names.ts";
+import { plannedCodes } from "./fixtures/planned-codes.ts";
 import { caseLayers, quietContext } from "./fixtures/quantised-model.ts";
 import type { Rounding } from "./fixtures/quantised-model.ts";
 
@@ -66,7 +67,7 @@ for (const [fixture, name] of [
   test(`experts of ${fixture}, which no program finds in GPTQ's files, are refused at planning and at writing`, async () => {
     const model = join(fixtures, fixture);
     const said = `gptqmodel and transformers do not find the experts of ${name} in GPTQ's files`;
-    const codes = { bits: 4, groupSize: 32, scattered: false } as const;
+    const codes = plannedCodes();
     assert.ok(assemble.checkPlan);
     await assemble.checkPlan({ model, format: "gptq" }, { solver: "gptq", codes }).then(
       () => assert.unreachable("a plan of packed experts"),

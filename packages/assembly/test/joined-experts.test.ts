@@ -8,6 +8,7 @@ import { openModel, runBlocks } from "@mbs/models";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { assemble } from "../src/index.ts";
+import { plannedCodes } from "./fixtures/planned-codes.ts";
 import { caseLayers, quietContext } from "./fixtures/quantised-model.ts";
 
 /* Of gpt-oss and Gemma 4, whose experts programs know in one tensor alone. */
@@ -140,7 +141,7 @@ for (const { name, type, experts } of fixtures) {
             assert.match((error as Error).message, said);
           },
         );
-      const codes = { bits: 4, groupSize: 16, scattered: false } as const;
+      const codes = plannedCodes({ groupSize: 16 });
       assert.ok(assemble.checkPlan);
       await refused(assemble.checkPlan({ model: source, format }, { solver: "gptq", codes }));
       await refused(write(source, join(root, format), `${experts}.1.up_proj.weight`, { format }));

@@ -9,6 +9,7 @@ import { floatValues } from "@mbs/onnx";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { assemble } from "../src/index.ts";
+import { plannedCodes } from "./fixtures/planned-codes.ts";
 import { quietContext } from "./fixtures/quantised-model.ts";
 import { openDecoder, ownLogits, randomLayers, writeDecoder } from "./fixtures/written-decoder.ts";
 
@@ -157,10 +158,7 @@ test("an LFM2 of which no block attends is refused, also at planning: transforme
   assert.ok(assemble.checkPlan);
   await refused(
     Promise.resolve(
-      assemble.checkPlan(
-        { model: folder, format: "onnx" },
-        { solver: "gptq", codes: { bits: 4, groupSize: 16, scattered: false } },
-      ),
+      assemble.checkPlan({ model: folder, format: "onnx" }, { solver: "gptq", codes: plannedCodes({ groupSize: 16 }) }),
     ),
   );
   await refused(writeDecoder(model, records, join(root, "unwritten"), {}, quietContext));

@@ -11,6 +11,7 @@ import { writeTinyModel } from "@mbs/models/testing";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { assemble } from "../src/index.ts";
+import { plannedCodes } from "./fixtures/planned-codes.ts";
 import { caseLayers, formatCases, goldenTokens, quietContext, writeCase } from "./fixtures/quantised-model.ts";
 import type { Rounding } from "./fixtures/quantised-model.ts";
 
@@ -156,7 +157,7 @@ test("the same is refused before there are layers, as far as the solver says wha
       () => "",
       (error: Error) => error.message,
     );
-  const codes = { bits: 4, groupSize: 32, scattered: false };
+  const codes = plannedCodes();
   for (const format of ["dense", "gptq", "gptq-v2", "compressed-tensors", "onnx"]) {
     assert.is(await check(format, codes), "", format);
     assert.is(await check(format, "unknown"), "", format);
@@ -167,22 +168,25 @@ test("the same is refused before there are layers, as far as the solver says wha
     `${name}mine makes no codes, and GPTQ holds nothing else; assemble with --format dense`,
   );
   for (const format of ["dense", "compressed-tensors", "onnx"]) assert.is(await check(format, "none"), "", format);
-  assert.match(await check("gptq", { ...codes, bits: 5 }), `${name}GPTQ files hold 2, 3, 4 or 8 bits, not 5`);
-  assert.match(await check("gptq-v2", { ...codes, groupSize: 8 }), "GPTQ programs know groups of 16, 32");
-  assert.is(await check("gptq", { ...codes, groupSize: 0, scattered: true }), "");
+  assert.match(await check("gptq", plannedCodes({ bits: 5 })), `${name}GPTQ files hold 2, 3, 4 or 8 bits, not 5`);
+  assert.match(await check("gptq-v2", plannedCodes({ groupSize: 8 })), "GPTQ programs know groups of 16, 32");
+  assert.is(await check("gptq", plannedCodes({ groupSize: 0 }, true)), "");
   assert.match(
-    await check("gptq", { ...codes, zeroPoints: "any" }),
+    await check("gptq", plannedCodes({ zeroPoints: "any" })),
     `${name}version 1 of GPTQ's files cannot hold the zero point 0`,
   );
-  for (const zeroPoints of ["from-one", "middle"] as const) assert.is(await check("gptq", { ...codes, zeroPoints }), "");
+  for (const zeroPoints of ["from-one", "middle"] as const) assert.is(await check("gptq", plannedCodes({ zeroPoints })), "");
   for (const format of ["dense", "gptq-v2", "compressed-tensors", "onnx"]) {
-    assert.is(await check(format, { ...codes, zeroPoints: "any" }), "", format);
+    assert.is(await check(format, plannedCodes({ zeroPoints: "any" })), "", format);
   }
-  assert.match(await check("compressed-tensors", { ...codes, scattered: true }), "no longer reads groups in activation order");
-  assert.is(await check("compressed-tensors", { ...codes, groupSize: 0, scattered: true }), "");
-  assert.match(await check("compressed-tensors", { ...codes, groupSize: 24 }), "columns are no multiple of 24");
-  assert.match(await check("onnx", { ...codes, bits: 5 }), "5 bits cannot be written as ONNX, whose weights have 2, 3, 4 or 8");
-  assert.match(await check("onnx", { ...codes, groupSize: 24 }), "groups of 24 columns cannot be written as ONNX");
+  assert.match(await check("compressed-tensors", plannedCodes({}, true)), "no longer reads groups in activation order");
+  assert.is(await check("compressed-tensors", plannedCodes({ groupSize: 0 }, true)), "");
+  assert.match(await check("compressed-tensors", plannedCodes({ groupSize: 24 })), "columns are no multiple of 24");
+  assert.match(
+    await check("onnx", plannedCodes({ bits: 5 })),
+    "5 bits cannot be written as ONNX, whose weights have 2, 3, 4 or 8",
+  );
+  assert.match(await check("onnx", plannedCodes({ groupSize: 24 })), "groups of 24 columns cannot be written as ONNX");
   const narrow = join(root, "narrow");
   await writeTinyModel(narrow, { hiddenSize: 48 });
   assert.match(await check("gptq", codes, narrow), "[144, 48] is no multiple of 32 both ways");

@@ -9,6 +9,7 @@ import { writeTinyModel } from "@mbs/models/testing";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { assemble } from "../src/index.ts";
+import { plannedCodes } from "./fixtures/planned-codes.ts";
 import { formatCases, quietContext, writeCase } from "./fixtures/quantised-model.ts";
 
 /** A tiny model as llama.cpp's converter writes it, in Q8_0. */
@@ -19,7 +20,7 @@ test.after(() => rm(root, { recursive: true }));
 const planned = (options: object, codes: PlannedLayers["codes"]) =>
   assemble.plannedSize?.(options, { solver: "gptq", codes }) ?? Promise.resolve(undefined);
 
-const fourBits = { bits: 4, groupSize: 32, scattered: false };
+const fourBits = plannedCodes();
 
 /** Names, dtypes and places of the tensors of a tiny model, as JSON. */
 const mostHeader = 8_000;

@@ -98,13 +98,9 @@ export interface SolverSetting {
 
 /** What the codes of a solver will look like, as far as its options say. */
 export interface PlannedCodes {
-  readonly bits: number;
-  /** Columns a group; 0 for one group a row. */
-  readonly groupSize: number;
+  readonly grid: GroupGrid;
   /** Whether columns of one group may stand apart in the weight. */
   readonly scattered: boolean;
-  /** Absent where the solver does not say. */
-  readonly zeroPoints?: ZeroPoints;
 }
 
 /** What layers will hold beside their values: codes, rows in the blocks of a GGUF type, or neither. */

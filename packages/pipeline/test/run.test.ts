@@ -399,10 +399,11 @@ test("layers that a stage could not take are refused before anything runs, with 
   const rounding = { solver: "gptq" };
   await failure(go(recipe({ compress: rounding }), { stages: checking }));
   await failure(go(recipe({ compress: rounding, factor: { order: "activation" } }), { stages: checking }));
+  const grid = { kind: "groups", bits: 4, groupSize: 128, zeroPoints: "middle" };
   assert.equal(asked, [
     { solver: "wanda", codes: "none" },
-    { solver: "gptq", codes: { bits: 4, groupSize: 128, scattered: false, zeroPoints: "middle" } },
-    { solver: "gptq", codes: { bits: 4, groupSize: 128, scattered: true, zeroPoints: "middle" } },
+    { solver: "gptq", codes: { grid, scattered: false } },
+    { solver: "gptq", codes: { grid, scattered: true } },
   ]);
 });
 

@@ -29,7 +29,7 @@ for (const name of rounding) {
         `${bits} bits`,
       );
       const planned = plannedCodesOf(solver, options, "natural", askedGrid(solver, options));
-      assert.is(typeof planned === "object" && "bits" in planned && planned.zeroPoints, bits > 3 ? "middle" : "any");
+      assert.is(typeof planned === "object" && "grid" in planned && planned.grid.zeroPoints, bits > 3 ? "middle" : "any");
       const { symmetric } = dependentDefaults(solver, options, { zeroPoints: "any", crossMoments: false });
       assert.is(symmetric, bits > 3);
     }

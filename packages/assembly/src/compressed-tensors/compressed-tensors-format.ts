@@ -1,5 +1,5 @@
 import { parseOptions } from "@mbs/contracts";
-import type { OptionTable } from "@mbs/contracts";
+import type { OptionTable, PlannedCodes } from "@mbs/contracts";
 import { configOf } from "@mbs/models";
 import type { Model, WeightDtype } from "@mbs/models";
 import { codeBits } from "@mbs/numbers";
@@ -38,6 +38,12 @@ function checkNoExperts(layers: readonly { readonly tensor: string }[]): void {
     "transformers reads all experts by one config group of compressed-tensors; assemble with --config-groups one, or --format gptq",
   );
 }
+
+/** Codes that take as many bytes as blocks of 4 bits: a scale has 8 bits there, half of one in half precision. */
+const asGroups = (groupSize: number): PlannedCodes => ({
+  grid: { kind: "groups", bits: 4, groupSize: 2 * groupSize, zeroPoints: "middle" },
+  scattered: false,
+});
 
 /**
  * transformers stacks the experts of a block and unpacks them by one config group, without zero points. It drops dense
@@ -114,8 +120,7 @@ export const compressedTensorsFormat: Format = {
     const { untieHead, dtype } = parseOptions(options, raw, `assemble --format ${name}`);
     const sites = model.blocks.flatMap((block) => block.sites);
     const blocks = packedBlocks.get(type ?? "");
-    // a scale has 8 bits, half of one in half precision
-    const ofBlocks = blocks ? plannedGrids(sites, { bits: 4, groupSize: 2 * blocks.groupSize, scattered: false }) : grids;
+    const ofBlocks = blocks ? plannedGrids(sites, asGroups(blocks.groupSize)) : grids;
     const packed = [...ofBlocks, ...packedHead(model, embeddings, name, untieHead)];
     return safetensorsBytes(model, packed, dtype ?? model.writtenDtype);
   },

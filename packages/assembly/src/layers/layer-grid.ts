@@ -34,7 +34,8 @@ export function refuseWithoutCodes(tensor: string, solver: string, format: strin
  * The grids that a solver will give the weights of sites. Which columns a scattered group will have is not known yet: they
  * are assigned in order.
  */
-export function plannedGrids(sites: readonly Site[], { bits, groupSize: wanted, scattered }: PlannedCodes): readonly LayerGrid[] {
+export function plannedGrids(sites: readonly Site[], { grid: asked, scattered }: PlannedCodes): readonly LayerGrid[] {
+  const { bits, groupSize: wanted } = asked;
   return sites.flatMap(({ width: columns, weights }) => {
     const groupSize = wanted === 0 ? columns : Math.min(wanted, columns);
     const groups = Math.ceil(columns / groupSize);

@@ -121,13 +121,13 @@ async function shrinkOf(model: Model, source: ShrinkSource, packed: string | und
 
 /** Which formats hold the model: as 4-bit codes, or in GGUF's own types. */
 async function formatsOf({ path }: Model): Promise<Support[]> {
-  const codes = { bits: 4, groupSize: 128, scattered: false, zeroPoints: "middle" } as const;
+  const grid = { kind: "groups", bits: 4, groupSize: 128, zeroPoints: "middle" } as const;
   // one after the other, so that the model is opened once
   const pool = createObjectPool();
   const formats: Support[] = [];
   try {
     for (const name of formatNames) {
-      const form = name === "gguf" ? ({ kind: "blocks", type: "Q4_K" } as const) : codes;
+      const form = name === "gguf" ? ({ kind: "blocks", type: "Q4_K" } as const) : { grid, scattered: false };
       const problem = await problemOf(path, async () =>
         assemble.checkPlan?.({ model: path, format: name }, { solver: "gptq", codes: form }, pool),
       );

@@ -1,7 +1,7 @@
 import { assemble } from "@mbs/assembly";
 import { predictGgufBytes, predictGgufParts } from "@mbs/compression";
 import { FailedPreconditionError, formatBytes, sizeFrom, UsageError } from "@mbs/contracts";
-import type { PlannedCodes, StageOptions, ZeroPoints } from "@mbs/contracts";
+import type { GroupGrid, PlannedCodes, StageOptions } from "@mbs/contracts";
 import { allocatedTypes, quantisationTypeNamed, roundsNothing, typeMixes, typeMixNamed } from "@mbs/gguf";
 import type { TypeMix } from "@mbs/gguf";
 import type { Model } from "@mbs/models";
@@ -161,10 +161,10 @@ async function planGgufMix(model: Model, typeMix: string, leftOut: number): Prom
 const onnxTableBits = (bits: number, groupSize: number): number => bits + (32 + bits) / groupSize;
 
 /** Zero points that a recipe with a format gets, which follow from the format. */
-async function zeroPointsOf(format: ShrinkFormat, bits: number, groupSize: number): Promise<ZeroPoints> {
+async function gridOf(format: ShrinkFormat, bits: number, groupSize: number): Promise<GroupGrid> {
   const held = (await assemble.holds?.({ format })) ?? [];
   const zeroPoints = held.find((own) => own.kind === "groups")?.zeroPoints ?? "any";
-  return groupGrid(bits, { groupSize, ...gridDefaults({ grids: ["groups"] }, { bits }, { zeroPoints }) }).zeroPoints;
+  return groupGrid(bits, { groupSize, ...gridDefaults({ grids: ["groups"] }, { bits }, { zeroPoints }) });
 }
 
 /** Codes of so many bits, in a format that packs them. @throws {FailedPreconditionError} where the format does not hold them of the model */
@@ -175,7 +175,7 @@ async function planPacked(model: Model, format: ShrinkFormat, bits: ShrinkBits, 
   const assembled = { format };
   const shared = { bits, groupSize, ...embeddings };
   const codesOf = async (own: number): Promise<PlannedCodes> => {
-    return { bits: own, groupSize, scattered: false, zeroPoints: await zeroPointsOf(format, own, groupSize) };
+    return { grid: await gridOf(format, own, groupSize), scattered: false };
   };
   const layers = {
     solver: "gptq",

@@ -1,4 +1,6 @@
 import type { PlannedForm, SiteWeight, Solution } from "@mbs/contracts";
+import { limitsOfGrid } from "@mbs/numbers";
+import { groupWidth } from "../grids/column-groups.ts";
 
 /** A solver that does not keep the contract: what it did, and where. */
 export class ConformanceError extends Error {
@@ -23,16 +25,15 @@ export function requirePlanned({ columns }: SiteWeight, { quantised, blocks }: S
   if (typeof planned === "string") return require(quantised === undefined, `makes codes, and its plannedCodes says ${planned}`);
   require(quantised !== undefined, "makes no codes, and its plannedCodes says that it does");
   const { bits, groupSize, groupOf } = quantised;
-  const size = planned.groupSize === 0 ? columns : Math.min(planned.groupSize, columns);
-  require(bits === planned.bits, `codes have ${bits} bits, its plannedCodes says ${planned.bits}`);
+  const { grid, scattered } = planned;
+  const size = groupWidth(columns, grid.groupSize);
+  require(bits === grid.bits, `codes have ${bits} bits, its plannedCodes says ${grid.bits}`);
   require(groupSize === size, `groups have ${groupSize} columns, its plannedCodes says ${size}`);
   const apart = groupOf.some((group, column) => group !== Math.floor(column / size));
-  const middle = 2 ** (bits - 1);
-  const bounds = { middle: [middle, middle], "from-one": [1, 255], any: [0, 255] } as const;
-  const [least, most] = bounds[planned.zeroPoints ?? "any"];
-  const outside = quantised.zeros.find((zero) => zero < least || zero > most);
-  require(outside === undefined, `has the zero point ${outside}, its plannedCodes says ${planned.zeroPoints}`);
-  require(planned.scattered || !apart, "columns of a group stand apart, and its plannedCodes says that they do not");
+  const { leastZero, mostZero } = limitsOfGrid(grid);
+  const outside = quantised.zeros.find((zero) => zero < leastZero || zero > mostZero);
+  require(outside === undefined, `has the zero point ${outside}, its plannedCodes says ${grid.zeroPoints}`);
+  require(scattered || !apart, "columns of a group stand apart, and its plannedCodes says that they do not");
 }
 
 const sameArray = (a: ArrayLike<number> | undefined, b: ArrayLike<number> | undefined): boolean =>

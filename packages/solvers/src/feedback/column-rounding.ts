@@ -89,8 +89,8 @@ export const roundingOrder = (_: unknown, { groupSize }: GroupGrid): string =>
 export const roundingCodes = (
   { staticGroups }: { readonly staticGroups: boolean },
   order: string,
-  { bits, groupSize, zeroPoints }: GroupGrid,
+  grid: GroupGrid,
 ): PlannedCodes => {
-  const scattered = !keepsGroups(order, groupSize) && groupSize !== 0 && !staticGroups && order !== "natural";
-  return { bits, groupSize, scattered, zeroPoints };
+  const isTogether = keepsGroups(order, grid.groupSize) || grid.groupSize === 0 || staticGroups || order === "natural";
+  return { grid, scattered: !isTogether };
 };

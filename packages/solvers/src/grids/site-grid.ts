@@ -26,12 +26,7 @@ export const gridRuleOf = (
 ): GridRule => ({ grid, search, scaleDtype });
 
 /** The codes of a method whose groups are neighbours in the weight. */
-export const neighbouringCodes = ({ bits, groupSize, zeroPoints }: GroupGrid): PlannedCodes => ({
-  bits,
-  groupSize,
-  scattered: false,
-  zeroPoints,
-});
+export const neighbouringCodes = (grid: GroupGrid): PlannedCodes => ({ grid, scattered: false });
 
 /** Option `search` of methods that look at the weights of a group alone. */
 export const searchOption = {
