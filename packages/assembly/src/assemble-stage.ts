@@ -107,7 +107,6 @@ function plannedGridsOf(model: Model, { solver, codes, embeddings: tables = "non
     grids: gridsOf(sites, codes),
     embeddings: gridsOf(model.embeddings?.sites ?? [], tables),
     ...(hasBlocks && { type: codes.type }),
-    ...(typeof codes === "object" && !hasBlocks && { zeroPoints: codes.grid.zeroPoints }),
   };
 }
 

@@ -1,5 +1,5 @@
 import type { LayerSummary } from "@mbs/artifacts";
-import type { HeldGrids, OptionTable, StageContext, ZeroPoints } from "@mbs/contracts";
+import type { HeldGrids, OptionTable, StageContext } from "@mbs/contracts";
 import type { ArchitectureModel, GraphModel, Model, OutputFile, Stacks } from "@mbs/models";
 import type { LayerGrid } from "./layers/layer-grid.ts";
 import type { LayerPart, ScratchLayers } from "./layers/scratch-layers.ts";
@@ -40,8 +40,6 @@ export interface PlannedGrids {
   readonly embeddings: readonly LayerGrid[];
   /** The type of GGUF whose blocks the layers will hold, or the base of their type mix; absent where they hold none. */
   readonly type?: string;
-  /** Absent where the solver does not say. */
-  readonly zeroPoints?: ZeroPoints | undefined;
 }
 
 /** What a format knows beside the model and its layers. */

@@ -2,11 +2,14 @@ import { bitsAWeight, formatBytes, isSmaller, sizeAgainst } from "@mbs/contracts
 import type { ModelSize, PlannedSize } from "@mbs/contracts";
 import { converted, modelSize } from "@mbs/models";
 import type { Model, WeightDtype } from "@mbs/models";
+import { groupsIn } from "./layers/layer-grid.ts";
 import type { LayerGrid } from "./layers/layer-grid.ts";
 
 /** Bytes of codes with a scale in half precision and a zero point for each group, and the group of each column. */
-const packedBytes = ({ rows, columns, bits, groups }: LayerGrid): number =>
-  (rows * columns * bits + groups * rows * (16 + bits)) / 8 + 4 * columns;
+const packedBytes = (layer: LayerGrid): number => {
+  const { rows, columns, grid } = layer;
+  return (rows * columns * grid.bits + groupsIn(layer) * rows * (16 + grid.bits)) / 8 + 4 * columns;
+};
 
 /**
  * About how large safetensors files of packed layers will be, without headers.

@@ -23,7 +23,17 @@ export { createPointSearch, roundPointsReference } from "./grids/point-rounder-r
 export type { PointChoice, PointSearch, PointTables } from "./grids/point-rounder-reference.ts";
 export { columnCodeOf, columnValueOf } from "./grids/column-grids.ts";
 export type { ColumnGrids } from "./grids/column-grids.ts";
-export { bitLimits, codeBits, codeOf, largestSparsity, limitsOfGrid, valueOf } from "./grids/grid.ts";
+export {
+  bitLimits,
+  codeBits,
+  codeOf,
+  gridInRows,
+  groupCount,
+  groupWidth,
+  largestSparsity,
+  limitsOfGrid,
+  valueOf,
+} from "./grids/grid.ts";
 export type { FittedGrid, GridRule } from "./grids/grid.ts";
 export { codedGridFault, codedValuesFault, codedWeightFault, placeOf } from "./grids/coded-weight.ts";
 export type { PartFault } from "./grids/coded-weight.ts";

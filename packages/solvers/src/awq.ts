@@ -1,6 +1,5 @@
 import { at, defineSolver, InterruptedError, type GroupGrid, type Solution, type SolverContext } from "@mbs/contracts";
-import { createGridFitter } from "@mbs/numbers";
-import { groupWidth } from "./grids/column-groups.ts";
+import { createGridFitter, groupWidth } from "@mbs/numbers";
 import { scaleColumns, scaleGram, unscaledChange } from "./grids/channel-scaling.ts";
 import { clippedGrid } from "./grids/clipped-grid.ts";
 import { roundToNearest } from "./grids/nearest-rounding.ts";
@@ -49,7 +48,7 @@ export const awq = defineSolver({
     const { rows, columns, values, scalable = false } = weight;
     const grid = requireGroups(weight);
     const shared = { rows, columns, grid };
-    const fitter = createGridFitter(groupWidth(columns, grid.groupSize), rows, gridRuleOf(weight, grid));
+    const fitter = createGridFitter(groupWidth(columns, grid), rows, gridRuleOf(weight, grid));
     const fit = (panel: Float32Array) => fitter(panel);
     const round = (weights: Float32Array): Promise<Solution> => roundToNearest({ ...shared, values: weights, fit });
     const scales = scalable ? await searchScales(values, gram, round, context) : undefined;

@@ -1,7 +1,6 @@
 import { defineSolver, type GroupGrid } from "@mbs/contracts";
 import { quantisationTypeNamed, encodeValues } from "@mbs/gguf";
-import { createGridFitter } from "@mbs/numbers";
-import { groupWidth } from "./grids/column-groups.ts";
+import { createGridFitter, groupWidth } from "@mbs/numbers";
 import { roundToNearest } from "./grids/nearest-rounding.ts";
 import { gridOfSite, gridRuleOf, neighbouringCodes, requireGroups, searchOption } from "./grids/site-grid.ts";
 
@@ -27,7 +26,7 @@ export const rtn = defineSolver({
       return { values: rounded, blocks };
     }
     const grid = requireGroups(weight);
-    const fitter = createGridFitter(groupWidth(columns, grid.groupSize), rows, gridRuleOf(weight, grid, search));
+    const fitter = createGridFitter(groupWidth(columns, grid), rows, gridRuleOf(weight, grid, search));
     const fit = (panel: Float32Array) => fitter(panel);
     return roundToNearest({ values, rows, columns, grid, fit });
   },

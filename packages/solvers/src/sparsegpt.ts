@@ -50,7 +50,7 @@ function requireNatural(order: string): void {
 
 /** How what is left is rounded. */
 function roundingTo(weight: SiteWeight, grid: GroupGrid, factor: Factor, search: GridRule["search"]): Rounding {
-  const groups = layOutGroups(factor.order, grid.groupSize, "position");
+  const groups = layOutGroups(factor.order, grid, "position");
   return { rule: gridRuleOf(weight, grid, search), groups, fit: groups.groups === 1 ? "beforehand" : "reference" };
 }
 

@@ -1,10 +1,11 @@
+import type { GroupGrid } from "@mbs/contracts";
 import { configOf } from "@mbs/models";
 import type { ArchitectureModel, OutputFile, TensorInfo, WeightDtype } from "@mbs/models";
 import type { ScratchLayers } from "../layers/scratch-layers.ts";
+import { isSymmetric } from "../layers/layer-grid.ts";
 import { gridClasses } from "../layers/quantised-layer.ts";
 import type { QuantisedLayer } from "../layers/quantised-layer.ts";
 import { carriedPatterns, denseLinears, moduleOf, modulePattern } from "../safetensors/module-names.ts";
-import type { SharedGrid } from "./shared-grid.ts";
 
 /** What programs call the head, also where it is the embedding and the checkpoint has no tensor of that name. */
 const head = "lm_head";
@@ -21,12 +22,13 @@ export function ignoredLayers(model: ArchitectureModel, packed: ReadonlySet<stri
 }
 
 /** Layers of one grid, by the names that programs match with theirs. */
-export interface ConfigGroup extends SharedGrid {
+export interface ConfigGroup {
+  readonly grid: GroupGrid;
   readonly targets: readonly string[];
 }
 
 /** A group of all linear layers but those that `ignore` names. */
-export const groupOfAll = (grid: SharedGrid): ConfigGroup => ({ ...grid, targets: ["Linear"] });
+export const groupOfAll = (grid: GroupGrid): ConfigGroup => ({ grid, targets: ["Linear"] });
 
 /**
  * A group for each grid, those of the most bits first: transformers reads all by the first when it dequantises, and then finds
@@ -34,11 +36,11 @@ export const groupOfAll = (grid: SharedGrid): ConfigGroup => ({ ...grid, targets
  */
 export const groupsByGrid = (layers: readonly QuantisedLayer[], name: string): ConfigGroup[] =>
   gridClasses(layers)
-    .map(({ layers: own, ...grid }) => ({
-      ...grid,
+    .map(({ grid, layers: own }) => ({
+      grid,
       targets: own.map(({ tensor }) => `re:${modulePattern(moduleOf(tensor, name))}`),
     }))
-    .sort((a, b) => b.bits - a.bits);
+    .sort((a, b) => b.grid.bits - a.grid.bits);
 
 /**
  * What `quantization_config` says of packed weights.
@@ -50,16 +52,16 @@ export const packedConfig = (groups: readonly ConfigGroup[], ignore: readonly st
   format: "pack-quantized",
   quantization_status: "compressed",
   config_groups: Object.fromEntries(
-    groups.map(({ targets, bits, groupSize, symmetric }, index) => [
+    groups.map(({ targets, grid }, index) => [
       `group_${index}`,
       {
         targets,
         weights: {
-          num_bits: bits,
+          num_bits: grid.bits,
           type: "int",
-          symmetric,
-          strategy: groupSize === -1 ? "channel" : "group",
-          group_size: groupSize === -1 ? null : groupSize,
+          symmetric: isSymmetric(grid),
+          strategy: grid.groupSize === 0 ? "channel" : "group",
+          group_size: grid.groupSize === 0 ? null : grid.groupSize,
           dynamic: false,
         },
         input_activations: null,

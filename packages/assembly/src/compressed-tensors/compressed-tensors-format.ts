@@ -5,7 +5,7 @@ import type { Model, WeightDtype } from "@mbs/models";
 import { codeBits } from "@mbs/numbers";
 import { denseFormat } from "../dense-format.ts";
 import type { Format, FormattedModel } from "../format.ts";
-import { plannedGrids, refuseLayer } from "../layers/layer-grid.ts";
+import { isSymmetric, plannedGrids, refuseLayer } from "../layers/layer-grid.ts";
 import { quantisedParts, readQuantisedLayer } from "../layers/quantised-layer.ts";
 import type { QuantisedLayer } from "../layers/quantised-layer.ts";
 import { packedHead, packEmbeddings, untiedKeys, withEmbeddings } from "../layers/left-embeddings.ts";
@@ -102,7 +102,7 @@ export const compressedTensorsFormat: Format = {
   },
   options,
   parts: quantisedParts,
-  checkPlan(model, { grids, embeddings, zeroPoints = "middle" }, raw) {
+  checkPlan(model, { grids, embeddings }, raw) {
     const { configGroups, untieHead } = parseOptions(options, raw, `assemble --format ${name}`);
     requireSeparateExperts(model, name);
     requireCodesToUntie(untieHead, grids.length > 0);
@@ -114,7 +114,8 @@ export const compressedTensorsFormat: Format = {
     }
     if (packed.length > 0) sharedGroupSize(packed);
     if (configGroups === "several") checkNoExperts(grids);
-    checkExperts(model, new Set(grids.map(({ tensor }) => tensor)), zeroPoints === "middle");
+    const symmetric = grids.every(({ grid }) => isSymmetric(grid));
+    checkExperts(model, new Set(grids.map(({ tensor }) => tensor)), symmetric);
   },
   async plannedBytes(model, { grids, embeddings, type }, raw) {
     const { untieHead, dtype } = parseOptions(options, raw, `assemble --format ${name}`);
@@ -173,23 +174,23 @@ export const compressedTensorsFormat: Format = {
     const dtypeOf = ({ tensor }: QuantisedLayer): WeightDtype => dtype ?? model.checkpoint.info(tensor).dtype ?? model.dtype;
     for (const layer of quantised) checkPackedLayer(layer, transposed.has(layer.tensor), dtypeOf(layer));
     const grid = sharedGrid(quantised);
-    const { bits, symmetric } = grid;
-    checkExperts(model, packed, symmetric);
-    const several = configGroups === "several" && quantised.some((layer) => layer.bits !== bits);
+    const { bits } = grid;
+    checkExperts(model, packed, isSymmetric(grid));
+    const several = configGroups === "several" && quantised.some((layer) => layer.grid.bits !== bits);
     if (several) checkNoExperts(quantised);
-    const all = [...new Set(several ? quantised.map((layer) => layer.bits) : [bits])].sort();
+    const all = [...new Set(several ? quantised.map((layer) => layer.grid.bits) : [bits])].sort();
     const rare = all.filter((own) => !common.has(own));
     if (rare.length > 0) {
       context.warn(`only compressed-tensors 0.20 and later read ${rare.join(" and ")} bits; vLLM has kernels for 4 and 8`);
     }
     if (several) context.warn("transformers does not read several config groups with CompressedTensorsConfig(dequantize=True)");
-    const fewer = quantised.filter((layer) => layer.bits < bits).length;
+    const fewer = quantised.filter((layer) => layer.grid.bits < bits).length;
     if (fewer > 0 && !several) {
       context.warn(
         `${fewer} of ${quantised.length} layers have fewer than ${bits} bits and are stored with ${bits}: --config-groups several or --format gptq keeps the bits of each`,
       );
     }
-    if (!symmetric) {
+    if (!isSymmetric(grid)) {
       context.warn("transformers 5.24 reads asymmetric compressed-tensors only with CompressedTensorsConfig(dequantize=True)");
     }
     const replacements = new Map(

@@ -1,6 +1,6 @@
 import type { WeightDtype } from "@mbs/models";
 import { encodeWeights } from "@mbs/numbers";
-import { refuseLayer } from "../layers/layer-grid.ts";
+import { groupsIn, isSymmetric, refuseLayer } from "../layers/layer-grid.ts";
 import type { LayerGrid } from "../layers/layer-grid.ts";
 import { requireScales } from "../layers/quantised-layer.ts";
 import type { QuantisedLayer } from "../layers/quantised-layer.ts";
@@ -18,14 +18,15 @@ export function refuseTransposed(layer: Pick<LayerGrid, "tensor">): never {
 /** @throws {FailedPreconditionError} where pack-quantized cannot hold a layer of this grid, with the remedy */
 export function checkPackedGrid(layer: LayerGrid, transposed: boolean): void {
   if (transposed) refuseTransposed(layer);
-  const { columns, groups, groupSize, reordered } = layer;
+  const { columns, reordered } = layer;
+  const { groupSize } = layer.grid;
   if (reordered) {
     refuseLayer(
       layer,
       "compressed-tensors no longer reads groups in activation order; assemble with --format gptq, or factor with --order natural or group-aware",
     );
   }
-  if (groups > 1 && columns % groupSize !== 0) {
+  if (groupSize !== 0 && columns % groupSize !== 0) {
     refuseLayer(
       layer,
       `compressed-tensors needs whole groups, and ${columns} columns are no multiple of ${groupSize}; compress with a --group-size that divides them`,
@@ -48,7 +49,9 @@ export function checkPackedLayer(layer: QuantisedLayer, transposed: boolean, dty
  * count from the least, so they are packed as they are.
  */
 export function packedTensors(module: string, layer: QuantisedLayer, dtype: WeightDtype): readonly NewTensor[] {
-  const { rows, columns, groups, bits, symmetric, zeros, scales } = layer;
+  const { rows, columns, grid, zeros, scales } = layer;
+  const { bits } = grid;
+  const groups = groupsIn(layer);
   return [
     {
       name: `${module}.weight_packed`,
@@ -68,7 +71,7 @@ export function packedTensors(module: string, layer: QuantisedLayer, dtype: Weig
       shape: [2],
       read: () => BigInt64Array.of(BigInt(rows), BigInt(columns)),
     },
-    ...(symmetric
+    ...(isSymmetric(grid)
       ? []
       : [
           {

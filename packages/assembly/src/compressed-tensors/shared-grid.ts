@@ -1,25 +1,24 @@
 import { FailedPreconditionError } from "@mbs/contracts";
+import type { GroupGrid } from "@mbs/contracts";
+import { gridInRows, groupWidth } from "@mbs/numbers";
+import { groupsIn, isSymmetric } from "../layers/layer-grid.ts";
 import type { LayerGrid } from "../layers/layer-grid.ts";
 import type { QuantisedLayer } from "../layers/quantised-layer.ts";
-
-/** One grid that holds the codes of several layers without a change of their values. */
-export interface SharedGrid {
-  readonly bits: number;
-  /** Columns a group; -1 where one group spans the row, whatever its width. */
-  readonly groupSize: number;
-  readonly symmetric: boolean;
-}
 
 /** Smaller groups cost more for their scales than they save, so layers are not forced into them. */
 const leastForcedGroup = 16;
 
 const greatestDivisor = (a: number, b: number): number => (b === 0 ? a : greatestDivisor(b, a % b));
 
-const spanOf = ({ groups, groupSize, columns }: LayerGrid): number => (groups === 1 ? columns : groupSize);
+const spanOf = ({ columns, grid }: LayerGrid): number => groupWidth(columns, grid);
 
-/** @throws {FailedPreconditionError} where no group of a fair size divides the groups of all layers */
+/**
+ * Columns a group of the grid that all layers share; 0 where one group spans the rows of each.
+ *
+ * @throws {FailedPreconditionError} where no group of a fair size divides the groups of all layers
+ */
 export function sharedGroupSize(layers: readonly LayerGrid[]): number {
-  if (layers.every(({ groups }) => groups === 1)) return -1;
+  if (layers.every(({ grid }) => grid.groupSize === 0)) return 0;
   const spans = layers.map(spanOf);
   const shared = spans.reduce(greatestDivisor);
   const least = Math.min(...spans);
@@ -29,11 +28,12 @@ export function sharedGroupSize(layers: readonly LayerGrid[]): number {
   );
 }
 
-/** The least grid that holds all layers. */
-export const sharedGrid = (layers: readonly QuantisedLayer[]): SharedGrid => ({
-  bits: Math.max(...layers.map(({ bits }) => bits)),
+/** The least grid that holds the codes of all layers without a change of their values. */
+export const sharedGrid = (layers: readonly QuantisedLayer[]): GroupGrid => ({
+  kind: "groups",
+  bits: Math.max(...layers.map(({ grid }) => grid.bits)),
   groupSize: sharedGroupSize(layers),
-  symmetric: layers.every(({ symmetric }) => symmetric),
+  zeroPoints: layers.every(({ grid }) => isSymmetric(grid)) ? "middle" : "any",
 });
 
 const repeated = <Values extends Float32Array | Uint8Array>(values: Values, times: number, empty: Values): Values => {
@@ -45,18 +45,16 @@ const repeated = <Values extends Float32Array | Uint8Array>(values: Values, time
  * A layer on the shared grid: codes moved so that the middle stays the middle, scales and zeros repeated for smaller groups.
  * Its values are the same.
  */
-export function onSharedGrid(layer: QuantisedLayer, { bits, groupSize, symmetric }: SharedGrid): QuantisedLayer {
-  const parts = groupSize === -1 ? 1 : spanOf(layer) / groupSize;
-  const shift = symmetric ? 2 ** (bits - 1) - 2 ** (layer.bits - 1) : 0;
-  if (parts === 1 && shift === 0) return { ...layer, bits, symmetric };
-  const groups = layer.groups * parts;
+export function onSharedGrid(layer: QuantisedLayer, shared: GroupGrid): QuantisedLayer {
+  const parts = shared.groupSize === 0 ? 1 : spanOf(layer) / shared.groupSize;
+  const shift = isSymmetric(shared) ? 2 ** (shared.bits - 1) - 2 ** (layer.grid.bits - 1) : 0;
+  const grid = gridInRows(shared, layer.columns);
+  if (parts === 1 && shift === 0) return { ...layer, grid };
+  const groups = groupsIn(layer) * parts;
   const count = layer.rows * groups;
   return {
     ...layer,
-    bits,
-    symmetric,
-    groups,
-    groupSize: layer.columns / groups,
+    grid,
     groupOf: Int32Array.from(layer.groupOf, (_, column) => Math.floor((column * groups) / layer.columns)),
     scales: repeated(layer.scales, parts, new Float32Array(count)),
     zeros: repeated(layer.zeros, parts, new Uint8Array(count)).map((zero) => zero + shift),

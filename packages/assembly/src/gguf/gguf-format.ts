@@ -140,7 +140,7 @@ const typesOfBits: ReadonlyMap<number, string> = new Map([
 function requireRoundedOnce({ grids, embeddings }: Pick<PlannedGrids, "grids" | "embeddings">, typeMix: string): void {
   const [first] = [...grids, ...embeddings];
   if (first === undefined || roundsNothing(typeMix)) return;
-  const { bits } = first;
+  const { bits } = first.grid;
   const [what, asked] = grids.length > 0 ? ["weights", "bits"] : ["embedding and head", `embeddings: ${bits}`];
   const smaller = typesOfBits.get(bits) ?? "Q8_0";
   throw new FailedPreconditionError(

@@ -1,12 +1,17 @@
 import { InternalError } from "@mbs/contracts";
+import type { GroupGrid } from "@mbs/contracts";
+import { isSymmetric } from "../layers/layer-grid.ts";
 import type { GridClass } from "../layers/quantised-layer.ts";
 import { innerModule, moduleOf, modulePattern } from "../safetensors/module-names.ts";
 
+/** -1 where one group spans the row, whatever its width. */
+const groupSizeOf = ({ groupSize }: GroupGrid): number => (groupSize === 0 ? -1 : groupSize);
+
 /** Names of a class's layers as keys of `dynamic`, "+:" for other settings and "-:" for layers that stay as they are. */
-const overrides = (grid: GridClass): [string, object][] =>
-  grid.layers.map(({ tensor }) => [
+const overrides = ({ grid, layers }: GridClass): [string, object][] =>
+  layers.map(({ tensor }) => [
     `+:${modulePattern(moduleOf(tensor, "GPTQ"))}`,
-    { bits: grid.bits, group_size: grid.groupSize, sym: grid.symmetric },
+    { bits: grid.bits, group_size: groupSizeOf(grid), sym: isSymmetric(grid) },
   ]);
 
 /** What a configuration says beside the grids of layers. */
@@ -38,12 +43,12 @@ export function gptqConfig(
     ...others.flatMap(overrides),
     ...[...unchanged.map((tensor) => modulePattern(moduleOf(tensor, "GPTQ"))), ...carried].map((pattern) => [`-:${pattern}`, {}]),
   ]);
-  const layers = [base, ...others].flatMap((grid) => grid.layers);
+  const layers = [base, ...others].flatMap((own) => own.layers);
   return {
-    bits: base.bits,
-    group_size: base.groupSize,
+    bits: base.grid.bits,
+    group_size: groupSizeOf(base.grid),
     desc_act: layers.some(({ reordered }) => reordered),
-    sym: base.symmetric,
+    sym: isSymmetric(base.grid),
     lm_head: head !== undefined,
     quant_method: "gptq",
     checkpoint_format: version === 1 ? "gptq" : "gptq_v2",

@@ -3,8 +3,8 @@ import type { OptionTable } from "@mbs/contracts";
 import { configOf, jsonFile } from "@mbs/models";
 import type { Model } from "@mbs/models";
 import type { Format } from "../format.ts";
+import { isSymmetric, refuseLayer, refuseWithoutCodes } from "../layers/layer-grid.ts";
 import { gridClasses, quantisedParts, readQuantisedLayer } from "../layers/quantised-layer.ts";
-import { refuseLayer, refuseWithoutCodes } from "../layers/layer-grid.ts";
 import { packedHead, packEmbeddings, untiedKeys, withEmbeddings } from "../layers/left-embeddings.ts";
 import { safetensorsBytes } from "../planned-size.ts";
 import { firstWeight } from "../layers/site-weights.ts";
@@ -21,7 +21,7 @@ import { replacedWeights } from "../safetensors/replaced-weights.ts";
 import { chosenDtype, dtypeOptions } from "../safetensors/written-dtype.ts";
 import { version } from "../version.ts";
 import { gptqConfig } from "./gptq-config.ts";
-import { bitsHeld, checkGptqGrid, checkGptqLayer, gptqTensors, refuseZero } from "./gptq-tensors.ts";
+import { bitsHeld, checkGptqGrid, checkGptqLayer, gptqTensors } from "./gptq-tensors.ts";
 import type { GptqVersion } from "./gptq-tensors.ts";
 
 /** Who wrote a file, as fields for it expect: name:version. */
@@ -59,7 +59,7 @@ const createGptqFormat = (name: string, version: GptqVersion): Format => ({
   holds: () => [{ kind: "groups", bits: bitsHeld, zeroPoints: version === 1 ? "from-one" : "any" }],
   options,
   parts: quantisedParts,
-  checkPlan(model, { solver, grids, embeddings, zeroPoints }, raw) {
+  checkPlan(model, { solver, grids, embeddings }, raw) {
     const { untieHead } = parseOptions(options, raw, `assemble --format ${name}`);
     requireSeparateExperts(model, name);
     if (grids.length === 0) refuseWithoutCodes(firstWeight(model), solver, "GPTQ");
@@ -68,8 +68,7 @@ const createGptqFormat = (name: string, version: GptqVersion): Format => ({
       grids.map(({ tensor }) => tensor),
     );
     for (const grid of [...grids, ...packedHead(model, embeddings, name, untieHead)]) {
-      checkGptqGrid(grid);
-      if (version === 1 && zeroPoints === "any") refuseZero(grid);
+      checkGptqGrid(grid, version);
       moduleOf(grid.tensor, "GPTQ");
     }
   },
@@ -90,7 +89,7 @@ const createGptqFormat = (name: string, version: GptqVersion): Format => ({
     checkGptqExperts(model, layers.summaries.keys());
     const quantised = [...layers.summaries.keys()].map((tensor) => readQuantisedLayer(layers, tensor, "GPTQ"));
     for (const layer of quantised) checkGptqLayer(layer, version);
-    if (version === 1 && quantised.some(({ symmetric }) => !symmetric)) {
+    if (version === 1 && quantised.some(({ grid }) => !isSymmetric(grid))) {
       warn(
         "gptqmodel by itself loads asymmetric grids of other programs only in version 2 (--format gptq-v2); transformers and vLLM load these",
       );

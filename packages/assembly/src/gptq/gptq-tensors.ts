@@ -1,6 +1,6 @@
 import { transpose } from "@mbs/models";
 import { encodeHalf } from "@mbs/numbers";
-import { refuseLayer } from "../layers/layer-grid.ts";
+import { groupsIn, refuseLayer } from "../layers/layer-grid.ts";
 import type { LayerGrid } from "../layers/layer-grid.ts";
 import { requireScales } from "../layers/quantised-layer.ts";
 import type { QuantisedLayer } from "../layers/quantised-layer.ts";
@@ -15,8 +15,9 @@ export const bitsHeld: readonly number[] = [2, 3, 4, 8];
 const groupSizes: readonly number[] = [16, 32, 64, 128, 256, 512, 1024];
 
 /** @throws {FailedPreconditionError} where GPTQ's files cannot hold a layer of this grid, with the remedy */
-export function checkGptqGrid(layer: LayerGrid): void {
-  const { bits, rows, columns, groups, groupSize } = layer;
+export function checkGptqGrid(layer: LayerGrid, version: GptqVersion): void {
+  const { rows, columns } = layer;
+  const { bits, groupSize, zeroPoints } = layer.grid;
   if (!bitsHeld.includes(bits)) {
     const nearest = bitsHeld.filter((held) => held === 4 || held === 8).join(" or ");
     refuseLayer(
@@ -30,26 +31,22 @@ export function checkGptqGrid(layer: LayerGrid): void {
       `GPTQ files pack 32 weights together, and [${rows}, ${columns}] is no multiple of 32 both ways; assemble with --format dense`,
     );
   }
-  if (groups > 1 && !groupSizes.includes(groupSize)) {
+  if (groupSize !== 0 && !groupSizes.includes(groupSize)) {
     refuseLayer(
       layer,
       `GPTQ programs know groups of ${groupSizes.join(", ")} and whole rows, not of ${groupSize}; compress with one of these`,
     );
   }
-}
-
-/** @throws {FailedPreconditionError} saying which formats hold a zero point of 0 */
-export function refuseZero(layer: LayerGrid): never {
+  if (version !== 1 || zeroPoints !== "any") return;
   refuseLayer(
     layer,
     "version 1 of GPTQ's files cannot hold the zero point 0, which asymmetric grids may have; assemble with --format gptq-v2, dense, compressed-tensors or onnx, or compress with --min-zero-point 1 or --symmetric",
   );
 }
 
-/** @throws {FailedPreconditionError} as checkGptqGrid, and where its zeros or scales do not fit */
+/** @throws {FailedPreconditionError} as checkGptqGrid, and where its scales do not fit */
 export function checkGptqLayer(layer: QuantisedLayer, version: GptqVersion): void {
-  checkGptqGrid(layer);
-  if (version === 1 && layer.zeros.includes(0)) refuseZero(layer);
+  checkGptqGrid(layer, version);
   requireScales(layer, "f16", "--format dense, or compressed-tensors --dtype bf16");
 }
 
@@ -58,7 +55,9 @@ export function checkGptqLayer(layer: QuantisedLayer, version: GptqVersion): voi
  * [groups, rows · bits / 32] packed along the output, scales f16 [groups, rows], g_idx [columns].
  */
 export function gptqTensors(module: string, layer: QuantisedLayer, version: GptqVersion): readonly NewTensor[] {
-  const { rows, columns, groups, bits, zeros, scales, groupOf } = layer;
+  const { rows, columns, zeros, scales, groupOf } = layer;
+  const { bits } = layer.grid;
+  const groups = groupsIn(layer);
   return [
     { name: `${module}.g_idx`, storedDtype: "I32", shape: [columns], read: () => groupOf },
     {

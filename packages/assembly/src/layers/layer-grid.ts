@@ -1,21 +1,26 @@
 import { FailedPreconditionError } from "@mbs/contracts";
-import type { PlannedCodes } from "@mbs/contracts";
+import type { GroupGrid, PlannedCodes } from "@mbs/contracts";
 import type { Site } from "@mbs/models";
+import { gridInRows, groupCount, groupWidth } from "@mbs/numbers";
 
-/** The grid of a layer, as far as it is known before there are codes. */
+/** A tensor on a grid, as far as that is known before there are codes. */
 export interface LayerGrid {
   readonly tensor: string;
   readonly rows: number;
   readonly columns: number;
-  readonly bits: number;
-  /** Columns a group; `columns` when one group spans the row. */
-  readonly groupSize: number;
-  readonly groups: number;
+  /** As it is in these columns. Its zero points are the fewest that it has. */
+  readonly grid: GroupGrid;
   /** Whether some column is not in the group of its position: activation order. */
   readonly reordered: boolean;
   /** Group of each column. */
   readonly groupOf: Int32Array;
 }
+
+/** Groups in a row of a layer. */
+export const groupsIn = ({ columns, grid }: LayerGrid): number => groupCount(columns, grid);
+
+/** Whether every zero point is the middle. */
+export const isSymmetric = ({ zeroPoints }: GroupGrid): boolean => zeroPoints === "middle";
 
 /** @throws {FailedPreconditionError} naming the layer */
 export function refuseLayer({ tensor }: Pick<LayerGrid, "tensor">, problem: string): never {
@@ -35,12 +40,11 @@ export function refuseWithoutCodes(tensor: string, solver: string, format: strin
  * are assigned in order.
  */
 export function plannedGrids(sites: readonly Site[], { grid: asked, scattered }: PlannedCodes): readonly LayerGrid[] {
-  const { bits, groupSize: wanted } = asked;
   return sites.flatMap(({ width: columns, weights }) => {
-    const groupSize = wanted === 0 ? columns : Math.min(wanted, columns);
-    const groups = Math.ceil(columns / groupSize);
-    const groupOf = Int32Array.from({ length: columns }, (_, column) => Math.floor(column / groupSize));
-    const grid = { columns, bits, groupSize, groups, reordered: scattered && groups > 1, groupOf };
-    return weights.map(({ tensor, rows }) => ({ tensor, rows, ...grid }));
+    const grid = gridInRows(asked, columns);
+    const width = groupWidth(columns, grid);
+    const groupOf = Int32Array.from({ length: columns }, (_, column) => Math.floor(column / width));
+    const shared = { columns, grid, reordered: scattered && grid.groupSize !== 0, groupOf };
+    return weights.map(({ tensor, rows }) => ({ tensor, rows, ...shared }));
   });
 }

@@ -1,16 +1,15 @@
 import { at, InternalError } from "@mbs/contracts";
-import { roundTo } from "@mbs/numbers";
+import type { GroupGrid, ZeroPoints } from "@mbs/contracts";
+import { gridInRows, groupWidth, roundTo } from "@mbs/numbers";
 import type { WeightDtype } from "@mbs/numbers";
-import { refuseLayer, refuseWithoutCodes } from "./layer-grid.ts";
+import { groupsIn, isSymmetric, refuseLayer, refuseWithoutCodes } from "./layer-grid.ts";
 import type { LayerGrid } from "./layer-grid.ts";
 import type { LayerPart, ScratchLayers } from "./scratch-layers.ts";
 
 /** Layers that share bits, group size and symmetry. */
 export interface GridClass {
-  readonly bits: number;
-  /** -1 where one group spans the row, whatever its width. */
-  readonly groupSize: number;
-  readonly symmetric: boolean;
+  /** That of the first of them. */
+  readonly grid: GroupGrid;
   readonly layers: readonly QuantisedLayer[];
 }
 
@@ -18,11 +17,10 @@ export interface GridClass {
 export function gridClasses(layers: readonly QuantisedLayer[]): readonly GridClass[] {
   const classes = new Map<string, GridClass & { layers: QuantisedLayer[] }>();
   for (const layer of layers) {
-    const { bits, symmetric } = layer;
-    const groupSize = layer.groups === 1 ? -1 : layer.groupSize;
-    const key = [bits, groupSize, symmetric].join(" ");
+    const { grid } = layer;
+    const key = [grid.bits, grid.groupSize, isSymmetric(grid)].join(" ");
     const known = classes.get(key);
-    if (known === undefined) classes.set(key, { bits, groupSize, symmetric, layers: [layer] });
+    if (known === undefined) classes.set(key, { grid, layers: [layer] });
     else known.layers.push(layer);
   }
   return [...classes.values()].sort((a, b) => b.layers.length - a.layers.length);
@@ -33,14 +31,10 @@ export const quantisedParts: readonly LayerPart[] = ["mask", "codes", "scales", 
 
 /** A tensor on a grid. Value = (code - zero) · scale. */
 export interface QuantisedLayer extends LayerGrid {
-  /** Whether every zero is the middle of the grid, 2^(bits - 1). */
-  readonly symmetric: boolean;
   /** [rows, groups] */
   readonly scales: Float32Array;
   /** [rows, groups] */
   readonly zeros: Uint8Array;
-  /** Group of each column. */
-  readonly groupOf: Int32Array;
   /** [rows, columns], read when asked for. Where a mask removed a weight, the code is the zero. */
   codes(): Uint8Array;
 }
@@ -65,7 +59,8 @@ function readPart(layers: ScratchLayers, tensor: string, part: LayerPart): Uint8
 
 /** Codes with the masked ones on their group's zero, which stands for the value 0. */
 function maskCodes(codes: Uint8Array, mask: Uint8Array, layer: Omit<QuantisedLayer, "codes">): Uint8Array {
-  const { rows, columns, groups, zeros, groupOf } = layer;
+  const { rows, columns, zeros, groupOf } = layer;
+  const groups = groupsIn(layer);
   const stride = Math.ceil(columns / 8);
   for (let row = 0; row < rows; row += 1) {
     for (let column = 0; column < columns; column += 1) {
@@ -75,6 +70,13 @@ function maskCodes(codes: Uint8Array, mask: Uint8Array, layer: Omit<QuantisedLay
     }
   }
   return codes;
+}
+
+/** The fewest zero points that are all of these. */
+function zeroPointsOf(zeros: Uint8Array, bits: number): ZeroPoints {
+  const middle = 2 ** (bits - 1);
+  if (zeros.every((zero) => zero === middle)) return "middle";
+  return zeros.includes(0) ? "any" : "from-one";
 }
 
 /**
@@ -90,25 +92,14 @@ export function readQuantisedLayer(layers: ScratchLayers, tensor: string, format
   const shape = layers.shapes.get(tensor);
   if (shape === undefined) throw new InternalError(`layer ${tensor} has codes and no shape`, { tensor });
   const { rows, columns } = shape;
-  const groups = Math.ceil(columns / groupSize);
   // Copies, so that views of 4 bytes a value are aligned.
   const scales = new Float32Array(readPart(layers, tensor, "scales").slice().buffer);
   const zeros = readPart(layers, tensor, "zeros");
   const groupOf = new Int32Array(readPart(layers, tensor, "groups").slice().buffer);
-  const middle = 2 ** (bits - 1);
-  const layer = {
-    tensor,
-    rows,
-    columns,
-    bits,
-    groupSize,
-    groups,
-    symmetric: zeros.every((zero) => zero === middle),
-    scales,
-    zeros,
-    groupOf,
-    reordered: groupOf.some((group, column) => group !== Math.floor(column / groupSize)),
-  };
+  const stated: GroupGrid = { kind: "groups", bits, groupSize, zeroPoints: zeroPointsOf(zeros, bits) };
+  const width = groupWidth(columns, stated);
+  const reordered = groupOf.some((group, column) => group !== Math.floor(column / width));
+  const layer = { tensor, rows, columns, grid: gridInRows(stated, columns), reordered, scales, zeros, groupOf };
   return {
     ...layer,
     codes() {

@@ -159,7 +159,7 @@ export const onnxFormat: Format = {
       refuseEmbeddings(chosen.embeddings);
       checkGraph(
         model,
-        grids.map(({ bits }) => bits),
+        grids.map(({ grid }) => grid.bits),
         chosen,
       );
     }
@@ -168,10 +168,10 @@ export const onnxFormat: Format = {
     for (const grid of embeddings) planTable(grid);
     if (embeddings.length > 0) refuseTwoRoundings(chosen.embeddings);
   },
-  plannedBytes(model, { grids, embeddings, zeroPoints }, raw) {
+  plannedBytes(model, { grids, embeddings }, raw) {
     const { threeBit, embeddings: storage } = parseOptions(options, raw, "assemble --format onnx");
     const coded = [
-      ...grids.map((grid) => ({ ...grid, bytes: plannedWeightBytes(grid, threeBit, zeroPoints) })),
+      ...grids.map((layer) => ({ ...layer, bytes: plannedWeightBytes(layer, threeBit) })),
       ...embeddings.map((grid) => ({ ...grid, bytes: plannedTableBytes(grid) })),
     ];
     const bytesOf = new Map(coded.map(({ tensor, bytes }) => [tensor, bytes]));

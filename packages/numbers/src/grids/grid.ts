@@ -46,6 +46,17 @@ export function codeOf(value: number, scale: number, zero: number, maximum: numb
 /** Value of a code in float32. */
 export const valueOf = (code: number, scale: number, zero: number): number => fround(fround(code - zero) * scale);
 
+/** A grid as it is in rows of so many columns: one group a row is said by 0 columns a group. */
+export const gridInRows = (grid: GroupGrid, columns: number): GroupGrid =>
+  grid.groupSize < columns ? grid : { ...grid, groupSize: 0 };
+
+/** Columns of a group in rows of so many. */
+export const groupWidth = (columns: number, { groupSize }: GroupGrid): number =>
+  groupSize === 0 ? columns : Math.min(groupSize, columns);
+
+/** Groups in a row of so many columns. */
+export const groupCount = (columns: number, grid: GroupGrid): number => Math.ceil(columns / groupWidth(columns, grid));
+
 /** Which codes and zero points a grid has. */
 export interface GridLimits {
   /** Largest code. */

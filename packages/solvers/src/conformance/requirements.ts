@@ -1,6 +1,5 @@
 import type { PlannedForm, SiteWeight, Solution } from "@mbs/contracts";
-import { limitsOfGrid } from "@mbs/numbers";
-import { groupWidth } from "../grids/column-groups.ts";
+import { groupWidth, limitsOfGrid } from "@mbs/numbers";
 
 /** A solver that does not keep the contract: what it did, and where. */
 export class ConformanceError extends Error {
@@ -26,7 +25,7 @@ export function requirePlanned({ columns }: SiteWeight, { quantised, blocks }: S
   require(quantised !== undefined, "makes no codes, and its plannedCodes says that it does");
   const { bits, groupSize, groupOf } = quantised;
   const { grid, scattered } = planned;
-  const size = groupWidth(columns, grid.groupSize);
+  const size = groupWidth(columns, grid);
   require(bits === grid.bits, `codes have ${bits} bits, its plannedCodes says ${grid.bits}`);
   require(groupSize === size, `groups have ${groupSize} columns, its plannedCodes says ${size}`);
   const apart = groupOf.some((group, column) => group !== Math.floor(column / size));

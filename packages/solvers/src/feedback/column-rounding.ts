@@ -60,9 +60,9 @@ function keepsGroups(orderName: string, groupSize: number): boolean {
 }
 
 /** Groups of neighbouring columns in the order of processing, or in the weight where the order keeps those together. */
-function groupsOf(factor: Factor, groupSize: number, staticGroups: boolean): ColumnGroups {
+function groupsOf(factor: Factor, grid: GroupGrid, staticGroups: boolean): ColumnGroups {
   const { order, orderName } = factor;
-  return layOutGroups(order, groupSize, keepsGroups(orderName, groupSize) || staticGroups ? "column" : "position");
+  return layOutGroups(order, grid, keepsGroups(orderName, grid.groupSize) || staticGroups ? "column" : "position");
 }
 
 const { search: searchOption, gridRule: ruleOption } = columnRoundingOptions;
@@ -75,7 +75,7 @@ export function columnRounding(
 ): Rounding {
   const { search = searchOption.default, staticGroups, gridRule = ruleOption.default } = options;
   const grid = requireGroups(weight);
-  const groups = groupsOf(factor, grid.groupSize, staticGroups);
+  const groups = groupsOf(factor, grid, staticGroups);
   // one grid a row is fitted at the start by definition, on the weights that the first block begins with
   const beforehand = staticGroups || (groups.groups === 1 && gridRule === "reference");
   return { rule: gridRuleOf(weight, grid, search), groups, fit: beforehand ? "beforehand" : gridRule };

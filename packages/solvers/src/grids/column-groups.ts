@@ -1,4 +1,5 @@
-import { at } from "@mbs/contracts";
+import { at, type GroupGrid } from "@mbs/contracts";
+import { groupWidth } from "@mbs/numbers";
 
 /** Which columns share a grid. */
 export interface ColumnGroups {
@@ -11,20 +12,15 @@ export interface ColumnGroups {
   readonly groupOf: Int32Array;
 }
 
-/** Columns of a group of `groupSize`, 0 for one group, in a weight of so many. */
-export const groupWidth = (columns: number, groupSize: number): number =>
-  groupSize === 0 ? columns : Math.min(groupSize, columns);
-
 /**
  * Lays out the groups of a weight.
  *
  * @param order position → column
- * @param groupSize columns a group; 0 for one group
  * @param by "position": neighbours in the order of processing; "column": neighbours in the weight
  */
-export function layOutGroups(order: Int32Array, groupSize: number, by: "position" | "column"): ColumnGroups {
+export function layOutGroups(order: Int32Array, grid: GroupGrid, by: "position" | "column"): ColumnGroups {
   const columns = order.length;
-  const size = groupWidth(columns, groupSize);
+  const size = groupWidth(columns, grid);
   const groupAt = order.map((column, position) => Math.floor((by === "column" ? column : position) / size));
   const groupOf = new Int32Array(columns);
   for (const [position, column] of order.entries()) groupOf[column] = at(groupAt, position);

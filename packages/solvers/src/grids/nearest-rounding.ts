@@ -22,7 +22,7 @@ export interface NearestRounding {
 export async function roundToNearest(rounding: NearestRounding): Promise<Solution> {
   const { values, rows, columns, grid } = rounding;
   const order = naturalOrder(columns);
-  const { groups, groupSize, groupOf } = layOutGroups(order, grid.groupSize, "column");
+  const { groups, groupSize, groupOf } = layOutGroups(order, grid, "column");
   const transposed = transposeInOrder(values, rows, columns, order);
   const codes = new Uint8Array(transposed.length);
   const scales = new Float32Array(rows * groups);

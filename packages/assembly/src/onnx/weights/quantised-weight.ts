@@ -1,5 +1,5 @@
 import { at, FailedPreconditionError } from "@mbs/contracts";
-import type { ZeroPoints } from "@mbs/contracts";
+import { groupsIn, isSymmetric } from "../../layers/layer-grid.ts";
 import type { LayerGrid } from "../../layers/layer-grid.ts";
 import type { QuantisedLayer } from "../../layers/quantised-layer.ts";
 import { layBlocks } from "./block-grid.ts";
@@ -35,19 +35,20 @@ const storedBits: ReadonlyMap<number, 2 | 4 | 8> = new Map([
  * @throws {FailedPreconditionError} for bits or groups that ONNX Runtime has no form for, naming the nearest
  */
 export function planWeight(layer: QuantisedLayer, threeBit: ThreeBit): StoredWeight {
-  const { rows, bits, zeros } = layer;
+  const { rows, zeros } = layer;
   const { stored, grid } = planGrid(layer);
   return {
     rows,
     grid,
     bits: stored,
-    planes: bits === 3 && threeBit === "planes",
+    planes: layer.grid.bits === 3 && threeBit === "planes",
     zeros: zeros.some((zero) => zero !== 2 ** (stored - 1)),
   };
 }
 
 /** The part of it that is known before there are codes. @throws as planWeight */
-export function planGrid({ tensor, bits, groupOf }: LayerGrid): { readonly stored: 2 | 4 | 8; readonly grid: BlockGrid } {
+export function planGrid({ tensor, grid, groupOf }: LayerGrid): { readonly stored: 2 | 4 | 8; readonly grid: BlockGrid } {
+  const { bits } = grid;
   const stored = storedBits.get(bits);
   if (stored === undefined) {
     throw new FailedPreconditionError(
@@ -58,11 +59,11 @@ export function planGrid({ tensor, bits, groupOf }: LayerGrid): { readonly store
   return { stored, grid: layBlocks(groupOf, bits, tensor) };
 }
 
-/** Bytes of a weight whose codes are still to be made. @param zeroPoints absent where they are not known, and may be any */
-export function plannedWeightBytes(layer: LayerGrid, threeBit: ThreeBit, zeroPoints: ZeroPoints | undefined): number {
+/** Bytes of a weight whose codes are still to be made. */
+export function plannedWeightBytes(layer: LayerGrid, threeBit: ThreeBit): number {
   const { stored: bits, grid } = planGrid(layer);
-  const planes = layer.bits === 3 && threeBit === "planes";
-  const zeros = zeroPoints !== "middle" || 2 ** (layer.bits - 1) !== 2 ** (bits - 1);
+  const planes = layer.grid.bits === 3 && threeBit === "planes";
+  const zeros = !isSymmetric(layer.grid) || layer.grid.bits !== bits;
   return weightTensors({ rows: layer.rows, grid, bits, planes, zeros }).reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
@@ -87,7 +88,8 @@ export function weightTensors({ rows, grid, bits, planes, zeros }: StoredWeight)
 
 /** A byte a code in blocks, columns in their order; padding behind the last column is a zero point. */
 function layCodes(layer: QuantisedLayer, { grid }: StoredWeight): Uint8Array {
-  const { rows, groups, zeros } = layer;
+  const { rows, zeros } = layer;
+  const groups = groupsIn(layer);
   const { columns, blockSize, order, groupOf } = grid;
   const codes = layer.codes();
   const padded = groupOf.length * blockSize;

@@ -231,11 +231,11 @@ function roundedCodes(source: TableSource, bits: 4 | 8): TableCodes {
  *
  * @throws {FailedPreconditionError} for groups that are no blocks of ONNX Runtime, or scattered over the columns
  */
-export function planTable({ tensor, bits, columns, groupOf }: LayerGrid): Pick<TableCodes, "bits" | "blockSize"> & {
+export function planTable({ tensor, grid, columns, groupOf }: LayerGrid): Pick<TableCodes, "bits" | "blockSize"> & {
   /** Group of each block. */
   readonly blockGroups: Int32Array;
 } {
-  const stored = bits <= 4 ? 4 : 8;
+  const stored = grid.bits <= 4 ? 4 : 8;
   const { order, blockSize, groupOf: blockGroups } = layBlocks(groupOf, stored, tensor);
   if (order !== undefined || columns % blockSize !== 0) {
     throw new FailedPreconditionError(
