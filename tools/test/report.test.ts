@@ -3,7 +3,15 @@ import * as assert from "uvu/assert";
 import { report } from "./report.ts";
 import type { FileResult } from "./results.ts";
 
-const sound: FileResult = { file: "packages/a/test/x.test.ts", passed: 5, failed: 0, skipped: 1, failures: [], seconds: 0.2 };
+const sound: FileResult = {
+  file: "packages/a/test/x.test.ts",
+  passed: 5,
+  failed: 0,
+  skipped: 1,
+  failures: [],
+  seconds: 0.2,
+  processorSeconds: 0.3,
+};
 const failures = [{ test: "faults: a killed worker", error: "it waited" }];
 const broken: FileResult = { ...sound, file: "packages/a/test/y.test.ts", passed: 2, failed: 1, failures };
 

@@ -19,6 +19,8 @@ export interface FileResult {
   readonly failures: readonly Failure[];
   /** How long they took. */
   readonly seconds: number;
+  /** Processor seconds that they took, with those of the programs that they started (Linux; elsewhere without those). */
+  readonly processorSeconds: number;
 }
 
 /** Slow tests wait for stalled servers, killed processes and the like; the plain test command leaves them out. */

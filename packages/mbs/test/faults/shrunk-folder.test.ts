@@ -106,4 +106,13 @@ test("what a run works with is made again, and so are pages and recipes", async 
   await requireWhole();
 });
 
+test("an artifact that stays is made again where nothing would read its damage", async () => {
+  const artifacts = (await filesOf(out)).filter((name) => name.includes("/run/artifacts/"));
+  assert.ok(artifacts.some((name) => name.startsWith("shrunk/")) && artifacts.some((name) => name.startsWith("usual/")));
+  for (const name of artifacts) await flip(name);
+  const { code, stderr } = await shrink();
+  assert.is(code, 0, stderr);
+  await requireWhole();
+});
+
 test.run();

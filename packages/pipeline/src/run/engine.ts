@@ -10,6 +10,7 @@ import { InputLostError, WorkerLostError } from "./node-worker.ts";
 import type { NodeDone, NodeTask, NodeWorker, TaskContext } from "./node-worker.ts";
 import { outputsOf } from "./node-outputs.ts";
 import type { NodeOutputs } from "./node-outputs.ts";
+import { isIntermediate } from "../plan/nodes/plan-node.ts";
 import type { Plan, PlanNode } from "../plan/nodes/plan-node.ts";
 import { replayCommand } from "./replay-command.ts";
 import type { Resources } from "../resources/resources.ts";
@@ -468,14 +469,18 @@ export class Engine {
     }
   }
 
-  /** Whether a recorded artifact is gone although something still has to read it. */
+  /** Whether a recorded artifact is gone, or damaged where nothing would notice, although it has to be there. */
   async #isLost(node: PlanNode, address: string, pending: ReadonlySet<string>): Promise<boolean> {
     const { folder = false } = firstOutput(this.#stage(node));
     if (folder || this.#holders.has(address)) return false;
     const readers = this.#outputs.readers.get(node.id) ?? [];
     const isRead = readers.some((id) => pending.has(id));
     const released = !this.#isResult(address) && this.#outputs.intermediate.has(node.id) && !isRead;
-    return !released && !(await this.#options.store.has(address));
+    if (released) return false;
+    // damage of what a pending node reads is found when it reads; of the rest, what people may read is looked at here
+    const { store } = this.#options;
+    if (!isRead && !isIntermediate(node, this.#stage(node))) await store.removeDamaged([address]);
+    return !(await store.has(address));
   }
 
   /** Whether an artifact is copied to the output folder at the end of the run. */
