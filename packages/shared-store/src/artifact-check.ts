@@ -61,10 +61,15 @@ const shortStart = 16 * 1024;
 /** No schema is longer than that. */
 const longStart = 1024 * 1024 + 8;
 
-/** Joins bytes in memory. */
-export async function gather(bytes: AsyncIterable<Uint8Array>): Promise<Buffer> {
+/** Joins bytes in memory. @param most ends with the piece that goes beyond */
+export async function gather(bytes: AsyncIterable<Uint8Array>, most = Infinity): Promise<Buffer> {
   const parts: Uint8Array[] = [];
-  for await (const part of bytes) parts.push(part);
+  let length = 0;
+  for await (const part of bytes) {
+    parts.push(part);
+    length += part.length;
+    if (length > most) break;
+  }
   return Buffer.concat(parts);
 }
 

@@ -116,7 +116,8 @@ export class KeptStore implements SharedStore {
       if (bytes > longestNeeds) throw new BadDataError(`${where} has ${bytes} bytes; no run needs so much: remove it`, { run });
       const content = await this.#keeper.read(name, call);
       // undefined for a run that has ended meanwhile
-      if (content !== undefined) all.push(parseNeeds((await gather(content)).toString("utf8"), run, where, modified));
+      if (content !== undefined)
+        all.push(parseNeeds((await gather(content, longestNeeds)).toString("utf8"), run, where, modified));
     }
     return all.toSorted((one, other) => (one.run < other.run ? -1 : 1));
   }

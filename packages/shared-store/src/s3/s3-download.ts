@@ -3,7 +3,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { TryAgainError } from "@mbs/contracts";
 import { asked } from "./s3-connection.ts";
 import type { S3Connection } from "./s3-connection.ts";
-import { s3Error } from "./s3-errors.ts";
+import { s3Error, StrangeAnswerError } from "./s3-errors.ts";
 
 /** One object that is being read. */
 export interface Download {
@@ -41,10 +41,16 @@ async function ask(connection: S3Connection, download: Download, start: number, 
     }),
     { ...(signal && { abortSignal: signal }) },
   );
+  const body = Body as Readable;
   // a server that does not know ranges sends all of it
-  const from = ContentRange === undefined ? 0 : start;
-  const end = Math.min(from + (ContentLength ?? 0), limit ?? Infinity);
-  return { body: Body as Readable, start: from, end, tag: ETag };
+  const from = ContentRange === undefined ? 0 : Number(/^bytes (\d+)-/.exec(ContentRange)?.[1] ?? start);
+  if (ContentLength === undefined || from > start) {
+    body.destroy();
+    const why = ContentLength === undefined ? "without a length" : `with bytes from ${from} on where ${start} was asked for`;
+    throw new StrangeAnswerError(why);
+  }
+  const end = Math.min(from + ContentLength, limit ?? Infinity);
+  return { body, start: from, end, tag: ETag };
 }
 
 /**

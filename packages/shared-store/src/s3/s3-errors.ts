@@ -16,7 +16,12 @@ interface SdkError {
   readonly $metadata?: { readonly httpStatusCode?: number };
 }
 
-const text = (value: unknown): string | undefined => (typeof value === "string" && value !== "" ? value : undefined);
+/** A code is one word: a server may send anything in its place. */
+const text = (value: unknown): string | undefined =>
+  typeof value === "string" && /^[\w.-]{1,80}$/.test(value) ? value : undefined;
+
+/** An answer that S3 does not give: other programs, and proxies, listen at such addresses too. */
+export class StrangeAnswerError extends Error {}
 
 /** Of a failure that names no reason. */
 const nameless = "an unknown failure";
@@ -26,7 +31,7 @@ export function failureOf(cause: unknown): S3Failure {
   const { code, Code, $metadata } = cause as SdkError;
   // an answer to HEAD has no body, so the SDK knows its status alone
   const named = cause.name === "Error" || cause.name === "Unknown" || cause.name === "UnknownError" ? undefined : cause.name;
-  return { name: text(Code) ?? named ?? text(code) ?? nameless, status: $metadata?.httpStatusCode };
+  return { name: text(Code) ?? text(named) ?? text(code) ?? nameless, status: $metadata?.httpStatusCode };
 }
 
 /** Whether the server says that a key is not there. A missing bucket has a name of its own, but for HEAD. */
@@ -77,6 +82,10 @@ const full: ReadonlySet<string> = new Set([
   "StorageFull",
   "EntityTooLarge",
 ]);
+
+/** Whether an answer could not be read: no HTTP, or a page or a value in the place of what was asked for. */
+const isStrange = (cause: unknown, name: string, status: number | undefined): boolean =>
+  cause instanceof StrangeAnswerError || name.startsWith("HPE_") || (status !== undefined && status < 300);
 
 /** Where the requests go. */
 export interface S3Target {
@@ -140,9 +149,25 @@ export function s3Error(cause: unknown, doing: string, where: string, { bucket, 
     const reason = name === "TimeoutError" ? "it does not answer" : name;
     return new TryAgainError(`${what}: no connection${server} (${reason}); check the network and try again`, facts, { cause });
   }
-  if (status === 412) return new TryAgainError(`${what}: it was replaced meanwhile; try again`, facts, { cause });
+  if (status === 412 || status === 416 || name === "NoSuchKey") {
+    const done = name === "NoSuchKey" ? "removed" : "replaced";
+    return new TryAgainError(`${what}: it was ${done} meanwhile; try again`, facts, { cause });
+  }
   if (busy.has(name) || status === 429 || (status !== undefined && status >= 500)) {
     return new TryAgainError(`${what}: the store answers ${answer}; try again later`, facts, {
+      cause,
+    });
+  }
+  if (status !== undefined && status >= 300 && status < 400) {
+    return new InputOutputError(
+      `${what}: the server${server} sends elsewhere (${answer}); give AWS_ENDPOINT_URL the address that it sends to, perhaps with https`,
+      facts,
+      { cause },
+    );
+  }
+  if (isStrange(cause, name, status)) {
+    const said = cause instanceof StrangeAnswerError ? `: ${cause.message}` : "";
+    return new InputOutputError(`${what}: the server${server} answers as no S3 does${said}; correct AWS_ENDPOINT_URL`, facts, {
       cause,
     });
   }

@@ -1,10 +1,12 @@
-import type { HeadObjectCommandOutput } from "@aws-sdk/client-s3";
+import type { _Object, HeadObjectCommandOutput, ListMultipartUploadsCommandOutput, MultipartUpload } from "@aws-sdk/client-s3";
 import { addressOfName } from "@mbs/artifacts";
 import type { Keeper, KeptFile, PutOptions, StoreCall } from "../shared-store.ts";
 import { asked, connect } from "./s3-connection.ts";
 import type { S3Connection, S3Limits } from "./s3-connection.ts";
 import { downloadObject } from "./s3-download.ts";
-import { failureOf, isMissingKey, s3Error } from "./s3-errors.ts";
+import { failureOf, isMissingKey, s3Error, StrangeAnswerError } from "./s3-errors.ts";
+import { itemsOf } from "./s3-pages.ts";
+import type { Page } from "./s3-pages.ts";
 import type { S3Place } from "./s3-place.ts";
 import { uploadFile } from "./s3-upload.ts";
 
@@ -16,6 +18,14 @@ const firstAttempts = 6;
 
 /** The object is there already: 412, or 304 of some servers. */
 const isThere = (status: number | undefined): boolean => status === 412 || status === 304;
+
+/** Where a page of unfinished uploads begins. */
+interface Markers {
+  readonly KeyMarker?: string;
+  readonly UploadIdMarker?: string | undefined;
+}
+
+const noUploads: Partial<ListMultipartUploadsCommandOutput> = {};
 
 /** Keeps files as objects of a bucket, in S3 or a server that speaks its protocol. */
 export class S3Keeper implements Keeper {
@@ -112,15 +122,16 @@ export class S3Keeper implements Keeper {
   async *list(folder: "" | "runs/", isOurs: (name: string) => boolean, call: StoreCall): AsyncGenerator<KeptFile> {
     const { sdk, client } = this.#connection;
     const { bucket: Bucket, prefix } = this.#s3;
-    for (let token: string | undefined, more = true; more;) {
-      const command = new sdk.ListObjectsV2Command({ Bucket, Prefix: prefix + folder, Delimiter: "/", ContinuationToken: token });
-      const page = await asked(this.#connection, client.send(command, sending(call)), "list", this.place, call);
-      for (const { Key, Size = 0, LastModified = new Date(0) } of page.Contents ?? []) {
-        const name = Key?.slice(prefix.length);
-        if (name !== undefined && isOurs(name)) yield { name, bytes: Size, modified: LastModified };
-      }
-      token = page.NextContinuationToken;
-      more = page.IsTruncated === true && token !== undefined;
+    const ask = async (start: string | undefined): Promise<Page<_Object, string>> => {
+      const command = new sdk.ListObjectsV2Command({ Bucket, Prefix: prefix + folder, Delimiter: "/", ContinuationToken: start });
+      const { Contents = [], IsTruncated, NextContinuationToken } = await client.send(command, sending(call));
+      if (!Contents.every(({ Size = 0 }) => Number.isSafeInteger(Size) && Size >= 0))
+        throw new StrangeAnswerError("with no sizes");
+      return { items: Contents, isTruncated: IsTruncated, next: NextContinuationToken };
+    };
+    for await (const { Key = "", Size = 0, LastModified = new Date(0) } of itemsOf(this.#connection, ask, this.place, call)) {
+      const name = Key.slice(prefix.length);
+      if (Key.startsWith(prefix) && isOurs(name)) yield { name, bytes: Size, modified: LastModified };
     }
   }
 
@@ -139,24 +150,28 @@ export class S3Keeper implements Keeper {
     const { sdk, client } = this.#connection;
     const { bucket: Bucket, prefix: Prefix } = this.#s3;
     let count = 0;
-    for (let markers = {}, more = true; more;) {
+    const ask = async (markers: Markers = {}): Promise<Page<MultipartUpload, Markers>> => {
       const command = new sdk.ListMultipartUploadsCommand({ Bucket, Prefix, ...markers });
-      const listing = client.send(command, sending(call)).catch((cause: unknown) => {
+      const page = await client.send(command, sending(call)).catch((cause: unknown) => {
         // a server that lists none removes them itself
-        if (failureOf(cause).status === 501) return undefined;
+        if (failureOf(cause).status === 501) return noUploads;
         throw cause;
       });
-      const page = await asked(this.#connection, listing, "list", this.place, call);
-      for (const { Key, UploadId, Initiated } of page?.Uploads ?? []) {
-        const isOurs = addressOfName(Key?.slice(Prefix.length) ?? "") !== undefined;
-        if (!isOurs || Initiated === undefined || Initiated >= before) continue;
-        count += 1;
-        if (dryRun) continue;
-        const removing = client.send(new sdk.AbortMultipartUploadCommand({ Bucket, Key, UploadId }), sending(call));
-        await asked(this.#connection, removing, "remove", `${this.place}/${Key?.slice(Prefix.length)}`, call);
-      }
-      markers = { KeyMarker: page?.NextKeyMarker, UploadIdMarker: page?.NextUploadIdMarker };
-      more = page?.IsTruncated === true;
+      const { Uploads = [], IsTruncated = false, NextKeyMarker: KeyMarker, NextUploadIdMarker: UploadIdMarker } = page;
+      return {
+        items: Uploads,
+        isTruncated: IsTruncated,
+        next: KeyMarker === undefined ? undefined : { KeyMarker, UploadIdMarker },
+      };
+    };
+    for await (const { Key = "", UploadId, Initiated } of itemsOf(this.#connection, ask, this.place, call)) {
+      const name = Key.slice(Prefix.length);
+      const isOurs = Key.startsWith(Prefix) && addressOfName(name) !== undefined;
+      if (!isOurs || Initiated === undefined || Initiated >= before) continue;
+      count += 1;
+      if (dryRun) continue;
+      const removing = client.send(new sdk.AbortMultipartUploadCommand({ Bucket, Key, UploadId }), sending(call));
+      await asked(this.#connection, removing, "remove", this.where(name), call);
     }
     return count;
   }

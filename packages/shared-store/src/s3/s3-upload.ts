@@ -4,7 +4,7 @@ import { systemError } from "@mbs/artifacts";
 import { BadDataError } from "@mbs/contracts";
 import type { CompletedPart } from "@aws-sdk/client-s3";
 import type { S3Connection } from "./s3-connection.ts";
-import { failureOf } from "./s3-errors.ts";
+import { failureOf, StrangeAnswerError } from "./s3-errors.ts";
 
 const smallestPart = 8 * 1024 * 1024;
 /** S3 takes no more. */
@@ -67,6 +67,8 @@ async function uploadParts({ sdk, client }: S3Connection, upload: Upload, file: 
   const { UploadId } = await client.send(new sdk.CreateMultipartUploadCommand({ Bucket, Key, ChecksumAlgorithm }), {
     abortSignal,
   });
+  // a part without it would be put as if it were all
+  if (UploadId === undefined) throw new StrangeAnswerError("with an upload without a name");
   try {
     const size = partSizeOf(bytes);
     const parts: CompletedPart[] = [];
