@@ -1,13 +1,14 @@
 import { parseOptions } from "@mbs/contracts";
 import type { OptionTable, PlannedCodes } from "@mbs/contracts";
 import { configOf } from "@mbs/models";
-import type { Model, WeightDtype } from "@mbs/models";
+import type { ArchitectureModel, Model, WeightDtype } from "@mbs/models";
 import { codeBits } from "@mbs/numbers";
 import { denseFormat } from "../dense-format.ts";
-import type { Format, FormattedModel } from "../format.ts";
+import type { Format } from "../format.ts";
 import { isSymmetric, plannedGrids, refuseLayer } from "../layers/layer-grid.ts";
 import { quantisedParts, readQuantisedLayer } from "../layers/quantised-layer.ts";
 import type { QuantisedLayer } from "../layers/quantised-layer.ts";
+import type { ScratchLayers } from "../layers/scratch-layers.ts";
 import { packedHead, packEmbeddings, untiedKeys, withEmbeddings } from "../layers/left-embeddings.ts";
 import { siteWeights, transposedTensors } from "../layers/site-weights.ts";
 import { requireCodesToUntie, untyingOptions } from "../layers/untied-head.ts";
@@ -84,6 +85,90 @@ const options = {
 const storesMostBits =
   "compressed-tensors stores all layers with the most bits of any, unless assemble has config-groups: several, which transformers does not read with dequantize=True; give it that, or take format gptq";
 
+/** A folder whose compressed layers are packed. */
+interface PackedFolder {
+  readonly model: ArchitectureModel;
+  readonly layers: ScratchLayers;
+  readonly dtype: WeightDtype | undefined;
+  /** The name in the folder of a tensor of the model. */
+  readonly nameOf: (tensor: string) => string;
+  /** Tensors of the compressed layers. */
+  readonly packed: ReadonlySet<string>;
+  readonly transposed: ReadonlySet<string>;
+  readonly warn: (message: string) => void;
+}
+
+/** What takes the place of the compressed tensors, and `quantization_config`. */
+interface PackedTensors {
+  readonly tensors: ReadonlyMap<string, readonly NewTensor[]>;
+  readonly quantisation: object;
+}
+
+/** Layers in blocks of MXFP4 or NVFP4. */
+function blockTensors({ model, layers, dtype, nameOf, packed, transposed, warn }: PackedFolder): PackedTensors {
+  const blocks = typeOfAll(layers);
+  checkExperts(model, packed, true);
+  checkNoExperts([...packed].map((tensor) => ({ tensor })));
+  for (const tensor of packed) if (transposed.has(tensor)) refuseTransposed({ tensor });
+  if ((dtype ?? model.dtype) !== "bf16") {
+    warn(
+      `transformers computes with ${blocks.type} in bf16 alone: assemble with --dtype bf16, or load it with CompressedTensorsConfig(dequantize=True)`,
+    );
+  }
+  const tensorsOf = blocks.plan(model, layers, warn);
+  return {
+    tensors: new Map([...packed].map((tensor) => [tensor, tensorsOf(tensor, moduleOf(nameOf(tensor), name))])),
+    quantisation: blocksConfig(blocks, ignoredLayers(model, packed)),
+  };
+}
+
+/** Layers of codes in groups. */
+function codeTensors(folder: PackedFolder, configGroups: "one" | "several"): PackedTensors {
+  const { model, layers, dtype, nameOf, packed, transposed, warn } = folder;
+  const quantised = [...packed].map((tensor) => readQuantisedLayer(layers, tensor, name));
+  const dtypeOf = ({ tensor }: QuantisedLayer): WeightDtype => dtype ?? model.checkpoint.info(tensor).dtype ?? model.dtype;
+  for (const layer of quantised) checkPackedLayer(layer, transposed.has(layer.tensor), dtypeOf(layer));
+  const grid = sharedGrid(quantised);
+  checkExperts(model, packed, isSymmetric(grid));
+  const several = configGroups === "several" && quantised.some((layer) => layer.grid.bits !== grid.bits);
+  if (several) checkNoExperts(quantised);
+  warnOfReaders(quantised, grid, several, warn);
+  return {
+    tensors: new Map(
+      quantised.map((layer) => [
+        layer.tensor,
+        packedTensors(moduleOf(nameOf(layer.tensor), name), several ? layer : onSharedGrid(layer, grid), dtypeOf(layer)),
+      ]),
+    ),
+    quantisation: packedConfig(several ? groupsByGrid(quantised, name) : [groupOfAll(grid)], ignoredLayers(model, packed)),
+  };
+}
+
+/** Says which programs do not read such layers, or read them larger than they are. */
+function warnOfReaders(
+  quantised: readonly QuantisedLayer[],
+  grid: ReturnType<typeof sharedGrid>,
+  several: boolean,
+  warn: (message: string) => void,
+): void {
+  const { bits } = grid;
+  const all = [...new Set(several ? quantised.map((layer) => layer.grid.bits) : [bits])].sort();
+  const rare = all.filter((own) => !common.has(own));
+  if (rare.length > 0) {
+    warn(`only compressed-tensors 0.20 and later read ${rare.join(" and ")} bits; vLLM has kernels for 4 and 8`);
+  }
+  if (several) warn("transformers does not read several config groups with CompressedTensorsConfig(dequantize=True)");
+  const fewer = quantised.filter((layer) => layer.grid.bits < bits).length;
+  if (fewer > 0 && !several) {
+    warn(
+      `${fewer} of ${quantised.length} layers have fewer than ${bits} bits and are stored with ${bits}: --config-groups several or --format gptq keeps the bits of each`,
+    );
+  }
+  if (!isSymmetric(grid)) {
+    warn("transformers 5.24 reads asymmetric compressed-tensors only with CompressedTensorsConfig(dequantize=True)");
+  }
+}
+
 /**
  * Folders of compressed-tensors: quantised weights packed (pack-quantized, or mxfp4- and nvfp4-pack-quantized), pruned ones dense
  * with their zeros.
@@ -135,34 +220,19 @@ export const compressedTensorsFormat: Format = {
     );
     const embeddings = packEmbeddings(source, given, { format: name, untieHead, warn: context.warn });
     const { model, layers } = embeddings;
-    const summaries = [...layers.summaries.values()];
-    // beside a head of its own, programs take names without the language model's prefix for those of another model
-    const nameOf = (tensor: string): string => (embeddings.ownHead === undefined ? tensor : prefixedName(model, tensor));
-    const packed = new Set(layers.summaries.keys());
-    const transposed = transposedTensors(model);
-    const written = async (
-      replacements: ReadonlyMap<string, readonly NewTensor[]>,
-      quantisation: object,
-    ): Promise<FormattedModel> => {
-      const weights = replacedWeights(model, layers, replacements, dtype, nameOf);
-      const config = await configOf(model, { dtype, quantisation, more: untiedKeys(embeddings) });
-      return withEmbeddings({ ...weights, files: [...weights.files, config] }, embeddings, context.warn);
+    const folder: PackedFolder = {
+      model,
+      layers,
+      dtype,
+      // beside a head of its own, programs take names without the language model's prefix for those of another model
+      nameOf: (tensor) => (embeddings.ownHead === undefined ? tensor : prefixedName(model, tensor)),
+      packed: new Set(layers.summaries.keys()),
+      transposed: transposedTensors(model),
+      warn: context.warn,
     };
-    if (summaries.some((summary) => summary.grid !== undefined)) {
-      const blocks = typeOfAll(layers);
-      checkExperts(model, packed, true);
-      checkNoExperts([...packed].map((tensor) => ({ tensor })));
-      for (const tensor of packed) if (transposed.has(tensor)) refuseTransposed({ tensor });
-      if ((dtype ?? model.dtype) !== "bf16") {
-        context.warn(
-          `transformers computes with ${blocks.type} in bf16 alone: assemble with --dtype bf16, or load it with CompressedTensorsConfig(dequantize=True)`,
-        );
-      }
-      const tensorsOf = blocks.plan(model, layers, context.warn);
-      const replacements = [...packed].map((tensor) => [tensor, tensorsOf(tensor, moduleOf(nameOf(tensor), name))] as const);
-      return written(new Map(replacements), blocksConfig(blocks, ignoredLayers(model, packed)));
-    }
-    if (summaries.every(({ bits }) => bits === undefined)) {
+    const summaries = [...layers.summaries.values()];
+    const isInBlocks = summaries.some((summary) => summary.grid !== undefined);
+    if (!isInBlocks && summaries.every(({ bits }) => bits === undefined)) {
       checkExperts(model, new Set(), true);
       context.warn(
         "pruned weights are stored with their zeros, so the folder is as large as the dense one: current programs read none of the packed sparse formats (sparse-bitmask, sparse-24-bitmask)",
@@ -170,36 +240,9 @@ export const compressedTensorsFormat: Format = {
       const dense = await denseFormat.plan(model, layers, others, context);
       return { ...dense, files: [...dense.files, await sparseConfig(model, layers, dtype)] };
     }
-    const quantised = [...layers.summaries.keys()].map((tensor) => readQuantisedLayer(layers, tensor, name));
-    const dtypeOf = ({ tensor }: QuantisedLayer): WeightDtype => dtype ?? model.checkpoint.info(tensor).dtype ?? model.dtype;
-    for (const layer of quantised) checkPackedLayer(layer, transposed.has(layer.tensor), dtypeOf(layer));
-    const grid = sharedGrid(quantised);
-    const { bits } = grid;
-    checkExperts(model, packed, isSymmetric(grid));
-    const several = configGroups === "several" && quantised.some((layer) => layer.grid.bits !== bits);
-    if (several) checkNoExperts(quantised);
-    const all = [...new Set(several ? quantised.map((layer) => layer.grid.bits) : [bits])].sort();
-    const rare = all.filter((own) => !common.has(own));
-    if (rare.length > 0) {
-      context.warn(`only compressed-tensors 0.20 and later read ${rare.join(" and ")} bits; vLLM has kernels for 4 and 8`);
-    }
-    if (several) context.warn("transformers does not read several config groups with CompressedTensorsConfig(dequantize=True)");
-    const fewer = quantised.filter((layer) => layer.grid.bits < bits).length;
-    if (fewer > 0 && !several) {
-      context.warn(
-        `${fewer} of ${quantised.length} layers have fewer than ${bits} bits and are stored with ${bits}: --config-groups several or --format gptq keeps the bits of each`,
-      );
-    }
-    if (!isSymmetric(grid)) {
-      context.warn("transformers 5.24 reads asymmetric compressed-tensors only with CompressedTensorsConfig(dequantize=True)");
-    }
-    const replacements = new Map(
-      quantised.map((layer) => [
-        layer.tensor,
-        packedTensors(moduleOf(nameOf(layer.tensor), name), several ? layer : onSharedGrid(layer, grid), dtypeOf(layer)),
-      ]),
-    );
-    const groups = several ? groupsByGrid(quantised, name) : [groupOfAll(grid)];
-    return written(replacements, packedConfig(groups, ignoredLayers(model, packed)));
+    const { tensors, quantisation } = isInBlocks ? blockTensors(folder) : codeTensors(folder, configGroups);
+    const weights = replacedWeights(model, layers, tensors, dtype, folder.nameOf);
+    const config = await configOf(model, { dtype, quantisation, more: untiedKeys(embeddings) });
+    return withEmbeddings({ ...weights, files: [...weights.files, config] }, embeddings, context.warn);
   },
 };

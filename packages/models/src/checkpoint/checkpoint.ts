@@ -117,6 +117,95 @@ interface Carrying {
   readonly carries?: (tensor: string) => boolean;
 }
 
+/** A tensor, and the file that it is in. */
+interface LocatedTensor {
+  readonly file: TensorFile;
+  readonly entry: HeaderEntry;
+  readonly info: TensorInfo;
+}
+
+/** The tensors of some files by name. */
+class TensorTable {
+  readonly files: Checkpoint["files"];
+  readonly #byName = new Map<string, LocatedTensor>();
+
+  constructor(files: readonly TensorFile[], carries: (tensor: string) => boolean) {
+    this.files = files.map((file) => ({
+      file: file.name,
+      metadata: file.metadata,
+      tensors: file.tensors.map((entry) => {
+        const { name, storedDtype, shape } = entry;
+        const dtype = carries(name) ? undefined : weightDtypes.get(storedDtype);
+        const info = { name, storedDtype, dtype, shape, bytes: entry.end - entry.begin, file: file.name };
+        this.#byName.set(name, { file, entry, info });
+        return info;
+      }),
+    }));
+  }
+
+  /** Sorted by name. */
+  list(): TensorInfo[] {
+    return [...this.#byName.values()].map(({ info }) => info).sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  has(name: string): boolean {
+    return this.#byName.has(name);
+  }
+
+  find(name: string): LocatedTensor {
+    const tensor = this.#byName.get(name);
+    if (tensor === undefined)
+      throw new BadDataError(`the model has no tensor ${JSON.stringify(name)}; is it another model's?`, { tensor: name });
+    return tensor;
+  }
+
+  /** A tensor whose values are read. */
+  weight(name: string): LocatedTensor & { readonly dtype: WeightDtype } {
+    const tensor = this.find(name);
+    const { dtype, storedDtype } = tensor.info;
+    if (dtype === undefined) {
+      throw new BadDataError(`${tensor.file.path}: tensor ${name} is ${storedDtype}; weights must be F32, F16 or BF16`, {
+        tensor: name,
+      });
+    }
+    return { ...tensor, dtype };
+  }
+}
+
+/** NaN and Inf in weights: tensors that have them are refused, or read with 0 in their place. */
+class NonfiniteValues {
+  readonly tensors = new Set<string>();
+  readonly #table: TensorTable;
+  readonly #allowed: boolean | undefined;
+
+  constructor(table: TensorTable, allowed: boolean | undefined) {
+    this.#table = table;
+    this.#allowed = allowed;
+  }
+
+  /** @throws {BadDataError} where they are not allowed */
+  note(name: string, index: number, value: number): void {
+    if (this.#allowed !== true) {
+      const { path } = this.#table.find(name).file;
+      const option = this.#allowed === undefined ? "" : ", or add --allow-nonfinite (see --help)";
+      throw new BadDataError(`${path}: tensor ${name} has ${value} at index ${index}; repair the model${option}`, {
+        file: path,
+        tensor: name,
+        index,
+      });
+    }
+    this.tensors.add(name);
+  }
+
+  /** @param indexOf where a value is in its tensor */
+  replace(values: Float32Array, name: string, indexOf: (index: number) => number): Float32Array {
+    const first = findNonfinite(values);
+    if (first < 0) return values;
+    this.note(name, indexOf(first), at(values, first));
+    return values.map((value) => (Number.isFinite(value) ? value : 0));
+  }
+}
+
 /**
  * The tensors of opened weight files.
  *
@@ -126,71 +215,25 @@ export function createCheckpoint(
   files: readonly TensorFile[],
   { allowNonfinite, carries = () => false }: ReadOptions & Carrying,
 ): Checkpoint {
-  const byName = new Map<string, { file: TensorFile; entry: HeaderEntry; info: TensorInfo }>();
-  const listing = files.map((file) => ({
-    file: file.name,
-    metadata: file.metadata,
-    tensors: file.tensors.map((entry) => {
-      const { name, storedDtype, shape } = entry;
-      const dtype = carries(name) ? undefined : weightDtypes.get(storedDtype);
-      const info = { name, storedDtype, dtype, shape, bytes: entry.end - entry.begin, file: file.name };
-      byName.set(name, { file, entry, info });
-      return info;
-    }),
-  }));
-  const sorted = [...byName.values()].map(({ info }) => info).sort((a, b) => (a.name < b.name ? -1 : 1));
-  const nonfinite = new Set<string>();
-
-  const find = (name: string) => {
-    const found = byName.get(name);
-    if (found === undefined)
-      throw new BadDataError(`the model has no tensor ${JSON.stringify(name)}; is it another model's?`, { tensor: name });
-    return found;
-  };
-  const weight = (name: string) => {
-    const { file, entry, info } = find(name);
-    const { dtype } = info;
-    if (dtype === undefined) {
-      throw new BadDataError(`${file.path}: tensor ${name} is ${info.storedDtype}; weights must be F32, F16 or BF16`, {
-        tensor: name,
-      });
-    }
-    return { file, entry, info, dtype };
-  };
-  const noteNonfinite = (name: string, index: number, value: number): void => {
-    if (allowNonfinite !== true) {
-      const { path } = find(name).file;
-      const option = allowNonfinite === undefined ? "" : ", or add --allow-nonfinite (see --help)";
-      throw new BadDataError(`${path}: tensor ${name} has ${value} at index ${index}; repair the model${option}`, {
-        file: path,
-        tensor: name,
-        index,
-      });
-    }
-    nonfinite.add(name);
-  };
-  const check = (values: Float32Array, name: string, indexOf: (index: number) => number): Float32Array => {
-    const first = findNonfinite(values);
-    if (first < 0) return values;
-    noteNonfinite(name, indexOf(first), at(values, first));
-    return values.map((value) => (Number.isFinite(value) ? value : 0));
-  };
-
+  const table = new TensorTable(files, carries);
+  const nonfinite = new NonfiniteValues(table, allowNonfinite);
+  const sorted = table.list();
   return {
-    files: listing,
-    nonfinite,
+    files: table.files,
+    nonfinite: nonfinite.tensors,
     allowNonfinite: allowNonfinite === true,
-    noteNonfinite,
+    noteNonfinite: (name, index, value) => nonfinite.note(name, index, value),
     list: () => sorted,
-    has: (name) => byName.has(name),
-    info: (name) => find(name).info,
+    has: (name) => table.has(name),
+    info: (name) => table.find(name).info,
     async readF32(name) {
-      const { file, entry, info, dtype } = weight(name);
+      const { file, entry, info, dtype } = table.weight(name);
       const readInto = (offset: number, target: Uint8Array): void => file.readInto(entry, offset, target);
-      return check(readValues(dtype, info.bytes / bytesOfDtype(dtype), readInto), name, (index) => index);
+      const values = readValues(dtype, info.bytes / bytesOfDtype(dtype), readInto);
+      return nonfinite.replace(values, name, (index) => index);
     },
     async readRowsF32(name, rows) {
-      const { file, entry, info, dtype } = weight(name);
+      const { file, entry, info, dtype } = table.weight(name);
       const [, columns] = info.shape;
       if (columns === undefined) throw new InternalError(`tensor ${name} has no rows to choose`, { tensor: name });
       const stride = columns * bytesOfDtype(dtype);
@@ -198,10 +241,11 @@ export function createCheckpoint(
       for (const [index, row] of Array.from(rows).entries()) {
         file.readInto(entry, row * stride, bytes.subarray(index * stride, (index + 1) * stride));
       }
-      return check(decode(bytes, dtype), name, (index) => at(rows, Math.floor(index / columns)) * columns + (index % columns));
+      const indexOf = (index: number): number => at(rows, Math.floor(index / columns)) * columns + (index % columns);
+      return nonfinite.replace(decode(bytes, dtype), name, indexOf);
     },
     async readRaw(name, offset = 0, length) {
-      const { file, entry, info } = find(name);
+      const { file, entry, info } = table.find(name);
       const bytes = new Uint8Array(length ?? info.bytes - offset);
       file.readInto(entry, offset, bytes);
       return bytes;

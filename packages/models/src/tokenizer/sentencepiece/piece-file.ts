@@ -52,22 +52,22 @@ function readMessage(message: Uint8Array, fields: Readonly<Record<number, Take>>
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const typeNumbers: ReadonlySet<number> = new Set(Object.values(tokenType));
 
-/**
- * Reads the model file of a tokenizer of SentencePiece: `tokenizer.model`, `spiece.model`.
- *
- * @see https://github.com/google/sentencepiece/blob/master/src/sentencepiece_model.proto
- * @throws {BadDataError} where it is broken, or what SentencePiece's own reader refuses
- * @throws {FailedPreconditionError} where it takes texts apart in a way that is not read
- */
-export function readPieceFile(content: Uint8Array, file: string): PieceFile {
-  const refuse = (fault: string, cause?: unknown): never => {
-    throw new BadDataError(`${file} ${fault}; take the file from the model's source again`, { file }, { cause });
-  };
-  const tokens = new Map<string, number>();
-  const scores: number[] = [];
-  const types: number[] = [];
-  const takePiece = (message: Uint8Array): void => {
-    const id = tokens.size;
+/** Refuses a broken file. */
+type Refuse = (fault: string, cause?: unknown) => never;
+
+/** The pieces of a file, in the order of their ids. */
+class PieceList {
+  readonly #types: number[] = [];
+  readonly #tokens = new Map<string, number>();
+  readonly #scores: number[] = [];
+  readonly #refuse: Refuse;
+
+  constructor(refuse: Refuse) {
+    this.#refuse = refuse;
+  }
+
+  take(message: Uint8Array): void {
+    const id = this.#tokens.size;
     let token = "";
     let score = 0;
     let type: number = tokenType.normal;
@@ -76,64 +76,112 @@ export function readPieceFile(content: Uint8Array, file: string): PieceFile {
       2: float((value) => (score = value)),
       3: number((value) => (type = value)),
     });
-    if (id === mostPieces) refuse(`has more than ${mostPieces} pieces`);
-    if (token === "") refuse(`has an empty piece, ${id}`);
-    if (tokens.has(token)) refuse(`has the piece ${JSON.stringify(token.slice(0, 60))} twice, as ${tokens.get(token)} and ${id}`);
-    if (!Number.isFinite(score)) refuse(`gives piece ${id} the score ${score}`);
-    if (!typeNumbers.has(type)) refuse(`gives piece ${id} the unknown type ${type}`);
-    tokens.set(token, id);
-    scores.push(score);
-    types.push(type);
+    if (id === mostPieces) this.#refuse(`has more than ${mostPieces} pieces`);
+    if (token === "") this.#refuse(`has an empty piece, ${id}`);
+    const other = this.#tokens.get(token);
+    if (other !== undefined) this.#refuse(`has the piece ${JSON.stringify(token.slice(0, 60))} twice, as ${other} and ${id}`);
+    if (!Number.isFinite(score)) this.#refuse(`gives piece ${id} the score ${score}`);
+    if (!typeNumbers.has(type)) this.#refuse(`gives piece ${id} the unknown type ${type}`);
+    this.#tokens.set(token, id);
+    this.#scores.push(score);
+    this.#types.push(type);
+  }
+
+  /** The id of the piece for what is unknown. */
+  unknown(): number {
+    if (this.#types.length === 0) this.#refuse("has no pieces: it is no model file of SentencePiece");
+    const unknown = this.#types.indexOf(tokenType.unknown);
+    if (unknown < 0) this.#refuse("has no piece for what is unknown");
+    const second = this.#types.indexOf(tokenType.unknown, unknown + 1);
+    if (second >= 0) this.#refuse(`has two pieces for what is unknown, ${unknown} and ${second}`);
+    return unknown;
+  }
+
+  table(): PieceFile["pieces"] {
+    return { tokens: [...this.#tokens.keys()], scores: this.#scores, types: this.#types };
+  }
+}
+
+/** What a file says beside its pieces, as the fields of its messages; those that are absent have these values. */
+const absentSettings = {
+  algorithm: 1,
+  marksEnds: false,
+  hasBytes: false,
+  charsmap: new Uint8Array(0),
+  isPrefixed: true,
+  trims: true,
+  escapes: true,
+  decoding: new Uint8Array(0),
+};
+
+/** Reads the settings of a file. @param takePiece is given the message of each piece */
+function readSettings(content: Uint8Array, takePiece: (message: Uint8Array) => void): typeof absentSettings {
+  const settings = { ...absentSettings };
+  readMessage(content, {
+    1: bytes(takePiece),
+    2: bytes((message) =>
+      readMessage(message, {
+        3: number((value) => (settings.algorithm = value)),
+        24: flag((value) => (settings.marksEnds = value)),
+        35: flag((value) => (settings.hasBytes = value)),
+      }),
+    ),
+    3: bytes((message) =>
+      readMessage(message, {
+        2: bytes((value) => (settings.charsmap = Uint8Array.from(value))),
+        3: flag((value) => (settings.isPrefixed = value)),
+        4: flag((value) => (settings.trims = value)),
+        5: flag((value) => (settings.escapes = value)),
+      }),
+    ),
+    5: bytes((message) => readMessage(message, { 2: bytes((value) => (settings.decoding = Uint8Array.from(value))) })),
+  });
+  return settings;
+}
+
+/** @throws {FailedPreconditionError} where texts are taken apart in a way that is not read */
+function requireAlgorithm(settings: typeof absentSettings, file: string): PieceFile["algorithm"] {
+  const algorithm = algorithms.get(settings.algorithm);
+  const other =
+    (algorithm === undefined && `takes texts apart into words or characters (model_type ${settings.algorithm})`) ||
+    (settings.marksEnds && "puts spaces behind words (treat_whitespace_as_suffix)") ||
+    (!settings.escapes && "does not mark spaces (escape_whitespaces is false)") ||
+    (settings.decoding.length > 0 && "changes texts after decoding (denormalizer_spec)");
+  if (algorithm === undefined || other !== false) {
+    throw new FailedPreconditionError(`${file} ${String(other)}, which is not read; BPE and Unigram are`, { file });
+  }
+  return algorithm;
+}
+
+/**
+ * Reads the model file of a tokenizer of SentencePiece: `tokenizer.model`, `spiece.model`.
+ *
+ * @see https://github.com/google/sentencepiece/blob/master/src/sentencepiece_model.proto
+ * @throws {BadDataError} where it is broken, or what SentencePiece's own reader refuses
+ * @throws {FailedPreconditionError} where it takes texts apart in a way that is not read
+ */
+export function readPieceFile(content: Uint8Array, file: string): PieceFile {
+  const refuse: Refuse = (fault, cause) => {
+    throw new BadDataError(`${file} ${fault}; take the file from the model's source again`, { file }, { cause });
   };
-  const trainer = { algorithm: 1, marksEnds: false, hasBytes: false };
-  const normalizer = { charsmap: new Uint8Array(0), isPrefixed: true, trims: true, escapes: true };
-  let decoding = new Uint8Array(0);
+  const pieces = new PieceList(refuse);
+  let settings = absentSettings;
   try {
-    readMessage(content, {
-      1: bytes(takePiece),
-      2: bytes((message) =>
-        readMessage(message, {
-          3: number((value) => (trainer.algorithm = value)),
-          24: flag((value) => (trainer.marksEnds = value)),
-          35: flag((value) => (trainer.hasBytes = value)),
-        }),
-      ),
-      3: bytes((message) =>
-        readMessage(message, {
-          2: bytes((value) => (normalizer.charsmap = Uint8Array.from(value))),
-          3: flag((value) => (normalizer.isPrefixed = value)),
-          4: flag((value) => (normalizer.trims = value)),
-          5: flag((value) => (normalizer.escapes = value)),
-        }),
-      ),
-      5: bytes((message) => readMessage(message, { 2: bytes((value) => (decoding = Uint8Array.from(value))) })),
-    });
+    settings = readSettings(content, (message) => pieces.take(message));
   } catch (error) {
     if (error instanceof BadDataError) throw error;
     // protobufjs and TextDecoder throw errors of several classes
     refuse("is cut short, or no model file of SentencePiece", error);
   }
-  if (tokens.size === 0) refuse("has no pieces: it is no model file of SentencePiece");
-  const unknown = types.indexOf(tokenType.unknown);
-  if (unknown < 0) refuse("has no piece for what is unknown");
-  const second = types.indexOf(tokenType.unknown, unknown + 1);
-  if (second >= 0) refuse(`has two pieces for what is unknown, ${unknown} and ${second}`);
-  const algorithm = algorithms.get(trainer.algorithm);
-  const other =
-    (algorithm === undefined && `takes texts apart into words or characters (model_type ${trainer.algorithm})`) ||
-    (trainer.marksEnds && "puts spaces behind words (treat_whitespace_as_suffix)") ||
-    (!normalizer.escapes && "does not mark spaces (escape_whitespaces is false)") ||
-    (decoding.length > 0 && "changes texts after decoding (denormalizer_spec)");
-  if (algorithm === undefined || other !== false) {
-    throw new FailedPreconditionError(`${file} ${String(other)}, which is not read; BPE and Unigram are`, { file });
-  }
+  const unknown = pieces.unknown();
+  const { charsmap, hasBytes, trims, isPrefixed } = settings;
   return {
-    pieces: { tokens: [...tokens.keys()], scores, types },
-    algorithm,
+    pieces: pieces.table(),
+    algorithm: requireAlgorithm(settings, file),
     unknown,
-    hasBytes: trainer.hasBytes,
-    charsmap: normalizer.charsmap.length === 0 ? undefined : Buffer.from(normalizer.charsmap).toString("base64"),
-    trims: normalizer.trims,
-    isPrefixed: normalizer.isPrefixed,
+    hasBytes,
+    charsmap: charsmap.length === 0 ? undefined : Buffer.from(charsmap).toString("base64"),
+    trims,
+    isPrefixed,
   };
 }
