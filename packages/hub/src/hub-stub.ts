@@ -105,37 +105,87 @@ const listen = async (server: Server): Promise<string> => {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 };
 
-/** The parts of the Hub's interface that fetching needs, for one repository, on this machine. */
-export async function startHubStub(name: string, type: HubRepository["type"] = "model"): Promise<HubStub> {
-  const servers: Server[] = [];
-  let newest = stubCommit;
-  const commits = new Map<string, ReadonlyMap<string, Uint8Array>>();
-  const stub: HubStub = {
-    url: "",
-    requests: [],
-    files: new Map(),
-    cuts: new Map(),
-    keepsCutting: false,
-    forged: new Map(),
-    statuses: new Map(),
-    token: undefined,
-    redirects: false,
-    ignoresRanges: false,
-    pageSize: 1000,
-    answer: () => false,
-    moveBranches(commit) {
-      commits.set(newest, new Map(stub.files));
-      newest = commit;
-      commits.set(commit, stub.files);
-    },
-    close: async () => {
-      for (const server of servers) {
-        server.closeAllConnections();
-        await new Promise<void>((resolve) => server.close(() => resolve()));
-      }
-    },
-  };
-  const sendBytes = (request: IncomingMessage, response: ServerResponse, path: string, whole: Uint8Array): void => {
+/** "GET path", with the range asked for. */
+const requestLine = ({ method, headers: { range } }: IncomingMessage, path: string): string =>
+  `${method} ${path}${range === undefined ? "" : ` ${range}`}`;
+
+/** The files of a repository at each of its commits. */
+class Commits {
+  newest = stubCommit;
+  readonly #files = new Map<string, ReadonlyMap<string, Uint8Array>>();
+  readonly #current: ReadonlyMap<string, Uint8Array>;
+
+  /** @param current the files of the newest commit, which may change */
+  constructor(current: ReadonlyMap<string, Uint8Array>) {
+    this.#current = current;
+    this.#files.set(this.newest, current);
+  }
+
+  files(commit: string): ReadonlyMap<string, Uint8Array> | undefined {
+    return this.#files.get(commit);
+  }
+
+  /** Begins a commit; the one before it keeps its files. */
+  begin(commit: string): void {
+    this.#files.set(this.newest, new Map(this.#current));
+    this.newest = commit;
+    this.#files.set(commit, this.#current);
+  }
+}
+
+/** Answers the requests to a stub and to its storage. */
+class StubAnswers {
+  readonly #stub: HubStub;
+  readonly #commits: Commits;
+  readonly #name: string;
+  readonly #type: HubRepository["type"];
+
+  constructor(stub: HubStub, commits: Commits, name: string, type: HubRepository["type"]) {
+    this.#stub = stub;
+    this.#commits = commits;
+    this.#name = name;
+    this.#type = type;
+  }
+
+  storage(request: IncomingMessage, response: ServerResponse): void {
+    const url = decodeURIComponent(request.url ?? "");
+    const [commit, path] = split(url.replace(/^\/storage\//, ""));
+    this.#stub.requests.push(requestLine(request, url));
+    const whole = this.#contentOf(commit, path);
+    if (request.headers.authorization !== undefined) send(response, 400, { error: "a token came to the storage" });
+    else if (whole === undefined) send(response, 404, { error: "Entry not found" });
+    else this.#sendBytes(request, response, path, whole);
+  }
+
+  hub(request: IncomingMessage, response: ServerResponse, storageUrl: string): void {
+    const stub = this.#stub;
+    const [rawPath = "", rawQuery] = (request.url ?? "").split("?");
+    const path = decodeURIComponent(rawPath);
+    stub.requests.push(requestLine(request, path));
+    const [, statuses] = [...stub.statuses].find(([part, left]) => path.includes(part) && left.length > 0) ?? [];
+    const status = statuses?.shift();
+    if (status !== undefined) return send(response, status, { error: "as told" }, { "retry-after": "0" });
+    if (stub.answer(request, response, path)) return;
+    const { authorization } = request.headers;
+    if (stub.token !== undefined && authorization !== `Bearer ${stub.token}`) {
+      return send(response, authorization === undefined ? 401 : 403, { error: "Access is restricted" });
+    }
+    const name = this.#name;
+    const api = `/api/${this.#type}s/${name}`;
+    const [files, tree] = [`${this.#type === "dataset" ? "/datasets" : ""}/${name}/resolve/`, `${api}/tree/`];
+    if (path.startsWith(files)) this.#sendFile(request, response, path.slice(files.length), storageUrl);
+    else if (path.startsWith(`${api}/revision/`) && !path.endsWith("/absent"))
+      send(response, 200, { _id: "1", id: name, modelId: name, sha: this.#commits.newest });
+    else if (path.startsWith(tree)) this.#sendListing(response, path.slice(tree.length), new URLSearchParams(rawQuery));
+    else send(response, 404, { error: "Repository not found" });
+  }
+
+  #contentOf(commit: string, path: string): Uint8Array | undefined {
+    return this.#stub.forged.get(path) ?? this.#commits.files(commit)?.get(path);
+  }
+
+  #sendBytes(request: IncomingMessage, response: ServerResponse, path: string, whole: Uint8Array): void {
+    const stub = this.#stub;
     const range = stub.ignoresRanges ? null : /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? "");
     const start = Number(range?.[1] ?? 0);
     const end = range?.[2] ? Math.min(Number(range[2]) + 1, whole.length) : whole.length;
@@ -148,63 +198,64 @@ export async function startHubStub(name: string, type: HubRepository["type"] = "
     if (!stub.keepsCutting) stub.cuts.delete(path);
     if (cut === undefined) response.end(bytes);
     else response.write(bytes.subarray(0, cut), () => setTimeout(() => response.destroy(), 50));
-  };
-  commits.set(newest, stub.files);
-  const contentOf = (commit: string, path: string): Uint8Array | undefined =>
-    stub.forged.get(path) ?? commits.get(commit)?.get(path);
+  }
 
-  const storage = createServer((request, response) => {
-    const url = decodeURIComponent(request.url ?? "");
-    const [commit, path] = split(url.replace(/^\/storage\//, ""));
-    stub.requests.push(`GET ${url}${request.headers.range === undefined ? "" : ` ${request.headers.range}`}`);
-    const whole = contentOf(commit, path);
-    if (request.headers.authorization !== undefined) send(response, 400, { error: "a token came to the storage" });
-    else if (whole === undefined) send(response, 404, { error: "Entry not found" });
-    else sendBytes(request, response, path, whole);
-  });
-  servers.push(storage);
-  const storageUrl = await listen(storage);
-
-  const sendFile = (request: IncomingMessage, response: ServerResponse, place: string): void => {
+  #sendFile(request: IncomingMessage, response: ServerResponse, place: string, storageUrl: string): void {
     const [commit, path] = split(place);
-    const whole = contentOf(commit, path);
+    const whole = this.#contentOf(commit, path);
     if (whole === undefined) return send(response, 404, { error: "Entry not found" });
-    if (!stub.redirects || !isLarge(path)) return sendBytes(request, response, path, whole);
-    const listed = commits.get(commit)?.get(path) ?? whole;
+    if (!this.#stub.redirects || !isLarge(path)) return this.#sendBytes(request, response, path, whole);
+    const listed = this.#commits.files(commit)?.get(path) ?? whole;
     const linked = { "x-linked-etag": `"${sha256(listed)}"`, "x-linked-size": String(listed.length) };
     send(response, 302, {}, { location: `${storageUrl}/storage/${place}`, "x-repo-commit": commit, ...linked });
-  };
-  const sendListing = (response: ServerResponse, place: string, query: URLSearchParams): void => {
+  }
+
+  #sendListing(response: ServerResponse, place: string, query: URLSearchParams): void {
+    const { url, pageSize } = this.#stub;
     const [commit, folder] = split(place);
-    const files = commits.get(commit);
+    const files = this.#commits.files(commit);
     if (files === undefined) return send(response, 404, { error: "Revision not found" });
     const entries = listing(files, folder, query.get("recursive") === "true");
     if (entries.length === 0 && folder !== "") return send(response, 404, { error: "Entry not found" });
     const from = Number(query.get("cursor") ?? 0);
-    query.set("cursor", String(from + stub.pageSize));
-    const next = `<${stub.url}/api/${type}s/${name}/tree/${place}?${query.toString()}>; rel="next"`;
-    const more = from + stub.pageSize < entries.length;
-    send(response, 200, entries.slice(from, from + stub.pageSize), more ? { link: next } : {});
+    query.set("cursor", String(from + pageSize));
+    const next = `<${url}/api/${this.#type}s/${this.#name}/tree/${place}?${query.toString()}>; rel="next"`;
+    const more = from + pageSize < entries.length;
+    send(response, 200, entries.slice(from, from + pageSize), more ? { link: next } : {});
+  }
+}
+
+/** The parts of the Hub's interface that fetching needs, for one repository, on this machine. */
+export async function startHubStub(name: string, type: HubRepository["type"] = "model"): Promise<HubStub> {
+  const servers: Server[] = [];
+  const files = new Map<string, Uint8Array>();
+  const commits = new Commits(files);
+  const stub: HubStub = {
+    url: "",
+    requests: [],
+    files,
+    cuts: new Map(),
+    keepsCutting: false,
+    forged: new Map(),
+    statuses: new Map(),
+    token: undefined,
+    redirects: false,
+    ignoresRanges: false,
+    pageSize: 1000,
+    answer: () => false,
+    moveBranches: (commit) => commits.begin(commit),
+    close: async () => {
+      for (const server of servers) {
+        server.closeAllConnections();
+        await new Promise<void>((resolve) => server.close(() => resolve()));
+      }
+    },
   };
-  const hub = createServer((request, response) => {
-    const [rawPath = "", rawQuery] = (request.url ?? "").split("?");
-    const path = decodeURIComponent(rawPath);
-    stub.requests.push(`${request.method} ${path}${request.headers.range === undefined ? "" : ` ${request.headers.range}`}`);
-    const [, statuses] = [...stub.statuses].find(([part, left]) => path.includes(part) && left.length > 0) ?? [];
-    const status = statuses?.shift();
-    if (status !== undefined) return send(response, status, { error: "as told" }, { "retry-after": "0" });
-    if (stub.answer(request, response, path)) return;
-    if (stub.token !== undefined && request.headers.authorization !== `Bearer ${stub.token}`) {
-      return send(response, request.headers.authorization === undefined ? 401 : 403, { error: "Access is restricted" });
-    }
-    const api = `/api/${type}s/${name}`;
-    const [files, tree] = [`${type === "dataset" ? "/datasets" : ""}/${name}/resolve/`, `${api}/tree/`];
-    if (path.startsWith(files)) sendFile(request, response, path.slice(files.length));
-    else if (path.startsWith(`${api}/revision/`) && !path.endsWith("/absent"))
-      send(response, 200, { _id: "1", id: name, modelId: name, sha: newest });
-    else if (path.startsWith(tree)) sendListing(response, path.slice(tree.length), new URLSearchParams(rawQuery));
-    else send(response, 404, { error: "Repository not found" });
-  });
+  const answers = new StubAnswers(stub, commits, name, type);
+  const storage = createServer((request, response) => answers.storage(request, response));
+  servers.push(storage);
+  const storageUrl = await listen(storage);
+  const hub = createServer((request, response) => answers.hub(request, response, storageUrl));
   servers.push(hub);
   return Object.assign(stub, { url: await listen(hub) });
 }

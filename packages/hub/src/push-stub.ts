@@ -40,28 +40,21 @@ const preupload = (response: ServerResponse, body: Buffer): void => {
   send(response, 200, { files: modes });
 };
 
-/**
- * The parts of the Hub's interface that a push needs, beside those of startHubStub. Safetensors files go to its storage, all others
- * into the commit.
- *
- * @param token the only one that may write
- */
-export async function startPushStub(name: string, token: string): Promise<PushStub> {
-  const uploads = new Map<string, Buffer>();
-  let made = 0;
-  const stub: PushStub = Object.assign(await startHubStub(name), {
-    exists: true,
-    head: "",
-    visibility: undefined,
-    titles: [],
-    beforeCommit: () => undefined,
-  });
-  const moveHead = (): void => {
-    stub.head = (++made).toString(16).padStart(40, "0");
-    stub.moveBranches(stub.head);
-  };
-  moveHead();
-  const commit = (response: ServerResponse, body: Buffer): void => {
+/** Answers the requests that write to a stub. */
+class PushAnswers {
+  readonly #stub: PushStub;
+  readonly #name: string;
+  readonly #uploads = new Map<string, Buffer>();
+  #commits = 0;
+
+  constructor(stub: PushStub, name: string) {
+    this.#stub = stub;
+    this.#name = name;
+    this.#moveHead();
+  }
+
+  commit(response: ServerResponse, body: Buffer): void {
+    const stub = this.#stub;
     stub.beforeCommit();
     const lines = body.toString().split("\n");
     const changes = lines.map((line) => JSON.parse(line) as CommitLine);
@@ -72,52 +65,80 @@ export async function startPushStub(name: string, token: string): Promise<PushSt
     }
     const next = new Map<string, Uint8Array>();
     for (const { key, value } of changes.slice(1)) {
-      const bytes = key === "lfsFile" ? uploads.get(value.oid) : Buffer.from(value.content, "base64");
+      const bytes = key === "lfsFile" ? this.#uploads.get(value.oid) : Buffer.from(value.content, "base64");
       if (bytes === undefined) {
         send(response, 400, { error: `${value.path} was not uploaded` });
         return;
       }
       next.set(value.path, bytes);
     }
-    moveHead();
+    this.#moveHead();
     for (const [path, bytes] of next) stub.files.set(path, bytes);
     stub.titles.push(header.summary ?? "");
-    send(response, 200, { success: true, commitOid: stub.head, commitUrl: `${stub.url}/${name}/commit/${stub.head}` });
-  };
-  const create = (response: ServerResponse, body: Buffer): void => {
+    const commitUrl = `${stub.url}/${this.#name}/commit/${stub.head}`;
+    send(response, 200, { success: true, commitOid: stub.head, commitUrl });
+  }
+
+  create(response: ServerResponse, body: Buffer): void {
     const { organization, name: model, visibility } = JSON.parse(body.toString()) as Record<string, string>;
-    if (`${organization}/${model}` !== name) {
+    if (`${organization}/${model}` !== this.#name) {
       send(response, 403, { error: "You don't have the rights to create a model under this namespace" });
       return;
     }
-    Object.assign(stub, { exists: true, visibility });
-    moveHead();
-    stub.files.set(".gitattributes", Buffer.from("*.safetensors filter=lfs\n"));
-    send(response, 200, { url: `${stub.url}/${name}`, id: name });
-  };
-  const batch = (response: ServerResponse, body: Buffer): void => {
+    Object.assign(this.#stub, { exists: true, visibility });
+    this.#moveHead();
+    this.#stub.files.set(".gitattributes", Buffer.from("*.safetensors filter=lfs\n"));
+    send(response, 200, { url: `${this.#stub.url}/${this.#name}`, id: this.#name });
+  }
+
+  /** Says where large files are uploaded that the storage does not have. */
+  batch(response: ServerResponse, body: Buffer): void {
     const { objects } = JSON.parse(body.toString()) as { objects: { oid: string; size: number }[] };
     const actions = objects.map(({ oid, size }) => ({
       oid,
       size,
-      ...(!uploads.has(oid) && { actions: { upload: { href: `${stub.url}/upload/${oid}` } } }),
+      ...(!this.#uploads.has(oid) && { actions: { upload: { href: `${this.#stub.url}/upload/${oid}` } } }),
     }));
     send(response, 200, { transfer: "basic", objects: actions });
-  };
-  const upload = (response: ServerResponse, body: Buffer, oid: string): void => {
+  }
+
+  upload(response: ServerResponse, body: Buffer, oid: string): void {
     if (createHash("sha256").update(body).digest("hex") !== oid) {
       send(response, 400, { error: "other bytes" });
       return;
     }
-    uploads.set(oid, body);
+    this.#uploads.set(oid, body);
     send(response, 200, {});
-  };
+  }
+
+  #moveHead(): void {
+    this.#commits += 1;
+    this.#stub.head = this.#commits.toString(16).padStart(40, "0");
+    this.#stub.moveBranches(this.#stub.head);
+  }
+}
+
+/**
+ * The parts of the Hub's interface that a push needs, beside those of startHubStub. Safetensors files go to its storage, all others
+ * into the commit.
+ *
+ * @param token the only one that may write
+ */
+export async function startPushStub(name: string, token: string): Promise<PushStub> {
+  const stub: PushStub = Object.assign(await startHubStub(name), {
+    exists: true,
+    head: "",
+    visibility: undefined,
+    titles: [],
+    beforeCommit: () => undefined,
+  });
+  const answers = new PushAnswers(stub, name);
   const writes: readonly [start: string, answer: (response: ServerResponse, body: Buffer, rest: string) => void][] = [
-    ["/api/repos/create", create],
+    ["/api/repos/create", (response, body) => answers.create(response, body)],
     [`/api/models/${name}/preupload/main`, preupload],
-    [`/${name}.git/info/lfs/objects/batch`, batch],
-    [`/api/models/${name}/commit/main`, commit],
-    ["/upload/", upload],
+    [`/${name}.git/info/lfs/objects/batch`, (response, body) => answers.batch(response, body)],
+    [`/api/models/${name}/commit/main`, (response, body) => answers.commit(response, body)],
+    ["/upload/", (response, body, oid) => answers.upload(response, body, oid)],
   ];
   stub.answer = (request, response, path) => {
     if (request.method === "GET") return !stub.exists && send(response, 404, { error: "Repository not found" });

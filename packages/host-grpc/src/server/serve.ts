@@ -3,20 +3,16 @@ import { setTimeout as delay } from "node:timers/promises";
 import { logVerbosity, Server, setLogVerbosity, status as codes } from "@grpc/grpc-js";
 import type { StatusObject } from "@grpc/grpc-js";
 import { removeTemporaryFolders } from "@mbs/artifacts";
-import { availableProcessors, MbsError, noObserver, quoted, resourceKinds, TryAgainError, UsageError } from "@mbs/contracts";
+import { availableProcessors, MbsError, noObserver, resourceKinds, TryAgainError } from "@mbs/contracts";
 import type { Observer, ResourceKind, Stage } from "@mbs/contracts";
 import { bindServer } from "./bind-server.ts";
+import { admit } from "./access.ts";
 import { CallHandlers } from "./call-handlers.ts";
-import type { StreamingCall } from "./call-handlers.ts";
-import { actionNeeds, admit, requireScope } from "./access.ts";
-import type { ActionName } from "./access.ts";
-import { deleteArtifact, doGet, doPut, getFlightInfo, getSchema, listFlights } from "./artifact-calls.ts";
-import { exchange } from "./exchange.ts";
 import type { ExchangeServer } from "./exchange.ts";
+import { flightCalls } from "./flight-calls.ts";
 import { hideFolders } from "./hidden-folders.ts";
 import { isLoopback } from "../protocol/address.ts";
 import { parseListenAddress } from "./listen-address.ts";
-import { send } from "../protocol/messages-in-order.ts";
 import { OpenCalls } from "./open-calls.ts";
 import { withUnreadable } from "./unreadable-requests.ts";
 import { defaultReloadMs, ReloadedFiles } from "./reloaded-files.ts";
@@ -25,11 +21,9 @@ import type { TlsFiles } from "./server-tls.ts";
 import { Tokens } from "./tokens.ts";
 import { ChildSlots } from "./child-slots.ts";
 import { flightService } from "../protocol/flight-service.ts";
-import { messages } from "../protocol/messages.ts";
 import type { ResourceRoots } from "./served-resources.ts";
 import { prepareStore, requireRoot } from "./served-folders.ts";
 import type { StoreLimits } from "./served-store.ts";
-import { describeStages } from "./stage-call.ts";
 import { toStatus } from "../protocol/status.ts";
 import { channelOptions, defaultIdleMs, defaultKeepalive, idleConnectionMs, keepaliveOptions } from "../protocol/channel.ts";
 import type { Keepalive } from "../protocol/channel.ts";
@@ -99,23 +93,12 @@ export interface RunningServer {
 /** Milliseconds in which a server that is closed ends its calls and their children. */
 const closeMs = 2000;
 
-type ActionCall = Parameters<typeof send>[0] & StreamingCall & { request: { type: string; body?: Uint8Array } };
-
 /** The stack of an error, and what the process of a stage had said before it failed. */
 function causeOf(error: unknown): string {
   const said = error instanceof MbsError ? String(error.facts["said"] ?? "").trim() : "";
   const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return said === "" ? stack : `${stack}\nthe process had said:\n${said}`;
 }
-
-/** An action of DoAction. */
-interface Action {
-  readonly description: string;
-  /** @returns the body of its one result, if it has one */
-  readonly run: (body: Uint8Array | undefined) => Promise<Uint8Array | void>;
-}
-
-const isAction = (type: string): type is ActionName => Object.hasOwn(actionNeeds, type);
 
 const rightTokens = (contents: readonly Buffer[] | undefined): Tokens => Tokens.ofRightLines(contents?.[0]?.toString() ?? "");
 
@@ -143,18 +126,8 @@ async function openFiles({ tls, tokens: path, reloadMs = defaultReloadMs, log = 
   }
 }
 
-/**
- * Starts a server of Arrow Flight for stages and artifacts.
- *
- * @throws {UsageError} on an address that is none, a root that is no folder, or a file of certificates or tokens that is wrong
- * @throws {DeniedError} off loopback where that is not safe, where the store is no folder to write to, or on a port of others
- * @throws {InputOutputError} where the port is taken, or the address is none of this machine
- */
-export async function serve(options: ServeOptions): Promise<RunningServer> {
-  const { tls, insecure = false } = options;
-  const knowsClients = options.tokens !== undefined || tls?.clientCa !== undefined;
-  const { host, port: wanted } = parseListenAddress(options.listen, { isTls: tls !== undefined, knowsClients, insecure });
-  const { stages, log = () => undefined } = options;
+/** The store, the folders and the limits of a server. */
+async function openExchanges(options: ServeOptions, log: (line: string) => void): Promise<ExchangeServer> {
   const roots = new Map<string, string>();
   for (const kind of resourceKinds) {
     const root = await requireRoot(kind, options.roots?.[kind]);
@@ -162,110 +135,54 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   }
   const folder = await prepareStore(options.store);
   await removeTemporaryFolders();
-  // loaded here: clients, which import this file too, need neither
+  // loaded here: clients, which import this file too, do not need it
   const { ServedStore } = await import("./served-store.ts");
-  const { addStandardServices } = await import("./standard-services.ts");
-  const store = await ServedStore.open(folder, options.storeLimits ?? {}, log);
-  const { threadsPerClient = Infinity, callBytes = Infinity, callsPerClient = callLimit / 2 } = options;
-  const hide = hideFolders(
-    new Map([
-      [tmpdir(), "the server's temporary folder"],
-      ...[...roots].map(([kind, root]) => [root, `the server's --${kind}-root`] as const),
-      [folder, "the store"],
-    ]),
-  );
-  const exchanges: ExchangeServer = {
-    stages,
-    store,
+  const { threadsPerClient = Infinity, callBytes = Infinity } = options;
+  return {
+    stages: options.stages,
+    store: await ServedStore.open(folder, options.storeLimits ?? {}, log),
     resources: { roots: Object.fromEntries(roots), builtIn: options.builtIn ?? {}, addressOf: options.addressOf },
     command: options.command,
     slots: new ChildSlots(options.children ?? availableProcessors(), threadsPerClient),
     threads: Math.min(options.threads ?? availableProcessors(), threadsPerClient),
     callBytes,
-    hide,
+    hide: hideFolders(
+      new Map([
+        [tmpdir(), "the server's temporary folder"],
+        ...[...roots].map(([kind, root]) => [root, `the server's --${kind}-root`] as const),
+        [folder, "the store"],
+      ]),
+    ),
     children: new Set(),
   };
-  // The library logs to standard error; all of it also reaches us as errors.
-  setLogVerbosity(logVerbosity.NONE);
-  const closing = new AbortController();
+}
 
-  const statusOf = (error: unknown): StatusObject => {
-    const status = toStatus(error, hide);
-    if (status.code === codes.INTERNAL) log(causeOf(error));
-    return status;
-  };
+/** What a server that listens consists of. */
+interface ServerParts {
+  readonly server: Server;
+  readonly exchanges: ExchangeServer;
+  readonly files: Awaited<ReturnType<typeof openFiles>>;
+  readonly openCalls: OpenCalls;
+  readonly handlers: CallHandlers;
+  /** Aborted with the reason when the server shuts down. */
+  readonly closing: AbortController;
+}
 
-  const { idleMs = defaultIdleMs } = options;
-  const openCalls = new OpenCalls(
-    { calls: callLimit, callsPerClient, idleMs },
-    (path, metadata) => admit(path, metadata, files.tokens?.current),
-    options.observer ?? noObserver,
-  );
-  const handlers = new CallHandlers({ openCalls, idleMs, closing: closing.signal, statusOf });
-
-  const actions: Readonly<Record<ActionName, Action>> = {
-    "list-stages": {
-      description: "All stages: one result, a StageList of protos/mbs/v1/stage.proto",
-      run: async () => messages.StageList.encode(describeStages(stages)),
-    },
-    "delete-artifact": {
-      description: "Removes the artifact whose address is the body; no result",
-      run: async (body) => deleteArtifact(store, body),
-    },
-  };
-
-  const server = new Server({
-    ...channelOptions,
-    ...keepaliveOptions(options.keepalive ?? defaultKeepalive),
-    "grpc.max_connection_idle_ms": idleConnectionMs,
-    "grpc.max_concurrent_streams": streamLimit,
-    interceptors: [openCalls.intercept],
-  });
-  server.addService(withUnreadable(flightService), {
-    listFlights: handlers.streaming((call: Parameters<typeof listFlights>[1], watch) => listFlights(store, call, watch)),
-    getFlightInfo: handlers.unary((descriptor: Parameters<typeof getFlightInfo>[1]) =>
-      getFlightInfo(store.artifacts, descriptor),
-    ),
-    getSchema: handlers.unary((descriptor: Parameters<typeof getSchema>[1]) => getSchema(store.artifacts, descriptor)),
-    doGet: handlers.streaming((call: Parameters<typeof doGet>[1], watch) => doGet(store, call, watch)),
-    doPut: handlers.streaming((call: Parameters<typeof doPut>[1], watch) => doPut(store, call, watch, callBytes)),
-    doExchange: handlers.streaming((call: Parameters<typeof exchange>[1], watch, open) => exchange(exchanges, call, watch, open)),
-    doAction: handlers.streaming(async (call: ActionCall, watch, { caller }) => {
-      const { type, body } = call.request;
-      if (!isAction(type)) {
-        throw new UsageError(`no action ${quoted(type)}; this server has ${Object.keys(actions).join(", ")}`);
-      }
-      requireScope(caller, actionNeeds[type], type);
-      const result = await actions[type].run(body);
-      if (result !== undefined) await send(call, { body: result }, watch);
-    }),
-    listActions: handlers.streaming(async (call: Parameters<typeof send>[0] & StreamingCall, watch) => {
-      for (const [type, { description }] of Object.entries(actions)) await send(call, { type, description }, watch);
-    }),
-  });
-  addStandardServices(server);
-  // behind all that may fail: from here on they are looked at
-  const files = await openFiles(options);
-  if (!isLoopback(host) && tls === undefined)
-    log(`calls to ${host} are not encrypted; give --cert and --key in place of --insecure`);
-  if (!isLoopback(host) && !knowsClients) log(`anyone who reaches ${host}:${wanted} may call; give --tokens or --client-ca`);
-
-  const port = await bindServer(server, `${host}:${wanted}`, files.credentials, options.listen).catch((error: unknown) => {
-    files.close();
-    throw error;
-  });
+function runningServer(port: number, address: string, parts: ServerParts): RunningServer {
+  const { server, exchanges, files, openCalls, handlers, closing } = parts;
+  const { store, slots, children } = exchanges;
   // No child may go on computing when this process exits at once.
-  const killChildren = (): void => exchanges.children.forEach((child) => child.kill("SIGKILL"));
+  const killChildren = (): void => children.forEach((child) => child.kill("SIGKILL"));
   process.once("exit", killChildren);
   store.watch();
   return {
     port,
-    address: `${tls === undefined ? "grpc" : "grpcs"}://${host}:${port}`,
+    address,
     get storeBytes() {
       return store.bytes;
     },
     get waitingCalls() {
-      return exchanges.slots.waiting;
+      return slots.waiting;
     },
     async close() {
       store.close();
@@ -283,4 +200,55 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
       process.off("exit", killChildren);
     },
   };
+}
+
+/**
+ * Starts a server of Arrow Flight for stages and artifacts.
+ *
+ * @throws {UsageError} on an address that is none, a root that is no folder, or a file of certificates or tokens that is wrong
+ * @throws {DeniedError} off loopback where that is not safe, where the store is no folder to write to, or on a port of others
+ * @throws {InputOutputError} where the port is taken, or the address is none of this machine
+ */
+export async function serve(options: ServeOptions): Promise<RunningServer> {
+  const { tls, insecure = false, idleMs = defaultIdleMs, callsPerClient = callLimit / 2, log = () => undefined } = options;
+  const knowsClients = options.tokens !== undefined || tls?.clientCa !== undefined;
+  const { host, port: wanted } = parseListenAddress(options.listen, { isTls: tls !== undefined, knowsClients, insecure });
+  const exchanges = await openExchanges(options, log);
+  // The library logs to standard error; all of it also reaches us as errors.
+  setLogVerbosity(logVerbosity.NONE);
+  const closing = new AbortController();
+  const openCalls = new OpenCalls(
+    { calls: callLimit, callsPerClient, idleMs },
+    (path, metadata) => admit(path, metadata, files.tokens?.current),
+    options.observer ?? noObserver,
+  );
+  const statusOf = (error: unknown): StatusObject => {
+    const status = toStatus(error, exchanges.hide);
+    if (status.code === codes.INTERNAL) log(causeOf(error));
+    return status;
+  };
+  const handlers = new CallHandlers({ openCalls, idleMs, closing: closing.signal, statusOf });
+  const server = new Server({
+    ...channelOptions,
+    ...keepaliveOptions(options.keepalive ?? defaultKeepalive),
+    "grpc.max_connection_idle_ms": idleConnectionMs,
+    "grpc.max_concurrent_streams": streamLimit,
+    interceptors: [openCalls.intercept],
+  });
+  server.addService(withUnreadable(flightService), flightCalls(exchanges, handlers));
+  // loaded here: clients, which import this file too, do not need it
+  const { addStandardServices } = await import("./standard-services.ts");
+  addStandardServices(server);
+  // behind all that may fail: from here on they are looked at
+  const files = await openFiles(options);
+  if (!isLoopback(host) && tls === undefined)
+    log(`calls to ${host} are not encrypted; give --cert and --key in place of --insecure`);
+  if (!isLoopback(host) && !knowsClients) log(`anyone who reaches ${host}:${wanted} may call; give --tokens or --client-ca`);
+
+  const port = await bindServer(server, `${host}:${wanted}`, files.credentials, options.listen).catch((error: unknown) => {
+    files.close();
+    throw error;
+  });
+  const address = `${tls === undefined ? "grpc" : "grpcs"}://${host}:${port}`;
+  return runningServer(port, address, { server, exchanges, files, openCalls, handlers, closing });
 }
