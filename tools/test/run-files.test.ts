@@ -32,7 +32,11 @@ async function runTests(folder: string, texts: Record<string, string>): Promise<
   child.on("message", (message) => (results = message as FileResult[]));
   const [code] = (await once(child, "close")) as [number];
   return [
-    results.map(({ seconds, file, ...rest }) => ({ file: basename(file, ".test.mjs"), ...rest, timed: seconds >= 0 })),
+    results.map(({ seconds, processorSeconds, file, ...rest }) => ({
+      file: basename(file, ".test.mjs"),
+      ...rest,
+      timed: seconds >= 0 && processorSeconds >= 0,
+    })),
     code,
   ];
 }

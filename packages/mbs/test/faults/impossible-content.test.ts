@@ -80,7 +80,7 @@ test("impossible layers are refused, and no folder is written", async ({ model, 
   const cases: readonly (readonly [Partial<LayerRecord>, RegExp])[] = [
     // the high byte of an f16 with all bits of the exponent
     [{ values: { ...values, data: bytes(values.data, 7, 0x7e) } }, /values hold NaN at row 0, column 3; compress again/],
-    [{ groups: { ...groups, data: bytes(groups.data, 4, 9) } }, /column 1 is in group 9 of 1;/],
+    [{ groups: { ...groups, data: bytes(groups.data, 4, 9) } }, /groups put column 1 in group 9 of 1;/],
   ];
   for (const [change, message] of cases) {
     await writeArtifact(encodeLayers([{ ...first, ...change }, ...rest], metadata), path("broken.arrow"), { force: true });
