@@ -239,12 +239,4 @@ test("memory stays that of one message, and the source is closed when reading st
   assert.match((await errorOf(() => decoded.receipt)).message, /not read to its end/);
 });
 
-test("a kind under its former name is refused with the new one and the remedy", async () => {
-  const { schema, batches } = samples.damage.encode();
-  const { bytes } = encodeStream({ schema: { ...schema, kind: "errors", version: 1 }, batches });
-  const error = await errorOf(() => decodeStream(bytes));
-  assert.instance(error, BadDataError);
-  assert.is(error.message, "artifacts of kind errors are of kind damage now: make it again with `mbs predict`");
-});
-
 test.run();

@@ -34,7 +34,7 @@ export { availableMemory, defaultKept, requireAvailable, splitKept, weightsBesid
 export type { KeptMemory } from "./memory.ts";
 export { createObjectPool } from "./object-pool.ts";
 export type { ObjectPool, Poolable } from "./object-pool.ts";
-export { isCodePath, optionFlag, parseOptions, renamedTo, resourceKinds, splitOptions } from "./options.ts";
+export { isCodePath, optionFlag, parseOptions, resourceKinds, splitOptions } from "./options.ts";
 export type { Option, OptionTable, OptionValues, ResourceKind } from "./options.ts";
 
 export { noObserver, observed } from "./observer.ts";

@@ -88,20 +88,6 @@ const kebab = (name: string): string => name.replaceAll(/[A-Z]/g, (letter) => `-
 /** The name of an option on the command line: `groupSize` → `--group-size`. */
 export const optionFlag = (name: string): string => `--${kebab(name)}`;
 
-/** Options that have another name now, as the command line shows them. */
-const renamedFlags: Readonly<Record<string, string>> = {
-  "--vocabulary": "--embeddings",
-  "--mixture": "--type-mix",
-  "--step": "--block",
-  "--steps": "--blocks",
-  "--step-limit": "--node-limit",
-  "--step-memory": "--node-memory",
-};
-
-/** What an option is called now, "; it is --embeddings now", or "" where it had no other name. */
-export const renamedTo = (flag: string): string =>
-  Object.hasOwn(renamedFlags, flag) ? `; it is ${renamedFlags[flag] ?? ""} now` : "";
-
 function parseNumber(flag: string, option: Option & { kind: "integer" | "number" }, raw: unknown): number {
   const value = typeof raw === "string" && raw.trim() !== "" ? Number(raw) : raw;
   const whole = option.kind === "integer";
@@ -248,8 +234,8 @@ export function parseOptions<const T extends OptionTable>(table: T, raw: unknown
     if (!Object.hasOwn(table, name)) {
       const known = Object.keys(table).map(optionFlag);
       const near = didYouMean(optionFlag(name), known);
-      const remedy = renamedTo(optionFlag(name)) || `; ${near}it takes ${known.join(", ") || "none"}`;
-      throw new UsageError(`${owner}: unknown option ${optionFlag(name)}${remedy}`, { owner, option: name });
+      const takes = `; ${near}it takes ${known.join(", ") || "none"}`;
+      throw new UsageError(`${owner}: unknown option ${optionFlag(name)}${takes}`, { owner, option: name });
     }
   }
   const values: Record<string, unknown> = {};

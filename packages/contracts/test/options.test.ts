@@ -53,7 +53,6 @@ test("what does not fit is refused with the option's name", () => {
   refuses({ model: "m", bist: 1 }, /unknown option --bist; did you mean --bits\? it takes --bits/);
   refuses({ model: "m", colour: 1 }, /unknown option --colour; it takes --bits/);
   refuses({ model: "m", typeMixes: 1 }, /unknown option --type-mixes; it takes/);
-  refuses({ model: "m", mixture: "Q4_K_M" }, /unknown option --mixture; it is --type-mix now$/);
   refuses({ model: "m", ["__proto__x"]: 1 }, /unknown option/);
   refuses([], /options must be an object/);
 });

@@ -93,7 +93,6 @@ async function refusal(args: readonly string[]): Promise<MbsError> {
 command("usage errors are reported before anything runs", async () => {
   const cases: [string[], RegExp][] = [
     [["pass", "--json"], /unknown option '--json'/],
-    [["make", "--vocabulary", "4"], /unknown option .--vocabulary.; it is --embeddings now$/],
     [["make", "--segmnts", "3"], /unknown option '--segmnts'\s+\(Did you mean --segments/],
     [["make", "--segments", "none"], /--segments takes a whole number, not "none"/],
     [["make", "--segments", "0"], /--segments must be at least 1/],

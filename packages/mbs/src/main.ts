@@ -99,7 +99,6 @@ export async function run(argv: readonly string[], signals: Signals): Promise<vo
   const [name, ...rest] = argv;
   if (name === "help") return run([...rest.slice(0, 1), "--help"], signals);
   if (name === undefined) throw new UsageError("which command? mbs --help lists them");
-  if (name === "solve") throw new UsageError("mbs solve is called mbs factor now, and its option --factor is --upper");
   if (isCodePath(name)) throw new UsageError(`${name} is no command; a stage of your own is run by mbs ${ownStageFlag} ${name}`);
   const entry = commands.get(name);
   if (entry) {

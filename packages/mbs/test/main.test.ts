@@ -100,14 +100,6 @@ test("bits for a solver that only prunes are met with those that round", async (
   );
 });
 
-test("the command that is called factor now is named", async () => {
-  for (const args of [["solve"], ["solve", "--help"], ["help", "solve"]]) {
-    const { code, stderr } = await runMbs(args);
-    assert.is(code, 2);
-    assert.is(stderr, "mbs: mbs solve is called mbs factor now, and its option --factor is --upper\n");
-  }
-});
-
 test("an unknown command is 2 with a suggestion, also where help is asked for", async () => {
   for (const args of [
     ["nonsense", "--help"],

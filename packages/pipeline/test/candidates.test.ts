@@ -9,7 +9,8 @@ import { sharedNodes } from "../src/quality/search.ts";
 import { allocationFaults } from "../src/plan/allocation-faults.ts";
 import { withAllocationNeeds } from "../src/plan/allocated-grids.ts";
 import { planRun } from "../src/plan/plan.ts";
-import { withSolverNeeds } from "../src/plan/solver-needs.ts";
+import { decided } from "./fixtures/decided.ts";
+import { decideAsGiven } from "../src/plan/decide.ts";
 import type { PreparedRun } from "../src/plan/prepared-run.ts";
 import { throwFaults } from "../src/recipe/faults.ts";
 import { recipeFrom } from "../src/recipe/parse-recipe.ts";
@@ -69,7 +70,10 @@ test("candidates keep the types that a GGUF format gives, and search no ranges o
     // what a format's type mix adds
     prepare: (one) =>
       Promise.resolve({
-        recipe: { ...one, compress: { typeMix: "Q4_K_M", ...one.compress }, layerForm: "blocks" },
+        recipe: decided(
+          { ...one, compress: { typeMix: "Q4_K_M", ...one.compress } },
+          { grids: [{ kind: "blocks", type: "Q4_K" }] },
+        ),
         resources: { address: (_: string, name: string) => Promise.resolve(name) },
       } as unknown as PreparedRun),
     keyOf: ({ recipe: { compress, factor } }) => Promise.resolve(JSON.stringify([compress, factor])),
@@ -84,7 +88,11 @@ test("candidates keep the types that a GGUF format gives, and search no ranges o
       { solver: "gptq", typeMix: "Q4_K_M", search: undefined, embeddings: "on" },
       name,
     );
-    await withSolverNeeds(made, new Map(), { blocks: [], siteRounds: () => [], embeddings: { name: "embeddings", sites: [] } });
+    await decideAsGiven(await withAllocationNeeds(made, new Map()), new Map(), {
+      blocks: [],
+      siteRounds: () => [],
+      embeddings: { name: "embeddings", sites: [] },
+    });
   }
   assert.match(notes.join("\n"), /gptaq is left out: solver gptaq has no --type-mix/);
 });
@@ -107,7 +115,7 @@ test("where GGUF types are allocated, candidates search no ranges of groups", as
       const allocated = await withAllocationNeeds(one, allocating);
       throwFaults(await allocationFaults(allocated, allocating));
       return {
-        recipe: await withSolverNeeds(allocated, allocating, { blocks: [], siteRounds: () => [] }),
+        recipe: await decideAsGiven(allocated, allocating, { blocks: [], siteRounds: () => [] }),
         resources: { address: (_: string, name: string) => Promise.resolve(name) },
       } as unknown as PreparedRun;
     },
@@ -130,8 +138,11 @@ test("what two plans share is kept, but for states", async () => {
   const outline = { blocks: ["h.0", "h.1"].map((name) => ({ name, sites: [] })), siteRounds: () => [["mlp-up"]] };
   const planOf = async (propagation: string, search: string) =>
     planRun(
-      await withSolverNeeds(
-        recipe({ propagation, compress: { solver: "gptq", bits: 3, search, sweeps: 0, qep: 0 } }),
+      await decideAsGiven(
+        await withAllocationNeeds(
+          recipe({ propagation, compress: { solver: "gptq", bits: 3, search, sweeps: 0, qep: 0 } }),
+          new Map(),
+        ),
         new Map(),
         outline,
       ),

@@ -1,10 +1,12 @@
+import type { PlannedLayers } from "@mbs/contracts";
 import type { WeightDtype } from "@mbs/models";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { diskNeed, diskNeedFirst, diskNeedRotated } from "../src/estimate/disk.ts";
 import type { DiskNeed, ModelShape } from "../src/estimate/disk.ts";
 import { recipeFrom } from "../src/recipe/parse-recipe.ts";
-import type { Recipe } from "../src/recipe/recipe.ts";
+import type { DecidedRecipe, Decisions } from "../src/recipe/decided-recipe.ts";
+import { decided } from "./fixtures/decided.ts";
 
 const width = 4096;
 const packed = (width * (width + 1) * 4) / 2;
@@ -25,8 +27,8 @@ const model = (contextLength: number | undefined, dtype: WeightDtype = "f16"): M
   checkpoint: { list: () => [{ bytes: 1000 }] },
 });
 
-const recipe = (changes: object): Recipe =>
-  recipeFrom({ model: "m", corpus: "c", compress: { solver: "gptq" }, output: "out", ...changes });
+const recipe = (changes: object, decisions: Partial<Decisions> = {}): DecidedRecipe =>
+  decided(recipeFrom({ model: "m", corpus: "c", compress: { solver: "gptq" }, output: "out", ...changes }), decisions);
 
 test("a model that reads a hundred thousand tokens is calibrated with 2048 of them by default, like a sample", () => {
   const long = diskNeed(recipe({}), model(131_072));
@@ -106,12 +108,12 @@ const need = (changes: object): DiskNeed =>
   diskNeed(recipe({ sample: { mix: "only:en", segments: 4, length: 64 }, ...changes }), model(512));
 
 /** Bytes of layers for each weight. */
-const layers = (changes: object, known: object = {}): number =>
-  diskNeed({ ...recipe(changes), ...known }, model(512)).layers / (2 * 3 * width * width);
+const layers = (changes: object, codes: PlannedLayers["codes"] = "unknown"): number =>
+  diskNeed(recipe(changes, { layers: [{ solver: "gptq", codes }] }), model(512)).layers / (2 * 3 * width * width);
 
 test("layers have a mask, or a code with the grid of its group", () => {
-  assert.is(layers({}, { layerForm: "none" }), 2 + 1 / 8);
-  assert.is(layers({}, { layerForm: "blocks" }), 34 / 32);
+  assert.is(layers({}, "none"), 2 + 1 / 8);
+  assert.is(layers({}, { kind: "blocks", type: "Q4_K" }), 34 / 32);
   assert.is(layers({ compress: { solver: "gptq", groupSize: 0 } }), 3);
   assert.is(layers({ compress: { solver: "gptq", groupSize: 64 } }), 3 + 5 / 64);
 });

@@ -4,6 +4,7 @@ import { findGraphics, graphicsNeed, withGraphics } from "../src/estimate/graphi
 import type { CopiedRun } from "../src/estimate/graphics.ts";
 import type { Rates } from "../src/estimate/rates.ts";
 import type { Recipe } from "../src/recipe/recipe.ts";
+import { decided } from "./fixtures/decided.ts";
 
 const [hidden, inner, vocabulary] = [8, 2048, 100];
 
@@ -18,14 +19,9 @@ const block = {
   ],
 };
 
-const recipe = {
-  propagation: "true-sequential",
-  denseStates: true,
-  shards: 1,
-  capture: {},
-  factor: {},
-  compress: {},
-} as unknown as Recipe;
+const given = { propagation: "true-sequential", shards: 1, capture: {}, factor: {}, compress: {} } as unknown as Recipe;
+const recipe = decided(given, { denseStates: true });
+const withoutDense = decided(given);
 
 const run: CopiedRun = {
   recipe,
@@ -55,11 +51,11 @@ test("copies of a run are weights, states, Grams and cross-moments", () => {
   const beside = graphicsNeed(run);
   assert.is(beside.uploaded, 2 * weights + 2 * 2 * states);
   assert.is(beside.downloaded, 2 * 2 * states + 3 * (grams + crosses));
-  const alone = graphicsNeed({ ...run, recipe: { ...recipe, denseStates: false } });
+  const alone = graphicsNeed({ ...run, recipe: withoutDense });
   assert.is(alone.uploaded, weights + 2 * states);
   assert.is(alone.downloaded, 2 * states + 3 * grams);
   // before its layers are made, and through them
-  const sequential = graphicsNeed({ ...run, recipe: { ...recipe, propagation: "sequential", denseStates: false } });
+  const sequential = graphicsNeed({ ...run, recipe: { ...withoutDense, propagation: "sequential" } });
   assert.is(sequential.uploaded, 2 * weights + 2 * 2 * states);
   const pooled = graphicsNeed({ ...run, recipe: { ...recipe, capture: { grams: "pooled" } } });
   assert.is(pooled.downloaded, 2 * 2 * states + 3 * grams + crosses);

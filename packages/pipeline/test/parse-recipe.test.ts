@@ -79,24 +79,6 @@ test("says what is wrong, and in which line", () => {
   }
 });
 
-test("a word of older recipes is refused, and the new one named", () => {
-  for (const [text, message] of [
-    ["solve:\n  damping: 0.1\n", /^r\.yaml:8: the key solve is called factor now$/],
-    ["factor:\n  factor: off\n", /^r\.yaml:8: the option factor of factor is called upper now$/],
-    [
-      "solve:\n  factor: off\n",
-      /^r\.yaml:8: the key solve is called factor now; r\.yaml:8: the option factor of solve is called upper now$/,
-    ],
-  ] as const) {
-    const error = thrown(() => parseRecipe(whole + text, "r.yaml"));
-    assert.instance(error, BadDataError, text);
-    assert.match((error as Error).message, message);
-  }
-  const error = thrown(() => parseRecipe(whole.replace("compress:\n", "compress:\n  mse: true\n"), "r.yaml"));
-  assert.instance(error, BadDataError);
-  assert.match((error as Error).message, /the option mse of compress is called search now: error for true, none for false$/);
-});
-
 test("says all that is wrong, in one line", () => {
   const text = `${whole}colour: red\nkeep: perhaps\nevaluate:\n  model: m\n`.replace("corpus: c\n", "");
   const error = thrown(() => parseRecipe(text, "r.yaml"));

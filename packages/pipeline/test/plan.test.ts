@@ -5,7 +5,7 @@ import { allocationFaults } from "../src/plan/allocation-faults.ts";
 import { withAllocationNeeds } from "../src/plan/allocated-grids.ts";
 import { recipeFrom } from "../src/recipe/parse-recipe.ts";
 import { planRun } from "../src/plan/plan.ts";
-import { completeRecipe, withSolverNeeds } from "../src/plan/solver-needs.ts";
+import { decide, decideAsGiven } from "../src/plan/decide.ts";
 import type { ModelOutline, PlanNode } from "../src/plan/nodes/plan-node.ts";
 import { stageOf, type Stages } from "../src/plan/known-stages.ts";
 import { fakeStages } from "./fixtures/fake-stages.ts";
@@ -44,7 +44,7 @@ async function nodesOf(
 ): Promise<readonly PlanNode[]> {
   const recipe = recipeFrom({ model: "m", corpus: "c", compress: { solver: "wanda", sparsity: 0.6 }, output: "out", ...changes });
   const complete = await withAllocationNeeds(recipe, stages);
-  return planRun(await withSolverNeeds(complete, stages, of), of, "out/model").nodes;
+  return planRun(await decideAsGiven(complete, stages, of), of, "out/model").nodes;
 }
 
 const ids = (nodes: readonly PlanNode[]): readonly string[] => nodes.map(({ id }) => id);
@@ -69,7 +69,7 @@ test("an allocation spreads the solver's default sparsity where the recipe gives
 const allocateOf = async (changes: Readonly<Record<string, unknown>>, stacks: "decoder" | "encoder" = "decoder") => {
   const recipe = recipeFrom({ model: "m", corpus: "c", output: "out", ...changes });
   const given = await withAllocationNeeds(recipe, allocating);
-  const { nodes } = planRun(await completeRecipe(given, allocating, { ...outline, stacks }), outline, "out/model");
+  const { nodes } = planRun(await decide(given, allocating, { ...outline, stacks }), outline, "out/model");
   return nodes.find(({ stage }) => stage === "allocate")?.options;
 };
 

@@ -1,4 +1,5 @@
 import { openModel } from "@mbs/models";
+import { loadSolver } from "@mbs/solvers";
 import { writeTinyModel } from "@mbs/models/testing";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -9,6 +10,7 @@ import { memoryNeed } from "../src/estimate/memory.ts";
 import { artifactRates } from "../src/estimate/probes/artifact-probe.ts";
 import { averageOf, probedKinds, probedTokens } from "../src/estimate/probes/forward-probe.ts";
 import { recipeFrom } from "../src/recipe/parse-recipe.ts";
+import { decided } from "./fixtures/decided.ts";
 
 test("a probe fills a batch with whole segments, and has fewer tokens where a pass would take long, but never very few", () => {
   const gemm = 100e9;
@@ -53,7 +55,7 @@ test("an evaluation needs memory for the head of a model, and for that of the mo
   try {
     const recipeWith = (distances: string) => {
       const evaluate = { corpus: "v", distances };
-      return recipeFrom({ model: root, corpus: "c", compress: { solver: "wanda" }, evaluate, output: "out" });
+      return decided(recipeFrom({ model: root, corpus: "c", compress: { solver: "wanda" }, evaluate, output: "out" }));
     };
     const large = { ...model, blocks: model.blocks, kind: model.kind, hiddenSize: 1024, vocabularySize: 2 ** 18 } as typeof model;
     const head = 2 ** 30;
@@ -93,11 +95,13 @@ test("threads that solve rows, artifacts and values between sites are counted as
     if (block === undefined) throw new Error("a model without blocks");
     const blocks = [{ ...block, sites: [{ name: "wide", width: 1000, weights: [{ tensor: "w", rows: 2000 }] }] }];
     const wide = { ...model, blocks, kind: model.kind, hiddenSize: 1000, stateWidth: 1000 } as unknown as typeof model;
-    const need = (solver: string, threads: number, kept: { pool: number; artifacts: number; weights: number }) =>
+    const need = async (solver: string, threads: number, kept: { pool: number; artifacts: number; weights: number }) =>
       memoryNeed(
         {
           ...sizes,
-          recipe: recipeFrom({ model: root, corpus: "c", compress: { solver, bits: 4 }, output: "out" }),
+          recipe: decided(recipeFrom({ model: root, corpus: "c", compress: { solver, bits: 4 }, output: "out" }), {
+            solver: await loadSolver(solver),
+          }),
           model: wide,
           heldOutTokens: [],
           threads,

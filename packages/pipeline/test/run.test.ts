@@ -17,7 +17,8 @@ import * as assert from "uvu/assert";
 import { buildProgram } from "../../../tools/test/built-program.ts";
 import { parseRecipe } from "../src/recipe/parse-recipe.ts";
 import { planRun } from "../src/plan/plan.ts";
-import { withSolverNeeds } from "../src/plan/solver-needs.ts";
+import { withAllocationNeeds } from "../src/plan/allocated-grids.ts";
+import { decideAsGiven } from "../src/plan/decide.ts";
 import { stageOf } from "../src/plan/known-stages.ts";
 import { fakeStages } from "./fixtures/fake-stages.ts";
 import { failure, go } from "./fixtures/run-fakes.ts";
@@ -84,18 +85,18 @@ test("a solver that compares with the dense model gets its states beside the com
   const compress = { solver: "gptaq", bits: 3 };
   const propagation = "sequential";
   const outline = { blocks: ["h.0", "h.1", "h.2"].map((name) => ({ name, sites: [] })), siteRounds: () => [["mlp-up"]] };
-  const { nodes } = planRun(await withSolverNeeds(recipe({ compress, propagation }), new Map(), outline), outline, "model");
+  const planOf = async (options: StageOptions) => {
+    const plannable = await withAllocationNeeds(recipe({ compress: options, propagation }), new Map());
+    return planRun(await decideAsGiven(plannable, new Map(), outline), outline, "model");
+  };
+  const { nodes } = await planOf(compress);
   const inputsOf = (id: string) => nodes.find((node) => node.id === id)?.inputs;
   assert.equal(inputsOf("capture.h.0"), { source: ["propagate.embedding"], denseStates: ["propagate.embedding"] });
   assert.equal(inputsOf("propagate.dense.h.0"), { source: ["propagate.embedding"] });
   assert.equal(inputsOf("propagate.dense.h.1"), { source: ["propagate.dense.h.0"] });
   assert.equal(inputsOf("capture.h.2"), { source: ["propagate.h.1"], denseStates: ["propagate.dense.h.1"] });
   assert.is(inputsOf("propagate.dense.h.2"), undefined, "nothing reads them");
-  const others = planRun(
-    await withSolverNeeds(recipe({ compress: { solver: "gptq", qep: 0 }, propagation }), new Map(), outline),
-    outline,
-    "model",
-  );
+  const others = await planOf({ solver: "gptq", qep: 0 });
   assert.ok(others.nodes.every(({ id, inputs }) => !id.includes("dense") && inputs["denseStates"] === undefined));
   const error = await failure(go(recipe({ compress: { solver: "gptaq" }, propagation: "dense", output: join(root, "dense") })));
   assert.instance(error, UsageError);
@@ -204,15 +205,15 @@ test("refuses an occupied folder, another recipe's run and a file; --force repla
   assert.instance(await failure(go(recipe({ output: join(root, "file") }))), DeniedError);
 });
 
-test("a run that began with the former default of propagation is not taken for one with today's", async ({ root, recipe }) => {
+test("a run that began with another propagation is not taken for one with the default", async ({ root, recipe }) => {
   const sequential = recipe({ propagation: "sequential" });
   await go(sequential);
   const before = await snapshot(join(root, "out"));
-  const error = await failure(go(recipe()));
-  assert.instance(error, DeniedError);
-  assert.match((error as Error).message, /write propagation: sequential into the recipe to resume that run, .* with --force$/i);
-  const dense = await failure(go(recipe({ propagation: "dense" })));
-  assert.match((dense as Error).message, /changed inputs; what differs, .*: propagation; choose another output/);
+  for (const other of [recipe(), recipe({ propagation: "dense" })]) {
+    const error = await failure(go(other));
+    assert.instance(error, DeniedError);
+    assert.match((error as Error).message, /changed inputs; what differs, .*propagation; choose another output/);
+  }
   const more = await failure(go(recipe({ factor: { damping: 0.1 } })));
   assert.match((more as Error).message, /what differs, .* factor\.damping, propagation;/);
   assert.equal(await snapshot(join(root, "out")), before, "nothing is lost");

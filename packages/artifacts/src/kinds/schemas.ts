@@ -134,7 +134,6 @@ export const artifactKinds = {
       { name: "value", type: "float64" },
     ),
   },
-  // At version 1 this kind was called "errors".
   damage: {
     version: 3,
     fields: fields(
@@ -167,39 +166,17 @@ export const artifactKinds = {
 
 export type ArtifactKind = keyof typeof artifactKinds;
 
-/** Former versions that are still read: version → how many of the present columns it had, the first ones. */
-const formerColumns: { readonly [K in ArtifactKind]?: ReadonlyMap<number, number> } = {
-  segments: new Map([[1, 4]]),
-  scores: new Map([
-    [1, 8],
-    [2, 10],
-  ]),
-};
-
 const isKnown = (kind: string): kind is ArtifactKind => Object.hasOwn(artifactKinds, kind);
-
-/** Kinds that have another name now: old name → the new one, and how an artifact of it is made. */
-const renamedKinds: ReadonlyMap<string, { readonly name: ArtifactKind; readonly remedy: string }> = new Map([
-  ["errors", { name: "damage", remedy: "make it again with `mbs predict`" }],
-]);
 
 const describe = (schema: Pick<Schema, "fields">): string => schema.fields.map(({ name, type }) => `${name} ${type}`).join(", ");
 
 /**
- * Refuses a kind under its former name, and a version of a known kind that this program does not read.
+ * Refuses a version of a known kind that this program does not read.
  *
- * @throws {BadDataError} with the new name and what to do
  * @throws {FailedPreconditionError} with the version found, the one supported and what to do
  */
 export function requireVersion(kind: string, version: number): void {
-  const renamed = renamedKinds.get(kind);
-  if (renamed) {
-    throw new BadDataError(`artifacts of kind ${kind} are of kind ${renamed.name} now: ${renamed.remedy}`, {
-      expected: renamed.name,
-      found: kind,
-    });
-  }
-  if (!isKnown(kind) || version === artifactKinds[kind].version || formerColumns[kind]?.has(version)) return;
+  if (!isKnown(kind) || version === artifactKinds[kind].version) return;
   const supported = artifactKinds[kind].version;
   const remedy = version > supported ? "update this program" : "write the artifact again with this program";
   throw new FailedPreconditionError(`${kind} artifact has version ${version}, version ${supported} is supported: ${remedy}`, {
@@ -229,7 +206,7 @@ export function requireKind<const K extends ArtifactKind>(stream: Pick<ArtifactS
     );
   }
   requireVersion(kind, schema.version);
-  const expected = describe({ fields: artifactKinds[kind].fields.slice(0, formerColumns[kind]?.get(schema.version)) });
+  const expected = describe(artifactKinds[kind]);
   const found = describe(schema);
   if (expected !== found) {
     throw new BadDataError(`${kind} artifact has the columns [${found}], expected [${expected}]; write it again`, { kind });

@@ -103,30 +103,15 @@ export function encodeRows<K extends ArtifactKind>(kind: K, metadata: ArtifactMe
   };
 }
 
-/** The values of columns that a former version of a kind did not have. */
-const emptyValues: { readonly [T in ColumnType]: RowValues[T] } = {
-  utf8: "",
-  int32: 0,
-  int64: 0,
-  float64: 0,
-  "list<int32>": new Int32Array(),
-  "list<float32>": new Float32Array(),
-  binary: new Uint8Array(),
-};
-
 async function* rowsOf<K extends ArtifactKind>(kind: K, stream: ArtifactStream): AsyncGenerator<Row<K>> {
-  // of the version that was written: the first of the present columns
-  const { fields } = stream.schema;
-  const missing = Object.fromEntries(
-    artifactKinds[kind].fields.slice(fields.length).map(({ name, type }) => [name, emptyValues[type]]),
-  );
+  const { fields } = artifactKinds[kind];
   for await (const { rows, columns } of stream.batches) {
     for (const { name } of fields) {
       if (columns[name]?.length !== rows)
         throw new BadDataError(`${kind}: column ${name} does not have ${rows} rows`, { kind, column: name });
     }
     for (let row = 0; row < rows; row++) {
-      yield { ...missing, ...Object.fromEntries(fields.map(({ name }) => [name, columns[name]?.[row]])) } as Row<K>;
+      yield Object.fromEntries(fields.map(({ name }) => [name, columns[name]?.[row]])) as Row<K>;
     }
   }
 }

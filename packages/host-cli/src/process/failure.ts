@@ -7,7 +7,6 @@ import {
   MbsError,
   UsageError,
   printable,
-  renamedTo,
   shortened,
 } from "@mbs/contracts";
 import type { ErrorTag } from "@mbs/contracts";
@@ -49,10 +48,7 @@ const systemErrors: Readonly<Record<string, (message: string, cause: unknown) =>
 export function toMbsError(thrown: unknown): MbsError {
   if (thrown instanceof MbsError) return thrown;
   if (thrown instanceof CommanderError) {
-    const message = thrown.message.replace(/^error: /, "");
-    const [unknown = "", flag = ""] = /^unknown option '(--[^']+)'/.exec(message) ?? [];
-    const renamed = renamedTo(flag);
-    return new UsageError(renamed === "" ? message : unknown + renamed, {}, { cause: thrown });
+    return new UsageError(thrown.message.replace(/^error: /, ""), {}, { cause: thrown });
   }
   if (!(thrown instanceof Error)) return new InternalError(`unexpected: ${String(thrown)}`);
   if (thrown.name === "AbortError") return new InterruptedError("interrupted", {}, { cause: thrown });

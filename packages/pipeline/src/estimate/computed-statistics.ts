@@ -1,4 +1,4 @@
-import type { Recipe } from "../recipe/recipe.ts";
+import type { DecidedRecipe } from "../recipe/decided-recipe.ts";
 
 /** What a run computes of the inputs of its sites. Bytes are of artifacts. */
 export interface ComputedStatistics {
@@ -17,8 +17,8 @@ export interface ComputedStatistics {
 /** Bytes of the packed upper half of a Gram. */
 export const packedBytes = (width: number): number => (width * (width + 1) * 4) / 2;
 
-/** @param recipe completed for its solver; what it leaves open is the default of the stages */
-export function computedStatistics({ capture, factor, compress, denseStates = false }: Recipe): ComputedStatistics {
+/** What a recipe leaves open is the default of the stages. */
+export function computedStatistics({ capture, factor, compress, decisions: { denseStates } }: DecidedRecipe): ComputedStatistics {
   const any = compress["withoutFactors"] !== true;
   const gram = any && capture["statistics"] !== "diagonal";
   const isPooled = capture["grams"] === "pooled";

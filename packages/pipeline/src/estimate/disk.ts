@@ -6,7 +6,8 @@ import { parseMix, segmentsOfMix } from "@mbs/corpora";
 import { defaultLength } from "@mbs/models";
 import type { Block, Embeddings, WeightDtype } from "@mbs/models";
 import { listOf } from "../plan/allocated-grids.ts";
-import { capturesBeforehand } from "../recipe/recipe.ts";
+import { capturesBeforehand, middleOf } from "../recipe/decided-recipe.ts";
+import type { DecidedRecipe } from "../recipe/decided-recipe.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import { compressedBlocks, compressedEmbeddings } from "./compressed-blocks.ts";
 import { computedStatistics, packedBytes } from "./computed-statistics.ts";
@@ -72,8 +73,12 @@ export function boundedSize({ sample }: Recipe, { contextLength }: ModelShape): 
 }
 
 /** Artifacts of states that lie on disk at one time: those around one block, or those before every block. */
-function statesAtOnce(recipe: Recipe, blocks: number): number {
-  const { propagation, keep, denseStates } = recipe;
+function statesAtOnce(recipe: DecidedRecipe, blocks: number): number {
+  const {
+    propagation,
+    keep,
+    decisions: { denseStates },
+  } = recipe;
   // without statistics those of the embedding, for similarity
   if (!computedStatistics(recipe).any) return recipe.similarity ? 1 : 0;
   if (propagation === "dense") return 0;
@@ -83,8 +88,12 @@ function statesAtOnce(recipe: Recipe, blocks: number): number {
 }
 
 /** Bytes of additional captures of some recipes: the first block's input (similarity), or those of the dense model (allocate). */
-function sideStatistics(recipe: Recipe, { blocks, hiddenSize }: ModelShape, languages: number): number {
-  const { similarity, propagation, allocation } = recipe;
+function sideStatistics(recipe: DecidedRecipe, { blocks, hiddenSize }: ModelShape, languages: number): number {
+  const {
+    similarity,
+    propagation,
+    decisions: { allocation },
+  } = recipe;
   const { any } = computedStatistics(recipe);
   const input = similarity && (propagation === "true-sequential" || !any) ? 4 * hiddenSize * languages : 0;
   const widths = blocks.flatMap(({ sites }) => sites.map(({ width }) => width));
@@ -99,9 +108,10 @@ function sideStatistics(recipe: Recipe, { blocks, hiddenSize }: ModelShape, lang
 const mostBlockBytes = 34 / 32;
 
 /** Bytes that a layer has for each weight: its value, and a mask or a code with scales and zeros of its groups; or its block. */
-export function layerBytes({ layerForm, compress: { groupSize } }: Recipe, dtype: WeightDtype): number {
-  if (layerForm === "blocks") return mostBlockBytes;
-  return bytesOfDtype(dtype) + (layerForm === "none" ? 1 / 8 : codeBytes(groupSize));
+export function layerBytes({ decisions: { layers }, compress: { groupSize } }: DecidedRecipe, dtype: WeightDtype): number {
+  const { codes } = middleOf(layers) ?? {};
+  if (typeof codes === "object" && "kind" in codes) return mostBlockBytes;
+  return bytesOfDtype(dtype) + (codes === "none" ? 1 / 8 : codeBytes(groupSize));
 }
 
 /** Bytes of a code, with its part of the scales and zeros. */
@@ -122,7 +132,7 @@ function writtenBytes({ assemble: { dtype, untieHead } }: Recipe, model: ModelSh
  *
  * @param size of the sample, where it has been drawn
  */
-export function diskNeed(recipe: Recipe, model: ModelShape, size: SampleSize = boundedSize(recipe, model)): DiskNeed {
+export function diskNeed(recipe: DecidedRecipe, model: ModelShape, size: SampleSize = boundedSize(recipe, model)): DiskNeed {
   const tokens = size.segments * size.length;
   const budget = parseBytes(textOr(recipe.capture["budget"], "4GiB"), "budget");
   const { any, upper, statisticBytes, factorBytes } = computedStatistics(recipe);
@@ -160,7 +170,7 @@ export function diskNeed(recipe: Recipe, model: ModelShape, size: SampleSize = b
 }
 
 /** The same for a recipe that rotates its model first, from the shape of the model as it is given. */
-export function diskNeedRotated(recipe: Recipe, model: ModelShape, size?: SampleSize): DiskNeed {
+export function diskNeedRotated(recipe: DecidedRecipe, model: ModelShape, size?: SampleSize): DiskNeed {
   const { dtype, writtenDtype = dtype, hiddenSize, vocabularySize } = model;
   const factor = bytesOfDtype("f32") / bytesOfDtype(dtype);
   const checkpoint = { list: () => model.checkpoint.list().map(({ bytes }) => ({ bytes: bytes * factor })) };
@@ -171,7 +181,7 @@ export function diskNeedRotated(recipe: Recipe, model: ModelShape, size?: Sample
 }
 
 /** The same with the models that the recipe makes before everything else, from the shape of the model as it is given. */
-export function diskNeedFirst(recipe: Recipe, model: ModelShape, size?: SampleSize): DiskNeed {
+export function diskNeedFirst(recipe: DecidedRecipe, model: ModelShape, size?: SampleSize): DiskNeed {
   const need = (recipe.rotate === undefined ? diskNeed : diskNeedRotated)(recipe, model, size);
   if (recipe.trim === undefined) return need;
   const trimmed = sum(model.checkpoint.list(), ({ bytes }) => bytes);

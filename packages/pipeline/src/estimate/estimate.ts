@@ -4,6 +4,7 @@ import { openModel } from "@mbs/models";
 import type { Stages } from "../plan/known-stages.ts";
 import { prepareRun } from "../plan/prepared-run.ts";
 import { firstKeys } from "../recipe/first-options.ts";
+import type { DecidedRecipe } from "../recipe/decided-recipe.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import { runFolder } from "../run/run-folder.ts";
 import { chooseMachine, readMachine } from "../run/run-machine.ts";
@@ -52,7 +53,7 @@ export interface Estimate {
 }
 
 /** How often a run computes each site: sequential does it before its layers are made, and through them. */
-function walksOf(recipe: Recipe): number {
+function walksOf(recipe: DecidedRecipe): number {
   if (!computedStatistics(recipe).any) return 0;
   return recipe.propagation === "sequential" ? 2 : 1;
 }

@@ -3,8 +3,8 @@ import type { DeviceChoice } from "@mbs/contracts";
 import type { Block, Site } from "@mbs/models";
 import { chooseDevice, constantBytes, measureGraphics, panelCount } from "@mbs/onnx";
 import type { GraphicsSpeed } from "@mbs/onnx";
-import { capturesBeforehand } from "../recipe/recipe.ts";
-import type { Recipe } from "../recipe/recipe.ts";
+import { capturesBeforehand } from "../recipe/decided-recipe.ts";
+import type { DecidedRecipe } from "../recipe/decided-recipe.ts";
 import { compressedEmbeddings } from "./compressed-blocks.ts";
 import { computedStatistics } from "./computed-statistics.ts";
 import type { ModelShape, SampleSize } from "./disk.ts";
@@ -65,7 +65,7 @@ export function withGraphics(rates: Rates, { operations }: GraphicsSpeed): Rates
 /** A run as far as its copies to a graphics processor go. */
 export interface CopiedRun {
   /** Completed for its solver. */
-  readonly recipe: Recipe;
+  readonly recipe: DecidedRecipe;
   readonly model: ModelShape;
   readonly sample: SampleSize;
   /** Tokens to score, of all languages; 0 where nothing is evaluated. */
@@ -99,7 +99,10 @@ function gramBytes(width: number): number {
 const weightBytes = (block: Block): number => floats(weightsOf(block));
 
 /** What the sums of a site are there, in bytes. */
-const sumsOf = ({ denseStates = false }: Recipe, { width }: Site): { readonly gram: number; readonly cross: number } => ({
+const sumsOf = (
+  { decisions: { denseStates } }: DecidedRecipe,
+  { width }: Site,
+): { readonly gram: number; readonly cross: number } => ({
   gram: gramBytes(width),
   cross: denseStates ? floats(width * width) : 0,
 });
@@ -109,7 +112,12 @@ function whileCompressing({ recipe, model, sample, workers }: CopiedRun): Graphi
   const { any, gram } = computedStatistics(recipe);
   const beforehand = capturesBeforehand(recipe) ? 1 : 0;
   if (!any && beforehand === 0) return { uploaded: 0, downloaded: 0, memory: 0 };
-  const { propagation, denseStates = false, capture, shards } = recipe;
+  const {
+    propagation,
+    decisions: { denseStates },
+    capture,
+    shards,
+  } = recipe;
   const { blocks, stateWidth } = model;
   const tokens = sample.segments * sample.length;
   const owners = denseStates ? 2 : 1;

@@ -1,8 +1,8 @@
 import type { KeptMemory } from "@mbs/contracts";
 import { comparisonBytes, logitsAtATime, logitsOfTile } from "@mbs/models";
 import type { Model } from "@mbs/models";
-import { hasSeparableRows, loadSolver, splitRows, weightsAtATime } from "@mbs/solvers";
-import type { Recipe } from "../recipe/recipe.ts";
+import { hasSeparableRows, splitRows, weightsAtATime } from "@mbs/solvers";
+import type { DecidedRecipe } from "../recipe/decided-recipe.ts";
 import { compressedEmbeddings } from "./compressed-blocks.ts";
 import { computedStatistics } from "./computed-statistics.ts";
 import { layerBytes } from "./disk.ts";
@@ -24,7 +24,7 @@ const scoredTogether = 1024;
 /** A run as far as its memory goes. */
 export interface RunSize {
   /** Completed for its solver. */
-  readonly recipe: Recipe;
+  readonly recipe: DecidedRecipe;
   readonly model: Model;
   readonly sample: SampleSize;
   readonly disk: DiskNeed;
@@ -87,7 +87,7 @@ const rowThreadBytes = 100e6;
 
 /** Row threads besides the one that every run has. */
 async function rowThreads({ recipe, model, threads }: RunSize): Promise<number> {
-  if (!(await hasSeparableRows(await loadSolver(String(recipe.compress["solver"]))))) return 0;
+  if (!(await hasSeparableRows(recipe.decisions.solver))) return 0;
   const parts = model.blocks.flatMap(({ sites }) =>
     sites.map(({ width, weights }) => splitRows({ rows: sum(weights, ({ rows }) => rows), columns: width }, threads).length),
   );
@@ -113,7 +113,7 @@ function solving({ recipe, model, sample }: RunSize): number {
  * Embedding and head: some of their rows in float32, and what is made of all; before that the head and logits of capture, and in
  * factor what each row costs each language, once as it is and once weighed.
  */
-function ofEmbeddings(recipe: Recipe, model: Model, languages: number): number {
+function ofEmbeddings(recipe: DecidedRecipe, model: Model, languages: number): number {
   if (compressedEmbeddings(recipe, model) === undefined) return 0;
   const weights = model.vocabularySize * model.hiddenSize;
   const compressing = 4 * Math.min(weights, weightsAtATime) * 4 + weights * layerBytes(recipe, model.dtype);

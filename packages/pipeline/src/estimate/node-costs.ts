@@ -3,8 +3,8 @@ import { spreadStride } from "@mbs/models";
 import type { Site } from "@mbs/models";
 import { windowShards } from "../plan/nodes/evaluation-nodes.ts";
 import type { Plan, PlanNode } from "../plan/nodes/plan-node.ts";
-import { allocatesEmbeddings, capturesBeforehand } from "../recipe/recipe.ts";
-import type { Recipe } from "../recipe/recipe.ts";
+import { allocatesEmbeddings, capturesBeforehand } from "../recipe/decided-recipe.ts";
+import type { DecidedRecipe } from "../recipe/decided-recipe.ts";
 import { compressedBlocks, compressedEmbeddings } from "./compressed-blocks.ts";
 import { computedStatistics, packedBytes } from "./computed-statistics.ts";
 import type { DiskNeed, ModelShape, SampleSize } from "./disk.ts";
@@ -32,7 +32,7 @@ export type NodeCosts = Readonly<Partial<Record<PartName, number>>>;
 /** A run as far as its time goes. */
 export interface Work {
   /** Completed for its solver. */
-  readonly recipe: Recipe;
+  readonly recipe: DecidedRecipe;
   readonly model: ModelShape;
   readonly rates: Rates;
   readonly sample: SampleSize & { readonly seconds: number };
@@ -61,7 +61,8 @@ interface PlacedSite extends Site {
 const shareOf = (part: unknown): number => (typeof part === "string" ? 1 / Number(part.split("/")[1]) : 1);
 
 /** Whether an allocation sums Grams of its own, and factorises them. */
-const sumsBeforehand = (recipe: Recipe): boolean => capturesBeforehand(recipe) && recipe.allocation?.statistics === "gram";
+const sumsBeforehand = (recipe: DecidedRecipe): boolean =>
+  capturesBeforehand(recipe) && recipe.decisions.allocation?.statistics === "gram";
 
 const isBeforehand = ({ id }: PlanNode): boolean => /^(capture|factor)\.allocate\b/.test(id);
 
@@ -94,7 +95,7 @@ const rowsOf = ({ weights }: Site): number => sum(weights, ({ rows }) => rows);
  * What it takes to aim at the dense model's residual stream beside a Gram and a cross-moment, which is a whole product where a Gram
  * is half of one: a product as high as the weight.
  */
-const aimProducts = ({ capture }: Recipe, site: Site): number =>
+const aimProducts = ({ capture }: DecidedRecipe, site: Site): number =>
   capture["normaliseTokens"] !== true || site.adds === undefined ? 0 : (2 * rowsOf(site)) / site.width;
 
 /** Positions of a language whose predictions capture compares, where one tensor is embedding and head: each by two models' logits. */
@@ -136,9 +137,9 @@ function captureCosts(node: PlanNode, work: Work, { sites }: Scope): NodeCosts {
     return { "forward passes": forward + embeddings, Grams: grams, "opening the model": weights };
   }
   // the dense model's states run beside the compressed ones
-  const runs = recipe.denseStates ? 2 : 1;
+  const runs = recipe.decisions.denseStates ? 2 : 1;
   const forward = inBlocks * tokens * runs * (isDense ? rates.sites + rates.end : rates.sites);
-  const products = (site: Site): number => (recipe.denseStates ? 3 + aimProducts(recipe, site) : 1);
+  const products = (site: Site): number => (recipe.decisions.denseStates ? 3 + aimProducts(recipe, site) : 1);
   const bytes = sum(sites, ({ width }) => statisticBytes(width, sample.languages));
   return {
     "forward passes": forward + ofEmbeddings,
@@ -181,7 +182,8 @@ function allocateCosts({ recipe, model, rates, sample, allocation }: Work): Node
   // statistics of each language, Gram and factor of their mix, which lie on disk where it has its own
   const bytes = sumsBeforehand(recipe) ? sum(sites, ({ width }) => (sample.languages + 2) * packedBytes(width)) : 0;
   const tokens = sample.segments * sample.length;
-  const passes = recipe.allocation?.segments === true ? allocation.passes * tokens * model.blocks.length * rates.block : 0;
+  const passes =
+    recipe.decisions.allocation?.segments === true ? allocation.passes * tokens * model.blocks.length * rates.block : 0;
   const compared = allocation.comparisons * fewAtATime * rates.compare;
   return { allocation: roundings + passes + compared + bytes * rates.write + 2 * bytes * rates.read };
 }

@@ -2,8 +2,8 @@ import { stat } from "node:fs/promises";
 import { InternalError, once } from "@mbs/contracts";
 import type { StageContext } from "@mbs/contracts";
 import type { Model, Site } from "@mbs/models";
-import { hasSeparableRows, loadSolver, splitRows } from "@mbs/solvers";
-import { middleOf } from "../plan/allocated-grids.ts";
+import { hasSeparableRows, splitRows } from "@mbs/solvers";
+import { middleOf } from "../recipe/decided-recipe.ts";
 import { compressedEmbeddings } from "./compressed-blocks.ts";
 import { computedStatistics } from "./computed-statistics.ts";
 import { keptSeconds, readSeconds } from "./kept-rates.ts";
@@ -25,7 +25,7 @@ const siteKey = (width: number, { recipe, length, work, threads }: Probe): reado
   "site",
   width,
   recipe.compress,
-  middleOf(recipe.grids ?? []),
+  middleOf(recipe.decisions.grids),
   computedStatistics(recipe),
   length,
   work,
@@ -193,7 +193,7 @@ async function ratesOf(
     sites.set(width, await source.site(width));
   }
   const { gram } = computedStatistics(recipe);
-  const separable = await hasSeparableRows(await loadSolver(String(recipe.compress["solver"])));
+  const separable = await hasSeparableRows(recipe.decisions.solver);
   const rateAt = (width: number, of: keyof SiteRates): number => {
     const { power, operations } = products[of];
     const known = (at: number): number => {

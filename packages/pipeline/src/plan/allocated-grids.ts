@@ -3,10 +3,11 @@ import type { Grid, HeldGrids, Stage, StageOptions, AllocationNeeds } from "@mbs
 import { ggufGrids } from "@mbs/gguf";
 import { codeBits } from "@mbs/numbers";
 import type { Model } from "@mbs/models";
-import { groupGrid, sharedValues, loadSolver, preferredAllocationOf, readSolver } from "@mbs/solvers";
+import { groupGrid, sharedValues, loadSolver, preferredAllocationOf } from "@mbs/solvers";
 import type { GridValues } from "@mbs/solvers";
 import { recipeKeys } from "../recipe/recipe-keys.ts";
-import { allocatesBits } from "../recipe/recipe.ts";
+import { allocatesBits } from "../recipe/decided-recipe.ts";
+import type { Decisions, PlannableRecipe, RunRecipe } from "../recipe/decided-recipe.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import type { Stages } from "./known-stages.ts";
 
@@ -29,43 +30,44 @@ async function needsOf(stages: Stages, options: StageOptions): Promise<Allocatio
 }
 
 /** A recipe with what its allocation chooses and reads, and with the sparsity that is spread. */
-export async function withAllocationNeeds(recipe: Recipe, stages: Stages): Promise<Recipe> {
+export async function withAllocationNeeds(recipe: RunRecipe, stages: Stages): Promise<PlannableRecipe> {
   const { allocate, compress } = recipe;
-  if (allocate === undefined) return recipe;
+  // until the solver is known
+  const decisions = { denseStates: false, splitsRows: false };
+  if (allocate === undefined) return { ...recipe, decisions };
   const allocation = await needsOf(stages, allocate);
   const sparsity = allocation?.chooses === "bits" ? undefined : await targetOf(recipe);
   // a pattern is the same in every block, and refused later
   const spread = sparsity !== undefined && compress["pattern"] === undefined;
   return {
     ...recipe,
-    ...(allocation && { allocation }),
+    decisions: { ...decisions, allocation },
     ...(spread && { compress: { ...compress, sparsity } }),
   };
 }
 
 /** The sparsity is the same everywhere without an allocation too, and needs no capture for it. */
-function withoutAllocation(recipe: Recipe): Recipe {
-  const { allocate: _, allocation: __, ...others } = recipe;
-  return others;
+function withoutAllocation(recipe: PlannableRecipe): PlannableRecipe {
+  const { allocate: _, ...others } = recipe;
+  const { allocation: __, ...decisions } = recipe.decisions;
+  return { ...others, decisions };
 }
 
 /**
  * A recipe that says how sparsity is spread: by what its solver prefers for decoders where the recipe has no `allocate`, and
  * without an allocation where it asks for the same everywhere.
  *
- * @param completed the same recipe with all options of its solver
+ * @param decided of the same recipe
  */
 export async function withPreferredAllocation(
-  recipe: Recipe,
-  completed: Recipe,
+  recipe: PlannableRecipe,
+  decided: Pick<Decisions, "solver" | "options">,
   { stacks }: Pick<Model, "stacks">,
   stages: Stages,
-): Promise<Recipe> {
+): Promise<PlannableRecipe> {
   if (recipe.allocate !== undefined) return recipe.allocate["method"] === "uniform" ? withoutAllocation(recipe) : recipe;
   if (stacks !== "decoder") return recipe;
-  const { solver: name, ...given } = completed.compress;
-  const { solver, options } = await readSolver(String(name), given);
-  const allocate = preferredAllocationOf(solver, options);
+  const allocate = preferredAllocationOf(decided.solver, decided.options);
   return allocate === undefined ? recipe : withAllocationNeeds({ ...recipe, allocate }, stages);
 }
 
@@ -81,7 +83,7 @@ export const heldBy = async (recipe: Recipe, stages: Stages): Promise<readonly H
  *
  * @throws {FailedPreconditionError} where the format stores all tensors with the same bits
  */
-export function withCandidates(recipe: Recipe, held: readonly HeldGrids[]): StageOptions | undefined {
+export function withCandidates(recipe: PlannableRecipe, held: readonly HeldGrids[]): StageOptions | undefined {
   const { allocate, compress } = recipe;
   if (allocate === undefined || !allocatesBits(recipe)) return allocate;
   const embeddings = String(compress["embeddings"]);
@@ -116,9 +118,6 @@ export const candidateGrids = (allocate: StageOptions, values: GridValues): read
     ? candidateBits(allocate).map((bits) => groupGrid(bits, values))
     : listOf(allocate["types"]).map((type) => ({ kind: "blocks", type }));
 
-/** The one that stands for all where one must: the middle one. */
-export const middleOf = <Choice>(choices: readonly Choice[]): Choice | undefined => choices[Math.floor(choices.length / 2)];
-
 /** Grid options of the weights beside embedding and head, without bits where an allocation of a recipe chooses these. */
-export const valuesOfWeights = (recipe: Recipe, options: GridValues): GridValues =>
+export const valuesOfWeights = (recipe: PlannableRecipe, options: GridValues): GridValues =>
   allocatesBits(recipe) ? sharedValues({ ...options, typeMix: undefined, ...recipe.allocate }) : options;

@@ -1,6 +1,7 @@
 import { optionFlag, UsageError } from "@mbs/contracts";
 import { loadSolver, requireAllocatable, embeddingsValues } from "@mbs/solvers";
-import { allocatesBits, allocatesTypes } from "../recipe/recipe.ts";
+import { allocatesBits, allocatesTypes } from "../recipe/decided-recipe.ts";
+import type { PlannableRecipe } from "../recipe/decided-recipe.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import { heldBy, valuesOfWeights, withCandidates } from "./allocated-grids.ts";
 import type { Stages } from "./known-stages.ts";
@@ -24,10 +25,10 @@ async function targetFault({ compress }: Recipe): Promise<string | undefined> {
 }
 
 /** What is wrong with an allocation beside the options of compress; nothing where the solver does not load, which is a fault itself. */
-export async function allocationFaults(recipe: Recipe, stages: Stages): Promise<UsageError[]> {
-  const { allocation, compress, locate } = recipe;
+export async function allocationFaults(recipe: PlannableRecipe, stages: Stages): Promise<UsageError[]> {
+  const { compress, locate } = recipe;
   // without a method that there is, its options say so
-  if (recipe.allocate === undefined || allocation === undefined) return [];
+  if (recipe.allocate === undefined || recipe.decisions.allocation === undefined) return [];
   const solver = await loadSolver(String(compress["solver"])).catch(() => undefined);
   if (solver === undefined) return [];
   const held = await heldBy(recipe, stages).catch(() => []);

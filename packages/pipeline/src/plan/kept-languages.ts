@@ -26,7 +26,7 @@ async function keptLanguages(recipe: Recipe, stages: Stages, { trimming }: Trimm
  *
  * @throws {UsageError} where a corpus has none of the kept languages
  */
-export async function withKeptLanguages(recipe: Recipe, stages: Stages, model: TrimmedOrNot): Promise<Recipe> {
+export async function withKeptLanguages<R extends Recipe>(recipe: R, stages: Stages, model: TrimmedOrNot): Promise<R> {
   const keep = await keptLanguages(recipe, stages, model);
   if (keep === undefined) return recipe;
   const restricted = async (key: "sample" | "evaluate", options: StageOptions, corpus: unknown): Promise<StageOptions> => {

@@ -1,7 +1,8 @@
 import { basename } from "node:path";
 import { at, InternalError, quoted, UsageError } from "@mbs/contracts";
 import { throwFaults } from "../recipe/faults.ts";
-import { allocatesTypes } from "../recipe/recipe.ts";
+import { allocatesTypes } from "../recipe/decided-recipe.ts";
+import type { PlannableRecipe, RunRecipe } from "../recipe/decided-recipe.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import { allocateBeforehand } from "./nodes/allocation-nodes.ts";
 import { captureFrom, compareInputs, compareLanguages, embedFrom, forwardOptions, propagateFrom } from "./nodes/capture-nodes.ts";
@@ -14,8 +15,11 @@ function roundName([first = "", ...others]: readonly string[]): string {
   return others.length === 0 ? first : `${first}+${others.length}`;
 }
 
-function planBlocks(add: Add, recipe: Recipe, outline: ModelOutline, segments: string): string[] {
-  const { model, denseStates = false } = recipe;
+function planBlocks(add: Add, recipe: PlannableRecipe, outline: ModelOutline, segments: string): string[] {
+  const {
+    model,
+    decisions: { denseStates },
+  } = recipe;
   const forward = forwardOptions(recipe);
   const all: string[] = [];
   const isAsked = asksForEmbeddings(recipe);
@@ -75,7 +79,7 @@ function planBlocks(add: Add, recipe: Recipe, outline: ModelOutline, segments: s
 /** Embedding and head, from the states after the last block and the tokens of the segments. */
 function planEmbeddings(
   add: Add,
-  recipe: Recipe,
+  recipe: PlannableRecipe,
   { embeddings }: ModelOutline,
   {
     segments,
@@ -83,7 +87,8 @@ function planEmbeddings(
     allocation,
   }: { readonly segments: string; readonly states: readonly string[]; readonly allocation: string | undefined },
 ): string {
-  if (embeddings === undefined) throw new InternalError("the recipe compresses a embeddings that the model does not have");
+  if (embeddings === undefined)
+    throw new InternalError("the recipe compresses embedding and head, which the model does not have");
   const suffix = `.${embeddings.name}`;
   const { site: _, ...capture } = recipe.capture;
   const options = { model: recipe.model, ...capture };
@@ -95,7 +100,7 @@ function planEmbeddings(
 }
 
 /** All layers at once, of a solver that needs no statistics. The model is run only for what else the recipe asks for. */
-function planWithoutFactors(add: Add, recipe: Recipe, outline: ModelOutline, segments: string): string {
+function planWithoutFactors(add: Add, recipe: PlannableRecipe, outline: ModelOutline, segments: string): string {
   if (recipe.similarity) {
     compareInputs(add, recipe, outline, embedFrom(add, recipe, segments, true));
   }
@@ -104,7 +109,7 @@ function planWithoutFactors(add: Add, recipe: Recipe, outline: ModelOutline, seg
 }
 
 /** What a model is called that was made of another one: as that, not as its own folder. */
-function nameOfSource({ source }: Recipe): { readonly name?: string; readonly baseModel?: string } {
+function nameOfSource({ source }: RunRecipe): { readonly name?: string; readonly baseModel?: string } {
   if (source === undefined) return {};
   const onHub = /^hf:([^@?/]+\/[^@?]+)/.exec(source)?.[1];
   return onHub === undefined ? { name: basename(source) } : { baseModel: onHub };
@@ -123,7 +128,11 @@ function unknownSource({ locate, stages }: Recipe, path: readonly string[], key:
  * @param outline blocks and sites of the model
  * @param modelFolder path of the compressed model
  */
-export function planWithFaults(recipe: Recipe, outline: ModelOutline, modelFolder: string): { plan: Plan; faults: UsageError[] } {
+export function planWithFaults(
+  recipe: PlannableRecipe,
+  outline: ModelOutline,
+  modelFolder: string,
+): { plan: Plan; faults: UsageError[] } {
   const nodes: PlanNode[] = [];
   const faults: UsageError[] = [];
   /** What an entry of `stages` may read: ids of nodes by key of the recipe, or by name of an earlier entry. */
@@ -181,7 +190,7 @@ export function planWithFaults(recipe: Recipe, outline: ModelOutline, modelFolde
  *
  * @throws {UsageError} on entries of `stages` that read what the recipe does not have
  */
-export function planRun(recipe: Recipe, outline: ModelOutline, modelFolder: string): Plan {
+export function planRun(recipe: PlannableRecipe, outline: ModelOutline, modelFolder: string): Plan {
   const { plan, faults } = planWithFaults(recipe, outline, modelFolder);
   throwFaults(faults);
   return plan;

@@ -1,17 +1,18 @@
 import { embeddingsBlock } from "@mbs/artifacts";
 import { isDeepStrictEqual } from "node:util";
 import { FailedPreconditionError, UsageError, firstOutput, isOptional, optionTable } from "@mbs/contracts";
-import type { Grid, ObjectPool, PlannedLayers, PlannedSize, Progress, Stage, StageOptions } from "@mbs/contracts";
+import type { ObjectPool, PlannedLayers, PlannedSize, Progress, Stage, StageOptions } from "@mbs/contracts";
 import { pinRevisions } from "@mbs/hub";
 import type { Revisions } from "@mbs/hub";
 import { openModel } from "@mbs/models";
-import { excludedByBlocks, gridOptionNames, loadSolver } from "@mbs/solvers";
+import { excludedByBlocks, gridOptionNames } from "@mbs/solvers";
 import type { ModelShape } from "../estimate/disk.ts";
 import { throwFaults } from "../recipe/faults.ts";
 import { firstKeys, firstOptions } from "../recipe/first-options.ts";
 import { recipeKeys } from "../recipe/recipe-keys.ts";
 import type { RecipeKey } from "../recipe/recipe-keys.ts";
-import { allocatesBits, allocatesTypes } from "../recipe/recipe.ts";
+import { allocatesBits, allocatesTypes } from "../recipe/decided-recipe.ts";
+import type { DecidedRecipe, PlannableRecipe, RunRecipe } from "../recipe/decided-recipe.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import { foundModel } from "../resources/resource-readers.ts";
 import { Resources } from "../resources/resources.ts";
@@ -23,7 +24,7 @@ import { withKeptLanguages } from "./kept-languages.ts";
 import { loadOwnStages } from "./own-stages.ts";
 import { located, optionFaults } from "./option-faults.ts";
 import { sharedTexts } from "./shared-texts.ts";
-import { plannedLayers, completeRecipe } from "./solver-needs.ts";
+import { decide } from "./decide.ts";
 import { planRun, planWithFaults } from "./plan.ts";
 import type { ModelOutline, Plan, PlanNode } from "./nodes/plan-node.ts";
 import { completeOptions, stageOf } from "./known-stages.ts";
@@ -31,8 +32,7 @@ import type { Stages } from "./known-stages.ts";
 
 /** A recipe after all checks that are possible before the run. */
 export interface PreparedRun {
-  /** With the factor options and states that its solver needs. */
-  readonly recipe: Recipe;
+  readonly recipe: DecidedRecipe;
   /** With the recipe's own. */
   readonly stages: Stages;
   /** Of the recipe's model. */
@@ -95,9 +95,9 @@ async function sectionFaults(recipe: Recipe, { nodes }: Plan, stages: Stages): P
 }
 
 /** Options of a node without those of grids, where an allocation has the grid of each tensor. */
-async function withoutOwnGrid(recipe: Recipe, { inputs }: PlanNode, options: StageOptions): Promise<StageOptions> {
+function withoutOwnGrid(recipe: DecidedRecipe, { inputs }: PlanNode, options: StageOptions): StageOptions {
   if (inputs["allocation"] === undefined || !allocatesBits(recipe)) return options;
-  const excluded = allocatesTypes(recipe) ? excludedByBlocks(await loadSolver(String(recipe.compress["solver"]))) : [];
+  const excluded = allocatesTypes(recipe) ? excludedByBlocks(recipe.decisions.solver) : [];
   return Object.fromEntries(
     Object.entries(options).filter(([name]) => !gridOptionNames.includes(name) && !excluded.includes(name)),
   );
@@ -175,7 +175,7 @@ function checkInputCounts(recipe: Recipe, { nodes }: Plan, stages: Stages): void
  * @param loading what is wrong with the stages that did not load
  * @throws {UsageError} with all that is wrong, each with its line
  */
-async function checkRecipe(recipe: Recipe, stages: Stages, loading: readonly UsageError[]): Promise<void> {
+async function checkRecipe(recipe: PlannableRecipe, stages: Stages, loading: readonly UsageError[]): Promise<void> {
   const { plan, faults } = planWithFaults(recipe, anyOutline, "model");
   throwFaults([
     ...loading,
@@ -187,7 +187,7 @@ async function checkRecipe(recipe: Recipe, stages: Stages, loading: readonly Usa
 }
 
 /** Lets the stages that make another model before the plan check their options; not again where they have made it. */
-async function checkFirst(recipe: Recipe, stages: Stages, pool: ObjectPool): Promise<void> {
+async function checkFirst(recipe: RunRecipe, stages: Stages, pool: ObjectPool): Promise<void> {
   if (recipe.source !== undefined) return;
   for (const key of firstKeys.filter((one) => recipe[one] !== undefined)) {
     const stage = stageOf(stages, recipeKeys[key].stage);
@@ -202,25 +202,25 @@ async function checkFirst(recipe: Recipe, stages: Stages, pool: ObjectPool): Pro
  * @throws {UsageError} on options that the solver or a stage would refuse
  * @throws {FailedPreconditionError} where a stage cannot use the layers that the solver will make
  */
-async function checkStages(recipe: Recipe, plan: Plan, stages: Stages, pool: ObjectPool): Promise<void> {
+async function checkStages(recipe: DecidedRecipe, plan: Plan, stages: Stages, pool: ObjectPool): Promise<void> {
   // layers of all that a tensor may get
-  const [first = { kind: "none" }, ...others] = recipe.grids ?? [];
-  await checkLayers(recipe, first, plan.nodes, plan, stages, pool);
+  const [first, ...others] = recipe.decisions.layers;
+  if (first !== undefined) await checkLayers(recipe, first, plan.nodes, plan, stages, pool);
   // what allocates does not depend on what a tensor gets
   const nodes = plan.nodes.filter(({ stage }) => stageOf(stages, stage).allocationNeeds === undefined);
-  for (const own of others) await checkLayers(recipe, own, nodes, plan, stages, pool);
+  for (const layers of others) await checkLayers(recipe, layers, nodes, plan, stages, pool);
 }
 
 async function checkLayers(
-  recipe: Recipe,
-  grid: Grid,
+  recipe: RunRecipe,
+  layers: PlannedLayers,
   nodes: readonly PlanNode[],
   plan: Plan,
   stages: Stages,
   pool: ObjectPool,
 ): Promise<void> {
   const isTrimmedLater = recipe.trim !== undefined && recipe.source === undefined;
-  const planned = { ...(await plannedLayers(recipe, grid)), ...(isTrimmedLater && { isTrimmedLater }) };
+  const planned = { ...layers, ...(isTrimmedLater && { isTrimmedLater }) };
   for (const { stage, section, options } of nodes) {
     // the model that is not there yet alone: the same options are checked with the dense one
     if (isDeepStrictEqual(options["model"], [plan.modelFolder])) continue;
@@ -229,11 +229,11 @@ async function checkLayers(
 }
 
 /** The size of the result; undefined where an allocation has a say, or the model that is compressed is still to be made. */
-async function sizeOf(recipe: Recipe, plan: Plan, stages: Stages, pool: ObjectPool): Promise<PlannedSize | undefined> {
+async function sizeOf(recipe: DecidedRecipe, plan: Plan, stages: Stages, pool: ObjectPool): Promise<PlannedSize | undefined> {
   const isMadeLater = recipe.source === undefined && firstKeys.some((key) => recipe[key] !== undefined);
   const node = plan.nodes.find(({ stage }) => stages.get(stage)?.plannedSize !== undefined);
-  if (node === undefined || isMadeLater || allocatesBits(recipe)) return undefined;
-  const planned = await plannedLayers(recipe, recipe.grids?.[0] ?? { kind: "none" });
+  const [planned] = recipe.decisions.layers;
+  if (node === undefined || planned === undefined || isMadeLater || allocatesBits(recipe)) return undefined;
   return stageOf(stages, node.stage).plannedSize?.(node.options, planned, pool);
 }
 
@@ -264,7 +264,11 @@ async function checkStage(
  * @throws {FailedPreconditionError} on a format that cannot hold what the solver makes
  * @throws {BadDataError} on an input that is not the one the recipe was recorded with
  */
-export async function prepareRun(given: Recipe, known: Stages, { revisions, progress, pool }: Preparation): Promise<PreparedRun> {
+export async function prepareRun(
+  given: RunRecipe,
+  known: Stages,
+  { revisions, progress, pool }: Preparation,
+): Promise<PreparedRun> {
   pinRevisions(revisions);
   const { recipe: loaded, stages, faults } = await loadOwnStages(given, known);
   const allocated = await withAllocationNeeds(loaded, stages);
@@ -273,13 +277,13 @@ export async function prepareRun(given: Recipe, known: Stages, { revisions, prog
   const resources = new Resources(pool);
   // given back before the stages check, which open it too
   const model = await openModel(allocated.model, { progress, pool });
-  let recipe: Recipe;
+  let recipe: DecidedRecipe;
   let planned: Plan;
   let modelPaths: readonly string[];
   const { model: modelFolder } = runFolder(allocated.output);
   try {
     const kept = await withKeptLanguages(allocated, stages, model);
-    recipe = await completeRecipe(kept, stages, model);
+    recipe = await decide(kept, stages, model);
     planned = planRun(recipe, model, modelFolder);
     const found = await foundModel(recipe.model, model);
     resources.set("model", recipe.model, found);
@@ -289,7 +293,7 @@ export async function prepareRun(given: Recipe, known: Stages, { revisions, prog
   }
   const completed = planned.nodes.map(async (node) => ({
     ...node,
-    options: await withoutOwnGrid(recipe, node, await completeOptions(stageOf(stages, node.stage), node.options)),
+    options: withoutOwnGrid(recipe, node, await completeOptions(stageOf(stages, node.stage), node.options)),
   }));
   const plan = { ...planned, nodes: await Promise.all(completed) };
   checkInputCounts(recipe, plan, stages);

@@ -2,6 +2,7 @@ import { FailedPreconditionError, optionFlag, UsageError } from "@mbs/contracts"
 import type { StageOptions } from "@mbs/contracts";
 import { loadSolver, solverOptions, withoutGroups } from "@mbs/solvers";
 import type { PreparedRun } from "../plan/prepared-run.ts";
+import type { RunRecipe } from "../recipe/decided-recipe.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import { candidatesFor, sizeOptions } from "./candidates.ts";
 import type { Candidate, Changes } from "./candidates.ts";
@@ -10,7 +11,7 @@ import type { QualitySettings } from "./quality-options.ts";
 /** A candidate that can be run. */
 export interface PreparedCandidate extends Candidate {
   /** What is run if it is the best: the recipe with its changes. */
-  readonly recipe: Recipe;
+  readonly recipe: RunRecipe;
   /** Its compression, and the scores on the validation texts. */
   readonly trial: PreparedRun;
   /** Hash of all that its layers and scores depend on. */
@@ -33,15 +34,16 @@ async function optionsFor(given: StageOptions, solver: unknown): Promise<StageOp
   return Object.fromEntries(Object.entries(given).filter(([name]) => common.has(name) || Object.hasOwn(options, name)));
 }
 
-/** @param layerForm of the layers of the recipe, once that is known */
+/** @param first the candidate that is the recipe as it is, once that is prepared */
 async function applyChanges(
-  recipe: Recipe,
+  recipe: RunRecipe,
   { compress = {}, factor = {}, allocate }: Changes,
-  layerForm: Recipe["layerForm"],
-): Promise<Recipe> {
+  first: PreparedRun | undefined,
+): Promise<RunRecipe> {
   const { solver } = recipe.compress;
   // quantisation types of GGUF are no groups, whose ranges some candidates search otherwise
-  const changed = layerForm === "blocks" ? withoutGroups(await loadSolver(String(solver)), compress) : compress;
+  const isOfBlocks = first?.recipe.decisions.grids.some(({ kind }) => kind === "blocks") === true;
+  const changed = isOfBlocks ? withoutGroups(await loadSolver(String(solver)), compress) : compress;
   return {
     ...recipe,
     compress: { ...(await optionsFor(recipe.compress, changed["solver"])), ...changed },
@@ -51,7 +53,7 @@ async function applyChanges(
 }
 
 /** The recipe of a trial: the same model, scored on the validation texts, and nothing else. */
-const trialOf = (recipe: Recipe, validation: StageOptions): Recipe => ({
+const trialOf = (recipe: RunRecipe, validation: StageOptions): RunRecipe => ({
   ...recipe,
   evaluate: validation,
   similarity: false,
@@ -94,14 +96,14 @@ async function requireOwnTexts(
  * @throws as prepareRun, for the recipe as it is given
  */
 export async function prepareCandidates(
-  recipe: Recipe,
+  recipe: RunRecipe,
   { validation }: QualitySettings,
   {
     prepare,
     keyOf,
     note,
   }: {
-    readonly prepare: (recipe: Recipe) => Promise<PreparedRun>;
+    readonly prepare: (recipe: RunRecipe) => Promise<PreparedRun>;
     readonly keyOf: (prepared: PreparedRun) => Promise<string>;
     readonly note: (message: string) => void;
   },
@@ -118,9 +120,10 @@ export async function prepareCandidates(
   for (const candidate of candidates) {
     try {
       // the types that follow from the format stay what they are
-      const { compress: { typeMix } = {}, layerForm } = prepared[0]?.trial.recipe ?? {};
+      const first = prepared[0]?.trial;
+      const typeMix = first?.recipe.compress["typeMix"];
       const own = typeMix === undefined ? recipe : { ...recipe, compress: { ...recipe.compress, typeMix } };
-      const changed = await applyChanges(own, candidate.changes, layerForm);
+      const changed = await applyChanges(own, candidate.changes, first);
       const trial = await prepare(trialOf(changed, validation));
       const key = await keyOf(trial);
       if (prepared.some((other) => other.key === key)) continue;

@@ -2,7 +2,7 @@ import { ArtifactStore, manifestKey } from "@mbs/artifacts";
 import { firstOutput, UsageError } from "@mbs/contracts";
 import { stageOf } from "../plan/known-stages.ts";
 import type { PreparedRun } from "../plan/prepared-run.ts";
-import type { Recipe } from "../recipe/recipe.ts";
+import type { RunRecipe } from "../recipe/decided-recipe.ts";
 import { textAddress } from "../resources/resources.ts";
 import type { RunIdentity } from "../run/claim-folder.ts";
 import { identify, resolveNodes } from "../run/run-identity.ts";
@@ -119,8 +119,8 @@ const keyOf = async ({ plan, stages, resources }: PreparedRun): Promise<string> 
  * @throws {UsageError} on a recipe without `quality`, a solver without candidates, and on a queue
  */
 export async function prepareSearch(
-  recipe: Recipe,
-  prepare: (given: Recipe) => Promise<PreparedRun>,
+  recipe: RunRecipe,
+  prepare: (given: RunRecipe) => Promise<PreparedRun>,
   { queue, note = () => {} }: RunOptions,
 ): Promise<Search> {
   if (queue !== undefined) {

@@ -165,23 +165,6 @@ class Reader {
   }
 }
 
-/** @throws {BadDataError} on renamed keys and options, naming the new ones */
-function refuseOldWords(values: Record<string, unknown>, locate: (keys: readonly string[]) => string): void {
-  const { solve, factor, compress } = values;
-  const problems: string[] = [];
-  if (Object.hasOwn(values, "solve")) problems.push(`${locate(["solve"])}: the key solve is called factor now`);
-  for (const [key, options] of Object.entries({ solve, factor })) {
-    if (!isObject(options) || !Object.hasOwn(options, "factor")) continue;
-    problems.push(`${locate([key, "factor"])}: the option factor of ${key} is called upper now`);
-  }
-  if (isObject(compress) && Object.hasOwn(compress, "mse")) {
-    problems.push(
-      `${locate(["compress", "mse"])}: the option mse of compress is called search now: error for true, none for false`,
-    );
-  }
-  if (problems.length > 0) throw new BadDataError(problems.join("; "));
-}
-
 /** What depends on the machine, and stands on the command line therefore. */
 const machineFlags: ReadonlySet<string> = new Set(["threads", "memory"]);
 
@@ -190,12 +173,10 @@ const machineFlags: ReadonlySet<string> = new Set(["threads", "memory"]);
  *
  * @param values what the YAML holds
  * @param locate file and line of a key, for messages
- * @throws {BadDataError} on a recipe with words that were renamed
  * @throws {UsageError} on unknown keys, missing keys and values of a wrong type, all of them named; options are checked by their stages
  */
 export function recipeFrom(values: unknown, locate: (keys: readonly string[]) => string = () => "recipe"): Recipe {
   if (!isObject(values)) throw new UsageError(`${locate([])}: a recipe holds keys and values: ${keys.join(", ")}`);
-  refuseOldWords(values, locate);
   const reader = new Reader(values, locate);
   for (const key of Object.keys(values)) {
     if (keys.includes(key)) continue;

@@ -1,4 +1,4 @@
-import type { AllocationNeeds, Grid, StageOptions } from "@mbs/contracts";
+import type { StageOptions } from "@mbs/contracts";
 
 /** How statistics of a block are made: from the dense model, from compressed earlier blocks, or from compressed earlier sites too. */
 export type Propagation = "dense" | "sequential" | "true-sequential";
@@ -13,7 +13,7 @@ export interface StageEntry {
 }
 
 /**
- * What one run does. Options are those of the stages' commands without what the recipe gives itself (model, corpus).
+ * What one run does, as a person wrote it. Options are those of the stages' commands without what the recipe gives itself (model, corpus).
  * Paths mean what they mean on the command line: they start at the working directory.
  */
 export interface Recipe {
@@ -22,8 +22,6 @@ export interface Recipe {
   readonly trim?: StageOptions;
   /** How the model is rotated before everything else; absent where it stays as it is. */
   readonly rotate?: StageOptions;
-  /** The model as it was given, where `model` is what `trim` and `rotate` have made of it. No key of a recipe. */
-  readonly source?: string;
   /** Calibration texts. */
   readonly corpus: string;
   readonly sample: StageOptions;
@@ -52,18 +50,6 @@ export interface Recipe {
   readonly similarity: boolean;
   /** Whether states, statistics and factors are kept after their last use. */
   readonly keep: boolean;
-  /** What the method of `allocate` chooses and reads. Follows from it; no key of a recipe. */
-  readonly allocation?: AllocationNeeds;
-  /** What weights may be rounded to: one grid, or those that an allocation chooses from. Follows from the others; no key of a recipe. */
-  readonly grids?: readonly Grid[];
-  /** Whether the dense model's states are computed too. Follows from the solver; no key of a recipe. */
-  readonly denseStates?: boolean;
-  /** What the layers hold beside their values. Follows from the solver; no key of a recipe. */
-  readonly layerForm?: "codes" | "blocks" | "none" | "unknown";
-  /** Whether compress can make the rows of a site apart. Follows from the solver; no key of a recipe. */
-  readonly splitsRows?: boolean;
-  /** True for a candidate of a search: dense and compressed model are scored apart, so that the dense one is scored once. No key of a recipe. */
-  readonly isCandidate?: boolean;
   /** Folder of the run; the model is written to `model` in it. */
   readonly output: string;
   /** Content addresses of `model`, `corpus` and `evaluationCorpus` that the inputs of a recorded recipe must have. */
@@ -71,20 +57,3 @@ export interface Recipe {
   /** "recipe.yaml:12" for the keys of a value; absent where the recipe is from no file. */
   readonly locate?: (keys: readonly string[]) => string;
 }
-
-/** Whether an allocation is of bits or types of each tensor, not of sparsity: of a recipe with what its method needs. */
-export const allocatesBits = ({ allocation }: Recipe): boolean => allocation?.chooses === "bits";
-
-/**
- * Whether an allocation has a capture of the dense model for itself: where it reads statistics of all blocks, and those that
- * the solver needs are of compressed blocks, or there are none.
- */
-export const capturesBeforehand = ({ allocate, allocation, propagation, compress }: Recipe): boolean =>
-  allocate !== undefined && allocation?.statistics !== "none" && (propagation !== "dense" || compress["withoutFactors"] === true);
-
-/** Whether it is of quantisation types of GGUF; of a recipe completed for its format. */
-export const allocatesTypes = (recipe: Recipe): boolean => allocatesBits(recipe) && recipe.allocate?.["types"] !== undefined;
-
-/** Whether the types of embedding and head are chosen too; of a recipe completed for its format. */
-export const allocatesEmbeddings = (recipe: Recipe): boolean =>
-  allocatesTypes(recipe) && recipe.allocate?.["embeddings"] === "on";

@@ -84,20 +84,12 @@ export interface Claim {
   /** Replace what an earlier run has left. */
   readonly force: boolean;
   readonly warn: (message: string) => void;
-  /** The identity of the recipe with sequential propagation, the default of earlier versions; absent where it takes another than today's. */
-  readonly formerDefault?: () => Promise<RunIdentity>;
 }
 
 /** @throws {DeniedError} where an earlier run has left what this one would replace */
-async function requireSame(folder: RunFolder, known: RunIdentity, identity: RunIdentity, claim: Claim): Promise<void> {
+async function requireSame(folder: RunFolder, known: RunIdentity, identity: RunIdentity): Promise<void> {
   const { root, model } = folder;
   if (known.layers !== identity.layers) {
-    if (known.layers === (await claim.formerDefault?.())?.layers) {
-      throw new DeniedError(
-        `${root} holds a run of this recipe with sequential propagation, the default of earlier versions; the recipe takes true-sequential now. Write propagation: sequential into the recipe to resume that run, choose another output, or start over with --force`,
-        { path: root },
-      );
-    }
     throw new DeniedError(
       `${root} holds a run of another recipe or of changed inputs${differences(known, identity)}; choose another output, or start over with --force`,
       { path: root },
@@ -135,7 +127,7 @@ export async function claimFolder(folder: RunFolder, identity: RunIdentity, clai
     }
     await requireUnclaimed(folder);
   } else {
-    if (!force) await requireSame(folder, known, identity, claim);
+    if (!force) await requireSame(folder, known, identity);
     const manifest = await RunManifest.open(folder.manifest);
     await requireOwnResults(folder, manifest);
     if (manifest.isDamaged && !force) claim.warn(`${folder.manifest} is damaged; what it does not name any more is made again`);

@@ -8,7 +8,7 @@ import type { Stages } from "../plan/known-stages.ts";
 import { recipeKeys } from "../recipe/recipe-keys.ts";
 import { firstKeys, firstOptions, sharedOptions } from "../recipe/first-options.ts";
 import type { FirstKey } from "../recipe/first-options.ts";
-import type { Recipe } from "../recipe/recipe.ts";
+import type { RunRecipe } from "../recipe/decided-recipe.ts";
 import { Resources, textAddress } from "../resources/resources.ts";
 import { exists, readRecord } from "./file-state.ts";
 import { parseHashes } from "./model-files.ts";
@@ -64,7 +64,7 @@ interface FirstRun extends Pick<StageContext, "signal" | "progress" | "warn" | "
 }
 
 /** The recipe on the model that the stage of one key makes. */
-async function makeFirst(recipe: Recipe, key: FirstKey, run: FirstRun): Promise<Recipe> {
+async function makeFirst(recipe: RunRecipe, key: FirstKey, run: FirstRun): Promise<RunRecipe> {
   const { stages, signal, progress, warn, note, pool, threads } = run;
   const folder = runFolder(recipe.output);
   const first = folder.first[key];
@@ -97,7 +97,7 @@ async function makeFirst(recipe: Recipe, key: FirstKey, run: FirstRun): Promise<
  * @throws {BadDataError} where it is not known what the model in the folder was made of
  * @throws {TryAgainError} when another process works on the output
  */
-export async function makeFirstModels(recipe: Recipe, run: FirstRun): Promise<Recipe> {
+export async function makeFirstModels(recipe: RunRecipe, run: FirstRun): Promise<RunRecipe> {
   let made = recipe;
   for (const key of firstKeys) if (recipe[key] !== undefined) made = await makeFirst(made, key, run);
   return made;

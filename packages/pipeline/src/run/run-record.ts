@@ -5,6 +5,7 @@ import type { NodeReport } from "./engine.ts";
 import type { Plan } from "../plan/nodes/plan-node.ts";
 import { recipeKeys } from "../recipe/recipe-keys.ts";
 import type { RecipeKey, RecipeKeyName } from "../recipe/recipe-keys.ts";
+import type { RunRecipe } from "../recipe/decided-recipe.ts";
 import type { Recipe, StageEntry } from "../recipe/recipe.ts";
 import type { StageOptions } from "@mbs/contracts";
 import type { Resources } from "../resources/resources.ts";
@@ -39,7 +40,7 @@ const usedEntries = ({ stages }: Recipe, { nodes }: Plan): Readonly<Record<strin
         ]),
       );
 
-async function inputHashes(recipe: Recipe, resources: Resources): Promise<Record<string, string>> {
+async function inputHashes(recipe: RunRecipe, resources: Resources): Promise<Record<string, string>> {
   const corpus = recipe.evaluate?.["corpus"];
   return {
     model: await resources.address("model", recipe.source ?? recipe.model),
@@ -53,7 +54,7 @@ async function inputHashes(recipe: Recipe, resources: Resources): Promise<Record
  * refuses other inputs than those it was made with.
  */
 export async function recordRun(
-  recipe: Recipe,
+  recipe: RunRecipe,
   plan: Plan,
   nodes: readonly NodeReport[],
   resources: Resources,
@@ -88,7 +89,7 @@ export async function recordRun(
  *
  * @throws {BadDataError} when an input is not the one the recipe was recorded with
  */
-export async function checkPins(recipe: Recipe, resources: Resources): Promise<void> {
+export async function checkPins(recipe: RunRecipe, resources: Resources): Promise<void> {
   if (recipe.hashes === undefined) return;
   for (const [name, address] of Object.entries(await inputHashes(recipe, resources))) {
     const pinned = recipe.hashes[name];

@@ -2,7 +2,7 @@ import { dirname, join } from "node:path";
 import { followLinks, makeFolder, requireNotRead, withLock, writeArtifact, writeAtomically } from "@mbs/artifacts";
 import { createObjectPool, optionFlag, splitKept } from "@mbs/contracts";
 import type { ObjectPool } from "@mbs/contracts";
-import { excludedByBlocks, loadSolver, solverOptions } from "@mbs/solvers";
+import { excludedByBlocks, solverOptions } from "@mbs/solvers";
 import { checkDisk, diskNeed } from "../estimate/disk.ts";
 import { expectTime } from "../estimate/expect-time.ts";
 import { noteKept } from "../plan/kept-languages.ts";
@@ -11,8 +11,8 @@ import { prepareRun } from "../plan/prepared-run.ts";
 import type { PreparedRun } from "../plan/prepared-run.ts";
 import type { QualityResult } from "../quality/choose-best.ts";
 import { prepareSearch, search, withSearch } from "../quality/search.ts";
-import { propagations } from "../recipe/recipe-keys.ts";
-import { allocatesBits, allocatesTypes } from "../recipe/recipe.ts";
+import { allocatesBits, allocatesTypes } from "../recipe/decided-recipe.ts";
+import type { DecidedRecipe, RunRecipe } from "../recipe/decided-recipe.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import { claimFolder } from "./claim-folder.ts";
 import type { Executor, ExecutorOptions } from "./executor.ts";
@@ -42,9 +42,12 @@ export interface RunResult {
  * One line with the options that solver and format have chosen, but for flags that are off, and how sparsity is spread where the
  * solver chose that; undefined where the recipe gives all.
  */
-async function noteChosen(given: Recipe, recipe: Recipe): Promise<string | undefined> {
-  const { compress, assemble } = recipe;
-  const solver = await loadSolver(String(compress["solver"]));
+function noteChosen(given: Recipe, recipe: DecidedRecipe): string | undefined {
+  const {
+    compress,
+    assemble,
+    decisions: { solver },
+  } = recipe;
   const options = solverOptions(solver);
   const byTypes = allocatesTypes(recipe) ? excludedByBlocks(solver) : [];
   const excluded = new Set([...byTypes, ...Object.keys(compress).flatMap((name) => options[name]?.excludes ?? [])]);
@@ -116,7 +119,7 @@ export async function run(recipe: Recipe, options: RunOptions): Promise<RunResul
   const pool = createObjectPool(splitKept(options.memory).pool);
   try {
     const revisions = force ? {} : await readRevisions(runFolder(recipe.output));
-    const prepare = (given: Recipe): Promise<PreparedRun> => prepareRun(given, options.stages, { revisions, progress, pool });
+    const prepare = (given: RunRecipe): Promise<PreparedRun> => prepareRun(given, options.stages, { revisions, progress, pool });
     const given = await prepare(recipe);
     const { reads } = given;
     const { stages, signal, threads, judge, warn = () => {}, note } = options;
@@ -133,13 +136,7 @@ export async function run(recipe: Recipe, options: RunOptions): Promise<RunResul
     await makeFolder(dirname(await followLinks(ordered.output)));
     return await withLock(ordered.output, async () => {
       const identity = await identifyRun(prepared);
-      await claimFolder(folder, searched === undefined ? identity : withSearch(identity, searched), {
-        force,
-        warn,
-        ...(recipe.propagation === propagations[0] && {
-          formerDefault: async () => identifyRun(await prepare({ ...chosen, propagation: "sequential" })),
-        }),
-      });
+      await claimFolder(folder, searched === undefined ? identity : withSearch(identity, searched), { force, warn });
       const found = { ...revisions, ...(await given.resources.revisions()), ...(await resources.revisions()) };
       await recordRevisions(folder, found);
       const executor = await openExecutor(options, plan, pool);
@@ -148,7 +145,7 @@ export async function run(recipe: Recipe, options: RunOptions): Promise<RunResul
         const need = diskNeed(ordered, shape);
         // the layers of the best candidate wait while those of the next one are made
         await checkDisk(folder.root, searched === undefined ? need : { ...need, peak: need.peak + need.layers });
-        for (const note of [await noteChosen(recipe, ordered), noteKept(recipe, ordered)]) {
+        for (const note of [noteChosen(recipe, ordered), noteKept(recipe, ordered)]) {
           if (note !== undefined) options.note?.(note);
         }
         const unsaid = options.anySize === true ? prepared.size?.notSmaller : undefined;

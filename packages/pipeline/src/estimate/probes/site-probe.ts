@@ -4,8 +4,8 @@ import { inverseFactor } from "@mbs/numbers";
 import { createBlas, createMomentKernel } from "@mbs/onnx";
 import type { OnnxBlas } from "@mbs/onnx";
 import { fittingGrid, hasSeparableRows, outputsByRow, readSolver, solverFailure } from "@mbs/solvers";
-import { middleOf } from "../../plan/allocated-grids.ts";
-import type { Recipe } from "../../recipe/recipe.ts";
+import { middleOf } from "../../recipe/decided-recipe.ts";
+import type { DecidedRecipe } from "../../recipe/decided-recipe.ts";
 import { computedStatistics } from "../computed-statistics.ts";
 import { batchTokens } from "./forward-probe.ts";
 import { bell, noise, seconds } from "./timing.ts";
@@ -53,7 +53,7 @@ interface RowRates {
 export interface Probe {
   /** Tokens a segment. */
   readonly length: number;
-  readonly recipe: Recipe;
+  readonly recipe: DecidedRecipe;
   /** Of the recipe's allocation; it has Grams and factors of its own where the solver needs none. */
   readonly work: AllocationWork | undefined;
   readonly threads: number;
@@ -66,8 +66,8 @@ export async function measureSite(width: number, probe: Probe): Promise<SiteRate
   const computed = computedStatistics(recipe);
   const none = { gram: 0, mean: 0, factor: 0, rounding: 0, roundingErrors: 0 };
   const isRounded = work !== undefined && work.grids.length > 0;
-  const grid = middleOf(recipe.grids ?? []) ?? { kind: "none" };
-  const task = { ...(await readSolver(String(recipe.compress["solver"]), recipe.compress)), grid };
+  const { solver, options, grids } = recipe.decisions;
+  const task = { solver, options, grid: middleOf(grids) ?? { kind: "none" } };
   const blas = createBlas({ threads });
   const kernel = createMomentKernel({ threads });
   try {

@@ -1,5 +1,5 @@
-import { allocatesBits, allocatesEmbeddings, allocatesTypes, capturesBeforehand } from "../../recipe/recipe.ts";
-import type { Recipe } from "../../recipe/recipe.ts";
+import { allocatesBits, allocatesEmbeddings, allocatesTypes, capturesBeforehand } from "../../recipe/decided-recipe.ts";
+import type { PlannableRecipe } from "../../recipe/decided-recipe.ts";
 import { captureFrom } from "./capture-nodes.ts";
 import type { Add, PlanNode } from "./plan-node.ts";
 
@@ -12,7 +12,7 @@ export interface AllocationSources {
 
 /** Inputs of an allocation; none where its method reads none. */
 export function allocationInputs(
-  { allocation }: Recipe,
+  { decisions: { allocation } }: PlannableRecipe,
   { segments, statistics, factors }: AllocationSources,
 ): PlanNode["inputs"] {
   if (allocation?.statistics === "none") return {};
@@ -24,7 +24,7 @@ export function allocationInputs(
 }
 
 /** The sparsity of each block, or the bits or type of each tensor; undefined where the recipe does not ask for it. */
-export function allocateFrom(add: Add, recipe: Recipe, inputs: PlanNode["inputs"]): string | undefined {
+export function allocateFrom(add: Add, recipe: PlannableRecipe, inputs: PlanNode["inputs"]): string | undefined {
   const { model, allocate, compress } = recipe;
   if (allocate === undefined) return undefined;
   const { sparsity, allowNonfinite, groupSize, symmetric, minZeroPoint } = compress;
@@ -39,9 +39,9 @@ export function allocateFrom(add: Add, recipe: Recipe, inputs: PlanNode["inputs"
  * The same where the factors of all blocks are not there: with sequential propagation, since statistics of later blocks are not
  * there yet, or where the solver needs none. It comes from a separate capture of the dense model, if the method reads any.
  */
-export function allocateBeforehand(add: Add, recipe: Recipe, segments: string): string | undefined {
+export function allocateBeforehand(add: Add, recipe: PlannableRecipe, segments: string): string | undefined {
   if (!capturesBeforehand(recipe)) return allocateFrom(add, recipe, {});
-  const isGram = recipe.allocation?.statistics === "gram";
+  const isGram = recipe.decisions.allocation?.statistics === "gram";
   const least = isGram ? { statistics: "gram", grams: "languages" } : { statistics: "diagonal" };
   const ofEmbeddings = isGram && allocatesEmbeddings(recipe) ? { embeddings: true } : {};
   const statistics = { model: recipe.model, ...recipe.capture, ...least, ...ofEmbeddings };

@@ -1,4 +1,5 @@
 import { countRowShards } from "@mbs/solvers";
+import type { PlannableRecipe } from "../../recipe/decided-recipe.ts";
 import type { Recipe } from "../../recipe/recipe.ts";
 import { allocateFrom, allocationInputs } from "./allocation-nodes.ts";
 import type { AllocationSources } from "./allocation-nodes.ts";
@@ -45,8 +46,8 @@ export function compressFrom(
 }
 
 /** How many shards the rows of some sites are worth: of small ones, fewer than the recipe has. */
-function rowShards({ shards, splitsRows = false }: Recipe, sites: ModelOutline["blocks"][number]["sites"]): number {
-  if (!splitsRows) return 1;
+function rowShards({ shards, decisions }: PlannableRecipe, sites: ModelOutline["blocks"][number]["sites"]): number {
+  if (!decisions.splitsRows) return 1;
   const most = sites.map(({ width, weights }) =>
     countRowShards({ rows: weights.reduce((sum, { rows }) => sum + rows, 0), columns: width }, shards),
   );
@@ -59,7 +60,7 @@ function rowShards({ shards, splitsRows = false }: Recipe, sites: ModelOutline["
  */
 export function compressRound(
   add: Add,
-  recipe: Recipe,
+  recipe: PlannableRecipe,
   suffix: string,
   inputs: CompressInputs,
   sites: ModelOutline["blocks"][number]["sites"],
@@ -97,7 +98,7 @@ export const factorsFrom = (add: Add, recipe: Recipe, suffix: string, statistics
 /** Factors and layers of all blocks from the dense model's statistics: shards of the blocks apart. */
 export function compressDense(
   add: Add,
-  recipe: Recipe,
+  recipe: PlannableRecipe,
   { blocks }: ModelOutline,
   { segments, statistics }: Pick<AllocationSources, "segments" | "statistics">,
 ): string[] {

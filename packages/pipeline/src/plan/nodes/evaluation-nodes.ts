@@ -1,3 +1,4 @@
+import type { RunRecipe } from "../../recipe/decided-recipe.ts";
 import type { Recipe } from "../../recipe/recipe.ts";
 import type { Add } from "./plan-node.ts";
 
@@ -48,7 +49,7 @@ function scoreModels(add: Add, recipe: Recipe, section: string, { suffix, models
 }
 
 /** The scores of both models, and of those beside them, in one artifact or, of a candidate, of both in two. */
-export function evaluateFrom(add: Add, recipe: Recipe, modelFolder: string, assembled: string): void {
+export function evaluateFrom(add: Add, recipe: RunRecipe, modelFolder: string, assembled: string): void {
   const dense = { dense: recipe.model };
   const compressed = { compressed: modelFolder };
   if (recipe.isCandidate === true) {

@@ -14,13 +14,13 @@ import {
   embeddingsValues,
   withoutGroups,
 } from "@mbs/solvers";
-import { allocatesBits } from "../recipe/recipe.ts";
+import { allocatesBits, middleOf } from "../recipe/decided-recipe.ts";
+import type { DecidedRecipe, Decisions, PlannableRecipe } from "../recipe/decided-recipe.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import {
   candidateBits,
   candidateGrids,
   heldBy,
-  middleOf,
   valuesOfWeights,
   withCandidates,
   withPreferredAllocation,
@@ -86,32 +86,38 @@ function leastStatistics(needs: readonly StatisticName[], recipe: Recipe): Pick<
 const hasExperts = ({ blocks }: ModelOutline): boolean =>
   blocks.some(({ sites }) => sites.some(({ name }) => expertOf(name) !== undefined));
 
-const formOf = (codes: PlannedLayers["codes"]): NonNullable<Recipe["layerForm"]> =>
-  typeof codes === "string" ? codes : "kind" in codes ? "blocks" : "codes";
-
 /** What the recipe's format likes grids to be. */
 function preferredGrids([best, ...others]: readonly HeldGrids[]): Pick<SolverSetting, "zeroPoints" | "typeMix"> {
   const groups = [best, ...others].find((held) => held?.kind === "groups");
   return { zeroPoints: groups?.zeroPoints ?? "any", typeMix: best?.kind === "blocks" ? best.typeMix : undefined };
 }
 
-/**
- * Completes a recipe: which statistics its solver needs, options of `factor` that the solver and an allocation need, whether
- * the dense model's states are computed too, and options of the solver that follow from others, the format or the model.
- *
- * @throws {UsageError} on an unknown solver, format or option, or a solver that compares with the dense model in dense propagation
- */
-export async function withSolverNeeds(recipe: Recipe, stages: Stages, outline: ModelOutline): Promise<Recipe> {
+/** Options of `factor` for a solver and all grids that weights may get. @throws {UsageError} on an order that one of them cannot follow */
+function factorFor(recipe: Recipe, { solver, options, grids }: Pick<Decisions, "solver" | "options" | "grids">): StageOptions {
+  const ofEmbeddings = { kind: "blocks", type: String(recipe.compress["embeddings"]) } as const;
+  // the column order of types with a codebook suits all others
+  const ordered = [...grids, ofEmbeddings].find(hasCodebook) ?? middleOf(grids) ?? { kind: "none" };
+  const { order } = recipe.factor;
+  if (hasCodebook(ordered) && order !== undefined && order !== "natural") {
+    throw new UsageError(
+      `${recipe.locate?.(["factor", "order"]) ?? "recipe"}: types with a codebook (IQ2, IQ3) round neighbouring columns together; leave out order of factor, which is natural then`,
+      { solver: solver.name },
+    );
+  }
+  return factorOptionsFor(solver, options, ordered, recipe.factor);
+}
+
+/** The solver of a recipe with its options, those among them that follow from others, from the format or from the model. */
+async function decideSolver(recipe: PlannableRecipe, held: readonly HeldGrids[], outline: ModelOutline) {
   const { solver: name, ...given } = recipe.compress;
-  const locate = (keys: readonly string[]): string => recipe.locate?.(keys) ?? "recipe";
-  if (typeof name !== "string") throw new UsageError(`${locate(["compress", "solver"])}: solver takes a name`);
+  const where = (key: string): string => recipe.locate?.(["compress", key]) ?? "recipe";
+  if (typeof name !== "string") throw new UsageError(`${where("solver")}: solver takes a name`);
   const { solver, options: parsed } = await locating(recipe, readSolver(name, given));
   if (asksForEmbeddings(recipe) && outline.embeddings === undefined) {
     throw new UsageError(
-      `${locate(["compress", "embeddings"])}: embedding and head of an ONNX model, an encoder or an encoder-decoder are not compressed; leave out embeddings`,
+      `${where("embeddings")}: embedding and head of an ONNX model, an encoder or an encoder-decoder are not compressed; leave out embeddings`,
     );
   }
-  const held = await heldBy(recipe, stages);
   const allocate = withCandidates(recipe, held);
   const { zeroPoints, typeMix } = preferredGrids(held);
   const allocatesGrids = allocatesBits(recipe);
@@ -119,83 +125,93 @@ export async function withSolverNeeds(recipe: Recipe, stages: Stages, outline: M
   const isOpen = !allocatesGrids && !choosesGrids(solver, given);
   const crossMoments = recipe.propagation !== "dense" && !hasExperts(outline);
   const setting = { zeroPoints, typeMix: isOpen ? typeMix : undefined, crossMoments };
-  const own = isOfTypes ? withoutGroups(solver, parsed) : parsed;
-  const defaults = dependentDefaults(solver, own, setting, allocatesGrids ? candidateBits(allocate ?? {}) : undefined);
-  const options = { ...own, ...defaults };
+  const values = isOfTypes ? withoutGroups(solver, parsed) : parsed;
+  const defaults = dependentDefaults(solver, values, setting, allocatesGrids ? candidateBits(allocate ?? {}) : undefined);
+  const options = { ...values, ...defaults };
   const grids = allocatesGrids ? candidateGrids(allocate ?? {}, options) : [askedGrid(solver, options)];
-  const grid = middleOf(grids) ?? { kind: "none" };
+  // an allocation has it from here
+  const groups = allocatesGrids && !isOfTypes ? { groupSize: options["groupSize"] } : {};
+  return { solver, options, defaults, grids, groups, allocate };
+}
+
+/** @throws {UsageError} where a solver compares with the dense model, and there is nothing else to compare */
+function requireDenseStates({ propagation, locate }: Recipe, solver: string): void {
+  if (propagation !== "dense") return;
+  throw new UsageError(
+    `${locate?.(["propagation"]) ?? "recipe"}: ${solver} compares with the dense model, and with dense propagation all inputs are the dense model's; take propagation: sequential, or solver: gptq without qep, which is the same there`,
+    { solver },
+  );
+}
+
+/**
+ * A recipe with sparsity spread as it says, or the same everywhere, and what follows from it: which statistics its solver needs,
+ * options of `factor` that the solver and an allocation need, whether the dense model's states are computed too, and options of
+ * the solver that follow from others, the format or the model.
+ *
+ * @throws {UsageError} on an unknown solver, format or option, or a solver that compares with the dense model in dense propagation
+ */
+export async function decideAsGiven(recipe: PlannableRecipe, stages: Stages, outline: ModelOutline): Promise<DecidedRecipe> {
+  const held = await heldBy(recipe, stages);
+  const { solver, options, defaults, grids, groups, allocate } = await decideSolver(recipe, held, outline);
   const needs = solver.reads?.(options) ?? solver.needs;
   const denseStates = needs.includes("crossMoment");
-  if (denseStates && recipe.propagation === "dense") {
-    throw new UsageError(
-      `${locate(["propagation"])}: ${solver.name} compares with the dense model, and with dense propagation all inputs are the dense model's; take propagation: sequential, or solver: gptq without qep, which is the same there`,
-      { solver: solver.name },
-    );
-  }
+  if (denseStates) requireDenseStates(recipe, solver.name);
   const least = leastStatistics(needs, recipe);
   // other readers of the statistics, such as imatrix, want inputs as they are
   const normalises = solver.prefersNormalisedTokens === true && !isRead(recipe, ["capture"]);
   const preferred = normalises ? { normaliseTokens: true } : {};
-  const ofEmbeddings = { kind: "blocks", type: String(recipe.compress["embeddings"]) } as const;
-  // the column order of types with a codebook suits all others
-  const ordered = [...grids, ofEmbeddings].find(hasCodebook) ?? grid;
-  const factor = { ...least.factor, ...factorOptionsFor(solver, options, ordered, recipe.factor) };
-  const { order } = recipe.factor ?? {};
-  if (hasCodebook(ordered) && order !== undefined && order !== "natural") {
-    throw new UsageError(
-      `${locate(["factor", "order"])}: types with a codebook (IQ2, IQ3) round neighbouring columns together; leave out order of factor, which is natural then`,
-      { solver: solver.name },
-    );
-  }
-  const isSparsity = recipe.allocate !== undefined && !allocatesGrids;
-  // an allocation has it from here
-  const groups = allocatesGrids && !isOfTypes ? { groupSize: options["groupSize"] } : {};
+  const factor = { ...least.factor, ...factorFor(recipe, { solver, options, grids }) };
+  const isSparsity = recipe.allocate !== undefined && !allocatesBits(recipe);
   const completed = {
     ...recipe,
-    denseStates,
     capture: withMixOfFactor({ ...preferred, ...least.capture, ...recipe.capture }, recipe),
     ...(allocate && { allocate }),
     factor: isSparsity ? { ...factor, languageDiagonals: true } : factor,
-    grids,
     compress: { ...groups, ...least.compress, ...recipe.compress, ...defaults },
   };
-  const { codes } = await plannedLayers(completed, grid);
-  return { ...completed, splitsRows: await canSplitRows(solver), layerForm: formOf(codes) };
+  const splitsRows = await canSplitRows(solver);
+  const decisions = { ...recipe.decisions, solver, options, grids, denseStates, splitsRows };
+  const layers = grids.map((grid) => plannedLayers(completed, decisions, grid));
+  return { ...completed, decisions: { ...decisions, layers } };
 }
 
 /**
  * The same, with sparsity spread as the solver prefers where the recipe does not say how.
  *
- * @throws {UsageError} as {@link withSolverNeeds}
+ * @throws {UsageError} as {@link decideAsGiven}
  */
-export async function completeRecipe(
-  recipe: Recipe,
+export async function decide(
+  recipe: PlannableRecipe,
   stages: Stages,
   model: ModelOutline & Pick<Model, "stacks">,
-): Promise<Recipe> {
-  const completed = await withSolverNeeds(recipe, stages, model);
-  const spread = await withPreferredAllocation(recipe, completed, model, stages);
-  return spread === recipe ? completed : withSolverNeeds(spread, stages, model);
+): Promise<DecidedRecipe> {
+  const decided = await decideAsGiven(recipe, stages, model);
+  const spread = await withPreferredAllocation(recipe, decided.decisions, model, stages);
+  return spread === recipe ? decided : decideAsGiven(spread, stages, model);
 }
 
 /**
  * What is known of the layers before the run.
  *
- * @param recipe completed by withSolverNeeds
- * @param grid one of the grids that its weights may get
+ * @param recipe with all options that its solver decides
+ * @param grid one of those that its weights may get
  * @throws {UsageError} where the solver refuses its options
  */
-export async function plannedLayers(recipe: Recipe, grid: Grid): Promise<PlannedLayers> {
-  const { solver: name, embeddings = "off", ...given } = recipe.compress;
-  const ask = async (): Promise<PlannedLayers> => {
-    const { solver, options } = await readSolver(String(name), given);
-    const order = typeof recipe.factor["order"] === "string" ? recipe.factor["order"] : "natural";
-    const own = embeddingsValues(solver, valuesOfWeights(recipe, options), String(embeddings));
+function plannedLayers(
+  recipe: PlannableRecipe,
+  { solver, options }: Pick<Decisions, "solver" | "options">,
+  grid: Grid,
+): PlannedLayers {
+  const order = typeof recipe.factor["order"] === "string" ? recipe.factor["order"] : "natural";
+  const { embeddings = "off" } = recipe.compress;
+  try {
+    const ofEmbeddings = embeddingsValues(solver, valuesOfWeights(recipe, options), String(embeddings));
     return {
       solver: solver.name,
       codes: plannedCodesOf(solver, options, order, grid),
-      ...(own && { embeddings: plannedCodesOf(solver, options, order, askedGrid(solver, own)) }),
+      ...(ofEmbeddings && { embeddings: plannedCodesOf(solver, options, order, askedGrid(solver, ofEmbeddings)) }),
     };
-  };
-  return locating(recipe, ask());
+  } catch (error) {
+    throw error instanceof UsageError ? located(error, ["compress"], recipe) : error;
+  }
 }
