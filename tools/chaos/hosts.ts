@@ -158,6 +158,74 @@ export interface Outcome {
   readonly fault?: string;
 }
 
+/** The processes of one scenario: a worker on each host, and the run. */
+class Processes {
+  /** All that were started, also those that have ended. */
+  readonly all: Started[] = [];
+  readonly #start: { readonly worker: (host: Host) => Started; readonly run: () => Started };
+  readonly #workers = new Map<Host, Started>();
+  #run: Started | undefined;
+  #restarts = 0;
+
+  constructor(start: { readonly worker: (host: Host) => Started; readonly run: () => Started }) {
+    this.#start = start;
+  }
+
+  /** How often the run was started again. */
+  get restarts(): number {
+    return this.#restarts;
+  }
+
+  get run(): Started {
+    if (this.#run === undefined) throw new Error("the run was not started");
+    return this.#run;
+  }
+
+  worker(host: Host): Started {
+    const found = this.#workers.get(host);
+    if (found === undefined) throw new Error(`host ${host} has no worker`);
+    return found;
+  }
+
+  startWorker(host: Host): void {
+    const worker = this.#start.worker(host);
+    this.#workers.set(host, worker);
+    this.all.push(worker);
+  }
+
+  startRun(): void {
+    this.#run = this.#start.run();
+    this.all.push(this.#run);
+  }
+
+  /** Waits until a host's worker has said a line. @throws {Error} where the worker ends before */
+  async heard(host: Host, line: RegExp): Promise<void> {
+    while (!this.worker(host).lines.some((said) => line.test(said))) {
+      const { child, said } = this.worker(host);
+      if (child.exitCode !== null || child.signalCode !== null) throw new Error(`the worker of ${host} ended: ${said()}`);
+      await wait(5);
+    }
+  }
+
+  /** Waits for the end of the run, and starts it again where it was killed. @returns why it did not end well */
+  async finishRun(): Promise<string | undefined> {
+    for (;;) {
+      const { ended, said } = this.run;
+      const code = await Promise.race([ended, wait(longestRun, "late" as const, { ref: false })]);
+      if (code === 0) return undefined;
+      if (code === "late") return "it did not end";
+      if (code !== null || this.#restarts > 3) {
+        const line = said()
+          .split("\n")
+          .find((each) => each.startsWith("queue-run: "));
+        return `exit ${String(code)}: ${line}`;
+      }
+      this.#restarts += 1;
+      this.startRun();
+    }
+  }
+}
+
 /** Two hosts and a head with Redis and S3, both with TLS; jobs are signed. */
 export class Hosts {
   readonly #folder: string;
@@ -261,74 +329,49 @@ export class Hosts {
     await writeFile(filler, Buffer.alloc(bavail * bsize)).catch(() => undefined);
   }
 
+  /** Starts nothing yet. @param clocks milliseconds that clocks are ahead */
+  #processesOf(name: ScenarioName, recipe: string, clocks: Partial<Record<Host, number>>): Processes {
+    const store = `s3://${bucket}/${name}`;
+    return new Processes({
+      worker: (host) => {
+        const cache = host === "b" ? join(this.#folder, "disk", name) : join(this.#folder, `cache-${name}`);
+        const words = [program("queue-worker.ts"), this.#place, store, dirname(model), cache];
+        return this.#start(host, words, clocks[host] ?? 0, `worker ${host}`);
+      },
+      run: () => this.#start("a", [program("queue-run.ts"), recipe, this.#place, store], clocks.a ?? 0, "run"),
+    });
+  }
+
+  /** Does what a scenario does while a run is at work. @returns why the run did not end well */
+  async #act(scenario: Scenario, processes: Processes): Promise<string | undefined> {
+    for (const host of ["a", "b"] as const) processes.startWorker(host);
+    await Promise.all([processes.heard("a", /^takes jobs/), processes.heard("b", /^takes jobs/)]);
+    processes.startRun();
+    const acted = scenario.act({
+      network: this.#network,
+      begins: (host) => processes.heard(host, /: begun$/),
+      worker: (host) => processes.worker(host),
+      run: () => processes.run,
+      startWorker: (host) => processes.startWorker(host),
+      setDisk: (state) => this.#setDisk(state),
+    });
+    // awaited below, when the run has ended
+    acted.catch(() => undefined);
+    const fault = await processes.finishRun();
+    await Promise.race([acted, wait(longestRun, undefined, { ref: false })]);
+    return fault;
+  }
+
   /** Runs a recipe while something is done to the hosts. Each scenario has workers, a prefix of the store and an output of its own. */
   async play(name: ScenarioName): Promise<Outcome> {
     const scenario: Scenario = scenarios[name];
-    const { clocks = {}, what } = scenario;
     const began = performance.now();
     const { recipe, output } = await writeRecipe(this.#folder, `hosts-${name}`, this.#corpus);
-    const store = `s3://${bucket}/${name}`;
-    const all: Started[] = [];
-    const workers = new Map<Host, Started>();
-    const startWorker = (host: Host): void => {
-      const cache = host === "b" ? join(this.#folder, "disk", name) : join(this.#folder, `cache-${name}`);
-      const words = [program("queue-worker.ts"), this.#place, store, dirname(model), cache];
-      const worker = this.#start(host, words, clocks[host] ?? 0, `worker ${host}`);
-      workers.set(host, worker);
-      all.push(worker);
-    };
-    const worker = (host: Host): Started => {
-      const found = workers.get(host);
-      if (found === undefined) throw new Error(`host ${host} has no worker`);
-      return found;
-    };
-    let run: Started | undefined;
-    const startRun = (): Started => {
-      run = this.#start("a", [program("queue-run.ts"), recipe, this.#place, store], clocks.a ?? 0, "run");
-      all.push(run);
-      return run;
-    };
-    const heard = async (host: Host, line: RegExp): Promise<void> => {
-      while (!worker(host).lines.some((said) => line.test(said))) {
-        const { child, said } = worker(host);
-        if (child.exitCode !== null || child.signalCode !== null) throw new Error(`the worker of ${host} ended: ${said()}`);
-        await wait(5);
-      }
-    };
-    let restarts = 0;
+    const processes = this.#processesOf(name, recipe, scenario.clocks ?? {});
+    const { all } = processes;
     let fault: string | undefined;
     try {
-      for (const host of ["a", "b"] as const) startWorker(host);
-      await Promise.all([heard("a", /^takes jobs/), heard("b", /^takes jobs/)]);
-      const acting = startRun();
-      const acted = scenario.act({
-        network: this.#network,
-        begins: (host) => heard(host, /: begun$/),
-        worker,
-        run: () => run ?? acting,
-        startWorker,
-        setDisk: (state) => this.#setDisk(state),
-      });
-      // awaited below, when the run has ended
-      acted.catch(() => undefined);
-      for (;;) {
-        const current = run ?? acting;
-        const code = await Promise.race([current.ended, wait(longestRun, "late" as const, { ref: false })]);
-        if (code === 0) break;
-        if (code === "late" || code !== null || restarts > 3) {
-          fault =
-            code === "late"
-              ? "it did not end"
-              : `exit ${String(code)}: ${current
-                  .said()
-                  .split("\n")
-                  .find((line) => line.startsWith("queue-run: "))}`;
-          break;
-        }
-        restarts += 1;
-        startRun();
-      }
-      await Promise.race([acted, wait(longestRun, undefined, { ref: false })]);
+      fault = await this.#act(scenario, processes);
     } finally {
       this.#network.heal();
       for (const { pid } of all) kill(pid);
@@ -341,10 +384,10 @@ export class Hosts {
     fault ??= (await this.#alone.differenceOf(output))?.what;
     return {
       name,
-      what,
+      what: scenario.what,
       nodes: done.length,
       repeated: done.length - new Set(done).size,
-      restarts,
+      restarts: processes.restarts,
       orphans,
       seconds: Math.round((performance.now() - began) / 1000),
       ...(fault !== undefined && { fault }),
