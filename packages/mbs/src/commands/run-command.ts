@@ -1,7 +1,8 @@
 import { openArtifact } from "@mbs/artifacts";
 import { parseOptions, UsageError } from "@mbs/contracts";
-import type { OptionTable } from "@mbs/contracts";
+import type { OptionTable, OptionValues } from "@mbs/contracts";
 import { checkGate, parseGate, readScoresReport } from "@mbs/evaluation";
+import type { GateLimits } from "@mbs/evaluation";
 import {
   DeviceTotal,
   forbidNetwork,
@@ -15,8 +16,9 @@ import {
   runThreadsOption,
   runWorkersOption,
 } from "@mbs/host-cli";
+import type { Reporter } from "@mbs/host-cli";
 import { readRecipe, run } from "@mbs/pipeline";
-import type { WorkerChoice } from "@mbs/pipeline";
+import type { NodeReport, QueueChoice, Recipe, RunOptions, RunResult, WorkerChoice } from "@mbs/pipeline";
 import { Argument } from "commander";
 import type { Command } from "commander";
 import { writeRunCard } from "../results/card-writer.ts";
@@ -78,6 +80,85 @@ const workerChoice = (count: number | undefined, nodeLimit: number | undefined, 
   nodeLimit: nodeLimit === undefined ? undefined : nodeLimit * 1000,
 });
 
+type Parsed = OptionValues<typeof options>;
+
+/** @throws {UsageError} on options that do not go together */
+function requireTogether({ workers, nodeLimit, engine, device }: Parsed): void {
+  if (workers === 0 && nodeLimit !== undefined) {
+    throw new UsageError("run: --node-limit needs a worker process, which can be ended; leave --workers 0 out");
+  }
+  if (engine === "queue" && device !== undefined) {
+    throw new UsageError(
+      "run: at a queue each worker has its own device, which mbs work is given by --device; what is not done there runs on the processor here",
+      { option: "--device" },
+    );
+  }
+}
+
+/** Prints a line for each node where it is asked for. */
+class NodePrinter {
+  readonly #parsed: Pick<Parsed, "json" | "commands">;
+  #printed = Promise.resolve();
+
+  constructor(parsed: Pick<Parsed, "json" | "commands">) {
+    this.#parsed = parsed;
+  }
+
+  readonly add = (report: NodeReport): void => {
+    const { json, commands } = this.#parsed;
+    if (!commands && !json) return;
+    const { command, seconds, address } = report;
+    const took = seconds === undefined ? "done before" : formatSeconds(seconds);
+    const text = json ? `${JSON.stringify(report)}\n` : `${command}\n  # ${took}, ${address}\n`;
+    // One after the other: concurrent writes may be reordered.
+    this.#printed = this.#printed.then(() => printText(text));
+  };
+
+  /** Resolves when all is printed. */
+  finish(): Promise<void> {
+    return this.#printed;
+  }
+}
+
+/** How a recipe is run, but for what reports of nodes and devices go to. */
+function runOptionsOf(parsed: Parsed, queue: QueueChoice | undefined, reporter: Reporter): Omit<RunOptions, "stages" | "signal"> {
+  const { threads, device, memory, workers, nodeLimit, force, verbose, offline, quality, log } = parsed;
+  return {
+    threads,
+    device,
+    memory: memory === undefined ? undefined : parseMemory(memory),
+    ...(workers !== 0 && { workers: workerChoice(workers, nodeLimit, offline) }),
+    queue,
+    force,
+    ...(quality === "best" && { judge: judgeCandidate }),
+    progress: reporter.progress,
+    // a log has every warning, and no progress
+    verbose: verbose || log === "json",
+    warn: reporter.warn,
+    note: reporter.note,
+    describe: ({ model, ...made }) => writeRunCard(model, made, reporter.note),
+  };
+}
+
+interface Printing {
+  readonly json: boolean;
+  readonly quiet: boolean;
+}
+
+/** @param seconds that the run took */
+async function printResult(recipe: Recipe, result: RunResult, seconds: number, { json, quiet }: Printing): Promise<void> {
+  if (!json) return printText(quiet ? `${result.folder.model}\n` : await runResult(recipe, result, seconds));
+  if (result.quality !== undefined) await printText(`${JSON.stringify({ quality: result.quality })}\n`);
+}
+
+/** Compares a result with the limits of its recipe, and prints that. @throws as {@link requireLimits} */
+async function checkLimits(recipe: Recipe, { folder }: RunResult, limits: GateLimits, json: boolean): Promise<void> {
+  const scores = await readScoresReport(await openArtifact(folder.scores));
+  const checks = ofRun(checkGate(scores, limits), Object.keys(recipe.beside ?? {}));
+  if (!json) await printText(gateText(checks));
+  requireLimits(checks);
+}
+
 /** `mbs run`: runs a recipe and prints its results. */
 export function runCommand({ signal }: CommandContext): Command {
   const command = plainCommand("run", "Run a whole recipe; run it again to resume where it stopped.", [
@@ -93,36 +174,13 @@ export function runCommand({ signal }: CommandContext): Command {
   return command.action(async (path: string) => {
     const { quiet = false, debug: _debug, ...given } = command.opts<{ quiet?: boolean; debug?: boolean }>();
     const parsed = parseOptions(options, given, "run");
-    const {
-      threads,
-      device,
-      memory,
-      workers,
-      nodeLimit,
-      force,
-      commands,
-      json,
-      verbose,
-      offline,
-      quality,
-      export: engine,
-    } = parsed;
+    const { threads, device, force, json, export: engine } = parsed;
     const exported = readExportOptions(parsed);
-    if (workers === 0 && nodeLimit !== undefined) {
-      throw new UsageError("run: --node-limit needs a worker process, which can be ended; leave --workers 0 out");
-    }
-    if (parsed.engine === "queue" && device !== undefined) {
-      throw new UsageError(
-        "run: at a queue each worker has its own device, which mbs work is given by --device; what is not done there runs on the processor here",
-        { option: "--device" },
-      );
-    }
-    const queue = queueChoice(parsed, workers, [...known.keys()]);
-    if (offline) forbidNetwork();
+    requireTogether(parsed);
+    const queue = queueChoice(parsed, parsed.workers, [...known.keys()]);
+    if (parsed.offline) forbidNetwork();
     const reporter = commandReporter("mbs run", quiet, parsed.log);
     const observing = await openObserver(parsed, { name: "mbs run", ...reporter }, true);
-    let printed = Promise.resolve();
-    const deviceTotal = new DeviceTotal();
     try {
       const recipe = await readRecipe(path);
       const limits = recipe.gate === undefined ? undefined : parseGate(recipe.gate, "gate");
@@ -131,47 +189,21 @@ export function runCommand({ signal }: CommandContext): Command {
         await exportRun(recipe, { engine, options: exported, stages, threads, device, force, quiet, signal, reporter });
         return;
       }
+      const [nodes, deviceTotal] = [new NodePrinter(parsed), new DeviceTotal()];
       const started = performance.now();
       const result = await run(recipe, {
+        ...runOptionsOf(parsed, queue, reporter),
         stages,
-        threads,
-        device,
-        memory: memory === undefined ? undefined : parseMemory(memory),
-        ...(workers !== 0 && { workers: workerChoice(workers, nodeLimit, offline) }),
-        queue,
         signal,
-        force,
-        ...(quality === "best" && { judge: judgeCandidate }),
-        progress: reporter.progress,
-        // a log has every warning, and no progress
-        verbose: verbose || parsed.log === "json",
-        warn: reporter.warn,
-        note: reporter.note,
-        onDevice: deviceTotal.add,
         observer: observing.observer,
-        describe: ({ model, ...made }) => writeRunCard(model, made, reporter.note),
-        onNode(report) {
-          const { command: replay, seconds, address } = report;
-          const took = seconds === undefined ? "done before" : formatSeconds(seconds);
-          const text = json ? `${JSON.stringify(report)}\n` : `${replay}\n  # ${took}, ${address}\n`;
-          // One after the other: concurrent writes may be reordered.
-          if (commands || json) printed = printed.then(() => printText(text));
-        },
+        onNode: nodes.add,
+        onDevice: deviceTotal.add,
       });
-      await printed;
+      await nodes.finish();
       deviceTotal.note(reporter.note);
       reporter.stop();
-      if (json && result.quality !== undefined) await printText(`${JSON.stringify({ quality: result.quality })}\n`);
-      if (!json)
-        await printText(
-          quiet ? `${result.folder.model}\n` : await runResult(recipe, result, (performance.now() - started) / 1000),
-        );
-      if (limits !== undefined) {
-        const scores = await readScoresReport(await openArtifact(result.folder.scores));
-        const checks = ofRun(checkGate(scores, limits), Object.keys(recipe.beside ?? {}));
-        if (!json) await printText(gateText(checks));
-        requireLimits(checks);
-      }
+      await printResult(recipe, result, (performance.now() - started) / 1000, { json, quiet });
+      if (limits !== undefined) await checkLimits(recipe, result, limits, json);
     } finally {
       reporter.stop();
       await observing.close();

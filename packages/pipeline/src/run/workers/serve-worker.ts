@@ -48,94 +48,121 @@ function begin({ root, results, threads, device, memory, revisions }: WorkerSett
   return { worker: new OwnWorker({ folder, store, stage, threads, device, pool }), pool };
 }
 
-/**
- * Runs the nodes that the parent process sends, until it says that this is the end. SIGINT and SIGTERM are left to the parent:
- * terminals and containers send them to both, and the parent then lets the node finish or ends this process.
- */
-export async function serveWorker(options: ServeOptions): Promise<void> {
-  if (process.send === undefined) throw new InternalError("a worker is started by mbs run, over a channel of its own");
+/** Does what the messages of the parent ask for, and answers them. */
+class ParentService {
+  readonly #options: ServeOptions;
+  #begun: Begun | undefined;
+  #stopping = new AbortController();
+  /** When progress was told of last. */
+  #told = 0;
+
+  constructor(options: ServeOptions) {
+    this.#options = options;
+  }
+
+  /** @param onEnd called when the parent says that this is the end */
+  answer(message: ToWorker, onEnd: () => void): void {
+    switch (message.kind) {
+      case "begin":
+        this.#begun = begin(message.setting, this.#options);
+        return;
+      case "run":
+        return void this.#run(message.task);
+      case "stop":
+        return this.#stopping.abort();
+      case "remove":
+        return this.#begun?.worker.remove(message.addresses, Promise.resolve());
+      case "flush":
+        return void this.#flush();
+      case "end":
+        onEnd();
+    }
+  }
+
+  fail(of: "run" | "flush", thrown: unknown, done?: () => void): void {
+    const { tag, message } = this.#options.toError(thrown);
+    const stack = thrown instanceof Error ? thrown.stack : undefined;
+    tell({ kind: "failed", of, failure: { tag, message, ...(stack !== undefined && { stack }) } }, done);
+  }
+
+  async close(): Promise<void> {
+    await this.#begun?.pool.close();
+  }
+
+  #context(): TaskContext {
+    return {
+      signal: this.#stopping.signal,
+      progress: (progress) => {
+        const now = performance.now();
+        if (now - this.#told < progressMs && progress.done !== progress.total) return;
+        this.#told = now;
+        tell({ kind: "progress", progress });
+      },
+      warn: (message) => tell({ kind: "warn", message }),
+      note: (message) => tell({ kind: "note", message }),
+      onDevice: (report) => tell({ kind: "device", report }),
+    };
+  }
+
+  async #run(task: NodeTask): Promise<void> {
+    this.#stopping = new AbortController();
+    tell({ kind: "started" });
+    const ranDry = (): void => {
+      process.channel?.ref();
+      this.fail("run", new InternalError(`${task.id} ended without a result: a promise never settled (a bug)`));
+    };
+    // the channel alone must not keep a node waiting
+    process.once("beforeExit", ranDry);
+    process.channel?.unref();
+    try {
+      if (this.#begun === undefined) throw new InternalError("a worker was given a node before it began");
+      const { address } = await this.#begun.worker.run(task, this.#context());
+      tell({ kind: "done", address });
+    } catch (thrown) {
+      this.fail("run", thrown);
+    } finally {
+      process.off("beforeExit", ranDry);
+      process.channel?.ref();
+    }
+  }
+
+  async #flush(): Promise<void> {
+    const alive = setInterval(() => tell({ kind: "alive" }), aliveMs);
+    try {
+      await this.#begun?.worker.flush();
+      tell({ kind: "flushed" });
+    } catch (thrown) {
+      this.fail("flush", thrown);
+    } finally {
+      clearInterval(alive);
+    }
+  }
+}
+
+/** Leaves signals to the parent, and ends with it. */
+function followParent(): void {
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => undefined);
   process.on("disconnect", () => process.exit(1));
   // as in runProgram: with a handler, a write beyond the limit on file sizes fails and is cleaned up
   process.on("SIGXFSZ", () => undefined);
   process.stderr.on("error", () => undefined);
   new Worker(watch, { eval: true, workerData: process.ppid }).unref();
-  let begun: Begun | undefined;
-  let stopping = new AbortController();
-  let told = 0;
+}
 
-  const fail = (of: "run" | "flush", thrown: unknown, done?: () => void): void => {
-    const { tag, message } = options.toError(thrown);
-    const stack = thrown instanceof Error ? thrown.stack : undefined;
-    tell({ kind: "failed", of, failure: { tag, message, ...(stack !== undefined && { stack }) } }, done);
-  };
+/**
+ * Runs the nodes that the parent process sends, until it says that this is the end. SIGINT and SIGTERM are left to the parent:
+ * terminals and containers send them to both, and the parent then lets the node finish or ends this process.
+ */
+export async function serveWorker(options: ServeOptions): Promise<void> {
+  if (process.send === undefined) throw new InternalError("a worker is started by mbs run, over a channel of its own");
+  followParent();
+  const service = new ParentService(options);
   // code of a stage that nobody waits for: its node fails as it would in the process of the run
-  const failUncaught = (thrown: unknown): void => fail("run", thrown, () => process.exit(1));
+  const failUncaught = (thrown: unknown): void => service.fail("run", thrown, () => process.exit(1));
   process.on("uncaughtException", failUncaught);
   process.on("unhandledRejection", failUncaught);
-  const context = (): TaskContext => ({
-    signal: stopping.signal,
-    progress(progress) {
-      const now = performance.now();
-      if (now - told < progressMs && progress.done !== progress.total) return;
-      told = now;
-      tell({ kind: "progress", progress });
-    },
-    warn: (message) => tell({ kind: "warn", message }),
-    note: (message) => tell({ kind: "note", message }),
-    onDevice: (report) => tell({ kind: "device", report }),
-  });
-  const run = async (task: NodeTask): Promise<void> => {
-    stopping = new AbortController();
-    tell({ kind: "started" });
-    const ranDry = (): void => {
-      process.channel?.ref();
-      fail("run", new InternalError(`${task.id} ended without a result: a promise never settled (a bug)`));
-    };
-    // the channel alone must not keep a node waiting
-    process.once("beforeExit", ranDry);
-    process.channel?.unref();
-    try {
-      if (begun === undefined) throw new InternalError("a worker was given a node before it began");
-      const { address } = await begun.worker.run(task, context());
-      tell({ kind: "done", address });
-    } catch (thrown) {
-      fail("run", thrown);
-    } finally {
-      process.off("beforeExit", ranDry);
-      process.channel?.ref();
-    }
-  };
-  const flush = async (): Promise<void> => {
-    const alive = setInterval(() => tell({ kind: "alive" }), aliveMs);
-    try {
-      await begun?.worker.flush();
-      tell({ kind: "flushed" });
-    } catch (thrown) {
-      fail("flush", thrown);
-    } finally {
-      clearInterval(alive);
-    }
-  };
-
   await new Promise<void>((resolve) => {
-    process.on("message", (message: ToWorker) => {
-      switch (message.kind) {
-        case "begin":
-          begun = begin(message.setting, options);
-          return;
-        case "run":
-          return void run(message.task);
-        case "stop":
-          return stopping.abort();
-        case "remove":
-          return begun?.worker.remove(message.addresses, Promise.resolve());
-        case "flush":
-          return void flush();
-        case "end":
-          resolve();
-      }
-    });
+    process.on("message", (message: ToWorker) => service.answer(message, resolve));
   });
-  await begun?.pool.close();
+  await service.close();
 }
