@@ -53,8 +53,8 @@ class ParentService {
   readonly #options: ServeOptions;
   #begun: Begun | undefined;
   #stopping = new AbortController();
-  /** When progress was told of last. */
-  #told = 0;
+  /** When progress was last reported. */
+  #reportedAt = 0;
 
   constructor(options: ServeOptions) {
     this.#options = options;
@@ -94,8 +94,8 @@ class ParentService {
       signal: this.#stopping.signal,
       progress: (progress) => {
         const now = performance.now();
-        if (now - this.#told < progressMs && progress.done !== progress.total) return;
-        this.#told = now;
+        if (now - this.#reportedAt < progressMs && progress.done !== progress.total) return;
+        this.#reportedAt = now;
         tell({ kind: "progress", progress });
       },
       warn: (message) => tell({ kind: "warn", message }),
