@@ -1,5 +1,13 @@
 import { isDeepStrictEqual } from "node:util";
-import { parseOptions, type Blas, type Solution, type Solver, type SolverStatistics, type StatisticName } from "@mbs/contracts";
+import {
+  parseOptions,
+  type Blas,
+  type Solution,
+  type Solver,
+  type SolverContext,
+  type SolverStatistics,
+  type StatisticName,
+} from "@mbs/contracts";
 import { quantisationTypeNamed } from "@mbs/gguf";
 import { loadSolver, plannedCodesOf, preferredOrderOf } from "../contract/read-solver.ts";
 import { askedGrid, type GridValues } from "../grids/asked-grid.ts";
@@ -86,121 +94,90 @@ const named = ({ name, run }: ConformanceCheck): ConformanceCheck => ({
 /** Sites by shape and order, for all solvers and grids that are checked with a Blas: to make one takes longer than most checks. */
 const samplesOf = new WeakMap<Blas, Map<string, Promise<SampleSite>>>();
 
-/**
- * What every solver must do, as checks for any test framework.
- *
- * @param solver yours or a built-in one
- * @returns checks to run, each independent of the others
- */
-export function conformanceSuite(solver: Solver, settings: ConformanceSettings = {}): readonly ConformanceCheck[] {
-  const { options: optionSets = [{}], order: asked, beats, independentParts = true, blas = plainBlas } = settings;
-  const context = { blas, signal: new AbortController().signal, warn: () => {} };
+/** Options as a user would give them. */
+type Raw = Readonly<Record<string, unknown>>;
 
-  const samples = samplesOf.get(blas) ?? new Map<string, Promise<SampleSite>>();
-  samplesOf.set(blas, samples);
-  /** A copy of its own for each check. */
-  async function sampleFor(raw: Readonly<Record<string, unknown>>, shape: SampleShape): Promise<SampleSite> {
-    const options = parseOptions(solverOptions(solver), raw, solver.name);
-    const grid = askedGrid(solver, options);
-    const order = asked ?? preferredOrderOf(solver, options, grid) ?? "natural";
-    const own = shapeFor(options, shape);
-    const key = JSON.stringify([own, order]);
-    const sample = samples.get(key) ?? makeSampleSite(blas, own, order);
-    samples.set(key, sample);
-    const { weight, statistics } = structuredClone(await sample);
-    return { weight: { ...weight, parts: weight.parts.map((part) => ({ ...part, grid })) }, statistics };
-  }
-  async function solve(
-    by: Solver,
-    raw: Readonly<Record<string, unknown>>,
-    { weight, statistics }: SampleSite,
-  ): Promise<Solution> {
-    const options = parseOptions(solverOptions(by), raw, by.name);
-    return by.solve({ ...weight, values: weight.values.slice() }, declaredOnly(by, statistics, options), options, context);
-  }
-  async function errorOf({ weight, statistics }: SampleSite, { values, inputScale }: Solution): Promise<number> {
-    const scales = inputScale ?? new Float32Array(weight.columns).fill(1);
-    const change = unscaledChange(values, scales, weight.values);
-    const errors = await outputByRow(blas, change, weight.rows, { gram: statistics.gram });
-    return errors.reduce((sum, value) => sum + value, 0);
+/** The checks of one solver. Each makes or copies what it works on. */
+class SolverChecks {
+  readonly #solver: Solver;
+  readonly #order: string | undefined;
+  readonly #context: SolverContext;
+  readonly #samples: Map<string, Promise<SampleSite>>;
+
+  constructor(solver: Solver, blas: Blas, order: string | undefined) {
+    this.#solver = solver;
+    this.#order = order;
+    this.#context = { blas, signal: new AbortController().signal, warn: () => {} };
+    this.#samples = samplesOf.get(blas) ?? new Map<string, Promise<SampleSite>>();
+    samplesOf.set(blas, this.#samples);
   }
 
-  const checksOf = (raw: Readonly<Record<string, unknown>>): ConformanceCheck[] => [
-    ...Object.entries(shapes).map(([name, shape]) => ({
-      name: `${name}: shapes, finite values, codes and mask agree`,
-      async run() {
-        const site = await sampleFor(raw, shape);
-        const solution = await solve(solver, raw, site);
-        requireNone(shapeFault(site.weight, solution));
-        requireNone(nonfiniteValue(site.weight, solution));
-        requireNone(agreementFault(site.weight, solution));
-        const parsed = parseOptions(solverOptions(solver), raw, solver.name);
-        const planned = plannedCodesOf(solver, parsed, site.statistics.factor.orderName, askedGrid(solver, parsed));
-        if (planned !== "unknown") requirePlanned(site.weight, solution, planned);
-      },
-    })),
-    {
-      name: "scales no input where nothing can take its inverse",
-      async run() {
-        const { weight, statistics } = await sampleFor(raw, mainShape);
-        const fixed = { ...weight, scalable: false };
-        requireNone(shapeFault(fixed, await solve(solver, raw, { weight: fixed, statistics })));
-      },
-    },
-    {
-      name: "gives the same bytes again, also after another site",
-      async run() {
-        const site = await sampleFor(raw, mainShape);
-        const first = structuredClone(await solve(solver, raw, site));
-        await solve(solver, raw, await sampleFor(raw, { parts: [5], columns: 40 }));
-        requireSame(first, await solve(solver, raw, site), "from the first time");
-      },
-    },
-    {
-      name: "reads the declared statistics alone and modifies none",
-      async run() {
-        const site = await sampleFor(raw, mainShape);
-        const before = structuredClone(site.statistics);
-        await solve(solver, raw, site);
-        requireUntouched(before, site.statistics);
-      },
-    },
-    ...(solver.rowsAreIndependent === true ? [{ name: "rows solved apart are as together", run: () => checkRows(raw) }] : []),
-    ...(independentParts ? [{ name: "each part alone comes out as it does among the others", run: () => checkParts(raw) }] : []),
-    ...(beats === undefined ? [] : [{ name: `loses less output than ${beats}`, run: () => checkBeats(beats, raw) }]),
-  ];
+  /** Shapes, finite values, codes and mask. */
+  async checkAgreement(raw: Raw, shape: SampleShape): Promise<void> {
+    const site = await this.#sampleFor(raw, shape);
+    const solution = await this.#solve(this.#solver, raw, site);
+    requireNone(shapeFault(site.weight, solution));
+    requireNone(nonfiniteValue(site.weight, solution));
+    requireNone(agreementFault(site.weight, solution));
+    const parsed = parseOptions(solverOptions(this.#solver), raw, this.#solver.name);
+    const planned = plannedCodesOf(this.#solver, parsed, site.statistics.factor.orderName, askedGrid(this.#solver, parsed));
+    if (planned !== "unknown") requirePlanned(site.weight, solution, planned);
+  }
 
-  async function checkParts(raw: Readonly<Record<string, unknown>>): Promise<void> {
-    const site = await sampleFor(raw, mainShape);
+  /** Nothing is scaled where nothing can take the inverse. */
+  async checkInputs(raw: Raw): Promise<void> {
+    const { weight, statistics } = await this.#sampleFor(raw, mainShape);
+    const fixed = { ...weight, scalable: false };
+    requireNone(shapeFault(fixed, await this.#solve(this.#solver, raw, { weight: fixed, statistics })));
+  }
+
+  /** The same bytes again, also after another site. */
+  async checkRepetition(raw: Raw): Promise<void> {
+    const site = await this.#sampleFor(raw, mainShape);
+    const first = structuredClone(await this.#solve(this.#solver, raw, site));
+    await this.#solve(this.#solver, raw, await this.#sampleFor(raw, { parts: [5], columns: 40 }));
+    requireSame(first, await this.#solve(this.#solver, raw, site), "from the first time");
+  }
+
+  /** Only the declared statistics, none of them modified. */
+  async checkStatistics(raw: Raw): Promise<void> {
+    const site = await this.#sampleFor(raw, mainShape);
+    const before = structuredClone(site.statistics);
+    await this.#solve(this.#solver, raw, site);
+    requireUntouched(before, site.statistics);
+  }
+
+  async checkParts(raw: Raw): Promise<void> {
+    const site = await this.#sampleFor(raw, mainShape);
     const { columns, parts, values } = site.weight;
-    const together = await solve(solver, raw, site);
+    const together = await this.#solve(this.#solver, raw, site);
     for (const part of parts) {
       const { firstRow, rows, tensor } = part;
       const from = firstRow * columns;
       const ownValues = values.slice(from, from + rows * columns);
       const own = { ...site.weight, rows, values: ownValues, parts: [{ ...part, firstRow: 0 }] };
-      const alone = await solve(solver, raw, { weight: own, statistics: site.statistics });
+      const alone = await this.#solve(this.#solver, raw, { weight: own, statistics: site.statistics });
       const difference = alone.values.findIndex((value, index) => value !== together.values[from + index]);
       require(difference < 0, `${tensor} differs from itself alone at value ${difference}`);
     }
   }
 
   /** A product may add in another order for other numbers of rows: its Blas decides whether this holds to the bit. */
-  async function checkRows(raw: Readonly<Record<string, unknown>>): Promise<void> {
-    const { weight, statistics } = await sampleFor(raw, mainShape);
-    const together = await solve(solver, raw, { weight, statistics });
+  async checkRows(raw: Raw): Promise<void> {
+    const { weight, statistics } = await this.#sampleFor(raw, mainShape);
+    const together = await this.#solve(this.#solver, raw, { weight, statistics });
     const ranges = [0, 7, 8].map((firstRow, index, firsts) => ({
       firstRow,
       rows: (firsts[index + 1] ?? weight.rows) - firstRow,
     }));
     const apart: Solution[] = [];
-    for (const range of ranges) apart.push(await solve(solver, raw, { weight: rowsOf(weight, range), statistics }));
+    for (const range of ranges) apart.push(await this.#solve(this.#solver, raw, { weight: rowsOf(weight, range), statistics }));
     requireSame(together, joinRows(apart), "where rows are solved apart");
   }
 
-  async function checkBeats(name: string, raw: Readonly<Record<string, unknown>>): Promise<void> {
+  async checkBeats(name: string, raw: Raw): Promise<void> {
     const simple = await loadSolver(name);
-    const site = await sampleFor(raw, mainShape);
+    const site = await this.#sampleFor(raw, mainShape);
     // an option of both may have choices that the simple one does not
     const shared = Object.fromEntries(
       Object.entries(raw).filter(([key, value]) => {
@@ -209,35 +186,90 @@ export function conformanceSuite(solver: Solver, settings: ConformanceSettings =
       }),
     );
     const [error, simpleError] = [
-      await errorOf(site, await solve(solver, raw, site)),
-      await errorOf(site, await solve(simple, shared, site)),
+      await this.#errorOf(site, await this.#solve(this.#solver, raw, site)),
+      await this.#errorOf(site, await this.#solve(simple, shared, site)),
     ];
     const settings = JSON.stringify(parseOptions(solverOptions(simple), shared, simple.name));
     require(error < simpleError, `has the error ${error}, not below the ${simpleError} of ${name} with ${settings}`);
   }
 
-  const declared: ConformanceCheck = {
-    name: `${solver.name}: has the shape of a solver`,
-    async run() {
-      requireNone(solverFault(solver));
-    },
-  };
-  const reached: ConformanceCheck = {
-    name: `${solver.name}: some setting rounds, if it can`,
-    async run() {
-      const { grids = [] } = solver;
-      const isReached = optionSets.some(
-        (raw) => askedGrid(solver, parseOptions(solverOptions(solver), raw, solver.name)).kind !== "none",
-      );
-      require(isReached ||
-        grids.every((kind) => kind === "none"), `rounds in none of the settings; name bits or a grid in one of them`);
-    },
-  };
+  /** Some setting rounds, if the solver can. */
+  checkReached(optionSets: readonly Raw[]): void {
+    const { grids = [] } = this.#solver;
+    const isReached = optionSets.some(
+      (raw) => askedGrid(this.#solver, parseOptions(solverOptions(this.#solver), raw, this.#solver.name)).kind !== "none",
+    );
+    require(isReached ||
+      grids.every((kind) => kind === "none"), `rounds in none of the settings; name bits or a grid in one of them`);
+  }
+
+  /** A copy of its own for each check. */
+  async #sampleFor(raw: Raw, shape: SampleShape): Promise<SampleSite> {
+    const options = parseOptions(solverOptions(this.#solver), raw, this.#solver.name);
+    const grid = askedGrid(this.#solver, options);
+    const order = this.#order ?? preferredOrderOf(this.#solver, options, grid) ?? "natural";
+    const own = shapeFor(options, shape);
+    const key = JSON.stringify([own, order]);
+    const sample = this.#samples.get(key) ?? makeSampleSite(this.#context.blas, own, order);
+    this.#samples.set(key, sample);
+    const { weight, statistics } = structuredClone(await sample);
+    return { weight: { ...weight, parts: weight.parts.map((part) => ({ ...part, grid })) }, statistics };
+  }
+
+  async #solve(by: Solver, raw: Raw, { weight, statistics }: SampleSite): Promise<Solution> {
+    const options = parseOptions(solverOptions(by), raw, by.name);
+    return by.solve({ ...weight, values: weight.values.slice() }, declaredOnly(by, statistics, options), options, this.#context);
+  }
+
+  async #errorOf({ weight, statistics }: SampleSite, { values, inputScale }: Solution): Promise<number> {
+    const scales = inputScale ?? new Float32Array(weight.columns).fill(1);
+    const change = unscaledChange(values, scales, weight.values);
+    const errors = await outputByRow(this.#context.blas, change, weight.rows, { gram: statistics.gram });
+    return errors.reduce((sum, value) => sum + value, 0);
+  }
+}
+
+/** The checks with one setting. */
+function checksOf(
+  checks: SolverChecks,
+  raw: Raw,
+  rowsAreIndependent: boolean,
+  settings: ConformanceSettings,
+): ConformanceCheck[] {
+  const { beats, independentParts = true } = settings;
   return [
-    declared,
-    reached,
+    ...Object.entries(shapes).map(([name, shape]) => ({
+      name: `${name}: shapes, finite values, codes and mask agree`,
+      run: () => checks.checkAgreement(raw, shape),
+    })),
+    { name: "scales no input where nothing can take its inverse", run: () => checks.checkInputs(raw) },
+    { name: "gives the same bytes again, also after another site", run: () => checks.checkRepetition(raw) },
+    { name: "reads the declared statistics alone and modifies none", run: () => checks.checkStatistics(raw) },
+    ...(rowsAreIndependent ? [{ name: "rows solved apart are as together", run: () => checks.checkRows(raw) }] : []),
+    ...(independentParts
+      ? [{ name: "each part alone comes out as it does among the others", run: () => checks.checkParts(raw) }]
+      : []),
+    ...(beats === undefined ? [] : [{ name: `loses less output than ${beats}`, run: () => checks.checkBeats(beats, raw) }]),
+  ];
+}
+
+/**
+ * What every solver must do, as checks for any test framework.
+ *
+ * @param solver yours or a built-in one
+ * @returns checks to run, each independent of the others
+ */
+export function conformanceSuite(solver: Solver, settings: ConformanceSettings = {}): readonly ConformanceCheck[] {
+  const { options: optionSets = [{}], order, blas = plainBlas } = settings;
+  const checks = new SolverChecks(solver, blas, order);
+  const rowsAreIndependent = solver.rowsAreIndependent === true;
+  return [
+    { name: `${solver.name}: has the shape of a solver`, run: async () => requireNone(solverFault(solver)) },
+    { name: `${solver.name}: some setting rounds, if it can`, run: async () => checks.checkReached(optionSets) },
     ...optionSets.flatMap((raw) =>
-      checksOf(raw).map(({ name, run }) => named({ name: `${solver.name} ${JSON.stringify(raw)}: ${name}`, run })),
+      checksOf(checks, raw, rowsAreIndependent, settings).map(({ name, run }) =>
+        named({ name: `${solver.name} ${JSON.stringify(raw)}: ${name}`, run }),
+      ),
     ),
   ];
 }
