@@ -49,6 +49,37 @@ function errorOf(
   return sum;
 }
 
+/** The range of some values, at most 0 at its lower end, and Σ weight and Σ weight · value. */
+interface WeightedRange {
+  low: number;
+  high: number;
+  weight: number;
+  value: number;
+}
+
+const range: WeightedRange = { low: 0, high: 0, weight: 0, value: 0 };
+
+/** @returns `range`, valid until the next call */
+function rangeOf(x: Float32Array, at: number, count: number, weights: Float32Array, weightsAt: number): Readonly<WeightedRange> {
+  let low = x[at]!;
+  let high = low;
+  let sumWeight = weights[weightsAt]!;
+  let sumValue = round(sumWeight * low);
+  for (let i = 1; i < count; i += 1) {
+    const value = x[at + i]!;
+    if (value < low) low = value;
+    if (value > high) high = value;
+    const weight = weights[weightsAt + i]!;
+    sumWeight = round(sumWeight + weight);
+    sumValue = round(sumValue + round(weight * value));
+  }
+  range.low = low > 0 ? 0 : low;
+  range.high = high;
+  range.weight = sumWeight;
+  range.value = sumValue;
+  return range;
+}
+
 /** Fits scale and least value to each try's codes by weighted least squares, and keeps the best ones. @param found receives them */
 export function searchAffine(
   x: Float32Array,
@@ -62,19 +93,7 @@ export function searchAffine(
   found: Affine,
 ): void {
   const { max, tries, absolute } = search;
-  let low = x[at]!;
-  let high = low;
-  let sumWeight = weights[weightsAt]!;
-  let sumValue = round(sumWeight * low);
-  for (let i = 1; i < count; i += 1) {
-    const value = x[at + i]!;
-    if (value < low) low = value;
-    if (value > high) high = value;
-    const weight = weights[weightsAt + i]!;
-    sumWeight = round(sumWeight + weight);
-    sumValue = round(sumValue + round(weight * value));
-  }
-  if (low > 0) low = 0;
+  const { low, high, weight: sumWeight, value: sumValue } = rangeOf(x, at, count, weights, weightsAt);
   if (high <= low) {
     codes.fill(0, codesAt, codesAt + count);
     found.scale = 0;

@@ -1,6 +1,7 @@
 import { createNearestPoints, nearestOdd, roundTo } from "@mbs/numbers";
 import { signedSizes, superColumns, type Codebook } from "../codebooks/codebooks.ts";
 import { nearestTables } from "../codebooks/point-tables.ts";
+import type { BlockCodes } from "../packing/block-codes.ts";
 import type { BlockEncoder } from "./block-encoder.ts";
 
 /** The largest whole number of a sub-block's scale. */
@@ -13,22 +14,90 @@ const shares = [1.12, 0.98, 0.85, 0.74, 0.64];
 
 const half = (value: number): number => roundTo("f16", Float32Array.of(value))[0]!;
 
-/** The search of one type, and what it works on. */
-function createFit(codebook: Codebook): BlockEncoder["fit"] {
-  const { subColumns, sizes, unit } = codebook;
-  const nearest = createNearestPoints(nearestTables(codebook));
-  const { values, weights, codes: tried } = nearest;
-  const subs = superColumns / subColumns;
-  const levels = signedSizes(codebook);
-  const top = sizes.at(-1)!;
-  const ones = new Float32Array(superColumns).fill(1);
-  const wanted = new Float64Array(subs);
-  const numbers = new Int16Array(subs);
-  const kept = new Uint8Array(superColumns);
+/** Σ weight·x·level and Σ weight·level² of some columns' codes. */
+interface Sums {
+  product: number;
+  square: number;
+}
 
-  /** Σ weight·x·level and Σ weight·level² of some columns' codes. */
-  const sums = { product: 0, square: 0 };
-  function addUp(codes: Uint8Array, from: number, to: number): void {
+/** The search of one type, and what it works on: one super-block at a time. */
+class CodebookFit {
+  readonly #subColumns: number;
+  readonly #subs: number;
+  /** What scales are multiples of, in half precision. */
+  readonly #unit: number;
+  /** The code of the least size above zero. */
+  readonly #smallest: number;
+  /** The largest size. */
+  readonly #top: number;
+  readonly #levels: ReturnType<typeof signedSizes>;
+  readonly #nearest: ReturnType<typeof createNearestPoints>;
+  readonly #ones = new Float32Array(superColumns).fill(1);
+  /** The best scale of each sub-block by itself. */
+  readonly #wanted: Float64Array;
+  /** The whole number of each sub-block's scale, and the codes, that were chosen last. */
+  readonly #numbers: Int16Array;
+  readonly #kept = new Uint8Array(superColumns);
+  readonly #sums: Sums = { product: 0, square: 0 };
+
+  constructor(codebook: Codebook) {
+    const { subColumns, sizes, unit } = codebook;
+    this.#subColumns = subColumns;
+    this.#subs = superColumns / subColumns;
+    this.#unit = unit;
+    this.#smallest = sizes.length;
+    this.#top = sizes.at(-1)!;
+    this.#levels = signedSizes(codebook);
+    this.#nearest = createNearestPoints(nearestTables(codebook));
+    this.#wanted = new Float64Array(this.#subs);
+    this.#numbers = new Int16Array(this.#subs);
+  }
+
+  readonly fit: BlockEncoder["fit"] = (x, at, blocks, block, importance) => {
+    const { values, weights } = this.#nearest;
+    values.set(x.subarray(at, at + superColumns));
+    weights.set(importance === undefined ? this.#ones : importance.subarray(at, at + superColumns));
+    let power = 0;
+    for (let column = 0; column < superColumns; column += 1) power += weights[column]! * values[column]! * values[column]!;
+    const largest = this.#searchScales();
+    const d = this.#stored(largest / mostScale);
+    if (largest === 0 || d === Infinity) {
+      this.#numbers.fill(largest === 0 ? 1 : mostScale);
+      this.#kept.fill(this.#smallest);
+      return this.#put(blocks, block, largest === 0 ? 0 : d);
+    }
+    let loss = 0;
+    for (let sub = 0; sub < this.#subs; sub += 1) {
+      // the number whose scale is nearest to the wanted one, and those beside it
+      const near = nearestOdd(this.#wanted[sub]! / d, mostScale);
+      loss += this.#chooseNumber(sub, d, near - 2, near + 2);
+    }
+    // without a code for 0, values far below the least scale are better off with none
+    this.#put(blocks, block, loss < power ? d : 0);
+    const better = this.#stored(this.#refit());
+    if (better === d) return;
+    let other = 0;
+    for (let sub = 0; sub < this.#subs; sub += 1) {
+      other += this.#chooseNumber(sub, better, this.#numbers[sub]!, this.#numbers[sub]!);
+    }
+    if (other < Math.min(loss, power)) this.#put(blocks, block, better);
+  };
+
+  /** In half precision times the unit, and not zero. */
+  #stored(d: number): number {
+    return this.#unit * Math.max(half(d / this.#unit), leastHalf);
+  }
+
+  #put({ codes, scales, subScales }: BlockCodes, block: number, d: number): void {
+    scales[block] = d;
+    subScales.set(this.#numbers, block * this.#subs);
+    codes.set(this.#kept, block * superColumns);
+  }
+
+  /** @returns the sums, valid until the next call */
+  #addUp(codes: Uint8Array, from: number, to: number): Readonly<Sums> {
+    const { values, weights } = this.#nearest;
+    const [levels, sums] = [this.#levels, this.#sums];
     let [product, square] = [0, 0];
     for (let column = from; column < to; column += 1) {
       const level = levels[codes[column]!]!;
@@ -38,92 +107,67 @@ function createFit(codebook: Codebook): BlockEncoder["fit"] {
     }
     sums.product = product;
     sums.square = square;
+    return sums;
+  }
+
+  /** Fills `wanted`. @returns the largest of them */
+  #searchScales(): number {
+    let largest = 0;
+    for (let sub = 0; sub < this.#subs; sub += 1) {
+      const scale = this.#searchScale(sub * this.#subColumns);
+      this.#wanted[sub] = scale;
+      largest = Math.max(largest, scale);
+    }
+    return largest;
   }
 
   /** The scale of one sub-block with the least error of those tried: for each share the best for the points that it gives. */
-  function searchScale(from: number): number {
+  #searchScale(from: number): number {
+    const nearest = this.#nearest;
+    const end = from + this.#subColumns;
     let largest = 0;
-    for (let column = from; column < from + subColumns; column += 1) largest = Math.max(largest, Math.abs(values[column]!));
+    for (let column = from; column < end; column += 1) largest = Math.max(largest, Math.abs(nearest.values[column]!));
     if (largest === 0) return 0;
     let [scale, best] = [0, 0];
     const consider = (tryScale: number): void => {
       nearest.find(from, tryScale, Infinity);
-      addUp(tried, from, from + subColumns);
-      const gain = (sums.product * sums.product) / sums.square;
-      if (!(sums.product > 0 && gain > best)) return;
+      const { product, square } = this.#addUp(nearest.codes, from, end);
+      const gain = (product * product) / square;
+      if (!(product > 0 && gain > best)) return;
       best = gain;
-      scale = sums.product / sums.square;
+      scale = product / square;
     };
-    for (const share of shares) consider((share * largest) / top);
+    for (const share of shares) consider((share * largest) / this.#top);
     if (scale > 0) consider(scale);
     return scale;
   }
 
   /** Chooses the codes of a sub-block with the best of some numbers, into `numbers` and `kept`. @returns the loss */
-  function chooseNumber(sub: number, d: number, from: number, to: number): number {
-    const first = sub * subColumns;
+  #chooseNumber(sub: number, d: number, from: number, to: number): number {
+    const nearest = this.#nearest;
+    const first = sub * this.#subColumns;
     let least = Infinity;
     for (let number = Math.max(from, 1); number <= Math.min(to, mostScale); number += 2) {
       const loss = nearest.find(first, d * number, least);
       if (loss >= least) continue;
       least = loss;
-      numbers[sub] = number;
-      kept.set(tried.subarray(first, first + subColumns), first);
+      this.#numbers[sub] = number;
+      this.#kept.set(nearest.codes.subarray(first, first + this.#subColumns), first);
     }
     return least;
   }
 
-  /** The number of a sub-block whose scale is nearest to the wanted one. */
-  const numberNear = (sub: number, d: number): number => nearestOdd(wanted[sub]! / d, mostScale);
-
   /** d as the best for numbers and codes. */
-  function refit(): number {
-    let [product, square] = [0, 0];
-    for (let sub = 0; sub < subs; sub += 1) {
-      const number = numbers[sub]!;
-      addUp(kept, sub * subColumns, (sub + 1) * subColumns);
-      product += number * sums.product;
-      square += number * number * sums.square;
+  #refit(): number {
+    let [total, totalSquare] = [0, 0];
+    for (let sub = 0; sub < this.#subs; sub += 1) {
+      const number = this.#numbers[sub]!;
+      const { product, square } = this.#addUp(this.#kept, sub * this.#subColumns, (sub + 1) * this.#subColumns);
+      total += number * product;
+      totalSquare += number * number * square;
     }
-    return product > 0 ? product / square : 0;
+    return total > 0 ? total / totalSquare : 0;
   }
-
-  /** In half precision times the unit, and not zero. */
-  const stored = (d: number): number => unit * Math.max(half(d / unit), leastHalf);
-
-  return (x, at, { codes, scales, subScales }, block, importance) => {
-    values.set(x.subarray(at, at + superColumns));
-    weights.set(importance === undefined ? ones : importance.subarray(at, at + superColumns));
-    let [largest, power] = [0, 0];
-    for (let column = 0; column < superColumns; column += 1) power += weights[column]! * values[column]! * values[column]!;
-    for (let sub = 0; sub < subs; sub += 1) {
-      wanted[sub] = searchScale(sub * subColumns);
-      largest = Math.max(largest, wanted[sub]!);
-    }
-    const put = (d: number): void => {
-      scales[block] = d;
-      subScales.set(numbers, block * subs);
-      codes.set(kept, block * superColumns);
-    };
-    const d = stored(largest / mostScale);
-    if (largest === 0 || d === Infinity) {
-      numbers.fill(largest === 0 ? 1 : mostScale);
-      kept.fill(sizes.length);
-      return put(largest === 0 ? 0 : d);
-    }
-    let loss = 0;
-    for (let sub = 0; sub < subs; sub += 1) {
-      const near = numberNear(sub, d);
-      loss += chooseNumber(sub, d, near - 2, near + 2);
-    }
-    // without a code for 0, values far below the least scale are better off with none
-    put(loss < power ? d : 0);
-    const better = stored(refit());
-    if (better === d) return;
-    let other = 0;
-    for (let sub = 0; sub < subs; sub += 1) other += chooseNumber(sub, better, numbers[sub]!, numbers[sub]!);
-    if (other < Math.min(loss, power)) put(better);
-  };
 }
 
 /**
@@ -136,6 +180,6 @@ export function codebookEncoder(codebook: Codebook): BlockEncoder {
     values: superColumns,
     subBlocks: superColumns / codebook.subColumns,
     // kernels are made for those who write such a type
-    fit: (...given) => (fit ??= createFit(codebook))(...given),
+    fit: (...given) => (fit ??= new CodebookFit(codebook).fit)(...given),
   };
 }

@@ -53,6 +53,61 @@ function metricOf(hessian: Float32Array, first: number, span: number): SpanMetri
   return { hessian: values, inverse, upper };
 }
 
+/** The span of one choice, as the kernel and the codes have it. */
+interface SpanState {
+  /** Of each column the best value less what the ones before contribute, [span, rows]. */
+  readonly best: Float32Array;
+  /** [span, rows] */
+  readonly codes: Uint8Array;
+  /** One a row. */
+  readonly scales: Float32Array;
+}
+
+/** Finds the values that a span's rows should have, [span, rows], valid until the next call. */
+function createWantedValues({ span, levels }: PointTables, rows: number): (state: SpanState, metric: SpanMetric) => Float32Array {
+  const wanted = new Float32Array(span * rows);
+  const values = new Float64Array(span);
+  const gradient = new Float64Array(span);
+  return ({ best: x, codes, scales }, { hessian: H, inverse }) => {
+    for (let row = 0; row < rows; row += 1) {
+      for (let k = 0; k < span; k += 1) {
+        values[k] = scales[row]! * levels[codes[k * rows + row]!]!;
+        let sum = H[k * span + k]! * (values[k]! - x[k * rows + row]!);
+        for (let j = 0; j < k; j += 1) sum += H[k * span + j]! * values[j]!;
+        gradient[k] = sum;
+      }
+      for (let k = 0; k < span; k += 1) {
+        let best = values[k]!;
+        for (let j = 0; j < span; j += 1) best -= inverse[k * span + j]! * gradient[j]!;
+        wanted[k * rows + row] = best;
+      }
+    }
+    return wanted;
+  };
+}
+
+/**
+ * Gives the rows of a sub-block the numbers that lower the loss most.
+ *
+ * @param numbers one a row; overwritten
+ * @returns what was added to each scale, as a share of it
+ */
+function improveNumbers(numbers: Int16Array, frozen: FrozenValues, most: number): Float64Array {
+  const rows = numbers.length;
+  const { slopes, curvatures } = frozenSums(frozen, rows);
+  const changes = new Float64Array(rows);
+  for (let row = 0; row < rows; row += 1) {
+    const [curvature, slope, number] = [curvatures[row]!, slopes[row]!, numbers[row]!];
+    if (!(curvature > 0)) continue;
+    const other = nearestOdd(number * (1 - slope / curvature), most);
+    const change = other / number - 1;
+    if (!(change * (2 * slope + change * curvature) < 0)) continue;
+    changes[row] = change;
+    numbers[row] = other;
+  }
+  return changes;
+}
+
 /**
  * Grids of codebooks, for sweeps in natural order: sub-blocks get the best numbers for the codes that they have, and then the codes of
  * each span are chosen again, all others as they are, by H of the span.
@@ -74,26 +129,7 @@ export function sweptPoints(
     metrics.set(first, own);
     return own;
   };
-  const wanted = new Float32Array(span * rows);
-  const values = new Float64Array(span);
-  const gradient = new Float64Array(span);
-
-  /** The values that a span's rows should have, of x as the kernel has it: the best of each column less what the ones before contribute. */
-  function findWanted(x: Float32Array, own: Uint8Array, scales: Float32Array, { hessian: H, inverse }: SpanMetric): void {
-    for (let row = 0; row < rows; row += 1) {
-      for (let k = 0; k < span; k += 1) {
-        values[k] = scales[row]! * levels[own[k * rows + row]!]!;
-        let sum = H[k * span + k]! * (values[k]! - x[k * rows + row]!);
-        for (let j = 0; j < k; j += 1) sum += H[k * span + j]! * values[j]!;
-        gradient[k] = sum;
-      }
-      for (let k = 0; k < span; k += 1) {
-        let best = values[k]!;
-        for (let j = 0; j < span; j += 1) best -= inverse[k * span + j]! * gradient[j]!;
-        wanted[k * rows + row] = best;
-      }
-    }
-  }
+  const findWanted = createWantedValues(tables, rows);
 
   /** Gives the rows of one sub-block other numbers, and brings its values and the block's gradient up to date. */
   async function rescaleSubBlock(block: SweptBlock, from: number): Promise<void> {
@@ -103,19 +139,9 @@ export function sweptPoints(
     const part = hessianPart(hessian, block, from, from + subColumns);
     const { values: products } = await blas.gemm(part, { rows: subColumns, columns: rows, values: own.slice() });
     const frozen = { values: own, gradient: slopeOf.subarray(...inBlock), products: products.subarray(...inBlock) };
-    const { slopes, curvatures } = frozenSums(frozen, rows);
     const { subScales } = at(made.scales, Math.floor(from / columns));
     const sub = (from % columns) / subColumns;
-    const changes = new Float64Array(rows);
-    for (let row = 0; row < rows; row += 1) {
-      const [curvature, slope, number] = [curvatures[row]!, slopes[row]!, subScales[sub * rows + row]!];
-      if (!(curvature > 0)) continue;
-      const other = nearestOdd(number * (1 - slope / curvature), whole?.most ?? 1);
-      const change = other / number - 1;
-      if (!(change * (2 * slope + change * curvature) < 0)) continue;
-      changes[row] = change;
-      subScales[sub * rows + row] = other;
-    }
+    const changes = improveNumbers(subScales.subarray(sub * rows, (sub + 1) * rows), frozen, whole?.most ?? 1);
     for (let start = 0; start < count * rows; start += rows) {
       for (let row = 0; row < rows; row += 1) slopeOf[start + row]! += products[start + row]! * changes[row]!;
     }
@@ -136,7 +162,8 @@ export function sweptPoints(
         const own = codes.subarray(from * rows, (from + span) * rows);
         const { scales } = made.gridOf(from);
         const place = from - first;
-        findWanted(kernel.weights.subarray(place * rows, (place + span) * rows), own, scales, metric);
+        const best = kernel.weights.subarray(place * rows, (place + span) * rows);
+        const wanted = findWanted({ best, codes: own, scales }, metric);
         const choice = { wanted, upper: metric.upper, scales, codes: own, keeps: true };
         kernel.fix(place, place + span, { columnGrids: chosenValues(round(choice)) });
       }

@@ -89,6 +89,127 @@ const byRow = <Values extends Float32Array | Uint8Array>(
   return target;
 };
 
+/** The weights of a site while their columns are fixed. */
+class ColumnFixing {
+  /** Wᵀ in the factor's order, [columns, rows]. */
+  readonly transposed: Float32Array;
+  readonly #rows: number;
+  readonly #columns: number;
+  readonly #factor: Factor;
+  readonly #feedback: ErrorFeedback;
+  readonly #fit: ReturnType<typeof createGridFitter> | undefined;
+  /** By group. */
+  readonly #grids: FittedGrid[] = [];
+  /** [columns, rows], as the mask; both empty where nothing makes them. */
+  readonly #codes: Uint8Array;
+  readonly #mask: Uint8Array;
+
+  constructor({ values, rows, columns }: SiteWeight, factor: Factor, feedback: ErrorFeedback) {
+    const { rounding, pruning } = feedback;
+    this.transposed = transposeInOrder(values, rows, columns, factor.order);
+    this.#rows = rows;
+    this.#columns = columns;
+    this.#factor = factor;
+    this.#feedback = feedback;
+    this.#fit = rounding && createGridFitter(rounding.groups.groupSize, rows, rounding.rule);
+    this.#codes = new Uint8Array(rounding ? values.length : 0);
+    this.#mask = new Uint8Array(pruning ? values.length : 0);
+  }
+
+  /** Sets dead columns to zero, and fits the grids that are fitted beforehand. */
+  prepare(): void {
+    const groups = this.#feedback.rounding?.groups.groups ?? 0;
+    // one grid a row is fitted before dead columns are cleared, as in the reference programs
+    if (groups === 1) this.#fitBeforehand();
+    const dead = new Set(this.#factor.dead);
+    for (const [position, column] of this.#factor.order.entries()) {
+      if (dead.has(column)) this.transposed.fill(0, position * this.#rows, (position + 1) * this.#rows);
+    }
+    if (groups > 1) this.#fitBeforehand();
+  }
+
+  async fixBlock(block: ColumnBlock): Promise<void> {
+    const { pruning } = this.#feedback;
+    const span = pruning?.span ?? block.columns;
+    for (let start = 0; start < block.columns; start += span) {
+      const end = Math.min(start + span, block.columns);
+      const chosen = pruning?.choose(block, start, end);
+      if (chosen) this.#mask.set(chosen, (block.first + start) * this.#rows);
+      await this.#fixSpan(block, start, end, chosen);
+    }
+  }
+
+  /** Chooses all codes again. @param target Wᵀ as it was, dead columns at zero */
+  async descend(
+    { sweeps, gram }: NonNullable<ErrorFeedback["descent"]>,
+    target: Float32Array,
+    { blas, signal }: SolverContext,
+  ): Promise<void> {
+    const { rounding, blockSize } = this.#feedback;
+    if (rounding === undefined) return;
+    const { groupAt } = rounding.groups;
+    const hessian = permuteSymmetric(dampedGram(gram, this.#factor), this.#factor.order);
+    const solved = { codes: this.#codes, hessian, grids: this.#grids, groupAt, scaleDtype: rounding.rule.scaleDtype };
+    const grids = sweptGroups(blas, solved);
+    await descendCodes(blas, { target, values: this.transposed, hessian, grids, sweeps, blockSize }, signal);
+  }
+
+  solution(): Solution {
+    const { rounding, pruning } = this.#feedback;
+    const [rows, columns, grids] = [this.#rows, this.#columns, this.#grids];
+    const { order } = this.#factor;
+    const quantised: QuantisedWeight | undefined = rounding && {
+      bits: rounding.rule.grid.bits,
+      symmetric: rounding.rule.grid.zeroPoints === "middle",
+      groupSize: rounding.groups.groupSize,
+      groupOf: rounding.groups.groupOf,
+      codes: restoreOrder(this.#codes, rows, columns, order),
+      scales: byRow(new Float32Array(rows * grids.length), grids, "scales"),
+      zeros: byRow(new Uint8Array(rows * grids.length), grids, "zeros"),
+    };
+    return {
+      values: restoreOrder(this.transposed, rows, columns, order),
+      ...(quantised && { quantised }),
+      ...(pruning && { mask: restoreOrder(this.#mask, rows, columns, order) }),
+    };
+  }
+
+  #importances(positions: readonly number[]): Float32Array | undefined {
+    return this.#feedback.rounding?.rule.search === "hessian" ? importancesAt(this.#factor, positions) : undefined;
+  }
+
+  #fitBeforehand(): void {
+    const { rounding } = this.#feedback;
+    if (rounding?.fit !== "beforehand" || this.#fit === undefined) return;
+    for (let group = 0; group < rounding.groups.groups; group += 1) {
+      const positions = positionsOf(rounding.groups.groupAt, group);
+      this.#grids.push(this.#fit(gatherColumns(this.transposed, this.#rows, positions), this.#importances(positions)));
+    }
+  }
+
+  /** Fixes columns start … end-1 of a block, each group by its grid. @param kept the mask of these columns */
+  async #fixSpan(block: ColumnBlock, start: number, end: number, kept: Uint8Array | undefined): Promise<void> {
+    const { rounding } = this.#feedback;
+    const [rows, grids, fit] = [this.#rows, this.#grids, this.#fit];
+    for (let from = start; from < end;) {
+      const position = block.first + from;
+      const group = rounding?.groups.groupAt[position];
+      const groupEnd = rounding ? endOfGroup(rounding.groups.groupAt, position) : this.#columns;
+      if (rounding && fit && group !== undefined && !grids[group]) {
+        const weights = await weightsOfGroup(block, position, groupEnd, rounding.fit);
+        grids[group] = fit(weights, this.#importances(range(position, groupEnd)));
+      }
+      const to = Math.min(end, groupEnd - block.first);
+      const fixed = block.fix(from, to, {
+        ...(rounding && group !== undefined && { grid: grids[group] }),
+        ...(kept && { mask: kept.subarray((from - start) * rows, (to - start) * rows) }),
+      });
+      if (rounding) this.#codes.set(fixed, position * rows);
+      from = to;
+    }
+  }
+}
+
 /**
  * Fixes the columns of a site's weights one after another; later columns compensate for the error of each.
  *
@@ -99,86 +220,19 @@ const byRow = <Values extends Float32Array | Uint8Array>(
 export async function fixColumns(
   weight: SiteWeight,
   factor: Factor,
-  { blockSize, rounding, pruning, asymmetry, descent }: ErrorFeedback,
-  { blas, signal }: SolverContext,
+  feedback: ErrorFeedback,
+  context: SolverContext,
 ): Promise<Solution> {
-  const { rows, columns } = weight;
-  const { order } = factor;
-  const fit = rounding && createGridFitter(rounding.groups.groupSize, rows, rounding.rule);
-  const importances = (positions: readonly number[]): Float32Array | undefined =>
-    rounding?.rule.search === "hessian" ? importancesAt(factor, positions) : undefined;
-  const transposed = transposeInOrder(weight.values, rows, columns, order);
-  const grids: FittedGrid[] = [];
-  const fitAll = () => {
-    if (rounding?.fit !== "beforehand" || fit === undefined) return;
-    for (let group = 0; group < rounding.groups.groups; group += 1) {
-      const positions = positionsOf(rounding.groups.groupAt, group);
-      grids.push(fit(gatherColumns(transposed, rows, positions), importances(positions)));
-    }
-  };
-  // one grid a row is fitted before dead columns are cleared, as in the reference programs
-  if (rounding?.groups.groups === 1) fitAll();
-  const dead = new Set(factor.dead);
-  for (const [position, column] of order.entries()) {
-    if (dead.has(column)) transposed.fill(0, position * rows, (position + 1) * rows);
-  }
-  if (rounding && rounding.groups.groups > 1) fitAll();
+  const { blockSize, asymmetry, descent } = feedback;
+  const fixing = new ColumnFixing(weight, factor, feedback);
+  const { transposed } = fixing;
+  fixing.prepare();
   const target = descent && descent.sweeps > 0 ? transposed.slice() : undefined;
-
-  const codes = new Uint8Array(rounding ? transposed.length : 0);
-  const mask = new Uint8Array(pruning ? transposed.length : 0);
-
-  const visit = async (block: ColumnBlock): Promise<void> => {
-    if (signal.aborted) throw new InterruptedError("stopped while solving a site");
-    const span = pruning?.span ?? block.columns;
-    for (let start = 0; start < block.columns; start += span) {
-      const end = Math.min(start + span, block.columns);
-      const chosen = pruning?.choose(block, start, end);
-      if (chosen) mask.set(chosen, (block.first + start) * rows);
-      for (let from = start; from < end;) {
-        const position = block.first + from;
-        const group = rounding?.groups.groupAt[position];
-        const groupEnd = rounding ? endOfGroup(rounding.groups.groupAt, position) : columns;
-        if (rounding && fit && group !== undefined && !grids[group]) {
-          const weights = await weightsOfGroup(block, position, groupEnd, rounding.fit);
-          grids[group] = fit(weights, importances(range(position, groupEnd)));
-        }
-        const to = Math.min(end, groupEnd - block.first);
-        const fixed = block.fix(from, to, {
-          ...(rounding && group !== undefined && { grid: grids[group] }),
-          ...(chosen && { mask: chosen.subarray((from - start) * rows, (to - start) * rows) }),
-        });
-        if (rounding) codes.set(fixed, position * rows);
-        from = to;
-      }
-    }
-  };
-  await walkColumns(
-    blas,
-    { weights: { rows: columns, columns: rows, values: transposed }, upper: factor.upper, asymmetry, blockSize },
-    visit,
-  );
-
-  if (rounding && descent && target) {
-    const { groupAt } = rounding.groups;
-    const { sweeps } = descent;
-    const hessian = permuteSymmetric(dampedGram(descent.gram, factor), order);
-    const swept = sweptGroups(blas, { codes, hessian, grids, groupAt, scaleDtype: rounding.rule.scaleDtype });
-    await descendCodes(blas, { target, values: transposed, hessian, grids: swept, sweeps, blockSize }, signal);
-  }
-
-  const quantised: QuantisedWeight | undefined = rounding && {
-    bits: rounding.rule.grid.bits,
-    symmetric: rounding.rule.grid.zeroPoints === "middle",
-    groupSize: rounding.groups.groupSize,
-    groupOf: rounding.groups.groupOf,
-    codes: restoreOrder(codes, rows, columns, order),
-    scales: byRow(new Float32Array(rows * grids.length), grids, "scales"),
-    zeros: byRow(new Uint8Array(rows * grids.length), grids, "zeros"),
-  };
-  return {
-    values: restoreOrder(transposed, rows, columns, order),
-    ...(quantised && { quantised }),
-    ...(pruning && { mask: restoreOrder(mask, rows, columns, order) }),
-  };
+  const weights = { rows: weight.columns, columns: weight.rows, values: transposed };
+  await walkColumns(context.blas, { weights, upper: factor.upper, asymmetry, blockSize }, (block) => {
+    if (context.signal.aborted) throw new InterruptedError("stopped while solving a site");
+    return fixing.fixBlock(block);
+  });
+  if (descent && target) await fixing.descend(descent, target, context);
+  return fixing.solution();
 }
