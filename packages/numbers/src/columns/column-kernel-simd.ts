@@ -1,6 +1,6 @@
 import { limitsOf } from "../grids/column-grids.ts";
 import { copyRows } from "../wasm/copy-rows.ts";
-import { KernelLayout } from "../wasm/kernel-memory.ts";
+import { KernelLayout, type Kernels } from "../wasm/kernel-memory.ts";
 import type { Choice, ColumnKernel, KernelOptions } from "./column-kernel.ts";
 
 /** Rows that the kernel treats at a time. */
@@ -33,41 +33,108 @@ function takeArrays(layout: KernelLayout, columns: number, R: number, gridColumn
   };
 }
 
-/**
- * The column kernel in WebAssembly SIMD. It gives the same bits as {@link createReferenceKernel}.
- *
- * @param columns columns of W in the block
- * @param rows rows of W
- */
-export function createSimdKernel(
-  columns: number,
-  rows: number,
-  { asymmetric = false, columnGrids = false, carriesValues = false }: KernelOptions = {},
-): ColumnKernel {
-  const whole = rows - (rows % strip);
-  const rest = rows - whole;
-  const layout = new KernelLayout();
-  const U = layout.take(columns * columns * 4);
-  const T = layout.take(columns * strip * 4);
-  const P = asymmetric ? layout.take(columns * columns * 4) : 0;
-  const V = asymmetric ? layout.take(columns * strip * 4) : 0;
-  const gridColumns = columnGrids ? columns : 0;
-  const L = layout.take(columnGrids ? 16 + 15 * 4 : 0);
-  const all = takeArrays(layout, columns, rows, gridColumns);
-  const tail = rest > 0 ? takeArrays(layout, columns, strip, gridColumns) : undefined;
-  const { buffer, kernels } = layout.build();
-  const floats = (pointer: number, length: number): Float32Array => new Float32Array(buffer, pointer, length);
-  const bytes = (pointer: number, length: number): Uint8Array => new Uint8Array(buffer, pointer, length);
-  const weights = floats(all.W, columns * rows);
-  const errors = floats(all.E, columns * rows);
+/** Where the arrays lie that all rows share: U, P and the levels of grids with their limits; T and V are the kernel's own. */
+interface SharedArrays {
+  readonly U: number;
+  readonly T: number;
+  readonly P: number;
+  readonly V: number;
+  readonly L: number;
+}
 
-  function call({ W, E, S, Z, M, C, R, O }: Arrays, count: number, first: number, last: number, choice: Choice): void {
+function takeShared(layout: KernelLayout, columns: number, { asymmetric, columnGrids }: KernelOptions): SharedArrays {
+  return {
+    U: layout.take(columns * columns * 4),
+    T: layout.take(columns * strip * 4),
+    P: asymmetric ? layout.take(columns * columns * 4) : 0,
+    V: asymmetric ? layout.take(columns * strip * 4) : 0,
+    L: layout.take(columnGrids ? 16 + 15 * 4 : 0),
+  };
+}
+
+/** All rows lie in one set of arrays; what strips leave over is copied to another one of a whole strip, and back. */
+class SimdKernel implements ColumnKernel {
+  readonly weights: Float32Array;
+  readonly errors: Float32Array;
+  readonly upper: Float32Array;
+  readonly asymmetry: Float32Array | undefined;
+  readonly #columns: number;
+  readonly #rows: number;
+  /** Rows in whole strips. */
+  readonly #whole: number;
+  readonly #carriesValues: boolean;
+  readonly #shared: SharedArrays;
+  readonly #all: Arrays;
+  readonly #tail: Arrays | undefined;
+  readonly #buffer: ArrayBuffer;
+  readonly #kernels: Kernels;
+
+  constructor(columns: number, rows: number, options: KernelOptions) {
+    const layout = new KernelLayout();
+    const gridColumns = options.columnGrids ? columns : 0;
+    this.#columns = columns;
+    this.#rows = rows;
+    this.#whole = rows - (rows % strip);
+    this.#carriesValues = options.carriesValues === true;
+    this.#shared = takeShared(layout, columns, options);
+    this.#all = takeArrays(layout, columns, rows, gridColumns);
+    this.#tail = this.#whole < rows ? takeArrays(layout, columns, strip, gridColumns) : undefined;
+    const { buffer, kernels } = layout.build();
+    this.#buffer = buffer;
+    this.#kernels = kernels;
+    this.weights = this.#floats(this.#all.W, columns * rows);
+    this.errors = this.#floats(this.#all.E, columns * rows);
+    this.upper = this.#floats(this.#shared.U, columns * columns);
+    this.asymmetry = options.asymmetric ? this.#floats(this.#shared.P, columns * columns) : undefined;
+  }
+
+  fix(first: number, last: number, choice: Choice): Uint8Array {
+    const codes = this.#bytes(this.#all.C, (last - first) * this.#rows);
+    if (!choice.grid && !choice.columnGrids) codes.fill(0);
+    this.#putChoice(first, last, choice);
+    if (this.#whole > 0) this.#call(this.#all, this.#whole, first, last, choice);
+    if (this.#tail) this.#fixTail(this.#tail, first, last, choice);
+    return codes;
+  }
+
+  #floats(pointer: number, length: number): Float32Array {
+    return new Float32Array(this.#buffer, pointer, length);
+  }
+
+  #bytes(pointer: number, length: number): Uint8Array {
+    return new Uint8Array(this.#buffer, pointer, length);
+  }
+
+  /** Copies mask and grids of all rows to the kernel's memory. */
+  #putChoice(first: number, last: number, { mask, grid, columnGrids }: Choice): void {
+    const { S, Z, M, O } = this.#all;
+    const { L } = this.#shared;
+    if (mask) this.#bytes(M, (last - first) * this.#rows).set(mask);
+    if (grid) {
+      this.#floats(S, this.#rows).set(grid.scales);
+      this.#floats(Z, this.#rows).set(grid.zeros);
+    }
+    if (!columnGrids) return;
+    const { scales, offsets, zero, levels } = columnGrids;
+    this.#floats(S, scales.length).set(scales);
+    this.#floats(Z, this.#rows).fill(zero);
+    if (offsets) this.#floats(O, offsets.length).set(offsets);
+    if (levels) {
+      this.#bytes(L, 16).set(new Uint8Array(levels.buffer, levels.byteOffset, 16));
+      this.#floats(L + 16, 15).set(limitsOf(levels));
+    }
+  }
+
+  #call({ W, E, S, Z, M, C, R, O }: Arrays, count: number, first: number, last: number, choice: Choice): void {
     const { mask, columnGrids: own } = choice;
+    const { U, T, P, V, L } = this.#shared;
     const grid = own ?? choice.grid;
     const [scales, masked, maximum] = [grid ? S : 0, mask ? M : 0, grid?.maximum ?? 0];
-    const [stride, offsets, levels] = [own && own.scales.length > rows ? R * 4 : 0, own?.offsets ? O : 0, own?.levels ? L : 0];
-    const carried = Number(carriesValues);
-    kernels.fix(
+    const stride = own && own.scales.length > this.#rows ? R * 4 : 0;
+    const [offsets, levels] = [own?.offsets ? O : 0, own?.levels ? L : 0];
+    const columns = this.#columns;
+    const carried = Number(this.#carriesValues);
+    this.#kernels.fix(
       W,
       E,
       U,
@@ -91,58 +158,51 @@ export function createSimdKernel(
     );
   }
 
-  function fixTail(part: Arrays, first: number, last: number, choice: Choice): void {
-    const inner = { row: whole, stride: rows };
+  #fixTail(part: Arrays, first: number, last: number, choice: Choice): void {
+    const [columns, rows] = [this.#columns, this.#rows];
+    const rest = rows - this.#whole;
+    const inner = { row: this.#whole, stride: rows };
     const own = { row: 0, stride: strip };
-    const tailWeights = floats(part.W, columns * strip);
-    copyRows(weights, inner, tailWeights, own, rest, columns);
-    if (choice.mask) copyRows(bytes(all.M, columns * rows), inner, bytes(part.M, columns * strip), own, rest, last - first);
-    if (choice.grid) {
-      floats(part.S, strip).fill(1).set(choice.grid.scales.subarray(whole));
-      floats(part.Z, strip).set(choice.grid.zeros.subarray(whole));
+    const tailWeights = this.#floats(part.W, columns * strip);
+    copyRows(this.weights, inner, tailWeights, own, rest, columns);
+    this.#putTailChoice(part, last - first, choice);
+    this.#call(part, strip, first, last, choice);
+    copyRows(tailWeights, own, this.weights, inner, rest, columns);
+    copyRows(this.#floats(part.E, columns * strip), own, this.errors, inner, rest, columns);
+    if (choice.grid ?? choice.columnGrids) {
+      const [codes, all] = [this.#bytes(part.C, columns * strip), this.#bytes(this.#all.C, columns * rows)];
+      copyRows(codes, own, all, inner, rest, last - first);
     }
-    if (choice.columnGrids) {
-      const scales = floats(part.S, columns * strip);
-      const gridded = choice.columnGrids.scales.length / rows;
-      copyRows(floats(all.S, columns * rows), inner, scales.fill(1), own, rest, gridded);
-      floats(part.Z, strip).fill(choice.columnGrids.zero);
-      if (choice.columnGrids.offsets) {
-        copyRows(floats(all.O, columns * rows), inner, floats(part.O, columns * strip), own, rest, gridded);
-      }
-    }
-    call(part, strip, first, last, choice);
-    copyRows(tailWeights, own, weights, inner, rest, columns);
-    copyRows(floats(part.E, columns * strip), own, errors, inner, rest, columns);
-    if (choice.grid ?? choice.columnGrids)
-      copyRows(bytes(part.C, columns * strip), own, bytes(all.C, columns * rows), inner, rest, last - first);
   }
 
-  return {
-    weights,
-    errors,
-    upper: floats(U, columns * columns),
-    asymmetry: asymmetric ? floats(P, columns * columns) : undefined,
-    fix(first, last, choice) {
-      const codes = bytes(all.C, (last - first) * rows);
-      if (!choice.grid && !choice.columnGrids) codes.fill(0);
-      if (choice.mask) bytes(all.M, (last - first) * rows).set(choice.mask);
-      if (choice.grid) {
-        floats(all.S, rows).set(choice.grid.scales);
-        floats(all.Z, rows).set(choice.grid.zeros);
-      }
-      if (choice.columnGrids) {
-        const { scales, offsets, zero, levels } = choice.columnGrids;
-        floats(all.S, scales.length).set(scales);
-        floats(all.Z, rows).fill(zero);
-        if (offsets) floats(all.O, offsets.length).set(offsets);
-        if (levels) {
-          bytes(L, 16).set(new Uint8Array(levels.buffer, levels.byteOffset, 16));
-          floats(L + 16, 15).set(limitsOf(levels));
-        }
-      }
-      if (whole > 0) call(all, whole, first, last, choice);
-      if (tail) fixTail(tail, first, last, choice);
-      return codes;
-    },
-  };
+  /** Copies mask and grids of the rows that are left over. @param count columns that are fixed */
+  #putTailChoice(part: Arrays, count: number, { mask, grid, columnGrids }: Choice): void {
+    const [columns, rows] = [this.#columns, this.#rows];
+    const rest = rows - this.#whole;
+    const inner = { row: this.#whole, stride: rows };
+    const own = { row: 0, stride: strip };
+    const { S, M, O } = this.#all;
+    if (mask) copyRows(this.#bytes(M, columns * rows), inner, this.#bytes(part.M, columns * strip), own, rest, count);
+    if (grid) {
+      this.#floats(part.S, strip).fill(1).set(grid.scales.subarray(this.#whole));
+      this.#floats(part.Z, strip).set(grid.zeros.subarray(this.#whole));
+    }
+    if (!columnGrids) return;
+    const gridded = columnGrids.scales.length / rows;
+    const scales = this.#floats(part.S, columns * strip).fill(1);
+    copyRows(this.#floats(S, columns * rows), inner, scales, own, rest, gridded);
+    this.#floats(part.Z, strip).fill(columnGrids.zero);
+    if (columnGrids.offsets) {
+      copyRows(this.#floats(O, columns * rows), inner, this.#floats(part.O, columns * strip), own, rest, gridded);
+    }
+  }
 }
+
+/**
+ * The column kernel in WebAssembly SIMD. It gives the same bits as {@link createReferenceKernel}.
+ *
+ * @param columns columns of W in the block
+ * @param rows rows of W
+ */
+export const createSimdKernel = (columns: number, rows: number, options: KernelOptions = {}): ColumnKernel =>
+  new SimdKernel(columns, rows, options);

@@ -43,114 +43,119 @@ function isOdd(x: Float32Array, at: number): boolean {
   return (negatives & 1) === 1;
 }
 
-/**
- * All points are compared, in two halves: what each half of a point costs is added up once for all points that have it, and first
- * halves that cost too much with the cheapest second one are left out.
- *
- * Signs are those of the values. Where an even count has to be negative and the values' is odd, one of the eight is turned, which costs
- * 4 · weight · |x| · scale · size: that of the column where it costs least, found along with the point.
- */
-export function createNearestReference({
-  width,
-  columns,
-  sizes,
-  evenSigns,
-  firsts,
-  starts,
-  seconds,
-}: NearestTables): NearestPoints {
-  const [x, weights] = [new Float32Array(superColumns), new Float32Array(superColumns)];
-  const codes = new Uint8Array(superColumns);
-  const count = sizes.length;
-  const half = width / 2;
-  const halfCount = count ** half;
-  // costs of the parts of each half, of one column or two, and of the halves; and the least that one turned sign adds to them
-  const partCount = width === 8 ? count * count : count;
-  const [lowPart, highPart] = [new Float64Array(partCount), new Float64Array(partCount)];
-  const [lowTurned, highTurned] = [new Float64Array(partCount), new Float64Array(partCount)];
-  const [firstCost, secondCost] = [new Float64Array(halfCount), new Float64Array(halfCount)];
-  const [firstTurned, secondTurned] = [new Float64Array(halfCount), new Float64Array(halfCount)];
-  /** The halves of the best point, and of the best one of those with a turned sign. */
-  const straight = { loss: 0, first: 0, second: 0 };
-  const turned = { loss: 0, first: 0, second: 0 };
-  const kept = { loss: 0, first: 0, second: 0 };
+/** The values of a super-block, and what their squared errors count; each [256]. */
+interface Columns {
+  readonly values: Float32Array;
+  readonly weights: Float32Array;
+}
 
-  /** Costs of a part that begins at column `at`. */
-  function addPart(
-    x: Float32Array,
-    weights: Float32Array,
-    at: number,
-    scale: number,
-    cost: Float64Array,
-    added: Float64Array,
-  ): void {
-    const value = Math.abs(x[at]!);
-    const weight = weights[at]!;
-    for (let size = 0; size < count; size += 1) {
-      const level = scale * sizes[size]!;
-      const error = value - level;
-      cost[size] = weight * error * error;
-      added[size] = 4 * weight * value * level;
-    }
-    if (width < 8) return;
-    const other = Math.abs(x[at + 1]!);
-    const otherWeight = weights[at + 1]!;
-    for (let size = count - 1; size >= 0; size -= 1) {
-      const level = scale * sizes[size]!;
-      const error = other - level;
-      const loss = otherWeight * error * error;
-      const turn = 4 * otherWeight * other * level;
-      for (let low = 0; low < count; low += 1) {
-        const to = size * count + low;
-        added[to] = added[low]! < turn ? added[low]! : turn;
-        cost[to] = cost[low]! + loss;
-      }
+/** What parts of a point cost, by their number, and the least that one turned sign adds to it. */
+interface Costs {
+  readonly cost: Float64Array;
+  readonly added: Float64Array;
+}
+
+const createCosts = (count: number): Costs => ({ cost: new Float64Array(count), added: new Float64Array(count) });
+
+const smaller = (a: number, b: number): number => (a < b ? a : b);
+
+/** Costs of all sizes of one column. */
+function addColumn({ values, weights }: Columns, at: number, scale: number, sizes: Uint8Array, { cost, added }: Costs): void {
+  const value = Math.abs(values[at]!);
+  const weight = weights[at]!;
+  for (let size = 0; size < sizes.length; size += 1) {
+    const level = scale * sizes[size]!;
+    const error = value - level;
+    cost[size] = weight * error * error;
+    added[size] = 4 * weight * value * level;
+  }
+}
+
+/** Costs of all pairs of sizes, from those that the first column's are. @param at the second column */
+function addSecondColumn({ values, weights }: Columns, at: number, scale: number, sizes: Uint8Array, costs: Costs): void {
+  const { cost, added } = costs;
+  const count = sizes.length;
+  const value = Math.abs(values[at]!);
+  const weight = weights[at]!;
+  for (let size = count - 1; size >= 0; size -= 1) {
+    const level = scale * sizes[size]!;
+    const error = value - level;
+    const loss = weight * error * error;
+    const turn = 4 * weight * value * level;
+    for (let low = 0; low < count; low += 1) {
+      const to = size * count + low;
+      added[to] = smaller(added[low]!, turn);
+      cost[to] = cost[low]! + loss;
     }
   }
+}
 
-  /** Costs of the halves that begin at column `at`. @returns the least */
-  function addHalf(
-    x: Float32Array,
-    weights: Float32Array,
-    at: number,
-    scale: number,
-    turns: boolean,
-    cost: Float64Array,
-    added: Float64Array,
-  ): number {
-    addPart(x, weights, at, scale, lowPart, lowTurned);
-    addPart(x, weights, at + (half >> 1), scale, highPart, highTurned);
+/** Adds up the costs of halves of points, which begin at column `at`. @returns the least */
+type AddHalf = (columns: Columns, at: number, scale: number, turns: boolean, costs: Costs) => number;
+
+/** A half is two parts, of one column or two each. */
+function createAddHalf({ width, sizes }: NearestTables): AddHalf {
+  const partColumns = width === 8 ? 2 : 1;
+  const partCount = sizes.length ** partColumns;
+  const [lows, highs] = [createCosts(partCount), createCosts(partCount)];
+  const addPart = (columns: Columns, at: number, scale: number, costs: Costs): void => {
+    addColumn(columns, at, scale, sizes, costs);
+    if (partColumns === 2) addSecondColumn(columns, at + 1, scale, sizes, costs);
+  };
+  return (columns, at, scale, turns, { cost, added }) => {
+    addPart(columns, at, scale, lows);
+    addPart(columns, at + partColumns, scale, highs);
     let least = Infinity;
     for (let high = 0, to = 0; high < partCount; high += 1) {
-      const own = highPart[high]!;
       for (let low = 0; low < partCount; low += 1, to += 1) {
-        const sum = own + lowPart[low]!;
+        const sum = highs.cost[high]! + lows.cost[low]!;
         cost[to] = sum;
         if (sum < least) least = sum;
       }
     }
     if (!turns) return least;
     for (let high = 0, to = 0; high < partCount; high += 1) {
-      const own = highTurned[high]!;
-      for (let low = 0; low < partCount; low += 1, to += 1) added[to] = lowTurned[low]! < own ? lowTurned[low]! : own;
+      for (let low = 0; low < partCount; low += 1, to += 1) added[to] = smaller(lows.added[low]!, highs.added[high]!);
     }
     return least;
+  };
+}
+
+/** The numbers of a point's halves, and what it costs. */
+interface HalvesChoice {
+  loss: number;
+  first: number;
+  second: number;
+}
+
+const noChoice = (): HalvesChoice => ({ loss: 0, first: 0, second: 0 });
+
+/** The best point by the costs of halves, and the best one of those with a turned sign. */
+class PointChooser {
+  readonly straight = noChoice();
+  readonly turned = noChoice();
+  readonly #tables: NearestTables;
+
+  constructor(tables: NearestTables) {
+    this.#tables = tables;
   }
 
-  /** The best points by the costs that were added up. @param turns whether to find `turned` too */
-  function choose(leastSecond: number, turns: boolean): void {
+  /** @param leastSecond the least cost of a second half @param turns whether to find `turned` too */
+  choose(firstCosts: Costs, secondCosts: Costs, leastSecond: number, turns: boolean): void {
+    const { firsts, starts, seconds } = this.#tables;
+    const { straight, turned } = this;
     straight.loss = Infinity;
     turned.loss = Infinity;
     // no point with a turned sign costs less than the same without
     let limit = Infinity;
     for (let place = 0; place < firsts.length; place += 1) {
       const first = firsts[place]!;
-      const own = firstCost[first]!;
-      if (own + leastSecond >= limit) continue;
+      const firstCost = firstCosts.cost[first]!;
+      if (firstCost + leastSecond >= limit) continue;
       const end = starts[place + 1]!;
       for (let index = starts[place]!; index < end; index += 1) {
         const second = seconds[index]!;
-        const loss = own + secondCost[second]!;
+        const loss = firstCost + secondCosts.cost[second]!;
         if (loss >= limit) continue;
         if (loss < straight.loss) {
           straight.loss = loss;
@@ -159,7 +164,7 @@ export function createNearestReference({
           if (!turns) limit = loss;
         }
         if (!turns) continue;
-        const sum = loss + (firstTurned[first]! < secondTurned[second]! ? firstTurned[first]! : secondTurned[second]!);
+        const sum = loss + smaller(firstCosts.added[first]!, secondCosts.added[second]!);
         if (sum >= limit) continue;
         limit = sum;
         turned.loss = sum;
@@ -168,56 +173,84 @@ export function createNearestReference({
       }
     }
   }
+}
 
-  /** Codes of a point from column `at` on, their signs those of the values. */
-  function put(x: Float32Array, at: number, { first, second }: Readonly<typeof straight>, codes: Uint8Array): void {
-    let number = first;
-    for (let column = 0; column < width; column += 1) {
-      if (column === half) number = second;
-      const size = number % count;
-      number = (number - size) / count;
-      codes[at + column] = x[at + column]! < 0 ? count - 1 - size : count + size;
-    }
+/** Codes of a point from column `at` on, their signs those of the values. */
+function putPoint(
+  { width, sizes: { length: count } }: NearestTables,
+  values: Float32Array,
+  at: number,
+  { first, second }: Readonly<HalvesChoice>,
+  codes: Uint8Array,
+): void {
+  let number = first;
+  for (let column = 0; column < width; column += 1) {
+    if (column === width / 2) number = second;
+    const size = number % count;
+    number = (number - size) / count;
+    codes[at + column] = values[at + column]! < 0 ? count - 1 - size : count + size;
   }
+}
 
-  /** Turns the sign that costs least. */
-  function turn(x: Float32Array, weights: Float32Array, at: number, codes: Uint8Array): void {
-    let [best, least] = [at, Infinity];
-    for (let column = at; column < at + width; column += 1) {
-      const code = codes[column]!;
-      const loss = weights[column]! * Math.abs(x[column]!) * sizes[code < count ? count - 1 - code : code - count]!;
-      if (loss < least) [best, least] = [column, loss];
+/** Turns the sign that costs least. */
+function turnSign({ width, sizes }: NearestTables, { values, weights }: Columns, at: number, codes: Uint8Array): void {
+  const count = sizes.length;
+  let [best, least] = [at, Infinity];
+  for (let column = at; column < at + width; column += 1) {
+    const code = codes[column]!;
+    const loss = weights[column]! * Math.abs(values[column]!) * sizes[code < count ? count - 1 - code : code - count]!;
+    if (loss < least) [best, least] = [column, loss];
+  }
+  codes[best] = 2 * count - 1 - codes[best]!;
+}
+
+/**
+ * All points are compared, in two halves: what each half of a point costs is added up once for all points that have it, and first
+ * halves that cost too much with the cheapest second one are left out.
+ *
+ * Signs are those of the values. Where an even count has to be negative and the values' is odd, one of the eight is turned, which costs
+ * 4 · weight · |x| · scale · size: that of the column where it costs least, found along with the point.
+ */
+export function createNearestReference(tables: NearestTables): NearestPoints {
+  const { width, columns: together, sizes, evenSigns } = tables;
+  const [values, weights] = [new Float32Array(superColumns), new Float32Array(superColumns)];
+  const columns = { values, weights };
+  const codes = new Uint8Array(superColumns);
+  const addHalf = createAddHalf(tables);
+  const halfCount = sizes.length ** (width / 2);
+  const [firstCosts, secondCosts] = [createCosts(halfCount), createCosts(halfCount)];
+  const chooser = new PointChooser(tables);
+  const { straight, turned } = chooser;
+
+  /** Chooses the codes of eight columns. @returns the total with what they cost */
+  function addEight(before: number, eight: number, scale: number): number {
+    const turns = evenSigns && isOdd(values, eight);
+    let total = before;
+    // where the turned sign adds least, how much, and the point that has it
+    let [best, added, kept] = [0, Infinity, noChoice()];
+    for (let point = eight; point < eight + 8; point += width) {
+      addHalf(columns, point, scale, turns, firstCosts);
+      const leastSecond = addHalf(columns, point + width / 2, scale, turns, secondCosts);
+      chooser.choose(firstCosts, secondCosts, leastSecond, turns);
+      putPoint(tables, values, point, straight, codes);
+      total += straight.loss;
+      if (!turns || turned.loss - straight.loss >= added) continue;
+      [best, added, kept] = [point, turned.loss - straight.loss, { ...turned }];
     }
-    codes[best] = 2 * count - 1 - codes[best]!;
+    if (!turns) return total;
+    putPoint(tables, values, best, kept, codes);
+    turnSign(tables, columns, best, codes);
+    return total + added;
   }
 
   return {
-    values: x,
+    values,
     weights,
     codes,
     find(at, scale, limit) {
       let total = 0;
-      for (let eight = at; eight < at + columns; eight += 8) {
-        const turns = evenSigns && isOdd(x, eight);
-        // where the turned sign adds least, and how much
-        let [best, added] = [0, Infinity];
-        for (let point = eight; point < eight + 8; point += width) {
-          addHalf(x, weights, point, scale, turns, firstCost, firstTurned);
-          const leastSecond = addHalf(x, weights, point + half, scale, turns, secondCost, secondTurned);
-          choose(leastSecond, turns);
-          put(x, point, straight, codes);
-          total += straight.loss;
-          if (!turns || turned.loss - straight.loss >= added) continue;
-          added = turned.loss - straight.loss;
-          best = point;
-          kept.first = turned.first;
-          kept.second = turned.second;
-        }
-        if (turns) {
-          total += added;
-          put(x, best, kept, codes);
-          turn(x, weights, best, codes);
-        }
+      for (let eight = at; eight < at + together; eight += 8) {
+        total = addEight(total, eight, scale);
         if (total >= limit) return Infinity;
       }
       return total;

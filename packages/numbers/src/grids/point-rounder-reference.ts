@@ -1,3 +1,5 @@
+import { at } from "@mbs/contracts";
+
 /** Which codes neighbouring columns can have together: the signed sizes of a codebook's points. */
 export interface PointTables {
   /** Columns that are decided together, at most 8: those of a point, or eight where their signs depend on each other. */
@@ -43,6 +45,50 @@ export interface PointSearch {
   find(x: Float64Array, scale: number, upper: Float64Array, limit: number): number;
 }
 
+/** Goes through the codes that one column may have, the nearest to a value first. */
+class NearestCodes {
+  readonly #levels: Int8Array;
+  #value = 0;
+  /** The next codes below and above the value, and the limits of both. */
+  #below = 0;
+  #above = 0;
+  #from = 0;
+  #to = 0;
+
+  constructor(levels: Int8Array) {
+    this.#levels = levels;
+  }
+
+  /** @param value in units of the scale @param from the first code that is allowed, up to before `to` */
+  begin(value: number, from: number, to: number): void {
+    let above = from;
+    while (above < to && this.#levels[above]! < value) above += 1;
+    this.#value = value;
+    this.#from = from;
+    this.#to = to;
+    this.#above = above;
+    this.#below = above - 1;
+  }
+
+  /** The next code; -1 where there is none left. */
+  next(): number {
+    const [above, below] = [this.#above, this.#below];
+    const hasBelow = below >= this.#from;
+    if (above < this.#to && (!hasBelow || this.#levels[above]! - this.#value <= this.#value - this.#levels[below]!)) {
+      this.#above = above + 1;
+      return above;
+    }
+    if (!hasBelow) return -1;
+    this.#below = below - 1;
+    return below;
+  }
+
+  /** How far a code's level is below the value, in units of the scale. */
+  distanceTo(code: number): number {
+    return this.#value - this.#levels[code]!;
+  }
+}
+
 /**
  * A search through the tree of points, depth first, at each column the nearest size first; what errs more than the best so far
  * already is left (a sphere decoder).
@@ -51,67 +97,38 @@ export function createPointSearch({ span, width, levels, tree, evenSigns }: Poin
   const all = levels.length;
   const count = all / 2;
   const codes = new Uint8Array(span);
-  // of each column on the way: its node, the next codes below and above the wanted value and their limits, and what is lost before it
+  // of each column on the way: its codes, its node, and what is lost and how many signs are negative before it
+  const choices = Array.from({ length: span }, () => new NearestCodes(levels));
   const node = new Int32Array(span);
-  const above = new Int32Array(span);
-  const below = new Int32Array(span);
-  const least = new Int32Array(span);
-  const most = new Int32Array(span);
   const negatives = new Int32Array(span);
+  const losses = new Float64Array(span);
   const tried = new Int32Array(span);
-  const wanted = new Float64Array(span);
   const factor = new Float64Array(span);
   const errors = new Float64Array(span);
-  const losses = new Float64Array(span);
+
+  function enter(column: number, x: Float64Array, inverse: number, upper: Float64Array): void {
+    let target = x[column]!;
+    for (let before = 0; before < column; before += 1) target -= errors[before]! * upper[before * span + column]!;
+    // the last sign is given by the others
+    const isGiven = evenSigns && column === 7;
+    const isNegative = isGiven && (negatives[column]! & 1) === 1;
+    at(choices, column).begin(target * inverse, isGiven && !isNegative ? count : 0, isNegative ? count : all);
+  }
 
   return {
     codes,
     find(x, scale, upper, limit) {
       let best = limit;
       const inverse = 1 / scale;
-      let column = 0;
-      let entered = true;
-      losses[0] = 0;
-      node[0] = 0;
-      negatives[0] = 0;
       for (let j = 0; j < span; j += 1) factor[j] = scale / upper[j * span + j]!;
+      let column = 0;
+      enter(0, x, inverse, upper);
       while (column >= 0) {
-        if (entered) {
-          let target = x[column]!;
-          for (let before = 0; before < column; before += 1) target -= errors[before]! * upper[before * span + column]!;
-          const value = target * inverse;
-          wanted[column] = value;
-          let [from, to] = [0, all];
-          if (evenSigns && column === 7) {
-            // the last sign is given by the others
-            if ((negatives[7]! & 1) === 0) from = count;
-            else to = count;
-          }
-          least[column] = from;
-          most[column] = to;
-          while (from < to && levels[from]! < value) from += 1;
-          above[column] = from;
-          below[column] = from - 1;
-          entered = false;
-        }
-        const [a, b, value] = [above[column]!, below[column]!, wanted[column]!];
-        const hasAbove = a < most[column]!;
-        const hasBelow = b >= least[column]!;
-        let code: number;
-        let distance: number;
-        if (hasAbove && (!hasBelow || levels[a]! - value <= value - levels[b]!)) {
-          code = a;
-          above[column] = a + 1;
-        } else if (hasBelow) {
-          code = b;
-          below[column] = b - 1;
-        } else {
-          column -= 1;
-          continue;
-        }
-        distance = (value - levels[code]!) * factor[column]!;
+        const choice = at(choices, column);
+        const code = choice.next();
+        const distance = code < 0 ? 0 : choice.distanceTo(code) * factor[column]!;
         const loss = losses[column]! + distance * distance;
-        if (loss >= best) {
+        if (code < 0 || loss >= best) {
           column -= 1;
           continue;
         }
@@ -125,13 +142,12 @@ export function createPointSearch({ span, width, levels, tree, evenSigns }: Poin
           continue;
         }
         errors[column] = distance;
-        const isNegative = code < count ? 1 : 0;
-        const sum = negatives[column]! + isNegative;
+        const sum = negatives[column]! + (code < count ? 1 : 0);
         column += 1;
         losses[column] = loss;
         negatives[column] = sum;
         node[column] = column === width ? 0 : child;
-        entered = true;
+        enter(column, x, inverse, upper);
       }
       return best;
     },

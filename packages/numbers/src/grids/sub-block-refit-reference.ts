@@ -103,6 +103,96 @@ const around = (value: number, least: number, most: number): readonly number[] =
   return [low, min(low + 1, most)];
 };
 
+/** A row's scale and offset. */
+type ScaleAndOffset = readonly [scale: number, offset: number];
+
+/** A choice for one row: its quadratic form, what it has, and the best that it could have. */
+interface RowChoice {
+  readonly quadratic: Quadratic;
+  readonly present: ScaleAndOffset;
+  readonly wanted: ScaleAndOffset;
+}
+
+/** The nearest numbers that a block's own scale and offset can be, which are kept; those it has where that is worse. */
+function chooseBlockScale(rule: BlockRule, made: BlockScales, row: number, choice: RowChoice): ScaleAndOffset {
+  const { levels, offsets: offsetKind, significantBits } = rule;
+  const {
+    quadratic,
+    present: [scale, offset],
+    wanted: [wanted, wantedOffset],
+  } = choice;
+  const mayBeZero = levels !== undefined && significantBits === undefined;
+  const tried = significantBits ? shortScale(wanted, significantBits) : half(wanted);
+  const triedOffset = offsetKind === "half" ? half(wantedOffset) : offset;
+  const loss = changeOf(quadratic, fround(tried - scale), fround(triedOffset - offset));
+  if (!(loss < 0) || (tried === 0 && !mayBeZero)) return choice.present;
+  made.scales[row] = tried;
+  made.offsets[row] = triedOffset;
+  return [tried, triedOffset];
+}
+
+/** The best of the whole numbers around the wanted ones, which are kept. @param index of the sub-block and row */
+function chooseNumbers(
+  rule: BlockRule,
+  made: BlockScales,
+  [unit, offsetUnit]: ScaleAndOffset,
+  index: number,
+  { quadratic, present, wanted: [wanted, wantedOffset] }: RowChoice,
+): ScaleAndOffset {
+  const { levels, scales: whole } = rule;
+  if (unit === 0 || whole === undefined) return present;
+  const mostOffset = mostOffsetOf(rule);
+  let least = 0;
+  let kept = present;
+  for (const s of around(fround(wanted / unit), whole.least, whole.most)) {
+    // a level at zero makes a scale of zero needless
+    if (s === 0 && !levels) continue;
+    for (const o of offsetUnit === 0 ? [0] : around(fround(wantedOffset / offsetUnit), 0, mostOffset)) {
+      const [tried, triedOffset] = [fround(unit * s), fround(offsetUnit * o)];
+      const loss = changeOf(quadratic, fround(tried - present[0]), fround(triedOffset - present[1]));
+      if (!(loss < least)) continue;
+      least = loss;
+      kept = [tried, triedOffset];
+      made.subScales[index] = s;
+      made.subOffsets[index] = o;
+    }
+  }
+  return kept;
+}
+
+/** A row of a sub-block: what its codes stand for in units of the scale, and the best value of each column; both [columns]. */
+interface SubBlockRow {
+  readonly q: Float32Array;
+  readonly best: Float32Array;
+  readonly present: ScaleAndOffset;
+}
+
+/** @param behind receives Σ q[j]·H[k, j] over the columns j > k, [columns] */
+function quadraticOf(
+  { q, best, present: [scale, offset] }: SubBlockRow,
+  { hessian, byColumn, total }: SharedCurvature,
+  behind: Float32Array,
+): Quadratic {
+  const columns = q.length;
+  let [slope, offsetSlope, curvature, cross] = [0, 0, 0, 0];
+  for (let k = 0; k < columns; k += 1) {
+    let [sumBefore, sumBehind] = [0, 0];
+    for (let j = 0; j < k; j += 1) sumBefore = fround(sumBefore + fround(hessian[k * columns + j]! * q[j]!));
+    for (let j = k + 1; j < columns; j += 1) sumBehind = fround(sumBehind + fround(hessian[k * columns + j]! * q[j]!));
+    behind[k] = sumBehind;
+    const diagonal = byColumn[k]!;
+    const error = fround(fround(fround(scale * q[k]!) - offset) - best[k]!);
+    const carried = fround(fround(scale * sumBefore) - fround(offset * byColumn[2 * columns + k]!));
+    const gradient = fround(fround(diagonal * error) + carried);
+    const product = fround(fround(sumBefore + sumBehind) + fround(diagonal * q[k]!));
+    slope = fround(slope + fround(q[k]! * gradient));
+    offsetSlope = fround(offsetSlope + gradient);
+    curvature = fround(curvature + fround(q[k]! * product));
+    cross = fround(cross + product);
+  }
+  return { slope, offsetSlope, curvature, cross, total };
+}
+
 /**
  * Gives one sub-block of each row the scale and offset with the least tr((Q - W)·H·(Q - W)ᵀ) for the codes that it has, everything
  * else as it is: the error is a quadratic form of both, so of whole numbers the four around its minimum are compared exactly; of
@@ -112,78 +202,32 @@ const around = (value: number, least: number, most: number): readonly number[] =
  * @param sub which of the block's
  */
 export function refitSubBlockReference(rule: BlockRule, frozen: FrozenSubBlock, made: BlockScales, sub: number): void {
-  const { subColumns: columns, zero, levels, scales: whole, offsets: offsetKind, significantBits } = rule;
-  const mayBeZero = levels !== undefined && significantBits === undefined;
+  const { subColumns: columns, zero, levels, scales: whole, offsets: offsetKind } = rule;
   const { best, codes } = frozen;
-  const { hessian, byColumn, total } = sharedCurvature(frozen.hessian, columns);
+  const shared = sharedCurvature(frozen.hessian, columns);
+  const { byColumn } = shared;
   const rows = best.length / columns;
-  const mostOffset = mostOffsetOf(rule);
-  const q = new Float32Array(columns);
-  const [before, behind] = [new Float32Array(columns), new Float32Array(columns)];
-
-  /** Scale and offset of a row after the choice, which is kept. */
-  function choose(row: number, quadratic: Quadratic, scale: number, offset: number): readonly [number, number] {
-    const [unit, offsetUnit, index] = [made.scales[row]!, made.offsets[row]!, sub * rows + row];
-    const [scaleChange, offsetChange] = bestChange(quadratic, offsetKind === "half" || (mostOffset > 0 && offsetUnit !== 0));
-    const [wanted, wantedOffset] = [fround(scale + scaleChange), fround(offset + offsetChange)];
-    if (whole === undefined) {
-      const tried = significantBits ? shortScale(wanted, significantBits) : half(wanted);
-      const triedOffset = offsetKind === "half" ? half(wantedOffset) : offset;
-      const loss = changeOf(quadratic, fround(tried - scale), fround(triedOffset - offset));
-      if (!(loss < 0) || (tried === 0 && !mayBeZero)) return [scale, offset];
-      made.scales[row] = tried;
-      made.offsets[row] = triedOffset;
-      return [tried, triedOffset];
-    }
-    if (unit === 0) return [scale, offset];
-    let least = 0;
-    let kept: readonly [number, number] = [scale, offset];
-    for (const s of around(fround(wanted / unit), whole.least, whole.most)) {
-      // a level at zero makes a scale of zero needless
-      if (s === 0 && !levels) continue;
-      for (const o of offsetUnit === 0 ? [0] : around(fround(wantedOffset / offsetUnit), 0, mostOffset)) {
-        const [tried, triedOffset] = [fround(unit * s), fround(offsetUnit * o)];
-        const loss = changeOf(quadratic, fround(tried - scale), fround(triedOffset - offset));
-        if (!(loss < least)) continue;
-        least = loss;
-        kept = [tried, triedOffset];
-        made.subScales[index] = s;
-        made.subOffsets[index] = o;
-      }
-    }
-    return kept;
-  }
-
+  const [q, bestOfRow, behind] = [new Float32Array(columns), new Float32Array(columns), new Float32Array(columns)];
   for (let row = 0; row < rows; row += 1) {
-    const index = sub * rows + row;
-    const scale = fround(made.scales[row]! * made.subScales[index]!);
-    const offset = fround(made.offsets[row]! * made.subOffsets[index]!);
+    const [unit, offsetUnit, index] = [made.scales[row]!, made.offsets[row]!, sub * rows + row];
+    const [scale, offset] = [fround(unit * made.subScales[index]!), fround(offsetUnit * made.subOffsets[index]!)];
     for (let k = 0; k < columns; k += 1) {
       const code = codes[k * rows + row]!;
       q[k] = levels ? levels[code]! : code - zero;
+      bestOfRow[k] = best[k * rows + row]!;
     }
-    let [slope, offsetSlope, curvature, cross] = [0, 0, 0, 0];
-    for (let k = 0; k < columns; k += 1) {
-      let [sumBefore, sumBehind] = [0, 0];
-      for (let j = 0; j < k; j += 1) sumBefore = fround(sumBefore + fround(hessian[k * columns + j]! * q[j]!));
-      for (let j = k + 1; j < columns; j += 1) sumBehind = fround(sumBehind + fround(hessian[k * columns + j]! * q[j]!));
-      before[k] = sumBefore;
-      behind[k] = sumBehind;
-      const diagonal = byColumn[k]!;
-      const error = fround(fround(fround(scale * q[k]!) - offset) - best[k * rows + row]!);
-      const carried = fround(fround(scale * sumBefore) - fround(offset * byColumn[2 * columns + k]!));
-      const gradient = fround(fround(diagonal * error) + carried);
-      const product = fround(fround(sumBefore + sumBehind) + fround(diagonal * q[k]!));
-      slope = fround(slope + fround(q[k]! * gradient));
-      offsetSlope = fround(offsetSlope + gradient);
-      curvature = fround(curvature + fround(q[k]! * product));
-      cross = fround(cross + product);
-    }
-    const [found, foundOffset] = choose(row, { slope, offsetSlope, curvature, cross, total }, scale, offset);
-    const [change, moved] = [fround(found - scale), fround(foundOffset - offset)];
+    const quadratic = quadraticOf({ q, best: bestOfRow, present: [scale, offset] }, shared, behind);
+    const hasOffset = offsetKind === "half" || (mostOffsetOf(rule) > 0 && offsetUnit !== 0);
+    const [scaleChange, offsetChange] = bestChange(quadratic, hasOffset);
+    const wanted = [fround(scale + scaleChange), fround(offset + offsetChange)] as const;
+    const choice: RowChoice = { quadratic, present: [scale, offset], wanted };
+    const [other, otherOffset] = whole
+      ? chooseNumbers(rule, made, [unit, offsetUnit], index, choice)
+      : chooseBlockScale(rule, made, row, choice);
+    const [change, moved] = [fround(other - scale), fround(otherOffset - offset)];
     for (let k = 0; k < columns; k += 1) {
       const pull = fround(fround(change * behind[k]!) - fround(moved * byColumn[3 * columns + k]!));
-      best[k * rows + row] = best[k * rows + row]! - fround(pull * byColumn[columns + k]!);
+      best[k * rows + row] = bestOfRow[k]! - fround(pull * byColumn[columns + k]!);
     }
   }
 }
