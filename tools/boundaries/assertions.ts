@@ -3,7 +3,7 @@ import { join, relative } from "node:path";
 import { sourceFiles, withoutComments } from "./read-packages.ts";
 
 interface LintConfiguration {
-  readonly overrides: readonly { readonly files: readonly string[]; readonly rules: Readonly<Record<string, string>> }[];
+  readonly overrides: readonly { readonly files: readonly string[]; readonly rules: Readonly<Record<string, unknown>> }[];
 }
 
 /** Files of dense loops over typed arrays, where a check would cost: the paths for which the linter allows `!`. */
